@@ -1,0 +1,155 @@
+// Addresses, subnets and MAC addresses as canonical text, and the arithmetic on them. Canonical text is compared with
+// `===`, used as a map key and printed as it is; numbers appear only inside this file's arithmetic.
+// Parsing is strict (RFC 6943 §3.1.1): four decimal octets without leading zeros, no short forms, no zone.
+import ipaddr from 'ipaddr.js';
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** Dotted decimal IPv4 address, for example `10.5.72.0`. */
+export type Ipv4 = Branded<'Ipv4'>;
+/** Lower-case compressed IPv6 address (RFC 5952), for example `fd00:0:0:1::`. */
+export type Ipv6 = Branded<'Ipv6'>;
+export type IpAddress = Ipv4 | Ipv6;
+/** IPv4 network `A.B.C.D/LEN`, host bits zero, LEN 0..32. */
+export type Ipv4Cidr = Branded<'Ipv4Cidr'>;
+/** IPv6 network `addr/LEN`, host bits zero, LEN 0..128. */
+export type Ipv6Cidr = Branded<'Ipv6Cidr'>;
+export type Cidr = Ipv4Cidr | Ipv6Cidr;
+/** Six octets, lower-case hex with colons, for example `c6:d2:32:6f:8f:44`. */
+export type MacAddress = Branded<'MacAddress'>;
+/** IP version, as in the first nibble of a packet. */
+export type Family = 4 | 6;
+
+const OCTET = /^(?:0|[1-9]\d{0,2})$/;
+
+/** Parses a strict dotted-decimal address; `undefined` if `text` is anything else. */
+export function parseIpv4(text: string): Ipv4 | undefined {
+  const octets = text.split('.');
+  if (octets.length !== 4) return undefined;
+  for (const octet of octets) if (!OCTET.test(octet) || Number(octet) > 255) return undefined;
+  return text as Ipv4;
+}
+
+/** Parses any IPv6 text without zone and returns its RFC 5952 form; `undefined` if `text` is anything else. */
+export function parseIpv6(text: string): Ipv6 | undefined {
+  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
+  return formatIpv6(ipv6ToBigInt(text));
+}
+
+/** Parses an address of either family. */
+export function parseIp(text: string): IpAddress | undefined {
+  return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+}
+
+/** IP version of a canonical address or CIDR. */
+export function familyOf(text: IpAddress | Cidr): Family {
+  return text.includes(':') ? 6 : 4;
+}
+
+/** A CIDR taken apart. `address` keeps host bits, so that `10.5.72.1/24` can be read from subnet.env. */
+export interface ParsedCidr<Address extends IpAddress = IpAddress> {
+  readonly address: Address;
+  readonly prefixLength: number;
+}
+
+/** Parses `address/length` of either family, keeping host bits. */
+export function parseCidr(text: string): ParsedCidr | undefined {
+  const slash = text.indexOf('/');
+  if (slash < 0 || !OCTET.test(text.slice(slash + 1))) return undefined;
+  const address = parseIp(text.slice(0, slash));
+  const prefixLength = Number(text.slice(slash + 1));
+  if (address === undefined || prefixLength > bitsOf(familyOf(address))) return undefined;
+  return { address, prefixLength };
+}
+
+/** Number of bits in an address of `family`: 32 or 128. */
+export function bitsOf(family: Family): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
+/** Address as an unsigned integer in network order. */
+export function toBigInt(address: IpAddress): bigint {
+  return familyOf(address) === 4 ? BigInt(ipv4ToNumber(address as Ipv4)) : ipv6ToBigInt(address);
+}
+
+/** Inverse of {@link toBigInt}. @throws RangeError if `value` does not fit the family. */
+export function fromBigInt(value: bigint, family: Family): IpAddress {
+  if (value < 0n || value >> BigInt(bitsOf(family)) !== 0n)
+    throw new RangeError(
+      `Cannot make an IPv${family} address of ${value}: it needs 0..2^${bitsOf(family)}-1`,
+    );
+  return family === 4 ? ipv4FromNumber(Number(value)) : formatIpv6(value);
+}
+
+/** Address as an unsigned 32-bit number in network order. */
+export function ipv4ToNumber(address: Ipv4): number {
+  let value = 0;
+  for (const octet of address.split('.')) value = value * 256 + Number(octet);
+  return value;
+}
+
+/** Inverse of {@link ipv4ToNumber}. */
+export function ipv4FromNumber(value: number): Ipv4 {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4;
+}
+
+/** The network that `address` lies in at `prefixLength`: host bits zeroed. */
+export function networkOf(address: Ipv4, prefixLength: number): Ipv4Cidr;
+export function networkOf(address: Ipv6, prefixLength: number): Ipv6Cidr;
+export function networkOf(address: IpAddress, prefixLength: number): Cidr;
+export function networkOf(address: IpAddress, prefixLength: number): Cidr {
+  const family = familyOf(address);
+  const hostBits = BigInt(bitsOf(family) - prefixLength);
+  return `${fromBigInt((toBigInt(address) >> hostBits) << hostBits, family)}/${prefixLength}` as Cidr;
+}
+
+/** First address of a canonical CIDR. */
+export function addressOf(cidr: Ipv4Cidr): Ipv4;
+export function addressOf(cidr: Ipv6Cidr): Ipv6;
+export function addressOf(cidr: Cidr): IpAddress;
+export function addressOf(cidr: Cidr): IpAddress {
+  return cidr.slice(0, cidr.indexOf('/')) as IpAddress;
+}
+
+/** Length of a canonical CIDR's prefix, in bits. */
+export function prefixLengthOf(cidr: Cidr): number {
+  return Number(cidr.slice(cidr.indexOf('/') + 1));
+}
+
+/** Whether `address` lies inside `cidr`; false for another family. */
+export function contains(cidr: Cidr, address: IpAddress): boolean {
+  if (familyOf(cidr) !== familyOf(address)) return false;
+  return networkOf(address, prefixLengthOf(cidr)) === cidr;
+}
+
+/** Whether two networks share an address. */
+export function overlaps(a: Cidr, b: Cidr): boolean {
+  return prefixLengthOf(a) <= prefixLengthOf(b) ? contains(a, addressOf(b)) : contains(b, addressOf(a));
+}
+
+/** `address` plus `count`. @throws RangeError past the end of the address space. */
+export function addToAddress<Address extends IpAddress>(address: Address, count: bigint): Address {
+  return fromBigInt(toBigInt(address) + count, familyOf(address)) as Address;
+}
+
+/** Parses colon, dash or dotted MAC notation (Go's `net.ParseMAC`, 48 bits only) into canonical text. */
+export function parseMac(text: string): MacAddress | undefined {
+  const isPairs = /^[0-9a-f]{2}(?:(:|-)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}$/i.test(text);
+  const isDotted = /^[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}$/i.test(text);
+  if (!isPairs && !isDotted) return undefined;
+  const digits = text.toLowerCase().replaceAll(/[:.-]/g, '');
+  return digits.replaceAll(/..(?!$)/g, '$&:') as MacAddress;
+}
+
+function ipv6ToBigInt(text: string): bigint {
+  let value = 0n;
+  for (const part of ipaddr.IPv6.parse(text).parts) value = (value << 16n) | BigInt(part);
+  return value;
+}
+
+function formatIpv6(value: bigint): Ipv6 {
+  const bytes: number[] = [];
+  for (let shift = 120n; shift >= 0n; shift -= 8n) bytes.push(Number((value >> shift) & 255n));
+  return new ipaddr.IPv6(bytes).toRFC5952String() as Ipv6;
+}

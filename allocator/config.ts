@@ -1,0 +1,55 @@
+// The network config document: its shape after validation, and (below) how it is read.
+import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from './address.ts';
+
+/** Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to `max`, both included. */
+export interface Ipv4Range {
+  readonly network: Ipv4Cidr;
+  /** Prefix length of each host's subnet, in bits. */
+  readonly subnetLength: number;
+  readonly min: Ipv4;
+  readonly max: Ipv4;
+}
+
+export interface Ipv6Range {
+  readonly network: Ipv6Cidr;
+  readonly subnetLength: number;
+  readonly min: Ipv6;
+  readonly max: Ipv6;
+}
+
+export type BackendType = 'vxlan' | 'host-gw' | 'alloc';
+
+export interface VxlanConfig {
+  readonly type: 'vxlan';
+  /** VXLAN network identifier, 1..16777215 (RFC 7348 §4); default 1. The device name limits it further. */
+  readonly vni: number;
+  /** UDP destination port; unset means the kernel's default, 8472. */
+  readonly port?: number;
+  /** MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface. */
+  readonly mtu?: number;
+  readonly learning: boolean;
+  readonly gbp: boolean;
+  readonly directRouting: boolean;
+}
+
+export interface HostGwConfig {
+  readonly type: 'host-gw';
+}
+
+export interface AllocConfig {
+  readonly type: 'alloc';
+}
+
+export type BackendConfig = VxlanConfig | HostGwConfig | AllocConfig;
+
+/** A valid network config with every default filled in. Deeply frozen. */
+export interface NetworkConfig {
+  /** Unset if `EnableIPv4` is false. At least one family is set. */
+  readonly ipv4?: Ipv4Range;
+  /** Unset unless `EnableIPv6` is true. */
+  readonly ipv6?: Ipv6Range;
+  readonly enableNftables: boolean;
+  readonly backend: BackendConfig;
+  /** True if the document has no `Backend` key: flannel takes udp there, weft takes vxlan. */
+  readonly isBackendImplied: boolean;
+}

@@ -1,0 +1,40 @@
+// The nouns of the allocator: what a lease is, and what a host publishes with it. Types only.
+import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from './address.ts';
+
+/**
+ * The subnets that one key stands for. At least one is present.
+ * Key text of both: `10.5.52.0-24`, `10.5.52.0-24&fd00:12:13::-56`, `0.0.0.0-0&fd00:0:0:1::-64` (IPv6 only).
+ */
+export interface LeaseSubnets {
+  readonly ipv4?: Ipv4Cidr;
+  readonly ipv6?: Ipv6Cidr;
+}
+
+/** What a host publishes as the value of its key. Absent optional members are unset (`null` or omitted on the wire). */
+export interface LeaseAttributes {
+  /** Underlay IPv4 address that peers send to; unset on an IPv6-only host (`0.0.0.0` on the wire). */
+  readonly publicIp?: Ipv4;
+  readonly publicIpv6?: Ipv6;
+  /** Empty for `udp` and `alloc`, which flannel leaves out of the value. */
+  readonly backendType: string;
+  /** Backend's own JSON for IPv4 and IPv6; its shape is known to that backend only. */
+  readonly backendData?: unknown;
+  readonly backendV6Data?: unknown;
+}
+
+/** A subnet that some host holds, as read from the registry. */
+export interface Lease {
+  /** Text of the key below `<prefix>/subnets/`; identifies the lease. */
+  readonly key: string;
+  readonly subnets: LeaseSubnets;
+  readonly attributes: LeaseAttributes;
+  /** True if the key has no etcd lease: an operator's reservation, which never expires. */
+  readonly isReservation: boolean;
+}
+
+/** A key below the prefix that is no lease. It concerns that key alone: counted, shown, ignored. */
+export interface BadEntry {
+  readonly key: string;
+  /** What is wrong, with the offending value. */
+  readonly reason: string;
+}

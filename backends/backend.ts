@@ -1,0 +1,79 @@
+// What a backend is: pure functions from leases, config and facts about this host to attributes and kernel objects.
+// No clock, no I/O, no logger. The daemon calls them again whenever an input changed.
+import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
+import type { BackendType, NetworkConfig } from '../allocator/config.ts';
+import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
+import type { KernelObject, OverlayMtu, UnderlayMtu } from './kernel-state.ts';
+
+/** A route of the main table that this daemon does not own, as far as next hops depend on it. */
+export interface UnderlayRoute {
+  readonly destination: Cidr;
+  /** Unset for a connected network. */
+  readonly gateway?: IpAddress;
+  readonly dev: string;
+  /** Lower wins among equal destinations. */
+  readonly metric: number;
+}
+
+/** What a backend may know about this host. Plain data, read again when the kernel says that it changed. */
+export interface HostFacts {
+  readonly interface: {
+    readonly name: string;
+    readonly mtu: UnderlayMtu;
+    /** Addresses of the chosen interface: the tunnel source and the next-hop side. */
+    readonly ipv4?: Ipv4;
+    readonly ipv6?: Ipv6;
+  };
+  /** Addresses that peers are told to send to; differ from the interface's behind a NAT. */
+  readonly publicIp?: Ipv4;
+  readonly publicIpv6?: Ipv6;
+  readonly underlayRoutes: readonly UnderlayRoute[];
+}
+
+/** Everything that the state of this host's own objects depends on. */
+export interface BackendContext {
+  readonly config: NetworkConfig;
+  readonly host: HostFacts;
+  readonly own: { readonly subnets: LeaseSubnets; readonly attributes: LeaseAttributes };
+}
+
+/** Kernel objects for one peer, or why it cannot have any. `mode` is what operators are shown. */
+export type PeerState =
+  | { readonly mode: 'tunnel' | 'direct' | 'none'; readonly objects: readonly KernelObject[] }
+  | { readonly mode: 'error'; readonly reason: string; readonly objects: readonly [] };
+
+/** The shape of routes, neighbours and FDB entries that are this daemon's to remove when no lease wants them. */
+export interface Ownership {
+  /** Devices whose routes, neighbours, FDB entries and addresses are all ours. */
+  readonly devices: readonly string[];
+  /**
+   * Networks inside which routes with weft's protocol number are ours, as are those that flannel would have made
+   * (protocol boot, via a gateway, a host's subnet length, through the interface or one of `devices`).
+   */
+  readonly networks: readonly { readonly network: Cidr; readonly subnetLength: number }[];
+  readonly interface: string;
+}
+
+export interface Backend {
+  readonly type: BackendType;
+  /**
+   * What to publish. `previous` is the value found under the own key, so that what peers already know is kept.
+   * @throws BackendError if this host cannot take part, with the remedy.
+   */
+  attributes(config: NetworkConfig, host: HostFacts, previous?: LeaseAttributes): LeaseAttributes;
+  /** MTU for containers. @throws BackendError if nothing usable is left. */
+  mtu(config: NetworkConfig, host: HostFacts): OverlayMtu;
+  ownership(config: NetworkConfig, host: HostFacts): Ownership;
+  /** Objects that stand for this host itself: devices, addresses, sysctls. */
+  deriveHost(context: BackendContext): readonly KernelObject[];
+  /** Objects that lead to one peer. A peer of another backend type, or with unusable data, is an `error` of that peer. */
+  derivePeer(context: BackendContext, peer: Lease): PeerState;
+}
+
+/** Why this host cannot run the configured backend. The message names the thing, the value and the remedy. */
+export class BackendError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'BackendError';
+  }
+}

@@ -1,0 +1,93 @@
+// What the kernel should look like, as plain data. Backends derive it, the reconciler makes it so. Types only, and the
+// one function that names an object. Each object type is named after the iproute2 word that shows it.
+import type { Cidr, IpAddress, MacAddress } from '../allocator/address.ts';
+
+/** MTU of the underlay interface, in bytes. */
+export type UnderlayMtu = number & { readonly __mtu: 'underlay' };
+/** MTU that containers may use, in bytes: the underlay's less the encapsulation overhead. */
+export type OverlayMtu = number & { readonly __mtu: 'overlay' };
+
+/** A VXLAN device (`ip -d link show NAME`). Always up, tx queue length 0, ttl/tos 0 (inherit rules of the kernel). */
+export interface VxlanLink {
+  readonly kind: 'link';
+  readonly name: string;
+  readonly vni: number;
+  /** UDP destination port as the kernel reports it (8472 where config leaves it out). */
+  readonly port: number;
+  /** Tunnel source: an address of this host. */
+  readonly local: IpAddress;
+  /** Name of the underlay interface. */
+  readonly parent: string;
+  readonly learning: boolean;
+  readonly gbp: boolean;
+  readonly mac: MacAddress;
+  readonly mtu: OverlayMtu;
+}
+
+/** `ip address show dev DEV`: scope global, no label. */
+export interface AddressObject {
+  readonly kind: 'address';
+  readonly dev: string;
+  /** With prefix length, for example `10.5.72.0/32`. */
+  readonly address: Cidr;
+}
+
+/** `ip neighbour show dev DEV`: state permanent. */
+export interface NeighbourObject {
+  readonly kind: 'neighbour';
+  readonly dev: string;
+  readonly address: IpAddress;
+  readonly mac: MacAddress;
+}
+
+/** `bridge fdb show dev DEV`: self permanent, one remote. */
+export interface FdbObject {
+  readonly kind: 'fdb';
+  readonly dev: string;
+  readonly mac: MacAddress;
+  /** Underlay address of the peer's VTEP. */
+  readonly destination: IpAddress;
+}
+
+/** `ip route show DESTINATION`: unicast in the main table, scope universe, without metric, weft's protocol number. */
+export interface RouteObject {
+  readonly kind: 'route';
+  readonly destination: Cidr;
+  readonly gateway: IpAddress;
+  readonly dev: string;
+  /** The gateway is taken to be on the link even if no local prefix covers it (`onlink`). */
+  readonly isOnLink: boolean;
+}
+
+/** A file below /proc/sys, for example `net/ipv6/conf/flannel.1/accept_ra`. Best effort: a refusal is a warning. */
+export interface SysctlObject {
+  readonly kind: 'sysctl';
+  readonly path: string;
+  readonly value: string;
+}
+
+export type KernelObject =
+  VxlanLink | AddressObject | NeighbourObject | FdbObject | RouteObject | SysctlObject;
+
+export type KernelObjectKind = KernelObject['kind'];
+
+/** Identity of an object: two objects with one key cannot both exist, the second replaces the first. */
+export type ObjectKey = string;
+
+/** Names `object` by kind and identity, for example `fdb flannel.1 c6:d2:32:6f:8f:44`. */
+export function objectKey(object: KernelObject): ObjectKey {
+  switch (object.kind) {
+    case 'link':
+      return `link ${object.name}`;
+    case 'address':
+      return `address ${object.dev} ${object.address}`;
+    case 'neighbour':
+      return `neighbour ${object.dev} ${object.address}`;
+    case 'fdb':
+      return `fdb ${object.dev} ${object.mac}`;
+    case 'route':
+      return `route ${object.destination}`;
+    case 'sysctl':
+      return `sysctl ${object.path}`;
+  }
+}

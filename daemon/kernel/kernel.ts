@@ -1,0 +1,99 @@
+// The one door to kernel state. The reconciler knows this interface only; `netlink-kernel.ts` is the real kernel,
+// `memory-kernel.ts` a model of it for what the real one cannot show. One compliance suite holds for both.
+import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
+import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+
+/**
+ * One change. `set` creates the object or replaces what has its key; `remove` makes it absent (absence is success).
+ * For a link, `set` with `current` changes what differs in place; the kernel may refuse, see {@link StepResult}.
+ */
+export type Step =
+  | { readonly action: 'set'; readonly object: KernelObject; readonly current?: KernelObject }
+  | { readonly action: 'remove'; readonly object: KernelObject };
+
+export type StepResult =
+  /** The kernel acknowledged the step. */
+  | { readonly step: Step; readonly ok: true }
+  /** The kernel refused; `message` has errno and, where the kernel gave one, its extended-ack text. */
+  | { readonly step: Step; readonly ok: false; readonly errno: string; readonly message: string }
+  /** No answer (time-out, overrun): the state is unknown until read again. */
+  | { readonly step: Step; readonly ok: 'unknown'; readonly message: string };
+
+/** Something in the way of one of our objects that the diff must know, but that is no {@link KernelObject}. */
+export interface ForeignLink {
+  readonly name: string;
+  /** Kind as `ip -d link` shows it, empty for hardware. */
+  readonly type: string;
+}
+
+/** What is in the kernel now, limited to what the {@link Ownership} covers. */
+export interface ActualState {
+  /** Owned objects by key. A link appears here only if it is a VXLAN device. */
+  readonly objects: Map<ObjectKey, KernelObject>;
+  /** Links with a name of ours that are no VXLAN device, by name. */
+  readonly foreignLinks: Map<string, ForeignLink>;
+}
+
+export interface InterfaceAddress {
+  readonly address: IpAddress;
+  readonly prefixLength: number;
+  readonly scope: 'global' | 'site' | 'link' | 'host';
+  readonly isPermanent: boolean;
+  readonly isTemporary: boolean;
+  readonly isDeprecated: boolean;
+}
+
+/** A network interface as interface choice and facts about the host need it (`ip -d addr`). */
+export interface Interface {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly isUp: boolean;
+  readonly isLoopback: boolean;
+  readonly mac?: MacAddress;
+  readonly type: string;
+  readonly addresses: readonly InterfaceAddress[];
+}
+
+/** A unicast route of the main table, for interface choice and facts about the host. */
+export interface MainRoute extends UnderlayRoute {
+  readonly protocol: number;
+  /** True if it has several next hops; `dev` and `gateway` are then the first's. */
+  readonly isMultipath: boolean;
+}
+
+export interface RouteLookup {
+  readonly dev: string;
+  readonly gateway?: IpAddress;
+  readonly source?: IpAddress;
+}
+
+/**
+ * What changed in the kernel, whoever did it. `object`: one owned route, neighbour or FDB entry, as it is now (`object`
+ * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notices were lost.
+ */
+export type KernelNotice =
+  | { readonly type: 'object'; readonly key: ObjectKey; readonly object?: KernelObject }
+  | { readonly type: 'interfaces'; readonly names: readonly string[] }
+  /** A route that is not ours came or went: next hops may have changed. */
+  | { readonly type: 'underlay-route'; readonly destination: Cidr }
+  | { readonly type: 'overrun' };
+
+export interface Kernel {
+  /** Reads all that `ownership` covers. Retries interrupted dumps. */
+  readState(ownership: Ownership): Promise<ActualState>;
+  readInterfaces(): Promise<readonly Interface[]>;
+  /** Main-table routes of both families. */
+  readRoutes(): Promise<readonly MainRoute[]>;
+  /** `ip route get ADDRESS`; `undefined` if unreachable. */
+  lookupRoute(address: IpAddress): Promise<RouteLookup | undefined>;
+  /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */
+  apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
+  /** Starts notices; `ownership` is asked anew at each one. Ends with {@link close}. */
+  subscribe(ownership: () => Ownership | undefined, onNotice: (notice: KernelNotice) => void): void;
+  close(): void;
+}
+
+/** Routing protocol number of weft's routes (`ip route show proto 87`), from the range that no one has registered. */
+export const ROUTE_PROTOCOL = 87;
