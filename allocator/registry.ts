@@ -34,8 +34,9 @@ export interface RegistrySnapshot {
 }
 
 export type CreateResult =
-  | { readonly created: true; readonly revision: Revision }
-  /** Somebody has the key. `takenKeys` is every key below subnets/ at `revision`, for the next choice. */
+  /** `key` is the first of the request's keys that was free. */
+  | { readonly created: true; readonly key: string; readonly revision: Revision }
+  /** All of the keys exist. `takenKeys` is every key below subnets/ at `revision`, for the next choice. */
   | { readonly created: false; readonly revision: Revision; readonly takenKeys: readonly string[] };
 
 export type WriteResult =
@@ -75,8 +76,8 @@ export interface Registry {
   snapshot(signal?: AbortSignal): Promise<RegistrySnapshot>;
   /** Makes a registry lease that expires `ttlSec` seconds after the last keep-alive. */
   grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId>;
-  /** Writes a key that must not exist yet. */
-  create(entry: NewEntry, signal?: AbortSignal): Promise<CreateResult>;
+  /** Writes the first of several keys that does not exist yet, in one transaction. */
+  create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult>;
   /** Replaces a key's value and lease if nobody wrote to it since `expectedModRevision`. */
   update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
   /** Removes a key if nobody wrote to it since `expectedModRevision`. Absence counts as written. */
@@ -90,6 +91,16 @@ export interface Registry {
   /** Ends every call and frees the connections. */
   close(): void;
 }
+
+export interface CreateRequest {
+  /** Keys to try, best first, 1..{@link MAX_CREATE_KEYS}. */
+  readonly keys: readonly string[];
+  readonly value: string;
+  readonly leaseId: RegistryLeaseId;
+}
+
+/** Each further key is one more level of nesting in the transaction, so there are few. */
+export const MAX_CREATE_KEYS = 4;
 
 export interface NewEntry {
   readonly key: string;
