@@ -1,0 +1,297 @@
+// One lab: a cluster of hosts as network namespaces on this machine, with a real etcd and one daemon a host. It builds
+// what `topology.ts` plans inside a `Sandbox`, and starts and stops processes; it measures nothing.
+// Folder (outside): state.json and logs. Inside the sandbox, on its private /run: etcd's data, subnet files, PIDs.
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { getuid } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { Sandbox, type Output, type RunOptions } from './sandbox.ts';
+import * as plan from './topology.ts';
+import { waitFor } from './wait.ts';
+
+export interface LabOptions extends plan.TopologyOptions {
+  readonly name: string;
+  /** Network config document to put into etcd; default {@link DEFAULT_CONFIG}. */
+  readonly config?: string;
+  /** Further command-line words for every daemon. */
+  readonly daemonFlags?: readonly string[];
+  /** Further command-line words for etcd. */
+  readonly etcdFlags?: readonly string[];
+  /** False leaves etcd, daemons and containers to the caller. Default true. */
+  readonly start?: boolean;
+}
+
+/** What is on disk about a running lab. */
+interface LabState {
+  readonly name: string;
+  readonly pid: number;
+  readonly topology: plan.Topology;
+  readonly daemonFlags: readonly string[];
+  readonly etcdFlags: readonly string[];
+}
+
+export type StopSignal = 'TERM' | 'KILL';
+
+/** Port of `/healthz` and `/readyz` on each host's loopback. */
+export const HEALTH_PORT = 8471;
+const INSIDE = '/run/weft-lab';
+const NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
+
+export class Lab {
+  readonly name: string;
+  readonly topology: plan.Topology;
+  readonly sandbox: Sandbox;
+  readonly #state: LabState;
+
+  private constructor(state: LabState, sandbox: Sandbox) {
+    this.name = state.name;
+    this.topology = state.topology;
+    this.sandbox = sandbox;
+    this.#state = state;
+  }
+
+  /** Makes a lab that dies with this process until {@link keep} is called. */
+  static async create(options: LabOptions): Promise<Lab> {
+    if (!NAME.test(options.name))
+      throw new Error(`Cannot name a lab '${options.name}': use 1..31 of a-z, 0-9 and '-'`);
+    const topology = plan.planTopology(options);
+    if (await Lab.find(options.name))
+      throw new Error(
+        `Lab '${options.name}' exists: remove it with 'weft lab down --name ${options.name}' or give another --name`,
+      );
+    const folder = folderOf(options.name);
+    await mkdir(join(folder, 'logs'), { recursive: true, mode: 0o700 });
+    const sandbox = await Sandbox.create(folder);
+    const { daemonFlags = [], etcdFlags = [] } = options;
+    const state: LabState = { name: options.name, pid: sandbox.pid, topology, daemonFlags, etcdFlags };
+    await writeFile(join(folder, 'state.json'), JSON.stringify(state));
+    const lab = new Lab(state, sandbox);
+    try {
+      await lab.#buildUnderlay();
+      if (options.start !== false) await lab.#startCluster(options.config);
+      return lab;
+    } catch (error) {
+      await lab.down();
+      throw error;
+    }
+  }
+
+  /** A lab that is up, or `undefined`. Removes the folder of one that crashed. */
+  static async find(name: string): Promise<Lab | undefined> {
+    const text = await readFile(join(folderOf(name), 'state.json'), 'utf8').catch(() => undefined);
+    if (text === undefined) return undefined;
+    const state = JSON.parse(text) as LabState;
+    const sandbox = Sandbox.open(state.pid);
+    if (sandbox.isAlive) return new Lab(state, sandbox);
+    await rm(folderOf(name), { recursive: true, force: true });
+    return undefined;
+  }
+
+  /** Names of the labs of this user. */
+  static async list(): Promise<string[]> {
+    const names = await readdir(labsFolder()).catch(() => []);
+    const found = await Promise.all(names.map((name) => Lab.find(name)));
+    return found.flatMap((lab) => (lab ? [lab.name] : []));
+  }
+
+  /** Folder with one log a daemon, `etcd.log` and `state.json`. */
+  get logFolder(): string {
+    return join(folderOf(this.name), 'logs');
+  }
+
+  keep(): void {
+    this.sandbox.keep();
+  }
+
+  async down(options: { readonly keepLogs?: boolean } = {}): Promise<void> {
+    if (options.keepLogs) await writeFile(join(folderOf(this.name), 'keep-logs'), '');
+    await this.sandbox.destroy();
+    if (!options.keepLogs) await rm(folderOf(this.name), { recursive: true, force: true });
+  }
+
+  /** The plan of `h<K>` or of the host of container `c<K>`. @throws Error naming what exists. */
+  host(name: string): plan.HostPlan {
+    const found = this.topology.hosts.find((host) => host.name === name || host.container === name);
+    if (!found)
+      throw new Error(
+        `Lab '${this.name}' has no '${name}': it has h1..h${this.topology.hosts.length} and c1..c${this.topology.hosts.length}`,
+      );
+    return found;
+  }
+
+  /** Runs `argv` in namespace `netns` (`h1`, `c1`, `sw`, `etcd`). */
+  exec(netns: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
+    return this.sandbox.run(argv, netns, options);
+  }
+
+  /** As {@link exec}, but failure is an error. */
+  check(netns: string, argv: readonly string[], options?: RunOptions): Promise<string> {
+    return this.sandbox.check(argv, netns, options);
+  }
+
+  /** Runs `etcdctl` beside etcd. */
+  etcdctl(argv: readonly string[], options?: RunOptions): Promise<string> {
+    return this.check(
+      'etcd',
+      ['env', 'ETCDCTL_API=3', 'etcdctl', '--endpoints', plan.ETCD_URL, ...argv],
+      options,
+    );
+  }
+
+  async putConfig(config: string): Promise<void> {
+    await this.etcdctl(['put', '/coreos.com/network/config'], { input: config });
+  }
+
+  /** Starts etcd and waits until it answers. */
+  async startEtcd(flags: readonly string[] = this.#state.etcdFlags): Promise<void> {
+    const dataDir = ['--data-dir', `${INSIDE}/etcd`, '--listen-peer-urls', 'http://127.0.0.1:2380'];
+    const clients = ['--listen-client-urls', 'http://0.0.0.0:2379', '--advertise-client-urls', plan.ETCD_URL];
+    await this.#spawn('etcd', 'etcd', ['etcd', ...dataDir, ...clients, ...flags]);
+    const endpointHealth = [
+      'env',
+      'ETCDCTL_API=3',
+      'etcdctl',
+      '--endpoints',
+      plan.ETCD_URL,
+      'endpoint',
+      'health',
+    ];
+    await waitFor('etcd to answer', async () => (await this.exec('etcd', endpointHealth)).code === 0, 15_000);
+  }
+
+  stopEtcd(signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
+    return this.#signal('etcd', signal);
+  }
+
+  /** Starts the daemon of a host; does not wait for its lease. */
+  async startDaemon(name: string, flags: readonly string[] = this.#state.daemonFlags): Promise<void> {
+    const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
+    const files = ['--etcd-endpoints', plan.ETCD_URL, '--subnet-file', this.subnetFile(name)];
+    await this.#spawn(name, name, [process.execPath, weftProgram(), 'daemon', ...files, ...health, ...flags]);
+  }
+
+  stopDaemon(name: string, signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
+    return this.#signal(name, signal);
+  }
+
+  /** Path, inside the sandbox, of a host's subnet.env. */
+  subnetFile(name: string): string {
+    return `${INSIDE}/${name}/subnet.env`;
+  }
+
+  /** Text of a host's subnet.env, empty if it is not there. */
+  readSubnetEnv(name: string): Promise<string> {
+    return readFile(this.#outside(this.subnetFile(name)), 'utf8').catch(() => '');
+  }
+
+  /** Whether the daemon's process is there (not whether it works). */
+  async isRunning(process: string): Promise<boolean> {
+    const pid = await this.#pidOf(process);
+    const status = await readFile(this.#outside(`/proc/${pid}/status`), 'utf8').catch(() => 'State:\tZ');
+    return !/^State:\s+Z/m.test(status);
+  }
+
+  /** Waits for the host's subnet.env and wires its container up. */
+  async attachContainer(name: string, timeoutMs = 30_000): Promise<plan.ContainerPlan> {
+    const host = this.host(name);
+    let container: plan.ContainerPlan | undefined;
+    const isReady = async () =>
+      (container = plan.planContainer(await this.readSubnetEnv(name))) !== undefined;
+    await waitFor(
+      `the subnet file of ${name} (its log is ${join(this.logFolder, name)}.log)`,
+      isReady,
+      timeoutMs,
+    );
+    await this.#ip(name, plan.hostContainerCommands(host, container!));
+    await this.#ip(host.container, plan.containerCommands(container!));
+    return container!;
+  }
+
+  /** Address of a host's container, without length. @throws Error if it has none yet. */
+  async containerAddress(name: string): Promise<string> {
+    const container = plan.planContainer(await this.readSubnetEnv(this.host(name).name));
+    if (!container) throw new Error(`Host ${name} has no subnet yet: look at ${this.logFolder}/${name}.log`);
+    return container.containerAddress.split('/')[0]!;
+  }
+
+  async #buildUnderlay(): Promise<void> {
+    const names = plan.namespacesOf(this.topology);
+    await this.sandbox.check(['ip', '-batch', '-'], undefined, {
+      input: names.map((name) => `netns add ${name}\n`).join(''),
+    });
+    await this.#ip('sw', plan.switchCommands(this.topology));
+    await this.#ip('etcd', plan.underlayCommands(plan.ETCD_ADDRESS, '198.18.0.1'));
+    await this.sandbox.check(['sysctl', '-qw', 'net.ipv4.ip_forward=1'], 'sw');
+    await Promise.all(this.topology.hosts.map((host) => this.#buildHost(host)));
+  }
+
+  async #buildHost(host: plan.HostPlan): Promise<void> {
+    await this.#ip(host.name, plan.underlayCommands(host.publicIp, host.gateway));
+    await this.sandbox.check(['sysctl', '-qw', 'net.ipv4.ip_forward=1'], host.name);
+    await this.sandbox.check(['mkdir', '-p', dirname(this.subnetFile(host.name))]);
+  }
+
+  async #startCluster(config = DEFAULT_CONFIG): Promise<void> {
+    await this.startEtcd();
+    await this.putConfig(config);
+    const hosts = this.topology.hosts.filter((host) => !host.isBare).map((host) => host.name);
+    await Promise.all(hosts.map((name) => this.startDaemon(name)));
+    await Promise.all(hosts.map((name) => this.attachContainer(name)));
+  }
+
+  async #ip(netns: string, commands: readonly string[]): Promise<void> {
+    await this.sandbox.check(['ip', '-batch', '-'], netns, {
+      input: commands.map((line) => `${line}\n`).join(''),
+    });
+  }
+
+  /** Starts a process in the background; its PID inside the sandbox goes to a file, its output to a log. */
+  async #spawn(process: string, netns: string, argv: readonly string[]): Promise<void> {
+    const log = join(this.logFolder, `${process}.log`);
+    await writeFile(log, '', { flag: 'a' });
+    await chmod(log, 0o600);
+    const script =
+      'pidfile=$1 log=$2; shift 2; setsid sh -c \'echo $$ >"$0"; exec "$@"\' "$pidfile" "$@" >>"$log" 2>&1 </dev/null &';
+    await this.sandbox.check(['sh', '-c', script, 'sh', `/run/${process}.pid`, log, ...argv], netns);
+    await waitFor(`${process} to start`, async () => (await this.#pidOf(process)) !== undefined, 5000);
+  }
+
+  async #signal(process: string, signal: StopSignal | 'STOP' | 'CONT'): Promise<void> {
+    const pid = await this.#pidOf(process);
+    if (pid === undefined) throw new Error(`Nothing runs as '${process}' in lab '${this.name}'`);
+    await this.sandbox.run(['kill', `-${signal}`, String(pid)]);
+    if (signal === 'STOP' || signal === 'CONT') return;
+    await waitFor(`${process} to end`, async () => !(await this.isRunning(process)), 10_000);
+    await rm(this.#outside(`/run/${process}.pid`), { force: true });
+  }
+
+  async #pidOf(process: string): Promise<number | undefined> {
+    const text = await readFile(this.#outside(`/run/${process}.pid`), 'utf8').catch(() => '');
+    return Number(text) || undefined;
+  }
+
+  /** Path of a file inside the sandbox as seen from here. */
+  #outside(path: string): string {
+    return `/proc/${this.sandbox.pid}/root${path}`;
+  }
+}
+
+/** Network config of a lab that is given none. */
+export const DEFAULT_CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
+
+function labsFolder(): string {
+  return join(tmpdir(), `weft-lab-${getuid?.() ?? 0}`);
+}
+
+function folderOf(name: string): string {
+  return join(labsFolder(), name);
+}
+
+/** `bin/weft` of the package that this file was built from. */
+function weftProgram(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return join(folder, 'bin', 'weft');
+}

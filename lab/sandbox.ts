@@ -1,0 +1,169 @@
+// A sandbox on this machine: mount, PID and network namespaces of its own, in which labs build further network
+// namespaces. It owns nothing outside of itself but one folder, and leaves nothing behind: its first process reads
+// from a pipe that only the creator holds, so when the creator dies before it said `keep`, the kernel ends every
+// process inside and with them every namespace; a wrapper outside then removes the folder.
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { getuid } from 'node:process';
+
+export interface Output {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Text for standard input; none means end of file at once. */
+  readonly input?: string;
+  /** After this long the command is killed and reported as code 124; default 60 s. */
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+const MAX_OUTPUT_BYTES = 64 << 20;
+
+/** Runs outside of network namespaces but inside the sandbox; `/run` is empty and private there. */
+const INIT_SCRIPT = `
+mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && echo ready || exit 1
+read -r word && [ "$word" = keep ] || exit 0
+while :; do sleep 3600; done`;
+
+/** Waits for the sandbox to end, however it ends, and then removes its folder. */
+const WRAPPER_SCRIPT = `folder=$1; shift; "$@"; [ -e "$folder/keep-logs" ] || rm -rf "$folder"`;
+
+export class Sandbox {
+  /** Process id, as seen from outside, of the sandbox's first process. */
+  readonly pid: number;
+  readonly #anchor: ChildProcess | undefined;
+
+  private constructor(pid: number, anchor?: ChildProcess) {
+    this.pid = pid;
+    this.#anchor = anchor;
+  }
+
+  /** Makes a sandbox that dies with this process until {@link keep} is called. `folder` is removed at its end. */
+  static async create(folder: string): Promise<Sandbox> {
+    const unshare = ['unshare', '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
+    if (getuid?.() !== 0) unshare.push('--user', '--map-root-user');
+    const anchor = spawn('sh', ['-c', WRAPPER_SCRIPT, 'sh', folder, ...unshare, 'sh', '-c', INIT_SCRIPT], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    await waitUntilReady(anchor);
+    const unsharePid = await onlyChildOf(anchor.pid!);
+    return new Sandbox(await onlyChildOf(unsharePid), anchor);
+  }
+
+  /** A sandbox that another process made and kept. */
+  static open(pid: number): Sandbox {
+    return new Sandbox(pid);
+  }
+
+  /** Lets the sandbox outlive this process. */
+  keep(): void {
+    this.#anchor?.stdin?.end('keep\n');
+    this.#release();
+  }
+
+  get isAlive(): boolean {
+    try {
+      process.kill(this.pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Command line that runs `argv` inside, in network namespace `netns` if given. */
+  commandLine(argv: readonly string[], netns?: string): string[] {
+    const enter = ['nsenter', '-t', String(this.pid), '-m', '-p', '-n'];
+    if (getuid?.() !== 0) enter.push('-U', '--preserve-credentials');
+    return [...enter, '--', ...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...argv];
+  }
+
+  /** Runs `argv` inside to its end. Never rejects for a failed command: look at `code`. */
+  run(argv: readonly string[], netns?: string, options: RunOptions = {}): Promise<Output> {
+    const [file, ...args] = this.commandLine(argv, netns);
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, input } = options;
+    return new Promise((resolve) => {
+      const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
+      const child = execFile(file!, args, limits, (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
+        resolve({ code, stdout, stderr });
+      });
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(input);
+    });
+  }
+
+  /** As {@link run}, but a failed command is an error that shows what it said. */
+  async check(argv: readonly string[], netns?: string, options?: RunOptions): Promise<string> {
+    const { code, stdout, stderr } = await this.run(argv, netns, options);
+    if (code !== 0)
+      throw new Error(
+        `'${argv.join(' ')}'${netns ? ` in ${netns}` : ''} failed (${code}): ${stderr || stdout}`,
+      );
+    return stdout;
+  }
+
+  /** Ends every process inside; resolves when they are gone. */
+  async destroy(): Promise<void> {
+    const wrapperPid = this.#anchor?.pid ?? (await grandparentOf(this.pid));
+    try {
+      process.kill(this.pid, 'SIGKILL');
+    } catch {
+      // Gone already.
+    }
+    await waitUntilGone(wrapperPid ?? this.pid);
+    this.#release();
+  }
+
+  /** Frees the handles that would keep this process's event loop alive. */
+  #release(): void {
+    for (const stream of this.#anchor?.stdio ?? []) stream?.destroy();
+    this.#anchor?.unref();
+  }
+}
+
+function waitUntilReady(anchor: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    anchor.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    anchor.stdout!.once('data', () => resolve());
+    anchor.once('error', reject);
+    anchor.once('close', () =>
+      reject(new Error(`Cannot make namespaces: ${said.trim()}; run as root or allow user namespaces`)),
+    );
+  });
+}
+
+async function onlyChildOf(pid: number): Promise<number> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const child = Number(children.trim().split(' ')[0]);
+  if (!child) throw new Error(`Process ${pid} has no child: the sandbox ended while it was made`);
+  return child;
+}
+
+async function parentOf(pid: number): Promise<number | undefined> {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+async function grandparentOf(pid: number): Promise<number | undefined> {
+  const parent = await parentOf(pid);
+  return parent === undefined ? undefined : parentOf(parent);
+}
+
+/** Polls because a process that is not our child gives no notice of its end. A zombie counts as gone. */
+async function waitUntilGone(pid: number): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (Date.now() < deadline) {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');
+    if (/^State:\s+Z/m.test(status)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`Process ${pid} of the sandbox did not end within 10 s`);
+}
