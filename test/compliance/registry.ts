@@ -1,0 +1,521 @@
+// What every implementation of Registry must do, as one mocha suite. It knows a store only through the fixture, so that
+// the same sentences hold for etcd and for memory. It starts no server and measures no time.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { MAX_CREATE_KEYS, NO_LEASE, RegistryError } from '../../allocator/registry.ts';
+import type {
+  CreateResult,
+  Registry,
+  RegistryEntry,
+  RegistryErrorCode,
+  RegistryEvent,
+  RegistryLeaseId,
+} from '../../allocator/registry.ts';
+import { recordWatch } from '../support/watch-recorder.ts';
+
+/** One empty store, reached by two clients and from behind. All `raw` writes bypass the registry under test. */
+export interface RegistryFixture {
+  readonly registry: Registry;
+  /** Another client of the same store; the fixture closes it. */
+  second(): Registry;
+  /** Makes a lease end as if its time were over; resolves when its keys are gone. */
+  expireLease(id: RegistryLeaseId): Promise<void>;
+  /** Forgets all history before the newest revision. */
+  compact(): Promise<void>;
+  rawPut(key: string, value: string, leaseId?: RegistryLeaseId): Promise<void>;
+  rawDelete(key: string): Promise<void>;
+  /** Writes the config document; removes it if `text` is undefined. */
+  putConfig(text: string | undefined): Promise<void>;
+  close(): Promise<void>;
+}
+
+const UNUSUAL: readonly { readonly what: string; readonly key: string; readonly value: string }[] = [
+  { what: 'dual-stack key', key: '10.5.72.0-24&fd00:10:5:72::-64', value: '{"PublicIP":"10.0.0.1"}' },
+  { what: 'empty key below subnets/', key: '', value: 'x' },
+  { what: 'key with slashes', key: 'a//b/../c', value: 'x' },
+  { what: 'key and value beyond ASCII', key: 'schlüssel-😀', value: 'Ω≈ç√ — 😀' },
+  { what: 'key with blanks and controls', key: ' \t\n', value: '\u0000\u0001' },
+  { what: 'empty value', key: '10.5.1.0-24', value: '' },
+  { what: 'value of 100 KB', key: '10.5.2.0-24', value: 'ü'.repeat(50 * 1024) },
+];
+
+/** Declares the suite. `open` is called before each test and the result closed after it. */
+export function describeRegistry(name: string, open: () => Promise<RegistryFixture>): void {
+  describe(`Registry: ${name}`, function () {
+    this.timeout(30_000);
+    let store: RegistryFixture;
+    let registry: Registry;
+
+    beforeEach(async () => {
+      store = await open();
+      registry = store.registry;
+    });
+    afterEach(() => store.close());
+
+    const create = (keys: readonly string[], value = 'v', leaseId = NO_LEASE): Promise<CreateResult> =>
+      registry.create({ keys, value, leaseId });
+    const entries = async (): Promise<RegistryEntry[]> =>
+      [...(await registry.snapshot()).entries].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const keys = async (): Promise<string[]> => (await entries()).map((entry) => entry.key);
+    const created = async (key: string, value = 'v', leaseId = NO_LEASE): Promise<number> => {
+      const result = await create([key], value, leaseId);
+      assert.equal(result.created, true, `${key} was not free`);
+      return result.revision;
+    };
+
+    describe('snapshot', () => {
+      it('of an empty store has no config and no entries', async () => {
+        const snapshot = await registry.snapshot();
+        assert.equal(snapshot.config, undefined);
+        assert.deepEqual(snapshot.entries, []);
+        assert.ok(Number.isSafeInteger(snapshot.revision) && snapshot.revision >= 0);
+      });
+
+      it('shows key, value, lease and revision of each entry, and the config', async () => {
+        const leaseId = await registry.grant(60);
+        await store.putConfig('{"Network":"10.5.0.0/16"}');
+        const first = await created('10.5.1.0-24', 'one', leaseId);
+        const second = await created('10.5.2.0-24', 'two');
+        const snapshot = await registry.snapshot();
+        assert.equal(snapshot.config?.text, '{"Network":"10.5.0.0/16"}');
+        assert.ok(snapshot.config.modRevision < first);
+        assert.equal(snapshot.revision, second);
+        assert.deepEqual(await entries(), [
+          { key: '10.5.1.0-24', value: 'one', leaseId, modRevision: first },
+          { key: '10.5.2.0-24', value: 'two', leaseId: NO_LEASE, modRevision: second },
+        ]);
+      });
+
+      it('tells an empty config from an absent one', async () => {
+        await store.putConfig('');
+        assert.equal((await registry.snapshot()).config?.text, '');
+        await store.putConfig(undefined);
+        assert.equal((await registry.snapshot()).config, undefined);
+      });
+
+      it('sees what another client wrote just before', async () => {
+        await store.second().create({ keys: ['k'], value: 'v', leaseId: NO_LEASE });
+        assert.deepEqual(await keys(), ['k']);
+      });
+
+      for (const { what, key, value } of UNUSUAL)
+        it(`returns unchanged: ${what}`, async () => {
+          await store.rawPut(key, value);
+          const [entry] = await entries();
+          assert.equal(entry?.key, key);
+          assert.equal(entry.value, value);
+          assert.equal(entry.leaseId, NO_LEASE);
+        });
+    });
+
+    describe('create', () => {
+      it('takes the first free key', async () => {
+        const result = await create(['a', 'b']);
+        assert.deepEqual(result, { created: true, key: 'a', revision: result.revision });
+        assert.deepEqual(await keys(), ['a']);
+      });
+
+      for (let taken = 1; taken < MAX_CREATE_KEYS; taken++)
+        it(`passes over ${taken} taken key(s)`, async () => {
+          const wanted = Array.from({ length: MAX_CREATE_KEYS }, (_, index) => `k${index}`);
+          for (const key of wanted.slice(0, taken)) await store.rawPut(key, 'theirs');
+          const result = await create(wanted, 'mine');
+          assert.equal(result.created && result.key, `k${taken}`);
+          assert.equal((await entries()).filter((entry) => entry.value === 'mine').length, 1);
+        });
+
+      it('lists every key when all of them are taken, and writes nothing', async () => {
+        for (const key of ['a', 'b', 'c', 'schlüssel']) await store.rawPut(key, 'theirs');
+        const before = await registry.snapshot();
+        const result = await create(['a', 'b'], 'mine');
+        assert.ok(!result.created);
+        assert.deepEqual([...result.takenKeys].sort(), ['a', 'b', 'c', 'schlüssel']);
+        assert.equal(result.revision, before.revision);
+        assert.deepEqual((await registry.snapshot()).entries, before.entries);
+      });
+
+      it('lets exactly one of two racing clients have each key', async () => {
+        const request = { keys: ['a', 'b', 'c'], value: 'v', leaseId: NO_LEASE };
+        const other = store.second();
+        const results = await Promise.all(
+          Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? registry : other).create(request)),
+        );
+        const won = results.flatMap((result) => (result.created ? [result.key] : []));
+        assert.deepEqual(won.sort(), ['a', 'b', 'c']);
+        for (const result of results)
+          if (!result.created) assert.deepEqual([...result.takenKeys].sort(), ['a', 'b', 'c']);
+      });
+
+      it('reuses a key that was removed', async () => {
+        await created('a', 'old');
+        await store.rawDelete('a');
+        await created('a', 'new');
+        assert.equal((await entries())[0]?.value, 'new');
+      });
+
+      it('writes unusual keys and values unchanged', async () => {
+        for (const { key, value } of UNUSUAL) await created(key, value);
+        const found = new Map((await entries()).map((entry) => [entry.key, entry.value]));
+        for (const { what, key, value } of UNUSUAL) assert.equal(found.get(key), value, what);
+      });
+
+      it('with a lease that does not exist fails and writes nothing', async () => {
+        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', create(['a'], 'v', '123456789'));
+        assert.deepEqual(await keys(), []);
+      });
+
+      for (const count of [0, MAX_CREATE_KEYS + 1])
+        it(`refuses ${count} keys`, () =>
+          assert.rejects(create(Array.from({ length: count }, String)), RangeError));
+    });
+
+    describe('update', () => {
+      it('replaces value and lease', async () => {
+        const leaseId = await registry.grant(60);
+        const at = await created('a', 'old');
+        const result = await registry.update({ key: 'a', value: 'new', leaseId }, at);
+        assert.equal(result.written, true);
+        assert.ok(result.revision > at);
+        assert.deepEqual(await entries(), [
+          { key: 'a', value: 'new', leaseId, modRevision: result.revision },
+        ]);
+      });
+
+      it('of a key that somebody changed writes nothing and shows what is there', async () => {
+        const at = await created('a', 'mine');
+        await store.rawPut('a', 'theirs');
+        const [current] = await entries();
+        const result = await registry.update({ key: 'a', value: 'again mine', leaseId: NO_LEASE }, at);
+        assert.deepEqual(result, { written: false, revision: result.revision, current });
+        assert.equal((await entries())[0]?.value, 'theirs');
+      });
+
+      it('of a removed key writes nothing and shows nothing', async () => {
+        const at = await created('a');
+        await store.rawDelete('a');
+        const result = await registry.update({ key: 'a', value: 'x', leaseId: NO_LEASE }, at);
+        assert.deepEqual(result, { written: false, revision: result.revision });
+        assert.deepEqual(await keys(), []);
+      });
+
+      it('of a key removed and created again by somebody else writes nothing', async () => {
+        const at = await created('a', 'mine');
+        await store.rawDelete('a');
+        await store.rawPut('a', 'mine');
+        assert.equal((await registry.update({ key: 'a', value: 'x', leaseId: NO_LEASE }, at)).written, false);
+      });
+
+      it('lets exactly one of two racing clients write', async () => {
+        const at = await created('a');
+        const other = store.second();
+        const results = await Promise.all([
+          registry.update({ key: 'a', value: 'one', leaseId: NO_LEASE }, at),
+          other.update({ key: 'a', value: 'two', leaseId: NO_LEASE }, at),
+        ]);
+        assert.equal(results.filter((result) => result.written).length, 1);
+        assert.equal((await entries())[0]?.value, results[0].written ? 'one' : 'two');
+      });
+
+      it('to no lease makes a key outlive its former lease', async () => {
+        const leaseId = await registry.grant(60);
+        const at = await created('a', 'v', leaseId);
+        await registry.update({ key: 'a', value: 'v', leaseId: NO_LEASE }, at);
+        await store.expireLease(leaseId);
+        assert.deepEqual(await keys(), ['a']);
+      });
+
+      it('with a lease that does not exist fails and leaves the key', async () => {
+        const at = await created('a', 'old');
+        const update = registry.update({ key: 'a', value: 'new', leaseId: '123456789' }, at);
+        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', update);
+        assert.equal((await entries())[0]?.value, 'old');
+      });
+    });
+
+    describe('remove', () => {
+      it('removes the key that is meant and no other', async () => {
+        const at = await created('10.5.1.0-24');
+        await created('10.5.1.0-24&fd00::-64');
+        const result = await registry.remove('10.5.1.0-24', at);
+        assert.equal(result.written, true);
+        assert.ok(result.revision > at);
+        assert.deepEqual(await keys(), ['10.5.1.0-24&fd00::-64']);
+      });
+
+      it('of an absent key succeeds', async () => {
+        const at = await created('a');
+        await store.rawDelete('a');
+        assert.equal((await registry.remove('a', at)).written, true);
+        assert.equal((await registry.remove('never there', at)).written, true);
+      });
+
+      it('of a key that somebody changed leaves it and shows what is there', async () => {
+        const at = await created('a', 'mine');
+        await store.rawPut('a', 'theirs');
+        const [current] = await entries();
+        const result = await registry.remove('a', at);
+        assert.deepEqual(result, { written: false, revision: result.revision, current });
+        assert.deepEqual(await keys(), ['a']);
+      });
+    });
+
+    describe('registry leases', () => {
+      it('have ids of their own, in decimal', async () => {
+        const ids = await Promise.all([registry.grant(60), registry.grant(60), store.second().grant(60)]);
+        assert.equal(new Set(ids).size, 3);
+        for (const id of ids) assert.match(id, /^[1-9]\d*$/);
+      });
+
+      it('are extended by keepAlive to their full time', async () => {
+        const leaseId = await registry.grant(60);
+        assert.equal(await registry.keepAlive(leaseId), 60);
+        assert.equal(await store.second().keepAlive(leaseId), 60);
+      });
+
+      it('take their keys along when they expire, and no others', async () => {
+        const [leaseId, otherId] = [await registry.grant(60), await registry.grant(60)];
+        await created('a', 'v', leaseId);
+        await created('b', 'v', leaseId);
+        await created('c', 'v', otherId);
+        await created('reservation');
+        await store.expireLease(leaseId);
+        assert.deepEqual(await keys(), ['c', 'reservation']);
+        assert.equal(await registry.keepAlive(leaseId), 0);
+        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', create(['d'], 'v', leaseId));
+      });
+
+      it('end at once when they are revoked', async () => {
+        const leaseId = await registry.grant(60);
+        await created('a', 'v', leaseId);
+        await created('b');
+        await registry.revoke(leaseId);
+        assert.deepEqual(await keys(), ['b']);
+        assert.equal(await registry.keepAlive(leaseId), 0);
+      });
+
+      it('that do not exist have no time left, and revoking them succeeds', async () => {
+        assert.equal(await registry.keepAlive('123456789'), 0);
+        await registry.revoke('123456789');
+        assert.equal(await registry.keepAlive(NO_LEASE), 0);
+        await registry.revoke(NO_LEASE);
+      });
+
+      it('stay with a key only until somebody writes it without them', async () => {
+        const leaseId = await registry.grant(60);
+        await created('a', 'v', leaseId);
+        await store.rawPut('a', 'reserved');
+        await store.expireLease(leaseId);
+        assert.equal((await entries())[0]?.leaseId, NO_LEASE);
+      });
+    });
+
+    describe('watch', () => {
+      it('reports what happens after it is ready, in order', async () => {
+        const from = (await registry.snapshot()).revision + 1;
+        const watch = recordWatch(registry, from);
+        await watch.ready;
+        const leaseId = await registry.grant(60);
+        const put = await created('a', 'one', leaseId);
+        await store.putConfig('{}');
+        const update = await registry.update({ key: 'a', value: 'two', leaseId }, put);
+        await registry.remove('a', update.revision);
+        await store.putConfig(undefined);
+        await watch.seen(5);
+        assert.deepEqual(withoutConfigRevision(watch.events), [
+          { type: 'put', entry: { key: 'a', value: 'one', leaseId, modRevision: put } },
+          { type: 'config', config: { text: '{}', modRevision: 0 } },
+          { type: 'put', entry: { key: 'a', value: 'two', leaseId, modRevision: update.revision } },
+          { type: 'delete', key: 'a' },
+          { type: 'config' },
+        ]);
+        await watch.stop();
+      });
+
+      it('brings the reader to a revision that never goes back', async () => {
+        const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+        await watch.ready;
+        for (const key of ['a', 'b', 'c']) await created(key);
+        await watch.seen(3);
+        assert.deepEqual(
+          [...watch.revisions].sort((a, b) => a - b),
+          watch.revisions,
+        );
+        assert.equal(watch.revisions.at(-1), (await registry.snapshot()).revision);
+        await watch.stop();
+      });
+
+      it('from a past revision replays what happened since', async () => {
+        await created('before');
+        const { revision } = await registry.snapshot();
+        await created('a', 'one');
+        await store.rawDelete('before');
+        await store.putConfig('{"Network":"10.6.0.0/16"}');
+        const watch = recordWatch(registry, revision + 1);
+        await watch.seen(3);
+        assert.deepEqual(
+          watch.events.flatMap((event) => (event.type === 'config' ? [] : [keyOf(event)])),
+          ['a', 'before'],
+        );
+        const config = watch.events.find((event) => event.type === 'config')?.config;
+        assert.equal(config?.text, '{"Network":"10.6.0.0/16"}');
+        await watch.stop();
+      });
+
+      it('reports the keys that an expired lease takes along', async () => {
+        const leaseId = await registry.grant(60);
+        await created('a', 'v', leaseId);
+        await created('b', 'v', leaseId);
+        const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+        await watch.ready;
+        await store.expireLease(leaseId);
+        await watch.seen(2);
+        assert.deepEqual(watch.events.map(keyOf).sort(), ['a', 'b']);
+        assert.ok(watch.events.every((event) => event.type === 'delete'));
+        await watch.stop();
+      });
+
+      it('reports unusual keys and values unchanged', async () => {
+        const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+        await watch.ready;
+        for (const { key, value } of UNUSUAL) await store.rawPut(key, value);
+        await watch.seen(UNUSUAL.length);
+        assert.deepEqual(
+          watch.events.map((event) => event.type === 'put' && [event.entry.key, event.entry.value]),
+          UNUSUAL.map(({ key, value }) => [key, value]),
+        );
+        await watch.stop();
+      });
+
+      it('loses nothing of many quick writes', async () => {
+        const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+        const wanted = Array.from({ length: 200 }, (_, index) => `k${index}`);
+        await Promise.all(wanted.map((key) => created(key)));
+        await watch.seen(wanted.length);
+        assert.deepEqual(watch.events.map(keyOf).sort(), wanted.sort());
+        await watch.stop();
+      });
+
+      it('from a forgotten revision ends as compacted', async () => {
+        const { revision } = await registry.snapshot();
+        for (const key of ['a', 'b', 'c']) await created(key);
+        await store.compact();
+        const watch = recordWatch(registry, revision + 1);
+        assert.deepEqual(await watch.ended, { reason: 'compacted' });
+        assert.deepEqual(watch.events, []);
+      });
+
+      it('stops on abort and reports nothing more', async () => {
+        const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+        await watch.ready;
+        assert.deepEqual(await watch.stop(), { reason: 'aborted' });
+        await created('late');
+        await registry.snapshot();
+        assert.deepEqual(watch.events, []);
+      });
+
+      it('with a signal that was aborted before does not start', async () => {
+        const end = await registry.watch({
+          fromRevision: 1,
+          onReady: () => assert.fail('the watch started'),
+          onEvents: () => assert.fail('the watch started'),
+          signal: AbortSignal.abort(),
+        });
+        assert.deepEqual(end, { reason: 'aborted' });
+      });
+
+      it('whose reader throws ends as lost with that error', async () => {
+        const failure = new Error('reader failed');
+        const end = registry.watch({
+          fromRevision: (await registry.snapshot()).revision + 1,
+          onReady: () => void created('a').catch(() => undefined),
+          onEvents: () => {
+            throw failure;
+          },
+          signal: new AbortController().signal,
+        });
+        assert.deepEqual(await end, { reason: 'lost', error: failure });
+      });
+
+      it('leaves other watches of the same client alone', async () => {
+        const from = (await registry.snapshot()).revision + 1;
+        const [one, two] = [recordWatch(registry, from), recordWatch(registry, from)];
+        await Promise.all([one.ready, two.ready]);
+        await one.stop();
+        await created('a');
+        await two.seen(1);
+        assert.deepEqual(two.events.map(keyOf), ['a']);
+        await two.stop();
+      });
+    });
+
+    describe('signal and close', () => {
+      const calls: readonly (readonly [string, (signal?: AbortSignal) => Promise<unknown>])[] = [
+        ['snapshot', (signal) => registry.snapshot(signal)],
+        ['grant', (signal) => registry.grant(60, signal)],
+        ['create', (signal) => registry.create({ keys: ['a'], value: 'v', leaseId: NO_LEASE }, signal)],
+        ['update', (signal) => registry.update({ key: 'a', value: 'v', leaseId: NO_LEASE }, 1, signal)],
+        ['remove', (signal) => registry.remove('a', 1, signal)],
+        ['keepAlive', (signal) => registry.keepAlive('1', signal)],
+        ['revoke', (signal) => registry.revoke('1', signal)],
+      ];
+
+      for (const [method, call] of calls) {
+        it(`${method} rejects with the reason of an aborted signal`, async () => {
+          const reason = new Error('stop it');
+          await assert.rejects(call(AbortSignal.abort(reason)), reason);
+          assert.deepEqual(await keys(), []);
+        });
+
+        it(`${method} after close is refused for good`, async () => {
+          registry.close();
+          await rejectsWith('REGISTRY_REJECTED', call());
+        });
+      }
+
+      it('close ends a watch, and twice is once', async () => {
+        const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+        await watch.ready;
+        registry.close();
+        registry.close();
+        assert.deepEqual(await watch.ended, { reason: 'aborted' });
+      });
+
+      it('close ends the calls that are on their way', async () => {
+        const settled = Promise.allSettled(calls.map(([, call]) => call()));
+        registry.close();
+        for (const result of await settled)
+          if (result.status === 'rejected')
+            assert.equal((result.reason as RegistryError).code, 'REGISTRY_REJECTED');
+      });
+
+      it('close of one client leaves another alone', async () => {
+        const other = store.second();
+        await other.grant(60);
+        registry.close();
+        assert.deepEqual((await other.snapshot()).entries, []);
+      });
+    });
+  });
+}
+
+async function rejectsWith(code: RegistryErrorCode, call: Promise<unknown>): Promise<void> {
+  await assert.rejects(call, (error: unknown) => {
+    assert.ok(error instanceof RegistryError, `not a RegistryError: ${String(error)}`);
+    assert.equal(error.code, code, error.message);
+    return true;
+  });
+}
+
+function keyOf(event: RegistryEvent): string {
+  if (event.type === 'config') return '(config)';
+  return event.type === 'put' ? event.entry.key : event.key;
+}
+
+/** The fixture's config writes return no revision, so the expected one is not known. */
+function withoutConfigRevision(events: readonly RegistryEvent[]): RegistryEvent[] {
+  return events.map((event) =>
+    event.type === 'config' && event.config !== undefined
+      ? { type: 'config', config: { ...event.config, modRevision: 0 } }
+      : event,
+  );
+}
