@@ -1,0 +1,56 @@
+# weft: `make` builds, `make demo` shows, `make test` proves. Each target does its own set-up.
+SHELL := /bin/sh
+export PATH := $(PATH):/usr/sbin:/sbin
+NODE_VERSION_MIN := 20.19
+LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
+TEST_TOOLS := $(LAB_TOOLS) openssl tcpdump
+SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
+
+.PHONY: build demo test test-unit bench lint format fuzz clean lab-tools test-tools
+
+build: dist/.built native/build/weft.node
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --ignore-scripts --no-progress --loglevel=error
+	@touch $@
+
+dist/.built: node_modules/.installed tsconfig.json $(SOURCES)
+	rm -rf dist
+	node_modules/.bin/tsc
+	@touch $@
+
+# Without a C compiler everything but the userspace path works, with less detail in kernel errors.
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.c native/src/*.h)
+	@sh native/build.sh
+
+lab-tools:
+	@deploy/install-tools.sh $(LAB_TOOLS)
+
+test-tools:
+	@deploy/install-tools.sh $(TEST_TOOLS)
+
+demo: lab-tools build
+	bin/weft lab run --hosts 3
+
+test-unit: build
+	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,cli,native,lab}/**/*.spec.js'
+
+# Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
+test: test-tools lint test-unit
+	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/**/*.spec.js'
+
+bench: lab-tools build
+	sh test/in-namespaces.sh node dist/bench/main.js
+
+lint: build
+	node_modules/.bin/oxlint --type-aware
+	node_modules/.bin/prettier --check --log-level warn .
+
+format: node_modules/.installed
+	node_modules/.bin/prettier --write --log-level warn .
+
+fuzz: build
+	WEFT_FUZZ_RUNS=200000 node_modules/.bin/mocha 'dist/{allocator,backends,daemon}/**/*.property.spec.js'
+
+clean:
+	rm -rf dist .build native/build node_modules bench/out

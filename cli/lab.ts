@@ -1,0 +1,254 @@
+// `weft lab`: a cluster on this machine. Parses words, prints results; the lab itself is in lab/.
+import { readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { DEFAULT_CONFIG, HEALTH_PORT, Lab, type LabOptions } from '../lab/lab.ts';
+import { checkLab, logTail, subnetOf, type LabReport } from '../lab/run.ts';
+import { UsageError } from './usage-error.ts';
+
+export const LAB_HELP = `weft lab: try a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon
+and a container; a real etcd runs beside them. Needs root or user namespaces, iproute2, etcd-server, etcd-client, iperf3, ping.
+
+  weft lab run    --hosts N             up, ping every container from every other, one TCP stream, down
+  weft lab up     --hosts N             make a lab and leave it running
+  weft lab status                       hosts, subnets, readiness
+  weft lab exec   hK|cK|sw|etcd -- CMD  run CMD on a host, in a container, on the switch, beside etcd
+  weft lab stop|start|kill hK           end a daemon (SIGTERM, SIGKILL) or start it again
+  weft lab down                         remove it all
+  weft lab list                         names of the labs that are up
+
+Options
+  --name NAME       which lab (default: lab); several can be up at once
+  --hosts N         number of hosts, 1 to 1000 (default: 3)
+  --backend TYPE    backend in the network config: vxlan (default), host-gw, alloc
+  --config FILE     a network config document instead, - for standard input
+  --bare hK         no daemon on host K, to run another program there; may be repeated
+  --routed          hosts in two underlay networks joined by a router
+  --mtu BYTES       MTU of the underlay, 1280 to 65535 (default: 1500)
+  --flag WORD       further word for every daemon's command line; may be repeated
+  --json            run, status: JSON instead of a table
+  --keep-logs       run, down: leave the log folder behind
+
+Example
+  weft lab up --hosts 3 && weft lab exec c1 -- ping -c 3 10.5.0.2; weft lab down
+`;
+
+const OPTIONS = {
+  name: { type: 'string', default: 'lab' },
+  hosts: { type: 'string', default: '3' },
+  backend: { type: 'string' },
+  config: { type: 'string' },
+  bare: { type: 'string', multiple: true, default: [] },
+  routed: { type: 'boolean', default: false },
+  mtu: { type: 'string', default: '1500' },
+  flag: { type: 'string', multiple: true, default: [] },
+  json: { type: 'boolean', default: false },
+  'keep-logs': { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const satisfies ParseArgsConfig['options'];
+
+type Values = ReturnType<typeof parse>['values'];
+type Verb = (values: Values, words: readonly string[]) => Promise<number>;
+
+const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, start, kill, down, list };
+
+/** Runs `weft lab ARGV`. Resolves with the exit code. @throws UsageError for words that make no sense. */
+export async function labCommand(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(argv);
+  const [verb, ...words] = positionals;
+  if (values.help || verb === undefined) {
+    process.stdout.write(LAB_HELP);
+    return values.help ? 0 : 2;
+  }
+  const command = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (!command)
+    throw new UsageError(`'weft lab ${verb}' is no command: give one of ${Object.keys(VERBS).join(', ')}`);
+  return command(values, words);
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}; 'weft lab --help' lists the options`);
+  }
+}
+
+async function labOptions(values: Values): Promise<LabOptions> {
+  if (values.config !== undefined && values.backend !== undefined)
+    throw new UsageError('--config and --backend exclude each other: put the backend into the file');
+  const base = JSON.parse(DEFAULT_CONFIG) as object;
+  const fromBackend =
+    values.backend === undefined
+      ? DEFAULT_CONFIG
+      : JSON.stringify({ ...base, Backend: { Type: values.backend } });
+  return {
+    name: values.name,
+    hosts: Number(values.hosts),
+    mtu: Number(values.mtu),
+    bare: values.bare,
+    routed: values.routed,
+    daemonFlags: values.flag,
+    config: values.config === undefined ? fromBackend : await readConfig(values.config),
+  };
+}
+
+function readConfig(path: string): Promise<string> {
+  return readFile(path === '-' ? '/dev/stdin' : path, 'utf8').catch((error: Error) => {
+    throw new UsageError(`Cannot read --config ${path}: ${error.message}`);
+  });
+}
+
+async function create(values: Values): Promise<Lab> {
+  try {
+    return await Lab.create(await labOptions(values));
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+async function run(values: Values): Promise<number> {
+  const say = (text: string) => void (values.json || process.stdout.write(`… ${text}\n`));
+  say(`making ${values.hosts} hosts, an etcd, and a daemon on each host`);
+  const lab = await create(values);
+  const onInterrupt = () => void lab.down().finally(() => process.exit(130));
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  try {
+    const report = await checkLab(lab, say);
+    process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+    if (!report.ok) await explainFailure(lab, report);
+    return report.ok ? 0 : 1;
+  } finally {
+    await lab.down({ keepLogs: values['keep-logs'] });
+    if (values['keep-logs']) process.stderr.write(`Logs are in ${lab.logFolder}\n`);
+  }
+}
+
+function formatReport(report: LabReport): string {
+  const rows = report.hosts.map(
+    (host) => `  ${host.name.padEnd(6)}${host.publicIp.padEnd(17)}${host.subnet}`,
+  );
+  const { pairs, sent, lost, broken } = report.ping;
+  const tcp = report.tcpGbitPerSec === null ? 'not measured' : `${report.tcpGbitPerSec} Gbit/s`;
+  return [
+    `  ${'HOST'.padEnd(6)}${'PUBLIC IP'.padEnd(17)}SUBNET`,
+    ...rows,
+    `ping: ${pairs} pairs, ${sent} sent, ${lost} lost${broken.length > 0 ? ` (${broken.slice(0, 5).join(', ')})` : ''}`,
+    `TCP:  ${tcp}, one stream, ${report.tcpCongestionControl}`,
+    report.ok ? 'ok: every container reaches every other' : 'FAILED: see above',
+    '',
+  ].join('\n');
+}
+
+async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
+  const name = lab.host(report.ping.broken[0]!.split('>')[0]!).name;
+  process.stderr.write(`Last lines of the log of ${name}:\n${await logTail(lab, name, 10)}\n`);
+}
+
+async function up(values: Values): Promise<number> {
+  const lab = await create(values);
+  lab.keep();
+  process.stdout.write(`Lab '${lab.name}' is up; logs are in ${lab.logFolder}\n`);
+  return status(values);
+}
+
+async function find(values: Values): Promise<Lab> {
+  const lab = await Lab.find(values.name);
+  if (!lab)
+    throw new UsageError(
+      `There is no lab '${values.name}': make it with 'weft lab up --name ${values.name}'`,
+    );
+  return lab;
+}
+
+interface HostStatus {
+  readonly name: string;
+  readonly publicIp: string;
+  readonly subnet: string;
+  readonly daemon: 'ready' | 'not ready' | 'stopped' | 'bare';
+}
+
+async function status(values: Values): Promise<number> {
+  const lab = await find(values);
+  const hosts = await Promise.all(lab.topology.hosts.map((host) => hostStatus(lab, host.name)));
+  if (values.json)
+    process.stdout.write(`${JSON.stringify({ name: lab.name, logs: lab.logFolder, hosts })}\n`);
+  else {
+    process.stdout.write(`  ${'HOST'.padEnd(6)}${'PUBLIC IP'.padEnd(17)}${'SUBNET'.padEnd(20)}DAEMON\n`);
+    for (const host of hosts)
+      process.stdout.write(
+        `  ${host.name.padEnd(6)}${host.publicIp.padEnd(17)}${host.subnet.padEnd(20)}${host.daemon}\n`,
+      );
+  }
+  return hosts.every((host) => host.daemon === 'ready' || host.daemon === 'bare') ? 0 : 1;
+}
+
+async function hostStatus(lab: Lab, name: string): Promise<HostStatus> {
+  const { publicIp, isBare } = lab.host(name);
+  const subnet = await subnetOf(lab, name);
+  return { name, publicIp, subnet, daemon: isBare ? 'bare' : await daemonStatus(lab, name) };
+}
+
+async function daemonStatus(lab: Lab, name: string): Promise<HostStatus['daemon']> {
+  if (!(await lab.isRunning(name))) return 'stopped';
+  return (await isReady(lab, name)) ? 'ready' : 'not ready';
+}
+
+async function isReady(lab: Lab, name: string): Promise<boolean> {
+  const request = `fetch('http://127.0.0.1:${HEALTH_PORT}/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
+  return (await lab.exec(name, [process.execPath, '-e', request])).code === 0;
+}
+
+async function exec(values: Values, words: readonly string[]): Promise<number> {
+  const [netns, ...argv] = words;
+  if (netns === undefined || argv.length === 0)
+    throw new UsageError(
+      "'weft lab exec' needs a place and a command, for example: weft lab exec h1 -- ip route",
+    );
+  const lab = await find(values);
+  if (netns !== 'sw' && netns !== 'etcd') lab.host(netns);
+  const [file, ...args] = lab.sandbox.commandLine(argv, netns);
+  return new Promise((resolve, reject) => {
+    const child = spawn(file!, args, { stdio: 'inherit' });
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+async function onDaemon(
+  values: Values,
+  words: readonly string[],
+  action: (lab: Lab, name: string) => Promise<void>,
+): Promise<number> {
+  const [name] = words;
+  if (name === undefined) throw new UsageError('Name a host, for example h1');
+  const lab = await find(values);
+  await action(lab, lab.host(name).name);
+  return 0;
+}
+
+function stop(values: Values, words: readonly string[]): Promise<number> {
+  return onDaemon(values, words, (lab, name) => lab.stopDaemon(name, 'TERM'));
+}
+
+function kill(values: Values, words: readonly string[]): Promise<number> {
+  return onDaemon(values, words, (lab, name) => lab.stopDaemon(name, 'KILL'));
+}
+
+function start(values: Values, words: readonly string[]): Promise<number> {
+  return onDaemon(values, words, async (lab, name) => {
+    if (await lab.isRunning(name)) throw new UsageError(`The daemon of ${name} is running: stop it first`);
+    await lab.startDaemon(name);
+  });
+}
+
+async function down(values: Values): Promise<number> {
+  await (await find(values)).down({ keepLogs: values['keep-logs'] });
+  return 0;
+}
+
+async function list(): Promise<number> {
+  for (const name of await Lab.list()) process.stdout.write(`${name}\n`);
+  return 0;
+}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs the Debian packages behind commands that a demo, test or benchmark needs and this machine lacks.
+# Usage: install-tools.sh COMMAND...   Installs nothing if all are there; leaves no service running.
+set -eu
+
+package_of() {
+  case $1 in
+    etcd) echo etcd-server ;;
+    etcdctl) echo etcd-client ;;
+    ip | bridge | tc) echo iproute2 ;;
+    ping) echo iputils-ping ;;
+    nsenter | unshare | setpriv) echo util-linux ;;
+    cc) echo gcc libc6-dev ;;
+    *) echo "$1" ;;
+  esac
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+missing=''
+for command in "$@"; do
+  command -v "$command" >/dev/null 2>&1 || missing="$missing $(package_of "$command")"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -eq 0 ]; then sudo=''; else sudo='sudo -n'; fi
+echo "Installing Debian packages:$missing"
+if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing; } >/tmp/weft-setup.$$ 2>&1; then
+  tail -n 5 /tmp/weft-setup.$$ >&2
+  rm -f /tmp/weft-setup.$$
+  echo "Cannot install packages: run as root: apt-get update && apt-get install$missing" >&2
+  exit 1
+fi
+rm -f /tmp/weft-setup.$$
+
+# Debian starts an etcd on 127.0.0.1:2379 when its package is installed; labs start their own.
+case $missing in
+  *etcd-server*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now etcd >/dev/null 2>&1 || true ;;
+esac

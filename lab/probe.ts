@@ -1,0 +1,70 @@
+// What one can measure in a lab: pings between all containers and TCP throughput between two.
+import type { Lab } from './lab.ts';
+
+export interface PingReport {
+  /** Ordered pairs of containers. */
+  readonly pairs: number;
+  readonly sent: number;
+  readonly lost: number;
+  /** Pairs that lost something, as `c1>c2`. */
+  readonly broken: readonly string[];
+}
+
+export type CongestionControl = 'cubic' | 'bbr';
+
+const PINGS_PER_PAIR = 3;
+
+/** Pings every container from every other: {@link PINGS_PER_PAIR} echo requests a pair. */
+export async function pingAll(lab: Lab): Promise<PingReport> {
+  const hosts = lab.topology.hosts.filter((host) => !host.isBare);
+  const targets = await Promise.all(
+    hosts.map(async (host) => ({ name: host.container, address: await lab.containerAddress(host.name) })),
+  );
+  const reports: { pair: string; lost: number }[] = [];
+  for (const from of targets) {
+    const others = targets.filter((target) => target !== from);
+    const received = await pingFrom(
+      lab,
+      from.name,
+      others.map((other) => other.address),
+    );
+    for (const [index, other] of others.entries())
+      reports.push({ pair: `${from.name}>${other.name}`, lost: PINGS_PER_PAIR - (received[index] ?? 0) });
+  }
+  return {
+    pairs: reports.length,
+    sent: reports.length * PINGS_PER_PAIR,
+    lost: reports.reduce((sum, report) => sum + report.lost, 0),
+    broken: reports.filter((report) => report.lost > 0).map((report) => report.pair),
+  };
+}
+
+/** Number of replies from each address, all pinged at once from container `from`. */
+async function pingFrom(lab: Lab, from: string, addresses: readonly string[]): Promise<number[]> {
+  const script = `for address; do (ping -q -c ${PINGS_PER_PAIR} -i 0.05 -W 2 "$address" | sed "s/^/$address /") & done; wait`;
+  const { stdout } = await lab.exec(from, ['sh', '-c', script, 'sh', ...addresses]);
+  const received = new Map<string, number>();
+  for (const [, address, count] of stdout.matchAll(/^(\S+) \d+ packets transmitted, (\d+) received/gm))
+    received.set(address!, Number(count));
+  return addresses.map((address) => received.get(address) ?? 0);
+}
+
+export interface ThroughputOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly congestion: CongestionControl;
+  readonly seconds: number;
+}
+
+/** Gbit/s that one TCP stream carries from container `from` to container `to`. */
+export async function tcpThroughput(lab: Lab, options: ThroughputOptions): Promise<number> {
+  const { from, to, congestion, seconds } = options;
+  const address = await lab.containerAddress(lab.host(to).name);
+  await lab.check(to, ['iperf3', '--server', '--one-off', '--daemon', '--idle-timeout', '30']);
+  const client = ['iperf3', '--client', address, '--time', String(seconds), '--congestion', congestion];
+  const output = await lab.check(from, [...client, '--json', '--connect-timeout', '5000'], {
+    timeoutMs: (seconds + 15) * 1000,
+  });
+  const report = JSON.parse(output) as { end: { sum_received: { bits_per_second: number } } };
+  return report.end.sum_received.bits_per_second / 1e9;
+}

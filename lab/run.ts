@@ -1,0 +1,53 @@
+// The lab's one-shot check: everything reachable from everywhere, and how fast. Shared by `weft lab run` and the demo.
+import { readFile } from 'node:fs/promises';
+import { networkOf, parseCidr } from '../allocator/address.ts';
+import type { Lab } from './lab.ts';
+import { pingAll, tcpThroughput, type CongestionControl, type PingReport } from './probe.ts';
+
+export interface LabReport {
+  readonly hosts: readonly { readonly name: string; readonly publicIp: string; readonly subnet: string }[];
+  readonly ping: PingReport;
+  /** One TCP stream from the first container to the second, in Gbit/s; `null` with fewer than two hosts. */
+  readonly tcpGbitPerSec: number | null;
+  readonly tcpCongestionControl: CongestionControl;
+  readonly ok: boolean;
+}
+
+const TCP_SECONDS = 2;
+
+/** Tests a lab whose hosts all have their containers. */
+export async function checkLab(lab: Lab, onStep: (text: string) => void): Promise<LabReport> {
+  const running = lab.topology.hosts.filter((host) => !host.isBare);
+  const hosts = await Promise.all(
+    running.map(async ({ name, publicIp }) => ({ name, publicIp, subnet: await subnetOf(lab, name) })),
+  );
+  onStep(`pinging every container from every other (${hosts.length * (hosts.length - 1)} pairs)`);
+  const ping = await pingAll(lab);
+  const tcp = { congestion: 'cubic', seconds: TCP_SECONDS } as const;
+  const [first, second] = running;
+  let tcpGbitPerSec: number | null = null;
+  if (first && second && ping.lost === 0) {
+    onStep(
+      `one TCP stream (${tcp.congestion}) from ${first.container} to ${second.container}, ${tcp.seconds} s`,
+    );
+    const rate = await tcpThroughput(lab, { ...tcp, from: first.container, to: second.container });
+    tcpGbitPerSec = Math.round(rate * 100) / 100;
+  }
+  return { hosts, ping, tcpGbitPerSec, tcpCongestionControl: tcp.congestion, ok: ping.lost === 0 };
+}
+
+/** The network in a host's subnet.env, for example `10.5.72.0/24`; `-` if there is none. */
+export async function subnetOf(lab: Lab, name: string): Promise<string> {
+  const match = /^FLANNEL_SUBNET=(.*)$/m.exec(await lab.readSubnetEnv(name));
+  const cidr = parseCidr(match?.[1] ?? '');
+  return cidr ? networkOf(cidr.address, cidr.prefixLength) : '-';
+}
+
+/** Last lines of a daemon's log, for a report of what went wrong. */
+export async function logTail(lab: Lab, name: string, lines: number): Promise<string> {
+  const text = await readFile(`${lab.logFolder}/${name}.log`, 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .slice(-lines - 1)
+    .join('\n');
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Runs a command in user, mount, network and PID namespaces of its own, so that it needs no root and whatever it makes
+# (devices, routes, processes) goes with it. Where user namespaces are forbidden, root does without them.
+set -eu
+inside='mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
+export WEFT_TEST_NETNS=1
+unshare='unshare --net --mount --pid --fork --kill-child --mount-proc'
+if unshare --user --map-root-user true 2>/dev/null; then
+  exec $unshare --user --map-root-user sh -c "$inside" sh "$@"
+elif [ "$(id -u)" -eq 0 ]; then
+  exec $unshare sh -c "$inside" sh "$@"
+fi
+echo 'Cannot make namespaces: run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)' >&2
+exit 1
