@@ -167,9 +167,14 @@ export class Lab {
 
   /** Starts the daemon of a host; does not wait for its lease. */
   async startDaemon(name: string, flags: readonly string[] = this.#state.daemonFlags): Promise<void> {
+    await this.#spawn(name, name, this.daemonCommand(name, flags));
+  }
+
+  /** Command line of a host's daemon. */
+  daemonCommand(name: string, flags: readonly string[]): string[] {
     const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
     const files = ['--etcd-endpoints', plan.ETCD_URL, '--subnet-file', this.subnetFile(name)];
-    await this.#spawn(name, name, [process.execPath, weftProgram(), 'daemon', ...files, ...health, ...flags]);
+    return [process.execPath, weftProgram(), 'daemon', ...files, ...health, ...flags];
   }
 
   stopDaemon(name: string, signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {

@@ -1,0 +1,212 @@
+// How fast does a host catch up with a cluster? N peer leases wait in etcd; a daemon starts; measured until the last
+// entry is in the kernel, beside `ip -batch` and `bridge -batch` making the same entries on the host next to it. Then
+// one more host joins. Then the daemon's memory.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface, type Interface } from 'node:readline';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HEALTH_PORT, Lab } from '../lab/lab.ts';
+import { ETCD_URL } from '../lab/topology.ts';
+import { waitFor } from '../lab/wait.ts';
+import { BENCH_CONFIG, fakePeer } from './fill.ts';
+import { median, type BenchResult, type Figure } from './report.ts';
+import { residentMegabytes, type StartTimes } from './stopwatch.ts';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const JOINS = 5;
+const BATCH_SECTIONS = ['neighbour', 'fdb', 'route'] as const;
+/** What a start may cost beside the rival: twice its time plus this. */
+const START_ALLOWANCE_MS = 500;
+const RSS_LIMIT_MB: Readonly<Record<number, number>> = { 3: 75, 1000: 85, 10000: 150 };
+
+/** One measurement of N peers. */
+interface Sample {
+  readonly times: StartTimes;
+  readonly rivalMs: number;
+  readonly joinMs: readonly number[];
+  readonly rssMb: number;
+}
+
+export async function benchConverge(
+  peers: readonly number[] = [3, 100, 1000, 10000],
+  rounds = 3,
+): Promise<BenchResult> {
+  const figures: Figure[] = [];
+  for (const count of peers) {
+    const samples: Sample[] = [];
+    for (let round = 0; round < rounds; round++) samples.push(await measure(count));
+    figures.push(...figuresOf(count, samples));
+  }
+  return {
+    bench: 'converge',
+    falsifiedBy:
+      'at 10,000 peers a start takes more than twice ip -batch plus 0.5 s, or one join more than 50 ms',
+    figures,
+  };
+}
+
+function figuresOf(count: number, samples: readonly Sample[]): Figure[] {
+  const rival = samples.map((sample) => sample.rivalMs);
+  const ready = samples.map((sample) => sample.times.readyMs);
+  const peers = `${count} peers`;
+  return [
+    {
+      name: `${peers}: process start to lease`,
+      unit: 'ms',
+      runs: samples.map((sample) => sample.times.leasedMs),
+    },
+    {
+      name: `${peers}: process start to last entry`,
+      unit: 'ms',
+      runs: ready,
+      atMost: 2 * median(rival) + START_ALLOWANCE_MS,
+    },
+    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: rival },
+    {
+      name: `${peers}: start ÷ batch`,
+      unit: 'ratio',
+      runs: samples.map((sample) => sample.times.readyMs / sample.rivalMs),
+    },
+    {
+      name: `${peers}: one more joins`,
+      unit: 'ms',
+      runs: samples.flatMap((sample) => sample.joinMs),
+      atMost: 50,
+    },
+    {
+      name: `${peers}: resident memory`,
+      unit: 'MB',
+      runs: samples.map((sample) => sample.rssMb),
+      ...limitOf(count),
+    },
+  ];
+}
+
+function limitOf(count: number): { readonly atMost?: number } {
+  const limit = RSS_LIMIT_MB[count];
+  return limit === undefined ? {} : { atMost: limit };
+}
+
+/** One fresh lab: `h1` runs the daemon, `h2` the rival. */
+async function measure(count: number): Promise<Sample> {
+  const lab = await Lab.create({ name: `bench-${process.pid}`, hosts: 2, bare: ['h2'], start: false });
+  try {
+    await lab.startEtcd();
+    await lab.putConfig(BENCH_CONFIG);
+    const writer = openWriter(lab);
+    await writer.send({ fill: count });
+    const rivalMs = await runRival(lab, count);
+    const daemon = await startTimed(lab);
+    const joinMs: number[] = [];
+    for (let join = 0; join < JOINS; join++) joinMs.push(await measureJoin(lab, writer, count + join));
+    const rssMb = residentMegabytes(`/proc/${lab.sandbox.pid}/root/proc`, daemon.times.pid);
+    daemon.end();
+    writer.end();
+    return { times: daemon.times, rivalMs, joinMs, rssMb };
+  } finally {
+    await lab.down();
+  }
+}
+
+interface LineProcess {
+  readonly process: ChildProcess;
+  readonly lines: AsyncIterator<string>;
+}
+
+function openProcess(lab: Lab, netns: string, script: string, args: readonly string[]): LineProcess {
+  const [file, ...rest] = lab.sandbox.commandLine([process.execPath, join(HERE, script), ...args], netns);
+  const child = spawn(file!, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
+  const lines: Interface = createInterface({ input: child.stdout });
+  return { process: child, lines: lines[Symbol.asyncIterator]() };
+}
+
+interface Writer {
+  /** Resolves with the Unix time, in ms, at which etcd had acknowledged the write. */
+  send(command: object): Promise<number>;
+  end(): void;
+}
+
+function openWriter(lab: Lab): Writer {
+  const { process: child, lines } = openProcess(lab, 'etcd', 'fill.js', [ETCD_URL]);
+  return {
+    async send(command) {
+      child.stdin!.write(`${JSON.stringify(command)}\n`);
+      const { value } = await lines.next();
+      return (JSON.parse(String(value)) as { atMs: number }).atMs;
+    },
+    end: () => child.stdin!.end(),
+  };
+}
+
+async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => void }> {
+  const file = lab.subnetFile('h1');
+  const command = lab.daemonCommand('h1', ['--log-level', 'error']);
+  const { process: child, lines } = openProcess(lab, 'h1', 'stopwatch.js', [
+    file,
+    String(HEALTH_PORT),
+    ...command,
+  ]);
+  const { value, done } = await lines.next();
+  if (done) throw new Error('The daemon did not become ready');
+  return { times: JSON.parse(String(value)) as StartTimes, end: () => child.kill('SIGTERM') };
+}
+
+/** ms from etcd's acknowledgement of a new lease to its route, the last of its entries, in the kernel. */
+async function measureJoin(lab: Lab, writer: Writer, index: number): Promise<number> {
+  const { subnet } = fakePeer(index);
+  const [file, ...args] = lab.sandbox.commandLine(['ip', '-ts', 'monitor', 'route'], 'h1');
+  const monitor = spawn(file!, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  let seen = '';
+  monitor.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+  await waitForMonitor(lab);
+  const writtenMs = await writer.send({ put: index });
+  const line = new RegExp(`\\[([0-9T:.-]+)\\] ${subnet.replaceAll('.', '\\.')}/24 `);
+  await waitFor(`the route to ${subnet}`, () => line.test(seen), 10_000, 2);
+  monitor.kill();
+  return Date.parse(`${line.exec(seen)![1]!.slice(0, 23)}Z`) - writtenMs;
+}
+
+/** A monitor has subscribed once the kernel lists a netlink socket with the route groups of a process named `ip`. */
+async function waitForMonitor(lab: Lab): Promise<void> {
+  const isListening = async () =>
+    (await lab.check('h1', ['ss', '-f', 'netlink', '-a', '-n', '-p'])).includes('"ip"');
+  await waitFor('ip monitor to listen', isListening, 5000, 5).catch(() => undefined);
+}
+
+/** Makes the same device and entries with iproute2 on the bare host. Returns the time of the entries alone. */
+async function runRival(lab: Lab, count: number): Promise<number> {
+  await lab.check('h2', [
+    'ip',
+    'link',
+    'add',
+    'flannel.1',
+    'type',
+    'vxlan',
+    'id',
+    '1',
+    'dev',
+    'eth0',
+    'dstport',
+    '8472',
+    'nolearning',
+  ]);
+  await lab.check('h2', ['ip', 'link', 'set', 'flannel.1', 'up']);
+  for (const section of BATCH_SECTIONS)
+    await lab.check('h2', ['sh', '-c', `cat > /run/${section}.batch`], { input: batchLines(section, count) });
+  const script =
+    'date +%s%N; ip -batch /run/neighbour.batch && bridge -batch /run/fdb.batch && ip -batch /run/route.batch && date +%s%N';
+  const [from, to] = (await lab.check('h2', ['sh', '-c', script])).trim().split('\n');
+  return Number(BigInt(to!) - BigInt(from!)) / 1e6;
+}
+
+function batchLines(section: (typeof BATCH_SECTIONS)[number], count: number): string {
+  let text = '';
+  for (let index = 0; index < count; index++) {
+    const { subnet, publicIp, mac } = fakePeer(index);
+    if (section === 'neighbour')
+      text += `neigh replace ${subnet} lladdr ${mac} dev flannel.1 nud permanent\n`;
+    else if (section === 'fdb') text += `fdb replace ${mac} dev flannel.1 dst ${publicIp} self permanent\n`;
+    else text += `route replace ${subnet}/24 via ${subnet} dev flannel.1 onlink\n`;
+  }
+  return text;
+}
