@@ -37,9 +37,16 @@ export interface BackendContext {
   readonly own: { readonly subnets: LeaseSubnets; readonly attributes: LeaseAttributes };
 }
 
-/** Kernel objects for one peer, or why it cannot have any. `mode` is what operators are shown. */
+/**
+ * Kernel objects for one peer, or why it cannot have any. `mode` is what operators are shown. With objects, `reason` says
+ * why one family of a dual-stack peer is left out while the other works.
+ */
 export type PeerState =
-  | { readonly mode: 'tunnel' | 'direct' | 'none'; readonly objects: readonly KernelObject[] }
+  | {
+      readonly mode: 'tunnel' | 'direct' | 'none';
+      readonly objects: readonly KernelObject[];
+      readonly reason?: string;
+    }
   | { readonly mode: 'error'; readonly reason: string; readonly objects: readonly [] };
 
 /** The shape of routes, neighbours and FDB entries that are this daemon's to remove when no lease wants them. */
@@ -64,7 +71,10 @@ export interface Backend {
   /** MTU for containers. @throws BackendError if nothing usable is left. */
   mtu(config: NetworkConfig, host: HostFacts): OverlayMtu;
   ownership(config: NetworkConfig, host: HostFacts): Ownership;
-  /** Objects that stand for this host itself: devices, addresses, sysctls. */
+  /**
+   * Objects that stand for this host itself: devices, addresses, sysctls.
+   * @throws BackendError if the interface lost the address that they need; the last good objects should then stay.
+   */
   deriveHost(context: BackendContext): readonly KernelObject[];
   /** Objects that lead to one peer. A peer of another backend type, or with unusable data, is an `error` of that peer. */
   derivePeer(context: BackendContext, peer: Lease): PeerState;

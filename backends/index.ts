@@ -1,0 +1,17 @@
+// The public door of this folder: which backend a config asks for.
+import type { BackendType } from '../allocator/config.ts';
+import { allocBackend } from './alloc.ts';
+import type { Backend } from './backend.ts';
+import { hostGwBackend } from './host-gw.ts';
+import { vxlanBackend } from './vxlan.ts';
+
+const BACKENDS: Readonly<Record<BackendType, Backend>> = {
+  vxlan: vxlanBackend,
+  'host-gw': hostGwBackend,
+  alloc: allocBackend,
+};
+
+/** The backend of a given type. */
+export function backendFor(type: BackendType): Backend {
+  return BACKENDS[type];
+}

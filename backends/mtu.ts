@@ -1,0 +1,33 @@
+// How many bytes of an underlay packet are left for the overlay. Pure conversions from one MTU type to the other.
+import type { Family } from '../allocator/address.ts';
+import type { OverlayMtu, UnderlayMtu } from './kernel-state.ts';
+
+/** Header of the Ethernet frame that VXLAN carries; the outer frame's own header does not count towards an MTU. */
+const INNER_ETHERNET_BYTES = 14;
+/** RFC 791 §3.1 without options. */
+const OUTER_IPV4_BYTES = 20;
+/** RFC 8200 §3. */
+const OUTER_IPV6_BYTES = 40;
+/** RFC 768. */
+const UDP_BYTES = 8;
+/** RFC 7348 §5. */
+const VXLAN_BYTES = 8;
+
+/** Smallest packet that every hop must carry whole, in bytes: RFC 791 §3.2, RFC 8200 §5. */
+export const MINIMUM_MTU_BYTES: Readonly<Record<Family, number>> = { 4: 68, 6: 1280 };
+
+/** Bytes that VXLAN adds on an underlay of `family`: 50 over IPv4, 70 over IPv6. */
+export function vxlanOverheadBytes(family: Family): number {
+  const outerIpBytes = family === 4 ? OUTER_IPV4_BYTES : OUTER_IPV6_BYTES;
+  return outerIpBytes + UDP_BYTES + VXLAN_BYTES + INNER_ETHERNET_BYTES;
+}
+
+/** MTU inside a VXLAN tunnel over an underlay of `family`; may be too small to use, see {@link MINIMUM_MTU_BYTES}. */
+export function vxlanMtu(underlay: UnderlayMtu, family: Family): OverlayMtu {
+  return (underlay - vxlanOverheadBytes(family)) as OverlayMtu;
+}
+
+/** MTU where packets cross the underlay as they are. */
+export function unencapsulatedMtu(underlay: UnderlayMtu): OverlayMtu {
+  return underlay as number as OverlayMtu;
+}

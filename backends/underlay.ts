@@ -1,0 +1,60 @@
+// Whether a peer can be reached without a router, judged from the host's own main table as the kernel would: longest
+// prefix, then lowest metric. Reads no kernel; remembers an index per route list, since every peer asks the same list.
+import { familyOf, networkOf, prefixLengthOf } from '../allocator/address.ts';
+import type { Cidr, Family, IpAddress } from '../allocator/address.ts';
+import type { UnderlayRoute } from './backend.ts';
+
+/** Whether `address` is on a link of this host (of device `dev` if given): its best route is one, and has no gateway. */
+export function isOnLink(routes: readonly UnderlayRoute[], address: IpAddress, dev?: string): boolean {
+  const onLinkDev = onLinkDevice(routes, address);
+  return onLinkDev !== undefined && (dev === undefined || dev === onLinkDev);
+}
+
+/** The device whose link `address` is on; `undefined` behind a gateway, without a route, or if two routes tie. */
+export function onLinkDevice(routes: readonly UnderlayRoute[], address: IpAddress): string | undefined {
+  const [best, second] = bestRoutes(routes, address);
+  if (best === undefined || best.gateway !== undefined) return undefined;
+  return second?.metric === best.metric ? undefined : best.dev;
+}
+
+/** Routes of the longest matching prefix, lowest metric first. */
+function bestRoutes(routes: readonly UnderlayRoute[], address: IpAddress): readonly UnderlayRoute[] {
+  const index = indexOf(routes);
+  for (const length of index.prefixLengths[familyOf(address)]) {
+    const found = index.byDestination.get(networkOf(address, length));
+    if (found !== undefined) return found;
+  }
+  return [];
+}
+
+interface RouteIndex {
+  readonly byDestination: ReadonlyMap<Cidr, readonly UnderlayRoute[]>;
+  /** Prefix lengths in use, longest first. */
+  readonly prefixLengths: Readonly<Record<Family, readonly number[]>>;
+}
+
+const indexes = new WeakMap<readonly UnderlayRoute[], RouteIndex>();
+
+function indexOf(routes: readonly UnderlayRoute[]): RouteIndex {
+  let index = indexes.get(routes);
+  if (index === undefined) indexes.set(routes, (index = buildIndex(routes)));
+  return index;
+}
+
+function buildIndex(routes: readonly UnderlayRoute[]): RouteIndex {
+  const byDestination = new Map<Cidr, UnderlayRoute[]>();
+  for (const route of routes) {
+    const sameDestination = byDestination.get(route.destination);
+    if (sameDestination === undefined) byDestination.set(route.destination, [route]);
+    else sameDestination.push(route);
+  }
+  for (const sameDestination of byDestination.values()) sameDestination.sort((a, b) => a.metric - b.metric);
+  return { byDestination, prefixLengths: { 4: prefixLengths(routes, 4), 6: prefixLengths(routes, 6) } };
+}
+
+function prefixLengths(routes: readonly UnderlayRoute[], family: Family): readonly number[] {
+  const lengths = new Set<number>();
+  for (const { destination } of routes)
+    if (familyOf(destination) === family) lengths.add(prefixLengthOf(destination));
+  return [...lengths].sort((a, b) => b - a);
+}

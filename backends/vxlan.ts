@@ -1,0 +1,174 @@
+// Kernel VXLAN: one device a family; per peer a neighbour (its subnet's first address to its VTEP MAC), an FDB entry (that
+// MAC to its public address) and an onlink route. With DirectRouting a peer on the same link gets one plain route instead.
+// Device names, addresses and entries are those that flannel makes, so that either can take over from the other.
+import { addressOf, bitsOf } from '../allocator/address.ts';
+import type { Cidr, Family, Ipv4, Ipv6, MacAddress } from '../allocator/address.ts';
+import type { NetworkConfig, VxlanConfig } from '../allocator/config.ts';
+import type { LeaseAttributes } from '../allocator/lease.ts';
+import { BackendError } from './backend.ts';
+import type { Backend, BackendContext, HostFacts } from './backend.ts';
+import { backendDataOf, familiesOf, publicIpOf, subnetOf } from './family.ts';
+import type { KernelObject, OverlayMtu, UnderlayMtu, VxlanLink } from './kernel-state.ts';
+import { MINIMUM_MTU_BYTES, vxlanMtu, vxlanOverheadBytes } from './mtu.ts';
+import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
+import { derivePeerState, directRoute } from './peer-state.ts';
+import type { HalfState, PeerHalf } from './peer-state.ts';
+import { onLinkDevice } from './underlay.ts';
+import { stableVtepMac } from './vtep-mac.ts';
+import { formatVxlanData, parseVxlanData } from './vxlan-data.ts';
+
+/** The kernel's own default, older than the port that IANA assigned (4789). */
+export const DEFAULT_VXLAN_PORT = 8472;
+/** IFNAMSIZ less the closing zero byte. */
+const MAX_DEVICE_NAME_BYTES = 15;
+
+export const vxlanBackend: Backend = {
+  type: 'vxlan',
+
+  attributes(config, host, previous) {
+    const vxlan = vxlanConfigOf(config);
+    let attributes: LeaseAttributes = { backendType: 'vxlan' };
+    for (const family of familiesOf(config))
+      attributes = { ...attributes, ...familyAttributes(vxlan, host, family, previous) };
+    return attributes;
+  },
+
+  mtu(config, host) {
+    const mtus = familiesOf(config).map((family) => deviceMtu(config, host, family));
+    return Math.min(...mtus) as OverlayMtu;
+  },
+
+  ownership(config, host) {
+    return ownershipOf(
+      config,
+      host,
+      familiesOf(config).map((family) => deviceName(vxlanConfigOf(config), family)),
+    );
+  },
+
+  deriveHost(context) {
+    return familiesOf(context.config).flatMap((family) => hostObjects(context, family));
+  },
+
+  derivePeer(context, peer) {
+    return derivePeerState(context, peer, (half) => peerHalf(context, half));
+  },
+};
+
+function vxlanConfigOf(config: NetworkConfig): VxlanConfig {
+  if (config.backend.type !== 'vxlan')
+    throw new TypeError(`Cannot derive VXLAN state from the config of backend "${config.backend.type}"`);
+  return config.backend;
+}
+
+/** `flannel.1` or `flannel-v6.1`. @throws BackendError if the kernel would not take the name. */
+function deviceName({ vni }: VxlanConfig, family: Family): string {
+  const prefix = family === 4 ? 'flannel.' : 'flannel-v6.';
+  const name = `${prefix}${vni}`;
+  if (name.length <= MAX_DEVICE_NAME_BYTES) return name;
+  const largest = '9'.repeat(MAX_DEVICE_NAME_BYTES - prefix.length);
+  throw new BackendError(
+    `Cannot name the device "${name}" of VNI ${vni}: the kernel allows ${MAX_DEVICE_NAME_BYTES} characters; ` +
+      `set Backend.VNI to ${largest} or less`,
+  );
+}
+
+function deviceMtu(config: NetworkConfig, host: HostFacts, family: Family): OverlayMtu {
+  // Above the interface's own MTU the kernel clamps the device or refuses, and packets could not leave anyway.
+  const underlay = Math.min(vxlanConfigOf(config).mtu ?? Infinity, host.interface.mtu) as UnderlayMtu;
+  const mtu = vxlanMtu(underlay, family);
+  const minimum = MINIMUM_MTU_BYTES[family];
+  if (mtu >= minimum) return mtu;
+  throw new BackendError(
+    `Cannot carry IPv${family} in VXLAN over ${host.interface.name}: an underlay MTU of ${underlay} leaves ${mtu} bytes ` +
+      `and IPv${family} needs ${minimum}; raise Backend.MTU or the interface's MTU to ` +
+      `${minimum + vxlanOverheadBytes(family)} or more`,
+  );
+}
+
+function familyAttributes(
+  vxlan: VxlanConfig,
+  host: HostFacts,
+  family: Family,
+  previous?: LeaseAttributes,
+): Partial<LeaseAttributes> {
+  deviceName(vxlan, family);
+  requireInterfaceAddress(host, family);
+  const publicIp = requirePublicIp(host, family);
+  const previousData = previous?.backendType === 'vxlan' ? backendDataOf(previous, family) : undefined;
+  const mac = stableVtepMac(previousData, { publicIp, vni: vxlan.vni, family });
+  const data = formatVxlanData(vxlan.vni, mac);
+  return family === 4
+    ? { publicIp: publicIp as Ipv4, backendData: data }
+    : { publicIpv6: publicIp as Ipv6, backendV6Data: data };
+}
+
+function ownMac(context: BackendContext, family: Family): MacAddress {
+  const { host, own, config } = context;
+  const publicIp = publicIpOf(own.attributes, family) ?? requirePublicIp(host, family);
+  const { vni } = vxlanConfigOf(config);
+  return stableVtepMac(backendDataOf(own.attributes, family), { publicIp, vni, family });
+}
+
+function hostObjects(context: BackendContext, family: Family): readonly KernelObject[] {
+  const subnet = subnetOf(context.own.subnets, family);
+  if (subnet === undefined) return [];
+  const link = linkObject(context, family);
+  return [
+    link,
+    // A host address only: a prefix would bring broadcast routes, and peers' replies need no more.
+    { kind: 'address', dev: link.name, address: `${addressOf(subnet)}/${bitsOf(family)}` as Cidr },
+    // A router advertisement through the tunnel must not give the host a default route.
+    { kind: 'sysctl', path: `net/ipv6/conf/${link.name}/accept_ra`, value: '0' },
+  ];
+}
+
+function linkObject(context: BackendContext, family: Family): VxlanLink {
+  const { config, host } = context;
+  const vxlan = vxlanConfigOf(config);
+  return {
+    kind: 'link',
+    name: deviceName(vxlan, family),
+    vni: vxlan.vni,
+    port: vxlan.port ?? DEFAULT_VXLAN_PORT,
+    // The kernel refuses to send from an address that is not on the host, as a public address behind a NAT is.
+    local: requireInterfaceAddress(host, family),
+    parent: host.interface.name,
+    learning: vxlan.learning,
+    gbp: vxlan.gbp,
+    mac: ownMac(context, family),
+    mtu: deviceMtu(config, host, family),
+  };
+}
+
+function peerHalf(context: BackendContext, half: PeerHalf): HalfState {
+  const vxlan = vxlanConfigOf(context.config);
+  const direct = vxlan.directRouting ? onLinkDevice(context.host.underlayRoutes, half.publicIp) : undefined;
+  if (direct !== undefined) return { mode: 'direct', objects: [directRoute(half, direct)] };
+  const parsed = parseVxlanData(backendDataOf(half.lease.attributes, half.family));
+  if (!parsed.ok) return { mode: 'error', reason: parsed.reason };
+  const { mac, vni } = parsed.data;
+  if (!isSameVni(vni, vxlan.vni))
+    return { mode: 'error', reason: `its VNI is ${vni} and this host's is ${vxlan.vni}` };
+  if (mac === ownMac(context, half.family))
+    return { mode: 'error', reason: `its VtepMAC ${mac} is this host's own; two hosts share one identity` };
+  return { mode: 'tunnel', objects: tunnelObjects(half, deviceName(vxlan, half.family), mac) };
+}
+
+/** Some flannel releases publish only the low 16 bits of a VNI, and early ones none. */
+function isSameVni(theirs: number | undefined, ours: number): boolean {
+  return theirs === undefined || theirs === ours || theirs === (ours & 0xffff);
+}
+
+function tunnelObjects(
+  { subnet, publicIp }: PeerHalf,
+  dev: string,
+  mac: MacAddress,
+): readonly KernelObject[] {
+  const gateway = addressOf(subnet);
+  return [
+    { kind: 'neighbour', dev, address: gateway, mac },
+    { kind: 'fdb', dev, mac, destination: publicIp },
+    { kind: 'route', destination: subnet, gateway, dev, isOnLink: true },
+  ];
+}
