@@ -98,7 +98,7 @@ async function measure(count: number): Promise<Sample> {
     const rivalMs = await runRival(lab, count);
     const daemon = await startTimed(lab);
     const joinMs: number[] = [];
-    for (let join = 0; join < JOINS; join++) joinMs.push(await measureJoin(lab, writer, count + join));
+    for (let extra = 0; extra < JOINS; extra++) joinMs.push(await measureJoin(lab, writer, count + extra));
     const rssMb = residentMegabytes(`/proc/${lab.sandbox.pid}/root/proc`, daemon.times.pid);
     daemon.end();
     writer.end();
@@ -148,7 +148,7 @@ async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => voi
   ]);
   const { value, done } = await lines.next();
   if (done) throw new Error('The daemon did not become ready');
-  return { times: JSON.parse(String(value)) as StartTimes, end: () => child.kill('SIGTERM') };
+  return { times: JSON.parse(value) as StartTimes, end: () => child.kill('SIGTERM') };
 }
 
 /** ms from etcd's acknowledgement of a new lease to its route, the last of its entries, in the kernel. */

@@ -1,0 +1,98 @@
+// Traffic between containers of a lab that runs while a test does something else, and what came of it.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type { Lab } from '../../lab/lab.ts';
+import { waitFor } from '../../lab/wait.ts';
+
+export interface PingResult {
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+}
+
+export interface StreamResult {
+  readonly bytes: number;
+  readonly retransmits: number;
+  /** Bytes of each tenth of a second. */
+  readonly intervals: readonly number[];
+}
+
+/** A process in a lab's namespace whose output is kept and that can be signalled where it is. */
+class LabProcess {
+  readonly #lab: Lab;
+  readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown>;
+  output = '';
+
+  constructor(lab: Lab, netns: string, argv: readonly string[]) {
+    this.#lab = lab;
+    const [file, ...args] = lab.sandbox.commandLine(
+      ['sh', '-c', 'echo "pid $$"; exec "$@"', 'sh', ...argv],
+      netns,
+    );
+    this.#process = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#process.stdout!, this.#process.stderr!])
+      stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.#closed = once(this.#process, 'close');
+  }
+
+  /** Sends SIGINT, which makes ping and iperf3 print their summary, and waits for the end. */
+  async interrupt(): Promise<string> {
+    const pid = /^pid (\d+)/.exec(this.output)?.[1];
+    if (pid !== undefined) await this.#lab.sandbox.run(['kill', '-INT', pid]);
+    await this.#closed;
+    return this.output;
+  }
+}
+
+/** Pings `address` from container or host `from` once a millisecond, or as told, until stopped. */
+export async function startPing(
+  lab: Lab,
+  from: string,
+  address: string,
+  intervalMs = 1,
+): Promise<{ stop(): Promise<PingResult> }> {
+  const ping = new LabProcess(lab, from, ['ping', '-i', String(intervalMs / 1000), '-W', '2', address]);
+  await waitFor(`the first reply of ${address}`, () => /bytes from/.test(ping.output), 10_000);
+  return { stop: async () => parsePing(await ping.interrupt()) };
+}
+
+function parsePing(output: string): PingResult {
+  const match = /(\d+) packets transmitted, (\d+) received/.exec(output);
+  if (!match) throw new Error(`ping said nothing useful: ${output.slice(-500)}`);
+  const [sent, received] = [Number(match[1]), Number(match[2])];
+  return { sent, received, lost: sent - received };
+}
+
+/** Keeps a TCP stream of `mbit` Mbit/s going from container `from` to container `to` until stopped. */
+export async function startStream(
+  lab: Lab,
+  from: string,
+  to: string,
+  mbit = 100,
+): Promise<{ stop(): Promise<StreamResult> }> {
+  const address = await lab.containerAddress(lab.host(to).name);
+  await lab.check(to, ['iperf3', '--server', '--one-off', '--daemon', '--idle-timeout', '30']);
+  const rate = ['--bitrate', `${mbit}M`, '--time', '3600', '--interval', '0.1', '--congestion', 'cubic'];
+  const client = new LabProcess(lab, from, ['iperf3', '--client', address, '--json', ...rate]);
+  await waitFor('the stream to be established', async () => isEstablished(lab, from, address), 10_000);
+  return { stop: async () => parseStream(await client.interrupt()) };
+}
+
+async function isEstablished(lab: Lab, from: string, address: string): Promise<boolean> {
+  const { stdout } = await lab.exec(from, ['ss', '-Htn', 'state', 'established', 'dst', address]);
+  return stdout.trim().split('\n').length >= 2;
+}
+
+function parseStream(output: string): StreamResult {
+  const report = JSON.parse(output.slice(output.indexOf('{'))) as {
+    error?: string;
+    intervals: { sum: { bytes: number; retransmits?: number } }[];
+  };
+  const intervals = report.intervals.map((interval) => interval.sum);
+  return {
+    bytes: intervals.reduce((sum, interval) => sum + interval.bytes, 0),
+    retransmits: intervals.reduce((sum, interval) => sum + (interval.retransmits ?? 0), 0),
+    intervals: intervals.map((interval) => interval.bytes),
+  };
+}
