@@ -1,0 +1,80 @@
+// Imports point down only: what each folder may know of the others.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Folders that a folder may import from, besides itself. */
+const BELOW: Readonly<Record<string, readonly string[]>> = {
+  allocator: [],
+  native: [],
+  backends: ['allocator'],
+  daemon: ['backends', 'allocator', 'native'],
+  lab: ['allocator'],
+  cli: ['lab', 'daemon', 'backends', 'allocator', 'native'],
+  bench: ['lab', 'daemon', 'backends', 'allocator', 'native'],
+};
+
+/** Modules of Node that mean I/O, time or randomness; pure folders do without them. */
+const IMPURE = /^node:(?!crypto$)/;
+
+interface Import {
+  readonly from: string;
+  readonly target: string;
+  readonly isTypeOnly: boolean;
+}
+
+function projectFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
+function importsOf(root: string, file: string): Import[] {
+  const statements = /^(?:import|export)\s+(type\s)?[^;]*?from\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
+  return [...readFileSync(join(root, file), 'utf8').matchAll(statements)].map((match) => {
+    const specifier = match[2] ?? match[3]!;
+    const target = specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier;
+    return { from: file, target, isTypeOnly: match[1] !== undefined };
+  });
+}
+
+function productFiles(root: string): string[] {
+  const files = Object.keys(BELOW).flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
+  );
+  return files.filter((file) => file.endsWith('.ts') && !/(?:\.spec|\/fixture)\.ts$/.test(file));
+}
+
+describe('imports', () => {
+  const root = projectFolder();
+  const imports = productFiles(root).flatMap((file) => importsOf(root, file));
+
+  it('are found at all', () => {
+    assert.ok(imports.some(({ from, target }) => from === 'cli/lab.ts' && target === 'lab/lab.ts'));
+  });
+
+  it('point down only', () => {
+    const wrong = imports.filter(({ from, target }) => {
+      const [folder, targetFolder] = [from.split('/')[0]!, target.split('/')[0]!];
+      const isInside = target.endsWith('.ts') && targetFolder !== folder;
+      return isInside && !BELOW[folder]!.includes(targetFolder);
+    });
+    assert.deepEqual(wrong, []);
+  });
+
+  it('of backends bring in types and address arithmetic only', () => {
+    const wrong = imports.filter(({ from, target, isTypeOnly }) => {
+      if (!from.startsWith('backends/') || isTypeOnly || target.startsWith('backends/')) return false;
+      return target !== 'allocator/address.ts' && (IMPURE.test(target) || target.includes('allocator/'));
+    });
+    assert.deepEqual(wrong, []);
+  });
+
+  it('load the native addon in one place', () => {
+    const wrong = imports.filter(
+      ({ from, target }) => target.endsWith('.node') && from !== 'native/index.ts',
+    );
+    assert.deepEqual(wrong, []);
+  });
+});
