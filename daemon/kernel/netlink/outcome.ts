@@ -1,0 +1,28 @@
+// What the kernel said to one request, and errno as text.
+import { getSystemErrorMap } from 'node:util';
+
+/** Answer to one request. `unknown`: the answer was lost or never came. */
+export type Outcome =
+  | { readonly status: 'done' }
+  | { readonly status: 'refused'; readonly errno: string; readonly message: string }
+  | { readonly status: 'unknown'; readonly message: string };
+
+export const DONE: Outcome = { status: 'done' };
+
+/** A read of the kernel that failed. `errno` is a name such as `EPERM`, or `ETIMEDOUT`/`EINTR` for lost answers. */
+export class KernelReadError extends Error {
+  readonly errno: string;
+
+  constructor(what: string, errno: string, message: string) {
+    super(`Cannot read ${what} from the kernel: ${message}`);
+    this.name = 'KernelReadError';
+    this.errno = errno;
+  }
+}
+
+/** Names errno `code` (negative) and adds the kernel's own text, if it sent one. */
+export function refused(code: number, text: string): Outcome {
+  const [errno, description] = getSystemErrorMap().get(code) ?? [`E${-code}`, `errno ${-code}`];
+  const detail = text === '' ? description : `${text} (${description})`;
+  return { status: 'refused', errno, message: `${errno}: ${detail}` };
+}

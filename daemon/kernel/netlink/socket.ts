@@ -1,0 +1,107 @@
+// One rtnetlink socket: the `netlink` package's, with the options that only weft's addon can set. Knows datagrams, no
+// messages. Handlers are called from native code, where an exception would end the process, so none gets out of here.
+import { readdirSync, readlinkSync } from 'node:fs';
+import { RawNetlinkSocket } from 'netlink/dist/raw.js';
+import { loadNative, type NetlinkOptions } from '../../../native/index.ts';
+import { NETLINK_ROUTE } from './constants.ts';
+
+/** Why datagrams are missing: the kernel dropped some (`overrun`), or the socket failed. */
+export type SocketTrouble = { readonly isOverrun: boolean; readonly message: string };
+
+export interface SocketHandlers {
+  onDatagram(datagram: Buffer): void;
+  onTrouble(trouble: SocketTrouble): void;
+}
+
+export interface SocketSettings {
+  /** Longest datagram that can be read, in bytes. Each read allocates as much. A longer one counts as overrun. */
+  readonly datagramBytes: number;
+  /** Receive buffer to ask for, in bytes. */
+  readonly receiveBytes: number;
+  /** RTNLGRP_* to join. */
+  readonly groups?: readonly number[];
+}
+
+export interface NetlinkSocket {
+  /** False without the addon: dumps come unfiltered, errors without text. */
+  readonly hasStrictCheck: boolean;
+  /** Receive buffer in force, as the kernel counts it. */
+  readonly receiveBytes: number;
+  /** Sends one datagram; `bytes` may be reused once its answer is there. Failures come as trouble. */
+  send(bytes: Buffer): void;
+  /** No handler is called afterwards. */
+  close(): void;
+}
+
+/** How a {@link NetlinkSocket} is opened; tests put their own in its place. */
+export type OpenSocket = (settings: SocketSettings, handlers: SocketHandlers) => NetlinkSocket;
+
+/** Receive buffer where none can be read: the kernel's net.core.rmem_default. */
+const SEND_BUFFER_BYTES = 1 << 18;
+
+/** Opens a socket to the kernel of this network namespace. @throws Error with errno if the kernel refuses. */
+export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
+  let isOpen = true;
+  const guard = (handle: () => void): void => {
+    if (isOpen) guarded(handle, handlers);
+  };
+  const trouble = (message: string, isOverrun: boolean): void =>
+    guard(() => handlers.onTrouble({ isOverrun, message }));
+  const raw = new RawNetlinkSocket(NETLINK_ROUTE, {
+    messagePeeking: false,
+    msgBufferSize: settings.datagramBytes,
+    recvBufferSize: settings.receiveBytes,
+    sendBufferSize: SEND_BUFFER_BYTES,
+  });
+  raw.on('message', (datagram, sender) => {
+    // Any local process can send to a netlink socket; only port 0 is the kernel.
+    if (sender.port === 0) guard(() => handlers.onDatagram(datagram));
+  });
+  raw.on('truncatedMessage', () => trouble('a netlink message was longer than the read buffer', true));
+  raw.on('error', (error) => trouble(error.message, error.code === 'ENOBUFS'));
+  const options = setOptions(raw, settings.receiveBytes);
+  for (const group of settings.groups ?? []) raw.addMembership(group);
+  return {
+    hasStrictCheck: options?.hasStrictCheck ?? false,
+    receiveBytes: options?.receiveBytes ?? raw.getRecvBufferSize(),
+    send: (bytes) =>
+      raw.send(bytes, {}, (error) => error && trouble(`cannot send to the kernel: ${error.message}`, false)),
+    close: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      // The binding aborts the process if it is closed from inside one of its own calls.
+      setImmediate(() => raw.close());
+    },
+  };
+};
+
+/** A handler's own failure must neither be lost nor kill the process: it is trouble like any other. */
+function guarded(handle: () => void, handlers: SocketHandlers): void {
+  try {
+    handle();
+  } catch (error) {
+    queueMicrotask(() => handlers.onTrouble({ isOverrun: false, message: String(error) }));
+  }
+}
+
+/** The package hides its descriptor, so it is found by asking each socket of this process for the port it is bound to. */
+function setOptions(raw: RawNetlinkSocket, receiveBytes: number): NetlinkOptions | undefined {
+  const { native } = loadNative();
+  if (!native) return undefined;
+  const { port } = raw.address();
+  for (const name of readdirSync('/proc/self/fd')) {
+    if (!isSocket(name)) continue;
+    const options = native.setNetlinkOptions(Number(name), port, receiveBytes);
+    if (options !== false) return options;
+  }
+  return undefined;
+}
+
+function isSocket(name: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${name}`).startsWith('socket:');
+  } catch {
+    // The descriptor of the directory listing itself is gone by now.
+    return false;
+  }
+}

@@ -1,0 +1,65 @@
+/*
+ * Socket options that Node and its netlink package cannot set: extended acks, capped acks, strict dump checking, and
+ * a receive buffer beyond net.core.rmem_max. Works on a socket that somebody else opened; never closes or reads it.
+ */
+#include "binding.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Whether `fd` is the netlink socket that is bound to `port_id`. */
+static bool is_netlink_socket(int fd, uint32_t port_id) {
+  struct sockaddr_nl address;
+  socklen_t length = sizeof(address);
+  memset(&address, 0, sizeof(address));
+  if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return false;
+  return length == sizeof(address) && address.nl_family == AF_NETLINK && address.nl_pid == port_id;
+}
+
+static bool enable(int fd, int option) {
+  const int on = 1;
+  return setsockopt(fd, SOL_NETLINK, option, &on, sizeof(on)) == 0;
+}
+
+/* Returns the size in force, in bytes (the kernel doubles what is asked for), or negative errno. */
+static int set_receive_bytes(int fd, int bytes) {
+  int actual = 0;
+  socklen_t length = sizeof(actual);
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
+      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0)
+    return -errno;
+  return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &actual, &length) < 0 ? -errno : actual;
+}
+
+static void set_boolean(napi_env env, napi_value object, const char *name, bool flag) {
+  napi_value value;
+  if (napi_get_boolean(env, flag, &value) == napi_ok) napi_set_named_property(env, object, name, value);
+}
+
+/* setNetlinkOptions(fd, portId, receiveBytes): false if fd is another socket, else what was set. */
+static napi_value set_netlink_options(napi_env env, napi_callback_info info) {
+  napi_value values[3], result, size;
+  int32_t fd, receive_bytes;
+  uint32_t port_id;
+  if (weft__arguments(env, info, 3, values) < 0) return NULL;
+  if (napi_get_value_int32(env, values[0], &fd) != napi_ok ||
+      napi_get_value_uint32(env, values[1], &port_id) != napi_ok ||
+      napi_get_value_int32(env, values[2], &receive_bytes) != napi_ok)
+    return weft__throw_type(env, "setNetlinkOptions takes (fd, portId, receiveBytes)");
+  if (!is_netlink_socket(fd, port_id)) return napi_get_boolean(env, false, &result) == napi_ok ? result : NULL;
+  const int bytes = set_receive_bytes(fd, receive_bytes);
+  if (bytes < 0) return weft__throw_errno(env, "setsockopt", bytes);
+  if (napi_create_object(env, &result) != napi_ok || napi_create_int32(env, bytes, &size) != napi_ok) return NULL;
+  set_boolean(env, result, "hasExtendedAck", enable(fd, NETLINK_EXT_ACK));
+  set_boolean(env, result, "hasCappedAck", enable(fd, NETLINK_CAP_ACK));
+  set_boolean(env, result, "hasStrictCheck", enable(fd, NETLINK_GET_STRICT_CHK));
+  napi_set_named_property(env, result, "receiveBytes", size);
+  return result;
+}
+
+int weft_netlink_options_init(napi_env env, napi_value exports) {
+  return weft__export(env, exports, "setNetlinkOptions", set_netlink_options);
+}
