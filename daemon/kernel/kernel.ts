@@ -3,13 +3,18 @@
 import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type { ActualObject } from './actual.ts';
 
 /**
  * One change. `set` creates the object or replaces what has its key; `remove` makes it absent (absence is success).
- * For a link, `set` with `current` changes what differs in place; the kernel may refuse, see {@link StepResult}.
+ * `current` is what was read or noticed at that key: `set` also clears away what it has too much (further remotes of an
+ * FDB entry, for example). To remove what was read, pass the object as it was read.
+ *
+ * A link that exists is changed in place. What cannot be changed so (VNI, port, flags, or whatever the kernel refuses)
+ * fails with `EOPNOTSUPP` and wants remove and set; any other errno would come again after that, too.
  */
 export type Step =
-  | { readonly action: 'set'; readonly object: KernelObject; readonly current?: KernelObject }
+  | { readonly action: 'set'; readonly object: KernelObject; readonly current?: ActualObject }
   | { readonly action: 'remove'; readonly object: KernelObject };
 
 export type StepResult =
@@ -29,8 +34,11 @@ export interface ForeignLink {
 
 /** What is in the kernel now, limited to what the {@link Ownership} covers. */
 export interface ActualState {
-  /** Owned objects by key. A link appears here only if it is a VXLAN device. */
-  readonly objects: Map<ObjectKey, KernelObject>;
+  /**
+   * Owned objects by key; a link only if it is a VXLAN device, no sysctls. A route with a metric that weft never sets,
+   * or a second one of the same destination, has a longer key of its own, which no desired object has.
+   */
+  readonly objects: Map<ObjectKey, ActualObject>;
   /** Links with a name of ours that are no VXLAN device, by name. */
   readonly foreignLinks: Map<string, ForeignLink>;
 }
@@ -74,20 +82,25 @@ export interface RouteLookup {
  * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notices were lost.
  */
 export type KernelNotice =
-  | { readonly type: 'object'; readonly key: ObjectKey; readonly object?: KernelObject }
+  | { readonly type: 'object'; readonly key: ObjectKey; readonly object?: ActualObject }
   | { readonly type: 'interfaces'; readonly names: readonly string[] }
   /** A route that is not ours came or went: next hops may have changed. */
   | { readonly type: 'underlay-route'; readonly destination: Cidr }
   | { readonly type: 'overrun' };
 
 export interface Kernel {
-  /** Reads all that `ownership` covers. Retries interrupted dumps. */
+  /**
+   * Reads all that `ownership` covers. Retries interrupted dumps.
+   * @throws KernelReadError (as the other reads) if the kernel refuses or does not answer.
+   */
   readState(ownership: Ownership): Promise<ActualState>;
   readInterfaces(): Promise<readonly Interface[]>;
   /** Main-table routes of both families. */
   readRoutes(): Promise<readonly MainRoute[]>;
   /** `ip route get ADDRESS`; `undefined` if unreachable. */
   lookupRoute(address: IpAddress): Promise<RouteLookup | undefined>;
+  /** Value of a file below /proc/sys, without the newline; `undefined` if it does not exist. */
+  readSysctl(path: string): Promise<string | undefined>;
   /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */
   apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
   /** Starts notices; `ownership` is asked anew at each one. Ends with {@link close}. */
