@@ -1,0 +1,144 @@
+// Every flag of the daemon as data: flannel's, by the same names and defaults, then weft's own. Knows no behaviour.
+import type { FlagDefinitions } from './go-flags.ts';
+
+/** Prefix of the environment variables that stand for flags. */
+export const ENV_PREFIX = 'FLANNELD_';
+
+/** Seconds in a day: how long flannel's leases live. */
+const DAY_SEC = 86_400;
+
+export const DAEMON_FLAGS = {
+  'etcd-endpoints': {
+    type: 'string',
+    default: 'http://127.0.0.1:4001,http://127.0.0.1:2379',
+    help: 'etcd endpoints, separated by commas. All http:// or all https://.',
+  },
+  'etcd-prefix': {
+    type: 'string',
+    default: '/coreos.com/network',
+    help: 'etcd key prefix below which config and subnets/ lie.',
+  },
+  'etcd-keyfile': {
+    type: 'string',
+    default: '',
+    help: 'Key of the client certificate. Needs --etcd-certfile.',
+  },
+  'etcd-certfile': { type: 'string', default: '', help: 'Client certificate. Needs --etcd-keyfile.' },
+  'etcd-cafile': {
+    type: 'string',
+    default: '',
+    help: 'Certificate authority that etcd is checked against; unset means those of the system.',
+  },
+  'etcd-username': { type: 'string', default: '', help: 'etcd user. Needs --etcd-password.' },
+  'etcd-password': {
+    type: 'string',
+    default: '',
+    isSecret: true,
+    help: 'Password of the etcd user. Better set in the environment, where other users cannot read it.',
+  },
+  iface: {
+    type: 'repeatable',
+    default: [],
+    help: 'Interface (name or address) that carries the traffic between hosts. The first usable one wins.',
+  },
+  'iface-regex': {
+    type: 'repeatable',
+    default: [],
+    help: 'Regular expression, matched against addresses, then names of interfaces. Tried after every --iface.',
+  },
+  'iface-can-reach': {
+    type: 'string',
+    default: '',
+    help: 'Take the interface that the kernel would use to reach this address. Tried after every --iface-regex.',
+  },
+  'subnet-file': {
+    type: 'string',
+    default: '/run/flannel/subnet.env',
+    help: "File that tells the container runtime this host's subnet and MTU.",
+  },
+  'public-ip': {
+    type: 'string',
+    default: '',
+    help: 'IPv4 address that peers send to; unset means that of the interface. Set it (and --iface) behind a NAT.',
+  },
+  'public-ipv6': {
+    type: 'string',
+    default: '',
+    help: 'IPv6 address that peers send to; unset means that of the interface.',
+  },
+  'subnet-lease-renew-margin': {
+    type: 'int',
+    default: 60,
+    bound: [1, 1439],
+    help: 'Minutes before its end at which the subnet lease is renewed at the latest.',
+  },
+  'ip-masq': { type: 'bool', default: false, help: 'Masquerade traffic that leaves the overlay.' },
+  'ip-masq-fully-random-disable': {
+    type: 'bool',
+    default: false,
+    help: 'Masquerade without random source ports.',
+  },
+  'kube-subnet-mgr': {
+    type: 'bool',
+    default: false,
+    help: 'Take subnets from the Kubernetes API. Not available: weft takes them from etcd.',
+  },
+  'kube-api-url': { type: 'string', default: '', help: 'Only with --kube-subnet-mgr.' },
+  'kubeconfig-file': { type: 'string', default: '', help: 'Only with --kube-subnet-mgr.' },
+  'kube-annotation-prefix': {
+    type: 'string',
+    default: 'flannel.alpha.coreos.com',
+    help: 'Only with --kube-subnet-mgr.',
+  },
+  'net-config-path': {
+    type: 'string',
+    default: '/etc/kube-flannel/net-conf.json',
+    help: 'Only with --kube-subnet-mgr.',
+  },
+  'set-node-network-unavailable': { type: 'bool', default: true, help: 'Only with --kube-subnet-mgr.' },
+  'healthz-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the health server.' },
+  'healthz-port': {
+    type: 'int',
+    default: 0,
+    bound: [0, 65_535],
+    help: 'Port of the health server (/healthz, /readyz); 0 turns it off.',
+  },
+  'iptables-resync': {
+    type: 'duration-seconds',
+    default: 5,
+    bound: [1, DAY_SEC],
+    help: 'How often firewall rules are checked.',
+  },
+  'iptables-forward-rules': {
+    type: 'bool',
+    default: true,
+    help: 'Accept traffic of the overlay network in the FORWARD chain.',
+  },
+  'ip-blackhole-route': {
+    type: 'bool',
+    default: false,
+    help: "Add a blackhole route for this host's subnet.",
+  },
+  version: { type: 'bool', default: false, env: null, help: 'Print the version to standard error and exit.' },
+  v: { type: 'int', default: 0, help: 'Log level as a number; 2 and more mean --log-level=debug.' },
+  vmodule: { type: 'string', default: '', help: 'Accepted for compatibility, without effect.' },
+  log_backtrace_at: { type: 'string', default: '', help: 'Accepted for compatibility, without effect.' },
+  'log-format': {
+    type: 'string',
+    default: 'human',
+    choices: ['human', 'json'],
+    help: 'Shape of log lines on standard error.',
+  },
+  'log-level': {
+    type: 'string',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    help: 'Least severe level to log.',
+  },
+  'subnet-lease-ttl': {
+    type: 'duration-seconds',
+    default: DAY_SEC,
+    bound: [10, 365 * DAY_SEC],
+    help: 'How long the subnet stays ours after the last sign of life. For tests and special clusters.',
+  },
+} as const satisfies FlagDefinitions;

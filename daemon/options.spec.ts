@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
+import { parseCommandLine } from './options.ts';
+import type { DaemonOptions } from './options.ts';
+
+function run(argv: readonly string[], env: Record<string, string> = {}): DaemonOptions {
+  const result = parseCommandLine(argv, env);
+  assert.equal(result.kind, 'run', inspect(result));
+  return (result as Extract<typeof result, { kind: 'run' }>).options;
+}
+
+function warningsOf(argv: readonly string[]): readonly string[] {
+  const result = parseCommandLine(['--iptables-forward-rules=false', ...argv], {});
+  return result.kind === 'run' ? result.warnings : [];
+}
+
+function errorsOf(argv: readonly string[], env: Record<string, string> = {}): readonly string[] {
+  const result = parseCommandLine(argv, env);
+  return result.kind === 'wrong' ? result.errors : [];
+}
+
+describe('daemon options', () => {
+  it("have flannel's defaults", () => {
+    assert.deepEqual(run([]), {
+      etcd: { endpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'], prefix: '/coreos.com/network' },
+      interface: { names: [], patterns: [] },
+      subnetFile: '/run/flannel/subnet.env',
+      subnetLeaseRenewMarginMin: 60,
+      subnetLeaseTtlSec: 86_400,
+      ipMasq: false,
+      ipMasqFullyRandom: true,
+      iptablesForwardRules: true,
+      iptablesResyncSec: 5,
+      ipBlackholeRoute: false,
+      health: { ip: '0.0.0.0', port: 0 },
+      log: { format: 'human', level: 'info' },
+    });
+  });
+
+  const FLANNEL_FLAGS =
+    'etcd-endpoints etcd-prefix etcd-keyfile etcd-certfile etcd-cafile etcd-username etcd-password iface iface-regex iface-can-reach subnet-file public-ip public-ipv6 subnet-lease-renew-margin ip-masq ip-masq-fully-random-disable kube-subnet-mgr kube-api-url kubeconfig-file kube-annotation-prefix net-config-path set-node-network-unavailable healthz-ip healthz-port iptables-resync iptables-forward-rules ip-blackhole-route version v vmodule log_backtrace_at'.split(
+      ' ',
+    );
+  for (const name of FLANNEL_FLAGS)
+    it(`know flannel's --${name}`, () => {
+      assert.deepEqual(
+        errorsOf([`--${name}=\u0001`]).filter((error) => error.includes('unknown flag')),
+        [],
+      );
+    });
+
+  it('take every value from flags and environment alike', () => {
+    const words: [string, string][] = [
+      ['etcd-endpoints', 'https://10.0.0.1:2379, https://[fd00::1]:2379/'],
+      ['etcd-prefix', '/net//a/'],
+      ['etcd-certfile', '/c'],
+      ['etcd-keyfile', '/k'],
+      ['etcd-cafile', '/a'],
+      ['etcd-username', 'u'],
+      ['etcd-password', 'hunter2'],
+      ['iface', 'eth0'],
+      ['iface-regex', '^10\\.'],
+      ['iface-can-reach', '10.0.0.9'],
+      ['public-ip', '192.0.2.1'],
+      ['public-ipv6', 'FD00::0:1'],
+      ['healthz-ip', '::1'],
+      ['healthz-port', '8080'],
+      ['subnet-lease-ttl', '10m'],
+    ];
+    const fromFlags = run(words.map(([name, value]) => `--${name}=${value}`));
+    const env = words.map(([name, value]) => [`FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`, value]);
+    assert.deepEqual(run([], Object.fromEntries(env) as Record<string, string>), fromFlags);
+    const { etcd } = fromFlags;
+    assert.deepEqual(etcd.endpoints, ['https://10.0.0.1:2379', 'https://[fd00::1]:2379']);
+    assert.equal(etcd.prefix, '/net/a');
+    assert.deepEqual(etcd.tls, { caFile: '/a', client: { certFile: '/c', keyFile: '/k' } });
+    assert.equal(etcd.auth?.password.reveal(), 'hunter2');
+    assert.equal(fromFlags.interface.publicIpv6, 'fd00::1');
+    assert.equal(fromFlags.interface.patterns[0]?.test('10.1.1.1'), true);
+    assert.deepEqual(fromFlags.health, { ip: '::1', port: 8080 });
+    assert.equal(fromFlags.subnetLeaseTtlSec, 600);
+  });
+
+  it('do not show the password, however they are printed', () => {
+    const options = run(['--etcd-username=u', '--etcd-password=hunter2']);
+    const shown = [
+      JSON.stringify(options),
+      inspect(options, { depth: 9, showHidden: true }),
+      `${options.etcd.auth?.password}`,
+    ];
+    for (const text of shown) assert.doesNotMatch(text, /hunter2/);
+  });
+
+  it('are frozen to the bottom', () => {
+    const options = run([]);
+    assert.ok(Object.isFrozen(options.etcd.endpoints) && Object.isFrozen(options.interface.names));
+  });
+
+  const wrong: readonly [string, RegExp][] = [
+    ['--subnet-lease-renew-margin=0', /^--subnet-lease-renew-margin="0": .*from 1 to 1439$/],
+    ['--subnet-lease-renew-margin=1440', /from 1 to 1439$/],
+    ['--subnet-lease-ttl=9', /from 10 to/],
+    ['--kube-subnet-mgr', /^--kube-subnet-mgr: .*etcd, not from the Kubernetes API/],
+    ['--etcd-certfile=c', /--etcd-certfile and --etcd-keyfile belong together.*set --etcd-keyfile too/],
+    ['--etcd-keyfile=k', /set --etcd-certfile too/],
+    ['--etcd-username=u', /--etcd-username and --etcd-password belong together.*set --etcd-password too/],
+    ['--etcd-password=hunter2', /set --etcd-username too/],
+    ['--etcd-endpoints=', /^--etcd-endpoints is empty/],
+    ['--etcd-endpoints=, ,', /is empty/],
+    ['--etcd-endpoints=ftp://x:1', /"ftp:\/\/x:1" is not http:\/\/host:port/],
+    ['--etcd-endpoints=http://', /is not http:\/\/host:port/],
+    ['--etcd-endpoints=http://x:99999', /is not http:\/\/host:port/],
+    ['--etcd-endpoints=http://root:hunter2@x:2379', /holds a user or password; use --etcd-username/],
+    ['--etcd-endpoints=http://a:1,https://b:1', /mixes http:\/\/ and https:\/\//],
+    ['--etcd-prefix=', /^--etcd-prefix is empty/],
+    ['--public-ip=fd00::1', /^--public-ip="fd00::1": must be an IPv4 address$/],
+    ['--public-ip=10.0.0.01', /must be an IPv4 address/],
+    ['--public-ipv6=10.0.0.1', /^--public-ipv6="10.0.0.1": must be an IPv6 address$/],
+    ['--iface-can-reach=example.org', /must be an IPv4 or IPv6 address/],
+    ['--iface=', /^--iface= is empty/],
+    ['--iface=eth0,eth1', /repeat the flag/],
+    ['--iface-regex=(', /^--iface-regex="\(": /],
+    ['--iface-regex=\\pL', /\\p is not supported/],
+    ['--subnet-file=', /must be the path of a file/],
+    ['--subnet-file=/run/flannel/', /must be the path of a file/],
+    ['--healthz-port=65536', /from 0 to 65535/],
+    ['--healthz-port=-1', /from 0 to 65535/],
+    ['--healthz-ip=localhost', /^--healthz-ip="localhost": must be an IPv4 or IPv6 address$/],
+    ['--iptables-resync=0', /from 1 to 86400/],
+    ['--ip-masq=yes', /^--ip-masq="yes": must be true or false$/],
+    ['--log-format=xml', /one of human, json/],
+    ['--log-level=trace', /one of debug, info, warn, error/],
+    ['--v=high', /^--v="high": must be a whole number$/],
+    ['--etcd-endpoint=http://x', /did you mean --etcd-endpoints\?$/],
+  ];
+  for (const [word, expected] of wrong) {
+    it(`refuse ${word} in one line`, () => {
+      const errors = errorsOf([word]);
+      assert.equal(errors.length, 1, inspect(errors));
+      assert.match(errors[0] ?? '', expected);
+      assert.doesNotMatch(errors[0] ?? '', /hunter2|\n/);
+    });
+  }
+
+  it('name the variable where the environment is wrong', () => {
+    const env = { FLANNELD_PUBLIC_IP: 'x', FLANNELD_HEALTHZ_PORT: 'y', FLANNELD_ETCD_ENDPOINTS: 'ftp://z' };
+    const errors = errorsOf([], env).map((error) => error.split(/[=:]/)[0]);
+    assert.deepEqual(errors.toSorted(), Object.keys(env).toSorted());
+  });
+
+  it('report all errors at once', () => {
+    assert.equal(
+      errorsOf(['--x', '--v=a', '--public-ip=b', '--etcd-certfile=c', '--kube-subnet-mgr']).length,
+      5,
+    );
+  });
+
+  it('let help and version win', () => {
+    assert.equal(parseCommandLine(['--nonsense', '--help'], {}).kind, 'help');
+    assert.equal(parseCommandLine(['-version', '--public-ip=x'], { FLANNELD_V: 'x' }).kind, 'version');
+    assert.equal(parseCommandLine([], { FLANNELD_VERSION: 'true' }).kind, 'run');
+  });
+
+  it('take klog levels unless --log-level speaks', () => {
+    assert.equal(run(['-v=1']).log.level, 'info');
+    assert.equal(run(['-v', '2']).log.level, 'debug');
+    assert.equal(run(['-v=9', '--log-level=warn']).log.level, 'warn');
+  });
+
+  it('warn of what this version does not do, and of words that are not read', () => {
+    assert.deepEqual(warningsOf([]), []);
+    assert.match(warningsOf(['--ip-masq'])[0] ?? '', /adds no masquerade rules/);
+    assert.match(warningsOf(['--ip-blackhole-route'])[0] ?? '', /adds no blackhole route/);
+    const [warning = ''] = warningsOf([
+      '--set-node-network-unavailable',
+      'false',
+      '--etcd-password',
+      'hunter2',
+    ]);
+    assert.match(warning, /argument 3, .*\(3\) are ignored; a boolean flag takes its value with =/);
+    assert.doesNotMatch(warning, /hunter2/);
+    const forward = parseCommandLine([], {});
+    assert.match((forward.kind === 'run' && forward.warnings[0]) || '', /^--iptables-forward-rules is on/);
+  });
+
+  it('say that TLS files have no effect on http endpoints', () => {
+    const argv = ['--etcd-cafile=/a', '--etcd-endpoints=http://x:1'];
+    assert.equal(run(argv).etcd.tls, undefined);
+    assert.match(warningsOf(argv)[0] ?? '', /write https:\/\//);
+  });
+
+  const regexps: readonly [string, string, boolean][] = [
+    ['eth', 'myeth0', true],
+    ['^eth\\d$', 'eth10', false],
+    ['(?i)ETH', 'eth0', true],
+    ['^en[[:alpha:]]+$', 'enp', true],
+    ['\\Aeth0\\z', 'eth01', false],
+    ['(?P<n>eth)0', 'eth0', true],
+  ];
+  for (const [pattern, text, expected] of regexps)
+    it(`match ${pattern} as RE2 does`, () => {
+      const [compiled] = run([`--iface-regex=${pattern}`]).interface.patterns;
+      assert.equal(compiled?.test(text), expected);
+      assert.equal(compiled?.test(text), expected, 'a second time too');
+    });
+
+  const endpoints: readonly [string, readonly string[], string][] = [
+    ['10.0.0.1:2379', [], 'http://10.0.0.1:2379'],
+    ['10.0.0.1:2379', ['--etcd-cafile=a'], 'https://10.0.0.1:2379'],
+    ['http://etcd.example', [], 'http://etcd.example:80'],
+    ['HTTPS://Etcd.example:443/', [], 'https://etcd.example:443'],
+    ['[fd00::1]:2379', [], 'http://[fd00::1]:2379'],
+  ];
+  for (const [text, more, expected] of endpoints)
+    it(`read the endpoint ${text} as ${expected}`, () => {
+      assert.deepEqual(run([`--etcd-endpoints=${text}`, ...more]).etcd.endpoints, [expected]);
+    });
+});

@@ -1,0 +1,30 @@
+// A text that must not be shown. Every way of printing an object (template, JSON, console, inspect) shows a mask.
+import { inspect } from 'node:util';
+
+const MASK = '[redacted]';
+
+/** Holds a password. Only {@link Secret.reveal} gives it away. */
+export class Secret {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The text itself: for the call that needs it, never for a message. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return MASK;
+  }
+
+  toJSON(): string {
+    return MASK;
+  }
+
+  [inspect.custom](): string {
+    return MASK;
+  }
+}

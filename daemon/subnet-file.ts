@@ -1,0 +1,132 @@
+// subnet.env on disk: written so that a reader, or a crash at any instruction, sees the old file or the new one whole.
+// Order: temporary file beside the target, fsync, rename, fsync of the folder. Knows nothing of what is in it.
+import { constants } from 'node:fs';
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { parseSubnetEnv } from './subnet-env.ts';
+import type { PreviousSubnetEnv } from './subnet-env.ts';
+
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+/** A subnet.env has some 200 bytes; whatever is larger is not one. */
+const MAX_BYTES = 65_536;
+
+/** Why the file could not be written. The message has path, cause and remedy. */
+export class SubnetFileError extends Error {
+  /** The system's error code, for example `ENOSPC`. */
+  readonly code: string;
+
+  constructor(path: string, code: string, options?: ErrorOptions) {
+    super(`Cannot write ${path}: ${REMEDIES[code] ?? code}`, options);
+    this.name = 'SubnetFileError';
+    this.code = code;
+  }
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the device (ENOSPC); free some, or name another place with --subnet-file',
+  EDQUOT: 'disk quota exceeded (EDQUOT); free some space, or name another place with --subnet-file',
+  EROFS: 'the file system is read-only (EROFS); name a writable place with --subnet-file',
+  EACCES: 'permission denied (EACCES); run as root, or name a writable place with --subnet-file',
+  EPERM: 'operation not permitted (EPERM); run as root, or name a writable place with --subnet-file',
+  EISDIR: 'it is a directory (EISDIR); name a file with --subnet-file',
+  ENOTDIR: 'a part of the path is no directory (ENOTDIR); correct --subnet-file',
+  EINVAL: 'it is a device, pipe or socket, not a regular file; name another with --subnet-file',
+  ELOOP: 'too many symbolic links (ELOOP); correct --subnet-file',
+  ENAMETOOLONG: 'the name is too long (ENAMETOOLONG); correct --subnet-file',
+};
+
+/**
+ * Makes `path` contain `text`. Parent folders are made as needed; an existing file keeps its mode, a new one has 0644.
+ * A symbolic link stays one. The same text is not written again.
+ * @throws SubnetFileError; nothing is changed and no temporary file is left then.
+ */
+export async function writeSubnetFile(path: string, text: string): Promise<'written' | 'unchanged'> {
+  try {
+    const target = await resolveTarget(path);
+    const existing = await statRegularFile(target);
+    if (existing !== undefined && existing.size < MAX_BYTES && (await readFile(target, 'utf8')) === text)
+      return 'unchanged';
+    await mkdir(dirname(target), { recursive: true, mode: FOLDER_MODE });
+    await replaceFile(target, text, existing === undefined ? FILE_MODE : existing.mode & 0o7777);
+    return 'written';
+  } catch (error) {
+    throw new SubnetFileError(path, codeOf(error), { cause: error });
+  }
+}
+
+/** Reads what an earlier run left. Whatever is wrong with the file is a problem in the result, never an exception. */
+export async function readSubnetFile(path: string): Promise<PreviousSubnetEnv> {
+  try {
+    const stats = await stat(path);
+    if (!stats.isFile()) return { problems: [`${path} is not a regular file; ignored`] };
+    if (stats.size > MAX_BYTES)
+      return { problems: [`${path} has ${stats.size} bytes, more than a subnet file has; ignored`] };
+    const parsed = parseSubnetEnv(await readFile(path, 'utf8'));
+    return { ...parsed, problems: parsed.problems.map((problem) => `${path}: ${problem}`) };
+  } catch (error) {
+    const code = codeOf(error);
+    return { problems: code === 'ENOENT' ? [] : [`Cannot read ${path}: ${code}; ignored`] };
+  }
+}
+
+/** The file behind symbolic links, or the path itself where nothing is yet. */
+async function resolveTarget(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return path;
+    throw error;
+  }
+}
+
+/** Renaming over a device such as /dev/null would destroy it for everybody. */
+async function statRegularFile(path: string): Promise<Stats | undefined> {
+  try {
+    const stats = await stat(path);
+    if (stats.isFile()) return stats;
+    throw Object.assign(new Error('not a regular file'), { code: stats.isDirectory() ? 'EISDIR' : 'EINVAL' });
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function replaceFile(target: string, text: string, mode: number): Promise<void> {
+  // One fixed name: what a killed run left is removed by the next one.
+  const temporary = join(dirname(target), `.${basename(target)}.weft`);
+  await rm(temporary, { force: true });
+  try {
+    await writeDurably(temporary, text, mode);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  await syncFolder(dirname(target));
+}
+
+async function writeDurably(path: string, text: string, mode: number): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  try {
+    // The umask has cut the mode of the open.
+    await file.chmod(mode);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The file is in place already; some file systems cannot sync a folder, which is no reason to fail. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY).catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}
