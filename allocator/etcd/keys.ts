@@ -1,0 +1,59 @@
+// Keys of the registry's layout as etcd wants them, and etcd's key-value pairs as registry entries. Pure.
+import type { EtcdSettings } from './options.ts';
+import type { ConfigEntry, RegistryEntry, RegistryEvent } from '../registry.ts';
+
+/** What is needed of etcd's mvccpb.KeyValue. */
+export interface EtcdKeyValue {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly mod_revision: string;
+  readonly lease: string;
+}
+
+export class EtcdKeys {
+  readonly configKey: Buffer;
+  /** First key of the subnets directory, and the first after it. */
+  readonly subnetsStart: Buffer;
+  readonly subnetsEnd: Buffer;
+  /** What the registry touches, for messages. */
+  readonly scope: string;
+  readonly subnetsPrefix: string;
+
+  constructor({ configKey, subnetsPrefix }: Pick<EtcdSettings, 'configKey' | 'subnetsPrefix'>) {
+    this.configKey = Buffer.from(configKey);
+    this.subnetsPrefix = subnetsPrefix;
+    this.subnetsStart = Buffer.from(subnetsPrefix);
+    // '0' is the byte after '/'.
+    this.subnetsEnd = Buffer.from(`${subnetsPrefix.slice(0, -1)}0`);
+    this.scope = `${configKey} and ${subnetsPrefix}`;
+  }
+
+  encode(key: string): Buffer {
+    return Buffer.from(this.subnetsPrefix + key);
+  }
+
+  decode(key: Buffer): string {
+    return key.toString('utf8', this.subnetsStart.length);
+  }
+
+  decodeEntry({ key, value, lease, mod_revision }: EtcdKeyValue): RegistryEntry {
+    return {
+      key: this.decode(key),
+      value: value.toString(),
+      leaseId: lease,
+      modRevision: Number(mod_revision),
+    };
+  }
+
+  decodeEvent(type: 'Put' | 'Delete', pair: EtcdKeyValue): RegistryEvent {
+    if (pair.key.equals(this.configKey))
+      return type === 'Put' ? { type: 'config', config: decodeConfig(pair) } : { type: 'config' };
+    return type === 'Put'
+      ? { type: 'put', entry: this.decodeEntry(pair) }
+      : { type: 'delete', key: this.decode(pair.key) };
+  }
+}
+
+export function decodeConfig({ value, mod_revision }: EtcdKeyValue): ConfigEntry {
+  return { text: value.toString(), modRevision: Number(mod_revision) };
+}

@@ -1,0 +1,196 @@
+// Registry on etcd v3: each method is one RPC. Builds the transactions and reads their answers; connection, endpoints
+// and authentication are the client's.
+import type { IRangeRequest, IRequestOp, IResponseOp, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
+import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
+import type {
+  CreateRequest,
+  CreateResult,
+  NewEntry,
+  Registry,
+  RegistryLeaseId,
+  RegistrySnapshot,
+  Revision,
+  WatchEnd,
+  WatchOptions,
+  WriteResult,
+} from '../registry.ts';
+import { EtcdClient } from './client.ts';
+import type { EtcdCall } from './client.ts';
+import { keepAliveOnce } from './keep-alive.ts';
+import { EtcdKeys, decodeConfig } from './keys.ts';
+import { resolveEtcdOptions } from './options.ts';
+import type { EtcdOptions, EtcdSettings } from './options.ts';
+import type { EtcdRpc } from './rpc.ts';
+import { watchEtcd } from './watch.ts';
+
+/**
+ * A registry on etcd 3.3 or later. Connects on the first call.
+ *
+ * A call that writes is sent to one endpoint only, once. When it rejects with `REGISTRY_UNAVAILABLE` it may have been
+ * carried out all the same:
+ * - `create`, `update`: take a snapshot and look whether the key holds what was to be written;
+ * - `grant`: ask for another; the lost lease has no keys and expires by itself;
+ * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
+ *
+ * @throws RegistryError `REGISTRY_REJECTED` if an option is wrong, naming its flag
+ */
+export function createEtcdRegistry(options: EtcdOptions): Registry {
+  return new EtcdRegistry(resolveEtcdOptions(options));
+}
+
+class EtcdRegistry implements Registry {
+  readonly #client: EtcdClient;
+  readonly #keys: EtcdKeys;
+
+  constructor(settings: EtcdSettings) {
+    this.#client = new EtcdClient(settings);
+    this.#keys = new EtcdKeys(settings);
+  }
+
+  async snapshot(signal?: AbortSignal): Promise<RegistrySnapshot> {
+    // Only a transaction reads two ranges at one revision.
+    const request = { success: [{ request_range: { key: this.#keys.configKey } }, this.#rangeAll()] };
+    const response = await this.#txn('snapshot', this.#keys.scope, true, request, signal);
+    const [configPair] = response.responses[0]?.response_range.kvs ?? [];
+    const entries = response.responses[1]?.response_range.kvs ?? [];
+    const snapshot = {
+      revision: Number(response.header.revision),
+      entries: entries.map((pair) => this.#keys.decodeEntry(pair)),
+    };
+    return configPair === undefined ? snapshot : { ...snapshot, config: decodeConfig(configPair) };
+  }
+
+  async grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId> {
+    const response = await this.#client.unary(this.#call('grant', false), signal, (rpc) =>
+      rpc.lease.leaseGrant({ TTL: ttlSec }),
+    );
+    return response.ID;
+  }
+
+  async create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult> {
+    const { keys } = request;
+    if (keys.length < 1 || keys.length > MAX_CREATE_KEYS)
+      throw new RangeError(`create takes 1..${MAX_CREATE_KEYS} keys, not ${keys.length}`);
+    const answer = await this.#txn(
+      'create',
+      this.#path(keys.join(', ')),
+      false,
+      this.#createFrom(request, 0),
+      signal,
+    );
+    const revision = Number(answer.header.revision);
+    const { taken, last } = descend(answer);
+    const key = keys[taken];
+    if (key !== undefined) return { created: true, key, revision };
+    const takenKeys = last?.response_range.kvs.map((pair) => this.#keys.decode(pair.key)) ?? [];
+    return { created: false, revision, takenKeys };
+  }
+
+  async update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {
+    const request = this.#ifUnchanged(entry.key, expectedModRevision, this.#put(entry));
+    return this.#written(await this.#txn('update', this.#path(entry.key), false, request, signal));
+  }
+
+  async remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {
+    const request = this.#ifUnchanged(key, expectedModRevision, {
+      request_delete_range: { key: this.#keys.encode(key) },
+    });
+    const result = this.#written(await this.#txn('remove', this.#path(key), true, request, signal));
+    return result.written || result.current !== undefined
+      ? result
+      : { written: true, revision: result.revision };
+  }
+
+  keepAlive(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<number> {
+    return this.#client.unary(this.#call('keepAlive', true), signal, (rpc) => keepAliveOnce(rpc, leaseId));
+  }
+
+  async revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#client.unary(this.#call('revoke', true), signal, (rpc) =>
+        rpc.lease.leaseRevoke({ ID: leaseId }),
+      );
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.code !== 'REGISTRY_LEASE_NOT_FOUND') throw error;
+    }
+  }
+
+  watch(options: WatchOptions): Promise<WatchEnd> {
+    return watchEtcd(this.#client, this.#keys, options);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #txn(
+    name: string,
+    scope: string,
+    isRepeatable: boolean,
+    request: ITxnRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<ITxnResponse> {
+    return this.#client.unary({ name, scope, isRepeatable }, signal, (rpc: EtcdRpc) => rpc.kv.txn(request));
+  }
+
+  #call(name: string, isRepeatable: boolean): EtcdCall {
+    return { name, scope: this.#keys.scope, isRepeatable };
+  }
+
+  #path(key: string): string {
+    return this.#keys.subnetsPrefix + key;
+  }
+
+  #rangeAll(options: Omit<IRangeRequest, 'key' | 'range_end'> = {}): IRequestOp {
+    return { request_range: { key: this.#keys.subnetsStart, range_end: this.#keys.subnetsEnd, ...options } };
+  }
+
+  #put({ key, value, leaseId }: NewEntry): IRequestOp {
+    return { request_put: { key: this.#keys.encode(key), value: Buffer.from(value), lease: leaseId } };
+  }
+
+  /** If key `index` is free put it, else the same with the next key; after the last one list all keys. */
+  #createFrom({ keys, value, leaseId }: CreateRequest, index: number): ITxnRequest {
+    const key = keys[index] ?? '';
+    const isLast = index === keys.length - 1;
+    return {
+      compare: [{ key: this.#keys.encode(key), target: 'Version', result: 'Equal', version: 0 }],
+      success: [this.#put({ key, value, leaseId })],
+      failure: [
+        isLast
+          ? this.#rangeAll({ keys_only: true })
+          : { request_txn: this.#createFrom({ keys, value, leaseId }, index + 1) },
+      ],
+    };
+  }
+
+  #ifUnchanged(key: string, modRevision: Revision, write: IRequestOp): ITxnRequest {
+    const encoded = this.#keys.encode(key);
+    return {
+      compare: [{ key: encoded, target: 'Mod', result: 'Equal', mod_revision: modRevision }],
+      success: [write],
+      failure: [{ request_range: { key: encoded } }],
+    };
+  }
+
+  #written(answer: ITxnResponse): WriteResult {
+    const revision = Number(answer.header.revision);
+    if (answer.succeeded) return { written: true, revision };
+    const pair = answer.responses[0]?.response_range.kvs[0];
+    if (pair === undefined) return { written: false, revision };
+    return { written: false, revision, current: this.#keys.decodeEntry(pair) };
+  }
+}
+
+/** Follows the failed branches of nested transactions: how many keys were taken, and the innermost answer. */
+function descend(answer: ITxnResponse): { taken: number; last: IResponseOp | undefined } {
+  let taken = 0;
+  let level = answer;
+  while (!level.succeeded) {
+    taken++;
+    const [last] = level.responses;
+    if (last === undefined || !('response_txn' in last)) return { taken, last };
+    level = last.response_txn;
+  }
+  return { taken, last: level.responses[0] };
+}

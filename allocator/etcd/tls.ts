@@ -1,0 +1,63 @@
+// The PEM files of the etcd connection: read, check, and say which flag is wrong. Knows no gRPC.
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { RegistryError } from '../registry.ts';
+
+export interface TlsFiles {
+  readonly keyFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly caFile: string | undefined;
+}
+
+/** PEM texts as they are on disk. `cert` and `key` are both set or both unset. */
+export interface TlsMaterial {
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/**
+ * Reads and checks the files that are given.
+ * @throws RegistryError `REGISTRY_REJECTED` naming flag, path and reason; never the content
+ */
+export function readTlsMaterial(files: TlsFiles): TlsMaterial {
+  const { keyFile, certFile, caFile } = files;
+  if (certFile !== undefined && keyFile === undefined) throw halfPair('--etcd-certfile', '--etcd-keyfile');
+  if (keyFile !== undefined && certFile === undefined) throw halfPair('--etcd-keyfile', '--etcd-certfile');
+  const ca =
+    caFile === undefined ? {} : { ca: read('--etcd-cafile', caFile, (pem) => new X509Certificate(pem)) };
+  if (certFile === undefined || keyFile === undefined) return ca;
+  return { ...ca, ...readPair(certFile, keyFile) };
+}
+
+function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffer } {
+  let certificate: X509Certificate | undefined;
+  let privateKey: KeyObject | undefined;
+  const cert = read('--etcd-certfile', certFile, (pem) => (certificate = new X509Certificate(pem)));
+  const key = read('--etcd-keyfile', keyFile, (pem) => (privateKey = createPrivateKey(pem)));
+  if (certificate !== undefined && privateKey !== undefined && !certificate.checkPrivateKey(privateKey))
+    throw invalid(
+      `--etcd-keyfile ${keyFile} is not the key of --etcd-certfile ${certFile}: give a matching pair`,
+    );
+  return { cert, key };
+}
+
+function read(flag: string, path: string, check: (pem: Buffer) => unknown): Buffer {
+  try {
+    const pem = readFileSync(path);
+    check(pem);
+    return pem;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid(`${flag} ${path} cannot be used: ${reason}`, { cause: error });
+  }
+}
+
+function halfPair(given: string, missing: string): RegistryError {
+  return invalid(`${given} is set without ${missing}: a client certificate needs both`);
+}
+
+function invalid(message: string, options?: ErrorOptions): RegistryError {
+  return new RegistryError('REGISTRY_REJECTED', message, options);
+}

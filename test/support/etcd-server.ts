@@ -1,0 +1,213 @@
+// A real etcd for tests: one member on loopback, data in a temporary directory, dead when the test process is. It can be
+// stopped, paused, restarted and put back to an older snapshot.
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Certificates } from './certificates.ts';
+import { until } from './until.ts';
+
+const SETPRIV = '/usr/bin/setpriv';
+const run = promisify(execFile);
+
+export interface EtcdServerOptions {
+  /** Serves TLS with this server certificate. */
+  readonly tls?: Certificates;
+  /** Wants a client certificate of the same authority. */
+  readonly clientCertAuth?: boolean;
+  /** Life of an authentication token, in s. Default 300. */
+  readonly authTokenTtlSec?: number;
+}
+
+export interface EtcdServer {
+  /** Client URL on 127.0.0.1. */
+  readonly url: string;
+  readonly port: number;
+  stop(): Promise<void>;
+  /** Starts again on the same data and port. */
+  restart(): Promise<void>;
+  /** Kills without warning; {@link restart} brings it back. */
+  kill(): Promise<void>;
+  /** Stops the process so that its sockets stay open and nothing answers. */
+  pause(): void;
+  resume(): void;
+  snapshotSave(path: string): Promise<void>;
+  /** Replaces all data by a snapshot's, which takes the revision back, and starts again. */
+  snapshotRestore(path: string): Promise<void>;
+  /** Runs etcdctl against this server and returns its output. */
+  ctl(...args: readonly string[]): Promise<string>;
+  /** Calls the JSON gateway, for example `kv/put`; keys and values are base64. Without TLS and users only. */
+  api(path: string, body: object): Promise<void>;
+}
+
+/** Whether etcd and etcdctl are installed. */
+export async function hasEtcd(): Promise<boolean> {
+  return Promise.all([run('etcd', ['--version']), run('etcdctl', ['version'])]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Starts a member and waits until it is healthy. The caller stops it. */
+export async function startEtcd(options: EtcdServerOptions = {}): Promise<EtcdServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'weft-etcd-'));
+  const [clientPort, peerPort, metricsPort] = await freePorts();
+  const server = new Member(options, directory, { clientPort, peerPort, metricsPort });
+  await server.restart();
+  return server;
+}
+
+interface Ports {
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly metricsPort: number;
+}
+
+class Member implements EtcdServer {
+  readonly url: string;
+  readonly port: number;
+  readonly #options: EtcdServerOptions;
+  readonly #directory: string;
+  readonly #ports: Ports;
+  #process: ChildProcess | undefined;
+  #output = '';
+
+  constructor(options: EtcdServerOptions, directory: string, ports: Ports) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#ports = ports;
+    this.port = ports.clientPort;
+    this.url = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.clientPort}`;
+  }
+
+  get #dataDirectory(): string {
+    return join(this.#directory, 'data');
+  }
+
+  get #peerUrl(): string {
+    return `http://127.0.0.1:${this.#ports.peerPort}`;
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    const command = ['etcd', ...this.#flags()];
+    // Without setpriv a killed test process would leave etcd behind.
+    const [file = '', ...args] = existsSync(SETPRIV)
+      ? [SETPRIV, '--pdeathsig', 'KILL', '--', ...command]
+      : command;
+    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process = child;
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#output = (this.#output + chunk.toString()).slice(-4000);
+    });
+    await until(`etcd on port ${this.port} is healthy`, async () => {
+      if (child.exitCode !== null) throw new Error(`etcd exited with ${child.exitCode}:\n${this.#output}`);
+      const answer = await fetch(`http://127.0.0.1:${this.#ports.metricsPort}/health`).catch(() => undefined);
+      return answer?.ok === true;
+    });
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async snapshotSave(path: string): Promise<void> {
+    await this.ctl('snapshot', 'save', path);
+  }
+
+  async snapshotRestore(path: string): Promise<void> {
+    await this.kill();
+    await rm(this.#dataDirectory, { recursive: true, force: true });
+    const target = flags({ 'data-dir': this.#dataDirectory, ...this.#cluster() });
+    await run('etcdctl', ['snapshot', 'restore', path, ...target]);
+    await this.restart();
+  }
+
+  async ctl(...args: readonly string[]): Promise<string> {
+    const { tls } = this.#options;
+    const security: Record<string, string> =
+      tls === undefined ? {} : { cacert: tls.ca, cert: tls.clientCert, key: tls.clientKey };
+    const { stdout } = await run('etcdctl', [...flags({ endpoints: this.url, ...security }), ...args]);
+    return stdout;
+  }
+
+  async api(path: string, body: object): Promise<void> {
+    const answer = await fetch(`${this.url}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`etcd ${path}: ${answer.status} ${await answer.text()}`);
+  }
+
+  #cluster(): Record<string, string> {
+    return {
+      name: 'test',
+      'initial-cluster': `test=${this.#peerUrl}`,
+      'initial-advertise-peer-urls': this.#peerUrl,
+    };
+  }
+
+  #flags(): string[] {
+    const { tls, clientCertAuth, authTokenTtlSec = 300 } = this.#options;
+    return flags({
+      'data-dir': this.#dataDirectory,
+      ...this.#cluster(),
+      'listen-peer-urls': this.#peerUrl,
+      'listen-client-urls': this.url,
+      'advertise-client-urls': this.url,
+      'listen-metrics-urls': `http://127.0.0.1:${this.#ports.metricsPort}`,
+      // A fast clock elects at once and lets a lease be as short as one second.
+      'heartbeat-interval': '10',
+      'election-timeout': '100',
+      logger: 'zap',
+      'log-level': 'error',
+      'auth-token-ttl': String(authTokenTtlSec),
+      ...(tls === undefined ? {} : { 'cert-file': tls.serverCert, 'key-file': tls.serverKey }),
+      ...(tls !== undefined && clientCertAuth === true
+        ? { 'client-cert-auth': 'true', 'trusted-ca-file': tls.ca }
+        : {}),
+    });
+  }
+}
+
+function flags(values: Record<string, string>): string[] {
+  return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+}
+
+/** Ports that nobody listens on; held together until all are known, so that they differ. */
+async function freePorts(): Promise<[number, number, number]> {
+  const take = async (): Promise<[number, () => Promise<void>]> => {
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    const { port } = holder.address() as AddressInfo;
+    const release = async (): Promise<void> => {
+      holder.close();
+      await once(holder, 'close');
+    };
+    return [port, release];
+  };
+  const [first, second, third] = await Promise.all([take(), take(), take()]);
+  await Promise.all([first[1](), second[1](), third[1]()]);
+  return [first[0], second[0], third[0]];
+}
