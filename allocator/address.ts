@@ -21,20 +21,37 @@ export type MacAddress = Branded<'MacAddress'>;
 /** IP version, as in the first nibble of a packet. */
 export type Family = 4 | 6;
 
-const OCTET = /^(?:0|[1-9]\d{0,2})$/;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const PREFIX_LENGTH = /^(?:0|[1-9]\d{0,2})$/;
+/** Longest text that ipaddr.js is given: eight groups of four digits. */
+const MAX_IPV6_CHARACTERS = 39;
+const DOT = 0x2e;
+const SLASH = 0x2f;
+const DIGIT_ZERO = 0x30;
 
 /** Parses a strict dotted-decimal address; `undefined` if `text` is anything else. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const octets = text.split('.');
-  if (octets.length !== 4) return undefined;
-  for (const octet of octets) if (!OCTET.test(octet) || Number(octet) > 255) return undefined;
-  return text as Ipv4;
+  return IPV4.test(text) ? (text as Ipv4) : undefined;
 }
 
-/** Parses any IPv6 text without zone and returns its RFC 5952 form; `undefined` if `text` is anything else. */
+/**
+ * Parses any IPv6 text without zone; `undefined` if `text` is anything else. Returns the RFC 5952 form, with IPv4-mapped
+ * addresses in hex too, as keys of the registry hold hex digits and colons only.
+ */
 export function parseIpv6(text: string): Ipv6 | undefined {
-  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
-  return formatIpv6(ipv6ToBigInt(text));
+  const groups = text.includes('.') ? withHexTail(text) : text;
+  if (groups === undefined || groups.length > MAX_IPV6_CHARACTERS || groups.includes('%')) return undefined;
+  if (!groups.includes(':') || !ipaddr.IPv6.isValid(groups)) return undefined;
+  return ipaddr.IPv6.parse(groups).toRFC5952String() as Ipv6;
+}
+
+/** Rewrites a dotted tail as two groups: ipaddr.js reads zero-padded tails as octal and takes `::1.2.3.4` for a mapped address. */
+function withHexTail(text: string): string | undefined {
+  const tailAt = text.lastIndexOf(':') + 1;
+  const tail = parseIpv4(text.slice(tailAt));
+  if (tail === undefined) return undefined;
+  const value = ipv4ToNumber(tail);
+  return `${text.slice(0, tailAt)}${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
 }
 
 /** Parses an address of either family. */
@@ -56,7 +73,7 @@ export interface ParsedCidr<Address extends IpAddress = IpAddress> {
 /** Parses `address/length` of either family, keeping host bits. */
 export function parseCidr(text: string): ParsedCidr | undefined {
   const slash = text.indexOf('/');
-  if (slash < 0 || !OCTET.test(text.slice(slash + 1))) return undefined;
+  if (slash < 0 || !PREFIX_LENGTH.test(text.slice(slash + 1))) return undefined;
   const address = parseIp(text.slice(0, slash));
   const prefixLength = Number(text.slice(slash + 1));
   if (address === undefined || prefixLength > bitsOf(familyOf(address))) return undefined;
@@ -82,11 +99,19 @@ export function fromBigInt(value: bigint, family: Family): IpAddress {
   return family === 4 ? ipv4FromNumber(Number(value)) : formatIpv6(value);
 }
 
-/** Address as an unsigned 32-bit number in network order. */
-export function ipv4ToNumber(address: Ipv4): number {
+/** Address, or first address of a canonical CIDR, as an unsigned 32-bit number in network order. */
+export function ipv4ToNumber(text: Ipv4 | Ipv4Cidr): number {
   let value = 0;
-  for (const octet of address.split('.')) value = value * 256 + Number(octet);
-  return value;
+  let octet = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === SLASH) break;
+    if (code === DOT) {
+      value = value * 256 + octet;
+      octet = 0;
+    } else octet = octet * 10 + code - DIGIT_ZERO;
+  }
+  return value * 256 + octet;
 }
 
 /** Inverse of {@link ipv4ToNumber}. */
@@ -99,9 +124,12 @@ export function networkOf(address: Ipv4, prefixLength: number): Ipv4Cidr;
 export function networkOf(address: Ipv6, prefixLength: number): Ipv6Cidr;
 export function networkOf(address: IpAddress, prefixLength: number): Cidr;
 export function networkOf(address: IpAddress, prefixLength: number): Cidr {
-  const family = familyOf(address);
-  const hostBits = BigInt(bitsOf(family) - prefixLength);
-  return `${fromBigInt((toBigInt(address) >> hostBits) << hostBits, family)}/${prefixLength}` as Cidr;
+  if (familyOf(address) === 4) {
+    const network = ipv4ToNumber(address as Ipv4) & ipv4Mask(prefixLength);
+    return `${ipv4FromNumber(network)}/${prefixLength}` as Cidr;
+  }
+  const hostBits = BigInt(128 - prefixLength);
+  return `${formatIpv6((toBigInt(address) >> hostBits) << hostBits)}/${prefixLength}` as Cidr;
 }
 
 /** First address of a canonical CIDR. */
@@ -119,8 +147,12 @@ export function prefixLengthOf(cidr: Cidr): number {
 
 /** Whether `address` lies inside `cidr`; false for another family. */
 export function contains(cidr: Cidr, address: IpAddress): boolean {
-  if (familyOf(cidr) !== familyOf(address)) return false;
-  return networkOf(address, prefixLengthOf(cidr)) === cidr;
+  const family = familyOf(cidr);
+  if (family !== familyOf(address)) return false;
+  const prefixLength = prefixLengthOf(cidr);
+  if (family === 6) return networkOf(address, prefixLength) === cidr;
+  const difference = ipv4ToNumber(cidr as Ipv4Cidr) ^ ipv4ToNumber(address as Ipv4);
+  return (difference & ipv4Mask(prefixLength)) === 0;
 }
 
 /** Whether two networks share an address. */
@@ -142,6 +174,11 @@ export function parseMac(text: string): MacAddress | undefined {
   return digits.replaceAll(/..(?!$)/g, '$&:') as MacAddress;
 }
 
+/** Network mask as a signed 32-bit number. A shift by 32 would be a shift by 0, hence the special case. */
+function ipv4Mask(prefixLength: number): number {
+  return prefixLength === 0 ? 0 : -1 << (32 - prefixLength);
+}
+
 function ipv6ToBigInt(text: string): bigint {
   let value = 0n;
   for (const part of ipaddr.IPv6.parse(text).parts) value = (value << 16n) | BigInt(part);
@@ -149,7 +186,9 @@ function ipv6ToBigInt(text: string): bigint {
 }
 
 function formatIpv6(value: bigint): Ipv6 {
-  const bytes: number[] = [];
-  for (let shift = 120n; shift >= 0n; shift -= 8n) bytes.push(Number((value >> shift) & 255n));
-  return new ipaddr.IPv6(bytes).toRFC5952String() as Ipv6;
+  const hex = value.toString(16).padStart(32, '0');
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    Number.parseInt(hex.slice(index * 4, index * 4 + 4), 16),
+  );
+  return new ipaddr.IPv6(groups).toRFC5952String() as Ipv6;
 }

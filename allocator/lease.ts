@@ -37,4 +37,6 @@ export interface BadEntry {
   readonly key: string;
   /** What is wrong, with the offending value. */
   readonly reason: string;
+  /** What the key text stands for nevertheless: no host may lease it while the entry exists. */
+  readonly blocked?: LeaseSubnets;
 }
