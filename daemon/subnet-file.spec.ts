@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SubnetFileError, readSubnetFile, writeSubnetFile } from './subnet-file.ts';
+
+describe('subnet file', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-subnet-file-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const modeOf = (path: string): string => (statSync(path).mode & 0o7777).toString(8);
+
+  it('is made with its folders, readable for all whatever the umask is', async () => {
+    const path = join(folder, 'a/b/subnet.env');
+    const umask = process.umask(0o027);
+    try {
+      assert.equal(await writeSubnetFile(path, 'x\n'), 'written');
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal(readFileSync(path, 'utf8'), 'x\n');
+    assert.equal(modeOf(path), '644');
+    assert.deepEqual(readdirSync(join(folder, 'a/b')), ['subnet.env']);
+  });
+
+  it('keeps the mode it has', async () => {
+    const path = join(folder, 'subnet.env');
+    writeFileSync(path, 'old');
+    chmodSync(path, 0o600);
+    await writeSubnetFile(path, 'new');
+    assert.equal(readFileSync(path, 'utf8'), 'new');
+    assert.equal(modeOf(path), '600');
+  });
+
+  it('is left alone if it holds the text already', async () => {
+    const path = join(folder, 'subnet.env');
+    await writeSubnetFile(path, 'same');
+    const before = statSync(path).ino;
+    assert.equal(await writeSubnetFile(path, 'same'), 'unchanged');
+    assert.equal(statSync(path).ino, before);
+  });
+
+  it('is replaced, never rewritten in place', async () => {
+    const path = join(folder, 'subnet.env');
+    await writeSubnetFile(path, 'old');
+    const before = statSync(path).ino;
+    await writeSubnetFile(path, 'new');
+    assert.notEqual(statSync(path).ino, before);
+  });
+
+  it('stays behind a symbolic link', async () => {
+    const link = join(folder, 'link.env');
+    symlinkSync(join(folder, 'real.env'), link);
+    writeFileSync(join(folder, 'real.env'), 'old');
+    await writeSubnetFile(link, 'new');
+    assert.equal(readlinkSync(link), join(folder, 'real.env'));
+    assert.equal(readFileSync(join(folder, 'real.env'), 'utf8'), 'new');
+  });
+
+  it('removes what a killed run left', async () => {
+    writeFileSync(join(folder, '.subnet.env.weft'), 'half');
+    await writeSubnetFile(join(folder, 'subnet.env'), 'whole');
+    assert.deepEqual(readdirSync(folder), ['subnet.env']);
+  });
+
+  const refused: readonly [string, (folder: string) => string, string, RegExp][] = [
+    ['a directory', (at) => at, 'EISDIR', /it is a directory .*--subnet-file/],
+    ['a device', () => '/dev/null', 'EINVAL', /not a regular file/],
+    [
+      'a file as folder',
+      (at) => (writeFileSync(join(at, 'f'), ''), join(at, 'f/subnet.env')),
+      'ENOTDIR',
+      /no directory/,
+    ],
+    [
+      'links in a circle',
+      (at) => (symlinkSync('x', join(at, 'x')), join(at, 'x')),
+      'ELOOP',
+      /symbolic links/,
+    ],
+    ['a name that is too long', (at) => join(at, 'n'.repeat(300)), 'ENAMETOOLONG', /too long/],
+  ];
+  for (const [name, make, code, message] of refused)
+    it(`is not written to ${name}`, async () => {
+      const path = make(folder);
+      const before = readdirSync(folder);
+      await assert.rejects(writeSubnetFile(path, 'x'), (error) => {
+        assert.ok(error instanceof SubnetFileError);
+        assert.equal(error.code, code);
+        assert.match(error.message, message);
+        assert.ok(error.message.startsWith(`Cannot write ${path}: `));
+        return true;
+      });
+      assert.deepEqual(readdirSync(folder), before);
+    });
+
+  it('is read back, with the path in each problem', async () => {
+    const path = join(folder, 'subnet.env');
+    writeFileSync(path, 'FLANNEL_SUBNET=10.5.72.1/24\n???\n');
+    const { subnets, problems } = await readSubnetFile(path);
+    assert.deepEqual(subnets, { ipv4: '10.5.72.0/24' });
+    assert.deepEqual(problems, [`${path}: line 2 is not KEY=VALUE: "???"`]);
+  });
+
+  it('may be missing, a folder, or far too large', async () => {
+    assert.deepEqual(await readSubnetFile(join(folder, 'nope')), { problems: [] });
+    assert.match((await readSubnetFile(folder)).problems[0] ?? '', /not a regular file/);
+    mkdirSync(join(folder, 'd'));
+    writeFileSync(join(folder, 'd/big'), Buffer.alloc(100_000));
+    assert.match((await readSubnetFile(join(folder, 'd/big'))).problems[0] ?? '', /100000 bytes/);
+  });
+});
