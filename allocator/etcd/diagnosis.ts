@@ -37,9 +37,7 @@ export async function diagnoseConnection(
   if (outcome instanceof Error) return explain(outcome, endpoint);
   if (outcome === 'answered') return unavailable('the connection was lost, but the server answers again');
   if (outcome === 'silent') return unavailable(`no answer within ${Math.round(timeoutMs)} ms`);
-  return endpoint.isSecure
-    ? unavailable('the server closed the connection')
-    : { ...unavailable('the server closed the connection'), remedy: 'if it wants TLS, write https://' };
+  return { ...unavailable('the server closed the connection'), remedy: otherScheme(endpoint) };
 }
 
 type Outcome = Error | 'answered' | 'silent' | 'closed';
@@ -75,8 +73,7 @@ function serverName(host: string): string {
 
 function explain(error: NodeJS.ErrnoException, endpoint: EtcdEndpoint): ConnectionFault {
   const code = error.code ?? '';
-  if (code === 'ECONNRESET' && !endpoint.isSecure)
-    return { ...unavailable(error.message), remedy: 'if the server wants TLS, write https://' };
+  if (code === 'ECONNRESET') return { ...unavailable(error.message), remedy: otherScheme(endpoint) };
   if (UNTRUSTED.has(code))
     return denied(
       `its certificate is not trusted (${code}: ${error.message})`,
@@ -100,6 +97,11 @@ function explain(error: NodeJS.ErrnoException, endpoint: EtcdEndpoint): Connecti
       'if it wants a client certificate, set --etcd-certfile and --etcd-keyfile to one that it trusts',
     );
   return unavailable(error.message || code);
+}
+
+/** A server that is spoken to in the wrong way mostly just hangs up. */
+function otherScheme({ isSecure }: EtcdEndpoint): string {
+  return isSecure ? 'if etcd serves without TLS, write http://' : 'if etcd wants TLS, write https://';
 }
 
 function unavailable(reason: string): ConnectionFault {

@@ -25,7 +25,7 @@ const USER_EMPTY = 'etcdserver: user name is empty';
 const WRONG_PASSWORD = 'etcdserver: authentication failed, invalid user ID or password';
 const OLD_AUTH_REVISION = 'etcdserver: revision of auth store is old';
 const TOO_MANY_REQUESTS = 'etcdserver: too many requests';
-const PERMISSION_DENIED_TEXT = 'etcdserver: permission denied';
+const PERMISSION_DENIED = 'etcdserver: permission denied';
 const NO_SPACE = 'etcdserver: mvcc: database space exceeded';
 
 /** What a message says about the call that failed. */
@@ -130,10 +130,14 @@ function remedyOf(status: GrpcStatus | undefined, context: CallContext): string 
   }
 }
 
+/** How Go prints a gRPC status; etcd sends it as the reason of a cancelled watch. */
+const PRINTED_STATUS = /^rpc error: code = \w+ desc = (.*)$/s;
+
 /** The error of a watch that the server cancelled for a reason other than compaction. */
-export function watchCancelled(reason: string, endpoint: string, scope: string): RegistryError {
-  const isDenied = reason === PERMISSION_DENIED_TEXT;
-  const remedy = isDenied ? `grant read access to ${scope}` : undefined;
-  const code = isDenied ? 'REGISTRY_DENIED' : 'REGISTRY_UNAVAILABLE';
-  return registryError(code, { call: 'watch', endpoint, scope }, reason || 'cancelled by the server', remedy);
+export function watchCancelled(reason: string, context: CallContext): RegistryError {
+  const details = PRINTED_STATUS.exec(reason)?.[1] ?? reason;
+  if (details !== PERMISSION_DENIED)
+    return registryError('REGISTRY_UNAVAILABLE', context, details || 'cancelled by the server');
+  const remedy = remedyOf({ code: GRPC.PERMISSION_DENIED, details }, context);
+  return registryError('REGISTRY_DENIED', context, details, remedy);
 }

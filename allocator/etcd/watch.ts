@@ -3,10 +3,10 @@
 import { performance } from 'node:perf_hooks';
 import { WatchClient } from 'etcd3/lib/rpc.js';
 import type { IWatchResponse } from 'etcd3/lib/rpc.js';
-import { RegistryError } from '../registry.ts';
 import type { RegistryEvent, Revision, WatchEnd, WatchOptions } from '../registry.ts';
 import type { EtcdCall, EtcdClient } from './client.ts';
-import { watchCancelled } from './errors.ts';
+import { registryError, toRegistryError, watchCancelled } from './errors.ts';
+import type { CallContext } from './errors.ts';
 import type { EtcdKeys } from './keys.ts';
 import type { EtcdRpc } from './rpc.ts';
 
@@ -87,7 +87,7 @@ class Watch {
 
   #listen(stream: WatchStream): void {
     stream.on('data', (response) => this.#guarded(() => this.#receive(response)));
-    stream.on('error', (error) => this.#lose(error));
+    stream.on('error', (error) => this.#lose(toRegistryError(error, this.#context)));
     stream.on('end', () => this.#lose('the server ended the stream'));
   }
 
@@ -126,7 +126,7 @@ class Watch {
     if (Number(response.compact_revision) > 0) return this.#finish({ reason: 'compacted' });
     // An expired token is one of the reasons, and some versions of etcd do not say so.
     this.#client.forgetToken();
-    this.#lose(watchCancelled(response.cancel_reason, this.#rpc.link.endpoint.url, this.#keys.scope));
+    this.#lose(watchCancelled(response.cancel_reason, this.#context));
   }
 
   #deliver(response: IWatchResponse): void {
@@ -152,17 +152,18 @@ class Watch {
     } else if (silentMs >= idleProbeMs / 2) this.#requestProgress();
   }
 
+  get #context(): CallContext {
+    const username = this.#client.settings.auth?.username;
+    return { call: 'watch', endpoint: this.#rpc.link.endpoint.url, scope: this.#keys.scope, username };
+  }
+
   #requestProgress(): void {
     this.#guarded(() => this.#stream?.write({ progress_request: {} }));
   }
 
   #lose(why: Error | string): void {
     if (this.#hasEnded) return;
-    const { url } = this.#rpc.link.endpoint;
-    const error =
-      typeof why === 'string'
-        ? new RegistryError('REGISTRY_UNAVAILABLE', `etcd watch at ${url}: ${why}`)
-        : why;
+    const error = typeof why === 'string' ? registryError('REGISTRY_UNAVAILABLE', this.#context, why) : why;
     this.#finish({ reason: 'lost', error });
   }
 

@@ -6,7 +6,9 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 export class TcpProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  #isHolding = false;
+  /** The sockets whose data are answers. */
+  readonly #servers = new Set<Socket>();
+  #holds: 'nothing' | 'answers' | 'all' = 'nothing';
   #delayMs = 0;
   /** Connections accepted so far. */
   accepted = 0;
@@ -33,13 +35,17 @@ export class TcpProxy {
 
   /** Becomes a black hole: connections stay, nothing passes. What is sent meanwhile arrives after {@link pass}. */
   hold(): void {
-    this.#isHolding = true;
-    for (const socket of this.#sockets) socket.pause();
+    this.#hold('all');
+  }
+
+  /** Lets requests through and holds the answers back. */
+  holdAnswers(): void {
+    this.#hold('answers');
   }
 
   /** Lets everything through again. */
   pass(): void {
-    this.#isHolding = false;
+    this.#holds = 'nothing';
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -62,6 +68,7 @@ export class TcpProxy {
   #accept(client: Socket, targetPort: number): void {
     this.accepted++;
     const server = connect(targetPort, '127.0.0.1');
+    this.#servers.add(server);
     this.#join(client, server);
     this.#join(server, client);
   }
@@ -75,8 +82,17 @@ export class TcpProxy {
     from.on('error', () => to.destroy());
     from.on('close', () => {
       this.#sockets.delete(from);
+      this.#servers.delete(from);
       to.destroy();
     });
-    if (this.#isHolding) from.pause();
+    if (this.#isHeld(from)) from.pause();
+  }
+  #hold(what: 'answers' | 'all'): void {
+    this.#holds = what;
+    for (const socket of this.#sockets) if (this.#isHeld(socket)) socket.pause();
+  }
+
+  #isHeld(socket: Socket): boolean {
+    return this.#holds === 'all' || (this.#holds === 'answers' && this.#servers.has(socket));
   }
 }

@@ -1,0 +1,296 @@
+// TLS, users and permissions of the etcd registry: what works, and that each mistake is told with the flag to correct.
+import assert from 'node:assert/strict';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
+import type { EtcdOptions } from '../allocator/registry-etcd.ts';
+import { NO_LEASE, RegistryError } from '../allocator/registry.ts';
+import type { Registry, RegistryErrorCode } from '../allocator/registry.ts';
+import { makeCertificates } from './support/certificates.ts';
+import type { Certificates } from './support/certificates.ts';
+import { startEtcd } from './support/etcd-server.ts';
+import type { EtcdServer } from './support/etcd-server.ts';
+import { until } from './support/until.ts';
+import { recordWatch } from './support/watch-recorder.ts';
+
+const open: Registry[] = [];
+
+function connect(options: EtcdOptions): Registry {
+  const registry = createEtcdRegistry(options);
+  open.push(registry);
+  return registry;
+}
+
+describe('etcd registry and TLS', function () {
+  this.timeout(60_000);
+  let ours: Certificates;
+  let foreign: Certificates;
+  let server: EtcdServer;
+  let strict: EtcdServer;
+  let directory: string;
+
+  before(async () => {
+    [ours, foreign] = await Promise.all([makeCertificates('IP:127.0.0.1'), makeCertificates()]);
+    [server, strict] = await Promise.all([
+      startEtcd({ tls: ours }),
+      startEtcd({ tls: ours, clientCertAuth: true }),
+    ]);
+    directory = await mkdtemp(join(tmpdir(), 'weft-tls-'));
+  });
+  after(() =>
+    Promise.all([
+      server.stop(),
+      strict.stop(),
+      ours.remove(),
+      foreign.remove(),
+      rm(directory, { recursive: true, force: true }),
+    ]),
+  );
+  afterEach(closeAll);
+
+  it('needs no more than the authority of the server', async () => {
+    const registry = connect({ endpoints: [server.url], caFile: ours.ca });
+    const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+    await watch.ready;
+    await registry.create({ keys: ['a'], value: 'v', leaseId: NO_LEASE });
+    await watch.seen(1);
+    await watch.stop();
+  });
+
+  it('takes host:port as https when certificate files are given', async () => {
+    await connect({ endpoints: [`127.0.0.1:${server.port}`], caFile: ours.ca }).snapshot();
+  });
+
+  it('shows a client certificate to a server that wants one', async () => {
+    const files = { caFile: ours.ca, certFile: ours.clientCert, keyFile: ours.clientKey };
+    await connect({ endpoints: [strict.url], ...files }).snapshot();
+  });
+
+  const mistakes: readonly {
+    readonly what: string;
+    readonly options: () => EtcdOptions;
+    readonly code: RegistryErrorCode;
+    readonly message: RegExp;
+  }[] = [
+    {
+      what: 'another authority',
+      options: () => ({ endpoints: [server.url], caFile: foreign.ca }),
+      code: 'REGISTRY_DENIED',
+      message: /snapshot at https:\S+ failed: .*not trusted \([A-Z_]*(CERT|SIGNATURE)[A-Z_]*.*--etcd-cafile/,
+    },
+    {
+      what: 'no authority',
+      options: () => ({ endpoints: [server.url] }),
+      code: 'REGISTRY_DENIED',
+      message: /not trusted.*--etcd-cafile/,
+    },
+    {
+      what: 'a name that the certificate does not hold',
+      options: () => ({ endpoints: [`https://localhost:${server.port}`], caFile: ours.ca }),
+      code: 'REGISTRY_DENIED',
+      message: /other names.*localhost.*--etcd-endpoints/,
+    },
+    {
+      what: 'no client certificate',
+      options: () => ({ endpoints: [strict.url], caFile: ours.ca }),
+      code: 'REGISTRY_DENIED',
+      message: /refused the TLS handshake.*--etcd-certfile and --etcd-keyfile/,
+    },
+    {
+      what: 'a client certificate of another authority',
+      options: () => ({
+        endpoints: [strict.url],
+        caFile: ours.ca,
+        certFile: foreign.clientCert,
+        keyFile: foreign.clientKey,
+      }),
+      code: 'REGISTRY_DENIED',
+      message: /refused the TLS handshake.*--etcd-certfile and --etcd-keyfile/,
+    },
+    {
+      what: 'http where the server wants TLS',
+      options: () => ({ endpoints: [`http://127.0.0.1:${server.port}`] }),
+      code: 'REGISTRY_UNAVAILABLE',
+      message: /https:\/\//,
+    },
+  ];
+  for (const { what, options, code, message } of mistakes)
+    it(`explains ${what}`, async () => {
+      const error = await failure(code, connect(options()).snapshot());
+      assert.match(error.message, message);
+    });
+
+  it('explains https where the server speaks plain', async () => {
+    const plain = await startEtcd();
+    try {
+      const url = `https://127.0.0.1:${plain.port}`;
+      const error = await failure('REGISTRY_UNAVAILABLE', connect({ endpoints: [url] }).snapshot());
+      assert.match(error.message, /if etcd serves without TLS, write http:\/\//);
+    } finally {
+      await plain.stop();
+    }
+  });
+
+  it('passes over an endpoint that it cannot trust', async () => {
+    const other = await startEtcd({ tls: foreign });
+    try {
+      await connect({ endpoints: [other.url, server.url], caFile: ours.ca }).snapshot();
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('takes renewed certificates with the next connection', async () => {
+    const caFile = join(directory, 'ca.pem');
+    await copyFile(foreign.ca, caFile);
+    const registry = connect({ endpoints: [server.url], caFile });
+    await failure('REGISTRY_DENIED', registry.snapshot());
+    await writeFile(caFile, 'half-written');
+    await failure('REGISTRY_DENIED', registry.snapshot());
+    await copyFile(ours.ca, caFile);
+    await registry.snapshot();
+  });
+
+  const unusable: readonly (readonly [string, () => EtcdOptions, RegExp])[] = [
+    ['a missing file', () => ({ caFile: '/no/such.pem' }), /--etcd-cafile \/no\/such\.pem .*ENOENT/],
+    [
+      'a file that is no certificate',
+      () => ({ caFile: ours.clientKey }),
+      /--etcd-cafile .*client\.key cannot/,
+    ],
+    [
+      'a file that is no key',
+      () => ({ certFile: ours.clientCert, keyFile: ours.ca }),
+      /--etcd-keyfile .*ca\.pem cannot/,
+    ],
+    [
+      'a key of another certificate',
+      () => ({ certFile: ours.clientCert, keyFile: foreign.clientKey }),
+      /--etcd-keyfile .*client\.key is not the key of --etcd-certfile/,
+    ],
+  ];
+  for (const [what, options, message] of unusable)
+    it(`refuses ${what} at start`, () => {
+      assert.throws(() => connect({ endpoints: [server.url], ...options() }), message);
+    });
+});
+
+describe('etcd registry and users', function () {
+  this.timeout(60_000);
+  const password = 'open sesame';
+  let server: EtcdServer;
+  const asRoot = ['--user', 'root:root'];
+
+  before(async () => {
+    server = await startEtcd();
+    await server.ctl('user', 'add', 'root:root');
+    await server.ctl('user', 'grant-role', 'root', 'root');
+    await server.ctl('role', 'add', 'weft');
+    await server.ctl('role', 'grant-permission', 'weft', '--prefix', 'readwrite', '/mine/');
+    await server.ctl('user', 'add', `weft:${password}`);
+    await server.ctl('user', 'grant-role', 'weft', 'weft');
+  });
+  after(() => server.stop());
+  afterEach(closeAll);
+
+  const asWeft = (options: EtcdOptions = {}): Registry =>
+    connect({ endpoints: [server.url], prefix: '/mine', username: 'weft', password, ...options });
+
+  it('work before authentication is switched on and after', async () => {
+    const registry = asWeft();
+    await registry.snapshot();
+    await server.ctl('auth', 'enable');
+    await registry.snapshot();
+  });
+
+  it('may do everything below their prefix, with one authentication', async () => {
+    const calls: string[] = [];
+    const registry = asWeft({ onCall: (rpc) => calls.push(rpc) });
+    const { revision } = await registry.snapshot();
+    const watch = recordWatch(registry, revision + 1);
+    await watch.ready;
+    const leaseId = await registry.grant(60);
+    const created = await registry.create({ keys: ['a', 'b'], value: 'v', leaseId });
+    assert.equal(await registry.keepAlive(leaseId), 60);
+    await registry.update({ key: 'a', value: 'w', leaseId }, created.revision);
+    await registry.revoke(leaseId);
+    await watch.seen(3);
+    await watch.stop();
+    assert.equal(calls.filter((rpc) => rpc === 'Auth.authenticate').length, 1);
+  });
+
+  it('share one authentication among calls that start together', async () => {
+    const calls: string[] = [];
+    const registry = asWeft({ onCall: (rpc) => calls.push(rpc) });
+    await Promise.all([registry.snapshot(), registry.snapshot(), registry.grant(60)]);
+    assert.equal(calls.filter((rpc) => rpc === 'Auth.authenticate').length, 1);
+  });
+
+  const mistakes: readonly (readonly [string, EtcdOptions, RegExp])[] = [
+    ['a wrong password', { password: 'wrong secret' }, /--etcd-username \(weft\) and --etcd-password/],
+    ['an unknown user', { username: 'nobody' }, /--etcd-username \(nobody\) and --etcd-password/],
+    ['no user', { username: undefined, password: undefined }, /set --etcd-username and --etcd-password/],
+    ['a foreign prefix', { prefix: '/theirs' }, /grant user weft access to \/theirs\/config/],
+  ];
+  for (const [what, options, message] of mistakes)
+    it(`are told of ${what}, without a secret`, async () => {
+      const error = await failure('REGISTRY_DENIED', asWeft(options).snapshot());
+      assert.match(error.message, message);
+      const everything = `${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`;
+      assert.ok(!everything.includes(password) && !everything.includes('wrong secret'), everything);
+    });
+
+  it('are told when a watch is not allowed', async () => {
+    const end = await recordWatch(asWeft({ prefix: '/theirs' }), 1).ended;
+    assert.ok(end.reason === 'lost' && end.error instanceof RegistryError);
+    assert.equal(end.error.code, 'REGISTRY_DENIED');
+    assert.match(end.error.message, /access to \/theirs\/config/);
+  });
+
+  /** Takes the token of all connected clients away: it belongs to a user that is gone. */
+  const replaceUser = async (): Promise<void> => {
+    await server.ctl(...asRoot, 'user', 'delete', 'weft');
+    await server.ctl(...asRoot, 'user', 'add', `weft:${password}`);
+    await server.ctl(...asRoot, 'user', 'grant-role', 'weft', 'weft');
+  };
+
+  it('authenticate anew when their token is gone, once', async () => {
+    const calls: string[] = [];
+    const registry = asWeft({ onCall: (rpc) => calls.push(rpc) });
+    await registry.snapshot();
+    await replaceUser();
+    calls.length = 0;
+    await registry.create({ keys: ['again'], value: 'v', leaseId: NO_LEASE });
+    assert.deepEqual(calls, ['KV.txn', 'Auth.authenticate', 'KV.txn']);
+    assert.equal((await registry.snapshot()).entries.filter((entry) => entry.key === 'again').length, 1);
+  });
+
+  it('watch again after their token is gone', async () => {
+    const registry = asWeft();
+    const { revision } = await registry.snapshot();
+    await replaceUser();
+    await until('a watch is accepted', () => {
+      const watch = recordWatch(registry, revision);
+      return watch.ready.then(
+        () => watch.stop().then(() => true),
+        () => false,
+      );
+    });
+  });
+});
+
+function closeAll(): void {
+  for (const registry of open.splice(0)) registry.close();
+}
+
+async function failure(code: RegistryErrorCode, call: Promise<unknown>): Promise<RegistryError> {
+  const error: unknown = await call.then(
+    () => new Error('the call succeeded'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof RegistryError, String(error));
+  assert.equal(error.code, code, error.message);
+  return error;
+}
