@@ -1,6 +1,10 @@
 // What the --etcd-* flags say together: where etcd is, how to prove who is who. Reads no file and opens no connection.
 import { posix } from 'node:path';
+import type { EtcdOptions as RegistryOptions } from '../allocator/etcd/options.ts';
 import { Secret } from './secret.ts';
+
+/** Where etcd listens for clients unless told otherwise. */
+const ETCD_PORT = '2379';
 
 /** Files are read by whoever connects, so that rotated ones can be read again. */
 export interface EtcdTlsOptions {
@@ -12,7 +16,7 @@ export interface EtcdTlsOptions {
 export interface EtcdOptions {
   /** `http://host:port` or `https://host:port`, one scheme for all, at least one. */
   readonly endpoints: readonly string[];
-  /** Key prefix without a slash at the end; may be empty, for keys such as `/config`. */
+  /** Key prefix, without a slash at the end unless it is all there is. */
   readonly prefix: string;
   /** Set if the endpoints are https; empty means the system's authorities and no client certificate. */
   readonly tls?: EtcdTlsOptions;
@@ -29,6 +33,19 @@ export interface EtcdFlagValues {
   readonly 'etcd-password': string;
 }
 
+/** The same in the words of the registry. The password is open in the result: hand it on, keep no copy. */
+export function toRegistryOptions({ endpoints, prefix, tls, auth }: EtcdOptions): RegistryOptions {
+  return {
+    endpoints,
+    prefix,
+    caFile: tls?.caFile,
+    certFile: tls?.client?.certFile,
+    keyFile: tls?.client?.keyFile,
+    username: auth?.username,
+    password: auth?.password.reveal(),
+  };
+}
+
 /** Where findings go; one line each. */
 export interface Findings {
   readonly errors: string[];
@@ -42,9 +59,10 @@ export function parseEtcdOptions(values: EtcdFlagValues, findings: Findings): Et
   const files = readTlsFiles(values, findings);
   const endpoints = parseEndpoints(values['etcd-endpoints'], files !== undefined, findings);
   const isTls = endpoints[0]?.startsWith('https:') === true;
-  if (!isTls && files !== undefined)
-    findings.warnings.push(
-      '--etcd-certfile, --etcd-keyfile and --etcd-cafile have no effect: --etcd-endpoints starts with an http:// endpoint; write https:// for an encrypted connection',
+  // Sending in clear what the operator wanted encrypted would be worse than not starting.
+  if (!isTls && files !== undefined && endpoints.length > 0)
+    findings.errors.push(
+      `${findings.labelOf('etcd-endpoints')} has http:// but --etcd-certfile, --etcd-keyfile or --etcd-cafile is set; write https://, or leave those out`,
     );
   const auth = readAuth(values, findings);
   return {
@@ -59,14 +77,17 @@ function readTlsFiles(values: EtcdFlagValues, findings: Findings): EtcdTlsOption
   const certFile = values['etcd-certfile'];
   const keyFile = values['etcd-keyfile'];
   const caFile = values['etcd-cafile'];
-  if ((certFile === '') !== (keyFile === ''))
+  if ((certFile === '') !== (keyFile === '')) {
+    const [given, missing] = certFile === '' ? ['keyfile', 'certfile'] : ['certfile', 'keyfile'];
     findings.errors.push(
-      `--etcd-certfile and --etcd-keyfile belong together, but only --etcd-${certFile === '' ? 'keyfile' : 'certfile'} is set; set --etcd-${certFile === '' ? 'certfile' : 'keyfile'} too`,
+      `--etcd-certfile and --etcd-keyfile belong together, but only --etcd-${given} is set; set --etcd-${missing} too`,
     );
+    return undefined;
+  }
   if (certFile === '' && keyFile === '' && caFile === '') return undefined;
   return {
     ...(caFile === '' ? {} : { caFile }),
-    ...(certFile === '' || keyFile === '' ? {} : { client: { certFile, keyFile } }),
+    ...(certFile === '' ? {} : { client: { certFile, keyFile } }),
   };
 }
 
@@ -75,8 +96,9 @@ function readAuth(values: EtcdFlagValues, findings: Findings): EtcdOptions['auth
   const password = values['etcd-password'];
   if (username === '' && password === '') return undefined;
   if (username === '' || password === '') {
+    const [given, missing] = username === '' ? ['password', 'username'] : ['username', 'password'];
     findings.errors.push(
-      `--etcd-username and --etcd-password belong together, but only --etcd-${username === '' ? 'password' : 'username'} is set; set --etcd-${username === '' ? 'username' : 'password'} too`,
+      `--etcd-username and --etcd-password belong together, but only --etcd-${given} is set; set --etcd-${missing} too`,
     );
     return undefined;
   }
@@ -111,10 +133,11 @@ function parseEndpoint(word: string, hasTlsFiles: boolean): { endpoint: string }
     ? word
     : `${hasTlsFiles ? 'https' : 'http'}://${word}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
-  if (url === undefined || url.hostname === '' || !/^https?:$/.test(url.protocol))
+  const isOrigin = url !== undefined && url.hostname !== '' && url.pathname + url.search + url.hash === '/';
+  if (!isOrigin || !/^https?:$/.test(url.protocol))
     return { problem: `${JSON.stringify(word)} is not http://host:port or https://host:port` };
-  // `URL` drops the port that is the scheme's default; etcd needs it said.
-  const port = url.port === '' ? (url.protocol === 'http:' ? '80' : '443') : url.port;
+  // `URL` drops a port that is the scheme's default, so only the text tells whether it was written.
+  const port = url.port || /:(\d+)\/?$/.exec(withScheme)?.[1] || ETCD_PORT;
   return { endpoint: `${url.protocol}//${url.hostname}:${port}` };
 }
 
@@ -123,5 +146,5 @@ function parsePrefix(text: string, findings: Findings): string {
   if (text.trim() === '')
     findings.errors.push(`${findings.labelOf('etcd-prefix')} is empty; the usual one is /coreos.com/network`);
   const clean = posix.normalize(text);
-  return clean.endsWith('/') ? clean.slice(0, -1) : clean;
+  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
 }

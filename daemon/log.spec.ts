@@ -143,7 +143,7 @@ describe('Secret', () => {
   it('shows a mask everywhere but where it is asked for', () => {
     const secret = new Secret('swordfish');
     for (const text of [
-      `${secret}`,
+      String(secret),
       JSON.stringify({ secret }),
       inspect(secret),
       inspect({ secret }, { showHidden: true }),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Ipv4Cidr, Ipv6Cidr } from '../allocator/address.ts';
 import type { OverlayMtu } from '../backends/kernel-state.ts';
 import { formatSubnetEnv, parseSubnetEnv } from './subnet-env.ts';

@@ -1,0 +1,87 @@
+// The real program as a child process: exit codes, streams, names and links. No etcd, no kernel.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Folder of the compiled files that this suite is part of. */
+const COMPILED = fileURLToPath(new URL('..', import.meta.url));
+
+function packageRoot(folder: string): string {
+  return existsSync(join(folder, 'package.json')) ? folder : packageRoot(dirname(folder));
+}
+
+describe('weft as a program', function () {
+  let folder = '';
+  before(() => {
+    // An installed package, in which `dist` is what was compiled just now, and links to it from elsewhere.
+    folder = mkdtempSync(join(tmpdir(), 'weft-cli-'));
+    const root = packageRoot(COMPILED);
+    mkdirSync(join(folder, 'package'));
+    for (const name of ['bin', 'package.json'])
+      cpSync(join(root, name), join(folder, 'package', name), { recursive: true });
+    symlinkSync(COMPILED, join(folder, 'package/dist'));
+    symlinkSync(join(folder, 'package/bin/weft'), join(folder, 'weft'));
+    symlinkSync('package/bin/flanneld', join(folder, 'flanneld'));
+    mkdirSync(join(folder, 'renamed'));
+    symlinkSync(join(folder, 'weft'), join(folder, 'renamed/flanneld'));
+  });
+  after(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  function run(program: string, argv: readonly string[], env: Record<string, string> = {}) {
+    const options = { encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } } as const;
+    const { status, stdout, stderr } = spawnSync(join(folder, program), argv, options);
+    return { status, stdout, stderr };
+  }
+
+  const cases: readonly (readonly [
+    string,
+    readonly string[],
+    number,
+    RegExp,
+    RegExp,
+    Record<string, string>?,
+  ])[] = [
+    ['weft', [], 2, /^$/, /What next\?[^]*weft lab run/],
+    ['weft', ['help'], 0, /weft daemon/, /^$/],
+    ['weft', ['--help'], 0, /weft daemon/, /^$/],
+    ['weft', ['version'], 0, /^weft \d+\.\d+\.\d+ \(flannel-compatible\)\n$/, /^$/],
+    ['weft', ['--version'], 0, /^weft \d/, /^$/],
+    ['weft', ['deamon'], 2, /^$/, /^weft: "deamon" is no command; did you mean weft daemon\?\n$/],
+    ['weft', ['__proto__'], 2, /^$/, /is no command; weft help lists/],
+    ['weft', ['--iface=eth0'], 2, /^$/, /weft daemon --iface\n$/],
+    ['weft', ['daemon', '--help'], 0, /--etcd-endpoints=TEXT[^]*FLANNELD_ETCD_ENDPOINTS/, /^$/],
+    ['weft', ['daemon', '--iface'], 2, /^$/, /^weft: --iface needs a value[^\n]*\nweft: see --help/],
+    ['flanneld', ['--version'], 0, /^$/, /^weft \d/],
+    ['flanneld', ['-h'], 0, /--iface/, /^$/],
+    ['renamed/flanneld', ['--version'], 0, /^$/, /^weft \d/],
+    [
+      'flanneld',
+      ['--subnet-lease-renew-margin=1440'],
+      2,
+      /^$/,
+      /^weft: --subnet-lease-renew-margin="1440": [^\n]*\n[^\n]*\n$/,
+    ],
+    ['flanneld', ['--kube-subnet-mgr'], 2, /^$/, /not from the Kubernetes API/],
+    ['flanneld', ['--x', '--y'], 2, /^$/, /^weft: --x: [^\n]*\nweft: --y: [^\n]*\nweft: see --help[^\n]*\n$/],
+    [
+      'flanneld',
+      [],
+      2,
+      /^$/,
+      /^weft: FLANNELD_HEALTHZ_PORT="http": must be/,
+      { FLANNELD_HEALTHZ_PORT: 'http' },
+    ],
+  ];
+  for (const [program, argv, code, stdout, stderr, env] of cases)
+    it(`${program} ${argv.join(' ')}${env ? ` with ${Object.keys(env).join()}` : ''} exits with ${code}`, () => {
+      const result = run(program, argv, env);
+      assert.equal(result.status, code, result.stderr);
+      assert.match(result.stdout, stdout);
+      assert.match(result.stderr, stderr);
+    });
+});
