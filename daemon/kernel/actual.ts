@@ -19,6 +19,8 @@ export interface Deviating {
 export interface ActualFdb extends FdbObject, Deviating {
   /** Remotes beside `destination`, from `bridge fdb append`; never empty. */
   readonly others?: readonly IpAddress[];
+  /** A remote has settings of its own (port, VNI, state) that replacing would keep. */
+  readonly mustRecreate?: true;
 }
 
 /** `gateway` is the unspecified address unless the route is unicast through exactly one gateway. */

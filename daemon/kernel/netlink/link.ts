@@ -95,9 +95,13 @@ export function encodeLinkDump(writer: MessageWriter): void {
   writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 }
 
-export function encodeLinkGet(writer: MessageWriter, name: string): void {
-  writer.begin(RTM_GETLINK, 0, IFINFO_BYTES);
-  writer.attributeText(IFLA_IFNAME, name);
+export function encodeLinkGet(
+  writer: MessageWriter,
+  which: { readonly name: string } | { readonly index: number },
+): void {
+  const at = writer.begin(RTM_GETLINK, 0, IFINFO_BYTES);
+  if ('index' in which) writer.writeU32(at + 4, which.index);
+  else writer.attributeText(IFLA_IFNAME, which.name);
   writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 }
 

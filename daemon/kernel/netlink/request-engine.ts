@@ -81,7 +81,8 @@ export class RequestEngine {
     const outcomes: Outcome[] = [];
     while (outcomes.length < requests.length) {
       const from = outcomes.length;
-      outcomes.push(...(await this.#enqueue(() => this.#sendBatch(requests, from))));
+      for (const outcome of await this.#enqueue(() => this.#sendBatch(requests, from)))
+        outcomes.push(outcome);
     }
     return outcomes;
   }

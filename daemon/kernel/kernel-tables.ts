@@ -1,0 +1,18 @@
+// The kernel's tables as lists of what its messages say. What is ours among them is told apart in `state-reader.ts`,
+// which is one for the real kernel and its model.
+import type { AddressMessage } from './netlink/address.ts';
+import type { LinkMessage } from './netlink/link.ts';
+import type { NeighbourMessage } from './netlink/neighbour.ts';
+import type { RouteMessage } from './netlink/route.ts';
+
+/** Reads whole tables. Every call may reject with a KernelReadError. */
+export interface KernelTables {
+  links(): Promise<readonly LinkMessage[]>;
+  /** Of one device, or of all if `index` is 0. */
+  addresses(index: number): Promise<readonly AddressMessage[]>;
+  neighbours(index: number): Promise<readonly NeighbourMessage[]>;
+  /** Forwarding entries of a VXLAN device, one message a remote. */
+  fdb(index: number): Promise<readonly NeighbourMessage[]>;
+  /** The main table of one family. */
+  routes(family: 4 | 6): Promise<readonly RouteMessage[]>;
+}

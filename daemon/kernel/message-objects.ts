@@ -1,0 +1,141 @@
+// From what the kernel's messages say to kernel objects as they were read: names for indexes, deviations in words.
+// Pure; used for dumps and for notices alike.
+import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
+import { objectKey, type OverlayMtu, type VxlanLink } from '../../backends/kernel-state.ts';
+import type { ActualFdb, ActualObject, ActualRoute, Deviating } from './actual.ts';
+import { ROUTE_PROTOCOL } from './kernel.ts';
+import type { AddressMessage } from './netlink/address.ts';
+import {
+  IFA_F_DADFAILED,
+  IFA_F_PERMANENT,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RTN_UNICAST,
+} from './netlink/constants.ts';
+import type { LinkMessage, VxlanAttributes } from './netlink/link.ts';
+import type { NeighbourMessage } from './netlink/neighbour.ts';
+import type { RouteMessage } from './netlink/route.ts';
+import { defaultMetric } from './route-ownership.ts';
+
+const NO_MAC = '00:00:00:00:00:00' as MacAddress;
+const TYPE_NAMES = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multicast', 'blackhole'].concat([
+  'unreachable',
+  'prohibit',
+  'throw',
+  'nat',
+]);
+
+/** Name of an interface index, `undefined` if there is none. */
+export type NameOf = (index: number) => string | undefined;
+
+/** `parent` is empty for a device without one. */
+export function toLink(link: LinkMessage, vxlan: VxlanAttributes, parent: string): VxlanLink & Deviating {
+  const odd = [...vxlan.oddities];
+  if (!link.isUp) odd.push('down');
+  if (link.txQueueLength !== 0) odd.push(`txqlen ${link.txQueueLength}`);
+  return {
+    kind: 'link',
+    name: link.name,
+    vni: vxlan.vni,
+    port: vxlan.port,
+    local: vxlan.local ?? ('0.0.0.0' as IpAddress),
+    parent,
+    learning: vxlan.learning,
+    gbp: vxlan.gbp,
+    mac: link.mac ?? NO_MAC,
+    mtu: link.mtu as OverlayMtu,
+    ...deviation(odd),
+  };
+}
+
+/** `undefined` for an IPv6 link-local address: the kernel's own. */
+export function toAddress(message: AddressMessage, dev: string): ActualObject | undefined {
+  const isIpv6 = message.address.includes(':');
+  if (isIpv6 && message.scope === RT_SCOPE_LINK) return undefined;
+  const odd: string[] = [];
+  if (message.peer !== undefined) odd.push(`peer ${message.peer}`);
+  if (message.scope !== RT_SCOPE_UNIVERSE) odd.push(`scope ${message.scope}`);
+  if ((message.flags & IFA_F_PERMANENT) === 0) odd.push('not permanent');
+  if (isIpv6 && (message.flags & IFA_F_DADFAILED) !== 0) odd.push('duplicate address detected');
+  const address = `${message.address}/${message.prefixLength}` as Cidr;
+  return { kind: 'address', dev, address, ...deviation(odd) };
+}
+
+/** `undefined` unless permanent: what the kernel learned is not ours. */
+export function toNeighbour(message: NeighbourMessage, dev: string): ActualObject | undefined {
+  if ((message.state & NUD_PERMANENT) === 0 || message.address === undefined) return undefined;
+  return { kind: 'neighbour', dev, address: message.address, mac: message.mac ?? NO_MAC };
+}
+
+/** One remote of a forwarding entry; `undefined` for a learned one. */
+export function toFdb(message: NeighbourMessage, dev: string): ActualFdb | undefined {
+  if ((message.state & (NUD_PERMANENT | NUD_NOARP)) === 0 || message.mac === undefined) return undefined;
+  const odd = [...message.oddities];
+  if ((message.state & NUD_PERMANENT) === 0) odd.push('not permanent');
+  if (message.address === undefined) odd.push('no destination');
+  const destination = message.address ?? ('0.0.0.0' as IpAddress);
+  return {
+    kind: 'fdb',
+    dev,
+    mac: message.mac,
+    destination,
+    ...(odd.length > 0 && { mustRecreate: true }),
+    ...deviation(odd),
+  };
+}
+
+/** The kernel reports one remote after the other; all of a MAC address make one object. */
+export function joinFdb(first: ActualFdb, second: ActualFdb): ActualFdb {
+  const also = `also to ${second.destination}`;
+  return {
+    ...first,
+    others: [...(first.others ?? []), second.destination],
+    deviation: [first.deviation, also, second.deviation].filter((words) => words !== undefined).join(', '),
+    ...(second.mustRecreate && { mustRecreate: true }),
+  };
+}
+
+export function toRoute(message: RouteMessage, dev: string): ActualRoute {
+  const { destination, metric, protocol } = message;
+  const isSingle = message.type === RTN_UNICAST && message.hops === 1 && !message.isNexthopObject;
+  const gateway = isSingle ? message.gateway : undefined;
+  return {
+    kind: 'route',
+    destination,
+    gateway: gateway ?? ((destination.includes(':') ? '::' : '0.0.0.0') as IpAddress),
+    dev,
+    isOnLink: message.isOnLink,
+    protocol,
+    metric,
+    ...deviation(describeRoute(message)),
+  };
+}
+
+function describeRoute(message: RouteMessage): readonly string[] {
+  const odd: string[] = [];
+  if (message.type !== RTN_UNICAST) odd.push(TYPE_NAMES[message.type] ?? `type ${message.type}`);
+  if (message.hops !== 1) odd.push(`${message.hops} next hops`);
+  if (message.isNexthopObject) odd.push('nexthop object');
+  if (message.hasTos) odd.push('tos');
+  if (message.type === RTN_UNICAST && message.hops === 1 && !message.gateway) odd.push('no gateway');
+  if (message.protocol !== ROUTE_PROTOCOL) odd.push(`protocol ${message.protocol}`);
+  if (message.metric !== defaultMetric(message.destination)) odd.push(`metric ${message.metric}`);
+  return odd;
+}
+
+/** Adds `object` under its key; a second one of that key gets a key of its own. */
+export function addObject(
+  objects: Map<string, ActualObject>,
+  object: ActualObject,
+  key = objectKey(object),
+): void {
+  let free = key;
+  for (let count = 2; objects.has(free); count++) free = `${key} (${count})`;
+  objects.set(free, object);
+}
+
+function deviation(odd: readonly string[]): Deviating {
+  return odd.length === 0 ? {} : { deviation: odd.join(', ') };
+}

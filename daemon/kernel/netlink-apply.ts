@@ -1,0 +1,107 @@
+// Applies steps in order: runs of table entries in large batches, links and sysctls one by one between them. One
+// result a step; a refusal costs its own step only.
+import { ensureLink, removeLink } from './netlink-links.ts';
+import type { Step, StepResult } from './kernel.ts';
+import { DONE, KernelReadError, type Outcome } from './netlink/outcome.ts';
+import type { Request, RequestEngine } from './netlink/request-engine.ts';
+import { readLink } from './netlink-reader.ts';
+import { ABSENCE, isTableStep, planStep, type PlannedRequest, type TableStep } from './netlink-steps.ts';
+import { writeSysctl } from './sysctl.ts';
+
+/** Index of a device, or why steps on it cannot be done. */
+type Device = number | Outcome;
+
+export async function applySteps(engine: RequestEngine, steps: readonly Step[]): Promise<StepResult[]> {
+  const results: StepResult[] = [];
+  while (results.length < steps.length) {
+    const run = takeRun(steps, results.length);
+    for (const result of await applyRun(engine, run)) results.push(result);
+    const step = steps[results.length];
+    if (step !== undefined) results.push(toResult(step, await applySingle(engine, step)));
+  }
+  return results;
+}
+
+/** Table steps from `from` up to the next link or sysctl. */
+function takeRun(steps: readonly Step[], from: number): readonly TableStep[] {
+  const run: TableStep[] = [];
+  for (let index = from; index < steps.length; index++) {
+    const step = steps[index]!;
+    if (!isTableStep(step)) break;
+    run.push(step);
+  }
+  return run;
+}
+
+async function applySingle(engine: RequestEngine, { action, object }: Step): Promise<Outcome> {
+  if (object.kind === 'link')
+    return action === 'set' ? ensureLink(engine, object) : removeLink(engine, object.name);
+  // A sysctl always exists; what it was before weft is not known.
+  if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);
+  return DONE;
+}
+
+async function applyRun(engine: RequestEngine, run: readonly TableStep[]): Promise<StepResult[]> {
+  const devices = await findDevices(engine, run);
+  const requests: Request[] = [];
+  const plans = run.map((step) => {
+    const device = devices.get(step.object.dev)!;
+    const plan = typeof device === 'number' ? planStep(step, device) : [];
+    for (const { request } of plan) requests.push(request);
+    return { step, device, plan };
+  });
+  const outcomes = await engine.send(requests);
+  let next = 0;
+  return plans.map(({ step, device, plan }) => {
+    if (typeof device !== 'number') return toResult(step, withoutDevice(step, device));
+    const from = next;
+    next += plan.length;
+    return toResult(step, judge(plan, outcomes, from));
+  });
+}
+
+/** Asked anew for every run: a device that was made again has another index. */
+async function findDevices(engine: RequestEngine, run: readonly TableStep[]): Promise<Map<string, Device>> {
+  const devices = new Map<string, Device>();
+  for (const { dev } of run.map(({ object }) => object))
+    if (!devices.has(dev)) devices.set(dev, await findDevice(engine, dev));
+  return devices;
+}
+
+async function findDevice(engine: RequestEngine, name: string): Promise<Device> {
+  if (name === '') return 0;
+  try {
+    const link = await readLink(engine, { name });
+    return link?.index ?? { status: 'refused', errno: 'ENODEV', message: `ENODEV: no interface ${name}` };
+  } catch (error) {
+    if (!(error instanceof KernelReadError)) throw error;
+    return { status: 'unknown', message: error.message };
+  }
+}
+
+function withoutDevice(step: Step, outcome: Outcome): Outcome {
+  return step.action === 'remove' && outcome.status === 'refused' && outcome.errno === 'ENODEV'
+    ? DONE
+    : outcome;
+}
+
+/** The first of a step's requests that went wrong decides. */
+function judge(plan: readonly PlannedRequest[], outcomes: readonly Outcome[], from: number): Outcome {
+  for (const [offset, { isRemoval }] of plan.entries()) {
+    const outcome = outcomes[from + offset]!;
+    if (outcome.status === 'unknown') return outcome;
+    if (outcome.status === 'refused' && !(isRemoval && ABSENCE.has(outcome.errno))) return outcome;
+  }
+  return DONE;
+}
+
+function toResult(step: Step, outcome: Outcome): StepResult {
+  switch (outcome.status) {
+    case 'done':
+      return { step, ok: true };
+    case 'refused':
+      return { step, ok: false, errno: outcome.errno, message: outcome.message };
+    case 'unknown':
+      return { step, ok: 'unknown', message: outcome.message };
+  }
+}

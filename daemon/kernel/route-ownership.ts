@@ -1,0 +1,103 @@
+// Which routes of the main table are ours to replace and remove. Pure; the netlink and the memory kernel share it.
+import type { Cidr, IpAddress } from '../../allocator/address.ts';
+import type { Ownership } from '../../backends/backend.ts';
+import { encodeIp } from './netlink/address-bytes.ts';
+import { RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_RA } from './netlink/constants.ts';
+import { ROUTE_PROTOCOL } from './kernel.ts';
+import type { ActualRoute } from './actual.ts';
+
+/** A route as far as its owner can be told from it. */
+export interface RouteShape {
+  readonly destination: Cidr;
+  readonly protocol: number;
+  /** RTN_* */
+  readonly type: number;
+  /** Empty if it has none. */
+  readonly dev: string;
+  readonly hasGateway: boolean;
+}
+
+interface Network {
+  readonly bytes: Buffer;
+  readonly prefixLength: number;
+  readonly subnetLength: number;
+  readonly isIpv6: boolean;
+}
+
+/** An {@link Ownership} prepared for asking it of every route of a large table. */
+export class RouteOwnership {
+  readonly #devices: ReadonlySet<string>;
+  readonly #nextHopDevices: ReadonlySet<string>;
+  readonly #networks: readonly Network[];
+  readonly #scratch = Buffer.alloc(16);
+
+  constructor(ownership: Ownership) {
+    this.#devices = new Set(ownership.devices);
+    this.#nextHopDevices = new Set([...ownership.devices, ownership.interface]);
+    this.#networks = ownership.networks.map(({ network, subnetLength }) =>
+      parseNetwork(network, subnetLength),
+    );
+  }
+
+  /**
+   * Ours: every route through our devices but the kernel's own, and inside our networks those with our protocol number
+   * and those that flannel would have made.
+   */
+  isOurs(route: RouteShape): boolean {
+    if (this.#devices.has(route.dev)) return route.protocol !== RTPROT_KERNEL && route.protocol !== RTPROT_RA;
+    if (route.protocol !== ROUTE_PROTOCOL && route.protocol !== RTPROT_BOOT) return false;
+    const network = this.#networkOf(route.destination);
+    if (network === undefined) return false;
+    return route.protocol === ROUTE_PROTOCOL || this.#isFlannels(route, network);
+  }
+
+  /** Whether `destination` lies inside one of our networks: a foreign route there may be in the way. */
+  isInside(destination: Cidr): boolean {
+    return this.#networkOf(destination) !== undefined;
+  }
+
+  #isFlannels(route: RouteShape, network: Network): boolean {
+    const { destination } = route;
+    const prefixLength = Number(destination.slice(destination.indexOf('/') + 1));
+    const isHostSubnet = prefixLength === network.subnetLength && route.type === RTN_UNICAST;
+    return isHostSubnet && route.hasGateway && this.#nextHopDevices.has(route.dev);
+  }
+
+  #networkOf(destination: Cidr): Network | undefined {
+    if (this.#networks.length === 0) return undefined;
+    const slash = destination.indexOf('/');
+    const isIpv6 = encodeIp(this.#scratch, 0, destination.slice(0, slash) as IpAddress) === 16;
+    const prefixLength = Number(destination.slice(slash + 1));
+    return this.#networks.find(
+      (network) =>
+        network.isIpv6 === isIpv6 &&
+        network.prefixLength <= prefixLength &&
+        hasPrefix(this.#scratch, network.bytes, network.prefixLength),
+    );
+  }
+}
+
+/** Key of a route as it was read: desired routes have the short form, what weft never makes has a longer one. */
+export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): string {
+  const key = `route ${route.destination}`;
+  return route.metric === defaultMetric(route.destination) ? key : `${key} metric ${route.metric}`;
+}
+
+/** Metric that the kernel gives a route made without one. */
+export function defaultMetric(destination: Cidr): number {
+  return destination.includes(':') ? 1024 : 0;
+}
+
+function parseNetwork(network: Cidr, subnetLength: number): Network {
+  const slash = network.indexOf('/');
+  const bytes = Buffer.alloc(16);
+  const isIpv6 = encodeIp(bytes, 0, network.slice(0, slash) as IpAddress) === 16;
+  return { bytes, prefixLength: Number(network.slice(slash + 1)), subnetLength, isIpv6 };
+}
+
+function hasPrefix(address: Buffer, network: Buffer, prefixLength: number): boolean {
+  const whole = prefixLength >> 3;
+  for (let index = 0; index < whole; index++) if (address[index] !== network[index]) return false;
+  const rest = prefixLength & 7;
+  return rest === 0 || (address[whole]! ^ network[whole]!) >> (8 - rest) === 0;
+}

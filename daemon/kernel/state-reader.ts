@@ -1,0 +1,147 @@
+// What the tables hold that is ours, and what the host looks like: interfaces and routes. Nothing is remembered, so
+// that nothing can be stale.
+import type { Ownership } from '../../backends/backend.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { ActualFdb, ActualObject } from './actual.ts';
+import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
+import type { KernelTables } from './kernel-tables.ts';
+import type { AddressMessage } from './netlink/address.ts';
+import {
+  IFA_F_DEPRECATED,
+  IFA_F_PERMANENT,
+  IFA_F_TEMPORARY,
+  RT_SCOPE_LINK,
+  RT_SCOPE_SITE,
+  RT_SCOPE_UNIVERSE,
+  RTN_UNICAST,
+} from './netlink/constants.ts';
+import type { LinkMessage } from './netlink/link.ts';
+import {
+  addObject,
+  joinFdb,
+  type NameOf,
+  toAddress,
+  toFdb,
+  toLink,
+  toNeighbour,
+  toRoute,
+} from './message-objects.ts';
+import { routeKey, RouteOwnership } from './route-ownership.ts';
+
+type Objects = Map<string, ActualObject>;
+
+/** Reads all that `ownership` covers. */
+export async function readState(tables: KernelTables, ownership: Ownership): Promise<ActualState> {
+  const links = await tables.links();
+  const names = new Map(links.map((link) => [link.index, link.name]));
+  const nameOf: NameOf = (index) => names.get(index);
+  const objects: Objects = new Map();
+  const foreignLinks = new Map<string, ForeignLink>();
+  for (const link of links) {
+    if (!ownership.devices.includes(link.name)) continue;
+    if (link.vxlan === undefined) foreignLinks.set(link.name, { name: link.name, type: link.kind });
+    else addObject(objects, toLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
+    await readDevice(tables, link, objects);
+  }
+  await readOwnedRoutes(tables, ownership, nameOf, objects);
+  return { objects, foreignLinks };
+}
+
+async function readDevice(
+  tables: KernelTables,
+  { index, name, vxlan }: LinkMessage,
+  objects: Objects,
+): Promise<void> {
+  for (const message of await tables.addresses(index)) {
+    const object = toAddress(message, name);
+    if (object) addObject(objects, object);
+  }
+  for (const message of await tables.neighbours(index)) {
+    const object = toNeighbour(message, name);
+    if (object) addObject(objects, object);
+  }
+  if (vxlan === undefined) return;
+  for (const message of await tables.fdb(index)) {
+    const entry = toFdb(message, name);
+    if (entry) addFdb(objects, entry);
+  }
+}
+
+function addFdb(objects: Objects, entry: ActualFdb): void {
+  const key = objectKey(entry);
+  const first = objects.get(key) as ActualFdb | undefined;
+  objects.set(key, first ? joinFdb(first, entry) : entry);
+}
+
+async function readOwnedRoutes(
+  tables: KernelTables,
+  ownership: Ownership,
+  nameOf: NameOf,
+  objects: Objects,
+): Promise<void> {
+  const owned = new RouteOwnership(ownership);
+  for (const family of [4, 6] as const) {
+    for (const message of await tables.routes(family)) {
+      const dev = nameOf(message.index) ?? '';
+      if (!owned.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined })) continue;
+      addObject(objects, toRoute(message, dev), routeKey(message));
+    }
+  }
+}
+
+export async function readInterfaces(tables: KernelTables): Promise<readonly Interface[]> {
+  const links = await tables.links();
+  const messages = await tables.addresses(0);
+  return links.map((link) => ({
+    index: link.index,
+    name: link.name,
+    mtu: link.mtu,
+    isUp: link.isUp,
+    isLoopback: link.isLoopback,
+    ...(link.mac && { mac: link.mac }),
+    type: link.kind,
+    addresses: messages.filter(({ index }) => index === link.index).map(toInterfaceAddress),
+  }));
+}
+
+function toInterfaceAddress(message: AddressMessage): InterfaceAddress {
+  const { address, prefixLength, flags } = message;
+  return {
+    address,
+    prefixLength,
+    scope: scopeName(message.scope),
+    isPermanent: (flags & IFA_F_PERMANENT) !== 0,
+    isTemporary: address.includes(':') && (flags & IFA_F_TEMPORARY) !== 0,
+    isDeprecated: (flags & IFA_F_DEPRECATED) !== 0,
+  };
+}
+
+/** Scopes that an administrator made up lie between universe and site. */
+function scopeName(scope: number): InterfaceAddress['scope'] {
+  if (scope === RT_SCOPE_UNIVERSE) return 'global';
+  if (scope === RT_SCOPE_LINK) return 'link';
+  return scope <= RT_SCOPE_SITE ? 'site' : 'host';
+}
+
+/** Unicast routes of the main table of both families. */
+export async function readRoutes(tables: KernelTables): Promise<readonly MainRoute[]> {
+  const links = await tables.links();
+  const names = new Map(links.map((link) => [link.index, link.name]));
+  const routes: MainRoute[] = [];
+  for (const family of [4, 6] as const) {
+    for (const message of await tables.routes(family)) {
+      const dev = names.get(message.index);
+      if (message.type !== RTN_UNICAST || dev === undefined) continue;
+      const { destination, gateway, metric, protocol } = message;
+      routes.push({
+        destination,
+        dev,
+        metric,
+        protocol,
+        isMultipath: message.hops > 1,
+        ...(gateway && { gateway }),
+      });
+    }
+  }
+  return routes;
+}

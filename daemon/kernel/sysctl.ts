@@ -1,0 +1,44 @@
+// Files below /proc/sys. Paths have slashes, since device names have dots.
+import { readFile, writeFile } from 'node:fs/promises';
+import { DONE, type Outcome } from './netlink/outcome.ts';
+
+/** A path that could leave /proc/sys, or is written as `sysctl` does with dots for slashes. */
+export class SysctlPathError extends Error {
+  constructor(path: string) {
+    super(`Not a path below /proc/sys: ${JSON.stringify(path)}; write it like net/ipv4/ip_forward`);
+    this.name = 'SysctlPathError';
+  }
+}
+
+/** Value without the newline; `undefined` if there is no such file. @throws SysctlPathError, or the file's error. */
+export async function readSysctl(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(sysctlFile(path), 'utf8')).trimEnd();
+  } catch (error) {
+    if (isErrno(error) && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export async function writeSysctl(path: string, value: string): Promise<Outcome> {
+  try {
+    await writeFile(sysctlFile(path), `${value}\n`);
+    return DONE;
+  } catch (error) {
+    if (error instanceof SysctlPathError)
+      return { status: 'refused', errno: 'EINVAL', message: error.message };
+    if (!isErrno(error) || error.code === undefined) throw error;
+    const message = `${error.code}: cannot write ${JSON.stringify(value)} to /proc/sys/${path}`;
+    return { status: 'refused', errno: error.code, message };
+  }
+}
+
+function sysctlFile(path: string): string {
+  const isBelow = /^(?:[\w.@:-]+\/)+[\w.@:-]+$/.test(path) && !path.split('/').includes('..');
+  if (!isBelow) throw new SysctlPathError(path);
+  return `/proc/sys/${path}`;
+}
+
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
+}
