@@ -181,6 +181,18 @@ describe('etcd registry and faults', function () {
       );
     });
 
+    it('that swallows an answer does not make a create try the next endpoint and take two keys', async () => {
+      const registry = connect([near.url, far.url]);
+      await registry.snapshot();
+      near.holdAnswers();
+      const request = { keys: ['a', 'b'], value: 'v', leaseId: NO_LEASE };
+      await failure('REGISTRY_UNAVAILABLE', registry.create(request));
+      assert.deepEqual(
+        (await registry.snapshot()).entries.map((entry) => entry.key),
+        ['a'],
+      );
+    });
+
     it('lets an abort and a close through', async () => {
       const registry = connect([near.url], { requestTimeoutMs: 30_000 });
       const watch = await watchNow(registry);

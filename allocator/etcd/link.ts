@@ -30,6 +30,8 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.max_receive_message_length': -1,
   'grpc.use_local_subchannel_pool': 1,
+  // Nobody asks for its records, and each call would be written into them.
+  'grpc.enable_channelz': 0,
 };
 
 export class EtcdLink {
