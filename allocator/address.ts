@@ -128,8 +128,9 @@ export function networkOf(address: IpAddress, prefixLength: number): Cidr {
     const network = ipv4ToNumber(address as Ipv4) & ipv4Mask(prefixLength);
     return `${ipv4FromNumber(network)}/${prefixLength}` as Cidr;
   }
-  const hostBits = BigInt(128 - prefixLength);
-  return `${formatIpv6((toBigInt(address) >> hostBits) << hostBits)}/${prefixLength}` as Cidr;
+  const groups = ipaddr.IPv6.parse(address).parts;
+  const network = groups.map((group, index) => group & groupMask(prefixLength - index * 16));
+  return `${new ipaddr.IPv6(network).toRFC5952String()}/${prefixLength}` as Cidr;
 }
 
 /** First address of a canonical CIDR. */
@@ -177,6 +178,11 @@ export function parseMac(text: string): MacAddress | undefined {
 /** Network mask as a signed 32-bit number. A shift by 32 would be a shift by 0, hence the special case. */
 function ipv4Mask(prefixLength: number): number {
   return prefixLength === 0 ? 0 : -1 << (32 - prefixLength);
+}
+
+/** Mask of one 16-bit group of which the first `bits` belong to the network; below 0 is none and above 16 is all. */
+function groupMask(bits: number): number {
+  return bits <= 0 ? 0 : -1 << Math.max(16 - bits, 0);
 }
 
 function ipv6ToBigInt(text: string): bigint {

@@ -1,4 +1,4 @@
-// The network config document: its shape after validation, and (below) how it is read.
+// The network config after validation: types only. `config-parse.ts` makes one of the document in etcd.
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from './address.ts';
 
 /** Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to `max`, both included. */

@@ -1,0 +1,83 @@
+// Takes single fields out of a config object, checked against the type and bounds of their schema. Absent and null mean
+// unset; a bad field is reported once and then counts as unset but {@link ConfigFields.isBad}.
+import type { ConfigField } from './config-document.ts';
+import type { ConfigIssues, ConfigPlace } from './config-issue.ts';
+import type { FieldSchema, JsonType } from './config-schema.ts';
+
+export class ConfigFields<Name extends string> {
+  readonly issues: ConfigIssues;
+  readonly #object: ConfigPlace;
+  readonly #fields: ReadonlyMap<string, ConfigField>;
+  readonly #schemas: Readonly<Record<Name, FieldSchema>>;
+  readonly #bad = new Set<Name>();
+
+  constructor(
+    object: ConfigPlace,
+    fields: ReadonlyMap<string, ConfigField>,
+    schemas: Readonly<Record<Name, FieldSchema>>,
+    issues: ConfigIssues,
+  ) {
+    this.#object = object;
+    this.#fields = fields;
+    this.#schemas = schemas;
+    this.issues = issues;
+  }
+
+  get(name: Name): ConfigField | undefined {
+    return this.#fields.get(name);
+  }
+
+  /** Whether the field was found to be wrong, so that nothing should be concluded from its absence. */
+  isBad(name: Name): boolean {
+    return this.#bad.has(name);
+  }
+
+  /** Reports `name` at its value, or as missing in its object. */
+  error(name: Name, rule: string): void {
+    this.#bad.add(name);
+    this.issues.error(this.#place(name), rule);
+  }
+
+  warn(name: Name, rule: string): void {
+    this.issues.warn(this.#place(name), rule);
+  }
+
+  /** The value, or the schema's default. */
+  boolean(name: Name): boolean {
+    const value = this.#read(name, 'boolean', 'must be true or false, without quotes');
+    return value === undefined ? this.#schemas[name].default === true : value === true;
+  }
+
+  string(name: Name): string | undefined {
+    const example = JSON.stringify(this.#schemas[name].examples?.[0] ?? 'text');
+    const value = this.#read(name, 'string', `must be a string, for example ${example}`);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** The value within the schema's bounds. `1.0` and `1e3` are refused too: flannel does not read them. */
+  integer(name: Name): number | undefined {
+    const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER, $comment } = this.#schemas[name];
+    const why = $comment === undefined ? '' : ` (${$comment})`;
+    const rule = `must be a whole number ${minimum}..${maximum}, digits only and without quotes${why}`;
+    const value = this.#read(name, 'integer', rule);
+    if (typeof value !== 'number') return undefined;
+    const isPlain = /^\d+$/.test(this.get(name)?.value ?? '');
+    if (isPlain && value >= minimum && value <= maximum) return value;
+    this.error(name, rule);
+    return undefined;
+  }
+
+  #read(name: Name, type: JsonType, rule: string): unknown {
+    const node = this.get(name)?.node;
+    if (node === undefined) return undefined;
+    if (node.type === 'null' && this.#schemas[name].type?.includes('null') === true) return undefined;
+    if (node.type === (type === 'integer' ? 'number' : type)) return node.value;
+    this.error(name, rule);
+    return undefined;
+  }
+
+  #place(name: Name): ConfigPlace {
+    const { path, offset } = this.#object;
+    return this.get(name) ?? { path: `${path}/${name}`, offset };
+  }
+}

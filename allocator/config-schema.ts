@@ -1,0 +1,232 @@
+// The network config document as JSON Schema: the one place for names, types, defaults and bounds of its fields. The
+// parser reads them from here; rules between fields (a subnet inside its network, say) are the parser's own.
+
+export type JsonType = 'object' | 'string' | 'integer' | 'boolean' | 'null';
+
+/** What the parser uses of a field's schema. `$comment` says why the bounds are what they are. */
+export interface FieldSchema {
+  readonly title: string;
+  readonly description: string;
+  /** Left out: anything, as the field is ignored. */
+  readonly type?: JsonType | readonly JsonType[];
+  readonly default?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly examples?: readonly unknown[];
+  readonly deprecated?: boolean;
+  readonly $comment?: string;
+}
+
+const IPV4 = String.raw`(\d{1,3}\.){3}\d{1,3}`;
+const IPV6 = '[0-9a-fA-F:.]{2,45}';
+const WINDOWS_ONLY = 'Used by flannel on Windows only. Ignored, with a warning.';
+
+const backendProperties = {
+  Type: {
+    title: 'Backend type',
+    description:
+      'How packets get from host to host. vxlan: kernel VXLAN, works across routers. host-gw: plain routes, all hosts in one layer-2 network. alloc: leases subnets and moves no packets. In any letter case.',
+    type: 'string',
+    enum: ['vxlan', 'host-gw', 'alloc'],
+    examples: ['vxlan'],
+  },
+  VNI: {
+    title: 'VXLAN network identifier',
+    description:
+      'Tells VXLAN networks that share an underlay apart, and names the device: flannel.<VNI>. At most 9999 if IPv6 is on, whose device is flannel-v6.<VNI>. vxlan only.',
+    type: ['integer', 'null'],
+    default: 1,
+    minimum: 1,
+    maximum: 9_999_999,
+    examples: [1, 4096],
+    $comment: 'the device flannel.<VNI> must keep to the 15 characters of an interface name',
+  },
+  Port: {
+    title: 'VXLAN UDP port',
+    description:
+      "UDP port that all hosts receive VXLAN on. 0 means the kernel's default, 8472; the port that IANA assigned is 4789. vxlan only.",
+    type: ['integer', 'null'],
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+    examples: [8472, 4789],
+    $comment: "a UDP port has 16 bits, and 0 stands for the kernel's default, 8472",
+  },
+  MTU: {
+    title: 'Underlay MTU in bytes',
+    description:
+      "MTU of the network between the hosts, to derive the containers' from: 50 bytes less for IPv4, 70 less for IPv6. Left out: the MTU of each host's interface. At least 1350 if IPv6 is on. vxlan only.",
+    type: ['integer', 'null'],
+    minimum: 118,
+    maximum: 65_535,
+    examples: [1500, 9000],
+    $comment:
+      'VXLAN takes 50 bytes and IPv4 needs 68 (RFC 791); leave it out to use the MTU of each interface',
+  },
+  Learning: {
+    title: 'Learn MAC addresses',
+    description:
+      'Lets the VXLAN device learn addresses from packets as well. Needed by nothing here; on if foreign VTEPs share the VNI. vxlan only.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [false],
+  },
+  GBP: {
+    title: 'VXLAN group policy',
+    description:
+      'Carries packet marks in the VXLAN header (group based policy extension). All hosts must agree. vxlan only.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [false],
+  },
+  DirectRouting: {
+    title: 'Direct routing',
+    description:
+      'Reaches peers in the same layer-2 network by a plain route, like host-gw, and tunnels to the others only. vxlan only.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [true],
+  },
+  MacPrefix: { title: 'MAC prefix', description: WINDOWS_ONLY, deprecated: true },
+  Name: { title: 'Network name', description: WINDOWS_ONLY, deprecated: true },
+} as const;
+
+const properties = {
+  EnableIPv4: {
+    title: 'IPv4 on',
+    description: 'Gives every host an IPv4 subnet. At least one of EnableIPv4 and EnableIPv6 must be on.',
+    type: ['boolean', 'null'],
+    default: true,
+    examples: [true],
+  },
+  EnableIPv6: {
+    title: 'IPv6 on',
+    description:
+      'Gives every host an IPv6 subnet. Turning it on or off later gives every host other subnets.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [false],
+  },
+  EnableNFTables: {
+    title: 'Use nftables',
+    description:
+      'Writes masquerading and forwarding rules with nftables. Off: with iptables, as flannel does.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [true],
+  },
+  Network: {
+    title: 'IPv4 network',
+    description:
+      'IPv4 network of all containers, /1 to /28. Needed unless EnableIPv4 is false. Must not overlap any network that hosts or containers talk to.',
+    type: 'string',
+    pattern: String.raw`^${IPV4}/\d{1,2}$`,
+    examples: ['10.5.0.0/16'],
+  },
+  SubnetLen: {
+    title: 'Prefix length of IPv4 subnets',
+    description:
+      "Size of each host's subnet: at least the network's prefix length + 2, at most 30. 0 or left out: 24 for networks up to /22, else the network's prefix length + 2.",
+    type: ['integer', 'null'],
+    default: 0,
+    minimum: 0,
+    maximum: 30,
+    examples: [24],
+    $comment: 'a /30 is the smallest subnet with room for containers, and 0 means derived',
+  },
+  SubnetMin: {
+    title: 'First IPv4 subnet',
+    description:
+      'First subnet that hosts may get. 0.0.0.0 or left out: the second subnet of the network, so that the one of the network address stays free.',
+    type: 'string',
+    pattern: `^${IPV4}$`,
+    examples: ['10.5.1.0'],
+  },
+  SubnetMax: {
+    title: 'Last IPv4 subnet',
+    description:
+      'First address of the last subnet that hosts may get. 0.0.0.0 or left out: the last of the network.',
+    type: 'string',
+    pattern: `^${IPV4}$`,
+    examples: ['10.5.255.0'],
+  },
+  IPv6Network: {
+    title: 'IPv6 network',
+    description: 'IPv6 network of all containers, /1 to /124. Needed if EnableIPv6 is true.',
+    type: 'string',
+    pattern: String.raw`^${IPV6}/\d{1,3}$`,
+    examples: ['fd00::/48'],
+  },
+  IPv6SubnetLen: {
+    title: 'Prefix length of IPv6 subnets',
+    description:
+      "Size of each host's subnet: at least the network's prefix length + 2, at most 126. 0 or left out: 64 for networks up to /62, else the network's prefix length + 2.",
+    type: ['integer', 'null'],
+    default: 0,
+    minimum: 0,
+    maximum: 126,
+    examples: [64],
+    $comment: 'a /126 is the smallest subnet with room for containers, and 0 means derived',
+  },
+  IPv6SubnetMin: {
+    title: 'First IPv6 subnet',
+    description: 'First subnet that hosts may get. Null, :: or left out: the second subnet of the network.',
+    type: ['string', 'null'],
+    pattern: `^${IPV6}$`,
+    examples: ['fd00:0:0:1::'],
+  },
+  IPv6SubnetMax: {
+    title: 'Last IPv6 subnet',
+    description:
+      'First address of the last subnet that hosts may get. Null, :: or left out: the last of the network.',
+    type: ['string', 'null'],
+    pattern: `^${IPV6}$`,
+    examples: ['fd00:0:0:ffff::'],
+  },
+  Backend: {
+    title: 'Backend',
+    description:
+      'How packets get from host to host, with the settings of that way. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
+    type: 'object',
+    properties: backendProperties,
+    required: ['Type'],
+    additionalProperties: false,
+    if: { properties: { Type: { const: 'vxlan' } } },
+    else: { properties: { Type: true }, additionalProperties: false },
+    examples: [{ Type: 'vxlan' }, { Type: 'vxlan', VNI: 7, DirectRouting: true }, { Type: 'host-gw' }],
+  },
+} as const;
+
+const IS_IPV4_OFF = { properties: { EnableIPv4: { const: false } }, required: ['EnableIPv4'] } as const;
+const IS_IPV6_ON = { properties: { EnableIPv6: { const: true } }, required: ['EnableIPv6'] } as const;
+
+/** JSON Schema (2020-12) of the document below `<prefix>/config`. Readers match names in any letter case; it shows them as written. */
+export const networkConfigSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:weft:network-config',
+  title: 'Network config of weft',
+  description: 'One JSON document in etcd that all hosts of a network read; the same as flannel reads.',
+  type: 'object',
+  properties,
+  additionalProperties: false,
+  allOf: [
+    { anyOf: [{ required: ['Network'] }, IS_IPV4_OFF] },
+    { anyOf: [{ required: ['IPv6Network'] }, { not: IS_IPV6_ON }] },
+    { anyOf: [{ not: IS_IPV4_OFF }, IS_IPV6_ON] },
+  ],
+  examples: [
+    { Network: '10.5.0.0/16', Backend: { Type: 'vxlan' } },
+    {
+      Network: '10.5.0.0/16',
+      EnableIPv6: true,
+      IPv6Network: 'fd00::/48',
+      Backend: { Type: 'vxlan', DirectRouting: true },
+    },
+  ],
+} as const;
+
+/** Names of the document's own fields and of those inside `Backend`, as written in the schema. */
+export type NetworkFieldName = keyof typeof properties;
+export type BackendFieldName = keyof typeof backendProperties;
+export const networkFields: Readonly<Record<NetworkFieldName, FieldSchema>> = properties;
+export const backendFields: Readonly<Record<BackendFieldName, FieldSchema>> = backendProperties;
