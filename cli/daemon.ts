@@ -13,7 +13,7 @@ export async function daemonCommand(argv: readonly string[]): Promise<number> {
     });
   keepYoungGenerationSmall();
   const { runDaemon } = await import('../daemon/main.ts');
-  return runDaemon(argv, process.env);
+  return runDaemon(commandLine.options, commandLine.warnings);
 }
 
 /**

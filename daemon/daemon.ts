@@ -1,0 +1,224 @@
+// The life of the daemon: what starts after what, what each waits for, and the end. Wiring only.
+//
+//   registry ──► config ──► interface ──► member of the cluster ──► ready      each waits as long as it takes, and
+//                                                                             health, log and status say for what
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../allocator/clock.ts';
+import type { NetworkConfig } from '../allocator/config.ts';
+import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
+import { RegistryMirror } from '../allocator/registry-mirror.ts';
+import type { Registry } from '../allocator/registry.ts';
+import { loadNative } from '../native/index.ts';
+import { startHealthServer, type HealthServer } from './health.ts';
+import { readHost, type HostReading } from './host-facts.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
+import type { Logger } from './log.ts';
+import { createLogRateLimit } from './log-rate-limit.ts';
+import { Membership } from './membership.ts';
+import { awaitNetworkConfig, readConfig } from './network-config.ts';
+import type { EtcdOptions } from './etcd-options.ts';
+import type { DaemonOptions } from './options.ts';
+import { missingPrerequisite } from './prerequisites.ts';
+import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import { createSdNotify, type SdNotify } from './sd-notify.ts';
+import { readSubnetFile } from './subnet-file.ts';
+
+/** Why the daemon cannot run here. One line with the remedy. */
+export class DaemonError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'DaemonError';
+  }
+}
+
+const INTERFACE_RETRY_MS = 1000;
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Logger;
+  readonly #limit = createLogRateLimit();
+  readonly #notify: SdNotify;
+  readonly #stopping = new AbortController();
+  #fail: (error: Error) => void = () => undefined;
+  #phase = 'starting';
+  #registry: Registry | undefined;
+  #mirror: RegistryMirror | undefined;
+  #kernel: Kernel | undefined;
+  #health: HealthServer | undefined;
+  #member: Membership | undefined;
+  #hasBeenReady = false;
+
+  constructor(options: DaemonOptions, log: Logger) {
+    this.#options = options;
+    this.#log = log;
+    const { native } = loadNative();
+    this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram });
+  }
+
+  /** Runs until {@link stop}. @throws DaemonError, HealthServerError or RegistryError if it cannot run here. */
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#fail = reject;
+      this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+      this.#start().catch(reject);
+    });
+  }
+
+  /** Ends everything but what is in kernel, etcd and subnet.env. */
+  async stop(): Promise<void> {
+    this.#notify.stopping();
+    this.#notify.stop();
+    this.#stopping.abort(new Error('The daemon was stopped'));
+    this.#mirror?.stop();
+    await this.#member?.stop();
+    this.#registry?.close();
+    this.#kernel?.close();
+    await this.#health?.stop();
+  }
+
+  /** Reads registry and kernel anew. */
+  resync(): void {
+    this.#mirror?.resync().catch(() => undefined);
+    this.#member?.reconciler.resync('request');
+  }
+
+  async #start(): Promise<void> {
+    const { health } = this.#options;
+    const readiness = () => readinessOf(this.#parts);
+    if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
+    this.#notify.startWatchdog(() => true);
+    const { mirror, registry } = this.#connect();
+    const config = await this.#awaitConfig(mirror);
+    const missing = await missingPrerequisite(config.backend.type);
+    if (missing !== undefined) throw new DaemonError(missing);
+    this.#kernel = openNetlinkKernel();
+    const reading = await this.#awaitInterface(config, this.#kernel);
+    await this.#join({ config, registry, mirror, kernel: this.#kernel, reading });
+  }
+
+  #connect(): { readonly registry: Registry; readonly mirror: RegistryMirror } {
+    this.#enter('waiting for the registry');
+    const registry = createEtcdRegistry(registryOptions(this.#options.etcd));
+    const mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
+    this.#registry = registry;
+    this.#mirror = mirror;
+    return { registry, mirror };
+  }
+
+  async #awaitConfig(mirror: RegistryMirror): Promise<NetworkConfig> {
+    const unsubscribe = mirror.subscribe({
+      onConnection: (isConnected, error) => {
+        if (!isConnected) this.#sayUnreachable(error);
+      },
+    });
+    mirror.start();
+    await mirror.ready;
+    this.#enter('waiting for the network config');
+    const config = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
+    unsubscribe();
+    mirror.subscribe({
+      onChange: ({ isConfigChanged }) => {
+        if (isConfigChanged) this.#onConfigChanged(mirror);
+      },
+    });
+    return config;
+  }
+
+  #configSource(mirror: RegistryMirror) {
+    return { mirror, key: `${this.#options.etcd.prefix}/config`, log: this.#log, limit: this.#limit };
+  }
+
+  #sayUnreachable(error?: Error): void {
+    if (this.#limit.take('registry-unreachable') === undefined) return;
+    this.#log.error(`Registry unavailable, waiting for it: ${error?.message ?? 'no answer'}`);
+  }
+
+  /** What runs stays as it is: a bad document is told, a good one takes effect at the next start. */
+  #onConfigChanged(mirror: RegistryMirror): void {
+    const config = readConfig(this.#configSource(mirror));
+    if (config === undefined)
+      this.#log.error('The new network config is refused; the last good one stays in force');
+    else this.#log.warn('The network config changed: restart the daemon for it to take effect');
+  }
+
+  /** Tries until an interface can serve: at boot, addresses come later than daemons. */
+  async #awaitInterface(config: NetworkConfig, kernel: Kernel): Promise<HostReading> {
+    this.#enter('waiting for an interface');
+    const families = { ipv4: config.ipv4 !== undefined, ipv6: config.ipv6 !== undefined };
+    for (;;) {
+      const result = await readHost(kernel, this.#options.interface, families);
+      if (result.ok) return this.#tellInterface(result.reading);
+      if (this.#limit.take('no-interface') !== undefined) this.#log.error(result.message);
+      await sleep(INTERFACE_RETRY_MS, undefined, { signal: this.#stopping.signal });
+    }
+  }
+
+  #tellInterface(reading: HostReading): HostReading {
+    const { name, mtu, publicIp, publicIpv6, foundBy } = reading.chosen;
+    for (const warning of reading.warnings) this.#log.warn(warning);
+    this.#log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, foundBy });
+    return reading;
+  }
+
+  async #join(parts: {
+    config: NetworkConfig;
+    registry: Registry;
+    mirror: RegistryMirror;
+    kernel: Kernel;
+    reading: HostReading;
+  }): Promise<void> {
+    this.#enter('acquiring a lease');
+    const { subnets, problems } = await readSubnetFile(this.#options.subnetFile);
+    for (const problem of problems) this.#log.warn(problem);
+    if (this.#stopping.signal.aborted) return;
+    this.#member = new Membership({
+      ...parts,
+      options: this.#options,
+      ...(subnets && { previousSubnets: subnets }),
+      log: this.#log,
+      limit: this.#limit,
+      onChange: () => this.#onProgress(),
+      onHopeless: (message) => this.#fail(new DaemonError(message)),
+    });
+    this.#member.start();
+  }
+
+  get #parts(): ReadinessParts {
+    const { keeper, reconciler, subnetFile } = this.#member ?? {};
+    return {
+      phase: this.#phase,
+      ...(keeper && { keeper }),
+      ...(reconciler && { reconciler }),
+      ...(subnetFile && { subnetFile }),
+      ...(this.#mirror && { mirror: this.#mirror }),
+    };
+  }
+
+  #enter(phase: string): void {
+    this.#phase = phase;
+    this.#notify.status(phase);
+    this.#log.debug(`Now ${phase}`);
+  }
+
+  #onProgress(): void {
+    const line = statusLine(this.#parts);
+    if (!this.#hasBeenReady && readinessOf(this.#parts).isReady) {
+      this.#hasBeenReady = true;
+      this.#log.info('Ready', { status: line });
+      this.#notify.ready(line);
+    } else this.#notify.status(line);
+  }
+}
+
+function registryOptions({ endpoints, prefix, tls, auth }: EtcdOptions) {
+  return {
+    endpoints,
+    prefix,
+    caFile: tls?.caFile,
+    certFile: tls?.client?.certFile,
+    keyFile: tls?.client?.keyFile,
+    username: auth?.username,
+    password: auth?.password.reveal(),
+  };
+}

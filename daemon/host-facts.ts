@@ -1,0 +1,65 @@
+// What this host is, for the backends: the chosen interface with its addresses, and the routes that next hops depend on.
+// Read afresh whenever the kernel says that interfaces or routes changed; decides nothing else.
+import type { UnderlayMtu } from '../backends/kernel-state.ts';
+import type { HostFacts, UnderlayRoute } from '../backends/backend.ts';
+import {
+  chooseInterface,
+  rechooseInterface,
+  type ChosenInterface,
+  type Families,
+  type InterfaceOptions,
+} from './interface-choice.ts';
+import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from './kernel/kernel.ts';
+
+export interface HostReading {
+  readonly chosen: ChosenInterface;
+  readonly facts: HostFacts;
+  /** Doubts about the choice, one line each. */
+  readonly warnings: readonly string[];
+}
+
+export type HostReadingResult =
+  { readonly ok: true; readonly reading: HostReading } | { readonly ok: false; readonly message: string };
+
+/** Devices of weft and flannel; routes through them say nothing about the underlay. */
+const OVERLAY_DEVICE = /^flannel[.-]/;
+
+/** Reads interfaces and routes and chooses, keeping `current` as long as it can serve. */
+export async function readHost(
+  kernel: Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'lookupRoute'>,
+  options: InterfaceOptions,
+  families: Families,
+  current?: ChosenInterface,
+): Promise<HostReadingResult> {
+  const [interfaces, routes] = await Promise.all([kernel.readInterfaces(), kernel.readRoutes()]);
+  const facts = { interfaces, routes, lookupRoute: kernel.lookupRoute.bind(kernel) };
+  const choice = current
+    ? await rechooseInterface(facts, options, families, current)
+    : await chooseInterface(facts, options, families);
+  if (!choice.ok) return choice;
+  const { chosen, warnings } = choice;
+  return { ok: true, reading: { chosen, facts: hostFacts(chosen, routes), warnings } };
+}
+
+function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {
+  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6 } = chosen;
+  return {
+    interface: { name, mtu: mtu as UnderlayMtu, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) },
+    ...(publicIp && { publicIp }),
+    ...(publicIpv6 && { publicIpv6 }),
+    underlayRoutes: routes.filter(isUnderlay).map(underlayRoute),
+  };
+}
+
+function isUnderlay({ protocol, dev }: MainRoute): boolean {
+  return protocol !== ROUTE_PROTOCOL && !OVERLAY_DEVICE.test(dev);
+}
+
+function underlayRoute({ destination, gateway, dev, metric }: MainRoute): UnderlayRoute {
+  return { destination, dev, metric, ...(gateway && { gateway }) };
+}
+
+/** Whether backends would derive the same from both. */
+export function sameFacts(a: HostFacts, b: HostFacts): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

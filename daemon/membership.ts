@@ -1,0 +1,194 @@
+// This host as a member of the cluster: lease keeper, reconciler, subnet file and facts about the host, joined once
+// config and interface are known. It passes on what each tells the others and starts and stops them together.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { IpAddress } from '../allocator/address.ts';
+import { systemClock } from '../allocator/clock.ts';
+import type { NetworkConfig } from '../allocator/config.ts';
+import type { KeeperEvent } from '../allocator/lease-events.ts';
+import { LeaseKeeper } from '../allocator/lease-keeper.ts';
+import type { LeaseSubnets } from '../allocator/lease.ts';
+import type { RegistryMirror } from '../allocator/registry-mirror.ts';
+import type { Registry } from '../allocator/registry.ts';
+import { backendFor } from '../backends/index.ts';
+import { readHost, type HostReading } from './host-facts.ts';
+import { logKeeperEvent } from './keeper-log.ts';
+import type { Kernel, KernelNotice } from './kernel/kernel.ts';
+import type { Logger } from './log.ts';
+import type { LogRateLimit } from './log-rate-limit.ts';
+import { Network } from './network.ts';
+import type { DaemonOptions } from './options.ts';
+import { remedyForLink } from './prerequisites.ts';
+import { logReconcilerEvent } from './reconciler-log.ts';
+import { Reconciler } from './reconciler/reconciler.ts';
+import type { ReconcilerEvent } from './reconciler/reports.ts';
+import { SubnetFileKeeper } from './subnet-file-keeper.ts';
+
+export interface MembershipOptions {
+  readonly options: DaemonOptions;
+  readonly config: NetworkConfig;
+  readonly registry: Registry;
+  /** Started, and read at least once. */
+  readonly mirror: RegistryMirror;
+  readonly kernel: Kernel;
+  readonly reading: HostReading;
+  /** Subnets of an earlier run. */
+  readonly previousSubnets?: LeaseSubnets;
+  readonly log: Logger;
+  readonly limit: LogRateLimit;
+  /** Something that readiness or status depend on changed. */
+  readonly onChange: () => void;
+  /** This kernel can never carry the backend. `message` has the remedy. Called at most once, before anything works. */
+  readonly onHopeless: (message: string) => void;
+}
+
+/** Notices come in bursts; facts about the host are read once a burst. */
+const FACTS_DELAY_MS = 5;
+
+export class Membership {
+  readonly keeper: LeaseKeeper;
+  readonly reconciler: Reconciler;
+  readonly subnetFile: SubnetFileKeeper;
+  readonly #options: MembershipOptions;
+  readonly #network: Network;
+  #reading: HostReading;
+  #isReadingFacts = false;
+  #isFactsDue = false;
+  #isStopped = false;
+  #hasWorked = false;
+  #createdLease = false;
+
+  constructor(options: MembershipOptions) {
+    const { config, kernel, log, onChange, reading } = options;
+    this.#options = options;
+    this.#reading = reading;
+    const clock = systemClock;
+    const onEvent = (event: ReconcilerEvent): void => this.#onReconcilerEvent(event);
+    this.reconciler = new Reconciler({ kernel, clock, onChange: () => this.#onReconciled(), onEvent });
+    this.subnetFile = new SubnetFileKeeper({ path: options.options.subnetFile, clock, log, onChange });
+    this.#network = new Network({
+      config,
+      backend: backendFor(config.backend.type),
+      facts: reading.facts,
+      reconciler: this.reconciler,
+      subnetFile: this.subnetFile,
+      isMasquerading: options.options.ipMasq,
+      log,
+    });
+    this.keeper = this.#makeKeeper();
+  }
+
+  start(): void {
+    const { kernel } = this.#options;
+    kernel.subscribe(
+      () => this.#network.ownership(),
+      (notice) => this.#onNotice(notice),
+    );
+    this.keeper.start();
+  }
+
+  /** Ends timers and calls; etcd, kernel and subnet.env stay as they are. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.keeper.stop();
+    this.subnetFile.stop();
+    await this.reconciler.stop();
+  }
+
+  #makeKeeper(): LeaseKeeper {
+    const { config, mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
+    const keeper: LeaseKeeper = new LeaseKeeper({
+      registry,
+      mirror,
+      clock: systemClock,
+      random: Math.random,
+      identity: identityOf(reading),
+      config,
+      ...(previousSubnets && { previousSubnets }),
+      ttlSec: options.subnetLeaseTtlSec,
+      renewMarginSec: renewMarginSec(options),
+      attributes: (published) => this.#network.attributes(published),
+      listener: {
+        onOwnLease: (own, change) => this.#network.setOwnLease(own, change, keeper),
+        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper),
+        onState: onChange,
+        onEvent: (event) => this.#onKeeperEvent(event),
+      },
+    });
+    return keeper;
+  }
+
+  #onKeeperEvent(event: KeeperEvent): void {
+    if (event.code === 'lease-created') this.#createdLease = true;
+    logKeeperEvent(this.#options.log, this.#options.limit, event);
+  }
+
+  #onReconciled(): void {
+    if (this.reconciler.summary().host.state === 'in-sync') this.#hasWorked = true;
+    this.#options.onChange();
+  }
+
+  #onReconcilerEvent(event: ReconcilerEvent): void {
+    const { log, limit } = this.#options;
+    const remedy = event.code === 'HOST_FAILED' ? remedyForLink(String(event.fields['errno'])) : undefined;
+    if (remedy === undefined || this.#hasWorked) logReconcilerEvent(log, limit, event);
+    else void this.#giveUp(`${String(event.fields['reason'])}: ${remedy}`);
+  }
+
+  /** Leaves nothing half-done: a lease made in this run is given back. */
+  async #giveUp(message: string): Promise<void> {
+    const { own } = this.keeper;
+    this.keeper.stop();
+    if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
+    this.#options.onHopeless(message);
+  }
+
+  #onNotice(notice: KernelNotice): void {
+    this.reconciler.notice(notice);
+    if (notice.type !== 'object') void this.#readFacts();
+  }
+
+  /** Facts about the host may be others now: reads them, once for all notices of a burst. */
+  async #readFacts(): Promise<void> {
+    this.#isFactsDue = true;
+    if (this.#isReadingFacts) return;
+    this.#isReadingFacts = true;
+    while (this.#isFactsDue && !this.#isStopped) {
+      await sleep(FACTS_DELAY_MS);
+      this.#isFactsDue = false;
+      await this.#readFactsOnce().catch((error: Error) => {
+        if (!this.#isStopped) this.#options.log.warn(`Cannot read interfaces and routes: ${error.message}`);
+      });
+    }
+    this.#isReadingFacts = false;
+  }
+
+  async #readFactsOnce(): Promise<void> {
+    const { config, kernel, limit, log, options } = this.#options;
+    const families = { ipv4: config.ipv4 !== undefined, ipv6: config.ipv6 !== undefined };
+    const result = await readHost(kernel, options.interface, families, this.#reading.chosen);
+    if (!result.ok) {
+      if (limit.take('no-interface') !== undefined)
+        log.warn(`${result.message}; what was chosen stays in force`);
+      return;
+    }
+    const before = identityOf(this.#reading);
+    this.#reading = result.reading;
+    if (!this.#network.setFacts(result.reading.facts, this.keeper)) return;
+    const identity = identityOf(result.reading);
+    if (identity !== before) log.warn('The public IP of this host changed', { from: before, to: identity });
+    this.keeper.setIdentity(identity);
+    this.keeper.publish();
+  }
+}
+
+/** What stands for this host in the registry. */
+function identityOf({ chosen }: HostReading): IpAddress {
+  const identity = chosen.publicIp ?? chosen.publicIpv6;
+  if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
+  return identity;
+}
+
+/** Half of the life at most: a margin as long as a short lease would renew it without pause. */
+function renewMarginSec({ subnetLeaseRenewMarginMin, subnetLeaseTtlSec }: DaemonOptions): number {
+  return Math.min(subnetLeaseRenewMarginMin * 60, Math.floor(subnetLeaseTtlSec / 2));
+}

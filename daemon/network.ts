@@ -1,0 +1,123 @@
+// Joins the parts once config, interface and registry are known: leases and facts about the host go in, desired kernel
+// objects and subnet.env come out. Whatever changes, it derives again what depends on it and hands that on; it never
+// looks at the kernel itself, and it knows no backend by name.
+import type { NetworkConfig } from '../allocator/config.ts';
+import type { OwnLease, OwnLeaseChange } from '../allocator/lease-events.ts';
+import type { Lease, LeaseAttributes } from '../allocator/lease.ts';
+import {
+  BackendError,
+  type Backend,
+  type BackendContext,
+  type HostFacts,
+  type Ownership,
+} from '../backends/backend.ts';
+import type { OverlayMtu } from '../backends/kernel-state.ts';
+import { sameFacts } from './host-facts.ts';
+import type { Logger } from './log.ts';
+import type { Reconciler } from './reconciler/reconciler.ts';
+import { formatSubnetEnv } from './subnet-env.ts';
+import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
+
+export interface NetworkOptions {
+  readonly config: NetworkConfig;
+  readonly backend: Backend;
+  readonly facts: HostFacts;
+  readonly reconciler: Reconciler;
+  readonly subnetFile: SubnetFileKeeper;
+  readonly isMasquerading: boolean;
+  readonly log: Logger;
+}
+
+/** Where peers are looked up; the lease keeper. */
+export interface PeerSource {
+  readonly peers: ReadonlyMap<string, Lease>;
+}
+
+export class Network {
+  readonly #options: NetworkOptions;
+  #facts: HostFacts;
+  #own: OwnLease | undefined;
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.#facts = options.facts;
+  }
+
+  get facts(): HostFacts {
+    return this.#facts;
+  }
+
+  /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
+  attributes(previous?: LeaseAttributes): LeaseAttributes {
+    return this.#options.backend.attributes(this.#options.config, this.#facts, previous);
+  }
+
+  /** What of the kernel's state is ours. */
+  ownership(): Ownership {
+    return this.#options.backend.ownership(this.#options.config, this.#facts);
+  }
+
+  /** The own lease is new or changed. */
+  setOwnLease(own: OwnLease, change: OwnLeaseChange, { peers }: PeerSource): void {
+    const isFirst = this.#own === undefined;
+    this.#own = own;
+    this.#deriveAll(peers);
+    if (isFirst) this.#startReconciler();
+    if (change !== 'updated' || isFirst)
+      this.#options.log.info('Subnet of this host', { ...own.subnets, key: own.key });
+  }
+
+  /** Leases of peers came, went or changed. */
+  setPeers(changedKeys: ReadonlySet<string>, { peers }: PeerSource): void {
+    const context = this.#context();
+    if (context === undefined) return;
+    for (const key of changedKeys) this.#derivePeer(context, key, peers.get(key));
+  }
+
+  /** Facts about the host were read again. Returns whether anything changed for peers or the kernel. */
+  setFacts(facts: HostFacts, { peers }: PeerSource): boolean {
+    if (sameFacts(facts, this.#facts)) return false;
+    this.#facts = facts;
+    this.#deriveAll(peers);
+    return true;
+  }
+
+  /** All objects are known now, so whatever else is ours in the kernel is an orphan. */
+  #startReconciler(): void {
+    const { reconciler } = this.#options;
+    reconciler.markComplete();
+    reconciler.start();
+  }
+
+  #context(): BackendContext | undefined {
+    if (this.#own === undefined) return undefined;
+    return { config: this.#options.config, host: this.#facts, own: this.#own };
+  }
+
+  #deriveAll(peers: ReadonlyMap<string, Lease>): void {
+    const context = this.#context();
+    if (context === undefined) return;
+    const { backend, reconciler } = this.#options;
+    try {
+      reconciler.setHost(this.ownership(), backend.deriveHost(context));
+      for (const [key, peer] of peers) this.#derivePeer(context, key, peer);
+      this.#writeSubnetEnv(context, backend.mtu(context.config, context.host));
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      this.#options.log.error(`${error.message}; what was programmed before stays`);
+    }
+  }
+
+  #derivePeer(context: BackendContext, key: string, peer: Lease | undefined): void {
+    const { backend, reconciler } = this.#options;
+    if (peer === undefined) reconciler.removePeer(key);
+    else reconciler.setPeer(key, backend.derivePeer(context, peer));
+  }
+
+  #writeSubnetEnv({ config, own }: BackendContext, mtu: OverlayMtu): void {
+    const { subnetFile, isMasquerading } = this.#options;
+    const { ipv4, ipv6 } = config;
+    const networks = { ...(ipv4 && { ipv4: ipv4.network }), ...(ipv6 && { ipv6: ipv6.network }) };
+    subnetFile.write(formatSubnetEnv({ networks, subnets: own.subnets, mtu, isMasquerading }));
+  }
+}
