@@ -1,6 +1,7 @@
 // The data of a copy of the registry: entries as read, what they decode to, and the config text. It turns a full read
 // or a batch of events into the set of keys that differ. Each entry is decoded once, and a bad one concerns its key
 // alone. No clock, no I/O.
+import type { DecodedEntry } from './lease-entry.ts';
 import type { BadEntry, Lease } from './lease.ts';
 import type { ConfigEntry, RegistryEntry, RegistryEvent, RegistrySnapshot, Revision } from './registry.ts';
 
@@ -11,7 +12,7 @@ export interface RegistryChange {
   readonly isConfigChanged: boolean;
 }
 
-export type DecodeEntry = (entry: RegistryEntry) => Lease | BadEntry;
+export type DecodeEntry = (entry: RegistryEntry) => DecodedEntry;
 
 export class RegistryCopy {
   readonly entries = new Map<string, RegistryEntry>();
@@ -65,8 +66,8 @@ export class RegistryCopy {
     this.leases.delete(entry.key);
     this.badEntries.delete(entry.key);
     const decoded = this.#decode(entry);
-    if ('reason' in decoded) this.badEntries.set(entry.key, decoded);
-    else this.leases.set(entry.key, decoded);
+    if (decoded.ok) this.leases.set(entry.key, decoded.lease);
+    else this.badEntries.set(entry.key, decoded.bad);
     return true;
   }
 

@@ -23,6 +23,8 @@ const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>(['snapshot', 'wat
 
 /** What the next mutating call suffers. */
 export type CallFault =
+  /** Nothing: for the calls before the one that is meant. */
+  | { readonly kind: 'none' }
   /** Done by the store, but the answer never comes. */
   | { readonly kind: 'lose-answer' }
   /** Reported as failed now, and done by the store `afterMs` later. */

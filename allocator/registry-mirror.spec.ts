@@ -252,7 +252,7 @@ describe('RegistryMirror', () => {
       registry,
       clock,
       random: () => 0.5,
-      decode: ({ key }) => ({ key, reason: `counted as ${++decoded}` }),
+      decode: ({ key }) => ({ ok: false, bad: { key, reason: `counted as ${++decoded}` } }),
     });
     counting.start();
     await clock.advance(3_600_000);

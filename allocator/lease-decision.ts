@@ -1,0 +1,166 @@
+// What a host should do about its lease, as pure functions of what the registry shows. No clock, no I/O; the caller
+// carries the decision out with compare-and-swap, so that a decision made on an old view costs a retry and no harm.
+import { overlaps, prefixLengthOf } from './address.ts';
+import type { Cidr, IpAddress } from './address.ts';
+import { isPublishedBy, isPublishedByAnother } from './lease-identity.ts';
+import { sameAttributes } from './lease-value.ts';
+import type { Lease, LeaseAttributes, LeaseSubnets } from './lease.ts';
+import { MAX_CREATE_KEYS, NO_LEASE } from './registry.ts';
+import type { RegistryEntry, RegistryLeaseId, Revision } from './registry.ts';
+import { blockedSubnets } from './subnet-key.ts';
+import type { SubnetPool } from './subnet-pool.ts';
+
+/** What this host last knew of its own key. */
+export interface OwnKey {
+  readonly key: string;
+  readonly subnets: LeaseSubnets;
+  readonly attributes: LeaseAttributes;
+  readonly leaseId: RegistryLeaseId;
+  readonly modRevision: Revision;
+}
+
+/** What became of the own key. */
+export type OwnKeyVerdict =
+  | 'intact'
+  /** Written again with what we published: only the revision is new. */
+  | 'touched'
+  /** Ours with our data, but attached to another registry lease, or to none: an operator's reservation. */
+  | 'relinked'
+  /** Garbage, or our public address with other data. */
+  | 'altered'
+  | 'gone'
+  /** It names another host. */
+  | 'theirs';
+
+/** The address that this host is known by, and those that it had before in this life. */
+export interface OwnIdentities {
+  readonly current: IpAddress;
+  readonly former: readonly IpAddress[];
+}
+
+/** Compares the own key as last known with the registry's entry and what that decodes to. */
+export function judgeOwnKey(
+  own: OwnKey,
+  entry: RegistryEntry | undefined,
+  lease: Lease | undefined,
+  identities: OwnIdentities,
+): OwnKeyVerdict {
+  if (entry === undefined) return 'gone';
+  if (lease === undefined) return 'altered';
+  const isSameLease = entry.leaseId === own.leaseId;
+  if (sameAttributes(lease.attributes, own.attributes)) {
+    if (!isSameLease) return 'relinked';
+    return entry.modRevision === own.modRevision ? 'intact' : 'touched';
+  }
+  if (!isPublishedByAnother(lease.attributes, identities.current)) return 'altered';
+  // A backup may bring back what this host published under the address it had before.
+  const isOld = isSameLease && entry.leaseId !== NO_LEASE;
+  return isOld && identities.former.some((one) => isPublishedBy(lease.attributes, one))
+    ? 'altered'
+    : 'theirs';
+}
+
+/** What to do next to get a subnet. */
+export type Choice =
+  /** This key is ours already: learn how long, and publish. */
+  | { readonly do: 'adopt'; readonly entry: RegistryEntry; readonly subnets: LeaseSubnets }
+  /** This key is ours but of no use with the config. */
+  | { readonly do: 'remove'; readonly entry: RegistryEntry }
+  /** Lease the first of these that is free. `isPreferred`: it is the subnet that this host had before. */
+  | { readonly do: 'create'; readonly subnets: readonly LeaseSubnets[]; readonly isPreferred: boolean }
+  /** The pool has no free subnet. */
+  | { readonly do: 'despair' };
+
+export interface ChoiceInput {
+  readonly identity: IpAddress;
+  readonly pool: Pick<SubnetPool, 'isCompatible' | 'candidates'>;
+  readonly entries: ReadonlyMap<string, RegistryEntry>;
+  readonly leases: ReadonlyMap<string, Lease>;
+  /** The subnet that this host held in this life and lost. Comes before any other key of ours. */
+  readonly lost?: { readonly key: string; readonly subnets: LeaseSubnets };
+  /** The subnet of subnet.env. Comes after keys of ours. */
+  readonly previous?: LeaseSubnets;
+  /** Keys that bear our address but are removed or given up by us, with the revision they had: they count for nothing. */
+  readonly disowned: ReadonlyMap<string, Revision>;
+  /** A newer list of keys than `entries`, from a lost race. */
+  readonly takenKeys?: readonly string[];
+  /** Lost races so far. */
+  readonly attempt: number;
+}
+
+/**
+ * Order: the lost subnet; a key that bears our address; the previous subnet; a free one of the pool.
+ * A preferred subnet is tried alone: if somebody else has it after all, one look decides better than a second key.
+ */
+export function chooseSubnet(input: ChoiceInput): Choice {
+  const { pool, lost, previous } = input;
+  const mine = ownEntries(input);
+  const again = lost && input.entries.get(lost.key);
+  if (again !== undefined && isStillOurs(input, again)) return adopt(again, lost?.subnets);
+  const taken = takenSubnets(input);
+  const isFree = (subnets: LeaseSubnets): boolean =>
+    pool.isCompatible(subnets) && !taken.some((other) => subnetsOverlap(subnets, other));
+  if (lost !== undefined && isFree(lost.subnets)) return createPreferred(lost.subnets);
+  const useless = mine.find(({ lease }) => !lease.isReservation && !pool.isCompatible(lease.subnets));
+  if (useless !== undefined) return { do: 'remove', entry: useless.entry };
+  const usable = mine.find(({ lease }) => pool.isCompatible(lease.subnets));
+  if (usable !== undefined) return adopt(usable.entry, usable.lease.subnets);
+  if (previous !== undefined && isFree(previous)) return createPreferred(previous);
+  const candidates = pool.candidates(input.identity, taken, input.attempt, MAX_CREATE_KEYS);
+  if (candidates.length === 0) return { do: 'despair' };
+  return { do: 'create', subnets: candidates, isPreferred: false };
+}
+
+/** Whether two hosts cannot hold these at once: they share an address in either family. */
+export function subnetsOverlap(a: LeaseSubnets, b: LeaseSubnets): boolean {
+  return cidrsOverlap(a.ipv4, b.ipv4) || cidrsOverlap(a.ipv6, b.ipv6);
+}
+
+function adopt(entry: RegistryEntry, subnets: LeaseSubnets = {}): Choice {
+  return { do: 'adopt', entry, subnets };
+}
+
+/** Whether a key that we held bears our address still, or garbage that names nobody. */
+function isStillOurs(input: ChoiceInput, entry: RegistryEntry): boolean {
+  const lease = input.leases.get(entry.key);
+  return (
+    (lease === undefined || isPublishedBy(lease.attributes, input.identity)) && !isDisowned(input, entry.key)
+  );
+}
+
+function createPreferred(subnets: LeaseSubnets): Choice {
+  return { do: 'create', subnets: [subnets], isPreferred: true };
+}
+
+/** Leases that bear our address, in key order, with their entries. */
+function ownEntries(input: ChoiceInput): { readonly lease: Lease; readonly entry: RegistryEntry }[] {
+  const found = [];
+  for (const lease of input.leases.values()) {
+    if (!isPublishedBy(lease.attributes, input.identity)) continue;
+    const entry = input.entries.get(lease.key);
+    if (entry !== undefined && !isDisowned(input, entry.key)) found.push({ lease, entry });
+  }
+  return found.sort((a, b) => (a.lease.key < b.lease.key ? -1 : 1));
+}
+
+/** Every key that names a subnet blocks it, whatever its value is. */
+function takenSubnets(input: ChoiceInput): LeaseSubnets[] {
+  const taken: LeaseSubnets[] = [];
+  const keys = input.takenKeys ?? input.entries.keys();
+  for (const key of keys) {
+    const subnets = input.leases.get(key)?.subnets ?? blockedSubnets(key);
+    if (subnets !== undefined && !isDisowned(input, key)) taken.push(subnets);
+  }
+  return taken;
+}
+
+function isDisowned({ disowned, entries }: ChoiceInput, key: string): boolean {
+  const revision = disowned.get(key);
+  return revision !== undefined && revision === entries.get(key)?.modRevision;
+}
+
+function cidrsOverlap(a: Cidr | undefined, b: Cidr | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  // Nearly all have the same length, and then canonical text decides without arithmetic.
+  return prefixLengthOf(a) === prefixLengthOf(b) ? a === b : overlaps(a, b);
+}
