@@ -1,7 +1,7 @@
 // `weft COMMAND`: finds the command and turns its outcome into an exit code. Each command is loaded only when it is
 // asked for, so that `weft version` does not pay for etcd. Does no work itself.
 import { basename } from 'node:path';
-import { didYouMean } from '../daemon/did-you-mean.ts';
+import { didYouMean } from '../allocator/did-you-mean.ts';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from '../daemon/exit.ts';
 import { describeError } from '../daemon/log-format.ts';
 import { UsageError } from './usage-error.ts';

@@ -1,7 +1,7 @@
 // Command-line flags in the syntax of Go's `flag` package, and the same flags from the environment. Definitions are
 // data; the result is a plain object typed after them. Reports every error at once. Knows no flag by name but `help`,
 // and never puts the value of a secret flag, or of a flag it does not know, into a message.
-import { didYouMean } from './did-you-mean.ts';
+import { didYouMean } from '../allocator/did-you-mean.ts';
 import { parseFlagValue } from './go-flag-values.ts';
 
 interface FlagBase {
