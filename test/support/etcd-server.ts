@@ -46,14 +46,6 @@ export interface EtcdServer {
   api(path: string, body: object): Promise<void>;
 }
 
-/** Whether etcd and etcdctl are installed. */
-export async function hasEtcd(): Promise<boolean> {
-  return Promise.all([run('etcd', ['--version']), run('etcdctl', ['version'])]).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** Starts a member and waits until it is healthy. The caller stops it. */
 export async function startEtcd(options: EtcdServerOptions = {}): Promise<EtcdServer> {
   const directory = await mkdtemp(join(tmpdir(), 'weft-etcd-'));
