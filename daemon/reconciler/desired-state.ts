@@ -1,0 +1,191 @@
+// Which kernel objects are wanted, and by whom. Two owners may want the same object; if they want different objects of one
+// key (two peers with one VTEP MAC), the host and then the first peer in key order has it, and the other gets nothing at
+// all: half of its objects would lead its traffic to somebody else. Holds no kernel state and decides no step.
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import { deviceOf } from './object-device.ts';
+
+/** `host`, or the lease key of a peer. */
+export type Owner = string;
+
+export const HOST: Owner = 'host';
+
+export interface Conflict {
+  readonly key: ObjectKey;
+  /** Who has the key. */
+  readonly winner: Owner;
+}
+
+export interface DesiredChange {
+  /** Keys whose wanted object is another one now, or none. */
+  readonly keys: ReadonlySet<ObjectKey>;
+  /** Owners that were blocked or are free again, the changed one aside. */
+  readonly owners: ReadonlySet<Owner>;
+}
+
+interface Claim {
+  readonly owner: Owner;
+  readonly object: KernelObject;
+}
+
+const NO_OBJECTS: ReadonlyMap<ObjectKey, KernelObject> = new Map();
+
+export class DesiredState {
+  readonly #byOwner = new Map<Owner, ReadonlyMap<ObjectKey, KernelObject>>();
+  /** All claims of a key, host first, then in key order. */
+  readonly #claims = new Map<ObjectKey, readonly Claim[]>();
+  readonly #conflicts = new Map<Owner, Conflict>();
+  readonly #effective = new Map<ObjectKey, KernelObject>();
+  readonly #deviceUses = new Map<string, number>();
+
+  /** What the kernel should hold. */
+  get objects(): ReadonlyMap<ObjectKey, KernelObject> {
+    return this.#effective;
+  }
+
+  /** What `owner` wants, whether it has it or not. */
+  objectsOf(owner: Owner): ReadonlyMap<ObjectKey, KernelObject> {
+    return this.#byOwner.get(owner) ?? NO_OBJECTS;
+  }
+
+  /** Whose object `key` is. */
+  ownerOf(key: ObjectKey): Owner | undefined {
+    return this.#winningClaim(key)?.owner;
+  }
+
+  /** Every owner that wants something under `key`. */
+  claimantsOf(key: ObjectKey): readonly Owner[] {
+    return (this.#claims.get(key) ?? []).map((claim) => claim.owner);
+  }
+
+  /** Why `owner` gets nothing. */
+  conflictOf(owner: Owner): Conflict | undefined {
+    return this.#conflicts.get(owner);
+  }
+
+  /** Whether a wanted object is, or goes through, the device `name`. */
+  usesDevice(name: string): boolean {
+    return this.#deviceUses.has(name);
+  }
+
+  /** Replaces all that `owner` wants; costs as much as it wants and wanted. */
+  set(owner: Owner, objects: readonly KernelObject[]): DesiredChange {
+    const before = this.objectsOf(owner);
+    const wasActive = this.#isActive(owner);
+    const after = new Map(objects.map((object) => [objectKey(object), object]));
+    if (after.size > 0) this.#byOwner.set(owner, after);
+    else this.#byOwner.delete(owner);
+    const touched = new Set<ObjectKey>([...before.keys(), ...after.keys()]);
+    for (const key of touched) this.#setClaim(key, owner, after.get(key));
+    this.#decide(owner);
+    // Claims that were blocked and are blocked mean nothing to others, however many they are.
+    const rivals = wasActive || this.#isActive(owner) ? this.#rivalsOf(touched, owner) : [];
+    const owners = this.#decideAll(rivals, touched);
+    const keys = new Set<ObjectKey>();
+    for (const key of touched) if (this.#updateEffective(key)) keys.add(key);
+    return { keys, owners };
+  }
+
+  #setClaim(key: ObjectKey, owner: Owner, object: KernelObject | undefined): void {
+    const claims = (this.#claims.get(key) ?? []).filter((claim) => claim.owner !== owner);
+    if (object !== undefined) claims.push({ owner, object });
+    if (claims.length === 0) this.#claims.delete(key);
+    else
+      this.#claims.set(
+        key,
+        claims.sort((a, b) => compareOwners(a.owner, b.owner)),
+      );
+  }
+
+  /**
+   * Decides anew for `rivals` and those whom a decision reaches. Whether an owner is blocked depends on earlier owners
+   * only, so each is looked at once, in order. Adds the keys of whoever was decided otherwise to `touched`.
+   */
+  #decideAll(rivals: Iterable<Owner>, touched: Set<ObjectKey>): ReadonlySet<Owner> {
+    const pending = new Set(rivals);
+    const decidedOtherwise = new Set<Owner>();
+    while (pending.size > 0)
+      for (const owner of [...pending].sort(compareOwners)) {
+        pending.delete(owner);
+        const wasActive = this.#isActive(owner);
+        if (this.#decide(owner)) decidedOtherwise.add(owner);
+        if (wasActive === this.#isActive(owner)) continue;
+        const size = pending.size;
+        const keys = [...this.objectsOf(owner).keys()];
+        for (const key of keys) touched.add(key);
+        for (const rival of this.#rivalsOf(keys, owner)) pending.add(rival);
+        // Somebody new may come before the rest of this round.
+        if (pending.size > size) break;
+      }
+    return decidedOtherwise;
+  }
+
+  /** Owners after `owner` that want one of `keys`. */
+  #rivalsOf(keys: Iterable<ObjectKey>, owner: Owner): ReadonlySet<Owner> {
+    const rivals = new Set<Owner>();
+    for (const key of keys)
+      for (const claim of this.#claims.get(key) ?? [])
+        if (compareOwners(claim.owner, owner) > 0) rivals.add(claim.owner);
+    return rivals;
+  }
+
+  /** Whether `owner` wants something and is not blocked. */
+  #isActive(owner: Owner): boolean {
+    return this.#byOwner.has(owner) && !this.#conflicts.has(owner);
+  }
+
+  /** Returns whether the owner's conflict is another one than before. */
+  #decide(owner: Owner): boolean {
+    const before = this.#conflicts.get(owner);
+    const now = this.#findConflict(owner);
+    if (now === undefined) this.#conflicts.delete(owner);
+    else this.#conflicts.set(owner, now);
+    return before?.key !== now?.key || before?.winner !== now?.winner;
+  }
+
+  #findConflict(owner: Owner): Conflict | undefined {
+    for (const [key, object] of this.objectsOf(owner))
+      for (const claim of this.#claims.get(key) ?? []) {
+        if (claim.owner === owner) break;
+        if (!this.#conflicts.has(claim.owner) && !isEqual(claim.object, object))
+          return { key, winner: claim.owner };
+      }
+    return undefined;
+  }
+
+  #winningClaim(key: ObjectKey): Claim | undefined {
+    return this.#claims.get(key)?.find((claim) => !this.#conflicts.has(claim.owner));
+  }
+
+  #updateEffective(key: ObjectKey): boolean {
+    const before = this.#effective.get(key);
+    const now = this.#winningClaim(key)?.object;
+    if (before === now || (before !== undefined && now !== undefined && isEqual(before, now))) return false;
+    if (now === undefined) this.#effective.delete(key);
+    else this.#effective.set(key, now);
+    this.#countDevice(before, -1);
+    this.#countDevice(now, 1);
+    return true;
+  }
+
+  #countDevice(object: KernelObject | undefined, by: 1 | -1): void {
+    const name = object === undefined ? undefined : deviceOf(object);
+    if (name === undefined) return;
+    const uses = (this.#deviceUses.get(name) ?? 0) + by;
+    if (uses === 0) this.#deviceUses.delete(name);
+    else this.#deviceUses.set(name, uses);
+  }
+}
+
+function compareOwners(a: Owner, b: Owner): number {
+  if (a === b) return 0;
+  if (a === HOST) return -1;
+  if (b === HOST) return 1;
+  return a < b ? -1 : 1;
+}
+
+/** Equality of two desired objects of one key, which therefore have the same kind and members. */
+function isEqual(a: KernelObject, b: KernelObject): boolean {
+  const other = b as unknown as Readonly<Record<string, unknown>>;
+  return Object.entries(a).every(([name, value]) => other[name] === value);
+}

@@ -1,0 +1,376 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { parseMac } from '../../allocator/address.ts';
+import { cidr, ip4 } from '../../backends/fixture.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey, OverlayMtu, VxlanLink } from '../../backends/kernel-state.ts';
+import { renderObject, renderObjects } from '../../backends/render.ts';
+import type { ActualObject } from '../kernel/actual.ts';
+import type { Step } from '../kernel/kernel.ts';
+import { diff, isInSync } from './diff.ts';
+import type { DiffOptions } from './diff.ts';
+import { Mirror } from './mirror.ts';
+import { deviceOf } from './object-device.ts';
+
+const DEV = 'flannel.1';
+
+function mac(last: number) {
+  const parsed = parseMac(`c6:00:00:00:00:${last.toString(16).padStart(2, '0')}`);
+  assert.ok(parsed);
+  return parsed;
+}
+
+function link(changes: Partial<VxlanLink> = {}): VxlanLink {
+  return {
+    kind: 'link',
+    name: DEV,
+    vni: 1,
+    port: 8472,
+    local: ip4('10.9.0.1'),
+    parent: 'eth0',
+    learning: false,
+    gbp: false,
+    mac: mac(1),
+    mtu: 1450 as OverlayMtu,
+    ...changes,
+  };
+}
+const address = (subnet = 1, dev = DEV): KernelObject => ({
+  kind: 'address',
+  dev,
+  address: cidr(`10.5.${subnet}.0/32`),
+});
+const sysctl = (value = '0', dev = DEV): KernelObject => ({
+  kind: 'sysctl',
+  path: `net/ipv6/conf/${dev}/accept_ra`,
+  value,
+});
+const neighbour = (peer: number, to = peer, dev = DEV): KernelObject => ({
+  kind: 'neighbour',
+  dev,
+  address: ip4(`10.5.${peer}.0`),
+  mac: mac(to),
+});
+const fdb = (last: number, to = last, dev = DEV): KernelObject => ({
+  kind: 'fdb',
+  dev,
+  mac: mac(last),
+  destination: ip4(`10.9.0.${to}`),
+});
+const tunnel = (peer: number, dev = DEV): KernelObject => ({
+  kind: 'route',
+  destination: cidr(`10.5.${peer}.0/24`),
+  gateway: ip4(`10.5.${peer}.0`),
+  dev,
+  isOnLink: true,
+});
+const direct = (peer: number): KernelObject => ({
+  kind: 'route',
+  destination: cidr(`10.5.${peer}.0/24`),
+  gateway: ip4(`10.9.0.${peer}`),
+  dev: 'eth0',
+  isOnLink: false,
+});
+
+const host = [link(), address(), sysctl()];
+const peer = (number: number): readonly KernelObject[] => [neighbour(number), fdb(number), tunnel(number)];
+
+const byKey = (objects: readonly KernelObject[]): Map<ObjectKey, KernelObject> =>
+  new Map(objects.map((object) => [objectKey(object), object]));
+const render = ({ action, object }: Step): string =>
+  `${action === 'set' ? '+' : '-'} ${renderObject(object)}`;
+const deviating = (object: KernelObject, deviation: string): KernelObject =>
+  ({ ...object, deviation }) as ActualObject;
+
+interface Case {
+  readonly name: string;
+  readonly from: readonly KernelObject[];
+  readonly to: readonly KernelObject[];
+  readonly options?: DiffOptions;
+  readonly steps: readonly string[];
+}
+
+const LINK =
+  'flannel.1 mtu 1450 address c6:00:00:00:00:01 vxlan id 1 local 10.9.0.1 dev eth0 dstport 8472 nolearning';
+const HOST_STEPS = [
+  `+ ${LINK}`,
+  '+ inet 10.5.1.0/32 dev flannel.1',
+  '+ net/ipv6/conf/flannel.1/accept_ra = 0',
+];
+const PEER_STEPS = [
+  '+ c6:00:00:00:00:02 dst 10.9.0.2 dev flannel.1',
+  '+ 10.5.2.0 lladdr c6:00:00:00:00:02 dev flannel.1',
+  '+ 10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink',
+];
+
+const cases: readonly Case[] = [
+  { name: 'nothing to do', from: [...host, ...peer(2)], to: [...host, ...peer(2)], steps: [] },
+  {
+    name: 'from nothing: device first, route last',
+    from: [],
+    to: [...peer(2), ...host],
+    steps: [...HOST_STEPS, ...PEER_STEPS],
+  },
+  { name: 'a peer joins', from: host, to: [...host, ...peer(2)], steps: PEER_STEPS },
+  {
+    name: 'a peer leaves: route first',
+    from: [...host, ...peer(2)],
+    to: host,
+    steps: [
+      '- 10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink',
+      '- 10.5.2.0 lladdr c6:00:00:00:00:02 dev flannel.1',
+      '- c6:00:00:00:00:02 dst 10.9.0.2 dev flannel.1',
+    ],
+  },
+  {
+    name: 'a peer has a new MAC: it can be reached before it is used, the old one goes last',
+    from: [...host, ...peer(2)],
+    to: [...host, fdb(9, 2), neighbour(2, 9), tunnel(2)],
+    steps: [
+      '+ c6:00:00:00:00:09 dst 10.9.0.2 dev flannel.1',
+      '+ 10.5.2.0 lladdr c6:00:00:00:00:09 dev flannel.1',
+      '- c6:00:00:00:00:02 dst 10.9.0.2 dev flannel.1',
+    ],
+  },
+  {
+    name: 'a peer has a new address',
+    from: [...host, ...peer(2)],
+    to: [...host, neighbour(2), fdb(2, 8), tunnel(2)],
+    steps: ['+ c6:00:00:00:00:02 dst 10.9.0.8 dev flannel.1'],
+  },
+  {
+    name: 'tunnel to direct: the route moves, then the rest goes',
+    from: [...host, ...peer(2)],
+    to: [...host, direct(2)],
+    steps: [
+      '+ 10.5.2.0/24 via 10.9.0.2 dev eth0',
+      '- 10.5.2.0 lladdr c6:00:00:00:00:02 dev flannel.1',
+      '- c6:00:00:00:00:02 dst 10.9.0.2 dev flannel.1',
+    ],
+  },
+  {
+    name: 'direct to tunnel: the route moves when the rest is there',
+    from: [...host, direct(2)],
+    to: [...host, ...peer(2)],
+    steps: PEER_STEPS,
+  },
+  {
+    name: 'own subnet changes: new address before the old one goes',
+    from: host,
+    to: [link(), address(7), sysctl()],
+    steps: ['+ inet 10.5.7.0/32 dev flannel.1', '- inet 10.5.1.0/32 dev flannel.1'],
+  },
+  ...(
+    [
+      ['MTU', { mtu: 1400 as OverlayMtu }],
+      ['MAC', { mac: mac(77) }],
+      ['learning', { learning: true }],
+      ['tunnel source', { local: ip4('10.9.0.99') }],
+    ] as const
+  ).map(([name, change]) => ({
+    name: `${name} of the device changes in place`,
+    from: [link(change), address(), sysctl(), ...peer(2)],
+    to: [...host, ...peer(2)],
+    steps: [`+ ${LINK}`],
+  })),
+  {
+    name: 'a device that is down is set in place',
+    from: [deviating(link(), 'down'), address(), sysctl()],
+    to: host,
+    steps: [`+ ${LINK}`],
+  },
+  ...(
+    [
+      ['VNI', { vni: 2 }],
+      ['port', { port: 4789 }],
+      ['GBP', { gbp: true }],
+    ] as const
+  ).map(([name, change]) => ({
+    name: `${name} differs: the device is made anew, and all that was on it`,
+    from: [link(change), address(), sysctl(), ...peer(2)],
+    to: [...host, ...peer(2)],
+    steps: [`- ${renderObject(link(change))}`, ...HOST_STEPS, ...PEER_STEPS],
+  })),
+  {
+    name: 'a device that the kernel would not change is made anew',
+    from: [link({ mtu: 1400 as OverlayMtu }), address(), sysctl()],
+    to: host,
+    options: { replaceLinks: new Set([objectKey(link())]) },
+    steps: [`- ${renderObject(link({ mtu: 1400 as OverlayMtu }))}`, ...HOST_STEPS],
+  },
+  {
+    name: 'a link of another kind is in the way',
+    from: [],
+    to: host,
+    options: { foreignLinks: new Map([[DEV, { name: DEV, type: 'dummy' }]]) },
+    steps: [`- ${LINK}`, ...HOST_STEPS],
+  },
+  {
+    name: 'a link of another kind that is in nobody’s way stays',
+    from: [],
+    to: [],
+    options: { foreignLinks: new Map([[DEV, { name: DEV, type: 'dummy' }]]) },
+    steps: [],
+  },
+  {
+    name: 'a device that nobody wants takes all along',
+    from: [...host, ...peer(2)],
+    to: [],
+    steps: [`- ${LINK}`],
+  },
+  {
+    name: 'something else on an object of ours',
+    from: [...host, ...peer(2).slice(0, 2), deviating(tunnel(2), '2 next hops')],
+    to: [...host, ...peer(2)],
+    steps: ['+ 10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink'],
+  },
+  { name: 'a sysctl that nobody wants is left', from: [...host, sysctl('1', 'eth7')], to: host, steps: [] },
+  {
+    name: 'only the keys asked for',
+    from: [...host, ...peer(2)],
+    to: [...host, ...peer(3)],
+    options: { keys: ['route 10.5.3.0/24', 'route 10.5.2.0/24'] },
+    steps: [
+      '+ 10.5.3.0/24 via 10.5.3.0 dev flannel.1 onlink',
+      '- 10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink',
+    ],
+  },
+  {
+    name: 'a new device brings its entries even if only its own key is asked for',
+    from: [],
+    to: [...host, ...peer(2)],
+    options: { keys: ['link flannel.1'] },
+    steps: [...HOST_STEPS, ...PEER_STEPS],
+  },
+  {
+    name: 'what is held is left as it is',
+    from: [link({ vni: 2 }), ...peer(2)],
+    to: [...host, ...peer(3)],
+    options: { isHeld: (object) => deviceOf(object) === DEV },
+    steps: [],
+  },
+];
+
+describe('diff', () => {
+  for (const { name, from, to, options, steps } of cases)
+    it(name, () => {
+      assert.deepEqual(diff(byKey(to), byKey(from), options).map(render), steps);
+    });
+
+  it('tells a step what it replaces', () => {
+    const actual = deviating(fdb(2), 'two remotes');
+    const [step] = diff(byKey([fdb(2)]), byKey([actual]));
+    assert.deepEqual(step, { action: 'set', object: fdb(2), current: actual });
+  });
+});
+
+// ---- properties -----------------------------------------------------------------------------------------------------
+
+const few = fc.integer({ min: 2, max: 5 });
+const dev = fc.constantFrom(DEV, 'flannel.2');
+const anyEntry: fc.Arbitrary<KernelObject> = fc.oneof(
+  fc.tuple(few, dev).map(([n, name]) => address(n, name)),
+  fc.tuple(few, few, dev).map(([n, to, name]) => neighbour(n, to, name)),
+  fc.tuple(few, few, dev).map(([n, to, name]) => fdb(n, to, name)),
+  fc.tuple(few, dev).map(([n, name]) => tunnel(n, name)),
+  few.map(direct),
+  fc.tuple(fc.constantFrom('0', '1'), dev).map(([value, name]) => sysctl(value, name)),
+);
+const anyLink = fc
+  .record({ name: dev, vni: fc.constantFrom(1, 2), mtu: fc.constantFrom(1400, 1450), learning: fc.boolean() })
+  .map(({ mtu, ...rest }) => link({ ...rest, mtu: mtu as OverlayMtu }));
+/** States that can exist: nothing lies on a device of ours that is not there. */
+const anyState = fc
+  .tuple(fc.array(anyLink, { maxLength: 2 }), fc.array(anyEntry, { maxLength: 12 }))
+  .map(([links, entries]) => {
+    const names = new Set(['eth0', ...links.map(({ name }) => name)]);
+    return byKey([...links, ...entries.filter((object) => names.has(deviceOf(object) ?? ''))]);
+  });
+
+function applied(actual: ReadonlyMap<ObjectKey, KernelObject>, steps: readonly Step[]): Mirror {
+  const mirror = new Mirror({
+    objects: new Map(actual) as Map<ObjectKey, ActualObject>,
+    foreignLinks: new Map(),
+  });
+  for (const step of steps) mirror.recordStep(step);
+  return mirror;
+}
+
+const withoutSysctls = (objects: Iterable<KernelObject>): readonly string[] =>
+  renderObjects([...objects].filter(({ kind }) => kind !== 'sysctl'));
+
+describe('diff, for any two states,', () => {
+  it('leads from one to the other', () => {
+    fc.assert(
+      fc.property(anyState, anyState, (from, to) => {
+        const { objects } = applied(from, diff(to, from));
+        assert.deepEqual(withoutSysctls(objects.values()), withoutSysctls(to.values()));
+        for (const [key, object] of to) assert.ok(isInSync(object, objects.get(key)));
+      }),
+    );
+  });
+
+  it('is empty between equal ones', () => {
+    fc.assert(fc.property(anyState, (state) => assert.deepEqual(diff(state, new Map(state)), [])));
+  });
+
+  it('never puts anything on a device before the device, nor removes it after', () => {
+    fc.assert(
+      fc.property(anyState, anyState, (from, to) => {
+        const steps = diff(to, from);
+        for (const [index, { action, object }] of steps.entries()) {
+          if (object.kind === 'link') continue;
+          const later = steps.slice(index + 1);
+          const isLinkOf = (step: Step): boolean =>
+            step.object.kind === 'link' && step.object.name === deviceOf(object);
+          assert.ok(!later.some((step) => isLinkOf(step) && step.action === 'set'), 'set after its entries');
+          if (action === 'set') assert.ok(!later.some(isLinkOf), 'removed after its entries were set');
+        }
+      }),
+    );
+  });
+
+  it('never has a route without what it needs, if both ends are whole', () => {
+    const peers = fc.uniqueArray(fc.record({ number: few, isDirect: fc.boolean() }), {
+      selector: ({ number }) => number,
+    });
+    const whole = peers.map((all) =>
+      byKey([
+        ...host,
+        ...all.flatMap(({ number, isDirect }) => (isDirect ? [direct(number)] : peer(number))),
+      ]),
+    );
+    fc.assert(
+      fc.property(whole, whole, (from, to) => {
+        const steps = diff(to, from);
+        for (let count = 0; count <= steps.length; count++) {
+          const { objects } = applied(from, steps.slice(0, count));
+          for (const object of objects.values()) {
+            if (object.kind !== 'route' || !object.isOnLink) continue;
+            const next = objects.get(`neighbour ${object.dev} ${object.gateway}`);
+            assert.ok(next?.kind === 'neighbour', `${renderObject(object)} without neighbour`);
+            assert.ok(
+              objects.has(`fdb ${object.dev} ${next.mac}`),
+              `${renderObject(object)} without FDB entry`,
+            );
+          }
+        }
+      }),
+    );
+  });
+
+  it('never interrupts a peer that both states have', () => {
+    const peers = fc.uniqueArray(few);
+    fc.assert(
+      fc.property(peers, peers, (before, after) => {
+        const from = byKey([...host, ...before.flatMap(peer)]);
+        const steps = diff(byKey([...host, ...after.flatMap(peer)]), from);
+        for (let count = 0; count <= steps.length; count++) {
+          const { objects } = applied(from, steps.slice(0, count));
+          for (const number of before.filter((one) => after.includes(one)))
+            for (const object of peer(number)) assert.ok(objects.has(objectKey(object)));
+        }
+      }),
+    );
+  });
+});

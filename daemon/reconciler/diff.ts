@@ -1,0 +1,123 @@
+// The steps from what the kernel holds to what is desired, as data. Pure.
+// Order: links, addresses, sysctls, FDB entries, neighbours, routes are set; then what nobody wants is removed the other
+// way round. So a route appears when all that it needs is there, and nothing is removed while something still leads to
+// it. The FDB goes before the neighbour because a peer's new MAC address must be known before packets carry it.
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, KernelObjectKind, ObjectKey, VxlanLink } from '../../backends/kernel-state.ts';
+import { sameObject } from '../kernel/actual.ts';
+import type { ActualObject } from '../kernel/actual.ts';
+import type { ForeignLink, Step } from '../kernel/kernel.ts';
+import { deviceOf } from './object-device.ts';
+
+export type Objects = ReadonlyMap<ObjectKey, KernelObject>;
+
+export interface DiffOptions {
+  /** Keys to look at; default all of both sides. */
+  readonly keys?: Iterable<ObjectKey>;
+  /** Links that are in the way of desired ones, by name. */
+  readonly foreignLinks?: ReadonlyMap<string, ForeignLink>;
+  /** Links that the kernel refused to change in place. */
+  readonly replaceLinks?: ReadonlySet<ObjectKey>;
+  /** Objects that must be left as they are for now. */
+  readonly isHeld?: (object: KernelObject, key: ObjectKey) => boolean;
+}
+
+const SET_ORDER: readonly KernelObjectKind[] = ['link', 'address', 'sysctl', 'fdb', 'neighbour', 'route'];
+
+/** Steps that make `actual` equal to `desired`; empty if it is. */
+export function diff(desired: Objects, actual: Objects, options: DiffOptions = {}): Step[] {
+  const plan = new Plan();
+  const keys = new Set(options.keys ?? [...desired.keys(), ...actual.keys()]);
+  const gone = new Set<string>();
+  for (const key of keys) planLink(plan, { key, desired, actual, options, gone });
+  if (gone.size > 0) for (const [key, object] of desired) if (gone.has(deviceOf(object) ?? '')) keys.add(key);
+  for (const key of keys) planObject(plan, { key, desired, actual, options, gone });
+  return plan.steps();
+}
+
+/** Whether `actual`, read or confirmed, is what is desired. */
+export function isInSync(desired: KernelObject, actual: KernelObject | undefined): boolean {
+  return actual !== undefined && sameObject(desired, actual as ActualObject);
+}
+
+/** Collects steps by kind; the order in which they are added within a kind is kept. */
+class Plan {
+  readonly #sets = new Map<KernelObjectKind, Step[]>(SET_ORDER.map((kind) => [kind, []]));
+  readonly #removes = new Map<KernelObjectKind, Step[]>(SET_ORDER.map((kind) => [kind, []]));
+
+  set(object: KernelObject, current?: KernelObject): void {
+    const step: Step =
+      current === undefined
+        ? { action: 'set', object }
+        : { action: 'set', object, current: current as ActualObject };
+    this.#sets.get(object.kind)?.push(step);
+  }
+
+  /** Removes what `object` is about to take the place of. */
+  clearWay(object: KernelObject): void {
+    this.#sets.get(object.kind)?.push({ action: 'remove', object });
+  }
+
+  remove(object: KernelObject): void {
+    this.#removes.get(object.kind)?.push({ action: 'remove', object });
+  }
+
+  steps(): Step[] {
+    const sets = SET_ORDER.flatMap((kind) => this.#sets.get(kind) ?? []);
+    const removes = SET_ORDER.toReversed().flatMap((kind) => this.#removes.get(kind) ?? []);
+    return [...sets, ...removes];
+  }
+}
+
+interface Question {
+  readonly key: ObjectKey;
+  readonly desired: Objects;
+  readonly actual: Objects;
+  readonly options: DiffOptions;
+  /** Names of devices that these steps remove or make anew, and with them all that was on them. */
+  readonly gone: Set<string>;
+}
+
+function planLink(plan: Plan, { key, desired, actual, options, gone }: Question): void {
+  const want = desired.get(key);
+  const have = actual.get(key);
+  const link = want ?? have;
+  if (link?.kind !== 'link' || options.isHeld?.(link, key) === true) return;
+  if (want?.kind !== 'link') {
+    plan.remove(link);
+    gone.add(link.name);
+  } else if (have?.kind !== 'link' || isReplaced(want, have, options)) {
+    const isInTheWay = have !== undefined || options.foreignLinks?.has(want.name) === true;
+    if (isInTheWay) plan.clearWay(have ?? want);
+    plan.set(want);
+    gone.add(want.name);
+  } else if (!isInSync(want, have)) plan.set(want, have);
+}
+
+function isReplaced(want: VxlanLink, have: VxlanLink, { replaceLinks }: DiffOptions): boolean {
+  return !isSameTunnel(want, have) || (replaceLinks?.has(objectKey(want)) === true && !isInSync(want, have));
+}
+
+/** Whether `have` can become `want` in place: the kernel fixes these at creation (vxlan_changelink refuses them). */
+export function isSameTunnel(want: VxlanLink, have: VxlanLink): boolean {
+  return (
+    want.vni === have.vni &&
+    want.port === have.port &&
+    want.gbp === have.gbp &&
+    want.local.includes(':') === have.local.includes(':')
+  );
+}
+
+function planObject(plan: Plan, { key, desired, actual, options, gone }: Question): void {
+  const want = desired.get(key);
+  const found = actual.get(key);
+  const object = want ?? found;
+  if (object === undefined || object.kind === 'link' || options.isHeld?.(object, key) === true) return;
+  const have = found !== undefined && gone.has(deviceOf(found) ?? '') ? undefined : found;
+  if (want !== undefined) {
+    if (!isInSync(want, have)) plan.set(want, have);
+  } else if (have !== undefined && have.kind !== 'sysctl') {
+    // A sysctl has no absence: its earlier value is not known, and it goes with its device.
+    plan.remove(have);
+  }
+}

@@ -1,0 +1,81 @@
+// Who failed, why, and when the next try is due: one entry an owner (or an orphan that could not be removed). Holds no timer.
+import type { Random } from '../../allocator/backoff.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+
+/** First wait after a failure, in ms; doubles with each failure in a row. */
+const FIRST_RETRY_MS = 500;
+/** Longest wait before jitter, in ms. */
+const LONGEST_RETRY_MS = 60_000;
+/** Share of the wait that chance may add, so that failures of one moment do not all return in one moment. */
+const JITTER = 0.2;
+
+export interface Failure {
+  /** The object that the kernel refused. */
+  readonly object: KernelObject;
+  readonly errno: string;
+  /** What the kernel said. */
+  readonly message: string;
+  /** Failures in a row, this one included. */
+  readonly attempts: number;
+  /** On the reconciler's clock. */
+  readonly retryAtMs: number;
+}
+
+/** Wait before the next try after `attempts` failures in a row, in ms. */
+export function retryDelayMs(attempts: number, random: Random): number {
+  const boundMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 30));
+  return boundMs * (1 + JITTER * random());
+}
+
+export type Refusal = Pick<Failure, 'object' | 'errno' | 'message'>;
+
+export class Failures {
+  readonly #byName = new Map<string, Failure>();
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  get(name: string): Failure | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Names whose next try is due. */
+  due(nowMs: number): readonly string[] {
+    return Array.from(this.#byName.keys()).filter((name) => !this.isWaiting(name, nowMs));
+  }
+
+  /** Whether `name` failed and its next try is not due. */
+  isWaiting(name: string, nowMs: number): boolean {
+    const failure = this.#byName.get(name);
+    return failure !== undefined && failure.retryAtMs > nowMs;
+  }
+
+  /** Records a refusal; several in one run of one owner are one failure, the first. */
+  add(name: string, refusal: Refusal, nowMs: number): Failure {
+    const attempts = (this.#byName.get(name)?.attempts ?? 0) + 1;
+    const failure = { ...refusal, attempts, retryAtMs: nowMs + retryDelayMs(attempts, this.#random) };
+    this.#byName.set(name, failure);
+    return failure;
+  }
+
+  /** Forgets a failure; returns whether there was one. */
+  delete(name: string): boolean {
+    return this.#byName.delete(name);
+  }
+
+  /** Makes every waiting try due now, without forgetting how often it failed. */
+  hurry(nowMs: number): void {
+    for (const [name, failure] of this.#byName)
+      if (failure.retryAtMs > nowMs) this.#byName.set(name, { ...failure, retryAtMs: nowMs });
+  }
+
+  /** Earliest try that is still to come, on the reconciler's clock. */
+  nextRetryMs(nowMs: number): number | undefined {
+    let next: number | undefined;
+    for (const { retryAtMs } of this.#byName.values())
+      if (retryAtMs > nowMs && (next === undefined || retryAtMs < next)) next = retryAtMs;
+    return next;
+  }
+}

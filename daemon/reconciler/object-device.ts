@@ -1,0 +1,19 @@
+// Which network device an object belongs to. The kernel removes everything on a device together with it.
+import type { KernelObject } from '../../backends/kernel-state.ts';
+
+const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
+
+/** Name of the device that `object` is or lies on; unset for a sysctl of no device. */
+export function deviceOf(object: KernelObject): string | undefined {
+  switch (object.kind) {
+    case 'link':
+      return object.name;
+    case 'sysctl':
+      return DEVICE_SYSCTL.exec(object.path)?.[1];
+    case 'address':
+    case 'neighbour':
+    case 'fdb':
+    case 'route':
+      return object.dev;
+  }
+}

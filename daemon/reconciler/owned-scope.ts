@@ -1,0 +1,47 @@
+// What is this daemon's own in the kernel: the present ownership, and earlier ones until what they covered is gone.
+import type { Ownership } from '../../backends/backend.ts';
+
+export class OwnedScope {
+  #current: Ownership | undefined;
+  #former: readonly Ownership[] = [];
+  #union: Ownership | undefined;
+
+  /** Present and earlier ownership in one; the same object while nothing changed. */
+  get ownership(): Ownership | undefined {
+    return this.#union;
+  }
+
+  /** Returns whether `ownership` is another one than before. */
+  set(ownership: Ownership): boolean {
+    if (JSON.stringify(this.#current) === JSON.stringify(ownership)) return false;
+    if (this.#current !== undefined) this.#former = [...this.#former, this.#current];
+    this.#current = ownership;
+    this.#join();
+    return true;
+  }
+
+  forgetFormer(): void {
+    if (this.#former.length === 0) return;
+    this.#former = [];
+    this.#join();
+  }
+
+  /** Whether a change of the interface `name` may have changed what is ours. */
+  concerns(name: string): boolean {
+    const { ownership } = this;
+    return ownership !== undefined && (ownership.interface === name || ownership.devices.includes(name));
+  }
+
+  #join(): void {
+    if (this.#current === undefined) return;
+    const all = [this.#current, ...this.#former];
+    const networks = new Map(
+      all.flatMap((each) => each.networks.map((one) => [`${one.network} ${one.subnetLength}`, one])),
+    );
+    this.#union = {
+      devices: [...new Set(all.flatMap(({ devices }) => devices))],
+      networks: [...networks.values()],
+      interface: this.#current.interface,
+    };
+  }
+}

@@ -1,0 +1,103 @@
+// Records what the kernel answered to steps: in the mirror if it did them, as a failure of whoever wanted them if it
+// refused. Decides nothing about when to try again.
+import type { Clock } from '../../allocator/clock.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
+import type { Step, StepResult } from '../kernel/kernel.ts';
+import { HOST } from './desired-state.ts';
+import type { DesiredState, Owner } from './desired-state.ts';
+import type { Holds } from './holds.ts';
+import type { Mirror } from './mirror.ts';
+import type { MutableCounters, Tell } from './reports.ts';
+
+export interface StepRecorderParts {
+  readonly desired: DesiredState;
+  readonly holds: Holds;
+  readonly counters: MutableCounters;
+  readonly clock: Clock;
+  readonly tell: Tell;
+}
+
+type Refused = Extract<StepResult, { ok: false }>;
+
+export class StepRecorder {
+  readonly #parts: StepRecorderParts;
+  readonly #replaceLinks = new Set<ObjectKey>();
+  readonly #refusedSysctls = new Set<ObjectKey>();
+
+  constructor(parts: StepRecorderParts) {
+    this.#parts = parts;
+  }
+
+  /** Links that the kernel would not change in place, to be made anew. */
+  get replaceLinks(): ReadonlySet<ObjectKey> {
+    return this.#replaceLinks;
+  }
+
+  /** Whether the kernel refused this sysctl, which then counts as done. */
+  isSysctlRefused(key: ObjectKey): boolean {
+    return this.#refusedSysctls.has(key);
+  }
+
+  /** Records all results of one batch. Returns what the kernel said instead of answering, if it left a step open. */
+  record(mirror: Mirror, results: readonly StepResult[]): string | undefined {
+    const failed = new Set<Owner>();
+    let open: string | undefined;
+    for (const result of results)
+      if (result.ok === true) this.#onDone(mirror, result.step);
+      else if (result.ok === false) this.#onRefusal(mirror, result, failed);
+      else {
+        this.#parts.counters.failures++;
+        open ??= result.message;
+      }
+    return open;
+  }
+
+  #onDone(mirror: Mirror, step: Step): void {
+    const { action, object } = step;
+    const key = objectKey(object);
+    mirror.recordStep(step);
+    this.#parts.counters.steps[object.kind][action]++;
+    if (action === 'remove') this.#parts.holds.forgetOrphan(key);
+    else if (object.kind === 'link') this.#replaceLinks.delete(key);
+  }
+
+  #onRefusal(mirror: Mirror, refused: Refused, failed: Set<Owner>): void {
+    const { step, errno, message } = refused;
+    const { object, action } = step;
+    const key = objectKey(object);
+    if (object.kind === 'sysctl') return this.#onSysctlRefusal(mirror, step, message);
+    this.#parts.counters.failures++;
+    const wantsReplacement = action === 'set' && object.kind === 'link' && errno === 'EOPNOTSUPP';
+    if (wantsReplacement && !this.#replaceLinks.has(key)) {
+      this.#replaceLinks.add(key);
+      this.#parts.tell('LINK_REPLACED', 'warn', { object: key, message });
+      return;
+    }
+    this.#replaceLinks.delete(key);
+    this.#recordFailure(key, refused, failed);
+  }
+
+  /** A sysctl is best effort: without IPv6, or in a read-only /proc, the rest works all the same. */
+  #onSysctlRefusal(mirror: Mirror, step: Step, message: string): void {
+    const key = objectKey(step.object);
+    mirror.recordStep(step);
+    if (this.#refusedSysctls.has(key)) return;
+    this.#refusedSysctls.add(key);
+    this.#parts.tell('SYSCTL_REFUSED', 'warn', { object: key, message });
+  }
+
+  /** The first refusal of an owner in one batch stands for all; the others usually follow from it. */
+  #recordFailure(key: ObjectKey, { step, errno, message }: Refused, failed: Set<Owner>): void {
+    const { desired, holds, clock, tell } = this.#parts;
+    const owner = desired.ownerOf(key);
+    if (failed.has(owner ?? key)) return;
+    failed.add(owner ?? key);
+    const failure = holds.recordRefusal(key, { object: step.object, errno, message }, clock.nowMs());
+    if (failure.attempts > 1) return;
+    const fields = { object: key, errno, message };
+    if (owner === HOST) tell('HOST_FAILED', 'error', fields);
+    else if (owner === undefined) tell('ORPHAN_STAYS', 'warn', fields);
+    else tell('PEER_FAILED', 'warn', { peer: owner, ...fields });
+  }
+}
