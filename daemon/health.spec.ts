@@ -81,13 +81,21 @@ describe('health server', () => {
     assert.equal((await ask(server, '/healthz')).status, 200);
   });
 
-  it('stops at once although a client keeps its connection', async () => {
-    const agent = new Agent({ keepAlive: true });
+  it('stops at once although clients keep connections and half of a request', async () => {
     const second = await startHealthServer({ ip: '127.0.0.1', port: 0, readiness });
+    const agent = new Agent({ keepAlive: true });
     await ask(second, '/healthz', '127.0.0.1', agent);
+    const slow = connect(second.port, '127.0.0.1');
+    slow.on('error', () => undefined);
+    slow.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(slow, 'data');
+    slow.write('GET /healthz HTTP/1.1\r\nHost: x\r\n');
+    // An answer to another client shows that the server has read what came before.
+    await ask(second, '/healthz');
     await second.stop();
-    await assert.rejects(ask(second, '/healthz'), { code: 'ECONNREFUSED' });
+    await assert.rejects(ask(second, '/healthz', '127.0.0.1', new Agent()), { code: 'ECONNREFUSED' });
     agent.destroy();
+    slow.destroy();
   });
 
   it('listens on IPv6', async () => {
