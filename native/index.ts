@@ -19,10 +19,13 @@ export interface NetlinkOptions {
 
 export interface Native {
   /**
-   * Sets what {@link NetlinkOptions} lists on the netlink socket bound to `portId`. False if `fd` is another socket.
+   * Sets what {@link NetlinkOptions} lists on the netlink socket bound to `portId`, and that lost datagrams are counted
+   * but not reported as ENOBUFS. False if `fd` is another socket.
    * @throws Error with syscall, errno and code if the buffer cannot be set at all.
    */
   setNetlinkOptions(fd: number, portId: number, receiveBytes: number): NetlinkOptions | false;
+  /** Datagrams that the kernel dropped at this netlink socket since the start. @throws Error with errno */
+  countNetlinkDrops(fd: number): number;
   /**
    * Sends `text` (below 4096 bytes) to the Unix datagram socket `path`; `@name` is an abstract one. Never blocks.
    * @throws Error with syscall, errno and code.

@@ -1,6 +1,5 @@
 // Kernel objects as they were read, and whether one is what was desired. The kernel can hold more than weft ever makes
 // (a route of another type, an entry with several remotes, a device that is down): `deviation` tells it in words.
-import type { IpAddress } from '../../allocator/address.ts';
 import type {
   AddressObject,
   FdbObject,
@@ -16,13 +15,6 @@ export interface Deviating {
   readonly deviation?: string;
 }
 
-export interface ActualFdb extends FdbObject, Deviating {
-  /** Remotes beside `destination`, from `bridge fdb append`; never empty. */
-  readonly others?: readonly IpAddress[];
-  /** A remote has settings of its own (port, VNI, state) that replacing would keep. */
-  readonly mustRecreate?: true;
-}
-
 /** `gateway` is the unspecified address unless the route is unicast through exactly one gateway. */
 export interface ActualRoute extends RouteObject, Deviating {
   /** Routing protocol number. */
@@ -34,7 +26,7 @@ export type ActualObject =
   | (VxlanLink & Deviating)
   | (AddressObject & Deviating)
   | (NeighbourObject & Deviating)
-  | ActualFdb
+  | (FdbObject & Deviating)
   | ActualRoute
   | (SysctlObject & Deviating);
 

@@ -1,6 +1,6 @@
 // Steps on the model's tables: what the netlink kernel does with requests, with the same results.
-import type { FdbObject, KernelObject, RouteObject, VxlanLink } from '../../backends/kernel-state.ts';
-import { type ActualFdb, type ActualObject, describeDrift } from './actual.ts';
+import type { KernelObject, RouteObject, VxlanLink } from '../../backends/kernel-state.ts';
+import { describeDrift } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
 import { type MemoryTables, refuse } from './memory-tables.ts';
 import { toLink } from './message-objects.ts';
@@ -13,14 +13,14 @@ export function performStep(tables: MemoryTables, sysctls: Map<string, string>, 
     if (step.action === 'set') sysctls.set(object.path, object.value);
     return DONE;
   }
-  if (step.action === 'set') return setObject(tables, object, step.current);
+  if (step.action === 'set') return setObject(tables, object);
   const outcome = removeObject(tables, object);
   return outcome.status === 'refused' && ABSENCE.has(outcome.errno) ? DONE : outcome;
 }
 
 type NetworkObject = Exclude<KernelObject, { kind: 'sysctl' }>;
 
-function setObject(tables: MemoryTables, object: NetworkObject, current: ActualObject | undefined): Outcome {
+function setObject(tables: MemoryTables, object: NetworkObject): Outcome {
   switch (object.kind) {
     case 'link':
       return setLink(tables, object);
@@ -29,7 +29,7 @@ function setObject(tables: MemoryTables, object: NetworkObject, current: ActualO
     case 'neighbour':
       return tables.setNeighbour(object);
     case 'fdb':
-      return setFdb(tables, object, current as ActualFdb | undefined);
+      return tables.setFdb(object);
     case 'route':
       return tables.setRoute({ ...object, protocol: ROUTE_PROTOCOL });
   }
@@ -48,14 +48,6 @@ function removeObject(tables: MemoryTables, object: NetworkObject): Outcome {
     case 'route':
       return removeRoute(tables, object);
   }
-}
-
-function setFdb(tables: MemoryTables, object: FdbObject, current: ActualFdb | undefined): Outcome {
-  const outcome = tables.setFdb(object);
-  const stray = current ? [current.destination, ...(current.others ?? [])] : [];
-  for (const destination of stray)
-    if (destination !== object.destination) tables.removeFdb({ ...object, destination });
-  return outcome;
 }
 
 function setLink(tables: MemoryTables, link: VxlanLink): Outcome {

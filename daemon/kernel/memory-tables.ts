@@ -2,7 +2,7 @@
 // routes vanish when a device goes down. Others (administrators, other daemons) act on it directly, our own steps go
 // through `memory-kernel.ts`. Only rules that were seen on Linux 6.18.
 import { constants } from 'node:os';
-import { type Cidr, contains, type IpAddress, type MacAddress, networkOf } from '../../allocator/address.ts';
+import { type Cidr, contains, type IpAddress, networkOf } from '../../allocator/address.ts';
 import type { FdbObject, NeighbourObject } from '../../backends/kernel-state.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import type { AddressMessage } from './netlink/address.ts';
@@ -48,7 +48,7 @@ export class MemoryTables implements KernelTables {
   #links = new Map<string, LinkMessage>();
   #addresses: AddressMessage[] = [];
   #neighbours = new Map<string, NeighbourMessage>();
-  #fdb = new Map<string, NeighbourMessage[]>();
+  #fdb = new Map<string, NeighbourMessage>();
   #routes = new Map<string, RouteMessage>();
   #nextIndex = 1;
 
@@ -67,7 +67,7 @@ export class MemoryTables implements KernelTables {
   }
 
   fdb(index: number): Promise<readonly NeighbourMessage[]> {
-    return Promise.resolve([...this.#fdb.values()].flat().filter((message) => message.index === index));
+    return Promise.resolve([...this.#fdb.values()].filter((message) => message.index === index));
   }
 
   routes(family: 4 | 6): Promise<readonly RouteMessage[]> {
@@ -100,6 +100,8 @@ export class MemoryTables implements KernelTables {
     const after = { ...before, ...change };
     this.#links.set(name, after);
     if (before.isUp && !after.isUp) this.#onDown(after);
+    // Neighbours belong to the old address (neigh_changeaddr).
+    if (before.mac !== after.mac) this.#flushNeighbours(({ index }) => index === after.index);
     this.#emitInterface(name);
     return DONE;
   }
@@ -112,7 +114,7 @@ export class MemoryTables implements KernelTables {
       if (other.vxlan?.parentIndex === link.index) this.removeLink(other.name);
     this.#onDown(link);
     this.#addresses = this.#addresses.filter(({ index }) => index !== link.index);
-    for (const [key, [entry]] of this.#fdb) if (entry?.index === link.index) this.#fdb.delete(key);
+    for (const [key, { index }] of this.#fdb) if (index === link.index) this.#fdb.delete(key);
     this.#links.delete(name);
     this.#emitInterface(name);
     return DONE;
@@ -163,31 +165,29 @@ export class MemoryTables implements KernelTables {
     return DONE;
   }
 
-  /** Replaces the first remote, or nothing if `destination` is one already (vxlan_fdb_replace). */
   setFdb(entry: FdbObject): Outcome {
-    const remotes = this.#remotesOf(entry);
-    if (remotes === undefined) return refuse('EOPNOTSUPP');
-    if (remotes.some(({ address }) => address === entry.destination)) return DONE;
-    return this.#putFdb(entry, 0);
+    const link = this.#links.get(entry.dev);
+    if (link?.vxlan === undefined) return refuse(link ? 'EOPNOTSUPP' : 'ENODEV');
+    const { mac, destination: address } = entry;
+    const message = {
+      family: AF_BRIDGE,
+      index: link.index,
+      state: NUD_PERMANENT,
+      address,
+      mac,
+      oddities: [],
+    };
+    this.#fdb.set(`${link.index} ${mac}`, message);
+    this.onEvent({ table: 'neighbours', message, isGone: false });
+    return DONE;
   }
 
-  /** `bridge fdb append` */
-  appendFdb(entry: FdbObject): Outcome {
-    const remotes = this.#remotesOf(entry);
-    if (remotes === undefined) return refuse('EOPNOTSUPP');
-    return this.#putFdb(entry, remotes.length);
-  }
-
-  /** Removes one remote, or the whole entry without a `destination`. */
-  removeFdb(entry: Pick<FdbObject, 'dev' | 'mac'> & { readonly destination?: IpAddress }): Outcome {
-    const remotes = this.#remotesOf(entry) ?? [];
-    const gone = remotes.filter(({ address }) => (entry.destination ?? address) === address);
-    if (gone.length === 0) return refuse('ENOENT');
-    const kept = remotes.filter((message) => !gone.includes(message));
-    const key = this.#fdbKey(entry);
-    if (kept.length === 0) this.#fdb.delete(key);
-    else this.#fdb.set(key, kept);
-    for (const message of gone) this.onEvent({ table: 'neighbours', message, isGone: true });
+  removeFdb({ dev, mac }: Pick<FdbObject, 'dev' | 'mac'>): Outcome {
+    const key = `${this.#links.get(dev)?.index} ${mac}`;
+    const message = this.#fdb.get(key);
+    if (message === undefined) return refuse('ENOENT');
+    this.#fdb.delete(key);
+    this.onEvent({ table: 'neighbours', message, isGone: true });
     return DONE;
   }
 
@@ -280,25 +280,6 @@ export class MemoryTables implements KernelTables {
       this.#neighbours.delete(key);
       this.onEvent({ table: 'neighbours', message, isGone: true });
     }
-  }
-
-  #remotesOf(entry: Pick<FdbObject, 'dev' | 'mac'>): readonly NeighbourMessage[] | undefined {
-    return this.#links.get(entry.dev)?.vxlan && (this.#fdb.get(this.#fdbKey(entry)) ?? []);
-  }
-
-  #putFdb(entry: FdbObject, position: number): Outcome {
-    const { index } = this.#links.get(entry.dev)!;
-    const { mac, destination: address } = entry;
-    const message = { family: AF_BRIDGE, index, state: NUD_PERMANENT, address, mac, oddities: [] };
-    const remotes = [...(this.#fdb.get(this.#fdbKey(entry)) ?? [])];
-    remotes[position] = message;
-    this.#fdb.set(this.#fdbKey(entry), remotes);
-    this.onEvent({ table: 'neighbours', message, isGone: false });
-    return DONE;
-  }
-
-  #fdbKey({ dev, mac }: { readonly dev: string; readonly mac: MacAddress }): string {
-    return `${this.#links.get(dev)?.index} ${mac}`;
   }
 
   #emitInterface(name: string): void {

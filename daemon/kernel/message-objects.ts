@@ -1,8 +1,8 @@
 // From what the kernel's messages say to kernel objects as they were read: names for indexes, deviations in words.
 // Pure; used for dumps and for notices alike.
 import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
-import { objectKey, type OverlayMtu, type VxlanLink } from '../../backends/kernel-state.ts';
-import type { ActualFdb, ActualObject, ActualRoute, Deviating } from './actual.ts';
+import { type FdbObject, objectKey, type OverlayMtu, type VxlanLink } from '../../backends/kernel-state.ts';
+import type { ActualObject, ActualRoute, Deviating } from './actual.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import {
@@ -69,32 +69,17 @@ export function toNeighbour(message: NeighbourMessage, dev: string): ActualObjec
   return { kind: 'neighbour', dev, address: message.address, mac: message.mac ?? NO_MAC };
 }
 
-/** One remote of a forwarding entry; `undefined` for a learned one. */
-export function toFdb(message: NeighbourMessage, dev: string): ActualFdb | undefined {
+/**
+ * A forwarding entry by its first remote; `undefined` for a learned one. Only the all-zeros entry and those of groups
+ * can have more (vxlan_fdb_update_existing), and weft makes neither.
+ */
+export function toFdb(message: NeighbourMessage, dev: string): (FdbObject & Deviating) | undefined {
   if ((message.state & (NUD_PERMANENT | NUD_NOARP)) === 0 || message.mac === undefined) return undefined;
   const odd = [...message.oddities];
   if ((message.state & NUD_PERMANENT) === 0) odd.push('not permanent');
   if (message.address === undefined) odd.push('no destination');
   const destination = message.address ?? ('0.0.0.0' as IpAddress);
-  return {
-    kind: 'fdb',
-    dev,
-    mac: message.mac,
-    destination,
-    ...(odd.length > 0 && { mustRecreate: true }),
-    ...deviation(odd),
-  };
-}
-
-/** The kernel reports one remote after the other; all of a MAC address make one object. */
-export function joinFdb(first: ActualFdb, second: ActualFdb): ActualFdb {
-  const also = `also to ${second.destination}`;
-  return {
-    ...first,
-    others: [...(first.others ?? []), second.destination],
-    deviation: [first.deviation, also, second.deviation].filter((words) => words !== undefined).join(', '),
-    ...(second.mustRecreate && { mustRecreate: true }),
-  };
+  return { kind: 'fdb', dev, mac: message.mac, destination, ...deviation(odd) };
 }
 
 export function toRoute(message: RouteMessage, dev: string): ActualRoute {

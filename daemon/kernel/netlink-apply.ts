@@ -5,7 +5,14 @@ import type { Step, StepResult } from './kernel.ts';
 import { DONE, KernelReadError, type Outcome } from './netlink/outcome.ts';
 import type { Request, RequestEngine } from './netlink/request-engine.ts';
 import { readLink } from './netlink-reader.ts';
-import { ABSENCE, isTableStep, planStep, type PlannedRequest, type TableStep } from './netlink-steps.ts';
+import {
+  ABSENCE,
+  isTableStep,
+  planSecondTry,
+  planStep,
+  type PlannedRequest,
+  type TableStep,
+} from './netlink-steps.ts';
 import { writeSysctl } from './sysctl.ts';
 
 /** Index of a device, or why steps on it cannot be done. */
@@ -41,23 +48,49 @@ async function applySingle(engine: RequestEngine, { action, object }: Step): Pro
   return DONE;
 }
 
-async function applyRun(engine: RequestEngine, run: readonly TableStep[]): Promise<StepResult[]> {
+async function applyRun(engine: RequestEngine, run: readonly TableStep[]): Promise<readonly StepResult[]> {
   const devices = await findDevices(engine, run);
-  const requests: Request[] = [];
-  const plans = run.map((step) => {
+  const outcomes = await sendPlans(
+    engine,
+    run.map((step) => plan(devices, step, planStep)),
+  );
+  const second = run.map((step, index) =>
+    plan(devices, step, (_, device) => planSecondTry(step, device, errnoOf(outcomes[index]!))),
+  );
+  const repeated = second.some(({ length }) => length > 0) ? await sendPlans(engine, second) : [];
+  return run.map((step, index) => {
     const device = devices.get(step.object.dev)!;
-    const plan = typeof device === 'number' ? planStep(step, device) : [];
-    for (const { request } of plan) requests.push(request);
-    return { step, device, plan };
+    if (typeof device !== 'number') return toResult(step, withoutDevice(step, device));
+    return toResult(step, second[index]!.length > 0 ? repeated[index]! : outcomes[index]!);
   });
+}
+
+type Plan = readonly PlannedRequest[];
+
+function plan(
+  devices: ReadonlyMap<string, Device>,
+  step: TableStep,
+  make: (step: TableStep, device: number) => Plan,
+): Plan {
+  const device = devices.get(step.object.dev);
+  return typeof device === 'number' ? make(step, device) : [];
+}
+
+/** One outcome a plan: the first of its requests that went wrong decides. */
+async function sendPlans(engine: RequestEngine, plans: readonly Plan[]): Promise<readonly Outcome[]> {
+  const requests: Request[] = [];
+  for (const each of plans) for (const { request } of each) requests.push(request);
   const outcomes = await engine.send(requests);
   let next = 0;
-  return plans.map(({ step, device, plan }) => {
-    if (typeof device !== 'number') return toResult(step, withoutDevice(step, device));
+  return plans.map((each) => {
     const from = next;
-    next += plan.length;
-    return toResult(step, judge(plan, outcomes, from));
+    next += each.length;
+    return judge(each, outcomes, from);
   });
+}
+
+function errnoOf(outcome: Outcome): string {
+  return outcome.status === 'refused' ? outcome.errno : '';
 }
 
 /** Asked anew for every run: a device that was made again has another index. */
@@ -85,7 +118,6 @@ function withoutDevice(step: Step, outcome: Outcome): Outcome {
     : outcome;
 }
 
-/** The first of a step's requests that went wrong decides. */
 function judge(plan: readonly PlannedRequest[], outcomes: readonly Outcome[], from: number): Outcome {
   for (const [offset, { isRemoval }] of plan.entries()) {
     const outcome = outcomes[from + offset]!;

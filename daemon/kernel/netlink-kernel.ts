@@ -1,5 +1,6 @@
 // The real kernel behind the door: rtnetlink for links and tables, /proc/sys for sysctls. Only puts the parts together.
-import type { Kernel } from './kernel.ts';
+import { loadNative } from '../../native/index.ts';
+import type { Kernel, KernelNotice } from './kernel.ts';
 import { RequestEngine } from './netlink/request-engine.ts';
 import { openNetlinkSocket, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
@@ -13,9 +14,10 @@ export interface NetlinkKernelOptions {
   readonly timeoutMs?: number;
   /**
    * Receive buffer for notices to ask for, in bytes; default 8 MiB: more notices than that at once are an overrun.
-   * Without weft's addon net.core.rmem_max bounds it.
    */
   readonly noticeBytes?: number;
+  /** Without weft's addon there are no notices: every so many milliseconds (default 10,000) an overrun is told. */
+  readonly pollMs?: number;
   readonly openSocket?: OpenSocket;
 }
 
@@ -24,7 +26,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
   const openSocket = options.openSocket ?? openNetlinkSocket;
   const engine = new RequestEngine({ ...options, openSocket });
   const tables = openTables(engine);
-  const readers: NoticeReader[] = [];
+  const readers: { close(): void }[] = [];
   return {
     readState: (ownership) => readState(tables, ownership),
     readInterfaces: () => readInterfaces(tables),
@@ -34,8 +36,11 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
     apply: (steps) => applySteps(engine, steps),
     subscribe: (ownership, onNotice) => {
       const receiveBytes = options.noticeBytes ?? 8 << 20;
+      const readLinks = (): ReturnType<typeof tables.links> => tables.links();
       readers.push(
-        new NoticeReader({ openSocket, receiveBytes, readLinks: () => tables.links(), ownership, onNotice }),
+        loadNative().native === undefined
+          ? tellOverruns(onNotice, options.pollMs ?? 10_000)
+          : new NoticeReader({ openSocket, receiveBytes, readLinks, ownership, onNotice }),
       );
     },
     close: () => {
@@ -43,4 +48,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
       engine.close();
     },
   };
+}
+
+/** Without the addon a socket that overflows would end the process, so none listens: the reader looks by itself. */
+function tellOverruns(onNotice: (notice: KernelNotice) => void, intervalMs: number): { close(): void } {
+  const timer = setInterval(() => onNotice({ type: 'overrun' }), intervalMs);
+  return { close: () => clearInterval(timer) };
 }

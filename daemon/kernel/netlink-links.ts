@@ -5,10 +5,12 @@ import { describeDrift } from './actual.ts';
 import {
   encodeLinkChange,
   encodeLinkDelete,
+  encodeVxlanChange,
   encodeVxlanCreate,
   type LinkChange,
   type LinkMessage,
   type VxlanAttributes,
+  type VxlanChange,
 } from './netlink/link.ts';
 import { DONE, KernelReadError, type Outcome } from './netlink/outcome.ts';
 import type { Request, RequestEngine } from './netlink/request-engine.ts';
@@ -22,10 +24,10 @@ export function ensureLink(engine: RequestEngine, link: VxlanLink): Promise<Outc
     if (parent === undefined)
       return refuse('ENODEV', `no interface ${link.parent} for ${link.name} to send through: bring it back`);
     const current = await readLink(engine, { name: link.name });
-    const request = current ? planChange(link, current, parent.index) : planCreate(link, parent.index);
-    if (typeof request !== 'function') return request;
-    const [outcome] = await engine.send([request]);
-    return outcome?.status === 'done' ? verify(engine, link, parent) : outcome!;
+    const plan = current ? planChange(link, current, parent.index) : planCreate(link, parent.index);
+    if ('status' in plan) return plan;
+    const failure = (await engine.send(plan)).find(({ status }) => status !== 'done');
+    return failure ?? verify(engine, link, parent);
   });
 }
 
@@ -39,11 +41,15 @@ export function removeLink(engine: RequestEngine, name: string): Promise<Outcome
   });
 }
 
-function planCreate(link: VxlanLink, parentIndex: number): Request {
-  return (writer) => encodeVxlanCreate(writer, { ...link, parentIndex });
+function planCreate(link: VxlanLink, parentIndex: number): readonly Request[] {
+  return [(writer) => encodeVxlanCreate(writer, { ...link, parentIndex })];
 }
 
-function planChange(link: VxlanLink, current: LinkMessage, parentIndex: number): Request | Outcome {
+function planChange(
+  link: VxlanLink,
+  current: LinkMessage,
+  parentIndex: number,
+): readonly Request[] | Outcome {
   const { vxlan } = current;
   if (vxlan === undefined)
     return refuse(
@@ -52,15 +58,19 @@ function planChange(link: VxlanLink, current: LinkMessage, parentIndex: number):
     );
   const fixed = describeFixed(link, vxlan);
   if (fixed !== '') return refuse('EOPNOTSUPP', `${link.name} cannot be changed in place: ${fixed}`);
-  const change: LinkChange = {
-    index: current.index,
-    ...(current.mtu !== link.mtu && { mtu: link.mtu }),
-    ...(current.mac !== link.mac && { mac: link.mac }),
+  const { index } = current;
+  const tunnel: VxlanChange = {
     ...(vxlan.local !== link.local && { local: link.local }),
     ...(vxlan.parentIndex !== parentIndex && { parentIndex }),
     ...(vxlan.learning !== link.learning && { learning: link.learning }),
   };
-  return (writer) => encodeLinkChange(writer, change);
+  const change: LinkChange = {
+    ...(current.mtu !== link.mtu && { mtu: link.mtu }),
+    ...(current.mac !== link.mac && { mac: link.mac }),
+  };
+  const plan: Request[] = [(writer) => encodeLinkChange(writer, index, change)];
+  if (Object.keys(tunnel).length > 0) plan.unshift((writer) => encodeVxlanChange(writer, index, tunnel));
+  return plan;
 }
 
 /** What a VXLAN device keeps for life (vxlan_nl2conf in the kernel). */

@@ -1,7 +1,7 @@
 // One step as requests: which messages make a table entry so, or make it absent. Pure; links and sysctls are elsewhere.
 import type { IpAddress } from '../../allocator/address.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
-import type { ActualFdb, ActualRoute } from './actual.ts';
+import type { ActualRoute } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
 import { encodeAddressDelete, encodeAddressSet } from './netlink/address.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from './netlink/neighbour.ts';
 import type { Request } from './netlink/request-engine.ts';
 import { encodeRouteDelete, encodeRouteSet } from './netlink/route.ts';
+import { defaultMetric } from './route-ownership.ts';
 
 /** An object that is one entry of a table of a device. */
 export type TableObject = AddressObject | NeighbourObject | FdbObject | RouteObject;
@@ -34,14 +35,14 @@ export function isTableStep(step: Step): step is TableStep {
 export function planStep(step: TableStep, index: number): readonly PlannedRequest[] {
   const { object } = step;
   if (step.action === 'remove') return [removal(planRemoval(object, index))];
-  const current = step.current?.kind === object.kind ? step.current : undefined;
+  const isDeviating = step.current?.deviation !== undefined;
   switch (object.kind) {
     case 'address':
-      return planAddress(object, index, current?.deviation !== undefined);
+      return planAddress(object, index, isDeviating);
     case 'neighbour':
       return [change((writer) => encodeNeighbourSet(writer, { ...object, index }))];
     case 'fdb':
-      return planFdb(object, index, current as ActualFdb | undefined);
+      return planFdb(object, index, isDeviating);
     case 'route':
       return [change((writer) => encodeRouteSet(writer, { ...object, index, protocol: ROUTE_PROTOCOL }))];
   }
@@ -53,20 +54,11 @@ function planAddress(object: AddressObject, index: number, isDeviating: boolean)
   return isDeviating ? [removal((writer) => encodeAddressDelete(writer, target)), set] : [set];
 }
 
-/**
- * Replacing an FDB entry changes one remote and keeps the others, so those that are known are removed after it: at no
- * moment is the peer without a remote.
- */
-function planFdb(object: FdbObject, index: number, current?: ActualFdb): readonly PlannedRequest[] {
+/** An entry that points to a nexthop object cannot be replaced, and the kernel says nothing (vxlan_fdb_replace). */
+function planFdb(object: FdbObject, index: number, isDeviating: boolean): readonly PlannedRequest[] {
   const { mac, destination } = object;
   const set = change((writer) => encodeFdbSet(writer, { index, mac, address: destination }));
-  if (current === undefined) return [set];
-  if (current.mustRecreate) return [removal((writer) => encodeFdbDelete(writer, { index, mac })), set];
-  const stray = [current.destination, ...(current.others ?? [])].filter((remote) => remote !== destination);
-  return [
-    set,
-    ...stray.map((address) => removal((writer) => encodeFdbDelete(writer, { index, mac, address }))),
-  ];
+  return isDeviating ? [removal((writer) => encodeFdbDelete(writer, { index, mac })), set] : [set];
 }
 
 function planRemoval(object: TableObject, index: number): Request {
@@ -80,6 +72,18 @@ function planRemoval(object: TableObject, index: number): Request {
     case 'route':
       return (writer) => encodeRouteDelete(writer, { ...matchRoute(object), index });
   }
+}
+
+/**
+ * Second try of a refused IPv6 route: the kernel does not take a gateway `onlink` while another device's route, be it
+ * the one to be replaced, leads to it (ip6_route_check_nh_onlink). Both requests travel in one datagram.
+ */
+export function planSecondTry(step: TableStep, index: number, errno: string): readonly PlannedRequest[] {
+  const { object } = step;
+  const isBlocked = errno === 'EINVAL' && object.kind === 'route' && object.destination.includes(':');
+  if (!isBlocked || step.action === 'remove') return [];
+  const match = { destination: object.destination, metric: defaultMetric(object.destination) };
+  return [removal((writer) => encodeRouteDelete(writer, match)), ...planStep(step, index)];
 }
 
 /** Removes only the route that was meant: with its protocol, metric and next hop. */

@@ -2,7 +2,7 @@
 // that nothing can be stale.
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { ActualFdb, ActualObject } from './actual.ts';
+import type { ActualObject } from './actual.ts';
 import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import type { AddressMessage } from './netlink/address.ts';
@@ -16,16 +16,7 @@ import {
   RTN_UNICAST,
 } from './netlink/constants.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import {
-  addObject,
-  joinFdb,
-  type NameOf,
-  toAddress,
-  toFdb,
-  toLink,
-  toNeighbour,
-  toRoute,
-} from './message-objects.ts';
+import { addObject, type NameOf, toAddress, toFdb, toLink, toNeighbour, toRoute } from './message-objects.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
 type Objects = Map<string, ActualObject>;
@@ -63,14 +54,8 @@ async function readDevice(
   if (vxlan === undefined) return;
   for (const message of await tables.fdb(index)) {
     const entry = toFdb(message, name);
-    if (entry) addFdb(objects, entry);
+    if (entry && !objects.has(objectKey(entry))) objects.set(objectKey(entry), entry);
   }
-}
-
-function addFdb(objects: Objects, entry: ActualFdb): void {
-  const key = objectKey(entry);
-  const first = objects.get(key) as ActualFdb | undefined;
-  objects.set(key, first ? joinFdb(first, entry) : entry);
 }
 
 async function readOwnedRoutes(

@@ -1,11 +1,14 @@
 /*
- * Socket options that Node and its netlink package cannot set: extended acks, capped acks, strict dump checking, and
- * a receive buffer beyond net.core.rmem_max. Works on a socket that somebody else opened; never closes or reads it.
+ * Socket options that Node and its netlink package cannot set: extended acks, capped acks, strict dump checking, a
+ * receive buffer beyond net.core.rmem_max, and losses that are counted instead of reported: a pending ENOBUFS makes
+ * libuv call the package's poll handler with an error, on which the package aborts the process.
+ * Works on a socket that somebody else opened; never closes or reads it.
  */
 #include "binding.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -52,6 +55,7 @@ static napi_value set_netlink_options(napi_env env, napi_callback_info info) {
   if (!is_netlink_socket(fd, port_id)) return napi_get_boolean(env, false, &result) == napi_ok ? result : NULL;
   const int bytes = set_receive_bytes(fd, receive_bytes);
   if (bytes < 0) return weft__throw_errno(env, "setsockopt", bytes);
+  if (!enable(fd, NETLINK_NO_ENOBUFS)) return weft__throw_errno(env, "setsockopt", -errno);
   if (napi_create_object(env, &result) != napi_ok || napi_create_int32(env, bytes, &size) != napi_ok) return NULL;
   set_boolean(env, result, "hasExtendedAck", enable(fd, NETLINK_EXT_ACK));
   set_boolean(env, result, "hasCappedAck", enable(fd, NETLINK_CAP_ACK));
@@ -60,6 +64,20 @@ static napi_value set_netlink_options(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* countNetlinkDrops(fd): datagrams that the kernel dropped because the receive buffer was full, since the start. */
+static napi_value count_netlink_drops(napi_env env, napi_callback_info info) {
+  napi_value value, result;
+  int32_t fd;
+  uint32_t memory[SK_MEMINFO_VARS] = {0};
+  socklen_t length = sizeof(memory);
+  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
+  if (napi_get_value_int32(env, value, &fd) != napi_ok) return weft__throw_type(env, "countNetlinkDrops takes (fd)");
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0)
+    return weft__throw_errno(env, "getsockopt", -errno);
+  return napi_create_uint32(env, memory[SK_MEMINFO_DROPS], &result) == napi_ok ? result : NULL;
+}
+
 int weft_netlink_options_init(napi_env env, napi_value exports) {
-  return weft__export(env, exports, "setNetlinkOptions", set_netlink_options);
+  const int error = weft__export(env, exports, "setNetlinkOptions", set_netlink_options);
+  return error < 0 ? error : weft__export(env, exports, "countNetlinkDrops", count_netlink_drops);
 }

@@ -80,11 +80,14 @@ export interface VxlanSettings {
   readonly mtu: number;
 }
 
-/** What can be changed while the device exists; only what is given is sent, the kernel refuses even equal values of others. */
+/** Settings of any device that change in place; only what is given is sent. */
 export interface LinkChange {
-  readonly index: number;
   readonly mtu?: number;
   readonly mac?: MacAddress;
+}
+
+/** Settings of a VXLAN device that change in place; the kernel refuses others even if they are equal. */
+export interface VxlanChange {
   readonly local?: IpAddress;
   readonly parentIndex?: number;
   readonly learning?: boolean;
@@ -117,15 +120,19 @@ export function encodeVxlanCreate(writer: MessageWriter, link: VxlanSettings): v
 }
 
 /** Changes a device in place and sets it up, with tx queue length 0. */
-export function encodeLinkChange(writer: MessageWriter, change: LinkChange): void {
+export function encodeLinkChange(writer: MessageWriter, index: number, { mtu, mac }: LinkChange): void {
   const at = writer.begin(RTM_NEWLINK, 0, IFINFO_BYTES);
-  writer.writeU32(at + 4, change.index);
+  writer.writeU32(at + 4, index);
   writeUp(writer, at);
   writer.attributeU32(IFLA_TXQLEN, 0);
-  if (change.mtu !== undefined) writer.attributeU32(IFLA_MTU, change.mtu);
-  if (change.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, change.mac);
+  if (mtu !== undefined) writer.attributeU32(IFLA_MTU, mtu);
+  if (mac !== undefined) writer.attributeMac(IFLA_ADDRESS, mac);
+}
+
+/** Changes a VXLAN device in place. A message of its own: with an MTU in it the kernel refuses the whole. */
+export function encodeVxlanChange(writer: MessageWriter, index: number, change: VxlanChange): void {
   const { local, parentIndex, learning } = change;
-  if (local === undefined && parentIndex === undefined && learning === undefined) return;
+  writer.writeU32(writer.begin(RTM_NEWLINK, 0, IFINFO_BYTES) + 4, index);
   nestedVxlan(writer, () => {
     if (parentIndex !== undefined) writer.attributeU32(IFLA_VXLAN_LINK, parentIndex);
     if (local !== undefined) writeLocal(writer, local);

@@ -63,7 +63,7 @@ export function encodeFdbDump(writer: MessageWriter, index: number, hasStrictChe
 export function encodeNeighbourSet(writer: MessageWriter, target: NeighbourTarget): void {
   const at = begin(writer, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, target.index);
   writer.writeU8(at, target.address.includes(':') ? AF_INET6 : AF_INET);
-  writer.writeU32(at + 8, NUD_PERMANENT);
+  writer.writeU16(at + 8, NUD_PERMANENT);
   writer.writeU8(at + 11, RTN_UNICAST);
   writer.attributeIp(NDA_DST, target.address);
   writer.attributeMac(NDA_LLADDR, target.mac);
@@ -78,26 +78,25 @@ export function encodeNeighbourDelete(
   writer.attributeIp(NDA_DST, target.address);
 }
 
-/** Creates the entry, or replaces its first remote; others that `bridge fdb append` added stay. */
+/** Creates or replaces; permanent. */
 export function encodeFdbSet(writer: MessageWriter, target: NeighbourTarget): void {
   const at = begin(writer, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, target.index);
   writer.writeU8(at, AF_BRIDGE);
-  writer.writeU32(at + 8, NUD_PERMANENT);
+  writer.writeU16(at + 8, NUD_PERMANENT);
   writer.writeU8(at + 10, NTF_SELF);
   writer.attributeMac(NDA_LLADDR, target.mac);
   writer.attributeIp(NDA_DST, target.address);
 }
 
-/** Deletes one remote of the entry if `address` is given, else the whole entry. */
+/** Deletes the entry with all its remotes. */
 export function encodeFdbDelete(
   writer: MessageWriter,
-  target: { readonly index: number; readonly mac: MacAddress; readonly address?: IpAddress },
+  target: { readonly index: number; readonly mac: MacAddress },
 ): void {
   const at = begin(writer, RTM_DELNEIGH, 0, target.index);
   writer.writeU8(at, AF_BRIDGE);
   writer.writeU8(at + 10, NTF_SELF);
   writer.attributeMac(NDA_LLADDR, target.mac);
-  if (target.address !== undefined) writer.attributeIp(NDA_DST, target.address);
 }
 
 function begin(writer: MessageWriter, type: number, flags: number, index: number): number {

@@ -22,7 +22,9 @@ export class KernelReadError extends Error {
 
 /** Names errno `code` (negative) and adds the kernel's own text, if it sent one. */
 export function refused(code: number, text: string): Outcome {
-  const [errno, description] = getSystemErrorMap().get(code) ?? [`E${-code}`, `errno ${-code}`];
+  const [name, description] = getSystemErrorMap().get(code) ?? [`E${-code}`, `errno ${-code}`];
+  // One number on Linux; the network stack means the other name.
+  const errno = name === 'ENOTSUP' ? 'EOPNOTSUPP' : name;
   const detail = text === '' ? description : `${text} (${description})`;
   return { status: 'refused', errno, message: `${errno}: ${detail}` };
 }

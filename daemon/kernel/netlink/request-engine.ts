@@ -128,7 +128,7 @@ export class RequestEngine {
       { datagramBytes: DATAGRAM_BYTES, receiveBytes: this.#receiveBytes },
       {
         onDatagram: (datagram) => this.#onDatagram(datagram),
-        onTrouble: ({ message }) => this.#fail(message),
+        onTrouble: (message) => this.#fail(message),
       },
     );
   }

@@ -1,16 +1,18 @@
 // One rtnetlink socket: the `netlink` package's, with the options that only weft's addon can set. Knows datagrams, no
 // messages. Handlers are called from native code, where an exception would end the process, so none gets out of here.
+//
+// Losses: a pending ENOBUFS ends the process (libuv reports POLLERR, on which the package's native code throws). With
+// the addon the kernel only counts what it drops, and the count is looked at after every round of reading: a drop
+// means that the queue was full, so there is something to read. Without the addon a socket must never overflow.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
-import { loadNative, type NetlinkOptions } from '../../../native/index.ts';
+import { loadNative, type Native, type NetlinkOptions } from '../../../native/index.ts';
 import { NETLINK_ROUTE } from './constants.ts';
-
-/** Why datagrams are missing: the kernel dropped some (`overrun`), or the socket failed. */
-export type SocketTrouble = { readonly isOverrun: boolean; readonly message: string };
 
 export interface SocketHandlers {
   onDatagram(datagram: Buffer): void;
-  onTrouble(trouble: SocketTrouble): void;
+  /** Datagrams are missing: the kernel dropped some, or the socket failed. */
+  onTrouble(message: string): void;
 }
 
 export interface SocketSettings {
@@ -36,7 +38,6 @@ export interface NetlinkSocket {
 /** How a {@link NetlinkSocket} is opened; tests put their own in its place. */
 export type OpenSocket = (settings: SocketSettings, handlers: SocketHandlers) => NetlinkSocket;
 
-/** Receive buffer where none can be read: the kernel's net.core.rmem_default. */
 const SEND_BUFFER_BYTES = 1 << 18;
 
 /** Opens a socket to the kernel of this network namespace. @throws Error with errno if the kernel refuses. */
@@ -45,27 +46,28 @@ export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
   const guard = (handle: () => void): void => {
     if (isOpen) guarded(handle, handlers);
   };
-  const trouble = (message: string, isOverrun: boolean): void =>
-    guard(() => handlers.onTrouble({ isOverrun, message }));
+  const trouble = (message: string): void => guard(() => handlers.onTrouble(message));
   const raw = new RawNetlinkSocket(NETLINK_ROUTE, {
     messagePeeking: false,
     msgBufferSize: settings.datagramBytes,
     recvBufferSize: settings.receiveBytes,
     sendBufferSize: SEND_BUFFER_BYTES,
   });
+  const tuned = tune(raw, settings.receiveBytes);
+  const checkDrops = tuned ? watchDrops(tuned, () => isOpen, trouble) : (): void => undefined;
   raw.on('message', (datagram, sender) => {
     // Any local process can send to a netlink socket; only port 0 is the kernel.
     if (sender.port === 0) guard(() => handlers.onDatagram(datagram));
+    checkDrops();
   });
-  raw.on('truncatedMessage', () => trouble('a netlink message was longer than the read buffer', true));
-  raw.on('error', (error) => trouble(error.message, error.code === 'ENOBUFS'));
-  const options = setOptions(raw, settings.receiveBytes);
+  raw.on('truncatedMessage', () => trouble('a netlink message was longer than the read buffer'));
+  raw.on('error', (error) => trouble(error.message));
   for (const group of settings.groups ?? []) raw.addMembership(group);
   return {
-    hasStrictCheck: options?.hasStrictCheck ?? false,
-    receiveBytes: options?.receiveBytes ?? raw.getRecvBufferSize(),
+    hasStrictCheck: tuned?.options.hasStrictCheck ?? false,
+    receiveBytes: tuned?.options.receiveBytes ?? raw.getRecvBufferSize(),
     send: (bytes) =>
-      raw.send(bytes, {}, (error) => error && trouble(`cannot send to the kernel: ${error.message}`, false)),
+      raw.send(bytes, {}, (error) => error && trouble(`cannot send to the kernel: ${error.message}`)),
     close: () => {
       if (!isOpen) return;
       isOpen = false;
@@ -75,24 +77,54 @@ export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
   };
 };
 
-/** A handler's own failure must neither be lost nor kill the process: it is trouble like any other. */
+/** A handler's own failure must neither be lost nor end the process: it is trouble like any other. */
 function guarded(handle: () => void, handlers: SocketHandlers): void {
   try {
     handle();
   } catch (error) {
-    queueMicrotask(() => handlers.onTrouble({ isOverrun: false, message: String(error) }));
+    queueMicrotask(() => handlers.onTrouble(String(error)));
   }
 }
 
+interface Tuned {
+  readonly native: Native;
+  readonly fd: number;
+  readonly options: NetlinkOptions;
+}
+
+/** Returns what to call after reading: once a round, it compares the kernel's count of dropped datagrams. */
+function watchDrops(
+  { native, fd }: Tuned,
+  isOpen: () => boolean,
+  trouble: (message: string) => void,
+): () => void {
+  let known = 0;
+  let isScheduled = false;
+  const check = (): void => {
+    isScheduled = false;
+    if (!isOpen()) return;
+    const drops = native.countNetlinkDrops(fd);
+    if (drops === known) return;
+    known = drops;
+    trouble('the kernel dropped netlink messages: the receive buffer was full');
+  };
+  return () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(check);
+  };
+}
+
 /** The package hides its descriptor, so it is found by asking each socket of this process for the port it is bound to. */
-function setOptions(raw: RawNetlinkSocket, receiveBytes: number): NetlinkOptions | undefined {
+function tune(raw: RawNetlinkSocket, receiveBytes: number): Tuned | undefined {
   const { native } = loadNative();
   if (!native) return undefined;
   const { port } = raw.address();
   for (const name of readdirSync('/proc/self/fd')) {
     if (!isSocket(name)) continue;
-    const options = native.setNetlinkOptions(Number(name), port, receiveBytes);
-    if (options !== false) return options;
+    const fd = Number(name);
+    const options = native.setNetlinkOptions(fd, port, receiveBytes);
+    if (options !== false) return { native, fd, options };
   }
   return undefined;
 }

@@ -1,0 +1,661 @@
+// What every implementation of Kernel must do, as one mocha suite. It knows a host only through the fixture, so that the
+// same sentences hold for Linux and for the model of it. It measures no time.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
+import type { Ownership } from '../../backends/backend.ts';
+import {
+  type AddressObject,
+  type FdbObject,
+  type KernelObject,
+  type NeighbourObject,
+  objectKey,
+  type OverlayMtu,
+  type RouteObject,
+  type VxlanLink,
+} from '../../backends/kernel-state.ts';
+import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
+import type { Kernel, KernelNotice, Step } from '../../daemon/kernel/kernel.ts';
+import { until } from '../support/until.ts';
+
+/** A route that somebody else makes; what is left out is as `ip route replace` has it. */
+export interface ForeignRoute {
+  readonly destination: string;
+  readonly type?: 'unicast' | 'blackhole';
+  readonly gateway?: string;
+  readonly dev?: string;
+  readonly isOnLink?: boolean;
+  /** Routing protocol number. */
+  readonly protocol?: number;
+  readonly metric?: number;
+}
+
+/** Whoever else changes the host: an administrator, another daemon. */
+export interface OtherHands {
+  addBridge(name: string): void;
+  deleteLink(name: string): void;
+  setLink(name: string, change: { readonly isUp?: boolean; readonly mtu?: number }): void;
+  addAddress(dev: string, address: string): void;
+  deleteAddress(dev: string, address: string): void;
+  setNeighbour(entry: NeighbourObject): void;
+  deleteNeighbour(entry: NeighbourObject): void;
+  setFdb(entry: FdbObject): void;
+  deleteFdb(entry: FdbObject): void;
+  replaceRoute(route: ForeignRoute): void;
+  deleteRoute(destination: string): void;
+}
+
+/** A host with one interface {@link UNDERLAY}: up, MTU 1500, 192.0.2.1/24 and 2001:db8::1/64. */
+export interface KernelFixture {
+  readonly kernel: Kernel;
+  readonly others: OtherHands;
+  close(): void;
+}
+
+export const UNDERLAY = 'kt0';
+export const DEVICE = 'flannel.900';
+export const DEVICE6 = 'flannel-v6.900';
+
+const ip = (text: string): IpAddress => text as IpAddress;
+const cidr = (text: string): Cidr => text as Cidr;
+const mac = (text: string): MacAddress => text as MacAddress;
+
+export const LINK: VxlanLink = {
+  kind: 'link',
+  name: DEVICE,
+  vni: 900,
+  port: 8472,
+  local: ip('192.0.2.1'),
+  parent: UNDERLAY,
+  learning: false,
+  gbp: false,
+  mac: mac('c6:d2:32:6f:8f:44'),
+  mtu: 1450 as OverlayMtu,
+};
+
+export const LINK6: VxlanLink = {
+  ...LINK,
+  name: DEVICE6,
+  local: ip('2001:db8::1'),
+  mac: mac('c6:d2:32:6f:8f:66'),
+  mtu: 1430 as OverlayMtu,
+};
+
+export const ADDRESS: AddressObject = { kind: 'address', dev: DEVICE, address: cidr('10.5.72.0/32') };
+export const ADDRESS6: AddressObject = { kind: 'address', dev: DEVICE6, address: cidr('fd00:5:72::/128') };
+export const NEIGHBOUR: NeighbourObject = {
+  kind: 'neighbour',
+  dev: DEVICE,
+  address: ip('10.5.2.0'),
+  mac: mac('02:00:00:00:00:02'),
+};
+export const NEIGHBOUR6: NeighbourObject = { ...NEIGHBOUR, dev: DEVICE6, address: ip('fd00:5:2::') };
+export const FDB: FdbObject = {
+  kind: 'fdb',
+  dev: DEVICE,
+  mac: mac('02:00:00:00:00:02'),
+  destination: ip('192.0.2.2'),
+};
+export const FDB6: FdbObject = { ...FDB, dev: DEVICE6, destination: ip('2001:db8::2') };
+export const ROUTE: RouteObject = {
+  kind: 'route',
+  destination: cidr('10.5.2.0/24'),
+  gateway: ip('10.5.2.0'),
+  dev: DEVICE,
+  isOnLink: true,
+};
+export const ROUTE6: RouteObject = {
+  ...ROUTE,
+  destination: cidr('fd00:5:2::/64'),
+  gateway: ip('fd00:5:2::'),
+  dev: DEVICE6,
+};
+const DIRECT: RouteObject = {
+  ...ROUTE,
+  destination: cidr('10.5.3.0/24'),
+  gateway: ip('192.0.2.3'),
+  dev: UNDERLAY,
+  isOnLink: false,
+};
+const DIRECT6: RouteObject = { ...DIRECT, destination: cidr('fd00:5:3::/64'), gateway: ip('2001:db8::3') };
+
+export const OWNERSHIP: Ownership = {
+  devices: [DEVICE, DEVICE6],
+  networks: [
+    { network: cidr('10.5.0.0/16'), subnetLength: 24 },
+    { network: cidr('fd00:5::/32'), subnetLength: 64 },
+  ],
+  interface: UNDERLAY,
+};
+
+/** Devices and addresses that the rest stands on. */
+const BASE: readonly KernelObject[] = [LINK, LINK6, ADDRESS, ADDRESS6];
+
+interface ReplaceCase {
+  readonly what: string;
+  readonly object: KernelObject;
+  /** The same key with other content, if there can be any. */
+  readonly other?: KernelObject;
+}
+
+const REPLACE_CASES: readonly ReplaceCase[] = [
+  { what: 'IPv4 address', object: { ...ADDRESS, address: cidr('10.5.73.0/32') } },
+  { what: 'IPv6 address', object: { ...ADDRESS6, address: cidr('fd00:5:73::/128') } },
+  { what: 'IPv4 neighbour', object: NEIGHBOUR, other: { ...NEIGHBOUR, mac: mac('02:00:00:00:00:99') } },
+  { what: 'IPv6 neighbour', object: NEIGHBOUR6, other: { ...NEIGHBOUR6, mac: mac('02:00:00:00:00:99') } },
+  { what: 'IPv4 FDB entry', object: FDB, other: { ...FDB, destination: ip('192.0.2.99') } },
+  { what: 'IPv6 FDB entry', object: FDB6, other: { ...FDB6, destination: ip('2001:db8::99') } },
+  { what: 'IPv4 tunnel route', object: ROUTE, other: { ...ROUTE, gateway: ip('10.5.9.9') } },
+  { what: 'IPv6 tunnel route', object: ROUTE6, other: { ...ROUTE6, gateway: ip('fd00:5:9::9') } },
+  {
+    what: 'IPv4 direct route',
+    object: DIRECT,
+    other: { ...ROUTE, destination: DIRECT.destination },
+  },
+  { what: 'IPv6 direct route', object: DIRECT6, other: { ...ROUTE6, destination: DIRECT6.destination } },
+];
+
+interface LinkCase {
+  readonly what: string;
+  readonly change: Partial<VxlanLink>;
+}
+
+const IN_PLACE: readonly LinkCase[] = [
+  { what: 'MTU', change: { mtu: 1400 as OverlayMtu } },
+  { what: 'local address', change: { local: ip('192.0.2.9') } },
+  { what: 'learning', change: { learning: true } },
+  { what: 'all of these', change: { mtu: 1300 as OverlayMtu, local: ip('192.0.2.9'), learning: true } },
+];
+
+const RECREATE: readonly LinkCase[] = [
+  { what: 'VNI', change: { vni: 901 } },
+  { what: 'port', change: { port: 4789 } },
+  { what: 'group policy', change: { gbp: true } },
+];
+
+/** Declares the suite. `open` is called before each test and the result closed after it. */
+export function describeKernel(name: string, open: () => KernelFixture): void {
+  describe(`Kernel: ${name}`, function () {
+    this.timeout(30_000);
+    let kernel: Kernel;
+    let others: OtherHands;
+    let host: KernelFixture;
+
+    beforeEach(() => {
+      host = open();
+      ({ kernel, others } = host);
+    });
+    afterEach(() => host.close());
+
+    const set = (object: KernelObject, current?: ActualObject): Step =>
+      current ? { action: 'set', object, current } : { action: 'set', object };
+    const remove = (object: KernelObject): Step => ({ action: 'remove', object });
+
+    /** Applies steps that must all succeed. */
+    async function succeed(...steps: readonly Step[]): Promise<void> {
+      for (const result of await kernel.apply(steps))
+        assert.equal(result.ok, true, `${objectKey(result.step.object)}: ${JSON.stringify(result)}`);
+    }
+
+    /** Errno of the one step. */
+    async function refusalOf(step: Step): Promise<string> {
+      const [result] = await kernel.apply([step]);
+      return result?.ok === false ? result.errno : `ok: ${String(result?.ok)}`;
+    }
+
+    async function actual(key: string): Promise<ActualObject | undefined> {
+      return (await kernel.readState(OWNERSHIP)).objects.get(key);
+    }
+
+    async function assertIs(object: KernelObject): Promise<void> {
+      const found = await actual(objectKey(object));
+      assert.ok(found, `${objectKey(object)} is absent`);
+      assert.equal(describeDrift(object, found), '');
+    }
+
+    async function assertAbsent(object: KernelObject): Promise<void> {
+      assert.equal(await actual(objectKey(object)), undefined);
+    }
+
+    const setUp = (): Promise<void> => succeed(...BASE.map((object) => set(object)));
+
+    describe('objects', () => {
+      beforeEach(setUp);
+
+      for (const object of BASE)
+        it(`${objectKey(object)} is as it was set, also when set again`, async () => {
+          await assertIs(object);
+          await succeed(set(object));
+          await assertIs(object);
+        });
+
+      for (const { what, object, other } of REPLACE_CASES)
+        it(`${what}: set, set again, replaced, removed, removed again`, async () => {
+          await succeed(set(object));
+          await succeed(set(object));
+          await assertIs(object);
+          const before = (await kernel.readState(OWNERSHIP)).objects.size;
+          if (other) {
+            await succeed(set(other));
+            await assertIs(other);
+            await succeed(set(object, await actual(objectKey(object))));
+            await assertIs(object);
+          }
+          assert.equal((await kernel.readState(OWNERSHIP)).objects.size, before);
+          await succeed(remove(object));
+          await assertAbsent(object);
+          await succeed(remove(object));
+        });
+
+      it('applies steps in order across kinds', async () => {
+        const all = [FDB, NEIGHBOUR, ROUTE];
+        await succeed(
+          ...all.map(remove),
+          remove(LINK),
+          set(LINK),
+          set(ADDRESS),
+          ...all.map((each) => set(each)),
+        );
+        for (const object of [LINK, ADDRESS, ...all]) await assertIs(object);
+      });
+
+      it('a refused step costs itself only and tells why', async () => {
+        const bad: RouteObject = { ...ROUTE, gateway: ip('203.0.113.9'), isOnLink: false };
+        const results = await kernel.apply([set(NEIGHBOUR), set(bad), set(FDB)]);
+        assert.deepEqual(
+          results.map(({ ok }) => ok),
+          [true, false, true],
+        );
+        const [, refused] = results;
+        assert.ok(refused?.ok === false);
+        assert.equal(refused.errno, 'ENETUNREACH');
+        assert.match(refused.message, /^ENETUNREACH: /);
+        await assertIs(FDB);
+      });
+
+      it('without the device: set fails with ENODEV, remove succeeds', async () => {
+        others.deleteLink(DEVICE);
+        for (const object of [ADDRESS, NEIGHBOUR, FDB, ROUTE]) {
+          assert.equal(await refusalOf(set(object)), 'ENODEV', objectKey(object));
+          assert.equal(await refusalOf(remove(object)), 'ok: true', objectKey(object));
+        }
+      });
+
+      it('takes 10,000 peers in one go and reads them back', async () => {
+        const peers = makePeers(10_000);
+        const results = await kernel.apply(peers.map((object) => set(object)));
+        assert.equal(results.length, peers.length);
+        assert.equal(
+          results.find(({ ok }) => ok !== true),
+          undefined,
+        );
+        const { objects } = await kernel.readState(OWNERSHIP);
+        const wrong = peers.find((object) => {
+          const found = objects.get(objectKey(object));
+          return found === undefined || !sameObject(object, found);
+        });
+        assert.equal(wrong, undefined);
+        assert.equal(objects.size, peers.length + BASE.length);
+      });
+    });
+
+    describe('links', () => {
+      beforeEach(setUp);
+
+      for (const { what, change } of IN_PLACE)
+        it(`${what} changes in place, with all entries kept`, async () => {
+          await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
+          await succeed(set({ ...LINK, ...change }, await actual(objectKey(LINK))));
+          for (const object of [{ ...LINK, ...change }, ADDRESS, NEIGHBOUR, FDB, ROUTE])
+            await assertIs(object);
+        });
+
+      it('MAC address changes in place, but takes the neighbours along', async () => {
+        const other = { ...LINK, mac: mac('c6:d2:32:00:00:01') };
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(other));
+        for (const object of [other, ADDRESS, FDB, ROUTE]) await assertIs(object);
+        await assertAbsent(NEIGHBOUR);
+      });
+
+      for (const { what, change } of RECREATE)
+        it(`${what} needs a new device, and says so`, async () => {
+          const link = { ...LINK, ...change };
+          assert.equal(await refusalOf(set(link, await actual(objectKey(LINK)))), 'EOPNOTSUPP');
+          await assertIs(LINK);
+          await succeed(remove(LINK), set(link));
+          await assertIs(link);
+        });
+
+      it('a device that is down is drift, and set brings it up', async () => {
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
+        others.setLink(DEVICE, { isUp: false });
+        const down = await actual(objectKey(LINK));
+        assert.equal(down?.deviation, 'down');
+        await assertAbsent(ROUTE);
+        await succeed(set(LINK, down), set(NEIGHBOUR), set(ROUTE));
+        for (const object of [LINK, NEIGHBOUR, FDB, ROUTE]) await assertIs(object);
+      });
+
+      it('an MTU changed by others is drift', async () => {
+        others.setLink(DEVICE, { mtu: 1200 });
+        const changed = await actual(objectKey(LINK));
+        assert.ok(changed && !sameObject(LINK, changed));
+        await succeed(set(LINK, changed));
+        await assertIs(LINK);
+      });
+
+      it('a foreign device of the name is told, not touched', async () => {
+        await succeed(remove(LINK));
+        others.addBridge(DEVICE);
+        const state = await kernel.readState(OWNERSHIP);
+        assert.deepEqual(state.foreignLinks.get(DEVICE), { name: DEVICE, type: 'bridge' });
+        assert.equal(state.objects.get(objectKey(LINK)), undefined);
+        assert.equal(await refusalOf(set(LINK)), 'EEXIST');
+        await succeed(remove(LINK));
+        assert.ok((await kernel.readState(OWNERSHIP)).foreignLinks.has(DEVICE));
+      });
+
+      it('without its parent: ENODEV', async () => {
+        await succeed(remove(LINK));
+        assert.equal(await refusalOf(set({ ...LINK, parent: 'nosuch0' })), 'ENODEV');
+      });
+
+      it('an MTU beyond the parent: EINVAL, new or old', async () => {
+        const large = { ...LINK, mtu: 1500 as OverlayMtu };
+        assert.equal(await refusalOf(set(large)), 'EINVAL');
+        await succeed(remove(LINK));
+        assert.equal(await refusalOf(set(large)), 'EINVAL');
+      });
+
+      it('goes with its parent, and all entries with it', async () => {
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
+        others.deleteLink(UNDERLAY);
+        const state = await kernel.readState(OWNERSHIP);
+        assert.deepEqual([...state.objects.keys()], []);
+      });
+    });
+
+    describe('what others do', () => {
+      beforeEach(async () => {
+        await setUp();
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
+      });
+
+      it('an FDB entry that points elsewhere is drift; set repairs it', async () => {
+        others.setFdb({ ...FDB, destination: ip('192.0.2.50') });
+        const found = await actual(objectKey(FDB));
+        assert.equal(found && describeDrift(FDB, found), 'destination 192.0.2.50 instead of 192.0.2.2');
+        await succeed(set(FDB, found));
+        await assertIs(FDB);
+      });
+
+      for (const [route, gateway] of [
+        [ROUTE, '192.0.2.7'],
+        [ROUTE6, '2001:db8::7'],
+      ] as const) {
+        const { destination } = route;
+        it(`${destination}: a route as flannel makes it is ours, by another protocol number`, async () => {
+          others.replaceRoute({ destination, gateway, dev: UNDERLAY });
+          const foreign = await actual(objectKey(route));
+          assert.match(foreign?.deviation ?? '', /protocol 3/);
+          await succeed(set(route, foreign));
+          await assertIs(route);
+        });
+
+        it(`${destination}: a route of nobody's shape hides ours; set replaces it`, async () => {
+          others.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
+          await assertAbsent(route);
+          await succeed(set(route));
+          await assertIs(route);
+        });
+
+        it(`${destination}: a blackhole of our protocol is drift; set and remove both end it`, async () => {
+          const blackhole = { destination, type: 'blackhole', protocol: 87 } as const;
+          others.deleteRoute(destination);
+          others.replaceRoute(blackhole);
+          const found = await actual(objectKey(route));
+          assert.match(found?.deviation ?? '', /blackhole/);
+          await succeed(remove(found!));
+          await assertAbsent(route);
+          others.replaceRoute(blackhole);
+          await succeed(set(route, await actual(objectKey(route))));
+          await assertIs(route);
+        });
+
+        it(`${destination}: one with a metric has a key of its own and is removed alone`, async () => {
+          others.replaceRoute({
+            destination,
+            gateway: route.gateway,
+            dev: route.dev,
+            isOnLink: true,
+            metric: 50,
+          });
+          const odd = await actual(`${objectKey(route)} metric 50`);
+          assert.ok(odd, 'the odd route is not reported');
+          await succeed(remove(odd));
+          assert.equal(await actual(`${objectKey(route)} metric 50`), undefined);
+          await assertIs(route);
+        });
+
+        it(`${destination}: remove spares a foreign route of the same destination`, async () => {
+          await succeed(remove(route));
+          others.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
+          await succeed(remove(route));
+          const routes = await kernel.readRoutes();
+          assert.equal(routes.find((each) => each.destination === destination)?.gateway, gateway);
+        });
+      }
+
+      it('routes outside our networks and devices are not ours, whatever their protocol', async () => {
+        others.replaceRoute({
+          destination: '10.6.1.0/24',
+          gateway: '192.0.2.7',
+          dev: UNDERLAY,
+          protocol: 87,
+        });
+        others.replaceRoute({ destination: '10.5.8.0/25', gateway: '192.0.2.7', dev: UNDERLAY });
+        const { objects } = await kernel.readState(OWNERSHIP);
+        assert.deepEqual(
+          [...objects.keys()].filter((key) => key.startsWith('route 10.')),
+          [objectKey(ROUTE)],
+        );
+      });
+    });
+
+    describe('reads', () => {
+      beforeEach(setUp);
+
+      it('interfaces with their addresses', async () => {
+        const interfaces = await kernel.readInterfaces();
+        const underlay = interfaces.find(({ name: each }) => each === UNDERLAY);
+        assert.ok(underlay);
+        assert.deepEqual([underlay.mtu, underlay.isUp, underlay.isLoopback], [1500, true, false]);
+        const global = underlay.addresses.filter(({ scope }) => scope === 'global');
+        const common = { scope: 'global', isPermanent: true, isTemporary: false, isDeprecated: false };
+        assert.deepEqual(global, [
+          { address: '192.0.2.1', prefixLength: 24, ...common },
+          { address: '2001:db8::1', prefixLength: 64, ...common },
+        ]);
+        assert.equal(interfaces.find(({ name: each }) => each === DEVICE)?.type, 'vxlan');
+      });
+
+      it('routes of both families, with gateway, metric and protocol', async () => {
+        others.replaceRoute({
+          destination: '198.51.100.0/24',
+          gateway: '192.0.2.7',
+          dev: UNDERLAY,
+          metric: 7,
+        });
+        await succeed(set(DIRECT6));
+        const routes = await kernel.readRoutes();
+        const find = (destination: string): unknown =>
+          routes.find((each) => each.destination === destination);
+        const common = { dev: UNDERLAY, isMultipath: false };
+        assert.deepEqual(find('198.51.100.0/24'), {
+          ...common,
+          destination: '198.51.100.0/24',
+          gateway: '192.0.2.7',
+          metric: 7,
+          protocol: 3,
+        });
+        assert.deepEqual(find('192.0.2.0/24'), {
+          ...common,
+          destination: '192.0.2.0/24',
+          metric: 0,
+          protocol: 2,
+        });
+        assert.deepEqual(find(DIRECT6.destination), {
+          ...common,
+          destination: DIRECT6.destination,
+          gateway: DIRECT6.gateway,
+          metric: 1024,
+          protocol: 87,
+        });
+      });
+
+      it('looks up the way to an address', async () => {
+        await succeed(set(DIRECT));
+        const near = await kernel.lookupRoute(ip('192.0.2.77'));
+        assert.deepEqual([near?.dev, near?.gateway], [UNDERLAY, undefined]);
+        const far = await kernel.lookupRoute(ip('10.5.3.9'));
+        assert.deepEqual([far?.dev, far?.gateway], [UNDERLAY, DIRECT.gateway]);
+        assert.equal(await kernel.lookupRoute(ip('203.0.113.1')), undefined);
+      });
+
+      it('sysctls: set, read, absent', async () => {
+        const path = `net/ipv4/conf/${DEVICE}/rp_filter`;
+        await succeed(set({ kind: 'sysctl', path, value: '2' }));
+        assert.equal(await kernel.readSysctl(path), '2');
+        assert.equal(await kernel.readSysctl('net/ipv4/conf/nosuch0/rp_filter'), undefined);
+      });
+    });
+
+    describe('notices', () => {
+      let notices: KernelNotice[];
+      let owned: Ownership | undefined;
+
+      beforeEach(async () => {
+        notices = [];
+        owned = OWNERSHIP;
+        await setUp();
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
+        kernel.subscribe(
+          () => owned,
+          (notice) => notices.push(notice),
+        );
+        // Whatever is told from here on is about what the test does.
+        await succeed(set({ ...ADDRESS, address: cidr('10.5.74.0/32') }));
+        await until('the first notice', () => notices.some(({ type }) => type === 'interfaces'));
+        notices.length = 0;
+      });
+
+      const told = (key: string, object?: KernelObject): Promise<void> =>
+        until(`a notice that ${key} is ${object ? 'there' : 'gone'}`, () => {
+          const last = notices.findLast((notice) => notice.type === 'object' && notice.key === key);
+          if (last?.type !== 'object') return false;
+          return object
+            ? last.object !== undefined && sameObject(object, last.object)
+            : last.object === undefined;
+        });
+      const toldInterface = (dev: string): Promise<void> =>
+        until(`a notice about ${dev}`, () =>
+          notices.some((notice) => notice.type === 'interfaces' && notice.names.includes(dev)),
+        );
+
+      it('neighbour deleted, altered', async () => {
+        others.deleteNeighbour(NEIGHBOUR);
+        await told(objectKey(NEIGHBOUR));
+        const other = { ...NEIGHBOUR, mac: mac('02:00:00:00:00:77') };
+        others.setNeighbour(other);
+        await told(objectKey(NEIGHBOUR), other);
+      });
+
+      it('FDB entry deleted, altered', async () => {
+        others.deleteFdb(FDB);
+        await told(objectKey(FDB));
+        const other = { ...FDB, destination: ip('192.0.2.60') };
+        others.setFdb(other);
+        await told(objectKey(FDB), other);
+      });
+
+      for (const [route, gateway] of [
+        [ROUTE, '192.0.2.7'],
+        [ROUTE6, '2001:db8::7'],
+      ] as const)
+        it(`route ${route.destination} deleted, replaced by a foreign one`, async () => {
+          const { destination } = route;
+          others.deleteRoute(destination);
+          await told(objectKey(route));
+          await succeed(set(route));
+          await told(objectKey(route), route);
+          others.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
+          await told(objectKey(route));
+        });
+
+      it('a route that is not ours is news about the underlay', async () => {
+        others.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
+        await until('the underlay notice', () =>
+          notices.some((each) => each.type === 'underlay-route' && each.destination === '198.51.100.0/24'),
+        );
+        assert.ok(!notices.some(({ type }) => type === 'object'));
+      });
+
+      it('device down, changed, deleted; address deleted', async () => {
+        for (const act of [
+          () => others.deleteAddress(DEVICE, ADDRESS.address),
+          () => others.setLink(DEVICE, { mtu: 1300 }),
+          () => others.setLink(DEVICE, { isUp: false }),
+          () => others.deleteLink(DEVICE),
+        ]) {
+          notices.length = 0;
+          act();
+          await toldInterface(DEVICE);
+        }
+      });
+
+      it('a device made again is known by its new index', async () => {
+        others.deleteLink(DEVICE);
+        await succeed(set(LINK), set(ADDRESS), set(NEIGHBOUR));
+        await told(objectKey(NEIGHBOUR), NEIGHBOUR);
+      });
+
+      it('nothing about tables while nothing is owned, nor about neighbours of other devices', async () => {
+        others.setNeighbour({ ...NEIGHBOUR, dev: UNDERLAY, address: ip('192.0.2.40') });
+        owned = undefined;
+        others.deleteNeighbour(NEIGHBOUR);
+        others.deleteRoute(ROUTE.destination);
+        others.setLink(UNDERLAY, { mtu: 1499 });
+        await toldInterface(UNDERLAY);
+        assert.deepEqual(
+          notices.filter(({ type }) => type !== 'interfaces'),
+          [],
+        );
+      });
+    });
+
+    it('after close, steps have an unknown result', async () => {
+      kernel.close();
+      const [result] = await kernel.apply([set(LINK)]);
+      assert.equal(result?.ok, 'unknown');
+    });
+  });
+}
+
+/** Neighbour, FDB entry and route of each of `count` peers. */
+export function makePeers(count: number): readonly KernelObject[] {
+  const objects: KernelObject[] = [];
+  for (let peer = 0; peer < count; peer++) {
+    const high = peer >> 8;
+    const low = peer & 255;
+    const gateway = ip(`10.5.${high}.${low}`);
+    const peerMac = mac(
+      `02:01:00:00:${high.toString(16).padStart(2, '0')}:${low.toString(16).padStart(2, '0')}`,
+    );
+    objects.push(
+      { kind: 'neighbour', dev: DEVICE, address: gateway, mac: peerMac },
+      { kind: 'fdb', dev: DEVICE, mac: peerMac, destination: ip(`198.18.${high}.${low}`) },
+      { kind: 'route', destination: cidr(`${gateway}/32`), gateway, dev: DEVICE, isOnLink: true },
+    );
+  }
+  return objects;
+}

@@ -1,0 +1,293 @@
+// The netlink kernel against the kernel of this machine, in a network namespace that is ours alone: the compliance
+// suite, and what only a real kernel shows (what ip and bridge see, interrupted dumps, full buffers, missing rights).
+//
+//   kt0 (192.0.2.1/24, 2001:db8::1/64) ── veth ── kt1
+//    └ flannel.900, flannel-v6.900
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
+import { before, describe, it } from 'mocha';
+import type { Cidr, IpAddress, MacAddress } from '../allocator/address.ts';
+import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
+import type { KernelNotice, Step } from '../daemon/kernel/kernel.ts';
+import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
+import { openNetlinkSocket, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
+import {
+  ADDRESS,
+  ADDRESS6,
+  describeKernel,
+  DEVICE,
+  DEVICE6,
+  FDB,
+  FDB6,
+  type KernelFixture,
+  LINK,
+  LINK6,
+  makePeers,
+  NEIGHBOUR,
+  NEIGHBOUR6,
+  OWNERSHIP,
+  ROUTE,
+  ROUTE6,
+  UNDERLAY,
+} from './compliance/kernel.ts';
+import { bridge, ip, otherHands } from './support/other-hands.ts';
+import { until } from './support/until.ts';
+
+/** @throws Error unless the runner has put this process into a network namespace of its own */
+function requireOwnNamespace(): void {
+  if (process.env['WEFT_TEST_NETNS'] === '1') return;
+  const isInitial = readlinkSync('/proc/self/ns/net') === readlinkSync('/proc/1/ns/net');
+  if (isInitial)
+    throw new Error(
+      'This suite changes devices and routes: run it with "sh test/in-namespaces.sh npx mocha FILE"',
+    );
+}
+
+function openFixture(options?: NetlinkKernelOptions): KernelFixture {
+  ip(`link add ${UNDERLAY} type veth peer name kt1`);
+  for (const name of [UNDERLAY, 'kt1']) ip(`link set ${name} up`);
+  ip(`address add 192.0.2.1/24 dev ${UNDERLAY}`);
+  ip(`address add 2001:db8::1/64 dev ${UNDERLAY} nodad`);
+  const kernel = openNetlinkKernel(options);
+  const close = (): void => {
+    kernel.close();
+    for (const name of [DEVICE, DEVICE6, UNDERLAY])
+      if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
+    for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
+  };
+  return { kernel, others: otherHands, close };
+}
+
+const set = (object: KernelObject): Step => ({ action: 'set', object });
+
+/** Opens a kernel, makes the devices, runs `test` and cleans up. */
+async function withKernel(
+  test: (fixture: KernelFixture) => Promise<void>,
+  options?: NetlinkKernelOptions,
+): Promise<void> {
+  const fixture = openFixture(options);
+  try {
+    const results = await fixture.kernel.apply([LINK, LINK6, ADDRESS, ADDRESS6].map(set));
+    assert.ok(results.every(({ ok }) => ok === true));
+    await test(fixture);
+  } finally {
+    fixture.close();
+  }
+}
+
+describeKernel('netlink', () => {
+  requireOwnNamespace();
+  return openFixture();
+});
+
+describe('netlink kernel', function () {
+  this.timeout(30_000);
+  before(requireOwnNamespace);
+
+  it('makes what ip and bridge show', () =>
+    withKernel(async ({ kernel }) => {
+      await kernel.apply([NEIGHBOUR, NEIGHBOUR6, FDB, FDB6, ROUTE, ROUTE6].map(set));
+      const [link] = JSON.parse(ip(`-j -d link show ${DEVICE}`));
+      assert.deepEqual(
+        [link.mtu, link.address, link.flags.includes('UP'), link.txqlen, link.linkinfo.info_kind],
+        [1450, LINK.mac, true, undefined, 'vxlan'],
+      );
+      assert.deepEqual(link.linkinfo.info_data, {
+        id: 900,
+        local: '192.0.2.1',
+        link: UNDERLAY,
+        port_range: { low: 0, high: 0 },
+        port: 8472,
+        learning: false,
+        ttl: 0,
+        df: 'unset',
+        ageing: 300,
+        udp_csum: true,
+        udp_zero_csum6_tx: false,
+        udp_zero_csum6_rx: false,
+      });
+      assert.match(ip(`address show dev ${DEVICE}`), /inet 10\.5\.72\.0\/32 scope global flannel\.900\n/);
+      assert.match(ip(`address show dev ${DEVICE6}`), /inet6 fd00:5:72::\/128 scope global nodad/);
+      assert.equal(ip(`neighbour show dev ${DEVICE}`).trim(), '10.5.2.0 lladdr 02:00:00:00:00:02 PERMANENT');
+      assert.match(ip(`-6 neighbour show dev ${DEVICE6}`), /^fd00:5:2:: lladdr 02:00:00:00:00:02 PERMANENT/m);
+      assert.equal(bridge(`fdb show dev ${DEVICE}`).trim(), '02:00:00:00:00:02 dst 192.0.2.2 self permanent');
+      assert.equal(
+        bridge(`fdb show dev ${DEVICE6}`).trim(),
+        '02:00:00:00:00:02 dst 2001:db8::2 self permanent',
+      );
+      assert.equal(ip('route show proto 87').trim(), `10.5.2.0/24 via 10.5.2.0 dev ${DEVICE} onlink`);
+      assert.match(
+        ip('-6 route show proto 87'),
+        /^fd00:5:2::\/64 via fd00:5:2:: dev flannel-v6\.900 metric 1024 onlink/,
+      );
+    }));
+
+  it('reads a device with settings that weft never makes as drift', () =>
+    withKernel(async ({ kernel }) => {
+      ip(`link delete ${DEVICE}`);
+      ip(
+        `link add ${DEVICE} type vxlan id 900 local 192.0.2.1 dev ${UNDERLAY} dstport 8472 ttl 64 l2miss group 239.1.1.1`,
+      );
+      const link = (await kernel.readState(OWNERSHIP)).objects.get(objectKey(LINK));
+      assert.equal(link?.deviation, 'group 239.1.1.1, ttl 64, l2miss, down, txqlen 1000');
+    }));
+
+  for (const [route, gateways] of [
+    [ROUTE, ['192.0.2.7', '192.0.2.8']],
+    [ROUTE6, ['2001:db8::7', '2001:db8::8']],
+  ] as const)
+    it(`${route.destination}: a multipath route is drift; set replaces it, remove removes it`, () =>
+      withKernel(async ({ kernel }) => {
+        const hops = gateways.map((gateway) => `nexthop via ${gateway} dev ${UNDERLAY}`).join(' ');
+        const key = objectKey(route);
+        for (const action of ['set', 'remove'] as const) {
+          ip(`route replace ${route.destination} proto 87 ${hops}`);
+          const found = (await kernel.readState(OWNERSHIP)).objects.get(key);
+          assert.equal(found?.deviation, '2 next hops');
+          const step: Step =
+            action === 'set' ? { action, object: route, current: found } : { action, object: found };
+          assert.equal((await kernel.apply([step]))[0]?.ok, true);
+          const after = (await kernel.readState(OWNERSHIP)).objects.get(key);
+          assert.equal(after?.deviation, undefined);
+          assert.equal(after === undefined, action === 'remove');
+        }
+      }));
+
+  it('clears an FDB remote with a port of its own', () =>
+    withKernel(async ({ kernel }) => {
+      bridge(`fdb append ${FDB.mac} dev ${DEVICE} dst ${FDB.destination} port 4790 self permanent`);
+      const found = (await kernel.readState(OWNERSHIP)).objects.get(objectKey(FDB));
+      assert.equal(found?.deviation, 'port 4790');
+      assert.equal((await kernel.apply([{ action: 'set', object: FDB, current: found }]))[0]?.ok, true);
+      assert.equal(
+        bridge(`fdb show dev ${DEVICE}`).trim(),
+        `${FDB.mac} dst ${FDB.destination} self permanent`,
+      );
+    }));
+
+  it('passes on what the kernel says about a refusal', () =>
+    withKernel(async ({ kernel }) => {
+      const object = { ...ROUTE, gateway: '203.0.113.1' as IpAddress, isOnLink: false };
+      const [result] = await kernel.apply([set(object)]);
+      assert.ok(result?.ok === false);
+      assert.match(result.message, /Nexthop has invalid gateway/);
+    }));
+
+  it('reads whole tables while another process changes them', () =>
+    withKernel(async ({ kernel }) => {
+      const peers = makePeers(2000);
+      await kernel.apply(peers.map(set));
+      const script =
+        'while :; do ip link add ktx type bridge; ip address add 198.51.100.1/32 dev ktx; ip link delete ktx;' +
+        `ip route replace 10.5.200.0/24 via 192.0.2.7 dev ${UNDERLAY} proto 4; ip route delete 10.5.200.0/24; done`;
+      const other = spawn('sh', ['-c', script], { stdio: 'ignore' });
+      try {
+        for (let round = 0; round < 20; round++) {
+          const { objects } = await kernel.readState(OWNERSHIP);
+          assert.equal(objects.size, peers.length + 4);
+        }
+      } finally {
+        const gone = new Promise((resolve) => other.once('exit', resolve));
+        other.kill('SIGKILL');
+        await gone;
+        if (ip('-o link').includes(' ktx:')) ip('link delete ktx');
+      }
+    }));
+
+  it('tells an overrun when notices come faster than the buffer holds, and notices later changes', () =>
+    withKernel(
+      async ({ kernel }) => {
+        const notices: KernelNotice[] = [];
+        kernel.subscribe(
+          () => OWNERSHIP,
+          (notice) => notices.push(notice),
+        );
+        await kernel.apply(makePeers(1000).map(set));
+        await until('the overrun is told', () => notices.some(({ type }) => type === 'overrun'));
+        notices.length = 0;
+        otherHands.setNeighbour(NEIGHBOUR);
+        await until('the neighbour is told', () =>
+          notices.some((notice) => notice.type === 'object' && notice.key === objectKey(NEIGHBOUR)),
+        );
+      },
+      { noticeBytes: 2048 },
+    ));
+
+  it('answers that do not fit the buffer leave unknown results, and the next steps work', () => {
+    const cramped: OpenSocket = (settings, handlers) => {
+      const socket = openNetlinkSocket({ ...settings, receiveBytes: 2048 }, handlers);
+      return { ...socket, receiveBytes: 1 << 20 };
+    };
+    return withKernel(
+      async ({ kernel }) => {
+        const steps = makePeers(200)
+          .filter(({ kind }) => kind === 'route')
+          .map((object) =>
+            set({ ...object, isOnLink: false, gateway: '203.0.113.1' as IpAddress } as KernelObject),
+          );
+        const results = await kernel.apply(steps);
+        assert.equal(results.length, steps.length);
+        assert.ok(results.some(({ ok }) => ok === 'unknown'));
+        assert.ok(
+          results.every(({ ok }) => ok !== true),
+          'a refused step counts as done',
+        );
+        assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.ok, true);
+      },
+      { openSocket: cramped },
+    );
+  });
+
+  it('without CAP_NET_ADMIN every step fails with EPERM, and reads work', () => {
+    const script = `
+      const { openNetlinkKernel } = await import(${JSON.stringify(import.meta.resolve('../daemon/kernel/netlink-kernel.js'))});
+      const kernel = openNetlinkKernel();
+      const address = { kind: 'address', dev: 'lo', address: '10.9.9.9/32' };
+      const results = await kernel.apply([{ action: 'set', object: address }]);
+      console.log(results[0].errno, (await kernel.readInterfaces()).length > 0);
+      kernel.close();`;
+    const args = [
+      '--bounding-set=-all',
+      '--inh-caps=-all',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      script,
+    ];
+    assert.equal(execFileSync('setpriv', args, { encoding: 'utf8' }).trim(), 'EPERM true');
+  });
+
+  it('keeps working when somebody else owns the peer addresses as link-local or dynamic neighbours', () =>
+    withKernel(async ({ kernel }) => {
+      ip(`neighbour replace 10.5.2.0 lladdr 02:00:00:00:00:55 dev ${DEVICE} nud reachable`);
+      assert.equal((await kernel.readState(OWNERSHIP)).objects.get(objectKey(NEIGHBOUR)), undefined);
+      assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.ok, true);
+      assert.equal(ip(`neighbour show dev ${DEVICE}`).trim(), '10.5.2.0 lladdr 02:00:00:00:00:02 PERMANENT');
+    }));
+
+  it('an address with other flags or a peer is drift', () =>
+    withKernel(async ({ kernel }) => {
+      ip(`address add 10.5.80.1 peer 10.5.80.2/32 dev ${DEVICE}`);
+      ip(`address add fd00:5:80::1/128 dev ${DEVICE6} valid_lft 900 preferred_lft 900 nodad`);
+      const { objects } = await kernel.readState(OWNERSHIP);
+      const deviation = (dev: string, address: string): string | undefined =>
+        objects.get(objectKey({ kind: 'address', dev, address: address as Cidr }))?.deviation;
+      assert.equal(deviation(DEVICE, '10.5.80.1/32'), 'peer 10.5.80.2');
+      assert.equal(deviation(DEVICE6, 'fd00:5:80::1/128'), 'not permanent');
+    }));
+
+  it('default FDB entries of others on our device are told, to be removed', () =>
+    withKernel(async ({ kernel }) => {
+      bridge(`fdb append 00:00:00:00:00:00 dev ${DEVICE} dst 192.0.2.70 self permanent`);
+      const entry: KernelObject = {
+        kind: 'fdb',
+        dev: DEVICE,
+        mac: '00:00:00:00:00:00' as MacAddress,
+        destination: '192.0.2.70' as IpAddress,
+      };
+      assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(entry)));
+      assert.equal((await kernel.apply([{ action: 'remove', object: entry }]))[0]?.ok, true);
+      assert.equal(bridge(`fdb show dev ${DEVICE}`).trim(), '');
+    }));
+});
