@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseMac } from '../../allocator/address.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';

@@ -17,7 +17,8 @@ export interface Failure {
   readonly message: string;
   /** Failures in a row, this one included. */
   readonly attempts: number;
-  /** On the reconciler's clock. */
+  /** On the reconciler's clock, as is `retryAtMs`. */
+  readonly failedAtMs: number;
   readonly retryAtMs: number;
 }
 
@@ -55,7 +56,12 @@ export class Failures {
   /** Records a refusal; several in one run of one owner are one failure, the first. */
   add(name: string, refusal: Refusal, nowMs: number): Failure {
     const attempts = (this.#byName.get(name)?.attempts ?? 0) + 1;
-    const failure = { ...refusal, attempts, retryAtMs: nowMs + retryDelayMs(attempts, this.#random) };
+    const failure = {
+      ...refusal,
+      attempts,
+      failedAtMs: nowMs,
+      retryAtMs: nowMs + retryDelayMs(attempts, this.#random),
+    };
     this.#byName.set(name, failure);
     return failure;
   }
@@ -65,10 +71,11 @@ export class Failures {
     return this.#byName.delete(name);
   }
 
-  /** Makes every waiting try due now, without forgetting how often it failed. */
-  hurry(nowMs: number): void {
+  /** Makes every try due now that has waited for `leastMs`, without forgetting how often it failed. */
+  hurry(nowMs: number, leastMs: number): void {
     for (const [name, failure] of this.#byName)
-      if (failure.retryAtMs > nowMs) this.#byName.set(name, { ...failure, retryAtMs: nowMs });
+      if (failure.retryAtMs > nowMs && nowMs - failure.failedAtMs >= leastMs)
+        this.#byName.set(name, { ...failure, retryAtMs: nowMs });
   }
 
   /** Earliest try that is still to come, on the reconciler's clock. */

@@ -68,9 +68,9 @@ export class Holds {
     this.#failures.delete(ORPHAN + key);
   }
 
-  /** Lets everything that failed be tried at once. */
-  hurry(nowMs: number): void {
-    this.#failures.hurry(nowMs);
+  /** Lets everything that failed at least `leastMs` ago be tried at once. */
+  hurry(nowMs: number, leastMs = 0): void {
+    this.#failures.hurry(nowMs, leastMs);
   }
 
   /** Whether `object` must be left as it is. */

@@ -12,26 +12,26 @@ import type { Ownership, PeerState } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
-import type { Kernel, KernelNotice, Step, StepResult } from '../kernel/kernel.ts';
+import type { Kernel, KernelNotice, Step } from '../kernel/kernel.ts';
 import { Damper } from './damper.ts';
 import { DesiredState, HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
 import { diff, isInSync } from './diff.ts';
 import { retryDelayMs } from './failures.ts';
 import { Holds } from './holds.ts';
-import { judgeOwner } from './judge-owner.ts';
-import { Mirror } from './mirror.ts';
+import { KernelView } from './kernel-view.ts';
+import type { Mirror } from './mirror.ts';
 import { OwnedScope } from './owned-scope.ts';
+import { Reporter } from './reporter.ts';
 import { newCounters } from './reports.ts';
 import type {
-  EventCode,
   PeerStatus,
   ReconcilerEvent,
   ReconcilerStatus,
   ResyncReason,
   StatusSummary,
+  Tell,
 } from './reports.ts';
-import { StatusBook } from './status-book.ts';
 import { StepRecorder } from './step-recorder.ts';
 import { Waiters } from './waiters.ts';
 
@@ -54,35 +54,23 @@ const RESYNC_JITTER = 0.1;
 const STOP_GRACE_MS = 1_000;
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
 const READ_DAMPING = { freeCount: 8, windowMs: 2_000, firstMs: 20, capMs: 500 };
-/** Objects that a log line names; there may be thousands. */
-const NAMED_OBJECTS = 5;
-
-/** Keys that are being read or changed just now, and what notices said about them meanwhile. */
-interface InFlight {
-  /** Unset while everything is being read. */
-  readonly keys?: ReadonlySet<ObjectKey>;
-  readonly notices: Map<ObjectKey, ActualObject | undefined>;
-}
+/** A failed step on a device may itself cause a notice of that device, which is no reason to try again. */
+const ECHO_MS = 250;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #desired = new DesiredState();
-  readonly #peers = new Map<string, PeerState>();
   readonly #scope = new OwnedScope();
   readonly #holds: Holds;
   readonly #counters = newCounters();
-  readonly #book: StatusBook;
   readonly #readDamper = new Damper(READ_DAMPING);
   readonly #dirty = new Set<ObjectKey>();
-  /** Owners whose state has to be judged anew at the end of the run. */
-  readonly #touched = new Set<Owner>();
   readonly #waiters = new Waiters();
+  readonly #view: KernelView;
+  readonly #reporter: Reporter;
   readonly #recorder: StepRecorder;
-  #mirror: Mirror | undefined;
-  #inFlight: InFlight | undefined;
-  #drifted: ObjectKey[] = [];
   #read: { readonly reason: ResyncReason; readonly atMs: number } | undefined;
   #readFailures = 0;
   #noAnswers = 0;
@@ -94,21 +82,18 @@ export class Reconciler {
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
   #cancelTimer: () => void = () => {};
-  #lastSummary = '';
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
     this.#holds = new Holds(this.#desired, this.#random);
-    this.#book = new StatusBook(this.#clock.nowMs());
-    this.#recorder = new StepRecorder({
-      desired: this.#desired,
-      holds: this.#holds,
-      counters: this.#counters,
-      clock: this.#clock,
-      tell: (...event) => this.#tell(...event),
-    });
+    this.#view = new KernelView(options.kernel);
+    const { onChange, onEvent } = options;
+    const shared = { desired: this.#desired, holds: this.#holds, clock: this.#clock };
+    this.#reporter = new Reporter({ ...shared, view: this.#view, onChange, onEvent });
+    const tell: Tell = (...event) => this.#reporter.tell(...event);
+    this.#recorder = new StepRecorder({ ...shared, counters: this.#counters, tell });
   }
 
   /** What notices and reads must cover; unset before the first {@link setHost}. The same object while nothing changed. */
@@ -131,7 +116,7 @@ export class Reconciler {
 
   /** Sets what leads to one peer, or why nothing can. */
   setPeer(key: string, state: PeerState): void {
-    this.#peers.set(key, state);
+    this.#reporter.setPeer(key, state);
     const change = this.#desired.set(key, state.objects);
     // Another wish is another try.
     if (change.keys.size > 0) this.#holds.forgetFailure(key);
@@ -139,8 +124,7 @@ export class Reconciler {
   }
 
   removePeer(key: string): void {
-    this.#peers.delete(key);
-    this.#book.delete(key);
+    this.#reporter.removePeer(key);
     this.#holds.forgetFailure(key);
     this.#mark(key, this.#desired.set(key, []));
   }
@@ -208,7 +192,7 @@ export class Reconciler {
   get isSettled(): boolean {
     return (
       this.#phase === 'started' &&
-      this.#mirror !== undefined &&
+      this.#view.mirror !== undefined &&
       !this.#isRunning &&
       !this.#isScheduled &&
       this.#read === undefined &&
@@ -220,78 +204,61 @@ export class Reconciler {
   // ---- reports ----------------------------------------------------------------------------------------------------
 
   status(): ReconcilerStatus {
-    return { ...this.summary(), peerStatus: this.#book.peers, counters: structuredClone(this.#counters) };
+    return {
+      ...this.summary(),
+      peerStatus: this.#reporter.peers,
+      counters: structuredClone(this.#counters),
+    };
   }
 
   peerStatus(key: string): PeerStatus | undefined {
-    return this.#book.peers.get(key);
+    return this.#reporter.peers.get(key);
   }
 
   summary(): StatusSummary {
-    const { sinceMs: _sinceMs, ...host } = this.#book.host;
-    return {
-      peers: this.#peers.size,
-      inSync: this.#book.count('in-sync'),
-      pending: this.#book.count('pending'),
-      errors: this.#book.count('error'),
-      host,
-      contested: this.#holds.contested(this.#clock.nowMs()),
-      isComplete: this.#isComplete,
-      ...(this.#readError === undefined ? {} : { readError: this.#readError }),
-    };
+    return this.#reporter.summary(this.#isComplete, this.#readError);
   }
 
   // ---- marking ----------------------------------------------------------------------------------------------------
 
   #mark(owner: Owner, change: DesiredChange): void {
     for (const key of change.keys) this.#dirty.add(key);
-    this.#judge(owner);
-    for (const other of change.owners) this.#judge(other);
+    this.#reporter.judge(owner);
+    for (const other of change.owners) this.#reporter.judge(other);
     this.#schedule();
   }
 
   #noticeObject(key: ObjectKey, object: ActualObject | undefined): void {
-    const { keys, notices } = this.#inFlight ?? {};
-    if (notices !== undefined && (keys === undefined || keys.has(key))) {
-      // The answer to our own step may overtake or follow it; judged when that answer is here.
-      notices.set(key, object);
-      return;
-    }
-    this.#takeNotice(key, object);
+    if (!this.#view.record(key, object)) return;
+    this.#markIfChanged(key);
     this.#schedule();
   }
 
-  /** Records what a notice said, and marks the key if that is not what is desired. */
-  #takeNotice(key: ObjectKey, object: ActualObject | undefined): void {
-    if (this.#mirror === undefined) return;
-    this.#mirror.record(key, object);
-    if (!this.#isAsDesired(key) && !this.#dirty.has(key)) this.#recordDrift(key);
+  /** Marks what somebody made other than desired. */
+  #markIfChanged(key: ObjectKey): void {
+    const want = this.#desired.objects.get(key);
+    const have = this.#view.mirror?.objects.get(key);
+    const isAsDesired = want === undefined ? have === undefined : isInSync(want, have);
+    if (!isAsDesired && !this.#dirty.has(key)) this.#recordDrift(key);
   }
 
   #noticeInterfaces(names: readonly string[]): void {
     const isRelevant = (name: string): boolean =>
       this.#scope.concerns(name) || this.#desired.usesDevice(name);
-    if (names.length > 0 && !names.some(isRelevant)) return;
+    if (this.#view.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
     const nowMs = this.#clock.nowMs();
-    this.#holds.hurry(nowMs);
+    this.#holds.hurry(nowMs, ECHO_MS);
     this.#requestRead('interfaces', this.#readDamper.record('interfaces', nowMs));
   }
 
   #recordDrift(key: ObjectKey): void {
-    const object = this.#desired.objects.get(key) ?? this.#mirror?.objects.get(key);
+    const object = this.#desired.objects.get(key) ?? this.#view.mirror?.objects.get(key);
     if (object === undefined) return;
     this.#counters.drift[object.kind]++;
-    this.#drifted.push(key);
+    this.#reporter.addDrift(key);
     const { mustWait, isNews } = this.#holds.recordDrift(key, this.#clock.nowMs());
-    if (isNews) this.#tell('KERNEL_CONTESTED', 'warn', { object: key });
+    if (isNews) this.#reporter.tell('KERNEL_CONTESTED', 'warn', { object: key });
     if (!mustWait) this.#dirty.add(key);
-    for (const owner of this.#desired.claimantsOf(key)) this.#touched.add(owner);
-  }
-
-  #isAsDesired(key: ObjectKey): boolean {
-    const want = this.#desired.objects.get(key);
-    const have = this.#mirror?.objects.get(key);
-    return want === undefined ? have === undefined : isInSync(want, have);
   }
 
   #requestRead(reason: ResyncReason, delayMs = 0): void {
@@ -318,19 +285,17 @@ export class Reconciler {
     let hasWorked = false;
     while (this.#phase === 'started' && this.#hasWork()) {
       hasWorked = true;
-      this.#reportDrift();
+      this.#reporter.report();
       const read = this.#read;
       if (read !== undefined && read.atMs <= this.#clock.nowMs()) await this.#workOnAll(read.reason);
       else await this.#workOnDirty();
-      this.#judgeTouched();
     }
-    this.#reportDrift();
-    this.#judgeTouched();
+    this.#reporter.report();
     if (hasWorked) this.#countRun(startedMs);
     this.#isRunning = false;
     if (this.#phase !== 'started') return;
     this.#armTimer();
-    this.#tellSummary();
+    this.#reporter.tellSummary(this.summary());
     if (this.isSettled) this.#waiters.resolveAll();
   }
 
@@ -339,7 +304,7 @@ export class Reconciler {
     if (this.#read !== undefined && this.#read.atMs <= this.#clock.nowMs()) return true;
     // Devices may have changed: what is dirty waits for the read, unless that is not to be had.
     if (this.#read !== undefined && this.#read.reason !== 'unknown') return false;
-    return this.#mirror !== undefined && this.#dirty.size > 0;
+    return this.#view.mirror !== undefined && this.#dirty.size > 0;
   }
 
   #countRun(startedMs: number): void {
@@ -349,11 +314,11 @@ export class Reconciler {
   }
 
   async #workOnDirty(): Promise<void> {
-    const mirror = this.#mirror;
+    const mirror = this.#view.mirror;
     if (mirror === undefined) return;
     const keys = [...this.#dirty];
     this.#dirty.clear();
-    for (const key of keys) for (const owner of this.#desired.claimantsOf(key)) this.#touched.add(owner);
+    for (const key of keys) this.#reporter.touchKey(key);
     await this.#apply(mirror, this.#diff(mirror, keys));
   }
 
@@ -363,60 +328,45 @@ export class Reconciler {
     const mirror = await this.#readAll();
     if (mirror === undefined) return;
     this.#findDrift(mirror);
-    this.#mirror = mirror;
+    this.#view.replace(mirror);
     this.#dirty.clear();
     this.#holds.prune(mirror, this.#clock.nowMs());
     this.#readDamper.prune(this.#clock.nowMs());
-    for (const owner of this.#peers.keys()) this.#touched.add(owner);
-    this.#touched.add(HOST);
+    this.#reporter.touchAll();
     const steps = this.#diff(mirror);
-    this.#reportOrphans(steps);
+    this.#reporter.reportOrphans(steps);
     // What an earlier ownership covered is empty once a read of it asks for nothing.
     if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer();
     await this.#apply(mirror, steps);
   }
 
-  /** Everything as it is now, notices of the time of reading included; `undefined` if the kernel would not tell. */
+  /** Everything as it is now; `undefined` if the kernel would not tell. */
   async #readAll(): Promise<Mirror | undefined> {
     const { ownership } = this.#scope;
     if (ownership === undefined) return undefined;
-    const inFlight: InFlight = { notices: new Map() };
-    this.#inFlight = inFlight;
+    const sysctls = [...this.#desired.objectsOf(HOST).values()].filter((object) => object.kind === 'sysctl');
     try {
-      const mirror = new Mirror(await this.#options.kernel.readState(ownership));
-      await this.#readSysctls(mirror);
-      for (const [key, object] of inFlight.notices) mirror.record(key, object);
+      const mirror = await this.#view.read(ownership, sysctls);
+      for (const sysctl of sysctls) this.#recorder.forgiveSysctl(mirror, sysctl);
       this.#readFailures = 0;
       this.#readError = undefined;
       return mirror;
     } catch (error) {
       this.#onReadFailure(error);
       return undefined;
-    } finally {
-      this.#inFlight = undefined;
-    }
-  }
-
-  /** Sysctls are in no table: the few that are wanted are asked for by name. */
-  async #readSysctls(mirror: Mirror): Promise<void> {
-    for (const [key, object] of this.#desired.objectsOf(HOST)) {
-      if (object.kind !== 'sysctl') continue;
-      const value = await this.#options.kernel.readSysctl(object.path).catch(() => undefined);
-      if (value !== undefined) mirror.record(key, { ...object, value });
-      else if (this.#recorder.isSysctlRefused(key)) mirror.record(key, object);
     }
   }
 
   #onReadFailure(error: unknown): void {
     this.#readFailures++;
     this.#readError = error instanceof Error ? error.message : String(error);
-    if (this.#readFailures === 1) this.#tell('KERNEL_READ_FAILED', 'error', { error });
+    if (this.#readFailures === 1) this.#reporter.tell('KERNEL_READ_FAILED', 'error', { error });
     this.#requestRead('unknown', retryDelayMs(this.#readFailures, this.#random));
   }
 
   /** What was in place when last looked at and is not any more. */
   #findDrift(mirror: Mirror): void {
-    const before = this.#mirror;
+    const before = this.#view.mirror;
     if (before === undefined) return;
     for (const [key, want] of this.#desired.objects)
       if (!this.#dirty.has(key) && !isInSync(want, mirror.objects.get(key)))
@@ -438,91 +388,27 @@ export class Reconciler {
   async #apply(mirror: Mirror, steps: readonly Step[]): Promise<void> {
     const batch = firstBatch(steps);
     if (batch.length === 0) return;
-    const inFlight: InFlight = {
-      keys: new Set(batch.map(({ object }) => objectKey(object))),
-      notices: new Map(),
-    };
-    this.#inFlight = inFlight;
-    const results = await this.#send(batch);
-    this.#inFlight = undefined;
-    const open = this.#recorder.record(mirror, results);
-    for (const { object } of batch)
-      for (const owner of this.#desired.claimantsOf(objectKey(object))) this.#touched.add(owner);
-    for (const [key, object] of inFlight.notices) this.#takeNotice(key, object);
+    let open: string | undefined;
+    const late = await this.#view.apply(batch, (results) => {
+      open = this.#recorder.record(mirror, results);
+    });
+    for (const { object } of batch) this.#reporter.touchKey(objectKey(object));
+    for (const [key, object] of late) {
+      this.#view.record(key, object);
+      this.#markIfChanged(key);
+    }
     if (batch.some(({ object }) => object.kind === 'link')) this.#requestRead('link');
     this.#onNoAnswer(open);
-  }
-
-  async #send(batch: readonly Step[]): Promise<readonly StepResult[]> {
-    try {
-      return await this.#options.kernel.apply(batch);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      return batch.map((step) => ({ step, ok: 'unknown', message }));
-    }
   }
 
   /** Once is an overrun, which reading cures at once; again and again is something else. */
   #onNoAnswer(message: string | undefined): void {
     this.#noAnswers = message === undefined ? 0 : this.#noAnswers + 1;
     if (message === undefined) return;
-    this.#tell('KERNEL_NO_ANSWER', 'warn', { message, times: this.#noAnswers });
+    this.#reporter.tell('KERNEL_NO_ANSWER', 'warn', { message, times: this.#noAnswers });
     const delayMs = this.#noAnswers === 1 ? 0 : retryDelayMs(this.#noAnswers - 1, this.#random);
     this.#read = undefined;
     this.#requestRead('unknown', delayMs);
-  }
-
-  // ---- judging and telling ------------------------------------------------------------------------------------------
-
-  #judgeTouched(): void {
-    for (const owner of this.#touched) this.#judge(owner);
-    this.#touched.clear();
-  }
-
-  #judge(owner: Owner): void {
-    const nowMs = this.#clock.nowMs();
-    const peer = this.#peers.get(owner);
-    if (peer === undefined && owner !== HOST) return;
-    const verdict = judgeOwner(owner, peer, {
-      desired: this.#desired,
-      holds: this.#holds,
-      mirror: this.#mirror,
-      nowMs,
-    });
-    if (verdict.isProgrammed && this.#holds.forgetFailure(owner))
-      this.#tell(owner === HOST ? 'HOST_RECOVERED' : 'PEER_RECOVERED', 'info', peer ? { peer: owner } : {});
-    const { state, reason } = verdict;
-    const status = { state, sinceMs: nowMs, ...(reason === undefined ? {} : { reason }) };
-    if (peer !== undefined) this.#book.set(owner, { ...status, mode: peer.mode });
-    else this.#book.setHost(status);
-  }
-
-  #reportDrift(): void {
-    if (this.#drifted.length === 0) return;
-    const objects = this.#drifted.slice(0, NAMED_OBJECTS);
-    this.#tell('KERNEL_DRIFT', 'warn', { count: this.#drifted.length, objects });
-    this.#drifted = [];
-  }
-
-  #reportOrphans(steps: readonly Step[]): void {
-    const orphans = steps.filter(
-      ({ action, object }) => action === 'remove' && !this.#desired.objects.has(objectKey(object)),
-    );
-    if (orphans.length === 0) return;
-    const objects = orphans.slice(0, NAMED_OBJECTS).map(({ object }) => objectKey(object));
-    this.#tell('ORPHANS_REMOVED', 'info', { count: orphans.length, objects });
-  }
-
-  #tell(code: EventCode, level: ReconcilerEvent['level'], fields: ReconcilerEvent['fields']): void {
-    this.#options.onEvent?.({ code, level, fields });
-  }
-
-  #tellSummary(): void {
-    const summary = this.summary();
-    const text = JSON.stringify(summary);
-    if (text === this.#lastSummary) return;
-    this.#lastSummary = text;
-    this.#options.onChange?.(summary);
   }
 
   // ---- timers -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // refused. Decides nothing about when to try again.
 import type { Clock } from '../../allocator/clock.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { ObjectKey } from '../../backends/kernel-state.ts';
+import type { ObjectKey, SysctlObject } from '../../backends/kernel-state.ts';
 import type { Step, StepResult } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
@@ -34,9 +34,10 @@ export class StepRecorder {
     return this.#replaceLinks;
   }
 
-  /** Whether the kernel refused this sysctl, which then counts as done. */
-  isSysctlRefused(key: ObjectKey): boolean {
-    return this.#refusedSysctls.has(key);
+  /** Counts a sysctl that the kernel refused before, and that is not to be read, as done. */
+  forgiveSysctl(mirror: Mirror, sysctl: SysctlObject): void {
+    const key = objectKey(sysctl);
+    if (this.#refusedSysctls.has(key) && !mirror.objects.has(key)) mirror.record(key, sysctl);
   }
 
   /** Records all results of one batch. Returns what the kernel said instead of answering, if it left a step open. */

@@ -1,0 +1,285 @@
+// The reconciler when the kernel refuses, does not answer, or somebody fights it.
+import assert from 'node:assert/strict';
+import { cidr, ip4 } from '../../backends/fixture.ts';
+import { DEV, TestHost, newKernel, vxlanPeer } from './test-host.ts';
+
+const [good, bad] = [vxlanPeer(2), vxlanPeer(3)];
+const BAD_FDB = 'fdb flannel.1 c6:00:00:00:04:03';
+
+describe('a peer that the kernel refuses', () => {
+  it('costs nobody else, says why, and is tried again until it works', async () => {
+    const host = new TestHost();
+    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    await host.start([bad, good]);
+    assert.ok(host.reconciler.isSettled);
+    assert.equal(host.reconciler.peerStatus(good.key)?.state, 'in-sync');
+    const status = host.reconciler.peerStatus(bad.key);
+    assert.equal(status?.state, 'error');
+    assert.match(status?.reason ?? '', /fdb flannel\.1 c6:00:00:00:04:03.*ENOSPC/);
+
+    host.kernel.relent(BAD_FDB);
+    await host.clock.until(() => host.reconciler.peerStatus(bad.key)?.state === 'in-sync', 2_000);
+    assert.deepEqual(await host.actual(), host.expected([bad, good]));
+    assert.deepEqual(
+      host.eventCodes().filter((code) => code.startsWith('PEER')),
+      ['PEER_FAILED', 'PEER_RECOVERED'],
+    );
+  });
+
+  it('is tried less and less often, at least once in 72 seconds', async () => {
+    const host = new TestHost();
+    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    await host.start([bad, good]);
+    const tries: number[] = [];
+    const apply = host.kernel.apply.bind(host.kernel);
+    host.kernel.apply = (steps) => {
+      tries.push(host.clock.nowMs());
+      return apply(steps);
+    };
+    await host.clock.advance(600_000);
+    const gaps = tries.map((atMs, index) => atMs - (tries[index - 1] ?? 0));
+    assert.ok(gaps.length >= 10 && gaps.length < 20, `${gaps.length} tries in ten minutes`);
+    for (const [index, gap] of gaps.entries()) {
+      assert.ok(gap <= 72_000);
+      assert.ok(index === 0 || gap >= gaps[index - 1]! || gap >= 60_000);
+    }
+    assert.equal(host.eventCodes().filter((code) => code === 'PEER_FAILED').length, 1);
+  });
+
+  for (const [name, act] of [
+    ['facts about the host change', (host: TestHost) => host.setHost({})],
+    [
+      'the interface changes',
+      (host: TestHost) => host.reconciler.notice({ type: 'interfaces', names: ['eth0'] }),
+    ],
+    [
+      'the peer publishes other data',
+      (host: TestHost) => host.setPeer(vxlanPeer(3, '4', { publicIp: ip4('10.9.0.33') })),
+    ],
+  ] as const)
+    it(`is tried at once when ${name}`, async () => {
+      const host = new TestHost();
+      host.kernel.refuse(BAD_FDB, 'ENOSPC');
+      await host.start([bad, good]);
+      await host.clock.advance(300);
+      host.kernel.relent(BAD_FDB);
+      act(host);
+      await host.clock.settle();
+      assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
+    });
+
+  it('leaves nothing behind when it goes', async () => {
+    const host = new TestHost();
+    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    await host.start([bad, good]);
+    host.reconciler.removePeer(bad.key);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    assert.equal(host.reconciler.summary().errors, 0);
+  });
+
+  it('whose data is unusable is an error that is not tried', async () => {
+    const host = await new TestHost().start([vxlanPeer(3, '4', { backendData: 'rubbish' }), good]);
+    assert.match(host.reconciler.peerStatus(bad.key)?.reason ?? '', /"rubbish"/);
+    assert.equal(host.reconciler.summary().inSync, 1);
+    assert.deepEqual(await host.actual(), host.expected([good]));
+  });
+
+  it('that shares its MAC with another gets nothing until the other leaves', async () => {
+    const clone = vxlanPeer(3, '4', { backendData: good.attributes.backendData });
+    const host = await new TestHost().start([clone, good]);
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    const status = host.reconciler.peerStatus(clone.key);
+    assert.equal(status?.state, 'error');
+    assert.ok(status?.reason?.includes(good.key), status?.reason);
+    host.reconciler.removePeer(good.key);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([clone]));
+    assert.equal(host.reconciler.peerStatus(clone.key)?.state, 'in-sync');
+  });
+});
+
+describe('an orphan that the kernel will not give up', () => {
+  it('is tried again, and does not block anything', async () => {
+    const kernel = newKernel();
+    const earlier = await new TestHost({ kernel }).start([good, bad]);
+    await earlier.reconciler.stop();
+    kernel.refuse('route 10.5.3.0/24', 'EBUSY');
+    const host = await new TestHost({ kernel }).start([good]);
+    assert.ok(host.reconciler.isSettled);
+    assert.ok(host.eventCodes().includes('ORPHAN_STAYS'));
+    kernel.relent('route 10.5.3.0/24');
+    await host.clock.advance(1_000);
+    assert.deepEqual(await host.actual(), host.expected([good]));
+  });
+});
+
+describe('a device that cannot be made', () => {
+  const LINK = 'link flannel.1';
+
+  it('makes the peers wait for it, without a storm, and brings them when it works', async () => {
+    const host = new TestHost();
+    host.kernel.refuse(LINK, 'EPERM');
+    await host.start([good, bad]);
+    assert.ok(host.reconciler.isSettled);
+    assert.equal(host.reconciler.summary().host.state, 'error');
+    assert.match(host.reconciler.peerStatus(good.key)?.reason ?? '', /waits for flannel\.1: .*EPERM/);
+    assert.ok(host.kernel.steps.every(({ object }) => object.kind !== 'route'));
+    host.kernel.forgetCalls();
+    await host.clock.advance(60_000);
+    assert.ok(host.kernel.batches.length < 12, `${host.kernel.batches.length} tries in a minute`);
+
+    host.kernel.relent(LINK);
+    host.setHost();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good, bad]));
+    assert.equal(host.reconciler.summary().inSync, 2);
+    assert.ok(host.eventCodes().includes('HOST_RECOVERED'));
+  });
+
+  it('for lack of its parent comes with the parent', async () => {
+    const kernel = newKernel();
+    const host = await new TestHost({ kernel }).start([good]);
+    kernel.tables.removeLink('eth0');
+    await host.clock.advance(10_000);
+    assert.equal(host.reconciler.summary().host.state, 'error');
+    kernel.tables.addLink({ name: 'eth0' });
+    kernel.tables.setAddress('eth0', '10.9.0.1/24' as ReturnType<typeof cidr>);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+  });
+
+  it('in place is made anew, with all that was on it', async () => {
+    const host = await new TestHost().start([good]);
+    host.kernel.refuse(LINK, 'EOPNOTSUPP', 1);
+    host.setHost({ vxlan: { mtu: 1400 } });
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    assert.ok(host.eventCodes().includes('LINK_REPLACED'));
+  });
+
+  it('as wished, but works, keeps its peers', async () => {
+    const host = await new TestHost().start([good]);
+    host.kernel.refuse(LINK, 'EINVAL');
+    host.setHost({ vxlan: { mtu: 1400 } });
+    host.setPeer(bad);
+    await host.clock.settle();
+    assert.equal(host.reconciler.summary().host.state, 'error');
+    assert.equal(host.reconciler.summary().inSync, 2);
+    assert.equal(host.reconciler.status().counters.steps.link.remove, 0);
+  });
+
+  it('because another kind of link has its name is an error that names it', async () => {
+    const kernel = newKernel();
+    kernel.tables.addLink({ name: DEV, kind: 'dummy' });
+    const host = await new TestHost({ kernel }).start([good]);
+    assert.equal(host.reconciler.summary().host.state, 'error');
+    assert.match(host.reconciler.summary().host.reason ?? '', /link flannel\.1.*EEXIST/);
+    await host.clock.advance(10_000);
+    kernel.tables.removeLink(DEV);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+  });
+});
+
+describe('a kernel that does not answer', () => {
+  it('is read again, and what is missing is done', async () => {
+    const host = await new TestHost().start();
+    host.kernel.loseAnswers(3);
+    host.setPeer(good);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    assert.equal(host.reconciler.peerStatus(good.key)?.state, 'in-sync');
+    assert.equal(host.reconciler.status().counters.resyncs.unknown, 1);
+  });
+
+  it('again and again is asked less and less often', async () => {
+    const host = await new TestHost().start();
+    host.kernel.apply = (steps) => {
+      host.kernel.batches.push(steps);
+      return Promise.reject(new Error('ENOBUFS'));
+    };
+    host.kernel.forgetCalls();
+    host.setPeer(good);
+    await host.clock.advance(10_000);
+    assert.ok(
+      host.kernel.batches.length > 2 && host.kernel.batches.length < 10,
+      `${host.kernel.batches.length}`,
+    );
+    assert.equal(host.reconciler.peerStatus(good.key)?.state, 'pending');
+  });
+
+  it('to reads is asked again, while known peers are still served', async () => {
+    const host = await new TestHost().start([good]);
+    host.kernel.failReads(3);
+    host.reconciler.resync();
+    await host.clock.settle();
+    assert.match(host.reconciler.summary().readError ?? '', /kept changing/);
+    host.setPeer(bad);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good, bad]));
+    await host.clock.advance(10_000);
+    assert.equal(host.reconciler.summary().readError, undefined);
+    assert.ok(host.reconciler.isSettled);
+  });
+});
+
+describe('somebody who keeps changing what is ours', () => {
+  const destination = cidr('10.5.2.0/24');
+
+  it('is repaired after at once, then up to a second later, and is told', async () => {
+    const host = await new TestHost().start([good]);
+    let repairs = 0;
+    host.kernel.tables.onEvent = ((tell) => (event) => {
+      tell(event);
+      // Whenever the route is there, it is deleted as fast as can be.
+      if (event.table !== 'routes' || event.isGone) return;
+      repairs++;
+      queueMicrotask(() => host.kernel.tables.removeRoute({ destination }));
+    })(host.kernel.tables.onEvent);
+    host.kernel.tables.removeRoute({ destination });
+    await host.clock.settle();
+    assert.ok(repairs >= 3, `${repairs} repairs at once`);
+    await host.clock.advance(60_000);
+    assert.ok(repairs >= 60 && repairs < 100, `${repairs} repairs in a minute`);
+    assert.deepEqual(host.reconciler.summary().contested, ['route 10.5.2.0/24']);
+    assert.equal(host.eventCodes().filter((code) => code === 'KERNEL_CONTESTED').length, 1);
+    assert.equal(host.reconciler.peerStatus(bad.key), undefined);
+  });
+
+  it('has no last word', async () => {
+    const host = await new TestHost().start([good]);
+    for (let index = 0; index < 10; index++) {
+      host.kernel.tables.removeRoute({ destination });
+      await host.clock.advance(100);
+    }
+    await host.clock.advance(1_100);
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    await host.clock.advance(6_000);
+    assert.deepEqual(host.reconciler.summary().contested, []);
+  });
+
+  it('on the device itself slows repairs down, too', async () => {
+    const host = await new TestHost().start([good]);
+    const rewrite = (): void => void host.kernel.tables.changeLink(DEV, { mtu: 1000 });
+    host.kernel.forgetCalls();
+    for (let index = 0; index < 100; index++) {
+      rewrite();
+      await host.clock.advance(100);
+    }
+    assert.ok(host.kernel.steps.length < 40, `${host.kernel.steps.length} steps in 10 s`);
+    await host.clock.advance(2_000);
+    assert.deepEqual(await host.actual(), host.expected([good]));
+  });
+});
+
+describe('a sysctl that cannot be written', () => {
+  it('is a warning, once', async () => {
+    const host = new TestHost();
+    host.kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    await host.start([good]);
+    await host.clock.advance(300_000);
+    assert.equal(host.reconciler.summary().host.state, 'in-sync');
+    assert.equal(host.eventCodes().filter((code) => code === 'SYSCTL_REFUSED').length, 1);
+  });
+});

@@ -1,0 +1,349 @@
+// The reconciler over a model of the kernel: any state from any other, drift, cost, life cycle.
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { cidr, ip4, lease } from '../../backends/fixture.ts';
+import { DEV, TestHost, newKernel, vxlanPeer } from './test-host.ts';
+import type { TestHostOptions } from './test-host.ts';
+
+const PEERS = [vxlanPeer(2), vxlanPeer(3)];
+
+describe('reconciler makes the kernel', () => {
+  interface World {
+    readonly options: TestHostOptions;
+    readonly peers: ReturnType<typeof vxlanPeer>[];
+  }
+  const worlds: Readonly<Record<string, World>> = {
+    'a host alone': { options: {}, peers: [] },
+    'two peers': { options: {}, peers: [vxlanPeer(2), vxlanPeer(3)] },
+    'one of them with another MAC and address': {
+      options: {},
+      peers: [
+        vxlanPeer(2, '4', {
+          publicIp: ip4('10.9.0.22'),
+          backendData: { VNI: 1, VtepMAC: 'c6:00:00:00:04:22' },
+        }),
+        vxlanPeer(3),
+      ],
+    },
+    'direct routing': { options: { vxlan: { directRouting: true } }, peers: [vxlanPeer(2), vxlanPeer(3)] },
+    'dual-stack': { options: { families: '46' }, peers: [vxlanPeer(2, '46'), vxlanPeer(4)] },
+    'IPv6 only': { options: { families: '6' }, peers: [vxlanPeer(2, '6')] },
+    'another VNI': {
+      options: { vxlan: { vni: 2 } },
+      peers: [vxlanPeer(2, '4', { backendData: { VNI: 2, VtepMAC: 'c6:00:00:00:04:02' } })],
+    },
+    'another port and MTU': {
+      options: { vxlan: { port: 4789, mtu: 1400 } },
+      peers: [vxlanPeer(2), vxlanPeer(5)],
+    },
+    'learning and GBP': { options: { vxlan: { learning: true, gbp: true } }, peers: [vxlanPeer(3)] },
+  };
+
+  async function move(host: TestHost, { options, peers }: World, before: readonly string[]): Promise<void> {
+    const keys = new Set(peers.map(({ key }) => key));
+    host.setHost(options);
+    for (const key of before) if (!keys.has(key)) host.reconciler.removePeer(key);
+    for (const peer of peers) host.setPeer(peer);
+    await host.clock.settle();
+    assert.ok(host.reconciler.isSettled);
+    assert.deepEqual(await host.actual(), host.expected(peers));
+    assert.equal(host.reconciler.summary().inSync, peers.length);
+    const drift = Object.values(host.reconciler.status().counters.drift);
+    assert.ok(
+      drift.every((count) => count === 0),
+      'own steps are no drift',
+    );
+  }
+
+  for (const [name, world] of Object.entries(worlds))
+    it(name, async () => {
+      const host = new TestHost(world.options);
+      await host.start(world.peers);
+      assert.deepEqual(await host.actual(), host.expected(world.peers));
+      assert.equal(host.reconciler.summary().host.state, 'in-sync');
+    });
+
+  it('any of these from any other', async () => {
+    const order = fc.array(fc.constantFrom(...Object.values(worlds)), { minLength: 5, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(order, async (walk) => {
+        const host = await new TestHost().start();
+        let before: string[] = [];
+        for (const world of walk) {
+          await move(host, world, before);
+          before = world.peers.map(({ key }) => key);
+        }
+        await host.reconciler.stop();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('as desired on top of what an earlier run left, and removes what nobody wants', async () => {
+    const kernel = newKernel();
+    const earlier = await new TestHost({ kernel }).start([vxlanPeer(2), vxlanPeer(7)]);
+    await earlier.reconciler.stop();
+    const host = await new TestHost({ kernel }).start(PEERS);
+    assert.deepEqual(await host.actual(), host.expected(PEERS));
+    assert.ok(host.eventCodes().includes('ORPHANS_REMOVED'));
+  });
+
+  it('and sweeps nothing before the desired state is complete', async () => {
+    const kernel = newKernel();
+    const earlier = await new TestHost({ kernel }).start([vxlanPeer(2), vxlanPeer(7)]);
+    await earlier.reconciler.stop();
+    const host = new TestHost({ kernel });
+    host.setHost();
+    host.reconciler.start();
+    host.setPeer(vxlanPeer(3));
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([vxlanPeer(2), vxlanPeer(3), vxlanPeer(7)]));
+    host.reconciler.markComplete();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([vxlanPeer(3)]));
+  });
+
+  it('and leaves what it finds right untouched', async () => {
+    const kernel = newKernel();
+    const earlier = await new TestHost({ kernel }).start(PEERS);
+    await earlier.reconciler.stop();
+    kernel.forgetCalls();
+    await new TestHost({ kernel }).start(PEERS);
+    assert.deepEqual(kernel.steps, []);
+  });
+
+  it('empty of all that is ours when nothing is wanted', async () => {
+    const host = await new TestHost().start(PEERS);
+    const ownership = host.reconciler.ownership;
+    assert.ok(ownership);
+    for (const { key } of PEERS) host.reconciler.removePeer(key);
+    host.reconciler.setHost(ownership, []);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), []);
+  });
+});
+
+describe('reconciler repairs at once', () => {
+  const peer = vxlanPeer(2);
+  const drifts: readonly [string, (host: TestHost) => void][] = [
+    [
+      'a route that was deleted',
+      ({ kernel }) => void kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') }),
+    ],
+    [
+      'a route that leads elsewhere',
+      ({ kernel }) =>
+        void kernel.tables.setRoute({
+          destination: cidr('10.5.2.0/24'),
+          dev: 'eth0',
+          gateway: ip4('10.9.0.77'),
+        }),
+    ],
+    [
+      'a neighbour that was deleted',
+      ({ kernel }) => void kernel.tables.removeNeighbour({ dev: DEV, address: ip4('10.5.2.0') }),
+    ],
+    ['the device deleted by hand', ({ kernel }) => void kernel.tables.removeLink(DEV)],
+    ['the device set down', ({ kernel }) => void kernel.tables.changeLink(DEV, { isUp: false })],
+    ['the device with another MTU', ({ kernel }) => void kernel.tables.changeLink(DEV, { mtu: 1000 })],
+    [
+      'its address removed, and with it every route',
+      ({ kernel }) => void kernel.tables.removeAddress(DEV, cidr('10.5.1.0/32')),
+    ],
+    ['a second address', ({ kernel }) => void kernel.tables.setAddress(DEV, cidr('10.5.200.0/32'))],
+    [
+      'a stray route through the device',
+      ({ kernel }) =>
+        void kernel.tables.setRoute({
+          destination: cidr('192.0.2.0/24'),
+          dev: DEV,
+          gateway: ip4('10.5.2.0'),
+          isOnLink: true,
+        }),
+    ],
+  ];
+  for (const [name, drift] of drifts)
+    it(name, async () => {
+      const host = await new TestHost().start([peer]);
+      host.kernel.forgetCalls();
+      drift(host);
+      await host.clock.settle();
+      assert.notEqual(host.kernel.steps.length, 0, 'something was to be repaired');
+      assert.deepEqual(await host.actual(), host.expected([peer]));
+      assert.equal(host.clock.nowMs(), 0, 'no timer was needed');
+      assert.equal(host.reconciler.peerStatus(peer.key)?.state, 'in-sync');
+    });
+
+  it('what it was not told of, at the next full read', async () => {
+    const host = await new TestHost().start([peer]);
+    host.kernel.loseNotices();
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+    await host.clock.advance(50_000);
+    assert.notDeepEqual(await host.actual(), host.expected([peer]));
+    await host.clock.advance(20_000);
+    assert.deepEqual(await host.actual(), host.expected([peer]));
+    assert.equal(host.reconciler.status().counters.resyncs.timer, 1);
+    assert.equal(host.reconciler.status().counters.drift.route, 1);
+  });
+
+  it('after an overrun', async () => {
+    const host = await new TestHost().start([peer]);
+    host.kernel.loseNotices();
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+    host.kernel.reportOverrun();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([peer]));
+  });
+
+  it('a change that happens while the kernel is answering', async () => {
+    const host = await new TestHost().start();
+    let open = (): void => {};
+    host.kernel.gate = new Promise((resolve) => (open = resolve));
+    host.setPeer(peer);
+    await host.clock.settle();
+    // The route is in the kernel, its acknowledgement is not here yet, and somebody deletes it.
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+    host.kernel.gate = undefined;
+    open();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([peer]));
+  });
+
+  it('a change that happens while everything is read', async () => {
+    const host = await new TestHost().start([peer]);
+    const read = host.kernel.readState.bind(host.kernel);
+    host.kernel.readState = async (ownership) => {
+      const state = await read(ownership);
+      host.kernel.readState = read;
+      host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+      return state;
+    };
+    host.reconciler.resync();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([peer]));
+  });
+
+  it('and tells what was changed', async () => {
+    const host = await new TestHost().start([peer]);
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+    await host.clock.settle();
+    const [event] = host.events.filter(({ code }) => code === 'KERNEL_DRIFT');
+    assert.deepEqual(event?.fields, { count: 1, objects: ['route 10.5.2.0/24'] });
+  });
+});
+
+describe('reconciler costs', () => {
+  /** Ten thousand peers, each with a /32 of its own so that they fit the network. */
+  const many = Array.from({ length: 10_000 }, (_, index) => {
+    const [high, low] = [2 + Math.floor(index / 250), 1 + (index % 250)];
+    const hex = index.toString(16).padStart(4, '0');
+    return lease(`10.5.${high}.${low}/32`, {
+      backendType: 'vxlan',
+      publicIp: ip4(`10.8.${high}.${low}`),
+      backendData: { VNI: 1, VtepMAC: `c6:00:00:01:${hex.slice(0, 2)}:${hex.slice(2)}` },
+    });
+  });
+
+  it('one peer’s steps for one peer among ten thousand, and no full read', async () => {
+    const host = await new TestHost().start(many);
+    const first = many[0]!;
+    assert.equal(host.reconciler.summary().inSync, many.length);
+    host.kernel.forgetCalls();
+    host.setPeer({ ...first, attributes: { ...first.attributes, publicIp: ip4('10.8.200.200') } });
+    await host.clock.settle();
+    host.reconciler.removePeer(many[1]!.key);
+    await host.clock.settle();
+    host.setPeer(many[1]!);
+    await host.clock.settle();
+    host.kernel.tables.removeNeighbour({ dev: DEV, address: ip4('10.5.2.3') });
+    await host.clock.settle();
+    assert.equal(host.kernel.reads, 0);
+    assert.deepEqual(
+      host.kernel.batches.map((steps) => steps.length),
+      [1, 3, 3, 1],
+    );
+    assert.equal(host.reconciler.summary().inSync, many.length);
+  });
+
+  it('nothing for notices of interfaces that do not matter', async () => {
+    const host = await new TestHost().start(PEERS);
+    host.kernel.forgetCalls();
+    for (let index = 0; index < 100; index++) host.kernel.tables.addLink({ name: `veth${index}` });
+    await host.clock.settle();
+    assert.equal(host.kernel.reads, 0);
+  });
+
+  it('one run for many changes at once', async () => {
+    const host = await new TestHost().start();
+    host.kernel.forgetCalls();
+    for (let number = 2; number < 100; number++) host.setPeer(vxlanPeer(number));
+    await host.clock.settle();
+    assert.equal(host.kernel.batches.length, 1);
+  });
+
+  it('few full reads for a storm of notices of the device', async () => {
+    const host = await new TestHost().start(PEERS);
+    host.kernel.forgetCalls();
+    for (let index = 0; index < 200; index++) {
+      host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+      await host.clock.advance(10);
+    }
+    assert.ok(host.kernel.reads < 30, `${host.kernel.reads} reads in 2 s`);
+  });
+});
+
+describe('reconciler life cycle', () => {
+  it('settles, and tells so', async () => {
+    const host = new TestHost();
+    host.setHost();
+    host.setPeer(vxlanPeer(2));
+    assert.equal(host.reconciler.isSettled, false);
+    assert.equal(host.reconciler.peerStatus(vxlanPeer(2).key)?.state, 'pending');
+    host.reconciler.markComplete();
+    host.reconciler.start();
+    await host.reconciler.whenSettled();
+    assert.equal(host.summaries.at(-1)?.inSync, 1);
+    assert.equal(host.summaries.at(-1)?.isComplete, true);
+  });
+
+  it('waiting for it can be given up', async () => {
+    const host = new TestHost();
+    const aborter = new AbortController();
+    const waiting = host.reconciler.whenSettled(aborter.signal);
+    aborter.abort(new Error('enough'));
+    await assert.rejects(waiting, /enough/);
+    await assert.rejects(host.reconciler.whenSettled(aborter.signal), /enough/);
+  });
+
+  it('stops without removing anything, and leaves no timer', async () => {
+    const host = await new TestHost().start(PEERS);
+    const before = await host.actual();
+    await host.reconciler.stop();
+    host.reconciler.removePeer(PEERS[0]!.key);
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.3.0/24') });
+    await host.clock.advance(600_000);
+    assert.equal(host.clock.pendingTimers, 0);
+    assert.equal((await host.actual()).length, before.length - 1);
+  });
+
+  it('does not wait for ever for a kernel that does not answer', async () => {
+    const host = await new TestHost().start();
+    host.kernel.gate = new Promise(() => {});
+    host.setPeer(vxlanPeer(2));
+    await host.clock.settle();
+    let isStopped = false;
+    const stopped = host.reconciler.stop().then(() => (isStopped = true));
+    await host.clock.until(() => isStopped, 5_000);
+    await stopped;
+  });
+
+  it('cleans up what an earlier ownership covered', async () => {
+    const host = await new TestHost().start(PEERS);
+    host.setHost({ vxlan: { vni: 5 } });
+    for (const { key } of PEERS) host.reconciler.removePeer(key);
+    await host.clock.settle();
+    assert.equal(host.kernel.tables.link(DEV), undefined);
+    await host.clock.advance(70_000);
+    assert.deepEqual(host.reconciler.ownership?.devices, ['flannel.5']);
+  });
+});

@@ -1,0 +1,132 @@
+// Tells operators what the reconciler does: the state of the host and of each peer, kept up to date by judging those whom
+// a run touched; and events for the log, gathered so that a thousand repairs are one line. Changes nothing.
+import type { Clock } from '../../allocator/clock.ts';
+import type { PeerState } from '../../backends/backend.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
+import type { Step } from '../kernel/kernel.ts';
+import { HOST } from './desired-state.ts';
+import type { DesiredState, Owner } from './desired-state.ts';
+import type { Holds } from './holds.ts';
+import { judgeOwner } from './judge-owner.ts';
+import type { KernelView } from './kernel-view.ts';
+import type { EventCode, PeerStatus, ReconcilerEvent, StatusSummary } from './reports.ts';
+import { StatusBook } from './status-book.ts';
+
+/** Objects that one event names; there may be thousands. */
+const NAMED_OBJECTS = 5;
+
+export interface ReporterParts {
+  readonly desired: DesiredState;
+  readonly holds: Holds;
+  readonly view: KernelView;
+  readonly clock: Clock;
+  readonly onChange?: ((summary: StatusSummary) => void) | undefined;
+  readonly onEvent?: ((event: ReconcilerEvent) => void) | undefined;
+}
+
+export class Reporter {
+  readonly #parts: ReporterParts;
+  readonly #book: StatusBook;
+  readonly #peers = new Map<string, PeerState>();
+  /** Owners whose state has to be judged anew. */
+  readonly #touched = new Set<Owner>();
+  #drifted: ObjectKey[] = [];
+  #lastSummary = '';
+
+  constructor(parts: ReporterParts) {
+    this.#parts = parts;
+    this.#book = new StatusBook(parts.clock.nowMs());
+  }
+
+  get peers(): ReadonlyMap<string, PeerStatus> {
+    return this.#book.peers;
+  }
+
+  setPeer(key: string, state: PeerState): void {
+    this.#peers.set(key, state);
+  }
+
+  removePeer(key: string): void {
+    this.#peers.delete(key);
+    this.#book.delete(key);
+  }
+
+  /** Marks those who want `key` for being judged anew. */
+  touchKey(key: ObjectKey): void {
+    for (const owner of this.#parts.desired.claimantsOf(key)) this.#touched.add(owner);
+  }
+
+  touchAll(): void {
+    this.#touched.add(HOST);
+    for (const key of this.#peers.keys()) this.#touched.add(key);
+  }
+
+  /** Judges `owner` now; no longer known peers are passed over. */
+  judge(owner: Owner): void {
+    const { desired, holds, view, clock } = this.#parts;
+    const peer = this.#peers.get(owner);
+    if (peer === undefined && owner !== HOST) return;
+    const nowMs = clock.nowMs();
+    const verdict = judgeOwner(owner, peer, { desired, holds, mirror: view.mirror, nowMs });
+    if (verdict.isProgrammed && holds.forgetFailure(owner))
+      this.tell(owner === HOST ? 'HOST_RECOVERED' : 'PEER_RECOVERED', 'info', peer ? { peer: owner } : {});
+    const { state, reason } = verdict;
+    const status = { state, sinceMs: nowMs, ...(reason === undefined ? {} : { reason }) };
+    if (peer === undefined) this.#book.setHost(status);
+    else this.#book.set(owner, { ...status, mode: peer.mode });
+  }
+
+  /** Brings states up to date and tells of drift since the last time. */
+  report(): void {
+    for (const owner of this.#touched) this.judge(owner);
+    this.#touched.clear();
+    if (this.#drifted.length === 0) return;
+    const objects = this.#drifted.slice(0, NAMED_OBJECTS);
+    this.tell('KERNEL_DRIFT', 'warn', { count: this.#drifted.length, objects });
+    this.#drifted = [];
+  }
+
+  addDrift(key: ObjectKey): void {
+    this.#drifted.push(key);
+    this.touchKey(key);
+  }
+
+  /** Tells of steps that remove what nobody wants. */
+  reportOrphans(steps: readonly Step[]): void {
+    const { objects: desired } = this.#parts.desired;
+    const keys = steps.filter(({ action }) => action === 'remove').map(({ object }) => objectKey(object));
+    const orphans = keys.filter((key) => !desired.has(key));
+    if (orphans.length === 0) return;
+    this.tell('ORPHANS_REMOVED', 'info', {
+      count: orphans.length,
+      objects: orphans.slice(0, NAMED_OBJECTS),
+    });
+  }
+
+  summary(isComplete: boolean, readError: string | undefined): StatusSummary {
+    const { sinceMs: _sinceMs, ...host } = this.#book.host;
+    return {
+      peers: this.#peers.size,
+      inSync: this.#book.count('in-sync'),
+      pending: this.#book.count('pending'),
+      errors: this.#book.count('error'),
+      host,
+      contested: this.#parts.holds.contested(this.#parts.clock.nowMs()),
+      isComplete,
+      ...(readError === undefined ? {} : { readError }),
+    };
+  }
+
+  /** Passes `summary` on if it differs from the last one. */
+  tellSummary(summary: StatusSummary): void {
+    const text = JSON.stringify(summary);
+    if (text === this.#lastSummary) return;
+    this.#lastSummary = text;
+    this.#parts.onChange?.(summary);
+  }
+
+  tell(code: EventCode, level: ReconcilerEvent['level'], fields: ReconcilerEvent['fields']): void {
+    this.#parts.onEvent?.({ code, level, fields });
+  }
+}

@@ -1,0 +1,135 @@
+// A host for specs: the reconciler over a model of the kernel, with calls counted. Test code: nothing in the product
+// imports it.
+import type { Cidr } from '../../allocator/address.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { PREVIOUS, VXLAN, context, host, network, vxlanPeer } from '../../backends/fixture.ts';
+import type { Families } from '../../backends/fixture.ts';
+import type { VxlanConfig } from '../../allocator/config.ts';
+import type { Lease } from '../../allocator/lease.ts';
+import type { BackendContext, Ownership } from '../../backends/backend.ts';
+import { backendFor } from '../../backends/index.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+import { renderObjects } from '../../backends/render.ts';
+import type { ActualState, Step, StepResult } from '../kernel/kernel.ts';
+import { MemoryKernel } from '../kernel/memory-kernel.ts';
+import { readState } from '../kernel/state-reader.ts';
+import { Reconciler } from './reconciler.ts';
+import type { EventCode, ReconcilerEvent, StatusSummary } from './reports.ts';
+
+export const DEV = 'flannel.1';
+const backend = backendFor('vxlan');
+
+/** The memory kernel with its calls counted and its answers, on demand, delayed. */
+export class CountingKernel extends MemoryKernel {
+  reads = 0;
+  batches: (readonly Step[])[] = [];
+  /** If set, {@link apply} does its work and then waits for this. */
+  gate: Promise<void> | undefined;
+
+  get steps(): readonly Step[] {
+    return this.batches.flat();
+  }
+
+  override readState(ownership: Ownership): Promise<ActualState> {
+    this.reads++;
+    return super.readState(ownership);
+  }
+
+  override async apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
+    this.batches.push(steps);
+    const results = await super.apply(steps);
+    await this.gate;
+    return results;
+  }
+
+  forgetCalls(): void {
+    this.reads = 0;
+    this.batches = [];
+  }
+}
+
+export interface TestHostOptions {
+  readonly families?: Families;
+  readonly vxlan?: Partial<VxlanConfig>;
+  readonly kernel?: CountingKernel;
+}
+
+export class TestHost {
+  readonly clock = new FakeClock();
+  readonly kernel: CountingKernel;
+  readonly events: ReconcilerEvent[] = [];
+  readonly summaries: StatusSummary[] = [];
+  readonly reconciler: Reconciler;
+  #context: BackendContext;
+
+  constructor(options: TestHostOptions = {}) {
+    this.kernel = options.kernel ?? newKernel();
+    this.#context = contextOf(options);
+    this.reconciler = new Reconciler({
+      kernel: this.kernel,
+      clock: this.clock,
+      random: () => 0.5,
+      onEvent: (event) => this.events.push(event),
+      onChange: (summary) => this.summaries.push(summary),
+    });
+    this.kernel.subscribe(
+      () => this.reconciler.ownership,
+      (notice) => this.reconciler.notice(notice),
+    );
+  }
+
+  /** Sets the host and `peers`, declares them complete, starts and waits. */
+  async start(peers: readonly Lease[] = []): Promise<this> {
+    this.setHost();
+    for (const peer of peers) this.setPeer(peer);
+    this.reconciler.markComplete();
+    this.reconciler.start();
+    await this.clock.settle();
+    return this;
+  }
+
+  setHost(options?: TestHostOptions): void {
+    if (options !== undefined) this.#context = contextOf(options);
+    const { config, host: facts } = this.#context;
+    this.reconciler.setHost(backend.ownership(config, facts), backend.deriveHost(this.#context));
+  }
+
+  setPeer(lease: Lease): void {
+    this.reconciler.setPeer(lease.key, backend.derivePeer(this.#context, lease));
+  }
+
+  /** Desired objects of the host and `peers` as they are rendered. */
+  expected(peers: readonly Lease[]): readonly string[] {
+    const objects = peers.flatMap((peer) => backend.derivePeer(this.#context, peer).objects);
+    return renderObjects([...backend.deriveHost(this.#context), ...objects]);
+  }
+
+  /** What the kernel holds of what is owned, and the sysctls of the host. */
+  async actual(): Promise<readonly string[]> {
+    const { ownership } = this.reconciler;
+    if (ownership === undefined) return [];
+    const { objects } = await readState(this.kernel.tables, ownership);
+    const all: KernelObject[] = [...objects.values()];
+    for (const [path, value] of this.kernel.sysctls) all.push({ kind: 'sysctl', path, value });
+    return renderObjects(all);
+  }
+
+  eventCodes(): readonly EventCode[] {
+    return this.events.map(({ code }) => code);
+  }
+}
+
+function contextOf({ families = '4', vxlan = {} }: TestHostOptions): BackendContext {
+  return context(backend, network(families, { ...VXLAN, ...vxlan }), host(), PREVIOUS);
+}
+
+/** eth0 as the host facts of fixtures have it. */
+export function newKernel(): CountingKernel {
+  const kernel = new CountingKernel();
+  kernel.tables.addLink({ name: 'eth0' });
+  kernel.tables.setAddress('eth0', '10.9.0.1/24' as Cidr);
+  kernel.tables.setAddress('eth0', '2001:db8::1/64' as Cidr);
+  return kernel;
+}
+
+export { vxlanPeer };
