@@ -1,6 +1,5 @@
 // What the --etcd-* flags say together: where etcd is, how to prove who is who. Reads no file and opens no connection.
 import { posix } from 'node:path';
-import type { EtcdOptions as RegistryOptions } from '../allocator/etcd/options.ts';
 import { Secret } from './secret.ts';
 
 /** Where etcd listens for clients unless told otherwise. */
@@ -31,19 +30,6 @@ export interface EtcdFlagValues {
   readonly 'etcd-cafile': string;
   readonly 'etcd-username': string;
   readonly 'etcd-password': string;
-}
-
-/** The same in the words of the registry. The password is open in the result: hand it on, keep no copy. */
-export function toRegistryOptions({ endpoints, prefix, tls, auth }: EtcdOptions): RegistryOptions {
-  return {
-    endpoints,
-    prefix,
-    caFile: tls?.caFile,
-    certFile: tls?.client?.certFile,
-    keyFile: tls?.client?.keyFile,
-    username: auth?.username,
-    password: auth?.password.reveal(),
-  };
 }
 
 /** Where findings go; one line each. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { toRegistryOptions } from './etcd-options.ts';
 import { parseCommandLine } from './options.ts';
 import type { DaemonOptions } from './options.ts';
 
@@ -191,24 +190,6 @@ describe('daemon options', () => {
     assert.doesNotMatch(warning, /hunter2/);
     const forward = parseCommandLine([], {});
     assert.match((forward.kind === 'run' && forward.warnings[0]) || '', /^--iptables-forward-rules is on/);
-  });
-
-  it('are handed to the registry in its own words', () => {
-    const argv = [
-      '--etcd-endpoints=https://x',
-      '--etcd-cafile=/a',
-      '--etcd-username=u',
-      '--etcd-password=hunter2',
-    ];
-    assert.deepEqual(toRegistryOptions(run(argv).etcd), {
-      endpoints: ['https://x:2379'],
-      prefix: '/coreos.com/network',
-      caFile: '/a',
-      certFile: undefined,
-      keyFile: undefined,
-      username: 'u',
-      password: 'hunter2',
-    });
   });
 
   for (const [text, expected] of [
