@@ -118,8 +118,8 @@ function withoutDevice(step: Step, outcome: Outcome): Outcome {
     : outcome;
 }
 
-function judge(plan: readonly PlannedRequest[], outcomes: readonly Outcome[], from: number): Outcome {
-  for (const [offset, { isRemoval }] of plan.entries()) {
+function judge(requests: Plan, outcomes: readonly Outcome[], from: number): Outcome {
+  for (const [offset, { isRemoval }] of requests.entries()) {
     const outcome = outcomes[from + offset]!;
     if (outcome.status === 'unknown') return outcome;
     if (outcome.status === 'refused' && !(isRemoval && ABSENCE.has(outcome.errno))) return outcome;

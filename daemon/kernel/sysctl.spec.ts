@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { readSysctl, SysctlPathError, writeSysctl } from './sysctl.ts';
+
+describe('sysctl', () => {
+  it('reads without the newline', async () => assert.equal(await readSysctl('kernel/ostype'), 'Linux'));
+
+  it('an absent file has no value, and cannot be written', async () => {
+    assert.equal(await readSysctl('net/ipv6/conf/no.such.0/accept_ra'), undefined);
+    const outcome = await writeSysctl('net/ipv6/conf/no.such.0/accept_ra', '0');
+    assert.equal(outcome.status === 'refused' && outcome.errno, 'ENOENT');
+  });
+
+  for (const path of [
+    '',
+    '/proc/sys/net',
+    'net/../../etc/passwd',
+    'net/ipv4/',
+    'net.ipv4.ip_forward',
+    'net//x',
+    'a/b c',
+  ])
+    it(`refuses ${JSON.stringify(path)}`, async () => {
+      await assert.rejects(readSysctl(path), SysctlPathError);
+      const outcome = await writeSysctl(path, '1');
+      assert.equal(outcome.status === 'refused' && outcome.errno, 'EINVAL');
+    });
+});

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { loadNative } from './index.ts';
+
+describe('native addon', () => {
+  const loaded = loadNative();
+
+  it('is loaded once, or says why not', () => {
+    assert.equal(loadNative(), loaded);
+    if (loaded.native === undefined) assert.match(loaded.reason, /weft\.node/);
+  });
+
+  for (const [what, path, text, code] of [
+    ['a socket that is not there', '/nonexistent/notify', 'READY=1', 'ENOENT'],
+    ['an abstract socket that is not there', '@weft-test-nobody', 'READY=1', 'ECONNREFUSED'],
+    ['an empty path', '', 'READY=1', 'ENAMETOOLONG'],
+    ['a path longer than sun_path', '/'.repeat(108), 'READY=1', 'ENAMETOOLONG'],
+    ['a text of 4 KiB', '@weft-test-nobody', 'x'.repeat(4096), 'EMSGSIZE'],
+  ] as const)
+    it(`sendDatagram to ${what}: ${code}`, function () {
+      const { native } = loaded;
+      if (native === undefined) return this.skip();
+      assert.throws(
+        () => native.sendDatagram(path, text),
+        (error: NodeJS.ErrnoException) => {
+          assert.deepEqual([error.code, error.syscall], [code, 'sendto']);
+          assert.ok(error.errno! < 0);
+          return true;
+        },
+      );
+    });
+
+  it('touches no descriptor that is no netlink socket', function () {
+    const { native } = loaded;
+    if (native === undefined) return this.skip();
+    assert.equal(native.setNetlinkOptions(1, 1, 4096), false);
+    assert.equal(native.setNetlinkOptions(-1, 1, 4096), false);
+    assert.throws(() => native.countNetlinkDrops(-1), { code: 'EBADF' });
+    assert.throws(() => native.setNetlinkOptions('1' as unknown as number, 1, 1), TypeError);
+  });
+});
