@@ -161,7 +161,7 @@ export class LeaseKeeper {
 
   start(): void {
     const { mirror } = this.#options;
-    if (this.#unsubscribe !== undefined) return;
+    if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
     this.#unsubscribe = mirror.subscribe({
       onChange: (change) => this.#onChange(change),
       onConnection: (isConnected, error) => this.#reporter.onConnection(isConnected, error),
@@ -337,10 +337,10 @@ export class LeaseKeeper {
   #despair(): void {
     const { clock, config } = this.#options;
     this.#retryAtMs = clock.nowMs() + this.#retry.nextMs();
+    this.#lease.revokeUnused();
     if (this.#state === 'exhausted') return;
     const error = new PoolExhaustedError(config, this.#pool.size);
     this.#lastError = error;
-    this.#lease.revokeUnused();
     this.#setState('exhausted');
     this.#tell({ level: 'error', code: 'pool-exhausted', error });
   }

@@ -59,7 +59,8 @@ export class FakeClock implements Clock {
     await this.settle();
     while (!condition()) {
       const next = this.#next(endMs);
-      if (next === undefined) throw new Error(`Nothing made it true within ${limitMs} ms: ${String(condition)}`);
+      if (next === undefined)
+        throw new Error(`Nothing made it true within ${limitMs} ms: ${String(condition)}`);
       await this.advance(Math.max(0, next.dueMs - this.#nowMs));
     }
   }
