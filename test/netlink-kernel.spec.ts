@@ -31,11 +31,15 @@ import {
   ROUTE6,
   UNDERLAY,
 } from './compliance/kernel.ts';
+import { loadNative } from '../native/index.ts';
 import { bridge, ip, otherHands } from './support/other-hands.ts';
 import { until } from './support/until.ts';
 
-/** @throws Error unless the runner has put this process into a network namespace of its own */
+/** @throws Error unless the runner has put this process into a network namespace of its own, and the addon is built */
 function requireOwnNamespace(): void {
+  const addon = loadNative();
+  if (addon.native === undefined)
+    throw new Error(`This suite shows losses and kernel texts: ${addon.reason}`);
   if (process.env['WEFT_TEST_NETNS'] === '1') return;
   const isInitial = readlinkSync('/proc/self/ns/net') === readlinkSync('/proc/1/ns/net');
   if (isInitial)
@@ -258,7 +262,7 @@ describe('netlink kernel', function () {
     assert.equal(execFileSync('setpriv', args, { encoding: 'utf8' }).trim(), 'EPERM true');
   });
 
-  it('keeps working when somebody else owns the peer addresses as link-local or dynamic neighbours', () =>
+  it('a neighbour that the kernel learned is not ours; set makes it so', () =>
     withKernel(async ({ kernel }) => {
       ip(`neighbour replace 10.5.2.0 lladdr 02:00:00:00:00:55 dev ${DEVICE} nud reachable`);
       assert.equal((await kernel.readState(OWNERSHIP)).objects.get(objectKey(NEIGHBOUR)), undefined);

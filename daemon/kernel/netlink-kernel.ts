@@ -13,7 +13,8 @@ export interface NetlinkKernelOptions {
   /** How long to wait for an answer, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
   /**
-   * Receive buffer for notices to ask for, in bytes; default 8 MiB: more notices than that at once are an overrun.
+   * Receive buffer for notices to ask for, in bytes; default 32 MiB, which holds the echoes of 10,000 peers' worth of
+   * steps: the socket is read 32 notices at a time. More at once are an overrun. The memory is used only while needed.
    */
   readonly noticeBytes?: number;
   /** Without weft's addon there are no notices: every so many milliseconds (default 10,000) an overrun is told. */
@@ -35,7 +36,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
     readSysctl,
     apply: (steps) => applySteps(engine, steps),
     subscribe: (ownership, onNotice) => {
-      const receiveBytes = options.noticeBytes ?? 8 << 20;
+      const receiveBytes = options.noticeBytes ?? 32 << 20;
       const readLinks = (): ReturnType<typeof tables.links> => tables.links();
       readers.push(
         loadNative().native === undefined
