@@ -63,6 +63,13 @@ describe('LeaseKeeper', () => {
     );
   };
 
+  /** The watch lives but tells nothing: only what is read is known. */
+  const deafen = (host: KeeperHost): KeeperHost => {
+    const watch = host.registry.watch.bind(host.registry);
+    host.registry.watch = (options) => watch({ ...options, onEvents: () => undefined });
+    return host;
+  };
+
   describe('joining', () => {
     it('costs one read, one grant, one create and one watch', async () => {
       for (let index = 1; index < 100; index++) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
@@ -300,6 +307,25 @@ describe('LeaseKeeper', () => {
       );
     });
 
+    it('believes its own write before the watch tells of it', async () => {
+      const host = await deafen(make()).start();
+      await host.mirror.resync();
+      host.mac = 'bb';
+      host.keeper.publish();
+      await clock.advance(60_000);
+      assertHolds(host, keyIn(host));
+      assert.deepEqual([host.registry.calls.update, host.count('key-overwritten')], [1, 0]);
+    });
+
+    it('does not hammer a registry that refuses each write', async () => {
+      const host = await start();
+      host.registry.update = () => Promise.resolve({ written: false, revision: store.revision });
+      host.mac = 'bb';
+      host.keeper.publish();
+      await clock.advance(600_000);
+      assert.ok(host.registry.calls.snapshot < 60, `${host.registry.calls.snapshot} reads in ten minutes`);
+    });
+
     it('keeps its key when its public address changes', async () => {
       const host = await start();
       const key = keyIn(host);
@@ -429,6 +455,16 @@ describe('LeaseKeeper', () => {
       assert.deepEqual(host.toldPeers.at(-1), [key]);
     });
 
+    it('leaves the lease to the host that is written into the key on it', async () => {
+      const host = await start();
+      const leaseId = host.keeper.own?.leaseId ?? '';
+      store.put(keyIn(host), valueOf(OTHER), leaseId);
+      await clock.advance(2 * DAY_MS);
+      assertHolds(host, keyIn(host));
+      assert.notEqual(host.keeper.own?.leaseId, leaseId);
+      assert.ok(!store.leaseIds.includes(leaseId));
+    });
+
     for (const leased of [true, false])
       it(`writes its key again over garbage ${leased ? 'with' : 'without'} a lease`, async () => {
         const host = await start();
@@ -521,6 +557,24 @@ describe('LeaseKeeper', () => {
         assertHolds(host, keyIn(host));
         assert.equal(host.count('lease-lost'), 0);
       });
+
+    it('of a create are looked up before another is sent', async () => {
+      const host = deafen(make());
+      host.registry.injectFault(NO_FAULT, LOST);
+      await host.start();
+      await clock.advance(30_000);
+      assertHolds(host, keyIn(host));
+      assert.equal(host.registry.calls.create, 1);
+    });
+
+    it('of a create that is done meanwhile do not cost the previous subnet', async () => {
+      const host = deafen(make({ previous: '10.5.77.0/24' }));
+      host.registry.injectFault(NO_FAULT, { kind: 'late', afterMs: 100 });
+      await host.start();
+      await clock.advance(30_000);
+      assertHolds(host, '10.5.77.0-24');
+      assert.equal(host.count('subnet-changed'), 0);
+    });
 
     it('of a remove are harmless', async () => {
       theirs('10.6.1.0-24', ME);
@@ -652,6 +706,15 @@ describe('LeaseKeeper', () => {
       await clock.advance(2000);
       assertHolds(host, '10.5.2.0-24');
       assert.deepEqual(host.states, ['acquiring', 'exhausted', 'held']);
+    });
+
+    it('leaves no lease behind when its own subnet goes to another host', async () => {
+      for (const index of [1, 2]) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
+      const host = await start({ config: SMALL });
+      theirs(keyIn(host));
+      await clock.advance(HOUR_MS);
+      assert.equal(host.keeper.state, 'exhausted');
+      assert.equal(store.leaseIds.length, 3);
     });
 
     it('leaves no lease behind when the last subnet goes to another host', async () => {

@@ -36,6 +36,7 @@ import type { MirrorChange, RegistryMirror } from './registry-mirror.ts';
 import { NO_LEASE, RegistryError } from './registry.ts';
 import type { Registry, RegistryEntry, Revision } from './registry.ts';
 import { SubnetPool } from './subnet-pool.ts';
+import { WakeLoop } from './wake-loop.ts';
 
 export interface LeaseKeeperOptions {
   readonly registry: Registry;
@@ -77,6 +78,7 @@ export class LeaseKeeper {
   readonly #reporter: KeeperReporter;
   readonly #retry: Backoff;
   readonly #overwrites: OverwriteGuard;
+  readonly #loop: WakeLoop;
   readonly #stopped = new AbortController();
   /** Keys of ours that we removed or gave up, with their revision: the mirror may show them for a while. */
   readonly #disowned = new Map<string, Revision>();
@@ -94,8 +96,6 @@ export class LeaseKeeper {
   #isReading = false;
   // publish() may be called while a write is under way, so its calls are counted: asked, seen by attributes(), written.
   #publish = { asked: 0, seen: 0, written: 0 };
-  #isWoken = false;
-  #endSleep: (() => void) | undefined;
 
   constructor(options: LeaseKeeperOptions) {
     const { clock, config, identity, mirror, random, registry, listener } = options;
@@ -116,6 +116,12 @@ export class LeaseKeeper {
     });
     this.#retry = new Backoff({ baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS, random });
     this.#overwrites = new OverwriteGuard(random);
+    this.#loop = new WakeLoop({
+      clock,
+      signal,
+      act: () => this.#act(),
+      wakePointsMs: () => this.#wakePointsMs(),
+    });
   }
 
   /** The lease as last confirmed; kept while it is lost, until another takes its place. */
@@ -171,7 +177,7 @@ export class LeaseKeeper {
     this.#tellPeers(new Set(this.peers.keys()));
     this.#reporter.lookAt(mirror.entries.keys());
     this.#writer.isUnsure = !mirror.isConnected;
-    void this.#run();
+    void this.#loop.run();
   }
 
   /** Ends timers and calls at once. Key and lease stay, for the next start to take over. */
@@ -180,13 +186,13 @@ export class LeaseKeeper {
     this.#stopped.abort(new Error('The lease keeper was stopped'));
     this.#unsubscribe?.();
     this.#setState('stopped');
-    this.#wake();
+    this.#loop.wake();
   }
 
   /** Asks for attributes again and publishes them if they changed. */
   publish(): void {
     this.#publish.asked++;
-    this.#wake();
+    this.#loop.wake();
   }
 
   /** This host has another public address from now on. The own key stays ours and is published anew. */
@@ -198,15 +204,6 @@ export class LeaseKeeper {
     this.publish();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      this.#isWoken = false;
-      if (await this.#act()) continue;
-      if (!this.#isWoken && !signal.aborted) await this.#sleep();
-    }
-  }
-
   /** Does the one thing that is next; returns whether to look again at once. */
   async #act(): Promise<boolean> {
     try {
@@ -215,9 +212,11 @@ export class LeaseKeeper {
       if (this.#isRenewing && nowMs >= this.#lease.renewAtMs) return await this.#renew();
       if (this.#writer.isUnsure) return this.#read();
       if (nowMs < this.#retryAtMs) return false;
-      return await (this.#own === undefined || this.#loss !== undefined
-        ? this.#acquire()
-        : this.#tend(this.#own));
+      const own = this.#loss === undefined ? this.#own : undefined;
+      const isMore = await (own === undefined ? this.#acquire() : this.#tend(own));
+      // A refused write is read after at once, but not answered at once: whoever fights us does not get faster.
+      if (this.#writer.isUnsure) this.#pause();
+      return isMore;
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#fail(error as Error);
       return false;
@@ -228,23 +227,11 @@ export class LeaseKeeper {
     return this.#own !== undefined && this.#own.leaseId !== NO_LEASE && this.#loss === undefined;
   }
 
-  async #sleep(): Promise<void> {
-    const { clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const pointsMs = [this.#retryAtMs, this.#overwrites.dueMs].filter((pointMs) => pointMs > nowMs);
+  #wakePointsMs(): number[] {
+    const pointsMs = [this.#retryAtMs, this.#overwrites.dueMs];
     if (this.#isRenewing) pointsMs.push(this.#lease.renewAtMs);
     if (this.#isRenewing && this.#state === 'held') pointsMs.push(this.#lease.expiresAtMs);
-    let cancel: (() => void) | undefined;
-    await new Promise<void>((resolve) => {
-      this.#endSleep = resolve;
-      if (pointsMs.length > 0) cancel = clock.setTimer(Math.min(...pointsMs) - nowMs, resolve);
-    });
-    cancel?.();
-  }
-
-  #wake(): void {
-    this.#isWoken = true;
-    this.#endSleep?.();
+    return pointsMs;
   }
 
   /** A fresh read comes before any decision: what the mirror shows may be old, or a request may have been done unseen. */
@@ -255,7 +242,7 @@ export class LeaseKeeper {
     const onRead = (): void => {
       this.#isReading = false;
       this.#writer.isUnsure = false;
-      this.#wake();
+      this.#loop.wake();
     };
     // It fails only if the mirror was stopped, and then nothing more can be known.
     this.#options.mirror.resync().then(onRead, () => undefined);
@@ -267,8 +254,12 @@ export class LeaseKeeper {
       this.#lease.forget();
       this.#lease.renewSoon();
     }
-    this.#retryAtMs = this.#options.clock.nowMs() + this.#retry.nextMs();
+    this.#pause();
     this.#noteError(error);
+  }
+
+  #pause(): void {
+    this.#retryAtMs = this.#options.clock.nowMs() + this.#retry.nextMs();
   }
 
   async #acquire(): Promise<boolean> {
@@ -312,8 +303,7 @@ export class LeaseKeeper {
     this.#taken = outcome.lostTo;
     // The winner may be a request of our own whose answer was lost.
     if (isPreferred) this.#writer.isUnsure = true;
-    if (this.#races % RACES_BEFORE_PAUSE === 0)
-      this.#retryAtMs = this.#options.clock.nowMs() + this.#retry.nextMs();
+    if (this.#races % RACES_BEFORE_PAUSE === 0) this.#pause();
   }
 
   async #adopt(entry: RegistryEntry, subnets: LeaseSubnets): Promise<void> {
@@ -335,11 +325,10 @@ export class LeaseKeeper {
   }
 
   #despair(): void {
-    const { clock, config } = this.#options;
-    this.#retryAtMs = clock.nowMs() + this.#retry.nextMs();
+    this.#pause();
     this.#lease.revokeUnused();
     if (this.#state === 'exhausted') return;
-    const error = new PoolExhaustedError(config, this.#pool.size);
+    const error = new PoolExhaustedError(this.#options.config, this.#pool.size);
     this.#lastError = error;
     this.#setState('exhausted');
     this.#tell({ level: 'error', code: 'pool-exhausted', error });
@@ -490,7 +479,7 @@ export class LeaseKeeper {
     this.#reporter.lookAt([...put, ...removed]);
     if (this.#state === 'exhausted' && removed.size > 0)
       this.#retryAtMs = Math.min(this.#retryAtMs, clock.nowMs() + random() * FREED_SPREAD_MS);
-    this.#wake();
+    this.#loop.wake();
   }
 
   /** Revisions known before mean nothing any more, and nobody knows whether the lease was in the backup. */
