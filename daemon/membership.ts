@@ -71,7 +71,8 @@ export class Membership {
       facts: reading.facts,
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      isMasquerading: options.options.ipMasq,
+      // Told truthfully: who reads the file masquerades itself if this daemon does not.
+      isMasquerading: false,
       log,
     });
     this.keeper = this.#makeKeeper();
@@ -131,7 +132,7 @@ export class Membership {
     const { log, limit } = this.#options;
     const remedy = event.code === 'HOST_FAILED' ? remedyForLink(String(event.fields['errno'])) : undefined;
     if (remedy === undefined || this.#hasWorked) logReconcilerEvent(log, limit, event);
-    else void this.#giveUp(`${String(event.fields['reason'])}: ${remedy}`);
+    else void this.#giveUp(`${String(event.fields['message'])}: ${remedy}`);
   }
 
   /** Leaves nothing half-done: a lease made in this run is given back. */

@@ -49,7 +49,7 @@ describe('repair', function repair() {
   it('of a changed address of the underlay interface, here and on the peers', async () => {
     const before = await viewOf(lab(), 'h1');
     const change =
-      'ip addr add 198.18.200.1/16 dev eth0 && ip addr del 198.18.1.1/16 dev eth0 && ip route replace default via 198.18.0.1';
+      'ip addr del 198.18.1.1/16 dev eth0; ip addr add 198.18.200.1/16 dev eth0 && ip route replace default via 198.18.0.1';
     await lab().check('h1', ['sh', '-c', change]);
     const isNew = `ip -d link show flannel.1 | grep -q 'local 198.18.200.1 '`;
     await waitFor('the tunnel source to follow', () => holds(lab(), 'h1', isNew), REPAIR_MS);

@@ -53,7 +53,7 @@ describe('restarting a daemon', function restart() {
   it('exits with 0 when asked to stop', async () => {
     await lab().stopDaemon('h1');
     const script =
-      'ready=$1; shift; "$@" 2>/dev/null & until [ -e "$ready" ]; do sleep 0.05; done; kill -TERM $!; wait $!; echo "exit $?"';
+      'ready=$1; shift; rm $ready; "$@" 2>/dev/null & until [ -e "$ready" ]; do sleep 0.05; done; kill -TERM $!; wait $!; echo "exit $?"';
     const command = lab().daemonCommand('h1', []);
     const output = await lab().check('h1', ['sh', '-c', script, 'sh', lab().subnetFile('h1'), ...command]);
     assert.equal(output, 'exit 0\n');

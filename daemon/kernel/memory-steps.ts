@@ -38,7 +38,7 @@ function setObject(tables: MemoryTables, object: NetworkObject): Outcome {
 function removeObject(tables: MemoryTables, object: NetworkObject): Outcome {
   switch (object.kind) {
     case 'link':
-      return tables.link(object.name)?.vxlan ? tables.removeLink(object.name) : DONE;
+      return tables.link(object.name) ? tables.removeLink(object.name) : DONE;
     case 'address':
       return tables.removeAddress(object.dev, object.address);
     case 'neighbour':

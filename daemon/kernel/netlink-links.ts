@@ -31,11 +31,11 @@ export function ensureLink(engine: RequestEngine, link: VxlanLink): Promise<Outc
   });
 }
 
-/** Removes the VXLAN device of this name; a device of another kind is not ours and stays. */
+/** Removes the device of this name, of whatever kind: the name is ours. Hardware cannot be removed. */
 export function removeLink(engine: RequestEngine, name: string): Promise<Outcome> {
   return asOutcome(async () => {
     const current = await readLink(engine, { name });
-    if (current?.vxlan === undefined) return DONE;
+    if (current === undefined) return DONE;
     const [outcome] = await engine.send([(writer) => encodeLinkDelete(writer, current.index)]);
     return outcome?.status === 'refused' && outcome.errno === 'ENODEV' ? DONE : outcome!;
   });

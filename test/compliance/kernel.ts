@@ -344,7 +344,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         await assertIs(LINK);
       });
 
-      it('a foreign device of the name is told, not touched', async () => {
+      it('a foreign device of the name is told, in the way of ours, and removed by its name', async () => {
         await succeed(remove(LINK));
         others.addBridge(DEVICE);
         const state = await kernel.readState(OWNERSHIP);
@@ -352,7 +352,8 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(state.objects.get(objectKey(LINK)), undefined);
         assert.equal(await refusalOf(set(LINK)), 'EEXIST');
         await succeed(remove(LINK));
-        assert.ok((await kernel.readState(OWNERSHIP)).foreignLinks.has(DEVICE));
+        assert.ok(!(await kernel.readState(OWNERSHIP)).foreignLinks.has(DEVICE));
+        await succeed(set(LINK));
       });
 
       it('without its parent: ENODEV', async () => {
