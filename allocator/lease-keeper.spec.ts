@@ -568,11 +568,13 @@ describe('LeaseKeeper', () => {
     });
 
     it('of a create that is done meanwhile do not cost the previous subnet', async () => {
-      const host = deafen(make({ previous: '10.5.77.0/24' }));
-      host.registry.injectFault(NO_FAULT, { kind: 'late', afterMs: 100 });
+      const host = deafen(make({ previous: '10.5.77.0/24', delayMs: () => 20 }));
+      // Done just after the read that looks for it, and before the next try arrives.
+      host.registry.injectFault(NO_FAULT, { kind: 'late', afterMs: 280 });
       await host.start();
       await clock.advance(30_000);
       assertHolds(host, '10.5.77.0-24');
+      assert.equal(host.registry.calls.create, 2);
       assert.equal(host.count('subnet-changed'), 0);
     });
 

@@ -123,6 +123,10 @@ export class MemoryRegistry implements Registry {
     return this.#follow(options);
   }
 
+  reconnect(): void {
+    this.breakWatches();
+  }
+
   close(): void {
     this.#closed.abort(new RegistryError('REGISTRY_REJECTED', 'In-memory registry: this client was closed'));
   }

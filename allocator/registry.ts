@@ -88,6 +88,8 @@ export interface Registry {
   revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void>;
   /** Reports changes until the watch ends; resolves, never rejects. */
   watch(options: WatchOptions): Promise<WatchEnd>;
+  /** Gives up the connections, which may hang on an address that this host lost; calls and watches on them fail. */
+  reconnect(): void;
   /** Ends every call and frees the connections. */
   close(): void;
 }

@@ -173,6 +173,7 @@ export class Membership {
       return;
     }
     const before = identityOf(this.#reading);
+    if (!sameAddresses(this.#reading, result.reading)) this.#options.registry.reconnect();
     this.#reading = result.reading;
     if (!this.#network.setFacts(result.reading.facts, this.keeper)) return;
     const identity = identityOf(result.reading);
@@ -187,6 +188,10 @@ function identityOf({ chosen }: HostReading): IpAddress {
   const identity = chosen.publicIp ?? chosen.publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
   return identity;
+}
+
+function sameAddresses({ chosen: a }: HostReading, { chosen: b }: HostReading): boolean {
+  return a.name === b.name && a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
 }
 
 /** Half of the life at most: a margin as long as a short lease would renew it without pause. */

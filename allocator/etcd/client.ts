@@ -76,13 +76,18 @@ export class EtcdClient {
     link.close();
   }
 
+  /** Gives up every link; the next call makes a new one. */
+  reconnect(): void {
+    for (const link of this.#links) link?.close();
+    this.#links.fill(undefined);
+  }
+
   /** Ends all calls with `REGISTRY_REJECTED` and closes the connections. */
   close(): void {
     const reason = closedError();
     this.#closed.abort(reason);
     for (const operation of this.#operations) operation.abort(reason);
-    for (const link of this.#links) link?.close();
-    this.#links.fill(undefined);
+    this.reconnect();
   }
 
   get isClosed(): boolean {

@@ -119,6 +119,10 @@ class EtcdRegistry implements Registry {
     return watchEtcd(this.#client, this.#keys, options);
   }
 
+  reconnect(): void {
+    this.#client.reconnect();
+  }
+
   close(): void {
     this.#client.close();
   }

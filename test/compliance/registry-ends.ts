@@ -57,6 +57,14 @@ export function describeEnds(fixture: () => RegistryFixture): void {
           assert.equal((result.reason as RegistryError).code, 'REGISTRY_REJECTED');
     });
 
+    it('reconnect ends a watch as lost, and calls work again at once', async () => {
+      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      await watch.ready;
+      registry.reconnect();
+      assert.equal((await watch.ended).reason, 'lost');
+      assert.deepEqual((await registry.snapshot()).entries, []);
+    });
+
     it('close of one client leaves another alone', async () => {
       const other = store.second();
       await other.grant(60);
