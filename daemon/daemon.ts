@@ -53,7 +53,8 @@ export class Daemon {
     this.#options = options;
     this.#log = log;
     const { native } = loadNative();
-    this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram });
+    const sendDatagram = native && ((path: string, text: string) => native.sendDatagram(path, text));
+    this.#notify = createSdNotify({ log, sendDatagram });
   }
 
   /** Runs until {@link stop}. @throws DaemonError, HealthServerError or RegistryError if it cannot run here. */

@@ -24,7 +24,7 @@ export function logReconcilerEvent(
   limit: LogRateLimit,
   { code, level, fields }: ReconcilerEvent,
 ): void {
-  const suppressed = limit.take(`${code} ${String(fields['peer'] ?? fields['key'] ?? fields['path'] ?? '')}`);
+  const suppressed = limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
   if (suppressed === undefined) return;
   log[level](MESSAGES[code], suppressed > 0 ? { ...fields, suppressed } : fields);
 }

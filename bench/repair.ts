@@ -1,0 +1,71 @@
+// How long is a host broken? Each fault that people make by hand is made, and a shell loop on the same host looks until
+// all is whole again. The loop's own looks (about 2 ms an entry, 20 ms a device) are part of the figure.
+import { faultsOf, type Fault, type FaultFacts } from '../lab/faults.ts';
+import { Lab, HEALTH_PORT } from '../lab/lab.ts';
+import { subnetOf } from '../lab/run.ts';
+import { waitFor } from '../lab/wait.ts';
+import type { BenchResult, Figure } from './report.ts';
+
+const LIMIT_MS = { entry: 200, device: 1000 } as const;
+const LOOK_LIMIT_SEC = 20;
+
+export async function benchRepair(rounds = 5): Promise<BenchResult> {
+  const lab = await Lab.create({ name: `bench-${process.pid}`, hosts: 2 });
+  try {
+    await waitFor('both hosts to be ready', () => isReady(lab), 20_000, 50);
+    const facts = await readFacts(lab);
+    const figures: Figure[] = [];
+    for (const fault of faultsOf(facts)) figures.push(await measureFault(lab, fault, rounds));
+    return {
+      bench: 'repair',
+      falsifiedBy: 'an entry is missing for more than 200 ms, or a device for more than 1 s',
+      figures,
+    };
+  } finally {
+    await lab.down();
+  }
+}
+
+async function isReady(lab: Lab): Promise<boolean> {
+  const url = `http://127.0.0.1:${HEALTH_PORT}/readyz`;
+  const script = `fetch('${url}').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
+  const codes = await Promise.all(
+    ['h1', 'h2'].map((name) => lab.exec(name, [process.execPath, '-e', script])),
+  );
+  return codes.every(({ code }) => code === 0);
+}
+
+async function readFacts(lab: Lab): Promise<FaultFacts> {
+  const macOf = async (name: string) => {
+    const output = await lab.check(name, ['cat', '/sys/class/net/flannel.1/address']);
+    return output.trim();
+  };
+  return {
+    device: 'flannel.1',
+    ownSubnet: await subnetOf(lab, 'h1'),
+    ownMac: await macOf('h1'),
+    mtu: 1450,
+    peerSubnet: await subnetOf(lab, 'h2'),
+    peerMac: await macOf('h2'),
+    peerPublicIp: lab.host('h2').publicIp,
+  };
+}
+
+async function measureFault(lab: Lab, fault: Fault, rounds: number): Promise<Figure> {
+  const runs: number[] = [];
+  for (let round = 0; round < rounds; round++) runs.push(await measureOnce(lab, fault));
+  return { name: `${fault.kind}: ${fault.name}`, unit: 'ms', runs, atMost: LIMIT_MS[fault.kind] };
+}
+
+/** Time from just after the fault was made until its condition holds again. */
+async function measureOnce(lab: Lab, fault: Fault): Promise<number> {
+  const script = `
+    end=$(($(date +%s) + ${LOOK_LIMIT_SEC}))
+    until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
+    { ${fault.script}; } >/dev/null 2>&1
+    from=$(date +%s%N)
+    until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
+    echo $(($(date +%s%N) - from))`;
+  const output = await lab.check('h1', ['bash', '-c', script], { timeoutMs: (LOOK_LIMIT_SEC + 5) * 1000 });
+  return Number(output) / 1e6;
+}
