@@ -218,8 +218,7 @@ export class LeaseKeeper {
       if (this.#writer.isUnsure) this.#pause();
       return isMore;
     } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#fail(error as Error);
-      return false;
+      return !this.#stopped.signal.aborted && this.#fail(error as Error);
     }
   }
 
@@ -249,13 +248,19 @@ export class LeaseKeeper {
     return false;
   }
 
-  #fail(error: Error): void {
+  /** Returns whether to look again at once. */
+  #fail(error: Error): boolean {
+    const isFirst = this.#retry.failures === 0;
+    this.#pause();
     if (error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND') {
       this.#lease.forget();
       this.#lease.renewSoon();
+      // A definite answer that a new registry lease mends; our peers drop us meanwhile.
+      if (isFirst) this.#retryAtMs = 0;
+      if (isFirst) return true;
     }
-    this.#pause();
     this.#noteError(error);
+    return false;
   }
 
   #pause(): void {

@@ -73,6 +73,7 @@ export class Membership {
       subnetFile: this.subnetFile,
       // Told truthfully: who reads the file masquerades itself if this daemon does not.
       isMasquerading: false,
+      clock,
       log,
     });
     this.keeper = this.#makeKeeper();
@@ -91,6 +92,7 @@ export class Membership {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.keeper.stop();
+    this.#network.stop();
     this.subnetFile.stop();
     await this.reconciler.stop();
   }

@@ -1,6 +1,7 @@
 // Joins the parts once config, interface and registry are known: leases and facts about the host go in, desired kernel
 // objects and subnet.env come out. Whatever changes, it derives again what depends on it and hands that on; it never
 // looks at the kernel itself, and it knows no backend by name.
+import type { Clock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import type { OwnLease, OwnLeaseChange } from '../allocator/lease-events.ts';
 import type { Lease, LeaseAttributes } from '../allocator/lease.ts';
@@ -25,8 +26,15 @@ export interface NetworkOptions {
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileKeeper;
   readonly isMasquerading: boolean;
+  readonly clock: Clock;
   readonly log: Logger;
 }
+
+/**
+ * How long the entries of a peer outlive its lease. A host whose key was deleted or whose lease was revoked takes the
+ * same subnet again within a few round trips to the registry, and traffic to it should not notice.
+ */
+const WITHDRAWAL_GRACE_MS = 50;
 
 /** Where peers are looked up; the lease keeper. */
 export interface PeerSource {
@@ -35,6 +43,8 @@ export interface PeerSource {
 
 export class Network {
   readonly #options: NetworkOptions;
+  /** Peers without a lease whose entries are still there, with what cancels their removal. */
+  readonly #leaving = new Map<string, () => void>();
   #facts: HostFacts;
   #own: OwnLease | undefined;
 
@@ -45,6 +55,11 @@ export class Network {
 
   get facts(): HostFacts {
     return this.#facts;
+  }
+
+  /** Removes nothing more. */
+  stop(): void {
+    for (const cancel of this.#leaving.values()) cancel();
   }
 
   /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
@@ -110,8 +125,20 @@ export class Network {
 
   #derivePeer(context: BackendContext, key: string, peer: Lease | undefined): void {
     const { backend, reconciler } = this.#options;
-    if (peer === undefined) reconciler.removePeer(key);
-    else reconciler.setPeer(key, backend.derivePeer(context, peer));
+    if (peer === undefined) return this.#removeSoon(key);
+    this.#leaving.get(key)?.();
+    this.#leaving.delete(key);
+    reconciler.setPeer(key, backend.derivePeer(context, peer));
+  }
+
+  #removeSoon(key: string): void {
+    const { clock, reconciler } = this.#options;
+    if (this.#leaving.has(key)) return;
+    const cancel = clock.setTimer(WITHDRAWAL_GRACE_MS, () => {
+      this.#leaving.delete(key);
+      reconciler.removePeer(key);
+    });
+    this.#leaving.set(key, cancel);
   }
 
   #writeSubnetEnv({ config, own }: BackendContext, mtu: OverlayMtu): void {

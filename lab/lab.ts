@@ -174,7 +174,7 @@ export class Lab {
   daemonCommand(name: string, flags: readonly string[]): string[] {
     const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
     const files = ['--etcd-endpoints', plan.ETCD_URL, '--subnet-file', this.subnetFile(name)];
-    return [process.execPath, weftProgram(), 'daemon', ...files, ...health, ...flags];
+    return ['env', `WEFT_NODE=${process.execPath}`, weftProgram(), 'daemon', ...files, ...health, ...flags];
   }
 
   stopDaemon(name: string, signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {

@@ -205,6 +205,16 @@ describe('etcd', function etcd() {
       );
     }));
 
+  it("with a host's key deleted", () =>
+    underPings(async () => {
+      const { subnet } = await viewOf(lab(), 'h1');
+      const key = `${SUBNETS}/${subnetKey(subnet)}`;
+      await lab().etcdctl(['del', key]);
+      const isBack = async () => (await lab().etcdctl(['get', key])).includes('198.18.1.1');
+      await waitFor('the key to be back', isBack, 10_000);
+      assert.ok((await programmedPeers(lab(), 'h2')).includes(subnet));
+    }));
+
   it("with a host's key overwritten by another host", async () => {
     const before = await viewOf(lab(), 'h1');
     await lab().etcdctl(['put', `${SUBNETS}/${subnetKey(before.subnet)}`, foreignValue('02:00:00:00:00:05')]);
