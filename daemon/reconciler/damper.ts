@@ -1,10 +1,11 @@
-// Slows down what keeps repeating. The first few times within a short while cost no wait; then the wait doubles up to a
-// bound, so that two programs that disagree do not keep a processor busy. It holds no timer.
+// Slows down what keeps repeating, as a leaky bucket: a few times cost no wait, and so does any number at a moderate rate;
+// beyond that the wait doubles up to a bound, so that two programs that disagree do not keep a processor busy. It holds
+// no timer.
 
 export interface DamperOptions {
-  /** Times within the window that do not wait. */
+  /** Times within the window that do not wait; also how many a window are forgotten. */
   readonly freeCount: number;
-  /** Quiet time after which a key starts from zero, in ms. */
+  /** In ms. */
   readonly windowMs: number;
   /** First wait, in ms; doubles each time. */
   readonly firstMs: number;
@@ -12,14 +13,15 @@ export interface DamperOptions {
   readonly capMs: number;
 }
 
-interface Record {
-  count: number;
+interface Bucket {
+  /** Times not yet forgotten, as of `lastMs`. */
+  level: number;
   lastMs: number;
 }
 
 export class Damper {
   readonly #options: DamperOptions;
-  readonly #records = new Map<string, Record>();
+  readonly #buckets = new Map<string, Bucket>();
 
   constructor(options: DamperOptions) {
     this.#options = options;
@@ -27,31 +29,31 @@ export class Damper {
 
   /** Counts one more time of `key` and returns how long to wait, in ms. */
   record(key: string, nowMs: number): number {
-    const known = this.#records.get(key);
-    const record = known !== undefined && this.#isFresh(known, nowMs) ? known : { count: 0, lastMs: nowMs };
-    record.count++;
-    record.lastMs = nowMs;
-    this.#records.set(key, record);
-    return this.#waitMs(record.count);
+    const level = this.#levelOf(key, nowMs) + 1;
+    this.#buckets.set(key, { level, lastMs: nowMs });
+    return this.#waitMs(level);
   }
 
   /** Whether `key` has to wait at its present rate. */
   isDamped(key: string, nowMs: number): boolean {
-    const record = this.#records.get(key);
-    return record !== undefined && this.#isFresh(record, nowMs) && this.#waitMs(record.count) > 0;
+    return this.#waitMs(this.#levelOf(key, nowMs)) > 0;
   }
 
   /** Forgets what has been quiet, so that memory follows the present only. */
   prune(nowMs: number): void {
-    for (const [key, record] of this.#records) if (!this.#isFresh(record, nowMs)) this.#records.delete(key);
+    for (const key of this.#buckets.keys()) if (this.#levelOf(key, nowMs) === 0) this.#buckets.delete(key);
   }
 
-  #isFresh(record: Record, nowMs: number): boolean {
-    return nowMs - record.lastMs < this.#options.windowMs;
+  #levelOf(key: string, nowMs: number): number {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return 0;
+    const { freeCount, windowMs } = this.#options;
+    return Math.max(0, bucket.level - ((nowMs - bucket.lastMs) * freeCount) / windowMs);
   }
 
-  #waitMs(count: number): number {
+  #waitMs(level: number): number {
     const { freeCount, firstMs, capMs } = this.#options;
-    return count <= freeCount ? 0 : Math.min(capMs, firstMs * 2 ** Math.min(count - freeCount - 1, 30));
+    const excess = Math.ceil(level - freeCount);
+    return excess <= 0 ? 0 : Math.min(capMs, firstMs * 2 ** Math.min(excess - 1, 30));
   }
 }

@@ -11,8 +11,8 @@ import type { Failure, Refusal } from './failures.ts';
 import type { Mirror } from './mirror.ts';
 import { deviceOf } from './object-device.ts';
 
-/** Three repairs within seconds may be chance; from the fourth on each waits, up to a second. */
-const CONTEST = { freeCount: 3, windowMs: 5_000, firstMs: 20, capMs: 1_000 };
+/** A few repairs within seconds may be chance; then each waits, but never so long that traffic would suffer much. */
+const CONTEST = { freeCount: 10, windowMs: 5_000, firstMs: 20, capMs: 150 };
 
 const ORPHAN = 'orphan ';
 

@@ -33,6 +33,7 @@ import type {
   Tell,
 } from './reports.ts';
 import { StepRecorder } from './step-recorder.ts';
+import type { BatchOutcome } from './step-recorder.ts';
 import { Waiters } from './waiters.ts';
 
 export interface ReconcilerOptions {
@@ -53,7 +54,7 @@ const RESYNC_JITTER = 0.1;
 /** Longest wait of {@link Reconciler.stop} for a run under way, in ms. */
 const STOP_GRACE_MS = 1_000;
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
-const READ_DAMPING = { freeCount: 8, windowMs: 2_000, firstMs: 20, capMs: 500 };
+const READ_DAMPING = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
 /** A failed step on a device may itself cause a notice of that device, which is no reason to try again. */
 const ECHO_MS = 250;
 
@@ -388,17 +389,18 @@ export class Reconciler {
   async #apply(mirror: Mirror, steps: readonly Step[]): Promise<void> {
     const batch = firstBatch(steps);
     if (batch.length === 0) return;
-    let open: string | undefined;
+    let answer: BatchOutcome = {};
     const late = await this.#view.apply(batch, (results) => {
-      open = this.#recorder.record(mirror, results);
+      answer = this.#recorder.record(mirror, results);
     });
     for (const { object } of batch) this.#reporter.touchKey(objectKey(object));
     for (const [key, object] of late) {
       this.#view.record(key, object);
       this.#markIfChanged(key);
     }
-    if (batch.some(({ object }) => object.kind === 'link')) this.#requestRead('link');
-    this.#onNoAnswer(open);
+    if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
+      this.#requestRead('link');
+    this.#onNoAnswer(answer.open);
   }
 
   /** Once is an overrun, which reading cures at once; again and again is something else. */

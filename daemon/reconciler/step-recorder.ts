@@ -8,6 +8,7 @@ import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
 import type { Holds } from './holds.ts';
 import type { Mirror } from './mirror.ts';
+import { deviceOf } from './object-device.ts';
 import type { MutableCounters, Tell } from './reports.ts';
 
 export interface StepRecorderParts {
@@ -20,10 +21,24 @@ export interface StepRecorderParts {
 
 type Refused = Extract<StepResult, { ok: false }>;
 
+/** What is left to do after a batch. */
+export interface BatchOutcome {
+  /** What the kernel said instead of answering, if it left a step open. */
+  readonly open?: string;
+  /** A device of ours was gone or down: not the fault of what was to lie on it. */
+  readonly isDeviceGone?: boolean;
+}
+
+/** The device is not there, or not up (ip-route(8): "Nexthop device is not up"). */
+const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
+/** Batches in a row that may meet a missing device before it counts as a failure of what was refused. */
+const PATIENCE = 3;
+
 export class StepRecorder {
   readonly #parts: StepRecorderParts;
   readonly #replaceLinks = new Set<ObjectKey>();
   readonly #refusedSysctls = new Set<ObjectKey>();
+  #missedDevices = 0;
 
   constructor(parts: StepRecorderParts) {
     this.#parts = parts;
@@ -40,18 +55,32 @@ export class StepRecorder {
     if (this.#refusedSysctls.has(key) && !mirror.objects.has(key)) mirror.record(key, sysctl);
   }
 
-  /** Records all results of one batch. Returns what the kernel said instead of answering, if it left a step open. */
-  record(mirror: Mirror, results: readonly StepResult[]): string | undefined {
+  /** Records all results of one batch. */
+  record(mirror: Mirror, results: readonly StepResult[]): BatchOutcome {
     const failed = new Set<Owner>();
+    const isDeviceGone = this.#isPatientWith(results);
     let open: string | undefined;
     for (const result of results)
       if (result.ok === true) this.#onDone(mirror, result.step);
-      else if (result.ok === false) this.#onRefusal(mirror, result, failed);
-      else {
+      else if (result.ok === false) {
+        if (!isDeviceGone || !this.#isForDevice(result)) this.#onRefusal(mirror, result, failed);
+      } else {
         this.#parts.counters.failures++;
         open ??= result.message;
       }
-    return open;
+    return open === undefined ? { isDeviceGone } : { open, isDeviceGone };
+  }
+
+  /** Somebody removed a device between its notice and our steps: everything is read again, and the device made first. */
+  #isPatientWith(results: readonly StepResult[]): boolean {
+    const isMissing = results.some((result) => result.ok === false && this.#isForDevice(result));
+    this.#missedDevices = isMissing ? this.#missedDevices + 1 : 0;
+    return isMissing && this.#missedDevices <= PATIENCE;
+  }
+
+  #isForDevice({ step: { object }, errno }: Refused): boolean {
+    const isOnOurs = object.kind !== 'link' && this.#parts.desired.objects.has(`link ${deviceOf(object)}`);
+    return isOnOurs && DEVICE_ERRORS.has(errno);
   }
 
   #onDone(mirror: Mirror, step: Step): void {
@@ -67,7 +96,8 @@ export class StepRecorder {
     const { step, errno, message } = refused;
     const { object, action } = step;
     const key = objectKey(object);
-    if (object.kind === 'sysctl') return this.#onSysctlRefusal(mirror, step, message);
+    // Without its device a sysctl has no file; that is the device's failure.
+    if (object.kind === 'sysctl' && !failed.has(HOST)) return this.#onSysctlRefusal(mirror, step, message);
     this.#parts.counters.failures++;
     const wantsReplacement = action === 'set' && object.kind === 'link' && errno === 'EOPNOTSUPP';
     if (wantsReplacement && !this.#replaceLinks.has(key)) {
