@@ -1,30 +1,30 @@
 // The mirror of the kernel and how it is kept true: full reads, acknowledged steps, and notices, also those that arrive
 // while a read or a batch of steps is under way. Decides nothing about what should be.
+import type { Clock } from '../../allocator/clock.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SysctlObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { Kernel, Step, StepResult } from '../kernel/kernel.ts';
+import { Expectations } from './expectations.ts';
+import type { Told } from './expectations.ts';
 import { Mirror } from './mirror.ts';
 
-/** Keys that are being read or changed just now, and the last word of the notices about each of them meanwhile. */
-interface InFlight {
-  /** Unset while everything is being read, or may change with a device. */
-  readonly keys?: ReadonlySet<ObjectKey>;
-  readonly notices: Map<ObjectKey, ActualObject | undefined>;
-  readonly isChangingLinks: boolean;
+export interface KernelViewParts {
+  readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'apply'>;
+  readonly clock: Clock;
 }
 
-/** What notices said while steps were under way. */
-export type LateNotices = ReadonlyMap<ObjectKey, ActualObject | undefined>;
-
 export class KernelView {
-  readonly #kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'apply'>;
+  readonly #parts: KernelViewParts;
+  readonly #expectations = new Expectations();
   #mirror: Mirror | undefined;
-  #inFlight: InFlight | undefined;
+  /** What notices told while everything is being read. */
+  #toldWhileReading: Map<ObjectKey, Told> | undefined;
+  #isChangingLinks = false;
 
-  constructor(kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'apply'>) {
-    this.#kernel = kernel;
+  constructor(parts: KernelViewParts) {
+    this.#parts = parts;
   }
 
   /** Unset before the first read. */
@@ -34,7 +34,17 @@ export class KernelView {
 
   /** Whether steps on devices are under way; a full read must follow them. */
   get isChangingLinks(): boolean {
-    return this.#inFlight?.isChangingLinks === true;
+    return this.#isChangingLinks;
+  }
+
+  /** When {@link takeOverdue} is due, on the reconciler's clock. */
+  get nextDueMs(): number | undefined {
+    return this.#expectations.nextDueMs;
+  }
+
+  /** Notices were lost; a full read must follow. */
+  onOverrun(): void {
+    this.#expectations.onOverrun(this.#parts.clock.nowMs());
   }
 
   /** From now on `mirror` is what the kernel holds. */
@@ -42,18 +52,21 @@ export class KernelView {
     this.#mirror = mirror;
   }
 
-  /**
-   * Records a notice. Returns false if it has to wait: a notice may overtake the answer to our own step or follow it, so
-   * what it means is known only when that answer is here.
-   */
+  /** Records a notice. Returns whether it is news now; else it is an echo, or counts when a read or a batch has ended. */
   record(key: ObjectKey, object: ActualObject | undefined): boolean {
-    const { keys, notices } = this.#inFlight ?? {};
-    if (notices !== undefined && (keys === undefined || keys.has(key))) {
-      notices.set(key, object);
+    // Entries come and go with their device, and the full read that follows tells what is left.
+    if (this.#isChangingLinks || this.#expectations.take(key, object)) return false;
+    if (this.#toldWhileReading !== undefined) {
+      this.#toldWhileReading.set(key, { object });
       return false;
     }
     this.#mirror?.record(key, object);
     return this.#mirror !== undefined;
+  }
+
+  /** Records what was taken for an old notice and was none. Returns the keys. */
+  takeOverdue(): readonly ObjectKey[] {
+    return this.#recordTold(this.#expectations.takeOverdue(this.#parts.clock.nowMs()));
   }
 
   /**
@@ -61,45 +74,64 @@ export class KernelView {
    * than what was read, or the same. @throws what the kernel door throws.
    */
   async read(ownership: Ownership, sysctls: readonly SysctlObject[]): Promise<Mirror> {
-    const notices = new Map<ObjectKey, ActualObject | undefined>();
-    this.#inFlight = { notices, isChangingLinks: false };
+    const { kernel } = this.#parts;
+    const told = new Map<ObjectKey, Told>();
+    this.#toldWhileReading = told;
     try {
-      const mirror = new Mirror(await this.#kernel.readState(ownership));
+      const mirror = new Mirror(await kernel.readState(ownership));
       for (const sysctl of sysctls) {
-        const value = await this.#kernel.readSysctl(sysctl.path).catch(() => undefined);
+        const value = await kernel.readSysctl(sysctl.path).catch(() => undefined);
         if (value !== undefined) mirror.record(objectKey(sysctl), { ...sysctl, value });
       }
-      for (const [key, object] of notices) mirror.record(key, object);
+      for (const [key, { object }] of told) mirror.record(key, object);
       return mirror;
     } finally {
-      this.#inFlight = undefined;
+      this.#toldWhileReading = undefined;
     }
   }
 
-  /**
-   * Applies `steps`, hands over the results, and returns the notices that came for the same objects meanwhile. None are
-   * returned if a link is among them: its entries come and go with it, and only a full read tells what is left.
-   */
+  /** Applies `steps`, hands over the results, and returns the keys that others changed since the kernel did its step. */
   async apply(
     steps: readonly Step[],
     onResults: (results: readonly StepResult[]) => void,
-  ): Promise<LateNotices> {
-    const keys = new Set(steps.map(({ object }) => objectKey(object)));
-    const notices = new Map<ObjectKey, ActualObject | undefined>();
-    const isChangingLinks = steps.some(({ object }) => object.kind === 'link');
-    this.#inFlight = isChangingLinks ? { notices, isChangingLinks } : { keys, notices, isChangingLinks };
+  ): Promise<readonly ObjectKey[]> {
+    this.#isChangingLinks = steps.some(({ object }) => object.kind === 'link');
+    for (const step of steps) if (hasNotices(step)) this.#expectations.expect(objectKey(step.object), step);
     const results = await this.#send(steps);
-    this.#inFlight = undefined;
+    this.#isChangingLinks = false;
     onResults(results);
-    return isChangingLinks ? new Map() : notices;
+    return this.#recordTold(this.#takeAnswers(results));
+  }
+
+  #takeAnswers(results: readonly StepResult[]): ReadonlyMap<ObjectKey, Told> {
+    const told = new Map<ObjectKey, Told>();
+    for (const { step, ok } of results) {
+      const key = objectKey(step.object);
+      const since =
+        ok === true
+          ? this.#expectations.onDone(key, this.#parts.clock.nowMs())
+          : this.#expectations.onNotDone(key);
+      if (since !== undefined) told.set(key, since);
+    }
+    return told;
+  }
+
+  #recordTold(told: ReadonlyMap<ObjectKey, Told>): readonly ObjectKey[] {
+    for (const [key, { object }] of told) this.#mirror?.record(key, object);
+    return [...told.keys()];
   }
 
   async #send(steps: readonly Step[]): Promise<readonly StepResult[]> {
     try {
-      return await this.#kernel.apply(steps);
+      return await this.#parts.kernel.apply(steps);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       return steps.map((step) => ({ step, ok: 'unknown', message }));
     }
   }
+}
+
+/** Only table entries have notices of their own. */
+function hasNotices({ object }: Step): boolean {
+  return object.kind === 'route' || object.kind === 'neighbour' || object.kind === 'fdb';
 }

@@ -209,6 +209,28 @@ describe('reconciler repairs at once', () => {
     assert.deepEqual(await host.actual(), host.expected([peer]));
   });
 
+  it('nothing for notices that are older than its own steps', async () => {
+    const host = await new TestHost().start();
+    const keys = host.expected([peer]).length;
+    const { onEvent } = host.kernel.tables;
+    // The kernel tells of the steps only later, and before that of what was there before.
+    const late: Parameters<typeof onEvent>[0][] = [];
+    host.kernel.tables.onEvent = (event) => void late.push(event);
+    host.setPeer(peer);
+    await host.clock.settle();
+    host.kernel.forgetCalls();
+    host.reconciler.notice({ type: 'object', key: 'route 10.5.2.0/24' });
+    for (const event of late) onEvent(event);
+    host.kernel.tables.onEvent = onEvent;
+    await host.clock.advance(10_000);
+    assert.deepEqual(host.kernel.steps, []);
+    assert.equal((await host.actual()).length, keys);
+    // What comes after the echo is no older than that.
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+    await host.clock.settle();
+    assert.equal(host.kernel.steps.length, 1);
+  });
+
   it('a change that happens while everything is read', async () => {
     const host = await new TestHost().start([peer]);
     const read = host.kernel.readState.bind(host.kernel);

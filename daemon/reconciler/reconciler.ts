@@ -89,7 +89,7 @@ export class Reconciler {
     this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
     this.#holds = new Holds(this.#desired, this.#random);
-    this.#view = new KernelView(options.kernel);
+    this.#view = new KernelView(options);
     const { onChange, onEvent } = options;
     const shared = { desired: this.#desired, holds: this.#holds, clock: this.#clock };
     this.#reporter = new Reporter({ ...shared, view: this.#view, onChange, onEvent });
@@ -146,6 +146,7 @@ export class Reconciler {
       case 'interfaces':
         return this.#noticeInterfaces(notice.names);
       case 'overrun':
+        this.#view.onOverrun();
         return this.#requestRead('overrun');
       case 'underlay-route':
         // Whoever derives the desired state asks for other objects, if that changes any.
@@ -390,14 +391,11 @@ export class Reconciler {
     const batch = firstBatch(steps);
     if (batch.length === 0) return;
     let answer: BatchOutcome = {};
-    const late = await this.#view.apply(batch, (results) => {
+    const changed = await this.#view.apply(batch, (results) => {
       answer = this.#recorder.record(mirror, results);
     });
     for (const { object } of batch) this.#reporter.touchKey(objectKey(object));
-    for (const [key, object] of late) {
-      this.#view.record(key, object);
-      this.#markIfChanged(key);
-    }
+    for (const key of changed) this.#markIfChanged(key);
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');
     this.#onNoAnswer(answer.open);
@@ -428,6 +426,7 @@ export class Reconciler {
       this.#nextResyncMs,
       this.#read?.atMs ?? Infinity,
       this.#holds.nextDueMs(nowMs) ?? Infinity,
+      this.#view.nextDueMs ?? Infinity,
     );
     this.#cancelTimer = this.#clock.setTimer(Math.max(0, dueMs - nowMs), () => this.#onTimer());
   }
@@ -435,6 +434,7 @@ export class Reconciler {
   #onTimer(): void {
     const nowMs = this.#clock.nowMs();
     for (const key of this.#holds.takeDue(nowMs)) this.#dirty.add(key);
+    for (const key of this.#view.takeOverdue()) this.#markIfChanged(key);
     if (nowMs >= this.#nextResyncMs) {
       this.#planResync();
       this.#requestRead('timer');
