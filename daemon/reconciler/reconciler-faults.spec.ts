@@ -1,7 +1,7 @@
 // The reconciler when the kernel refuses, does not answer, or somebody fights it.
 import assert from 'node:assert/strict';
 import { cidr, ip4 } from '../../backends/fixture.ts';
-import { DEV, TestHost, newKernel, vxlanPeer } from './test-host.ts';
+import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
 
 const [good, bad] = [vxlanPeer(2), vxlanPeer(3)];
 const BAD_FDB = 'fdb flannel.1 c6:00:00:00:04:03';

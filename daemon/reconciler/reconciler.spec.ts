@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { cidr, ip4, lease } from '../../backends/fixture.ts';
-import { DEV, TestHost, newKernel, vxlanPeer } from './test-host.ts';
-import type { TestHostOptions } from './test-host.ts';
+import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import type { TestHostOptions } from '../../test/support/reconciler-host.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
 

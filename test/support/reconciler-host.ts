@@ -1,7 +1,7 @@
 // A host for specs: the reconciler over a model of the kernel, with calls counted. Test code: nothing in the product
 // imports it.
 import type { Cidr } from '../../allocator/address.ts';
-import { FakeClock } from '../../test/support/fake-clock.ts';
+import { FakeClock } from './fake-clock.ts';
 import { PREVIOUS, VXLAN, context, host, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Families } from '../../backends/fixture.ts';
 import type { VxlanConfig } from '../../allocator/config.ts';
@@ -10,11 +10,11 @@ import type { BackendContext, Ownership } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
-import type { ActualState, Step, StepResult } from '../kernel/kernel.ts';
-import { MemoryKernel } from '../kernel/memory-kernel.ts';
-import { readState } from '../kernel/state-reader.ts';
-import { Reconciler } from './reconciler.ts';
-import type { EventCode, ReconcilerEvent, StatusSummary } from './reports.ts';
+import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
+import { MemoryKernel } from '../../daemon/kernel/memory-kernel.ts';
+import { readState } from '../../daemon/kernel/state-reader.ts';
+import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
+import type { EventCode, ReconcilerEvent, StatusSummary } from '../../daemon/reconciler/reports.ts';
 
 export const DEV = 'flannel.1';
 const backend = backendFor('vxlan');
