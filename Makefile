@@ -1,17 +1,18 @@
 # weft: `make` builds, `make demo` shows, `make test` proves. Each target does its own set-up.
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
-NODE_VERSION_MIN := 20.19
 LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) openssl tcpdump
+TEST_TOOLS := $(LAB_TOOLS) openssl socat
+FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon)))
 SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
 
 .PHONY: build demo test test-unit bench lint format fuzz clean lab-tools test-tools
 
 build: dist/.built native/build/weft.node
 
+# Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
-	npm ci --ignore-scripts --no-progress --loglevel=error
+	npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
 dist/.built: node_modules/.installed tsconfig.json $(SOURCES)
@@ -49,8 +50,9 @@ lint: build
 format: node_modules/.installed
 	node_modules/.bin/prettier --write --log-level warn .
 
+# Property tests and random walks with many more cases than in `make test`.
 fuzz: build
-	WEFT_FUZZ_RUNS=200000 node_modules/.bin/mocha 'dist/{allocator,backends,daemon}/**/*.property.spec.js'
+	WALK_RUNS=2000 node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS)
 
 clean:
 	rm -rf dist .build native/build node_modules bench/out

@@ -1,0 +1,4 @@
+// Loaded by `make fuzz`: property tests that do not say how often they run, run this often.
+import fc from 'fast-check';
+
+fc.configureGlobal({ numRuns: Number(process.env['WEFT_FUZZ_RUNS'] ?? 5000) });
