@@ -1,7 +1,7 @@
 // One lab: a cluster of hosts as network namespaces on this machine, with a real etcd and one daemon a host. It builds
 // what `topology.ts` plans inside a `Sandbox`, and starts and stops processes; it measures nothing.
 // Folder (outside): state.json and logs. Inside the sandbox, on its private /run: etcd's data, subnet files, PIDs.
-import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
@@ -85,7 +85,7 @@ export class Lab {
     const state = JSON.parse(text) as LabState;
     const sandbox = Sandbox.open(state.pid);
     if (sandbox.isAlive) return new Lab(state, sandbox);
-    await rm(folderOf(name), { recursive: true, force: true });
+    await removeFolder(name);
     return undefined;
   }
 
@@ -108,7 +108,7 @@ export class Lab {
   async down(options: { readonly keepLogs?: boolean } = {}): Promise<void> {
     if (options.keepLogs) await writeFile(join(folderOf(this.name), 'keep-logs'), '');
     await this.sandbox.destroy();
-    if (!options.keepLogs) await rm(folderOf(this.name), { recursive: true, force: true });
+    if (!options.keepLogs) await removeFolder(this.name);
   }
 
   /** The plan of `h<K>` or of the host of container `c<K>`. @throws Error naming what exists. */
@@ -292,6 +292,12 @@ function labsFolder(): string {
 
 function folderOf(name: string): string {
   return join(labsFolder(), name);
+}
+
+/** Removes a lab's folder, and the folder of all labs with the last one. */
+async function removeFolder(name: string): Promise<void> {
+  await rm(folderOf(name), { recursive: true, force: true });
+  await rmdir(labsFolder()).catch(() => undefined);
 }
 
 /** `bin/weft` of the package that this file was built from. */

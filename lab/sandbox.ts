@@ -29,7 +29,7 @@ read -r word && [ "$word" = keep ] || exit 0
 while :; do sleep 3600; done`;
 
 /** Waits for the sandbox to end, however it ends, and then removes its folder. */
-const WRAPPER_SCRIPT = `folder=$1; shift; "$@"; [ -e "$folder/keep-logs" ] || rm -rf "$folder"`;
+const WRAPPER_SCRIPT = `folder=$1; shift; "$@"; [ -e "$folder/keep-logs" ] || rm -rf "$folder"; rmdir "\${folder%/*}" 2>/dev/null`;
 
 export class Sandbox {
   /** Process id, as seen from outside, of the sandbox's first process. */

@@ -1,4 +1,4 @@
 // Loaded by `make fuzz`: property tests that do not say how often they run, run this often.
-import fc from 'fast-check';
+import { configureGlobal } from 'fast-check';
 
-fc.configureGlobal({ numRuns: Number(process.env['WEFT_FUZZ_RUNS'] ?? 5000) });
+configureGlobal({ numRuns: Number(process.env['WEFT_FUZZ_RUNS'] ?? 5000) });
