@@ -7,6 +7,7 @@ const MESSAGES: Readonly<Record<EventCode, string>> = {
   KERNEL_DRIFT: 'Somebody changed kernel state of the overlay; putting it back',
   KERNEL_CONTESTED: 'Something keeps changing kernel state of the overlay; repairing it more slowly',
   ORPHANS_REMOVED: 'Removed kernel entries that no lease stands for',
+  PEER_REFUSED: 'A peer cannot be served, because of what its lease says',
   PEER_FAILED: 'A peer cannot be programmed; trying again',
   PEER_RECOVERED: 'A peer is programmed again',
   HOST_FAILED: "This host's own device or address cannot be programmed; trying again",

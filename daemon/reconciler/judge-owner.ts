@@ -28,10 +28,9 @@ interface Evidence {
 
 /** Judges one owner; `peer` is unset for the host. Costs as much as the owner has objects. */
 export function judgeOwner(owner: Owner, peer: PeerState | undefined, evidence: Evidence): Verdict {
-  if (peer?.mode === 'error') return error(peer.reason);
-  const conflict = evidence.desired.conflictOf(owner);
-  if (conflict !== undefined)
-    return error(`${conflict.key} belongs to ${nameOf(conflict.winner)}; only one host can have it`);
+  const refusal = refusalOf(owner, peer, evidence.desired);
+  const isWhole = peer?.mode === 'error' || refusal !== peer?.reason;
+  if (refusal !== undefined && isWhole) return error(refusal);
   const missing = findMissing(owner, evidence);
   if (missing.length > 0) {
     const reason = findReason(missing, evidence);
@@ -39,8 +38,20 @@ export function judgeOwner(owner: Owner, peer: PeerState | undefined, evidence: 
   }
   if (evidence.mirror === undefined) return { state: 'pending', isProgrammed: false };
   // One family works; the other is the peer's own fault.
-  if (peer?.reason !== undefined) return { state: 'error', reason: peer.reason, isProgrammed: true };
+  if (refusal !== undefined) return { state: 'error', reason: refusal, isProgrammed: true };
   return { state: 'in-sync', isProgrammed: true };
+}
+
+/** What keeps an owner, or one family of it, from being programmed whatever the kernel says: its lease, or another's. */
+export function refusalOf(
+  owner: Owner,
+  peer: PeerState | undefined,
+  desired: DesiredState,
+): string | undefined {
+  if (peer?.mode === 'error') return peer.reason;
+  const conflict = desired.conflictOf(owner);
+  if (conflict === undefined) return peer?.reason;
+  return `${conflict.key} belongs to ${nameOf(conflict.winner)}; only one host can have it`;
 }
 
 type Missing = readonly [ObjectKey, KernelObject];

@@ -8,12 +8,12 @@ import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
 import type { Holds } from './holds.ts';
-import { judgeOwner } from './judge-owner.ts';
+import { judgeOwner, refusalOf } from './judge-owner.ts';
 import type { KernelView } from './kernel-view.ts';
 import type { EventCode, PeerStatus, ReconcilerEvent, StatusSummary } from './reports.ts';
 import { StatusBook } from './status-book.ts';
 
-/** Objects that one event names; there may be thousands. */
+/** Objects or peers that one event names; there may be thousands. */
 const NAMED_OBJECTS = 5;
 
 export interface ReporterParts {
@@ -31,6 +31,10 @@ export class Reporter {
   readonly #peers = new Map<string, PeerState>();
   /** Owners whose state has to be judged anew. */
   readonly #touched = new Set<Owner>();
+  /** Peers that were told to be refused, with the reason. */
+  readonly #refused = new Map<Owner, string>();
+  /** Peers whose refusal may be another than told. */
+  readonly #unsettled = new Set<Owner>();
   #drifted: ObjectKey[] = [];
   #lastSummary = '';
 
@@ -49,6 +53,7 @@ export class Reporter {
 
   removePeer(key: string): void {
     this.#peers.delete(key);
+    this.#refused.delete(key);
     this.#book.delete(key);
   }
 
@@ -75,16 +80,33 @@ export class Reporter {
     const status = { state, sinceMs: nowMs, ...(reason === undefined ? {} : { reason }) };
     if (peer === undefined) this.#book.setHost(status);
     else this.#book.set(owner, { ...status, mode: peer.mode });
+    if (state === 'error' || this.#refused.has(owner)) this.#unsettled.add(owner);
   }
 
-  /** Brings states up to date and tells of drift since the last time. */
+  /** Brings states up to date and tells of refused peers and of drift since the last time. */
   report(): void {
     for (const owner of this.#touched) this.judge(owner);
     this.#touched.clear();
+    this.#tellRefusals();
     if (this.#drifted.length === 0) return;
     const objects = this.#drifted.slice(0, NAMED_OBJECTS);
     this.tell('KERNEL_DRIFT', 'warn', { count: this.#drifted.length, objects });
     this.#drifted = [];
+  }
+
+  /** Only now, as a conflict may last no longer than it takes to set all peers. */
+  #tellRefusals(): void {
+    const news: { readonly peer: Owner; readonly reason: string }[] = [];
+    for (const peer of this.#unsettled) {
+      const reason = refusalOf(peer, this.#peers.get(peer), this.#parts.desired);
+      if (reason === undefined || !this.#peers.has(peer)) this.#refused.delete(peer);
+      else if (this.#refused.get(peer) !== reason) news.push({ peer, reason });
+    }
+    this.#unsettled.clear();
+    for (const { peer, reason } of news) this.#refused.set(peer, reason);
+    for (const fields of news.slice(0, NAMED_OBJECTS)) this.tell('PEER_REFUSED', 'warn', fields);
+    const more = news.length - NAMED_OBJECTS;
+    if (more > 0) this.tell('PEER_REFUSED', 'warn', { more });
   }
 
   addDrift(key: ObjectKey): void {

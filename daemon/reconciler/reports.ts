@@ -63,6 +63,8 @@ export type EventCode =
   | 'KERNEL_CONTESTED'
   /** Left over from an earlier run or a peer long gone; removed. */
   | 'ORPHANS_REMOVED'
+  /** A peer's lease, or its clash with another, rules out to program it; `more` counts those not named. */
+  | 'PEER_REFUSED'
   | 'PEER_FAILED'
   | 'PEER_RECOVERED'
   | 'HOST_FAILED'
