@@ -348,6 +348,23 @@ describe('reconciler life cycle', () => {
     assert.equal((await host.actual()).length, before.length - 1);
   });
 
+  it('sleeps while it has been told nothing of the host', async () => {
+    const host = new TestHost();
+    const delaysMs: number[] = [];
+    const { setTimer } = host.clock;
+    host.clock.setTimer = (delayMs, callback) => {
+      delaysMs.push(delayMs);
+      return setTimer.call(host.clock, delayMs, callback);
+    };
+    host.reconciler.markComplete();
+    host.reconciler.start();
+    await host.clock.settle();
+    assert.ok(Math.min(...delaysMs) > 1_000, `wakes after ${delaysMs.join()} ms`);
+    host.setHost();
+    await host.clock.settle();
+    assert.equal(host.reconciler.summary().host.state, 'in-sync');
+  });
+
   it('does not wait for ever for a kernel that does not answer', async () => {
     const host = await new TestHost().start();
     host.kernel.gate = new Promise(() => {});

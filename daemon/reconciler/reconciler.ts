@@ -51,8 +51,8 @@ export interface ReconcilerOptions {
 
 const RESYNC_INTERVAL_MS = 60_000;
 const RESYNC_JITTER = 0.1;
-/** Longest wait of {@link Reconciler.stop} for a run under way, in ms. */
-const STOP_GRACE_MS = 1_000;
+/** Longest wait of {@link Reconciler.stop} for a run under way, in ms: far from the second that ending may take. */
+const STOP_GRACE_MS = 300;
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
 const READ_DAMPING = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
 /** A failed step on a device may itself cause a notice of that device, which is no reason to try again. */
@@ -424,7 +424,8 @@ export class Reconciler {
     const nowMs = this.#clock.nowMs();
     const dueMs = Math.min(
       this.#nextResyncMs,
-      this.#read?.atMs ?? Infinity,
+      // Before the first `setHost` there is nothing to read, however long it has been due.
+      (this.#scope.ownership && this.#read?.atMs) ?? Infinity,
       this.#holds.nextDueMs(nowMs) ?? Infinity,
       this.#view.nextDueMs ?? Infinity,
     );
