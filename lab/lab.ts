@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { getuid } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { Sandbox, type Output, type RunOptions } from './sandbox.ts';
+import { pidNamespace, Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { waitFor } from './wait.ts';
 
@@ -27,6 +27,9 @@ export interface LabOptions extends plan.TopologyOptions {
 interface LabState {
   readonly name: string;
   readonly pid: number;
+  /** {@link Sandbox.identity} of that process, and the PID namespace in which the number holds. */
+  readonly identity: string | undefined;
+  readonly pidNamespace: string;
   readonly topology: plan.Topology;
   readonly daemonFlags: readonly string[];
   readonly etcdFlags: readonly string[];
@@ -65,7 +68,15 @@ export class Lab {
     await mkdir(join(folder, 'logs'), { recursive: true, mode: 0o700 });
     const sandbox = await Sandbox.create(folder);
     const { daemonFlags = [], etcdFlags = [] } = options;
-    const state: LabState = { name: options.name, pid: sandbox.pid, topology, daemonFlags, etcdFlags };
+    const state: LabState = {
+      name: options.name,
+      pid: sandbox.pid,
+      identity: await sandbox.identity(),
+      pidNamespace: await pidNamespace(),
+      topology,
+      daemonFlags,
+      etcdFlags,
+    };
     await writeFile(join(folder, 'state.json'), JSON.stringify(state));
     const lab = new Lab(state, sandbox);
     try {
@@ -78,13 +89,14 @@ export class Lab {
     }
   }
 
-  /** A lab that is up, or `undefined`. Removes the folder of one that crashed. */
+  /** A lab that is up, or `undefined`. Removes the folder of one that crashed; leaves those of other PID namespaces. */
   static async find(name: string): Promise<Lab | undefined> {
     const text = await readFile(join(folderOf(name), 'state.json'), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
     const state = JSON.parse(text) as LabState;
+    if (state.pidNamespace !== (await pidNamespace())) return undefined;
     const sandbox = Sandbox.open(state.pid);
-    if (sandbox.isAlive) return new Lab(state, sandbox);
+    if (state.identity === (await sandbox.identity())) return new Lab(state, sandbox);
     await removeFolder(name);
     return undefined;
   }

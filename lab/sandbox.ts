@@ -3,7 +3,7 @@
 // from a pipe that only the creator holds, so when the creator dies before it said `keep`, the kernel ends every
 // process inside and with them every namespace; a wrapper outside then removes the folder.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { getuid } from 'node:process';
 
 export interface Output {
@@ -65,13 +65,9 @@ export class Sandbox {
     this.#release();
   }
 
-  get isAlive(): boolean {
-    try {
-      process.kill(this.pid, 0);
-      return true;
-    } catch {
-      return false;
-    }
+  /** What tells the sandbox's first process from a later one with the same number: when it started. */
+  identity(): Promise<string | undefined> {
+    return startTimeOf(this.pid);
   }
 
   /** Command line that runs `argv` inside, in network namespace `netns` if given. */
@@ -142,6 +138,17 @@ async function onlyChildOf(pid: number): Promise<number> {
   const child = Number(children.trim().split(' ')[0]);
   if (!child) throw new Error(`Process ${pid} has no child: the sandbox ended while it was made`);
   return child;
+}
+
+/** The PID namespace that this process sees; numbers of another one mean other processes. */
+export function pidNamespace(): Promise<string> {
+  return readlink('/proc/self/ns/pid');
+}
+
+/** Start of a process in clock ticks since boot (proc_pid_stat(5), field 22); `undefined` if there is no such process. */
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
 async function parentOf(pid: number): Promise<number | undefined> {

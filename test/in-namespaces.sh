@@ -2,7 +2,9 @@
 # Runs a command in user, mount, network and PID namespaces of its own, so that it needs no root and whatever it makes
 # (devices, routes, processes) goes with it. Where user namespaces are forbidden, root does without them.
 set -eu
-inside='mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
+# Temporary files are private, too: labs of two runs have the same names and process numbers. Not below /run, which labs hide.
+inside='mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm && ip link set lo up && exec "$@"'
+export TMPDIR=/dev/shm
 export WEFT_TEST_NETNS=1
 unshare='unshare --net --mount --pid --fork --kill-child --mount-proc'
 if unshare --user --map-root-user true 2>/dev/null; then
