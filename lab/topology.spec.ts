@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import {
+  ETCD_ADDRESS,
+  MAX_HOSTS,
+  containerCommands,
+  hostContainerCommands,
+  namespacesOf,
+  planContainer,
+  planTopology,
+  switchCommands,
+} from './topology.ts';
+
+describe('plan of a lab', () => {
+  it('gives every host an address of its own, up to the largest lab', () => {
+    for (const routed of [false, true]) {
+      const { hosts } = planTopology({ hosts: MAX_HOSTS, routed });
+      const addresses = [ETCD_ADDRESS, '198.18.0.1', '198.19.0.1', ...hosts.map((host) => host.publicIp)];
+      assert.equal(new Set(addresses).size, addresses.length);
+      assert.ok(addresses.every((address) => /^198\.1[89]\.\d+\.\d+$/.test(address)));
+    }
+  });
+
+  it('puts hosts of a routed lab in two networks in turn, each with its own router address', () => {
+    const { hosts } = planTopology({ hosts: 4, routed: true });
+    assert.deepEqual(
+      hosts.map(({ publicIp, gateway, bridge }) => [publicIp, gateway, bridge]),
+      [
+        ['198.18.1.1', '198.18.0.1', 'br-a'],
+        ['198.19.1.2', '198.19.0.1', 'br-b'],
+        ['198.18.1.3', '198.18.0.1', 'br-a'],
+        ['198.19.1.4', '198.19.0.1', 'br-b'],
+      ],
+    );
+  });
+
+  it('connects every namespace but the containers with the switch', () => {
+    const topology = planTopology({ hosts: 2, mtu: 9000 });
+    const cables = switchCommands(topology).filter((line) => line.includes('type veth'));
+    assert.deepEqual(
+      cables.map((line) => /netns (\S+)/.exec(line)?.[1]),
+      ['etcd', 'h1', 'h2'],
+    );
+    assert.ok(cables.every((line) => line.match(/mtu 9000/g)?.length === 2));
+    assert.deepEqual(namespacesOf(topology), ['sw', 'etcd', 'h1', 'c1', 'h2', 'c2']);
+  });
+
+  const refused: readonly [Parameters<typeof planTopology>[0], RegExp][] = [
+    [{ hosts: 0 }, /0 hosts: give 1\.\.1000/],
+    [{ hosts: 1001 }, /1001 hosts/],
+    [{ hosts: 1.5 }, /1\.5 hosts/],
+    [{ hosts: Number.NaN }, /NaN hosts/],
+    [{ hosts: 2, bare: ['h3'] }, /'h3' bare: the lab has h1\.\.h2/],
+    [{ hosts: 2, mtu: 1279 }, /MTU of 1279: give 1280\.\.65535/],
+  ];
+  for (const [options, message] of refused)
+    it(`refuses ${JSON.stringify(options)}`, () => {
+      assert.throws(() => planTopology(options), { name: 'RangeError', message });
+    });
+});
+
+describe('plan of a container', () => {
+  const env = 'FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_SUBNET=10.5.72.1/24\nFLANNEL_MTU=1450\n';
+
+  it('takes addresses and MTU from subnet.env', () => {
+    const plan = planContainer(env)!;
+    assert.deepEqual(plan, {
+      bridgeAddress: '10.5.72.1/24',
+      containerAddress: '10.5.72.2/24',
+      mtu: 1450,
+    });
+    const [host] = planTopology({ hosts: 1 }).hosts;
+    const onHost = hostContainerCommands(host!, plan);
+    assert.ok(onHost.includes('addr add 10.5.72.1/24 dev br0'));
+    assert.equal(onHost.filter((line) => line.includes('mtu 1450')).length, 2);
+    assert.ok(containerCommands(plan).includes('route add default via 10.5.72.1'));
+  });
+
+  for (const text of ['', env.replace('FLANNEL_SUBNET', 'X'), env.replace('1450', ''), env.slice(0, 40)])
+    it(`is none of ${JSON.stringify(text)}`, () => assert.equal(planContainer(text), undefined));
+});
