@@ -40,6 +40,7 @@ export class Daemon {
   readonly #limit = createLogRateLimit();
   readonly #notify: SdNotify;
   readonly #stopping = new AbortController();
+  #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
   #phase = 'starting';
   #registry: Registry | undefined;
@@ -57,12 +58,13 @@ export class Daemon {
     this.#notify = createSdNotify({ log, sendDatagram });
   }
 
-  /** Runs until {@link stop}. @throws DaemonError, HealthServerError or RegistryError if it cannot run here. */
+  /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, HealthServerError or RegistryError if it cannot run here. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.#end = resolve;
       this.#fail = reject;
-      this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-      this.#start().catch(reject);
+      // Whatever was under way when it was stopped fails, and that is no failure.
+      this.#start().catch((error: Error) => this.#stopping.signal.aborted || reject(error));
     });
   }
 
@@ -73,6 +75,8 @@ export class Daemon {
     this.#stopping.abort(new Error('The daemon was stopped'));
     this.#mirror?.stop();
     await this.#member?.stop();
+    // What remains would end with the process as well.
+    this.#end();
     this.#registry?.close();
     this.#kernel?.close();
     await this.#health?.stop();
@@ -81,7 +85,7 @@ export class Daemon {
   /** Reads registry and kernel anew. */
   resync(): void {
     this.#mirror?.resync().catch(() => undefined);
-    this.#member?.reconciler.resync('request');
+    this.#member?.resync();
   }
 
   async #start(): Promise<void> {
@@ -189,6 +193,7 @@ export class Daemon {
     const { keeper, reconciler, subnetFile } = this.#member ?? {};
     return {
       phase: this.#phase,
+      problem: this.#member?.problem,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

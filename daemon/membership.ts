@@ -43,6 +43,10 @@ export interface MembershipOptions {
 
 /** Notices come in bursts; facts about the host are read once a burst. */
 const FACTS_DELAY_MS = 5;
+/** After the kernel would not tell them. */
+const FACTS_RETRY_MS = 1000;
+/** Longest wait for a write or a change of a device at stop; the whole process has a second to end. */
+const STOP_GRACE_MS = 300;
 
 export class Membership {
   readonly keeper: LeaseKeeper;
@@ -82,10 +86,23 @@ export class Membership {
   start(): void {
     const { kernel } = this.#options;
     kernel.subscribe(
-      () => this.#network.ownership(),
+      () => this.reconciler.ownership ?? this.#network.ownership(),
       (notice) => this.#onNotice(notice),
     );
     this.keeper.start();
+    // Nobody told what changed since the interface was chosen.
+    void this.#readFacts();
+  }
+
+  /** Why nothing could be derived for this host; `undefined` if all is well. */
+  get problem(): string | undefined {
+    return this.#network.problem;
+  }
+
+  /** Reads kernel and facts anew. */
+  resync(): void {
+    this.reconciler.resync('request');
+    void this.#readFacts();
   }
 
   /** Ends timers and calls; etcd, kernel and subnet.env stay as they are. */
@@ -93,8 +110,8 @@ export class Membership {
     this.#isStopped = true;
     this.keeper.stop();
     this.#network.stop();
-    this.subnetFile.stop();
-    await this.reconciler.stop();
+    const stopped = Promise.all([this.subnetFile.stop(), this.reconciler.stop()]);
+    await Promise.race([stopped, sleep(STOP_GRACE_MS)]);
   }
 
   #makeKeeper(): LeaseKeeper {
@@ -131,16 +148,20 @@ export class Membership {
   }
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
-    const { log, limit } = this.#options;
-    const remedy = event.code === 'HOST_FAILED' ? remedyForLink(String(event.fields['errno'])) : undefined;
+    const { config, log, limit } = this.#options;
+    const { errno, message, object } = event.fields;
+    const [kind, device] = String(object).split(' ');
+    const isLink = event.code === 'HOST_FAILED' && kind === 'link';
+    const remedy = isLink ? remedyForLink(String(errno), config.backend) : undefined;
     if (remedy === undefined || this.#hasWorked) logReconcilerEvent(log, limit, event);
-    else void this.#giveUp(`${String(event.fields['message'])}: ${remedy}`);
+    else void this.#giveUp(`Cannot make ${device}: ${String(message)}: ${remedy}`);
   }
 
-  /** Leaves nothing half-done: a lease made in this run is given back. */
+  /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
   async #giveUp(message: string): Promise<void> {
     const { own } = this.keeper;
     this.keeper.stop();
+    await this.subnetFile.withdraw();
     if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
     this.#options.onHopeless(message);
   }
@@ -159,10 +180,17 @@ export class Membership {
       await sleep(FACTS_DELAY_MS);
       this.#isFactsDue = false;
       await this.#readFactsOnce().catch((error: Error) => {
-        if (!this.#isStopped) this.#options.log.warn(`Cannot read interfaces and routes: ${error.message}`);
+        if (!this.#isStopped) this.#onFactsUnread(error);
+        return sleep(FACTS_RETRY_MS);
       });
     }
     this.#isReadingFacts = false;
+  }
+
+  #onFactsUnread({ message }: Error): void {
+    this.#isFactsDue = true;
+    if (this.#options.limit.take('facts-unread') !== undefined)
+      this.#options.log.warn(`Cannot read interfaces and routes, trying again: ${message}`);
   }
 
   async #readFactsOnce(): Promise<void> {

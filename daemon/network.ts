@@ -47,14 +47,16 @@ export class Network {
   readonly #leaving = new Map<string, () => void>();
   #facts: HostFacts;
   #own: OwnLease | undefined;
+  #problem: string | undefined;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
     this.#facts = options.facts;
   }
 
-  get facts(): HostFacts {
-    return this.#facts;
+  /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Removes nothing more. */
@@ -117,9 +119,11 @@ export class Network {
       reconciler.setHost(this.ownership(), backend.deriveHost(context));
       for (const [key, peer] of peers) this.#derivePeer(context, key, peer);
       this.#writeSubnetEnv(context, backend.mtu(context.config, context.host));
+      this.#problem = undefined;
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
-      this.#options.log.error(`${error.message}; what was programmed before stays`);
+      this.#problem = error.message;
+      this.#options.log.error(`${error.message}; what is programmed already stays`);
     }
   }
 

@@ -9,6 +9,8 @@ import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
 export interface ReadinessParts {
   /** What the daemon waits for while parts are missing. */
   readonly phase: string;
+  /** Why the backend cannot work on this host as it is. */
+  readonly problem?: string | undefined;
   readonly keeper?: Pick<LeaseKeeper, 'isHeld' | 'own' | 'state' | 'lastError'>;
   readonly mirror?: Pick<RegistryMirror, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
@@ -16,9 +18,10 @@ export interface ReadinessParts {
 }
 
 /** Everything that stands in the way, and what does not but should be known. */
-export function readinessOf({ phase, keeper, reconciler, subnetFile, mirror }: ReadinessParts): Readiness {
+export function readinessOf(parts: ReadinessParts): Readiness {
+  const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
   if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
-  const obstacles: string[] = [];
+  const obstacles: string[] = problem === undefined ? [] : [problem];
   if (!keeper.isHeld) obstacles.push(leaseProblem(keeper));
   if (subnetFile.problem !== undefined) obstacles.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();

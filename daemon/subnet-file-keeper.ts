@@ -1,9 +1,12 @@
-// Keeps subnet.env as it should be: writes the newest text, one write at a time, and tries again when the disk refused.
+// Keeps subnet.env as it should be: writes the newest text, one write at a time, tries again when the disk refused, and
+// looks from time to time whether somebody changed or removed it.
+import { realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../allocator/clock.ts';
 import type { Logger } from './log.ts';
 import { writeSubnetFile } from './subnet-file.ts';
 
-const RETRY_MS = 5000;
+/** Until the next look at the file, whether it could be written or not. */
+const LOOK_MS = 5000;
 
 export interface SubnetFileKeeperOptions {
   readonly path: string;
@@ -17,10 +20,13 @@ export class SubnetFileKeeper {
   readonly #options: SubnetFileKeeperOptions;
   #wanted: string | undefined;
   #written: string | undefined;
+  /** Whether what is in the file is of this process. */
+  #isOurs = false;
   #isWriting = false;
   #isStopped = false;
+  #run: Promise<void> = Promise.resolve();
   #error: Error | undefined;
-  #cancelRetry: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(options: SubnetFileKeeperOptions) {
     this.#options = options;
@@ -35,40 +41,58 @@ export class SubnetFileKeeper {
   /** Makes `text` the content of the file, soon. */
   write(text: string): void {
     this.#wanted = text;
-    void this.#run();
+    this.#start();
   }
 
-  /** Starts no further write. */
-  stop(): void {
+  /** Starts no further write; resolves when the one under way has ended. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#cancelRetry?.();
+    this.#cancelLook?.();
+    await this.#run;
   }
 
-  async #run(): Promise<void> {
-    if (this.#isWriting || this.#isStopped) return;
+  /** Stops, and removes the file if this process wrote it. */
+  async withdraw(): Promise<void> {
+    await this.stop();
+    if (this.#isOurs) await realpath(this.#options.path).then(rm, () => undefined);
+  }
+
+  #start(): void {
+    if (!this.#isWriting && !this.#isStopped) this.#run = this.#work();
+  }
+
+  async #work(): Promise<void> {
     this.#isWriting = true;
-    this.#cancelRetry?.();
-    while (this.#wanted !== undefined && this.#wanted !== this.#written) {
+    this.#cancelLook?.();
+    let isDone = false;
+    while (!isDone && this.#wanted !== undefined) {
       const text = this.#wanted;
-      if (!(await this.#writeOnce(text))) break;
+      const isWritten = await this.#writeOnce(text);
+      isDone = !isWritten || text === this.#wanted;
     }
     this.#isWriting = false;
     this.#options.onChange();
+    if (!this.#isStopped) this.#cancelLook = this.#options.clock.setTimer(LOOK_MS, () => this.#start());
   }
 
   async #writeOnce(text: string): Promise<boolean> {
-    const { path, log, clock } = this.#options;
+    const { path, log } = this.#options;
     try {
       const outcome = await writeSubnetFile(path, text);
+      if (outcome === 'written') {
+        this.#isOurs = true;
+        if (text === this.#written)
+          log.warn('Somebody changed or removed the subnet file; wrote it again', { path });
+        else log.info('Wrote the subnet file', { path });
+      }
       this.#written = text;
       this.#error = undefined;
-      if (outcome === 'written') log.info('Wrote the subnet file', { path });
       return true;
     } catch (error) {
       const { message } = error as Error;
-      if (this.#error?.message !== message) log.error(`${message}; trying again every ${RETRY_MS / 1000} s`);
+      if (this.#error?.message !== message) log.error(`${message}; trying again every ${LOOK_MS / 1000} s`);
       this.#error = error as Error;
-      this.#cancelRetry = clock.setTimer(RETRY_MS, () => void this.#run());
+      this.#written = undefined;
       return false;
     }
   }

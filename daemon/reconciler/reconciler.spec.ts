@@ -351,10 +351,10 @@ describe('reconciler life cycle', () => {
   it('sleeps while it has been told nothing of the host', async () => {
     const host = new TestHost();
     const delaysMs: number[] = [];
-    const { setTimer } = host.clock;
+    const setTimer = host.clock.setTimer.bind(host.clock);
     host.clock.setTimer = (delayMs, callback) => {
       delaysMs.push(delayMs);
-      return setTimer.call(host.clock, delayMs, callback);
+      return setTimer(delayMs, callback);
     };
     host.reconciler.markComplete();
     host.reconciler.start();
@@ -373,6 +373,19 @@ describe('reconciler life cycle', () => {
     let isStopped = false;
     const stopped = host.reconciler.stop().then(() => (isStopped = true));
     await host.clock.until(() => isStopped, 5_000);
+    await stopped;
+  });
+
+  it('is not stopped between two steps on a device', async () => {
+    const host = new TestHost();
+    let open!: () => void;
+    host.kernel.gate = new Promise((resolve) => (open = resolve));
+    await host.start();
+    let isStopped = false;
+    const stopped = host.reconciler.stop().then(() => (isStopped = true));
+    await host.clock.settle();
+    assert.equal(isStopped, false);
+    open();
     await stopped;
   });
 

@@ -51,7 +51,7 @@ export interface ReconcilerOptions {
 
 const RESYNC_INTERVAL_MS = 60_000;
 const RESYNC_JITTER = 0.1;
-/** Longest wait of {@link Reconciler.stop} for a run under way, in ms: far from the second that ending may take. */
+/** Longest wait of {@link Reconciler.stop} for steps on devices, in ms: far from the second that ending may take. */
 const STOP_GRACE_MS = 300;
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
 const READ_DAMPING = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
@@ -169,12 +169,15 @@ export class Reconciler {
     this.#requestRead('start');
   }
 
-  /** Ends timers and waits a moment for a run under way. Removes nothing. */
+  /**
+   * Ends timers. Waits for steps on devices, but not for ever: half-done they would leave the host without its device.
+   * Entries that are missing only wait for the next start. Removes nothing.
+   */
   async stop(): Promise<void> {
     this.#phase = 'stopped';
     this.#cancelTimer();
     this.#waiters.rejectAll(new Error('The reconciler has been stopped'));
-    if (!this.#isRunning) return;
+    if (!this.#view.isChangingLinks) return;
     let cancelGrace = (): void => {};
     const grace = new Promise<void>((resolve) => {
       cancelGrace = this.#clock.setTimer(STOP_GRACE_MS, resolve);

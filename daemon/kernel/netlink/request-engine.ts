@@ -42,6 +42,7 @@ const ANSWER_BYTES = 2048;
 /** Far enough from 2^32 for any batch. */
 const LAST_SEQUENCE = 0xffff_0000;
 const MAX_DUMP_ATTEMPTS = 6;
+const CLOSED = 'the kernel door is closed';
 
 /** What is waited for. `onMessage` returns true when the exchange is over. */
 interface Exchange {
@@ -79,11 +80,12 @@ export class RequestEngine {
   /** Sends changes in order; one outcome each. A refused one does not stop the rest. Never rejects. */
   async send(requests: readonly Request[]): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
-    while (outcomes.length < requests.length) {
+    while (outcomes.length < requests.length && !this.#isClosed) {
       const from = outcomes.length;
       for (const outcome of await this.#enqueue(() => this.#sendBatch(requests, from)))
         outcomes.push(outcome);
     }
+    while (outcomes.length < requests.length) outcomes.push({ status: 'unknown', message: CLOSED });
     return outcomes;
   }
 
@@ -120,7 +122,7 @@ export class RequestEngine {
   close(): void {
     this.#isClosed = true;
     this.#socket?.close();
-    this.#exchange?.settle('the kernel door is closed');
+    this.#exchange?.settle(CLOSED);
   }
 
   #open(): NetlinkSocket {
@@ -230,7 +232,7 @@ export class RequestEngine {
 
   /** The socket, opened anew after a failure, or why there is none. */
   #readySocket(): NetlinkSocket | string {
-    if (this.#isClosed) return 'the kernel door is closed';
+    if (this.#isClosed) return CLOSED;
     try {
       return (this.#socket ??= this.#open());
     } catch (error) {

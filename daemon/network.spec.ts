@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { OwnLease } from '../allocator/lease-events.ts';
+import type { Lease } from '../allocator/lease.ts';
+import type { HostFacts } from '../backends/backend.ts';
+import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../backends/fixture.ts';
+import { backendFor } from '../backends/index.ts';
+import { renderObjects } from '../backends/render.ts';
+import { FakeClock } from '../test/support/fake-clock.ts';
+import { newKernel } from '../test/support/reconciler-host.ts';
+import { until } from '../test/support/until.ts';
+import { readState } from './kernel/state-reader.ts';
+import { createLogger } from './log.ts';
+import { Network } from './network.ts';
+import { Reconciler } from './reconciler/reconciler.ts';
+import { SubnetFileKeeper } from './subnet-file-keeper.ts';
+
+const two = vxlanPeer(2);
+
+describe('network', () => {
+  let folder: string;
+  let path: string;
+  let clock: FakeClock;
+  let kernel: ReturnType<typeof newKernel>;
+  let lines: string[];
+  let peers: Map<string, Lease>;
+  let subnetFile: SubnetFileKeeper;
+  let reconciler: Reconciler;
+  let net: Network;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'weft-network-'));
+    path = join(folder, 'subnet.env');
+    clock = new FakeClock();
+    kernel = newKernel();
+    lines = [];
+    peers = new Map([[two.key, two]]);
+    const log = createLogger({ write: (line) => lines.push(line) });
+    reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+    subnetFile = new SubnetFileKeeper({ path, clock, log, onChange: () => undefined });
+    net = new Network({
+      config: network('4', VXLAN),
+      backend: backendFor('vxlan'),
+      facts: host(),
+      reconciler,
+      subnetFile,
+      isMasquerading: false,
+      clock,
+      log,
+    });
+  });
+
+  afterEach(async () => {
+    net.stop();
+    subnetFile.stop();
+    await reconciler.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function own(subnet: string): OwnLease {
+    return {
+      key: subnet.replace('/', '-'),
+      subnets: subnets(subnet),
+      attributes: net.attributes(),
+      leaseId: '1',
+      modRevision: 1,
+      isReservation: false,
+      expiresAtMs: Infinity,
+    };
+  }
+
+  async function joinCluster(): Promise<void> {
+    net.setOwnLease(own('10.5.1.0/24'), 'acquired', { peers });
+    await clock.settle();
+  }
+
+  function set(key: string, lease?: Lease): void {
+    if (lease === undefined) peers.delete(key);
+    else peers.set(key, lease);
+    net.setPeers(new Set([key]), { peers });
+  }
+
+  async function inKernel(): Promise<string> {
+    const { objects } = await readState(kernel.tables, net.ownership());
+    return renderObjects(objects.values()).join('\n');
+  }
+
+  const hasPeer = async (lease: Lease) => (await inKernel()).includes(`${lease.subnets.ipv4} via`);
+
+  it('programs nothing before this host has a lease, then everything known by then', async () => {
+    set(two.key, two);
+    await clock.settle();
+    assert.equal(await inKernel(), '');
+    await joinCluster();
+    assert.match(await inKernel(), /flannel\.1 mtu 1450/);
+    assert.ok(await hasPeer(two));
+  });
+
+  it('keeps the entries of a peer for a moment after its lease, and no longer', async () => {
+    await joinCluster();
+    set(two.key);
+    await clock.advance(30);
+    assert.ok(await hasPeer(two));
+    await clock.advance(30);
+    assert.ok(!(await hasPeer(two)));
+  });
+
+  it('does not touch the entries of a peer that comes back within that moment', async () => {
+    await joinCluster();
+    kernel.forgetCalls();
+    set(two.key);
+    await clock.advance(30);
+    set(two.key, two);
+    await clock.advance(1_000);
+    assert.ok(await hasPeer(two));
+    assert.deepEqual(kernel.steps, []);
+  });
+
+  it('writes subnet.env, and writes it anew for another subnet', async () => {
+    const has = (text: string) => async () => (await readFile(path, 'utf8').catch(() => '')).includes(text);
+    await joinCluster();
+    await until('subnet.env is there', has('FLANNEL_SUBNET=10.5.1.1/24\nFLANNEL_MTU=1450\n'));
+    net.setOwnLease(own('10.5.9.0/24'), 'subnet-changed', { peers });
+    await until('subnet.env follows', has('FLANNEL_SUBNET=10.5.9.1/24\n'));
+    await clock.settle();
+    const state = await inKernel();
+    assert.match(state, /inet 10\.5\.9\.0\/32/);
+    assert.doesNotMatch(state, /inet 10\.5\.1\.0\/32/);
+  });
+
+  it('derives anew only if facts about the host are others', async () => {
+    await joinCluster();
+    assert.equal(net.setFacts(host(), { peers }), false);
+    const moved: HostFacts = host({ interface: { ...host().interface, ipv4: ip4('10.9.0.7') } });
+    assert.equal(net.setFacts(moved, { peers }), true);
+    await clock.settle();
+    assert.match(await inKernel(), /local 10\.9\.0\.7/);
+  });
+
+  it('leaves what is programmed while the interface has no address, and says so', async () => {
+    await joinCluster();
+    const before = await inKernel();
+    const { name, mtu } = host().interface;
+    net.setFacts({ interface: { name, mtu }, underlayRoutes: [] }, { peers });
+    await clock.settle();
+    assert.equal(await inKernel(), before);
+    assert.match(lines.at(-1)!, /ERROR.*eth0 has no IPv4 address/);
+    net.setFacts(host(), { peers });
+    await clock.settle();
+    assert.equal(await inKernel(), before);
+  });
+});
