@@ -54,7 +54,7 @@ describe('network', () => {
 
   afterEach(async () => {
     net.stop();
-    subnetFile.stop();
+    await subnetFile.stop();
     await reconciler.stop();
     await rm(folder, { recursive: true, force: true });
   });
