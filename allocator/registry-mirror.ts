@@ -48,7 +48,7 @@ export interface RegistryMirrorOptions {
 
 const RESYNC_MS = 300_000;
 const BACKOFF_BASE_MS = 500;
-const BACKOFF_CAP_MS = 10_000;
+const BACKOFF_CAP_MS = 5_000;
 /** A watch that lived this long, or brought events, was a success: the next failure starts the back-off anew. */
 const HEALTHY_WATCH_MS = 10_000;
 

@@ -23,7 +23,7 @@ const RSS_LIMIT_MB: Readonly<Record<number, number>> = { 3: 75, 1000: 85, 10000:
 interface Sample {
   readonly times: StartTimes;
   readonly rivalMs: number;
-  readonly joinMs: readonly number[];
+  readonly changes: Changes;
   readonly rssMb: number;
 }
 
@@ -70,8 +70,14 @@ function figuresOf(count: number, samples: readonly Sample[]): Figure[] {
     {
       name: `${peers}: one more joins`,
       unit: 'ms',
-      runs: samples.flatMap((sample) => sample.joinMs),
+      runs: samples.flatMap(({ changes }) => changes.joinMs),
       atMost: 50,
+    },
+    {
+      name: `${peers}: one leaves`,
+      unit: 'ms',
+      runs: samples.flatMap(({ changes }) => changes.leaveMs),
+      atMost: 100,
     },
     {
       name: `${peers}: resident memory`,
@@ -97,11 +103,11 @@ async function measure(count: number): Promise<Sample> {
     await writer.send({ fill: count });
     const rivalMs = await runRival(lab, count);
     const daemon = await startTimed(lab);
-    const joinMs = await measureJoins(lab, writer, count);
+    const changes = await measureChanges(lab, writer, count);
     const rssMb = residentMegabytes(`/proc/${lab.sandbox.pid}/root/proc`, daemon.times.pid);
     daemon.end();
     writer.end();
-    return { times: daemon.times, rivalMs, joinMs, rssMb };
+    return { times: daemon.times, rivalMs, changes, rssMb };
   } finally {
     await lab.down();
   }
@@ -150,18 +156,29 @@ async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => voi
   return { times: JSON.parse(value) as StartTimes, end: () => child.kill('SIGTERM') };
 }
 
-/** ms from the request to write a new lease to its route, the last of its entries, in the kernel; one for each join. */
-async function measureJoins(lab: Lab, writer: Writer, firstIndex: number): Promise<number[]> {
+/** ms from the request to write or delete a lease to its route, last of its entries, coming or going. */
+interface Changes {
+  readonly joinMs: readonly number[];
+  readonly leaveMs: readonly number[];
+}
+
+/** {@link JOINS} hosts join one after another, then leave. */
+async function measureChanges(lab: Lab, writer: Writer, firstIndex: number): Promise<Changes> {
   const monitor = await openMonitor(lab);
+  const indexes = Array.from({ length: JOINS }, (_, offset) => firstIndex + offset);
   const joinMs: number[] = [];
-  for (let index = firstIndex; index < firstIndex + JOINS; index++) {
-    // The write is asked for here; etcd accepts it a moment later, so the figure is an upper bound.
+  const leaveMs: number[] = [];
+  // The write is asked for here; etcd accepts it a moment later, so the figures are upper bounds.
+  const time = async (command: object, line: string): Promise<number> => {
     const askedMs = performance.timeOrigin + performance.now();
-    await writer.send({ put: index });
-    joinMs.push((await monitor.routeSeenMs(`${fakePeer(index).subnet}/24`)) - askedMs);
-  }
+    await writer.send(command);
+    return (await monitor.lineSeenMs(line)) - askedMs;
+  };
+  for (const index of indexes) joinMs.push(await time({ put: index }, `${fakePeer(index).subnet}/24`));
+  for (const index of indexes)
+    leaveMs.push(await time({ delete: index }, `Deleted ${fakePeer(index).subnet}/24`));
   monitor.end();
-  return joinMs;
+  return { joinMs, leaveMs };
 }
 
 /** `ip monitor route` on `h1`, listening for certain. */
@@ -177,9 +194,10 @@ async function openMonitor(lab: Lab) {
   };
   await waitFor('ip monitor to listen', prime, 10_000);
   return {
-    async routeSeenMs(destination: string): Promise<number> {
-      const line = new RegExp(`\\[([0-9T:.-]+)\\] ${destination.replaceAll('.', '\\.')} `);
-      await waitFor(`the route to ${destination}`, () => line.test(seen), 10_000, 2);
+    /** Unix time, in ms, of the first line that begins with `start`. */
+    async lineSeenMs(start: string): Promise<number> {
+      const line = new RegExp(`\\[([0-9T:.-]+)\\] ?${start.replaceAll('.', '\\.')} `);
+      await waitFor(`the notice '${start}'`, () => line.test(seen), 10_000, 2);
       return Date.parse(`${line.exec(seen)![1]!.slice(0, 23)}Z`);
     },
     end: () => void monitor.kill(),
