@@ -54,6 +54,8 @@ const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, sta
 
 /** Runs `weft lab ARGV`. Resolves with the exit code. @throws UsageError for words that make no sense. */
 export async function labCommand(argv: readonly string[]): Promise<number> {
+  // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
+  process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
   const { values, positionals } = parse(argv);
   const [verb, ...words] = positionals;
   if (values.help || verb === undefined) {
