@@ -17,9 +17,8 @@ import type { Logger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
 import { awaitNetworkConfig, readConfig } from './network-config.ts';
-import type { EtcdOptions } from './etcd-options.ts';
 import type { DaemonOptions } from './options.ts';
-import { missingPrerequisite } from './prerequisites.ts';
+import { missingPrerequisite, unsuitableHost } from './prerequisites.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from './subnet-file.ts';
@@ -99,12 +98,16 @@ export class Daemon {
     if (missing !== undefined) throw new DaemonError(missing);
     this.#kernel = openNetlinkKernel();
     const reading = await this.#awaitInterface(config, this.#kernel);
+    const unsuitable = unsuitableHost(config, reading.facts);
+    if (unsuitable !== undefined) throw new DaemonError(unsuitable);
     await this.#join({ config, registry, mirror, kernel: this.#kernel, reading });
   }
 
   #connect(): { readonly registry: Registry; readonly mirror: RegistryMirror } {
     this.#enter('waiting for the registry');
-    const registry = createEtcdRegistry(registryOptions(this.#options.etcd));
+    const { auth, ...etcd } = this.#options.etcd;
+    const credentials = auth && { username: auth.username, password: auth.password.reveal() };
+    const registry = createEtcdRegistry({ ...etcd, auth: credentials });
     const mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
     this.#registry = registry;
     this.#mirror = mirror;
@@ -215,16 +218,4 @@ export class Daemon {
       this.#notify.ready(line);
     } else this.#notify.status(line);
   }
-}
-
-function registryOptions({ endpoints, prefix, tls, auth }: EtcdOptions) {
-  return {
-    endpoints,
-    prefix,
-    caFile: tls?.caFile,
-    certFile: tls?.client?.certFile,
-    keyFile: tls?.client?.keyFile,
-    username: auth?.username,
-    password: auth?.password.reveal(),
-  };
 }
