@@ -84,7 +84,8 @@ class Host {
   #keeper: LeaseKeeper | undefined;
 
   constructor(url: string, config: NetworkConfig, index: number, onRequest: () => void) {
-    const registry = createEtcdRegistry({ endpoints: [url], onCall: onRequest, requestTimeoutMs: 60_000 });
+    const options = { endpoints: [url], prefix: '/coreos.com/network', requestTimeoutMs: 60_000 };
+    const registry = createEtcdRegistry({ ...options, onCall: onRequest });
     const unwatched = { snapshot: registry.snapshot.bind(registry), watch: neverReport };
     this.#registry = registry;
     this.#mirror = new RegistryMirror({ registry: unwatched, clock: systemClock, random: Math.random });

@@ -1,16 +1,10 @@
 // What the --etcd-* flags say together: where etcd is, how to prove who is who. Reads no file and opens no connection.
 import { posix } from 'node:path';
+import type { TlsFiles } from '../allocator/registry-etcd.ts';
 import { Secret } from './secret.ts';
 
 /** Where etcd listens for clients unless told otherwise. */
 const ETCD_PORT = '2379';
-
-/** Files are read by whoever connects, so that rotated ones can be read again. */
-export interface EtcdTlsOptions {
-  readonly caFile?: string;
-  /** Present together or not at all. */
-  readonly client?: { readonly certFile: string; readonly keyFile: string };
-}
 
 export interface EtcdOptions {
   /** `http://host:port` or `https://host:port`, one scheme for all, at least one. */
@@ -18,7 +12,7 @@ export interface EtcdOptions {
   /** Key prefix, without a slash at the end unless it is all there is. */
   readonly prefix: string;
   /** Set if the endpoints are https; empty means the system's authorities and no client certificate. */
-  readonly tls?: EtcdTlsOptions;
+  readonly tls?: TlsFiles;
   readonly auth?: { readonly username: string; readonly password: Secret };
 }
 
@@ -59,7 +53,7 @@ export function parseEtcdOptions(values: EtcdFlagValues, findings: Findings): Et
   };
 }
 
-function readTlsFiles(values: EtcdFlagValues, findings: Findings): EtcdTlsOptions | undefined {
+function readTlsFiles(values: EtcdFlagValues, findings: Findings): TlsFiles | undefined {
   const certFile = values['etcd-certfile'];
   const keyFile = values['etcd-keyfile'];
   const caFile = values['etcd-cafile'];

@@ -39,7 +39,7 @@ describe('etcd registry and faults', function () {
     await Promise.all([near.close(), far.close()]);
   });
 
-  const connect = (endpoints: readonly string[], options: EtcdOptions = QUICK): Registry => {
+  const connect = (endpoints: readonly string[], options: Partial<EtcdOptions> = QUICK): Registry => {
     const registry = createEtcdRegistry({ prefix: `/faults-${prefixes}`, ...options, endpoints });
     open.push(registry);
     return registry;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
-import type { EtcdOptions } from '../allocator/registry-etcd.ts';
+import type { EtcdOptions, TlsFiles } from '../allocator/registry-etcd.ts';
 import { NO_LEASE, RegistryError } from '../allocator/registry.ts';
 import type { Registry, RegistryErrorCode } from '../allocator/registry.ts';
 import { makeCertificates } from './support/certificates.ts';
@@ -17,8 +17,8 @@ import { recordWatch } from './support/watch-recorder.ts';
 
 const open: Registry[] = [];
 
-function connect(options: EtcdOptions): Registry {
-  const registry = createEtcdRegistry(options);
+function connect(options: Partial<EtcdOptions> & Pick<EtcdOptions, 'endpoints'>): Registry {
+  const registry = createEtcdRegistry({ prefix: '/coreos.com/network', ...options });
   open.push(registry);
   return registry;
 }
@@ -51,7 +51,7 @@ describe('etcd registry and TLS', function () {
   afterEach(closeAll);
 
   it('needs no more than the authority of the server', async () => {
-    const registry = connect({ endpoints: [server.url], caFile: ours.ca });
+    const registry = connect({ endpoints: [server.url], tls: { caFile: ours.ca } });
     const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
     await watch.ready;
     await registry.create({ keys: ['a'], value: 'v', leaseId: NO_LEASE });
@@ -59,24 +59,20 @@ describe('etcd registry and TLS', function () {
     await watch.stop();
   });
 
-  it('takes host:port as https when certificate files are given', async () => {
-    await connect({ endpoints: [`127.0.0.1:${server.port}`], caFile: ours.ca }).snapshot();
-  });
-
   it('shows a client certificate to a server that wants one', async () => {
-    const files = { caFile: ours.ca, certFile: ours.clientCert, keyFile: ours.clientKey };
-    await connect({ endpoints: [strict.url], ...files }).snapshot();
+    const client = { certFile: ours.clientCert, keyFile: ours.clientKey };
+    await connect({ endpoints: [strict.url], tls: { caFile: ours.ca, client } }).snapshot();
   });
 
   const mistakes: readonly {
     readonly what: string;
-    readonly options: () => EtcdOptions;
+    readonly options: () => Parameters<typeof connect>[0];
     readonly code: RegistryErrorCode;
     readonly message: RegExp;
   }[] = [
     {
       what: 'another authority',
-      options: () => ({ endpoints: [server.url], caFile: foreign.ca }),
+      options: () => ({ endpoints: [server.url], tls: { caFile: foreign.ca } }),
       code: 'REGISTRY_DENIED',
       message: /snapshot at https:\S+ failed: .*not trusted \([A-Z_]*(CERT|SIGNATURE)[A-Z_]*.*--etcd-cafile/,
     },
@@ -88,13 +84,13 @@ describe('etcd registry and TLS', function () {
     },
     {
       what: 'a name that the certificate does not hold',
-      options: () => ({ endpoints: [`https://localhost:${server.port}`], caFile: ours.ca }),
+      options: () => ({ endpoints: [`https://localhost:${server.port}`], tls: { caFile: ours.ca } }),
       code: 'REGISTRY_DENIED',
       message: /other names.*localhost.*--etcd-endpoints/,
     },
     {
       what: 'no client certificate',
-      options: () => ({ endpoints: [strict.url], caFile: ours.ca }),
+      options: () => ({ endpoints: [strict.url], tls: { caFile: ours.ca } }),
       code: 'REGISTRY_DENIED',
       message: /refused the TLS handshake.*--etcd-certfile and --etcd-keyfile/,
     },
@@ -102,9 +98,10 @@ describe('etcd registry and TLS', function () {
       what: 'a client certificate of another authority',
       options: () => ({
         endpoints: [strict.url],
-        caFile: ours.ca,
-        certFile: foreign.clientCert,
-        keyFile: foreign.clientKey,
+        tls: {
+          caFile: ours.ca,
+          client: { certFile: foreign.clientCert, keyFile: foreign.clientKey },
+        },
       }),
       code: 'REGISTRY_DENIED',
       message: /refused the TLS handshake.*--etcd-certfile and --etcd-keyfile/,
@@ -136,7 +133,7 @@ describe('etcd registry and TLS', function () {
   it('passes over an endpoint that it cannot trust', async () => {
     const other = await startEtcd({ tls: foreign });
     try {
-      await connect({ endpoints: [other.url, server.url], caFile: ours.ca }).snapshot();
+      await connect({ endpoints: [other.url, server.url], tls: { caFile: ours.ca } }).snapshot();
     } finally {
       await other.stop();
     }
@@ -145,7 +142,7 @@ describe('etcd registry and TLS', function () {
   it('takes renewed certificates with the next connection', async () => {
     const caFile = join(directory, 'ca.pem');
     await copyFile(foreign.ca, caFile);
-    const registry = connect({ endpoints: [server.url], caFile });
+    const registry = connect({ endpoints: [server.url], tls: { caFile } });
     await failure('REGISTRY_DENIED', registry.snapshot());
     await writeFile(caFile, 'half-written');
     await failure('REGISTRY_DENIED', registry.snapshot());
@@ -153,7 +150,7 @@ describe('etcd registry and TLS', function () {
     await registry.snapshot();
   });
 
-  const unusable: readonly (readonly [string, () => EtcdOptions, RegExp])[] = [
+  const unusable: readonly (readonly [string, () => TlsFiles, RegExp])[] = [
     ['a missing file', () => ({ caFile: '/no/such.pem' }), /--etcd-cafile \/no\/such\.pem .*ENOENT/],
     [
       'a file that is no certificate',
@@ -162,18 +159,18 @@ describe('etcd registry and TLS', function () {
     ],
     [
       'a file that is no key',
-      () => ({ certFile: ours.clientCert, keyFile: ours.ca }),
+      () => ({ client: { certFile: ours.clientCert, keyFile: ours.ca } }),
       /--etcd-keyfile .*ca\.pem cannot/,
     ],
     [
       'a key of another certificate',
-      () => ({ certFile: ours.clientCert, keyFile: foreign.clientKey }),
+      () => ({ client: { certFile: ours.clientCert, keyFile: foreign.clientKey } }),
       /--etcd-keyfile .*client\.key is not the key of --etcd-certfile/,
     ],
   ];
   for (const [what, options, message] of unusable)
     it(`refuses ${what} at start`, () => {
-      assert.throws(() => connect({ endpoints: [server.url], ...options() }), message);
+      assert.throws(() => connect({ endpoints: [server.url], tls: options() }), message);
     });
 });
 
@@ -195,8 +192,13 @@ describe('etcd registry and users', function () {
   after(() => server.stop());
   afterEach(closeAll);
 
-  const asWeft = (options: EtcdOptions = {}): Registry =>
-    connect({ endpoints: [server.url], prefix: '/mine', username: 'weft', password, ...options });
+  const asWeft = (options: Partial<EtcdOptions> = {}): Registry =>
+    connect({
+      endpoints: [server.url],
+      prefix: '/mine',
+      auth: { username: 'weft', password },
+      ...options,
+    });
 
   it('work before authentication is switched on and after', async () => {
     const registry = asWeft();
@@ -228,10 +230,18 @@ describe('etcd registry and users', function () {
     assert.equal(calls.filter((rpc) => rpc === 'Auth.authenticate').length, 1);
   });
 
-  const mistakes: readonly (readonly [string, EtcdOptions, RegExp])[] = [
-    ['a wrong password', { password: 'wrong secret' }, /--etcd-username \(weft\) and --etcd-password/],
-    ['an unknown user', { username: 'nobody' }, /--etcd-username \(nobody\) and --etcd-password/],
-    ['no user', { username: undefined, password: undefined }, /set --etcd-username and --etcd-password/],
+  const mistakes: readonly (readonly [string, Partial<EtcdOptions>, RegExp])[] = [
+    [
+      'a wrong password',
+      { auth: { username: 'weft', password: 'wrong secret' } },
+      /--etcd-username \(weft\) and --etcd-password/,
+    ],
+    [
+      'an unknown user',
+      { auth: { username: 'nobody', password } },
+      /--etcd-username \(nobody\) and --etcd-password/,
+    ],
+    ['no user', { auth: undefined }, /set --etcd-username and --etcd-password/],
     ['a foreign prefix', { prefix: '/theirs' }, /grant user weft access to \/theirs\/config/],
   ];
   for (const [what, options, message] of mistakes)

@@ -32,7 +32,7 @@ import { watchEtcd } from './watch.ts';
  * - `grant`: ask for another; the lost lease has no keys and expires by itself;
  * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
  *
- * @throws RegistryError `REGISTRY_REJECTED` if an option is wrong, naming its flag
+ * @throws RegistryError `REGISTRY_REJECTED` if a PEM file cannot be used, naming its flag
  */
 export function createEtcdRegistry(options: EtcdOptions): Registry {
   return new EtcdRegistry(resolveEtcdOptions(options));

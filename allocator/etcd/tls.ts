@@ -4,10 +4,10 @@ import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { RegistryError } from '../registry.ts';
 
+/** Read by whoever connects, so that rotated ones are read again. */
 export interface TlsFiles {
-  readonly keyFile: string | undefined;
-  readonly certFile: string | undefined;
-  readonly caFile: string | undefined;
+  readonly caFile?: string;
+  readonly client?: { readonly certFile: string; readonly keyFile: string };
 }
 
 /** PEM texts as they are on disk. `cert` and `key` are both set or both unset. */
@@ -21,17 +21,13 @@ export interface TlsMaterial {
  * Reads and checks the files that are given.
  * @throws RegistryError `REGISTRY_REJECTED` naming flag, path and reason; never the content
  */
-export function readTlsMaterial(files: TlsFiles): TlsMaterial {
-  const { keyFile, certFile, caFile } = files;
-  if (certFile !== undefined && keyFile === undefined) throw halfPair('--etcd-certfile', '--etcd-keyfile');
-  if (keyFile !== undefined && certFile === undefined) throw halfPair('--etcd-keyfile', '--etcd-certfile');
+export function readTlsMaterial({ caFile, client }: TlsFiles): TlsMaterial {
   const ca =
     caFile === undefined ? {} : { ca: read('--etcd-cafile', caFile, (pem) => new X509Certificate(pem)) };
-  if (certFile === undefined || keyFile === undefined) return ca;
-  return { ...ca, ...readPair(certFile, keyFile) };
+  return client === undefined ? ca : { ...ca, ...readPair(client) };
 }
 
-function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffer } {
+function readPair({ certFile, keyFile }: NonNullable<TlsFiles['client']>): { cert: Buffer; key: Buffer } {
   let certificate: X509Certificate | undefined;
   let privateKey: KeyObject | undefined;
   const cert = read('--etcd-certfile', certFile, (pem) => (certificate = new X509Certificate(pem)));
@@ -52,10 +48,6 @@ function read(flag: string, path: string, check: (pem: Buffer) => unknown): Buff
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(`${flag} ${path} cannot be used: ${reason}`, { cause: error });
   }
-}
-
-function halfPair(given: string, missing: string): RegistryError {
-  return invalid(`${given} is set without ${missing}: a client certificate needs both`);
 }
 
 function invalid(message: string, options?: ErrorOptions): RegistryError {
