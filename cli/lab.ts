@@ -2,8 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { formatConfigIssue } from '../allocator/config-issue.ts';
+import { parseNetworkConfig } from '../allocator/config-parse.ts';
 import { DEFAULT_CONFIG, HEALTH_PORT, Lab, type LabOptions } from '../lab/lab.ts';
-import { checkLab, logTail, subnetOf, type LabReport } from '../lab/run.ts';
+import { checkLab, subnetOf, type LabReport } from '../lab/run.ts';
 import { UsageError } from './usage-error.ts';
 
 export const LAB_HELP = `weft lab: try a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon
@@ -91,8 +93,15 @@ async function labOptions(values: Values): Promise<LabOptions> {
     bare: values.bare,
     routed: values.routed,
     daemonFlags: values.flag,
-    config: values.config === undefined ? fromBackend : await readConfig(values.config),
+    config: checkConfig(values.config === undefined ? fromBackend : await readConfig(values.config)),
   };
+}
+
+/** Says at once what every daemon would say for ever. */
+function checkConfig(text: string): string {
+  const result = parseNetworkConfig(text);
+  if (result.ok) return text;
+  throw new UsageError(`The network config is wrong: ${result.issues.map(formatConfigIssue).join('; ')}`);
 }
 
 function readConfig(path: string): Promise<string> {
@@ -145,7 +154,7 @@ function formatReport(report: LabReport): string {
 
 async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
   const name = lab.host(report.ping.broken[0]!.split('>')[0]!).name;
-  process.stderr.write(`Last lines of the log of ${name}:\n${await logTail(lab, name, 10)}\n`);
+  process.stderr.write(`Last lines of the log of ${name}:\n${await lab.logTail(name, 10)}\n`);
 }
 
 async function up(values: Values): Promise<number> {

@@ -113,6 +113,12 @@ export class Lab {
     return join(folderOf(this.name), 'logs');
   }
 
+  /** Last lines of the log of a daemon or of etcd. */
+  async logTail(name: string, lines: number): Promise<string> {
+    const text = await readFile(join(this.logFolder, `${name}.log`), 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
   keep(): void {
     this.sandbox.keep();
   }
@@ -216,11 +222,9 @@ export class Lab {
     let container: plan.ContainerPlan | undefined;
     const isReady = async () =>
       (container = plan.planContainer(await this.readSubnetEnv(name))) !== undefined;
-    await waitFor(
-      `the subnet file of ${name} (its log is ${join(this.logFolder, name)}.log)`,
-      isReady,
-      timeoutMs,
-    );
+    await waitFor(`the subnet file of ${name}`, isReady, timeoutMs).catch(async (error: Error) => {
+      throw new Error(`${error.message}; its log ends with:\n${await this.logTail(name, 5)}`);
+    });
     await this.#ip(name, plan.hostContainerCommands(host, container!));
     await this.#ip(host.container, plan.containerCommands(container!));
     return container!;

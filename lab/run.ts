@@ -1,5 +1,4 @@
 // The lab's one-shot check: everything reachable from everywhere, and how fast. Shared by `weft lab run` and the demo.
-import { readFile } from 'node:fs/promises';
 import { networkOf, parseCidr } from '../allocator/address.ts';
 import type { Lab } from './lab.ts';
 import { pingAll, tcpThroughput, type CongestionControl, type PingReport } from './probe.ts';
@@ -41,13 +40,4 @@ export async function subnetOf(lab: Lab, name: string): Promise<string> {
   const match = /^FLANNEL_SUBNET=(.*)$/m.exec(await lab.readSubnetEnv(name));
   const cidr = parseCidr(match?.[1] ?? '');
   return cidr ? networkOf(cidr.address, cidr.prefixLength) : '-';
-}
-
-/** Last lines of a daemon's log, for a report of what went wrong. */
-export async function logTail(lab: Lab, name: string, lines: number): Promise<string> {
-  const text = await readFile(`${lab.logFolder}/${name}.log`, 'utf8').catch(() => '');
-  return text
-    .split('\n')
-    .slice(-lines - 1)
-    .join('\n');
 }

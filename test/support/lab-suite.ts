@@ -1,7 +1,7 @@
 // A lab for the tests of one `describe`: made before, removed after, its logs shown when a test fails. And questions to
 // the kernel of its hosts, answered by iproute2.
 import { Lab, HEALTH_PORT, type LabOptions } from '../../lab/lab.ts';
-import { logTail, subnetOf } from '../../lab/run.ts';
+import { subnetOf } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
 
 let count = 0;
@@ -17,7 +17,7 @@ export function useLab(options: Omit<LabOptions, 'name'>): () => Lab {
   afterEach(async function showLogs() {
     if (this.currentTest?.state !== 'failed' || lab === undefined) return;
     for (const { name } of lab.topology.hosts.slice(0, 4))
-      console.error(`--- ${name}\n${await logTail(lab, name, 25)}`);
+      console.error(`--- ${name}\n${await lab.logTail(name, 25)}`);
   });
   after(async () => lab?.down());
   return () => lab!;
