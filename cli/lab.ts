@@ -1,56 +1,11 @@
 // `weft lab`: a cluster on this machine. Parses words, prints results; the lab itself is in lab/.
-import { readFile } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { formatConfigIssue } from '../allocator/config-issue.ts';
-import { parseNetworkConfig } from '../allocator/config-parse.ts';
-import { DEFAULT_CONFIG, HEALTH_PORT, Lab, type LabOptions } from '../lab/lab.ts';
+import { HEALTH_PORT, Lab } from '../lab/lab.ts';
 import { checkLab, subnetOf, type LabReport } from '../lab/run.ts';
+import { LAB_HELP, labOptions, parseLabWords, type LabValues } from './lab-options.ts';
 import { UsageError } from './usage-error.ts';
 
-export const LAB_HELP = `weft lab: try a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon
-and a container; a real etcd runs beside them. Needs root or user namespaces, iproute2, etcd-server, etcd-client, iperf3, ping.
-
-  weft lab run    --hosts N             up, ping every container from every other, one TCP stream, down
-  weft lab up     --hosts N             make a lab and leave it running
-  weft lab status                       hosts, subnets, readiness
-  weft lab exec   hK|cK|sw|etcd -- CMD  run CMD on a host, in a container, on the switch, beside etcd
-  weft lab stop|start|kill hK           end a daemon (SIGTERM, SIGKILL) or start it again
-  weft lab down                         remove it all
-  weft lab list                         names of the labs that are up
-
-Options
-  --name NAME       which lab (default: lab); several can be up at once
-  --hosts N         number of hosts, 1 to 1000 (default: 3)
-  --backend TYPE    backend in the network config: vxlan (default), host-gw, alloc
-  --config FILE     a network config document instead, - for standard input
-  --bare hK         no daemon on host K, to run another program there; may be repeated
-  --routed          hosts in two underlay networks joined by a router
-  --mtu BYTES       MTU of the underlay, 1280 to 65535 (default: 1500)
-  --flag WORD       further word for every daemon's command line; may be repeated
-  --json            run, status: JSON instead of a table
-  --keep-logs       run, down: leave the log folder behind
-
-Example
-  weft lab up --hosts 3 && weft lab exec c1 -- ping -c 3 10.5.0.2; weft lab down
-`;
-
-const OPTIONS = {
-  name: { type: 'string', default: 'lab' },
-  hosts: { type: 'string', default: '3' },
-  backend: { type: 'string' },
-  config: { type: 'string' },
-  bare: { type: 'string', multiple: true, default: [] },
-  routed: { type: 'boolean', default: false },
-  mtu: { type: 'string', default: '1500' },
-  flag: { type: 'string', multiple: true, default: [] },
-  json: { type: 'boolean', default: false },
-  'keep-logs': { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const satisfies ParseArgsConfig['options'];
-
-type Values = ReturnType<typeof parse>['values'];
-type Verb = (values: Values, words: readonly string[]) => Promise<number>;
+type Verb = (values: LabValues, words: readonly string[]) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, start, kill, down, list };
 
@@ -58,7 +13,7 @@ const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, sta
 export async function labCommand(argv: readonly string[]): Promise<number> {
   // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
   process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  const { values, positionals } = parse(argv);
+  const { values, positionals } = parseLabWords(argv);
   const [verb, ...words] = positionals;
   if (values.help || verb === undefined) {
     process.stdout.write(LAB_HELP);
@@ -70,47 +25,7 @@ export async function labCommand(argv: readonly string[]): Promise<number> {
   return command(values, words);
 }
 
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}; 'weft lab --help' lists the options`);
-  }
-}
-
-async function labOptions(values: Values): Promise<LabOptions> {
-  if (values.config !== undefined && values.backend !== undefined)
-    throw new UsageError('--config and --backend exclude each other: put the backend into the file');
-  const base = JSON.parse(DEFAULT_CONFIG) as object;
-  const fromBackend =
-    values.backend === undefined
-      ? DEFAULT_CONFIG
-      : JSON.stringify({ ...base, Backend: { Type: values.backend } });
-  return {
-    name: values.name,
-    hosts: Number(values.hosts),
-    mtu: Number(values.mtu),
-    bare: values.bare,
-    routed: values.routed,
-    daemonFlags: values.flag,
-    config: checkConfig(values.config === undefined ? fromBackend : await readConfig(values.config)),
-  };
-}
-
-/** Says at once what every daemon would say for ever. */
-function checkConfig(text: string): string {
-  const result = parseNetworkConfig(text);
-  if (result.ok) return text;
-  throw new UsageError(`The network config is wrong: ${result.issues.map(formatConfigIssue).join('; ')}`);
-}
-
-function readConfig(path: string): Promise<string> {
-  return readFile(path === '-' ? '/dev/stdin' : path, 'utf8').catch((error: Error) => {
-    throw new UsageError(`Cannot read --config ${path}: ${error.message}`);
-  });
-}
-
-async function create(values: Values): Promise<Lab> {
+async function create(values: LabValues): Promise<Lab> {
   try {
     return await Lab.create(await labOptions(values));
   } catch (error) {
@@ -119,7 +34,7 @@ async function create(values: Values): Promise<Lab> {
   }
 }
 
-async function run(values: Values): Promise<number> {
+async function run(values: LabValues): Promise<number> {
   const say = (text: string) => void (values.json || process.stdout.write(`… ${text}\n`));
   say(`making ${values.hosts} hosts, an etcd, and a daemon on each host`);
   const lab = await create(values);
@@ -157,14 +72,14 @@ async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
   process.stderr.write(`Last lines of the log of ${name}:\n${await lab.logTail(name, 10)}\n`);
 }
 
-async function up(values: Values): Promise<number> {
+async function up(values: LabValues): Promise<number> {
   const lab = await create(values);
   lab.keep();
   process.stdout.write(`Lab '${lab.name}' is up; logs are in ${lab.logFolder}\n`);
   return status(values);
 }
 
-async function find(values: Values): Promise<Lab> {
+async function find(values: LabValues): Promise<Lab> {
   const lab = await Lab.find(values.name);
   if (!lab)
     throw new UsageError(
@@ -180,7 +95,7 @@ interface HostStatus {
   readonly daemon: 'ready' | 'not ready' | 'stopped' | 'bare';
 }
 
-async function status(values: Values): Promise<number> {
+async function status(values: LabValues): Promise<number> {
   const lab = await find(values);
   const hosts = await Promise.all(lab.topology.hosts.map((host) => hostStatus(lab, host.name)));
   if (values.json)
@@ -211,7 +126,7 @@ async function isReady(lab: Lab, name: string): Promise<boolean> {
   return (await lab.exec(name, [process.execPath, '-e', request])).code === 0;
 }
 
-async function exec(values: Values, words: readonly string[]): Promise<number> {
+async function exec(values: LabValues, words: readonly string[]): Promise<number> {
   const [netns, ...argv] = words;
   if (netns === undefined || argv.length === 0)
     throw new UsageError(
@@ -228,7 +143,7 @@ async function exec(values: Values, words: readonly string[]): Promise<number> {
 }
 
 async function onDaemon(
-  values: Values,
+  values: LabValues,
   words: readonly string[],
   action: (lab: Lab, name: string) => Promise<void>,
 ): Promise<number> {
@@ -239,22 +154,22 @@ async function onDaemon(
   return 0;
 }
 
-function stop(values: Values, words: readonly string[]): Promise<number> {
+function stop(values: LabValues, words: readonly string[]): Promise<number> {
   return onDaemon(values, words, (lab, name) => lab.stopDaemon(name, 'TERM'));
 }
 
-function kill(values: Values, words: readonly string[]): Promise<number> {
+function kill(values: LabValues, words: readonly string[]): Promise<number> {
   return onDaemon(values, words, (lab, name) => lab.stopDaemon(name, 'KILL'));
 }
 
-function start(values: Values, words: readonly string[]): Promise<number> {
+function start(values: LabValues, words: readonly string[]): Promise<number> {
   return onDaemon(values, words, async (lab, name) => {
     if (await lab.isRunning(name)) throw new UsageError(`The daemon of ${name} is running: stop it first`);
     await lab.startDaemon(name);
   });
 }
 
-async function down(values: Values): Promise<number> {
+async function down(values: LabValues): Promise<number> {
   await (await find(values)).down({ keepLogs: values['keep-logs'] });
   return 0;
 }

@@ -1,12 +1,11 @@
 // One lab: a cluster of hosts as network namespaces on this machine, with a real etcd and one daemon a host. It builds
 // what `topology.ts` plans inside a `Sandbox`, and starts and stops processes; it measures nothing.
 // Folder (outside): state.json and logs. Inside the sandbox, on its private /run: etcd's data, subnet files, PIDs.
-import { chmod, mkdir, readFile, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
-import { getuid } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { folderOf, listFolders, readState, removeFolder, writeState, type LabState } from './lab-folder.ts';
 import { pidNamespace, Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { waitFor } from './wait.ts';
@@ -21,18 +20,6 @@ export interface LabOptions extends plan.TopologyOptions {
   readonly etcdFlags?: readonly string[];
   /** False leaves etcd, daemons and containers to the caller. Default true. */
   readonly start?: boolean;
-}
-
-/** What is on disk about a running lab. */
-interface LabState {
-  readonly name: string;
-  readonly pid: number;
-  /** {@link Sandbox.identity} of that process, and the PID namespace in which the number holds. */
-  readonly identity: string | undefined;
-  readonly pidNamespace: string;
-  readonly topology: plan.Topology;
-  readonly daemonFlags: readonly string[];
-  readonly etcdFlags: readonly string[];
 }
 
 export type StopSignal = 'TERM' | 'KILL';
@@ -77,7 +64,7 @@ export class Lab {
       daemonFlags,
       etcdFlags,
     };
-    await writeFile(join(folder, 'state.json'), JSON.stringify(state));
+    await writeState(state);
     const lab = new Lab(state, sandbox);
     try {
       await lab.#buildUnderlay();
@@ -89,12 +76,10 @@ export class Lab {
     }
   }
 
-  /** A lab that is up, or `undefined`. Removes the folder of one that crashed; leaves those of other PID namespaces. */
+  /** A lab that is up, or `undefined`. Removes what is left of one that crashed. */
   static async find(name: string): Promise<Lab | undefined> {
-    const text = await readFile(join(folderOf(name), 'state.json'), 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
-    const state = JSON.parse(text) as LabState;
-    if (state.pidNamespace !== (await pidNamespace())) return undefined;
+    const state = await readState(name);
+    if (state === undefined) return undefined;
     const sandbox = Sandbox.open(state.pid);
     if (state.identity === (await sandbox.identity())) return new Lab(state, sandbox);
     await removeFolder(name);
@@ -103,8 +88,7 @@ export class Lab {
 
   /** Names of the labs of this user. */
   static async list(): Promise<string[]> {
-    const names = await readdir(labsFolder()).catch(() => []);
-    const found = await Promise.all(names.map((name) => Lab.find(name)));
+    const found = await Promise.all((await listFolders()).map((name) => Lab.find(name)));
     return found.flatMap((lab) => (lab ? [lab.name] : []));
   }
 
@@ -301,20 +285,6 @@ export class Lab {
 
 /** Network config of a lab that is given none. */
 export const DEFAULT_CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
-
-function labsFolder(): string {
-  return join(tmpdir(), `weft-lab-${getuid?.() ?? 0}`);
-}
-
-function folderOf(name: string): string {
-  return join(labsFolder(), name);
-}
-
-/** Removes a lab's folder, and the folder of all labs with the last one. */
-async function removeFolder(name: string): Promise<void> {
-  await rm(folderOf(name), { recursive: true, force: true });
-  await rmdir(labsFolder()).catch(() => undefined);
-}
 
 /** `bin/weft` of the package that this file was built from. */
 function weftProgram(): string {
