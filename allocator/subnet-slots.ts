@@ -6,7 +6,7 @@ import type { Ipv4Range, Ipv6Range } from './config.ts';
 import type { SlotRun } from './free-slots.ts';
 
 /** Most slots that are offered to hosts, so that a slot is always an exact number. */
-export const MAX_USABLE_SLOTS = 2 ** 48;
+const MAX_USABLE_SLOTS = 2 ** 48;
 
 export class Ipv4Slots {
   /** Slots of the range; all of them are offered. */

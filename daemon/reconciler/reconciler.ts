@@ -34,7 +34,6 @@ import type {
 } from './reports.ts';
 import { StepRecorder } from './step-recorder.ts';
 import type { BatchOutcome } from './step-recorder.ts';
-import { Waiters } from './waiters.ts';
 
 export interface ReconcilerOptions {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'apply'>;
@@ -68,7 +67,6 @@ export class Reconciler {
   readonly #counters = newCounters();
   readonly #readDamper = new Damper(READ_DAMPING);
   readonly #dirty = new Set<ObjectKey>();
-  readonly #waiters = new Waiters();
   readonly #view: KernelView;
   readonly #reporter: Reporter;
   readonly #recorder: StepRecorder;
@@ -176,7 +174,6 @@ export class Reconciler {
   async stop(): Promise<void> {
     this.#phase = 'stopped';
     this.#cancelTimer();
-    this.#waiters.rejectAll(new Error('The reconciler has been stopped'));
     if (!this.#view.isChangingLinks) return;
     let cancelGrace = (): void => {};
     const grace = new Promise<void>((resolve) => {
@@ -186,14 +183,7 @@ export class Reconciler {
     cancelGrace();
   }
 
-  /**
-   * Resolves when nothing is dirty and no run is under way: everything is in the kernel or reported as an error.
-   * @throws the signal's reason as soon as it aborts, or an Error when the reconciler stops.
-   */
-  whenSettled(signal?: AbortSignal): Promise<void> {
-    return this.isSettled ? Promise.resolve() : this.#waiters.wait(signal);
-  }
-
+  /** Nothing is dirty and no run is under way: everything is in the kernel or reported as an error. */
   get isSettled(): boolean {
     return (
       this.#phase === 'started' &&
@@ -301,7 +291,6 @@ export class Reconciler {
     if (this.#phase !== 'started') return;
     this.#armTimer();
     this.#reporter.tellSummary(this.summary());
-    if (this.isSettled) this.#waiters.resolveAll();
   }
 
   #hasWork(): boolean {

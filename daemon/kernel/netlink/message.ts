@@ -8,7 +8,7 @@ import { NLM_F_REQUEST } from './constants.ts';
 /** Bytes of `struct nlmsghdr`. */
 export const HEADER_BYTES = 16;
 /** No message that this daemon sends is longer. */
-export const LONGEST_REQUEST_BYTES = 512;
+const LONGEST_REQUEST_BYTES = 512;
 
 const ATTRIBUTE_HEADER_BYTES = 4;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
