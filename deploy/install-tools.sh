@@ -23,14 +23,14 @@ done
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -eq 0 ]; then sudo=''; else sudo='sudo -n'; fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 echo "Installing Debian packages:$missing"
-if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing; } >/tmp/weft-setup.$$ 2>&1; then
-  tail -n 5 /tmp/weft-setup.$$ >&2
-  rm -f /tmp/weft-setup.$$
+if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+  tail -n 5 "$log" >&2
   echo "Cannot install packages: run as root: apt-get update && apt-get install$missing" >&2
   exit 1
 fi
-rm -f /tmp/weft-setup.$$
 
 # Debian starts an etcd on 127.0.0.1:2379 when its package is installed; labs start their own.
 case $missing in
