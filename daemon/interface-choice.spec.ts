@@ -105,6 +105,13 @@ describe('interface choice', () => {
       { routes: [defaultRoute('eth0'), defaultRoute('eth1', 1024, 6), defaultRoute('eth0', 1024, 6)] },
     ],
     ['a name', { names: ['eth1'] }, V4, { name: 'eth1', ipv4: ip4('192.168.1.7'), foundBy: '--iface=eth1' }],
+    [
+      'as tunnel source the public address, where the interface has it',
+      { names: ['eth0'], publicIp: ip4('10.0.0.6') },
+      V4,
+      { name: 'eth0', ipv4: ip4('10.0.0.6'), publicIp: ip4('10.0.0.6') },
+      { interfaces: [nic('eth0', ['10.0.0.5', '10.0.0.6'])] },
+    ],
     ['the first name that is usable', { names: ['eth9', 'wlan0', 'eth1'] }, V4, { name: 'eth1' }],
     ['an address', { names: ['192.168.1.7'] }, V4, { name: 'eth1', ipv4: ip4('192.168.1.7') }],
     [

@@ -216,8 +216,12 @@ function complete(lookup: Lookup, label: string, request: Request): ChosenInterf
   const { name, mtu } = lookup.interface;
   if (OWN_DEVICE.test(name)) return { problem: `${name} is a device of the overlay itself` };
   if (mtu <= 0) return { problem: `${name} has MTU ${mtu}` };
-  const ipv4 = families.ipv4 ? (lookup.ipv4 ?? usableAddresses(lookup.interface, 4)[0]) : undefined;
-  const ipv6 = families.ipv6 ? (lookup.ipv6 ?? pickIpv6(lookup.interface, options)) : undefined;
+  const ipv4 = families.ipv4
+    ? (lookup.ipv4 ?? pickAddress(usableAddresses(lookup.interface, 4), options.publicIp))
+    : undefined;
+  const ipv6 = families.ipv6
+    ? (lookup.ipv6 ?? pickAddress(usableAddresses(lookup.interface, 6), options.publicIpv6))
+    : undefined;
   const missing = [families.ipv4 && ipv4 === undefined ? 4 : 0, families.ipv6 && ipv6 === undefined ? 6 : 0];
   const family = missing.find((version) => version !== 0);
   if (family !== undefined) return { problem: `${name} has no usable IPv${family} address` };
@@ -238,9 +242,11 @@ function complete(lookup: Lookup, label: string, request: Request): ChosenInterf
 }
 
 /** The public address, if the interface has it, is the better tunnel source: replies then come from where they went. */
-function pickIpv6(candidate: Interface, options: InterfaceOptions): Ipv6 | undefined {
-  const usable = usableAddresses(candidate, 6);
-  return usable.find((address) => address === options.publicIpv6) ?? usable[0];
+function pickAddress<Address extends IpAddress>(
+  usable: readonly Address[],
+  publicAddress: Address | undefined,
+): Address | undefined {
+  return usable.find((address) => address === publicAddress) ?? usable[0];
 }
 
 /** Both public addresses, found by one of them, have to be on one interface. */
