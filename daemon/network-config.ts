@@ -1,4 +1,4 @@
-// Waits for a network config document that weft can run, telling once a minute what is missing or wrong with it.
+// Waits for a network config document that weft can run, telling what is missing or wrong with it whenever it changes.
 import { formatConfigIssue } from '../allocator/config-issue.ts';
 import { parseNetworkConfig } from '../allocator/config-parse.ts';
 import type { NetworkConfig } from '../allocator/config.ts';

@@ -11,6 +11,7 @@ import {
   type BackendContext,
   type HostFacts,
   type Ownership,
+  type PeerState,
 } from '../backends/backend.ts';
 import type { OverlayMtu } from '../backends/kernel-state.ts';
 import { sameFacts } from './host-facts.ts';
@@ -128,11 +129,20 @@ export class Network {
   }
 
   #derivePeer(context: BackendContext, key: string, peer: Lease | undefined): void {
-    const { backend, reconciler } = this.#options;
+    const { reconciler } = this.#options;
     if (peer === undefined) return this.#removeSoon(key);
     this.#leaving.get(key)?.();
     this.#leaving.delete(key);
-    reconciler.setPeer(key, backend.derivePeer(context, peer));
+    reconciler.setPeer(key, this.#stateOf(context, peer));
+  }
+
+  /** Whatever a lease makes a backend do wrong costs that peer alone. */
+  #stateOf(context: BackendContext, peer: Lease): PeerState {
+    try {
+      return this.#options.backend.derivePeer(context, peer);
+    } catch (error) {
+      return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
+    }
   }
 
   #removeSoon(key: string): void {

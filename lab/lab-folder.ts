@@ -1,6 +1,6 @@
 // What is on disk about labs: one folder each, with state.json and logs, below one folder for each user. It knows nothing
 // of namespaces; who reads a state decides whether its lab still lives.
-import { readFile, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
@@ -28,6 +28,23 @@ export function folderOf(name: string): string {
   return join(labsFolder(), name);
 }
 
+/**
+ * Makes the folder of a new lab, for its user alone.
+ * @throws Error if somebody else has made the folder of all labs, who could then tell this user's labs what they are.
+ */
+export async function makeFolder(name: string): Promise<void> {
+  await mkdir(labsFolder(), { recursive: true, mode: 0o700 });
+  if (!(await isOwn())) throw new Error(`${labsFolder()} belongs to another user: remove it, or set TMPDIR`);
+  // Logs kept of an earlier lab of this name make room.
+  await rm(folderOf(name), { recursive: true, force: true });
+  await mkdir(join(folderOf(name), 'logs'), { recursive: true, mode: 0o700 });
+}
+
+async function isOwn(): Promise<boolean> {
+  const found = await lstat(labsFolder()).catch(() => undefined);
+  return found?.isDirectory() === true && found.uid === getuid?.();
+}
+
 /** Names of all folders. */
 export function listFolders(): Promise<string[]> {
   return readdir(labsFolder()).catch(() => []);
@@ -40,9 +57,14 @@ export function writeState(state: LabState): Promise<void> {
 /** The state of a lab of this PID namespace; those of others are none of our business. */
 export async function readState(name: string): Promise<LabState | undefined> {
   const text = await readFile(join(folderOf(name), 'state.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
+  if (text === undefined || !(await isOwn())) return undefined;
   const state = JSON.parse(text) as LabState;
   return state.pidNamespace === (await pidNamespace()) ? state : undefined;
+}
+
+/** Leaves a lab's logs where they are, with nothing that could be taken for a lab. */
+export function forgetState(name: string): Promise<void> {
+  return rm(join(folderOf(name), 'state.json'), { force: true });
 }
 
 /** Removes a lab's folder, and the folder of all labs with the last one. */

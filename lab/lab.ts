@@ -1,11 +1,20 @@
 // One lab: a cluster of hosts as network namespaces on this machine, with a real etcd and one daemon a host. It builds
 // what `topology.ts` plans inside a `Sandbox`, and starts and stops processes; it measures nothing.
 // Folder (outside): state.json and logs. Inside the sandbox, on its private /run: etcd's data, subnet files, PIDs.
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { folderOf, listFolders, readState, removeFolder, writeState, type LabState } from './lab-folder.ts';
+import {
+  folderOf,
+  forgetState,
+  listFolders,
+  makeFolder,
+  readState,
+  removeFolder,
+  writeState,
+  type LabState,
+} from './lab-folder.ts';
 import { pidNamespace, Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { waitFor } from './wait.ts';
@@ -52,7 +61,7 @@ export class Lab {
         `Lab '${options.name}' exists: remove it with 'weft lab down --name ${options.name}' or give another --name`,
       );
     const folder = folderOf(options.name);
-    await mkdir(join(folder, 'logs'), { recursive: true, mode: 0o700 });
+    await makeFolder(options.name);
     const sandbox = await Sandbox.create(folder);
     const { daemonFlags = [], etcdFlags = [] } = options;
     const state: LabState = {
@@ -110,7 +119,7 @@ export class Lab {
   async down(options: { readonly keepLogs?: boolean } = {}): Promise<void> {
     if (options.keepLogs) await writeFile(join(folderOf(this.name), 'keep-logs'), '');
     await this.sandbox.destroy();
-    if (!options.keepLogs) await removeFolder(this.name);
+    await (options.keepLogs ? forgetState(this.name) : removeFolder(this.name));
   }
 
   /** The plan of `h<K>` or of the host of container `c<K>`. @throws Error naming what exists. */
