@@ -2,7 +2,7 @@
 // all is whole again. The loop's own looks (about 2 ms an entry, 20 ms a device) are part of the figure.
 import { setTimeout } from 'node:timers/promises';
 import { faultsOf, type Fault, type FaultFacts } from '../lab/faults.ts';
-import { Lab, HEALTH_PORT } from '../lab/lab.ts';
+import { Lab } from '../lab/lab.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import type { BenchResult, Figure } from './report.ts';
@@ -15,7 +15,8 @@ const QUIET_MS = 8000;
 export async function benchRepair(rounds = 5): Promise<BenchResult> {
   const lab = await Lab.create({ name: `bench-${process.pid}`, hosts: 2 });
   try {
-    await waitFor('both hosts to be ready', () => isReady(lab), 20_000, 50);
+    for (const name of ['h1', 'h2'])
+      await waitFor(`${name} to be ready`, () => lab.isReady(name), 20_000, 50);
     const facts = await readFacts(lab);
     const faults = faultsOf(facts);
     const runs = new Map<Fault, number[]>(faults.map((fault) => [fault, []]));
@@ -32,15 +33,6 @@ export async function benchRepair(rounds = 5): Promise<BenchResult> {
   } finally {
     await lab.down();
   }
-}
-
-async function isReady(lab: Lab): Promise<boolean> {
-  const url = `http://127.0.0.1:${HEALTH_PORT}/readyz`;
-  const script = `fetch('${url}').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
-  const codes = await Promise.all(
-    ['h1', 'h2'].map((name) => lab.exec(name, [process.execPath, '-e', script])),
-  );
-  return codes.every(({ code }) => code === 0);
 }
 
 async function readFacts(lab: Lab): Promise<FaultFacts> {

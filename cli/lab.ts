@@ -1,6 +1,6 @@
 // `weft lab`: a cluster on this machine. Parses words, prints results; the lab itself is in lab/.
 import { spawn } from 'node:child_process';
-import { HEALTH_PORT, Lab } from '../lab/lab.ts';
+import { Lab } from '../lab/lab.ts';
 import { checkLab, subnetOf, type LabReport } from '../lab/run.ts';
 import { LAB_HELP, labOptions, parseLabWords, type LabValues } from './lab-options.ts';
 import { UsageError } from './usage-error.ts';
@@ -118,12 +118,7 @@ async function hostStatus(lab: Lab, name: string): Promise<HostStatus> {
 
 async function daemonStatus(lab: Lab, name: string): Promise<HostStatus['daemon']> {
   if (!(await lab.isRunning(name))) return 'stopped';
-  return (await isReady(lab, name)) ? 'ready' : 'not ready';
-}
-
-async function isReady(lab: Lab, name: string): Promise<boolean> {
-  const request = `fetch('http://127.0.0.1:${HEALTH_PORT}/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
-  return (await lab.exec(name, [process.execPath, '-e', request])).code === 0;
+  return (await lab.isReady(name)) ? 'ready' : 'not ready';
 }
 
 async function exec(values: LabValues, words: readonly string[]): Promise<number> {

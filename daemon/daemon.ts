@@ -11,6 +11,7 @@ import type { Registry } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
 import { startHealthServer, type HealthServer } from './health.ts';
 import { readHost, type HostReading } from './host-facts.ts';
+import { familiesOf } from './interface-choice.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
 import type { Logger } from './log.ts';
@@ -153,7 +154,7 @@ export class Daemon {
   /** Tries until an interface can serve: at boot, addresses come later than daemons. */
   async #awaitInterface(config: NetworkConfig, kernel: Kernel): Promise<HostReading> {
     this.#enter('waiting for an interface');
-    const families = { ipv4: config.ipv4 !== undefined, ipv6: config.ipv6 !== undefined };
+    const families = familiesOf(config);
     for (;;) {
       const result = await readHost(kernel, this.#options.interface, families);
       if (result.ok) return this.#tellInterface(result.reading);

@@ -3,6 +3,7 @@
 // and without that the default route. Never chooses a device of weft's or flannel's own.
 import { familyOf, parseIp } from '../allocator/address.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
+import type { NetworkConfig } from '../allocator/config.ts';
 import { lookupDefaultRoute } from './default-route.ts';
 import type { Interface, MainRoute, RouteLookup } from './kernel/kernel.ts';
 import { usableAddresses } from './usable-address.ts';
@@ -30,6 +31,11 @@ export interface InterfaceFacts {
 export interface Families {
   readonly ipv4: boolean;
   readonly ipv6: boolean;
+}
+
+/** What a network config enables. */
+export function familiesOf({ ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>): Families {
+  return { ipv4: ipv4 !== undefined, ipv6: ipv6 !== undefined };
 }
 
 export interface ChosenInterface {

@@ -11,6 +11,7 @@ import type { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry } from '../allocator/registry.ts';
 import { backendFor } from '../backends/index.ts';
 import { readHost, type HostReading } from './host-facts.ts';
+import { familiesOf } from './interface-choice.ts';
 import { logKeeperEvent } from './keeper-log.ts';
 import type { Kernel, KernelNotice } from './kernel/kernel.ts';
 import type { Logger } from './log.ts';
@@ -195,8 +196,7 @@ export class Membership {
 
   async #readFactsOnce(): Promise<void> {
     const { config, kernel, limit, log, options } = this.#options;
-    const families = { ipv4: config.ipv4 !== undefined, ipv6: config.ipv6 !== undefined };
-    const result = await readHost(kernel, options.interface, families, this.#reading.chosen);
+    const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
     if (!result.ok) {
       if (limit.take('no-interface') !== undefined)
         log.warn(`${result.message}; what was chosen stays in force`);

@@ -132,6 +132,13 @@ export class Lab {
     return found;
   }
 
+  /** Whether a host's daemon answers `/readyz` with 200. */
+  async isReady(name: string): Promise<boolean> {
+    const url = `http://127.0.0.1:${HEALTH_PORT}/readyz`;
+    const script = `fetch('${url}').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
+    return (await this.exec(name, [process.execPath, '-e', script])).code === 0;
+  }
+
   /** Runs `argv` in namespace `netns` (`h1`, `c1`, `sw`, `etcd`). */
   exec(netns: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
     return this.sandbox.run(argv, netns, options);

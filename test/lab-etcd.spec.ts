@@ -3,15 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { waitFor } from '../lab/wait.ts';
 import { DEFAULT_CONFIG } from '../lab/lab.ts';
-import {
-  canPing,
-  isReady,
-  programmedPeers,
-  subnetKey,
-  useLab,
-  viewOf,
-  waitUntilReady,
-} from './support/lab-suite.ts';
+import { canPing, programmedPeers, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from './support/traffic.ts';
 
 const SUBNETS = '/coreos.com/network/subnets';
@@ -74,7 +66,7 @@ describe('etcd', function etcd() {
       const from = await logSize();
       await lab().stopEtcd('TERM');
       await waitForLog(/registry.*(lost|unavailable|unreachable)/i, from);
-      assert.ok(await isReady(lab(), 'h1'), 'still ready: lease held, peers programmed');
+      assert.ok(await lab().isReady('h1'), 'still ready: lease held, peers programmed');
       await lab().startEtcd();
       await followsAgain('10.5.201.0-24');
     }));
@@ -250,7 +242,7 @@ describe('etcd that is absent at boot', function absentAtBoot() {
       50,
     );
     assert.ok(await lab().isRunning('h1'));
-    assert.ok(!(await isReady(lab(), 'h1')));
+    assert.ok(!(await lab().isReady('h1')));
     await lab().startEtcd();
     await waitFor(
       'h1 to say that the config is missing',

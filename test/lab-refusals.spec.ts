@@ -2,7 +2,7 @@
 // behind. And those that wait for what is missing: they say for what, and work once it is there.
 import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
-import { ask, isReady, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { ask, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { askReadyz, leaseKeys, logOf, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
 
 const WITHOUT_NET_ADMIN = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin'];
@@ -177,7 +177,7 @@ describe('a start that has to wait', function waiting() {
       const { status, body } = await askReadyz(lab(), 'h1');
       assert.equal(status, 503);
       assert.match(body, reason);
-      assert.equal(await isReady(lab(), 'h1'), false);
+      assert.equal(await lab().isReady('h1'), false);
       await lab().sandbox.check(['sh', '-c', repair]);
       await waitUntilReady(lab(), 'h1');
       const cat = 'nsenter -t $(cat /run/h1.pid) -m cat /run/weft-lab/h1/folder/subnet.env';

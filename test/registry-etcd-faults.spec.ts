@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
 import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
 import type { EtcdOptions } from '../allocator/registry-etcd.ts';
-import { NO_LEASE, RegistryError } from '../allocator/registry.ts';
-import type { Registry, RegistryErrorCode, WatchEnd } from '../allocator/registry.ts';
+import { NO_LEASE } from '../allocator/registry.ts';
+import type { Registry, WatchEnd } from '../allocator/registry.ts';
 import { startEtcd } from './support/etcd-server.ts';
 import type { EtcdServer } from './support/etcd-server.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
 import { until } from './support/until.ts';
 import { recordWatch } from './support/watch-recorder.ts';
+import { rejectsWith } from './compliance/registry-fixture.ts';
 
 const QUICK = { requestTimeoutMs: 400, idleProbeMs: 50 };
 
@@ -85,7 +86,7 @@ describe('etcd registry and faults', function () {
 
     it('names every endpoint and why it failed when none answers', async () => {
       const [one, two] = [await deadUrl(), await deadUrl()];
-      const error = await failure('REGISTRY_UNAVAILABLE', connect([one, two]).snapshot());
+      const error = await rejectsWith('REGISTRY_UNAVAILABLE', connect([one, two]).snapshot());
       for (const url of [one, two])
         assert.ok(error.message.includes(`snapshot at ${url} failed`), error.message);
       assert.match(error.message, /ECONNREFUSED/);
@@ -93,7 +94,10 @@ describe('etcd registry and faults', function () {
     });
 
     it('names a host that does not resolve', async () => {
-      const error = await failure('REGISTRY_UNAVAILABLE', connect(['http://host.invalid:2379']).snapshot());
+      const error = await rejectsWith(
+        'REGISTRY_UNAVAILABLE',
+        connect(['http://host.invalid:2379']).snapshot(),
+      );
       assert.match(error.message, /host\.invalid/);
     });
 
@@ -102,7 +106,8 @@ describe('etcd registry and faults', function () {
       try {
         const registry = connect([late.url]);
         await late.kill();
-        for (let tries = 0; tries < 5; tries++) await failure('REGISTRY_UNAVAILABLE', registry.snapshot());
+        for (let tries = 0; tries < 5; tries++)
+          await rejectsWith('REGISTRY_UNAVAILABLE', registry.snapshot());
         await late.restart();
         await registry.snapshot();
       } finally {
@@ -125,7 +130,7 @@ describe('etcd registry and faults', function () {
         registry.keepAlive(leaseId),
         registry.revoke(leaseId),
       ];
-      await Promise.all(calls.map((call) => failure('REGISTRY_UNAVAILABLE', call)));
+      await Promise.all(calls.map((call) => rejectsWith('REGISTRY_UNAVAILABLE', call)));
       near.pass();
       await works(registry);
       await create(registry, 'b');
@@ -171,7 +176,7 @@ describe('etcd registry and faults', function () {
       const registry = connect([near.url]);
       await registry.snapshot();
       near.holdAnswers();
-      const error = await failure('REGISTRY_UNAVAILABLE', create(registry, 'a'));
+      const error = await rejectsWith('REGISTRY_UNAVAILABLE', create(registry, 'a'));
       assert.match(error.message, /may have been carried out/);
       near.pass();
       await works(registry);
@@ -186,7 +191,7 @@ describe('etcd registry and faults', function () {
       await registry.snapshot();
       near.holdAnswers();
       const request = { keys: ['a', 'b'], value: 'v', leaseId: NO_LEASE };
-      await failure('REGISTRY_UNAVAILABLE', registry.create(request));
+      await rejectsWith('REGISTRY_UNAVAILABLE', registry.create(request));
       assert.deepEqual(
         (await registry.snapshot()).entries.map((entry) => entry.key),
         ['a'],
@@ -204,8 +209,8 @@ describe('etcd registry and faults', function () {
       controller.abort(reason);
       await assert.rejects(aborted, reason);
       for (const each of open) each.close();
-      await failure('REGISTRY_REJECTED', pending);
-      await failure('REGISTRY_REJECTED', starting);
+      await rejectsWith('REGISTRY_REJECTED', pending);
+      await rejectsWith('REGISTRY_REJECTED', starting);
       assert.deepEqual(await watch.ended, { reason: 'aborted' });
     });
   });
@@ -236,8 +241,8 @@ describe('etcd registry and faults', function () {
       const watch = await watchNow(registry);
       server.pause();
       try {
-        await failure('REGISTRY_UNAVAILABLE', registry.snapshot());
-        await failure('REGISTRY_UNAVAILABLE', registry.keepAlive('1'));
+        await rejectsWith('REGISTRY_UNAVAILABLE', registry.snapshot());
+        await rejectsWith('REGISTRY_UNAVAILABLE', registry.keepAlive('1'));
         assert.equal((await watch.ended).reason, 'lost');
       } finally {
         server.resume();
@@ -287,16 +292,6 @@ describe('etcd registry and faults', function () {
     });
   });
 });
-
-async function failure(code: RegistryErrorCode, call: Promise<unknown>): Promise<RegistryError> {
-  const error: unknown = await call.then(
-    () => new Error('the call succeeded'),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof RegistryError, String(error));
-  assert.equal(error.code, code, error.message);
-  return error;
-}
 
 function lostMessage(end: WatchEnd): string {
   assert.ok(end.reason === 'lost', end.reason);

@@ -14,6 +14,7 @@ import { startEtcd } from './support/etcd-server.ts';
 import type { EtcdServer } from './support/etcd-server.ts';
 import { until } from './support/until.ts';
 import { recordWatch } from './support/watch-recorder.ts';
+import { rejectsWith } from './compliance/registry-fixture.ts';
 
 const open: Registry[] = [];
 
@@ -115,7 +116,7 @@ describe('etcd registry and TLS', function () {
   ];
   for (const { what, options, code, message } of mistakes)
     it(`explains ${what}`, async () => {
-      const error = await failure(code, connect(options()).snapshot());
+      const error = await rejectsWith(code, connect(options()).snapshot());
       assert.match(error.message, message);
     });
 
@@ -123,7 +124,7 @@ describe('etcd registry and TLS', function () {
     const plain = await startEtcd();
     try {
       const url = `https://127.0.0.1:${plain.port}`;
-      const error = await failure('REGISTRY_UNAVAILABLE', connect({ endpoints: [url] }).snapshot());
+      const error = await rejectsWith('REGISTRY_UNAVAILABLE', connect({ endpoints: [url] }).snapshot());
       assert.match(error.message, /if etcd serves without TLS, write http:\/\//);
     } finally {
       await plain.stop();
@@ -143,9 +144,9 @@ describe('etcd registry and TLS', function () {
     const caFile = join(directory, 'ca.pem');
     await copyFile(foreign.ca, caFile);
     const registry = connect({ endpoints: [server.url], tls: { caFile } });
-    await failure('REGISTRY_DENIED', registry.snapshot());
+    await rejectsWith('REGISTRY_DENIED', registry.snapshot());
     await writeFile(caFile, 'half-written');
-    await failure('REGISTRY_DENIED', registry.snapshot());
+    await rejectsWith('REGISTRY_DENIED', registry.snapshot());
     await copyFile(ours.ca, caFile);
     await registry.snapshot();
   });
@@ -246,7 +247,7 @@ describe('etcd registry and users', function () {
   ];
   for (const [what, options, message] of mistakes)
     it(`are told of ${what}, without a secret`, async () => {
-      const error = await failure('REGISTRY_DENIED', asWeft(options).snapshot());
+      const error = await rejectsWith('REGISTRY_DENIED', asWeft(options).snapshot());
       assert.match(error.message, message);
       const everything = `${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`;
       assert.ok(!everything.includes(password) && !everything.includes('wrong secret'), everything);
@@ -293,14 +294,4 @@ describe('etcd registry and users', function () {
 
 function closeAll(): void {
   for (const registry of open.splice(0)) registry.close();
-}
-
-async function failure(code: RegistryErrorCode, call: Promise<unknown>): Promise<RegistryError> {
-  const error: unknown = await call.then(
-    () => new Error('the call succeeded'),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof RegistryError, String(error));
-  assert.equal(error.code, code, error.message);
-  return error;
 }

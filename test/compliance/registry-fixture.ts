@@ -31,10 +31,12 @@ export const UNUSUAL: readonly { readonly what: string; readonly key: string; re
 ];
 
 /** Asserts that `call` rejects with a RegistryError of `code`. */
-export async function rejectsWith(code: RegistryErrorCode, call: Promise<unknown>): Promise<void> {
-  await assert.rejects(call, (error: unknown) => {
-    assert.ok(error instanceof RegistryError, `not a RegistryError: ${String(error)}`);
-    assert.equal(error.code, code, error.message);
-    return true;
-  });
+export async function rejectsWith(code: RegistryErrorCode, call: Promise<unknown>): Promise<RegistryError> {
+  const error: unknown = await call.then(
+    () => new Error('the call succeeded'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof RegistryError, `not a RegistryError: ${String(error)}`);
+  assert.equal(error.code, code, error.message);
+  return error;
 }

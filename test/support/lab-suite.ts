@@ -1,6 +1,6 @@
 // A lab for the tests of one `describe`: made before, removed after, its logs shown when a test fails. And questions to
 // the kernel of its hosts, answered by iproute2.
-import { Lab, HEALTH_PORT, type LabOptions } from '../../lab/lab.ts';
+import { Lab, type LabOptions } from '../../lab/lab.ts';
 import { subnetOf } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
 
@@ -41,14 +41,8 @@ export async function viewOf(lab: Lab, name: string, device = 'flannel.1'): Prom
   return { subnet: await subnetOf(lab, name), mac: links[0]!.address, publicIp: lab.host(name).publicIp };
 }
 
-export async function isReady(lab: Lab, name: string): Promise<boolean> {
-  const url = `http://127.0.0.1:${HEALTH_PORT}/readyz`;
-  const script = `fetch('${url}').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
-  return (await lab.exec(name, [process.execPath, '-e', script])).code === 0;
-}
-
 export async function waitUntilReady(lab: Lab, name: string, timeoutMs = 20_000): Promise<void> {
-  await waitFor(`${name} to be ready`, () => isReady(lab, name), timeoutMs, 50);
+  await waitFor(`${name} to be ready`, () => lab.isReady(name), timeoutMs, 50);
 }
 
 /** Whether one ping from container `from` to the container of host `to` is answered within a second. */
