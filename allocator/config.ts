@@ -17,7 +17,7 @@ export interface Ipv6Range {
   readonly max: Ipv6;
 }
 
-export type BackendType = 'vxlan' | 'host-gw' | 'alloc';
+export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc';
 
 export interface VxlanConfig {
   readonly type: 'vxlan';
@@ -30,6 +30,17 @@ export interface VxlanConfig {
   readonly learning: boolean;
   readonly gbp: boolean;
   readonly directRouting: boolean;
+  /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers cannot tell. */
+  readonly userspace: boolean | 'auto';
+}
+
+/** Packets in bare UDP, encapsulated in userspace: flannel's udp backend. */
+export interface UdpConfig {
+  readonly type: 'udp';
+  /** UDP port of all hosts; default 8285. */
+  readonly port: number;
+  /** MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface. */
+  readonly mtu?: number;
 }
 
 export interface HostGwConfig {
@@ -40,7 +51,7 @@ export interface AllocConfig {
   readonly type: 'alloc';
 }
 
-export type BackendConfig = VxlanConfig | HostGwConfig | AllocConfig;
+export type BackendConfig = VxlanConfig | HostGwConfig | UdpConfig | AllocConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */
 export interface NetworkConfig {

@@ -28,6 +28,8 @@ export interface HostFacts {
   readonly publicIp?: Ipv4;
   readonly publicIpv6?: Ipv6;
   readonly underlayRoutes: readonly UnderlayRoute[];
+  /** Whether VXLAN is done by the packet path of this process instead of the kernel. Absent means no. */
+  readonly isVxlanInUserspace?: boolean;
 }
 
 /** Everything that the state of this host's own objects depends on. */

@@ -10,6 +10,7 @@ export type OverlayMtu = number & { readonly __mtu: 'overlay' };
 /** A VXLAN device (`ip -d link show NAME`). Always up, tx queue length 0, ttl/tos 0 (inherit rules of the kernel). */
 export interface VxlanLink {
   readonly kind: 'link';
+  readonly type: 'vxlan';
   readonly name: string;
   readonly vni: number;
   /** UDP destination port as the kernel reports it (8472 where config leaves it out). */
@@ -23,6 +24,28 @@ export interface VxlanLink {
   readonly mac: MacAddress;
   readonly mtu: OverlayMtu;
 }
+
+/**
+ * A TUN device with this process's packet path behind it, which encapsulates in userspace. Always up. It can be opened and
+ * closed but not changed, except for its MTU.
+ */
+export interface TunLink {
+  readonly kind: 'link';
+  readonly type: 'tun';
+  readonly name: string;
+  /** `udp`: the bare inner packet, flannel's udp backend. `vxlan`: what a VXLAN device of the kernel would send. */
+  readonly encapsulation: 'udp' | 'vxlan';
+  /** Underlay address of this end: an address of this host. */
+  readonly local: IpAddress;
+  readonly port: number;
+  /** 0 with encapsulation udp. */
+  readonly vni: number;
+  /** Own VTEP MAC; all zero with encapsulation udp. */
+  readonly mac: MacAddress;
+  readonly mtu: OverlayMtu;
+}
+
+export type LinkObject = VxlanLink | TunLink;
 
 /** `ip address show dev DEV`: scope global, no label. */
 export interface AddressObject {
@@ -53,10 +76,24 @@ export interface FdbObject {
 export interface RouteObject {
   readonly kind: 'route';
   readonly destination: Cidr;
+  /** Unspecified address (`0.0.0.0`, `::`): none, the destination is on the device itself. */
   readonly gateway: IpAddress;
   readonly dev: string;
   /** The gateway is taken to be on the link even if no local prefix covers it (`onlink`). */
   readonly isOnLink: boolean;
+}
+
+/** An entry of the packet path behind a {@link TunLink}: which peer has a subnet, and where that peer is. */
+export interface TunnelObject {
+  readonly kind: 'tunnel';
+  readonly dev: string;
+  /** Subnet of the peer. */
+  readonly destination: Cidr;
+  /** Underlay address of the peer. */
+  readonly remote: IpAddress;
+  readonly port: number;
+  /** The peer's VTEP MAC; all zero with encapsulation udp. */
+  readonly mac: MacAddress;
 }
 
 /** A file below /proc/sys, for example `net/ipv6/conf/flannel.1/accept_ra`. Best effort: a refusal is a warning. */
@@ -67,7 +104,7 @@ export interface SysctlObject {
 }
 
 export type KernelObject =
-  VxlanLink | AddressObject | NeighbourObject | FdbObject | RouteObject | SysctlObject;
+  LinkObject | AddressObject | NeighbourObject | FdbObject | RouteObject | TunnelObject | SysctlObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
@@ -87,6 +124,8 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `fdb ${object.dev} ${object.mac}`;
     case 'route':
       return `route ${object.destination}`;
+    case 'tunnel':
+      return `tunnel ${object.dev} ${object.destination}`;
     case 'sysctl':
       return `sysctl ${object.path}`;
   }

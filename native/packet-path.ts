@@ -1,0 +1,111 @@
+// The userspace packet path as TypeScript sees it: devices with workers in C behind them, their routes, their counters.
+// Only opens, changes, reads and closes; no packet ever passes through here.
+import { loadNative, type Native } from './index.ts';
+
+export type Encapsulation = 'udp' | 'vxlan';
+
+/** What a device of the packet path is for its peers. Changing any of it means closing and opening again. */
+export interface PathDevice {
+  /** Name of the TUN device, for example `flannel0`. */
+  readonly name: string;
+  readonly encapsulation: Encapsulation;
+  /** Underlay address that the UDP sockets are bound to; its family is that of the underlay. */
+  readonly local: string;
+  /** UDP port of this end, 1..65535. */
+  readonly port: number;
+  /** With encapsulation vxlan: 1..16777215. */
+  readonly vni?: number;
+  /** With encapsulation vxlan: own VTEP MAC, `02:00:00:00:00:01`. */
+  readonly mac?: string;
+}
+
+/** How a device does it: nothing that a peer could notice. */
+export interface PathTuning {
+  /** Threads, each with a TUN queue and a socket of its own, 1..64; default 1. */
+  readonly workers: number;
+  /** Refuse packets whose outer source is no peer, or whose inner source is not in that peer's subnet. Default true. */
+  readonly isSourceChecked: boolean;
+  /** Sockets with further source ports to spread flows over, 0..64 a worker; default 0: all from `port`. */
+  readonly sourcePorts: number;
+  /** How long a worker looks for more after a lone small packet before it sleeps, in microseconds, 0..1000. */
+  readonly spinUs: number;
+  /** Copy the inner DSCP to the outer header; default false, as kernel VXLAN devices of flannel have it. */
+  readonly inheritsDscp: boolean;
+}
+
+/** Where packets for one subnet go. */
+export interface PathRoute {
+  /** Subnet of the peer, of either family, in canonical text. */
+  readonly destination: string;
+  /** Underlay address of the peer, of the device's underlay family. */
+  readonly remote: string;
+  readonly port: number;
+  /** VTEP MAC of the peer; only with encapsulation vxlan. */
+  readonly mac?: string;
+}
+
+export interface PathRouteCounters extends PathRoute {
+  readonly txPackets: bigint;
+  readonly txBytes: bigint;
+  readonly rxPackets: bigint;
+  readonly rxBytes: bigint;
+  /** Largest underlay packet to it as learned from the network, in bytes; unset if never told. */
+  readonly pathMtu?: number;
+}
+
+/** Offloads in use now. */
+export interface PathOffloads {
+  /** TUN hands over and takes TCP super-packets (TUN_F_TSO4, TUN_F_TSO6). */
+  readonly tso: boolean;
+  /** The same for UDP (TUN_F_USO4, TUN_F_USO6; Linux 6.2). */
+  readonly uso: boolean;
+  /** One send carries many datagrams (UDP_SEGMENT; Linux 4.18). */
+  readonly udpGso: boolean;
+  /** One receive yields many datagrams (UDP_GRO; Linux 5.0). */
+  readonly udpGro: boolean;
+}
+
+/** Open descriptors of a device, to be handed to a successor. Queue and socket of one worker have one index. */
+export interface PathDescriptor {
+  readonly kind: 'tun' | 'udp';
+  readonly index: number;
+  readonly fd: number;
+}
+
+export interface PathStatus {
+  readonly device: PathDevice;
+  readonly tuning: PathTuning;
+  readonly offloads: PathOffloads;
+  /** Sum over workers, by the names in native/path/counters.h. */
+  readonly counters: Readonly<Record<string, bigint>>;
+  readonly routes: number;
+}
+
+/**
+ * The devices of the packet path of this process. Every method is synchronous and fast; errors carry syscall, errno and
+ * code, and a failed open leaves nothing behind.
+ */
+export interface PacketPath {
+  /**
+   * Makes the TUN device (down, without address) and starts its workers. `inherited` are descriptors of an earlier
+   * process: those that fit are used, all others of them closed.
+   */
+  open(device: PathDevice, inherited?: readonly PathDescriptor[]): void;
+  /** Ends workers and, unless somebody else holds its descriptors, the device. Absence is success. */
+  close(name: string): void;
+  devices(): readonly PathDevice[];
+  /**
+   * Overlay addresses that ICMP errors come from; unset: none are sent in that family. And the MTU of the device, which
+   * is where super-packets from the kernel's own VXLAN are cut.
+   */
+  configure(name: string, settings: { readonly mtu: number; readonly ipv4?: string; readonly ipv6?: string }): void;
+  setRoute(name: string, route: PathRoute): void;
+  /** Absence is success. */
+  removeRoute(name: string, destination: string): void;
+  routes(name: string): readonly PathRoute[];
+  routeCounters(name: string): readonly PathRouteCounters[];
+  status(name: string): PathStatus;
+  descriptors(name: string): readonly PathDescriptor[];
+  /** Closes all. */
+  closeAll(): void;
+}
