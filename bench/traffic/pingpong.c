@@ -1,0 +1,74 @@
+/*
+ * Latency of a 64-byte UDP request and its echo, one at a time. `pingpong PORT` echoes for ever, printing `ready` first;
+ * `pingpong ADDRESS PORT SECONDS` asks, and prints {"count","lost","p50","p99","p999"}, times in microseconds.
+ */
+#include "traffic.h"
+
+enum {
+  BYTES = 64,
+  /* An answer that takes longer is lost. */
+  LOST_MS = 500,
+  MAX_SAMPLES = 1 << 21,
+};
+
+static _Noreturn void echo(const char *port) {
+  const int fd = open_bound_udp(port);
+  uint8_t buffer[BYTES];
+  puts("ready");
+  fflush(stdout);
+  for (;;) {
+    struct sockaddr_in from;
+    socklen_t length = sizeof(from);
+    const ssize_t received = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &length);
+    if (received > 0) (void)sendto(fd, buffer, (size_t)received, 0, (const struct sockaddr *)&from, length);
+  }
+}
+
+/* Nanoseconds until request `number` was echoed; 0 if it was lost. Late answers to earlier ones are passed over. */
+static uint64_t ask(int fd, uint64_t number) {
+  uint8_t buffer[BYTES] = {0};
+  uint64_t answered;
+  memcpy(buffer, &number, sizeof(number));
+  const uint64_t from = now_ns();
+  if (send(fd, buffer, sizeof(buffer), 0) < 0) return 0;
+  do {
+    if (recv(fd, buffer, sizeof(buffer), 0) < 0) return 0;
+    memcpy(&answered, buffer, sizeof(answered));
+  } while (answered != number);
+  return now_ns() - from;
+}
+
+static int compare(const void *a, const void *b) {
+  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static double percentile_us(const uint64_t *sorted, size_t count, double part) {
+  return count == 0 ? -1 : (double)sorted[(size_t)((double)(count - 1) * part)] / 1e3;
+}
+
+static int ask_for(const char *address, const char *port, double seconds) {
+  static uint64_t samples[MAX_SAMPLES];
+  const int fd = open_udp();
+  const struct sockaddr_in to = parse_endpoint(address, port);
+  if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) give_up("connect");
+  set_receive_timeout(fd, LOST_MS);
+  const uint64_t until = now_ns() + (uint64_t)(seconds * 1e9);
+  size_t count = 0;
+  unsigned long long lost = 0;
+  for (uint64_t number = 1; now_ns() < until && count < MAX_SAMPLES; number++) {
+    const uint64_t taken = ask(fd, number);
+    if (taken > 0) samples[count++] = taken;
+    else lost++;
+  }
+  qsort(samples, count, sizeof(samples[0]), compare);
+  printf("{\"count\":%zu,\"lost\":%llu,\"p50\":%.1f,\"p99\":%.1f,\"p999\":%.1f}\n", count, lost,
+         percentile_us(samples, count, 0.5), percentile_us(samples, count, 0.99), percentile_us(samples, count, 0.999));
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2) echo(argv[1]);
+  if (argc == 4) return ask_for(argv[1], argv[2], atof(argv[3]));
+  return 2;
+}

@@ -1,0 +1,98 @@
+/*
+ * Sends UDP datagrams as fast as it can for a time, then prints {"packets","seconds","refused"}.
+ *
+ *   send [-l BYTES] [-t SECONDS] [-n SUBNETS] [-g] ADDRESS PORT
+ *
+ * -l  payload of a datagram, 1..1472; default 64
+ * -n  each datagram to a random one of so many /24 subnets, of which ADDRESS is in the first; default 1
+ * -g  batches through UDP_SEGMENT, one system call and one super-packet each, instead of sendmmsg(2); one subnet only, and BYTES up to 1023
+ */
+#include <linux/udp.h>
+#include <stdbool.h>
+
+#include "traffic.h"
+
+struct sender {
+  int fd;
+  size_t bytes;
+  uint32_t subnets;
+  bool is_segmented;
+  struct sockaddr_in first;
+  uint64_t random;
+  struct sockaddr_in destinations[TRAFFIC_BATCH];
+  struct mmsghdr messages[TRAFFIC_BATCH];
+  struct iovec payload;
+  uint8_t buffer[TRAFFIC_BATCH * TRAFFIC_MAX_BYTES];
+};
+
+/* xorshift64: good enough to visit all subnets in no order, and free beside a system call. */
+static uint32_t next_random(struct sender *sender) {
+  sender->random ^= sender->random << 13;
+  sender->random ^= sender->random >> 7;
+  sender->random ^= sender->random << 17;
+  return (uint32_t)(sender->random >> 32);
+}
+
+static void choose_destinations(struct sender *sender) {
+  const uint32_t first = ntohl(sender->first.sin_addr.s_addr);
+  for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
+    const uint32_t subnet = (uint32_t)((uint64_t)next_random(sender) * sender->subnets >> 32);
+    sender->destinations[i].sin_addr.s_addr = htonl(first + (subnet << 8));
+  }
+}
+
+static void prepare(struct sender *sender) {
+  const size_t length = sender->is_segmented ? sender->bytes * TRAFFIC_BATCH : sender->bytes;
+  sender->payload = (struct iovec){sender->buffer, length};
+  for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
+    sender->destinations[i] = sender->first;
+    sender->messages[i].msg_hdr = (struct msghdr){.msg_name = &sender->destinations[i],
+                                                  .msg_namelen = sizeof(sender->destinations[i]),
+                                                  .msg_iov = &sender->payload,
+                                                  .msg_iovlen = 1};
+  }
+  if (!sender->is_segmented) return;
+  const int size = (int)sender->bytes;
+  if (setsockopt(sender->fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0) give_up("UDP_SEGMENT");
+}
+
+/* Returns the datagrams that the kernel took; a full queue is no reason to stop. */
+static unsigned send_batch(struct sender *sender) {
+  if (sender->subnets > 1) choose_destinations(sender);
+  if (sender->is_segmented)
+    return sendmsg(sender->fd, &sender->messages[0].msg_hdr, 0) < 0 ? 0 : TRAFFIC_BATCH;
+  const int sent = sendmmsg(sender->fd, sender->messages, TRAFFIC_BATCH, 0);
+  return sent < 0 ? 0 : (unsigned)sent;
+}
+
+static void run(struct sender *sender, double seconds) {
+  const uint64_t from = now_ns(), until = from + (uint64_t)(seconds * 1e9);
+  uint64_t packets = 0, refused = 0, now;
+  do {
+    const unsigned sent = send_batch(sender);
+    if (sent == 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR) give_up("send");
+    packets += sent;
+    refused += sent == 0;
+    now = now_ns();
+  } while (now < until);
+  printf("{\"packets\":%llu,\"seconds\":%.6f,\"refused\":%llu}\n", (unsigned long long)packets,
+         (double)(now - from) / 1e9, (unsigned long long)refused);
+}
+
+int main(int argc, char **argv) {
+  static struct sender sender = {.bytes = 64, .subnets = 1, .random = 0x9e3779b97f4a7c15};
+  double seconds = 2;
+  for (int option; (option = getopt(argc, argv, "l:t:n:g")) != -1;) {
+    if (option == 'l') sender.bytes = (size_t)atoi(optarg);
+    else if (option == 't') seconds = atof(optarg);
+    else if (option == 'n') sender.subnets = (uint32_t)atoi(optarg);
+    else if (option == 'g') sender.is_segmented = true;
+    else return 2;
+  }
+  if (argc - optind != 2 || sender.bytes < 1 || sender.bytes > TRAFFIC_MAX_BYTES || sender.subnets < 1) return 2;
+  sender.first = parse_endpoint(argv[optind], argv[optind + 1]);
+  sender.fd = open_udp();
+  prepare(&sender);
+  run(&sender, seconds);
+  return 0;
+}
