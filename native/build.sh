@@ -11,5 +11,5 @@ fi
 mkdir -p native/build
 # Renamed into place, so that a process that has the old file mapped keeps it.
 "$cc" -std=c11 -D_GNU_SOURCE -DNAPI_VERSION=8 -O2 -Wall -Wextra -Wconversion -Werror -fPIC -fvisibility=hidden \
-  -pthread -shared -Inode_modules/node-api-headers/include -o native/build/weft.node.new native/src/*.c
+  -pthread -shared -Inode_modules/node-api-headers/include -o native/build/weft.node.new native/src/*.c native/path/*.c
 mv native/build/weft.node.new native/build/weft.node

@@ -12,6 +12,11 @@
 
 #include "packet.h"
 
+/* Linux 6.2; missing from the headers of Debian 12. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 /* Longest IP and transport headers that can be segmented, in bytes. */
 enum { WEFT_MAX_INNER_HEADER = 224 };
 

@@ -1,0 +1,175 @@
+/* Opens and closes a device: descriptors, offloads, workers. Packets are moved in tx.c and rx.c. */
+#include "path.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tun.h"
+#include "wire.h"
+#include "worker.h"
+
+/* Descriptors on their way from an earlier process to a worker; -1 once taken. */
+struct inheritance {
+  struct weft_path_fd fds[2 * WEFT_MAX_WORKERS];
+  unsigned count;
+};
+
+static int take_inherited(struct inheritance *inherited, bool is_tun, unsigned index) {
+  for (unsigned at = 0; at < inherited->count; at++) {
+    struct weft_path_fd *entry = &inherited->fds[at];
+    if (entry->fd < 0 || entry->is_tun != is_tun || entry->index != index) continue;
+    const int fd = entry->fd;
+    entry->fd = -1;
+    return fd;
+  }
+  return -1;
+}
+
+static void close_inherited(struct inheritance *inherited) {
+  for (unsigned at = 0; at < inherited->count; at++)
+    if (inherited->fds[at].fd >= 0) close(inherited->fds[at].fd);
+}
+
+static bool has_workers(const struct weft_path *path) {
+  return path->workers[0] != NULL;
+}
+
+static int open_tun(struct weft_path *path, struct inheritance *inherited, unsigned index) {
+  const int fd = take_inherited(inherited, true, index);
+  if (fd >= 0 && weft_tun_check(fd, path->settings.name) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return weft_tun_open(path->settings.name, !has_workers(path));
+}
+
+static int open_socket(struct weft_path *path, struct inheritance *inherited, unsigned index) {
+  const int fd = take_inherited(inherited, false, index);
+  if (fd >= 0 && weft_udp_adopt(fd, &path->settings.local) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return weft_udp_open(&path->settings.local, path->settings.workers > 1);
+}
+
+/* sockets[0] as `open_socket` says, the others on ports of the kernel's choice. 0 or negative errno; then all are closed. */
+static int open_sockets(struct weft_path *path, struct inheritance *inherited, unsigned index, int *sockets) {
+  union weft_endpoint any_port = path->settings.local;
+  any_port.v4.sin_port = 0; /* at the same place in both families */
+  for (unsigned at = 0; at <= path->settings.source_ports; at++) {
+    sockets[at] = at == 0 ? open_socket(path, inherited, index) : weft_udp_open(&any_port, false);
+    if (sockets[at] >= 0) continue;
+    const int error = sockets[at];
+    while (at-- > 0) close(sockets[at]);
+    return error;
+  }
+  return 0;
+}
+
+static void probe_offloads(struct weft_path *path, int tun_fd, const int *sockets) {
+  struct weft_tun_offloads tun;
+  struct weft_socket_offloads udp = {0};
+  if (weft_tun_probe_offloads(tun_fd, &tun) < 0) tun = (struct weft_tun_offloads){false, false};
+  for (unsigned at = 0; at <= path->settings.source_ports; at++) weft_udp_probe_offloads(sockets[at], &udp);
+  atomic_store(&path->offloads.tso, tun.tso);
+  atomic_store(&path->offloads.uso, tun.uso);
+  atomic_store(&path->offloads.gso, udp.gso);
+  atomic_store(&path->offloads.gro, udp.gro);
+}
+
+static int add_worker(struct weft_path *path, struct inheritance *inherited, unsigned index, const char **failed_call) {
+  int sockets[1 + WEFT_MAX_SOURCE_PORTS];
+  *failed_call = "open /dev/net/tun";
+  const int tun_fd = open_tun(path, inherited, index);
+  if (tun_fd < 0) return tun_fd;
+  *failed_call = "bind";
+  const int error = open_sockets(path, inherited, index, sockets);
+  if (error < 0) {
+    close(tun_fd);
+    return error;
+  }
+  probe_offloads(path, tun_fd, sockets);
+  *failed_call = "mmap";
+  path->workers[index] = weft_worker_new(path, index, tun_fd, sockets);
+  if (path->workers[index]) return 0;
+  for (unsigned at = 0; at <= path->settings.source_ports; at++) close(sockets[at]);
+  close(tun_fd);
+  return -ENOMEM;
+}
+
+static int start_workers(struct weft_path *path, struct inheritance *inherited, const char **failed_call) {
+  int error = 0;
+  for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
+    error = add_worker(path, inherited, index, failed_call);
+  for (unsigned index = 0; index < path->settings.workers && error == 0; index++) {
+    *failed_call = "pthread_create";
+    error = weft_worker_start(path->workers[index]);
+  }
+  return error;
+}
+
+static unsigned overhead_of(const struct weft_path_settings *settings) {
+  const unsigned ip_bytes = settings->local.any.sa_family == AF_INET ? WEFT_IPV4_BYTES : WEFT_IPV6_BYTES;
+  return ip_bytes + WEFT_UDP_BYTES + settings->encap->header_bytes;
+}
+
+static struct weft_path *make_path(const struct weft_path_settings *settings) {
+  struct weft_path *path = calloc(1, sizeof(*path));
+  if (!path) return NULL;
+  path->settings = *settings;
+  path->overhead = overhead_of(settings);
+  atomic_store(&path->mtu, WEFT_MAX_PACKET); /* until it is told */
+  path->routes = weft_routes_new(settings->workers);
+  if (!path->routes) {
+    free(path);
+    return NULL;
+  }
+  pthread_mutex_init(&path->live_lock, NULL);
+  return path;
+}
+
+int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
+                   struct weft_path **path, const char **failed_call) {
+  struct inheritance inheritance = {.count = count};
+  *failed_call = "malloc";
+  if (count > sizeof(inheritance.fds) / sizeof(inheritance.fds[0])) return -E2BIG;
+  memcpy(inheritance.fds, inherited, count * sizeof(*inherited));
+  *path = make_path(settings);
+  const int error = *path ? start_workers(*path, &inheritance, failed_call) : -ENOMEM;
+  close_inherited(&inheritance);
+  if (error == 0) return 0;
+  if (*path) weft_path_close(*path);
+  *path = NULL;
+  return error;
+}
+
+void weft_path_close(struct weft_path *path) {
+  for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
+    if (path->workers[index]) weft_worker_stop(path->workers[index]);
+  for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
+    if (path->workers[index]) weft_worker_free(path->workers[index]);
+  weft_routes_free(path->routes);
+  pthread_mutex_destroy(&path->live_lock);
+  free(path);
+}
+
+void weft_path_configure(struct weft_path *path, const struct weft_path_live *live) {
+  pthread_mutex_lock(&path->live_lock);
+  path->live = *live;
+  pthread_mutex_unlock(&path->live_lock);
+  atomic_store(&path->mtu, live->mtu);
+}
+
+uint64_t weft_path_count(const struct weft_path *path, enum weft_counter which) {
+  uint64_t sum = 0;
+  for (unsigned index = 0; index < path->settings.workers; index++)
+    sum += atomic_load_explicit(&path->workers[index]->counters[which], memory_order_relaxed);
+  return sum;
+}
+
+unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count) {
+  unsigned used = 0;
+  for (unsigned index = 0; index < path->settings.workers && used + 2 <= count; index++) {
+    fds[used++] = (struct weft_path_fd){true, index, path->workers[index]->tun_fd};
+    fds[used++] = (struct weft_path_fd){false, index, path->workers[index]->sockets[0]};
+  }
+  return used;
+}

@@ -1,0 +1,81 @@
+/*
+ * One device of the packet path: a TUN device, its workers, the routes to its peers. Opened, changed and closed by one thread;
+ * packets are moved by the workers alone.
+ *
+ *   TUN queue --tx--> parse, route, segment, encapsulate --> UDP socket        one thread a worker does both ways,
+ *   TUN queue <--rx-- coalesce, check source, decapsulate <-- UDP socket       with a queue and a socket of its own
+ */
+#ifndef WEFT_PATH_H
+#define WEFT_PATH_H
+
+#include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "counters.h"
+#include "encap.h"
+#include "route.h"
+
+enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64 };
+
+struct weft_path_settings {
+  char name[IF_NAMESIZE];
+  const struct weft_encap *encap;
+  struct weft_encap_settings encap_settings;
+  union weft_endpoint local;
+  unsigned workers;      /* 1..WEFT_MAX_WORKERS */
+  unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
+  unsigned spin_us;
+  bool is_source_checked, inherits_dscp;
+};
+
+/* What can change while it runs. */
+struct weft_path_live {
+  uint32_t mtu; /* of the TUN device */
+  bool has_ipv4, has_ipv6;
+  uint8_t ipv4[4], ipv6[16]; /* where ICMP errors come from */
+};
+
+/* Offloads in use; each goes from true to false at most once, at the kernel's first refusal. */
+struct weft_path_offloads {
+  _Atomic bool tso, uso, gso, gro;
+};
+
+struct weft_worker;
+
+struct weft_path {
+  struct weft_path_settings settings;
+  struct weft_routes *routes;
+  struct weft_path_offloads offloads;
+  pthread_mutex_t live_lock; /* taken by workers only to send an ICMP error */
+  struct weft_path_live live;
+  _Atomic uint32_t mtu; /* the same as live.mtu */
+  unsigned overhead;    /* bytes before the inner packet, underlay IP header included */
+  struct weft_worker *workers[WEFT_MAX_WORKERS];
+};
+
+/* A descriptor of an earlier process, or of this one for a successor; queue and socket of one worker have one index. */
+struct weft_path_fd {
+  bool is_tun;
+  unsigned index;
+  int fd;
+};
+
+/*
+ * Makes the device, or takes it over through `inherited` descriptors: those that fit are used, all others closed. Returns 0
+ * and the path, or negative errno with the name of the call that failed; then nothing is left.
+ */
+int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
+                   struct weft_path **path, const char **failed_call);
+/* Ends the workers and closes all descriptors. */
+void weft_path_close(struct weft_path *path);
+
+void weft_path_configure(struct weft_path *path, const struct weft_path_live *live);
+/* Sum of one counter over all workers. */
+uint64_t weft_path_count(const struct weft_path *path, enum weft_counter which);
+/* Descriptors in use, at most `count`; returns how many. */
+unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count);
+
+#endif

@@ -1,0 +1,197 @@
+/* Underlay to TUN device: receives, checks, joins, delivers. */
+#include "rx.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "ecn.h"
+#include "worker.h"
+
+enum { BATCHES_PER_DRAIN = 4 };
+
+int weft_rx_init(struct weft_rx *rx) {
+  rx->buffers = mmap(NULL, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (rx->buffers == MAP_FAILED) {
+    rx->buffers = NULL;
+    return -errno;
+  }
+  for (unsigned index = 0; index < WEFT_RX_BATCH; index++)
+    rx->iov[index] = (struct iovec){rx->buffers + (size_t)index * WEFT_RX_BUFFER_BYTES, WEFT_RX_BUFFER_BYTES};
+  return 0;
+}
+
+void weft_rx_free(struct weft_rx *rx) {
+  if (rx->buffers) munmap(rx->buffers, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES);
+}
+
+/* ---- delivery -------------------------------------------------------------------------------------------------- */
+
+static bool write_iov(struct weft_worker *worker, const struct iovec *iov, unsigned count) {
+  ssize_t written;
+  do written = writev(worker->tun_fd, iov, (int)count);
+  while (written < 0 && errno == EINTR);
+  weft_worker_count(worker, WEFT_RX_WRITES, 1);
+  return written >= 0;
+}
+
+/* The packets that were joined, as they came: their payloads lie behind headers of the same length as the first one's. */
+static unsigned write_singly(struct weft_worker *worker, const struct weft_coalescer *flow) {
+  struct virtio_net_hdr plain = {0};
+  const size_t header_bytes = flow->iov[1].iov_len;
+  unsigned delivered = 0;
+  for (unsigned index = 2; index < flow->iov_count; index++) {
+    const struct iovec *payload = &flow->iov[index];
+    const struct iovec iov[2] = {{&plain, sizeof(plain)},
+                                 {(uint8_t *)payload->iov_base - header_bytes, header_bytes + payload->iov_len}};
+    if (write_iov(worker, iov, 2)) delivered++;
+  }
+  return delivered;
+}
+
+static void drop_tun_offload(struct weft_worker *worker, unsigned gso_type) {
+  struct weft_path_offloads *offloads = &worker->path->offloads;
+  gso_type &= ~(unsigned)VIRTIO_NET_HDR_GSO_ECN;
+  _Atomic bool *offload = gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 ? &offloads->uso : &offloads->tso;
+  if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
+}
+
+/* Writes what a flow has gathered. A kernel that refuses super-packets (EINVAL) gets them one by one from now on. */
+static void deliver(struct weft_worker *worker, struct weft_coalescer *flow) {
+  unsigned delivered = flow->packets;
+  if (flow->packets == 0) return;
+  weft_coalescer_take(flow);
+  if (!write_iov(worker, flow->iov, flow->iov_count)) {
+    const bool is_refused_offload = errno == EINVAL && flow->packets > 1;
+    if (is_refused_offload) drop_tun_offload(worker, flow->header.gso_type);
+    delivered = is_refused_offload ? write_singly(worker, flow) : 0;
+  }
+  weft_worker_count(worker, WEFT_RX_PACKETS, delivered);
+  if (delivered > 0) weft_worker_count(worker, WEFT_RX_BYTES, flow->inner_bytes);
+  if (delivered < flow->packets) weft_worker_count(worker, WEFT_DROP_RX_REFUSED, flow->packets - delivered);
+  weft_coalescer_clear(flow);
+}
+
+static unsigned join_flags(const struct weft_worker *worker) {
+  const struct weft_path_offloads *offloads = &worker->path->offloads;
+  return (atomic_load_explicit(&offloads->tso, memory_order_relaxed) ? WEFT_JOIN_TCP : 0u) |
+         (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_JOIN_UDP : 0u);
+}
+
+/* All packets of a flow pass through one coalescer, so that they stay in order. */
+static void pass_on(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet) {
+  struct weft_coalescer *flow = &worker->rx.flows[weft_packet_flow_hash(data, packet) & (WEFT_RX_FLOWS - 1)];
+  if (worker->path->settings.encap->has_kernel_peers && weft_packet_is_partial(data, packet)) {
+    deliver(worker, flow);
+    weft_coalescer_put_partial(flow, data, packet, atomic_load_explicit(&worker->path->mtu, memory_order_relaxed));
+    return deliver(worker, flow);
+  }
+  const unsigned flags = join_flags(worker);
+  if (weft_coalescer_add(flow, data, packet, flags)) return;
+  deliver(worker, flow);
+  weft_coalescer_add(flow, data, packet, flags);
+}
+
+/* ---- checks ---------------------------------------------------------------------------------------------------- */
+
+/* The route whose subnet has the packet's source, remembered from packet to packet. */
+static const struct weft_route *find_source(struct weft_worker *worker, const uint8_t *data,
+                                            const struct weft_packet *packet) {
+  struct weft_rx *rx = &worker->rx;
+  const uint8_t *source = weft_packet_source(data, packet);
+  const size_t bytes = packet->family == 4 ? 4 : 16;
+  if (rx->source_route && rx->source_family == packet->family && memcmp(rx->source, source, bytes) == 0)
+    return rx->source_route;
+  rx->source_family = packet->family;
+  memcpy(rx->source, source, bytes);
+  return rx->source_route = weft_routes_find(worker->path->routes, packet->family, source);
+}
+
+/* Returns 0, or -(enum weft_counter) if `remote` may not send this. */
+static int check_source(struct weft_worker *worker, const struct weft_route *route, const union weft_endpoint *remote) {
+  if (!worker->path->settings.is_source_checked) return 0;
+  if (route && weft_endpoint_same_address(&route->remote, remote)) return 0;
+  return weft_routes_has_remote(worker->path->routes, remote) ? -WEFT_DROP_RX_SOURCE : -WEFT_DROP_RX_SENDER;
+}
+
+static void count_peer(const struct weft_route *route, const struct weft_packet *packet) {
+  if (!route) return;
+  atomic_fetch_add_explicit(&route->peer->rx_packets, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&route->peer->rx_bytes, packet->total_bytes, memory_order_relaxed);
+}
+
+/* One datagram. Returns 0, or -(enum weft_counter) with the reason to drop it. */
+static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
+                           const union weft_endpoint *remote, uint8_t outer_tos) {
+  const struct weft_path_settings *settings = &worker->path->settings;
+  uint8_t *data = datagram + settings->encap->header_bytes;
+  struct weft_packet packet;
+  int error = settings->encap->check(datagram, length, &settings->encap_settings);
+  if (error < 0) return error;
+  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) < 0) return -WEFT_DROP_RX_MALFORMED;
+  const struct weft_route *route = find_source(worker, data, &packet);
+  if ((error = check_source(worker, route, remote)) < 0) return error;
+  if ((error = weft_ecn_decap(data, &packet, outer_tos)) < 0) return error;
+  count_peer(route, &packet);
+  pass_on(worker, data, &packet);
+  return 0;
+}
+
+/* ---- reception ------------------------------------------------------------------------------------------------- */
+
+static void accept_message(struct weft_worker *worker, unsigned index) {
+  struct weft_rx *rx = &worker->rx;
+  struct msghdr *message = &rx->messages[index].msg_hdr;
+  uint8_t *datagram = rx->iov[index].iov_base;
+  size_t left = rx->messages[index].msg_len;
+  uint16_t segment_bytes;
+  uint8_t tos;
+  if (message->msg_flags & MSG_TRUNC) return weft_worker_count(worker, WEFT_DROP_RX_TRUNCATED, 1);
+  weft_udp_read_control(message, &segment_bytes, &tos);
+  do {
+    const size_t bytes = segment_bytes != 0 && segment_bytes < left ? segment_bytes : left;
+    const int error = accept_datagram(worker, datagram, bytes, &rx->remotes[index], tos);
+    if (error < 0) weft_worker_count(worker, (enum weft_counter)-error, 1);
+    datagram += bytes;
+    left -= bytes;
+  } while (left > 0);
+}
+
+static int receive(struct weft_worker *worker) {
+  struct weft_rx *rx = &worker->rx;
+  for (unsigned index = 0; index < WEFT_RX_BATCH; index++)
+    rx->messages[index].msg_hdr = (struct msghdr){.msg_name = &rx->remotes[index],
+                                                  .msg_namelen = sizeof(rx->remotes[index]),
+                                                  .msg_iov = &rx->iov[index],
+                                                  .msg_iovlen = 1,
+                                                  .msg_control = rx->control[index],
+                                                  .msg_controllen = sizeof(rx->control[index])};
+  return recvmmsg(worker->sockets[0], rx->messages, WEFT_RX_BATCH, MSG_DONTWAIT, NULL);
+}
+
+/* Errors that ICMP messages left behind; nothing else would make the socket quiet again. */
+static void forget_errors(struct weft_worker *worker) {
+  union weft_endpoint remote;
+  uint32_t mtu;
+  while (weft_udp_take_error(worker->sockets[0], &remote, &mtu)) continue;
+}
+
+unsigned weft_rx_drain(struct weft_worker *worker) {
+  struct weft_rx *rx = &worker->rx;
+  unsigned received = 0;
+  for (unsigned batch = 0; batch < BATCHES_PER_DRAIN; batch++) {
+    const int count = receive(worker);
+    if (count < 0 && errno != EAGAIN) forget_errors(worker);
+    if (count <= 0) break;
+    for (unsigned index = 0; index < (unsigned)count; index++) accept_message(worker, index);
+    received += (unsigned)count;
+    for (unsigned flow = 0; flow < WEFT_RX_FLOWS; flow++) deliver(worker, &rx->flows[flow]);
+    if (count < WEFT_RX_BATCH) break;
+  }
+  rx->source_route = NULL; /* good until the next quiescent point only */
+  weft_worker_count(worker, WEFT_RX_RECEIVES, received);
+  return received;
+}

@@ -1,0 +1,143 @@
+/* The life of a worker's thread: wait, move packets both ways, wait again. */
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  /* ICMP errors a worker, in the long run and at once (RFC 4443 §2.4f asks for a limit of the router's choice). */
+  ICMP_PER_SECOND = 1000,
+  ICMP_BURST = 50,
+  /* No more than this moved: the other end waits for an answer, so looking for it a while pays. */
+  FEW_PACKETS = 2,
+};
+
+uint64_t weft_now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool overlay_address(struct weft_path *path, unsigned family, uint8_t *address) {
+  pthread_mutex_lock(&path->live_lock);
+  const bool is_known = family == 4 ? path->live.has_ipv4 : path->live.has_ipv6;
+  if (family == 4) memcpy(address, path->live.ipv4, sizeof(path->live.ipv4));
+  else memcpy(address, path->live.ipv6, sizeof(path->live.ipv6));
+  pthread_mutex_unlock(&path->live_lock);
+  return is_known;
+}
+
+void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error error, size_t mtu, const uint8_t *data,
+                           const struct weft_packet *packet) {
+  struct virtio_net_hdr plain = {0};
+  uint8_t source[16], out[WEFT_MAX_ICMP];
+  if (!overlay_address(worker->path, packet->family, source)) return;
+  const size_t length = weft_icmp_make(out, error, mtu, source, data, packet);
+  if (length == 0) return;
+  if (!weft_rate_take(&worker->icmp_rate, weft_now_ns())) return weft_worker_count(worker, WEFT_ICMP_LIMITED, 1);
+  const struct iovec iov[2] = {{&plain, sizeof(plain)}, {out, length}};
+  if (writev(worker->tun_fd, iov, 2) >= 0) weft_worker_count(worker, WEFT_ICMP_SENT, 1);
+}
+
+enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_COUNT };
+
+struct waiting {
+  struct pollfd fds[POLL_COUNT];
+};
+
+/* Looks for more without sleeping, for as long as settings say. True if there is some. */
+static bool spin(struct weft_worker *worker, struct waiting *waiting) {
+  const uint64_t until_ns = weft_now_ns() + (uint64_t)worker->path->settings.spin_us * 1000;
+  do {
+    if (poll(waiting->fds, POLL_COUNT, 0) > 0) return true;
+    sched_yield();
+  } while (weft_now_ns() < until_ns);
+  return false;
+}
+
+static void wait_for_packets(struct weft_worker *worker, struct waiting *waiting, bool may_spin) {
+  waiting->fds[POLL_TUN].fd = worker->is_tun_gone ? -1 : worker->tun_fd;
+  if (may_spin && worker->path->settings.spin_us > 0 && spin(worker, waiting)) return;
+  weft_routes_leave(worker->path->routes, worker->index);
+  while (poll(waiting->fds, POLL_COUNT, -1) < 0 && errno == EINTR) continue;
+  weft_routes_enter(worker->path->routes, worker->index);
+  weft_worker_count(worker, WEFT_WAKEUPS, 1);
+}
+
+static void *run(void *argument) {
+  struct weft_worker *worker = argument;
+  struct waiting waiting = {{{.fd = worker->tun_fd, .events = POLLIN},
+                             {.fd = worker->sockets[0], .events = POLLIN},
+                             {.fd = worker->stop_fd, .events = POLLIN}}};
+  unsigned last_moved = 0;
+  weft_routes_enter(worker->path->routes, worker->index);
+  while (!atomic_load_explicit(&worker->is_stopping, memory_order_relaxed)) {
+    const unsigned moved = weft_rx_drain(worker) + (worker->is_tun_gone ? 0 : weft_tx_drain(worker));
+    weft_routes_quiescent(worker->path->routes, worker->index);
+    if (moved == 0) wait_for_packets(worker, &waiting, last_moved > 0 && last_moved <= FEW_PACKETS);
+    last_moved = moved;
+  }
+  weft_routes_leave(worker->path->routes, worker->index);
+  return NULL;
+}
+
+struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int tun_fd, const int *sockets) {
+  struct weft_worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~(size_t)63);
+  if (!worker) return NULL;
+  memset(worker, 0, sizeof(*worker));
+  worker->path = path;
+  worker->index = index;
+  worker->tun_fd = tun_fd;
+  worker->socket_count = 1 + path->settings.source_ports;
+  memcpy(worker->sockets, sockets, worker->socket_count * sizeof(*sockets));
+  weft_rate_init(&worker->icmp_rate, ICMP_PER_SECOND, ICMP_BURST);
+  worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (worker->stop_fd >= 0 && weft_tx_init(&worker->tx) == 0 && weft_rx_init(&worker->rx) == 0) return worker;
+  if (worker->stop_fd >= 0) close(worker->stop_fd);
+  weft_tx_free(&worker->tx);
+  weft_rx_free(&worker->rx);
+  free(worker);
+  return NULL;
+}
+
+int weft_worker_start(struct weft_worker *worker) {
+  sigset_t all, before;
+  char name[16];
+  /* Signals are for the thread that runs JavaScript. */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&worker->thread, NULL, run, worker);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (error != 0) return -error;
+  worker->is_started = true;
+  snprintf(name, sizeof(name), "weft-path/%u", worker->index);
+  pthread_setname_np(worker->thread, name);
+  return 0;
+}
+
+void weft_worker_stop(struct weft_worker *worker) {
+  const uint64_t one = 1;
+  if (!worker->is_started) return;
+  atomic_store(&worker->is_stopping, true);
+  /* Cannot fail: the counter of the eventfd is 0 until now. */
+  if (write(worker->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one)) pthread_join(worker->thread, NULL);
+  worker->is_started = false;
+}
+
+void weft_worker_free(struct weft_worker *worker) {
+  for (unsigned index = 0; index < worker->socket_count; index++)
+    if (worker->sockets[index] >= 0) close(worker->sockets[index]);
+  if (worker->tun_fd >= 0) close(worker->tun_fd);
+  close(worker->stop_fd);
+  weft_tx_free(&worker->tx);
+  weft_rx_free(&worker->rx);
+  free(worker);
+}
