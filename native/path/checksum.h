@@ -35,7 +35,10 @@ static inline void weft_store_checksum(uint8_t *field, uint64_t sum) {
  */
 uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length);
 
-/* Corrects an IPv4 header checksum after the 16-bit word at an even offset went from `before` to `after` (RFC 1624 eqn. 3). */
+/*
+ * Corrects an IPv4 header checksum after the 16-bit word at an even offset went from `before` to `after`, both in the
+ * byte order of memory (RFC 1624 eqn. 3).
+ */
 void weft_update_checksum(uint8_t *field, uint16_t before, uint16_t after);
 
 #endif

@@ -16,14 +16,16 @@ struct weft_packet {
   bool is_fragment;         /* any fragment, the first one too */
   bool is_later_fragment;   /* has no transport header */
   bool has_options;         /* IPv4 options or IPv6 extension headers: passed on, never coalesced */
+  bool is_source_routed;    /* IPv6, not yet at its final destination: transport checksum not verifiable */
   uint16_t network_bytes;   /* IP header with options or extension headers: where the transport header begins */
-  uint16_t transport_bytes; /* TCP or UDP header with options; 0 for other protocols, fragments and what is cut short */
+  uint16_t transport_bytes; /* TCP or UDP header with options; 0 for other protocols, fragments, source-routed
+                               and what is cut short */
   uint32_t total_bytes;     /* as the IP header says; bytes beyond are padding */
 };
 
 /*
- * Reads the headers of `data`. Returns 0, or -(enum weft_counter) with the reason to drop it: malformed if version,
- * header length or total length cannot be. A bad transport header is no reason: protocol then is
+ * Reads the headers of `data`. Returns 0, or -WEFT_DROP_RX_MALFORMED (callers on the way out count it as
+ * DROP_TX_MALFORMED) if version, header length or total length cannot be. The IPv4 checksum is not looked at. A bad transport header is no reason: protocol then is
  * WEFT_PROTOCOL_NONE or transport_bytes 0, and the packet goes its way as it is.
  */
 int weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *packet);
@@ -46,7 +48,7 @@ enum weft_checksum_state weft_packet_checksum(const uint8_t *data, const struct 
 /* Whether the field holds the folded pseudo-header sum: cheaper than weft_packet_checksum, reads no payload. */
 bool weft_packet_is_partial(const uint8_t *data, const struct weft_packet *packet);
 
-/* Hash of addresses, protocol and, unless it is a fragment, ports: equal for all packets of a flow. */
+/* Hash of addresses and, unless it is a fragment, protocol and ports: equal for all packets of a flow. */
 uint32_t weft_packet_flow_hash(const uint8_t *data, const struct weft_packet *packet);
 
 /* Takes one from TTL or hop limit, which must be above 0, and corrects the IPv4 checksum. */

@@ -12,6 +12,11 @@
 
 #include "packet.h"
 
+/* Linux 6.2; older headers lack it. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 /* Linux 6.2; missing from the headers of Debian 12. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
@@ -33,7 +38,8 @@ struct weft_segmenter {
   struct weft_packet packet;
   size_t offset, end;
   unsigned index;
-  uint64_t pseudo_sum;
+  uint64_t network_sum; /* of the IPv4 header without the fields that differ */
+  uint64_t pseudo_sum;  /* without the length */
 };
 
 /*
