@@ -17,7 +17,7 @@ export interface NetlinkOptions {
   readonly receiveBytes: number;
 }
 
-export interface Native {
+export interface Native extends NativePath {
   /**
    * Sets what {@link NetlinkOptions} lists on the netlink socket bound to `portId`, and that lost datagrams are counted
    * but not reported as ENOBUFS. False if `fd` is another socket.
@@ -31,6 +31,42 @@ export interface Native {
    * @throws Error with syscall, errno and code.
    */
   sendDatagram(path: string, text: string): void;
+}
+
+/** A device of the packet path; its threads end with it. */
+export type PathHandle = { readonly __handle: 'path' };
+
+/** The packet path in C, to be used by `packet-path.ts` alone; native/src/path-binding.c tells what each function takes. */
+export interface NativePath {
+  pathOpen(
+    name: string,
+    isVxlan: 0 | 1,
+    local: string,
+    port: number,
+    vni: number,
+    mac: Uint8Array,
+    workers: number,
+    sourcePorts: number,
+    spinUs: number,
+    flags: number,
+    inherited: Int32Array,
+  ): PathHandle;
+  pathClose(handle: PathHandle): void;
+  pathConfigure(handle: PathHandle, mtu: number, ipv4: string, ipv6: string): void;
+  pathSetRoute(
+    handle: PathHandle,
+    subnet: string,
+    prefixLength: number,
+    remote: string,
+    port: number,
+    mac: Uint8Array,
+  ): void;
+  pathRemoveRoute(handle: PathHandle, subnet: string, prefixLength: number): boolean;
+  pathPeers(handle: PathHandle): readonly [subnets: readonly string[], numbers: BigUint64Array];
+  pathCounters(handle: PathHandle): BigUint64Array;
+  pathCounterNames(): readonly string[];
+  pathOffloads(handle: PathHandle): number;
+  pathDescriptors(handle: PathHandle): readonly number[];
 }
 
 /** The addon, or the reason why there is none, fit to be logged. */

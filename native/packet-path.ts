@@ -1,6 +1,6 @@
 // The userspace packet path as TypeScript sees it: devices with workers in C behind them, their routes, their counters.
 // Only opens, changes, reads and closes; no packet ever passes through here.
-import { loadNative, type Native } from './index.ts';
+import type { NativePath, PathHandle } from './index.ts';
 
 export type Encapsulation = 'udp' | 'vxlan';
 
@@ -98,7 +98,10 @@ export interface PacketPath {
    * Overlay addresses that ICMP errors come from; unset: none are sent in that family. And the MTU of the device, which
    * is where super-packets from the kernel's own VXLAN are cut.
    */
-  configure(name: string, settings: { readonly mtu: number; readonly ipv4?: string; readonly ipv6?: string }): void;
+  configure(
+    name: string,
+    settings: { readonly mtu: number; readonly ipv4?: string; readonly ipv6?: string },
+  ): void;
   setRoute(name: string, route: PathRoute): void;
   /** Absence is success. */
   removeRoute(name: string, destination: string): void;
@@ -108,4 +111,163 @@ export interface PacketPath {
   descriptors(name: string): readonly PathDescriptor[];
   /** Closes all. */
   closeAll(): void;
+}
+
+/** What a daemon uses unless told otherwise. */
+export const DEFAULT_TUNING: PathTuning = {
+  workers: 1,
+  isSourceChecked: true,
+  sourcePorts: 0,
+  spinUs: 50,
+  inheritsDscp: false,
+};
+
+/** The packet path of this process, without any device yet. */
+export function openPacketPath(native: NativePath, tuning: Partial<PathTuning> = {}): PacketPath {
+  return new NativePacketPath(native, { ...DEFAULT_TUNING, ...tuning });
+}
+
+interface OpenDevice {
+  readonly device: PathDevice;
+  readonly handle: PathHandle;
+  /** By destination. Nobody else changes them, so they need not be read back. */
+  readonly routes: Map<string, PathRoute>;
+}
+
+const NO_MAC = new Uint8Array(6);
+const NUMBERS_PER_PEER = 5;
+
+class NativePacketPath implements PacketPath {
+  readonly #native: NativePath;
+  readonly #tuning: PathTuning;
+  readonly #devices = new Map<string, OpenDevice>();
+
+  constructor(native: NativePath, tuning: PathTuning) {
+    this.#native = native;
+    this.#tuning = tuning;
+  }
+
+  open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
+    const { name, encapsulation, local, port, vni = 0, mac } = device;
+    if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
+    const { workers, sourcePorts, spinUs, isSourceChecked, inheritsDscp } = this.#tuning;
+    const handle = this.#native.pathOpen(
+      name,
+      encapsulation === 'vxlan' ? 1 : 0,
+      local,
+      port,
+      vni,
+      macBytes(mac),
+      workers,
+      sourcePorts,
+      spinUs,
+      Number(isSourceChecked) | (Number(inheritsDscp) << 1),
+      Int32Array.from(inherited.flatMap(({ kind, index, fd }) => [Number(kind === 'tun'), index, fd])),
+    );
+    this.#devices.set(name, { device, handle, routes: new Map() });
+  }
+
+  close(name: string): void {
+    const open = this.#devices.get(name);
+    if (open === undefined) return;
+    this.#devices.delete(name);
+    this.#native.pathClose(open.handle);
+  }
+
+  closeAll(): void {
+    for (const name of [...this.#devices.keys()]) this.close(name);
+  }
+
+  devices(): readonly PathDevice[] {
+    return Array.from(this.#devices.values(), ({ device }) => device);
+  }
+
+  configure(name: string, { mtu, ipv4, ipv6 }: Parameters<PacketPath['configure']>[1]): void {
+    this.#native.pathConfigure(this.#find(name).handle, mtu, ipv4 ?? '', ipv6 ?? '');
+  }
+
+  setRoute(name: string, route: PathRoute): void {
+    const { handle, routes } = this.#find(name);
+    const { destination, remote, port, mac } = route;
+    const slash = destination.indexOf('/');
+    const prefixLength = Number(destination.slice(slash + 1));
+    this.#native.pathSetRoute(
+      handle,
+      destination.slice(0, slash),
+      prefixLength,
+      remote,
+      port,
+      mac === undefined ? NO_MAC : macBytes(mac),
+    );
+    routes.set(destination, route);
+  }
+
+  removeRoute(name: string, destination: string): void {
+    const { handle, routes } = this.#find(name);
+    const slash = destination.indexOf('/');
+    this.#native.pathRemoveRoute(handle, destination.slice(0, slash), Number(destination.slice(slash + 1)));
+    routes.delete(destination);
+  }
+
+  routes(name: string): readonly PathRoute[] {
+    return [...this.#find(name).routes.values()];
+  }
+
+  routeCounters(name: string): readonly PathRouteCounters[] {
+    const { handle, routes } = this.#find(name);
+    const [subnets, numbers] = this.#native.pathPeers(handle);
+    return subnets.flatMap((subnet, index) => {
+      const route = routes.get(subnet);
+      const [txPackets, txBytes, rxPackets, rxBytes, pathMtu] = numbers.subarray(
+        index * NUMBERS_PER_PEER,
+        (index + 1) * NUMBERS_PER_PEER,
+      );
+      if (route === undefined) return [];
+      const counters = {
+        txPackets: txPackets!,
+        txBytes: txBytes!,
+        rxPackets: rxPackets!,
+        rxBytes: rxBytes!,
+      };
+      return [{ ...route, ...counters, ...(pathMtu !== 0n && { pathMtu: Number(pathMtu) }) }];
+    });
+  }
+
+  status(name: string): PathStatus {
+    const { device, handle, routes } = this.#find(name);
+    const bits = this.#native.pathOffloads(handle);
+    const numbers = this.#native.pathCounters(handle);
+    const names = this.#native.pathCounterNames();
+    return {
+      device,
+      tuning: this.#tuning,
+      offloads: {
+        tso: (bits & 1) !== 0,
+        uso: (bits & 2) !== 0,
+        udpGso: (bits & 4) !== 0,
+        udpGro: (bits & 8) !== 0,
+      },
+      counters: Object.fromEntries(names.map((each, index) => [each, numbers[index]!])),
+      routes: routes.size,
+    };
+  }
+
+  descriptors(name: string): readonly PathDescriptor[] {
+    const numbers = this.#native.pathDescriptors(this.#find(name).handle);
+    const found: PathDescriptor[] = [];
+    for (let at = 0; at < numbers.length; at += 3)
+      found.push({ kind: numbers[at] === 1 ? 'tun' : 'udp', index: numbers[at + 1]!, fd: numbers[at + 2]! });
+    return found;
+  }
+
+  #find(name: string): OpenDevice {
+    const open = this.#devices.get(name);
+    if (open === undefined) throw new Error(`There is no device ${name} of the packet path`);
+    return open;
+  }
+}
+
+function macBytes(mac: string | undefined): Uint8Array {
+  if (mac === undefined) return NO_MAC;
+  return Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16));
 }
