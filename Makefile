@@ -6,7 +6,7 @@ TEST_TOOLS := $(LAB_TOOLS) openssl socat
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon)))
 SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
 
-.PHONY: build demo test test-unit bench lint format fuzz clean lab-tools test-tools
+.PHONY: build prebuild demo test test-unit bench lint format fuzz clean lab-tools test-tools
 
 build: dist/.built native/build/weft.node
 
@@ -21,8 +21,15 @@ dist/.built: node_modules/.installed tsconfig.json $(SOURCES)
 	@touch $@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.c native/src/*.h)
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch])
 	@sh native/build.sh
+	@rm -rf native/prebuilds
+
+# Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.
+prebuild: native/build/weft.node
+	@deploy/install-tools.sh aarch64-linux-gnu-gcc
+	CC=cc sh native/build.sh native/prebuilds/linux-$$(node -p process.arch)/weft.node
+	CC=aarch64-linux-gnu-gcc sh native/build.sh native/prebuilds/linux-arm64/weft.node
 
 lab-tools:
 	@deploy/install-tools.sh $(LAB_TOOLS)
@@ -55,4 +62,4 @@ fuzz: build
 	WALK_RUNS=2000 node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS)
 
 clean:
-	rm -rf dist .build native/build node_modules bench/out
+	rm -rf dist .build native/build native/prebuilds node_modules bench/out

@@ -1,5 +1,5 @@
-// The one door to the addon `native/build/weft.node`: finds it, loads it, says why it cannot. Everything in weft works
-// without it, only less. No other file may load it.
+// The one door to the addon: finds a prebuilt copy or the one built here, loads it, says why it cannot. Everything in weft
+// but the userspace packet path works without it, only less. No other file may load it.
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -81,16 +81,19 @@ export function loadNative(): LoadedNative {
 }
 
 function load(): LoadedNative {
-  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
-  const path = join(root ?? '.', 'native/build/weft.node');
-  if (root === undefined || !existsSync(path))
-    return { native: undefined, reason: `${path} does not exist: build it with "make native"` };
-  try {
-    return { native: createRequire(import.meta.url)(path) as Native };
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    return { native: undefined, reason: `${path} cannot be loaded: ${cause}; build it on this machine` };
+  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';
+  const reasons: string[] = [];
+  for (const file of [`native/prebuilds/linux-${process.arch}/weft.node`, 'native/build/weft.node']) {
+    const path = join(root, file);
+    if (!existsSync(path)) continue;
+    try {
+      return { native: createRequire(import.meta.url)(path) as Native };
+    } catch (error) {
+      reasons.push(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
+  reasons.push(`there is no other build for this machine: make one with "make"`);
+  return { native: undefined, reason: reasons.join('; ') };
 }
 
 /** The sources, `dist/` and `.build/NAME/` lie at different depths below the one package.json. */
