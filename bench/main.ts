@@ -1,17 +1,25 @@
-// `make bench`, or `node dist/bench/main.js NAME...`: runs benchmarks one after another, each with a line when it starts.
+// `make bench`, or `node dist/bench/main.js NAME... [OPTION...]`: runs benchmarks one after another, each with a line when it
+// starts; options are for benchmarks that take some.
 // Labs need namespaces; run it through test/in-namespaces.sh or as root.
 import { benchAllocate } from './allocate.ts';
 import { benchConverge } from './converge.ts';
+import { benchPath } from './path.ts';
 import { benchRepair } from './repair.ts';
 import { report, type BenchResult } from './report.ts';
+
+const words = process.argv.slice(2);
+const firstOption = words.findIndex((word) => word.startsWith('-'));
+const options = firstOption < 0 ? [] : words.slice(firstOption);
+const given = firstOption < 0 ? words : words.slice(0, firstOption);
 
 const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   allocate: () => benchAllocate(),
   converge: () => benchConverge(),
+  path: () => benchPath(options),
   repair: () => benchRepair(),
 };
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
+const names = given.length > 0 ? given : Object.keys(BENCHES);
 for (const name of names) {
   const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (!bench) {

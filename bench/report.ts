@@ -5,11 +5,13 @@ import { cpus, release, totalmem } from 'node:os';
 /** One figure with the limit that it was promised to keep. */
 export interface Figure {
   readonly name: string;
-  readonly unit: 'ms' | 'MB' | 'RPCs' | 'ratio' | 'steps';
+  readonly unit: 'ms' | 'MB' | 'MiB' | 'RPCs' | 'ratio' | 'steps';
   /** Raw values, one a run, in the order measured. */
   readonly runs: readonly number[];
   /** Largest median that counts as kept; unset for a figure that is only shown. */
   readonly atMost?: number;
+  /** Smallest median that counts as kept. */
+  readonly atLeast?: number;
 }
 
 export interface BenchResult {
@@ -42,10 +44,16 @@ export async function report(result: BenchResult): Promise<void> {
   await writeFile(`bench/out/${result.bench}.json`, `${JSON.stringify(raw, undefined, 2)}\n`);
 }
 
-function formatFigure({ name, unit, runs, atMost }: Figure): string {
+function formatFigure(figure: Figure): string {
+  const { name, unit, runs } = figure;
   const show = (value: number) => (unit === 'ratio' ? value.toFixed(2) : value.toFixed(value < 10 ? 1 : 0));
   const range = `${show(Math.min(...runs))}–${show(Math.max(...runs))}`;
-  const kept =
-    atMost === undefined ? '' : median(runs) <= atMost ? `  ok (≤ ${atMost})` : `  MISSED (≤ ${atMost})`;
-  return `${name.padEnd(58)} ${show(median(runs)).padStart(8)} ${unit.padEnd(5)} [${range}, n=${runs.length}]${kept}`;
+  return `${name.padEnd(58)} ${show(median(runs)).padStart(8)} ${unit.padEnd(5)} [${range}, n=${runs.length}]${formatLimit(figure)}`;
+}
+
+function formatLimit({ runs, atMost = Infinity, atLeast = -Infinity }: Figure): string {
+  if (atMost === Infinity && atLeast === -Infinity) return '';
+  const middle = median(runs);
+  const limit = atMost === Infinity ? `≥ ${atLeast}` : `≤ ${atMost}`;
+  return `  ${middle <= atMost && middle >= atLeast ? 'ok' : 'MISSED'} (${limit})`;
 }

@@ -1,0 +1,83 @@
+// Candidates of others: tunnels in userspace that anybody can install. Each encrypts nothing, or says so.
+import { DEVICE, OVERLAY } from './path-plan.ts';
+import { run, type Program } from './path-process.ts';
+import { otherOf, setUpDevice, type Candidate, type Tunnel } from './path-tunnel.ts';
+import type { PathHost, Underlay } from './path-underlay.ts';
+
+const PORT = 9000;
+
+/** fastd with method null, in tun mode: outer IPv4 and UDP header, and one byte of its own. */
+export const fastd: Candidate = {
+  name: 'fastd',
+  needs: ['fastd'],
+  peers: 'none',
+  async open(underlay) {
+    const secrets = { a: await newSecret(), b: await newSecret() };
+    const keys = { a: await publicKeyOf(secrets.a), b: await publicKeyOf(secrets.b) };
+    return openRival(underlay, 29, (host, other) => {
+      const config = [
+        `mode tun; interface "${DEVICE}"; mtu ${underlay.mtu - 29}; method "null"; log level warn;`,
+        `bind ${host.underlay}:${PORT}; secret "${secrets[host.name]}";`,
+        `peer "${other.name}" { key "${keys[other.name]}"; remote ${other.underlay}:${PORT}; }`,
+      ];
+      const program = host.start(['fastd', '--config', '-']);
+      program.endInput(config.join('\n'));
+      return program;
+    });
+  },
+};
+
+async function newSecret(): Promise<string> {
+  return (await run(['fastd', '--generate-key', '--machine-readable'])).trim();
+}
+
+async function publicKeyOf(secret: string): Promise<string> {
+  const config = `secret "${secret}"; bind any; method "null";`;
+  const shown = await run(['fastd', '--show-key', '--machine-readable', '--config', '-'], { input: config });
+  return shown.trim();
+}
+
+/** socat between a TUN device and a UDP socket: the packet as it is, one at a time. */
+export const socat: Candidate = {
+  name: 'socat',
+  needs: ['socat'],
+  peers: 'none',
+  open: (underlay) =>
+    openRival(underlay, 28, (host, other) => {
+      const tun = `TUN:${OVERLAY[host.name].address}/32,tun-name=${DEVICE},iff-no-pi,iff-up`;
+      const udp = `UDP4-DATAGRAM:${other.underlay}:${PORT},bind=${host.underlay}:${PORT}`;
+      return host.start(['socat', tun, udp]);
+    }),
+};
+
+/** wireguard-go, which cannot but encrypt: IPv4, UDP, 16 bytes of header and 16 of tag, the packet padded to 16. */
+export const wireguardGo: Candidate = {
+  name: 'wireguard-go',
+  needs: ['wireguard-go', 'wg'],
+  peers: 'none',
+  async open(underlay) {
+    const secrets = { a: (await run(['wg', 'genkey'])).trim(), b: (await run(['wg', 'genkey'])).trim() };
+    const tunnel = await openRival(underlay, 60, (host) =>
+      host.start(['wireguard-go', '--foreground', DEVICE]),
+    );
+    for (const host of underlay.hosts) {
+      const other = otherOf(underlay, host);
+      const key = (await run(['wg', 'pubkey'], { input: secrets[other.name] })).trim();
+      const peer = `peer ${key} endpoint ${other.underlay}:${PORT} allowed-ips 10.128.0.0/16`;
+      const words = `${DEVICE} listen-port ${PORT} private-key /dev/stdin ${peer}`;
+      await host.run(['wg', 'set', ...words.split(' ')], { input: secrets[host.name] });
+    }
+    return tunnel;
+  },
+};
+
+async function openRival(
+  underlay: Underlay,
+  overheadBytes: number,
+  start: (host: PathHost, other: PathHost) => Program,
+): Promise<Tunnel> {
+  const mtu = underlay.mtu - overheadBytes;
+  const ends = underlay.hosts.map((host) => start(host, otherOf(underlay, host)));
+  for (const [index, host] of underlay.hosts.entries()) await setUpDevice(host, ends[index]!, mtu);
+  return { to: OVERLAY.b.address, mtu, ends };
+}
