@@ -1,0 +1,62 @@
+// The Internet checksum and what goes into it.
+import { byte, concat, read16 } from './bytes.ts';
+import type { IpPacket } from './ip-packet.ts';
+
+/**
+ * One's complement sum of the 16-bit words of `bytes`, padded with a zero byte if their number is odd (RFC 1071 §1).
+ * Not complemented. 0 only if all words are 0.
+ */
+export function onesComplementSum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 2) {
+    sum += byte(bytes, at) * 0x100 + (bytes[at + 1] ?? 0);
+    // The carry out of the top comes in again at the bottom.
+    if (sum > 0xffff) sum -= 0xffff;
+  }
+  return sum;
+}
+
+/** What a checksum field holds if `bytes` is covered, the field itself being 0 in it (RFC 1071 §1). */
+export function internetChecksum(bytes: Uint8Array): number {
+  return 0xffff - onesComplementSum(bytes);
+}
+
+/** The checksum after one word of what it covers changed: HC' = ~(~HC + ~m + m'), RFC 1624 §3 equation 3. */
+export function updatedChecksum(checksum: number, before: number, after: number): number {
+  const words = [0xffff - checksum, 0xffff - before, after];
+  return internetChecksum(Uint8Array.from(words.flatMap((word) => [word >>> 8, word & 0xff])));
+}
+
+/**
+ * Pseudo header of TCP and UDP: RFC 9293 §3.1 and RFC 768 over IPv4, RFC 8200 §8.1 over IPv6. `upperLength`: bytes of
+ * the transport header and its payload. The destination is that of the IP header even before a routing header.
+ */
+export function pseudoHeader(bytes: Uint8Array, packet: IpPacket, upperLength: number): Uint8Array {
+  const length = Uint8Array.of(upperLength >>> 24, upperLength >>> 16, upperLength >>> 8, upperLength);
+  const addresses = packet.family === 4 ? bytes.slice(12, 20) : bytes.slice(8, 40);
+  if (packet.family === 4) return concat(addresses, Uint8Array.of(0, packet.protocol), length.slice(2));
+  return concat(addresses, length, Uint8Array.of(0, 0, 0, packet.protocol));
+}
+
+/** Whether the header checksum of an IPv4 header, given with its options, is right (RFC 791 §3.1). */
+export function isHeaderChecksumGood(header: Uint8Array): boolean {
+  return onesComplementSum(header) === 0xffff;
+}
+
+/**
+ * What the checksum field of a TCP or UDP packet says. `partial`: just the pseudo header is summed, not complemented,
+ * as Linux leaves it to hardware. `none`: UDP over IPv4 without a checksum (RFC 768); over IPv6 that is bad (RFC 8200 §8.1).
+ */
+export type ChecksumState = 'bad' | 'good' | 'partial' | 'none';
+
+/** State of the transport checksum of a whole TCP or UDP packet (`transportBytes` above 0). */
+export function checksumState(bytes: Uint8Array, packet: IpPacket): ChecksumState {
+  const upper = bytes.slice(packet.networkBytes, packet.totalBytes);
+  const isUdp = packet.protocol === 17;
+  const field = read16(upper, isUdp ? 6 : 16);
+  if (isUdp && field === 0) return packet.family === 4 ? 'none' : 'bad';
+  if (isUdp && read16(upper, 4) !== upper.length) return 'bad';
+  const pseudo = pseudoHeader(bytes, packet, upper.length);
+  if (onesComplementSum(concat(pseudo, upper)) === 0xffff) return 'good';
+  return field === onesComplementSum(pseudo) ? 'partial' : 'bad';
+}

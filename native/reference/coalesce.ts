@@ -1,0 +1,166 @@
+// Packets of one flow as one super-packet for the TUN device. Specified by its inverse: packets may be joined exactly if
+// cutting the result gives them back, byte for byte, and each was shown to be undamaged before.
+import { byte, concat, isEqual, with16, with8 } from './bytes.ts';
+import { checksumState, isHeaderChecksumGood, onesComplementSum, pseudoHeader } from './checksum.ts';
+import { isDropped } from './dropped.ts';
+import { parseIpPacket, PROTOCOL, type IpPacket } from './ip-packet.ts';
+import {
+  checksumOffset,
+  GSO,
+  NEEDS_CHECKSUM,
+  networkHeaderOf,
+  segment,
+  TCP_FLAG,
+  type VirtioHeader,
+} from './segment.ts';
+
+/** One write to the TUN device. */
+export interface TunWrite {
+  readonly header: VirtioHeader;
+  readonly bytes: Uint8Array;
+  /** Packets that it stands for, and their bytes, each with its headers. */
+  readonly packets: number;
+  readonly innerBytes: number;
+}
+
+/** What the TUN device takes. */
+export interface Joinable {
+  readonly tcp: boolean;
+  readonly udp: boolean;
+}
+
+const MAX_JOINED = 64;
+const MAX_PACKET = 65535;
+const NO_OFFLOAD: VirtioHeader = {
+  flags: 0,
+  gsoType: GSO.none,
+  headerBytes: 0,
+  gsoSize: 0,
+  checksumStart: 0,
+  checksumOffset: 0,
+};
+
+/** The writes that deliver `packets`, all well-formed, in their order. Padding is left out. */
+export function coalesce(packets: readonly Uint8Array[], joinable: Joinable): readonly TunWrite[] {
+  const runs: Uint8Array[][] = [];
+  for (const padded of packets) {
+    const packet = padded.slice(0, parseWhole(padded).totalBytes);
+    const run = runs.at(-1);
+    if (run !== undefined && canJoin([...run, packet], joinable)) run.push(packet);
+    else runs.push([packet]);
+  }
+  return runs.map((run) => (run.length === 1 ? alone(run[0]!) : joined(run)));
+}
+
+function parseWhole(bytes: Uint8Array): IpPacket {
+  const packet = parseIpPacket(bytes);
+  if (packet === undefined) throw new RangeError('malformed packet');
+  return packet;
+}
+
+function alone(packet: Uint8Array): TunWrite {
+  return { header: NO_OFFLOAD, bytes: packet, packets: 1, innerBytes: packet.length };
+}
+
+function canJoin(run: readonly Uint8Array[], joinable: Joinable): boolean {
+  if (run.length > MAX_JOINED || !run.every((packet) => isJoinable(packet, joinable))) return false;
+  const whole = joined(run);
+  if (whole.bytes.length > MAX_PACKET) return false;
+  const back = segment(whole.header, whole.bytes);
+  return (
+    !isDropped(back) &&
+    back.length === run.length &&
+    back.every((packet, index) => isEqual(packet, withCanonicalZero(run[index]!)))
+  );
+}
+
+/** Data, undamaged as its checksums show, without anything that only some of its segments would have. */
+function isJoinable(bytes: Uint8Array, joinable: Joinable): boolean {
+  const packet = parseWhole(bytes);
+  if (packet.transportBytes === 0 || packet.hasOptions) return false;
+  if (packet.networkBytes + packet.transportBytes === packet.totalBytes) return false;
+  if (packet.family === 4 && !isHeaderChecksumGood(bytes.slice(0, packet.networkBytes))) return false;
+  if (checksumState(bytes, packet) !== 'good') return false;
+  return packet.protocol === PROTOCOL.tcp ? joinable.tcp && hasPlainFlags(bytes, packet) : joinable.udp;
+}
+
+function hasPlainFlags(bytes: Uint8Array, packet: IpPacket): boolean {
+  const flags = byte(bytes, packet.networkBytes + 13);
+  const special = TCP_FLAG.syn | TCP_FLAG.rst | TCP_FLAG.urg;
+  return (flags & TCP_FLAG.ack) !== 0 && (flags & special) === 0;
+}
+
+/** A good checksum of all ones says the same as 0 in an IPv4 or TCP header, and is never made. */
+function withCanonicalZero(bytes: Uint8Array): Uint8Array {
+  const packet = parseWhole(bytes);
+  const fields = packet.protocol === PROTOCOL.tcp ? [packet.networkBytes + 16] : [];
+  if (packet.family === 4) fields.push(10);
+  return fields.reduce(
+    (result, at) =>
+      byte(result, at) === 0xff && byte(result, at + 1) === 0xff ? with16(result, at, 0) : result,
+    bytes,
+  );
+}
+
+/** The headers of the first packet, all payloads, FIN and PSH of the last; the checksum is left to be completed. */
+function joined(run: readonly Uint8Array[]): TunWrite {
+  const first = run[0]!;
+  const packet = parseWhole(first);
+  const headerBytes = packet.networkBytes + packet.transportBytes;
+  const payload = concat(...run.map((each) => each.slice(headerBytes)));
+  const upperBytes = packet.transportBytes + payload.length;
+  const network = networkHeaderOf(first.slice(0, packet.networkBytes), packet.family, upperBytes, 0);
+  const transport =
+    packet.protocol === PROTOCOL.udp ? udpHeaderOf(first, packet, upperBytes) : tcpHeaderOf(run, packet);
+  const pseudo = onesComplementSum(pseudoHeader(first, packet, upperBytes));
+  return {
+    header: superHeader(first, packet, first.length - headerBytes),
+    bytes: concat(network, with16(transport, checksumOffset(packet), pseudo), payload),
+    packets: run.length,
+    innerBytes: run.reduce((sum, each) => sum + each.length, 0),
+  };
+}
+
+function udpHeaderOf(first: Uint8Array, packet: IpPacket, upperBytes: number): Uint8Array {
+  return with16(first.slice(packet.networkBytes, packet.networkBytes + 8), 4, upperBytes);
+}
+
+function tcpHeaderOf(run: readonly Uint8Array[], packet: IpPacket): Uint8Array {
+  const [first, last] = [run[0]!, run.at(-1)!];
+  const ending = byte(last, packet.networkBytes + 13) & (TCP_FLAG.fin | TCP_FLAG.psh);
+  const header = first.slice(packet.networkBytes, packet.networkBytes + packet.transportBytes);
+  return with8(header, 13, byte(header, 13) | ending);
+}
+
+function superHeader(bytes: Uint8Array, packet: IpPacket, gsoSize: number): VirtioHeader {
+  return {
+    flags: NEEDS_CHECKSUM,
+    gsoType: gsoTypeOf(bytes, packet),
+    headerBytes: packet.networkBytes + packet.transportBytes,
+    gsoSize,
+    checksumStart: packet.networkBytes,
+    checksumOffset: checksumOffset(packet),
+  };
+}
+
+function gsoTypeOf(bytes: Uint8Array, packet: IpPacket): number {
+  if (packet.protocol === PROTOCOL.udp) return GSO.udp;
+  const hasCwr = (byte(bytes, packet.networkBytes + 13) & TCP_FLAG.cwr) !== 0;
+  return (packet.family === 4 ? GSO.tcpv4 : GSO.tcpv6) | (hasCwr ? GSO.ecn : 0);
+}
+
+/**
+ * The write for a packet whose checksum Linux left to hardware: bytes as they are, completion left to the TUN device.
+ * Longer than `mtu`, it is a super-packet of segments that fill `mtu`.
+ */
+export function deliverPartial(padded: Uint8Array, mtu: number): TunWrite {
+  const packet = parseWhole(padded);
+  const bytes = padded.slice(0, packet.totalBytes);
+  const headerBytes = packet.networkBytes + packet.transportBytes;
+  const gsoSize = mtu - headerBytes;
+  const header = superHeader(bytes, packet, gsoSize);
+  if (bytes.length <= mtu)
+    return { ...alone(bytes), header: { ...header, gsoType: GSO.none, headerBytes: 0, gsoSize: 0 } };
+  const packets = Math.ceil((bytes.length - headerBytes) / gsoSize);
+  return { header, bytes, packets, innerBytes: bytes.length + (packets - 1) * headerBytes };
+}

@@ -1,0 +1,19 @@
+// Why a packet is not passed on: the names of the drop counters in native/path/counters.h.
+
+export type DropReason =
+  | 'dropTxMalformed'
+  | 'dropTxTooBig'
+  | 'dropRxHeader'
+  | 'dropRxVni'
+  | 'dropRxMac'
+  | 'dropRxNotIp'
+  | 'dropRxMalformed'
+  | 'dropRxEcn';
+
+export interface Dropped {
+  readonly drop: DropReason;
+}
+
+export function isDropped(result: object): result is Dropped {
+  return 'drop' in result;
+}
