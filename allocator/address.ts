@@ -18,8 +18,13 @@ export type Ipv6Cidr = Branded<'Ipv6Cidr'>;
 export type Cidr = Ipv4Cidr | Ipv6Cidr;
 /** Six octets, lower-case hex with colons, for example `c6:d2:32:6f:8f:44`. */
 export type MacAddress = Branded<'MacAddress'>;
+/** The MAC address of no station: all zero. */
+export const NO_MAC = '00:00:00:00:00:00' as MacAddress;
 /** IP version, as in the first nibble of a packet. */
 export type Family = 4 | 6;
+
+/** The address of no host: `0.0.0.0` (RFC 1122 §3.2.1.3), `::` (RFC 4291 §2.5.2). */
+export const UNSPECIFIED: Readonly<Record<Family, IpAddress>> = { 4: '0.0.0.0' as Ipv4, 6: '::' as Ipv6 };
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const PREFIX_LENGTH = /^(?:0|[1-9]\d{0,2})$/;

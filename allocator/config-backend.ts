@@ -27,6 +27,7 @@ export const IMPLIED_BACKEND: VxlanConfig = {
   learning: false,
   gbp: false,
   directRouting: false,
+  userspace: 'auto',
 };
 
 type Fields = ConfigFields<BackendFieldName>;
@@ -52,7 +53,7 @@ export function readBackend(
   for (const field of known.values())
     if (field !== fields.get('Type'))
       issues.warn(field, `is ignored: it has no meaning for the backend ${type}, remove it`);
-  return { type };
+  return type === 'udp' ? { type, port: 8285 } : { type };
 }
 
 function readType(fields: Fields): BackendType | undefined {
@@ -103,6 +104,7 @@ function readVxlan(fields: Fields, isIpv6Enabled: boolean): VxlanConfig {
     learning: fields.boolean('Learning'),
     gbp: fields.boolean('GBP'),
     directRouting: fields.boolean('DirectRouting'),
+    userspace: 'auto',
   };
 }
 

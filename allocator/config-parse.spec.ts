@@ -93,7 +93,14 @@ describe('parseNetworkConfig', () => {
         config: {
           ipv4: { network: '10.5.0.0/16', subnetLength: 24, min: '10.5.1.0', max: '10.5.255.0' },
           enableNftables: false,
-          backend: { type: 'vxlan', vni: 1, learning: false, gbp: false, directRouting: false },
+          backend: {
+            type: 'vxlan',
+            vni: 1,
+            learning: false,
+            gbp: false,
+            directRouting: false,
+            userspace: 'auto',
+          },
           isBackendImplied: false,
         },
       });
@@ -120,6 +127,7 @@ describe('parseNetworkConfig', () => {
         learning: true,
         gbp: true,
         directRouting: true,
+        userspace: 'auto',
       });
       assert.ok(matchesSchema(document));
     });
@@ -169,6 +177,7 @@ describe('parseNetworkConfig', () => {
         learning: false,
         gbp: false,
         directRouting: false,
+        userspace: 'auto',
       });
       assert.ok(matchesSchema(document));
     });

@@ -45,7 +45,7 @@ export interface BackendContext {
  */
 export type PeerState =
   | {
-      readonly mode: 'tunnel' | 'direct' | 'none';
+      readonly mode: 'tunnel' | 'direct' | 'userspace' | 'none';
       readonly objects: readonly KernelObject[];
       readonly reason?: string;
     }

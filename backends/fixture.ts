@@ -32,6 +32,7 @@ export const VXLAN: VxlanConfig = {
   learning: false,
   gbp: false,
   directRouting: false,
+  userspace: 'auto',
 };
 
 /** 10.5.0.0/16 in /24 and fd00::/48 in /64, as far as `families` has them. */

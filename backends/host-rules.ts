@@ -1,9 +1,14 @@
 // What every backend asks of this host, and what it says is this daemon's own in the kernel.
 import type { Family, IpAddress } from '../allocator/address.ts';
-import type { NetworkConfig } from '../allocator/config.ts';
+import type { BackendType, NetworkConfig } from '../allocator/config.ts';
 import { BackendError } from './backend.ts';
 import type { HostFacts, Ownership } from './backend.ts';
 import { familiesOf, interfaceAddressOf, publicIpOf, rangeOf } from './family.ts';
+
+/** What hosts of a backend publish as its type. flannel leaves it out for these two, so that they look alike. */
+export function publishedTypeOf(type: BackendType): string {
+  return type === 'udp' || type === 'alloc' ? '' : type;
+}
 
 /** Ownership of routes inside the networks of `config`, through `devices` or the interface. */
 export function ownershipOf(config: NetworkConfig, host: HostFacts, devices: readonly string[]): Ownership {

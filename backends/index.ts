@@ -3,11 +3,13 @@ import type { BackendType } from '../allocator/config.ts';
 import { allocBackend } from './alloc.ts';
 import type { Backend } from './backend.ts';
 import { hostGwBackend } from './host-gw.ts';
+import { udpBackend } from './udp.ts';
 import { vxlanBackend } from './vxlan.ts';
 
 const BACKENDS: Readonly<Record<BackendType, Backend>> = {
   vxlan: vxlanBackend,
   'host-gw': hostGwBackend,
+  udp: udpBackend,
   alloc: allocBackend,
 };
 

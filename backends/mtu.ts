@@ -16,15 +16,19 @@ const VXLAN_BYTES = 8;
 /** Smallest packet that every hop must carry whole, in bytes: RFC 791 §3.2, RFC 8200 §5. */
 export const MINIMUM_MTU_BYTES: Readonly<Record<Family, number>> = { 4: 68, 6: 1280 };
 
-/** Bytes that VXLAN adds on an underlay of `family`: 50 over IPv4, 70 over IPv6. */
-export function vxlanOverheadBytes(family: Family): number {
-  const outerIpBytes = family === 4 ? OUTER_IPV4_BYTES : OUTER_IPV6_BYTES;
-  return outerIpBytes + UDP_BYTES + VXLAN_BYTES + INNER_ETHERNET_BYTES;
+/** Bytes that a bare UDP datagram adds on an underlay of `family`: 28 over IPv4, 48 over IPv6. */
+export function udpOverheadBytes(family: Family): number {
+  return (family === 4 ? OUTER_IPV4_BYTES : OUTER_IPV6_BYTES) + UDP_BYTES;
 }
 
-/** MTU inside a VXLAN tunnel over an underlay of `family`; may be too small to use, see {@link MINIMUM_MTU_BYTES}. */
-export function vxlanMtu(underlay: UnderlayMtu, family: Family): OverlayMtu {
-  return (underlay - vxlanOverheadBytes(family)) as OverlayMtu;
+/** Bytes that VXLAN adds on an underlay of `family`: 50 over IPv4, 70 over IPv6. */
+export function vxlanOverheadBytes(family: Family): number {
+  return udpOverheadBytes(family) + VXLAN_BYTES + INNER_ETHERNET_BYTES;
+}
+
+/** MTU inside a tunnel that adds `overheadBytes`; may be too small to use, see {@link MINIMUM_MTU_BYTES}. */
+export function encapsulatedMtu(underlay: UnderlayMtu, overheadBytes: number): OverlayMtu {
+  return (underlay - overheadBytes) as OverlayMtu;
 }
 
 /** MTU where packets cross the underlay as they are. */

@@ -5,6 +5,7 @@ import type { Cidr, Family, IpAddress } from '../allocator/address.ts';
 import type { Lease } from '../allocator/lease.ts';
 import type { BackendContext, PeerState } from './backend.ts';
 import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './family.ts';
+import { publishedTypeOf } from './host-rules.ts';
 import type { KernelObject } from './kernel-state.ts';
 
 /** What one family of one peer needs, once the peer has passed the common checks. */
@@ -16,7 +17,7 @@ export interface PeerHalf {
 }
 
 export type HalfState =
-  | { readonly mode: 'tunnel' | 'direct'; readonly objects: readonly KernelObject[] }
+  | { readonly mode: 'tunnel' | 'direct' | 'userspace'; readonly objects: readonly KernelObject[] }
   | { readonly mode: 'error'; readonly reason: string };
 
 /**
@@ -63,6 +64,9 @@ function halfState(
     : { mode: 'error', reason: problem };
 }
 
+/** Of two halves the one with the encapsulation is what the peer is shown as. */
+const MODES = ['tunnel', 'userspace', 'direct'] as const;
+
 function combine(halves: readonly HalfState[]): PeerState {
   const reasons: string[] = [];
   const objects: KernelObject[] = [];
@@ -74,14 +78,14 @@ function combine(halves: readonly HalfState[]): PeerState {
   }
   const reason = reasons.join('; ');
   if (halves.length > 0 && reasons.length === halves.length) return { mode: 'error', reason, objects: [] };
-  const mode = modes.has('tunnel') ? 'tunnel' : modes.has('direct') ? 'direct' : 'none';
+  const mode = MODES.find((candidate) => modes.has(candidate)) ?? 'none';
   return reasons.length === 0 ? { mode, objects } : { mode, objects, reason };
 }
 
 function wholePeerProblem(context: BackendContext, peer: Lease): string | undefined {
   const { type } = context.config.backend;
   const theirs = peer.attributes.backendType;
-  if (theirs !== type)
+  if (theirs !== publishedTypeOf(type))
     return `its backend is ${theirs === '' ? 'udp or alloc' : `"${theirs}"`} and this host's is "${type}"`;
   for (const family of FAMILIES) {
     const problem = publicIpClash(context, peer, family) ?? subnetClash(context, peer, family);

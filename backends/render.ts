@@ -1,6 +1,6 @@
 // Kernel objects as the words that iproute2 would print, one line each, for golden tests and for operators.
-import { familyOf } from '../allocator/address.ts';
-import type { KernelObject, VxlanLink } from './kernel-state.ts';
+import { NO_MAC, UNSPECIFIED, familyOf } from '../allocator/address.ts';
+import type { KernelObject, LinkObject, RouteObject, TunLink, TunnelObject } from './kernel-state.ts';
 
 /** One line for one object, for example `10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink`. */
 export function renderObject(object: KernelObject): string {
@@ -14,7 +14,9 @@ export function renderObject(object: KernelObject): string {
     case 'fdb':
       return `${object.mac} dst ${object.destination} dev ${object.dev}`;
     case 'route':
-      return `${object.destination} via ${object.gateway} dev ${object.dev}${object.isOnLink ? ' onlink' : ''}`;
+      return renderRoute(object);
+    case 'tunnel':
+      return renderTunnel(object);
     case 'sysctl':
       return `${object.path} = ${object.value}`;
   }
@@ -25,10 +27,29 @@ export function renderObjects(objects: Iterable<KernelObject>): readonly string[
   return Array.from(objects, renderObject).sort();
 }
 
-function renderLink(link: VxlanLink): string {
+function renderLink(link: LinkObject): string {
+  if (link.type === 'tun') return renderTun(link);
   const flags = [link.learning ? 'learning' : 'nolearning', ...(link.gbp ? ['gbp'] : [])].join(' ');
   return (
     `${link.name} mtu ${link.mtu} address ${link.mac} ` +
     `vxlan id ${link.vni} local ${link.local} dev ${link.parent} dstport ${link.port} ${flags}`
   );
+}
+
+function renderTun({ name, mtu, encapsulation, local, port, vni, mac }: TunLink): string {
+  return encapsulation === 'udp'
+    ? `${name} mtu ${mtu} tun udp local ${local} port ${port}`
+    : `${name} mtu ${mtu} address ${mac} tun vxlan id ${vni} local ${local} port ${port}`;
+}
+
+function renderRoute({ destination, gateway, dev, isOnLink }: RouteObject): string {
+  const via = gateway === UNSPECIFIED[familyOf(gateway)] ? '' : ` via ${gateway}`;
+  return `${destination}${via} dev ${dev}${isOnLink ? ' onlink' : ''}`;
+}
+
+/** iproute2 has no word for it: the path is this process's own. */
+function renderTunnel({ destination, remote, port, mac, dev }: TunnelObject): string {
+  const endpoint = familyOf(remote) === 4 ? `${remote}:${port}` : `[${remote}]:${port}`;
+  const lladdr = mac === NO_MAC ? '' : ` lladdr ${mac}`;
+  return `${destination} remote ${endpoint}${lladdr} dev ${dev}`;
 }

@@ -17,6 +17,12 @@ export function onLinkDevice(routes: readonly UnderlayRoute[], address: IpAddres
   return second?.metric === best.metric ? undefined : best.dev;
 }
 
+/** Length of the longest prefix among the routes to `address`, in bits; 0 for a default route, and without any. */
+export function bestPrefixLength(routes: readonly UnderlayRoute[], address: IpAddress): number {
+  const [best] = bestRoutes(routes, address);
+  return best === undefined ? 0 : prefixLengthOf(best.destination);
+}
+
 /** Routes of the longest matching prefix, lowest metric first. */
 function bestRoutes(routes: readonly UnderlayRoute[], address: IpAddress): readonly UnderlayRoute[] {
   const index = indexOf(routes);

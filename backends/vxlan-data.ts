@@ -1,6 +1,6 @@
 // The JSON that a VXLAN host publishes in its lease: `{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}`, flannel's format.
 // Turns bad input into a sentence, never into an exception.
-import { parseMac } from '../allocator/address.ts';
+import { NO_MAC, parseMac } from '../allocator/address.ts';
 import type { MacAddress } from '../allocator/address.ts';
 
 /** Largest VXLAN network identifier (RFC 7348 §5: 24 bits). */
@@ -41,7 +41,7 @@ export function parseVxlanData(value: unknown): VxlanDataResult {
 
 /** Whether a frame can be sent to `mac` as to one station: group bit clear and not all zero (IEEE 802 §8.2). */
 export function isUnicastMac(mac: MacAddress): boolean {
-  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
+  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== NO_MAC;
 }
 
 function isVni(value: unknown): value is number {

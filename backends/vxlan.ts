@@ -1,16 +1,19 @@
-// Kernel VXLAN: one device a family; per peer a neighbour (its subnet's first address to its VTEP MAC), an FDB entry (that
+// VXLAN, in the kernel: one device a family; per peer a neighbour (its subnet's first address to its VTEP MAC), an FDB entry (that
 // MAC to its public address) and an onlink route. With DirectRouting a peer on the same link gets one plain route instead.
 // Device names, addresses and entries are those that flannel makes, so that either can take over from the other.
-import { addressOf, bitsOf } from '../allocator/address.ts';
-import type { Cidr, Family, Ipv4, Ipv6, MacAddress } from '../allocator/address.ts';
+// Or in userspace, where config or the host says so: names, addresses and what is published stay, and no peer notices.
+import { addressOf } from '../allocator/address.ts';
+import type { Family, Ipv4, Ipv6, MacAddress } from '../allocator/address.ts';
 import type { NetworkConfig, VxlanConfig } from '../allocator/config.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, BackendContext, HostFacts } from './backend.ts';
 import { backendDataOf, familiesOf, publicIpOf, subnetOf } from './family.ts';
-import type { KernelObject, OverlayMtu, UnderlayMtu, VxlanLink } from './kernel-state.ts';
-import { MINIMUM_MTU_BYTES, vxlanMtu, vxlanOverheadBytes } from './mtu.ts';
+import type { KernelObject, OverlayMtu, TunLink, VxlanLink } from './kernel-state.ts';
+import { vxlanOverheadBytes } from './mtu.ts';
 import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
+import { deviceMtu, deviceObjects } from './overlay-device.ts';
+import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';
 import type { HalfState, PeerHalf } from './peer-state.ts';
 import { onLinkDevice } from './underlay.ts';
@@ -34,8 +37,7 @@ export const vxlanBackend: Backend = {
   },
 
   mtu(config, host) {
-    const mtus = familiesOf(config).map((family) => deviceMtu(config, host, family));
-    return Math.min(...mtus) as OverlayMtu;
+    return Math.min(...familiesOf(config).map((family) => mtuOf(config, host, family))) as OverlayMtu;
   },
 
   ownership(config, host) {
@@ -73,17 +75,19 @@ function deviceName({ vni }: VxlanConfig, family: Family): string {
   );
 }
 
-function deviceMtu(config: NetworkConfig, host: HostFacts, family: Family): OverlayMtu {
-  // Above the interface's own MTU the kernel clamps the device or refuses, and packets could not leave anyway.
-  const underlay = Math.min(vxlanConfigOf(config).mtu ?? Infinity, host.interface.mtu) as UnderlayMtu;
-  const mtu = vxlanMtu(underlay, family);
-  const minimum = MINIMUM_MTU_BYTES[family];
-  if (mtu >= minimum) return mtu;
-  throw new BackendError(
-    `Cannot carry IPv${family} in VXLAN over ${host.interface.name}: an underlay MTU of ${underlay} leaves ${mtu} bytes ` +
-      `and IPv${family} needs ${minimum}; raise Backend.MTU or the interface's MTU to ` +
-      `${minimum + vxlanOverheadBytes(family)} or more`,
-  );
+/** Whether the packet path of this process stands in for the kernel. A `false` in the config outweighs the host. */
+function isInUserspace({ config, host }: BackendContext): boolean {
+  const { userspace } = vxlanConfigOf(config);
+  return userspace === 'auto' ? host.isVxlanInUserspace === true : userspace;
+}
+
+function portOf({ port }: VxlanConfig): number {
+  return port ?? DEFAULT_VXLAN_PORT;
+}
+
+function mtuOf(config: NetworkConfig, host: HostFacts, family: Family): OverlayMtu {
+  const { mtu } = vxlanConfigOf(config);
+  return deviceMtu({ name: 'VXLAN', configuredMtu: mtu, overheadBytes: vxlanOverheadBytes }, host, family);
 }
 
 function familyAttributes(
@@ -111,33 +115,33 @@ function ownMac(context: BackendContext, family: Family): MacAddress {
 }
 
 function hostObjects(context: BackendContext, family: Family): readonly KernelObject[] {
+  if (isInUserspace(context)) return pathHostObjects(context, family, () => tunLink(context, family));
   const subnet = subnetOf(context.own.subnets, family);
-  if (subnet === undefined) return [];
-  const link = linkObject(context, family);
-  return [
-    link,
-    // A host address only: a prefix would bring broadcast routes, and peers' replies need no more.
-    { kind: 'address', dev: link.name, address: `${addressOf(subnet)}/${bitsOf(family)}` as Cidr },
-    // A router advertisement through the tunnel must not give the host a default route.
-    { kind: 'sysctl', path: `net/ipv6/conf/${link.name}/accept_ra`, value: '0' },
-  ];
+  return subnet === undefined ? [] : deviceObjects(kernelLink(context, family), family, subnet);
 }
 
-function linkObject(context: BackendContext, family: Family): VxlanLink {
+function kernelLink(context: BackendContext, family: Family): VxlanLink {
+  const { learning, gbp } = vxlanConfigOf(context.config);
+  const parent = context.host.interface.name;
+  return { kind: 'link', type: 'vxlan', ...linkFields(context, family), parent, learning, gbp };
+}
+
+function tunLink(context: BackendContext, family: Family): TunLink {
+  return { kind: 'link', type: 'tun', encapsulation: 'vxlan', ...linkFields(context, family) };
+}
+
+/** What a device is for its peers, whoever encapsulates. */
+function linkFields(context: BackendContext, family: Family) {
   const { config, host } = context;
   const vxlan = vxlanConfigOf(config);
   return {
-    kind: 'link',
     name: deviceName(vxlan, family),
     vni: vxlan.vni,
-    port: vxlan.port ?? DEFAULT_VXLAN_PORT,
+    port: portOf(vxlan),
     // The kernel refuses to send from an address that is not on the host, as a public address behind a NAT is.
     local: requireInterfaceAddress(host, family),
-    parent: host.interface.name,
-    learning: vxlan.learning,
-    gbp: vxlan.gbp,
     mac: ownMac(context, family),
-    mtu: deviceMtu(config, host, family),
+    mtu: mtuOf(config, host, family),
   };
 }
 
@@ -152,7 +156,10 @@ function peerHalf(context: BackendContext, half: PeerHalf): HalfState {
     return { mode: 'error', reason: `its VNI is ${vni} and this host's is ${vxlan.vni}` };
   if (mac === ownMac(context, half.family))
     return { mode: 'error', reason: `its VtepMAC ${mac} is this host's own; two hosts share one identity` };
-  return { mode: 'tunnel', objects: tunnelObjects(half, deviceName(vxlan, half.family), mac) };
+  const dev = deviceName(vxlan, half.family);
+  return isInUserspace(context)
+    ? pathPeerHalf(context, half, { dev, port: portOf(vxlan), mac })
+    : { mode: 'tunnel', objects: kernelObjects(half, dev, mac) };
 }
 
 /** Some flannel releases publish only the low 16 bits of a VNI, and early ones none. */
@@ -160,7 +167,7 @@ function isSameVni(theirs: number | undefined, ours: number): boolean {
   return theirs === undefined || theirs === ours || theirs === (ours & 0xffff);
 }
 
-function tunnelObjects(
+function kernelObjects(
   { subnet, publicIp }: PeerHalf,
   dev: string,
   mac: MacAddress,
