@@ -16,5 +16,5 @@ build() {
   mv "$out/$name.$$" "$out/$name"
 }
 
-build impair impair.c hold.c outer.c options.c
+build impair impair.c harm.c hold.c outer.c ring.c options.c
 build integrity integrity.c stream.c socket.c tcp.c udp.c options.c

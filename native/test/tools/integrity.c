@@ -43,7 +43,7 @@ static void read_options(int argc, char **argv, struct settings *settings) {
       {"gro", NULL, &settings->gro, 0, 0},
   };
   options_read(argc, argv, 4, specs, sizeof(specs) / sizeof(specs[0]));
-  if (settings->smallest > settings->largest) fail("smallest is more than largest");
+  if (settings->smallest > settings->largest) refuse("smallest", "is more than largest");
 }
 
 int main(int argc, char **argv) {

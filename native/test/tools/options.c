@@ -9,12 +9,11 @@
 extern char *program_invocation_short_name;
 
 _Noreturn void fail(const char *what) {
-  if (errno != 0) fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
-  else fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
+  fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
   exit(2);
 }
 
-static _Noreturn void refuse(const char *argument, const char *why) {
+_Noreturn void refuse(const char *argument, const char *why) {
   fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, argument, why);
   exit(2);
 }

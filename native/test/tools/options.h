@@ -14,7 +14,9 @@ struct option_spec {
 /* Reads argv[first..]; ends the process with a message that names the option if one is wrong. */
 void options_read(int argc, char **argv, int first, const struct option_spec *specs, size_t count);
 
-/* Ends the process: "tool: what: strerror(errno)", or without the last part if errno is 0. */
+/* Ends the process: "tool: what: strerror(errno)". */
 _Noreturn void fail(const char *what);
+/* Ends the process: "tool: argument: why". */
+_Noreturn void refuse(const char *argument, const char *why);
 
 #endif

@@ -1,6 +1,5 @@
 /* Sockets and addresses of `integrity`. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,7 +13,6 @@ enum { BUFFER_BYTES = 64 << 20 };
 union address address_read(const char *text, unsigned port) {
   union address address = {0};
   const in_port_t net_port = htons((uint16_t)port);
-  errno = 0;
   if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
     address.v4.sin_family = AF_INET;
     address.v4.sin_port = net_port;
@@ -22,7 +20,7 @@ union address address_read(const char *text, unsigned port) {
     address.v6.sin6_family = AF_INET6;
     address.v6.sin6_port = net_port;
   } else {
-    fail("no address");
+    refuse(text, "is no address");
   }
   return address;
 }

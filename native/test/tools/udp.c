@@ -17,7 +17,7 @@
 #include "random.h"
 #include "stream.h"
 
-enum { NUMBER_BYTES = 8, MAX_UDP = 65536 };
+enum { NUMBER_BYTES = 8, MAX_UDP = 65536, START_MS = 20000 };
 
 struct tally {
   uint64_t received, bytes, unnumbered, unique, duplicate, reordered, wrong;
@@ -66,20 +66,17 @@ static uint64_t send_run(int fd, const struct settings *settings, uint64_t numbe
   for (uint64_t i = 0; i < run; i++) make_datagram(settings, number + i, buffer + i * size, size);
   if (run > 1 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0) fail("UDP_SEGMENT");
   if (run == 1) (void)setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &(int){0}, sizeof(int));
-  for (;;) {
+  /* An ICMP error told on a send is about an earlier one, so the second try counts. */
+  for (int tries = 0; tries < 2; tries++)
     if (send(fd, buffer, run * size, 0) >= 0) return run;
-    if (errno == EINTR) continue;
-    /* An ICMP error told on this send is about an earlier one. */
-    if (errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH) continue;
-    *refused += run;
-    return run;
-  }
+  *refused += run;
+  return run;
 }
 
 int udp_send(const struct settings *settings) {
   const int fd = socket_open(SOCK_DGRAM, &settings->address, false);
-  if (settings->segments * settings->largest > 65507) fail("segments times largest is over 65507 bytes");
-  if (settings->segments > 1 && settings->smallest < 1) fail("a segment needs a byte");
+  if (settings->segments * settings->largest > 65507) refuse("segments", "times largest is over 65507 bytes");
+  if (settings->segments > 1 && settings->smallest < 1) refuse("smallest", "is 0, and a segment has a byte");
   uint64_t number = 0, refused = 0;
   const double start = now_seconds();
   say_ready();
@@ -177,8 +174,12 @@ int udp_receive(const struct settings *settings) {
   const uint64_t numbered = count_numbered(settings);
   struct pollfd waits[] = {{.fd = fd, .events = POLLIN}};
   say_ready();
-  /* After the last has come, duplicates and stragglers may still: the end is silence. */
-  while (poll(waits, 1, (int)settings->idle_ms) > 0) receive(fd, settings, &tally);
+  /* After the last has come, duplicates and stragglers may still: the end is silence. The sender may take its time to start. */
+  int wait_ms = START_MS;
+  while (poll(waits, 1, wait_ms) > 0) {
+    receive(fd, settings, &tally);
+    wait_ms = (int)settings->idle_ms;
+  }
   printf("{\"received\":%llu,\"bytes\":%llu,\"unnumbered\":%llu,\"lost\":%llu,\"duplicate\":%llu,\"reordered\":%llu,"
          "\"wrong\":%llu,\"firstWrong\":{\"number\":%llu,\"offset\":%llu}}\n",
          (unsigned long long)tally.received, (unsigned long long)tally.bytes, (unsigned long long)tally.unnumbered,
