@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "encap.h"
 
@@ -51,10 +52,13 @@ struct weft_routes *weft_routes_new(unsigned readers);
 void weft_routes_free(struct weft_routes *routes);
 
 /* Writer. */
-/* Adds or replaces the route of family, subnet and prefix_bits; `route` is copied, its `peer` ignored. 0, -ENOMEM, -EINVAL (host
- * bits set, length of no family) or -ENOSPC (more than WEFT_MAX_PREFIX_LENGTHS lengths). */
+/*
+ * Adds or replaces the route of family, subnet and prefix_bits; `route` is copied, its `peer` ignored. 0, -ENOMEM,
+ * -EINVAL (host bits set, length of no family, remote of no family) or -ENOSPC (more than WEFT_MAX_PREFIX_LENGTHS
+ * lengths of the family).
+ */
 int weft_routes_set(struct weft_routes *routes, const struct weft_route *route);
-/* 0, or -ESRCH if there is none. */
+/* 0, -ESRCH if there is none, or -EINVAL (host bits set, length of no family). */
 int weft_routes_remove(struct weft_routes *routes, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
 size_t weft_routes_count(const struct weft_routes *routes);
 /* Calls `visit` for each route, in no order; the route is valid during the call only. */
