@@ -11,7 +11,6 @@ import { renderObjects } from '../backends/render.ts';
 import { FakeClock } from '../test/support/fake-clock.ts';
 import { newKernel } from '../test/support/reconciler-host.ts';
 import { until } from '../test/support/until.ts';
-import { readState } from './kernel/state-reader.ts';
 import { createLogger } from './log.ts';
 import { Network } from './network.ts';
 import { Reconciler } from './reconciler/reconciler.ts';
@@ -83,7 +82,7 @@ describe('network', () => {
   }
 
   async function inKernel(): Promise<string> {
-    const { objects } = await readState(kernel.tables, net.ownership());
+    const { objects } = await kernel.inspect(net.ownership());
     return renderObjects(objects.values()).join('\n');
   }
 

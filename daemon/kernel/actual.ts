@@ -7,6 +7,8 @@ import type {
   NeighbourObject,
   RouteObject,
   SysctlObject,
+  TunLink,
+  TunnelObject,
   VxlanLink,
 } from '../../backends/kernel-state.ts';
 
@@ -15,7 +17,8 @@ export interface Deviating {
   readonly deviation?: string;
 }
 
-/** `gateway` is the unspecified address unless the route is unicast through exactly one gateway. */
+/** `gateway` is the unspecified address unless the route is unicast through exactly one gateway; a route that is not
+ * unicast, or has several next hops, deviates. */
 export interface ActualRoute extends RouteObject, Deviating {
   /** Routing protocol number. */
   readonly protocol: number;
@@ -24,10 +27,12 @@ export interface ActualRoute extends RouteObject, Deviating {
 
 export type ActualObject =
   | (VxlanLink & Deviating)
+  | (TunLink & Deviating)
   | (AddressObject & Deviating)
   | (NeighbourObject & Deviating)
   | (FdbObject & Deviating)
   | ActualRoute
+  | (TunnelObject & Deviating)
   | (SysctlObject & Deviating);
 
 /** Whether `actual` is exactly what `desired` says, so that nothing need be done. */

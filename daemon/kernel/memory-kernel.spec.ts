@@ -37,6 +37,7 @@ function otherHands(tables: MemoryTables): OtherHands {
   const must = (outcome: Outcome): void => assert.equal(outcome.status, 'done', JSON.stringify(outcome));
   return {
     addBridge: (name) => must(tables.addLink({ name, kind: 'bridge' })),
+    addTun: (name) => must(tables.addLink({ name, kind: 'tun', hasCarrier: false })),
     deleteLink: (name) => must(tables.removeLink(name)),
     setLink: (name, change) => must(tables.changeLink(name, change)),
     addAddress: (dev, address) => must(tables.setAddress(dev, address as Cidr)),

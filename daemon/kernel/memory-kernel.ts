@@ -13,10 +13,12 @@ import type {
   Step,
   StepResult,
 } from './kernel.ts';
-import { performStep } from './memory-steps.ts';
+import { type MemoryState, performStep } from './memory-steps.ts';
 import { MemoryTables, refuse, type TableEvent } from './memory-tables.ts';
 import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from './netlink/outcome.ts';
+import { MemoryPacketPath } from './packet-path-memory.ts';
+import { type DescriptorStore, PathTable } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { describeNeighbourChange, RouteChanges } from './table-notices.ts';
 
@@ -25,9 +27,17 @@ interface Subscriber {
   readonly onNotice: (notice: KernelNotice) => void;
 }
 
+export interface MemoryKernelOptions {
+  /** False: there is no addon. Default true. */
+  readonly hasPacketPath?: boolean;
+  readonly descriptorStore?: DescriptorStore;
+}
+
 export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
+  readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
   readonly sysctls = new Map<string, string>();
+  readonly #path: PathTable;
   readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
   readonly #subscribers: Subscriber[] = [];
   readonly #routeChanges = new RouteChanges();
@@ -36,7 +46,8 @@ export class MemoryKernel implements Kernel {
   #areNoticesLost = false;
   #isClosed = false;
 
-  constructor() {
+  constructor({ hasPacketPath = true, descriptorStore }: MemoryKernelOptions = {}) {
+    this.#path = new PathTable({ packetPath: hasPacketPath ? this.packetPath : undefined, descriptorStore });
     this.tables.onEvent = (event) => this.#tell(event);
   }
 
@@ -73,6 +84,11 @@ export class MemoryKernel implements Kernel {
     for (const { onNotice } of this.#subscribers) onNotice({ type: 'overrun' });
   }
 
+  /** What {@link readState} reads, without its faults. */
+  inspect(ownership: Ownership): Promise<ActualState> {
+    return readState(this.tables, ownership, this.#path);
+  }
+
   // Kernel
 
   async readState(ownership: Ownership): Promise<ActualState> {
@@ -80,7 +96,7 @@ export class MemoryKernel implements Kernel {
       this.#failedReads--;
       throw new KernelReadError('routes', 'EINTR', 'the table kept changing while it was read');
     }
-    return readState(this.tables, ownership);
+    return this.inspect(ownership);
   }
 
   readInterfaces(): Promise<readonly Interface[]> {
@@ -123,9 +139,7 @@ export class MemoryKernel implements Kernel {
   }
 
   #applyOne(step: Step): StepResult {
-    const outcome = this.#isClosed
-      ? CLOSED
-      : (this.#refusal(step) ?? performStep(this.tables, this.sysctls, step));
+    const outcome = this.#isClosed ? CLOSED : (this.#refusal(step) ?? performStep(this.#state, step));
     if (this.#lostAnswers > 0) {
       this.#lostAnswers--;
       return { step, ok: 'unknown', message: 'no answer within 5000 ms' };
@@ -133,6 +147,10 @@ export class MemoryKernel implements Kernel {
     if (outcome.status === 'done') return { step, ok: true };
     if (outcome.status === 'unknown') return { step, ok: 'unknown', message: outcome.message };
     return { step, ok: false, errno: outcome.errno, message: outcome.message };
+  }
+
+  get #state(): MemoryState {
+    return { tables: this.tables, sysctls: this.sysctls, path: this.#path };
   }
 
   #refusal(step: Step): Outcome | undefined {

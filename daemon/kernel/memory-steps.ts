@@ -1,29 +1,40 @@
 // Steps on the model's tables: what the netlink kernel does with requests, with the same results.
-import type { KernelObject, RouteObject, VxlanLink } from '../../backends/kernel-state.ts';
+import type { KernelObject, RouteObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
 import { type MemoryTables, refuse } from './memory-tables.ts';
-import { toLink } from './message-objects.ts';
+import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { DONE, type Outcome } from './netlink/outcome.ts';
-import { ABSENCE } from './netlink-steps.ts';
+import { ABSENCE, gatewayOf } from './netlink-steps.ts';
+import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
 
-export function performStep(tables: MemoryTables, sysctls: Map<string, string>, step: Step): Outcome {
+/** What steps change. */
+export interface MemoryState {
+  readonly tables: MemoryTables;
+  readonly sysctls: Map<string, string>;
+  readonly path: PathTable;
+}
+
+export function performStep({ tables, sysctls, path }: MemoryState, step: Step): Outcome {
   const { object } = step;
   if (object.kind === 'sysctl') {
     if (step.action === 'set') sysctls.set(object.path, object.value);
     return DONE;
+  }
+  if (object.kind === 'tunnel') return path.applyTunnel(step.action, object, tables.link(object.dev));
+  if (object.kind === 'link') {
+    if (step.action === 'remove') return removeLink(tables, path, object.name);
+    return object.type === 'tun' ? setTun(tables, path, object) : setVxlan(tables, object);
   }
   if (step.action === 'set') return setObject(tables, object);
   const outcome = removeObject(tables, object);
   return outcome.status === 'refused' && ABSENCE.has(outcome.errno) ? DONE : outcome;
 }
 
-type NetworkObject = Exclude<KernelObject, { kind: 'sysctl' }>;
+type TableObject = Exclude<KernelObject, { kind: 'sysctl' | 'link' | 'tunnel' }>;
 
-function setObject(tables: MemoryTables, object: NetworkObject): Outcome {
+function setObject(tables: MemoryTables, object: TableObject): Outcome {
   switch (object.kind) {
-    case 'link':
-      return setLink(tables, object);
     case 'address':
       return tables.setAddress(object.dev, object.address);
     case 'neighbour':
@@ -31,14 +42,12 @@ function setObject(tables: MemoryTables, object: NetworkObject): Outcome {
     case 'fdb':
       return tables.setFdb(object);
     case 'route':
-      return tables.setRoute({ ...object, protocol: ROUTE_PROTOCOL });
+      return setRoute(tables, object);
   }
 }
 
-function removeObject(tables: MemoryTables, object: NetworkObject): Outcome {
+function removeObject(tables: MemoryTables, object: TableObject): Outcome {
   switch (object.kind) {
-    case 'link':
-      return tables.link(object.name) ? tables.removeLink(object.name) : DONE;
     case 'address':
       return tables.removeAddress(object.dev, object.address);
     case 'neighbour':
@@ -50,19 +59,38 @@ function removeObject(tables: MemoryTables, object: NetworkObject): Outcome {
   }
 }
 
-function setLink(tables: MemoryTables, link: VxlanLink): Outcome {
+function removeLink(tables: MemoryTables, path: PathTable, name: string): Outcome {
+  const current = tables.link(name);
+  const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
+  path.close(name);
+  // The path may have taken its device along.
+  if (current === undefined || tables.link(name) === undefined) return DONE;
+  return !isOurs && isInUse(current) ? refuseInUse(name) : tables.removeLink(name);
+}
+
+function setTun(tables: MemoryTables, path: PathTable, link: TunLink): Outcome {
+  const opened = path.open(link, tables.link(link.name));
+  if (opened.status !== 'done') return opened;
+  const current = tables.link(link.name);
+  if (current === undefined) return refuse('ENODEV');
+  path.bind(current);
+  path.setMtu(link.name, link.mtu);
+  return tables.changeLink(link.name, { mtu: link.mtu, txQueueLength: TUN_QUEUE_LENGTH, isUp: true });
+}
+
+function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
   const parent = tables.link(link.parent);
   if (parent === undefined) return refuse('ENODEV', `no interface ${link.parent}`);
   const current = tables.link(link.name);
   if (current !== undefined && current.vxlan === undefined) return refuse('EEXIST');
   const { vni, port, local, learning, gbp, mac } = link;
   const vxlan = { vni, port, local, parentIndex: parent.index, learning, gbp, oddities: [] };
-  const change = { mac, isUp: true, txQueueLength: 0, vxlan };
+  const change = { mac, isUp: true, txQueueLength: VXLAN_QUEUE_LENGTH, vxlan };
   const largestMtu = parent.mtu - (local.includes(':') ? 70 : 50);
   if (current?.vxlan !== undefined) {
     const isFixed = current.vxlan.vni !== vni || current.vxlan.port !== port || current.vxlan.gbp !== gbp;
     if (isFixed)
-      return refuse('EOPNOTSUPP', describeDrift(link, toLink(current, current.vxlan, link.parent)));
+      return refuse('EOPNOTSUPP', describeDrift(link, toVxlanLink(current, current.vxlan, link.parent)));
     return link.mtu > largestMtu
       ? refuse('EINVAL')
       : tables.changeLink(link.name, { ...change, mtu: link.mtu });
@@ -73,14 +101,26 @@ function setLink(tables: MemoryTables, link: VxlanLink): Outcome {
   return mtu === link.mtu ? made : refuse('EINVAL', `MTU ${link.mtu} is above ${largestMtu}`);
 }
 
+function setRoute(tables: MemoryTables, route: RouteObject): Outcome {
+  const { destination, dev, isOnLink } = route;
+  const gateway = gatewayOf(route);
+  return tables.setRoute({
+    destination,
+    dev,
+    isOnLink,
+    protocol: ROUTE_PROTOCOL,
+    ...(gateway && { gateway }),
+  });
+}
+
 function removeRoute(tables: MemoryTables, route: RouteObject): Outcome {
-  const { destination, dev, gateway } = route;
-  const hasGateway = gateway !== '0.0.0.0' && gateway !== '::';
+  const { destination, dev } = route;
+  const gateway = gatewayOf(route);
   return tables.removeRoute({
     destination,
     protocol: 'protocol' in route ? (route.protocol as number) : ROUTE_PROTOCOL,
     ...('metric' in route && { metric: route.metric as number }),
     ...(dev !== '' && { dev }),
-    ...(hasGateway && { gateway }),
+    ...(gateway && { gateway }),
   });
 }

@@ -88,10 +88,18 @@ export class MemoryTables implements KernelTables {
   /** Adds an interface: an up veth of MTU 1500 unless said otherwise. Replaces nothing. */
   addLink(link: MemoryInterface): Outcome {
     if (this.#links.has(link.name)) return refuse('EEXIST');
-    const defaults = { mtu: 1500, txQueueLength: 1000, isUp: true, isLoopback: false, kind: 'veth' };
+    const flags = { isUp: true, isLoopback: false, hasCarrier: true };
+    const defaults = { mtu: 1500, txQueueLength: 1000, kind: 'veth', ...flags };
     this.#links.set(link.name, { ...defaults, ...link, index: this.#nextIndex++ });
     this.#emitInterface(link.name);
     return DONE;
+  }
+
+  /** Adds a TUN device as a process makes it, down; the result removes it, unless that has been done. */
+  addTun(name: string): () => void {
+    this.addLink({ name, kind: 'tun', isUp: false, txQueueLength: 500 });
+    const { index } = this.#links.get(name)!;
+    return () => void (this.#links.get(name)?.index === index && this.removeLink(name));
   }
 
   changeLink(name: string, change: Partial<Omit<LinkMessage, 'index' | 'name'>>): Outcome {

@@ -1,7 +1,15 @@
 // From what the kernel's messages say to kernel objects as they were read: names for indexes, deviations in words.
 // Pure; used for dumps and for notices alike.
-import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
-import { type FdbObject, objectKey, type OverlayMtu, type VxlanLink } from '../../backends/kernel-state.ts';
+import { type Cidr, type IpAddress, type MacAddress, NO_MAC } from '../../allocator/address.ts';
+import {
+  type FdbObject,
+  objectKey,
+  type OverlayMtu,
+  type TunLink,
+  type TunnelObject,
+  type VxlanLink,
+} from '../../backends/kernel-state.ts';
+import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
 import type { ActualObject, ActualRoute, Deviating } from './actual.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
 import type { AddressMessage } from './netlink/address.ts';
@@ -19,7 +27,6 @@ import type { NeighbourMessage } from './netlink/neighbour.ts';
 import type { RouteMessage } from './netlink/route.ts';
 import { defaultMetric } from './route-ownership.ts';
 
-const NO_MAC = '00:00:00:00:00:00' as MacAddress;
 const TYPE_NAMES = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multicast', 'blackhole'].concat([
   'unreachable',
   'prohibit',
@@ -30,13 +37,19 @@ const TYPE_NAMES = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multi
 /** Name of an interface index, `undefined` if there is none. */
 export type NameOf = (index: number) => string | undefined;
 
+export const VXLAN_QUEUE_LENGTH = 0;
+/** Packets that a TUN device keeps while nobody reads: what a restart of this process costs is delay. */
+export const TUN_QUEUE_LENGTH = 1000;
+
 /** `parent` is empty for a device without one. */
-export function toLink(link: LinkMessage, vxlan: VxlanAttributes, parent: string): VxlanLink & Deviating {
-  const odd = [...vxlan.oddities];
-  if (!link.isUp) odd.push('down');
-  if (link.txQueueLength !== 0) odd.push(`txqlen ${link.txQueueLength}`);
+export function toVxlanLink(
+  link: LinkMessage,
+  vxlan: VxlanAttributes,
+  parent: string,
+): VxlanLink & Deviating {
   return {
     kind: 'link',
+    type: 'vxlan',
     name: link.name,
     vni: vxlan.vni,
     port: vxlan.port,
@@ -46,7 +59,40 @@ export function toLink(link: LinkMessage, vxlan: VxlanAttributes, parent: string
     gbp: vxlan.gbp,
     mac: link.mac ?? NO_MAC,
     mtu: link.mtu as OverlayMtu,
-    ...deviation(odd),
+    ...deviation([...vxlan.oddities, ...describeQueue(link, VXLAN_QUEUE_LENGTH)]),
+  };
+}
+
+/** A TUN device with `device` of this process's packet path behind it. */
+export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Deviating {
+  return {
+    kind: 'link',
+    type: 'tun',
+    name: link.name,
+    encapsulation: device.encapsulation,
+    local: device.local as IpAddress,
+    port: device.port,
+    vni: device.vni ?? 0,
+    mac: (device.mac ?? NO_MAC) as MacAddress,
+    mtu: link.mtu as OverlayMtu,
+    ...deviation(describeQueue(link, TUN_QUEUE_LENGTH)),
+  };
+}
+
+function describeQueue(link: LinkMessage, txQueueLength: number): readonly string[] {
+  const odd = link.isUp ? [] : ['down'];
+  if (link.txQueueLength !== txQueueLength) odd.push(`txqlen ${link.txQueueLength}`);
+  return odd;
+}
+
+export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): TunnelObject {
+  return {
+    kind: 'tunnel',
+    dev,
+    destination: destination as Cidr,
+    remote: remote as IpAddress,
+    port,
+    mac: (mac ?? NO_MAC) as MacAddress,
   };
 }
 
@@ -104,7 +150,6 @@ function describeRoute(message: RouteMessage): readonly string[] {
   if (message.hops !== 1) odd.push(`${message.hops} next hops`);
   if (message.isNexthopObject) odd.push('nexthop object');
   if (message.hasTos) odd.push('tos');
-  if (message.type === RTN_UNICAST && message.hops === 1 && !message.gateway) odd.push('no gateway');
   if (message.protocol !== ROUTE_PROTOCOL) odd.push(`protocol ${message.protocol}`);
   if (message.metric !== defaultMetric(message.destination)) odd.push(`metric ${message.metric}`);
   return odd;

@@ -1,10 +1,13 @@
-// Applies steps in order: runs of table entries in large batches, links and sysctls one by one between them. One
+// Applies steps in order: runs of table entries in large batches, links, tunnels and sysctls one by one between them. One
 // result a step; a refusal costs its own step only.
-import { ensureLink, removeLink } from './netlink-links.ts';
+import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
-import { DONE, KernelReadError, type Outcome } from './netlink/outcome.ts';
+import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
 import type { Request, RequestEngine } from './netlink/request-engine.ts';
 import { readLink } from './netlink-reader.ts';
+import type { LinkMessage } from './netlink/link.ts';
+import type { PathTable } from './path-table.ts';
+import type { TunnelObject } from '../../backends/kernel-state.ts';
 import {
   ABSENCE,
   isTableStep,
@@ -15,34 +18,68 @@ import {
 } from './netlink-steps.ts';
 import { writeSysctl } from './sysctl.ts';
 
-/** Index of a device, or why steps on it cannot be done. */
-type Device = number | Outcome;
+/** A device, or why steps on it cannot be done. */
+type Device = LinkMessage | Outcome;
 
-export async function applySteps(engine: RequestEngine, steps: readonly Step[]): Promise<StepResult[]> {
+/** Where steps are applied. */
+export interface ApplyTarget {
+  readonly engine: RequestEngine;
+  readonly path: PathTable;
+}
+
+export async function applySteps(target: ApplyTarget, steps: readonly Step[]): Promise<StepResult[]> {
   const results: StepResult[] = [];
   while (results.length < steps.length) {
-    const run = takeRun(steps, results.length);
-    for (const result of await applyRun(engine, run)) results.push(result);
+    const entries = takeRun(steps, results.length, isTableStep);
+    if (entries.length > 0) results.push(...(await applyRun(target.engine, entries)));
+    const tunnels = takeRun(steps, results.length, isTunnelStep);
+    if (tunnels.length > 0) results.push(...(await applyTunnels(target, tunnels)));
     const step = steps[results.length];
-    if (step !== undefined) results.push(toResult(step, await applySingle(engine, step)));
+    if (step !== undefined && !isTableStep(step) && !isTunnelStep(step))
+      results.push(toResult(step, await applySingle(target, step)));
   }
   return results;
 }
 
-/** Table steps from `from` up to the next link or sysctl. */
-function takeRun(steps: readonly Step[], from: number): readonly TableStep[] {
-  const run: TableStep[] = [];
+type TunnelStep = Step & { readonly object: TunnelObject };
+
+function isTunnelStep(step: Step): step is TunnelStep {
+  return step.object.kind === 'tunnel';
+}
+
+/** The steps from `from` on that `isPart` of one run. */
+function takeRun<Part extends Step>(
+  steps: readonly Step[],
+  from: number,
+  isPart: (step: Step) => step is Part,
+): readonly Part[] {
+  const run: Part[] = [];
   for (let index = from; index < steps.length; index++) {
     const step = steps[index]!;
-    if (!isTableStep(step)) break;
+    if (!isPart(step)) break;
     run.push(step);
   }
   return run;
 }
 
-async function applySingle(engine: RequestEngine, { action, object }: Step): Promise<Outcome> {
-  if (object.kind === 'link')
-    return action === 'set' ? ensureLink(engine, object) : removeLink(engine, object.name);
+/** Devices are looked up once: nothing else happens while the packet path does all steps. */
+async function applyTunnels(
+  { engine, path }: ApplyTarget,
+  run: readonly TunnelStep[],
+): Promise<StepResult[]> {
+  const devices = await findDevices(engine, run);
+  return run.map((step) => {
+    const device = devices.get(step.object.dev)!;
+    if ('status' in device) return toResult(step, withoutDevice(step, device));
+    return toResult(step, path.applyTunnel(step.action, step.object, device));
+  });
+}
+
+async function applySingle({ engine, path }: ApplyTarget, { action, object }: Step): Promise<Outcome> {
+  if (object.kind === 'link') {
+    if (action === 'remove') return removeLink(engine, path, object.name);
+    return object.type === 'tun' ? ensureTun(engine, path, object) : ensureVxlan(engine, object);
+  }
   // A sysctl always exists; what it was before weft is not known.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);
   return DONE;
@@ -60,10 +97,13 @@ async function applyRun(engine: RequestEngine, run: readonly TableStep[]): Promi
   const repeated = second.some(({ length }) => length > 0) ? await sendPlans(engine, second) : [];
   return run.map((step, index) => {
     const device = devices.get(step.object.dev)!;
-    if (typeof device !== 'number') return toResult(step, withoutDevice(step, device));
+    if ('status' in device) return toResult(step, withoutDevice(step, device));
     return toResult(step, second[index]!.length > 0 ? repeated[index]! : outcomes[index]!);
   });
 }
+
+/** Of a route without one, a blackhole for example. */
+const NO_DEVICE = { index: 0 } as LinkMessage;
 
 type Plan = readonly PlannedRequest[];
 
@@ -73,7 +113,7 @@ function plan(
   make: (step: TableStep, device: number) => Plan,
 ): Plan {
   const device = devices.get(step.object.dev);
-  return typeof device === 'number' ? make(step, device) : [];
+  return device === undefined || 'status' in device ? [] : make(step, device.index);
 }
 
 /** One outcome a plan: the first of its requests that went wrong decides. */
@@ -94,7 +134,10 @@ function errnoOf(outcome: Outcome): string {
 }
 
 /** Asked anew for every run: a device that was made again has another index. */
-async function findDevices(engine: RequestEngine, run: readonly TableStep[]): Promise<Map<string, Device>> {
+async function findDevices(
+  engine: RequestEngine,
+  run: readonly (TableStep | TunnelStep)[],
+): Promise<Map<string, Device>> {
   const devices = new Map<string, Device>();
   for (const { dev } of run.map(({ object }) => object))
     if (!devices.has(dev)) devices.set(dev, await findDevice(engine, dev));
@@ -102,10 +145,10 @@ async function findDevices(engine: RequestEngine, run: readonly TableStep[]): Pr
 }
 
 async function findDevice(engine: RequestEngine, name: string): Promise<Device> {
-  if (name === '') return 0;
+  if (name === '') return NO_DEVICE;
   try {
     const link = await readLink(engine, { name });
-    return link?.index ?? { status: 'refused', errno: 'ENODEV', message: `ENODEV: no interface ${name}` };
+    return link ?? refusal('ENODEV', `no interface ${name}`);
   } catch (error) {
     if (!(error instanceof KernelReadError)) throw error;
     return { status: 'unknown', message: error.message };

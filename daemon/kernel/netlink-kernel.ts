@@ -1,4 +1,5 @@
-// The real kernel behind the door: rtnetlink for links and tables, /proc/sys for sysctls. Only puts the parts together.
+// The real kernel behind the door: rtnetlink for links and tables, the packet path for what the kernel does not encapsulate,
+// /proc/sys for sysctls. Only puts the parts together.
 import { loadNative } from '../../native/index.ts';
 import type { Kernel, KernelNotice } from './kernel.ts';
 import { RequestEngine } from './netlink/request-engine.ts';
@@ -6,10 +7,11 @@ import { openNetlinkSocket, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
 import { NoticeReader } from './netlink-notices.ts';
 import { lookupRoute, openTables } from './netlink-reader.ts';
+import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
 
-export interface NetlinkKernelOptions {
+export interface NetlinkKernelOptions extends PathTableOptions {
   /** How long to wait for an answer, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
   /**
@@ -27,14 +29,15 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
   const openSocket = options.openSocket ?? openNetlinkSocket;
   const engine = new RequestEngine({ ...options, openSocket });
   const tables = openTables(engine);
+  const path = new PathTable(options);
   const readers: { close(): void }[] = [];
   return {
-    readState: (ownership) => readState(tables, ownership),
+    readState: (ownership) => readState(tables, ownership, path),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
     lookupRoute: (address) => lookupRoute(engine, address),
     readSysctl,
-    apply: (steps) => applySteps(engine, steps),
+    apply: (steps) => applySteps({ engine, path }, steps),
     subscribe: (ownership, onNotice) => {
       const receiveBytes = options.noticeBytes ?? 32 << 20;
       const readLinks = (): ReturnType<typeof tables.links> => tables.links();

@@ -1,6 +1,6 @@
-// VXLAN devices: made as desired, changed in place where the kernel can, removed. Each call asks the kernel what is
-// there first, as a device may have changed hands since anybody looked.
-import type { VxlanLink } from '../../backends/kernel-state.ts';
+// Links: VXLAN devices of the kernel and TUN devices of the packet path, made as desired, changed in place where that can
+// be, removed. Each call asks the kernel what is there first, as a device may have changed hands since anybody looked.
+import type { TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
 import {
   encodeLinkChange,
@@ -12,17 +12,18 @@ import {
   type VxlanAttributes,
   type VxlanChange,
 } from './netlink/link.ts';
-import { DONE, KernelReadError, type Outcome } from './netlink/outcome.ts';
+import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
 import type { Request, RequestEngine } from './netlink/request-engine.ts';
-import { toLink } from './message-objects.ts';
+import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { readLink } from './netlink-reader.ts';
+import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
 
-/** Makes `link` exist exactly as it says. EOPNOTSUPP: only by removing it first. */
-export function ensureLink(engine: RequestEngine, link: VxlanLink): Promise<Outcome> {
+/** Makes the VXLAN device `link` exist exactly as it says. EOPNOTSUPP: only by removing it first. */
+export function ensureVxlan(engine: RequestEngine, link: VxlanLink): Promise<Outcome> {
   return asOutcome(async () => {
     const parent = await readLink(engine, { name: link.parent });
     if (parent === undefined)
-      return refuse('ENODEV', `no interface ${link.parent} for ${link.name} to send through: bring it back`);
+      return refusal('ENODEV', `no interface ${link.parent} for ${link.name} to send through: bring it back`);
     const current = await readLink(engine, { name: link.name });
     const plan = current ? planChange(link, current, parent.index) : planCreate(link, parent.index);
     if ('status' in plan) return plan;
@@ -31,11 +32,42 @@ export function ensureLink(engine: RequestEngine, link: VxlanLink): Promise<Outc
   });
 }
 
-/** Removes the device of this name, of whatever kind: the name is ours. Hardware cannot be removed. */
-export function removeLink(engine: RequestEngine, name: string): Promise<Outcome> {
+/** Makes the device `link` of the packet path exist exactly as it says. EOPNOTSUPP: only by removing it first. */
+export function ensureTun(engine: RequestEngine, path: PathTable, link: TunLink): Promise<Outcome> {
+  return asOutcome(async () => {
+    const opened = path.open(link, await readLink(engine, { name: link.name }));
+    if (opened.status !== 'done') return opened;
+    const current = await readLink(engine, { name: link.name });
+    if (current === undefined) return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
+    path.bind(current);
+    const { index } = current;
+    path.setMtu(link.name, link.mtu);
+    const change: LinkChange = { txQueueLength: TUN_QUEUE_LENGTH, mtu: link.mtu };
+    const [outcome] = await engine.send([(writer) => encodeLinkChange(writer, index, change)]);
+    return outcome?.status === 'done' ? verifyTun(engine, path, link) : outcome!;
+  });
+}
+
+async function verifyTun(engine: RequestEngine, path: PathTable, link: TunLink): Promise<Outcome> {
+  const made = await readLink(engine, { name: link.name });
+  const device = made && path.deviceOf(made);
+  if (made === undefined || device === undefined)
+    return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
+  const drift = describeDrift(link, toTunLink(made, device));
+  return drift === '' ? DONE : refusal('EINVAL', `the kernel made ${link.name} otherwise: ${drift}`);
+}
+
+/**
+ * Removes the device of this name, of whatever kind: the name is ours. Hardware cannot be removed, and a TUN device that
+ * another process serves is not.
+ */
+export function removeLink(engine: RequestEngine, path: PathTable, name: string): Promise<Outcome> {
   return asOutcome(async () => {
     const current = await readLink(engine, { name });
+    const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
+    path.close(name);
     if (current === undefined) return DONE;
+    if (!isOurs && isInUse(current)) return refuseInUse(name);
     const [outcome] = await engine.send([(writer) => encodeLinkDelete(writer, current.index)]);
     return outcome?.status === 'refused' && outcome.errno === 'ENODEV' ? DONE : outcome!;
   });
@@ -52,12 +84,12 @@ function planChange(
 ): readonly Request[] | Outcome {
   const { vxlan } = current;
   if (vxlan === undefined)
-    return refuse(
+    return refusal(
       'EEXIST',
       `${link.name} exists and is no VXLAN device but ${current.kind || 'hardware'}: rename it`,
     );
   const fixed = describeFixed(link, vxlan);
-  if (fixed !== '') return refuse('EOPNOTSUPP', `${link.name} cannot be changed in place: ${fixed}`);
+  if (fixed !== '') return refusal('EOPNOTSUPP', `${link.name} cannot be changed in place: ${fixed}`);
   const { index } = current;
   const tunnel: VxlanChange = {
     ...(vxlan.local !== link.local && { local: link.local }),
@@ -65,6 +97,7 @@ function planChange(
     ...(vxlan.learning !== link.learning && { learning: link.learning }),
   };
   const change: LinkChange = {
+    txQueueLength: VXLAN_QUEUE_LENGTH,
     ...(current.mtu !== link.mtu && { mtu: link.mtu }),
     ...(current.mac !== link.mac && { mac: link.mac }),
   };
@@ -85,18 +118,14 @@ function describeFixed(link: VxlanLink, vxlan: VxlanAttributes): string {
 /** The kernel cuts an MTU that is too large for the parent, and udev may rewrite a MAC address, both without an error. */
 async function verify(engine: RequestEngine, link: VxlanLink, parent: LinkMessage): Promise<Outcome> {
   const made = await readLink(engine, { name: link.name });
-  if (made?.vxlan === undefined) return refuse('ENODEV', `${link.name} vanished as soon as it was made`);
+  if (made?.vxlan === undefined) return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
   const parentName = made.vxlan.parentIndex === parent.index ? parent.name : '';
-  const drift = describeDrift(link, toLink(made, made.vxlan, parentName));
+  const drift = describeDrift(link, toVxlanLink(made, made.vxlan, parentName));
   if (drift === '') return DONE;
-  return refuse(
+  return refusal(
     'EINVAL',
     `the kernel made ${link.name} otherwise: ${drift}; MTU of ${parent.name}: ${parent.mtu}`,
   );
-}
-
-function refuse(errno: string, message: string): Outcome {
-  return { status: 'refused', errno, message: `${errno}: ${message}` };
 }
 
 async function asOutcome(run: () => Promise<Outcome>): Promise<Outcome> {

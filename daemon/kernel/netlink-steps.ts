@@ -1,4 +1,5 @@
-// One step as requests: which messages make a table entry so, or make it absent. Pure; links and sysctls are elsewhere.
+// One step as requests: which messages make a table entry so, or make it absent. Pure; links, tunnels and sysctls are
+// elsewhere.
 import type { IpAddress } from '../../allocator/address.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from './actual.ts';
@@ -28,7 +29,8 @@ export interface PlannedRequest {
 export const ABSENCE: ReadonlySet<string> = new Set(['ESRCH', 'ENOENT', 'EADDRNOTAVAIL', 'ENODEV']);
 
 export function isTableStep(step: Step): step is TableStep {
-  return step.object.kind !== 'link' && step.object.kind !== 'sysctl';
+  const { kind } = step.object;
+  return kind !== 'link' && kind !== 'sysctl' && kind !== 'tunnel';
 }
 
 /** Requests for `step`, in order; `index` is that of the object's device. */
@@ -44,7 +46,7 @@ export function planStep(step: TableStep, index: number): readonly PlannedReques
     case 'fdb':
       return planFdb(object, index, isDeviating);
     case 'route':
-      return [change((writer) => encodeRouteSet(writer, { ...object, index, protocol: ROUTE_PROTOCOL }))];
+      return [change((writer) => encodeRouteSet(writer, targetOf(object, index)))];
   }
 }
 
@@ -88,11 +90,22 @@ export function planSecondTry(step: TableStep, index: number, errno: string): re
 
 /** Removes only the route that was meant: with its protocol, metric and next hop. */
 function matchRoute(route: RouteObject | ActualRoute): Parameters<typeof encodeRouteDelete>[1] {
-  const { destination, gateway } = route;
+  const { destination } = route;
+  const gateway = gatewayOf(route);
   const protocol = 'protocol' in route ? route.protocol : ROUTE_PROTOCOL;
   const metric = 'metric' in route ? route.metric : undefined;
-  const hasGateway = gateway !== '0.0.0.0' && gateway !== '::';
-  return { destination, protocol, ...(metric && { metric }), ...(hasGateway && { gateway }) };
+  return { destination, protocol, ...(metric && { metric }), ...(gateway && { gateway }) };
+}
+
+function targetOf(route: RouteObject, index: number): Parameters<typeof encodeRouteSet>[1] {
+  const { destination, isOnLink } = route;
+  const gateway = gatewayOf(route);
+  return { destination, isOnLink, index, protocol: ROUTE_PROTOCOL, ...(gateway && { gateway }) };
+}
+
+/** The gateway of a route; `undefined` for a device route. */
+export function gatewayOf({ gateway }: RouteObject): IpAddress | undefined {
+  return gateway === '0.0.0.0' || gateway === '::' ? undefined : gateway;
 }
 
 function splitCidr(cidr: string): { readonly address: IpAddress; readonly prefixLength: number } {

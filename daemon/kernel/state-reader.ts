@@ -16,13 +16,27 @@ import {
   RTN_UNICAST,
 } from './netlink/constants.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import { addObject, type NameOf, toAddress, toFdb, toLink, toNeighbour, toRoute } from './message-objects.ts';
+import {
+  addObject,
+  type NameOf,
+  toAddress,
+  toFdb,
+  toNeighbour,
+  toRoute,
+  toTunLink,
+  toVxlanLink,
+} from './message-objects.ts';
+import type { PathTable } from './path-table.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
 type Objects = Map<string, ActualObject>;
 
-/** Reads all that `ownership` covers. */
-export async function readState(tables: KernelTables, ownership: Ownership): Promise<ActualState> {
+/** Reads all that `ownership` covers, and tells `path` what it must know of it. */
+export async function readState(
+  tables: KernelTables,
+  ownership: Ownership,
+  path: PathTable,
+): Promise<ActualState> {
   const links = await tables.links();
   const names = new Map(links.map((link) => [link.index, link.name]));
   const nameOf: NameOf = (index) => names.get(index);
@@ -30,12 +44,19 @@ export async function readState(tables: KernelTables, ownership: Ownership): Pro
   const foreignLinks = new Map<string, ForeignLink>();
   for (const link of links) {
     if (!ownership.devices.includes(link.name)) continue;
-    if (link.vxlan === undefined) foreignLinks.set(link.name, { name: link.name, type: link.kind });
-    else addObject(objects, toLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
+    const device = path.deviceOf(link);
+    if (device !== undefined) {
+      addObject(objects, toTunLink(link, device));
+      for (const tunnel of path.tunnels(device)) addObject(objects, tunnel);
+    } else if (link.vxlan !== undefined)
+      addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
+    else if (!path.isInherited(link)) foreignLinks.set(link.name, { name: link.name, type: link.kind });
     await readDevice(tables, link, objects);
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
-  return { objects, foreignLinks };
+  const state = { objects, foreignLinks };
+  path.learn(state);
+  return state;
 }
 
 async function readDevice(

@@ -23,6 +23,7 @@ function mac(last: number) {
 function link(changes: Partial<VxlanLink> = {}): VxlanLink {
   return {
     kind: 'link',
+    type: 'vxlan',
     name: DEV,
     vni: 1,
     port: 8472,

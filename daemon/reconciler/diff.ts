@@ -1,9 +1,9 @@
 // The steps from what the kernel holds to what is desired, as data. Pure.
-// Order: links, addresses, sysctls, FDB entries, neighbours, routes are set; then what nobody wants is removed the other
+// Order: links, addresses, sysctls, FDB entries, neighbours, tunnels, routes are set; then what nobody wants is removed the other
 // way round. So a route appears when all that it needs is there, and nothing is removed while something still leads to
 // it. The FDB goes before the neighbour because a peer's new MAC address must be known before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, KernelObjectKind, ObjectKey, VxlanLink } from '../../backends/kernel-state.ts';
+import type { KernelObject, KernelObjectKind, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { ForeignLink, Step } from '../kernel/kernel.ts';
@@ -22,7 +22,15 @@ export interface DiffOptions {
   readonly isHeld?: (object: KernelObject, key: ObjectKey) => boolean;
 }
 
-const SET_ORDER: readonly KernelObjectKind[] = ['link', 'address', 'sysctl', 'fdb', 'neighbour', 'route'];
+const SET_ORDER: readonly KernelObjectKind[] = [
+  'link',
+  'address',
+  'sysctl',
+  'fdb',
+  'neighbour',
+  'tunnel',
+  'route',
+];
 
 /** Steps that make `actual` equal to `desired`; empty if it is. */
 export function diff(desired: Objects, actual: Objects, options: DiffOptions = {}): Step[] {
@@ -94,19 +102,27 @@ function planLink(plan: Plan, { key, desired, actual, options, gone }: Question)
   } else if (!isInSync(want, have)) plan.set(want, have);
 }
 
-function isReplaced(want: VxlanLink, have: VxlanLink, { replaceLinks }: DiffOptions): boolean {
+function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOptions): boolean {
   return !isSameTunnel(want, have) || (replaceLinks?.has(objectKey(want)) === true && !isInSync(want, have));
 }
 
-/** Whether `have` can become `want` in place: the kernel fixes these at creation (vxlan_changelink refuses them). */
-export function isSameTunnel(want: VxlanLink, have: VxlanLink): boolean {
+/**
+ * Whether `have` can become `want` in place. The kernel fixes what is compared here when it makes a VXLAN device
+ * (vxlan_changelink refuses the rest), the packet path when it opens one of its own.
+ */
+export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
+  if (want.type === 'tun')
+    return have.type === 'tun' && PATH_FIELDS.every((name) => want[name] === have[name]);
   return (
+    have.type === 'vxlan' &&
     want.vni === have.vni &&
     want.port === have.port &&
     want.gbp === have.gbp &&
     want.local.includes(':') === have.local.includes(':')
   );
 }
+
+const PATH_FIELDS = ['encapsulation', 'local', 'port', 'vni', 'mac'] as const;
 
 function planObject(plan: Plan, { key, desired, actual, options, gone }: Question): void {
   const want = desired.get(key);

@@ -14,6 +14,7 @@ export function deviceOf(object: KernelObject): string | undefined {
     case 'neighbour':
     case 'fdb':
     case 'route':
+    case 'tunnel':
       return object.dev;
   }
 }

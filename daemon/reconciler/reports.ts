@@ -106,8 +106,16 @@ export function newCounters(): MutableCounters {
   const none = () => ({ set: 0, remove: 0 });
   return {
     runs: 0,
-    steps: { link: none(), address: none(), sysctl: none(), neighbour: none(), fdb: none(), route: none() },
-    drift: { link: 0, address: 0, sysctl: 0, neighbour: 0, fdb: 0, route: 0 },
+    steps: {
+      link: none(),
+      address: none(),
+      sysctl: none(),
+      neighbour: none(),
+      fdb: none(),
+      tunnel: none(),
+      route: none(),
+    },
+    drift: { link: 0, address: 0, sysctl: 0, neighbour: 0, fdb: 0, tunnel: 0, route: 0 },
     resyncs: { start: 0, timer: 0, interfaces: 0, overrun: 0, link: 0, unknown: 0, ownership: 0, request: 0 },
     failures: 0,
   };

@@ -12,6 +12,8 @@ import {
   objectKey,
   type OverlayMtu,
   type RouteObject,
+  type TunLink,
+  type TunnelObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
@@ -33,6 +35,8 @@ export interface ForeignRoute {
 /** Whoever else changes the host: an administrator, another daemon. */
 export interface OtherHands {
   addBridge(name: string): void;
+  /** A persistent TUN device that no process has open. */
+  addTun(name: string): void;
   deleteLink(name: string): void;
   setLink(name: string, change: { readonly isUp?: boolean; readonly mtu?: number }): void;
   addAddress(dev: string, address: string): void;
@@ -45,7 +49,7 @@ export interface OtherHands {
   deleteRoute(destination: string): void;
 }
 
-/** A host with one interface {@link UNDERLAY}: up, MTU 1500, 192.0.2.1/24 and 2001:db8::1/64. */
+/** A host with one interface {@link UNDERLAY}: up, MTU 1500, 192.0.2.1/24 and 2001:db8::1/64. Its kernel has a packet path. */
 export interface KernelFixture {
   readonly kernel: Kernel;
   readonly others: OtherHands;
@@ -55,6 +59,7 @@ export interface KernelFixture {
 export const UNDERLAY = 'kt0';
 export const DEVICE = 'flannel.900';
 export const DEVICE6 = 'flannel-v6.900';
+export const TUN = 'flannel9';
 
 const ip = (text: string): IpAddress => text as IpAddress;
 const cidr = (text: string): Cidr => text as Cidr;
@@ -62,6 +67,7 @@ const mac = (text: string): MacAddress => text as MacAddress;
 
 export const LINK: VxlanLink = {
   kind: 'link',
+  type: 'vxlan',
   name: DEVICE,
   vni: 900,
   port: 8472,
@@ -119,8 +125,55 @@ const DIRECT: RouteObject = {
 };
 const DIRECT6: RouteObject = { ...DIRECT, destination: cidr('fd00:5:3::/64'), gateway: ip('2001:db8::3') };
 
+const DEVICE_ROUTE: RouteObject = {
+  kind: 'route',
+  destination: cidr('10.5.4.0/24'),
+  gateway: ip('0.0.0.0'),
+  dev: DEVICE,
+  isOnLink: false,
+};
+const DEVICE_ROUTE6: RouteObject = {
+  ...DEVICE_ROUTE,
+  destination: cidr('fd00:5:4::/64'),
+  gateway: ip('::'),
+  dev: DEVICE6,
+};
+
+/** A device of the packet path as flannel's udp backend needs it. */
+export const TUN_LINK: TunLink = {
+  kind: 'link',
+  type: 'tun',
+  name: TUN,
+  encapsulation: 'udp',
+  local: ip('192.0.2.1'),
+  port: 8285,
+  vni: 0,
+  mac: mac('00:00:00:00:00:00'),
+  mtu: 1472 as OverlayMtu,
+};
+/** The same in the manner of VXLAN. */
+const TUN_VXLAN: TunLink = {
+  ...TUN_LINK,
+  encapsulation: 'vxlan',
+  port: 8473,
+  vni: 901,
+  mac: mac('c6:d2:32:6f:8f:99'),
+  mtu: 1450 as OverlayMtu,
+};
+export const TUN_ADDRESS: AddressObject = { kind: 'address', dev: TUN, address: cidr('10.5.72.0/32') };
+const TUN_ROUTE: RouteObject = { ...DEVICE_ROUTE, destination: cidr('10.5.0.0/16'), dev: TUN };
+export const TUNNEL: TunnelObject = {
+  kind: 'tunnel',
+  dev: TUN,
+  destination: cidr('10.5.2.0/24'),
+  remote: ip('192.0.2.2'),
+  port: 8285,
+  mac: TUN_LINK.mac,
+};
+const TUNNEL6: TunnelObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
+
 export const OWNERSHIP: Ownership = {
-  devices: [DEVICE, DEVICE6],
+  devices: [DEVICE, DEVICE6, TUN],
   networks: [
     { network: cidr('10.5.0.0/16'), subnetLength: 24 },
     { network: cidr('fd00:5::/32'), subnetLength: 64 },
@@ -153,6 +206,16 @@ const REPLACE_CASES: readonly ReplaceCase[] = [
     other: { ...ROUTE, destination: DIRECT.destination },
   },
   { what: 'IPv6 direct route', object: DIRECT6, other: { ...ROUTE6, destination: DIRECT6.destination } },
+  {
+    what: 'IPv4 device route',
+    object: DEVICE_ROUTE,
+    other: { ...ROUTE, destination: DEVICE_ROUTE.destination },
+  },
+  {
+    what: 'IPv6 device route',
+    object: DEVICE_ROUTE6,
+    other: { ...ROUTE6, destination: DEVICE_ROUTE6.destination },
+  },
 ];
 
 interface LinkCase {
@@ -171,6 +234,19 @@ const RECREATE: readonly LinkCase[] = [
   { what: 'VNI', change: { vni: 901 } },
   { what: 'port', change: { port: 4789 } },
   { what: 'group policy', change: { gbp: true } },
+];
+
+interface TunCase {
+  readonly what: string;
+  readonly change: Partial<TunLink>;
+}
+
+const REOPEN: readonly TunCase[] = [
+  { what: 'port', change: { port: 8286 } },
+  { what: 'local address', change: { local: ip('127.0.0.1') } },
+  { what: 'VNI', change: { vni: 902 } },
+  { what: 'MAC address', change: { mac: mac('c6:d2:32:6f:8f:98') } },
+  { what: 'encapsulation', change: { ...TUN_LINK } },
 ];
 
 /** Declares the suite. `open` is called before each test and the result closed after it. */
@@ -373,6 +449,122 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         others.deleteLink(UNDERLAY);
         const state = await kernel.readState(OWNERSHIP);
         assert.deepEqual([...state.objects.keys()], []);
+      });
+    });
+
+    describe('packet path', () => {
+      const entries = [TUN_ADDRESS, TUNNEL, TUNNEL6, TUN_ROUTE];
+      beforeEach(() => succeed(set(TUN_LINK), ...entries.map((object) => set(object))));
+
+      const tunnels = async (): Promise<readonly string[]> =>
+        [...(await kernel.readState(OWNERSHIP)).objects.keys()].filter((key) => key.startsWith('tunnel '));
+
+      it('a device and all on it are as they were set, also when set again', async () => {
+        for (const round of [1, 2]) {
+          for (const object of [TUN_LINK, ...entries]) await assertIs(object);
+          if (round === 1) await succeed(set(TUN_LINK), ...entries.map((object) => set(object)));
+        }
+      });
+
+      it('a tunnel: replaced, removed, removed again, in both families', async () => {
+        for (const tunnel of [TUNNEL, TUNNEL6]) {
+          const other = { ...tunnel, remote: ip('192.0.2.77'), port: 9 };
+          await succeed(set(other));
+          await assertIs(other);
+          await succeed(remove(tunnel));
+          await assertAbsent(tunnel);
+          await succeed(remove(tunnel));
+        }
+        assert.deepEqual(await tunnels(), []);
+        await assertIs(TUN_LINK);
+      });
+
+      it('takes 10,000 tunnels in one go and reads them back', async () => {
+        const peers = Array.from({ length: 10_000 }, (_, peer): TunnelObject => ({
+          ...TUNNEL,
+          destination: cidr(`10.${128 + (peer >> 8)}.${peer & 255}.0/24`),
+          remote: ip(`198.18.${peer >> 8}.${peer & 255}`),
+        }));
+        await succeed(...peers.map((object) => set(object)));
+        const { objects } = await kernel.readState(OWNERSHIP);
+        const wrong = peers.find((object) => {
+          const found = objects.get(objectKey(object));
+          return found === undefined || !sameObject(object, found);
+        });
+        assert.equal(wrong, undefined);
+        assert.equal((await tunnels()).length, peers.length + 2);
+      });
+
+      it('MTU changes in place, with all on it kept', async () => {
+        const other = { ...TUN_LINK, mtu: 1300 as OverlayMtu };
+        await succeed(set(other, await actual(objectKey(TUN_LINK))));
+        for (const object of [other, ...entries]) await assertIs(object);
+      });
+
+      for (const { what, change } of REOPEN)
+        it(`another ${what} needs a new device, and says so`, async () => {
+          await succeed(remove(TUN_LINK), set(TUN_VXLAN));
+          await assertIs(TUN_VXLAN);
+          const link = { ...TUN_VXLAN, ...change };
+          assert.equal(await refusalOf(set(link, await actual(objectKey(link)))), 'EOPNOTSUPP');
+          await assertIs(TUN_VXLAN);
+          await succeed(remove(TUN_VXLAN), set(link));
+          await assertIs(link);
+        });
+
+      it('removed, it is gone with its tunnels; removed again', async () => {
+        await succeed(remove(TUN_LINK));
+        const state = await kernel.readState(OWNERSHIP);
+        assert.deepEqual([...state.objects.keys(), ...state.foreignLinks.keys()], []);
+        await succeed(remove(TUN_LINK));
+        for (const object of [TUNNEL, TUNNEL6]) {
+          assert.equal(await refusalOf(set(object)), 'ENODEV');
+          await succeed(remove(object));
+        }
+      });
+
+      it('deleted by others, it is gone with its tunnels; set makes it anew', async () => {
+        others.deleteLink(TUN);
+        assert.deepEqual([...(await kernel.readState(OWNERSHIP)).objects.keys()], []);
+        assert.equal(await refusalOf(set(TUNNEL)), 'ENODEV');
+        await succeed(set(TUN_LINK));
+        await assertIs(TUN_LINK);
+        assert.deepEqual(await tunnels(), []);
+        await succeed(...entries.map((object) => set(object)));
+        for (const object of entries) await assertIs(object);
+      });
+
+      it('down, or with another MTU, it is drift; set repairs it', async () => {
+        others.setLink(TUN, { isUp: false, mtu: 1200 });
+        const found = await actual(objectKey(TUN_LINK));
+        assert.equal(found && describeDrift(TUN_LINK, found), 'down, mtu 1200 instead of 1472');
+        await succeed(set(TUN_LINK, found), set(TUN_ROUTE));
+        for (const object of [TUN_LINK, ...entries]) await assertIs(object);
+      });
+
+      it('a TUN device of the name that is not ours is told, in the way of ours, and removed by its name', async () => {
+        for (const removeOurs of [() => succeed(remove(TUN_LINK)), () => others.deleteLink(TUN)]) {
+          await removeOurs();
+          others.addTun(TUN);
+          const state = await kernel.readState(OWNERSHIP);
+          assert.deepEqual(state.foreignLinks.get(TUN), { name: TUN, type: 'tun' });
+          assert.deepEqual([...state.objects.keys()], []);
+          assert.equal(await refusalOf(set(TUN_LINK)), 'EEXIST');
+          assert.equal(await refusalOf(set(TUNNEL)), 'ENODEV');
+          await succeed(remove(TUN_LINK), set(TUN_LINK), set(TUNNEL));
+          for (const object of [TUN_LINK, TUNNEL]) await assertIs(object);
+        }
+      });
+
+      it('a VXLAN device of the kernel takes its name, and it takes the name back', async () => {
+        const vxlan = { ...LINK, name: TUN };
+        assert.equal(await refusalOf(set(vxlan)), 'EEXIST');
+        await succeed(remove(TUN_LINK), set(vxlan));
+        await assertIs(vxlan);
+        assert.deepEqual(await tunnels(), []);
+        assert.equal(await refusalOf(set(TUN_LINK)), 'EEXIST');
+        await succeed(remove(vxlan), set(TUN_LINK));
+        await assertIs(TUN_LINK);
       });
     });
 
@@ -612,6 +804,14 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           act();
           await toldInterface(DEVICE);
         }
+      });
+
+      it('device of the packet path deleted', async () => {
+        await succeed(set(TUN_LINK));
+        await toldInterface(TUN);
+        notices.length = 0;
+        others.deleteLink(TUN);
+        await toldInterface(TUN);
       });
 
       it('a device made again is known by its new index', async () => {

@@ -16,6 +16,7 @@ const family = (text: string): string => (text.includes(':') ? '-6 ' : '');
 
 export const otherHands: OtherHands = {
   addBridge: (name) => void ip(`link add ${name} type bridge`),
+  addTun: (name) => void ip(`tuntap add dev ${name} mode tun`),
   deleteLink: (name) => void ip(`link delete ${name}`),
   setLink: (name, { isUp, mtu }) => {
     if (mtu !== undefined) ip(`link set ${name} mtu ${mtu}`);

@@ -12,7 +12,6 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
 import { MemoryKernel } from '../../daemon/kernel/memory-kernel.ts';
-import { readState } from '../../daemon/kernel/state-reader.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
 import type { EventCode, ReconcilerEvent, StatusSummary } from '../../daemon/reconciler/reports.ts';
 
@@ -108,7 +107,7 @@ export class TestHost {
   async actual(): Promise<readonly string[]> {
     const { ownership } = this.reconciler;
     if (ownership === undefined) return [];
-    const { objects } = await readState(this.kernel.tables, ownership);
+    const { objects } = await this.kernel.inspect(ownership);
     const all: KernelObject[] = [...objects.values()];
     for (const [path, value] of this.kernel.sysctls) all.push({ kind: 'sysctl', path, value });
     return renderObjects(all);

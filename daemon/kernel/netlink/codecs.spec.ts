@@ -132,7 +132,7 @@ const CASES: readonly EncodeCase[] = [
   },
   {
     what: 'change of a device',
-    encode: (writer) => encodeLinkChange(writer, 9, { mtu: 1400, mac: MAC }),
+    encode: (writer) => encodeLinkChange(writer, 9, { txQueueLength: 0, mtu: 1400, mac: MAC }),
     flags: DELETE,
     kind: 'link',
     data: { index: 9, flags: { up: true } },

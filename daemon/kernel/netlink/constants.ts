@@ -53,6 +53,7 @@ export const IFLA_MTU = 4;
 export const IFLA_TXQLEN = 13;
 export const IFLA_LINKINFO = 18;
 export const IFLA_EXT_MASK = 29;
+export const IFLA_CARRIER = 33;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const RTEXT_FILTER_SKIP_STATS = 0x8;

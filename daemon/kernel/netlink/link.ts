@@ -6,6 +6,7 @@ import {
   IFF_LOOPBACK,
   IFF_UP,
   IFLA_ADDRESS,
+  IFLA_CARRIER,
   IFLA_EXT_MASK,
   IFLA_IFNAME,
   IFLA_INFO_DATA,
@@ -61,6 +62,8 @@ export interface LinkMessage {
   readonly txQueueLength: number;
   readonly isUp: boolean;
   readonly isLoopback: boolean;
+  /** For a TUN device: whether a process has it open. */
+  readonly hasCarrier: boolean;
   readonly mac?: MacAddress;
   /** Kind as `ip -d link` shows it, empty for hardware. */
   readonly kind: string;
@@ -80,8 +83,9 @@ export interface VxlanSettings {
   readonly mtu: number;
 }
 
-/** Settings of any device that change in place; only what is given is sent. */
+/** Settings of any device that change in place; what is left out is not sent. */
 export interface LinkChange {
+  readonly txQueueLength: number;
   readonly mtu?: number;
   readonly mac?: MacAddress;
 }
@@ -119,12 +123,13 @@ export function encodeVxlanCreate(writer: MessageWriter, link: VxlanSettings): v
   nestedVxlan(writer, () => writeVxlanData(writer, link));
 }
 
-/** Changes a device in place and sets it up, with tx queue length 0. */
-export function encodeLinkChange(writer: MessageWriter, index: number, { mtu, mac }: LinkChange): void {
+/** Changes a device in place and sets it up. */
+export function encodeLinkChange(writer: MessageWriter, index: number, change: LinkChange): void {
+  const { txQueueLength, mtu, mac } = change;
   const at = writer.begin(RTM_NEWLINK, 0, IFINFO_BYTES);
   writer.writeU32(at + 4, index);
   writeUp(writer, at);
-  writer.attributeU32(IFLA_TXQLEN, 0);
+  writer.attributeU32(IFLA_TXQLEN, txQueueLength);
   if (mtu !== undefined) writer.attributeU32(IFLA_MTU, mtu);
   if (mac !== undefined) writer.attributeMac(IFLA_ADDRESS, mac);
 }
@@ -180,7 +185,7 @@ function writeLocal(writer: MessageWriter, local: IpAddress): void {
   writer.attributeIp(local.includes(':') ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, local);
 }
 
-const attributes = new AttributeTable(IFLA_LINKINFO);
+const attributes = new AttributeTable(IFLA_CARRIER);
 const info = new AttributeTable(IFLA_INFO_DATA);
 const data = new AttributeTable(IFLA_VXLAN_GPE);
 
@@ -200,6 +205,7 @@ export function decodeLink(buffer: Buffer, start: number, end: number): LinkMess
     txQueueLength: attributes.u32(IFLA_TXQLEN),
     isUp: (flags & IFF_UP) !== 0,
     isLoopback: (flags & IFF_LOOPBACK) !== 0,
+    hasCarrier: attributes.u8(IFLA_CARRIER) !== 0,
     ...(mac && { mac }),
     kind,
     ...(kind === 'vxlan' && { vxlan: decodeVxlan() }),

@@ -20,6 +20,11 @@ export class KernelReadError extends Error {
   }
 }
 
+/** A refusal that the door itself words. */
+export function refusal(errno: string, message: string): Outcome {
+  return { status: 'refused', errno, message: `${errno}: ${message}` };
+}
+
 /** Names errno `code` (negative) and adds the kernel's own text, if it sent one. */
 export function refused(code: number, text: string): Outcome {
   const [name, description] = getSystemErrorMap().get(code) ?? [`E${-code}`, `errno ${-code}`];

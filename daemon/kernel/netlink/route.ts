@@ -54,7 +54,8 @@ export interface RouteMessage {
 
 export interface RouteTarget {
   readonly destination: Cidr;
-  readonly gateway: IpAddress;
+  /** Unset: the destination is on the device itself. */
+  readonly gateway?: IpAddress;
   readonly index: number;
   readonly isOnLink: boolean;
   readonly protocol: number;
@@ -92,7 +93,7 @@ export function encodeRouteSet(writer: MessageWriter, route: RouteTarget): void 
   writer.writeU8(at + 6, RT_SCOPE_UNIVERSE);
   writer.writeU8(at + 7, RTN_UNICAST);
   if (route.isOnLink) writer.writeU32(at + 8, RTNH_F_ONLINK);
-  writer.attributeIp(RTA_GATEWAY, route.gateway);
+  if (route.gateway !== undefined) writer.attributeIp(RTA_GATEWAY, route.gateway);
   writer.attributeU32(RTA_OIF, route.index);
 }
 
