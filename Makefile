@@ -3,10 +3,11 @@ SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
 TEST_TOOLS := $(LAB_TOOLS) openssl socat
+BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon)))
 SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
 
-.PHONY: build prebuild demo test test-unit bench lint format fuzz clean lab-tools test-tools
+.PHONY: build prebuild demo test test-unit bench lint format fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built native/build/weft.node
 
@@ -47,7 +48,10 @@ test-unit: build
 test: test-tools lint test-unit
 	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/**/*.spec.js'
 
-bench: lab-tools build
+bench-tools:
+	@deploy/install-tools.sh $(BENCH_TOOLS)
+
+bench: bench-tools build
 	sh test/in-namespaces.sh node dist/bench/main.js
 
 lint: build

@@ -6,6 +6,8 @@ import { waitFor } from '../lab/wait.ts';
 
 /** USER_HZ: /proc counts CPU time in hundredths of a second on every architecture that weft runs on (proc(5)). */
 const TICKS_PER_SEC = 100;
+/** How much of a command line an error shows. */
+const NAME_LENGTH = 120;
 const MAX_OUTPUT_BYTES = 64 << 20;
 
 export interface RunOptions {
@@ -42,7 +44,7 @@ export class Program {
   #stderr = '';
 
   constructor(argv: readonly string[]) {
-    this.name = argv.join(' ');
+    this.name = argv.join(' ').slice(0, NAME_LENGTH);
     this.#child = spawn(argv[0]!, argv.slice(1), { stdio: 'pipe' });
     this.#child.stdout!.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()));
     this.#child.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
@@ -105,6 +107,7 @@ export class Program {
 
   /** CPU time that it has used so far, in seconds, of all its threads, user and system. */
   async cpuSeconds(): Promise<number> {
+    if (this.#isClosed) throw new Error(`'${this.name}' has ended: ${this.said}`);
     const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;

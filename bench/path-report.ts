@@ -18,7 +18,7 @@ export interface PathRun {
   readonly details?: Readonly<Record<string, unknown>>;
   /** CPU time of the tunnel's processes at a and b meanwhile. */
   readonly cpuSeconds?: readonly number[];
-  /** What was seen at the end of the candidate's turn: fragments made, counters and offloads of its ends. */
+  /** What was seen at the end of the candidate's turn: fragments made, memory, counters and offloads of its ends. */
   readonly turn?: Readonly<Record<string, unknown>>;
   readonly failure?: string;
 }
@@ -104,7 +104,7 @@ export function printTable(runs: readonly PathRun[], measures: readonly Measure[
     const key = `${run.figure}, offloads ${run.offloads}`;
     blocks.set(key, [...(blocks.get(key) ?? []), run]);
   }
-  for (const { name, title } of measures)
+  for (const { name, title } of [{ name: 'start', title: 'Could not be started' }, ...measures])
     for (const [key, block] of blocks) {
       const { figure } = block[0]!;
       if (figure.split(' ')[0] !== name) continue;
@@ -134,8 +134,8 @@ function formatValues(values: readonly number[], own: readonly PathRun[]): strin
 
 function formatRatio(own: readonly PathRun[], runs: readonly PathRun[]): string {
   const values = ratios(own, runs, BESIDE_KERNEL);
-  if (values.length === 0 || own[0]!.candidate === RIVAL) return ' '.repeat(22);
-  return `×${show(median(values))} ${range(values)}`.padEnd(22);
+  if (values.length === 0 || own[0]!.candidate === RIVAL) return ' '.repeat(25);
+  return `×${show(median(values))} ${range(values)}`.padEnd(25);
 }
 
 /** Conditions and costs. */

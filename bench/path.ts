@@ -16,11 +16,11 @@ import type { BenchResult } from './report.ts';
 const TOOLS = ['ip', 'ethtool', 'iperf3', 'ping', 'cc'];
 
 export interface PathResult extends BenchResult {
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly conditions: Readonly<Record<string, unknown>>;
   readonly runs: readonly PathRun[];
 }
 
-/** `args`: see {@link parsePathOptions}. @throws Error with the cause, at once, if a candidate cannot be started. */
+/** `args`: see {@link parsePathOptions}. @throws Error at once if a tool is missing. */
 export async function benchPath(args: readonly string[] = []): Promise<PathResult> {
   const options = parsePathOptions(args);
   if (process.env['WEFT_TEST_NETNS'] !== '1')
@@ -32,15 +32,17 @@ export async function benchPath(args: readonly string[] = []): Promise<PathResul
     for (const offloads of options.offloads)
       for (const candidate of rotated(options.candidates, round))
         runs.push(...(await takeTurn({ options, generators, round, offloads, candidate })));
-  printTable(runs, options.measures);
-  const congestion = await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8');
   const { rounds, seconds, gro, mtu, tuning } = options;
+  const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
+  const conditions = { rounds, seconds, gro, mtu, ...tuning, defaultCongestion: congestion };
+  console.log(`\nConditions: ${JSON.stringify(conditions)}`);
+  printTable(runs, options.measures);
   if (runs.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
   return {
     bench: 'path',
     falsifiedBy: 'on a machine that does nothing else, the median of a ratio above is not what was asked',
     figures: figuresOf(runs),
-    options: { rounds, seconds, gro, mtu, tuning, defaultCongestion: congestion.trim() },
+    conditions,
     runs,
   };
 }
@@ -64,7 +66,7 @@ interface TurnPlan {
   readonly candidate: Candidate;
 }
 
-/** One candidate, set up anew, through all measures. */
+/** One candidate, set up anew, through all measures. One that cannot be started is shown as such with the cause. */
 async function takeTurn(plan: TurnPlan): Promise<PathRun[]> {
   const { options, candidate, offloads, round } = plan;
   progress(`round ${round + 1} of ${options.rounds}, offloads ${offloads}: ${candidate.name}`);
@@ -75,29 +77,31 @@ async function takeTurn(plan: TurnPlan): Promise<PathRun[]> {
     const runs: PathRun[] = [];
     for (const measure of options.measures.filter((one) => isAsked(one, plan)))
       runs.push(...(await measureOnce(plan, turn, measure)));
-    const fragments = await underlay.fragments();
-    if (fragments > 0) progress(`  ${candidate.name} made ${fragments} IPv4 fragments: its MTU is wrong`);
-    const ends = await tunnel.describe?.();
-    return runs.map((one) => ({ ...one, turn: { fragments, ...(ends ? { ends } : {}) } }));
+    const end = await describeEnd(turn).catch((error: unknown) => ({ failure: String(error) }));
+    return runs.map((one) => ({ ...one, turn: end }));
+  } catch (error) {
+    return [failed(plan, 'start', options.mtu, error)];
   } finally {
     await underlay.down();
   }
 }
 
 async function openTunnel(candidate: Candidate, underlay: Underlay, options: PathOptions): Promise<Tunnel> {
-  let tunnel: Tunnel | undefined;
-  try {
-    tunnel = await candidate.open(underlay, options.tuning);
-    const { to } = tunnel;
-    const ping = async () => (await underlay.a.run(['ping', '-c', '1', '-W', '1', to])) !== '';
-    await waitFor('an answer to ping', ping, 15_000);
-    return tunnel;
-  } catch (error) {
-    const said = (tunnel?.ends ?? []).map((end) => `; ${end.name} said: ${end.said}`);
-    throw new Error(`${candidate.name} cannot be started: ${String(error)}${said.join('')}`, {
-      cause: error,
-    });
-  }
+  const tunnel = await candidate.open(underlay, options.tuning);
+  const ping = async () => (await underlay.a.run(['ping', '-c', '1', '-W', '1', tunnel.to])) !== '';
+  await waitFor('an answer to ping', ping, 15_000).catch((error: unknown) => {
+    const said = tunnel.ends.map((end) => `; ${end.name} said: ${end.said}`);
+    throw new Error(`${String(error)}${said.join('')}`, { cause: error });
+  });
+  return tunnel;
+}
+
+/** What is known at the end of a turn only. */
+async function describeEnd({ underlay, tunnel }: Turn): Promise<Readonly<Record<string, unknown>>> {
+  const fragments = await underlay.fragments();
+  if (fragments > 0) progress(`  Host a made ${fragments} IPv4 fragments: the tunnel's MTU is wrong`);
+  const anonymousBytes = await Promise.all(tunnel.ends.map((one) => one.anonymousBytes()));
+  return { fragments, anonymousBytes, ends: await tunnel.describe?.() };
 }
 
 function isAsked(measure: Measure, { options, offloads, candidate }: TurnPlan): boolean {
@@ -109,13 +113,6 @@ function isAsked(measure: Measure, { options, offloads, candidate }: TurnPlan): 
 /** A measurement that fails is a result, too: it is shown with its cause and the others go on. */
 async function measureOnce(plan: TurnPlan, turn: Turn, measure: Measure): Promise<PathRun[]> {
   const { tunnel } = turn;
-  const common = {
-    round: plan.round,
-    candidate: plan.candidate.name,
-    offloads: plan.offloads,
-    mtu: tunnel.mtu,
-    load: loadavg()[0]!,
-  };
   try {
     if (measure.peers) await tunnel.addPeers!(measure.peers === 'own-remotes');
     const before = await cpuSeconds(tunnel);
@@ -123,11 +120,19 @@ async function measureOnce(plan: TurnPlan, turn: Turn, measure: Measure): Promis
     const after = await cpuSeconds(tunnel);
     const cpu = after.map((seconds, index) => Number((seconds - before[index]!).toFixed(2)));
     for (const { figure, value, unit } of readings) progress(`  ${figure} ${value.toPrecision(4)} ${unit}`);
-    return readings.map((reading) => ({ ...common, ...reading, cpuSeconds: cpu }));
+    return readings.map((reading) => ({ ...circumstances(plan, tunnel.mtu), ...reading, cpuSeconds: cpu }));
   } catch (error) {
-    progress(`  ${measure.name} FAILED: ${String(error)}`);
-    return [{ ...common, figure: measure.name, failure: String(error) }];
+    return [failed(plan, measure.name, tunnel.mtu, error)];
   }
+}
+
+function failed(plan: TurnPlan, figure: string, mtu: number, error: unknown): PathRun {
+  progress(`  ${figure} FAILED: ${String(error)}`);
+  return { ...circumstances(plan, mtu), figure, failure: String(error) };
+}
+
+function circumstances({ round, candidate, offloads }: TurnPlan, mtu: number) {
+  return { round, candidate: candidate.name, offloads, mtu, load: loadavg()[0]! };
 }
 
 function cpuSeconds({ ends }: Tunnel): Promise<number[]> {
