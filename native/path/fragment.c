@@ -29,9 +29,9 @@ int weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data
   if (packet->family != 4 || mtu < MIN_MTU) return -WEFT_DROP_TX_TOO_BIG;
   const unsigned field = weft_load16(data + 6);
   if (field & DONT_FRAGMENT) return -WEFT_DROP_TX_TOO_BIG;
-  /* Would not fit into the offset field, nor does any packet reach so far. */
+  /* No packet reaches so far, and the offset field neither. */
   const size_t payload_end = (field & OFFSET_MASK) * 8 + packet->total_bytes - header_length(data);
-  if (payload_end > WEFT_MAX_PACKET) return -WEFT_DROP_TX_MALFORMED;
+  if (payload_end > WEFT_MAX_PACKET) return -WEFT_DROP_TX_TOO_BIG;
   *fragmenter = (struct weft_fragmenter){.data = data, .packet = *packet, .mtu = mtu};
   return 0;
 }

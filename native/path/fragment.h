@@ -21,8 +21,8 @@ struct weft_fragmenter {
 
 /*
  * Prepares to cut `data`, whose transport checksum is complete. `mtu`: largest fragment, at least 68. Returns 0, or
- * -WEFT_DROP_TX_TOO_BIG if the packet is IPv6 or has DF set, or -WEFT_DROP_TX_MALFORMED if it is a fragment that
- * reaches beyond 65,535 bytes. A fragment can be fragmented again.
+ * -WEFT_DROP_TX_TOO_BIG if the packet is IPv6, has DF set, or is a fragment that reaches beyond 65,535 bytes. A
+ * fragment can be fragmented again.
  */
 int weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data, const struct weft_packet *packet,
                          size_t mtu);
