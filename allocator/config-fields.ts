@@ -3,6 +3,7 @@
 import type { ConfigField } from './config-document.ts';
 import type { ConfigIssues, ConfigPlace } from './config-issue.ts';
 import type { FieldSchema, JsonType } from './config-schema.ts';
+import { didYouMean } from './did-you-mean.ts';
 
 export class ConfigFields<Name extends string> {
   readonly issues: ConfigIssues;
@@ -46,6 +47,22 @@ export class ConfigFields<Name extends string> {
   boolean(name: Name): boolean {
     const value = this.#read(name, 'boolean', 'must be true or false, without quotes');
     return value === undefined ? this.#schemas[name].default === true : value === true;
+  }
+
+  /** True, false or `word`; the schema's default if unset. Words match in exact spelling, as those of JSON do. */
+  booleanOr<Word extends string>(name: Name, word: Word): boolean | Word {
+    const node = this.get(name)?.node;
+    if (node?.type === 'boolean') return node.value === true;
+    if (node?.type === 'string' && node.value === word) return word;
+    if (node !== undefined && node.type !== 'null') {
+      const written = node.type === 'string' ? String(node.value) : '';
+      const similar = didYouMean(written.toLowerCase(), ['true', 'false', word]);
+      const meant = similar === word ? `"${word}"` : `${similar} without quotes`;
+      const hint = similar === undefined ? '' : `: did you mean ${meant}?`;
+      this.error(name, `must be true, false or "${word}"${hint}`);
+    }
+    const { default: unset } = this.#schemas[name];
+    return unset === word ? word : unset === true;
   }
 
   string(name: Name): string | undefined {

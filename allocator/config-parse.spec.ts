@@ -146,6 +146,43 @@ describe('parseNetworkConfig', () => {
       assert.deepEqual(warnings, []);
     });
 
+    for (const [fields, port, mtu] of [
+      [{}, 8285, undefined],
+      [{ Port: null, MTU: null }, 8285, undefined],
+      [{ Port: 1, MTU: 118 }, 1, 118],
+      [{ pORT: 65_535, mtu: 9000 }, 65_535, 9000],
+    ] as const)
+      it(`udp with ${JSON.stringify(fields)}`, () => {
+        const document = { Network: '10.5.0.0/16', Backend: { Type: 'udp', ...fields } };
+        const { config, warnings } = accept(JSON.stringify(document));
+        assert.deepEqual(config.backend, { type: 'udp', port, ...(mtu && { mtu }) });
+        assert.deepEqual(warnings, []);
+      });
+
+    it('udp in both families, with the MTU that IPv6 needs', () => {
+      const Backend = { Type: 'udp', MTU: 1328 };
+      const document = { Network: '10.5.0.0/16', EnableIPv6: true, IPv6Network: 'fd00::/48', Backend };
+      assert.deepEqual(accept(JSON.stringify(document)).config.backend, {
+        type: 'udp',
+        port: 8285,
+        mtu: 1328,
+      });
+      assert.ok(matchesSchema(document));
+    });
+
+    for (const [text, userspace] of [
+      ['"Userspace":true', true],
+      ['"userSPACE":true', true],
+      ['"Userspace":false', false],
+      ['"Userspace":"auto"', 'auto'],
+      ['"Userspace":null', 'auto'],
+    ] as const)
+      it(`VXLAN with ${text}`, () => {
+        const { config } = accept(`{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan",${text}}}`);
+        assert.ok(config.backend.type === 'vxlan');
+        assert.equal(config.backend.userspace, userspace);
+      });
+
     for (const Type of ['host-gw', 'alloc'])
       it(`the backend ${Type}`, () => {
         const document = { Network: '10.5.0.0/16', Backend: { Type } };
@@ -243,6 +280,24 @@ describe('parseNetworkConfig', () => {
         '{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw","VNI":1}}',
         '/Backend/VNI',
         'host-gw',
+      ],
+      [
+        'a field of vxlan on udp',
+        '{"Network":"10.5.0.0/16","Backend":{"Type":"udp","Port":8285,"Userspace":true}}',
+        '/Backend/Userspace',
+        'the backend udp',
+      ],
+      [
+        'Learning in userspace',
+        '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","Userspace":true,"Learning":true}}',
+        '/Backend/Learning',
+        'Userspace',
+      ],
+      [
+        'GBP in userspace',
+        '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","Userspace":true,"gbp":true,"Learning":false}}',
+        '/Backend/gbp',
+        'Userspace',
       ],
       [
         'a field for Windows',
@@ -358,6 +413,14 @@ describe('parseNetworkConfig', () => {
       ['an MTU too small for IPv4', backend('"Type":"vxlan","MTU":117'), '/Backend/MTU'],
       ['an MTU too large', backend('"Type":"vxlan","MTU":65536'), '/Backend/MTU'],
       ['an MTU too small for IPv6', ipv6('"Backend":{"Type":"vxlan","MTU":1349}'), '/Backend/MTU'],
+      ['udp on port 0', backend('"Type":"udp","Port":0'), '/Backend/Port'],
+      ['udp on a port of 17 bits', backend('"Type":"udp","Port":65536'), '/Backend/Port'],
+      ['a udp port in quotes', backend('"Type":"udp","Port":"8285"'), '/Backend/Port'],
+      ['an MTU too small for udp', backend('"Type":"udp","MTU":117'), '/Backend/MTU'],
+      ['an MTU too small for udp over IPv6', ipv6('"Backend":{"Type":"udp","MTU":1327}'), '/Backend/MTU'],
+      ['a word for Userspace', backend('"Type":"vxlan","Userspace":"x"'), '/Backend/Userspace'],
+      ['a number for Userspace', backend('"Type":"vxlan","Userspace":1'), '/Backend/Userspace'],
+      ['an object for Userspace', backend('"Type":"vxlan","Userspace":{}'), '/Backend/Userspace'],
       ['a number for a vxlan switch', backend('"Type":"vxlan","DirectRouting":1'), '/Backend/DirectRouting'],
     ];
     for (const [name, text, path] of refused)
@@ -366,12 +429,12 @@ describe('parseNetworkConfig', () => {
         assert.deepEqual(outline(errors), [`error ${path}`]);
       });
 
-    for (const type of ['udp', 'WireGuard', 'ipip', 'ipsec', 'extension', 'tencent-vpc'])
+    for (const type of ['WireGuard', 'ipip', 'ipsec', 'extension', 'tencent-vpc'])
       it(`flannel's backend ${type}, naming what there is instead, and keeps its secrets`, () => {
         const issues = refuse(backend(`"Type":"${type}","PSK":"topsecret","Port":"x"`));
         assert.deepEqual(outline(issues), ['error /Backend/Type']);
         const line = issues.map(formatConfigIssue).join('');
-        assert.ok(line.includes('does not provide') && line.includes('vxlan, host-gw or alloc'), line);
+        assert.ok(line.includes('does not provide') && line.includes('vxlan, host-gw, udp or alloc'), line);
         assert.ok(!line.includes('topsecret'));
       });
 
@@ -388,6 +451,13 @@ describe('parseNetworkConfig', () => {
       [backend('"Type":"vxlan","VNI":0'), '1..9999999'],
       [ipv6('"Backend":{"Type":"vxlan","VNI":10000}'), '1..9999 '],
       [backend('"Type":"vxlan","MTU":0'), '118..65535'],
+      [backend('"Type":"vxlan","Userspace":"true"'), 'did you mean true without quotes?'],
+      [backend('"Type":"vxlan","Userspace":"False"'), 'did you mean false without quotes?'],
+      [backend('"Type":"vxlan","Userspace":"AUTO"'), 'did you mean "auto"?'],
+      [backend('"Type":"vxlan","Userspace":"sometimes"'), 'must be true, false or "auto"'],
+      [backend('"Type":"upd"'), 'did you mean udp?'],
+      [backend('"Type":"udp","Port":0'), '1..65535'],
+      [ipv6('"Backend":{"Type":"udp","MTU":1327}'), 'UDP takes 48 bytes'],
       ['{}', 'EnableIPv4 to false'],
     ] as const;
     for (const [text, remedy] of remedies)

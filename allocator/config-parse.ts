@@ -53,7 +53,7 @@ function completeConfig(
   if (object === undefined)
     issues.warn(
       { path: '/Backend', offset: root.offset },
-      'is missing: weft takes vxlan but flannel takes udp; write "Backend": {"Type": "vxlan"}',
+      'is missing: weft takes vxlan but flannel takes udp; write "Backend": {"Type": "vxlan"}, or "udp" if flannel hosts are to stay',
     );
   const backend = object === undefined ? IMPLIED_BACKEND : readBackend(text, object, isIpv6Enabled, issues);
   if (backend === undefined) return undefined;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parseNetworkConfig } from './config-parse.ts';
-import { backendFields, networkConfigSchema, networkFields } from './config-schema.ts';
+import { backendFields, networkConfigSchema, networkFields, udpBackendFields } from './config-schema.ts';
 import type { FieldSchema } from './config-schema.ts';
 
 const ajv = new Ajv2020({ allowUnionTypes: true, strictTypes: false, allErrors: true });
@@ -22,6 +22,14 @@ const fields: readonly (readonly [string, FieldSchema, (value: unknown) => objec
   ...Object.entries(backendFields).map(
     ([name, schema]) =>
       [name, schema, (value: unknown) => ({ ...good, Backend: { Type: 'vxlan', [name]: value } })] as const,
+  ),
+  ...(['Port', 'MTU'] as const).map(
+    (name) =>
+      [
+        name,
+        udpBackendFields[name],
+        (value: unknown) => ({ ...good, Backend: { Type: 'udp', [name]: value } }),
+      ] as const,
   ),
 ];
 
@@ -58,7 +66,7 @@ describe('networkConfigSchema', () => {
     });
 
     it(`${name} is judged alike by schema and parser, whatever its type`, () => {
-      for (const value of [null, true, 'x', '', -1, 0.5, [], {}]) {
+      for (const value of [null, true, 'x', 'auto', '', -1, 0.5, [], {}]) {
         const isTaken = matches(document(value));
         assert.equal(isTaken, parses(document(value)), `${name}: ${JSON.stringify(value)}`);
       }
@@ -85,7 +93,8 @@ describe('networkConfigSchema', () => {
     ['an unknown field', { ...good, Netwrok: 1 }],
     ['an unknown field in Backend', { ...good, Backend: { Type: 'vxlan', PSK: 'x' } }],
     ['a vxlan field on another backend', { ...good, Backend: { Type: 'host-gw', VNI: 1 } }],
-    ['a backend that weft lacks', { ...good, Backend: { Type: 'udp' } }],
+    ['a vxlan field on udp', { ...good, Backend: { Type: 'udp', VNI: 1 } }],
+    ['a backend that weft lacks', { ...good, Backend: { Type: 'ipip' } }],
     ['a backend without type', { ...good, Backend: {} }],
     ['no network', { Backend: { Type: 'vxlan' } }],
     ['IPv6 without network', { Network: '10.5.0.0/16', EnableIPv6: true }],

@@ -9,6 +9,7 @@ export interface FieldSchema {
   readonly description: string;
   /** Left out: anything, as the field is ignored. */
   readonly type?: JsonType | readonly JsonType[];
+  readonly enum?: readonly unknown[];
   readonly default?: unknown;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -25,9 +26,9 @@ const backendProperties = {
   Type: {
     title: 'Backend type',
     description:
-      'How packets get from host to host. vxlan: kernel VXLAN, works across routers. host-gw: plain routes, all hosts in one layer-2 network. alloc: leases subnets and moves no packets. In any letter case.',
+      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. alloc: leases subnets and moves no packets. In any letter case.',
     type: 'string',
-    enum: ['vxlan', 'host-gw', 'alloc'],
+    enum: ['vxlan', 'host-gw', 'udp', 'alloc'],
     examples: ['vxlan'],
   },
   VNI: {
@@ -42,9 +43,9 @@ const backendProperties = {
     $comment: 'the device flannel.<VNI> must keep to the 15 characters of an interface name',
   },
   Port: {
-    title: 'VXLAN UDP port',
+    title: 'UDP port',
     description:
-      "UDP port that all hosts receive VXLAN on. 0 means the kernel's default, 8472; the port that IANA assigned is 4789. vxlan only.",
+      "UDP port that all hosts receive on. vxlan: 0 means the kernel's default, 8472; the port that IANA assigned is 4789. udp: 1 or more, left out 8285.",
     type: ['integer', 'null'],
     default: 0,
     minimum: 0,
@@ -55,18 +56,18 @@ const backendProperties = {
   MTU: {
     title: 'Underlay MTU in bytes',
     description:
-      "MTU of the network between the hosts, to derive the containers' from: 50 bytes less for IPv4, 70 less for IPv6. Left out: the MTU of each host's interface. At least 1350 if IPv6 is on. vxlan only.",
+      "MTU of the network between the hosts, to derive the containers' from: 50 bytes less for IPv4, 70 less for IPv6; 28 and 48 with udp. Left out: the MTU of each host's interface. At least 1350 if IPv6 is on; 1328 with udp.",
     type: ['integer', 'null'],
     minimum: 118,
     maximum: 65_535,
     examples: [1500, 9000],
     $comment:
-      'VXLAN takes 50 bytes and IPv4 needs 68 (RFC 791); leave it out to use the MTU of each interface',
+      'VXLAN takes 50 bytes and IPv4 needs 68 (RFC 791), and udp keeps to the same bound; leave it out to use the MTU of each interface',
   },
   Learning: {
     title: 'Learn MAC addresses',
     description:
-      'Lets the VXLAN device learn addresses from packets as well. Needed by nothing here; on if foreign VTEPs share the VNI. vxlan only.',
+      'Lets the VXLAN device learn addresses from packets as well. Needed by nothing here; on if foreign VTEPs share the VNI. Nothing in userspace. vxlan only.',
     type: ['boolean', 'null'],
     default: false,
     examples: [false],
@@ -74,7 +75,7 @@ const backendProperties = {
   GBP: {
     title: 'VXLAN group policy',
     description:
-      'Carries packet marks in the VXLAN header (group based policy extension). All hosts must agree. vxlan only.',
+      'Carries packet marks in the VXLAN header (group based policy extension). All hosts must agree. Nothing in userspace. vxlan only.',
     type: ['boolean', 'null'],
     default: false,
     examples: [false],
@@ -87,8 +88,31 @@ const backendProperties = {
     default: false,
     examples: [true],
   },
+  Userspace: {
+    title: 'VXLAN in userspace',
+    description:
+      'Encapsulates in the daemon instead of the kernel; other hosts cannot tell. true: on all hosts. false: on none. auto: where the kernel has no VXLAN. vxlan only.',
+    type: ['boolean', 'string', 'null'],
+    enum: [true, false, 'auto', null],
+    default: 'auto',
+    examples: ['auto', true],
+  },
   MacPrefix: { title: 'MAC prefix', description: WINDOWS_ONLY, deprecated: true },
   Name: { title: 'Network name', description: WINDOWS_ONLY, deprecated: true },
+} as const;
+
+/** Where the backend udp differs in fields that it shares with vxlan. */
+const udpProperties = {
+  Port: {
+    title: 'UDP port',
+    description: 'UDP port that all hosts receive on. No host publishes its own.',
+    type: ['integer', 'null'],
+    default: 8285,
+    minimum: 1,
+    maximum: 65_535,
+    examples: [8285],
+    $comment: 'a UDP port has 16 bits; leave it out for 8285',
+  },
 } as const;
 
 const properties = {
@@ -192,8 +216,17 @@ const properties = {
     required: ['Type'],
     additionalProperties: false,
     if: { properties: { Type: { const: 'vxlan' } } },
-    else: { properties: { Type: true }, additionalProperties: false },
-    examples: [{ Type: 'vxlan' }, { Type: 'vxlan', VNI: 7, DirectRouting: true }, { Type: 'host-gw' }],
+    else: {
+      if: { properties: { Type: { const: 'udp' } } },
+      then: { properties: { Type: true, MTU: true, ...udpProperties }, additionalProperties: false },
+      else: { properties: { Type: true }, additionalProperties: false },
+    },
+    examples: [
+      { Type: 'vxlan' },
+      { Type: 'vxlan', VNI: 7, DirectRouting: true },
+      { Type: 'host-gw' },
+      { Type: 'udp' },
+    ],
   },
 } as const;
 
@@ -230,3 +263,8 @@ export type NetworkFieldName = keyof typeof properties;
 export type BackendFieldName = keyof typeof backendProperties;
 export const networkFields: Readonly<Record<NetworkFieldName, FieldSchema>> = properties;
 export const backendFields: Readonly<Record<BackendFieldName, FieldSchema>> = backendProperties;
+/** Fields of `Backend` as the backend udp has them. */
+export const udpBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
+  ...backendProperties,
+  ...udpProperties,
+};

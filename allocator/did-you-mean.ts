@@ -1,7 +1,11 @@
 // Finds the word that somebody most likely meant. Knows nothing of fields, flags or commands.
 
-/** The candidate nearest to `word`, or `undefined` if none is near enough to be worth naming. */
-export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
+/** Longer than any word worth naming; the cost grows with the length, and anybody may have written the word. */
+const MAX_COMPARED_CHARACTERS = 40;
+
+/** The candidate nearest to `written`, or `undefined` if none is near enough to be worth naming. */
+export function didYouMean(written: string, candidates: Iterable<string>): string | undefined {
+  const word = written.slice(0, MAX_COMPARED_CHARACTERS);
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
