@@ -130,7 +130,8 @@ void weft_rate_init(struct weft_rate *rate, uint32_t per_second, uint32_t burst)
 
 /*
  * Adds what `now_ns` brings. No product overflows: longer than it takes to fill the bucket means full, and less than
- * that, times the rate, is at most burst seconds. Time that brought no whole thousandth is left for the next call.
+ * that, times the rate, is at most burst seconds. Time that brought no whole thousandth is left for the next call;
+ * rounding takes less than 1 ns a call, never gives.
  */
 static void refill(struct weft_rate *rate, uint64_t now_ns) {
   const uint32_t full = rate->burst * MILLI;
