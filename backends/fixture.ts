@@ -1,7 +1,7 @@
 // Hosts, configs and leases for specs, from short text. Test code: nothing in the product imports it.
 import { networkOf, parseCidr, parseIpv4, parseIpv6 } from '../allocator/address.ts';
 import type { Cidr, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../allocator/address.ts';
-import type { BackendConfig, NetworkConfig, VxlanConfig } from '../allocator/config.ts';
+import type { BackendConfig, NetworkConfig, UdpConfig, VxlanConfig } from '../allocator/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import type { Backend, BackendContext, HostFacts, UnderlayRoute } from './backend.ts';
 import type { UnderlayMtu } from './kernel-state.ts';
@@ -34,6 +34,8 @@ export const VXLAN: VxlanConfig = {
   directRouting: false,
   userspace: 'auto',
 };
+
+export const UDP: UdpConfig = { type: 'udp', port: 8285 };
 
 /** 10.5.0.0/16 in /24 and fd00::/48 in /64, as far as `families` has them. */
 export function network(families: Families, backend: BackendConfig): NetworkConfig {
@@ -116,6 +118,19 @@ export function vxlanPeer(
     ...(families.includes('6') ? ipv6Attributes : {}),
     ...changes,
   });
+}
+
+/** The `number`th peer with nothing but subnets and addresses: a flannel host with udp, or, with a type, host-gw. */
+export function plainPeer(
+  number: number,
+  families: Families = '4',
+  changes: Partial<LeaseAttributes> = {},
+): Lease {
+  const { key: _key, subnets: its, attributes } = vxlanPeer(number, families);
+  const { publicIp, publicIpv6 } = attributes;
+  const addresses = { ...(publicIp && { publicIp }), ...(publicIpv6 && { publicIpv6 }) };
+  const text = [its.ipv4, its.ipv6].filter(Boolean).join(' ');
+  return lease(text, { backendType: '', ...addresses, ...changes });
 }
 
 /** Own side: 10.5.1.0/24 and fd00:0:0:1::/64, with the attributes that `backend` publishes. */

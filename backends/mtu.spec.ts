@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { backendFor } from './index.ts';
 import { BackendError } from './backend.ts';
-import { VXLAN, host, network } from './fixture.ts';
+import { UDP, VXLAN, host, network } from './fixture.ts';
 import type { Families } from './fixture.ts';
 import type { UnderlayMtu } from './kernel-state.ts';
-import { vxlanOverheadBytes } from './mtu.ts';
+import { udpOverheadBytes, vxlanOverheadBytes } from './mtu.ts';
 
 function hostWithMtu(mtu: number) {
   const facts = host();
@@ -15,6 +15,11 @@ describe('MTU', () => {
   it('VXLAN adds 50 bytes over IPv4 and 70 over IPv6', () => {
     assert.equal(vxlanOverheadBytes(4), 50);
     assert.equal(vxlanOverheadBytes(6), 70);
+  });
+
+  it('UDP adds 28 bytes over IPv4 and 48 over IPv6', () => {
+    assert.equal(udpOverheadBytes(4), 28);
+    assert.equal(udpOverheadBytes(6), 48);
   });
 
   const cases: readonly [string, Families, number, number | undefined, number][] = [
@@ -33,15 +38,37 @@ describe('MTU', () => {
       assert.equal(backendFor('vxlan').mtu(config, hostWithMtu(interfaceMtu)), expected);
     });
 
-  for (const [families, mtu, needed] of [
-    ['6', 1349, 1350],
-    ['46', 1349, 1350],
-    ['4', 117, 118],
+  const udpCases: readonly [string, Families, number, number | undefined, number][] = [
+    ['of the interface, IPv4', '4', 1500, undefined, 1472],
+    ['of the interface, IPv6', '6', 1500, undefined, 1452],
+    ['the smaller one on dual-stack', '46', 1500, undefined, 1452],
+    ['from config below that of the interface', '4', 9000, 1500, 1472],
+    ['from config above that of the interface does not count', '4', 1500, 9000, 1472],
+    ['smallest that IPv6 can use', '6', 1328, undefined, 1280],
+    ['smallest that IPv4 can use', '4', 96, undefined, 68],
+  ];
+  for (const [name, families, interfaceMtu, mtu, expected] of udpCases)
+    it(`udp: ${name}`, () => {
+      const config = network(families, mtu === undefined ? UDP : { ...UDP, mtu });
+      assert.equal(backendFor('udp').mtu(config, hostWithMtu(interfaceMtu)), expected);
+    });
+
+  it('vxlan keeps it in userspace, so that peers see no difference', () => {
+    const config = network('46', { ...VXLAN, userspace: true });
+    assert.equal(backendFor('vxlan').mtu(config, hostWithMtu(1500)), 1430);
+  });
+
+  for (const [families, mtu, needed, settings] of [
+    ['6', 1349, 1350, VXLAN],
+    ['46', 1349, 1350, VXLAN],
+    ['4', 117, 118, VXLAN],
+    ['46', 1327, 1328, UDP],
+    ['4', 95, 96, UDP],
   ] as const)
-    it(`vxlan refuses ${mtu} bytes for families ${families} and says how many it needs`, () => {
-      const config = network(families, VXLAN);
+    it(`${settings.type} refuses ${mtu} bytes for families ${families} and says how many it needs`, () => {
+      const config = network(families, settings);
       assert.throws(
-        () => backendFor('vxlan').mtu(config, hostWithMtu(mtu)),
+        () => backendFor(settings.type).mtu(config, hostWithMtu(mtu)),
         (error) =>
           error instanceof BackendError &&
           error.message.includes(String(mtu)) &&

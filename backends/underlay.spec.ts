@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { UnderlayRoute } from './backend.ts';
 import { ip4, ip6, route } from './fixture.ts';
-import { isOnLink, onLinkDevice } from './underlay.ts';
+import { bestPrefixLength, isOnLink, onLinkDevice } from './underlay.ts';
 
 const gateway = ip4('10.9.0.254');
 
@@ -57,4 +57,15 @@ describe('isOnLink', () => {
     assert.equal(isOnLink(routes, ip4('10.9.0.7'), 'eth0'), false);
     assert.equal(isOnLink(routes, ip4('10.9.0.7'), 'eth1'), true);
   });
+});
+
+describe('bestPrefixLength', () => {
+  const routes = [route('0.0.0.0/0', { gateway }), route('10.9.0.0/24'), route('2001:db8::/64')];
+  for (const [address, expected] of [
+    [ip4('10.9.0.7'), 24],
+    [ip4('10.9.1.7'), 0],
+    [ip6('2001:db8::7'), 64],
+    [ip6('2001:db8:1::7'), 0],
+  ] as const)
+    it(`of ${address} is ${expected}`, () => assert.equal(bestPrefixLength(routes, address), expected));
 });

@@ -131,6 +131,86 @@ const goldens: readonly Golden[] = [
   },
 ];
 
+const V4_PATH_HOST = [
+  'flannel.1 mtu 1450 address c6:00:00:00:04:01 tun vxlan id 1 local 10.9.0.1 port 8472',
+  'inet 10.5.1.0/32 dev flannel.1',
+  'net/ipv6/conf/flannel.1/accept_ra = 0',
+  '10.5.0.0/16 dev flannel.1',
+];
+const V6_PATH_HOST = [
+  'flannel-v6.1 mtu 1430 address c6:00:00:00:06:01 tun vxlan id 1 local 2001:db8::1 port 8472',
+  'inet6 fd00:0:0:1::/128 dev flannel-v6.1',
+  'net/ipv6/conf/flannel-v6.1/accept_ra = 0',
+  'fd00::/48 dev flannel-v6.1',
+];
+const V4_PATH_PEER = ['10.5.2.0/24 remote 10.9.0.2:8472 lladdr c6:00:00:00:04:02 dev flannel.1'];
+const V6_PATH_PEER = ['fd00:0:0:2::/64 remote [2001:db8::2]:8472 lladdr c6:00:00:00:06:02 dev flannel-v6.1'];
+const withoutKernelVxlan = host({ isVxlanInUserspace: true });
+
+const userspaceGoldens: readonly Golden[] = [
+  {
+    name: 'as the config says',
+    vxlan: { userspace: true },
+    peers: [vxlanPeer(2)],
+    expected: [...V4_PATH_HOST, ...V4_PATH_PEER],
+  },
+  {
+    name: 'as the host says, both families',
+    families: '46',
+    host: withoutKernelVxlan,
+    peers: [vxlanPeer(2, '46')],
+    expected: [...V4_PATH_HOST, ...V6_PATH_HOST, ...V4_PATH_PEER, ...V6_PATH_PEER],
+  },
+  {
+    name: 'IPv6 only',
+    families: '6',
+    vxlan: { userspace: true },
+    peers: [vxlanPeer(2, '46')],
+    expected: [...V6_PATH_HOST, ...V6_PATH_PEER],
+  },
+  {
+    name: 'not, whatever the host says, if the config says no',
+    vxlan: { userspace: false },
+    host: withoutKernelVxlan,
+    peers: [vxlanPeer(2)],
+    expected: [...V4_HOST, ...V4_PEER],
+  },
+  {
+    name: 'with VNI, port and MTU from config; learning and GBP mean nothing',
+    vxlan: { userspace: true, vni: 42, port: 4789, mtu: 1400, learning: true, gbp: true },
+    peers: [vxlanPeer(2, '4', { backendData: { VNI: 42, VtepMAC: 'c6:00:00:00:04:02' } })],
+    expected: [
+      'flannel.42 mtu 1350 address c6:00:00:00:04:01 tun vxlan id 42 local 10.9.0.1 port 4789',
+      'inet 10.5.1.0/32 dev flannel.42',
+      'net/ipv6/conf/flannel.42/accept_ra = 0',
+      '10.5.0.0/16 dev flannel.42',
+      '10.5.2.0/24 remote 10.9.0.2:4789 lladdr c6:00:00:00:04:02 dev flannel.42',
+    ],
+  },
+  {
+    name: 'with direct routes to peers on the link',
+    vxlan: { userspace: true, directRouting: true },
+    peers: [vxlanPeer(2), far],
+    expected: [
+      ...V4_PATH_HOST,
+      '10.5.2.0/24 via 10.9.0.2 dev eth0',
+      '10.5.3.0/24 remote 192.0.2.3:8472 lladdr c6:00:00:00:04:03 dev flannel.1',
+    ],
+  },
+  {
+    name: 'sending from an address that the host has, behind a NAT',
+    vxlan: { userspace: true },
+    host: host({ publicIp: ip4('203.0.113.9') }),
+    expected: V4_PATH_HOST,
+  },
+  {
+    name: 'without a peer that is bad',
+    vxlan: { userspace: true },
+    peers: [vxlanPeer(3, '4', { backendData: 'rubbish' }), vxlanPeer(2)],
+    expected: [...V4_PATH_HOST, ...V4_PATH_PEER],
+  },
+];
+
 function stateOf(golden: Golden): readonly string[] {
   const config = network(golden.families ?? '4', { ...VXLAN, ...golden.vxlan });
   const own = context(backend, config, golden.host, PREVIOUS);
@@ -143,6 +223,48 @@ describe('vxlan derives', () => {
     it(golden.name, () => {
       assert.deepEqual(stateOf(golden), [...golden.expected].sort());
     });
+});
+
+describe('vxlan in userspace derives', () => {
+  for (const golden of userspaceGoldens)
+    it(golden.name, () => {
+      assert.deepEqual(stateOf(golden), [...golden.expected].sort());
+    });
+});
+
+describe('vxlan in userspace', () => {
+  const inKernel = network('46', VXLAN);
+  const inUserspace = network('46', { ...VXLAN, userspace: true });
+
+  it('publishes and owns what it does in the kernel, so that no peer can tell', () => {
+    for (const previous of [undefined, PREVIOUS])
+      assert.deepEqual(
+        backend.attributes(inUserspace, host(), previous),
+        backend.attributes(inKernel, host(), previous),
+      );
+    assert.deepEqual(backend.ownership(inUserspace, host()), backend.ownership(inKernel, host()));
+  });
+
+  it('shows its peers as such, unless no family needs the path', () => {
+    const own = context(
+      backend,
+      network('46', { ...VXLAN, userspace: true, directRouting: true }),
+      host(),
+      PREVIOUS,
+    );
+    assert.equal(
+      backend.derivePeer(own, vxlanPeer(2, '46', { publicIp: ip4('192.0.2.2') })).mode,
+      'userspace',
+    );
+    assert.equal(backend.derivePeer(own, vxlanPeer(2, '46')).mode, 'direct');
+  });
+
+  it('has the errors of peers that the kernel has', () => {
+    const own = context(backend, inUserspace, host(), PREVIOUS);
+    const sameMac = vxlanPeer(2, '4', { backendData: { VNI: 1, VtepMAC: 'c6:00:00:00:04:01' } });
+    const otherVni = vxlanPeer(2, '4', { backendData: { VNI: 2, VtepMAC: 'c6:00:00:00:04:02' } });
+    for (const peer of [sameMac, otherVni]) assert.equal(backend.derivePeer(own, peer).mode, 'error');
+  });
 });
 
 describe('vxlan peer', () => {
