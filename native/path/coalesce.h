@@ -54,10 +54,12 @@ bool weft_coalescer_add(struct weft_coalescer *coalescer, const uint8_t *data, c
 
 /*
  * Puts into an empty coalescer, as it is, a packet whose checksum the kernel left to hardware
- * (weft_packet_is_partial): it stays alone. Longer than `mtu`: a TSO or USO packet of segments of `mtu` bytes.
+ * (weft_packet_is_partial): it stays alone, and the kernel here finishes it. A TCP packet longer than `mtu` is a
+ * super-packet whose segments are as long as `mtu` allows. A UDP packet is one if `segment_payload` (as the kernel's
+ * vxlan device told it with UDP_GRO; else 0) is less than its payload.
  */
 void weft_coalescer_put_partial(struct weft_coalescer *coalescer, const uint8_t *data, const struct weft_packet *packet,
-                                size_t mtu);
+                                size_t mtu, size_t segment_payload);
 
 /* Finishes iov and iov_count for one write to the TUN device. To be followed by weft_coalescer_clear. */
 void weft_coalescer_take(struct weft_coalescer *coalescer);

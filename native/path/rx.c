@@ -81,12 +81,17 @@ static unsigned join_flags(const struct weft_worker *worker) {
          (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_JOIN_UDP : 0u);
 }
 
-/* All packets of a flow pass through one coalescer, so that they stay in order. */
-static void pass_on(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet) {
+/*
+ * All packets of a flow pass through one coalescer, so that they stay in order. `segment_payload`: of a super-packet, as
+ * the kernel at the other end tells it, or 0.
+ */
+static void pass_on(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet,
+                    size_t segment_payload) {
   struct weft_coalescer *flow = &worker->rx.flows[weft_packet_flow_hash(data, packet) & (WEFT_RX_FLOWS - 1)];
   if (worker->path->settings.encap->has_kernel_peers && weft_packet_is_partial(data, packet)) {
     deliver(worker, flow);
-    weft_coalescer_put_partial(flow, data, packet, atomic_load_explicit(&worker->path->mtu, memory_order_relaxed));
+    weft_coalescer_put_partial(flow, data, packet, atomic_load_explicit(&worker->path->mtu, memory_order_relaxed),
+                               segment_payload);
     return deliver(worker, flow);
   }
   const unsigned flags = join_flags(worker);
@@ -123,9 +128,16 @@ static void count_peer(const struct weft_route *route, const struct weft_packet 
   atomic_fetch_add_explicit(&route->peer->rx_bytes, packet->total_bytes, memory_order_relaxed);
 }
 
+/* What came with a message beside its bytes. */
+struct received {
+  const union weft_endpoint *remote;
+  uint8_t tos;
+  size_t segment_payload; /* see pass_on */
+};
+
 /* One datagram. Returns 0, or -(enum weft_counter) with the reason to drop it. */
 static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
-                           const union weft_endpoint *remote, uint8_t outer_tos) {
+                           const struct received *received) {
   const struct weft_path_settings *settings = &worker->path->settings;
   uint8_t *data = datagram + settings->encap->header_bytes;
   struct weft_packet packet;
@@ -133,27 +145,43 @@ static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t
   if (error < 0) return error;
   if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) < 0) return -WEFT_DROP_RX_MALFORMED;
   const struct weft_route *route = find_source(worker, data, &packet);
-  if ((error = check_source(worker, route, remote)) < 0) return error;
-  if ((error = weft_ecn_decap(data, &packet, outer_tos)) < 0) return error;
+  if ((error = check_source(worker, route, received->remote)) < 0) return error;
+  if ((error = weft_ecn_decap(data, &packet, received->tos)) < 0) return error;
   count_peer(route, &packet);
-  pass_on(worker, data, &packet);
+  pass_on(worker, data, &packet, received->segment_payload);
   return 0;
 }
 
 /* ---- reception ------------------------------------------------------------------------------------------------- */
 
+/*
+ * Whether the datagrams that the kernel says it coalesced are one: its vxlan device can hand a UDP super-packet over whole
+ * where no hardware is between, with the inner segment size in the place of the outer one.
+ */
+static bool is_one_datagram(const struct weft_worker *worker, const uint8_t *datagram, size_t length) {
+  const struct weft_encap *encap = worker->path->settings.encap;
+  struct weft_packet packet;
+  if (!encap->has_kernel_peers || length <= encap->header_bytes) return false;
+  return weft_packet_parse(datagram + encap->header_bytes, length - encap->header_bytes, &packet) == 0 &&
+         packet.total_bytes == length - encap->header_bytes;
+}
+
 static void accept_message(struct weft_worker *worker, unsigned index) {
   struct weft_rx *rx = &worker->rx;
   struct msghdr *message = &rx->messages[index].msg_hdr;
+  struct received received = {.remote = &rx->remotes[index]};
   uint8_t *datagram = rx->iov[index].iov_base;
   size_t left = rx->messages[index].msg_len;
   uint16_t segment_bytes;
-  uint8_t tos;
   if (message->msg_flags & MSG_TRUNC) return weft_worker_count(worker, WEFT_DROP_RX_TRUNCATED, 1);
-  weft_udp_read_control(message, &segment_bytes, &tos);
+  weft_udp_read_control(message, &segment_bytes, &received.tos);
+  if (segment_bytes != 0 && segment_bytes < left && is_one_datagram(worker, datagram, left)) {
+    received.segment_payload = segment_bytes;
+    segment_bytes = 0;
+  }
   do {
     const size_t bytes = segment_bytes != 0 && segment_bytes < left ? segment_bytes : left;
-    const int error = accept_datagram(worker, datagram, bytes, &rx->remotes[index], tos);
+    const int error = accept_datagram(worker, datagram, bytes, &received);
     if (error < 0) weft_worker_count(worker, (enum weft_counter)-error, 1);
     datagram += bytes;
     left -= bytes;
