@@ -215,12 +215,11 @@ const properties = {
     properties: backendProperties,
     required: ['Type'],
     additionalProperties: false,
-    if: { properties: { Type: { const: 'vxlan' } } },
-    else: {
-      if: { properties: { Type: { const: 'udp' } } },
-      then: { properties: { Type: true, MTU: true, ...udpProperties }, additionalProperties: false },
-      else: { properties: { Type: true }, additionalProperties: false },
-    },
+    oneOf: [
+      { properties: { Type: { const: 'vxlan' } } },
+      { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
+      { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
+    ],
     examples: [
       { Type: 'vxlan' },
       { Type: 'vxlan', VNI: 7, DirectRouting: true },
