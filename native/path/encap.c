@@ -16,7 +16,7 @@ enum {
   VXLAN_FLAG_VNI = 0x08, /* "I": the VNI is valid */
 };
 
-_Static_assert(VXLAN_HEADER_BYTES == WEFT_MAX_ENCAP_HEADER, "room for the longest header");
+_Static_assert((int)VXLAN_HEADER_BYTES == (int)WEFT_MAX_ENCAP_HEADER, "room for the longest header");
 
 static void make_udp_header(uint8_t *header, const struct weft_encap_settings *settings, const uint8_t *mac) {
   (void)header;
