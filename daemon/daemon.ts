@@ -9,6 +9,14 @@ import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
+import { openPacketPath, type PacketPath } from '../native/packet-path.ts';
+import { SystemdDescriptorStore } from './descriptor-store.ts';
+import {
+  chooseEncapsulation,
+  overrideUserspace,
+  withEncapsulation,
+  type Encapsulation,
+} from './encapsulation.ts';
 import { startHealthServer, type HealthServer } from './health.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import { familiesOf } from './interface-choice.ts';
@@ -19,7 +27,8 @@ import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
 import { awaitNetworkConfig, readConfig } from './network-config.ts';
 import type { DaemonOptions } from './options.ts';
-import { missingPrerequisite, unsuitableHost } from './prerequisites.ts';
+import { PacketPathLog } from './packet-path-log.ts';
+import { missingPacketPath, missingPrerequisite, unsuitableHost } from './prerequisites.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from './subnet-file.ts';
@@ -39,6 +48,9 @@ export class Daemon {
   readonly #log: Logger;
   readonly #limit = createLogRateLimit();
   readonly #notify: SdNotify;
+  readonly #descriptors: SystemdDescriptorStore;
+  /** Unset without the addon. */
+  readonly #packetPath: PacketPath | undefined;
   readonly #stopping = new AbortController();
   #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
@@ -54,8 +66,10 @@ export class Daemon {
     this.#options = options;
     this.#log = log;
     const { native } = loadNative();
-    const sendDatagram = native && ((path: string, text: string) => native.sendDatagram(path, text));
+    const sendDatagram = native?.sendDatagram.bind(native);
     this.#notify = createSdNotify({ log, sendDatagram });
+    this.#descriptors = new SystemdDescriptorStore({ log, sendDatagram });
+    this.#packetPath = native && openPacketPath(native, options.tuning);
   }
 
   /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, HealthServerError or RegistryError if it cannot run here. */
@@ -79,7 +93,10 @@ export class Daemon {
     this.#end();
     this.#registry?.close();
     this.#kernel?.close();
+    this.#descriptors.stop();
     await this.#health?.stop();
+    // Last, so that packets are forwarded as long as can be.
+    this.#packetPath?.closeAll();
   }
 
   /** Reads registry and kernel anew. */
@@ -94,14 +111,41 @@ export class Daemon {
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
     this.#notify.startWatchdog(() => true);
     const { mirror, registry } = this.#connect();
-    const config = await this.#awaitConfig(mirror);
-    const missing = await missingPrerequisite(config.backend.type);
+    const config = overrideUserspace(await this.#awaitConfig(mirror), this.#options.userspace);
+    const encapsulation = chooseEncapsulation(config.backend, !this.#descriptors.isEmpty);
+    const missing = await this.#findMissing(config, encapsulation);
     if (missing !== undefined) throw new DaemonError(missing);
-    this.#kernel = openNetlinkKernel();
+    // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
+    if (encapsulation !== 'userspace') this.#descriptors.dropRest();
+    this.#kernel = this.#openKernel();
     const reading = await this.#awaitInterface(config, this.#kernel);
-    const unsuitable = unsuitableHost(config, reading.facts);
+    const unsuitable = unsuitableHost(config, withEncapsulation(reading.facts, encapsulation));
     if (unsuitable !== undefined) throw new DaemonError(unsuitable);
-    await this.#join({ config, registry, mirror, kernel: this.#kernel, reading });
+    await this.#join({ config, encapsulation, registry, mirror, kernel: this.#kernel, reading });
+  }
+
+  async #findMissing(config: NetworkConfig, encapsulation: Encapsulation): Promise<string | undefined> {
+    const { type } = config.backend;
+    const missing = await missingPrerequisite(type);
+    if (missing !== undefined || encapsulation !== 'userspace') return missing;
+    const loaded = loadNative();
+    return missingPacketPath(type, loaded.native ? undefined : loaded.reason);
+  }
+
+  /** The kernel door, which looks at the packet path as often as it reads. */
+  #openKernel(): Kernel {
+    const packetPath = this.#packetPath;
+    const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors });
+    if (packetPath === undefined) return kernel;
+    const pathLog = new PacketPathLog(this.#log);
+    return {
+      ...kernel,
+      readState: async (ownership) => {
+        const state = await kernel.readState(ownership);
+        pathLog.look(packetPath);
+        return state;
+      },
+    };
   }
 
   #connect(): { readonly registry: Registry; readonly mirror: RegistryMirror } {
@@ -172,6 +216,7 @@ export class Daemon {
 
   async #join(parts: {
     config: NetworkConfig;
+    encapsulation: Encapsulation;
     registry: Registry;
     mirror: RegistryMirror;
     kernel: Kernel;
@@ -187,7 +232,10 @@ export class Daemon {
       ...(subnets && { previousSubnets: subnets }),
       log: this.#log,
       limit: this.#limit,
+      canUseUserspace: this.#packetPath !== undefined,
       onChange: () => this.#onProgress(),
+      // What no device took by now belongs to an earlier configuration.
+      onWorking: () => this.#descriptors.dropRest(),
       onHopeless: (message) => this.#fail(new DaemonError(message)),
     });
     this.#member.start();

@@ -1,4 +1,5 @@
 // Every flag of the daemon as data: flannel's, by the same names and defaults, then weft's own. Knows no behaviour.
+import { DEFAULT_TUNING } from '../native/packet-path.ts';
 import type { FlagDefinitions } from './go-flags.ts';
 
 /** Prefix of the environment variables that stand for flags. */
@@ -140,5 +141,34 @@ export const DAEMON_FLAGS = {
     default: DAY_SEC,
     bound: [10, 365 * DAY_SEC],
     help: 'How long the subnet stays ours after the last sign of life. For tests and special clusters.',
+  },
+  userspace: {
+    type: 'string',
+    default: '',
+    choices: ['true', 'false', 'auto'],
+    help: 'Do VXLAN in this process instead of the kernel: always, never, or where the kernel has none. Unset means as the network config says.',
+  },
+  'no-source-check': {
+    type: 'bool',
+    default: !DEFAULT_TUNING.isSourceChecked,
+    help: "In userspace: take packets of senders that are no peers, and inner sources outside of the peer's subnet.",
+  },
+  'packet-workers': {
+    type: 'int',
+    default: DEFAULT_TUNING.workers,
+    bound: [1, 64],
+    help: 'In userspace: threads, each with a queue and a socket of its own.',
+  },
+  'source-ports': {
+    type: 'int',
+    default: DEFAULT_TUNING.sourcePorts,
+    bound: [0, 64],
+    help: 'In userspace: further UDP ports a thread to send from, so that the underlay can spread flows.',
+  },
+  'packet-spin': {
+    type: 'int',
+    default: DEFAULT_TUNING.spinUs,
+    bound: [0, 1000],
+    help: 'In userspace: microseconds that a thread looks for an answer to a lone small packet before it sleeps.',
   },
 } as const satisfies FlagDefinitions;

@@ -10,6 +10,7 @@ import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry } from '../allocator/registry.ts';
 import { backendFor } from '../backends/index.ts';
+import { type Encapsulation, withEncapsulation } from './encapsulation.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import { familiesOf } from './interface-choice.ts';
 import { logKeeperEvent } from './keeper-log.ts';
@@ -27,6 +28,9 @@ import { SubnetFileKeeper } from './subnet-file-keeper.ts';
 export interface MembershipOptions {
   readonly options: DaemonOptions;
   readonly config: NetworkConfig;
+  readonly encapsulation: Encapsulation;
+  /** Whether the packet path can stand in for a kernel without VXLAN. */
+  readonly canUseUserspace: boolean;
   readonly registry: Registry;
   /** Started, and read at least once. */
   readonly mirror: RegistryMirror;
@@ -38,6 +42,8 @@ export interface MembershipOptions {
   readonly limit: LogRateLimit;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
+  /** This host's own objects are in the kernel for the first time. */
+  readonly onWorking: () => void;
   /** This kernel can never carry the backend. `message` has the remedy. Called at most once, before anything works. */
   readonly onHopeless: (message: string) => void;
 }
@@ -59,6 +65,7 @@ export class Membership {
   #isReadingFacts = false;
   #isFactsDue = false;
   #isStopped = false;
+  #encapsulation: Encapsulation;
   #hasWorked = false;
   #createdLease = false;
 
@@ -66,6 +73,7 @@ export class Membership {
     const { config, kernel, log, onChange, reading } = options;
     this.#options = options;
     this.#reading = reading;
+    this.#encapsulation = options.encapsulation;
     const clock = systemClock;
     const onEvent = (event: ReconcilerEvent): void => this.#onReconcilerEvent(event);
     this.reconciler = new Reconciler({ kernel, clock, onChange: () => this.#onReconciled(), onEvent });
@@ -73,7 +81,7 @@ export class Membership {
     this.#network = new Network({
       config,
       backend: backendFor(config.backend.type),
-      facts: reading.facts,
+      facts: withEncapsulation(reading.facts, this.#encapsulation),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
       // Told truthfully: who reads the file masquerades itself if this daemon does not.
@@ -144,18 +152,33 @@ export class Membership {
   }
 
   #onReconciled(): void {
-    if (this.reconciler.summary().host.state === 'in-sync') this.#hasWorked = true;
+    if (!this.#hasWorked && this.reconciler.summary().host.state === 'in-sync') {
+      this.#hasWorked = true;
+      this.#options.onWorking();
+    }
     this.#options.onChange();
   }
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
     const { config, log, limit } = this.#options;
     const { errno, message, object } = event.fields;
-    const [kind, device] = String(object).split(' ');
-    const isLink = event.code === 'HOST_FAILED' && kind === 'link';
-    const remedy = isLink ? remedyForLink(String(errno), config.backend) : undefined;
-    if (remedy === undefined || this.#hasWorked) logReconcilerEvent(log, limit, event);
-    else void this.#giveUp(`Cannot make ${device}: ${String(message)}: ${remedy}`);
+    const [kind, name = ''] = String(object).split(' ');
+    const isFatal = event.code === 'HOST_FAILED' && kind === 'link' && !this.#hasWorked;
+    if (isFatal && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
+    const link = { name, isTun: this.#encapsulation === 'userspace' };
+    const remedy = isFatal ? remedyForLink(String(errno), config.backend, link) : undefined;
+    if (remedy === undefined) logReconcilerEvent(log, limit, event);
+    else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
+  }
+
+  #canMove(): boolean {
+    return this.#encapsulation === 'kernel-first' && this.#options.canUseUserspace;
+  }
+
+  #moveToUserspace(): void {
+    this.#encapsulation = 'userspace';
+    this.#options.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
+    this.#network.setFacts(withEncapsulation(this.#reading.facts, this.#encapsulation), this.keeper);
   }
 
   /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
@@ -205,7 +228,8 @@ export class Membership {
     const before = identityOf(this.#reading);
     if (!sameAddresses(this.#reading, result.reading)) this.#options.registry.reconnect();
     this.#reading = result.reading;
-    if (!this.#network.setFacts(result.reading.facts, this.keeper)) return;
+    const facts = withEncapsulation(result.reading.facts, this.#encapsulation);
+    if (!this.#network.setFacts(facts, this.keeper)) return;
     const identity = identityOf(result.reading);
     if (identity !== before) log.warn('The public IP of this host changed', { from: before, to: identity });
     this.keeper.setIdentity(identity);

@@ -32,6 +32,7 @@ describe('daemon options', () => {
       iptablesForwardRules: true,
       iptablesResyncSec: 5,
       ipBlackholeRoute: false,
+      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, spinUs: 50, inheritsDscp: false },
       health: { ip: '0.0.0.0', port: 0 },
       log: { format: 'human', level: 'info' },
     });

@@ -2,6 +2,7 @@
 // environment for an option after this. Does not print and does not exit.
 import { parseIpv4, parseIpv6, parseIp } from '../allocator/address.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
+import { DEFAULT_TUNING, type PathTuning } from '../native/packet-path.ts';
 import { parseEtcdOptions } from './etcd-options.ts';
 import type { EtcdOptions, Findings } from './etcd-options.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
@@ -26,6 +27,10 @@ export interface DaemonOptions {
   /** Seconds, 1..86400, default 5. */
   readonly iptablesResyncSec: number;
   readonly ipBlackholeRoute: boolean;
+  /** Who does VXLAN on this host; unset means as the network config says. */
+  readonly userspace?: boolean | 'auto';
+  /** How the packet path works, where it does. */
+  readonly tuning: PathTuning;
   /** Port 0 means no health server. */
   readonly health: { readonly ip: IpAddress; readonly port: number };
   readonly log: { readonly format: LogFormat; readonly level: LogLevel };
@@ -70,6 +75,8 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     iptablesForwardRules: values['iptables-forward-rules'],
     iptablesResyncSec: values['iptables-resync'],
     ipBlackholeRoute: values['ip-blackhole-route'],
+    ...readUserspace(values),
+    tuning: readTuning(values),
     health: readHealth(values, findings),
     log: { format: values['log-format'] as LogFormat, level: readLogLevel(flags) },
   });
@@ -143,6 +150,21 @@ function readSubnetFile(values: Values, findings: Findings): string {
 function readHealth(values: Values, findings: Findings): DaemonOptions['health'] {
   const ip = readAddress(values, 'healthz-ip', parseIp, 'an IPv4 or IPv6 address', findings);
   return { ip: ip ?? ('0.0.0.0' as Ipv4), port: values['healthz-port'] };
+}
+
+function readUserspace({ userspace }: Values): Pick<DaemonOptions, 'userspace'> {
+  if (userspace === '') return {};
+  return { userspace: userspace === 'auto' ? 'auto' : userspace === 'true' };
+}
+
+function readTuning(values: Values): PathTuning {
+  return {
+    ...DEFAULT_TUNING,
+    isSourceChecked: !values['no-source-check'],
+    workers: values['packet-workers'],
+    sourcePorts: values['source-ports'],
+    spinUs: values['packet-spin'],
+  };
 }
 
 /** klog's `-v` speaks only if --log-level does not. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { BackendConfig, BackendType } from '../allocator/config.ts';
 import type { HostFacts } from '../backends/backend.ts';
 import type { UnderlayMtu } from '../backends/kernel-state.ts';
-import { VXLAN, host, ip4, network } from '../backends/fixture.ts';
-import { missingPrerequisite, remedyForLink, unsuitableHost } from './prerequisites.ts';
+import { UDP, VXLAN, host, ip4, network } from '../backends/fixture.ts';
+import { missingPacketPath, missingPrerequisite, remedyForLink, unsuitableHost } from './prerequisites.ts';
 
 describe('what the process needs', () => {
   let folder: string;
@@ -60,7 +60,7 @@ describe('the remedy for a device that the kernel refuses', () => {
   const vxlan: BackendConfig = { ...VXLAN, vni: 7 };
   const cases: readonly [string, BackendConfig, RegExp | undefined][] = [
     ['EPERM', vxlan, /CAP_NET_ADMIN/],
-    ['EOPNOTSUPP', vxlan, /no VXLAN.*modprobe vxlan.*host-gw/],
+    ['EOPNOTSUPP', vxlan, /no VXLAN.*modprobe vxlan.*--userspace=true.*make.*host-gw/],
     ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
     ['EADDRINUSE', { ...vxlan, port: 4789 }, /UDP port 4789 /],
     ['EEXIST', vxlan, /VNI 7 and UDP port 8472 .*"VNI"/],
@@ -68,11 +68,45 @@ describe('the remedy for a device that the kernel refuses', () => {
     ['ENODEV', vxlan, undefined],
     ['ENOBUFS', vxlan, undefined],
     ['EPERM', { type: 'host-gw' }, undefined],
+    // Another process serves a TUN device of the name.
+    ['EBUSY', vxlan, /stop it/],
   ];
   for (const [errno, backend, expected] of cases)
     it(`of ${errno} with ${JSON.stringify(backend)} is ${String(expected)}`, () => {
-      const remedy = remedyForLink(errno, backend);
+      const remedy = remedyForLink(errno, backend, { name: 'flannel.7', isTun: false });
       if (expected === undefined) assert.equal(remedy, undefined);
       else assert.match(remedy ?? '', expected);
     });
+
+  const tunCases: readonly [string, BackendConfig, RegExp | undefined][] = [
+    ['EBUSY', UDP, /serves flannel0 .*stop it/],
+    ['EADDRINUSE', UDP, /UDP port 8285 .*"Port"/],
+    ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
+    ['EPERM', UDP, /CAP_NET_ADMIN/],
+    ['ENOENT', UDP, /modprobe tun/],
+    ['EADDRNOTAVAIL', UDP, undefined],
+    ['EOPNOTSUPP', vxlan, undefined],
+  ];
+  for (const [errno, backend, expected] of tunCases)
+    it(`of ${errno} in userspace with backend ${backend.type} is ${String(expected)}`, () => {
+      const remedy = remedyForLink(errno, backend, { name: 'flannel0', isTun: true });
+      if (expected === undefined) assert.equal(remedy, undefined);
+      else assert.match(remedy ?? '', expected);
+    });
+});
+
+describe('what encapsulating in userspace needs', () => {
+  it('is there', async () => {
+    assert.equal(await missingPacketPath('udp', undefined, '/dev/null'), undefined);
+  });
+
+  it('is missed without the addon', async () => {
+    const problem = await missingPacketPath('udp', 'weft.node does not exist', '/dev/null');
+    assert.match(problem ?? '', /^Backend udp .*weft\.node does not exist; build it: make$/);
+  });
+
+  it('is missed without the TUN driver', async () => {
+    const problem = await missingPacketPath('vxlan', undefined, '/dev/nothing');
+    assert.match(problem ?? '', /^Backend vxlan .*\/dev\/nothing: ENOENT: .*modprobe tun/);
+  });
 });

@@ -23,12 +23,22 @@ describe('native addon', () => {
       assert.throws(
         () => native.sendDatagram(path, text),
         (error: NodeJS.ErrnoException) => {
-          assert.deepEqual([error.code, error.syscall], [code, 'sendto']);
+          assert.deepEqual([error.code, error.syscall], [code, 'sendmsg']);
           assert.ok(error.errno! < 0);
           return true;
         },
       );
     });
+
+  it('sendDatagram refuses what is no descriptor, and too many', function () {
+    const { native } = loaded;
+    if (native === undefined) return this.skip();
+    const send = (fds: unknown) => () => native.sendDatagram('@weft-test-nobody', 'x', fds as number[]);
+    assert.throws(send(['1']), TypeError);
+    assert.throws(send(Array.from({ length: 17 }, () => 0)), TypeError);
+    assert.throws(send([-1]), { code: 'EBADF' });
+    assert.throws(send([0]), { code: 'ECONNREFUSED' });
+  });
 
   it('touches no descriptor that is no netlink socket', function () {
     const { native } = loaded;

@@ -27,10 +27,11 @@ export interface Native extends NativePath {
   /** Datagrams that the kernel dropped at this netlink socket since the start. @throws Error with errno */
   countNetlinkDrops(fd: number): number;
   /**
-   * Sends `text` (below 4096 bytes) to the Unix datagram socket `path`; `@name` is an abstract one. Never blocks.
+   * Sends `text` (below 4096 bytes) to the Unix datagram socket `path`, and copies of at most 16 descriptors with it;
+   * `@name` is an abstract one. Never blocks.
    * @throws Error with syscall, errno and code.
    */
-  sendDatagram(path: string, text: string): void;
+  sendDatagram(path: string, text: string, fds?: readonly number[]): void;
 }
 
 /** A device of the packet path; its threads end with it. */

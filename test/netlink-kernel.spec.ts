@@ -2,7 +2,7 @@
 // suite, and what only a real kernel shows (what ip and bridge see, interrupted dumps, full buffers, missing rights).
 //
 //   kt0 (192.0.2.1/24, 2001:db8::1/64) ── veth ── kt1
-//    └ flannel.900, flannel-v6.900
+//    └ flannel.900, flannel-v6.900, and flannel9 of the packet path
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
@@ -29,9 +29,11 @@ import {
   OWNERSHIP,
   ROUTE,
   ROUTE6,
+  TUN,
   UNDERLAY,
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
+import { openPacketPath } from '../native/packet-path.ts';
 import { bridge, ip, otherHands } from './support/other-hands.ts';
 import { until } from './support/until.ts';
 
@@ -61,10 +63,13 @@ function openFixture(options?: NetlinkKernelOptions): KernelFixture {
   for (const name of [UNDERLAY, 'kt1']) ip(`link set ${name} up`);
   ip(`address add 192.0.2.1/24 dev ${UNDERLAY}`);
   ip(`address add 2001:db8::1/64 dev ${UNDERLAY} nodad`);
-  const kernel = openNetlinkKernel(options);
+  const { native } = loadNative();
+  const packetPath = native && openPacketPath(native);
+  const kernel = openNetlinkKernel({ packetPath, ...options });
   const close = (): void => {
     kernel.close();
-    for (const name of [DEVICE, DEVICE6, UNDERLAY])
+    packetPath?.closeAll();
+    for (const name of [DEVICE, DEVICE6, TUN, UNDERLAY])
       if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
     for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
   };

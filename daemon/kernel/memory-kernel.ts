@@ -30,6 +30,8 @@ interface Subscriber {
 export interface MemoryKernelOptions {
   /** False: there is no addon. Default true. */
   readonly hasPacketPath?: boolean;
+  /** False: the kernel refuses every VXLAN device with EOPNOTSUPP. Default true. */
+  readonly hasVxlan?: boolean;
   readonly descriptorStore?: DescriptorStore;
 }
 
@@ -37,7 +39,7 @@ export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
   readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
   readonly sysctls = new Map<string, string>();
-  readonly #path: PathTable;
+  readonly #state: MemoryState;
   readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
   readonly #subscribers: Subscriber[] = [];
   readonly #routeChanges = new RouteChanges();
@@ -46,8 +48,10 @@ export class MemoryKernel implements Kernel {
   #areNoticesLost = false;
   #isClosed = false;
 
-  constructor({ hasPacketPath = true, descriptorStore }: MemoryKernelOptions = {}) {
-    this.#path = new PathTable({ packetPath: hasPacketPath ? this.packetPath : undefined, descriptorStore });
+  constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
+    const packetPath = hasPacketPath ? this.packetPath : undefined;
+    const path = new PathTable({ packetPath, descriptorStore });
+    this.#state = { tables: this.tables, sysctls: this.sysctls, path, hasVxlan };
     this.tables.onEvent = (event) => this.#tell(event);
   }
 
@@ -86,7 +90,7 @@ export class MemoryKernel implements Kernel {
 
   /** What {@link readState} reads, without its faults. */
   inspect(ownership: Ownership): Promise<ActualState> {
-    return readState(this.tables, ownership, this.#path);
+    return readState(this.tables, ownership, this.#state.path);
   }
 
   // Kernel
@@ -147,10 +151,6 @@ export class MemoryKernel implements Kernel {
     if (outcome.status === 'done') return { step, ok: true };
     if (outcome.status === 'unknown') return { step, ok: 'unknown', message: outcome.message };
     return { step, ok: false, errno: outcome.errno, message: outcome.message };
-  }
-
-  get #state(): MemoryState {
-    return { tables: this.tables, sysctls: this.sysctls, path: this.#path };
   }
 
   #refusal(step: Step): Outcome | undefined {

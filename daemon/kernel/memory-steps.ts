@@ -13,9 +13,10 @@ export interface MemoryState {
   readonly tables: MemoryTables;
   readonly sysctls: Map<string, string>;
   readonly path: PathTable;
+  readonly hasVxlan: boolean;
 }
 
-export function performStep({ tables, sysctls, path }: MemoryState, step: Step): Outcome {
+export function performStep({ tables, sysctls, path, hasVxlan }: MemoryState, step: Step): Outcome {
   const { object } = step;
   if (object.kind === 'sysctl') {
     if (step.action === 'set') sysctls.set(object.path, object.value);
@@ -24,7 +25,8 @@ export function performStep({ tables, sysctls, path }: MemoryState, step: Step):
   if (object.kind === 'tunnel') return path.applyTunnel(step.action, object, tables.link(object.dev));
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object.name);
-    return object.type === 'tun' ? setTun(tables, path, object) : setVxlan(tables, object);
+    if (object.type === 'tun') return setTun(tables, path, object);
+    return hasVxlan ? setVxlan(tables, object) : refuse('EOPNOTSUPP', 'Unknown device type');
   }
   if (step.action === 'set') return setObject(tables, object);
   const outcome = removeObject(tables, object);

@@ -57,7 +57,7 @@ export class PathTable {
   /** Makes a device as `link` says exist. `current` is the link that has its name. EOPNOTSUPP: only by removing it first. */
   open(link: TunLink, current: LinkMessage | undefined): Outcome {
     const path = this.#path;
-    if (path === undefined) return refusal('ENOSYS', `no addon to encapsulate with: build it with "make"`);
+    if (path === undefined) return refusal('ENOSYS', 'no packet path: the addon is missing');
     const device = current && this.deviceOf(current);
     if (device !== undefined) return checkFixed(link, device);
     if (current !== undefined && !this.isInherited(current))

@@ -110,7 +110,9 @@ export class Reconciler {
     if (this.#scope.set(ownership) && this.#phase === 'started') this.#requestRead('ownership');
     this.#holds.hurry(this.#clock.nowMs());
     for (const key of this.#holds.takeDue(this.#clock.nowMs())) this.#dirty.add(key);
-    this.#mark(HOST, this.#desired.set(HOST, objects));
+    const change = this.#desired.set(HOST, objects);
+    if (this.#isOtherDevice(this.#holds.failureOf(HOST)?.object)) this.#holds.forgetFailure(HOST);
+    this.#mark(HOST, change);
   }
 
   /** Sets what leads to one peer, or why nothing can. */
@@ -221,6 +223,13 @@ export class Reconciler {
     this.#reporter.judge(owner);
     for (const other of change.owners) this.#reporter.judge(other);
     this.#schedule();
+  }
+
+  /** Whether a device of another type is wanted in the place of `failed`: another wish is another try. */
+  #isOtherDevice(failed: KernelObject | undefined): boolean {
+    if (failed?.kind !== 'link') return false;
+    const want = this.#desired.objects.get(objectKey(failed));
+    return want?.kind === 'link' && want.type !== failed.type;
   }
 
   #noticeObject(key: ObjectKey, object: ActualObject | undefined): void {

@@ -99,7 +99,9 @@ export class StepRecorder {
     // Without its device a sysctl has no file; that is the device's failure.
     if (object.kind === 'sysctl' && !failed.has(HOST)) return this.#onSysctlRefusal(mirror, step, message);
     this.#parts.counters.failures++;
-    const wantsReplacement = action === 'set' && object.kind === 'link' && errno === 'EOPNOTSUPP';
+    // What is not there cannot be in the way: then the kernel knows no such device.
+    const canReplace = action === 'set' && object.kind === 'link' && mirror.objects.has(key);
+    const wantsReplacement = canReplace && errno === 'EOPNOTSUPP';
     if (wantsReplacement && !this.#replaceLinks.has(key)) {
       this.#replaceLinks.add(key);
       this.#parts.tell('LINK_REPLACED', 'warn', { object: key, message });
