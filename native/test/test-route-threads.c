@@ -1,6 +1,6 @@
 /*
  * Readers look up while a writer adds, replaces, removes and reclaims. The sanitizer sees races (-fsanitize=thread) and
- * memory freed too early (-fsanitize=address); here it is checked that what is found is whole and is what was asked for.
+ * memory freed too early (-fsanitize=address); here it is checked that what is found is whole and what was asked for.
  */
 #include "route.h"
 
