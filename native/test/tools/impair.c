@@ -16,7 +16,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "harm.h"
 #include "hold.h"
@@ -45,7 +44,7 @@ struct settings {
   double loss, duplicate, reorder; /* rates, 0..1 of the datagrams to the port */
   double hold;                     /* frames that overtake a reordered one */
   double seed;
-  int one_way, until_eof;
+  int one_way;
 };
 
 struct direction {
@@ -195,14 +194,11 @@ static int open_signals(void) {
 static void run(struct direction *forward, struct direction *backward, int signals) {
   struct pollfd waits[] = {{.fd = forward->from->fd, .events = POLLIN},
                            {.fd = backward->from->fd, .events = POLLIN},
-                           {.fd = signals, .events = POLLIN},
-                           {.fd = settings.until_eof ? STDIN_FILENO : -1, .events = POLLIN}};
+                           {.fd = signals, .events = POLLIN}};
   for (;;) {
     const bool has_held = forward->hold.count + backward->hold.count > 0;
-    if (poll(waits, 4, has_held ? IDLE_MS : -1) < 0 && errno != EINTR) fail("poll");
+    if (poll(waits, 3, has_held ? IDLE_MS : -1) < 0 && errno != EINTR) fail("poll");
     if (waits[2].revents != 0) return;
-    char ignored[64];
-    if (waits[3].revents != 0 && read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0) return;
     forward_batch(forward);
     forward_batch(backward);
   }
@@ -224,7 +220,6 @@ static void read_options(int argc, char **argv) {
       {"seed", &settings.seed, NULL, 0, 0x1p52},
       {"break-checksum", NULL, &harm->break_checksum, 0, 0},
       {"one-way", NULL, &settings.one_way, 0, 0},
-      {"until-eof", NULL, &settings.until_eof, 0, 0},
   };
   options_read(argc, argv, 4, specs, sizeof(specs) / sizeof(specs[0]));
 }
@@ -239,8 +234,8 @@ static const char usage[] =
     "  --break-checksum       leaves the outer checksum of changed datagrams wrong\n"
     "  --congest RATE         outer ECN field set to CE    --low-ttl RATE  outer TTL set to 1\n"
     "  --one-way              harm only from FIRST to SECOND\n"
-    "  --until-eof            ends with standard input, else with SIGTERM or SIGINT\n"
-    "  --seed NUMBER          (1)\n";
+    "  --seed NUMBER          (1)\n"
+    "It ends with SIGTERM or SIGINT.\n";
 
 int main(int argc, char **argv) {
   struct ring first, second;

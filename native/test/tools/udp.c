@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "random.h"
 #include "stream.h"
 
-enum { NUMBER_BYTES = 8, MAX_UDP = 65536, START_MS = 20000 };
+enum { NUMBER_BYTES = 8, MAX_UDP = 65536, DRAIN_MS = 200 };
 
 struct tally {
   uint64_t received, bytes, unnumbered, unique, duplicate, reordered, wrong;
@@ -166,20 +167,44 @@ static uint64_t count_numbered(const struct settings *settings) {
   return numbered;
 }
 
+static volatile sig_atomic_t is_sender_done;
+
+static void note_sender_done(int number) {
+  (void)number;
+  is_sender_done = 1;
+}
+
+/*
+ * After the last has come, duplicates and stragglers may still, so the end is silence: short after SIGTERM, which says that
+ * the sender is done, long before.
+ */
+static void receive_all(int fd, const struct settings *settings, struct tally *tally) {
+  struct pollfd waits[] = {{.fd = fd, .events = POLLIN}};
+  struct sigaction action = {.sa_handler = note_sender_done};
+  sigset_t set, none;
+  sigemptyset(&none);
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  /* Let in by ppoll only, so that none comes between the look at is_sender_done and the wait. */
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  say_ready();
+  for (;;) {
+    const long wait_ms = is_sender_done ? DRAIN_MS : (long)settings->idle_ms;
+    const struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    const int ready = ppoll(waits, 1, &wait, &none);
+    if (ready == 0) return;
+    if (ready > 0) receive(fd, settings, tally);
+  }
+}
+
 int udp_receive(const struct settings *settings) {
   const int fd = socket_open(SOCK_DGRAM, &settings->address, true);
   struct tally tally = {.is_seen = calloc((size_t)settings->count / 8 + 1, 1)};
   if (tally.is_seen == NULL) fail("memory");
   if (settings->gro && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &(int){1}, sizeof(int)) < 0) fail("UDP_GRO");
   const uint64_t numbered = count_numbered(settings);
-  struct pollfd waits[] = {{.fd = fd, .events = POLLIN}};
-  say_ready();
-  /* After the last has come, duplicates and stragglers may still: the end is silence. The sender may take its time to start. */
-  int wait_ms = START_MS;
-  while (poll(waits, 1, wait_ms) > 0) {
-    receive(fd, settings, &tally);
-    wait_ms = (int)settings->idle_ms;
-  }
+  receive_all(fd, settings, &tally);
   printf("{\"received\":%llu,\"bytes\":%llu,\"unnumbered\":%llu,\"lost\":%llu,\"duplicate\":%llu,\"reordered\":%llu,"
          "\"wrong\":%llu,\"firstWrong\":{\"number\":%llu,\"offset\":%llu}}\n",
          (unsigned long long)tally.received, (unsigned long long)tally.bytes, (unsigned long long)tally.unnumbered,

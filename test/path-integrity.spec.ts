@@ -1,0 +1,196 @@
+// No harm to frames on the underlay makes the packet path deliver a wrong byte, or lose count: TCP and UDP, IPv4 and
+// IPv6 at once, through a middle that harms frames in every way that the outer checksum does not show.
+//
+// The short form moves a few hundred MB; PATH_INTEGRITY_GIB=10 moves so many GiB.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'mocha';
+import type { Family } from '../allocator/address.ts';
+import { run } from '../bench/path-process.ts';
+import { checkTcp, checkUdp, startImpairment } from './support/impairment.ts';
+import type { Harm, HarmCounters, TcpReport, UdpReport } from './support/impairment.ts';
+import { MIDDLE, PathPair, type PathEnd, type PathPairOptions } from './support/path-pair.ts';
+
+const LONG_GIB = Number(process.env['PATH_INTEGRITY_GIB'] ?? 0);
+
+interface Case {
+  readonly name: string;
+  readonly harm: Harm;
+  /** Counters of the path, one of which must tell of the harm. */
+  readonly tells?: readonly string[];
+  /** Counters of the receiver's kernel, one of which must. */
+  readonly kernelTells?: readonly string[];
+}
+
+/** Counters of the kernel that tell of inner checksums: what the path must leave to see, not cover up. */
+const CHECKSUM_ERRORS = ['TcpInCsumErrors', 'UdpInCsumErrors', 'Udp6InCsumErrors'];
+
+const CASES: readonly Case[] = [
+  { name: 'no harm', harm: {} },
+  { name: 'loss, duplicates and reordering', harm: { loss: 0.005, duplicate: 0.02, reorder: 0.02, hold: 5 } },
+  {
+    name: 'truncated datagrams',
+    harm: { truncate: 0.01 },
+    tells: ['dropRxMalformed', 'dropRxHeader'],
+  },
+  { name: 'corrupted inner packets', harm: { corrupt: 0.01 }, kernelTells: CHECKSUM_ERRORS },
+  {
+    name: 'corrupted inner packets with wrong outer checksums',
+    harm: { corrupt: 0.01, breakChecksum: true },
+  },
+  {
+    name: 'corrupted first bytes of datagrams',
+    harm: { corruptHead: 0.02 },
+    tells: ['dropRxHeader', 'dropRxVni', 'dropRxMac', 'dropRxNotIp', 'dropRxMalformed', 'dropRxSource'],
+  },
+  { name: 'congestion marks', harm: { congest: 0.05 }, tells: ['dropRxEcn'] },
+  { name: 'an outer TTL of 1', harm: { lowTtl: 1 } },
+  {
+    name: 'all of it at once',
+    harm: {
+      loss: 0.002,
+      duplicate: 0.01,
+      reorder: 0.01,
+      truncate: 0.004,
+      corrupt: 0.004,
+      corruptHead: 0.004,
+    },
+    tells: ['dropRxMalformed', 'dropRxHeader'],
+  },
+];
+
+const PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [
+  { name: 'udp over IPv4', encapsulation: 'udp', underlay: 4 },
+  { name: 'udp over IPv6', encapsulation: 'udp', underlay: 6 },
+  { name: 'vxlan over IPv4', encapsulation: 'vxlan', underlay: 4 },
+  { name: 'vxlan over IPv6, two workers', encapsulation: 'vxlan', underlay: 6, tuning: { workers: 2 } },
+  { name: 'vxlan with the kernel at the other end', encapsulation: 'vxlan', underlay: 4, kernelEnds: ['a'] },
+];
+
+/** A TCP flow, of three in a run. */
+const TCP_BYTES =
+  LONG_GIB > 0 ? Math.ceil((LONG_GIB * 2 ** 30) / (PAIRS.length * CASES.length * 3)) : 2 << 20;
+const DATAGRAMS = LONG_GIB > 0 ? 100_000 : 5000;
+const DATAGRAMS_PER_SEC = 15_000;
+
+interface Flows {
+  readonly tcp: readonly TcpReport[];
+  readonly udp: readonly UdpReport[];
+}
+
+/** Everything at once: that is when packets of several flows stand between those of one. */
+async function runFlows({ a, b, mtu }: PathPair): Promise<Flows> {
+  const tcp = async (family: Family, isBothWays: boolean) => {
+    const options = {
+      bytes: TCP_BYTES,
+      isBothWays,
+      isCubic: family === 4,
+      seed: family,
+      port: 5000 + family,
+    };
+    const { client, server } = await checkTcp(a, b, b.overlay[family], options);
+    return [client, server];
+  };
+  const udp = (family: Family) => {
+    // Every second size is too large for one packet.
+    const sizes = { smallest: 1, largest: 2 * mtu, pps: DATAGRAMS_PER_SEC };
+    return checkUdp(a, b, b.overlay[family], {
+      count: DATAGRAMS,
+      ...sizes,
+      seed: family,
+      port: 6000 + family,
+    });
+  };
+  const [tcp4, tcp6, udp4, udp6] = await Promise.all([tcp(4, true), tcp(6, false), udp(4), udp(6)]);
+  return { tcp: [...tcp4, ...tcp6], udp: [udp4, udp6] };
+}
+
+function assertRight({ tcp, udp }: Flows): void {
+  for (const report of tcp) assert.ok(report.isComplete, JSON.stringify(report));
+  for (const report of udp) {
+    assert.equal(report.wrong, 0, JSON.stringify(report));
+    assert.ok(report.received > DATAGRAMS / 20, JSON.stringify(report));
+  }
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+/** What came in at a weft end, by what became of it. */
+async function readCounts(end: PathEnd, port: number): Promise<Counts> {
+  const { counters } = await end.status();
+  const kernel = await Promise.all(CHECKSUM_ERRORS.map((name) => end.kernelCounter(name)));
+  const link = end.name === 'a' ? 'left' : 'right';
+  const path = `/sys/class/net/${link}/statistics/tx_dropped`;
+  const lost = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', path]);
+  return {
+    ...counters,
+    ...Object.fromEntries(CHECKSUM_ERRORS.map((name, index) => [name, kernel[index]!])),
+    socketDrops: await socketDrops(end, port),
+    linkDrops: Number(lost),
+  };
+}
+
+/** Datagrams that the kernel did not give to the path (ss(8), `d` of skmem). */
+async function socketDrops(end: PathEnd, port: number): Promise<number> {
+  const output = await end.run(['ss', '-Huanm', `sport = :${port}`]);
+  return [...output.matchAll(/,d(\d+)\)/g)].reduce((sum, [, drops]) => sum + Number(drops), 0);
+}
+
+function difference(before_: Counts, after_: Counts): Counts {
+  return Object.fromEntries(
+    Object.entries(after_).map(([name, value]) => [name, value - (before_[name] ?? 0)]),
+  );
+}
+
+/** Each datagram that the middle sent on is counted once: delivered, or under the reason why not. */
+function assertAccounted(counts: Counts, sent: HarmCounters, { breakChecksum = false }: Harm): void {
+  const names = Object.keys(counts).filter((name) =>
+    /^(?:rxPackets|dropRx.*|socketDrops|linkDrops)$/.test(name),
+  );
+  const accounted = names.reduce((sum, name) => sum + counts[name]!, 0);
+  const missing = sent.matched - sent.lost + sent.duplicated - sent.refused - accounted;
+  // The kernel does not count every datagram with a wrong checksum as a drop of its socket.
+  const mayBeMissing = breakChecksum ? sent.corrupted : 0;
+  assert.ok(missing >= 0 && missing <= mayBeMissing, JSON.stringify({ missing, counts, sent }));
+}
+
+function assertTold(names: readonly string[] | undefined, counts: Counts): void {
+  if (names === undefined) return;
+  assert.ok(
+    names.some((name) => counts[name]! > 0),
+    `none of ${names.join(', ')} in ${JSON.stringify(counts)}`,
+  );
+}
+
+for (const { name, ...options } of PAIRS)
+  describe(`integrity: ${name}`, function () {
+    this.timeout(LONG_GIB > 0 ? 0 : 60_000);
+    let pair: PathPair | undefined;
+    before(async () => (pair = await PathPair.create({ ...options, hasMiddle: true, hasGro: true })));
+    after(async () => pair?.close());
+    let impairment: Awaited<ReturnType<typeof startImpairment>> | undefined;
+    afterEach(async () => impairment?.stop());
+
+    for (const { name: title, harm, tells, kernelTells } of CASES)
+      it(title, async () => {
+        const ends = [pair!.a, pair!.b].filter((end) => !end.isKernel);
+        const read = () => Promise.all(ends.map((end) => readCounts(end, pair!.port)));
+        const earlier = await read();
+        impairment = await startImpairment(pair!, harm);
+        const flows = await runFlows(pair!);
+        const report = await impairment.stop();
+        impairment = undefined;
+        const later = await read();
+        assertRight(flows);
+        assert.equal(
+          report.forward.superFrames + report.backward.superFrames,
+          0,
+          'super-frames in the middle',
+        );
+        for (const [index, end] of ends.entries()) {
+          const counts = difference(earlier[index]!, later[index]!);
+          assertAccounted(counts, end.name === 'a' ? report.backward : report.forward, harm);
+          if (end.name === 'b') assertTold(tells, counts);
+          if (end.name === 'b') assertTold(kernelTells, counts);
+        }
+      });
+  });
