@@ -189,20 +189,39 @@ static void send_batch(struct weft_worker *worker, unsigned first, unsigned end)
   }
 }
 
-void weft_send_runs(struct weft_worker *worker) {
+static void send_first(struct weft_worker *worker, unsigned count) {
   struct weft_tx *tx = &worker->tx;
   unsigned first = 0;
-  for (unsigned index = 0; index < tx->runs_used; index++) make_message(tx, index);
-  while (first < tx->runs_used) {
+  for (unsigned index = 0; index < count; index++) make_message(tx, index);
+  while (first < count) {
     unsigned end = first + 1;
-    while (end < tx->runs_used && tx->runs[end].socket == tx->runs[first].socket) end++;
+    while (end < count && tx->runs[end].socket == tx->runs[first].socket) end++;
     send_batch(worker, first, end);
     first = end;
   }
+}
+
+void weft_send_runs(struct weft_worker *worker) {
+  struct weft_tx *tx = &worker->tx;
+  send_first(worker, tx->runs_used);
   tx->runs_used = tx->iov_used = tx->slots_used = 0;
   if (tx->pending.route == NULL) return;
   const struct weft_pending pending = tx->pending;
   tx->pending.route = NULL;
   weft_tx_resend(worker, pending.route, pending.tos, pending.socket, pending.data, pending.length);
   weft_send_runs(worker);
+}
+
+void weft_send_full_runs(struct weft_worker *worker) {
+  struct weft_tx *tx = &worker->tx;
+  if (tx->runs_used == 0) return;
+  struct weft_run *last = &tx->runs[tx->runs_used - 1];
+  if (last->is_closed || last->count == WEFT_TX_MAX_SEGMENTS) return weft_send_runs(worker);
+  if (tx->runs_used == 1) return;
+  send_first(worker, tx->runs_used - 1);
+  memmove(tx->iov, &tx->iov[last->first_iov], last->iov_count * sizeof(*tx->iov));
+  tx->iov_used = last->iov_count;
+  tx->runs[0] = *last;
+  tx->runs[0].first_iov = 0;
+  tx->runs_used = 1;
 }

@@ -12,6 +12,9 @@ struct weft_worker;
 /* Sends all runs that were gathered; afterwards slots, iovecs and runs are free again. */
 void weft_send_runs(struct weft_worker *worker);
 
+/* Sends all runs but the last, unless nothing more can join that one either. */
+void weft_send_full_runs(struct weft_worker *worker);
+
 /*
  * Of tx.c: what to do with an inner packet that turned out too big for the path on sending: appends its fragments, or tells
  * its sender. `data` must stay until the next weft_send_runs.

@@ -242,8 +242,11 @@ unsigned weft_tx_drain(struct weft_worker *worker) {
     tx->arena_used += (WEFT_TX_HEADROOM + bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     const int error = pass_on(worker, &header, place + sizeof(header), bytes);
     if (error < 0) weft_worker_count(worker, (enum weft_counter)-error, 1);
-    /* A super-packet is a batch already; waiting for more would only add latency. */
-    if (header.gso_type != VIRTIO_NET_HDR_GSO_NONE) weft_send_runs(worker);
+    /*
+     * A super-packet is a batch already, and waiting would only add latency. But it is larger than one message may be: its
+     * last segments leave with the first ones of the next super-packet, if that is there already.
+     */
+    if (header.gso_type != VIRTIO_NET_HDR_GSO_NONE) weft_send_full_runs(worker);
   }
   weft_send_runs(worker);
   weft_worker_count(worker, WEFT_TX_READS, reads);
