@@ -99,10 +99,6 @@ export const MEASURES: readonly Measure[] = [
       return latencies('latency-busy', latency, { besideGbit: beside.bits_per_second / 1e9 });
     },
   },
-  peers('peers-1', 'UDP, 64 bytes in batches, to one of 10,000 peers', 'same-remote', 1),
-  peers('peers-10k', 'The same, to random ones of 10,000 peers', 'same-remote', PEER_COUNT),
-  peers('peers-1-own', 'To one of 10,000 peers with own underlay addresses', 'own-remotes', 1),
-  peers('peers-10k-own', 'To random ones of these', 'own-remotes', PEER_COUNT),
   {
     name: 'memory',
     title: 'Memory of a worker at a, in use',
@@ -111,6 +107,11 @@ export const MEASURES: readonly Measure[] = [
       return bytes === undefined ? [] : [{ figure: 'memory', unit: 'MiB', value: bytes / 2 ** 20 }];
     },
   },
+  peers('peers-1', 'UDP, 64 bytes in batches, to one of 10,000 peers', 'same-remote', 1),
+  peers('peers-1-hosts', 'The same, to random hosts of that peer', 'same-remote', 1, ['-r', '200']),
+  peers('peers-10k', 'The same, to one host of each of 10,000 peers at random', 'same-remote', PEER_COUNT),
+  peers('peers-1-own', 'To one of 10,000 peers with own underlay addresses', 'own-remotes', 1),
+  peers('peers-10k-own', 'To one host of each of these at random', 'own-remotes', PEER_COUNT),
 ];
 
 function tcp(name: string, title: string, congestion: string, streams: number): Measure {
@@ -143,13 +144,20 @@ async function counted(turn: Turn, figure: string, words: readonly string[], to?
   return { figure, unit: 'kpps', value: receivedPerSec / 1e3, details: { sentKpps: sentPerSec / 1e3 } };
 }
 
-function peers(name: string, title: string, need: 'same-remote' | 'own-remotes', used: number): Measure {
-  const words = ['-n', String(used)];
+/** `used`: to how many of the peers; `words`: further options of bench/traffic/send.c. */
+function peers(
+  name: string,
+  title: string,
+  need: 'same-remote' | 'own-remotes',
+  used: number,
+  words: readonly string[] = [],
+): Measure {
+  const all = ['-n', String(used), ...words];
   return {
     name,
     title,
     peers: need,
-    run: async (turn) => [await counted(turn, name, words, FIRST_PEER_ADDRESS)],
+    run: async (turn) => [await counted(turn, name, all, FIRST_PEER_ADDRESS)],
   };
 }
 

@@ -1,11 +1,12 @@
 /*
  * Sends UDP datagrams as fast as it can for a time, then prints {"packets","seconds","refused"}.
  *
- *   send [-l BYTES] [-t SECONDS] [-n SUBNETS] [-g] ADDRESS PORT
+ *   send [-l BYTES] [-t SECONDS] [-n SUBNETS] [-r HOSTS] [-g] ADDRESS PORT
  *
  * -l  payload of a datagram, 1..1472; default 64
  * -n  each datagram to a random one of so many /24 subnets, of which ADDRESS is in the first; default 1
- * -g  batches through UDP_SEGMENT, one system call and one super-packet each, instead of sendmmsg(2); one subnet only, and BYTES up to 1023
+ * -r  and each to a random one of so many addresses of its subnet, the lowest being that of ADDRESS; default 1
+ * -g  batches through UDP_SEGMENT, one system call and one super-packet each, instead of sendmmsg(2); one destination only, and BYTES up to 1023
  */
 #include <linux/udp.h>
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 struct sender {
   int fd;
   size_t bytes;
-  uint32_t subnets;
+  uint32_t subnets, hosts;
   bool is_segmented;
   struct sockaddr_in first;
   uint64_t random;
@@ -37,7 +38,8 @@ static void choose_destinations(struct sender *sender) {
   const uint32_t first = ntohl(sender->first.sin_addr.s_addr);
   for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
     const uint32_t subnet = (uint32_t)((uint64_t)next_random(sender) * sender->subnets >> 32);
-    sender->destinations[i].sin_addr.s_addr = htonl(first + (subnet << 8));
+    const uint32_t host = (uint32_t)((uint64_t)next_random(sender) * sender->hosts >> 32);
+    sender->destinations[i].sin_addr.s_addr = htonl(first + (subnet << 8) + host);
   }
 }
 
@@ -58,7 +60,7 @@ static void prepare(struct sender *sender) {
 
 /* Returns the datagrams that the kernel took; a full queue is no reason to stop. */
 static unsigned send_batch(struct sender *sender) {
-  if (sender->subnets > 1) choose_destinations(sender);
+  if (sender->subnets > 1 || sender->hosts > 1) choose_destinations(sender);
   if (sender->is_segmented)
     return sendmsg(sender->fd, &sender->messages[0].msg_hdr, 0) < 0 ? 0 : TRAFFIC_BATCH;
   const int sent = sendmmsg(sender->fd, sender->messages, TRAFFIC_BATCH, 0);
@@ -80,16 +82,19 @@ static void run(struct sender *sender, double seconds) {
 }
 
 int main(int argc, char **argv) {
-  static struct sender sender = {.bytes = 64, .subnets = 1, .random = 0x9e3779b97f4a7c15};
+  static struct sender sender = {.bytes = 64, .subnets = 1, .hosts = 1, .random = 0x9e3779b97f4a7c15};
   double seconds = 2;
-  for (int option; (option = getopt(argc, argv, "l:t:n:g")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "l:t:n:r:g")) != -1;) {
     if (option == 'l') sender.bytes = (size_t)atoi(optarg);
     else if (option == 't') seconds = atof(optarg);
     else if (option == 'n') sender.subnets = (uint32_t)atoi(optarg);
+    else if (option == 'r') sender.hosts = (uint32_t)atoi(optarg);
     else if (option == 'g') sender.is_segmented = true;
     else return 2;
   }
-  if (argc - optind != 2 || sender.bytes < 1 || sender.bytes > TRAFFIC_MAX_BYTES || sender.subnets < 1) return 2;
+  if (argc - optind != 2 || sender.bytes < 1 || sender.bytes > TRAFFIC_MAX_BYTES || sender.subnets < 1 ||
+      sender.hosts < 1)
+    return 2;
   sender.first = parse_endpoint(argv[optind], argv[optind + 1]);
   sender.fd = open_udp();
   prepare(&sender);
