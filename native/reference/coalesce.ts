@@ -1,6 +1,7 @@
 // Packets of one flow as one super-packet for the TUN device. Specified by its inverse: packets may be joined exactly if
-// cutting the result gives them back, byte for byte, and each was shown to be undamaged before.
-import { byte, concat, isEqual, with16, with8 } from './bytes.ts';
+// cutting the result gives them back, byte for byte, and each was shown to be undamaged before. One field may differ:
+// the identification of IPv4 packets with DF, which means nothing (RFC 6864 §4.1).
+import { byte, concat, isEqual, read16, with16, with8 } from './bytes.ts';
 import { checksumState, isHeaderChecksumGood, onesComplementSum, pseudoHeader } from './checksum.ts';
 import { isDropped } from './dropped.ts';
 import { parseIpPacket, PROTOCOL, type IpPacket } from './ip-packet.ts';
@@ -31,6 +32,8 @@ export interface Joinable {
 
 const MAX_JOINED = 64;
 const MAX_PACKET = 65535;
+/** Of the IPv4 flags: to be 0 (RFC 791 §3.1). Nobody knows what its segments would have. */
+const RESERVED_BIT = 0x8000;
 const NO_OFFLOAD: VirtioHeader = {
   flags: 0,
   gsoType: GSO.none,
@@ -70,7 +73,7 @@ function canJoin(run: readonly Uint8Array[], joinable: Joinable): boolean {
   return (
     !isDropped(back) &&
     back.length === run.length &&
-    back.every((packet, index) => isEqual(packet, withCanonicalZero(run[index]!)))
+    back.every((packet, index) => isEqual(comparable(packet), comparable(run[index]!)))
   );
 }
 
@@ -80,26 +83,28 @@ function isJoinable(bytes: Uint8Array, joinable: Joinable): boolean {
   if (packet.transportBytes === 0 || packet.hasOptions) return false;
   if (packet.networkBytes + packet.transportBytes === packet.totalBytes) return false;
   if (packet.family === 4 && !isHeaderChecksumGood(bytes.slice(0, packet.networkBytes))) return false;
+  if (packet.family === 4 && (read16(bytes, 6) & RESERVED_BIT) !== 0) return false;
   if (checksumState(bytes, packet) !== 'good') return false;
   return packet.protocol === PROTOCOL.tcp ? joinable.tcp && hasPlainFlags(bytes, packet) : joinable.udp;
 }
 
 function hasPlainFlags(bytes: Uint8Array, packet: IpPacket): boolean {
   const flags = byte(bytes, packet.networkBytes + 13);
-  const special = TCP_FLAG.syn | TCP_FLAG.rst | TCP_FLAG.urg;
+  const special = TCP_FLAG.syn | TCP_FLAG.rst | TCP_FLAG.urg | TCP_FLAG.cwr;
   return (flags & TCP_FLAG.ack) !== 0 && (flags & special) === 0;
 }
 
-/** A good checksum of all ones says the same as 0 in an IPv4 or TCP header, and is never made. */
-function withCanonicalZero(bytes: Uint8Array): Uint8Array {
+/** A good packet without what says nothing: its checksums, which have two forms of zero, and an identification beside DF. */
+function comparable(bytes: Uint8Array): Uint8Array {
   const packet = parseWhole(bytes);
-  const fields = packet.protocol === PROTOCOL.tcp ? [packet.networkBytes + 16] : [];
-  if (packet.family === 4) fields.push(10);
-  return fields.reduce(
-    (result, at) =>
-      byte(result, at) === 0xff && byte(result, at + 1) === 0xff ? with16(result, at, 0) : result,
-    bytes,
-  );
+  const withoutTransport = with16(bytes, packet.networkBytes + checksumOffset(packet), 0);
+  if (packet.family === 6) return withoutTransport;
+  const withoutChecksums = with16(withoutTransport, 10, 0);
+  return hasDontFragment(bytes) ? with16(withoutChecksums, 4, 0) : withoutChecksums;
+}
+
+function hasDontFragment(bytes: Uint8Array): boolean {
+  return (read16(bytes, 6) & 0x4000) !== 0;
 }
 
 /** The headers of the first packet, all payloads, FIN and PSH of the last; the checksum is left to be completed. */
@@ -149,17 +154,24 @@ function gsoTypeOf(bytes: Uint8Array, packet: IpPacket): number {
   return (packet.family === 4 ? GSO.tcpv4 : GSO.tcpv6) | (hasCwr ? GSO.ecn : 0);
 }
 
-/**
- * The write for a packet whose checksum Linux left to hardware: bytes as they are, completion left to the TUN device.
- * Longer than `mtu`, it is a super-packet of segments that fill `mtu`.
- */
-export function deliverPartial(padded: Uint8Array, mtu: number): TunWrite {
+/** What is known of a packet whose checksum Linux left to hardware. */
+export interface PartialOptions {
+  /** Of the TUN device: longer TCP packets are super-packets of segments that fill it. */
+  readonly mtu: number;
+  /** Payload of the UDP packets that a longer one stands for, if Linux said so; else 0. */
+  readonly segmentPayload: number;
+}
+
+/** The write for a packet whose checksum Linux left to hardware: bytes as they are, completion left to the TUN device. */
+export function deliverPartial(padded: Uint8Array, options: PartialOptions): TunWrite {
   const packet = parseWhole(padded);
   const bytes = padded.slice(0, packet.totalBytes);
   const headerBytes = packet.networkBytes + packet.transportBytes;
-  const gsoSize = mtu - headerBytes;
+  const isTcp = packet.protocol === PROTOCOL.tcp;
+  const gsoSize = isTcp ? options.mtu - headerBytes : options.segmentPayload;
+  const isSuper = isTcp ? bytes.length > options.mtu : gsoSize > 0 && bytes.length - headerBytes > gsoSize;
   const header = superHeader(bytes, packet, gsoSize);
-  if (bytes.length <= mtu)
+  if (!isSuper)
     return { ...alone(bytes), header: { ...header, gsoType: GSO.none, headerBytes: 0, gsoSize: 0 } };
   const packets = Math.ceil((bytes.length - headerBytes) / gsoSize);
   return { header, bytes, packets, innerBytes: bytes.length + (packets - 1) * headerBytes };

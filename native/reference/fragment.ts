@@ -10,13 +10,14 @@ const OFFSET = 0x1fff;
 
 /**
  * Cuts a well-formed packet into fragments of at most `mtu` bytes, at least 68. One that fits already stays whole. IPv6
- * packets are never cut on the way (RFC 8200 §5).
+ * packets are never cut on the way (RFC 8200 §5), nor is a fragment that reaches beyond the longest packet.
  */
 export function fragment(padded: Uint8Array, mtu: number): readonly Uint8Array[] | Dropped {
   const packet = parseIpPacket(padded);
   if (packet === undefined) return { drop: 'dropTxMalformed' };
   const isForbidden = packet.family === 6 || (read16(padded, 6) & DONT_FRAGMENT) !== 0;
-  if (isForbidden) return { drop: 'dropTxTooBig' };
+  const payloadEnd = (read16(padded, 6) & OFFSET) * 8 + packet.totalBytes - packet.networkBytes;
+  if (isForbidden || payloadEnd > 0xffff) return { drop: 'dropTxTooBig' };
   return cut(padded.slice(0, packet.networkBytes), padded.slice(packet.networkBytes, packet.totalBytes), mtu);
 }
 

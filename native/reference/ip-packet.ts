@@ -16,9 +16,11 @@ export interface IpPacket {
   readonly isFragment: boolean;
   readonly isLaterFragment: boolean;
   readonly hasOptions: boolean;
+  /** IPv6 with a routing header that is not used up: the transport checksum is over another destination. */
+  readonly isSourceRouted: boolean;
   /** Where the transport header begins. */
   readonly networkBytes: number;
-  /** Length of the TCP or UDP header; 0 for anything else, for fragments, and if it is cut short. */
+  /** Length of the TCP or UDP header; 0 for anything else, for fragments, if source-routed, and if it is cut short. */
   readonly transportBytes: number;
   readonly totalBytes: number;
 }
@@ -47,6 +49,7 @@ function parseIpv4(bytes: Uint8Array): IpPacket | undefined {
     isFragment,
     isLaterFragment: fragmentOffset > 0,
     hasOptions: networkBytes > 20,
+    isSourceRouted: false,
     networkBytes,
     transportBytes: isFragment ? 0 : transportHeaderBytes(bytes.slice(networkBytes, totalBytes), protocol),
     totalBytes,
@@ -65,12 +68,16 @@ function parseIpv6(bytes: Uint8Array): IpPacket | undefined {
     tos: (read16(bytes, 0) >>> 4) & 0xff,
     ttl: byte(bytes, 7),
     hasOptions: EXTENSION_HEADERS.includes(byte(bytes, 6)),
-    transportBytes: chain.isFragment ? 0 : transportHeaderBytes(upper, chain.protocol),
+    transportBytes:
+      chain.isFragment || chain.isSourceRouted ? 0 : transportHeaderBytes(upper, chain.protocol),
     totalBytes,
   };
 }
 
-type Chain = Pick<IpPacket, 'protocol' | 'networkBytes' | 'isFragment' | 'isLaterFragment'>;
+type Chain = Pick<
+  IpPacket,
+  'protocol' | 'networkBytes' | 'isFragment' | 'isLaterFragment' | 'isSourceRouted'
+>;
 
 const HOP_BY_HOP = 0;
 const ROUTING = 43;
@@ -87,23 +94,33 @@ const EXTENSION_HEADERS: readonly number[] = [
 
 /** From the IPv6 header along Next Header to the first that is no extension header, or that cannot be read. */
 function walkExtensionHeaders(bytes: Uint8Array): Chain {
-  let [protocol, networkBytes, isFragment] = [byte(bytes, 6), 40, false];
-  while (EXTENSION_HEADERS.includes(protocol)) {
-    const length = extensionHeaderBytes(bytes.slice(networkBytes), protocol);
-    if (length === undefined)
-      return { protocol: PROTOCOL.none, networkBytes, isFragment, isLaterFragment: false };
-    const header = bytes.slice(networkBytes, networkBytes + length);
-    const isLaterFragment = protocol === FRAGMENT && read16(header, 2) >>> 3 > 0;
-    isFragment ||= protocol === FRAGMENT;
-    protocol = byte(header, 0);
-    networkBytes += length;
-    // What follows is from the middle of the packet; Next Header names the first header of the first fragment.
-    if (isLaterFragment) {
-      if (EXTENSION_HEADERS.includes(protocol)) protocol = PROTOCOL.none;
-      return { protocol, networkBytes, isFragment, isLaterFragment };
-    }
+  let chain: Chain = {
+    protocol: byte(bytes, 6),
+    networkBytes: 40,
+    isFragment: false,
+    isLaterFragment: false,
+    isSourceRouted: false,
+  };
+  while (EXTENSION_HEADERS.includes(chain.protocol)) {
+    const rest = bytes.slice(chain.networkBytes);
+    const length = extensionHeaderBytes(rest, chain.protocol);
+    // What follows the header of a later fragment is from the middle of the packet.
+    if (chain.isLaterFragment || length === undefined) return { ...chain, protocol: PROTOCOL.none };
+    chain = stepOver(chain, rest.slice(0, length));
   }
-  return { protocol, networkBytes, isFragment, isLaterFragment: false };
+  return chain;
+}
+
+function stepOver(chain: Chain, header: Uint8Array): Chain {
+  const isFragmentHeader = chain.protocol === FRAGMENT;
+  return {
+    protocol: byte(header, 0),
+    networkBytes: chain.networkBytes + header.length,
+    isFragment: chain.isFragment || isFragmentHeader,
+    isLaterFragment: isFragmentHeader && read16(header, 2) >>> 3 > 0,
+    // RFC 8200 §4.4: Segments Left.
+    isSourceRouted: chain.isSourceRouted || (chain.protocol === ROUTING && byte(header, 3) > 0),
+  };
 }
 
 /** Length of the extension header of type `protocol` at the start of `rest`; `undefined` if it is cut short. */

@@ -1,10 +1,14 @@
 // Encapsulation udp: the UDP payload is the inner packet, nothing before it and nothing after it.
+import { byte } from './bytes.ts';
+import type { Dropped } from './dropped.ts';
 
 export function encapsulateUdp(inner: Uint8Array): Uint8Array {
   return inner;
 }
 
-/** Every payload may be a packet; parsing it says whether it is one. */
-export function decapsulateUdp(datagram: Uint8Array): Uint8Array {
-  return datagram;
+/** The inner packet of a UDP payload, or why it is none. */
+export function decapsulateUdp(datagram: Uint8Array): Uint8Array | Dropped {
+  if (datagram.length === 0) return { drop: 'dropRxHeader' };
+  const version = byte(datagram, 0) >>> 4;
+  return version === 4 || version === 6 ? datagram : { drop: 'dropRxNotIp' };
 }

@@ -35,13 +35,13 @@ export function decapsulateVxlan(
   own: { readonly vni: number; readonly mac: Uint8Array },
   datagram: Uint8Array,
 ): Uint8Array | Dropped {
-  if (datagram.length < VXLAN_HEADER_BYTES) return { drop: 'dropRxHeader' };
+  if (datagram.length <= VXLAN_HEADER_BYTES) return { drop: 'dropRxHeader' };
   if ((byte(datagram, 0) & FLAG_I) === 0) return { drop: 'dropRxHeader' };
   if (read32(datagram, 4) >>> 8 !== own.vni) return { drop: 'dropRxVni' };
   const frame = datagram.slice(VXLAN_BYTES);
   if (!isEqual(frame.slice(0, 6), own.mac)) return { drop: 'dropRxMac' };
   const inner = frame.slice(14);
-  const version = inner.length > 0 ? byte(inner, 0) >>> 4 : 0;
+  const version = byte(inner, 0) >>> 4;
   const isIp = (version === 4 || version === 6) && read16(frame, 12) === ETHERTYPE[version];
   return isIp ? inner : { drop: 'dropRxNotIp' };
 }

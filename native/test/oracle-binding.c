@@ -190,6 +190,7 @@ static napi_value parse(napi_env env, napi_callback_info info) {
   set(env, result, "isFragment", boolean(env, packet.is_fragment));
   set(env, result, "isLaterFragment", boolean(env, packet.is_later_fragment));
   set(env, result, "hasOptions", boolean(env, packet.has_options));
+  set(env, result, "isSourceRouted", boolean(env, packet.is_source_routed));
   set(env, result, "networkBytes", number(env, packet.network_bytes));
   set(env, result, "transportBytes", number(env, packet.transport_bytes));
   set(env, result, "totalBytes", number(env, packet.total_bytes));
@@ -333,7 +334,7 @@ static napi_value coalesce(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* deliverPartial(packet, mtu) */
+/* deliverPartial(packet, mtu, segmentPayload) */
 static napi_value deliver_partial(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   static struct weft_coalescer coalescer;
@@ -341,7 +342,7 @@ static napi_value deliver_partial(napi_env env, napi_callback_info info) {
   const struct bytes bytes = bytes_of(env, values[0]);
   const struct weft_packet packet = parsed(bytes);
   memset(&coalescer, 0, sizeof(coalescer));
-  weft_coalescer_put_partial(&coalescer, bytes.data, &packet, number_of(env, values[1]));
+  weft_coalescer_put_partial(&coalescer, bytes.data, &packet, number_of(env, values[1]), number_of(env, values[2]));
   return taken(env, &coalescer);
 }
 
