@@ -1,4 +1,4 @@
-/* The route table by hand: which route wins, what is refused, what stays while a reader holds it, and without memory. */
+/* The route table by hand: which route wins, what is refused, what stays while a reader holds it, what if memory lacks. */
 #include "route.h"
 
 #include <errno.h>
