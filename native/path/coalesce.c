@@ -1,4 +1,7 @@
-/* Super-packets out of packets. Decides by the rules of the kernel's own GRO (tcp_gro_receive, udp_gro_receive), but strictly. */
+/*
+ * Super-packets out of packets. Decides by the rules of the kernel's own GRO (tcp_gro_receive, udp_gro_receive), but
+ * strictly. Memory of the caller is read, never written.
+ */
 #include "coalesce.h"
 
 #include <string.h>
@@ -99,6 +102,7 @@ static void start(struct weft_coalescer *coalescer, const uint8_t *data, const s
   coalescer->total_bytes = coalescer->inner_bytes = packet->total_bytes;
   coalescer->is_verified = false;
   coalescer->is_full = true;
+  coalescer->is_as_it_came = true;
   memset(&coalescer->header, 0, sizeof(coalescer->header));
 }
 
@@ -127,6 +131,7 @@ bool weft_coalescer_add(struct weft_coalescer *coalescer, const uint8_t *data, c
   if (coalescer->is_full || !is_joinable(data, packet, flags) || !continues(coalescer, data, packet)) return false;
   if (!is_first_good(coalescer) || !has_good_checksums(data, packet)) return false;
   coalescer->packets++;
+  coalescer->is_as_it_came = false;
   coalescer->total_bytes += (uint32_t)payload_bytes(packet);
   coalescer->inner_bytes += packet->total_bytes;
   add_payload(coalescer, data, packet);
@@ -157,7 +162,14 @@ void weft_coalescer_put_partial(struct weft_coalescer *coalescer, const uint8_t 
   start(coalescer, data, packet);
   if (is_tcp(packet))
     segment_payload = packet->total_bytes > mtu && mtu > header_bytes(packet) ? mtu - header_bytes(packet) : 0;
-  describe(coalescer, segment_payload < payload_bytes(packet) ? segment_payload : 0);
+  if (segment_payload >= payload_bytes(packet)) segment_payload = 0;
+  describe(coalescer, segment_payload);
+  if (segment_payload == 0) return;
+  /* Only the first segment may tell that the window was reduced (RFC 3168 §6.1.2). */
+  if (is_tcp(packet) && (data[packet->network_bytes + 13] & WEFT_TCP_CWR))
+    coalescer->header.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
+  coalescer->packets = (unsigned)((payload_bytes(packet) + segment_payload - 1) / segment_payload);
+  coalescer->inner_bytes += (coalescer->packets - 1) * (uint32_t)header_bytes(packet);
 }
 
 static void set_lengths(const struct weft_coalescer *coalescer, uint8_t *headers) {
@@ -169,7 +181,8 @@ static void set_lengths(const struct weft_coalescer *coalescer, uint8_t *headers
   } else {
     weft_store16(headers + 4, coalescer->total_bytes - WEFT_IPV6_BYTES);
   }
-  if (!is_tcp(packet)) weft_store16(headers + packet->network_bytes + 4, coalescer->total_bytes - packet->network_bytes);
+  if (!is_tcp(packet))
+    weft_store16(headers + packet->network_bytes + 4, coalescer->total_bytes - packet->network_bytes);
 }
 
 /* One header for all: lengths of the whole, the flags of the last, the checksum left to the kernel. */
@@ -187,7 +200,7 @@ static void make_headers(struct weft_coalescer *coalescer) {
 
 void weft_coalescer_take(struct weft_coalescer *coalescer) {
   coalescer->iov[0] = (struct iovec){&coalescer->header, sizeof(coalescer->header)};
-  if (coalescer->packets == 1) {
+  if (coalescer->is_as_it_came) {
     coalescer->iov[1] = (struct iovec){(void *)(uintptr_t)coalescer->first, coalescer->packet.total_bytes};
     coalescer->iov_count = 2;
     return;

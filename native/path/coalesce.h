@@ -1,7 +1,7 @@
 /*
- * Joins consecutive packets of one flow into one super-packet for the TUN device (TSO, USO), the reverse of segment.h. A
- * packet whose checksum is bad, missing or not verifiable is never joined, and one that stays alone is passed on byte by
- * byte, so that no corruption is ever covered up. Payload is never copied: the result is an iovec list.
+ * Joins consecutive packets of one flow into one super-packet for the TUN device (TSO, USO), the reverse of segment.h.
+ * A packet whose checksum is bad, missing or not verifiable is never joined, and one that stays alone is passed on byte
+ * by byte, so that no corruption is ever covered up. Payload is never copied: the result is an iovec list.
  *
  *   empty --add--> open --add that fits--> open --add of a last one (short, PSH, FIN)--> full --take--> empty
  */
@@ -25,7 +25,7 @@ struct weft_coalescer {
   /* What weft_coalescer_take returns: iov[0] is the virtio header, then the packet. */
   struct iovec iov[WEFT_MAX_JOINED_IOV];
   unsigned iov_count;
-  unsigned packets;     /* joined so far; 0: empty */
+  unsigned packets;     /* joined so far, or that a partial one stands for; 0: empty */
   uint32_t total_bytes; /* of the super-packet, IP header included */
   uint32_t inner_bytes; /* of the packets that it stands for, headers of each included */
   /* Private. */
@@ -38,6 +38,7 @@ struct weft_coalescer {
   uint16_t next_id;
   bool is_verified; /* the first packet's checksum; found out when the second comes */
   bool is_full;
+  bool is_as_it_came; /* nothing was joined: `first` is what to write */
 };
 
 enum {

@@ -19,14 +19,14 @@ struct weft_packet {
   bool is_source_routed;    /* IPv6, not yet at its final destination: transport checksum not verifiable */
   uint16_t network_bytes;   /* IP header with options or extension headers: where the transport header begins */
   uint16_t transport_bytes; /* TCP or UDP header with options; 0 for other protocols, fragments, source-routed
-                               and what is cut short */
+                               packets and what is cut short */
   uint32_t total_bytes;     /* as the IP header says; bytes beyond are padding */
 };
 
 /*
- * Reads the headers of `data`. Returns 0, or -WEFT_DROP_RX_MALFORMED (callers on the way out count it as
- * DROP_TX_MALFORMED) if version, header length or total length cannot be. The IPv4 checksum is not looked at. A bad transport header is no reason: protocol then is
- * WEFT_PROTOCOL_NONE or transport_bytes 0, and the packet goes its way as it is.
+ * Reads the headers of `data`. Returns 0, or -WEFT_DROP_RX_MALFORMED (on the way out: count DROP_TX_MALFORMED) if
+ * version, header length or total length cannot be. The IPv4 checksum is not looked at. A bad transport header is no
+ * reason: protocol then is WEFT_PROTOCOL_NONE or transport_bytes 0, and the packet goes its way as it is.
  */
 int weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *packet);
 
