@@ -1,4 +1,4 @@
-/* The route table by hand: which route wins, what is refused, what stays while a reader holds it, what if memory lacks. */
+/* The route table by hand: which route wins, what is refused, what a reader holds, and what happens without memory. */
 #include "route.h"
 
 #include <errno.h>
