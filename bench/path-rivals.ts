@@ -46,7 +46,8 @@ export const socat: Candidate = {
     openRival(underlay, 28, (host, other) => {
       const tun = `TUN:${OVERLAY[host.name].address}/32,tun-name=${DEVICE},iff-no-pi,iff-up`;
       const udp = `UDP4-DATAGRAM:${other.underlay}:${PORT},bind=${host.underlay}:${PORT}`;
-      return host.start(['socat', tun, udp]);
+      // Its usual buffer cuts packets of more than 8 KiB.
+      return host.start(['socat', '-b', '65536', tun, udp]);
     }),
 };
 

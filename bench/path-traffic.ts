@@ -54,7 +54,9 @@ export async function iperf(
   try {
     const client = ['iperf3', '-c', turn.tunnel.to, '-J', '-t', String(seconds), ...args];
     const report = await a.run(client, { timeoutMs: seconds * 1000 + SPARE_MS });
-    return (JSON.parse(report) as IperfReport).end;
+    const { end } = JSON.parse(report) as IperfReport;
+    if (end.sum_received.bytes === 0) throw new Error('iperf3 received nothing');
+    return end;
   } finally {
     await server.stop('SIGKILL');
   }
