@@ -36,7 +36,7 @@ static void expect_header(const uint8_t *header, const struct weft_fragmenter *f
   EXPECT(weft_load16(header + 4), 0xbeef);
   EXPECT(header[8], 17);
   EXPECT(header[9], WEFT_PROTOCOL_UDP);
-  EXPECT(memcmp(header + 12, packet_bytes + 12, 8), 0);
+  EXPECT_BYTES(header + 12, packet_bytes + 12, 8);
   EXPECT(weft_fold(weft_sum(0, header, fragmenter->header_bytes)), 0xffff);
 }
 
@@ -103,11 +103,11 @@ static void expect_options(const uint8_t *options, size_t bytes, const uint8_t *
   EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 180), 0);
   EXPECT(weft_fragmenter_next(&fragmenter, header), true);
   EXPECT(fragmenter.header_bytes, 20 + bytes);
-  EXPECT(memcmp(header + 20, options, bytes), 0);
+  EXPECT_BYTES(header + 20, options, bytes);
   expect_header(header, &fragmenter, 180);
   EXPECT(weft_fragmenter_next(&fragmenter, header), true);
   EXPECT(fragmenter.header_bytes, 20 + expected_bytes);
-  EXPECT(memcmp(header + 20, expected, expected_bytes), 0);
+  EXPECT_BYTES(header + 20, expected, expected_bytes);
   expect_header(header, &fragmenter, 180);
   EXPECT(weft_fragmenter_next(&fragmenter, header), false);
 }

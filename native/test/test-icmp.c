@@ -59,12 +59,12 @@ static void expect_ipv4(enum weft_icmp_error error, size_t mtu, size_t inner_byt
   EXPECT(weft_load32(out + 4), 0);
   EXPECT(out[8], 64);
   EXPECT(out[9], 1);
-  EXPECT(memcmp(out + 12, OWN4, 4), 0);
-  EXPECT(memcmp(out + 16, inner + 12, 4), 0);
+  EXPECT_BYTES(out + 12, OWN4, 4);
+  EXPECT_BYTES(out + 16, inner + 12, 4);
   EXPECT(weft_fold(weft_sum(0, out, 20)), 0xffff);
   EXPECT(weft_load16(out + 20), first);
   EXPECT(weft_load32(out + 24), second);
-  EXPECT(memcmp(out + 28, inner, quoted), 0);
+  EXPECT_BYTES(out + 28, inner, quoted);
   EXPECT(weft_fold(weft_sum(0, out + 20, 8 + quoted)), 0xffff);
 }
 
@@ -84,11 +84,11 @@ static void expect_ipv6(enum weft_icmp_error error, size_t mtu, size_t inner_byt
   EXPECT(make_error(error, mtu), 48 + quoted);
   EXPECT(weft_load32(out), 0x60000000);
   EXPECT(weft_load32(out + 4), (8 + quoted) << 16 | 0x3a40);
-  EXPECT(memcmp(out + 8, OWN6, 16), 0);
-  EXPECT(memcmp(out + 24, inner + 8, 16), 0);
+  EXPECT_BYTES(out + 8, OWN6, 16);
+  EXPECT_BYTES(out + 24, inner + 8, 16);
   EXPECT(weft_load16(out + 40), first);
   EXPECT(weft_load32(out + 44), second);
-  EXPECT(memcmp(out + 48, inner, quoted), 0);
+  EXPECT_BYTES(out + 48, inner, quoted);
   weft_store16(pseudo + 2, (unsigned)(8 + quoted));
   EXPECT(weft_fold(weft_sum(weft_sum(weft_sum(0, pseudo, 8), out + 8, 32), out + 40, 8 + quoted)), 0xffff);
 }

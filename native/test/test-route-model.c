@@ -77,8 +77,8 @@ static void expect_same(const struct weft_route *found, const struct weft_route 
   EXPECT(found != NULL, expected != NULL);
   if (!expected) return;
   EXPECT(found->prefix_bits, expected->prefix_bits);
-  EXPECT(memcmp(found->subnet, expected->subnet, 16), 0);
-  EXPECT(memcmp(&found->remote, &expected->remote, sizeof(found->remote)), 0);
+  EXPECT_BYTES(found->subnet, expected->subnet, 16);
+  EXPECT_BYTES(&found->remote, &expected->remote, sizeof(found->remote));
   EXPECT(found->mac[0], expected->mac[0]);
 }
 

@@ -46,10 +46,10 @@ static void expect_whole(const struct weft_route *route, unsigned index) {
   const uint8_t version = route->mac[0];
   const struct weft_route expected = make_route(index, route->prefix_bits, version);
   EXPECT(route->prefix_bits == 24 || route->prefix_bits == 20, true);
-  EXPECT(memcmp(route->subnet, expected.subnet, sizeof(route->subnet)), 0);
-  EXPECT(memcmp(&route->remote, &expected.remote, sizeof(route->remote)), 0);
-  EXPECT(memcmp(route->mac, expected.mac, sizeof(route->mac)), 0);
-  EXPECT(memcmp(route->header, expected.header, sizeof(route->header)), 0);
+  EXPECT_BYTES(route->subnet, expected.subnet, sizeof(route->subnet));
+  EXPECT_BYTES(&route->remote, &expected.remote, sizeof(route->remote));
+  EXPECT_BYTES(route->mac, expected.mac, sizeof(route->mac));
+  EXPECT_BYTES(route->header, expected.header, sizeof(route->header));
   atomic_fetch_add_explicit(&route->peer->tx_packets, 1, memory_order_relaxed);
 }
 
