@@ -20,10 +20,12 @@ and a container; a real etcd runs beside them. Needs root or user namespaces, ip
 Options
   --name NAME       which lab (default: lab); several can be up at once
   --hosts N         number of hosts, 1 to 1000 (default: 3)
-  --backend TYPE    backend in the network config: vxlan (default), host-gw, alloc
+  --backend TYPE    backend in the network config: vxlan (default), udp, host-gw, alloc
   --config FILE     a network config document instead, - for standard input
   --bare hK         no daemon on host K, to run another program there; may be repeated
   --routed          hosts in two underlay networks joined by a router
+  --userspace hK    host K does VXLAN in userspace, as --userspace=true makes its daemon; may be repeated; all: every host
+  --offloads off    underlay without checksum and segmentation offloads (default: on); needs ethtool
   --mtu BYTES       MTU of the underlay, 1280 to 65535 (default: 1500)
   --flag WORD       further word for every daemon's command line; may be repeated
   --json            run, status: JSON instead of a table
@@ -40,6 +42,8 @@ const OPTIONS = {
   config: { type: 'string' },
   bare: { type: 'string', multiple: true, default: [] },
   routed: { type: 'boolean', default: false },
+  userspace: { type: 'string', multiple: true, default: [] },
+  offloads: { type: 'string', default: 'on' },
   mtu: { type: 'string', default: '1500' },
   flag: { type: 'string', multiple: true, default: [] },
   json: { type: 'boolean', default: false },
@@ -62,6 +66,8 @@ export function parseLabWords(argv: readonly string[]) {
 export async function labOptions(values: LabValues): Promise<LabOptions> {
   if (values.config !== undefined && values.backend !== undefined)
     throw new UsageError('--config and --backend exclude each other: put the backend into the file');
+  if (values.offloads !== 'on' && values.offloads !== 'off')
+    throw new UsageError(`--offloads '${values.offloads}' is neither on nor off`);
   const base = JSON.parse(DEFAULT_CONFIG) as object;
   const fromBackend =
     values.backend === undefined
@@ -73,6 +79,8 @@ export async function labOptions(values: LabValues): Promise<LabOptions> {
     mtu: Number(values.mtu),
     bare: values.bare,
     routed: values.routed,
+    userspace: values.userspace,
+    offloads: values.offloads === 'on',
     daemonFlags: values.flag,
     config: checkConfig(values.config === undefined ? fromBackend : await readConfig(values.config)),
   };

@@ -32,6 +32,8 @@ export interface LabOptions extends plan.TopologyOptions {
 }
 
 export type StopSignal = 'TERM' | 'KILL';
+/** Signals that the process outlives come after those that it does not. */
+export type DaemonSignal = StopSignal | 'STOP' | 'CONT' | 'HUP';
 
 /** Port of `/healthz` and `/readyz` on each host's loopback. */
 export const HEALTH_PORT = 8471;
@@ -183,19 +185,26 @@ export class Lab {
     return this.#signal('etcd', signal);
   }
 
-  /** Starts the daemon of a host; does not wait for its lease. */
-  async startDaemon(name: string, flags: readonly string[] = this.#state.daemonFlags): Promise<void> {
-    await this.#spawn(name, name, this.daemonCommand(name, flags));
+  /** Starts the daemon of a host, behind the words of `under` if given; does not wait for its lease. */
+  async startDaemon(
+    name: string,
+    flags: readonly string[] = this.#state.daemonFlags,
+    under: readonly string[] = [],
+  ): Promise<void> {
+    await this.#spawn(name, name, [...under, ...this.daemonCommand(name, flags)]);
   }
 
   /** Command line of a host's daemon. */
   daemonCommand(name: string, flags: readonly string[]): string[] {
     const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
     const files = ['--etcd-endpoints', plan.ETCD_URL, '--subnet-file', this.subnetFile(name)];
-    return ['env', `WEFT_NODE=${process.execPath}`, weftProgram(), 'daemon', ...files, ...health, ...flags];
+    const node = ['env', `WEFT_NODE=${process.execPath}`];
+    const mode = this.host(name).isInUserspace ? ['--userspace=true'] : [];
+    return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];
   }
 
-  stopDaemon(name: string, signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
+  /** `HUP`, too, is for what the daemon runs under. */
+  stopDaemon(name: string, signal: DaemonSignal = 'TERM'): Promise<void> {
     return this.#signal(name, signal);
   }
 
@@ -230,11 +239,16 @@ export class Lab {
     return container!;
   }
 
-  /** Address of a host's container, without length. @throws Error if it has none yet. */
+  /** First address of a host's container, without length: IPv4 where it has one. @throws Error if it has none yet. */
   async containerAddress(name: string): Promise<string> {
+    return (await this.containerAddresses(name))[0]!;
+  }
+
+  /** Addresses of a host's container, one a family, without length. @throws Error if it has none yet. */
+  async containerAddresses(name: string): Promise<readonly string[]> {
     const container = plan.planContainer(await this.readSubnetEnv(this.host(name).name));
     if (!container) throw new Error(`Host ${name} has no subnet yet: look at ${this.logFolder}/${name}.log`);
-    return container.containerAddress.split('/')[0]!;
+    return container.addresses.map((pair) => pair.container.split('/')[0]!);
   }
 
   async #buildUnderlay(): Promise<void> {
@@ -243,14 +257,25 @@ export class Lab {
       input: names.map((name) => `netns add ${name}\n`).join(''),
     });
     await this.#ip('sw', plan.switchCommands(this.topology));
-    await this.#ip('etcd', plan.underlayCommands(plan.ETCD_ADDRESS, '198.18.0.1'));
-    await this.sandbox.check(['sysctl', '-qw', 'net.ipv4.ip_forward=1'], 'sw');
+    await this.#ip('etcd', plan.etcdCommands());
+    await this.#forward('sw');
     await Promise.all(this.topology.hosts.map((host) => this.#buildHost(host)));
   }
 
+  #forward(netns: string): Promise<string> {
+    const settings = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
+    return this.sandbox.check(['sysctl', '-qw', ...settings], netns);
+  }
+
   async #buildHost(host: plan.HostPlan): Promise<void> {
-    await this.#ip(host.name, plan.underlayCommands(host.publicIp, host.gateway));
-    await this.sandbox.check(['sysctl', '-qw', 'net.ipv4.ip_forward=1'], host.name);
+    await this.#ip(host.name, plan.underlayCommands(host));
+    await this.#forward(host.name);
+    if (!this.topology.hasOffloads)
+      for (const [netns, device] of [
+        ['sw', host.name],
+        [host.name, 'eth0'],
+      ] as const)
+        await this.sandbox.check(['ethtool', '-K', device, ...plan.OFFLOADS_OFF], netns);
     await this.sandbox.check(['mkdir', '-p', dirname(this.subnetFile(host.name))]);
   }
 
@@ -279,11 +304,11 @@ export class Lab {
     await waitFor(`${process} to start`, async () => (await this.#pidOf(process)) !== undefined, 5000);
   }
 
-  async #signal(process: string, signal: StopSignal | 'STOP' | 'CONT'): Promise<void> {
+  async #signal(process: string, signal: DaemonSignal): Promise<void> {
     const pid = await this.#pidOf(process);
     if (pid === undefined) throw new Error(`Nothing runs as '${process}' in lab '${this.name}'`);
     await this.sandbox.run(['kill', `-${signal}`, String(pid)]);
-    if (signal === 'STOP' || signal === 'CONT') return;
+    if (signal !== 'TERM' && signal !== 'KILL') return;
     await waitFor(`${process} to end`, async () => !(await this.isRunning(process)), 10_000);
     await rm(this.#outside(`/run/${process}.pid`), { force: true });
   }

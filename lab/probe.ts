@@ -2,7 +2,7 @@
 import type { Lab } from './lab.ts';
 
 export interface PingReport {
-  /** Ordered pairs of containers. */
+  /** Ordered pairs of containers; both families of a pair are pinged. */
   readonly pairs: number;
   readonly sent: number;
   readonly lost: number;
@@ -14,39 +14,46 @@ export type CongestionControl = 'cubic' | 'bbr';
 
 const PINGS_PER_PAIR = 3;
 
-/** Pings every container from every other: {@link PINGS_PER_PAIR} echo requests a pair. */
+/** Pings every container from every other: {@link PINGS_PER_PAIR} echo requests a pair and family. */
 export async function pingAll(lab: Lab): Promise<PingReport> {
   const hosts = lab.topology.hosts.filter((host) => !host.isBare);
   const targets = await Promise.all(
-    hosts.map(async (host) => ({ name: host.container, address: await lab.containerAddress(host.name) })),
+    hosts.map(async ({ container, name }) => ({ container, addresses: await lab.containerAddresses(name) })),
   );
-  const reports: { pair: string; lost: number }[] = [];
+  const reports: { pair: string; sent: number; lost: number }[] = [];
   for (const from of targets) {
     const others = targets.filter((target) => target !== from);
     const received = await pingFrom(
       lab,
-      from.name,
-      others.map((other) => other.address),
+      from.container,
+      others.flatMap((other) => other.addresses),
     );
-    for (const [index, other] of others.entries())
-      reports.push({ pair: `${from.name}>${other.name}`, lost: PINGS_PER_PAIR - (received[index] ?? 0) });
+    for (const { container, addresses } of others) {
+      const sent = addresses.length * PINGS_PER_PAIR;
+      const lost = addresses.reduce((sum, address) => sum - (received.get(address) ?? 0), sent);
+      reports.push({ pair: `${from.container}>${container}`, sent, lost });
+    }
   }
   return {
     pairs: reports.length,
-    sent: reports.length * PINGS_PER_PAIR,
+    sent: reports.reduce((sum, report) => sum + report.sent, 0),
     lost: reports.reduce((sum, report) => sum + report.lost, 0),
     broken: reports.filter((report) => report.lost > 0).map((report) => report.pair),
   };
 }
 
 /** Number of replies from each address, all pinged at once from container `from`. */
-async function pingFrom(lab: Lab, from: string, addresses: readonly string[]): Promise<number[]> {
+async function pingFrom(
+  lab: Lab,
+  from: string,
+  addresses: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
   const script = `for address; do (ping -q -c ${PINGS_PER_PAIR} -i 0.05 -W 2 "$address" | sed "s/^/$address /") & done; wait`;
   const { stdout } = await lab.exec(from, ['sh', '-c', script, 'sh', ...addresses]);
   const received = new Map<string, number>();
   for (const [, address, count] of stdout.matchAll(/^(\S+) \d+ packets transmitted, (\d+) received/gm))
     received.set(address!, Number(count));
-  return addresses.map((address) => received.get(address) ?? 0);
+  return received;
 }
 
 export interface ThroughputOptions {
