@@ -131,7 +131,7 @@ int weft_path_open(const struct weft_path_settings *settings, const struct weft_
   struct inheritance inheritance = {.count = count};
   *failed_call = "malloc";
   if (count > sizeof(inheritance.fds) / sizeof(inheritance.fds[0])) return -E2BIG;
-  memcpy(inheritance.fds, inherited, count * sizeof(*inherited));
+  if (count > 0) memcpy(inheritance.fds, inherited, count * sizeof(*inherited));
   *path = make_path(settings);
   const int error = *path ? start_workers(*path, &inheritance, failed_call) : -ENOMEM;
   close_inherited(&inheritance);
