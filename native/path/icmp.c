@@ -10,6 +10,7 @@ enum {
   ICMP_BYTES = 8,       /* RFC 792, RFC 4443 §3: before what is quoted */
   MAX_ICMPV4 = 576,     /* RFC 1812 §4.3.2.3 */
   MIN_IPV6_MTU = 1280,  /* RFC 8200 §5: nobody may be told less */
+  REDIRECT_ICMPV6 = 137,
   CONTROL_TOS = 0xc0,   /* internetwork control, RFC 1812 §4.3.2.5 */
   REPLY_TTL = 64,       /* RFC 1700 */
   MULTICAST_IPV6 = 0xff,
@@ -28,13 +29,13 @@ static bool is_icmpv4_query(uint8_t type) {
   return type == 0 || (type >= 8 && type <= 10) || (type >= 13 && type <= 18) || type == 42 || type == 43;
 }
 
-/* RFC 1122 §3.2.2, RFC 4443 §2.4e1: an error, or what cannot be told from one. */
+/* RFC 1122 §3.2.2, RFC 4443 §2.4e1 and e2: an error, or what cannot be told from one; and ICMPv6 redirects. */
 static bool may_be_error(const uint8_t *data, const struct weft_packet *packet) {
   if (packet->is_later_fragment || packet->protocol == WEFT_PROTOCOL_NONE) return true;
   if (packet->protocol != WEFT_PROTOCOL_ICMP && packet->protocol != WEFT_PROTOCOL_ICMPV6) return false;
   if (packet->total_bytes < (uint32_t)packet->network_bytes + ICMP_BYTES) return true;
   const uint8_t type = data[packet->network_bytes];
-  return packet->protocol == WEFT_PROTOCOL_ICMP ? !is_icmpv4_query(type) : type < 128;
+  return packet->protocol == WEFT_PROTOCOL_ICMP ? !is_icmpv4_query(type) : type < 128 || type == REDIRECT_ICMPV6;
 }
 
 /* Not this network, loopback, multicast, class E or broadcast (RFC 1812 §4.3.2.7). */

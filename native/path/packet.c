@@ -38,7 +38,7 @@ static size_t extension_bytes(unsigned protocol, const uint8_t *header) {
 static void note_fragment_header(const uint8_t *header, struct weft_packet *packet) {
   const unsigned field = weft_load16(header + 2);
   packet->is_later_fragment = (field & IPV6_FRAGMENT_OFFSET) != 0;
-  packet->is_fragment = packet->is_later_fragment || (field & IPV6_MORE_FRAGMENTS) != 0;
+  packet->is_fragment = packet->is_fragment || packet->is_later_fragment || (field & IPV6_MORE_FRAGMENTS) != 0;
 }
 
 /* Sets protocol, network_bytes and what the headers in between say. */

@@ -15,9 +15,13 @@ enum { IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_CHECKSUM = 10, IPV6_LENGTH = 4 };
 enum { TCP_SEQUENCE = 4, TCP_FLAGS = 13, TCP_CHECKSUM = 16, UDP_LENGTH = 4, UDP_CHECKSUM = 6 };
 
 static bool goes_together(unsigned gso_type, const struct weft_packet *packet) {
-  switch (gso_type & ~(unsigned)VIRTIO_NET_HDR_GSO_ECN) {
-    case VIRTIO_NET_HDR_GSO_TCPV4: return packet->family == 4 && packet->protocol == WEFT_PROTOCOL_TCP;
-    case VIRTIO_NET_HDR_GSO_TCPV6: return packet->family == 6 && packet->protocol == WEFT_PROTOCOL_TCP;
+  switch (gso_type) {
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+    case VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN:
+      return packet->family == 4 && packet->protocol == WEFT_PROTOCOL_TCP;
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+    case VIRTIO_NET_HDR_GSO_TCPV6 | VIRTIO_NET_HDR_GSO_ECN:
+      return packet->family == 6 && packet->protocol == WEFT_PROTOCOL_TCP;
     case VIRTIO_NET_HDR_GSO_UDP_L4: return packet->protocol == WEFT_PROTOCOL_UDP;
     default: return false;
   }
