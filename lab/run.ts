@@ -1,6 +1,7 @@
 // The lab's one-shot check: everything reachable from everywhere, and how fast. Shared by `weft lab run` and the demo.
 import { networkOf, parseCidr } from '../allocator/address.ts';
 import type { Lab } from './lab.ts';
+import { waitFor } from './wait.ts';
 import { pingAll, tcpThroughput, type CongestionControl, type PingReport } from './probe.ts';
 
 export interface LabReport {
@@ -13,6 +14,8 @@ export interface LabReport {
 }
 
 const TCP_SECONDS = 2;
+/** A host has its subnet before all peers are in its kernel. */
+const READY_MS = 20_000;
 
 /** Tests a lab whose hosts all have their containers. */
 export async function checkLab(lab: Lab, onStep: (text: string) => void): Promise<LabReport> {
@@ -20,6 +23,7 @@ export async function checkLab(lab: Lab, onStep: (text: string) => void): Promis
   const hosts = await Promise.all(
     running.map(async ({ name, publicIp }) => ({ name, publicIp, subnet: await subnetOf(lab, name) })),
   );
+  for (const { name } of running) await waitFor(`${name} to be ready`, () => lab.isReady(name), READY_MS);
   onStep(`pinging every container from every other (${hosts.length * (hosts.length - 1)} pairs)`);
   const ping = await pingAll(lab);
   const tcp = { congestion: 'cubic', seconds: TCP_SECONDS } as const;
@@ -35,9 +39,9 @@ export async function checkLab(lab: Lab, onStep: (text: string) => void): Promis
   return { hosts, ping, tcpGbitPerSec, tcpCongestionControl: tcp.congestion, ok: ping.lost === 0 };
 }
 
-/** The network in a host's subnet.env, for example `10.5.72.0/24`; `-` if there is none. */
+/** The first network in a host's subnet.env, for example `10.5.72.0/24`; `-` if there is none. */
 export async function subnetOf(lab: Lab, name: string): Promise<string> {
-  const match = /^FLANNEL_SUBNET=(.*)$/m.exec(await lab.readSubnetEnv(name));
+  const match = /^FLANNEL_(?:IPV6_)?SUBNET=(.*)$/m.exec(await lab.readSubnetEnv(name));
   const cidr = parseCidr(match?.[1] ?? '');
   return cidr ? networkOf(cidr.address, cidr.prefixLength) : '-';
 }
