@@ -59,8 +59,10 @@ static void walk_extensions(const uint8_t *data, struct weft_packet *packet) {
     at += extension_bytes(packet->protocol, header);
     packet->protocol = header[0];
     packet->network_bytes = (uint16_t)at;
-    if (packet->is_later_fragment) return;
+    if (packet->is_later_fragment) break;
   }
+  /* Too many to be honest, or not in this fragment. */
+  if (is_extension(packet->protocol)) packet->protocol = WEFT_PROTOCOL_NONE;
 }
 
 static void read_transport(const uint8_t *data, struct weft_packet *packet) {
