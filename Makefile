@@ -2,9 +2,9 @@
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) openssl socat
+TEST_TOOLS := $(LAB_TOOLS) cc openssl socat
 BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
-FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon)))
+FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
 
 .PHONY: build prebuild demo test test-unit bench lint format fuzz clean lab-tools test-tools bench-tools
@@ -26,6 +26,10 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
+# Each C function of the packet path by itself, for the tests that compare it with its specification.
+native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
+	@sh native/test/build-oracle.sh
+
 # Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.
 prebuild: native/build/weft.node
 	@deploy/install-tools.sh aarch64-linux-gnu-gcc
@@ -45,7 +49,7 @@ test-unit: build
 	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,cli,native,lab}/**/*.spec.js'
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
-test: test-tools lint test-unit
+test: test-tools lint test-unit native/build/weft-oracle.node
 	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/**/*.spec.js'
 
 bench-tools:
@@ -62,7 +66,7 @@ format: node_modules/.installed
 	node_modules/.bin/prettier --write --log-level warn .
 
 # Property tests and random walks with many more cases than in `make test`.
-fuzz: build
+fuzz: build native/build/weft-oracle.node
 	WALK_RUNS=2000 node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS)
 
 clean:

@@ -71,6 +71,15 @@ describe('imports', () => {
     assert.deepEqual(wrong, []);
   });
 
+  it('of the specification of the packet path bring in nothing, and only tests look at it', () => {
+    const reference = 'native/reference/';
+    const wrong = imports.filter(
+      ({ from, target }) => from.startsWith(reference) !== target.startsWith(reference),
+    );
+    assert.deepEqual(wrong, []);
+    assert.ok(imports.some(({ target }) => target.startsWith(reference)));
+  });
+
   it('load the native addon in one place', () => {
     const wrong = imports.filter(
       ({ from, target }) => target.endsWith('.node') && from !== 'native/index.ts',

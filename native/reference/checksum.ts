@@ -1,6 +1,6 @@
 // The Internet checksum and what goes into it.
 import { byte, concat, read16 } from './bytes.ts';
-import type { IpPacket } from './ip-packet.ts';
+import { PROTOCOL, type IpPacket } from './ip-packet.ts';
 
 /**
  * One's complement sum of the 16-bit words of `bytes`, padded with a zero byte if their number is odd (RFC 1071 §1).
@@ -45,18 +45,18 @@ export function isHeaderChecksumGood(header: Uint8Array): boolean {
 
 /**
  * What the checksum field of a TCP or UDP packet says. `partial`: just the pseudo header is summed, not complemented,
- * as Linux leaves it to hardware. `none`: UDP over IPv4 without a checksum (RFC 768); over IPv6 that is bad (RFC 8200 §8.1).
+ * as Linux leaves it to hardware. `none`: UDP over IPv4 without a checksum (RFC 768); over IPv6 that is bad (RFC 8200
+ * §8.1). It is bad, too, where the UDP length is not that of the packet: nobody knows what was summed.
  */
 export type ChecksumState = 'bad' | 'good' | 'partial' | 'none';
 
 /** State of the transport checksum of a whole TCP or UDP packet (`transportBytes` above 0). */
 export function checksumState(bytes: Uint8Array, packet: IpPacket): ChecksumState {
   const upper = bytes.slice(packet.networkBytes, packet.totalBytes);
-  const isUdp = packet.protocol === 17;
-  const field = read16(upper, isUdp ? 6 : 16);
-  if (isUdp && field === 0) return packet.family === 4 ? 'none' : 'bad';
+  const isUdp = packet.protocol === PROTOCOL.udp;
   if (isUdp && read16(upper, 4) !== upper.length) return 'bad';
+  if (isUdp && read16(upper, 6) === 0) return packet.family === 4 ? 'none' : 'bad';
   const pseudo = pseudoHeader(bytes, packet, upper.length);
   if (onesComplementSum(concat(pseudo, upper)) === 0xffff) return 'good';
-  return field === onesComplementSum(pseudo) ? 'partial' : 'bad';
+  return read16(upper, isUdp ? 6 : 16) === onesComplementSum(pseudo) ? 'partial' : 'bad';
 }

@@ -67,6 +67,7 @@ function alone(packet: Uint8Array): TunWrite {
 
 function canJoin(run: readonly Uint8Array[], joinable: Joinable): boolean {
   if (run.length > MAX_JOINED || !run.every((packet) => isJoinable(packet, joinable))) return false;
+  if (!run.every((packet) => isOfOneKind(packet, run[0]!))) return false;
   const whole = joined(run);
   if (whole.bytes.length > MAX_PACKET) return false;
   const back = segment(whole.header, whole.bytes);
@@ -88,10 +89,17 @@ function isJoinable(bytes: Uint8Array, joinable: Joinable): boolean {
   return packet.protocol === PROTOCOL.tcp ? joinable.tcp && hasPlainFlags(bytes, packet) : joinable.udp;
 }
 
+/** Whether headers of one packet can stand for those of the other. */
+function isOfOneKind(one: Uint8Array, other: Uint8Array): boolean {
+  const [a, b] = [parseWhole(one), parseWhole(other)];
+  return a.family === b.family && a.protocol === b.protocol && a.transportBytes === b.transportBytes;
+}
+
 function hasPlainFlags(bytes: Uint8Array, packet: IpPacket): boolean {
   const flags = byte(bytes, packet.networkBytes + 13);
+  const reserved = byte(bytes, packet.networkBytes + 12) & 0x0f;
   const special = TCP_FLAG.syn | TCP_FLAG.rst | TCP_FLAG.urg | TCP_FLAG.cwr;
-  return (flags & TCP_FLAG.ack) !== 0 && (flags & special) === 0;
+  return (flags & TCP_FLAG.ack) !== 0 && (flags & special) === 0 && reserved === 0;
 }
 
 /** A good packet without what says nothing: its checksums, which have two forms of zero, and an identification beside DF. */
@@ -169,10 +177,9 @@ export function deliverPartial(padded: Uint8Array, options: PartialOptions): Tun
   const headerBytes = packet.networkBytes + packet.transportBytes;
   const isTcp = packet.protocol === PROTOCOL.tcp;
   const gsoSize = isTcp ? options.mtu - headerBytes : options.segmentPayload;
-  const isSuper = isTcp ? bytes.length > options.mtu : gsoSize > 0 && bytes.length - headerBytes > gsoSize;
+  const isSuper = gsoSize > 0 && bytes.length - headerBytes > gsoSize;
   const header = superHeader(bytes, packet, gsoSize);
-  if (!isSuper)
-    return { ...alone(bytes), header: { ...header, gsoType: GSO.none, headerBytes: 0, gsoSize: 0 } };
+  if (!isSuper) return { ...alone(bytes), header: { ...header, gsoType: GSO.none, gsoSize: 0 } };
   const packets = Math.ceil((bytes.length - headerBytes) / gsoSize);
   return { header, bytes, packets, innerBytes: bytes.length + (packets - 1) * headerBytes };
 }

@@ -17,10 +17,12 @@ const TYPES = {
 const LONGEST = { 4: 576, 6: 1280 } as const;
 const SMALLEST_IPV6_MTU = 1280;
 const HOP_LIMIT = 64;
+/** Precedence internetwork control, RFC 1812 §4.3.2.5; nothing of the kind is said for ICMPv6. */
+const TOS = 0xc0;
 
 export interface IcmpRequest {
   readonly error: IcmpError;
-  /** For `tooBig`: largest packet that passes. */
+  /** For `tooBig`: largest packet that passes, 68..65535. */
   readonly mtu: number;
   /** Address that the error comes from, of the packet's family. */
   readonly source: Uint8Array;
@@ -31,7 +33,7 @@ export function makeIcmpError(request: IcmpRequest, padded: Uint8Array): Uint8Ar
   const about = parseIpPacket(padded);
   if (about === undefined) return undefined;
   const bytes = padded.slice(0, about.totalBytes);
-  if (!mayReport(bytes, about)) return undefined;
+  if (!mayReport(request.error, bytes, about)) return undefined;
   return about.family === 4 ? makeIcmpv4(request, bytes, about) : makeIcmpv6(request, bytes, about);
 }
 
@@ -41,7 +43,7 @@ function makeIcmpv4(request: IcmpRequest, bytes: Uint8Array, about: IpPacket): U
   const blank = Uint8Array.of(type, code, 0, 0, 0, 0, 0, 0);
   const message = concat(request.error === 'tooBig' ? with16(blank, 6, request.mtu) : blank, quote);
   const header = concat(
-    Uint8Array.of(0x45, 0, 0, 0, 0, 0, 0, 0, HOP_LIMIT, PROTOCOL.icmp, 0, 0),
+    Uint8Array.of(0x45, TOS, 0, 0, 0, 0, 0, 0, HOP_LIMIT, PROTOCOL.icmp, 0, 0),
     request.source,
     sourceAddress(bytes, about),
   );
@@ -69,21 +71,27 @@ function makeIcmpv6(request: IcmpRequest, bytes: Uint8Array, about: IpPacket): U
 }
 
 /** RFC 1812 §4.3.2.7, RFC 4443 §2.4 (e). */
-function mayReport(bytes: Uint8Array, about: IpPacket): boolean {
-  if (about.isLaterFragment || isIcmpError(bytes, about)) return false;
+function mayReport(error: IcmpError, bytes: Uint8Array, about: IpPacket): boolean {
+  if (about.isLaterFragment || mayBeIcmpError(bytes, about)) return false;
   const [source, destination] = [sourceAddress(bytes, about), destinationAddress(bytes, about)];
   if (about.family === 4) return isIpv4Host(source) && isIpv4Host(destination);
-  return isIpv6Host(source) && !isIpv6LinkLocal(source) && isIpv6Host(destination);
+  if (!isIpv6Host(source) || isIpv6LinkLocal(source)) return false;
+  // (e.3): path MTU discovery works for multicast, too.
+  return isIpv6Host(destination) || (error === 'tooBig' && isIpv6Multicast(destination));
 }
 
-/** ICMP messages that are errors: RFC 1122 §3.2.2; below 128 in ICMPv6, and Redirect (RFC 4443 §2.1, §2.4 (e.2)). */
-function isIcmpError(bytes: Uint8Array, about: IpPacket): boolean {
+/** ICMP messages that ask or answer: all that RFC 792, 950, 1256 and 8335 know; any other may be an error. */
+const ICMP_QUERIES: readonly number[] = [0, 8, 9, 10, 13, 14, 15, 16, 17, 18, 42, 43];
+const ICMPV6_REDIRECT = 137;
+
+/** An ICMP error, an ICMPv6 redirect, or what cannot be told from one because too little of it can be read. */
+function mayBeIcmpError(bytes: Uint8Array, about: IpPacket): boolean {
+  if (about.protocol === PROTOCOL.none) return true;
   if (about.protocol !== PROTOCOL.icmp && about.protocol !== PROTOCOL.icmpv6) return false;
-  // Not to be told from an error.
-  if (about.networkBytes >= about.totalBytes) return true;
+  if (about.totalBytes - about.networkBytes < 8) return true;
   const type = byte(bytes, about.networkBytes);
-  if (about.protocol === PROTOCOL.icmp) return [3, 4, 5, 11, 12].includes(type);
-  return type < 128 || type === 137;
+  if (about.protocol === PROTOCOL.icmp) return !ICMP_QUERIES.includes(type);
+  return type < 128 || type === ICMPV6_REDIRECT;
 }
 
 /** Neither 0/8 nor loopback nor multicast nor reserved nor broadcast: RFC 1812 §4.3.2.7, §5.3.7. */
@@ -94,7 +102,11 @@ function isIpv4Host(address: Uint8Array): boolean {
 
 function isIpv6Host(address: Uint8Array): boolean {
   const isUnspecifiedOrLoopback = address.slice(0, 15).every((value) => value === 0) && byte(address, 15) < 2;
-  return !isUnspecifiedOrLoopback && byte(address, 0) !== 0xff;
+  return !isUnspecifiedOrLoopback && !isIpv6Multicast(address);
+}
+
+function isIpv6Multicast(address: Uint8Array): boolean {
+  return byte(address, 0) === 0xff;
 }
 
 function isIpv6LinkLocal(address: Uint8Array): boolean {

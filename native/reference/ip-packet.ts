@@ -92,6 +92,9 @@ const EXTENSION_HEADERS: readonly number[] = [
   DESTINATION_OPTIONS,
 ];
 
+/** No honest packet has more: RFC 8200 §4.1 knows seven places. */
+const MAX_EXTENSION_HEADERS = 8;
+
 /** From the IPv6 header along Next Header to the first that is no extension header, or that cannot be read. */
 function walkExtensionHeaders(bytes: Uint8Array): Chain {
   let chain: Chain = {
@@ -101,22 +104,24 @@ function walkExtensionHeaders(bytes: Uint8Array): Chain {
     isLaterFragment: false,
     isSourceRouted: false,
   };
-  while (EXTENSION_HEADERS.includes(chain.protocol)) {
+  for (let count = 0; EXTENSION_HEADERS.includes(chain.protocol); count++) {
     const rest = bytes.slice(chain.networkBytes);
     const length = extensionHeaderBytes(rest, chain.protocol);
-    // What follows the header of a later fragment is from the middle of the packet.
-    if (chain.isLaterFragment || length === undefined) return { ...chain, protocol: PROTOCOL.none };
+    // What follows the fragment header of a later fragment is from the middle of the packet.
+    if (count === MAX_EXTENSION_HEADERS || chain.isLaterFragment || length === undefined)
+      return { ...chain, protocol: PROTOCOL.none };
     chain = stepOver(chain, rest.slice(0, length));
   }
   return chain;
 }
 
+/** A fragment header with offset 0 that announces no more makes no fragment (RFC 6946 §2: atomic). */
 function stepOver(chain: Chain, header: Uint8Array): Chain {
   const isFragmentHeader = chain.protocol === FRAGMENT;
   return {
     protocol: byte(header, 0),
     networkBytes: chain.networkBytes + header.length,
-    isFragment: chain.isFragment || isFragmentHeader,
+    isFragment: chain.isFragment || (isFragmentHeader && (read16(header, 2) & 0xfff9) !== 0),
     isLaterFragment: isFragmentHeader && read16(header, 2) >>> 3 > 0,
     // RFC 8200 §4.4: Segments Left.
     isSourceRouted: chain.isSourceRouted || (chain.protocol === ROUTING && byte(header, 3) > 0),

@@ -446,7 +446,8 @@ static napi_value fragment(napi_env env, napi_callback_info info) {
 static struct weft_route route_of(napi_env env, napi_value prefix) {
   const struct bytes subnet = bytes_of(env, field(env, prefix, "subnet"));
   struct weft_route route = {.family = subnet.length == 4 ? 4 : 6,
-                             .prefix_bits = (uint8_t)number_of(env, field(env, prefix, "bits"))};
+                             .prefix_bits = (uint8_t)number_of(env, field(env, prefix, "bits")),
+                             .remote.v4.sin_family = AF_INET};
   memcpy(route.subnet, subnet.data, subnet.length);
   return route;
 }

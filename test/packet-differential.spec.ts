@@ -1,0 +1,267 @@
+// The C of the packet path against its specification: both must make the same bytes and the same decisions of any packet.
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import * as reference from '../native/reference/index.ts';
+import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
+import { packetsInARow } from './support/flow-arbitrary.ts';
+import {
+  anyBytes,
+  damaged,
+  ipPacket,
+  survivingPacket,
+  transportPacket,
+  virtioHeader,
+} from './support/packet-arbitrary.ts';
+import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/packet-oracle.ts';
+
+const RUNS = 400;
+/** Of properties of whole flows, which take longer. */
+const FLOW_RUNS = 100;
+
+/** As often as `make fuzz` says, and never less than `runs` times. */
+function check<Values extends [unknown, ...unknown[]]>(property: fc.IProperty<Values>, runs = RUNS): void {
+  fc.assert(property, { numRuns: Math.max(runs, fc.readConfigureGlobal().numRuns ?? 0) });
+}
+
+/** Bytes as hex, so that a difference can be read. */
+function readable(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  if (Array.isArray(value)) return value.map(readable);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, readable(each)]));
+}
+
+function assertSame(actual: unknown, expected: unknown): void {
+  assert.deepEqual(readable(actual), readable(expected));
+}
+
+function parsed(bytes: Uint8Array): IpPacket {
+  const packet = parseIpPacket(bytes);
+  assert.ok(packet !== undefined);
+  return packet;
+}
+
+const mac = fc
+  .constantFrom([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [255, 255, 255, 255, 255, 255])
+  .map((bytes) => Uint8Array.from(bytes));
+const vni = fc.oneof(fc.constantFrom(1, 7), fc.nat({ max: 0xff_ffff }));
+
+describe('packet path and its specification', () => {
+  const oracle = loadPacketOracle();
+
+  function cutAgain({ header, bytes, packets }: reference.TunWrite): readonly Uint8Array[] {
+    if (packets === 1) return [bytes];
+    const segments = oracle.segment(header, bytes);
+    assert.ok(!isDropped(segments));
+    return segments;
+  }
+
+  it('sum alike at any length', () =>
+    check(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 7 }), (bytes, skipped) => {
+        const part = bytes.subarray(Math.min(skipped, bytes.length));
+        assert.equal(oracle.sum(part), reference.onesComplementSum(part));
+      }),
+    ));
+
+  it('update a checksum alike', () => {
+    const word = fc.uint8Array({ minLength: 2, maxLength: 2 });
+    check(
+      fc.property(word, word, word, (checksum, before, after) => {
+        const [old, from, to] = [checksum, before, after].map((bytes) => reference.read16(bytes, 0));
+        const expected = reference.updatedChecksum(old!, from!, to!);
+        assert.equal(oracle.updateChecksum(checksum, before, after).readUInt16BE(), expected);
+      }),
+    );
+  });
+
+  it('read the same in any bytes', () =>
+    check(
+      fc.property(anyBytes, (bytes) => {
+        assertSame(oracle.parse(bytes), parseIpPacket(bytes) ?? { drop: 'dropRxMalformed' });
+      }),
+    ));
+
+  it('think the same of a transport checksum', () =>
+    check(
+      fc.property(damaged(transportPacket), (bytes) => {
+        const packet = parseIpPacket(bytes);
+        fc.pre(packet !== undefined && packet.transportBytes > 0);
+        const state = reference.checksumState(bytes, packet);
+        assert.equal(oracle.checksumState(bytes), state);
+        if (state === 'partial') assert.ok(oracle.isPartial(bytes));
+        if (state === 'none') assert.ok(!oracle.isPartial(bytes));
+      }),
+    ));
+
+  it('cut super-packets alike', () =>
+    check(
+      fc.property(virtioHeader, survivingPacket, (header, bytes) => {
+        assertSame(oracle.segment(header, bytes), reference.segment(header, bytes));
+      }),
+    ));
+
+  it('cut super-packets of the right type alike', () =>
+    check(
+      fc.property(transportPacket, fc.nat({ max: 500 }), fc.boolean(), (bytes, gsoSize, hasEcn) => {
+        const packet = parsed(bytes);
+        const tcp = packet.family === 4 ? reference.GSO.tcpv4 : reference.GSO.tcpv6;
+        const gsoType = packet.protocol === 17 ? reference.GSO.udp : tcp | (hasEcn ? reference.GSO.ecn : 0);
+        const header = { flags: 1, gsoType, headerBytes: 0, gsoSize, checksumStart: 0, checksumOffset: 0 };
+        const expected = reference.segment(header, bytes);
+        assertSame(oracle.segment(header, bytes), expected);
+        if (isDropped(expected)) return;
+        for (const each of expected) assert.equal(reference.checksumState(each, parsed(each)), 'good');
+      }),
+    ));
+
+  it('complete checksums alike', () =>
+    check(
+      fc.property(virtioHeader, anyBytes, (virtio, bytes) => {
+        const header = { ...virtio, flags: virtio.flags | reference.NEEDS_CHECKSUM };
+        assertSame(oracle.completeChecksum(header, bytes), reference.completeChecksum(header, bytes));
+      }),
+    ));
+
+  it('join the same packets in the same way', () =>
+    check(
+      fc.property(packetsInARow, fc.nat({ max: 3 }), (packets, flags) => {
+        const joinable = { tcp: (flags & JOIN.tcp) !== 0, udp: (flags & JOIN.udp) !== 0 };
+        assertSame(oracle.coalesce(packets, flags), reference.coalesce(packets, joinable));
+      }),
+      FLOW_RUNS,
+    ));
+
+  it('give back by cutting what was joined, but for identifications that mean nothing', () =>
+    check(
+      fc.property(packetsInARow, (packets) => {
+        const back = oracle.coalesce(packets, JOIN.tcp | JOIN.udp).flatMap(cutAgain);
+        assertSame(
+          back.map(withoutIdentification),
+          packets.map((each) => withoutIdentification(each.slice(0, parsed(each).totalBytes))),
+        );
+      }),
+      FLOW_RUNS,
+    ));
+
+  it('deliver alike what Linux left unfinished', () =>
+    check(
+      fc.property(
+        transportPacket,
+        fc.integer({ min: 576, max: 1500 }),
+        fc.nat({ max: 1500 }),
+        (bytes, mtu, segmentPayload) => {
+          const expected = reference.deliverPartial(bytes, { mtu, segmentPayload });
+          assertSame(oracle.deliverPartial(bytes, mtu, segmentPayload), expected);
+        },
+      ),
+    ));
+
+  it('encapsulate alike, and find the packet again', () =>
+    check(
+      fc.property(vni, mac, mac, ipPacket, (id, ownMac, peerMac, inner) => {
+        const own = { vni: id, mac: ownMac };
+        const path = { vni: id, sourceMac: ownMac, destinationMac: peerMac };
+        const datagram = oracle.encapsulate(true, own, peerMac, inner);
+        assertSame(datagram, reference.encapsulateVxlan(path, inner));
+        assertSame(oracle.decapsulate(true, { vni: id, mac: peerMac }, datagram), inner);
+        assertSame(oracle.encapsulate(false, own, peerMac, inner), reference.encapsulateUdp(inner));
+      }),
+    ));
+
+  it('refuse the same datagrams for the same reason', () => {
+    const own = fc.record({ vni, mac });
+    const path = fc.record({ vni, sourceMac: mac, destinationMac: mac });
+    const datagram = fc.tuple(path, ipPacket).map(([way, inner]) => reference.encapsulateVxlan(way, inner));
+    check(
+      fc.property(own, damaged(datagram), anyBytes, (station, bytes, bare) => {
+        assertSame(oracle.decapsulate(true, station, bytes), reference.decapsulateVxlan(station, bytes));
+        assertSame(oracle.decapsulate(false, station, bare), reference.decapsulateUdp(bare));
+      }),
+    );
+  });
+
+  it('carry congestion marks alike', () =>
+    check(
+      fc.property(survivingPacket, fc.nat({ max: 255 }), fc.boolean(), (bytes, outerTos, inheritsDscp) => {
+        const packet = parsed(bytes);
+        const expected = reference.encapsulatedTos(packet.tos, inheritsDscp);
+        assert.equal(oracle.ecnEncap(packet.tos, inheritsDscp), expected);
+        assertSame(oracle.ecnDecap(bytes, outerTos), reference.decapsulateEcn(bytes, packet, outerTos));
+      }),
+    ));
+
+  it('count hops alike', () =>
+    check(
+      fc.property(survivingPacket, (bytes) => {
+        const packet = parsed(bytes);
+        fc.pre(packet.ttl > 0);
+        assertSame(oracle.decrementTtl(bytes), reference.decrementTtl(bytes, packet));
+      }),
+    ));
+
+  it('owe the same ICMP errors', () =>
+    check(
+      fc.property(
+        survivingPacket,
+        fc.nat({ max: 2 }),
+        fc.integer({ min: 68, max: 65_535 }),
+        (bytes, error, mtu) => {
+          const source = Uint8Array.from({ length: parsed(bytes).family === 4 ? 4 : 16 }, (_, at) => at + 10);
+          const expected = reference.makeIcmpError({ error: ICMP_ERRORS[error]!, mtu, source }, bytes);
+          assertSame(oracle.icmp(error, mtu, source, bytes), expected ?? null);
+        },
+      ),
+    ));
+
+  it('cut the same fragments', () =>
+    check(
+      fc.property(survivingPacket, fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 1500 })), (bytes, more) => {
+        assertSame(oracle.fragment(bytes, 68 + more), reference.fragment(bytes, 68 + more));
+      }),
+    ));
+
+  it('find the same route', () => {
+    const address = fc.oneof(
+      fc.uint8Array({ minLength: 4, maxLength: 4, max: 3 }),
+      fc.uint8Array({ minLength: 16, maxLength: 16, max: 1 }),
+    );
+    const prefix = fc.tuple(address, fc.constantFrom(0, 7, 8, 24, 25, 31, 32)).map(([bytes, bits]) => ({
+      subnet: bytes.map((value, at) => value & (0xff00 >>> Math.min(8, Math.max(0, bits - at * 8)))),
+      bits,
+    }));
+    check(
+      fc.property(fc.array(prefix, { maxLength: 12 }), address, (prefixes, destination) => {
+        const expected = reference.longestPrefix(prefixes, destination)?.bits ?? -1;
+        assert.equal(oracle.longestPrefix(prefixes, destination), expected);
+      }),
+    );
+  });
+
+  it('hash all packets of a flow alike, and flows apart', () =>
+    check(
+      fc.property(
+        transportPacket,
+        fc.nat({ max: 255 }),
+        fc.integer({ min: 1, max: 255 }),
+        (bytes, other, bit) => {
+          const packet = parsed(bytes);
+          const hash = oracle.flowHash(bytes);
+          const later = reference.with8(
+            bytes,
+            bytes.length - 1,
+            packet.totalBytes > packet.networkBytes + 8 ? other : bytes.at(-1)!,
+          );
+          assert.equal(oracle.flowHash(later), hash);
+          const portAt = packet.networkBytes + 1;
+          assert.notEqual(oracle.flowHash(reference.with8(bytes, portAt, bytes[portAt]! ^ bit)), hash);
+        },
+      ),
+    ));
+});
+
+/** Only with DF, without which it means something. */
+function withoutIdentification(bytes: Uint8Array): Uint8Array {
+  const hasDf = parsed(bytes).family === 4 && (reference.read16(bytes, 6) & 0x4000) !== 0;
+  return hasDf ? reference.with16(reference.with16(bytes, 4, 0), 10, 0) : bytes;
+}
