@@ -16,8 +16,8 @@ enum {
   /* ICMP errors a worker, in the long run and at once (RFC 4443 §2.4f asks for a limit of the router's choice). */
   ICMP_PER_SECOND = 1000,
   ICMP_BURST = 50,
-  /* No more than this moved: the other end waits for an answer, so looking for it a while pays. */
-  FEW_PACKETS = 2,
+  /* A lone packet of no stream. */
+  LITTLE_BYTES = 2048,
 };
 
 uint64_t weft_now_ns(void) {
@@ -49,42 +49,49 @@ void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error erro
 
 enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_COUNT };
 
-struct waiting {
-  struct pollfd fds[POLL_COUNT];
-};
-
 /* Looks for more without sleeping, for as long as settings say. True if there is some. */
-static bool spin(struct weft_worker *worker, struct waiting *waiting) {
+static bool spin(const struct weft_worker *worker, struct pollfd *fds) {
   const uint64_t until_ns = weft_now_ns() + (uint64_t)worker->path->settings.spin_us * 1000;
   do {
-    if (poll(waiting->fds, POLL_COUNT, 0) > 0) return true;
+    if (poll(fds, POLL_COUNT, 0) > 0) return true;
     sched_yield();
   } while (weft_now_ns() < until_ns);
   return false;
 }
 
-static void wait_for_packets(struct weft_worker *worker, struct waiting *waiting, bool may_spin) {
-  waiting->fds[POLL_TUN].fd = worker->is_tun_gone ? -1 : worker->tun_fd;
-  if (may_spin && worker->path->settings.spin_us > 0 && spin(worker, waiting)) return;
+/* Until a descriptor is ready. While asleep, a worker holds up nobody who waits to free routes. */
+static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds, bool may_spin) {
+  if (worker->is_tun_gone) fds[POLL_TUN].fd = -1;
+  if (may_spin && worker->path->settings.spin_us > 0 && spin(worker, fds)) return;
   weft_routes_leave(worker->path->routes, worker->index);
-  while (poll(waiting->fds, POLL_COUNT, -1) < 0 && errno == EINTR) continue;
+  while (poll(fds, POLL_COUNT, -1) < 0 && errno == EINTR) continue;
   weft_routes_enter(worker->path->routes, worker->index);
   weft_worker_count(worker, WEFT_WAKEUPS, 1);
 }
 
+static uint64_t bytes_moved(const struct weft_worker *worker) {
+  return atomic_load_explicit(&worker->counters[WEFT_TX_BYTES], memory_order_relaxed) +
+         atomic_load_explicit(&worker->counters[WEFT_RX_BYTES], memory_order_relaxed);
+}
+
+/* Moves what is ready. True if so little that the other end probably waits for the answer. */
+static bool move_packets(struct weft_worker *worker, const struct pollfd *fds) {
+  const uint64_t before = bytes_moved(worker);
+  if (fds[POLL_SOCKET].revents) weft_rx_drain(worker);
+  if (fds[POLL_TUN].revents) weft_tx_drain(worker);
+  weft_routes_quiescent(worker->path->routes, worker->index);
+  const uint64_t moved = bytes_moved(worker) - before;
+  return moved > 0 && moved <= LITTLE_BYTES;
+}
+
 static void *run(void *argument) {
   struct weft_worker *worker = argument;
-  struct waiting waiting = {{{.fd = worker->tun_fd, .events = POLLIN},
-                             {.fd = worker->sockets[0], .events = POLLIN},
-                             {.fd = worker->stop_fd, .events = POLLIN}}};
-  unsigned last_moved = 0;
+  struct pollfd fds[POLL_COUNT] = {{.fd = worker->tun_fd, .events = POLLIN},
+                                   {.fd = worker->sockets[0], .events = POLLIN},
+                                   {.fd = worker->stop_fd, .events = POLLIN}};
   weft_routes_enter(worker->path->routes, worker->index);
-  while (!atomic_load_explicit(&worker->is_stopping, memory_order_relaxed)) {
-    const unsigned moved = weft_rx_drain(worker) + (worker->is_tun_gone ? 0 : weft_tx_drain(worker));
-    weft_routes_quiescent(worker->path->routes, worker->index);
-    if (moved == 0) wait_for_packets(worker, &waiting, last_moved > 0 && last_moved <= FEW_PACKETS);
-    last_moved = moved;
-  }
+  while (!atomic_load_explicit(&worker->is_stopping, memory_order_relaxed))
+    wait_for_packets(worker, fds, move_packets(worker, fds));
   weft_routes_leave(worker->path->routes, worker->index);
   return NULL;
 }
