@@ -234,11 +234,17 @@ export class Daemon {
       limit: this.#limit,
       canUseUserspace: this.#packetPath !== undefined,
       onChange: () => this.#onProgress(),
+      onReconciled: () => this.#startDevices(),
       // What no device took by now belongs to an earlier configuration.
       onWorking: () => this.#descriptors.dropRest(),
       onHopeless: (message) => this.#fail(new DaemonError(message)),
     });
     this.#member.start();
+  }
+
+  /** Devices that an earlier process left have their routes now, as far as there are any. */
+  #startDevices(): void {
+    for (const { name } of this.#packetPath?.devices() ?? []) this.#packetPath?.start(name);
   }
 
   get #parts(): ReadinessParts {

@@ -42,6 +42,8 @@ export interface MembershipOptions {
   readonly limit: LogRateLimit;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
+  /** The reconciler has done for now what it could. */
+  readonly onReconciled: () => void;
   /** This host's own objects are in the kernel for the first time. */
   readonly onWorking: () => void;
   /** This kernel can never carry the backend. `message` has the remedy. Called at most once, before anything works. */
@@ -152,6 +154,7 @@ export class Membership {
   }
 
   #onReconciled(): void {
+    this.#options.onReconciled();
     if (!this.#hasWorked && this.reconciler.summary().host.state === 'in-sync') {
       this.#hasWorked = true;
       this.#options.onWorking();

@@ -52,6 +52,7 @@ export interface NativePath {
     flags: number,
     inherited: Int32Array,
   ): PathHandle;
+  pathStart(handle: PathHandle): void;
   pathClose(handle: PathHandle): void;
   pathConfigure(handle: PathHandle, mtu: number, ipv4: string, ipv6: string): void;
   pathSetRoute(

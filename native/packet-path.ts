@@ -88,9 +88,12 @@ export interface PathStatus {
 export interface PacketPath {
   /**
    * Makes the TUN device (down, without address) and starts its workers. `inherited` are descriptors of an earlier
-   * process: those that fit are used, all others of them closed.
+   * process: those that fit are used, all others of them closed. With any of them the workers wait for {@link start}, as what
+   * waits in the queues must not meet a device without routes.
    */
   open(device: PathDevice, inherited?: readonly PathDescriptor[]): void;
+  /** Starts the workers of a device that wait since it was opened. */
+  start(name: string): void;
   /** Ends workers and, unless somebody else holds its descriptors, the device. Absence is success. */
   close(name: string): void;
   devices(): readonly PathDevice[];
@@ -161,10 +164,14 @@ class NativePacketPath implements PacketPath {
       workers,
       sourcePorts,
       spinUs,
-      Number(isSourceChecked) | (Number(inheritsDscp) << 1),
+      Number(isSourceChecked) | (Number(inheritsDscp) << 1) | (Number(inherited.length > 0) << 2),
       Int32Array.from(inherited.flatMap(({ kind, index, fd }) => [Number(kind === 'tun'), index, fd])),
     );
     this.#devices.set(name, { device, handle, routes: new Map() });
+  }
+
+  start(name: string): void {
+    this.#native.pathStart(this.#find(name).handle);
   }
 
   close(name: string): void {

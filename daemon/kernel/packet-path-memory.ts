@@ -23,6 +23,7 @@ interface Entry {
   readonly inherited: readonly PathDescriptor[];
   readonly removeTun: () => void;
   settings: Parameters<PacketPath['configure']>[1] | undefined;
+  isStarted: boolean;
 }
 
 const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, spinUs: 0, inheritsDscp: false };
@@ -52,6 +53,10 @@ export class MemoryPacketPath implements PacketPath {
     return this.#entries.get(name)?.settings;
   }
 
+  isStarted(name: string): boolean {
+    return this.#entry(name).isStarted;
+  }
+
   /** What {@link open} was given. */
   inherited(name: string): readonly PathDescriptor[] {
     return this.#entries.get(name)?.inherited ?? [];
@@ -61,8 +66,13 @@ export class MemoryPacketPath implements PacketPath {
     this.#check('open');
     if (this.#entries.has(device.name)) throw systemError('open', 'EEXIST');
     const removeTun = inherited.length > 0 ? () => undefined : this.#makeTun(device.name);
-    const entry = { device, routes: new Map<string, PathRoute>(), inherited, removeTun, settings: undefined };
-    this.#entries.set(device.name, entry);
+    const isStarted = inherited.length === 0;
+    const routes = new Map<string, PathRoute>();
+    this.#entries.set(device.name, { device, routes, inherited, removeTun, settings: undefined, isStarted });
+  }
+
+  start(name: string): void {
+    this.#entry(name).isStarted = true;
   }
 
   close(name: string): void {

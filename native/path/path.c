@@ -95,15 +95,20 @@ static int add_worker(struct weft_path *path, struct inheritance *inherited, uns
   return -ENOMEM;
 }
 
+int weft_path_start(struct weft_path *path) {
+  int error = 0;
+  for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
+    if (!path->workers[index]->is_started) error = weft_worker_start(path->workers[index]);
+  return error;
+}
+
 static int start_workers(struct weft_path *path, struct inheritance *inherited, const char **failed_call) {
   int error = 0;
   for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
     error = add_worker(path, inherited, index, failed_call);
-  for (unsigned index = 0; index < path->settings.workers && error == 0; index++) {
-    *failed_call = "pthread_create";
-    error = weft_worker_start(path->workers[index]);
-  }
-  return error;
+  if (error < 0 || path->settings.is_held) return error;
+  *failed_call = "pthread_create";
+  return weft_path_start(path);
 }
 
 static unsigned overhead_of(const struct weft_path_settings *settings) {

@@ -29,6 +29,7 @@ struct weft_path_settings {
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
   unsigned spin_us;
   bool is_source_checked, inherits_dscp;
+  bool is_held; /* workers wait for weft_path_start, and packets in the queues meanwhile */
 };
 
 /* What can change while it runs. */
@@ -69,6 +70,8 @@ struct weft_path_fd {
  */
 int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
                    struct weft_path **path, const char **failed_call);
+/* Starts workers that wait. 0 or negative errno; to be called by whoever opened the path. */
+int weft_path_start(struct weft_path *path);
 /* Ends the workers and closes all descriptors. */
 void weft_path_close(struct weft_path *path);
 

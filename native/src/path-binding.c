@@ -111,11 +111,12 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
       !read_mac(env, values[5], settings->encap_settings.mac) ||
       !read_uint(env, values[6], WEFT_MAX_WORKERS, &settings->workers) || settings->workers == 0 ||
       !read_uint(env, values[7], WEFT_MAX_SOURCE_PORTS, &settings->source_ports) ||
-      !read_uint(env, values[8], 1000, &settings->spin_us) || !read_uint(env, values[9], 3, &flags))
+      !read_uint(env, values[8], 1000, &settings->spin_us) || !read_uint(env, values[9], 7, &flags))
     return false;
   settings->encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   settings->is_source_checked = flags & 1;
   settings->inherits_dscp = flags & 2;
+  settings->is_held = flags & 4;
   return true;
 }
 
@@ -132,6 +133,15 @@ static napi_value path_open(napi_env env, napi_callback_info info) {
     return weft__throw_type(env, "pathOpen: a name, address, port, VNI, MAC address or number is out of bounds");
   const int error = weft_path_open(&settings, inherited, count, &path, &failed_call);
   return error < 0 ? weft__throw_errno(env, failed_call, error) : make_external(env, path);
+}
+
+/* pathStart(device) */
+static napi_value path_start(napi_env env, napi_callback_info info) {
+  napi_value value;
+  struct weft_path *path;
+  if (weft__arguments(env, info, 1, &value) < 0 || !(path = path_of(env, value))) return NULL;
+  const int error = weft_path_start(path);
+  return error < 0 ? weft__throw_errno(env, "pthread_create", error) : NULL;
 }
 
 /* pathClose(device) */
@@ -315,7 +325,8 @@ int weft_path_init(napi_env env, napi_value exports) {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"pathOpen", path_open},         {"pathClose", path_close},
+      {"pathOpen", path_open},         {"pathStart", path_start},
+      {"pathClose", path_close},
       {"pathConfigure", path_configure}, {"pathSetRoute", path_set_route},
       {"pathRemoveRoute", path_remove_route}, {"pathPeers", path_peers},
       {"pathCounters", path_counters}, {"pathCounterNames", path_counter_names},

@@ -62,7 +62,8 @@ const HEAD_BYTES = { udp: 20, vxlan: 22 } as const;
 
 let folder: string | undefined;
 
-function toolFile(name: string): string {
+/** Path of a program of native/test/tools, built if need be. */
+export function toolFile(name: string): string {
   folder ??= buildTools();
   return join(folder, name);
 }
@@ -143,6 +144,8 @@ export interface UdpReport {
   readonly reordered: number;
   /** With a byte or a length that was not sent. */
   readonly wrong: number;
+  /** Lost for want of room in the receiver's own buffer. */
+  readonly overflow: number;
   readonly firstWrong: { readonly number: number; readonly offset: number };
 }
 
