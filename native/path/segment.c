@@ -89,8 +89,8 @@ static uint8_t *patch_transport(const struct weft_segmenter *segmenter, uint8_t 
   return field;
 }
 
-/* In UDP a zero means "no checksum", and all ones is the same number (RFC 768). In TCP either will do. */
-static void store_transport_checksum(uint8_t *field, uint64_t sum) {
+/* In UDP a zero means "no checksum", and all ones is the same number (RFC 768). */
+static void store_udp_checksum(uint8_t *field, uint64_t sum) {
   weft_store_checksum(field, sum);
   if (field[0] == 0 && field[1] == 0) memset(field, 0xff, 2);
 }
@@ -108,7 +108,11 @@ bool weft_segmenter_next(struct weft_segmenter *segmenter, uint8_t *header) {
   uint8_t *field = patch_transport(segmenter, header + network_bytes, transport_bytes);
   uint64_t sum = segmenter->pseudo_sum + htons((uint16_t)transport_bytes);
   sum = weft_sum(sum, header + network_bytes, segmenter->packet.transport_bytes);
-  store_transport_checksum(field, weft_sum(sum, segmenter->payload, segmenter->payload_bytes));
+  sum = weft_sum(sum, segmenter->payload, segmenter->payload_bytes);
+  if (segmenter->packet.protocol == WEFT_PROTOCOL_UDP)
+    store_udp_checksum(field, sum);
+  else
+    weft_store_checksum(field, sum);
   segmenter->offset += segmenter->payload_bytes;
   segmenter->index++;
   return true;
@@ -118,7 +122,7 @@ int weft_complete_checksum(const struct virtio_net_hdr *header, uint8_t *data, s
   const size_t start = header->csum_start;
   const size_t field = start + header->csum_offset;
   if (field + 2 > length) return -WEFT_DROP_TX_MALFORMED;
-  /* The field holds the pseudo-header sum, which thereby is part of the sum. */
-  store_transport_checksum(data + field, weft_sum(0, data + start, length - start));
+  /* The field holds the pseudo-header sum, which thereby is part of the sum. All ones will do in TCP, too. */
+  store_udp_checksum(data + field, weft_sum(0, data + start, length - start));
   return 0;
 }

@@ -46,15 +46,17 @@ export function isHeaderChecksumGood(header: Uint8Array): boolean {
 /**
  * What the checksum field of a TCP or UDP packet says. `partial`: just the pseudo header is summed, not complemented,
  * as Linux leaves it to hardware. `none`: UDP over IPv4 without a checksum (RFC 768); over IPv6 that is bad (RFC 8200
- * §8.1). It is bad, too, where the UDP length is not that of the packet: nobody knows what was summed.
+ * §8.1). What is beyond the UDP length is not covered; a UDP length that cannot be is bad.
  */
 export type ChecksumState = 'bad' | 'good' | 'partial' | 'none';
 
 /** State of the transport checksum of a whole TCP or UDP packet (`transportBytes` above 0). */
 export function checksumState(bytes: Uint8Array, packet: IpPacket): ChecksumState {
-  const upper = bytes.slice(packet.networkBytes, packet.totalBytes);
+  const whole = bytes.slice(packet.networkBytes, packet.totalBytes);
   const isUdp = packet.protocol === PROTOCOL.udp;
-  if (isUdp && read16(upper, 4) !== upper.length) return 'bad';
+  const covered = isUdp ? read16(whole, 4) : whole.length;
+  if (covered > whole.length || covered < packet.transportBytes) return 'bad';
+  const upper = whole.slice(0, covered);
   if (isUdp && read16(upper, 6) === 0) return packet.family === 4 ? 'none' : 'bad';
   const pseudo = pseudoHeader(bytes, packet, upper.length);
   if (onesComplementSum(concat(pseudo, upper)) === 0xffff) return 'good';
