@@ -1,7 +1,7 @@
 /*
- * A stream of packets of one or two flows, some of them changed on the way, with or without the checksums being made good
- * again, goes through the coalescer. What comes out, cut again, has to be what went in: the same packets in the same
- * order, byte by byte. As segments always have good checksums, this also means that no bad one was ever joined.
+ * A stream of packets of one or two flows, some of them changed on the way, with or without the checksums being made
+ * good again, goes through the coalescer. What comes out, cut again, has to be what went in: the same packets in the
+ * same order, byte by byte. As segments always have good checksums, this also means that no bad one was ever joined.
  *
  * Input: five bytes for the flow, then five for each packet (see struct step).
  */

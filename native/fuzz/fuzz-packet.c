@@ -27,7 +27,8 @@ static void check_checksum(const uint8_t *data, const struct weft_packet *packet
   }
   const uint8_t *transport = data + packet->network_bytes;
   size_t covered = packet->total_bytes - packet->network_bytes;
-  if (packet->protocol == WEFT_PROTOCOL_UDP && weft_load16(transport + 4) <= covered) covered = weft_load16(transport + 4);
+  const size_t own_length = weft_load16(transport + 4);
+  if (packet->protocol == WEFT_PROTOCOL_UDP && own_length <= covered) covered = own_length;
   const bool is_good = plain_transport_sum(data, packet->network_bytes + covered, packet->network_bytes,
                                            packet->protocol) == 0xffff;
   HOLDS(state != WEFT_CHECKSUM_GOOD || is_good);

@@ -1,6 +1,6 @@
 /*
- * A super-packet of any bytes with any virtio header. The segments have to be good packets with the payload of the whole,
- * no more and no less; and joined again they have to be the super-packet again, byte by byte.
+ * A super-packet of any bytes with any virtio header. The segments have to be good packets with the payload of the
+ * whole, no more and no less; and joined again they have to be the super-packet again, byte by byte.
  *
  * Input: virtio header, packet.
  */

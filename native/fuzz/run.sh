@@ -6,24 +6,27 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 out=.build/fuzz
-parts='checksum packet segment coalesce ecn encap fragment icmp route'
+flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -pthread -Inative/path -Inative/test -fno-sanitize-recover=all'
 if ! command -v clang >/dev/null; then
   echo "native/fuzz/run.sh: needs clang (Debian: apt-get install clang)" >&2
   exit 1
 fi
-mkdir -p "$out"
-
-sources=''
-for part in $parts; do sources="$sources native/path/$part.c"; done
 if [ $# -eq 0 ]; then
   for file in native/fuzz/fuzz-*.c; do set -- "$@" "$(basename "$file" .c)"; done
 fi
 
+# All parts of the path; a target takes what it needs.
+mkdir -p "$out/path"
+rm -f "$out/libpath.a"
+for source in native/path/*.c; do
+  clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
+done
+ar rcs "$out/libpath.a" "$out"/path/*.o
+
 failed=0
 for target in "$@"; do
   mkdir -p "$out/corpus/$target"
-  if ! clang -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -pthread -Inative/path -Inative/test \
-    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o "$out/$target" "native/fuzz/$target.c" $sources; then
+  if ! clang $flags -fsanitize=fuzzer,address,undefined -o "$out/$target" "native/fuzz/$target.c" "$out/libpath.a"; then
     failed=1
     continue
   fi

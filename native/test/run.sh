@@ -1,63 +1,70 @@
 #!/bin/sh
-# Builds and runs the C tests of the packet path's parts that need no kernel: run.sh [arm64]
+# Builds and runs the C tests of the packet path, which need no privileges and no network: run.sh [arm64]
 # Without arguments for this machine, under sanitizers; with `arm64` for that machine, under qemu-aarch64.
 set -eu
 cd "$(dirname "$0")/../.."
 target=${1:-native}
-out=.build/native-test/$target
-parts='checksum packet segment coalesce ecn encap fragment icmp route'
-flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative/path -Inative/test'
-mkdir -p "$out"
-
 case $target in
   native)
     if [ -z "${CC:-}" ]; then
       if command -v gcc >/dev/null; then CC=gcc; else CC=clang; fi
     fi
-    flags="$flags -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all"
-    emulator=''
     ;;
-  arm64)
-    CC=aarch64-linux-gnu-gcc
-    flags="$flags -O2 -static"
-    emulator=qemu-aarch64
-    ;;
+  arm64) CC=aarch64-linux-gnu-gcc ;;
   *)
     echo "usage: $0 [arm64]" >&2
     exit 2
     ;;
 esac
-
-sources=''
-for part in $parts; do sources="$sources native/path/$part.c"; done
-
+flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative/path -Inative/test'
 failed=0
-# run NAME FLAGS LABEL
-run() {
-  program=$out/$1$3
-  begin=$(date +%s)
-  if "$CC" $flags $2 -o "$program" "native/test/$1.c" $sources && $prefix $emulator "$program"; then
-    echo "ok      $1$3 ($target, $(($(date +%s) - begin)) s)"
+
+# build_library FOLDER FLAGS: all parts of the path, of which a test takes what it needs
+build_library() {
+  library=$1/libpath.a
+  mkdir -p "$1"
+  if [ -e "$library" ] && [ -z "$(find native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
+  rm -f "$library"
+  for source in native/path/*.c; do
+    "$CC" $flags -Wconversion $2 -c -o "$1/$(basename "$source" .c).o" "$source"
+  done
+  ar rcs "$library" "$1"/*.o
+}
+
+# run_test NAME FOLDER FLAGS [COMMAND...]: COMMAND is what runs the program
+run_test() {
+  name=$1 folder=$2 test_flags=$3
+  shift 3
+  # A test that plays the kernel has the system calls of the path come to its own functions.
+  if grep -q '"fake-kernel.h"' "native/test/$name.c"; then
+    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/fake-kernel.h | sort -u); do
+      test_flags="$test_flags -Wl,--wrap=${call#__wrap_}"
+    done
+  fi
+  if "$CC" $flags $test_flags -o "$folder/$name" "native/test/$name.c" "$folder/libpath.a" && "$@" "$folder/$name"; then
+    echo "ok      $name ($(basename "$folder"))"
   else
-    echo "FAILED  $1$3 ($target)"
+    echo "FAILED  $name ($(basename "$folder"))"
     failed=1
   fi
 }
 
-for test in native/test/test-*.c; do
-  name=$(basename "$test" .c)
-  prefix=''
-  if [ "$target" = arm64 ]; then
-    run "$name" '' ''
-    continue
-  fi
-  run "$name" '-fsanitize=address,undefined' ''
+# run_tests LABEL PATTERN FLAGS [COMMAND...]
+run_tests() {
+  folder=.build/native-test/$1 pattern=$2 build_flags=$3
+  shift 3
+  build_library "$folder" "$build_flags"
+  for file in native/test/$pattern; do
+    run_test "$(basename "$file" .c)" "$folder" "$build_flags" "$@"
+  done
+}
+
+if [ "$target" = arm64 ]; then
+  run_tests arm64 'test-*.c' '-O2 -static' qemu-aarch64
+else
+  common='-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all'
+  run_tests asan 'test-*.c' "$common -fsanitize=address,undefined"
   # Threads a second time, for races. ThreadSanitizer cannot place its memory where addresses are very random.
-  case $name in
-    *-threads)
-      prefix="setarch $(uname -m) -R"
-      run "$name" '-fsanitize=thread' '-tsan'
-      ;;
-  esac
-done
+  run_tests tsan 'test-*-threads.c' "$common -fsanitize=thread" setarch "$(uname -m)" -R
+fi
 exit "$failed"

@@ -19,8 +19,10 @@ static const uint8_t GOOD[DATAGRAM_BYTES] = {
 };
 
 static void test_vxlan_header(void) {
-  static const uint8_t EXPECTED4[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00};
-  static const uint8_t EXPECTED6[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd};
+  static const uint8_t EXPECTED4[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2,    0,   0,
+                                        0, 0, 2, 2, 0,    0,    0,    0, 1,    0x08, 0x00};
+  static const uint8_t EXPECTED6[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2,    0,   0,
+                                        0, 0, 2, 2, 0,    0,    0,    0, 1,    0x86, 0xdd};
   uint8_t header[WEFT_MAX_ENCAP_HEADER], datagram[24];
   memset(header, 0xaa, sizeof(header));
   weft_encap_vxlan.make_header(header, &OWN, PEER_MAC);

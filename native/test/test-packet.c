@@ -191,10 +191,10 @@ static void test_ipv6_other_headers(void) {
   EXPECT(packet.protocol, 200);
   EXPECT(parse_ipv6(WEFT_PROTOCOL_NONE, rest, 0), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_NONE);
-  /* More headers than anybody needs: the walk ends. */
+  /* More headers than anybody needs: the walk ends, and what comes after them is not told. */
   for (size_t at = 0; at < sizeof(rest); at += 8) memcpy(rest + at, (const uint8_t[]){DESTINATION_OPTIONS, 0, 1, 4}, 4);
   EXPECT(parse_ipv6(DESTINATION_OPTIONS, rest, sizeof(rest)), 0);
-  EXPECT(packet.protocol, DESTINATION_OPTIONS);
+  EXPECT(packet.protocol, WEFT_PROTOCOL_NONE);
   EXPECT(packet.transport_bytes, 0);
   EXPECT(packet.network_bytes < 200, true);
 }
