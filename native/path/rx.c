@@ -52,23 +52,49 @@ static unsigned write_singly(struct weft_worker *worker, const struct weft_coale
   return delivered;
 }
 
-static void drop_tun_offload(struct weft_worker *worker, unsigned gso_type) {
-  struct weft_path_offloads *offloads = &worker->path->offloads;
-  gso_type &= ~(unsigned)VIRTIO_NET_HDR_GSO_ECN;
-  _Atomic bool *offload = gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 ? &offloads->uso : &offloads->tso;
-  if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
+/* A super-packet of the kernel at the other end, cut here. Returns how many of its segments were taken. */
+static unsigned write_segments(struct weft_worker *worker, const struct weft_coalescer *flow) {
+  struct virtio_net_hdr plain = {0};
+  uint8_t header[WEFT_MAX_INNER_HEADER];
+  struct weft_segmenter segmenter;
+  struct weft_packet packet;
+  unsigned delivered = 0;
+  const uint8_t *data = flow->iov[1].iov_base;
+  const size_t length = flow->iov[1].iov_len;
+  if (weft_packet_parse(data, length, &packet) < 0) return 0;
+  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) < 0) return 0;
+  while (weft_segmenter_next(&segmenter, header)) {
+    const struct iovec iov[3] = {{&plain, sizeof(plain)},
+                                 {header, segmenter.header_bytes},
+                                 {(void *)(uintptr_t)segmenter.payload, segmenter.payload_bytes}};
+    if (write_iov(worker, iov, 3)) delivered++;
+  }
+  return delivered;
 }
 
-/* Writes what a flow has gathered. A kernel that refuses super-packets (EINVAL) gets them one by one from now on. */
+/* What the TUN device must offer for packets of this type; NULL: nothing. */
+static _Atomic bool *offload_of(struct weft_worker *worker, unsigned gso_type) {
+  struct weft_path_offloads *offloads = &worker->path->offloads;
+  if (gso_type == VIRTIO_NET_HDR_GSO_NONE) return NULL;
+  return gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 ? &offloads->uso : &offloads->tso;
+}
+
+/* Returns how many packets were taken. A kernel that refuses super-packets (EINVAL) gets them one by one from now on. */
+static unsigned write_flow(struct weft_worker *worker, const struct weft_coalescer *flow) {
+  _Atomic bool *offload = offload_of(worker, flow->header.gso_type);
+  if (offload == NULL || atomic_load_explicit(offload, memory_order_relaxed)) {
+    if (write_iov(worker, flow->iov, flow->iov_count)) return flow->packets;
+    if (offload == NULL || errno != EINVAL) return 0;
+    if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
+  }
+  /* Nothing but one packet: the kernel at the other end made it. */
+  return flow->iov_count == 2 ? write_segments(worker, flow) : write_singly(worker, flow);
+}
+
 static void deliver(struct weft_worker *worker, struct weft_coalescer *flow) {
-  unsigned delivered = flow->packets;
   if (flow->packets == 0) return;
   weft_coalescer_take(flow);
-  if (!write_iov(worker, flow->iov, flow->iov_count)) {
-    const bool is_refused_offload = errno == EINVAL && flow->packets > 1;
-    if (is_refused_offload) drop_tun_offload(worker, flow->header.gso_type);
-    delivered = is_refused_offload ? write_singly(worker, flow) : 0;
-  }
+  const unsigned delivered = write_flow(worker, flow);
   weft_worker_count(worker, WEFT_RX_PACKETS, delivered);
   if (delivered > 0) weft_worker_count(worker, WEFT_RX_BYTES, flow->inner_bytes);
   if (delivered < flow->packets) weft_worker_count(worker, WEFT_DROP_RX_REFUSED, flow->packets - delivered);
