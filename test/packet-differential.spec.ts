@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
-import { packetsInARow } from './support/flow-arbitrary.ts';
+import { flowPacket, packetsInARow } from './support/flow-arbitrary.ts';
 import {
   anyBytes,
   damaged,
+  filler,
   ipPacket,
   survivingPacket,
   transportPacket,
@@ -40,6 +41,22 @@ function parsed(bytes: Uint8Array): IpPacket {
   assert.ok(packet !== undefined);
   return packet;
 }
+
+/** Headers of flows, lengths and checksums to be filled in. */
+const FLOWS = {
+  'TCP packets over IPv4':
+    '4500000012340000400600000a0701010a07010214513039000000010000000250100200000000000',
+  'TCP packets with DF':
+    '4502000012344000400600000a0701010a0701021451303900000001000000028010020000000000' +
+    '0101080a0000000100000002',
+  'TCP packets over IPv6':
+    '6030000700000640fd070000000000000000000000000001fd070000000000000000000000000002' +
+    '1451303900000001000000025010020000000000',
+  'UDP packets over IPv4': '4500000012340000401100000a0701010a0701021451303900000000',
+  'UDP packets with DF': '4500000000004000401100000a0701010a0701021451303900000000',
+  'UDP packets over IPv6':
+    '6000000000001140fd070000000000000000000000000001fd0700000000000000000000000000021451303900000000',
+} as const;
 
 const mac = fc
   .constantFrom([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [255, 255, 255, 255, 255, 255])
@@ -143,6 +160,81 @@ describe('packet path and its specification', () => {
       }),
       FLOW_RUNS,
     ));
+
+  for (const [name, hex] of Object.entries(FLOWS))
+    it(`join alike ${name} that differ in any bit of their headers`, () => {
+      const headers = Uint8Array.from(Buffer.from(hex, 'hex'));
+      const data = filler(100, 1);
+      for (let at = 0; at < headers.length; at++)
+        for (let bit = 0; bit < 8; bit++) {
+          const packets = [{}, { at, bit }, {}].map((odd, index) =>
+            flowPacket(headers, data, index * data.length, index, odd),
+          );
+          if (packets.some((packet) => parseIpPacket(packet) === undefined)) continue;
+          const expected = reference.coalesce(packets, { tcp: true, udp: true });
+          assertSame(oracle.coalesce(packets, JOIN.tcp | JOIN.udp), expected);
+        }
+    });
+
+  it('join as many and as long packets', () => {
+    for (const hex of Object.values(FLOWS))
+      for (const [count, bytes] of [
+        [70, 3],
+        [50, 1448],
+        [3, 32_700],
+        [3, 21_820],
+      ] as const) {
+        const headers = Uint8Array.from(Buffer.from(hex, 'hex'));
+        const packets = Array.from({ length: count }, (_, index) =>
+          flowPacket(headers, filler(bytes, index), index * bytes, index, {}),
+        );
+        const writes = oracle.coalesce(packets, JOIN.tcp | JOIN.udp);
+        assertSame(writes, reference.coalesce(packets, { tcp: true, udp: true }));
+        assert.ok(writes.length < packets.length || bytes > 32_000);
+      }
+  });
+
+  it('cut packets with as long headers', () => {
+    const header = {
+      flags: 1,
+      gsoType: reference.GSO.tcpv6,
+      headerBytes: 0,
+      gsoSize: 9,
+      checksumStart: 0,
+      checksumOffset: 0,
+    };
+    const outcomes = new Set<boolean>();
+    for (let optionBytes = 8; optionBytes <= 200; optionBytes += 8)
+      for (let offset = 5; offset <= 6; offset++) {
+        const options = reference.concat(Uint8Array.of(6, optionBytes / 8 - 1), filler(optionBytes - 2, 0));
+        const tcp = reference.with8(filler(40, 3), 12, offset << 4);
+        const start = Uint8Array.of(0x60, 0, 0, 0, 0, options.length + tcp.length, 60, 9);
+        const bytes = reference.concat(start, filler(32, 5), options, tcp);
+        const expected = reference.segment(header, bytes);
+        assertSame(oracle.segment(header, bytes), expected);
+        outcomes.add(isDropped(expected));
+      }
+    assert.equal(outcomes.size, 2);
+  });
+
+  it('read alike any two fragment headers in a row', () => {
+    const fields = [0, 1, 6, 8, 9, 0xfff8];
+    for (const first of fields)
+      for (const second of fields) {
+        const start = Uint8Array.of(0x60, 0, 0, 0, 0, 16 + 20, 44, 9);
+        const [outer, inner] = [
+          [44, 0, first >>> 8, first, 0, 0, 0, 1],
+          [6, 0, second >>> 8, second, 0, 0, 0, 2],
+        ];
+        const bytes = reference.concat(
+          start,
+          filler(32, 5),
+          Uint8Array.from([...outer, ...inner]),
+          filler(20, 80),
+        );
+        assertSame(oracle.parse(bytes), parseIpPacket(bytes));
+      }
+  });
 
   it('deliver alike what Linux left unfinished', () =>
     check(

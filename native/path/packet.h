@@ -39,8 +39,9 @@ static inline const uint8_t *weft_packet_destination(const uint8_t *data, const 
 }
 
 /*
- * State of the transport checksum, over as much as a UDP header says, BAD if that is more than there is. PARTIAL: the field holds just the folded pseudo-header sum, as the kernel leaves it
- * to hardware. NONE: UDP over IPv4 without a checksum. Only for TCP and UDP with transport_bytes > 0 and no fragment.
+ * State of the transport checksum, over as much as a UDP header says, BAD if that is more than there is. PARTIAL: the
+ * field holds just the folded pseudo-header sum, as the kernel leaves it to hardware. NONE: UDP over IPv4 without a
+ * checksum. Only for TCP and UDP with transport_bytes > 0 and no fragment.
  */
 enum weft_checksum_state { WEFT_CHECKSUM_BAD, WEFT_CHECKSUM_GOOD, WEFT_CHECKSUM_PARTIAL, WEFT_CHECKSUM_NONE };
 enum weft_checksum_state weft_packet_checksum(const uint8_t *data, const struct weft_packet *packet);

@@ -14,9 +14,10 @@ import {
 } from '../../native/reference/index.ts';
 import { filler, ipPacket, survivingPacket, transportPacket } from './packet-arbitrary.ts';
 
-/** What is odd about one packet. `at`: byte to change before checksums are made; `harm`: the same after. */
-interface Oddity {
+/** What is odd about one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
+export interface Oddity {
   readonly at?: number;
+  readonly bit?: number;
   readonly harm?: number;
   readonly flags?: number;
   readonly bytes?: number;
@@ -46,7 +47,7 @@ const plainPacket = transportPacket
   });
 
 /** A packet with the `headers` of its flow, `sent` bytes and `index` packets after the first. */
-function flowPacket(
+export function flowPacket(
   headers: Uint8Array,
   data: Uint8Array,
   sent: number,
@@ -63,7 +64,9 @@ function flowPacket(
   if (packet.family === 4) own = with16(own, 4, (read16(own, 4) + index * (odd.idStep ?? 1)) & 0xffff);
   const whole = withLengths(own, data);
   const changed =
-    odd.at === undefined ? whole : with8(whole, odd.at % whole.length, whole[odd.at % whole.length]! ^ 1);
+    odd.at === undefined
+      ? whole
+      : with8(whole, odd.at % whole.length, whole[odd.at % whole.length]! ^ (1 << (odd.bit ?? 0)));
   const summed = withChecksums(changed);
   const harmAt = (odd.harm ?? 0) % summed.length;
   const harmed = odd.harm === undefined ? summed : with8(summed, harmAt, summed[harmAt]! ^ 0x10);

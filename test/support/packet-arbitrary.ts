@@ -7,9 +7,11 @@ import {
   parseIpPacket,
   PROTOCOL,
   pseudoHeader,
+  read16,
   with16,
   withHeaderChecksum,
   withTransportChecksum,
+  type IpPacket,
   type VirtioHeader,
 } from '../../native/reference/index.ts';
 
@@ -239,23 +241,42 @@ const ipv6Packet = fc
     );
   });
 
-type Checksum = 'good' | 'partial' | 'none' | 'bad';
+type Checksum = 'good' | 'zero' | 'partial' | 'none' | 'bad';
 
-function withChecksum(bytes: Uint8Array, how: Checksum): Uint8Array {
-  const packet = parseIpPacket(bytes);
-  if (packet === undefined || packet.transportBytes === 0) return bytes;
-  const good = withTransportChecksum(bytes, packet);
+function withChecksum(whole: Uint8Array, how: Checksum): Uint8Array {
+  const packet = parseIpPacket(whole);
+  if (packet === undefined || packet.transportBytes === 0) return whole;
+  const surplus = packet.protocol === PROTOCOL.udp ? surplusBytes(whole, packet) : 0;
+  const end = packet.totalBytes - surplus;
+  return concat(summed(whole.slice(0, end), packet, how), whole.slice(end));
+}
+
+/** Bytes that belong to no UDP datagram, though to the IP packet. */
+function surplusBytes(bytes: Uint8Array, packet: IpPacket): number {
+  return packet.totalBytes - packet.networkBytes - read16(bytes, packet.networkBytes + 4);
+}
+
+function summed(bytes: Uint8Array, packet: IpPacket, how: Checksum): Uint8Array {
   const fieldAt = packet.networkBytes + checksumOffset(packet);
-  const upperBytes = packet.totalBytes - packet.networkBytes;
+  const good = withTransportChecksum(bytes, packet);
+  if (how === 'good') return good;
   if (how === 'none') return with16(good, fieldAt, 0);
   if (how === 'bad') return with16(good, fieldAt, (good[fieldAt]! << 8) ^ 0x5a5a);
-  if (how === 'good') return good;
-  return with16(good, fieldAt, onesComplementSum(pseudoHeader(bytes, packet, upperBytes)));
+  if (how === 'zero') {
+    // What the checksum would be, into the source port, so that it comes out as 0.
+    const words = concat(
+      bytes.slice(packet.networkBytes, packet.networkBytes + 2),
+      good.slice(fieldAt, fieldAt + 2),
+    );
+    return withTransportChecksum(with16(bytes, packet.networkBytes, onesComplementSum(words)), packet);
+  }
+  const pseudo = pseudoHeader(bytes, packet, bytes.length - packet.networkBytes);
+  return with16(good, fieldAt, onesComplementSum(pseudo));
 }
 
 const checksum = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Checksum>('good') },
-  { weight: 3, arbitrary: fc.constantFrom<Checksum>('partial', 'none', 'bad') },
+  { weight: 4, arbitrary: fc.constantFrom<Checksum>('zero', 'partial', 'none', 'bad') },
 );
 
 /** A well-formed IP packet without padding. */
