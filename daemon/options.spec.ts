@@ -67,6 +67,11 @@ describe('daemon options', () => {
       ['healthz-ip', '::1'],
       ['healthz-port', '8080'],
       ['subnet-lease-ttl', '10m'],
+      ['userspace', 'true'],
+      ['no-source-check', 'true'],
+      ['packet-workers', '4'],
+      ['source-ports', '8'],
+      ['packet-spin', '0'],
     ];
     const fromFlags = run(words.map(([name, value]) => `--${name}=${value}`));
     const env = words.map(([name, value]) => [`FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`, value]);
@@ -80,6 +85,10 @@ describe('daemon options', () => {
     assert.equal(fromFlags.interface.patterns[0]?.test('10.1.1.1'), true);
     assert.deepEqual(fromFlags.health, { ip: '::1', port: 8080 });
     assert.equal(fromFlags.subnetLeaseTtlSec, 600);
+    assert.equal(fromFlags.userspace, true);
+    const inheritsDscp = false;
+    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, spinUs: 0, inheritsDscp };
+    assert.deepEqual(fromFlags.tuning, tuning);
   });
 
   it('do not show the password, however they are printed', () => {
@@ -92,6 +101,12 @@ describe('daemon options', () => {
     for (const text of shown) assert.doesNotMatch(text, /hunter2/);
   });
 
+  it('leave it to the network config who does VXLAN, unless told', () => {
+    assert.equal(run([]).userspace, undefined);
+    assert.equal(run(['--userspace=false']).userspace, false);
+    assert.equal(run(['--userspace=auto']).userspace, 'auto');
+  });
+
   it('are frozen to the bottom', () => {
     const options = run([]);
     assert.ok(Object.isFrozen(options.etcd.endpoints) && Object.isFrozen(options.interface.names));
@@ -101,6 +116,11 @@ describe('daemon options', () => {
     ['--subnet-lease-renew-margin=0', /^--subnet-lease-renew-margin="0": .*from 1 to 1439$/],
     ['--subnet-lease-renew-margin=1440', /from 1 to 1439$/],
     ['--subnet-lease-ttl=9', /from 10 to/],
+    ['--userspace=yes', /^--userspace="yes": must be one of true, false, auto$/],
+    ['--packet-workers=0', /from 1 to 64$/],
+    ['--packet-workers=65', /from 1 to 64$/],
+    ['--source-ports=65', /from 0 to 64$/],
+    ['--packet-spin=1001', /from 0 to 1000$/],
     ['--kube-subnet-mgr', /^--kube-subnet-mgr: .*etcd, not from the Kubernetes API/],
     ['--etcd-certfile=c', /--etcd-certfile and --etcd-keyfile belong together.*set --etcd-keyfile too/],
     ['--etcd-keyfile=k', /set --etcd-certfile too/],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Cidr, IpAddress } from '../../allocator/address.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
+import { type KernelObject, objectKey } from '../../backends/kernel-state.ts';
 import {
   ADDRESS,
   describeKernel,
@@ -12,12 +12,17 @@ import {
   type OtherHands,
   OWNERSHIP,
   ROUTE,
+  TUN,
+  TUN_ADDRESS,
+  TUN_LINK,
+  TUNNEL,
   UNDERLAY,
 } from '../../test/compliance/kernel.ts';
-import type { KernelNotice } from './kernel.ts';
+import type { KernelNotice, Step } from './kernel.ts';
 import { MemoryKernel } from './memory-kernel.ts';
 import type { MemoryTables } from './memory-tables.ts';
 import { KernelReadError, type Outcome } from './netlink/outcome.ts';
+import type { DescriptorStore } from './path-table.ts';
 
 const BLACKHOLE = 6;
 
@@ -139,5 +144,94 @@ describe('MemoryKernel faults', () => {
         'sysctl net/ipv6/conf/flannel.900/accept_ra = 0',
       ].join('\n'),
     );
+  });
+});
+
+describe('MemoryKernel: packet path', () => {
+  const set = (object: KernelObject): Step => ({ action: 'set', object });
+  const remove = (object: KernelObject): Step => ({ action: 'remove', object });
+  const noStore: DescriptorStore = {
+    has: () => false,
+    take: () => [],
+    keep: () => undefined,
+    forget: () => undefined,
+  };
+
+  async function errnoOf(kernel: MemoryKernel, step: Step): Promise<string> {
+    const [result] = await kernel.apply([step]);
+    return result?.ok === false ? result.errno : '';
+  }
+
+  it('without the addon refuses devices and says why', async () => {
+    const kernel = new MemoryKernel({ hasPacketPath: false });
+    const [result] = await kernel.apply([set(TUN_LINK)]);
+    assert.ok(result?.ok === false);
+    assert.match(result.message, /^ENOSYS: .*addon/);
+    assert.equal(kernel.tables.link(TUN), undefined);
+  });
+
+  it('a kernel without VXLAN refuses its devices alone', async () => {
+    const kernel = new MemoryKernel({ hasVxlan: false });
+    kernel.tables.addLink({ name: UNDERLAY });
+    assert.equal(await errnoOf(kernel, set(LINK)), 'EOPNOTSUPP');
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
+  });
+
+  it('tells the path its MTU at once, and its addresses when they were read', async () => {
+    const kernel = new MemoryKernel();
+    await kernel.apply([set(TUN_LINK), set(TUN_ADDRESS)]);
+    assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472 });
+    await kernel.readState(OWNERSHIP);
+    assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472, ipv4: '10.5.72.0' });
+    await kernel.apply([remove(TUN_ADDRESS), set({ ...TUN_ADDRESS, address: 'fd00:5::/128' as Cidr })]);
+    await kernel.readState(OWNERSHIP);
+    assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472, ipv6: 'fd00:5::' });
+  });
+
+  it('does not remove a TUN device that another process serves', async () => {
+    const kernel = new MemoryKernel();
+    kernel.tables.addTun(TUN);
+    assert.equal(await errnoOf(kernel, remove(TUN_LINK)), 'EBUSY');
+    assert.ok(kernel.tables.link(TUN));
+  });
+
+  it('passes on what the path refuses', async () => {
+    const kernel = new MemoryKernel();
+    kernel.packetPath.refuse('open', 'EADDRINUSE');
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), 'EADDRINUSE');
+    kernel.packetPath.relent('open');
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
+    kernel.packetPath.refuse('setRoute', 'ENOMEM');
+    assert.equal(await errnoOf(kernel, set(TUNNEL)), 'ENOMEM');
+  });
+
+  it('takes over the device of an earlier process, which is neither ours nor in the way until then', async () => {
+    const descriptors = [{ kind: 'tun', index: 0, fd: 7 }] as const;
+    const waiting = new Set([TUN]);
+    const kept: string[] = [];
+    const kernel = new MemoryKernel({
+      descriptorStore: {
+        has: (device) => waiting.has(device),
+        take: (device) => (waiting.delete(device) ? descriptors : []),
+        keep: (device, { length }) => kept.push(`${device} ${length}`),
+        forget: (device) => kept.push(`no ${device}`),
+      },
+    });
+    kernel.tables.addTun(TUN);
+    const before = kernel.tables.link(TUN)!.index;
+    const state = await kernel.readState(OWNERSHIP);
+    assert.deepEqual([state.objects.size, state.foreignLinks.size], [0, 0]);
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
+    assert.equal(kernel.tables.link(TUN)!.index, before);
+    assert.deepEqual(kernel.packetPath.inherited(TUN), descriptors);
+    assert.equal(kernel.packetPath.isStarted(TUN), false);
+    assert.equal(await errnoOf(kernel, remove(TUN_LINK)), '');
+    assert.deepEqual(kept, [`${TUN} 1`, `no ${TUN}`]);
+  });
+
+  it('starts a device that nobody left at once', async () => {
+    const kernel = new MemoryKernel({ descriptorStore: noStore });
+    await kernel.apply([set(TUN_LINK)]);
+    assert.equal(kernel.packetPath.isStarted(TUN), true);
   });
 });

@@ -1,5 +1,6 @@
 // Links: VXLAN devices of the kernel and TUN devices of the packet path, made as desired, changed in place where that can
 // be, removed. Each call asks the kernel what is there first, as a device may have changed hands since anybody looked.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
 import {
@@ -67,10 +68,24 @@ export function removeLink(engine: RequestEngine, path: PathTable, name: string)
     const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
     path.close(name);
     if (current === undefined) return DONE;
-    if (!isOurs && isInUse(current)) return refuseInUse(name);
+    if (!isOurs && !(await becomesFree(engine, current))) return refuseInUse(name);
     const [outcome] = await engine.send([(writer) => encodeLinkDelete(writer, current.index)]);
     return outcome?.status === 'refused' && outcome.errno === 'ENODEV' ? DONE : outcome!;
   });
+}
+
+/** A process that is ending takes its TUN devices along a little later. */
+const FREE_WITHIN_MS = 1000;
+const LOOK_EVERY_MS = 20;
+
+async function becomesFree(engine: RequestEngine, link: LinkMessage): Promise<boolean> {
+  let current: LinkMessage | undefined = link;
+  for (let waitedMs = 0; current !== undefined && isInUse(current); waitedMs += LOOK_EVERY_MS) {
+    if (waitedMs >= FREE_WITHIN_MS) return false;
+    await sleep(LOOK_EVERY_MS);
+    current = await readLink(engine, { index: link.index });
+  }
+  return true;
 }
 
 function planCreate(link: VxlanLink, parentIndex: number): readonly Request[] {
