@@ -2,12 +2,13 @@
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) cc openssl socat
+TEST_TOOLS := $(LAB_TOOLS) cc openssl socat aarch64-linux-gnu-gcc qemu-aarch64
 BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
+FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
 
-.PHONY: build prebuild demo test test-unit bench lint format fuzz clean lab-tools test-tools bench-tools
+.PHONY: build prebuild demo test test-unit test-native bench lint format fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built native/build/weft.node
 
@@ -45,11 +46,17 @@ test-tools:
 demo: lab-tools build
 	bin/weft lab run --hosts 3
 
-test-unit: build
+# The C of the packet path under sanitizers.
+test-native:
+	@deploy/install-tools.sh cc
+	@sh native/test/run.sh
+
+test-unit: build test-native
 	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,cli,native,lab}/**/*.spec.js'
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit native/build/weft-oracle.node
+	@sh native/test/run.sh arm64
 	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/**/*.spec.js'
 
 bench-tools:
@@ -65,9 +72,11 @@ lint: build
 format: node_modules/.installed
 	node_modules/.bin/prettier --write --log-level warn .
 
-# Property tests and random walks with many more cases than in `make test`.
+# Property tests and random walks with many more cases than in `make test`; then each C fuzzer for FUZZ_SECONDS.
 fuzz: build native/build/weft-oracle.node
 	WALK_RUNS=2000 node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS)
+	@deploy/install-tools.sh clang
+	@sh native/fuzz/run.sh $(FUZZ_SECONDS)
 
 clean:
 	rm -rf dist .build native/build native/prebuilds node_modules bench/out

@@ -11,6 +11,8 @@ package_of() {
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
+    clang) echo clang libclang-rt-dev ;;
+    qemu-aarch64) echo qemu-user ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     *) echo "$1" ;;
   esac

@@ -229,6 +229,20 @@ static void test_options_never_join(void) {
   }
 }
 
+/* What a flag without a meaning may one day mean is not for us to spread. */
+static void test_reserved_flag_never_joins(void) {
+  const struct shape shape = shape_of(4, WEFT_PROTOCOL_TCP);
+  size_t length = 0;
+  for (unsigned i = 0; i < 2; i++) {
+    length = build(i, &shape, 50, 50);
+    packets[i][6] |= 0x80;
+    refresh_checksums(packets[i], length, &shape);
+  }
+  EXPECT(add(0, length), true);
+  EXPECT(add(1, length), false);
+  expect_alone(0, length);
+}
+
 /* Each byte of each of two packets in turn is harmed on the way. All that comes out is what came in. */
 static void test_harm(struct shape shape) {
   const size_t length = build(0, &shape, 50, 50);
@@ -361,6 +375,7 @@ int main(void) {
   test_differences();
   test_identification();
   test_options_never_join();
+  test_reserved_flag_never_joins();
   test_no_udp_checksum();
   test_put_partial(4);
   test_put_partial(6);
