@@ -57,23 +57,14 @@ static bool learn_path_mtu(struct weft_worker *worker, const struct weft_run *ru
   return true;
 }
 
-/* Whether sending may be tried once more after `error`: an error of an earlier datagram, or a full buffer. */
+/*
+ * Whether sending may be tried once more after `error`. A full buffer empties; most others can be the error of an earlier
+ * datagram, told by ICMP, of which this message knows nothing (EMSGSIZE, too; sock_error in the kernel).
+ */
 static bool may_try_again(int fd, int error) {
   struct pollfd wait = {.fd = fd, .events = POLLOUT};
-  switch (error) {
-    case EINTR:
-      return true;
-    case EAGAIN:
-      return poll(&wait, 1, FULL_WAIT_MS) > 0 && (wait.revents & POLLOUT);
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EPROTO:
-    case ENOPROTOOPT:
-      return true;
-    default:
-      return false;
-  }
+  if (error == EAGAIN) return poll(&wait, 1, FULL_WAIT_MS) > 0 && (wait.revents & POLLOUT);
+  return error != ENOBUFS && error != ENOMEM;
 }
 
 /* Sends one message, trying twice. Returns 0 or errno. */
@@ -104,7 +95,6 @@ static size_t flatten(const struct msghdr *message, size_t skip, uint8_t *out) {
 /* Sends the datagrams of a run one by one. Returns how many were taken; too big ones are left to `too_big`. */
 struct singles {
   unsigned sent, too_big;
-  int error; /* the last other one */
 };
 
 static size_t next_single(const struct weft_tx *tx, const struct weft_run *run, unsigned *iov, struct msghdr *message) {
@@ -138,8 +128,8 @@ static struct singles send_singly(struct weft_worker *worker, unsigned index, ui
     const int error = send_one(worker->sockets[run->socket], &message);
     if (error == 0) count_sent(worker, run, 1, bytes);
     if (error == 0) result.sent++;
-    else if (error != EMSGSIZE) count_refused(worker, result.error = error, 1);
-    else if (result.too_big++ == 0) *first_too_big = keep_too_big(worker, &message, length);
+    else if (error != EMSGSIZE) count_refused(worker, error, 1);
+    else if (result.too_big++ == 0 && !tx->is_resending) *first_too_big = keep_too_big(worker, &message, length);
   }
   return result;
 }
@@ -158,10 +148,10 @@ static void send_refused(struct weft_worker *worker, unsigned index, int error) 
   if (run.count > 1 && singles.sent == run.count) {
     if (atomic_exchange(&worker->path->offloads.gso, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
   }
-  if (whole == NULL) return;
+  if (singles.too_big == 0) return;
   /* The first is handled; the rest of the run is lost, and its senders repeat it once they know. */
   weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, singles.too_big - 1);
-  if (!learn_path_mtu(worker, &run)) return weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, 1);
+  if (!learn_path_mtu(worker, &run) || whole == NULL) return weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, 1);
   if (worker->tx.pending.route != NULL) weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, 1);
   worker->tx.pending = (struct weft_pending){run.route, whole, length, run.tos, run.socket};
 }
@@ -208,8 +198,10 @@ void weft_send_runs(struct weft_worker *worker) {
   if (tx->pending.route == NULL) return;
   const struct weft_pending pending = tx->pending;
   tx->pending.route = NULL;
+  tx->is_resending = true;
   weft_tx_resend(worker, pending.route, pending.tos, pending.socket, pending.data, pending.length);
   weft_send_runs(worker);
+  tx->is_resending = false;
 }
 
 void weft_send_full_runs(struct weft_worker *worker) {

@@ -54,6 +54,7 @@ struct weft_tx {
   unsigned slots_used, runs_used, iov_used;
   struct weft_run runs[WEFT_TX_RUNS];
   struct weft_pending pending;
+  bool is_resending; /* what pends is on its way; if that is too big again, it is lost, for its bytes lie there */
   struct iovec iov[WEFT_TX_IOV];
   struct mmsghdr messages[WEFT_TX_RUNS];
   _Alignas(8) uint8_t control[WEFT_TX_RUNS][WEFT_CONTROL_BYTES];
