@@ -27,6 +27,13 @@ static void check_segment(const uint8_t *segment, size_t length, const struct we
   HOLDS(weft_packet_checksum(segment, &packet) == WEFT_CHECKSUM_GOOD);
 }
 
+/* What TCP says once is said once: FIN and PSH by the last segment, CWR by the first. `at`: of its payload. */
+static void check_tcp(const uint8_t *tcp, const uint8_t *whole, size_t at, bool is_last) {
+  const unsigned only_last = is_last ? 0 : WEFT_TCP_FIN | WEFT_TCP_PSH, only_first = at == 0 ? 0 : WEFT_TCP_CWR;
+  HOLDS(tcp[13] == (whole[13] & ~(only_last | only_first)));
+  HOLDS(weft_load32(tcp + 4) == weft_load32(whole + 4) + (uint32_t)at);
+}
+
 /* The super-packet as its sender must have left it: what the kernel fills in is whatever it was in the input. */
 static void normalize(uint8_t *data, const struct weft_packet *packet) {
   uint8_t *transport = data + packet->network_bytes;
@@ -78,6 +85,9 @@ static void check_segments(const struct virtio_net_hdr *header, const uint8_t *d
     HOLDS(count < segmenter.count);
     HOLDS(segmenter.payload == data + header_bytes + payload_bytes);
     HOLDS(segmenter.payload_bytes <= header->gso_size);
+    if (packet->protocol == WEFT_PROTOCOL_TCP)
+      check_tcp(segment + packet->network_bytes, data + packet->network_bytes, payload_bytes,
+                count + 1 == segmenter.count);
     payload_bytes += segmenter.payload_bytes;
     HOLDS(header_bytes + payload_bytes <= packet->total_bytes);
     memcpy(segment + header_bytes, segmenter.payload, segmenter.payload_bytes);
