@@ -51,7 +51,7 @@ run_test() {
 
 # run_tests LABEL PATTERN FLAGS [COMMAND...]
 run_tests() {
-  folder=.build/native-test/$1 pattern=$2 build_flags=$3
+  folder=.build/native-test/$1-$(basename "$CC") pattern=$2 build_flags=$3
   shift 3
   build_library "$folder" "$build_flags"
   for file in native/test/$pattern; do
