@@ -111,6 +111,24 @@ describe('packet path and its specification', () => {
       }),
     ));
 
+  it('do not take padding for what a UDP length covers', () => {
+    for (const padding of [1, 2, 20]) {
+      const longer = flowPacket(
+        Uint8Array.from(Buffer.from(FLOWS['UDP packets with DF'], 'hex')),
+        filler(50, 0),
+        0,
+        0,
+        {},
+      );
+      assert.equal(oracle.checksumState(longer), 'good');
+      // A datagram that is good as far as its own length goes, in an IP packet that is shorter.
+      const bytes = reference.with16(longer, 2, longer.length - padding);
+      assert.equal(oracle.checksumState(bytes), 'bad');
+      assert.equal(reference.checksumState(bytes, parsed(bytes)), 'bad');
+      assert.equal(oracle.isPartial(bytes), false);
+    }
+  });
+
   it('cut super-packets alike', () =>
     check(
       fc.property(virtioHeader, survivingPacket, (header, bytes) => {
@@ -273,6 +291,17 @@ describe('packet path and its specification', () => {
     );
   });
 
+  it('refuse alike an EtherType that the packet is not of', () => {
+    const own = { vni: 7, mac: Uint8Array.of(2, 0, 0, 0, 0, 1) };
+    const path = { vni: 7, sourceMac: own.mac, destinationMac: own.mac };
+    for (const etherType of [0x0800, 0x86dd, 0x0806, 0x8100])
+      for (let version = 0; version < 16; version++) {
+        const whole = reference.encapsulateVxlan(path, filler(40, 0).fill(version << 4, 0, 1));
+        const datagram = reference.with16(whole, 20, etherType);
+        assertSame(oracle.decapsulate(true, own, datagram), reference.decapsulateVxlan(own, datagram));
+      }
+  });
+
   it('carry congestion marks alike', () =>
     check(
       fc.property(survivingPacket, fc.nat({ max: 255 }), fc.boolean(), (bytes, outerTos, inheritsDscp) => {
@@ -312,6 +341,33 @@ describe('packet path and its specification', () => {
         assertSame(oracle.fragment(bytes, 68 + more), reference.fragment(bytes, 68 + more));
       }),
     ));
+
+  it('owe the same ICMP errors about every type of ICMP message', () => {
+    for (const [family, hex] of [
+      [4, '4500001c00000000090100000a0701010a070102'],
+      [6, '6000000000083a09fd070000000000000000000000000001fd070000000000000000000000000002'],
+    ] as const)
+      for (let type = 0; type < 256; type++) {
+        const bytes = reference.concat(Buffer.from(hex, 'hex'), Uint8Array.of(type), filler(7, 0));
+        const source = filler(family === 4 ? 4 : 16, 10);
+        const expected = reference.makeIcmpError({ error: 'noRoute', mtu: 0, source }, bytes);
+        assertSame(oracle.icmp(0, 0, source, bytes), expected ?? null);
+      }
+  });
+
+  it('copy the same options into fragments', () => {
+    const option = fc
+      .tuple(fc.constantFrom(0, 1, 7, 130, 137), fc.nat({ max: 7 }))
+      .map(([type, bytes]) => (type < 2 ? [type] : [type, bytes + 2, ...filler(bytes, type)]));
+    check(
+      fc.property(fc.array(option, { minLength: 1, maxLength: 6 }), fc.nat({ max: 60 }), (options, more) => {
+        const field = Uint8Array.from({ length: 40 }, (_, at) => options.flat()[at] ?? 0);
+        const start = Uint8Array.of(0x4f, 0, 0, 60 + 150, 0, 7, 0, 0, 9, 17, 0, 0);
+        const bytes = reference.concat(start, filler(8, 10), field, filler(150, 0));
+        assertSame(oracle.fragment(bytes, 68 + more), reference.fragment(bytes, 68 + more));
+      }),
+    );
+  });
 
   it('find the same route', () => {
     const address = fc.oneof(
