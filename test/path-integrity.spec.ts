@@ -124,15 +124,9 @@ async function readCounts(end: PathEnd, port: number): Promise<Counts> {
   return {
     ...counters,
     ...Object.fromEntries(CHECKSUM_ERRORS.map((name, index) => [name, kernel[index]!])),
-    socketDrops: await socketDrops(end, port),
+    socketDrops: await end.socketDrops(port),
     linkDrops: Number(lost),
   };
-}
-
-/** Datagrams that the kernel did not give to the path (ss(8), `d` of skmem). */
-async function socketDrops(end: PathEnd, port: number): Promise<number> {
-  const output = await end.run(['ss', '-Huanm', `sport = :${port}`]);
-  return [...output.matchAll(/,d(\d+)\)/g)].reduce((sum, [, drops]) => sum + Number(drops), 0);
 }
 
 function difference(before_: Counts, after_: Counts): Counts {
@@ -165,7 +159,7 @@ for (const { name, ...options } of PAIRS)
   describe(`integrity: ${name}`, function () {
     this.timeout(LONG_GIB > 0 ? 0 : 60_000);
     let pair: PathPair | undefined;
-    before(async () => (pair = await PathPair.create({ ...options, hasMiddle: true, hasGro: true })));
+    before(async () => (pair = await PathPair.create({ ...options, hasMiddle: true })));
     after(async () => pair?.close());
     let impairment: Awaited<ReturnType<typeof startImpairment>> | undefined;
     afterEach(async () => impairment?.stop());

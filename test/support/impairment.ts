@@ -77,9 +77,10 @@ function buildTools(): string {
 
 /** Starts to move frames through the middle of `pair`, which nothing passes before. */
 export async function startImpairment(
-  { options, port }: PathPair,
+  pair: PathPair,
   harm: Harm = {},
 ): Promise<{ stop(): Promise<HarmReport> }> {
+  const { options, port } = pair;
   const words: string[] = ['--head-bytes', String(HEAD_BYTES[options.encapsulation])];
   for (const [name, value] of Object.entries(harm) as [string, number | boolean][]) {
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -87,6 +88,7 @@ export async function startImpairment(
   }
   const argv = [toolFile('impair'), 'left', 'right', String(port), ...words];
   const program = await startIn(MIDDLE, argv, 'ready');
+  await pair.reached();
   return { stop: async () => lastLine(await program.stop()) as HarmReport };
 }
 

@@ -14,6 +14,7 @@ import {
   vxlanOverheadBytes,
 } from '../../backends/mtu.ts';
 import { Program, run, type RunOptions } from '../../bench/path-process.ts';
+import { waitFor } from '../../lab/wait.ts';
 import type { Encapsulation, PathTuning } from '../../native/packet-path.ts';
 import type { PathEndConfig, PathEndStatus } from './path-end.ts';
 
@@ -25,8 +26,6 @@ export interface PathPairOptions {
   readonly mtu?: number;
   /** Whether the veths pass on packets as the kernel keeps them; off, each frame is one as on a wire. Default off. */
   readonly hasOffloads?: boolean;
-  /** Whether the hosts join frames that come in (GRO), as hosts do; captures then show them joined. Default off. */
-  readonly hasGro?: boolean;
   /** Whether there is a namespace between the hosts; without an Impairment nothing passes it. Default false. */
   readonly hasMiddle?: boolean;
   /** End with the kernel's VXLAN device; default none. */
@@ -38,8 +37,9 @@ export type EndName = 'a' | 'b';
 
 const VNI = 1;
 const PORTS: Readonly<Record<Encapsulation, number>> = { udp: 8285, vxlan: 8472 };
+const PATIENCE_MS = 10_000;
 export const MIDDLE = 'pair-mid';
-const OFFLOADS = ['tx', 'rx', 'tso', 'gso', 'tx-udp-segmentation'];
+const OFFLOADS = ['tx', 'rx', 'tso', 'gso', 'gro', 'tx-udp-segmentation'];
 
 /** One host. */
 export class PathEnd {
@@ -99,6 +99,17 @@ export class PathEnd {
     return Number(new RegExp(`^${name}\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0);
   }
 
+  /** Datagrams to UDP port `port` that the kernel did not give to its socket (ss(8), `d` of skmem). */
+  async socketDrops(port: number): Promise<number> {
+    const output = await this.run(['ss', '-Huanm', `sport = :${port}`]);
+    return [...output.matchAll(/,d(\d+)\)/g)].reduce((sum, [, drops]) => sum + Number(drops), 0);
+  }
+
+  /** Packets that the queue of a link had no room for. */
+  async linkDrops(link: string): Promise<number> {
+    return Number(await this.run(['cat', `/sys/class/net/${link}/statistics/tx_dropped`]));
+  }
+
   async close(): Promise<void> {
     await this.#program?.stop();
   }
@@ -141,11 +152,19 @@ export class PathPair {
     try {
       await pair.#makeUnderlay();
       for (const [end, peer] of pair.#ends()) await pair.#makeOverlay(end, peer);
+      if (!options.hasMiddle) await pair.reached();
       return pair;
     } catch (error) {
       await pair.close();
       throw error;
     }
+  }
+
+  /** Waits until the underlay carries packets: a new link may take a second to find its neighbours. */
+  async reached(): Promise<void> {
+    const address = this.b.underlay[this.options.underlay];
+    const ping = ['ping', '-n', '-q', '-c', '1', '-W', '1', address];
+    await waitFor('the underlay', async () => (await this.a.run(ping)) !== '', PATIENCE_MS);
   }
 
   async close(): Promise<void> {
@@ -164,7 +183,7 @@ export class PathPair {
   }
 
   async #makeUnderlay(): Promise<void> {
-    const { mtu = 1500, hasMiddle = false, hasOffloads = false, hasGro = false } = this.options;
+    const { mtu = 1500, hasMiddle = false, hasOffloads = false } = this.options;
     for (const { netns } of [this.a, this.b]) await run(['ip', 'netns', 'add', netns]);
     const veth = (from: string, to: string): string =>
       `link add ${from} mtu ${mtu} type veth peer name ${to} mtu ${mtu}`;
@@ -176,15 +195,11 @@ export class PathPair {
         'link set left up',
         'link set right up',
       ]);
-      // A veth whose peer could have sent super-packets joins nothing (veth_skb_is_eligible_for_gro).
-      for (const link of ['left', 'right'])
-        await run(['ip', 'netns', 'exec', MIDDLE, 'ethtool', '-K', link, 'tso', 'off']);
     } else {
       await this.a.ip([veth('eth0', `eth0 netns ${this.b.netns}`)]);
     }
     for (const [end] of this.#ends()) {
       if (!hasOffloads) await turnOffloadsOff(end);
-      await end.run(['ethtool', '-K', 'eth0', 'gro', hasGro ? 'on' : 'off']);
       await end.ip([
         'link set lo up',
         // No link-local addresses: what a host sends of itself would blur the counters.
@@ -201,14 +216,17 @@ export class PathPair {
     else await end.open(this.#configOf(end, peer));
     const { device, overlay } = end;
     await end.ip([
-      `link set ${device} mtu ${this.mtu}`,
+      // Before the MTU: below 1280 the kernel has no IPv6 on a device.
       `link set ${device} addrgenmode none`,
+      `link set ${device} mtu ${this.mtu}`,
       ...this.families.map(
         (family) =>
           `address add ${overlay[family]}/${family === 4 ? 32 : 128} dev ${device} ${family === 6 ? 'nodad' : ''}`,
       ),
       `link set ${device} up`,
     ]);
+    // ICMP errors of the path bear an address of this host, which the kernel takes from no other device without being told.
+    if (!end.isKernel) await end.run(['sh', '-c', `echo 1 >/proc/sys/net/ipv4/conf/${device}/accept_local`]);
     await end.ip(this.families.flatMap((family) => this.#kernelRoutes(end, peer, family)));
     if (end.isKernel)
       await end.run([

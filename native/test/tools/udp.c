@@ -3,6 +3,7 @@
  * a fixed pattern, are counted, and are not missed.
  */
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
@@ -198,6 +199,14 @@ static void receive_all(int fd, const struct settings *settings, struct tally *t
   }
 }
 
+/* Datagrams that this socket's buffer had no room for. */
+static unsigned count_overflow(int fd) {
+  uint32_t info[SK_MEMINFO_VARS] = {0};
+  socklen_t length = sizeof(info);
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) fail("SO_MEMINFO");
+  return info[SK_MEMINFO_DROPS];
+}
+
 int udp_receive(const struct settings *settings) {
   const int fd = socket_open(SOCK_DGRAM, &settings->address, true);
   struct tally tally = {.is_seen = calloc((size_t)settings->count / 8 + 1, 1)};
@@ -206,10 +215,10 @@ int udp_receive(const struct settings *settings) {
   const uint64_t numbered = count_numbered(settings);
   receive_all(fd, settings, &tally);
   printf("{\"received\":%llu,\"bytes\":%llu,\"unnumbered\":%llu,\"lost\":%llu,\"duplicate\":%llu,\"reordered\":%llu,"
-         "\"wrong\":%llu,\"firstWrong\":{\"number\":%llu,\"offset\":%llu}}\n",
+         "\"wrong\":%llu,\"overflow\":%u,\"firstWrong\":{\"number\":%llu,\"offset\":%llu}}\n",
          (unsigned long long)tally.received, (unsigned long long)tally.bytes, (unsigned long long)tally.unnumbered,
          (unsigned long long)(numbered - tally.unique), (unsigned long long)tally.duplicate,
-         (unsigned long long)tally.reordered, (unsigned long long)tally.wrong,
+         (unsigned long long)tally.reordered, (unsigned long long)tally.wrong, count_overflow(fd),
          (unsigned long long)tally.first_wrong_number, (unsigned long long)tally.first_wrong_offset);
   free(tally.is_seen);
   close(fd);
