@@ -38,7 +38,7 @@ describe('signals', () => {
 
   it('a second one exits with 1 at once, and stopping is asked for once', () => {
     let stops = 0;
-    const { source, codes } = fixture({ onStop: () => (stops++, new Promise(() => undefined)) }, 60_000);
+    const { source, codes } = fixture({ onStop: () => (stops++, new Promise(() => undefined)) }, 500);
     source.emit('SIGTERM', 'SIGTERM');
     assert.deepEqual(codes, []);
     source.emit('SIGINT', 'SIGINT');

@@ -182,7 +182,7 @@ class NativePacketPath implements PacketPath {
   }
 
   closeAll(): void {
-    for (const name of [...this.#devices.keys()]) this.close(name);
+    for (const name of this.#devices.keys()) this.close(name);
   }
 
   devices(): readonly PathDevice[] {

@@ -139,7 +139,7 @@ export class MemoryKernel implements Kernel {
 
   /** Everything in it as sorted lines in the words of `ip` and `bridge`: the golden text of tests. */
   render(): Promise<string> {
-    return renderTables(this.tables, this.sysctls);
+    return renderTables(this.tables, this.sysctls, this.packetPath);
   }
 
   #applyOne(step: Step): StepResult {

@@ -1,19 +1,26 @@
 // The model's tables as text, for golden tests and for people.
+import type { PacketPath } from '../../native/packet-path.ts';
 import type { MemoryTables } from './memory-tables.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { RouteMessage } from './netlink/route.ts';
 import { defaultMetric } from './route-ownership.ts';
 
-/** Sorted lines in the words of `ip`, `bridge` and `sysctl`. */
+/** Sorted lines in the words of `ip`, `bridge` and `sysctl`, and others for the packet path. */
 export async function renderTables(
   tables: MemoryTables,
   sysctls: ReadonlyMap<string, string>,
+  path: PacketPath,
 ): Promise<string> {
   const lines: string[] = [];
   for (const link of await tables.links()) lines.push(...(await renderDevice(tables, link)));
   for (const family of [4, 6] as const)
     for (const message of await tables.routes(family)) lines.push(renderRoute(tables, message));
-  for (const [path, value] of sysctls) lines.push(`sysctl ${path} = ${value}`);
+  for (const [file, value] of sysctls) lines.push(`sysctl ${file} = ${value}`);
+  for (const { name, encapsulation, local, port } of path.devices()) {
+    lines.push(`path ${name} ${encapsulation} local ${local} port ${port}`);
+    for (const route of path.routes(name))
+      lines.push(`tunnel ${route.destination} dev ${name} remote ${route.remote} port ${route.port}`);
+  }
   return lines.sort().join('\n');
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { parseMac } from '../../allocator/address.ts';
+import { NO_MAC, parseMac, UNSPECIFIED } from '../../allocator/address.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey, OverlayMtu, VxlanLink } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey, OverlayMtu, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { renderObject, renderObjects } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { Step } from '../kernel/kernel.ts';
@@ -73,7 +73,39 @@ const direct = (peer: number): KernelObject => ({
   isOnLink: false,
 });
 
+function tun(changes: Partial<TunLink> = {}): TunLink {
+  return {
+    kind: 'link',
+    type: 'tun',
+    name: DEV,
+    encapsulation: 'vxlan',
+    local: ip4('10.9.0.1'),
+    port: 8472,
+    vni: 1,
+    mac: mac(1),
+    mtu: 1450 as OverlayMtu,
+    ...changes,
+  };
+}
+const pathEntry = (peer: number, to = peer, dev = DEV): KernelObject => ({
+  kind: 'tunnel',
+  dev,
+  destination: cidr(`10.5.${peer}.0/24`),
+  remote: ip4(`10.9.0.${to}`),
+  port: 8472,
+  mac: mac(to),
+});
+const deviceRoute = (peer: number): KernelObject => ({
+  kind: 'route',
+  destination: cidr(`10.5.${peer}.0/24`),
+  gateway: UNSPECIFIED[4],
+  dev: DEV,
+  isOnLink: false,
+});
+
 const host = [link(), address(), sysctl()];
+const pathHost = [tun(), address(), sysctl()];
+const pathPeer = (number: number): readonly KernelObject[] => [pathEntry(number), deviceRoute(number)];
 const peer = (number: number): readonly KernelObject[] => [neighbour(number), fdb(number), tunnel(number)];
 
 const byKey = (objects: readonly KernelObject[]): Map<ObjectKey, KernelObject> =>
@@ -102,6 +134,13 @@ const PEER_STEPS = [
   '+ c6:00:00:00:00:02 dst 10.9.0.2 dev flannel.1',
   '+ 10.5.2.0 lladdr c6:00:00:00:00:02 dev flannel.1',
   '+ 10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink',
+];
+
+const TUN = 'flannel.1 mtu 1450 address c6:00:00:00:00:01 tun vxlan id 1 local 10.9.0.1 port 8472';
+const PATH_HOST_STEPS = [`+ ${TUN}`, ...HOST_STEPS.slice(1)];
+const PATH_PEER_STEPS = [
+  '+ 10.5.2.0/24 remote 10.9.0.2:8472 lladdr c6:00:00:00:00:02 dev flannel.1',
+  '+ 10.5.2.0/24 dev flannel.1',
 ];
 
 const cases: readonly Case[] = [
@@ -214,6 +253,56 @@ const cases: readonly Case[] = [
     steps: [],
   },
   {
+    name: 'in userspace, from nothing: device first, then tunnels, then routes',
+    from: [],
+    to: [...pathPeer(2), ...pathHost],
+    steps: [...PATH_HOST_STEPS, ...PATH_PEER_STEPS],
+  },
+  {
+    name: 'in userspace, a peer leaves: route first',
+    from: [...pathHost, ...pathPeer(2)],
+    to: pathHost,
+    steps: PATH_PEER_STEPS.toReversed().map((line) => line.replace('+', '-')),
+  },
+  {
+    name: 'in userspace, a peer moves',
+    from: [...pathHost, ...pathPeer(2)],
+    to: [...pathHost, pathEntry(2, 7), deviceRoute(2)],
+    steps: ['+ 10.5.2.0/24 remote 10.9.0.7:8472 lladdr c6:00:00:00:00:07 dev flannel.1'],
+  },
+  {
+    name: 'in userspace, another MTU needs no new device',
+    from: [tun({ mtu: 1400 as OverlayMtu }), address(), sysctl(), ...pathPeer(2)],
+    to: [...pathHost, ...pathPeer(2)],
+    steps: [`+ ${TUN}`],
+  },
+  ...(
+    [
+      ['encapsulation', { encapsulation: 'udp', vni: 0, mac: NO_MAC }],
+      ['local address', { local: ip4('10.9.0.9') }],
+      ['port', { port: 8285 }],
+      ['VNI', { vni: 2 }],
+      ['MAC address', { mac: mac(9) }],
+    ] as const
+  ).map(([name, change]) => ({
+    name: `in userspace, another ${name}: the device is made anew, and all that was on it`,
+    from: [tun(change), address(), sysctl(), ...pathPeer(2)],
+    to: [...pathHost, ...pathPeer(2)],
+    steps: [`- ${renderObject(tun(change))}`, ...PATH_HOST_STEPS, ...PATH_PEER_STEPS],
+  })),
+  {
+    name: 'from the kernel into userspace: a device of another type, and all on it',
+    from: [...host, ...peer(2)],
+    to: [...pathHost, ...pathPeer(2)],
+    steps: [`- ${LINK}`, ...PATH_HOST_STEPS, ...PATH_PEER_STEPS],
+  },
+  {
+    name: 'and back',
+    from: [...pathHost, ...pathPeer(2)],
+    to: [...host, ...peer(2)],
+    steps: [`- ${TUN}`, ...HOST_STEPS, ...PEER_STEPS],
+  },
+  {
     name: 'a device that nobody wants takes all along',
     from: [...host, ...peer(2)],
     to: [],
@@ -275,14 +364,19 @@ const anyEntry: fc.Arbitrary<KernelObject> = fc.oneof(
   fc.tuple(few, few, dev).map(([n, to, name]) => fdb(n, to, name)),
   fc.tuple(few, dev).map(([n, name]) => tunnel(n, name)),
   few.map(direct),
+  few.map(deviceRoute),
+  fc.tuple(few, few, dev).map(([n, to, name]) => pathEntry(n, to, name)),
   fc.tuple(fc.constantFrom('0', '1'), dev).map(([value, name]) => sysctl(value, name)),
 );
 const anyLink = fc
   .record({ name: dev, vni: fc.constantFrom(1, 2), mtu: fc.constantFrom(1400, 1450), learning: fc.boolean() })
   .map(({ mtu, ...rest }) => link({ ...rest, mtu: mtu as OverlayMtu }));
+const anyTun = fc
+  .record({ name: dev, vni: fc.constantFrom(1, 2), mtu: fc.constantFrom(1400, 1450) })
+  .map(({ mtu, ...rest }) => tun({ ...rest, mtu: mtu as OverlayMtu }));
 /** States that can exist: nothing lies on a device of ours that is not there. */
 const anyState = fc
-  .tuple(fc.array(anyLink, { maxLength: 2 }), fc.array(anyEntry, { maxLength: 12 }))
+  .tuple(fc.array(fc.oneof(anyLink, anyTun), { maxLength: 2 }), fc.array(anyEntry, { maxLength: 12 }))
   .map(([links, entries]) => {
     const names = new Set(['eth0', ...links.map(({ name }) => name)]);
     return byKey([...links, ...entries.filter((object) => names.has(deviceOf(object) ?? ''))]);

@@ -543,7 +543,10 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       it('a TUN device of the name that is not ours is told, in the way of ours, and removed by its name', async () => {
-        for (const removeOurs of [() => succeed(remove(TUN_LINK)), () => others.deleteLink(TUN)]) {
+        for (const removeOurs of [
+          () => succeed(remove(TUN_LINK)),
+          () => Promise.resolve(others.deleteLink(TUN)),
+        ]) {
           await removeOurs();
           others.addTun(TUN);
           const state = await kernel.readState(OWNERSHIP);
