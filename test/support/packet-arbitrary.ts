@@ -53,7 +53,7 @@ const ipv4Address = fc.oneof(
 );
 
 function ipv6(start: readonly number[], end: readonly number[]): Uint8Array {
-  return Uint8Array.from([...start, ...new Array<number>(16 - start.length - end.length).fill(0), ...end]);
+  return concat(Uint8Array.from(start), new Uint8Array(16 - start.length - end.length), Uint8Array.from(end));
 }
 
 const ipv6Address = fc.oneof(
@@ -87,7 +87,7 @@ const ipv4Options = fc
     { maxLength: 4 },
   )
   .map((options) => options.flat().slice(0, 40))
-  .map((options) => Uint8Array.from([...options, ...new Array<number>(-options.length & 3).fill(0)]));
+  .map((options) => concat(Uint8Array.from(options), new Uint8Array(-options.length & 3)));
 
 interface Upper {
   readonly protocol: number;

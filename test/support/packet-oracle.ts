@@ -55,6 +55,6 @@ export function projectFolder(): string {
 export function loadPacketOracle(): PacketOracle {
   const path = join(projectFolder(), 'native/build/weft-oracle.node');
   if (!existsSync(path))
-    throw new Error(`${path} does not exist: build it with "make ${'native/build/weft-oracle.node'}"`);
+    throw new Error(`${path} does not exist: build it with "make native/build/weft-oracle.node"`);
   return createRequire(import.meta.url)(path) as PacketOracle;
 }
