@@ -33,7 +33,6 @@ const OPTIONS = {
   gro: { type: 'string', default: 'off' },
   mtu: { type: 'string', default: '1500' },
   workers: { type: 'string', default: '1' },
-  'spin-us': { type: 'string', default: '0' },
   'source-ports': { type: 'string', default: '0' },
 } as const;
 
@@ -55,7 +54,6 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
     mtu: numberIn('mtu', values.mtu, 600, 65_535),
     tuning: {
       workers: numberIn('workers', values.workers, 1, 64),
-      spinUs: numberIn('spin-us', values['spin-us'], 0, 1000),
       sourcePorts: numberIn('source-ports', values['source-ports'], 0, 64),
     },
   };

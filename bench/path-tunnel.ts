@@ -24,7 +24,6 @@ export interface Tunnel {
 
 export interface Tuning {
   readonly workers: number;
-  readonly spinUs: number;
   readonly sourcePorts: number;
 }
 

@@ -165,10 +165,4 @@ export const DAEMON_FLAGS = {
     bound: [0, 64],
     help: 'In userspace: further UDP ports a thread to send from, so that the underlay can spread flows.',
   },
-  'packet-spin': {
-    type: 'int',
-    default: DEFAULT_TUNING.spinUs,
-    bound: [0, 1000],
-    help: 'In userspace: microseconds that a thread looks for an answer to a lone small packet before it sleeps.',
-  },
 } as const satisfies FlagDefinitions;

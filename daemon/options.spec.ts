@@ -32,7 +32,7 @@ describe('daemon options', () => {
       iptablesForwardRules: true,
       iptablesResyncSec: 5,
       ipBlackholeRoute: false,
-      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, spinUs: 50, inheritsDscp: false },
+      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false },
       health: { ip: '0.0.0.0', port: 0 },
       log: { format: 'human', level: 'info' },
     });
@@ -71,7 +71,6 @@ describe('daemon options', () => {
       ['no-source-check', 'true'],
       ['packet-workers', '4'],
       ['source-ports', '8'],
-      ['packet-spin', '0'],
     ];
     const fromFlags = run(words.map(([name, value]) => `--${name}=${value}`));
     const env = words.map(([name, value]) => [`FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`, value]);
@@ -87,7 +86,7 @@ describe('daemon options', () => {
     assert.equal(fromFlags.subnetLeaseTtlSec, 600);
     assert.equal(fromFlags.userspace, true);
     const inheritsDscp = false;
-    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, spinUs: 0, inheritsDscp };
+    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp };
     assert.deepEqual(fromFlags.tuning, tuning);
   });
 
@@ -120,7 +119,6 @@ describe('daemon options', () => {
     ['--packet-workers=0', /from 1 to 64$/],
     ['--packet-workers=65', /from 1 to 64$/],
     ['--source-ports=65', /from 0 to 64$/],
-    ['--packet-spin=1001', /from 0 to 1000$/],
     ['--kube-subnet-mgr', /^--kube-subnet-mgr: .*etcd, not from the Kubernetes API/],
     ['--etcd-certfile=c', /--etcd-certfile and --etcd-keyfile belong together.*set --etcd-keyfile too/],
     ['--etcd-keyfile=k', /set --etcd-certfile too/],

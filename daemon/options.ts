@@ -163,7 +163,6 @@ function readTuning(values: Values): PathTuning {
     isSourceChecked: !values['no-source-check'],
     workers: values['packet-workers'],
     sourcePorts: values['source-ports'],
-    spinUs: values['packet-spin'],
   };
 }
 

@@ -48,7 +48,6 @@ export interface NativePath {
     mac: Uint8Array,
     workers: number,
     sourcePorts: number,
-    spinUs: number,
     flags: number,
     inherited: Int32Array,
   ): PathHandle;

@@ -27,8 +27,6 @@ export interface PathTuning {
   readonly isSourceChecked: boolean;
   /** Sockets with further source ports to spread flows over, 0..64 a worker; default 0: all from `port`. */
   readonly sourcePorts: number;
-  /** How long a worker looks for more after a lone small packet before it sleeps, in microseconds, 0..1000. */
-  readonly spinUs: number;
   /** Copy the inner DSCP to the outer header; default false, as kernel VXLAN devices of flannel have it. */
   readonly inheritsDscp: boolean;
 }
@@ -121,7 +119,6 @@ export const DEFAULT_TUNING: PathTuning = {
   workers: 1,
   isSourceChecked: true,
   sourcePorts: 0,
-  spinUs: 50,
   inheritsDscp: false,
 };
 
@@ -153,7 +150,7 @@ class NativePacketPath implements PacketPath {
   open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
     const { name, encapsulation, local, port, vni = 0, mac } = device;
     if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
-    const { workers, sourcePorts, spinUs, isSourceChecked, inheritsDscp } = this.#tuning;
+    const { workers, sourcePorts, isSourceChecked, inheritsDscp } = this.#tuning;
     const handle = this.#native.pathOpen(
       name,
       encapsulation === 'vxlan' ? 1 : 0,
@@ -163,7 +160,6 @@ class NativePacketPath implements PacketPath {
       macBytes(mac),
       workers,
       sourcePorts,
-      spinUs,
       Number(isSourceChecked) | (Number(inheritsDscp) << 1) | (Number(inherited.length > 0) << 2),
       Int32Array.from(inherited.flatMap(({ kind, index, fd }) => [Number(kind === 'tun'), index, fd])),
     );

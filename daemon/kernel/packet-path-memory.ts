@@ -26,7 +26,7 @@ interface Entry {
   isStarted: boolean;
 }
 
-const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, spinUs: 0, inheritsDscp: false };
+const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false };
 
 export class MemoryPacketPath implements PacketPath {
   /** Offloads of all devices; to be changed by tests. */

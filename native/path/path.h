@@ -27,7 +27,6 @@ struct weft_path_settings {
   union weft_endpoint local;
   unsigned workers;      /* 1..WEFT_MAX_WORKERS */
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
-  unsigned spin_us;
   bool is_source_checked, inherits_dscp;
   bool is_held; /* workers wait for weft_path_start, and packets in the queues meanwhile */
 };

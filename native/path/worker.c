@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,6 @@ enum {
   /* ICMP errors a worker, in the long run and at once (RFC 4443 §2.4f asks for a limit of the router's choice). */
   ICMP_PER_SECOND = 1000,
   ICMP_BURST = 50,
-  /* A lone packet of no stream. */
-  LITTLE_BYTES = 2048,
 };
 
 uint64_t weft_now_ns(void) {
@@ -49,39 +46,19 @@ void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error erro
 
 enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_COUNT };
 
-/* Looks for more without sleeping, for as long as settings say. True if there is some. */
-static bool spin(const struct weft_worker *worker, struct pollfd *fds) {
-  const uint64_t until_ns = weft_now_ns() + (uint64_t)worker->path->settings.spin_us * 1000;
-  do {
-    if (poll(fds, POLL_COUNT, 0) > 0) return true;
-    sched_yield();
-  } while (weft_now_ns() < until_ns);
-  return false;
-}
-
 /* Until a descriptor is ready. While asleep, a worker holds up nobody who waits to free routes. */
-static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds, bool may_spin) {
+static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds) {
   if (worker->is_tun_gone) fds[POLL_TUN].fd = -1;
-  if (may_spin && worker->path->settings.spin_us > 0 && spin(worker, fds)) return;
   weft_routes_leave(worker->path->routes, worker->index);
   while (poll(fds, POLL_COUNT, -1) < 0 && errno == EINTR) continue;
   weft_routes_enter(worker->path->routes, worker->index);
   weft_worker_count(worker, WEFT_WAKEUPS, 1);
 }
 
-static uint64_t bytes_moved(const struct weft_worker *worker) {
-  return atomic_load_explicit(&worker->counters[WEFT_TX_BYTES], memory_order_relaxed) +
-         atomic_load_explicit(&worker->counters[WEFT_RX_BYTES], memory_order_relaxed);
-}
-
-/* Moves what is ready. True if so little that the other end probably waits for the answer. */
-static bool move_packets(struct weft_worker *worker, const struct pollfd *fds) {
-  const uint64_t before = bytes_moved(worker);
+static void move_packets(struct weft_worker *worker, const struct pollfd *fds) {
   if (fds[POLL_SOCKET].revents) weft_rx_drain(worker);
   if (fds[POLL_TUN].revents) weft_tx_drain(worker);
   weft_routes_quiescent(worker->path->routes, worker->index);
-  const uint64_t moved = bytes_moved(worker) - before;
-  return moved > 0 && moved <= LITTLE_BYTES;
 }
 
 static void *run(void *argument) {
@@ -90,8 +67,10 @@ static void *run(void *argument) {
                                    {.fd = worker->sockets[0], .events = POLLIN},
                                    {.fd = worker->stop_fd, .events = POLLIN}};
   weft_routes_enter(worker->path->routes, worker->index);
-  while (!atomic_load_explicit(&worker->is_stopping, memory_order_relaxed))
-    wait_for_packets(worker, fds, move_packets(worker, fds));
+  while (!atomic_load_explicit(&worker->is_stopping, memory_order_relaxed)) {
+    wait_for_packets(worker, fds);
+    move_packets(worker, fds);
+  }
   weft_routes_leave(worker->path->routes, worker->index);
   return NULL;
 }

@@ -111,7 +111,7 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
       !read_mac(env, values[5], settings->encap_settings.mac) ||
       !read_uint(env, values[6], WEFT_MAX_WORKERS, &settings->workers) || settings->workers == 0 ||
       !read_uint(env, values[7], WEFT_MAX_SOURCE_PORTS, &settings->source_ports) ||
-      !read_uint(env, values[8], 1000, &settings->spin_us) || !read_uint(env, values[9], 7, &flags))
+      !read_uint(env, values[8], 7, &flags))
     return false;
   settings->encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   settings->is_source_checked = flags & 1;
@@ -120,16 +120,16 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
   return true;
 }
 
-/* pathOpen(name, isVxlan, local, port, vni, mac, workers, sourcePorts, spinUs, flags, inherited): the device. */
+/* pathOpen(name, isVxlan, local, port, vni, mac, workers, sourcePorts, flags, inherited): the device. */
 static napi_value path_open(napi_env env, napi_callback_info info) {
-  napi_value values[11];
+  napi_value values[10];
   struct weft_path_settings settings;
   struct weft_path_fd inherited[MAX_FDS];
   struct weft_path *path;
   const char *failed_call;
   unsigned count;
-  if (weft__arguments(env, info, 11, values) < 0) return NULL;
-  if (!read_settings(env, values, &settings) || !read_fds(env, values[10], inherited, &count))
+  if (weft__arguments(env, info, 10, values) < 0) return NULL;
+  if (!read_settings(env, values, &settings) || !read_fds(env, values[9], inherited, &count))
     return weft__throw_type(env, "pathOpen: a name, address, port, VNI, MAC address or number is out of bounds");
   const int error = weft_path_open(&settings, inherited, count, &path, &failed_call);
   return error < 0 ? weft__throw_errno(env, failed_call, error) : make_external(env, path);

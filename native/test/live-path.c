@@ -44,7 +44,6 @@ static struct weft_path *open_path(unsigned workers) {
                                         .encap = &weft_encap_udp,
                                         .local = endpoint("127.0.0.1", PORT),
                                         .workers = workers,
-                                        .spin_us = 20,
                                         .is_source_checked = true};
   struct weft_path *path;
   const char *call;
