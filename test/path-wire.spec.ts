@@ -383,7 +383,10 @@ for (const { name, ...options } of SUPER_PAIRS)
         const run = { smallest: 8, largest: Math.min(fitting, 2000), count: 2000, segments: 32, pps: 20_000 };
         const sendAll = async (from: PathEnd, to: PathEnd, port: number): Promise<void> => {
           await assertDatagramsIntact(pair, from, to, family, {
-            ...{ largest: fitting, count: 2000, pps: 20_000, port },
+            largest: fitting,
+            count: 2000,
+            pps: 20_000,
+            port,
           });
           for (const gro of [false, true])
             await assertDatagramsIntact(pair, from, to, family, { ...run, gro, port });
