@@ -3,6 +3,9 @@
  * A packet whose checksum is bad, missing or not verifiable is never joined, and one that stays alone is passed on byte
  * by byte, so that no corruption is ever covered up. Payload is never copied: the result is an iovec list.
  *
+ * Cutting the result gives the packets back to the byte, but for identifications beside DF, which mean nothing (RFC 6864
+ * §4.1). Packets with SYN, RST, URG, CWR or reserved bits set, without ACK or without payload are never joined.
+ *
  *   empty --add--> open --add that fits--> open --add of a last one (short, PSH, FIN)--> full --take--> empty
  */
 #ifndef WEFT_COALESCE_H

@@ -22,8 +22,9 @@ enum { WEFT_MAX_ICMP = 1280 };
 /*
  * Writes the error about `data` to `out` (WEFT_MAX_ICMP bytes) as a whole IP packet, hop limit 64, from `source` (4 or
  * 16 bytes, this host's overlay address of packet->family). `mtu`: for TOO_BIG, the largest inner packet that passes;
- * ICMPv6 never tells less than 1280. Returns its length, or 0 if none may be sent: about ICMP errors, later fragments,
- * to or from multicast, broadcast, unspecified, loopback or (ICMPv6) link-local sources (RFC 1812 §4.3.2.7, RFC 4443 §2.4e).
+ * ICMPv6 never tells less than 1280. Returns its length, or 0 if none may be sent: about ICMP errors (or what cannot be
+ * told from one) and redirects, later fragments, to or from multicast (but TOO_BIG about packets to IPv6 multicast),
+ * broadcast, unspecified, loopback or (ICMPv6) link-local sources (RFC 1812 §4.3.2.7, RFC 4443 §2.4e).
  */
 size_t weft_icmp_make(uint8_t *out, enum weft_icmp_error error, size_t mtu, const uint8_t *source,
                       const uint8_t *data, const struct weft_packet *packet);
