@@ -187,4 +187,16 @@ for (const { name, ...options } of PAIRS)
           if (end.name === 'b') assertTold(kernelTells, counts);
         }
       });
+
+    it('congestion marks reach a TCP that understands them', async () => {
+      const { a, b } = pair!;
+      for (const end of [a, b]) await end.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_ecn']);
+      impairment = await startImpairment(pair!, { congest: 0.05, oneWay: true });
+      for (const family of [4, 6] as const) {
+        const told = await a.kernelCounter('TcpExtTCPDeliveredCE');
+        const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes: TCP_BYTES });
+        assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
+        assert.ok((await a.kernelCounter('TcpExtTCPDeliveredCE')) > told, `IPv${family}`);
+      }
+    });
   });
