@@ -1,6 +1,6 @@
 /*
- * A kernel for tests of the worker's parts: one TUN queue and one UDP socket in memory, which refuse what a test says. For
- * programs that are linked with --wrap for each of the system calls below; included by one source file of a program.
+ * A kernel for tests of the worker's parts: one TUN queue and one UDP socket in memory, which refuse what a test says.
+ * For programs that are linked with --wrap for each of the functions below; included by one source file of a program.
  */
 #ifndef WEFT_FAKE_KERNEL_H
 #define WEFT_FAKE_KERNEL_H
@@ -21,13 +21,25 @@
 #define UDP_GRO 104
 #endif
 
-enum { FAKE_TUN = 1000, FAKE_SOCKET = 1001, FAKE_ITEMS = 2048, FAKE_MEMORY = 4 << 20 };
+#if defined(__SANITIZE_ADDRESS__)
+#define WEFT_HAS_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEFT_HAS_ASAN
+#endif
+#endif
+#ifdef WEFT_HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+enum { FAKE_TUN = 1000, FAKE_SOCKET = 1001, FAKE_ITEMS = 2048, FAKE_BUFFERS = 16, FAKE_MEMORY = 4 << 20 };
 
 /* Bytes that wait or went: of a TUN packet behind its virtio header, or of one datagram. */
 struct fake_item {
   struct virtio_net_hdr header;
   union weft_endpoint remote;
   uint16_t segment_bytes; /* of a message; 0: a datagram */
+  uint8_t tos;            /* of a message received */
   const uint8_t *bytes;
   size_t length;
 };
@@ -51,11 +63,22 @@ static struct {
   union weft_endpoint path_mtu_remote;
   unsigned path_mtu_count;
   int receive_error; /* what recvmmsg returns, once */
+  struct iovec forbidden[FAKE_BUFFERS]; /* ends of the buffers that received last */
   /* What was tried. */
   unsigned messages, super_messages, writes, super_writes, polls;
 } fake;
 
+/* Makes this memory one that is not to be touched, in place of what was so before. */
+static void fake_forbid(struct iovec *forbidden, void *memory, size_t bytes) {
+#ifdef WEFT_HAS_ASAN
+  __asan_unpoison_memory_region(forbidden->iov_base, forbidden->iov_len);
+  __asan_poison_memory_region(memory, bytes);
+#endif
+  *forbidden = (struct iovec){memory, bytes};
+}
+
 static void fake_reset(void) {
+  for (unsigned index = 0; index < FAKE_BUFFERS; index++) fake_forbid(&fake.forbidden[index], NULL, 0);
   memset(&fake, 0, sizeof(fake));
 }
 
@@ -120,7 +143,8 @@ static uint16_t segment_bytes_of(const struct msghdr *message) {
   uint16_t bytes = 0;
   struct msghdr copy = *message;
   for (struct cmsghdr *item = CMSG_FIRSTHDR(&copy); item; item = CMSG_NXTHDR(&copy, item))
-    if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_SEGMENT) memcpy(&bytes, CMSG_DATA(item), sizeof(bytes));
+    if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_SEGMENT)
+      memcpy(&bytes, CMSG_DATA(item), sizeof(bytes));
   return bytes;
 }
 
@@ -176,7 +200,16 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
   return 1;
 }
 
-static void add_control(struct msghdr *message, struct cmsghdr **item, int level, int type, const void *value, size_t bytes) {
+/* What lies behind the bytes may not be read, as the address sanitizer sees. */
+static void fill_buffer(unsigned index, const struct iovec *buffer, const struct fake_item *item) {
+  EXPECT(item->length <= buffer->iov_len && index < FAKE_BUFFERS, true);
+  fake_forbid(&fake.forbidden[index], NULL, 0);
+  memcpy(buffer->iov_base, item->bytes, item->length);
+  fake_forbid(&fake.forbidden[index], (uint8_t *)buffer->iov_base + item->length, buffer->iov_len - item->length);
+}
+
+static void add_control(struct msghdr *message, struct cmsghdr **item, int level, int type, const void *value,
+                        size_t bytes) {
   (*item)->cmsg_level = level;
   (*item)->cmsg_type = type;
   (*item)->cmsg_len = CMSG_LEN(bytes);
@@ -196,11 +229,11 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
     struct msghdr *message = &messages[received].msg_hdr;
     struct cmsghdr *control = message->msg_control;
     const int segment_bytes = item->segment_bytes;
-    EXPECT(item->length <= message->msg_iov[0].iov_len, true);
-    memcpy(message->msg_iov[0].iov_base, item->bytes, item->length);
+    fill_buffer(received, &message->msg_iov[0], item);
     memcpy(message->msg_name, &item->remote, sizeof(item->remote));
     messages[received].msg_len = (unsigned)item->length;
     message->msg_controllen = 0;
+    if (item->tos) add_control(message, &control, IPPROTO_IP, IP_TOS, &item->tos, sizeof(item->tos));
     if (segment_bytes) add_control(message, &control, IPPROTO_UDP, UDP_GRO, &segment_bytes, sizeof(segment_bytes));
   }
   return received > 0 ? (int)received : fail(EAGAIN);

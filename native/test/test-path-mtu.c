@@ -1,0 +1,183 @@
+/* A path with a smaller MTU: learned from the kernel, told to senders, and what may be cut is cut. */
+#include "expect.h"
+#include "fake-kernel.h"
+#include "fake-worker.h"
+#include "icmp.h"
+
+static size_t largest_datagram;
+
+/* Of the underlay packets that a message becomes. */
+static size_t packet_bytes(const struct fake_item *message) {
+  return 28 + (message->segment_bytes ? message->segment_bytes : message->length);
+}
+
+/* A path whose kernel knows its MTU: says so in the error queue, too. */
+static int refuse_large(const struct fake_item *message) {
+  if (packet_bytes(message) <= largest_datagram) return 0;
+  fake.path_mtu = (uint32_t)largest_datagram;
+  fake.path_mtu_remote = message->remote;
+  fake.path_mtu_count++;
+  return EMSGSIZE;
+}
+
+/* The next packet written to the TUN device is the error about what is built, with this MTU. */
+static void expect_too_big(size_t length, size_t mtu) {
+  static const uint8_t OWN[4] = {10, 1, 2, 1};
+  uint8_t expected[WEFT_MAX_ICMP];
+  struct weft_packet packet;
+  const struct fake_item *item = fake_next(&fake.tun_out);
+  EXPECT(item != NULL, true);
+  EXPECT(weft_packet_parse(built, length, &packet), 0);
+  EXPECT(weft_icmp_make(expected, WEFT_ICMP_TOO_BIG, mtu, OWN, built, &packet), item->length);
+  EXPECT_BYTES(item->bytes, expected, item->length);
+  EXPECT(item->header.flags | item->header.gso_type, 0);
+}
+
+static void test_path_mtu(void) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin();
+  largest_datagram = 1300;
+  fake.refuse_message = refuse_large;
+  for (unsigned round = 0; round < 2; round++) {
+    give_packet(&shape, PAYLOAD);
+    weft_tx_drain(worker);
+    expect_too_big(build_packet(built, &shape, noise, PAYLOAD), 1300 - OVERHEAD);
+    expect_drops(WEFT_DROP_TX_TOO_BIG, round + 1);
+  }
+  EXPECT(fake.sent.count, 0);
+  const unsigned tried = fake.messages;
+  /* Known now: what fits is sent, what does not is not even tried, also as segments. */
+  give_packet(&shape, 1300 - OVERHEAD - 40);
+  give_packet(&shape, 1300 - OVERHEAD - 39);
+  give_super(&shape, 3);
+  weft_tx_drain(worker);
+  expect_sent(build_packet(built, &shape, noise, 1300 - OVERHEAD - 40));
+  expect_too_big(build_packet(built, &shape, noise, 1300 - OVERHEAD - 39), 1300 - OVERHEAD);
+  for (unsigned index = 0; index < 3; index++) expect_too_big(build_segment(&shape, index), 1300 - OVERHEAD);
+  EXPECT(fake.messages, tried + 1);
+  expect_drops(WEFT_DROP_TX_TOO_BIG, 6);
+  EXPECT(counted(WEFT_ICMP_SENT), 6);
+  end();
+}
+
+/* What was learned is forgotten after a while, for the path may have become better. */
+static void test_path_mtu_expires(void) {
+  static const uint8_t DESTINATION[4] = {10, 4, 5, 6};
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin();
+  struct weft_peer *peer = weft_routes_find(path.routes, 4, DESTINATION)->peer;
+  atomic_store(&peer->path_mtu, 1300);
+  atomic_store(&peer->path_mtu_until_ns, 1);
+  give_packet(&shape, PAYLOAD);
+  weft_tx_drain(worker);
+  expect_sent(build_packet(built, &shape, noise, PAYLOAD));
+  end();
+}
+
+/* A super-packet on a path that became smaller: the sender is told, the offload stays. */
+static void test_path_mtu_of_super(void) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin();
+  largest_datagram = 1300;
+  fake.refuse_message = refuse_large;
+  give_super(&shape, SEGMENTS);
+  weft_tx_drain(worker);
+  expect_too_big(build_segment(&shape, 0), 1300 - OVERHEAD);
+  EXPECT(fake.sent.count, 0);
+  EXPECT(atomic_load(&path.offloads.gso), true);
+  expect_drops(WEFT_DROP_TX_TOO_BIG, SEGMENTS);
+  end();
+}
+
+/* Nothing was learned, or of another peer: it is lost, and nobody is told a wrong MTU. */
+static void test_path_mtu_unknown(void) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin();
+  refusal_error = EMSGSIZE;
+  refusals_left = UINT32_MAX;
+  fake.refuse_message = refuse_some;
+  fake.path_mtu = 1300;
+  fake.path_mtu_remote = remote_of(5);
+  fake.path_mtu_count = 3;
+  give_packet(&shape, PAYLOAD);
+  weft_tx_drain(worker);
+  EXPECT(fake.tun_out.count, 0);
+  EXPECT(fake.path_mtu_count, 0);
+  expect_drops(WEFT_DROP_TX_TOO_BIG, 1);
+  end();
+}
+
+/* All datagrams on the wire from here on are fragments of the packet that is built, in order. Returns how many. */
+static unsigned expect_fragments(size_t length, size_t largest) {
+  size_t at = 0;
+  unsigned count = 0;
+  for (const struct fake_item *item; (item = fake_next(&fake.sent)) != NULL; count++) {
+    const uint8_t *inner = item->bytes + WEFT_MAX_ENCAP_HEADER;
+    const size_t payload = item->length - WEFT_MAX_ENCAP_HEADER - 20;
+    EXPECT(item->length + 28 <= largest, true);
+    EXPECT(plain_sum(0, inner, 20), 0xffff);
+    EXPECT((weft_load16(inner + 6) & 0x1fff) * 8, at);
+    EXPECT(at + payload <= length - 20, true);
+    EXPECT_BYTES(inner + 20, built + 20 + at, payload);
+    at += payload;
+  }
+  EXPECT(at, length - 20);
+  return count;
+}
+
+static void test_fragments(size_t payload_bytes, size_t mtu) {
+  struct shape shape = shape_of(WEFT_PROTOCOL_UDP);
+  shape.is_df = false;
+  begin();
+  largest_datagram = mtu;
+  fake.refuse_message = refuse_large;
+  for (unsigned round = 0; round < 2; round++) {
+    give_packet(&shape, payload_bytes);
+    weft_tx_drain(worker);
+    const unsigned count = expect_fragments(build_packet(built, &shape, noise, payload_bytes), mtu);
+    EXPECT(count > 1, true);
+    EXPECT(counted(WEFT_FRAGMENTED), round + 1);
+  }
+  EXPECT(fake.tun_out.count, 0);
+  expect_drops(WEFT_DROP_TX_TOO_BIG, 0);
+  end();
+}
+
+/* A path that gets smaller just as the fragments for it come. */
+static int refuse_shrinking(const struct fake_item *message) {
+  if (packet_bytes(message) <= largest_datagram) largest_datagram = 700;
+  return refuse_large(message);
+}
+
+/* Fragments that are too big in their turn may be lost, but nothing wrong is sent, and what comes next arrives. */
+static void test_path_mtu_shrinks_twice(void) {
+  struct shape shape = shape_of(WEFT_PROTOCOL_UDP);
+  shape.is_df = false;
+  begin();
+  largest_datagram = 1300;
+  fake.refuse_message = refuse_shrinking;
+  give_packet(&shape, 2 * PAYLOAD);
+  weft_tx_drain(worker);
+  const size_t length = build_packet(built, &shape, noise, 2 * PAYLOAD);
+  for (const struct fake_item *item; (item = fake_next(&fake.sent)) != NULL;) {
+    const uint8_t *inner = item->bytes + WEFT_MAX_ENCAP_HEADER;
+    const size_t offset = (size_t)(weft_load16(inner + 6) & 0x1fff) * 8;
+    EXPECT_BYTES(inner + 20, built + 20 + offset, item->length - WEFT_MAX_ENCAP_HEADER - 20);
+  }
+  give_packet(&shape, 2 * PAYLOAD);
+  weft_tx_drain(worker);
+  expect_fragments(length, 700);
+  end();
+}
+
+int main(void) {
+  fill_noise(noise, sizeof(noise));
+  test_path_mtu();
+  test_path_mtu_expires();
+  test_path_mtu_of_super();
+  test_path_mtu_unknown();
+  test_fragments(1400, 1300);
+  test_fragments(60000, 1300);
+  test_fragments(60000, 140);
+  test_path_mtu_shrinks_twice();
+}
