@@ -33,7 +33,10 @@ function ping(from: PathEnd, address: string, ...words: string[]): Promise<strin
 }
 
 const sizeOf = (packetBytes: number, family: Family): string[] => [
-  ...['-M', 'do', '-s', String(packetBytes - ECHO_OVERHEAD_BYTES[family])],
+  '-M',
+  'do',
+  '-s',
+  String(packetBytes - ECHO_OVERHEAD_BYTES[family]),
 ];
 
 async function assertAnswered(from: PathEnd, address: string, ...words: string[]): Promise<void> {

@@ -9,8 +9,18 @@ import type { PathEnd, PathPair } from './path-pair.ts';
 
 /** Everything that can be wrong with a checksum is looked at, and TCP's opinions on the order of segments are not. */
 const SETTINGS = [
-  ...['-o', 'ip.check_checksum:TRUE', '-o', 'udp.check_checksum:TRUE', '-o', 'tcp.check_checksum:TRUE'],
-  ...['-o', 'tcp.analyze_sequence_numbers:FALSE', '-o', 'ip.defragment:FALSE', '-o', 'ipv6.defragment:FALSE'],
+  '-o',
+  'ip.check_checksum:TRUE',
+  '-o',
+  'udp.check_checksum:TRUE',
+  '-o',
+  'tcp.check_checksum:TRUE',
+  '-o',
+  'tcp.analyze_sequence_numbers:FALSE',
+  '-o',
+  'ip.defragment:FALSE',
+  '-o',
+  'ipv6.defragment:FALSE',
 ];
 /** Ports of what is sent through the tunnel: its random bytes are no protocol. */
 const DATA = ['tcp', 'udp'].flatMap((protocol) => ['-d', `${protocol}.port==5000,data`]);
@@ -72,10 +82,17 @@ export async function capture(
   const filter = `udp port ${pair.port} or udp port ${DISCARD_PORT}`;
   const peer = end === pair.a ? pair.b : pair.a;
   try {
-    const program = await end.start(['dumpcap', '-q', '-i', 'eth0', '-B', '64', '-f', filter, '-w', file], 'File:');
+    const program = await end.start(
+      ['dumpcap', '-q', '-i', 'eth0', '-B', '64', '-f', filter, '-w', file],
+      'File:',
+    );
     await action();
     await end.run(['bash', '-c', `echo "${MARK}" >/dev/udp/${peer.underlay[4]}/${DISCARD_PORT}`]);
-    await waitFor('the capture to be written', async () => (await readFile(file)).includes(MARK), PATIENCE_MS);
+    await waitFor(
+      'the capture to be written',
+      async () => (await readFile(file)).includes(MARK),
+      PATIENCE_MS,
+    );
     await program.stop('SIGINT');
     await look(new Capture(file, pair));
   } finally {

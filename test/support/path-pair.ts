@@ -230,8 +230,16 @@ export class PathPair {
     await end.ip(this.families.flatMap((family) => this.#kernelRoutes(end, peer, family)));
     if (end.isKernel)
       await end.run([
-        ...['bridge', 'fdb', 'append', peer.mac, 'dev', device],
-        ...['dst', peer.underlay[this.options.underlay], 'self', 'permanent'],
+        'bridge',
+        'fdb',
+        'append',
+        peer.mac,
+        'dev',
+        device,
+        'dst',
+        peer.underlay[this.options.underlay],
+        'self',
+        'permanent',
       ]);
   }
 
