@@ -1,10 +1,11 @@
 // Hosts whose daemons encapsulate in userspace: mixed with those whose kernels do, harmed by other hands, restarted with
 // and without somebody who keeps their descriptors, and refused.
 import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
 import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
-import { logOf, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
+import { leaseKeys, logOf, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
 import { toolFile } from './support/impairment.ts';
 import { ask, canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from './support/traffic.ts';
@@ -104,6 +105,57 @@ describe('backend udp', function udp() {
       await assertAllReachAll(lab());
     }
   });
+});
+
+describe('a start in userspace that cannot work', function refusals() {
+  this.timeout(120_000);
+  const lab = useLab({ hosts: 1, bare: ['h1'], config: dual('{"Type":"udp"}') });
+
+  /** Runs the daemon after `script`, in a mount namespace of its own, until it ends. */
+  async function run(script: string): Promise<string> {
+    const words = ['unshare', '--mount', 'sh', '-c', `${script}; exec "$@"`, 'sh'];
+    const command = [...words, ...lab().daemonCommand('h1', [])];
+    const { code, stderr } = await lab().exec('h1', command, { timeoutMs: WAIT_MS });
+    assert.equal(code, 1, stderr);
+    assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
+    assert.deepEqual(await leaseKeys(lab()), []);
+    return stderr.split('\n').findLast((line) => line.includes(' ERROR '))!;
+  }
+
+  const folder = (name: string) => join(dirname(toolFile('fd-store')), '../..', name);
+  const hide = (path: string) => `[ ! -d ${path} ] || mount -t tmpfs tmpfs ${path}`;
+
+  for (const [what, script, expected] of [
+    [
+      'without the TUN driver',
+      () => hide('/dev/net'),
+      /Backend udp .*\/dev\/net\/tun: ENOENT: .*modprobe tun/,
+    ],
+    [
+      'without the addon',
+      () => `${hide(folder('build'))}; ${hide(folder('prebuilds'))}`,
+      /Backend udp .*needs weft's addon.*build it: make/,
+    ],
+    [
+      'without CAP_NET_ADMIN',
+      () => 'set -- setpriv --bounding-set -net_admin --inh-caps -net_admin "$@"',
+      /CAP_NET_ADMIN/,
+    ],
+    [
+      'with its UDP port in use',
+      () =>
+        'socat -u UDP4-RECV:8285 STDOUT >/dev/null 2>&1 & while ! ss -Hlun | grep -q :8285; do sleep 0.05; done',
+      /Cannot make flannel0: EADDRINUSE.*UDP port 8285 .*"Port"/,
+    ],
+  ] as const)
+    it(`is told in one line, leaving nothing: ${what}`, async () => {
+      assert.match(await run(script()), expected);
+      await lab().exec('h1', [
+        'sh',
+        '-c',
+        'ss -Hlunp | sed -n "s/.*:8285.*pid=\\([0-9]*\\).*/\\1/p" | xargs -r kill',
+      ]);
+    });
 });
 
 describe('a service manager that keeps descriptors', function fdStore() {
