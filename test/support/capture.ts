@@ -8,20 +8,12 @@ import type { Encapsulation } from '../../native/packet-path.ts';
 import type { PathEnd, PathPair } from './path-pair.ts';
 
 /** Everything that can be wrong with a checksum is looked at, and TCP's opinions on the order of segments are not. */
-const SETTINGS = [
-  '-o',
-  'ip.check_checksum:TRUE',
-  '-o',
-  'udp.check_checksum:TRUE',
-  '-o',
-  'tcp.check_checksum:TRUE',
-  '-o',
-  'tcp.analyze_sequence_numbers:FALSE',
-  '-o',
-  'ip.defragment:FALSE',
-  '-o',
-  'ipv6.defragment:FALSE',
-];
+const SETTINGS = (
+  'ip.check_checksum:TRUE udp.check_checksum:TRUE tcp.check_checksum:TRUE ' +
+  'tcp.analyze_sequence_numbers:FALSE ip.defragment:FALSE ipv6.defragment:FALSE'
+)
+  .split(' ')
+  .flatMap((setting) => ['-o', setting]);
 /** Ports of what is sent through the tunnel: its random bytes are no protocol. */
 const DATA = ['tcp', 'udp'].flatMap((protocol) => ['-d', `${protocol}.port==5000,data`]);
 /** Wireshark's dissector `ip` takes both families. */

@@ -2,10 +2,9 @@
 // native/test/tools, which are built when first asked for.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { waitFor } from '../../lab/wait.ts';
+import { packageRoot } from './package-root.ts';
 import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */
@@ -69,8 +68,7 @@ export function toolFile(name: string): string {
 }
 
 function buildTools(): string {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, 'package.json'))) root = dirname(root);
+  const root = packageRoot();
   execFileSync('sh', [join(root, 'native/test/build-tools.sh')], { stdio: 'inherit' });
   return join(root, 'native/build/tools');
 }

@@ -229,18 +229,11 @@ export class PathPair {
     if (!end.isKernel) await end.run(['sh', '-c', `echo 1 >/proc/sys/net/ipv4/conf/${device}/accept_local`]);
     await end.ip(this.families.flatMap((family) => this.#kernelRoutes(end, peer, family)));
     if (end.isKernel)
-      await end.run([
-        'bridge',
-        'fdb',
-        'append',
-        peer.mac,
-        'dev',
-        device,
-        'dst',
-        peer.underlay[this.options.underlay],
-        'self',
-        'permanent',
-      ]);
+      await end.run(
+        `bridge fdb append ${peer.mac} dev ${device} dst ${peer.underlay[this.options.underlay]} self permanent`.split(
+          ' ',
+        ),
+      );
   }
 
   /** As backends/vxlan.ts derives it. */

@@ -26,10 +26,7 @@ function addressBytes(address: string, family: Family): Buffer {
   const groups = (text: string): string[] => (text === '' ? [] : text.split(':'));
   const [first, last] = [groups(head), groups(tail)];
   const zeros: string[] = Array.from({ length: 8 - first.length - last.length }, () => '0');
-  return Buffer.from(
-    [...first, ...zeros, ...last].map((group) => group.padStart(4, '0')).join(''),
-    'hex',
-  );
+  return Buffer.from([...first, ...zeros, ...last].map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
 /** RFC 1071, over an even number of bytes. */

@@ -1,0 +1,74 @@
+// What suites of the packet path share: a pair for the tests of one `describe`, and questions that a user of the tunnel
+// would ask.
+import assert from 'node:assert/strict';
+import { after, before } from 'mocha';
+import type { Family } from '../../allocator/address.ts';
+import { checkTcp, checkUdp } from './impairment.ts';
+import { PathPair, type PathEnd, type PathPairOptions } from './path-pair.ts';
+
+export const FAMILIES = [4, 6] as const;
+export const ENCAPSULATIONS = ['udp', 'vxlan'] as const;
+/** IP and ICMP headers of an echo request; IP and UDP headers are as long. */
+export const ECHO_OVERHEAD_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
+
+/** Makes a pair before the tests of a `describe`, and removes it after. */
+export function usePair(options: PathPairOptions): () => PathPair {
+  let pair: PathPair | undefined;
+  before(async () => (pair = await PathPair.create(options)));
+  after(async () => pair?.close());
+  return () => pair!;
+}
+
+/** What ping says, whether it is answered or not. An error of its own does not keep it from waiting. */
+export function ping(from: PathEnd, address: string, ...words: string[]): Promise<string> {
+  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...words, address]);
+}
+
+/** Options of ping for a packet of so many bytes that must not be fragmented. */
+export const sizeOf = (packetBytes: number, family: Family): string[] => [
+  '-M',
+  'do',
+  '-s',
+  String(packetBytes - ECHO_OVERHEAD_BYTES[family]),
+];
+
+/** @throws AssertionError with what ping says, unless it is answered */
+export async function assertAnswered(from: PathEnd, address: string, ...words: string[]): Promise<void> {
+  assert.match(await ping(from, address, ...words), /1 received/);
+}
+
+/** TCP both ways, `bytes` each. */
+export async function assertIntact(pair: PathPair, family: Family, bytes: number): Promise<void> {
+  const { a, b } = pair;
+  const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes, isBothWays: true });
+  assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
+}
+
+/** Each datagram arrives as it was sent, but for those that some buffer of the kernel had no room for. */
+export async function assertDatagramsIntact(
+  { port }: PathPair,
+  from: PathEnd,
+  to: PathEnd,
+  family: Family,
+  options: Parameters<typeof checkUdp>[3],
+): Promise<void> {
+  const kernelDrops = async (): Promise<number> =>
+    (await to.socketDrops(port)) + (await from.linkDrops(from.device)) + (await from.linkDrops('eth0'));
+  const earlier = await kernelDrops();
+  const report = await checkUdp(from, to, to.overlay[family], options);
+  // What carries many datagrams is one drop.
+  const explained = ((await kernelDrops()) - earlier + report.overflow) * (options.segments ?? 1);
+  assert.equal(report.wrong, 0, JSON.stringify(report));
+  assert.ok(report.lost <= explained && report.received > 0, JSON.stringify({ ...report, explained }));
+}
+
+/** How much each counter of a weft end grows while `action` goes on. */
+export async function growth(
+  end: PathEnd,
+  action: () => Promise<unknown>,
+): Promise<Readonly<Record<string, number>>> {
+  const earlier = await end.counters();
+  await action();
+  const later = await end.counters();
+  return Object.fromEntries(Object.entries(later).map(([name, count]) => [name, count - earlier[name]!]));
+}
