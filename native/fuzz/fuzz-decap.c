@@ -1,7 +1,7 @@
 /*
  * Any message on the underlay socket, through the receiving worker to the TUN device: each datagram in it is delivered
- * or counted under one reason, delivered packets are what came (but for their congestion mark), and those of a flow stay
- * in order. What the address sanitizer sees: nothing behind the message is read.
+ * or counted under one reason, delivered packets are what came (but for their congestion mark), and those of a flow
+ * stay in order. What the address sanitizer sees: nothing behind the message is read.
  *
  * Input: four bytes (see struct setting), then the message.
  */
@@ -190,23 +190,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-/* Three packets of a flow in one message, the last one shorter; or a super-packet of a kernel. */
-static size_t make_message(uint8_t *out, bool is_vxlan, const struct shape *flow, bool is_partial,
+enum { THREE, ONE_SUPER, THREE_MIXED, KINDS };
+
+/* Packets of a flow in one message, the last one shorter, with a partial one between; or a super-packet of a kernel. */
+static size_t make_message(uint8_t *out, const struct weft_encap *encap, const struct shape *flow, unsigned kind,
                            size_t *segment_bytes) {
-  const struct weft_encap *encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   const struct weft_encap_settings settings = {.vni = VNI};
   const uint8_t mac[6] = {0};
+  const size_t payload_bytes = kind == ONE_SUPER ? 1500 : 100;
   struct shape shape = *flow;
   uint8_t header[WEFT_MAX_ENCAP_HEADER];
   size_t length = 0;
   encap->make_header(header, &settings, mac);
-  for (unsigned index = 0; index < (is_partial ? 1 : 3); index++) {
+  for (unsigned index = 0; index < (kind == ONE_SUPER ? 1 : 3); index++) {
     uint8_t *inner = out + length + encap->header_bytes;
-    const size_t bytes = build_packet(inner, &shape, noise + 100 * index, is_partial ? 1500 : index < 2 ? 100 : 50);
-    if (is_partial) make_partial(inner, bytes, &shape);
+    const size_t bytes = build_packet(inner, &shape, noise + 100 * index, payload_bytes - (index == 2 ? 50 : 0));
+    if (kind == ONE_SUPER || (kind == THREE_MIXED && index == 1)) make_partial(inner, bytes, &shape);
     weft_encap_push(encap, inner, header, shape.family);
     length += encap->header_bytes + bytes;
-    if (index == 0) *segment_bytes = is_partial ? 500 : length;
+    if (index == 0) *segment_bytes = kind == ONE_SUPER ? 500 : length;
     shape.id++;
     shape.sequence += 100;
   }
@@ -217,14 +219,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   static uint8_t seed[4096];
   const char *corpus = empty_corpus(*argc, *argv);
   fill_noise(noise, sizeof(noise));
-  for (unsigned i = 0; corpus && i < 16; i++) {
-    const char name[] = {'s', 'e', 'e', 'd', (char)('a' + i), 0};
+  for (unsigned i = 0; corpus && i < 8 * KINDS; i++) {
+    const char name[] = {'s', 'e', 'e', 'd', '-', (char)('a' + i), 0};
+    const bool is_vxlan = i & 1;
     struct shape shape = shape_of(i & 2 ? WEFT_PROTOCOL_TCP : WEFT_PROTOCOL_UDP);
     size_t segment_bytes = 0;
     shape.family = i & 4 ? 6 : 4;
     shape.tos = 2;
-    const size_t length = make_message(seed + sizeof(struct setting), i & 1, &shape, i & 8, &segment_bytes);
-    seed[0] = (uint8_t)((i & 1) | 2 | 2 << 3);
+    const size_t length = make_message(seed + sizeof(struct setting), is_vxlan ? &weft_encap_vxlan : &weft_encap_udp,
+                                       &shape, i / 8, &segment_bytes);
+    seed[0] = (uint8_t)((is_vxlan ? 1 : 0) | 2 | 2 << 3);
     seed[1] = (uint8_t)(i >> 1 & 3);
     weft_store16(seed + 2, (unsigned)segment_bytes);
     write_seed(corpus, name, seed, sizeof(struct setting) + length);
