@@ -63,7 +63,7 @@ bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 
 bench: bench-tools build
-	sh test/in-namespaces.sh node dist/bench/main.js
+	AS_ROOT=1 sh test/in-namespaces.sh node dist/bench/main.js
 
 lint: build
 	node_modules/.bin/oxlint --type-aware

@@ -45,5 +45,14 @@ export function deviceObjects(link: LinkObject, family: Family, subnet: Cidr): r
     { kind: 'address', dev: link.name, address: `${addressOf(subnet)}/${bitsOf(family)}` as Cidr },
     // A router advertisement through the tunnel must not give the host a default route.
     { kind: 'sysctl', path: `net/ipv6/conf/${link.name}/accept_ra`, value: '0' },
+    ...(link.type === 'tun' && family === 4 ? [acceptLocal(link.name)] : []),
   ];
+}
+
+/**
+ * ICMP errors of the packet path come from this host's own address, and through the device, which the kernel takes for
+ * martians otherwise (Documentation/networking/ip-sysctl.rst). IPv6 has no such check.
+ */
+function acceptLocal(dev: string): KernelObject {
+  return { kind: 'sysctl', path: `net/ipv4/conf/${dev}/accept_local`, value: '1' };
 }

@@ -24,6 +24,7 @@ interface Golden {
 const V4_HOST = [
   'flannel0 mtu 1472 tun udp local 10.9.0.1 port 8285',
   'inet 10.5.1.0/32 dev flannel0',
+  'net/ipv4/conf/flannel0/accept_local = 1',
   'net/ipv6/conf/flannel0/accept_ra = 0',
   '10.5.0.0/16 dev flannel0',
 ];
@@ -46,6 +47,7 @@ const goldens: readonly Golden[] = [
     expected: [
       'flannel0 mtu 1372 tun udp local 10.9.0.1 port 9000',
       'inet 10.5.1.0/32 dev flannel0',
+      'net/ipv4/conf/flannel0/accept_local = 1',
       'net/ipv6/conf/flannel0/accept_ra = 0',
       '10.5.0.0/16 dev flannel0',
       '10.5.2.0/24 remote 10.9.0.2:9000 dev flannel0',

@@ -134,6 +134,7 @@ const goldens: readonly Golden[] = [
 const V4_PATH_HOST = [
   'flannel.1 mtu 1450 address c6:00:00:00:04:01 tun vxlan id 1 local 10.9.0.1 port 8472',
   'inet 10.5.1.0/32 dev flannel.1',
+  'net/ipv4/conf/flannel.1/accept_local = 1',
   'net/ipv6/conf/flannel.1/accept_ra = 0',
   '10.5.0.0/16 dev flannel.1',
 ];
@@ -182,6 +183,7 @@ const userspaceGoldens: readonly Golden[] = [
     expected: [
       'flannel.42 mtu 1350 address c6:00:00:00:04:01 tun vxlan id 42 local 10.9.0.1 port 4789',
       'inet 10.5.1.0/32 dev flannel.42',
+      'net/ipv4/conf/flannel.42/accept_local = 1',
       'net/ipv6/conf/flannel.42/accept_ra = 0',
       '10.5.0.0/16 dev flannel.42',
       '10.5.2.0/24 remote 10.9.0.2:4789 lladdr c6:00:00:00:04:02 dev flannel.42',

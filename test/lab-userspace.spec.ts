@@ -64,6 +64,13 @@ describe('backend udp', function udp() {
     assert.deepEqual((await overlayDevicesOf(lab(), 'h1')).toSorted(), ['flannel-v6.0', 'flannel0']);
   });
 
+  for (const address of ['10.5.255.7', 'fd00:5:0:ffff::7'])
+    it(`a container that asks for ${address}, which no host has, is told`, async () => {
+      await assertAllReachAll(lab());
+      const { stdout } = await lab().exec('c1', ['ping', '-c', '1', '-W', '5', address]);
+      assert.match(stdout, /Net Unreachable|No route/);
+    });
+
   for (const [what, script] of [
     ['deleted', 'ip link del flannel0'],
     ['set down, with another MTU', 'ip link set flannel0 down mtu 1300'],
