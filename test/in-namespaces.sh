@@ -3,7 +3,8 @@
 # (devices, routes, processes) goes with it. Where user namespaces are forbidden, root does without them.
 set -eu
 # Temporary files are private, too: labs of two runs have the same names and process numbers. Not below /run, which labs hide.
-inside='mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm && ip link set lo up && exec "$@"'
+# This shell stays the first process of the PID namespace: it reaps orphans, which a lab that is killed would wait for without end.
+inside='mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm && ip link set lo up || exit 1; "$@"; exit $?'
 export TMPDIR=/dev/shm
 export WEFT_TEST_NETNS=1
 unshare='unshare --net --mount --pid --fork --kill-child --mount-proc'
