@@ -1,10 +1,9 @@
 // What sends and receives in namespaces a and b: iperf3, ping, and the generators of bench/traffic.
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { run } from './path-process.ts';
 import type { Tunnel } from './path-tunnel.ts';
 import type { Underlay } from './path-underlay.ts';
+import { packageRoot } from '../lab/package-root.ts';
 
 /** Everything that a measurement needs to know. */
 export interface Turn {
@@ -23,8 +22,7 @@ const ECHO_PORT = '5302';
 
 /** Builds the generators and returns their folder. */
 export async function buildGenerators(): Promise<string> {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, 'package.json'))) root = dirname(root);
+  const root = packageRoot();
   const folder = join(root, '.build/traffic');
   await run(['sh', join(root, 'bench/traffic/build.sh'), folder]);
   return folder;

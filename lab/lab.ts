@@ -3,8 +3,6 @@
 // Folder (outside): state.json and logs. Inside the sandbox, on its private /run: etcd's data, subnet files, PIDs.
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import {
   folderOf,
   forgetState,
@@ -15,6 +13,7 @@ import {
   writeState,
   type LabState,
 } from './lab-folder.ts';
+import { packageRoot } from './package-root.ts';
 import { pidNamespace, Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { waitFor } from './wait.ts';
@@ -329,7 +328,5 @@ export const DEFAULT_CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan
 
 /** `bin/weft` of the package that this file was built from. */
 function weftProgram(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return join(folder, 'bin', 'weft');
+  return join(packageRoot(), 'bin', 'weft');
 }

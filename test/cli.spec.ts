@@ -1,24 +1,21 @@
 // The real program as a child process: exit codes, streams, names and links. No etcd, no kernel.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../lab/package-root.ts';
 
 /** Folder of the compiled files that this suite is part of. */
 const COMPILED = fileURLToPath(new URL('..', import.meta.url));
-
-function packageRoot(folder: string): string {
-  return existsSync(join(folder, 'package.json')) ? folder : packageRoot(dirname(folder));
-}
 
 describe('weft as a program', function () {
   let folder = '';
   before(() => {
     // An installed package, in which `dist` is what was compiled just now, and links to it from elsewhere.
     folder = mkdtempSync(join(tmpdir(), 'weft-cli-'));
-    const root = packageRoot(COMPILED);
+    const root = packageRoot();
     mkdirSync(join(folder, 'package'));
     for (const name of ['bin', 'package.json'])
       cpSync(join(root, name), join(folder, 'package', name), { recursive: true });

@@ -1,8 +1,8 @@
 // Imports point down only: what each folder may know of the others.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../lab/package-root.ts';
 
 /** Folders that a folder may import from, besides itself. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
@@ -24,12 +24,6 @@ interface Import {
   readonly isTypeOnly: boolean;
 }
 
-function projectFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
-
 function importsOf(root: string, file: string): Import[] {
   const statements = /^(?:import|export)\s+(type\s)?[^;]*?from\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
   return [...readFileSync(join(root, file), 'utf8').matchAll(statements)].map((match) => {
@@ -47,7 +41,7 @@ function productFiles(root: string): string[] {
 }
 
 describe('imports', () => {
-  const root = projectFolder();
+  const root = packageRoot();
   const imports = productFiles(root).flatMap((file) => importsOf(root, file));
 
   it('are found at all', () => {

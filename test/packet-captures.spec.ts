@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
-import { JOIN, loadPacketOracle, projectFolder } from './support/packet-oracle.ts';
+import { JOIN, loadPacketOracle } from './support/packet-oracle.ts';
 import { readPcap } from './support/pcap.ts';
+import { packageRoot } from '../lab/package-root.ts';
 
 const VNI = 7;
 /** Of the inner packets: that of the VXLAN devices. */
@@ -20,7 +21,7 @@ interface Captured {
 
 /** Datagrams of a capture with what they must hold, found by offsets alone. */
 function readCapture(name: string): readonly Captured[] {
-  const frames = readPcap(join(projectFolder(), 'test/fixtures', `${name}.pcap`));
+  const frames = readPcap(join(packageRoot(), 'test/fixtures', `${name}.pcap`));
   return frames.map((frame) => {
     const outer = Uint8Array.from(frame.subarray(ETHERNET_BYTES));
     const datagram = outer.slice(20 + 8, reference.read16(outer, 2));

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { packageRoot } from './support/package-root.ts';
+import { packageRoot } from '../lab/package-root.ts';
 
 const run = promisify(execFile);
 /** Open and close cycles; an hour's worth with PATH_CYCLES=100000. */

@@ -4,7 +4,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { waitFor } from '../../lab/wait.ts';
-import { packageRoot } from './package-root.ts';
+import { packageRoot } from '../../lab/package-root.ts';
 import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */

@@ -1,8 +1,7 @@
 // The pure C functions of the packet path, each by itself: native/test/oracle-binding.c. Tests only.
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type {
   ChecksumState,
   Dropped,
@@ -11,6 +10,7 @@ import type {
   TunWrite,
   VirtioHeader,
 } from '../../native/reference/index.ts';
+import { packageRoot } from '../../lab/package-root.ts';
 
 export interface EncapSettings {
   readonly vni: number;
@@ -44,16 +44,9 @@ export interface PacketOracle {
   longestPrefix(prefixes: readonly Prefix[], address: Uint8Array): number;
 }
 
-/** Where package.json is, above the sources, `dist/` and `.build/NAME/`. */
-export function projectFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
-
 /** @throws Error if it was not built */
 export function loadPacketOracle(): PacketOracle {
-  const path = join(projectFolder(), 'native/build/weft-oracle.node');
+  const path = join(packageRoot(), 'native/build/weft-oracle.node');
   if (!existsSync(path))
     throw new Error(`${path} does not exist: build it with "make native/build/weft-oracle.node"`);
   return createRequire(import.meta.url)(path) as PacketOracle;

@@ -1,4 +1,4 @@
-// Where the project lies: the compiled suites are at different depths below its one package.json.
+// Where the project lies: sources and what is compiled of them are at different depths below its one package.json.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
