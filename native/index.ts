@@ -93,8 +93,8 @@ function load(): LoadedNative {
       reasons.push(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  reasons.push(`there is no other build for this machine: make one with "make"`);
-  return { native: undefined, reason: reasons.join('; ') };
+  if (reasons.length === 0) reasons.push(`${join(root, 'native/build/weft.node')} does not exist`);
+  return { native: undefined, reason: `${reasons.join('; ')}; build it on this machine with "make"` };
 }
 
 /** The sources, `dist/` and `.build/NAME/` lie at different depths below the one package.json. */

@@ -43,6 +43,12 @@ static struct weft_path *path_of(napi_env env, napi_value value) {
   return ((struct handle *)data)->path;
 }
 
+/* The device of a call that takes nothing else, or NULL with an error pending. */
+static struct weft_path *only_path(napi_env env, napi_callback_info info) {
+  napi_value value;
+  return weft__arguments(env, info, 1, &value) < 0 ? NULL : path_of(env, value);
+}
+
 static bool read_text(napi_env env, napi_value value, char *text, size_t room) {
   size_t length;
   return napi_get_value_string_utf8(env, value, text, room, &length) == napi_ok && length < room - 1;
@@ -137,9 +143,8 @@ static napi_value path_open(napi_env env, napi_callback_info info) {
 
 /* pathStart(device) */
 static napi_value path_start(napi_env env, napi_callback_info info) {
-  napi_value value;
-  struct weft_path *path;
-  if (weft__arguments(env, info, 1, &value) < 0 || !(path = path_of(env, value))) return NULL;
+  struct weft_path *path = only_path(env, info);
+  if (!path) return NULL;
   const int error = weft_path_start(path);
   return error < 0 ? weft__throw_errno(env, "pthread_create", error) : NULL;
 }
@@ -250,10 +255,9 @@ static void list_peer(void *context, const struct weft_route *route) {
 
 /* pathPeers(device): [subnets, numbers], five numbers a subnet: packets and bytes sent, received, path MTU or 0. */
 static napi_value path_peers(napi_env env, napi_callback_info info) {
-  napi_value value, result, numbers;
+  napi_value result, numbers;
   struct peer_list list = {.env = env};
-  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  struct weft_path *path = path_of(env, value);
+  struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   list.numbers = make_numbers(env, weft_routes_count(path->routes) * NUMBERS_PER_PEER, &numbers);
   if (!list.numbers && weft_routes_count(path->routes) > 0) return NULL;
@@ -266,9 +270,8 @@ static napi_value path_peers(napi_env env, napi_callback_info info) {
 
 /* pathCounters(device): one number a counter, in the order of pathCounterNames. */
 static napi_value path_counters(napi_env env, napi_callback_info info) {
-  napi_value value, array;
-  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  struct weft_path *path = path_of(env, value);
+  napi_value array;
+  struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   uint64_t *numbers = make_numbers(env, WEFT_COUNTER_COUNT, &array);
   if (!numbers) return NULL;
@@ -295,9 +298,8 @@ static napi_value path_counter_names(napi_env env, napi_callback_info info) {
 
 /* pathOffloads(device): bits 0..3 for TSO, USO, UDP GSO, UDP GRO. */
 static napi_value path_offloads(napi_env env, napi_callback_info info) {
-  napi_value value, result;
-  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  struct weft_path *path = path_of(env, value);
+  napi_value result;
+  struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   const struct weft_path_offloads *offloads = &path->offloads;
   const unsigned bits = (offloads->tso ? 1u : 0) | (offloads->uso ? 2u : 0) | (offloads->gso ? 4u : 0) | (offloads->gro ? 8u : 0);
@@ -306,10 +308,9 @@ static napi_value path_offloads(napi_env env, napi_callback_info info) {
 
 /* pathDescriptors(device): numbers in threes: 1 for TUN or 0, index, descriptor. */
 static napi_value path_descriptors(napi_env env, napi_callback_info info) {
-  napi_value value, array, number;
+  napi_value array, number;
   struct weft_path_fd fds[MAX_FDS];
-  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  struct weft_path *path = path_of(env, value);
+  struct weft_path *path = only_path(env, info);
   if (!path || napi_create_array(env, &array) != napi_ok) return NULL;
   const unsigned count = weft_path_fds(path, fds, MAX_FDS);
   for (uint32_t at = 0; at < 3 * count; at++) {
