@@ -6,7 +6,7 @@ TEST_TOOLS := $(LAB_TOOLS) cc openssl socat ethtool tshark valgrind aarch64-linu
 BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
-SOURCES := $(shell find allocator backends daemon cli native lab bench test -name '*.ts' 2>/dev/null)
+SOURCES := $(shell find allocator backends daemon containers cli native lab bench test -name '*.ts' 2>/dev/null)
 
 .PHONY: build prebuild demo test test-unit test-native bench lint format fuzz clean lab-tools test-tools bench-tools
 
@@ -52,7 +52,7 @@ test-native:
 	@sh native/test/run.sh
 
 test-unit: build test-native
-	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,cli,native,lab}/**/*.spec.js'
+	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,containers,cli,native,lab}/**/*.spec.js'
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit native/build/weft-oracle.node

@@ -13,6 +13,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly run
     summary: 'lease a subnet and connect this host (also as: flanneld)',
     run: async (argv) => (await import('./daemon.ts')).daemonCommand(argv),
   },
+  'docker-opts': {
+    summary: "write a Docker engine's options (also as: mk-docker-opts.sh)",
+    run: async (argv) => (await import('./docker-opts.ts')).dockerOptsCommand(argv),
+  },
   lab: {
     summary: 'try a cluster of hosts on this machine',
     run: async (argv) => (await import('./lab.ts')).labCommand(argv),
@@ -90,7 +94,9 @@ function greet(): number {
 }
 
 function help(): number {
-  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  weft ${name.padEnd(9)} ${summary}\n`);
+  const rows = Object.entries(COMMANDS).map(
+    ([name, { summary }]) => `  weft ${name.padEnd(12)} ${summary}\n`,
+  );
   process.stdout.write(`Usage: weft COMMAND [words]; weft COMMAND --help tells more\n\n${rows.join('')}`);
   return EXIT_OK;
 }

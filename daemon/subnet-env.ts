@@ -11,6 +11,7 @@ import {
 import type { Cidr, Ipv4Cidr, Ipv6Cidr } from '../allocator/address.ts';
 import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { OverlayMtu } from '../backends/kernel-state.ts';
+import { readAssignments } from './assignments.ts';
 
 export interface SubnetEnv {
   /** Networks of the enabled families. */
@@ -52,7 +53,9 @@ function firstAddress(subnet: Cidr): string {
 /** Reads the file as written by weft, by flannel or by hand: quotes, `export`, comments and blank lines are fine. */
 export function parseSubnetEnv(text: string): PreviousSubnetEnv {
   const problems: string[] = [];
-  const values = readAssignments(text, problems);
+  const values = readAssignments(text, (line, number) =>
+    problems.push(`line ${number} is not KEY=VALUE: ${show(line)}`),
+  );
   const cidrs = (key: string, family: 4 | 6): Cidr | undefined => readCidr(values, key, family, problems);
   const ipv4 = cidrs('FLANNEL_SUBNET', 4) as Ipv4Cidr | undefined;
   const ipv6 = cidrs('FLANNEL_IPV6_SUBNET', 6) as Ipv6Cidr | undefined;
@@ -72,21 +75,6 @@ function familyPair(
 ): Partial<PreviousSubnetEnv> {
   if (ipv4 === undefined && ipv6 === undefined) return {};
   return { [name]: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) } };
-}
-
-const ASSIGNMENT =
-  /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|([^\s#"']*))\s*(?:#.*)?$/;
-
-/** The last assignment of a key counts, as it does for a shell. */
-function readAssignments(text: string, problems: string[]): ReadonlyMap<string, string> {
-  const values = new Map<string, string>();
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (/^\s*(?:#.*)?$/.test(line)) continue;
-    const match = ASSIGNMENT.exec(line);
-    if (match?.[1] === undefined) problems.push(`line ${index + 1} is not KEY=VALUE: ${show(line)}`);
-    else values.set(match[1], match[2] ?? match[3] ?? match[4] ?? '');
-  }
-  return values;
 }
 
 /** A value may list several, of which exactly one has to be of the family: with more nobody knows which one is meant. */

@@ -10,8 +10,9 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   native: [],
   backends: ['allocator'],
   daemon: ['backends', 'allocator', 'native'],
+  containers: ['daemon', 'allocator'],
   lab: ['allocator'],
-  cli: ['lab', 'daemon', 'backends', 'allocator', 'native'],
+  cli: ['lab', 'containers', 'daemon', 'backends', 'allocator', 'native'],
   bench: ['lab', 'daemon', 'backends', 'allocator', 'native'],
 };
 
