@@ -84,6 +84,8 @@ describe('LeaseKeeper', () => {
         remove: 0,
         keepAlive: 0,
         revoke: 0,
+        readOwn: 0,
+        writeOwn: 0,
         watch: 1,
       });
       assert.deepEqual(host.states, ['acquiring', 'held']);

@@ -71,7 +71,8 @@ const CONTEST_COUNT = 3;
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  readonly #pool: SubnetPool;
+  #config: NetworkConfig;
+  #pool: SubnetPool;
   readonly #lease: RegistryLease;
   readonly #writer: KeyWriter;
   readonly #view: LeasePeers;
@@ -88,6 +89,8 @@ export class LeaseKeeper {
   #state: KeeperState = 'waiting';
   #own: HeldKey | undefined;
   #previous: LeaseSubnets | undefined;
+  /** What this host held before it had nothing: as subnet.env told, or given up since. */
+  #former: LeaseSubnets | undefined;
   #loss: LossReason | undefined;
   #lastError: Error | undefined;
   #taken: { readonly revision: Revision; readonly keys: readonly string[] } | undefined;
@@ -104,6 +107,8 @@ export class LeaseKeeper {
     this.#options = options;
     this.#identity = identity;
     this.#previous = options.previousSubnets;
+    this.#former = options.previousSubnets;
+    this.#config = config;
     this.#pool = new SubnetPool(config);
     this.#lease = new RegistryLease({ registry, clock, random, ttlSec, renewMarginSec, signal });
     this.#writer = new KeyWriter({ registry, mirror, lease: this.#lease, signal });
@@ -195,6 +200,13 @@ export class LeaseKeeper {
     this.#loop.wake();
   }
 
+  /** Takes subnets of another network config from now on. An own subnet that does not fit it is given up for one that does. */
+  setConfig(config: NetworkConfig): void {
+    this.#config = config;
+    this.#pool = new SubnetPool(config);
+    this.#loop.wake();
+  }
+
   /** This host has another public address from now on. The own key stays ours and is published anew. */
   setIdentity(identity: IpAddress): void {
     if (identity === this.#identity) return;
@@ -212,6 +224,7 @@ export class LeaseKeeper {
       if (this.#isRenewing && nowMs >= this.#lease.renewAtMs) return await this.#renew();
       if (this.#writer.isUnsure) return this.#read();
       if (nowMs < this.#retryAtMs) return false;
+      if (this.#own !== undefined && !this.#pool.isCompatible(this.#own.subnets)) this.#leave(this.#own);
       const own = this.#loss === undefined ? this.#own : undefined;
       const isMore = await (own === undefined ? this.#acquire() : this.#tend(own));
       // A refused write is read after at once, but not answered at once: whoever fights us does not get faster.
@@ -333,7 +346,7 @@ export class LeaseKeeper {
     this.#pause();
     this.#lease.revokeUnused();
     if (this.#state === 'exhausted') return;
-    const error = new PoolExhaustedError(this.#options.config, this.#pool.size);
+    const error = new PoolExhaustedError(this.#config, this.#pool.size);
     this.#lastError = error;
     this.#setState('exhausted');
     this.#tell({ level: 'error', code: 'pool-exhausted', error });
@@ -342,7 +355,7 @@ export class LeaseKeeper {
   /** The key is ours from here on, with what we published in it. */
   #hold(held: HeldKey): void {
     const before = this.#own;
-    const from = before?.subnets ?? this.#options.previousSubnets;
+    const from = before?.subnets ?? this.#former;
     const isNews = this.#loss !== undefined || before === undefined || !isSameHold(before, held);
     // A key given up to an earlier one still hangs on our lease: it may be removed now.
     if (this.#loss === 'overlap' && before !== undefined) this.#disowned.delete(before.key);
@@ -469,6 +482,16 @@ export class LeaseKeeper {
     this.#tell({ level: 'warn', code: 'lease-lost', key: own.key, reason });
     this.#setState('lost');
     return true;
+  }
+
+  /** The config has no room for the own subnet any more: its key is one of ours that is of no use. */
+  #leave({ subnets }: HeldKey): void {
+    this.#former = subnets;
+    this.#previous = undefined;
+    this.#own = undefined;
+    this.#loss = undefined;
+    this.#lease.markUsed(false);
+    this.#updateSelf();
   }
 
   #setOverdue(): void {

@@ -48,6 +48,8 @@ export class MemoryStore {
   readonly #entries = new Map<string, RegistryEntry>();
   readonly #leases = new Map<RegistryLeaseId, StoredLease>();
   readonly #watchers = new Map<StoreWatcher, Revision>();
+  /** Keys of weft's own; nobody watches them. */
+  readonly #own = new Map<string, ConfigEntry & { readonly leaseId: RegistryLeaseId }>();
   #config: ConfigEntry | undefined;
   // A write is one revision, so the events of revision r are #history[r - #historyFrom].
   #history: (readonly RegistryEvent[])[] = [];
@@ -122,6 +124,17 @@ export class MemoryStore {
     return { written: true, revision: this.#revision };
   }
 
+  readOwn(key: string): ConfigEntry | undefined {
+    const entry = this.#own.get(key);
+    return entry && { text: entry.text, modRevision: entry.modRevision };
+  }
+
+  writeOwn({ key, value, leaseId }: NewEntry): Revision {
+    this.#requireLease(leaseId, `put of ${key}`);
+    this.#own.set(key, { text: value, leaseId, modRevision: this.#revision + 1 });
+    return this.#commit([]);
+  }
+
   grant(ttlSec: number): RegistryLeaseId {
     const id = String(++this.#lastLeaseId);
     this.#addLease(id, ttlSec);
@@ -140,6 +153,7 @@ export class MemoryStore {
     if (lease === undefined) return;
     lease.cancelTimer();
     this.#leases.delete(id);
+    for (const [key, own] of this.#own) if (own.leaseId === id) this.#own.delete(key);
     const keys = [...this.#entries.values()]
       .filter((entry) => entry.leaseId === id)
       .map((entry) => entry.key);

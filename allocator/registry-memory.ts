@@ -4,6 +4,7 @@ import { delay } from './clock.ts';
 import type { MemoryStore } from './registry-memory-store.ts';
 import { MAX_CREATE_KEYS, RegistryError } from './registry.ts';
 import type {
+  ConfigEntry,
   CreateRequest,
   CreateResult,
   NewEntry,
@@ -17,9 +18,18 @@ import type {
 } from './registry.ts';
 
 export type RegistryCall =
-  'snapshot' | 'grant' | 'create' | 'update' | 'remove' | 'keepAlive' | 'revoke' | 'watch';
+  | 'snapshot'
+  | 'grant'
+  | 'create'
+  | 'update'
+  | 'remove'
+  | 'keepAlive'
+  | 'revoke'
+  | 'readOwn'
+  | 'writeOwn'
+  | 'watch';
 
-const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>(['snapshot', 'watch']);
+const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>(['snapshot', 'readOwn', 'watch']);
 
 /** What the next mutating call suffers. */
 export type CallFault =
@@ -45,6 +55,8 @@ export class MemoryRegistry implements Registry {
     remove: 0,
     keepAlive: 0,
     revoke: 0,
+    readOwn: 0,
+    writeOwn: 0,
     watch: 0,
   };
   readonly #store: MemoryStore;
@@ -111,6 +123,14 @@ export class MemoryRegistry implements Registry {
 
   revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void> {
     return this.#call('revoke', signal, () => this.#store.revoke(leaseId));
+  }
+
+  readOwn(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
+    return this.#call('readOwn', signal, () => this.#store.readOwn(key));
+  }
+
+  writeOwn(entry: NewEntry, signal?: AbortSignal): Promise<Revision> {
+    return this.#call('writeOwn', signal, () => this.#store.writeOwn(entry));
   }
 
   async watch(options: WatchOptions): Promise<WatchEnd> {

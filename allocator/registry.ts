@@ -10,6 +10,12 @@ export type RegistryLeaseId = string;
 
 export const NO_LEASE: RegistryLeaseId = '0';
 
+/**
+ * Key below `<prefix>/weft/` that confirms a network config which gives hosts other subnets, if it was written with that
+ * config or later. Its value means nothing.
+ */
+export const RENUMBER_KEY = 'renumber';
+
 /** One key below `<prefix>/subnets/`. */
 export interface RegistryEntry {
   /** Text below `<prefix>/subnets/`; may be anything that somebody wrote there. */
@@ -86,6 +92,10 @@ export interface Registry {
   keepAlive(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<number>;
   /** Ends a registry lease and removes its keys; absence is success. */
   revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void>;
+  /** Reads a key of weft's own, below `<prefix>/weft/`, where flannel does not look; `undefined` if it does not exist. */
+  readOwn(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
+  /** Writes a key of weft's own, whatever it held; it goes with the registry lease, if it gets one. */
+  writeOwn(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
   /** Reports changes until the watch ends; resolves, never rejects. */
   watch(options: WatchOptions): Promise<WatchEnd>;
   /** Gives up the connections, which may hang on an address that this host lost; calls and watches on them fail. */

@@ -7,9 +7,10 @@ import { systemClock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
-import type { Registry } from '../allocator/registry.ts';
+import type { Registry, Revision } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath, type PacketPath } from '../native/packet-path.ts';
+import { ConfigFollower } from './config-follower.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import {
   chooseEncapsulation,
@@ -25,10 +26,10 @@ import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
 import type { Logger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
-import { awaitNetworkConfig, readConfig } from './network-config.ts';
+import { awaitNetworkConfig } from './network-config.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
-import { missingPacketPath, missingPrerequisite, unsuitableHost } from './prerequisites.ts';
+import { missingOnHost, unsuitableHost } from './prerequisites.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from './subnet-file.ts';
@@ -60,6 +61,7 @@ export class Daemon {
   #kernel: Kernel | undefined;
   #health: HealthServer | undefined;
   #member: Membership | undefined;
+  #config: ConfigFollower | undefined;
   #hasBeenReady = false;
 
   constructor(options: DaemonOptions, log: Logger) {
@@ -88,6 +90,7 @@ export class Daemon {
     this.#notify.stop();
     this.#stopping.abort(new Error('The daemon was stopped'));
     this.#mirror?.stop();
+    this.#config?.stop();
     await this.#member?.stop();
     // What remains would end with the process as well.
     this.#end();
@@ -101,7 +104,10 @@ export class Daemon {
 
   /** Reads registry and kernel anew. */
   resync(): void {
-    this.#mirror?.resync().catch(() => undefined);
+    this.#mirror?.resync().then(
+      () => this.#config?.look(),
+      () => undefined,
+    );
     this.#member?.resync();
   }
 
@@ -111,9 +117,9 @@ export class Daemon {
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
     this.#notify.startWatchdog(() => true);
     const { mirror, registry } = this.#connect();
-    const config = overrideUserspace(await this.#awaitConfig(mirror), this.#options.userspace);
+    const { config, revision } = await this.#awaitConfig(mirror);
     const encapsulation = chooseEncapsulation(config.backend, !this.#descriptors.isEmpty);
-    const missing = await this.#findMissing(config, encapsulation);
+    const missing = await missingOnHost(config, encapsulation);
     if (missing !== undefined) throw new DaemonError(missing);
     // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
     if (encapsulation !== 'userspace') this.#descriptors.dropRest();
@@ -122,14 +128,7 @@ export class Daemon {
     const unsuitable = unsuitableHost(config, withEncapsulation(reading.facts, encapsulation));
     if (unsuitable !== undefined) throw new DaemonError(unsuitable);
     await this.#join({ config, encapsulation, registry, mirror, kernel: this.#kernel, reading });
-  }
-
-  async #findMissing(config: NetworkConfig, encapsulation: Encapsulation): Promise<string | undefined> {
-    const { type } = config.backend;
-    const missing = await missingPrerequisite(type);
-    if (missing !== undefined || encapsulation !== 'userspace') return missing;
-    const loaded = loadNative();
-    return missingPacketPath(type, loaded.native ? undefined : loaded.reason);
+    this.#follow(mirror, revision);
   }
 
   /** The kernel door, which looks at the packet path as often as it reads. */
@@ -159,7 +158,7 @@ export class Daemon {
     return { registry, mirror };
   }
 
-  async #awaitConfig(mirror: RegistryMirror): Promise<NetworkConfig> {
+  async #awaitConfig(mirror: RegistryMirror): Promise<{ config: NetworkConfig; revision: Revision }> {
     const unsubscribe = mirror.subscribe({
       onConnection: (isConnected, error) => {
         if (!isConnected) this.#sayUnreachable(error);
@@ -168,14 +167,9 @@ export class Daemon {
     mirror.start();
     await mirror.ready;
     this.#enter('waiting for the network config');
-    const config = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
+    const { config, revision } = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
     unsubscribe();
-    mirror.subscribe({
-      onChange: ({ isConfigChanged }) => {
-        if (isConfigChanged) this.#onConfigChanged(mirror);
-      },
-    });
-    return config;
+    return { config: overrideUserspace(config, this.#options.userspace), revision };
   }
 
   #configSource(mirror: RegistryMirror) {
@@ -187,12 +181,19 @@ export class Daemon {
     this.#log.error(`Registry unavailable, waiting for it: ${error?.message ?? 'no answer'}`);
   }
 
-  /** What runs stays as it is: a bad document is told, a good one takes effect at the next start. */
-  #onConfigChanged(mirror: RegistryMirror): void {
-    const config = readConfig(this.#configSource(mirror));
-    if (config === undefined)
-      this.#log.error('The new network config is refused; the last good one stays in force');
-    else this.#log.warn('The network config changed: restart the daemon for it to take effect');
+  /** From here on documents come into force as they are written. */
+  #follow(mirror: RegistryMirror, revision: Revision): void {
+    const member = this.#member;
+    if (member === undefined) return;
+    this.#config = new ConfigFollower({
+      source: this.#configSource(mirror),
+      clock: systemClock,
+      revision,
+      apply: (config, rev) => member.applyConfig(overrideUserspace(config, this.#options.userspace), rev),
+      onChange: () => this.#onProgress(),
+    });
+    // It may be another one already.
+    this.#config.look();
   }
 
   /** Tries until an interface can serve: at boot, addresses come later than daemons. */
@@ -256,6 +257,7 @@ export class Daemon {
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),
       ...(this.#mirror && { mirror: this.#mirror }),
+      ...(this.#config && { config: this.#config.status }),
     };
   }
 

@@ -8,10 +8,11 @@ import type { KeeperEvent } from '../allocator/lease-events.ts';
 import { LeaseKeeper } from '../allocator/lease-keeper.ts';
 import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { RegistryMirror } from '../allocator/registry-mirror.ts';
-import type { Registry } from '../allocator/registry.ts';
-import { backendFor } from '../backends/index.ts';
-import { type Encapsulation, withEncapsulation } from './encapsulation.ts';
+import { RENUMBER_KEY, type Registry, type Revision } from '../allocator/registry.ts';
+import { SubnetPool } from '../allocator/subnet-pool.ts';
+import { chooseEncapsulation, type Encapsulation, withEncapsulation } from './encapsulation.ts';
 import { readHost, type HostReading } from './host-facts.ts';
+import type { Refusal } from './config-follower.ts';
 import { familiesOf } from './interface-choice.ts';
 import { logKeeperEvent } from './keeper-log.ts';
 import type { Kernel, KernelNotice } from './kernel/kernel.ts';
@@ -19,7 +20,7 @@ import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
 import { Network } from './network.ts';
 import type { DaemonOptions } from './options.ts';
-import { remedyForLink } from './prerequisites.ts';
+import { missingOnHost, remedyForLink, unsuitableHost } from './prerequisites.ts';
 import { logReconcilerEvent } from './reconciler-log.ts';
 import { Reconciler } from './reconciler/reconciler.ts';
 import type { ReconcilerEvent } from './reconciler/reports.ts';
@@ -63,6 +64,7 @@ export class Membership {
   readonly subnetFile: SubnetFileKeeper;
   readonly #options: MembershipOptions;
   readonly #network: Network;
+  #config: NetworkConfig;
   #reading: HostReading;
   #isReadingFacts = false;
   #isFactsDue = false;
@@ -74,6 +76,7 @@ export class Membership {
   constructor(options: MembershipOptions) {
     const { config, kernel, log, onChange, reading } = options;
     this.#options = options;
+    this.#config = config;
     this.#reading = reading;
     this.#encapsulation = options.encapsulation;
     const clock = systemClock;
@@ -82,7 +85,6 @@ export class Membership {
     this.subnetFile = new SubnetFileKeeper({ path: options.options.subnetFile, clock, log, onChange });
     this.#network = new Network({
       config,
-      backend: backendFor(config.backend.type),
       facts: withEncapsulation(reading.facts, this.#encapsulation),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
@@ -108,6 +110,48 @@ export class Membership {
   /** Why nothing could be derived for this host; `undefined` if all is well. */
   get problem(): string | undefined {
     return this.#network.problem;
+  }
+
+  /** Makes `config`, which is valid, the one in force; resolves with the reason if this host cannot, and then nothing changed. */
+  async applyConfig(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
+    const { kernel, options } = this.#options;
+    const encapsulation = this.#encapsulationFor(config);
+    const missing = await missingOnHost(config, encapsulation);
+    if (missing !== undefined) return { reason: missing, mayPass: true };
+    const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
+    if (!result.ok) return { reason: result.message, mayPass: true };
+    const facts = withEncapsulation(result.reading.facts, encapsulation);
+    const unsuitable = unsuitableHost(config, facts);
+    if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
+    const renumbering = await this.#refuseRenumbering(config, revision);
+    if (renumbering !== undefined) return renumbering;
+    this.#config = config;
+    this.#reading = result.reading;
+    this.#encapsulation = encapsulation;
+    this.#network.setConfig(config, facts, this.keeper);
+    this.keeper.setConfig(config);
+    this.keeper.publish();
+    return undefined;
+  }
+
+  /** How VXLAN is done from now on. A kernel that had none will have none now, and what is no VXLAN says nothing about it. */
+  #encapsulationFor({ backend }: NetworkConfig): Encapsulation {
+    if (backend.type !== 'vxlan') return this.#encapsulation;
+    const wasVxlan = this.#config.backend.type === 'vxlan';
+    return chooseEncapsulation(backend, wasVxlan && this.#encapsulation === 'userspace');
+  }
+
+  /** Whoever writes a document may not have meant to move every container: another subnet must be asked for. */
+  async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
+    const { own } = this.keeper;
+    if (own === undefined || new SubnetPool(config).isCompatible(own.subnets)) return undefined;
+    const confirmation = await this.#options.registry.readOwn(RENUMBER_KEY).catch(() => undefined);
+    if (confirmation !== undefined && confirmation.modRevision >= revision) return undefined;
+    const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter(Boolean).join(' and ');
+    const reason =
+      `it has no room for ${subnets} of this host, which would get another subnet, and its containers other addresses: ` +
+      `confirm that with "weft config set --renumber", or restart the daemon of each host`;
+    return { reason, mayPass: true };
   }
 
   /** Reads kernel and facts anew. */
@@ -163,13 +207,13 @@ export class Membership {
   }
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
-    const { config, log, limit } = this.#options;
+    const { log, limit } = this.#options;
     const { errno, message, object } = event.fields;
     const [kind, name = ''] = String(object).split(' ');
     const isFatal = event.code === 'HOST_FAILED' && kind === 'link' && !this.#hasWorked;
     if (isFatal && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
     const link = { name, isTun: this.#encapsulation === 'userspace' };
-    const remedy = isFatal ? remedyForLink(String(errno), config.backend, link) : undefined;
+    const remedy = isFatal ? remedyForLink(String(errno), this.#config.backend, link) : undefined;
     if (remedy === undefined) logReconcilerEvent(log, limit, event);
     else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
   }
@@ -221,8 +265,9 @@ export class Membership {
   }
 
   async #readFactsOnce(): Promise<void> {
-    const { config, kernel, limit, log, options } = this.#options;
-    const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
+    const { kernel, limit, log, options } = this.#options;
+    const families = familiesOf(this.#config);
+    const result = await readHost(kernel, options.interface, families, this.#reading.chosen);
     if (!result.ok) {
       if (limit.take('no-interface') !== undefined)
         log.warn(`${result.message}; what was chosen stays in force`);

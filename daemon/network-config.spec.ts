@@ -50,7 +50,7 @@ describe('waiting for the network config', () => {
     await put('{"Network":');
     assert.match(lines.at(-1)!, /ERROR \/coreos\.com\/network\/config: /);
     await put('{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw","Port":1}}');
-    assert.equal((await waiting).backend.type, 'host-gw');
+    assert.equal((await waiting).config.backend.type, 'host-gw');
     assert.match(lines.at(-1)!, /WARN .*\/Backend\/Port/);
     const count = lines.length;
     await put('{}');

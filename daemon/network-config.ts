@@ -1,8 +1,9 @@
-// Waits for a network config document that weft can run, telling what is missing or wrong with it whenever it changes.
+// Reads the network config document that the registry shows, telling what is missing or wrong with it.
 import { formatConfigIssue } from '../allocator/config-issue.ts';
 import { parseNetworkConfig } from '../allocator/config-parse.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import type { RegistryMirror } from '../allocator/registry-mirror.ts';
+import type { Revision } from '../allocator/registry.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
 
@@ -14,15 +15,23 @@ export interface ConfigSource {
   readonly limit: LogRateLimit;
 }
 
+export type ConfigReading =
+  | { readonly ok: true; readonly config: NetworkConfig; readonly revision: Revision }
+  /** `revision` is 0 if there is no document. */
+  | { readonly ok: false; readonly reason: string; readonly revision: Revision };
+
 /** Resolves with the first valid document. @throws the signal's reason. */
-export function awaitNetworkConfig(source: ConfigSource, signal: AbortSignal): Promise<NetworkConfig> {
+export function awaitNetworkConfig(
+  source: ConfigSource,
+  signal: AbortSignal,
+): Promise<Extract<ConfigReading, { ok: true }>> {
   const { mirror } = source;
   return new Promise((resolve, reject) => {
     const look = (): void => {
-      const config = readConfig(source);
-      if (config === undefined) return;
+      const reading = readConfig(source);
+      if (!reading.ok) return;
       unsubscribe();
-      resolve(config);
+      resolve(reading);
     };
     const unsubscribe = mirror.subscribe({
       onChange: ({ isConfigChanged }) => void (isConfigChanged && look()),
@@ -32,17 +41,20 @@ export function awaitNetworkConfig(source: ConfigSource, signal: AbortSignal): P
   });
 }
 
-/** The document as it is now, or `undefined` with the reason logged. */
-export function readConfig({ mirror, key, log, limit }: ConfigSource): NetworkConfig | undefined {
-  const text = mirror.config?.text;
-  if (text === undefined) {
+/** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
+export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigReading {
+  if (mirror.config === undefined) {
+    const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)
-      log.error(`There is no network config at ${key}: put one there, for example {"Network":"10.5.0.0/16"}`);
-    return undefined;
+      log.error(`${reason}: put one there, for example {"Network":"10.5.0.0/16"}`);
+    return { ok: false, reason, revision: 0 };
   }
+  const { text, modRevision: revision } = mirror.config;
   const result = parseNetworkConfig(text);
   const issues = result.ok ? result.warnings : result.issues;
   for (const issue of issues)
     log[issue.severity === 'error' ? 'error' : 'warn'](`${key}: ${formatConfigIssue(issue)}`);
-  return result.ok ? result.config : undefined;
+  if (result.ok) return { ok: true, config: result.config, revision };
+  const first = result.issues.find(({ severity }) => severity === 'error');
+  return { ok: false, reason: first ? formatConfigIssue(first) : 'it is no network config', revision };
 }

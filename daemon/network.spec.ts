@@ -6,7 +6,6 @@ import type { OwnLease } from '../allocator/lease-events.ts';
 import type { Lease } from '../allocator/lease.ts';
 import type { HostFacts } from '../backends/backend.ts';
 import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../backends/fixture.ts';
-import { backendFor } from '../backends/index.ts';
 import { renderObjects } from '../backends/render.ts';
 import { FakeClock } from '../test/support/fake-clock.ts';
 import { newKernel } from '../test/support/reconciler-host.ts';
@@ -41,7 +40,6 @@ describe('network', () => {
     subnetFile = new SubnetFileKeeper({ path, clock, log, onChange: () => undefined });
     net = new Network({
       config: network('4', VXLAN),
-      backend: backendFor('vxlan'),
       facts: host(),
       reconciler,
       subnetFile,

@@ -13,6 +13,7 @@ import {
   type Ownership,
   type PeerState,
 } from '../backends/backend.ts';
+import { backendFor } from '../backends/index.ts';
 import type { OverlayMtu } from '../backends/kernel-state.ts';
 import { sameFacts } from './host-facts.ts';
 import type { Logger } from './log.ts';
@@ -22,7 +23,6 @@ import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
 
 export interface NetworkOptions {
   readonly config: NetworkConfig;
-  readonly backend: Backend;
   readonly facts: HostFacts;
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileKeeper;
@@ -46,12 +46,14 @@ export class Network {
   readonly #options: NetworkOptions;
   /** Peers without a lease whose entries are still there, with what cancels their removal. */
   readonly #leaving = new Map<string, () => void>();
+  #config: NetworkConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
   #problem: string | undefined;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#facts = options.facts;
   }
 
@@ -67,12 +69,12 @@ export class Network {
 
   /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
   attributes(previous?: LeaseAttributes): LeaseAttributes {
-    return this.#options.backend.attributes(this.#options.config, this.#facts, previous);
+    return this.#backend.attributes(this.#config, this.#facts, previous);
   }
 
   /** What of the kernel's state is ours. */
   ownership(): Ownership {
-    return this.#options.backend.ownership(this.#options.config, this.#facts);
+    return this.#backend.ownership(this.#config, this.#facts);
   }
 
   /** The own lease is new or changed. */
@@ -100,6 +102,17 @@ export class Network {
     return true;
   }
 
+  /** Another config is in force, and with it perhaps other facts count. */
+  setConfig(config: NetworkConfig, facts: HostFacts, { peers }: PeerSource): void {
+    this.#config = config;
+    this.#facts = facts;
+    this.#deriveAll(peers);
+  }
+
+  get #backend(): Backend {
+    return backendFor(this.#config.backend.type);
+  }
+
   /** All objects are known now, so whatever else is ours in the kernel is an orphan. */
   #startReconciler(): void {
     const { reconciler } = this.#options;
@@ -109,17 +122,17 @@ export class Network {
 
   #context(): BackendContext | undefined {
     if (this.#own === undefined) return undefined;
-    return { config: this.#options.config, host: this.#facts, own: this.#own };
+    return { config: this.#config, host: this.#facts, own: this.#own };
   }
 
   #deriveAll(peers: ReadonlyMap<string, Lease>): void {
     const context = this.#context();
     if (context === undefined) return;
-    const { backend, reconciler } = this.#options;
+    const { reconciler } = this.#options;
     try {
-      reconciler.setHost(this.ownership(), backend.deriveHost(context));
+      reconciler.setHost(this.ownership(), this.#backend.deriveHost(context));
       for (const [key, peer] of peers) this.#derivePeer(context, key, peer);
-      this.#writeSubnetEnv(context, backend.mtu(context.config, context.host));
+      this.#writeSubnetEnv(context, this.#backend.mtu(context.config, context.host));
       this.#problem = undefined;
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
@@ -139,7 +152,7 @@ export class Network {
   /** Whatever a lease makes a backend do wrong costs that peer alone. */
   #stateOf(context: BackendContext, peer: Lease): PeerState {
     try {
-      return this.#options.backend.derivePeer(context, peer);
+      return this.#backend.derivePeer(context, peer);
     } catch (error) {
       return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
     }

@@ -4,6 +4,8 @@ import type { BackendConfig, BackendType, NetworkConfig } from '../allocator/con
 import { BackendError, type HostFacts } from '../backends/backend.ts';
 import { backendFor } from '../backends/index.ts';
 import { DEFAULT_VXLAN_PORT } from '../backends/vxlan.ts';
+import { loadNative } from '../native/index.ts';
+import type { Encapsulation } from './encapsulation.ts';
 
 /** Bit of CAP_NET_ADMIN in the masks of /proc/self/status (capabilities(7)). */
 const CAP_NET_ADMIN = 12n;
@@ -50,6 +52,18 @@ const TUN_REMEDIES: Readonly<Record<string, string>> = {
   EPERM: TUN_FORBIDDEN,
   EACCES: TUN_FORBIDDEN,
 };
+
+/** Why this host cannot run `config` with that encapsulation, whatever its interfaces are; `undefined` if it can. */
+export async function missingOnHost(
+  { backend: { type } }: NetworkConfig,
+  encapsulation: Encapsulation,
+): Promise<string | undefined> {
+  const missing = await missingPrerequisite(type);
+  const needsPacketPath = type === 'udp' || (type === 'vxlan' && encapsulation === 'userspace');
+  if (missing !== undefined || !needsPacketPath) return missing;
+  const loaded = loadNative();
+  return missingPacketPath(type, loaded.native ? undefined : loaded.reason);
+}
 
 /** Why the backend of `config` can never work with this interface, with the remedy; `undefined` if it can. */
 export function unsuitableHost(config: NetworkConfig, facts: HostFacts): string | undefined {

@@ -2,6 +2,7 @@
 // it is. Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can end again.
 import type { LeaseKeeper } from '../allocator/lease-keeper.ts';
 import type { RegistryMirror } from '../allocator/registry-mirror.ts';
+import type { ConfigStatus } from './config-follower.ts';
 import type { Readiness } from './health.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
@@ -14,6 +15,7 @@ export interface ReadinessParts {
   readonly keeper?: Pick<LeaseKeeper, 'isHeld' | 'own' | 'state' | 'lastError'>;
   readonly mirror?: Pick<RegistryMirror, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
+  readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileKeeper, 'problem'>;
 }
 
@@ -30,6 +32,8 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (pending > 0) obstacles.push(`${pending} of ${peers} peers are not in the kernel yet`);
   if (readError !== undefined) obstacles.push(readError);
   const notes: string[] = [];
+  if (parts.config?.rejected !== undefined)
+    notes.push(`the newest network config is refused: ${parts.config.rejected.reason}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');

@@ -34,6 +34,8 @@ export interface EtcdSettings {
   readonly configKey: string;
   /** Ends with a slash, so that `subnets-old/` is another directory. */
   readonly subnetsPrefix: string;
+  /** Directory of weft's own keys; ends with a slash. */
+  readonly weftPrefix: string;
   readonly tlsFiles: TlsFiles;
   readonly auth: { readonly username: string; readonly password: string } | undefined;
   readonly requestTimeoutMs: number;
@@ -52,6 +54,7 @@ export function resolveEtcdOptions(options: EtcdOptions): EtcdSettings {
     endpoints: endpoints.map(parseEndpoint),
     configKey: posix.join(prefix, 'config'),
     subnetsPrefix: `${posix.join(prefix, 'subnets')}/`,
+    weftPrefix: `${posix.join(prefix, 'weft')}/`,
     tlsFiles: tls,
     auth,
     requestTimeoutMs: options.requestTimeoutMs ?? 5000,

@@ -3,6 +3,7 @@
 import type { IRangeRequest, IRequestOp, IResponseOp, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
 import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
 import type {
+  ConfigEntry,
   CreateRequest,
   CreateResult,
   NewEntry,
@@ -115,6 +116,22 @@ class EtcdRegistry implements Registry {
     }
   }
 
+  async readOwn(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
+    const path = this.#weftPath(key);
+    const call = { name: 'readOwn', scope: path, isRepeatable: true };
+    const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.kv.range({ key: Buffer.from(path) }));
+    const [pair] = kvs;
+    return pair && decodeConfig(pair);
+  }
+
+  async writeOwn({ key, value, leaseId }: NewEntry, signal?: AbortSignal): Promise<Revision> {
+    const path = this.#weftPath(key);
+    const put = { key: Buffer.from(path), value: Buffer.from(value), lease: leaseId };
+    const call = { name: 'writeOwn', scope: path, isRepeatable: true };
+    const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
+    return Number(header.revision);
+  }
+
   watch(options: WatchOptions): Promise<WatchEnd> {
     return watchEtcd(this.#client, this.#keys, options);
   }
@@ -143,6 +160,10 @@ class EtcdRegistry implements Registry {
 
   #path(key: string): string {
     return this.#keys.subnetsPrefix + key;
+  }
+
+  #weftPath(key: string): string {
+    return this.#client.settings.weftPrefix + key;
   }
 
   #rangeAll(options: Omit<IRangeRequest, 'key' | 'range_end'> = {}): IRequestOp {
