@@ -1,17 +1,33 @@
 // `weft docker-opts`, also as mk-docker-opts.sh: words, usage and exit codes of flannel's script of that name.
 import { writeDockerOptions } from '../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../daemon/exit.ts';
+import type { Command, CommandWords } from './command.ts';
+import { formatHelp } from './help.ts';
 
-const USAGE = `Usage: weft docker-opts [-f FILE] [-d FILE] [-i] [-c] [-k KEY] [-m]     (also as: mk-docker-opts.sh)
-Writes the options that a Docker engine needs to use this host's subnet, as variables for a unit or a shell.
-
-  -f FILE  subnet.env to read (default: /run/flannel/subnet.env); none is no error
-  -d FILE  file to write (default: /run/docker_opts.env)
-  -i       one variable an option: DOCKER_OPT_BIP, DOCKER_OPT_IPMASQ, DOCKER_OPT_MTU
-  -c       one variable that has all options, after what the environment has in it; without -i and -c: both
-  -k KEY   name of that variable (default: DOCKER_OPTS)
-  -m       leave out --ip-masq, for engines that do not have it
-`;
+const WORDS: CommandWords = {
+  synopsis: ['[-f FILE] [-d FILE] [-i] [-c] [-k KEY] [-m]     (also as: mk-docker-opts.sh)'],
+  about:
+    "Writes the options that a Docker engine needs to use this host's subnet, as variables for a unit or a shell.",
+  options: {
+    f: {
+      type: 'string',
+      value: 'FILE',
+      help: 'subnet.env to read (default: /run/flannel/subnet.env); none is no error',
+    },
+    d: { type: 'string', value: 'FILE', help: 'file to write (default: /run/docker_opts.env)' },
+    i: {
+      type: 'boolean',
+      help: 'one variable an option: DOCKER_OPT_BIP, DOCKER_OPT_IPMASQ, DOCKER_OPT_MTU',
+    },
+    c: {
+      type: 'boolean',
+      help: 'one variable that has all options, after what the environment has in it; without -i and -c: both',
+    },
+    k: { type: 'string', value: 'KEY', help: 'name of that variable (default: DOCKER_OPTS)' },
+    m: { type: 'boolean', help: 'leave out --ip-masq, for engines that do not have it' },
+  },
+  examples: [['weft docker-opts -c -d /run/flannel/docker', 'as units for Docker beside flannel do']],
+};
 
 interface Words {
   input: string;
@@ -22,11 +38,13 @@ interface Words {
   hasIpMasq: boolean;
 }
 
-/** Runs `weft docker-opts ARGV`. Resolves with the exit code: 1 for every failure, wrong words and help, as scripts expect. */
-export function dockerOptsCommand(argv: readonly string[]): Promise<number> {
+/** Exits with 1 for every failure, wrong words and help, as scripts expect. */
+export const dockerOptsCommand: Command = { ...WORDS, run };
+
+function run(argv: readonly string[]): Promise<number> {
   const words = parseWords(argv);
   if (words === undefined) {
-    process.stderr.write(USAGE);
+    process.stderr.write(formatHelp('docker-opts', WORDS));
     return Promise.resolve(EXIT_FAILURE);
   }
   const isBoth = !words.isIndividual && !words.isCombined;

@@ -1,73 +1,82 @@
-// Words of `weft lab`: help text, options, and what they mean for a lab.
+// Words of `weft lab` and what they mean for a lab.
 import { readFile } from 'node:fs/promises';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { formatConfigIssue } from '../allocator/config-issue.ts';
 import { parseNetworkConfig } from '../allocator/config-parse.ts';
 import { DEFAULT_CONFIG, type LabOptions } from '../lab/lab.ts';
+import type { CommandWords, OptionValues } from './command.ts';
 import { UsageError } from './usage-error.ts';
 
-export const LAB_HELP = `weft lab: try a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon
-and a container; a real etcd runs beside them. Needs root or user namespaces, iproute2, etcd-server, etcd-client, iperf3, ping.
+export const LAB_VERBS = {
+  run: 'up, ping every container from every other, one TCP stream, down',
+  up: 'make a lab and leave it running',
+  status: 'hosts, subnets, readiness',
+  'exec PLACE CMD': 'run CMD on a host (h1), in a container (c1), on the switch (sw), beside etcd (etcd)',
+  'stop|start|kill hK': 'end a daemon (SIGTERM, SIGKILL) or start it again',
+  down: 'remove it all',
+  list: 'names of the labs that are up',
+} as const;
 
-  weft lab run    --hosts N             up, ping every container from every other, one TCP stream, down
-  weft lab up     --hosts N             make a lab and leave it running
-  weft lab status                       hosts, subnets, readiness
-  weft lab exec   hK|cK|sw|etcd -- CMD  run CMD on a host, in a container, on the switch, beside etcd
-  weft lab stop|start|kill hK           end a daemon (SIGTERM, SIGKILL) or start it again
-  weft lab down                         remove it all
-  weft lab list                         names of the labs that are up
-
-Options
-  --name NAME       which lab (default: lab); several can be up at once
-  --hosts N         number of hosts, 1 to 1000 (default: 3)
-  --backend TYPE    backend in the network config: vxlan (default), udp, host-gw, alloc
-  --config FILE     a network config document instead, - for standard input
-  --bare hK         no daemon on host K, to run another program there; may be repeated
-  --routed          hosts in two underlay networks joined by a router
-  --userspace hK    host K does VXLAN in userspace, as --userspace=true makes its daemon; may be repeated; all: every host
-  --offloads off    underlay without checksum and segmentation offloads (default: on); needs ethtool
-  --mtu BYTES       MTU of the underlay, 1280 to 65535 (default: 1500)
-  --flag WORD       further word for every daemon's command line; may be repeated
-  --json            run, status: JSON instead of a table
-  --keep-logs       run, down: leave the log folder behind
-
-Example
-  weft lab up --hosts 3 && weft lab exec c1 -- ping -c 3 10.5.0.2; weft lab down
-`;
-
-const OPTIONS = {
-  name: { type: 'string', default: 'lab' },
-  hosts: { type: 'string', default: '3' },
-  backend: { type: 'string' },
-  config: { type: 'string' },
-  bare: { type: 'string', multiple: true, default: [] },
-  routed: { type: 'boolean', default: false },
-  userspace: { type: 'string', multiple: true, default: [] },
-  offloads: { type: 'string', default: 'on' },
-  mtu: { type: 'string', default: '1500' },
-  flag: { type: 'string', multiple: true, default: [] },
-  json: { type: 'boolean', default: false },
-  'keep-logs': { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const satisfies ParseArgsConfig['options'];
+export const LAB_OPTIONS = {
+  name: {
+    type: 'string',
+    value: 'NAME',
+    default: 'lab',
+    help: 'which lab (default: lab); several can be up at once',
+  },
+  hosts: { type: 'string', value: 'N', default: '3', help: 'number of hosts, 1 to 1000 (default: 3)' },
+  backend: {
+    type: 'string',
+    choices: ['vxlan', 'udp', 'host-gw', 'alloc'],
+    value: 'TYPE',
+    help: 'backend in the network config: vxlan (default), udp, host-gw, alloc',
+  },
+  config: {
+    type: 'string',
+    value: 'FILE',
+    help: 'a network config document instead, - for standard input',
+  },
+  bare: {
+    type: 'string',
+    value: 'hK',
+    multiple: true,
+    help: 'no daemon on host K, to run another program there; may be repeated',
+  },
+  routed: { type: 'boolean', help: 'hosts in two underlay networks joined by a router' },
+  userspace: {
+    type: 'string',
+    value: 'hK',
+    multiple: true,
+    help: 'host K does VXLAN in userspace, as --userspace=true makes its daemon; may be repeated; all: every host',
+  },
+  offloads: {
+    type: 'string',
+    choices: ['on', 'off'],
+    default: 'on',
+    help: 'underlay with checksum and segmentation offloads (default: on) or without; off needs ethtool',
+  },
+  mtu: {
+    type: 'string',
+    value: 'BYTES',
+    default: '1500',
+    help: 'MTU of the underlay, 1280 to 65535 (default: 1500)',
+  },
+  flag: {
+    type: 'string',
+    value: 'WORD',
+    multiple: true,
+    help: "further word for every daemon's command line; may be repeated",
+  },
+  json: { type: 'boolean', help: 'run, status: JSON instead of a table' },
+  'keep-logs': { type: 'boolean', help: 'run, down: leave the log folder behind' },
+} as const satisfies CommandWords['options'];
 
 /** Values of the options, defaults filled in. */
-export type LabValues = ReturnType<typeof parseLabWords>['values'];
-/** Splits words into options and the rest. @throws UsageError */
-export function parseLabWords(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}; 'weft lab --help' lists the options`);
-  }
-}
+export type LabValues = OptionValues<typeof LAB_OPTIONS>;
 
 /** What the options ask for. @throws UsageError for a config that cannot be read or is wrong. */
 export async function labOptions(values: LabValues): Promise<LabOptions> {
   if (values.config !== undefined && values.backend !== undefined)
     throw new UsageError('--config and --backend exclude each other: put the backend into the file');
-  if (values.offloads !== 'on' && values.offloads !== 'off')
-    throw new UsageError(`--offloads '${values.offloads}' is neither on nor off`);
   const base = JSON.parse(DEFAULT_CONFIG) as object;
   const fromBackend =
     values.backend === undefined

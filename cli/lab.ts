@@ -2,27 +2,53 @@
 import { spawn } from 'node:child_process';
 import { Lab } from '../lab/lab.ts';
 import { checkLab, subnetOf, type LabReport } from '../lab/run.ts';
-import { LAB_HELP, labOptions, parseLabWords, type LabValues } from './lab-options.ts';
+import { EXIT_USAGE } from '../daemon/exit.ts';
+import { defineCommand, type Command } from './command.ts';
+import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from './lab-options.ts';
 import { UsageError } from './usage-error.ts';
 
 type Verb = (values: LabValues, words: readonly string[]) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, start, kill, down, list };
 
-/** Runs `weft lab ARGV`. Resolves with the exit code. @throws UsageError for words that make no sense. */
-export async function labCommand(argv: readonly string[]): Promise<number> {
-  // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
-  process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  const { values, positionals } = parseLabWords(argv);
-  const [verb, ...words] = positionals;
-  if (values.help || verb === undefined) {
-    process.stdout.write(LAB_HELP);
-    return values.help ? 0 : 2;
-  }
-  const command = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (!command)
-    throw new UsageError(`'weft lab ${verb}' is no command: give one of ${Object.keys(VERBS).join(', ')}`);
-  return command(values, words);
+const command = defineCommand({
+  name: 'lab',
+  synopsis: ['VERB [options]', 'exec PLACE [--] CMD [words]'],
+  about: `Try a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon and a container;
+a real etcd runs beside them. Needs root or user namespaces, iproute2, etcd-server, etcd-client, iperf3, ping.
+The commands that ask a daemon ask that of the host where they are run.`,
+  verbs: LAB_VERBS,
+  options: LAB_OPTIONS,
+  examples: [
+    ['weft lab run --hosts 3', 'see whether it works here'],
+    ['weft lab up --hosts 3', 'a lab to play with'],
+    ['weft lab exec c1 ping -c 3 10.5.0.2', 'from the container of host 1'],
+    ['weft lab exec h1 weft status', 'how host 1 is'],
+    ['weft lab down', 'and away with it'],
+  ],
+  maxWords: Infinity,
+  run: async (values, words) => {
+    // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
+    process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+    const [verb, ...rest] = words;
+    if (verb === undefined) {
+      await command.run(['--help']);
+      return EXIT_USAGE;
+    }
+    const action = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+    if (!action)
+      throw new UsageError(`'weft lab ${verb}' is no command: give one of ${Object.keys(VERBS).join(', ')}`);
+    return action(values, rest);
+  },
+});
+
+export const labCommand: Command = { ...command, run: (argv) => command.run(endOptionsBehindPlace(argv)) };
+
+/** Options behind the place of `exec` are those of the command that runs there. */
+function endOptionsBehindPlace(argv: readonly string[]): readonly string[] {
+  const place = argv.indexOf('exec') + 1;
+  if (place === 0 || argv[place] === undefined || argv[place].startsWith('-')) return argv;
+  return [...argv.slice(0, place + 1), '--', ...argv.slice(argv[place + 1] === '--' ? place + 2 : place + 1)];
 }
 
 async function create(values: LabValues): Promise<Lab> {
@@ -129,7 +155,7 @@ async function exec(values: LabValues, words: readonly string[]): Promise<number
     );
   const lab = await find(values);
   if (netns !== 'sw' && netns !== 'etcd') lab.host(netns);
-  const [file, ...args] = lab.sandbox.commandLine(argv, netns);
+  const [file, ...args] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
   return new Promise((resolve, reject) => {
     const child = spawn(file!, args, { stdio: 'inherit' });
     child.once('error', reject);

@@ -6,11 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
+import type { LeaseKeeper } from '../allocator/lease-keeper.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry, Revision } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath, type PacketPath } from '../native/packet-path.ts';
 import { ConfigFollower } from './config-follower.ts';
+import type { DaemonView } from './control/daemon-view.ts';
+import { startControlServer, type ControlServer } from './control/server.ts';
+import { ControlSocketError } from './control/socket-file.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import {
   chooseEncapsulation,
@@ -31,6 +35,7 @@ import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import type { Reconciler } from './reconciler/reconciler.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from './subnet-file.ts';
 
@@ -44,14 +49,15 @@ export class DaemonError extends Error {
 
 const INTERFACE_RETRY_MS = 1000;
 
-export class Daemon {
-  readonly #options: DaemonOptions;
-  readonly #log: Logger;
+export class Daemon implements DaemonView {
+  readonly options: DaemonOptions;
+  readonly log: Logger;
+  readonly startedMs = systemClock.nowMs();
   readonly #limit = createLogRateLimit();
   readonly #notify: SdNotify;
   readonly #descriptors: SystemdDescriptorStore;
   /** Unset without the addon. */
-  readonly #packetPath: PacketPath | undefined;
+  readonly packetPath: PacketPath | undefined;
   readonly #stopping = new AbortController();
   #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
@@ -61,20 +67,21 @@ export class Daemon {
   #kernel: Kernel | undefined;
   #health: HealthServer | undefined;
   #member: Membership | undefined;
-  #config: ConfigFollower | undefined;
+  #follower: ConfigFollower | undefined;
+  #control: ControlServer | undefined;
   #hasBeenReady = false;
 
   constructor(options: DaemonOptions, log: Logger) {
-    this.#options = options;
-    this.#log = log;
+    this.options = options;
+    this.log = log;
     const { native } = loadNative();
     const sendDatagram = native?.sendDatagram.bind(native);
     this.#notify = createSdNotify({ log, sendDatagram });
     this.#descriptors = new SystemdDescriptorStore({ log, sendDatagram });
-    this.#packetPath = native && openPacketPath(native, options.tuning);
+    this.packetPath = native && openPacketPath(native, options.tuning);
   }
 
-  /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, HealthServerError or RegistryError if it cannot run here. */
+  /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, ControlSocketError, HealthServerError or RegistryError if it cannot run here. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#end = resolve;
@@ -90,7 +97,8 @@ export class Daemon {
     this.#notify.stop();
     this.#stopping.abort(new Error('The daemon was stopped'));
     this.#mirror?.stop();
-    this.#config?.stop();
+    this.#follower?.stop();
+    const controlStopped = this.#control?.stop();
     await this.#member?.stop();
     // What remains would end with the process as well.
     this.#end();
@@ -98,22 +106,25 @@ export class Daemon {
     this.#kernel?.close();
     this.#descriptors.stop();
     await this.#health?.stop();
+    await controlStopped;
     // Last, so that packets are forwarded as long as can be.
-    this.#packetPath?.closeAll();
+    this.packetPath?.closeAll();
   }
 
   /** Reads registry and kernel anew. */
   resync(): void {
     this.#mirror?.resync().then(
-      () => this.#config?.look(),
+      () => this.#follower?.look(),
       () => undefined,
     );
     this.#member?.resync();
   }
 
   async #start(): Promise<void> {
-    const { health } = this.#options;
-    const readiness = () => readinessOf(this.#parts);
+    const { health } = this.options;
+    // First of all, so that of two daemons the second changes nothing.
+    await this.#startControl();
+    const readiness = () => readinessOf(this.readiness);
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
     this.#notify.startWatchdog(() => true);
     const { mirror, registry } = this.#connect();
@@ -131,12 +142,24 @@ export class Daemon {
     this.#follow(mirror, revision);
   }
 
+  async #startControl(): Promise<void> {
+    const { path, isRequired } = this.options.controlSocket;
+    if (path === '') return;
+    try {
+      this.#control = await startControlServer(path, this);
+    } catch (error) {
+      const isBearable = error instanceof ControlSocketError && !error.isTaken && !isRequired;
+      if (!isBearable) throw error;
+      this.log.warn(`${error.message}; going on without, so that "weft status" and the like cannot ask`);
+    }
+  }
+
   /** The kernel door, which looks at the packet path as often as it reads. */
   #openKernel(): Kernel {
-    const packetPath = this.#packetPath;
+    const packetPath = this.packetPath;
     const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors });
     if (packetPath === undefined) return kernel;
-    const pathLog = new PacketPathLog(this.#log);
+    const pathLog = new PacketPathLog(this.log);
     return {
       ...kernel,
       readState: async (ownership) => {
@@ -149,7 +172,7 @@ export class Daemon {
 
   #connect(): { readonly registry: Registry; readonly mirror: RegistryMirror } {
     this.#enter('waiting for the registry');
-    const { auth, ...etcd } = this.#options.etcd;
+    const { auth, ...etcd } = this.options.etcd;
     const credentials = auth && { username: auth.username, password: auth.password.reveal() };
     const registry = createEtcdRegistry({ ...etcd, auth: credentials });
     const mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
@@ -169,31 +192,31 @@ export class Daemon {
     this.#enter('waiting for the network config');
     const { config, revision } = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
     unsubscribe();
-    return { config: overrideUserspace(config, this.#options.userspace), revision };
+    return { config: overrideUserspace(config, this.options.userspace), revision };
   }
 
   #configSource(mirror: RegistryMirror) {
-    return { mirror, key: `${this.#options.etcd.prefix}/config`, log: this.#log, limit: this.#limit };
+    return { mirror, key: `${this.options.etcd.prefix}/config`, log: this.log, limit: this.#limit };
   }
 
   #sayUnreachable(error?: Error): void {
     if (this.#limit.take('registry-unreachable') === undefined) return;
-    this.#log.error(`Registry unavailable, waiting for it: ${error?.message ?? 'no answer'}`);
+    this.log.error(`Registry unavailable, waiting for it: ${error?.message ?? 'no answer'}`);
   }
 
   /** From here on documents come into force as they are written. */
   #follow(mirror: RegistryMirror, revision: Revision): void {
     const member = this.#member;
     if (member === undefined) return;
-    this.#config = new ConfigFollower({
+    this.#follower = new ConfigFollower({
       source: this.#configSource(mirror),
       clock: systemClock,
       revision,
-      apply: (config, rev) => member.applyConfig(overrideUserspace(config, this.#options.userspace), rev),
+      apply: (config, rev) => member.applyConfig(overrideUserspace(config, this.options.userspace), rev),
       onChange: () => this.#onProgress(),
     });
     // It may be another one already.
-    this.#config.look();
+    this.#follower.look();
   }
 
   /** Tries until an interface can serve: at boot, addresses come later than daemons. */
@@ -201,17 +224,17 @@ export class Daemon {
     this.#enter('waiting for an interface');
     const families = familiesOf(config);
     for (;;) {
-      const result = await readHost(kernel, this.#options.interface, families);
+      const result = await readHost(kernel, this.options.interface, families);
       if (result.ok) return this.#tellInterface(result.reading);
-      if (this.#limit.take('no-interface') !== undefined) this.#log.error(result.message);
+      if (this.#limit.take('no-interface') !== undefined) this.log.error(result.message);
       await sleep(INTERFACE_RETRY_MS, undefined, { signal: this.#stopping.signal });
     }
   }
 
   #tellInterface(reading: HostReading): HostReading {
     const { name, mtu, publicIp, publicIpv6, foundBy } = reading.chosen;
-    for (const warning of reading.warnings) this.#log.warn(warning);
-    this.#log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, foundBy });
+    for (const warning of reading.warnings) this.log.warn(warning);
+    this.log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, foundBy });
     return reading;
   }
 
@@ -224,16 +247,16 @@ export class Daemon {
     reading: HostReading;
   }): Promise<void> {
     this.#enter('acquiring a lease');
-    const { subnets, problems } = await readSubnetFile(this.#options.subnetFile);
-    for (const problem of problems) this.#log.warn(problem);
+    const { subnets, problems } = await readSubnetFile(this.options.subnetFile);
+    for (const problem of problems) this.log.warn(problem);
     if (this.#stopping.signal.aborted) return;
     this.#member = new Membership({
       ...parts,
-      options: this.#options,
+      options: this.options,
       ...(subnets && { previousSubnets: subnets }),
-      log: this.#log,
+      log: this.log,
       limit: this.#limit,
-      canUseUserspace: this.#packetPath !== undefined,
+      canUseUserspace: this.packetPath !== undefined,
       onChange: () => this.#onProgress(),
       onReconciled: () => this.#startDevices(),
       // What no device took by now belongs to an earlier configuration.
@@ -245,10 +268,40 @@ export class Daemon {
 
   /** Devices that an earlier process left have their routes now, as far as there are any. */
   #startDevices(): void {
-    for (const { name } of this.#packetPath?.devices() ?? []) this.#packetPath?.start(name);
+    for (const { name } of this.packetPath?.devices() ?? []) this.packetPath?.start(name);
   }
 
-  get #parts(): ReadinessParts {
+  // ---- what the control socket sees -------------------------------------------------------------------------------
+
+  get registry(): Registry | undefined {
+    return this.#registry;
+  }
+
+  get mirror(): RegistryMirror | undefined {
+    return this.#mirror;
+  }
+
+  get config(): NetworkConfig | undefined {
+    return this.#member?.config;
+  }
+
+  get reading(): HostReading | undefined {
+    return this.#member?.reading;
+  }
+
+  get keeper(): LeaseKeeper | undefined {
+    return this.#member?.keeper;
+  }
+
+  get reconciler(): Reconciler | undefined {
+    return this.#member?.reconciler;
+  }
+
+  get kernel(): Kernel | undefined {
+    return this.#kernel;
+  }
+
+  get readiness(): ReadinessParts {
     const { keeper, reconciler, subnetFile } = this.#member ?? {};
     return {
       phase: this.#phase,
@@ -257,21 +310,21 @@ export class Daemon {
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),
       ...(this.#mirror && { mirror: this.#mirror }),
-      ...(this.#config && { config: this.#config.status }),
+      ...(this.#follower && { config: this.#follower.status }),
     };
   }
 
   #enter(phase: string): void {
     this.#phase = phase;
     this.#notify.status(phase);
-    this.#log.debug(`Now ${phase}`);
+    this.log.debug(`Now ${phase}`);
   }
 
   #onProgress(): void {
-    const line = statusLine(this.#parts);
-    if (!this.#hasBeenReady && readinessOf(this.#parts).isReady) {
+    const line = statusLine(this.readiness);
+    if (!this.#hasBeenReady && readinessOf(this.readiness).isReady) {
       this.#hasBeenReady = true;
-      this.#log.info('Ready', { status: line });
+      this.log.info('Ready', { status: line });
       this.#notify.ready(line);
     } else this.#notify.status(line);
   }

@@ -142,6 +142,11 @@ export const DAEMON_FLAGS = {
     bound: [10, 365 * DAY_SEC],
     help: 'How long the subnet stays ours after the last sign of life. For tests and special clusters.',
   },
+  'control-socket': {
+    type: 'string',
+    default: '/run/weft/weft.sock',
+    help: 'Unix socket on which "weft status" and the other commands ask this daemon; empty turns it off.',
+  },
   userspace: {
     type: 'string',
     default: '',

@@ -107,6 +107,16 @@ export class Membership {
     void this.#readFacts();
   }
 
+  /** The one in force. */
+  get config(): NetworkConfig {
+    return this.#config;
+  }
+
+  /** The interface in use, and what it was derived from. */
+  get reading(): HostReading {
+    return { ...this.#reading, facts: withEncapsulation(this.#reading.facts, this.#encapsulation) };
+  }
+
   /** Why nothing could be derived for this host; `undefined` if all is well. */
   get problem(): string | undefined {
     return this.#network.problem;

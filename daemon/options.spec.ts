@@ -34,6 +34,7 @@ describe('daemon options', () => {
       ipBlackholeRoute: false,
       tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false },
       health: { ip: '0.0.0.0', port: 0 },
+      controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
       log: { format: 'human', level: 'info' },
     });
   });

@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly tuning: PathTuning;
   /** Port 0 means no health server. */
   readonly health: { readonly ip: IpAddress; readonly port: number };
+  /** `path` is empty for none. `isRequired`: the operator named it, so that the daemon does not run without. */
+  readonly controlSocket: { readonly path: string; readonly isRequired: boolean };
   readonly log: { readonly format: LogFormat; readonly level: LogLevel };
 }
 
@@ -78,6 +80,10 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     ...readUserspace(values),
     tuning: readTuning(values),
     health: readHealth(values, findings),
+    controlSocket: {
+      path: values['control-socket'],
+      isRequired: flags.sourceOf('control-socket') !== 'default',
+    },
     log: { format: values['log-format'] as LogFormat, level: readLogLevel(flags) },
   });
 }

@@ -196,7 +196,8 @@ export class Lab {
   /** Command line of a host's daemon. */
   daemonCommand(name: string, flags: readonly string[]): string[] {
     const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
-    const files = ['--etcd-endpoints', plan.ETCD_URL, '--subnet-file', this.subnetFile(name)];
+    const socket = ['--control-socket', this.controlSocket(name)];
+    const files = ['--etcd-endpoints', plan.ETCD_URL, '--subnet-file', this.subnetFile(name), ...socket];
     const node = ['env', `WEFT_NODE=${process.execPath}`];
     const mode = this.host(name).isInUserspace ? ['--userspace=true'] : [];
     return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];
@@ -210,6 +211,24 @@ export class Lab {
   /** Path, inside the sandbox, of a host's subnet.env. */
   subnetFile(name: string): string {
     return `${INSIDE}/${name}/subnet.env`;
+  }
+
+  /** Path, inside the sandbox, of the control socket of a host's daemon. */
+  controlSocket(name: string): string {
+    return `${INSIDE}/${name}/weft.sock`;
+  }
+
+  /** Runs `weft` on a host, asking the daemon there. */
+  weft(name: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
+    return this.exec(name, [...this.environment(name), 'weft', ...argv], options);
+  }
+
+  /** Words to put before a command so that `weft` is found and asks the daemon of `place`, if that is a host. */
+  environment(place: string): string[] {
+    const host = this.topology.hosts.find(({ name, container }) => name === place || container === place);
+    const path = `PATH=${dirname(weftProgram())}:${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+    const socket = host === undefined ? [] : [`WEFT_SOCKET=${this.controlSocket(host.name)}`];
+    return ['env', path, `WEFT_NODE=${process.execPath}`, ...socket];
   }
 
   /** Text of a host's subnet.env, empty if it is not there. */

@@ -208,6 +208,21 @@ export class Reconciler {
     };
   }
 
+  /** What the kernel should hold. */
+  get desired(): ReadonlyMap<ObjectKey, KernelObject> {
+    return this.#desired.objects;
+  }
+
+  /** What the kernel holds as far as known; unset before the first read. */
+  get known(): Pick<Mirror, 'objects' | 'foreignLinks'> | undefined {
+    return this.#view.mirror;
+  }
+
+  /** What `owner` ({@link HOST}, or a peer's key) wants. */
+  objectsOf(owner: Owner): ReadonlyMap<ObjectKey, KernelObject> {
+    return this.#desired.objectsOf(owner);
+  }
+
   peerStatus(key: string): PeerStatus | undefined {
     return this.#reporter.peers.get(key);
   }

@@ -1,0 +1,55 @@
+// All commands, one entry each, in the order in which they are listed. Each is loaded only when it is asked for, so that
+// `weft version` does not pay for etcd. Help, completion and the man page are made from this table.
+import type { Command } from './command.ts';
+
+export const GROUPS = {
+  run: 'Run',
+  see: 'See what it does',
+  change: 'Change it',
+  more: 'More',
+} as const;
+
+export interface CommandEntry {
+  readonly group: keyof typeof GROUPS;
+  /** What it is for, in a few words. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  daemon: {
+    group: 'run',
+    summary: 'lease a subnet and connect this host (also as: flanneld)',
+    load: async () => (await import('./daemon.ts')).daemonCommand,
+  },
+  'docker-opts': {
+    group: 'run',
+    summary: "write a Docker engine's options (also as: mk-docker-opts.sh)",
+    load: async () => (await import('./docker-opts.ts')).dockerOptsCommand,
+  },
+  lab: {
+    group: 'run',
+    summary: 'try a cluster of hosts on this machine',
+    load: async () => (await import('./lab.ts')).labCommand,
+  },
+  status: {
+    group: 'see',
+    summary: 'health of this host on one screen',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  schema: {
+    group: 'more',
+    summary: 'print the JSON Schema of the network config',
+    load: async () => (await import('./schema.ts')).schemaCommand,
+  },
+  version: {
+    group: 'more',
+    summary: 'print the version',
+    load: async () => (await import('./version.ts')).versionCommand,
+  },
+  help: {
+    group: 'more',
+    summary: 'list the commands, or tell about one',
+    load: async () => (await import('./help-command.ts')).helpCommand,
+  },
+};

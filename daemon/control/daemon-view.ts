@@ -1,0 +1,31 @@
+// What the control socket may see of the daemon: its parts as they are now. Those that the daemon waits for are unset.
+import type { NetworkConfig } from '../../allocator/config.ts';
+import type { LeaseKeeper } from '../../allocator/lease-keeper.ts';
+import type { RegistryMirror } from '../../allocator/registry-mirror.ts';
+import type { Registry } from '../../allocator/registry.ts';
+import type { PacketPath } from '../../native/packet-path.ts';
+import type { HostReading } from '../host-facts.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Logger } from '../log.ts';
+import type { DaemonOptions } from '../options.ts';
+import type { ReadinessParts } from '../readiness.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+
+export interface DaemonView {
+  readonly options: DaemonOptions;
+  readonly log: Logger;
+  /** On the system's monotonic clock, as all times of the parts below. */
+  readonly startedMs: number;
+  readonly readiness: ReadinessParts;
+  readonly registry: Registry | undefined;
+  readonly mirror: RegistryMirror | undefined;
+  /** The one in force. */
+  readonly config: NetworkConfig | undefined;
+  /** The interface in use and the facts that kernel state is derived from. */
+  readonly reading: HostReading | undefined;
+  readonly keeper: LeaseKeeper | undefined;
+  readonly reconciler: Reconciler | undefined;
+  readonly kernel: Kernel | undefined;
+  /** Unset without the addon. */
+  readonly packetPath: PacketPath | undefined;
+}
