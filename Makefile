@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64
+TEST_TOOLS := $(LAB_TOOLS) cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge
 BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
@@ -10,7 +10,7 @@ SOURCES := $(shell find allocator backends daemon containers cli native lab benc
 
 .PHONY: build prebuild demo test test-unit test-native bench lint format fuzz clean lab-tools test-tools bench-tools
 
-build: dist/.built native/build/weft.node
+build: dist/.built dist/weft-cni.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
@@ -21,6 +21,12 @@ dist/.built: node_modules/.installed tsconfig.json $(SOURCES)
 	rm -rf dist
 	node_modules/.bin/tsc
 	@touch $@
+
+# The CNI plugin in one file: it is started for every container.
+dist/weft-cni.cjs: dist/.built
+	node_modules/.bin/esbuild dist/containers/cni/main.js --bundle --platform=node --format=cjs --target=node20.19 \
+	  --banner:js='#!/usr/bin/env node' --log-level=warning --outfile=$@
+	@chmod +x $@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
 native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch])

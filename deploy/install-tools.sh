@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages behind commands that a demo, test or benchmark needs and this machine lacks.
-# Usage: install-tools.sh COMMAND...   Installs nothing if all are there; leaves no service running.
+# Usage: install-tools.sh COMMAND...   A command may be a path. Installs nothing if all are there; leaves no service running.
 set -eu
 
 package_of() {
@@ -11,6 +11,7 @@ package_of() {
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
+    /usr/lib/cni/*) echo containernetworking-plugins ;;
     clang) echo clang libclang-rt-dev ;;
     qemu-aarch64) echo qemu-user ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;

@@ -1,0 +1,44 @@
+// What a CNI plugin answers when it cannot do what it was asked for (CNI spec 1.1, section "Error").
+
+/** Codes below 100 are the specification's; {@link INTERNAL} is what other plugins use for the unforeseen. */
+export const CNI_CODES = {
+  INCOMPATIBLE_VERSION: 1,
+  UNKNOWN_CONTAINER: 3,
+  INVALID_ENVIRONMENT: 4,
+  IO_FAILURE: 5,
+  DECODING_FAILURE: 6,
+  INVALID_CONFIG: 7,
+  TRY_AGAIN_LATER: 11,
+  UNAVAILABLE: 50,
+  NO_DELEGATE: 100,
+  DELEGATE_FAILED: 101,
+  SUBNET_CHANGED: 102,
+  INTERNAL: 999,
+} as const;
+
+/** Printed as JSON on standard output, exit code 1. */
+export class CniError extends Error {
+  /** One of {@link CNI_CODES}, or a delegate's. */
+  readonly code: number;
+  readonly details: string | undefined;
+
+  constructor(code: number, message: string, details?: string) {
+    super(message);
+    this.name = 'CniError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Any error as one that a runtime understands. */
+export function toCniError(error: unknown): CniError {
+  if (error instanceof CniError) return error;
+  const { message, code, syscall } = error as NodeJS.ErrnoException;
+  const isSystemError = code !== undefined && syscall !== undefined;
+  return new CniError(isSystemError ? CNI_CODES.IO_FAILURE : CNI_CODES.INTERNAL, message);
+}
+
+/** The text of an answer. */
+export function formatCniError({ code, message, details }: CniError, cniVersion: string): string {
+  return JSON.stringify({ cniVersion, code, msg: message, ...(details === undefined ? {} : { details }) });
+}

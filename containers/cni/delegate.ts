@@ -1,0 +1,83 @@
+// Running another plugin as the specification says: found by its type in CNI_PATH, the same environment, config on
+// standard input, answer on standard output.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { CNI_CODES, CniError } from './cni-error.ts';
+import type { DelegateConfig } from './delegate-config.ts';
+import { isObject, type JsonObject } from './network.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A plugin's file. @throws CniError if no folder of CNI_PATH has it. */
+export function findPlugin(type: string, environment: Environment): string {
+  const folders = (environment['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== '');
+  const found = folders.map((folder) => join(folder, type)).find(isExecutable);
+  if (found !== undefined) return found;
+  throw new CniError(
+    CNI_CODES.NO_DELEGATE,
+    `There is no plugin ${type} in ${folders.join(', ') || 'CNI_PATH, which is empty'}: install containernetworking-plugins`,
+  );
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a plugin to its end. @returns its standard output. @throws CniError with its own code and words. */
+export function runPlugin(config: DelegateConfig, environment: Environment): string {
+  const file = findPlugin(config.type, environment);
+  const { status, signal, stdout, error } = spawnSync(file, [], {
+    env: environment,
+    input: JSON.stringify(config),
+    stdio: ['pipe', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  // A plugin that answers without reading its input is no failure.
+  if (status === 0) return stdout;
+  if (error !== undefined && status === null && signal === null)
+    throw new CniError(CNI_CODES.DELEGATE_FAILED, `Cannot run ${file}: ${error.message}`);
+  throw (
+    readError(config.type, stdout) ??
+    new CniError(
+      CNI_CODES.DELEGATE_FAILED,
+      `${config.type} ended with ${signal ?? `exit code ${status}`} and no answer`,
+      stdout === '' ? undefined : stdout,
+    )
+  );
+}
+
+function readError(type: string, stdout: string): CniError | undefined {
+  try {
+    const { code, msg, details } = JSON.parse(stdout) as Record<string, unknown>;
+    if (typeof code !== 'number' || typeof msg !== 'string') return undefined;
+    return new CniError(
+      code,
+      `${type}: ${msg}`,
+      typeof details === 'string' && details !== '' ? details : undefined,
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** Versions of the specification that a plugin supports. Costs a process. */
+export function spokenVersions(config: DelegateConfig, environment: Environment): readonly string[] {
+  const answer = runPlugin(config, { ...environment, CNI_COMMAND: 'VERSION' });
+  return (JSON.parse(answer) as { supportedVersions?: string[] }).supportedVersions ?? [];
+}
+
+/** A result must be of the version of the config that it comes with. */
+export function withVersion(config: DelegateConfig, cniVersion: string): DelegateConfig {
+  const { prevResult } = config as { prevResult?: JsonObject };
+  return {
+    ...config,
+    cniVersion,
+    ...(isObject(prevResult) ? { prevResult: { ...prevResult, cniVersion } } : {}),
+  };
+}

@@ -1,0 +1,71 @@
+// This host's part of the cluster network as subnet.env has it, for a plugin that gives out its addresses.
+import { readFileSync } from 'node:fs';
+import { familyOf, networkOf, parseCidr, type Cidr } from '../../allocator/address.ts';
+import { readAssignments } from '../../daemon/assignments.ts';
+import { CNI_CODES, CniError } from './cni-error.ts';
+
+export interface HostSubnet {
+  /** Of the cluster, IPv4 first; never empty. */
+  readonly networks: readonly Cidr[];
+  /** Of this host, IPv4 first; never empty. */
+  readonly subnets: readonly Cidr[];
+  /** In bytes. */
+  readonly mtu: number;
+  /** Whether the daemon masquerades. */
+  readonly isMasquerading: boolean;
+}
+
+/** @throws CniError, `TRY_AGAIN_LATER` if the file is not there yet. */
+export function readHostSubnet(path: string): HostSubnet {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw new CniError(CNI_CODES.IO_FAILURE, `Cannot read ${path}: ${message}`);
+    throw new CniError(
+      CNI_CODES.TRY_AGAIN_LATER,
+      `There is no ${path}: this host has no subnet until weft daemon has leased one; look at its log`,
+    );
+  }
+  return parseHostSubnet(text, path);
+}
+
+/** @param path - for messages. @throws CniError naming keys that are missing or wrong. */
+export function parseHostSubnet(text: string, path: string): HostSubnet {
+  const values = readAssignments(text);
+  const networks = readCidrs(values, ['FLANNEL_NETWORK', 'FLANNEL_IPV6_NETWORK'], path);
+  const subnets = readCidrs(values, ['FLANNEL_SUBNET', 'FLANNEL_IPV6_SUBNET'], path);
+  const mtu = values.get('FLANNEL_MTU') ?? '';
+  if (!/^[1-9]\d{0,9}$/.test(mtu)) throw wrong(path, 'FLANNEL_MTU', mtu, 'a number of bytes');
+  const masquerade = values.get('FLANNEL_IPMASQ');
+  if (masquerade === undefined) throw wrong(path, 'FLANNEL_IPMASQ', '', 'true or false');
+  return { networks, subnets, mtu: Number(mtu), isMasquerading: masquerade === 'true' };
+}
+
+/** The networks under two keys, IPv4 and IPv6, of which one may be missing. Host bits are zeroed. */
+function readCidrs(
+  values: ReadonlyMap<string, string>,
+  keys: readonly [string, string],
+  path: string,
+): Cidr[] {
+  const cidrs = keys.flatMap((key, index) => {
+    const text = values.get(key) ?? '';
+    if (text === '') return [];
+    const parsed = parseCidr(text);
+    const family = index === 0 ? 4 : 6;
+    if (parsed === undefined || familyOf(parsed.address) !== family)
+      throw wrong(path, key, text, `an IPv${family} network`);
+    return [networkOf(parsed.address, parsed.prefixLength)];
+  });
+  if (cidrs.length === 0) throw wrong(path, keys.join(' or '), '', 'a network');
+  return cidrs;
+}
+
+function wrong(path: string, key: string, value: string, rule: string): CniError {
+  const what = value === '' ? 'is missing' : `is ${JSON.stringify(value)}`;
+  return new CniError(
+    CNI_CODES.DECODING_FAILURE,
+    `${path}: ${key} ${what}, and should be ${rule}; weft daemon writes this file`,
+  );
+}

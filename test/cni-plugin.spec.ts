@@ -1,0 +1,255 @@
+// weft-cni as a runtime meets it: the bundled file, called by the protocol, with Debian's bridge and host-local behind it
+// and containers that are network namespaces.
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../lab/package-root.ts';
+import { CniRuntime, PluginError, type Conflist, type Execute } from './support/cni-runtime.ts';
+
+const PLUGINS = '/usr/lib/cni';
+const SUBNET_ENV =
+  'FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_SUBNET=10.5.72.1/24\nFLANNEL_IPV6_NETWORK=fd00::/48\n' +
+  'FLANNEL_IPV6_SUBNET=fd00:0:0:1::1/64\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n';
+const NAMES = ['weft-a', 'weft-b'] as const;
+const [A, B] = NAMES.map((id) => ({ id, netns: `/run/netns/${id}` })) as [
+  { id: string; netns: string },
+  { id: string; netns: string },
+];
+
+function ip(...words: readonly string[]): string {
+  return execFileSync('ip', words, { encoding: 'utf8', stdio: 'pipe' });
+}
+
+describe('weft-cni', function () {
+  this.timeout(20_000);
+  let folder = '';
+
+  before(() => mkdirSync('/run/netns', { recursive: true }));
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-cni-'));
+    mkdirSync(join(folder, 'bin'));
+    for (const name of ['weft-cni', 'flannel'])
+      symlinkSync(join(packageRoot(), 'dist/weft-cni.cjs'), join(folder, 'bin', name));
+    writeFileSync(join(folder, 'subnet.env'), SUBNET_ENV);
+    for (const name of NAMES) ip('netns', 'add', name);
+  });
+  afterEach(() => {
+    for (const name of NAMES) ip('netns', 'del', name);
+    if (existsSync('/sys/class/net/cni0')) ip('link', 'del', 'cni0');
+    rmSync(folder, { recursive: true });
+  });
+
+  const execute: Execute = ({ type, environment, input }) =>
+    new Promise((resolve) => {
+      const file = [join(folder, 'bin', type), join(PLUGINS, type)].find((path) => existsSync(path))!;
+      const env = { PATH: process.env['PATH'], ...environment };
+      const child = execFile(file, { env }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+      );
+      child.stdin!.end(input);
+    });
+
+  interface Options {
+    readonly cniVersion?: string;
+    readonly path?: string;
+    readonly plugin?: Record<string, unknown>;
+  }
+  function runtime({ cniVersion = '1.0.0', path = PLUGINS, plugin = {} }: Options = {}): CniRuntime {
+    const list: Conflist = {
+      cniVersion,
+      name: 'net',
+      plugins: [
+        {
+          type: 'weft-cni',
+          subnetFile: join(folder, 'subnet.env'),
+          dataDir: join(folder, 'data'),
+          delegate: { isDefaultGateway: true },
+          ipam: { dataDir: join(folder, 'addresses') },
+          ...plugin,
+        },
+      ],
+    };
+    return new CniRuntime(list, path, execute);
+  }
+  const remembered = () => (existsSync(join(folder, 'data')) ? readdirSync(join(folder, 'data')) : []);
+  /** Addresses that host-local has given out. */
+  const givenOut = () =>
+    (existsSync(join(folder, 'addresses/net')) ? readdirSync(join(folder, 'addresses/net')) : []).filter(
+      (name) => /^(?:10\.|fd)/.test(name),
+    );
+  const failure = async (promise: Promise<unknown>) => {
+    const error: unknown = await promise.then(
+      () => assert.fail('nothing failed'),
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof PluginError, String(error));
+    return error.answer;
+  };
+
+  it('connects a container, finds it as it was, and removes it without a trace', async () => {
+    const cni = runtime();
+    const result = await cni.add(A);
+    assert.deepEqual(
+      result.ips.map(({ address }) => address),
+      ['10.5.72.2/24', 'fd00:0:0:1::2/64'],
+    );
+    const addresses = ip('netns', 'exec', A.id, 'ip', 'addr', 'show', 'eth0');
+    assert.match(addresses, /mtu 1450/);
+    assert.match(ip('netns', 'exec', A.id, 'ip', 'route'), /^default via 10\.5\.72\.1 dev eth0/);
+    await cni.check(A);
+    await cni.del(A);
+    assert.throws(() => ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'));
+    assert.deepEqual([remembered(), givenOut()], [[], []]);
+    await cni.del(A);
+  });
+
+  for (const cniVersion of ['0.3.1', '0.4.0', '1.1.0'])
+    it(`speaks version ${cniVersion}, whatever its delegate speaks`, async () => {
+      const cni = runtime({ cniVersion });
+      assert.equal((await cni.add(A)).cniVersion, cniVersion);
+      if (cniVersion !== '0.3.1') await cni.check(A);
+      await cni.del(A);
+      assert.deepEqual([remembered(), givenOut()], [[], []]);
+    });
+
+  it('answers to the name of flannel’s plugin, and removes what that had added', async () => {
+    const cni = runtime({ plugin: { type: 'flannel' } });
+    await cni.add(A);
+    assert.deepEqual(remembered(), [A.id]);
+    const saved = JSON.parse(readFileSync(join(folder, 'data', A.id), 'utf8')) as { type: string };
+    assert.equal(saved.type, 'bridge');
+    writeFileSync(join(folder, 'subnet.env'), '');
+    await cni.del(A);
+    assert.deepEqual(givenOut(), []);
+  });
+
+  it('keeps the interfaces of a container apart', async () => {
+    const cni = runtime();
+    const second = { ...A, ifname: 'net1' };
+    await cni.add(A);
+    await cni.add(second);
+    await cni.del(second);
+    assert.match(ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
+    assert.deepEqual(remembered(), [A.id]);
+  });
+
+  it('asks the runtime to come again where there is no subnet yet', async () => {
+    rmSync(join(folder, 'subnet.env'));
+    const { code, msg } = await failure(runtime().add(A));
+    assert.equal(code, 11);
+    assert.match(msg, /no \S+subnet\.env: this host has no subnet until weft daemon has leased one/);
+    assert.deepEqual(remembered(), []);
+  });
+
+  it('leaves nothing behind when the delegate fails', async () => {
+    ip('-n', A.id, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1');
+    const { msg } = await failure(runtime().add(A));
+    assert.match(msg, /^bridge: /);
+    assert.deepEqual([remembered(), givenOut()], [[], []]);
+  });
+
+  it('keeps what works when the same container is added twice', async () => {
+    const cni = runtime();
+    await cni.add(A);
+    assert.match((await failure(cni.add(A))).msg, /^bridge: /);
+    assert.match(ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
+    assert.deepEqual(remembered(), [A.id]);
+  });
+
+  it('names a plugin that is not installed, before it does anything', async () => {
+    const { code, msg } = await failure(runtime({ path: '/nowhere' }).add(A));
+    assert.equal(code, 100);
+    assert.match(msg, /no plugin bridge in \/nowhere: install containernetworking-plugins/);
+    assert.deepEqual(remembered(), []);
+  });
+
+  it('sees that a container is not as it was', async () => {
+    const cni = runtime();
+    await cni.add(A);
+    ip('netns', 'exec', A.id, 'ip', 'addr', 'flush', 'dev', 'eth0');
+    assert.match((await failure(cni.check(A))).msg, /^bridge: /);
+    assert.equal((await failure(cni.check(B))).code, 3);
+  });
+
+  it('sees that the host has another subnet than the container', async () => {
+    const cni = runtime();
+    await cni.add(A);
+    writeFileSync(join(folder, 'subnet.env'), SUBNET_ENV.replaceAll('10.5.72', '10.5.73'));
+    const { code, details } = await failure(cni.check(A));
+    assert.equal(code, 102);
+    assert.match(details!, /10\.5\.72\.0\/24.*10\.5\.73\.0\/24/);
+    await cni.del(A);
+    assert.deepEqual([remembered(), givenOut()], [[], []]);
+  });
+
+  it('collects what containers left that the runtime has forgotten, and nothing else', async () => {
+    const cni = runtime({ cniVersion: '1.1.0' });
+    await cni.add(A);
+    await cni.add(B);
+    await cni.gc([B]);
+    assert.deepEqual(remembered(), [B.id]);
+    assert.deepEqual(givenOut().toSorted(), ['10.5.72.3', 'fd00:0:0:1::3']);
+    assert.match(ip('netns', 'exec', B.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
+  });
+
+  it('removes a container whose file is damaged', async () => {
+    const cni = runtime();
+    await cni.add(A);
+    writeFileSync(join(folder, 'data', A.id), '{"cniVersion":');
+    await cni.del(A);
+    assert.deepEqual([remembered(), givenOut()], [[], []]);
+  });
+
+  it('tells whether containers can be added', async () => {
+    await runtime({ cniVersion: '1.1.0' }).status();
+    assert.equal((await failure(runtime({ cniVersion: '1.1.0', path: '/nowhere' }).status())).code, 50);
+    rmSync(join(folder, 'subnet.env'));
+    assert.equal((await failure(runtime({ cniVersion: '1.1.0' }).status())).code, 50);
+  });
+
+  const refused: readonly [string, Record<string, string>, RegExp][] = [
+    ['a command that there is not', { CNI_COMMAND: 'add' }, /CNI_COMMAND is "add": give ADD, DEL/],
+    ['no container', { CNI_COMMAND: 'ADD' }, /CNI_CONTAINERID is "": give a value/],
+    [
+      'a container that is a path',
+      { CNI_COMMAND: 'DEL', CNI_CONTAINERID: '../x', CNI_IFNAME: 'eth0' },
+      /CNI_CONTAINERID is "\.\.\/x"/,
+    ],
+    [
+      'an interface that cannot be',
+      { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'x', CNI_IFNAME: 'a/b' },
+      /CNI_IFNAME is "a\/b"/,
+    ],
+    ['no namespace', { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'x', CNI_IFNAME: 'eth0' }, /CNI_NETNS is ""/],
+  ];
+  for (const [name, environment, message] of refused)
+    it(`refuses ${name}`, async () => {
+      const { code, stdout } = await execute({
+        type: 'weft-cni',
+        environment,
+        input: '{"cniVersion":"1.0.0"}',
+      });
+      const answer = JSON.parse(stdout) as { cniVersion: string; code: number; msg: string };
+      assert.deepEqual([code, answer.cniVersion, answer.code], [1, '1.0.0', 4]);
+      assert.match(answer.msg, message);
+    });
+
+  it('answers VERSION in the version that it was asked in', async () => {
+    const environment = { CNI_COMMAND: 'VERSION' };
+    const { stdout } = await execute({ type: 'weft-cni', environment, input: '{"cniVersion":"0.4.0"}' });
+    const answer = JSON.parse(stdout) as { cniVersion: string; supportedVersions: string[] };
+    assert.equal(answer.cniVersion, '0.4.0');
+    assert.ok(answer.supportedVersions.includes('1.1.0'));
+  });
+});
