@@ -117,6 +117,20 @@ export class MemoryStore {
     return { written: true, revision: this.put(key, value, leaseId) };
   }
 
+  move(from: string, expectedModRevision: Revision, { key, value, leaseId }: NewEntry): WriteResult {
+    this.#requireLease(leaseId, `move of ${from} to ${key}`);
+    const isRefused = this.#entries.get(from)?.modRevision !== expectedModRevision || this.#entries.has(key);
+    if (isRefused) return this.#refused(from);
+    const entry = { key, value, leaseId, modRevision: this.#revision + 1 };
+    this.#entries.delete(from);
+    this.#entries.set(key, entry);
+    const revision = this.#commit([
+      { type: 'delete', key: from },
+      { type: 'put', entry },
+    ]);
+    return { written: true, revision };
+  }
+
   remove(key: string, expectedModRevision: Revision): WriteResult {
     const current = this.#entries.get(key);
     if (current !== undefined && current.modRevision !== expectedModRevision) return this.#refused(key);

@@ -22,6 +22,7 @@ export type RegistryCall =
   | 'grant'
   | 'create'
   | 'update'
+  | 'move'
   | 'remove'
   | 'keepAlive'
   | 'revoke'
@@ -52,6 +53,7 @@ export class MemoryRegistry implements Registry {
     grant: 0,
     create: 0,
     update: 0,
+    move: 0,
     remove: 0,
     keepAlive: 0,
     revoke: 0,
@@ -111,6 +113,15 @@ export class MemoryRegistry implements Registry {
 
   update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {
     return this.#call('update', signal, () => this.#store.update(entry, expectedModRevision));
+  }
+
+  move(
+    from: string,
+    expectedModRevision: Revision,
+    entry: NewEntry,
+    signal?: AbortSignal,
+  ): Promise<WriteResult> {
+    return this.#call('move', signal, () => this.#store.move(from, expectedModRevision, entry));
   }
 
   remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {

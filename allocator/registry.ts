@@ -86,6 +86,16 @@ export interface Registry {
   create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult>;
   /** Replaces a key's value and lease if nobody wrote to it since `expectedModRevision`. */
   update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
+  /**
+   * Writes a key that does not exist yet in the place of the key `from`, in one transaction: nobody ever sees both, or
+   * neither. Refused if somebody wrote to `from` since `expectedModRevision`, or has the other key; then `current` is `from`.
+   */
+  move(
+    from: string,
+    expectedModRevision: Revision,
+    entry: NewEntry,
+    signal?: AbortSignal,
+  ): Promise<WriteResult>;
   /** Removes a key if nobody wrote to it since `expectedModRevision`. Absence counts as written. */
   remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
   /** Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not exist any more. */

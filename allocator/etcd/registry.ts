@@ -1,6 +1,6 @@
 // Registry on etcd v3: each method is one RPC. Builds the transactions and reads their answers; connection, endpoints
 // and authentication are the client's.
-import type { IRangeRequest, IRequestOp, IResponseOp, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
+import type { ICompare, IRangeRequest, IRequestOp, IResponseOp, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
 import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
 import type {
   ConfigEntry,
@@ -29,7 +29,7 @@ import { watchEtcd } from './watch.ts';
  *
  * A call that writes is sent to one endpoint only, once. When it rejects with `REGISTRY_UNAVAILABLE` it may have been
  * carried out all the same:
- * - `create`, `update`: take a snapshot and look whether the key holds what was to be written;
+ * - `create`, `update`, `move`: take a snapshot and look whether the key holds what was to be written;
  * - `grant`: ask for another; the lost lease has no keys and expires by itself;
  * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
  *
@@ -92,10 +92,22 @@ class EtcdRegistry implements Registry {
     return this.#written(await this.#txn('update', this.#path(entry.key), false, request, signal));
   }
 
+  async move(
+    from: string,
+    expectedModRevision: Revision,
+    entry: NewEntry,
+    signal?: AbortSignal,
+  ): Promise<WriteResult> {
+    // In this order: flannel hosts take an event for one that concerns the subnet, and must hear of the new key last.
+    const writes = [this.#delete(from), this.#put(entry)];
+    const request = this.#ifUnchanged(from, expectedModRevision, ...writes);
+    request.compare?.push(this.#isFree(entry.key));
+    const scope = this.#path(`${from}, ${entry.key}`);
+    return this.#written(await this.#txn('move', scope, false, request, signal));
+  }
+
   async remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {
-    const request = this.#ifUnchanged(key, expectedModRevision, {
-      request_delete_range: { key: this.#keys.encode(key) },
-    });
+    const request = this.#ifUnchanged(key, expectedModRevision, this.#delete(key));
     const result = this.#written(await this.#txn('remove', this.#path(key), true, request, signal));
     return result.written || result.current !== undefined
       ? result
@@ -174,12 +186,20 @@ class EtcdRegistry implements Registry {
     return { request_put: { key: this.#keys.encode(key), value: Buffer.from(value), lease: leaseId } };
   }
 
+  #delete(key: string): IRequestOp {
+    return { request_delete_range: { key: this.#keys.encode(key) } };
+  }
+
+  #isFree(key: string): ICompare {
+    return { key: this.#keys.encode(key), target: 'Version', result: 'Equal', version: 0 };
+  }
+
   /** If key `index` is free put it, else the same with the next key; after the last one list all keys. */
   #createFrom({ keys, value, leaseId }: CreateRequest, index: number): ITxnRequest {
     const key = keys[index] ?? '';
     const isLast = index === keys.length - 1;
     return {
-      compare: [{ key: this.#keys.encode(key), target: 'Version', result: 'Equal', version: 0 }],
+      compare: [this.#isFree(key)],
       success: [this.#put({ key, value, leaseId })],
       failure: [
         isLast
@@ -189,11 +209,11 @@ class EtcdRegistry implements Registry {
     };
   }
 
-  #ifUnchanged(key: string, modRevision: Revision, write: IRequestOp): ITxnRequest {
+  #ifUnchanged(key: string, modRevision: Revision, ...writes: IRequestOp[]): ITxnRequest {
     const encoded = this.#keys.encode(key);
     return {
       compare: [{ key: encoded, target: 'Mod', result: 'Equal', mod_revision: modRevision }],
-      success: [write],
+      success: writes,
       failure: [{ request_range: { key: encoded } }],
     };
   }

@@ -204,6 +204,72 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       });
     });
 
+    describe('move', () => {
+      const to = (key: string, value = 'new', leaseId = NO_LEASE) => ({ key, value, leaseId });
+
+      it('puts one key in the place of another, with its own value and lease', async () => {
+        const leaseId = await registry.grant(60);
+        const at = await created('10.5.1.0-24', 'old', leaseId);
+        const key = '10.5.1.0-24&fd00:0:0:1::-64';
+        const result = await registry.move('10.5.1.0-24', at, to(key, 'new', leaseId));
+        assert.equal(result.written, true);
+        assert.ok(result.revision > at);
+        assert.deepEqual(await entries(), [{ key, value: 'new', leaseId, modRevision: result.revision }]);
+      });
+
+      it('is seen by others as one: the old key gone, then the new one there', async () => {
+        const at = await created('a');
+        const seen: string[] = [];
+        const ended = new AbortController();
+        const isSeen = new Promise<void>((resolve) => {
+          void store.second().watch({
+            fromRevision: at + 1,
+            signal: ended.signal,
+            onEvents: (events) => {
+              seen.push(events.map((event) => (event.type === 'put' ? event.entry.key : event.type)).join());
+              resolve();
+            },
+          });
+        });
+        await registry.move('a', at, to('b'));
+        await isSeen;
+        ended.abort();
+        assert.deepEqual(seen, ['delete,b']);
+      });
+
+      it('of a key that somebody changed writes nothing and shows what is there', async () => {
+        const at = await created('a', 'mine');
+        await store.rawPut('a', 'theirs');
+        const [current] = await entries();
+        const result = await registry.move('a', at, to('b'));
+        assert.deepEqual(result, { written: false, revision: result.revision, current });
+        assert.deepEqual(await keys(), ['a']);
+      });
+
+      it('of a removed key writes nothing', async () => {
+        const at = await created('a');
+        await store.rawDelete('a');
+        assert.equal((await registry.move('a', at, to('b'))).written, false);
+        assert.deepEqual(await keys(), []);
+      });
+
+      it('to a key that somebody has writes nothing', async () => {
+        const at = await created('a', 'mine');
+        await store.rawPut('b', 'theirs');
+        assert.equal((await registry.move('a', at, to('b'))).written, false);
+        assert.deepEqual(
+          (await entries()).map(({ key, value }) => `${key} ${value}`),
+          ['a mine', 'b theirs'],
+        );
+      });
+
+      it('with a lease that does not exist fails and leaves the key', async () => {
+        const at = await created('a', 'old');
+        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', registry.move('a', at, to('b', 'new', '123456789')));
+        assert.deepEqual(await keys(), ['a']);
+      });
+    });
+
     describe('remove', () => {
       it('removes the key that is meant and no other', async () => {
         const at = await created('10.5.1.0-24');
