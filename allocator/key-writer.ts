@@ -19,7 +19,7 @@ export type CreateOutcome =
   | { readonly lostTo: { readonly revision: Revision; readonly keys: readonly string[] } };
 
 export interface KeyWriterOptions {
-  readonly registry: Pick<Registry, 'create' | 'update' | 'remove'>;
+  readonly registry: Pick<Registry, 'create' | 'update' | 'move' | 'remove'>;
   readonly mirror: Pick<RegistryMirror, 'observe'>;
   readonly lease: RegistryLease;
   readonly signal: AbortSignal;
@@ -76,6 +76,27 @@ export class KeyWriter {
     return undefined;
   }
 
+  /**
+   * Puts the key of `subnets` in the place of `entry`, a key of ours, on the same registry lease while that lives;
+   * `undefined` if somebody else was faster.
+   */
+  async move(
+    entry: Pick<RegistryEntry, 'key' | 'leaseId' | 'modRevision'>,
+    subnets: LeaseSubnets,
+    attributes: LeaseAttributes,
+  ): Promise<HeldKey | undefined> {
+    const { registry, signal } = this.#options;
+    const leaseId = await this.#leaseFor(entry);
+    const key = formatSubnetKey(subnets);
+    const to = { key, value: encodeLeaseValue(attributes), leaseId };
+    const result = await this.#write(registry.move(entry.key, entry.modRevision, to, signal));
+    const { revision } = result;
+    if (result.written)
+      return { key, subnets, attributes, leaseId, modRevision: revision, createdAt: revision };
+    this.isUnsure = true;
+    return undefined;
+  }
+
   /** Removes a key if nobody wrote to it since; returns whether it is gone. */
   async remove({ key, modRevision }: RegistryEntry): Promise<boolean> {
     const { registry, signal } = this.#options;
@@ -85,7 +106,7 @@ export class KeyWriter {
   }
 
   /** None for a reservation; that of the entry while it lives; else one of ours. */
-  async #leaseFor(entry: RegistryEntry): Promise<RegistryLeaseId> {
+  async #leaseFor(entry: Pick<RegistryEntry, 'leaseId'>): Promise<RegistryLeaseId> {
     const { lease } = this.#options;
     if (entry.leaseId === NO_LEASE) return NO_LEASE;
     if (await lease.takeOver(entry.leaseId)) return entry.leaseId;

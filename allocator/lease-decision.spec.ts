@@ -77,6 +77,7 @@ describe('chooseSubnet', () => {
   };
   const show = (choice: Choice): string => {
     if (choice.do === 'despair') return 'despair';
+    if (choice.do === 'move') return `move ${choice.entry.key} to ${formatSubnetKey(choice.subnets)}`;
     if (choice.do !== 'create') return `${choice.do} ${choice.entry.key}`;
     return choice.isPreferred ? `prefer ${choice.subnets.map(formatSubnetKey).join()}` : 'any';
   };
@@ -136,12 +137,46 @@ describe('chooseSubnet', () => {
     assert.equal(choose(entries, at(2)), 'adopt 10.5.77.0-24');
   });
 
-  it('does not take half of a dual-stack previous subnet', () => {
-    const both = subnets('10.5.77.0/24 fd00:0:0:7::/64');
+  describe('dual-stack', () => {
     const pool = new SubnetPool(NETWORK_DUAL);
-    assert.match(choose({}, { pool, previous: both }), /^prefer/);
-    assert.equal(choose({}, { pool, previous }), 'any');
-    assert.equal(choose({ '10.5.1.0-24&fd00:0:0:7::-64': 'x' }, { pool, previous: both }), 'any');
+    const both = subnets('10.5.77.0/24 fd00:0:0:7::/64');
+    const DUAL_KEY = `${KEY}&fd00:0:0:7::-64`;
+    const DUAL_CASES: typeof CASES = [
+      ['the previous subnets', {}, { previous: both }, 'prefer 10.5.77.0-24&fd00:0:0:7::-64'],
+      ['the previous IPv4 subnet alone', {}, { previous }, 'prefer 10.5.77.0-24&fd00:0:0:4d::-64'],
+      [
+        'the previous subnets, one of them taken',
+        { '10.5.1.0-24&fd00:0:0:7::-64': 'x' },
+        { previous: both },
+        'prefer 10.5.77.0-24&fd00:0:0:4d::-64',
+      ],
+      [
+        'the previous subnets, both taken',
+        { '10.5.77.0-24&fd00:0:0:7::-64': 'x' },
+        { previous: both },
+        'any',
+      ],
+      ['own key of IPv4 alone', { [KEY]: valueOf(ME) }, {}, `move ${KEY} to ${KEY}&fd00:0:0:9::-64`],
+      [
+        'own key of IPv4 alone, with an earlier IPv6 subnet',
+        { [KEY]: valueOf(ME) },
+        { previous: both },
+        `move ${KEY} to ${DUAL_KEY}`,
+      ],
+      ['own key of both', { [DUAL_KEY]: valueOf(ME) }, {}, `adopt ${DUAL_KEY}`],
+      [
+        'own key of both beside one of IPv4 alone',
+        { '10.5.8.0-24': valueOf(ME), [DUAL_KEY]: valueOf(ME) },
+        {},
+        'remove 10.5.8.0-24',
+      ],
+      ['the lost IPv4 subnet', {}, { lost }, `prefer ${KEY}&fd00:0:0:9::-64`],
+    ];
+    for (const [what, entries, more, expected] of DUAL_CASES)
+      it(`${what}: ${expected}`, () => assert.equal(choose(entries, { pool, ...more }), expected));
+
+    it('turned off: puts the key of IPv4 alone in the place of its own', () =>
+      assert.equal(choose({ [DUAL_KEY]: valueOf(ME) }, { previous: both }), `move ${DUAL_KEY} to ${KEY}`));
   });
 });
 

@@ -64,6 +64,8 @@ export function judgeOwnKey(
 export type Choice =
   /** This key is ours already: learn how long, and publish. */
   | { readonly do: 'adopt'; readonly entry: RegistryEntry; readonly subnets: LeaseSubnets }
+  /** This key is ours, but some of its subnets are of no use with the config: put the key of these in its place. */
+  | { readonly do: 'move'; readonly entry: RegistryEntry; readonly subnets: LeaseSubnets }
   /** This key is ours but of no use with the config. */
   | { readonly do: 'remove'; readonly entry: RegistryEntry }
   /** Lease the first of these that is free. `isPreferred`: it is the subnet that this host had before. */
@@ -73,7 +75,7 @@ export type Choice =
 
 export interface ChoiceInput {
   readonly identity: IpAddress;
-  readonly pool: Pick<SubnetPool, 'isCompatible' | 'candidates'>;
+  readonly pool: Pick<SubnetPool, 'isCompatible' | 'compatiblePart' | 'complete' | 'candidates'>;
   readonly entries: ReadonlyMap<string, RegistryEntry>;
   readonly leases: ReadonlyMap<string, Lease>;
   /** The subnet that this host held in this life and lost. Comes before any other key of ours. */
@@ -89,31 +91,95 @@ export interface ChoiceInput {
 }
 
 /**
- * Order: the lost subnet; a key that bears our address; the previous subnet; a free one of the pool.
+ * Order: the lost subnet; a key that bears our address; the previous subnet; a free one of the pool. What was held before
+ * counts by family: what can stay stays, and only the rest is chosen anew.
  * A preferred subnet is tried alone: if somebody else has it after all, one look decides better than a second key.
  */
 export function chooseSubnet(input: ChoiceInput): Choice {
   const { pool, lost, previous } = input;
-  const mine = ownEntries(input);
   const again = lost && input.entries.get(lost.key);
   if (again !== undefined && isStillOurs(input, again)) return adopt(again, lost?.subnets);
   const taken = takenSubnets(input);
-  const isFree = (subnets: LeaseSubnets): boolean =>
-    pool.isCompatible(subnets) && !taken.some((other) => subnetsOverlap(subnets, other));
-  if (lost !== undefined && isFree(lost.subnets)) return createPreferred(lost.subnets);
-  const useless = mine.find(({ lease }) => !lease.isReservation && !pool.isCompatible(lease.subnets));
-  if (useless !== undefined) return { do: 'remove', entry: useless.entry };
-  const usable = mine.find(({ lease }) => pool.isCompatible(lease.subnets));
-  if (usable !== undefined) return adopt(usable.entry, usable.lease.subnets);
-  if (previous !== undefined && isFree(previous)) return createPreferred(previous);
+  const lostAgain = lost && restore(input, lost.subnets, taken);
+  if (lostAgain !== undefined) return createPreferred(lostAgain);
+  const own = chooseOwn(input);
+  if (own !== undefined) return own;
+  const previousAgain = previous && restore(input, previous, taken);
+  if (previousAgain !== undefined) return createPreferred(previousAgain);
   const candidates = pool.candidates(input.identity, taken, input.attempt, MAX_CREATE_KEYS);
   if (candidates.length === 0) return { do: 'despair' };
   return { do: 'create', subnets: candidates, isPreferred: false };
 }
 
+/** What to do about the subnets of a key that is held. */
+export type MoveChoice =
+  | { readonly do: 'stay' }
+  /** Some can stay: put the key of these in the place of the own one. */
+  | { readonly do: 'move'; readonly subnets: LeaseSubnets }
+  /** Some can stay, and no others are free for the rest. */
+  | { readonly do: 'wait' }
+  /** None can stay. */
+  | { readonly do: 'leave' };
+
+/**
+ * Whether a host can go on with the subnets that it holds, each family for itself: so that turning IPv6 on or off never
+ * costs a host its IPv4 subnet. `rivals`: subnets of others who were there first.
+ */
+export function chooseMove(input: ChoiceInput, own: OwnKey, rivals: readonly LeaseSubnets[]): MoveChoice {
+  const { pool } = input;
+  const kept = freePart(pool.compatiblePart(own.subnets), rivals);
+  const isWhole = kept.ipv4 === own.subnets.ipv4 && kept.ipv6 === own.subnets.ipv6;
+  if (isWhole && pool.isCompatible(kept)) return { do: 'stay' };
+  if (isNone(kept)) return { do: 'leave' };
+  const subnets = pool.complete(kept, takenSubnets(input, own.key), input.previous);
+  return subnets === undefined ? { do: 'wait' } : { do: 'move', subnets };
+}
+
 /** Whether two hosts cannot hold these at once: they share an address in either family. */
 export function subnetsOverlap(a: LeaseSubnets, b: LeaseSubnets): boolean {
   return cidrsOverlap(a.ipv4, b.ipv4) || cidrsOverlap(a.ipv6, b.ipv6);
+}
+
+/** What to do with keys that bear our address: one is enough. */
+function chooseOwn(input: ChoiceInput): Choice | undefined {
+  const { pool, previous } = input;
+  const mine = ownEntries(input);
+  const best =
+    mine.find(({ lease }) => pool.isCompatible(lease.subnets)) ??
+    mine.find(({ lease }) => !isNone(pool.compatiblePart(lease.subnets)));
+  const useless = mine.find(
+    (one) => one !== best && !one.lease.isReservation && !pool.isCompatible(one.lease.subnets),
+  );
+  if (useless !== undefined) return { do: 'remove', entry: useless.entry };
+  if (best === undefined) return undefined;
+  const { entry, lease } = best;
+  if (pool.isCompatible(lease.subnets)) return adopt(entry, lease.subnets);
+  const kept = pool.compatiblePart(lease.subnets);
+  const subnets = pool.complete(kept, takenSubnets(input, entry.key), previous);
+  return subnets === undefined ? adopt(entry, lease.subnets) : { do: 'move', entry, subnets };
+}
+
+/** What of `subnets` is still to be had, with others for the rest; `undefined` if nothing is. */
+function restore(
+  { pool }: ChoiceInput,
+  subnets: LeaseSubnets,
+  taken: readonly LeaseSubnets[],
+): LeaseSubnets | undefined {
+  const kept = freePart(pool.compatiblePart(subnets), taken);
+  return isNone(kept) ? undefined : pool.complete(kept, taken);
+}
+
+/** Families of `subnets` in which nobody of `others` has an address of them. */
+function freePart({ ipv4, ipv6 }: LeaseSubnets, others: readonly LeaseSubnets[]): LeaseSubnets {
+  const isTaken = (subnets: LeaseSubnets): boolean => others.some((one) => subnetsOverlap(one, subnets));
+  return {
+    ...(ipv4 !== undefined && !isTaken({ ipv4 }) ? { ipv4 } : {}),
+    ...(ipv6 !== undefined && !isTaken({ ipv6 }) ? { ipv6 } : {}),
+  };
+}
+
+function isNone({ ipv4, ipv6 }: LeaseSubnets): boolean {
+  return ipv4 === undefined && ipv6 === undefined;
 }
 
 function adopt(entry: RegistryEntry, subnets: LeaseSubnets = {}): Choice {
@@ -143,13 +209,13 @@ function ownEntries(input: ChoiceInput): { readonly lease: Lease; readonly entry
   return found.sort((a, b) => (a.lease.key < b.lease.key ? -1 : 1));
 }
 
-/** Every key that names a subnet blocks it, whatever its value is. */
-function takenSubnets(input: ChoiceInput): LeaseSubnets[] {
+/** Every key that names a subnet blocks it, whatever its value is; but not `ownKey`. */
+function takenSubnets(input: ChoiceInput, ownKey?: string): LeaseSubnets[] {
   const taken: LeaseSubnets[] = [];
   const keys = input.takenKeys ?? input.entries.keys();
   for (const key of keys) {
     const subnets = input.leases.get(key)?.subnets ?? blockedSubnets(key);
-    if (subnets !== undefined && !isDisowned(input, key)) taken.push(subnets);
+    if (subnets !== undefined && key !== ownKey && !isDisowned(input, key)) taken.push(subnets);
   }
   return taken;
 }

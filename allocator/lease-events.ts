@@ -20,11 +20,14 @@ export interface OwnLease {
 /** See the table at the head of `lease-keeper.ts`. */
 export type KeeperState = 'waiting' | 'acquiring' | 'held' | 'overdue' | 'lost' | 'exhausted' | 'stopped';
 
-/** `updated`: same subnets, but other attributes, registry lease, or now (no longer) a reservation. */
+/** `updated`: same subnets, or one of another family more or less, but other attributes, registry lease, or now (no longer) a reservation. */
 export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
 
-/** `deleted`: the key is gone; `expired`: its registry lease is; `overlap`: another key was there first. */
-export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap';
+/**
+ * `deleted`: the key is gone; `expired`: its registry lease is; `overlap`: another key was there first; `unfit`: the network
+ * config does not allow its subnets any more.
+ */
+export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap' | 'unfit';
 
 /** `level` is how loud to be. */
 export type KeeperEvent =
@@ -33,6 +36,8 @@ export type KeeperEvent =
   | { readonly level: 'info'; readonly code: 'lease-reserved'; readonly key: string }
   | { readonly level: 'warn'; readonly code: 'lease-lost'; readonly key: string; readonly reason: LossReason }
   | { readonly level: 'warn'; readonly code: 'lease-overdue'; readonly key: string }
+  /** A subnet of one family came or went, and with it the key changed; the other family's subnet is the same. */
+  | { readonly level: 'info'; readonly code: 'lease-moved'; readonly key: string; readonly from: string }
   /** `from` is the subnet held before, in this life or as subnet.env told. */
   | {
       readonly level: 'error';

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { FakeClock } from '../test/support/fake-clock.ts';
-import { KeeperHost, NETWORK_IPV4, valueOf } from '../test/support/keeper-host.ts';
-import type { Ipv4, Ipv4Cidr } from './address.ts';
+import { KeeperHost, NETWORK_DUAL, NETWORK_IPV4, valueOf } from '../test/support/keeper-host.ts';
+import type { Ipv4, Ipv4Cidr, Ipv6 } from './address.ts';
 import type { NetworkConfig } from './config.ts';
+import { subnetsOverlap } from './lease-decision.ts';
 import type { StoreBackup } from './registry-memory-store.ts';
 import { MemoryStore } from './registry-memory-store.ts';
 import { NO_LEASE } from './registry.ts';
@@ -24,6 +25,12 @@ const NARROW: NetworkConfig = {
     min: '10.5.1.0' as Ipv4,
     max: '10.5.31.0' as Ipv4,
   },
+};
+
+/** The same with as many IPv6 subnets beside them. */
+const NARROW_DUAL: NetworkConfig = {
+  ...NARROW,
+  ...(NETWORK_DUAL.ipv6 && { ipv6: { ...NETWORK_DUAL.ipv6, max: 'fd00:0:0:1f::' as Ipv6 } }),
 };
 
 class World {
@@ -104,6 +111,8 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     host.mac = `mac ${amount % 5}`;
     host.keeper.publish();
   },
+  'turn IPv6 on': (_world, host) => host.keeper.setConfig(NARROW_DUAL),
+  'turn IPv6 off': (_world, host) => host.keeper.setConfig(NARROW),
   reboot: (world, host, { host: index }) => {
     host.stop();
     const next = world.boot(index);
@@ -167,6 +176,10 @@ function check({ hosts, store }: World): void {
     assert.deepEqual([...keeper.peers.keys()].sort(), others.map(({ key }) => key).sort());
   }
   assert.equal(keys.size, HOSTS);
+  const held = hosts.map(({ keeper }) => keeper.own?.subnets ?? {});
+  for (const [index, one] of held.entries())
+    for (const other of held.slice(index + 1))
+      assert.ok(!subnetsOverlap(one, other), `${JSON.stringify(one)} and ${JSON.stringify(other)}`);
 }
 
 /** A host that was stopped before it could read anything. */

@@ -6,7 +6,6 @@ import {
   NETWORK_DUAL,
   NETWORK_IPV4,
   NETWORK_IPV6,
-  subnets,
   valueOf,
 } from '../test/support/keeper-host.ts';
 import type { KeeperHostOptions } from '../test/support/keeper-host.ts';
@@ -81,6 +80,7 @@ describe('LeaseKeeper', () => {
         grant: 1,
         create: 1,
         update: 0,
+        move: 0,
         remove: 0,
         keepAlive: 0,
         revoke: 0,
@@ -668,10 +668,115 @@ describe('LeaseKeeper', () => {
       assertHolds(host, keyIn(host));
     });
 
-    it('takes a dual-stack previous subnet only if both parts are free', async () => {
+    it('takes what is free of a dual-stack previous subnet, and another for the rest', async () => {
       theirs('10.5.200.0-24&fd00:0:0:7::-64');
       const host = await start({ config: NETWORK_DUAL, previous: '10.5.7.0/24 fd00:0:0:7::/64' });
-      assert.notDeepEqual(host.keeper.own?.subnets, subnets('10.5.7.0/24 fd00:0:0:7::/64'));
+      assertHolds(host, '10.5.7.0-24&fd00:0:0:8::-64');
+    });
+
+    const ONE = '10.5.9.0-24';
+    const BOTH = '10.5.9.0-24&fd00:0:0:9::-64';
+    const SWITCHES = [
+      { what: 'on', before: NETWORK_IPV4, from: ONE, after: NETWORK_DUAL, to: BOTH },
+      { what: 'off', before: NETWORK_DUAL, from: BOTH, after: NETWORK_IPV4, to: ONE },
+    ] as const;
+    for (const { what, before, from, after, to } of SWITCHES) {
+      const previous = from === ONE ? '10.5.9.0/24' : '10.5.9.0/24 fd00:0:0:9::/64';
+
+      it(`turned ${what} while it runs: the IPv4 subnet stays, and peers see one change`, async () => {
+        const [host, peer] = [await start({ config: before, previous }), await start({ identity: OTHER })];
+        assertHolds(host, from);
+        peer.toldPeers.length = 0;
+        host.keeper.setConfig(after);
+        await clock.settle();
+        assertHolds(host, to);
+        assert.deepEqual(peer.toldPeers, [[from, to].sort()]);
+        assert.deepEqual([...peer.keeper.peers.keys()], [to]);
+        assert.equal(host.owns.at(-1)?.change, 'updated');
+        assert.equal(host.count('subnet-changed') + host.count('lease-lost'), 0);
+        assert.equal(store.leaseIds.length, 2);
+      });
+
+      it(`turned ${what} while it was down: the IPv4 subnet and the lease stay`, async () => {
+        (await start({ config: before, previous })).stop();
+        const { leaseId } = store.get(from) ?? {};
+        const host = await start({ config: after });
+        assertHolds(host, to);
+        assert.equal(store.get(to)?.leaseId, leaseId);
+        assert.deepEqual(host.states, ['acquiring', 'held']);
+        assert.equal(host.count('subnet-changed'), 0);
+      });
+
+      it(`turned ${what} with the answer lost: one key in the end`, async () => {
+        const host = await start({ config: before, previous });
+        host.registry.injectFault(NO_FAULT, LOST);
+        host.keeper.setConfig(after);
+        await clock.advance(60_000);
+        assertHolds(host, to);
+      });
+
+      it(`turned ${what} for a reservation: it stays one`, async () => {
+        store.put(from, valueOf(ME));
+        const host = await start({ config: after });
+        assertHolds(host, to);
+        assert.equal(store.get(to)?.leaseId, NO_LEASE);
+      });
+    }
+
+    it('turned on where another host has the IPv6 subnet of this slot: takes the next', async () => {
+      const host = await start({ previous: '10.5.9.0/24' });
+      theirs('10.5.200.0-24&fd00:0:0:9::-64');
+      host.keeper.setConfig(NETWORK_DUAL);
+      await clock.settle();
+      assertHolds(host, '10.5.9.0-24&fd00:0:0:a::-64');
+    });
+
+    it('turned on where no IPv6 subnet is free: goes on with IPv4 until one is', async () => {
+      const ipv6 = { ...NETWORK_DUAL.ipv6!, max: NETWORK_DUAL.ipv6!.min };
+      theirs('10.5.200.0-24&fd00:0:0:1::-64');
+      const host = await start({ config: { ...NETWORK_DUAL, ipv6 }, previous: '10.5.9.0/24' });
+      assert.equal(host.keeper.state, 'exhausted');
+      store.put(ONE, valueOf(ME), store.grant(86_400));
+      await clock.advance(60_000);
+      assertHolds(host, ONE);
+      store.delete('10.5.200.0-24&fd00:0:0:1::-64');
+      await clock.settle();
+      assertHolds(host, '10.5.9.0-24&fd00:0:0:1::-64');
+    });
+
+    it('gives up the IPv6 subnet alone to a peer that had it first', async () => {
+      const host = await start({ previous: '10.5.9.0/24' });
+      const move = host.registry.move.bind(host.registry);
+      host.registry.move = (...args) => {
+        host.registry.move = move;
+        // Nobody can tell of it until this host has written: keys guard pairs.
+        theirs('10.5.200.0-24&fd00:0:0:9::-64');
+        return move(...args);
+      };
+      host.keeper.setConfig(NETWORK_DUAL);
+      await clock.advance(60_000);
+      assertHolds(host, '10.5.9.0-24&fd00:0:0:a::-64');
+      assert.equal(host.count('lease-lost'), 0);
+    });
+
+    it('keeps the subnet of the family that another network config allows still', async () => {
+      const host = await start({ config: NETWORK_DUAL, previous: '10.5.9.0/24 fd00:0:0:9::/64' });
+      const ipv4 = { ...NETWORK_IPV4.ipv4!, min: '10.5.100.0' as Ipv4 };
+      host.keeper.setConfig({ ...NETWORK_DUAL, ipv4 });
+      await clock.settle();
+      assert.match(keyIn(host), /^10\.5\.1\d\d\.0-24&fd00:0:0:9::-64$/);
+      assertHolds(host, keyIn(host));
+      assert.equal(host.count('subnet-changed'), 1);
+    });
+
+    it('takes another subnet, and then removes its key, if the config allows none of what it has', async () => {
+      const host = await start({ previous: '10.5.9.0/24' });
+      const ipv4 = { ...NETWORK_IPV4.ipv4!, min: '10.5.100.0' as Ipv4 };
+      host.keeper.setConfig({ ...NETWORK_IPV4, ipv4 });
+      await clock.advance(60_000);
+      assertHolds(host, keyIn(host));
+      assert.match(keyIn(host), /^10\.5\.[12]\d\d\.0-24$/);
+      assert.equal(store.leaseIds.length, 1);
     });
 
     it('tells hosts of an IPv6-only network apart', async () => {

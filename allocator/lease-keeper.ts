@@ -23,8 +23,8 @@ import type { NetworkConfig } from './config.ts';
 import { KeeperReporter } from './keeper-reporter.ts';
 import { KeyWriter } from './key-writer.ts';
 import type { HeldKey } from './key-writer.ts';
-import { chooseSubnet, judgeOwnKey } from './lease-decision.ts';
-import type { Choice } from './lease-decision.ts';
+import { chooseMove, chooseSubnet, judgeOwnKey } from './lease-decision.ts';
+import type { ChoiceInput } from './lease-decision.ts';
 import type { KeeperEvent, KeeperState, LeaseKeeperListener, LossReason, OwnLease } from './lease-events.ts';
 import { LeasePeers } from './lease-peers.ts';
 import { sameAttributes } from './lease-value.ts';
@@ -89,8 +89,6 @@ export class LeaseKeeper {
   #state: KeeperState = 'waiting';
   #own: HeldKey | undefined;
   #previous: LeaseSubnets | undefined;
-  /** What this host held before it had nothing: as subnet.env told, or given up since. */
-  #former: LeaseSubnets | undefined;
   #loss: LossReason | undefined;
   #lastError: Error | undefined;
   #taken: { readonly revision: Revision; readonly keys: readonly string[] } | undefined;
@@ -107,7 +105,6 @@ export class LeaseKeeper {
     this.#options = options;
     this.#identity = identity;
     this.#previous = options.previousSubnets;
-    this.#former = options.previousSubnets;
     this.#config = config;
     this.#pool = new SubnetPool(config);
     this.#lease = new RegistryLease({ registry, clock, random, ttlSec, renewMarginSec, signal });
@@ -200,13 +197,6 @@ export class LeaseKeeper {
     this.#loop.wake();
   }
 
-  /** Takes subnets of another network config from now on. An own subnet that does not fit it is given up for one that does. */
-  setConfig(config: NetworkConfig): void {
-    this.#config = config;
-    this.#pool = new SubnetPool(config);
-    this.#loop.wake();
-  }
-
   /** This host has another public address from now on. The own key stays ours and is published anew. */
   setIdentity(identity: IpAddress): void {
     if (identity === this.#identity) return;
@@ -214,6 +204,17 @@ export class LeaseKeeper {
     this.#identity = identity;
     this.#updateSelf();
     this.publish();
+  }
+
+  /**
+   * Another network config is in force from now on. Subnets that it allows stay, each family for itself; the key of what
+   * is held instead takes the place of the own one. A host that can keep nothing takes another subnet before it gives up
+   * the one that it has.
+   */
+  setConfig(config: NetworkConfig): void {
+    this.#config = config;
+    this.#pool = new SubnetPool(config);
+    this.#loop.wake();
   }
 
   /** Does the one thing that is next; returns whether to look again at once. */
@@ -224,7 +225,6 @@ export class LeaseKeeper {
       if (this.#isRenewing && nowMs >= this.#lease.renewAtMs) return await this.#renew();
       if (this.#writer.isUnsure) return this.#read();
       if (nowMs < this.#retryAtMs) return false;
-      if (this.#own !== undefined && !this.#pool.isCompatible(this.#own.subnets)) this.#leave(this.#own);
       const own = this.#loss === undefined ? this.#own : undefined;
       const isMore = await (own === undefined ? this.#acquire() : this.#tend(own));
       // A refused write is read after at once, but not answered at once: whoever fights us does not get faster.
@@ -287,18 +287,19 @@ export class LeaseKeeper {
       return true;
     }
     if (this.#state !== 'exhausted') this.#setState(this.#own === undefined ? 'acquiring' : 'lost');
-    const choice = this.#choose();
+    const choice = chooseSubnet(this.#choiceInput());
     if (choice.do === 'adopt') await this.#adopt(choice.entry, choice.subnets);
+    else if (choice.do === 'move') await this.#move(choice.entry, choice.subnets);
     else if (choice.do === 'remove') await this.#removeOwn(choice.entry);
     else if (choice.do === 'create') await this.#create(choice.subnets, choice.isPreferred);
     else this.#despair();
     return choice.do !== 'despair';
   }
 
-  #choose(): Choice {
+  #choiceInput(): ChoiceInput {
     const { mirror } = this.#options;
     const isNewer = this.#taken !== undefined && this.#taken.revision > mirror.revision;
-    return chooseSubnet({
+    return {
       identity: this.#identity,
       pool: this.#pool,
       entries: mirror.entries,
@@ -308,7 +309,7 @@ export class LeaseKeeper {
       ...(this.#own === undefined ? {} : { lost: this.#own }),
       ...(this.#previous === undefined ? {} : { previous: this.#previous }),
       ...(isNewer ? { takenKeys: this.#taken?.keys ?? [] } : {}),
-    });
+    };
   }
 
   async #create(choices: readonly LeaseSubnets[], isPreferred: boolean): Promise<void> {
@@ -336,6 +337,19 @@ export class LeaseKeeper {
     this.#hold(held);
   }
 
+  /** Puts the key of `subnets` in the place of a key of ours. */
+  async #move(
+    entry: Pick<RegistryEntry, 'key' | 'leaseId' | 'modRevision'>,
+    subnets: LeaseSubnets,
+  ): Promise<void> {
+    const published = this.#options.mirror.leases.get(entry.key)?.attributes ?? this.#own?.attributes;
+    const held = await this.#writer.move(entry, subnets, this.#attributes(published));
+    if (held === undefined) return;
+    this.#disowned.set(entry.key, entry.modRevision);
+    this.#tell({ level: 'info', code: 'lease-moved', key: held.key, from: entry.key });
+    this.#hold(held);
+  }
+
   async #removeOwn(entry: RegistryEntry): Promise<void> {
     if (!(await this.#writer.remove(entry))) return;
     this.#disowned.set(entry.key, entry.modRevision);
@@ -346,19 +360,24 @@ export class LeaseKeeper {
     this.#pause();
     this.#lease.revokeUnused();
     if (this.#state === 'exhausted') return;
+    this.#setState('exhausted');
+    this.#tellExhausted();
+  }
+
+  #tellExhausted(): void {
     const error = new PoolExhaustedError(this.#config, this.#pool.size);
     this.#lastError = error;
-    this.#setState('exhausted');
     this.#tell({ level: 'error', code: 'pool-exhausted', error });
   }
 
   /** The key is ours from here on, with what we published in it. */
   #hold(held: HeldKey): void {
     const before = this.#own;
-    const from = before?.subnets ?? this.#former;
+    const from = before?.subnets ?? this.#options.previousSubnets;
     const isNews = this.#loss !== undefined || before === undefined || !isSameHold(before, held);
     // A key given up to an earlier one still hangs on our lease: it may be removed now.
-    if (this.#loss === 'overlap' && before !== undefined) this.#disowned.delete(before.key);
+    const isGivenUp = this.#loss === 'overlap' || this.#loss === 'unfit';
+    if (isGivenUp && before !== undefined) this.#disowned.delete(before.key);
     this.#own = held;
     this.#loss = undefined;
     this.#lastError = undefined;
@@ -371,7 +390,7 @@ export class LeaseKeeper {
     else this.#lease.markUsed(true);
     this.#updateSelf();
     this.#setState('held');
-    const isMoved = from !== undefined && !isSameSubnets(from, held.subnets);
+    const isMoved = from !== undefined && isRenumbered(from, held.subnets);
     if (isMoved) this.#tell({ level: 'error', code: 'subnet-changed', from, to: held.subnets });
     const { own } = this;
     const change = before === undefined ? 'acquired' : isMoved ? 'subnet-changed' : 'updated';
@@ -393,6 +412,7 @@ export class LeaseKeeper {
       if (verdict === 'touched') this.#own = { ...own, modRevision: entry.modRevision };
       if (verdict !== 'intact') return true;
     }
+    if (await this.#moveOrLeave(own)) return true;
     if (this.#publish.written !== this.#publish.asked) return this.#publishNow(own);
     const leaked = this.#findLeak(own);
     if (leaked !== undefined) {
@@ -400,7 +420,22 @@ export class LeaseKeeper {
       return true;
     }
     this.#reporter.lookAtSelf(own.key, this.#identity);
-    return this.#wasThereFirst(own) ? this.#lose(own, 'overlap') : false;
+    return false;
+  }
+
+  /** Sees to it that what is held fits config and peers; returns whether that changed anything. */
+  async #moveOrLeave(own: HeldKey): Promise<boolean> {
+    const rivals = this.#earlierRivals(own);
+    if (rivals.length > 0) this.#reporter.lookAtSelf(own.key, this.#identity);
+    const choice = chooseMove(this.#choiceInput(), own, rivals);
+    if (choice.do === 'move') await this.#move(own, choice.subnets);
+    if (choice.do === 'leave') {
+      this.#previous = undefined;
+      return this.#lose(own, rivals.length > 0 ? 'overlap' : 'unfit');
+    }
+    // What is held works; the rest comes when a subnet is free.
+    if (choice.do === 'wait' && this.#lastError === undefined) this.#tellExhausted();
+    return choice.do === 'move';
   }
 
   async #publishNow(own: HeldKey): Promise<true> {
@@ -449,11 +484,14 @@ export class LeaseKeeper {
     return undefined;
   }
 
-  /** Whether a peer had addresses of our subnet before we made our key: one key guards one pair of subnets only. */
-  #wasThereFirst({ createdAt }: HeldKey): boolean {
-    const { entries } = this.#options.mirror;
-    if (createdAt === undefined) return false;
-    return [...this.#view.overlapping].some((key) => (entries.get(key)?.modRevision ?? Infinity) < createdAt);
+  /** Subnets of peers that had addresses of ours before we made our key: one key guards one pair of subnets only. */
+  #earlierRivals({ createdAt }: HeldKey): readonly LeaseSubnets[] {
+    const { entries, leases } = this.#options.mirror;
+    if (createdAt === undefined) return [];
+    const earlier = [...this.#view.overlapping].filter(
+      (key) => (entries.get(key)?.modRevision ?? Infinity) < createdAt,
+    );
+    return earlier.map((key) => leases.get(key)?.subnets ?? {});
   }
 
   async #renew(): Promise<true> {
@@ -476,22 +514,12 @@ export class LeaseKeeper {
     // Another host lives on this lease now: it is not ours to renew, reuse or revoke.
     const isTheirsToo = reason === 'overwritten' && entry?.leaseId === own.leaseId;
     if (reason === 'expired' || isTheirsToo) this.#lease.forget();
-    else if (reason !== 'overlap') this.#lease.markUsed(false);
+    else if (reason !== 'overlap' && reason !== 'unfit') this.#lease.markUsed(false);
     else if (entry !== undefined) this.#disowned.set(own.key, entry.modRevision);
     this.#updateSelf();
     this.#tell({ level: 'warn', code: 'lease-lost', key: own.key, reason });
     this.#setState('lost');
     return true;
-  }
-
-  /** The config has no room for the own subnet any more: its key is one of ours that is of no use. */
-  #leave({ subnets }: HeldKey): void {
-    this.#former = subnets;
-    this.#previous = undefined;
-    this.#own = undefined;
-    this.#loss = undefined;
-    this.#lease.markUsed(false);
-    this.#updateSelf();
   }
 
   #setOverdue(): void {
@@ -556,6 +584,9 @@ function isSameHold(a: HeldKey, b: HeldKey): boolean {
   return a.key === b.key && a.leaseId === b.leaseId && sameAttributes(a.attributes, b.attributes);
 }
 
-function isSameSubnets(a: LeaseSubnets, b: LeaseSubnets): boolean {
-  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
+/** Whether a family that has a subnet before and after has another one: containers keep addresses of the old. */
+function isRenumbered(before: LeaseSubnets, after: LeaseSubnets): boolean {
+  const isOther = <Subnet>(a: Subnet | undefined, b: Subnet | undefined): boolean =>
+    a !== undefined && b !== undefined && a !== b;
+  return isOther(before.ipv4, after.ipv4) || isOther(before.ipv6, after.ipv6);
 }

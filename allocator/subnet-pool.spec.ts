@@ -185,6 +185,59 @@ describe('SubnetPool', () => {
     });
   });
 
+  describe('complete', () => {
+    const pool = new SubnetPool({ ipv4: slots3, ipv6: wide6 });
+    const v6 = (cidr: string): LeaseSubnets => ({ ipv6: cidr as Ipv6Cidr });
+    const CASES: readonly (readonly [
+      string,
+      LeaseSubnets,
+      LeaseSubnets[],
+      LeaseSubnets,
+      LeaseSubnets | undefined,
+    ])[] = [
+      ['with the same slot', v4('10.5.2.0/24'), [], {}, both('10.5.2.0/24', 'fd00:0:0:2::/64')],
+      ['from IPv6', v6('fd00:0:0:3::/64'), [], {}, both('10.5.3.0/24', 'fd00:0:0:3::/64')],
+      [
+        'with the next slot where that is taken',
+        v4('10.5.2.0/24'),
+        [v6('fd00:0:0:2::/63')],
+        {},
+        both('10.5.2.0/24', 'fd00:0:0:4::/64'),
+      ],
+      [
+        'from the start behind the end',
+        v6('fd00:0:0:3::/64'),
+        [v4('10.5.3.0/24')],
+        {},
+        both('10.5.1.0/24', 'fd00:0:0:3::/64'),
+      ],
+      [
+        'with what is wished',
+        v4('10.5.2.0/24'),
+        [],
+        v6('fd00:0:0:77::/64'),
+        both('10.5.2.0/24', 'fd00:0:0:77::/64'),
+      ],
+      [
+        'without what is wished where that is taken',
+        v4('10.5.2.0/24'),
+        [v6('fd00:0:0:77::/64')],
+        v6('fd00:0:0:77::/64'),
+        both('10.5.2.0/24', 'fd00:0:0:2::/64'),
+      ],
+      ['not at all where none is free', v6('fd00:0:0:3::/64'), [v4('10.5.0.0/16')], {}, undefined],
+      [
+        'far beyond the other pool',
+        v6('fd00:0:0:ffff::/64'),
+        [],
+        {},
+        both('10.5.3.0/24', 'fd00:0:0:ffff::/64'),
+      ],
+    ];
+    for (const [what, kept, taken, wished, expected] of CASES)
+      it(what, () => assert.deepEqual(pool.complete(kept, taken, wished), expected));
+  });
+
   describe('properties', () => {
     const taken4 = fc
       .tuple(fc.nat({ max: 0x7ff }), fc.integer({ min: 20, max: 32 }))

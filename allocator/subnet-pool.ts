@@ -42,6 +42,43 @@ export class SubnetPool {
     );
   }
 
+  /** What of `subnets` a host may hold: those of the config's families, each for itself. */
+  compatiblePart({ ipv4, ipv6 }: LeaseSubnets): LeaseSubnets {
+    return {
+      ...(ipv4 !== undefined && this.#ipv4?.includes(ipv4) === true ? { ipv4 } : {}),
+      ...(ipv6 !== undefined && this.#ipv6?.includes(ipv6) === true ? { ipv6 } : {}),
+    };
+  }
+
+  /** Whether a host with `subnets` must get another one of a family that it has and the config has, too. */
+  renumbers(subnets: LeaseSubnets): boolean {
+    const { ipv4, ipv6 } = this.compatiblePart(subnets);
+    const isOther4 = this.#ipv4 !== undefined && ipv4 !== subnets.ipv4;
+    return isOther4 || (this.#ipv6 !== undefined && ipv6 !== subnets.ipv6);
+  }
+
+  /**
+   * `kept`, which is compatible and not empty, with a free subnet for each family that it lacks: the one of `wished` if that
+   * is free, else the one with the same slot, else the next; `undefined` if such a family has none.
+   */
+  complete(
+    kept: LeaseSubnets,
+    taken: Iterable<LeaseSubnets>,
+    wished: LeaseSubnets = {},
+  ): LeaseSubnets | undefined {
+    const free = this.#freeSlots(taken);
+    const slot = this.#slotOf(kept);
+    const ipv4 = kept.ipv4 ?? partnerOf(slot, { slots: this.#ipv4, free: free.ipv4, wished: wished.ipv4 });
+    const ipv6 = kept.ipv6 ?? partnerOf(slot, { slots: this.#ipv6, free: free.ipv6, wished: wished.ipv6 });
+    const subnets = { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) };
+    return this.isCompatible(subnets) ? subnets : undefined;
+  }
+
+  #slotOf({ ipv4, ipv6 }: LeaseSubnets): number {
+    const run = ipv4 === undefined ? ipv6 !== undefined && this.#ipv6?.runOf(ipv6) : this.#ipv4?.runOf(ipv4);
+    return run ? run.first : 0;
+  }
+
   /**
    * Up to `count` distinct free subnets for the host `identity`, best first; none only if the pool is exhausted.
    * The first is the host's home, a hash of its identity, if that is free; the others are spread evenly over all free ones
@@ -95,6 +132,21 @@ export class SubnetPool {
       both: new FreeSlots(size, [...runs4, ...runs6]),
     };
   }
+}
+
+interface Partners<Subnet> {
+  readonly slots:
+    | { at(slot: number): Subnet; includes(subnet: Subnet): boolean; runOf(subnet: Subnet): SlotRun }
+    | undefined;
+  readonly free: FreeSlots | undefined;
+  readonly wished: Subnet | undefined;
+}
+
+function partnerOf<Subnet>(slot: number, { slots, free, wished }: Partners<Subnet>): Subnet | undefined {
+  if (slots === undefined || free === undefined) return undefined;
+  if (wished !== undefined && slots.includes(wished) && free.isFree(slots.runOf(wished).first)) return wished;
+  const next = free.next(slot % free.size);
+  return next === undefined ? undefined : slots.at(next);
 }
 
 function chooseSlots(free: FreeSlots, identity: string, attempt: number, count: number): number[] {

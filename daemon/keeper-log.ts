@@ -8,6 +8,7 @@ const MESSAGES: Readonly<Record<KeeperEvent['code'], string>> = {
   'lease-adopted': 'Took over the lease that this host had',
   'lease-published': 'Published changed attributes in the lease',
   'lease-reserved': 'The subnet is reserved for this host: its key has no expiry',
+  'lease-moved': 'The lease has another key: a family came or went, the subnet of the other is the same',
   'lease-lost': 'Lost the lease; taking the same subnet again, or another if it is taken',
   'lease-overdue':
     'The lease could not be renewed in time; forwarding goes on, another host may get the subnet',

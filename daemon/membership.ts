@@ -154,7 +154,7 @@ export class Membership {
   /** Whoever writes a document may not have meant to move every container: another subnet must be asked for. */
   async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
     const { own } = this.keeper;
-    if (own === undefined || new SubnetPool(config).isCompatible(own.subnets)) return undefined;
+    if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
     const confirmation = await this.#options.registry.readOwn(RENUMBER_KEY).catch(() => undefined);
     if (confirmation !== undefined && confirmation.modRevision >= revision) return undefined;
     const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter(Boolean).join(' and ');

@@ -1,6 +1,13 @@
 // Registry on etcd v3: each method is one RPC. Builds the transactions and reads their answers; connection, endpoints
 // and authentication are the client's.
-import type { ICompare, IRangeRequest, IRequestOp, IResponseOp, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
+import type {
+  ICompare,
+  IRangeRequest,
+  IRequestOp,
+  IResponseOp,
+  ITxnRequest,
+  ITxnResponse,
+} from 'etcd3/lib/rpc.js';
 import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
 import type {
   ConfigEntry,
