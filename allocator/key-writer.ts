@@ -97,12 +97,13 @@ export class KeyWriter {
     return undefined;
   }
 
-  /** Removes a key if nobody wrote to it since; returns whether it is gone. */
-  async remove({ key, modRevision }: RegistryEntry): Promise<boolean> {
+  /** Removes a key if nobody wrote to it since; returns from which revision on it is gone, `undefined` if it is not. */
+  async remove({ key, modRevision }: RegistryEntry): Promise<Revision | undefined> {
     const { registry, signal } = this.#options;
-    const { written } = await this.#write(registry.remove(key, modRevision, signal));
-    if (!written) this.isUnsure = true;
-    return written;
+    const { written, revision } = await this.#write(registry.remove(key, modRevision, signal));
+    if (written) return revision;
+    this.isUnsure = true;
+    return undefined;
   }
 
   /** None for a reservation; that of the entry while it lives; else one of ours. */

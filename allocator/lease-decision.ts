@@ -97,15 +97,17 @@ export interface ChoiceInput {
  */
 export function chooseSubnet(input: ChoiceInput): Choice {
   const { pool, lost, previous } = input;
-  const again = lost && input.entries.get(lost.key);
-  if (again !== undefined && isStillOurs(input, again)) return adopt(again, lost?.subnets);
+  const lostEntry = lost && input.entries.get(lost.key);
+  if (lostEntry !== undefined && isStillOurs(input, lostEntry)) return adopt(lostEntry, lost?.subnets);
   const taken = takenSubnets(input);
-  const lostAgain = lost && restore(input, lost.subnets, taken);
-  if (lostAgain !== undefined) return createPreferred(lostAgain);
+  const isFree = (subnets: LeaseSubnets): boolean =>
+    pool.isCompatible(subnets) && !taken.some((other) => subnetsOverlap(subnets, other));
+  if (lost !== undefined && isFree(lost.subnets)) return createPreferred(lost.subnets);
   const own = chooseOwn(input);
   if (own !== undefined) return own;
-  const previousAgain = previous && restore(input, previous, taken);
-  if (previousAgain !== undefined) return createPreferred(previousAgain);
+  const again =
+    (lost && restore(input, lost.subnets, taken)) ?? (previous && restore(input, previous, taken));
+  if (again !== undefined) return createPreferred(again);
   const candidates = pool.candidates(input.identity, taken, input.attempt, MAX_CREATE_KEYS);
   if (candidates.length === 0) return { do: 'despair' };
   return { do: 'create', subnets: candidates, isPreferred: false };

@@ -83,6 +83,8 @@ export class LeaseKeeper {
   readonly #stopped = new AbortController();
   /** Keys of ours that we removed or gave up, with their revision: the mirror may show them for a while. */
   readonly #disowned = new Map<string, Revision>();
+  /** Those that are gone for sure from this revision on: whoever has such a key later made it anew, or took it from a backup. */
+  readonly #goneAt = new Map<string, Revision>();
   #unsubscribe: (() => void) | undefined;
   #identity: IpAddress;
   #formerIdentities: readonly IpAddress[] = [];
@@ -345,15 +347,22 @@ export class LeaseKeeper {
     const published = this.#options.mirror.leases.get(entry.key)?.attributes ?? this.#own?.attributes;
     const held = await this.#writer.move(entry, subnets, this.#attributes(published));
     if (held === undefined) return;
-    this.#disowned.set(entry.key, entry.modRevision);
+    this.#disown(entry, held.modRevision);
     this.#tell({ level: 'info', code: 'lease-moved', key: held.key, from: entry.key });
     this.#hold(held);
   }
 
   async #removeOwn(entry: RegistryEntry): Promise<void> {
-    if (!(await this.#writer.remove(entry))) return;
-    this.#disowned.set(entry.key, entry.modRevision);
+    const goneAt = await this.#writer.remove(entry);
+    if (goneAt === undefined) return;
+    this.#disown(entry, goneAt);
     this.#tell({ level: 'info', code: 'own-key-removed', key: entry.key });
+  }
+
+  #disown({ key, modRevision }: Pick<RegistryEntry, 'key' | 'modRevision'>, goneAt: Revision): void {
+    if (this.#options.mirror.revision >= goneAt) return;
+    this.#disowned.set(key, modRevision);
+    this.#goneAt.set(key, goneAt);
   }
 
   #despair(): void {
@@ -528,8 +537,13 @@ export class LeaseKeeper {
   }
 
   #onChange({ put, removed, isRestored }: MirrorChange): void {
-    const { clock, random } = this.#options;
+    const { clock, mirror, random } = this.#options;
     for (const key of removed) this.#disowned.delete(key);
+    for (const [key, goneAt] of this.#goneAt)
+      if (mirror.revision >= goneAt) {
+        this.#goneAt.delete(key);
+        this.#disowned.delete(key);
+      }
     if (isRestored) this.#onRestored();
     this.#tellPeers(this.#view.update([...put, ...removed]));
     this.#reporter.lookAt([...put, ...removed]);
@@ -542,6 +556,7 @@ export class LeaseKeeper {
   #onRestored(): void {
     this.#tell({ level: 'warn', code: 'registry-restored' });
     this.#disowned.clear();
+    this.#goneAt.clear();
     this.#taken = undefined;
     if (this.#own === undefined) return;
     const { key, subnets, attributes, leaseId } = this.#own;
