@@ -6,9 +6,9 @@ TEST_TOOLS := $(LAB_TOOLS) cc openssl socat ethtool tshark valgrind aarch64-linu
 BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
-SOURCES := $(shell find allocator backends daemon containers cli native lab bench test -name '*.ts' 2>/dev/null)
+SOURCES := $(shell find allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
 
-.PHONY: build prebuild demo test test-unit test-native bench lint format fuzz clean lab-tools test-tools bench-tools
+.PHONY: build bundle prebuild demo test test-unit test-native bench lint format fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built dist/weft-cni.cjs native/build/weft.node
 
@@ -32,6 +32,13 @@ dist/weft-cni.cjs: dist/.built
 native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch])
 	@sh native/build.sh
 	@rm -rf native/prebuilds
+
+# dist/weft.mjs and dist/addons/: all that a host with Node needs.
+bundle: dist/.bundled
+
+dist/.bundled: dist/.built native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
+	node dist/deploy/bundle/main.js
+	@touch $@
 
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
 native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
@@ -61,7 +68,7 @@ test-unit: build test-native
 	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,containers,cli,native,lab}/**/*.spec.js'
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
-test: test-tools lint test-unit native/build/weft-oracle.node
+test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
 	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/**/*.spec.js'
 

@@ -3,6 +3,7 @@
 // Folder (outside): state.json and logs. Inside the sandbox, on its private /run: etcd's data, subnet files, PIDs.
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   folderOf,
   forgetState,
@@ -345,7 +346,11 @@ export class Lab {
 /** Network config of a lab that is given none. */
 export const DEFAULT_CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
 
-/** `bin/weft` of the package that this file was built from. */
+/** Put in by the bundler. */
+declare const WEFT_VERSION: string | undefined;
+
+/** What daemons are started by: the bundle that this is part of, else `bin/weft` of the project. */
 function weftProgram(): string {
+  if (typeof WEFT_VERSION === 'string') return fileURLToPath(import.meta.url);
   return join(packageRoot(), 'bin', 'weft');
 }

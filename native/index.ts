@@ -82,10 +82,15 @@ export function loadNative(): LoadedNative {
 }
 
 function load(): LoadedNative {
-  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url))) ?? '.';
+  const here = dirname(fileURLToPath(import.meta.url));
+  const root = findPackageRoot(here) ?? here;
   const reasons: string[] = [];
-  for (const file of [`native/prebuilds/linux-${process.arch}/weft.node`, 'native/build/weft.node']) {
-    const path = join(root, file);
+  for (const path of [
+    // Beside a bundle.
+    join(here, `addons/linux-${process.arch}/weft.node`),
+    join(root, `native/prebuilds/linux-${process.arch}/weft.node`),
+    join(root, 'native/build/weft.node'),
+  ]) {
     if (!existsSync(path)) continue;
     try {
       return { native: createRequire(import.meta.url)(path) as Native };

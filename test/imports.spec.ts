@@ -14,6 +14,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   lab: ['allocator'],
   cli: ['lab', 'containers', 'daemon', 'backends', 'allocator', 'native'],
   bench: ['lab', 'daemon', 'backends', 'allocator', 'native'],
+  deploy: ['lab'],
 };
 
 /** Modules of Node that mean I/O, time or randomness; pure folders do without them. */

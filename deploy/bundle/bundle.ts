@@ -1,0 +1,44 @@
+// Makes one file of a program and all that it imports, to be run by Node alone.
+import { chmod } from 'node:fs/promises';
+import { build, type Metafile } from 'esbuild';
+import { embedPackages, gatherPackages } from './packages.ts';
+
+export interface BundleOptions {
+  /** Compiled file that the program starts with. It may not await at its top level. */
+  readonly entry: string;
+  /** File to write; it can be executed. */
+  readonly out: string;
+  /** Folder in which packages are found. */
+  readonly root: string;
+  readonly version: string;
+}
+
+/** The bundled code is CommonJS inside of an ES module, so that built-in modules, too, are loaded only when needed. */
+const PREAMBLE = `#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+const moduleUrl = import.meta.url;
+const require = createRequire(moduleUrl);
+const __dirname = fileURLToPath(new URL('.', moduleUrl));
+const module = { exports: {} };`;
+
+/** @returns what went into it. */
+export async function bundle({ entry, out, root, version }: BundleOptions): Promise<Metafile[]> {
+  const packages = await gatherPackages(entry, root);
+  const result = await build({
+    entryPoints: [entry],
+    outfile: out,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.19',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    define: { 'import.meta.url': 'moduleUrl', WEFT_VERSION: JSON.stringify(version) },
+    banner: { js: PREAMBLE },
+    plugins: [embedPackages(packages)],
+    metafile: true,
+  });
+  await chmod(out, 0o755);
+  return [result.metafile, ...(packages.metafile ? [packages.metafile] : [])];
+}

@@ -1,0 +1,43 @@
+// The one-file bundle (`make bundle`) on its own: in a folder with its addons, no project and no packages around it.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { packageRoot } from '../lab/package-root.ts';
+
+const run = promisify(execFile);
+
+describe('the bundle', function bundle() {
+  this.timeout(60_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-bundle-'));
+    for (const part of ['weft.mjs', 'addons'])
+      cpSync(join(packageRoot(), 'dist', part), join(folder, part), { recursive: true });
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('knows its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    const { stdout } = await run(join(folder, 'weft.mjs'), ['version']);
+    assert.equal(stdout, `weft ${version} (flannel-compatible)\n`);
+  });
+
+  it('connects a host with kernel VXLAN and one in userspace', async () => {
+    const lab = ['lab', 'run', '--name', 'bundle', '--hosts', '2', '--userspace', 'h2', '--json'];
+    const { stdout } = await run(process.execPath, [join(folder, 'weft.mjs'), ...lab]);
+    const { ping, ok } = JSON.parse(stdout) as { ping: { lost: number; sent: number }; ok: boolean };
+    assert.deepEqual({ ok, lost: ping.lost }, { ok: true, lost: 0 });
+    assert.ok(ping.sent > 0);
+  });
+
+  it('carries the license of every package in it', () => {
+    const licenses = readFileSync(join(packageRoot(), 'dist/THIRD-PARTY-LICENSES'), 'utf8');
+    for (const name of ['@grpc/grpc-js', 'etcd3', 'ipaddr.js', 'jsonc-parser', 'netlink', 'protobufjs'])
+      assert.match(licenses, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(.+\\)$`, 'm'));
+  });
+});
