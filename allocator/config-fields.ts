@@ -45,8 +45,13 @@ export class ConfigFields<Name extends string> {
 
   /** The value, or the schema's default. */
   boolean(name: Name): boolean {
+    return this.optionalBoolean(name) ?? this.#schemas[name].default === true;
+  }
+
+  /** The value; `undefined` if unset. */
+  optionalBoolean(name: Name): boolean | undefined {
     const value = this.#read(name, 'boolean', 'must be true or false, without quotes');
-    return value === undefined ? this.#schemas[name].default === true : value === true;
+    return value === undefined ? undefined : value === true;
   }
 
   /** True, false or `word`; the schema's default if unset. Words match in exact spelling, as those of JSON do. */

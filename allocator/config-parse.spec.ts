@@ -92,7 +92,6 @@ describe('parseNetworkConfig', () => {
         warnings: [],
         config: {
           ipv4: { network: '10.5.0.0/16', subnetLength: 24, min: '10.5.1.0', max: '10.5.255.0' },
-          enableNftables: false,
           backend: {
             type: 'vxlan',
             vni: 1,

@@ -45,6 +45,7 @@ function completeConfig(
   const { issues } = fields;
   const isIpv4Enabled = fields.boolean('EnableIPv4');
   const isIpv6Enabled = fields.boolean('EnableIPv6');
+  const enableNftables = fields.optionalBoolean('EnableNFTables');
   if (!isIpv4Enabled && !isIpv6Enabled && !fields.isBad('EnableIPv6'))
     fields.error('EnableIPv4', 'leaves no address family, as EnableIPv6 is off too: set one of them to true');
   const ipv4 = readIpv4Range(fields, isIpv4Enabled);
@@ -60,7 +61,7 @@ function completeConfig(
   return {
     ...(ipv4 && { ipv4 }),
     ...(ipv6 && { ipv6 }),
-    enableNftables: fields.boolean('EnableNFTables'),
+    ...(enableNftables !== undefined && { enableNftables }),
     backend,
     isBackendImplied: object === undefined,
   };

@@ -134,9 +134,8 @@ const properties = {
   EnableNFTables: {
     title: 'Use nftables',
     description:
-      'Writes masquerading and forwarding rules with nftables. Off: with iptables, as flannel does.',
+      'Writes masquerading and forwarding rules with nftables (true) or iptables (false). Unset: weft takes nftables where it works, flannel takes iptables.',
     type: ['boolean', 'null'],
-    default: false,
     examples: [true],
   },
   Network: {

@@ -59,7 +59,8 @@ export interface NetworkConfig {
   readonly ipv4?: Ipv4Range;
   /** Unset unless `EnableIPv6` is true. */
   readonly ipv6?: Ipv6Range;
-  readonly enableNftables: boolean;
+  /** Which program keeps the firewall rules; unset: nftables where it works. */
+  readonly enableNftables?: boolean;
   readonly backend: BackendConfig;
   /** True if the document has no `Backend` key: flannel takes udp there, weft takes vxlan. */
   readonly isBackendImplied: boolean;

@@ -1,6 +1,6 @@
 // What a backend is: pure functions from leases, config and facts about this host to attributes and kernel objects.
 // No clock, no I/O, no logger. The daemon calls them again whenever an input changed.
-import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
+import type { Cidr, Family, IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
 import type { BackendType, NetworkConfig } from '../allocator/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import type { KernelObject, OverlayMtu, UnderlayMtu } from './kernel-state.ts';
@@ -30,6 +30,10 @@ export interface HostFacts {
   readonly underlayRoutes: readonly UnderlayRoute[];
   /** Whether VXLAN is done by the packet path of this process instead of the kernel. Absent means no. */
   readonly isVxlanInUserspace?: boolean;
+  /** Devices whose IPv6 default route a router advertised. Absent means none. */
+  readonly advertisedRouters?: readonly string[];
+  /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
+  readonly forwardDropFamilies?: readonly Family[];
 }
 
 /** Everything that the state of this host's own objects depends on. */

@@ -54,7 +54,6 @@ export function network(families: Families, backend: BackendConfig): NetworkConf
   return {
     ...(families.includes('4') ? { ipv4 } : {}),
     ...(families.includes('6') ? { ipv6 } : {}),
-    enableNftables: false,
     backend,
     isBackendImplied: false,
   };

@@ -1,6 +1,6 @@
 // What the kernel should look like, as plain data. Backends derive it, the reconciler makes it so. Types only, and the
 // one function that names an object. Each object type is named after the iproute2 word that shows it.
-import type { Cidr, IpAddress, MacAddress } from '../allocator/address.ts';
+import type { Cidr, Family, IpAddress, MacAddress } from '../allocator/address.ts';
 
 /** MTU of the underlay interface, in bytes. */
 export type UnderlayMtu = number & { readonly __mtu: 'underlay' };
@@ -103,8 +103,29 @@ export interface SysctlObject {
   readonly value: string;
 }
 
+/**
+ * Rules of the firewall that are all ours. With nftables a whole table (`nft list table ip flannel-ipv4`), with iptables a
+ * chain, and with it the rule of a built-in chain that leads there (`iptables-save`, the lines of both).
+ */
+export interface FirewallObject {
+  readonly kind: 'firewall';
+  readonly engine: 'nft' | 'iptables';
+  readonly family: Family;
+  /** `flannel-ipv4`, or with iptables table and chain: `nat FLANNEL-POSTRTG`. */
+  readonly name: string;
+  /** As those commands print it, without counters. */
+  readonly rules: string;
+}
+
 export type KernelObject =
-  LinkObject | AddressObject | NeighbourObject | FdbObject | RouteObject | TunnelObject | SysctlObject;
+  | LinkObject
+  | AddressObject
+  | NeighbourObject
+  | FdbObject
+  | RouteObject
+  | TunnelObject
+  | SysctlObject
+  | FirewallObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
@@ -128,5 +149,7 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `tunnel ${object.dev} ${object.destination}`;
     case 'sysctl':
       return `sysctl ${object.path}`;
+    case 'firewall':
+      return `firewall ${object.engine} ${object.family === 4 ? 'ip' : 'ip6'} ${object.name}`;
   }
 }

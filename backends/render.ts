@@ -1,5 +1,6 @@
 // Kernel objects as the words that iproute2 would print, one line each, for golden tests and for operators.
 import { NO_MAC, UNSPECIFIED, familyOf } from '../allocator/address.ts';
+import { objectKey } from './kernel-state.ts';
 import type { KernelObject, LinkObject, RouteObject, TunLink, TunnelObject } from './kernel-state.ts';
 
 /** One line for one object, for example `10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink`. */
@@ -19,6 +20,8 @@ export function renderObject(object: KernelObject): string {
       return renderTunnel(object);
     case 'sysctl':
       return `${object.path} = ${object.value}`;
+    case 'firewall':
+      return `${objectKey(object)}\n${object.rules}`;
   }
 }
 

@@ -25,6 +25,7 @@ import {
 import { startHealthServer, type HealthServer } from './health.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import { familiesOf } from './interface-choice.ts';
+import type { FirewallDoorOptions } from './kernel/firewall/firewall-door.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
 import type { Logger } from './log.ts';
@@ -34,6 +35,7 @@ import { awaitNetworkConfig } from './network-config.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
+import { doubtForwarding, findRouter, type Router } from './router-setup.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
@@ -132,13 +134,18 @@ export class Daemon implements DaemonView {
     const encapsulation = chooseEncapsulation(config.backend, !this.#descriptors.isEmpty);
     const missing = await missingOnHost(config, encapsulation);
     if (missing !== undefined) throw new DaemonError(missing);
+    const router = await findRouter(this.options);
+    const choice = router.choose(config);
+    if (!choice.ok) throw new DaemonError(choice.message);
     // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
     if (encapsulation !== 'userspace') this.#descriptors.dropRest();
-    this.#kernel = this.#openKernel();
+    this.#kernel = this.#openKernel(router.firewall);
+    for (const doubt of [...choice.warnings, ...(await doubtForwarding(this.#kernel, config, choice.policy))])
+      this.log.warn(doubt);
     const reading = await this.#awaitInterface(config, this.#kernel);
     const unsuitable = unsuitableHost(config, withEncapsulation(reading.facts, encapsulation));
     if (unsuitable !== undefined) throw new DaemonError(unsuitable);
-    await this.#join({ config, encapsulation, registry, mirror, kernel: this.#kernel, reading });
+    await this.#join({ config, encapsulation, router, registry, mirror, kernel: this.#kernel, reading });
     this.#follow(mirror, revision);
   }
 
@@ -155,9 +162,9 @@ export class Daemon implements DaemonView {
   }
 
   /** The kernel door, which looks at the packet path as often as it reads. */
-  #openKernel(): Kernel {
+  #openKernel(firewall: FirewallDoorOptions): Kernel {
     const packetPath = this.packetPath;
-    const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors });
+    const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors, firewall });
     if (packetPath === undefined) return kernel;
     const pathLog = new PacketPathLog(this.log);
     return {
@@ -241,6 +248,7 @@ export class Daemon implements DaemonView {
   async #join(parts: {
     config: NetworkConfig;
     encapsulation: Encapsulation;
+    router: Router;
     registry: Registry;
     mirror: RegistryMirror;
     kernel: Kernel;

@@ -108,12 +108,12 @@ export const DAEMON_FLAGS = {
     type: 'duration-seconds',
     default: 5,
     bound: [1, DAY_SEC],
-    help: 'How often firewall rules are checked.',
+    help: 'How often firewall rules are checked where the kernel does not tell of changes (iptables-legacy).',
   },
   'iptables-forward-rules': {
     type: 'bool',
     default: true,
-    help: 'Accept traffic of the overlay network in the FORWARD chain.',
+    help: 'Accept traffic of the overlay network that this host forwards.',
   },
   'ip-blackhole-route': {
     type: 'bool',
@@ -146,6 +146,11 @@ export const DAEMON_FLAGS = {
     type: 'string',
     default: '/run/weft/weft.sock',
     help: 'Unix socket on which "weft status" and the other commands ask this daemon; empty turns it off.',
+  },
+  'no-sysctl': {
+    type: 'bool',
+    default: false,
+    help: 'Do not turn on forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); warn if it is off.',
   },
   userspace: {
     type: 'string',

@@ -38,6 +38,7 @@ function kernel(interfaces: readonly Interface[], routes: readonly MainRoute[]) 
   return {
     readInterfaces: () => Promise.resolve(interfaces),
     readRoutes: () => Promise.resolve(routes),
+    readForwardDrops: () => Promise.resolve([]),
     lookupRoute: () => Promise.resolve(undefined),
   };
 }

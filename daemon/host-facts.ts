@@ -1,4 +1,5 @@
-// What this host is, for the backends: the chosen interface with its addresses, and the routes that next hops depend on.
+// What this host is, for the backends: the chosen interface with its addresses, the routes that next hops depend on, and
+// whether something drops what it should forward.
 // Read afresh whenever the kernel says that interfaces or routes changed; decides nothing else.
 import type { UnderlayMtu } from '../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../backends/backend.ts';
@@ -9,6 +10,7 @@ import {
   type Families,
   type InterfaceOptions,
 } from './interface-choice.ts';
+import { RTPROT_RA } from './kernel/netlink/constants.ts';
 import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from './kernel/kernel.ts';
 
 export interface HostReading {
@@ -26,33 +28,47 @@ const OVERLAY_DEVICE = /^flannel[.-]/;
 
 /** Reads interfaces and routes and chooses, keeping `current` as long as it can serve. */
 export async function readHost(
-  kernel: Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'lookupRoute'>,
+  kernel: Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readForwardDrops' | 'lookupRoute'>,
   options: InterfaceOptions,
   families: Families,
   current?: ChosenInterface,
 ): Promise<HostReadingResult> {
-  const [interfaces, routes] = await Promise.all([kernel.readInterfaces(), kernel.readRoutes()]);
+  const [interfaces, routes, forwardDropFamilies] = await Promise.all([
+    kernel.readInterfaces(),
+    kernel.readRoutes(),
+    kernel.readForwardDrops(),
+  ]);
+  const forwardDrops = forwardDropFamilies.length > 0 ? { forwardDropFamilies } : {};
   const facts = { interfaces, routes, lookupRoute: kernel.lookupRoute.bind(kernel) };
   const choice = current
     ? await rechooseInterface(facts, options, families, current)
     : await chooseInterface(facts, options, families);
   if (!choice.ok) return choice;
   const { chosen, warnings } = choice;
-  return { ok: true, reading: { chosen, facts: hostFacts(chosen, routes), warnings } };
+  return {
+    ok: true,
+    reading: { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings },
+  };
 }
 
 function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {
   const { name, mtu, ipv4, ipv6, publicIp, publicIpv6 } = chosen;
+  const advertisedRouters = [...new Set(routes.filter(isAdvertised).map(({ dev }) => dev))];
   return {
     interface: { name, mtu: mtu as UnderlayMtu, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) },
     ...(publicIp && { publicIp }),
     ...(publicIpv6 && { publicIpv6 }),
     underlayRoutes: routes.filter(isUnderlay).map(underlayRoute),
+    ...(advertisedRouters.length > 0 && { advertisedRouters }),
   };
 }
 
 function isUnderlay({ protocol, dev }: MainRoute): boolean {
   return protocol !== ROUTE_PROTOCOL && !OVERLAY_DEVICE.test(dev);
+}
+
+function isAdvertised({ protocol, destination }: MainRoute): boolean {
+  return protocol === RTPROT_RA && destination === '::/0';
 }
 
 function underlayRoute({ destination, gateway, dev, metric }: MainRoute): UnderlayRoute {

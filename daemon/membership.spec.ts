@@ -17,6 +17,8 @@ import { readHost } from './host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from './kernel/memory-kernel.ts';
 import { createLogger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
+import { NO_PROGRAMS } from './kernel/firewall/programs.ts';
+import { routerWith } from './router-setup.ts';
 import { Membership } from './membership.ts';
 import { parseCommandLine } from './options.ts';
 
@@ -62,6 +64,7 @@ describe('a member whose kernel', () => {
       config: network('4', backend),
       encapsulation: chooseEncapsulation(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
+      router: routerWith(commandLine.options, NO_PROGRAMS),
       registry,
       mirror,
       kernel,

@@ -21,6 +21,7 @@ import type { LogRateLimit } from './log-rate-limit.ts';
 import { Network } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { missingOnHost, remedyForLink, unsuitableHost } from './prerequisites.ts';
+import { policyFor, type Router } from './router-setup.ts';
 import { logReconcilerEvent } from './reconciler-log.ts';
 import { Reconciler } from './reconciler/reconciler.ts';
 import type { ReconcilerEvent } from './reconciler/reports.ts';
@@ -32,6 +33,7 @@ export interface MembershipOptions {
   readonly encapsulation: Encapsulation;
   /** Whether the packet path can stand in for a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
+  readonly router: Router;
   readonly registry: Registry;
   /** Started, and read at least once. */
   readonly mirror: RegistryMirror;
@@ -88,8 +90,7 @@ export class Membership {
       facts: withEncapsulation(reading.facts, this.#encapsulation),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      // Told truthfully: who reads the file masquerades itself if this daemon does not.
-      isMasquerading: false,
+      routerFor: (each) => policyFor(options.router, each),
       clock,
       log,
     });
@@ -133,6 +134,8 @@ export class Membership {
     const facts = withEncapsulation(result.reading.facts, encapsulation);
     const unsuitable = unsuitableHost(config, facts);
     if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
+    const router = this.#options.router.choose(config);
+    if (!router.ok) return { reason: router.message, mayPass: true };
     const renumbering = await this.#refuseRenumbering(config, revision);
     if (renumbering !== undefined) return renumbering;
     this.#config = config;

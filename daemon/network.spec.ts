@@ -11,6 +11,7 @@ import { FakeClock } from '../test/support/fake-clock.ts';
 import { newKernel } from '../test/support/reconciler-host.ts';
 import { until } from '../test/support/until.ts';
 import { createLogger } from './log.ts';
+import { NO_ROUTER } from './router-setup.ts';
 import { Network } from './network.ts';
 import { Reconciler } from './reconciler/reconciler.ts';
 import { SubnetFileKeeper } from './subnet-file-keeper.ts';
@@ -43,7 +44,7 @@ describe('network', () => {
       facts: host(),
       reconciler,
       subnetFile,
-      isMasquerading: false,
+      routerFor: () => NO_ROUTER,
       clock,
       log,
     });

@@ -13,8 +13,9 @@ import {
   type Ownership,
   type PeerState,
 } from '../backends/backend.ts';
+import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../backends/firewall.ts';
 import { backendFor } from '../backends/index.ts';
-import type { OverlayMtu } from '../backends/kernel-state.ts';
+import type { KernelObject, OverlayMtu } from '../backends/kernel-state.ts';
 import { sameFacts } from './host-facts.ts';
 import type { Logger } from './log.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
@@ -26,7 +27,7 @@ export interface NetworkOptions {
   readonly facts: HostFacts;
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileKeeper;
-  readonly isMasquerading: boolean;
+  readonly routerFor: (config: NetworkConfig) => RouterPolicy;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -40,6 +41,13 @@ const WITHDRAWAL_GRACE_MS = 50;
 /** Where peers are looked up; the lease keeper. */
 export interface PeerSource {
   readonly peers: ReadonlyMap<string, Lease>;
+}
+
+/** What this host does for packets that it forwards, whatever the backend. */
+export interface RouterPolicy {
+  readonly firewall: FirewallPolicy;
+  /** Whether forwarding is turned on. */
+  readonly setsSysctls: boolean;
 }
 
 export class Network {
@@ -130,7 +138,10 @@ export class Network {
     if (context === undefined) return;
     const { reconciler } = this.#options;
     try {
-      reconciler.setHost(this.ownership(), this.#backend.deriveHost(context));
+      reconciler.setHost(this.ownership(), [
+        ...this.#backend.deriveHost(context),
+        ...this.#deriveRouter(context),
+      ]);
       for (const [key, peer] of peers) this.#derivePeer(context, key, peer);
       this.#writeSubnetEnv(context, this.#backend.mtu(context.config, context.host));
       this.#problem = undefined;
@@ -139,6 +150,11 @@ export class Network {
       this.#problem = error.message;
       this.#options.log.error(`${error.message}; what is programmed already stays`);
     }
+  }
+
+  #deriveRouter(context: BackendContext): readonly KernelObject[] {
+    const { firewall, setsSysctls } = this.#options.routerFor(context.config);
+    return [...(setsSysctls ? deriveForwarding(context) : []), ...deriveFirewall(context, firewall)];
   }
 
   #derivePeer(context: BackendContext, key: string, peer: Lease | undefined): void {
@@ -169,7 +185,8 @@ export class Network {
   }
 
   #writeSubnetEnv({ config, own }: BackendContext, mtu: OverlayMtu): void {
-    const { subnetFile, isMasquerading } = this.#options;
+    const { subnetFile, routerFor } = this.#options;
+    const { isMasquerading } = routerFor(config).firewall;
     const { ipv4, ipv6 } = config;
     const networks = { ...(ipv4 && { ipv4: ipv4.network }), ...(ipv6 && { ipv6: ipv6.network }) };
     subnetFile.write(formatSubnetEnv({ networks, subnets: own.subnets, mtu, isMasquerading }));

@@ -32,6 +32,7 @@ describe('daemon options', () => {
       iptablesForwardRules: true,
       iptablesResyncSec: 5,
       ipBlackholeRoute: false,
+      setsSysctls: true,
       tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false },
       health: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
@@ -198,7 +199,6 @@ describe('daemon options', () => {
 
   it('warn of what this version does not do, and of words that are not read', () => {
     assert.deepEqual(warningsOf([]), []);
-    assert.match(warningsOf(['--ip-masq'])[0] ?? '', /adds no masquerade rules/);
     assert.match(warningsOf(['--ip-blackhole-route'])[0] ?? '', /adds no blackhole route/);
     const [warning = ''] = warningsOf([
       '--set-node-network-unavailable',
@@ -208,8 +208,6 @@ describe('daemon options', () => {
     ]);
     assert.match(warning, /argument 3, .*\(3\) are ignored; a boolean flag takes its value with =/);
     assert.doesNotMatch(warning, /hunter2/);
-    const forward = parseCommandLine([], {});
-    assert.match((forward.kind === 'run' && forward.warnings[0]) || '', /^--iptables-forward-rules is on/);
   });
 
   for (const [text, expected] of [

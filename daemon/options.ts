@@ -27,6 +27,8 @@ export interface DaemonOptions {
   /** Seconds, 1..86400, default 5. */
   readonly iptablesResyncSec: number;
   readonly ipBlackholeRoute: boolean;
+  /** Whether forwarding may be turned on. */
+  readonly setsSysctls: boolean;
   /** Who does VXLAN on this host; unset means as the network config says. */
   readonly userspace?: boolean | 'auto';
   /** How the packet path works, where it does. */
@@ -77,6 +79,7 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     iptablesForwardRules: values['iptables-forward-rules'],
     iptablesResyncSec: values['iptables-resync'],
     ipBlackholeRoute: values['ip-blackhole-route'],
+    setsSysctls: !values['no-sysctl'],
     ...readUserspace(values),
     tuning: readTuning(values),
     health: readHealth(values, findings),
@@ -191,14 +194,6 @@ function warnOfRest(argv: readonly string[], rest: readonly string[], findings: 
 
 /** Flags that flannel acts on and this version does not: said at start, not found out later. */
 function warnOfMissing(values: Values, findings: Findings): void {
-  if (values['ip-masq'])
-    findings.warnings.push(
-      '--ip-masq: this version adds no masquerade rules; add your own for traffic that leaves the overlay network',
-    );
-  if (values['iptables-forward-rules'])
-    findings.warnings.push(
-      '--iptables-forward-rules is on (the default), but this version adds no forward rules; where the FORWARD policy is DROP accept the overlay network yourself; =false silences this',
-    );
   if (values['ip-blackhole-route'])
     findings.warnings.push('--ip-blackhole-route: this version adds no blackhole route');
 }

@@ -8,6 +8,7 @@ package_of() {
     etcd) echo etcd-server ;;
     etcdctl) echo etcd-client ;;
     ip | bridge | tc) echo iproute2 ;;
+    nft) echo nftables ;;
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;

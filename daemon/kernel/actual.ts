@@ -3,6 +3,7 @@
 import type {
   AddressObject,
   FdbObject,
+  FirewallObject,
   KernelObject,
   NeighbourObject,
   RouteObject,
@@ -33,7 +34,8 @@ export type ActualObject =
   | (FdbObject & Deviating)
   | ActualRoute
   | (TunnelObject & Deviating)
-  | (SysctlObject & Deviating);
+  | (SysctlObject & Deviating)
+  | (FirewallObject & Deviating);
 
 /** Whether `actual` is exactly what `desired` says, so that nothing need be done. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {

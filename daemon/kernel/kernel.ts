@@ -1,6 +1,6 @@
 // The one door to kernel state. The reconciler knows this interface only; `netlink-kernel.ts` is the real kernel,
 // `memory-kernel.ts` a model of it for what the real one cannot show. One compliance suite holds for both.
-import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
+import type { Cidr, Family, IpAddress, MacAddress } from '../../allocator/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
@@ -78,7 +78,7 @@ export interface RouteLookup {
 }
 
 /**
- * What changed in the kernel, whoever did it. `object`: one owned route, neighbour or FDB entry, as it is now (`object`
+ * What changed in the kernel, whoever did it. `object`: one owned route, neighbour, FDB entry or firewall object, as it is now (`object`
  * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notices were lost.
  */
 export type KernelNotice =
@@ -86,6 +86,8 @@ export type KernelNotice =
   | { readonly type: 'interfaces'; readonly names: readonly string[] }
   /** A route that is not ours came or went: next hops may have changed. */
   | { readonly type: 'underlay-route'; readonly destination: Cidr }
+  /** What the FORWARD chain does with packets that no rule accepts is something else now. */
+  | { readonly type: 'forward-policy' }
   | { readonly type: 'overrun' };
 
 export interface Kernel {
@@ -99,6 +101,8 @@ export interface Kernel {
   readRoutes(): Promise<readonly MainRoute[]>;
   /** `ip route get ADDRESS`; `undefined` if unreachable. */
   lookupRoute(address: IpAddress): Promise<RouteLookup | undefined>;
+  /** Families whose FORWARD chain of iptables drops what no rule accepts. */
+  readForwardDrops(): Promise<readonly Family[]>;
   /** Value of a file below /proc/sys, without the newline; `undefined` if it does not exist. */
   readSysctl(path: string): Promise<string | undefined>;
   /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */

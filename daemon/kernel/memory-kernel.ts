@@ -1,6 +1,6 @@
 // The kernel door over a model of the kernel, for what the real one cannot show: faults at will, property tests with
 // thousands of histories. `tables` is the model; whoever else changes the host does it there.
-import { contains, type IpAddress, prefixLengthOf } from '../../allocator/address.ts';
+import { contains, type Family, type IpAddress, prefixLengthOf } from '../../allocator/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey, type ObjectKey } from '../../backends/kernel-state.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
   Step,
   StepResult,
 } from './kernel.ts';
+import { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryState, performStep } from './memory-steps.ts';
 import { MemoryTables, refuse, type TableEvent } from './memory-tables.ts';
 import { renderTables } from './memory-text.ts';
@@ -39,6 +40,7 @@ export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
   readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
   readonly sysctls = new Map<string, string>();
+  readonly firewall = new MemoryFirewall();
   readonly #state: MemoryState;
   readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
   readonly #subscribers: Subscriber[] = [];
@@ -51,8 +53,10 @@ export class MemoryKernel implements Kernel {
   constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
-    this.#state = { tables: this.tables, sysctls: this.sysctls, path, hasVxlan };
-    this.tables.onEvent = (event) => this.#tell(event);
+    const { tables, firewall, sysctls } = this;
+    this.#state = { tables, firewall, sysctls, path, hasVxlan };
+    tables.onEvent = (event) => this.#tell(event);
+    firewall.onNotice = (notice) => this.#pass(notice);
   }
 
   // Faults
@@ -90,7 +94,7 @@ export class MemoryKernel implements Kernel {
 
   /** What {@link readState} reads, without its faults. */
   inspect(ownership: Ownership): Promise<ActualState> {
-    return readState(this.tables, ownership, this.#state.path);
+    return readState(this.#state, ownership);
   }
 
   // Kernel
@@ -119,6 +123,10 @@ export class MemoryKernel implements Kernel {
     );
     if (best === undefined) return undefined;
     return { dev: best.dev, ...(best.gateway && { gateway: best.gateway }) };
+  }
+
+  readForwardDrops(): Promise<readonly Family[]> {
+    return Promise.resolve(this.firewall.dropFamilies);
   }
 
   readSysctl(path: string): Promise<string | undefined> {
@@ -170,6 +178,11 @@ export class MemoryKernel implements Kernel {
       if (event.table === 'interfaces') onNotice({ type: 'interfaces', names: [event.name] });
       else if (owned !== undefined) for (const notice of this.#describe(event, owned)) onNotice(notice);
     }
+  }
+
+  #pass(notice: KernelNotice): void {
+    if (this.#areNoticesLost || this.#isClosed) return;
+    for (const { onNotice } of this.#subscribers) onNotice(notice);
   }
 
   /** A device's settings go with it. */

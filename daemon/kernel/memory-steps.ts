@@ -1,23 +1,27 @@
 // Steps on the model's tables: what the netlink kernel does with requests, with the same results.
-import type { KernelObject, RouteObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
+import type { RouteObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
+import type { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryTables, refuse } from './memory-tables.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { DONE, type Outcome } from './netlink/outcome.ts';
-import { ABSENCE, gatewayOf } from './netlink-steps.ts';
+import { ABSENCE, gatewayOf, type TableObject } from './netlink-steps.ts';
 import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
 
 /** What steps change. */
 export interface MemoryState {
   readonly tables: MemoryTables;
+  readonly firewall: MemoryFirewall;
   readonly sysctls: Map<string, string>;
   readonly path: PathTable;
   readonly hasVxlan: boolean;
 }
 
-export function performStep({ tables, sysctls, path, hasVxlan }: MemoryState, step: Step): Outcome {
-  const { object } = step;
+export function performStep(state: MemoryState, step: Step): Outcome {
+  const { tables, sysctls, path, hasVxlan } = state;
+  const { action, object } = step;
+  if (object.kind === 'firewall') return state.firewall.apply({ action, object });
   if (object.kind === 'sysctl') {
     if (step.action === 'set') sysctls.set(object.path, object.value);
     return DONE;
@@ -32,8 +36,6 @@ export function performStep({ tables, sysctls, path, hasVxlan }: MemoryState, st
   const outcome = removeObject(tables, object);
   return outcome.status === 'refused' && ABSENCE.has(outcome.errno) ? DONE : outcome;
 }
-
-type TableObject = Exclude<KernelObject, { kind: 'sysctl' | 'link' | 'tunnel' }>;
 
 function setObject(tables: MemoryTables, object: TableObject): Outcome {
   switch (object.kind) {

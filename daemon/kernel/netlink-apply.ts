@@ -1,4 +1,4 @@
-// Applies steps in order: runs of table entries in large batches, links, tunnels and sysctls one by one between them. One
+// Applies steps in order: runs of table entries in large batches, links, tunnels, sysctls and the firewall one by one between them. One
 // result a step; a refusal costs its own step only.
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
@@ -6,6 +6,7 @@ import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.
 import type { Request, RequestEngine } from './netlink/request-engine.ts';
 import { readLink } from './netlink-reader.ts';
 import type { LinkMessage } from './netlink/link.ts';
+import type { FirewallTable } from './firewall/firewall-table.ts';
 import type { PathTable } from './path-table.ts';
 import type { TunnelObject } from '../../backends/kernel-state.ts';
 import {
@@ -25,6 +26,8 @@ type Device = LinkMessage | Outcome;
 export interface ApplyTarget {
   readonly engine: RequestEngine;
   readonly path: PathTable;
+  /** Unset if the firewall is left alone. */
+  readonly firewall: FirewallTable | undefined;
 }
 
 export async function applySteps(target: ApplyTarget, steps: readonly Step[]): Promise<StepResult[]> {
@@ -75,11 +78,16 @@ async function applyTunnels(
   });
 }
 
-async function applySingle({ engine, path }: ApplyTarget, { action, object }: Step): Promise<Outcome> {
+async function applySingle(
+  { engine, path, firewall }: ApplyTarget,
+  { action, object }: Step,
+): Promise<Outcome> {
   if (object.kind === 'link') {
     if (action === 'remove') return removeLink(engine, path, object.name);
     return object.type === 'tun' ? ensureTun(engine, path, object) : ensureVxlan(engine, object);
   }
+  if (object.kind === 'firewall')
+    return firewall?.apply({ action, object }) ?? refusal('EOPNOTSUPP', 'the firewall is left alone');
   // A sysctl always exists; what it was before weft is not known.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);
   return DONE;

@@ -1,7 +1,8 @@
 // The real kernel behind the door: rtnetlink for links and tables, the packet path for what the kernel does not encapsulate,
-// /proc/sys for sysctls. Only puts the parts together.
+// the firewall's programs for its rules, /proc/sys for sysctls. Only puts the parts together.
 import { loadNative } from '../../native/index.ts';
-import type { Kernel, KernelNotice } from './kernel.ts';
+import { FirewallDoor, type FirewallDoorOptions } from './firewall/firewall-door.ts';
+import type { Kernel, KernelNotice, StepResult } from './kernel.ts';
 import { RequestEngine } from './netlink/request-engine.ts';
 import { openNetlinkSocket, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
@@ -22,6 +23,8 @@ export interface NetlinkKernelOptions extends PathTableOptions {
   /** Without weft's addon there are no notices: every so many milliseconds (default 10,000) an overrun is told. */
   readonly pollMs?: number;
   readonly openSocket?: OpenSocket;
+  /** Without it the firewall is left alone. */
+  readonly firewall?: FirewallDoorOptions;
 }
 
 /** Opens the door to the kernel of this network namespace. @throws Error with errno if there is no netlink. */
@@ -30,14 +33,20 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
   const engine = new RequestEngine({ ...options, openSocket });
   const tables = openTables(engine);
   const path = new PathTable(options);
+  const firewall = options.firewall && new FirewallDoor(options.firewall);
   const readers: { close(): void }[] = [];
   return {
-    readState: (ownership) => readState(tables, ownership, path),
+    readState: (ownership) => readState({ tables, path, firewall: firewall?.table }, ownership),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
     lookupRoute: (address) => lookupRoute(engine, address),
+    readForwardDrops: async () => (await firewall?.table.readForwardDrops()) ?? [],
     readSysctl,
-    apply: (steps) => applySteps({ engine, path }, steps),
+    apply: (steps) => {
+      const work = (): Promise<StepResult[]> =>
+        applySteps({ engine, path, firewall: firewall?.table }, steps);
+      return firewall ? firewall.during(work) : work();
+    },
     subscribe: (ownership, onNotice) => {
       const receiveBytes = options.noticeBytes ?? 32 << 20;
       const readLinks = (): ReturnType<typeof tables.links> => tables.links();
@@ -46,8 +55,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
           ? tellOverruns(onNotice, options.pollMs ?? 10_000)
           : new NoticeReader({ openSocket, receiveBytes, readLinks, ownership, onNotice }),
       );
+      firewall?.subscribe(openSocket, onNotice);
     },
     close: () => {
+      firewall?.close();
       for (const reader of readers) reader.close();
       engine.close();
     },

@@ -1,7 +1,7 @@
 // What the tables hold that is ours, and what the host looks like: interfaces and routes. Nothing is remembered, so
 // that nothing can be stale.
 import type { Ownership } from '../../backends/backend.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
+import { objectKey, type FirewallObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
@@ -31,11 +31,18 @@ import { routeKey, RouteOwnership } from './route-ownership.ts';
 
 type Objects = Map<string, ActualObject>;
 
-/** Reads all that `ownership` covers, and tells `path` what it must know of it. */
+/** Where kernel state is read. */
+export interface StateSources {
+  readonly tables: KernelTables;
+  readonly path: PathTable;
+  /** Unset if the firewall is left alone. */
+  readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
+}
+
+/** Reads all that `ownership` covers, and tells the packet path what it must know of it. */
 export async function readState(
-  tables: KernelTables,
+  { tables, path, firewall }: StateSources,
   ownership: Ownership,
-  path: PathTable,
 ): Promise<ActualState> {
   const links = await tables.links();
   const names = new Map(links.map((link) => [link.index, link.name]));
@@ -54,6 +61,7 @@ export async function readState(
     await readDevice(tables, link, objects);
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
+  for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
   const state = { objects, foreignLinks };
   path.learn(state);
   return state;

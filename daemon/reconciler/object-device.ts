@@ -3,13 +3,15 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 
 const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
-/** Name of the device that `object` is or lies on; unset for a sysctl of no device. */
+/** Name of the device that `object` is or lies on; unset for a sysctl of no device, and for the firewall. */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
     case 'link':
       return object.name;
     case 'sysctl':
       return DEVICE_SYSCTL.exec(object.path)?.[1];
+    case 'firewall':
+      return undefined;
     case 'address':
     case 'neighbour':
     case 'fdb':

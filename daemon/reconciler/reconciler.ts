@@ -149,6 +149,7 @@ export class Reconciler {
         this.#view.onOverrun();
         return this.#requestRead('overrun');
       case 'underlay-route':
+      case 'forward-policy':
         // Whoever derives the desired state asks for other objects, if that changes any.
         return undefined;
     }
@@ -393,12 +394,27 @@ export class Reconciler {
 
   #diff(mirror: Mirror, keys?: readonly ObjectKey[]): Step[] {
     const nowMs = this.#clock.nowMs();
+    const mayRemoveRules = this.#isFirewallInPlace(mirror);
     const isHeld = (object: KernelObject, key: ObjectKey): boolean =>
-      (!this.#isComplete && !this.#desired.objects.has(key)) ||
+      (!this.#desired.objects.has(key) &&
+        (!this.#isComplete || (object.kind === 'firewall' && !mayRemoveRules))) ||
       this.#holds.isHeld(object, key, mirror, nowMs);
     const { foreignLinks, objects } = mirror;
     const options = { foreignLinks, replaceLinks: this.#recorder.replaceLinks, isHeld };
     return diff(this.#desired.objects, objects, keys === undefined ? options : { ...options, keys });
+  }
+
+  /** Rules that nobody wants stay until those that take their place stand: there is no moment without any. */
+  #isFirewallInPlace({ objects }: Mirror): boolean {
+    for (const [key, want] of this.#desired.objectsOf(HOST))
+      if (want.kind === 'firewall' && !isInSync(want, objects.get(key))) return false;
+    return true;
+  }
+
+  /** What waited for the rules that now stand. */
+  #markSpareRules({ objects }: Mirror): void {
+    for (const [key, { kind }] of objects)
+      if (kind === 'firewall' && !this.#desired.objects.has(key)) this.#dirty.add(key);
   }
 
   // ---- applying ---------------------------------------------------------------------------------------------------
@@ -412,6 +428,7 @@ export class Reconciler {
     });
     for (const { object } of batch) this.#reporter.touchKey(objectKey(object));
     for (const key of changed) this.#markIfChanged(key);
+    if (batch.some(isRuleStep)) this.#markSpareRules(mirror);
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');
     this.#onNoAnswer(answer.open);
@@ -468,6 +485,10 @@ function firstBatch(steps: readonly Step[]): readonly Step[] {
   const firstEntry = steps.findIndex(({ object }) => !isHostKind(object));
   const head = firstEntry < 0 ? steps : steps.slice(0, firstEntry);
   return head.some(({ object }) => object.kind === 'link') ? head : steps;
+}
+
+function isRuleStep({ action, object }: Step): boolean {
+  return action === 'set' && object.kind === 'firewall';
 }
 
 function isHostKind({ kind }: KernelObject): boolean {

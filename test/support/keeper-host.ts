@@ -22,7 +22,6 @@ export const NETWORK_IPV4: NetworkConfig = {
     min: '10.5.1.0' as Ipv4,
     max: '10.5.255.0' as Ipv4,
   },
-  enableNftables: false,
   backend: { type: 'host-gw' },
   isBackendImplied: false,
 };
@@ -40,7 +39,6 @@ export const NETWORK_DUAL: NetworkConfig = {
 
 /** IPv6 only. */
 export const NETWORK_IPV6: NetworkConfig = {
-  enableNftables: false,
   backend: { type: 'host-gw' },
   isBackendImplied: false,
   ...(NETWORK_DUAL.ipv6 && { ipv6: NETWORK_DUAL.ipv6 }),

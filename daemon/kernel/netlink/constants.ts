@@ -1,7 +1,8 @@
 // Numbers of the kernel's netlink interface, with the kernel's names, from include/uapi/linux/{netlink,rtnetlink,
-// if_link,if_addr,neighbour,if}.h. Only those that are used.
+// if_link,if_addr,neighbour,if,netfilter/nfnetlink}.h. Only those that are used.
 
 export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
@@ -39,6 +40,7 @@ export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
+export const NFNLGRP_NFTABLES = 7;
 
 export const AF_INET = 2;
 export const AF_BRIDGE = 7;

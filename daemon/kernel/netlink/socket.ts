@@ -1,4 +1,4 @@
-// One rtnetlink socket: the `netlink` package's, with the options that only weft's addon can set. Knows datagrams, no
+// One netlink socket: the `netlink` package's, with the options that only weft's addon can set. Knows datagrams, no
 // messages. Handlers are called from native code, where an exception would end the process, so none gets out of here.
 //
 // Losses: a pending ENOBUFS ends the process (libuv reports POLLERR, on which the package's native code throws). With
@@ -16,11 +16,13 @@ export interface SocketHandlers {
 }
 
 export interface SocketSettings {
+  /** NETLINK_*; default rtnetlink. */
+  readonly protocol?: number;
   /** Longest datagram that can be read, in bytes. Each read allocates as much. A longer one counts as overrun. */
   readonly datagramBytes: number;
   /** Receive buffer to ask for, in bytes. */
   readonly receiveBytes: number;
-  /** RTNLGRP_* to join. */
+  /** RTNLGRP_* (or of another protocol) to join. */
   readonly groups?: readonly number[];
 }
 
@@ -47,7 +49,7 @@ export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
     if (isOpen) guarded(handle, handlers);
   };
   const trouble = (message: string): void => guard(() => handlers.onTrouble(message));
-  const raw = new RawNetlinkSocket(NETLINK_ROUTE, {
+  const raw = new RawNetlinkSocket(settings.protocol ?? NETLINK_ROUTE, {
     messagePeeking: false,
     msgBufferSize: settings.datagramBytes,
     recvBufferSize: settings.receiveBytes,
@@ -62,7 +64,12 @@ export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
   });
   raw.on('truncatedMessage', () => trouble('a netlink message was longer than the read buffer'));
   raw.on('error', (error) => trouble(error.message));
-  for (const group of settings.groups ?? []) raw.addMembership(group);
+  try {
+    for (const group of settings.groups ?? []) raw.addMembership(group);
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
   return {
     hasStrictCheck: tuned?.options.hasStrictCheck ?? false,
     receiveBytes: tuned?.options.receiveBytes ?? raw.getRecvBufferSize(),

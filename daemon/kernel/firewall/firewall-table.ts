@@ -1,0 +1,217 @@
+// The firewall as one more kernel table: what of it is ours, read by nft and iptables-save, changed by nft and
+// iptables-restore, each change one transaction. What was read counts until somebody says that it is stale, so that a
+// host on which nothing happens starts no process. One thing at a time.
+import type { Family } from '../../../allocator/address.ts';
+import { FAMILIES } from '../../../backends/family.ts';
+import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall-iptables.ts';
+import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
+import { objectKey, type FirewallObject } from '../../../backends/kernel-state.ts';
+import type { KernelNotice, Step } from '../kernel.ts';
+import { DONE, type Outcome, refusal } from '../netlink/outcome.ts';
+import { parseSave, removeScript, setScript } from './iptables-save.ts';
+import { LearnedTexts } from './learned-texts.ts';
+import { describe, type FirewallPrograms } from './programs.ts';
+import { runProgram, type ProgramOutput, type RunProgram } from './run-program.ts';
+
+/** What is read by one process. */
+export interface FirewallPart {
+  readonly engine: FirewallObject['engine'];
+  readonly family: Family;
+}
+
+interface PartReading {
+  readonly objects: readonly FirewallObject[];
+  readonly isForwardDropping: boolean;
+}
+
+const NOTHING: PartReading = { objects: [], isForwardDropping: false };
+
+export class FirewallTable {
+  readonly #parts: readonly FirewallPart[];
+  readonly #run: RunProgram;
+  readonly #learned = new LearnedTexts();
+  readonly #readings = new Map<FirewallPart, PartReading>();
+  readonly #stale = new Set<FirewallPart>();
+  /** Ends when all that was asked for so far has been done. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor({ hasNft, iptables }: FirewallPrograms, run: RunProgram = runProgram) {
+    this.#run = run;
+    const engines = [...(hasNft ? (['nft'] as const) : []), ...(iptables ? (['iptables'] as const) : [])];
+    this.#parts = engines.flatMap((engine) => FAMILIES.map((family) => ({ engine, family })));
+    this.markStale();
+  }
+
+  /** Somebody may have changed what `isMeant` names; default everything. */
+  markStale(isMeant: (part: FirewallPart) => boolean = () => true): void {
+    for (const part of this.#parts) if (isMeant(part)) this.#stale.add(part);
+  }
+
+  get isStale(): boolean {
+    return this.#stale.size > 0;
+  }
+
+  /** Whether rules of ours were there when `engine` was last read. */
+  hasRules(engine: FirewallPart['engine']): boolean {
+    return this.#parts.some((part) => part.engine === engine && this.#readingOf(part).objects.length > 0);
+  }
+
+  /** All rules that are ours. */
+  read(): Promise<readonly FirewallObject[]> {
+    return this.#exclusively(async () => {
+      await this.#readStale();
+      return this.#parts.flatMap((part) => this.#readingOf(part).objects);
+    });
+  }
+
+  /** Families whose FORWARD chain drops what no rule accepts. */
+  readForwardDrops(): Promise<readonly Family[]> {
+    return this.#exclusively(async () => {
+      await this.#readStale();
+      return this.#dropFamilies();
+    });
+  }
+
+  /** Reads what is stale and tells how it is now, changed or not. */
+  refresh(): Promise<readonly KernelNotice[]> {
+    return this.#exclusively(async () => {
+      const drops = this.#dropFamilies();
+      const before = new Map([...this.#stale].map((part) => [part, this.#readingOf(part)]));
+      await this.#readStale();
+      const notices = [...before].flatMap(([part, { objects }]) =>
+        describeChange(objects, this.#readingOf(part).objects),
+      );
+      const isOther = drops.join() !== this.#dropFamilies().join();
+      return isOther ? [...notices, { type: 'forward-policy' }] : notices;
+    });
+  }
+
+  apply({
+    action,
+    object,
+  }: {
+    readonly action: Step['action'];
+    readonly object: FirewallObject;
+  }): Promise<Outcome> {
+    return this.#exclusively(async () => {
+      const part = this.#parts.find(
+        ({ engine, family }) => engine === object.engine && family === object.family,
+      );
+      if (part === undefined)
+        return refusal('ENOENT', `${object.engine} is not installed or does not work here`);
+      const output = await (action === 'set' ? this.#set(part, object) : this.#remove(part, object));
+      this.#stale.add(part);
+      if (output.code !== 0) return refusal('EIO', `${object.engine}: ${describe(output)}`);
+      if (action === 'set') await this.#learn(part, object);
+      return DONE;
+    });
+  }
+
+  /** In one transaction with what was there, so that there is no moment without rules. */
+  async #set(part: FirewallPart, object: FirewallObject): Promise<ProgramOutput> {
+    if (part.engine === 'nft') {
+      const table = `table ${wordOf(part)} ${object.name}`;
+      return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n${object.rules}`);
+    }
+    return this.#restore(
+      part,
+      setScript(chainOf(object), object.rules, await this.#currentRules(part, object)),
+    );
+  }
+
+  async #remove(part: FirewallPart, object: FirewallObject): Promise<ProgramOutput> {
+    if (part.engine === 'nft') {
+      const table = `table ${wordOf(part)} ${object.name}`;
+      return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n`);
+    }
+    return this.#restore(part, removeScript(chainOf(object), await this.#currentRules(part, object)));
+  }
+
+  #restore({ family }: FirewallPart, script: string): Promise<ProgramOutput> {
+    return this.#run(`${xtables(family)}-restore`, ['--noflush', '--wait'], script);
+  }
+
+  /** As they are now: a rule that is deleted must be there. */
+  async #currentRules(part: FirewallPart, object: FirewallObject): Promise<string> {
+    const { objects } = await this.#readPart(part);
+    return objects.find(({ name }) => name === object.name)?.rules ?? '';
+  }
+
+  async #learn(part: FirewallPart, object: FirewallObject): Promise<void> {
+    const reading = await this.#readPart(part);
+    const printed = reading.objects.find(({ name }) => name === object.name);
+    if (printed !== undefined) this.#learned.learn(object, printed.rules);
+  }
+
+  async #readStale(): Promise<void> {
+    const parts = [...this.#stale];
+    this.#stale.clear();
+    await Promise.all(parts.map(async (part) => this.#readings.set(part, await this.#readPart(part))));
+  }
+
+  #readPart(part: FirewallPart): Promise<PartReading> {
+    return part.engine === 'nft' ? this.#readNft(part) : this.#readIptables(part);
+  }
+
+  /** What cannot be read counts as missing: to write it again tells why, and harms nobody. */
+  async #readNft(part: FirewallPart): Promise<PartReading> {
+    const name = NFT_TABLES[part.family];
+    const output = await this.#run('nft', ['--stateless', 'list', 'table', wordOf(part), name]);
+    if (output.code !== 0) return NOTHING;
+    return { objects: [this.#object(part, name, output.stdout)], isForwardDropping: false };
+  }
+
+  async #readIptables(part: FirewallPart): Promise<PartReading> {
+    const output = await this.#run(`${xtables(part.family)}-save`, []);
+    if (output.code !== 0) return NOTHING;
+    const { chains, isForwardDropping } = parseSave(output.stdout);
+    return { objects: [...chains].map(([name, text]) => this.#object(part, name, text)), isForwardDropping };
+  }
+
+  #object({ engine, family }: FirewallPart, name: string, rules: string): FirewallObject {
+    return { kind: 'firewall', engine, family, name, rules };
+  }
+
+  /** In the words of who wants it. */
+  #readingOf(part: FirewallPart): PartReading {
+    const { objects, isForwardDropping } = this.#readings.get(part) ?? NOTHING;
+    return { objects: objects.map((object) => this.#learned.translate(object)), isForwardDropping };
+  }
+
+  #dropFamilies(): readonly Family[] {
+    return this.#parts.filter((part) => this.#readingOf(part).isForwardDropping).map(({ family }) => family);
+  }
+
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function describeChange(
+  before: readonly FirewallObject[],
+  after: readonly FirewallObject[],
+): readonly KernelNotice[] {
+  const now = new Map(after.map((object) => [objectKey(object), object]));
+  const keys = new Set([...before.map(objectKey), ...now.keys()]);
+  return [...keys].map((key) => {
+    const object = now.get(key);
+    return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
+  });
+}
+
+function chainOf({ name }: FirewallObject): OwnChain {
+  const own = OWN_CHAINS.find((each) => chainName(each) === name);
+  if (own === undefined) throw new Error(`No chain of ours is named ${name}`);
+  return own;
+}
+
+/** The word of nft for a family. */
+function wordOf({ family }: FirewallPart): string {
+  return family === 4 ? 'ip' : 'ip6';
+}
+
+function xtables(family: Family): string {
+  return family === 4 ? 'iptables' : 'ip6tables';
+}
