@@ -1,6 +1,5 @@
 // The text of `weft COMMAND --help`, made from the command's words.
 import type { CommandWords, OptionWords } from './command.ts';
-import { COMMANDS } from './commands.ts';
 import { formatTable } from './table.ts';
 
 export function formatHelp(name: string, words: CommandWords): string {
@@ -12,8 +11,7 @@ export function formatHelp(name: string, words: CommandWords): string {
     section('Examples', words.examples),
     section('Exit codes', Object.entries(words.exitCodes ?? {})),
   ];
-  const summary = COMMANDS[name]?.summary;
-  return `${summary === undefined ? '' : `weft ${name}: ${summary}\n\n`}${sections.join('')}`;
+  return sections.join('');
 }
 
 function section(title: string, rows: readonly (readonly [string, string])[]): string {

@@ -13,6 +13,8 @@ import { loadNative } from '../native/index.ts';
 import { openPacketPath, type PacketPath } from '../native/packet-path.ts';
 import { ConfigFollower } from './config-follower.ts';
 import type { DaemonView } from './control/daemon-view.ts';
+import { EventHub } from './control/event-hub.ts';
+import { EventSources } from './control/event-sources.ts';
 import { startControlServer, type ControlServer } from './control/server.ts';
 import { ControlSocketError } from './control/socket-file.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
@@ -28,7 +30,7 @@ import { familiesOf } from './interface-choice.ts';
 import type { FirewallDoorOptions } from './kernel/firewall/firewall-door.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
-import type { Logger } from './log.ts';
+import type { RootLogger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
 import { awaitNetworkConfig } from './network-config.ts';
@@ -53,7 +55,8 @@ const INTERFACE_RETRY_MS = 1000;
 
 export class Daemon implements DaemonView {
   readonly options: DaemonOptions;
-  readonly log: Logger;
+  readonly log: RootLogger;
+  readonly events = new EventHub();
   readonly startedMs = systemClock.nowMs();
   readonly #limit = createLogRateLimit();
   readonly #notify: SdNotify;
@@ -69,11 +72,12 @@ export class Daemon implements DaemonView {
   #kernel: Kernel | undefined;
   #health: HealthServer | undefined;
   #member: Membership | undefined;
+  readonly #sources = new EventSources(this.events);
   #follower: ConfigFollower | undefined;
   #control: ControlServer | undefined;
   #hasBeenReady = false;
 
-  constructor(options: DaemonOptions, log: Logger) {
+  constructor(options: DaemonOptions, log: RootLogger) {
     this.options = options;
     this.log = log;
     const { native } = loadNative();
@@ -194,6 +198,7 @@ export class Daemon implements DaemonView {
         if (!isConnected) this.#sayUnreachable(error);
       },
     });
+    mirror.subscribe({ onChange: (change) => this.#sources.leases(change, mirror) });
     mirror.start();
     await mirror.ready;
     this.#enter('waiting for the network config');
@@ -264,6 +269,7 @@ export class Daemon implements DaemonView {
       ...(subnets && { previousSubnets: subnets }),
       log: this.log,
       limit: this.#limit,
+      events: this.#sources,
       canUseUserspace: this.packetPath !== undefined,
       onChange: () => this.#onProgress(),
       onReconciled: () => this.#startDevices(),
@@ -330,7 +336,10 @@ export class Daemon implements DaemonView {
 
   #onProgress(): void {
     const line = statusLine(this.readiness);
-    if (!this.#hasBeenReady && readinessOf(this.readiness).isReady) {
+    const readiness = readinessOf(this.readiness);
+    this.#sources.health(readiness);
+    if (this.#follower) this.#sources.config(this.#follower.status);
+    if (!this.#hasBeenReady && readiness.isReady) {
       this.#hasBeenReady = true;
       this.log.info('Ready', { status: line });
       this.#notify.ready(line);

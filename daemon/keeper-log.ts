@@ -48,6 +48,11 @@ export function logKeeperEvent(log: Logger, limit: LogRateLimit, event: KeeperEv
   log[event.level](MESSAGES[event.code], { ...fieldsOf(event), ...repeats });
 }
 
+/** What happened, in words. */
+export function keeperMessage(code: KeeperEvent['code']): string {
+  return MESSAGES[code];
+}
+
 function fieldsOf({ level: _level, code: _code, ...fields }: KeeperEvent): LogFields {
   return fields;
 }

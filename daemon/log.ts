@@ -22,6 +22,11 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** The logger of a process; its level holds for all its children, and can be changed at any time. */
+export interface RootLogger extends Logger {
+  level: LogLevel;
+}
+
 export interface LoggerOptions {
   /** Default `human`. */
   readonly format?: LogFormat;
@@ -43,35 +48,49 @@ export interface LogRecord {
   readonly fields: LogFields;
 }
 
-const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
 /** Makes a logger. Logging never throws. */
-export function createLogger(options: LoggerOptions = {}): Logger {
+export function createLogger(options: LoggerOptions = {}): RootLogger {
   const redact = createRedactor(options.secrets ?? []);
   const format = options.format === 'json' ? formatJson : formatHuman;
   const write = options.write ?? writeToStandardError();
   const nowMs = options.nowMs ?? Date.now;
   const print = (level: LogLevel, message: string, fields: LogFields): void =>
     write(`${format({ timeMs: nowMs(), level, message, fields }, redact)}\n`);
-  return makeLogger(options.level ?? 'info', {}, print);
+  const threshold: Threshold = { level: options.level ?? 'info' };
+  return {
+    ...makeLogger(threshold, {}, print),
+    get level() {
+      return threshold.level;
+    },
+    set level(level) {
+      threshold.level = level;
+    },
+  };
+}
+
+interface Threshold {
+  level: LogLevel;
 }
 
 type Print = (level: LogLevel, message: string, fields: LogFields) => void;
 
-function makeLogger(level: LogLevel, base: LogFields, print: Print): Logger {
-  const isEnabled = (candidate: LogLevel): boolean => LEVELS.indexOf(candidate) >= LEVELS.indexOf(level);
-  const method = (own: LogLevel) =>
-    isEnabled(own)
-      ? (message: string, fields?: LazyLogFields): void =>
-          print(own, message, { ...base, ...evaluate(fields) })
-      : ignore;
+function makeLogger(threshold: Threshold, base: LogFields, print: Print): Logger {
+  const isEnabled = (candidate: LogLevel): boolean =>
+    LOG_LEVELS.indexOf(candidate) >= LOG_LEVELS.indexOf(threshold.level);
+  const method =
+    (own: LogLevel) =>
+    (message: string, fields?: LazyLogFields): void => {
+      if (isEnabled(own)) print(own, message, { ...base, ...evaluate(fields) });
+    };
   return {
     debug: method('debug'),
     info: method('info'),
     warn: method('warn'),
     error: method('error'),
     isEnabled,
-    child: (fields) => makeLogger(level, { ...base, ...fields }, print),
+    child: (fields) => makeLogger(threshold, { ...base, ...fields }, print),
   };
 }
 

@@ -15,6 +15,8 @@ import { until } from '../test/support/until.ts';
 import { chooseEncapsulation } from './encapsulation.ts';
 import { readHost } from './host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from './kernel/memory-kernel.ts';
+import { EventHub } from './control/event-hub.ts';
+import { EventSources } from './control/event-sources.ts';
 import { createLogger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { NO_PROGRAMS } from './kernel/firewall/programs.ts';
@@ -71,6 +73,7 @@ describe('a member whose kernel', () => {
       reading: reading.reading,
       log,
       limit: createLogRateLimit(),
+      events: new EventSources(new EventHub()),
       onChange: () => undefined,
       onReconciled: () => undefined,
       onWorking: () => working++,

@@ -15,6 +15,7 @@ import { readHost, type HostReading } from './host-facts.ts';
 import type { Refusal } from './config-follower.ts';
 import { familiesOf } from './interface-choice.ts';
 import { logKeeperEvent } from './keeper-log.ts';
+import type { EventSources } from './control/event-sources.ts';
 import type { Kernel, KernelNotice } from './kernel/kernel.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
@@ -43,6 +44,8 @@ export interface MembershipOptions {
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
   readonly limit: LogRateLimit;
+  /** Is told what happens. */
+  readonly events: Pick<EventSources, 'keeper' | 'reconciler'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -208,6 +211,7 @@ export class Membership {
   #onKeeperEvent(event: KeeperEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
     logKeeperEvent(this.#options.log, this.#options.limit, event);
+    this.#options.events.keeper(event);
   }
 
   #onReconciled(): void {
@@ -220,13 +224,14 @@ export class Membership {
   }
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
-    const { log, limit } = this.#options;
+    const { events, log, limit } = this.#options;
     const { errno, message, object } = event.fields;
     const [kind, name = ''] = String(object).split(' ');
     const isFatal = event.code === 'HOST_FAILED' && kind === 'link' && !this.#hasWorked;
     if (isFatal && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
     const link = { name, isTun: this.#encapsulation === 'userspace' };
     const remedy = isFatal ? remedyForLink(String(errno), this.#config.backend, link) : undefined;
+    events.reconciler(event);
     if (remedy === undefined) logReconcilerEvent(log, limit, event);
     else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
   }

@@ -5,6 +5,7 @@ import type { EventCode, ReconcilerEvent } from './reconciler/reports.ts';
 
 const MESSAGES: Readonly<Record<EventCode, string>> = {
   KERNEL_DRIFT: 'Somebody changed kernel state of the overlay; putting it back',
+  KERNEL_REPAIRED: 'Put back what somebody changed',
   KERNEL_CONTESTED: 'Something keeps changing kernel state of the overlay; repairing it more slowly',
   ORPHANS_REMOVED: 'Removed kernel entries that no lease stands for',
   PEER_REFUSED: 'A peer cannot be served, because of what its lease says',
@@ -28,4 +29,9 @@ export function logReconcilerEvent(
   const suppressed = limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
   if (suppressed === undefined) return;
   log[level](MESSAGES[code], suppressed > 0 ? { ...fields, suppressed } : fields);
+}
+
+/** What happened, in words. */
+export function reconcilerMessage(code: EventCode): string {
+  return MESSAGES[code];
 }

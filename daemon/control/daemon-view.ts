@@ -6,14 +6,16 @@ import type { Registry } from '../../allocator/registry.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import type { HostReading } from '../host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Logger } from '../log.ts';
+import type { RootLogger } from '../log.ts';
 import type { DaemonOptions } from '../options.ts';
 import type { ReadinessParts } from '../readiness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { EventHub } from './event-hub.ts';
 
 export interface DaemonView {
   readonly options: DaemonOptions;
-  readonly log: Logger;
+  readonly log: RootLogger;
+  readonly events: EventHub;
   /** On the system's monotonic clock, as all times of the parts below. */
   readonly startedMs: number;
   readonly readiness: ReadinessParts;

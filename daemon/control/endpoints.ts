@@ -1,5 +1,22 @@
 // All endpoints of the control socket, one line each.
+import { countersEndpoint } from './counters.ts';
+import { devicesEndpoint } from './devices.ts';
+import { diffEndpoint } from './diff.ts';
 import type { Endpoint } from './endpoint.ts';
+import { eventsEndpoint } from './events.ts';
+import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
+import { peersEndpoint } from './peers.ts';
+import { routeEndpoint } from './route.ts';
 import { statusEndpoint } from './status.ts';
 
-export const ENDPOINTS: readonly Endpoint[] = [statusEndpoint];
+export const ENDPOINTS: readonly Endpoint[] = [
+  statusEndpoint,
+  peersEndpoint,
+  devicesEndpoint,
+  routeEndpoint,
+  diffEndpoint,
+  countersEndpoint,
+  eventsEndpoint,
+  readLogLevelEndpoint,
+  setLogLevelEndpoint,
+];

@@ -139,3 +139,237 @@ export interface KernelV1 {
   readonly resyncs: Readonly<Record<string, number>>;
   readonly failures: number;
 }
+
+/** How packets to a peer are carried. `none`: the backend programs nothing. `error`: they are not. */
+export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'none' | 'error';
+
+/** `GET /v1/peers` */
+export interface PeersV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  /** In the order of their keys. */
+  readonly peers: readonly PeerV1[];
+}
+
+export interface PeerV1 {
+  /** Text of the key below `subnets/`. */
+  readonly key: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly publicIp?: string;
+  readonly publicIpv6?: string;
+  /** MAC address of its tunnel end; unset where none is needed. */
+  readonly mac?: string;
+  readonly mode: ModeV1;
+  readonly state: SyncV1;
+  /** Why it is in error. */
+  readonly reason?: string;
+  /** What the kernel does not hold, in the words of iproute2. */
+  readonly missing: readonly string[];
+  /** Since when `state` and `reason` are these. */
+  readonly since: string;
+  readonly isReservation: boolean;
+  /** Only where this process carries the packets itself. */
+  readonly traffic?: TrafficV1;
+  /** The last one, where the daemon probes. */
+  readonly probe?: ProbeV1;
+}
+
+export interface TrafficV1 {
+  readonly txPackets: number;
+  readonly txBytes: number;
+  readonly rxPackets: number;
+  readonly rxBytes: number;
+}
+
+/** One probe of a peer. */
+export interface ProbeV1 {
+  readonly at: string;
+  readonly sent: number;
+  readonly lost: number;
+  /** Mean round trip of those that came back, in ms. */
+  readonly rttMs?: number;
+}
+
+/** `GET /v1/diff`: the kernel, read now, beside what it should hold. */
+export interface DiffV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  /** How many objects should be there. */
+  readonly desired: number;
+  readonly differences: readonly DifferenceV1[];
+}
+
+export interface DifferenceV1 {
+  /** `extra`: ours by its mark, but wanted by nobody. `foreign`: another's device has the name of ours. */
+  readonly kind: 'missing' | 'different' | 'extra' | 'foreign';
+  /** For example `route 10.5.2.0/24`. */
+  readonly object: string;
+  /** `host`, or the key of the peer that wants it. */
+  readonly owner?: string;
+  /** What should be there, in the words of iproute2. */
+  readonly desired?: string;
+  readonly actual?: string;
+  /** What differs, for example `mtu 1400 instead of 1450`. */
+  readonly what?: string;
+  /** Why it is left so for now. */
+  readonly reason?: string;
+}
+
+/** `GET /v1/route?to=ADDRESS` */
+export interface RouteV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  readonly to: string;
+  /** Whose the address is: this host's subnet, a peer's, nobody's yet, or outside of the network. */
+  readonly kind: 'own' | 'peer' | 'unleased' | 'outside';
+  readonly owner?: { readonly key: string; readonly subnet: string; readonly publicIp?: string };
+  readonly lookups: readonly LookupV1[];
+  /** How a packet goes: into a tunnel of the kernel or of this process, as it is, or not at all. */
+  readonly way: 'kernel' | 'userspace' | 'direct' | 'local' | 'none';
+  /** Largest packet that goes this way, in bytes. */
+  readonly mtu?: number;
+  /** Bytes that encapsulation adds. */
+  readonly overheadBytes?: number;
+  /** Nothing is missing and nothing is other than it should be. */
+  readonly isWhole: boolean;
+}
+
+export interface LookupV1 {
+  readonly table: 'lease' | 'route' | 'neighbour' | 'fdb' | 'tunnel' | 'underlay';
+  /** What is looked up. */
+  readonly question: string;
+  /** The entry found, in the words of iproute2. */
+  readonly entry?: string;
+  readonly problem?: string;
+}
+
+/** `GET /v1/devices`: the overlay devices, then the underlay interface. */
+export interface DevicesV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  readonly devices: readonly DeviceV1[];
+}
+
+export interface DeviceV1 {
+  readonly name: string;
+  readonly role: 'overlay' | 'underlay';
+  readonly isUp: boolean;
+  readonly mtu: number;
+  readonly mac?: string;
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly prefixLength: number;
+    readonly scope: string;
+  }[];
+  /** Only of an overlay device. */
+  readonly tunnel?: {
+    readonly type: 'vxlan' | 'tun';
+    readonly encapsulation: 'vxlan' | 'udp';
+    readonly vni: number;
+    readonly port: number;
+    readonly local: string;
+    readonly parent?: string;
+  };
+  readonly counters: DeviceCountersV1;
+}
+
+/** As /proc/net/dev has them. */
+export interface DeviceCountersV1 extends TrafficV1 {
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly rxOverruns: number;
+  readonly rxFrame: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+  readonly txOverruns: number;
+  readonly txCarrier: number;
+  readonly collisions: number;
+}
+
+/** `GET /v1/counters`: all that counts upwards, for rates. */
+export interface CountersV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  /** Monotonic, to divide by. */
+  readonly uptimeMs: number;
+  readonly daemon: { readonly cpuMs: number; readonly memoryBytes: number };
+  readonly devices: Readonly<Record<string, DeviceCountersV1>>;
+  /** Devices whose packets this process carries, with the counters of native/path/counters.h. */
+  readonly paths: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly kernel: {
+    readonly runs: number;
+    readonly steps: number;
+    readonly drift: number;
+    readonly failures: number;
+  };
+  readonly peers: StatusV1['peers'];
+  readonly registry: { readonly isConnected: boolean; readonly revision: number };
+}
+
+/** A line of `GET /v1/events`, a stream. */
+export interface EventV1 {
+  /** Counts up from 1 since the start of the daemon; a gap means that a slow reader missed some. */
+  readonly sequence: number;
+  readonly at: string;
+  readonly topic: 'health' | 'lease' | 'peer' | 'kernel' | 'config' | 'registry';
+  readonly level: 'info' | 'warn' | 'error';
+  /** For programs, for example `KERNEL_DRIFT`. */
+  readonly code: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** `GET /v1/log-level`, and `PUT` with the same shape to change it. */
+export interface LogLevelV1 {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+}
+
+/** `GET /v1/leases`: every key below `subnets/`. */
+export interface LeasesV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  readonly revision: number;
+  readonly leases: readonly LeaseV1[];
+}
+
+export interface LeaseV1 {
+  readonly key: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly publicIp?: string;
+  readonly publicIpv6?: string;
+  /** Empty for udp and alloc. */
+  readonly backend: string;
+  readonly isReservation: boolean;
+  /** Whether it is that of the host that answers. */
+  readonly isOwn: boolean;
+  readonly modRevision: number;
+  /** Why the key is no lease. */
+  readonly problem?: string;
+  /** The value as it stands in the registry. */
+  readonly value: string;
+}
+
+/** Body of `POST /v1/leases/reserve`. */
+export interface ReserveV1 {
+  /** For example `10.5.72.0/24`, or the text of a key. */
+  readonly subnet: string;
+  /** Whose the reservation is; may be left out for a subnet that a host holds. */
+  readonly publicIp?: string;
+}
+
+/** Body of `POST /v1/leases/release`. */
+export interface ReleaseV1 {
+  readonly subnet: string;
+  /** Nothing is removed if the key was written to since. */
+  readonly modRevision: number;
+}
+
+/** Answer to both. */
+export interface LeaseChangeV1 {
+  readonly key: string;
+  /** `reserved`, `released`; `unchanged` if it was so already. */
+  readonly outcome: 'reserved' | 'released' | 'unchanged';
+  readonly revision: number;
+}

@@ -219,6 +219,11 @@ export class Reconciler {
     return this.#view.mirror;
   }
 
+  /** Who wants what the kernel should hold under `key`. */
+  ownerOf(key: ObjectKey): Owner | undefined {
+    return this.#desired.ownerOf(key);
+  }
+
   /** What `owner` ({@link HOST}, or a peer's key) wants. */
   objectsOf(owner: Owner): ReadonlyMap<ObjectKey, KernelObject> {
     return this.#desired.objectsOf(owner);
@@ -352,6 +357,7 @@ export class Reconciler {
     this.#holds.prune(mirror, this.#clock.nowMs());
     this.#readDamper.prune(this.#clock.nowMs());
     this.#reporter.touchAll();
+    this.#reporter.lookForRepairs();
     const steps = this.#diff(mirror);
     this.#reporter.reportOrphans(steps);
     // What an earlier ownership covered is empty once a read of it asks for nothing.
@@ -429,6 +435,7 @@ export class Reconciler {
     for (const { object } of batch) this.#reporter.touchKey(objectKey(object));
     for (const key of changed) this.#markIfChanged(key);
     if (batch.some(isRuleStep)) this.#markSpareRules(mirror);
+    this.#reporter.lookForRepairs(batch.map(({ object }) => objectKey(object)));
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');
     this.#onNoAnswer(answer.open);

@@ -6,6 +6,7 @@ import { objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
+import { isInSync } from './diff.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
 import type { Holds } from './holds.ts';
 import { judgeOwner, refusalOf } from './judge-owner.ts';
@@ -36,6 +37,9 @@ export class Reporter {
   /** Peers whose refusal may be another than told. */
   readonly #unsettled = new Set<Owner>();
   #drifted: ObjectKey[] = [];
+  /** Since when objects are being put back. */
+  readonly #underRepair = new Map<ObjectKey, number>();
+  readonly #repaired = new Map<ObjectKey, number>();
   #lastSummary = '';
 
   constructor(parts: ReporterParts) {
@@ -88,10 +92,24 @@ export class Reporter {
     for (const owner of this.#touched) this.judge(owner);
     this.#touched.clear();
     this.#tellRefusals();
+    this.#tellDrift();
+    this.#tellRepairs();
+  }
+
+  #tellDrift(): void {
     if (this.#drifted.length === 0) return;
     const objects = this.#drifted.slice(0, NAMED_OBJECTS);
     this.tell('KERNEL_DRIFT', 'warn', { count: this.#drifted.length, objects });
     this.#drifted = [];
+  }
+
+  #tellRepairs(): void {
+    if (this.#repaired.size === 0) return;
+    const objects = [...this.#repaired.keys()].slice(0, NAMED_OBJECTS);
+    const firstMs = [...this.#repaired.values()].reduce((a, b) => Math.min(a, b));
+    const ms = Math.round(this.#parts.clock.nowMs() - firstMs);
+    this.tell('KERNEL_REPAIRED', 'info', { count: this.#repaired.size, objects, ms });
+    this.#repaired.clear();
   }
 
   /** Only now, as a conflict may last no longer than it takes to set all peers. */
@@ -111,7 +129,22 @@ export class Reporter {
 
   addDrift(key: ObjectKey): void {
     this.#drifted.push(key);
+    if (!this.#underRepair.has(key)) this.#underRepair.set(key, this.#parts.clock.nowMs());
     this.touchKey(key);
+  }
+
+  /** Looks which of the objects that somebody changed are as they should be. */
+  lookForRepairs(keys: Iterable<ObjectKey> = [...this.#underRepair.keys()]): void {
+    const { desired, view } = this.#parts;
+    for (const key of keys) {
+      const sinceMs = this.#underRepair.get(key);
+      const want = desired.objects.get(key);
+      const have = view.mirror?.objects.get(key);
+      if (sinceMs === undefined || !(want === undefined ? have === undefined : isInSync(want, have)))
+        continue;
+      this.#underRepair.delete(key);
+      this.#repaired.set(key, sinceMs);
+    }
   }
 
   /** Tells of steps that remove what nobody wants. */

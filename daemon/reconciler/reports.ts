@@ -59,6 +59,8 @@ export interface ReconcilerStatus extends StatusSummary {
 export type EventCode =
   /** Somebody else changed or removed objects of ours; they are being put back. */
   | 'KERNEL_DRIFT'
+  /** Objects that somebody changed are as they should be again; `ms` since the first of them was seen to be changed. */
+  | 'KERNEL_REPAIRED'
   /** An object of ours keeps being changed; repairs are slowed down. */
   | 'KERNEL_CONTESTED'
   /** Left over from an earlier run or a peer long gone; removed. */

@@ -1,0 +1,54 @@
+// GET /v1/counters: all that counts upwards, in one look, for who wants rates.
+import { systemClock } from '../../allocator/clock.ts';
+import type { PacketPath } from '../../native/packet-path.ts';
+import type { DaemonView } from './daemon-view.ts';
+import { readDeviceCounters } from './device-counters.ts';
+import type { Endpoint } from './endpoint.ts';
+import { CONTROL_VERSION } from './types.ts';
+import type { CountersV1 } from './types.ts';
+import { wallTime } from './wall-time.ts';
+
+export const countersEndpoint: Endpoint = {
+  method: 'GET',
+  path: '/v1/counters',
+  summary: 'counters of devices, packet path, kernel work and this process',
+  handle: async (daemon) => ({ json: await countersOf(daemon) }),
+};
+
+async function countersOf(daemon: DaemonView): Promise<CountersV1> {
+  const { reconciler, reading, mirror, packetPath, startedMs } = daemon;
+  const counters = await readDeviceCounters();
+  const names = [...(reconciler?.ownership?.devices ?? []), ...(reading ? [reading.chosen.name] : [])];
+  const { user, system } = process.cpuUsage();
+  const nowMs = systemClock.nowMs();
+  const { peers = 0, inSync = 0, pending = 0, errors = 0 } = reconciler?.summary() ?? {};
+  return {
+    version: CONTROL_VERSION,
+    at: wallTime(nowMs),
+    uptimeMs: nowMs - startedMs,
+    daemon: { cpuMs: (user + system) / 1000, memoryBytes: process.memoryUsage.rss() },
+    devices: Object.fromEntries(
+      names.flatMap((name) => (counters.has(name) ? [[name, counters.get(name)!]] : [])),
+    ),
+    paths: pathsOf(packetPath),
+    kernel: kernelOf(daemon),
+    peers: { total: peers, inSync, pending, errors },
+    registry: { isConnected: mirror?.isConnected ?? false, revision: mirror?.revision ?? 0 },
+  };
+}
+
+function pathsOf(packetPath: PacketPath | undefined): CountersV1['paths'] {
+  const paths = (packetPath?.devices() ?? []).map(({ name }) => {
+    const counters = Object.entries(packetPath!.status(name).counters);
+    return [name, Object.fromEntries(counters.map(([counter, value]) => [counter, Number(value)]))] as const;
+  });
+  return Object.fromEntries(paths);
+}
+
+function kernelOf({ reconciler }: DaemonView): CountersV1['kernel'] {
+  if (reconciler === undefined) return { runs: 0, steps: 0, drift: 0, failures: 0 };
+  const { runs, steps, drift, failures } = reconciler.status().counters;
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  const allSteps = sum(Object.values(steps).flatMap(({ set, remove }) => [set, remove]));
+  return { runs, steps: allSteps, drift: sum(Object.values(drift)), failures };
+}

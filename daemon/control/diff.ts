@@ -1,0 +1,63 @@
+// GET /v1/diff: what the kernel should hold and does not, or holds and should not. Usually nothing: what differs is
+// repaired within milliseconds, so what stays here is what the daemon cannot or must not change.
+import { systemClock } from '../../allocator/clock.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import { renderObject } from '../../backends/render.ts';
+import { describeDrift, type ActualObject } from '../kernel/actual.ts';
+import { HOST } from '../reconciler/desired-state.ts';
+import { isInSync } from '../reconciler/diff.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { Endpoint } from './endpoint.ts';
+import { readKernelNow, type KernelNow } from './kernel-now.ts';
+import { CONTROL_VERSION } from './types.ts';
+import type { DiffV1, DifferenceV1 } from './types.ts';
+import { wallTime } from './wall-time.ts';
+
+export const diffEndpoint: Endpoint = {
+  method: 'GET',
+  path: '/v1/diff',
+  summary: 'the kernel, read now, beside what it should hold',
+  handle: async (daemon) => ({ json: diffOf(await readKernelNow(daemon)) }),
+};
+
+export function diffOf({ reconciler, actual }: Pick<KernelNow, 'reconciler' | 'actual'>): DiffV1 {
+  const differences: DifferenceV1[] = [];
+  for (const [key, want] of reconciler.desired) {
+    const found = actual.objects.get(key);
+    if (isInSync(want, found)) continue;
+    const foreign = want.kind === 'link' ? actual.foreignLinks.get(want.name) : undefined;
+    differences.push({ ...describe(key, want, found), ...foreignFields(foreign), ...whose(reconciler, key) });
+  }
+  for (const [key, found] of actual.objects)
+    if (!reconciler.desired.has(key) && found.kind !== 'sysctl')
+      differences.push({ kind: 'extra', object: key, actual: renderObject(found) });
+  return {
+    version: CONTROL_VERSION,
+    at: wallTime(systemClock.nowMs()),
+    desired: reconciler.desired.size,
+    differences: differences.sort((a, b) => (a.object < b.object ? -1 : 1)),
+  };
+}
+
+function describe(key: ObjectKey, want: KernelObject, found: ActualObject | undefined): DifferenceV1 {
+  const desired = renderObject(want);
+  if (found === undefined) return { kind: 'missing', object: key, desired };
+  const what = describeDrift(want, found);
+  return { kind: 'different', object: key, desired, actual: renderObject(found), what };
+}
+
+function foreignFields(link: { readonly type: string } | undefined): Partial<DifferenceV1> {
+  if (link === undefined) return {};
+  return {
+    kind: 'foreign',
+    what: `a device of type ${link.type === '' ? 'hardware' : link.type} has its name`,
+  };
+}
+
+function whose(reconciler: Reconciler, key: ObjectKey): Partial<DifferenceV1> {
+  const owner = reconciler.ownerOf(key);
+  if (owner === undefined) return {};
+  const { host } = reconciler.summary();
+  const reason = owner === HOST ? host.reason : reconciler.peerStatus(owner)?.reason;
+  return { owner, ...(reason !== undefined && { reason }) };
+}

@@ -1,0 +1,31 @@
+// GET and PUT /v1/log-level: how much the daemon logs, changed while it runs. It forgets that when it ends.
+import { LOG_LEVELS, type LogLevel } from '../log.ts';
+import { ControlError, type Endpoint } from './endpoint.ts';
+import type { LogLevelV1 } from './types.ts';
+
+export const readLogLevelEndpoint: Endpoint = {
+  method: 'GET',
+  path: '/v1/log-level',
+  summary: 'least severe level that is logged',
+  handle: ({ log }) => ({ json: { level: log.level } satisfies LogLevelV1 }),
+};
+
+export const setLogLevelEndpoint: Endpoint = {
+  method: 'PUT',
+  path: '/v1/log-level',
+  summary: 'changes it until the daemon ends: {"level":"debug"}',
+  handle: ({ log }, { body }) => {
+    const level = (body as Partial<LogLevelV1> | null | undefined)?.level;
+    if (!LOG_LEVELS.includes(level as LogLevel))
+      throw new ControlError(
+        400,
+        'bad-level',
+        `level ${JSON.stringify(level)}: must be one of ${LOG_LEVELS.join(', ')}`,
+      );
+    const before = log.level;
+    log.level = level as LogLevel;
+    if (before !== level)
+      log.warn(`The log level is ${level} now, by request on the control socket`, { before });
+    return { json: { level: log.level } satisfies LogLevelV1 };
+  },
+};
