@@ -30,12 +30,13 @@ export class NoDaemonError extends Error {
 
 /** The daemon answered that it will not. */
 export class RefusedError extends Error {
-  readonly code: string;
+  /** For programs, for example `not-found`. */
+  readonly refusal: string;
 
   constructor({ code, message }: ErrorV1['error']) {
     super(message);
     this.name = 'RefusedError';
-    this.code = code;
+    this.refusal = code;
   }
 }
 

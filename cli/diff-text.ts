@@ -12,7 +12,7 @@ function formatDifference(difference: DifferenceV1, style: Style): string {
   const whose =
     owner === undefined ? '' : style.dim(owner === 'host' ? ' of this host' : ` for peer ${owner}`);
   const lines = [
-    `${style.bold(object)}: ${kind}${whose}${what === undefined ? '' : `: ${what}`}`,
+    `${style.bold(object)}${whose}: ${kind}${what === undefined ? '' : `: ${what}`}`,
     desired !== undefined && style.bad(`- ${desired}`),
     actual !== undefined && style.good(`+ ${actual}`),
     reason !== undefined && `  ${reason}`,

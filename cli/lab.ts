@@ -46,9 +46,20 @@ export const labCommand: Command = { ...command, run: (argv) => command.run(endO
 
 /** Options behind the place of `exec` are those of the command that runs there. */
 function endOptionsBehindPlace(argv: readonly string[]): readonly string[] {
-  const place = argv.indexOf('exec') + 1;
-  if (place === 0 || argv[place] === undefined || argv[place].startsWith('-')) return argv;
-  return [...argv.slice(0, place + 1), '--', ...argv.slice(argv[place + 1] === '--' ? place + 2 : place + 1)];
+  const verb = argv.indexOf('exec');
+  if (verb < 0) return argv;
+  let place = verb + 1;
+  while (argv[place]?.startsWith('-') === true) {
+    if (argv[place] === '--') return argv;
+    place += takesValue(argv[place]!) ? 2 : 1;
+  }
+  const words = argv.slice(argv[place + 1] === '--' ? place + 2 : place + 1);
+  return [...argv.slice(0, place + 1), '--', ...words];
+}
+
+function takesValue(option: string): boolean {
+  const name = option.replace(/^--/, '') as keyof typeof LAB_OPTIONS;
+  return Object.hasOwn(LAB_OPTIONS, name) && LAB_OPTIONS[name].type === 'string';
 }
 
 async function create(values: LabValues): Promise<Lab> {

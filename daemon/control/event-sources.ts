@@ -81,7 +81,7 @@ export class EventSources {
       level,
       code: health,
       message: `This host is ${health}`,
-      fields: { reasons },
+      fields: reasons.length === 0 ? {} : { reasons },
     });
   }
 

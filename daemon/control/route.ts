@@ -5,7 +5,7 @@ import { systemClock } from '../../allocator/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { readKernelNow } from './kernel-now.ts';
+import { readKernelNow, type KernelNow } from './kernel-now.ts';
 import { walkRoute, type Walk } from './route-walk.ts';
 import { CONTROL_VERSION } from './types.ts';
 import type { LookupV1, RouteV1 } from './types.ts';
@@ -28,8 +28,7 @@ async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
     );
   const now = await readKernelNow(daemon);
   const owner = ownerOf(daemon, to);
-  const walk: Walk =
-    owner.kind === 'outside' ? { lookups: [], way: 'none' } : await walkRoute(now, to, owner.key);
+  const walk = await walkTo(now, to, owner);
   const lookups = [leaseLookup(to, owner), ...walk.lookups];
   const { kind, key, subnet, publicIp } = owner;
   return {
@@ -44,6 +43,13 @@ async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
     ...(walk.overheadBytes !== undefined && { overheadBytes: walk.overheadBytes }),
     isWhole: lookups.every(({ problem }) => problem === undefined),
   };
+}
+
+async function walkTo(now: KernelNow, to: IpAddress, { kind, key }: AddressOwner): Promise<Walk> {
+  if (kind === 'outside') return { lookups: [], way: 'none' };
+  const walk = await walkRoute(now, to, key);
+  // Wherever the kernel would send it, no host of the overlay takes it.
+  return kind === 'unleased' ? { lookups: walk.lookups, way: 'none' } : walk;
 }
 
 interface AddressOwner {
