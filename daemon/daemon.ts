@@ -26,6 +26,7 @@ import {
 } from './encapsulation.ts';
 import { startHealthServer, type HealthServer } from './health.ts';
 import { readHost, type HostReading } from './host-facts.ts';
+import { configForHost } from './family-choice.ts';
 import { familiesOf } from './interface-choice.ts';
 import type { FirewallDoorOptions } from './kernel/firewall/firewall-door.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -52,6 +53,9 @@ export class DaemonError extends Error {
 }
 
 const INTERFACE_RETRY_MS = 1000;
+/** Routers take seconds to tell addresses; to begin without IPv6 would tell the whole cluster that this host has none. */
+const IPV6_WAIT_MS = 5000;
+const IPV6_RETRY_MS = 100;
 
 export class Daemon implements DaemonView {
   readonly options: DaemonOptions;
@@ -147,7 +151,8 @@ export class Daemon implements DaemonView {
     for (const doubt of [...choice.warnings, ...(await doubtForwarding(this.#kernel, config, choice.policy))])
       this.log.warn(doubt);
     const reading = await this.#awaitInterface(config, this.#kernel);
-    const unsuitable = unsuitableHost(config, withEncapsulation(reading.facts, encapsulation));
+    const facts = withEncapsulation(reading.facts, encapsulation);
+    const unsuitable = unsuitableHost(configForHost(config, facts, reading.lack).config, facts);
     if (unsuitable !== undefined) throw new DaemonError(unsuitable);
     await this.#join({ config, encapsulation, router, registry, mirror, kernel: this.#kernel, reading });
     this.#follow(mirror, revision);
@@ -235,9 +240,16 @@ export class Daemon implements DaemonView {
   async #awaitInterface(config: NetworkConfig, kernel: Kernel): Promise<HostReading> {
     this.#enter('waiting for an interface');
     const families = familiesOf(config);
+    const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
     for (;;) {
       const result = await readHost(kernel, this.options.interface, families);
-      if (result.ok) return this.#tellInterface(result.reading);
+      const isComing = result.ok && result.reading.lack?.isComing === true;
+      if (result.ok && (!isComing || performance.now() > ipv6DeadlineMs))
+        return this.#tellInterface(result.reading);
+      if (result.ok) {
+        await sleep(IPV6_RETRY_MS, undefined, { signal: this.#stopping.signal });
+        continue;
+      }
       if (this.#limit.take('no-interface') !== undefined) this.log.error(result.message);
       await sleep(INTERFACE_RETRY_MS, undefined, { signal: this.#stopping.signal });
     }
@@ -320,6 +332,7 @@ export class Daemon implements DaemonView {
     return {
       phase: this.#phase,
       problem: this.#member?.problem,
+      lack: this.#member?.lack,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

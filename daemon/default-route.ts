@@ -6,15 +6,17 @@ import type { MainRoute } from './kernel/kernel.ts';
 
 const EVERYWHERE: Readonly<Record<Family, Cidr>> = { 4: '0.0.0.0/0' as Cidr, 6: '::/0' as Cidr };
 
-/** Finds the interface that the default routes of all enabled families lead to. */
+/** Finds the interface that the default routes of all enabled families lead to, or of the one that has any. */
 export function lookupDefaultRoute(facts: InterfaceFacts, families: Families): Lookup {
   const enabled: readonly Family[] = [
     ...(families.ipv4 ? [4 as const] : []),
     ...(families.ipv6 ? [6 as const] : []),
   ];
-  const best = enabled.map((family) => ({ family, routes: bestDefaults(facts.routes, family) }));
-  const without = best.find(({ routes }) => routes.length === 0);
-  if (without !== undefined) return { problem: `there is none for IPv${without.family}` };
+  const best = enabled
+    .map((family) => ({ family, routes: bestDefaults(facts.routes, family) }))
+    .filter(({ routes }) => routes.length > 0);
+  if (best.length === 0)
+    return { problem: `there is none for ${enabled.map((family) => `IPv${family}`).join(' or ')}` };
   const multipath = best.find(({ routes }) => routes[0]?.isMultipath);
   if (multipath !== undefined)
     return { problem: `the one for IPv${multipath.family} has several next hops, none is the one to take` };

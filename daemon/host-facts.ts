@@ -3,13 +3,8 @@
 // Read afresh whenever the kernel says that interfaces or routes changed; decides nothing else.
 import type { UnderlayMtu } from '../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../backends/backend.ts';
-import {
-  chooseInterface,
-  rechooseInterface,
-  type ChosenInterface,
-  type Families,
-  type InterfaceOptions,
-} from './interface-choice.ts';
+import { chooseFamilies, type Lack } from './family-choice.ts';
+import type { ChosenInterface, Families, InterfaceOptions } from './interface-choice.ts';
 import { RTPROT_RA } from './kernel/netlink/constants.ts';
 import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from './kernel/kernel.ts';
 
@@ -18,6 +13,8 @@ export interface HostReading {
   readonly facts: HostFacts;
   /** Doubts about the choice, one line each. */
   readonly warnings: readonly string[];
+  /** Set if the host has no IPv6 though it should. */
+  readonly lack?: Lack;
 }
 
 export type HostReadingResult =
@@ -40,15 +37,11 @@ export async function readHost(
   ]);
   const forwardDrops = forwardDropFamilies.length > 0 ? { forwardDropFamilies } : {};
   const facts = { interfaces, routes, lookupRoute: kernel.lookupRoute.bind(kernel) };
-  const choice = current
-    ? await rechooseInterface(facts, options, families, current)
-    : await chooseInterface(facts, options, families);
+  const choice = await chooseFamilies(facts, options, families, current);
   if (!choice.ok) return choice;
-  const { chosen, warnings } = choice;
-  return {
-    ok: true,
-    reading: { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings },
-  };
+  const { chosen, warnings, lack } = choice;
+  const reading = { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings };
+  return { ok: true, reading: lack === undefined ? reading : { ...reading, lack } };
 }
 
 function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {

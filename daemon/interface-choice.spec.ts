@@ -89,6 +89,13 @@ describe('interface choice', () => {
       DUAL,
       { name: 'eth0', ipv4: ip4('10.0.0.5'), ipv6: ip6('fd00::5') },
     ],
+    [
+      'for two families the default route of one, if the other has none',
+      {},
+      DUAL,
+      { name: 'eth0', ipv4: ip4('10.0.0.5'), ipv6: ip6('fd00::5') },
+      { routes: [defaultRoute('eth0')] },
+    ],
     ['the IPv6 default route', {}, V6, { name: 'eth0', ipv6: ip6('fd00::5'), publicIpv6: ip6('fd00::5') }],
     [
       'kernel order among equal metrics',
@@ -240,7 +247,14 @@ describe('interface choice', () => {
       /the default route: there is none for IPv4; name the interface with --iface/,
       { routes: [] },
     ],
-    ['no IPv6 default route', {}, DUAL, /there is none for IPv6/, { routes: [defaultRoute('eth0')] }],
+    ['no default route of two families', {}, DUAL, /there is none for IPv4 or IPv6/, { routes: [] }],
+    [
+      'an IPv6 link-local address, which a lease cannot tell',
+      { names: ['e'] },
+      V6,
+      /e has no usable IPv6 address/,
+      { interfaces: [nic('e', ['fe80::1'])] },
+    ],
     [
       'a default route with several next hops',
       {},

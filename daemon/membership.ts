@@ -11,6 +11,7 @@ import type { RegistryMirror } from '../allocator/registry-mirror.ts';
 import { RENUMBER_KEY, type Registry, type Revision } from '../allocator/registry.ts';
 import { SubnetPool } from '../allocator/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from './encapsulation.ts';
+import { configForHost, type HostConfig } from './family-choice.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import type { Refusal } from './config-follower.ts';
 import { familiesOf } from './interface-choice.ts';
@@ -69,7 +70,7 @@ export class Membership {
   readonly subnetFile: SubnetFileKeeper;
   readonly #options: MembershipOptions;
   readonly #network: Network;
-  #config: NetworkConfig;
+  #host: HostConfig;
   #reading: HostReading;
   #isReadingFacts = false;
   #isFactsDue = false;
@@ -81,7 +82,7 @@ export class Membership {
   constructor(options: MembershipOptions) {
     const { config, kernel, log, onChange, reading } = options;
     this.#options = options;
-    this.#config = config;
+    this.#host = configForHost(config, reading.facts, reading.lack);
     this.#reading = reading;
     this.#encapsulation = options.encapsulation;
     const clock = systemClock;
@@ -89,7 +90,7 @@ export class Membership {
     this.reconciler = new Reconciler({ kernel, clock, onChange: () => this.#onReconciled(), onEvent });
     this.subnetFile = new SubnetFileKeeper({ path: options.options.subnetFile, clock, log, onChange });
     this.#network = new Network({
-      config,
+      host: this.#host,
       facts: withEncapsulation(reading.facts, this.#encapsulation),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
@@ -98,6 +99,7 @@ export class Membership {
       log,
     });
     this.keeper = this.#makeKeeper();
+    this.#tellLack();
   }
 
   start(): void {
@@ -113,7 +115,12 @@ export class Membership {
 
   /** The one in force. */
   get config(): NetworkConfig {
-    return this.#config;
+    return this.#host.document;
+  }
+
+  /** Why this host has no IPv6 though the network has; `undefined` if it has what the network has. */
+  get lack(): string | undefined {
+    return this.#host.lack;
   }
 
   /** The interface in use, and what it was derived from. */
@@ -135,25 +142,43 @@ export class Membership {
     const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
     if (!result.ok) return { reason: result.message, mayPass: true };
     const facts = withEncapsulation(result.reading.facts, encapsulation);
-    const unsuitable = unsuitableHost(config, facts);
+    const host = configForHost(config, facts, result.reading.lack);
+    const unsuitable = unsuitableHost(host.config, facts);
     if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
     const router = this.#options.router.choose(config);
     if (!router.ok) return { reason: router.message, mayPass: true };
-    const renumbering = await this.#refuseRenumbering(config, revision);
+    const renumbering = await this.#refuseRenumbering(host.config, revision);
     if (renumbering !== undefined) return renumbering;
-    this.#config = config;
     this.#reading = result.reading;
     this.#encapsulation = encapsulation;
-    this.#network.setConfig(config, facts, this.keeper);
-    this.keeper.setConfig(config);
-    this.keeper.publish();
+    this.#setHost(host);
     return undefined;
+  }
+
+  /** Another config, or another part of it, is in force on this host. */
+  #setHost(host: HostConfig): void {
+    const before = this.#host;
+    this.#host = host;
+    this.#network.setConfig(host, this.reading.facts, this.keeper);
+    this.keeper.setConfig(host.config);
+    this.keeper.publish();
+    this.#tellLack(before);
+    this.#options.onChange();
+  }
+
+  #tellLack(before?: HostConfig): void {
+    const { log } = this.#options;
+    const { lack } = this.#host;
+    if (lack === before?.lack) return;
+    if (lack !== undefined)
+      log.warn(`No IPv6 on this host, IPv4 works without it: ${lack}; IPv6 comes once that is mended`);
+    else log.info('IPv6 is there: this host takes part with both families');
   }
 
   /** How VXLAN is done from now on. A kernel that had none will have none now, and what is no VXLAN says nothing about it. */
   #encapsulationFor({ backend }: NetworkConfig): Encapsulation {
     if (backend.type !== 'vxlan') return this.#encapsulation;
-    const wasVxlan = this.#config.backend.type === 'vxlan';
+    const wasVxlan = this.#host.config.backend.type === 'vxlan';
     return chooseEncapsulation(backend, wasVxlan && this.#encapsulation === 'userspace');
   }
 
@@ -186,14 +211,14 @@ export class Membership {
   }
 
   #makeKeeper(): LeaseKeeper {
-    const { config, mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
+    const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
     const keeper: LeaseKeeper = new LeaseKeeper({
       registry,
       mirror,
       clock: systemClock,
       random: Math.random,
       identity: identityOf(reading),
-      config,
+      config: this.#host.config,
       ...(previousSubnets && { previousSubnets }),
       ttlSec: options.subnetLeaseTtlSec,
       renewMarginSec: renewMarginSec(options),
@@ -230,7 +255,7 @@ export class Membership {
     const isFatal = event.code === 'HOST_FAILED' && kind === 'link' && !this.#hasWorked;
     if (isFatal && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
     const link = { name, isTun: this.#encapsulation === 'userspace' };
-    const remedy = isFatal ? remedyForLink(String(errno), this.#config.backend, link) : undefined;
+    const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
     events.reconciler(event);
     if (remedy === undefined) logReconcilerEvent(log, limit, event);
     else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
@@ -284,18 +309,25 @@ export class Membership {
 
   async #readFactsOnce(): Promise<void> {
     const { kernel, limit, log, options } = this.#options;
-    const families = familiesOf(this.#config);
+    const families = familiesOf(this.#host.document);
     const result = await readHost(kernel, options.interface, families, this.#reading.chosen);
     if (!result.ok) {
       if (limit.take('no-interface') !== undefined)
         log.warn(`${result.message}; what was chosen stays in force`);
       return;
     }
+    const { lack } = result.reading;
+    if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
+      log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
     const before = identityOf(this.#reading);
     if (!sameAddresses(this.#reading, result.reading)) this.#options.registry.reconnect();
     this.#reading = result.reading;
     const facts = withEncapsulation(result.reading.facts, this.#encapsulation);
-    if (!this.#network.setFacts(facts, this.keeper)) return;
+    const host = configForHost(this.#host.document, facts, lack);
+    const isOther = (host.lack === undefined) !== (this.#host.lack === undefined);
+    if (isOther) this.#setHost(host);
+    else this.#host = host;
+    if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
     const identity = identityOf(result.reading);
     if (identity !== before) log.warn('The public IP of this host changed', { from: before, to: identity });
     this.keeper.setIdentity(identity);

@@ -40,7 +40,7 @@ describe('network', () => {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     subnetFile = new SubnetFileKeeper({ path, clock, log, onChange: () => undefined });
     net = new Network({
-      config: network('4', VXLAN),
+      host: { document: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
       subnetFile,

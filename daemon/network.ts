@@ -2,7 +2,6 @@
 // objects and subnet.env come out. Whatever changes, it derives again what depends on it and hands that on; it never
 // looks at the kernel itself, and it knows no backend by name.
 import type { Clock } from '../allocator/clock.ts';
-import type { NetworkConfig } from '../allocator/config.ts';
 import type { OwnLease, OwnLeaseChange } from '../allocator/lease-events.ts';
 import type { Lease, LeaseAttributes } from '../allocator/lease.ts';
 import {
@@ -16,6 +15,7 @@ import {
 import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../backends/firewall.ts';
 import { backendFor } from '../backends/index.ts';
 import type { KernelObject, OverlayMtu } from '../backends/kernel-state.ts';
+import type { HostConfig } from './family-choice.ts';
 import { sameFacts } from './host-facts.ts';
 import type { Logger } from './log.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
@@ -23,7 +23,7 @@ import { formatSubnetEnv } from './subnet-env.ts';
 import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
 
 export interface NetworkOptions {
-  readonly config: NetworkConfig;
+  readonly host: HostConfig;
   readonly facts: HostFacts;
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileKeeper;
@@ -54,14 +54,14 @@ export class Network {
   readonly #options: NetworkOptions;
   /** Peers without a lease whose entries are still there, with what cancels their removal. */
   readonly #leaving = new Map<string, () => void>();
-  #config: NetworkConfig;
+  #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
   #problem: string | undefined;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
-    this.#config = options.config;
+    this.#host = options.host;
     this.#facts = options.facts;
   }
 
@@ -77,12 +77,12 @@ export class Network {
 
   /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
   attributes(previous?: LeaseAttributes): LeaseAttributes {
-    return this.#backend.attributes(this.#config, this.#facts, previous);
+    return this.#backend.attributes(this.#host.config, this.#facts, previous);
   }
 
-  /** What of the kernel's state is ours. */
+  /** What of the kernel's state is ours: also in a family that this host does not have now, but may have had. */
   ownership(): Ownership {
-    return this.#backend.ownership(this.#config, this.#facts);
+    return this.#backend.ownership(this.#host.document, this.#facts);
   }
 
   /** The own lease is new or changed. */
@@ -111,14 +111,14 @@ export class Network {
   }
 
   /** Another config is in force, and with it perhaps other facts count. */
-  setConfig(config: NetworkConfig, facts: HostFacts, { peers }: PeerSource): void {
-    this.#config = config;
+  setConfig(host: HostConfig, facts: HostFacts, { peers }: PeerSource): void {
+    this.#host = host;
     this.#facts = facts;
     this.#deriveAll(peers);
   }
 
   get #backend(): Backend {
-    return backendFor(this.#config.backend.type);
+    return backendFor(this.#host.config.backend.type);
   }
 
   /** All objects are known now, so whatever else is ours in the kernel is an orphan. */
@@ -130,7 +130,7 @@ export class Network {
 
   #context(): BackendContext | undefined {
     if (this.#own === undefined) return undefined;
-    return { config: this.#config, host: this.#facts, own: this.#own };
+    return { config: this.#host.config, host: this.#facts, own: this.#own };
   }
 
   #deriveAll(peers: ReadonlyMap<string, Lease>): void {

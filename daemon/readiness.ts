@@ -12,6 +12,8 @@ export interface ReadinessParts {
   readonly phase: string;
   /** Why the backend cannot work on this host as it is. */
   readonly problem?: string | undefined;
+  /** Why the host has no IPv6 though the network has. */
+  readonly lack?: string | undefined;
   readonly keeper?: Pick<LeaseKeeper, 'isHeld' | 'own' | 'state' | 'lastError'>;
   readonly mirror?: Pick<RegistryMirror, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
@@ -34,6 +36,7 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is refused: ${parts.config.rejected.reason}`);
+  if (parts.lack !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.lack}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');

@@ -10,7 +10,7 @@ const LINK_LOCAL: readonly Cidr[] = ['169.254.0.0/16', 'fe80::/10'] as string[] 
 
 /**
  * Usable addresses of one family: global before link-local, permanent before dynamic, lasting before temporary, else in
- * kernel order. Leaves out deprecated, loopback and multicast addresses.
+ * kernel order. Leaves out deprecated, loopback and multicast addresses, and link-local ones of IPv6.
  */
 export function usableAddresses(candidate: Interface, family: 4): readonly Ipv4[];
 export function usableAddresses(candidate: Interface, family: 6): readonly Ipv6[];
@@ -23,10 +23,16 @@ export function usableAddresses(candidate: Interface, family: Family): readonly 
 }
 
 function isUsable({ address, isDeprecated }: InterfaceAddress): boolean {
+  // Where an IPv6 link-local address is cannot be told without an interface, which a lease has no room for.
+  if (familyOf(address) === 6 && isLinkLocal(address)) return false;
   return !isDeprecated && !NEVER.some((network) => contains(network, address));
 }
 
+/** Whether `address` means something on one link only. */
+export function isLinkLocal(address: IpAddress): boolean {
+  return LINK_LOCAL.some((network) => contains(network, address));
+}
+
 function rank({ address, scope, isPermanent, isTemporary }: InterfaceAddress): number {
-  const isLinkLocal = scope === 'link' || LINK_LOCAL.some((network) => contains(network, address));
-  return (isLinkLocal ? 4 : 0) + (isPermanent ? 0 : 2) + (isTemporary ? 1 : 0);
+  return (scope === 'link' || isLinkLocal(address) ? 4 : 0) + (isPermanent ? 0 : 2) + (isTemporary ? 1 : 0);
 }

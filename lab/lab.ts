@@ -167,7 +167,7 @@ export class Lab {
   /** Starts etcd and waits until it answers. */
   async startEtcd(flags: readonly string[] = this.#state.etcdFlags): Promise<void> {
     const dataDir = ['--data-dir', `${INSIDE}/etcd`, '--listen-peer-urls', 'http://127.0.0.1:2380'];
-    const clients = ['--listen-client-urls', 'http://0.0.0.0:2379', '--advertise-client-urls', plan.ETCD_URL];
+    const clients = ['--listen-client-urls', 'http://[::]:2379', '--advertise-client-urls', plan.ETCD_URL];
     await this.#spawn('etcd', 'etcd', ['etcd', ...dataDir, ...clients, ...flags]);
     const endpointHealth = [
       'env',

@@ -14,11 +14,22 @@ export type CongestionControl = 'cubic' | 'bbr';
 
 const PINGS_PER_PAIR = 3;
 
+export interface PingOptions {
+  /** Packets of the whole MTU of the sender's subnet.env, not to be fragmented, instead of small ones. */
+  readonly isFullSize?: boolean;
+  /** Default: all hosts that are not bare. */
+  readonly hosts?: readonly string[];
+}
+
 /** Pings every container from every other: {@link PINGS_PER_PAIR} echo requests a pair and family. */
-export async function pingAll(lab: Lab): Promise<PingReport> {
-  const hosts = lab.topology.hosts.filter((host) => !host.isBare);
+export async function pingAll(lab: Lab, options: PingOptions = {}): Promise<PingReport> {
+  const hosts = lab.topology.hosts.filter(({ name, isBare }) => options.hosts?.includes(name) ?? !isBare);
   const targets = await Promise.all(
-    hosts.map(async ({ container, name }) => ({ container, addresses: await lab.containerAddresses(name) })),
+    hosts.map(async ({ container, name }) => ({
+      container,
+      addresses: await lab.containerAddresses(name),
+      mtu: options.isFullSize ? await mtuOf(lab, name) : undefined,
+    })),
   );
   const reports: { pair: string; sent: number; lost: number }[] = [];
   for (const from of targets) {
@@ -27,6 +38,7 @@ export async function pingAll(lab: Lab): Promise<PingReport> {
       lab,
       from.container,
       others.flatMap((other) => other.addresses),
+      from.mtu,
     );
     for (const { container, addresses } of others) {
       const sent = addresses.length * PINGS_PER_PAIR;
@@ -42,14 +54,27 @@ export async function pingAll(lab: Lab): Promise<PingReport> {
   };
 }
 
-/** Number of replies from each address, all pinged at once from container `from`. */
+/** MTU for containers, in bytes. */
+async function mtuOf(lab: Lab, name: string): Promise<number> {
+  return Number(/^FLANNEL_MTU=(\d+)$/m.exec(await lab.readSubnetEnv(name))?.[1]);
+}
+
+/** Bytes of headers before the data of an echo request: ICMP's 8 behind an IP header without options. */
+const PING_HEADER_BYTES = { 4: 28, 6: 48 } as const;
+
+/** Number of replies from each address, all pinged at once from container `from`, with packets of `mtu` bytes if given. */
 async function pingFrom(
   lab: Lab,
   from: string,
   addresses: readonly string[],
+  mtu?: number,
 ): Promise<ReadonlyMap<string, number>> {
-  const script = `for address; do (ping -q -c ${PINGS_PER_PAIR} -i 0.05 -W 2 "$address" | sed "s/^/$address /") & done; wait`;
-  const { stdout } = await lab.exec(from, ['sh', '-c', script, 'sh', ...addresses]);
+  const script = `while [ $# -gt 0 ]; do (ping -q -c ${PINGS_PER_PAIR} -i 0.05 -W 2 $2 "$1" | sed "s/^/$1 /") & shift 2; done; wait`;
+  const words = addresses.flatMap((address) => {
+    const headerBytes = PING_HEADER_BYTES[address.includes(':') ? 6 : 4];
+    return [address, mtu === undefined ? '' : `-M do -s ${mtu - headerBytes}`];
+  });
+  const { stdout } = await lab.exec(from, ['sh', '-c', script, 'sh', ...words]);
   const received = new Map<string, number>();
   for (const [, address, count] of stdout.matchAll(/^(\S+) \d+ packets transmitted, (\d+) received/gm))
     received.set(address!, Number(count));

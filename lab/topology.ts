@@ -44,6 +44,9 @@ export interface TopologyOptions {
 export const MAX_HOSTS = 1000;
 export const ETCD_ADDRESS = '198.18.0.2';
 export const ETCD_URL = `http://${ETCD_ADDRESS}:2379`;
+const ETCD_ADDRESS_IPV6 = 'fd00:198:18::e';
+/** The same etcd, for hosts without IPv4. */
+export const ETCD_URL_IPV6 = `http://[${ETCD_ADDRESS_IPV6}]:2379`;
 
 /** Underlay networks, from the range for benchmarks between hosts (RFC 2544). */
 const NETWORKS = [
@@ -137,7 +140,11 @@ export function underlayCommands(host: HostPlan): string[] {
 
 /** The same for etcd. */
 export function etcdCommands(): string[] {
-  return underlayIpv4Commands(ETCD_ADDRESS, NETWORKS[0].gateway);
+  return [
+    `addr add ${ETCD_ADDRESS_IPV6}/64 dev eth0 nodad`,
+    ...underlayIpv4Commands(ETCD_ADDRESS, NETWORKS[0].gateway),
+    `route add default via ${NETWORKS[0].prefixIpv6}${GATEWAY_IPV6}`,
+  ];
 }
 
 function underlayIpv4Commands(address: string, gateway: string): string[] {
