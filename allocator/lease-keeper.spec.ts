@@ -693,7 +693,8 @@ describe('LeaseKeeper', () => {
         assert.deepEqual(peer.toldPeers, [[from, to].sort()]);
         assert.deepEqual([...peer.keeper.peers.keys()], [to]);
         assert.equal(host.owns.at(-1)?.change, 'updated');
-        assert.equal(host.count('subnet-changed') + host.count('lease-lost'), 0);
+        for (const code of ['subnet-changed', 'lease-lost', 'duplicate-public-ip'] as const)
+          assert.equal(host.count(code), 0, code);
         assert.equal(store.leaseIds.length, 2);
       });
 

@@ -428,7 +428,8 @@ export class LeaseKeeper {
       await this.#removeOwn(leaked);
       return true;
     }
-    this.#reporter.lookAtSelf(own.key, this.#identity);
+    // What the mirror does not show yet may be a key that our last write removed.
+    if (mirror.revision >= own.modRevision) this.#reporter.lookAtSelf(own.key, this.#identity);
     return false;
   }
 

@@ -46,8 +46,7 @@ export async function chooseFamilies(
   if (!half.ok || half.chosen.name !== current.name) return chooseFamilies(facts, options, families);
   const whole = await rechooseInterface(facts, options, families, current);
   if (whole.ok && whole.chosen.name === current.name) return whole;
-  const reason = whole.ok ? `${current.name} has no usable IPv6 address` : whole.message;
-  return withLack(keepIpv6(half, current), reason, facts);
+  return withLack(keepIpv6(half, current), `${current.name} has no usable IPv6 address`, facts);
 }
 
 function choose(

@@ -320,7 +320,7 @@ export class Membership {
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
     const before = identityOf(this.#reading);
-    if (!sameAddresses(this.#reading, result.reading)) this.#options.registry.reconnect();
+    if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
     this.#reading = result.reading;
     const facts = withEncapsulation(result.reading.facts, this.#encapsulation);
     const host = configForHost(this.#host.document, facts, lack);
@@ -342,8 +342,12 @@ function identityOf({ chosen }: HostReading): IpAddress {
   return identity;
 }
 
-function sameAddresses({ chosen: a }: HostReading, { chosen: b }: HostReading): boolean {
-  return a.name === b.name && a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
+/** Whether an address that connections may hang on is another one now. */
+function hasLostAddress({ chosen: before }: HostReading, { chosen: now }: HostReading): boolean {
+  if (before.name !== now.name) return true;
+  return (['ipv4', 'ipv6'] as const).some(
+    (family) => before[family] !== undefined && before[family] !== now[family],
+  );
 }
 
 /** Half of the life at most: a margin as long as a short lease would renew it without pause. */

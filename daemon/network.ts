@@ -2,6 +2,7 @@
 // objects and subnet.env come out. Whatever changes, it derives again what depends on it and hands that on; it never
 // looks at the kernel itself, and it knows no backend by name.
 import type { Clock } from '../allocator/clock.ts';
+import type { NetworkConfig } from '../allocator/config.ts';
 import type { OwnLease, OwnLeaseChange } from '../allocator/lease-events.ts';
 import type { Lease, LeaseAttributes } from '../allocator/lease.ts';
 import {

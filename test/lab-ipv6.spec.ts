@@ -65,7 +65,7 @@ describe('dual-stack vxlan', function dualStack() {
     );
     await change();
     const results = await Promise.all(pings.map((ping) => ping.stop()));
-    assert.ok(results.every(({ sent }) => sent > 100));
+    assert.ok(results.every(({ sent }) => sent > 0));
     return results.reduce((sum, { lost }) => sum + lost, 0);
   }
 
