@@ -91,12 +91,9 @@ describe('dual-stack vxlan', function dualStack() {
     const { publicIp, publicIpv6 } = lab().host('h1');
     const found = links.map(({ ifname, mtu, linkinfo }) => {
       const { id, local, local6 } = linkinfo.info_data as Record<string, unknown>;
-      return [ifname, mtu, id, local ?? local6];
+      return `${ifname} ${mtu} ${String(id)} ${String(local ?? local6)}`;
     });
-    assert.deepEqual(found.toSorted(), [
-      ['flannel-v6.1', 1430, 1, publicIpv6],
-      ['flannel.1', 1450, 1, publicIp],
-    ]);
+    assert.deepEqual(found.toSorted(), [`flannel-v6.1 1430 1 ${publicIpv6}`, `flannel.1 1450 1 ${publicIp}`]);
   });
 
   it('goes on with IPv4 on a host without IPv6, and with both once it has it, losing nothing', async () => {
