@@ -29,6 +29,7 @@ export function derivePeerState(
   peer: Lease,
   deriveHalf: (half: PeerHalf) => HalfState,
 ): PeerState {
+  if (isBareReservation(peer)) return { mode: 'none', objects: [] };
   const problem = wholePeerProblem(context, peer);
   if (problem !== undefined) return { mode: 'error', reason: problem, objects: [] };
   const halves: HalfState[] = [];
@@ -38,6 +39,12 @@ export function derivePeerState(
     halves.push(halfState(context, peer, family, subnet, deriveHalf));
   }
   return combine(halves);
+}
+
+/** A subnet that is kept for a host which never was there: nothing leads to it, and that is no error. */
+function isBareReservation({ isReservation, attributes }: Lease): boolean {
+  const { backendType, backendData, backendV6Data } = attributes;
+  return isReservation && backendType === '' && backendData === undefined && backendV6Data === undefined;
 }
 
 /** The one route to a peer's subnet that needs no tunnel. */

@@ -67,6 +67,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'rates on the terminal',
     load: async () => (await import('./top.ts')).topCommand,
   },
+  leases: {
+    group: 'change',
+    summary: 'who has which subnet; reserve one, give one back',
+    load: async () => (await import('./leases.ts')).leasesCommand,
+  },
   'log-level': {
     group: 'change',
     summary: 'how much the daemon logs, while it runs',
@@ -76,6 +81,16 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     group: 'more',
     summary: 'print the JSON Schema of the network config',
     load: async () => (await import('./schema.ts')).schemaCommand,
+  },
+  completion: {
+    group: 'more',
+    summary: 'print the completion script of a shell',
+    load: async () => (await import('./completion.ts')).completionCommand,
+  },
+  man: {
+    group: 'more',
+    summary: 'print the manual page',
+    load: async () => (await import('./man.ts')).manCommand,
   },
   version: {
     group: 'more',

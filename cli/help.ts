@@ -16,7 +16,20 @@ export function formatHelp(name: string, words: CommandWords): string {
 
 function section(title: string, rows: readonly (readonly [string, string])[]): string {
   if (rows.length === 0) return '';
-  return `\n${title}\n${formatTable(rows, { indent: 2 })}`;
+  return `\n${title}\n${formatTable(rows.flatMap(wrapRow), { indent: 2 })}`;
+}
+
+/** Width at which descriptions go on in the next line. */
+const WRAP_AT = 100;
+
+function wrapRow([first, text]: readonly [string, string]): readonly (readonly [string, string])[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line !== '' && line.length + word.length >= WRAP_AT) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.map((line, index) => [index === 0 ? first : '', line]);
 }
 
 function optionRow([name, option]: [string, OptionWords]): readonly [string, string] {

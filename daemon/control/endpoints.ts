@@ -4,6 +4,7 @@ import { devicesEndpoint } from './devices.ts';
 import { diffEndpoint } from './diff.ts';
 import type { Endpoint } from './endpoint.ts';
 import { eventsEndpoint } from './events.ts';
+import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
 import { peersEndpoint } from './peers.ts';
 import { routeEndpoint } from './route.ts';
@@ -17,6 +18,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
   diffEndpoint,
   countersEndpoint,
   eventsEndpoint,
+  leasesEndpoint,
+  reserveEndpoint,
+  releaseEndpoint,
   readLogLevelEndpoint,
   setLogLevelEndpoint,
 ];
