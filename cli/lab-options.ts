@@ -10,7 +10,8 @@ export const LAB_VERBS = {
   run: 'up, ping every container from every other, one TCP stream, down',
   up: 'make a lab and leave it running',
   status: 'hosts, subnets, readiness',
-  'exec PLACE CMD': 'run CMD on a host (h1), in a container (c1), on the switch (sw), beside etcd (etcd)',
+  'exec PLACE CMD':
+    'run CMD on a host (h1), in a container (c1), on the switch (sw), beside etcd (etcd), outside (out)',
   'stop|start|kill hK': 'end a daemon (SIGTERM, SIGKILL) or start it again',
   down: 'remove it all',
   list: 'names of the labs that are up',
@@ -41,6 +42,7 @@ export const LAB_OPTIONS = {
     multiple: true,
     help: 'no daemon on host K, to run another program there; may be repeated',
   },
+  outside: { type: 'boolean', help: 'one more host (out) that knows no route to any container' },
   routed: { type: 'boolean', help: 'hosts in two underlay networks joined by a router' },
   userspace: {
     type: 'string',
@@ -87,6 +89,7 @@ export async function labOptions(values: LabValues): Promise<LabOptions> {
     hosts: Number(values.hosts),
     mtu: Number(values.mtu),
     bare: values.bare,
+    outside: values.outside,
     routed: values.routed,
     userspace: values.userspace,
     offloads: values.offloads === 'on',

@@ -1,6 +1,7 @@
 // `weft lab`: a cluster on this machine. Parses words, prints results; the lab itself is in lab/.
 import { spawn } from 'node:child_process';
 import { Lab } from '../lab/lab.ts';
+import { namespacesOf } from '../lab/topology.ts';
 import { checkLab, subnetOf, type LabReport } from '../lab/run.ts';
 import { EXIT_USAGE } from '../daemon/exit.ts';
 import { defineCommand, type Command } from './command.ts';
@@ -165,7 +166,7 @@ async function exec(values: LabValues, words: readonly string[]): Promise<number
       "'weft lab exec' needs a place and a command, for example: weft lab exec h1 -- ip route",
     );
   const lab = await find(values);
-  if (netns !== 'sw' && netns !== 'etcd') lab.host(netns);
+  if (!namespacesOf(lab.topology).includes(netns)) lab.host(netns);
   const [file, ...args] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
   return new Promise((resolve, reject) => {
     const child = spawn(file!, args, { stdio: 'inherit' });

@@ -141,7 +141,7 @@ export class Lab {
     return (await this.exec(name, [process.execPath, '-e', script])).code === 0;
   }
 
-  /** Runs `argv` in namespace `netns` (`h1`, `c1`, `sw`, `etcd`). */
+  /** Runs `argv` in namespace `netns` (`h1`, `c1`, `sw`, `etcd`, `out`). */
   exec(netns: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
     return this.sandbox.run(argv, netns, options);
   }
@@ -277,6 +277,7 @@ export class Lab {
     });
     await this.#ip('sw', plan.switchCommands(this.topology));
     await this.#ip('etcd', plan.etcdCommands());
+    if (this.topology.hasOutside) await this.#ip('out', plan.outsideCommands());
     await this.#forward('sw');
     await Promise.all(this.topology.hosts.map((host) => this.#buildHost(host)));
   }

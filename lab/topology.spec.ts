@@ -6,6 +6,7 @@ import {
   containerCommands,
   hostContainerCommands,
   namespacesOf,
+  outsideCommands,
   planContainer,
   planTopology,
   switchCommands,
@@ -54,6 +55,14 @@ describe('plan of a lab', () => {
     );
     assert.ok(cables.every((line) => line.match(/mtu 9000/g)?.length === 2));
     assert.deepEqual(namespacesOf(topology), ['sw', 'etcd', 'h1', 'c1', 'h2', 'c2']);
+  });
+
+  it('has a host outside only if it is asked for', () => {
+    const outside = planTopology({ hosts: 1, outside: true });
+    assert.deepEqual(namespacesOf(outside), ['sw', 'etcd', 'out', 'h1', 'c1']);
+    assert.ok(switchCommands(outside).includes('link set out master br-a up'));
+    const routes = outsideCommands().filter((line) => line.startsWith('route'));
+    assert.deepEqual(routes, ['route add default via 198.18.0.1', 'route add default via fd00:198:18::ffff']);
   });
 
   const refused: readonly [Parameters<typeof planTopology>[0], RegExp][] = [

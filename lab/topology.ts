@@ -3,7 +3,7 @@
 //   c1 ── br0 ┐                        ┌ br0 ── c2        cK  "container" with an address of the host's leased subnet
 //             h1 ── eth0 ── sw ── eth0 ── h2              hK  host with its own underlay address and daemon
 //                           │                             sw  switch; with `routed`, two of them joined by a router
-//                          etcd
+//                       etcd, out                         out a host that knows no route to any container
 export interface HostPlan {
   /** `h1`, `h2`, …; its container is `c1`, `c2`, …. */
   readonly name: string;
@@ -27,6 +27,7 @@ export interface Topology {
   readonly mtu: number;
   /** Whether underlay cables compute checksums and cut super-packets only when they must, as good hardware does. */
   readonly hasOffloads: boolean;
+  readonly hasOutside: boolean;
 }
 
 export interface TopologyOptions {
@@ -38,11 +39,15 @@ export interface TopologyOptions {
   readonly mtu?: number;
   /** Default true. */
   readonly offloads?: boolean;
+  /** Whether there is a host outside of the cluster. */
+  readonly outside?: boolean;
 }
 
 /** Most hosts of one lab; the underlay is a /16. */
 export const MAX_HOSTS = 1000;
 export const ETCD_ADDRESS = '198.18.0.2';
+/** Addresses of the host outside. */
+export const OUTSIDE = { ipv4: '198.18.0.3', ipv6: 'fd00:198:18::fffe' } as const;
 export const ETCD_URL = `http://${ETCD_ADDRESS}:2379`;
 const ETCD_ADDRESS_IPV6 = 'fd00:198:18::e';
 /** The same etcd, for hosts without IPv4. */
@@ -59,7 +64,15 @@ const GATEWAY_IPV6 = 'ffff';
 
 /** Plans a lab. @throws RangeError for a number of hosts, MTU or host name that cannot be. */
 export function planTopology(options: TopologyOptions): Topology {
-  const { hosts, bare = [], userspace = [], routed = false, mtu = 1500, offloads = true } = options;
+  const {
+    hosts,
+    bare = [],
+    userspace = [],
+    routed = false,
+    mtu = 1500,
+    offloads = true,
+    outside = false,
+  } = options;
   if (!Number.isInteger(hosts) || hosts < 1 || hosts > MAX_HOSTS)
     throw new RangeError(`Cannot make a lab of ${hosts} hosts: give 1..${MAX_HOSTS}`);
   if (!Number.isInteger(mtu) || mtu < 1280 || mtu > 65535)
@@ -71,7 +84,7 @@ export function planTopology(options: TopologyOptions): Topology {
     userspace.filter((name) => name !== 'all'),
     (name) => `Cannot run host '${name}' in userspace`,
   );
-  return { hosts: plans, isRouted: routed, mtu, hasOffloads: offloads };
+  return { hosts: plans, isRouted: routed, mtu, hasOffloads: offloads, hasOutside: outside };
 }
 
 function checkNames(
@@ -104,7 +117,12 @@ function planHost(number: number, { routed, bare, userspace }: HostOptions): Hos
 
 /** Names of all network namespaces of a lab. */
 export function namespacesOf(topology: Topology): string[] {
-  return ['sw', 'etcd', ...topology.hosts.flatMap((host) => [host.name, host.container])];
+  return [
+    'sw',
+    'etcd',
+    ...(topology.hasOutside ? ['out'] : []),
+    ...topology.hosts.flatMap((host) => [host.name, host.container]),
+  ];
 }
 
 /** `ip -batch` lines for the switch namespace: bridges, router addresses, and every cable with its far end. */
@@ -118,6 +136,7 @@ export function switchCommands(topology: Topology): string[] {
       `link set ${bridge} up`,
     ]),
     ...cableCommands('etcd', 'etcd', NETWORKS[0].bridge, topology.mtu),
+    ...(topology.hasOutside ? cableCommands('out', 'out', NETWORKS[0].bridge, topology.mtu) : []),
     ...topology.hosts.flatMap((host) => cableCommands(host.name, host.name, host.bridge, topology.mtu)),
   ];
 }
@@ -143,6 +162,15 @@ export function etcdCommands(): string[] {
   return [
     `addr add ${ETCD_ADDRESS_IPV6}/64 dev eth0 nodad`,
     ...underlayIpv4Commands(ETCD_ADDRESS, NETWORKS[0].gateway),
+    `route add default via ${NETWORKS[0].prefixIpv6}${GATEWAY_IPV6}`,
+  ];
+}
+
+/** The same for the host outside. */
+export function outsideCommands(): string[] {
+  return [
+    `addr add ${OUTSIDE.ipv6}/64 dev eth0 nodad`,
+    ...underlayIpv4Commands(OUTSIDE.ipv4, NETWORKS[0].gateway),
     `route add default via ${NETWORKS[0].prefixIpv6}${GATEWAY_IPV6}`,
   ];
 }

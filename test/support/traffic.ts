@@ -18,7 +18,7 @@ export interface StreamResult {
 }
 
 /** A process in a lab's namespace whose output is kept and that can be signalled where it is. */
-class LabProcess {
+export class LabProcess {
   readonly #lab: Lab;
   readonly #process: ChildProcess;
   readonly #closed: Promise<unknown>;
@@ -42,6 +42,23 @@ class LabProcess {
     if (pid !== undefined) await this.#lab.sandbox.run(['kill', '-INT', pid]);
     await this.#closed;
     return this.output;
+  }
+}
+
+/** A shell script in a lab's namespace that ends, with all that it started, only when it is told to. */
+export class LabScript extends LabProcess {
+  readonly #sandbox: Lab['sandbox'];
+
+  constructor(lab: Lab, netns: string, script: string) {
+    super(lab, netns, ['setsid', '--wait', 'sh', '-c', `echo "group $$"; ${script}`]);
+    this.#sandbox = lab.sandbox;
+  }
+
+  /** Ends it; returns what it said. */
+  async end(): Promise<string> {
+    const group = /^group (\d+)$/m.exec(this.output)?.[1];
+    if (group !== undefined) await this.#sandbox.run(['kill', '-KILL', '--', `-${group}`]);
+    return this.interrupt();
   }
 }
 
