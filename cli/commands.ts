@@ -27,6 +27,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "write a Docker engine's options (also as: mk-docker-opts.sh)",
     load: async () => (await import('./docker-opts.ts')).dockerOptsCommand,
   },
+  cni: {
+    group: 'run',
+    summary: 'install the CNI plugin and its conflist',
+    load: async () => (await import('./cni.ts')).cniCommand,
+  },
   lab: {
     group: 'run',
     summary: 'try a cluster of hosts on this machine',

@@ -1,0 +1,48 @@
+// The conflist that `weft cni install` puts in place. Pure.
+
+export interface ConflistOptions {
+  /** Of the network, as containers' runtimes name it. */
+  readonly name: string;
+  /** Name that weft's plugin is called by. */
+  readonly type: PluginName;
+  readonly cniVersion: string;
+  /** Whether containers can have ports of the host. */
+  readonly hasPortmap: boolean;
+  /** Unset means the plugin's own default. */
+  readonly subnetFile?: string | undefined;
+  readonly dataDir?: string | undefined;
+}
+
+export const PLUGIN_NAMES = ['weft-cni', 'flannel'] as const;
+export type PluginName = (typeof PLUGIN_NAMES)[number];
+
+/** Formats the file: what flannel's manifests have, under weft's name. */
+export function formatConflist(options: ConflistOptions): string {
+  const { name, type, cniVersion, hasPortmap, subnetFile, dataDir } = options;
+  const weft = {
+    type,
+    ...(subnetFile === undefined ? {} : { subnetFile }),
+    ...(dataDir === undefined ? {} : { dataDir }),
+    delegate: { hairpinMode: true, isDefaultGateway: true },
+  };
+  const portmap = { type: 'portmap', capabilities: { portMappings: true } };
+  const plugins = hasPortmap ? [weft, portmap] : [weft];
+  return `${JSON.stringify({ cniVersion, name, plugins }, null, 2)}\n`;
+}
+
+/** What is wrong with a file as network config, or `undefined`. */
+export function problemOfConfig(text: string): string | undefined {
+  try {
+    const { name, type, plugins } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof name !== 'string' || name === '') return 'has no name';
+    const isPlugin = typeof type === 'string' && type !== '';
+    return isPlugin || (Array.isArray(plugins) && plugins.length > 0) ? undefined : 'has no plugins';
+  } catch {
+    return 'is not JSON';
+  }
+}
+
+/** Files that a runtime reads, in its order: it takes the first. */
+export function networkConfigs(names: readonly string[]): string[] {
+  return names.filter((name) => /\.(?:conf|conflist|json)$/.test(name)).toSorted();
+}
