@@ -2,13 +2,13 @@
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge
-BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat
+TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd
+BENCH_TOOLS := $(LAB_TOOLS) cc ethtool fastd socat /usr/lib/cni/bridge
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
 
-.PHONY: build bundle prebuild demo test test-unit test-native bench lint format fuzz clean lab-tools test-tools bench-tools
+.PHONY: build bundle prebuild demo test test-unit test-native test-root bench lint format fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built dist/weft-cni.cjs native/build/weft.node
 
@@ -70,7 +70,13 @@ test-unit: build test-native
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
-	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/**/*.spec.js'
+	sh test/in-namespaces.sh node_modules/.bin/mocha --ignore 'dist/test/root/**' 'dist/test/**/*.spec.js'
+	@$(MAKE) --no-print-directory test-root
+
+# Suites that no user namespace is enough for.
+test-root: test-tools build
+	@if [ "$$(id -u)" -eq 0 ]; then AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/root/**/*.spec.js'; \
+	else echo 'The suites in test/root did not run: Docker engines need root; run make test-root as root'; fi
 
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)

@@ -2,6 +2,7 @@
 // starts; options are for benchmarks that take some.
 // Labs need namespaces; run it through test/in-namespaces.sh or as root.
 import { benchAllocate } from './allocate.ts';
+import { benchCni } from './cni.ts';
 import { benchConverge } from './converge.ts';
 import { benchPath } from './path.ts';
 import { benchRepair } from './repair.ts';
@@ -14,6 +15,7 @@ const given = firstOption < 0 ? words : words.slice(0, firstOption);
 
 const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   allocate: () => benchAllocate(),
+  cni: () => benchCni(),
   converge: () => benchConverge(),
   path: () => benchPath(options),
   repair: () => benchRepair(),

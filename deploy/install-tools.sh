@@ -13,6 +13,8 @@ package_of() {
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
     /usr/lib/cni/*) echo containernetworking-plugins ;;
+    busybox) echo busybox-static ;;
+    dockerd) echo docker.io ;;
     clang) echo clang libclang-rt-dev ;;
     qemu-aarch64) echo qemu-user ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
@@ -37,7 +39,10 @@ if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get 
   exit 1
 fi
 
-# Debian starts an etcd on 127.0.0.1:2379 when its package is installed; labs start their own.
+# Debian starts an etcd on 127.0.0.1:2379 and a Docker engine when their packages are installed; labs start their own.
+case $missing in
+  *docker.io*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now docker.socket docker containerd >/dev/null 2>&1 || true ;;
+esac
 case $missing in
   *etcd-server*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now etcd >/dev/null 2>&1 || true ;;
 esac

@@ -27,6 +27,8 @@ export interface LabOptions extends plan.TopologyOptions {
   readonly daemonFlags?: readonly string[];
   /** Further command-line words for etcd. */
   readonly etcdFlags?: readonly string[];
+  /** False leaves containers to the caller. Default true. */
+  readonly attach?: boolean;
   /** False leaves etcd, daemons and containers to the caller. Default true. */
   readonly start?: boolean;
 }
@@ -79,7 +81,7 @@ export class Lab {
     const lab = new Lab(state, sandbox);
     try {
       await lab.#buildUnderlay();
-      if (options.start !== false) await lab.#startCluster(options.config);
+      if (options.start !== false) await lab.#startCluster(options);
       return lab;
     } catch (error) {
       await lab.down();
@@ -299,12 +301,12 @@ export class Lab {
     await this.sandbox.check(['mkdir', '-p', dirname(this.subnetFile(host.name))]);
   }
 
-  async #startCluster(config = DEFAULT_CONFIG): Promise<void> {
+  async #startCluster({ config = DEFAULT_CONFIG, attach = true }: LabOptions): Promise<void> {
     await this.startEtcd();
     await this.putConfig(config);
     const hosts = this.topology.hosts.filter((host) => !host.isBare).map((host) => host.name);
     await Promise.all(hosts.map((name) => this.startDaemon(name)));
-    await Promise.all(hosts.map((name) => this.attachContainer(name)));
+    if (attach) await Promise.all(hosts.map((name) => this.attachContainer(name)));
   }
 
   async #ip(netns: string, commands: readonly string[]): Promise<void> {

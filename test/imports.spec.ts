@@ -13,7 +13,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   containers: ['daemon', 'allocator'],
   lab: ['allocator'],
   cli: ['lab', 'containers', 'daemon', 'backends', 'allocator', 'native'],
-  bench: ['lab', 'daemon', 'backends', 'allocator', 'native'],
+  bench: ['lab', 'containers', 'daemon', 'backends', 'allocator', 'native'],
   deploy: ['lab'],
 };
 

@@ -57,7 +57,6 @@ export class InstallError extends Error {}
 export const USUAL_BIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni'] as const;
 /** Runtimes of 2024 and before refuse newer conflists, whatever their plugins speak. */
 const WIDELY_READ_VERSION = '1.0.0';
-const BUNDLE = 'weft-cni.cjs';
 
 /** Looks at the host and says what is to be done. @throws InstallError */
 export function planInstall(options: InstallOptions): InstallPlan {
@@ -65,10 +64,14 @@ export function planInstall(options: InstallOptions): InstallPlan {
   const binDir = findBinDir(options.binDir, needed);
   const cniVersion = chooseVersion(options.cniVersion, binDir, needed);
   const names = new Set<PluginName>(['weft-cni', options.type]);
-  const plugin = readPlugin();
+  const source = findPlugin();
+  const plugin = withThisNode(readFileSync(source, 'utf8'));
   const conflist = formatConflist({ ...options, cniVersion });
   const changes = [
-    ...[...names].map((name) => planFile(join(binDir, name), plugin, 0o755, options)),
+    ...[...names]
+      .map((name) => join(binDir, name))
+      .filter((path) => path !== source)
+      .map((path) => planFile(path, plugin, 0o755, options)),
     planFile(join(options.confDir, options.file), conflist, 0o644, options),
   ];
   return { changes, warnings: warningsOf(options) };
@@ -113,15 +116,23 @@ function askVersions(path: string): readonly string[] {
   }
 }
 
-/** The bundled plugin, to be started by the node that runs this: a runtime's PATH may have none. */
-function readPlugin(): string {
+/** The plugin's file: beside weft's own, or where the Debian package puts it. */
+function findPlugin(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, BUNDLE))) {
+  for (;;) {
+    const found = ['weft-cni.cjs', 'cni/weft-cni']
+      .map((name) => join(folder, name))
+      .find((path) => existsSync(path));
+    if (found !== undefined) return found;
     if (folder === dirname(folder))
-      throw new InstallError(`There is no ${BUNDLE} beside weft: run make build`);
+      throw new InstallError('There is no weft-cni.cjs beside weft: run make build');
     folder = dirname(folder);
   }
-  return readFileSync(join(folder, BUNDLE), 'utf8').replace(/^#!.*/, `#!${process.execPath}`);
+}
+
+/** The node that runs this starts the plugin: a runtime's PATH may have none. */
+function withThisNode(text: string): string {
+  return text.replace(/^#!.*/, `#!${process.execPath}`);
 }
 
 function planFile(path: string, text: string, mode: number, { isForced }: InstallOptions): FileChange {
