@@ -72,6 +72,12 @@ export interface FdbObject {
   readonly destination: IpAddress;
 }
 
+/**
+ * Metric of a blackhole route: worse than that of any route that somebody has for the same subnet. The kernel gives the route
+ * of a bridge 0, or 256 in IPv6, and NetworkManager up to 20,000 and some hundreds.
+ */
+export const BLACKHOLE_METRIC = 1_000_000;
+
 /** `ip route show DESTINATION`: unicast in the main table, scope universe, without metric, weft's protocol number. */
 export interface RouteObject {
   readonly kind: 'route';
@@ -81,6 +87,8 @@ export interface RouteObject {
   readonly dev: string;
   /** The gateway is taken to be on the link even if no local prefix covers it (`onlink`). */
   readonly isOnLink: boolean;
+  /** `ip route show type blackhole`: drops what nothing better takes. Without device, and with {@link BLACKHOLE_METRIC}. */
+  readonly isBlackhole?: true;
 }
 
 /** An entry of the packet path behind a {@link TunLink}: which peer has a subnet, and where that peer is. */
@@ -144,7 +152,7 @@ export function objectKey(object: KernelObject): ObjectKey {
     case 'fdb':
       return `fdb ${object.dev} ${object.mac}`;
     case 'route':
-      return `route ${object.destination}`;
+      return `route ${object.destination}${object.isBlackhole ? ` metric ${BLACKHOLE_METRIC}` : ''}`;
     case 'tunnel':
       return `tunnel ${object.dev} ${object.destination}`;
     case 'sysctl':

@@ -1,6 +1,6 @@
 // Kernel objects as the words that iproute2 would print, one line each, for golden tests and for operators.
 import { NO_MAC, UNSPECIFIED, familyOf } from '../allocator/address.ts';
-import { objectKey } from './kernel-state.ts';
+import { BLACKHOLE_METRIC, objectKey } from './kernel-state.ts';
 import type { KernelObject, LinkObject, RouteObject, TunLink, TunnelObject } from './kernel-state.ts';
 
 /** One line for one object, for example `10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink`. */
@@ -45,7 +45,8 @@ function renderTun({ name, mtu, encapsulation, local, port, vni, mac }: TunLink)
     : `${name} mtu ${mtu} address ${mac} tun vxlan id ${vni} local ${local} port ${port}`;
 }
 
-function renderRoute({ destination, gateway, dev, isOnLink }: RouteObject): string {
+function renderRoute({ destination, gateway, dev, isOnLink, isBlackhole }: RouteObject): string {
+  if (isBlackhole) return `blackhole ${destination} metric ${BLACKHOLE_METRIC}`;
   const via = gateway === UNSPECIFIED[familyOf(gateway)] ? '' : ` via ${gateway}`;
   return `${destination}${via} dev ${dev}${isOnLink ? ' onlink' : ''}`;
 }

@@ -118,7 +118,7 @@ export const DAEMON_FLAGS = {
   'ip-blackhole-route': {
     type: 'bool',
     default: false,
-    help: "Add a blackhole route for this host's subnet.",
+    help: "Drop packets for addresses of this host's subnet that no better route leads to.",
   },
   version: { type: 'bool', default: false, env: null, help: 'Print the version to standard error and exit.' },
   v: { type: 'int', default: 0, help: 'Log level as a number; 2 and more mean --log-level=debug.' },

@@ -95,6 +95,7 @@ export class Membership {
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
       routerFor: (each) => policyFor(options.router, each),
+      isBlackholing: options.options.ipBlackholeRoute,
       clock,
       log,
     });

@@ -45,6 +45,7 @@ describe('network', () => {
       reconciler,
       subnetFile,
       routerFor: () => NO_ROUTER,
+      isBlackholing: false,
       clock,
       log,
     });

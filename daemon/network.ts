@@ -13,6 +13,7 @@ import {
   type Ownership,
   type PeerState,
 } from '../backends/backend.ts';
+import { deriveBlackholes } from '../backends/blackhole.ts';
 import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../backends/firewall.ts';
 import { backendFor } from '../backends/index.ts';
 import type { KernelObject, OverlayMtu } from '../backends/kernel-state.ts';
@@ -29,6 +30,8 @@ export interface NetworkOptions {
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileKeeper;
   readonly routerFor: (config: NetworkConfig) => RouterPolicy;
+  /** Whether packets for addresses of the own subnet that nobody has are dropped. */
+  readonly isBlackholing: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -139,9 +142,11 @@ export class Network {
     if (context === undefined) return;
     const { reconciler } = this.#options;
     try {
-      reconciler.setHost(this.ownership(), [
+      const ownership = this.ownership();
+      reconciler.setHost(ownership, [
         ...this.#backend.deriveHost(context),
         ...this.#deriveRouter(context),
+        ...(this.#options.isBlackholing ? deriveBlackholes(context.own.subnets, ownership) : []),
       ]);
       for (const [key, peer] of peers) this.#derivePeer(context, key, peer);
       this.#writeSubnetEnv(context, this.#backend.mtu(context.config, context.host));

@@ -61,7 +61,6 @@ export function parseCommandLine(
   const options = readOptions(flags, findings);
   if (findings.errors.length > 0) return { kind: 'wrong', errors: findings.errors };
   warnOfRest(argv, flags.rest, findings);
-  warnOfMissing(flags.values, findings);
   return { kind: 'run', options, warnings: findings.warnings };
 }
 
@@ -190,12 +189,6 @@ function warnOfRest(argv: readonly string[], rest: readonly string[], findings: 
   findings.warnings.push(
     `Reading stopped at argument ${place}, which is no flag; it and all behind it (${rest.length}) are ignored${why}`,
   );
-}
-
-/** Flags that flannel acts on and this version does not: said at start, not found out later. */
-function warnOfMissing(values: Values, findings: Findings): void {
-  if (values['ip-blackhole-route'])
-    findings.warnings.push('--ip-blackhole-route: this version adds no blackhole route');
 }
 
 function deepFreeze<T>(value: T): T {

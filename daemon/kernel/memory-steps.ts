@@ -1,10 +1,12 @@
 // Steps on the model's tables: what the netlink kernel does with requests, with the same results.
+import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { RouteObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryTables, refuse } from './memory-tables.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
+import { RTN_BLACKHOLE } from './netlink/constants.ts';
 import { DONE, type Outcome } from './netlink/outcome.ts';
 import { ABSENCE, gatewayOf, type TableObject } from './netlink-steps.ts';
 import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
@@ -114,6 +116,7 @@ function setRoute(tables: MemoryTables, route: RouteObject): Outcome {
     isOnLink,
     protocol: ROUTE_PROTOCOL,
     ...(gateway && { gateway }),
+    ...(route.isBlackhole && { type: RTN_BLACKHOLE, metric: BLACKHOLE_METRIC }),
   });
 }
 
@@ -123,6 +126,7 @@ function removeRoute(tables: MemoryTables, route: RouteObject): Outcome {
   return tables.removeRoute({
     destination,
     protocol: 'protocol' in route ? (route.protocol as number) : ROUTE_PROTOCOL,
+    ...(route.isBlackhole && { metric: BLACKHOLE_METRIC }),
     ...('metric' in route && { metric: route.metric as number }),
     ...(dev !== '' && { dev }),
     ...(gateway && { gateway }),

@@ -1,10 +1,19 @@
 // From what the kernel's messages say to kernel objects as they were read: names for indexes, deviations in words.
 // Pure; used for dumps and for notices alike.
-import { type Cidr, type IpAddress, type MacAddress, NO_MAC } from '../../allocator/address.ts';
 import {
+  type Cidr,
+  familyOf,
+  type IpAddress,
+  type MacAddress,
+  NO_MAC,
+  UNSPECIFIED,
+} from '../../allocator/address.ts';
+import {
+  BLACKHOLE_METRIC,
   type FdbObject,
   objectKey,
   type OverlayMtu,
+  type RouteObject,
   type TunLink,
   type TunnelObject,
   type VxlanLink,
@@ -20,6 +29,7 @@ import {
   NUD_PERMANENT,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
+  RTN_BLACKHOLE,
   RTN_UNICAST,
 } from './netlink/constants.ts';
 import type { LinkMessage, VxlanAttributes } from './netlink/link.ts';
@@ -130,6 +140,9 @@ export function toFdb(message: NeighbourMessage, dev: string): (FdbObject & Devi
 
 export function toRoute(message: RouteMessage, dev: string): ActualRoute {
   const { destination, metric, protocol } = message;
+  const isBlackhole =
+    message.type === RTN_BLACKHOLE && protocol === ROUTE_PROTOCOL && metric === BLACKHOLE_METRIC;
+  if (isBlackhole) return { ...blackholeOf(destination), protocol, metric };
   const isSingle = message.type === RTN_UNICAST && message.hops === 1 && !message.isNexthopObject;
   const gateway = isSingle ? message.gateway : undefined;
   return {
@@ -142,6 +155,12 @@ export function toRoute(message: RouteMessage, dev: string): ActualRoute {
     metric,
     ...deviation(describeRoute(message)),
   };
+}
+
+/** The kernel shows those of IPv6 on the loopback device. */
+function blackholeOf(destination: Cidr): RouteObject {
+  const gateway = UNSPECIFIED[familyOf(destination)];
+  return { kind: 'route', destination, gateway, dev: '', isOnLink: false, isBlackhole: true };
 }
 
 function describeRoute(message: RouteMessage): readonly string[] {

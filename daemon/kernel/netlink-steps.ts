@@ -1,6 +1,7 @@
 // One step as requests: which messages make a table entry so, or make it absent. Pure; links, tunnels and sysctls are
 // elsewhere.
 import type { IpAddress } from '../../allocator/address.ts';
+import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
@@ -82,7 +83,8 @@ function planRemoval(object: TableObject, index: number): Request {
  */
 export function planSecondTry(step: TableStep, index: number, errno: string): readonly PlannedRequest[] {
   const { object } = step;
-  const isBlocked = errno === 'EINVAL' && object.kind === 'route' && object.destination.includes(':');
+  const isRoute = object.kind === 'route' && object.isBlackhole !== true;
+  const isBlocked = errno === 'EINVAL' && isRoute && object.destination.includes(':');
   if (!isBlocked || step.action === 'remove') return [];
   const match = { destination: object.destination, metric: defaultMetric(object.destination) };
   return [removal((writer) => encodeRouteDelete(writer, match)), ...planStep(step, index)];
@@ -93,14 +95,23 @@ function matchRoute(route: RouteObject | ActualRoute): Parameters<typeof encodeR
   const { destination } = route;
   const gateway = gatewayOf(route);
   const protocol = 'protocol' in route ? route.protocol : ROUTE_PROTOCOL;
-  const metric = 'metric' in route ? route.metric : undefined;
+  const ownMetric = route.isBlackhole ? BLACKHOLE_METRIC : undefined;
+  const metric = 'metric' in route ? route.metric : ownMetric;
   return { destination, protocol, ...(metric && { metric }), ...(gateway && { gateway }) };
 }
 
 function targetOf(route: RouteObject, index: number): Parameters<typeof encodeRouteSet>[1] {
-  const { destination, isOnLink } = route;
+  const { destination, isOnLink, isBlackhole } = route;
   const gateway = gatewayOf(route);
-  return { destination, isOnLink, index, protocol: ROUTE_PROTOCOL, ...(gateway && { gateway }) };
+  const blackhole = isBlackhole ? { blackholeMetric: BLACKHOLE_METRIC } : {};
+  return {
+    destination,
+    isOnLink,
+    index,
+    protocol: ROUTE_PROTOCOL,
+    ...blackhole,
+    ...(gateway && { gateway }),
+  };
 }
 
 /** The gateway of a route; `undefined` for a device route. */

@@ -3,7 +3,7 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 
 const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
-/** Name of the device that `object` is or lies on; unset for a sysctl of no device, and for the firewall. */
+/** Name of the device that `object` is or lies on; unset for a sysctl of no device, a blackhole, and the firewall. */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
     case 'link':
@@ -15,8 +15,9 @@ export function deviceOf(object: KernelObject): string | undefined {
     case 'address':
     case 'neighbour':
     case 'fdb':
-    case 'route':
     case 'tunnel':
       return object.dev;
+    case 'route':
+      return object.isBlackhole ? undefined : object.dev;
   }
 }

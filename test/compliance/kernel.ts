@@ -618,6 +618,25 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await assertIs(route);
         });
 
+        it(`${destination}: a blackhole of ours lies under the route, and each goes alone`, async () => {
+          const gate = ip(destination.includes(':') ? '::' : '0.0.0.0');
+          const shape = { kind: 'route', destination, gateway: gate, dev: '', isOnLink: false } as const;
+          const blackhole = { ...shape, isBlackhole: true } as const;
+          await succeed(set(blackhole));
+          await assertIs(blackhole);
+          await assertIs(route);
+          await succeed(remove(route));
+          await assertAbsent(route);
+          await assertIs(blackhole);
+          await succeed(set(route), set(blackhole, await actual(objectKey(blackhole))));
+          await succeed(remove(blackhole));
+          await assertAbsent(blackhole);
+          await assertIs(route);
+          await succeed(set(blackhole));
+          await succeed(remove((await actual(objectKey(blackhole)))!));
+          await assertAbsent(blackhole);
+        });
+
         it(`${destination}: one with a metric has a key of its own and is removed alone`, async () => {
           others.replaceRoute({
             destination,

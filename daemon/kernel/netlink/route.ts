@@ -20,6 +20,7 @@ import {
   RTM_F_CLONED,
   RTM_GETROUTE,
   RTM_NEWROUTE,
+  RTN_BLACKHOLE,
   RTN_UNICAST,
   RTN_UNSPEC,
   RTNH_F_ONLINK,
@@ -59,6 +60,8 @@ export interface RouteTarget {
   readonly index: number;
   readonly isOnLink: boolean;
   readonly protocol: number;
+  /** Set for a blackhole, which then needs no device. */
+  readonly blackholeMetric?: number;
 }
 
 /** Which route to delete; what is left out matches any. */
@@ -86,12 +89,13 @@ export function encodeRouteLookup(writer: MessageWriter, address: IpAddress): vo
   writer.attributeIp(RTA_DST, address);
 }
 
-/** Creates, or replaces the route of this destination and default metric in one step, without a gap. */
+/** Creates, or replaces the route of this destination and metric (the default one) in one step, without a gap. */
 export function encodeRouteSet(writer: MessageWriter, route: RouteTarget): void {
   const at = begin(writer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route.destination);
   writer.writeU8(at + 5, route.protocol);
   writer.writeU8(at + 6, RT_SCOPE_UNIVERSE);
-  writer.writeU8(at + 7, RTN_UNICAST);
+  writer.writeU8(at + 7, route.blackholeMetric === undefined ? RTN_UNICAST : RTN_BLACKHOLE);
+  if (route.blackholeMetric !== undefined) return writer.attributeU32(RTA_PRIORITY, route.blackholeMetric);
   if (route.isOnLink) writer.writeU32(at + 8, RTNH_F_ONLINK);
   if (route.gateway !== undefined) writer.attributeIp(RTA_GATEWAY, route.gateway);
   writer.attributeU32(RTA_OIF, route.index);
