@@ -1,6 +1,6 @@
 // One step as requests: which messages make a table entry so, or make it absent. Pure; links, tunnels and sysctls are
 // elsewhere.
-import type { IpAddress } from '../../allocator/address.ts';
+import type { Cidr, IpAddress } from '../../allocator/address.ts';
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from './actual.ts';
@@ -13,8 +13,8 @@ import {
   encodeNeighbourSet,
 } from './netlink/neighbour.ts';
 import type { Request } from './netlink/request-engine.ts';
+import { RTPROT_KERNEL } from './netlink/constants.ts';
 import { encodeRouteDelete, encodeRouteSet } from './netlink/route.ts';
-import { defaultMetric } from './route-ownership.ts';
 
 /** An object that is one entry of a table of a device. */
 export type TableObject = AddressObject | NeighbourObject | FdbObject | RouteObject;
@@ -78,16 +78,21 @@ function planRemoval(object: TableObject, index: number): Request {
 }
 
 /**
- * Second try of a refused IPv6 route: the kernel does not take a gateway `onlink` while another device's route, be it
- * the one to be replaced, leads to it (ip6_route_check_nh_onlink). Both requests travel in one datagram.
+ * Second try of a refused IPv6 route: the kernel does not take a gateway `onlink` while another device's route, be it the one to
+ * be replaced, leads to it (ip6_route_check_nh_onlink). For as long as it looks, a route to the gateway alone leads to the
+ * right device, so that the old route can be replaced without a gap. All travel in one datagram. Its protocol is the
+ * kernel's own, so that nobody takes it for one of weft's that is too much.
  */
 export function planSecondTry(step: TableStep, index: number, errno: string): readonly PlannedRequest[] {
   const { object } = step;
-  const isRoute = object.kind === 'route' && object.isBlackhole !== true;
-  const isBlocked = errno === 'EINVAL' && isRoute && object.destination.includes(':');
-  if (!isBlocked || step.action === 'remove') return [];
-  const match = { destination: object.destination, metric: defaultMetric(object.destination) };
-  return [removal((writer) => encodeRouteDelete(writer, match)), ...planStep(step, index)];
+  const isBlocked = errno === 'EINVAL' && object.kind === 'route' && object.isOnLink;
+  if (!isBlocked || step.action === 'remove' || !object.destination.includes(':')) return [];
+  const way = { destination: `${object.gateway}/128` as Cidr, protocol: RTPROT_KERNEL, index };
+  return [
+    change((writer) => encodeRouteSet(writer, { ...way, isOnLink: false })),
+    ...planStep(step, index),
+    removal((writer) => encodeRouteDelete(writer, way)),
+  ];
 }
 
 /** Removes only the route that was meant: with its protocol, metric and next hop. */
