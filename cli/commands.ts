@@ -77,6 +77,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'who has which subnet; reserve one, give one back',
     load: async () => (await import('./leases.ts')).leasesCommand,
   },
+  cleanup: {
+    group: 'change',
+    summary: 'remove all that weft or flannel left on this host',
+    load: async () => (await import('./cleanup.ts')).cleanupCommand,
+  },
   'log-level': {
     group: 'change',
     summary: 'how much the daemon logs, while it runs',

@@ -1,0 +1,53 @@
+// Removes from this host what weft or flannel left on it, or only says what that is.
+import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
+import { findDaemon } from './running-daemon.ts';
+import { findTraces, type Trace } from './traces.ts';
+
+/** A daemon runs: it would make all of it again. The message has the remedy. */
+export class DaemonRunsError extends Error {
+  constructor(command: string, pid: number) {
+    super(
+      `${command} runs here (process ${pid}) and needs what would be removed: stop it first, or look only (--dry-run), or remove all the same (--force)`,
+    );
+    this.name = 'DaemonRunsError';
+  }
+}
+
+export interface CleanupOptions {
+  readonly subnetFile: string;
+  /** Remove nothing. */
+  readonly isDryRun: boolean;
+  /** Also while a daemon runs. */
+  readonly isForced: boolean;
+}
+
+export interface CleanedTrace extends Pick<Trace, 'kind' | 'name'> {
+  readonly result: 'found' | 'removed' | 'failed';
+  /** Why it failed. */
+  readonly reason?: string;
+}
+
+/** @throws DaemonRunsError, or KernelReadError if the kernel does not answer. */
+export async function cleanUp({
+  subnetFile,
+  isDryRun,
+  isForced,
+}: CleanupOptions): Promise<readonly CleanedTrace[]> {
+  const daemon = isDryRun || isForced ? undefined : await findDaemon();
+  if (daemon !== undefined) throw new DaemonRunsError(daemon.command, daemon.pid);
+  const kernel = openNetlinkKernel();
+  try {
+    const cleaned: CleanedTrace[] = [];
+    for (const trace of await findTraces(kernel, subnetFile)) cleaned.push(await clean(trace, isDryRun));
+    return cleaned;
+  } finally {
+    kernel.close();
+  }
+}
+
+async function clean(trace: Trace, isDryRun: boolean): Promise<CleanedTrace> {
+  const { kind, name } = trace;
+  if (isDryRun) return { kind, name, result: 'found' };
+  const reason = await trace.remove();
+  return reason === undefined ? { kind, name, result: 'removed' } : { kind, name, result: 'failed', reason };
+}
