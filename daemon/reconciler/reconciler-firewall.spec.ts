@@ -1,0 +1,95 @@
+// The reconciler and firewall rules: repair at the kernel's notice, and no moment without rules when others take their place.
+import assert from 'node:assert/strict';
+import type { FirewallObject } from '../../backends/kernel-state.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { newKernel, type CountingKernel } from '../../test/support/reconciler-host.ts';
+import { Reconciler } from './reconciler.ts';
+
+const TABLE: FirewallObject = {
+  kind: 'firewall',
+  engine: 'nft',
+  family: 4,
+  name: 'flannel-ipv4',
+  rules: 'table\n',
+};
+const CHAIN: FirewallObject = {
+  kind: 'firewall',
+  engine: 'iptables',
+  family: 4,
+  name: 'nat FLANNEL-POSTRTG',
+  rules: 'chain\n',
+};
+const OWNERSHIP = { devices: [], networks: [], interface: 'eth0' };
+
+describe('the reconciler of firewall rules', () => {
+  let clock: FakeClock;
+  let kernel: CountingKernel;
+  let reconciler: Reconciler;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    kernel = newKernel();
+    reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+    kernel.subscribe(
+      () => reconciler.ownership,
+      (notice) => reconciler.notice(notice),
+    );
+  });
+
+  async function start(...objects: readonly FirewallObject[]): Promise<void> {
+    reconciler.setHost(OWNERSHIP, objects);
+    reconciler.markComplete();
+    reconciler.start();
+    await clock.settle();
+  }
+
+  const steps = (): string[] =>
+    kernel.steps.map(({ action, object }) => `${action} ${(object as FirewallObject).engine}`);
+  const kept = (): string[] => [...kernel.firewall.objects.values()].map(({ engine }) => engine).sort();
+
+  for (const [what, change] of [
+    ['gone', undefined],
+    ['others', { ...TABLE, rules: 'somebody\n' }],
+  ] as const)
+    it(`puts rules back that are ${what}, at once, and counts it`, async () => {
+      await start(TABLE);
+      kernel.forgetCalls();
+      kernel.firewall.replace(objectKey(TABLE), change);
+      await clock.settle();
+      assert.deepEqual(kernel.firewall.objects.get(objectKey(TABLE)), TABLE);
+      assert.deepEqual([steps(), kernel.reads], [['set nft'], 0]);
+      assert.equal(reconciler.status().counters.drift.firewall, 1);
+    });
+
+  it('removes what nobody wants when what takes its place stands, at a start and later', async () => {
+    kernel.firewall.replace(objectKey(CHAIN), CHAIN);
+    await start(TABLE);
+    assert.deepEqual(steps(), ['set nft', 'remove iptables']);
+    assert.ok(kernel.batches.findIndex((batch) => batch.some(({ action }) => action === 'remove')) > 0);
+    kernel.forgetCalls();
+    reconciler.setHost(OWNERSHIP, [CHAIN]);
+    await clock.settle();
+    assert.deepEqual(steps(), ['set iptables', 'remove nft']);
+    assert.deepEqual(kept(), ['iptables']);
+  });
+
+  it('keeps the old rules as long as the new ones are refused', async () => {
+    kernel.firewall.replace(objectKey(CHAIN), CHAIN);
+    kernel.refuse(objectKey(TABLE), 'EPERM');
+    await start(TABLE);
+    await clock.advance(10_000);
+    assert.deepEqual(kept(), ['iptables']);
+    assert.equal(reconciler.summary().host.state, 'error');
+    kernel.relent(objectKey(TABLE));
+    await clock.advance(70_000);
+    assert.deepEqual(kept(), ['nft']);
+    assert.equal(reconciler.summary().host.state, 'in-sync');
+  });
+
+  it('removes rules where none are wanted', async () => {
+    kernel.firewall.replace(objectKey(TABLE), TABLE);
+    await start();
+    assert.deepEqual(kept(), []);
+  });
+});

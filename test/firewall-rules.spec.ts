@@ -1,0 +1,201 @@
+// Firewall rules in the real kernel, by the real programs: they print byte for byte what was specified, what others have
+// stays, changes are told by the kernel, and nothing is run as long as nothing happens.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import type { Family } from '../allocator/address.ts';
+import { context, host, network, VXLAN } from '../backends/fixture.ts';
+import { deriveFirewall, type FirewallPolicy } from '../backends/firewall.ts';
+import { backendFor } from '../backends/index.ts';
+import { objectKey, type FirewallObject } from '../backends/kernel-state.ts';
+import { FirewallTable } from '../daemon/kernel/firewall/firewall-table.ts';
+import { FirewallWatch } from '../daemon/kernel/firewall/firewall-watch.ts';
+import { runProgram, type RunProgram } from '../daemon/kernel/firewall/run-program.ts';
+import type { KernelNotice } from '../daemon/kernel/kernel.ts';
+import { openNetlinkSocket } from '../daemon/kernel/netlink/socket.ts';
+import { until } from './support/until.ts';
+
+type Variant = 'nft' | 'iptables' | 'iptables-legacy';
+
+const PROGRAMS = { hasNft: true, iptables: { isLegacy: false, hasFullyRandom: true }, problem: '' };
+const own = context(backendFor('vxlan'), network('46', VXLAN), host());
+
+function derive(
+  engine: FirewallObject['engine'],
+  policy: Partial<FirewallPolicy> = {},
+): readonly FirewallObject[] {
+  const all = { isMasquerading: true, isFullyRandom: true, isForwardAccepted: true };
+  return deriveFirewall(own, { engine, ...all, ...policy });
+}
+
+function sh(script: string): string {
+  return execFileSync('sh', ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+/** All rules of others, in order; what is ours left out. */
+function foreignRules(): string {
+  return sh('nft list table inet other; iptables-save | grep other; iptables-legacy-save | grep other; true');
+}
+
+/** What an administrator sees of an object. */
+function show({ engine, family, name }: FirewallObject, variant: Variant): string {
+  if (engine === 'nft') return sh(`nft list table ${family === 4 ? 'ip' : 'ip6'} ${name}`);
+  const [table, chain] = name.split(' ');
+  const save = `${variant.replace('iptables', family === 4 ? 'iptables' : 'ip6tables')}-save -t ${table}`;
+  return sh(`${save} | grep -F ${chain} | sed 's/ \\[0:0\\]$//'`);
+}
+
+function runAs(variant: Variant, calls: string[] = []): RunProgram {
+  return (file, words, input) => {
+    calls.push(file);
+    const isLegacy = variant === 'iptables-legacy';
+    return runProgram(isLegacy ? file.replace('tables', 'tables-legacy') : file, words, input);
+  };
+}
+
+function cleanTables(): void {
+  sh(
+    'nft flush ruleset; for x in iptables ip6tables; do for t in nat filter; do $x-legacy -t $t -F; $x-legacy -t $t -X; done; done',
+  );
+}
+
+describe('firewall rules in the kernel', function rules() {
+  this.timeout(20_000);
+  before(() => {
+    if (process.env['WEFT_TEST_NETNS'] !== '1')
+      throw new Error('This suite flushes rules: run it with "sh test/in-namespaces.sh npx mocha FILE"');
+  });
+  afterEach(cleanTables);
+
+  for (const variant of ['nft', 'iptables', 'iptables-legacy'] as const)
+    describe(`by ${variant}`, () => {
+      const engine = variant === 'nft' ? 'nft' : 'iptables';
+      let table: FirewallTable;
+      beforeEach(() => (table = new FirewallTable(PROGRAMS, runAs(variant))));
+
+      async function apply(action: 'set' | 'remove', objects: readonly FirewallObject[]): Promise<void> {
+        for (const object of objects)
+          assert.deepEqual(await table.apply({ action, object }), { status: 'done' }, objectKey(object));
+      }
+
+      for (const policy of [{}, { isFullyRandom: false }, { isMasquerading: false }])
+        it(`are what was specified, with ${JSON.stringify(policy)}`, async () => {
+          const objects = derive(engine, policy);
+          await apply('set', objects);
+          for (const object of objects) assert.equal(show(object, variant), object.rules, objectKey(object));
+          const found = (await table.read()).map((object) => [objectKey(object), object.rules] as const);
+          const wanted = objects.map((object) => [objectKey(object), object.rules] as const);
+          assert.deepEqual(new Map(found), new Map(wanted));
+        });
+
+      it('take the place of others of the same name, and stay the same when set again', async () => {
+        await apply('set', derive(engine, { isFullyRandom: false }));
+        const objects = derive(engine);
+        for (let round = 0; round < 2; round++) {
+          await apply('set', objects);
+          for (const object of objects) assert.equal(show(object, variant), object.rules);
+        }
+      });
+
+      it('come and go among the rules of others', async () => {
+        const word = variant === 'nft' ? 'iptables' : variant;
+        sh('nft add table inet other; nft add chain inet other one; nft add rule inet other one accept');
+        sh(`${word} -A FORWARD -i other0 -j DROP; ${word} -t nat -A POSTROUTING -o other0 -j MASQUERADE`);
+        const before = foreignRules();
+        await apply('set', derive(engine));
+        sh(`${word} -A FORWARD -i other1 -j DROP`);
+        sh(`${word} -D FORWARD -i other1 -j DROP`);
+        assert.equal(foreignRules(), before);
+        await apply('remove', derive(engine));
+        assert.equal(foreignRules(), before);
+        assert.deepEqual(await table.read(), []);
+        assert.equal(
+          sh('nft list ruleset; iptables-legacy-save; ip6tables-legacy-save').includes('FLANNEL'),
+          false,
+        );
+      });
+    });
+
+  describe('when they change', () => {
+    let table: FirewallTable;
+    let watch: FirewallWatch;
+    let calls: string[];
+    let notices: KernelNotice[];
+
+    beforeEach(() => {
+      calls = [];
+      notices = [];
+    });
+    afterEach(() => watch.close());
+
+    function listen(variant: Variant, isTold = true): void {
+      table = new FirewallTable(PROGRAMS, runAs(variant, calls));
+      watch = new FirewallWatch({
+        table,
+        ...(isTold && { openSocket: openNetlinkSocket }),
+        isIptablesLegacy: variant === 'iptables-legacy',
+        pollMs: 50,
+        onNotice: (notice) => notices.push(notice),
+      });
+    }
+
+    async function put(engine: FirewallObject['engine']): Promise<void> {
+      for (const object of derive(engine)) await table.apply({ action: 'set', object });
+      await table.read();
+    }
+
+    const isGone = (key: string): boolean => {
+      const told = notices.filter((notice) => notice.type === 'object' && notice.key === key);
+      const last = told.at(-1);
+      return last?.type === 'object' && last.object === undefined;
+    };
+
+    const cases: readonly [Variant, string, string][] = [
+      ['nft', 'nft flush ruleset', 'firewall nft ip6 flannel-ipv6'],
+      ['nft', 'nft delete table ip flannel-ipv4', 'firewall nft ip flannel-ipv4'],
+      [
+        'iptables',
+        'ip6tables -t nat -F; ip6tables -t nat -X FLANNEL-POSTRTG',
+        'firewall iptables ip6 nat FLANNEL-POSTRTG',
+      ],
+      [
+        'iptables-legacy',
+        'iptables-legacy -F; iptables-legacy -X FLANNEL-FWD',
+        'firewall iptables ip filter FLANNEL-FWD',
+      ],
+    ];
+    for (const [variant, change, key] of cases)
+      it(`by "${change}", that is told`, async () => {
+        listen(variant);
+        await put(variant === 'nft' ? 'nft' : 'iptables');
+        sh(change);
+        await until('the notice', () => isGone(key));
+      });
+
+    it('that is found out without the addon, too', async () => {
+      listen('nft', false);
+      await put('nft');
+      sh('nft flush ruleset');
+      await until('the notice', () => isGone('firewall nft ip flannel-ipv4'));
+    });
+
+    it('the policy of FORWARD is told as well, and nothing else starts a program', async () => {
+      listen('nft');
+      await put('nft');
+      // Notices come in order: with this one, those of our own changes are through.
+      sh('nft delete table ip flannel-ipv4');
+      await until('the first notice', () => isGone('firewall nft ip flannel-ipv4'));
+      calls.length = 0;
+      sh('nft add table ip other; nft add chain ip other one; nft add rule ip other one accept');
+      sh('iptables -t mangle -A PREROUTING -j ACCEPT; iptables -A INPUT -j ACCEPT');
+      sh('ip6tables -P FORWARD DROP');
+      const isTold = (): boolean => notices.some(({ type }) => type === 'forward-policy');
+      await until('the notice', isTold);
+      const drops: readonly Family[] = await table.readForwardDrops();
+      assert.deepEqual(drops, [6]);
+      assert.ok(
+        calls.every((file) => file.endsWith('tables-save')),
+        calls.join(),
+      );
+    });
+  });
+});
