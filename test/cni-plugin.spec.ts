@@ -203,6 +203,13 @@ describe('weft-cni', function () {
     assert.match(ip('netns', 'exec', B.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
   });
 
+  it('does not take a runtime that names no containers for one that has none', async () => {
+    const cni = runtime({ cniVersion: '1.1.0' });
+    await cni.add(A);
+    assert.equal((await failure(cni.gc())).code, 7);
+    assert.deepEqual(remembered(), [A.id]);
+  });
+
   it('removes a container whose file is damaged', async () => {
     const cni = runtime();
     await cni.add(A);

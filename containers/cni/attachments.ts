@@ -66,7 +66,7 @@ export class AttachmentStore {
     }
     try {
       const config = JSON.parse(text) as unknown;
-      return isObject(config) && typeof config['type'] === 'string'
+      return isObject(config) && typeof config['type'] === 'string' && isObject(config['ipam'])
         ? (config as DelegateConfig)
         : 'unreadable';
     } catch {

@@ -25,8 +25,8 @@ export interface Network {
     readonly dns?: JsonObject;
   };
   readonly prevResult: JsonObject | undefined;
-  /** With GC: attachments that are in use. */
-  readonly validAttachments: readonly AttachmentId[];
+  /** Attachments that are in use; unset unless the runtime says. */
+  readonly validAttachments: readonly AttachmentId[] | undefined;
 }
 
 export const DEFAULT_SUBNET_FILE = '/run/flannel/subnet.env';
@@ -97,8 +97,13 @@ function checkDelegate(delegate: JsonObject): void {
 }
 
 /** `cni.dev/attachments` is what runtimes sent before the specification's name was settled. */
-function readAttachments(config: JsonObject): AttachmentId[] {
-  const list = config['cni.dev/valid-attachments'] ?? config['cni.dev/attachments'] ?? [];
+function readAttachments(config: JsonObject): AttachmentId[] | undefined {
+  const key = ['cni.dev/valid-attachments', 'cni.dev/attachments'].find((name) =>
+    Object.hasOwn(config, name),
+  );
+  if (key === undefined) return undefined;
+  // Runtimes in Go write an empty list as null.
+  const list = config[key] ?? [];
   if (!Array.isArray(list)) throw invalid('cni.dev/valid-attachments', list, 'a list');
   return list.map((entry: unknown) => {
     const { containerID: containerId, ifname } = isObject(entry) ? entry : {};

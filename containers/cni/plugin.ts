@@ -90,9 +90,15 @@ function withPrevResult(config: DelegateConfig, { prevResult }: Network): Delega
  * @throws CniError with all that could not be removed.
  */
 export function collectGarbage({ network, environment }: Request): void {
+  const { validAttachments } = network;
+  if (validAttachments === undefined)
+    throw new CniError(
+      CNI_CODES.INVALID_CONFIG,
+      "The network config has no cni.dev/valid-attachments: without it every container's network would be removed",
+    );
   const store = new AttachmentStore(network.dataDir);
   const failures: string[] = [];
-  for (const attachment of store.list(network.name).filter((saved) => !isValid(saved, network)))
+  for (const attachment of store.list(network.name).filter((saved) => !isValid(saved, validAttachments)))
     try {
       const { containerId, ifname, config } = attachment;
       const names = { CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '' };
@@ -104,7 +110,7 @@ export function collectGarbage({ network, environment }: Request): void {
   askDelegate(
     { network, environment },
     {
-      'cni.dev/valid-attachments': network.validAttachments.map(({ containerId, ifname }) => ({
+      'cni.dev/valid-attachments': validAttachments.map(({ containerId, ifname }) => ({
         containerID: containerId,
         ifname,
       })),
@@ -115,8 +121,8 @@ export function collectGarbage({ network, environment }: Request): void {
 }
 
 /** Of flannel's plugin the name of a file tells no interface. */
-function isValid(saved: AttachmentId, { validAttachments }: Network): boolean {
-  return validAttachments.some(
+function isValid(saved: AttachmentId, valid: readonly AttachmentId[]): boolean {
+  return valid.some(
     ({ containerId, ifname }) =>
       containerId === saved.containerId && (ifname === saved.ifname || saved.ifname === USUAL_IFNAME),
   );

@@ -71,8 +71,9 @@ export class CniRuntime {
       await this.#call('DEL', plugin, container, { prevResult });
   }
 
-  async gc(valid: readonly Container[]): Promise<void> {
-    const attachments = valid.map(({ id, ifname = 'eth0' }) => ({ containerID: id, ifname }));
+  /** @param valid - unset leaves the list out, which no runtime should. */
+  async gc(valid?: readonly Container[]): Promise<void> {
+    const attachments = valid?.map(({ id, ifname = 'eth0' }) => ({ containerID: id, ifname }));
     for (const plugin of this.#list.plugins)
       await this.#call('GC', plugin, undefined, { 'cni.dev/valid-attachments': attachments });
   }
