@@ -87,6 +87,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'how much the daemon logs, while it runs',
     load: async () => (await import('./log-level.ts')).logLevelCommand,
   },
+  sysdump: {
+    group: 'see',
+    summary: 'one archive for a bug report',
+    load: async () => (await import('./sysdump.ts')).sysdumpCommand,
+  },
   schema: {
     group: 'more',
     summary: 'print the JSON Schema of the network config',

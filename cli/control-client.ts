@@ -18,7 +18,7 @@ export const JSON_OPTION = {
 } as const satisfies OptionWords;
 
 /** How long an answer may take to begin. */
-const ANSWER_TIMEOUT_MS = 5000;
+const ANSWER_TIMEOUT_MS = 3000;
 
 /** Nobody answers. The message has the remedy. */
 export class NoDaemonError extends Error {
@@ -44,7 +44,7 @@ export interface Ask {
   readonly method?: 'GET' | 'POST' | 'PUT';
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** How long the answer may take to begin; default 5000. */
+  /** How long the answer may take to begin; default 3000. */
   readonly timeoutMs?: number;
 }
 
@@ -69,6 +69,14 @@ export class ControlClient {
     throw new RefusedError((document as ErrorV1).error);
   }
 
+  /** The text at `/v1/NAME`, whatever it is. @throws as {@link ask} */
+  async text(name: string): Promise<string> {
+    const response = await this.#open(name, {});
+    const text = await textOf(response);
+    if (response.statusCode === 200) return text;
+    throw new RefusedError((parseAnswer(text, this.path) as ErrorV1).error);
+  }
+
   /** The JSON documents of a stream at `/v1/NAME`, as they come, until it ends. @throws as {@link ask} */
   async *follow<Line>(name: string, ask: Ask = {}): AsyncGenerator<Line> {
     const response = await this.#open(name, ask);
@@ -90,7 +98,7 @@ export class ControlClient {
     return new Promise((resolve, reject) => {
       const request = httpRequest({
         socketPath: this.path,
-        path: `/v${CONTROL_VERSION}/${name}`,
+        path: `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`,
         method,
         agent: false,
         headers: { Host: 'weft', 'Content-Length': Buffer.byteLength(text) },

@@ -23,8 +23,7 @@ export async function main(argv: readonly string[]): Promise<never> {
     code = await dispatch(argv);
   } catch (error) {
     process.stderr.write(`weft: ${describeError(error)}\n`);
-    if (error instanceof UsageError) code = EXIT_USAGE;
-    else if ((error as Error).name === 'NoDaemonError') code = EXIT_NO_DAEMON;
+    code = exitCodeOf(error as Error);
   }
   process.exit(code);
 }
@@ -42,6 +41,14 @@ async function runCommand(name: string, argv: readonly string[]): Promise<number
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name);
   return (await command.load()).run(argv);
+}
+
+/** By name, as the classes need not be loaded for commands that ask no daemon. */
+function exitCodeOf(error: Error): number {
+  if (error instanceof UsageError) return EXIT_USAGE;
+  if (error.name === 'NoDaemonError') return EXIT_NO_DAEMON;
+  const isWrongWord = 'refusal' in error && String(error.refusal).startsWith('bad-');
+  return isWrongWord ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 /** `weft schema | head` is no failure. */

@@ -110,13 +110,13 @@ export class Daemon implements DaemonView {
     this.#follower?.stop();
     const controlStopped = this.#control?.stop();
     await this.#member?.stop();
+    await controlStopped;
     // What remains would end with the process as well.
     this.#end();
     this.#registry?.close();
     this.#kernel?.close();
     this.#descriptors.stop();
     await this.#health?.stop();
-    await controlStopped;
     // Last, so that packets are forwarded as long as can be.
     this.packetPath?.closeAll();
   }

@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.ts';
 import { eventsEndpoint } from './events.ts';
 import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
+import { optionsEndpoint } from './options.ts';
 import { peersEndpoint } from './peers.ts';
 import { routeEndpoint } from './route.ts';
 import { statusEndpoint } from './status.ts';
@@ -21,6 +22,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   leasesEndpoint,
   reserveEndpoint,
   releaseEndpoint,
+  optionsEndpoint,
   readLogLevelEndpoint,
   setLogLevelEndpoint,
 ];

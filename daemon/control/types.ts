@@ -373,3 +373,11 @@ export interface LeaseChangeV1 {
   readonly outcome: 'reserved' | 'released' | 'unchanged';
   readonly revision: number;
 }
+
+/** `GET /v1/options` */
+export interface OptionsV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  /** As daemon/options.ts has them; for people, its members may change. Passwords are masked. */
+  readonly options: Readonly<Record<string, unknown>>;
+}

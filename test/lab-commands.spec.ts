@@ -1,0 +1,280 @@
+// The commands that look, asked on hosts of a real cluster that is well, and then of one that is not: a daemon that is
+// stopped, killed or contested, a route that somebody removed, an etcd that is gone, a peer that cannot be served.
+import assert from 'node:assert/strict';
+import type { DiffV1, EventV1, LeasesV1, PeersV1, RouteV1, StatusV1 } from '../daemon/control/types.ts';
+import type { Output } from '../lab/sandbox.ts';
+import { waitFor } from '../lab/wait.ts';
+import { logOf, putLease } from './support/daemon-view.ts';
+import { holds, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+
+describe('the commands on a lab', function commands() {
+  this.timeout(60_000);
+  const lab = useLab({ hosts: 3 });
+  let subnets: readonly string[] = [];
+
+  before(async () => {
+    for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
+    subnets = await Promise.all(['h1', 'h2', 'h3'].map(async (name) => (await viewOf(lab(), name)).subnet));
+  });
+
+  const weft = (host: string, words: string): Promise<Output> => lab().weft(host, words.split(' '));
+
+  async function json<Answer>(host: string, words: string, code = 0): Promise<Answer> {
+    const output = await weft(host, `${words} --json`);
+    assert.equal(output.code, code, output.stderr);
+    return JSON.parse(output.stdout) as Answer;
+  }
+
+  const containerOf = (host: string): Promise<string> => lab().containerAddress(host);
+
+  it('say that a host is well', async () => {
+    const { code, stdout } = await weft('h1', 'status');
+    assert.equal(code, 0);
+    assert.match(stdout, /^weft \d\S* {2}ok {2}up /);
+    assert.ok(stdout.includes(`subnet    ${subnets[0]}  held, ends in 23 h`), stdout);
+    assert.match(stdout, /peers +2 in sync\n$/);
+    assert.deepEqual(await weft('h1', 'status --brief'), { code: 0, stdout: 'ok\n', stderr: '' });
+    const status = await json<StatusV1>('h1', 'status');
+    assert.deepEqual([status.version, status.health, status.lease?.ipv4], [1, 'ok', subnets[0]]);
+  });
+
+  it('show peers with the MAC that their devices have', async () => {
+    const { peers } = await json<PeersV1>('h1', 'peers');
+    const seen = peers.map(({ ipv4, publicIp, mac, mode, state }) => ({ ipv4, publicIp, mac, mode, state }));
+    const views = await Promise.all(['h2', 'h3'].map((name) => viewOf(lab(), name)));
+    for (const { subnet: ipv4, publicIp, mac } of views)
+      assert.deepEqual(
+        seen.find((peer) => peer.ipv4 === ipv4),
+        { ipv4, publicIp, mac, mode: 'kernel', state: 'in-sync' },
+      );
+    assert.match(
+      (await weft('h1', 'peers')).stdout,
+      /^SUBNET .*\n(?:10\.5\.\S+ +198\.18\.1\.\d .*in sync.*\n){2}$/,
+    );
+  });
+
+  it('show the way of a packet, which a ping then takes', async () => {
+    const to = await containerOf('h2');
+    const { code, stdout } = await weft('h1', `route get ${to}`);
+    assert.equal(code, 0, stdout);
+    assert.match(
+      stdout,
+      /^\S+ {2}through the kernel's VXLAN, packets of up to 1450 bytes \(50 more on the underlay\)/,
+    );
+    for (const table of ['lease', 'route', 'neighbour', 'fdb', 'underlay'])
+      assert.match(stdout, new RegExp(`^ {2}${table} `, 'm'));
+    assert.ok(await holds(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`), 'a packet of 1450 bytes');
+    assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
+    const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
+    assert.deepEqual([own.kind, own.way, own.isWhole], ['own', 'local', true]);
+  });
+
+  it('say of addresses that nobody has why nothing gets there', async () => {
+    const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
+    assert.deepEqual([unleased.kind, unleased.way], ['unleased', 'none']);
+    const outside = await weft('h1', 'route get 192.0.2.1');
+    assert.equal(outside.code, 4);
+    assert.match(outside.stdout, /lies outside of the overlay network/);
+    const wrong = await weft('h1', 'route get host2');
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+    assert.equal(wrong.stderr, 'weft: "host2" is no IP address, for example 10.5.72.2\n');
+  });
+
+  it('find no difference where there is none', async () => {
+    const { differences, desired } = await json<DiffV1>('h1', 'diff');
+    assert.deepEqual(differences, []);
+    assert.ok(desired >= 9);
+  });
+
+  it('print devices as ifconfig does', async () => {
+    const { mac } = await viewOf(lab(), 'h1');
+    const { stdout } = await weft('h1', 'ifconfig -a');
+    assert.match(stdout, /^flannel\.1: flags=4163<UP,BROADCAST,RUNNING,MULTICAST> {2}mtu 1450\n/);
+    assert.ok(
+      stdout.includes(
+        `        ether ${mac}  (Ethernet)\n        vxlan id 1  port 8472  local 198.18.1.1  dev eth0\n`,
+      ),
+    );
+    const rx = /eth0: [^]*RX packets (\d+)/.exec(stdout)?.[1];
+    assert.ok(Number(rx) > 0);
+    assert.match(
+      (await weft('h1', 'top -n 1 -d 0.1')).stdout,
+      /^weft up .*\n\nDEVICE [^]*flannel\.1 [^]*kernel {2}runs/,
+    );
+  });
+
+  it('tell live of a route that somebody removes, and that it is back', async () => {
+    // Removed again and again, as nobody tells when the watcher has begun to watch.
+    const remove = `while sleep 0.3; do ip route del ${subnets[1]} 2>/dev/null; done & weft watch --topic kernel --json`;
+    const script = ['sh', '-c', `${remove} | head -n 2; kill $!`];
+    const events = (await lab().check('h1', [...lab().environment('h1'), ...script]))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as EventV1);
+    const codes = new Set(events.map(({ code }) => code));
+    assert.ok(codes.has('KERNEL_DRIFT') && codes.has('KERNEL_REPAIRED'), [...codes].join());
+    assert.ok(events.every(({ fields }) => JSON.stringify(fields).includes(`route ${subnets[1]}`)));
+    await waitFor(
+      'the route to be back',
+      () => holds(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
+      5000,
+    );
+  });
+
+  it('do not wait for a daemon that is stopped, and tell later what it missed', async () => {
+    const { sequence } = await lastEvent();
+    await lab().stopDaemon('h1', 'STOP');
+    await lab().check('h1', ['ip', 'route', 'del', subnets[2]!]);
+    const [brief, peers] = await Promise.all([weft('h1', 'status --brief'), weft('h1', 'peers')]);
+    assert.deepEqual([brief.code, brief.stdout], [3, 'down\n']);
+    assert.deepEqual([peers.code, peers.stdout], [3, '']);
+    assert.match(
+      peers.stderr,
+      /^weft: The daemon on \S+ does not answer within 3 s: it is stopped or overloaded/,
+    );
+    await lab().stopDaemon('h1', 'CONT');
+    const isRepaired = async (): Promise<boolean> => {
+      const events = await eventsOf('h1');
+      const news = events.filter((event) => event.sequence > sequence && event.topic === 'kernel');
+      return news.some(
+        ({ code, fields }) => code === 'KERNEL_REPAIRED' && JSON.stringify(fields).includes(subnets[2]!),
+      );
+    };
+    await waitFor('the repair to be told', isRepaired, 10_000);
+    assert.equal((await weft('h1', 'diff')).code, 0);
+  });
+
+  async function eventsOf(host: string): Promise<EventV1[]> {
+    const { stdout } = await weft(host, 'watch --once --json -n 256');
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as EventV1);
+  }
+
+  async function lastEvent(): Promise<EventV1> {
+    return (await eventsOf('h1')).at(-1)!;
+  }
+
+  it('show a peer that cannot be served, with the reason', async () => {
+    await putLease(lab(), '10.5.240.0-24', { PublicIP: '198.18.9.9', BackendType: 'host-gw' });
+    await waitFor('the host to be degraded', async () => (await weft('h1', 'status')).code === 4, 5000);
+    const peers = await weft('h1', 'peers --problems');
+    assert.equal(peers.code, 4);
+    assert.match(
+      peers.stdout,
+      /10\.5\.240\.0\/24 +198\.18\.9\.9 .*error[^\n]*\n {2}! its backend is "host-gw"/,
+    );
+    assert.match(
+      (await weft('h1', 'status')).stdout,
+      /degraded[^]*peers +2 in sync, 1 in error[^]*! 1 of 3 peers/,
+    );
+    const released = await weft('h2', 'leases release 10.5.240.0/24 --yes');
+    assert.match(released.stdout, /^10\.5\.240\.0-24 is released/);
+    await waitFor('the host to be well', async () => (await weft('h1', 'status')).code === 0, 5000);
+  });
+
+  it('keep a subnet for a host and give it back, through a daemon or straight at etcd', async () => {
+    const [, subnet] = subnets;
+    const key = subnetKey(subnet!);
+    const isReserved = async (host: string): Promise<boolean | undefined> => {
+      const { leases } = await json<LeasesV1>(host, 'leases');
+      return leases.find((lease) => lease.key === key)?.isReservation;
+    };
+    assert.match((await weft('h1', `leases reserve ${subnet}`)).stdout, new RegExp(`^${key} is reserved`));
+    await waitFor('all to know of it', async () => (await isReserved('h2')) === true, 5000);
+    assert.match(
+      (await weft('h2', 'status')).stdout,
+      new RegExp(`subnet +${subnet} +held, reserved, never ends`),
+    );
+    const unsure = await weft('h1', `leases release ${subnet}`);
+    assert.equal(unsure.code, 2);
+    assert.match(
+      unsure.stderr,
+      /Release \S+, reserved for the host of 198\.18\.1\.2\? Nobody can be asked here: say --yes/,
+    );
+    const atEtcd = '--etcd-endpoints http://198.18.0.2:2379';
+    const shown = await weft('h1', `leases show ${subnet} ${atEtcd}`);
+    assert.match(shown.stdout, /^key +\S+\n[^]*kind +reservation: it never expires/);
+    assert.equal((await weft('h1', `leases release ${subnet} --yes ${atEtcd}`)).code, 0);
+    await waitFor('its host to lease it again', async () => (await isReserved('h2')) === false, 5000);
+    assert.equal((await weft('h1', 'leases show 10.5.251.0/24')).code, 1);
+  });
+
+  it('go on without etcd and say so', async () => {
+    await lab().stopEtcd('KILL');
+    await waitFor('it to be noticed', async () => (await weft('h1', 'status')).code === 4, 15_000);
+    const { stdout } = await weft('h1', 'status');
+    assert.match(
+      stdout,
+      /^weft \S+ {2}degraded[^]*registry +not reachable[^]*! the registry is not reachable/,
+    );
+    assert.equal((await weft('h1', 'peers')).code, 0);
+    assert.equal((await weft('h1', `route get ${await containerOf('h3')}`)).code, 0);
+    await lab().startEtcd();
+    await waitFor('it to be well again', async () => (await weft('h1', 'status')).code === 0, 15_000);
+    assert.match(
+      (await weft('h1', 'watch --once -n 50 --topic registry')).stdout,
+      /Registry lost[^]*Registry is back/,
+    );
+  });
+
+  it('change how much is logged', async () => {
+    assert.equal((await weft('h3', 'log-level')).stdout, 'info\n');
+    assert.equal((await weft('h3', 'log-level debug')).stdout, 'debug\n');
+    assert.match(
+      await logOf(lab(), 'h3'),
+      /The log level is debug now, by request on the control socket before=info/,
+    );
+    assert.equal((await weft('h3', 'log-level loud')).code, 2);
+    assert.equal((await weft('h3', 'log-level')).stdout, 'debug\n');
+  });
+
+  it('put what a bug report wants into one archive for its user alone', async () => {
+    const { code, stdout } = await weft('h1', 'sysdump -o /run/dump.tar.gz');
+    assert.equal(code, 0);
+    const listed = await lab().check('h1', ['tar', '-tvzf', '/run/dump.tar.gz']);
+    for (const part of [
+      'daemon/status.json',
+      'daemon/events.json',
+      'daemon/options.json',
+      'kernel/fdb.txt',
+    ]) {
+      assert.ok(listed.includes(`/${part}\n`), part);
+      assert.match(stdout, new RegExp(`^ {2}${part} +\\d`, 'm'));
+    }
+    assert.equal((await lab().check('h1', ['stat', '-c', '%a', '/run/dump.tar.gz'])).trim(), '600');
+    const routes = await lab().check('h1', [
+      'tar',
+      '-xzOf',
+      '/run/dump.tar.gz',
+      '--wildcards',
+      '*/kernel/route.txt',
+    ]);
+    assert.ok(routes.includes(subnets[1]!));
+  });
+
+  it('do not let a second daemon start beside one that answers', async () => {
+    const second = await lab().exec('h1', lab().daemonCommand('h1', []), { timeoutMs: 10_000 });
+    assert.equal(second.code, 1);
+    assert.match(
+      second.stderr,
+      /Another weft daemon answers on \S+weft\.sock: stop it, or give this one another/,
+    );
+    assert.equal((await weft('h1', 'status')).code, 0);
+  });
+
+  it('say where no daemon is, and find the next one', async () => {
+    await lab().stopDaemon('h3', 'KILL');
+    const dead = await weft('h3', 'status');
+    assert.deepEqual([dead.code, dead.stdout], [3, '']);
+    assert.match(dead.stderr, /^weft: No weft daemon on this host: the one that made \S+ is gone; start it/);
+    await lab().startDaemon('h3');
+    await waitFor('the next one to be well', async () => (await weft('h3', 'status')).code === 0, 15_000);
+    await lab().stopDaemon('h3');
+    assert.match(
+      (await weft('h3', 'peers')).stderr,
+      /^weft: No weft daemon on this host: there is no \S+weft\.sock/,
+    );
+  });
+});
