@@ -807,6 +807,25 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await told(objectKey(route));
         });
 
+      for (const [route, gateway] of [
+        [ROUTE, ip('192.0.2.7')],
+        [ROUTE6, ip('2001:db8::7')],
+      ] as const)
+        it(`route ${route.destination} changes devices without ever being gone`, async () => {
+          const direct = { ...route, gateway, dev: UNDERLAY, isOnLink: false };
+          for (const next of [direct, route]) {
+            await succeed(set(next));
+            await told(objectKey(route), next);
+          }
+          const gone = notices.filter(
+            (notice) =>
+              notice.type === 'object' && notice.key === objectKey(route) && notice.object === undefined,
+          );
+          assert.deepEqual(gone, []);
+          const routes = await kernel.readRoutes();
+          assert.ok(!routes.some(({ destination }) => destination.startsWith(`${route.gateway}/128`)));
+        });
+
       it('a route that is not ours is news about the underlay', async () => {
         others.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
         await until('the underlay notice', () =>
