@@ -5,7 +5,7 @@ import type { OwnKey } from './lease-decision.ts';
 import type { LeaseAttributes, LeaseSubnets } from './lease.ts';
 import type { RegistryLease } from './registry-lease.ts';
 import type { RegistryMirror } from './registry-mirror.ts';
-import { NO_LEASE } from './registry.ts';
+import { NO_LEASE, RegistryError } from './registry.ts';
 import type { Registry, RegistryEntry, RegistryLeaseId, Revision } from './registry.ts';
 import { formatSubnetKey } from './subnet-key.ts';
 
@@ -115,14 +115,15 @@ export class KeyWriter {
     return lease.ensure();
   }
 
-  /** A write that failed may have been done all the same. */
+  /** A write that failed may have been done all the same, unless the registry said why not. */
   async #write<Answer extends { readonly revision: Revision }>(call: Promise<Answer>): Promise<Answer> {
     try {
       const answer = await call;
       this.#options.mirror.observe(answer.revision);
       return answer;
     } catch (error) {
-      this.isUnsure = true;
+      const isRefused = error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND';
+      if (!isRefused) this.isUnsure = true;
       throw error;
     }
   }

@@ -162,6 +162,8 @@ export class Membership {
     this.#host = host;
     this.#network.setConfig(host, this.reading.facts, this.keeper);
     this.keeper.setConfig(host.config);
+    // Where IPv4 comes or goes, this host is known by its address of another family.
+    this.keeper.setIdentity(identityOf(this.#reading));
     this.keeper.publish();
     this.#tellLack(before);
     this.#options.onChange();
