@@ -32,6 +32,8 @@ export interface VxlanConfig {
   readonly directRouting: boolean;
   /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers cannot tell. */
   readonly userspace: boolean | 'auto';
+  /** Not in the document: the device is named after its port, as another of this VNI has the usual name. */
+  readonly isNamedByPort?: boolean;
 }
 
 /** Packets in bare UDP, encapsulated in userspace: flannel's udp backend. */
@@ -41,6 +43,8 @@ export interface UdpConfig {
   readonly port: number;
   /** MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface. */
   readonly mtu?: number;
+  /** As with vxlan. */
+  readonly isNamedByPort?: boolean;
 }
 
 export interface HostGwConfig {

@@ -2,7 +2,7 @@
 // Knows nothing of what a backend puts into its data.
 import { parseIpv4, parseIpv6 } from './address.ts';
 import type { Ipv4, Ipv6 } from './address.ts';
-import type { LeaseAttributes } from './lease.ts';
+import type { LeaseAttributes, LeavingWay, WeftAttributes } from './lease.ts';
 
 export type LeaseValueResult =
   | { readonly ok: true; readonly attributes: LeaseAttributes }
@@ -12,6 +12,8 @@ export type LeaseValueResult =
 export const MAX_VALUE_CHARACTERS = 65_536;
 /** Bound on nesting, so that no later walk over backend data can exhaust the stack. */
 const MAX_DEPTH = 32;
+/** No host changes its way more often than that before all others have followed. */
+const MAX_LEAVING = 4;
 const MAX_SHOWN_CHARACTERS = 60;
 const UNSET_IPV4 = '0.0.0.0';
 const UNSET_IPV6 = '::';
@@ -44,13 +46,67 @@ export function encodeLeaseValue(attributes: LeaseAttributes): string {
     ...(backendType !== '' && { BackendType: backendType }),
     ...(backendData !== undefined && backendData !== null && { BackendData: backendData }),
     ...(backendV6Data !== undefined && backendV6Data !== null && { BackendV6Data: backendV6Data }),
+    ...encodeWeft(attributes.weft),
   };
   return JSON.stringify(fields).replaceAll(/[<>&\u2028\u2029]/g, escapeAsGoDoes);
+}
+
+function encodeWeft({ port, leaving = [], isDrained }: WeftAttributes = {}): object {
+  if (port === undefined && leaving.length === 0) return {};
+  const ways = leaving.map(({ backendType, backendData, backendV6Data, port: wayPort }) => ({
+    ...(backendType !== '' && { BackendType: backendType }),
+    ...(backendData !== undefined && { BackendData: backendData }),
+    ...(backendV6Data !== undefined && { BackendV6Data: backendV6Data }),
+    ...(wayPort !== undefined && { Port: wayPort }),
+  }));
+  return {
+    Weft: {
+      ...(port !== undefined && { Port: port }),
+      ...(ways.length > 0 && { Leaving: ways }),
+      ...(isDrained === true && { Drained: true }),
+    },
+  };
 }
 
 /** Whether two hosts' attributes are the same on the wire. */
 export function sameAttributes(a: LeaseAttributes, b: LeaseAttributes): boolean {
   return a === b || encodeLeaseValue(a) === encodeLeaseValue(b);
+}
+
+/** Garbage here is as good as nothing: the rest of the value says where the host is. */
+function decodeWeft(value: unknown): WeftAttributes | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { Port: port, Leaving: leaving, Drained: drained } = value as Readonly<Record<string, unknown>>;
+  const ways = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
+  if (!isPort(port) && ways.length === 0) return undefined;
+  return {
+    ...(isPort(port) && { port }),
+    ...(ways.length > 0 && { leaving: ways }),
+    ...(drained === true && { isDrained: true }),
+  };
+}
+
+function decodeLeaving(value: unknown): LeavingWay[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const {
+    BackendType: backendType = '',
+    BackendData: backendData,
+    BackendV6Data: backendV6Data,
+    Port: port,
+  } = value as Readonly<Record<string, unknown>>;
+  if (typeof backendType !== 'string') return [];
+  return [
+    {
+      backendType,
+      ...(backendData !== undefined && backendData !== null && { backendData }),
+      ...(backendV6Data !== undefined && backendV6Data !== null && { backendV6Data }),
+      ...(isPort(port) && { port }),
+    },
+  ];
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
 }
 
 function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {
@@ -66,12 +122,14 @@ function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {
   if (typeof backendType !== 'string') return bad(`BackendType ${show(backendType)} is no string`);
   const backendData = fields.get('backenddata') ?? undefined;
   const backendV6Data = fields.get('backendv6data') ?? undefined;
+  const weft = decodeWeft(fields.get('weft'));
   const attributes: LeaseAttributes = {
     ...(publicIp !== UNSET_IPV4 && { publicIp }),
     ...(publicIpv6 !== UNSET_IPV6 && { publicIpv6 }),
     backendType,
     ...(backendData !== undefined && { backendData }),
     ...(backendV6Data !== undefined && { backendV6Data }),
+    ...(weft && { weft }),
   };
   return { ok: true, attributes };
 }

@@ -20,7 +20,22 @@ export interface LeaseAttributes {
   /** Backend's own JSON for IPv4 and IPv6; its shape is known to that backend only. */
   readonly backendData?: unknown;
   readonly backendV6Data?: unknown;
+  /** What flannel does not know and passes over; hosts of weft publish it where they need it. */
+  readonly weft?: WeftAttributes;
 }
+
+export interface WeftAttributes {
+  /** UDP port of the backend, where it is not that backend's usual one. */
+  readonly port?: number;
+  /** Other ways in which this host may still send, and is still reached: while it changes from one to another. */
+  readonly leaving?: readonly LeavingWay[];
+  /** It sends in none of them any more. */
+  readonly isDrained?: boolean;
+}
+
+/** A way to reach hosts, as a lease tells it. */
+export type LeavingWay = Pick<LeaseAttributes, 'backendType' | 'backendData' | 'backendV6Data'> &
+  Pick<WeftAttributes, 'port'>;
 
 /** A subnet that some host holds, as read from the registry. */
 export interface Lease {

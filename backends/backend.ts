@@ -41,6 +41,8 @@ export interface BackendContext {
   readonly config: NetworkConfig;
   readonly host: HostFacts;
   readonly own: { readonly subnets: LeaseSubnets; readonly attributes: LeaseAttributes };
+  /** Hosts are reached in other ways as well, so that each peer needs a route of its own. Absent means no. */
+  readonly isOneOfSeveral?: boolean;
 }
 
 /**

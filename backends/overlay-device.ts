@@ -37,6 +37,11 @@ export function deviceMtu(
   );
 }
 
+/** Name of a device whose usual name another one has: `flannel-p8472`, `flannel6-p8472`; at most 15 characters. */
+export function portDeviceName(port: number, family: Family): string {
+  return family === 4 ? `flannel-p${port}` : `flannel6-p${port}`;
+}
+
 /** The device with what belongs on it, for a host with the lease `subnet`. */
 export function deviceObjects(link: LinkObject, family: Family, subnet: Cidr): readonly KernelObject[] {
   return [

@@ -34,13 +34,14 @@ export function pathPeerHalf(
   { dev, port, mac }: { readonly dev: string; readonly port: number; readonly mac: MacAddress },
 ): HalfState {
   const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, remote: publicIp, port, mac };
+  const routed: HalfState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
   const network = routedNetwork(context, family);
-  if (network === undefined)
-    return { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
+  if (network === undefined) return routed;
   const isRoutedBack =
     contains(network, publicIp) &&
     bestPrefixLength(context.host.underlayRoutes, publicIp) <= prefixLengthOf(network);
-  if (!isRoutedBack) return { mode: 'userspace', objects: [tunnel] };
+  if (!isRoutedBack)
+    return context.isOneOfSeveral === true ? routed : { mode: 'userspace', objects: [tunnel] };
   const reason =
     `its public address ${publicIp} lies in the network ${network}, which ${dev} takes whole: give hosts addresses ` +
     'outside of the network, or keep theirs out of it with SubnetMin and SubnetMax';

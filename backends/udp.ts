@@ -9,7 +9,7 @@ import { familiesOf } from './family.ts';
 import { ownershipOf, publishedTypeOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
 import type { OverlayMtu, TunLink } from './kernel-state.ts';
 import { udpOverheadBytes } from './mtu.ts';
-import { deviceMtu } from './overlay-device.ts';
+import { deviceMtu, portDeviceName } from './overlay-device.ts';
 import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
 import { derivePeerState } from './peer-state.ts';
 
@@ -28,7 +28,12 @@ export const udpBackend: Backend = {
   },
 
   ownership(config, host) {
-    return ownershipOf(config, host, familiesOf(config).map(deviceName));
+    const udp = udpConfigOf(config);
+    return ownershipOf(
+      config,
+      host,
+      familiesOf(config).map((family) => deviceName(udp, family)),
+    );
   },
 
   deriveHost(context) {
@@ -39,9 +44,9 @@ export const udpBackend: Backend = {
 
   derivePeer(context, peer) {
     // No host publishes its port: all have the same.
-    const { port } = udpConfigOf(context.config);
+    const udp = udpConfigOf(context.config);
     return derivePeerState(context, peer, (half) =>
-      pathPeerHalf(context, half, { dev: deviceName(half.family), port, mac: NO_MAC }),
+      pathPeerHalf(context, half, { dev: deviceName(udp, half.family), port: udp.port, mac: NO_MAC }),
     );
   },
 };
@@ -53,7 +58,8 @@ function udpConfigOf(config: NetworkConfig): UdpConfig {
 }
 
 /** flannel's name, and beside it one like those of VXLAN over IPv6, where 0 is no VNI. */
-function deviceName(family: Family): string {
+function deviceName({ port, isNamedByPort }: UdpConfig, family: Family): string {
+  if (isNamedByPort === true) return portDeviceName(port, family);
   return family === 4 ? 'flannel0' : 'flannel-v6.0';
 }
 
@@ -72,7 +78,7 @@ function linkObject({ config, host }: BackendContext, family: Family): TunLink {
   return {
     kind: 'link',
     type: 'tun',
-    name: deviceName(family),
+    name: deviceName(udpConfigOf(config), family),
     encapsulation: 'udp',
     // Behind a NAT the public address is none that a socket could be bound to.
     local: requireInterfaceAddress(host, family),

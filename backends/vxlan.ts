@@ -12,7 +12,7 @@ import { backendDataOf, familiesOf, publicIpOf, subnetOf } from './family.ts';
 import type { KernelObject, OverlayMtu, TunLink, VxlanLink } from './kernel-state.ts';
 import { vxlanOverheadBytes } from './mtu.ts';
 import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
-import { deviceMtu, deviceObjects } from './overlay-device.ts';
+import { deviceMtu, deviceObjects, portDeviceName } from './overlay-device.ts';
 import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';
 import type { HalfState, PeerHalf } from './peer-state.ts';
@@ -64,7 +64,8 @@ function vxlanConfigOf(config: NetworkConfig): VxlanConfig {
 }
 
 /** `flannel.1` or `flannel-v6.1`. @throws BackendError if the kernel would not take the name. */
-function deviceName({ vni }: VxlanConfig, family: Family): string {
+function deviceName({ vni, port, isNamedByPort }: VxlanConfig, family: Family): string {
+  if (isNamedByPort === true) return portDeviceName(port ?? DEFAULT_VXLAN_PORT, family);
   const prefix = family === 4 ? 'flannel.' : 'flannel-v6.';
   const name = `${prefix}${vni}`;
   if (name.length <= MAX_DEVICE_NAME_BYTES) return name;

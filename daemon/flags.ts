@@ -152,6 +152,12 @@ export const DAEMON_FLAGS = {
     default: false,
     help: 'Do not turn on forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); warn if it is off.',
   },
+  'migration-timeout': {
+    type: 'duration-seconds',
+    default: 0,
+    bound: [0, 365 * DAY_SEC],
+    help: 'When VNI, port or backend of the network change: how long to keep the old way for hosts that have not followed; 0 means for ever.',
+  },
   userspace: {
     type: 'string',
     default: '',

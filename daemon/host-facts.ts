@@ -21,7 +21,7 @@ export type HostReadingResult =
   { readonly ok: true; readonly reading: HostReading } | { readonly ok: false; readonly message: string };
 
 /** Devices of weft and flannel; routes through them say nothing about the underlay. */
-const OVERLAY_DEVICE = /^flannel[.-]/;
+const OVERLAY_DEVICE = /^flannel(?:[.-]|0|6-)/;
 
 /** Reads interfaces and routes and chooses, keeping `current` as long as it can serve. */
 export async function readHost(

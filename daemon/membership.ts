@@ -87,7 +87,13 @@ export class Membership {
     this.#encapsulation = options.encapsulation;
     const clock = systemClock;
     const onEvent = (event: ReconcilerEvent): void => this.#onReconcilerEvent(event);
-    this.reconciler = new Reconciler({ kernel, clock, onChange: () => this.#onReconciled(), onEvent });
+    this.reconciler = new Reconciler({
+      kernel,
+      clock,
+      onChange: () => this.#onReconciled(),
+      onEvent,
+      onSettled: () => this.#network.advance(),
+    });
     this.subnetFile = new SubnetFileKeeper({ path: options.options.subnetFile, clock, log, onChange });
     this.#network = new Network({
       host: this.#host,
@@ -96,6 +102,8 @@ export class Membership {
       subnetFile: this.subnetFile,
       routerFor: (each) => policyFor(options.router, each),
       isBlackholing: options.options.ipBlackholeRoute,
+      migrationTimeoutMs: options.options.migrationTimeoutSec * 1000,
+      onPublish: () => this.keeper.publish(),
       clock,
       log,
     });

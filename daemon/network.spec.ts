@@ -46,6 +46,8 @@ describe('network', () => {
       subnetFile,
       routerFor: () => NO_ROUTER,
       isBlackholing: false,
+      migrationTimeoutMs: 0,
+      onPublish: () => undefined,
       clock,
       log,
     });

@@ -4,10 +4,10 @@
 import type { Clock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import type { OwnLease, OwnLeaseChange } from '../allocator/lease-events.ts';
+import { sameAttributes } from '../allocator/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../allocator/lease.ts';
 import {
   BackendError,
-  type Backend,
   type BackendContext,
   type HostFacts,
   type Ownership,
@@ -15,14 +15,16 @@ import {
 } from '../backends/backend.ts';
 import { deriveBlackholes } from '../backends/blackhole.ts';
 import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../backends/firewall.ts';
-import { backendFor } from '../backends/index.ts';
-import type { KernelObject, OverlayMtu } from '../backends/kernel-state.ts';
+import type { KernelObject } from '../backends/kernel-state.ts';
+import { backendOf, deriveAs, deriveHostIn, derivePeerIn, mtuIn, ownershipIn } from './derive-ways.ts';
 import type { HostConfig } from './family-choice.ts';
 import { sameFacts } from './host-facts.ts';
 import type { Logger } from './log.ts';
+import { unsuitableHost } from './prerequisites.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import { formatSubnetEnv } from './subnet-env.ts';
 import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
+import { Ways, type KnownWay, type WayState } from './ways.ts';
 
 export interface NetworkOptions {
   readonly host: HostConfig;
@@ -32,8 +34,23 @@ export interface NetworkOptions {
   readonly routerFor: (config: NetworkConfig) => RouterPolicy;
   /** Whether packets for addresses of the own subnet that nobody has are dropped. */
   readonly isBlackholing: boolean;
+  /** How long others are waited for when the way to this host changes, in ms; 0 means for ever. */
+  readonly migrationTimeoutMs: number;
+  /** What {@link Network.attributes} gives is another now. */
+  readonly onPublish: () => void;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** A change of the way to this host that is under way. */
+export interface MigrationStatus {
+  readonly state: Exclude<WayState, 'steady'>;
+  readonly announced: string;
+  readonly wanted: string;
+  /** Keys of peers that have not followed. */
+  readonly stragglers: readonly string[];
+  /** Why the wanted way cannot be announced. */
+  readonly obstacle?: string;
 }
 
 /**
@@ -56,17 +73,25 @@ export interface RouterPolicy {
 
 export class Network {
   readonly #options: NetworkOptions;
+  readonly #ways: Ways;
+  /** By name of the way, as derived last. */
+  #contexts: ReadonlyMap<string, BackendContext> = new Map();
   /** Peers without a lease whose entries are still there, with what cancels their removal. */
   readonly #leaving = new Map<string, () => void>();
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
+  #peers: ReadonlyMap<string, Lease> = new Map();
   #problem: string | undefined;
+  #obstacle: string | undefined;
+  #cancelAdvance: () => void = () => undefined;
 
   constructor(options: NetworkOptions) {
+    const { clock, host, facts, migrationTimeoutMs } = options;
     this.#options = options;
-    this.#host = options.host;
-    this.#facts = options.facts;
+    this.#host = host;
+    this.#facts = facts;
+    this.#ways = new Ways(host.config.backend, clock, migrationTimeoutMs);
   }
 
   /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
@@ -74,19 +99,41 @@ export class Network {
     return this.#problem;
   }
 
+  /** What is left of a change of the way to this host; `undefined` if nothing. */
+  get migration(): MigrationStatus | undefined {
+    const { announced, state, stragglers, wanted } = this.#ways;
+    if (state === 'steady') return undefined;
+    const obstacle = state === 'preparing' ? this.#obstacle : undefined;
+    return {
+      state,
+      announced: announced.name,
+      wanted: wanted.name,
+      stragglers,
+      ...(obstacle && { obstacle }),
+    };
+  }
+
   /** Removes nothing more. */
   stop(): void {
+    this.#cancelAdvance();
     for (const cancel of this.#leaving.values()) cancel();
   }
 
   /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
   attributes(previous?: LeaseAttributes): LeaseAttributes {
-    return this.#backend.attributes(this.#host.config, this.#facts, previous);
+    this.#ways.begin(
+      previous,
+      (backend) => unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined,
+    );
+    const attributes = this.#attributesIn(this.#ways.announced, previous);
+    const { weft } = this.#ways;
+    return weft === undefined ? attributes : { ...attributes, weft };
   }
 
   /** What of the kernel's state is ours: also in a family that this host does not have now, but may have had. */
   ownership(): Ownership {
-    return this.#backend.ownership(this.#host.document, this.#facts);
+    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.document, way));
+    return ownershipIn(configs.map((config) => ({ config, host: this.#facts })));
   }
 
   /** The own lease is new or changed. */
@@ -97,13 +144,16 @@ export class Network {
     if (isFirst) this.#startReconciler();
     if (change !== 'updated' || isFirst)
       this.#options.log.info('Subnet of this host', { ...own.subnets, key: own.key });
+    this.advance();
   }
 
   /** Leases of peers came, went or changed. */
   setPeers(changedKeys: ReadonlySet<string>, { peers }: PeerSource): void {
-    const context = this.#context();
-    if (context === undefined) return;
-    for (const key of changedKeys) this.#derivePeer(context, key, peers.get(key));
+    let hasOtherWays = false;
+    for (const key of changedKeys) if (this.#ways.note(key, peers.get(key))) hasOtherWays = true;
+    if (hasOtherWays) this.#deriveAll(peers);
+    for (const key of changedKeys) this.#derivePeer(key, peers.get(key));
+    this.advance();
   }
 
   /** Facts about the host were read again. Returns whether anything changed for peers or the kernel. */
@@ -118,11 +168,63 @@ export class Network {
   setConfig(host: HostConfig, facts: HostFacts, { peers }: PeerSource): void {
     this.#host = host;
     this.#facts = facts;
+    const before = this.#ways.state;
+    this.#ways.want(host.config.backend, peers.values());
+    if (this.#ways.state !== before) this.#tellState();
     this.#deriveAll(peers);
+    this.advance();
   }
 
-  get #backend(): Backend {
-    return backendFor(this.#host.config.backend.type);
+  /** Takes a change of the way to this host as far as it can go; to be called when the reconciler has settled, too. */
+  advance(): void {
+    if (this.#own === undefined || this.#problem !== undefined) return;
+    for (let before: WayState | undefined; before !== this.#ways.state && this.#ways.state !== 'steady';) {
+      before = this.#ways.state;
+      const { mustDerive, mustPublish } = this.#ways.advance({
+        isSettled: this.#isSettled(),
+        isPublished: sameAttributes(this.#own.attributes, this.attributes(this.#own.attributes)),
+      });
+      if (mustDerive) this.#deriveAll(this.#peers);
+      if (mustPublish) this.#options.onPublish();
+      if (before !== this.#ways.state) this.#tellState();
+    }
+    this.#planAdvance();
+  }
+
+  #planAdvance(): void {
+    const { clock } = this.#options;
+    const { dueMs } = this.#ways;
+    this.#cancelAdvance();
+    if (dueMs !== undefined)
+      this.#cancelAdvance = clock.setTimer(Math.max(0, dueMs - clock.nowMs()), () => this.advance());
+  }
+
+  #tellState(): void {
+    const { announced, state, stragglers, wanted } = this.#ways;
+    const fields = { state, announced: announced.name, wanted: wanted.name, waitingFor: stragglers.length };
+    this.#options.log.info('The way to this host changes', fields);
+  }
+
+  /** Whether the kernel holds what is wanted, and no peer would be lost by going on. */
+  #isSettled(): boolean {
+    const { log, reconciler } = this.#options;
+    if (!reconciler.isSettled || reconciler.summary().host.state !== 'in-sync') return false;
+    const obstacle = this.#ways.state === 'preparing' ? this.#findLost() : undefined;
+    const isNews = obstacle !== undefined && obstacle !== this.#obstacle;
+    this.#obstacle = obstacle;
+    if (isNews) log.error(`The way to this host stays as it is, as a peer would be lost: ${obstacle}`);
+    return obstacle === undefined;
+  }
+
+  /** Why a peer that is reached now could not be reached in the wanted way. */
+  #findLost(): string | undefined {
+    const wanted = this.#contexts.get(this.#ways.wanted.name);
+    if (wanted === undefined) return undefined;
+    for (const [key, peer] of this.#peers) {
+      const state = deriveAs(wanted, peer);
+      if (state.mode === 'error' && this.#stateOf(peer).mode !== 'error') return `${key}: ${state.reason}`;
+    }
+    return undefined;
   }
 
   /** All objects are known now, so whatever else is ours in the kernel is an orphan. */
@@ -132,24 +234,36 @@ export class Network {
     reconciler.start();
   }
 
-  #context(): BackendContext | undefined {
-    if (this.#own === undefined) return undefined;
-    return { config: this.#host.config, host: this.#facts, own: this.#own };
+  #attributesIn(way: KnownWay, previous?: LeaseAttributes): LeaseAttributes {
+    const config = this.#ways.configFor(this.#host.config, way);
+    const attributes = backendOf({ config }).attributes(config, this.#facts, way.attributes ?? previous);
+    this.#ways.remember(way.name, attributes);
+    return attributes;
+  }
+
+  #contextIn(way: KnownWay, { subnets }: OwnLease): BackendContext {
+    const config = this.#ways.configFor(this.#host.config, way);
+    const own = { subnets, attributes: this.#attributesIn(way) };
+    const isOneOfSeveral = this.#ways.all.length > 1;
+    return { config, host: this.#facts, own, ...(isOneOfSeveral && { isOneOfSeveral }) };
   }
 
   #deriveAll(peers: ReadonlyMap<string, Lease>): void {
-    const context = this.#context();
-    if (context === undefined) return;
-    const { reconciler } = this.#options;
+    this.#peers = peers;
+    const own = this.#own;
+    if (own === undefined) return;
     try {
+      const ways = this.#ways.all;
+      this.#contexts = new Map(ways.map((way) => [way.name, this.#contextIn(way, own)]));
+      const contexts = [...this.#contexts.values()];
       const ownership = this.ownership();
-      reconciler.setHost(ownership, [
-        ...this.#backend.deriveHost(context),
-        ...this.#deriveRouter(context),
-        ...(this.#options.isBlackholing ? deriveBlackholes(context.own.subnets, ownership) : []),
+      this.#options.reconciler.setHost(ownership, [
+        ...deriveHostIn(contexts),
+        ...this.#deriveRouter(contexts.at(-1)!),
+        ...(this.#options.isBlackholing ? deriveBlackholes(own.subnets, ownership) : []),
       ]);
-      for (const [key, peer] of peers) this.#derivePeer(context, key, peer);
-      this.#writeSubnetEnv(context, this.#backend.mtu(context.config, context.host));
+      for (const [key, peer] of peers) this.#derivePeer(key, peer);
+      this.#writeSubnetEnv(own, contexts);
       this.#problem = undefined;
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
@@ -159,25 +273,30 @@ export class Network {
   }
 
   #deriveRouter(context: BackendContext): readonly KernelObject[] {
-    const { firewall, setsSysctls } = this.#options.routerFor(context.config);
+    const { firewall, setsSysctls } = this.#options.routerFor(this.#host.config);
     return [...(setsSysctls ? deriveForwarding(context) : []), ...deriveFirewall(context, firewall)];
   }
 
-  #derivePeer(context: BackendContext, key: string, peer: Lease | undefined): void {
-    const { reconciler } = this.#options;
+  #derivePeer(key: string, peer: Lease | undefined): void {
+    if (this.#own === undefined) return;
     if (peer === undefined) return this.#removeSoon(key);
     this.#leaving.get(key)?.();
     this.#leaving.delete(key);
-    reconciler.setPeer(key, this.#stateOf(context, peer));
+    this.#options.reconciler.setPeer(key, this.#stateOf(peer));
   }
 
-  /** Whatever a lease makes a backend do wrong costs that peer alone. */
-  #stateOf(context: BackendContext, peer: Lease): PeerState {
-    try {
-      return this.#backend.derivePeer(context, peer);
-    } catch (error) {
-      return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
-    }
+  #stateOf(peer: Lease): PeerState {
+    const way = this.#ways.find(peer);
+    const wanted = this.#contexts.get(this.#ways.wanted.name);
+    const chosen = (way && this.#contexts.get(way.name)) ?? wanted;
+    if (chosen === undefined) return { mode: 'none', objects: [] };
+    if (way !== undefined) return derivePeerIn([...this.#contexts.values()], chosen, peer);
+    // Nobody knows how to send to it; its backend tells best why, unless it is the port.
+    const state = backendOf(chosen).derivePeer(chosen, peer);
+    if (state.mode === 'error') return state;
+    const theirs = peer.attributes.weft?.port;
+    const reason = `it listens at UDP port ${theirs} and this host does at ${this.#ways.wanted.port}`;
+    return theirs === undefined ? state : { mode: 'error', reason, objects: [] };
   }
 
   #removeSoon(key: string): void {
@@ -190,11 +309,11 @@ export class Network {
     this.#leaving.set(key, cancel);
   }
 
-  #writeSubnetEnv({ config, own }: BackendContext, mtu: OverlayMtu): void {
+  #writeSubnetEnv({ subnets }: OwnLease, contexts: readonly BackendContext[]): void {
     const { subnetFile, routerFor } = this.#options;
-    const { isMasquerading } = routerFor(config).firewall;
-    const { ipv4, ipv6 } = config;
+    const { isMasquerading } = routerFor(this.#host.config).firewall;
+    const { ipv4, ipv6 } = this.#host.config;
     const networks = { ...(ipv4 && { ipv4: ipv4.network }), ...(ipv6 && { ipv6: ipv6.network }) };
-    subnetFile.write(formatSubnetEnv({ networks, subnets: own.subnets, mtu, isMasquerading }));
+    subnetFile.write(formatSubnetEnv({ networks, subnets, mtu: mtuIn(contexts), isMasquerading }));
   }
 }

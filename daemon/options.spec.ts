@@ -33,6 +33,7 @@ describe('daemon options', () => {
       iptablesResyncSec: 5,
       ipBlackholeRoute: false,
       setsSysctls: true,
+      migrationTimeoutSec: 0,
       tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false },
       health: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },

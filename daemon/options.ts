@@ -29,6 +29,8 @@ export interface DaemonOptions {
   readonly ipBlackholeRoute: boolean;
   /** Whether forwarding may be turned on. */
   readonly setsSysctls: boolean;
+  /** How long others are waited for when VNI, port or backend change; 0, the default, means for ever. */
+  readonly migrationTimeoutSec: number;
   /** Who does VXLAN on this host; unset means as the network config says. */
   readonly userspace?: boolean | 'auto';
   /** How the packet path works, where it does. */
@@ -79,6 +81,7 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     iptablesResyncSec: values['iptables-resync'],
     ipBlackholeRoute: values['ip-blackhole-route'],
     setsSysctls: !values['no-sysctl'],
+    migrationTimeoutSec: values['migration-timeout'],
     ...readUserspace(values),
     tuning: readTuning(values),
     health: readHealth(values, findings),

@@ -10,7 +10,8 @@ import type { ActualObject } from './actual.ts';
  * `current` is what was read or noticed at that key: `set` also clears away what it has too much (further remotes of an
  * FDB entry, for example). To remove what was read, pass the object as it was read.
  *
- * A link that exists is changed in place. What cannot be changed so (VNI, port, flags, or whatever the kernel refuses)
+ * A link whose `current` has another name is that device under its new name, with all that is on it; where the kernel will
+ * not have that, it is made anew. A link that exists is changed in place. What cannot be changed so (VNI, port, flags, or whatever the kernel refuses)
  * fails with `EOPNOTSUPP` and wants remove and set; any other errno would come again after that, too.
  */
 export type Step =

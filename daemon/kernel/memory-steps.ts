@@ -9,6 +9,7 @@ import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-obj
 import { RTN_BLACKHOLE } from './netlink/constants.ts';
 import { DONE, type Outcome } from './netlink/outcome.ts';
 import { ABSENCE, gatewayOf, type TableObject } from './netlink-steps.ts';
+import { formerName } from './netlink-apply.ts';
 import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
 
 /** What steps change. */
@@ -32,7 +33,10 @@ export function performStep(state: MemoryState, step: Step): Outcome {
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object.name);
     if (object.type === 'tun') return setTun(tables, path, object);
-    return hasVxlan ? setVxlan(tables, object) : refuse('EOPNOTSUPP', 'Unknown device type');
+    if (!hasVxlan) return refuse('EOPNOTSUPP', 'Unknown device type');
+    const from = formerName(step);
+    if (from !== undefined && from !== object.name) tables.renameLink(from, object.name);
+    return setVxlan(tables, object);
   }
   if (step.action === 'set') return setObject(tables, object);
   const outcome = removeObject(tables, object);

@@ -114,6 +114,17 @@ export class MemoryTables implements KernelTables {
     return DONE;
   }
 
+  /** All that is on the device stays on it. */
+  renameLink(from: string, to: string): Outcome {
+    const link = this.#links.get(from);
+    if (link === undefined) return refuse('ENODEV');
+    if (this.#links.has(to)) return refuse('EEXIST');
+    this.#links.delete(from);
+    this.#links.set(to, { ...link, name: to });
+    this.#emitInterface(to);
+    return DONE;
+  }
+
   /** Takes along all entries of the device, and the VXLAN devices that send through it. */
   removeLink(name: string): Outcome {
     const link = this.#links.get(name);

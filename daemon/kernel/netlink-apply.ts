@@ -78,19 +78,24 @@ async function applyTunnels(
   });
 }
 
-async function applySingle(
-  { engine, path, firewall }: ApplyTarget,
-  { action, object }: Step,
-): Promise<Outcome> {
+async function applySingle({ engine, path, firewall }: ApplyTarget, step: Step): Promise<Outcome> {
+  const { action, object } = step;
   if (object.kind === 'link') {
     if (action === 'remove') return removeLink(engine, path, object.name);
-    return object.type === 'tun' ? ensureTun(engine, path, object) : ensureVxlan(engine, object);
+    if (object.type === 'tun') return ensureTun(engine, path, object);
+    return ensureVxlan(engine, object, formerName(step));
   }
   if (object.kind === 'firewall')
     return firewall?.apply({ action, object }) ?? refusal('EOPNOTSUPP', 'the firewall is left alone');
   // A sysctl always exists; what it was before weft is not known.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);
   return DONE;
+}
+
+/** Name of the device that is to become the one that `step` sets. */
+export function formerName(step: Step): string | undefined {
+  const current = step.action === 'set' ? step.current : undefined;
+  return current?.kind === 'link' ? current.name : undefined;
 }
 
 async function applyRun(engine: RequestEngine, run: readonly TableStep[]): Promise<readonly StepResult[]> {

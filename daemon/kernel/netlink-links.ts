@@ -6,6 +6,8 @@ import { describeDrift } from './actual.ts';
 import {
   encodeLinkChange,
   encodeLinkDelete,
+  encodeLinkDown,
+  encodeLinkRename,
   encodeVxlanChange,
   encodeVxlanCreate,
   type LinkChange,
@@ -19,9 +21,13 @@ import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './
 import { readLink } from './netlink-reader.ts';
 import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
 
-/** Makes the VXLAN device `link` exist exactly as it says. EOPNOTSUPP: only by removing it first. */
-export function ensureVxlan(engine: RequestEngine, link: VxlanLink): Promise<Outcome> {
+/**
+ * Makes the VXLAN device `link` exist exactly as it says, of the device `from` if that is given. EOPNOTSUPP: only by
+ * removing it first.
+ */
+export function ensureVxlan(engine: RequestEngine, link: VxlanLink, from = link.name): Promise<Outcome> {
   return asOutcome(async () => {
+    if (from !== link.name) await rename(engine, from, link.name);
     const parent = await readLink(engine, { name: link.parent });
     if (parent === undefined)
       return refusal('ENODEV', `no interface ${link.parent} for ${link.name} to send through: bring it back`);
@@ -47,6 +53,17 @@ export function ensureTun(engine: RequestEngine, path: PathTable, link: TunLink)
     const [outcome] = await engine.send([(writer) => encodeLinkChange(writer, index, change)]);
     return outcome?.status === 'done' ? verifyTun(engine, path, link) : outcome!;
   });
+}
+
+/** Best effort: the device is changed, or made, under its new name in any case. */
+async function rename(engine: RequestEngine, from: string, to: string): Promise<void> {
+  const current = await readLink(engine, { name: from });
+  if (current === undefined) return;
+  const change: Request = (writer) => encodeLinkRename(writer, current.index, to);
+  const [outcome] = await engine.send([change]);
+  // Before Linux 6.2 a device must be down for that, and loses its routes and neighbours.
+  if (outcome?.status === 'refused' && outcome.errno === 'EBUSY')
+    await engine.send([(writer) => encodeLinkDown(writer, current.index), change]);
 }
 
 async function verifyTun(engine: RequestEngine, path: PathTable, link: TunLink): Promise<Outcome> {

@@ -37,8 +37,12 @@ const SET_ORDER: readonly KernelObjectKind[] = [
 export function diff(desired: Objects, actual: Objects, options: DiffOptions = {}): Step[] {
   const plan = new Plan();
   const keys = new Set(options.keys ?? [...desired.keys(), ...actual.keys()]);
-  const gone = new Set<string>();
-  for (const key of keys) planLink(plan, { key, desired, actual, options, gone });
+  const renames = findRenames(keys, desired, actual, options);
+  const gone = new Set<string>(renames.values());
+  for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, gone });
+  for (const key of keys)
+    if (!renames.has(key))
+      planLink(plan, { key, desired, actual: withoutLinks(actual, renames), options, gone });
   if (gone.size > 0) for (const [key, object] of desired) if (gone.has(deviceOf(object) ?? '')) keys.add(key);
   for (const key of keys) planObject(plan, { key, desired, actual, options, gone });
   return plan.steps();
@@ -78,6 +82,43 @@ class Plan {
   }
 }
 
+/**
+ * Devices that are wanted under another name than they have, by the key that they are to have: a device that changes its
+ * name keeps all that is on it. In the order in which the names become free.
+ */
+function findRenames(
+  keys: ReadonlySet<ObjectKey>,
+  desired: Objects,
+  actual: Objects,
+  { isHeld, foreignLinks, replaceLinks }: DiffOptions,
+): ReadonlyMap<ObjectKey, string> {
+  const renames = new Map<ObjectKey, string>();
+  const isTaken = (key: ObjectKey, name: string): boolean =>
+    (actual.has(key) && ![...renames.values()].includes(name)) || foreignLinks?.has(name) === true;
+  const wanted = [...keys].map((key) => [key, desired.get(key)] as const);
+  for (let size = -1; size < renames.size;) {
+    size = renames.size;
+    for (const [key, want] of wanted) {
+      if (want?.kind !== 'link' || want.type !== 'vxlan' || renames.has(key)) continue;
+      if (isTaken(key, want.name) || replaceLinks?.has(key) === true || isHeld?.(want, key) === true)
+        continue;
+      const from = findMisnamed(want, desired, actual);
+      if (from !== undefined && ![...renames.values()].includes(from)) renames.set(key, from);
+    }
+  }
+  return renames;
+}
+
+/** Name of the device that is what `want` is to be, and that nobody wants under that name. */
+function findMisnamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
+  for (const [key, have] of actual) {
+    if (have.kind !== 'link' || have.type !== 'vxlan' || !isSameTunnel(want, have)) continue;
+    const other = desired.get(key);
+    if (other?.kind !== 'link' || !isSameTunnel(other, have)) return have.name;
+  }
+  return undefined;
+}
+
 interface Question {
   readonly key: ObjectKey;
   readonly desired: Objects;
@@ -85,6 +126,23 @@ interface Question {
   readonly options: DiffOptions;
   /** Names of devices that these steps remove or make anew, and with them all that was on them. */
   readonly gone: Set<string>;
+}
+
+function withoutLinks(actual: Objects, renames: ReadonlyMap<ObjectKey, string>): Objects {
+  if (renames.size === 0) return actual;
+  const left = new Map(actual);
+  for (const name of renames.values()) left.delete(`link ${name}`);
+  return left;
+}
+
+function planRename(
+  plan: Plan,
+  { key, from, desired, actual, gone }: Omit<Question, 'options'> & { readonly from: string },
+): void {
+  const want = desired.get(key);
+  if (want?.kind !== 'link') return;
+  plan.set(want, actual.get(`link ${from}`));
+  gone.add(want.name);
 }
 
 function planLink(plan: Plan, { key, desired, actual, options, gone }: Question): void {

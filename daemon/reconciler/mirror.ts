@@ -28,7 +28,11 @@ export class Mirror {
   }
 
   /** Records a step that the kernel acknowledged. */
-  recordStep({ action, object }: Step): void {
+  recordStep(step: Step): void {
+    const { action, object } = step;
+    const former = step.action === 'set' ? step.current : undefined;
+    // What lies on it bears another name now, too: only reading tells all of it.
+    if (former?.kind === 'link' && former.name !== deviceOf(object)) this.#dropDevice(former.name);
     if (object.kind === 'link' && (action === 'remove' || !this.#objects.has(objectKey(object))))
       this.#dropDevice(object.name);
     this.record(objectKey(object), action === 'set' ? object : undefined);

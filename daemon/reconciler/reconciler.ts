@@ -44,6 +44,8 @@ export interface ReconcilerOptions {
   readonly resyncIntervalMs?: number;
   /** Called after each run that changed the sums. Must not throw. */
   readonly onChange?: (summary: StatusSummary) => void;
+  /** Called after each run that left nothing to do. Must not throw. */
+  readonly onSettled?: () => void;
   /** What is worth a log line. Must not throw. */
   readonly onEvent?: (event: ReconcilerEvent) => void;
 }
@@ -321,6 +323,7 @@ export class Reconciler {
     if (this.#phase !== 'started') return;
     this.#armTimer();
     this.#reporter.tellSummary(this.summary());
+    if (this.isSettled) this.#options.onSettled?.();
   }
 
   #hasWork(): boolean {

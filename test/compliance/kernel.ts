@@ -59,6 +59,7 @@ export interface KernelFixture {
 export const UNDERLAY = 'kt0';
 export const DEVICE = 'flannel.900';
 export const DEVICE6 = 'flannel-v6.900';
+const RENAMED = 'flannel-p8472';
 export const TUN = 'flannel9';
 
 const ip = (text: string): IpAddress => text as IpAddress;
@@ -173,7 +174,7 @@ export const TUNNEL: TunnelObject = {
 const TUNNEL6: TunnelObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
 
 export const OWNERSHIP: Ownership = {
-  devices: [DEVICE, DEVICE6, TUN],
+  devices: [DEVICE, RENAMED, DEVICE6, TUN],
   networks: [
     { network: cidr('10.5.0.0/16'), subnetLength: 24 },
     { network: cidr('fd00:5::/32'), subnetLength: 64 },
@@ -401,6 +402,17 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await succeed(remove(LINK), set(link));
           await assertIs(link);
         });
+
+      it('takes another name with all that is on it, and leaves its own to another', async () => {
+        const entries = [ADDRESS, NEIGHBOUR, FDB, ROUTE];
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
+        const renamed = { ...LINK, name: RENAMED, mtu: 1400 as OverlayMtu };
+        const other = { ...LINK, port: 4789 };
+        await succeed(set(renamed, await actual(objectKey(LINK))), set(other));
+        for (const object of [renamed, other, ...entries.map((entry) => ({ ...entry, dev: RENAMED }))])
+          await assertIs(object);
+        await succeed(remove(renamed));
+      });
 
       it('a device that is down is drift, and set brings it up', async () => {
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));

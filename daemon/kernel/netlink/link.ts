@@ -145,6 +145,18 @@ export function encodeVxlanChange(writer: MessageWriter, index: number, change: 
   });
 }
 
+/** Gives a device another name. While it is up, since Linux 6.2; EBUSY before. */
+export function encodeLinkRename(writer: MessageWriter, index: number, name: string): void {
+  writer.writeU32(writer.begin(RTM_NEWLINK, 0, IFINFO_BYTES) + 4, index);
+  writer.attributeText(IFLA_IFNAME, name);
+}
+
+export function encodeLinkDown(writer: MessageWriter, index: number): void {
+  const at = writer.begin(RTM_NEWLINK, 0, IFINFO_BYTES);
+  writer.writeU32(at + 4, index);
+  writer.writeU32(at + 12, IFF_UP);
+}
+
 export function encodeLinkDelete(writer: MessageWriter, index: number): void {
   writer.writeU32(writer.begin(RTM_DELLINK, 0, IFINFO_BYTES) + 4, index);
 }

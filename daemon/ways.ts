@@ -1,0 +1,307 @@
+// Which ways to reach hosts this host knows, which one it announces, and when it may give one up: the state machine of a
+// change of VNI, port or backend while everything runs. It sees leases and the clock, and decides; it touches nothing.
+//
+//   state      means                                                       leaves it
+//   steady     one way is known                                            another is wanted ► preparing;
+//                                                                          a peer says that it leaves one ► leaving
+//   preparing  the wanted way is being made; the old one is announced      all of it is in the kernel ► leaving
+//   leaving    the wanted way is announced, with what may still be sent     all peers announce the wanted way, and the
+//              in; each peer is sent to as it announces                    kernel follows ► draining
+//   draining   nothing but the wanted way is sent in, and the lease says   no peer leaves anything any more, and
+//              so; others may still send in the old one                    SETTLE_MS passed ► steady
+//
+// In each state all known ways are received. Whatever a peer says may lead back to an earlier state. After the time-out the
+// others are waited for no longer: draining and steady follow at once.
+import type { Clock } from '../allocator/clock.ts';
+import type { BackendConfig, NetworkConfig } from '../allocator/config.ts';
+import { IMPLIED_BACKEND } from '../allocator/config-backend.ts';
+import type { Lease, LeaseAttributes, LeavingWay } from '../allocator/lease.ts';
+import { announcedWay, publishedPort, toldWay, wayName, wayOf, type Way } from '../backends/way.ts';
+
+export interface KnownWay extends Way {
+  readonly name: string;
+  /** Settings with which this host goes that way. */
+  readonly backend: BackendConfig;
+  /** What this host publishes, or published last, in that way; keeps its MAC. */
+  readonly attributes?: LeaseAttributes;
+}
+
+export type WayState = 'steady' | 'preparing' | 'leaving' | 'draining';
+
+/** What {@link Ways.advance} asks for. */
+export interface Advance {
+  readonly mustPublish: boolean;
+  readonly mustDerive: boolean;
+}
+
+export interface Situation {
+  /** The kernel holds all that was derived last. */
+  readonly isSettled: boolean;
+  /** What {@link Ways.leaving} and {@link Ways.announced} say is what the registry shows of this host. */
+  readonly isPublished: boolean;
+}
+
+/** How a peer differs from what is wanted. */
+interface Straggler {
+  /** It announces another known way. */
+  readonly isBehind: boolean;
+}
+
+/** For what is under way between hosts, and in their queues, when the last of them has changed over. */
+export const SETTLE_MS = 500;
+const MAX_KNOWN = 5;
+const NOTHING: Advance = { mustPublish: false, mustDerive: false };
+
+export class Ways {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  /** The wanted one first, then the latest. */
+  #known: readonly KnownWay[];
+  #announced: string;
+  #isLeaving = false;
+  #hasBegun = false;
+  #sinceMs = 0;
+  #quietSinceMs: number | undefined;
+  readonly #stragglers = new Map<string, Straggler>();
+  /** Ways that were given up before all had left them. */
+  readonly #abandoned = new Set<string>();
+
+  /** @param timeoutMs - how long to wait for others; 0 means for ever. */
+  constructor(backend: BackendConfig, clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#known = [known(backend)];
+    this.#announced = this.wanted.name;
+  }
+
+  get wanted(): KnownWay {
+    return this.#known[0]!;
+  }
+
+  get announced(): KnownWay {
+    return this.#known.find(({ name }) => name === this.#announced) ?? this.wanted;
+  }
+
+  /** All that are received; the announced one last. */
+  get all(): readonly KnownWay[] {
+    const { announced } = this;
+    return [...this.#known.filter((way) => way !== announced), announced];
+  }
+
+  get state(): WayState {
+    if (this.#known.length === 1) return 'steady';
+    if (this.#announced !== this.wanted.name) return 'preparing';
+    return this.#isLeaving ? 'leaving' : 'draining';
+  }
+
+  /** Peers that are waited for. */
+  get stragglers(): readonly string[] {
+    return [...this.#stragglers.keys()];
+  }
+
+  /** What the lease says beside the announced way's own attributes. */
+  get weft(): LeaseAttributes['weft'] {
+    const port = publishedPort(this.announced);
+    const others = this.#known.filter((way) => way !== this.announced && way !== this.wanted);
+    const leaving = others.map(toLeaving);
+    if (port === undefined && leaving.length === 0) return undefined;
+    return {
+      ...(port !== undefined && { port }),
+      ...(leaving.length > 0 && { leaving }),
+      ...(this.state === 'draining' && { isDrained: true }),
+    };
+  }
+
+  /** `config` as it is for `way`. */
+  configFor(config: NetworkConfig, way: KnownWay): NetworkConfig {
+    const namesake = this.#known.find((other) => other.type === way.type && other.vni === way.vni);
+    const { backend } = way;
+    if (namesake?.name === way.name || (backend.type !== 'vxlan' && backend.type !== 'udp'))
+      return { ...config, backend };
+    return { ...config, backend: { ...backend, isNamedByPort: true } };
+  }
+
+  /** Which known way leads to a host with such a lease: the one that it announces, or one that it is leaving. */
+  find({ attributes }: Pick<Lease, 'attributes'>): KnownWay | undefined {
+    for (const told of [announcementOf(attributes), ...(attributes.weft?.leaving ?? [])]) {
+      const way = announcedWay(told, this.#known);
+      if (way !== undefined) return way;
+    }
+    return undefined;
+  }
+
+  /** Keeps what is published in a way. */
+  remember(name: string, attributes: LeaseAttributes): void {
+    this.#known = this.#known.map((way) => (way.name === name ? { ...way, attributes } : way));
+  }
+
+  /** Another backend is wanted; `peers` are judged anew. */
+  want(backend: BackendConfig, peers: Iterable<Lease>): void {
+    const wanted = { ...known(backend), ...this.#inherit(backend) };
+    const before = this.wanted.name;
+    this.#known = [wanted, ...this.#known.filter(({ name }) => name !== wanted.name)].slice(0, MAX_KNOWN);
+    // Without packets there is nothing to lose.
+    if (wanted.type === 'alloc' || this.announced.type === 'alloc') this.#known = [wanted];
+    if (this.#known.length === 1) this.#announced = wanted.name;
+    if (before === wanted.name) return;
+    this.#sinceMs = this.#clock.nowMs();
+    this.#isLeaving = this.#known.length > 1;
+    this.#abandoned.clear();
+    this.#judgeAll(peers);
+  }
+
+  /** Takes up what an earlier run published: its way is announced and received until the wanted one is there. */
+  begin(previous: LeaseAttributes | undefined, canGo: (backend: BackendConfig) => boolean): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#sinceMs = this.#clock.nowMs();
+    if (previous === undefined) return;
+    this.remember(this.wanted.name, previous);
+    for (const leaving of previous.weft?.leaving ?? []) this.#admit(leaving, previous);
+    // Without data nobody knows what it means: a reservation, for one.
+    if (previous.backendType === '') return;
+    const told = announcementOf(previous);
+    this.#announced =
+      announcedWay(told, this.#known)?.name ?? this.#admit(told, previous) ?? this.wanted.name;
+    this.#known = this.#known.filter((way) => way === this.wanted || canGo(way.backend));
+    this.#isLeaving = this.#known.length > 1 && previous.weft?.isDrained !== true;
+  }
+
+  /** A lease of a peer came, changed or went. Returns whether other ways are known by that. */
+  note(key: string, peer: Lease | undefined): boolean {
+    const before = this.#known;
+    if (isLeaving(peer)) for (const leaving of peer?.attributes.weft?.leaving ?? []) this.#admit(leaving);
+    this.#judge(key, peer);
+    return this.#known !== before;
+  }
+
+  /** Goes on as far as it can; to be called again whenever a lease, the kernel or the time is another. */
+  advance({ isSettled, isPublished }: Situation): Advance {
+    switch (this.state) {
+      case 'steady':
+        return NOTHING;
+      case 'preparing':
+        if (!isSettled) return NOTHING;
+        this.#announced = this.wanted.name;
+        this.#isLeaving = true;
+        return { mustPublish: true, mustDerive: true };
+      case 'leaving':
+        if (!this.#isOver && (!isSettled || this.#hasAnyBehind)) return NOTHING;
+        this.#isLeaving = false;
+        return { mustPublish: true, mustDerive: false };
+      case 'draining':
+        return this.#drain(isPublished);
+    }
+  }
+
+  /** When to call {@link advance} for no other reason, on the clock given; `undefined` if never. */
+  get dueMs(): number | undefined {
+    const points = [];
+    if (this.#quietSinceMs !== undefined) points.push(this.#quietSinceMs + SETTLE_MS);
+    if (this.#known.length > 1 && this.#timeoutMs > 0 && !this.#isOver) points.push(this.#endMs);
+    return points.length === 0 ? undefined : Math.min(...points);
+  }
+
+  get #endMs(): number {
+    return this.#sinceMs + this.#timeoutMs;
+  }
+
+  /** Nobody is waited for any more. */
+  get #isOver(): boolean {
+    return this.#timeoutMs > 0 && this.#clock.nowMs() >= this.#endMs;
+  }
+
+  get #hasAnyBehind(): boolean {
+    for (const { isBehind } of this.#stragglers.values()) if (isBehind) return true;
+    return false;
+  }
+
+  #drain(isPublished: boolean): Advance {
+    if (this.#hasAnyBehind && !this.#isOver) {
+      this.#quietSinceMs = undefined;
+      this.#isLeaving = true;
+      return { mustPublish: true, mustDerive: true };
+    }
+    if (!isPublished || (this.#stragglers.size > 0 && !this.#isOver)) {
+      this.#quietSinceMs = undefined;
+      return NOTHING;
+    }
+    this.#quietSinceMs ??= this.#clock.nowMs();
+    if (this.#clock.nowMs() < this.#quietSinceMs + SETTLE_MS) return NOTHING;
+    this.#quietSinceMs = undefined;
+    if (this.#stragglers.size > 0) for (const { name } of this.#known.slice(1)) this.#abandoned.add(name);
+    this.#known = [this.wanted];
+    this.#stragglers.clear();
+    return { mustPublish: true, mustDerive: true };
+  }
+
+  #judgeAll(peers: Iterable<Lease>): void {
+    this.#stragglers.clear();
+    for (const peer of peers) this.#judge(peer.key, peer);
+  }
+
+  #judge(key: string, peer: Lease | undefined): void {
+    const way = peer && this.find(peer);
+    const isBehind = way !== undefined && way.name !== this.wanted.name;
+    if (this.#known.length > 1 && (isBehind || isLeaving(peer))) this.#stragglers.set(key, { isBehind });
+    else this.#stragglers.delete(key);
+  }
+
+  /** Knows a way that a lease tells of from now on. Returns its name. */
+  #admit(told: LeavingWay, attributes?: LeaseAttributes): string | undefined {
+    const way = toldWay(told);
+    if (way === undefined) return undefined;
+    const name = wayName(way);
+    const isKnown = this.#known.some((other) => other.name === name);
+    if (isKnown || this.#abandoned.has(name) || this.#known.length >= MAX_KNOWN)
+      return isKnown ? name : undefined;
+    const backend = backendFor(way, this.wanted.backend);
+    const published = attributes && { ...attributes, ...told };
+    this.#known = [...this.#known, { ...way, name, backend, ...(published && { attributes: published }) }];
+    if (this.#announced === this.wanted.name) this.#isLeaving = true;
+    return name;
+  }
+
+  /** What the wanted way takes over from a way that is known: its own attributes, or the MAC of any other. */
+  #inherit(backend: BackendConfig): Pick<KnownWay, 'attributes'> {
+    const name = wayName(wayOf(backend));
+    const { attributes } =
+      this.#known.find((way) => way.name === name && way.attributes !== undefined) ??
+      this.#known.find((way) => way.type === 'vxlan' && way.attributes !== undefined) ??
+      {};
+    return attributes === undefined ? {} : { attributes };
+  }
+}
+
+/** Whether a host may still send in other ways than it announces. */
+function isLeaving(peer: Lease | undefined): boolean {
+  const { leaving = [], isDrained = false } = peer?.attributes.weft ?? {};
+  return leaving.length > 0 && !isDrained;
+}
+
+function known(backend: BackendConfig): KnownWay {
+  const way = wayOf(backend);
+  return { ...way, name: wayName(way), backend };
+}
+
+/** Settings for a way that only leases tell of: the config's own as far as they fit. */
+function backendFor({ type, vni, port }: Way, like: BackendConfig): BackendConfig {
+  if (type === 'vxlan')
+    return { ...(like.type === 'vxlan' ? like : IMPLIED_BACKEND), vni: vni!, port: port! };
+  return type === 'udp' ? { type, port: port! } : { type };
+}
+
+function announcementOf({ backendType, backendData, backendV6Data, weft }: LeaseAttributes): LeavingWay {
+  return { backendType, backendData, backendV6Data, ...(weft?.port !== undefined && { port: weft.port }) };
+}
+
+function toLeaving(way: KnownWay): LeavingWay {
+  const port = publishedPort(way);
+  const { backendData, backendV6Data } = way.type === 'vxlan' ? (way.attributes ?? {}) : {};
+  return {
+    backendType: way.type === 'udp' ? '' : way.type,
+    ...(backendData !== undefined && { backendData }),
+    ...(backendV6Data !== undefined && { backendV6Data }),
+    ...(port !== undefined && { port }),
+  };
+}
