@@ -82,6 +82,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'remove all that weft or flannel left on this host',
     load: async () => (await import('./cleanup.ts')).cleanupCommand,
   },
+  config: {
+    group: 'change',
+    summary: 'the network config: show, check, change, take back',
+    load: async () => (await import('./config.ts')).configCommand,
+  },
   'log-level': {
     group: 'change',
     summary: 'how much the daemon logs, while it runs',

@@ -7,6 +7,7 @@ import { systemClock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
 import type { LeaseKeeper } from '../allocator/lease-keeper.ts';
+import type { HostReportV1 } from '../allocator/host-report.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry, Revision } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
@@ -24,6 +25,7 @@ import {
   withEncapsulation,
   type Encapsulation,
 } from './encapsulation.ts';
+import { HostReporter } from './host-report.ts';
 import { startHealthServer, type HealthServer } from './health.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import { configForHost } from './family-choice.ts';
@@ -35,6 +37,7 @@ import type { RootLogger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
 import { awaitNetworkConfig } from './network-config.ts';
+import type { MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
@@ -78,6 +81,7 @@ export class Daemon implements DaemonView {
   #member: Membership | undefined;
   readonly #sources = new EventSources(this.events);
   #follower: ConfigFollower | undefined;
+  #reporter: HostReporter | undefined;
   #control: ControlServer | undefined;
   #hasBeenReady = false;
 
@@ -108,6 +112,7 @@ export class Daemon implements DaemonView {
     this.#stopping.abort(new Error('The daemon was stopped'));
     this.#mirror?.stop();
     this.#follower?.stop();
+    this.#reporter?.stop();
     const controlStopped = this.#control?.stop();
     await this.#member?.stop();
     await controlStopped;
@@ -155,7 +160,7 @@ export class Daemon implements DaemonView {
     const unsuitable = unsuitableHost(configForHost(config, facts, reading.lack).config, facts);
     if (unsuitable !== undefined) throw new DaemonError(unsuitable);
     await this.#join({ config, encapsulation, router, registry, mirror, kernel: this.#kernel, reading });
-    this.#follow(mirror, revision);
+    this.#follow(registry, mirror, revision);
   }
 
   async #startControl(): Promise<void> {
@@ -222,9 +227,15 @@ export class Daemon implements DaemonView {
   }
 
   /** From here on documents come into force as they are written. */
-  #follow(mirror: RegistryMirror, revision: Revision): void {
+  #follow(registry: Registry, mirror: RegistryMirror, revision: Revision): void {
     const member = this.#member;
     if (member === undefined) return;
+    this.#reporter = new HostReporter({
+      registry,
+      clock: systemClock,
+      log: this.log,
+      limit: this.#limit,
+    });
     this.#follower = new ConfigFollower({
       source: this.#configSource(mirror),
       clock: systemClock,
@@ -357,5 +368,25 @@ export class Daemon implements DaemonView {
       this.log.info('Ready', { status: line });
       this.#notify.ready(line);
     } else this.#notify.status(line);
+    this.#report();
   }
+
+  /** Operators who change the config see through the registry who has followed. */
+  #report(): void {
+    const own = this.#member?.keeper.own;
+    if (own === undefined || this.#follower === undefined) return;
+    const { revision, rejected } = this.#follower.status;
+    const { migration } = this.#member!;
+    const report: HostReportV1 = {
+      version: 1,
+      key: own.key,
+      config: { revision, ...(rejected && { rejected }) },
+      ...(migration && { migration: toReport(migration) }),
+    };
+    this.#reporter?.tell(this.#member!.keeper.identity, report, own.leaseId);
+  }
+}
+
+function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
+  return { ...migration, waitingFor: stragglers.length };
 }

@@ -31,7 +31,10 @@ export function deriveHostIn(contexts: readonly BackendContext[]): readonly Kern
   return contexts.length === 1 ? objects : [...objects, ...objects.flatMap(acceptOtherWay)];
 }
 
-/** Objects that lead to `peer` in the way of `chosen`, and those that let packets of it in by the others. */
+/**
+ * Objects that lead to `peer` in the way of `chosen`, and all but the route of the others: they let packets of it in, and
+ * make a change of the way one of the route alone, behind which no packet loses its neighbour half-way.
+ */
 export function derivePeerIn(
   contexts: readonly BackendContext[],
   chosen: BackendContext,
@@ -39,11 +42,11 @@ export function derivePeerIn(
 ): PeerState {
   const state = deriveAs(chosen, peer);
   if (state.mode === 'error' || contexts.length === 1) return state;
-  const received = contexts
+  const beside = contexts
     .filter((context) => context !== chosen)
     .flatMap((context): readonly KernelObject[] => deriveAs(context, peer).objects)
-    .filter(({ kind }) => kind === 'tunnel');
-  return received.length === 0 ? state : { ...state, objects: [...state.objects, ...received] };
+    .filter(({ kind }) => kind !== 'route');
+  return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
 }
 
 /** What leads to `peer` in the way of `context`, whatever it announces. Whatever goes wrong costs that peer alone. */

@@ -20,7 +20,7 @@ import type { EventSources } from './control/event-sources.ts';
 import type { Kernel, KernelNotice } from './kernel/kernel.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
-import { Network } from './network.ts';
+import { Network, type MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { missingOnHost, remedyForLink, unsuitableHost } from './prerequisites.ts';
 import { policyFor, type Router } from './router-setup.ts';
@@ -104,6 +104,7 @@ export class Membership {
       isBlackholing: options.options.ipBlackholeRoute,
       migrationTimeoutMs: options.options.migrationTimeoutSec * 1000,
       onPublish: () => this.keeper.publish(),
+      onMigration: onChange,
       clock,
       log,
     });
@@ -135,6 +136,11 @@ export class Membership {
   /** The interface in use, and what it was derived from. */
   get reading(): HostReading {
     return { ...this.#reading, facts: withEncapsulation(this.#reading.facts, this.#encapsulation) };
+  }
+
+  /** What is left of a change of the way to this host; `undefined` if nothing. */
+  get migration(): MigrationStatus | undefined {
+    return this.#network.migration;
   }
 
   /** Why nothing could be derived for this host; `undefined` if all is well. */

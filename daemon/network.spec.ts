@@ -48,6 +48,7 @@ describe('network', () => {
       isBlackholing: false,
       migrationTimeoutMs: 0,
       onPublish: () => undefined,
+      onMigration: () => undefined,
       clock,
       log,
     });

@@ -38,6 +38,8 @@ export interface NetworkOptions {
   readonly migrationTimeoutMs: number;
   /** What {@link Network.attributes} gives is another now. */
   readonly onPublish: () => void;
+  /** {@link Network.migration} is another now. */
+  readonly onMigration: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -203,6 +205,7 @@ export class Network {
     const { announced, state, stragglers, wanted } = this.#ways;
     const fields = { state, announced: announced.name, wanted: wanted.name, waitingFor: stragglers.length };
     this.#options.log.info('The way to this host changes', fields);
+    this.#options.onMigration();
   }
 
   /** Whether the kernel holds what is wanted, and no peer would be lost by going on. */
@@ -213,6 +216,7 @@ export class Network {
     const isNews = obstacle !== undefined && obstacle !== this.#obstacle;
     this.#obstacle = obstacle;
     if (isNews) log.error(`The way to this host stays as it is, as a peer would be lost: ${obstacle}`);
+    if (isNews) this.#options.onMigration();
     return obstacle === undefined;
   }
 

@@ -1,0 +1,36 @@
+// What hosts of weft say of themselves under `<prefix>/weft/hosts/<public IP>`, for operators.
+
+/** Folder below `<prefix>/weft/`. */
+export const HOSTS_FOLDER = 'hosts/';
+
+export interface HostReportV1 {
+  readonly version: 1;
+  /** Key of the host's lease below `<prefix>/subnets/`. */
+  readonly key: string;
+  readonly config: {
+    /** Revision of the document in force. */
+    readonly revision: number;
+    /** A newer one that the host does not follow, and why. */
+    readonly rejected?: { readonly revision: number; readonly reason: string };
+  };
+  /** A change of the way to hosts that is not over on this host. */
+  readonly migration?: {
+    readonly state: string;
+    readonly announced: string;
+    readonly wanted: string;
+    /** How many peers it waits for. */
+    readonly waitingFor: number;
+    readonly obstacle?: string;
+  };
+}
+
+/** Reads a report; `undefined` if it is none. */
+export function parseHostReport(text: string): HostReportV1 | undefined {
+  try {
+    const report = JSON.parse(text) as Partial<HostReportV1> | null;
+    const isReport = report?.version === 1 && typeof report.config?.revision === 'number';
+    return isReport ? (report as HostReportV1) : undefined;
+  } catch {
+    return undefined;
+  }
+}
