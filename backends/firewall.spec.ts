@@ -4,7 +4,7 @@ import type { BackendContext, HostFacts } from './backend.ts';
 import { deriveFirewall, deriveForwarding, type FirewallPolicy } from './firewall.ts';
 import { context, host, network, VXLAN, type Families } from './fixture.ts';
 import { backendFor } from './index.ts';
-import { renderObjects } from './render.ts';
+import { renderObject, renderObjects } from './render.ts';
 
 const ALL: FirewallPolicy = {
   engine: 'nft',
@@ -18,7 +18,8 @@ function own(families: Families, facts: Partial<HostFacts> = {}): BackendContext
 }
 
 function rules(families: Families, policy: Partial<FirewallPolicy>, facts?: Partial<HostFacts>): string {
-  return renderObjects(deriveFirewall(own(families, facts), { ...ALL, ...policy })).join('\n');
+  const objects = deriveFirewall(own(families, facts), { ...ALL, ...policy });
+  return objects.map((object) => object.rules).join('\n');
 }
 
 function names(families: Families, policy: Partial<FirewallPolicy>, facts?: Partial<HostFacts>): string[] {
@@ -30,8 +31,7 @@ describe('firewall rules', () => {
   it('of nftables are one table', () => {
     assert.equal(
       rules('4', {}),
-      `firewall nft ip flannel-ipv4
-table ip flannel-ipv4 {
+      `table ip flannel-ipv4 {
 	chain postrtg {
 		type nat hook postrouting priority srcnat; policy accept;
 		meta mark & 0x00004000 == 0x00004000 return
@@ -55,14 +55,7 @@ table ip flannel-ipv4 {
   it('of iptables are the same in two chains, each with the rule that leads there', () => {
     assert.equal(
       rules('4', { engine: 'iptables' }),
-      `firewall iptables ip filter FLANNEL-FWD
-:FLANNEL-FWD -
--A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
--A FLANNEL-FWD -s 10.5.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
--A FLANNEL-FWD -d 10.5.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
-
-firewall iptables ip nat FLANNEL-POSTRTG
-:FLANNEL-POSTRTG -
+      `:FLANNEL-POSTRTG -
 -A POSTROUTING -m comment --comment "flanneld masq" -j FLANNEL-POSTRTG
 -A FLANNEL-POSTRTG -m mark --mark 0x4000/0x4000 -m comment --comment "flanneld masq" -j RETURN
 -A FLANNEL-POSTRTG -s 10.5.1.0/24 -d 10.5.0.0/16 -m comment --comment "flanneld masq" -j RETURN
@@ -70,7 +63,20 @@ firewall iptables ip nat FLANNEL-POSTRTG
 -A FLANNEL-POSTRTG ! -s 10.5.0.0/16 -d 10.5.1.0/24 -m comment --comment "flanneld masq" -j RETURN
 -A FLANNEL-POSTRTG -s 10.5.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
 -A FLANNEL-POSTRTG ! -s 10.5.0.0/16 -d 10.5.0.0/16 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully
+
+:FLANNEL-FWD -
+-A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
+-A FLANNEL-FWD -s 10.5.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
+-A FLANNEL-FWD -d 10.5.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
 `,
+    );
+  });
+
+  it('are one line for operators', () => {
+    const [chain] = deriveFirewall(own('4'), { ...ALL, engine: 'iptables', isMasquerading: false });
+    assert.match(
+      renderObject(chain!),
+      /^firewall iptables ip filter FLANNEL-FWD: :FLANNEL-FWD - \| -A FORWARD .*ACCEPT$/,
     );
   });
 

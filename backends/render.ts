@@ -21,7 +21,10 @@ export function renderObject(object: KernelObject): string {
     case 'sysctl':
       return `${object.path} = ${object.value}`;
     case 'firewall':
-      return `${objectKey(object)}\n${object.rules}`;
+      return `${objectKey(object)}: ${object.rules
+        .trim()
+        .split(/\s*\n\s*/)
+        .join(' | ')}`;
   }
 }
 

@@ -43,6 +43,7 @@ for (const { name, isNft, show, other } of ENGINES)
     this.timeout(60_000);
     const lab = useLab({ hosts: 2, outside: true, config: config(isNft), daemonFlags: ['--ip-masq'] });
     let rules = '';
+    let repairs = 0;
 
     before(async () => {
       await startEcho(lab(), 'out');
@@ -51,13 +52,11 @@ for (const { name, isNft, show, other } of ENGINES)
       rules = await sh(lab(), show);
     });
 
-    async function repaired(change: string, isForeignKept = 'true'): Promise<void> {
-      const before = await countRepairs(lab());
+    async function repaired(change: string): Promise<void> {
+      repairs++;
       await lab().check('h1', ['sh', '-c', change]);
       const isWhole = async (): Promise<boolean> => (await sh(lab(), show)) === rules;
       await waitFor(`the rules to be back after: ${change}`, isWhole, REPAIR_MS, 50);
-      await waitFor('the repair to be counted', async () => (await countRepairs(lab())) > before, REPAIR_MS);
-      assert.equal((await lab().exec('h1', ['sh', '-c', isForeignKept])).code, 0, isForeignKept);
     }
 
     it('hides containers from the outside, in both families', async () => {
@@ -116,6 +115,11 @@ for (const { name, isNft, show, other } of ENGINES)
         : 'iptables -D FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD';
       await repaired(all);
       assert.equal(await sh(lab(), showForeign), before);
+    });
+
+    it('counts each repair', async () => {
+      const counted = await countRepairs(lab());
+      assert.ok(counted >= repairs && repairs > 5, `${counted} of ${repairs} counted`);
     });
 
     it('lets traffic through where FORWARD drops', async () => {

@@ -131,21 +131,29 @@ export class FirewallTable {
     return this.#run(`${xtables(family)}-restore`, ['--noflush', '--wait'], script);
   }
 
-  /** As they are now: a rule that is deleted must be there. */
+  /** In the words of the program: a rule that is deleted must be there. */
   async #currentRules(part: FirewallPart, object: FirewallObject): Promise<string> {
-    const { objects } = await this.#readPart(part);
-    return objects.find(({ name }) => name === object.name)?.rules ?? '';
+    await this.#readAgain(this.#stale.has(part) ? [part] : []);
+    return this.#printed(part, object) ?? '';
   }
 
   async #learn(part: FirewallPart, object: FirewallObject): Promise<void> {
-    const reading = await this.#readPart(part);
-    const printed = reading.objects.find(({ name }) => name === object.name);
-    if (printed !== undefined) this.#learned.learn(object, printed.rules);
+    await this.#readAgain([part]);
+    const printed = this.#printed(part, object);
+    if (printed !== undefined) this.#learned.learn(object, printed);
   }
 
-  async #readStale(): Promise<void> {
-    const parts = [...this.#stale];
-    this.#stale.clear();
+  #printed(part: FirewallPart, { name: wanted }: FirewallObject): string | undefined {
+    return this.#readings.get(part)?.objects.find(({ name }) => name === wanted)?.rules;
+  }
+
+  #readStale(): Promise<void> {
+    return this.#readAgain([...this.#stale]);
+  }
+
+  /** What changes while it is read is stale again. */
+  async #readAgain(parts: readonly FirewallPart[]): Promise<void> {
+    for (const part of parts) this.#stale.delete(part);
     await Promise.all(parts.map(async (part) => this.#readings.set(part, await this.#readPart(part))));
   }
 
