@@ -30,19 +30,21 @@ describe('CNI plugins on weft', function cni() {
   before(async () => {
     root = makeWebRoot();
     await serveOutside(lab(), root);
-    for (const { name: host } of lab().topology.hosts) {
-      await waitUntilReady(lab(), host);
-      const conflists = {
-        standard: bridgeConflist(host, await lab().readSubnetEnv(host)),
-        weft: weftConflist(lab(), host),
-      };
-      standard.push(
-        await serveByCni(lab(), { host, id: `standard-${host}`, conflist: conflists.standard, root }),
-      );
-      weft.push(await serveByCni(lab(), { host, id: `weft-${host}`, conflist: conflists.weft, root }));
-    }
+    await Promise.all(lab().topology.hosts.map(({ name }, index) => serveOn(name, index)));
   });
   after(() => rmSync(root, { recursive: true, force: true }));
+
+  async function serveOn(host: string, index: number): Promise<void> {
+    await waitUntilReady(lab(), host);
+    const conflist = bridgeConflist(host, await lab().readSubnetEnv(host));
+    standard[index] = await serveByCni(lab(), { host, id: `standard-${host}`, conflist, root });
+    weft[index] = await serveByCni(lab(), {
+      host,
+      id: `weft-${host}`,
+      conflist: weftConflist(lab(), host),
+      root,
+    });
+  }
 
   for (const mode of FIREWALL_MODES)
     describe(`with ${mode}`, () => {

@@ -11,17 +11,25 @@ const COMMAND_MS = 10_000;
 /** Of all cgroups that engines of tests are put in. */
 const CGROUP_PREFIX = 'weft-engine-';
 
-/** Starts in a mount namespace of its own; a cgroup namespace keeps all that runc makes below one cgroup. */
+/**
+ * Starts in a mount namespace of its own, in which the folders that engine and containerd write to are empty. A cgroup
+ * namespace keeps all that runc makes below one cgroup; the engine itself moves out of that one, as a cgroup with
+ * processes cannot hand controllers down.
+ */
 const ENGINE_SCRIPT = `
 set -e
 folder=$1 cgroup=/sys/fs/cgroup/$2; shift 2
 mount --make-rprivate /
-mkdir -p "$folder" /etc/docker
-mount -t tmpfs tmpfs /etc/docker
+mkdir "$folder"
+for made in /etc/docker /opt; do mount -t tmpfs tmpfs "$made"; done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir "$cgroup"
 echo 0 >"$cgroup/cgroup.procs"
-exec unshare --cgroup sh -c 'umount /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"' sh \\
+exec unshare --cgroup sh -ec 'umount /sys/fs/cgroup
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  mkdir /sys/fs/cgroup/engine
+  echo 0 >/sys/fs/cgroup/engine/cgroup.procs
+  exec "$@"' sh \\
   dockerd --storage-driver vfs --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" \\
   --host "unix://$folder/socket" "$@"`;
 
@@ -40,7 +48,11 @@ export class DockerEngine {
     const cgroup = CGROUP_PREFIX + randomBytes(4).toString('hex');
     const folder = engine.#folder;
     const start = `
-      "$1" -f "$2" -d "$3.env" && . "$3.env" && log=$4 && shift 4 &&
+      set -e
+      "$1" -f "$2" -d "$3.env"
+      . "$3.env"
+      log=$4
+      shift 4
       setsid unshare --mount sh -c "$@" $DOCKER_OPTS >"$log" 2>&1 </dev/null &`;
     const log = `${lab.logFolder}/docker-${host}.log`;
     const files = [program, lab.subnetFile(host), folder, log];
