@@ -137,6 +137,13 @@ export function chooseMove(input: ChoiceInput, own: OwnKey, rivals: readonly Lea
   return subnets === undefined ? { do: 'wait' } : { do: 'move', subnets };
 }
 
+/** Whether a family that has a subnet before and after has another one: containers keep addresses of the old. */
+export function isRenumbered(before: LeaseSubnets, after: LeaseSubnets): boolean {
+  const isOther = <Subnet>(a: Subnet | undefined, b: Subnet | undefined): boolean =>
+    a !== undefined && b !== undefined && a !== b;
+  return isOther(before.ipv4, after.ipv4) || isOther(before.ipv6, after.ipv6);
+}
+
 /** Whether two hosts cannot hold these at once: they share an address in either family. */
 export function subnetsOverlap(a: LeaseSubnets, b: LeaseSubnets): boolean {
   return cidrsOverlap(a.ipv4, b.ipv4) || cidrsOverlap(a.ipv6, b.ipv6);

@@ -23,7 +23,7 @@ import type { NetworkConfig } from './config.ts';
 import { KeeperReporter } from './keeper-reporter.ts';
 import { KeyWriter } from './key-writer.ts';
 import type { HeldKey } from './key-writer.ts';
-import { chooseMove, chooseSubnet, judgeOwnKey } from './lease-decision.ts';
+import { chooseMove, chooseSubnet, isRenumbered, judgeOwnKey } from './lease-decision.ts';
 import type { ChoiceInput } from './lease-decision.ts';
 import type { KeeperEvent, KeeperState, LeaseKeeperListener, LossReason, OwnLease } from './lease-events.ts';
 import { LeasePeers } from './lease-peers.ts';
@@ -598,11 +598,4 @@ export class LeaseKeeper {
 
 function isSameHold(a: HeldKey, b: HeldKey): boolean {
   return a.key === b.key && a.leaseId === b.leaseId && sameAttributes(a.attributes, b.attributes);
-}
-
-/** Whether a family that has a subnet before and after has another one: containers keep addresses of the old. */
-function isRenumbered(before: LeaseSubnets, after: LeaseSubnets): boolean {
-  const isOther = <Subnet>(a: Subnet | undefined, b: Subnet | undefined): boolean =>
-    a !== undefined && b !== undefined && a !== b;
-  return isOther(before.ipv4, after.ipv4) || isOther(before.ipv6, after.ipv6);
 }
