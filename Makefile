@@ -29,7 +29,7 @@ dist/weft-cni.cjs: dist/.built
 	@chmod +x $@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch])
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch] native/bpf/*.h)
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
@@ -41,7 +41,7 @@ dist/.bundled: dist/.built native/build/weft.node $(wildcard native/prebuilds/*/
 	@touch $@
 
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
-native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
+native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch] native/bpf/*.h) native/test/oracle-binding.c native/test/build-oracle.sh
 	@sh native/test/build-oracle.sh
 
 # Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.

@@ -5,9 +5,20 @@ import { MEASURES, type Measure } from './path-measures.ts';
 import { fastd, socat, wireguardGo } from './path-rivals.ts';
 import type { Candidate, Tuning } from './path-tunnel.ts';
 import type { Switch } from './path-underlay.ts';
-import { weftUdp, weftVxlan, weftVxlanKernel } from './path-weft.ts';
+import { weftUdp, weftUdpWorkers, weftVxlan, weftVxlanKernel, weftVxlanWorkers } from './path-weft.ts';
 
-const CANDIDATES = [veth, kernelVxlan, weftUdp, weftVxlan, weftVxlanKernel, fastd, socat, wireguardGo];
+const CANDIDATES = [
+  veth,
+  kernelVxlan,
+  weftUdp,
+  weftVxlan,
+  weftVxlanKernel,
+  weftUdpWorkers,
+  weftVxlanWorkers,
+  fastd,
+  socat,
+  wireguardGo,
+];
 /** It encrypts: no rival unless somebody names it. */
 const DEFAULT_CANDIDATES = CANDIDATES.filter((candidate) => candidate !== wireguardGo);
 

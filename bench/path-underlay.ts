@@ -106,6 +106,8 @@ export class Underlay {
 
 async function setUpHost(host: PathHost, options: UnderlayOptions): Promise<void> {
   await host.ip('link set lo up');
+  // As on any host with containers.
+  await host.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
   for (const [name, title] of Object.entries(OFFLOADS)) await setOffload(host, name, title, options.offloads);
   await setOffload(host, 'gro', 'generic-receive-offload', options.gro);
   await host.ip(`addr add ${host.underlay}/24 dev eth0`);

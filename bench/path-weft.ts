@@ -14,16 +14,32 @@ const UDP_PORT = 8285;
 /** Outer IPv4 and UDP header. */
 const UDP_OVERHEAD_BYTES = 28;
 
-export const weftUdp = weftCandidate('weft-udp', 'udp', 'weft');
-export const weftVxlan = weftCandidate('weft-vxlan', 'vxlan', 'weft');
-export const weftVxlanKernel = weftCandidate('weft-vxlan-kernel', 'vxlan', 'kernel');
+/** As weft is: a BPF program in the kernel moves what it can. */
+export const weftUdp = weftCandidate('weft-udp', { encapsulation: 'udp', far: 'weft', usesKernel: true });
+export const weftVxlan = weftCandidate('weft-vxlan', { encapsulation: 'vxlan', far: 'weft', usesKernel: true });
+export const weftVxlanKernel = weftCandidate('weft-vxlan-kernel', {
+  encapsulation: 'vxlan',
+  far: 'kernel',
+  usesKernel: true,
+});
+/** Each packet through the workers, as where the kernel has no BPF. */
+export const weftUdpWorkers = weftCandidate('weft-udp-workers', {
+  encapsulation: 'udp',
+  far: 'weft',
+  usesKernel: false,
+});
+export const weftVxlanWorkers = weftCandidate('weft-vxlan-workers', {
+  encapsulation: 'vxlan',
+  far: 'weft',
+  usesKernel: false,
+});
 
-function weftCandidate(name: string, encapsulation: Encapsulation, far: 'weft' | 'kernel'): Candidate {
+function weftCandidate(name: string, make: Omit<Make, 'tuning'>): Candidate {
   return {
     name,
     needs: [],
-    peers: far === 'weft' ? 'own-remotes' : 'same-remote',
-    open: (underlay, tuning) => openTunnel(underlay, { encapsulation, far, tuning }),
+    peers: make.far === 'weft' ? 'own-remotes' : 'same-remote',
+    open: (underlay, tuning) => openTunnel(underlay, { ...make, tuning }),
   };
 }
 
@@ -31,6 +47,7 @@ interface Make {
   readonly encapsulation: Encapsulation;
   /** What host b has. */
   readonly far: 'weft' | 'kernel';
+  readonly usesKernel: boolean;
   readonly tuning: Tuning;
 }
 
@@ -79,7 +96,7 @@ function startEnd(underlay: Underlay, host: PathHost, make: Make, local = host.u
       port,
       ...(isVxlan ? { vni: VNI, mac: own.mac } : {}),
     },
-    tuning: { ...make.tuning, isSourceChecked: true, inheritsDscp: false },
+    tuning: { ...make.tuning, isSourceChecked: true, inheritsDscp: false, usesKernel: make.usesKernel },
     mtu: overlayMtu(underlay, make),
     address: own.address,
     route: isVxlan ? { ...route, mac: far.mac } : route,

@@ -34,7 +34,7 @@ describe('daemon options', () => {
       ipBlackholeRoute: false,
       setsSysctls: true,
       migrationTimeoutSec: 0,
-      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false },
+      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true },
       health: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
       log: { format: 'human', level: 'info' },
@@ -89,7 +89,7 @@ describe('daemon options', () => {
     assert.equal(fromFlags.subnetLeaseTtlSec, 600);
     assert.equal(fromFlags.userspace, true);
     const inheritsDscp = false;
-    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp };
+    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, usesKernel: true };
     assert.deepEqual(fromFlags.tuning, tuning);
   });
 

@@ -68,6 +68,8 @@ export interface NativePath {
   pathCounterNames(): readonly string[];
   pathOffloads(handle: PathHandle): number;
   pathDescriptors(handle: PathHandle): readonly number[];
+  pathRefresh(handle: PathHandle): void;
+  pathWhyNotKernel(handle: PathHandle): string;
 }
 
 /** The addon, or the reason why there is none, fit to be logged. */

@@ -29,6 +29,8 @@ export interface PathTuning {
   readonly sourcePorts: number;
   /** Copy the inner DSCP to the outer header; default false, as kernel VXLAN devices of flannel have it. */
   readonly inheritsDscp: boolean;
+  /** Let a BPF program in the kernel move the packets that it can, where the kernel allows it. Default true. */
+  readonly usesKernel: boolean;
 }
 
 /** Where packets for one subnet go. */
@@ -77,6 +79,8 @@ export interface PathStatus {
   /** Sum over workers, by the names in native/path/counters.h. */
   readonly counters: Readonly<Record<string, bigint>>;
   readonly routes: number;
+  /** Why no BPF program in the kernel moves packets; unset if one does. */
+  readonly whyNotKernel?: string;
 }
 
 /**
@@ -103,6 +107,8 @@ export interface PacketPath {
     name: string,
     settings: { readonly mtu: number; readonly ipv4?: string; readonly ipv6?: string },
   ): void;
+  /** To be called when interfaces may have changed: what is attached to them is attached again. */
+  refresh(name: string): void;
   setRoute(name: string, route: PathRoute): void;
   /** Absence is success. */
   removeRoute(name: string, destination: string): void;
@@ -120,6 +126,7 @@ export const DEFAULT_TUNING: PathTuning = {
   isSourceChecked: true,
   sourcePorts: 0,
   inheritsDscp: false,
+  usesKernel: true,
 };
 
 /** The packet path of this process, without any device yet. */
@@ -150,7 +157,7 @@ class NativePacketPath implements PacketPath {
   open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
     const { name, encapsulation, local, port, vni = 0, mac } = device;
     if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
-    const { workers, sourcePorts, isSourceChecked, inheritsDscp } = this.#tuning;
+    const { workers, sourcePorts, isSourceChecked, inheritsDscp, usesKernel } = this.#tuning;
     const handle = this.#native.pathOpen(
       name,
       encapsulation === 'vxlan' ? 1 : 0,
@@ -160,7 +167,7 @@ class NativePacketPath implements PacketPath {
       macBytes(mac),
       workers,
       sourcePorts,
-      Number(isSourceChecked) | (Number(inheritsDscp) << 1) | (Number(inherited.length > 0) << 2),
+      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, usesKernel]),
       Int32Array.from(inherited.flatMap(({ kind, index, fd }) => [Number(kind === 'tun'), index, fd])),
     );
     this.#devices.set(name, { device, handle, routes: new Map() });
@@ -187,6 +194,10 @@ class NativePacketPath implements PacketPath {
 
   configure(name: string, { mtu, ipv4, ipv6 }: Parameters<PacketPath['configure']>[1]): void {
     this.#native.pathConfigure(this.#find(name).handle, mtu, ipv4 ?? '', ipv6 ?? '');
+  }
+
+  refresh(name: string): void {
+    this.#native.pathRefresh(this.#find(name).handle);
   }
 
   setRoute(name: string, route: PathRoute): void {
@@ -241,6 +252,7 @@ class NativePacketPath implements PacketPath {
     const bits = this.#native.pathOffloads(handle);
     const numbers = this.#native.pathCounters(handle);
     const names = this.#native.pathCounterNames();
+    const whyNotKernel = this.#native.pathWhyNotKernel(handle);
     return {
       device,
       tuning: this.#tuning,
@@ -252,6 +264,7 @@ class NativePacketPath implements PacketPath {
       },
       counters: Object.fromEntries(names.map((each, index) => [each, numbers[index]!])),
       routes: routes.size,
+      ...(whyNotKernel !== '' && { whyNotKernel }),
     };
   }
 
@@ -268,6 +281,11 @@ class NativePacketPath implements PacketPath {
     if (open === undefined) throw new Error(`There is no device ${name} of the packet path`);
     return open;
   }
+}
+
+/** The first flag is the lowest bit. */
+function flagBits(flags: readonly boolean[]): number {
+  return flags.reduce((bits, flag, at) => bits | (Number(flag) << at), 0);
 }
 
 function macBytes(mac: string | undefined): Uint8Array {

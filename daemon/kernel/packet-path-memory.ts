@@ -26,7 +26,7 @@ interface Entry {
   isStarted: boolean;
 }
 
-const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false };
+const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true };
 
 export class MemoryPacketPath implements PacketPath {
   /** Offloads of all devices; to be changed by tests. */
@@ -86,6 +86,10 @@ export class MemoryPacketPath implements PacketPath {
 
   configure(name: string, settings: Parameters<PacketPath['configure']>[1]): void {
     this.#entry(name).settings = settings;
+  }
+
+  refresh(): void {
+    // Nothing of it is attached anywhere.
   }
 
   setRoute(name: string, route: PathRoute): void {

@@ -102,7 +102,11 @@ export class PathTable {
       const address = object.address.slice(0, object.address.indexOf('/'));
       settings[address.includes(':') ? 'ipv6' : 'ipv4'] ??= address;
     }
-    for (const [name, settings] of seen) this.#configure(name, settings);
+    for (const [name, settings] of seen) {
+      this.#configure(name, settings);
+      // Everything is read when interfaces changed, the underlay's among them.
+      this.#path?.refresh(name);
+    }
   }
 
   /** Applies a step on the tunnels of `link`. */

@@ -2,10 +2,12 @@
 #include "path.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fast.h"
 #include "tun.h"
 #include "wire.h"
 #include "worker.h"
@@ -95,10 +97,30 @@ static int add_worker(struct weft_path *path, struct inheritance *inherited, uns
   return -ENOMEM;
 }
 
+/* What fails here is not missed: the workers do all. */
+static void open_fast(struct weft_path *path) {
+  const struct weft_path_settings *settings = &path->settings;
+  const struct weft_fast_settings fast = {.tun = settings->name,
+                                          .encap = settings->encap,
+                                          .encap_settings = &settings->encap_settings,
+                                          .local = &settings->local,
+                                          .inherits_dscp = settings->inherits_dscp};
+  snprintf(path->why_not_fast, sizeof(path->why_not_fast), "it is turned off");
+  if (!settings->uses_kernel) return;
+  /* ICMP errors about its packets must find the socket that sends to the same peers. */
+  if (settings->source_ports > 0) snprintf(path->why_not_fast, sizeof(path->why_not_fast), "flows have source ports of their own");
+  else path->fast = weft_fast_open(&fast, path->why_not_fast);
+}
+
+void weft_path_refresh(struct weft_path *path) {
+  if (path->workers[0]->is_started) path->is_fast = weft_fast_attach(path->fast, path->why_not_fast);
+}
+
 int weft_path_start(struct weft_path *path) {
   int error = 0;
   for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
     if (!path->workers[index]->is_started) error = weft_worker_start(path->workers[index]);
+  if (error == 0) weft_path_refresh(path);
   return error;
 }
 
@@ -106,6 +128,7 @@ static int start_workers(struct weft_path *path, struct inheritance *inherited, 
   int error = 0;
   for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
     error = add_worker(path, inherited, index, failed_call);
+  if (error == 0) open_fast(path);
   if (error < 0 || path->settings.is_held) return error;
   *failed_call = "pthread_create";
   return weft_path_start(path);
@@ -147,6 +170,7 @@ int weft_path_open(const struct weft_path_settings *settings, const struct weft_
 }
 
 void weft_path_close(struct weft_path *path) {
+  weft_fast_close(path->fast);
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
     if (path->workers[index]) weft_worker_stop(path->workers[index]);
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
@@ -163,8 +187,32 @@ void weft_path_configure(struct weft_path *path, const struct weft_path_live *li
   atomic_store(&path->mtu, live->mtu);
 }
 
+int weft_path_set_route(struct weft_path *path, const struct weft_route *route) {
+  const int error = weft_routes_set(path->routes, route);
+  if (error == 0) weft_fast_set_route(path->fast, route);
+  return error;
+}
+
+int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
+  weft_fast_remove_route(path->fast, family, subnet, prefix_bits);
+  return weft_routes_remove(path->routes, family, subnet, prefix_bits);
+}
+
+static uint64_t count_fast(const struct weft_path *path, enum weft_counter which) {
+  const struct weft_fast_counts totals = weft_fast_totals(path->fast);
+  switch (which) {
+    case WEFT_TX_PACKETS:
+    case WEFT_KERNEL_TX_PACKETS: return totals.tx_packets;
+    case WEFT_TX_BYTES: return totals.tx_bytes;
+    case WEFT_RX_PACKETS:
+    case WEFT_KERNEL_RX_PACKETS: return totals.rx_packets;
+    case WEFT_RX_BYTES: return totals.rx_bytes;
+    default: return 0;
+  }
+}
+
 uint64_t weft_path_count(const struct weft_path *path, enum weft_counter which) {
-  uint64_t sum = 0;
+  uint64_t sum = count_fast(path, which);
   for (unsigned index = 0; index < path->settings.workers; index++)
     sum += atomic_load_explicit(&path->workers[index]->counters[which], memory_order_relaxed);
   return sum;

@@ -18,7 +18,7 @@
 #include "encap.h"
 #include "route.h"
 
-enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64 };
+enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64, WEFT_REASON_BYTES = 160 };
 
 struct weft_path_settings {
   char name[IF_NAMESIZE];
@@ -28,6 +28,7 @@ struct weft_path_settings {
   unsigned workers;      /* 1..WEFT_MAX_WORKERS */
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
   bool is_source_checked, inherits_dscp;
+  bool uses_kernel; /* for what the kernel can do by itself (fast.h) */
   bool is_held; /* workers wait for weft_path_start, and packets in the queues meanwhile */
 };
 
@@ -43,6 +44,7 @@ struct weft_path_offloads {
   _Atomic bool tso, uso, gso, gro;
 };
 
+struct weft_fast;
 struct weft_worker;
 
 struct weft_path {
@@ -54,6 +56,9 @@ struct weft_path {
   _Atomic uint32_t mtu; /* the same as live.mtu */
   unsigned overhead;    /* bytes before the inner packet, underlay IP header included */
   struct weft_worker *workers[WEFT_MAX_WORKERS];
+  struct weft_fast *fast; /* NULL: none */
+  bool is_fast;           /* it is at work */
+  char why_not_fast[WEFT_REASON_BYTES];
 };
 
 /* A descriptor of an earlier process, or of this one for a successor; queue and socket of one worker have one index. */
@@ -75,7 +80,12 @@ int weft_path_start(struct weft_path *path);
 void weft_path_close(struct weft_path *path);
 
 void weft_path_configure(struct weft_path *path, const struct weft_path_live *live);
-/* Sum of one counter over all workers. */
+/* As weft_routes_set and weft_routes_remove, for workers and kernel alike. */
+int weft_path_set_route(struct weft_path *path, const struct weft_route *route);
+int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
+/* Interfaces have changed, perhaps. */
+void weft_path_refresh(struct weft_path *path);
+/* Sum of one counter over all workers and the kernel's share. */
 uint64_t weft_path_count(const struct weft_path *path, enum weft_counter which);
 /* Descriptors in use, at most `count`; returns how many. */
 unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count);

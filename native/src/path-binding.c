@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../path/fast.h"
 #include "../path/path.h"
 #include "../path/worker.h"
 
@@ -117,12 +118,13 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
       !read_mac(env, values[5], settings->encap_settings.mac) ||
       !read_uint(env, values[6], WEFT_MAX_WORKERS, &settings->workers) || settings->workers == 0 ||
       !read_uint(env, values[7], WEFT_MAX_SOURCE_PORTS, &settings->source_ports) ||
-      !read_uint(env, values[8], 7, &flags))
+      !read_uint(env, values[8], 15, &flags))
     return false;
   settings->encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   settings->is_source_checked = flags & 1;
   settings->inherits_dscp = flags & 2;
   settings->is_held = flags & 4;
+  settings->uses_kernel = flags & 8;
   return true;
 }
 
@@ -199,7 +201,7 @@ static napi_value path_set_route(napi_env env, napi_callback_info info) {
     return weft__throw_errno(env, "pathSetRoute", -EAFNOSUPPORT);
   route.prefix_bits = (uint8_t)bits;
   path->settings.encap->make_header(route.header, &path->settings.encap_settings, route.mac);
-  const int error = weft_routes_set(path->routes, &route);
+  const int error = weft_path_set_route(path, &route);
   return error < 0 ? weft__throw_errno(env, "pathSetRoute", error) : NULL;
 }
 
@@ -214,7 +216,7 @@ static napi_value path_remove_route(napi_env env, napi_callback_info info) {
   const unsigned family = read_subnet(env, values[1], subnet);
   if (family == 0 || !read_uint(env, values[2], 128, &bits))
     return weft__throw_type(env, "pathRemoveRoute takes (device, subnet, prefixLength)");
-  const int error = weft_routes_remove(path->routes, family, subnet, bits);
+  const int error = weft_path_remove_route(path, family, subnet, bits);
   return napi_get_boolean(env, error == 0, &result) == napi_ok ? result : NULL;
 }
 
@@ -229,6 +231,7 @@ static uint64_t *make_numbers(napi_env env, size_t count, napi_value *array) {
 
 struct peer_list {
   napi_env env;
+  const struct weft_path *path;
   napi_value names;
   uint64_t *numbers;
   uint32_t count;
@@ -241,15 +244,16 @@ static void list_peer(void *context, const struct weft_route *route) {
   const struct weft_peer *peer = route->peer;
   uint64_t *numbers = list->numbers + (size_t)list->count * NUMBERS_PER_PEER;
   char address[INET6_ADDRSTRLEN], name[NAME_BYTES];
+  const struct weft_fast_counts kernel = weft_fast_count_route(list->path->fast, route);
   napi_value text;
   inet_ntop(route->family == 4 ? AF_INET : AF_INET6, route->subnet, address, sizeof(address));
   snprintf(name, sizeof(name), "%s/%u", address, route->prefix_bits);
   if (napi_create_string_utf8(list->env, name, NAPI_AUTO_LENGTH, &text) != napi_ok) return;
   napi_set_element(list->env, list->names, list->count++, text);
-  numbers[0] = atomic_load_explicit(&peer->tx_packets, memory_order_relaxed);
-  numbers[1] = atomic_load_explicit(&peer->tx_bytes, memory_order_relaxed);
-  numbers[2] = atomic_load_explicit(&peer->rx_packets, memory_order_relaxed);
-  numbers[3] = atomic_load_explicit(&peer->rx_bytes, memory_order_relaxed);
+  numbers[0] = atomic_load_explicit(&peer->tx_packets, memory_order_relaxed) + kernel.tx_packets;
+  numbers[1] = atomic_load_explicit(&peer->tx_bytes, memory_order_relaxed) + kernel.tx_bytes;
+  numbers[2] = atomic_load_explicit(&peer->rx_packets, memory_order_relaxed) + kernel.rx_packets;
+  numbers[3] = atomic_load_explicit(&peer->rx_bytes, memory_order_relaxed) + kernel.rx_bytes;
   numbers[4] = atomic_load_explicit(&peer->path_mtu, memory_order_relaxed);
 }
 
@@ -259,6 +263,7 @@ static napi_value path_peers(napi_env env, napi_callback_info info) {
   struct peer_list list = {.env = env};
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
+  list.path = path;
   list.numbers = make_numbers(env, weft_routes_count(path->routes) * NUMBERS_PER_PEER, &numbers);
   if (!list.numbers && weft_routes_count(path->routes) > 0) return NULL;
   if (napi_create_array(env, &list.names) != napi_ok || napi_create_array(env, &result) != napi_ok) return NULL;
@@ -306,6 +311,22 @@ static napi_value path_offloads(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, bits, &result) == napi_ok ? result : NULL;
 }
 
+/* pathRefresh(device): to be called when interfaces may have changed. */
+static napi_value path_refresh(napi_env env, napi_callback_info info) {
+  struct weft_path *path = only_path(env, info);
+  if (path) weft_path_refresh(path);
+  return NULL;
+}
+
+/* pathWhyNotKernel(device): why the kernel moves no packets by itself; empty text if it does. */
+static napi_value path_why_not_kernel(napi_env env, napi_callback_info info) {
+  napi_value text;
+  struct weft_path *path = only_path(env, info);
+  if (!path) return NULL;
+  const char *reason = path->is_fast ? "" : path->why_not_fast;
+  return napi_create_string_utf8(env, reason, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
+}
+
 /* pathDescriptors(device): numbers in threes: 1 for TUN or 0, index, descriptor. */
 static napi_value path_descriptors(napi_env env, napi_callback_info info) {
   napi_value array, number;
@@ -332,6 +353,7 @@ int weft_path_init(napi_env env, napi_value exports) {
       {"pathRemoveRoute", path_remove_route}, {"pathPeers", path_peers},
       {"pathCounters", path_counters}, {"pathCounterNames", path_counter_names},
       {"pathOffloads", path_offloads}, {"pathDescriptors", path_descriptors},
+      {"pathRefresh", path_refresh},   {"pathWhyNotKernel", path_why_not_kernel},
   };
   for (size_t at = 0; at < sizeof(functions) / sizeof(functions[0]); at++)
     if (weft__export(env, exports, functions[at].name, functions[at].function) < 0) return -EINVAL;

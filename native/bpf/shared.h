@@ -1,0 +1,58 @@
+/*
+ * What the program in the kernel and its loader (path/fast.c) both know: maps, keys and values. All addresses, ports and the
+ * VXLAN header word are in network order, all else in that of the host.
+ */
+#ifndef WEFT_BPF_SHARED_H
+#define WEFT_BPF_SHARED_H
+
+#include <linux/types.h>
+
+enum {
+  /* Prefix lengths in use at once; with more of them the userspace path does all. */
+  WEFT_FAST_LENGTHS = 4,
+  WEFT_FAST_MAX_ROUTES = 65536,
+};
+
+/* Maps, in the order in which the loader makes them; the program names one by WEFT_MAP_MARK in the upper half of a constant. */
+enum weft_fast_map { WEFT_MAP_CONFIG, WEFT_MAP_ROUTES, WEFT_MAP_TOTALS, WEFT_MAP_COUNT };
+#define WEFT_MAP_MARK 0x77656674u
+
+/* The one element of WEFT_MAP_CONFIG, an array. */
+struct weft_fast_config {
+  __u32 is_enabled;
+  __u32 tun_index;
+  __be32 local;
+  __be16 port;
+  __u8 is_vxlan;
+  __u8 inherits_dscp;
+  __be32 vni; /* as in the header: 24 bits, then 8 reserved */
+  __u8 mac[6];
+  __u16 lengths; /* how many of the following are in use */
+  struct {
+    __u32 bits;
+    __be32 mask;
+  } length[WEFT_FAST_LENGTHS]; /* longest first */
+};
+
+/* WEFT_MAP_ROUTES, a hash table: the peer that has a subnet. */
+struct weft_fast_key {
+  __u32 bits;
+  __be32 subnet;
+};
+
+/* Added to by any CPU. Packets as they are on the wire, bytes those of inner packets. */
+struct weft_fast_counts {
+  __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;
+};
+
+struct weft_fast_route {
+  __be32 remote;
+  __be16 port;
+  __u8 mac[6];
+  __u32 pad;
+  struct weft_fast_counts counts;
+};
+
+/* WEFT_MAP_TOTALS, an array a CPU of one struct weft_fast_counts. */
+
+#endif

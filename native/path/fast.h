@@ -1,0 +1,48 @@
+/*
+ * The kernel's share of the packet path (native/bpf/overlay.bpf.c): loads the program, attaches it to the TUN device and the
+ * underlay interface, keeps its routes. An IPv4 packet that is simple then never comes to a worker. All of it belongs to
+ * descriptors of this process (bpf(2), TCX links of Linux 6.6), so nothing is left when it ends, however it ends.
+ *
+ * One thread calls all functions. Whoever has no fast path has NULL, which every function but weft_fast_open takes.
+ */
+#ifndef WEFT_FAST_H
+#define WEFT_FAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/shared.h"
+#include "encap.h"
+#include "path.h"
+#include "route.h"
+
+struct weft_fast;
+
+struct weft_fast_settings {
+  const char *tun; /* name of the TUN device */
+  const struct weft_encap *encap;
+  const struct weft_encap_settings *encap_settings;
+  const union weft_endpoint *local; /* packets of peers come in by the interface that has this address */
+  bool inherits_dscp;
+};
+
+/* Loads; NULL with the reason, for people, in `reason` (WEFT_REASON_BYTES). Moves nothing before weft_fast_attach. */
+struct weft_fast *weft_fast_open(const struct weft_fast_settings *settings, char *reason);
+void weft_fast_close(struct weft_fast *fast);
+
+/*
+ * Attaches to both devices, or again to one that came anew; to be called whenever interfaces changed. Without them the
+ * workers do all. Returns whether it is at work; if not, the reason is in `reason`.
+ */
+bool weft_fast_attach(struct weft_fast *fast, char *reason);
+
+/* The same routes as the workers have; those that it cannot have (IPv6) go by the workers. */
+void weft_fast_set_route(struct weft_fast *fast, const struct weft_route *route);
+void weft_fast_remove_route(struct weft_fast *fast, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
+
+/* What it has moved: in all, and of one route. Zero for none. */
+struct weft_fast_counts weft_fast_totals(const struct weft_fast *fast);
+struct weft_fast_counts weft_fast_count_route(const struct weft_fast *fast, const struct weft_route *route);
+
+#endif
