@@ -169,6 +169,12 @@ export const DAEMON_FLAGS = {
     default: !DEFAULT_TUNING.isSourceChecked,
     help: "In userspace: take packets of senders that are no peers, and inner sources outside of the peer's subnet.",
   },
+  bpf: {
+    type: 'string',
+    default: 'auto',
+    choices: ['auto', 'off'],
+    help: 'In userspace: let a BPF program move the packets that are simple without copying them, where the kernel allows it (Linux 6.6).',
+  },
   'packet-workers': {
     type: 'int',
     default: DEFAULT_TUNING.workers,

@@ -72,6 +72,7 @@ describe('daemon options', () => {
       ['subnet-lease-ttl', '10m'],
       ['userspace', 'true'],
       ['no-source-check', 'true'],
+      ['bpf', 'off'],
       ['packet-workers', '4'],
       ['source-ports', '8'],
     ];
@@ -89,7 +90,7 @@ describe('daemon options', () => {
     assert.equal(fromFlags.subnetLeaseTtlSec, 600);
     assert.equal(fromFlags.userspace, true);
     const inheritsDscp = false;
-    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, usesKernel: true };
+    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, usesKernel: false };
     assert.deepEqual(fromFlags.tuning, tuning);
   });
 

@@ -174,6 +174,7 @@ function readTuning(values: Values): PathTuning {
     isSourceChecked: !values['no-source-check'],
     workers: values['packet-workers'],
     sourcePorts: values['source-ports'],
+    usesKernel: values.bpf === 'auto',
   };
 }
 

@@ -22,12 +22,24 @@ describe('the log of the packet path', () => {
     log.look(path);
     log.look(path);
     const line = 'INFO  Encapsulating in userspace device=flannel0 offloads="tso udpGso udpGro"';
-    assert.deepEqual(lines, [line]);
+    const kernel = 'INFO  A BPF program in the kernel moves packets device=flannel0';
+    assert.deepEqual(lines, [line, kernel]);
     path.close('flannel0');
     log.look(path);
     path.open(DEVICE);
     log.look(path);
-    assert.deepEqual(lines, [line, line]);
+    assert.deepEqual(lines, [line, kernel, line, kernel]);
+  });
+
+  it('tells why the kernel moves no packets by itself, whenever the reason is another', () => {
+    for (const reason of ['it is turned off', 'it is turned off', 'the underlay is IPv6']) {
+      path.whyNotKernel = reason;
+      log.look(path);
+    }
+    assert.deepEqual(
+      lines.slice(1).map((line) => /without a BPF program device=flannel0 why="(.*)"$/.exec(line)?.[1]),
+      ['it is turned off', 'the underlay is IPv6'],
+    );
   });
 
   it('warns once of each offload that was dropped', () => {
@@ -37,7 +49,7 @@ describe('the log of the packet path', () => {
     path.offloads = { ...path.offloads, tso: false, uso: false };
     for (let round = 0; round < 2; round++) log.look(path);
     assert.deepEqual(
-      lines.slice(1).map((line) => /^WARN .*dropped=(.*)$/.exec(line)?.[1]),
+      lines.slice(2).map((line) => /^WARN .*dropped=(.*)$/.exec(line)?.[1]),
       ['udpGso', '"tso uso"'],
     );
   });

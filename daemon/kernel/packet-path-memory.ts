@@ -31,6 +31,8 @@ const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp
 export class MemoryPacketPath implements PacketPath {
   /** Offloads of all devices; to be changed by tests. */
   offloads: PathOffloads = { tso: true, uso: true, udpGso: true, udpGro: true };
+  /** Why none of its devices has a program in the kernel; to be changed by tests. */
+  whyNotKernel: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
   readonly #refusals = new Map<Call, keyof typeof constants.errno>();
@@ -113,7 +115,9 @@ export class MemoryPacketPath implements PacketPath {
 
   status(name: string): PathStatus {
     const { device, routes } = this.#entry(name);
-    return { device, tuning: TUNING, offloads: this.offloads, counters: {}, routes: routes.size };
+    const { offloads, whyNotKernel } = this;
+    const status = { device, tuning: TUNING, offloads, counters: {}, routes: routes.size };
+    return whyNotKernel === undefined ? status : { ...status, whyNotKernel };
   }
 
   descriptors(name: string): readonly PathDescriptor[] {

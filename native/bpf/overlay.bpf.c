@@ -7,7 +7,7 @@
  *   tx   egress of the TUN device: header before the packet, then out by the route to the peer
  *   rx   ingress of the underlay interface: header away, then into the TUN device
  *
- * IPv4 in IPv4 only. Built by build.sh into program.h, which is what the loader knows.
+ * IPv4 in IPv4 only. Under Apache-2.0 or GPL-2.0-only, at your choice. Built by build.sh into program.h, which is what the loader knows.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -300,6 +300,8 @@ SECTION("rx") int weft_fast_rx(struct __sk_buff *skb) {
   const struct ipv4 *inner = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
   if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
   if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_our_frame(config, vxlan))) return NEXT;
+  /* Linux does not forget that a UDP super-packet came through a tunnel, and then loses it when it is cut (as of 6.18). */
+  if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
   /* Several datagrams that the kernel joined have the length of the first one inside. */
   if (inner->version_words != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
   if (!keeps_ecn(inner->tos, outer->ip.tos) || !is_verified(skb, &outer->udp, inner)) return NEXT;

@@ -142,7 +142,7 @@ static void check_written(const struct fake_item *item) {
     return;
   }
   /* As the kernel at the other end left it. */
-  HOLDS(path.settings.encap->has_kernel_peers && weft_packet_is_partial(item->bytes, &packet));
+  HOLDS(weft_packet_is_partial(item->bytes, &packet));
   HOLDS(item->header.csum_start + item->header.csum_offset + 2u <= item->length);
   HOLDS((item->header.gso_type == VIRTIO_NET_HDR_GSO_NONE) == (item->header.gso_size == 0));
 }
@@ -158,10 +158,20 @@ static void prepare(const struct setting *setting) {
   if (!worker) begin();
   fake.memory_used = 0;
   fake.udp_in.count = fake.udp_in.taken = fake.tun_out.count = expected_count = 0;
-  const bool is_vxlan = setting->kind & 1, has_offloads = is_vxlan || !(setting->kind & 4);
+  const bool is_vxlan = setting->kind & 1;
   path.settings.encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   path.settings.encap_settings.vni = VNI;
   path.settings.is_source_checked = (setting->kind & 2) != 0;
+}
+
+/* Without offloads a partial super-packet would be cut, of which check_written knows nothing. */
+static void choose_offloads(const struct setting *setting) {
+  bool has_offloads = !(setting->kind & 4);
+  for (unsigned i = 0; i < expected_count; i++) {
+    struct weft_packet packet;
+    HOLDS(weft_packet_parse(expected[i].data, expected[i].length, &packet) == 0);
+    has_offloads |= weft_packet_is_partial(expected[i].data, &packet);
+  }
   atomic_store(&path.offloads.tso, has_offloads);
   atomic_store(&path.offloads.uso, has_offloads);
 }
@@ -179,6 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   message->segment_bytes = weft_load16(setting.segment_bytes);
   message->tos = setting.tos;
   const unsigned drops = expect_message(data, size, message->segment_bytes, setting.tos, peer);
+  choose_offloads(&setting);
   const uint64_t drops_before = count_drops();
   weft_rx_drain(worker);
   HOLDS(count_drops() == drops_before + drops);

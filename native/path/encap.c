@@ -55,7 +55,6 @@ const struct weft_encap weft_encap_udp = {
     .name = "udp",
     .header_bytes = 0,
     .is_hop = true,
-    .has_kernel_peers = false,
     .make_header = make_udp_header,
     .check = check_udp,
 };
@@ -64,7 +63,6 @@ const struct weft_encap weft_encap_vxlan = {
     .name = "vxlan",
     .header_bytes = VXLAN_HEADER_BYTES,
     .is_hop = false,
-    .has_kernel_peers = true,
     .make_header = make_vxlan_header,
     .check = check_vxlan,
 };

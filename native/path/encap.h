@@ -27,8 +27,6 @@ struct weft_encap {
   unsigned header_bytes;
   /* A hop of its own: takes one from the TTL at the sending end. VXLAN is a link, which does not. */
   bool is_hop;
-  /* The kernel can be at the other end, and may send packets whose checksum it left to hardware. */
-  bool has_kernel_peers;
   /* Writes the header for a peer with VTEP MAC `mac`, EtherType IPv4. */
   void (*make_header)(uint8_t *header, const struct weft_encap_settings *settings, const uint8_t *mac);
   /*

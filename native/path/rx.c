@@ -114,7 +114,7 @@ static unsigned join_flags(const struct weft_worker *worker) {
 static void pass_on(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet,
                     size_t segment_payload) {
   struct weft_coalescer *flow = &worker->rx.flows[weft_packet_flow_hash(data, packet) & (WEFT_RX_FLOWS - 1)];
-  if (worker->path->settings.encap->has_kernel_peers && weft_packet_is_partial(data, packet)) {
+  if (weft_packet_is_partial(data, packet)) {
     deliver(worker, flow);
     weft_coalescer_put_partial(flow, data, packet, atomic_load_explicit(&worker->path->mtu, memory_order_relaxed),
                                segment_payload);
@@ -181,13 +181,13 @@ static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t
 /* ---- reception ------------------------------------------------------------------------------------------------- */
 
 /*
- * Whether the datagrams that the kernel says it coalesced are one: its vxlan device can hand a UDP super-packet over whole
- * where no hardware is between, with the inner segment size in the place of the outer one.
+ * Whether the datagrams that the kernel says it coalesced are one: its vxlan device, and the BPF program of a weft peer, can hand
+ * a UDP super-packet over whole where no hardware is between, with the inner segment size in the place of the outer one.
  */
 static bool is_one_datagram(const struct weft_worker *worker, const uint8_t *datagram, size_t length) {
   const struct weft_encap *encap = worker->path->settings.encap;
   struct weft_packet packet;
-  if (!encap->has_kernel_peers || length <= encap->header_bytes) return false;
+  if (length <= encap->header_bytes) return false;
   return weft_packet_parse(datagram + encap->header_bytes, length - encap->header_bytes, &packet) == 0 &&
          packet.total_bytes == length - encap->header_bytes;
 }

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { loadNative } from '../../native/index.ts';
 import {
   openPacketPath,
+  type PacketPath,
   type PathDevice,
   type PathOffloads,
   type PathRoute,
@@ -21,8 +22,24 @@ export interface PathEndConfig {
 export interface PathEndStatus {
   readonly counters: Readonly<Record<string, number>>;
   readonly offloads: PathOffloads;
+  /** Why the kernel moves no packets by itself; empty if it does. */
+  readonly whyNotKernel: string;
   /** Learned path MTUs by destination, in bytes. */
   readonly pathMtus: Readonly<Record<string, number>>;
+}
+
+/** What to do before the status is told. */
+export interface PathEndCommand {
+  readonly setRoute?: PathRoute;
+  readonly removeRoute?: string;
+  /** Interfaces have changed. */
+  readonly refresh?: boolean;
+}
+
+function obey(path: PacketPath, device: string, { setRoute, removeRoute, refresh }: PathEndCommand): void {
+  if (setRoute !== undefined) path.setRoute(device, setRoute);
+  if (removeRoute !== undefined) path.removeRoute(device, removeRoute);
+  if (refresh === true) path.refresh(device);
 }
 
 async function main({ device, tuning, settings, routes }: PathEndConfig): Promise<void> {
@@ -33,12 +50,14 @@ async function main({ device, tuning, settings, routes }: PathEndConfig): Promis
   path.configure(device.name, settings);
   for (const route of routes) path.setRoute(device.name, route);
   console.log('ready');
-  for await (const _ of createInterface({ input: process.stdin })) {
-    const { counters, offloads } = path.status(device.name);
+  for await (const line of createInterface({ input: process.stdin })) {
+    obey(path, device.name, JSON.parse(line) as PathEndCommand);
+    const { counters, offloads, whyNotKernel = '' } = path.status(device.name);
     const learned = path.routeCounters(device.name).filter(({ pathMtu }) => pathMtu !== undefined);
     const status: PathEndStatus = {
       counters: Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)])),
       offloads,
+      whyNotKernel,
       pathMtus: Object.fromEntries(learned.map(({ destination, pathMtu }) => [destination, pathMtu!])),
     };
     console.log(JSON.stringify(status));

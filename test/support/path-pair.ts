@@ -16,7 +16,7 @@ import {
 import { Program, run, type RunOptions } from '../../bench/path-process.ts';
 import { waitFor } from '../../lab/wait.ts';
 import type { Encapsulation, PathTuning } from '../../native/packet-path.ts';
-import type { PathEndConfig, PathEndStatus } from './path-end.ts';
+import type { PathEndCommand, PathEndConfig, PathEndStatus } from './path-end.ts';
 
 export interface PathPairOptions {
   readonly encapsulation: Encapsulation;
@@ -30,8 +30,16 @@ export interface PathPairOptions {
   readonly hasMiddle?: boolean;
   /** End with the kernel's VXLAN device; default none. */
   readonly kernelEnds?: readonly EndName[];
+  /** Default {@link WORKERS_OR_KERNEL}. */
   readonly tuning?: Partial<PathTuning>;
+  /** Ends where each packet goes through the workers, whatever `tuning` says; default none. */
+  readonly workerEnds?: readonly EndName[];
 }
+
+/**
+ * Suites are about the workers; with PATH_KERNEL=1, as root, the kernel moves what it can, and the same must hold.
+ */
+const WORKERS_OR_KERNEL: Partial<PathTuning> = { usesKernel: process.env['PATH_KERNEL'] === '1' };
 
 export type EndName = 'a' | 'b';
 
@@ -84,9 +92,10 @@ export class PathEnd {
     this.#program = await this.start([process.execPath, file, JSON.stringify(config)]);
   }
 
-  async status(): Promise<PathEndStatus> {
+  /** Does `command` first. */
+  async status(command: PathEndCommand = {}): Promise<PathEndStatus> {
     if (this.#program === undefined) throw new Error(`Host ${this.name} has no packet path`);
-    return JSON.parse(await this.#program.ask('status')) as PathEndStatus;
+    return JSON.parse(await this.#program.ask(JSON.stringify(command))) as PathEndStatus;
   }
 
   async counters(): Promise<Readonly<Record<string, number>>> {
@@ -110,8 +119,9 @@ export class PathEnd {
     return Number(await this.run(['cat', `/sys/class/net/${link}/statistics/tx_dropped`]));
   }
 
-  async close(): Promise<void> {
-    await this.#program?.stop();
+  async close(signal?: NodeJS.Signals): Promise<void> {
+    await this.#program?.stop(signal);
+    this.#program = undefined;
   }
 }
 
@@ -200,6 +210,8 @@ export class PathPair {
     }
     for (const [end] of this.#ends()) {
       if (!hasOffloads) await turnOffloadsOff(end);
+      // As on any host with containers.
+      await end.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
       await end.ip([
         'link set lo up',
         // No link-local addresses: what a host sends of itself would blur the counters.
@@ -255,7 +267,7 @@ export class PathPair {
   }
 
   #configOf(end: PathEnd, peer: PathEnd): PathEndConfig {
-    const { encapsulation, underlay, tuning = {} } = this.options;
+    const { encapsulation, underlay, tuning, workerEnds = [] } = this.options;
     const isVxlan = encapsulation === 'vxlan';
     return {
       device: {
@@ -265,7 +277,11 @@ export class PathPair {
         port: this.port,
         ...(isVxlan && { vni: VNI, mac: end.mac }),
       },
-      tuning,
+      tuning: {
+        ...WORKERS_OR_KERNEL,
+        ...tuning,
+        ...(workerEnds.includes(end.name) && { usesKernel: false }),
+      },
       settings: { mtu: this.mtu, ipv4: end.overlay[4], ipv6: end.overlay[6] },
       routes: this.families.map((family) => ({
         destination: peer.subnets[family],

@@ -1,0 +1,138 @@
+// The kernel's share of the packet path: packets that no worker sees, between two weft ends, beside the kernel's own VXLAN, and
+// beside an end that has workers only. Loading a BPF program takes the real root: test/in-namespaces.sh with AS_ROOT=1.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { waitFor } from '../../lab/wait.ts';
+import type { PathEnd, PathPair, PathPairOptions } from '../support/path-pair.ts';
+import {
+  assertAnswered,
+  assertDatagramsIntact,
+  assertIntact,
+  ECHO_OVERHEAD_BYTES,
+  ENCAPSULATIONS,
+  growth,
+  ping,
+  sizeOf,
+  usePair,
+} from '../support/path-suite.ts';
+
+const PATIENCE_MS = 10_000;
+const tuning = { usesKernel: true };
+
+const PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [
+  ...ENCAPSULATIONS.flatMap((encapsulation) => [
+    { name: `${encapsulation}, frames as on a wire`, encapsulation, underlay: 4 as const },
+    { name: `${encapsulation}, super-packets`, encapsulation, underlay: 4 as const, hasOffloads: true },
+  ]),
+  { name: "the kernel's VXLAN at b", encapsulation: 'vxlan', underlay: 4, kernelEnds: ['b'] },
+  {
+    name: "the kernel's VXLAN at b, super-packets",
+    encapsulation: 'vxlan',
+    underlay: 4,
+    kernelEnds: ['b'],
+    hasOffloads: true,
+  },
+  { name: 'workers only at b', encapsulation: 'udp', underlay: 4, workerEnds: ['b'] },
+  {
+    name: 'workers only at b, super-packets',
+    encapsulation: 'udp',
+    underlay: 4,
+    workerEnds: ['b'],
+    hasOffloads: true,
+  },
+  { name: 'MTU 9000', encapsulation: 'vxlan', underlay: 4, mtu: 9000 },
+];
+
+for (const { name, ...options } of PAIRS)
+  describe(`the kernel's share: ${name}`, () => {
+    const pairOf = usePair({ ...options, tuning });
+
+    it('carries TCP both ways, and workers see little of it', async () => {
+      const pair = pairOf();
+      const grown = await growth(pair.a, () => assertIntact(pair, 4, 8_000_000));
+      assert.ok(grown['kernelTxPackets']! > grown['txPackets']! * 0.9, JSON.stringify(grown));
+    });
+
+    it('carries UDP of every size, also in super-packets and fragments', async () => {
+      const pair = pairOf();
+      const fitting = pair.mtu - ECHO_OVERHEAD_BYTES[4];
+      const sendAll = async (from: PathEnd, to: PathEnd, port: number): Promise<void> => {
+        const run = { largest: fitting, count: 1000, pps: 20_000, port };
+        await assertDatagramsIntact(pair, from, to, 4, run);
+        const segmented = { ...run, smallest: 8, largest: Math.min(fitting, 2000), segments: 32 };
+        await assertDatagramsIntact(pair, from, to, 4, segmented);
+        const large = { smallest: pair.mtu, largest: 60_000, count: 50, pps: 1000, port };
+        await assertDatagramsIntact(pair, from, to, 4, large);
+      };
+      await Promise.all([sendAll(pair.a, pair.b, 5000), sendAll(pair.b, pair.a, 5001)]);
+    });
+
+    it('carries pings of every size around the MTU, and IPv6 beside it by the workers', async () => {
+      const { a, b, families, mtu } = pairOf();
+      for (const family of families)
+        for (const bytes of [mtu - 1, mtu, 64])
+          await assertAnswered(a, b.overlay[family], ...sizeOf(bytes, family));
+    });
+  });
+
+for (const encapsulation of ENCAPSULATIONS)
+  describe(`the kernel's share of ${encapsulation}`, () => {
+    const pairOf = usePair({ encapsulation, underlay: 4, tuning });
+
+    it('is counted with the rest, a packet once', async () => {
+      const { a, b } = pairOf();
+      await assertAnswered(a, b.overlay[4]);
+      const pings = ['ping', '-q', '-n', '-c', '20', '-i', '0.01', b.overlay[4]];
+      const [bytes, names] = [20 * 84, ['txPackets', 'rxPackets', 'kernelTxPackets', 'kernelRxPackets']];
+      const grown = await growth(a, () => a.run(pings));
+      assert.deepEqual(
+        [...names, 'txBytes', 'rxBytes'].map((name) => grown[name]),
+        [20, 20, 20, 20, bytes, bytes],
+      );
+    });
+
+    it('follows the routes: gone, back, and a longer prefix that leads elsewhere', async () => {
+      const { a, b, port } = pairOf();
+      const whole = {
+        destination: b.subnets[4],
+        remote: b.underlay[4],
+        port,
+        ...(encapsulation === 'vxlan' && { mac: b.mac }),
+      };
+      await a.status({ removeRoute: whole.destination });
+      assert.match(await ping(a, b.overlay[4]), /Net Unreachable/);
+      await a.status({ setRoute: whole });
+      await assertAnswered(a, b.overlay[4]);
+      const part = { ...whole, destination: '10.5.2.0/30', remote: '192.0.2.99' };
+      await a.status({ setRoute: part });
+      assert.doesNotMatch(await ping(a, b.overlay[4]), /1 received/);
+      await a.status({ removeRoute: part.destination });
+      const grown = await growth(a, () => assertAnswered(a, b.overlay[4]));
+      assert.equal(grown['kernelTxPackets'], 1);
+    });
+
+    it('goes on after the underlay interface was made anew', async () => {
+      const pair = pairOf();
+      await replaceUnderlay(pair);
+      for (const end of [pair.a, pair.b]) assert.equal((await end.status({ refresh: true })).whyNotKernel, '');
+      await assertAnswered(pair.a, pair.b.overlay[4]);
+      const grown = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[4]));
+      assert.deepEqual([grown['kernelRxPackets'], grown['kernelTxPackets']], [1, 1]);
+    });
+
+    it('ends with its process, however that ends: the port is free for others', async () => {
+      const { a, b, port } = pairOf();
+      await b.close('SIGKILL');
+      const listener = await b.start(['socat', '-u', '-d', '-d', `UDP4-RECV:${port}`, 'STDOUT'], 'starting data');
+      await a.run(['ping', '-q', '-n', '-c', '1', '-W', '1', b.overlay[4]]).catch(() => undefined);
+      await waitFor('the bare datagram', () => listener.stdout.length > 0, PATIENCE_MS);
+      await listener.stop();
+    });
+  });
+
+async function replaceUnderlay({ a, b }: PathPair): Promise<void> {
+  await a.ip(['link delete eth0', `link add eth0 type veth peer name eth0 netns ${b.netns}`]);
+  for (const end of [a, b])
+    await end.ip([`address add ${end.underlay[4]}/24 dev eth0`, 'link set eth0 up']);
+  await waitFor('the underlay', async () => /1 received/.test(await ping(a, b.underlay[4])), PATIENCE_MS);
+}
