@@ -142,7 +142,9 @@ for (const encapsulation of ENCAPSULATIONS)
       before(async () => {
         const route = underlay === 4 ? '192.0.2.0/24 scope link src 192.0.2.1' : '2001:db8::/64 metric 256';
         const words = `${route} dev eth0 proto kernel mtu ${1500 - NARROWING_BYTES}`;
-        await pairOf().a.ip([`route replace ${words}`]);
+        const { a } = pairOf();
+        await a.ip([`route replace ${words}`]);
+        await a.status({ refresh: true });
       });
 
       for (const family of FAMILIES) {

@@ -213,6 +213,7 @@ INLINE bool encapsulate(struct __sk_buff *skb, const struct weft_fast_config *co
 INLINE bool find_hop(struct __sk_buff *skb, const struct weft_fast_config *config, const struct weft_fast_route *route,
                      __u32 longest, __u8 tos, struct bpf_fib_lookup *hop) {
   const __u32 overhead = sizeof(struct outer) + (config->is_vxlan ? sizeof(struct vxlan) : 0);
+  if (longest + overhead > route->mtu) return false;
   hop->family = FAMILY_IPV4;
   hop->l4_protocol = PROTOCOL_UDP;
   hop->sport = config->port;

@@ -49,7 +49,7 @@ struct weft_fast_route {
   __be32 remote;
   __be16 port;
   __u8 mac[6];
-  __u32 pad;
+  __u32 mtu; /* of the host's route to it; what routers on the way have said the program finds by itself */
   struct weft_fast_counts counts;
 };
 

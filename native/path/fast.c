@@ -36,6 +36,7 @@ struct weft_fast {
   struct hook tx, rx;
   struct weft_fast_config config;
   unsigned routes_of[IPV4_BITS + 1]; /* routes by prefix length */
+  int probe_fd; /* a UDP socket that asks for routes and never sends */
   unsigned cpus;
   int broken; /* negative errno: its routes are not those of the workers any more */
 };
@@ -173,6 +174,14 @@ static bool make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bit
   return true;
 }
 
+/* The program finds smaller MTUs that routers told, but not that of the host's own route (ip-route(8), mtu). */
+static uint32_t mtu_to(const struct weft_fast *fast, const union weft_endpoint *remote) {
+  int mtu = 0;
+  socklen_t length = sizeof(mtu);
+  if (connect(fast->probe_fd, &remote->any, sizeof(remote->v4)) < 0) return UINT16_MAX;
+  return getsockopt(fast->probe_fd, IPPROTO_IP, IP_MTU, &mtu, &length) < 0 ? UINT16_MAX : (uint32_t)mtu;
+}
+
 void weft_fast_set_route(struct weft_fast *fast, const struct weft_route *route) {
   struct weft_fast_key key;
   struct weft_fast_route before, after = {0};
@@ -181,7 +190,9 @@ void weft_fast_set_route(struct weft_fast *fast, const struct weft_route *route)
   if (!is_new) after.counts = before.counts;
   after.remote = route->remote.v4.sin_addr.s_addr;
   after.port = route->remote.v4.sin_port;
+  after.mtu = mtu_to(fast, &route->remote);
   memcpy(after.mac, route->mac, sizeof(after.mac));
+  if (!is_new && memcmp(&before, &after, offsetof(struct weft_fast_route, counts)) == 0) return;
   const int error = update(fast->maps[WEFT_MAP_ROUTES], &key, &after);
   if (error < 0) fast->broken = error; /* and packets of this subnet must not meet a shorter one */
   else if (is_new) fast->routes_of[route->prefix_bits]++;
@@ -273,6 +284,7 @@ static struct weft_fast *make(const struct weft_fast_settings *settings) {
   for (unsigned at = 0; at < WEFT_MAP_COUNT; at++) fast->maps[at] = -1;
   fast->tx = fast->rx = (struct hook){-1, -1, 0};
   fast->cpus = possible_cpus();
+  fast->probe_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   snprintf(fast->tun, sizeof(fast->tun), "%s", settings->tun);
   fill_config(fast, settings);
   return fast;
@@ -317,5 +329,6 @@ void weft_fast_close(struct weft_fast *fast) {
   close_fd(&fast->tx.program_fd);
   close_fd(&fast->rx.program_fd);
   for (unsigned at = 0; at < WEFT_MAP_COUNT; at++) close_fd(&fast->maps[at]);
+  close_fd(&fast->probe_fd);
   free(fast);
 }

@@ -37,7 +37,7 @@ void weft_fast_close(struct weft_fast *fast);
  */
 bool weft_fast_attach(struct weft_fast *fast, char *reason);
 
-/* The same routes as the workers have; those that it cannot have (IPv6) go by the workers. */
+/* The same routes as the workers have; those that it cannot have (IPv6) go by the workers. Set again to no other effect, one learns the MTU anew. */
 void weft_fast_set_route(struct weft_fast *fast, const struct weft_route *route);
 void weft_fast_remove_route(struct weft_fast *fast, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
 

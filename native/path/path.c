@@ -112,8 +112,14 @@ static void open_fast(struct weft_path *path) {
   else path->fast = weft_fast_open(&fast, path->why_not_fast);
 }
 
+static void refresh_route(void *context, const struct weft_route *route) {
+  weft_fast_set_route(context, route);
+}
+
 void weft_path_refresh(struct weft_path *path) {
-  if (path->workers[0]->is_started) path->is_fast = weft_fast_attach(path->fast, path->why_not_fast);
+  if (!path->fast || !path->workers[0]->is_started) return;
+  weft_routes_each(path->routes, refresh_route, path->fast);
+  path->is_fast = weft_fast_attach(path->fast, path->why_not_fast);
 }
 
 int weft_path_start(struct weft_path *path) {
