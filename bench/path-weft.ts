@@ -16,7 +16,11 @@ const UDP_OVERHEAD_BYTES = 28;
 
 /** As weft is: a BPF program in the kernel moves what it can. */
 export const weftUdp = weftCandidate('weft-udp', { encapsulation: 'udp', far: 'weft', usesKernel: true });
-export const weftVxlan = weftCandidate('weft-vxlan', { encapsulation: 'vxlan', far: 'weft', usesKernel: true });
+export const weftVxlan = weftCandidate('weft-vxlan', {
+  encapsulation: 'vxlan',
+  far: 'weft',
+  usesKernel: true,
+});
 export const weftVxlanKernel = weftCandidate('weft-vxlan-kernel', {
   encapsulation: 'vxlan',
   far: 'kernel',

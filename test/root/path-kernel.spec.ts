@@ -114,7 +114,8 @@ for (const encapsulation of ENCAPSULATIONS)
     it('goes on after the underlay interface was made anew', async () => {
       const pair = pairOf();
       await replaceUnderlay(pair);
-      for (const end of [pair.a, pair.b]) assert.equal((await end.status({ refresh: true })).whyNotKernel, '');
+      for (const end of [pair.a, pair.b])
+        assert.equal((await end.status({ refresh: true })).whyNotKernel, '');
       await assertAnswered(pair.a, pair.b.overlay[4]);
       const grown = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[4]));
       assert.deepEqual([grown['kernelRxPackets'], grown['kernelTxPackets']], [1, 1]);
@@ -123,7 +124,10 @@ for (const encapsulation of ENCAPSULATIONS)
     it('ends with its process, however that ends: the port is free for others', async () => {
       const { a, b, port } = pairOf();
       await b.close('SIGKILL');
-      const listener = await b.start(['socat', '-u', '-d', '-d', `UDP4-RECV:${port}`, 'STDOUT'], 'starting data');
+      const listener = await b.start(
+        ['socat', '-u', '-d', '-d', `UDP4-RECV:${port}`, 'STDOUT'],
+        'starting data',
+      );
       await a.run(['ping', '-q', '-n', '-c', '1', '-W', '1', b.overlay[4]]).catch(() => undefined);
       await waitFor('the bare datagram', () => listener.stdout.length > 0, PATIENCE_MS);
       await listener.stop();
@@ -132,7 +136,6 @@ for (const encapsulation of ENCAPSULATIONS)
 
 async function replaceUnderlay({ a, b }: PathPair): Promise<void> {
   await a.ip(['link delete eth0', `link add eth0 type veth peer name eth0 netns ${b.netns}`]);
-  for (const end of [a, b])
-    await end.ip([`address add ${end.underlay[4]}/24 dev eth0`, 'link set eth0 up']);
+  for (const end of [a, b]) await end.ip([`address add ${end.underlay[4]}/24 dev eth0`, 'link set eth0 up']);
   await waitFor('the underlay', async () => /1 received/.test(await ping(a, b.underlay[4])), PATIENCE_MS);
 }
