@@ -95,6 +95,16 @@ describe('the table of the firewall', () => {
     assert.match(outcome.message, /iptables is not installed or does not work here/);
   });
 
+  it('tells of a change also if somebody else has read it meanwhile', async () => {
+    await table.apply({ action: 'set', object: TABLE });
+    await table.refresh();
+    nft.text = '';
+    table.markStale();
+    await table.readForwardDrops();
+    assert.deepEqual(await table.refresh(), [{ type: 'object', key: 'firewall nft ip flannel-ipv4' }]);
+    assert.deepEqual(await table.refresh(), []);
+  });
+
   it('tells how it is now, and what is gone', async () => {
     await table.apply({ action: 'set', object: TABLE });
     await table.read();

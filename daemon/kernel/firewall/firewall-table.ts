@@ -5,7 +5,7 @@ import type { Family } from '../../../allocator/address.ts';
 import { FAMILIES } from '../../../backends/family.ts';
 import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
-import { objectKey, type FirewallObject } from '../../../backends/kernel-state.ts';
+import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotice, Step } from '../kernel.ts';
 import { DONE, type Outcome, refusal } from '../netlink/outcome.ts';
 import { parseSave, removeScript, setScript } from './iptables-save.ts';
@@ -32,6 +32,11 @@ export class FirewallTable {
   readonly #learned = new LearnedTexts();
   readonly #readings = new Map<FirewallPart, PartReading>();
   readonly #stale = new Set<FirewallPart>();
+  /** Parts that somebody may have changed since {@link refresh} told of them, whoever has read them meanwhile. */
+  readonly #untold = new Set<FirewallPart>();
+  /** Keys of all objects that a part ever had. */
+  readonly #known = new Map<FirewallPart, Set<ObjectKey>>();
+  #toldDrops = '';
   /** Ends when all that was asked for so far has been done. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -44,11 +49,14 @@ export class FirewallTable {
 
   /** Somebody may have changed what `isMeant` names; default everything. */
   markStale(isMeant: (part: FirewallPart) => boolean = () => true): void {
-    for (const part of this.#parts) if (isMeant(part)) this.#stale.add(part);
+    for (const part of this.#parts.filter(isMeant)) {
+      this.#stale.add(part);
+      this.#untold.add(part);
+    }
   }
 
-  get isStale(): boolean {
-    return this.#stale.size > 0;
+  get hasNews(): boolean {
+    return this.#untold.size > 0;
   }
 
   /** Whether rules of ours were there when `engine` was last read. */
@@ -72,17 +80,17 @@ export class FirewallTable {
     });
   }
 
-  /** Reads what is stale and tells how it is now, changed or not. */
+  /** Tells how everything is now that somebody may have changed, changed or not. */
   refresh(): Promise<readonly KernelNotice[]> {
     return this.#exclusively(async () => {
-      const drops = this.#dropFamilies();
-      const before = new Map([...this.#stale].map((part) => [part, this.#readingOf(part)]));
+      const parts = [...this.#untold];
+      this.#untold.clear();
       await this.#readStale();
-      const notices = [...before].flatMap(([part, { objects }]) =>
-        describeChange(objects, this.#readingOf(part).objects),
-      );
-      const isOther = drops.join() !== this.#dropFamilies().join();
-      return isOther ? [...notices, { type: 'forward-policy' }] : notices;
+      const notices = parts.flatMap((part) => this.#describe(part));
+      const drops = this.#dropFamilies().join();
+      if (drops === this.#toldDrops) return notices;
+      this.#toldDrops = drops;
+      return [...notices, { type: 'forward-policy' }];
     });
   }
 
@@ -154,7 +162,13 @@ export class FirewallTable {
   /** What changes while it is read is stale again. */
   async #readAgain(parts: readonly FirewallPart[]): Promise<void> {
     for (const part of parts) this.#stale.delete(part);
-    await Promise.all(parts.map(async (part) => this.#readings.set(part, await this.#readPart(part))));
+    await Promise.all(
+      parts.map(async (part) => {
+        const reading = await this.#readPart(part);
+        this.#readings.set(part, reading);
+        this.#known.set(part, new Set([...(this.#known.get(part) ?? []), ...reading.objects.map(objectKey)]));
+      }),
+    );
   }
 
   #readPart(part: FirewallPart): Promise<PartReading> {
@@ -180,6 +194,14 @@ export class FirewallTable {
     return { kind: 'firewall', engine, family, name, rules };
   }
 
+  #describe(part: FirewallPart): readonly KernelNotice[] {
+    const now = new Map(this.#readingOf(part).objects.map((object) => [objectKey(object), object]));
+    return Array.from(this.#known.get(part) ?? [], (key) => {
+      const object = now.get(key);
+      return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
+    });
+  }
+
   /** In the words of who wants it. */
   #readingOf(part: FirewallPart): PartReading {
     const { objects, isForwardDropping } = this.#readings.get(part) ?? NOTHING;
@@ -195,18 +217,6 @@ export class FirewallTable {
     this.#last = result.catch(() => undefined);
     return result;
   }
-}
-
-function describeChange(
-  before: readonly FirewallObject[],
-  after: readonly FirewallObject[],
-): readonly KernelNotice[] {
-  const now = new Map(after.map((object) => [objectKey(object), object]));
-  const keys = new Set([...before.map(objectKey), ...now.keys()]);
-  return [...keys].map((key) => {
-    const object = now.get(key);
-    return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
-  });
 }
 
 function chainOf({ name }: FirewallObject): OwnChain {

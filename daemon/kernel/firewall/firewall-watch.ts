@@ -79,7 +79,7 @@ export class FirewallWatch {
     this.#nextReadMs = performance.now() + PAUSE_MS;
     if (this.#isClosed) return;
     for (const notice of notices) onNotice(notice);
-    if (table.isStale) this.#plan();
+    if (table.hasNews) this.#plan();
   }
 }
 
