@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
 
-.PHONY: build bundle prebuild demo test test-unit test-native test-root bench lint format fuzz clean lab-tools test-tools bench-tools
+.PHONY: build bundle prebuild demo test test-unit test-native test-root bench lint format man fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built dist/weft-cni.cjs native/build/weft.node
 
@@ -85,6 +85,14 @@ bench-tools:
 bench: bench-tools build
 	AS_ROOT=1 sh test/in-namespaces.sh node dist/bench/main.js
 
+# Manual page and completions, for packages.
+man: build
+	mkdir -p deploy/man deploy/completions
+	bin/weft man >deploy/man/weft.1
+	bin/weft completion bash >deploy/completions/weft.bash
+	bin/weft completion zsh >deploy/completions/_weft
+	bin/weft completion fish >deploy/completions/weft.fish
+
 lint: build
 	node_modules/.bin/oxlint --type-aware
 	node_modules/.bin/prettier --check --log-level warn .
@@ -99,4 +107,4 @@ fuzz: build native/build/weft-oracle.node
 	@sh native/fuzz/run.sh $(FUZZ_SECONDS)
 
 clean:
-	rm -rf dist .build native/build native/prebuilds node_modules bench/out
+	rm -rf dist .build native/build native/prebuilds node_modules bench/out deploy/man deploy/completions

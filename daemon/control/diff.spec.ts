@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import type { Cidr, IpAddress } from '../../allocator/address.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { ActualObject } from '../kernel/actual.ts';
+import { diffOf } from './diff.ts';
+import type { KernelNow } from './kernel-now.ts';
+
+function route(destination: string, gateway: string): KernelObject {
+  return {
+    kind: 'route',
+    destination: destination as Cidr,
+    gateway: gateway as IpAddress,
+    dev: 'flannel.1',
+    isOnLink: true,
+  };
+}
+
+const SETTING = { kind: 'sysctl', path: 'net/x', value: '1' } as const;
+
+function differences(desired: readonly KernelObject[], actual: readonly KernelObject[]) {
+  const byKey = <Kind extends KernelObject>(objects: readonly Kind[]): Map<string, Kind> =>
+    new Map(objects.map((object) => [objectKey(object), object]));
+  const reconciler = {
+    desired: byKey(desired),
+    ownerOf: () => '10.5.2.0-24',
+    summary: () => ({ host: {} }),
+    peerStatus: () => ({ reason: 'the kernel refused it' }),
+  } as unknown as KernelNow['reconciler'];
+  const state = { objects: byKey(actual as readonly ActualObject[]), foreignLinks: new Map() };
+  return diffOf({ reconciler, actual: state }).differences;
+}
+
+describe('the difference between kernel and desire', () => {
+  const two = route('10.5.2.0/24', '10.5.2.0');
+  const whose = { owner: '10.5.2.0-24', reason: 'the kernel refused it' };
+
+  it('is none where both are the same', () => {
+    assert.deepEqual(differences([two, SETTING], [two, SETTING]), []);
+  });
+
+  it('has what is missing, with its owner and the reason', () => {
+    const desired = '10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink';
+    assert.deepEqual(differences([two], []), [
+      { kind: 'missing', object: 'route 10.5.2.0/24', desired, ...whose },
+    ]);
+  });
+
+  it('has what is other, field by field', () => {
+    const [found] = differences([two], [route('10.5.2.0/24', '10.5.9.0')]);
+    assert.deepEqual([found?.kind, found?.what], ['different', 'gateway 10.5.9.0 instead of 10.5.2.0']);
+  });
+
+  it('has what nobody wants, but no setting, which has no absence', () => {
+    const [extra, ...rest] = differences([], [two, SETTING]);
+    assert.deepEqual([extra?.kind, extra?.object, rest], ['extra', 'route 10.5.2.0/24', []]);
+  });
+});
