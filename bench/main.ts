@@ -3,6 +3,7 @@
 // Labs need namespaces; run it through test/in-namespaces.sh or as root.
 import { benchAllocate } from './allocate.ts';
 import { benchCni } from './cni.ts';
+import { benchConfig } from './config.ts';
 import { benchConverge } from './converge.ts';
 import { benchPath } from './path.ts';
 import { benchRepair } from './repair.ts';
@@ -16,6 +17,7 @@ const given = firstOption < 0 ? words : words.slice(0, firstOption);
 const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   allocate: () => benchAllocate(),
   cni: () => benchCni(),
+  config: () => benchConfig(),
   converge: () => benchConverge(),
   path: () => benchPath(options),
   repair: () => benchRepair(),

@@ -2,7 +2,7 @@
 // than hosts do, since whoever edits it can still mend it.
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
-import { stripComments, visit } from 'jsonc-parser';
+import { visit } from 'jsonc-parser';
 import { formatConfigIssue } from '../allocator/config-issue.ts';
 import { parseNetworkConfig } from '../allocator/config-parse.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
@@ -42,15 +42,15 @@ export function checkConfig(
 
 /** Comments and commas behind the last field become blanks, so that every place stays where it was. */
 export function toPlainJson(source: string): string {
-  const text = stripComments(source, ' ');
-  const surplus: number[] = [];
+  const surplus: [offset: number, length: number][] = [];
   let comma: number | undefined;
   const onValue = (): void => void (comma = undefined);
   const onEnd = (): void => {
-    if (comma !== undefined) surplus.push(comma);
+    if (comma !== undefined) surplus.push([comma, 1]);
     comma = undefined;
   };
-  visit(text, {
+  visit(source, {
+    onComment: (offset, length) => void surplus.push([offset, length]),
     onSeparator: (character, offset) => void (comma = character === ',' ? offset : undefined),
     onObjectBegin: onValue,
     onArrayBegin: onValue,
@@ -59,5 +59,8 @@ export function toPlainJson(source: string): string {
     onObjectEnd: onEnd,
     onArrayEnd: onEnd,
   });
-  return surplus.reduce((plain, offset) => `${plain.slice(0, offset)} ${plain.slice(offset + 1)}`, text);
+  return surplus.reduce((plain, [offset, length]) => {
+    const blank = plain.slice(offset, offset + length).replaceAll(/[^\r\n]/g, ' ');
+    return plain.slice(0, offset) + blank + plain.slice(offset + length);
+  }, source);
 }

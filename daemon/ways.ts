@@ -63,6 +63,8 @@ export class Ways {
   #sinceMs = 0;
   #quietSinceMs: number | undefined;
   readonly #stragglers = new Map<string, Straggler>();
+  /** Known ways that peers may have heard of from this host. */
+  readonly #wasAnnounced = new Set<string>();
   /** Ways that were given up before all had left them. */
   readonly #abandoned = new Set<string>();
 
@@ -72,6 +74,7 @@ export class Ways {
     this.#timeoutMs = timeoutMs;
     this.#known = [known(backend)];
     this.#announced = this.wanted.name;
+    this.#wasAnnounced.add(this.#announced);
   }
 
   get wanted(): KnownWay {
@@ -102,7 +105,9 @@ export class Ways {
   /** What the lease says beside the announced way's own attributes. */
   get weft(): LeaseAttributes['weft'] {
     const port = publishedPort(this.announced);
-    const others = this.#known.filter((way) => way !== this.announced && way !== this.wanted);
+    // What was announced before is received still, or again, also while it is only wanted.
+    const isTold = (way: KnownWay): boolean => way !== this.wanted || this.#wasAnnounced.has(way.name);
+    const others = this.#known.filter((way) => way !== this.announced && isTold(way));
     const leaving = others.map(toLeaving);
     if (port === undefined && leaving.length === 0) return undefined;
     return {
@@ -164,6 +169,8 @@ export class Ways {
     this.#announced =
       announcedWay(told, this.#known)?.name ?? this.#admit(told, previous) ?? this.wanted.name;
     this.#known = this.#known.filter((way) => way === this.wanted || canGo(way.backend));
+    for (const { name } of this.#known) this.#wasAnnounced.add(name);
+    if (this.#announced !== this.wanted.name) this.#wasAnnounced.delete(this.wanted.name);
     this.#isLeaving = this.#known.length > 1 && previous.weft?.isDrained !== true;
   }
 
@@ -183,6 +190,7 @@ export class Ways {
       case 'preparing':
         if (!isSettled) return NOTHING;
         this.#announced = this.wanted.name;
+        this.#wasAnnounced.add(this.#announced);
         this.#isLeaving = true;
         return { mustPublish: true, mustDerive: true };
       case 'leaving':
@@ -231,6 +239,8 @@ export class Ways {
     this.#quietSinceMs = undefined;
     if (this.#stragglers.size > 0) for (const { name } of this.#known.slice(1)) this.#abandoned.add(name);
     this.#known = [this.wanted];
+    this.#wasAnnounced.clear();
+    this.#wasAnnounced.add(this.wanted.name);
     this.#stragglers.clear();
     return { mustPublish: true, mustDerive: true };
   }

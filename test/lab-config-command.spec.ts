@@ -1,0 +1,97 @@
+// `weft config` against a real etcd and daemons that follow: what it shows, refuses, writes, remembers and waits for.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { packageRoot } from '../lab/package-root.ts';
+import { ETCD_URL } from '../lab/topology.ts';
+import { leaseKeys } from './support/daemon-view.ts';
+import { holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+
+const configOf = (backend: object, network = '10.5.0.0/16') =>
+  JSON.stringify({ Network: network, Backend: { Type: 'vxlan', ...backend } });
+
+describe('weft config', function command() {
+  this.timeout(60_000);
+  const lab = useLab({ hosts: 3 });
+
+  before(async () => {
+    for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
+  });
+
+  async function weft(words: readonly string[], input = '') {
+    const program = ['env', `WEFT_NODE=${process.execPath}`, join(packageRoot(), 'bin', 'weft'), 'config'];
+    const { code, stdout, stderr } = await lab().exec(
+      'etcd',
+      [...program, ...words, '--etcd-endpoints', ETCD_URL],
+      { input },
+    );
+    return { code, stdout, stderr };
+  }
+
+  const onAll = async (mtu: number) => {
+    const isSo = (name: string) => holds(lab(), name, `ip link show flannel.1 | grep -q "mtu ${mtu} "`);
+    return (await Promise.all(lab().topology.hosts.map(({ name }) => isSo(name)))).every(Boolean);
+  };
+
+  it('writes what a file says without its comments, and returns when every host has followed', async () => {
+    const document = `{ // for the new switches\n "Network": "10.5.0.0/16", "Backend": {"Type": "vxlan", "MTU": 1400,} }`;
+    const { code, stdout } = await weft(['set', '-', '--yes', '--reason', 'new switches'], document);
+    assert.match(stdout, /Backend\.MTU: unset -> 1400[\s\S]*3 of 3 hosts have followed/);
+    assert.equal(code, 0);
+    assert.ok(await onAll(1350));
+    assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(configOf({ MTU: 1400 })));
+  });
+
+  it('refuses what is wrong, and what is misspelt, with its place, and writes nothing', async () => {
+    for (const [text, reason] of [
+      [configOf({ VNI: 0 }), /error: \/Backend\/VNI \(0\) must be/],
+      [configOf({ DirectRouteing: true }), /error: \/Backend\/DirectRouteing .*did you mean DirectRouting/],
+    ] as const) {
+      const { code, stderr } = await weft(['set', '-', '--yes'], text);
+      assert.match(stderr, reason);
+      assert.equal(code, 2);
+    }
+    assert.ok(await onAll(1350));
+  });
+
+  it('asks, and without a terminal or --yes writes nothing', async () => {
+    const { code, stderr } = await weft(['set', '-'], configOf({ MTU: 1300 }));
+    assert.match(stderr, /nothing was written.*--yes/);
+    assert.equal(code, 2);
+  });
+
+  it('writes nothing that gives hosts other subnets, unless told so', async () => {
+    const before = await leaseKeys(lab());
+    const other = configOf({ MTU: 1400 }, '10.6.0.0/16');
+    const { stdout, stderr, code } = await weft(['set', '-', '--yes'], other);
+    assert.match(stdout, /3 of 3 hosts get another subnet/);
+    assert.match(stderr, /--renumber/);
+    assert.equal(code, 2);
+    assert.deepEqual(await leaseKeys(lab()), before);
+  });
+
+  it('remembers who wrote what and why, notices what others wrote, and takes it back', async () => {
+    await lab().putConfig(configOf({ MTU: 1380 }));
+    const versions = JSON.parse((await weft(['history', '--json'])).stdout) as readonly {
+      modRevision: number;
+      text: string;
+      note: { author?: string; reason?: string; isNoticed?: boolean };
+    }[];
+    const [noticed, written] = versions;
+    assert.equal(noticed?.note.isNoticed, true);
+    assert.match(noticed?.text ?? '', /1380/);
+    assert.equal(written?.note.reason, 'new switches');
+    assert.match(written?.note.author ?? '', /@/);
+    const { code, stdout } = await weft(['rollback', String(written?.modRevision), '--yes']);
+    assert.match(stdout, /3 of 3 hosts have followed/);
+    assert.equal(code, 0);
+    assert.ok(await onAll(1350));
+  });
+
+  it('says which host does not follow', async () => {
+    await lab().stopDaemon('h3', 'STOP');
+    const { code, stdout } = await weft(['set', '-', '--yes', '--timeout', '2'], configOf({}));
+    await lab().stopDaemon('h3', 'CONT');
+    assert.match(stdout, /198\.18\.1\.3 .*waiting[\s\S]*2 of 3 hosts have followed/);
+    assert.equal(code, 4);
+  });
+});
