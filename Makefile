@@ -40,6 +40,13 @@ dist/.bundled: dist/.built native/build/weft.node $(wildcard native/prebuilds/*/
 	node dist/deploy/bundle/main.js
 	@touch $@
 
+# Debian packages for amd64 and arm64 in dist/.
+.PHONY: deb
+deb: build prebuild
+	@deploy/install-tools.sh dpkg-deb
+	$(MAKE) bundle
+	@for arch in amd64 arm64; do sh deploy/deb/build.sh $$arch || exit 1; done
+
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
 native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch] native/bpf/*.h) native/test/oracle-binding.c native/test/build-oracle.sh
 	@sh native/test/build-oracle.sh
@@ -70,7 +77,7 @@ test-unit: build test-native
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
-	sh test/in-namespaces.sh node_modules/.bin/mocha --ignore 'dist/test/root/**' 'dist/test/**/*.spec.js'
+	sh test/in-namespaces.sh node_modules/.bin/mocha --ignore 'dist/test/{root,boot}/**' 'dist/test/**/*.spec.js'
 	@$(MAKE) --no-print-directory test-root
 
 # Suites that no user namespace is enough for; and what holds of the packet path's workers must hold when the kernel moves packets.
@@ -79,10 +86,17 @@ test-root: test-tools build
 	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --grep 'over IPv4' dist/test/path-router.spec.js; \
 	else echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
 
+# The package on a Debian of its own under a real systemd. The first time makes that Debian in .build/, which takes a minute.
+.PHONY: test-boot
+test-boot: test-tools deb
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-boot needs root: a machine with systemd is booted in namespaces'; else \
+	  deploy/install-tools.sh debootstrap && sh test/boot/debian-root.sh && \
+	  AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/boot/*.spec.js'; fi
+
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 
-bench: bench-tools build
+bench: bench-tools build bundle
 	AS_ROOT=1 sh test/in-namespaces.sh node dist/bench/main.js
 
 # Manual page and completions, for packages.

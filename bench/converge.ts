@@ -131,7 +131,8 @@ interface Writer {
   end(): void;
 }
 
-function openWriter(lab: Lab): Writer {
+/** Puts leases of peers that nobody runs into etcd. */
+export function openWriter(lab: Lab): Writer {
   const { process: child, lines } = openProcess(lab, 'etcd', 'fill.js', [ETCD_URL]);
   return {
     async send(command) {
@@ -143,7 +144,8 @@ function openWriter(lab: Lab): Writer {
   };
 }
 
-async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => void }> {
+/** Starts the daemon of h1 and waits until it is ready. */
+export async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => void }> {
   const file = lab.subnetFile('h1');
   const command = lab.daemonCommand('h1', ['--log-level', 'error']);
   const { process: child, lines } = openProcess(lab, 'h1', 'stopwatch.js', [

@@ -2,9 +2,11 @@
 // starts; options are for benchmarks that take some.
 // Labs need namespaces; run it through test/in-namespaces.sh or as root.
 import { benchAllocate } from './allocate.ts';
+import { benchBoot } from './boot.ts';
 import { benchCni } from './cni.ts';
 import { benchConfig } from './config.ts';
 import { benchConverge } from './converge.ts';
+import { benchIdle } from './idle.ts';
 import { benchPath } from './path.ts';
 import { benchRepair } from './repair.ts';
 import { report, type BenchResult } from './report.ts';
@@ -16,9 +18,11 @@ const given = firstOption < 0 ? words : words.slice(0, firstOption);
 
 const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   allocate: () => benchAllocate(),
+  boot: () => benchBoot(),
   cni: () => benchCni(),
   config: () => benchConfig(),
   converge: () => benchConverge(),
+  idle: () => benchIdle(),
   path: () => benchPath(options),
   repair: () => benchRepair(),
 };

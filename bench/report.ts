@@ -5,7 +5,7 @@ import { cpus, release, totalmem } from 'node:os';
 /** One figure with the limit that it was promised to keep. */
 export interface Figure {
   readonly name: string;
-  readonly unit: 'ms' | 'MB' | 'MiB' | 'RPCs' | 'ratio' | 'steps';
+  readonly unit: 'ms' | 'MB' | 'MiB' | 'RPCs' | 'ratio' | 'steps' | 'times';
   /** Raw values, one a run, in the order measured. */
   readonly runs: readonly number[];
   /** Largest median that counts as kept; unset for a figure that is only shown. */

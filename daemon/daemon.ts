@@ -59,6 +59,8 @@ const INTERFACE_RETRY_MS = 1000;
 /** Routers take seconds to tell addresses; to begin without IPv6 would tell the whole cluster that this host has none. */
 const IPV6_WAIT_MS = 5000;
 const IPV6_RETRY_MS = 100;
+/** How long systemd may be told that a reload is under way. */
+const RELOAD_LIMIT_MS = 5000;
 
 export class Daemon implements DaemonView {
   readonly options: DaemonOptions;
@@ -128,11 +130,19 @@ export class Daemon implements DaemonView {
 
   /** Reads registry and kernel anew. */
   resync(): void {
-    this.#mirror?.resync().then(
+    if (this.#hasBeenReady) this.#notify.reloading();
+    const registryRead = this.#mirror?.resync().then(
       () => this.#follower?.look(),
       () => undefined,
     );
     this.#member?.resync();
+    void this.#tellReloaded(registryRead);
+  }
+
+  /** While etcd is away the reload is over nevertheless: reading goes on behind it. */
+  async #tellReloaded(registryRead: Promise<void> | undefined): Promise<void> {
+    await Promise.race([registryRead, sleep(RELOAD_LIMIT_MS, undefined, { ref: false })]);
+    if (this.#hasBeenReady && !this.#stopping.signal.aborted) this.#notify.ready(statusLine(this.readiness));
   }
 
   async #start(): Promise<void> {

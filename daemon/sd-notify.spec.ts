@@ -45,6 +45,15 @@ describe('sd_notify', () => {
     ]);
   });
 
+  it('tells when a reload began and ended, though the status is the same again', () => {
+    const { sd, sent } = fixture({ NOTIFY_SOCKET: '@s' });
+    sd.ready('2 peers');
+    sd.reloading();
+    sd.ready('2 peers');
+    assert.match(sent[1]!, /^@s RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=Reading everything anew$/);
+    assert.equal(sent[2], '@s READY=1\nSTATUS=2 peers');
+  });
+
   it('beats for the watchdog while healthy', async () => {
     const { sd, sent } = fixture({ NOTIFY_SOCKET: '/s', WATCHDOG_USEC: '2000', WATCHDOG_PID: '42' });
     let isHealthy = true;

@@ -1,4 +1,4 @@
-// Tells systemd how the daemon is (sd_notify(3)): ready, what it does, stopping, and alive for the watchdog. Does nothing
+// Tells systemd how the daemon is (sd_notify(3)): ready, what it does, reloading, stopping, and alive for the watchdog. Does nothing
 // if no service manager asked for it. A failed notice is logged once and never an error of the daemon.
 import { execFile } from 'node:child_process';
 import type { Logger } from './log.ts';
@@ -23,6 +23,8 @@ export interface SdNotify {
   ready(status: string): void;
   /** One line for `systemctl status`. The same line is not sent again. */
   status(text: string): void;
+  /** `RELOADING=1`; {@link ready} ends it. */
+  reloading(): void;
   stopping(): void;
   /** Sends signs of life, at half of the time that the unit's WatchdogSec gives, while `isHealthy` says so. */
   startWatchdog(isHealthy: () => boolean): void;
@@ -49,6 +51,12 @@ export function createSdNotify(options: SdNotifyOptions): SdNotify {
       if (line === lastStatus) return;
       lastStatus = line;
       send([`STATUS=${line}`]);
+    },
+    reloading() {
+      lastStatus = 'Reading everything anew';
+      // Which moment of CLOCK_MONOTONIC it is about: newer systemds want to know.
+      const usec = process.hrtime.bigint() / 1000n;
+      send(['RELOADING=1', `MONOTONIC_USEC=${usec}`, `STATUS=${lastStatus}`]);
     },
     stopping: () => send(['STOPPING=1', 'STATUS=Stopping']),
     startWatchdog(isHealthy) {

@@ -12,6 +12,7 @@ package_of() {
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
+    dpkg-deb) echo dpkg ;;
     /usr/lib/cni/*) echo containernetworking-plugins ;;
     busybox) echo busybox-static ;;
     dockerd) echo docker.io ;;

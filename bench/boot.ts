@@ -1,0 +1,64 @@
+// How long are the containers of a host that boots without their network? Nothing of weft is in the kernel, the lease is in
+// etcd; from the start of the program until the first packet between containers of two hosts, for the program as it is
+// installed (one bundle) and as it lies in the project (many files).
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Lab } from '../lab/lab.ts';
+import { packageRoot } from '../lab/package-root.ts';
+import type { BenchResult, Figure } from './report.ts';
+
+const PING_INTERVAL_SEC = '0.005';
+
+export async function benchBoot(rounds = 7): Promise<BenchResult> {
+  const installed = installBundle();
+  const programs = { installed: join(installed, 'bin/weft'), files: join(packageRoot(), 'bin/weft') };
+  const runs: Record<keyof typeof programs, number[]> = { installed: [], files: [] };
+  const lab = await Lab.create({ name: `boot-${process.pid}`, hosts: 2 });
+  try {
+    for (let round = 0; round < rounds; round++)
+      for (const name of ['installed', 'files'] as const) runs[name].push(await measure(lab, programs[name]));
+  } finally {
+    await lab.down();
+    rmSync(installed, { recursive: true });
+  }
+  const figure = (name: string, values: readonly number[]): Figure => ({ name, unit: 'ms', runs: values });
+  return {
+    bench: 'boot',
+    falsifiedBy: 'the program as installed takes longer than as many files',
+    figures: [
+      figure('installed: program start to first container packet', runs.installed),
+      figure('as files: program start to first container packet', runs.files),
+    ],
+  };
+}
+
+/** Lays the bundle out as packages do. @returns its folder */
+function installBundle(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-boot-'));
+  const from = (path: string) => join(packageRoot(), path);
+  cpSync(from('dist/weft.mjs'), join(folder, 'weft.mjs'));
+  cpSync(from('dist/addons'), join(folder, 'addons'), { recursive: true });
+  cpSync(from('bin/weft'), join(folder, 'bin/weft'));
+  return folder;
+}
+
+/** Notes the time and starts `$1` in place of the program that a lab starts, with the same words. */
+const START = 'program=$1 node=$3; shift 4; date +%s%N >/run/started; exec env "$node" "$program" "$@"';
+
+/** Resolves with the milliseconds from start to first packet of one boot of h1's weft. */
+async function measure(lab: Lab, program: string): Promise<number> {
+  await lab.stopDaemon('h1');
+  await lab.check('h1', ['ip', 'link', 'del', 'flannel.1']);
+  const reply = firstReply(lab, await lab.containerAddress('h2'));
+  await lab.startDaemon('h1', ['--log-level=warn'], ['sh', '-c', START, 'sh', program]);
+  const repliedMs = await reply;
+  return repliedMs - Number(await lab.check('h1', ['cat', '/run/started'])) / 1e6;
+}
+
+/** When `address` first answered container c1, in ms since the epoch. */
+async function firstReply(lab: Lab, address: string): Promise<number> {
+  const script = 'ping -D -n -i "$1" "$2" | grep -m 1 "bytes from"';
+  const reply = await lab.check('c1', ['sh', '-c', script, 'sh', PING_INTERVAL_SEC, address]);
+  return Number(/^\[([\d.]+)\]/.exec(reply)![1]) * 1000;
+}

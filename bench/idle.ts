@@ -1,0 +1,74 @@
+// What does a daemon cost that has nothing to do? A host of a cluster of N peers, all in the kernel; then nothing happens for a
+// minute, in which its processor time and how often it woke up are counted over all of its threads.
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Lab } from '../lab/lab.ts';
+import { openWriter, startTimed } from './converge.ts';
+import { BENCH_CONFIG } from './fill.ts';
+import type { BenchResult, Figure } from './report.ts';
+
+const PEERS = 1000;
+/** What follows a start (a first collection of garbage, a second look) is over by then. */
+const SETTLE_MS = 10_000;
+const WATCH_MS = 60_000;
+/** 0.1 % of a core. */
+const LIMIT_MS = WATCH_MS / 1000;
+
+interface Usage {
+  readonly processorMs: number;
+  readonly wakeUps: number;
+}
+
+export async function benchIdle(rounds = 3): Promise<BenchResult> {
+  const runs: Usage[] = [];
+  for (let round = 0; round < rounds; round++) runs.push(await measure());
+  const figures: Figure[] = [
+    {
+      name: `${PEERS} peers: processor time of an idle minute`,
+      unit: 'ms',
+      runs: runs.map(({ processorMs }) => processorMs),
+      atMost: LIMIT_MS,
+    },
+    {
+      name: `${PEERS} peers: wake-ups in an idle minute`,
+      unit: 'times',
+      runs: runs.map(({ wakeUps }) => wakeUps),
+    },
+  ];
+  return { bench: 'idle', falsifiedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', figures };
+}
+
+async function measure(): Promise<Usage> {
+  const lab = await Lab.create({ name: `idle-${process.pid}`, hosts: 1, start: false });
+  try {
+    await lab.startEtcd();
+    await lab.putConfig(BENCH_CONFIG);
+    const writer = openWriter(lab);
+    await writer.send({ fill: PEERS });
+    writer.end();
+    const daemon = await startTimed(lab);
+    const folder = `/proc/${lab.sandbox.pid}/root/proc/${daemon.times.pid}/task`;
+    await sleep(SETTLE_MS);
+    const before = usageOf(folder);
+    await sleep(WATCH_MS);
+    const after = usageOf(folder);
+    daemon.end();
+    return {
+      processorMs: after.processorMs - before.processorMs,
+      wakeUps: after.wakeUps - before.wakeUps,
+    };
+  } finally {
+    await lab.down();
+  }
+}
+
+/** Sums over threads: time on a processor (schedstat, in ns), and how often they were put on one of their own will. */
+function usageOf(folder: string): Usage {
+  let [processorMs, wakeUps] = [0, 0];
+  for (const task of readdirSync(folder)) {
+    processorMs += Number(readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+    const status = readFileSync(`${folder}/${task}/status`, 'utf8');
+    wakeUps += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
+  }
+  return { processorMs, wakeUps };
+}

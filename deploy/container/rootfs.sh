@@ -1,0 +1,44 @@
+#!/bin/sh
+# Lays out the smallest root that weft runs in: Node, the shell that starts it, the programs it calls, and the libraries of
+# these, all from this machine. rootfs.sh FOLDER, after make bundle; FOLDER must not exist. No engine, no network, no root.
+# Pack it with:  tar -C FOLDER -c . | docker import -c 'ENTRYPOINT ["/usr/bin/weft"]' - weft
+set -eu
+root=$1
+cd "$(dirname "$0")/../.."
+[ ! -e "$root" ] || { echo "$root exists: give a folder that does not" >&2; exit 1; }
+for file in dist/weft.mjs dist/weft-cni.cjs; do
+  [ -e "$file" ] || { echo "$file is missing: run make bundle" >&2; exit 1; }
+done
+PATH=$PATH:/usr/sbin:/sbin
+mkdir -p "$root"
+root=$(realpath "$root")
+
+# Copies a program and every library that it is linked with, to where the loader looks for them.
+add_program() {
+  found=$(command -v "$1") || return 1
+  install -D -m 755 "$found" "$root$2"
+  for library in $(ldd "$found" 2>/dev/null | grep -o '/[^ ]*' || true); do
+    [ -e "$root$library" ] || install -D -m 755 "$library" "$root$library"
+  done
+}
+
+add_program "${WEFT_NODE:-node}" /usr/bin/node
+add_program sh /bin/sh
+for tool in env dirname readlink setpriv; do add_program $tool /usr/bin/$tool; done
+for tool in nft iptables-restore iptables-save ip6tables-restore ip6tables-save; do
+  add_program $tool /usr/sbin/$tool || echo "Without $tool, which this machine does not have"
+done
+# What iptables loads at run time.
+for folder in /usr/lib/*/xtables; do
+  [ ! -d "$folder" ] || { mkdir -p "$root$folder" && cp -a "$folder/." "$root$folder/"; }
+done
+
+lib=$root/usr/lib/weft
+install -D -m 755 -t "$lib" dist/weft.mjs
+install -D -m 755 -t "$lib/bin" bin/weft bin/flanneld bin/mk-docker-opts.sh
+install -D -m 644 -t "$lib/addons/linux-$(node -p process.arch)" "dist/addons/linux-$(node -p process.arch)"/*.node
+install -D -m 755 dist/weft-cni.cjs "$root/usr/lib/cni/weft-cni"
+install -D -m 644 -t "$root/usr/share/doc/weft" LICENSE dist/THIRD-PARTY-LICENSES
+ln -s ../lib/weft/bin/weft ../lib/weft/bin/flanneld ../lib/weft/bin/mk-docker-opts.sh "$root/usr/bin"
+mkdir -p "$root/run" "$root/tmp" "$root/proc" "$root/sys" "$root/dev" "$root/etc"
+echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"

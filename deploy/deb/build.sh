@@ -1,0 +1,42 @@
+#!/bin/sh
+# Makes dist/weft_VERSION_ARCH.deb of what `make prebuild bundle` left: build.sh ARCH [VERSION], ARCH as Debian names it.
+# Needs dpkg-deb and no root.
+set -eu
+cd "$(dirname "$0")/../.."
+arch=$1
+version=${2:-$(node -p 'require("./package.json").version')}
+case $arch in
+  amd64) node_arch=x64 ;;
+  arm64) node_arch=arm64 ;;
+  *) echo "There are no addons for '$arch': give amd64 or arm64" >&2; exit 2 ;;
+esac
+for addon in weft netlink; do
+  [ -e "dist/addons/linux-$node_arch/$addon.node" ] || {
+    echo "dist/addons/linux-$node_arch/$addon.node is missing: run make prebuild bundle" >&2
+    exit 1
+  }
+done
+
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+chmod 755 "$tree"
+lib=$tree/usr/lib/weft doc=$tree/usr/share/doc/weft
+install -d "$lib/bin" "$doc" "$tree/DEBIAN" "$tree/usr/bin"
+install -m 755 dist/weft.mjs "$lib/weft.mjs"
+install -m 755 bin/weft bin/flanneld bin/mk-docker-opts.sh "$lib/bin"
+install -D -m 644 -t "$lib/addons/linux-$node_arch" "dist/addons/linux-$node_arch"/*.node
+for name in weft flanneld mk-docker-opts.sh; do ln -s "../lib/weft/bin/$name" "$tree/usr/bin/$name"; done
+install -D -m 755 dist/weft-cni.cjs "$tree/usr/lib/cni/weft-cni"
+install -D -m 644 -t "$tree/usr/lib/systemd/system" deploy/systemd/weft.service
+install -D -m 644 deploy/deb/weft.default "$tree/etc/default/weft"
+install -m 644 README.md docs/*.md "$doc"
+cat LICENSE dist/THIRD-PARTY-LICENSES >"$doc/copyright"
+chmod 644 "$doc/copyright"
+
+install -m 755 deploy/deb/postinst deploy/deb/prerm deploy/deb/postrm "$tree/DEBIAN"
+echo /etc/default/weft >"$tree/DEBIAN/conffiles"
+size=$(du -sk --exclude=DEBIAN "$tree" | cut -f1)
+sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$arch/; s/@SIZE@/$size/" deploy/deb/control >"$tree/DEBIAN/control"
+(cd "$tree" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) >"$tree/DEBIAN/md5sums"
+dpkg-deb --root-owner-group -Zxz --build "$tree" "dist/weft_${version}_$arch.deb" >/dev/null
+echo "dist/weft_${version}_$arch.deb"
