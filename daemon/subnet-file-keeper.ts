@@ -1,5 +1,6 @@
 // Keeps subnet.env as it should be: writes the newest text, one write at a time, tries again when the disk refused, and
 // looks from time to time whether somebody changed or removed it.
+import { statSync } from 'node:fs';
 import { realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../allocator/clock.ts';
 import type { Logger } from './log.ts';
@@ -22,6 +23,8 @@ export class SubnetFileKeeper {
   #written: string | undefined;
   /** Whether what is in the file is of this process. */
   #isOurs = false;
+  /** What {@link signatureOf} said before the content was last found right. */
+  #seen: string | undefined;
   #isWriting = false;
   #isStopped = false;
   #run: Promise<void> = Promise.resolve();
@@ -72,11 +75,24 @@ export class SubnetFileKeeper {
     }
     this.#isWriting = false;
     this.#options.onChange();
-    if (!this.#isStopped) this.#cancelLook = this.#options.clock.setTimer(LOOK_MS, () => this.#start());
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    if (!this.#isStopped) this.#cancelLook = this.#options.clock.setTimer(LOOK_MS, () => this.#look());
+  }
+
+  /** Nobody reads a file every five seconds for years that nobody has touched. */
+  #look(): void {
+    if (this.#seen !== undefined && this.#seen === signatureOf(this.#options.path)) this.#lookLater();
+    else this.#start();
   }
 
   async #writeOnce(text: string): Promise<boolean> {
     const { path, log } = this.#options;
+    // From before the content is read: what changes later must not pass for seen.
+    const signature = signatureOf(path);
+    this.#seen = undefined;
     try {
       const outcome = await writeSubnetFile(path, text);
       if (outcome === 'written') {
@@ -84,7 +100,7 @@ export class SubnetFileKeeper {
         if (text === this.#written)
           log.warn('Somebody changed or removed the subnet file; wrote it again', { path });
         else log.info('Wrote the subnet file', { path });
-      }
+      } else this.#seen = signature;
       this.#written = text;
       this.#error = undefined;
       return true;
@@ -95,5 +111,15 @@ export class SubnetFileKeeper {
       this.#written = undefined;
       return false;
     }
+  }
+}
+
+/** Changes with whatever is done to the file; `undefined` if it cannot be looked at. */
+function signatureOf(path: string): string | undefined {
+  try {
+    const { ino, size, ctimeMs } = statSync(path);
+    return `${ino} ${size} ${ctimeMs}`;
+  } catch {
+    return undefined;
   }
 }

@@ -186,6 +186,35 @@ describe('reconciler repairs at once', () => {
     assert.equal(host.reconciler.status().counters.drift.route, 1);
   });
 
+  it('reads everything ever less often while that finds nothing, and every minute again when it does', async () => {
+    const host = await new TestHost().start([peer]);
+    const { resyncs } = host.reconciler.status().counters;
+    const readsWithin = async (ms: number): Promise<number> => {
+      const before = host.reconciler.status().counters.resyncs.timer;
+      await host.clock.advance(ms);
+      return host.reconciler.status().counters.resyncs.timer - before;
+    };
+    assert.equal(resyncs.timer, 0);
+    // After 1, 3, 7, 15 minutes, and every ten from then on.
+    assert.equal(await readsWithin(16.5 * 60_000), 4);
+    assert.equal(await readsWithin(20 * 60_000), 2);
+    host.kernel.loseNotices();
+    host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
+    await host.clock.advance(9 * 60_000);
+    assert.deepEqual(await host.actual(), host.expected([peer]));
+    assert.equal(await readsWithin(3.5 * 60_000), 2);
+  });
+
+  it('a sysctl within a minute, however rarely everything is read', async () => {
+    const host = await new TestHost().start([peer]);
+    await host.clock.advance(16 * 60_000);
+    const [path, value] = [...host.kernel.sysctls][0]!;
+    host.kernel.sysctls.set(path, value === '0' ? '1' : '0');
+    await host.clock.advance(61_000);
+    assert.equal(host.kernel.sysctls.get(path), value);
+    assert.equal(host.reconciler.status().counters.drift.sysctl, 1);
+  });
+
   it('after an overrun', async () => {
     const host = await new TestHost().start([peer]);
     host.kernel.loseNotices();

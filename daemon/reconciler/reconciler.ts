@@ -40,7 +40,11 @@ export interface ReconcilerOptions {
   readonly clock: Clock;
   /** Default `Math.random`. */
   readonly random?: Random;
-  /** Mean time between full reads without any other cause, in ms; default 60 000; each is up to 10 % earlier or later. */
+  /**
+   * Mean time between looks without any other cause, in ms; default 60 000; each is up to 10 % earlier or later. A look
+   * reads everything, or, while that finds nothing, sysctls alone, of which there are no notices, and everything at
+   * every second look, fourth, and so on up to the tenth.
+   */
   readonly resyncIntervalMs?: number;
   /** Called after each run that changed the sums. Must not throw. */
   readonly onChange?: (summary: StatusSummary) => void;
@@ -52,6 +56,8 @@ export interface ReconcilerOptions {
 
 const RESYNC_INTERVAL_MS = 60_000;
 const RESYNC_JITTER = 0.1;
+/** Reading thousands of entries to find nothing is most of what an idle daemon costs. */
+const MAX_LOOKS_PER_READ = 10;
 /** Longest wait of {@link Reconciler.stop} for steps on devices, in ms: far from the second that ending may take. */
 const STOP_GRACE_MS = 300;
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
@@ -77,6 +83,8 @@ export class Reconciler {
   #noAnswers = 0;
   #readError: string | undefined;
   #nextResyncMs = Infinity;
+  #looks = 0;
+  #looksPerRead = 1;
   #phase: 'new' | 'started' | 'stopped' = 'new';
   #isComplete = false;
   #isScheduled = false;
@@ -363,6 +371,8 @@ export class Reconciler {
     this.#reporter.lookForRepairs();
     const steps = this.#diff(mirror);
     this.#reporter.reportOrphans(steps);
+    if (reason === 'timer')
+      this.#looksPerRead = steps.length > 0 ? 1 : Math.min(2 * this.#looksPerRead, MAX_LOOKS_PER_READ);
     // What an earlier ownership covered is empty once a read of it asks for nothing.
     if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer();
     await this.#apply(mirror, steps);
@@ -481,7 +491,25 @@ export class Reconciler {
     for (const key of this.#view.takeOverdue()) this.#markIfChanged(key);
     if (nowMs >= this.#nextResyncMs) {
       this.#planResync();
-      this.#requestRead('timer');
+      this.#look();
+    }
+    this.#schedule();
+  }
+
+  #look(): void {
+    this.#looks++;
+    if (this.#looks < this.#looksPerRead) return void this.#lookAtSysctls();
+    this.#looks = 0;
+    this.#requestRead('timer');
+  }
+
+  /** A value that cannot be read is the next full read's business. */
+  async #lookAtSysctls(): Promise<void> {
+    for (const object of this.#desired.objectsOf(HOST).values()) {
+      if (object.kind !== 'sysctl') continue;
+      const value = await this.#options.kernel.readSysctl(object.path).catch(() => undefined);
+      const key = objectKey(object);
+      if (value !== undefined && this.#view.record(key, { ...object, value })) this.#markIfChanged(key);
     }
     this.#schedule();
   }
