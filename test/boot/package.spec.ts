@@ -57,10 +57,10 @@ describe('the Debian package under a real systemd', function debianPackage() {
   const pid = () => machine.property(UNIT, 'MainPID');
   const view = (): Promise<HostView> => viewOf(lab(), 'h1');
 
-  /** Does something to the daemon and waits for another one to be ready, under 1000 pings a second. */
-  async function countLost(change: () => Promise<unknown>): Promise<number> {
+  /** Does something to the daemon and waits for another one to be ready, under 1000 pings a second or as told. */
+  async function countLost(change: () => Promise<unknown>, intervalMs = 1): Promise<number> {
     const before = await pid();
-    const ping = await startPing(lab(), 'c2', await lab().containerAddress('h1'));
+    const ping = await startPing(lab(), 'c2', await lab().containerAddress('h1'), intervalMs);
     await change();
     await waitFor('another process', async () => !['0', before].includes(await pid()), 20_000);
     await isReady();
@@ -154,7 +154,8 @@ describe('the Debian package under a real systemd', function debianPackage() {
     await machine.check(`echo FLANNELD_USERSPACE=true >>${SETTINGS}; systemctl restart ${UNIT}`);
     await attachContainer();
     assert.notEqual(await machine.property(UNIT, 'NFileDescriptorStore'), '0');
-    assert.equal(await countLost(() => machine.check(`systemctl restart ${UNIT}`)), 0);
+    // All of a restart's packets come at once after it: not more than the socket of ping itself has room for.
+    assert.equal(await countLost(() => machine.check(`systemctl restart ${UNIT}`), 10), 0);
     assert.match(await lab().check('h1', ['ip', '-d', 'link', 'show', 'flannel.1']), /\btun\b/);
   });
 
