@@ -247,7 +247,9 @@ SECTION("tx") int weft_fast_tx(struct __sk_buff *skb) {
   if (totals) count_tx(totals, &amount);
   /* A TUN device has no Ethernet header, but redirect_neigh takes one off. */
   if (change_head(skb, ETHERNET_BYTES, 0) < 0) return DROP;
-  struct bpf_redir_neigh neighbour = {.nh_family = FAMILY_IPV4, .ipv4_nh = hop.ipv4_dst};
+  struct bpf_redir_neigh neighbour = {}; /* to its last byte, or loading takes CAP_PERFMON */
+  neighbour.nh_family = FAMILY_IPV4;
+  neighbour.ipv4_nh = hop.ipv4_dst;
   return (int)redirect_neigh(hop.ifindex, &neighbour, sizeof(neighbour), 0);
 }
 

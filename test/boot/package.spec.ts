@@ -87,8 +87,8 @@ describe('the Debian package under a real systemd', function debianPackage() {
 
   it('runs with the capabilities of a network daemon and no others', async () => {
     const status = await machine.check(`cat /proc/${await pid()}/status`);
-    // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13.
-    assert.match(status, /^CapEff:\t0000000000003000$/m);
+    // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13, CAP_BPF bit 39.
+    assert.match(status, /^CapEff:\t0000008000003000$/m);
     assert.match(status, /^NoNewPrivs:\t1$/m);
     assert.match(status, /^Seccomp:\t2$/m);
   });
