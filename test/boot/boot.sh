@@ -46,8 +46,8 @@ unshare=$!
 until init=$(cat "/proc/$unshare/task/$unshare/children") && [ -n "$init" ]; do sleep 0.02; done
 echo "$init" >"$state/init"
 wait "$unshare" || true
-rm -f "$state/init"
 umount "$root"
 until grep -qs '^populated 0' "$group/cgroup.events"; do sleep 0.02; done
 remove_groups
 umount "$state/cgroups"
+rm -f "$state/init"
