@@ -1,7 +1,7 @@
 # weft: `make` builds, `make demo` shows, `make test` proves. Each target does its own set-up.
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
-LAB_TOOLS := etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
+LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat /usr/lib/cni/bridge
 FUZZ_SECONDS ?= 60
