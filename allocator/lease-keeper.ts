@@ -216,6 +216,9 @@ export class LeaseKeeper {
   setConfig(config: NetworkConfig): void {
     this.#config = config;
     this.#pool = new SubnetPool(config);
+    // What failed for want of room may succeed now.
+    this.#retry.reset();
+    this.#retryAtMs = 0;
     this.#loop.wake();
   }
 

@@ -86,7 +86,8 @@ function textOf(file: string): Promise<string> {
 }
 
 const redactor = createRedactor([]);
-const SECRET = /((?:passw(?:or)?d|secret|token|private[-_ ]?key)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,}]+)/gi;
+const SECRET =
+  /((?:passw(?:or)?d|secret|token|private[-_ ]?key)["']?(?:\s*[=:]\s*|(?<=--[\w-]*)\s+))("[^"]*"|'[^']*'|[^\s,}]+)/gi;
 
 /** `text` without users and passwords in URLs and without what is called a password, secret, token or private key. */
 export function mask(text: string): string {

@@ -85,9 +85,14 @@ export class ConfigFollower {
     const { apply, source } = this.#options;
     if (source.mirror.config?.modRevision === this.#status.revision) return this.#settle();
     const reading = readConfig(source);
+    // A kernel that cannot be read now may be readable soon.
     const refusal = reading.ok
-      ? await apply(reading.config, reading.revision)
+      ? await apply(reading.config, reading.revision).catch((error: Error): Refusal => ({
+          reason: error.message,
+          mayPass: true,
+        }))
       : { reason: reading.reason, mayPass: false };
+    if (this.#isStopped) return;
     if (refusal === undefined) this.#accept(reading.revision);
     else this.#reject(reading.revision, refusal);
   }

@@ -163,10 +163,12 @@ export class Membership {
     const router = this.#options.router.choose(config);
     if (!router.ok) return { reason: router.message, mayPass: true };
     const renumbering = await this.#refuseRenumbering(host.config, revision);
-    if (renumbering !== undefined) return renumbering;
+    if (renumbering !== undefined || this.#isStopped) return renumbering;
     this.#reading = result.reading;
     this.#encapsulation = encapsulation;
     this.#setHost(host);
+    // The registry was asked meanwhile; what the host is may have changed.
+    void this.#readFacts();
     return undefined;
   }
 
@@ -269,8 +271,9 @@ export class Membership {
     const { events, log, limit } = this.#options;
     const { errno, message, object } = event.fields;
     const [kind, name = ''] = String(object).split(' ');
-    const isFatal = event.code === 'HOST_FAILED' && kind === 'link' && !this.#hasWorked;
-    if (isFatal && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
+    const isLinkMissing = event.code === 'HOST_FAILED' && kind === 'link';
+    if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
+    const isFatal = isLinkMissing && !this.#hasWorked;
     const link = { name, isTun: this.#encapsulation === 'userspace' };
     const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
     events.reconciler(event);
@@ -326,8 +329,10 @@ export class Membership {
 
   async #readFactsOnce(): Promise<void> {
     const { kernel, limit, log, options } = this.#options;
-    const families = familiesOf(this.#host.document);
-    const result = await readHost(kernel, options.interface, families, this.#reading.chosen);
+    const { document } = this.#host;
+    const result = await readHost(kernel, options.interface, familiesOf(document), this.#reading.chosen);
+    // Read for a config that is no longer in force.
+    if (document !== this.#host.document) return void (this.#isFactsDue = true);
     if (!result.ok) {
       if (limit.take('no-interface') !== undefined)
         log.warn(`${result.message}; what was chosen stays in force`);

@@ -51,7 +51,9 @@ export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigRea
   }
   const { text, modRevision: revision } = mirror.config;
   const result = parseNetworkConfig(text);
-  const issues = result.ok ? result.warnings : result.issues;
+  // One that may yet be applied is looked at again and again.
+  const isNews = limit.take(`config-issues-${revision}`) !== undefined;
+  const issues = !isNews ? [] : result.ok ? result.warnings : result.issues;
   for (const issue of issues)
     log[issue.severity === 'error' ? 'error' : 'warn'](`${key}: ${formatConfigIssue(issue)}`);
   if (result.ok) return { ok: true, config: result.config, revision };

@@ -226,7 +226,7 @@ export class Network {
     if (wanted === undefined) return undefined;
     for (const [key, peer] of this.#peers) {
       const state = deriveAs(wanted, peer);
-      if (state.mode === 'error' && this.#stateOf(peer).mode !== 'error') return `${key}: ${state.reason}`;
+      if (state.mode === 'error' && this.#stateOf(peer)?.mode !== 'error') return `${key}: ${state.reason}`;
     }
     return undefined;
   }
@@ -286,14 +286,16 @@ export class Network {
     if (peer === undefined) return this.#removeSoon(key);
     this.#leaving.get(key)?.();
     this.#leaving.delete(key);
-    this.#options.reconciler.setPeer(key, this.#stateOf(peer));
+    const state = this.#stateOf(peer);
+    if (state !== undefined) this.#options.reconciler.setPeer(key, state);
   }
 
-  #stateOf(peer: Lease): PeerState {
+  /** `undefined` while nothing can be derived for this host: what leads to the peer stays. */
+  #stateOf(peer: Lease): PeerState | undefined {
     const way = this.#ways.find(peer);
     const wanted = this.#contexts.get(this.#ways.wanted.name);
     const chosen = (way && this.#contexts.get(way.name)) ?? wanted;
-    if (chosen === undefined) return { mode: 'none', objects: [] };
+    if (chosen === undefined) return undefined;
     if (way !== undefined) return derivePeerIn([...this.#contexts.values()], chosen, peer);
     // Nobody knows how to send to it; its backend tells best why, unless it is the port.
     const state = backendOf(chosen).derivePeer(chosen, peer);

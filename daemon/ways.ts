@@ -59,6 +59,7 @@ export class Ways {
   #known: readonly KnownWay[];
   #announced: string;
   #isLeaving = false;
+  #canGo: (backend: BackendConfig) => boolean = () => true;
   #hasBegun = false;
   #sinceMs = 0;
   #quietSinceMs: number | undefined;
@@ -159,6 +160,7 @@ export class Ways {
   begin(previous: LeaseAttributes | undefined, canGo: (backend: BackendConfig) => boolean): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
+    this.#canGo = canGo;
     this.#sinceMs = this.#clock.nowMs();
     if (previous === undefined) return;
     this.remember(this.wanted.name, previous);
@@ -266,6 +268,8 @@ export class Ways {
     if (isKnown || this.#abandoned.has(name) || this.#known.length >= MAX_KNOWN)
       return isKnown ? name : undefined;
     const backend = backendFor(way, this.wanted.backend);
+    // What a peer says must not take this host a way that it cannot go.
+    if (attributes === undefined && !this.#canGo(backend)) return undefined;
     const published = attributes && { ...attributes, ...told };
     this.#known = [...this.#known, { ...way, name, backend, ...(published && { attributes: published }) }];
     if (this.#announced === this.wanted.name) this.#isLeaving = true;

@@ -185,25 +185,26 @@ INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_fast_config *conf
   __builtin_memcpy(vxlan->frame.source, config->mac, 6);
 }
 
-/* Makes room and fills it. False: nothing has changed. */
-INLINE bool encapsulate(struct __sk_buff *skb, const struct weft_fast_config *config, const struct weft_fast_route *route,
+/* Makes room and fills it. 0; NEXT, and nothing has changed; or DROP. */
+INLINE int encapsulate(struct __sk_buff *skb, const struct weft_fast_config *config, const struct weft_fast_route *route,
                         __u32 total, __u8 tos) {
   const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
   const bool is_vxlan = config->is_vxlan;
   const __u64 vxlan_flags = flags | BPF_F_ADJ_ROOM_ENCAP_L2(ETHERNET_BYTES) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
   const __u32 overhead = sizeof(struct outer) + (is_vxlan ? sizeof(struct vxlan) : 0);
-  if (adjust_room(skb, (__s32)overhead, BPF_ADJ_ROOM_MAC, is_vxlan ? vxlan_flags : flags) < 0) return false;
+  if (adjust_room(skb, (__s32)overhead, BPF_ADJ_ROOM_MAC, is_vxlan ? vxlan_flags : flags) < 0) return NEXT;
   void *data = (void *)(long)skb->data;
   void *end = (void *)(long)skb->data_end;
-  if (data + sizeof(struct outer) + sizeof(struct vxlan) > end) return true; /* cannot be: an IP header follows */
+  /* An IP header follows, whose length the shorter overhead needs, too. */
+  if (data + sizeof(struct outer) + sizeof(struct ipv4) > end) return DROP;
   write_outer(data, config, route, total + overhead, tos);
-  if (is_vxlan) {
-    write_vxlan(data + sizeof(struct outer), config, route);
-    return true;
+  if (!is_vxlan) {
+    decrement_ttl(data + sizeof(struct outer)); /* encapsulation udp is a hop */
+    return 0;
   }
-  /* Encapsulation udp is a hop. */
-  if (data + sizeof(struct outer) + sizeof(struct ipv4) <= end) decrement_ttl(data + sizeof(struct outer));
-  return true;
+  if (data + sizeof(struct outer) + sizeof(struct vxlan) > end) return DROP;
+  write_vxlan(data + sizeof(struct outer), config, route);
+  return 0;
 }
 
 /*
@@ -223,7 +224,8 @@ INLINE bool find_hop(struct __sk_buff *skb, const struct weft_fast_config *confi
   hop->tos = tos;
   hop->ipv4_src = config->local;
   hop->ipv4_dst = route->remote;
-  return fib_lookup(skb, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS;
+  /* The next hop of an IPv4 route may be IPv6 (RFC 8950). */
+  return fib_lookup(skb, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS && hop->family == FAMILY_IPV4;
 }
 
 SECTION("tx") int weft_fast_tx(struct __sk_buff *skb) {
@@ -240,13 +242,14 @@ SECTION("tx") int weft_fast_tx(struct __sk_buff *skb) {
   const struct amount amount = measure(skb, 0, ip->protocol, total);
   struct bpf_fib_lookup hop = {};
   if (amount.packets == 0 || !find_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
-  if (!encapsulate(skb, config, route, total, tos)) return NEXT;
+  const int refusal = encapsulate(skb, config, route, total, tos);
+  if (refusal != 0) return refusal;
+  /* A TUN device has no Ethernet header, but redirect_neigh takes one off. */
+  if (change_head(skb, ETHERNET_BYTES, 0) < 0) return DROP;
   count_tx(&route->counts, &amount);
   const __u32 first = 0;
   struct weft_fast_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_tx(totals, &amount);
-  /* A TUN device has no Ethernet header, but redirect_neigh takes one off. */
-  if (change_head(skb, ETHERNET_BYTES, 0) < 0) return DROP;
   struct bpf_redir_neigh neighbour = {}; /* to its last byte, or loading takes CAP_PERFMON */
   neighbour.nh_family = FAMILY_IPV4;
   neighbour.ipv4_nh = hop.ipv4_dst;
@@ -283,12 +286,6 @@ INLINE bool is_our_frame(const struct weft_fast_config *config, const struct vxl
          *(const __u16 *)(vxlan->frame.destination + 4) == *(const __u16 *)(config->mac + 4);
 }
 
-/* Drops the outer headers of what has passed all checks. */
-INLINE int decapsulate(struct __sk_buff *skb, const struct weft_fast_config *config, __u32 overhead) {
-  if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
-  return (int)redirect(config->tun_index, BPF_F_INGRESS);
-}
-
 SECTION("rx") int weft_fast_rx(struct __sk_buff *skb) {
   const __u32 length = skb->len - ETHERNET_BYTES;
   if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
@@ -303,18 +300,20 @@ SECTION("rx") int weft_fast_rx(struct __sk_buff *skb) {
   const struct ipv4 *inner = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
   if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
   if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_our_frame(config, vxlan))) return NEXT;
+  /* Datagrams that the kernel joined (UDP GRO), which it does only where there are checksums. */
+  if (skb->gso_size != 0 && outer->udp.checksum != 0) return NEXT;
   /* Linux does not forget that a UDP super-packet came through a tunnel, and then loses it when it is cut (as of 6.18). */
   if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
-  /* Several datagrams that the kernel joined have the length of the first one inside. */
   if (inner->version_words != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
   if (!keeps_ecn(inner->tos, outer->ip.tos) || !is_verified(skb, &outer->udp, inner)) return NEXT;
   struct weft_fast_route *route = find_route(config, inner->source);
   if (!route || route->remote != outer->ip.source) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);
   if (amount.packets == 0) return NEXT;
+  if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
   count_rx(&route->counts, &amount);
   const __u32 first = 0;
   struct weft_fast_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_rx(totals, &amount);
-  return decapsulate(skb, config, overhead);
+  return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }

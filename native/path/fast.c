@@ -167,6 +167,14 @@ static void write_config(struct weft_fast *fast) {
   if (error < 0) fast->broken = error;
 }
 
+/* The workers do all, until write_config. */
+static void pause_program(struct weft_fast *fast) {
+  const uint32_t first = 0;
+  fast->config.is_enabled = 0;
+  const int error = update(fast->maps[WEFT_MAP_CONFIG], &first, &fast->config);
+  if (error < 0) fast->broken = error;
+}
+
 static bool make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bits, struct weft_fast_key *key) {
   if (family != 4) return false;
   key->bits = prefix_bits;
@@ -176,8 +184,11 @@ static bool make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bit
 
 /* The program finds smaller MTUs that routers told, but not that of the host's own route (ip-route(8), mtu). */
 static uint32_t mtu_to(const struct weft_fast *fast, const union weft_endpoint *remote) {
+  /* Forgets the source address that the last answer brought. */
+  const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
   int mtu = 0;
   socklen_t length = sizeof(mtu);
+  connect(fast->probe_fd, &nobody, sizeof(nobody));
   if (connect(fast->probe_fd, &remote->any, sizeof(remote->v4)) < 0) return UINT16_MAX;
   return getsockopt(fast->probe_fd, IPPROTO_IP, IP_MTU, &mtu, &length) < 0 ? UINT16_MAX : (uint32_t)mtu;
 }
@@ -193,10 +204,12 @@ void weft_fast_set_route(struct weft_fast *fast, const struct weft_route *route)
   after.mtu = mtu_to(fast, &route->remote);
   memcpy(after.mac, route->mac, sizeof(after.mac));
   if (!is_new && memcmp(&before, &after, offsetof(struct weft_fast_route, counts)) == 0) return;
+  const bool is_new_length = is_new && fast->routes_of[route->prefix_bits]++ == 0;
+  /* Until the program knows the length, its packets must not meet a route of a shorter one. */
+  if (is_new_length) pause_program(fast);
   const int error = update(fast->maps[WEFT_MAP_ROUTES], &key, &after);
-  if (error < 0) fast->broken = error; /* and packets of this subnet must not meet a shorter one */
-  else if (is_new) fast->routes_of[route->prefix_bits]++;
-  if (error < 0 || (is_new && fast->routes_of[route->prefix_bits] == 1)) write_config(fast);
+  if (error < 0) fast->broken = error;
+  if (error < 0 || is_new_length) write_config(fast);
 }
 
 void weft_fast_remove_route(struct weft_fast *fast, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
@@ -237,12 +250,18 @@ struct weft_fast_counts weft_fast_count_route(const struct weft_fast *fast, cons
 
 /* CPUs that the kernel keeps values for: all that could ever be there. */
 static unsigned possible_cpus(void) {
-  unsigned first = 0, last = 0;
+  /* CONFIG_NR_CPUS at its largest, for the list may be missing. */
+  enum { MOST = 8192 };
+  unsigned last = 0, number;
+  bool is_known = false;
   FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
-  const int found = file ? fscanf(file, "%u-%u", &first, &last) : 0;
+  /* Ranges and numbers, for example 0-3,8: the last number is the highest. */
+  while (file && fscanf(file, "%*[-,]") != EOF && fscanf(file, "%u", &number) == 1) {
+    last = number;
+    is_known = true;
+  }
   if (file) fclose(file);
-  if (found == 2) return last + 1;
-  return found == 1 ? first + 1 : (unsigned)sysconf(_SC_NPROCESSORS_CONF);
+  return is_known && last < MOST ? last + 1 : MOST;
 }
 
 static const char *name_by_address(const struct ifaddrs *list, uint32_t address) {
@@ -258,8 +277,10 @@ static unsigned underlay_index(uint32_t address) {
   struct ifaddrs *list;
   unsigned index = 0;
   if (getifaddrs(&list) < 0) return 0;
-  const char *name = name_by_address(list, address);
-  for (const struct ifaddrs *each = list; name && each; each = each->ifa_next) {
+  const char *label = name_by_address(list, address);
+  char name[IF_NAMESIZE] = "";
+  if (label) snprintf(name, sizeof(name), "%.*s", (int)strcspn(label, ":"), label); /* eth0:1 is on eth0 */
+  for (const struct ifaddrs *each = list; label && each; each = each->ifa_next) {
     const struct sockaddr_ll *link = (const void *)each->ifa_addr;
     if (link && link->sll_family == AF_PACKET && link->sll_hatype == ARPHRD_ETHER && strcmp(each->ifa_name, name) == 0)
       index = (unsigned)link->sll_ifindex;

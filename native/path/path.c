@@ -110,6 +110,7 @@ static void open_fast(struct weft_path *path) {
   /* ICMP errors about its packets must find the socket that sends to the same peers. */
   if (settings->source_ports > 0) snprintf(path->why_not_fast, sizeof(path->why_not_fast), "flows have source ports of their own");
   else path->fast = weft_fast_open(&fast, path->why_not_fast);
+  if (path->fast) snprintf(path->why_not_fast, sizeof(path->why_not_fast), "workers wait to be started");
 }
 
 static void refresh_route(void *context, const struct weft_route *route) {
