@@ -267,7 +267,9 @@ describe('IPv6 alone, on hosts that have no IPv4', function ipv6Alone() {
       await lab().check(name, ['ip', 'link', 'del', 'flannel-v6.1']);
     }
     await startAll(configOf('host-gw', IPV6_ALONE));
-    assert.equal((await envOf(lab(), 'h1'))['MTU'], '1500');
+    // Peers may send through the tunnel of before until they have heard.
+    const hasWholeMtu = async () => (await envOf(lab(), 'h1'))['MTU'] === '1500';
+    await waitFor('the whole MTU of the interface', hasWholeMtu, FOLLOW_MS);
     const { broken } = await pingAll(lab(), { hosts: names });
     assert.deepEqual(broken, []);
   });
