@@ -205,24 +205,19 @@ int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_
   return weft_routes_remove(path->routes, family, subnet, prefix_bits);
 }
 
-static uint64_t count_fast(const struct weft_path *path, enum weft_counter which) {
+void weft_path_counts(const struct weft_path *path, uint64_t *counts) {
   const struct weft_fast_counts totals = weft_fast_totals(path->fast);
-  switch (which) {
-    case WEFT_TX_PACKETS:
-    case WEFT_KERNEL_TX_PACKETS: return totals.tx_packets;
-    case WEFT_TX_BYTES: return totals.tx_bytes;
-    case WEFT_RX_PACKETS:
-    case WEFT_KERNEL_RX_PACKETS: return totals.rx_packets;
-    case WEFT_RX_BYTES: return totals.rx_bytes;
-    default: return 0;
+  for (unsigned which = 0; which < WEFT_COUNTER_COUNT; which++) {
+    counts[which] = 0;
+    for (unsigned index = 0; index < path->settings.workers; index++)
+      counts[which] += atomic_load_explicit(&path->workers[index]->counters[which], memory_order_relaxed);
   }
-}
-
-uint64_t weft_path_count(const struct weft_path *path, enum weft_counter which) {
-  uint64_t sum = count_fast(path, which);
-  for (unsigned index = 0; index < path->settings.workers; index++)
-    sum += atomic_load_explicit(&path->workers[index]->counters[which], memory_order_relaxed);
-  return sum;
+  counts[WEFT_KERNEL_TX_PACKETS] = totals.tx_packets;
+  counts[WEFT_KERNEL_RX_PACKETS] = totals.rx_packets;
+  counts[WEFT_TX_PACKETS] += totals.tx_packets;
+  counts[WEFT_TX_BYTES] += totals.tx_bytes;
+  counts[WEFT_RX_PACKETS] += totals.rx_packets;
+  counts[WEFT_RX_BYTES] += totals.rx_bytes;
 }
 
 unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count) {

@@ -85,8 +85,8 @@ int weft_path_set_route(struct weft_path *path, const struct weft_route *route);
 int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
 /* Interfaces have changed, perhaps. */
 void weft_path_refresh(struct weft_path *path);
-/* Sum of one counter over all workers and the kernel's share. */
-uint64_t weft_path_count(const struct weft_path *path, enum weft_counter which);
+/* Sums over all workers and the kernel's share, WEFT_COUNTER_COUNT of them, all of one moment. */
+void weft_path_counts(const struct weft_path *path, uint64_t *counts);
 /* Descriptors in use, at most `count`; returns how many. */
 unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count);
 

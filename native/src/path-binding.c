@@ -280,8 +280,7 @@ static napi_value path_counters(napi_env env, napi_callback_info info) {
   if (!path) return NULL;
   uint64_t *numbers = make_numbers(env, WEFT_COUNTER_COUNT, &array);
   if (!numbers) return NULL;
-  for (unsigned which = 0; which < WEFT_COUNTER_COUNT; which++)
-    numbers[which] = weft_path_count(path, (enum weft_counter)which);
+  weft_path_counts(path, numbers);
   return array;
 }
 

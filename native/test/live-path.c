@@ -52,6 +52,12 @@ static struct weft_path *open_path(unsigned workers) {
   return path;
 }
 
+static uint64_t counted(const struct weft_path *path, enum weft_counter which) {
+  uint64_t counts[WEFT_COUNTER_COUNT];
+  weft_path_counts(path, counts);
+  return counts[which];
+}
+
 static void set_route(struct weft_path *path, const char *subnet, unsigned bits) {
   struct weft_route route = {.family = 4, .prefix_bits = (uint8_t)bits, .remote = endpoint("127.0.0.2", PEER_PORT)};
   inet_pton(AF_INET, subnet, route.subnet);
@@ -135,9 +141,9 @@ static void run_traffic(unsigned packets) {
   traffic.peer = open_udp("127.0.0.2", PEER_PORT);
   traffic.overlay = open_udp("10.5.1.0", OVERLAY_PORT);
   if (pthread_create(&thread, NULL, move_packets, &traffic) != 0) fail("pthread_create", EAGAIN);
-  for (unsigned round = 0; weft_path_count(path, WEFT_TX_PACKETS) < packets; round++) churn(path, round);
+  for (unsigned round = 0; counted(path, WEFT_TX_PACKETS) < packets; round++) churn(path, round);
   pthread_join(thread, NULL);
-  if (weft_path_count(path, WEFT_RX_PACKETS) < packets) fail("packets delivered", ENODATA);
+  if (counted(path, WEFT_RX_PACKETS) < packets) fail("packets delivered", ENODATA);
   weft_path_close(path);
   close(traffic.peer);
   close(traffic.overlay);
