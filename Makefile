@@ -77,12 +77,12 @@ test-unit: build test-native
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
-	sh test/in-namespaces.sh node_modules/.bin/mocha --ignore 'dist/test/{root,boot}/**' 'dist/test/**/*.spec.js'
+	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' | sort)
 	@$(MAKE) --no-print-directory test-root
 
 # Suites that no user namespace is enough for; and what holds of the packet path's workers must hold when the kernel moves packets.
 test-root: test-tools build
-	@if [ "$$(id -u)" -eq 0 ]; then AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/root/**/*.spec.js' && \
+	@if [ "$$(id -u)" -eq 0 ]; then AS_ROOT=1 node dist/test/run-suites.js dist/test/root/*.spec.js && \
 	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --grep 'over IPv4' dist/test/path-router.spec.js; \
 	else echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
 

@@ -59,7 +59,7 @@ export interface MigrationStatus {
  * How long the entries of a peer outlive its lease. A host whose key was deleted or whose lease was revoked takes the
  * same subnet again within a few round trips to the registry, and traffic to it should not notice.
  */
-const WITHDRAWAL_GRACE_MS = 50;
+const WITHDRAWAL_GRACE_MS = 80;
 
 /** Where peers are looked up; the lease keeper. */
 export interface PeerSource {

@@ -180,7 +180,7 @@ export class Lab {
       'endpoint',
       'health',
     ];
-    await waitFor('etcd to answer', async () => (await this.exec('etcd', endpointHealth)).code === 0, 15_000);
+    await waitFor('etcd to answer', async () => (await this.exec('etcd', endpointHealth)).code === 0, 60_000);
   }
 
   stopEtcd(signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
@@ -247,7 +247,7 @@ export class Lab {
   }
 
   /** Waits for the host's subnet.env and wires its container up. */
-  async attachContainer(name: string, timeoutMs = 30_000): Promise<plan.ContainerPlan> {
+  async attachContainer(name: string, timeoutMs = 60_000): Promise<plan.ContainerPlan> {
     const host = this.host(name);
     let container: plan.ContainerPlan | undefined;
     const isReady = async () =>
@@ -323,7 +323,7 @@ export class Lab {
     const script =
       'pidfile=$1 log=$2; shift 2; setsid sh -c \'echo $$ >"$0"; exec "$@"\' "$pidfile" "$@" >>"$log" 2>&1 </dev/null &';
     await this.sandbox.check(['sh', '-c', script, 'sh', `/run/${process}.pid`, log, ...argv], netns);
-    await waitFor(`${process} to start`, async () => (await this.#pidOf(process)) !== undefined, 5000);
+    await waitFor(`${process} to start`, async () => (await this.#pidOf(process)) !== undefined, 60_000);
   }
 
   async #signal(process: string, signal: DaemonSignal): Promise<void> {
@@ -331,7 +331,7 @@ export class Lab {
     if (pid === undefined) throw new Error(`Nothing runs as '${process}' in lab '${this.name}'`);
     await this.sandbox.run(['kill', `-${signal}`, String(pid)]);
     if (signal !== 'TERM' && signal !== 'KILL') return;
-    await waitFor(`${process} to end`, async () => !(await this.isRunning(process)), 10_000);
+    await waitFor(`${process} to end`, async () => !(await this.isRunning(process)), 60_000);
     await rm(this.#outside(`/run/${process}.pid`), { force: true });
   }
 

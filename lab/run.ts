@@ -15,7 +15,7 @@ export interface LabReport {
 
 const TCP_SECONDS = 2;
 /** A host has its subnet before all peers are in its kernel. */
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 /** Tests a lab whose hosts all have their containers. */
 export async function checkLab(lab: Lab, onStep: (text: string) => void): Promise<LabReport> {

@@ -9,8 +9,7 @@ import { packageRoot } from '../lab/package-root.ts';
 
 const run = promisify(execFile);
 
-describe('the bundle', function bundle() {
-  this.timeout(60_000);
+describe('the bundle', () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-bundle-'));

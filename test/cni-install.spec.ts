@@ -18,8 +18,7 @@ import { packageRoot } from '../lab/package-root.ts';
 
 const PLUGINS = '/usr/lib/cni';
 
-describe('weft cni install', function install() {
-  this.timeout(10_000);
+describe('weft cni install', () => {
   let folder = '';
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-cni-install-'));

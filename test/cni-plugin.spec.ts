@@ -31,8 +31,7 @@ function ip(...words: readonly string[]): string {
   return execFileSync('ip', words, { encoding: 'utf8', stdio: 'pipe' });
 }
 
-describe('weft-cni', function () {
-  this.timeout(20_000);
+describe('weft-cni', () => {
   let folder = '';
 
   before(() => mkdirSync('/run/netns', { recursive: true }));

@@ -13,8 +13,7 @@ import { holds, programmedPeers, useLab, waitUntilReady } from './support/lab-su
 
 const SCRIPTS = join(packageRoot(), 'deploy/container');
 
-describe('the root for containers', function containerRoot() {
-  this.timeout(60_000);
+describe('the root for containers', () => {
   const lab = useLab({ hosts: 2, bare: ['h1'] });
   let folder: string;
   before(() => (folder = mkdtempSync(join(tmpdir(), 'weft-root-'))));
@@ -35,6 +34,6 @@ describe('the root for containers', function containerRoot() {
     // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13.
     assert.ok(await holds(lab(), 'h1', `grep -q '^CapEff:.0000000000003000$' /proc/${pid}/status`));
     await lab().check('h1', ['kill', '-TERM', pid]);
-    await waitFor('weft to end', async () => !(await holds(lab(), 'h1', `test -e /proc/${pid}/exe`)), 5000);
+    await waitFor('weft to end', async () => !(await holds(lab(), 'h1', `test -e /proc/${pid}/exe`)), 60_000);
   });
 });

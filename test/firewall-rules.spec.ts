@@ -58,8 +58,7 @@ function cleanTables(): void {
   );
 }
 
-describe('firewall rules in the kernel', function rules() {
-  this.timeout(20_000);
+describe('firewall rules in the kernel', () => {
   before(() => {
     if (process.env['WEFT_TEST_NETNS'] !== '1')
       throw new Error('This suite flushes rules: run it with "sh test/in-namespaces.sh npx mocha FILE"');

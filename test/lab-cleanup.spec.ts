@@ -22,8 +22,7 @@ const FOREIGN = [
 ];
 const LOOK = 'ip route; ip -6 route; iptables-save | grep -v "^[#:]"; nft list tables; ip -o link';
 
-describe('weft cleanup', function cleanup() {
-  this.timeout(60_000);
+describe('weft cleanup', () => {
   const lab = useLab({ hosts: 2, daemonFlags: ['--ip-masq'] });
   const words = (...more: readonly string[]) => ['cleanup', '--subnet-file', lab().subnetFile('h1'), ...more];
   const look = (): Promise<string> => lab().check('h1', ['sh', '-c', LOOK]);

@@ -7,8 +7,7 @@ import { ask, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 const PROTOCOL = '87';
 
 for (const hosts of [3, 10]) {
-  describe(`a cluster of ${hosts} hosts`, function cluster() {
-    this.timeout(120_000);
+  describe(`a cluster of ${hosts} hosts`, () => {
     const lab = useLab({ hosts });
 
     it('reaches everything from everywhere, each host with a subnet of its own', async () => {

@@ -15,8 +15,7 @@ import { configWith, FIREWALL_MODES, switchFirewall } from './support/firewall-m
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
 import { makeWebRoot } from './support/web-root.ts';
 
-describe('CNI plugins on weft', function cni() {
-  this.timeout(60_000);
+describe('CNI plugins on weft', () => {
   const lab = useLab({
     hosts: 2,
     attach: false,

@@ -9,8 +9,7 @@ import { holds, useLab, waitUntilReady } from './support/lab-suite.ts';
 const configOf = (backend: object, network = '10.5.0.0/16') =>
   JSON.stringify({ Network: network, Backend: { Type: 'vxlan', ...backend } });
 
-describe('weft config', function command() {
-  this.timeout(60_000);
+describe('weft config', () => {
   const lab = useLab({ hosts: 3 });
 
   before(async () => {

@@ -13,8 +13,7 @@ const NOTICE_MS = 60_000;
 const foreignValue = (mac: string) =>
   `{"PublicIP":"198.18.9.9","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"${mac}"}}`;
 
-describe('etcd', function etcd() {
-  this.timeout(180_000);
+describe('etcd', () => {
   const lab = useLab({ hosts: 2 });
 
   beforeEach(async () => {
@@ -100,7 +99,7 @@ describe('etcd', function etcd() {
       await waitFor(
         'both peers',
         async () => (await has('10.5.210.0/24')) && (await has('10.5.211.0/24')),
-        10_000,
+        60_000,
       );
       const from = await logSize();
       await lab().check('h1', ['ip', 'route', 'add', 'blackhole', '198.18.0.2']);
@@ -111,7 +110,7 @@ describe('etcd', function etcd() {
       await lab().check('h1', ['ip', 'route', 'del', 'blackhole', '198.18.0.2']);
       const fdb = async () => lab().check('h1', ['bridge', 'fdb', 'show', 'dev', 'flannel.1']);
       await waitFor('the new MAC', async () => (await fdb()).includes('02:00:00:00:00:03'), 60_000, 50);
-      await waitFor('the old peer to go', async () => !(await has('10.5.211.0/24')), 10_000);
+      await waitFor('the old peer to go', async () => !(await has('10.5.211.0/24')), 60_000);
       assert.ok(!(await fdb()).includes('02:00:00:00:00:01'));
       await lab().etcdctl(['del', `${SUBNETS}/10.5.210.0-24`]);
     }));
@@ -131,7 +130,7 @@ describe('etcd', function etcd() {
       await waitFor(
         'the peer to go',
         async () => !(await programmedPeers(lab(), 'h1')).includes('10.5.220.0/24'),
-        10_000,
+        60_000,
       );
       for (let write = 0; write < 20; write++) await lab().etcdctl(['put', '/elsewhere', String(write)]);
       await lab().stopEtcd('KILL');
@@ -187,13 +186,13 @@ describe('etcd', function etcd() {
       await waitFor(
         'the key to be back',
         async () => ((await read()).kvs?.[0]?.mod_revision ?? 0) > revision,
-        10_000,
+        60_000,
       );
       assert.equal((await viewOf(lab(), 'h1')).subnet, subnet);
       await waitFor(
         'the peer to have it again',
         async () => (await programmedPeers(lab(), 'h2')).includes(subnet),
-        10_000,
+        60_000,
       );
     }));
 
@@ -203,7 +202,7 @@ describe('etcd', function etcd() {
       const key = `${SUBNETS}/${subnetKey(subnet)}`;
       await lab().etcdctl(['del', key]);
       const isBack = async () => (await lab().etcdctl(['get', key])).includes('198.18.1.1');
-      await waitFor('the key to be back', isBack, 10_000);
+      await waitFor('the key to be back', isBack, 60_000);
       assert.ok((await programmedPeers(lab(), 'h2')).includes(subnet));
     }));
 
@@ -211,7 +210,7 @@ describe('etcd', function etcd() {
     const before = await viewOf(lab(), 'h1');
     await lab().etcdctl(['put', `${SUBNETS}/${subnetKey(before.subnet)}`, foreignValue('02:00:00:00:00:05')]);
     const moved = async () => (await viewOf(lab(), 'h1')).subnet !== before.subnet;
-    await waitFor('h1 to take another subnet', moved, 10_000);
+    await waitFor('h1 to take another subnet', moved, 60_000);
     const after = await viewOf(lab(), 'h1');
     assert.equal(after.mac, before.mac);
     const addresses = await lab().check('h1', ['ip', 'addr', 'show', 'dev', 'flannel.1']);
@@ -223,13 +222,12 @@ describe('etcd', function etcd() {
     await waitFor(
       'h2 to follow',
       async () => (await programmedPeers(lab(), 'h2')).join() === expected.join(),
-      10_000,
+      60_000,
     );
   });
 });
 
-describe('etcd that is absent at boot', function absentAtBoot() {
-  this.timeout(60_000);
+describe('etcd that is absent at boot', () => {
   const lab = useLab({ hosts: 2, start: false });
 
   it('is waited for, and so is its config, without an end of the daemon', async () => {
@@ -238,7 +236,7 @@ describe('etcd that is absent at boot', function absentAtBoot() {
     await waitFor(
       'h1 to say that etcd is missing',
       async () => /198\.18\.0\.2:2379/.test(await log()),
-      20_000,
+      60_000,
       50,
     );
     assert.ok(await lab().isRunning('h1'));
@@ -247,11 +245,11 @@ describe('etcd that is absent at boot', function absentAtBoot() {
     await waitFor(
       'h1 to say that the config is missing',
       async () => /network\/config/.test(await log()),
-      20_000,
+      60_000,
       50,
     );
     await lab().putConfig('{"Network": "10.5.0.0/16", "Backend": {"Type": "vxlan", "VNI": "one"}}');
-    await waitFor('h1 to say what is wrong with it', async () => /VNI/.test(await log()), 20_000, 50);
+    await waitFor('h1 to say what is wrong with it', async () => /VNI/.test(await log()), 60_000, 50);
     await lab().putConfig(DEFAULT_CONFIG);
     for (const name of ['h1', 'h2']) await waitUntilReady(lab(), name);
     for (const name of ['h1', 'h2']) await lab().attachContainer(name);

@@ -8,7 +8,7 @@ import { addressSeen, startCallers, startConversation, startEcho } from './suppo
 import { waitForLogLine } from './support/daemon-view.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
-const REPAIR_MS = 10_000;
+const REPAIR_MS = 60_000;
 const TABLES = 'nft list table ip flannel-ipv4; nft list table ip6 flannel-ipv6';
 const CHAINS = ['iptables', 'ip6tables'].map((word) => `${word}-save | grep FLANNEL`).join('; ');
 const ENGINES = [
@@ -39,8 +39,7 @@ async function countRepairs(lab: Lab): Promise<number> {
 }
 
 for (const { name, isNft, show, other } of ENGINES)
-  describe(`a firewall of ${name}`, function firewall() {
-    this.timeout(60_000);
+  describe(`a firewall of ${name}`, () => {
     const lab = useLab({ hosts: 2, outside: true, config: config(isNft), daemonFlags: ['--ip-masq'] });
     let rules = '';
     let repairs = 0;
@@ -171,8 +170,7 @@ for (const { name, isNft, show, other } of ENGINES)
     });
   });
 
-describe('forwarding', function forwarding() {
-  this.timeout(60_000);
+describe('forwarding', () => {
   const lab = useLab({ hosts: 1, daemonFlags: ['--no-sysctl', '--iptables-forward-rules=false'] });
 
   it('is turned on, unless that is forbidden', async () => {

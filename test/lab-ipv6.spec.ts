@@ -9,7 +9,7 @@ import { askReadyz, leaseKeys, overlayDevicesOf, waitForLogLine } from './suppor
 import { ask, holds, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from './support/traffic.ts';
 
-const FOLLOW_MS = 10_000;
+const FOLLOW_MS = 60_000;
 const IPV4 = { Network: '10.5.0.0/16' };
 const IPV6 = { EnableIPv6: true, IPv6Network: 'fd00:5::/48' };
 const IPV6_ALONE = { EnableIPv4: false, ...IPV6 };
@@ -48,8 +48,7 @@ async function keysLike(lab: Lab, pattern: RegExp): Promise<string[]> {
 const DUAL_KEY = /^10\.5\.\d+\.0-24&fd00:5:0:[0-9a-f]+::-64$/;
 const IPV4_KEY = /^10\.5\.\d+\.0-24$/;
 
-describe('dual-stack vxlan', function dualStack() {
-  this.timeout(60_000);
+describe('dual-stack vxlan', () => {
   const lab = useLab({ hosts: 3, config: configOf('vxlan', { ...IPV4, ...IPV6 }) });
   const ipv4Of = (keys: readonly string[]) => keys.map((key) => key.split('&')[0]);
 
@@ -200,8 +199,7 @@ describe('dual-stack vxlan', function dualStack() {
   });
 });
 
-describe('dual-stack host-gw', function hostGw() {
-  this.timeout(60_000);
+describe('dual-stack host-gw', () => {
   const lab = useLab({ hosts: 2, config: configOf('host-gw', { ...IPV4, ...IPV6 }) });
 
   it('routes both families via the peers, with the whole MTU of the interface', async () => {
@@ -214,8 +212,7 @@ describe('dual-stack host-gw', function hostGw() {
   });
 });
 
-describe('IPv6 alone, on hosts that have no IPv4', function ipv6Alone() {
-  this.timeout(60_000);
+describe('IPv6 alone, on hosts that have no IPv4', () => {
   const lab = useLab({ hosts: 2, bare: ['h1', 'h2'] });
   const names = ['h1', 'h2'];
 

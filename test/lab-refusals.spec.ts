@@ -73,8 +73,7 @@ const REFUSALS: readonly Refusal[] = [
   },
 ];
 
-describe('a start that cannot work', function refusals() {
-  this.timeout(60_000);
+describe('a start that cannot work', () => {
   const lab = useLab({ hosts: 1, bare: ['h1'] });
 
   /** Starts a program in the background; resolves with its process id once `isThere` holds. */
@@ -123,8 +122,7 @@ describe('a start that cannot work', function refusals() {
   });
 });
 
-describe('a start that has to wait', function waiting() {
-  this.timeout(60_000);
+describe('a start that has to wait', () => {
   const lab = useLab({ hosts: 1, bare: ['h1'] });
 
   afterEach(async () => {
@@ -173,7 +171,7 @@ describe('a start that has to wait', function waiting() {
       const from = (await logOf(lab(), 'h1')).length;
       await lab().startDaemon('h1', ['--subnet-file=/run/weft-lab/h1/folder/subnet.env']);
       const isTold = async () => reason.test((await logOf(lab(), 'h1')).slice(from));
-      await waitFor('the log to say why', isTold, 15_000, 50);
+      await waitFor('the log to say why', isTold, 60_000, 50);
       const { status, body } = await askReadyz(lab(), 'h1');
       assert.equal(status, 503);
       assert.match(body, reason);

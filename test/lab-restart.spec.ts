@@ -6,8 +6,7 @@ import { programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-s
 
 const RESTARTS = 20;
 
-describe('restarting a daemon', function restart() {
-  this.timeout(180_000);
+describe('restarting a daemon', () => {
   const lab = useLab({ hosts: 2 });
 
   for (const signal of ['TERM', 'KILL'] as const) {

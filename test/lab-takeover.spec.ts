@@ -17,7 +17,7 @@ const MAC = '4e:17:c0:ff:ee:01';
 const DEAD = { subnet: '10.5.99.0/24', address: '10.5.99.0', mac: '4e:17:c0:ff:ee:99' };
 /** Routes that somebody else made: outside of the network, and inside but not of the kind that flannel makes. */
 const FOREIGN = ['172.30.0.0/16', '10.5.98.7'];
-const FOLLOW_MS = 10_000;
+const FOLLOW_MS = 60_000;
 
 /** Leases the subnet as flannel does. Resolves with the etcd lease. */
 async function lease(lab: Lab, backend: object): Promise<string> {
@@ -83,8 +83,7 @@ async function assertForeignRoutesStay(lab: Lab): Promise<void> {
   );
 }
 
-describe('taking over from flannel with vxlan', function vxlan() {
-  this.timeout(60_000);
+describe('taking over from flannel with vxlan', () => {
   const lab = useLab({ hosts: 2, bare: ['h1'] });
   let id = '';
   let peer = { subnet: '', mac: '', publicIp: '' };
@@ -159,8 +158,7 @@ describe('taking over from flannel with vxlan', function vxlan() {
   it('leaves foreign routes alone, also inside the network', () => assertForeignRoutesStay(lab()));
 });
 
-describe('taking over from flannel with host-gw', function hostGw() {
-  this.timeout(60_000);
+describe('taking over from flannel with host-gw', () => {
   const config = '{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw"}}';
   const lab = useLab({ hosts: 2, bare: ['h1'], config });
   let id = '';

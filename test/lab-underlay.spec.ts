@@ -10,7 +10,7 @@ import { leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-vi
 import { canPing, holds, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from './support/traffic.ts';
 
-const FOLLOW_MS = 10_000;
+const FOLLOW_MS = 60_000;
 const DUAL = { Network: '10.5.0.0/16', EnableIPv6: true, IPv6Network: 'fd00:5::/48' };
 const configOf = (backend: object) => JSON.stringify({ ...DUAL, Backend: { Type: 'vxlan', ...backend } });
 
@@ -32,8 +32,7 @@ async function subnet6Of(lab: Lab, name: string): Promise<string> {
   );
 }
 
-describe('direct routing while the underlay changes', function directRouting() {
-  this.timeout(60_000);
+describe('direct routing while the underlay changes', () => {
   const lab = useLab({
     hosts: 3,
     routed: true,
@@ -149,8 +148,7 @@ describe('direct routing while the underlay changes', function directRouting() {
   });
 });
 
-describe('jumbo frames, and a reboot', function jumbo() {
-  this.timeout(60_000);
+describe('jumbo frames, and a reboot', () => {
   const lab = useLab({ hosts: 2, mtu: 9000, config: configOf({}) });
 
   it('carries packets of the whole MTU in both families', async () => {
@@ -187,8 +185,7 @@ describe('jumbo frames, and a reboot', function jumbo() {
   });
 });
 
-describe('an underlay of the smallest MTU', function smallest() {
-  this.timeout(60_000);
+describe('an underlay of the smallest MTU', () => {
   const lab = useLab({ hosts: 2, mtu: 1280, config: configOf({}) });
 
   it('carries IPv4, and says why not IPv6', async () => {

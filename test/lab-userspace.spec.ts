@@ -10,7 +10,7 @@ import { toolFile } from './support/impairment.ts';
 import { ask, canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from './support/traffic.ts';
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const dual = (backend: string) =>
   `{"Network":"10.5.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:5::/48","Backend":${backend}}`;
 
@@ -24,8 +24,7 @@ async function assertAllReachAll(lab: Lab): Promise<void> {
   assert.deepEqual((await pingAll(lab)).broken, []);
 }
 
-describe('VXLAN in userspace on one host of three', function mixed() {
-  this.timeout(120_000);
+describe('VXLAN in userspace on one host of three', () => {
   const lab = useLab({ hosts: 3, userspace: ['h2'], config: dual('{"Type":"vxlan"}') });
 
   it('reaches hosts whose kernels do it, and they reach it, in both families', async () => {
@@ -55,8 +54,7 @@ describe('VXLAN in userspace on one host of three', function mixed() {
   });
 });
 
-describe('backend udp', function udp() {
-  this.timeout(120_000);
+describe('backend udp', () => {
   const lab = useLab({ hosts: 2, config: dual('{"Type":"udp"}') });
 
   it('carries both families, each over its own underlay', async () => {
@@ -118,8 +116,7 @@ describe('backend udp', function udp() {
   });
 });
 
-describe('a start in userspace that cannot work', function refusals() {
-  this.timeout(120_000);
+describe('a start in userspace that cannot work', () => {
   const lab = useLab({ hosts: 1, bare: ['h1'], config: dual('{"Type":"udp"}') });
 
   /** Runs the daemon after `script`, in a mount namespace of its own, until it ends. */
@@ -169,8 +166,7 @@ describe('a start in userspace that cannot work', function refusals() {
     });
 });
 
-describe('a service manager that keeps descriptors', function fdStore() {
-  this.timeout(120_000);
+describe('a service manager that keeps descriptors', () => {
   const lab = useLab({ hosts: 2, bare: ['h1'], config: dual('{"Type":"vxlan","Userspace":true}') });
   const flags = ['--packet-workers=2'];
 

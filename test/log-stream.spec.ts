@@ -6,9 +6,7 @@ import { createInterface } from 'node:readline';
 import { makeCertificates } from './support/certificates.ts';
 import { startEtcd } from './support/etcd-server.ts';
 
-describe('log stream', function () {
-  this.timeout(30_000);
-
+describe('log stream', () => {
   it('holds JSON lines only, with TLS to an IP address', async () => {
     const certificates = await makeCertificates('IP:127.0.0.1');
     const etcd = await startEtcd({ tls: certificates });

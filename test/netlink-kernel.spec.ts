@@ -98,8 +98,7 @@ describeKernel('netlink', () => {
   return openFixture();
 });
 
-describe('netlink kernel', function () {
-  this.timeout(30_000);
+describe('netlink kernel', () => {
   before(requireOwnNamespace);
 
   it('makes what ip and bridge show', () =>

@@ -18,8 +18,7 @@ import { rejectsWith } from './compliance/registry-fixture.ts';
 
 const QUICK = { requestTimeoutMs: 400, idleProbeMs: 50 };
 
-describe('etcd registry and faults', function () {
-  this.timeout(60_000);
+describe('etcd registry and faults', () => {
   let server: EtcdServer;
   let near: TcpProxy;
   let far: TcpProxy;

@@ -24,8 +24,7 @@ function connect(options: Partial<EtcdOptions> & Pick<EtcdOptions, 'endpoints'>)
   return registry;
 }
 
-describe('etcd registry and TLS', function () {
-  this.timeout(60_000);
+describe('etcd registry and TLS', () => {
   let ours: Certificates;
   let foreign: Certificates;
   let server: EtcdServer;
@@ -175,8 +174,7 @@ describe('etcd registry and TLS', function () {
     });
 });
 
-describe('etcd registry and users', function () {
-  this.timeout(60_000);
+describe('etcd registry and users', () => {
   const password = 'open sesame';
   let server: EtcdServer;
   const asRoot = ['--user', 'root:root'];

@@ -67,8 +67,7 @@ const isReady = (heard: readonly string[]) => heard.some((text) => /^READY=1$/m.
 const isStopping = (heard: readonly string[]) => heard.some((text) => /^STOPPING=1$/m.test(text));
 const beats = (heard: readonly string[]) => heard.filter((text) => text === 'WATCHDOG=1').length;
 
-describe('sd_notify from the daemon', function sdNotify() {
-  this.timeout(60_000);
+describe('sd_notify from the daemon', () => {
   const lab = useLab({
     hosts: 1,
     bare: ['h1'],

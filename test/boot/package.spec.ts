@@ -63,7 +63,7 @@ describe('the Debian package under a real systemd', function debianPackage() {
     const before = await pid();
     const ping = await startPing(lab(), 'c2', await lab().containerAddress('h1'), intervalMs);
     await change();
-    await waitFor('another process', async () => !['0', before].includes(await pid()), 20_000);
+    await waitFor('another process', async () => !['0', before].includes(await pid()), 60_000);
     await isReady();
     return (await ping.stop()).lost;
   }

@@ -252,8 +252,7 @@ const REOPEN: readonly TunCase[] = [
 
 /** Declares the suite. `open` is called before each test and the result closed after it. */
 export function describeKernel(name: string, open: () => KernelFixture): void {
-  describe(`Kernel: ${name}`, function () {
-    this.timeout(30_000);
+  describe(`Kernel: ${name}`, () => {
     let kernel: Kernel;
     let others: OtherHands;
     let host: KernelFixture;

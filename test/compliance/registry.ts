@@ -13,8 +13,7 @@ export type { RegistryFixture } from './registry-fixture.ts';
 
 /** Declares the suite. `open` is called before each test and the result closed after it. */
 export function describeRegistry(name: string, open: () => Promise<RegistryFixture>): void {
-  describe(`Registry: ${name}`, function () {
-    this.timeout(30_000);
+  describe(`Registry: ${name}`, () => {
     let store: RegistryFixture;
     let registry: Registry;
 

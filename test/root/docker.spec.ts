@@ -21,8 +21,7 @@ import { makeWebRoot } from '../support/web-root.ts';
 const PROGRAM = join(packageRoot(), 'bin/mk-docker-opts.sh');
 const ACCEPTED = 'iptables -S FORWARD | grep -q FLANNEL-FWD';
 
-describe('Docker engines on weft', function docker() {
-  this.timeout(60_000);
+describe('Docker engines on weft', () => {
   const lab = useLab({
     hosts: 2,
     attach: false,
@@ -62,7 +61,7 @@ describe('Docker engines on weft', function docker() {
       before(async () => {
         await switchFirewall(lab(), mode);
         for (const host of ['h1', 'h2'])
-          await waitFor(`${host} to accept its containers`, () => holds(lab(), host, ACCEPTED), 10_000);
+          await waitFor(`${host} to accept its containers`, () => holds(lab(), host, ACCEPTED), 60_000);
       });
 
       it('have containers that reach each other across hosts and see each other’s own address', () =>

@@ -60,7 +60,7 @@ export class Capture {
 /** Last in every capture: what came before it is in the file. */
 const MARK = 'end of capture';
 const DISCARD_PORT = 9;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 /** Captures on the underlay of `end` while `action` goes on, and hands the result to `look`. */
 export async function capture(

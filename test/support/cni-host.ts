@@ -7,7 +7,7 @@ import type { ServingContainer } from './container-network.ts';
 
 const PLUGINS = '/usr/lib/cni';
 const BUNDLE = join(packageRoot(), 'dist/weft-cni.cjs');
-const COMMAND_MS = 10_000;
+const COMMAND_MS = 60_000;
 
 /** Standard plugins, told of the host's subnet by hand; they share bridge and addresses with {@link weftConflist}. */
 export function bridgeConflist(host: string, subnetEnv: string): Conflist {

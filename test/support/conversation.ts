@@ -14,12 +14,12 @@ export async function startEcho(lab: Lab, netns: string): Promise<void> {
   await lab.check(netns, ['sh', '-c', `{ ${listen.join(' ')} } </dev/null >/dev/null 2>&1`]);
   const isListening = async (): Promise<boolean> =>
     (await lab.check(netns, ['ss', '-Htln', `sport = :${PORT}`])).trim().split('\n').length === 2;
-  await waitFor(`the servers in ${netns}`, isListening, 10_000);
+  await waitFor(`the servers in ${netns}`, isListening, 60_000);
 }
 
-/** Which address the server at `address` sees of `from`; empty if it does not answer within two seconds. */
+/** Which address the server at `address` sees of `from`; empty if it does not answer within ten seconds. */
 export async function addressSeen(lab: Lab, from: string, address: string, bind = ''): Promise<string> {
-  const { stdout } = await lab.exec(from, ['socat', '-T', '2', '-', connect(address, bind)]);
+  const { stdout } = await lab.exec(from, ['socat', '-T', '10', '-t', '10', '-', connect(address, bind)]);
   return unbracket(/^seen (\S+)/.exec(stdout)?.[1] ?? '');
 }
 
@@ -30,7 +30,7 @@ function unbracket(address: string): string {
 
 function connect(address: string, bind = ''): string {
   const host = address.includes(':') ? `TCP6:[${address}]` : `TCP4:${address}`;
-  return `${host}:${PORT},connect-timeout=2${bind === '' ? '' : `,bind=${bind}`}`;
+  return `${host}:${PORT},connect-timeout=10${bind === '' ? '' : `,bind=${bind}`}`;
 }
 
 export interface Conversation {
@@ -46,7 +46,7 @@ export async function startConversation(lab: Lab, from: string, address: string)
   const heard = (): number => client.output.split('\n').length;
   const goesOn = async (): Promise<void> => {
     const before = heard();
-    await waitFor('the conversation to go on', () => heard() > before + 3, 10_000);
+    await waitFor('the conversation to go on', () => heard() > before + 3, 60_000);
     if (client.output.includes('ended')) throw new Error('the connection broke');
   };
   await goesOn();
@@ -59,9 +59,9 @@ export async function startCallers(
   from: string,
   address: string,
 ): Promise<{ stop(): Promise<{ readonly answered: number; readonly lost: number }> }> {
-  const script = `while :; do socat -T 2 - ${connect(address)} </dev/null 2>/dev/null | grep -q seen && echo answered || echo lost; done`;
+  const script = `while :; do socat -T 10 -t 10 - ${connect(address)} </dev/null 2>/dev/null | grep -q seen && echo answered || echo lost; done`;
   const callers = new LabScript(lab, from, script);
-  await waitFor('the first call to be answered', () => callers.output.includes('answered'), 10_000);
+  await waitFor('the first call to be answered', () => callers.output.includes('answered'), 60_000);
   return {
     stop: async () => {
       const output = await callers.end();

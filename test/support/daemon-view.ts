@@ -26,7 +26,7 @@ export function logOf(lab: Lab, name: string): Promise<string> {
 /** Waits until a host's daemon has logged a line that matches. */
 export async function waitForLogLine(lab: Lab, name: string, pattern: RegExp): Promise<void> {
   const isThere = async () => pattern.test(await logOf(lab, name));
-  await waitFor(`${name} to log ${String(pattern)}`, isThere, 15_000, 50);
+  await waitFor(`${name} to log ${String(pattern)}`, isThere, 60_000, 50);
 }
 
 export interface RouteView {

@@ -6,8 +6,8 @@ import type { Lab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import type { ServingContainer } from './container-network.ts';
 
-const START_MS = 30_000;
-const COMMAND_MS = 10_000;
+const START_MS = 60_000;
+const COMMAND_MS = 60_000;
 /** Of all cgroups that engines of tests are put in. */
 const CGROUP_PREFIX = 'weft-engine-';
 

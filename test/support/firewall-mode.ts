@@ -6,7 +6,7 @@ import { holds } from './lab-suite.ts';
 export const FIREWALL_MODES = ['nftables', 'iptables'] as const;
 export type FirewallMode = (typeof FIREWALL_MODES)[number];
 
-const SWITCH_MS = 20_000;
+const SWITCH_MS = 60_000;
 const NFT = 'nft list table ip flannel-ipv4 >/dev/null 2>&1';
 const IPTABLES = 'iptables -t nat -S FLANNEL-POSTRTG >/dev/null 2>&1';
 const IS_ON: Readonly<Record<FirewallMode, string>> = {

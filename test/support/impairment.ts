@@ -152,7 +152,7 @@ export interface UdpReport {
 /** Longest silence: loss makes pauses of many seconds in a TCP connection. */
 const IDLE_MS = 30_000;
 const DEFAULT_PORT = 5000;
-const READY_LIMIT_MS = 10_000;
+const READY_LIMIT_MS = 60_000;
 
 /** A TCP connection from overlay address to overlay address; `client` is what `from` saw, `server` what `to` saw. */
 export async function checkTcp(

@@ -9,8 +9,7 @@ let count = 0;
 /** Registers hooks that make and remove a lab; the returned function gives it to tests. */
 export function useLab(options: Omit<LabOptions, 'name'>): () => Lab {
   let lab: Lab | undefined;
-  before(async function makeLab() {
-    this.timeout(120_000);
+  before(async () => {
     count += 1;
     lab = await Lab.create({ name: `test-${process.pid}-${count}`, ...options });
   });
@@ -41,7 +40,7 @@ export async function viewOf(lab: Lab, name: string, device = 'flannel.1'): Prom
   return { subnet: await subnetOf(lab, name), mac: links[0]!.address, publicIp: lab.host(name).publicIp };
 }
 
-export async function waitUntilReady(lab: Lab, name: string, timeoutMs = 20_000): Promise<void> {
+export async function waitUntilReady(lab: Lab, name: string, timeoutMs = 60_000): Promise<void> {
   await waitFor(`${name} to be ready`, () => lab.isReady(name), timeoutMs, 50);
 }
 

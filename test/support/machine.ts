@@ -7,7 +7,7 @@ import { packageRoot } from '../../lab/package-root.ts';
 import type { Output } from '../../lab/sandbox.ts';
 import { waitFor } from '../../lab/wait.ts';
 
-const BOOT_MS = 30_000;
+const BOOT_MS = 60_000;
 const PATH = 'PATH=/usr/sbin:/usr/bin:/sbin:/bin';
 
 export class Machine {
@@ -73,7 +73,7 @@ export class Machine {
   }
 
   /** Waits until a property of a unit is as wanted. */
-  async waitForProperty(unit: string, name: string, isWanted: RegExp, timeoutMs = 20_000): Promise<void> {
+  async waitForProperty(unit: string, name: string, isWanted: RegExp, timeoutMs = 60_000): Promise<void> {
     let last = '';
     const isSo = async () => isWanted.test((last = await this.property(unit, name)));
     await waitFor(`${name} of ${unit} to be ${isWanted}`, isSo, timeoutMs, 50).catch(async (error: Error) => {

@@ -45,7 +45,7 @@ export type EndName = 'a' | 'b';
 
 const VNI = 1;
 const PORTS: Readonly<Record<Encapsulation, number>> = { udp: 8285, vxlan: 8472 };
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 export const MIDDLE = 'pair-mid';
 const OFFLOADS = ['tx', 'rx', 'tso', 'gso', 'gro', 'tx-udp-segmentation'];
 

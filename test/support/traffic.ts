@@ -70,7 +70,7 @@ export async function startPing(
   intervalMs = 1,
 ): Promise<{ stop(): Promise<PingResult> }> {
   const ping = new LabProcess(lab, from, ['ping', '-i', String(intervalMs / 1000), '-W', '2', address]);
-  await waitFor(`the first reply of ${address}`, () => /bytes from/.test(ping.output), 10_000);
+  await waitFor(`the first reply of ${address}`, () => /bytes from/.test(ping.output), 60_000);
   return { stop: async () => parsePing(await ping.interrupt()) };
 }
 
@@ -92,7 +92,7 @@ export async function startStream(
   await lab.check(to, ['iperf3', '--server', '--one-off', '--daemon', '--idle-timeout', '30']);
   const rate = ['--bitrate', `${mbit}M`, '--time', '3600', '--interval', '0.1', '--congestion', 'cubic'];
   const client = new LabProcess(lab, from, ['iperf3', '--client', address, '--json', ...rate]);
-  await waitFor('the stream to be established', async () => isEstablished(lab, from, address), 10_000);
+  await waitFor('the stream to be established', async () => isEstablished(lab, from, address), 60_000);
   return { stop: async () => parseStream(await client.interrupt()) };
 }
 
