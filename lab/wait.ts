@@ -4,7 +4,8 @@
 const DEFAULT_INTERVAL_MS = 10;
 
 /**
- * Resolves once `condition` holds. A condition that throws does not hold; its last error becomes the cause.
+ * Resolves once `condition` holds. Between two looks at least as much time passes as one takes, so that waiting never
+ * takes a processor from what is waited for. A condition that throws does not hold; its last error becomes the cause.
  * @throws Error naming `what` after `timeoutMs`.
  */
 export async function waitFor(
@@ -15,14 +16,18 @@ export async function waitFor(
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
-  do {
+  for (;;) {
+    const askedMs = performance.now();
     try {
       if (await condition()) return;
       cause = undefined;
     } catch (error) {
       cause = error;
     }
-    await new Promise((resolve) => setTimeout(resolve, intervalMs));
-  } while (performance.now() < deadline);
+    const nowMs = performance.now();
+    if (nowMs >= deadline) break;
+    const pauseMs = Math.max(intervalMs, nowMs - askedMs);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
   throw new Error(`Waited ${timeoutMs} ms for ${what}`, cause === undefined ? undefined : { cause });
 }
