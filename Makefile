@@ -10,7 +10,7 @@ SOURCES := $(shell find allocator backends daemon containers cli native lab benc
 
 .PHONY: build bundle prebuild demo test test-unit test-native test-root bench lint format man fuzz clean lab-tools test-tools bench-tools
 
-build: dist/.built dist/weft-cni.cjs native/build/weft.node
+build: dist/.built dist/weft-cni.cjs dist/weft-front.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
@@ -28,6 +28,11 @@ dist/weft-cni.cjs: dist/.built
 	  --banner:js='#!/usr/bin/env node' --log-level=warning --outfile=$@
 	@chmod +x $@
 
+# The commands that only ask the daemon, in one file without anything else: people wait for them.
+dist/weft-front.cjs: dist/.built
+	node_modules/.bin/esbuild dist/cli/front.js --bundle --platform=node --format=cjs --target=node20.19 \
+	  --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
+
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
 native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch] native/bpf/*.h)
 	@sh native/build.sh
@@ -36,7 +41,7 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 # dist/weft.mjs and dist/addons/: all that a host with Node needs.
 bundle: dist/.bundled
 
-dist/.bundled: dist/.built native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
+dist/.bundled: dist/.built dist/weft-front.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
 	@touch $@
 

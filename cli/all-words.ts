@@ -1,6 +1,6 @@
 // The words of every command, loaded: what completion and the man page are made from.
-import type { CommandWords } from './command.ts';
-import { COMMANDS, type CommandEntry } from './commands.ts';
+import type { CommandEntry, CommandWords } from './command.ts';
+import { COMMANDS } from './commands.ts';
 
 export interface NamedWords extends CommandWords {
   readonly name: string;

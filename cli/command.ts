@@ -37,6 +37,13 @@ export interface Command extends CommandWords {
   readonly run: (argv: readonly string[]) => Promise<number>;
 }
 
+export interface CommandEntry {
+  readonly group: 'run' | 'see' | 'change' | 'more';
+  /** What it is for, in a few words. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
 /** Values of options: `false` or `undefined` for those that were not given. */
 export type OptionValues<Options extends CommandWords['options']> = {
   readonly [Name in keyof Options]: Options[Name] extends { readonly type: 'boolean' }

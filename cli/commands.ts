@@ -1,20 +1,15 @@
 // All commands, one entry each, in the order in which they are listed. Each is loaded only when it is asked for, so that
 // `weft version` does not pay for etcd. Help, completion and the man page are made from this table.
-import type { Command } from './command.ts';
+import { ASKING } from './asking-commands.ts';
+import type { CommandEntry } from './command.ts';
 
-export const GROUPS = {
+/** Headings of `weft help`. */
+export const GROUPS: Readonly<Record<CommandEntry['group'], string>> = {
   run: 'Run',
   see: 'See what it does',
   change: 'Change it',
   more: 'More',
-} as const;
-
-export interface CommandEntry {
-  readonly group: keyof typeof GROUPS;
-  /** What it is for, in a few words. */
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-}
+};
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   daemon: {
@@ -37,41 +32,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'try a cluster of hosts on this machine',
     load: async () => (await import('./lab.ts')).labCommand,
   },
-  status: {
-    group: 'see',
-    summary: 'health of this host on one screen',
-    load: async () => (await import('./status.ts')).statusCommand,
-  },
-  peers: {
-    group: 'see',
-    summary: 'the other hosts: how packets go there, what is missing',
-    load: async () => (await import('./peers.ts')).peersCommand,
-  },
-  route: {
-    group: 'see',
-    summary: 'which host has an address, and the way of a packet there',
-    load: async () => (await import('./route.ts')).routeCommand,
-  },
-  ifconfig: {
-    group: 'see',
-    summary: 'the overlay devices in the words of ifconfig',
-    load: async () => (await import('./ifconfig.ts')).ifconfigCommand,
-  },
-  diff: {
-    group: 'see',
-    summary: 'the kernel beside what it should hold',
-    load: async () => (await import('./diff.ts')).diffCommand,
-  },
-  watch: {
-    group: 'see',
-    summary: 'what happens, as it happens',
-    load: async () => (await import('./watch.ts')).watchCommand,
-  },
-  top: {
-    group: 'see',
-    summary: 'rates on the terminal',
-    load: async () => (await import('./top.ts')).topCommand,
-  },
+  ...ASKING,
   leases: {
     group: 'change',
     summary: 'who has which subnet; reserve one, give one back',

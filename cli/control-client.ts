@@ -1,8 +1,8 @@
 // Asks the daemon on its control socket. Every way in which it can stay silent becomes one line with the remedy.
-import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { CONTROL_VERSION } from '../daemon/control/types.ts';
 import type { ErrorV1 } from '../daemon/control/types.ts';
 import type { OptionWords } from './command.ts';
+import { askHttp, type HttpAnswer } from './http-answer.ts';
 
 export const DEFAULT_SOCKET = '/run/weft/weft.sock';
 
@@ -62,69 +62,59 @@ export class ControlClient {
 
   /** The JSON document at `/v1/NAME`. @throws NoDaemonError or RefusedError */
   async ask<Answer>(name: string, ask: Ask = {}): Promise<Answer> {
-    const response = await this.#open(name, ask);
-    const text = await textOf(response);
-    const document = parseAnswer(text, this.path);
-    if (response.statusCode === 200) return document as Answer;
+    const { status, body } = await this.#open(name, ask);
+    const document = parseAnswer(await this.#textOf(body), this.path);
+    if (status === 200) return document as Answer;
     throw new RefusedError((document as ErrorV1).error);
   }
 
   /** The text at `/v1/NAME`, whatever it is. @throws as {@link ask} */
   async text(name: string): Promise<string> {
-    const response = await this.#open(name, {});
-    const text = await textOf(response);
-    if (response.statusCode === 200) return text;
+    const { status, body } = await this.#open(name, {});
+    const text = await this.#textOf(body);
+    if (status === 200) return text;
     throw new RefusedError((parseAnswer(text, this.path) as ErrorV1).error);
   }
 
   /** The JSON documents of a stream at `/v1/NAME`, as they come, until it ends. @throws as {@link ask} */
   async *follow<Line>(name: string, ask: Ask = {}): AsyncGenerator<Line> {
-    const response = await this.#open(name, ask);
-    if (response.statusCode !== 200)
-      throw new RefusedError((parseAnswer(await textOf(response), this.path) as ErrorV1).error);
+    const { status, body } = await this.#open(name, ask);
+    if (status !== 200)
+      throw new RefusedError((parseAnswer(await this.#textOf(body), this.path) as ErrorV1).error);
     let rest = '';
-    for await (const chunk of response as AsyncIterable<string>) {
+    for await (const chunk of body) {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) if (line !== '') yield JSON.parse(line) as Line;
     }
   }
 
-  #open(
-    name: string,
-    { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS }: Ask,
-  ): Promise<IncomingMessage> {
-    const text = body === undefined ? '' : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const request = httpRequest({
+  async #open(name: string, ask: Ask): Promise<HttpAnswer> {
+    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = ask;
+    const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; look at its log`;
+    try {
+      return await askHttp({
         socketPath: this.path,
-        path: `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`,
         method,
-        agent: false,
-        headers: { Host: 'weft', 'Content-Length': Buffer.byteLength(text) },
+        path: `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`,
+        body: body === undefined ? '' : JSON.stringify(body),
+        timeoutMs,
+        timeoutError: new NoDaemonError(message),
       });
-      const timer = setTimeout(() => {
-        const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; look at its log`;
-        request.destroy(new NoDaemonError(message));
-      }, timeoutMs);
-      request.once('error', (error) => {
-        clearTimeout(timer);
-        reject(error instanceof NoDaemonError ? error : explain(error, this.path));
-      });
-      request.once('response', (response) => {
-        clearTimeout(timer);
-        response.setEncoding('utf8');
-        resolve(response);
-      });
-      request.end(text);
-    });
+    } catch (error) {
+      throw explain(error as Error, this.path);
+    }
   }
-}
 
-async function textOf(response: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const chunk of response as AsyncIterable<string>) text += chunk;
-  return text;
+  async #textOf(body: AsyncIterable<string>): Promise<string> {
+    try {
+      let text = '';
+      for await (const chunk of body) text += chunk;
+      return text;
+    } catch (error) {
+      throw explain(error as Error, this.path);
+    }
+  }
 }
 
 function parseAnswer(text: string, path: string): unknown {
@@ -140,11 +130,14 @@ function parseAnswer(text: string, path: string): unknown {
 const START = 'start it (weft daemon --help), or name its socket with --socket';
 
 function explain(error: NodeJS.ErrnoException, path: string): NoDaemonError {
+  if (error instanceof NoDaemonError) return error;
   if (error.code === 'ENOENT')
     return new NoDaemonError(`No weft daemon on this host: there is no ${path}; ${START}`);
   if (error.code === 'ECONNREFUSED')
     return new NoDaemonError(`No weft daemon on this host: the one that made ${path} is gone; ${START}`);
   if (error.code === 'EACCES')
     return new NoDaemonError(`Permission denied to ask the daemon on ${path}: run as root`);
+  if (error.code === 'EPROTO')
+    return new NoDaemonError(`What answers on ${path} is no weft daemon: ${error.message}`);
   return new NoDaemonError(`Cannot ask the daemon on ${path}: ${error.message}`);
 }

@@ -1,10 +1,11 @@
 // The real program as a child process: exit codes, streams, names and links. No etcd, no kernel.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ASKING } from '../cli/asking-commands.ts';
 import { packageRoot } from '../lab/package-root.ts';
 
 /** Folder of the compiled files that this suite is part of. */
@@ -34,6 +35,15 @@ describe('weft as a program', function () {
     const { status, stdout, stderr } = spawnSync(join(folder, program), argv, options);
     return { status, stdout, stderr };
   }
+
+  it('starts the commands that only ask from their own bundle', () => {
+    const [, names = ''] =
+      /^ {2}(.+)\)\n.*waits/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
+    assert.deepEqual(names.split(' | '), Object.keys(ASKING));
+    const { status, stderr } = run('weft', ['status', '--socket', '/nonexistent']);
+    assert.deepEqual([status, stderr.split(':')[1]], [3, ' No weft daemon on this host']);
+    assert.doesNotMatch(readFileSync(join(COMPILED, 'weft-front.cjs'), 'utf8'), /node:http|etcd3/);
+  });
 
   const cases: readonly (readonly [
     string,

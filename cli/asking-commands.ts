@@ -1,0 +1,41 @@
+// The commands that do nothing but ask the daemon, for people who wait. They have a bundle of their own (front.ts), which
+// starts nearly as fast as Node itself; bin/weft knows their names.
+import type { CommandEntry } from './command.ts';
+
+export const ASKING: Readonly<Record<string, CommandEntry>> = {
+  status: {
+    group: 'see',
+    summary: 'health of this host on one screen',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  peers: {
+    group: 'see',
+    summary: 'the other hosts: how packets go there, what is missing',
+    load: async () => (await import('./peers.ts')).peersCommand,
+  },
+  route: {
+    group: 'see',
+    summary: 'which host has an address, and the way of a packet there',
+    load: async () => (await import('./route.ts')).routeCommand,
+  },
+  ifconfig: {
+    group: 'see',
+    summary: 'the overlay devices in the words of ifconfig',
+    load: async () => (await import('./ifconfig.ts')).ifconfigCommand,
+  },
+  diff: {
+    group: 'see',
+    summary: 'the kernel beside what it should hold',
+    load: async () => (await import('./diff.ts')).diffCommand,
+  },
+  watch: {
+    group: 'see',
+    summary: 'what happens, as it happens',
+    load: async () => (await import('./watch.ts')).watchCommand,
+  },
+  top: {
+    group: 'see',
+    summary: 'rates on the terminal',
+    load: async () => (await import('./top.ts')).topCommand,
+  },
+};

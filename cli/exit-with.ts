@@ -1,0 +1,31 @@
+// Turns the outcome of a command into an exit code and, if it failed, one line.
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from '../daemon/exit.ts';
+import { describeError } from '../daemon/log-format.ts';
+import { EXIT_NO_DAEMON } from './exit-codes.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Runs a command, which returns its exit code, and exits. */
+export async function exitWith(run: () => Promise<number>): Promise<never> {
+  process.stdout.on('error', exitOnBrokenPipe);
+  let code = EXIT_FAILURE;
+  try {
+    code = await run();
+  } catch (error) {
+    process.stderr.write(`weft: ${describeError(error)}\n`);
+    code = exitCodeOf(error as Error);
+  }
+  process.exit(code);
+}
+
+/** By name, as the classes need not be loaded for commands that ask no daemon. */
+function exitCodeOf(error: Error): number {
+  if (error instanceof UsageError) return EXIT_USAGE;
+  if (error.name === 'NoDaemonError') return EXIT_NO_DAEMON;
+  const isWrongWord = 'refusal' in error && String(error.refusal).startsWith('bad-');
+  return isWrongWord ? EXIT_USAGE : EXIT_FAILURE;
+}
+
+/** `weft schema | head` is no failure. */
+function exitOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILURE);
+}
