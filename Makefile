@@ -77,7 +77,7 @@ test-native:
 	@sh native/test/run.sh
 
 test-unit: build test-native
-	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,containers,cli,native,lab}/**/*.spec.js'
+	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,containers,cli,native,lab,bench}/**/*.spec.js'
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
@@ -101,8 +101,9 @@ test-boot: test-tools deb
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 
+# PARTS='path cni' runs some; bin/weft bench --help lists them.
 bench: bench-tools build bundle
-	AS_ROOT=1 sh test/in-namespaces.sh node dist/bench/main.js
+	bin/weft bench $(PARTS)
 
 # Manual page and completions, for packages.
 man: build

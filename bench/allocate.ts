@@ -16,7 +16,7 @@ import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { WatchEnd, WatchOptions } from '../allocator/registry.ts';
 import { waitFor } from '../lab/wait.ts';
-import type { BenchResult } from './report.ts';
+import type { BenchResult } from './figures.ts';
 
 const HOSTS = 1000;
 /** 1,024 subnets of which the first is left out, as always. */

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Lab } from '../lab/lab.ts';
 import { packageRoot } from '../lab/package-root.ts';
-import type { BenchResult, Figure } from './report.ts';
+import type { PartRecord } from './record.ts';
 
 const PING_INTERVAL_SEC = '0.005';
 
-export async function benchBoot(rounds = 7): Promise<BenchResult> {
+export async function benchBoot(rounds = 7): Promise<PartRecord> {
   const installed = installBundle();
   const programs = { installed: join(installed, 'bin/weft'), files: join(packageRoot(), 'bin/weft') };
   const runs: Record<keyof typeof programs, number[]> = { installed: [], files: [] };
@@ -22,13 +22,21 @@ export async function benchBoot(rounds = 7): Promise<BenchResult> {
     await lab.down();
     rmSync(installed, { recursive: true });
   }
-  const figure = (name: string, values: readonly number[]): Figure => ({ name, unit: 'ms', runs: values });
   return {
-    bench: 'boot',
+    part: 'boot',
     falsifiedBy: 'the program as installed takes longer than as many files',
-    figures: [
-      figure('installed: program start to first container packet', runs.installed),
-      figure('as files: program start to first container packet', runs.files),
+    conditions: { hosts: 2 },
+    measures: [
+      {
+        name: 'program start to first container packet',
+        unit: 'ms',
+        better: 'less',
+        reference: 'as files',
+        subjects: [
+          { name: 'as files', rounds: runs.files },
+          { name: 'installed', rounds: runs.installed, promise: { of: 'ratio', atMost: 1 } },
+        ],
+      },
     ],
   };
 }

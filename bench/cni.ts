@@ -9,7 +9,7 @@ import { packageRoot } from '../lab/package-root.ts';
 import { deriveDelegateConfig } from '../containers/cni/delegate-config.ts';
 import { parseHostSubnet } from '../containers/cni/host-subnet.ts';
 import { parseNetwork } from '../containers/cni/network.ts';
-import type { BenchResult } from './report.ts';
+import type { Measure, PartRecord } from './record.ts';
 
 const PLUGINS = '/usr/lib/cni';
 const SUBNET_ENV =
@@ -22,7 +22,7 @@ interface Candidate {
   readonly config: string;
 }
 
-export function benchCni(rounds = 30): Promise<BenchResult> {
+export function benchCni(rounds = 30): Promise<PartRecord> {
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-cni-'));
   try {
     const { weft, bridge } = candidates(folder);
@@ -33,20 +33,33 @@ export function benchCni(rounds = 30): Promise<BenchResult> {
       const times = { weft: timeAdd(weft, round), bridge: timeAdd(bridge, round), node: timeNode(nothing) };
       if (round >= 0) for (const name of ['weft', 'bridge', 'node'] as const) runs[name].push(times[name]);
     }
-    const own = runs.weft.map((ms, round) => (ms - runs.bridge[round]!) / runs.node[round]!);
     return Promise.resolve({
-      bench: 'cni',
+      part: 'cni',
       falsifiedBy: 'weft-cni takes more beyond bridge than one and a half starts of Node',
-      figures: [
-        { name: 'ADD by weft-cni', unit: 'ms', runs: runs.weft },
-        { name: 'ADD by bridge, told the same', unit: 'ms', runs: runs.bridge },
-        { name: 'Node, started to do nothing', unit: 'ms', runs: runs.node },
-        { name: 'weft-cni beyond bridge, in starts of Node', unit: 'ratio', runs: own, atMost: 1.5 },
-      ],
+      conditions: { warmRounds: WARM_ROUNDS },
+      measures: measuresOf(runs),
     });
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+function measuresOf(runs: Readonly<Record<'weft' | 'bridge' | 'node', readonly number[]>>): Measure[] {
+  const own = runs.weft.map((ms, round) => (ms - runs.bridge[round]!) / runs.node[round]!);
+  const subjects = [
+    { name: 'bridge, told the same', rounds: runs.bridge },
+    { name: 'weft-cni', rounds: runs.weft },
+    { name: 'Node, started to do nothing', rounds: runs.node },
+  ];
+  return [
+    { name: 'ADD', unit: 'ms', better: 'less', reference: 'bridge, told the same', subjects },
+    {
+      name: 'weft-cni beyond bridge, in starts of Node',
+      unit: 'ratio',
+      better: 'less',
+      subjects: [{ name: 'weft-cni', rounds: own, promise: { of: 'value', atMost: 1.5 } }],
+    },
+  ];
 }
 
 function candidates(folder: string): { readonly weft: Candidate; readonly bridge: Candidate } {

@@ -5,7 +5,7 @@ import { Lab } from '../lab/lab.ts';
 import { packageRoot } from '../lab/package-root.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
-import type { BenchResult } from './report.ts';
+import type { BenchResult } from './figures.ts';
 
 const HOSTS = 10;
 const KEY = '/coreos.com/network/config';

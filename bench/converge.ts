@@ -9,7 +9,8 @@ import { HEALTH_PORT, Lab } from '../lab/lab.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { BENCH_CONFIG, fakePeer } from './fill.ts';
-import { median, type BenchResult, type Figure } from './report.ts';
+import type { BenchResult, Figure } from './figures.ts';
+import { median } from './statistics.ts';
 import { residentMegabytes, type StartTimes } from './stopwatch.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '../lab/lab.ts';
 import { openWriter, startTimed } from './converge.ts';
 import { BENCH_CONFIG } from './fill.ts';
-import type { BenchResult, Figure } from './report.ts';
+import type { BenchResult, Figure } from './figures.ts';
 
 const PEERS = 1000;
 /** What follows a start is over by then: the last reading of everything but those that come ever more rarely. */

@@ -9,9 +9,9 @@ import {
   type Latency,
   type Turn,
 } from './path-traffic.ts';
-import { median } from './report.ts';
+import { median } from './statistics.ts';
 
-export type Unit = 'Gbit/s' | 'kpps' | 'µs' | 'MiB';
+export type Unit = 'Gbit/s' | 'kpps' | 'µs' | 'MiB' | 's/Gbit';
 
 /** One value of one run. */
 export interface Reading {

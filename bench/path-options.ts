@@ -47,6 +47,13 @@ const OPTIONS = {
   'source-ports': { type: 'string', default: '0' },
 } as const;
 
+const TOOLS = ['ip', 'ethtool', 'iperf3', 'ping', 'cc'];
+
+/** Commands that the benchmark and its candidates need. @throws Error as {@link parsePathOptions}. */
+export function pathTools(args: readonly string[]): string[] {
+  return [...TOOLS, ...parsePathOptions(args).candidates.flatMap(({ needs }) => needs)];
+}
+
 /** @throws Error naming the option, its value and what it may be. */
 export function parsePathOptions(args: readonly string[]): PathOptions {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });

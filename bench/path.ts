@@ -4,58 +4,41 @@
 import { readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { waitFor } from '../lab/wait.ts';
-import { run } from './path-process.ts';
 import { buildGenerators, type Turn } from './path-traffic.ts';
-import { parsePathOptions, type PathOptions } from './path-options.ts';
-import { figuresOf, printTable, type PathRun } from './path-report.ts';
+import type { PathOptions } from './path-options.ts';
+import { measuresOfRuns, type PathRun } from './path-record.ts';
+import { progress } from './progress.ts';
+import type { PartRecord } from './record.ts';
 import type { Candidate, Tunnel } from './path-tunnel.ts';
 import { Underlay, type Switch } from './path-underlay.ts';
 import type { Measure } from './path-measures.ts';
-import type { BenchResult } from './report.ts';
 
-const TOOLS = ['ip', 'ethtool', 'iperf3', 'ping', 'cc'];
-
-export interface PathResult extends BenchResult {
-  readonly conditions: Readonly<Record<string, unknown>>;
-  readonly runs: readonly PathRun[];
-}
-
-/** `args`: see {@link parsePathOptions}. @throws Error at once if a tool is missing. */
-export async function benchPath(args: readonly string[] = []): Promise<PathResult> {
-  const options = parsePathOptions(args);
+/** @throws Error if it does not run where namespaces are its own. */
+export async function benchPath(options: PathOptions): Promise<PartRecord> {
   if (process.env['WEFT_TEST_NETNS'] !== '1')
-    throw new Error('The path benchmark makes namespaces by name: run it through test/in-namespaces.sh');
-  for (const tool of [...TOOLS, ...options.candidates.flatMap(({ needs }) => needs)]) await requireTool(tool);
+    throw new Error(
+      'The path benchmark makes namespaces by name: run it by weft bench path, or through test/in-namespaces.sh',
+    );
   const generators = await buildGenerators();
   const runs: PathRun[] = [];
   for (let round = 0; round < options.rounds; round++)
     for (const offloads of options.offloads)
       for (const candidate of rotated(options.candidates, round))
         runs.push(...(await takeTurn({ options, generators, round, offloads, candidate })));
-  const { rounds, seconds, gro, mtu, tuning } = options;
+  const { seconds, gro, mtu, tuning } = options;
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
-  const conditions = { rounds, seconds, gro, mtu, ...tuning, defaultCongestion: congestion };
-  console.log(`\nConditions: ${JSON.stringify(conditions)}`);
-  printTable(runs, options.measures);
-  if (runs.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
   return {
-    bench: 'path',
-    falsifiedBy: 'on a machine that does nothing else, the median of a ratio above is not what was asked',
-    figures: figuresOf(runs),
-    conditions,
-    runs,
+    part: 'path',
+    falsifiedBy:
+      'on a machine that does nothing else, the median of a ratio above is not what was promised of it',
+    conditions: { seconds, gro, mtu, ...tuning, defaultCongestion: congestion },
+    measures: measuresOfRuns(runs),
   };
 }
 
 function rotated<Item>(items: readonly Item[], by: number): readonly Item[] {
   const from = by % items.length;
   return [...items.slice(from), ...items.slice(0, from)];
-}
-
-async function requireTool(name: string): Promise<void> {
-  await run(['sh', '-c', 'command -v "$1"', 'sh', name]).catch(() => {
-    throw new Error(`There is no '${name}': install it with deploy/install-tools.sh ${name}`);
-  });
 }
 
 interface TurnPlan {
@@ -69,7 +52,7 @@ interface TurnPlan {
 /** One candidate, set up anew, through all measures. One that cannot be started is shown as such with the cause. */
 async function takeTurn(plan: TurnPlan): Promise<PathRun[]> {
   const { options, candidate, offloads, round } = plan;
-  progress(`round ${round + 1} of ${options.rounds}, offloads ${offloads}: ${candidate.name}`);
+  progress(`path: round ${round + 1} of ${options.rounds}, offloads ${offloads}: ${candidate.name}`);
   const underlay = await Underlay.create({ offloads, gro: options.gro, mtu: options.mtu });
   try {
     const tunnel = await openTunnel(candidate, underlay, options);
@@ -78,7 +61,7 @@ async function takeTurn(plan: TurnPlan): Promise<PathRun[]> {
     for (const measure of options.measures.filter((one) => isAsked(one, plan)))
       runs.push(...(await measureOnce(plan, turn, measure)));
     const end = await describeEnd(turn).catch((error: unknown) => ({ failure: String(error) }));
-    return runs.map((one) => ({ ...one, turn: end }));
+    return runs.map((one, index) => (index === runs.length - 1 ? { ...one, turn: end } : one));
   } catch (error) {
     return [failed(plan, 'start', options.mtu, error)];
   } finally {
@@ -137,8 +120,4 @@ function circumstances({ round, candidate, offloads }: TurnPlan, mtu: number) {
 
 function cpuSeconds({ ends }: Tunnel): Promise<number[]> {
   return Promise.all(ends.map((end) => end.cpuSeconds()));
-}
-
-function progress(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

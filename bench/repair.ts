@@ -5,7 +5,7 @@ import { faultsOf, type Fault, type FaultFacts } from '../lab/faults.ts';
 import { Lab } from '../lab/lab.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
-import type { BenchResult, Figure } from './report.ts';
+import type { BenchResult, Figure } from './figures.ts';
 
 const LIMIT_MS = { entry: 200, device: 1000 } as const;
 const LOOK_LIMIT_SEC = 20;

@@ -58,6 +58,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'one archive for a bug report',
     load: async () => (await import('./sysdump.ts')).sysdumpCommand,
   },
+  bench: {
+    group: 'more',
+    summary: 'measure it beside others, from the sources',
+    load: async () => (await import('./bench.ts')).benchCommand,
+  },
   schema: {
     group: 'more',
     summary: 'print the JSON Schema of the network config',

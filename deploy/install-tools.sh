@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages behind commands that a demo, test or benchmark needs and this machine lacks.
 # Usage: install-tools.sh COMMAND...   A command may be a path. Installs nothing if all are there; leaves no service running.
+# install-tools.sh --print COMMAND... names the packages only.
 set -eu
 
 package_of() {
@@ -24,11 +25,20 @@ package_of() {
 }
 
 PATH=$PATH:/usr/sbin:/sbin
+print=no
+if [ "${1:-}" = --print ]; then
+  print=yes
+  shift
+fi
 missing=''
 for command in "$@"; do
   command -v "$command" >/dev/null 2>&1 || missing="$missing $(package_of "$command")"
 done
 [ -n "$missing" ] || exit 0
+if [ "$print" = yes ]; then
+  echo "${missing# }"
+  exit 0
+fi
 
 if [ "$(id -u)" -eq 0 ]; then sudo=''; else sudo='sudo -n'; fi
 log=$(mktemp)

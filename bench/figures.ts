@@ -1,0 +1,47 @@
+// For parts that measure one thing beside nothing: a list of figures, each a measure with one subject.
+import type { Measure, PartRecord, Promised } from './record.ts';
+
+/** One figure with the limit that it was promised to keep. */
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  /** Raw values, one a run, in the order measured. */
+  readonly runs: readonly number[];
+  /** Largest median that counts as kept; unset for a figure that is only shown. */
+  readonly atMost?: number;
+  /** Smallest median that counts as kept. */
+  readonly atLeast?: number;
+}
+
+/** The measures of figures of which less is better unless they promise a least. */
+export function measuresOf(figures: readonly Figure[], subject = 'weft'): Measure[] {
+  return figures.map(({ name, unit, runs, atMost, atLeast }) => {
+    const promise = promiseOf(atMost, atLeast);
+    return {
+      name,
+      unit,
+      better: atLeast === undefined ? 'less' : 'more',
+      subjects: [{ name: subject, rounds: runs, ...(promise === undefined ? {} : { promise }) }],
+    };
+  });
+}
+
+function promiseOf(atMost: number | undefined, atLeast: number | undefined): Promised | undefined {
+  if (atMost === undefined && atLeast === undefined) return undefined;
+  return {
+    of: 'value',
+    ...(atMost === undefined ? {} : { atMost }),
+    ...(atLeast === undefined ? {} : { atLeast }),
+  };
+}
+
+/** What parts return that have figures only. */
+export interface BenchResult {
+  readonly bench: string;
+  readonly falsifiedBy: string;
+  readonly figures: readonly Figure[];
+}
+
+export function recordOf({ bench, falsifiedBy, figures }: BenchResult): PartRecord {
+  return { part: bench, falsifiedBy, conditions: {}, measures: measuresOf(figures) };
+}

@@ -1,0 +1,85 @@
+// All parts of the benchmarks, one entry each, in the order in which they run. Each is loaded only when it is asked for.
+import { recordOf } from './figures.ts';
+import type { PartRecord } from './record.ts';
+
+/** What a part is run with. */
+export interface PartPlan {
+  /** The options behind its name that the frame does not know. */
+  readonly args: readonly string[];
+  /** Undefined: as many as it takes by itself. */
+  readonly rounds: number | undefined;
+}
+
+export interface Part {
+  /** What it asks, in a line. */
+  readonly question: string;
+  /** Commands that must be there, as deploy/install-tools.sh knows them. @throws Error for options that cannot be. */
+  needs(args: readonly string[]): Promise<readonly string[]>;
+  run(plan: PartPlan): Promise<PartRecord>;
+  /** Whether it has options of its own. */
+  readonly hasOptions?: true;
+}
+
+const LAB_TOOLS = [
+  'bash',
+  'etcd',
+  'etcdctl',
+  'ip',
+  'bridge',
+  'iperf3',
+  'ping',
+  'nsenter',
+  'unshare',
+  'setpriv',
+];
+
+/** A part without options that needs a lab. */
+function labPart(
+  question: string,
+  run: (rounds?: number) => Promise<PartRecord>,
+  more: readonly string[] = [],
+): Part {
+  return {
+    question,
+    needs: () => Promise.resolve([...LAB_TOOLS, ...more]),
+    run: ({ rounds }) => run(rounds),
+  };
+}
+
+export const PARTS: Readonly<Record<string, Part>> = {
+  path: {
+    question: 'throughput, packet rate, latency and cost of packets, beside other tunnels',
+    hasOptions: true,
+    needs: async (args) => (await import('./path-options.ts')).pathTools(args),
+    run: async ({ args, rounds }) => {
+      const { parsePathOptions } = await import('./path-options.ts');
+      const words = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
+      return (await import('./path.ts')).benchPath(parsePathOptions(words));
+    },
+  },
+  converge: labPart('from start to the last of N peers in the kernel; one join; memory', async (rounds) =>
+    recordOf(await (await import('./converge.ts')).benchConverge(undefined, rounds)),
+  ),
+  allocate: labPart('a thousand hosts boot at once: requests, time', async (rounds) =>
+    recordOf(await (await import('./allocate.ts')).benchAllocate(rounds)),
+  ),
+  repair: labPart('how long a fault in the kernel lasts', async (rounds) =>
+    recordOf(await (await import('./repair.ts')).benchRepair(rounds)),
+  ),
+  config: labPart(
+    'how soon a network config is live',
+    async (rounds) => recordOf(await (await import('./config.ts')).benchConfig(rounds)),
+    ['curl'],
+  ),
+  boot: labPart('from program start to the first packet between containers', async (rounds) =>
+    (await import('./boot.ts')).benchBoot(rounds),
+  ),
+  cni: labPart(
+    'what weft-cni costs a container',
+    async (rounds) => (await import('./cni.ts')).benchCni(rounds),
+    ['/usr/lib/cni/bridge'],
+  ),
+  idle: labPart('what a daemon with nothing to do costs', async (rounds) =>
+    recordOf(await (await import('./idle.ts')).benchIdle(rounds)),
+  ),
+};
