@@ -123,7 +123,7 @@ format: node_modules/.installed
 # Property tests and random walks with many more cases than in `make test`; then each C fuzzer for FUZZ_SECONDS.
 fuzz: build native/build/weft-oracle.node
 	WALK_RUNS=2000 node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS)
-	@deploy/install-tools.sh clang
+	@deploy/install-tools.sh libfuzzer
 	@sh native/fuzz/run.sh $(FUZZ_SECONDS)
 
 clean:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages behind commands that a demo, test or benchmark needs and this machine lacks.
-# Usage: install-tools.sh COMMAND...   A command may be a path. Installs nothing if all are there; leaves no service running.
+# Usage: install-tools.sh COMMAND...   A command may be a path, and libfuzzer is clang with what its fuzzers are linked with. Installs nothing if all are there; leaves no service running.
 # install-tools.sh --print COMMAND... names the packages only.
 set -eu
 
@@ -17,10 +17,18 @@ package_of() {
     /usr/lib/cni/*) echo containernetworking-plugins ;;
     busybox) echo busybox-static ;;
     dockerd) echo docker.io ;;
-    clang) echo clang libclang-rt-dev ;;
+    libfuzzer) echo clang libclang-rt-dev ;;
     qemu-aarch64) echo qemu-user ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     *) echo "$1" ;;
+  esac
+}
+
+# Whether a command is there. Clang is often installed without its libraries; then it names the file without a folder.
+is_there() {
+  case $1 in
+    libfuzzer) command -v clang >/dev/null 2>&1 && [ -e "$(clang --print-file-name="libclang_rt.fuzzer-$(uname -m).a")" ] ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
 
@@ -32,7 +40,7 @@ if [ "${1:-}" = --print ]; then
 fi
 missing=''
 for command in "$@"; do
-  command -v "$command" >/dev/null 2>&1 || missing="$missing $(package_of "$command")"
+  is_there "$command" || missing="$missing $(package_of "$command")"
 done
 [ -n "$missing" ] || exit 0
 if [ "$print" = yes ]; then
