@@ -56,11 +56,11 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
   return true;
 }
 
-/* The kernel hands over a super-packet of a kernel at the other end as one datagram. */
+/* The kernel hands over a super-packet of a kernel, or of a BPF program, at the other end as one datagram. */
 static bool is_one_datagram(const uint8_t *data, size_t length) {
   struct weft_packet packet;
   const size_t header_bytes = path.settings.encap->header_bytes;
-  return header_bytes > 0 && length > header_bytes &&
+  return length > header_bytes &&
          weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
          packet.total_bytes == length - header_bytes;
 }
