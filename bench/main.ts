@@ -1,7 +1,10 @@
 // `weft bench` and `make bench`: runs parts one after another and keeps what they find, or looks at what was kept.
 // Labs need namespaces: `weft bench` brings them, and so does test/in-namespaces.sh.
-import { parseBenchWords, BenchUsageError, USAGE } from './words.ts';
+import { formatComparison, hasFailed } from './compare-text.ts';
+import { compareRecords } from './compare.ts';
+import { readRecord } from './record.ts';
 import { runParts } from './run.ts';
+import { BenchUsageError, parseBenchWords, USAGE, type CompareWords } from './words.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
   const words = parseBenchWords(argv);
@@ -11,7 +14,18 @@ async function main(argv: readonly string[]): Promise<number> {
       return 0;
     case 'run':
       return runParts(words);
+    case 'report':
+      return (await import('./report/main.ts')).writeReport(words);
+    case 'compare':
+      return compare(words);
   }
+}
+
+/** @returns 1 if the later run is worse. */
+async function compare({ before, after, judgement }: CompareWords): Promise<number> {
+  const differences = compareRecords(await readRecord(before), await readRecord(after), judgement);
+  console.log(formatComparison(differences, judgement));
+  return hasFailed(differences) ? 1 : 0;
 }
 
 try {

@@ -1,5 +1,5 @@
 // What the path benchmark makes of its runs: a measure for every figure, the ratios that were asked for among them.
-import type { Unit } from './path-measures.ts';
+import { MEASURES, type Unit } from './path-measures.ts';
 import type { Switch } from './path-underlay.ts';
 import type { Measure, Promised, Subject } from './record.ts';
 
@@ -77,6 +77,7 @@ function measureOf(name: string, runs: readonly PathRun[], rounds: number): Meas
   const candidates = [...new Set(runs.map(({ candidate }) => candidate))].toSorted(referenceFirst);
   return {
     name,
+    title: titleOf(runs[0]!),
     unit: unit ?? 'none',
     better: unit === undefined ? 'neither' : LESS_IS_BETTER.includes(unit) ? 'less' : 'more',
     reference: REFERENCE,
@@ -89,6 +90,13 @@ function measureOf(name: string, runs: readonly PathRun[], rounds: number): Meas
       ),
     ),
   };
+}
+
+/** A figure's name is its measure's, or that with a percentile behind it. */
+function titleOf({ figure, offloads }: PathRun): string {
+  const [name, ...rest] = figure.split(' ');
+  const title = [MEASURES.find((measure) => measure.name === name)?.title ?? figure, ...rest].join(', ');
+  return offloads === 'on' ? title : `${title}, no offloads on the underlay`;
 }
 
 function referenceFirst(a: string, b: string): number {

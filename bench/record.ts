@@ -30,6 +30,8 @@ export interface PartRecord {
 export interface Measure {
   /** Unique within the part, the same in every run. */
   readonly name: string;
+  /** In words, for reports; default: the name. */
+  readonly title?: string;
   readonly unit: string;
   readonly better: 'less' | 'more' | 'neither';
   /** The subject that the others are compared with, round by round; missing: nothing is compared. */

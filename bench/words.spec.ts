@@ -33,3 +33,35 @@ describe('words of weft bench', () => {
       );
     });
 });
+
+describe('words of weft bench report and compare', () => {
+  it('name files, what is made, and how to judge', () => {
+    assert.deepEqual(parseBenchWords(['report', 'a.json', 'b.json', '-o', 'r.html', '--picture', 'p.svg']), {
+      verb: 'report',
+      files: ['a.json', 'b.json'],
+      out: 'r.html',
+      picture: 'p.svg',
+    });
+    assert.deepEqual(parseBenchWords(['compare', 'a.json', 'b.json', '--tolerance', '0.2']), {
+      verb: 'compare',
+      before: 'a.json',
+      after: 'b.json',
+      judgement: { tolerance: 0.2, chance: 0.01 },
+    });
+  });
+
+  for (const [words, reason] of [
+    [['report', 'a.json'], /needs files of results, and -o/],
+    [['report', '-o', 'x.html'], /needs files of results/],
+    [['compare', 'a.json'], /needs two files/],
+    [['compare', 'a', 'b', 'c'], /needs two files/],
+    [['compare', 'a', 'b', '--chance', '2'], /--chance '2': give a number between 0 and 1/],
+    [['compare', 'a', 'b', '--fast'], /--fast/],
+  ] as const)
+    it(`refuse ${words.join(' ')}`, () => {
+      assert.throws(
+        () => parseBenchWords(words),
+        (error) => error instanceof BenchUsageError && reason.test(error.message),
+      );
+    });
+});

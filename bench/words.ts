@@ -1,5 +1,6 @@
 // The command line of `weft bench`. Pure: words in, what is wanted out.
-import { parseArgs } from 'node:util';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import type { Judgement } from './compare.ts';
 import { PARTS } from './parts.ts';
 
 /** The command line is wrong: exit code 2. */
@@ -16,12 +17,30 @@ export interface RunWords {
   readonly args: readonly string[];
 }
 
-export type BenchWords = RunWords | { readonly verb: 'help' };
+export interface ReportWords {
+  readonly verb: 'report';
+  readonly files: readonly string[];
+  /** Where the HTML goes. */
+  readonly out: string;
+  /** Where the README's picture goes, if it is wanted. */
+  readonly picture: string | undefined;
+}
+
+export interface CompareWords {
+  readonly verb: 'compare';
+  readonly before: string;
+  readonly after: string;
+  readonly judgement: Judgement;
+}
+
+export type BenchWords = RunWords | ReportWords | CompareWords | { readonly verb: 'help' };
 
 const MOST_ROUNDS = 1000;
 
 export const USAGE = `Usage:
   weft bench [PART...] [--rounds N] [--out FILE] [options of the part]
+  weft bench report FILE... -o FILE.html [--picture FILE.svg]
+  weft bench compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]
 
 Parts, all of them if none is named:
 ${Object.entries(PARTS)
@@ -34,7 +53,53 @@ Each part keeps its rounds in bench/out/PART.json. docs/benchmarks/README.md tel
 /** @throws BenchUsageError naming the word and what it may be. */
 export function parseBenchWords(argv: readonly string[]): BenchWords {
   if (argv.some((word) => word === '--help' || word === '-h')) return { verb: 'help' };
+  const [verb, ...rest] = argv;
+  if (verb === 'report') return parseReport(rest);
+  if (verb === 'compare') return parseCompare(rest);
   return parseRun(argv);
+}
+
+const REPORT_OPTIONS = { output: { type: 'string', short: 'o' }, picture: { type: 'string' } } as const;
+
+function parseReport(args: readonly string[]): ReportWords {
+  const { values, positionals } = parse(args, REPORT_OPTIONS);
+  if (positionals.length === 0 || values.output === undefined)
+    throw new BenchUsageError('weft bench report needs files of results, and -o FILE.html for what it makes');
+  return { verb: 'report', files: positionals, out: values.output, picture: values.picture };
+}
+
+const COMPARE_OPTIONS = {
+  tolerance: { type: 'string', default: '0.1' },
+  chance: { type: 'string', default: '0.01' },
+} as const;
+
+function parseCompare(args: readonly string[]): CompareWords {
+  const { values, positionals } = parse(args, COMPARE_OPTIONS);
+  const [before, after] = positionals;
+  if (before === undefined || after === undefined || positionals.length > 2)
+    throw new BenchUsageError('weft bench compare needs two files of results: before and after');
+  const judgement = {
+    tolerance: parseShare('tolerance', values.tolerance),
+    chance: parseShare('chance', values.chance),
+  };
+  return { verb: 'compare', before, after, judgement };
+}
+
+function parse<const Options extends ParseArgsConfig['options'] & object>(
+  args: readonly string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new BenchUsageError((error as Error).message);
+  }
+}
+
+function parseShare(name: string, text: string): number {
+  const share = Number(text);
+  if (share > 0 && share < 1) return share;
+  throw new BenchUsageError(`--${name} '${text}': give a number between 0 and 1`);
 }
 
 function parseRun(argv: readonly string[]): RunWords {

@@ -1,4 +1,4 @@
-// `weft bench`: hands its words to bench/main.ts, which is no part of an installed weft, in namespaces of their own.
+// `weft bench`: hands its words to bench/main.ts, which is no part of an installed weft.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,11 @@ import type { Command, CommandWords } from './command.ts';
 import { formatHelp } from './help.ts';
 
 const WORDS: CommandWords = {
-  synopsis: ['[PART...] [--rounds N] [--out FILE] [options of the part]'],
+  synopsis: [
+    '[PART...] [--rounds N] [--out FILE] [options of the part]',
+    'report FILE... -o FILE.html [--picture FILE.svg]',
+    'compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]',
+  ],
   about: `Measures weft beside others on this machine: from the sources, where bench/ and its tools are. Labs and tunnels are
 made in namespaces of their own. A table comes last; all rounds are kept as JSON. docs/benchmarks/README.md tells more.`,
   options: {
@@ -34,7 +38,7 @@ export const benchCommand: Command = { ...WORDS, run };
 
 async function run(argv: readonly string[]): Promise<number> {
   const folder = sources();
-  if (folder !== undefined) return inNamespaces(folder, argv);
+  if (folder !== undefined) return start(folder, argv);
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(formatHelp('bench', WORDS));
     return EXIT_OK;
@@ -53,16 +57,16 @@ function sources(): string | undefined {
   }
 }
 
+/** Words that look at files only: those may lie where namespaces of their own have other folders. */
+const QUIET_WORDS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
+
 /** @returns the exit code of the benchmark. */
-function inNamespaces(folder: string, argv: readonly string[]): Promise<number> {
-  const words = [
-    join(folder, 'test/in-namespaces.sh'),
-    process.execPath,
-    join(folder, 'dist/bench/main.js'),
-    ...argv,
-  ];
+function start(folder: string, argv: readonly string[]): Promise<number> {
+  const program = [process.execPath, join(folder, 'dist/bench/main.js'), ...argv];
+  const isQuiet = QUIET_WORDS.includes(argv[0]);
+  const [file, ...words] = isQuiet ? program : ['sh', join(folder, 'test/in-namespaces.sh'), ...program];
   const env = { ...process.env, AS_ROOT: '1', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  const child = spawn('sh', words, { stdio: 'inherit', env });
+  const child = spawn(file!, words, { stdio: 'inherit', env });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? EXIT_FAILURE));

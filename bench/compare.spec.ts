@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { formatComparison, hasFailed } from './compare-text.ts';
+import { compareRecords, type Verdict } from './compare.ts';
+import type { BenchRecord, Measure } from './record.ts';
+
+const JUDGEMENT = { chance: 0.01, tolerance: 0.1 };
+const KERNEL = [100, 120, 90, 110, 105];
+
+interface Odds {
+  readonly better?: Measure['better'];
+  readonly conditions?: Readonly<Record<string, string | number>>;
+  readonly node?: string;
+  readonly kernel?: readonly number[];
+}
+
+/** A record in which weft's value is `ratios` times the kernel's, round by round. */
+function record(ratios: readonly number[], odds: Odds = {}): BenchRecord {
+  const { better = 'more', conditions = { seconds: 1 }, node = 'v20.19.0', kernel = KERNEL } = odds;
+  const machine = { cpu: 'A', cores: 2, memoryGiB: 4, kernel: '6.18', node, virtualisation: 'none', load: 1 };
+  const subjects = [
+    { name: 'kernel', rounds: kernel },
+    { name: 'weft', rounds: ratios.map((ratio, round) => ratio * kernel[round]!) },
+  ];
+  const measures: Measure[] = [{ name: 'speed', unit: 'kpps', better, reference: 'kernel', subjects }];
+  const parts = [{ part: 'path', falsifiedBy: 'never', conditions, measures }];
+  return { version: 1, takenAt: '2026-01-01T00:00:00.000Z', machine, parts };
+}
+
+const STEADY = [1, 1.02, 0.98, 1.01, 0.99];
+
+function verdict(before: BenchRecord, after: BenchRecord): Verdict {
+  return compareRecords(before, after, JUDGEMENT)[0]!.verdict;
+}
+
+describe('comparison', () => {
+  const times = (factor: number) => STEADY.map((ratio) => ratio * factor);
+
+  it('calls a loss beyond noise worse, and a gain better', () => {
+    assert.equal(verdict(record(STEADY), record(times(0.8))), 'worse');
+    assert.equal(verdict(record(STEADY), record(times(1.3))), 'better');
+  });
+
+  it('knows of which measures less is better', () => {
+    assert.equal(
+      verdict(record(STEADY, { better: 'less' }), record(times(1.3), { better: 'less' })),
+      'worse',
+    );
+    assert.equal(
+      verdict(record(STEADY, { better: 'less' }), record(times(0.7), { better: 'less' })),
+      'better',
+    );
+  });
+
+  it('judges ratios alone: a machine at half its speed changes nothing', () => {
+    const slow = record(STEADY, { kernel: KERNEL.map((value) => value / 2) });
+    assert.equal(verdict(record(STEADY), slow), 'same');
+  });
+
+  it('takes a difference within the range of rounds for noise', () => {
+    assert.equal(verdict(record([0.5, 1.5, 1, 0.7, 1.3]), record([0.4, 1.3, 0.8, 0.6, 1.1])), 'same');
+  });
+
+  it('takes a difference within the tolerance for one between runs', () => {
+    assert.equal(verdict(record(STEADY), record(times(0.93))), 'same');
+  });
+
+  it('does not judge what too few rounds cannot show', () => {
+    assert.equal(verdict(record(STEADY.slice(0, 3)), record([0.1, 0.1, 0.1])), 'few');
+  });
+
+  it('fails for what is worse or missing only', () => {
+    const failed = (after: BenchRecord) => hasFailed(compareRecords(record(STEADY), after, JUDGEMENT));
+    assert.equal(failed(record(times(0.5))), true);
+    assert.equal(failed(record([])), true);
+    assert.equal(failed(record(times(2))), false);
+    assert.equal(failed(record(STEADY)), false);
+  });
+
+  for (const [after, reason] of [
+    [
+      record(STEADY, { node: 'v24.0.0' }),
+      /machine has node v20.19.0 in the first run and v24.0.0 in the second/,
+    ],
+    [record(STEADY, { conditions: { seconds: 2 } }), /Part path has seconds 1 in the first run and 2 in/],
+    [record(STEADY, { conditions: { seconds: 1, mtu: 9000 } }), /mtu undefined in the first run and 9000/],
+    [{ ...record(STEADY), parts: [] }, /no ratio in common/],
+  ] as const)
+    it(`refuses runs that differ: ${reason.source.slice(0, 30)}`, () => {
+      assert.throws(() => compareRecords(record(STEADY), after, JUDGEMENT), { message: reason });
+    });
+
+  it('is told with both medians, the difference and what it comes to', () => {
+    const text = formatComparison(compareRecords(record(STEADY), record(times(0.5)), JUDGEMENT), JUDGEMENT);
+    assert.match(text, /path speed: weft {2}×1\.00 \[0\.980–1\.02\] to ×0\.500 .*−50\.0 %, p 0\.004 +WORSE/);
+    assert.match(text, /1 ratios judged: 1 worse, 0 better, 0 the same/);
+  });
+});

@@ -1,0 +1,41 @@
+// What was promised, and the words of what would show it to be false. Pure.
+import type { Measure, Promised, Subject } from '../record.ts';
+import { median, ratiosOf, valuesOf } from '../statistics.ts';
+import { formatNumber, formatRange, isKept } from '../summary.ts';
+
+export interface Claim {
+  readonly isKept: boolean;
+  /** What is claimed. */
+  readonly claim: string;
+  readonly measured: string;
+  readonly falsifiedBy: string;
+}
+
+/** One for each subject that promises something. */
+export function claimsOf(measure: Measure): Claim[] {
+  return measure.subjects.flatMap((subject) =>
+    subject.promise === undefined ? [] : [claimOf(measure, subject, subject.promise)],
+  );
+}
+
+function claimOf(measure: Measure, subject: Subject, promise: Promised): Claim {
+  const isRatio = promise.of === 'ratio';
+  const values = isRatio ? ratiosOf(measure, subject) : valuesOf(subject);
+  const unit = isRatio ? `× ${measure.reference}` : measure.unit === 'ratio' ? '' : measure.unit;
+  const amount = (value: number) => `${formatNumber(value)} ${unit}`.trim();
+  const { atLeast, atMost } = promise;
+  const bounds = [
+    ...(atLeast === undefined ? [] : [`at least ${amount(atLeast)}`]),
+    ...(atMost === undefined ? [] : [`at most ${amount(atMost)}`]),
+  ];
+  const beyond = [
+    ...(atLeast === undefined ? [] : [`below ${amount(atLeast)}`]),
+    ...(atMost === undefined ? [] : [`above ${amount(atMost)}`]),
+  ];
+  return {
+    isKept: isKept(promise, values),
+    claim: `${measure.title ?? measure.name}, ${subject.name}: ${bounds.join(' and ')}`,
+    measured: values.length === 0 ? 'nothing' : `${amount(median(values))} ${formatRange(values)}`,
+    falsifiedBy: `the median ${isRatio ? 'of the rounds’ ratios' : 'of the rounds'} is ${beyond.join(' or ')} on a machine that does nothing else`,
+  };
+}

@@ -1,0 +1,22 @@
+// `weft bench report`: from files of results to files for people.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { progress } from '../progress.ts';
+import { readRecord } from '../record.ts';
+import type { ReportWords } from '../words.ts';
+import { formatReport } from './html.ts';
+import { drawPicture } from './picture.ts';
+
+/** @returns the exit code. @throws Error naming a file that is no record. */
+export async function writeReport({ files, out, picture }: ReportWords): Promise<number> {
+  const records = await Promise.all(files.map(readRecord));
+  await write(out, formatReport(records));
+  if (picture !== undefined) await write(picture, drawPicture(records));
+  return 0;
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+  progress(`wrote ${file}`);
+}

@@ -1,0 +1,43 @@
+// The picture of the README: how weft's packet path does beside others, as ratios to the kernel's VXLAN.
+import { formatMachine } from '../machine.ts';
+import type { BenchRecord } from '../record.ts';
+import { escape } from './escape.ts';
+import { drawRows, ratioRowsOf } from './plots.ts';
+
+/** Measures that it shows, if they were taken, and what they are called there. */
+const SHOWN: Readonly<Record<string, string>> = {
+  'tcp-cubic': 'TCP, one stream',
+  'tcp-8': 'TCP, 8 streams',
+  'udp-1400': 'UDP, 1400 bytes',
+  'udp-64-batch': 'UDP, 64 bytes',
+};
+
+const MARGIN = 14;
+const HEADER = 62;
+const FONT = 'font-family="Helvetica, Arial, sans-serif"';
+
+/** An SVG document. @throws Error if no record has such measures. */
+export function drawPicture(records: readonly BenchRecord[]): string {
+  const record = records.find(({ parts }) => parts.some(({ part }) => part === 'path'));
+  const path = record?.parts.find(({ part }) => part === 'path');
+  const measures = path?.measures.filter(({ name }) => Object.hasOwn(SHOWN, name)) ?? [];
+  const rows = measures.flatMap((measure) => ratioRowsOf(measure, SHOWN[measure.name]!));
+  if (record === undefined || rows.length === 0)
+    throw new Error(
+      `A picture needs part path with some of ${Object.keys(SHOWN).join(', ')}, beside kernel-vxlan: run weft bench path`,
+    );
+  const plot = drawRows({
+    axis: 'ratio to the kernel’s VXLAN of the same round (line: 1); more is better',
+    rows,
+    mark: 1,
+  });
+  const [, width = '860', height = '400'] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(plot) ?? [];
+  const full = { width: Number(width) + 2 * MARGIN, height: Number(height) + HEADER + MARGIN };
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${full.width} ${full.height}" width="${full.width}" height="${full.height}">
+<rect width="100%" height="100%" fill="white"/>
+<text x="${MARGIN}" y="28" ${FONT} font-size="18" font-weight="bold" fill="#222">Packets through weft beside other tunnels</text>
+<text x="${MARGIN}" y="48" ${FONT} font-size="11" fill="#555">Median and range of rounds, ${record.takenAt.slice(0, 10)}. ${escape(formatMachine(record.machine))}</text>
+<svg x="${MARGIN}" y="${HEADER}" width="${width}" height="${height}">${plot}</svg>
+</svg>
+`;
+}
