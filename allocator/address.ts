@@ -27,6 +27,7 @@ export type Family = 4 | 6;
 export const UNSPECIFIED: Readonly<Record<Family, IpAddress>> = { 4: '0.0.0.0' as Ipv4, 6: '::' as Ipv6 };
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const CANONICAL_MAC = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 const PREFIX_LENGTH = /^(?:0|[1-9]\d{0,2})$/;
 /** Longest text that ipaddr.js is given: eight groups of four digits. */
 const MAX_IPV6_CHARACTERS = 39;
@@ -173,6 +174,8 @@ export function addToAddress<Address extends IpAddress>(address: Address, count:
 
 /** Parses colon, dash or dotted MAC notation (Go's `net.ParseMAC`, 48 bits only) into canonical text. */
 export function parseMac(text: string): MacAddress | undefined {
+  // As everybody writes them, and there are thousands.
+  if (CANONICAL_MAC.test(text)) return text as MacAddress;
   const isPairs = /^[0-9a-f]{2}(?:(:|-)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}$/i.test(text);
   const isDotted = /^[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}$/i.test(text);
   if (!isPairs && !isDotted) return undefined;

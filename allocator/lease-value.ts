@@ -16,7 +16,7 @@ const MAX_DEPTH = 32;
 const MAX_LEAVING = 4;
 const MAX_SHOWN_CHARACTERS = 60;
 const UNSET_IPV4 = '0.0.0.0';
-const UNSET_IPV6 = '::';
+const UNSET_IPV6 = '::' as Ipv6;
 
 /**
  * Reads a value. Field names match in any letter case, the last of several wins, unknown ones are ignored. `0.0.0.0` and
@@ -113,7 +113,7 @@ function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {
   const publicIp = decodeIpv4(fields.has('publicip') ? fields.get('publicip') : UNSET_IPV4);
   if (publicIp === undefined)
     return bad(`PublicIP ${show(fields.get('publicip'))} is no IPv4 address: expected four numbers 0..255`);
-  const publicIpv6 = decodeIpv6(fields.get('publicipv6') ?? UNSET_IPV6);
+  const publicIpv6 = decodeIpv6(fields.get('publicipv6'));
   if (publicIpv6 === undefined)
     return bad(
       `PublicIPv6 ${show(fields.get('publicipv6'))} is no IPv6 address: expected one, or null for none`,
@@ -140,6 +140,7 @@ function decodeIpv4(value: unknown): Ipv4 | undefined {
 
 /** Go reads an IPv4 text here as the IPv4-mapped address. */
 function decodeIpv6(value: unknown): Ipv6 | undefined {
+  if (value === undefined || value === null) return UNSET_IPV6;
   if (typeof value !== 'string') return undefined;
   return parseIpv6(parseIpv4(value) === undefined ? value : `::ffff:${value}`);
 }

@@ -27,6 +27,7 @@ import {
 } from './encapsulation.ts';
 import { HostReporter } from './host-report.ts';
 import { startHealthServer, type HealthServer } from './health.ts';
+import { HeapMode } from './heap-mode.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import { configForHost } from './family-choice.ts';
 import { familiesOf } from './interface-choice.ts';
@@ -86,6 +87,7 @@ export class Daemon implements DaemonView {
   #reporter: HostReporter | undefined;
   #control: ControlServer | undefined;
   #hasBeenReady = false;
+  readonly #heap = new HeapMode();
 
   constructor(options: DaemonOptions, log: RootLogger) {
     this.options = options;
@@ -221,6 +223,7 @@ export class Daemon implements DaemonView {
     mirror.subscribe({ onChange: (change) => this.#sources.leases(change, mirror) });
     mirror.start();
     await mirror.ready;
+    this.#heap.begin(mirror.entries.size);
     this.#enter('waiting for the network config');
     const { config, revision } = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
     unsubscribe();
@@ -375,6 +378,7 @@ export class Daemon implements DaemonView {
     if (this.#follower) this.#sources.config(this.#follower.status);
     if (!this.#hasBeenReady && readiness.isReady) {
       this.#hasBeenReady = true;
+      this.#heap.end();
       this.log.info('Ready', { status: line });
       this.#notify.ready(line);
     } else this.#notify.status(line);

@@ -41,8 +41,8 @@ export type ActualObject =
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {
   if (actual.deviation !== undefined) return false;
   const fields = actual as unknown as Readonly<Record<string, unknown>>;
-  for (const [name, value] of Object.entries(desired)) if (fields[name] !== value) return false;
-  return true;
+  const wanted = desired as unknown as Readonly<Record<string, unknown>>;
+  return Object.keys(desired).every((name) => fields[name] === wanted[name]);
 }
 
 /** What differs, for people: for example `mtu 1400 instead of 1450`. Empty exactly if {@link sameObject}. */

@@ -186,6 +186,6 @@ function compareOwners(a: Owner, b: Owner): number {
 
 /** Equality of two desired objects of one key, which therefore have the same kind and members. */
 function isEqual(a: KernelObject, b: KernelObject): boolean {
-  const other = b as unknown as Readonly<Record<string, unknown>>;
-  return Object.entries(a).every(([name, value]) => other[name] === value);
+  const [one, other] = [a, b] as unknown as readonly Readonly<Record<string, unknown>>[];
+  return Object.keys(a).every((name) => one![name] === other![name]);
 }

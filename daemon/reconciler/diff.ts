@@ -3,7 +3,13 @@
 // way round. So a route appears when all that it needs is there, and nothing is removed while something still leads to
 // it. The FDB goes before the neighbour because a peer's new MAC address must be known before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, KernelObjectKind, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type {
+  KernelObject,
+  KernelObjectKind,
+  LinkObject,
+  ObjectKey,
+  VxlanLink,
+} from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { ForeignLink, Step } from '../kernel/kernel.ts';
@@ -95,12 +101,20 @@ function findRenames(
   const renames = new Map<ObjectKey, string>();
   const isTaken = (key: ObjectKey, name: string): boolean =>
     (actual.has(key) && ![...renames.values()].includes(name)) || foreignLinks?.has(name) === true;
-  const wanted = [...keys].map((key) => [key, desired.get(key)] as const);
+  const wanted: (readonly [ObjectKey, VxlanLink])[] = [];
+  for (const key of keys) {
+    const want = desired.get(key);
+    if (want?.kind === 'link' && want.type === 'vxlan') wanted.push([key, want]);
+  }
   for (let size = -1; size < renames.size;) {
     size = renames.size;
     for (const [key, want] of wanted) {
-      if (want?.kind !== 'link' || want.type !== 'vxlan' || renames.has(key)) continue;
-      if (isTaken(key, want.name) || replaceLinks?.has(key) === true || isHeld?.(want, key) === true)
+      if (
+        renames.has(key) ||
+        isTaken(key, want.name) ||
+        replaceLinks?.has(key) === true ||
+        isHeld?.(want, key) === true
+      )
         continue;
       const from = findMisnamed(want, desired, actual);
       if (from !== undefined && ![...renames.values()].includes(from)) renames.set(key, from);

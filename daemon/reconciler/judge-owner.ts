@@ -57,8 +57,10 @@ export function refusalOf(
 type Missing = readonly [ObjectKey, KernelObject];
 
 function findMissing(owner: Owner, { desired, mirror }: Evidence): readonly Missing[] {
-  const wanted = [...desired.objectsOf(owner)];
-  return wanted.filter(([key, object]) => !isInSync(object, mirror?.objects.get(key)));
+  const missing: Missing[] = [];
+  for (const wanted of desired.objectsOf(owner))
+    if (!isInSync(wanted[1], mirror?.objects.get(wanted[0]))) missing.push(wanted);
+  return missing;
 }
 
 function findReason(

@@ -445,10 +445,11 @@ export class Reconciler {
     const changed = await this.#view.apply(batch, (results) => {
       answer = this.#recorder.record(mirror, results);
     });
-    for (const { object } of batch) this.#reporter.touchKey(objectKey(object));
+    const keys = batch.map(({ object }) => objectKey(object));
+    for (const key of keys) this.#reporter.touchKey(key);
     for (const key of changed) this.#markIfChanged(key);
     if (batch.some(isRuleStep)) this.#markSpareRules(mirror);
-    this.#reporter.lookForRepairs(batch.map(({ object }) => objectKey(object)));
+    this.#reporter.lookForRepairs(keys);
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');
     this.#onNoAnswer(answer.open);

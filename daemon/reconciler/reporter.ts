@@ -136,6 +136,7 @@ export class Reporter {
   /** Looks which of the objects that somebody changed are as they should be. */
   lookForRepairs(keys: Iterable<ObjectKey> = [...this.#underRepair.keys()]): void {
     const { desired, view } = this.#parts;
+    if (this.#underRepair.size === 0) return;
     for (const key of keys) {
       const sinceMs = this.#underRepair.get(key);
       const want = desired.objects.get(key);

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { HeapMode } from './heap-mode.ts';
+
+describe('HeapMode', () => {
+  function run(flags: readonly string[], leases: number): string[] {
+    const set: string[] = [];
+    const mode = new HeapMode(flags, (flag) => set.push(flag));
+    mode.begin(leases);
+    mode.end();
+    mode.end();
+    return set;
+  }
+
+  it('lets V8 take memory while many peers are taken in, and saves it again afterwards', () => {
+    assert.deepEqual(run(['--optimize-for-size'], 10_000), ['--no-optimize-for-size', '--optimize-for-size']);
+  });
+
+  it('saves memory all the time among few peers', () => {
+    assert.deepEqual(run(['--optimize-for-size'], 999), []);
+  });
+
+  it('leaves V8 alone where nobody asked it to save memory', () => {
+    assert.deepEqual(run([], 10_000), []);
+  });
+});
