@@ -145,14 +145,10 @@ export function openWriter(lab: Lab): Writer {
   };
 }
 
-/** Starts the daemon of h1, by another Node if given, and waits until it is ready. */
-export async function startTimed(
-  lab: Lab,
-  { node = process.execPath }: { readonly node?: string } = {},
-): Promise<{ times: StartTimes; end: () => void }> {
+/** Starts the daemon of h1 and waits until it is ready. */
+export async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => void }> {
   const file = lab.subnetFile('h1');
-  const words = lab.daemonCommand('h1', ['--log-level', 'error']);
-  const command = words.map((word) => (word.startsWith('WEFT_NODE=') ? `WEFT_NODE=${node}` : word));
+  const command = lab.daemonCommand('h1', ['--log-level', 'error']);
   const { process: child, lines } = openProcess(lab, 'h1', 'stopwatch.js', [
     file,
     String(HEALTH_PORT),

@@ -35,7 +35,8 @@ export function fakePeer(index: number): FakePeer {
   };
 }
 
-function encode(index: number): { key: Buffer; value: Buffer } {
+/** Its lease: the text below `subnets/`, and the value. */
+export function leaseOf(index: number): { readonly key: string; readonly value: string } {
   const { subnet, publicIp, mac } = fakePeer(index);
   const value = {
     PublicIP: publicIp,
@@ -43,10 +44,12 @@ function encode(index: number): { key: Buffer; value: Buffer } {
     BackendType: 'vxlan',
     BackendData: { VNI: 1, VtepMAC: mac },
   };
-  return {
-    key: Buffer.from(`/coreos.com/network/subnets/${subnet}-24`),
-    value: Buffer.from(JSON.stringify(value)),
-  };
+  return { key: `${subnet}-24`, value: JSON.stringify(value) };
+}
+
+function encode(index: number): { key: Buffer; value: Buffer } {
+  const { key, value } = leaseOf(index);
+  return { key: Buffer.from(`/coreos.com/network/subnets/${key}`), value: Buffer.from(value) };
 }
 
 async function execute(

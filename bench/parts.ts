@@ -60,6 +60,12 @@ export const PARTS: Readonly<Record<string, Part>> = {
   converge: labPart('from start to the last of N peers in the kernel; one join; memory', async (rounds) =>
     recordOf(await (await import('./converge.ts')).benchConverge(undefined, rounds)),
   ),
+  control: {
+    question: 'what the daemon itself costs without etcd and kernel, and how that grows',
+    hasOptions: true,
+    needs: () => Promise.resolve([]),
+    run: async ({ args, rounds }) => (await import('./control-plane.ts')).benchControlPlane(args, rounds),
+  },
   allocate: labPart('a thousand hosts boot at once: requests, time', async (rounds) =>
     recordOf(await (await import('./allocate.ts')).benchAllocate(rounds)),
   ),
