@@ -6,6 +6,7 @@ import type { OwnLease } from '../allocator/lease-events.ts';
 import type { Lease } from '../allocator/lease.ts';
 import type { HostFacts } from '../backends/backend.ts';
 import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../backends/fixture.ts';
+import type { UnderlayMtu } from '../backends/kernel-state.ts';
 import { renderObjects } from '../backends/render.ts';
 import { FakeClock } from '../test/support/fake-clock.ts';
 import { newKernel } from '../test/support/reconciler-host.ts';
@@ -152,5 +153,34 @@ describe('network', () => {
     net.setFacts(host(), { peers });
     await clock.settle();
     assert.equal(await inKernel(), before);
+  });
+
+  it('takes another backend at once where the one of before has become impossible', async () => {
+    await joinCluster();
+    // Too small for a header of VXLAN.
+    const narrow = host({ interface: { ...host().interface, mtu: 100 as UnderlayMtu } });
+    net.setFacts(narrow, { peers });
+    assert.ok(net.problem !== undefined);
+    const config = network('4', { type: 'host-gw' });
+    net.setConfig({ document: config, config }, narrow, { peers });
+    assert.equal(net.problem, undefined);
+    assert.equal(net.migration, undefined);
+    assert.equal(net.attributes().backendType, 'host-gw');
+    const isSubnetFileWritten = async () =>
+      /^FLANNEL_MTU=100$/m.test(await readFile(path, 'utf8').catch(() => ''));
+    await until('subnet.env has the new MTU', isSubnetFileWritten);
+    await clock.settle();
+    assert.doesNotMatch(await inKernel(), /flannel\.1/);
+  });
+
+  it('keeps a backend that has become impossible while the one that is wanted is so, too', async () => {
+    await joinCluster();
+    const narrow = host({ interface: { ...host().interface, mtu: 80 as UnderlayMtu } });
+    net.setFacts(narrow, { peers });
+    const config = network('4', { ...VXLAN, vni: 2 });
+    net.setConfig({ document: config, config }, narrow, { peers });
+    assert.ok(net.problem !== undefined);
+    assert.equal(net.migration?.state, 'preparing');
+    assert.match(await inKernel(), /flannel\.1 /);
   });
 });

@@ -162,6 +162,7 @@ export class Network {
   setFacts(facts: HostFacts, { peers }: PeerSource): boolean {
     if (sameFacts(facts, this.#facts)) return false;
     this.#facts = facts;
+    this.#forgo();
     this.#deriveAll(peers);
     return true;
   }
@@ -172,6 +173,7 @@ export class Network {
     this.#facts = facts;
     const before = this.#ways.state;
     this.#ways.want(host.config.backend, peers.values());
+    this.#forgo();
     if (this.#ways.state !== before) this.#tellState();
     this.#deriveAll(peers);
     this.advance();
@@ -191,6 +193,14 @@ export class Network {
       if (before !== this.#ways.state) this.#tellState();
     }
     this.#planAdvance();
+  }
+
+  /** A way that became impossible must not stand in the way of the one that replaces it. */
+  #forgo(): void {
+    for (const way of this.#ways.forgo())
+      this.#options.log.warn('A way to this host is given up at once, as it cannot be gone any more', {
+        way,
+      });
   }
 
   #planAdvance(): void {

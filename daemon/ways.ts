@@ -176,6 +176,21 @@ export class Ways {
     this.#isLeaving = this.#known.length > 1 && previous.weft?.isDrained !== true;
   }
 
+  /**
+   * Gives up ways that this host cannot go any more, as nothing comes or goes by them, unless it can go no other. Returns
+   * their names.
+   */
+  forgo(): readonly string[] {
+    if (!this.#hasBegun || !this.#canGo(this.wanted.backend)) return [];
+    const lost = this.#known.filter((way) => way !== this.wanted && !this.#canGo(way.backend));
+    if (lost.length === 0) return [];
+    this.#known = this.#known.filter((way) => !lost.includes(way));
+    this.#announced = this.announced.name;
+    this.#wasAnnounced.add(this.#announced);
+    this.#isLeaving = this.#known.length > 1;
+    return lost.map(({ name }) => name);
+  }
+
   /** A lease of a peer came, changed or went. Returns whether other ways are known by that. */
   note(key: string, peer: Lease | undefined): boolean {
     const before = this.#known;
