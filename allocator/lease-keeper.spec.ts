@@ -818,6 +818,19 @@ describe('LeaseKeeper', () => {
       assert.deepEqual(host.states, ['acquiring', 'exhausted', 'held']);
     });
 
+    it('keeps a subnet alive that another config has no room for, until there is another', async () => {
+      for (const index of [1, 2, 3]) store.put(`10.5.${index}.0-24`, valueOf(`198.51.100.${index}`));
+      const host = await start({ previous: '10.5.200.0/24' });
+      host.keeper.setConfig(SMALL);
+      await clock.advance(3 * DAY_MS);
+      assert.equal(host.keeper.state, 'exhausted');
+      assert.ok(store.get('10.5.200.0-24') !== undefined, 'peers still reach it');
+      store.delete('10.5.2.0-24');
+      await clock.advance(2000);
+      assertHolds(host, '10.5.2.0-24');
+      assert.equal(store.get('10.5.200.0-24'), undefined);
+    });
+
     it('leaves no lease behind when its own subnet goes to another host', async () => {
       for (const index of [1, 2]) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
       const host = await start({ config: SMALL });

@@ -240,8 +240,10 @@ export class LeaseKeeper {
     }
   }
 
+  /** A subnet that the config has no room for is kept alive until there is another: peers reach this host by it. */
   get #isRenewing(): boolean {
-    return this.#own !== undefined && this.#own.leaseId !== NO_LEASE && this.#loss === undefined;
+    const isKept = this.#loss === undefined || this.#loss === 'unfit';
+    return this.#own !== undefined && this.#own.leaseId !== NO_LEASE && isKept;
   }
 
   #wakePointsMs(): number[] {
@@ -513,6 +515,7 @@ export class LeaseKeeper {
         this.#writer.isUnsure = true;
         return this.#own === undefined || this.#lose(this.#own, 'expired');
       }
+      if (this.#loss !== undefined) return true;
       this.#lastError = undefined;
       this.#setState('held');
     } catch (error) {
