@@ -42,7 +42,7 @@ import type { MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
-import { doubtForwarding, findRouter, type Router } from './router-setup.ts';
+import { doubtsAbout, findRouter, type Router } from './router-setup.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
@@ -165,8 +165,7 @@ export class Daemon implements DaemonView {
     // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
     if (encapsulation !== 'userspace') this.#descriptors.dropRest();
     this.#kernel = this.#openKernel(router.firewall);
-    for (const doubt of [...choice.warnings, ...(await doubtForwarding(this.#kernel, config, choice.policy))])
-      this.log.warn(doubt);
+    for (const doubt of await doubtsAbout(router, this.#kernel, config)) this.log.warn(doubt);
     const reading = await this.#awaitInterface(config, this.#kernel);
     const facts = withEncapsulation(reading.facts, encapsulation);
     const unsuitable = unsuitableHost(configForHost(config, facts, reading.lack).config, facts);

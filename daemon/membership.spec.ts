@@ -118,6 +118,18 @@ describe('a member whose kernel', () => {
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
   });
 
+  it('is asked for more by another config says what it lacks, as at a start', async () => {
+    await start({});
+    await until('all is in sync', isInSync);
+    const config = { ...network('4', VXLAN), enableNftables: true };
+    assert.equal(await member.applyConfig(config, 1), undefined);
+    await until('it is told', () => warnings().length > 0);
+    assert.match(
+      warnings().join('\n'),
+      /^\S+ WARN {2}No forward rules: .*"EnableNFTables": true .*install it/,
+    );
+  });
+
   for (const [what, options, backend] of [
     ['and there is no addon', { hasVxlan: false, hasPacketPath: false }, VXLAN],
     ['and userspace is forbidden', { hasVxlan: false }, { ...VXLAN, userspace: false }],

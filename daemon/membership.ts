@@ -23,7 +23,7 @@ import type { LogRateLimit } from './log-rate-limit.ts';
 import { Network, type MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { missingOnHost, remedyForLink, unsuitableHost } from './prerequisites.ts';
-import { policyFor, type Router } from './router-setup.ts';
+import { doubtsAbout, policyFor, type Router } from './router-setup.ts';
 import { logReconcilerEvent } from './reconciler-log.ts';
 import { Reconciler } from './reconciler/reconciler.ts';
 import type { ReconcilerEvent } from './reconciler/reports.ts';
@@ -166,6 +166,7 @@ export class Membership {
     if (renumbering !== undefined || this.#isStopped) return renumbering;
     this.#reading = result.reading;
     this.#encapsulation = encapsulation;
+    void this.#tellDoubts(this.#host.document, config);
     this.#setHost(host);
     // The registry was asked meanwhile; what the host is may have changed.
     void this.#readFacts();
@@ -183,6 +184,14 @@ export class Membership {
     this.keeper.publish();
     this.#tellLack(before);
     this.#options.onChange();
+  }
+
+  /** Those that the config of before gave no reason for. */
+  async #tellDoubts(before: NetworkConfig, config: NetworkConfig): Promise<void> {
+    const { kernel, log, router } = this.#options;
+    const known = await doubtsAbout(router, kernel, before);
+    for (const doubt of await doubtsAbout(router, kernel, config))
+      if (!known.includes(doubt)) log.warn(doubt);
   }
 
   #tellLack(before?: HostConfig): void {

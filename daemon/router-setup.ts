@@ -56,6 +56,16 @@ function choose(config: NetworkConfig, options: DaemonOptions, programs: Firewal
   return { ok: true, policy, warnings: choice.warnings };
 }
 
+/** What may keep this host from forwarding under `config`, one line each. */
+export async function doubtsAbout(
+  router: Router,
+  kernel: Pick<Kernel, 'readSysctl'>,
+  config: NetworkConfig,
+): Promise<readonly string[]> {
+  const choice = router.choose(config);
+  return choice.ok ? [...choice.warnings, ...(await doubtForwarding(kernel, config, choice.policy))] : [];
+}
+
 /** Doubts about how the kernel is set up, one line each. */
 export async function doubtForwarding(
   kernel: Pick<Kernel, 'readSysctl'>,
