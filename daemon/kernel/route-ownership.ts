@@ -56,6 +56,11 @@ export class RouteOwnership {
     return this.#networkOf(destination) !== undefined;
   }
 
+  /** Whether a route to `destination` through `dev` that weft makes would be ours. */
+  mayHold(dev: string, destination: Cidr): boolean {
+    return this.#devices.has(dev) || this.isInside(destination);
+  }
+
   #isFlannels(route: RouteShape, network: Network): boolean {
     const { destination } = route;
     const prefixLength = Number(destination.slice(destination.indexOf('/') + 1));

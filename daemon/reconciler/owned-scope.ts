@@ -1,5 +1,7 @@
 // What is this daemon's own in the kernel: the present ownership, and earlier ones until what they covered is gone.
 import type { Ownership } from '../../backends/backend.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+import { RouteOwnership } from '../kernel/route-ownership.ts';
 
 export class OwnedScope {
   #current: Ownership | undefined;
@@ -20,8 +22,12 @@ export class OwnedScope {
     return true;
   }
 
-  forgetFormer(): void {
-    if (this.#former.length === 0) return;
+  /** Earlier ones are ours no more, unless only they cover something of `desired`: peers may still have subnets of before. */
+  forgetFormer(desired: Iterable<KernelObject>): void {
+    if (this.#former.length === 0 || this.#current === undefined) return;
+    const routes = new RouteOwnership(this.#current);
+    for (const object of desired)
+      if (object.kind === 'route' && !routes.mayHold(object.dev, object.destination)) return;
     this.#former = [];
     this.#join();
   }

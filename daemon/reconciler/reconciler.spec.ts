@@ -1,5 +1,6 @@
 // The reconciler over a model of the kernel: any state from any other, drift, cost, life cycle.
 import assert from 'node:assert/strict';
+import type { KernelObject } from '../../backends/kernel-state.ts';
 import * as fc from 'fast-check';
 import { cidr, ip4, lease } from '../../backends/fixture.ts';
 import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
@@ -418,5 +419,29 @@ describe('reconciler life cycle', () => {
     assert.equal(host.kernel.tables.link(DEV), undefined);
     await host.clock.advance(70_000);
     assert.deepEqual(host.reconciler.ownership?.devices, ['flannel.5']);
+  });
+
+  it('leaves the routes of peers whose subnets are of the network of before alone', async () => {
+    const host = await new TestHost().start();
+    const route: KernelObject = {
+      kind: 'route',
+      destination: cidr('10.5.2.0/24'),
+      gateway: ip4('10.9.0.2'),
+      dev: 'eth0',
+      isOnLink: false,
+    };
+    host.reconciler.setPeer('10.5.2.0-24', { mode: 'direct', objects: [route] });
+    await host.clock.settle();
+    const ownership = host.reconciler.ownership!;
+    const networks = [{ network: cidr('10.77.0.0/16'), subnetLength: 24 }];
+    host.reconciler.setHost({ ...ownership, networks }, []);
+    await host.clock.advance(70_000);
+    host.kernel.forgetCalls();
+    await host.clock.advance(300_000);
+    assert.ok(host.kernel.reads > 0);
+    assert.deepEqual(host.kernel.steps, []);
+    host.reconciler.removePeer('10.5.2.0-24');
+    await host.clock.advance(300_000);
+    assert.deepEqual(host.reconciler.ownership?.networks, networks);
   });
 });

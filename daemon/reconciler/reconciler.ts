@@ -374,7 +374,7 @@ export class Reconciler {
     if (reason === 'timer')
       this.#looksPerRead = steps.length > 0 ? 1 : Math.min(2 * this.#looksPerRead, MAX_LOOKS_PER_READ);
     // What an earlier ownership covered is empty once a read of it asks for nothing.
-    if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer();
+    if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer(this.#desired.objects.values());
     await this.#apply(mirror, steps);
   }
 
