@@ -57,6 +57,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
       return (await import('./path.ts')).benchPath(parsePathOptions(words));
     },
   },
+  micro: {
+    question: 'what the functions of the packet path cost by themselves',
+    needs: () => Promise.resolve(['cc']),
+    run: async ({ rounds }) => (await import('./micro/main.ts')).benchMicro(rounds),
+  },
   converge: labPart('from start to the last of N peers in the kernel; one join; memory', async (rounds) =>
     recordOf(await (await import('./converge.ts')).benchConverge(undefined, rounds)),
   ),
