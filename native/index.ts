@@ -17,7 +17,47 @@ export interface NetlinkOptions {
   readonly receiveBytes: number;
 }
 
-export interface Native extends NativePath {
+/** What {@link NativeEcho.echoRead} found. */
+export interface EchoAnswer {
+  /** `error`: an ICMP error about an echo. `local`: the own kernel did not send one; it has no sequence. */
+  readonly kind: 'reply' | 'error' | 'local';
+  /** Who answered, or who complains. */
+  readonly from?: string;
+  /** Where the echo went; of errors only. */
+  readonly to?: string;
+  readonly sequence: number;
+  /** Of the ICMP message, without the IP header. */
+  readonly bytes: number;
+  /** When the kernel received it, in µs since 1970; 0 if unknown. */
+  readonly timeUs: number;
+  /** Whether it has the token of the echo; an error may quote too little of it. */
+  readonly hasToken: boolean;
+  /** Type and code of the ICMP error. */
+  readonly type: number;
+  readonly code: number;
+  /** That "fragmentation needed" tells, in bytes; 0 if none. */
+  readonly mtu: number;
+}
+
+/** ICMP echoes with DF set, to be used by `daemon/probe/echo-socket.ts` alone; native/src/echo.h tells more. All throw errors with errno. */
+export interface NativeEcho {
+  /** Raw with CAP_NET_RAW, else where `net.ipv4.ping_group_range` allows it. EACCES: neither. @returns a descriptor */
+  echoOpen(family: 4 | 6, identifier: number, device: string | undefined, source: string | undefined): number;
+  /** @returns when it went out, in µs since 1970. EMSGSIZE: larger than the MTU of the device. */
+  echoSend(
+    fd: number,
+    address: string,
+    identifier: number,
+    sequence: number,
+    payloadBytes: number,
+    token: Uint8Array,
+  ): number;
+  /** What came since, at most 256 answers. `token` has 8 bytes. */
+  echoRead(fd: number, family: 4 | 6, token: Uint8Array): readonly EchoAnswer[];
+  echoClose(fd: number): void;
+}
+
+export interface Native extends NativePath, NativeEcho {
   /**
    * Sets what {@link NetlinkOptions} lists on the netlink socket bound to `portId`, and that lost datagrams are counted
    * but not reported as ENOBUFS. False if `fd` is another socket.

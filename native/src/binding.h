@@ -22,5 +22,6 @@ int weft__export(napi_env env, napi_value exports, const char *name, napi_callba
 int weft_netlink_options_init(napi_env env, napi_value exports);
 int weft_datagram_init(napi_env env, napi_value exports);
 int weft_path_init(napi_env env, napi_value exports);
+int weft_echo_init(napi_env env, napi_value exports);
 
 #endif

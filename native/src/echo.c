@@ -1,0 +1,203 @@
+/* Echo sockets: opened, sent on, read. No JavaScript here. */
+#include "echo.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/filter.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Room for bursts: a thousand hosts answer at once. */
+enum { RECEIVE_BYTES = 1 << 20, ATTEMPTS = 4 };
+
+struct echo_header {
+  uint8_t type, code;
+  uint16_t checksum, identifier, sequence;
+};
+
+static int set_int(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+/* Lets through replies to `identifier` only: a raw socket sees those of every ping on this host. */
+static int filter_replies(int fd, int family, uint16_t identifier) {
+  /* IPv4 sockets see the IP header, and "ldx msh" has its length; IPv6 ones begin with ICMPv6. */
+  struct sock_filter ipv4[] = {
+    BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  struct sock_filter ipv6[] = {
+    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, 0xffffffff), BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  const struct sock_fprog program = family == AF_INET ? (struct sock_fprog){sizeof(ipv4) / sizeof(*ipv4), ipv4}
+                                                      : (struct sock_fprog){sizeof(ipv6) / sizeof(*ipv6), ipv6};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0) return -errno;
+  if (family == AF_INET) {
+    const struct icmp_filter filter = {.data = ~(1U << ICMP_ECHOREPLY)};
+    return setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
+  }
+  struct icmp6_filter filter;
+  memset(&filter, 0xff, sizeof(filter));
+  filter.data[ICMPV6_ECHO_REPLY >> 5] &= ~(1U << (ICMPV6_ECHO_REPLY & 31));
+  return setsockopt(fd, SOL_ICMPV6, ICMPV6_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
+}
+
+static int set_options(int fd, int family) {
+  const bool is_ipv4 = family == AF_INET;
+  int error = is_ipv4 ? set_int(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+                      : set_int(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+  if (error == 0 && !is_ipv4) error = set_int(fd, SOL_IPV6, IPV6_DONTFRAG, 1);
+  if (error == 0) error = is_ipv4 ? set_int(fd, SOL_IP, IP_RECVERR, 1) : set_int(fd, SOL_IPV6, IPV6_RECVERR, 1);
+  if (error == 0) error = set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  /* What the kernel's limits leave of it will do. */
+  (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES);
+  return error;
+}
+
+static int bind_socket(int fd, const char *device, const union weft_echo_address *source) {
+  if (device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device) + 1) < 0) return -errno;
+  if (!source) return 0;
+  const socklen_t length = source->any.sa_family == AF_INET ? sizeof(source->ipv4) : sizeof(source->ipv6);
+  return bind(fd, &source->any, length) < 0 ? -errno : 0;
+}
+
+int weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source) {
+  const int protocol = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+  const int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+  int fd = socket(family, SOCK_RAW | flags, protocol);
+  const bool is_raw = fd >= 0;
+  if (!is_raw && (errno == EPERM || errno == EACCES)) fd = socket(family, SOCK_DGRAM | flags, protocol);
+  if (fd < 0) return -errno;
+  int error = is_raw ? filter_replies(fd, family, identifier) : 0;
+  if (error == 0) error = set_options(fd, family);
+  if (error == 0) error = bind_socket(fd, device, source);
+  if (error == 0) return fd;
+  close(fd);
+  return error;
+}
+
+/* RFC 1071. */
+static uint16_t checksum(const uint8_t *bytes, size_t count) {
+  uint32_t sum = 0;
+  for (size_t at = 0; at + 1 < count; at += 2) sum += (uint32_t)(bytes[at] << 8 | bytes[at + 1]);
+  if (count & 1) sum += (uint32_t)(bytes[count - 1] << 8);
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return (uint16_t)~sum;
+}
+
+static double to_us(const struct timespec *time) {
+  return (double)time->tv_sec * 1e6 + (double)time->tv_nsec / 1e3;
+}
+
+int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
+                   size_t payload_bytes, const uint8_t *token, double *time_us) {
+  const bool is_ipv4 = to->any.sa_family == AF_INET;
+  uint8_t packet[WEFT_ECHO_HEADER_BYTES + WEFT_ECHO_MAX_PAYLOAD];
+  struct timespec now;
+  if (payload_bytes > WEFT_ECHO_MAX_PAYLOAD) return -EMSGSIZE;
+  const size_t length = WEFT_ECHO_HEADER_BYTES + payload_bytes;
+  struct echo_header header = {.type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST,
+                               .identifier = htons(identifier),
+                               .sequence = htons(sequence)};
+  memcpy(packet, &header, sizeof(header));
+  for (size_t at = 0; at < payload_bytes; at++) packet[WEFT_ECHO_HEADER_BYTES + at] = (uint8_t)at;
+  if (payload_bytes >= WEFT_ECHO_TOKEN_BYTES) memcpy(packet + WEFT_ECHO_HEADER_BYTES, token, WEFT_ECHO_TOKEN_BYTES);
+  /* That of ICMPv6 has the addresses in it, and the kernel does it (RFC 3542 §3.1). */
+  if (is_ipv4) header.checksum = htons(checksum(packet, length));
+  memcpy(packet, &header, sizeof(header));
+  const socklen_t to_length = is_ipv4 ? sizeof(to->ipv4) : sizeof(to->ipv6);
+  for (int attempt = 1;; attempt++) {
+    clock_gettime(CLOCK_REALTIME, &now);
+    *time_us = to_us(&now);
+    if (sendto(fd, packet, length, 0, &to->any, to_length) >= 0) return 0;
+    /* It may be the error of an earlier echo, which the kernel tells once on whatever comes next. */
+    if (errno == EMSGSIZE || errno == EAGAIN || attempt == ATTEMPTS) return -errno;
+  }
+}
+
+/* Reads ancillary data: the time, and of errors what happened and who says so. */
+static void read_control(struct msghdr *message, struct weft_echo_answer *answer) {
+  for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+    const bool is_error = (part->cmsg_level == SOL_IP && part->cmsg_type == IP_RECVERR) ||
+                          (part->cmsg_level == SOL_IPV6 && part->cmsg_type == IPV6_RECVERR);
+    if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS) {
+      struct timespec time;
+      memcpy(&time, CMSG_DATA(part), sizeof(time));
+      answer->time_us = to_us(&time);
+    } else if (is_error) {
+      struct sock_extended_err error;
+      const size_t offender_bytes = part->cmsg_len - CMSG_LEN(sizeof(error));
+      memcpy(&error, CMSG_DATA(part), sizeof(error));
+      if (offender_bytes <= sizeof(answer->from)) memcpy(&answer->from, CMSG_DATA(part) + sizeof(error), offender_bytes);
+      answer->kind = error.ee_origin == SO_EE_ORIGIN_LOCAL ? WEFT_ECHO_LOCAL : WEFT_ECHO_ERROR;
+      answer->type = error.ee_type;
+      answer->code = error.ee_code;
+      answer->error = (int)error.ee_errno;
+      answer->mtu = error.ee_errno == EMSGSIZE ? error.ee_info : 0;
+    }
+  }
+}
+
+/* Bytes before the ICMP header: raw IPv4 sockets get the IP header, too, but for what errors quote. */
+static size_t header_offset(int family, bool is_error, const uint8_t *packet, size_t length) {
+  if (family != AF_INET || is_error || length == 0 || packet[0] >> 4 != 4) return 0;
+  return (size_t)(packet[0] & 15) * 4;
+}
+
+/* Whether `packet` is an echo reply, or, quoted by an error, an echo. */
+static bool parse(int family, const uint8_t *token, const uint8_t *packet, size_t length,
+                  struct weft_echo_answer *answer) {
+  const bool is_error = answer->kind == WEFT_ECHO_ERROR;
+  const uint8_t expected = is_error ? (family == AF_INET ? ICMP_ECHO : ICMPV6_ECHO_REQUEST)
+                                    : (family == AF_INET ? ICMP_ECHOREPLY : ICMPV6_ECHO_REPLY);
+  struct echo_header header;
+  const size_t offset = header_offset(family, is_error, packet, length);
+  if (length < offset + sizeof(header)) return false;
+  memcpy(&header, packet + offset, sizeof(header));
+  if (header.type != expected) return false;
+  answer->sequence = ntohs(header.sequence);
+  answer->bytes = length - offset;
+  answer->has_token = length >= offset + sizeof(header) + WEFT_ECHO_TOKEN_BYTES &&
+                      memcmp(packet + offset + sizeof(header), token, WEFT_ECHO_TOKEN_BYTES) == 0;
+  return true;
+}
+
+/* Returns 1 for an answer, 2 for something else, 0 for nothing there, or negative errno. */
+static int read_one(int fd, int family, int flags, const uint8_t *token, struct weft_echo_answer *answer) {
+  uint8_t packet[65536];
+  _Alignas(struct cmsghdr) uint8_t control[512];
+  struct iovec part = {.iov_base = packet, .iov_len = sizeof(packet)};
+  union weft_echo_address name;
+  memset(&name, 0, sizeof(name));
+  memset(answer, 0, sizeof(*answer));
+  struct msghdr message = {.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &part, .msg_iovlen = 1,
+                           .msg_control = control, .msg_controllen = sizeof(control)};
+  const ssize_t length = recvmsg(fd, &message, flags | MSG_DONTWAIT);
+  if (length < 0) return errno == EAGAIN ? 0 : -errno;
+  if (flags & MSG_ERRQUEUE) answer->to = name;
+  else answer->from = name;
+  read_control(&message, answer);
+  if (answer->kind == WEFT_ECHO_LOCAL) return 1;
+  return parse(family, token, packet, (size_t)length, answer) ? 1 : 2;
+}
+
+int weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer) {
+  int result;
+  /* Errors first: while one is pending, reading the rest would give it instead. */
+  do result = read_one(fd, family, MSG_ERRQUEUE, token, answer);
+  while (result == 2);
+  if (result != 0) return result;
+  int failures = 0;
+  /* A pending error is told once, and its details are in the queue of errors for the next look. */
+  do {
+    result = read_one(fd, family, 0, token, answer);
+    if (result < 0) failures++;
+  } while (result == 2 || (result < 0 && failures < ATTEMPTS));
+  return result == -EBADF || result >= 0 ? result : 0;
+}
