@@ -40,13 +40,19 @@ export interface RegistryMirrorOptions {
   readonly registry: Pick<Registry, 'snapshot' | 'watch'>;
   readonly clock: Clock;
   readonly random: Random;
-  /** Time between full reads, in ms, shortened by up to a fifth at random; default 5 minutes. */
+  /**
+   * Time between full reads of up to 1,000 entries, in ms, shortened by up to a fifth at random; default 5 minutes. Of more
+   * entries it is longer in proportion, at most 12 hours: every host reads them all, so what the registry has to tell all
+   * hosts in a minute would grow with the square of their number.
+   */
   readonly resyncMs?: number;
   /** Default {@link decodeEntry}; simulations of many hosts in one process share the results. */
   readonly decode?: DecodeEntry;
 }
 
 const RESYNC_MS = 300_000;
+const ENTRIES_PER_RESYNC = 1000;
+const MAX_RESYNC_MS = 12 * 3_600_000;
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 5_000;
 /** A watch that lived this long, or brought events, was a success: the next failure starts the back-off anew. */
@@ -194,7 +200,7 @@ export class RegistryMirror {
   async #follow(): Promise<ResyncReason> {
     // Somebody asked while the last read was under way.
     if (this.#waiters.length > 0) return 'requested';
-    const { clock, random, resyncMs = RESYNC_MS } = this.#options;
+    const { clock, random } = this.#options;
     const abort = new AbortController();
     let interruption: ResyncReason | undefined;
     this.#endWatch = (reason) => {
@@ -202,12 +208,21 @@ export class RegistryMirror {
       abort.abort();
     };
     const startedMs = clock.nowMs();
-    const cancelTimer = clock.setTimer(resyncMs * (1 - random() / 5), () => this.#endWatch?.('periodic'));
+    const cancelTimer = clock.setTimer(this.#resyncMs * (1 - random() / 5), () =>
+      this.#endWatch?.('periodic'),
+    );
     const end = await this.#watch(abort.signal);
     cancelTimer();
     this.#endWatch = undefined;
     if (clock.nowMs() - startedMs >= HEALTHY_WATCH_MS) this.#backoff.reset();
     return interruption ?? this.#explain(end);
+  }
+
+  /** Until everything is read again for no other reason. */
+  get #resyncMs(): number {
+    const { resyncMs = RESYNC_MS } = this.#options;
+    const periods = Math.max(1, this.entries.size / ENTRIES_PER_RESYNC);
+    return Math.min(resyncMs * periods, MAX_RESYNC_MS);
   }
 
   #watch(signal: AbortSignal): Promise<WatchEnd> {
