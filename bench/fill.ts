@@ -49,6 +49,10 @@ export function leaseOf(index: number): { readonly key: string; readonly value: 
 
 function encode(index: number): { key: Buffer; value: Buffer } {
   const { key, value } = leaseOf(index);
+  return toPair(key, value);
+}
+
+function toPair(key: string, value: string): { key: Buffer; value: Buffer } {
   return { key: Buffer.from(`/coreos.com/network/subnets/${key}`), value: Buffer.from(value) };
 }
 
@@ -63,6 +67,21 @@ async function execute(
     const puts = Array.from({ length: count }, (_, index) => ({ request_put: encode(from + index) }));
     await kv.txn({ compare: [], success: puts, failure: [] });
   }
+}
+
+/** Puts keys below `subnets/` into etcd, without registry leases. */
+export async function putLeases(
+  url: string,
+  leases: readonly { readonly key: string; readonly value: string }[],
+): Promise<void> {
+  const pool = new ConnectionPool({ hosts: url });
+  const kv = new KVClient(pool);
+  for (let from = 0; from < leases.length; from += KEYS_PER_TRANSACTION) {
+    const some = leases.slice(from, from + KEYS_PER_TRANSACTION);
+    const puts = some.map(({ key, value }) => ({ request_put: toPair(key, value) }));
+    await kv.txn({ compare: [], success: puts, failure: [] });
+  }
+  pool.close();
 }
 
 async function main(url: string): Promise<void> {

@@ -9,7 +9,8 @@ describe('fitGrowth', () => {
     ['sublinear', (hosts: number) => Math.sqrt(hosts)],
     ['linear', (hosts: number) => 3 * hosts],
     ['between linear and quadratic', (hosts: number) => hosts ** 1.5],
-    ['quadratic or worse', (hosts: number) => hosts ** 2 / 5],
+    ['quadratic', (hosts: number) => hosts ** 2 / 5],
+    ['worse than quadratic', (hosts: number) => hosts ** 3],
   ] as const)
     it(`calls it ${name}`, () => {
       const growth = fitGrowth(HOSTS.map((hosts) => ({ hosts, value: valueOf(hosts) })));

@@ -16,7 +16,7 @@ export interface Growth {
 }
 
 export type GrowthName =
-  'constant' | 'sublinear' | 'linear' | 'between linear and quadratic' | 'quadratic or worse';
+  'constant' | 'sublinear' | 'linear' | 'between linear and quadratic' | 'quadratic' | 'worse than quadratic';
 
 /** Student's t, two-sided 95 %, by degrees of freedom 1..10. */
 const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228] as const;
@@ -49,7 +49,8 @@ function nameOf(exponent: number): GrowthName {
   if (exponent <= TOLERANCE) return 'constant';
   if (exponent < 1 - TOLERANCE) return 'sublinear';
   if (exponent <= 1 + TOLERANCE) return 'linear';
-  return exponent < 2 - TOLERANCE ? 'between linear and quadratic' : 'quadratic or worse';
+  if (exponent < 2 - TOLERANCE) return 'between linear and quadratic';
+  return exponent <= 2 + TOLERANCE ? 'quadratic' : 'worse than quadratic';
 }
 
 /** Beyond the table the normal distribution's is near enough. */

@@ -71,9 +71,18 @@ export const PARTS: Readonly<Record<string, Part>> = {
     needs: () => Promise.resolve([]),
     run: async ({ args, rounds }) => (await import('./control-plane.ts')).benchControlPlane(args, rounds),
   },
-  allocate: labPart('a thousand hosts boot at once: requests, time', async (rounds) =>
-    recordOf(await (await import('./allocate.ts')).benchAllocate(rounds)),
-  ),
+  simulate: {
+    question: 'how a whole cluster grows: cold start, join, leave, restarts; requests and bytes',
+    hasOptions: true,
+    needs: () => Promise.resolve(['etcd', 'setpriv']),
+    run: async ({ args, rounds }) => (await import('./simulate.ts')).benchSimulate(args, rounds),
+  },
+  allocate: {
+    question: 'many hosts boot at once, and on a pool that is nearly full: requests, time',
+    hasOptions: true,
+    needs: () => Promise.resolve(['etcd', 'setpriv']),
+    run: async ({ args, rounds }) => (await import('./allocate.ts')).benchAllocate(args, rounds),
+  },
   repair: labPart('how long a fault in the kernel lasts', async (rounds) =>
     recordOf(await (await import('./repair.ts')).benchRepair(rounds)),
   ),
