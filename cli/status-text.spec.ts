@@ -38,6 +38,28 @@ describe('weft status prints', () => {
     );
   });
 
+  it('a change of VNI that waits for others, and one that a peer holds up', () => {
+    const migration = {
+      state: 'leaving',
+      announced: 'vxlan VNI 2 port 8472',
+      wanted: 'vxlan VNI 2 port 8472',
+      stragglers: ['10.5.1.0-24', '10.5.2.0-24', '10.5.3.0-24', '10.5.4.0-24', '10.5.5.0-24'],
+    } as const;
+    const rowOf = (more: object): string | undefined => {
+      const network = { ...STATUS.network!, migration: { ...migration, ...more } };
+      return formatStatus({ ...STATUS, network }, PLAIN).split('\n')[4];
+    };
+    assert.equal(
+      rowOf({}),
+      '  change    to vxlan VNI 2 port 8472: leaving, waiting for 10.5.1.0-24, 10.5.2.0-24, 10.5.3.0-24 and 2 more',
+    );
+    const held = { state: 'preparing', wanted: 'host-gw', stragglers: [], obstacle: '10.5.1.0-24: no link' };
+    assert.equal(
+      rowOf(held),
+      '  change    from vxlan VNI 2 port 8472 to host-gw: preparing; held up: 10.5.1.0-24: no link',
+    );
+  });
+
   it('a daemon that waits', () => {
     assert.equal(
       formatStatus(STARTING_STATUS, PLAIN),

@@ -11,6 +11,7 @@ export function formatStatus(status: StatusV1, style: Style): string {
   const rows = [
     subnetRow(status),
     networkRow(status),
+    migrationRow(status, style),
     underlayRow(status),
     registryRow(status, style),
     kernelRow(status, style),
@@ -50,6 +51,20 @@ function networkRow({ network }: StatusV1): Row | undefined {
   const mtu = network.mtu === undefined ? '' : `, MTU ${network.mtu}`;
   const userspace = network.encapsulation === 'userspace' ? ' in userspace' : '';
   return ['network', `${ranges}  ${network.backend}${userspace}${device}${mtu}`];
+}
+
+const SHOWN_STRAGGLERS = 3;
+
+function migrationRow({ network }: StatusV1, style: Style): Row | undefined {
+  if (network?.migration === undefined) return undefined;
+  const { state, announced, wanted, stragglers, obstacle } = network.migration;
+  const named = stragglers.slice(0, SHOWN_STRAGGLERS).join(', ');
+  const more =
+    stragglers.length > SHOWN_STRAGGLERS ? ` and ${stragglers.length - SHOWN_STRAGGLERS} more` : '';
+  const waiting = stragglers.length === 0 ? '' : `, waiting for ${named}${more}`;
+  const held = obstacle === undefined ? '' : `; ${style.bad('held up')}: ${obstacle}`;
+  const from = announced === wanted ? `to ${wanted}` : `from ${announced} to ${wanted}`;
+  return ['change', `${from}: ${style.warn(state)}${waiting}${held}`];
 }
 
 function underlayRow(status: StatusV1): Row | undefined {

@@ -38,7 +38,7 @@ import type { RootLogger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
 import { awaitNetworkConfig } from './network-config.ts';
-import type { MigrationStatus } from './network.ts';
+import type { HostNetwork, MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
@@ -332,6 +332,14 @@ export class Daemon implements DaemonView {
 
   get config(): NetworkConfig | undefined {
     return this.#member?.config;
+  }
+
+  get network(): HostNetwork | undefined {
+    return this.#member?.network;
+  }
+
+  get migration(): MigrationStatus | undefined {
+    return this.#member?.migration;
   }
 
   get reading(): HostReading | undefined {

@@ -20,7 +20,7 @@ export function ownershipIn(contexts: readonly Pick<BackendContext, 'config' | '
 }
 
 /** MTU that containers may use whichever way their packets go. @throws BackendError if nothing usable is left. */
-export function mtuIn(contexts: readonly BackendContext[]): OverlayMtu {
+export function mtuIn(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): OverlayMtu {
   const mtus = contexts.map((context) => backendOf(context).mtu(context.config, context.host));
   return Math.min(...mtus) as OverlayMtu;
 }

@@ -20,7 +20,7 @@ import type { EventSources } from './control/event-sources.ts';
 import type { Kernel, KernelNotice } from './kernel/kernel.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
-import { Network, type MigrationStatus } from './network.ts';
+import { Network, type HostNetwork, type MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { missingOnHost, remedyForLink, unsuitableHost } from './prerequisites.ts';
 import { doubtsAbout, policyFor, type Router } from './router-setup.ts';
@@ -136,6 +136,11 @@ export class Membership {
   /** The interface in use, and what it was derived from. */
   get reading(): HostReading {
     return { ...this.#reading, facts: withEncapsulation(this.#reading.facts, this.#encapsulation) };
+  }
+
+  /** What this host takes part in. */
+  get network(): HostNetwork {
+    return this.#network.here;
   }
 
   /** What is left of a change of the way to this host; `undefined` if nothing. */

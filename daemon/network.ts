@@ -55,6 +55,14 @@ export interface MigrationStatus {
   readonly obstacle?: string;
 }
 
+/** What this host takes part in, which may be less than the document says, or otherwise while that is on its way. */
+export interface HostNetwork {
+  /** With the backend that is announced. */
+  readonly config: NetworkConfig;
+  /** For containers, whichever way their packets go; unset if nothing usable is left. */
+  readonly mtu?: number;
+}
+
 /**
  * How long the entries of a peer outlive its lease. A host whose key was deleted or whose lease was revoked takes the
  * same subnet again within a few round trips to the registry, and traffic to it should not notice.
@@ -113,6 +121,18 @@ export class Network {
       stragglers,
       ...(obstacle && { obstacle }),
     };
+  }
+
+  /** As it is now. */
+  get here(): HostNetwork {
+    const config = this.#ways.configFor(this.#host.config, this.#ways.announced);
+    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.config, way));
+    try {
+      return { config, mtu: mtuIn(configs.map((each) => ({ config: each, host: this.#facts }))) };
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      return { config };
+    }
   }
 
   /** Removes nothing more. */

@@ -1,5 +1,7 @@
 // `weft config` against a real etcd and daemons that follow: what it shows, refuses, writes, remembers and waits for.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../lab/package-root.ts';
 import { ETCD_URL } from '../lab/topology.ts';
@@ -16,8 +18,15 @@ describe('weft config', () => {
     for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
   });
 
-  async function weft(words: readonly string[], input = '') {
-    const program = ['env', `WEFT_NODE=${process.execPath}`, join(packageRoot(), 'bin', 'weft'), 'config'];
+  async function weft(words: readonly string[], input = '', editor = 'false') {
+    const program = [
+      'env',
+      `EDITOR=${editor}`,
+      'VISUAL=',
+      `WEFT_NODE=${process.execPath}`,
+      join(packageRoot(), 'bin', 'weft'),
+      'config',
+    ];
     const { code, stdout, stderr } = await lab().exec(
       'etcd',
       [...program, ...words, '--etcd-endpoints', ETCD_URL],
@@ -84,6 +93,33 @@ describe('weft config', () => {
     assert.match(stdout, /3 of 3 hosts have followed/);
     assert.equal(code, 0);
     assert.ok(await onAll(1350));
+  });
+
+  it('writes what an editor made of it, and nothing if the editor failed', async () => {
+    await lab().putConfig(configOf({ MTU: 1380 }));
+    const { code, stdout } = await weft(['edit', '--yes'], '', 'sed -i s/1380/1390/');
+    assert.match(stdout, /Backend\.MTU: 1380 -> 1390[\s\S]*3 of 3 hosts have followed/);
+    assert.equal(code, 0);
+    const failed = await weft(['edit', '--yes'], '', 'false');
+    assert.match(failed.stderr, /The editor false ended with exit code 1; nothing was written/);
+    assert.equal(failed.code, 2);
+    assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(configOf({ MTU: 1390 })));
+  });
+
+  it('writes nothing over what somebody else wrote while it was edited', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'weft-editor-'));
+    try {
+      const editor = join(folder, 'editor');
+      const theirs = configOf({ MTU: 1360 });
+      const put = `ETCDCTL_API=3 etcdctl --endpoints ${ETCD_URL} put /coreos.com/network/config '${theirs}'`;
+      await writeFile(editor, `#!/bin/sh\n${put} && sed -i s/1390/1350/ "$1"\n`, { mode: 0o755 });
+      const { code, stderr } = await weft(['edit', '--yes'], '', editor);
+      assert.match(stderr, /^Somebody else changed the config meanwhile; nothing was written/m);
+      assert.equal(code, 1);
+      assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(theirs));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('says which host does not follow', async () => {

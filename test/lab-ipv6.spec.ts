@@ -1,6 +1,7 @@
 // IPv6 beside IPv4, and alone: what hosts lease and program, packets of the whole MTU between all containers, hosts without
 // IPv6 among others, and a cluster that gets or loses IPv6 while it runs.
 import assert from 'node:assert/strict';
+import type { StatusV1 } from '../daemon/control/types.ts';
 import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { ETCD_URL_IPV6 } from '../lab/topology.ts';
@@ -107,6 +108,8 @@ describe('dual-stack vxlan', () => {
       await waitUntilReady(lab(), 'h3');
       await waitForLogLine(lab(), 'h3', /WARN.*No IPv6 on this host, IPv4 works without it/);
       assert.match((await askReadyz(lab(), 'h3')).body, /no IPv6 on this host/);
+      const { network } = JSON.parse((await lab().weft('h3', ['status', '--json'])).stdout) as StatusV1;
+      assert.deepEqual([network?.ipv4, network?.ipv6, network?.mtu], ['10.5.0.0/16', undefined, 1450]);
       await waitFor('the route over IPv6 to go', async () => !(await hasIpv6Route('h1', subnet)), FOLLOW_MS);
       assert.deepEqual(ipv4Of((await leaseKeys(lab())).toSorted()), ipv4Of(before));
       assert.deepEqual(await overlayDevicesOf(lab(), 'h3'), ['flannel.1']);

@@ -7,6 +7,7 @@ import type { PacketPath } from '../../native/packet-path.ts';
 import type { HostReading } from '../host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log.ts';
+import type { HostNetwork, MigrationStatus } from '../network.ts';
 import type { DaemonOptions } from '../options.ts';
 import type { ReadinessParts } from '../readiness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
@@ -23,6 +24,9 @@ export interface DaemonView {
   readonly mirror: RegistryMirror | undefined;
   /** The one in force. */
   readonly config: NetworkConfig | undefined;
+  /** What this host takes part in. */
+  readonly network: HostNetwork | undefined;
+  readonly migration: MigrationStatus | undefined;
   /** The interface in use and the facts that kernel state is derived from. */
   readonly reading: HostReading | undefined;
   readonly keeper: LeaseKeeper | undefined;

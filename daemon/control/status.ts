@@ -1,6 +1,5 @@
 // GET /v1/status: how this host is, on one screen.
 import { systemClock } from '../../allocator/clock.ts';
-import { backendFor } from '../../backends/index.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../readiness.ts';
@@ -54,10 +53,9 @@ export function statusOf(daemon: DaemonView): StatusV1 {
   };
 }
 
-function networkOf({ config, reading, reconciler }: DaemonView): NetworkV1 | undefined {
-  if (config === undefined) return undefined;
-  const backend = backendFor(config.backend.type);
-  const mtu = reading && attempt(() => backend.mtu(config, reading.facts));
+function networkOf({ network, migration, reconciler }: DaemonView): NetworkV1 | undefined {
+  if (network === undefined) return undefined;
+  const { config, mtu } = network;
   return {
     ...(config.ipv4 && { ipv4: config.ipv4.network }),
     ...(config.ipv6 && { ipv6: config.ipv6.network }),
@@ -65,6 +63,7 @@ function networkOf({ config, reading, reconciler }: DaemonView): NetworkV1 | und
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
+    ...(migration && { migration }),
   };
 }
 
@@ -72,15 +71,6 @@ function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulat
   for (const object of objects)
     if (object.kind === 'link') return object.type === 'tun' ? 'userspace' : 'kernel';
   return 'none';
-}
-
-/** A backend that cannot work here says so in the reasons already. */
-function attempt<T>(ask: () => T): T | undefined {
-  try {
-    return ask();
-  } catch {
-    return undefined;
-  }
 }
 
 function interfaceOf({ reading }: DaemonView): InterfaceV1 | undefined {

@@ -59,6 +59,7 @@ export interface StatusV1 {
   };
 }
 
+/** What this host takes part in; the network config may say otherwise, and then the reasons or `migration` tell why. */
 export interface NetworkV1 {
   readonly ipv4?: string;
   readonly ipv6?: string;
@@ -70,6 +71,20 @@ export interface NetworkV1 {
   readonly devices: readonly string[];
   /** For containers, in bytes; unset if the interface leaves none. */
   readonly mtu?: number;
+  /** A change of VNI, port or backend that is under way. */
+  readonly migration?: MigrationV1;
+}
+
+/** docs/migration.md explains the states. */
+export interface MigrationV1 {
+  readonly state: 'preparing' | 'leaving' | 'draining';
+  /** What peers are told of this host, for example `vxlan VNI 1 port 8472`. */
+  readonly announced: string;
+  readonly wanted: string;
+  /** Keys of peers that have not followed. */
+  readonly stragglers: readonly string[];
+  /** Why the wanted way cannot be announced. */
+  readonly obstacle?: string;
 }
 
 /** The network config document. */
