@@ -92,7 +92,7 @@ test-root: test-tools build
 	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --grep 'over IPv4' dist/test/path-router.spec.js; \
 	else echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
 
-# The package on a Debian of its own under a real systemd. The first time makes that Debian in .build/, which takes a minute.
+# What is in the packages, and the package on a Debian of its own under a real systemd. The first time makes that Debian in .build/, which takes a minute.
 .PHONY: test-boot
 test-boot: test-tools deb
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-boot needs root: a machine with systemd is booted in namespaces'; else \

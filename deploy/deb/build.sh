@@ -31,6 +31,15 @@ install -D -m 755 dist/weft-cni.cjs "$tree/usr/lib/cni/weft-cni"
 install -D -m 644 -t "$tree/usr/lib/systemd/system" deploy/systemd/weft.service
 install -D -m 644 deploy/deb/weft.default "$tree/etc/default/weft"
 install -m 644 README.md docs/*.md "$doc"
+# Only an example: in Docker's unit it would let no engine start before weft has a subnet.
+install -D -m 644 deploy/docker/weft.conf "$doc/examples/docker.service.d/weft.conf"
+
+share=$tree/usr/share
+install -d "$share/man/man1" "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$share/fish/vendor_completions.d"
+node dist/weft.mjs man | gzip -9n >"$share/man/man1/weft.1.gz"
+node dist/weft.mjs completion bash >"$share/bash-completion/completions/weft"
+node dist/weft.mjs completion zsh >"$share/zsh/vendor-completions/_weft"
+node dist/weft.mjs completion fish >"$share/fish/vendor_completions.d/weft.fish"
 cat LICENSE dist/THIRD-PARTY-LICENSES >"$doc/copyright"
 chmod 644 "$doc/copyright"
 
