@@ -158,7 +158,7 @@ async function edit({ store, options }: Task, seen: ConfigView): Promise<number>
   const path = join(folder, 'config.jsonc');
   try {
     await writeFile(path, ended(seen.config?.text ?? EXAMPLE));
-    const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi';
+    const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
     const [program = editor, ...words] = editor.split(' ').filter((word) => word !== '');
     const { status, error } = spawnSync(program, [...words, path], { stdio: 'inherit' });
     if (error !== undefined || status !== 0)

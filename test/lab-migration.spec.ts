@@ -100,7 +100,7 @@ describe('the way to hosts changed while it runs', () => {
         assert.deepEqual(await overlayDevicesOf(lab(), name), ['flannel.1', 'flannel.2']);
       assert.deepEqual(await overlayDevicesOf(lab(), cut), ['flannel.1']);
       const { stdout } = await lab().weft('h1', ['status']);
-      assert.match(stdout, /\n {2}change +to vxlan VNI 2 port 8472: leaving, waiting for 10\.5\.[\d.]+-24\n/);
+      assert.match(stdout, /\n {2}change +to vxlan VNI 2 port 8472: leaving, waiting for 10\.5\./);
       await wire(`ip route del blackhole ${lab().host(cut).publicIp}`);
       await waitUntilFollowed(names(), change);
     });
