@@ -1,27 +1,39 @@
 // What this host tells operators through the registry: which network config it has in force, and what of a change is left. It
-// stands in a key of weft's own, hung on the host's registry lease, so that it goes with the host. Best effort: nothing
-// depends on it but "weft config set", which waits for it.
+// stands in a key of weft's own, hung on the host's registry lease, so that it goes with the host; a reservation has none, so
+// that the report then hangs on a short one of its own. Best effort: nothing depends on it but "weft config set", which waits
+// for it.
 import type { Clock } from '../allocator/clock.ts';
 import { HOSTS_FOLDER, type HostReportV1 } from '../allocator/host-report.ts';
-import type { Registry, RegistryLeaseId } from '../allocator/registry.ts';
+import {
+  NO_LEASE,
+  RegistryError,
+  type NewEntry,
+  type Registry,
+  type RegistryLeaseId,
+} from '../allocator/registry.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
 
 export interface HostReporterOptions {
-  readonly registry: Pick<Registry, 'writeOwn'>;
+  readonly registry: Pick<Registry, 'writeOwn' | 'grant' | 'keepAlive'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limit: LogRateLimit;
 }
 
 const RETRY_MS = 5000;
+/** How long the report of a host with a reservation outlives its daemon. */
+const REPORT_TTL_SEC = 60;
 
 export class HostReporter {
   readonly #options: HostReporterOptions;
-  #wanted: { readonly key: string; readonly value: string; readonly leaseId: RegistryLeaseId } | undefined;
+  #wanted: NewEntry | undefined;
   #written = '';
   #isWriting = false;
   #cancelRetry: () => void = () => undefined;
+  /** Instead of the host's own, where that is {@link NO_LEASE}. */
+  #lease: RegistryLeaseId | undefined;
+  #cancelRenewal: () => void = () => undefined;
 
   constructor(options: HostReporterOptions) {
     this.#options = options;
@@ -37,6 +49,7 @@ export class HostReporter {
   stop(): void {
     this.#wanted = undefined;
     this.#cancelRetry();
+    this.#cancelRenewal();
   }
 
   async #work(): Promise<void> {
@@ -45,7 +58,7 @@ export class HostReporter {
     // Later than the caller's own turn: several things often change at once.
     await Promise.resolve();
     for (let text = JSON.stringify(this.#wanted); this.#wanted !== undefined && text !== this.#written;) {
-      const isDone = await this.#options.registry.writeOwn(this.#wanted).then(
+      const isDone = await this.#write(this.#wanted).then(
         () => true,
         (error: Error) => this.#onFailure(error),
       );
@@ -56,8 +69,45 @@ export class HostReporter {
     this.#isWriting = false;
   }
 
-  #onFailure({ message }: Error): false {
+  async #write(entry: NewEntry): Promise<void> {
+    const isReservation = entry.leaseId === NO_LEASE;
+    if (!isReservation) this.#cancelRenewal();
+    const leaseId = isReservation ? await this.#ensureLease() : entry.leaseId;
+    await this.#options.registry.writeOwn({ ...entry, leaseId });
+  }
+
+  async #ensureLease(): Promise<RegistryLeaseId> {
+    this.#lease ??= await this.#options.registry.grant(REPORT_TTL_SEC);
+    this.#planRenewal();
+    return this.#lease;
+  }
+
+  #planRenewal(): void {
+    this.#cancelRenewal();
+    if (this.#wanted === undefined) return;
+    const delayMs = (REPORT_TTL_SEC * 1000) / 3;
+    this.#cancelRenewal = this.#options.clock.setTimer(delayMs, () => void this.#renew());
+  }
+
+  async #renew(): Promise<void> {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    // Unanswered, it is tried again at its time.
+    const secondsLeft = await this.#options.registry.keepAlive(lease).catch(() => undefined);
+    if (secondsLeft !== 0) return this.#planRenewal();
+    this.#forgetLease();
+    if (this.#wanted !== undefined && !this.#isWriting) void this.#work();
+  }
+
+  #forgetLease(): void {
+    this.#lease = undefined;
+    this.#written = '';
+  }
+
+  #onFailure(error: Error): false {
     const { clock, limit, log } = this.#options;
+    const { message } = error;
+    if (error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND') this.#forgetLease();
     if (this.#wanted === undefined) return false;
     if (limit.take('host-report') !== undefined)
       log.warn(`Cannot tell through the registry how this host follows the network config: ${message}`);
