@@ -47,7 +47,11 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
         applySteps({ engine, path, firewall: firewall?.table }, steps);
       return firewall ? firewall.during(work) : work();
     },
-    subscribe: (ownership, onNotice) => {
+    subscribe: (ownership, onEach) => {
+      const onNotice = (notice: KernelNotice): void => {
+        if (notice.type === 'underlay-route') path.refreshSoon();
+        onEach(notice);
+      };
       const receiveBytes = options.noticeBytes ?? 32 << 20;
       const readLinks = (): ReturnType<typeof tables.links> => tables.links();
       readers.push(

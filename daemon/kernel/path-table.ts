@@ -25,6 +25,9 @@ export interface PathTableOptions {
   readonly descriptorStore?: DescriptorStore | undefined;
 }
 
+/** Routes of the underlay often change together; the MTUs to all peers are looked up once for all of them. */
+const REFRESH_DELAY_MS = 100;
+
 type Settings = Parameters<PacketPath['configure']>[1];
 
 export class PathTable {
@@ -33,6 +36,7 @@ export class PathTable {
   /** Interface index behind each device: a link of the same name with another one is somebody else's. */
   readonly #indexes = new Map<string, number>();
   readonly #settings = new Map<string, Settings>();
+  #refreshTimer: NodeJS.Timeout | undefined;
 
   constructor({ packetPath, descriptorStore }: PathTableOptions) {
     this.#path = packetPath;
@@ -107,6 +111,15 @@ export class PathTable {
       // Everything is read when interfaces changed, the underlay's among them.
       this.#path?.refresh(name);
     }
+  }
+
+  /** Routes of the underlay changed, and with them perhaps the MTUs to peers, which the path looks up once for many packets. */
+  refreshSoon(): void {
+    if (this.#refreshTimer !== undefined || (this.#path?.devices() ?? []).length === 0) return;
+    this.#refreshTimer = setTimeout(() => {
+      this.#refreshTimer = undefined;
+      for (const { name } of this.#path?.devices() ?? []) this.#path?.refresh(name);
+    }, REFRESH_DELAY_MS).unref();
   }
 
   /** Applies a step on the tunnels of `link`. */

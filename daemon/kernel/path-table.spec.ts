@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import type { PacketPath } from '../../native/packet-path.ts';
+import { until } from '../../test/support/until.ts';
+import { PathTable } from './path-table.ts';
+
+describe('the packet path as a table of the kernel', () => {
+  function tableOf(...names: readonly string[]) {
+    const refreshed: string[] = [];
+    const devices = () => names.map((name) => ({ name }));
+    const packetPath = { devices, refresh: (name: string) => void refreshed.push(name) };
+    return { refreshed, table: new PathTable({ packetPath: packetPath as unknown as PacketPath }) };
+  }
+
+  it('looks the MTUs to peers up once for many routes of the underlay that change together, and again later', async () => {
+    const { refreshed, table } = tableOf('flannel.1', 'flannel-v6.1');
+    for (let count = 0; count < 100; count++) table.refreshSoon();
+    assert.deepEqual(refreshed, []);
+    await until('the lookups', () => refreshed.length > 0);
+    assert.deepEqual(refreshed, ['flannel.1', 'flannel-v6.1']);
+    table.refreshSoon();
+    await until('the lookups after another change', () => refreshed.length === 4);
+  });
+});
