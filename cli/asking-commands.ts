@@ -13,6 +13,11 @@ export const ASKING: Readonly<Record<string, CommandEntry>> = {
     summary: 'the other hosts: how packets go there, what is missing',
     load: async () => (await import('./peers.ts')).peersCommand,
   },
+  ping: {
+    group: 'see',
+    summary: 'do peers answer, through the overlay and beside it?',
+    load: async () => (await import('./ping.ts')).pingCommand,
+  },
   route: {
     group: 'see',
     summary: 'which host has an address, and the way of a packet there',

@@ -43,6 +43,7 @@ import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
 import { doubtsAbout, findRouter, type Router } from './router-setup.ts';
+import { ProbeBook } from './probe/probe-book.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
@@ -67,6 +68,7 @@ export class Daemon implements DaemonView {
   readonly options: DaemonOptions;
   readonly log: RootLogger;
   readonly events = new EventHub();
+  readonly probes = new ProbeBook();
   readonly startedMs = systemClock.nowMs();
   readonly #limit = createLogRateLimit();
   readonly #notify: SdNotify;

@@ -9,6 +9,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log.ts';
 import type { HostNetwork, MigrationStatus } from '../network.ts';
 import type { DaemonOptions } from '../options.ts';
+import type { ProbeBook } from '../probe/probe-book.ts';
 import type { ReadinessParts } from '../readiness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { EventHub } from './event-hub.ts';
@@ -32,6 +33,8 @@ export interface DaemonView {
   readonly keeper: LeaseKeeper | undefined;
   readonly reconciler: Reconciler | undefined;
   readonly kernel: Kernel | undefined;
+  /** The last probe of each peer. */
+  readonly probes: ProbeBook;
   /** Unset without the addon. */
   readonly packetPath: PacketPath | undefined;
 }

@@ -8,12 +8,14 @@ import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
 import { optionsEndpoint } from './options.ts';
 import { peersEndpoint } from './peers.ts';
+import { pingEndpoint } from './ping.ts';
 import { routeEndpoint } from './route.ts';
 import { statusEndpoint } from './status.ts';
 
 export const ENDPOINTS: readonly Endpoint[] = [
   statusEndpoint,
   peersEndpoint,
+  pingEndpoint,
   devicesEndpoint,
   routeEndpoint,
   diffEndpoint,

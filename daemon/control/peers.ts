@@ -10,7 +10,7 @@ import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { DaemonView } from './daemon-view.ts';
 import type { Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from './types.ts';
-import type { ModeV1, PeerV1, PeersV1, TrafficV1 } from './types.ts';
+import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from './types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const peersEndpoint: Endpoint = {
@@ -27,7 +27,10 @@ export function peersOf(daemon: DaemonView): PeersV1 {
   return {
     version: CONTROL_VERSION,
     at: wallTime(systemClock.nowMs()),
-    peers: reconciler === undefined ? [] : leases.flatMap((lease) => peerOf(lease, reconciler, traffic)),
+    peers:
+      reconciler === undefined
+        ? []
+        : leases.flatMap((lease) => peerOf(lease, reconciler, traffic, probeOf(daemon, lease))),
   };
 }
 
@@ -43,6 +46,7 @@ function peerOf(
   { key, subnets, attributes, isReservation }: Lease,
   reconciler: Reconciler,
   traffic: ReadonlyMap<string, TrafficV1>,
+  probe: ProbeV1 | undefined,
 ): PeerV1[] {
   const status = reconciler.peerStatus(key);
   if (status === undefined) return [];
@@ -64,8 +68,17 @@ function peerOf(
       since: wallTime(status.sinceMs),
       isReservation,
       ...(carried && { traffic: carried }),
+      ...(probe && { probe }),
     },
   ];
+}
+
+function probeOf({ probes }: DaemonView, { key }: Lease): ProbeV1 | undefined {
+  const last = probes.get(key);
+  if (last === undefined) return undefined;
+  const { sent, received, rtt } = last.report;
+  const at = new Date(last.atMs).toISOString();
+  return { at, sent, lost: sent - received, ...(rtt && { rttMs: rtt.avgMs }) };
 }
 
 function macOf(objects: Iterable<KernelObject>): string | undefined {

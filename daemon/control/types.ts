@@ -206,6 +206,55 @@ export interface ProbeV1 {
   readonly rttMs?: number;
 }
 
+/** A line of `POST /v1/ping`. */
+export type PingLineV1 = PingEchoV1 | PingPeerV1;
+
+/** One echo to the only peer that was asked. */
+export interface PingEchoV1 {
+  readonly kind: 'echo';
+  /** Key of the peer. */
+  readonly key: string;
+  readonly layer: 'overlay' | 'underlay';
+  readonly address: string;
+  /** From 1. */
+  readonly sequence: number;
+  readonly rttMs?: number;
+  /** Why there was no answer. */
+  readonly error?: string;
+}
+
+/** All that is known of a peer. */
+export interface PingPeerV1 {
+  readonly kind: 'peer';
+  readonly key: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly publicIp?: string;
+  readonly publicIpv6?: string;
+  /** Of each echo, without headers of IP and ICMP. */
+  readonly payloadBytes: number;
+  /** Unset where the backend gives hosts no address in the overlay. */
+  readonly overlay?: PingLayerV1;
+  /** Unset if it has no public IP of the family that was asked for. */
+  readonly underlay?: PingLayerV1;
+}
+
+export interface PingLayerV1 {
+  readonly address: string;
+  readonly sent: number;
+  readonly received: number;
+  /** Round trips in ms; unset if nothing came back. */
+  readonly rtt?: {
+    readonly minMs: number;
+    readonly avgMs: number;
+    readonly p50Ms: number;
+    readonly maxMs: number;
+  };
+  /** Largest IP packet that came back, its header included; unset if nothing did. */
+  readonly largestPacketBytes?: number;
+  readonly errors: readonly { readonly message: string; readonly count: number }[];
+}
+
 /** `GET /v1/diff`: the kernel, read now, beside what it should hold. */
 export interface DiffV1 {
   readonly version: typeof CONTROL_VERSION;

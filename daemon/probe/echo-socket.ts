@@ -35,7 +35,7 @@ interface Awaited {
 
 /** First and longest pause between two looks while replies are awaited. */
 const FIRST_LOOK_MS = 1;
-const LONGEST_LOOK_MS = 20;
+const LONGEST_LOOK_MS = 10;
 const MAX_SEQUENCE = 0xffff;
 const TOKEN_BYTES = 8;
 

@@ -98,6 +98,11 @@ export class Prober {
     return findLargestPacket({ minBytes, maxBytes, attempts: LARGEST_ATTEMPTS, send });
   }
 
+  /** Opens what `addresses` take, so that it shows whether that can be done. @throws ProbeError */
+  async open(addresses: readonly IpAddress[]): Promise<void> {
+    await Promise.all([...new Set(addresses.map(familyOf))].map((family) => this.#socketOf(family)));
+  }
+
   /** Ends what is under way, as lost. It may be used again. */
   close(): void {
     // One that could not be opened has told whoever asked.

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Room for bursts: a thousand hosts answer at once. */
-enum { RECEIVE_BYTES = 1 << 20, ATTEMPTS = 4 };
+enum { RECEIVE_BYTES = 4 << 20, ATTEMPTS = 4 };
 
 struct echo_header {
   uint8_t type, code;
@@ -55,8 +55,9 @@ static int set_options(int fd, int family) {
   if (error == 0 && !is_ipv4) error = set_int(fd, SOL_IPV6, IPV6_DONTFRAG, 1);
   if (error == 0) error = is_ipv4 ? set_int(fd, SOL_IP, IP_RECVERR, 1) : set_int(fd, SOL_IPV6, IPV6_RECVERR, 1);
   if (error == 0) error = set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
-  /* What the kernel's limits leave of it will do. */
-  (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES);
+  /* Beyond net.core.rmem_max with CAP_NET_ADMIN; else what that leaves. */
+  if (error == 0 && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES) < 0)
+    (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES);
   return error;
 }
 
