@@ -3,12 +3,12 @@ SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer
-BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat /usr/lib/cni/bridge
+BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
 
-.PHONY: build bundle prebuild demo test test-unit test-native test-root bench lint format man fuzz clean lab-tools test-tools bench-tools
+.PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built dist/weft-cni.cjs dist/weft-front.cjs native/build/weft.node
 
@@ -105,6 +105,16 @@ bench-tools:
 # PARTS='path cni' runs some; bin/weft bench --help lists them.
 bench: bench-tools build bundle
 	bin/weft bench $(PARTS)
+
+# About a minute; bin/weft bench compare judges it beside an earlier one.
+bench-short: bench-tools build
+	bin/weft bench --plan short --out bench/out/short.json
+
+# Ten minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.
+BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
+bench-report: bench-tools build bundle
+	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \
+	  bin/weft bench report $(BENCH_DAY) -o docs/benchmarks/report.html --picture docs/benchmarks/picture.svg && exit $$status
 
 # Manual page and completions, for packages.
 man: build

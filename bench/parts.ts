@@ -1,21 +1,14 @@
 // All parts of the benchmarks, one entry each, in the order in which they run. Each is loaded only when it is asked for.
 import { recordOf } from './figures.ts';
+import type { Job } from './plans.ts';
 import type { PartRecord } from './record.ts';
-
-/** What a part is run with. */
-export interface PartPlan {
-  /** The options behind its name that the frame does not know. */
-  readonly args: readonly string[];
-  /** Undefined: as many as it takes by itself. */
-  readonly rounds: number | undefined;
-}
 
 export interface Part {
   /** What it asks, in a line. */
   readonly question: string;
   /** Commands that must be there, as deploy/install-tools.sh knows them. @throws Error for options that cannot be. */
   needs(args: readonly string[]): Promise<readonly string[]>;
-  run(plan: PartPlan): Promise<PartRecord>;
+  run(job: Job): Promise<PartRecord>;
   /** Whether it has options of its own. */
   readonly hasOptions?: true;
 }

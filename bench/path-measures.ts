@@ -101,9 +101,9 @@ export const MEASURES: readonly Measure[] = [
   },
   {
     name: 'memory',
-    title: 'Memory of a worker at a, in use',
+    title: 'Memory at a: of a worker of weft, or of a whole process of others',
     async run({ tunnel }) {
-      const bytes = await tunnel.workerBytes?.();
+      const bytes = await (tunnel.workerBytes?.() ?? tunnel.ends[0]?.anonymousBytes());
       return bytes === undefined ? [] : [{ figure: 'memory', unit: 'MiB', value: bytes / 2 ** 20 }];
     },
   },

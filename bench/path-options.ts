@@ -4,6 +4,7 @@ import { kernelVxlan, veth } from './path-kernel.ts';
 import { MEASURES, type Measure } from './path-measures.ts';
 import { fastd, socat, wireguardGo } from './path-rivals.ts';
 import type { Candidate, Tuning } from './path-tunnel.ts';
+import { openVswitch, tinc, vtun } from './path-tunnelers.ts';
 import type { Switch } from './path-underlay.ts';
 import { weftUdp, weftUdpWorkers, weftVxlan, weftVxlanKernel, weftVxlanWorkers } from './path-weft.ts';
 
@@ -17,6 +18,9 @@ const CANDIDATES = [
   weftVxlanWorkers,
   fastd,
   socat,
+  openVswitch,
+  tinc,
+  vtun,
   wireguardGo,
 ];
 /** It encrypts: no rival unless somebody names it. */

@@ -74,7 +74,8 @@ export const wireguardGo: Candidate = {
   },
 };
 
-async function openRival(
+/** A candidate that is one program at each end, which makes the device by itself. */
+export async function openRival(
   underlay: Underlay,
   overheadBytes: number,
   start: (host: PathHost, other: PathHost) => Program,

@@ -6,6 +6,7 @@ import { loadavg } from 'node:os';
 import { waitFor } from '../lab/wait.ts';
 import { buildGenerators, type Turn } from './path-traffic.ts';
 import type { PathOptions } from './path-options.ts';
+import { busySeconds, costsOf } from './path-cost.ts';
 import { measuresOfRuns, type PathRun } from './path-record.ts';
 import { progress } from './progress.ts';
 import type { PartRecord } from './record.ts';
@@ -99,7 +100,9 @@ async function measureOnce(plan: TurnPlan, turn: Turn, measure: Measure): Promis
   try {
     if (measure.peers) await tunnel.addPeers!(measure.peers === 'own-remotes');
     const before = await cpuSeconds(tunnel);
-    const readings = await measure.run(turn);
+    const busyBefore = await busySeconds();
+    const measured = await measure.run(turn);
+    const readings = [...measured, ...costsOf(measured, (await busySeconds()) - busyBefore, turn.seconds)];
     const after = await cpuSeconds(tunnel);
     const cpu = after.map((seconds, index) => Number((seconds - before[index]!).toFixed(2)));
     for (const { figure, value, unit } of readings) progress(`  ${figure} ${value.toPrecision(4)} ${unit}`);

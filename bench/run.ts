@@ -12,21 +12,42 @@ import type { RunWords } from './words.ts';
 
 const exec = promisify(execFile);
 
-/** @returns the exit code: 1 if a subject of a part has failed. @throws Error at once if a tool is missing. */
-export async function runParts({ parts, rounds, args, out }: RunWords): Promise<number> {
-  for (const name of parts) await requireTools(name, await PARTS[name]!.needs(args));
+/**
+ * @returns the exit code: 1 if a subject of a part has failed, or a part was left out for want of time.
+ * @throws Error at once if a tool is missing.
+ */
+export async function runParts({ jobs, withinSec = Infinity, out }: RunWords): Promise<number> {
+  for (const { part, args } of jobs) await requireTools(part, await PARTS[part]!.needs(args));
   const records: PartRecord[] = [];
-  for (const [index, name] of parts.entries()) {
-    progress(`… ${name} (${index + 1} of ${parts.length}): ${PARTS[name]!.question}`);
-    const record = await PARTS[name]!.run({ args, rounds });
-    records.push(record);
-    await writeRecord(join(packageRoot(), 'bench/out', `${name}.json`), [record]);
+  const startMs = performance.now();
+  for (const [index, job] of jobs.entries()) {
+    const { part } = job;
+    const sec = (performance.now() - startMs) / 1000;
+    if (sec > withinSec) {
+      progress(
+        `… ${part} and what follows is left out: ${sec.toFixed(0)} s have passed, ${withinSec} s were given`,
+      );
+      break;
+    }
+    progress(`… ${part} (${index + 1} of ${jobs.length}, ${sec.toFixed(0)} s): ${PARTS[part]!.question}`);
+    records.push(await PARTS[part]!.run(job));
+    await keep(records, out);
   }
+  console.log(formatAll(records));
+  return records.length < jobs.length || records.some(hasFailure) ? 1 : 0;
+}
+
+/** After each part, so that what is interrupted has kept what was found. */
+async function keep(records: readonly PartRecord[], out: string | undefined): Promise<void> {
+  const last = records.at(-1)!;
+  await writeRecord(join(packageRoot(), 'bench/out', `${last.part}.json`), [last]);
   if (out !== undefined) await writeRecord(out, records);
-  console.log(
-    [formatMachine(readMachine()), ...records.flatMap((record) => ['', ...formatPart(record)])].join('\n'),
+}
+
+function formatAll(records: readonly PartRecord[]): string {
+  return [formatMachine(readMachine()), ...records.flatMap((record) => ['', ...formatPart(record)])].join(
+    '\n',
   );
-  return records.some(hasFailure) ? 1 : 0;
 }
 
 function hasFailure({ measures }: PartRecord): boolean {

@@ -1,28 +1,43 @@
 import assert from 'node:assert/strict';
+import { PARTS } from './parts.ts';
+import { PLANS } from './plans.ts';
 import { BenchUsageError, parseBenchWords } from './words.ts';
 
 describe('words of weft bench', () => {
   it('name parts, and how often', () => {
     const words = parseBenchWords(['boot', 'cni', '--rounds', '5', '--out=all.json']);
-    assert.deepEqual(words, { verb: 'run', parts: ['boot', 'cni'], rounds: 5, out: 'all.json', args: [] });
+    const jobs = ['boot', 'cni'].map((part) => ({ part, rounds: 5, args: [] }));
+    assert.deepEqual(words, { verb: 'run', jobs, withinSec: undefined, out: 'all.json' });
   });
 
   it('hand the options of a part to it, wherever they stand', () => {
     const words = parseBenchWords(['path', '--only', 'veth', '--rounds', '2', '--mtu=9000']);
     assert.ok(words.verb === 'run');
-    assert.deepEqual(words.args, ['--only', 'veth', '--mtu=9000']);
-    assert.equal(words.rounds, 2);
+    assert.deepEqual(words.jobs, [{ part: 'path', rounds: 2, args: ['--only', 'veth', '--mtu=9000'] }]);
   });
 
   it('are all parts if none is named', () => {
     const words = parseBenchWords([]);
-    assert.ok(words.verb === 'run' && words.parts.includes('path') && words.parts.includes('converge'));
+    assert.ok(words.verb === 'run');
+    assert.deepEqual(
+      words.jobs.map(({ part }) => part),
+      Object.keys(PARTS),
+    );
   });
+
+  for (const [name, plan] of Object.entries(PLANS))
+    it(`are plan ${name}, of parts and options that there are`, async () => {
+      const words = parseBenchWords(['--plan', name, '--out', 'x.json']);
+      assert.deepEqual(words, { verb: 'run', jobs: plan.jobs, withinSec: plan.withinSec, out: 'x.json' });
+      for (const { part, args } of plan.jobs) assert.ok((await PARTS[part]!.needs(args)).length > 0);
+    });
 
   for (const [words, reason] of [
     [['walk'], /no part 'walk': give some of path, /],
     [['path', 'boot', '--only', 'veth'], /'--only veth': options of a part need that part alone/],
     [['boot', '--only', 'veth'], /'--only veth'/],
+    [['--plan', 'long'], /no plan 'long': give one of short, full/],
+    [['boot', '--plan', 'short'], /--plan short names parts and rounds itself/],
     [['boot', '--rounds', '0'], /--rounds '0': give a whole number from 1 to 1000/],
     [['boot', '--rounds'], /--rounds needs a value/],
   ] as const)

@@ -2,19 +2,18 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Judgement } from './compare.ts';
 import { PARTS } from './parts.ts';
+import { PLANS, type Job } from './plans.ts';
 
 /** The command line is wrong: exit code 2. */
 export class BenchUsageError extends Error {}
 
 export interface RunWords {
   readonly verb: 'run';
-  readonly parts: readonly string[];
-  /** Undefined: as many as each part takes by itself. */
-  readonly rounds: number | undefined;
+  readonly jobs: readonly Job[];
+  /** As {@link Plan.withinSec}; undefined: for ever. */
+  readonly withinSec: number | undefined;
   /** Where all parts go together; each goes to bench/out/PART.json besides. */
   readonly out: string | undefined;
-  /** Options of the one part that was named. */
-  readonly args: readonly string[];
 }
 
 export interface ReportWords {
@@ -39,12 +38,18 @@ const MOST_ROUNDS = 1000;
 
 export const USAGE = `Usage:
   weft bench [PART...] [--rounds N] [--out FILE] [options of the part]
+  weft bench --plan NAME [--out FILE]
   weft bench report FILE... -o FILE.html [--picture FILE.svg]
   weft bench compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]
 
 Parts, all of them if none is named:
 ${Object.entries(PARTS)
   .map(([name, { question }]) => `  ${name.padEnd(9)} ${question}`)
+  .join('\n')}
+
+Plans:
+${Object.entries(PLANS)
+  .map(([name, { purpose }]) => `  ${name.padEnd(9)} ${purpose}`)
   .join('\n')}
 
 Each part keeps its rounds in bench/out/PART.json. docs/benchmarks/README.md tells what they mean.
@@ -113,12 +118,27 @@ function parseRun(argv: readonly string[]): RunWords {
     throw new BenchUsageError(
       `'${others.join(' ')}': options of a part need that part alone, one that has options`,
     );
-  const { rounds, out } = parseArgs({ args: own, options: FRAME_OPTIONS }).values;
+  const { rounds, out, plan } = parseArgs({ args: own, options: FRAME_OPTIONS }).values;
+  if (plan !== undefined) return parsePlan(plan, named.length > 0 || rounds !== undefined, out);
   const parts = named.length > 0 ? named : Object.keys(PARTS);
-  return { verb: 'run', parts, rounds: parseRounds(rounds), out, args: others };
+  const count = parseRounds(rounds);
+  const jobs = parts.map((part) => ({ part, rounds: count, args: others }));
+  return { verb: 'run', jobs, withinSec: undefined, out };
 }
 
-const FRAME_OPTIONS = { rounds: { type: 'string' }, out: { type: 'string' } } as const;
+function parsePlan(name: string, hasMore: boolean, out: string | undefined): RunWords {
+  const plan = Object.hasOwn(PLANS, name) ? PLANS[name] : undefined;
+  if (plan === undefined)
+    throw new BenchUsageError(`There is no plan '${name}': give one of ${Object.keys(PLANS).join(', ')}`);
+  if (hasMore) throw new BenchUsageError(`--plan ${name} names parts and rounds itself: leave out others`);
+  return { verb: 'run', jobs: plan.jobs, withinSec: plan.withinSec, out };
+}
+
+const FRAME_OPTIONS = {
+  rounds: { type: 'string' },
+  out: { type: 'string' },
+  plan: { type: 'string' },
+} as const;
 
 /** The frame's options with their values, and the rest. */
 function splitOptions(words: readonly string[]): { readonly own: string[]; readonly others: string[] } {

@@ -13,6 +13,10 @@ package_of() {
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
+    ovsdb-server | ovsdb-tool | ovs-vswitchd | ovs-vsctl) echo openvswitch-switch ;;
+    tincd) echo tinc ;;
+    vtund) echo vtun ;;
+    wg) echo wireguard-tools ;;
     dpkg-deb) echo dpkg ;;
     /usr/lib/cni/*) echo containernetworking-plugins ;;
     busybox) echo busybox-static ;;
@@ -61,6 +65,9 @@ fi
 # Debian starts an etcd on 127.0.0.1:2379 and a Docker engine when their packages are installed; labs start their own.
 case $missing in
   *docker.io*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now docker.socket docker containerd >/dev/null 2>&1 || true ;;
+esac
+case $missing in
+  *openvswitch*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now openvswitch-switch >/dev/null 2>&1 || true ;;
 esac
 case $missing in
   *etcd-server*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now etcd >/dev/null 2>&1 || true ;;

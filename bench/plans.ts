@@ -1,0 +1,55 @@
+// Runs that have a name: which parts, how often, with which options. Data only.
+
+/** One part as it is to be run. */
+export interface Job {
+  readonly part: string;
+  /** The options behind its name that the frame does not know. */
+  readonly args: readonly string[];
+  /** Undefined: as many as it takes by itself. */
+  readonly rounds: number | undefined;
+}
+
+export interface Plan {
+  readonly purpose: string;
+  /** Parts that would begin later than this many seconds after the start are left out, which is a failure. */
+  readonly withinSec: number;
+  readonly jobs: readonly Job[];
+}
+
+function job(part: string, rounds: number, words = ''): Job {
+  return { part, rounds, args: words === '' ? [] : words.split(' ') };
+}
+
+/** What matters most comes first. */
+export const PLANS: Readonly<Record<string, Plan>> = {
+  short: {
+    purpose: 'about a minute, for weft bench compare: five rounds are the fewest that can be judged',
+    withinSec: 120,
+    jobs: [
+      job('micro', 5),
+      job(
+        'path',
+        5,
+        '--only kernel-vxlan,weft-vxlan --measures tcp-cubic,udp-64-batch --offloads on --seconds 1',
+      ),
+    ],
+  },
+  full: {
+    purpose: 'ten minutes at most, for the report in docs/benchmarks',
+    withinSec: 480,
+    jobs: [
+      job('micro', 5),
+      job(
+        'path',
+        3,
+        '--only veth,kernel-vxlan,weft-udp,weft-vxlan,weft-udp-workers,fastd,socat,openvswitch,tinc,vtun,wireguard-go' +
+          ' --measures tcp-cubic,tcp-8,udp-1400,udp-64-batch,latency,latency-busy,memory --offloads on --seconds 1',
+      ),
+      job('boot', 3),
+      job('cni', 10),
+      job('converge', 1),
+      job('config', 3),
+      job('repair', 2),
+    ],
+  },
+};
