@@ -39,6 +39,9 @@ function labPart(
   };
 }
 
+/** What of the path is the part on loss, which takes long. */
+const LOSS = ['--measures', 'udp-64-loss', '--offloads', 'on'];
+
 export const PARTS: Readonly<Record<string, Part>> = {
   path: {
     question: 'throughput, packet rate, latency and cost of packets, beside other tunnels',
@@ -49,6 +52,15 @@ export const PARTS: Readonly<Record<string, Part>> = {
       const words = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
       return (await import('./path.ts')).benchPath(parsePathOptions(words));
     },
+  },
+  loss: {
+    question: 'the highest rates of small packets without loss, beside other tunnels; options as of path',
+    hasOptions: true,
+    needs: async (args) => (await import('./path-options.ts')).pathTools([...LOSS, ...args]),
+    run: async (job) => ({
+      ...(await PARTS['path']!.run({ ...job, args: [...LOSS, ...job.args] })),
+      part: 'loss',
+    }),
   },
   micro: {
     question: 'what the functions of the packet path cost by themselves',

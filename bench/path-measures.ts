@@ -1,4 +1,5 @@
 // What the path benchmark asks of every tunnel; each question is one line in a list.
+import { highestRates } from './path-loss.ts';
 import { FIRST_PEER_ADDRESS, PEER_COUNT } from './path-plan.ts';
 import {
   iperf,
@@ -54,6 +55,12 @@ export const MEASURES: readonly Measure[] = [
     title: 'UDP, 64 bytes, sendmmsg in batches of 64',
     isForBothOffloads: true,
     run: async (turn) => [await counted(turn, 'udp-64-batch', [])],
+  },
+  {
+    name: 'udp-64-loss',
+    title: 'UDP, 64 bytes: the highest steady rate with at most so much loss',
+    isOptional: true,
+    run: ratesByLoss,
   },
   {
     name: 'udp-64-gso',
@@ -137,6 +144,21 @@ async function udp(turn: Turn, figure: string, bytes: number): Promise<Reading> 
   if (bytes > 64)
     return { figure, unit: 'Gbit/s', value: (received.bytes * 8) / received.seconds / 1e9, details };
   return { figure, unit: 'kpps', value: packets / received.seconds / 1e3, details };
+}
+
+/** Starts from what arrives when everything is sent as fast as it goes: no rate above that is without loss. */
+async function ratesByLoss(turn: Turn): Promise<Reading[]> {
+  const { receivedPerSec } = await sendAndCount(turn, []);
+  const lossAt = async (rate: number) => {
+    const { sentPackets, receivedPackets } = await sendAndCount(turn, ['-p', rate.toFixed(0)]);
+    return Math.max(0, 1 - receivedPackets / sentPackets);
+  };
+  const rates = await highestRates(lossAt, receivedPerSec * 1.1, [0.001, 0]);
+  return [...rates].map(([loss, rate]) => ({
+    figure: `udp-64-loss ${loss * 100} %`,
+    unit: 'kpps',
+    value: rate / 1e3,
+  }));
 }
 
 async function counted(turn: Turn, figure: string, words: readonly string[], to?: string): Promise<Reading> {

@@ -65,6 +65,8 @@ export interface Counted {
   readonly sentPerSec: number;
   /** Received, a second. */
   readonly receivedPerSec: number;
+  readonly sentPackets: number;
+  readonly receivedPackets: number;
 }
 
 /** Datagrams from a, counted at b. `words` are options of bench/traffic/send.c. */
@@ -79,7 +81,12 @@ export async function sendAndCount(
   const sent = parseCount(await underlay.a.run(sender, { timeoutMs: seconds * 1000 + SPARE_MS }));
   const received = parseCount((await receiver.stop()).replace('ready\n', ''));
   if (received.packets === 0) throw new Error(`None of ${sent.packets} datagrams arrived`);
-  return { sentPerSec: sent.packets / sent.seconds, receivedPerSec: received.packets / received.seconds };
+  return {
+    sentPerSec: sent.packets / sent.seconds,
+    receivedPerSec: received.packets / received.seconds,
+    sentPackets: sent.packets,
+    receivedPackets: received.packets,
+  };
 }
 
 function parseCount(text: string): { readonly packets: number; readonly seconds: number } {

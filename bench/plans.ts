@@ -42,9 +42,10 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job(
         'path',
         3,
-        '--only veth,kernel-vxlan,weft-udp,weft-vxlan,weft-udp-workers,fastd,socat,openvswitch,tinc,vtun,wireguard-go' +
+        '--only veth,kernel-vxlan,weft-udp,weft-vxlan,fastd,openvswitch,tinc,vtun,wireguard-go' +
           ' --measures tcp-cubic,tcp-8,udp-1400,udp-64-batch,latency,latency-busy,memory --offloads on --seconds 1',
       ),
+      job('loss', 2, '--only kernel-vxlan,weft-vxlan,fastd --seconds 1'),
       job('boot', 3),
       job('cni', 10),
       job('converge', 1),

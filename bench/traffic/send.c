@@ -1,20 +1,27 @@
 /*
  * Sends UDP datagrams as fast as it can for a time, then prints {"packets","seconds","refused"}.
  *
- *   send [-l BYTES] [-t SECONDS] [-n SUBNETS] [-r HOSTS] [-g] ADDRESS PORT
+ *   send [-l BYTES] [-t SECONDS] [-p PACKETS] [-n SUBNETS] [-r HOSTS] [-g] ADDRESS PORT
  *
  * -l  payload of a datagram, 1..1472; default 64
+ * -p  so many a second, evenly in bursts of 16, instead of as fast as it can
  * -n  each datagram to a random one of so many /24 subnets, of which ADDRESS is in the first; default 1
  * -r  and each to a random one of so many addresses of its subnet, the lowest being that of ADDRESS; default 1
  * -g  batches through UDP_SEGMENT, one system call and one super-packet each, instead of sendmmsg(2); one destination only, and BYTES up to 1023
  */
 #include <linux/udp.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 
 #include "traffic.h"
 
+/* Of a steady rate: what queues of any length take at once, and still few system calls. */
+enum { BURST = 16 };
+
 struct sender {
   int fd;
+  unsigned batch;
+  double rate; /* packets a second; 0: as fast as it can */
   size_t bytes;
   uint32_t subnets, hosts;
   bool is_segmented;
@@ -63,14 +70,23 @@ static unsigned send_batch(struct sender *sender) {
   if (sender->subnets > 1 || sender->hosts > 1) choose_destinations(sender);
   if (sender->is_segmented)
     return sendmsg(sender->fd, &sender->messages[0].msg_hdr, 0) < 0 ? 0 : TRAFFIC_BATCH;
-  const int sent = sendmmsg(sender->fd, sender->messages, TRAFFIC_BATCH, 0);
+  const int sent = sendmmsg(sender->fd, sender->messages, sender->batch, 0);
   return sent < 0 ? 0 : (unsigned)sent;
+}
+
+/* Sleeps until so many packets are due. One that comes too late sends at once, so that the rate holds. */
+static void wait_until_due(const struct sender *sender, uint64_t from, uint64_t packets) {
+  if (sender->rate <= 0) return;
+  const uint64_t due = from + (uint64_t)((double)packets / sender->rate * 1e9);
+  const struct timespec time = {(time_t)(due / 1000000000), (long)(due % 1000000000)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR) continue;
 }
 
 static void run(struct sender *sender, double seconds) {
   const uint64_t from = now_ns(), until = from + (uint64_t)(seconds * 1e9);
   uint64_t packets = 0, refused = 0, now;
   do {
+    wait_until_due(sender, from, packets);
     const unsigned sent = send_batch(sender);
     if (sent == 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR) give_up("send");
     packets += sent;
@@ -84,9 +100,10 @@ static void run(struct sender *sender, double seconds) {
 int main(int argc, char **argv) {
   static struct sender sender = {.bytes = 64, .subnets = 1, .hosts = 1, .random = 0x9e3779b97f4a7c15};
   double seconds = 2;
-  for (int option; (option = getopt(argc, argv, "l:t:n:r:g")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "l:t:p:n:r:g")) != -1;) {
     if (option == 'l') sender.bytes = (size_t)atoi(optarg);
     else if (option == 't') seconds = atof(optarg);
+    else if (option == 'p') sender.rate = atof(optarg);
     else if (option == 'n') sender.subnets = (uint32_t)atoi(optarg);
     else if (option == 'r') sender.hosts = (uint32_t)atoi(optarg);
     else if (option == 'g') sender.is_segmented = true;
@@ -95,6 +112,8 @@ int main(int argc, char **argv) {
   if (argc - optind != 2 || sender.bytes < 1 || sender.bytes > TRAFFIC_MAX_BYTES || sender.subnets < 1 ||
       sender.hosts < 1)
     return 2;
+  sender.batch = sender.rate > 0 ? BURST : TRAFFIC_BATCH;
+  prctl(PR_SET_TIMERSLACK, 1UL);
   sender.first = parse_endpoint(argv[optind], argv[optind + 1]);
   sender.fd = open_udp();
   prepare(&sender);
