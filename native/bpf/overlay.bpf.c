@@ -147,7 +147,7 @@ INLINE void count_rx(struct weft_fast_counts *counts, const struct amount *amoun
 
 /* ---- to the underlay -------------------------------------------------------------------------------------------- */
 
-/* RFC 1071, of a header without options whose checksum field is 0. */
+/* RFC 1071, of a header without options: what belongs in a checksum field of 0, or 0 if the field is right. */
 INLINE __u16 header_checksum(const struct ipv4 *ip) {
   const __u16 *words = (const __u16 *)ip;
   __u32 sum = 0;
@@ -276,7 +276,8 @@ INLINE bool is_verified(struct __sk_buff *skb, const struct udp *udp, const stru
 INLINE bool is_ours(const struct weft_fast_config *config, const struct outer *outer, __u32 length) {
   return outer->ip.version_words == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
          outer->ip.destination == config->local && outer->udp.destination == config->port &&
-         (outer->ip.fragment & ~htons(DONT_FRAGMENT)) == 0 && ntohs(outer->ip.total) == length;
+         (outer->ip.fragment & ~htons(DONT_FRAGMENT)) == 0 && ntohs(outer->ip.total) == length &&
+         ntohs(outer->udp.length) == length - IPV4_BYTES && header_checksum(&outer->ip) == 0;
 }
 
 INLINE bool is_our_frame(const struct weft_fast_config *config, const struct vxlan *vxlan) {
