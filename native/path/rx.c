@@ -1,12 +1,11 @@
-/* Underlay to TUN device: receives, checks, joins, delivers. */
+/* Underlay to TUN device: receives, checks, passes on to deliver.c. */
 #include "rx.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "deliver.h"
 #include "ecn.h"
 #include "worker.h"
 
@@ -26,104 +25,6 @@ int weft_rx_init(struct weft_rx *rx) {
 
 void weft_rx_free(struct weft_rx *rx) {
   if (rx->buffers) munmap(rx->buffers, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES);
-}
-
-/* ---- delivery -------------------------------------------------------------------------------------------------- */
-
-static bool write_iov(struct weft_worker *worker, const struct iovec *iov, unsigned count) {
-  ssize_t written;
-  do written = writev(worker->tun_fd, iov, (int)count);
-  while (written < 0 && errno == EINTR);
-  weft_worker_count(worker, WEFT_RX_WRITES, 1);
-  return written >= 0;
-}
-
-/* The packets that were joined, as they came: their payloads lie behind headers of the same length as the first one's. */
-static unsigned write_singly(struct weft_worker *worker, const struct weft_coalescer *flow) {
-  struct virtio_net_hdr plain = {0};
-  const size_t header_bytes = flow->iov[1].iov_len;
-  unsigned delivered = 0;
-  for (unsigned index = 2; index < flow->iov_count; index++) {
-    const struct iovec *payload = &flow->iov[index];
-    const struct iovec iov[2] = {{&plain, sizeof(plain)},
-                                 {(uint8_t *)payload->iov_base - header_bytes, header_bytes + payload->iov_len}};
-    if (write_iov(worker, iov, 2)) delivered++;
-  }
-  return delivered;
-}
-
-/* A super-packet of the kernel at the other end, cut here. Returns how many of its segments were taken. */
-static unsigned write_segments(struct weft_worker *worker, const struct weft_coalescer *flow) {
-  struct virtio_net_hdr plain = {0};
-  uint8_t header[WEFT_MAX_INNER_HEADER];
-  struct weft_segmenter segmenter;
-  struct weft_packet packet;
-  unsigned delivered = 0;
-  const uint8_t *data = flow->iov[1].iov_base;
-  const size_t length = flow->iov[1].iov_len;
-  if (weft_packet_parse(data, length, &packet) < 0) return 0;
-  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) < 0) return 0;
-  while (weft_segmenter_next(&segmenter, header)) {
-    const struct iovec iov[3] = {{&plain, sizeof(plain)},
-                                 {header, segmenter.header_bytes},
-                                 {(void *)(uintptr_t)segmenter.payload, segmenter.payload_bytes}};
-    if (write_iov(worker, iov, 3)) delivered++;
-  }
-  return delivered;
-}
-
-/* What the TUN device must offer for packets of this type; NULL: nothing. */
-static _Atomic bool *offload_of(struct weft_worker *worker, unsigned gso_type) {
-  struct weft_path_offloads *offloads = &worker->path->offloads;
-  if (gso_type == VIRTIO_NET_HDR_GSO_NONE) return NULL;
-  return gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 ? &offloads->uso : &offloads->tso;
-}
-
-/* Returns how many packets were taken. A kernel that refuses super-packets (EINVAL) gets them one by one from now on. */
-static unsigned write_flow(struct weft_worker *worker, const struct weft_coalescer *flow) {
-  _Atomic bool *offload = offload_of(worker, flow->header.gso_type);
-  if (offload == NULL || atomic_load_explicit(offload, memory_order_relaxed)) {
-    if (write_iov(worker, flow->iov, flow->iov_count)) return flow->packets;
-    if (offload == NULL || errno != EINVAL) return 0;
-    if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
-  }
-  /* Nothing but one packet: the kernel at the other end made it. */
-  return flow->iov_count == 2 ? write_segments(worker, flow) : write_singly(worker, flow);
-}
-
-static void deliver(struct weft_worker *worker, struct weft_coalescer *flow) {
-  if (flow->packets == 0) return;
-  weft_coalescer_take(flow);
-  const unsigned delivered = write_flow(worker, flow);
-  weft_worker_count(worker, WEFT_RX_PACKETS, delivered);
-  if (delivered > 0) weft_worker_count(worker, WEFT_RX_BYTES, flow->inner_bytes);
-  if (delivered < flow->packets) weft_worker_count(worker, WEFT_DROP_RX_REFUSED, flow->packets - delivered);
-  weft_coalescer_clear(flow);
-}
-
-static unsigned join_flags(const struct weft_worker *worker) {
-  const struct weft_path_offloads *offloads = &worker->path->offloads;
-  return (atomic_load_explicit(&offloads->tso, memory_order_relaxed) ? WEFT_JOIN_TCP : 0u) |
-         (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_JOIN_UDP : 0u);
-}
-
-/*
- * All packets of a flow pass through one coalescer, so that they stay in order. `segment_payload`: of a super-packet, as
- * the kernel at the other end tells it, or 0.
- */
-static void pass_on(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet,
-                    size_t segment_payload) {
-  struct weft_coalescer *flow = &worker->rx.flows[weft_packet_flow_hash(data, packet) & (WEFT_RX_FLOWS - 1)];
-  if (weft_packet_is_partial(data, packet)) {
-    deliver(worker, flow);
-    weft_coalescer_put_partial(flow, data, packet, atomic_load_explicit(&worker->path->mtu, memory_order_relaxed),
-                               segment_payload);
-    return deliver(worker, flow);
-  }
-  const unsigned flags = join_flags(worker);
-  if (weft_coalescer_add(flow, data, packet, flags)) return;
-  deliver(worker, flow);
-  weft_coalescer_add(flow, data, packet, flags);
 }
 
 /* ---- checks ---------------------------------------------------------------------------------------------------- */
@@ -148,17 +49,30 @@ static int check_source(struct weft_worker *worker, const struct weft_route *rou
   return weft_routes_has_remote(worker->path->routes, remote) ? -WEFT_DROP_RX_SOURCE : -WEFT_DROP_RX_SENDER;
 }
 
-static void count_peer(const struct weft_route *route, const struct weft_packet *packet) {
+/* Adds what was counted for one peer: locked additions once a run of its packets, not once a packet. */
+static void flush_count(struct weft_rx *rx) {
+  struct weft_peer *peer = rx->counted.peer;
+  if (!peer) return;
+  atomic_fetch_add_explicit(&peer->rx_packets, rx->counted.packets, memory_order_relaxed);
+  atomic_fetch_add_explicit(&peer->rx_bytes, rx->counted.bytes, memory_order_relaxed);
+  rx->counted.peer = NULL;
+}
+
+static void count_peer(struct weft_rx *rx, const struct weft_route *route, const struct weft_packet *packet) {
   if (!route) return;
-  atomic_fetch_add_explicit(&route->peer->rx_packets, 1, memory_order_relaxed);
-  atomic_fetch_add_explicit(&route->peer->rx_bytes, packet->total_bytes, memory_order_relaxed);
+  if (rx->counted.peer != route->peer) {
+    flush_count(rx);
+    rx->counted = (struct weft_rx_count){.peer = route->peer};
+  }
+  rx->counted.packets++;
+  rx->counted.bytes += packet->total_bytes;
 }
 
 /* What came with a message beside its bytes. */
 struct received {
   const union weft_endpoint *remote;
   uint8_t tos;
-  size_t segment_payload; /* see pass_on */
+  size_t segment_payload; /* see weft_deliver_packet */
 };
 
 /* One datagram. Returns 0, or -(enum weft_counter) with the reason to drop it. */
@@ -173,8 +87,8 @@ static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t
   const struct weft_route *route = find_source(worker, data, &packet);
   if ((error = check_source(worker, route, received->remote)) < 0) return error;
   if ((error = weft_ecn_decap(data, &packet, received->tos)) < 0) return error;
-  count_peer(route, &packet);
-  pass_on(worker, data, &packet, received->segment_payload);
+  count_peer(&worker->rx, route, &packet);
+  weft_deliver_packet(worker, data, &packet, received->segment_payload);
   return 0;
 }
 
@@ -242,7 +156,8 @@ unsigned weft_rx_drain(struct weft_worker *worker) {
     if (count <= 0) break;
     for (unsigned index = 0; index < (unsigned)count; index++) accept_message(worker, index);
     received += (unsigned)count;
-    for (unsigned flow = 0; flow < WEFT_RX_FLOWS; flow++) deliver(worker, &rx->flows[flow]);
+    flush_count(rx);
+    for (unsigned flow = 0; flow < WEFT_RX_FLOWS; flow++) weft_deliver_flow(worker, &rx->flows[flow]);
     if (count < WEFT_RX_BATCH) break;
   }
   rx->source_route = NULL; /* good until the next quiescent point only */

@@ -21,6 +21,12 @@ enum {
   WEFT_RX_FLOWS = 8, /* flows that can be open at once, by hash; a power of two */
 };
 
+/* What a peer sent, not yet added to its counters. */
+struct weft_rx_count {
+  struct weft_peer *peer; /* NULL: nothing */
+  uint64_t packets, bytes;
+};
+
 struct weft_rx {
   uint8_t *buffers;
   struct mmsghdr messages[WEFT_RX_BATCH];
@@ -32,6 +38,7 @@ struct weft_rx {
   const struct weft_route *source_route;
   uint8_t source[16];
   uint8_t source_family;
+  struct weft_rx_count counted;
 };
 
 int weft_rx_init(struct weft_rx *rx);
