@@ -34,8 +34,13 @@ function claimOf(measure: Measure, subject: Subject, promise: Promised): Claim {
   ];
   return {
     isKept: isKept(promise, values),
-    claim: `${measure.title ?? measure.name}, ${subject.name}: ${bounds.join(' and ')}`,
+    claim: `${titleOf(measure)}, ${subject.name}: ${bounds.join(' and ')}`,
     measured: values.length === 0 ? 'nothing' : `${amount(median(values))} ${formatRange(values)}`,
     falsifiedBy: `the median ${isRatio ? 'of the rounds’ ratios' : 'of the rounds'} is ${beyond.join(' or ')} on a machine that does nothing else`,
   };
+}
+
+/** With that of its group, which the title of one in a group takes for granted. */
+function titleOf({ group, title, name }: Measure): string {
+  return [group, title ?? name].filter((part) => part !== undefined).join(', ');
 }
