@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer
+TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
@@ -17,9 +17,10 @@ node_modules/.installed: package.json package-lock.json
 	npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
-dist/.built: node_modules/.installed tsconfig.json $(SOURCES)
+dist/.built: node_modules/.installed tsconfig.json daemon/metrics/page.html $(SOURCES)
 	rm -rf dist
 	node_modules/.bin/tsc
+	cp daemon/metrics/page.html dist/daemon/metrics/
 	@touch $@
 
 # The CNI plugin in one file: it is started for every container.
@@ -83,7 +84,7 @@ test-unit: build test-native
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
 	@sh native/fuzz/run.sh 3
-	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' | sort)
+	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/page/*' | sort)
 	@$(MAKE) --no-print-directory test-root
 
 # Suites that no user namespace is enough for; and what holds of the packet path's workers must hold when the kernel moves packets.
@@ -91,6 +92,12 @@ test-root: test-tools build
 	@if [ "$$(id -u)" -eq 0 ]; then AS_ROOT=1 node dist/test/run-suites.js dist/test/root/*.spec.js && \
 	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --grep 'over IPv4' dist/test/path-router.spec.js; \
 	else echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
+
+# The page of --metrics-port in Chromium. PAGE_SHOTS=FOLDER keeps pictures.
+.PHONY: test-page
+test-page: build
+	@deploy/install-tools.sh chromium
+	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/page/*.spec.js'
 
 # What is in the packages, and the package on a Debian of its own under a real systemd. The first time makes that Debian in .build/, which takes a minute.
 .PHONY: test-boot

@@ -12,6 +12,7 @@ import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry, Revision } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath, type PacketPath } from '../native/packet-path.ts';
+import { ChangeHook } from './change-hook.ts';
 import { ConfigFollower } from './config-follower.ts';
 import type { DaemonView } from './control/daemon-view.ts';
 import { EventHub } from './control/event-hub.ts';
@@ -26,10 +27,11 @@ import {
   type Encapsulation,
 } from './encapsulation.ts';
 import { HostReporter } from './host-report.ts';
-import { startHealthServer, type HealthServer } from './health.ts';
+import { startHealthServer } from './health.ts';
 import { HeapMode } from './heap-mode.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import { configForHost } from './family-choice.ts';
+import type { HttpListener } from './http-listener.ts';
 import { familiesOf } from './interface-choice.ts';
 import type { FirewallDoorOptions } from './kernel/firewall/firewall-door.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -37,6 +39,7 @@ import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
 import type { RootLogger } from './log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { Membership } from './membership.ts';
+import { startMetricsServer } from './metrics/server.ts';
 import { awaitNetworkConfig } from './network-config.ts';
 import type { HostNetwork, MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
@@ -75,6 +78,8 @@ export class Daemon implements DaemonView {
   readonly #descriptors: SystemdDescriptorStore;
   /** Unset without the addon. */
   readonly packetPath: PacketPath | undefined;
+  /** Unset without --on-change. */
+  readonly hook: ChangeHook | undefined;
   readonly #stopping = new AbortController();
   #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
@@ -82,7 +87,8 @@ export class Daemon implements DaemonView {
   #registry: Registry | undefined;
   #mirror: RegistryMirror | undefined;
   #kernel: Kernel | undefined;
-  #health: HealthServer | undefined;
+  #health: HttpListener | undefined;
+  #metrics: HttpListener | undefined;
   #member: Membership | undefined;
   readonly #sources = new EventSources(this.events);
   #follower: ConfigFollower | undefined;
@@ -99,9 +105,11 @@ export class Daemon implements DaemonView {
     this.#notify = createSdNotify({ log, sendDatagram });
     this.#descriptors = new SystemdDescriptorStore({ log, sendDatagram });
     this.packetPath = native && openPacketPath(native, options.tuning);
+    const { onChange, subnetFile } = options;
+    this.hook = onChange && new ChangeHook({ ...onChange, subnetFile, log });
   }
 
-  /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, ControlSocketError, HealthServerError or RegistryError if it cannot run here. */
+  /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, ControlSocketError, HttpListenerError or RegistryError if it cannot run here. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#end = resolve;
@@ -120,14 +128,16 @@ export class Daemon implements DaemonView {
     this.#follower?.stop();
     this.#reporter?.stop();
     const controlStopped = this.#control?.stop();
+    const hookStopped = this.hook?.stop();
     await this.#member?.stop();
-    await controlStopped;
+    await Promise.all([controlStopped, hookStopped]);
     // What remains would end with the process as well.
     this.#end();
     this.#registry?.close();
     this.#kernel?.close();
     this.#descriptors.stop();
     await this.#health?.stop();
+    await this.#metrics?.stop();
     // Last, so that packets are forwarded as long as can be.
     this.packetPath?.closeAll();
   }
@@ -150,11 +160,12 @@ export class Daemon implements DaemonView {
   }
 
   async #start(): Promise<void> {
-    const { health } = this.options;
+    const { health, metrics } = this.options;
     // First of all, so that of two daemons the second changes nothing.
     await this.#startControl();
     const readiness = () => readinessOf(this.readiness);
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
+    if (metrics.port !== 0) this.#metrics = await startMetricsServer(metrics, this);
     this.#notify.startWatchdog(() => true);
     const { mirror, registry } = this.#connect();
     const { config, revision } = await this.#awaitConfig(mirror);
@@ -299,6 +310,7 @@ export class Daemon implements DaemonView {
     this.#enter('acquiring a lease');
     const { subnets, problems } = await readSubnetFile(this.options.subnetFile);
     for (const problem of problems) this.log.warn(problem);
+    await this.hook?.start();
     if (this.#stopping.signal.aborted) return;
     this.#member = new Membership({
       ...parts,
@@ -310,6 +322,7 @@ export class Daemon implements DaemonView {
       canUseUserspace: this.packetPath !== undefined,
       onChange: () => this.#onProgress(),
       onReconciled: () => this.#startDevices(),
+      onSubnetFile: (text) => this.hook?.tell(text),
       // What no device took by now belongs to an earlier configuration.
       onWorking: () => this.#descriptors.dropRest(),
       onHopeless: (message) => this.#fail(new DaemonError(message)),

@@ -142,6 +142,24 @@ export const DAEMON_FLAGS = {
     bound: [10, 365 * DAY_SEC],
     help: 'How long the subnet stays ours after the last sign of life. For tests and special clusters.',
   },
+  'metrics-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the server of metrics and page.' },
+  'metrics-port': {
+    type: 'int',
+    default: 0,
+    bound: [0, 65_535],
+    help: 'Port that answers /metrics for Prometheus, and / with a page that shows the cluster; 0 turns it off.',
+  },
+  'on-change': {
+    type: 'string',
+    default: '',
+    help: 'Command to run when the subnet file changes: words with blanks between them, or a JSON array of words. No shell.',
+  },
+  'on-change-timeout': {
+    type: 'duration-seconds',
+    default: 60,
+    bound: [1, DAY_SEC],
+    help: 'How long that command may take before it is ended.',
+  },
   'control-socket': {
     type: 'string',
     default: '/run/weft/weft.sock',

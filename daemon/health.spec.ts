@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
-import { HealthServerError, startHealthServer } from './health.ts';
-import type { HealthServer, Readiness } from './health.ts';
+import { startHealthServer, type Readiness } from './health.ts';
+import { HttpListenerError, type HttpListener } from './http-listener.ts';
 
 interface Answer {
   readonly status: number | undefined;
@@ -11,7 +11,7 @@ interface Answer {
   readonly body: string;
 }
 
-async function ask(server: HealthServer, path: string, host = '127.0.0.1', agent?: Agent): Promise<Answer> {
+async function ask(server: HttpListener, path: string, host = '127.0.0.1', agent?: Agent): Promise<Answer> {
   const request = get({ host, port: server.port, path, ...(agent && { agent }) });
   const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
   const chunks = await response.toArray();
@@ -24,7 +24,7 @@ async function ask(server: HealthServer, path: string, host = '127.0.0.1', agent
 
 describe('health server', () => {
   let readiness: () => Readiness;
-  let server: HealthServer;
+  let server: HttpListener;
   beforeEach(async () => {
     readiness = () => ({ isReady: true, reasons: [] });
     server = await startHealthServer({ ip: '127.0.0.1', port: 0, readiness: () => readiness() });
@@ -110,7 +110,7 @@ describe('health server', () => {
   it('names address, port and remedy when the port is in use', async () => {
     const { port } = server;
     await assert.rejects(startHealthServer({ ip: '127.0.0.1', port, readiness }), (error) => {
-      assert.ok(error instanceof HealthServerError);
+      assert.ok(error instanceof HttpListenerError);
       assert.match(
         error.message,
         new RegExp(

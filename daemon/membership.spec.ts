@@ -75,6 +75,7 @@ describe('a member whose kernel', () => {
       limit: createLogRateLimit(),
       events: new EventSources(new EventHub()),
       onChange: () => undefined,
+      onSubnetFile: () => undefined,
       onReconciled: () => undefined,
       onWorking: () => working++,
       onHopeless: (message) => (hopeless = message),

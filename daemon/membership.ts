@@ -51,6 +51,8 @@ export interface MembershipOptions {
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
   readonly onReconciled: () => void;
+  /** subnet.env has this content now. */
+  readonly onSubnetFile: (text: string) => void;
   /** This host's own objects are in the kernel for the first time. */
   readonly onWorking: () => void;
   /** This kernel can never carry the backend. `message` has the remedy. Called at most once, before anything works. */
@@ -94,7 +96,13 @@ export class Membership {
       onEvent,
       onSettled: () => this.#network.advance(),
     });
-    this.subnetFile = new SubnetFileKeeper({ path: options.options.subnetFile, clock, log, onChange });
+    this.subnetFile = new SubnetFileKeeper({
+      path: options.options.subnetFile,
+      clock,
+      log,
+      onChange,
+      onContent: options.onSubnetFile,
+    });
     this.#network = new Network({
       host: this.#host,
       facts: withEncapsulation(reading.facts, this.#encapsulation),

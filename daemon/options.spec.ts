@@ -36,6 +36,7 @@ describe('daemon options', () => {
       migrationTimeoutSec: 0,
       tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true },
       health: { ip: '0.0.0.0', port: 0 },
+      metrics: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
       log: { format: 'human', level: 'info' },
     });

@@ -3,6 +3,7 @@
 import { parseIpv4, parseIpv6, parseIp } from '../allocator/address.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
 import { DEFAULT_TUNING, type PathTuning } from '../native/packet-path.ts';
+import { parseHookCommand, type ChangeHookCommand } from './hook-command.ts';
 import { parseEtcdOptions } from './etcd-options.ts';
 import type { EtcdOptions, Findings } from './etcd-options.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
@@ -37,6 +38,10 @@ export interface DaemonOptions {
   readonly tuning: PathTuning;
   /** Port 0 means no health server. */
   readonly health: { readonly ip: IpAddress; readonly port: number };
+  /** Port 0 means no metrics and no page. */
+  readonly metrics: { readonly ip: IpAddress; readonly port: number };
+  /** What runs when subnet.env changes; unset for nothing. */
+  readonly onChange?: ChangeHookCommand;
   /** `path` is empty for none. `isRequired`: the operator named it, so that the daemon does not run without. */
   readonly controlSocket: { readonly path: string; readonly isRequired: boolean };
   readonly log: { readonly format: LogFormat; readonly level: LogLevel };
@@ -84,7 +89,9 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     migrationTimeoutSec: values['migration-timeout'],
     ...readUserspace(values),
     tuning: readTuning(values),
-    health: readHealth(values, findings),
+    health: readListener('healthz', values, findings),
+    metrics: readListener('metrics', values, findings),
+    ...readOnChange(values, findings),
     controlSocket: {
       path: values['control-socket'],
       isRequired: flags.sourceOf('control-socket') !== 'default',
@@ -115,7 +122,7 @@ function readInterfaceOptions(values: Values, findings: Findings): InterfaceOpti
 
 function readAddress<Address extends IpAddress>(
   values: Values,
-  name: 'iface-can-reach' | 'public-ip' | 'public-ipv6' | 'healthz-ip',
+  name: 'iface-can-reach' | 'public-ip' | 'public-ipv6' | 'healthz-ip' | 'metrics-ip',
   parse: (text: string) => Address | undefined,
   wanted: string,
   findings: Findings,
@@ -158,9 +165,24 @@ function readSubnetFile(values: Values, findings: Findings): string {
   return path;
 }
 
-function readHealth(values: Values, findings: Findings): DaemonOptions['health'] {
-  const ip = readAddress(values, 'healthz-ip', parseIp, 'an IPv4 or IPv6 address', findings);
-  return { ip: ip ?? ('0.0.0.0' as Ipv4), port: values['healthz-port'] };
+function readListener(
+  flag: 'healthz' | 'metrics',
+  values: Values,
+  findings: Findings,
+): DaemonOptions['health'] {
+  const ip = readAddress(values, `${flag}-ip`, parseIp, 'an IPv4 or IPv6 address', findings);
+  return { ip: ip ?? ('0.0.0.0' as Ipv4), port: values[`${flag}-port`] };
+}
+
+function readOnChange(values: Values, findings: Findings): Pick<DaemonOptions, 'onChange'> {
+  const text = values['on-change'];
+  if (text === '') return {};
+  const parsed = parseHookCommand(text);
+  if (typeof parsed === 'string') {
+    findings.errors.push(`${findings.labelOf('on-change')}=${JSON.stringify(text)}: ${parsed}`);
+    return {};
+  }
+  return { onChange: { words: parsed, timeoutMs: values['on-change-timeout'] * 1000 } };
 }
 
 function readUserspace({ userspace }: Values): Pick<DaemonOptions, 'userspace'> {

@@ -15,6 +15,8 @@ export interface SubnetFileKeeperOptions {
   readonly log: Logger;
   /** Called after the file has become what was asked for, or has failed to. */
   readonly onChange: () => void;
+  /** Called when the file is known to have this content, whoever wrote it. Must not throw. */
+  readonly onContent?: (text: string) => void;
 }
 
 export class SubnetFileKeeper {
@@ -102,6 +104,7 @@ export class SubnetFileKeeper {
         else log.info('Wrote the subnet file', { path });
       } else this.#seen = signature;
       this.#written = text;
+      this.#options.onContent?.(text);
       this.#error = undefined;
       return true;
     } catch (error) {

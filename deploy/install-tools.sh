@@ -22,6 +22,7 @@ package_of() {
     busybox) echo busybox-static ;;
     dockerd) echo docker.io ;;
     libfuzzer) echo clang libclang-rt-dev ;;
+    promtool) echo prometheus ;;
     qemu-aarch64) echo qemu-user ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     *) echo "$1" ;;
@@ -55,6 +56,13 @@ fi
 if [ "$(id -u)" -eq 0 ]; then sudo=''; else sudo='sudo -n'; fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# Services of packages are not wanted, only their programs: none is started while they are installed.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$log"; $sudo rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+  $sudo chmod 755 "$policy"
+fi
 echo "Installing Debian packages:$missing"
 if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
   tail -n 5 "$log" >&2
@@ -62,7 +70,7 @@ if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get 
   exit 1
 fi
 
-# Debian starts an etcd on 127.0.0.1:2379 and a Docker engine when their packages are installed; labs start their own.
+# Nor are they to be started with the machine: an etcd on 127.0.0.1:2379, a Docker engine, a Prometheus.
 case $missing in
   *docker.io*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now docker.socket docker containerd >/dev/null 2>&1 || true ;;
 esac
@@ -71,4 +79,7 @@ case $missing in
 esac
 case $missing in
   *etcd-server*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now etcd >/dev/null 2>&1 || true ;;
+esac
+case $missing in
+  *prometheus*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now prometheus >/dev/null 2>&1 || true ;;
 esac

@@ -122,9 +122,10 @@ function describeRules({ engine, family, name }: FirewallObject, suffix: string)
 }
 
 async function findFiles(subnetFile: string): Promise<readonly Trace[]> {
-  const temporary = join(dirname(subnetFile), `.${basename(subnetFile)}.weft`);
+  const [folder, name] = [dirname(subnetFile), basename(subnetFile)];
+  const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
   const traces: Trace[] = [];
-  for (const path of [subnetFile, temporary])
+  for (const path of [subnetFile, ...hidden])
     if (
       await access(path).then(
         () => true,

@@ -4,6 +4,7 @@ import type { LeaseKeeper } from '../../allocator/lease-keeper.ts';
 import type { RegistryMirror } from '../../allocator/registry-mirror.ts';
 import type { Registry } from '../../allocator/registry.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
+import type { ChangeHookView } from '../change-hook.ts';
 import type { HostReading } from '../host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log.ts';
@@ -37,4 +38,6 @@ export interface DaemonView {
   readonly probes: ProbeBook;
   /** Unset without the addon. */
   readonly packetPath: PacketPath | undefined;
+  /** The command of --on-change; unset without one. */
+  readonly hook: ChangeHookView | undefined;
 }

@@ -18,7 +18,7 @@ export type Reply =
 export interface Endpoint {
   /** GET must change nothing. */
   readonly method: 'GET' | 'POST' | 'PUT';
-  /** Begins with `/v1/`. */
+  /** Begins with `/v1/`, but for `/metrics`, which others name. */
   readonly path: string;
   /** One line for the list that `GET /v1` gives. */
   readonly summary: string;

@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.ts';
 import { eventsEndpoint } from './events.ts';
 import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
+import { metricsEndpoint } from './metrics.ts';
 import { optionsEndpoint } from './options.ts';
 import { peersEndpoint } from './peers.ts';
 import { pingEndpoint } from './ping.ts';
@@ -20,6 +21,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   routeEndpoint,
   diffEndpoint,
   countersEndpoint,
+  metricsEndpoint,
   eventsEndpoint,
   leasesEndpoint,
   reserveEndpoint,

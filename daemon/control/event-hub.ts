@@ -17,6 +17,7 @@ interface Watcher {
 export class EventHub {
   readonly #recent: EventV1[] = [];
   readonly #watchers = new Set<Watcher>();
+  readonly #counts = new Map<string, number>();
   #sequence = 0;
 
   /** The last events, oldest first. */
@@ -24,7 +25,13 @@ export class EventHub {
     return this.#recent;
   }
 
+  /** Events so far by code. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
   publish(event: NewEvent): void {
+    this.#counts.set(event.code, (this.#counts.get(event.code) ?? 0) + 1);
     const numbered: EventV1 = { sequence: ++this.#sequence, at: new Date().toISOString(), ...event };
     this.#recent.push(numbered);
     if (this.#recent.length > KEPT_EVENTS) this.#recent.shift();

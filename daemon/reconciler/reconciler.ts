@@ -156,6 +156,7 @@ export class Reconciler {
       case 'interfaces':
         return this.#noticeInterfaces(notice.names);
       case 'overrun':
+        this.#counters.overruns++;
         this.#view.onOverrun();
         return this.#requestRead('overrun');
       case 'underlay-route':
@@ -346,6 +347,7 @@ export class Reconciler {
     this.#counters.runs++;
     this.#counters.lastRunMs = this.#clock.nowMs();
     this.#counters.lastDurationMs = this.#clock.nowMs() - startedMs;
+    this.#counters.busyMs += this.#counters.lastDurationMs;
   }
 
   async #workOnDirty(): Promise<void> {

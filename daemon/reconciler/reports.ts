@@ -32,6 +32,10 @@ export interface ReconcilerCounters {
   readonly resyncs: Readonly<Record<ResyncReason, number>>;
   /** Steps that the kernel refused or did not answer. */
   readonly failures: number;
+  /** Times that notices of the kernel were lost. */
+  readonly overruns: number;
+  /** Time spent in runs, in ms. */
+  readonly busyMs: number;
   /** End of the last run, on the reconciler's clock; unset before the first. */
   readonly lastRunMs?: number;
   readonly lastDurationMs?: number;
@@ -100,6 +104,8 @@ export interface MutableCounters {
   readonly drift: Counts<KernelObjectKind>;
   readonly resyncs: Counts<ResyncReason>;
   failures: number;
+  overruns: number;
+  busyMs: number;
   lastRunMs?: number;
   lastDurationMs?: number;
 }
@@ -121,5 +127,7 @@ export function newCounters(): MutableCounters {
     drift: { link: 0, address: 0, sysctl: 0, firewall: 0, neighbour: 0, fdb: 0, tunnel: 0, route: 0 },
     resyncs: { start: 0, timer: 0, interfaces: 0, overrun: 0, link: 0, unknown: 0, ownership: 0, request: 0 },
     failures: 0,
+    overruns: 0,
+    busyMs: 0,
   };
 }

@@ -1,6 +1,7 @@
 // Makes one file of a program and all that it imports, to be run by Node alone.
 import { chmod } from 'node:fs/promises';
 import { build, type Metafile } from 'esbuild';
+import { embedPage } from './page.ts';
 import { embedPackages, gatherPackages } from './packages.ts';
 
 export interface BundleOptions {
@@ -36,7 +37,7 @@ export async function bundle({ entry, out, root, version }: BundleOptions): Prom
     minifySyntax: true,
     define: { 'import.meta.url': 'moduleUrl', WEFT_VERSION: JSON.stringify(version) },
     banner: { js: PREAMBLE },
-    plugins: [embedPackages(packages)],
+    plugins: [embedPackages(packages), embedPage],
     metafile: true,
   });
   await chmod(out, 0o755);

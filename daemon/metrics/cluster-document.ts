@@ -1,0 +1,32 @@
+// GET /cluster.json: the answers of /v1/status and /v1/peers in one document, made once a second at most, however many ask.
+import { systemClock } from '../../allocator/clock.ts';
+import type { DaemonView } from '../control/daemon-view.ts';
+import { peersOf } from '../control/peers.ts';
+import { statusOf } from '../control/status.ts';
+import type { PeerV1, StatusV1 } from '../control/types.ts';
+
+/** What the page shows. */
+export interface ClusterV1 {
+  readonly status: StatusV1;
+  readonly peers: readonly PeerV1[];
+}
+
+const KEPT_MS = 1000;
+
+export class ClusterDocument {
+  readonly #daemon: DaemonView;
+  #made: { readonly atMs: number; readonly text: string } | undefined;
+
+  constructor(daemon: DaemonView) {
+    this.#daemon = daemon;
+  }
+
+  text(): string {
+    const nowMs = systemClock.nowMs();
+    if (this.#made === undefined || nowMs - this.#made.atMs > KEPT_MS) {
+      const cluster: ClusterV1 = { status: statusOf(this.#daemon), peers: peersOf(this.#daemon).peers };
+      this.#made = { atMs: nowMs, text: JSON.stringify(cluster) };
+    }
+    return this.#made.text;
+  }
+}

@@ -1,0 +1,248 @@
+// The server of metrics over a host of a cluster in memory: what it serves, and that alerts and dashboard use no other names.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Cidr } from '../../allocator/address.ts';
+import { systemClock } from '../../allocator/clock.ts';
+import { encodeLeaseValue } from '../../allocator/lease-value.ts';
+import { MemoryStore } from '../../allocator/registry-memory-store.ts';
+import { MemoryRegistry } from '../../allocator/registry-memory.ts';
+import { RegistryMirror } from '../../allocator/registry-mirror.ts';
+import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
+import { packageRoot } from '../../lab/package-root.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { until } from '../../test/support/until.ts';
+import type { DaemonView } from '../control/daemon-view.ts';
+import { EventHub } from '../control/event-hub.ts';
+import { EventSources } from '../control/event-sources.ts';
+import { chooseEncapsulation } from '../encapsulation.ts';
+import { readHost } from '../host-facts.ts';
+import type { HttpListener } from '../http-listener.ts';
+import { NO_PROGRAMS } from '../kernel/firewall/programs.ts';
+import { MemoryKernel } from '../kernel/memory-kernel.ts';
+import { createLogRateLimit } from '../log-rate-limit.ts';
+import { createLogger } from '../log.ts';
+import { Membership } from '../membership.ts';
+import { parseCommandLine } from '../options.ts';
+import { routerWith } from '../router-setup.ts';
+import { ProbeBook } from '../probe/probe-book.ts';
+import type { ClusterV1 } from './cluster-document.ts';
+import { FAMILIES } from './families.ts';
+import { startMetricsServer } from './server.ts';
+
+const PEERS = [vxlanPeer(2), vxlanPeer(3)];
+const UNUSED = ['weft_path_', 'weft_device_'];
+
+describe('the metrics server', () => {
+  let folder: string;
+  let registry: MemoryRegistry;
+  let mirror: RegistryMirror;
+  let member: Membership;
+  let kernel: MemoryKernel;
+  let server: HttpListener;
+  const logged: string[] = [];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'weft-metrics-'));
+    kernel = new MemoryKernel({});
+    kernel.tables.addLink({ name: 'eth0' });
+    kernel.tables.setAddress('eth0', '10.9.0.1/24' as Cidr);
+    const store = new MemoryStore({ clock: new FakeClock() });
+    for (const { key, attributes } of PEERS) store.put(key, encodeLeaseValue(attributes));
+    registry = new MemoryRegistry(store);
+    mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
+    mirror.start();
+    await mirror.ready;
+    const daemon = await startMember();
+    server = await startMetricsServer({ ip: '127.0.0.1', port: 0 }, daemon);
+    const isDone = (): boolean =>
+      member.reconciler.summary().inSync === 2 && member.subnetFile.problem === undefined;
+    await until('all is in sync', isDone);
+  });
+  after(async () => {
+    await server.stop();
+    await member.stop();
+    mirror.stop();
+    registry.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function startMember(): Promise<DaemonView> {
+    const commandLine = parseCommandLine(['--iface=eth0', `--subnet-file=${folder}/subnet.env`], {});
+    assert.ok(commandLine.kind === 'run');
+    const { options } = commandLine;
+    const log = createLogger({ write: (line) => logged.push(line) });
+    const read = await readHost(kernel, options.interface, { ipv4: true, ipv6: false });
+    assert.ok(read.ok);
+    const events = new EventHub();
+    member = new Membership({
+      options,
+      config: network('4', VXLAN),
+      encapsulation: chooseEncapsulation(VXLAN, false),
+      canUseUserspace: true,
+      router: routerWith(options, NO_PROGRAMS),
+      registry,
+      mirror,
+      kernel,
+      reading: read.reading,
+      log,
+      limit: createLogRateLimit(),
+      events: new EventSources(events),
+      onChange: () => undefined,
+      onSubnetFile: () => undefined,
+      onReconciled: () => undefined,
+      onWorking: () => undefined,
+      onHopeless: assert.fail,
+    });
+    member.start();
+    const { keeper, reconciler, subnetFile, config, reading } = member;
+    const probes = new ProbeBook();
+    const rtt = { minMs: 1, avgMs: 2, p50Ms: 2, maxMs: 3 };
+    probes.note(PEERS[0]!.key, {
+      atMs: 0,
+      report: { address: PEERS[0]!.attributes.publicIp!, sent: 4, received: 3, rtt, errors: [] },
+    });
+    const status = { revision: 7, counts: { applied: 2, rejected: 1 } };
+    return {
+      options,
+      log,
+      events,
+      startedMs: systemClock.nowMs(),
+      readiness: {
+        phase: '',
+        problem: undefined,
+        lack: undefined,
+        keeper,
+        reconciler,
+        subnetFile,
+        mirror,
+        config: { ...status, rejected: { revision: 8, reason: 'it is wrong' } },
+      },
+      registry,
+      mirror,
+      config,
+      reading,
+      keeper,
+      network: member.network,
+      migration: undefined,
+      probes,
+      reconciler,
+      kernel,
+      packetPath: undefined,
+      hook: { isRunning: false, counts: { ok: 3, failed: 1, timeout: 0 } },
+    };
+  }
+
+  const ask = (path: string, init?: RequestInit): Promise<Response> =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, init);
+  const scrape = async (): Promise<string> => (await ask('/metrics')).text();
+
+  it('tells how the host is', async () => {
+    const lines = new Set((await scrape()).split('\n'));
+    const expected = [
+      'weft_health{health="ok"} 0',
+      'weft_health{health="degraded"} 1',
+      'weft_lease_state{state="held"} 1',
+      'weft_registry_connected 1',
+      'weft_config_revision 7',
+      'weft_config_rejected 1',
+      'weft_config_documents_total{outcome="rejected"} 1',
+      'weft_pool_used_subnets 3',
+      'weft_peers{state="in-sync"} 2',
+      'weft_peers{state="error"} 0',
+      'weft_peers_by_mode{mode="tunnel"} 2',
+      'weft_overlay_mtu_bytes 1450',
+      'weft_kernel_steps_total{kind="fdb",action="set"} 2',
+      'weft_kernel_drift_total{kind="route"} 0',
+      'weft_events_total{code="lease-created"} 1',
+      'weft_on_change_runs_total{outcome="ok"} 3',
+      'weft_probe_peers 1',
+      'weft_probe_loss_ratio 0.25',
+      'weft_probe_mean_rtt_seconds 0.002',
+    ];
+    assert.deepEqual(
+      expected.filter((line) => !lines.has(line)),
+      [],
+    );
+  });
+
+  it('counts what somebody else changed, and that it was repaired', async () => {
+    kernel.tables.removeRoute({ destination: '10.5.2.0/24' as Cidr });
+    await until('the drift shows', async () =>
+      /^weft_kernel_drift_total\{kind="route"\} 1$/m.test(await scrape()),
+    );
+  });
+
+  it('has every metric that is declared, and nothing of single peers', async () => {
+    const text = await scrape();
+    const served = new Set(Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name]) => name!));
+    const names = FAMILIES.map(({ name }) => name);
+    const isUnused = (name: string): boolean => UNUSED.some((prefix) => name.startsWith(prefix));
+    assert.deepEqual(
+      names.filter((name) => !isUnused(name) && !served.has(name)),
+      [],
+    );
+    assert.deepEqual(
+      [...served].filter((name) => !names.includes(name)),
+      [],
+    );
+    for (const { key, attributes } of PEERS)
+      for (const own of [key, attributes.publicIp!]) assert.ok(!text.includes(own), own);
+  });
+
+  it('has every name that alerts and dashboard use', async () => {
+    const names = new Set(FAMILIES.map(({ name }) => name));
+    const labels = new Set(['job', 'instance', ...FAMILIES.flatMap((family) => family.labels ?? [])]);
+    for (const file of ['deploy/prometheus/weft.rules.yml', 'deploy/grafana/weft.json']) {
+      const text = await readFile(join(packageRoot(), file), 'utf8');
+      const used = new Set(text.match(/\b(?:weft|process|nodejs)_[a-z_]+\b/g));
+      assert.ok(used.size > 15, file);
+      assert.deepEqual(
+        [...used].filter((name) => !names.has(name)),
+        [],
+        file,
+      );
+      const named = Array.from(text.matchAll(/[{,]\s*(\w+)(?:=~?|!=)\\?"/g), ([, label]) => label!);
+      assert.deepEqual(
+        named.filter((label) => !labels.has(label)),
+        [],
+        file,
+      );
+    }
+  });
+
+  it('gives a document with what status and peers have', async () => {
+    const answer = await ask('/cluster.json');
+    assert.equal(answer.headers.get('content-type'), 'application/json; charset=utf-8');
+    const { status, peers } = (await answer.json()) as ClusterV1;
+    assert.deepEqual([status.peers.total, peers.map(({ key }) => key)], [2, PEERS.map(({ key }) => key)]);
+  });
+
+  it('gives a page that asks nobody else and can be put into no other', async () => {
+    const answer = await ask('/');
+    assert.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8');
+    const policy = answer.headers.get('content-security-policy') ?? '';
+    assert.match(
+      policy,
+      /^default-src 'none'; script-src 'sha256-\S+'; style-src 'sha256-\S+'; connect-src 'self'; /,
+    );
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    assert.doesNotMatch(await answer.text(), /https?:\/\/(?!www\.w3\.org\/)/);
+  });
+
+  it('lets nobody change anything, and has nothing else', async () => {
+    const statuses = [
+      ask('/cluster.json', { method: 'POST' }),
+      ask('/v1/options'),
+      ask('/constructor'),
+      ask('/metrics?x=1'),
+    ].map(async (answer) => (await answer).status);
+    assert.deepEqual(await Promise.all(statuses), [405, 404, 404, 200]);
+    assert.deepEqual(
+      logged.filter((line) => /ERROR/.test(line)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,14 @@
+// The status page as part of a bundle, instead of a file beside it.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Plugin } from 'esbuild';
+
+export const embedPage: Plugin = {
+  name: 'embed-page',
+  setup(plugin) {
+    plugin.onLoad({ filter: /\/daemon\/metrics\/page-text\.js$/ }, ({ path }) => {
+      const html = readFileSync(join(dirname(path), 'page.html'), 'utf8');
+      return { contents: `export const readPage = () => ${JSON.stringify(html)};` };
+    });
+  },
+};
