@@ -68,6 +68,14 @@ describe('comparison', () => {
     assert.equal(verdict(record(STEADY.slice(0, 3)), record([0.1, 0.1, 0.1])), 'few');
   });
 
+  it('judges no rivals', () => {
+    const [part] = record(STEADY).parts;
+    const [measure] = part!.measures;
+    const subjects = measure!.subjects.map((subject) => ({ ...subject, isRival: true as const }));
+    const before = { ...record(STEADY), parts: [{ ...part!, measures: [{ ...measure!, subjects }] }] };
+    assert.throws(() => compareRecords(before, record(times(0.5)), JUDGEMENT), /no ratio in common/);
+  });
+
   it('fails for what is worse or missing only', () => {
     const failed = (after: BenchRecord) => hasFailed(compareRecords(record(STEADY), after, JUDGEMENT));
     assert.equal(failed(record(times(0.5))), true);

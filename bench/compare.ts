@@ -33,7 +33,7 @@ export interface Difference {
 }
 
 /**
- * Every subject that has a reference in `before`, in its order.
+ * Every subject of `before` that has a reference and is no rival, in its order.
  * @throws Error naming the first machine property or condition in which the runs differ, or if nothing can be compared.
  */
 export function compareRecords(before: BenchRecord, after: BenchRecord, judgement: Judgement): Difference[] {
@@ -55,7 +55,7 @@ function compareParts(before: PartRecord, after: PartRecord, judgement: Judgemen
     .flatMap((measure) => {
       const other = after.measures.find(({ name }) => name === measure.name);
       return measure.subjects
-        .filter((subject) => ratiosOf(measure, subject).length > 0)
+        .filter((subject) => subject.isRival !== true && ratiosOf(measure, subject).length > 0)
         .map((subject) => compareSubject(before.part, measure, subject, other, judgement));
     });
 }

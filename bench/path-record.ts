@@ -110,6 +110,7 @@ function subjectOf(measure: string, name: string, runs: readonly PathRun[], roun
   return {
     name,
     rounds: all.map((run) => run?.value ?? null),
+    ...(name.startsWith('weft') ? {} : { isRival: true as const }),
     ...(promise === undefined ? {} : { promise }),
     ...(failures.length === 0 ? {} : { failure: failures.join('; ') }),
     details: all.map((run) => detailsOf(run)),

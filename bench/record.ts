@@ -46,6 +46,8 @@ export interface Subject {
   readonly name: string;
   /** One value a round, in the order measured; null: that round has none. */
   readonly rounds: readonly (number | null)[];
+  /** Nothing of weft's own: shown, but a comparison does not judge it. */
+  readonly isRival?: true;
   /** What was promised of the median. */
   readonly promise?: Promised;
   /** Why a value is missing. */

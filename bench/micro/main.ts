@@ -105,7 +105,8 @@ function measureOf(
       (round) => round.find((line) => isOf(line, name, size, subject))?.[unit] ?? null,
     );
     const promise = unit === 'ns' && subject === 'weft' && size >= 1400 ? PROMISES[name] : undefined;
-    return { name: subject, rounds: values, ...(promise === undefined ? {} : { promise }) };
+    const rival = subject === SPECIFICATION ? { isRival: true as const } : {};
+    return { name: subject, rounds: values, ...rival, ...(promise === undefined ? {} : { promise }) };
   });
   const title = TITLES[name] ?? name;
   return {
