@@ -53,6 +53,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'how much the daemon logs, while it runs',
     load: async () => (await import('./log-level.ts')).logLevelCommand,
   },
+  doctor: {
+    group: 'see',
+    summary: 'why the network does not work, and what mends it',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
   sysdump: {
     group: 'see',
     summary: 'one archive for a bug report',

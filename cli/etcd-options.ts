@@ -1,7 +1,9 @@
 // Where etcd is, for commands that talk to it themselves: the flags of the daemon, and its environment.
 import { createEtcdConfigStore } from '../allocator/etcd/config-store.ts';
+import type { EtcdOptions as EtcdStoreOptions } from '../allocator/etcd/options.ts';
 import type { ConfigStore } from '../allocator/config-store.ts';
-import { parseEtcdOptions, type EtcdFlagValues } from '../daemon/etcd-options.ts';
+import { parseEtcdOptions, type EtcdFlagValues, type EtcdOptions } from '../daemon/etcd-options.ts';
+import type { OptionsV1 } from '../daemon/control/types.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from '../daemon/flags.ts';
 import type { OptionWords } from './command.ts';
 import { UsageError } from './usage-error.ts';
@@ -23,13 +25,29 @@ export const ETCD_OPTIONS = Object.fromEntries(
   NAMES.map((name) => [name, { type: 'string', help: `${DAEMON_FLAGS[name].help} Also ${envOf(name)}.` }]),
 ) as Record<EtcdFlag, OptionWords & { readonly type: 'string' }>;
 
+type Given = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
+type Env = Readonly<Record<string, string | undefined>>;
+
 /** Opens the store that options and environment name. @throws UsageError if they make no sense. */
 export function openConfigStore(
-  given: Readonly<Partial<Record<EtcdFlag, string | undefined>>>,
-  env: Readonly<Record<string, string | undefined>> = process.env,
+  given: Given,
+  env: Env = process.env,
 ): { readonly store: ConfigStore; readonly key: string } {
+  const etcd = etcdOptionsOf(given, env);
+  return { store: createEtcdConfigStore(etcd), key: `${etcd.prefix}/config` };
+}
+
+/**
+ * Where etcd is: by options, by environment, by what a daemon says that it was `told`, by default. A daemon keeps passwords to
+ * itself. @throws UsageError if they make no sense.
+ */
+export function etcdOptionsOf(given: Given, env: Env = process.env, told?: OptionsV1): EtcdStoreOptions {
+  const ofDaemon = told && flagsOf(told.options['etcd'] as Partial<EtcdOptions> | undefined);
   const values = Object.fromEntries(
-    NAMES.map((name) => [name, given[name] ?? env[envOf(name)] ?? DAEMON_FLAGS[name].default]),
+    NAMES.map((name) => [
+      name,
+      given[name] ?? env[envOf(name)] ?? ofDaemon?.[name] ?? DAEMON_FLAGS[name].default,
+    ]),
   ) as unknown as EtcdFlagValues;
   const errors: string[] = [];
   const { auth, ...etcd } = parseEtcdOptions(values, {
@@ -38,8 +56,18 @@ export function openConfigStore(
     labelOf: (name) => `--${name}`,
   });
   if (errors.length > 0) throw new UsageError(errors.join('; '));
-  const credentials = auth && { username: auth.username, password: auth.password.reveal() };
-  return { store: createEtcdConfigStore({ ...etcd, auth: credentials }), key: `${etcd.prefix}/config` };
+  return { ...etcd, auth: auth && { username: auth.username, password: auth.password.reveal() } };
+}
+
+/** Flags that a daemon with these options was started with. */
+function flagsOf(etcd: Partial<EtcdOptions> = {}): Given {
+  const { endpoints, prefix, tls } = etcd;
+  return {
+    ...(endpoints && { 'etcd-endpoints': endpoints.join(',') }),
+    ...(prefix !== undefined && { 'etcd-prefix': prefix }),
+    ...(tls?.caFile !== undefined && { 'etcd-cafile': tls.caFile }),
+    ...(tls?.client && { 'etcd-certfile': tls.client.certFile, 'etcd-keyfile': tls.client.keyFile }),
+  };
 }
 
 function envOf(name: string): string {

@@ -43,11 +43,23 @@ interface EndpointList {
 export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
   const parts = await Promise.all([
     askDaemon(client),
+    examineHost(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
   const masked = parts.flat().map(({ path, text }) => ({ path, text: mask(text) }));
   return masked.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** What `weft doctor --json` says. */
+async function examineHost(client: ControlClient): Promise<TarFile[]> {
+  const path = 'doctor.json';
+  try {
+    const { askDoctor } = await import('./doctor.ts');
+    return [{ path, text: `${JSON.stringify(await askDoctor(client), null, 2)}\n` }];
+  } catch (error) {
+    return [{ path, text: `cannot be had: ${(error as Error).message}\n` }];
+  }
 }
 
 /** Every endpoint that only tells, so that new ones are in without a change here. */

@@ -1,0 +1,174 @@
+// What all hosts share: the network config and the leases in etcd.
+import { overlaps, type Cidr } from '../../allocator/address.ts';
+import { formatConfigIssue } from '../../allocator/config-issue.ts';
+import { firstOf, type Check } from './check.ts';
+import type { Facts } from './facts.ts';
+
+const configMissing: Check = {
+  id: 'config-missing',
+  about: 'whether etcd has a network config',
+  run: async (facts) => {
+    const { view } = await facts.registry;
+    if (view === undefined || view.config !== undefined) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'There is no network config in etcd',
+        evidence: [`no key ${facts.etcd.prefix}/config`],
+        consequence: 'Daemons that start wait for it; those that run keep the config that they know',
+        remedy: 'weft config edit, or weft config history and weft config rollback REVISION',
+      },
+    ];
+  },
+};
+
+const configInvalid: Check = {
+  id: 'config-invalid',
+  about: 'whether the network config can be used',
+  run: async (facts) => {
+    const result = await facts.document;
+    if (result === undefined || result.ok) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'The network config in etcd cannot be used',
+        evidence: firstOf(result.issues.map(formatConfigIssue)),
+        consequence: 'Every daemon goes on with the last good one, and none can start',
+        remedy: 'weft config edit, or weft config rollback REVISION',
+      },
+    ];
+  },
+};
+
+const configRefused: Check = {
+  id: 'config-refused',
+  about: 'whether this host follows the newest network config',
+  run: async (facts) => {
+    const [status, result] = await Promise.all([facts.status, facts.document]);
+    const rejected = status?.config?.rejected;
+    if (rejected === undefined || result?.ok === false) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'This host does not follow the newest network config',
+        evidence: [
+          `revision ${rejected.revision} is refused: ${rejected.reason}`,
+          `revision ${status?.config?.revision} is in force`,
+        ],
+        consequence: 'Hosts that follow it and hosts that do not may not reach each other',
+        remedy: 'weft config diff FILE; do what the reason says, or weft config rollback REVISION',
+      },
+    ];
+  },
+};
+
+const badKeys: Check = {
+  id: 'bad-keys',
+  about: 'keys below subnets/ that are no leases',
+  run: async (facts) => {
+    const keys = (await facts.status)?.registry.badKeys ?? [];
+    if (keys.length === 0) return [];
+    return [
+      {
+        severity: 'warning',
+        title: `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} below subnets/ in etcd can be read as no lease`,
+        evidence: firstOf(keys.map(({ key, reason }) => `${key}: ${reason}`)),
+        consequence: 'If a host stands behind it, no other host reaches it',
+        remedy: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,
+      },
+    ];
+  },
+};
+
+const duplicatePublicIp: Check = {
+  id: 'duplicate-public-ip',
+  about: 'whether two leases bear one public IP',
+  run: async (facts) => {
+    const byIp = new Map<string, string[]>();
+    for (const { key, attributes } of await facts.leases)
+      for (const ip of [attributes.publicIp, attributes.publicIpv6])
+        if (ip !== undefined) byIp.set(ip, [...(byIp.get(ip) ?? []), key]);
+    const doubled = [...byIp].filter(([, keys]) => keys.length > 1);
+    if (doubled.length === 0) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'Several leases bear the same public IP',
+        evidence: firstOf(doubled.map(([ip, keys]) => `${ip} is in ${keys.join(' and ')}`)),
+        consequence:
+          'Two hosts that take each other for themselves lose their subnets in turns; a key that is left over sends packets to the wrong host',
+        remedy:
+          'give each host its own --public-ip, or weft leases release SUBNET of the one that is left over',
+      },
+    ];
+  },
+};
+
+const networkOverlap: Check = {
+  id: 'network-overlap',
+  about: 'whether the cluster network overlaps other networks of this host',
+  run: async (facts) => {
+    const [status, rows] = await Promise.all([facts.status, readRoutes(facts)]);
+    const own = new Set([...(status?.network?.devices ?? []), 'lo']);
+    const networks = [status?.network?.ipv4, status?.network?.ipv6].filter((one) => one !== undefined);
+    const subnets = [status?.lease?.ipv4, status?.lease?.ipv6].filter((one) => one !== undefined);
+    const leased = new Set(
+      (await facts.leases).flatMap((one) => [one.subnets.ipv4, one.subnets.ipv6]).map(String),
+    );
+    const isOurs = ({ dst, dev, protocol, type }: RouteRow): boolean =>
+      own.has(dev ?? '') || type === 'blackhole' || String(protocol) === OWN_PROTOCOL || leased.has(dst);
+    const other = rows.filter(
+      (row) =>
+        row.dst.includes('/') &&
+        !isOurs(row) &&
+        networks.some((network) => overlap(network, row.dst)) &&
+        !subnets.some((subnet) => overlap(subnet, row.dst)),
+    );
+    if (other.length === 0) return [];
+    return [
+      {
+        severity: 'warning',
+        title: 'The cluster network overlaps another network of this host',
+        evidence: [
+          `cluster network ${networks.join(', ')}`,
+          ...firstOf(other.map(({ dst, dev }) => `ip route: ${dst} dev ${dev}`)),
+        ],
+        consequence:
+          'An address means a container to one route and something else to the other; subnets that are not leased yet are lost first',
+        remedy: 'ip route show; renumber one of them (weft config edit, "Network")',
+      },
+    ];
+  },
+};
+
+/** weft's mark on routes, as iproute2 prints it. */
+const OWN_PROTOCOL = '87';
+
+export interface RouteRow {
+  readonly dst: string;
+  readonly dev?: string;
+  readonly gateway?: string;
+  readonly protocol?: string;
+  readonly type?: string;
+}
+
+async function readRoutes(facts: Facts): Promise<readonly RouteRow[]> {
+  const [ipv4, ipv6] = await Promise.all([
+    facts.ip<RouteRow>('-d', 'route', 'show'),
+    facts.ip<RouteRow>('-d', '-6', 'route', 'show'),
+  ]);
+  return [...(ipv4 ?? []), ...(ipv6 ?? [])];
+}
+
+function overlap(a: string, b: string): boolean {
+  return a.includes(':') === b.includes(':') && overlaps(a as Cidr, b as Cidr);
+}
+
+export const CLUSTER_CHECKS: readonly Check[] = [
+  configMissing,
+  configInvalid,
+  configRefused,
+  badKeys,
+  duplicatePublicIp,
+  networkOverlap,
+];

@@ -1,0 +1,121 @@
+// Whether a daemon runs, alone, and what it says of itself.
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { isDaemon } from '../../daemon/cleanup/running-daemon.ts';
+import { firstOf, type Check } from './check.ts';
+import type { Facts } from './facts.ts';
+
+const daemonDown: Check = {
+  id: 'daemon-down',
+  about: 'whether a daemon answers on its control socket',
+  run: async (facts) => {
+    const silence = await facts.silence;
+    if (silence === undefined) return [];
+    if (silence.message.includes('Permission denied'))
+      return [
+        {
+          severity: 'warning',
+          title: 'The daemon may be asked by root only, so little could be looked at',
+          evidence: [silence.message],
+          consequence: 'Checks of leases, peers and kernel state find nothing',
+          remedy: 'sudo weft doctor',
+        },
+      ];
+    const isStuck = silence.message.includes('does not answer');
+    return [
+      {
+        severity: 'error',
+        title: isStuck ? 'The daemon of this host does not answer' : 'No daemon runs on this host',
+        evidence: [silence.message],
+        consequence:
+          'Packets go on with what the kernel knows; nothing new is learned, and the lease ends unless it is renewed',
+        remedy: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
+      },
+    ];
+  },
+};
+
+const daemonReports: Check = {
+  id: 'daemon-reports',
+  about: 'what the daemon itself finds wrong',
+  isLastResort: true,
+  run: async (facts) => {
+    const status = await facts.status;
+    if (status === undefined || status.health === 'ok') return [];
+    return [
+      {
+        severity: status.health === 'degraded' ? 'warning' : 'error',
+        title: `The daemon says that this host is ${status.health}`,
+        evidence: firstOf(status.reasons, 8),
+        consequence: 'Some peers may not be reached',
+        remedy: 'weft status; journalctl -u weft -n 50',
+      },
+    ];
+  },
+};
+
+const leaseMissing: Check = {
+  id: 'lease-missing',
+  about: 'whether this host holds its subnet',
+  run: async (facts) => {
+    const status = await facts.status;
+    const state = status?.lease?.state;
+    if (state === undefined || state === 'held' || state === 'waiting') return [];
+    const { lastError } = status?.lease ?? {};
+    const isFull = state === 'exhausted';
+    return [
+      {
+        severity: state === 'overdue' ? 'warning' : 'error',
+        title: isFull ? 'No subnet is free for this host' : `The lease of this host is ${state}`,
+        evidence: [`weft status: lease ${state}`, ...(lastError === undefined ? [] : [lastError])],
+        consequence: 'Other hosts do not know this one, so its containers reach nobody',
+        remedy: isFull
+          ? 'weft leases list; weft leases release SUBNET of hosts that are gone, or a larger "Network"'
+          : 'weft status; see to etcd first',
+      },
+    ];
+  },
+};
+
+const twoDaemons: Check = {
+  id: 'two-daemons',
+  about: 'whether flanneld or another weft runs beside the daemon',
+  run: async (facts) => {
+    const status = await facts.status;
+    const others = await otherDaemons(facts, status?.daemon.pid);
+    if (others.length === 0 || (status === undefined && others.length === 1)) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'Two daemons serve the overlay network of this host',
+        evidence: firstOf(others),
+        consequence: 'Each takes what the other makes for damage and undoes it',
+        remedy: 'systemctl disable --now flanneld, or stop the one that is not wanted',
+      },
+    ];
+  },
+};
+
+/** Lines about daemons of this network namespace, but for the one that is `ownPid` to itself. */
+async function otherDaemons(facts: Facts, ownPid: number | undefined): Promise<readonly string[]> {
+  const netns = await readlink('/proc/self/ns/net').catch(() => '');
+  const pids = (await readdir(facts.path('proc')).catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map(async (pid) => {
+      const words = (await readFile(facts.path(`proc/${pid}/cmdline`), 'utf8').catch(() => '')).split('\0');
+      if (!isDaemon(words)) return [];
+      const theirs = await readlink(facts.path(`proc/${pid}/ns/net`)).catch(() => undefined);
+      if (theirs !== netns || (await idsOf(facts, pid)).includes(String(ownPid))) return [];
+      return [`process ${pid}: ${words.join(' ').trim().slice(0, 120)}`];
+    }),
+  );
+  return lines.flat();
+}
+
+/** A process in a container has an id there, and another one here. */
+async function idsOf(facts: Facts, pid: string): Promise<readonly string[]> {
+  const status = await readFile(facts.path(`proc/${pid}/status`), 'utf8').catch(() => '');
+  return [pid, ...(/^NSpid:\s*(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [])];
+}
+
+export const DAEMON_CHECKS: readonly Check[] = [daemonDown, leaseMissing, twoDaemons];
+export const LAST_CHECKS: readonly Check[] = [daemonReports];

@@ -1,0 +1,255 @@
+// Whether each endpoint of etcd can be used: name, connection, certificate, rights, quorum, clock.
+import { lookup } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
+import { get as httpGet } from 'node:http';
+import { get as httpsGet } from 'node:https';
+import { connect as connectTcp, isIP } from 'node:net';
+import { connect as connectTls, type PeerCertificate } from 'node:tls';
+import { createEtcdConfigStore } from '../../allocator/etcd/config-store.ts';
+import type { EtcdOptions } from '../../allocator/etcd/options.ts';
+import type { ConfigStore } from '../../allocator/config-store.ts';
+import { RegistryError } from '../../allocator/registry.ts';
+import type { Check, Found } from './check.ts';
+import { ETCD_PATIENCE_MS, type Facts } from './facts.ts';
+
+type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
+
+const CONNECT_PATIENCE_MS = 2500;
+/** Leases live by etcd's clock, certificates by this host's: more than this is worth a word. */
+const MAX_SKEW_MS = 10_000;
+const CONSEQUENCE =
+  'Packets go on with what the kernel knows; joins, leaves and config changes are not heard of, and the lease ends unless it is renewed';
+
+/** The problem of the endpoint that is called `check`; asked once for all checks. */
+async function problemsOf(facts: Facts): Promise<readonly EndpointProblem[]> {
+  const known = examined.get(facts);
+  if (known !== undefined) return known;
+  const problems = examineAll(facts);
+  examined.set(facts, problems);
+  return problems;
+}
+
+async function examineAll(facts: Facts): Promise<readonly EndpointProblem[]> {
+  const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => examine(facts.etcd, endpoint)));
+  const isConnected = (await facts.status)?.registry.isConnected === true;
+  // The daemon has a password that it keeps to itself.
+  const isSecret = (problem: EndpointProblem): boolean =>
+    problem.check === 'etcd-auth' && isConnected && facts.etcd.auth === undefined;
+  return all.filter((problem) => problem !== undefined).filter((problem) => !isSecret(problem));
+}
+
+const examined = new WeakMap<Facts, Promise<readonly EndpointProblem[]>>();
+
+function endpointCheck(id: string, about: string): Check {
+  return {
+    id,
+    about,
+    run: async (facts) => {
+      const problems = await problemsOf(facts);
+      const isAll = problems.length === facts.etcd.endpoints.length;
+      return problems
+        .filter(({ check }) => check === id)
+        .map(({ title, evidence, consequence, remedy }) => ({
+          severity: isAll ? 'error' : 'warning',
+          title,
+          evidence,
+          consequence: isAll ? consequence : 'One endpoint fewer to go on with when another one fails',
+          remedy,
+        }));
+    },
+  };
+}
+
+async function examine(etcd: EtcdOptions, endpoint: string): Promise<EndpointProblem | undefined> {
+  const { hostname, port, protocol } = new URL(endpoint);
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  const problem = (check: string, title: string, evidence: string, remedy: string): EndpointProblem => ({
+    check,
+    title,
+    evidence: [`${endpoint}: ${evidence}`],
+    consequence: CONSEQUENCE,
+    remedy,
+  });
+  if (isIP(host) === 0) {
+    const failure = await lookup(host).then(() => undefined, messageOf);
+    if (failure !== undefined)
+      return problem(
+        'etcd-dns',
+        `The name ${host} of etcd is not known`,
+        failure,
+        `getent hosts ${host}; correct --etcd-endpoints or the name server`,
+      );
+  }
+  const address = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
+  const refusal = await tryTcp(address);
+  if (refusal !== undefined)
+    return problem(
+      'etcd-unreachable',
+      `etcd at ${endpoint} cannot be reached`,
+      refusal,
+      `ping ${host}; on that host: systemctl status etcd, ss -ltn, and its firewall`,
+    );
+  const distrust = protocol === 'https:' ? await tryTls(address, etcd) : undefined;
+  if (distrust !== undefined)
+    return problem(
+      'etcd-tls',
+      `The certificates between this host and etcd at ${endpoint} do not fit`,
+      distrust,
+      `openssl s_client -connect ${host}:${address.port}; renew the certificate, or correct --etcd-cafile`,
+    );
+  const error = await tryRead(etcd, endpoint);
+  if (error === undefined) return undefined;
+  if (error.code === 'REGISTRY_DENIED')
+    return problem(
+      'etcd-auth',
+      `etcd at ${endpoint} lets this host not in`,
+      error.message,
+      'etcdctl user get USER; correct --etcd-username, --etcd-password or the client certificate',
+    );
+  return problem(
+    'etcd-quorum',
+    `etcd at ${endpoint} takes connections and answers no request: it has no leader, or speaks another protocol`,
+    error.message,
+    'etcdctl endpoint status --cluster; start the members that are down; for TLS the endpoint begins with https://',
+  );
+}
+
+const messageOf = (error: Error): string => error.message;
+
+function tryTcp({ host, port }: { host: string; port: number }): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connectTcp({ host, port, timeout: CONNECT_PATIENCE_MS });
+    const end = (reason?: string): void => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.once('connect', () => end());
+    socket.once('timeout', () => end(`no answer within ${CONNECT_PATIENCE_MS / 1000} s`));
+    socket.once('error', (error) => end(error.message));
+  });
+}
+
+async function tryTls(
+  { host, port }: { host: string; port: number },
+  { tls }: EtcdOptions,
+): Promise<string | undefined> {
+  const files: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {};
+  for (const [name, path] of [
+    ['ca', tls?.caFile],
+    ['cert', tls?.client?.certFile],
+    ['key', tls?.client?.keyFile],
+  ] as const) {
+    if (path === undefined || path === '') continue;
+    try {
+      files[name] = await readFile(path);
+    } catch (error) {
+      return messageOf(error as Error);
+    }
+  }
+  return new Promise((resolve) => {
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const socket = connectTls({
+      host,
+      port,
+      ...files,
+      ...name,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+    });
+    const end = (reason?: string): void => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.setTimeout(CONNECT_PATIENCE_MS, () =>
+      end('no TLS handshake in time: is this the port of clients?'),
+    );
+    socket.once('error', (error) => end(error.message));
+    socket.once('secureConnect', () =>
+      end(
+        socket.authorized
+          ? undefined
+          : explainDistrust(String(socket.authorizationError), socket.getPeerCertificate()),
+      ),
+    );
+  });
+}
+
+/** What is wrong with a server's certificate, in words; `reason` is OpenSSL's or Node's. */
+export function explainDistrust(
+  reason: string,
+  { valid_from, valid_to, subjectaltname }: Partial<PeerCertificate>,
+): string {
+  if (reason.includes('CERT_HAS_EXPIRED')) return `its certificate expired on ${valid_to}`;
+  if (reason.includes('CERT_NOT_YET_VALID'))
+    return `its certificate is valid from ${valid_from} on: is a clock wrong?`;
+  if (reason.includes('ALTNAME')) return `its certificate is for ${subjectaltname ?? 'nobody'} only`;
+  return `its certificate is not from an authority that this host trusts (${reason})`;
+}
+
+async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryError | undefined> {
+  let store: ConfigStore | undefined;
+  try {
+    store = createEtcdConfigStore({ ...etcd, endpoints: [endpoint], requestTimeoutMs: ETCD_PATIENCE_MS });
+    await store.read();
+    return undefined;
+  } catch (error) {
+    if (error instanceof RegistryError) return error;
+    throw error;
+  } finally {
+    store?.close();
+  }
+}
+
+const etcdClock: Check = {
+  id: 'etcd-clock',
+  about: "whether the clocks of this host and etcd's agree",
+  run: async (facts) => {
+    const skews = await Promise.all(facts.etcd.endpoints.map((endpoint) => readSkew(endpoint)));
+    const evidence = facts.etcd.endpoints.flatMap((endpoint, index) => describeSkew(endpoint, skews[index]));
+    if (evidence.length === 0) return [];
+    return [
+      {
+        severity: 'warning',
+        title: "The clock of this host and that of etcd's host differ",
+        evidence,
+        consequence:
+          'Certificates may seem expired or not valid yet; times in logs of hosts do not fit together',
+        remedy: 'timedatectl status; set up NTP on both',
+      },
+    ];
+  },
+};
+
+export function describeSkew(endpoint: string, skewMs: number | undefined): readonly string[] {
+  if (skewMs === undefined || Math.abs(skewMs) <= MAX_SKEW_MS) return [];
+  const way = skewMs > 0 ? 'ahead of' : 'behind';
+  return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${way} this host's`];
+}
+
+/** How far the clock of an endpoint is ahead, in ms and about a second exact; `undefined` if it does not say. */
+function readSkew(endpoint: string): Promise<number | undefined> {
+  const url = new URL('/version', endpoint);
+  const get = url.protocol === 'https:' ? httpsGet : httpGet;
+  return new Promise((resolve) => {
+    const request = get(
+      url,
+      { timeout: CONNECT_PATIENCE_MS, rejectUnauthorized: false },
+      ({ headers, socket }) => {
+        socket.destroy();
+        const theirs = Date.parse(headers.date ?? '');
+        resolve(Number.isNaN(theirs) ? undefined : theirs - Date.now());
+      },
+    );
+    request.once('timeout', () => request.destroy(new Error('late')));
+    request.once('error', () => resolve(undefined));
+  });
+}
+
+export const ETCD_CHECKS: readonly Check[] = [
+  endpointCheck('etcd-dns', 'whether the names of the endpoints of etcd are known'),
+  endpointCheck('etcd-unreachable', 'whether each endpoint takes connections'),
+  endpointCheck('etcd-tls', 'whether certificates fit: authority, name, dates'),
+  endpointCheck('etcd-auth', 'whether etcd lets this host in'),
+  endpointCheck('etcd-quorum', 'whether each endpoint answers'),
+  etcdClock,
+];

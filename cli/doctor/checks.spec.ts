@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cidr } from '../../backends/fixture.ts';
+import { ControlClient } from '../control-client.ts';
+import { describeSkew, explainDistrust } from './checks-etcd.ts';
+import { acceptsForward, findDrops } from './checks-kernel.ts';
+import { CHECKS, examine } from './examine.ts';
+import { Facts } from './facts.ts';
+
+describe('weft doctor takes for a firewall that drops the tunnel', () => {
+  const save = (...rules: readonly string[]): string => `*filter\n:INPUT ACCEPT [0:0]\n${rules.join('\n')}\n`;
+  const closed = (...rules: readonly string[]): string =>
+    save(...rules).replace('INPUT ACCEPT', 'INPUT DROP');
+
+  for (const [what, iptables, nft] of [
+    ['a rule about its port', save('-A INPUT -p udp -m udp --dport 8472 -j DROP'), ''],
+    ['a rule about several ports', save('-A INPUT -p udp -m multiport --dports 53,8472 -j REJECT'), ''],
+    ['a rule about all of UDP', save('-A INPUT -p udp -j DROP'), ''],
+    [
+      'a policy without a rule',
+      closed('-A INPUT -i lo -j ACCEPT', '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT'),
+      '',
+    ],
+    ['a rule of nftables', '', '\t\tudp dport 8472 drop\n'],
+    ['a rule of nftables with a counter', '', 'udp dport { 8285, 8472 } counter packets 3 bytes 90 drop\n'],
+  ] as const)
+    it(what, () => assert.equal(findDrops(8472, iptables, nft).length, 1));
+
+  for (const [what, iptables, nft] of [
+    ['nothing', '', ''],
+    ['a rule about another port', save('-A INPUT -p udp -m udp --dport 84720 -j DROP'), ''],
+    ['a rule about some senders', save('-A INPUT ! -s 10.0.0.0/8 -p udp -m udp --dport 8472 -j DROP'), ''],
+    [
+      'a rule behind one that accepts',
+      save('-A INPUT -p udp --dport 8472 -j ACCEPT', '-A INPUT -p udp -j DROP'),
+      '',
+    ],
+    [
+      'a policy beside a rule for peers',
+      closed('-A INPUT -s 10.9.0.0/16 -p udp -m udp --dport 8472 -j ACCEPT'),
+      '',
+    ],
+    ['a policy beside another chain', closed('-A INPUT -j ufw-before-input'), ''],
+    ['a rule of nftables about some senders', '', 'ip saddr != 10.0.0.0/8 udp dport 8472 drop\n'],
+  ] as const)
+    it(`but not ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));
+});
+
+describe('weft doctor takes for a rule that lets containers through', () => {
+  const network = cidr('10.5.0.0/16');
+  for (const rule of ['-j ACCEPT', '-s 10.0.0.0/8 -j ACCEPT', '-d 10.5.0.0/16 -j ACCEPT', '-j FLANNEL-FWD'])
+    it(rule, () => assert.ok(acceptsForward(`-A FORWARD ${rule}`, network)));
+  for (const rule of [
+    '-s 10.6.0.0/16 -j ACCEPT',
+    '-o docker0 -j ACCEPT',
+    '-p tcp -j ACCEPT',
+    '-j DROP',
+    '-m state --state ESTABLISHED -j ACCEPT',
+  ])
+    it(`but not ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
+});
+
+describe('weft doctor says of etcd', () => {
+  it('what is wrong with its certificate', () => {
+    const certificate = { valid_from: 'Jan 1 2020', valid_to: 'Jan 1 2021', subjectaltname: 'DNS:etcd' };
+    assert.equal(explainDistrust('CERT_HAS_EXPIRED', certificate), 'its certificate expired on Jan 1 2021');
+    assert.match(explainDistrust('CERT_NOT_YET_VALID', certificate), /valid from Jan 1 2020 on/);
+    assert.equal(
+      explainDistrust('ERR_TLS_CERT_ALTNAME_INVALID', certificate),
+      'its certificate is for DNS:etcd only',
+    );
+    assert.match(
+      explainDistrust('SELF_SIGNED_CERT_IN_CHAIN', certificate),
+      /authority that this host trusts/,
+    );
+  });
+
+  it('how far its clock is off, where that is more than a moment', () => {
+    assert.deepEqual(describeSkew('http://e:2379', 2000), []);
+    assert.deepEqual(describeSkew('http://e:2379', undefined), []);
+    assert.deepEqual(describeSkew('http://e:2379', 61_000), [
+      "http://e:2379: its clock is 61 s ahead of this host's",
+    ]);
+    assert.deepEqual(describeSkew('http://e:2379', -61_000), [
+      "http://e:2379: its clock is 61 s behind this host's",
+    ]);
+  });
+});
+
+describe('each check of weft doctor', () => {
+  const page = readFileSync(
+    fileURLToPath(new URL('../../../docs/troubleshooting.md', import.meta.url)),
+    'utf8',
+  );
+  for (const { id } of CHECKS)
+    it(`${id} is explained in docs/troubleshooting.md`, () => assert.ok(page.includes(`**${id}**`)));
+});
+
+describe('weft doctor on a host without a daemon', () => {
+  let root: string;
+  let facts: Facts;
+
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'weft-doctor-'));
+    facts = new Facts({
+      client: new ControlClient(join(root, 'none.sock')),
+      etcd: { endpoints: ['http://127.0.0.1:1'], prefix: '/coreos.com/network' },
+      root: `${root}/`,
+      output: () => Promise.resolve(undefined),
+    });
+  });
+  afterEach(async () => {
+    facts.close();
+    await rm(root, { recursive: true });
+  });
+
+  async function write(path: string, text: string): Promise<void> {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+
+  const idsFound = async (...only: readonly string[]): Promise<readonly string[]> =>
+    (
+      await examine(
+        facts,
+        CHECKS.filter(({ id }) => only.includes(id)),
+      )
+    ).map(({ check }) => check);
+
+  it('says so, and looks at etcd nevertheless', async () => {
+    const ids = (await examine(facts)).map(({ check }) => check);
+    assert.deepEqual(
+      ids.filter((id) => id !== 'addon-missing'),
+      ['daemon-down', 'etcd-unreachable'],
+    );
+  });
+
+  it('warns of a systemd-networkd that removes routes', async () => {
+    await write('run/systemd/netif/state', '');
+    assert.deepEqual(await idsFound('networkd-routes'), ['networkd-routes']);
+  });
+
+  it('finds the setting that keeps it from that in any drop-in', async () => {
+    await write('run/systemd/netif/state', '');
+    await write('etc/systemd/networkd.conf.d/50-cilium.conf', '[Network]\nManageForeignRoutes=no\n');
+    assert.deepEqual(await idsFound('networkd-routes'), []);
+  });
+
+  it('finds two daemons only if both are of this network namespace', async () => {
+    await write('proc/71/cmdline', '/usr/bin/flanneld\0');
+    await write('proc/72/cmdline', '/usr/bin/weft\0daemon\0');
+    assert.deepEqual(await idsFound('two-daemons'), []);
+  });
+});
