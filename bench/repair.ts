@@ -64,6 +64,8 @@ async function measureOnce(lab: Lab, fault: Fault): Promise<number> {
     from=$(date +%s%N)
     until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
     echo $(($(date +%s%N) - from))`;
-  const output = await lab.check('h1', ['bash', '-c', script], { timeoutMs: (LOOK_LIMIT_SEC + 5) * 1000 });
+  const output = await lab.check('h1', ['bash', '--norc', '-c', script], {
+    timeoutMs: (LOOK_LIMIT_SEC + 5) * 1000,
+  });
   return Number(output) / 1e6;
 }

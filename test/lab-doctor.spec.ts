@@ -19,6 +19,8 @@ interface Fault {
   readonly evidence: RegExp;
   /** Where; default h1. */
   readonly host?: string;
+  /** Host that is examined; default `host`, or h1 where that is none. */
+  readonly asks?: string;
   /** Shell commands there, or something else. */
   readonly breaks: string | ((lab: Lab) => Promise<unknown>);
   readonly mends: string | ((lab: Lab) => Promise<unknown>);
@@ -215,8 +217,9 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'a firewall on the way drops the port of the tunnel',
     finds: ['tunnel-blocked'],
-    evidence: /198\.18\.1\.2/,
+    evidence: /echoes of 198\.18\.1\.2 come/,
     host: 'h2',
+    asks: 'h1',
     breaks:
       'nft add table netdev t; nft "add chain netdev t i { type filter hook ingress device eth0 priority 0; }"; nft add rule netdev t i udp dport 8472 drop',
     mends: 'nft delete table netdev t',
@@ -342,8 +345,8 @@ describe('weft doctor', () => {
 
   for (const given of FAULTS)
     it(`names the cause: ${given.name}`, async () => {
-      const { breaks, mends, finds, evidence, host = 'h1', words } = stepsOf(given);
-      const asked = lab().topology.hosts.some(({ name }) => name === host) ? host : 'h1';
+      const { breaks, mends, finds, evidence, host = 'h1', asks = host, words } = stepsOf(given);
+      const asked = lab().topology.hosts.some(({ name }) => name === asks) ? asks : 'h1';
       await run(breaks, host);
       try {
         let last: DoctorV1 | undefined;

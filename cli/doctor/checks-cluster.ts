@@ -1,5 +1,5 @@
 // What all hosts share: the network config and the leases in etcd.
-import { overlaps, type Cidr } from '../../allocator/address.ts';
+import { overlaps, prefixLengthOf, type Cidr } from '../../allocator/address.ts';
 import { formatConfigIssue } from '../../allocator/config-issue.ts';
 import { firstOf, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
@@ -122,7 +122,7 @@ const networkOverlap: Check = {
         row.dst.includes('/') &&
         !isOurs(row) &&
         networks.some((network) => overlap(network, row.dst)) &&
-        !subnets.some((subnet) => overlap(subnet, row.dst)),
+        !subnets.some((subnet) => isInside(row.dst, subnet)),
     );
     if (other.length === 0) return [];
     return [
@@ -162,6 +162,10 @@ async function readRoutes(facts: Facts): Promise<readonly RouteRow[]> {
 
 function overlap(a: string, b: string): boolean {
   return a.includes(':') === b.includes(':') && overlaps(a as Cidr, b as Cidr);
+}
+
+function isInside(inner: string, outer: string): boolean {
+  return overlap(inner, outer) && prefixLengthOf(inner as Cidr) >= prefixLengthOf(outer as Cidr);
 }
 
 export const CLUSTER_CHECKS: readonly Check[] = [

@@ -79,7 +79,7 @@ export async function capture(
       'File:',
     );
     await action();
-    await end.run(['bash', '-c', `echo "${MARK}" >/dev/udp/${peer.underlay[4]}/${DISCARD_PORT}`]);
+    await end.run(['bash', '--norc', '-c', `echo "${MARK}" >/dev/udp/${peer.underlay[4]}/${DISCARD_PORT}`]);
     await waitFor(
       'the capture to be written',
       async () => (await readFile(file)).includes(MARK),

@@ -41,7 +41,9 @@ export async function viewOf(lab: Lab, name: string, device = 'flannel.1'): Prom
 }
 
 export async function waitUntilReady(lab: Lab, name: string, timeoutMs = 60_000): Promise<void> {
-  await waitFor(`${name} to be ready`, () => lab.isReady(name), timeoutMs, 50);
+  await waitFor(`${name} to be ready`, () => lab.isReady(name), timeoutMs, 50).catch(async (error: Error) => {
+    throw new Error(`${error.message}; its log ends with:\n${await lab.logTail(name, 10)}`);
+  });
 }
 
 /** Whether one ping from container `from` to the container of host `to` is answered within a second. */
