@@ -233,7 +233,7 @@ const portDropped: Check = {
 /** Whether a rule of FORWARD lets packets of the network pass. */
 export function acceptsForward(rule: string, network: Cidr): boolean {
   if (!/^-A FORWARD .*-j (?:FLANNEL-FWD|ACCEPT)$/.test(rule)) return false;
-  if (/-j FLANNEL-FWD$/.test(rule)) return true;
+  if (rule.endsWith('-j FLANNEL-FWD')) return true;
   if (/ -[iop] | !/.test(rule) || rule.includes('state')) return false;
   const ranges = [...rule.matchAll(/ -[sd] (\S+)/g)].map(([, range]) => range!);
   return ranges.every(
