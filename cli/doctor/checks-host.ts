@@ -1,11 +1,8 @@
-// What is this host's own: interface, public address, settings of the kernel, files, bridges of container engines.
-import { readdir, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { contains, parseIp, type Cidr } from '../../allocator/address.ts';
+// What is this host's own: interface, public address, settings of the kernel and of other programs.
+import { readdir } from 'node:fs/promises';
 import { wayOf } from '../../backends/way.ts';
 import { loadNative } from '../../native/index.ts';
-import { parseSubnetEnv } from '../../daemon/subnet-env.ts';
-import type { Check, Found } from './check.ts';
+import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 export interface LinkRow {
@@ -20,7 +17,7 @@ export interface LinkRow {
   };
 }
 
-const links = (facts: Facts) => facts.ip<LinkRow>('-d', 'address', 'show');
+export const links = (facts: Facts) => facts.ip<LinkRow>('-d', 'address', 'show');
 
 const interfaceDown: Check = {
   id: 'interface-down',
@@ -83,101 +80,6 @@ const forwardingOff: Check = {
     ];
   },
 };
-
-const bridges: Check = {
-  id: 'bridge-subnet',
-  about: 'whether bridges of container engines have addresses of the subnet of this host',
-  run: async (facts) => {
-    const [status, rows] = await Promise.all([facts.status, links(facts)]);
-    const subnet = status?.lease?.ipv4;
-    if (subnet === undefined) return [];
-    return (rows ?? [])
-      .filter(({ ifname }) => ifname === 'docker0' || ifname === 'cni0')
-      .flatMap(({ ifname, addr_info = [] }) => {
-        const outside = addr_info.filter(({ local }) => isOutside(local, subnet as Cidr));
-        return outside.map(({ local, prefixlen }): Found => ({
-          severity: 'warning',
-          title: `The bridge ${ifname} is not in the subnet of this host`,
-          evidence: [`${ifname} has ${local}/${prefixlen}, the lease is ${subnet}`],
-          consequence: 'Containers on that bridge get addresses that no other host knows a way to',
-          remedy:
-            ifname === 'docker0'
-              ? 'weft docker-opts; systemctl restart docker (docs/containers.md)'
-              : `ip link delete ${ifname}: the CNI plugin makes it anew for the next container`,
-        }));
-      });
-  },
-};
-
-function isOutside(text: string | undefined, subnet: Cidr): boolean {
-  const address = text === undefined || text.includes(':') ? undefined : parseIp(text);
-  return address !== undefined && !contains(subnet, address);
-}
-
-const bridgeMtu: Check = {
-  id: 'bridge-mtu',
-  about: 'whether bridges of container engines have an MTU that the overlay can carry',
-  run: async (facts) => {
-    const [status, rows] = await Promise.all([facts.status, links(facts)]);
-    const mtu = status?.network?.mtu;
-    if (mtu === undefined) return [];
-    return (rows ?? [])
-      .filter(({ ifname, mtu: theirs }) => (ifname === 'docker0' || ifname === 'cni0') && theirs > mtu)
-      .map(({ ifname, mtu: theirs }) => ({
-        severity: 'warning',
-        title: `The MTU of ${ifname} is too large for the overlay network`,
-        evidence: [`${ifname} has MTU ${theirs}, the overlay carries ${mtu}`],
-        consequence:
-          'Containers send packets that have to be fragmented, or are lost where ICMP is filtered: connections open and then hang',
-        remedy: `restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin); for now: ip link set ${ifname} mtu ${mtu}`,
-      }));
-  },
-};
-
-const subnetFile: Check = {
-  id: 'subnet-file',
-  about: 'whether subnet.env says what the daemon holds, and its file system has room',
-  run: async (facts) => {
-    const [status, options] = await Promise.all([facts.status, facts.options]);
-    const path = options?.options['subnetFile'];
-    if (typeof path !== 'string' || status?.lease?.state !== 'held') return [];
-    const problem =
-      (await describeSubnetFile(facts, path, status.lease.ipv4, status.network?.mtu)) ??
-      (await describeRoom(facts, path));
-    if (problem === undefined) return [];
-    return [
-      {
-        severity: 'error',
-        title: `${path} does not tell container engines the subnet of this host`,
-        evidence: [`${path}: ${problem}`],
-        consequence: 'Engines and CNI plugins that start now give containers wrong addresses, or none',
-        remedy: `ls -ld ${path} ${dirname(path)}; df ${dirname(path)}; remove what is in the way, and the daemon writes it again`,
-      },
-    ];
-  },
-};
-
-async function describeSubnetFile(
-  facts: Facts,
-  path: string,
-  subnet?: string,
-  mtu?: number,
-): Promise<string | undefined> {
-  const text = await facts.file(path.replace(/^\//, ''));
-  if (text === undefined) return 'it is missing or cannot be read';
-  const { subnets } = parseSubnetEnv(text);
-  if (subnets?.ipv4 !== subnet)
-    return `it has ${subnets?.ipv4 ?? 'no subnet'}, the lease is ${subnet ?? 'without IPv4'}`;
-  const written = /^FLANNEL_MTU=(\d+)/m.exec(text)?.[1];
-  return mtu === undefined || written === String(mtu)
-    ? undefined
-    : `it has MTU ${written}, the overlay ${mtu}`;
-}
-
-async function describeRoom(facts: Facts, path: string): Promise<string | undefined> {
-  const room = await statfs(facts.path(dirname(path))).catch(() => undefined);
-  return room !== undefined && room.blocks > 0 && room.bavail === 0 ? 'its file system is full' : undefined;
-}
 
 const networkd: Check = {
   id: 'networkd-routes',
@@ -284,9 +186,6 @@ const vxlanConflict: Check = {
 export const HOST_CHECKS: readonly Check[] = [
   interfaceDown,
   forwardingOff,
-  bridges,
-  bridgeMtu,
-  subnetFile,
   networkd,
   udevMac,
   addon,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../control-client.ts';
 import { describeSkew, explainDistrust } from './checks-etcd.ts';
-import { acceptsForward, findDrops } from './checks-kernel.ts';
+import { acceptsForward, findDrops } from './checks-firewall.ts';
 import { CHECKS, examine } from './examine.ts';
 import { Facts } from './facts.ts';
 

@@ -1,7 +1,9 @@
 // All checks, side by side, each with a time limit. One that fails itself is a finding, and hides no other.
 import { CLUSTER_CHECKS } from './checks-cluster.ts';
 import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
+import { ENGINE_CHECKS } from './checks-engine.ts';
 import { ETCD_CHECKS } from './checks-etcd.ts';
+import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { HOST_CHECKS } from './checks-host.ts';
 import { KERNEL_CHECKS } from './checks-kernel.ts';
 import { PATH_CHECKS } from './checks-path.ts';
@@ -13,7 +15,9 @@ export const CHECKS: readonly Check[] = [
   ...ETCD_CHECKS,
   ...CLUSTER_CHECKS,
   ...HOST_CHECKS,
+  ...ENGINE_CHECKS,
   ...KERNEL_CHECKS,
+  ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
   ...LAST_CHECKS,
 ];

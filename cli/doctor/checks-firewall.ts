@@ -1,0 +1,100 @@
+// Whether a firewall of this host drops what the overlay network needs: what comes in by the tunnel, what is forwarded.
+import { addressOf, contains, parseCidr, type Cidr } from '../../allocator/address.ts';
+import { wayOf } from '../../backends/way.ts';
+import { firstOf, type Check } from './check.ts';
+
+const forwardDrop: Check = {
+  id: 'forward-drop',
+  about: 'whether a firewall drops what this host forwards for containers',
+  run: async (facts) => {
+    const network = (await facts.status)?.network?.ipv4;
+    if (network === undefined) return [];
+    const rules = (await facts.program('iptables', '-S', 'FORWARD'))?.split('\n') ?? [];
+    const isDropping = rules.some((rule) => /^-P FORWARD (?:DROP|REJECT)/.test(rule));
+    const isAccepted = rules.some((rule) => acceptsForward(rule, network as Cidr));
+    if (!isDropping || isAccepted) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'The firewall of this host drops what it forwards for containers',
+        evidence: ['iptables -S FORWARD: -P FORWARD DROP', `no rule accepts ${network}`],
+        consequence: 'Containers of this host reach no other host, and none reaches them',
+        remedy: `start the daemon without --iptables-forward-rules=false, or: iptables -A FORWARD -s ${network} -j ACCEPT; iptables -A FORWARD -d ${network} -j ACCEPT`,
+      },
+    ];
+  },
+};
+
+const portDropped: Check = {
+  id: 'port-dropped',
+  about: 'whether a firewall of this host drops the packets of the tunnel',
+  run: async (facts) => {
+    const document = await facts.document;
+    const backend = document?.ok === true ? document.config.backend : undefined;
+    if (backend?.type !== 'vxlan' && backend?.type !== 'udp') return [];
+    const { port } = wayOf(backend);
+    if (port === undefined) return [];
+    const [iptables, nft] = await Promise.all([
+      facts.program('iptables-save'),
+      facts.program('nft', 'list', 'ruleset'),
+    ]);
+    const evidence = findDrops(port, iptables ?? '', nft ?? '');
+    if (evidence.length === 0) return [];
+    return [
+      {
+        severity: 'error',
+        title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
+        evidence: firstOf(evidence),
+        consequence: 'No packet of containers comes in from other hosts',
+        remedy: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same in the program that manages the firewall`,
+      },
+    ];
+  },
+};
+
+/** Whether a rule of FORWARD lets packets of the network pass. */
+export function acceptsForward(rule: string, network: Cidr): boolean {
+  if (!/^-A FORWARD .*-j (?:FLANNEL-FWD|ACCEPT)$/.test(rule)) return false;
+  if (rule.endsWith('-j FLANNEL-FWD')) return true;
+  if (/ -[iop] | !/.test(rule) || rule.includes('state')) return false;
+  const ranges = [...rule.matchAll(/ -[sd] (\S+)/g)].map(([, range]) => range!);
+  return ranges.every(
+    (range) => parseCidr(range) !== undefined && contains(range as Cidr, addressOf(network)),
+  );
+}
+
+/** Rules, in the words of their program, that drop UDP port `port` on its way in, whoever sends it. */
+export function findDrops(port: number, iptables: string, nft: string): readonly string[] {
+  const rules = iptables.split('\n').filter((line) => line.startsWith('-A INPUT '));
+  const first = rules.find((rule) => /-j (?:DROP|REJECT|ACCEPT)\b/.test(rule) && matchesPort(rule, port));
+  const isClosed = /^:INPUT (?:DROP|REJECT)/m.test(iptables);
+  if (first !== undefined && !first.includes('-j ACCEPT')) return [`iptables: ${first}`];
+  if (first === undefined && isClosed && !rules.some((rule) => mayAccept(rule, port)))
+    return [`iptables: INPUT drops what no rule accepts, and none accepts UDP port ${port}`];
+  const isDrop = new RegExp(
+    String.raw`^(?:iifname \S+ )?udp dport (?:${port}|\{[^}]*\b${port}\b[^}]*\})(?: counter[^a-z]*(?:packets \d+ bytes \d+)?)? (?:drop|reject)`,
+  );
+  const lines = nft.split('\n').map((line) => line.trim());
+  return lines.filter((line) => isDrop.test(line)).map((line) => `nft: ${line}`);
+}
+
+/** Whether a rule is about UDP port `port`, or all there is, from anybody. */
+function matchesPort(rule: string, port: number): boolean {
+  if (/ (?:-s|-i|!|--state|--ctstate|-m (?:limit|set|mark|owner)) ?/.test(rule)) return false;
+  if (!/ -p | --dport/.test(rule)) return true;
+  return (
+    / -p udp\b/.test(rule) &&
+    (!/--dport/.test(rule) || new RegExp(String.raw`--dports? (?:\S*,)?${port}\b`).test(rule))
+  );
+}
+
+/** Whether a rule with conditions may accept it from peers: for example by their network. */
+function mayAccept(rule: string, port: number): boolean {
+  return (
+    /-j (?!DROP|REJECT|LOG)/.test(rule) &&
+    !/-i lo\b|state/.test(rule) &&
+    (!/--dport/.test(rule) || new RegExp(String.raw`\b${port}\b`).test(rule))
+  );
+}
+
+export const FIREWALL_CHECKS: readonly Check[] = [forwardDrop, portDropped];
