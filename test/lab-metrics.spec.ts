@@ -23,6 +23,11 @@ describe('metrics', () => {
   const lab = useLab({ hosts: 2, userspace: ['h2'], daemonFlags: flags });
   before(async () => {
     for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
+    // Metrics of probes are there once there was one.
+    for (const { name } of lab().topology.hosts) {
+      const isProbed = async () => (await lab().weft(name, ['ping', '--all', '-c', '1'])).code === 0;
+      await waitFor(`${name} to reach its peer`, isProbed, 60_000);
+    }
   });
 
   async function ask(host: string, path: string, method = 'GET'): Promise<Answer> {
