@@ -44,7 +44,7 @@ export async function assertIntact(pair: PathPair, family: Family, bytes: number
   assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
 }
 
-/** Drops of a kernel that have explained a loss before, by end. */
+/** Drops that have explained a loss before, by the end that lost. */
 const known = new WeakMap<PathEnd, number>();
 
 /** Each datagram arrives as it was sent, but for those that some buffer of the kernel had no room for. */
@@ -57,18 +57,18 @@ export async function assertDatagramsIntact(
 ): Promise<void> {
   const report = await checkUdp(from, to, to.overlay[family], options);
   assert.equal(report.wrong, 0, JSON.stringify(report));
-  const drops = report.lost > 0 ? await kernelDrops(to, port) : 0;
+  const drops = report.lost > 0 ? await kernelDrops(from, to, port) : 0;
   // What carries many datagrams is one drop.
   const explained = (drops + report.overflow) * (options.segments ?? 1);
   assert.ok(report.lost <= explained && report.received > 0, JSON.stringify({ ...report, explained }));
 }
 
-/** What the kernel dropped on its way into `end` since this was last asked. */
-async function kernelDrops(end: PathEnd, port: number): Promise<number> {
+/** What kernels dropped on the way from one end of a pair to the other since this was last asked. */
+async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<number> {
   const total =
-    (await end.socketDrops(port)) + (await end.linkDrops(end.device)) + (await end.linkDrops('eth0'));
-  const earlier = known.get(end) ?? 0;
-  known.set(end, total);
+    (await to.socketDrops(port)) + (await from.linkDrops(from.device)) + (await from.linkDrops('eth0'));
+  const earlier = known.get(to) ?? 0;
+  known.set(to, total);
   return total - earlier;
 }
 
