@@ -54,6 +54,8 @@ enum {
   DONT_FRAGMENT = 0x4000,
   TTL = 64, /* as a socket sends */
   ECN_MASK = 3,
+  ECN_ECT1 = 1,
+  ECN_ECT0 = 2,
   ECN_CE = 3,
   VXLAN_FLAGS = 0x08,   /* in the first byte: the VNI is valid */
   IPV4_BYTES = 20,
@@ -262,7 +264,7 @@ SECTION("tx") int weft_fast_tx(struct __sk_buff *skb) {
 INLINE bool keeps_ecn(__u8 inner, __u8 outer) {
   inner &= ECN_MASK;
   outer &= ECN_MASK;
-  return outer == 0 || outer == inner || inner == ECN_CE || (inner == 0 && outer != ECN_CE);
+  return inner == ECN_CE || (outer != ECN_CE && !(inner == ECN_ECT0 && outer == ECN_ECT1));
 }
 
 /*
