@@ -1,7 +1,16 @@
 // The commands that look, asked on hosts of a real cluster that is well, and then of one that is not: a daemon that is
 // stopped, killed or contested, a route that somebody removed, an etcd that is gone, a peer that cannot be served.
 import assert from 'node:assert/strict';
-import type { DiffV1, EventV1, LeasesV1, PeersV1, RouteV1, StatusV1 } from '../daemon/control/types.ts';
+import type {
+  DiffV1,
+  EventV1,
+  LeasesV1,
+  PeersV1,
+  PingLineV1,
+  PingPeerV1,
+  RouteV1,
+  StatusV1,
+} from '../daemon/control/types.ts';
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';
@@ -66,6 +75,36 @@ describe('the commands on a lab', () => {
     assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
     const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
     assert.deepEqual([own.kind, own.way, own.isWhole], ['own', 'local', true]);
+  });
+
+  it('ping peers through the overlay and beside it, and tell which of the two is silent', async () => {
+    const { publicIp } = lab().host('h2');
+    const ping = async (words: string, code: number): Promise<PingPeerV1[]> => {
+      const { stdout, stderr, ...output } = await weft('h1', `ping ${words} -c 2 -i 0.05 --json`);
+      assert.equal(output.code, code, stderr + stdout);
+      const lines = stdout.trimEnd().split('\n');
+      return lines.map((line) => JSON.parse(line) as PingLineV1).filter((line) => line.kind === 'peer');
+    };
+    const [peer] = await ping(`${publicIp} -W 30`, 0);
+    assert.deepEqual([peer?.overlay?.received, peer?.overlay?.largestPacketBytes], [2, 1450]);
+    assert.deepEqual([peer?.underlay?.received, peer?.underlay?.largestPacketBytes], [2, 1500]);
+    const { peers } = await json<PeersV1>('h1', 'peers');
+    const { sent, lost } = peers.find((each) => each.publicIp === publicIp)!.probe!;
+    assert.deepEqual([sent, lost], [2, 0]);
+    const container = await containerOf('h2');
+    assert.equal((await ping(`${container} -W 30`, 0))[0]?.overlay?.address, container);
+    assert.equal((await ping('--all -W 30', 0)).length, 2);
+
+    await lab().check('h2', [
+      'nft',
+      'table inet shut { chain c { type filter hook input priority 0; udp dport 8472 drop; }; }',
+    ]);
+    const [shut] = await ping(`${publicIp} -W 1`, 1);
+    await lab().check('h2', ['nft', 'delete table inet shut']);
+    assert.deepEqual([shut?.overlay?.received, shut?.underlay?.received], [0, 2]);
+    const nobody = await weft('h1', 'ping 192.0.2.1');
+    assert.equal(nobody.code, 2);
+    assert.match(nobody.stderr, /No peer has .*"192\.0\.2\.1".*: weft peers lists them/);
   });
 
   it('say of addresses that nobody has why nothing gets there', async () => {

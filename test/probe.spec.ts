@@ -1,0 +1,162 @@
+// Echoes through a real network: times, sizes, errors and who tells them, over IPv4 and IPv6.
+//
+//   this namespace ─ near0 ── near1 ─ probe-router ─ far0 ── far1 ─ probe-far        the far link has an MTU of 1400
+//   192.0.2.1                .254                    .254       198.51.100.2
+//   2001:db8:1::1            ::fe                    ::fe       2001:db8:2::2
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, before, describe, it } from 'mocha';
+import type { IpAddress } from '../allocator/address.ts';
+import { formatEchoError } from '../daemon/probe/echo-error.ts';
+import { Prober, ProbeError } from '../daemon/probe/prober.ts';
+import { loadNative } from '../native/index.ts';
+import { until } from './support/until.ts';
+
+const ROUTER = 'probe-router';
+const FAR = 'probe-far';
+const FAR_MTU = 1400;
+
+const sh = (script: string): string => execFileSync('sh', ['-ec', script], { encoding: 'utf8' });
+const at = (netns: string, command: string): string => sh(`ip netns exec ${netns} ${command}`);
+
+const SET_UP = `
+for netns in ${ROUTER} ${FAR}; do ip netns add $netns; ip -n $netns link set lo up; done
+ip link add near0 type veth peer name near1 netns ${ROUTER}
+ip -n ${ROUTER} link add far0 mtu ${FAR_MTU} type veth peer name far1 mtu ${FAR_MTU} netns ${FAR}
+ip address add 192.0.2.1/24 dev near0; ip address add 2001:db8:1::1/64 dev near0 nodad
+ip -n ${ROUTER} address add 192.0.2.254/24 dev near1; ip -n ${ROUTER} address add 2001:db8:1::fe/64 dev near1 nodad
+ip -n ${ROUTER} address add 198.51.100.254/24 dev far0; ip -n ${ROUTER} address add 2001:db8:2::fe/64 dev far0 nodad
+ip -n ${FAR} address add 198.51.100.2/24 dev far1; ip -n ${FAR} address add 2001:db8:2::2/64 dev far1 nodad
+ip link set near0 up; ip -n ${ROUTER} link set near1 up; ip -n ${ROUTER} link set far0 up; ip -n ${FAR} link set far1 up
+ip netns exec ${ROUTER} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+ip route add 198.51.100.0/24 via 192.0.2.254; ip route add 2001:db8:2::/64 via 2001:db8:1::fe
+ip -n ${FAR} route add default via 198.51.100.254; ip -n ${FAR} route add default via 2001:db8:2::fe
+`;
+const TEAR_DOWN = `ip netns delete ${ROUTER}; ip netns delete ${FAR}; ip link delete near0 2>/dev/null || true`;
+
+const FAMILIES = [
+  { family: 4, near: '192.0.2.254', far: '198.51.100.2', nobody: '198.51.100.77', elsewhere: '203.0.113.1' },
+  {
+    family: 6,
+    near: '2001:db8:1::fe',
+    far: '2001:db8:2::2',
+    nobody: '2001:db8:2::77',
+    elsewhere: '2001:db8:9::1',
+  },
+] as const;
+
+describe('prober', () => {
+  let prober: Prober;
+
+  before(() => {
+    if (loadNative().native === undefined) throw new Error('This suite needs the addon: run make');
+    if (process.env['WEFT_TEST_NETNS'] !== '1') throw new Error('Run it by test/in-namespaces.sh');
+    sh(SET_UP);
+    prober = new Prober();
+  });
+  after(() => {
+    prober.close();
+    sh(TEAR_DOWN);
+  });
+
+  for (const { family, near, far, nobody, elsewhere } of FAMILIES)
+    describe(`over IPv${family}`, () => {
+      const probe = (address: string, row = {}) =>
+        prober.probe(address as IpAddress, { count: 3, intervalMs: 5, timeoutMs: 30_000, ...row });
+
+      // The kernel has to learn who its neighbours are.
+      before(() =>
+        until('the far host answers', async () => (await probe(far, { timeoutMs: 500 })).received === 3),
+      );
+
+      it('gets an answer to each', async () => {
+        const heard: number[] = [];
+        const report = await probe(far, { onEcho: (sequence: number) => heard.push(sequence) });
+        assert.deepEqual([report.sent, report.received, report.errors], [3, 3, []]);
+        assert.deepEqual(
+          heard.toSorted((a, b) => a - b),
+          [1, 2, 3],
+        );
+        const { minMs, p50Ms, maxMs } = report.rtt!;
+        assert.ok(minMs > 0 && minMs <= p50Ms && p50Ms <= maxMs);
+      });
+
+      it('measures the network, not how late this process looks', async () => {
+        const under = prober.probe(near as IpAddress, { count: 1, timeoutMs: 30_000 });
+        const endMs = performance.now() + 300;
+        // This process is busy, and looks at nothing.
+        while (performance.now() < endMs);
+        assert.ok((await under).rtt!.maxMs < 300);
+      });
+
+      it('counts what is lost', async () => {
+        at(FAR, `nft 'add table inet t; add chain inet t c { type filter hook input priority 0; }'`);
+        const types = family === 4 ? 'icmp type echo-request' : 'icmpv6 type echo-request';
+        at(FAR, `nft 'add rule inet t c ${types} numgen inc mod 2 == 0 drop'`);
+        const report = await probe(far, { count: 10, timeoutMs: 2000 });
+        at(FAR, 'nft delete table inet t');
+        assert.deepEqual([report.sent, report.received], [10, 5]);
+      });
+
+      it('tells who says that there is no way', async () => {
+        sh(`ip route add ${elsewhere} via ${near}`);
+        const report = await probe(elsewhere);
+        sh(`ip route delete ${elsewhere}`);
+        assert.deepEqual([report.sent, report.received, report.errors[0]?.count], [3, 0, 3]);
+        assert.match(formatEchoError(report.errors[0]!.error), new RegExp(`^${near} says: no route`));
+      });
+
+      it('tells that nobody has an address', async () => {
+        const { errors } = await probe(nobody);
+        assert.match(formatEchoError(errors[0]!.error), /says: the host does not answer/);
+      });
+
+      it('tells that this host has no way', async () => {
+        const { errors } = await probe(elsewhere);
+        assert.match(formatEchoError(errors[0]!.error), /^not sent: .*ENETUNREACH/);
+      });
+
+      it('tells the MTU of the device, and of a router on the way', async () => {
+        const [atHome, onTheWay] = [
+          await probe(far, { packetBytes: 1501 }),
+          await probe(far, { packetBytes: 1500 }),
+        ];
+        assert.deepEqual(atHome.errors, [{ error: { kind: 'too-big', mtu: 1500 }, count: 3 }]);
+        assert.deepEqual(onTheWay.errors, [{ error: { kind: 'too-big', by: near, mtu: FAR_MTU }, count: 3 }]);
+      });
+
+      it('finds the largest packet by what routers tell', async () => {
+        assert.deepEqual(await prober.findLargest(far as IpAddress), { packetBytes: FAR_MTU, sent: 3 });
+      });
+
+      it('finds the largest packet where routers tell nothing', async () => {
+        at(ROUTER, `nft 'add table inet t; add chain inet t c { type filter hook output priority 0; }'`);
+        at(ROUTER, `nft 'add rule inet t c meta l4proto { icmp, icmpv6 } meta length > 500 drop'`);
+        const { packetBytes } = await prober.findLargest(far as IpAddress, { maxBytes: 1500 });
+        at(ROUTER, 'nft delete table inet t');
+        assert.equal(packetBytes, FAR_MTU);
+      });
+    });
+
+  it('asks a thousand at once', async () => {
+    const addresses = Array.from({ length: 1000 }, (_, index) => `127.0.${index >> 8}.${index & 255 || 1}`);
+    const reports = await Promise.all(
+      addresses.map((address) => prober.probe(address as IpAddress, { count: 1, timeoutMs: 30_000 })),
+    );
+    assert.equal(reports.filter(({ received }) => received === 1).length, 1000);
+  });
+
+  it('names an interface or address that is not there', async () => {
+    const other = (options: object) => new Prober(options).probe('192.0.2.254' as IpAddress, { count: 1 });
+    await assert.rejects(
+      other({ device: 'gone0' }),
+      new ProbeError('Cannot send ICMP echoes over IPv4: there is no interface gone0'),
+    );
+    await assert.rejects(
+      other({ sources: { 4: '203.0.113.9' } }),
+      new ProbeError(
+        'Cannot send ICMP echoes over IPv4 from 203.0.113.9: no interface of this host has that address',
+      ),
+    );
+  });
+});
