@@ -66,7 +66,7 @@ export async function askDoctor(
   etcd: Parameters<typeof etcdOptionsOf>[0] = {},
 ): Promise<DoctorV1> {
   const told = await client.ask<OptionsV1>('options').catch(() => undefined);
-  const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, told) });
+  const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, told), options: told });
   try {
     const findings = await examine(facts, checks);
     return { version: 1, at: new Date().toISOString(), checks: checks.map(({ id }) => id), findings };

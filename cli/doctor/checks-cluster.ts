@@ -8,7 +8,7 @@ const configMissing: Check = {
   id: 'config-missing',
   about: 'whether etcd has a network config',
   run: async (facts) => {
-    const { view } = await facts.registry;
+    const view = await facts.registry;
     if (view === undefined || view.config !== undefined) return [];
     return [
       {
@@ -121,8 +121,8 @@ const networkOverlap: Check = {
       (row) =>
         row.dst.includes('/') &&
         !isOurs(row) &&
-        networks.some((network) => overlap(network, row.dst)) &&
-        !subnets.some((subnet) => isInside(row.dst, subnet)),
+        networks.some((network) => overlaps(network as Cidr, row.dst as Cidr)) &&
+        !subnets.some((subnet) => isInside(row.dst as Cidr, subnet as Cidr)),
     );
     if (other.length === 0) return [];
     return [
@@ -160,12 +160,8 @@ async function readRoutes(facts: Facts): Promise<readonly RouteRow[]> {
   return [...(ipv4 ?? []), ...(ipv6 ?? [])];
 }
 
-function overlap(a: string, b: string): boolean {
-  return a.includes(':') === b.includes(':') && overlaps(a as Cidr, b as Cidr);
-}
-
-function isInside(inner: string, outer: string): boolean {
-  return overlap(inner, outer) && prefixLengthOf(inner as Cidr) >= prefixLengthOf(outer as Cidr);
+function isInside(inner: Cidr, outer: Cidr): boolean {
+  return prefixLengthOf(inner) >= prefixLengthOf(outer) && overlaps(inner, outer);
 }
 
 export const CLUSTER_CHECKS: readonly Check[] = [

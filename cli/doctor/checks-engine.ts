@@ -61,8 +61,8 @@ const subnetFile: Check = {
   id: 'subnet-file',
   about: 'whether subnet.env says what the daemon holds, and its file system has room',
   run: async (facts) => {
-    const [status, options] = await Promise.all([facts.status, facts.options]);
-    const path = options?.options['subnetFile'];
+    const status = await facts.status;
+    const path = facts.options?.options['subnetFile'];
     if (typeof path !== 'string' || status?.lease?.state !== 'held') return [];
     const problem =
       (await describeSubnetFile(facts, path, status.lease.ipv4, status.network?.mtu)) ??

@@ -20,15 +20,6 @@ const MAX_SKEW_MS = 10_000;
 const CONSEQUENCE =
   'Packets go on with what the kernel knows; joins, leaves and config changes are not heard of, and the lease ends unless it is renewed';
 
-/** The problem of the endpoint that is called `check`; asked once for all checks. */
-async function problemsOf(facts: Facts): Promise<readonly EndpointProblem[]> {
-  const known = examined.get(facts);
-  if (known !== undefined) return known;
-  const problems = examineAll(facts);
-  examined.set(facts, problems);
-  return problems;
-}
-
 async function examineAll(facts: Facts): Promise<readonly EndpointProblem[]> {
   const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => examine(facts.etcd, endpoint)));
   const isConnected = (await facts.status)?.registry.isConnected === true;
@@ -38,14 +29,12 @@ async function examineAll(facts: Facts): Promise<readonly EndpointProblem[]> {
   return all.filter((problem) => problem !== undefined).filter((problem) => !isSecret(problem));
 }
 
-const examined = new WeakMap<Facts, Promise<readonly EndpointProblem[]>>();
-
 function endpointCheck(id: string, about: string): Check {
   return {
     id,
     about,
     run: async (facts) => {
-      const problems = await problemsOf(facts);
+      const problems = await facts.once('endpoints', () => examineAll(facts));
       const isAll = problems.length === facts.etcd.endpoints.length;
       return problems
         .filter(({ check }) => check === id)

@@ -29,8 +29,7 @@ const portDropped: Check = {
   id: 'port-dropped',
   about: 'whether a firewall of this host drops the packets of the tunnel',
   run: async (facts) => {
-    const document = await facts.document;
-    const backend = document?.ok === true ? document.config.backend : undefined;
+    const backend = (await facts.config)?.backend;
     if (backend?.type !== 'vxlan' && backend?.type !== 'udp') return [];
     const { port } = wayOf(backend);
     if (port === undefined) return [];

@@ -60,8 +60,7 @@ const forwardingOff: Check = {
   id: 'forwarding-off',
   about: 'whether the kernel forwards packets of containers',
   run: async (facts) => {
-    const [status, document] = await Promise.all([facts.status, facts.document]);
-    const config = document?.ok === true ? document.config : undefined;
+    const [status, config] = await Promise.all([facts.status, facts.config]);
     const off: string[] = [];
     for (const [network, path] of [
       [status?.network?.ipv4 ?? config?.ipv4, 'net/ipv4/ip_forward'],
@@ -103,28 +102,27 @@ const networkd: Check = {
 
 /** A file of systemd and its drop-ins. */
 async function readSettings(facts: Facts, path: string): Promise<string> {
-  const names = await readdir(facts.path(`${path}.d`)).catch(() => []);
-  const texts = await Promise.all(
-    [path, ...names.map((name) => `${path}.d/${name}`)].map((one) => facts.file(one)),
-  );
-  return texts.join('\n');
+  const paths = [path, ...(await listFolder(facts, `${path}.d`))];
+  return (await Promise.all(paths.map((one) => facts.file(one)))).join('\n');
+}
+
+/** Paths of the files in a folder. */
+async function listFolder(facts: Facts, folder: string): Promise<readonly string[]> {
+  const names = await readdir(facts.path(folder)).catch(() => []);
+  return names.map((name) => `${folder}/${name}`);
 }
 
 const udevMac: Check = {
   id: 'udev-mac',
   about: 'whether udev gives overlay devices another MAC address',
   run: async (facts) => {
-    const list = await facts.program(
-      'sh',
-      '-c',
-      `grep -ls flannel ${facts.path('etc/systemd/network')}/*.link ${facts.path('run/systemd/network')}/*.link`,
-    );
+    const folders = ['etc/systemd/network', 'run/systemd/network'];
+    const paths = (await Promise.all(folders.map((folder) => listFolder(facts, folder)))).flat().toSorted();
     const bad: string[] = [];
-    for (const path of (list ?? '').split('\n').filter((line) => line !== '')) {
-      const policy = /^\s*MACAddress(?:Policy)?\s*=\s*(?!none)\S+/m.exec(
-        (await facts.file(path.slice(facts.path('').length))) ?? '',
-      );
-      if (policy !== null) bad.push(`${path}: ${policy[0].trim()}`);
+    for (const path of paths.filter((one) => one.endsWith('.link'))) {
+      const text = (await facts.file(path)) ?? '';
+      const policy = /^\s*MACAddress(?:Policy)?\s*=\s*(?!none)\S+/m.exec(text);
+      if (text.includes('flannel') && policy !== null) bad.push(`${facts.path(path)}: ${policy[0].trim()}`);
     }
     if (bad.length === 0) return [];
     return [
@@ -144,13 +142,13 @@ const addon: Check = {
   id: 'addon-missing',
   about: "whether weft's addon in C can be loaded",
   run: async () => {
-    const { native, reason } = loadNative() as { native?: object; reason?: string };
-    if (native !== undefined) return [];
+    const loaded = loadNative();
+    if (loaded.native !== undefined) return [];
     return [
       {
         severity: 'warning',
         title: "weft's addon is not there",
-        evidence: [reason ?? 'no reason given'],
+        evidence: [loaded.reason],
         consequence:
           'No encapsulation in userspace, no probes of the network, and less detail in errors of the kernel',
         remedy: 'install the package for this machine, or make where the sources are',
@@ -163,8 +161,8 @@ const vxlanConflict: Check = {
   id: 'vxlan-conflict',
   about: 'whether another VXLAN device has the VNI and port of ours',
   run: async (facts) => {
-    const [status, rows, document] = await Promise.all([facts.status, links(facts), facts.document]);
-    const backend = document?.ok === true ? document.config.backend : undefined;
+    const [status, rows, config] = await Promise.all([facts.status, links(facts), facts.config]);
+    const backend = config?.backend;
     if (backend?.type !== 'vxlan') return [];
     const ourPort = wayOf(backend).port;
     const own = new Set(status?.network?.devices ?? []);

@@ -1,11 +1,8 @@
 // Whether the kernel does with packets to peers what the daemon wants, and whether somebody keeps it from that.
 import { addressOf, type Cidr } from '../../allocator/address.ts';
-import type { DifferenceV1, PeerV1 } from '../../daemon/control/types.ts';
+import type { DifferenceV1 } from '../../daemon/control/types.ts';
 import { firstOf, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
-
-/** Peers that are looked at one by one; in large clusters the first ones stand for all. */
-export const MAX_PEERS_LOOKED_AT = 32;
 
 /** What differs for so long is not on its way any more. */
 const STEADY_MS = 600;
@@ -84,11 +81,9 @@ const routeDiverted: Check = {
   id: 'route-diverted',
   about: "whether packets to peers' subnets take the way that the daemon made",
   run: async (facts) => {
-    const [status, peers] = await Promise.all([facts.status, facts.peers]);
+    const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     const devices = new Set([...(status?.network?.devices ?? []), status?.interface?.name ?? '']);
-    const subnets = reached(peers?.peers).flatMap(({ ipv4, ipv6 }) =>
-      [ipv4, ipv6].filter((one) => one !== undefined),
-    );
+    const subnets = peers.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((one) => one !== undefined));
     const lines = await Promise.all(subnets.map((subnet) => describeDetour(facts, subnet as Cidr, devices)));
     const detours = lines.flat();
     if (detours.length === 0) return [];
@@ -104,12 +99,6 @@ const routeDiverted: Check = {
   },
 };
 
-function reached(peers: readonly PeerV1[] = []): readonly PeerV1[] {
-  return peers
-    .filter(({ state, mode }) => state === 'in-sync' && mode !== 'none')
-    .slice(0, MAX_PEERS_LOOKED_AT);
-}
-
 /** Looks at both halves of a subnet: what covers one is more specific than the daemon's. */
 async function describeDetour(
   facts: Facts,
@@ -122,8 +111,7 @@ async function describeDetour(
     : [first.replace(/\d+$/, '2'), first.replace(/\d+$/, '130')];
   const lines = await Promise.all(
     probes.map(async (address) => {
-      const text = await facts.program('ip', '-j', 'route', 'get', address);
-      const [row] = text === undefined ? [] : (JSON.parse(text) as RouteGet[]);
+      const [row] = (await facts.ip<RouteGet>('route', 'get', address)) ?? [];
       if (row === undefined) return [`ip route get ${address}: no way, or blackhole`];
       return devices.has(row.dev ?? '')
         ? []
@@ -145,7 +133,7 @@ const rpFilter: Check = {
   id: 'rp-filter',
   about: 'whether reverse path filtering drops what peers send',
   run: async (facts) => {
-    const [status, peers] = await Promise.all([facts.status, facts.peers]);
+    const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     const name = status?.interface?.name;
     if (name === undefined) return [];
     const mode = Math.max(
@@ -154,7 +142,7 @@ const rpFilter: Check = {
       )),
     );
     const other: string[] = [];
-    for (const { publicIp } of reached(peers?.peers)) {
+    for (const { publicIp } of peers) {
       if (publicIp === undefined) continue;
       const [row] = (await facts.ip<RouteGet>('route', 'get', publicIp)) ?? [];
       if (row?.dev !== undefined && row.dev !== name && row.dev !== 'lo')

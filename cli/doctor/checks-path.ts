@@ -6,7 +6,6 @@ import type { PeerV1, StatusV1 } from '../../daemon/control/types.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
 import { firstOf, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
-import { MAX_PEERS_LOOKED_AT } from './checks-kernel.ts';
 
 /** What came of the probes of one peer. */
 interface Sight {
@@ -26,26 +25,13 @@ const TCP_PATIENCE_MS = 1500;
 /** discard(9): nobody listens, so a kernel that gets the packet answers with a reset. */
 const CLOSED_PORT = 9;
 
-const sights = new WeakMap<Facts, Promise<readonly Sight[]>>();
-
-/** Every peer with a tunnel, or the first ones. Empty where nothing can be probed. */
+/** Every peer with a tunnel, or the first ones. @throws ProbeError where nothing can be probed */
 function lookAtPeers(facts: Facts): Promise<readonly Sight[]> {
-  const known = sights.get(facts);
-  if (known !== undefined) return known;
-  const looking = look(facts);
-  sights.set(facts, looking);
-  return looking;
-}
-
-async function look(facts: Facts): Promise<readonly Sight[]> {
-  const [status, peers] = await Promise.all([facts.status, facts.peers]);
-  const tunnelled = peers?.peers.filter(({ state, mode }) => state === 'in-sync' && mode !== 'none') ?? [];
-  if (status === undefined || (status.network?.devices.length ?? 0) === 0) return [];
-  const all = tunnelled
-    .slice(0, MAX_PEERS_LOOKED_AT)
-    .flatMap((peer) => waysTo(peer))
-    .map((way) => lookAt(facts, status, way));
-  return Promise.all(all);
+  return facts.once('sights', async () => {
+    const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
+    if (status === undefined || (status.network?.devices.length ?? 0) === 0) return [];
+    return Promise.all(peers.flatMap(waysTo).map((way) => lookAt(facts, status, way)));
+  });
 }
 
 /** Where a peer is, by family of its subnets. */

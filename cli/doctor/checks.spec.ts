@@ -150,6 +150,28 @@ describe('weft doctor on a host without a daemon', () => {
     assert.deepEqual(await idsFound('networkd-routes'), []);
   });
 
+  it('warns of a file of udev that changes the MAC of overlay devices', async () => {
+    const folder = 'etc/systemd/network';
+    await write(
+      `${folder}/10-flannel.link`,
+      '[Match]\nOriginalName=flannel*\n[Link]\nMACAddressPolicy=none\n',
+    );
+    await write(`${folder}/20-eth.link`, '[Match]\nOriginalName=eth*\n[Link]\nMACAddressPolicy=persistent\n');
+    assert.deepEqual(await idsFound('udev-mac'), []);
+    await write(
+      `${folder}/30-flannel.link`,
+      '[Match]\nOriginalName=flannel*\n[Link]\nMACAddressPolicy=random\n',
+    );
+    const other = new Facts({
+      client: new ControlClient(join(root, 'none.sock')),
+      etcd: facts.etcd,
+      root: `${root}/`,
+    });
+    const [found] = await CHECKS.find(({ id }) => id === 'udev-mac')!.run(other);
+    other.close();
+    assert.match(found?.evidence.join('\n') ?? '', /30-flannel\.link: MACAddressPolicy=random$/);
+  });
+
   it('finds two daemons only if both are of this network namespace', async () => {
     await write('proc/71/cmdline', '/usr/bin/flanneld\0');
     await write('proc/72/cmdline', '/usr/bin/weft\0daemon\0');

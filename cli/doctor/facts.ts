@@ -1,20 +1,23 @@
 // What checks look at: answers of the daemon, etcd, the kernel, files. Each is asked for when the first check wants it, once.
 // What cannot be had is `undefined`, which is a finding of one check and no reason for others to fail.
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createEtcdConfigStore } from '../../allocator/etcd/config-store.ts';
 import type { EtcdOptions } from '../../allocator/etcd/options.ts';
 import { parseNetworkConfig, type NetworkConfigResult } from '../../allocator/config-parse.ts';
+import type { NetworkConfig } from '../../allocator/config.ts';
 import type { ConfigStore, ConfigView } from '../../allocator/config-store.ts';
 import { decodeEntry } from '../../allocator/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { DiffV1, OptionsV1, PeersV1, StatusV1 } from '../../daemon/control/types.ts';
+import type { DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../daemon/control/types.ts';
+import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { NoDaemonError, RefusedError, type ControlClient } from '../control-client.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
   readonly etcd: EtcdOptions;
+  /** What the daemon was told, if it says that. */
+  readonly options?: OptionsV1 | undefined;
   /** Where /proc, /etc and /run are; default `/`. */
   readonly root?: string;
   /** Runs a program; `undefined` if it is not there or fails. Default: for real. */
@@ -23,67 +26,72 @@ export interface FactsOptions {
 
 /** How long etcd may take for one answer. */
 export const ETCD_PATIENCE_MS = 2500;
-const PROGRAM_PATIENCE_MS = 5000;
-
-export interface Registry {
-  readonly view?: ConfigView;
-  readonly error?: Error;
-}
+const PROGRAM_LIMITS: ProgramLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
+/** Peers that are looked at one by one; in large clusters the first ones stand for all. */
+const MAX_PEERS_LOOKED_AT = 32;
 
 export class Facts {
   readonly etcd: EtcdOptions;
+  readonly options: OptionsV1 | undefined;
   readonly prober = new Prober();
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
   readonly #known = new Map<string, Promise<unknown>>();
 
-  constructor({ client, etcd, root = '/', output = outputOf }: FactsOptions) {
+  constructor({ client, etcd, options, root = '/', output = outputOf }: FactsOptions) {
     this.#client = client;
     this.etcd = etcd;
+    this.options = options;
     this.#root = root;
     this.#output = output;
   }
 
   /** Why no daemon answers; `undefined` if one does. */
   get silence(): Promise<NoDaemonError | undefined> {
-    return this.#once('silence', async () => {
-      try {
-        await this.#client.ask<StatusV1>('status');
-        return undefined;
-      } catch (error) {
-        if (error instanceof NoDaemonError) return error;
-        throw error;
-      }
-    });
+    return this.#answer.then((answer) => (answer instanceof NoDaemonError ? answer : undefined));
   }
 
   get status(): Promise<StatusV1 | undefined> {
-    return this.#ask<StatusV1>('status');
+    return this.#answer.then((answer) => (answer instanceof Error ? undefined : answer));
+  }
+
+  get #answer(): Promise<StatusV1 | NoDaemonError | RefusedError> {
+    return this.once('status', () =>
+      this.#client.ask<StatusV1>('status').catch((error: unknown) => {
+        if (error instanceof NoDaemonError || error instanceof RefusedError) return error;
+        throw error;
+      }),
+    );
   }
 
   get peers(): Promise<PeersV1 | undefined> {
-    return this.#ask<PeersV1>('peers');
+    return this.once('peers', () => this.#ask<PeersV1>('peers'));
   }
 
-  get options(): Promise<OptionsV1 | undefined> {
-    return this.#ask<OptionsV1>('options');
+  /** Peers that the kernel leads to, or the first ones. */
+  get reachedPeers(): Promise<readonly PeerV1[]> {
+    return this.peers.then((answer) =>
+      (answer?.peers ?? [])
+        .filter(({ state, mode }) => state === 'in-sync' && mode !== 'none')
+        .slice(0, MAX_PEERS_LOOKED_AT),
+    );
   }
 
   /** As it is at this moment. */
   readDiff(): Promise<DiffV1 | undefined> {
-    return this.#askNow<DiffV1>('diff');
+    return this.#ask<DiffV1>('diff');
   }
 
-  /** The registry through all of its endpoints. */
-  get registry(): Promise<Registry> {
-    return this.#once('registry', async () => {
+  /** What the registry has, asked through all of its endpoints. */
+  get registry(): Promise<ConfigView | undefined> {
+    return this.once('registry', async () => {
       let store: ConfigStore | undefined;
       try {
         store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_PATIENCE_MS });
-        return { view: await store.read() };
-      } catch (error) {
-        return { error: error as Error };
+        return await store.read();
+      } catch {
+        return undefined;
       } finally {
         store?.close();
       }
@@ -92,16 +100,21 @@ export class Facts {
 
   /** The document in etcd, as every host reads it; `undefined` if there is none to be had. */
   get document(): Promise<NetworkConfigResult | undefined> {
-    return this.#once('document', async () => {
-      const { view } = await this.registry;
+    return this.once('document', async () => {
+      const view = await this.registry;
       return view?.config && parseNetworkConfig(view.config.text);
     });
   }
 
+  /** That document, if it can be used. */
+  get config(): Promise<NetworkConfig | undefined> {
+    return this.document.then((result) => (result?.ok === true ? result.config : undefined));
+  }
+
   /** Leases in etcd. */
   get leases(): Promise<readonly Lease[]> {
-    return this.#once('leases', async () => {
-      const { view } = await this.registry;
+    return this.once('leases', async () => {
+      const view = await this.registry;
       return (view?.leases ?? []).flatMap((entry) => {
         const decoded = decodeEntry(entry);
         return decoded.ok ? [decoded.lease] : [];
@@ -116,7 +129,7 @@ export class Facts {
 
   /** Text of a file below the root. */
   file(path: string): Promise<string | undefined> {
-    return this.#once(`file ${path}`, () => readFile(`${this.#root}${path}`, 'utf8').catch(() => undefined));
+    return this.once(`file ${path}`, () => readFile(`${this.#root}${path}`, 'utf8').catch(() => undefined));
   }
 
   /** Where a file of the host is. */
@@ -126,7 +139,7 @@ export class Facts {
 
   /** Output of a program; `undefined` if it is not there or fails. */
   program(...argv: readonly string[]): Promise<string | undefined> {
-    return this.#once(argv.join(' '), () => this.#output(argv));
+    return this.once(argv.join(' '), () => this.#output(argv));
   }
 
   /** Rows of `ip -j …`. */
@@ -136,15 +149,20 @@ export class Facts {
     return text.trim() === '' ? [] : (JSON.parse(text) as Row[]);
   }
 
+  /** What `ask` answers, asked the first time only; for what several checks look at. */
+  once<Answer>(name: string, ask: () => Promise<Answer>): Promise<Answer> {
+    const known = this.#known.get(name) as Promise<Answer> | undefined;
+    if (known !== undefined) return known;
+    const answer = ask();
+    this.#known.set(name, answer);
+    return answer;
+  }
+
   close(): void {
     this.prober.close();
   }
 
-  #ask<Answer>(name: string): Promise<Answer | undefined> {
-    return this.#once(name, () => this.#askNow<Answer>(name));
-  }
-
-  async #askNow<Answer>(name: string): Promise<Answer | undefined> {
+  async #ask<Answer>(name: string): Promise<Answer | undefined> {
     try {
       return await this.#client.ask<Answer>(name);
     } catch (error) {
@@ -152,22 +170,9 @@ export class Facts {
       throw error;
     }
   }
-
-  #once<Answer>(name: string, ask: () => Promise<Answer>): Promise<Answer> {
-    const known = this.#known.get(name) as Promise<Answer> | undefined;
-    if (known !== undefined) return known;
-    const answer = ask();
-    this.#known.set(name, answer);
-    return answer;
-  }
 }
 
-function outputOf([file, ...args]: readonly string[]): Promise<string | undefined> {
-  const options = { timeout: PROGRAM_PATIENCE_MS, maxBuffer: 64 << 20 };
-  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  return new Promise((resolve) => {
-    execFile(file!, args, { ...options, env }, (error, stdout) =>
-      resolve(error === null ? stdout : undefined),
-    );
-  });
+async function outputOf([file = '', ...words]: readonly string[]): Promise<string | undefined> {
+  const { code, stdout } = await runProgram(file, words, '', PROGRAM_LIMITS);
+  return code === 0 ? stdout : undefined;
 }

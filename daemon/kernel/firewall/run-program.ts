@@ -8,20 +8,29 @@ export interface ProgramOutput {
   readonly stderr: string;
 }
 
-export type RunProgram = (file: string, words: readonly string[], input?: string) => Promise<ProgramOutput>;
+export interface ProgramLimits {
+  readonly timeoutMs: number;
+  readonly maxOutputBytes: number;
+}
 
-/** iptables may wait for its lock, which others hold for seconds. */
-const TIMEOUT_MS = 20_000;
-/** A host with very many services lists as much. */
-const MAX_OUTPUT_BYTES = 256 << 20;
+export type RunProgram = (
+  file: string,
+  words: readonly string[],
+  input?: string,
+  limits?: ProgramLimits,
+) => Promise<ProgramOutput>;
+
+/** iptables may wait for its lock, which others hold for seconds; a host with very many services lists as much. */
+const LIMITS: ProgramLimits = { timeoutMs: 20_000, maxOutputBytes: 256 << 20 };
 
 /** Never rejects: look at `code`. `input` goes to standard input. */
-export const runProgram: RunProgram = (file, words, input = '') =>
+export const runProgram: RunProgram = (file, words, input = '', limits = LIMITS) =>
   new Promise((resolve) => {
+    const { timeoutMs, maxOutputBytes } = limits;
     const child = execFile(
       file,
       words,
-      { env: environment(), timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES },
+      { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maxOutputBytes },
       (error, stdout, stderr) => resolve({ code: codeOf(error), stdout, stderr }),
     );
     child.stdin?.on('error', () => undefined);
