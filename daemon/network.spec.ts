@@ -16,6 +16,7 @@ import { NO_ROUTER } from './router-setup.ts';
 import { Network } from './network.ts';
 import { Reconciler } from './reconciler/reconciler.ts';
 import { SubnetFileKeeper } from './subnet-file-keeper.ts';
+import { SETTLE_MS } from './ways.ts';
 
 const two = vxlanPeer(2);
 
@@ -29,6 +30,7 @@ describe('network', () => {
   let subnetFile: SubnetFileKeeper;
   let reconciler: Reconciler;
   let net: Network;
+  let publications: number;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'weft-network-'));
@@ -36,6 +38,7 @@ describe('network', () => {
     clock = new FakeClock();
     kernel = newKernel();
     lines = [];
+    publications = 0;
     peers = new Map([[two.key, two]]);
     const log = createLogger({ write: (line) => lines.push(line) });
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
@@ -48,7 +51,7 @@ describe('network', () => {
       routerFor: () => NO_ROUTER,
       isBlackholing: false,
       migrationTimeoutMs: 0,
-      onPublish: () => undefined,
+      onPublish: () => publications++,
       onMigration: () => undefined,
       clock,
       log,
@@ -182,5 +185,38 @@ describe('network', () => {
     assert.ok(net.problem !== undefined);
     assert.equal(net.migration?.state, 'preparing');
     assert.match(await inKernel(), /flannel\.1 /);
+  });
+
+  /** A peer that has followed to VNI 1 and may still send in VNI 2. */
+  const leavingPeer = vxlanPeer(2, '4', {
+    weft: {
+      leaving: [{ backendType: 'vxlan', backendData: { VNI: 2, VtepMAC: 'c6:00:00:00:04:02' } }],
+      isDrained: false,
+    },
+  });
+
+  it('tells all of a way that it heard of from a peer, even before it has a lease', () => {
+    set(two.key, leavingPeer);
+    const [way] = net.attributes().weft?.leaving ?? [];
+    assert.equal(way?.backendType, 'vxlan');
+    assert.match(JSON.stringify(way.backendData), /"VNI":2,"VtepMAC":"([0-9a-f]{2}:){5}[0-9a-f]{2}"/);
+  });
+
+  it('publishes again what another daemon, or an earlier one, left incomplete, before it gives a way up', async () => {
+    set(two.key, leavingPeer);
+    const lease = own('10.5.1.0/24');
+    const weft = { leaving: [{ backendType: 'vxlan' }], isDrained: true };
+    const incomplete = { ...lease, attributes: { ...lease.attributes, weft } };
+    net.setOwnLease(incomplete, 'acquired', { peers });
+    await clock.settle();
+    net.advance();
+    set(two.key, two);
+    assert.equal(net.migration?.state, 'draining');
+    const before = publications;
+    net.advance();
+    assert.ok(publications > before);
+    net.setOwnLease({ ...lease, attributes: net.attributes(lease.attributes) }, 'updated', { peers });
+    await clock.advance(SETTLE_MS);
+    assert.equal(net.migration, undefined);
   });
 });

@@ -148,6 +148,8 @@ export class Network {
       (backend) => unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined,
     );
     const attributes = this.#attributesIn(this.#ways.announced, previous);
+    // A way that only peers have told of yet: whoever hears of it from this host needs to know all of it.
+    for (const way of this.#ways.all) if (way.attributes === undefined) this.#attributesIn(way);
     const { weft } = this.#ways;
     return weft === undefined ? attributes : { ...attributes, weft };
   }

@@ -249,7 +249,7 @@ export class Ways {
     }
     if (!isPublished || (this.#stragglers.size > 0 && !this.#isOver)) {
       this.#quietSinceMs = undefined;
-      return NOTHING;
+      return { mustPublish: !isPublished, mustDerive: false };
     }
     this.#quietSinceMs ??= this.#clock.nowMs();
     if (this.#clock.nowMs() < this.#quietSinceMs + SETTLE_MS) return NOTHING;

@@ -68,7 +68,15 @@ describe('the way to hosts changed while it runs', () => {
 
   async function waitUntilFollowed(hosts: readonly string[], change: Change): Promise<void> {
     for (const name of hosts)
-      await waitFor(`${name} to follow to ${change.name}`, () => hasFollowed(name, change, 4), 60_000, 50);
+      await waitFor(
+        `${name} to follow to ${change.name}`,
+        () => hasFollowed(name, change, 4),
+        60_000,
+        50,
+      ).catch(async (error: Error) => {
+        const { stdout } = await lab().weft(name, ['status']);
+        throw new Error(`${error.message}; it says:\n${stdout}`);
+      });
   }
 
   for (const change of CHANGES)
