@@ -21,6 +21,7 @@ const leaseOf = (entry: RegistryEntry | undefined): Lease | undefined => {
 };
 
 describe('judgeOwnKey', () => {
+  const identities = { current: { identity: ME }, former: [{ identity: FORMER }] };
   const own: OwnKey = {
     key: KEY,
     subnets: subnets('10.5.9.0/24'),
@@ -53,7 +54,7 @@ describe('judgeOwnKey', () => {
   ];
   for (const [what, entry, verdict] of CASES)
     it(`finds ${verdict}: ${what}`, () =>
-      assert.equal(judgeOwnKey(own, entry, leaseOf(entry), { current: ME, former: [FORMER] }), verdict));
+      assert.equal(judgeOwnKey(own, entry, leaseOf(entry), identities), verdict));
 });
 
 describe('chooseSubnet', () => {

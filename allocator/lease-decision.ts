@@ -1,8 +1,9 @@
 // What a host should do about its lease, as pure functions of what the registry shows. No clock, no I/O; the caller
 // carries the decision out with compare-and-swap, so that a decision made on an old view costs a retry and no harm.
 import { overlaps, prefixLengthOf } from './address.ts';
-import type { Cidr, IpAddress } from './address.ts';
+import type { Cidr } from './address.ts';
 import { isPublishedBy, isPublishedByAnother } from './lease-identity.ts';
+import type { HostIdentity } from './lease-identity.ts';
 import { sameAttributes } from './lease-value.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from './lease.ts';
 import { MAX_CREATE_KEYS, NO_LEASE } from './registry.ts';
@@ -32,10 +33,10 @@ export type OwnKeyVerdict =
   /** It names another host. */
   | 'theirs';
 
-/** The address that this host is known by, and those that it had before in this life. */
+/** What this host is known by, and was known by before in this life. */
 export interface OwnIdentities {
-  readonly current: IpAddress;
-  readonly former: readonly IpAddress[];
+  readonly current: HostIdentity;
+  readonly former: readonly HostIdentity[];
 }
 
 /** Compares the own key as last known with the registry's entry and what that decodes to. */
@@ -73,8 +74,7 @@ export type Choice =
   /** The pool has no free subnet. */
   | { readonly do: 'despair' };
 
-export interface ChoiceInput {
-  readonly identity: IpAddress;
+export interface ChoiceInput extends HostIdentity {
   readonly pool: Pick<SubnetPool, 'isCompatible' | 'compatiblePart' | 'complete' | 'candidates'>;
   readonly entries: ReadonlyMap<string, RegistryEntry>;
   readonly leases: ReadonlyMap<string, Lease>;
@@ -198,9 +198,7 @@ function adopt(entry: RegistryEntry, subnets: LeaseSubnets = {}): Choice {
 /** Whether a key that we held bears our address still, or garbage that names nobody. */
 function isStillOurs(input: ChoiceInput, entry: RegistryEntry): boolean {
   const lease = input.leases.get(entry.key);
-  return (
-    (lease === undefined || isPublishedBy(lease.attributes, input.identity)) && !isDisowned(input, entry.key)
-  );
+  return (lease === undefined || isPublishedBy(lease.attributes, input)) && !isDisowned(input, entry.key);
 }
 
 function createPreferred(subnets: LeaseSubnets): Choice {
@@ -211,7 +209,7 @@ function createPreferred(subnets: LeaseSubnets): Choice {
 function ownEntries(input: ChoiceInput): { readonly lease: Lease; readonly entry: RegistryEntry }[] {
   const found = [];
   for (const lease of input.leases.values()) {
-    if (!isPublishedBy(lease.attributes, input.identity)) continue;
+    if (!isPublishedBy(lease.attributes, input)) continue;
     const entry = input.entries.get(lease.key);
     if (entry !== undefined && !isDisowned(input, entry.key)) found.push({ lease, entry });
   }

@@ -53,7 +53,7 @@ describe('LeaseKeeper', () => {
     assert.ok(host.keeper.isHeld);
     assert.equal(host.key, key);
     const entry = store.get(key);
-    assert.equal(entry?.value, valueOf(host.keeper.identity, host.mac));
+    assert.equal(entry?.value, valueOf(host.keeper.identity, host.mac, host.publicIpv6));
     assert.equal(entry.leaseId, host.keeper.own?.leaseId);
     const mine = store.snapshot().entries.filter(({ value }) => value === entry.value);
     assert.deepEqual(
@@ -331,7 +331,7 @@ describe('LeaseKeeper', () => {
     it('keeps its key when its public address changes', async () => {
       const host = await start();
       const key = keyIn(host);
-      host.keeper.setIdentity('192.0.2.99' as IpAddress);
+      host.keeper.setIdentity({ identity: '192.0.2.99' as IpAddress });
       await clock.advance(60_000);
       assertHolds(host, key);
       assert.equal(host.count('lease-lost'), 0);
@@ -624,7 +624,7 @@ describe('LeaseKeeper', () => {
       theirs('10.5.2.0-24', OTHER);
       await clock.settle();
       assert.deepEqual([...host.keeper.peers.keys()], ['10.5.2.0-24']);
-      host.keeper.setIdentity(OTHER as IpAddress);
+      host.keeper.setIdentity({ identity: OTHER as IpAddress });
       await clock.advance(1000);
       assert.deepEqual([...host.keeper.peers.keys()], ['10.5.1.0-24']);
       assert.deepEqual([...host.keeper.duplicates.keys()], ['10.5.2.0-24']);
@@ -778,6 +778,38 @@ describe('LeaseKeeper', () => {
       assertHolds(host, keyIn(host));
       assert.match(keyIn(host), /^10\.5\.[12]\d\d\.0-24$/);
       assert.equal(store.leaseIds.length, 1);
+    });
+
+    const IPV6 = '2001:db8::1';
+    const ONLY_IPV6 = '0.0.0.0-0&fd00:0:0:9::-64';
+    const IPV4_SWITCHES = [
+      { what: 'on', from: ONLY_IPV6, to: BOTH, isOn: true },
+      { what: 'off', from: BOTH, to: ONLY_IPV6, isOn: false },
+    ] as const;
+    for (const { what, from, to, isOn } of IPV4_SWITCHES) {
+      const dual = { config: NETWORK_DUAL, identity: ME, publicIpv6: IPV6 };
+      const ipv6Only = { config: NETWORK_IPV6, identity: IPV6 };
+      const [before, after] = isOn ? [ipv6Only, dual] : [dual, ipv6Only];
+      const previous = isOn ? 'fd00:0:0:9::/64' : '10.5.9.0/24 fd00:0:0:9::/64';
+
+      it(`IPv4 turned ${what} while it was down: the IPv6 subnet and the lease stay`, async () => {
+        (await start({ ...before, previous })).stop();
+        const { leaseId } = store.get(from) ?? {};
+        const host = await start({ ...after, previous });
+        assertHolds(host, to);
+        assert.equal(store.get(from), undefined);
+        assert.equal(store.get(to)?.leaseId, leaseId);
+        assert.equal(host.keeper.peers.size, 0);
+        for (const code of ['subnet-changed', 'duplicate-public-ip'] as const)
+          assert.equal(host.count(code), 0, code);
+      });
+    }
+
+    it('IPv4 turned on: the key of a host with another IPv4 address and our IPv6 address is theirs', async () => {
+      store.put(BOTH, valueOf(OTHER, 'aa', IPV6), store.grant(86_400));
+      const host = await start({ config: NETWORK_DUAL, identity: ME, publicIpv6: IPV6 });
+      assert.notEqual(keyIn(host), BOTH);
+      assert.deepEqual([...host.keeper.peers.keys()], [BOTH]);
     });
 
     it('tells hosts of an IPv6-only network apart', async () => {

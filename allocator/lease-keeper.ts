@@ -26,6 +26,8 @@ import type { HeldKey } from './key-writer.ts';
 import { chooseMove, chooseSubnet, isRenumbered, judgeOwnKey } from './lease-decision.ts';
 import type { ChoiceInput } from './lease-decision.ts';
 import type { KeeperEvent, KeeperState, LeaseKeeperListener, LossReason, OwnLease } from './lease-events.ts';
+import { isSameHost } from './lease-identity.ts';
+import type { HostIdentity } from './lease-identity.ts';
 import { LeasePeers } from './lease-peers.ts';
 import { sameAttributes } from './lease-value.ts';
 import type { BadEntry, Lease, LeaseAttributes, LeaseSubnets } from './lease.ts';
@@ -38,14 +40,12 @@ import type { Registry, RegistryEntry, Revision } from './registry.ts';
 import { SubnetPool } from './subnet-pool.ts';
 import { WakeLoop } from './wake-loop.ts';
 
-export interface LeaseKeeperOptions {
+export interface LeaseKeeperOptions extends HostIdentity {
   readonly registry: Registry;
   /** Started, and read at least once. */
   readonly mirror: RegistryMirror;
   readonly clock: Clock;
   readonly random: Random;
-  /** Public IPv4 address, or public IPv6 address where the network is IPv6-only. */
-  readonly identity: IpAddress;
   readonly config: NetworkConfig;
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
@@ -86,8 +86,8 @@ export class LeaseKeeper {
   /** Those that are gone for sure from this revision on: whoever has such a key later made it anew, or took it from a backup. */
   readonly #goneAt = new Map<string, Revision>();
   #unsubscribe: (() => void) | undefined;
-  #identity: IpAddress;
-  #formerIdentities: readonly IpAddress[] = [];
+  #who: HostIdentity;
+  #formerly: readonly HostIdentity[] = [];
   #state: KeeperState = 'waiting';
   #own: HeldKey | undefined;
   #previous: LeaseSubnets | undefined;
@@ -101,17 +101,17 @@ export class LeaseKeeper {
   #publish = { asked: 0, seen: 0, written: 0 };
 
   constructor(options: LeaseKeeperOptions) {
-    const { clock, config, identity, mirror, random, registry, listener } = options;
+    const { clock, config, mirror, random, registry, listener } = options;
     const { ttlSec = TTL_SEC, renewMarginSec = RENEW_MARGIN_SEC } = options;
     const { signal } = this.#stopped;
     this.#options = options;
-    this.#identity = identity;
+    this.#who = pickIdentity(options);
     this.#previous = options.previousSubnets;
     this.#config = config;
     this.#pool = new SubnetPool(config);
     this.#lease = new RegistryLease({ registry, clock, random, ttlSec, renewMarginSec, signal });
     this.#writer = new KeyWriter({ registry, mirror, lease: this.#lease, signal });
-    this.#view = new LeasePeers(mirror.leases, { identity });
+    this.#view = new LeasePeers(mirror.leases, this.#who);
     this.#reporter = new KeeperReporter({
       mirror,
       view: this.#view,
@@ -157,7 +157,7 @@ export class LeaseKeeper {
   }
 
   get identity(): IpAddress {
-    return this.#identity;
+    return this.#who.identity;
   }
 
   get state(): KeeperState {
@@ -199,11 +199,12 @@ export class LeaseKeeper {
     this.#loop.wake();
   }
 
-  /** This host has another public address from now on. The own key stays ours and is published anew. */
-  setIdentity(identity: IpAddress): void {
-    if (identity === this.#identity) return;
-    this.#formerIdentities = [...this.#formerIdentities.filter((one) => one !== identity), this.#identity];
-    this.#identity = identity;
+  /** This host has other public addresses from now on. The own key stays ours and is published anew. */
+  setIdentity(who: HostIdentity): void {
+    const before = this.#who;
+    if (isSameHost(who, before)) return;
+    this.#formerly = [...this.#formerly.filter((one) => !isSameHost(one, who)), before];
+    this.#who = who;
     this.#updateSelf();
     this.publish();
   }
@@ -307,7 +308,7 @@ export class LeaseKeeper {
     const { mirror } = this.#options;
     const isNewer = this.#taken !== undefined && this.#taken.revision > mirror.revision;
     return {
-      identity: this.#identity,
+      ...this.#who,
       pool: this.#pool,
       entries: mirror.entries,
       leases: mirror.leases,
@@ -417,7 +418,7 @@ export class LeaseKeeper {
     if (mirror.revision >= own.modRevision) {
       const entry = mirror.entries.get(own.key);
       const lease = mirror.leases.get(own.key);
-      const identities = { current: this.#identity, former: this.#formerIdentities };
+      const identities = { current: this.#who, former: this.#formerly };
       const verdict = judgeOwnKey(own, entry, lease, identities);
       if (entry === undefined) return this.#lose(own, 'deleted');
       if (verdict === 'theirs') return this.#lose(own, 'overwritten');
@@ -434,14 +435,14 @@ export class LeaseKeeper {
       return true;
     }
     // What the mirror does not show yet may be a key that our last write removed.
-    if (mirror.revision >= own.modRevision) this.#reporter.lookAtSelf(own.key, this.#identity);
+    if (mirror.revision >= own.modRevision) this.#reporter.lookAtSelf(own.key, this.identity);
     return false;
   }
 
   /** Sees to it that what is held fits config and peers; returns whether that changed anything. */
   async #moveOrLeave(own: HeldKey): Promise<boolean> {
     const rivals = this.#earlierRivals(own);
-    if (rivals.length > 0) this.#reporter.lookAtSelf(own.key, this.#identity);
+    if (rivals.length > 0) this.#reporter.lookAtSelf(own.key, this.identity);
     const choice = chooseMove(this.#choiceInput(), own, rivals);
     if (choice.do === 'move') await this.#move(own, choice.subnets);
     if (choice.do === 'leave') {
@@ -485,7 +486,7 @@ export class LeaseKeeper {
     const by = lease === undefined ? {} : { by: lease.attributes };
     this.#tell({ level: 'warn', code: 'key-overwritten', key, count, ...by });
     if (count !== CONTEST_COUNT || lease === undefined) return;
-    this.#tell({ level: 'error', code: 'public-ip-contested', key, identity: this.#identity, count });
+    this.#tell({ level: 'error', code: 'public-ip-contested', key, identity: this.identity, count });
   }
 
   /** A second key on our own registry lease: a create that was done after its answer was given up. */
@@ -578,7 +579,7 @@ export class LeaseKeeper {
 
   #updateSelf(): void {
     const own = this.#loss === 'overwritten' ? undefined : this.#own;
-    this.#tellPeers(this.#view.setSelf({ identity: this.#identity, ...(own && { own }) }));
+    this.#tellPeers(this.#view.setSelf({ ...this.#who, ...(own && { own }) }));
   }
 
   #tellPeers(changedKeys: ReadonlySet<string>): void {
@@ -600,6 +601,10 @@ export class LeaseKeeper {
     this.#state = state;
     this.#options.listener.onState(state, before);
   }
+}
+
+function pickIdentity({ identity, publicIpv6 }: HostIdentity): HostIdentity {
+  return { identity, ...(publicIpv6 !== undefined && { publicIpv6 }) };
 }
 
 function isSameHold(a: HeldKey, b: HeldKey): boolean {

@@ -1,13 +1,12 @@
 // Who the peers are: all leases of the registry except this host's own key and others that bear this host's public
 // address, which would route to ourselves. Kept up to date key by key; a change of k keys costs O(k).
-import type { IpAddress } from './address.ts';
 import { subnetsOverlap } from './lease-decision.ts';
-import { isPublishedBy } from './lease-identity.ts';
+import { isPublishedBy, isSameHost } from './lease-identity.ts';
+import type { HostIdentity } from './lease-identity.ts';
 import type { Lease, LeaseSubnets } from './lease.ts';
 
 /** What this host knows about itself when it looks at others. */
-export interface Self {
-  readonly identity: IpAddress;
+export interface Self extends HostIdentity {
   /** Unset while this host has no key, or another host has it. */
   readonly own?: { readonly key: string; readonly subnets: LeaseSubnets };
 }
@@ -39,7 +38,7 @@ export class LeasePeers {
   setSelf(self: Self): Set<string> {
     const before = this.#self;
     this.#self = self;
-    if (before.identity !== self.identity) return this.update(this.#leases.keys());
+    if (!isSameHost(before, self)) return this.update(this.#leases.keys());
     if (before.own?.key === self.own?.key) return new Set();
     this.overlapping.clear();
     for (const lease of this.peers.values()) this.#noteOverlap(lease);
@@ -61,7 +60,7 @@ export class LeasePeers {
 
   #kindOf(lease: Lease): 'own' | 'duplicate' | 'peer' {
     if (lease.key === this.#self.own?.key) return 'own';
-    return isPublishedBy(lease.attributes, this.#self.identity) ? 'duplicate' : 'peer';
+    return isPublishedBy(lease.attributes, this.#self) ? 'duplicate' : 'peer';
   }
 
   #noteOverlap(lease: Lease): void {

@@ -1,10 +1,10 @@
 // This host as a member of the cluster: lease keeper, reconciler, subnet file and facts about the host, joined once
 // config and interface are known. It passes on what each tells the others and starts and stops them together.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IpAddress } from '../allocator/address.ts';
 import { systemClock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import type { KeeperEvent } from '../allocator/lease-events.ts';
+import type { HostIdentity } from '../allocator/lease-identity.ts';
 import { LeaseKeeper } from '../allocator/lease-keeper.ts';
 import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { RegistryMirror } from '../allocator/registry-mirror.ts';
@@ -258,7 +258,7 @@ export class Membership {
       mirror,
       clock: systemClock,
       random: Math.random,
-      identity: identityOf(reading),
+      ...identityOf(reading),
       config: this.#host.config,
       ...(previousSubnets && { previousSubnets }),
       ttlSec: options.subnetLeaseTtlSec,
@@ -363,7 +363,7 @@ export class Membership {
     const { lack } = result.reading;
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
-    const before = identityOf(this.#reading);
+    const { identity: before } = identityOf(this.#reading);
     if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
     this.#reading = result.reading;
     const facts = withEncapsulation(result.reading.facts, this.#encapsulation);
@@ -372,18 +372,20 @@ export class Membership {
     if (isOther) this.#setHost(host);
     else this.#host = host;
     if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
-    const identity = identityOf(result.reading);
-    if (identity !== before) log.warn('The public IP of this host changed', { from: before, to: identity });
-    this.keeper.setIdentity(identity);
+    const who = identityOf(result.reading);
+    if (who.identity !== before)
+      log.warn('The public IP of this host changed', { from: before, to: who.identity });
+    this.keeper.setIdentity(who);
     this.keeper.publish();
   }
 }
 
 /** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): IpAddress {
-  const identity = chosen.publicIp ?? chosen.publicIpv6;
+function identityOf({ chosen }: HostReading): HostIdentity {
+  const { publicIp, publicIpv6 } = chosen;
+  const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
-  return identity;
+  return { identity, ...(publicIpv6 && { publicIpv6 }) };
 }
 
 /** Whether an address that connections may hang on is another one now. */

@@ -273,4 +273,20 @@ describe('IPv6 alone, on hosts that have no IPv4', () => {
     const { broken } = await pingAll(lab(), { hosts: names });
     assert.deepEqual(broken, []);
   });
+
+  it('keeps the IPv6 subnets where IPv4 is turned on, and off again, while all daemons are down', async () => {
+    const stopAll = () => Promise.all(names.map((name) => lab().stopDaemon(name)));
+    const ipv6Of = (keys: readonly string[]) => keys.map((key) => key.split('&')[1]).toSorted();
+    const before = await keysLike(lab(), /^0\.0\.0\.0-0&/);
+    await stopAll();
+    for (const name of names)
+      await lab().check(name, ['ip', 'addr', 'add', `${lab().host(name).publicIp}/16`, 'dev', 'eth0']);
+    await startAll(configOf('host-gw', { ...IPV4, ...IPV6 }));
+    assert.deepEqual(ipv6Of(await keysLike(lab(), DUAL_KEY)), ipv6Of(before));
+    await stopAll();
+    await startAll(configOf('host-gw', IPV6_ALONE));
+    assert.deepEqual(await keysLike(lab(), /^0\.0\.0\.0-0&/), before);
+    const { broken } = await pingAll(lab(), { hosts: names });
+    assert.deepEqual(broken, [], 'containers have the addresses of before');
+  });
 });

@@ -48,6 +48,8 @@ export interface KeeperHostOptions {
   readonly clock: FakeClock;
   readonly store: MemoryStore;
   readonly identity: string;
+  /** Published, too, where the identity is an IPv4 address. */
+  readonly publicIpv6?: string;
   readonly config?: NetworkConfig;
   readonly previous?: string;
   readonly random?: () => number;
@@ -68,11 +70,13 @@ export class KeeperHost {
   readonly toldPeers: string[][] = [];
   /** Backend data to publish; a change shows after `keeper.publish()`. */
   mac = 'aa';
+  readonly publicIpv6: string | undefined;
   readonly #clock: FakeClock;
 
   constructor(options: KeeperHostOptions) {
     const { clock, store, identity, random = () => 0.5 } = options;
     this.#clock = clock;
+    this.publicIpv6 = options.publicIpv6;
     this.registry = new MemoryRegistry(
       store,
       options.delayMs === undefined ? {} : { delayMs: options.delayMs },
@@ -89,8 +93,9 @@ export class KeeperHost {
       clock,
       random,
       identity: identity as IpAddress,
+      ...(options.publicIpv6 === undefined ? {} : { publicIpv6: options.publicIpv6 as Ipv6 }),
       config: options.config ?? NETWORK_IPV4,
-      attributes: () => attributesOf(this.keeper.identity, this.mac),
+      attributes: () => attributesOf(this.keeper.identity, this.mac, this.publicIpv6),
       ...(options.previous === undefined ? {} : { previousSubnets: subnets(options.previous) }),
       ...(options.ttlSec === undefined ? {} : { ttlSec: options.ttlSec }),
       ...(options.renewMarginSec === undefined ? {} : { renewMarginSec: options.renewMarginSec }),
@@ -128,15 +133,16 @@ export class KeeperHost {
 }
 
 /** What simulated hosts publish. */
-export function attributesOf(identity: string, mac: string): LeaseAttributes {
+export function attributesOf(identity: string, mac: string, publicIpv6?: string): LeaseAttributes {
   const address =
     familyOf(identity as IpAddress) === 4 ? { publicIp: identity as Ipv4 } : { publicIpv6: identity as Ipv6 };
-  return { ...address, backendType: 'vxlan', backendData: { VNI: 1, VtepMAC: mac } };
+  const beside = publicIpv6 === undefined ? {} : { publicIpv6: publicIpv6 as Ipv6 };
+  return { ...beside, ...address, backendType: 'vxlan', backendData: { VNI: 1, VtepMAC: mac } };
 }
 
 /** The value text that a simulated host writes. */
-export function valueOf(identity: string, mac = 'aa'): string {
-  return encodeLeaseValue(attributesOf(identity, mac));
+export function valueOf(identity: string, mac = 'aa', publicIpv6?: string): string {
+  return encodeLeaseValue(attributesOf(identity, mac, publicIpv6));
 }
 
 /** `10.5.1.0/24` or `10.5.1.0/24 fd00:0:0:1::/64` as subnets. */
