@@ -13,7 +13,7 @@ import {
   viewOf,
   waitUntilReady,
 } from './support/lab-suite.ts';
-import { startPing } from './support/traffic.ts';
+import { startPing } from '../lab/traffic.ts';
 
 const configOf = (backend: object, more: object = {}) =>
   JSON.stringify({ Network: '10.5.0.0/16', ...more, Backend: { Type: 'vxlan', ...backend } });

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { waitFor } from '../lab/wait.ts';
 import { DEFAULT_CONFIG } from '../lab/lab.ts';
 import { canPing, programmedPeers, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
-import { startPing } from './support/traffic.ts';
+import { startPing } from '../lab/traffic.ts';
 
 const SUBNETS = '/coreos.com/network/subnets';
 /** Longer than it takes to notice that a silent server is gone: two keep-alive periods of the connection. */

@@ -8,7 +8,7 @@ import { ETCD_URL_IPV6 } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askReadyz, leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
 import { ask, holds, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
-import { startPing } from './support/traffic.ts';
+import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
 const IPV4 = { Network: '10.5.0.0/16' };

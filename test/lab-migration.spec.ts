@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf, routesOf } from './support/daemon-view.ts';
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
-import { startPing, type PingResult } from './support/traffic.ts';
+import { startPing, type PingResult } from '../lab/traffic.ts';
 
 const configOf = (backend: object) => JSON.stringify({ Network: '10.5.0.0/16', Backend: backend });
 

@@ -1,7 +1,7 @@
 // A daemon that stops, is killed or is started again costs no packet, no subnet and no MAC.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { startPing, startStream } from './support/traffic.ts';
+import { startPing, startStream } from '../lab/traffic.ts';
 import { programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 /** Each costs seconds; RESTARTS tells another number. */

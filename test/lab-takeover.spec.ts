@@ -8,7 +8,7 @@ import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { holds, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { askReadyz, leaseKeys, routesOf } from './support/daemon-view.ts';
-import { startPing } from './support/traffic.ts';
+import { startPing } from '../lab/traffic.ts';
 
 const OWN = '10.5.77.0/24';
 const KEY = '/coreos.com/network/subnets/10.5.77.0-24';

@@ -8,7 +8,7 @@ import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
 import { canPing, holds, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
-import { startPing } from './support/traffic.ts';
+import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
 const DUAL = { Network: '10.5.0.0/16', EnableIPv6: true, IPv6Network: 'fd00:5::/48' };

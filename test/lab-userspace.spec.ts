@@ -6,9 +6,9 @@ import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, logOf, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
-import { toolFile } from './support/impairment.ts';
+import { toolFile } from '../lab/tools.ts';
 import { ask, canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
-import { startPing } from './support/traffic.ts';
+import { startPing } from '../lab/traffic.ts';
 
 const WAIT_MS = 60_000;
 const dual = (backend: string) =>

@@ -11,7 +11,7 @@ import { ETCD_URL, underlayCommands } from '../../lab/topology.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { programmedPeers, useLab, viewOf, type HostView } from '../support/lab-suite.ts';
 import { Machine } from '../support/machine.ts';
-import { startPing } from '../support/traffic.ts';
+import { startPing } from '../../lab/traffic.ts';
 
 const UNIT = 'weft.service';
 const SETTINGS = '/etc/default/weft';

@@ -1,7 +1,7 @@
 // TCP servers in a lab that first tell a client which address they see of it and then repeat what it says; and clients.
 import type { Lab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { LabScript } from './traffic.ts';
+import { LabScript } from '../../lab/traffic.ts';
 
 const PORT = 7000;
 

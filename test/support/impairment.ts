@@ -1,10 +1,9 @@
 // The man in the middle of a path pair, and traffic whose every byte is checked: typed doors to the tools in
 // native/test/tools, which are built when first asked for.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { waitFor } from '../../lab/wait.ts';
-import { packageRoot } from '../../lab/package-root.ts';
+import { toolFile } from '../../lab/tools.ts';
 import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */
@@ -58,20 +57,6 @@ export interface HarmReport {
 }
 
 const HEAD_BYTES = { udp: 20, vxlan: 22 } as const;
-
-let folder: string | undefined;
-
-/** Path of a program of native/test/tools, built if need be. */
-export function toolFile(name: string): string {
-  folder ??= buildTools();
-  return join(folder, name);
-}
-
-function buildTools(): string {
-  const root = packageRoot();
-  execFileSync('sh', [join(root, 'native/test/build-tools.sh')], { stdio: 'inherit' });
-  return join(root, 'native/build/tools');
-}
 
 /** Starts to move frames through the middle of `pair`, which nothing passes before. */
 export async function startImpairment(

@@ -1,8 +1,8 @@
-// Traffic between containers of a lab that runs while a test does something else, and what came of it.
+// Traffic between containers of a lab that runs while somebody does something else, and what came of it.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Lab } from '../../lab/lab.ts';
-import { waitFor } from '../../lab/wait.ts';
+import type { Lab } from './lab.ts';
+import { waitFor } from './wait.ts';
 
 export interface PingResult {
   readonly sent: number;
