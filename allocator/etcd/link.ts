@@ -23,11 +23,12 @@ type ChannelState = ReturnType<Channel['getConnectivityState']>;
 const STATE = { CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
 const DIAGNOSIS_TIMEOUT_MS = 2000;
 
-// etcd drops clients that ping more often than every 5 s (--grpc-keepalive-min-time).
+// A quiet watch asks for signs of life itself; pings are for servers that do not answer it. etcd drops clients that ping
+// more often than every 5 s (--grpc-keepalive-min-time), and those that ping while no call is under way, however rarely.
 const CHANNEL_OPTIONS = {
-  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 5000,
-  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.keepalive_permit_without_calls': 0,
   'grpc.max_receive_message_length': -1,
   'grpc.use_local_subchannel_pool': 1,
   // Nobody asks for its records, and each call would be written into them.

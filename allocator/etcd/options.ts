@@ -14,7 +14,7 @@ export interface EtcdOptions {
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
   /** Bound on each call with all its tries, in ms. Default 5000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** A quiet watch asks for a sign of life this often, in ms; two silent periods end it. Default 10 000. */
+  /** A quiet watch asks for a sign of life this often, in ms; silence for 1.5 to 2.5 periods ends it. Default 10 000. */
   readonly idleProbeMs?: number | undefined;
   /** Called with the name of each RPC that is sent, for example `KV.txn`. Must not throw. */
   readonly onCall?: ((rpc: string) => void) | undefined;

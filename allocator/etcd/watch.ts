@@ -15,8 +15,6 @@ type WatchStream = Awaited<ReturnType<WatchClient['watch']>>;
 const WATCHES_PER_STREAM = 2;
 /** What answers to progress requests carry; the notifications that come by themselves name their watch. */
 const PROBE_WATCH_ID = '-1';
-/** Silent periods after which the stream counts as lost. */
-const MAX_SILENT_PERIODS = 2;
 
 /** Runs a watch until it ends. Resolves in every case. */
 export async function watchEtcd(
@@ -48,6 +46,8 @@ class Watch {
   #heardAtMs = performance.now();
   /** Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean something. */
   #answersProbes = false;
+  /** Whether it was asked for a sign of life and gave none since. */
+  #isAsked = false;
 
   constructor(client: EtcdClient, keys: EtcdKeys, options: WatchOptions, rpc: EtcdRpc) {
     this.#client = client;
@@ -102,6 +102,7 @@ class Watch {
     if (this.#hasEnded) return;
     this.#rpc.link.heard();
     this.#heardAtMs = performance.now();
+    this.#isAsked = false;
     if (response.canceled) return this.#cancelled(response);
     if (response.created) return this.#created(response);
     if (response.events.length === 0) this.#answersProbes ||= response.watch_id === PROBE_WATCH_ID;
@@ -142,14 +143,24 @@ class Watch {
     this.#client.leave(this.#rpc.link, this.#startMs);
   }
 
-  /** Asks a quiet stream for a sign of life. TCP and HTTP/2 may look alive while etcd is stopped or cut off. */
+  /**
+   * Asks a quiet stream for a sign of life, which has a period to come. TCP and HTTP/2 may look alive while etcd is
+   * stopped or cut off.
+   */
   #probe(): void {
-    const { idleProbeMs } = this.#client.settings;
     const silentMs = performance.now() - this.#heardAtMs;
-    if (this.#answersProbes && silentMs >= MAX_SILENT_PERIODS * idleProbeMs) {
-      this.#lose(`no sign of life for ${Math.round(silentMs)} ms`);
-      this.#client.leave(this.#rpc.link, this.#heardAtMs);
-    } else if (silentMs >= idleProbeMs / 2) this.#requestProgress();
+    // What came while this process stood still is read first.
+    if (this.#isAsked) setImmediate(() => this.#judgeSilence());
+    else if (silentMs >= this.#client.settings.idleProbeMs / 2) {
+      this.#isAsked = this.#answersProbes;
+      this.#requestProgress();
+    }
+  }
+
+  #judgeSilence(): void {
+    if (!this.#isAsked || this.#hasEnded) return;
+    this.#lose(`no sign of life for ${Math.round(performance.now() - this.#heardAtMs)} ms`);
+    this.#client.leave(this.#rpc.link, this.#heardAtMs);
   }
 
   get #context(): CallContext {
