@@ -332,7 +332,9 @@ export class Daemon implements DaemonView {
 
   /** Devices that an earlier process left have their routes now, as far as there are any. */
   #startDevices(): void {
-    for (const { name } of this.packetPath?.devices() ?? []) this.packetPath?.start(name);
+    for (const { name } of this.packetPath?.devices() ?? [])
+      if (this.packetPath?.start(name) === true)
+        this.#descriptors.keep(name, this.packetPath.descriptors(name));
   }
 
   // ---- what the control socket sees -------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ function fixture(names: string, more: Record<string, string> = {}) {
 
 const TUN = { kind: 'tun', index: 0, fd: 20 } as const;
 const SOCKET = { kind: 'udp', index: 0, fd: 21 } as const;
-const FULL = 'weft-tun-flannel.1-0:other:weft-udp-flannel.1-0:weft-tun-flannel-v6.1-12';
+const FULL = 'weft-tun-flannel.1-0:other:weft-udp-flannel.1-0:weft-tun-flannel-v6.1-12:weft-bpf-flannel.1-1';
 
 describe('descriptors of an earlier process', () => {
   it('are told apart by name, device and index', () => {
@@ -41,6 +41,7 @@ describe('descriptors of an earlier process', () => {
     assert.deepEqual(store.take('flannel.1'), [
       { kind: 'tun', index: 0, fd: 3 },
       { kind: 'udp', index: 0, fd: 5 },
+      { kind: 'bpf', index: 1, fd: 7 },
     ]);
     assert.deepEqual(store.take('flannel-v6.1'), [{ kind: 'tun', index: 12, fd: 6 }]);
   });

@@ -1,4 +1,4 @@
-// Open descriptors of TUN devices and their sockets, kept by systemd from one process to the next (FDSTORE in sd_notify(3),
+// Open descriptors of TUN devices, their sockets and their programs in the kernel, kept by systemd from one process to the next (FDSTORE in sd_notify(3),
 // sd_listen_fds(3)), so that a restart loses neither device nor routes nor what waits in the queues. Does nothing without
 // a service manager.
 import { closeSync } from 'node:fs';
@@ -27,7 +27,7 @@ interface Message {
 /** First descriptor that a service manager passes (SD_LISTEN_FDS_START). */
 const FIRST_FD = 3;
 const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const;
-const NAME = /^weft-(tun|udp)-(.+)-(\d{1,4})$/;
+const NAME = /^weft-(tun|udp|bpf)-(.+)-(\d{1,4})$/;
 /** The manager's socket holds few messages at a time (net.unix.max_dgram_qlen). */
 const RETRY_MS = 20;
 const MAX_RETRIES = 250;
@@ -106,7 +106,11 @@ export class SystemdDescriptorStore implements DescriptorStore {
     for (const [position, name] of names.entries()) {
       const [, kind, device, index] = NAME.exec(name) ?? [];
       if (device === undefined || !(position < count)) continue;
-      const descriptor = { kind: kind as 'tun' | 'udp', index: Number(index), fd: FIRST_FD + position };
+      const descriptor = {
+        kind: kind as PathDescriptor['kind'],
+        index: Number(index),
+        fd: FIRST_FD + position,
+      };
       this.#inherited.set(device, [...(this.#inherited.get(device) ?? []), descriptor]);
       this.#names.set(device, (this.#names.get(device) ?? new Set()).add(name));
     }

@@ -62,6 +62,33 @@ export class LabScript extends LabProcess {
   }
 }
 
+/**
+ * Pings `address` from container or host `from` a thousand times a second, or as told, until stopped: many processes, each of
+ * which is slow enough to send on while nothing answers, which a single fast ping does not.
+ */
+export async function startPings(
+  lab: Lab,
+  from: string,
+  address: string,
+  perSecond = 1000,
+): Promise<{ stop(): Promise<PingResult> }> {
+  const intervalMs = 20;
+  const count = Math.max(1, Math.round((perSecond * intervalMs) / 1000));
+  const pings = await Promise.all(
+    Array.from({ length: count }, () => startPing(lab, from, address, intervalMs)),
+  );
+  return {
+    stop: async () => {
+      const results = await Promise.all(pings.map((ping) => ping.stop()));
+      return results.reduce((sum, each) => ({
+        sent: sum.sent + each.sent,
+        received: sum.received + each.received,
+        lost: sum.lost + each.lost,
+      }));
+    },
+  };
+}
+
 /** Pings `address` from container or host `from` once a millisecond, or as told, until stopped. */
 export async function startPing(
   lab: Lab,

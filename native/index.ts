@@ -91,7 +91,7 @@ export interface NativePath {
     flags: number,
     inherited: Int32Array,
   ): PathHandle;
-  pathStart(handle: PathHandle): void;
+  pathStart(handle: PathHandle): boolean;
   pathClose(handle: PathHandle): void;
   pathConfigure(handle: PathHandle, mtu: number, ipv4: string, ipv6: string): void;
   pathSetRoute(
@@ -108,7 +108,7 @@ export interface NativePath {
   pathCounterNames(): readonly string[];
   pathOffloads(handle: PathHandle): number;
   pathDescriptors(handle: PathHandle): readonly number[];
-  pathRefresh(handle: PathHandle): void;
+  pathRefresh(handle: PathHandle): boolean;
   pathWhyNotKernel(handle: PathHandle): string;
 }
 

@@ -65,9 +65,15 @@ export interface PathOffloads {
   readonly udpGro: boolean;
 }
 
-/** Open descriptors of a device, to be handed to a successor. Queue and socket of one worker have one index. */
+/** In the order of `enum weft_path_fd_kind` (native/path/path.h). */
+const DESCRIPTOR_KINDS = ['udp', 'tun', 'bpf'] as const;
+
+/**
+ * Open descriptors of a device, to be handed to a successor. Queue and socket of one worker have one index; with the links of the
+ * programs in the kernel (`bpf`) these go on forwarding while there is no process.
+ */
 export interface PathDescriptor {
-  readonly kind: 'tun' | 'udp';
+  readonly kind: (typeof DESCRIPTOR_KINDS)[number];
   readonly index: number;
   readonly fd: number;
 }
@@ -94,8 +100,8 @@ export interface PacketPath {
    * waits in the queues must not meet a device without routes.
    */
   open(device: PathDevice, inherited?: readonly PathDescriptor[]): void;
-  /** Starts the workers of a device that wait since it was opened. */
-  start(name: string): void;
+  /** Starts the workers of a device that wait since it was opened. Whether its {@link descriptors} are others now. */
+  start(name: string): boolean;
   /** Ends workers and, unless somebody else holds its descriptors, the device. Absence is success. */
   close(name: string): void;
   devices(): readonly PathDevice[];
@@ -107,8 +113,8 @@ export interface PacketPath {
     name: string,
     settings: { readonly mtu: number; readonly ipv4?: string; readonly ipv6?: string },
   ): void;
-  /** To be called when interfaces may have changed: what is attached to them is attached again. */
-  refresh(name: string): void;
+  /** To be called when interfaces may have changed: what is attached to them is attached again. Whether its {@link descriptors} are others now. */
+  refresh(name: string): boolean;
   setRoute(name: string, route: PathRoute): void;
   /** Absence is success. */
   removeRoute(name: string, destination: string): void;
@@ -168,13 +174,15 @@ class NativePacketPath implements PacketPath {
       workers,
       sourcePorts,
       flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, usesKernel]),
-      Int32Array.from(inherited.flatMap(({ kind, index, fd }) => [Number(kind === 'tun'), index, fd])),
+      Int32Array.from(
+        inherited.flatMap(({ kind, index, fd }) => [DESCRIPTOR_KINDS.indexOf(kind), index, fd]),
+      ),
     );
     this.#devices.set(name, { device, handle, routes: new Map() });
   }
 
-  start(name: string): void {
-    this.#native.pathStart(this.#find(name).handle);
+  start(name: string): boolean {
+    return this.#native.pathStart(this.#find(name).handle);
   }
 
   close(name: string): void {
@@ -196,8 +204,8 @@ class NativePacketPath implements PacketPath {
     this.#native.pathConfigure(this.#find(name).handle, mtu, ipv4 ?? '', ipv6 ?? '');
   }
 
-  refresh(name: string): void {
-    this.#native.pathRefresh(this.#find(name).handle);
+  refresh(name: string): boolean {
+    return this.#native.pathRefresh(this.#find(name).handle);
   }
 
   setRoute(name: string, route: PathRoute): void {
@@ -272,7 +280,7 @@ class NativePacketPath implements PacketPath {
     const numbers = this.#native.pathDescriptors(this.#find(name).handle);
     const found: PathDescriptor[] = [];
     for (let at = 0; at < numbers.length; at += 3)
-      found.push({ kind: numbers[at] === 1 ? 'tun' : 'udp', index: numbers[at + 1]!, fd: numbers[at + 2]! });
+      found.push({ kind: DESCRIPTOR_KINDS[numbers[at]!]!, index: numbers[at + 1]!, fd: numbers[at + 2]! });
     return found;
   }
 

@@ -73,8 +73,9 @@ export class MemoryPacketPath implements PacketPath {
     this.#entries.set(device.name, { device, routes, inherited, removeTun, settings: undefined, isStarted });
   }
 
-  start(name: string): void {
+  start(name: string): boolean {
     this.#entry(name).isStarted = true;
+    return false;
   }
 
   close(name: string): void {
@@ -90,8 +91,9 @@ export class MemoryPacketPath implements PacketPath {
     this.#entry(name).settings = settings;
   }
 
-  refresh(): void {
-    // Nothing of it is attached anywhere.
+  /** Nothing of it is attached anywhere. */
+  refresh(): boolean {
+    return false;
   }
 
   setRoute(name: string, route: PathRoute): void {

@@ -109,7 +109,7 @@ export class PathTable {
     for (const [name, settings] of seen) {
       this.#configure(name, settings);
       // Everything is read when interfaces changed, the underlay's among them.
-      this.#path?.refresh(name);
+      this.#refresh(name);
     }
   }
 
@@ -118,7 +118,7 @@ export class PathTable {
     if (this.#refreshTimer !== undefined || (this.#path?.devices() ?? []).length === 0) return;
     this.#refreshTimer = setTimeout(() => {
       this.#refreshTimer = undefined;
-      for (const { name } of this.#path?.devices() ?? []) this.#path?.refresh(name);
+      for (const { name } of this.#path?.devices() ?? []) this.#refresh(name);
     }, REFRESH_DELAY_MS).unref();
   }
 
@@ -137,6 +137,10 @@ export class PathTable {
 
   #find(name: string): PathDevice | undefined {
     return this.#path?.devices().find((device) => device.name === name);
+  }
+
+  #refresh(name: string): void {
+    if (this.#path?.refresh(name) === true) this.#store?.keep(name, this.#path.descriptors(name));
   }
 
   #configure(name: string, settings: Settings): void {

@@ -1,7 +1,8 @@
 /*
  * The kernel's share of the packet path (native/bpf/overlay.bpf.c): loads the program, attaches it to the TUN device and the
  * underlay interface, keeps its routes. An IPv4 packet that is simple then never comes to a worker. All of it belongs to
- * descriptors of this process (bpf(2), TCX links of Linux 6.6), so nothing is left when it ends, however it ends.
+ * descriptors (bpf(2), TCX links of Linux 6.6), so nothing is left when the last process that has them ends, however it ends.
+ * A link that is handed on keeps the program at work, with the routes that it had, until the heir attaches its own.
  *
  * One thread calls all functions. Whoever has no fast path has NULL, which every function but weft_fast_open takes.
  */
@@ -19,6 +20,8 @@
 
 struct weft_fast;
 
+enum weft_fast_hook { WEFT_FAST_TX, WEFT_FAST_RX, WEFT_FAST_HOOKS };
+
 struct weft_fast_settings {
   const char *tun; /* name of the TUN device */
   const struct weft_encap *encap;
@@ -30,6 +33,13 @@ struct weft_fast_settings {
 /* Loads; NULL with the reason, for people, in `reason` (WEFT_REASON_BYTES). Moves nothing before weft_fast_attach. */
 struct weft_fast *weft_fast_open(const struct weft_fast_settings *settings, char *reason);
 void weft_fast_close(struct weft_fast *fast);
+
+/* Takes over the link of an earlier process before anything was attached, to close it in the end. */
+void weft_fast_inherit(struct weft_fast *fast, enum weft_fast_hook which, int link_fd);
+/* For a successor; -1: there is none. */
+int weft_fast_link(const struct weft_fast *fast, enum weft_fast_hook which);
+/* Whether links are others than when this was asked last. */
+bool weft_fast_take_change(struct weft_fast *fast);
 
 /*
  * Attaches to both devices, or again to one that came anew; to be called whenever interfaces changed. Without them the

@@ -14,14 +14,14 @@
 
 /* Descriptors on their way from an earlier process to a worker; -1 once taken. */
 struct inheritance {
-  struct weft_path_fd fds[2 * WEFT_MAX_WORKERS];
+  struct weft_path_fd fds[WEFT_MAX_PATH_FDS];
   unsigned count;
 };
 
-static int take_inherited(struct inheritance *inherited, bool is_tun, unsigned index) {
+static int take_inherited(struct inheritance *inherited, enum weft_path_fd_kind kind, unsigned index) {
   for (unsigned at = 0; at < inherited->count; at++) {
     struct weft_path_fd *entry = &inherited->fds[at];
-    if (entry->fd < 0 || entry->is_tun != is_tun || entry->index != index) continue;
+    if (entry->fd < 0 || entry->kind != kind || entry->index != index) continue;
     const int fd = entry->fd;
     entry->fd = -1;
     return fd;
@@ -39,14 +39,14 @@ static bool has_workers(const struct weft_path *path) {
 }
 
 static int open_tun(struct weft_path *path, struct inheritance *inherited, unsigned index) {
-  const int fd = take_inherited(inherited, true, index);
+  const int fd = take_inherited(inherited, WEFT_FD_TUN, index);
   if (fd >= 0 && weft_tun_check(fd, path->settings.name) == 0) return fd;
   if (fd >= 0) close(fd);
   return weft_tun_open(path->settings.name, !has_workers(path));
 }
 
 static int open_socket(struct weft_path *path, struct inheritance *inherited, unsigned index) {
-  const int fd = take_inherited(inherited, false, index);
+  const int fd = take_inherited(inherited, WEFT_FD_UDP, index);
   if (fd >= 0 && weft_udp_adopt(fd, &path->settings.local) == 0) return fd;
   if (fd >= 0) close(fd);
   return weft_udp_open(&path->settings.local, path->settings.workers > 1);
@@ -98,7 +98,7 @@ static int add_worker(struct weft_path *path, struct inheritance *inherited, uns
 }
 
 /* What fails here is not missed: the workers do all. */
-static void open_fast(struct weft_path *path) {
+static void open_fast(struct weft_path *path, struct inheritance *inherited) {
   const struct weft_path_settings *settings = &path->settings;
   const struct weft_fast_settings fast = {.tun = settings->name,
                                           .encap = settings->encap,
@@ -110,35 +110,40 @@ static void open_fast(struct weft_path *path) {
   /* ICMP errors about its packets must find the socket that sends to the same peers. */
   if (settings->source_ports > 0) snprintf(path->why_not_fast, sizeof(path->why_not_fast), "flows have source ports of their own");
   else path->fast = weft_fast_open(&fast, path->why_not_fast);
-  if (path->fast) snprintf(path->why_not_fast, sizeof(path->why_not_fast), "workers wait to be started");
+  if (!path->fast) return;
+  snprintf(path->why_not_fast, sizeof(path->why_not_fast), "workers wait to be started");
+  for (enum weft_fast_hook which = 0; which < WEFT_FAST_HOOKS; which++)
+    weft_fast_inherit(path->fast, which, take_inherited(inherited, WEFT_FD_LINK, which));
 }
 
 static void refresh_route(void *context, const struct weft_route *route) {
   weft_fast_set_route(context, route);
 }
 
-void weft_path_refresh(struct weft_path *path) {
-  if (!path->fast || !path->workers[0]->is_started) return;
+bool weft_path_refresh(struct weft_path *path) {
+  if (!path->fast || !path->workers[0]->is_started) return false;
   weft_routes_each(path->routes, refresh_route, path->fast);
   path->is_fast = weft_fast_attach(path->fast, path->why_not_fast);
+  return weft_fast_take_change(path->fast);
 }
 
 int weft_path_start(struct weft_path *path) {
   int error = 0;
+  if (path->workers[path->settings.workers - 1]->is_started) return 0;
   for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
     if (!path->workers[index]->is_started) error = weft_worker_start(path->workers[index]);
-  if (error == 0) weft_path_refresh(path);
-  return error;
+  return error == 0 ? weft_path_refresh(path) : error;
 }
 
 static int start_workers(struct weft_path *path, struct inheritance *inherited, const char **failed_call) {
   int error = 0;
   for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
     error = add_worker(path, inherited, index, failed_call);
-  if (error == 0) open_fast(path);
+  if (error == 0) open_fast(path, inherited);
   if (error < 0 || path->settings.is_held) return error;
   *failed_call = "pthread_create";
-  return weft_path_start(path);
+  const int started = weft_path_start(path);
+  return started < 0 ? started : 0;
 }
 
 static unsigned overhead_of(const struct weft_path_settings *settings) {
@@ -223,8 +228,12 @@ void weft_path_counts(const struct weft_path *path, uint64_t *counts) {
 unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count) {
   unsigned used = 0;
   for (unsigned index = 0; index < path->settings.workers && used + 2 <= count; index++) {
-    fds[used++] = (struct weft_path_fd){true, index, path->workers[index]->tun_fd};
-    fds[used++] = (struct weft_path_fd){false, index, path->workers[index]->sockets[0]};
+    fds[used++] = (struct weft_path_fd){WEFT_FD_TUN, index, path->workers[index]->tun_fd};
+    fds[used++] = (struct weft_path_fd){WEFT_FD_UDP, index, path->workers[index]->sockets[0]};
+  }
+  for (enum weft_fast_hook which = 0; which < WEFT_FAST_HOOKS && used < count; which++) {
+    const int link_fd = weft_fast_link(path->fast, which);
+    if (link_fd >= 0) fds[used++] = (struct weft_path_fd){WEFT_FD_LINK, which, link_fd};
   }
   return used;
 }

@@ -61,9 +61,13 @@ struct weft_path {
   char why_not_fast[WEFT_REASON_BYTES];
 };
 
-/* A descriptor of an earlier process, or of this one for a successor; queue and socket of one worker have one index. */
+/* Sockets and TUN queues, one of each with the index of its worker; links of the kernel's share, by enum weft_fast_hook. */
+enum weft_path_fd_kind { WEFT_FD_UDP, WEFT_FD_TUN, WEFT_FD_LINK };
+enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + 2 };
+
+/* A descriptor of an earlier process, or of this one for a successor. */
 struct weft_path_fd {
-  bool is_tun;
+  enum weft_path_fd_kind kind;
   unsigned index;
   int fd;
 };
@@ -74,7 +78,10 @@ struct weft_path_fd {
  */
 int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
                    struct weft_path **path, const char **failed_call);
-/* Starts workers that wait. 0 or negative errno; to be called by whoever opened the path. */
+/*
+ * Starts workers that wait. 0, 1 if descriptors for a successor are others now, or negative errno; to be called by whoever
+ * opened the path.
+ */
 int weft_path_start(struct weft_path *path);
 /* Ends the workers and closes all descriptors. */
 void weft_path_close(struct weft_path *path);
@@ -83,8 +90,8 @@ void weft_path_configure(struct weft_path *path, const struct weft_path_live *li
 /* As weft_routes_set and weft_routes_remove, for workers and kernel alike. */
 int weft_path_set_route(struct weft_path *path, const struct weft_route *route);
 int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
-/* Interfaces have changed, perhaps. */
-void weft_path_refresh(struct weft_path *path);
+/* Interfaces have changed, perhaps. Returns whether descriptors for a successor are others now. */
+bool weft_path_refresh(struct weft_path *path);
 /* Sums over all workers and the kernel's share, WEFT_COUNTER_COUNT of them, all of one moment. */
 void weft_path_counts(const struct weft_path *path, uint64_t *counts);
 /* Descriptors in use, at most `count`; returns how many. */

@@ -19,7 +19,7 @@ struct handle {
   struct weft_path *path;
 };
 
-enum { NAME_BYTES = 64, MAX_FDS = 2 * WEFT_MAX_WORKERS };
+enum { NAME_BYTES = 64 };
 
 static void close_handle(void *data) {
   struct handle *handle = data;
@@ -82,17 +82,17 @@ static bool read_mac(napi_env env, napi_value value, uint8_t *mac) {
   return true;
 }
 
-/* Triples (1 for TUN, index, fd) of an Int32Array. */
+/* Triples (kind, index, fd) of an Int32Array. */
 static bool read_fds(napi_env env, napi_value value, struct weft_path_fd *fds, unsigned *count) {
   napi_typedarray_type type;
   size_t length;
   void *data;
   if (napi_get_typedarray_info(env, value, &type, &length, &data, NULL, NULL) != napi_ok) return false;
-  if (type != napi_int32_array || length % 3 != 0 || length / 3 > MAX_FDS) return false;
+  if (type != napi_int32_array || length % 3 != 0 || length / 3 > WEFT_MAX_PATH_FDS) return false;
   const int32_t *numbers = data;
   *count = (unsigned)(length / 3);
   for (unsigned at = 0; at < *count; at++)
-    fds[at] = (struct weft_path_fd){numbers[3 * at] == 1, (unsigned)numbers[3 * at + 1], numbers[3 * at + 2]};
+    fds[at] = (struct weft_path_fd){(enum weft_path_fd_kind)numbers[3 * at], (unsigned)numbers[3 * at + 1], numbers[3 * at + 2]};
   return true;
 }
 
@@ -132,7 +132,7 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
 static napi_value path_open(napi_env env, napi_callback_info info) {
   napi_value values[10];
   struct weft_path_settings settings;
-  struct weft_path_fd inherited[MAX_FDS];
+  struct weft_path_fd inherited[WEFT_MAX_PATH_FDS];
   struct weft_path *path;
   const char *failed_call;
   unsigned count;
@@ -143,12 +143,17 @@ static napi_value path_open(napi_env env, napi_callback_info info) {
   return error < 0 ? weft__throw_errno(env, failed_call, error) : make_external(env, path);
 }
 
-/* pathStart(device) */
+static napi_value make_boolean(napi_env env, bool value) {
+  napi_value result;
+  return napi_get_boolean(env, value, &result) == napi_ok ? result : NULL;
+}
+
+/* pathStart(device): whether pathDescriptors are others now. */
 static napi_value path_start(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
-  const int error = weft_path_start(path);
-  return error < 0 ? weft__throw_errno(env, "pthread_create", error) : NULL;
+  const int result = weft_path_start(path);
+  return result < 0 ? weft__throw_errno(env, "pthread_create", result) : make_boolean(env, result > 0);
 }
 
 /* pathClose(device) */
@@ -207,7 +212,7 @@ static napi_value path_set_route(napi_env env, napi_callback_info info) {
 
 /* pathRemoveRoute(device, subnet, prefixLength): whether there was one. */
 static napi_value path_remove_route(napi_env env, napi_callback_info info) {
-  napi_value values[3], result;
+  napi_value values[3];
   uint8_t subnet[16];
   unsigned bits;
   if (weft__arguments(env, info, 3, values) < 0) return NULL;
@@ -216,8 +221,7 @@ static napi_value path_remove_route(napi_env env, napi_callback_info info) {
   const unsigned family = read_subnet(env, values[1], subnet);
   if (family == 0 || !read_uint(env, values[2], 128, &bits))
     return weft__throw_type(env, "pathRemoveRoute takes (device, subnet, prefixLength)");
-  const int error = weft_path_remove_route(path, family, subnet, bits);
-  return napi_get_boolean(env, error == 0, &result) == napi_ok ? result : NULL;
+  return make_boolean(env, weft_path_remove_route(path, family, subnet, bits) == 0);
 }
 
 /* A new array of 64-bit numbers; NULL without memory. */
@@ -310,11 +314,10 @@ static napi_value path_offloads(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, bits, &result) == napi_ok ? result : NULL;
 }
 
-/* pathRefresh(device): to be called when interfaces may have changed. */
+/* pathRefresh(device): to be called when interfaces may have changed; whether pathDescriptors are others now. */
 static napi_value path_refresh(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
-  if (path) weft_path_refresh(path);
-  return NULL;
+  return path ? make_boolean(env, weft_path_refresh(path)) : NULL;
 }
 
 /* pathWhyNotKernel(device): why the kernel moves no packets by itself; empty text if it does. */
@@ -326,16 +329,16 @@ static napi_value path_why_not_kernel(napi_env env, napi_callback_info info) {
   return napi_create_string_utf8(env, reason, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
 }
 
-/* pathDescriptors(device): numbers in threes: 1 for TUN or 0, index, descriptor. */
+/* pathDescriptors(device): numbers in threes: kind, index, descriptor. */
 static napi_value path_descriptors(napi_env env, napi_callback_info info) {
   napi_value array, number;
-  struct weft_path_fd fds[MAX_FDS];
+  struct weft_path_fd fds[WEFT_MAX_PATH_FDS];
   struct weft_path *path = only_path(env, info);
   if (!path || napi_create_array(env, &array) != napi_ok) return NULL;
-  const unsigned count = weft_path_fds(path, fds, MAX_FDS);
+  const unsigned count = weft_path_fds(path, fds, WEFT_MAX_PATH_FDS);
   for (uint32_t at = 0; at < 3 * count; at++) {
     const struct weft_path_fd *fd = &fds[at / 3];
-    const int32_t numbers[3] = {fd->is_tun, (int32_t)fd->index, fd->fd};
+    const int32_t numbers[3] = {(int32_t)fd->kind, (int32_t)fd->index, fd->fd};
     if (napi_create_int32(env, numbers[at % 3], &number) == napi_ok) napi_set_element(env, array, at, number);
   }
   return array;
