@@ -114,7 +114,7 @@ bench: bench-tools build bundle
 	bin/weft bench $(PARTS)
 
 # About a minute; bin/weft bench compare judges it beside an earlier one.
-bench-short: bench-tools build
+bench-short: bench-tools build bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
 # Ten minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.

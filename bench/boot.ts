@@ -1,14 +1,15 @@
 // How long are the containers of a host that boots without their network? Nothing of weft is in the kernel, the lease is in
 // etcd; from the start of the program until the first packet between containers of two hosts, for the program as it is
 // installed (one bundle) and as it lies in the project (many files).
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lab } from '../lab/lab.ts';
 import { packageRoot } from '../lab/package-root.ts';
+import { insteadOf, installBundle } from './installed.ts';
 import type { PartRecord } from './record.ts';
 
 const PING_INTERVAL_SEC = '0.005';
+const NOTE_TIME = 'date +%s%N >/run/started';
 
 export async function benchBoot(rounds = 7): Promise<PartRecord> {
   const installed = installBundle();
@@ -41,25 +42,12 @@ export async function benchBoot(rounds = 7): Promise<PartRecord> {
   };
 }
 
-/** Lays the bundle out as packages do. @returns its folder */
-function installBundle(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-boot-'));
-  const from = (path: string) => join(packageRoot(), path);
-  cpSync(from('dist/weft.mjs'), join(folder, 'weft.mjs'));
-  cpSync(from('dist/addons'), join(folder, 'addons'), { recursive: true });
-  cpSync(from('bin/weft'), join(folder, 'bin/weft'));
-  return folder;
-}
-
-/** Notes the time and starts `$1` in place of the program that a lab starts, with the same words. */
-const START = 'program=$1 node=$3; shift 4; date +%s%N >/run/started; exec env "$node" "$program" "$@"';
-
 /** Resolves with the milliseconds from start to first packet of one boot of h1's weft. */
 async function measure(lab: Lab, program: string): Promise<number> {
   await lab.stopDaemon('h1');
   await lab.check('h1', ['ip', 'link', 'del', 'flannel.1']);
   const reply = firstReply(lab, await lab.containerAddress('h2'));
-  await lab.startDaemon('h1', ['--log-level=warn'], ['sh', '-c', START, 'sh', program]);
+  await lab.startDaemon('h1', ['--log-level=warn'], insteadOf(program, NOTE_TIME));
   const repliedMs = await reply;
   return repliedMs - Number(await lab.check('h1', ['cat', '/run/started'])) / 1e6;
 }

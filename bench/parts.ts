@@ -96,6 +96,16 @@ export const PARTS: Readonly<Record<string, Part>> = {
     async (rounds) => recordOf(await (await import('./config.ts')).benchConfig(rounds)),
     ['curl'],
   ),
+  restart: {
+    question:
+      'packets lost and the longest gap when a daemon restarts, crashes or is upgraded, or the config changes',
+    hasOptions: true,
+    needs: async (args) => {
+      (await import('./restart-options.ts')).parseRestartOptions(args);
+      return [...LAB_TOOLS, 'cc', 'curl'];
+    },
+    run: async ({ args, rounds }) => (await import('./restart.ts')).benchRestart(args, rounds),
+  },
   boot: labPart('from program start to the first packet between containers', async (rounds) =>
     (await import('./boot.ts')).benchBoot(rounds),
   ),

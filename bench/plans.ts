@@ -26,6 +26,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
     purpose: 'about a minute, for weft bench compare: five rounds are the fewest that can be judged',
     withinSec: 120,
     jobs: [
+      job('restart', 1, '--ways vxlan;udp --faults nothing;restart;crash'),
       job('micro', 5),
       job(
         'path',
@@ -51,6 +52,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job('converge', 1),
       job('config', 3),
       job('repair', 2),
+      job('restart', 1),
     ],
   },
 };

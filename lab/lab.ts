@@ -35,7 +35,7 @@ export interface LabOptions extends plan.TopologyOptions {
 
 export type StopSignal = 'TERM' | 'KILL';
 /** Signals that the process outlives come after those that it does not. */
-export type DaemonSignal = StopSignal | 'STOP' | 'CONT' | 'HUP';
+export type DaemonSignal = StopSignal | 'STOP' | 'CONT' | 'HUP' | 'USR1';
 
 /** Port of `/healthz` and `/readyz` on each host's loopback. */
 export const HEALTH_PORT = 8471;
@@ -207,7 +207,7 @@ export class Lab {
     return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];
   }
 
-  /** `HUP`, too, is for what the daemon runs under. */
+  /** `HUP` and `USR1` are for what the daemon runs under. */
   stopDaemon(name: string, signal: DaemonSignal = 'TERM'): Promise<void> {
     return this.#signal(name, signal);
   }

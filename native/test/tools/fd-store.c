@@ -1,7 +1,8 @@
 /*
  * A tiny service manager for tests: `fd-store CMD...` runs CMD with NOTIFY_SOCKET, keeps the descriptors that it sends with
  * FDSTORE=1 (sd_pid_notify_with_fds(3)) and hands them back at the next start (sd_listen_fds(3)). SIGHUP restarts CMD with
- * SIGTERM, SIGTERM and SIGINT end it; ends as CMD does. Trusts whoever writes to its socket; reads no other message.
+ * SIGTERM and SIGUSR1 with SIGKILL, SIGTERM and SIGINT end it; ends as CMD does. Trusts whoever writes to its socket; reads no
+ * other message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ static int open_signals(sigset_t *set) {
   sigemptyset(set);
   sigaddset(set, SIGCHLD);
   sigaddset(set, SIGHUP);
+  sigaddset(set, SIGUSR1);
   sigaddset(set, SIGTERM);
   sigaddset(set, SIGINT);
   const int fd = sigprocmask(SIG_BLOCK, set, NULL) < 0 ? -1 : signalfd(-1, set, SFD_CLOEXEC);
@@ -176,8 +178,8 @@ int main(int argc, char **argv) {
       child = start(argv + 1, socket_name, &signals);
       continue;
     }
-    if (info.ssi_signo == SIGHUP) is_restarting = true;
+    if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR1) is_restarting = true;
     else is_stopping = true;
-    kill(child, SIGTERM);
+    kill(child, info.ssi_signo == SIGUSR1 ? SIGKILL : SIGTERM);
   }
 }
