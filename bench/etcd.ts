@@ -8,13 +8,15 @@ import { waitFor } from '../lab/wait.ts';
 
 const ANSWER_LIMIT_MS = 60_000;
 
-/** Sums since etcd started, but for the sizes, which are as of now. */
+/** Sums since etcd started, but for sizes and revision, which are as of now. */
 export interface EtcdUsage {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly processorSec: number;
   readonly residentBytes: number;
   readonly databaseBytes: number;
+  /** Of the newest change. */
+  readonly revision: number;
 }
 
 /** Names of etcd's own metrics (https://etcd.io/docs/v3.4/metrics/). */
@@ -24,6 +26,7 @@ const METRICS: Readonly<Record<keyof EtcdUsage, string>> = {
   processorSec: 'process_cpu_seconds_total',
   residentBytes: 'process_resident_memory_bytes',
   databaseBytes: 'etcd_mvcc_db_total_size_in_bytes',
+  revision: 'etcd_debugging_mvcc_current_revision',
 };
 
 export interface BenchEtcd {

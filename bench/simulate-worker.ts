@@ -12,8 +12,10 @@ export type WorkerCommand =
   | { readonly do: 'restart' }
   /** The last host gives its lease back. */
   | { readonly do: 'leave' }
-  /** Waits until each host has so many peers. */
-  | { readonly do: 'await'; readonly peers: number }
+  /** Its `count` oldest hosts give their leases back, and as many others boot, from index `from` on. */
+  | { readonly do: 'churn'; readonly from: number; readonly count: number }
+  /** Waits until each host has so many peers, and knows all changes up to `revision`. */
+  | { readonly do: 'await'; readonly peers: number; readonly revision?: number }
   /** Remembers the time. */
   | { readonly do: 'mark' }
   /** Waits until each host has heard of the registry since the mark. */
@@ -30,28 +32,30 @@ export interface WorkerAnswer {
   readonly subnets: readonly (string | undefined)[];
 }
 
-const LIMIT_MS = 170_000;
+const LIMIT_MS = 600_000;
 const config = readConfig(BENCH_CONFIG);
 let hosts: SimulatedHost[] = [];
 let [url, markMs, requests, steps] = ['', 0, 0, 0];
-let first = 0;
 let usage = process.cpuUsage();
 
-function makeHosts(from: number, count: number): SimulatedHost[] {
+function makeHost(index: number): SimulatedHost {
   const onRequest = (): void => void (requests += 1);
   const onSteps = (more: number): void => void (steps += more);
-  const options = { url, config, isWatching: true, onRequest, onSteps };
-  return Array.from(
-    { length: count },
-    (_, offset) => new SimulatedHost({ ...options, index: from + offset }),
-  );
+  return new SimulatedHost({ url, config, isWatching: true, onRequest, onSteps, index });
+}
+
+function makeHosts(from: number, count: number): SimulatedHost[] {
+  return Array.from({ length: count }, (_, offset) => makeHost(from + offset));
+}
+
+function knowsAll({ peers, revision }: SimulatedHost, command: WorkerCommand & { do: 'await' }): boolean {
+  return peers === command.peers && revision >= (command.revision ?? 0);
 }
 
 async function execute(command: WorkerCommand): Promise<void> {
   switch (command.do) {
     case 'boot': {
       ({ url } = command);
-      if (hosts.length === 0) first = command.from;
       const more = makeHosts(command.from, command.count);
       hosts.push(...more);
       await Promise.all(more.map((host) => host.acquire()));
@@ -59,8 +63,15 @@ async function execute(command: WorkerCommand): Promise<void> {
     }
     case 'restart': {
       for (const host of hosts) host.stop();
-      hosts = makeHosts(first, hosts.length);
+      hosts = hosts.map(({ index }) => makeHost(index));
       await Promise.all(hosts.map((host) => host.acquire()));
+      return;
+    }
+    case 'churn': {
+      const leaving = hosts.splice(0, command.count);
+      const more = makeHosts(command.from, command.count);
+      hosts.push(...more);
+      await Promise.all([...leaving.map((host) => host.leave()), ...more.map((host) => host.acquire())]);
       return;
     }
     case 'leave':
@@ -68,7 +79,7 @@ async function execute(command: WorkerCommand): Promise<void> {
     case 'await':
       return waitFor(
         `${command.peers} peers`,
-        () => hosts.every(({ peers }) => peers === command.peers),
+        () => hosts.every((host) => knowsAll(host, command)),
         LIMIT_MS,
       );
     case 'mark':

@@ -31,6 +31,7 @@ export interface SimulatedHostOptions {
 }
 
 export class SimulatedHost {
+  readonly index: number;
   readonly #registry: Registry;
   readonly #mirror: RegistryMirror;
   readonly #keeper: LeaseKeeper;
@@ -46,6 +47,7 @@ export class SimulatedHost {
   }: SimulatedHostOptions) {
     const options = { endpoints: [url], prefix: '/coreos.com/network', requestTimeoutMs: REQUEST_TIMEOUT_MS };
     const registry = createEtcdRegistry({ ...options, onCall: onRequest });
+    this.index = index;
     const publicIp = ipv4FromNumber(FIRST_PUBLIC_IP + index);
     this.#registry = registry;
     const [clock, random] = [systemClock, Math.random];
@@ -81,6 +83,11 @@ export class SimulatedHost {
 
   get peers(): number {
     return this.#keeper.peers.size;
+  }
+
+  /** Up to which it knows all changes of the registry. */
+  get revision(): number {
+    return this.#mirror.revision;
   }
 
   /** Whether the registry has told it something since, on the system clock in ms. */
