@@ -69,7 +69,7 @@ lab-tools:
 test-tools:
 	@deploy/install-tools.sh $(TEST_TOOLS)
 
-demo: lab-tools build
+demo: lab-tools bundle
 	bin/weft lab run --hosts 3
 
 # The C of the packet path under sanitizers.
@@ -110,16 +110,16 @@ bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 
 # PARTS='path cni' runs some; bin/weft bench --help lists them.
-bench: bench-tools build bundle
+bench: bench-tools bundle
 	bin/weft bench $(PARTS)
 
 # About a minute; bin/weft bench compare judges it beside an earlier one.
-bench-short: bench-tools build bundle
+bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
 # Ten minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
-bench-report: bench-tools build bundle
+bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \
 	  bin/weft bench report $(BENCH_DAY) -o docs/benchmarks/report.html --picture docs/benchmarks/picture.svg && exit $$status
 

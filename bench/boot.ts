@@ -4,24 +4,23 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lab } from '../lab/lab.ts';
-import { packageRoot } from '../lab/package-root.ts';
-import { insteadOf, installBundle } from './installed.ts';
+import { insteadOf, installBundle, installFiles } from './installed.ts';
 import type { PartRecord } from './record.ts';
 
 const PING_INTERVAL_SEC = '0.005';
 const NOTE_TIME = 'date +%s%N >/run/started';
 
 export async function benchBoot(rounds = 7): Promise<PartRecord> {
-  const installed = installBundle();
-  const programs = { installed: join(installed, 'bin/weft'), files: join(packageRoot(), 'bin/weft') };
-  const runs: Record<keyof typeof programs, number[]> = { installed: [], files: [] };
+  const folders = { installed: installBundle(), files: installFiles() };
+  const runs: Record<keyof typeof folders, number[]> = { installed: [], files: [] };
   const lab = await Lab.create({ name: `boot-${process.pid}`, hosts: 2 });
   try {
     for (let round = 0; round < rounds; round++)
-      for (const name of ['installed', 'files'] as const) runs[name].push(await measure(lab, programs[name]));
+      for (const name of ['installed', 'files'] as const)
+        runs[name].push(await measure(lab, join(folders[name], 'bin/weft')));
   } finally {
     await lab.down();
-    rmSync(installed, { recursive: true });
+    for (const folder of Object.values(folders)) rmSync(folder, { recursive: true });
   }
   return {
     part: 'boot',

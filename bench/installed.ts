@@ -14,6 +14,14 @@ export function installBundle(): string {
   return folder;
 }
 
+/** The project's own many files, started although there is a bundle. @returns the program's folder, which the caller removes */
+export function installFiles(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-files-'));
+  cpSync(join(packageRoot(), 'bin/weft'), join(folder, 'bin/weft'));
+  symlinkSync(join(packageRoot(), 'bin/start.mjs'), join(folder, 'bin/start.mjs'));
+  return folder;
+}
+
 /** Words to put before the command of a lab's daemon, so that `program` is started in place of the lab's; `first` is a shell command. */
 export function insteadOf(program: string, first = ':'): string[] {
   // $1 is the program, then come the lab's words: env WEFT_NODE=… PROGRAM daemon ….

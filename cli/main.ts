@@ -1,5 +1,4 @@
 // `weft COMMAND`: finds the command and runs it. Does no work itself.
-import { basename } from 'node:path';
 import { COMMANDS } from './commands.ts';
 import { exitWith } from './exit-with.ts';
 
@@ -12,16 +11,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   '-h': 'help',
 };
 
-/** Runs the words of a command line, `argv[0]` being the path that the program was started by, and exits. */
+/** Runs the words of a command line behind `argv[0]`, the name that the program was started by, and exits. */
 export function main(argv: readonly string[]): Promise<never> {
   return exitWith(() => dispatch(argv));
 }
 
 /** Finds and runs the command. @returns the exit code. */
 async function dispatch(argv: readonly string[]): Promise<number> {
-  const [program = 'weft', ...words] = argv;
-  if (basename(program) === 'flanneld') return runCommand('daemon', words);
-  const [word, ...rest] = words;
+  const [, word, ...rest] = argv;
   if (word === undefined) return (await import('./greeting.ts')).greet();
   return runCommand(Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word, rest);
 }

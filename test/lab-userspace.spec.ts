@@ -1,8 +1,9 @@
 // Hosts whose daemons encapsulate in userspace: mixed with those whose kernels do, harmed by other hands, restarted with
 // and without somebody who keeps their descriptors, and refused.
 import assert from 'node:assert/strict';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Lab } from '../lab/lab.ts';
+import { packageRoot } from '../lab/package-root.ts';
 import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, logOf, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
@@ -130,7 +131,12 @@ describe('a start in userspace that cannot work', () => {
     return stderr.split('\n').findLast((line) => line.includes(' ERROR '))!;
   }
 
-  const folder = (name: string) => join(dirname(toolFile('fd-store')), '../..', name);
+  const hideAddon = () => {
+    const from = (path: string) => join(packageRoot(), path);
+    // Beside a bundle lies the addon of the netlink package, too, which no daemon can do without.
+    const ofBundle = `for file in ${from('dist/addons')}/*/weft.node; do [ ! -e $file ] || mount --bind /dev/null $file; done`;
+    return [hide(from('native/build')), hide(from('native/prebuilds')), ofBundle].join('; ');
+  };
   const hide = (path: string) => `[ ! -d ${path} ] || mount -t tmpfs tmpfs ${path}`;
 
   for (const [what, script, expected] of [
@@ -139,11 +145,7 @@ describe('a start in userspace that cannot work', () => {
       () => hide('/dev/net'),
       /Backend udp .*\/dev\/net\/tun: ENOENT: .*modprobe tun/,
     ],
-    [
-      'without the addon',
-      () => `${hide(folder('build'))}; ${hide(folder('prebuilds'))}`,
-      /Backend udp .*needs weft's addon.*build it: make/,
-    ],
+    ['without the addon', hideAddon, /Backend udp .*needs weft's addon/],
     [
       'without CAP_NET_ADMIN',
       () => 'set -- setpriv --bounding-set -net_admin --inh-caps -net_admin "$@"',
