@@ -28,6 +28,7 @@ export const IMPLIED_BACKEND: VxlanConfig = {
   gbp: false,
   directRouting: false,
   userspace: 'auto',
+  txChecksumOffload: 'auto',
 };
 
 type Fields = ConfigFields<BackendFieldName>;
@@ -113,6 +114,7 @@ function readVxlan(fields: Fields, isIpv6Enabled: boolean): VxlanConfig {
     for (const [name, isOn] of [
       ['Learning', learning],
       ['GBP', gbp],
+      ['TxChecksumOffload', fields.get('TxChecksumOffload') !== undefined],
     ] as const)
       if (isOn) fields.warn(name, 'is ignored: it has no meaning with Userspace true, remove it');
   warnOfWindowsFields(fields);
@@ -125,6 +127,7 @@ function readVxlan(fields: Fields, isIpv6Enabled: boolean): VxlanConfig {
     gbp,
     directRouting: fields.boolean('DirectRouting'),
     userspace,
+    txChecksumOffload: fields.choice('TxChecksumOffload', ['auto', 'on', 'off']) ?? 'auto',
   };
 }
 

@@ -70,6 +70,20 @@ export class ConfigFields<Name extends string> {
     return unset === word ? word : unset === true;
   }
 
+  /** One of `words`; `undefined` if unset. In exact spelling. */
+  choice<Word extends string>(name: Name, words: readonly Word[]): Word | undefined {
+    const node = this.get(name)?.node;
+    if (node === undefined || node.type === 'null') return undefined;
+    const written = node.type === 'string' || node.type === 'boolean' ? String(node.value) : '';
+    const word = words.find((each) => node.type === 'string' && each === written);
+    if (word !== undefined) return word;
+    const meant = { true: 'on', false: 'off' }[written] ?? written.toLowerCase();
+    const similar = didYouMean(meant, words);
+    const hint = similar === undefined ? '' : `: did you mean ${JSON.stringify(similar)}?`;
+    this.error(name, `must be ${formatChoice(words)}${hint}`);
+    return undefined;
+  }
+
   string(name: Name): string | undefined {
     const example = JSON.stringify(this.#schemas[name].examples?.[0] ?? 'text');
     const value = this.#read(name, 'string', `must be a string, for example ${example}`);
@@ -102,4 +116,10 @@ export class ConfigFields<Name extends string> {
     const { path, offset } = this.#object;
     return this.get(name) ?? { path: `${path}/${name}`, offset };
   }
+}
+
+/** For example `"auto", "on" or "off"`. */
+function formatChoice(words: readonly string[]): string {
+  const quoted = words.map((word) => JSON.stringify(word));
+  return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
 }

@@ -99,6 +99,7 @@ describe('parseNetworkConfig', () => {
             gbp: false,
             directRouting: false,
             userspace: 'auto',
+            txChecksumOffload: 'auto',
           },
           isBackendImplied: false,
         },
@@ -127,6 +128,7 @@ describe('parseNetworkConfig', () => {
         gbp: true,
         directRouting: true,
         userspace: 'auto',
+        txChecksumOffload: 'auto',
       });
       assert.ok(matchesSchema(document));
     });
@@ -214,6 +216,7 @@ describe('parseNetworkConfig', () => {
         gbp: false,
         directRouting: false,
         userspace: 'auto',
+        txChecksumOffload: 'auto',
       });
       assert.ok(matchesSchema(document));
     });
@@ -420,6 +423,16 @@ describe('parseNetworkConfig', () => {
       ['a word for Userspace', backend('"Type":"vxlan","Userspace":"x"'), '/Backend/Userspace'],
       ['a number for Userspace', backend('"Type":"vxlan","Userspace":1'), '/Backend/Userspace'],
       ['an object for Userspace', backend('"Type":"vxlan","Userspace":{}'), '/Backend/Userspace'],
+      [
+        'a boolean for TxChecksumOffload',
+        backend('"Type":"vxlan","TxChecksumOffload":false'),
+        '/Backend/TxChecksumOffload',
+      ],
+      [
+        'a word for TxChecksumOffload',
+        backend('"Type":"vxlan","TxChecksumOffload":"x"'),
+        '/Backend/TxChecksumOffload',
+      ],
       ['a number for a vxlan switch', backend('"Type":"vxlan","DirectRouting":1'), '/Backend/DirectRouting'],
     ];
     for (const [name, text, path] of refused)
@@ -454,6 +467,8 @@ describe('parseNetworkConfig', () => {
       [backend('"Type":"vxlan","Userspace":"False"'), 'did you mean false without quotes?'],
       [backend('"Type":"vxlan","Userspace":"AUTO"'), 'did you mean "auto"?'],
       [backend('"Type":"vxlan","Userspace":"sometimes"'), 'must be true, false or "auto"'],
+      [backend('"Type":"vxlan","TxChecksumOffload":false'), 'did you mean "off"?'],
+      [backend('"Type":"vxlan","TxChecksumOffload":"Of"'), 'must be "auto", "on" or "off": did you mean'],
       [backend('"Type":"upd"'), 'did you mean udp?'],
       [backend('"Type":"udp","Port":0'), '1..65535'],
       [ipv6('"Backend":{"Type":"udp","MTU":1327}'), 'UDP takes 48 bytes'],

@@ -97,6 +97,15 @@ const backendProperties = {
     default: 'auto',
     examples: ['auto', true],
   },
+  TxChecksumOffload: {
+    title: 'Checksums by the device',
+    description:
+      'Whether hosts leave the checksums of packets in the tunnel to network devices, some of which get them wrong: then pings pass and TCP does not. auto: nothing is touched until a host finds by probes that they come out wrong, and then it turns tx-checksum-ip-generic of its VXLAN device off. on, off: kept so on every host. Nothing in userspace. vxlan only.',
+    type: ['string', 'null'],
+    enum: ['auto', 'on', 'off', null],
+    default: 'auto',
+    examples: ['auto', 'off'],
+  },
   MacPrefix: { title: 'MAC prefix', description: WINDOWS_ONLY, deprecated: true },
   Name: { title: 'Network name', description: WINDOWS_ONLY, deprecated: true },
 } as const;

@@ -19,6 +19,8 @@ export interface Ipv6Range {
 
 export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc';
 
+export type TxChecksumOffload = 'auto' | 'on' | 'off';
+
 export interface VxlanConfig {
   readonly type: 'vxlan';
   /** VXLAN network identifier, 1..16777215 (RFC 7348 §4); default 1. The device name limits it further. */
@@ -32,6 +34,8 @@ export interface VxlanConfig {
   readonly directRouting: boolean;
   /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers cannot tell. */
   readonly userspace: boolean | 'auto';
+  /** Whether checksums of packets in the tunnel are left to devices; `auto`: until they are found to come out wrong. */
+  readonly txChecksumOffload: TxChecksumOffload;
   /** Not in the document: the device is named after its port, as another of this VNI has the usual name. */
   readonly isNamedByPort?: boolean;
 }

@@ -32,6 +32,8 @@ export interface HostFacts {
   readonly isVxlanInUserspace?: boolean;
   /** Devices whose IPv6 default route a router advertised. Absent means none. */
   readonly advertisedRouters?: readonly string[];
+  /** Families in whose tunnel devices get checksums wrong that are left to them. Absent means none. */
+  readonly badOffloadFamilies?: readonly Family[];
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
 }

@@ -33,6 +33,7 @@ export const VXLAN: VxlanConfig = {
   gbp: false,
   directRouting: false,
   userspace: 'auto',
+  txChecksumOffload: 'auto',
 };
 
 export const UDP: UdpConfig = { type: 'udp', port: 8285 };

@@ -112,6 +112,21 @@ export interface SysctlObject {
 }
 
 /**
+ * `ethtool -k DEV`: an offload of a device. Best effort, as a sysctl. To remove it gives the device back what the kernel
+ * begins with, which is on.
+ */
+export interface FeatureObject {
+  readonly kind: 'feature';
+  readonly dev: string;
+  /** Name that the kernel has for it (netdev_features_strings). */
+  readonly name: 'tx-checksum-ip-generic';
+  readonly isOn: boolean;
+}
+
+/** What is in no table of the kernel and is read one by one. */
+export type SettingObject = SysctlObject | FeatureObject;
+
+/**
  * Rules of the firewall that are all ours. With nftables a whole table (`nft list table ip flannel-ipv4`), with iptables a
  * chain, and with it the rule of a built-in chain that leads there (`iptables-save`, the lines of both).
  */
@@ -132,13 +147,17 @@ export type KernelObject =
   | FdbObject
   | RouteObject
   | TunnelObject
-  | SysctlObject
+  | SettingObject
   | FirewallObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
 /** Identity of an object: two objects with one key cannot both exist, the second replaces the first. */
 export type ObjectKey = string;
+
+export function isSetting(object: KernelObject): object is SettingObject {
+  return object.kind === 'sysctl' || object.kind === 'feature';
+}
 
 /** Names `object` by kind and identity, for example `fdb flannel.1 c6:d2:32:6f:8f:44`. */
 export function objectKey(object: KernelObject): ObjectKey {
@@ -157,6 +176,8 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `tunnel ${object.dev} ${object.destination}`;
     case 'sysctl':
       return `sysctl ${object.path}`;
+    case 'feature':
+      return `feature ${object.dev} ${object.name}`;
     case 'firewall':
       return `firewall ${object.engine} ${object.family === 4 ? 'ip' : 'ip6'} ${object.name}`;
   }

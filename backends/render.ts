@@ -20,6 +20,8 @@ export function renderObject(object: KernelObject): string {
       return renderTunnel(object);
     case 'sysctl':
       return `${object.path} = ${object.value}`;
+    case 'feature':
+      return `${object.dev} ${object.name} ${object.isOn ? 'on' : 'off'}`;
     case 'firewall':
       return `${objectKey(object)}: ${object.rules
         .trim()

@@ -61,6 +61,32 @@ const goldens: readonly Golden[] = [
     ],
   },
   {
+    name: 'checksums of both families by the host, as the config says',
+    families: '46',
+    vxlan: { txChecksumOffload: 'off' },
+    peers: [],
+    expected: [
+      ...V4_HOST,
+      ...V6_HOST,
+      'flannel.1 tx-checksum-ip-generic off',
+      'flannel-v6.1 tx-checksum-ip-generic off',
+    ],
+  },
+  {
+    name: 'checksums by the device, however wrong, as the config says',
+    vxlan: { txChecksumOffload: 'on' },
+    host: host({ badOffloadFamilies: [4] }),
+    peers: [],
+    expected: [...V4_HOST, 'flannel.1 tx-checksum-ip-generic on'],
+  },
+  {
+    name: 'checksums by the host in the one family whose come out wrong',
+    families: '46',
+    host: host({ badOffloadFamilies: [6] }),
+    peers: [],
+    expected: [...V4_HOST, ...V6_HOST, 'flannel-v6.1 tx-checksum-ip-generic off'],
+  },
+  {
     name: 'direct routing to the peer on the link, tunnel to the one behind a router',
     vxlan: { directRouting: true },
     peers: [vxlanPeer(2), far],

@@ -118,7 +118,21 @@ function ownMac(context: BackendContext, family: Family): MacAddress {
 function hostObjects(context: BackendContext, family: Family): readonly KernelObject[] {
   if (isInUserspace(context)) return pathHostObjects(context, family, () => tunLink(context, family));
   const subnet = subnetOf(context.own.subnets, family);
-  return subnet === undefined ? [] : deviceObjects(kernelLink(context, family), family, subnet);
+  if (subnet === undefined) return [];
+  const link = kernelLink(context, family);
+  return [...deviceObjects(link, family, subnet), ...offloadObjects(context, family, link.name)];
+}
+
+/** With `auto` and no evidence nothing: what the kernel or an administrator has set stays. */
+function offloadObjects(
+  { config, host }: BackendContext,
+  family: Family,
+  dev: string,
+): readonly KernelObject[] {
+  const { txChecksumOffload } = vxlanConfigOf(config);
+  const isBad = host.badOffloadFamilies?.includes(family) === true;
+  if (txChecksumOffload === 'auto' && !isBad) return [];
+  return [{ kind: 'feature', dev, name: 'tx-checksum-ip-generic', isOn: txChecksumOffload === 'on' }];
 }
 
 function kernelLink(context: BackendContext, family: Family): VxlanLink {

@@ -45,7 +45,7 @@ function asRead(object: KernelObject): ActualObject {
 }
 
 /** Does each step at once, and keeps what it was told to. */
-function obedientKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'apply'> {
+function obedientKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'> {
   const held = new Map<ObjectKey, ActualObject>();
   return {
     readState: () => Promise.resolve({ objects: new Map(held), foreignLinks: new Map() }),
@@ -53,6 +53,7 @@ function obedientKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'apply'> {
       const found = held.get(`sysctl ${path}`);
       return found?.kind === 'sysctl' ? Promise.resolve(found.value) : Promise.reject(new Error('unset'));
     },
+    readFeature: () => Promise.resolve(undefined),
     apply: (steps) => {
       for (const { action, object } of steps)
         if (action === 'set') held.set(objectKey(object), asRead(object));

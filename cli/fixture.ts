@@ -304,6 +304,7 @@ export const DEVICES: DevicesV1 = {
         port: 8472,
         local: '198.18.1.2',
         parent: 'eth0',
+        hasChecksumOffload: false,
       },
       counters: COUNTERS,
     },

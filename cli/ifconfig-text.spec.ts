@@ -9,7 +9,7 @@ describe('weft ifconfig prints', () => {
       `flannel.1: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1450
         inet 10.5.100.0  netmask 255.255.255.255
         ether 42:a9:6e:0f:bd:7a  (Ethernet)
-        vxlan id 1  port 8472  local 198.18.1.2  dev eth0
+        vxlan id 1  port 8472  local 198.18.1.2  dev eth0  tx-checksum off
         RX packets 57  bytes 7054 (6.9 KiB)
         RX errors 0  dropped 1  overruns 0  frame 0
         TX packets 2000000  bytes 3000000000 (2.8 GiB)

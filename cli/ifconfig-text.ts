@@ -61,9 +61,12 @@ function hardwareOf({ mac, tunnel }: DeviceV1): string | undefined {
 /** What ifconfig has no word for. */
 function tunnelOf({ tunnel }: DeviceV1): string | undefined {
   if (tunnel === undefined) return undefined;
-  const { encapsulation, vni, port, local, parent } = tunnel;
+  const { encapsulation, vni, port, local, parent, hasChecksumOffload } = tunnel;
   const id = encapsulation === 'vxlan' ? ` id ${vni}` : '';
-  return `${encapsulation}${id}  port ${port}  local ${local}${parent === undefined ? '' : `  dev ${parent}`}`;
+  const dev = parent === undefined ? '' : `  dev ${parent}`;
+  const offload =
+    hasChecksumOffload === undefined ? '' : `  tx-checksum ${hasChecksumOffload ? 'on' : 'off'}`;
+  return `${encapsulation}${id}  port ${port}  local ${local}${dev}${offload}`;
 }
 
 /** As ifconfig prints it: `1.5 MiB`. */

@@ -38,6 +38,30 @@ describe('weft status prints', () => {
     );
   });
 
+  it('who computes checksums, where it is not the device', () => {
+    const rowOf = (more: object): string | undefined => {
+      const checksumOffload = [{ device: 'flannel.1', family: 4, setting: 'auto', ...more } as const];
+      const network = { ...STATUS.network!, checksumOffload };
+      return formatStatus({ ...STATUS, network }, PLAIN)
+        .split('\n')
+        .find((line) => line.includes('checksums'));
+    };
+    const since = new Date(Date.parse(STATUS.at) - 180_000).toISOString();
+    assert.equal(rowOf({ found: 'good', since }), undefined);
+    assert.equal(
+      rowOf({ found: 'bad', since, isOn: false }),
+      '  checksums  of flannel.1 by this host: devices get them wrong, for 3 min',
+    );
+    assert.equal(
+      rowOf({ setting: 'off', isOn: false }),
+      '  checksums  of flannel.1 by this host, as the network config says',
+    );
+    assert.equal(
+      rowOf({ found: 'suspect', since }),
+      '  checksums  of flannel.1 seem to come out wrong; looking again',
+    );
+  });
+
   it('a change of VNI that waits for others, and one that a peer holds up', () => {
     const migration = {
       state: 'leaving',

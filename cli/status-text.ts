@@ -12,6 +12,7 @@ export function formatStatus(status: StatusV1, style: Style): string {
     subnetRow(status),
     networkRow(status),
     migrationRow(status, style),
+    ...checksumRows(status, style),
     underlayRow(status),
     registryRow(status, style),
     kernelRow(status, style),
@@ -65,6 +66,20 @@ function migrationRow({ network }: StatusV1, style: Style): Row | undefined {
   const held = obstacle === undefined ? '' : `; ${style.bad('held up')}: ${obstacle}`;
   const from = announced === wanted ? `to ${wanted}` : `from ${announced} to ${wanted}`;
   return ['change', `${from}: ${style.warn(state)}${waiting}${held}`];
+}
+
+/** Only what should be known: that devices compute them right is how it should be. */
+function checksumRows({ network, at }: StatusV1, style: Style): readonly Row[] {
+  return (network?.checksumOffload ?? []).flatMap(
+    ({ device, setting, found, since, isOn }): readonly Row[] => {
+      const age = since === undefined ? '' : `, for ${formatDuration(msBetween(since, at))}`;
+      if (setting === 'off') return [['checksums', `of ${device} by this host, as the network config says`]];
+      if (found === 'suspect')
+        return [['checksums', `of ${device} ${style.warn('seem to come out wrong')}; looking again`]];
+      if (isOn !== false) return [];
+      return [['checksums', `of ${device} by this host: ${style.warn('devices get them wrong')}${age}`]];
+    },
+  );
 }
 
 function underlayRow(status: StatusV1): Row | undefined {

@@ -38,6 +38,13 @@ const cases: readonly Case[] = [
     changes: ['Backend.Port: unset -> 8472'],
   },
   {
+    name: 'checksums computed by the hosts',
+    after: withBackend({ ...VXLAN, txChecksumOffload: 'off' }),
+    effect: 'live',
+    changes: ['Backend.TxChecksumOffload: auto -> off'],
+    consequence: /every host computes checksums itself.*no packet is lost/,
+  },
+  {
     name: 'larger subnets',
     after: { ...before, ipv4: { ...before.ipv4!, subnetLength: 20 } },
     effect: 'renumbering',

@@ -1,5 +1,5 @@
 // What a change of the network config would do, and to whom, for whoever is about to write it. Pure.
-import type { Ipv4Range, Ipv6Range, NetworkConfig } from '../allocator/config.ts';
+import type { Ipv4Range, Ipv6Range, NetworkConfig, TxChecksumOffload } from '../allocator/config.ts';
 import type { Lease } from '../allocator/lease.ts';
 import { SubnetPool } from '../allocator/subnet-pool.ts';
 import { wayName, wayOf } from '../backends/way.ts';
@@ -38,7 +38,7 @@ export function planConfigChange(
     changes,
     consequences: [
       ...(migration === undefined ? [] : [migration]),
-      ...consequencesOf(names, renumbered, leases),
+      ...consequencesOf(names, { after, renumbered, leases }),
     ],
     renumbered,
   };
@@ -56,11 +56,13 @@ function findMigration(before: NetworkConfig, after: NetworkConfig): string | un
   return `all hosts go from ${from} to ${to}, one by one and without loss between backends of the kernel`;
 }
 
-function consequencesOf(
-  names: readonly string[],
-  renumbered: readonly string[],
-  leases: readonly Lease[],
-): string[] {
+interface Consequential {
+  readonly after: NetworkConfig;
+  readonly renumbered: readonly string[];
+  readonly leases: readonly Lease[];
+}
+
+function consequencesOf(names: readonly string[], { after, renumbered, leases }: Consequential): string[] {
   const lines: string[] = [];
   if (renumbered.length > 0)
     lines.push(
@@ -71,8 +73,16 @@ function consequencesOf(
     lines.push('the MTU in subnet.env changes; containers that run keep theirs');
   if (names.some((name) => name === 'Backend.GBP' || name === 'Backend.Userspace'))
     lines.push('the device of every host is made anew: packets of some milliseconds are lost');
+  if (names.includes('Backend.TxChecksumOffload') && after.backend.type === 'vxlan')
+    lines.push(OFFLOAD_CONSEQUENCES[after.backend.txChecksumOffload]);
   return lines;
 }
+
+const OFFLOAD_CONSEQUENCES: Readonly<Record<TxChecksumOffload, string>> = {
+  auto: 'every host leaves checksums to its devices, unless its probes find them wrong; no packet is lost',
+  on: 'every host leaves checksums to its devices, right or wrong; no packet is lost',
+  off: 'every host computes checksums itself, and sends large TCP packets in pieces: slower, right everywhere; no packet is lost',
+};
 
 /** Every setting by the name that the document has for it, defaults included. */
 function fieldsOf({
@@ -112,4 +122,5 @@ const BACKEND_NAMES: Readonly<Record<string, string>> = {
   gbp: 'GBP',
   directRouting: 'DirectRouting',
   userspace: 'Userspace',
+  txChecksumOffload: 'TxChecksumOffload',
 };

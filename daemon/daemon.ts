@@ -42,6 +42,7 @@ import { Membership } from './membership.ts';
 import { startMetricsServer } from './metrics/server.ts';
 import { awaitNetworkConfig } from './network-config.ts';
 import type { HostNetwork, MigrationStatus } from './network.ts';
+import type { OffloadView } from './offload-keeper.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
 import { missingOnHost, unsuitableHost } from './prerequisites.ts';
@@ -369,6 +370,10 @@ export class Daemon implements DaemonView {
 
   get reconciler(): Reconciler | undefined {
     return this.#member?.reconciler;
+  }
+
+  get offload(): OffloadView | undefined {
+    return this.#member?.offload;
   }
 
   get kernel(): Kernel | undefined {

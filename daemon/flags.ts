@@ -176,6 +176,12 @@ export const DAEMON_FLAGS = {
     bound: [0, 365 * DAY_SEC],
     help: 'When VNI, port or backend of the network change: how long to keep the old way for hosts that have not followed; 0 means for ever.',
   },
+  'probe-interval': {
+    type: 'duration-seconds',
+    default: 60,
+    bound: [0, DAY_SEC],
+    help: 'With vxlan: how often to probe some peers for checksums that network devices get wrong ("TxChecksumOffload": "auto"); 0 means never.',
+  },
   userspace: {
     type: 'string',
     default: '',

@@ -56,7 +56,10 @@ describe('a member whose kernel', () => {
     mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
     mirror.start();
     await mirror.ready;
-    const commandLine = parseCommandLine(['--iface=eth0', `--subnet-file=${folder}/subnet.env`], {});
+    const commandLine = parseCommandLine(
+      ['--iface=eth0', '--probe-interval=0', `--subnet-file=${folder}/subnet.env`],
+      {},
+    );
     assert.ok(commandLine.kind === 'run');
     const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
     const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });

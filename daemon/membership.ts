@@ -1,6 +1,7 @@
 // This host as a member of the cluster: lease keeper, reconciler, subnet file and facts about the host, joined once
 // config and interface are known. It passes on what each tells the others and starts and stops them together.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Family } from '../allocator/address.ts';
 import { systemClock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import type { KeeperEvent } from '../allocator/lease-events.ts';
@@ -11,6 +12,7 @@ import type { RegistryMirror } from '../allocator/registry-mirror.ts';
 import { RENUMBER_KEY, type Registry, type Revision } from '../allocator/registry.ts';
 import { SubnetPool } from '../allocator/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from './encapsulation.ts';
+import type { HostFacts } from '../backends/backend.ts';
 import { configForHost, type HostConfig } from './family-choice.ts';
 import { readHost, type HostReading } from './host-facts.ts';
 import type { Refusal } from './config-follower.ts';
@@ -22,6 +24,7 @@ import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
 import { Network, type HostNetwork, type MigrationStatus } from './network.ts';
 import type { DaemonOptions } from './options.ts';
+import { OffloadKeeper } from './offload-keeper.ts';
 import { missingOnHost, remedyForLink, unsuitableHost } from './prerequisites.ts';
 import { doubtsAbout, policyFor, type Router } from './router-setup.ts';
 import { logReconcilerEvent } from './reconciler-log.ts';
@@ -46,7 +49,7 @@ export interface MembershipOptions {
   readonly log: Logger;
   readonly limit: LogRateLimit;
   /** Is told what happens. */
-  readonly events: Pick<EventSources, 'keeper' | 'reconciler'>;
+  readonly events: Pick<EventSources, 'keeper' | 'reconciler' | 'offload'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -70,6 +73,7 @@ export class Membership {
   readonly keeper: LeaseKeeper;
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileKeeper;
+  readonly offload: OffloadKeeper;
   readonly #options: MembershipOptions;
   readonly #network: Network;
   #host: HostConfig;
@@ -103,9 +107,17 @@ export class Membership {
       onChange,
       onContent: options.onSubnetFile,
     });
+    this.offload = new OffloadKeeper({
+      clock,
+      log,
+      intervalMs: options.options.probeIntervalSec * 1000,
+      backend: () => this.#host.config.backend,
+      reconciler: this.reconciler,
+      onVerdict: (family) => this.#onOffload(family),
+    });
     this.#network = new Network({
       host: this.#host,
-      facts: withEncapsulation(reading.facts, this.#encapsulation),
+      facts: this.#complete(reading.facts),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
       routerFor: (each) => policyFor(options.router, each),
@@ -127,6 +139,7 @@ export class Membership {
       (notice) => this.#onNotice(notice),
     );
     this.keeper.start();
+    this.offload.start();
     // Nobody told what changed since the interface was chosen.
     void this.#readFacts();
   }
@@ -143,7 +156,14 @@ export class Membership {
 
   /** The interface in use, and what it was derived from. */
   get reading(): HostReading {
-    return { ...this.#reading, facts: withEncapsulation(this.#reading.facts, this.#encapsulation) };
+    return { ...this.#reading, facts: this.#complete(this.#reading.facts) };
+  }
+
+  /** Facts about the host with what was decided and found out about it. */
+  #complete(facts: HostFacts, encapsulation = this.#encapsulation): HostFacts {
+    const { badFamilies } = this.offload;
+    const known = badFamilies.length === 0 ? facts : { ...facts, badOffloadFamilies: badFamilies };
+    return withEncapsulation(known, encapsulation);
   }
 
   /** What this host takes part in. */
@@ -169,7 +189,7 @@ export class Membership {
     if (missing !== undefined) return { reason: missing, mayPass: true };
     const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
     if (!result.ok) return { reason: result.message, mayPass: true };
-    const facts = withEncapsulation(result.reading.facts, encapsulation);
+    const facts = this.#complete(result.reading.facts, encapsulation);
     const host = configForHost(config, facts, result.reading.lack);
     const unsuitable = unsuitableHost(host.config, facts);
     if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
@@ -190,6 +210,7 @@ export class Membership {
   #setHost(host: HostConfig): void {
     const before = this.#host;
     this.#host = host;
+    if (isOtherTrial(before, host)) this.offload.forget();
     this.#network.setConfig(host, this.reading.facts, this.keeper);
     this.keeper.setConfig(host.config);
     // Where IPv4 comes or goes, this host is known by its address of another family.
@@ -246,6 +267,7 @@ export class Membership {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.keeper.stop();
+    this.offload.stop();
     this.#network.stop();
     const stopped = Promise.all([this.subnetFile.stop(), this.reconciler.stop()]);
     await Promise.race([stopped, sleep(STOP_GRACE_MS)]);
@@ -310,7 +332,13 @@ export class Membership {
   #moveToUserspace(): void {
     this.#encapsulation = 'userspace';
     this.#options.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
-    this.#network.setFacts(withEncapsulation(this.#reading.facts, this.#encapsulation), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+  }
+
+  #onOffload(family: Family): void {
+    const verdict = this.offload.verdicts.get(family);
+    if (verdict !== undefined) this.#options.events.offload(family, verdict);
+    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
   }
 
   /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
@@ -365,8 +393,9 @@ export class Membership {
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
     const { identity: before } = identityOf(this.#reading);
     if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
+    if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
     this.#reading = result.reading;
-    const facts = withEncapsulation(result.reading.facts, this.#encapsulation);
+    const facts = this.#complete(result.reading.facts);
     const host = configForHost(this.#host.document, facts, lack);
     const isOther = (host.lack === undefined) !== (this.#host.lack === undefined);
     if (isOther) this.#setHost(host);
@@ -386,6 +415,15 @@ function identityOf({ chosen }: HostReading): HostIdentity {
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
   return { identity, ...(publicIpv6 && { publicIpv6 }) };
+}
+
+/** Whether what was found out about checksums is to be found out anew. */
+function isOtherTrial(
+  { config: { backend: before } }: HostConfig,
+  { config: { backend } }: HostConfig,
+): boolean {
+  if (before.type !== 'vxlan' || backend.type !== 'vxlan') return before.type !== backend.type;
+  return before.txChecksumOffload !== backend.txChecksumOffload || before.port !== backend.port;
 }
 
 /** Whether an address that connections may hang on is another one now. */

@@ -34,6 +34,7 @@ describe('daemon options', () => {
       ipBlackholeRoute: false,
       setsSysctls: true,
       migrationTimeoutSec: 0,
+      probeIntervalSec: 60,
       tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true },
       health: { ip: '0.0.0.0', port: 0 },
       metrics: { ip: '0.0.0.0', port: 0 },

@@ -32,6 +32,8 @@ export interface DaemonOptions {
   readonly setsSysctls: boolean;
   /** How long others are waited for when VNI, port or backend change; 0, the default, means for ever. */
   readonly migrationTimeoutSec: number;
+  /** How often checksums are probed, in seconds; 0: never. */
+  readonly probeIntervalSec: number;
   /** Who does VXLAN on this host; unset means as the network config says. */
   readonly userspace?: boolean | 'auto';
   /** How the packet path works, where it does. */
@@ -87,6 +89,7 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     ipBlackholeRoute: values['ip-blackhole-route'],
     setsSysctls: !values['no-sysctl'],
     migrationTimeoutSec: values['migration-timeout'],
+    probeIntervalSec: values['probe-interval'],
     ...readUserspace(values),
     tuning: readTuning(values),
     health: readListener('healthz', values, findings),

@@ -57,7 +57,15 @@ export interface NativeEcho {
   echoClose(fd: number): void;
 }
 
-export interface Native extends NativePath, NativeEcho {
+/** Probes of checksums, to be used by `daemon/probe/checksum-probe.ts` alone; native/src/checksum-probe.h tells more. Both throw errors with errno. */
+export interface NativeChecksumProbe {
+  /** @returns a descriptor, for {@link NativeEcho.echoClose} */
+  checksumProbeSend(address: string, port: number, isInSoftware: boolean): number;
+  /** Whether an answer is there. */
+  checksumProbeRead(fd: number): boolean;
+}
+
+export interface Native extends NativePath, NativeEcho, NativeChecksumProbe {
   /**
    * Sets what {@link NetlinkOptions} lists on the netlink socket bound to `portId`, and that lost datagrams are counted
    * but not reported as ENOBUFS. False if `fd` is another socket.

@@ -9,6 +9,7 @@ import type { HostReading } from '../host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log.ts';
 import type { HostNetwork, MigrationStatus } from '../network.ts';
+import type { OffloadView } from '../offload-keeper.ts';
 import type { DaemonOptions } from '../options.ts';
 import type { ProbeBook } from '../probe/probe-book.ts';
 import type { ReadinessParts } from '../readiness.ts';
@@ -34,6 +35,8 @@ export interface DaemonView {
   readonly keeper: LeaseKeeper | undefined;
   readonly reconciler: Reconciler | undefined;
   readonly kernel: Kernel | undefined;
+  /** What probes found out about checksums that are left to devices. */
+  readonly offload: OffloadView | undefined;
   /** The last probe of each peer. */
   readonly probes: ProbeBook;
   /** Unset without the addon. */

@@ -1,7 +1,7 @@
 // GET /v1/devices: the overlay devices and the underlay interface as the kernel has them now.
 import { systemClock } from '../../allocator/clock.ts';
 import type { LinkObject } from '../../backends/kernel-state.ts';
-import type { Interface } from '../kernel/kernel.ts';
+import type { Interface, Kernel } from '../kernel/kernel.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { NO_COUNTERS, readDeviceCounters } from './device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -26,18 +26,23 @@ async function devicesOf(daemon: DaemonView): Promise<DevicesV1> {
     ...overlay.map((name) => ({ name, role: 'overlay' as const })),
     ...(underlay === undefined ? [] : [{ name: underlay, role: 'underlay' as const }]),
   ];
-  const devices = roles.flatMap(({ name, role }) => {
+  const devices = roles.map(async ({ name, role }): Promise<readonly DeviceV1[]> => {
     const found = interfaces.find((device) => device.name === name);
     const link = actual.objects.get(`link ${name}`);
-    return found ? [deviceOf(found, role, link?.kind === 'link' ? link : undefined, counters.get(name))] : [];
+    if (found === undefined) return [];
+    const tunnel = link?.kind === 'link' ? { tunnel: await tunnelOf(link, kernel) } : {};
+    return [{ ...deviceOf(found, role, counters.get(name)), ...tunnel }];
   });
-  return { version: CONTROL_VERSION, at: wallTime(systemClock.nowMs()), devices };
+  return {
+    version: CONTROL_VERSION,
+    at: wallTime(systemClock.nowMs()),
+    devices: (await Promise.all(devices)).flat(),
+  };
 }
 
 function deviceOf(
   { name, mtu, isUp, mac, addresses }: Interface,
   role: DeviceV1['role'],
-  link: LinkObject | undefined,
   counters: DeviceCountersV1 = NO_COUNTERS,
 ): DeviceV1 {
   return {
@@ -47,13 +52,24 @@ function deviceOf(
     mtu,
     ...(mac && { mac }),
     addresses: addresses.map(({ address, prefixLength, scope }) => ({ address, prefixLength, scope })),
-    ...(link && { tunnel: tunnelOf(link) }),
     counters,
   };
 }
 
-function tunnelOf(link: LinkObject): NonNullable<DeviceV1['tunnel']> {
-  const { type, vni, port, local } = link;
-  const encapsulation = link.type === 'tun' ? link.encapsulation : 'vxlan';
-  return { type, encapsulation, vni, port, local, ...(link.type === 'vxlan' && { parent: link.parent }) };
+async function tunnelOf(
+  link: LinkObject,
+  kernel: Pick<Kernel, 'readFeature'>,
+): Promise<NonNullable<DeviceV1['tunnel']>> {
+  const { name, type, vni, port, local } = link;
+  if (link.type === 'tun') return { type, encapsulation: link.encapsulation, vni, port, local };
+  const hasChecksumOffload = await kernel.readFeature(name, 'tx-checksum-ip-generic').catch(() => undefined);
+  return {
+    type,
+    encapsulation: 'vxlan',
+    vni,
+    port,
+    local,
+    parent: link.parent,
+    ...(hasChecksumOffload !== undefined && { hasChecksumOffload }),
+  };
 }

@@ -1,7 +1,7 @@
 // GET /v1/diff: what the kernel should hold and does not, or holds and should not. Usually nothing: what differs is
 // repaired within milliseconds, so what stays here is what the daemon cannot or must not change.
 import { systemClock } from '../../allocator/clock.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import { isSetting, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
 import { describeDrift, type ActualObject } from '../kernel/actual.ts';
 import { HOST } from '../reconciler/desired-state.ts';
@@ -29,7 +29,7 @@ export function diffOf({ reconciler, actual }: Pick<KernelNow, 'reconciler' | 'a
     differences.push({ ...describe(key, want, found), ...foreignFields(foreign), ...whose(reconciler, key) });
   }
   for (const [key, found] of actual.objects)
-    if (!reconciler.desired.has(key) && found.kind !== 'sysctl')
+    if (!reconciler.desired.has(key) && !isSetting(found))
       differences.push({ kind: 'extra', object: key, actual: renderObject(found) });
   return {
     version: CONTROL_VERSION,

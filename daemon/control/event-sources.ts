@@ -1,5 +1,6 @@
 // Makes events of what the parts of the daemon tell each other anyway. Decides nothing and keeps only what it takes to see
 // a change.
+import type { Family } from '../../allocator/address.ts';
 import type { KeeperEvent } from '../../allocator/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { MirrorChange, RegistryMirror } from '../../allocator/registry-mirror.ts';
@@ -7,6 +8,8 @@ import type { ConfigStatus } from '../config-follower.ts';
 import type { Readiness } from '../health.ts';
 import { keeperMessage } from '../keeper-log.ts';
 import { describeError } from '../log-format.ts';
+import { offloadMessage } from '../offload-keeper.ts';
+import type { OffloadVerdict } from '../probe/offload-watch.ts';
 import { reconcilerMessage } from '../reconciler-log.ts';
 import type { ReconcilerEvent } from '../reconciler/reports.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
@@ -32,6 +35,17 @@ export class EventSources {
   reconciler({ level, code, fields }: ReconcilerEvent): void {
     const topic = code.startsWith('PEER_') ? 'peer' : 'kernel';
     this.#publish({ topic, level, code, message: reconcilerMessage(code), fields: plain(fields) });
+  }
+
+  /** What probes found out about checksums that are left to devices. */
+  offload(family: Family, { state, peers }: OffloadVerdict): void {
+    this.#publish({
+      topic: 'kernel',
+      level: state === 'bad' ? 'warn' : 'info',
+      code: `offload-${state}`,
+      message: offloadMessage(state),
+      fields: { family, peers },
+    });
   }
 
   /** Leases that came, changed or went. */

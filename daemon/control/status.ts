@@ -4,6 +4,7 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../readiness.ts';
 import { weftVersion } from '../version.ts';
+import { checksumOffloadOf } from './checksum-offload.ts';
 import type { DaemonView } from './daemon-view.ts';
 import type { Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from './types.ts';
@@ -53,9 +54,11 @@ export function statusOf(daemon: DaemonView): StatusV1 {
   };
 }
 
-function networkOf({ network, migration, reconciler }: DaemonView): NetworkV1 | undefined {
+function networkOf(daemon: DaemonView): NetworkV1 | undefined {
+  const { network, migration, reconciler } = daemon;
   if (network === undefined) return undefined;
   const { config, mtu } = network;
+  const checksumOffload = checksumOffloadOf(daemon);
   return {
     ...(config.ipv4 && { ipv4: config.ipv4.network }),
     ...(config.ipv6 && { ipv6: config.ipv6.network }),
@@ -64,6 +67,7 @@ function networkOf({ network, migration, reconciler }: DaemonView): NetworkV1 | 
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
     ...(migration && { migration }),
+    ...(checksumOffload.length > 0 && { checksumOffload }),
   };
 }
 

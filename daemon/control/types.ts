@@ -73,6 +73,24 @@ export interface NetworkV1 {
   readonly mtu?: number;
   /** A change of VNI, port or backend that is under way. */
   readonly migration?: MigrationV1;
+  /** Checksums that are left to devices, by family; unset where the kernel does no VXLAN. */
+  readonly checksumOffload?: readonly ChecksumOffloadV1[];
+}
+
+/** docs/config.md explains it. */
+export interface ChecksumOffloadV1 {
+  readonly device: string;
+  readonly family: 4 | 6;
+  /** Of the network config. */
+  readonly setting: 'auto' | 'on' | 'off';
+  /** What probes found with `auto`: `unknown`, `good`, `suspect`, `bad`. Unset with `on` and `off`. */
+  readonly found?: 'unknown' | 'good' | 'suspect' | 'bad';
+  /** Since when, unless `unknown`. */
+  readonly since?: string;
+  /** Overlay addresses of peers whose answers decided it. */
+  readonly peers?: readonly string[];
+  /** What this daemon keeps it at; unset if it leaves it as it is. */
+  readonly isOn?: boolean;
 }
 
 /** docs/migration.md explains the states. */
@@ -334,6 +352,8 @@ export interface DeviceV1 {
     readonly port: number;
     readonly local: string;
     readonly parent?: string;
+    /** Whether checksums are left to the device below; unset if the kernel cannot tell. */
+    readonly hasChecksumOffload?: boolean;
   };
   readonly counters: DeviceCountersV1;
 }

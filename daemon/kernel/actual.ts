@@ -3,6 +3,7 @@
 import type {
   AddressObject,
   FdbObject,
+  FeatureObject,
   FirewallObject,
   KernelObject,
   NeighbourObject,
@@ -35,6 +36,7 @@ export type ActualObject =
   | ActualRoute
   | (TunnelObject & Deviating)
   | (SysctlObject & Deviating)
+  | (FeatureObject & Deviating)
   | (FirewallObject & Deviating);
 
 /** Whether `actual` is exactly what `desired` says, so that nothing need be done. */

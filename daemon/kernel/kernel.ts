@@ -2,7 +2,7 @@
 // `memory-kernel.ts` a model of it for what the real one cannot show. One compliance suite holds for both.
 import type { Cidr, Family, IpAddress, MacAddress } from '../../allocator/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 
 /**
@@ -106,6 +106,8 @@ export interface Kernel {
   readForwardDrops(): Promise<readonly Family[]>;
   /** Value of a file below /proc/sys, without the newline; `undefined` if it does not exist. */
   readSysctl(path: string): Promise<string | undefined>;
+  /** Whether a device has an offload on; `undefined` without such a device or offload, or if the kernel cannot tell. */
+  readFeature(dev: string, name: FeatureObject['name']): Promise<boolean | undefined>;
   /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */
   apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
   /** Starts notices; `ownership` is asked anew at each one. Ends with {@link close}. */
@@ -115,3 +117,16 @@ export interface Kernel {
 
 /** Routing protocol number of weft's routes (`ip route show proto 87`), from the range that no one has registered. */
 export const ROUTE_PROTOCOL = 87;
+
+/** `setting` as it is now; `undefined` if there is no such thing. */
+export async function readSetting<Setting extends SettingObject>(
+  kernel: Pick<Kernel, 'readSysctl' | 'readFeature'>,
+  setting: Setting,
+): Promise<Setting | undefined> {
+  if (setting.kind === 'sysctl') {
+    const value = await kernel.readSysctl(setting.path);
+    return value === undefined ? undefined : { ...setting, value };
+  }
+  const isOn = await kernel.readFeature(setting.dev, setting.name);
+  return isOn === undefined ? undefined : { ...setting, isOn };
+}

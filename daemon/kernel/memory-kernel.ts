@@ -40,6 +40,8 @@ export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
   readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
   readonly sysctls = new Map<string, string>();
+  /** `flannel.1 tx-checksum-ip-generic` of every offload that is off. */
+  readonly featuresOff = new Set<string>();
   readonly firewall = new MemoryFirewall();
   readonly #state: MemoryState;
   readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
@@ -53,8 +55,8 @@ export class MemoryKernel implements Kernel {
   constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
-    const { tables, firewall, sysctls } = this;
-    this.#state = { tables, firewall, sysctls, path, hasVxlan };
+    const { tables, firewall, sysctls, featuresOff } = this;
+    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan };
     tables.onEvent = (event) => this.#tell(event);
     firewall.onNotice = (notice) => this.#pass(notice);
   }
@@ -133,6 +135,10 @@ export class MemoryKernel implements Kernel {
     return Promise.resolve(this.sysctls.get(path));
   }
 
+  readFeature(dev: string, name: string): Promise<boolean | undefined> {
+    return Promise.resolve(this.tables.link(dev) && !this.featuresOff.has(`${dev} ${name}`));
+  }
+
   apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
     return Promise.resolve(steps.map((step) => this.#applyOne(step)));
   }
@@ -147,7 +153,7 @@ export class MemoryKernel implements Kernel {
 
   /** Everything in it as sorted lines in the words of `ip` and `bridge`: the golden text of tests. */
   render(): Promise<string> {
-    return renderTables(this.tables, this.sysctls, this.packetPath);
+    return renderTables(this.tables, this, this.packetPath);
   }
 
   #applyOne(step: Step): StepResult {
@@ -171,7 +177,7 @@ export class MemoryKernel implements Kernel {
   }
 
   #tell(event: TableEvent): void {
-    if (event.table === 'interfaces') this.#forgetSysctls(event.name);
+    if (event.table === 'interfaces') this.#forgetSettings(event.name);
     if (this.#areNoticesLost || this.#isClosed) return;
     for (const { ownership, onNotice } of this.#subscribers) {
       const owned = ownership();
@@ -186,9 +192,11 @@ export class MemoryKernel implements Kernel {
   }
 
   /** A device's settings go with it. */
-  #forgetSysctls(name: string): void {
+  #forgetSettings(name: string): void {
     if (this.tables.link(name) !== undefined) return;
     for (const path of this.sysctls.keys()) if (path.split('/').includes(name)) this.sysctls.delete(path);
+    for (const feature of this.featuresOff)
+      if (feature.startsWith(`${name} `)) this.featuresOff.delete(feature);
   }
 
   #describe(event: Exclude<TableEvent, { table: 'interfaces' }>, owned: Ownership): readonly KernelNotice[] {

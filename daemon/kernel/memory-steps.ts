@@ -1,6 +1,6 @@
 // Steps on the model's tables: what the netlink kernel does with requests, with the same results.
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
-import type { RouteObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
+import type { FeatureObject, RouteObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
@@ -17,6 +17,7 @@ export interface MemoryState {
   readonly tables: MemoryTables;
   readonly firewall: MemoryFirewall;
   readonly sysctls: Map<string, string>;
+  readonly featuresOff: Set<string>;
   readonly path: PathTable;
   readonly hasVxlan: boolean;
 }
@@ -29,6 +30,7 @@ export function performStep(state: MemoryState, step: Step): Outcome {
     if (step.action === 'set') sysctls.set(object.path, object.value);
     return DONE;
   }
+  if (object.kind === 'feature') return setFeature(state, action, object);
   if (object.kind === 'tunnel') return path.applyTunnel(step.action, object, tables.link(object.dev));
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object.name);
@@ -41,6 +43,18 @@ export function performStep(state: MemoryState, step: Step): Outcome {
   if (step.action === 'set') return setObject(tables, object);
   const outcome = removeObject(tables, object);
   return outcome.status === 'refused' && ABSENCE.has(outcome.errno) ? DONE : outcome;
+}
+
+function setFeature(
+  { tables, featuresOff }: MemoryState,
+  action: Step['action'],
+  object: FeatureObject,
+): Outcome {
+  const { dev, name, isOn } = object;
+  if (tables.link(dev) === undefined) return action === 'remove' ? DONE : refuse('ENODEV');
+  if (action === 'remove' || isOn) featuresOff.delete(`${dev} ${name}`);
+  else featuresOff.add(`${dev} ${name}`);
+  return DONE;
 }
 
 function setObject(tables: MemoryTables, object: TableObject): Outcome {

@@ -1,5 +1,6 @@
 // The model's tables as text, for golden tests and for people.
 import type { PacketPath } from '../../native/packet-path.ts';
+import type { MemoryState } from './memory-steps.ts';
 import type { MemoryTables } from './memory-tables.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { RouteMessage } from './netlink/route.ts';
@@ -8,7 +9,7 @@ import { defaultMetric } from './route-ownership.ts';
 /** Sorted lines in the words of `ip`, `bridge` and `sysctl`, and others for the packet path. */
 export async function renderTables(
   tables: MemoryTables,
-  sysctls: ReadonlyMap<string, string>,
+  { sysctls, featuresOff }: Pick<MemoryState, 'sysctls' | 'featuresOff'>,
   path: PacketPath,
 ): Promise<string> {
   const lines: string[] = [];
@@ -16,6 +17,7 @@ export async function renderTables(
   for (const family of [4, 6] as const)
     for (const message of await tables.routes(family)) lines.push(renderRoute(tables, message));
   for (const [file, value] of sysctls) lines.push(`sysctl ${file} = ${value}`);
+  for (const feature of featuresOff) lines.push(`feature ${feature} off`);
   for (const { name, encapsulation, local, port } of path.devices()) {
     lines.push(`path ${name} ${encapsulation} local ${local} port ${port}`);
     for (const route of path.routes(name))

@@ -1,5 +1,6 @@
 // Applies steps in order: runs of table entries in large batches, links, tunnels, sysctls and the firewall one by one between them. One
 // result a step; a refusal costs its own step only.
+import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
 import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
@@ -8,7 +9,7 @@ import { readLink } from './netlink-reader.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { FirewallTable } from './firewall/firewall-table.ts';
 import type { PathTable } from './path-table.ts';
-import type { TunnelObject } from '../../backends/kernel-state.ts';
+import type { FeatureObject, TunnelObject } from '../../backends/kernel-state.ts';
 import {
   ABSENCE,
   isTableStep,
@@ -26,6 +27,7 @@ type Device = LinkMessage | Outcome;
 export interface ApplyTarget {
   readonly engine: RequestEngine;
   readonly path: PathTable;
+  readonly features: Features;
   /** Unset if the firewall is left alone. */
   readonly firewall: FirewallTable | undefined;
 }
@@ -78,7 +80,8 @@ async function applyTunnels(
   });
 }
 
-async function applySingle({ engine, path, firewall }: ApplyTarget, step: Step): Promise<Outcome> {
+async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
+  const { engine, path, features, firewall } = target;
   const { action, object } = step;
   if (object.kind === 'link') {
     if (action === 'remove') return removeLink(engine, path, object.name);
@@ -87,9 +90,20 @@ async function applySingle({ engine, path, firewall }: ApplyTarget, step: Step):
   }
   if (object.kind === 'firewall')
     return firewall?.apply({ action, object }) ?? refusal('EOPNOTSUPP', 'the firewall is left alone');
+  if (object.kind === 'feature') return applyFeature(features, action, object);
   // A sysctl always exists; what it was before weft is not known.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);
   return DONE;
+}
+
+async function applyFeature(
+  features: Features,
+  action: Step['action'],
+  { dev, name, isOn }: FeatureObject,
+): Promise<Outcome> {
+  if (action === 'set') return features.set(dev, name, isOn);
+  const outcome = await features.set(dev, name, true);
+  return outcome.status === 'refused' && ABSENCE.has(outcome.errno) ? DONE : outcome;
 }
 
 /** Name of the device that is to become the one that `step` sets. */

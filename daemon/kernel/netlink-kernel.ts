@@ -1,6 +1,7 @@
-// The real kernel behind the door: rtnetlink for links and tables, the packet path for what the kernel does not encapsulate,
+// The real kernel behind the door: rtnetlink for links and tables, generic netlink for offloads of devices, the packet path for what the kernel does not encapsulate,
 // the firewall's programs for its rules, /proc/sys for sysctls. Only puts the parts together.
 import { loadNative } from '../../native/index.ts';
+import { Features } from './features.ts';
 import { FirewallDoor, type FirewallDoorOptions } from './firewall/firewall-door.ts';
 import type { Kernel, KernelNotice, StepResult } from './kernel.ts';
 import { RequestEngine } from './netlink/request-engine.ts';
@@ -33,6 +34,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
   const engine = new RequestEngine({ ...options, openSocket });
   const tables = openTables(engine);
   const path = new PathTable(options);
+  const features = new Features({ ...options, openSocket });
   const firewall = options.firewall && new FirewallDoor(options.firewall);
   const readers: { close(): void }[] = [];
   return {
@@ -42,9 +44,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
     lookupRoute: (address) => lookupRoute(engine, address),
     readForwardDrops: async () => (await firewall?.table.readForwardDrops()) ?? [],
     readSysctl,
+    readFeature: (dev, name) => features.read(dev, name),
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
-        applySteps({ engine, path, firewall: firewall?.table }, steps);
+        applySteps({ engine, path, features, firewall: firewall?.table }, steps);
       return firewall ? firewall.during(work) : work();
     },
     subscribe: (ownership, onEach) => {
@@ -64,6 +67,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
     close: () => {
       firewall?.close();
       for (const reader of readers) reader.close();
+      features.close();
       engine.close();
     },
   };

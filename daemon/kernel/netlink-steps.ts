@@ -31,7 +31,7 @@ export const ABSENCE: ReadonlySet<string> = new Set(['ESRCH', 'ENOENT', 'EADDRNO
 
 export function isTableStep(step: Step): step is TableStep {
   const { kind } = step.object;
-  return kind !== 'link' && kind !== 'sysctl' && kind !== 'tunnel' && kind !== 'firewall';
+  return kind === 'address' || kind === 'neighbour' || kind === 'fdb' || kind === 'route';
 }
 
 /** Requests for `step`, in order; `index` is that of the object's device. */

@@ -1,6 +1,6 @@
-// Metrics on the last probes of peers, where any were probed: sums over all of them.
+// Metrics on probes: the last ones of peers, where any were probed, in sums over all of them, and those of checksums.
 import type { ProbeSummary } from '../probe/probe-book.ts';
-import { only, type Family, type Look } from './family.ts';
+import { oneOf, only, type Family, type Look } from './family.ts';
 
 export const PROBE_FAMILIES: readonly Family[] = [
   of('weft_probe_peers', 'Peers that were probed', ({ peers }) => peers),
@@ -16,6 +16,19 @@ export const PROBE_FAMILIES: readonly Family[] = [
   ),
   of('weft_probe_mean_rtt_seconds', 'Mean of the mean round trips of peers', ({ avgMs }) => secondsOf(avgMs)),
   of('weft_probe_worst_rtt_seconds', 'Largest mean round trip of a peer', ({ maxMs }) => secondsOf(maxMs)),
+  {
+    name: 'weft_checksum_offload_found',
+    type: 'gauge',
+    help: 'What probes found of checksums that are left to the device below an overlay device: 1 for what holds; absent where the network config decides',
+    labels: ['device', 'found'],
+    read: ({ status }) =>
+      (status.network?.checksumOffload ?? []).flatMap(({ device, found }) =>
+        oneOf('found', ['unknown', 'good', 'suspect', 'bad'], found).map((sample) => ({
+          ...sample,
+          labels: { device, ...sample.labels },
+        })),
+      ),
+  },
 ];
 
 function of(name: string, help: string, pick: (summary: ProbeSummary) => number | undefined): Family {

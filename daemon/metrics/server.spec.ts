@@ -69,7 +69,10 @@ describe('the metrics server', () => {
   });
 
   async function startMember(): Promise<DaemonView> {
-    const commandLine = parseCommandLine(['--iface=eth0', `--subnet-file=${folder}/subnet.env`], {});
+    const commandLine = parseCommandLine(
+      ['--iface=eth0', '--probe-interval=0', `--subnet-file=${folder}/subnet.env`],
+      {},
+    );
     assert.ok(commandLine.kind === 'run');
     const { options } = commandLine;
     const log = createLogger({ write: (line) => logged.push(line) });
@@ -126,6 +129,7 @@ describe('the metrics server', () => {
       keeper,
       network: member.network,
       migration: undefined,
+      offload: { verdicts: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
       probes,
       reconciler,
       kernel,
@@ -158,6 +162,8 @@ describe('the metrics server', () => {
       'weft_events_total{code="lease-created"} 1',
       'weft_on_change_runs_total{outcome="ok"} 3',
       'weft_probe_peers 1',
+      'weft_checksum_offload_found{device="flannel.1",found="bad"} 1',
+      'weft_checksum_offload_found{device="flannel.1",found="good"} 0',
       'weft_probe_loss_ratio 0.25',
       'weft_probe_mean_rtt_seconds 0.002',
     ];

@@ -1,5 +1,5 @@
 // The steps from what the kernel holds to what is desired, as data. Pure.
-// Order: links, addresses, sysctls, firewall rules, FDB entries, neighbours, tunnels, routes are set; then what nobody wants is removed the other
+// Order: links, addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels, routes are set; then what nobody wants is removed the other
 // way round. So a route appears when all that it needs is there, and nothing is removed while something still leads to
 // it. The FDB goes before the neighbour because a peer's new MAC address must be known before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
@@ -32,6 +32,7 @@ const SET_ORDER: readonly KernelObjectKind[] = [
   'link',
   'address',
   'sysctl',
+  'feature',
   'firewall',
   'fdb',
   'neighbour',

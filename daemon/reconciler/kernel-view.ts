@@ -3,15 +3,15 @@
 import type { Clock } from '../../allocator/clock.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { ObjectKey, SysctlObject } from '../../backends/kernel-state.ts';
+import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
-import type { Kernel, Step, StepResult } from '../kernel/kernel.ts';
+import { readSetting, type Kernel, type Step, type StepResult } from '../kernel/kernel.ts';
 import { Expectations } from './expectations.ts';
 import type { Told } from './expectations.ts';
 import { Mirror } from './mirror.ts';
 
 export interface KernelViewParts {
-  readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'apply'>;
+  readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;
   readonly clock: Clock;
 }
 
@@ -70,18 +70,18 @@ export class KernelView {
   }
 
   /**
-   * Reads all that `ownership` covers, and the `sysctls`, which are in no table. What notices said meanwhile is later
+   * Reads all that `ownership` covers, and the `settings`, which are in no table. What notices said meanwhile is later
    * than what was read, or the same. @throws what the kernel door throws.
    */
-  async read(ownership: Ownership, sysctls: readonly SysctlObject[]): Promise<Mirror> {
+  async read(ownership: Ownership, settings: readonly SettingObject[]): Promise<Mirror> {
     const { kernel } = this.#parts;
     const told = new Map<ObjectKey, Told>();
     this.#toldWhileReading = told;
     try {
       const mirror = new Mirror(await kernel.readState(ownership));
-      for (const sysctl of sysctls) {
-        const value = await kernel.readSysctl(sysctl.path).catch(() => undefined);
-        if (value !== undefined) mirror.record(objectKey(sysctl), { ...sysctl, value });
+      for (const setting of settings) {
+        const found = await readSetting(kernel, setting).catch(() => undefined);
+        if (found !== undefined) mirror.record(objectKey(setting), found);
       }
       for (const [key, { object }] of told) mirror.record(key, object);
       return mirror;

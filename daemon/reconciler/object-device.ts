@@ -13,6 +13,7 @@ export function deviceOf(object: KernelObject): string | undefined {
     case 'firewall':
       return undefined;
     case 'address':
+    case 'feature':
     case 'neighbour':
     case 'fdb':
     case 'tunnel':

@@ -206,6 +206,26 @@ describe('reconciler repairs at once', () => {
     assert.equal(await readsWithin(3.5 * 60_000), 2);
   });
 
+  it('an offload that somebody turned on again, and gives it back once it is wanted no more', async () => {
+    const host = await new TestHost({ vxlan: { txChecksumOffload: 'off' } }).start();
+    const feature = `${DEV} tx-checksum-ip-generic`;
+    assert.ok(host.kernel.featuresOff.has(feature));
+    host.kernel.featuresOff.clear();
+    host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+    await host.clock.settle();
+    assert.ok(host.kernel.featuresOff.has(feature));
+    assert.equal(host.reconciler.status().counters.drift.feature, 1);
+    // The wish may go while everything is being read for another reason.
+    host.kernel.reportOverrun();
+    host.setHost({ vxlan: { txChecksumOffload: 'auto' } });
+    await host.clock.settle();
+    assert.equal(host.kernel.featuresOff.size, 0);
+    host.kernel.featuresOff.add(feature);
+    host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+    await host.clock.settle();
+    assert.ok(host.kernel.featuresOff.has(feature), 'what an administrator turned off stays so');
+  });
+
   it('a sysctl within a minute, however rarely everything is read', async () => {
     const host = await new TestHost().start([peer]);
     await host.clock.advance(16 * 60_000);

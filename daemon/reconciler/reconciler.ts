@@ -9,8 +9,8 @@
 import type { Random } from '../../allocator/backoff.ts';
 import type { Clock } from '../../allocator/clock.ts';
 import type { Ownership, PeerState } from '../../backends/backend.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import { isSetting, objectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { Kernel, KernelNotice, Step } from '../kernel/kernel.ts';
 import { Damper } from './damper.ts';
@@ -36,7 +36,7 @@ import { StepRecorder } from './step-recorder.ts';
 import type { BatchOutcome } from './step-recorder.ts';
 
 export interface ReconcilerOptions {
-  readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'apply'>;
+  readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;
   readonly clock: Clock;
   /** Default `Math.random`. */
   readonly random?: Random;
@@ -384,10 +384,10 @@ export class Reconciler {
   async #readAll(): Promise<Mirror | undefined> {
     const { ownership } = this.#scope;
     if (ownership === undefined) return undefined;
-    const sysctls = [...this.#desired.objectsOf(HOST).values()].filter((object) => object.kind === 'sysctl');
+    const wanted = [...this.#desired.objectsOf(HOST).values()].filter(isSetting);
     try {
-      const mirror = await this.#view.read(ownership, sysctls);
-      for (const sysctl of sysctls) this.#recorder.forgiveSysctl(mirror, sysctl);
+      const mirror = await this.#view.read(ownership, [...wanted, ...this.#spareFeatures()]);
+      for (const setting of wanted) this.#recorder.forgiveSetting(mirror, setting);
       this.#readFailures = 0;
       this.#readError = undefined;
       return mirror;
@@ -395,6 +395,14 @@ export class Reconciler {
       this.#onReadFailure(error);
       return undefined;
     }
+  }
+
+  /** Features that nobody wants any more and that were not given back yet: no table tells of them. */
+  #spareFeatures(): readonly SettingObject[] {
+    const known = [...(this.#view.mirror?.objects.values() ?? [])];
+    return known.filter(
+      (object) => object.kind === 'feature' && !this.#desired.objects.has(objectKey(object)),
+    ) as SettingObject[];
   }
 
   #onReadFailure(error: unknown): void {
@@ -532,6 +540,6 @@ function isRuleStep({ action, object }: Step): boolean {
   return action === 'set' && object.kind === 'firewall';
 }
 
-function isHostKind({ kind }: KernelObject): boolean {
-  return kind === 'link' || kind === 'address' || kind === 'sysctl';
+function isHostKind(object: KernelObject): boolean {
+  return object.kind === 'link' || object.kind === 'address' || isSetting(object);
 }

@@ -1,8 +1,8 @@
 // Records what the kernel answered to steps: in the mirror if it did them, as a failure of whoever wanted them if it
 // refused. Decides nothing about when to try again.
 import type { Clock } from '../../allocator/clock.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { ObjectKey, SysctlObject } from '../../backends/kernel-state.ts';
+import { isSetting, objectKey } from '../../backends/kernel-state.ts';
+import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { Step, StepResult } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
@@ -37,7 +37,7 @@ const PATIENCE = 3;
 export class StepRecorder {
   readonly #parts: StepRecorderParts;
   readonly #replaceLinks = new Set<ObjectKey>();
-  readonly #refusedSysctls = new Set<ObjectKey>();
+  readonly #refusedSettings = new Set<ObjectKey>();
   #missedDevices = 0;
 
   constructor(parts: StepRecorderParts) {
@@ -49,10 +49,10 @@ export class StepRecorder {
     return this.#replaceLinks;
   }
 
-  /** Counts a sysctl that the kernel refused before, and that is not to be read, as done. */
-  forgiveSysctl(mirror: Mirror, sysctl: SysctlObject): void {
-    const key = objectKey(sysctl);
-    if (this.#refusedSysctls.has(key) && !mirror.objects.has(key)) mirror.record(key, sysctl);
+  /** Counts a setting that the kernel refused before, and that is not to be read, as done. */
+  forgiveSetting(mirror: Mirror, setting: SettingObject): void {
+    const key = objectKey(setting);
+    if (this.#refusedSettings.has(key) && !mirror.objects.has(key)) mirror.record(key, setting);
   }
 
   /** Records all results of one batch. */
@@ -96,8 +96,8 @@ export class StepRecorder {
     const { step, errno, message } = refused;
     const { object, action } = step;
     const key = objectKey(object);
-    // Without its device a sysctl has no file; that is the device's failure.
-    if (object.kind === 'sysctl' && !failed.has(HOST)) return this.#onSysctlRefusal(mirror, step, message);
+    // Without its device there is no such setting; that is the device's failure.
+    if (isSetting(object) && !failed.has(HOST)) return this.#onSettingRefusal(mirror, step, message);
     this.#parts.counters.failures++;
     // What is not there cannot be in the way: then the kernel knows no such device.
     const canReplace = action === 'set' && object.kind === 'link' && mirror.objects.has(key);
@@ -111,12 +111,12 @@ export class StepRecorder {
     this.#recordFailure(key, refused, failed);
   }
 
-  /** A sysctl is best effort: without IPv6, or in a read-only /proc, the rest works all the same. */
-  #onSysctlRefusal(mirror: Mirror, step: Step, message: string): void {
+  /** A setting is best effort: without IPv6, or in a read-only /proc, the rest works all the same. */
+  #onSettingRefusal(mirror: Mirror, step: Step, message: string): void {
     const key = objectKey(step.object);
     mirror.recordStep(step);
-    if (this.#refusedSysctls.has(key)) return;
-    this.#refusedSysctls.add(key);
+    if (this.#refusedSettings.has(key)) return;
+    this.#refusedSettings.add(key);
     this.#parts.tell('SYSCTL_REFUSED', 'warn', { object: key, message });
   }
 

@@ -1,5 +1,6 @@
-/* Echoes for JavaScript: addresses as text, answers as objects. */
+/* Echoes and probes of checksums for JavaScript: addresses as text, answers as objects. */
 #include "binding.h"
+#include "checksum-probe.h"
 #include "echo.h"
 
 #include <arpa/inet.h>
@@ -163,9 +164,38 @@ static napi_value echo_close(napi_env env, napi_callback_info info) {
   return close(fd) < 0 ? weft__throw_errno(env, "close", -errno) : NULL;
 }
 
+/* checksumProbeSend(address, port, isInSoftware): the descriptor of its own socket. */
+static napi_value checksum_probe_send(napi_env env, napi_callback_info info) {
+  napi_value values[3], result;
+  union weft_echo_address to;
+  uint32_t port;
+  bool in_software;
+  if (weft__arguments(env, info, 3, values) < 0) return NULL;
+  if (!read_address(env, values[0], &to) || !read_uint(env, values[1], 0xffff, &port) ||
+      napi_get_value_bool(env, values[2], &in_software) != napi_ok)
+    return weft__throw_type(env, "checksumProbeSend takes (address, port, isInSoftware)");
+  const int fd = weft_checksum_probe_send(&to, (uint16_t)port, in_software);
+  if (fd < 0) return weft__throw_errno(env, "send", fd);
+  return napi_create_int32(env, fd, &result) == napi_ok ? result : NULL;
+}
+
+/* checksumProbeRead(fd): whether it was answered. */
+static napi_value checksum_probe_read(napi_env env, napi_callback_info info) {
+  napi_value value, result;
+  int32_t fd;
+  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
+  if (napi_get_value_int32(env, value, &fd) != napi_ok)
+    return weft__throw_type(env, "checksumProbeRead takes (fd)");
+  const int answered = weft_checksum_probe_read(fd);
+  if (answered < 0) return weft__throw_errno(env, "recv", answered);
+  return napi_get_boolean(env, answered == 1, &result) == napi_ok ? result : NULL;
+}
+
 int weft_echo_init(napi_env env, napi_value exports) {
   int error = weft__export(env, exports, "echoOpen", echo_open);
   if (error == 0) error = weft__export(env, exports, "echoSend", echo_send);
   if (error == 0) error = weft__export(env, exports, "echoRead", echo_read);
+  if (error == 0) error = weft__export(env, exports, "checksumProbeSend", checksum_probe_send);
+  if (error == 0) error = weft__export(env, exports, "checksumProbeRead", checksum_probe_read);
   return error < 0 ? error : weft__export(env, exports, "echoClose", echo_close);
 }

@@ -754,6 +754,21 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(await kernel.readSysctl(path), '2');
         assert.equal(await kernel.readSysctl('net/ipv4/conf/nosuch0/rp_filter'), undefined);
       });
+
+      it('offloads: on at first, turned off, given back, absent', async () => {
+        const feature = 'tx-checksum-ip-generic';
+        const read = (dev = DEVICE): Promise<boolean | undefined> => kernel.readFeature(dev, feature);
+        assert.equal(await read(), true);
+        const off = { kind: 'feature', dev: DEVICE, name: feature, isOn: false } as const;
+        await succeed(set(off));
+        assert.equal(await read(), false);
+        await succeed({ action: 'remove', object: off });
+        assert.equal(await read(), true);
+        assert.equal(await read('nosuch0'), undefined);
+        await succeed({ action: 'remove', object: { ...off, dev: 'nosuch0' } });
+        const [result] = await kernel.apply([set({ ...off, dev: 'nosuch0' })]);
+        assert.equal(result?.ok === false && result.errno, 'ENODEV');
+      });
     });
 
     describe('notices', () => {

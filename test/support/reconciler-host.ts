@@ -103,13 +103,15 @@ export class TestHost {
     return renderObjects([...backend.deriveHost(this.#context), ...objects]);
   }
 
-  /** What the kernel holds of what is owned, and the sysctls of the host. */
+  /** What the kernel holds of what is owned, and the sysctls and offloads of the host. */
   async actual(): Promise<readonly string[]> {
     const { ownership } = this.reconciler;
     if (ownership === undefined) return [];
     const { objects } = await this.kernel.inspect(ownership);
     const all: KernelObject[] = [...objects.values()];
     for (const [path, value] of this.kernel.sysctls) all.push({ kind: 'sysctl', path, value });
+    for (const each of this.kernel.featuresOff)
+      all.push({ kind: 'feature', dev: each.split(' ')[0]!, name: 'tx-checksum-ip-generic', isOn: false });
     return renderObjects(all);
   }
 

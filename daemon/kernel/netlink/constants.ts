@@ -1,8 +1,9 @@
 // Numbers of the kernel's netlink interface, with the kernel's names, from include/uapi/linux/{netlink,rtnetlink,
-// if_link,if_addr,neighbour,if,netfilter/nfnetlink}.h. Only those that are used.
+// if_link,if_addr,neighbour,if,netfilter/nfnetlink,genetlink,ethtool_netlink}.h. Only those that are used.
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
+export const NETLINK_GENERIC = 16;
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
@@ -119,3 +120,20 @@ export const NDA_NH_ID = 13;
 export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
 export const NTF_SELF = 0x02;
+
+export const GENL_ID_CTRL = 16;
+export const CTRL_CMD_GETFAMILY = 3;
+export const CTRL_ATTR_FAMILY_ID = 1;
+export const CTRL_ATTR_FAMILY_NAME = 2;
+export const ETHTOOL_MSG_FEATURES_GET = 11;
+export const ETHTOOL_MSG_FEATURES_SET = 12;
+export const ETHTOOL_A_HEADER_DEV_NAME = 2;
+export const ETHTOOL_A_HEADER_FLAGS = 3;
+export const ETHTOOL_FLAG_OMIT_REPLY = 0x2;
+export const ETHTOOL_A_BITSET_BIT_NAME = 2;
+export const ETHTOOL_A_BITSET_BIT_VALUE = 3;
+export const ETHTOOL_A_BITSET_BITS_BIT = 1;
+export const ETHTOOL_A_BITSET_BITS = 3;
+export const ETHTOOL_A_FEATURES_HEADER = 1;
+export const ETHTOOL_A_FEATURES_WANTED = 3;
+export const ETHTOOL_A_FEATURES_ACTIVE = 4;

@@ -162,6 +162,19 @@ export class AttributeTable {
     this.read(outer.#buffer, at, at + outer.lengthOf(type));
   }
 
+  /** Indexes each attribute that is inside `type` of `outer` by itself, one after the other, and calls `visit` after it. */
+  readEach(outer: AttributeTable, type: number, visit: () => void): void {
+    const buffer = outer.#buffer;
+    const end = outer.at(type) + outer.lengthOf(type);
+    for (let at = outer.at(type); at + ATTRIBUTE_HEADER_BYTES <= end;) {
+      const length = buffer.readUInt16LE(at);
+      if (length < ATTRIBUTE_HEADER_BYTES || at + length > end) return;
+      this.read(buffer, at + ATTRIBUTE_HEADER_BYTES, at + length);
+      visit();
+      at += align(length);
+    }
+  }
+
   has(type: number): boolean {
     return this.#at[type] !== 0;
   }
@@ -177,6 +190,10 @@ export class AttributeTable {
 
   u8(type: number): number {
     return this.lengthOf(type) >= 1 ? this.#buffer[this.at(type)]! : 0;
+  }
+
+  u16(type: number): number {
+    return this.lengthOf(type) >= 2 ? this.#buffer.readUInt16LE(this.at(type)) : 0;
   }
 
   u32(type: number): number {

@@ -27,6 +27,8 @@ export type Request = (writer: MessageWriter) => void;
 export type Decode<T> = (buffer: Buffer, start: number, end: number) => T | undefined;
 
 export interface EngineOptions {
+  /** NETLINK_*; default rtnetlink. */
+  readonly protocol?: number;
   /** How long to wait for an answer, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
   /** Receive buffer to ask for, in bytes; default 4 MiB. */
@@ -56,6 +58,7 @@ export class RequestEngine {
   readonly #openSocket: OpenSocket;
   readonly #timeoutMs: number;
   readonly #receiveBytes: number;
+  readonly #protocol: number | undefined;
   readonly #writer = new MessageWriter(SEND_BYTES);
   /** Unset after a failure, until the next exchange opens another. */
   #socket: NetlinkSocket | undefined;
@@ -69,6 +72,7 @@ export class RequestEngine {
     this.#openSocket = options.openSocket ?? openNetlinkSocket;
     this.#timeoutMs = options.timeoutMs ?? 5000;
     this.#receiveBytes = options.receiveBytes ?? 4 << 20;
+    this.#protocol = options.protocol;
     this.#socket = this.#open();
   }
 
@@ -126,8 +130,13 @@ export class RequestEngine {
   }
 
   #open(): NetlinkSocket {
+    const protocol = this.#protocol;
     return this.#openSocket(
-      { datagramBytes: DATAGRAM_BYTES, receiveBytes: this.#receiveBytes },
+      {
+        datagramBytes: DATAGRAM_BYTES,
+        receiveBytes: this.#receiveBytes,
+        ...(protocol !== undefined && { protocol }),
+      },
       {
         onDatagram: (datagram) => this.#onDatagram(datagram),
         onTrouble: (message) => this.#fail(message),

@@ -1,0 +1,88 @@
+// Keeps an eye on checksums of the tunnel that are left to network devices, while the network config leaves that to weft:
+// joins the watch with backend, reconciler and log.
+import type { Family } from '../allocator/address.ts';
+import type { Clock } from '../allocator/clock.ts';
+import type { BackendConfig } from '../allocator/config.ts';
+import { loadNative } from '../native/index.ts';
+import type { Logger } from './log.ts';
+import { probeChecksums } from './probe/checksum-probe.ts';
+import type { OffloadState } from './probe/offload-judge.ts';
+import { chooseTunnelPeers } from './probe/offload-peers.ts';
+import { OffloadWatch, type OffloadVerdict } from './probe/offload-watch.ts';
+import type { Reconciler } from './reconciler/reconciler.ts';
+
+export interface OffloadKeeperOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** 0: never looks. */
+  readonly intervalMs: number;
+  /** The one in force on this host. */
+  readonly backend: () => BackendConfig;
+  readonly reconciler: Reconciler;
+  /** A family has another verdict. */
+  readonly onVerdict: (family: Family) => void;
+}
+
+/** What others may see of it. */
+export interface OffloadView {
+  /** By family; empty until something was found. */
+  readonly verdicts: ReadonlyMap<Family, OffloadVerdict>;
+}
+
+const MESSAGES: Readonly<Record<OffloadState, string>> = {
+  unknown: 'Nothing is known about checksums that are left to network devices',
+  good: 'Checksums that are left to network devices arrive right',
+  suspect: 'Peers answer checksums of this host and none that is left to a network device; looking again',
+  bad: 'Checksums that are left to network devices arrive wrong: this host computes them itself from now on',
+};
+
+/** What was found, in words. */
+export function offloadMessage(state: OffloadState): string {
+  return MESSAGES[state];
+}
+
+export class OffloadKeeper implements OffloadView {
+  readonly #watch: OffloadWatch;
+
+  constructor({ clock, log, intervalMs, backend, reconciler, onVerdict }: OffloadKeeperOptions) {
+    const { native } = loadNative();
+    this.#watch = new OffloadWatch({
+      clock,
+      // Without the addon a checksum cannot be kept from the device.
+      intervalMs: native === undefined ? 0 : intervalMs,
+      choosePeers: (family, count) => (isAuto(backend()) ? chooseTunnelPeers(reconciler, family, count) : []),
+      probe: (address) => probeChecksums(address, { native: native!, clock }),
+      onVerdict: (family, { state, peers }) => {
+        const level = state === 'bad' ? 'warn' : state === 'suspect' ? 'info' : 'debug';
+        log[level](MESSAGES[state], { family, peers });
+        onVerdict(family);
+      },
+    });
+  }
+
+  get verdicts(): ReadonlyMap<Family, OffloadVerdict> {
+    return this.#watch.verdicts;
+  }
+
+  /** Families whose checksums devices get wrong. */
+  get badFamilies(): readonly Family[] {
+    return this.#watch.badFamilies;
+  }
+
+  start(): void {
+    this.#watch.start();
+  }
+
+  stop(): void {
+    this.#watch.stop();
+  }
+
+  /** Begins from nothing: another setting or another interface is in force. */
+  forget(): void {
+    this.#watch.forget();
+  }
+}
+
+function isAuto(backend: BackendConfig): boolean {
+  return backend.type === 'vxlan' && backend.txChecksumOffload === 'auto';
+}
