@@ -1,10 +1,13 @@
-// Whether packets arrive: echoes to every peer below and through the overlay network, large ones, and TCP, whose checksum the
-// kernel leaves to the device.
-import { connect } from 'node:net';
+// Whether packets arrive: echoes to every peer below and through the overlay network, large ones, and such whose checksum is
+// left to network devices.
 import { addressOf, parseIp, type Cidr, type IpAddress } from '../../allocator/address.ts';
+import { systemClock } from '../../allocator/clock.ts';
 import type { PeerV1, StatusV1 } from '../../daemon/control/types.ts';
+import { probeChecksums, type ChecksumSight } from '../../daemon/probe/checksum-probe.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
+import { loadNative } from '../../native/index.ts';
 import { firstOf, type Check, type Found } from './check.ts';
+import { judgeChecksums } from './checksum-finding.ts';
 import type { Facts } from './facts.ts';
 
 /** What came of the probes of one peer. */
@@ -16,14 +19,11 @@ interface Sight {
   readonly isReached: boolean;
   /** Set if `isReached`: largest packet through the overlay, of the MTU at most. */
   readonly largest?: number;
-  /** Set if `isReached`. */
-  readonly hasTcp?: boolean;
+  /** Set if `isReached` through VXLAN of the kernel. */
+  readonly checksums?: ChecksumSight;
 }
 
 const ECHO = { count: 3, intervalMs: 50, timeoutMs: 1000 } as const;
-const TCP_PATIENCE_MS = 1500;
-/** discard(9): nobody listens, so a kernel that gets the packet answers with a reset. */
-const CLOSED_PORT = 9;
 
 /** Every peer with a tunnel, or the first ones. @throws ProbeError where nothing can be probed */
 function lookAtPeers(facts: Facts): Promise<readonly Sight[]> {
@@ -62,27 +62,21 @@ async function lookAt(
   const sight = { ...way, isAlive: below.received > 0, isReached: through.received > 0 };
   if (!sight.isReached) return sight;
   const maxBytes = status.network?.mtu ?? 1280;
-  const [{ packetBytes: largest = 0 }, hasTcp] = await Promise.all([
+  const [{ packetBytes: largest = 0 }, checksums] = await Promise.all([
     facts.prober.findLargest(overlay, { maxBytes }),
-    answersTcp(overlay),
+    lookAtChecksums(overlay, status),
   ]);
-  return { ...sight, largest, hasTcp };
+  return { ...sight, largest, ...(checksums && { checksums }) };
 }
 
-/** Whether a peer's kernel answers a TCP packet in any way. */
-function answersTcp(host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port: CLOSED_PORT });
-    const timer = setTimeout(() => end(false), TCP_PATIENCE_MS);
-    const end = (isAnswered: boolean): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(isAnswered);
-    };
-    socket.once('connect', () => end(true));
-    // A refusal is an answer; so is what a router says.
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => end(code !== 'ETIMEDOUT'));
-  });
+/** `undefined` where no device computes checksums of the tunnel. */
+async function lookAtChecksums(
+  overlay: IpAddress,
+  { network }: StatusV1,
+): Promise<ChecksumSight | undefined> {
+  const { native } = loadNative();
+  if (native === undefined || network?.checksumOffload === undefined) return undefined;
+  return probeChecksums(overlay, { native, clock: systemClock });
 }
 
 function pathCheck(
@@ -107,7 +101,7 @@ function pathCheck(
   };
 }
 
-const name = ({ peer, overlay }: Sight): string =>
+const name = ({ peer, overlay }: Pick<Sight, 'peer' | 'overlay'>): string =>
   `${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;
 
 const probesImpossible: Check = {
@@ -187,21 +181,15 @@ const pathMtu = pathCheck('path-mtu', 'whether packets of the whole MTU arrive',
 const checksumOffload = pathCheck(
   'checksum-offload',
   'whether packets arrive whose checksum is left to the device',
-  (found, status) => {
-    const broken = found.filter(({ hasTcp }) => hasTcp === false);
-    if (broken.length === 0) return undefined;
-    const [device = 'flannel.1'] = status.network?.devices ?? [];
-    return {
-      severity: 'warning',
-      title: 'Echoes arrive, and TCP, whose checksum is left to the device, does not',
-      evidence: firstOf(
-        broken.map((sight) => `${name(sight)}: no answer to TCP port ${CLOSED_PORT}, closed or not`),
-      ),
-      consequence:
-        'If a device makes wrong checksums, nothing but pings works; a firewall that drops port 9 looks the same',
-      remedy: `ethtool -K ${device} tx-checksum-ip-generic off, then weft doctor again; nstat -az | grep -i csum on the other host`,
-    };
-  },
+  (found, { network }) =>
+    judgeChecksums(
+      found.map(({ checksums: sight, overlay, ...rest }) => ({
+        sight,
+        overlay,
+        name: name({ ...rest, overlay }),
+      })),
+      network?.checksumOffload ?? [],
+    ),
 );
 
 export const PATH_CHECKS: readonly Check[] = [
