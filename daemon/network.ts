@@ -194,7 +194,7 @@ export class Network {
     this.#host = host;
     this.#facts = facts;
     const before = this.#ways.state;
-    this.#ways.want(host.config.backend, peers.values());
+    this.#ways.want(host.config.backend);
     this.#forgo();
     if (this.#ways.state !== before) this.#tellState();
     this.#deriveAll(peers);

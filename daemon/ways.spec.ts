@@ -114,7 +114,7 @@ class Host {
   }
 
   want(backend: BackendConfig): void {
-    this.ways.want(backend, this.seen.values());
+    this.ways.want(backend);
     this.#derived();
     this.publish();
   }
@@ -261,6 +261,43 @@ describe('ways to reach hosts', () => {
     const leaving = new Ways(HOST_GW, clock, 0);
     leaving.begin({ ...cluster.hosts[0]!.attributes, backendType: 'host-gw' }, () => true);
     assert.deepEqual([leaving.state, leaving.all.length], ['leaving', 2]);
+  });
+
+  it('stay for a host that has not followed, also over a restart', async () => {
+    const cluster = new Cluster(2, VNI1);
+    const [one, cut] = cluster.hosts as [Host, Host];
+    one.want(HOST_GW);
+    await cluster.finish([one]);
+    one.restart();
+    await cluster.finish([one]);
+    assert.equal(one.ways.state, 'leaving');
+    assert.deepEqual(one.ways.stragglers, [cut.key]);
+    assert.deepEqual(cluster.lost(), []);
+  });
+
+  it('that this host cannot go are not learned from peers, even before it knows what it can', () => {
+    const cluster = new Cluster(2, VNI1);
+    const [one] = cluster.hosts as [Host];
+    one.want(HOST_GW);
+    one.settle();
+    const ways = new Ways(HOST_GW, cluster.clock, 0);
+    ways.note('0', cluster.log.at(-1));
+    ways.begin(undefined, ({ type }) => type !== 'vxlan');
+    assert.deepEqual([ways.state, ways.all.length], ['steady', 1]);
+  });
+
+  it('include the announced one, however often another is wanted before any is there', () => {
+    const cluster = new Cluster(2, VNI1);
+    const [one] = cluster.hosts as [Host];
+    for (const vni of [2, 3, 4, 5, 6, 7]) one.want({ ...VXLAN, vni });
+    assert.equal(one.ways.announced.name, 'vxlan VNI 1 port 8472');
+    assert.ok(one.ways.all.includes(one.ways.announced));
+    one.restart();
+    assert.equal(one.ways.announced.name, 'vxlan VNI 1 port 8472');
+    const next = new Ways(HOST_GW, cluster.clock, 0);
+    next.begin(one.attributes, () => true);
+    assert.equal(next.announced.name, 'vxlan VNI 1 port 8472');
+    assert.deepEqual(cluster.lost(), []);
   });
 
   it('never lose a packet, whoever is slow or starts again, whatever is wanted next', async () => {

@@ -63,6 +63,7 @@ export class Ways {
   #hasBegun = false;
   #sinceMs = 0;
   #quietSinceMs: number | undefined;
+  readonly #peers = new Map<string, Lease>();
   readonly #stragglers = new Map<string, Straggler>();
   /** Known ways that peers may have heard of from this host. */
   readonly #wasAnnounced = new Set<string>();
@@ -141,11 +142,13 @@ export class Ways {
     this.#known = this.#known.map((way) => (way.name === name ? { ...way, attributes } : way));
   }
 
-  /** Another backend is wanted; `peers` are judged anew. */
-  want(backend: BackendConfig, peers: Iterable<Lease>): void {
+  /** Another backend is wanted. */
+  want(backend: BackendConfig): void {
     const wanted = { ...known(backend), ...this.#inherit(backend) };
     const before = this.wanted.name;
-    this.#known = [wanted, ...this.#known.filter(({ name }) => name !== wanted.name)].slice(0, MAX_KNOWN);
+    const others = this.#known.filter(({ name }) => name !== wanted.name);
+    const surplus = others.length < MAX_KNOWN ? undefined : others.findLast((way) => way !== this.announced);
+    this.#known = [wanted, ...others.filter((way) => way !== surplus)];
     // Without packets there is nothing to lose.
     if (wanted.type === 'alloc' || this.announced.type === 'alloc') this.#known = [wanted];
     if (this.#known.length === 1) this.#announced = wanted.name;
@@ -153,7 +156,7 @@ export class Ways {
     this.#sinceMs = this.#clock.nowMs();
     this.#isLeaving = this.#known.length > 1;
     this.#abandoned.clear();
-    this.#judgeAll(peers);
+    this.#judgeAll();
   }
 
   /** Takes up what an earlier run published: its way is announced and received until the wanted one is there. */
@@ -162,15 +165,21 @@ export class Ways {
     this.#hasBegun = true;
     this.#canGo = canGo;
     this.#sinceMs = this.#clock.nowMs();
-    if (previous === undefined) return;
+    if (previous !== undefined) this.#takeUp(previous);
+    // Peers told of their ways before it was known which of them this host can go.
+    this.#known = this.#known.filter((way) => way === this.wanted || canGo(way.backend));
+    this.#judgeAll();
+  }
+
+  #takeUp(previous: LeaseAttributes): void {
     this.remember(this.wanted.name, previous);
-    for (const leaving of previous.weft?.leaving ?? []) this.#admit(leaving, previous);
+    const leaving = previous.weft?.leaving ?? [];
     // Without data nobody knows what it means: a reservation, for one.
-    if (previous.backendType === '') return;
+    if (previous.backendType === '') return leaving.forEach((told) => this.#admit(told, previous));
     const told = announcementOf(previous);
     this.#announced =
       announcedWay(told, this.#known)?.name ?? this.#admit(told, previous) ?? this.wanted.name;
-    this.#known = this.#known.filter((way) => way === this.wanted || canGo(way.backend));
+    for (const one of leaving) this.#admit(one, previous);
     for (const { name } of this.#known) this.#wasAnnounced.add(name);
     if (this.#announced !== this.wanted.name) this.#wasAnnounced.delete(this.wanted.name);
     this.#isLeaving = this.#known.length > 1 && previous.weft?.isDrained !== true;
@@ -188,15 +197,20 @@ export class Ways {
     this.#announced = this.announced.name;
     this.#wasAnnounced.add(this.#announced);
     this.#isLeaving = this.#known.length > 1;
+    this.#judgeAll();
     return lost.map(({ name }) => name);
   }
 
   /** A lease of a peer came, changed or went. Returns whether other ways are known by that. */
   note(key: string, peer: Lease | undefined): boolean {
     const before = this.#known;
+    if (peer === undefined) this.#peers.delete(key);
+    else this.#peers.set(key, peer);
     if (isLeaving(peer)) for (const leaving of peer?.attributes.weft?.leaving ?? []) this.#admit(leaving);
-    this.#judge(key, peer);
-    return this.#known !== before;
+    const isOther = this.#known !== before;
+    if (isOther) this.#judgeAll();
+    else this.#judge(key, peer);
+    return isOther;
   }
 
   /** Goes on as far as it can; to be called again whenever a lease, the kernel or the time is another. */
@@ -262,9 +276,10 @@ export class Ways {
     return { mustPublish: true, mustDerive: true };
   }
 
-  #judgeAll(peers: Iterable<Lease>): void {
+  /** Which ways are known decides what a peer waits for. */
+  #judgeAll(): void {
     this.#stragglers.clear();
-    for (const peer of peers) this.#judge(peer.key, peer);
+    for (const [key, peer] of this.#peers) this.#judge(key, peer);
   }
 
   #judge(key: string, peer: Lease | undefined): void {
