@@ -11,7 +11,7 @@ import type { HostReportV1 } from '../allocator/host-report.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry, Revision } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
-import { openPacketPath, type PacketPath } from '../native/packet-path.ts';
+import type { PacketPath } from '../native/packet-path.ts';
 import { ChangeHook } from './change-hook.ts';
 import { ConfigFollower } from './config-follower.ts';
 import type { DaemonView } from './control/daemon-view.ts';
@@ -19,7 +19,7 @@ import { EventHub } from './control/event-hub.ts';
 import { EventSources } from './control/event-sources.ts';
 import { startControlServer, type ControlServer } from './control/server.ts';
 import { ControlSocketError } from './control/socket-file.ts';
-import { SystemdDescriptorStore } from './descriptor-store.ts';
+import type { SystemdDescriptorStore } from './descriptor-store.ts';
 import {
   chooseEncapsulation,
   overrideUserspace,
@@ -50,6 +50,7 @@ import { doubtsAbout, findRouter, type Router } from './router-setup.ts';
 import { ProbeBook } from './probe/probe-book.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
+import type { Inheritance } from './inheritance.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from './subnet-file.ts';
 
@@ -98,14 +99,13 @@ export class Daemon implements DaemonView {
   #hasBeenReady = false;
   readonly #heap = new HeapMode();
 
-  constructor(options: DaemonOptions, log: RootLogger) {
+  constructor(options: DaemonOptions, log: RootLogger, { descriptors, packetPath }: Inheritance) {
     this.options = options;
     this.log = log;
     const { native } = loadNative();
-    const sendDatagram = native?.sendDatagram.bind(native);
-    this.#notify = createSdNotify({ log, sendDatagram });
-    this.#descriptors = new SystemdDescriptorStore({ log, sendDatagram });
-    this.packetPath = native && openPacketPath(native, options.tuning);
+    this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
+    this.#descriptors = descriptors;
+    this.packetPath = packetPath;
     const { onChange, subnetFile } = options;
     this.hook = onChange && new ChangeHook({ ...onChange, subnetFile, log });
   }
@@ -177,7 +177,7 @@ export class Daemon implements DaemonView {
     const choice = router.choose(config);
     if (!choice.ok) throw new DaemonError(choice.message);
     // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
-    if (encapsulation !== 'userspace') this.#descriptors.dropRest();
+    if (encapsulation !== 'userspace') this.#dropInherited();
     this.#kernel = this.#openKernel(router.firewall);
     for (const doubt of await doubtsAbout(router, this.#kernel, config)) this.log.warn(doubt);
     const reading = await this.#awaitInterface(config, this.#kernel);
@@ -325,10 +325,16 @@ export class Daemon implements DaemonView {
       onReconciled: () => this.#startDevices(),
       onSubnetFile: (text) => this.hook?.tell(text),
       // What no device took by now belongs to an earlier configuration.
-      onWorking: () => this.#descriptors.dropRest(),
+      onWorking: () => this.#dropInherited(),
       onHopeless: (message) => this.#fail(new DaemonError(message)),
     });
     this.#member.start();
+  }
+
+  /** Gives up devices of an earlier process that nobody has taken. */
+  #dropInherited(): void {
+    for (const name of this.#descriptors.waiting) this.packetPath?.close(name);
+    this.#descriptors.dropRest();
   }
 
   /** Devices that an earlier process left have their routes now, as far as there are any. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import { createLogger } from './log.ts';
 import { until } from '../test/support/until.ts';
@@ -18,6 +21,7 @@ function fixture(names: string, more: Record<string, string> = {}) {
     pid: PID,
     log: createLogger({ write: (line) => lines.push(line) }),
     close: (fd) => closed.push(fd),
+    openMemoryFile: openFile,
     sendDatagram: (path, text, fds) => {
       if (error !== undefined) throw error;
       sent.push([path, ...text.split('\n'), ...fds.map((fd) => `fd ${fd}`)].join(' '));
@@ -27,6 +31,11 @@ function fixture(names: string, more: Record<string, string> = {}) {
     error = code === undefined ? undefined : Object.assign(new Error('sendmsg'), { code });
   };
   return { store, env, sent, closed, lines, fail };
+}
+
+/** A file as the addon makes them, but for its path. */
+function openFile(): number {
+  return openSync(join(mkdtempSync(join(tmpdir(), 'weft-record-')), 'file'), 'w+');
 }
 
 const TUN = { kind: 'tun', index: 0, fd: 20 } as const;
@@ -51,6 +60,14 @@ describe('descriptors of an earlier process', () => {
     store.take('flannel.1');
     assert.equal(store.has('flannel.1'), false);
     assert.deepEqual(store.take('flannel.1'), []);
+  });
+
+  it('wait on while they are lent, for whoever wants the device or for the end', () => {
+    const { store } = fixture(FULL);
+    assert.equal(store.lend('flannel.1').length, 3);
+    assert.deepEqual([store.has('flannel.1'), store.waiting], [true, ['flannel-v6.1', 'flannel.1']]);
+    assert.deepEqual(store.take('flannel.1'), []);
+    assert.deepEqual([store.has('flannel.1'), store.waiting], [false, ['flannel-v6.1']]);
   });
 
   it('are no device without a TUN queue', () => {
@@ -142,5 +159,33 @@ describe('descriptors for a successor', () => {
     store.keep('flannel0', [TUN]);
     store.stop();
     assert.deepEqual(sent, []);
+  });
+});
+
+describe('the record of a device', () => {
+  it('is kept in one file, which holds what was said last, and goes with the device', () => {
+    const { store, sent } = fixture('');
+    store.record('flannel0', 'a longer text');
+    store.record('flannel0', 'a text');
+    assert.equal(store.recordOf('flannel0'), 'a text');
+    assert.equal(sent.length, 1);
+    assert.match(sent[0]!, /^\/s FDSTORE=1 FDPOLL=0 FDNAME=weft-record-flannel0-0 fd \d+$/);
+    store.keep('flannel0', [TUN]);
+    assert.equal(sent.length, 2);
+    store.forget('flannel0');
+    assert.equal(sent.at(-1), '/s FDSTOREREMOVE=1 FDNAME=weft-record-flannel0-0');
+    assert.equal(store.recordOf('flannel0'), '');
+  });
+
+  it('is no descriptor of a device', () => {
+    const { store } = fixture('weft-record-flannel0-0');
+    assert.equal(store.isEmpty, true);
+    assert.deepEqual(store.take('flannel0'), []);
+  });
+
+  it('is not made where nobody would keep it', () => {
+    const { store } = fixture('', { NOTIFY_SOCKET: '' });
+    store.record('flannel0', 'a text');
+    assert.equal(store.recordOf('flannel0'), '');
   });
 });

@@ -1,7 +1,7 @@
 // Open descriptors of TUN devices, their sockets and their programs in the kernel, kept by systemd from one process to the next (FDSTORE in sd_notify(3),
-// sd_listen_fds(3)), so that a restart loses neither device nor routes nor what waits in the queues. Does nothing without
-// a service manager.
-import { closeSync } from 'node:fs';
+// sd_listen_fds(3)), so that a restart loses neither device nor routes nor what waits in the queues; and beside them a record of
+// what each device was told, in a file without a path. Does nothing without a service manager.
+import { closeSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs';
 import type { PathDescriptor } from '../native/packet-path.ts';
 import type { DescriptorStore } from './kernel/path-table.ts';
 import type { Logger } from './log.ts';
@@ -14,6 +14,8 @@ export interface DescriptorStoreOptions {
   readonly log: Logger;
   /** Sends one datagram with descriptors to a UNIX socket; throws if it cannot. Unset without the native addon. */
   readonly sendDatagram?: ((path: string, text: string, fds: readonly number[]) => void) | undefined;
+  /** Makes a file without a path. Unset without the native addon: nothing is recorded. */
+  readonly openMemoryFile?: ((name: string) => number) | undefined;
   /** Default `closeSync`. */
   readonly close?: (fd: number) => void;
 }
@@ -24,10 +26,16 @@ interface Message {
   readonly fds: readonly number[];
 }
 
+interface Inheritance {
+  readonly descriptors: readonly PathDescriptor[];
+  /** Somebody has them already, but not yet for good. */
+  readonly isLent: boolean;
+}
+
 /** First descriptor that a service manager passes (SD_LISTEN_FDS_START). */
 const FIRST_FD = 3;
 const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const;
-const NAME = /^weft-(tun|udp|bpf)-(.+)-(\d{1,4})$/;
+const NAME = /^weft-(tun|udp|bpf|record)-(.+)-(\d{1,4})$/;
 /** The manager's socket holds few messages at a time (net.unix.max_dgram_qlen). */
 const RETRY_MS = 20;
 const MAX_RETRIES = 250;
@@ -35,7 +43,9 @@ const MAX_RETRIES = 250;
 export class SystemdDescriptorStore implements DescriptorStore {
   readonly #options: DescriptorStoreOptions;
   readonly #socket: string;
-  readonly #inherited = new Map<string, PathDescriptor[]>();
+  readonly #inherited = new Map<string, Inheritance>();
+  /** Files that hold the records of devices. */
+  readonly #records = new Map<string, number>();
   /** Names in the store, by device. */
   readonly #names = new Map<string, Set<string>>();
   #outbox: Message[] = [];
@@ -55,18 +65,51 @@ export class SystemdDescriptorStore implements DescriptorStore {
     return this.#inherited.size === 0;
   }
 
+  /** Devices of an earlier process that nobody took. */
+  get waiting(): readonly string[] {
+    return [...this.#inherited.keys()];
+  }
+
   has(device: string): boolean {
-    return this.#inherited.get(device)?.some(({ kind }) => kind === 'tun') === true;
+    const { descriptors, isLent } = this.#inherited.get(device) ?? {};
+    return isLent === true || descriptors?.some(({ kind }) => kind === 'tun') === true;
   }
 
   take(device: string): readonly PathDescriptor[] {
-    const descriptors = this.#inherited.get(device) ?? [];
+    const { descriptors = [] } = this.#inherited.get(device) ?? {};
     this.#inherited.delete(device);
     return descriptors;
   }
 
+  /** Hands descriptors over that are not taken thereby: they wait, as before, for whoever is sure to want the device. */
+  lend(device: string): readonly PathDescriptor[] {
+    const descriptors = this.take(device);
+    this.#inherited.set(device, { descriptors: [], isLent: true });
+    return descriptors;
+  }
+
+  /** What an earlier process recorded of `device`, or whatever else is there. */
+  recordOf(device: string): string {
+    const fd = this.#records.get(device);
+    if (fd === undefined) return '';
+    const bytes = Buffer.alloc(fstatSync(fd).size);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+  }
+
+  record(device: string, text: string): void {
+    const { openMemoryFile, log } = this.#options;
+    if (this.#socket === '' || openMemoryFile === undefined) return;
+    try {
+      const fd = this.#records.get(device) ?? this.#addRecord(device, openMemoryFile(`weft-${device}`));
+      const bytes = Buffer.from(text);
+      ftruncateSync(fd, writeSync(fd, bytes, 0, bytes.length, 0));
+    } catch (error) {
+      log.debug('Cannot record what a device was told: after a restart it waits for etcd', { device, error });
+    }
+  }
+
   keep(device: string, descriptors: readonly PathDescriptor[]): void {
-    this.forget(device);
+    this.#remove(device);
     this.#names.set(device, new Set(descriptors.map((descriptor) => nameOf(device, descriptor))));
     for (const descriptor of descriptors) {
       // Without FDPOLL=0 systemd would drop a socket as soon as it has an ICMP error to report.
@@ -77,6 +120,16 @@ export class SystemdDescriptorStore implements DescriptorStore {
   }
 
   forget(device: string): void {
+    this.#remove(device);
+    const record = this.#records.get(device);
+    if (record === undefined) return;
+    this.#records.delete(device);
+    (this.#options.close ?? closeSync)(record);
+    this.#outbox.push({ device, text: `FDSTOREREMOVE=1\nFDNAME=${recordName(device)}`, fds: [] });
+    this.#flush();
+  }
+
+  #remove(device: string): void {
     // Numbers of descriptors may stand for other files by the time that they would be sent.
     this.#outbox = this.#outbox.filter((message) => message.device !== device || message.fds.length === 0);
     for (const name of this.#names.get(device) ?? [])
@@ -87,7 +140,7 @@ export class SystemdDescriptorStore implements DescriptorStore {
 
   /** Closes what an earlier process left and nobody took. */
   dropRest(): void {
-    for (const [device, descriptors] of this.#inherited) {
+    for (const [device, { descriptors }] of this.#inherited) {
       for (const { fd } of descriptors) (this.#options.close ?? closeSync)(fd);
       this.forget(device);
     }
@@ -106,14 +159,23 @@ export class SystemdDescriptorStore implements DescriptorStore {
     for (const [position, name] of names.entries()) {
       const [, kind, device, index] = NAME.exec(name) ?? [];
       if (device === undefined || !(position < count)) continue;
-      const descriptor = {
-        kind: kind as PathDescriptor['kind'],
-        index: Number(index),
-        fd: FIRST_FD + position,
-      };
-      this.#inherited.set(device, [...(this.#inherited.get(device) ?? []), descriptor]);
+      const fd = FIRST_FD + position;
+      if (kind === 'record') {
+        this.#records.set(device, fd);
+        continue;
+      }
+      const descriptor = { kind: kind as PathDescriptor['kind'], index: Number(index), fd };
+      const { descriptors = [] } = this.#inherited.get(device) ?? {};
+      this.#inherited.set(device, { descriptors: [...descriptors, descriptor], isLent: false });
       this.#names.set(device, (this.#names.get(device) ?? new Set()).add(name));
     }
+  }
+
+  #addRecord(device: string, fd: number): number {
+    this.#records.set(device, fd);
+    this.#outbox.push({ device, text: `FDSTORE=1\nFDPOLL=0\nFDNAME=${recordName(device)}`, fds: [fd] });
+    this.#flush();
+    return fd;
   }
 
   /** Sends what waits, in order; what the socket has no room for is sent a little later. */
@@ -142,6 +204,10 @@ export class SystemdDescriptorStore implements DescriptorStore {
 
 function nameOf(device: string, { kind, index }: PathDescriptor): string {
   return `weft-${kind}-${device}-${index}`;
+}
+
+function recordName(device: string): string {
+  return `weft-record-${device}-0`;
 }
 
 function isFull(error: unknown): boolean {

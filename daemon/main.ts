@@ -1,6 +1,8 @@
-// `weft daemon`: options, log, signals and crashes around one Daemon. Turns every end into an exit code.
-import { Daemon } from './daemon.ts';
+// `weft daemon`: options, log, signals and crashes around one Daemon. Turns every end into an exit code. What an earlier process
+// left is at work again before most of the code is loaded, which takes longer than all that.
+import type { Daemon } from './daemon.ts';
 import { EXIT_FAILURE, EXIT_OK, handleCrashes, handleSignals } from './exit.ts';
+import { takeInheritance } from './inheritance.ts';
 import { createLogger } from './log.ts';
 import type { DaemonOptions } from './options.ts';
 import { versionLine } from './usage.ts';
@@ -9,11 +11,15 @@ import { versionLine } from './usage.ts';
 export async function runDaemon(options: DaemonOptions, warnings: readonly string[]): Promise<number> {
   const password = options.etcd.auth?.password.reveal();
   const log = createLogger({ ...options.log, secrets: password === undefined ? [] : [password] });
+  let daemon: Daemon | undefined;
   handleCrashes({ log });
+  // Until there is a daemon there is nothing to end but the process.
+  handleSignals({ onStop: async () => daemon?.stop(), onResync: () => daemon?.resync() }, { log });
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
-  const daemon = new Daemon(options, log);
-  handleSignals({ onStop: () => daemon.stop(), onResync: () => daemon.resync() }, { log });
+  const inheritance = takeInheritance(options, log);
+  const { Daemon } = await import('./daemon.ts');
+  daemon = new Daemon(options, log, inheritance);
   try {
     await daemon.run();
     return EXIT_OK;

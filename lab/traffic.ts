@@ -97,15 +97,30 @@ export async function startPing(
   intervalMs = 1,
 ): Promise<{ stop(): Promise<PingResult> }> {
   const ping = new LabProcess(lab, from, ['ping', '-i', String(intervalMs / 1000), '-W', '2', address]);
-  await waitFor(`the first reply of ${address}`, () => /bytes from/.test(ping.output), 60_000);
-  return { stop: async () => parsePing(await ping.interrupt()) };
+  const waitForReply = (earlier = '') =>
+    waitFor(`a reply of ${address}`, () => /bytes from/.test(ping.output.slice(earlier.length)), 60_000);
+  await waitForReply();
+  return {
+    stop: async () => {
+      // What is on its way when ping ends is not lost.
+      await waitForReply(ping.output);
+      return countReplies(await ping.interrupt());
+    },
+  };
 }
 
-function parsePing(output: string): PingResult {
-  const match = /(\d+) packets transmitted, (\d+) received/.exec(output);
-  if (!match) throw new Error(`ping said nothing useful: ${output.slice(-500)}`);
-  const [sent, received] = [Number(match[1]), Number(match[2])];
-  return { sent, received, lost: sent - received };
+/** What of the echoes up to the last one that was answered was answered, by the output of ping. */
+export function countReplies(output: string): PingResult {
+  const seen = new Set<number>();
+  let last = 0;
+  for (const [, text] of output.matchAll(/bytes from .* icmp_seq=(\d+)/g)) {
+    // 16 bits, which come around after a minute of a thousand a second.
+    const behind = (last - Number(text)) & 0xffff;
+    const sequence = behind < 0x8000 ? last - behind : last + 0x10000 - behind;
+    seen.add(sequence);
+    last = Math.max(last, sequence);
+  }
+  return { sent: last, received: seen.size, lost: last - seen.size };
 }
 
 /** Keeps a TCP stream of `mbit` Mbit/s going from container `from` to container `to` until stopped. */

@@ -80,6 +80,8 @@ export interface Native extends NativePath, NativeEcho, NativeChecksumProbe {
    * @throws Error with syscall, errno and code.
    */
   sendDatagram(path: string, text: string, fds?: readonly number[]): void;
+  /** An empty file without a path, for as long as it is open anywhere; `name` (below 128 bytes) is for /proc only. @returns its descriptor */
+  openMemoryFile(name: string): number;
 }
 
 /** A device of the packet path; its threads end with it. */

@@ -13,7 +13,7 @@ import {
   viewOf,
   waitUntilReady,
 } from './support/lab-suite.ts';
-import { startPing } from '../lab/traffic.ts';
+import { startPings } from '../lab/traffic.ts';
 
 const configOf = (backend: object, more: object = {}) =>
   JSON.stringify({ Network: '10.5.0.0/16', ...more, Backend: { Type: 'vxlan', ...backend } });
@@ -38,8 +38,8 @@ describe('the network config edited while it runs', () => {
   /** Runs `change` under a thousand pings a second and tells how many were lost. */
   async function lossDuring(change: () => Promise<void>): Promise<number> {
     const pings = [
-      await startPing(lab(), 'c1', await lab().containerAddress('h2')),
-      await startPing(lab(), 'c3', await lab().containerAddress('h1')),
+      await startPings(lab(), 'c1', await lab().containerAddress('h2'), 500),
+      await startPings(lab(), 'c3', await lab().containerAddress('h1'), 500),
     ];
     await change();
     let lost = 0;

@@ -1,7 +1,7 @@
 // A daemon that stops, is killed or is started again costs no packet, no subnet and no MAC.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { startPing, startStream } from '../lab/traffic.ts';
+import { startPings, startStream } from '../lab/traffic.ts';
 import { programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 /** Each costs seconds; RESTARTS tells another number. */
@@ -14,7 +14,7 @@ describe('restarting a daemon', () => {
     it(`${RESTARTS} times by SIG${signal} under traffic loses nothing and changes nothing`, async () => {
       await waitUntilReady(lab(), 'h1');
       const before = await viewOf(lab(), 'h1');
-      const ping = await startPing(lab(), 'c1', await lab().containerAddress('h2'));
+      const ping = await startPings(lab(), 'c1', await lab().containerAddress('h2'));
       const stream = await startStream(lab(), 'c2', 'c1');
       for (let round = 0; round < RESTARTS; round++) {
         await lab().stopDaemon('h1', signal);

@@ -8,7 +8,7 @@ import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { holds, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { askReadyz, leaseKeys, routesOf } from './support/daemon-view.ts';
-import { startPing } from '../lab/traffic.ts';
+import { startPings } from '../lab/traffic.ts';
 
 const OWN = '10.5.77.0/24';
 const KEY = '/coreos.com/network/subnets/10.5.77.0-24';
@@ -48,8 +48,8 @@ const foreignRoutes = FOREIGN.map((destination) => `route add ${destination} via
 /** Starts weft under pings in both directions and asserts that none is lost. */
 async function takeOver(lab: Lab): Promise<void> {
   const pings = [
-    await startPing(lab, 'c1', await lab.containerAddress('h2')),
-    await startPing(lab, 'c2', await lab.containerAddress('h1')),
+    await startPings(lab, 'c1', await lab.containerAddress('h2'), 500),
+    await startPings(lab, 'c2', await lab.containerAddress('h1'), 500),
   ];
   await lab.startDaemon('h1');
   await waitUntilReady(lab, 'h1');

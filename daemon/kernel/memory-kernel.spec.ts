@@ -155,6 +155,7 @@ describe('MemoryKernel: packet path', () => {
     take: () => [],
     keep: () => undefined,
     forget: () => undefined,
+    record: () => undefined,
   };
 
   async function errnoOf(kernel: MemoryKernel, step: Step): Promise<string> {
@@ -215,6 +216,7 @@ describe('MemoryKernel: packet path', () => {
         take: (device) => (waiting.delete(device) ? descriptors : []),
         keep: (device, { length }) => kept.push(`${device} ${length}`),
         forget: (device) => kept.push(`no ${device}`),
+        record: () => undefined,
       },
     });
     kernel.tables.addTun(TUN);
@@ -227,6 +229,30 @@ describe('MemoryKernel: packet path', () => {
     assert.equal(kernel.packetPath.isStarted(TUN), false);
     assert.equal(await errnoOf(kernel, remove(TUN_LINK)), '');
     assert.deepEqual(kept, [`${TUN} 1`, `no ${TUN}`]);
+  });
+
+  it('a device that was resumed before is ours as soon as it is read, with the routes that it has', async () => {
+    const waiting = new Set([TUN]);
+    const kept: string[] = [];
+    const kernel = new MemoryKernel({
+      descriptorStore: {
+        ...noStore,
+        has: (device) => waiting.has(device),
+        take: (device) => (waiting.delete(device) ? [] : []),
+        keep: (device) => kept.push(device),
+      },
+    });
+    kernel.tables.addTun(TUN);
+    const { name, encapsulation, local, port } = TUN_LINK;
+    kernel.packetPath.open({ name, encapsulation, local, port }, [{ kind: 'tun', index: 0, fd: 7 }]);
+    kernel.packetPath.setRoute(TUN, {
+      destination: TUNNEL.destination,
+      remote: TUNNEL.remote,
+      port: TUNNEL.port,
+    });
+    const { objects } = await kernel.readState(OWNERSHIP);
+    assert.deepEqual(Array.from(objects.values(), ({ kind }) => kind).toSorted(), ['link', 'tunnel']);
+    assert.deepEqual([[...waiting], kept], [[], [TUN]]);
   });
 
   it('starts a device that nobody left at once', async () => {

@@ -48,8 +48,8 @@ const TYPE_NAMES = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multi
 export type NameOf = (index: number) => string | undefined;
 
 export const VXLAN_QUEUE_LENGTH = 0;
-/** Packets that a TUN device keeps while nobody reads: what a restart of this process costs is delay. */
-export const TUN_QUEUE_LENGTH = 1000;
+/** Packets that a TUN device keeps while nobody reads, such as those of seconds of a restart: what that costs is delay. */
+export const TUN_QUEUE_LENGTH = 4096;
 
 /** `parent` is empty for a device without one. */
 export function toVxlanLink(

@@ -65,6 +65,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
       firewall?.subscribe(openSocket, onNotice);
     },
     close: () => {
+      path.end();
       firewall?.close();
       for (const reader of readers) reader.close();
       features.close();

@@ -2,6 +2,7 @@
 // and its model; what is done to the TUN device itself (MTU, up, removal) is the door's own. Every call is synchronous.
 import type { TunLink, TunnelObject } from '../../backends/kernel-state.ts';
 import type { PacketPath, PathDescriptor, PathDevice, PathRoute } from '../../native/packet-path.ts';
+import { encodeRecord } from '../path-record.ts';
 import type { ActualState, Step } from './kernel.ts';
 import { toTunnel } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';
@@ -17,6 +18,8 @@ export interface DescriptorStore {
   keep(device: string, descriptors: readonly PathDescriptor[]): void;
   /** Keeps nothing for `device` any more. */
   forget(device: string): void;
+  /** Keeps a text about `device` for a successor, instead of the one before. */
+  record(device: string, text: string): void;
 }
 
 export interface PathTableOptions {
@@ -28,6 +31,9 @@ export interface PathTableOptions {
 /** Routes of the underlay often change together; the MTUs to all peers are looked up once for all of them. */
 const REFRESH_DELAY_MS = 100;
 
+/** Records may be this much older than what they tell of when a process is killed; one that is asked to end brings them up to date. */
+const RECORD_DELAY_MS = 1000;
+
 type Settings = Parameters<PacketPath['configure']>[1];
 
 export class PathTable {
@@ -37,6 +43,9 @@ export class PathTable {
   readonly #indexes = new Map<string, number>();
   readonly #settings = new Map<string, Settings>();
   #refreshTimer: NodeJS.Timeout | undefined;
+  #recordTimer: NodeJS.Timeout | undefined;
+  /** Devices whose records are out of date. */
+  readonly #changed = new Set<string>();
 
   constructor({ packetPath, descriptorStore }: PathTableOptions) {
     this.#path = packetPath;
@@ -51,6 +60,13 @@ export class PathTable {
   /** Whether `link` is a device of an earlier process that {@link open} takes over. */
   isInherited({ name, kind }: LinkMessage): boolean {
     return kind === 'tun' && this.#path !== undefined && this.#store?.has(name) === true;
+  }
+
+  /** `link` is, perhaps, that of a device which was resumed before anybody read the kernel: it is ours from now on. */
+  adopt(link: LinkMessage): void {
+    if (!this.#isResumed(link)) return;
+    this.#store?.take(link.name);
+    this.bind(link);
   }
 
   /** Tunnels of a device that {@link deviceOf} gave. */
@@ -81,6 +97,7 @@ export class PathTable {
     this.#indexes.set(name, index);
     this.setMtu(name, mtu);
     this.#store?.keep(name, this.#path.descriptors(name));
+    this.#recordSoon(name);
   }
 
   close(name: string): void {
@@ -122,12 +139,20 @@ export class PathTable {
     }, REFRESH_DELAY_MS).unref();
   }
 
+  /** Brings records up to date; nothing is recorded afterwards. */
+  end(): void {
+    clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#recordTimer);
+    this.#record();
+  }
+
   /** Applies a step on the tunnels of `link`. */
   applyTunnel(action: Step['action'], tunnel: TunnelObject, link: LinkMessage | undefined): Outcome {
     const device = link && this.deviceOf(link);
     const path = this.#path;
     if (path === undefined || device === undefined)
       return action === 'remove' ? DONE : refusal('ENODEV', `no device ${tunnel.dev} of the packet path`);
+    this.#recordSoon(device.name);
     return attempt(() =>
       action === 'set'
         ? path.setRoute(device.name, toRoute(tunnel, device))
@@ -143,6 +168,29 @@ export class PathTable {
     if (this.#path?.refresh(name) === true) this.#store?.keep(name, this.#path.descriptors(name));
   }
 
+  #isResumed({ name, kind }: LinkMessage): boolean {
+    const isWaiting = kind === 'tun' && this.#store?.has(name) === true;
+    return isWaiting && !this.#indexes.has(name) && this.#find(name) !== undefined;
+  }
+
+  #recordSoon(name: string): void {
+    if (this.#store === undefined) return;
+    this.#changed.add(name);
+    this.#recordTimer ??= setTimeout(() => this.#record(), RECORD_DELAY_MS).unref();
+  }
+
+  #record(): void {
+    this.#recordTimer = undefined;
+    for (const name of this.#changed) {
+      const device = this.#find(name);
+      const settings = this.#settings.get(name);
+      if (device === undefined || settings === undefined) continue;
+      const routes = this.#path?.routes(name) ?? [];
+      this.#store?.record(name, encodeRecord({ device, settings, routes }));
+    }
+    this.#changed.clear();
+  }
+
   #configure(name: string, settings: Settings): void {
     const before = this.#settings.get(name);
     const isSame =
@@ -150,6 +198,7 @@ export class PathTable {
     if (isSame) return;
     this.#path?.configure(name, settings);
     this.#settings.set(name, settings);
+    this.#recordSoon(name);
   }
 }
 

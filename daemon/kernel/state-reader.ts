@@ -51,6 +51,7 @@ export async function readState(
   const foreignLinks = new Map<string, ForeignLink>();
   for (const link of links) {
     if (!ownership.devices.includes(link.name)) continue;
+    path.adopt(link);
     const device = path.deviceOf(link);
     if (device !== undefined) {
       addObject(objects, toTunLink(link, device));

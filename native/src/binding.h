@@ -23,5 +23,6 @@ int weft_netlink_options_init(napi_env env, napi_value exports);
 int weft_datagram_init(napi_env env, napi_value exports);
 int weft_path_init(napi_env env, napi_value exports);
 int weft_echo_init(napi_env env, napi_value exports);
+int weft_memory_file_init(napi_env env, napi_value exports);
 
 #endif

@@ -22,14 +22,19 @@ async function sentByKernel(lab: Lab, name: string): Promise<number> {
   return paths['flannel.1']!['kernelTxPackets']!;
 }
 
-describe('a restart while a program in the kernel moves packets', () => {
+describe('a restart of a daemon whose descriptors are kept', () => {
   const lab = useLab({ hosts: 2, bare: ['h1'], config: CONFIG });
 
   before(async () => {
-    await lab().startDaemon('h1', [], [toolFile('fd-store')]);
+    await start([]);
     await lab().attachContainer('h1');
-    for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
+    await waitUntilReady(lab(), 'h2');
   });
+
+  async function start(flags: readonly string[]): Promise<void> {
+    await lab().startDaemon('h1', flags, [toolFile('fd-store')]);
+    await waitUntilReady(lab(), 'h1');
+  }
 
   async function restart(): Promise<void> {
     const starts = async () => (await logOf(lab(), 'h1')).split('INFO  Ready ').length;
@@ -38,14 +43,16 @@ describe('a restart while a program in the kernel moves packets', () => {
     await waitFor('the daemon to be ready again', async () => (await starts()) > earlier, WAIT_MS);
   }
 
-  it('loses no packet of a thousand a second each way: the program stays, and the next takes its place at once', async () => {
+  async function assertNothingLost(): Promise<void> {
     const pings = [
       await startPings(lab(), 'c1', await lab().containerAddress('h2'), 500),
       await startPings(lab(), 'c2', await lab().containerAddress('h1'), 500),
     ];
     for (let round = 0; round < 2; round++) await restart();
     for (const ping of pings) assert.equal((await ping.stop()).lost, 0);
-  });
+  }
+
+  it('loses none of a thousand packets a second while a program in the kernel moves them', assertNothingLost);
 
   it('leaves the program of the new process at work, not that of the one before', async () => {
     await restart();
@@ -53,11 +60,30 @@ describe('a restart while a program in the kernel moves packets', () => {
     assert.ok((await sentByKernel(lab(), 'h1')) > 0);
   });
 
-  it('takes the program away where the kernel itself encapsulates from now on', async () => {
+  it('loses none where workers move them: they wait in queues, and the next process knows at once where they go', async () => {
+    await lab().stopDaemon('h1');
+    await start(['--bpf=off']);
+    await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+    await assertNothingLost();
+    assert.match(
+      await logOf(lab(), 'h1'),
+      /Took a device of the process before over device=flannel\.1 routes=1/,
+    );
+  });
+
+  it('goes on while etcd is away', async () => {
+    await lab().stopEtcd();
+    await lab().stopDaemon('h1', 'HUP');
+    await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+    await lab().startEtcd();
+    await waitUntilReady(lab(), 'h1');
+  });
+
+  it('gives way to the kernel where that encapsulates from now on', async () => {
     await lab().putConfig(CONFIG.replace('true', 'false'));
     await restart();
     await waitUntilReady(lab(), 'h2');
-    // What the program would still take from the underlay would go to a device that is gone.
+    // What a program of before would still take from the underlay would go to a device that is gone.
     await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
   });
 });
