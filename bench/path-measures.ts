@@ -1,6 +1,6 @@
 // What the path benchmark asks of every tunnel; each question is one line in a list.
 import { highestRates } from './path-loss.ts';
-import { FIRST_PEER_ADDRESS, PEER_COUNT } from './path-plan.ts';
+import { FIRST_PEER_ADDRESS, OVERLAY, PEER_COUNT } from './path-plan.ts';
 import {
   iperf,
   pingFlood,
@@ -117,6 +117,8 @@ export const MEASURES: readonly Measure[] = [
   peers('peers-1', 'UDP, 64 bytes in batches, to one of 10,000 peers', 'same-remote', 1),
   peers('peers-1-hosts', 'The same, to random hosts of that peer', 'same-remote', 1, ['-r', '200']),
   peers('peers-10k', 'The same, to one host of each of 10,000 peers at random', 'same-remote', PEER_COUNT),
+  pastRouting('peers-1-raw', 'To one of 10,000 peers, sent into the device past the routes of the host', 1),
+  pastRouting('peers-10k-raw', 'To one host of each of these at random, sent so', PEER_COUNT),
   peers('peers-1-own', 'To one of 10,000 peers with own underlay addresses', 'own-remotes', 1),
   peers('peers-10k-own', 'To one host of each of these at random', 'own-remotes', PEER_COUNT),
 ];
@@ -183,6 +185,21 @@ function peers(
     title,
     peers: need,
     run: async (turn) => [await counted(turn, name, all, FIRST_PEER_ADDRESS)],
+  };
+}
+
+/** What peers cost the path alone: the sender's own lookups of routes are left out. Of tunnels whose device takes IP packets. */
+function pastRouting(name: string, title: string, used: number): Measure {
+  return {
+    name,
+    title,
+    peers: 'same-remote',
+    run: async (turn) => {
+      const { device } = turn.tunnel;
+      if (device === undefined) return [];
+      const words = ['-n', String(used), '-d', device, '-s', OVERLAY.a.address];
+      return [await counted(turn, name, words, FIRST_PEER_ADDRESS)];
+    },
   };
 }
 

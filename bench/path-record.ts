@@ -52,6 +52,7 @@ const QUOTIENTS: readonly Quotient[] = [
   { figure: 'tcp-cubic', by: { candidate: 'fastd' }, atLeast: 7 },
   { figure: 'peers-10k', by: { figure: 'peers-1' }, atLeast: 0.9 },
   { figure: 'peers-10k-own', by: { figure: 'peers-1-own' }, atLeast: 0.9 },
+  { figure: 'peers-10k-raw', by: { figure: 'peers-1-raw' }, atLeast: 0.9 },
 ];
 
 /** In the order in which figures first came. */

@@ -9,6 +9,8 @@ export interface Tunnel {
   readonly to: string;
   /** Of its device, in bytes. */
   readonly mtu: number;
+  /** Its device at a, if that takes plain IP packets. */
+  readonly device?: string;
   /** Processes that packets pass through at a and at b; the kernel's own tunnels have none. */
   readonly ends: readonly Program[];
   /**

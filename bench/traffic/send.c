@@ -1,19 +1,24 @@
 /*
  * Sends UDP datagrams as fast as it can for a time, then prints {"packets","seconds","refused"}.
  *
- *   send [-l BYTES] [-t SECONDS] [-p PACKETS] [-n SUBNETS] [-r HOSTS] [-g] ADDRESS PORT
+ *   send [-l BYTES] [-t SECONDS] [-p PACKETS] [-n SUBNETS] [-r HOSTS] [-g] [-d DEVICE -s SOURCE] ADDRESS PORT
  *
  * -l  payload of a datagram, 1..1472; default 64
  * -p  so many a second, evenly in bursts of 16, instead of as fast as it can
  * -n  each datagram to a random one of so many /24 subnets, of which ADDRESS is in the first; default 1
  * -r  and each to a random one of so many addresses of its subnet, the lowest being that of ADDRESS; default 1
  * -g  batches through UDP_SEGMENT, one system call and one super-packet each, instead of sendmmsg(2); one destination only, and BYTES up to 1023
+ * -d  straight into this device, past the routes and neighbours of this host, from address SOURCE
  */
-#include <linux/udp.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 
+#include "raw.h"
 #include "traffic.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 
 /* Of a steady rate: what queues of any length take at once, and still few system calls. */
 enum { BURST = 16 };
@@ -30,6 +35,11 @@ struct sender {
   struct sockaddr_in destinations[TRAFFIC_BATCH];
   struct mmsghdr messages[TRAFFIC_BATCH];
   struct iovec payload;
+  const char *device; /* NULL: by a UDP socket */
+  struct in_addr source;
+  struct sockaddr_ll device_address;
+  struct raw_header headers[TRAFFIC_BATCH];
+  struct iovec raw[TRAFFIC_BATCH][2];
   uint8_t buffer[TRAFFIC_BATCH * TRAFFIC_MAX_BYTES];
 };
 
@@ -65,11 +75,25 @@ static void prepare(struct sender *sender) {
   if (setsockopt(sender->fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0) give_up("UDP_SEGMENT");
 }
 
+static void prepare_raw(struct sender *sender) {
+  sender->device_address = raw_device(sender->device);
+  for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
+    sender->raw[i][0] = (struct iovec){&sender->headers[i], sizeof(sender->headers[i])};
+    sender->raw[i][1] = sender->payload;
+    sender->messages[i].msg_hdr = (struct msghdr){.msg_name = &sender->device_address,
+                                                  .msg_namelen = sizeof(sender->device_address),
+                                                  .msg_iov = sender->raw[i],
+                                                  .msg_iovlen = 2};
+  }
+}
+
 /* Returns the datagrams that the kernel took; a full queue is no reason to stop. */
 static unsigned send_batch(struct sender *sender) {
   if (sender->subnets > 1 || sender->hosts > 1) choose_destinations(sender);
   if (sender->is_segmented)
     return sendmsg(sender->fd, &sender->messages[0].msg_hdr, 0) < 0 ? 0 : TRAFFIC_BATCH;
+  for (size_t i = 0; sender->device && i < TRAFFIC_BATCH; i++)
+    fill_raw(&sender->headers[i], sender->source, &sender->destinations[i], sender->bytes);
   const int sent = sendmmsg(sender->fd, sender->messages, sender->batch, 0);
   return sent < 0 ? 0 : (unsigned)sent;
 }
@@ -100,13 +124,15 @@ static void run(struct sender *sender, double seconds) {
 int main(int argc, char **argv) {
   static struct sender sender = {.bytes = 64, .subnets = 1, .hosts = 1, .random = 0x9e3779b97f4a7c15};
   double seconds = 2;
-  for (int option; (option = getopt(argc, argv, "l:t:p:n:r:g")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "l:t:p:n:r:gd:s:")) != -1;) {
     if (option == 'l') sender.bytes = (size_t)atoi(optarg);
     else if (option == 't') seconds = atof(optarg);
     else if (option == 'p') sender.rate = atof(optarg);
     else if (option == 'n') sender.subnets = (uint32_t)atoi(optarg);
     else if (option == 'r') sender.hosts = (uint32_t)atoi(optarg);
     else if (option == 'g') sender.is_segmented = true;
+    else if (option == 'd') sender.device = optarg;
+    else if (option == 's') sender.source = parse_endpoint(optarg, "0").sin_addr;
     else return 2;
   }
   if (argc - optind != 2 || sender.bytes < 1 || sender.bytes > TRAFFIC_MAX_BYTES || sender.subnets < 1 ||
@@ -115,8 +141,9 @@ int main(int argc, char **argv) {
   sender.batch = sender.rate > 0 ? BURST : TRAFFIC_BATCH;
   prctl(PR_SET_TIMERSLACK, 1UL);
   sender.first = parse_endpoint(argv[optind], argv[optind + 1]);
-  sender.fd = open_udp();
+  sender.fd = sender.device ? open_raw() : open_udp();
   prepare(&sender);
+  if (sender.device) prepare_raw(&sender);
   run(&sender, seconds);
   return 0;
 }

@@ -1,0 +1,58 @@
+/*
+ * IPv4 datagrams made by hand and handed to a device as they are (packet(7)), so that what the sending host does for its own
+ * programs, looking up routes and neighbours, is no part of a figure.
+ */
+#ifndef WEFT_BENCH_RAW_H
+#define WEFT_BENCH_RAW_H
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+#include <net/if.h>
+
+#include "traffic.h"
+
+enum { RAW_SOURCE_PORT = 40000, RAW_TTL = 64 };
+
+struct raw_header {
+  struct iphdr ip;
+  struct udphdr udp;
+};
+
+static inline int open_raw(void) {
+  const int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) give_up("socket");
+  return fd;
+}
+
+static inline struct sockaddr_ll raw_device(const char *name) {
+  const struct sockaddr_ll device = {
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = (int)if_nametoindex(name)};
+  if (device.sll_ifindex == 0) give_up(name);
+  return device;
+}
+
+/* RFC 1071. */
+static inline uint16_t raw_checksum(const struct iphdr *ip) {
+  uint16_t words[sizeof(*ip) / 2];
+  uint32_t sum = 0;
+  memcpy(words, ip, sizeof(*ip));
+  for (size_t i = 0; i < sizeof(*ip) / 2; i++) sum += words[i];
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (uint16_t)~(sum + (sum >> 16));
+}
+
+/* Headers of a datagram of `bytes` payload, without a UDP checksum. */
+static inline void fill_raw(struct raw_header *header, struct in_addr source, const struct sockaddr_in *to, size_t bytes) {
+  const uint16_t udp_bytes = (uint16_t)(sizeof(header->udp) + bytes);
+  *header = (struct raw_header){
+      .ip = {.version = 4, .ihl = 5, .ttl = RAW_TTL, .protocol = IPPROTO_UDP, .frag_off = htons(0x4000)},
+      .udp = {.source = htons(RAW_SOURCE_PORT), .dest = to->sin_port, .len = htons(udp_bytes)}};
+  header->ip.tot_len = htons((uint16_t)(sizeof(header->ip) + udp_bytes));
+  header->ip.saddr = source.s_addr;
+  header->ip.daddr = to->sin_addr.s_addr;
+  header->ip.check = raw_checksum(&header->ip);
+}
+
+#endif
