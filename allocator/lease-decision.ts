@@ -102,7 +102,9 @@ export function chooseSubnet(input: ChoiceInput): Choice {
   const taken = takenSubnets(input);
   const isFree = (subnets: LeaseSubnets): boolean =>
     pool.isCompatible(subnets) && !taken.some((other) => subnetsOverlap(subnets, other));
-  if (lost !== undefined && isFree(lost.subnets)) return createPreferred(lost.subnets);
+  // Given up for a config or a peer that are no more: only keys of others block it, so what is there is ours.
+  if (lost !== undefined && isFree(lost.subnets))
+    return lostEntry === undefined ? createPreferred(lost.subnets) : adopt(lostEntry, lost.subnets);
   const own = chooseOwn(input);
   if (own !== undefined) return own;
   const again =

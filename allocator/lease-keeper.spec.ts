@@ -863,6 +863,19 @@ describe('LeaseKeeper', () => {
       assert.equal(store.get('10.5.200.0-24'), undefined);
     });
 
+    it('goes on with a subnet that another config has no room for, once the former config is back', async () => {
+      for (const index of [1, 2, 3]) store.put(`10.5.${index}.0-24`, valueOf(`198.51.100.${index}`));
+      const host = await start({ previous: '10.5.200.0/24' });
+      host.keeper.setConfig(SMALL);
+      await clock.advance(60_000);
+      assert.equal(host.keeper.state, 'exhausted');
+      const callsBefore = host.registry.unaryCalls;
+      host.keeper.setConfig(NETWORK_IPV4);
+      await clock.advance(1000);
+      assertHolds(host, '10.5.200.0-24');
+      assert.ok(host.registry.unaryCalls - callsBefore < 3);
+    });
+
     it('leaves no lease behind when its own subnet goes to another host', async () => {
       for (const index of [1, 2]) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
       const host = await start({ config: SMALL });
