@@ -78,7 +78,8 @@ export class RegistryCopy {
   }
 
   #setConfig(config: ConfigEntry | undefined): boolean {
-    const isChanged = config?.text !== this.config?.text;
+    // The same text written again may have been confirmed meanwhile, and who waits for hosts waits for the revision.
+    const isChanged = config?.modRevision !== this.config?.modRevision || config?.text !== this.config?.text;
     this.config = config;
     return isChanged;
   }

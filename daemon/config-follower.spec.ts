@@ -16,6 +16,7 @@ describe('following the network config', () => {
   let mirror: RegistryMirror;
   let lines: string[];
   let applied: number[];
+  let tries: number;
   let refusal: Refusal | undefined;
   let changes: number;
   let follower: ConfigFollower;
@@ -24,7 +25,7 @@ describe('following the network config', () => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
     mirror = new RegistryMirror({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
-    [lines, applied, refusal, changes] = [[], [], undefined, 0];
+    [lines, applied, tries, refusal, changes] = [[], [], 0, undefined, 0];
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     store.putConfig(vxlan(1));
     mirror.start();
@@ -43,6 +44,7 @@ describe('following the network config', () => {
   });
 
   async function apply({ backend }: NetworkConfig): Promise<Refusal | undefined> {
+    tries++;
     await Promise.resolve();
     if (refusal === undefined && backend.type === 'vxlan') applied.push(backend.vni);
     return refusal;
@@ -89,6 +91,23 @@ describe('following the network config', () => {
     await clock.advance(5_000);
     assert.deepEqual(applied, [2]);
     assert.equal(follower.status.rejected, undefined);
+  });
+
+  it('follows a document that is written again as it is, for who waits for its revision', async () => {
+    await put(vxlan(1));
+    assert.equal(follower.status.revision, store.revision);
+  });
+
+  it('asks ever more rarely while it cannot, and at once for another document', async () => {
+    refusal = { reason: 'not confirmed', mayPass: true };
+    await put(vxlan(2));
+    await clock.advance(3_600_000);
+    const before = tries;
+    await clock.advance(3_600_000);
+    assert.ok(tries - before <= 120, `${tries - before} tries in an hour`);
+    refusal = undefined;
+    await put(vxlan(3));
+    assert.deepEqual(applied, [3]);
   });
 
   it('passes over documents that were replaced while another was being applied', async () => {

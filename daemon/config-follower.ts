@@ -38,7 +38,9 @@ export interface ConfigFollowerOptions {
   readonly onChange: () => void;
 }
 
-const RETRY_MS = 2000;
+/** Until a refused document is looked at again; doubles each time, as every host of the cluster may ask the registry. */
+const FIRST_RETRY_MS = 2000;
+const LONGEST_RETRY_MS = 30_000;
 
 export class ConfigFollower {
   readonly #options: ConfigFollowerOptions;
@@ -46,6 +48,7 @@ export class ConfigFollower {
   #isLooking = false;
   #isDue = false;
   #isStopped = false;
+  #retryMs = FIRST_RETRY_MS;
   #cancelRetry: () => void = () => undefined;
 
   constructor(options: ConfigFollowerOptions) {
@@ -112,7 +115,8 @@ export class ConfigFollower {
   #reject(revision: Revision, { reason, mayPass }: Refusal): void {
     const { rejected: before, counts } = this.#status;
     const isNews = before?.revision !== revision || before.reason !== reason;
-    if (mayPass) this.#cancelRetry = this.#options.clock.setTimer(RETRY_MS, () => this.look());
+    this.#retryMs = isNews ? FIRST_RETRY_MS : Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
+    if (mayPass) this.#cancelRetry = this.#options.clock.setTimer(this.#retryMs, () => this.look());
     if (!isNews) return;
     const rejected = { revision, reason };
     this.#status = { ...this.#status, rejected, counts: { ...counts, rejected: counts.rejected + 1 } };
