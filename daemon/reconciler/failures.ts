@@ -78,11 +78,11 @@ export class Failures {
         this.#byName.set(name, { ...failure, retryAtMs: nowMs });
   }
 
-  /** Earliest try that is still to come, on the reconciler's clock. */
-  nextRetryMs(nowMs: number): number | undefined {
+  /** Earliest try after `afterMs`, on the reconciler's clock. */
+  nextRetryMs(afterMs: number): number | undefined {
     let next: number | undefined;
     for (const { retryAtMs } of this.#byName.values())
-      if (retryAtMs > nowMs && (next === undefined || retryAtMs < next)) next = retryAtMs;
+      if (retryAtMs > afterMs && (next === undefined || retryAtMs < next)) next = retryAtMs;
     return next;
   }
 }

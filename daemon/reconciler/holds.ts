@@ -23,6 +23,8 @@ export class Holds {
   /** When a contested object may be repaired next. */
   readonly #contestedUntilMs = new Map<ObjectKey, number>();
   readonly #contested = new Set<ObjectKey>();
+  /** When {@link takeDue} looked last: what became due since waits for its next look. */
+  #takenAtMs = -Infinity;
 
   constructor(desired: DesiredState, random: Random) {
     this.#desired = desired;
@@ -94,6 +96,7 @@ export class Holds {
 
   /** Takes the keys that may be tried again now. */
   takeDue(nowMs: number): readonly ObjectKey[] {
+    this.#takenAtMs = nowMs;
     const keys: ObjectKey[] = [];
     for (const [key, untilMs] of this.#contestedUntilMs)
       if (untilMs <= nowMs) {
@@ -106,10 +109,10 @@ export class Holds {
     return keys;
   }
 
-  /** When {@link takeDue} will have something, on the reconciler's clock. */
-  nextDueMs(nowMs: number): number | undefined {
+  /** When {@link takeDue} will have, or has, something new, on the reconciler's clock. */
+  get nextDueMs(): number | undefined {
     const times = [...this.#contestedUntilMs.values()];
-    const retryMs = this.#failures.nextRetryMs(nowMs);
+    const retryMs = this.#failures.nextRetryMs(this.#takenAtMs);
     if (retryMs !== undefined) times.push(retryMs);
     return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
   }

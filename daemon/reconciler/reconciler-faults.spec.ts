@@ -68,6 +68,27 @@ describe('a peer that the kernel refuses', () => {
       assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
     });
 
+  it('is tried again in time though its time came while others were being programmed', async () => {
+    const host = new TestHost();
+    let proceed = (): void => undefined;
+    const apply = host.kernel.apply.bind(host.kernel);
+    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.apply = async (steps) => {
+      const results = await apply(steps);
+      if (results.every(({ ok }) => ok === true)) return results;
+      // Another comes before this run has ended, and takes longer than the first wait.
+      host.kernel.gate = new Promise((resolve) => (proceed = resolve));
+      host.setPeer(vxlanPeer(4));
+      return results;
+    };
+    await host.start([bad, good]);
+    await host.clock.jump(1000);
+    host.kernel.relent(BAD_FDB);
+    proceed();
+    await host.clock.advance(1000);
+    assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
+  });
+
   it('leaves nothing behind when it goes', async () => {
     const host = new TestHost();
     host.kernel.refuse(BAD_FDB, 'ENOSPC');

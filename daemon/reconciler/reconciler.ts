@@ -490,7 +490,7 @@ export class Reconciler {
       this.#nextResyncMs,
       // Before the first `setHost` there is nothing to read, however long it has been due.
       (this.#scope.ownership && this.#read?.atMs) ?? Infinity,
-      this.#holds.nextDueMs(nowMs) ?? Infinity,
+      this.#holds.nextDueMs ?? Infinity,
       this.#view.nextDueMs ?? Infinity,
     );
     this.#cancelTimer = this.#clock.setTimer(Math.max(0, dueMs - nowMs), () => this.#onTimer());
