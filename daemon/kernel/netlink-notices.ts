@@ -1,5 +1,6 @@
 // Notices: what changed in the kernel, from its multicast groups. Listens and translates; asks the kernel only for the
 // names of interface indexes, at the start and after an overrun. What is not ours costs a look at one header.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ownership } from '../../backends/backend.ts';
 import type { KernelNotice } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
@@ -38,6 +39,8 @@ export interface NoticeOptions {
 
 /** Notices are short, one a datagram, and each read allocates this much. */
 const DATAGRAM_BYTES = 8 * 1024;
+/** After the links could not be listed. */
+const RETRY_MS = 200;
 const GROUPS = [
   RTNLGRP_LINK,
   RTNLGRP_NEIGH,
@@ -53,6 +56,7 @@ export class NoticeReader {
   readonly #names = new Map<number, string>();
   readonly #routeChanges = new RouteChanges();
   #isNaming = false;
+  #isNamingDue = false;
   #hasMissed = false;
   #isClosed = false;
 
@@ -138,18 +142,29 @@ export class NoticeReader {
     void this.#learnNames();
   }
 
+  /** Until all names are known nothing can be told of links without one but that something may have changed. */
   async #learnNames(): Promise<void> {
+    this.#isNamingDue = true;
     if (this.#isNaming) return;
     this.#isNaming = true;
-    try {
-      for (const link of await this.#options.readLinks()) this.#names.set(link.index, link.name);
-    } catch {
-      // Without names nothing can be told but that something may have changed.
-      this.#hasMissed = true;
+    while (this.#isNamingDue && !this.#isClosed) {
+      this.#isNamingDue = false;
+      await this.#learnOnce();
     }
     this.#isNaming = false;
     if (this.#hasMissed) this.#emit({ type: 'overrun' });
     this.#hasMissed = false;
+  }
+
+  /** Links that come and go all the time can keep the kernel from listing them. */
+  async #learnOnce(): Promise<void> {
+    try {
+      for (const link of await this.#options.readLinks()) this.#names.set(link.index, link.name);
+    } catch {
+      this.#hasMissed = true;
+      this.#isNamingDue = true;
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
   }
 
   #emit(...notices: readonly KernelNotice[]): void {
