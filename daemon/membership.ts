@@ -317,7 +317,7 @@ export class Membership {
     const [kind, name = ''] = String(object).split(' ');
     const isLinkMissing = event.code === 'HOST_FAILED' && kind === 'link';
     if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
-    const isFatal = isLinkMissing && !this.#hasWorked;
+    const isFatal = isLinkMissing && !this.#hasWorked && this.#network.needs(name);
     const link = { name, isTun: this.#encapsulation === 'userspace' };
     const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
     events.reconciler(event);

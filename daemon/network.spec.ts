@@ -195,6 +195,35 @@ describe('network', () => {
     },
   });
 
+  it('goes on from a way that only peers know, though its device cannot be made here', async () => {
+    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    set(two.key, leavingPeer);
+    await joinCluster();
+    assert.notEqual(reconciler.summary().host.state, 'in-sync');
+    net.advance();
+    assert.equal(net.migration?.state, 'draining');
+    set(two.key, two);
+    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes() }, 'updated', { peers });
+    await clock.advance(SETTLE_MS);
+    assert.equal(net.migration, undefined);
+    await clock.advance(1_000);
+    assert.equal(reconciler.summary().host.state, 'in-sync');
+  });
+
+  it('does not go on to a way whose device cannot be made', async () => {
+    await joinCluster();
+    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    const config = network('4', { ...VXLAN, vni: 2 });
+    net.setConfig({ document: config, config }, host(), { peers });
+    await clock.advance(10_000);
+    net.advance();
+    assert.equal(net.migration?.state, 'preparing');
+    kernel.relent('link flannel.2');
+    await clock.advance(60_000);
+    net.advance();
+    assert.equal(net.migration?.state, 'leaving');
+  });
+
   it('tells all of a way that it heard of from a peer, even before it has a lease', () => {
     set(two.key, leavingPeer);
     const [way] = net.attributes().weft?.leaving ?? [];

@@ -21,6 +21,9 @@ import type { HostConfig } from './family-choice.ts';
 import { sameFacts } from './host-facts.ts';
 import type { Logger } from './log.ts';
 import { unsuitableHost } from './prerequisites.ts';
+import { HOST } from './reconciler/desired-state.ts';
+import { isInSync } from './reconciler/diff.ts';
+import { deviceOf } from './reconciler/object-device.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import { formatSubnetEnv } from './subnet-env.ts';
 import type { SubnetFileKeeper } from './subnet-file-keeper.ts';
@@ -201,6 +204,12 @@ export class Network {
     this.advance();
   }
 
+  /** Whether the wanted way leads through the device. */
+  needs(device: string): boolean {
+    const wanted = this.#contexts.get(this.#ways.wanted.name);
+    return wanted === undefined || deriveHostIn([wanted]).some((object) => deviceOf(object) === device);
+  }
+
   /** Takes a change of the way to this host as far as it can go; to be called when the reconciler has settled, too. */
   advance(): void {
     if (this.#own === undefined || this.#problem !== undefined) return;
@@ -243,13 +252,25 @@ export class Network {
   /** Whether the kernel holds what is wanted, and no peer would be lost by going on. */
   #isSettled(): boolean {
     const { log, reconciler } = this.#options;
-    if (!reconciler.isSettled || reconciler.summary().host.state !== 'in-sync') return false;
+    if (!reconciler.isSettled || !this.#isHostInPlace()) return false;
     const obstacle = this.#ways.state === 'preparing' ? this.#findLost() : undefined;
     const isNews = obstacle !== undefined && obstacle !== this.#obstacle;
     this.#obstacle = obstacle;
     if (isNews) log.error(`The way to this host stays as it is, as a peer would be lost: ${obstacle}`);
     if (isNews) this.#options.onMigration();
     return obstacle === undefined;
+  }
+
+  /** Devices of other ways, which this host may have no room for, must not keep it from going the wanted one. */
+  #isHostInPlace(): boolean {
+    const { reconciler } = this.#options;
+    if (reconciler.summary().host.state === 'in-sync') return true;
+    const contexts = [...this.#contexts.values()];
+    const devices = deriveHostIn(contexts).map(deviceOf);
+    const beside = new Set(devices.filter((device) => device !== undefined && !this.needs(device)));
+    for (const [key, want] of reconciler.objectsOf(HOST))
+      if (!beside.has(deviceOf(want)) && !isInSync(want, reconciler.known?.objects.get(key))) return false;
+    return true;
   }
 
   /** Why a peer that is reached now could not be reached in the wanted way. */
