@@ -43,6 +43,8 @@ export interface EchoAnswer {
 export interface NativeEcho {
   /** Raw with CAP_NET_RAW, else where `net.ipv4.ping_group_range` allows it. EACCES: neither. @returns a descriptor */
   echoOpen(family: 4 | 6, identifier: number, device: string | undefined, source: string | undefined): number;
+  /** Routers that echoes may pass, 1 to 255. */
+  echoSetTtl(fd: number, family: 4 | 6, ttl: number): void;
   /** @returns when it went out, in µs since 1970. EMSGSIZE: larger than the MTU of the device. */
   echoSend(
     fd: number,

@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'mocha';
 import type { IpAddress } from '../allocator/address.ts';
+import { systemClock } from '../allocator/clock.ts';
+import { probeChecksums } from '../daemon/probe/checksum-probe.ts';
 import { formatEchoError } from '../daemon/probe/echo-error.ts';
 import { Prober, ProbeError } from '../daemon/probe/prober.ts';
 import { loadNative } from '../native/index.ts';
@@ -68,6 +70,24 @@ describe('prober', () => {
       before(() =>
         until('the far host answers', async () => (await probe(far, { timeoutMs: 500 })).received === 3),
       );
+
+      it('is told by the first router if it may pass none', async () => {
+        const close = new Prober({ ttl: 1 });
+        const report = await close.probe(far as IpAddress, { count: 1, timeoutMs: 30_000 });
+        close.close();
+        assert.deepEqual(
+          report.errors.map(({ error }) => error),
+          [{ kind: 'time-exceeded', by: near }],
+        );
+      });
+
+      it('tells checksums of this host and of devices apart from silence', async () => {
+        const { native } = loadNative();
+        const options = { native: native!, clock: systemClock, timeoutMs: 30_000 };
+        assert.equal(await probeChecksums(far as IpAddress, options), 'good');
+        assert.equal(await probeChecksums(nobody as IpAddress, { ...options, timeoutMs: 50 }), 'silent');
+        assert.equal(await probeChecksums('127.0.0.1' as IpAddress, options), 'good');
+      });
 
       it('gets an answer to each', async () => {
         const heard: number[] = [];

@@ -1,8 +1,6 @@
 // Whether each endpoint of etcd can be used: name, connection, certificate, rights, quorum, clock.
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import { get as httpGet } from 'node:http';
-import { get as httpsGet } from 'node:https';
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { createEtcdConfigStore } from '../../allocator/etcd/config-store.ts';
@@ -10,13 +8,12 @@ import type { EtcdOptions } from '../../allocator/etcd/options.ts';
 import type { ConfigStore } from '../../allocator/config-store.ts';
 import { RegistryError } from '../../allocator/registry.ts';
 import type { Check, Found } from './check.ts';
+import { etcdClock } from './clock-check.ts';
 import { ETCD_PATIENCE_MS, type Facts } from './facts.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
 const CONNECT_PATIENCE_MS = 2500;
-/** Leases live by etcd's clock, certificates by this host's: more than this is worth a word. */
-const MAX_SKEW_MS = 10_000;
 const CONSEQUENCE =
   'Packets go on with what the kernel knows; joins, leaves and config changes are not heard of, and the lease ends unless it is renewed';
 
@@ -187,51 +184,6 @@ async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryErr
   } finally {
     store?.close();
   }
-}
-
-const etcdClock: Check = {
-  id: 'etcd-clock',
-  about: "whether the clocks of this host and etcd's agree",
-  run: async (facts) => {
-    const skews = await Promise.all(facts.etcd.endpoints.map((endpoint) => readSkew(endpoint)));
-    const evidence = facts.etcd.endpoints.flatMap((endpoint, index) => describeSkew(endpoint, skews[index]));
-    if (evidence.length === 0) return [];
-    return [
-      {
-        severity: 'warning',
-        title: "The clock of this host and that of etcd's host differ",
-        evidence,
-        consequence:
-          'Certificates may seem expired or not valid yet; times in logs of hosts do not fit together',
-        remedy: 'timedatectl status; set up NTP on both',
-      },
-    ];
-  },
-};
-
-export function describeSkew(endpoint: string, skewMs: number | undefined): readonly string[] {
-  if (skewMs === undefined || Math.abs(skewMs) <= MAX_SKEW_MS) return [];
-  const way = skewMs > 0 ? 'ahead of' : 'behind';
-  return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${way} this host's`];
-}
-
-/** How far the clock of an endpoint is ahead, in ms and about a second exact; `undefined` if it does not say. */
-function readSkew(endpoint: string): Promise<number | undefined> {
-  const url = new URL('/version', endpoint);
-  const get = url.protocol === 'https:' ? httpsGet : httpGet;
-  return new Promise((resolve) => {
-    const request = get(
-      url,
-      { timeout: CONNECT_PATIENCE_MS, rejectUnauthorized: false },
-      ({ headers, socket }) => {
-        socket.destroy();
-        const theirs = Date.parse(headers.date ?? '');
-        resolve(Number.isNaN(theirs) ? undefined : theirs - Date.now());
-      },
-    );
-    request.once('timeout', () => request.destroy(new Error('late')));
-    request.once('error', () => resolve(undefined));
-  });
 }
 
 export const ETCD_CHECKS: readonly Check[] = [

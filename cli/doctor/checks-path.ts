@@ -1,83 +1,10 @@
-// Whether packets arrive: echoes to every peer below and through the overlay network, large ones, and such whose checksum is
-// left to network devices.
-import { addressOf, parseIp, type Cidr, type IpAddress } from '../../allocator/address.ts';
-import { systemClock } from '../../allocator/clock.ts';
-import type { PeerV1, StatusV1 } from '../../daemon/control/types.ts';
-import { probeChecksums, type ChecksumSight } from '../../daemon/probe/checksum-probe.ts';
+// Whether packets arrive: what to make of what is seen of the way to each peer.
+import { contains, familyOf, parseIp, type Cidr } from '../../allocator/address.ts';
+import type { StatusV1 } from '../../daemon/control/types.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
-import { loadNative } from '../../native/index.ts';
 import { firstOf, type Check, type Found } from './check.ts';
 import { judgeChecksums } from './checksum-finding.ts';
-import type { Facts } from './facts.ts';
-
-/** What came of the probes of one peer. */
-interface Sight {
-  readonly peer: PeerV1;
-  readonly underlay: IpAddress;
-  readonly overlay: IpAddress;
-  readonly isAlive: boolean;
-  readonly isReached: boolean;
-  /** Set if `isReached`: largest packet through the overlay, of the MTU at most. */
-  readonly largest?: number;
-  /** Set if `isReached` through VXLAN of the kernel. */
-  readonly checksums?: ChecksumSight;
-}
-
-const ECHO = { count: 3, intervalMs: 50, timeoutMs: 1000 } as const;
-
-/** Every peer with a tunnel, or the first ones. @throws ProbeError where nothing can be probed */
-function lookAtPeers(facts: Facts): Promise<readonly Sight[]> {
-  return facts.once('sights', async () => {
-    const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
-    if (status === undefined || (status.network?.devices.length ?? 0) === 0) return [];
-    return Promise.all(peers.flatMap(waysTo).map((way) => lookAt(facts, status, way)));
-  });
-}
-
-/** Where a peer is, by family of its subnets. */
-function waysTo(peer: PeerV1): readonly Pick<Sight, 'peer' | 'underlay' | 'overlay'>[] {
-  return (
-    [
-      [peer.ipv4, peer.publicIp],
-      [peer.ipv6, peer.publicIpv6],
-    ] as const
-  ).flatMap(([subnet, publicIp]) => {
-    const underlay = parseIp(publicIp ?? '');
-    return subnet === undefined || underlay === undefined
-      ? []
-      : [{ peer, underlay, overlay: addressOf(subnet as Cidr) }];
-  });
-}
-
-async function lookAt(
-  facts: Facts,
-  status: StatusV1,
-  way: Pick<Sight, 'peer' | 'underlay' | 'overlay'>,
-): Promise<Sight> {
-  const { overlay, underlay } = way;
-  const [below, through] = await Promise.all([
-    facts.prober.probe(underlay, ECHO),
-    facts.prober.probe(overlay, ECHO),
-  ]);
-  const sight = { ...way, isAlive: below.received > 0, isReached: through.received > 0 };
-  if (!sight.isReached) return sight;
-  const maxBytes = status.network?.mtu ?? 1280;
-  const [{ packetBytes: largest = 0 }, checksums] = await Promise.all([
-    facts.prober.findLargest(overlay, { maxBytes }),
-    lookAtChecksums(overlay, status),
-  ]);
-  return { ...sight, largest, ...(checksums && { checksums }) };
-}
-
-/** `undefined` where no device computes checksums of the tunnel. */
-async function lookAtChecksums(
-  overlay: IpAddress,
-  { network }: StatusV1,
-): Promise<ChecksumSight | undefined> {
-  const { native } = loadNative();
-  if (native === undefined || network?.checksumOffload === undefined) return undefined;
-  return probeChecksums(overlay, { native, clock: systemClock });
-}
+import { isBlocked, isRouted, lookAtPeers, name, type Sight } from './sights.ts';
 
 function pathCheck(
   id: string,
@@ -100,9 +27,6 @@ function pathCheck(
     },
   };
 }
-
-const name = ({ peer, overlay }: Pick<Sight, 'peer' | 'overlay'>): string =>
-  `${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;
 
 const probesImpossible: Check = {
   id: 'probes',
@@ -146,8 +70,8 @@ const tunnelBlocked = pathCheck(
   'tunnel-blocked',
   'whether the packets of the tunnel arrive',
   (found, status) => {
-    const blocked = found.filter(({ isAlive, isReached }) => isAlive && !isReached);
-    if (blocked.length === 0) return undefined;
+    const blocked = found.filter(isBlocked);
+    if (blocked.length === 0 || isRouted(status)) return undefined;
     return {
       severity: 'error',
       title: `${blocked.length} ${blocked.length === 1 ? 'host is' : 'hosts are'} there but not reached through the overlay network: something drops its packets`,
@@ -161,6 +85,70 @@ const tunnelBlocked = pathCheck(
     };
   },
 );
+
+const routeDropped = pathCheck(
+  'route-dropped',
+  'with host-gw: whether packets to the subnets of peers arrive there',
+  (found, status) => {
+    const dropped = found.filter(isBlocked);
+    if (dropped.length === 0 || !isRouted(status)) return undefined;
+    return {
+      severity: 'error',
+      title: `${dropped.length} ${dropped.length === 1 ? 'host answers' : 'hosts answer'}, but packets to ${dropped.length === 1 ? 'its subnet do' : 'their subnets do'} not get there`,
+      evidence: firstOf(
+        dropped.map(
+          (sight) =>
+            `${name(sight)}: echoes of ${sight.underlay} come; of one to ${sight.overlay} that ends there nothing is heard`,
+        ),
+      ),
+      consequence: 'Containers of these hosts and of this one do not reach each other',
+      remedy:
+        'switches and clouds must pass packets for addresses that are not of the host: turn off source/destination checks and anti-spoofing filters; sysctl net.ipv4.ip_forward on that host; tcpdump -ni any icmp there; or use vxlan (weft config edit)',
+    };
+  },
+);
+
+const publicIp = pathCheck(
+  'public-ip',
+  'whether peers can send to the address that this host tells them',
+  (found, status) => {
+    const own = { 4: status.interface?.publicIp ?? '', 6: status.interface?.publicIpv6 ?? '' };
+    const cut = found.filter(
+      (sight) => isBlocked(sight) && isPrivate(own[familyOf(sight.underlay)]) && !isPrivate(sight.underlay),
+    );
+    if (cut.length === 0) return undefined;
+    const ours = own[familyOf(cut[0]!.underlay)];
+    return {
+      severity: 'error',
+      title: `This host tells peers the private address ${ours}, which those outside of its network cannot send to`,
+      evidence: [
+        `weft status: peers send to ${ours}`,
+        ...firstOf(
+          cut.map(
+            (sight) => `${name(sight)}: echoes of ${sight.underlay} come, and nothing through the overlay`,
+          ),
+        ),
+      ],
+      consequence: 'Packets to these peers may arrive, and none comes back',
+      remedy: `if a NAT is between: start the daemon with ${ours.includes(':') ? '--public-ipv6' : '--public-ip'} and the address that the NAT has outside, and have it pass the UDP port of backend ${status.network?.backend} in`,
+    };
+  },
+);
+
+/** RFC 1918, RFC 6598, link-local and RFC 4193. */
+const PRIVATE = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '169.254.0.0/16',
+  'fc00::/7',
+];
+
+function isPrivate(text: string): boolean {
+  const address = parseIp(text);
+  return address !== undefined && PRIVATE.some((network) => contains(network as Cidr, address));
+}
 
 const pathMtu = pathCheck('path-mtu', 'whether packets of the whole MTU arrive', (found, status) => {
   const mtu = status.network?.mtu ?? 0;
@@ -196,6 +184,8 @@ export const PATH_CHECKS: readonly Check[] = [
   probesImpossible,
   peerSilent,
   tunnelBlocked,
+  routeDropped,
+  publicIp,
   pathMtu,
   checksumOffload,
 ];

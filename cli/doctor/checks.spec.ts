@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../control-client.ts';
-import { describeSkew, explainDistrust } from './checks-etcd.ts';
+import { explainDistrust } from './checks-etcd.ts';
 import { acceptsForward, findDrops } from './checks-firewall.ts';
+import { describeSkew } from './clock-check.ts';
 import { CHECKS, examine } from './examine.ts';
 import { Facts } from './facts.ts';
 

@@ -7,6 +7,7 @@ import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { HOST_CHECKS } from './checks-host.ts';
 import { KERNEL_CHECKS } from './checks-kernel.ts';
 import { PATH_CHECKS } from './checks-path.ts';
+import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import type { Check, Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -19,6 +20,7 @@ export const CHECKS: readonly Check[] = [
   ...KERNEL_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
+  ...USERSPACE_CHECKS,
   ...LAST_CHECKS,
 ];
 

@@ -8,7 +8,7 @@ import type { NetworkConfig } from '../../allocator/config.ts';
 import type { ConfigStore, ConfigView } from '../../allocator/config-store.ts';
 import { decodeEntry } from '../../allocator/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../daemon/control/types.ts';
+import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../daemon/control/types.ts';
 import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { NoDaemonError, RefusedError, type ControlClient } from '../control-client.ts';
@@ -34,6 +34,8 @@ export class Facts {
   readonly etcd: EtcdOptions;
   readonly options: OptionsV1 | undefined;
   readonly prober = new Prober();
+  /** Its echoes end at the first router. */
+  readonly nearProber = new Prober({ ttl: 1 });
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
@@ -67,6 +69,10 @@ export class Facts {
 
   get peers(): Promise<PeersV1 | undefined> {
     return this.once('peers', () => this.#ask<PeersV1>('peers'));
+  }
+
+  get devices(): Promise<DevicesV1 | undefined> {
+    return this.once('devices', () => this.#ask<DevicesV1>('devices'));
   }
 
   /** Peers that the kernel leads to, or the first ones. */
@@ -160,6 +166,7 @@ export class Facts {
 
   close(): void {
     this.prober.close();
+    this.nearProber.close();
   }
 
   async #ask<Answer>(name: string): Promise<Answer | undefined> {

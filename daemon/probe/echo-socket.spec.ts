@@ -19,6 +19,10 @@ class FakeNetwork implements NativeEcho {
     return 7;
   }
 
+  echoSetTtl(): void {
+    assert.fail('nobody asked for it');
+  }
+
   echoSend(_fd: number, _address: string, _identifier: number, sequence: number): number {
     if (this.refusal !== undefined) throw Object.assign(new Error('refused'), { code: this.refusal });
     this.sequences.push(sequence);

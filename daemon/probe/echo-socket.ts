@@ -22,6 +22,8 @@ export interface EchoSocketOptions {
   /** Name of the interface that echoes leave by; unset: as routes say. */
   readonly device?: string;
   readonly source?: IpAddress;
+  /** Routers that echoes may pass; default: as the kernel has it. */
+  readonly ttl?: number;
 }
 
 interface Awaited {
@@ -52,9 +54,10 @@ export class EchoSocket {
 
   /** @throws Error with errno if the socket cannot be opened: EACCES without the right to. */
   constructor(options: EchoSocketOptions) {
-    const { native, family, device, source } = options;
+    const { native, family, device, source, ttl } = options;
     this.#options = options;
     this.#fd = native.echoOpen(family, this.#identifier, device, source);
+    if (ttl !== undefined) native.echoSetTtl(this.#fd, family, ttl);
   }
 
   /**

@@ -22,6 +22,8 @@ export interface ProberOptions {
   readonly clock?: Clock;
   /** Interface that echoes leave by; unset: as routes say. */
   readonly device?: string;
+  /** Routers that echoes may pass; default: as the kernel has it. */
+  readonly ttl?: number;
   /** Source addresses; of a family that has none, as the kernel picks it. */
   readonly sources?: Readonly<Partial<Record<Family, IpAddress>>>;
 }
@@ -123,7 +125,7 @@ export class Prober {
 }
 
 async function openSocket(options: ProberOptions, family: Family): Promise<EchoSocket> {
-  const { clock = systemClock, device, sources } = options;
+  const { clock = systemClock, device, sources, ttl } = options;
   const source = sources?.[family];
   const native = options.native ?? nativeEcho();
   try {
@@ -133,6 +135,7 @@ async function openSocket(options: ProberOptions, family: Family): Promise<EchoS
       family,
       ...(device && { device }),
       ...(source && { source }),
+      ...(ttl !== undefined && { ttl }),
     });
     await sleep(TIMES_BEGIN_MS);
     return socket;

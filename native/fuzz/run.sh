@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fuzzes the parts of the packet path that see bytes of others: run.sh [SECONDS for each target, default 60] [TARGET...]
+# Fuzzes the parts of the packet path and of the probes that see bytes of others: run.sh [SECONDS for each target, default 60] [TARGET...]
 # Corpora stay in .build/fuzz/corpus and are carried on with; an input that breaks a target is left in .build/fuzz.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 out=.build/fuzz
-flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -pthread -Inative/path -Inative/test -fno-sanitize-recover=all'
+flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -pthread -Inative/path -Inative/src -Inative/test -fno-sanitize-recover=all'
 if ! command -v clang >/dev/null; then
   echo "native/fuzz/run.sh: needs clang (Debian: apt-get install clang)" >&2
   exit 1
@@ -15,10 +15,10 @@ if [ $# -eq 0 ]; then
   for file in native/fuzz/fuzz-*.c; do set -- "$@" "$(basename "$file" .c)"; done
 fi
 
-# All parts of the path; a target takes what it needs.
+# All parts of them; a target takes what it needs.
 mkdir -p "$out/path"
 rm -f "$out/libpath.a"
-for source in native/path/*.c; do
+for source in native/path/*.c native/src/echo-parse.c; do
   clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
 done
 ar rcs "$out/libpath.a" "$out"/path/*.o

@@ -70,6 +70,20 @@ static napi_value echo_open(napi_env env, napi_callback_info info) {
   return napi_create_int32(env, fd, &result) == napi_ok ? result : NULL;
 }
 
+/* echoSetTtl(fd, family, ttl). */
+static napi_value echo_set_ttl(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  int32_t fd;
+  uint32_t ttl;
+  int family;
+  if (weft__arguments(env, info, 3, values) < 0) return NULL;
+  if (napi_get_value_int32(env, values[0], &fd) != napi_ok || !read_family(env, values[1], &family) ||
+      !read_uint(env, values[2], 255, &ttl))
+    return weft__throw_type(env, "echoSetTtl takes (fd, 4 or 6, ttl)");
+  const int error = weft_echo_set_ttl(fd, family, (int)ttl);
+  return error < 0 ? weft__throw_errno(env, "setsockopt", error) : NULL;
+}
+
 /* echoSend(fd, address, identifier, sequence, payloadBytes, token): when it went out, in µs. */
 static napi_value echo_send(napi_env env, napi_callback_info info) {
   static const char usage[] = "echoSend takes (fd, address, identifier, sequence, payloadBytes, token)";
@@ -193,6 +207,7 @@ static napi_value checksum_probe_read(napi_env env, napi_callback_info info) {
 
 int weft_echo_init(napi_env env, napi_value exports) {
   int error = weft__export(env, exports, "echoOpen", echo_open);
+  if (error == 0) error = weft__export(env, exports, "echoSetTtl", echo_set_ttl);
   if (error == 0) error = weft__export(env, exports, "echoSend", echo_send);
   if (error == 0) error = weft__export(env, exports, "echoRead", echo_read);
   if (error == 0) error = weft__export(env, exports, "checksumProbeSend", checksum_probe_send);

@@ -1,8 +1,8 @@
-/* Echo sockets: opened, sent on, read. No JavaScript here. */
+/* Echo sockets: opened, sent on, read; echo-parse.c tells what came. No JavaScript here. */
 #include "echo.h"
+#include "echo-parse.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -13,11 +13,6 @@
 
 /* Room for bursts: a thousand hosts answer at once. */
 enum { RECEIVE_BYTES = 4 << 20, ATTEMPTS = 4 };
-
-struct echo_header {
-  uint8_t type, code;
-  uint16_t checksum, identifier, sequence;
-};
 
 static int set_int(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
@@ -83,6 +78,10 @@ int weft_echo_open(int family, uint16_t identifier, const char *device, const un
   return error;
 }
 
+int weft_echo_set_ttl(int fd, int family, int ttl) {
+  return family == AF_INET ? set_int(fd, SOL_IP, IP_TTL, ttl) : set_int(fd, SOL_IPV6, IPV6_UNICAST_HOPS, ttl);
+}
+
 /* RFC 1071. */
 static uint16_t checksum(const uint8_t *bytes, size_t count) {
   uint32_t sum = 0;
@@ -92,10 +91,6 @@ static uint16_t checksum(const uint8_t *bytes, size_t count) {
   return (uint16_t)~sum;
 }
 
-static double to_us(const struct timespec *time) {
-  return (double)time->tv_sec * 1e6 + (double)time->tv_nsec / 1e3;
-}
-
 int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
                    size_t payload_bytes, const uint8_t *token, double *time_us) {
   const bool is_ipv4 = to->any.sa_family == AF_INET;
@@ -103,7 +98,7 @@ int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifie
   struct timespec now;
   if (payload_bytes > WEFT_ECHO_MAX_PAYLOAD) return -EMSGSIZE;
   const size_t length = WEFT_ECHO_HEADER_BYTES + payload_bytes;
-  struct echo_header header = {.type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST,
+  struct weft_echo_header header = {.type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST,
                                .identifier = htons(identifier),
                                .sequence = htons(sequence)};
   memcpy(packet, &header, sizeof(header));
@@ -115,58 +110,11 @@ int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifie
   const socklen_t to_length = is_ipv4 ? sizeof(to->ipv4) : sizeof(to->ipv6);
   for (int attempt = 1;; attempt++) {
     clock_gettime(CLOCK_REALTIME, &now);
-    *time_us = to_us(&now);
+    *time_us = weft_echo_to_us(&now);
     if (sendto(fd, packet, length, 0, &to->any, to_length) >= 0) return 0;
     /* It may be the error of an earlier echo, which the kernel tells once on whatever comes next. */
     if (errno == EMSGSIZE || errno == EAGAIN || attempt == ATTEMPTS) return -errno;
   }
-}
-
-/* Reads ancillary data: the time, and of errors what happened and who says so. */
-static void read_control(struct msghdr *message, struct weft_echo_answer *answer) {
-  for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
-    const bool is_error = (part->cmsg_level == SOL_IP && part->cmsg_type == IP_RECVERR) ||
-                          (part->cmsg_level == SOL_IPV6 && part->cmsg_type == IPV6_RECVERR);
-    if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS) {
-      struct timespec time;
-      memcpy(&time, CMSG_DATA(part), sizeof(time));
-      answer->time_us = to_us(&time);
-    } else if (is_error) {
-      struct sock_extended_err error;
-      const size_t offender_bytes = part->cmsg_len - CMSG_LEN(sizeof(error));
-      memcpy(&error, CMSG_DATA(part), sizeof(error));
-      if (offender_bytes <= sizeof(answer->from)) memcpy(&answer->from, CMSG_DATA(part) + sizeof(error), offender_bytes);
-      answer->kind = error.ee_origin == SO_EE_ORIGIN_LOCAL ? WEFT_ECHO_LOCAL : WEFT_ECHO_ERROR;
-      answer->type = error.ee_type;
-      answer->code = error.ee_code;
-      answer->error = (int)error.ee_errno;
-      answer->mtu = error.ee_errno == EMSGSIZE ? error.ee_info : 0;
-    }
-  }
-}
-
-/* Bytes before the ICMP header: raw IPv4 sockets get the IP header, too, but for what errors quote. */
-static size_t header_offset(int family, bool is_error, const uint8_t *packet, size_t length) {
-  if (family != AF_INET || is_error || length == 0 || packet[0] >> 4 != 4) return 0;
-  return (size_t)(packet[0] & 15) * 4;
-}
-
-/* Whether `packet` is an echo reply, or, quoted by an error, an echo. */
-static bool parse(int family, const uint8_t *token, const uint8_t *packet, size_t length,
-                  struct weft_echo_answer *answer) {
-  const bool is_error = answer->kind == WEFT_ECHO_ERROR;
-  const uint8_t expected = is_error ? (family == AF_INET ? ICMP_ECHO : ICMPV6_ECHO_REQUEST)
-                                    : (family == AF_INET ? ICMP_ECHOREPLY : ICMPV6_ECHO_REPLY);
-  struct echo_header header;
-  const size_t offset = header_offset(family, is_error, packet, length);
-  if (length < offset + sizeof(header)) return false;
-  memcpy(&header, packet + offset, sizeof(header));
-  if (header.type != expected) return false;
-  answer->sequence = ntohs(header.sequence);
-  answer->bytes = length - offset;
-  answer->has_token = length >= offset + sizeof(header) + WEFT_ECHO_TOKEN_BYTES &&
-                      memcmp(packet + offset + sizeof(header), token, WEFT_ECHO_TOKEN_BYTES) == 0;
-  return true;
 }
 
 /* Returns 1 for an answer, 2 for something else, 0 for nothing there, or negative errno. */
@@ -183,9 +131,9 @@ static int read_one(int fd, int family, int flags, const uint8_t *token, struct 
   if (length < 0) return errno == EAGAIN ? 0 : -errno;
   if (flags & MSG_ERRQUEUE) answer->to = name;
   else answer->from = name;
-  read_control(&message, answer);
+  weft_echo_parse_control(&message, answer);
   if (answer->kind == WEFT_ECHO_LOCAL) return 1;
-  return parse(family, token, packet, (size_t)length, answer) ? 1 : 2;
+  return weft_echo_parse(family, token, packet, (size_t)length, answer) ? 1 : 2;
 }
 
 int weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer) {

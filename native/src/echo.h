@@ -50,6 +50,8 @@ struct weft_echo_answer {
  * `source` may be NULL. Returns the descriptor.
  */
 int weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source);
+/* Routers that echoes may pass, 1 to 255: the one after them says "time exceeded". */
+int weft_echo_set_ttl(int fd, int family, int ttl);
 /* Sends one echo; stores when, in µs of CLOCK_REALTIME. -EMSGSIZE: larger than the MTU of the device. */
 int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
                    size_t payload_bytes, const uint8_t *token, double *time_us);
