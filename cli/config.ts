@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { didYouMean } from '../allocator/did-you-mean.ts';
 import { networkConfigSchema } from '../allocator/config-schema.ts';
 import type { ConfigStore, ConfigVersion, ConfigView } from '../allocator/config-store.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../daemon/exit.ts';
@@ -56,12 +57,8 @@ export const configCommand = defineCommand({
   exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: something would change' },
   maxWords: 2,
   run: async (values, [verb, word]) => {
-    if (verb === undefined || !Object.hasOwn(VERBS, verb))
-      throw new UsageError(`weft config wants one of ${Object.keys(VERBS).join(', ')}`);
+    checkWords(verb, word);
     if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
-    const needsWord = ['set', 'validate', 'diff', 'rollback'].includes(verb);
-    if (needsWord !== (word !== undefined))
-      throw new UsageError(`weft config ${verb} takes ${needsWord ? 'one word more' : 'no further word'}`);
     if (verb === 'validate') return validate(word!);
     const options = {
       yes: values.yes,
@@ -78,6 +75,31 @@ export const configCommand = defineCommand({
     }
   },
 });
+
+const FILE_WANTED = 'a file, or - for standard input: for example net.jsonc';
+/** Words that need another one, and what that is. */
+const WANTED: Readonly<Record<string, string>> = {
+  set: FILE_WANTED,
+  validate: FILE_WANTED,
+  diff: FILE_WANTED,
+  rollback: 'the revision of a version: weft config history lists them',
+};
+
+function checkWords(verb: string | undefined, word: string | undefined): asserts verb is keyof typeof VERBS {
+  const verbs = Object.keys(VERBS);
+  if (verb === undefined) throw new UsageError(`weft config wants one of ${verbs.join(', ')}`);
+  if (!Object.hasOwn(VERBS, verb)) {
+    const similar = didYouMean(verb, verbs);
+    const hint = similar === undefined ? '' : `: did you mean ${similar}?`;
+    throw new UsageError(`weft config ${JSON.stringify(verb)}: give one of ${verbs.join(', ')}${hint}`);
+  }
+  const wanted = WANTED[verb];
+  if (wanted !== undefined && word === undefined) throw new UsageError(`weft config ${verb} wants ${wanted}`);
+  if (wanted === undefined && word !== undefined)
+    throw new UsageError(`weft config ${verb} takes no further word, got ${JSON.stringify(word)}`);
+  if (verb === 'rollback' && !/^[1-9]\d*$/.test(word!))
+    throw new UsageError(`weft config rollback ${JSON.stringify(word)}: must be ${WANTED['rollback']}`);
+}
 
 interface Task {
   readonly store: ConfigStore;
@@ -156,8 +178,10 @@ async function findVersion(store: ConfigStore, word: string): Promise<GivenConfi
 async function edit({ store, options }: Task, seen: ConfigView): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
   const path = join(folder, 'config.jsonc');
+  const before = seen.config?.text ?? EXAMPLE;
+  let isKept = false;
   try {
-    await writeFile(path, ended(seen.config?.text ?? EXAMPLE));
+    await writeFile(path, ended(before));
     const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
     const [program = editor, ...words] = editor.split(' ').filter((word) => word !== '');
     const { status, error } = spawnSync(program, [...words, path], { stdio: 'inherit' });
@@ -166,8 +190,14 @@ async function edit({ store, options }: Task, seen: ConfigView): Promise<number>
         `The editor ${editor} ended with ${error?.message ?? `exit code ${status}`}; nothing was written`,
       );
     return await writeConfig(store, seen, check(await readFile(path, 'utf8')), options);
+  } catch (error) {
+    // What somebody typed is not to be typed again.
+    const text = await readFile(path, 'utf8').catch(() => '');
+    isKept = text !== '' && text !== ended(before);
+    if (isKept) process.stderr.write(`Your text is in ${path}: weft config set ${path}\n`);
+    throw error;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (!isKept) await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -11,10 +11,16 @@ export async function exitWith(run: () => Promise<number>): Promise<never> {
   try {
     code = await run();
   } catch (error) {
-    process.stderr.write(`weft: ${describeError(error)}\n`);
+    process.stderr.write(`weft: ${describeError(error)}${remedyOf(error as Error)}\n`);
     code = exitCodeOf(error as Error);
   }
   process.exit(code);
+}
+
+/** Whoever asks etcd may ask at the wrong place, as the address that is asked unasked is this host. */
+function remedyOf(error: Error): string {
+  const isAway = 'code' in error && error.code === 'REGISTRY_UNAVAILABLE';
+  return isAway ? '; name etcd with --etcd-endpoints if it is elsewhere, or see weft doctor' : '';
 }
 
 /** By name, as the classes need not be loaded for commands that ask no daemon. */

@@ -75,6 +75,8 @@ export function describeError(error: unknown): string {
   for (let depth = 0; depth < MAX_CAUSES && current !== undefined; depth++) {
     text += `${depth === 0 ? '' : ': '}${describeOne(current)}`;
     current = current instanceof Error ? current.cause : undefined;
+    // A bare list of failures, which the message names already.
+    if (current instanceof AggregateError && current.message === '') break;
   }
   return text;
 }

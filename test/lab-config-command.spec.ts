@@ -106,6 +106,14 @@ describe('weft config', () => {
     assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(configOf({ MTU: 1390 })));
   });
 
+  it('keeps what an editor made of it if that is no config', async () => {
+    const { code, stderr } = await weft(['edit', '--yes'], '', 'sed -i s/1390/wide/');
+    assert.equal(code, 2);
+    const [, path] = /^Your text is in (\S+): weft config set \1$/m.exec(stderr) ?? [];
+    assert.ok(path !== undefined, stderr);
+    assert.match(await lab().check('etcd', ['cat', path]), /wide/);
+  });
+
   it('writes nothing over what somebody else wrote while it was edited', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'weft-editor-'));
     try {
