@@ -107,6 +107,29 @@ describe('the commands on a lab', () => {
     assert.match(nobody.stderr, /No peer has .*"192\.0\.2\.1".*: weft peers lists them/);
   });
 
+  it('print pings as JSON of a stable shape', async () => {
+    const { publicIp } = lab().host('h2');
+    const { subnet } = await viewOf(lab(), 'h2');
+    const overlay = subnet.replace('/24', '');
+    const { stdout } = await weft('h1', `ping ${publicIp} -c 1 -W 30 --json`);
+    const timeless = stdout.replaceAll(/("\w+Ms"):[\d.]+/g, '$1:0');
+    const rtt = '"rtt":{"minMs":0,"avgMs":0,"p50Ms":0,"maxMs":0}';
+    const key = overlay + '-24';
+    // The two ways are pinged at a time.
+    const [first, second, last, ...rest] = timeless.split('\n');
+    assert.deepEqual([first, second].toSorted(), [
+      `{"kind":"echo","key":"${key}","layer":"overlay","address":"${overlay}","sequence":1,"rttMs":0}`,
+      `{"kind":"echo","key":"${key}","layer":"underlay","address":"${publicIp}","sequence":1,"rttMs":0}`,
+    ]);
+    assert.equal(
+      last,
+      `{"kind":"peer","key":"${key}","ipv4":"${subnet}","publicIp":"${publicIp}","payloadBytes":56,` +
+        `"overlay":{"address":"${overlay}","sent":1,"received":1,${rtt},"largestPacketBytes":1450,"errors":[]},` +
+        `"underlay":{"address":"${publicIp}","sent":1,"received":1,${rtt},"largestPacketBytes":1500,"errors":[]}}`,
+    );
+    assert.deepEqual(rest, ['']);
+  });
+
   it('say of addresses that nobody has why nothing gets there', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
     assert.deepEqual([unleased.kind, unleased.way], ['unleased', 'none']);
