@@ -1,27 +1,20 @@
 // How long are the containers of a host that boots without their network? Nothing of weft is in the kernel, the lease is in
 // etcd; from the start of the program until the first packet between containers of two hosts, for the program as it is
 // installed (one bundle) and as it lies in the project (many files).
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { Lab } from '../lab/lab.ts';
-import { insteadOf, installBundle, installFiles } from './installed.ts';
+import { insteadOf, installFiles, withInstalled } from './installed.ts';
 import type { PartRecord } from './record.ts';
 
 const PING_INTERVAL_SEC = '0.005';
 const NOTE_TIME = 'date +%s%N >/run/started';
 
+type Programs = Readonly<Record<'installed' | 'files', string>>;
+type Runs = Readonly<Record<keyof Programs, number[]>>;
+
 export async function benchBoot(rounds = 7): Promise<PartRecord> {
-  const folders = { installed: installBundle(), files: installFiles() };
-  const runs: Record<keyof typeof folders, number[]> = { installed: [], files: [] };
-  const lab = await Lab.create({ name: `boot-${process.pid}`, hosts: 2 });
-  try {
-    for (let round = 0; round < rounds; round++)
-      for (const name of ['installed', 'files'] as const)
-        runs[name].push(await measure(lab, join(folders[name], 'bin/weft')));
-  } finally {
-    await lab.down();
-    for (const folder of Object.values(folders)) rmSync(folder, { recursive: true });
-  }
+  const runs = await withInstalled((installed) =>
+    withInstalled((files) => measureAll({ installed, files }, rounds), installFiles),
+  );
   return {
     part: 'boot',
     falsifiedBy: 'the program as installed takes longer than as many files',
@@ -39,6 +32,18 @@ export async function benchBoot(rounds = 7): Promise<PartRecord> {
       },
     ],
   };
+}
+
+async function measureAll(programs: Programs, rounds: number): Promise<Runs> {
+  const runs: Runs = { installed: [], files: [] };
+  const lab = await Lab.create({ name: `boot-${process.pid}`, hosts: 2 });
+  try {
+    for (let round = 0; round < rounds; round++)
+      for (const name of ['installed', 'files'] as const) runs[name].push(await measure(lab, programs[name]));
+    return runs;
+  } finally {
+    await lab.down();
+  }
 }
 
 /** Resolves with the milliseconds from start to first packet of one boot of h1's weft. */

@@ -1,5 +1,11 @@
 // What a comparison found, as text.
-import type { Difference, Judgement, Verdict } from './compare.ts';
+import {
+  GROSS_TOLERANCE,
+  VALUE_TOLERANCE,
+  type Difference,
+  type Judgement,
+  type Verdict,
+} from './compare.ts';
 import { median } from './statistics.ts';
 import { formatNumber, formatRange } from './summary.ts';
 
@@ -26,13 +32,15 @@ export function formatComparison(differences: readonly Difference[], judgement: 
   return [...lines, '', formatSum(differences, judgement)].join('\n');
 }
 
-function formatDifference({ verdict, before, after, shift, chance }: Difference): string {
-  const words = [`×${formatNumber(median(before))} ${formatRange(before)}`];
+function formatDifference({ kind, verdict, before, after, shift, chance }: Difference): string {
+  const mark = kind === 'ratio' ? '×' : '';
+  const words = [`${mark}${formatNumber(median(before))} ${formatRange(before)}`];
   if (verdict !== 'missing') {
-    words.push(`to ×${formatNumber(median(after))} ${formatRange(after)}`);
-    words.push(`${formatPercent(shift)}, p ${chance.toPrecision(1)}`);
+    words.push(`to ${mark}${formatNumber(median(after))} ${formatRange(after)}`);
+    words.push(Number.isFinite(shift) ? formatPercent(shift) : 'from nothing');
+    if (kind !== 'count') words.push(`p ${chance.toPrecision(1)}`);
   }
-  return `${words.join(' ').padEnd(60)} ${WORDS[verdict]}`;
+  return `${words.join(', ').replace(', to', ' to').padEnd(60)} ${WORDS[verdict]}`;
 }
 
 function formatPercent(shift: number): string {
@@ -44,10 +52,11 @@ function formatSum(differences: readonly Difference[], { chance, tolerance }: Ju
   const count = (verdict: Verdict) => differences.filter((one) => one.verdict === verdict).length;
   const judged = differences.length - count('few') - count('missing');
   const sums = [
-    `${judged} ratios judged: ${count('worse')} worse, ${count('better')} better, ${count('same')} the same`,
+    `${judged} judged: ${count('worse')} worse, ${count('better')} better, ${count('same')} the same`,
     ...(count('few') > 0 ? [`${count('few')} have too few rounds to judge: five a run are enough`] : []),
     ...(count('missing') > 0 ? [`${count('missing')} are missing in the second run`] : []),
-    `A difference counts beyond ${tolerance * 100} % and if chance alone makes it in fewer than ${chance * 100} of 100 cases`,
+    `A ratio (×) counts beyond ${tolerance * 100} % and if chance alone makes it in fewer than ${chance * 100} of 100 cases, a count beyond ${tolerance * 100} %,`,
+    `a time or an amount of memory beyond ${VALUE_TOLERANCE * 100} % and chance, or with few rounds beyond ${GROSS_TOLERANCE * 100} %`,
   ];
   return sums.join('\n');
 }

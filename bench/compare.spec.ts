@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatComparison, hasFailed } from './compare-text.ts';
 import { compareRecords, type Verdict } from './compare.ts';
+import { measuresOf, type Figure } from './figures.ts';
 import type { BenchRecord, Measure } from './record.ts';
 
 const JUDGEMENT = { chance: 0.01, tolerance: 0.1 };
@@ -73,7 +74,45 @@ describe('comparison', () => {
     const [measure] = part!.measures;
     const subjects = measure!.subjects.map((subject) => ({ ...subject, isRival: true as const }));
     const before = { ...record(STEADY), parts: [{ ...part!, measures: [{ ...measure!, subjects }] }] };
-    assert.throws(() => compareRecords(before, record(times(0.5)), JUDGEMENT), /no ratio in common/);
+    assert.throws(() => compareRecords(before, record(times(0.5)), JUDGEMENT), /nothing in common/);
+  });
+
+  describe('of what has no reference', () => {
+    /** A part with one figure, as `runs` are. */
+    function figures(runs: readonly number[], more: Partial<Figure> = {}): BenchRecord {
+      const measures = measuresOf([{ name: 'cost', unit: 'ms', runs, ...more }]);
+      return { ...record([]), parts: [{ part: 'control', falsifiedBy: 'never', conditions: {}, measures }] };
+    }
+    const judged = (before: readonly number[], after: readonly number[], more?: Partial<Figure>) =>
+      verdict(figures(before, more), figures(after, more));
+
+    it('takes half as much again for a difference between runs', () => {
+      assert.equal(judged(times(100), times(140)), 'same');
+      assert.equal(judged(times(100), times(160)), 'worse');
+      assert.equal(judged(times(100), times(60)), 'better');
+    });
+
+    it('takes twice as much for noise where rounds are few, and no more', () => {
+      assert.equal(judged([100], [195]), 'same');
+      assert.equal(judged([100], [210]), 'worse');
+    });
+
+    it('judges one round of a count, from nothing as well', () => {
+      assert.equal(judged([4000], [4000], { isExact: true }), 'same');
+      assert.equal(judged([4000], [6000], { isExact: true }), 'worse');
+      assert.equal(judged([0], [0], { isExact: true }), 'same');
+      assert.equal(judged([0], [1], { isExact: true }), 'worse');
+      assert.equal(judged([1], [0], { isExact: true }), 'better');
+    });
+
+    it('knows where more is better, and leaves out what is neither', () => {
+      assert.equal(judged([100], [20], { better: 'more' }), 'worse');
+      assert.throws(() => judged([100], [20], { better: 'neither' }), /nothing in common/);
+    });
+
+    it('leaves rivals out', () => {
+      assert.throws(() => judged([100], [20], { isRival: true }), /nothing in common/);
+    });
   });
 
   it('fails for what is worse or missing only', () => {
@@ -91,7 +130,7 @@ describe('comparison', () => {
     ],
     [record(STEADY, { conditions: { seconds: 2 } }), /Part path has seconds 1 in the first run and 2 in/],
     [record(STEADY, { conditions: { seconds: 1, mtu: 9000 } }), /mtu undefined in the first run and 9000/],
-    [{ ...record(STEADY), parts: [] }, /no ratio in common/],
+    [{ ...record(STEADY), parts: [] }, /nothing in common/],
   ] as const)
     it(`refuses runs that differ: ${reason.source.slice(0, 30)}`, () => {
       assert.throws(() => compareRecords(record(STEADY), after, JUDGEMENT), { message: reason });
@@ -100,6 +139,6 @@ describe('comparison', () => {
   it('is told with both medians, the difference and what it comes to', () => {
     const text = formatComparison(compareRecords(record(STEADY), record(times(0.5)), JUDGEMENT), JUDGEMENT);
     assert.match(text, /path speed: weft {2}×1\.00 \[0\.980–1\.02\] to ×0\.500 .*−50\.0 %, p 0\.004 +WORSE/);
-    assert.match(text, /1 ratios judged: 1 worse, 0 better, 0 the same/);
+    assert.match(text, /1 judged: 1 worse, 0 better, 0 the same/);
   });
 });

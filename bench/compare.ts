@@ -1,19 +1,30 @@
-// Whether a run is worse than an earlier one beyond noise. Only ratios to a reference of the same round are judged: what a
-// machine can do drifts from run to run, and takes the reference along. Pure.
+// Whether a run is worse than an earlier one beyond noise. Pure. What a subject is judged by depends on what is known of it:
 //
-// A subject is worse if both hold: chance alone would rank its ratios of the two runs so in fewer than `chance` of cases
-// (Mann–Whitney, exact), and the median quotient of ratios is beyond `tolerance`. The first is about noise within runs; the
+//   ratio  to a reference of the same round. What a machine can do drifts from run to run, and takes the reference along.
+//   count  in which chance has no part: packets lost, requests. One round is enough.
+//   value  times and memory, where there is no reference: drifts with the machine, so only large differences count.
+//
+// Ratios and values are worse if both hold: chance alone would rank the values of the two runs so in fewer than `chance` of
+// cases (Mann–Whitney, exact), and their median quotient is beyond the tolerance. The first is about noise within runs; the
 // second about what differs between runs as a whole and no number of rounds shows: addresses of code, neighbours of a machine.
+// Of values with too few rounds for the first a difference must be beyond any noise that was seen.
 import { MACHINE_IDENTITY } from './machine.ts';
 import type { BenchRecord, Measure, PartRecord, Subject } from './record.ts';
-import { chanceOfLarger, leastChance, ratiosOf, shiftOf } from './statistics.ts';
+import { chanceOfLarger, leastChance, ratiosOf, shiftOf, valuesOf } from './statistics.ts';
 
 export interface Judgement {
   /** Probability below which a difference is no chance; 0 to 1. */
   readonly chance: number;
-  /** Difference that may pass for one between runs; 0.1: a tenth. */
+  /** Difference of ratios and counts that may pass for one between runs; 0.1: a tenth. */
   readonly tolerance: number;
 }
+
+export type Kind = 'ratio' | 'count' | 'value';
+
+/** As {@link Judgement.tolerance}, of values. */
+export const VALUE_TOLERANCE = 0.5;
+/** The same where rounds are too few to tell chance. */
+export const GROSS_TOLERANCE = 1;
 
 /** `missing`: measured before, not now. `few`: too few rounds for any difference to be more than chance. */
 export type Verdict = 'worse' | 'better' | 'same' | 'missing' | 'few';
@@ -22,8 +33,9 @@ export interface Difference {
   readonly part: string;
   readonly measure: string;
   readonly subject: string;
+  readonly kind: Kind;
   readonly verdict: Verdict;
-  /** Ratios to the reference, one a round. */
+  /** Ratios to the reference, counts or values, one a round. */
   readonly before: readonly number[];
   readonly after: readonly number[];
   /** Median quotient of after and before; NaN if either is empty. */
@@ -33,7 +45,7 @@ export interface Difference {
 }
 
 /**
- * Every subject of `before` that has a reference and is no rival, in its order.
+ * Every subject of `before` that is no reference and no rival, in its order.
  * @throws Error naming the first machine property or condition in which the runs differ, or if nothing can be compared.
  */
 export function compareRecords(before: BenchRecord, after: BenchRecord, judgement: Judgement): Difference[] {
@@ -43,7 +55,7 @@ export function compareRecords(before: BenchRecord, after: BenchRecord, judgemen
     return other === undefined ? [] : compareParts(part, other, judgement);
   });
   if (differences.length === 0)
-    throw new Error('The runs have no ratio in common: run the same parts, with references, for both');
+    throw new Error('The runs have nothing in common that is judged: run the same parts for both');
   return differences;
 }
 
@@ -51,13 +63,23 @@ function compareParts(before: PartRecord, after: PartRecord, judgement: Judgemen
   const names = [...new Set([...Object.keys(before.conditions), ...Object.keys(after.conditions)])];
   requireSame(`Part ${before.part}`, before.conditions, after.conditions, names);
   return before.measures
-    .filter(({ reference, better }) => reference !== undefined && better !== 'neither')
+    .filter(({ better }) => better !== 'neither')
     .flatMap((measure) => {
       const other = after.measures.find(({ name }) => name === measure.name);
       return measure.subjects
-        .filter((subject) => subject.isRival !== true && ratiosOf(measure, subject).length > 0)
+        .filter((subject) => subject.isRival !== true && judgedOf(measure, subject).length > 0)
         .map((subject) => compareSubject(before.part, measure, subject, other, judgement));
     });
+}
+
+/** What a subject is judged by, one a round; nothing of a reference. */
+function judgedOf(measure: Measure, subject: Subject): number[] {
+  return measure.reference === undefined ? valuesOf(subject) : ratiosOf(measure, subject);
+}
+
+function kindOf({ reference }: Measure, { isExact }: Subject): Kind {
+  if (reference !== undefined) return 'ratio';
+  return isExact === true ? 'count' : 'value';
 }
 
 function requireSame<Name extends string>(
@@ -81,23 +103,35 @@ function compareSubject(
   judgement: Judgement,
 ): Difference {
   const twin = other?.subjects.find(({ name }) => name === subject.name);
-  const before = ratiosOf(measure, subject);
-  const after = other === undefined || twin === undefined ? [] : ratiosOf(other, twin);
+  const kind = kindOf(measure, subject);
+  const before = judgedOf(measure, subject);
+  const after = other === undefined || twin === undefined ? [] : judgedOf(other, twin);
   const shift = shiftOf(before, after);
   const chance = shift > 1 ? chanceOfLarger(before, after) : chanceOfLarger(after, before);
-  const verdict = judge({ before, after, shift, chance, isMoreBetter: measure.better === 'more' }, judgement);
-  return { part, measure: measure.name, subject: subject.name, verdict, before, after, shift, chance };
+  const isMoreBetter = measure.better === 'more';
+  const verdict = judge({ kind, before, after, shift, chance, isMoreBetter }, judgement);
+  return { part, measure: measure.name, subject: subject.name, kind, verdict, before, after, shift, chance };
 }
 
-interface Evidence extends Pick<Difference, 'before' | 'after' | 'shift' | 'chance'> {
+interface Evidence extends Pick<Difference, 'kind' | 'before' | 'after' | 'shift' | 'chance'> {
   readonly isMoreBetter: boolean;
 }
 
 function judge(evidence: Evidence, judgement: Judgement): Verdict {
-  const { before, after, shift, chance, isMoreBetter } = evidence;
+  const { kind, before, after, shift, chance, isMoreBetter } = evidence;
   if (after.length === 0) return 'missing';
-  if (leastChance(before.length, after.length) > judgement.chance) return 'few';
-  const isBeyond = Math.max(shift, 1 / shift) > 1 + judgement.tolerance;
-  if (chance > judgement.chance || !isBeyond) return 'same';
+  const isFew = leastChance(before.length, after.length) > judgement.chance;
+  if (isFew && kind === 'ratio') return 'few';
+  const isChance = kind !== 'count' && !isFew && chance > judgement.chance;
+  if (isChance || !isBeyond(shift, toleranceOf(kind, isFew, judgement))) return 'same';
   return shift > 1 === isMoreBetter ? 'better' : 'worse';
+}
+
+function isBeyond(shift: number, tolerance: number): boolean {
+  return Math.max(shift, 1 / shift) > 1 + tolerance;
+}
+
+function toleranceOf(kind: Kind, isFew: boolean, { tolerance }: Judgement): number {
+  if (kind !== 'value') return tolerance;
+  return isFew ? GROSS_TOLERANCE : VALUE_TOLERANCE;
 }

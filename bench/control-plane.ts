@@ -79,7 +79,13 @@ function growthOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): F
     const growth = fitGrowth(points);
     progress(`  ${NAMES[name]} grows as peers ^ ${formatGrowth(growth)}`);
     const atMost = name === 'joinMs' ? MOST_EXPONENT - 1 : MOST_EXPONENT;
-    return { name: `${NAMES[name]}: exponent of growth`, unit: '', runs: [growth.exponent], atMost };
+    return {
+      name: `${NAMES[name]}: exponent of growth`,
+      unit: '',
+      runs: [growth.exponent],
+      better: 'neither',
+      atMost,
+    };
   });
 }
 

@@ -10,6 +10,7 @@ import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { BENCH_CONFIG, fakePeer } from './fill.ts';
 import type { BenchResult, Figure } from './figures.ts';
+import { insteadOf, withInstalled } from './installed.ts';
 import { median } from './statistics.ts';
 import { residentMegabytes, type StartTimes } from './stopwatch.ts';
 
@@ -35,7 +36,8 @@ export async function benchConverge(
   const figures: Figure[] = [];
   for (const count of peers) {
     const samples: Sample[] = [];
-    for (let round = 0; round < rounds; round++) samples.push(await measure(count));
+    for (let round = 0; round < rounds; round++)
+      samples.push(await withInstalled((program) => measure(program, count)));
     figures.push(...figuresOf(count, samples));
   }
   return {
@@ -62,7 +64,7 @@ function figuresOf(count: number, samples: readonly Sample[]): Figure[] {
       runs: ready,
       ...(count === 10000 ? { atMost: 2 * median(rival) + START_ALLOWANCE_MS } : {}),
     },
-    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: rival },
+    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: rival, isRival: true },
     {
       name: `${peers}: start ÷ batch`,
       unit: 'ratio',
@@ -95,7 +97,7 @@ function limitOf(count: number): { readonly atMost?: number } {
 }
 
 /** One fresh lab: `h1` runs the daemon, `h2` the rival. */
-async function measure(count: number): Promise<Sample> {
+async function measure(program: string, count: number): Promise<Sample> {
   const lab = await Lab.create({ name: `bench-${process.pid}`, hosts: 2, bare: ['h2'], start: false });
   try {
     await lab.startEtcd();
@@ -103,7 +105,7 @@ async function measure(count: number): Promise<Sample> {
     const writer = openWriter(lab);
     await writer.send({ fill: count });
     const rivalMs = await runRival(lab, count);
-    const daemon = await startTimed(lab);
+    const daemon = await startTimed(lab, program);
     const changes = await measureChanges(lab, writer, count);
     const rssMb = residentMegabytes(`/proc/${lab.sandbox.pid}/root/proc`, daemon.times.pid);
     daemon.end();
@@ -145,10 +147,10 @@ export function openWriter(lab: Lab): Writer {
   };
 }
 
-/** Starts the daemon of h1 and waits until it is ready. */
-export async function startTimed(lab: Lab): Promise<{ times: StartTimes; end: () => void }> {
+/** Starts `program` as the daemon of h1 and waits until it is ready. */
+export async function startTimed(lab: Lab, program: string): Promise<{ times: StartTimes; end: () => void }> {
   const file = lab.subnetFile('h1');
-  const command = lab.daemonCommand('h1', ['--log-level', 'error']);
+  const command = [...insteadOf(program), ...lab.daemonCommand('h1', ['--log-level', 'error'])];
   const { process: child, lines } = openProcess(lab, 'h1', 'stopwatch.js', [
     file,
     String(HEALTH_PORT),

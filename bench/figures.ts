@@ -11,17 +11,22 @@ export interface Figure {
   readonly atMost?: number;
   /** Smallest median that counts as kept. */
   readonly atLeast?: number;
+  /** Default: less, or more where a least is promised. Of neither no comparison is made. */
+  readonly better?: Measure['better'];
+  readonly isRival?: true;
+  readonly isExact?: true;
 }
 
 /** The measures of figures of which less is better unless they promise a least. */
 export function measuresOf(figures: readonly Figure[], subject = 'weft'): Measure[] {
-  return figures.map(({ name, unit, runs, atMost, atLeast }) => {
+  return figures.map(({ name, unit, runs, atMost, atLeast, better, isRival, isExact }) => {
     const promise = promiseOf(atMost, atLeast);
+    const kind = { ...(promise && { promise }), ...(isRival && { isRival }), ...(isExact && { isExact }) };
     return {
       name,
       unit,
-      better: atLeast === undefined ? 'less' : 'more',
-      subjects: [{ name: subject, rounds: runs, ...(promise === undefined ? {} : { promise }) }],
+      better: better ?? (atLeast === undefined ? 'less' : 'more'),
+      subjects: [{ name: isRival ? 'rival' : subject, rounds: runs, ...kind }],
     };
   });
 }

@@ -8,6 +8,7 @@ import { Lab } from '../lab/lab.ts';
 import { openWriter, startTimed } from './converge.ts';
 import { BENCH_CONFIG } from './fill.ts';
 import type { BenchResult, Figure } from './figures.ts';
+import { withInstalled } from './installed.ts';
 
 const PEERS = 1000;
 /** What follows a start is over by then: the last reading of everything but those that come ever more rarely. */
@@ -30,7 +31,7 @@ interface Sample {
 
 export async function benchIdle(rounds = 2): Promise<BenchResult> {
   const runs: Sample[] = [];
-  for (let round = 0; round < rounds; round++) runs.push(await measure());
+  for (let round = 0; round < rounds; round++) runs.push(await withInstalled(measure));
   const figures: Figure[] = [
     {
       name: `${PEERS} peers: processor time of an idle minute`,
@@ -52,7 +53,7 @@ export async function benchIdle(rounds = 2): Promise<BenchResult> {
   return { bench: 'idle', falsifiedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', figures };
 }
 
-async function measure(): Promise<Sample> {
+async function measure(program: string): Promise<Sample> {
   const lab = await Lab.create({ name: `idle-${process.pid}`, hosts: 1, start: false });
   try {
     await lab.startEtcd();
@@ -60,7 +61,7 @@ async function measure(): Promise<Sample> {
     const writer = openWriter(lab);
     await writer.send({ fill: PEERS });
     writer.end();
-    const daemon = await startTimed(lab);
+    const daemon = await startTimed(lab, program);
     const folder = `/proc/${lab.sandbox.pid}/root/proc/${daemon.times.pid}/task`;
     await sleep(SETTLE_MS);
     const quiet = await watch(folder, WATCH_MS);

@@ -22,6 +22,19 @@ export function installFiles(): string {
   return folder;
 }
 
+/** Runs `use` with the path of the program of a fresh installation. */
+export async function withInstalled<Result>(
+  use: (program: string) => Promise<Result>,
+  install = installBundle,
+): Promise<Result> {
+  const folder = install();
+  try {
+    return await use(join(folder, 'bin/weft'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Words to put before the command of a lab's daemon, so that `program` is started in place of the lab's; `first` is a shell command. */
 export function insteadOf(program: string, first = ':'): string[] {
   // $1 is the program, then come the lab's words: env WEFT_NODE=… PROGRAM daemon ….

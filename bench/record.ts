@@ -48,6 +48,8 @@ export interface Subject {
   readonly rounds: readonly (number | null)[];
   /** Nothing of weft's own: shown, but a comparison does not judge it. */
   readonly isRival?: true;
+  /** A count that neither chance nor the machine has a part in: one round can be judged. */
+  readonly isExact?: true;
   /** What was promised of the median. */
   readonly promise?: Promised;
   /** Why a value is missing. */

@@ -191,7 +191,7 @@ function measuresOf(fault: Fault, found: readonly Found[]): Measure[] {
       name: way.name,
       rounds: (rounds.get(fault) ?? []).map((round) => round[field]),
       details: (rounds.get(fault) ?? []).map(({ sent }) => ({ sent })),
-      ...(isPromised && way.isInKernel && { promise: { of: 'value', atMost: 0 } as const }),
+      ...(isPromised && way.isInKernel && { isExact: true, promise: { of: 'value', atMost: 0 } }),
       ...(failure !== undefined && { failure }),
     }));
   const isStart = Object.hasOwn(ACTS, fault);

@@ -87,14 +87,22 @@ const NOTHING: EtcdUsage = {
 };
 
 async function tell(worker: ChildProcess, command: WorkerCommand): Promise<WorkerAnswer> {
-  const answered = once(worker, 'message');
-  const ended = once(worker, 'exit').then(([code]) => {
+  const over = new AbortController();
+  const listening = { signal: over.signal };
+  const answered = once(worker, 'message', listening);
+  const ended = once(worker, 'exit', listening).then(([code]) => {
     throw new Error(
       `A process of simulated hosts ended (${String(code)}) while it was told to ${command.do}`,
     );
   });
-  worker.send(command);
-  return ((await Promise.race([answered, ended])) as [WorkerAnswer])[0];
+  // Whichever does not come is given up below, which is no failure.
+  for (const either of [answered, ended]) either.catch(() => undefined);
+  try {
+    worker.send(command);
+    return ((await Promise.race([answered, ended])) as [WorkerAnswer])[0];
+  } finally {
+    over.abort();
+  }
 }
 
 export function sum(answers: readonly WorkerAnswer[]): WorkerAnswer {

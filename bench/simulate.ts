@@ -86,6 +86,8 @@ const UNITS: Readonly<Record<keyof Cost, string>> = {
   hostsProcessorMs: 'ms',
   steps: 'steps',
 };
+/** What depends on the number of hosts alone. */
+const EXACT: readonly (keyof Cost)[] = ['requests', 'bytes', 'steps'];
 const WORDS: Readonly<Record<keyof Cost, string>> = {
   ms: 'time',
   requests: 'requests',
@@ -102,6 +104,7 @@ function figuresOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
         name: `${hosts} hosts, ${phase}: ${WORDS[what]}`,
         unit: UNITS[what],
         runs: runs.map(({ costs }) => costs[phase][what]),
+        ...(EXACT.includes(what) && { isExact: true as const }),
       })),
     ),
     { name: `${hosts} hosts: database of etcd`, unit: 'MB', runs: runs.map(({ databaseMb }) => databaseMb) },
@@ -119,6 +122,14 @@ function growthOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
     );
     progress(`  ${phase}: ${WORDS[what]} grow as hosts ^ ${formatGrowth(growth)}`);
     const limit = promised === undefined ? {} : { atMost: promised + ALLOWANCE };
-    return [{ name: `${phase}: exponent of ${WORDS[what]}`, unit: '', runs: [growth.exponent], ...limit }];
+    return [
+      {
+        name: `${phase}: exponent of ${WORDS[what]}`,
+        unit: '',
+        runs: [growth.exponent],
+        better: 'neither',
+        ...limit,
+      },
+    ];
   });
 }

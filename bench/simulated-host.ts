@@ -14,8 +14,8 @@ import type { Registry, RegistryEntry, WatchEnd, WatchOptions } from '../allocat
 import { deriveVtepMac } from '../backends/vtep-mac.ts';
 
 const FIRST_PUBLIC_IP = (100 << 24) | (64 << 16);
-/** Many hosts on few cores wait for each other; a time-out would measure the machine. */
-const REQUEST_TIMEOUT_MS = 120_000;
+/** Many hosts on few cores wait for each other; a time-out, or a watch taken for dead, would measure the machine. */
+const PATIENCE_MS = 600_000;
 /** Neighbour, FDB entry and route. */
 const STEPS_PER_PEER = 3;
 
@@ -45,7 +45,8 @@ export class SimulatedHost {
     onRequest,
     onSteps = () => undefined,
   }: SimulatedHostOptions) {
-    const options = { endpoints: [url], prefix: '/coreos.com/network', requestTimeoutMs: REQUEST_TIMEOUT_MS };
+    const limits = { requestTimeoutMs: PATIENCE_MS, idleProbeMs: PATIENCE_MS };
+    const options = { endpoints: [url], prefix: '/coreos.com/network', ...limits };
     const registry = createEtcdRegistry({ ...options, onCall: onRequest });
     this.index = index;
     const publicIp = ipv4FromNumber(FIRST_PUBLIC_IP + index);

@@ -25,7 +25,8 @@ export function ratiosOf(measure: Measure, subject: Subject): number[] {
 
 /** By what `after` differs from `before`: the median of all quotients of one of each (Hodges–Lehmann, of logarithms). */
 export function shiftOf(before: readonly number[], after: readonly number[]): number {
-  return median(after.flatMap((late) => before.map((early) => late / early)));
+  // Nothing beside nothing is the same.
+  return median(after.flatMap((late) => before.map((early) => (late === early ? 1 : late / early))));
 }
 
 /**
