@@ -2,7 +2,7 @@
 // without etcd and kernel, in a process of its own under the daemon's flags, for 10 to 10,000 peers; processor time, not time
 // on the clock, so that other work on the machine matters less. `--profile` keeps V8's profile of the largest, too.
 import { execFile } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -10,9 +10,11 @@ import { packageRoot } from '../lab/package-root.ts';
 import type { ControlPlaneTimes } from './control-plane-host.ts';
 import { measuresOf, type Figure } from './figures.ts';
 import { fitGrowth, formatGrowth, type Point } from './growth-fit.ts';
-import { formatProfile } from './profile.ts';
+import { formatMachine, readMachine } from './machine.ts';
 import { progress } from './progress.ts';
 import type { PartRecord } from './record.ts';
+import { drawFlames } from './report/flame.ts';
+import { formatCosts, parseCpuProfile } from './stacks.ts';
 
 const run = promisify(execFile);
 const HOST = fileURLToPath(new URL('control-plane-host.js', import.meta.url));
@@ -104,6 +106,10 @@ async function keepProfile(flags: readonly string[]): Promise<void> {
   ];
   await run(process.execPath, [...flags, ...words, HOST, String(Math.max(...PEERS))]);
   const file = join(folder, PROFILE);
-  for (const line of formatProfile(await readFile(file, 'utf8'), SHOWN_FUNCTIONS)) progress(`  ${line}`);
-  progress(`  all of it: ${file}, for the performance tab of Chrome or for speedscope`);
+  const stacks = parseCpuProfile(await readFile(file, 'utf8'));
+  for (const line of formatCosts(stacks, SHOWN_FUNCTIONS)) progress(`  ${line}`);
+  const svg = file.replace(/cpuprofile$/, 'svg');
+  const title = `Control plane: ${Math.max(...PEERS)} peers taken in`;
+  await writeFile(svg, drawFlames(stacks, { title, note: formatMachine(readMachine()) }));
+  progress(`  flame graph: ${svg}; all of it: ${file}, for the performance tab of Chrome or for speedscope`);
 }

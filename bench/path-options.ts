@@ -37,6 +37,8 @@ export interface PathOptions {
   /** Of the underlay, in bytes. */
   readonly mtu: number;
   readonly tuning: Tuning;
+  /** Whether perf(1) watches each measurement. */
+  readonly isProfiled: boolean;
 }
 
 const OPTIONS = {
@@ -49,13 +51,15 @@ const OPTIONS = {
   mtu: { type: 'string', default: '1500' },
   workers: { type: 'string', default: '1' },
   'source-ports': { type: 'string', default: '0' },
+  perf: { type: 'boolean', default: false },
 } as const;
 
 const TOOLS = ['ip', 'ethtool', 'iperf3', 'ping', 'cc'];
 
 /** Commands that the benchmark and its candidates need. @throws Error as {@link parsePathOptions}. */
 export function pathTools(args: readonly string[]): string[] {
-  return [...TOOLS, ...parsePathOptions(args).candidates.flatMap(({ needs }) => needs)];
+  const { candidates, isProfiled } = parsePathOptions(args);
+  return [...TOOLS, ...(isProfiled ? ['perf'] : []), ...candidates.flatMap(({ needs }) => needs)];
 }
 
 /** @throws Error naming the option, its value and what it may be. */
@@ -78,6 +82,7 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
       workers: numberIn('workers', values.workers, 1, 64),
       sourcePorts: numberIn('source-ports', values['source-ports'], 0, 64),
     },
+    isProfiled: values.perf,
   };
 }
 

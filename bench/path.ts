@@ -8,6 +8,7 @@ import { buildGenerators, type Turn } from './path-traffic.ts';
 import type { PathOptions } from './path-options.ts';
 import { busySeconds, costsOf } from './path-cost.ts';
 import { measuresOfRuns, type PathRun } from './path-record.ts';
+import { withPerf } from './perf.ts';
 import { progress } from './progress.ts';
 import type { PartRecord } from './record.ts';
 import type { Candidate, Tunnel } from './path-tunnel.ts';
@@ -101,7 +102,9 @@ async function measureOnce(plan: TurnPlan, turn: Turn, measure: Measure): Promis
     if (measure.peers) await tunnel.addPeers!(measure.peers === 'own-remotes');
     const before = await cpuSeconds(tunnel);
     const busyBefore = await busySeconds();
-    const measured = await measure.run(turn);
+    const run = () => measure.run(turn);
+    const name = `${plan.candidate.name}-${measure.name}`;
+    const measured = await (plan.options.isProfiled ? withPerf(name, run) : run());
     const readings = [...measured, ...costsOf(measured, (await busySeconds()) - busyBefore, turn.seconds)];
     const after = await cpuSeconds(tunnel);
     const cpu = after.map((seconds, index) => Number((seconds - before[index]!).toFixed(2)));

@@ -18,6 +18,7 @@ package_of() {
     vtund) echo vtun ;;
     wg) echo wireguard-tools ;;
     dpkg-deb) echo dpkg ;;
+    perf) echo linux-perf ;;
     /usr/lib/cni/*) echo containernetworking-plugins ;;
     busybox) echo busybox-static ;;
     dockerd) echo docker.io ;;
