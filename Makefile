@@ -2,8 +2,8 @@
 SHELL := /bin/sh
 export PATH := $(PATH):/usr/sbin:/sbin
 LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
-TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool
-BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge
+TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd
+BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
@@ -86,6 +86,7 @@ test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/fuzz/run.sh 3
 	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/page/*' | sort)
 	@$(MAKE) --no-print-directory test-root
+	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for; and what holds of the packet path's workers must hold when the kernel moves packets.
 test-root: test-tools build
@@ -112,6 +113,11 @@ bench-tools:
 # PARTS='path cni' runs some; bin/weft bench --help lists them.
 bench: bench-tools bundle
 	bin/weft bench $(PARTS)
+
+# A quarter of a minute at the end of `make test`. Judges no speed: it fails if a part cannot run, or a rival is ahead that never was.
+.PHONY: bench-check
+bench-check: test-tools build
+	bin/weft bench --plan check --out bench/out/check.json
 
 # About a minute; bin/weft bench compare judges it beside an earlier one.
 bench-short: bench-tools bundle

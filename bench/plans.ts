@@ -1,4 +1,5 @@
 // Runs that have a name: which parts, how often, with which options. Data only.
+import type { Order } from './orders.ts';
 
 /** One part as it is to be run. */
 export interface Job {
@@ -14,14 +15,38 @@ export interface Plan {
   /** Parts that would begin later than this many seconds after the start are left out, which is a failure. */
   readonly withinSec: number;
   readonly jobs: readonly Job[];
+  /** What must come out of it. */
+  readonly orders?: readonly Order[];
 }
 
 function job(part: string, rounds: number, words = ''): Job {
   return { part, rounds, args: words === '' ? [] : words.split(' ') };
 }
 
+/** Ten times as fast at least in every run that was seen, and all in one round. */
+const AHEAD_OF_FASTD: readonly Order[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
+  part: 'path',
+  measure: 'tcp-cubic',
+  ahead,
+  behind: 'fastd',
+}));
+
 /** What matters most comes first. */
 export const PLANS: Readonly<Record<string, Plan>> = {
+  check: {
+    purpose:
+      'a quarter of a minute behind the tests: whether benchmarks run at all, and nothing absurd comes out',
+    withinSec: 600,
+    jobs: [
+      job(
+        'path',
+        1,
+        '--only kernel-vxlan,weft-udp,weft-vxlan,fastd --measures tcp-cubic,udp-64-batch --offloads on --seconds 1',
+      ),
+      job('simulate', 1, '--hosts 10,30'),
+    ],
+    orders: AHEAD_OF_FASTD,
+  },
   short: {
     purpose: 'about a minute, for weft bench compare: five rounds are the fewest that can be judged',
     withinSec: 120,
@@ -54,5 +79,6 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job('repair', 2),
       job('restart', 1),
     ],
+    orders: AHEAD_OF_FASTD,
   },
 };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../lab/package-root.ts';
 import { formatMachine, readMachine } from './machine.ts';
+import { brokenOrders } from './orders.ts';
 import { PARTS } from './parts.ts';
 import { progress } from './progress.ts';
 import { writeRecord, type PartRecord } from './record.ts';
@@ -13,10 +14,10 @@ import type { RunWords } from './words.ts';
 const exec = promisify(execFile);
 
 /**
- * @returns the exit code: 1 if a subject of a part has failed, or a part was left out for want of time.
+ * @returns the exit code: 1 if a subject of a part has failed, an order does not hold, or a part was left out for want of time.
  * @throws Error at once if a tool is missing.
  */
-export async function runParts({ jobs, withinSec = Infinity, out }: RunWords): Promise<number> {
+export async function runParts({ jobs, withinSec = Infinity, orders, out }: RunWords): Promise<number> {
   for (const { part, args } of jobs) await requireTools(part, await PARTS[part]!.needs(args));
   const records: PartRecord[] = [];
   const startMs = performance.now();
@@ -34,7 +35,9 @@ export async function runParts({ jobs, withinSec = Infinity, out }: RunWords): P
     await keep(records, out);
   }
   console.log(formatAll(records));
-  return records.length < jobs.length || records.some(hasFailure) ? 1 : 0;
+  const broken = brokenOrders(orders, records);
+  for (const line of broken) console.log(`ABSURD: ${line}`);
+  return broken.length > 0 || records.length < jobs.length || records.some(hasFailure) ? 1 : 0;
 }
 
 /** After each part, so that what is interrupted has kept what was found. */

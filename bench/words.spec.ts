@@ -7,7 +7,7 @@ describe('words of weft bench', () => {
   it('name parts, and how often', () => {
     const words = parseBenchWords(['boot', 'cni', '--rounds', '5', '--out=all.json']);
     const jobs = ['boot', 'cni'].map((part) => ({ part, rounds: 5, args: [] }));
-    assert.deepEqual(words, { verb: 'run', jobs, withinSec: undefined, out: 'all.json' });
+    assert.deepEqual(words, { verb: 'run', jobs, withinSec: undefined, orders: [], out: 'all.json' });
   });
 
   it('hand the options of a part to it, wherever they stand', () => {
@@ -28,7 +28,13 @@ describe('words of weft bench', () => {
   for (const [name, plan] of Object.entries(PLANS))
     it(`are plan ${name}, of parts and options that there are`, async () => {
       const words = parseBenchWords(['--plan', name, '--out', 'x.json']);
-      assert.deepEqual(words, { verb: 'run', jobs: plan.jobs, withinSec: plan.withinSec, out: 'x.json' });
+      assert.deepEqual(words, {
+        verb: 'run',
+        jobs: plan.jobs,
+        withinSec: plan.withinSec,
+        orders: plan.orders ?? [],
+        out: 'x.json',
+      });
       for (const { part, args } of plan.jobs) assert.ok((await PARTS[part]!.needs(args)).length > 0);
     });
 
@@ -36,7 +42,7 @@ describe('words of weft bench', () => {
     [['walk'], /no part 'walk': give some of path, /],
     [['path', 'boot', '--only', 'veth'], /'--only veth': options of a part need that part alone/],
     [['boot', '--only', 'veth'], /'--only veth'/],
-    [['--plan', 'long'], /no plan 'long': give one of short, full/],
+    [['--plan', 'long'], /no plan 'long': give one of check, short, full/],
     [['boot', '--plan', 'short'], /--plan short names parts and rounds itself/],
     [['boot', '--rounds', '0'], /--rounds '0': give a whole number from 1 to 1000/],
     [['boot', '--rounds'], /--rounds needs a value/],

@@ -1,6 +1,7 @@
 // The command line of `weft bench`. Pure: words in, what is wanted out.
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Judgement } from './compare.ts';
+import type { Order } from './orders.ts';
 import { PARTS } from './parts.ts';
 import { PLANS, type Job } from './plans.ts';
 
@@ -12,6 +13,8 @@ export interface RunWords {
   readonly jobs: readonly Job[];
   /** As {@link Plan.withinSec}; undefined: for ever. */
   readonly withinSec: number | undefined;
+  /** As {@link Plan.orders}. */
+  readonly orders: readonly Order[];
   /** Where all parts go together; each goes to bench/out/PART.json besides. */
   readonly out: string | undefined;
 }
@@ -123,7 +126,7 @@ function parseRun(argv: readonly string[]): RunWords {
   const parts = named.length > 0 ? named : Object.keys(PARTS);
   const count = parseRounds(rounds);
   const jobs = parts.map((part) => ({ part, rounds: count, args: others }));
-  return { verb: 'run', jobs, withinSec: undefined, out };
+  return { verb: 'run', jobs, withinSec: undefined, orders: [], out };
 }
 
 function parsePlan(name: string, hasMore: boolean, out: string | undefined): RunWords {
@@ -131,7 +134,8 @@ function parsePlan(name: string, hasMore: boolean, out: string | undefined): Run
   if (plan === undefined)
     throw new BenchUsageError(`There is no plan '${name}': give one of ${Object.keys(PLANS).join(', ')}`);
   if (hasMore) throw new BenchUsageError(`--plan ${name} names parts and rounds itself: leave out others`);
-  return { verb: 'run', jobs: plan.jobs, withinSec: plan.withinSec, out };
+  const { jobs, withinSec, orders = [] } = plan;
+  return { verb: 'run', jobs, withinSec, orders, out };
 }
 
 const FRAME_OPTIONS = {

@@ -10,7 +10,7 @@ import { formatHelp } from './help.ts';
 const WORDS: CommandWords = {
   synopsis: [
     '[PART...] [--rounds N] [--out FILE] [options of the part]',
-    '--plan short|full [--out FILE]',
+    '--plan check|short|full [--out FILE]',
     'report FILE... -o FILE.html [--picture FILE.svg]',
     'compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]',
   ],
