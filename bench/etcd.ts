@@ -1,12 +1,8 @@
 // A fresh etcd on loopback for one measurement, gone afterwards, and what it says of itself.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { waitFor } from '../lab/wait.ts';
+import { startEtcd } from '../lab/etcd-server.ts';
 
-const ANSWER_LIMIT_MS = 60_000;
+/** etcd's own default. */
+const ELECTION_TIMEOUT_MS = 1000;
 
 /** Sums since etcd started, but for sizes and revision, which are as of now. */
 export interface EtcdUsage {
@@ -38,29 +34,15 @@ export interface BenchEtcd {
 
 /** Runs `use` with a fresh etcd. */
 export async function withEtcd<Result>(use: (etcd: BenchEtcd) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'weft-bench-'));
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const peerUrl = `http://127.0.0.1:${await freePort()}`;
-  const start = async (): Promise<ChildProcess> => {
-    const clients = ['--listen-client-urls', url, '--advertise-client-urls', url];
-    const words = ['etcd', '--data-dir', folder, ...clients, '--listen-peer-urls', peerUrl];
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...words], { stdio: 'ignore' });
-    await waitFor('etcd to answer', async () => (await fetch(`${url}/health`)).ok, ANSWER_LIMIT_MS);
-    return child;
-  };
-  let etcd = await start();
+  const etcd = await startEtcd({ electionTimeoutMs: ELECTION_TIMEOUT_MS });
   try {
     return await use({
-      url,
-      usage: async () => parseUsage(await (await fetch(`${url}/metrics`)).text()),
-      restart: async () => {
-        await end(etcd);
-        etcd = await start();
-      },
+      url: etcd.url,
+      usage: async () => parseUsage(await (await fetch(`${etcd.metricsUrl}/metrics`)).text()),
+      restart: () => etcd.restart(),
     });
   } finally {
-    await end(etcd);
-    await rm(folder, { recursive: true, force: true });
+    await etcd.stop();
   }
 }
 
@@ -70,20 +52,4 @@ function parseUsage(text: string): EtcdUsage {
     return [name, value] as const;
   });
   return Object.fromEntries(values) as unknown as EtcdUsage;
-}
-
-function end(process: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('close', () => resolve());
-    process.kill('SIGKILL');
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

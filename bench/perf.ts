@@ -21,7 +21,12 @@ export async function withPerf<Result>(name: string, work: () => Promise<Result>
   const data = join(folder, `${name}.perf`);
   const words = ['-a', '-g', '-e', 'cpu-clock', '-F', String(SAMPLES_PER_SEC), '-o', data];
   const perf = new Program(['perf', 'record', ...words]);
-  const result = await work().finally(() => perf.stop('SIGINT'));
+  let result: Result;
+  try {
+    result = await work();
+  } finally {
+    await perf.stop('SIGINT');
+  }
   const text = await run(['perf', 'script', '-i', data, '-F', 'comm,ip,sym'], { timeoutMs: REPORT_MS });
   await rm(data);
   const stacks = parsePerfScript(text);

@@ -4,6 +4,7 @@
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { etcdCommand } from './etcd-command.ts';
 import {
   folderOf,
   forgetState,
@@ -169,9 +170,14 @@ export class Lab {
 
   /** Starts etcd and waits until it answers. */
   async startEtcd(flags: readonly string[] = this.#state.etcdFlags): Promise<void> {
-    const dataDir = ['--data-dir', `${INSIDE}/etcd`, '--listen-peer-urls', 'http://127.0.0.1:2380'];
-    const clients = ['--listen-client-urls', 'http://[::]:2379', '--advertise-client-urls', plan.ETCD_URL];
-    await this.#spawn('etcd', 'etcd', ['etcd', ...dataDir, ...clients, ...flags]);
+    const command = etcdCommand({
+      dataDir: `${INSIDE}/etcd`,
+      peerUrl: 'http://127.0.0.1:2380',
+      clientUrl: plan.ETCD_URL,
+      listenUrl: 'http://[::]:2379',
+      more: flags,
+    });
+    await this.#spawn('etcd', 'etcd', command);
     const endpointHealth = [
       'env',
       'ETCDCTL_API=3',

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { makeCertificates } from './support/certificates.ts';
-import { startEtcd } from './support/etcd-server.ts';
+import { startEtcd } from '../lab/etcd-server.ts';
 
 describe('log stream', () => {
   it('holds JSON lines only, with TLS to an IP address', async () => {

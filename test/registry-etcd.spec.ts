@@ -6,8 +6,8 @@ import { NO_LEASE } from '../allocator/registry.ts';
 import type { Registry } from '../allocator/registry.ts';
 import { describeRegistry } from './compliance/registry.ts';
 import type { RegistryFixture } from './compliance/registry.ts';
-import { startEtcd } from './support/etcd-server.ts';
-import type { EtcdServer } from './support/etcd-server.ts';
+import { startEtcd } from '../lab/etcd-server.ts';
+import type { EtcdServer } from '../lab/etcd-server.ts';
 import { recordWatch } from './support/watch-recorder.ts';
 
 let server: EtcdServer;

@@ -1,4 +1,4 @@
-// A real etcd for tests: one member on loopback, data in a temporary directory, dead when the test process is. It can be
+// A real etcd without a lab: one member on loopback, data in a temporary directory, dead when this process is. It can be
 // stopped, paused, restarted and put back to an older snapshot.
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -10,25 +10,39 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Certificates } from './certificates.ts';
-import { until } from './until.ts';
+import { etcdCommand, flagWords } from './etcd-command.ts';
+import { waitFor } from './wait.ts';
 
 const SETPRIV = '/usr/bin/setpriv';
+const HEALTHY_WITHIN_MS = 60_000;
 const run = promisify(execFile);
+
+/** Files in PEM. */
+export interface EtcdTlsFiles {
+  readonly ca: string;
+  readonly serverCert: string;
+  readonly serverKey: string;
+  readonly clientCert: string;
+  readonly clientKey: string;
+}
 
 export interface EtcdServerOptions {
   /** Serves TLS with this server certificate. */
-  readonly tls?: Certificates;
+  readonly tls?: EtcdTlsFiles;
   /** Wants a client certificate of the same authority. */
   readonly clientCertAuth?: boolean;
   /** Life of an authentication token, in s. Default 300. */
   readonly authTokenTtlSec?: number;
+  /** A tenth of it is the time between heartbeats. Default 100: elected at once, and a lease may be as short as one second. */
+  readonly electionTimeoutMs?: number;
 }
 
 export interface EtcdServer {
   /** Client URL on 127.0.0.1. */
   readonly url: string;
   readonly port: number;
+  /** Of its own figures, in Prometheus' format. */
+  readonly metricsUrl: string;
   stop(): Promise<void>;
   /** Starts again on the same data and port. */
   restart(): Promise<void>;
@@ -82,13 +96,17 @@ class Member implements EtcdServer {
     return join(this.#directory, 'data');
   }
 
+  get metricsUrl(): string {
+    return `http://127.0.0.1:${this.#ports.metricsPort}`;
+  }
+
   get #peerUrl(): string {
     return `http://127.0.0.1:${this.#ports.peerPort}`;
   }
 
   async restart(): Promise<void> {
     await this.kill();
-    const command = ['etcd', ...this.#flags()];
+    const command = this.#command();
     // Without setpriv a killed test process would leave etcd behind.
     const [file = '', ...args] = existsSync(SETPRIV)
       ? [SETPRIV, '--pdeathsig', 'KILL', '--', ...command]
@@ -98,11 +116,10 @@ class Member implements EtcdServer {
     child.stderr.on('data', (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-4000);
     });
-    await until(`etcd on port ${this.port} is healthy`, async () => {
-      if (child.exitCode !== null) throw new Error(`etcd exited with ${child.exitCode}:\n${this.#output}`);
-      const answer = await fetch(`http://127.0.0.1:${this.#ports.metricsPort}/health`).catch(() => undefined);
-      return answer?.ok === true;
-    });
+    const answersOrEnds = async () =>
+      child.exitCode !== null || (await fetch(`${this.metricsUrl}/health`)).ok;
+    await waitFor(`etcd on port ${this.port} to be healthy`, answersOrEnds, HEALTHY_WITHIN_MS);
+    if (child.exitCode !== null) throw new Error(`etcd exited with ${child.exitCode}:\n${this.#output}`);
   }
 
   async kill(): Promise<void> {
@@ -134,7 +151,7 @@ class Member implements EtcdServer {
   async snapshotRestore(path: string): Promise<void> {
     await this.kill();
     await rm(this.#dataDirectory, { recursive: true, force: true });
-    const target = flags({ 'data-dir': this.#dataDirectory, ...this.#cluster() });
+    const target = flagWords({ 'data-dir': this.#dataDirectory, ...this.#cluster() });
     await run('etcdctl', ['snapshot', 'restore', path, ...target]);
     await this.restart();
   }
@@ -143,7 +160,7 @@ class Member implements EtcdServer {
     const { tls } = this.#options;
     const security: Record<string, string> =
       tls === undefined ? {} : { cacert: tls.ca, cert: tls.clientCert, key: tls.clientKey };
-    const { stdout } = await run('etcdctl', [...flags({ endpoints: this.url, ...security }), ...args]);
+    const { stdout } = await run('etcdctl', [...flagWords({ endpoints: this.url, ...security }), ...args]);
     return stdout;
   }
 
@@ -160,31 +177,25 @@ class Member implements EtcdServer {
     };
   }
 
-  #flags(): string[] {
-    const { tls, clientCertAuth, authTokenTtlSec = 300 } = this.#options;
-    return flags({
-      'data-dir': this.#dataDirectory,
-      ...this.#cluster(),
-      'listen-peer-urls': this.#peerUrl,
-      'listen-client-urls': this.url,
-      'advertise-client-urls': this.url,
-      'listen-metrics-urls': `http://127.0.0.1:${this.#ports.metricsPort}`,
-      // A fast clock elects at once and lets a lease be as short as one second.
-      'heartbeat-interval': '10',
-      'election-timeout': '100',
-      logger: 'zap',
-      'log-level': 'error',
-      'auth-token-ttl': String(authTokenTtlSec),
-      ...(tls === undefined ? {} : { 'cert-file': tls.serverCert, 'key-file': tls.serverKey }),
-      ...(tls !== undefined && clientCertAuth === true
-        ? { 'client-cert-auth': 'true', 'trusted-ca-file': tls.ca }
-        : {}),
+  #command(): string[] {
+    const { tls, clientCertAuth, authTokenTtlSec = 300, electionTimeoutMs = 100 } = this.#options;
+    return etcdCommand({
+      dataDir: this.#dataDirectory,
+      peerUrl: this.#peerUrl,
+      clientUrl: this.url,
+      more: flagWords({
+        ...this.#cluster(),
+        'listen-metrics-urls': this.metricsUrl,
+        'heartbeat-interval': String(electionTimeoutMs / 10),
+        'election-timeout': String(electionTimeoutMs),
+        logger: 'zap',
+        'log-level': 'error',
+        'auth-token-ttl': String(authTokenTtlSec),
+        ...(tls && { 'cert-file': tls.serverCert, 'key-file': tls.serverKey }),
+        ...(tls && clientCertAuth && { 'client-cert-auth': 'true', 'trusted-ca-file': tls.ca }),
+      }),
     });
   }
-}
-
-function flags(values: Record<string, string>): string[] {
-  return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }
 
 /** Ports that nobody listens on; held together until all are known, so that they differ. */
