@@ -25,9 +25,11 @@ const DIAGNOSIS_TIMEOUT_MS = 2000;
 
 // A quiet watch asks for signs of life itself; pings are for servers that do not answer it. etcd drops clients that ping
 // more often than every 5 s (--grpc-keepalive-min-time), and those that ping while no call is under way, however rarely.
+// An answer that waits because this process, or etcd, had no processor must not count as none: each host that takes its
+// watch for dead reads everything anew, and a cluster that is short of time would have less still.
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 5000,
+  'grpc.keepalive_timeout_ms': 20_000,
   'grpc.keepalive_permit_without_calls': 0,
   'grpc.max_receive_message_length': -1,
   'grpc.use_local_subchannel_pool': 1,
