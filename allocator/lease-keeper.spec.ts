@@ -77,6 +77,7 @@ describe('LeaseKeeper', () => {
       assertHolds(host, keyIn(host));
       assert.deepEqual(host.registry.calls, {
         snapshot: 1,
+        changesSince: 0,
         grant: 1,
         create: 1,
         update: 0,

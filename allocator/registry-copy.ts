@@ -3,7 +3,14 @@
 // alone. No clock, no I/O.
 import type { DecodedEntry } from './lease-entry.ts';
 import type { BadEntry, Lease } from './lease.ts';
-import type { ConfigEntry, RegistryEntry, RegistryEvent, RegistrySnapshot, Revision } from './registry.ts';
+import type {
+  ConfigEntry,
+  RegistryChanges,
+  RegistryEntry,
+  RegistryEvent,
+  RegistrySnapshot,
+  Revision,
+} from './registry.ts';
 
 /** What became different in one step. The copy shows the new state already when somebody hears of it. */
 export interface RegistryChange {
@@ -20,6 +27,8 @@ export class RegistryCopy {
   readonly badEntries = new Map<string, BadEntry>();
   config: ConfigEntry | undefined;
   revision: Revision = 0;
+  /** Where it was last known to be the same as the registry. */
+  checkedRevision: Revision = 0;
   readonly #decode: DecodeEntry;
 
   constructor(decode: DecodeEntry) {
@@ -35,7 +44,22 @@ export class RegistryCopy {
     }
     for (const key of removed) this.#remove(key);
     this.revision = snapshot.revision;
+    this.checkedRevision = snapshot.revision;
     return { put, removed, isConfigChanged: this.#setConfig(snapshot.config) };
+  }
+
+  /**
+   * Takes note of what was written after {@link checkedRevision}; returns whether this copy has it all. Older entries need
+   * no look: they were the same then, and if one is gone the count tells.
+   */
+  check({ config, count, entries, revision }: RegistryChanges): boolean {
+    const isSame =
+      revision >= this.revision &&
+      count === this.entries.size &&
+      isSameConfig(config, this.config) &&
+      entries.every((entry) => isSameEntry(entry, this.entries.get(entry.key)));
+    if (isSame) this.revision = this.checkedRevision = revision;
+    return isSame;
   }
 
   applyEvents(events: readonly RegistryEvent[], revision: Revision): RegistryChange {
@@ -61,7 +85,7 @@ export class RegistryCopy {
   #put(entry: RegistryEntry): boolean {
     const known = this.entries.get(entry.key);
     this.entries.set(entry.key, entry);
-    if (known !== undefined && known.value === entry.value && known.leaseId === entry.leaseId)
+    if (known?.value === entry.value && known.leaseId === entry.leaseId)
       return known.modRevision !== entry.modRevision;
     this.leases.delete(entry.key);
     this.badEntries.delete(entry.key);
@@ -79,8 +103,18 @@ export class RegistryCopy {
 
   #setConfig(config: ConfigEntry | undefined): boolean {
     // The same text written again may have been confirmed meanwhile, and who waits for hosts waits for the revision.
-    const isChanged = config?.modRevision !== this.config?.modRevision || config?.text !== this.config?.text;
+    const isChanged = !isSameConfig(config, this.config);
     this.config = config;
     return isChanged;
   }
+}
+
+function isSameEntry(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
+  return (
+    known?.modRevision === entry.modRevision && known.value === entry.value && known.leaseId === entry.leaseId
+  );
+}
+
+function isSameConfig(a: ConfigEntry | undefined, b: ConfigEntry | undefined): boolean {
+  return a?.text === b?.text && a?.modRevision === b?.modRevision;
 }

@@ -10,6 +10,7 @@ import type {
   RegistryEntry,
   RegistryEvent,
   RegistryLeaseId,
+  RegistryChanges,
   RegistrySnapshot,
   Revision,
   WriteResult,
@@ -76,6 +77,15 @@ export class MemoryStore {
       entries: [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
     };
     return this.#snapshot;
+  }
+
+  changesSince(since: Revision): RegistryChanges {
+    const { entries, ...rest } = this.snapshot();
+    return {
+      ...rest,
+      entries: entries.filter(({ modRevision }) => modRevision > since),
+      count: entries.length,
+    };
   }
 
   get(key: string): RegistryEntry | undefined {

@@ -9,6 +9,7 @@ import type {
   CreateResult,
   NewEntry,
   Registry,
+  RegistryChanges,
   RegistryLeaseId,
   RegistrySnapshot,
   Revision,
@@ -19,6 +20,7 @@ import type {
 
 export type RegistryCall =
   | 'snapshot'
+  | 'changesSince'
   | 'grant'
   | 'create'
   | 'update'
@@ -30,7 +32,12 @@ export type RegistryCall =
   | 'writeOwn'
   | 'watch';
 
-const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>(['snapshot', 'readOwn', 'watch']);
+const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>([
+  'snapshot',
+  'changesSince',
+  'readOwn',
+  'watch',
+]);
 
 /** What the next mutating call suffers. */
 export type CallFault =
@@ -50,6 +57,7 @@ export class MemoryRegistry implements Registry {
   /** Calls made so far, by kind, failed ones included. */
   readonly calls: Record<RegistryCall, number> = {
     snapshot: 0,
+    changesSince: 0,
     grant: 0,
     create: 0,
     update: 0,
@@ -96,6 +104,10 @@ export class MemoryRegistry implements Registry {
 
   snapshot(signal?: AbortSignal): Promise<RegistrySnapshot> {
     return this.#call('snapshot', signal, () => this.#store.snapshot());
+  }
+
+  changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges> {
+    return this.#call('changesSince', signal, () => this.#store.changesSince(since));
   }
 
   grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId> {

@@ -155,6 +155,7 @@ describe('RegistryMirror', () => {
     const late = new RegistryMirror({
       registry: {
         snapshot: (signal) => slow.snapshot(signal),
+        changesSince: (since, signal) => slow.changesSince(since, signal),
         watch: async (options) => {
           if (held.length === 0) await new Promise<void>((resolve) => held.push(resolve));
           return slow.watch(options);
@@ -174,29 +175,74 @@ describe('RegistryMirror', () => {
     late.stop();
   });
 
-  it('reads again every few minutes, and finds what the watch did not tell', async () => {
-    let isDeaf = false;
-    const deaf = new RegistryMirror({
-      registry: {
-        snapshot: (signal) => registry.snapshot(signal),
-        watch: (options) =>
-          registry.watch({ ...options, onEvents: (...told) => isDeaf || options.onEvents(...told) }),
-      },
-      clock,
-      random: () => 0.5,
+  describe('every few minutes', () => {
+    let isDeaf: boolean;
+    let deaf: RegistryMirror;
+
+    beforeEach(async () => {
+      store.put('10.5.9.0-24', value('192.0.2.9'));
+      store.put('10.5.8.0-24', value('192.0.2.8'));
+      store.putConfig('{}');
+      isDeaf = false;
+      deaf = new RegistryMirror({
+        registry: {
+          snapshot: (signal) => registry.snapshot(signal),
+          changesSince: (since, signal) => registry.changesSince(since, signal),
+          watch: (options) =>
+            registry.watch({ ...options, onEvents: (...told) => isDeaf || options.onEvents(...told) }),
+        },
+        clock,
+        random: () => 0.5,
+      });
+      deaf.start();
+      await deaf.ready;
+      await clock.settle();
     });
-    deaf.start();
-    await deaf.ready;
-    await clock.settle();
-    isDeaf = true;
-    store.put('10.5.1.0-24', value('192.0.2.1'));
-    await clock.advance(200_000);
-    assert.equal(deaf.leases.size, 0);
-    await clock.advance(100_000);
-    assert.equal(deaf.leases.size, 1);
-    assert.equal(deaf.resyncs.periodic, 1);
-    assert.ok(deaf.isConnected);
-    deaf.stop();
+    afterEach(() => deaf.stop());
+
+    const MISSED: Readonly<Record<string, () => void>> = {
+      'a new key': () => void store.put('10.5.1.0-24', value('192.0.2.1')),
+      'another value': () => void store.put('10.5.9.0-24', value('192.0.2.99')),
+      'a key that went': () => store.delete('10.5.9.0-24'),
+      'one that went while another came': () => {
+        store.delete('10.5.9.0-24');
+        store.put('10.5.1.0-24', value('192.0.2.1'));
+      },
+      'the same config written again': () => store.putConfig('{}'),
+      'another config': () => store.putConfig('{"Network":"10.5.0.0/16"}'),
+    };
+    for (const [what, change] of Object.entries(MISSED))
+      it(`finds what the watch did not tell: ${what}`, async () => {
+        isDeaf = true;
+        change();
+        const [stale, fresh] = [[...deaf.entries.values()], store.snapshot()];
+        await clock.advance(200_000);
+        assert.deepEqual([...deaf.entries.values()], stale);
+        await clock.advance(100_000);
+        assert.deepEqual([...deaf.entries.values()].sort(byKey), fresh.entries);
+        assert.deepEqual(deaf.config, fresh.config);
+        assert.equal(deaf.resyncs.periodic, 1);
+        assert.ok(deaf.isConnected);
+      });
+
+    it('asks only for what was written, and reads nothing where it knows all of it', async () => {
+      store.put('10.5.9.0-24', value('192.0.2.99'));
+      store.delete('10.5.8.0-24');
+      await clock.advance(3_600_000);
+      assert.ok(deaf.resyncs.periodic > 10);
+      assert.equal(registry.calls.snapshot, 1);
+      assert.ok(registry.calls.changesSince > 10);
+      assert.equal(deaf.revision, store.revision);
+      assert.ok(deaf.isConnected);
+    });
+
+    it('reads all of it where the registry did not answer the question', async () => {
+      registry.changesSince = () => Promise.reject(new Error('gone for a moment'));
+      await clock.advance(300_000);
+      await clock.until(() => deaf.isConnected, 11_000);
+      assert.equal(registry.calls.snapshot, 2);
+      assert.deepEqual([...deaf.entries.values()].sort(byKey), store.snapshot().entries);
+    });
   });
 
   it('notices a restored backup even where key and revision are the same', async () => {
@@ -273,6 +319,8 @@ describe('RegistryMirror', () => {
     counting.stop();
   });
 });
+
+const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1);
 
 function plain({ put, removed, ...rest }: MirrorChange): Seen {
   return { put: [...put], removed: [...removed], ...rest };

@@ -1,9 +1,11 @@
 // Keeps this host's copy of the registry up to date. It reads everything at revision R, watches from R+1, and reads
-// everything again whenever the watch ends, the revision goes back, somebody asks, or a few minutes passed: a watch is
-// only a hint, and what it missed shows in the next difference. It must never drop anything because the registry cannot
-// be reached.
+// everything again whenever the watch ends, the revision goes back or somebody asks. A watch is only a hint: every few
+// minutes it asks what was written meanwhile, and reads everything if the copy is not the same. It must never drop
+// anything because the registry cannot be reached.
 //
-//   read ──ok──► watch ──ended, asked, time──► read …        read or watch fails: back off, then read
+//   read ──ok──► watch ──ended, asked──► read …        read, check or watch fails: back off, then read
+//                  ▲  └──time──► check ──differs──► read …
+//                  └──same────────┘
 import { Backoff } from './backoff.ts';
 import type { Random } from './backoff.ts';
 import { delay } from './clock.ts';
@@ -22,7 +24,7 @@ import type {
   WatchEnd,
 } from './registry.ts';
 
-/** Why everything was read again. */
+/** Why the copy was compared with the registry. */
 export type ResyncReason = 'start' | 'periodic' | 'requested' | 'watch-lost' | 'compacted' | 'restored';
 
 /** A change of the copy. `isRestored`: the revision went back, so the registry was restored from a backup. */
@@ -37,13 +39,13 @@ export interface MirrorListener {
 }
 
 export interface RegistryMirrorOptions {
-  readonly registry: Pick<Registry, 'snapshot' | 'watch'>;
+  readonly registry: Pick<Registry, 'snapshot' | 'changesSince' | 'watch'>;
   readonly clock: Clock;
   readonly random: Random;
   /**
-   * Time between full reads of up to 1,000 entries, in ms, shortened by up to a fifth at random; default 5 minutes. Of more
-   * entries it is longer in proportion, at most 12 hours: every host reads them all, so what the registry has to tell all
-   * hosts in a minute would grow with the square of their number.
+   * Time between looks at up to 1,000 entries, in ms, shortened by up to a fifth at random; default 5 minutes. At more
+   * entries it is longer in proportion, at most 12 hours: the registry walks over them all for each host, which in a minute
+   * would grow with the square of their number.
    */
   readonly resyncMs?: number;
   /** Default {@link decodeEntry}; simulations of many hosts in one process share the results. */
@@ -109,7 +111,7 @@ export class RegistryMirror {
     return this.#copy.revision;
   }
 
-  /** Full reads so far, by reason. */
+  /** Comparisons so far, by reason: full reads, but for periodic ones that found nothing. */
   get resyncs(): Readonly<Record<ResyncReason, number>> {
     return this.#resyncs;
   }
@@ -181,12 +183,11 @@ export class RegistryMirror {
   }
 
   async #read(reason: ResyncReason): Promise<void> {
-    const seenRevision = this.#seenRevision;
     const waiters = this.#waiters.splice(0);
+    // After a failure it may be another registry, restored from a backup.
+    const mayCheck = reason === 'periodic' && waiters.length === 0 && this.#isConnected;
     try {
-      const snapshot = await this.#options.registry.snapshot(this.#stopped.signal);
-      this.#stopped.signal.throwIfAborted();
-      this.#applySnapshot(snapshot, reason, snapshot.revision < seenRevision);
+      if (!(mayCheck && (await this.#check()))) await this.#readAll(reason);
     } catch (error) {
       if (this.#stopped.signal.aborted) for (const waiter of waiters) waiter.reject(error as Error);
       this.#waiters.unshift(...waiters);
@@ -196,7 +197,29 @@ export class RegistryMirror {
     this.#setConnected(true);
   }
 
-  /** Watches until everything has to be read again; returns why. */
+  async #readAll(reason: ResyncReason): Promise<void> {
+    const seenRevision = this.#seenRevision;
+    const snapshot = await this.#options.registry.snapshot(this.#stopped.signal);
+    this.#stopped.signal.throwIfAborted();
+    this.#applySnapshot(snapshot, reason, snapshot.revision < seenRevision);
+  }
+
+  /** Whether the copy is still the same as the registry. */
+  async #check(): Promise<boolean> {
+    const seenRevision = this.#seenRevision;
+    const changes = await this.#options.registry.changesSince(
+      this.#copy.checkedRevision,
+      this.#stopped.signal,
+    );
+    this.#stopped.signal.throwIfAborted();
+    if (changes.revision < seenRevision || !this.#copy.check(changes)) return false;
+    this.#resyncs.periodic++;
+    this.observe(changes.revision);
+    this.#touch();
+    return true;
+  }
+
+  /** Watches until the copy has to be compared again; returns why. */
   async #follow(): Promise<ResyncReason> {
     // Somebody asked while the last read was under way.
     if (this.#waiters.length > 0) return 'requested';

@@ -39,6 +39,11 @@ export interface RegistrySnapshot {
   readonly entries: readonly RegistryEntry[];
 }
 
+/** The entries written after some revision; the config whenever it was written. `count`: entries there are, older ones too. */
+export interface RegistryChanges extends RegistrySnapshot {
+  readonly count: number;
+}
+
 export type CreateResult =
   /** `key` is the first of the request's keys that was free. */
   | { readonly created: true; readonly key: string; readonly revision: Revision }
@@ -80,6 +85,8 @@ export interface WatchOptions {
 export interface Registry {
   /** Reads config and all entries at one revision. */
   snapshot(signal?: AbortSignal): Promise<RegistrySnapshot>;
+  /** As {@link snapshot}, but of the entries only those last written after `since`. */
+  changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges>;
   /** Makes a registry lease that expires `ttlSec` seconds after the last keep-alive. */
   grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId>;
   /** Writes the first of several keys that does not exist yet, in one transaction. */

@@ -144,12 +144,13 @@ function decodeOnce(entry: RegistryEntry): DecodedEntry {
   return known;
 }
 
-function sharing(registry: Registry): Pick<Registry, 'snapshot' | 'watch'> {
+function sharing(registry: Registry): Pick<Registry, 'snapshot' | 'changesSince' | 'watch'> {
   return {
     snapshot: async (signal) => {
       const snapshot = await registry.snapshot(signal);
       return { ...snapshot, entries: snapshot.entries.map(shared) };
     },
+    changesSince: (since, signal) => registry.changesSince(since, signal),
     watch: (options) =>
       registry.watch({
         ...options,

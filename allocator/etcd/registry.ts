@@ -15,6 +15,7 @@ import type {
   CreateResult,
   NewEntry,
   Registry,
+  RegistryChanges,
   RegistryLeaseId,
   RegistrySnapshot,
   Revision,
@@ -56,16 +57,27 @@ class EtcdRegistry implements Registry {
   }
 
   async snapshot(signal?: AbortSignal): Promise<RegistrySnapshot> {
+    const { count: _, ...snapshot } = await this.#read('snapshot', {}, signal);
+    return snapshot;
+  }
+
+  changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges> {
+    return this.#read('changesSince', { min_mod_revision: since + 1 }, signal);
+  }
+
+  /** The count is that of all entries, whatever `filter` leaves out. */
+  async #read(name: string, filter: IRangeRequest, signal?: AbortSignal): Promise<RegistryChanges> {
     // Only a transaction reads two ranges at one revision.
-    const request = { success: [{ request_range: { key: this.#keys.configKey } }, this.#rangeAll()] };
-    const response = await this.#txn('snapshot', this.#keys.scope, true, request, signal);
+    const request = { success: [{ request_range: { key: this.#keys.configKey } }, this.#rangeAll(filter)] };
+    const response = await this.#txn(name, this.#keys.scope, true, request, signal);
     const [configPair] = response.responses[0]?.response_range.kvs ?? [];
-    const entries = response.responses[1]?.response_range.kvs ?? [];
-    const snapshot = {
+    const { kvs = [], count = 0 } = response.responses[1]?.response_range ?? {};
+    return {
       revision: Number(response.header.revision),
-      entries: entries.map((pair) => this.#keys.decodeEntry(pair)),
+      ...(configPair !== undefined && { config: decodeConfig(configPair) }),
+      entries: kvs.map((pair) => this.#keys.decodeEntry(pair)),
+      count: Number(count),
     };
-    return configPair === undefined ? snapshot : { ...snapshot, config: decodeConfig(configPair) };
   }
 
   async grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId> {

@@ -79,6 +79,30 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         });
     });
 
+    describe('changesSince', () => {
+      it('shows the entries written after a revision, config whenever it was written, and counts all', async () => {
+        await store.putConfig('{"Network":"10.5.0.0/16"}');
+        const leaseId = await registry.grant(60);
+        await created('a', 'one');
+        const since = await created('b', 'two', leaseId);
+        const nothing = await registry.changesSince(since);
+        assert.deepEqual([nothing.entries, nothing.count, nothing.revision], [[], 2, since]);
+        assert.equal(nothing.config?.text, '{"Network":"10.5.0.0/16"}');
+        const { revision } = await registry.update({ key: 'a', value: 'new', leaseId }, since - 1);
+        const changes = await registry.changesSince(since);
+        assert.deepEqual(changes.entries, [{ key: 'a', value: 'new', leaseId, modRevision: revision }]);
+        assert.deepEqual([changes.count, changes.revision], [2, revision]);
+      });
+
+      it('counts less after a removal', async () => {
+        await created('a');
+        const since = await created('b');
+        await registry.remove('a', since - 1);
+        const { count, entries: changed, config } = await registry.changesSince(since);
+        assert.deepEqual([count, changed, config], [1, [], undefined]);
+      });
+    });
+
     describe('create', () => {
       it('takes the first free key', async () => {
         const result = await create(['a', 'b']);
