@@ -1,6 +1,7 @@
 // An HTTP server on a TCP port for strangers to ask: bounded in time and connections, ended at once. Knows no path.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
+import { boundRequests, NO_REQUEST_CHECK } from './request-deadline.ts';
 
 export interface HttpListenerOptions {
   readonly ip: string;
@@ -35,14 +36,8 @@ export async function listenHttp(
   options: HttpListenerOptions,
   handler: RequestListener,
 ): Promise<HttpListener> {
-  const server = createServer(
-    {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
-    },
-    handler,
-  );
+  const server = createServer(NO_REQUEST_CHECK, handler);
+  boundRequests(server, REQUEST_TIMEOUT_MS);
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   // Errors of single connections must not end the daemon.

@@ -162,12 +162,12 @@ describe('etcd registry and faults', () => {
     });
 
     it('does not end a quiet watch that is alive', async () => {
-      const idleProbeMs = 500;
-      const registry = connect([near.url], { ...QUICK, idleProbeMs });
+      const idleProbeMs = 200;
+      const registry = connect([near.url], { requestTimeoutMs: 5000, idleProbeMs });
       const watch = await watchNow(registry);
       let hasEnded = false;
       const ended = watch.ended.finally(() => (hasEnded = true));
-      const endMs = performance.now() + 4 * idleProbeMs;
+      const endMs = performance.now() + 5 * idleProbeMs;
       await until('several probes passed', () => performance.now() > endMs);
       assert.equal(hasEnded, false);
       await watch.stop();

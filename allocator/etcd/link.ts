@@ -28,7 +28,7 @@ const DIAGNOSIS_TIMEOUT_MS = 2000;
 // An answer that waits because this process, or etcd, had no processor must not count as none: each host that takes its
 // watch for dead reads everything anew, and a cluster that is short of time would have less still.
 const CHANNEL_OPTIONS = {
-  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_time_ms': 60_000,
   'grpc.keepalive_timeout_ms': 20_000,
   'grpc.keepalive_permit_without_calls': 0,
   'grpc.max_receive_message_length': -1,

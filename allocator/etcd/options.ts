@@ -14,7 +14,10 @@ export interface EtcdOptions {
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
   /** Bound on each call with all its tries, in ms. Default 5000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** A quiet watch asks for a sign of life this often, in ms; silence for 1.5 to 2.5 periods ends it. Default 10 000. */
+  /**
+   * Silence after which a watch asks for a sign of life, in ms. It waits half as long for it, and at least as long as for a
+   * call. Default 20 000.
+   */
   readonly idleProbeMs?: number | undefined;
   /** Called with the name of each RPC that is sent, for example `KV.txn`. Must not throw. */
   readonly onCall?: ((rpc: string) => void) | undefined;
@@ -58,7 +61,7 @@ export function resolveEtcdOptions(options: EtcdOptions): EtcdSettings {
     tlsFiles: tls,
     auth,
     requestTimeoutMs: options.requestTimeoutMs ?? 5000,
-    idleProbeMs: options.idleProbeMs ?? 10_000,
+    idleProbeMs: options.idleProbeMs ?? 20_000,
     onCall: options.onCall ?? (() => undefined),
   };
 }

@@ -48,6 +48,7 @@ class Watch {
   #answersProbes = false;
   /** Whether it was asked for a sign of life and gave none since. */
   #isAsked = false;
+  #probeTimer: NodeJS.Timeout | undefined;
 
   constructor(client: EtcdClient, keys: EtcdKeys, options: WatchOptions, rpc: EtcdRpc) {
     this.#client = client;
@@ -60,7 +61,7 @@ class Watch {
     const stream = await new WatchClient(this.#rpc).watch(this.#rpc.streamOptions);
     this.#stream = stream;
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
-    const probeTimer = setInterval(() => this.#probe(), idleProbeMs);
+    this.#probeIn(idleProbeMs);
     const startTimer = setTimeout(() => this.#checkStarted(), requestTimeoutMs);
     const stopListening = this.#rpc.link.onClose(() => this.#lose('the connection was given up'));
     const onAbort = (): void => this.#finish({ reason: 'aborted' });
@@ -79,7 +80,7 @@ class Watch {
       this.#rpc.signal.removeEventListener('abort', onAbort);
       stopListening();
       clearTimeout(startTimer);
-      clearInterval(probeTimer);
+      clearTimeout(this.#probeTimer);
       // The error listener stays: cancelling makes the stream report one more error.
       stream.cancel();
     }
@@ -143,22 +144,25 @@ class Watch {
     this.#client.leave(this.#rpc.link, this.#startMs);
   }
 
-  /**
-   * Asks a quiet stream for a sign of life, which has a period to come. TCP and HTTP/2 may look alive while etcd is
-   * stopped or cut off.
-   */
+  #probeIn(delayMs: number): void {
+    this.#probeTimer = setTimeout(() => this.#probe(), delayMs);
+  }
+
+  /** Asks a quiet stream for a sign of life. TCP and HTTP/2 may look alive while etcd is stopped or cut off. */
   #probe(): void {
-    const silentMs = performance.now() - this.#heardAtMs;
+    const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
     // What came while this process stood still is read first.
-    if (this.#isAsked) setImmediate(() => this.#judgeSilence());
-    else if (silentMs >= this.#client.settings.idleProbeMs / 2) {
-      this.#isAsked = this.#answersProbes;
-      this.#requestProgress();
-    }
+    if (this.#isAsked) return void setImmediate(() => this.#judgeSilence());
+    const leftMs = Math.ceil(idleProbeMs - (performance.now() - this.#heardAtMs));
+    if (leftMs > 0) return this.#probeIn(leftMs);
+    this.#isAsked = this.#answersProbes;
+    this.#requestProgress();
+    this.#probeIn(this.#isAsked ? Math.max(requestTimeoutMs, idleProbeMs / 2) : idleProbeMs);
   }
 
   #judgeSilence(): void {
-    if (!this.#isAsked || this.#hasEnded) return;
+    if (this.#hasEnded) return;
+    if (!this.#isAsked) return this.#probe();
     this.#lose(`no sign of life for ${Math.round(performance.now() - this.#heardAtMs)} ms`);
     this.#client.leave(this.#rpc.link, this.#heardAtMs);
   }
