@@ -117,7 +117,7 @@ describe('the commands on a lab', () => {
     const key = overlay + '-24';
     // The two ways are pinged at a time.
     const [first, second, last, ...rest] = timeless.split('\n');
-    assert.deepEqual([first, second].toSorted(), [
+    assert.deepEqual([first!, second!].toSorted(), [
       `{"kind":"echo","key":"${key}","layer":"overlay","address":"${overlay}","sequence":1,"rttMs":0}`,
       `{"kind":"echo","key":"${key}","layer":"underlay","address":"${publicIp}","sequence":1,"rttMs":0}`,
     ]);

@@ -276,7 +276,7 @@ describe('IPv6 alone, on hosts that have no IPv4', () => {
 
   it('keeps the IPv6 subnets where IPv4 is turned on, and off again, while all daemons are down', async () => {
     const stopAll = () => Promise.all(names.map((name) => lab().stopDaemon(name)));
-    const ipv6Of = (keys: readonly string[]) => keys.map((key) => key.split('&')[1]).toSorted();
+    const ipv6Of = (keys: readonly string[]) => keys.map((key) => key.split('&')[1]!).toSorted();
     const before = await keysLike(lab(), /^0\.0\.0\.0-0&/);
     await stopAll();
     for (const name of names)

@@ -13,8 +13,8 @@ describe('names for notices', () => {
   function open(readLinks: () => Promise<readonly LinkMessage[]>): void {
     [notices, reads] = [[], 0];
     reader = new NoticeReader({
-      openSocket: (_settings, { onTrouble }) => {
-        tellTrouble = () => onTrouble('ENOBUFS');
+      openSocket: (_settings, hooks) => {
+        tellTrouble = () => hooks.onTrouble('ENOBUFS');
         return { receiveBytes: 1, hasStrictCheck: true, send: () => undefined, close: () => undefined };
       },
       receiveBytes: 1,
