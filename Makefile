@@ -119,11 +119,11 @@ bench: bench-tools bundle
 bench-check: test-tools build
 	bin/weft bench --plan check --out bench/out/check.json
 
-# About a minute; bin/weft bench compare judges it beside an earlier one.
+# A minute and a half; bin/weft bench compare judges it beside an earlier one.
 bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
-# Ten minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.
+# Twelve minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
 bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \

