@@ -33,10 +33,14 @@ const NARROW_DUAL: NetworkConfig = {
   ...(NETWORK_DUAL.ipv6 && { ipv6: { ...NETWORK_DUAL.ipv6, max: 'fd00:0:0:1f::' as Ipv6 } }),
 };
 
+/** Two subnets, so that most hosts find none. */
+const CRAMPED: NetworkConfig = { ...NARROW, ipv4: { ...NARROW.ipv4!, max: '10.5.2.0' as Ipv4 } };
+
 class World {
   readonly clock = new FakeClock();
   readonly store = new MemoryStore({ clock: this.clock });
   readonly hosts: KeeperHost[] = [];
+  readonly cramped = new Set<KeeperHost>();
   backup: StoreBackup = this.store.save();
   #strangers = 0;
 
@@ -57,6 +61,12 @@ class World {
     this.hosts[index] = host;
     host.mirror.start();
     return host;
+  }
+
+  configure(host: KeeperHost, config: NetworkConfig): void {
+    if (config === CRAMPED) this.cramped.add(host);
+    else this.cramped.delete(host);
+    host.keeper.setConfig(config);
   }
 
   host(index: number): KeeperHost {
@@ -111,8 +121,9 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     host.mac = `mac ${amount % 5}`;
     host.keeper.publish();
   },
-  'turn IPv6 on': (_world, host) => host.keeper.setConfig(NARROW_DUAL),
-  'turn IPv6 off': (_world, host) => host.keeper.setConfig(NARROW),
+  'turn IPv6 on': (world, host) => world.configure(host, NARROW_DUAL),
+  'turn IPv6 off': (world, host) => world.configure(host, NARROW),
+  'take the room away': (world, host) => world.configure(host, CRAMPED),
   reboot: (world, host, { host: index }) => {
     host.stop();
     const next = world.boot(index);
@@ -145,6 +156,7 @@ describe('LeaseKeeper, whatever happens', function () {
           if (one.amount % 3 > 0) await world.clock.settle();
         }
         for (const host of world.hosts) host.registry.setUnavailable(false);
+        for (const host of world.cramped) world.configure(host, NARROW);
         await world.clock.advance(CALM_MS);
         check(world);
         await end(world);
