@@ -83,7 +83,7 @@ function growthOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): F
     const atMost = name === 'joinMs' ? MOST_EXPONENT - 1 : MOST_EXPONENT;
     return {
       name: `${NAMES[name]}: exponent of growth`,
-      unit: '',
+      unit: 'exponent',
       runs: [growth.exponent],
       better: 'neither',
       atMost,

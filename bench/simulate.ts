@@ -125,7 +125,7 @@ function growthOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
     return [
       {
         name: `${phase}: exponent of ${WORDS[what]}`,
-        unit: '',
+        unit: 'exponent',
         runs: [growth.exponent],
         better: 'neither',
         ...limit,
