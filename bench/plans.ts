@@ -23,7 +23,7 @@ function job(part: string, rounds: number, words = ''): Job {
   return { part, rounds, args: words === '' ? [] : words.split(' ') };
 }
 
-/** Ten times as fast at least in every run that was seen, and all in one round. */
+/** Many times as fast in every run that was seen, without BPF as well. */
 const AHEAD_OF_FASTD: readonly Order[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
   part: 'path',
   measure: 'tcp-cubic',
