@@ -275,6 +275,20 @@ describe('ways to reach hosts', () => {
     assert.deepEqual(cluster.lost(), []);
   });
 
+  it('are given up only after a quiet time that nothing broke, and are not looked at for a time that is past', async () => {
+    const cluster = new Cluster(1, VNI1);
+    const [one] = cluster.hosts as [Host];
+    one.want(VNI2);
+    for (let round = 0; round < 3; round++) one.settle();
+    assert.deepEqual([one.ways.state, one.ways.dueMs], ['draining', SETTLE_MS]);
+    one.want(HOST_GW);
+    one.advance();
+    assert.deepEqual([one.ways.state, one.ways.dueMs], ['preparing', undefined]);
+    await cluster.clock.advance(10 * SETTLE_MS);
+    for (let round = 0; round < 3; round++) one.settle();
+    assert.deepEqual([one.ways.state, one.ways.dueMs], ['draining', 11 * SETTLE_MS]);
+  });
+
   it('that this host cannot go are not learned from peers, even before it knows what it can', () => {
     const cluster = new Cluster(2, VNI1);
     const [one] = cluster.hosts as [Host];

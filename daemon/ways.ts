@@ -215,6 +215,8 @@ export class Ways {
 
   /** Goes on as far as it can; to be called again whenever a lease, the kernel or the time is another. */
   advance({ isSettled, isPublished }: Situation): Advance {
+    // Another way came in between: quiet begins anew.
+    if (this.state !== 'draining') this.#quietSinceMs = undefined;
     switch (this.state) {
       case 'steady':
         return NOTHING;
