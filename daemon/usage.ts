@@ -41,6 +41,11 @@ function daemonUsage(): string {
 Leases a subnet for this host from etcd and connects it with the subnets of the other hosts.
 A flag that is not given is taken from its environment variable. Durations are in seconds, or like 90s, 10m, 24h.
 
+Examples:
+  weft daemon --etcd-endpoints http://10.0.0.1:2379
+  weft daemon --iface eth1 --public-ip 203.0.113.7      behind a NAT
+  FLANNELD_ETCD_ENDPOINTS=http://10.0.0.1:2379 flanneld
+
 Flags:
 ${formatFlagUsage(DAEMON_FLAGS, ENV_PREFIX)}`;
 }
