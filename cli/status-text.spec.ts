@@ -57,6 +57,10 @@ describe('weft status prints', () => {
       '  checksums  of flannel.1 by this host, as the network config says',
     );
     assert.equal(
+      rowOf({ found: 'off', since }),
+      '  checksums  of flannel.1 by this host, as its offload was off before',
+    );
+    assert.equal(
       rowOf({ found: 'suspect', since }),
       '  checksums  of flannel.1 seem to come out wrong; looking again',
     );

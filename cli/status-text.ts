@@ -76,6 +76,7 @@ function checksumRows({ network, at }: StatusV1, style: Style): readonly Row[] {
       if (setting === 'off') return [['checksums', `of ${device} by this host, as the network config says`]];
       if (found === 'suspect')
         return [['checksums', `of ${device} ${style.warn('seem to come out wrong')}; looking again`]];
+      if (found === 'off') return [['checksums', `of ${device} by this host, as its offload was off before`]];
       if (isOn !== false) return [];
       return [['checksums', `of ${device} by this host: ${style.warn('devices get them wrong')}${age}`]];
     },

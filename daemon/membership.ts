@@ -113,6 +113,7 @@ export class Membership {
       intervalMs: options.options.probeIntervalSec * 1000,
       backend: () => this.#host.config.backend,
       reconciler: this.reconciler,
+      kernel,
       onVerdict: (family) => this.#onOffload(family),
     });
     this.#network = new Network({

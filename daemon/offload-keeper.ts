@@ -1,14 +1,16 @@
 // Keeps an eye on checksums of the tunnel that are left to network devices, while the network config leaves that to weft:
 // joins the watch with backend, reconciler and log.
-import type { Family } from '../allocator/address.ts';
+import { familyOf, type Family } from '../allocator/address.ts';
 import type { Clock } from '../allocator/clock.ts';
 import type { BackendConfig } from '../allocator/config.ts';
 import { loadNative } from '../native/index.ts';
+import type { Kernel } from './kernel/kernel.ts';
 import type { Logger } from './log.ts';
 import { probeChecksums } from './probe/checksum-probe.ts';
 import type { OffloadState } from './probe/offload-judge.ts';
 import { chooseTunnelPeers } from './probe/offload-peers.ts';
 import { OffloadWatch, type OffloadVerdict } from './probe/offload-watch.ts';
+import { HOST } from './reconciler/desired-state.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 
 export interface OffloadKeeperOptions {
@@ -19,6 +21,7 @@ export interface OffloadKeeperOptions {
   /** The one in force on this host. */
   readonly backend: () => BackendConfig;
   readonly reconciler: Reconciler;
+  readonly kernel: Pick<Kernel, 'readFeature'>;
   /** A family has another verdict. */
   readonly onVerdict: (family: Family) => void;
 }
@@ -33,6 +36,7 @@ const MESSAGES: Readonly<Record<OffloadState, string>> = {
   unknown: 'Nothing is known about checksums that are left to network devices',
   good: 'Checksums that are left to network devices arrive right',
   suspect: 'Peers answer checksums of this host and none that is left to a network device; looking again',
+  off: 'Checksums are not left to network devices, as somebody or an earlier daemon wanted: it stays so',
   bad: 'Checksums that are left to network devices arrive wrong: this host computes them itself from now on',
 };
 
@@ -44,13 +48,15 @@ export function offloadMessage(state: OffloadState): string {
 export class OffloadKeeper implements OffloadView {
   readonly #watch: OffloadWatch;
 
-  constructor({ clock, log, intervalMs, backend, reconciler, onVerdict }: OffloadKeeperOptions) {
+  constructor(options: OffloadKeeperOptions) {
+    const { clock, log, intervalMs, backend, reconciler, onVerdict } = options;
     const { native } = loadNative();
     this.#watch = new OffloadWatch({
       clock,
       // Without the addon a checksum cannot be kept from the device.
       intervalMs: native === undefined ? 0 : intervalMs,
       choosePeers: (family, count) => (isAuto(backend()) ? chooseTunnelPeers(reconciler, family, count) : []),
+      isOn: (family) => isOffloading(options, family),
       probe: (address) => probeChecksums(address, { native: native!, clock }),
       onVerdict: (family, { state, peers }) => {
         const level = state === 'bad' ? 'warn' : state === 'suspect' ? 'info' : 'debug';
@@ -81,6 +87,17 @@ export class OffloadKeeper implements OffloadView {
   forget(): void {
     this.#watch.forget();
   }
+}
+
+/** `undefined`: there is no such device now, or the kernel would not tell. */
+function isOffloading(
+  { reconciler, kernel }: Pick<OffloadKeeperOptions, 'reconciler' | 'kernel'>,
+  family: Family,
+): Promise<boolean | undefined> {
+  for (const link of reconciler.objectsOf(HOST).values())
+    if (link.kind === 'link' && link.type === 'vxlan' && familyOf(link.local) === family)
+      return kernel.readFeature(link.name, 'tx-checksum-ip-generic').catch(() => undefined);
+  return Promise.resolve(undefined);
 }
 
 function isAuto(backend: BackendConfig): boolean {

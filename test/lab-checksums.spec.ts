@@ -99,6 +99,14 @@ describe('checksums that a network card gets wrong', () => {
     assert.match(warned.evidence.join(), /flannel\.1 since .*10\.5\./);
   });
 
+  it('are computed by the host still after a restart', async () => {
+    await lab().stopDaemon('h1');
+    await lab().startDaemon('h1');
+    await found('h1', 'off');
+    await kernelHas('h1', 'off');
+    assert.ok(await hasTcp());
+  });
+
   it('stay wrong with "on", and doctor says so', async () => {
     await lab().putConfig(configWith('on'));
     await kernelHas('h1', 'on');

@@ -83,8 +83,11 @@ export interface ChecksumOffloadV1 {
   readonly family: 4 | 6;
   /** Of the network config. */
   readonly setting: 'auto' | 'on' | 'off';
-  /** What probes found with `auto`: `unknown`, `good`, `suspect`, `bad`. Unset with `on` and `off`. */
-  readonly found?: 'unknown' | 'good' | 'suspect' | 'bad';
+  /**
+   * What probes found with `auto`: `unknown`, `good`, `suspect`, `bad`; `off`: nothing is left to the device, as somebody else
+   * or an earlier daemon wanted. Unset with `on` and `off`.
+   */
+  readonly found?: 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
   /** Since when, unless `unknown`. */
   readonly since?: string;
   /** Overlay addresses of peers whose answers decided it. */

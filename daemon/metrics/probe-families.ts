@@ -23,7 +23,7 @@ export const PROBE_FAMILIES: readonly Family[] = [
     labels: ['device', 'found'],
     read: ({ status }) =>
       (status.network?.checksumOffload ?? []).flatMap(({ device, found }) =>
-        oneOf('found', ['unknown', 'good', 'suspect', 'bad'], found).map((sample) => ({
+        oneOf('found', ['unknown', 'good', 'suspect', 'bad', 'off'], found).map((sample) => ({
           ...sample,
           labels: { device, ...sample.labels },
         })),

@@ -15,7 +15,8 @@
 // peer never turns it off, and it never goes to and fro: whoever wants another trial makes another judge.
 import type { ChecksumSight } from './checksum-probe.ts';
 
-export type OffloadState = 'unknown' | 'good' | 'suspect' | 'bad';
+/** `off`, which no round tells: nothing is left to devices, by somebody else's will or an earlier run's. */
+export type OffloadState = 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
 
 /** Bad rounds in a row. */
 const BAD_ROUNDS = 3;

@@ -32,8 +32,10 @@ describe('offload watch', () => {
   let probed: number;
   let sights: Partial<Record<Family, ChecksumSight>>;
   let told: string[];
+  let isOn: boolean | undefined;
 
   beforeEach(() => {
+    isOn = true;
     clock = new FakeClock();
     probed = 0;
     sights = { 4: 'bad' };
@@ -46,6 +48,7 @@ describe('offload watch', () => {
       random: () => 0.5,
       intervalMs,
       choosePeers: (family, count) => (sights[family] === undefined ? [] : PEERS.slice(0, count)),
+      isOn: () => Promise.resolve(isOn),
       probe: (address) => {
         probed++;
         return Promise.resolve(sights[address.includes(':') ? 6 : 4]!);
@@ -67,6 +70,18 @@ describe('offload watch', () => {
     await clock.advance(3_600_000);
     assert.equal(probed, before);
     assert.deepEqual(started.badFamilies, [4]);
+  });
+
+  it('asks nobody while nothing is left to devices, and goes on where it was', async () => {
+    sights = { 4: 'good' };
+    watch();
+    await clock.advance(2_000);
+    isOn = false;
+    await clock.advance(120_000);
+    assert.deepEqual([told, probed], [['4 good', '4 off'], 3]);
+    isOn = undefined;
+    await clock.advance(60_000);
+    assert.deepEqual([told, probed], [['4 good', '4 off', '4 good'], 6]);
   });
 
   it('goes on at its interval while all is well', async () => {

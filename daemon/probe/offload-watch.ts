@@ -23,6 +23,8 @@ export interface OffloadWatchOptions {
   readonly intervalMs: number;
   /** Some peers that are reached through the tunnel, at most `count`; none while it is not to be looked at. */
   readonly choosePeers: (family: Family, count: number) => readonly IpAddress[];
+  /** Whether checksums are left to devices at all; `undefined` if nobody can tell. */
+  readonly isOn: (family: Family) => Promise<boolean | undefined>;
   readonly probe: (address: IpAddress) => Promise<ChecksumSight>;
   /** A family has another state. Must not throw. */
   readonly onVerdict: (family: Family, verdict: OffloadVerdict) => void;
@@ -89,32 +91,36 @@ export class OffloadWatch {
     const { intervalMs } = this.#options;
     const states = [...this.#verdicts.values()].map(({ state }) => state);
     if (states.includes('suspect')) this.#pauseMs = Math.min(SUSPECT_ROUND_MS, intervalMs);
-    else if (states.includes('good')) this.#pauseMs = intervalMs;
+    else if (states.includes('good') || states.includes('off')) this.#pauseMs = intervalMs;
     else this.#pauseMs = Math.min(2 * this.#pauseMs, intervalMs);
     this.#plan();
   }
 
   async #look(family: Family): Promise<void> {
-    const { choosePeers, clock, onVerdict, probe } = this.#options;
+    const { choosePeers, isOn, probe } = this.#options;
     const judges = this.#judges;
     const judge = judges.get(family) ?? new OffloadJudge();
     if (judge.state === 'bad') return;
     const peers = choosePeers(family, PEERS_A_ROUND);
     if (peers.length === 0) return;
     judges.set(family, judge);
-    const before = judge.state;
-    const sights = await Promise.all(peers.map(probe));
+    const isOff = (await isOn(family)) === false;
+    const sights = isOff ? [] : await Promise.all(peers.map(probe));
     // Of this round nothing counts any more.
     if (this.#isStopped || judges !== this.#judges) return;
-    const state = judge.note(sights);
-    if (state === before && this.#verdicts.has(family)) return;
+    const state = isOff ? 'off' : judge.note(sights);
     const decisive = state === 'good' ? 'good' : 'bad';
-    const verdict = {
+    this.#tell(
+      family,
       state,
-      sinceMs: clock.nowMs(),
-      peers: peers.filter((_, index) => sights[index] === decisive),
-    };
+      peers.filter((_, index) => sights[index] === decisive),
+    );
+  }
+
+  #tell(family: Family, state: OffloadState, peers: readonly IpAddress[]): void {
+    if (this.#verdicts.get(family)?.state === state) return;
+    const verdict = { state, sinceMs: this.#options.clock.nowMs(), peers };
     this.#verdicts.set(family, verdict);
-    onVerdict(family, verdict);
+    this.#options.onVerdict(family, verdict);
   }
 }
