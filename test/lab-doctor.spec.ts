@@ -28,13 +28,14 @@ describe('weft doctor', () => {
     return { ...(JSON.parse(stdout) as DoctorV1), code };
   }
 
-  async function waitUntilWhole(): Promise<void> {
-    for (const { name } of lab().topology.hosts) {
-      await waitUntilReady(lab(), name);
-      const isJoined = async (): Promise<boolean> => (await programmedPeers(lab(), name)).length === 2;
-      await waitFor(`${name} to know the others only`, isJoined, PATIENCE_MS, 50);
-    }
-  }
+  const waitUntilWhole = (): Promise<unknown> =>
+    Promise.all(
+      lab().topology.hosts.map(async ({ name }) => {
+        await waitUntilReady(lab(), name);
+        const isJoined = async (): Promise<boolean> => (await programmedPeers(lab(), name)).length === 2;
+        await waitFor(`${name} to know the others only`, isJoined, PATIENCE_MS, 50);
+      }),
+    );
 
   const run = (step: Fault['breaks'], host: string): Promise<unknown> =>
     typeof step === 'string' ? lab().check(host, ['sh', '-c', step]) : step(lab());
