@@ -164,6 +164,8 @@ export class Daemon implements DaemonView {
     const { health, metrics } = this.options;
     // First of all, so that of two daemons the second changes nothing.
     await this.#startControl();
+    // Programs that are asked by starting them; needed only once the config is known.
+    const findingRouter = findRouter(this.options);
     const readiness = () => readinessOf(this.readiness);
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
     if (metrics.port !== 0) this.#metrics = await startMetricsServer(metrics, this);
@@ -173,7 +175,7 @@ export class Daemon implements DaemonView {
     const encapsulation = chooseEncapsulation(config.backend, !this.#descriptors.isEmpty);
     const missing = await missingOnHost(config, encapsulation);
     if (missing !== undefined) throw new DaemonError(missing);
-    const router = await findRouter(this.options);
+    const router = await findingRouter;
     const choice = router.choose(config);
     if (!choice.ok) throw new DaemonError(choice.message);
     // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.

@@ -35,7 +35,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
   const tables = openTables(engine);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
-  const firewall = options.firewall && new FirewallDoor(options.firewall);
+  const firewall = options.firewall && new FirewallDoor(options.firewall, openSocket);
   const readers: { close(): void }[] = [];
   return {
     readState: (ownership) => readState({ tables, path, firewall: firewall?.table }, ownership),
@@ -62,7 +62,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
           ? tellOverruns(onNotice, options.pollMs ?? 10_000)
           : new NoticeReader({ openSocket, receiveBytes, readLinks, ownership, onNotice }),
       );
-      firewall?.subscribe(openSocket, onNotice);
+      firewall?.subscribe(onNotice);
     },
     close: () => {
       path.end();

@@ -15,13 +15,21 @@ export interface FirewallDoorOptions {
 
 export class FirewallDoor {
   readonly table: FirewallTable;
-  readonly #options: FirewallDoorOptions;
   readonly #gates: NoticeGate[] = [];
-  readonly #watches: FirewallWatch[] = [];
+  readonly #watch: FirewallWatch;
 
-  constructor(options: FirewallDoorOptions) {
-    this.#options = options;
-    this.table = new FirewallTable(options.programs);
+  /** Listens from the first, so that what was read before somebody subscribes need not be read again. */
+  constructor({ programs, pollMs }: FirewallDoorOptions, openSocket: OpenSocket) {
+    this.table = new FirewallTable(programs);
+    this.#watch = new FirewallWatch({
+      table: this.table,
+      ...(loadNative().native && { openSocket }),
+      isIptablesLegacy: programs.iptables?.isLegacy === true,
+      pollMs,
+      onNotice: (notice) => {
+        for (const gate of this.#gates) gate.tell(notice);
+      },
+    });
   }
 
   /** Does steps, of whatever kind, with notices of the firewall kept back. */
@@ -29,23 +37,12 @@ export class FirewallDoor {
     return this.#gates.reduce((inner, gate) => () => gate.during(inner), work)();
   }
 
-  subscribe(openSocket: OpenSocket, onNotice: (notice: KernelNotice) => void): void {
-    const gate = new NoticeGate(onNotice);
-    this.#gates.push(gate);
-    // Nobody told what changed until now.
-    this.table.markStale();
-    this.#watches.push(
-      new FirewallWatch({
-        table: this.table,
-        ...(loadNative().native && { openSocket }),
-        isIptablesLegacy: this.#options.programs.iptables?.isLegacy === true,
-        pollMs: this.#options.pollMs,
-        onNotice: (notice) => gate.tell(notice),
-      }),
-    );
+  subscribe(onNotice: (notice: KernelNotice) => void): void {
+    this.#gates.push(new NoticeGate(onNotice));
+    if (!this.#watch.isTold) this.table.markStale();
   }
 
   close(): void {
-    for (const watch of this.#watches) watch.close();
+    this.#watch.close();
   }
 }

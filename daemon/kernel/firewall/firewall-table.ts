@@ -75,7 +75,8 @@ export class FirewallTable {
   /** Families whose FORWARD chain drops what no rule accepts. */
   readForwardDrops(): Promise<readonly Family[]> {
     return this.#exclusively(async () => {
-      await this.#readStale();
+      // The table of nftables has no such chain.
+      await this.#readAgain([...this.#stale].filter(({ engine }) => engine === 'iptables'));
       return this.#dropFamilies();
     });
   }

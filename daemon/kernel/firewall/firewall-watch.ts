@@ -33,11 +33,15 @@ export class FirewallWatch {
 
   constructor(options: FirewallWatchOptions) {
     this.#options = options;
-    const { openSocket, isIptablesLegacy, pollMs } = options;
+    const { openSocket, pollMs } = options;
     const onChange = (part: FirewallPart | undefined): void => this.#onChange(part);
     this.#socket = openSocket && tryToListen({ openSocket, onChange });
-    if (this.#socket === undefined || isIptablesLegacy)
-      this.#poll = setInterval(() => void this.#lookAround(), pollMs).unref();
+    if (!this.isTold) this.#poll = setInterval(() => void this.#lookAround(), pollMs).unref();
+  }
+
+  /** Whether the kernel tells of every change. */
+  get isTold(): boolean {
+    return this.#socket !== undefined && !this.#options.isIptablesLegacy;
   }
 
   close(): void {
