@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../control-client.ts';
+import { findDirectDrops, type DirectWay } from './checks-docker.ts';
 import { explainDistrust } from './checks-etcd.ts';
 import { acceptsForward, findDrops } from './checks-firewall.ts';
 import { describeSkew } from './clock-check.ts';
@@ -63,6 +64,50 @@ describe('weft doctor takes for a rule that lets containers through', () => {
     '-m state --state ESTABLISHED -j ACCEPT',
   ])
     it(`but not ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
+});
+
+describe('weft doctor takes for a rule of Docker that drops packets of other hosts', () => {
+  const way: DirectWay = {
+    network: cidr('10.5.0.0/16'),
+    subnet: cidr('10.5.72.0/24'),
+    devices: ['flannel.1'],
+    bridges: ['docker0'],
+  };
+  const raw = (...rules: readonly string[]): number =>
+    findDirectDrops(`*raw\n:PREROUTING ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`, way).raw.length;
+  const filter = (...rules: readonly string[]): number =>
+    findDirectDrops(`*filter\n:DOCKER - [0:0]\n${rules.join('\n')}\nCOMMIT\n`, way).filter.length;
+  const [toContainer, toBridge] = [
+    '-A PREROUTING -d 10.5.72.2/32 ! -i docker0 -j DROP',
+    '-A DOCKER ! -i docker0 -o docker0 -j DROP',
+  ];
+
+  it('one about a container', () => assert.equal(raw(toContainer), 1));
+  it('one about a port of a container', () =>
+    assert.equal(raw('-A PREROUTING -d 10.5.72.2/32 ! -i docker0 -p tcp -m tcp --dport 80 -j DROP'), 1));
+  it('one about the whole subnet', () =>
+    assert.equal(raw('-A PREROUTING -d 10.5.72.0/24 ! -i docker0 -j DROP'), 1));
+  it('one beside a trusted interface that is another', () =>
+    assert.equal(raw('-A PREROUTING -d 10.5.72.2/32 -i eth1 -j ACCEPT', toContainer), 1));
+  it('one beside another container whose interface is trusted', () =>
+    assert.equal(raw('-A PREROUTING -d 10.5.72.3/32 -i flannel.1 -j ACCEPT', toContainer), 1));
+  it('one before that of the trusted interface', () =>
+    assert.equal(raw(toContainer, '-A PREROUTING -d 10.5.72.2/32 -i flannel.1 -j ACCEPT'), 1));
+  it('but not one behind that of the trusted interface', () =>
+    assert.equal(raw('-A PREROUTING -d 10.5.72.2/32 -i flannel.1 -j ACCEPT', toContainer), 0));
+  it('but not one about a container outside of the subnet', () =>
+    assert.equal(raw('-A PREROUTING -d 172.18.0.2/32 ! -i br-1 -j DROP'), 0));
+  it('but not one of another table', () => assert.equal(filter(toContainer) + raw(toBridge), 0));
+
+  it('one about a bridge of the subnet', () => assert.equal(filter(toBridge), 1));
+  it('but not one about another bridge', () =>
+    assert.equal(filter('-A DOCKER ! -i br-1 -o br-1 -j DROP'), 0));
+  for (const rule of ['-s 10.5.0.0/16 -o docker0', '-i flannel.1', '-d 10.5.72.0/24 -i flannel.1 -o docker0'])
+    it(`but not one that -A DOCKER-USER ${rule} -j ACCEPT precedes`, () =>
+      assert.equal(filter(`-A DOCKER-USER ${rule} -j ACCEPT`, toBridge), 0));
+  for (const rule of ['-s 10.6.0.0/16', '-s 10.5.9.0/24', '-i eth1', '-o br-1', '-p tcp'])
+    it(`one that -A DOCKER-USER ${rule} -j ACCEPT does not undo`, () =>
+      assert.equal(filter(`-A DOCKER-USER ${rule} -j ACCEPT`, toBridge), 1));
 });
 
 describe('weft doctor says of etcd', () => {

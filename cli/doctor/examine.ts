@@ -1,6 +1,7 @@
 // All checks, side by side, each with a time limit. One that fails itself is a finding, and hides no other.
 import { CLUSTER_CHECKS } from './checks-cluster.ts';
 import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
+import { DOCKER_CHECKS } from './checks-docker.ts';
 import { ENGINE_CHECKS } from './checks-engine.ts';
 import { ETCD_CHECKS } from './checks-etcd.ts';
 import { FIREWALL_CHECKS } from './checks-firewall.ts';
@@ -17,6 +18,7 @@ export const CHECKS: readonly Check[] = [
   ...CLUSTER_CHECKS,
   ...HOST_CHECKS,
   ...ENGINE_CHECKS,
+  ...DOCKER_CHECKS,
   ...KERNEL_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,

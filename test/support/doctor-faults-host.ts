@@ -130,6 +130,14 @@ export const HOST_FAULTS: readonly Fault[] = [
     mends: (lab) => lab.check('h1', ['rmdir', lab.subnetFile('h1')]),
   },
   {
+    name: 'Docker keeps other hosts from a container',
+    finds: ['docker-direct'],
+    evidence: /table raw: -A PREROUTING -d 10\.5\.\d+\.2\/32 ! -i br0 -j DROP/,
+    breaks:
+      'iptables -t raw -A PREROUTING -d "$(ip -4 -o address show br0 | sed -E "s/.* inet ([0-9.]+)1\\/.*/\\12/")" ! -i br0 -j DROP',
+    mends: 'iptables -t raw -F PREROUTING',
+  },
+  {
     name: "Docker's own subnet",
     finds: ['bridge-subnet', 'bridge-mtu'],
     evidence: /172\.17\.0\.1\/16, the lease is 10\.5\./,

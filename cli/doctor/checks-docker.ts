@@ -1,0 +1,124 @@
+// Whether Docker drops what other hosts send to containers here. From 28 on it does so twice: in table raw by address, and in chain
+// DOCKER of table filter by bridge (docs.docker.com: packet filtering and firewalls, direct routing).
+import { addressOf, contains, parseCidr, parseIp, type Cidr } from '../../allocator/address.ts';
+import { firstOf, type Check } from './check.ts';
+import { links, type LinkRow } from './checks-host.ts';
+
+/** What of this host takes part in the overlay network. */
+export interface DirectWay {
+  readonly network: Cidr;
+  /** Of this host. */
+  readonly subnet: Cidr;
+  /** Where packets of other hosts' containers come in. */
+  readonly devices: readonly string[];
+  /** Those with an address of the subnet. */
+  readonly bridges: readonly string[];
+}
+
+export interface DirectDrops {
+  /** Rules of table raw; no rule of another table undoes them. */
+  readonly raw: readonly string[];
+  /** Rules of chain DOCKER, and their bridges. */
+  readonly filter: readonly { readonly rule: string; readonly bridge: string }[];
+}
+
+const dockerDirect: Check = {
+  id: 'docker-direct',
+  about: 'whether Docker drops what containers of other hosts send to those of this host',
+  run: async (facts) => {
+    const [status, rows, rules] = await Promise.all([
+      facts.status,
+      links(facts),
+      facts.program('iptables-save'),
+    ]);
+    const [network, subnet] = [status?.network?.ipv4, status?.lease?.ipv4];
+    if (network === undefined || subnet === undefined || rules === undefined) return [];
+    const outer = status?.network?.encapsulation === 'none' ? status.interface?.name : undefined;
+    const { raw, filter } = findDirectDrops(rules, {
+      network: network as Cidr,
+      subnet: subnet as Cidr,
+      devices: [...status!.network!.devices, ...(outer === undefined ? [] : [outer])],
+      bridges: (rows ?? []).filter((row) => isIn(row, subnet as Cidr)).map(({ ifname }) => ifname),
+    });
+    if (raw.length + filter.length === 0) return [];
+    const accepts = filter.map(
+      ({ bridge }) => `iptables -I DOCKER-USER -s ${network} -o ${bridge} -j ACCEPT`,
+    );
+    return [
+      {
+        severity: 'error',
+        title: 'Docker drops what containers of other hosts send to those of this host',
+        evidence: firstOf([
+          ...filter.map(({ rule }) => `iptables, table filter: ${rule}`),
+          ...raw.map((rule) => `iptables, table raw: ${rule}`),
+        ]),
+        consequence:
+          raw.length > 0
+            ? 'Nothing that other hosts send reaches those containers, not even answers to their own calls'
+            : 'Containers of this host can call those of other hosts, and cannot be called by them',
+        remedy: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
+          .join('; ')
+          .concat(' (docs/containers.md)'),
+      },
+    ];
+  },
+};
+
+function isIn({ addr_info = [] }: LinkRow, subnet: Cidr): boolean {
+  return addr_info.some(({ local = '' }) => {
+    const address = parseIp(local);
+    return address !== undefined && contains(subnet, address);
+  });
+}
+
+/** Rules in the output of `iptables-save` that drop what comes from the overlay network for containers of this host. */
+export function findDirectDrops(save: string, way: DirectWay): DirectDrops {
+  const tables = new Map(
+    save.split(/^\*/m).map((text) => [text.slice(0, text.indexOf('\n')), text.split('\n')] as const),
+  );
+  return {
+    raw: rawDrops(tables.get('raw') ?? [], way),
+    filter: filterDrops(tables.get('filter') ?? [], way),
+  };
+}
+
+/** Docker puts the rules for trusted interfaces before that which drops. */
+function rawDrops(rules: readonly string[], { subnet, devices }: DirectWay): readonly string[] {
+  const trusted = new Set<string>();
+  return rules.filter((rule) => {
+    const [, range = '', device = ''] = /^-A PREROUTING -d (\S+) -i (\S+) -j ACCEPT$/.exec(rule) ?? [];
+    if (devices.includes(device)) trusted.add(range);
+    const [, dropped] = /^-A PREROUTING -d (\S+) ! -i \S+ (?:.* )?-j DROP$/.exec(rule) ?? [];
+    return dropped !== undefined && !trusted.has(dropped) && isWithin(dropped, subnet);
+  });
+}
+
+function filterDrops(rules: readonly string[], way: DirectWay): DirectDrops['filter'] {
+  return way.bridges.flatMap((bridge) => {
+    const rule = rules.find((one) => one === `-A DOCKER ! -i ${bridge} -o ${bridge} -j DROP`);
+    if (rule === undefined || rules.some((one) => admits(one, bridge, way))) return [];
+    return [{ rule, bridge }];
+  });
+}
+
+/** Whether a rule of DOCKER-USER, which comes before all of Docker's own, accepts the overlay network. */
+function admits(rule: string, bridge: string, { network, subnet, devices }: DirectWay): boolean {
+  const match =
+    /^-A DOCKER-USER(?: -s (?<source>\S+))?(?: -d (?<target>\S+))?(?: -i (?<device>\S+))?(?: -o (?<out>\S+))? -j ACCEPT$/.exec(
+      rule,
+    );
+  if (match === null) return false;
+  const { source, target, device, out = bridge } = match.groups as Record<string, string | undefined>;
+  return (
+    (source === undefined || isWithin(network, source as Cidr)) &&
+    (target === undefined || isWithin(subnet, target as Cidr)) &&
+    (device === undefined || devices.includes(device)) &&
+    out === bridge
+  );
+}
+
+function isWithin(inner: string, outer: Cidr): boolean {
+  return parseCidr(inner) !== undefined && contains(outer, addressOf(inner as Cidr));
+}
+
+export const DOCKER_CHECKS: readonly Check[] = [dockerDirect];
