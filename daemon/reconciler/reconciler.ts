@@ -13,15 +13,15 @@ import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { Kernel, KernelNotice, Step } from '../kernel/kernel.ts';
-import { Damper } from './damper.ts';
 import { DesiredState, HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
-import { diff, isInSync } from './diff.ts';
-import { retryDelayMs } from './failures.ts';
+import { Drift } from './drift.ts';
 import { Holds } from './holds.ts';
 import { KernelView } from './kernel-view.ts';
 import type { Mirror } from './mirror.ts';
 import { OwnedScope } from './owned-scope.ts';
+import { PeriodicLooks } from './periodic-looks.ts';
+import { ReadRequests } from './read-requests.ts';
 import { Reporter } from './reporter.ts';
 import { newCounters } from './reports.ts';
 import type {
@@ -32,6 +32,7 @@ import type {
   StatusSummary,
   Tell,
 } from './reports.ts';
+import { firstBatch, StepPlanner } from './step-planner.ts';
 import { StepRecorder } from './step-recorder.ts';
 import type { BatchOutcome } from './step-recorder.ts';
 
@@ -55,36 +56,27 @@ export interface ReconcilerOptions {
 }
 
 const RESYNC_INTERVAL_MS = 60_000;
-const RESYNC_JITTER = 0.1;
-/** Reading thousands of entries to find nothing is most of what an idle daemon costs. */
-const MAX_LOOKS_PER_READ = 10;
 /** Longest wait of {@link Reconciler.stop} for steps on devices, in ms: far from the second that ending may take. */
 const STOP_GRACE_MS = 300;
-/** Interfaces that change all the time must not make the daemon read all tables all the time. */
-const READ_DAMPING = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
 /** A failed step on a device may itself cause a notice of that device, which is no reason to try again. */
 const ECHO_MS = 250;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #desired = new DesiredState();
   readonly #scope = new OwnedScope();
   readonly #holds: Holds;
   readonly #counters = newCounters();
-  readonly #readDamper = new Damper(READ_DAMPING);
+  readonly #reads: ReadRequests;
+  readonly #periodic: PeriodicLooks;
+  readonly #planner: StepPlanner;
+  readonly #drift: Drift;
   readonly #dirty = new Set<ObjectKey>();
   readonly #view: KernelView;
   readonly #reporter: Reporter;
   readonly #recorder: StepRecorder;
-  #read: { readonly reason: ResyncReason; readonly atMs: number } | undefined;
-  #readFailures = 0;
-  #noAnswers = 0;
   #readError: string | undefined;
-  #nextResyncMs = Infinity;
-  #looks = 0;
-  #looksPerRead = 1;
   #phase: 'new' | 'started' | 'stopped' = 'new';
   #isComplete = false;
   #isScheduled = false;
@@ -95,14 +87,25 @@ export class Reconciler {
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#random = options.random ?? Math.random;
-    this.#holds = new Holds(this.#desired, this.#random);
+    const { random = Math.random, resyncIntervalMs = RESYNC_INTERVAL_MS } = options;
+    this.#holds = new Holds(this.#desired, random);
+    this.#reads = new ReadRequests(this.#clock, random);
+    this.#periodic = new PeriodicLooks(resyncIntervalMs, random);
     this.#view = new KernelView(options);
     const { onChange, onEvent } = options;
     const shared = { desired: this.#desired, holds: this.#holds, clock: this.#clock };
     this.#reporter = new Reporter({ ...shared, view: this.#view, onChange, onEvent });
     const tell: Tell = (...event) => this.#reporter.tell(...event);
     this.#recorder = new StepRecorder({ ...shared, counters: this.#counters, tell });
+    this.#planner = new StepPlanner({ ...shared, recorder: this.#recorder });
+    this.#drift = new Drift({
+      ...shared,
+      kernel: options.kernel,
+      view: this.#view,
+      reporter: this.#reporter,
+      counters: this.#counters,
+      dirty: this.#dirty,
+    });
   }
 
   /** What notices and reads must cover; unset before the first {@link setHost}. The same object while nothing changed. */
@@ -177,7 +180,7 @@ export class Reconciler {
   start(): void {
     if (this.#phase !== 'new') return;
     this.#phase = 'started';
-    this.#planResync();
+    this.#periodic.plan(this.#clock.nowMs());
     this.#requestRead('start');
   }
 
@@ -204,7 +207,7 @@ export class Reconciler {
       this.#view.mirror !== undefined &&
       !this.#isRunning &&
       !this.#isScheduled &&
-      this.#read === undefined &&
+      this.#reads.reason === undefined &&
       this.#dirty.size === 0 &&
       !this.#holds.hasContestedWaits
     );
@@ -266,16 +269,8 @@ export class Reconciler {
 
   #noticeObject(key: ObjectKey, object: ActualObject | undefined): void {
     if (!this.#view.record(key, object)) return;
-    this.#markIfChanged(key);
+    this.#drift.markIfChanged(key);
     this.#schedule();
-  }
-
-  /** Marks what somebody made other than desired. */
-  #markIfChanged(key: ObjectKey): void {
-    const want = this.#desired.objects.get(key);
-    const have = this.#view.mirror?.objects.get(key);
-    const isAsDesired = want === undefined ? have === undefined : isInSync(want, have);
-    if (!isAsDesired && !this.#dirty.has(key)) this.#recordDrift(key);
   }
 
   #noticeInterfaces(names: readonly string[]): void {
@@ -284,22 +279,12 @@ export class Reconciler {
     if (this.#view.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
     const nowMs = this.#clock.nowMs();
     this.#holds.hurry(nowMs, ECHO_MS);
-    this.#requestRead('interfaces', this.#readDamper.record('interfaces', nowMs));
+    this.#reads.requestForInterfaces();
+    this.#schedule();
   }
 
-  #recordDrift(key: ObjectKey): void {
-    const object = this.#desired.objects.get(key) ?? this.#view.mirror?.objects.get(key);
-    if (object === undefined) return;
-    this.#counters.drift[object.kind]++;
-    this.#reporter.addDrift(key);
-    const { mustWait, isNews } = this.#holds.recordDrift(key, this.#clock.nowMs());
-    if (isNews) this.#reporter.tell('KERNEL_CONTESTED', 'warn', { object: key });
-    if (!mustWait) this.#dirty.add(key);
-  }
-
-  #requestRead(reason: ResyncReason, delayMs = 0): void {
-    const atMs = this.#clock.nowMs() + delayMs;
-    if (this.#read === undefined || atMs < this.#read.atMs) this.#read = { reason, atMs };
+  #requestRead(reason: ResyncReason): void {
+    this.#reads.request(reason);
     this.#schedule();
   }
 
@@ -322,8 +307,8 @@ export class Reconciler {
     while (this.#phase === 'started' && this.#hasWork()) {
       hasWorked = true;
       this.#reporter.report();
-      const read = this.#read;
-      if (read !== undefined && read.atMs <= this.#clock.nowMs()) await this.#workOnAll(read.reason);
+      const { isDue, reason } = this.#reads;
+      if (isDue && reason !== undefined) await this.#workOnAll(reason);
       else await this.#workOnDirty();
     }
     this.#reporter.report();
@@ -337,9 +322,10 @@ export class Reconciler {
 
   #hasWork(): boolean {
     if (this.#scope.ownership === undefined) return false;
-    if (this.#read !== undefined && this.#read.atMs <= this.#clock.nowMs()) return true;
+    const { isDue, reason } = this.#reads;
+    if (isDue) return true;
     // Devices may have changed: what is dirty waits for the read, unless that is not to be had.
-    if (this.#read !== undefined && this.#read.reason !== 'unknown') return false;
+    if (reason !== undefined && reason !== 'unknown') return false;
     return this.#view.mirror !== undefined && this.#dirty.size > 0;
   }
 
@@ -356,25 +342,23 @@ export class Reconciler {
     const keys = [...this.#dirty];
     this.#dirty.clear();
     for (const key of keys) this.#reporter.touchKey(key);
-    await this.#apply(mirror, this.#diff(mirror, keys));
+    await this.#apply(mirror, this.#plan(mirror, keys));
   }
 
   async #workOnAll(reason: ResyncReason): Promise<void> {
-    this.#read = undefined;
+    this.#reads.take();
     this.#counters.resyncs[reason]++;
     const mirror = await this.#readAll();
     if (mirror === undefined) return;
-    this.#findDrift(mirror);
+    this.#drift.find(mirror);
     this.#view.replace(mirror);
     this.#dirty.clear();
     this.#holds.prune(mirror, this.#clock.nowMs());
-    this.#readDamper.prune(this.#clock.nowMs());
     this.#reporter.touchAll();
     this.#reporter.lookForRepairs();
-    const steps = this.#diff(mirror);
+    const steps = this.#plan(mirror);
     this.#reporter.reportOrphans(steps);
-    if (reason === 'timer')
-      this.#looksPerRead = steps.length > 0 ? 1 : Math.min(2 * this.#looksPerRead, MAX_LOOKS_PER_READ);
+    if (reason === 'timer') this.#periodic.onResult(steps.length > 0);
     // What an earlier ownership covered is empty once a read of it asks for nothing.
     if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer(this.#desired.objects.values());
     await this.#apply(mirror, steps);
@@ -388,7 +372,7 @@ export class Reconciler {
     try {
       const mirror = await this.#view.read(ownership, [...wanted, ...this.#spareFeatures()]);
       for (const setting of wanted) this.#recorder.forgiveSetting(mirror, setting);
-      this.#readFailures = 0;
+      this.#reads.onSuccess();
       this.#readError = undefined;
       return mirror;
     } catch (error) {
@@ -406,44 +390,13 @@ export class Reconciler {
   }
 
   #onReadFailure(error: unknown): void {
-    this.#readFailures++;
     this.#readError = error instanceof Error ? error.message : String(error);
-    if (this.#readFailures === 1) this.#reporter.tell('KERNEL_READ_FAILED', 'error', { error });
-    this.#requestRead('unknown', retryDelayMs(this.#readFailures, this.#random));
+    if (this.#reads.onFailure()) this.#reporter.tell('KERNEL_READ_FAILED', 'error', { error });
+    this.#schedule();
   }
 
-  /** What was in place when last looked at and is not any more. */
-  #findDrift(mirror: Mirror): void {
-    const before = this.#view.mirror;
-    if (before === undefined) return;
-    for (const [key, want] of this.#desired.objects)
-      if (!this.#dirty.has(key) && !isInSync(want, mirror.objects.get(key)))
-        if (isInSync(want, before.objects.get(key))) this.#recordDrift(key);
-  }
-
-  #diff(mirror: Mirror, keys?: readonly ObjectKey[]): Step[] {
-    const nowMs = this.#clock.nowMs();
-    const mayRemoveRules = this.#isFirewallInPlace(mirror);
-    const isHeld = (object: KernelObject, key: ObjectKey): boolean =>
-      (!this.#desired.objects.has(key) &&
-        (!this.#isComplete || (object.kind === 'firewall' && !mayRemoveRules))) ||
-      this.#holds.isHeld(object, key, mirror, nowMs);
-    const { foreignLinks, objects } = mirror;
-    const options = { foreignLinks, replaceLinks: this.#recorder.replaceLinks, isHeld };
-    return diff(this.#desired.objects, objects, keys === undefined ? options : { ...options, keys });
-  }
-
-  /** Rules that nobody wants stay until those that take their place stand: there is no moment without any. */
-  #isFirewallInPlace({ objects }: Mirror): boolean {
-    for (const [key, want] of this.#desired.objectsOf(HOST))
-      if (want.kind === 'firewall' && !isInSync(want, objects.get(key))) return false;
-    return true;
-  }
-
-  /** What waited for the rules that now stand. */
-  #markSpareRules({ objects }: Mirror): void {
-    for (const [key, { kind }] of objects)
-      if (kind === 'firewall' && !this.#desired.objects.has(key)) this.#dirty.add(key);
+  #plan(mirror: Mirror, keys?: readonly ObjectKey[]): Step[] {
+    return this.#planner.plan(mirror, this.#clock.nowMs(), this.#isComplete, keys);
   }
 
   // ---- applying ---------------------------------------------------------------------------------------------------
@@ -457,39 +410,30 @@ export class Reconciler {
     });
     const keys = batch.map(({ object }) => objectKey(object));
     for (const key of keys) this.#reporter.touchKey(key);
-    for (const key of changed) this.#markIfChanged(key);
-    if (batch.some(isRuleStep)) this.#markSpareRules(mirror);
+    for (const key of changed) this.#drift.markIfChanged(key);
+    for (const key of this.#planner.spareRules(mirror, batch)) this.#dirty.add(key);
     this.#reporter.lookForRepairs(keys);
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');
     this.#onNoAnswer(answer.open);
   }
 
-  /** Once is an overrun, which reading cures at once; again and again is something else. */
   #onNoAnswer(message: string | undefined): void {
-    this.#noAnswers = message === undefined ? 0 : this.#noAnswers + 1;
-    if (message === undefined) return;
-    this.#reporter.tell('KERNEL_NO_ANSWER', 'warn', { message, times: this.#noAnswers });
-    const delayMs = this.#noAnswers === 1 ? 0 : retryDelayMs(this.#noAnswers - 1, this.#random);
-    this.#read = undefined;
-    this.#requestRead('unknown', delayMs);
+    if (message === undefined) return this.#reads.onAnswers();
+    const times = this.#reads.onNoAnswer();
+    this.#reporter.tell('KERNEL_NO_ANSWER', 'warn', { message, times });
+    this.#schedule();
   }
 
   // ---- timers -------------------------------------------------------------------------------------------------------
-
-  #planResync(): void {
-    const intervalMs = this.#options.resyncIntervalMs ?? RESYNC_INTERVAL_MS;
-    const jitter = 1 + RESYNC_JITTER * (2 * this.#random() - 1);
-    this.#nextResyncMs = this.#clock.nowMs() + intervalMs * jitter;
-  }
 
   #armTimer(): void {
     this.#cancelTimer();
     const nowMs = this.#clock.nowMs();
     const dueMs = Math.min(
-      this.#nextResyncMs,
+      this.#periodic.nextMs,
       // Before the first `setHost` there is nothing to read, however long it has been due.
-      (this.#scope.ownership && this.#read?.atMs) ?? Infinity,
+      (this.#scope.ownership && this.#reads.atMs) ?? Infinity,
       this.#holds.nextDueMs ?? Infinity,
       this.#view.nextDueMs ?? Infinity,
     );
@@ -499,47 +443,10 @@ export class Reconciler {
   #onTimer(): void {
     const nowMs = this.#clock.nowMs();
     for (const key of this.#holds.takeDue(nowMs)) this.#dirty.add(key);
-    for (const key of this.#view.takeOverdue()) this.#markIfChanged(key);
-    if (nowMs >= this.#nextResyncMs) {
-      this.#planResync();
-      this.#look();
-    }
+    for (const key of this.#view.takeOverdue()) this.#drift.markIfChanged(key);
+    const due = this.#periodic.take(nowMs);
+    if (due === 'everything') this.#reads.request('timer');
+    if (due === 'sysctls') void this.#drift.lookAtSysctls().then(() => this.#schedule());
     this.#schedule();
   }
-
-  #look(): void {
-    this.#looks++;
-    if (this.#looks < this.#looksPerRead) return void this.#lookAtSysctls();
-    this.#looks = 0;
-    this.#requestRead('timer');
-  }
-
-  /** A value that cannot be read is the next full read's business. */
-  async #lookAtSysctls(): Promise<void> {
-    for (const object of this.#desired.objectsOf(HOST).values()) {
-      if (object.kind !== 'sysctl') continue;
-      const value = await this.#options.kernel.readSysctl(object.path).catch(() => undefined);
-      const key = objectKey(object);
-      if (value !== undefined && this.#view.record(key, { ...object, value })) this.#markIfChanged(key);
-    }
-    this.#schedule();
-  }
-}
-
-/**
- * Links go first and alone, with the addresses and sysctls that follow them: nothing can be put on a device that could
- * not be made, and what a link step did to the rest is known only after reading.
- */
-function firstBatch(steps: readonly Step[]): readonly Step[] {
-  const firstEntry = steps.findIndex(({ object }) => !isHostKind(object));
-  const head = firstEntry < 0 ? steps : steps.slice(0, firstEntry);
-  return head.some(({ object }) => object.kind === 'link') ? head : steps;
-}
-
-function isRuleStep({ action, object }: Step): boolean {
-  return action === 'set' && object.kind === 'firewall';
-}
-
-function isHostKind(object: KernelObject): boolean {
-  return object.kind === 'link' || object.kind === 'address' || isSetting(object);
 }

@@ -1,0 +1,73 @@
+// Which steps lead from what the kernel holds to what is desired, and which of them may be taken now. Pure but for what it is
+// given to look at; it takes none.
+import { isSetting } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type { Step } from '../kernel/kernel.ts';
+import { HOST } from './desired-state.ts';
+import type { DesiredState } from './desired-state.ts';
+import { diff, isInSync } from './diff.ts';
+import type { Holds } from './holds.ts';
+import type { Mirror } from './mirror.ts';
+import type { StepRecorder } from './step-recorder.ts';
+
+export interface StepPlannerParts {
+  readonly desired: DesiredState;
+  readonly holds: Holds;
+  readonly recorder: Pick<StepRecorder, 'replaceLinks'>;
+}
+
+export class StepPlanner {
+  readonly #parts: StepPlannerParts;
+
+  constructor(parts: StepPlannerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Steps for `keys`, or for everything.
+   * @param isComplete - every peer has been set once: what nobody wants may be removed.
+   */
+  plan(mirror: Mirror, nowMs: number, isComplete: boolean, keys?: readonly ObjectKey[]): Step[] {
+    const { desired, holds, recorder } = this.#parts;
+    const mayRemoveRules = this.#isFirewallInPlace(mirror);
+    const isHeld = (object: KernelObject, key: ObjectKey): boolean =>
+      (!desired.objects.has(key) && (!isComplete || (object.kind === 'firewall' && !mayRemoveRules))) ||
+      holds.isHeld(object, key, mirror, nowMs);
+    const { foreignLinks, objects } = mirror;
+    const options = { foreignLinks, replaceLinks: recorder.replaceLinks, isHeld };
+    return diff(desired.objects, objects, keys === undefined ? options : { ...options, keys });
+  }
+
+  /** Rules that waited for `batch`, which sets those that take their place. */
+  spareRules({ objects }: Mirror, batch: readonly Step[]): readonly ObjectKey[] {
+    if (!batch.some(isRuleStep)) return [];
+    const isSpare = ([key, { kind }]: [ObjectKey, KernelObject]): boolean =>
+      kind === 'firewall' && !this.#parts.desired.objects.has(key);
+    return [...objects].filter(isSpare).map(([key]) => key);
+  }
+
+  /** Rules that nobody wants stay until those that take their place stand: there is no moment without any. */
+  #isFirewallInPlace({ objects }: Mirror): boolean {
+    for (const [key, want] of this.#parts.desired.objectsOf(HOST))
+      if (want.kind === 'firewall' && !isInSync(want, objects.get(key))) return false;
+    return true;
+  }
+}
+
+/**
+ * Links go first and alone, with the addresses and sysctls that follow them: nothing can be put on a device that could
+ * not be made, and what a link step did to the rest is known only after reading.
+ */
+export function firstBatch(steps: readonly Step[]): readonly Step[] {
+  const firstEntry = steps.findIndex(({ object }) => !isHostKind(object));
+  const head = firstEntry < 0 ? steps : steps.slice(0, firstEntry);
+  return head.some(({ object }) => object.kind === 'link') ? head : steps;
+}
+
+function isRuleStep({ action, object }: Step): boolean {
+  return action === 'set' && object.kind === 'firewall';
+}
+
+function isHostKind(object: KernelObject): boolean {
+  return object.kind === 'link' || object.kind === 'address' || isSetting(object);
+}
