@@ -7,7 +7,6 @@ import { systemClock } from '../allocator/clock.ts';
 import type { NetworkConfig } from '../allocator/config.ts';
 import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
 import type { LeaseKeeper } from '../allocator/lease-keeper.ts';
-import type { HostReportV1 } from '../allocator/host-report.ts';
 import { RegistryMirror } from '../allocator/registry-mirror.ts';
 import type { Registry, Revision } from '../allocator/registry.ts';
 import { loadNative } from '../native/index.ts';
@@ -26,13 +25,14 @@ import {
   withEncapsulation,
   type Encapsulation,
 } from './encapsulation.ts';
-import { HostReporter } from './host-report.ts';
+import { hostReport, HostReporter } from './host-report.ts';
 import { startHealthServer } from './health.ts';
 import { HeapMode } from './heap-mode.ts';
-import { readHost, type HostReading } from './host-facts.ts';
+import type { HostReading } from './host-facts.ts';
 import { configForHost } from './family-choice.ts';
 import type { HttpListener } from './http-listener.ts';
 import { familiesOf } from './interface-choice.ts';
+import { awaitInterface } from './interface-wait.ts';
 import type { FirewallDoorOptions } from './kernel/firewall/firewall-door.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
@@ -62,10 +62,6 @@ export class DaemonError extends Error {
   }
 }
 
-const INTERFACE_RETRY_MS = 1000;
-/** Routers take seconds to tell addresses; to begin without IPv6 would tell the whole cluster that this host has none. */
-const IPV6_WAIT_MS = 5000;
-const IPV6_RETRY_MS = 100;
 /** How long systemd may be told that a reload is under way. */
 const RELOAD_LIMIT_MS = 5000;
 
@@ -182,7 +178,15 @@ export class Daemon implements DaemonView {
     if (encapsulation !== 'userspace') this.#dropInherited();
     this.#kernel = this.#openKernel(router.firewall);
     for (const doubt of await doubtsAbout(router, this.#kernel, config)) this.log.warn(doubt);
-    const reading = await this.#awaitInterface(config, this.#kernel);
+    this.#enter('waiting for an interface');
+    const reading = await awaitInterface({
+      kernel: this.#kernel,
+      options: this.options.interface,
+      families: familiesOf(config),
+      log: this.log,
+      limit: this.#limit,
+      signal: this.#stopping.signal,
+    });
     const facts = withEncapsulation(reading.facts, encapsulation);
     const unsuitable = unsuitableHost(configForHost(config, facts, reading.lack).config, facts);
     if (unsuitable !== undefined) throw new DaemonError(unsuitable);
@@ -273,32 +277,6 @@ export class Daemon implements DaemonView {
     });
     // It may be another one already.
     this.#follower.look();
-  }
-
-  /** Tries until an interface can serve: at boot, addresses come later than daemons. */
-  async #awaitInterface(config: NetworkConfig, kernel: Kernel): Promise<HostReading> {
-    this.#enter('waiting for an interface');
-    const families = familiesOf(config);
-    const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
-    for (;;) {
-      const result = await readHost(kernel, this.options.interface, families);
-      const isComing = result.ok && result.reading.lack?.isComing === true;
-      if (result.ok && (!isComing || performance.now() > ipv6DeadlineMs))
-        return this.#tellInterface(result.reading);
-      if (result.ok) {
-        await sleep(IPV6_RETRY_MS, undefined, { signal: this.#stopping.signal });
-        continue;
-      }
-      if (this.#limit.take('no-interface') !== undefined) this.log.error(result.message);
-      await sleep(INTERFACE_RETRY_MS, undefined, { signal: this.#stopping.signal });
-    }
-  }
-
-  #tellInterface(reading: HostReading): HostReading {
-    const { name, mtu, publicIp, publicIpv6, foundBy } = reading.chosen;
-    for (const warning of reading.warnings) this.log.warn(warning);
-    this.log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, foundBy });
-    return reading;
   }
 
   async #join(parts: {
@@ -426,18 +404,7 @@ export class Daemon implements DaemonView {
   #report(): void {
     const own = this.#member?.keeper.own;
     if (own === undefined || this.#follower === undefined) return;
-    const { revision, rejected } = this.#follower.status;
-    const { migration } = this.#member!;
-    const report: HostReportV1 = {
-      version: 1,
-      key: own.key,
-      config: { revision, ...(rejected && { rejected }) },
-      ...(migration && { migration: toReport(migration) }),
-    };
+    const report = hostReport(own.key, this.#follower.status, this.#member?.migration);
     this.#reporter?.tell(this.#member!.keeper.identity, report, own.leaseId);
   }
-}
-
-function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
-  return { ...migration, waitingFor: stragglers.length };
 }

@@ -11,8 +11,10 @@ import {
   type Registry,
   type RegistryLeaseId,
 } from '../allocator/registry.ts';
+import type { ConfigStatus } from './config-follower.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
+import type { MigrationStatus } from './network.ts';
 
 export interface HostReporterOptions {
   readonly registry: Pick<Registry, 'writeOwn' | 'grant' | 'keepAlive'>;
@@ -114,4 +116,22 @@ export class HostReporter {
     this.#cancelRetry = clock.setTimer(RETRY_MS, () => void (this.#isWriting || this.#work()));
     return false;
   }
+}
+
+/** What a host with the key `key` has to tell. */
+export function hostReport(
+  key: string,
+  { revision, rejected }: ConfigStatus,
+  migration: MigrationStatus | undefined,
+): HostReportV1 {
+  return {
+    version: 1,
+    key,
+    config: { revision, ...(rejected && { rejected }) },
+    ...(migration && { migration: toReport(migration) }),
+  };
+}
+
+function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
+  return { ...migration, waitingFor: stragglers.length };
 }
