@@ -71,7 +71,7 @@ complete -c weft -n '__fish_seen_subcommand_from old' -l help -d 'what the comma
     it(`of bash for weft ${words}`, () => {
       const script = `${completionScript('bash', WORDS)}
 COMP_WORDS=(weft "$@"); COMP_CWORD=$#; _weft; echo "\${COMPREPLY[*]}"`;
-      const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', ...words.split(' ')], {
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, 'bash', ...words.split(' ')], {
         encoding: 'utf8',
       });
       assert.equal(stderr, '');
