@@ -153,7 +153,7 @@ describe('the commands on a lab', () => {
     assert.match(stdout, /^flannel\.1: flags=4163<UP,BROADCAST,RUNNING,MULTICAST> {2}mtu 1450\n/);
     assert.ok(
       stdout.includes(
-        `        ether ${mac}  (Ethernet)\n        vxlan id 1  port 8472  local 198.18.1.1  dev eth0\n`,
+        `        ether ${mac}  (Ethernet)\n        vxlan id 1  port 8472  local 198.18.1.1  dev eth0  tx-checksum on\n`,
       ),
     );
     const rx = /eth0: [^]*RX packets (\d+)/.exec(stdout)?.[1];
