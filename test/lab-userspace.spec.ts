@@ -6,7 +6,7 @@ import type { Lab } from '../lab/lab.ts';
 import { packageRoot } from '../lab/package-root.ts';
 import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
-import { leaseKeys, logOf, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
+import { leaseKeys, logOf, overlayDevicesOf, restartKept, waitForLogLine } from './support/daemon-view.ts';
 import { toolFile } from '../lab/tools.ts';
 import { ask, canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
@@ -179,13 +179,6 @@ describe('a service manager that keeps descriptors', () => {
     await waitUntilReady(lab(), 'h2');
   });
 
-  async function restart(): Promise<void> {
-    const starts = async () => (await logOf(lab(), 'h1')).split('INFO  Ready ').length;
-    const before = await starts();
-    await lab().stopDaemon('h1', 'HUP');
-    await waitFor('the daemon to be ready again', async () => (await starts()) > before, WAIT_MS);
-  }
-
   it('a restart keeps devices, addresses and routes, and loses no packet', async () => {
     const before = await lab().check('h1', ['ip', '-o', 'link', 'show', 'type', 'tun']);
     const pings = [];
@@ -193,19 +186,19 @@ describe('a service manager that keeps descriptors', () => {
       pings.push(await startPing(lab(), 'c1', address, 20));
     for (const address of await lab().containerAddresses('h1'))
       pings.push(await startPing(lab(), 'c2', address, 20));
-    for (let round = 0; round < 2; round++) await restart();
+    for (let round = 0; round < 2; round++) await restartKept(lab(), 'h1');
     for (const ping of pings) assert.equal((await ping.stop()).lost, 0);
     assert.equal(await lab().check('h1', ['ip', '-o', 'link', 'show', 'type', 'tun']), before);
   });
 
   it('a device of an earlier configuration goes when nothing takes it', async () => {
     await lab().putConfig(dual('{"Type":"udp"}'));
-    await restart();
+    await restartKept(lab(), 'h1');
     const isGone = async () =>
       (await overlayDevicesOf(lab(), 'h1')).toSorted().join(' ') === 'flannel-v6.0 flannel0';
     await waitFor('the old devices to be gone', isGone, WAIT_MS);
     await lab().putConfig(dual('{"Type":"vxlan","Userspace":false}'));
-    await restart();
+    await restartKept(lab(), 'h1');
     await waitFor(
       'the kernel to have taken over',
       async () => (await overlayDevicesOf(lab(), 'h1')).toSorted().join(' ') === 'flannel-v6.1 flannel.1',
@@ -216,7 +209,7 @@ describe('a service manager that keeps descriptors', () => {
 
   it('the end of the service is the end of its devices', async () => {
     await lab().putConfig(dual('{"Type":"udp"}'));
-    await restart();
+    await restartKept(lab(), 'h1');
     await lab().stopDaemon('h1');
     assert.deepEqual(
       (await overlayDevicesOf(lab(), 'h1')).filter((name) => name.endsWith('0')),

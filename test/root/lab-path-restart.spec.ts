@@ -6,7 +6,7 @@ import type { Lab } from '../../lab/lab.ts';
 import { toolFile } from '../../lab/tools.ts';
 import { startPings } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { logOf } from '../support/daemon-view.ts';
+import { logOf, restartKept } from '../support/daemon-view.ts';
 import { canPing, useLab, waitUntilReady } from '../support/lab-suite.ts';
 
 const WAIT_MS = 60_000;
@@ -36,26 +36,19 @@ describe('a restart of a daemon whose descriptors are kept', () => {
     await waitUntilReady(lab(), 'h1');
   }
 
-  async function restart(): Promise<void> {
-    const starts = async () => (await logOf(lab(), 'h1')).split('INFO  Ready ').length;
-    const earlier = await starts();
-    await lab().stopDaemon('h1', 'HUP');
-    await waitFor('the daemon to be ready again', async () => (await starts()) > earlier, WAIT_MS);
-  }
-
   async function assertNothingLost(): Promise<void> {
     const pings = [
       await startPings(lab(), 'c1', await lab().containerAddress('h2'), 500),
       await startPings(lab(), 'c2', await lab().containerAddress('h1'), 500),
     ];
-    for (let round = 0; round < 2; round++) await restart();
+    for (let round = 0; round < 2; round++) await restartKept(lab(), 'h1');
     for (const ping of pings) assert.equal((await ping.stop()).lost, 0);
   }
 
   it('loses none of a thousand packets a second while a program in the kernel moves them', assertNothingLost);
 
   it('leaves the program of the new process at work, not that of the one before', async () => {
-    await restart();
+    await restartKept(lab(), 'h1');
     assert.ok(await canPing(lab(), 'c1', 'h2'));
     assert.ok((await sentByKernel(lab(), 'h1')) > 0);
   });
@@ -81,7 +74,7 @@ describe('a restart of a daemon whose descriptors are kept', () => {
 
   it('gives way to the kernel where that encapsulates from now on', async () => {
     await lab().putConfig(CONFIG.replace('true', 'false'));
-    await restart();
+    await restartKept(lab(), 'h1');
     await waitUntilReady(lab(), 'h2');
     // What a program of before would still take from the underlay would go to a device that is gone.
     await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);

@@ -29,6 +29,14 @@ export async function waitForLogLine(lab: Lab, name: string, pattern: RegExp): P
   await waitFor(`${name} to log ${String(pattern)}`, isThere, 60_000, 50);
 }
 
+/** Has the program that keeps the descriptors of a host's daemon (`fd-store`) start another, and waits until that is ready. */
+export async function restartKept(lab: Lab, name: string): Promise<void> {
+  const starts = async () => (await logOf(lab, name)).split('INFO  Ready ').length;
+  const before = await starts();
+  await lab.stopDaemon(name, 'HUP');
+  await waitFor('the daemon to be ready again', async () => (await starts()) > before, 60_000);
+}
+
 export interface RouteView {
   readonly dst: string;
   readonly gateway?: string;
