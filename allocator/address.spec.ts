@@ -7,6 +7,7 @@ import {
   ipv4FromNumber,
   ipv4ToNumber,
   networkOf,
+  isInside,
   overlaps,
   parseCidr,
   parseIp,
@@ -208,6 +209,16 @@ describe('address', () => {
     for (const [a, b, isOverlap] of pairs)
       it(`${a} and ${b} ${isOverlap ? 'overlap' : 'do not overlap'}`, () =>
         assert.equal(overlaps(a as Ipv4Cidr, b as Ipv4Cidr), isOverlap));
+
+    for (const [inner, outer, isIn] of [
+      ['10.5.72.0/24', '10.5.0.0/16', true],
+      ['10.5.72.0/24', '10.5.72.0/24', true],
+      ['10.5.0.0/16', '10.5.0.0/24', false],
+      ['10.6.0.0/24', '10.5.0.0/16', false],
+      ['fd00::/64', '0.0.0.0/0', false],
+    ] as const)
+      it(`${inner} ${isIn ? 'lies' : 'does not lie'} in ${outer}`, () =>
+        assert.equal(isInside(inner as Ipv4Cidr, outer as Ipv4Cidr), isIn));
 
     it('counts on from an address and refuses to leave the address space', () => {
       assert.equal(addToAddress('10.5.0.255' as Ipv4, 1n), '10.5.1.0');

@@ -167,6 +167,11 @@ export function overlaps(a: Cidr, b: Cidr): boolean {
   return prefixLengthOf(a) <= prefixLengthOf(b) ? contains(a, addressOf(b)) : contains(b, addressOf(a));
 }
 
+/** Whether all of `inner` lies in `outer`. */
+export function isInside(inner: Cidr, outer: Cidr): boolean {
+  return prefixLengthOf(inner) >= prefixLengthOf(outer) && contains(outer, addressOf(inner));
+}
+
 /** `address` plus `count`. @throws RangeError past the end of the address space. */
 export function addToAddress<Address extends IpAddress>(address: Address, count: bigint): Address {
   return fromBigInt(toBigInt(address) + count, familyOf(address)) as Address;

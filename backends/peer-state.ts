@@ -1,6 +1,6 @@
 // What every backend asks of a peer before it routes anything to it, and how the two halves of a dual-stack peer make one
 // state. One peer's bad lease costs that peer; one bad half costs that half.
-import { contains, familyOf, overlaps, prefixLengthOf, toBigInt } from '../allocator/address.ts';
+import { contains, familyOf, isInside, overlaps, toBigInt } from '../allocator/address.ts';
 import type { Cidr, Family, IpAddress } from '../allocator/address.ts';
 import type { Lease } from '../allocator/lease.ts';
 import type { BackendContext, PeerState } from './backend.ts';
@@ -122,16 +122,12 @@ function subnetClash({ own }: BackendContext, peer: Lease, family: Family): stri
 /** A route outside the network, or over the host's own link, could cut the host off; no lease may cause that. */
 function subnetProblem({ config, host }: BackendContext, family: Family, subnet: Cidr): string | undefined {
   const network = rangeOf(config, family)?.network;
-  if (network === undefined || !isInside(network, subnet))
+  if (network === undefined || !isInside(subnet, network))
     return `its subnet ${subnet} lies outside the network ${network ?? 'of this host'}`;
   const address = interfaceAddressOf(host, family);
   if (address !== undefined && contains(subnet, address))
     return `its subnet ${subnet} contains ${address}, this host's address on ${host.interface.name}`;
   return undefined;
-}
-
-function isInside(network: Cidr, subnet: Cidr): boolean {
-  return prefixLengthOf(subnet) >= prefixLengthOf(network) && overlaps(network, subnet);
 }
 
 function publicIpProblem(publicIp: IpAddress, subnet: Cidr): string | undefined {

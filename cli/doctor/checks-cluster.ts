@@ -1,5 +1,5 @@
 // What all hosts share: the network config and the leases in etcd.
-import { overlaps, prefixLengthOf, type Cidr } from '../../allocator/address.ts';
+import { isInside, overlaps, type Cidr } from '../../allocator/address.ts';
 import { formatConfigIssue } from '../../allocator/config-issue.ts';
 import { firstOf, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
@@ -158,10 +158,6 @@ async function readRoutes(facts: Facts): Promise<readonly RouteRow[]> {
     facts.ip<RouteRow>('-d', '-6', 'route', 'show'),
   ]);
   return [...(ipv4 ?? []), ...(ipv6 ?? [])];
-}
-
-function isInside(inner: Cidr, outer: Cidr): boolean {
-  return prefixLengthOf(inner) >= prefixLengthOf(outer) && overlaps(inner, outer);
 }
 
 export const CLUSTER_CHECKS: readonly Check[] = [

@@ -1,6 +1,6 @@
 // Whether Docker drops what other hosts send to containers here. From 28 on it does so twice: in table raw by address, and in chain
 // DOCKER of table filter by bridge (docs.docker.com: packet filtering and firewalls, direct routing).
-import { addressOf, contains, parseCidr, parseIp, type Cidr } from '../../allocator/address.ts';
+import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../allocator/address.ts';
 import { firstOf, type Check } from './check.ts';
 import { links, type LinkRow } from './checks-host.ts';
 
@@ -118,7 +118,7 @@ function admits(rule: string, bridge: string, { network, subnet, devices }: Dire
 }
 
 function isWithin(inner: string, outer: Cidr): boolean {
-  return parseCidr(inner) !== undefined && contains(outer, addressOf(inner as Cidr));
+  return parseCidr(inner) !== undefined && isInside(inner as Cidr, outer);
 }
 
 export const DOCKER_CHECKS: readonly Check[] = [dockerDirect];

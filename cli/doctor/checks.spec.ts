@@ -105,7 +105,7 @@ describe('weft doctor takes for a rule of Docker that drops packets of other hos
   for (const rule of ['-s 10.5.0.0/16 -o docker0', '-i flannel.1', '-d 10.5.72.0/24 -i flannel.1 -o docker0'])
     it(`but not one that -A DOCKER-USER ${rule} -j ACCEPT precedes`, () =>
       assert.equal(filter(`-A DOCKER-USER ${rule} -j ACCEPT`, toBridge), 0));
-  for (const rule of ['-s 10.6.0.0/16', '-s 10.5.9.0/24', '-i eth1', '-o br-1', '-p tcp'])
+  for (const rule of ['-s 10.6.0.0/16', '-s 10.5.9.0/24', '-s 10.5.0.0/24', '-i eth1', '-o br-1', '-p tcp'])
     it(`one that -A DOCKER-USER ${rule} -j ACCEPT does not undo`, () =>
       assert.equal(filter(`-A DOCKER-USER ${rule} -j ACCEPT`, toBridge), 1));
 });
