@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, openSync } from 'node:fs';
+import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
@@ -35,7 +35,10 @@ function fixture(names: string, more: Record<string, string> = {}) {
 
 /** A file as the addon makes them, but for its path. */
 function openFile(): number {
-  return openSync(join(mkdtempSync(join(tmpdir(), 'weft-record-')), 'file'), 'w+');
+  const folder = mkdtempSync(join(tmpdir(), 'weft-record-'));
+  const file = openSync(join(folder, 'file'), 'w+');
+  rmSync(folder, { recursive: true });
+  return file;
 }
 
 const TUN = { kind: 'tun', index: 0, fd: 20 } as const;
