@@ -19,20 +19,13 @@ import { EventSources } from './control/event-sources.ts';
 import { startControlServer, type ControlServer } from './control/server.ts';
 import { ControlSocketError } from './control/socket-file.ts';
 import type { SystemdDescriptorStore } from './descriptor-store.ts';
-import {
-  chooseEncapsulation,
-  overrideUserspace,
-  withEncapsulation,
-  type Encapsulation,
-} from './encapsulation.ts';
+import { overrideUserspace } from './encapsulation.ts';
 import { hostReport, HostReporter } from './host-report.ts';
 import { startHealthServer } from './health.ts';
 import { HeapMode } from './heap-mode.ts';
 import type { HostReading } from './host-facts.ts';
-import { configForHost } from './family-choice.ts';
+import { prepareHost, UnsuitableHostError, type PreparedHost } from './host-preparation.ts';
 import type { HttpListener } from './http-listener.ts';
-import { familiesOf } from './interface-choice.ts';
-import { awaitInterface } from './interface-wait.ts';
 import type { FirewallDoorOptions } from './kernel/firewall/firewall-door.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { openNetlinkKernel } from './kernel/netlink-kernel.ts';
@@ -45,22 +38,13 @@ import type { HostNetwork, MigrationStatus } from './network.ts';
 import type { OffloadView } from './offload-keeper.ts';
 import type { DaemonOptions } from './options.ts';
 import { PacketPathLog } from './packet-path-log.ts';
-import { missingOnHost, unsuitableHost } from './prerequisites.ts';
-import { doubtsAbout, findRouter, type Router } from './router-setup.ts';
+import { findRouter, type Router } from './router-setup.ts';
 import { ProbeBook } from './probe/probe-book.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import type { Reconciler } from './reconciler/reconciler.ts';
 import type { Inheritance } from './inheritance.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from './subnet-file.ts';
-
-/** Why the daemon cannot run here. One line with the remedy. */
-export class DaemonError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'DaemonError';
-  }
-}
 
 /** How long systemd may be told that a reload is under way. */
 const RELOAD_LIMIT_MS = 5000;
@@ -106,7 +90,7 @@ export class Daemon implements DaemonView {
     this.hook = onChange && new ChangeHook({ ...onChange, subnetFile, log });
   }
 
-  /** Runs until {@link stop} has finished what must not stay half-done. @throws DaemonError, ControlSocketError, HttpListenerError or RegistryError if it cannot run here. */
+  /** Runs until {@link stop} has finished what must not stay half-done. @throws UnsuitableHostError, ControlSocketError, HttpListenerError or RegistryError if it cannot run here. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#end = resolve;
@@ -167,31 +151,38 @@ export class Daemon implements DaemonView {
     if (metrics.port !== 0) this.#metrics = await startMetricsServer(metrics, this);
     this.#notify.startWatchdog(() => true);
     const { mirror, registry } = this.#connect();
-    const { config, revision } = await this.#awaitConfig(mirror);
-    const encapsulation = chooseEncapsulation(config.backend, !this.#descriptors.isEmpty);
-    const missing = await missingOnHost(config, encapsulation);
-    if (missing !== undefined) throw new DaemonError(missing);
-    const router = await findingRouter;
-    const choice = router.choose(config);
-    if (!choice.ok) throw new DaemonError(choice.message);
-    // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
-    if (encapsulation !== 'userspace') this.#dropInherited();
-    this.#kernel = this.#openKernel(router.firewall);
-    for (const doubt of await doubtsAbout(router, this.#kernel, config)) this.log.warn(doubt);
-    this.#enter('waiting for an interface');
-    const reading = await awaitInterface({
-      kernel: this.#kernel,
-      options: this.options.interface,
-      families: familiesOf(config),
+    await this.#awaitRegistry(mirror);
+    for (;;) {
+      const { config, revision } = await this.#awaitConfig(mirror);
+      const isOutdated = () => mirror.config?.modRevision !== revision;
+      const host = await this.#prepare(config, findingRouter, isOutdated);
+      if (host === undefined) continue;
+      await this.#join({ ...host, registry, mirror });
+      return this.#follow(registry, mirror, revision);
+    }
+  }
+
+  #prepare(
+    config: NetworkConfig,
+    router: Promise<Router>,
+    isOutdated: () => boolean,
+  ): Promise<PreparedHost | undefined> {
+    return prepareHost({
+      config,
+      router,
+      hasInherited: !this.#descriptors.isEmpty,
+      interface: this.options.interface,
+      openKernel: ({ firewall }, encapsulation) => {
+        // Devices of the packet path that the kernel's would have to make room for, or that nothing needs any more.
+        if (encapsulation !== 'userspace') this.#dropInherited();
+        return (this.#kernel ??= this.#openKernel(firewall));
+      },
+      onWaiting: () => this.#enter('waiting for an interface'),
+      isOutdated,
       log: this.log,
       limit: this.#limit,
       signal: this.#stopping.signal,
     });
-    const facts = withEncapsulation(reading.facts, encapsulation);
-    const unsuitable = unsuitableHost(configForHost(config, facts, reading.lack).config, facts);
-    if (unsuitable !== undefined) throw new DaemonError(unsuitable);
-    await this.#join({ config, encapsulation, router, registry, mirror, kernel: this.#kernel, reading });
-    this.#follow(registry, mirror, revision);
   }
 
   async #startControl(): Promise<void> {
@@ -233,7 +224,7 @@ export class Daemon implements DaemonView {
     return { registry, mirror };
   }
 
-  async #awaitConfig(mirror: RegistryMirror): Promise<{ config: NetworkConfig; revision: Revision }> {
+  async #awaitRegistry(mirror: RegistryMirror): Promise<void> {
     const unsubscribe = mirror.subscribe({
       onConnection: (isConnected, error) => {
         if (!isConnected) this.#sayUnreachable(error);
@@ -242,10 +233,13 @@ export class Daemon implements DaemonView {
     mirror.subscribe({ onChange: (change) => this.#sources.leases(change, mirror) });
     mirror.start();
     await mirror.ready;
+    unsubscribe();
     this.#heap.begin(mirror.entries.size);
+  }
+
+  async #awaitConfig(mirror: RegistryMirror): Promise<{ config: NetworkConfig; revision: Revision }> {
     this.#enter('waiting for the network config');
     const { config, revision } = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
-    unsubscribe();
     return { config: overrideUserspace(config, this.options.userspace), revision };
   }
 
@@ -279,15 +273,7 @@ export class Daemon implements DaemonView {
     this.#follower.look();
   }
 
-  async #join(parts: {
-    config: NetworkConfig;
-    encapsulation: Encapsulation;
-    router: Router;
-    registry: Registry;
-    mirror: RegistryMirror;
-    kernel: Kernel;
-    reading: HostReading;
-  }): Promise<void> {
+  async #join(parts: PreparedHost & { registry: Registry; mirror: RegistryMirror }): Promise<void> {
     this.#enter('acquiring a lease');
     const { subnets, problems } = await readSubnetFile(this.options.subnetFile);
     for (const problem of problems) this.log.warn(problem);
@@ -306,7 +292,7 @@ export class Daemon implements DaemonView {
       onSubnetFile: (text) => this.hook?.tell(text),
       // What no device took by now belongs to an earlier configuration.
       onWorking: () => this.#dropInherited(),
-      onHopeless: (message) => this.#fail(new DaemonError(message)),
+      onHopeless: (message) => this.#fail(new UnsuitableHostError(message)),
     });
     this.#member.start();
   }

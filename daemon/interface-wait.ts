@@ -1,4 +1,5 @@
-// Waits until an interface can serve: at boot, addresses come later than daemons.
+// Waits until an interface can serve: at boot, addresses come later than daemons. Or until there is another network config,
+// which may ask for less.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readHost, type HostReading } from './host-facts.ts';
 import type { Families, InterfaceOptions } from './interface-choice.ts';
@@ -18,9 +19,11 @@ export interface InterfaceWait {
   readonly log: Logger;
   readonly limit: LogRateLimit;
   readonly signal: AbortSignal;
+  /** Whether nobody needs these families any more. */
+  readonly isOutdated: () => boolean;
 }
 
-/** Resolves with the first choice that can be made, and tells it. @throws the signal's reason. */
+/** Resolves with the first choice that can be made, and tells it; with `undefined` once outdated. @throws the signal's reason. */
 export async function awaitInterface({
   kernel,
   options,
@@ -28,9 +31,10 @@ export async function awaitInterface({
   log,
   limit,
   signal,
-}: InterfaceWait): Promise<HostReading> {
+  isOutdated,
+}: InterfaceWait): Promise<HostReading | undefined> {
   const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
-  for (;;) {
+  while (!isOutdated()) {
     const result = await readHost(kernel, options, families);
     const isComing = result.ok && result.reading.lack?.isComing === true;
     if (result.ok && (!isComing || performance.now() > ipv6DeadlineMs)) {
@@ -40,6 +44,7 @@ export async function awaitInterface({
     if (!result.ok && limit.take('no-interface') !== undefined) log.error(result.message);
     await sleep(result.ok ? IPV6_RETRY_MS : RETRY_MS, undefined, { signal });
   }
+  return undefined;
 }
 
 function tellChoice({ chosen, warnings }: HostReading, log: Logger): void {

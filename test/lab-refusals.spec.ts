@@ -150,6 +150,17 @@ describe('a start that has to wait', () => {
     assert.deepEqual({ local, parent }, { local: '192.0.2.1', parent: 'eth9' });
   });
 
+  it('takes another config that asks for less, where no interface could serve the first', async () => {
+    await lab().putConfig(
+      JSON.stringify({ EnableIPv4: false, EnableIPv6: true, IPv6Network: 'fd00:5::/48' }),
+    );
+    await lab().check('h1', ['ip', '-6', 'address', 'flush', 'dev', 'eth0', 'scope', 'global']);
+    await lab().startDaemon('h1', ['--iface=eth0']);
+    await waitForLogLine(lab(), 'h1', /ERROR.*--iface=eth0.*IPv6/);
+    await lab().putConfig(VXLAN);
+    await waitUntilReady(lab(), 'h1');
+  });
+
   const places = [
     {
       name: 'a folder of its path is a file',
