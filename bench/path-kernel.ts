@@ -14,6 +14,7 @@ export const veth: Candidate = {
   open: async (underlay) => ({
     to: underlay.b.underlay,
     mtu: underlay.mtu,
+    device: { name: 'eth0', source: underlay.a.underlay, mac: await macOf(underlay.b) },
     ends: [],
     addPeers: () => routePeers(underlay, `via ${underlay.b.underlay}`),
   }),
@@ -34,6 +35,10 @@ export const kernelVxlan: Candidate = {
     };
   },
 };
+
+async function macOf(host: PathHost): Promise<string> {
+  return (await host.run(['cat', '/sys/class/net/eth0/address'])).trim();
+}
 
 /** A VXLAN device with its one peer: neighbour, FDB entry and on-link route, none of them learned. */
 export async function addVxlanDevice(underlay: Underlay, host: PathHost): Promise<void> {

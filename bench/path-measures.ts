@@ -1,6 +1,6 @@
 // What the path benchmark asks of every tunnel; each question is one line in a list.
 import { highestRates } from './path-loss.ts';
-import { FIRST_PEER_ADDRESS, OVERLAY, PEER_COUNT } from './path-plan.ts';
+import { FIRST_PEER_ADDRESS, PEER_COUNT } from './path-plan.ts';
 import {
   iperf,
   pingFlood,
@@ -197,7 +197,8 @@ function pastRouting(name: string, title: string, used: number): Measure {
     run: async (turn) => {
       const { device } = turn.tunnel;
       if (device === undefined) return [];
-      const words = ['-n', String(used), '-d', device, '-s', OVERLAY.a.address];
+      const { name: dev, source, mac } = device;
+      const words = ['-n', String(used), '-d', dev, '-s', source, ...(mac === undefined ? [] : ['-m', mac])];
       return [await counted(turn, name, words, FIRST_PEER_ADDRESS)];
     },
   };

@@ -25,6 +25,8 @@ export interface PathRun {
 
 /** All ratios are to this candidate's value in the same round, unless said otherwise. */
 const REFERENCE = 'kernel-vxlan';
+/** No tunnel at all. */
+const BOUND = 'veth';
 const ASKED_OF = ['weft-udp', 'weft-vxlan'];
 const LESS_IS_BETTER: readonly (Unit | undefined)[] = ['µs', 'MiB', 's/Gbit'];
 
@@ -128,16 +130,21 @@ function detailsOf(run: PathRun | undefined): Readonly<Record<string, unknown>> 
 function quotientOf({ figure, by, atLeast }: Quotient, measures: readonly Measure[]): Measure[] {
   const own = measures.find(({ name }) => name === figure);
   const beside = 'figure' in by ? measures.find(({ name }) => name === by.figure) : own;
-  const subjects = ASKED_OF.flatMap((name): Subject[] => {
+  // What sender and receiver themselves make of it shows where no tunnel is between them.
+  const names = 'figure' in by ? [BOUND, ...ASKED_OF] : ASKED_OF;
+  const subjects = names.flatMap((name): Subject[] => {
     const over = own?.subjects.find((subject) => subject.name === name);
     const under = beside?.subjects.find((one) => one.name === ('candidate' in by ? by.candidate : name));
     if (over === undefined || under === undefined) return [];
     const rounds = over.rounds.map((value, round) => divide(value, under.rounds[round] ?? null));
-    return [{ name, rounds, promise: { of: 'value', atLeast } }];
+    return [
+      name === BOUND ? { name, rounds, isRival: true } : { name, rounds, promise: { of: 'value', atLeast } },
+    ];
   });
   if (subjects.length === 0) return [];
   const divisor = 'figure' in by ? by.figure : `${by.candidate}'s`;
-  return [{ name: `${figure} ÷ ${divisor}`, unit: 'ratio', better: 'more', subjects }];
+  const reference = subjects.some(({ name }) => name === BOUND) ? { reference: BOUND } : {};
+  return [{ name: `${figure} ÷ ${divisor}`, unit: 'ratio', better: 'more', ...reference, subjects }];
 }
 
 function divide(over: number | null, under: number | null): number | null {

@@ -3,14 +3,22 @@ import { DEVICE, OVERLAY, PEER_SUBNETS } from './path-plan.ts';
 import type { Program } from './path-process.ts';
 import type { PathHost, Underlay } from './path-underlay.ts';
 
+export interface PacketDevice {
+  readonly name: string;
+  /** Own address of a, which the packets come from. */
+  readonly source: string;
+  /** Of host b, where the device has link addresses. */
+  readonly mac?: string;
+}
+
 /** A tunnel that is up; it goes with its underlay. */
 export interface Tunnel {
   /** Address of host b inside. */
   readonly to: string;
   /** Of its device, in bytes. */
   readonly mtu: number;
-  /** Its device at a, if that takes plain IP packets. */
-  readonly device?: string;
+  /** Its device at a, if that takes IP packets as they are, without a neighbour being asked for. */
+  readonly device?: PacketDevice;
   /** Processes that packets pass through at a and at b; the kernel's own tunnels have none. */
   readonly ends: readonly Program[];
   /**

@@ -63,7 +63,7 @@ async function openTunnel(underlay: Underlay, make: Make): Promise<Tunnel> {
   return {
     to: OVERLAY.b.address,
     mtu: overlayMtu(underlay, make),
-    device: DEVICE,
+    device: { name: DEVICE, source: OVERLAY.a.address },
     get ends() {
       return endB ? [endA, endB] : [endA];
     },

@@ -26,10 +26,16 @@ static inline int open_raw(void) {
   return fd;
 }
 
-static inline struct sockaddr_ll raw_device(const char *name) {
-  const struct sockaddr_ll device = {
+/* `mac`: the station that frames are for, as aa:bb:cc:dd:ee:ff; NULL where the device has no link addresses. */
+static inline struct sockaddr_ll raw_device(const char *name, const char *mac) {
+  struct sockaddr_ll device = {
       .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = (int)if_nametoindex(name)};
   if (device.sll_ifindex == 0) give_up(name);
+  if (mac == NULL) return device;
+  unsigned char *to = device.sll_addr;
+  errno = EINVAL;
+  if (sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", to, to + 1, to + 2, to + 3, to + 4, to + 5) != ETH_ALEN) give_up(mac);
+  device.sll_halen = ETH_ALEN;
   return device;
 }
 

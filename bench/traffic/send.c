@@ -1,7 +1,7 @@
 /*
  * Sends UDP datagrams as fast as it can for a time, then prints {"packets","seconds","refused"}.
  *
- *   send [-l BYTES] [-t SECONDS] [-p PACKETS] [-n SUBNETS] [-r HOSTS] [-g] [-d DEVICE -s SOURCE] ADDRESS PORT
+ *   send [-l BYTES] [-t SECONDS] [-p PACKETS] [-n SUBNETS] [-r HOSTS] [-g] [-d DEVICE -s SOURCE [-m MAC]] ADDRESS PORT
  *
  * -l  payload of a datagram, 1..1472; default 64
  * -p  so many a second, evenly in bursts of 16, instead of as fast as it can
@@ -9,6 +9,7 @@
  * -r  and each to a random one of so many addresses of its subnet, the lowest being that of ADDRESS; default 1
  * -g  batches through UDP_SEGMENT, one system call and one super-packet each, instead of sendmmsg(2); one destination only, and BYTES up to 1023
  * -d  straight into this device, past the routes and neighbours of this host, from address SOURCE
+ * -m  to the station with this MAC, where the device has link addresses
  */
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -36,6 +37,7 @@ struct sender {
   struct mmsghdr messages[TRAFFIC_BATCH];
   struct iovec payload;
   const char *device; /* NULL: by a UDP socket */
+  const char *mac; /* NULL: the device has no link addresses */
   struct in_addr source;
   struct sockaddr_ll device_address;
   struct raw_header headers[TRAFFIC_BATCH];
@@ -76,7 +78,7 @@ static void prepare(struct sender *sender) {
 }
 
 static void prepare_raw(struct sender *sender) {
-  sender->device_address = raw_device(sender->device);
+  sender->device_address = raw_device(sender->device, sender->mac);
   for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
     sender->raw[i][0] = (struct iovec){&sender->headers[i], sizeof(sender->headers[i])};
     sender->raw[i][1] = sender->payload;
@@ -124,7 +126,7 @@ static void run(struct sender *sender, double seconds) {
 int main(int argc, char **argv) {
   static struct sender sender = {.bytes = 64, .subnets = 1, .hosts = 1, .random = 0x9e3779b97f4a7c15};
   double seconds = 2;
-  for (int option; (option = getopt(argc, argv, "l:t:p:n:r:gd:s:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "l:t:p:n:r:gd:s:m:")) != -1;) {
     if (option == 'l') sender.bytes = (size_t)atoi(optarg);
     else if (option == 't') seconds = atof(optarg);
     else if (option == 'p') sender.rate = atof(optarg);
@@ -132,6 +134,7 @@ int main(int argc, char **argv) {
     else if (option == 'r') sender.hosts = (uint32_t)atoi(optarg);
     else if (option == 'g') sender.is_segmented = true;
     else if (option == 'd') sender.device = optarg;
+    else if (option == 'm') sender.mac = optarg;
     else if (option == 's') sender.source = parse_endpoint(optarg, "0").sin_addr;
     else return 2;
   }
