@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '../test/support/fake-clock.ts';
+import { FileWatch } from './file-watch.ts';
 import { createLogger } from './log.ts';
 import { SubnetFileKeeper } from './subnet-file-keeper.ts';
 
@@ -44,7 +45,7 @@ describe('subnet file keeper', () => {
     await changed;
   }
 
-  const look = (): Promise<void> => changeAfter(() => void clock.advance(10_000));
+  const look = (): Promise<void> => changeAfter(() => void clock.advance(600_000));
 
   it('writes what it is given, and the newest of several', async () => {
     assert.match(keeper.problem ?? '', /not written yet/);
@@ -69,6 +70,18 @@ describe('subnet file keeper', () => {
       assert.equal(await readFile(path, 'utf8'), TEXT);
       assert.match(lines.at(-1) ?? '', /changed or removed/);
     });
+
+  it('writes it again within a second where the kernel tells', async () => {
+    await changeAfter(() => keeper.write(TEXT));
+    await look();
+    await new Promise<void>((resolve, reject) => {
+      const watch = new FileWatch(path, () => setImmediate(() => resolve(watch.close())));
+      watch.start();
+      rm(path).catch(reject);
+    });
+    await changeAfter(() => void clock.advance(1000));
+    assert.equal(await readFile(path, 'utf8'), TEXT);
+  });
 
   it('stays silent and without a problem while nobody touches the file', async () => {
     await changeAfter(() => keeper.write(TEXT));

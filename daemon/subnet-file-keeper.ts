@@ -1,13 +1,18 @@
 // Keeps subnet.env as it should be: writes the newest text, one write at a time, tries again when the disk refused, and
-// looks from time to time whether somebody changed or removed it.
+// looks whether somebody changed or removed it: when the kernel tells so (inotify(7)), and now and then all the same.
 import { statSync } from 'node:fs';
 import { realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../allocator/clock.ts';
+import { FileWatch } from './file-watch.ts';
 import type { Logger } from './log.ts';
 import { writeSubnetFile } from './subnet-file.ts';
 
-/** Until the next look at the file, whether it could be written or not. */
+/** Until the next try, until the first look at what was written, and from look to look where the kernel tells nothing. */
 const LOOK_MS = 5000;
+/** From look to look at a file that was right and whose folder is watched. */
+const WATCHED_LOOK_MS = 600_000;
+/** After somebody did something to the file: two programs that both want it theirs take turns no faster. */
+const TOUCHED_MS = 500;
 
 export interface SubnetFileKeeperOptions {
   readonly path: string;
@@ -32,9 +37,13 @@ export class SubnetFileKeeper {
   #run: Promise<void> = Promise.resolve();
   #error: Error | undefined;
   #cancelLook: (() => void) | undefined;
+  readonly #watch: FileWatch;
+  /** Whether something was done to the file since the last look at it. */
+  #isTouched = false;
 
   constructor(options: SubnetFileKeeperOptions) {
     this.#options = options;
+    this.#watch = new FileWatch(options.path, () => this.#touch());
   }
 
   /** Why the file is not what was asked for; `undefined` if it is. */
@@ -53,6 +62,7 @@ export class SubnetFileKeeper {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelLook?.();
+    this.#watch.close();
     await this.#run;
   }
 
@@ -68,6 +78,7 @@ export class SubnetFileKeeper {
 
   async #work(): Promise<void> {
     this.#isWriting = true;
+    this.#isTouched = false;
     this.#cancelLook?.();
     let isDone = false;
     while (!isDone && this.#wanted !== undefined) {
@@ -77,15 +88,27 @@ export class SubnetFileKeeper {
     }
     this.#isWriting = false;
     this.#options.onChange();
+    if (this.#isStopped) return;
+    if (this.#seen === undefined) this.#watch.start();
     this.#lookLater();
   }
 
-  #lookLater(): void {
-    if (!this.#isStopped) this.#cancelLook = this.#options.clock.setTimer(LOOK_MS, () => this.#look());
+  #touch(): void {
+    if (this.#isTouched) return;
+    this.#isTouched = true;
+    if (!this.#isWriting) this.#lookLater();
   }
 
-  /** Nobody reads a file every five seconds for years that nobody has touched. */
+  #lookLater(): void {
+    const isKnown = this.#seen !== undefined && this.#watch.isWatching;
+    const pauseMs = this.#isTouched ? TOUCHED_MS : isKnown ? WATCHED_LOOK_MS : LOOK_MS;
+    this.#cancelLook?.();
+    this.#cancelLook = this.#options.clock.setTimer(pauseMs, () => this.#look());
+  }
+
+  /** Nobody reads a file each minute for years that nobody has touched. */
   #look(): void {
+    this.#isTouched = false;
     if (this.#seen !== undefined && this.#seen === signatureOf(this.#options.path)) this.#lookLater();
     else this.#start();
   }

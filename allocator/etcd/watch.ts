@@ -103,6 +103,7 @@ class Watch {
     if (this.#hasEnded) return;
     this.#rpc.link.heard();
     this.#heardAtMs = performance.now();
+    if (this.#isAsked) this.#probeIn(this.#client.settings.idleProbeMs);
     this.#isAsked = false;
     if (response.canceled) return this.#cancelled(response);
     if (response.created) return this.#created(response);
@@ -145,6 +146,7 @@ class Watch {
   }
 
   #probeIn(delayMs: number): void {
+    clearTimeout(this.#probeTimer);
     this.#probeTimer = setTimeout(() => this.#probe(), delayMs);
   }
 

@@ -1,5 +1,6 @@
 // Files below /proc/sys. Paths have slashes, since device names have dots.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { DONE, type Outcome } from './netlink/outcome.ts';
 
 /** A path that could leave /proc/sys, or is written as `sysctl` does with dots for slashes. */
@@ -10,10 +11,14 @@ export class SysctlPathError extends Error {
   }
 }
 
-/** Value without the newline; `undefined` if there is no such file. @throws SysctlPathError, or the file's error. */
+/**
+ * Value without the newline; `undefined` if there is no such file. Read in place: the kernel has it in memory, and handing
+ * one read to another thread, five times there and back, costs more than all of them.
+ * @throws SysctlPathError, or the file's error
+ */
 export async function readSysctl(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(sysctlFile(path), 'utf8')).trimEnd();
+    return readFileSync(sysctlFile(path), 'utf8').trimEnd();
   } catch (error) {
     if (isErrno(error) && error.code === 'ENOENT') return undefined;
     throw error;

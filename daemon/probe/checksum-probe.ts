@@ -19,7 +19,8 @@ export interface ChecksumProbeOptions {
 /** discard(9): nobody listens. */
 const CLOSED_PORT = 9;
 const FIRST_LOOK_MS = 1;
-const LONGEST_LOOK_MS = 20;
+/** Answers come at once or never, and nobody waits for them: each look is made after so many times as long as the one before. */
+const LOOK_GROWTH = 4;
 
 /** One datagram if all is well, else at most two an attempt. Never rejects. */
 export async function probeChecksums(
@@ -43,12 +44,12 @@ async function isAnswered(
   let fd: number | undefined;
   try {
     fd = native.checksumProbeSend(address, CLOSED_PORT, isInSoftware);
-    for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_LOOK_MS)) {
+    for (let pauseMs = FIRST_LOOK_MS; ; pauseMs *= LOOK_GROWTH) {
       // Before what is read: an answer that was there in time counts, however late this look is.
       const nowMs = clock.nowMs();
       if (native.checksumProbeRead(fd)) return true;
       if (nowMs >= deadlineMs) return false;
-      await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
+      await new Promise<void>((resolve) => clock.setTimer(Math.min(pauseMs, deadlineMs - nowMs), resolve));
     }
   } catch {
     // No route, a firewall of this host, no buffers: nothing is known by that.

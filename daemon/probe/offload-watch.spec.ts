@@ -93,6 +93,28 @@ describe('offload watch', () => {
     assert.deepEqual([told, probed], [['4 good'], 33]);
   });
 
+  it('looks ever more rarely where peers are silent, and at its interval again once one answers', async () => {
+    sights = { 4: 'silent' };
+    watch();
+    // After 2, 6, 14, … 1022 s, then every 600 s.
+    await clock.advance(3_600_000);
+    assert.deepEqual([told, probed], [['4 unknown'], 3 * (9 + 4)]);
+    sights = { 4: 'good' };
+    await clock.advance(600_000);
+    const before = probed;
+    await clock.advance(600_000);
+    assert.equal(probed, before + 3 * 10);
+  });
+
+  it('does not wait longer than its interval for a first peer', async () => {
+    sights = {};
+    watch();
+    await clock.advance(3_600_000);
+    sights = { 4: 'good' };
+    await clock.advance(60_000);
+    assert.deepEqual(told, ['4 good']);
+  });
+
   it('finds out anew when it is told to forget, and a round under way counts no more', async () => {
     const started = watch();
     await clock.advance(10_000);

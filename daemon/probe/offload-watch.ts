@@ -34,6 +34,8 @@ const PEERS_A_ROUND = 3;
 /** While nothing is known, growing to the interval; and while something is suspected. */
 const FIRST_ROUND_MS = 2_000;
 const SUSPECT_ROUND_MS = 2_000;
+/** Where no peer answers anything, rounds are in the end so many intervals apart. */
+const SILENT_INTERVALS = 10;
 /** Hosts that start at once should not probe at once: rounds are up to so much earlier or later. */
 const JITTER = 0.1;
 
@@ -92,7 +94,11 @@ export class OffloadWatch {
     const states = [...this.#verdicts.values()].map(({ state }) => state);
     if (states.includes('suspect')) this.#pauseMs = Math.min(SUSPECT_ROUND_MS, intervalMs);
     else if (states.includes('good') || states.includes('off')) this.#pauseMs = intervalMs;
-    else this.#pauseMs = Math.min(2 * this.#pauseMs, intervalMs);
+    else
+      this.#pauseMs = Math.min(
+        2 * this.#pauseMs,
+        states.length > 0 ? SILENT_INTERVALS * intervalMs : intervalMs,
+      );
     this.#plan();
   }
 
