@@ -109,6 +109,7 @@ INLINE struct weft_fast_route *find_route(const struct weft_fast_config *config,
     if (at >= config->lengths) return NULL;
     const struct weft_fast_key key = {config->length[at].bits, address & config->length[at].mask};
     struct weft_fast_route *route = map_lookup(MAP(WEFT_MAP_ROUTES), &key);
+    if (!route && config->has_more_routes) route = map_lookup(MAP(WEFT_MAP_MORE_ROUTES), &key);
     if (route) return route;
   }
   return NULL;

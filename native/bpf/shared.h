@@ -11,10 +11,12 @@ enum {
   /* Prefix lengths in use at once; with more of them the userspace path does all. */
   WEFT_FAST_LENGTHS = 4,
   WEFT_FAST_MAX_ROUTES = 65536,
+  /* So many are in the first table, whose buckets (16 bytes each) are few enough for a processor's cache; the rest in a second. */
+  WEFT_FAST_FIRST_ROUTES = 16384,
 };
 
 /* Maps, in the order in which the loader makes them; the program names one by WEFT_MAP_MARK in the upper half of a constant. */
-enum weft_fast_map { WEFT_MAP_CONFIG, WEFT_MAP_ROUTES, WEFT_MAP_TOTALS, WEFT_MAP_COUNT };
+enum weft_fast_map { WEFT_MAP_CONFIG, WEFT_MAP_ROUTES, WEFT_MAP_MORE_ROUTES, WEFT_MAP_TOTALS, WEFT_MAP_COUNT };
 #define WEFT_MAP_MARK 0x77656674u
 
 /* The one element of WEFT_MAP_CONFIG, an array. */
@@ -27,14 +29,15 @@ struct weft_fast_config {
   __u8 inherits_dscp;
   __be32 vni; /* as in the header: 24 bits, then 8 reserved */
   __u8 mac[6];
-  __u16 lengths; /* how many of the following are in use */
+  __u8 has_more_routes; /* than the first table */
+  __u8 lengths;         /* how many of the following are in use */
   struct {
     __u32 bits;
     __be32 mask;
   } length[WEFT_FAST_LENGTHS]; /* longest first */
 };
 
-/* WEFT_MAP_ROUTES, a hash table: the peer that has a subnet. */
+/* WEFT_MAP_ROUTES and WEFT_MAP_MORE_ROUTES, hash tables: the peer that has a subnet, in one of them. */
 struct weft_fast_key {
   __u32 bits;
   __be32 subnet;

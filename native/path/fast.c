@@ -21,6 +21,7 @@ struct weft_fast {
   struct weft_hook hooks[WEFT_FAST_HOOKS];
   struct weft_fast_config config;
   unsigned routes_of[IPV4_BITS + 1]; /* routes by prefix length */
+  unsigned more_routes;              /* of these in the second table */
   int probe_fd; /* a UDP socket that asks for routes and never sends */
   unsigned cpus;
   int broken; /* negative errno: its routes are not those of the workers any more */
@@ -29,13 +30,18 @@ struct weft_fast {
 
 /* ---- maps and programs ----------------------------------------------------------------------------------------- */
 
+static int make_table(unsigned entries) {
+  return weft_bpf_make_map(BPF_MAP_TYPE_HASH, sizeof(struct weft_fast_key), sizeof(struct weft_fast_route), entries);
+}
+
 static int make_maps(struct weft_fast *fast) {
   int *maps = fast->maps;
   maps[WEFT_MAP_CONFIG] = weft_bpf_make_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct weft_fast_config), 1);
   if (maps[WEFT_MAP_CONFIG] < 0) return maps[WEFT_MAP_CONFIG];
-  maps[WEFT_MAP_ROUTES] =
-      weft_bpf_make_map(BPF_MAP_TYPE_HASH, sizeof(struct weft_fast_key), sizeof(struct weft_fast_route), WEFT_FAST_MAX_ROUTES);
+  maps[WEFT_MAP_ROUTES] = make_table(WEFT_FAST_FIRST_ROUTES);
   if (maps[WEFT_MAP_ROUTES] < 0) return maps[WEFT_MAP_ROUTES];
+  maps[WEFT_MAP_MORE_ROUTES] = make_table(WEFT_FAST_MAX_ROUTES - WEFT_FAST_FIRST_ROUTES);
+  if (maps[WEFT_MAP_MORE_ROUTES] < 0) return maps[WEFT_MAP_MORE_ROUTES];
   maps[WEFT_MAP_TOTALS] = weft_bpf_make_map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct weft_fast_counts), 1);
   return maps[WEFT_MAP_TOTALS] < 0 ? maps[WEFT_MAP_TOTALS] : 0;
 }
@@ -54,7 +60,7 @@ static uint32_t mask_of(unsigned bits) {
   return bits == 0 ? 0 : htonl(~(uint32_t)0 << (IPV4_BITS - bits));
 }
 
-/* Tells the program which prefix lengths there are; a packet that comes meanwhile at worst goes by the workers. */
+/* Tells the program which prefix lengths and tables there are; a packet that comes meanwhile at worst goes by the workers. */
 static void write_config(struct weft_fast *fast) {
   const uint32_t first = 0;
   struct weft_fast_config *config = &fast->config;
@@ -67,7 +73,8 @@ static void write_config(struct weft_fast *fast) {
     }
     lengths++;
   }
-  config->lengths = (uint16_t)(lengths < WEFT_FAST_LENGTHS ? lengths : WEFT_FAST_LENGTHS);
+  config->has_more_routes = fast->more_routes > 0;
+  config->lengths = (uint8_t)(lengths < WEFT_FAST_LENGTHS ? lengths : WEFT_FAST_LENGTHS);
   config->is_enabled = lengths <= WEFT_FAST_LENGTHS && fast->broken == 0 && fast->hooks[WEFT_FAST_TX].link_fd >= 0 &&
                        fast->hooks[WEFT_FAST_RX].link_fd >= 0;
   const int error = weft_bpf_set(fast->maps[WEFT_MAP_CONFIG], &first, config);
@@ -89,30 +96,53 @@ static bool make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bit
   return true;
 }
 
+/* Descriptor of the table that has the subnet, and what it has; -1: none. */
+static int find_route(const struct weft_fast *fast, const struct weft_fast_key *key, struct weft_fast_route *route) {
+  if (weft_bpf_find(fast->maps[WEFT_MAP_ROUTES], key, route) == 0) return fast->maps[WEFT_MAP_ROUTES];
+  if (fast->more_routes == 0 || weft_bpf_find(fast->maps[WEFT_MAP_MORE_ROUTES], key, route) < 0) return -1;
+  return fast->maps[WEFT_MAP_MORE_ROUTES];
+}
+
+/* Until the program knows a length, or that there is a second table, its packets must not meet a route of a shorter one. */
+static int add_route(struct weft_fast *fast, const struct weft_fast_key *key, const struct weft_fast_route *route) {
+  bool is_news = fast->routes_of[key->bits]++ == 0;
+  if (is_news) pause_program(fast);
+  int error = weft_bpf_set(fast->maps[WEFT_MAP_ROUTES], key, route);
+  if (error == -E2BIG) {
+    is_news |= fast->more_routes++ == 0;
+    if (is_news) pause_program(fast);
+    error = weft_bpf_set(fast->maps[WEFT_MAP_MORE_ROUTES], key, route);
+  }
+  if (is_news && error == 0) write_config(fast);
+  return error;
+}
+
 void weft_fast_set_route(struct weft_fast *fast, const struct weft_route *route) {
   struct weft_fast_key key;
   struct weft_fast_route before, after = {0};
   if (!fast || !make_key(route->family, route->subnet, route->prefix_bits, &key)) return;
-  const bool is_new = weft_bpf_find(fast->maps[WEFT_MAP_ROUTES], &key, &before) < 0;
-  if (!is_new) after.counts = before.counts;
+  const int table = find_route(fast, &key, &before);
+  if (table >= 0) after.counts = before.counts;
   after.remote = route->remote.v4.sin_addr.s_addr;
   after.port = route->remote.v4.sin_port;
   after.mtu = weft_underlay_mtu(fast->probe_fd, &route->remote);
   memcpy(after.mac, route->mac, sizeof(after.mac));
-  if (!is_new && memcmp(&before, &after, offsetof(struct weft_fast_route, counts)) == 0) return;
-  const bool is_new_length = is_new && fast->routes_of[route->prefix_bits]++ == 0;
-  /* Until the program knows the length, its packets must not meet a route of a shorter one. */
-  if (is_new_length) pause_program(fast);
-  const int error = weft_bpf_set(fast->maps[WEFT_MAP_ROUTES], &key, &after);
-  if (error < 0) fast->broken = error;
-  if (error < 0 || is_new_length) write_config(fast);
+  if (table >= 0 && memcmp(&before, &after, offsetof(struct weft_fast_route, counts)) == 0) return;
+  const int error = table >= 0 ? weft_bpf_set(table, &key, &after) : add_route(fast, &key, &after);
+  if (error == 0) return;
+  fast->broken = error;
+  write_config(fast);
 }
 
 void weft_fast_remove_route(struct weft_fast *fast, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
   struct weft_fast_key key;
   if (!fast || !make_key(family, subnet, prefix_bits, &key)) return;
-  if (weft_bpf_remove(fast->maps[WEFT_MAP_ROUTES], &key) < 0) return;
-  if (--fast->routes_of[prefix_bits] == 0) write_config(fast);
+  bool is_news = false;
+  if (weft_bpf_remove(fast->maps[WEFT_MAP_ROUTES], &key) < 0) {
+    if (weft_bpf_remove(fast->maps[WEFT_MAP_MORE_ROUTES], &key) < 0) return;
+    is_news = --fast->more_routes == 0;
+  }
+  if (--fast->routes_of[prefix_bits] == 0 || is_news) write_config(fast);
 }
 
 /* ---- counts ---------------------------------------------------------------------------------------------------- */
@@ -137,7 +167,7 @@ struct weft_fast_counts weft_fast_totals(const struct weft_fast *fast) {
 struct weft_fast_counts weft_fast_count_route(const struct weft_fast *fast, const struct weft_route *route) {
   struct weft_fast_key key;
   struct weft_fast_route found = {0};
-  if (fast && make_key(route->family, route->subnet, route->prefix_bits, &key)) weft_bpf_find(fast->maps[WEFT_MAP_ROUTES], &key, &found);
+  if (fast && make_key(route->family, route->subnet, route->prefix_bits, &key)) find_route(fast, &key, &found);
   return found.counts;
 }
 

@@ -2,7 +2,8 @@
  * The BPF programs of the packet path as the path loads them, for test/root/path-kernel-differential.spec.ts: what becomes of
  * single packets. Runs as root in a network namespace of its own. Usage: kernel-share udp|vxlan <LINES
  *
- *   route SUBNET BITS REMOTE PORT     adds a route, before the first packet
+ *   route SUBNET BITS REMOTE PORT     adds a route
+ *   unroute SUBNET BITS               removes one
  *   tx GSO_SIZE HEX                   sends an IP packet out by the TUN device; answer: `wire HEX`, a frame on the underlay, or
  *                                     `tun HEX`, what a worker would get
  *   rx GSO_SIZE HEX                   runs the program of the underlay interface on a frame (BPF_PROG_TEST_RUN); answer: its
@@ -96,6 +97,15 @@ static void add_route(struct weft_fast *fast, const char *line) {
   inet_pton(AF_INET, remote, &route.remote.v4.sin_addr);
   memcpy(route.mac, peer_mac, sizeof(peer_mac));
   weft_fast_set_route(fast, &route);
+}
+
+static void remove_route(struct weft_fast *fast, const char *line) {
+  char text[32];
+  unsigned bits;
+  uint8_t subnet[4];
+  if (sscanf(line, "%31s %u", text, &bits) != 2) fail(line);
+  inet_pton(AF_INET, text, subnet);
+  weft_fast_remove_route(fast, 4, subnet, bits);
 }
 
 /* ---- packets --------------------------------------------------------------------------------------------------- */
@@ -194,6 +204,7 @@ int main(int argc, char **argv) {
     unsigned gso_size = 0;
     int at = 0;
     if (strncmp(line, "route ", 6) == 0) add_route(fast, line + 6);
+    else if (strncmp(line, "unroute ", 8) == 0) remove_route(fast, line + 8);
     else if (sscanf(line, "%*cx %u %n", &gso_size, &at) != 1) fail(line);
     else {
       const size_t length = read_hex(line + at);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { packageRoot } from '../../lab/package-root.ts';
-import { read16 } from '../../native/reference/index.ts';
+import { internetChecksum, read16 } from '../../native/reference/index.ts';
 import { anyFrame, sentOut } from '../support/kernel-share-arbitrary.ts';
 import {
   hex,
@@ -41,6 +41,8 @@ function build(): string {
   return join(folder, 'kernel-share');
 }
 
+const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
 /** Sends all in a namespace of their own; the answers, in order. */
 function sendAll(
   program: string,
@@ -48,14 +50,16 @@ function sendAll(
   way: 'tx' | 'rx',
   packets: readonly Sent[],
 ): Outcome[] {
-  const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
   const routes = ROUTES.map(
     ({ subnet, bits, remote, port }) => `route ${subnet.join('.')} ${bits} ${remote.join('.')} ${port}`,
   );
   const lines = packets.map(({ bytes, segmentBytes }) => `${way} ${segmentBytes} ${asText(bytes)}`);
-  const input = [...routes, ...lines, ''].join('\n');
+  return ask(program, encapsulation, [...routes, ...lines]);
+}
+
+function ask(program: string, encapsulation: Encapsulation, lines: readonly string[]): Outcome[] {
   const output = execFileSync('unshare', ['--net', program, encapsulation], {
-    input,
+    input: `${lines.join('\n')}\n`,
     maxBuffer: 1 << 28,
   }).toString();
   const answers = output
@@ -116,4 +120,38 @@ describe("the kernel's share against its specification", function () {
       );
     });
   }
+
+  it('has a second table for routes that the first has no room for', () => {
+    const fill = Array.from(
+      { length: 16_384 },
+      (_, index) => `route 100.64.${index >> 8}.${index & 255} 32 192.0.2.2 8472`,
+    );
+    const send = `tx 0 ${asText(anyUdpTo(Uint8Array.of(10, 9, 1, 1)))}`;
+    const [wide, narrow] = ['10.9.0.0 16', '10.9.1.0 24'];
+    const answers = ask(program, 'udp', [
+      `route ${wide} 192.0.2.2 8285`,
+      ...[...fill.slice(1), `route ${narrow} 192.0.2.3 8285`, send],
+      ...[`unroute ${narrow}`, send],
+      // Again the first of its length in the second table, then with room in the first one.
+      ...[fill[0]!, `route ${narrow} 192.0.2.3 8285`, send],
+      ...[`unroute ${narrow}`, 'unroute 100.64.1.1 32', `route ${narrow} 192.0.2.3 8285`, send],
+      ...[`unroute ${narrow}`, `unroute ${wide}`, send],
+    ]);
+    const hops = answers.map(({ word, bytes }) => (word === 'wire' ? bytes[REMOTE_OFFSET] : word));
+    assert.deepEqual(hops, [3, 2, 3, 3, 'tun']);
+  });
 });
+
+/** Last byte of the outer destination, behind the Ethernet header. */
+const REMOTE_OFFSET = 14 + 19;
+
+function anyUdpTo(address: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(28);
+  packet.set([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17]);
+  packet.set([10, 1, 1, 1], 12);
+  packet.set(address, 16);
+  packet.set([0, 9, 0, 9, 0, 8], 20);
+  const sum = internetChecksum(packet.subarray(0, 20));
+  packet.set([sum >> 8, sum & 255], 10);
+  return packet;
+}
