@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { measuresOfRuns, type PathRun } from './path-record.ts';
+import type { Measure } from './record.ts';
 
 function run(round: number, candidate: string, figure: string, value: number): PathRun {
   return { round, candidate, offloads: 'on', mtu: 1450, load: 1, figure, unit: 'Gbit/s', value };
@@ -37,6 +38,16 @@ describe('measures of the path', () => {
         ['tcp-cubic, offloads off', [10]],
       ],
     );
+  });
+
+  it('promise of many peers what is left beside a bare veth, where that was measured', () => {
+    const runs = [run(0, 'weft-vxlan', 'peers-1-raw', 100), run(0, 'weft-vxlan', 'peers-10k-raw', 85)];
+    const bound = [run(0, 'veth', 'peers-1-raw', 200), run(0, 'veth', 'peers-10k-raw', 180)];
+    const ratioOf = (all: PathRun[]) => measuresOfRuns(all).find(({ unit }) => unit === 'ratio')!;
+    const promiseOf = ({ subjects }: Measure) => subjects.find(({ name }) => name === 'weft-vxlan')?.promise;
+    assert.deepEqual(promiseOf(ratioOf(runs)), { of: 'value', atLeast: 0.9 });
+    const bounded = ratioOf([...runs, ...bound]);
+    assert.deepEqual([bounded.reference, promiseOf(bounded)], ['veth', { of: 'ratio', atLeast: 0.9 }]);
   });
 
   it('have ratios to others than the reference as measures of their own', () => {

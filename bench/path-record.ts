@@ -37,7 +37,8 @@ const PROMISES: Readonly<Record<string, Promised>> = {
   'tcp-cubic, offloads off': { of: 'ratio', atLeast: 0.55 },
   'tcp-8': { of: 'ratio', atLeast: 0.8 },
   'udp-64': { of: 'ratio', atLeast: 0.6 },
-  'udp-64-batch': { of: 'ratio', atLeast: 1.5 },
+  // Packet by packet no tunnel can be half as fast again as the kernel's: no tunnel at all (veth) is 1.5 times as fast.
+  'udp-64-batch': { of: 'ratio', atLeast: 1 },
   ping: { of: 'ratio', atMost: 6 },
   memory: { of: 'value', atMost: 4 },
 };
@@ -130,20 +131,20 @@ function detailsOf(run: PathRun | undefined): Readonly<Record<string, unknown>> 
 function quotientOf({ figure, by, atLeast }: Quotient, measures: readonly Measure[]): Measure[] {
   const own = measures.find(({ name }) => name === figure);
   const beside = 'figure' in by ? measures.find(({ name }) => name === by.figure) : own;
-  // What sender and receiver themselves make of it shows where no tunnel is between them.
+  // What sender and receiver themselves make of it, where no tunnel is between them, is no tunnel's.
   const names = 'figure' in by ? [BOUND, ...ASKED_OF] : ASKED_OF;
+  const isBounded = 'figure' in by && own?.subjects.some(({ name }) => name === BOUND) === true;
+  const promise = { of: isBounded ? 'ratio' : 'value', atLeast } as const;
   const subjects = names.flatMap((name): Subject[] => {
     const over = own?.subjects.find((subject) => subject.name === name);
     const under = beside?.subjects.find((one) => one.name === ('candidate' in by ? by.candidate : name));
     if (over === undefined || under === undefined) return [];
     const rounds = over.rounds.map((value, round) => divide(value, under.rounds[round] ?? null));
-    return [
-      name === BOUND ? { name, rounds, isRival: true } : { name, rounds, promise: { of: 'value', atLeast } },
-    ];
+    return [name === BOUND ? { name, rounds, isRival: true } : { name, rounds, promise }];
   });
   if (subjects.length === 0) return [];
   const divisor = 'figure' in by ? by.figure : `${by.candidate}'s`;
-  const reference = subjects.some(({ name }) => name === BOUND) ? { reference: BOUND } : {};
+  const reference = isBounded ? { reference: BOUND } : {};
   return [{ name: `${figure} ÷ ${divisor}`, unit: 'ratio', better: 'more', ...reference, subjects }];
 }
 

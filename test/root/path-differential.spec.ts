@@ -130,12 +130,24 @@ describe("the kernel's share against its specification", function () {
     const [wide, narrow] = ['10.9.0.0 16', '10.9.1.0 24'];
     const answers = ask(program, 'udp', [
       `route ${wide} 192.0.2.2 8285`,
-      ...[...fill.slice(1), `route ${narrow} 192.0.2.3 8285`, send],
-      ...[`unroute ${narrow}`, send],
-      // Again the first of its length in the second table, then with room in the first one.
-      ...[fill[0]!, `route ${narrow} 192.0.2.3 8285`, send],
-      ...[`unroute ${narrow}`, 'unroute 100.64.1.1 32', `route ${narrow} 192.0.2.3 8285`, send],
-      ...[`unroute ${narrow}`, `unroute ${wide}`, send],
+      ...fill.slice(1),
+      `route ${narrow} 192.0.2.3 8285`,
+      send,
+      `unroute ${narrow}`,
+      send,
+      // Again the first of its length in the second table,
+      fill[0]!,
+      `route ${narrow} 192.0.2.3 8285`,
+      send,
+      // then with room in the first one,
+      `unroute ${narrow}`,
+      'unroute 100.64.1.1 32',
+      `route ${narrow} 192.0.2.3 8285`,
+      send,
+      // and none any more.
+      `unroute ${narrow}`,
+      `unroute ${wide}`,
+      send,
     ]);
     const hops = answers.map(({ word, bytes }) => (word === 'wire' ? bytes[REMOTE_OFFSET] : word));
     assert.deepEqual(hops, [3, 2, 3, 3, 'tun']);
