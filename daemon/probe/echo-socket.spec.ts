@@ -85,7 +85,7 @@ describe('echo socket', () => {
   for (const [what, answer] of [
     ['nothing', undefined],
     ['a reply of somebody else', { from: '10.5.73.0' }],
-    ['a reply to another echo', { sequence: 4711 }],
+    ['a reply to another echo', { sequence: 0x10000 }],
     ['a reply without the token', { hasToken: false }],
     ['a reply that came too late', { timeUs: 2_000_001 + 1000 }],
     ['an error about an echo to somebody else', { kind: 'error', from: '198.18.0.1', to: '10.5.73.0' }],

@@ -47,7 +47,8 @@ export class EchoSocket {
   readonly #identifier = randomInt(1, 0x10000);
   readonly #token: Uint8Array = randomBytes(TOKEN_BYTES);
   readonly #awaited = new Map<number, Awaited>();
-  #sequence = 0;
+  /** Errors come for the echoes of every program on this host, and tell whose by sequence and destination alone. */
+  #sequence = randomInt(0, MAX_SEQUENCE + 1);
   #pauseMs = FIRST_LOOK_MS;
   #cancelLook: (() => void) | undefined;
   #isClosed = false;
