@@ -1,4 +1,5 @@
-// Runs suites, each spec file in namespaces of its own and as many files side by side as there are processors.
+// Runs suites, each spec file in namespaces of its own and one file more side by side than there are processors, as each
+// waits for something a third of its time.
 // A suite that fails beside others runs once more alone, and the summary says so: what fails alone fails the run.
 // Usage: node dist/test/run-suites.js FILE…
 import { spawn } from 'node:child_process';
@@ -61,7 +62,7 @@ const failed = (outcomes: readonly Outcome[]) =>
 
 const files = process.argv.slice(2);
 if (files.length === 0) throw new Error('No suite named: node dist/test/run-suites.js FILE…');
-const together = failed(await runAll(files, availableParallelism()));
+const together = failed(await runAll(files, availableParallelism() + 1));
 const alone = failed(await runAll(together, 1, ', once more, alone'));
 const unsteady = together.filter((file) => !alone.includes(file));
 if (unsteady.length > 0) console.log(`Passed only alone: ${unsteady.join(' ')}`);
