@@ -55,6 +55,8 @@ export interface RegistryMirrorOptions {
 const RESYNC_MS = 300_000;
 const ENTRIES_PER_RESYNC = 1000;
 const MAX_RESYNC_MS = 12 * 3_600_000;
+/** Looks in a row that only ask for what was written meanwhile; the next one reads everything. */
+const MAX_CHECKS = 11;
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 5_000;
 /** A watch that lived this long, or brought events, was a success: the next failure starts the back-off anew. */
@@ -76,6 +78,11 @@ export class RegistryMirror {
   #lastError: Error | undefined;
   #isConnected = false;
   #isStarted = false;
+  /**
+   * How many looks may do with asking. None after a reading for any other cause: where a backup was restored between that and
+   * the watch that followed it, numbers of revisions tell nothing.
+   */
+  #checksLeft = 0;
 
   constructor(options: RegistryMirrorOptions) {
     this.#options = options;
@@ -185,9 +192,14 @@ export class RegistryMirror {
   async #read(reason: ResyncReason): Promise<void> {
     const waiters = this.#waiters.splice(0);
     // After a failure it may be another registry, restored from a backup.
-    const mayCheck = reason === 'periodic' && waiters.length === 0 && this.#isConnected;
+    const isLook = reason === 'periodic' && waiters.length === 0 && this.#isConnected;
+    const mayCheck = isLook && this.#checksLeft > 0;
     try {
-      if (!(mayCheck && (await this.#check()))) await this.#readAll(reason);
+      if (mayCheck && (await this.#check())) this.#checksLeft--;
+      else {
+        await this.#readAll(reason);
+        this.#checksLeft = isLook && !mayCheck ? MAX_CHECKS : 0;
+      }
     } catch (error) {
       if (this.#stopped.signal.aborted) for (const waiter of waiters) waiter.reject(error as Error);
       this.#waiters.unshift(...waiters);

@@ -12,8 +12,11 @@ import type { BenchResult, Figure } from './figures.ts';
 import { withInstalled } from './installed.ts';
 
 const PEERS = 1000;
-/** After a start the kernel is read whole after one, three and seven minutes, give or take a tenth, then every ten. */
-const SETTLE_MS = 204_000;
+/**
+ * After a start the kernel is read whole after one, three and seven minutes, give or take a tenth, then every ten at the most,
+ * and the registry after five at the most, then once in an hour.
+ */
+const SETTLE_MS = 465_000;
 const WATCHED_MINUTES = 2.8;
 const MINUTE_MS = 60_000;
 const READING_MS = 5000;
