@@ -47,6 +47,15 @@ describe('subnet file keeper', () => {
 
   const look = (): Promise<void> => changeAfter(() => void clock.advance(600_000));
 
+  /** Resolves once the kernel has told, to the keeper as well, of what `act` does to the file. */
+  function told(act: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const watch = new FileWatch(path, () => setImmediate(() => resolve(watch.close())));
+      watch.start();
+      act().catch(reject);
+    });
+  }
+
   it('writes what it is given, and the newest of several', async () => {
     assert.match(keeper.problem ?? '', /not written yet/);
     await changeAfter(() => {
@@ -74,13 +83,19 @@ describe('subnet file keeper', () => {
   it('writes it again within a second where the kernel tells', async () => {
     await changeAfter(() => keeper.write(TEXT));
     await look();
-    await new Promise<void>((resolve, reject) => {
-      const watch = new FileWatch(path, () => setImmediate(() => resolve(watch.close())));
-      watch.start();
-      rm(path).catch(reject);
-    });
+    await told(() => rm(path));
     await changeAfter(() => void clock.advance(1000));
     assert.equal(await readFile(path, 'utf8'), TEXT);
+  });
+
+  it('takes turns with a program that wants it otherwise no faster than every five seconds', async () => {
+    await changeAfter(() => keeper.write(TEXT));
+    await told(() => writeFile(path, 'FLANNEL_SUBNET=10.5.9.1/24\n'));
+    const before = lines.length;
+    await clock.advance(4999);
+    assert.deepEqual([lines.length, clock.pendingTimers], [before, 1]);
+    await changeAfter(() => void clock.advance(1));
+    assert.match(lines.at(-1) ?? '', /changed or removed/);
   });
 
   it('stays silent and without a problem while nobody touches the file', async () => {

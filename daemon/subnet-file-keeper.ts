@@ -11,7 +11,7 @@ import { writeSubnetFile } from './subnet-file.ts';
 const LOOK_MS = 5000;
 /** From look to look at a file that was right and whose folder is watched. */
 const WATCHED_LOOK_MS = 600_000;
-/** After somebody did something to the file: two programs that both want it theirs take turns no faster. */
+/** After somebody did something to the file; two programs that both want it theirs take turns every {@link LOOK_MS}. */
 const TOUCHED_MS = 500;
 
 export interface SubnetFileKeeperOptions {
@@ -40,6 +40,7 @@ export class SubnetFileKeeper {
   readonly #watch: FileWatch;
   /** Whether something was done to the file since the last look at it. */
   #isTouched = false;
+  #writtenMs = -Infinity;
 
   constructor(options: SubnetFileKeeperOptions) {
     this.#options = options;
@@ -100,13 +101,17 @@ export class SubnetFileKeeper {
   }
 
   #lookLater(): void {
-    const isKnown = this.#seen !== undefined && this.#watch.isWatching;
-    const pauseMs = this.#isTouched ? TOUCHED_MS : isKnown ? WATCHED_LOOK_MS : LOOK_MS;
     this.#cancelLook?.();
-    this.#cancelLook = this.#options.clock.setTimer(pauseMs, () => this.#look());
+    this.#cancelLook = this.#options.clock.setTimer(this.#pauseMs, () => this.#look());
   }
 
-  /** Nobody reads a file each minute for years that nobody has touched. */
+  get #pauseMs(): number {
+    const sinceWrittenMs = this.#options.clock.nowMs() - this.#writtenMs;
+    if (this.#isTouched) return Math.max(TOUCHED_MS, LOOK_MS - sinceWrittenMs);
+    return this.#seen !== undefined && this.#watch.isWatching ? WATCHED_LOOK_MS : LOOK_MS;
+  }
+
+  /** Nobody reads a file for years that nobody has touched. */
   #look(): void {
     this.#isTouched = false;
     if (this.#seen !== undefined && this.#seen === signatureOf(this.#options.path)) this.#lookLater();
@@ -122,6 +127,7 @@ export class SubnetFileKeeper {
       const outcome = await writeSubnetFile(path, text);
       if (outcome === 'written') {
         this.#isOurs = true;
+        this.#writtenMs = this.#options.clock.nowMs();
         if (text === this.#written)
           log.warn('Somebody changed or removed the subnet file; wrote it again', { path });
         else log.info('Wrote the subnet file', { path });
