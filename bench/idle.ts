@@ -10,6 +10,7 @@ import { openWriter, startTimed } from './converge.ts';
 import { BENCH_CONFIG } from './fill.ts';
 import type { BenchResult, Figure } from './figures.ts';
 import { withInstalled } from './installed.ts';
+import { residentMegabytes } from './stopwatch.ts';
 
 const PEERS = 1000;
 /**
@@ -77,12 +78,14 @@ async function measure(program: string): Promise<Sample> {
     await writer.send({ fill: PEERS });
     writer.end();
     const daemon = await startTimed(lab, program);
-    const folder = `/proc/${lab.sandbox.pid}/root/proc/${daemon.times.pid}`;
+    const { pid } = daemon.times;
+    const processes = `/proc/${lab.sandbox.pid}/root/proc`;
+    const tasks = `${processes}/${pid}/task`;
     await sleep(SETTLE_MS);
-    const quiet = await watch(`${folder}/task`, WATCHED_MINUTES * MINUTE_MS);
-    const residentMb = residentOf(`${folder}/status`);
-    await lab.check('h1', ['kill', '-HUP', String(daemon.times.pid)]);
-    const reading = await watch(`${folder}/task`, READING_MS);
+    const quiet = await watch(tasks, WATCHED_MINUTES * MINUTE_MS);
+    const residentMb = residentMegabytes(processes, pid);
+    await lab.check('h1', ['kill', '-HUP', String(pid)]);
+    const reading = await watch(tasks, READING_MS);
     daemon.end();
     return { quiet, reading, residentMb };
   } finally {
@@ -110,9 +113,4 @@ function usageOf(folder: string): Usage {
     wakeUps += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
   }
   return { processorMs, wakeUps };
-}
-
-/** In units of 10^6 bytes (proc(5): the file has KiB). */
-function residentOf(path: string): number {
-  return (Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(path, 'utf8'))?.[1]) * 1024) / 1e6;
 }
