@@ -5,12 +5,12 @@ LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
 FUZZ_SECONDS ?= 60
-FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check allocator backends daemon test/packet-differential.spec.ts)))
-SOURCES := $(shell find allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
+FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon test/packet-differential.spec.ts)))
+SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
 
 .PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
-build: dist/.built dist/weft-cni.cjs dist/weft-front.cjs native/build/weft.node
+build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
@@ -30,8 +30,8 @@ dist/weft-cni.cjs: dist/.built
 	@chmod +x $@
 
 # The commands that only ask the daemon, in one file without anything else: people wait for them.
-dist/weft-front.cjs: dist/.built
-	node_modules/.bin/esbuild dist/cli/front.js --bundle --platform=node --format=cjs --target=node20.19 \
+dist/weft-client.cjs: dist/.built
+	node_modules/.bin/esbuild dist/cli/client.js --bundle --platform=node --format=cjs --target=node20.19 \
 	  --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
@@ -42,7 +42,7 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 # dist/weft.mjs and dist/addons/: all that a host with Node needs.
 bundle: dist/.bundled
 
-dist/.bundled: dist/.built dist/weft-front.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
+dist/.bundled: dist/.built dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
 	@touch $@
 
@@ -78,7 +78,7 @@ test-native:
 	@sh native/test/run.sh
 
 test-unit: build test-native
-	node_modules/.bin/mocha 'dist/{allocator,backends,daemon,containers,cli,native,lab,bench}/**/*.spec.js'
+	node_modules/.bin/mocha 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench}/**/*.spec.js'
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node

@@ -1,5 +1,5 @@
 // The nouns of the allocator: what a lease is, and what a host publishes with it. Types only.
-import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from './address.ts';
+import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
 
 /**
  * The subnets that one key stands for. At least one is present.

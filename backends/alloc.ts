@@ -1,7 +1,7 @@
 // Leases a subnet and leaves the kernel alone: something else does the routing.
-import type { Ipv4, Ipv6 } from '../allocator/address.ts';
+import type { Ipv4, Ipv6 } from '../lib/address.ts';
 import type { Backend } from './backend.ts';
-import { publishedTypeOf, requirePublicIp } from './host-rules.ts';
+import { publishedTypeOf, requirePublicIp } from './requirements.ts';
 import { unencapsulatedMtu } from './mtu.ts';
 
 export const allocBackend: Backend = {

@@ -1,7 +1,7 @@
 // What a backend is: pure functions from leases, config and facts about this host to attributes and kernel objects.
 // No clock, no I/O, no logger. The daemon calls them again whenever an input changed.
-import type { Cidr, Family, IpAddress, Ipv4, Ipv6 } from '../allocator/address.ts';
-import type { BackendType, NetworkConfig } from '../allocator/config.ts';
+import type { Cidr, Family, IpAddress, Ipv4, Ipv6 } from '../lib/address.ts';
+import type { BackendType, NetworkConfig } from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import type { KernelObject, OverlayMtu, UnderlayMtu } from './kernel-state.ts';
 

@@ -1,5 +1,5 @@
 // Rules of one family as chains of iptables, in the very words of `iptables-save`. Pure.
-import type { Family } from '../allocator/address.ts';
+import type { Family } from '../lib/address.ts';
 import type { FirewallFamily, FirewallPolicy } from './firewall.ts';
 import type { FirewallObject } from './kernel-state.ts';
 

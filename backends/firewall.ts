@@ -1,9 +1,9 @@
 // Firewall rules as kernel objects: what leaves the overlay is masqueraded, what crosses this host is accepted. Pure.
 // Both engines get the same rules; names of tables and chains are those of flannel, so that each daemon removes what the
 // other left.
-import type { Cidr, Family } from '../allocator/address.ts';
+import type { Cidr, Family } from '../lib/address.ts';
 import type { BackendContext } from './backend.ts';
-import { FAMILIES, rangeOf, subnetOf } from './family.ts';
+import { FAMILIES, rangeOf, subnetOf } from './address-family.ts';
 import { forwardChain, masqueradeChain } from './firewall-iptables.ts';
 import { nftTable } from './firewall-nft.ts';
 import type { FirewallObject, SysctlObject } from './kernel-state.ts';

@@ -1,7 +1,7 @@
 // Hosts, configs and leases for specs, from short text. Test code: nothing in the product imports it.
-import { networkOf, parseCidr, parseIpv4, parseIpv6 } from '../allocator/address.ts';
-import type { Cidr, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../allocator/address.ts';
-import type { BackendConfig, NetworkConfig, UdpConfig, VxlanConfig } from '../allocator/config.ts';
+import { networkOf, parseCidr, parseIpv4, parseIpv6 } from '../lib/address.ts';
+import type { Cidr, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
+import type { BackendConfig, NetworkConfig, UdpConfig, VxlanConfig } from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import type { Backend, BackendContext, HostFacts, UnderlayRoute } from './backend.ts';
 import type { UnderlayMtu } from './kernel-state.ts';

@@ -1,10 +1,10 @@
 // Plain routes via the peers' own addresses, no encapsulation: every peer must be on the link of the chosen interface.
-import type { Family, Ipv4, Ipv6 } from '../allocator/address.ts';
+import type { Family, Ipv4, Ipv6 } from '../lib/address.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, BackendContext, HostFacts } from './backend.ts';
-import { familiesOf } from './family.ts';
-import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
+import { familiesOf } from './address-family.ts';
+import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import { unencapsulatedMtu } from './mtu.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';
 import type { HalfState, PeerHalf } from './peer-state.ts';

@@ -1,6 +1,6 @@
 // What the kernel should look like, as plain data. Backends derive it, the reconciler makes it so. Types only, and the
 // one function that names an object. Each object type is named after the iproute2 word that shows it.
-import type { Cidr, Family, IpAddress, MacAddress } from '../allocator/address.ts';
+import type { Cidr, Family, IpAddress, MacAddress } from '../lib/address.ts';
 
 /** MTU of the underlay interface, in bytes. */
 export type UnderlayMtu = number & { readonly __mtu: 'underlay' };

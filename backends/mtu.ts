@@ -1,5 +1,5 @@
 // How many bytes of an underlay packet are left for the overlay. Pure conversions from one MTU type to the other.
-import type { Family } from '../allocator/address.ts';
+import type { Family } from '../lib/address.ts';
 import type { OverlayMtu, UnderlayMtu } from './kernel-state.ts';
 
 /** Header of the Ethernet frame that VXLAN carries; the outer frame's own header does not count towards an MTU. */

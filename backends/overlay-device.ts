@@ -1,7 +1,7 @@
 // What a device of the overlay needs whatever is behind it, kernel or packet path: an MTU that is left for packets, an
 // address, no router advertisements.
-import { addressOf, bitsOf } from '../allocator/address.ts';
-import type { Cidr, Family } from '../allocator/address.ts';
+import { addressOf, bitsOf } from '../lib/address.ts';
+import type { Cidr, Family } from '../lib/address.ts';
 import { BackendError } from './backend.ts';
 import type { HostFacts } from './backend.ts';
 import type { KernelObject, LinkObject, OverlayMtu, UnderlayMtu } from './kernel-state.ts';

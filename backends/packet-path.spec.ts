@@ -1,9 +1,9 @@
 // What is routed to a device of the packet path, and that nothing which the path sends is routed back into it.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { contains, fromBigInt, networkOf, prefixLengthOf } from '../allocator/address.ts';
-import type { Cidr, Ipv4, Ipv4Cidr } from '../allocator/address.ts';
-import type { NetworkConfig } from '../allocator/config.ts';
+import { contains, fromBigInt, networkOf, prefixLengthOf } from '../lib/address.ts';
+import type { Cidr, Ipv4, Ipv4Cidr } from '../lib/address.ts';
+import type { NetworkConfig } from '../allocator/config/config.ts';
 import type { BackendContext } from './backend.ts';
 import { UDP, cidr, context, host, ip4, ip6, lease, network, plainPeer, route } from './fixture.ts';
 import { backendFor } from './index.ts';

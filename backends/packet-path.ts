@@ -3,11 +3,11 @@
 // What is routed to the device: the whole network, so that an address that no host has is answered with an ICMP error
 // instead of leaving by the default route, and a new peer costs no route. Only if the network may hold hosts as well as
 // containers, each peer's subnet alone, as kernel VXLAN has it: what the path sends must never be routed back into it.
-import { UNSPECIFIED, addressOf, bitsOf, contains, prefixLengthOf, toBigInt } from '../allocator/address.ts';
-import type { Cidr, Family, MacAddress } from '../allocator/address.ts';
-import type { Ipv4Range, Ipv6Range } from '../allocator/config.ts';
+import { UNSPECIFIED, addressOf, bitsOf, contains, prefixLengthOf, toBigInt } from '../lib/address.ts';
+import type { Cidr, Family, MacAddress } from '../lib/address.ts';
+import type { Ipv4Range, Ipv6Range } from '../allocator/config/config.ts';
 import type { BackendContext } from './backend.ts';
-import { interfaceAddressOf, rangeOf, subnetOf } from './family.ts';
+import { interfaceAddressOf, rangeOf, subnetOf } from './address-family.ts';
 import type { KernelObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
 import type { HalfState, PeerHalf } from './peer-state.ts';

@@ -1,11 +1,11 @@
 // What every backend asks of a peer before it routes anything to it, and how the two halves of a dual-stack peer make one
 // state. One peer's bad lease costs that peer; one bad half costs that half.
-import { contains, familyOf, isInside, overlaps, toBigInt } from '../allocator/address.ts';
-import type { Cidr, Family, IpAddress } from '../allocator/address.ts';
+import { contains, familyOf, isInside, overlaps, toBigInt } from '../lib/address.ts';
+import type { Cidr, Family, IpAddress } from '../lib/address.ts';
 import type { Lease } from '../allocator/lease.ts';
 import type { BackendContext, PeerState } from './backend.ts';
-import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './family.ts';
-import { publishedTypeOf } from './host-rules.ts';
+import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './address-family.ts';
+import { publishedTypeOf } from './requirements.ts';
 import type { KernelObject } from './kernel-state.ts';
 
 /** What one family of one peer needs, once the peer has passed the common checks. */

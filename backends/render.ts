@@ -1,5 +1,5 @@
 // Kernel objects as the words that iproute2 would print, one line each, for golden tests and for operators.
-import { NO_MAC, UNSPECIFIED, familyOf } from '../allocator/address.ts';
+import { NO_MAC, UNSPECIFIED, familyOf } from '../lib/address.ts';
 import { BLACKHOLE_METRIC, objectKey } from './kernel-state.ts';
 import type { KernelObject, LinkObject, RouteObject, TunLink, TunnelObject } from './kernel-state.ts';
 

@@ -1,12 +1,12 @@
 // flannel's udp backend: the bare inner packet in a UDP datagram, encapsulated by this process. Needs nothing of the
 // kernel but a TUN device. flannel has it for IPv4 only; IPv6 here is the same on a device of its own.
-import { NO_MAC } from '../allocator/address.ts';
-import type { Family, Ipv4, Ipv6 } from '../allocator/address.ts';
-import type { NetworkConfig, UdpConfig } from '../allocator/config.ts';
+import { NO_MAC } from '../lib/address.ts';
+import type { Family, Ipv4, Ipv6 } from '../lib/address.ts';
+import type { NetworkConfig, UdpConfig } from '../allocator/config/config.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import type { Backend, BackendContext, HostFacts } from './backend.ts';
-import { familiesOf } from './family.ts';
-import { ownershipOf, publishedTypeOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
+import { familiesOf } from './address-family.ts';
+import { ownershipOf, publishedTypeOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import type { OverlayMtu, TunLink } from './kernel-state.ts';
 import { udpOverheadBytes } from './mtu.ts';
 import { deviceMtu, portDeviceName } from './overlay-device.ts';

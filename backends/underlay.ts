@@ -1,7 +1,7 @@
 // Whether a peer can be reached without a router, judged from the host's own main table as the kernel would: longest
 // prefix, then lowest metric. Reads no kernel; remembers an index per route list, since every peer asks the same list.
-import { familyOf, networkOf, prefixLengthOf } from '../allocator/address.ts';
-import type { Cidr, Family, IpAddress } from '../allocator/address.ts';
+import { familyOf, networkOf, prefixLengthOf } from '../lib/address.ts';
+import type { Cidr, Family, IpAddress } from '../lib/address.ts';
 import type { UnderlayRoute } from './backend.ts';
 
 /** Whether `address` is on a link of this host (of device `dev` if given): its best route is one, and has no gateway. */

@@ -1,8 +1,8 @@
 // Which MAC address this host's VTEP has. It must outlive restarts, upgrades and re-creation of the device, since peers
 // hold it in their FDB; so it is never drawn at random and never left to udev.
 import { createHash } from 'node:crypto';
-import { parseMac } from '../allocator/address.ts';
-import type { Family, IpAddress, MacAddress } from '../allocator/address.ts';
+import { parseMac } from '../lib/address.ts';
+import type { Family, IpAddress, MacAddress } from '../lib/address.ts';
 import { parseVxlanData } from './vxlan-data.ts';
 
 export interface VtepIdentity {

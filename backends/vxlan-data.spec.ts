@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseMac } from '../allocator/address.ts';
+import { parseMac } from '../lib/address.ts';
 import { ip4 } from './fixture.ts';
 import { formatVxlanData, isUnicastMac, parseVxlanData } from './vxlan-data.ts';
 import { deriveVtepMac, stableVtepMac } from './vtep-mac.ts';

@@ -1,7 +1,7 @@
 // The JSON that a VXLAN host publishes in its lease: `{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}`, flannel's format.
 // Turns bad input into a sentence, never into an exception.
-import { NO_MAC, parseMac } from '../allocator/address.ts';
-import type { MacAddress } from '../allocator/address.ts';
+import { NO_MAC, parseMac } from '../lib/address.ts';
+import type { MacAddress } from '../lib/address.ts';
 
 /** Largest VXLAN network identifier (RFC 7348 §5: 24 bits). */
 export const MAX_VNI = 0xff_ffff;

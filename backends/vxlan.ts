@@ -2,16 +2,16 @@
 // MAC to its public address) and an onlink route. With DirectRouting a peer on the same link gets one plain route instead.
 // Device names, addresses and entries are those that flannel makes, so that either can take over from the other.
 // Or in userspace, where config or the host says so: names, addresses and what is published stay, and no peer notices.
-import { addressOf } from '../allocator/address.ts';
-import type { Family, Ipv4, Ipv6, MacAddress } from '../allocator/address.ts';
-import type { NetworkConfig, VxlanConfig } from '../allocator/config.ts';
+import { addressOf } from '../lib/address.ts';
+import type { Family, Ipv4, Ipv6, MacAddress } from '../lib/address.ts';
+import type { NetworkConfig, VxlanConfig } from '../allocator/config/config.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, BackendContext, HostFacts } from './backend.ts';
-import { backendDataOf, familiesOf, publicIpOf, subnetOf } from './family.ts';
+import { backendDataOf, familiesOf, publicIpOf, subnetOf } from './address-family.ts';
 import type { KernelObject, OverlayMtu, TunLink, VxlanLink } from './kernel-state.ts';
 import { vxlanOverheadBytes } from './mtu.ts';
-import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
+import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import { deviceMtu, deviceObjects, portDeviceName } from './overlay-device.ts';
 import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';

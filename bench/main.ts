@@ -4,7 +4,7 @@ import { formatComparison, hasFailed } from './compare-text.ts';
 import { compareRecords } from './compare.ts';
 import { readRecord } from './record.ts';
 import { runParts } from './run.ts';
-import { BenchUsageError, parseBenchWords, USAGE, type CompareWords } from './words.ts';
+import { BenchUsageError, parseBenchWords, USAGE, type CompareWords } from './args.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
   const words = parseBenchWords(argv);

@@ -1,5 +1,5 @@
 // Runs that have a name: which parts, how often, with which options. Data only.
-import type { Order } from './orders.ts';
+import type { Order } from './invariants.ts';
 
 /** One part as it is to be run. */
 export interface Job {

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../lab/package-root.ts';
 import { formatMachine, readMachine } from './machine.ts';
-import { brokenOrders } from './orders.ts';
-import { PARTS } from './parts.ts';
+import { brokenOrders } from './invariants.ts';
+import { PARTS } from './benchmarks.ts';
 import { progress } from './progress.ts';
 import { writeRecord, type PartRecord } from './record.ts';
 import { formatPart } from './summary.ts';
-import type { RunWords } from './words.ts';
+import type { RunWords } from './args.ts';
 
 const exec = promisify(execFile);
 

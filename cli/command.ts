@@ -1,7 +1,7 @@
 // What a command of the command line is: its words, from which help, completion and the man page are made, and what it
 // does. Parses nothing but options.
 import { parseArgs } from 'node:util';
-import { EXIT_OK } from '../daemon/exit.ts';
+import { EXIT_OK } from '../daemon/node/exit.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface OptionWords {
@@ -73,7 +73,7 @@ export function defineCommand<const Options extends CommandWords['options']>(
     run: async (argv) => {
       const { values, positionals } = parse(name, words.options, argv);
       if (values['help'] === true) {
-        const { formatHelp } = await import('./help.ts');
+        const { formatHelp } = await import('./format/help.ts');
         process.stdout.write(formatHelp(name, words));
         return EXIT_OK;
       }

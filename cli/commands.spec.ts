@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { loadAllWords, type NamedWords } from './all-words.ts';
+import { loadAllWords, type NamedWords } from './command-specs.ts';
 import { COMMANDS } from './commands.ts';
-import { completionScript } from './completion-scripts.ts';
-import { formatCommands } from './help-command.ts';
-import { formatHelp } from './help.ts';
-import { greeting } from './greeting.ts';
+import { completionScript } from './format/completion-scripts.ts';
+import { formatCommands } from './commands/help.ts';
+import { formatHelp } from './format/help.ts';
+import { greeting } from './default-command.ts';
 
 describe('the table of commands', () => {
   let all: readonly NamedWords[] = [];

@@ -9,7 +9,7 @@ import type {
   PeerV1,
   RouteV1,
   StatusV1,
-} from '../daemon/control/types.ts';
+} from '../api/types.ts';
 
 export const AT = '2026-11-25T12:00:00.000Z';
 

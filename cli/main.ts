@@ -1,6 +1,6 @@
 // `weft COMMAND`: finds the command and runs it. Does no work itself.
 import { COMMANDS } from './commands.ts';
-import { exitWith } from './exit-with.ts';
+import { exitWith } from './run-main.ts';
 
 /** Other spellings, after the habits of other tools. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -19,7 +19,7 @@ export function main(argv: readonly string[]): Promise<never> {
 /** Finds and runs the command. @returns the exit code. */
 async function dispatch(argv: readonly string[]): Promise<number> {
   const [, word, ...rest] = argv;
-  if (word === undefined) return (await import('./greeting.ts')).greet();
+  if (word === undefined) return (await import('./default-command.ts')).greet();
   return runCommand(Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word, rest);
 }
 

@@ -1,5 +1,5 @@
 // What to say of a word that is no command.
-import { didYouMean } from '../allocator/did-you-mean.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import { COMMANDS } from './commands.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -1,6 +1,6 @@
 // Options for a Docker engine, derived from subnet.env: what flannel's mk-docker-opts.sh writes, line for line. Pure;
 // `docker-options-file.ts` does the I/O.
-import { readAssignments } from '../daemon/assignments.ts';
+import { readAssignments } from '../lib/env-file.ts';
 
 export interface DockerOptionsRequest {
   /** One variable an option. */

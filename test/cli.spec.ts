@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ASKING } from '../cli/asking-commands.ts';
+import { ASKING } from '../cli/client-commands.ts';
 import { packageRoot } from '../lab/package-root.ts';
 
 /** Folder of the compiled files that this suite is part of. */
@@ -42,7 +42,7 @@ describe('weft as a program', function () {
     assert.deepEqual(names.split(' | '), Object.keys(ASKING));
     const { status, stderr } = run('weft', ['status', '--socket', '/nonexistent']);
     assert.deepEqual([status, stderr.split(':')[1]], [3, ' No weft daemon on this host']);
-    assert.doesNotMatch(readFileSync(join(COMPILED, 'weft-front.cjs'), 'utf8'), /node:http|etcd3/);
+    assert.doesNotMatch(readFileSync(join(COMPILED, 'weft-client.cjs'), 'utf8'), /node:http|etcd3/);
   });
 
   const cases: readonly (readonly [

@@ -2,7 +2,7 @@
 // stays, changes are told by the kernel, and nothing is run as long as nothing happens.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import type { Family } from '../allocator/address.ts';
+import type { Family } from '../lib/address.ts';
 import { context, host, network, VXLAN } from '../backends/fixture.ts';
 import { deriveFirewall, type FirewallPolicy } from '../backends/firewall.ts';
 import { backendFor } from '../backends/index.ts';
@@ -12,7 +12,7 @@ import { FirewallWatch } from '../daemon/kernel/firewall/firewall-watch.ts';
 import { runProgram, type RunProgram } from '../daemon/kernel/firewall/run-program.ts';
 import type { KernelNotice } from '../daemon/kernel/kernel.ts';
 import { openNetlinkSocket } from '../daemon/kernel/netlink/socket.ts';
-import { until } from './support/until.ts';
+import { until } from './support/wait-for.ts';
 
 type Variant = 'nft' | 'iptables' | 'iptables-legacy';
 

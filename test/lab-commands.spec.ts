@@ -10,7 +10,7 @@ import type {
   PingPeerV1,
   RouteV1,
   StatusV1,
-} from '../daemon/control/types.ts';
+} from '../api/types.ts';
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';

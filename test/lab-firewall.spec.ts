@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { OUTSIDE } from '../lab/topology.ts';
 import type { Lab } from '../lab/lab.ts';
 import { waitFor } from '../lab/wait.ts';
-import { addressSeen, startCallers, startConversation, startEcho } from './support/conversation.ts';
+import { addressSeen, startCallers, startConversation, startEcho } from './support/path/conversation.ts';
 import { waitForLogLine } from './support/daemon-view.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 

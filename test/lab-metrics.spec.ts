@@ -1,7 +1,7 @@
 // What a monitoring system gets of a cluster: metrics of a host with kernel VXLAN and one in userspace, the page's document,
 // and a command that runs when the subnet changes.
 import assert from 'node:assert/strict';
-import { FAMILIES } from '../daemon/metrics/families.ts';
+import { FAMILIES } from '../daemon/metrics/metrics.ts';
 import type { ClusterV1 } from '../daemon/metrics/cluster-document.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';

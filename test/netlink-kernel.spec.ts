@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { before, describe, it } from 'mocha';
-import type { Cidr, IpAddress, MacAddress } from '../allocator/address.ts';
+import type { Cidr, IpAddress, MacAddress } from '../lib/address.ts';
 import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
 import type { KernelNotice, Step } from '../daemon/kernel/kernel.ts';
 import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
@@ -34,8 +34,8 @@ import {
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
-import { bridge, ip, otherHands } from './support/other-hands.ts';
-import { until } from './support/until.ts';
+import { bridge, ip, otherHands } from './support/external-actor.ts';
+import { until } from './support/wait-for.ts';
 
 /** @throws Error unless the runner has put this process into a network namespace of its own, and the addon is built */
 function requireOwnNamespace(): void {

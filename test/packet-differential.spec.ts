@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
-import { flowPacket, packetsInARow } from './support/flow-arbitrary.ts';
+import { flowPacket, packetsInARow } from './support/path/flow-arbitrary.ts';
 import {
   anyBytes,
   damaged,
@@ -12,8 +12,8 @@ import {
   survivingPacket,
   transportPacket,
   virtioHeader,
-} from './support/packet-arbitrary.ts';
-import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/packet-oracle.ts';
+} from './support/path/packet-arbitrary.ts';
+import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/path/packet-oracle.ts';
 
 const RUNS = 400;
 /** Of properties of whole flows, which take longer. */

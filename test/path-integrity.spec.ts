@@ -4,11 +4,11 @@
 // The short form moves a few hundred MB; PATH_INTEGRITY_GIB=10 moves so many GiB.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'mocha';
-import type { Family } from '../allocator/address.ts';
-import { run } from '../bench/path-process.ts';
-import { checkTcp, checkUdp, startImpairment } from './support/impairment.ts';
-import type { Harm, HarmCounters, TcpReport, UdpReport } from './support/impairment.ts';
-import { MIDDLE, PathPair, type PathEnd, type PathPairOptions } from './support/path-pair.ts';
+import type { Family } from '../lib/address.ts';
+import { run } from '../bench/path/path-process.ts';
+import { checkTcp, checkUdp, startImpairment } from './support/path/impairment.ts';
+import type { Harm, HarmCounters, TcpReport, UdpReport } from './support/path/impairment.ts';
+import { MIDDLE, PathPair, type PathEnd, type PathPairOptions } from './support/path/path-pair.ts';
 
 const LONG_GIB = Number(process.env['PATH_INTEGRITY_GIB'] ?? 0);
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { before, describe, it } from 'mocha';
 import { waitFor } from '../lab/wait.ts';
-import type { PathEnd } from './support/path-pair.ts';
+import type { PathEnd } from './support/path/path-pair.ts';
 import {
   assertAnswered,
   assertIntact,
@@ -14,9 +14,9 @@ import {
   ping,
   sizeOf,
   usePair,
-} from './support/path-suite.ts';
-import type { DatagramsToSend } from './support/send-datagrams.ts';
-import { makeTunnelDatagram, type TunnelDatagram } from './support/tunnel-datagram.ts';
+} from './support/path/path-suite.ts';
+import type { DatagramsToSend } from './support/path/send-datagrams.ts';
+import { makeTunnelDatagram, type TunnelDatagram } from './support/path/tunnel-datagram.ts';
 
 const PATIENCE_MS = 10_000;
 
@@ -128,7 +128,7 @@ function toHex(bytes: Buffer): string {
 }
 
 function sendDatagrams(from: PathEnd, datagrams: DatagramsToSend): Promise<unknown> {
-  const file = fileURLToPath(import.meta.resolve('./support/send-datagrams.js'));
+  const file = fileURLToPath(import.meta.resolve('./support/path/send-datagrams.js'));
   return from.run([process.execPath, file], { input: JSON.stringify(datagrams) });
 }
 

@@ -1,8 +1,8 @@
 // What a wire sees of the packet path: frames as Wireshark reads them, their length, TTL, ECN and MACs.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { capture, type DecodedFrame } from './support/capture.ts';
-import type { PathPair } from './support/path-pair.ts';
+import { capture, type DecodedFrame } from './support/path/capture.ts';
+import type { PathPair } from './support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -13,7 +13,7 @@ import {
   ping,
   sizeOf,
   usePair,
-} from './support/path-suite.ts';
+} from './support/path/path-suite.ts';
 
 const MTUS = [1280, 1500, 9000] as const;
 const ETHERNET_BYTES = 14;

@@ -6,13 +6,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'mocha';
-import type { IpAddress } from '../allocator/address.ts';
-import { systemClock } from '../allocator/clock.ts';
+import type { IpAddress } from '../lib/address.ts';
+import { systemClock } from '../lib/clock.ts';
 import { probeChecksums } from '../daemon/probe/checksum-probe.ts';
 import { formatEchoError } from '../daemon/probe/echo-error.ts';
 import { Prober, ProbeError } from '../daemon/probe/prober.ts';
 import { loadNative } from '../native/index.ts';
-import { until } from './support/until.ts';
+import { until } from './support/wait-for.ts';
 
 const ROUTER = 'probe-router';
 const FAR = 'probe-far';

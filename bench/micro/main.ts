@@ -3,7 +3,7 @@
 // JavaScript counts.
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
-import { run } from '../path-process.ts';
+import { run } from '../path/path-process.ts';
 import { progress } from '../progress.ts';
 import type { Measure, PartRecord, Promised, Subject } from '../record.ts';
 import { referenceOf, type Operation } from './reference.ts';

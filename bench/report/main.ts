@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { progress } from '../progress.ts';
 import { readRecord } from '../record.ts';
-import type { ReportWords } from '../words.ts';
+import type { ReportWords } from '../args.ts';
 import { formatReport } from './html.ts';
 import { drawPicture } from './picture.ts';
 

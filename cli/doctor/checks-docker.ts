@@ -1,6 +1,6 @@
 // Whether Docker drops what other hosts send to containers here. From 28 on it does so twice: in table raw by address, and in chain
 // DOCKER of table filter by bridge (docs.docker.com: packet filtering and firewalls, direct routing).
-import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../allocator/address.ts';
+import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../lib/address.ts';
 import { firstOf, type Check } from './check.ts';
 import { links, type LinkRow } from './checks-host.ts';
 

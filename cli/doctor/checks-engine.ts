@@ -1,8 +1,8 @@
 // What container engines go by: subnet.env, and the bridges that they made of it.
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { contains, parseIp, type Cidr } from '../../allocator/address.ts';
-import { parseSubnetEnv } from '../../daemon/subnet-env.ts';
+import { contains, parseIp, type Cidr } from '../../lib/address.ts';
+import { parseSubnetEnv } from '../../daemon/subnet-file/subnet-env.ts';
 import type { Check, Found } from './check.ts';
 import { links } from './checks-host.ts';
 import type { Facts } from './facts.ts';

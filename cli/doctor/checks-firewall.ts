@@ -1,6 +1,6 @@
 // Whether a firewall of this host drops what the overlay network needs: what comes in by the tunnel, what is forwarded.
-import { addressOf, contains, parseCidr, type Cidr } from '../../allocator/address.ts';
-import { wayOf } from '../../backends/way.ts';
+import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
+import { wayOf } from '../../backends/transport.ts';
 import { firstOf, type Check } from './check.ts';
 
 const forwardDrop: Check = {

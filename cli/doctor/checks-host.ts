@@ -1,6 +1,6 @@
 // What is this host's own: interface, public address, settings of the kernel and of other programs.
 import { readdir } from 'node:fs/promises';
-import { wayOf } from '../../backends/way.ts';
+import { wayOf } from '../../backends/transport.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';

@@ -1,10 +1,10 @@
 // Whether packets arrive: what to make of what is seen of the way to each peer.
-import { contains, familyOf, parseIp, type Cidr } from '../../allocator/address.ts';
-import type { StatusV1 } from '../../daemon/control/types.ts';
+import { contains, familyOf, parseIp, type Cidr } from '../../lib/address.ts';
+import type { StatusV1 } from '../../api/types.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
 import { firstOf, type Check, type Found } from './check.ts';
 import { judgeChecksums } from './checksum-finding.ts';
-import { isBlocked, isRouted, lookAtPeers, name, type Sight } from './sights.ts';
+import { isBlocked, isRouted, lookAtPeers, name, type Sight } from './peer-probes.ts';
 
 function pathCheck(
   id: string,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { ControlClient } from '../control-client.ts';
+import type { ControlClient } from '../client/control-client.ts';
 import { DEVICES, STATUS } from '../fixture.ts';
 import type { Found } from './check.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';

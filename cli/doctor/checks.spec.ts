@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
-import { ControlClient } from '../control-client.ts';
+import { ControlClient } from '../client/control-client.ts';
 import { findDirectDrops, type DirectWay } from './checks-docker.ts';
 import { explainDistrust } from './checks-etcd.ts';
 import { acceptsForward, findDrops } from './checks-firewall.ts';
 import { describeSkew } from './clock-check.ts';
-import { CHECKS, examine } from './examine.ts';
+import { CHECKS, examine } from './run-checks.ts';
 import { Facts } from './facts.ts';
 
 describe('weft doctor takes for a firewall that drops the tunnel', () => {

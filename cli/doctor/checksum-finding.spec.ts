@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { IpAddress } from '../../allocator/address.ts';
-import type { ChecksumOffloadV1 } from '../../daemon/control/types.ts';
+import type { IpAddress } from '../../lib/address.ts';
+import type { ChecksumOffloadV1 } from '../../api/types.ts';
 import type { ChecksumSight } from '../../daemon/probe/checksum-probe.ts';
 import { judgeChecksums } from './checksum-finding.ts';
 

@@ -1,17 +1,17 @@
 // What checks look at: answers of the daemon, etcd, the kernel, files. Each is asked for when the first check wants it, once.
 // What cannot be had is `undefined`, which is a finding of one check and no reason for others to fail.
 import { readFile } from 'node:fs/promises';
-import { createEtcdConfigStore } from '../../allocator/etcd/config-store.ts';
-import type { EtcdOptions } from '../../allocator/etcd/options.ts';
-import { parseNetworkConfig, type NetworkConfigResult } from '../../allocator/config-parse.ts';
-import type { NetworkConfig } from '../../allocator/config.ts';
-import type { ConfigStore, ConfigView } from '../../allocator/config-store.ts';
-import { decodeEntry } from '../../allocator/lease-entry.ts';
+import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
+import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';
+import { parseNetworkConfig, type NetworkConfigResult } from '../../allocator/config/config-parse.ts';
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { ConfigStore, ConfigView } from '../../allocator/registry/config-store.ts';
+import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../daemon/control/types.ts';
+import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/types.ts';
 import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
-import { NoDaemonError, RefusedError, type ControlClient } from '../control-client.ts';
+import { NoDaemonError, RefusedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;

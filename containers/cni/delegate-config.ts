@@ -1,5 +1,5 @@
 // What the delegate (bridge, as a rule) is told: a pure function of the network config and this host's subnet.
-import { addressOf, addToAddress, familyOf, type Cidr } from '../../allocator/address.ts';
+import { addressOf, addToAddress, familyOf, type Cidr } from '../../lib/address.ts';
 import type { HostSubnet } from './host-subnet.ts';
 import type { JsonObject, Network } from './network.ts';
 

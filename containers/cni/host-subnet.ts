@@ -1,7 +1,7 @@
 // This host's part of the cluster network as subnet.env has it, for a plugin that gives out its addresses.
 import { readFileSync } from 'node:fs';
-import { familyOf, networkOf, parseCidr, type Cidr } from '../../allocator/address.ts';
-import { readAssignments } from '../../daemon/assignments.ts';
+import { familyOf, networkOf, parseCidr, type Cidr } from '../../lib/address.ts';
+import { readAssignments } from '../../lib/env-file.ts';
 import { CNI_CODES, CniError } from './cni-error.ts';
 
 export interface HostSubnet {

@@ -1,7 +1,7 @@
 // Removes from this host what weft or flannel left on it, or only says what that is.
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import { findDaemon } from './running-daemon.ts';
-import { findTraces, type Trace } from './traces.ts';
+import { findTraces, type Trace } from './artifacts.ts';
 
 /** A daemon runs: it would make all of it again. The message has the remedy. */
 export class DaemonRunsError extends Error {

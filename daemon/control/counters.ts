@@ -1,11 +1,11 @@
 // GET /v1/counters: all that counts upwards, in one look, for who wants rates.
-import { systemClock } from '../../allocator/clock.ts';
+import { systemClock } from '../../lib/clock.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { readDeviceCounters } from './device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from './types.ts';
-import type { CountersV1 } from './types.ts';
+import { CONTROL_VERSION } from '../../api/types.ts';
+import type { CountersV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const countersEndpoint: Endpoint = {

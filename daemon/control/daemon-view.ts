@@ -1,18 +1,18 @@
 // What the control socket may see of the daemon: its parts as they are now. Those that the daemon waits for are unset.
-import type { NetworkConfig } from '../../allocator/config.ts';
-import type { LeaseKeeper } from '../../allocator/lease-keeper.ts';
-import type { RegistryMirror } from '../../allocator/registry-mirror.ts';
-import type { Registry } from '../../allocator/registry.ts';
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
+import type { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { Registry } from '../../allocator/registry/registry.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
-import type { ChangeHookView } from '../change-hook.ts';
-import type { HostReading } from '../host-facts.ts';
+import type { ChangeHookView } from '../subnet-file/change-hook.ts';
+import type { HostReading } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { RootLogger } from '../log.ts';
-import type { HostNetwork, MigrationStatus } from '../network.ts';
-import type { OffloadView } from '../offload-keeper.ts';
-import type { DaemonOptions } from '../options.ts';
-import type { ProbeBook } from '../probe/probe-book.ts';
-import type { ReadinessParts } from '../readiness.ts';
+import type { RootLogger } from '../log/log.ts';
+import type { HostNetwork, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
+import type { DaemonOptions } from '../options/options.ts';
+import type { ProbeBook } from '../probe/probe-history.ts';
+import type { ReadinessParts } from '../node/readiness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { EventHub } from './event-hub.ts';
 

@@ -1,13 +1,13 @@
 // GET /v1/devices: the overlay devices and the underlay interface as the kernel has them now.
-import { systemClock } from '../../allocator/clock.ts';
+import { systemClock } from '../../lib/clock.ts';
 import type { LinkObject } from '../../backends/kernel-state.ts';
 import type { Interface, Kernel } from '../kernel/kernel.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { NO_COUNTERS, readDeviceCounters } from './device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readKernelNow } from './kernel-now.ts';
-import { CONTROL_VERSION } from './types.ts';
-import type { DeviceCountersV1, DeviceV1, DevicesV1 } from './types.ts';
+import { readKernelNow } from './kernel-snapshot.ts';
+import { CONTROL_VERSION } from '../../api/types.ts';
+import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const devicesEndpoint: Endpoint = {

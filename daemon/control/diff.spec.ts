@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Cidr, IpAddress } from '../../allocator/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import { diffOf } from './diff.ts';
-import type { KernelNow } from './kernel-now.ts';
+import type { KernelNow } from './kernel-snapshot.ts';
 
 function route(destination: string, gateway: string): KernelObject {
   return {

@@ -1,6 +1,6 @@
 // GET /v1/diff: what the kernel should hold and does not, or holds and should not. Usually nothing: what differs is
 // repaired within milliseconds, so what stays here is what the daemon cannot or must not change.
-import { systemClock } from '../../allocator/clock.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { isSetting, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
 import { describeDrift, type ActualObject } from '../kernel/actual.ts';
@@ -8,9 +8,9 @@ import { HOST } from '../reconciler/desired-state.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readKernelNow, type KernelNow } from './kernel-now.ts';
-import { CONTROL_VERSION } from './types.ts';
-import type { DiffV1, DifferenceV1 } from './types.ts';
+import { readKernelNow, type KernelNow } from './kernel-snapshot.ts';
+import { CONTROL_VERSION } from '../../api/types.ts';
+import type { DiffV1, DifferenceV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const diffEndpoint: Endpoint = {

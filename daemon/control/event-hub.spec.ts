@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventHub, type NewEvent } from './event-hub.ts';
-import type { EventV1 } from './types.ts';
+import type { EventV1 } from '../../api/types.ts';
 
 function event(code: string): NewEvent {
   return { topic: 'lease', level: 'info', code, message: code, fields: {} };

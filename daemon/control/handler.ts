@@ -1,11 +1,11 @@
 // Answers one HTTP request: finds the endpoint, bounds and parses the body, writes the reply or the error. Knows no
 // endpoint by name and no listener.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../log/log.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError } from './endpoint.ts';
 import type { ControlRequest, Endpoint, Reply } from './endpoint.ts';
-import type { ErrorV1 } from './types.ts';
+import type { ErrorV1 } from '../../api/types.ts';
 
 /** Longest body of a request; etcd takes no larger values either. */
 export const MAX_BODY_BYTES = 1 << 20;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseCommandLine } from '../options.ts';
+import { parseCommandLine } from '../options/options.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { optionsEndpoint } from './options.ts';
 

@@ -1,7 +1,7 @@
 // GET /v1/peers: every other host, how packets go there, and what is missing for it.
 import type { Lease } from '../../allocator/lease.ts';
-import { NO_MAC } from '../../allocator/address.ts';
-import { systemClock } from '../../allocator/clock.ts';
+import { NO_MAC } from '../../lib/address.ts';
+import { systemClock } from '../../lib/clock.ts';
 import type { PeerState } from '../../backends/backend.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
@@ -9,8 +9,8 @@ import { isInSync } from '../reconciler/diff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { DaemonView } from './daemon-view.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from './types.ts';
-import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from './types.ts';
+import { CONTROL_VERSION } from '../../api/types.ts';
+import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const peersEndpoint: Endpoint = {

@@ -1,5 +1,5 @@
 // The body of POST /v1/ping: checked, with defaults filled in. Pure.
-import type { Family } from '../../allocator/address.ts';
+import type { Family } from '../../lib/address.ts';
 import { ControlError } from './endpoint.ts';
 
 export interface PingRequest {

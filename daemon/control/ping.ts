@@ -2,7 +2,7 @@
 // and one for each peer when all is known of it. Many peers are asked side by side, a bounded number at a time.
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { familyOf, type IpAddress } from '../../allocator/address.ts';
+import { familyOf, type IpAddress } from '../../lib/address.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { formatEchoError } from '../probe/echo-error.ts';
 import { ECHO_HEADER_BYTES, type EchoResult } from '../probe/echo-socket.ts';
@@ -11,9 +11,9 @@ import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { LineQueue } from './line-queue.ts';
+import { LineQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
-import type { PingEchoV1, PingLayerV1, PingLineV1 } from './types.ts';
+import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/types.ts';
 
 /** Peers that are asked at a time, and the time between the starts of two, so that a crowd makes no burst. */
 const SIDE_BY_SIDE = 256;

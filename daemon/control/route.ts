@@ -1,14 +1,14 @@
 // GET /v1/route?to=ADDRESS: which host has an address and which way a packet there would take, one lookup after the other
 // as the kernel does them, each beside what the daemon wants there.
-import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../allocator/address.ts';
-import { systemClock } from '../../allocator/clock.ts';
+import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
+import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { readKernelNow, type KernelNow } from './kernel-now.ts';
-import { walkRoute, type Walk } from './route-walk.ts';
-import { CONTROL_VERSION } from './types.ts';
-import type { LookupV1, RouteV1 } from './types.ts';
+import { readKernelNow, type KernelNow } from './kernel-snapshot.ts';
+import { walkRoute, type Walk } from './route-trace.ts';
+import { CONTROL_VERSION } from '../../api/types.ts';
+import type { LookupV1, RouteV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const routeEndpoint: Endpoint = {

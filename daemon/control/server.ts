@@ -1,6 +1,6 @@
 // The control socket: HTTP over a Unix socket that only this user can connect to. Listens and bounds; handler.ts answers.
 import { createServer } from 'node:http';
-import { boundRequests, NO_REQUEST_CHECK } from '../request-deadline.ts';
+import { boundRequests, NO_REQUEST_CHECK } from '../../lib/request-timeout.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import { createControlHandler } from './handler.ts';

@@ -1,13 +1,13 @@
 // GET /v1/status: how this host is, on one screen.
-import { systemClock } from '../../allocator/clock.ts';
+import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
-import { readinessOf } from '../readiness.ts';
-import { weftVersion } from '../version.ts';
+import { readinessOf } from '../node/readiness.ts';
+import { weftVersion } from '../node/version.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
 import type { DaemonView } from './daemon-view.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from './types.ts';
+import { CONTROL_VERSION } from '../../api/types.ts';
 import type {
   HealthV1,
   InterfaceV1,
@@ -16,7 +16,7 @@ import type {
   OwnLeaseV1,
   RegistryV1,
   StatusV1,
-} from './types.ts';
+} from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
 
 export const statusEndpoint: Endpoint = {

@@ -9,7 +9,7 @@ import {
   encodeFeaturesGet,
 } from './netlink/ethtool.ts';
 import { KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import { type EngineOptions, RequestEngine } from './netlink/request-engine.ts';
+import { type EngineOptions, RequestEngine } from './netlink/netlink-client.ts';
 
 /** Answers list some dozens of names. */
 const RECEIVE_BYTES = 256 * 1024;

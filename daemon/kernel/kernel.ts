@@ -1,6 +1,6 @@
 // The one door to kernel state. The reconciler knows this interface only; `netlink-kernel.ts` is the real kernel,
 // `memory-kernel.ts` a model of it for what the real one cannot show. One compliance suite holds for both.
-import type { Cidr, Family, IpAddress, MacAddress } from '../../allocator/address.ts';
+import type { Cidr, Family, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';

@@ -7,7 +7,7 @@ import {
   type MacAddress,
   NO_MAC,
   UNSPECIFIED,
-} from '../../allocator/address.ts';
+} from '../../lib/address.ts';
 import {
   BLACKHOLE_METRIC,
   type FdbObject,

@@ -4,7 +4,7 @@ import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
 import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import type { Request, RequestEngine } from './netlink/request-engine.ts';
+import type { Request, RequestEngine } from './netlink/netlink-client.ts';
 import { readLink } from './netlink-reader.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { FirewallTable } from './firewall/firewall-table.ts';

@@ -2,12 +2,12 @@
 // the firewall's programs for its rules, /proc/sys for sysctls. Only puts the parts together.
 import { loadNative } from '../../native/index.ts';
 import { Features } from './features.ts';
-import { FirewallDoor, type FirewallDoorOptions } from './firewall/firewall-door.ts';
+import { FirewallDoor, type FirewallDoorOptions } from './firewall/firewall-client.ts';
 import type { Kernel, KernelNotice, StepResult } from './kernel.ts';
-import { RequestEngine } from './netlink/request-engine.ts';
+import { RequestEngine } from './netlink/netlink-client.ts';
 import { openNetlinkSocket, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
-import { NoticeReader } from './netlink-notices.ts';
+import { NoticeReader } from './netlink-notifications.ts';
 import { lookupRoute, openTables } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';

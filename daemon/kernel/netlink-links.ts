@@ -16,7 +16,7 @@ import {
   type VxlanChange,
 } from './netlink/link.ts';
 import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import type { Request, RequestEngine } from './netlink/request-engine.ts';
+import type { Request, RequestEngine } from './netlink/netlink-client.ts';
 import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { readLink } from './netlink-reader.ts';
 import { isInUse, type PathTable, refuseInUse } from './path-table.ts';

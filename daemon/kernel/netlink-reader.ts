@@ -1,12 +1,12 @@
 // Questions to the real kernel: its tables, one link, one route.
-import type { IpAddress } from '../../allocator/address.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import type { RouteLookup } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { decodeAddress, encodeAddressDump } from './netlink/address.ts';
 import { decodeLink, encodeLinkDump, encodeLinkGet, type LinkMessage } from './netlink/link.ts';
 import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour.ts';
 import { KernelReadError } from './netlink/outcome.ts';
-import type { RequestEngine } from './netlink/request-engine.ts';
+import type { RequestEngine } from './netlink/netlink-client.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from './netlink/route.ts';
 
 /** Tables by dump. The kernel filters by device where it checks strictly; elsewhere all come and are filtered here. */

@@ -1,6 +1,6 @@
 // One step as requests: which messages make a table entry so, or make it absent. Pure; links, tunnels and sysctls are
 // elsewhere.
-import type { Cidr, IpAddress } from '../../allocator/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from './actual.ts';
@@ -12,7 +12,7 @@ import {
   encodeNeighbourDelete,
   encodeNeighbourSet,
 } from './netlink/neighbour.ts';
-import type { Request } from './netlink/request-engine.ts';
+import type { Request } from './netlink/netlink-client.ts';
 import { RTPROT_KERNEL } from './netlink/constants.ts';
 import { encodeRouteDelete, encodeRouteSet } from './netlink/route.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PacketPath } from '../../native/packet-path.ts';
-import { until } from '../../test/support/until.ts';
+import { until } from '../../test/support/wait-for.ts';
 import { PathTable } from './path-table.ts';
 
 describe('the packet path as a table of the kernel', () => {

@@ -2,7 +2,7 @@
 // and its model; what is done to the TUN device itself (MTU, up, removal) is the door's own. Every call is synchronous.
 import type { TunLink, TunnelObject } from '../../backends/kernel-state.ts';
 import type { PacketPath, PathDescriptor, PathDevice, PathRoute } from '../../native/packet-path.ts';
-import { encodeRecord } from '../path-record.ts';
+import { encodeRecord } from '../handover/device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
 import { toTunnel } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';

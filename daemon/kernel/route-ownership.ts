@@ -1,5 +1,5 @@
 // Which routes of the main table are ours to replace and remove. Pure; the netlink and the memory kernel share it.
-import type { Cidr, IpAddress } from '../../allocator/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { encodeIp } from './netlink/address-bytes.ts';
 import { RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_RA } from './netlink/constants.ts';

@@ -1,7 +1,7 @@
 // Whether checksums that are left to network devices arrive right at one peer: datagrams to a closed port of it, some with a
 // checksum that this kernel computed, some without. A peer's kernel, flannel's hosts' too, answers whichever it finds right.
-import type { IpAddress } from '../../allocator/address.ts';
-import type { Clock } from '../../allocator/clock.ts';
+import type { IpAddress } from '../../lib/address.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { NativeChecksumProbe, NativeEcho } from '../../native/index.ts';
 
 /** `bad`: every checksum of this kernel was answered and none of a device. `silent`: the peer tells nothing. */

@@ -1,5 +1,5 @@
 // What went wrong with an echo, by the ICMP error that came for it (RFC 792, RFC 4443, RFC 8335). Pure.
-import type { Family } from '../../allocator/address.ts';
+import type { Family } from '../../lib/address.ts';
 import type { EchoAnswer } from '../../native/index.ts';
 
 export type EchoError =

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import type { IpAddress } from '../../allocator/address.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import type { EchoAnswer, NativeEcho } from '../../native/index.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { EchoSocket, type EchoResult } from './echo-socket.ts';

@@ -1,8 +1,8 @@
 // ICMP echoes of one family from one socket: each is sent, then waited for. The kernel notes when a reply came, so that a
 // process that looks late measures no more than one that looks at once; it looks often only while a reply is awaited.
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Family, IpAddress } from '../../allocator/address.ts';
-import type { Clock } from '../../allocator/clock.ts';
+import type { Family, IpAddress } from '../../lib/address.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { EchoAnswer, NativeEcho } from '../../native/index.ts';
 import { describeEchoError, type EchoError } from './echo-error.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../allocator/address.ts';
+import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { findPeer, targetsOf } from './peer-targets.ts';
 

@@ -1,15 +1,8 @@
 // Which addresses stand for a peer: its end of the overlay, and its public IP. Pure.
-import {
-  addressOf,
-  contains,
-  parseCidr,
-  parseIp,
-  type Family,
-  type IpAddress,
-} from '../../allocator/address.ts';
-import type { BackendType } from '../../allocator/config.ts';
+import { addressOf, contains, parseCidr, parseIp, type Family, type IpAddress } from '../../lib/address.ts';
+import type { BackendType } from '../../allocator/config/config.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import { FAMILIES, publicIpOf, subnetOf } from '../../backends/family.ts';
+import { FAMILIES, publicIpOf, subnetOf } from '../../backends/address-family.ts';
 
 export interface PeerTargets {
   /** Unset where the backend gives hosts no address in the overlay. */

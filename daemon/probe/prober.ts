@@ -1,8 +1,8 @@
 // Probes addresses with ICMP echoes: loss, round trips, errors, and the largest packet that passes. `weft ping`, `weft
 // doctor` and the daemon's own probing are made of it. One socket a family, opened at the first echo.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { familyOf, type Family, type IpAddress } from '../../allocator/address.ts';
-import { systemClock, type Clock } from '../../allocator/clock.ts';
+import { familyOf, type Family, type IpAddress } from '../../lib/address.ts';
+import { systemClock, type Clock } from '../../lib/clock.ts';
 import { loadNative, type NativeEcho } from '../../native/index.ts';
 import { ECHO_HEADER_BYTES, EchoSocket, type EchoResult } from './echo-socket.ts';
 import { findLargestPacket, type LargestPacket } from './largest-packet.ts';

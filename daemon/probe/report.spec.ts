@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { IpAddress } from '../../allocator/address.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import type { EchoAnswer } from '../../native/index.ts';
 import { describeEchoError, formatEchoError } from './echo-error.ts';
 import type { EchoResult } from './echo-socket.ts';

@@ -1,5 +1,5 @@
 // What came of a row of echoes, in figures. Pure.
-import type { IpAddress } from '../../allocator/address.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import { formatEchoError, type EchoError } from './echo-error.ts';
 import type { EchoResult } from './echo-socket.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { NO_MAC, parseMac, UNSPECIFIED } from '../../allocator/address.ts';
+import { NO_MAC, parseMac, UNSPECIFIED } from '../../lib/address.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey, OverlayMtu, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
@@ -9,7 +9,7 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { diff, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';
-import { Mirror } from './mirror.ts';
+import { Mirror } from './cached-state.ts';
 import { deviceOf } from './object-device.ts';
 
 const DEV = 'flannel.1';

@@ -1,5 +1,5 @@
 // Who failed, why, and when the next try is due: one entry an owner (or an orphan that could not be removed). Holds no timer.
-import type { Random } from '../../allocator/backoff.ts';
+import type { Random } from '../../lib/backoff.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 
 /** First wait after a failure, in ms; doubles with each failure in a row. */

@@ -6,8 +6,8 @@
 //   idle ──start, overrun, interfaces, link step, no answer, timer──► read all ──► diff of everything ──► apply …
 //
 // It knows no backend and reads no lease. Stopping removes nothing.
-import type { Random } from '../../allocator/backoff.ts';
-import type { Clock } from '../../allocator/clock.ts';
+import type { Random } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Ownership, PeerState } from '../../backends/backend.ts';
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
@@ -15,13 +15,13 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Kernel, KernelNotice, Step } from '../kernel/kernel.ts';
 import { DesiredState, HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
-import { Drift } from './drift.ts';
-import { Holds } from './holds.ts';
-import { KernelView } from './kernel-view.ts';
-import type { Mirror } from './mirror.ts';
-import { OwnedScope } from './owned-scope.ts';
-import { PeriodicLooks } from './periodic-looks.ts';
-import { ReadRequests } from './read-requests.ts';
+import { Drift } from './drift-detector.ts';
+import { Holds } from './retry-gate.ts';
+import { KernelView } from './kernel-cache.ts';
+import type { Mirror } from './cached-state.ts';
+import { OwnedScope } from './managed-scope.ts';
+import { PeriodicLooks } from './resync-schedule.ts';
+import { ReadRequests } from './resync-queue.ts';
 import { Reporter } from './reporter.ts';
 import { newCounters } from './reports.ts';
 import type {

@@ -1,6 +1,6 @@
 // Tells operators what the reconciler does: the state of the host and of each peer, kept up to date by judging those whom
 // a run touched; and events for the log, gathered so that a thousand repairs are one line. Changes nothing.
-import type { Clock } from '../../allocator/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { PeerState } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey } from '../../backends/kernel-state.ts';
@@ -8,11 +8,11 @@ import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import { isInSync } from './diff.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
-import type { Holds } from './holds.ts';
-import { judgeOwner, refusalOf } from './judge-owner.ts';
-import type { KernelView } from './kernel-view.ts';
+import type { Holds } from './retry-gate.ts';
+import { judgeOwner, refusalOf } from './owner-status.ts';
+import type { KernelView } from './kernel-cache.ts';
 import type { EventCode, PeerStatus, ReconcilerEvent, StatusSummary } from './reports.ts';
-import { StatusBook } from './status-book.ts';
+import { StatusBook } from './status-table.ts';
 
 /** Objects or peers that one event names; there may be thousands. */
 const NAMED_OBJECTS = 5;

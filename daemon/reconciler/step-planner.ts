@@ -6,8 +6,8 @@ import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import { diff, isInSync } from './diff.ts';
-import type { Holds } from './holds.ts';
-import type { Mirror } from './mirror.ts';
+import type { Holds } from './retry-gate.ts';
+import type { Mirror } from './cached-state.ts';
 import type { StepRecorder } from './step-recorder.ts';
 
 export interface StepPlannerParts {

@@ -1,13 +1,13 @@
 // Records what the kernel answered to steps: in the mirror if it did them, as a failure of whoever wanted them if it
 // refused. Decides nothing about when to try again.
-import type { Clock } from '../../allocator/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { Step, StepResult } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
-import type { Holds } from './holds.ts';
-import type { Mirror } from './mirror.ts';
+import type { Holds } from './retry-gate.ts';
+import type { Mirror } from './cached-state.ts';
 import { deviceOf } from './object-device.ts';
 import type { MutableCounters, Tell } from './reports.ts';
 

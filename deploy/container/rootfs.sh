@@ -6,7 +6,7 @@ set -eu
 root=$1
 cd "$(dirname "$0")/../.."
 [ ! -e "$root" ] || { echo "$root exists: give a folder that does not" >&2; exit 1; }
-for file in dist/weft.mjs dist/weft-front.cjs dist/weft-cni.cjs; do
+for file in dist/weft.mjs dist/weft-client.cjs dist/weft-cni.cjs; do
   [ -e "$file" ] || { echo "$file is missing: run make bundle" >&2; exit 1; }
 done
 PATH=$PATH:/usr/sbin:/sbin
@@ -34,7 +34,7 @@ for folder in /usr/lib/*/xtables; do
 done
 
 lib=$root/usr/lib/weft
-install -D -m 755 -t "$lib" dist/weft.mjs dist/weft-front.cjs
+install -D -m 755 -t "$lib" dist/weft.mjs dist/weft-client.cjs
 install -D -m 755 -t "$lib/bin" bin/weft bin/flanneld bin/mk-docker-opts.sh
 install -D -m 644 -t "$lib/addons/linux-$(node -p process.arch)" "dist/addons/linux-$(node -p process.arch)"/*.node
 install -D -m 755 dist/weft-cni.cjs "$root/usr/lib/cni/weft-cni"

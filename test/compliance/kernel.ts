@@ -2,7 +2,7 @@
 // same sentences hold for Linux and for the model of it. It measures no time.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import type { Cidr, IpAddress, MacAddress } from '../../allocator/address.ts';
+import type { Cidr, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import {
   type AddressObject,
@@ -18,7 +18,7 @@ import {
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
 import type { Kernel, KernelNotice, Step } from '../../daemon/kernel/kernel.ts';
-import { until } from '../support/until.ts';
+import { until } from '../support/wait-for.ts';
 
 /** A route that somebody else makes; what is left out is as `ip route replace` has it. */
 export interface ForeignRoute {

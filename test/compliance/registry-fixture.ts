@@ -1,7 +1,7 @@
 // What the compliance suite of Registry needs of a store, and data that it uses throughout.
 import assert from 'node:assert/strict';
-import { RegistryError } from '../../allocator/registry.ts';
-import type { Registry, RegistryErrorCode, RegistryLeaseId } from '../../allocator/registry.ts';
+import { RegistryError } from '../../allocator/registry/registry.ts';
+import type { Registry, RegistryErrorCode, RegistryLeaseId } from '../../allocator/registry/registry.ts';
 
 /** One empty store, reached by two clients and from behind. All `raw` writes bypass the registry under test. */
 export interface RegistryFixture {

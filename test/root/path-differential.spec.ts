@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { packageRoot } from '../../lab/package-root.ts';
 import { internetChecksum, read16 } from '../../native/reference/index.ts';
-import { anyFrame, sentOut } from '../support/kernel-share-arbitrary.ts';
+import { anyFrame, sentOut } from '../support/path/bpf-path-arbitrary.ts';
 import {
   hex,
   type Encapsulation,
@@ -18,8 +18,8 @@ import {
   expectedTx,
   expectedRx,
   REDIRECT,
-} from '../support/kernel-share-model.ts';
-import { ENCAPSULATIONS } from '../support/path-suite.ts';
+} from '../support/path/bpf-path-model.ts';
+import { ENCAPSULATIONS } from '../support/path/path-suite.ts';
 
 const PACKETS = 1000;
 /** BPF_PROG_TEST_RUN takes a page at most, and no frame that ends before its IP header does. */

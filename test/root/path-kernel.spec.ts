@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { waitFor } from '../../lab/wait.ts';
-import type { PathEnd, PathPair, PathPairOptions } from '../support/path-pair.ts';
+import type { PathEnd, PathPair, PathPairOptions } from '../support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -14,7 +14,7 @@ import {
   ping,
   sizeOf,
   usePair,
-} from '../support/path-suite.ts';
+} from '../support/path/path-suite.ts';
 
 const PATIENCE_MS = 10_000;
 const tuning = { usesKernel: true };

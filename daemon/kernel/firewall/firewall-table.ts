@@ -1,16 +1,16 @@
 // The firewall as one more kernel table: what of it is ours, read by nft and iptables-save, changed by nft and
 // iptables-restore, each change one transaction. What was read counts until somebody says that it is stale, so that a
 // host on which nothing happens starts no process. One thing at a time.
-import type { Family } from '../../../allocator/address.ts';
-import { FAMILIES } from '../../../backends/family.ts';
+import type { Family } from '../../../lib/address.ts';
+import { FAMILIES } from '../../../backends/address-family.ts';
 import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotice, Step } from '../kernel.ts';
 import { DONE, type Outcome, refusal } from '../netlink/outcome.ts';
 import { parseSave, removeScript, setScript } from './iptables-save.ts';
-import { LearnedTexts } from './learned-texts.ts';
-import { describe, type FirewallPrograms } from './programs.ts';
+import { LearnedTexts } from './canonical-rules.ts';
+import { describe, type FirewallPrograms } from './tools.ts';
 import { runProgram, type ProgramOutput, type RunProgram } from './run-program.ts';
 
 /** What is read by one process. */

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { KernelNotice } from '../kernel.ts';
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
 import type { FirewallPart, FirewallTable } from './firewall-table.ts';
-import { openNftNotices, type NftNoticeOptions } from './nft-notices.ts';
+import { openNftNotices, type NftNoticeOptions } from './nft-notifications.ts';
 
 export interface FirewallWatchOptions {
   readonly table: FirewallTable;

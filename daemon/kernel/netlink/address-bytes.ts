@@ -1,6 +1,6 @@
 // Canonical address text to and from bytes, without BigInt: a full read of the kernel does this 100,000 times.
 // Text that goes in is canonical already (the types say so); nothing is validated here.
-import type { IpAddress, Ipv4, Ipv6, MacAddress } from '../../../allocator/address.ts';
+import type { IpAddress, Ipv4, Ipv6, MacAddress } from '../../../lib/address.ts';
 
 const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
 const COLON = 0x3a;

@@ -1,6 +1,6 @@
 // RTM_*ADDR: interface addresses as bytes.
 // struct ifaddrmsg: family u8, prefix length u8, flags u8, scope u8, index u32.
-import type { IpAddress } from '../../../allocator/address.ts';
+import type { IpAddress } from '../../../lib/address.ts';
 import {
   AF_INET,
   AF_INET6,

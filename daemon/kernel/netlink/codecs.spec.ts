@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { parseMessages, rt } from 'netlink';
-import type { Cidr, IpAddress, MacAddress } from '../../../allocator/address.ts';
+import type { Cidr, IpAddress, MacAddress } from '../../../lib/address.ts';
 import { decodeAddress, encodeAddressDelete, encodeAddressSet } from './address.ts';
 import { decodeLink, encodeLinkChange, encodeVxlanChange, encodeVxlanCreate } from './link.ts';
 import { AttributeTable, forEachMessage, MessageWriter } from './message.ts';

@@ -1,6 +1,6 @@
 // RTM_*LINK: network devices as bytes. VXLAN attributes are decoded too, no other kind's.
 // struct ifinfomsg: family u8, pad u8, type u16, index i32, flags u32, change u32.
-import type { IpAddress, MacAddress } from '../../../allocator/address.ts';
+import type { IpAddress, MacAddress } from '../../../lib/address.ts';
 import {
   AF_BRIDGE,
   IFF_LOOPBACK,

@@ -1,7 +1,7 @@
 // Netlink messages as bytes (RFC 3549 §2.3): a writer that packs many into one buffer, and a reader of attributes.
 // Knows the framing only, no message type. Numbers are in the byte order of the machine; every platform that weft
 // runs on is little-endian.
-import type { IpAddress, MacAddress } from '../../../allocator/address.ts';
+import type { IpAddress, MacAddress } from '../../../lib/address.ts';
 import { decodeIp, decodeMac, encodeIp, encodeMac } from './address-bytes.ts';
 import { NLM_F_REQUEST } from './constants.ts';
 

@@ -1,6 +1,6 @@
 // RTM_*NEIGH: neighbour entries and, in family AF_BRIDGE, forwarding entries of a VXLAN device, as bytes.
 // struct ndmsg: family u8, pad u8, pad u16, index i32, state u16, flags u8, type u8.
-import type { IpAddress, MacAddress } from '../../../allocator/address.ts';
+import type { IpAddress, MacAddress } from '../../../lib/address.ts';
 import {
   AF_BRIDGE,
   AF_INET,

@@ -1,6 +1,6 @@
 // RTM_*ROUTE: routes of both families as bytes.
 // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type (u8 each), flags u32.
-import type { Cidr, IpAddress } from '../../../allocator/address.ts';
+import type { Cidr, IpAddress } from '../../../lib/address.ts';
 import { decodeIp } from './address-bytes.ts';
 import {
   AF_INET,

@@ -1,0 +1,172 @@
+// A host without kernel and packets: registry client, mirror and lease keeper are those of the daemon, with a connection of
+// their own to a real etcd. What its kernel would have to do is counted. What all hosts of a process read alike, they share:
+// nothing else would fit a machine.
+import { ipv4FromNumber } from '../../lib/address.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import { decodeEntry, type DecodedEntry } from '../../allocator/registry/lease-entry.ts';
+import { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseAttributes } from '../../allocator/lease.ts';
+import { createEtcdRegistry } from '../../allocator/registry/etcd/index.ts';
+import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { Registry, RegistryEntry, WatchEnd, WatchOptions } from '../../allocator/registry/registry.ts';
+import { deriveVtepMac } from '../../backends/vtep-mac.ts';
+
+const FIRST_PUBLIC_IP = (100 << 24) | (64 << 16);
+/** Many hosts on few cores wait for each other; a time-out, or a watch taken for dead, would measure the machine. */
+const PATIENCE_MS = 600_000;
+/** Neighbour, FDB entry and route. */
+const STEPS_PER_PEER = 3;
+
+export interface SimulatedHostOptions {
+  readonly url: string;
+  readonly config: NetworkConfig;
+  /** Which host it is; its public IP follows from that. */
+  readonly index: number;
+  /** Whether it follows what other hosts do. */
+  readonly isWatching: boolean;
+  readonly onRequest: () => void;
+  readonly onSteps?: (count: number) => void;
+}
+
+export class SimulatedHost {
+  readonly index: number;
+  readonly #registry: Registry;
+  readonly #mirror: RegistryMirror;
+  readonly #keeper: LeaseKeeper;
+  #onLease: () => void = () => undefined;
+
+  constructor({
+    url,
+    config,
+    index,
+    isWatching,
+    onRequest,
+    onSteps = () => undefined,
+  }: SimulatedHostOptions) {
+    const limits = { requestTimeoutMs: PATIENCE_MS, idleProbeMs: PATIENCE_MS };
+    const options = { endpoints: [url], prefix: '/coreos.com/network', ...limits };
+    const registry = createEtcdRegistry({ ...options, onCall: onRequest });
+    this.index = index;
+    const publicIp = ipv4FromNumber(FIRST_PUBLIC_IP + index);
+    this.#registry = registry;
+    const [clock, random] = [systemClock, Math.random];
+    this.#mirror = new RegistryMirror({
+      registry: isWatching ? sharing(registry) : { ...sharing(registry), watch: neverReport },
+      clock,
+      random,
+      decode: decodeOnce,
+    });
+    const mac = deriveVtepMac({ publicIp, vni: 1, family: 4 });
+    const backendData = { VNI: 1, VtepMAC: mac };
+    const attributes: LeaseAttributes = { publicIp, backendType: 'vxlan', backendData };
+    this.#keeper = new LeaseKeeper({
+      registry,
+      mirror: this.#mirror,
+      clock,
+      random,
+      identity: publicIp,
+      config,
+      attributes: () => attributes,
+      listener: {
+        onOwnLease: () => this.#onLease(),
+        onPeers: (keys) => onSteps(keys.size * STEPS_PER_PEER),
+        onState: () => undefined,
+        onEvent: () => undefined,
+      },
+    });
+  }
+
+  get subnet(): string | undefined {
+    return this.#keeper.own?.subnets.ipv4;
+  }
+
+  get peers(): number {
+    return this.#keeper.peers.size;
+  }
+
+  /** Up to which it knows all changes of the registry. */
+  get revision(): number {
+    return this.#mirror.revision;
+  }
+
+  /** Whether the registry has told it something since, on the system clock in ms. */
+  hasHeardSince(ms: number): boolean {
+    return this.#mirror.isConnected && (this.#mirror.lastContactMs ?? 0) > ms;
+  }
+
+  /** Resolves when it holds a lease. */
+  async acquire(): Promise<void> {
+    this.#mirror.start();
+    await this.#mirror.ready;
+    const leased = new Promise<void>((resolve) => (this.#onLease = resolve));
+    this.#keeper.start();
+    await leased;
+  }
+
+  /** As a daemon that ends: the lease stays. */
+  stop(): void {
+    this.#keeper.stop();
+    this.#mirror.stop();
+    this.#registry.close();
+  }
+
+  /** Gives the lease back and ends. */
+  async leave(): Promise<void> {
+    this.#keeper.stop();
+    if (this.#keeper.own !== undefined) await this.#registry.revoke(this.#keeper.own.leaseId);
+    this.stop();
+  }
+}
+
+/** The network of a benchmark. @throws Error if `text` is no valid config. */
+export function readConfig(text: string): NetworkConfig {
+  const result = parseNetworkConfig(text);
+  if (!result.ok) throw new Error('The config of the benchmark is wrong');
+  return result.config;
+}
+
+const entries = new Map<string, RegistryEntry>();
+const decoded = new WeakMap<RegistryEntry, DecodedEntry>();
+
+/** The same object for all hosts that read the same revision of a key. */
+function shared(entry: RegistryEntry): RegistryEntry {
+  const known = entries.get(entry.key);
+  if (known?.modRevision === entry.modRevision && known.leaseId === entry.leaseId) return known;
+  entries.set(entry.key, entry);
+  return entry;
+}
+
+function decodeOnce(entry: RegistryEntry): DecodedEntry {
+  const known = decoded.get(entry) ?? decodeEntry(entry);
+  decoded.set(entry, known);
+  return known;
+}
+
+function sharing(registry: Registry): Pick<Registry, 'snapshot' | 'changesSince' | 'watch'> {
+  return {
+    snapshot: async (signal) => {
+      const snapshot = await registry.snapshot(signal);
+      return { ...snapshot, entries: snapshot.entries.map(shared) };
+    },
+    changesSince: (since, signal) => registry.changesSince(since, signal),
+    watch: (options) =>
+      registry.watch({
+        ...options,
+        onEvents: (events, revision) => {
+          const own = events.map((event) =>
+            event.type === 'put' ? { ...event, entry: shared(event.entry) } : event,
+          );
+          options.onEvents(own, revision);
+        },
+      }),
+  };
+}
+
+function neverReport({ signal, onReady }: WatchOptions): Promise<WatchEnd> {
+  onReady?.();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve({ reason: 'aborted' }), { once: true });
+  });
+}

@@ -1,0 +1,46 @@
+// The options of bench/restart.ts. Pure.
+import { parseArgs } from 'node:util';
+import { WAYS, type ChangeName, type Way } from './restart-scenarios.ts';
+
+export type Fault = 'nothing' | 'restart' | 'crash' | 'upgrade' | ChangeName;
+
+export const FAULTS: readonly Fault[] = [
+  'nothing',
+  'restart',
+  'crash',
+  'upgrade',
+  'another MTU',
+  'another port',
+  'another backend',
+];
+
+export interface RestartOptions {
+  readonly ways: readonly Way[];
+  readonly faults: readonly Fault[];
+}
+
+/** `--ways` and `--faults`, each some names divided by semicolons; default: all. @throws Error naming what there is. */
+export function parseRestartOptions(args: readonly string[]): RestartOptions {
+  const options = { ways: { type: 'string' }, faults: { type: 'string' } } as const;
+  const { ways, faults } = parseArgs({ args: [...args], options }).values;
+  return {
+    ways: choose('ways', ways, WAYS, ({ name }) => name),
+    faults: choose('faults', faults, FAULTS, (name) => name),
+  };
+}
+
+function choose<Item>(
+  option: string,
+  text: string | undefined,
+  all: readonly Item[],
+  nameOf: (item: Item) => string,
+): readonly Item[] {
+  if (text === undefined) return all;
+  return text.split(';').map((name) => {
+    const found = all.find((item) => nameOf(item) === name);
+    if (found !== undefined) return found;
+    throw new Error(
+      `--${option} has '${name}': give some of '${all.map(nameOf).join("', '")}', divided by ';'`,
+    );
+  });
+}

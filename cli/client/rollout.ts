@@ -1,0 +1,68 @@
+// Waits until the hosts follow a network config, by what they say of themselves in the registry; one line a host that does.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConfigStore, ConfigView } from '../../allocator/registry/config-store.ts';
+import { parseHostReport, type HostReportV1 } from '../../allocator/registry/node-status.ts';
+import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
+import type { Revision } from '../../allocator/registry/registry.ts';
+
+export type HostProgress =
+  /** In force, and nothing of an earlier way is left. */
+  | { readonly state: 'followed' }
+  | { readonly state: 'refused'; readonly reason: string }
+  | { readonly state: 'waiting'; readonly reason: string }
+  /** No daemon of weft speaks for it: flannel, or it is down. */
+  | { readonly state: 'silent' };
+
+export interface HostLine {
+  readonly host: string;
+  readonly key: string;
+  readonly progress: HostProgress;
+}
+
+/** How each host that holds a lease follows the document of `revision`, in key order. */
+export function judgeHosts(view: ConfigView, revision: Revision): readonly HostLine[] {
+  return view.leases.flatMap((entry) => {
+    const decoded = decodeEntry(entry);
+    if (!decoded.ok) return [];
+    const { publicIp, publicIpv6 } = decoded.lease.attributes;
+    const host = publicIp ?? publicIpv6 ?? entry.key;
+    const report = parseHostReport(view.reports.get(host) ?? '');
+    return [{ host, key: entry.key, progress: judgeReport(report, revision) }];
+  });
+}
+
+function judgeReport(report: HostReportV1 | undefined, revision: Revision): HostProgress {
+  if (report === undefined) return { state: 'silent' };
+  const { config, migration } = report;
+  if (config.rejected !== undefined && config.rejected.revision >= revision)
+    return { state: 'refused', reason: config.rejected.reason };
+  if (config.revision < revision) return { state: 'waiting', reason: 'it has not answered yet' };
+  if (migration === undefined) return { state: 'followed' };
+  const { obstacle, state, waitingFor } = migration;
+  return { state: 'waiting', reason: obstacle ?? `${state}, waiting for ${waitingFor} hosts` };
+}
+
+const LOOK_MS = 100;
+
+/** Looks until all have followed or refused, or `timeoutMs` has passed; tells each that is done, once. */
+export async function waitForHosts(
+  store: ConfigStore,
+  revision: Revision,
+  timeoutMs: number,
+  onDone: (line: HostLine) => void,
+): Promise<readonly HostLine[]> {
+  const endMs = performance.now() + timeoutMs;
+  const told = new Set<string>();
+  for (;;) {
+    const lines = judgeHosts(await store.read(), revision);
+    for (const line of lines) {
+      const isDone = line.progress.state === 'followed' || line.progress.state === 'refused';
+      if (!isDone || told.has(line.host)) continue;
+      told.add(line.host);
+      onDone(line);
+    }
+    const isWaiting = lines.some(({ progress }) => progress.state === 'waiting');
+    if (!isWaiting || performance.now() >= endMs) return lines;
+    await sleep(LOOK_MS);
+  }
+}

@@ -1,0 +1,104 @@
+// `weft cni install`: puts the CNI plugin and a conflist in place, after saying what for.
+import { applyInstall, planInstall, type InstallPlan } from '../../containers/cni/install.ts';
+import { CNI_VERSIONS } from '../../containers/cni/cni-version.ts';
+import { PLUGIN_NAMES, type PluginName } from '../../containers/cni/conflist.ts';
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { defineCommand } from '../command.ts';
+import { UsageError } from '../usage-error.ts';
+
+/** Runtimes take files of their folder only. */
+const FILE_NAME = /^[^/]+\.conflist$/;
+const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+export const cniCommand = defineCommand({
+  name: 'cni',
+  synopsis: ['install [options]'],
+  about: `Installs weft-cni, the CNI plugin that gives containers addresses of this host's subnet, and a conflist that
+names it. Looks first whether all that it needs is there; files of others are not replaced without --force.`,
+  verbs: { install: 'write what is missing or of an older weft' },
+  options: {
+    'conf-dir': {
+      type: 'string',
+      value: 'DIR',
+      default: '/etc/cni/net.d',
+      help: 'folder of conflists (default: /etc/cni/net.d)',
+    },
+    'bin-dir': {
+      type: 'string',
+      value: 'DIR',
+      help: 'folder of plugins (default: /opt/cni/bin, or /usr/lib/cni if they are there)',
+    },
+    file: {
+      type: 'string',
+      value: 'NAME',
+      default: '10-weft.conflist',
+      help: 'name of the conflist’s file (default: 10-weft.conflist)',
+    },
+    name: { type: 'string', value: 'NAME', default: 'weft', help: 'name of the network (default: weft)' },
+    type: {
+      type: 'string',
+      value: 'NAME',
+      choices: PLUGIN_NAMES,
+      default: 'weft-cni',
+      help: 'weft-cni (default), or flannel: name that the conflist calls the plugin by',
+    },
+    'cni-version': {
+      type: 'string',
+      value: 'VERSION',
+      choices: CNI_VERSIONS.filter((version) => version >= '0.3.0'),
+      help: 'of the conflist (default: the newest that all plugins speak, up to 1.0.0); 1.1.0 has GC and STATUS',
+    },
+    'subnet-file': {
+      type: 'string',
+      value: 'PATH',
+      help: 'subnet.env, if it is not /run/flannel/subnet.env',
+    },
+    'data-dir': {
+      type: 'string',
+      value: 'DIR',
+      help: 'where the plugin keeps what it did, if not /var/lib/cni/flannel',
+    },
+    'no-portmap': { type: 'boolean', help: 'leave out portmap: containers get no ports of the host' },
+    force: { type: 'boolean', help: 'replace files of others' },
+    'dry-run': { type: 'boolean', help: 'only say what would be done' },
+  },
+  examples: [
+    ['weft cni install --dry-run', 'look first'],
+    [
+      'weft cni install --type flannel --file 10-flannel.conflist --name cbr0 --force',
+      'in place of flannel’s plugin',
+    ],
+  ],
+  maxWords: 1,
+  run: (values, [verb]) => {
+    if (verb !== 'install')
+      throw new UsageError('weft cni needs a verb: weft cni install; weft cni --help tells more');
+    if (!FILE_NAME.test(values.file))
+      throw new UsageError(`--file ${values.file}: give a name that ends in .conflist`);
+    if (!NETWORK_NAME.test(values.name))
+      throw new UsageError(`--name ${values.name}: give letters, digits, _ . and -`);
+    const plan = planInstall({
+      confDir: values['conf-dir'],
+      binDir: values['bin-dir'],
+      file: values.file,
+      name: values.name,
+      type: values.type as PluginName,
+      cniVersion: values['cni-version'],
+      subnetFile: values['subnet-file'],
+      dataDir: values['data-dir'],
+      hasPortmap: !values['no-portmap'],
+      isForced: values.force,
+    });
+    print(plan, values['dry-run']);
+    if (!values['dry-run']) applyInstall(plan);
+    return Promise.resolve(EXIT_OK);
+  },
+});
+
+function print({ changes, warnings }: InstallPlan, isDryRun: boolean): void {
+  const verb = isDryRun ? 'would write' : 'writing';
+  for (const { path, change } of changes)
+    process.stdout.write(`${change === 'none' ? 'unchanged' : verb} ${path}\n`);
+  if (isDryRun) process.stdout.write(`\n${changes.at(-1)!.text}`);
+  for (const warning of warnings) process.stderr.write(`weft cni: ${warning}\n`);
+}

@@ -1,0 +1,54 @@
+// `weft daemon`: answers help, version and wrong usage by itself, and loads the daemon only to run it.
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
+import type { FlagDefinition } from '../../daemon/options/go-flags.ts';
+import { parseCommandLine } from '../../daemon/options/options.ts';
+import { answerCommandLine } from '../../daemon/options/usage.ts';
+import type { Command, CommandWords } from '../command.ts';
+
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+export const daemonCommand: Command = {
+  synopsis: ['[flags]'],
+  about: `Leases a subnet for this host from etcd and connects it with the subnets of the other hosts, and keeps it so until a
+signal comes. A flag that is not given is taken from its environment variable, FLANNELD_ and its name.`,
+  options: flagWords(),
+  examples: [
+    ['weft daemon --etcd-endpoints http://10.0.0.1:2379', 'as a host of the cluster'],
+    ['flanneld --iface eth1', 'the same under the name that units of flannel call'],
+  ],
+  run: runDaemonCommand,
+};
+
+/** The flags as options of a command, for completion and the man page. */
+function flagWords(): CommandWords['options'] {
+  const flags: readonly (readonly [string, FlagDefinition])[] = Object.entries(DAEMON_FLAGS);
+  return Object.fromEntries(
+    flags.map(([name, flag]) => [
+      name,
+      {
+        type: flag.type === 'bool' ? 'boolean' : 'string',
+        help: flag.help,
+        ...('choices' in flag && flag.choices !== undefined && { choices: flag.choices }),
+      },
+    ]),
+  );
+}
+
+/** Runs until a signal comes. Resolves with the exit code. */
+async function runDaemonCommand(argv: readonly string[]): Promise<number> {
+  const commandLine = parseCommandLine(argv, process.env);
+  if (commandLine.kind !== 'run')
+    return answerCommandLine(commandLine, {
+      out: (text) => void process.stdout.write(text),
+      error: (text) => void process.stderr.write(text),
+    });
+  // Loading takes a moment, in which there is nothing to end but the process.
+  const end = (): never => process.exit(EXIT_OK);
+  for (const signal of STOP_SIGNALS) process.on(signal, end);
+  const { runDaemon } = await import('../../daemon/main.ts');
+  const running = runDaemon(commandLine.options, commandLine.warnings);
+  // Not before the daemon listens itself: without any listener a signal that has come but was not seen yet would be lost.
+  for (const signal of STOP_SIGNALS) process.off(signal, end);
+  return running;
+}

@@ -1,0 +1,28 @@
+// `weft ifconfig`: the devices of the overlay, for whoever thinks in ifconfig.
+import type { DevicesV1 } from '../../api/types.ts';
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { defineCommand } from '../command.ts';
+import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
+import { EXIT_NO_DAEMON } from '../exit-codes.ts';
+import { formatDevices } from '../format/format-ifconfig.ts';
+
+export const ifconfigCommand = defineCommand({
+  name: 'ifconfig',
+  synopsis: ['[-a] [--json] [--socket PATH]'],
+  about:
+    'The overlay devices in the words of ifconfig, with a line for the tunnel behind each; with -a the underlay interface, too.',
+  options: {
+    all: { type: 'boolean', short: 'a', help: 'the underlay interface, too' },
+    json: JSON_OPTION,
+    socket: SOCKET_OPTION,
+  },
+  examples: [['weft ifconfig -a', 'all devices that packets between hosts pass']],
+  exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
+  run: async ({ all, json, socket }) => {
+    const answer = await new ControlClient(socketPath(socket)).ask<DevicesV1>('devices');
+    const devices = answer.devices.filter(({ role }) => all || role === 'overlay');
+    const shown = { ...answer, devices };
+    process.stdout.write(json ? `${JSON.stringify(shown, null, 2)}\n` : formatDevices(shown));
+    return EXIT_OK;
+  },
+});

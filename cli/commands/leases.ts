@@ -1,0 +1,108 @@
+// `weft leases`: who has which subnet, and the two things that may be done about it by hand.
+import { findLease } from '../../daemon/control/lease-admin.ts';
+import type { LeaseV1 } from '../../api/types.ts';
+import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { defineCommand } from '../command.ts';
+import { confirm } from '../client/confirm.ts';
+import { JSON_OPTION, SOCKET_OPTION } from '../client/control-client.ts';
+import { EXIT_NO_DAEMON } from '../exit-codes.ts';
+import { ETCD_OPTIONS, openLeaseDesk, type LeaseDesk } from '../client/lease-admin-client.ts';
+import { formatLease, formatLeaseChange, formatLeases } from '../format/format-leases.ts';
+import { styleOf } from '../format/style.ts';
+import { UsageError } from '../usage-error.ts';
+
+interface Wish {
+  readonly desk: LeaseDesk;
+  readonly subnet: string;
+  readonly publicIp: string | undefined;
+  readonly isSure: boolean;
+  /** Prints JSON or text. */
+  readonly print: (json: unknown, text: () => string) => void;
+}
+
+export const leasesCommand = defineCommand({
+  name: 'leases',
+  synopsis: [
+    '[list] [options]',
+    'show SUBNET [options]',
+    'reserve SUBNET [--public-ip ADDRESS] [options]',
+    'release SUBNET [--yes] [options]',
+  ],
+  about: `Which host has which subnet. A reservation is a key without expiry: the subnet stays with the host of that public IP, also while
+it is away. SUBNET is written as 10.5.72.0/24, or as the key that the list shows; show takes a public IP, too.`,
+  verbs: {
+    list: 'every key, which is the default',
+    'show SUBNET': 'everything about one',
+    'reserve SUBNET': 'keep it for the host that has it, or for that of --public-ip',
+    'release SUBNET': 'remove its key; a host that runs takes it again as an ordinary lease',
+  },
+  options: {
+    'public-ip': { type: 'string', value: 'ADDRESS', help: 'reserve: for which host' },
+    yes: { type: 'boolean', short: 'y', help: 'release: do not ask' },
+    json: JSON_OPTION,
+    socket: SOCKET_OPTION,
+    ...ETCD_OPTIONS,
+  },
+  examples: [
+    ['weft leases', 'who has what?'],
+    ['weft leases reserve 10.5.72.0/24', 'its host keeps it, however long it is away'],
+    ['weft leases reserve 10.5.73.0/24 --public-ip 198.18.1.9', 'for a host that is still to come'],
+    ['weft leases release 10.5.73.0/24', 'that host never came'],
+    ['weft leases --etcd-endpoints http://10.0.0.1:2379', 'on a machine without a daemon'],
+  ],
+  exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
+  maxWords: 2,
+  run: async (values, [verb = 'list', subnet]) => {
+    const action = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
+    if (action === undefined)
+      throw new UsageError(`weft leases ${verb}: give one of list, ${Object.keys(ACTIONS).join(', ')}`);
+    if (verb !== 'list' && subnet === undefined)
+      throw new UsageError(`weft leases ${verb} needs a subnet, for example 10.5.72.0/24`);
+    return action({
+      desk: await openLeaseDesk(values),
+      subnet: subnet ?? '',
+      publicIp: values['public-ip'],
+      isSure: values.yes,
+      print: (json, text) =>
+        void process.stdout.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : text()),
+    });
+  },
+});
+
+const ACTIONS: Readonly<Record<string, (wish: Wish) => Promise<number>>> = { list, show, reserve, release };
+
+async function list({ desk, print }: Wish): Promise<number> {
+  const leases = await desk.list();
+  print(leases, () => formatLeases(leases, styleOf()));
+  return EXIT_OK;
+}
+
+async function find({ desk, subnet }: Wish): Promise<LeaseV1> {
+  const found = findLease((await desk.list()).leases, subnet);
+  if (found === undefined) throw new Error(`No host holds ${subnet}: weft leases lists what there is`);
+  return found;
+}
+
+async function show(wish: Wish): Promise<number> {
+  const lease = await find(wish);
+  wish.print(lease, () => formatLease(lease, styleOf()));
+  return EXIT_OK;
+}
+
+async function reserve({ desk, subnet, publicIp, print }: Wish): Promise<number> {
+  const change = await desk.reserve({ subnet, ...(publicIp !== undefined && { publicIp }) });
+  print(change, () => formatLeaseChange(change));
+  return EXIT_OK;
+}
+
+async function release(wish: Wish): Promise<number> {
+  const lease = await find(wish);
+  const holder = lease.isOwn
+    ? 'this host'
+    : `the host of ${lease.publicIp ?? lease.publicIpv6 ?? 'no public IP'}`;
+  const kind = lease.isReservation ? 'reserved for' : 'leased by';
+  if (!wish.isSure && !(await confirm(`Release ${lease.key}, ${kind} ${holder}?`))) return EXIT_FAILURE;
+  const change = await wish.desk.release({ subnet: lease.key, modRevision: lease.modRevision });
+  wish.print(change, () => formatLeaseChange(change));
+  return EXIT_OK;
+}

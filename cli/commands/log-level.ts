@@ -1,0 +1,34 @@
+// `weft log-level`: how much the daemon logs.
+import type { LogLevelV1 } from '../../api/types.ts';
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { LOG_LEVELS, type LogLevel } from '../../daemon/log/log.ts';
+import { defineCommand } from '../command.ts';
+import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
+import { EXIT_NO_DAEMON } from '../exit-codes.ts';
+import { UsageError } from '../usage-error.ts';
+
+export const logLevelCommand = defineCommand({
+  name: 'log-level',
+  synopsis: ['[debug|info|warn|error] [--json] [--socket PATH]'],
+  about:
+    'Prints the level of the daemon’s log, or changes it until the daemon ends; --log-level sets it for good.',
+  verbs: Object.fromEntries(LOG_LEVELS.map((level) => [level, `log ${level} and what is more severe`])),
+  options: { json: JSON_OPTION, socket: SOCKET_OPTION },
+  examples: [
+    ['weft log-level debug', 'to see more'],
+    ['weft log-level info', 'and back'],
+  ],
+  exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
+  maxWords: 1,
+  run: async ({ json, socket }, [level]) => {
+    if (level !== undefined && !LOG_LEVELS.includes(level as LogLevel))
+      throw new UsageError(`${JSON.stringify(level)} is no log level: give one of ${LOG_LEVELS.join(', ')}`);
+    const client = new ControlClient(socketPath(socket));
+    const answer = await client.ask<LogLevelV1>(
+      'log-level',
+      level === undefined ? {} : { method: 'PUT', body: { level } },
+    );
+    process.stdout.write(json ? `${JSON.stringify(answer)}\n` : `${answer.level}\n`);
+    return EXIT_OK;
+  },
+});

@@ -1,0 +1,47 @@
+// `weft route` in words. Pure.
+import type { PeersV1, RouteV1 } from '../../api/types.ts';
+import { formatSync } from './format-peers.ts';
+import type { Style } from './style.ts';
+import { formatTable } from './table.ts';
+
+const WAYS: Readonly<Record<RouteV1['way'], string>> = {
+  kernel: "through the kernel's VXLAN",
+  userspace: "through weft's own packet path",
+  direct: 'as it is, without a tunnel',
+  local: 'to a container of this host',
+  none: 'nowhere: it is dropped',
+};
+
+/** Whose an address is and how a packet gets there, lookup by lookup. */
+export function formatRoute({ to, lookups, way, mtu, overheadBytes, kind }: RouteV1, style: Style): string {
+  const rows = lookups.map(({ table, question, entry, problem }) => [
+    `  ${table}`,
+    question,
+    [entry, problem !== undefined && style.bad(entry === undefined ? problem : `! ${problem}`)]
+      .filter(Boolean)
+      .join('  '),
+  ]);
+  const bytes = mtu === undefined ? '' : `, packets of up to ${mtu} bytes`;
+  const overhead = overheadBytes === undefined ? '' : ` (${overheadBytes} more on the underlay)`;
+  const words = kind === 'outside' ? 'not a matter of the overlay' : `${WAYS[way]}${bytes}${overhead}`;
+  const paint = way === 'none' ? style.bad : style.good;
+  return `${style.bold(to)}  ${paint(words)}\n${formatTable(rows)}`;
+}
+
+/** The ways to all peers. */
+export function formatRoutes({ peers }: PeersV1, style: Style): string {
+  const heading = ['DESTINATION', 'HOST', 'WAY', 'STATE'];
+  const rows = peers.flatMap((peer) =>
+    [peer.ipv4, peer.ipv6]
+      .filter((subnet) => subnet !== undefined)
+      .map((subnet) => [
+        subnet,
+        peer.publicIp ?? peer.publicIpv6 ?? '-',
+        peer.mode,
+        formatSync(peer.state, style),
+      ]),
+  );
+  if (rows.length === 0) return 'no routes: this host is alone in its network\n';
+  const [first = '', ...lines] = formatTable([heading, ...rows]).split('\n');
+  return [style.dim(first), ...lines].join('\n');
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { formatHelp } from './help.ts';
+import { WORDS } from '../command-specs-fixture.ts';
+
+describe('help', () => {
+  it('of a command with everything', () => {
+    assert.equal(
+      formatHelp('show', WORDS[0]!),
+      `Usage: weft show [list] [options]
+       weft show get THING
+
+Shows things.
+.hidden dot, back\\slash and "quotes".
+
+Words
+  list        all of them
+  get THING   one
+  stop|start  either
+
+Options
+  --colour red|blue  which [one]: of two
+  -f, --file FILE    where
+  --count N          how many
+  --json             a program's words
+  -h, --help         this text
+
+Examples
+  weft show get x  see x
+
+Exit codes
+  4  there is none
+`,
+    );
+  });
+
+  it('of a command with little', () => {
+    assert.equal(
+      formatHelp('old', WORDS[1]!),
+      `Usage: weft old [-q]
+
+Old.
+
+Options
+  -q          quietly
+  -h, --help  this text
+`,
+    );
+  });
+});

@@ -1,0 +1,49 @@
+// The text of `weft COMMAND --help`, made from the command's words.
+import type { CommandWords, OptionWords } from '../command.ts';
+import { formatTable } from './table.ts';
+
+export function formatHelp(name: string, words: CommandWords): string {
+  const forms = words.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
+  const sections = [
+    `Usage: ${forms.join('\n       ')}\n\n${words.about.trim()}\n`,
+    section('Words', Object.entries(words.verbs ?? {})),
+    section('Options', [...Object.entries(words.options).map(optionRow), ['-h, --help', 'this text']]),
+    section('Examples', words.examples),
+    section('Exit codes', Object.entries(words.exitCodes ?? {})),
+  ];
+  return sections.join('');
+}
+
+function section(title: string, rows: readonly (readonly [string, string])[]): string {
+  if (rows.length === 0) return '';
+  return `\n${title}\n${formatTable(rows.flatMap(wrapRow), { indent: 2 })}`;
+}
+
+/** Width at which descriptions go on in the next line. */
+const WRAP_AT = 100;
+
+function wrapRow([first, text]: readonly [string, string]): readonly (readonly [string, string])[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line !== '' && line.length + word.length >= WRAP_AT) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.map((line, index) => [index === 0 ? first : '', line]);
+}
+
+function optionRow([name, option]: [string, OptionWords]): readonly [string, string] {
+  const short = option.short === undefined ? '' : `-${option.short}, `;
+  return [`${short}${spell(name)}${valueOf(option)}`, option.help];
+}
+
+/** An option as it is written: `--name`, or `-n` where one letter is all it has. */
+export function spell(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
+/** For example ` PATH`; nothing for a boolean. */
+export function valueOf({ type, value, choices }: OptionWords): string {
+  if (type === 'boolean') return '';
+  return ` ${value ?? choices?.join('|') ?? 'TEXT'}`;
+}

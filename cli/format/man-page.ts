@@ -1,0 +1,84 @@
+// The man page in roff (man(7)), made from the words of the commands. Pure.
+import type { NamedWords } from '../command-specs.ts';
+import { GROUPS } from '../commands.ts';
+import { spell, valueOf } from './help.ts';
+
+export function formatManPage(commands: readonly NamedWords[], version: string): string {
+  const groups = Object.entries(GROUPS).map(([group, title]) => {
+    const members = commands.filter((command) => command.group === group);
+    return members.length === 0
+      ? ''
+      : `.SH ${escape(title.toUpperCase())}\n${members.map(formatCommand).join('')}`;
+  });
+  return `.\\" Made by "weft man".
+.TH WEFT 1 "" "weft ${escape(version)}" "User commands"
+.SH NAME
+weft \\- overlay network for container hosts
+.SH SYNOPSIS
+.B weft
+.I COMMAND
+.RI [ words ]
+.SH DESCRIPTION
+Each host leases a subnet of one cluster network from etcd;
+.B weft daemon
+connects it with the subnets of the other hosts.
+The other commands ask that daemon on its control socket, or work without one.
+${groups.join('')}.SH EXIT STATUS
+${EXIT_STATUS.map(([code, meaning]) => tagged(code, meaning)).join('')}.SH FILES
+${FILES.map(([path, meaning]) => tagged(path, meaning)).join('')}.SH ENVIRONMENT
+${ENVIRONMENT.map(([name, meaning]) => tagged(name, meaning)).join('')}`;
+}
+
+const EXIT_STATUS = [
+  ['0', 'Success.'],
+  ['1', 'Failure; a line on standard error tells why.'],
+  ['2', 'Wrong usage.'],
+  ['3 and more', 'As each command says.'],
+] as const;
+
+const FILES = [
+  ['/run/weft/weft.sock', 'Control socket of the daemon.'],
+  ['/run/flannel/subnet.env', "This host's subnet and MTU for container runtimes."],
+] as const;
+
+const ENVIRONMENT = [
+  ['WEFT_SOCKET', 'Control socket where --socket is not given.'],
+  ['NO_COLOR', 'If not empty, no colours.'],
+  ['FLANNELD_...', 'Flags of weft daemon; weft daemon --help names them.'],
+] as const;
+
+function formatCommand(command: NamedWords): string {
+  const { name, summary, synopsis, about, verbs = {}, options, examples, exitCodes = {} } = command;
+  const forms = synopsis.map((form) => `.B ${escape(`weft ${name} ${form}`.trimEnd())}\n`).join('.br\n');
+  return [
+    `.SS ${escape(`weft ${name}: ${summary}`)}\n`,
+    forms,
+    `.PP\n${lines(about)}`,
+    ...Object.entries(verbs).map(([verb, help]) => tagged(verb, help)),
+    ...Object.entries(options).map(([option, words]) => {
+      const short = words.short === undefined ? '' : `-${words.short}, `;
+      return tagged(`${short}${spell(option)}${valueOf(words)}`, words.help);
+    }),
+    ...examples.map(([line, what]) => `.PP\n${lines(what)}.RS 4\n.B ${escape(line)}\n.RE\n`),
+    ...Object.entries(exitCodes).map(([code, meaning]) => tagged(`exit code ${code}`, meaning)),
+  ].join('');
+}
+
+/** A tagged paragraph. */
+function tagged(tag: string, text: string): string {
+  return `.TP\n.B ${escape(tag)}\n${lines(text)}`;
+}
+
+function lines(text: string): string {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => `${escape(line)}\n`)
+    .join('');
+}
+
+/** Text that roff prints as it is. Within an argument of a macro quotes would group, so they are named. */
+function escape(text: string): string {
+  const named = text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('"', '\\(dq');
+  return /^[.']/.test(named) ? `\\&${named}` : named;
+}

@@ -1,0 +1,144 @@
+// Everything that weft or flannel put into the kernel, the firewall and the files of this host, each with how to remove it.
+// Finds; removes nothing by itself. The lease in the registry is none of it.
+import { access, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
+import type { Ownership } from '../../backends/backend.ts';
+import { renderObject } from '../../backends/render.ts';
+import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
+import type { ActualRoute } from '../kernel/actual.ts';
+import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
+import { findFirewallPrograms } from '../kernel/firewall/tools.ts';
+import { runProgram, type RunProgram } from '../kernel/firewall/run-program.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { readSubnetFile } from '../subnet-file/subnet-file.ts';
+
+export interface Trace {
+  readonly kind: 'device' | 'route' | 'rules' | 'file';
+  /** For people, one line. */
+  readonly name: string;
+  /** Resolves with why it could not be removed, or `undefined`. */
+  remove(): Promise<string | undefined>;
+}
+
+type Door = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
+
+/** Names that weft and flannel give devices, and kinds that they make. */
+const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
+const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip']);
+/** A length that no subnet has: of such networks only routes with weft's protocol number are ours. */
+const NO_LENGTH = -1;
+
+/** Finds all, in the order in which they should go: what leads packets somewhere before what it leads to. */
+export async function findTraces(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+  return [
+    ...(await findRoutes(kernel, subnetFile)),
+    ...(await findDevices(kernel)),
+    ...(await findRules()),
+    ...(await findFiles(subnetFile)),
+  ];
+}
+
+async function findDevices(kernel: Door): Promise<readonly Trace[]> {
+  const all = await kernel.readInterfaces();
+  return all
+    .filter(({ name, type }) => DEVICE_NAME.test(name) && DEVICE_KINDS.has(type))
+    .map(({ name, type }) => ({
+      kind: 'device',
+      name: `${name} (${type}), with all addresses, routes, neighbours and forwarding entries on it`,
+      remove: () => removeObject(kernel, { kind: 'link', type: 'vxlan', name } as LinkObject),
+    }));
+}
+
+/** Routes with weft's protocol number, and inside the network of subnet.env those that flannel would have made. */
+async function findRoutes(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+  const routes = await kernel.readRoutes();
+  const devices = new Set(routes.filter(({ dev }) => !DEVICE_NAME.test(dev)).map(({ dev }) => dev));
+  const networks = await ownNetworks(subnetFile);
+  const found = new Map<string, Trace>();
+  for (const dev of ['', ...devices]) {
+    const { objects } = await kernel.readState({ devices: [], networks, interface: dev });
+    for (const [key, object] of objects)
+      if (object.kind === 'route' && !DEVICE_NAME.test(object.dev))
+        found.set(key, {
+          kind: 'route',
+          name: describeRoute(object),
+          remove: () => removeObject(kernel, object),
+        });
+  }
+  return [...found.values()];
+}
+
+/** A blackhole has no device. */
+function describeRoute(route: ActualRoute): string {
+  return route.dev === '' ? `${route.destination} ${route.deviation ?? ''}`.trim() : renderObject(route);
+}
+
+async function ownNetworks(subnetFile: string): Promise<Ownership['networks']> {
+  const { networks = {}, subnets = {} } = await readSubnetFile(subnetFile);
+  const known = (['ipv4', 'ipv6'] as const).flatMap((family) => {
+    const [network, subnet] = [networks[family], subnets[family]];
+    return network && subnet ? [{ network, subnetLength: prefixLengthOf(subnet) }] : [];
+  });
+  const anywhere = ['0.0.0.0/0', '::/0'].map((network) => ({
+    network: network as Cidr,
+    subnetLength: NO_LENGTH,
+  }));
+  return [...known, ...anywhere];
+}
+
+async function removeObject(kernel: Door, object: KernelObject): Promise<string | undefined> {
+  const [result] = await kernel.apply([{ action: 'remove', object }]);
+  return result?.ok === true ? undefined : result?.message;
+}
+
+/** Rules of nftables, and of both kinds of iptables, whichever of them the daemon used. */
+async function findRules(): Promise<readonly Trace[]> {
+  const programs = await findFirewallPrograms();
+  const usual = await rulesOf('', new FirewallTable(programs));
+  if (programs.iptables === undefined) return usual;
+  const variant = programs.iptables.isLegacy ? 'nft' : 'legacy';
+  const run: RunProgram = (file, words, input) =>
+    runProgram(file.replace('tables', `tables-${variant}`), words, input);
+  const other = new FirewallTable({ hasNft: false, iptables: programs.iptables, problem: '' }, run);
+  return [...usual, ...(await rulesOf(`-${variant}`, other))];
+}
+
+async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Trace[]> {
+  return (await table.read()).map((object) => ({
+    kind: 'rules',
+    name: describeRules(object, suffix),
+    remove: async () => {
+      const outcome = await table.apply({ action: 'remove', object });
+      return outcome.status === 'done' ? undefined : outcome.message;
+    },
+  }));
+}
+
+function describeRules({ engine, family, name }: FirewallObject, suffix: string): string {
+  if (engine === 'nft') return `nftables: table ${family === 4 ? 'ip' : 'ip6'} ${name}`;
+  const program = family === 4 ? 'iptables' : 'ip6tables';
+  return `${program}${suffix}: ${name.replace(' ', '/')} and the rules that lead to it`;
+}
+
+async function findFiles(subnetFile: string): Promise<readonly Trace[]> {
+  const [folder, name] = [dirname(subnetFile), basename(subnetFile)];
+  const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
+  const traces: Trace[] = [];
+  for (const path of [subnetFile, ...hidden])
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      traces.push({ kind: 'file', name: path, remove: () => removeFile(path) });
+  return traces;
+}
+
+function removeFile(path: string): Promise<string | undefined> {
+  return rm(path).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+}

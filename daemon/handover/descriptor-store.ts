@@ -1,0 +1,215 @@
+// Open descriptors of TUN devices, their sockets and their programs in the kernel, kept by systemd from one process to the next (FDSTORE in sd_notify(3),
+// sd_listen_fds(3)), so that a restart loses neither device nor routes nor what waits in the queues; and beside them a record of
+// what each device was told, in a file without a path. Does nothing without a service manager.
+import { closeSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs';
+import type { PathDescriptor } from '../../native/packet-path.ts';
+import type { DescriptorStore } from '../kernel/path-table.ts';
+import type { Logger } from '../log/log.ts';
+
+export interface DescriptorStoreOptions {
+  /** What is read of it is removed: it is not for child processes. Default `process.env`. */
+  readonly env?: Record<string, string | undefined>;
+  /** Default `process.pid`. */
+  readonly pid?: number;
+  readonly log: Logger;
+  /** Sends one datagram with descriptors to a UNIX socket; throws if it cannot. Unset without the native addon. */
+  readonly sendDatagram?: ((path: string, text: string, fds: readonly number[]) => void) | undefined;
+  /** Makes a file without a path. Unset without the native addon: nothing is recorded. */
+  readonly openMemoryFile?: ((name: string) => number) | undefined;
+  /** Default `closeSync`. */
+  readonly close?: (fd: number) => void;
+}
+
+interface Message {
+  readonly device: string;
+  readonly text: string;
+  readonly fds: readonly number[];
+}
+
+interface Inheritance {
+  readonly descriptors: readonly PathDescriptor[];
+  /** Somebody has them already, but not yet for good. */
+  readonly isLent: boolean;
+}
+
+/** First descriptor that a service manager passes (SD_LISTEN_FDS_START). */
+const FIRST_FD = 3;
+const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const;
+const NAME = /^weft-(tun|udp|bpf|record)-(.+)-(\d{1,4})$/;
+/** The manager's socket holds few messages at a time (net.unix.max_dgram_qlen). */
+const RETRY_MS = 20;
+const MAX_RETRIES = 250;
+
+export class SystemdDescriptorStore implements DescriptorStore {
+  readonly #options: DescriptorStoreOptions;
+  readonly #socket: string;
+  readonly #inherited = new Map<string, Inheritance>();
+  /** Files that hold the records of devices. */
+  readonly #records = new Map<string, number>();
+  /** Names in the store, by device. */
+  readonly #names = new Map<string, Set<string>>();
+  #outbox: Message[] = [];
+  #retries = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: DescriptorStoreOptions) {
+    this.#options = options;
+    const env = options.env ?? process.env;
+    this.#socket = env['NOTIFY_SOCKET'] ?? '';
+    this.#inherit(env, options.pid ?? process.pid);
+    for (const name of VARIABLES) delete env[name];
+  }
+
+  /** Whether an earlier process left any device. */
+  get isEmpty(): boolean {
+    return this.#inherited.size === 0;
+  }
+
+  /** Devices of an earlier process that nobody took. */
+  get waiting(): readonly string[] {
+    return [...this.#inherited.keys()];
+  }
+
+  has(device: string): boolean {
+    const { descriptors, isLent } = this.#inherited.get(device) ?? {};
+    return isLent === true || descriptors?.some(({ kind }) => kind === 'tun') === true;
+  }
+
+  take(device: string): readonly PathDescriptor[] {
+    const { descriptors = [] } = this.#inherited.get(device) ?? {};
+    this.#inherited.delete(device);
+    return descriptors;
+  }
+
+  /** Hands descriptors over that are not taken thereby: they wait, as before, for whoever is sure to want the device. */
+  lend(device: string): readonly PathDescriptor[] {
+    const descriptors = this.take(device);
+    this.#inherited.set(device, { descriptors: [], isLent: true });
+    return descriptors;
+  }
+
+  /** What an earlier process recorded of `device`, or whatever else is there. */
+  recordOf(device: string): string {
+    const fd = this.#records.get(device);
+    if (fd === undefined) return '';
+    const bytes = Buffer.alloc(fstatSync(fd).size);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+  }
+
+  record(device: string, text: string): void {
+    const { openMemoryFile, log } = this.#options;
+    if (this.#socket === '' || openMemoryFile === undefined) return;
+    try {
+      const fd = this.#records.get(device) ?? this.#addRecord(device, openMemoryFile(`weft-${device}`));
+      const bytes = Buffer.from(text);
+      ftruncateSync(fd, writeSync(fd, bytes, 0, bytes.length, 0));
+    } catch (error) {
+      log.debug('Cannot record what a device was told: after a restart it waits for etcd', { device, error });
+    }
+  }
+
+  keep(device: string, descriptors: readonly PathDescriptor[]): void {
+    this.#remove(device);
+    this.#names.set(device, new Set(descriptors.map((descriptor) => nameOf(device, descriptor))));
+    for (const descriptor of descriptors) {
+      // Without FDPOLL=0 systemd would drop a socket as soon as it has an ICMP error to report.
+      const text = `FDSTORE=1\nFDPOLL=0\nFDNAME=${nameOf(device, descriptor)}`;
+      this.#outbox.push({ device, text, fds: [descriptor.fd] });
+    }
+    this.#flush();
+  }
+
+  forget(device: string): void {
+    this.#remove(device);
+    const record = this.#records.get(device);
+    if (record === undefined) return;
+    this.#records.delete(device);
+    (this.#options.close ?? closeSync)(record);
+    this.#outbox.push({ device, text: `FDSTOREREMOVE=1\nFDNAME=${recordName(device)}`, fds: [] });
+    this.#flush();
+  }
+
+  #remove(device: string): void {
+    // Numbers of descriptors may stand for other files by the time that they would be sent.
+    this.#outbox = this.#outbox.filter((message) => message.device !== device || message.fds.length === 0);
+    for (const name of this.#names.get(device) ?? [])
+      this.#outbox.push({ device, text: `FDSTOREREMOVE=1\nFDNAME=${name}`, fds: [] });
+    this.#names.delete(device);
+    this.#flush();
+  }
+
+  /** Closes what an earlier process left and nobody took. */
+  dropRest(): void {
+    for (const [device, { descriptors }] of this.#inherited) {
+      for (const { fd } of descriptors) (this.#options.close ?? closeSync)(fd);
+      this.forget(device);
+    }
+    this.#inherited.clear();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#outbox = [];
+  }
+
+  #inherit(env: Readonly<Record<string, string | undefined>>, pid: number): void {
+    if (env['LISTEN_PID'] !== String(pid)) return;
+    const count = Number(env['LISTEN_FDS']);
+    const names = (env['LISTEN_FDNAMES'] ?? '').split(':');
+    for (const [position, name] of names.entries()) {
+      const [, kind, device, index] = NAME.exec(name) ?? [];
+      if (device === undefined || !(position < count)) continue;
+      const fd = FIRST_FD + position;
+      if (kind === 'record') {
+        this.#records.set(device, fd);
+        continue;
+      }
+      const descriptor = { kind: kind as PathDescriptor['kind'], index: Number(index), fd };
+      const { descriptors = [] } = this.#inherited.get(device) ?? {};
+      this.#inherited.set(device, { descriptors: [...descriptors, descriptor], isLent: false });
+      this.#names.set(device, (this.#names.get(device) ?? new Set()).add(name));
+    }
+  }
+
+  #addRecord(device: string, fd: number): number {
+    this.#records.set(device, fd);
+    this.#outbox.push({ device, text: `FDSTORE=1\nFDPOLL=0\nFDNAME=${recordName(device)}`, fds: [fd] });
+    this.#flush();
+    return fd;
+  }
+
+  /** Sends what waits, in order; what the socket has no room for is sent a little later. */
+  #flush(): void {
+    const { sendDatagram, log } = this.#options;
+    if (this.#socket === '' || sendDatagram === undefined) this.#outbox = [];
+    while (this.#outbox.length > 0) {
+      const { text, fds } = this.#outbox[0]!;
+      try {
+        sendDatagram!(this.#socket, text, fds);
+      } catch (error) {
+        if (isFull(error) && this.#retries++ < MAX_RETRIES) return this.#retryLater();
+        log.warn('Cannot leave descriptors with systemd: the next restart makes the device anew', { error });
+        this.#outbox = [];
+      }
+      this.#outbox.shift();
+      this.#retries = 0;
+    }
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#flush(), RETRY_MS).unref();
+  }
+}
+
+function nameOf(device: string, { kind, index }: PathDescriptor): string {
+  return `weft-${kind}-${device}-${index}`;
+}
+
+function recordName(device: string): string {
+  return `weft-record-${device}-0`;
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+}

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import type { KernelNotice } from '../kernel.ts';
+import { NoticeGate } from './notification-buffer.ts';
+
+const NOTICE: KernelNotice = { type: 'forward-policy' };
+
+describe('the gate of notices', () => {
+  it('passes them on at once, but not before the results of steps that are under way', async () => {
+    const told: string[] = [];
+    const gate = new NoticeGate(() => told.push('notice'));
+    gate.tell(NOTICE);
+    assert.deepEqual(told, ['notice']);
+    await gate.during(async () => {
+      gate.tell(NOTICE);
+      await Promise.resolve();
+    });
+    told.push('results');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(told, ['notice', 'results', 'notice']);
+  });
+
+  it('opens after steps that failed, and stays shut while others are under way', async () => {
+    let count = 0;
+    let finish = (): void => undefined;
+    const gate = new NoticeGate(() => count++);
+    const long = gate.during(() => new Promise<void>((resolve) => (finish = resolve)));
+    await assert.rejects(gate.during(() => Promise.reject(new Error('refused'))));
+    gate.tell(NOTICE);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(count, 0);
+    finish();
+    await long;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(count, 1);
+  });
+});

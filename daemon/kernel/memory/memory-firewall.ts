@@ -1,0 +1,41 @@
+// A model of the firewall: rules of ours by key. Others change them by `replace`, our own steps come through `apply`.
+import type { Family } from '../../../lib/address.ts';
+import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
+import type { KernelNotice, Step } from '../kernel.ts';
+import { DONE, type Outcome } from '../netlink/outcome.ts';
+
+export class MemoryFirewall {
+  readonly #objects = new Map<ObjectKey, FirewallObject>();
+  #dropFamilies: readonly Family[] = [];
+  /** Called for each change. */
+  onNotice: (notice: KernelNotice) => void = () => undefined;
+
+  get objects(): ReadonlyMap<ObjectKey, FirewallObject> {
+    return this.#objects;
+  }
+
+  get dropFamilies(): readonly Family[] {
+    return this.#dropFamilies;
+  }
+
+  read(): Promise<readonly FirewallObject[]> {
+    return Promise.resolve([...this.#objects.values()]);
+  }
+
+  apply({ action, object }: { readonly action: Step['action']; readonly object: FirewallObject }): Outcome {
+    this.replace(objectKey(object), action === 'set' ? object : undefined);
+    return DONE;
+  }
+
+  /** Sets or removes what has `key`. */
+  replace(key: ObjectKey, object: FirewallObject | undefined): void {
+    if (object === undefined) this.#objects.delete(key);
+    else this.#objects.set(key, object);
+    this.onNotice(object === undefined ? { type: 'object', key } : { type: 'object', key, object });
+  }
+
+  setForwardDrops(families: readonly Family[]): void {
+    this.#dropFamilies = families;
+    this.onNotice({ type: 'forward-policy' });
+  }
+}

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Cidr, IpAddress } from '../../../lib/address.ts';
+import { type KernelObject, objectKey } from '../../../backends/kernel-state.ts';
+import {
+  ADDRESS,
+  describeKernel,
+  FDB,
+  type KernelFixture,
+  LINK,
+  NEIGHBOUR,
+  type OtherHands,
+  OWNERSHIP,
+  ROUTE,
+  TUN,
+  TUN_ADDRESS,
+  TUN_LINK,
+  TUNNEL,
+  UNDERLAY,
+} from '../../../test/compliance/kernel.ts';
+import type { KernelNotice, Step } from '../kernel.ts';
+import { MemoryKernel } from './memory-kernel.ts';
+import type { MemoryTables } from './memory-tables.ts';
+import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
+import type { DescriptorStore } from '../path-table.ts';
+
+const BLACKHOLE = 6;
+
+describeKernel('memory', openMemoryFixture);
+
+function openMemoryFixture(): KernelFixture {
+  const kernel = new MemoryKernel();
+  const { tables } = kernel;
+  tables.addLink({ name: 'lo', isLoopback: true, mtu: 65536, kind: '' });
+  tables.addLink({ name: UNDERLAY });
+  tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
+  tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
+  return { kernel, others: otherHands(tables), close: () => kernel.close() };
+}
+
+function otherHands(tables: MemoryTables): OtherHands {
+  const must = (outcome: Outcome): void => assert.equal(outcome.status, 'done', JSON.stringify(outcome));
+  return {
+    addBridge: (name) => must(tables.addLink({ name, kind: 'bridge' })),
+    addTun: (name) => must(tables.addLink({ name, kind: 'tun', hasCarrier: false })),
+    deleteLink: (name) => must(tables.removeLink(name)),
+    setLink: (name, change) => must(tables.changeLink(name, change)),
+    addAddress: (dev, address) => must(tables.setAddress(dev, address as Cidr)),
+    deleteAddress: (dev, address) => must(tables.removeAddress(dev, address as Cidr)),
+    setNeighbour: (entry) => must(tables.setNeighbour(entry)),
+    deleteNeighbour: (entry) => must(tables.removeNeighbour(entry)),
+    setFdb: (entry) => must(tables.setFdb(entry)),
+    deleteFdb: ({ dev, mac }) => must(tables.removeFdb({ dev, mac })),
+    replaceRoute: ({ destination, gateway, dev, type, ...rest }) =>
+      must(
+        tables.setRoute({
+          ...rest,
+          destination: destination as Cidr,
+          dev: dev ?? '',
+          ...(gateway !== undefined && { gateway: gateway as IpAddress }),
+          ...(type === 'blackhole' && { type: BLACKHOLE }),
+        }),
+      ),
+    deleteRoute: (destination) => must(tables.removeRoute({ destination: destination as Cidr })),
+  };
+}
+
+describe('MemoryKernel faults', () => {
+  const set = (object: Parameters<typeof objectKey>[0]): { action: 'set'; object: typeof object } => ({
+    action: 'set',
+    object,
+  });
+
+  async function open(): Promise<MemoryKernel> {
+    const { kernel } = openMemoryFixture();
+    await kernel.apply([set(LINK), set(ADDRESS)]);
+    return kernel as MemoryKernel;
+  }
+
+  it('refuses a key as often as told', async () => {
+    const kernel = await open();
+    kernel.refuse(objectKey(FDB), 'ENOBUFS', 2);
+    const attempt = async (): Promise<unknown> =>
+      (await kernel.apply([set(FDB), set(NEIGHBOUR)])).map(({ ok }) => ok);
+    assert.deepEqual(
+      [await attempt(), await attempt(), await attempt()],
+      [
+        [false, true],
+        [false, true],
+        [true, true],
+      ],
+    );
+  });
+
+  it('loses answers of steps that are done nevertheless', async () => {
+    const kernel = await open();
+    kernel.loseAnswers(1);
+    assert.deepEqual(
+      (await kernel.apply([set(NEIGHBOUR), set(FDB)])).map(({ ok }) => ok),
+      ['unknown', true],
+    );
+    assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(NEIGHBOUR)));
+  });
+
+  it('loses notices and tells so afterwards', async () => {
+    const kernel = await open();
+    const notices: KernelNotice[] = [];
+    kernel.subscribe(
+      () => OWNERSHIP,
+      (notice) => notices.push(notice),
+    );
+    kernel.loseNotices();
+    kernel.tables.setNeighbour(NEIGHBOUR);
+    assert.deepEqual(notices, []);
+    kernel.reportOverrun();
+    assert.deepEqual(notices, [{ type: 'overrun' }]);
+  });
+
+  it('fails reads as often as told', async () => {
+    const kernel = await open();
+    kernel.failReads(1);
+    await assert.rejects(kernel.readState(OWNERSHIP), KernelReadError);
+    await kernel.readState(OWNERSHIP);
+  });
+
+  it('renders itself in the words of ip', async () => {
+    const kernel = await open();
+    await kernel.apply([set(NEIGHBOUR), set(FDB), set(ROUTE)]);
+    await kernel.apply([set({ kind: 'sysctl', path: 'net/ipv6/conf/flannel.900/accept_ra', value: '0' })]);
+    assert.equal(
+      await kernel.render(),
+      [
+        'addr 10.5.72.0/32 dev flannel.900',
+        'addr 192.0.2.1/24 dev kt0',
+        'addr 2001:db8::1/64 dev kt0',
+        'fdb 02:00:00:00:00:02 dev flannel.900 dst 192.0.2.2 self permanent',
+        'link flannel.900 vxlan mtu 1450 up address c6:d2:32:6f:8f:44 id 900 local 192.0.2.1 dev kt0 dstport 8472 nolearning',
+        'link kt0 veth mtu 1500 up',
+        'link lo  mtu 65536 up',
+        'neigh 10.5.2.0 dev flannel.900 lladdr 02:00:00:00:00:02 permanent',
+        'route 10.5.2.0/24 via 10.5.2.0 dev flannel.900 proto 87 onlink',
+        'route 192.0.2.0/24 dev kt0 proto 2',
+        'route 2001:db8::/64 dev kt0 proto 2 metric 256',
+        'sysctl net/ipv6/conf/flannel.900/accept_ra = 0',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('MemoryKernel: packet path', () => {
+  const set = (object: KernelObject): Step => ({ action: 'set', object });
+  const remove = (object: KernelObject): Step => ({ action: 'remove', object });
+  const noStore: DescriptorStore = {
+    has: () => false,
+    take: () => [],
+    keep: () => undefined,
+    forget: () => undefined,
+    record: () => undefined,
+  };
+
+  async function errnoOf(kernel: MemoryKernel, step: Step): Promise<string> {
+    const [result] = await kernel.apply([step]);
+    return result?.ok === false ? result.errno : '';
+  }
+
+  it('without the addon refuses devices and says why', async () => {
+    const kernel = new MemoryKernel({ hasPacketPath: false });
+    const [result] = await kernel.apply([set(TUN_LINK)]);
+    assert.ok(result?.ok === false);
+    assert.match(result.message, /^ENOSYS: .*addon/);
+    assert.equal(kernel.tables.link(TUN), undefined);
+  });
+
+  it('a kernel without VXLAN refuses its devices alone', async () => {
+    const kernel = new MemoryKernel({ hasVxlan: false });
+    kernel.tables.addLink({ name: UNDERLAY });
+    assert.equal(await errnoOf(kernel, set(LINK)), 'EOPNOTSUPP');
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
+  });
+
+  it('tells the path its MTU at once, and its addresses when they were read', async () => {
+    const kernel = new MemoryKernel();
+    await kernel.apply([set(TUN_LINK), set(TUN_ADDRESS)]);
+    assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472 });
+    await kernel.readState(OWNERSHIP);
+    assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472, ipv4: '10.5.72.0' });
+    await kernel.apply([remove(TUN_ADDRESS), set({ ...TUN_ADDRESS, address: 'fd00:5::/128' as Cidr })]);
+    await kernel.readState(OWNERSHIP);
+    assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472, ipv6: 'fd00:5::' });
+  });
+
+  it('does not remove a TUN device that another process serves', async () => {
+    const kernel = new MemoryKernel();
+    kernel.tables.addTun(TUN);
+    assert.equal(await errnoOf(kernel, remove(TUN_LINK)), 'EBUSY');
+    assert.ok(kernel.tables.link(TUN));
+  });
+
+  it('passes on what the path refuses', async () => {
+    const kernel = new MemoryKernel();
+    kernel.packetPath.refuse('open', 'EADDRINUSE');
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), 'EADDRINUSE');
+    kernel.packetPath.relent('open');
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
+    kernel.packetPath.refuse('setRoute', 'ENOMEM');
+    assert.equal(await errnoOf(kernel, set(TUNNEL)), 'ENOMEM');
+  });
+
+  it('takes over the device of an earlier process, which is neither ours nor in the way until then', async () => {
+    const descriptors = [{ kind: 'tun', index: 0, fd: 7 }] as const;
+    const waiting = new Set([TUN]);
+    const kept: string[] = [];
+    const kernel = new MemoryKernel({
+      descriptorStore: {
+        has: (device) => waiting.has(device),
+        take: (device) => (waiting.delete(device) ? descriptors : []),
+        keep: (device, { length }) => kept.push(`${device} ${length}`),
+        forget: (device) => kept.push(`no ${device}`),
+        record: () => undefined,
+      },
+    });
+    kernel.tables.addTun(TUN);
+    const before = kernel.tables.link(TUN)!.index;
+    const state = await kernel.readState(OWNERSHIP);
+    assert.deepEqual([state.objects.size, state.foreignLinks.size], [0, 0]);
+    assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
+    assert.equal(kernel.tables.link(TUN)!.index, before);
+    assert.deepEqual(kernel.packetPath.inherited(TUN), descriptors);
+    assert.equal(kernel.packetPath.isStarted(TUN), false);
+    assert.equal(await errnoOf(kernel, remove(TUN_LINK)), '');
+    assert.deepEqual(kept, [`${TUN} 1`, `no ${TUN}`]);
+  });
+
+  it('a device that was resumed before is ours as soon as it is read, with the routes that it has', async () => {
+    const waiting = new Set([TUN]);
+    const kept: string[] = [];
+    const kernel = new MemoryKernel({
+      descriptorStore: {
+        ...noStore,
+        has: (device) => waiting.has(device),
+        take: (device) => (waiting.delete(device) ? [] : []),
+        keep: (device) => kept.push(device),
+      },
+    });
+    kernel.tables.addTun(TUN);
+    const { name, encapsulation, local, port } = TUN_LINK;
+    kernel.packetPath.open({ name, encapsulation, local, port }, [{ kind: 'tun', index: 0, fd: 7 }]);
+    kernel.packetPath.setRoute(TUN, {
+      destination: TUNNEL.destination,
+      remote: TUNNEL.remote,
+      port: TUNNEL.port,
+    });
+    const { objects } = await kernel.readState(OWNERSHIP);
+    assert.deepEqual(Array.from(objects.values(), ({ kind }) => kind).toSorted(), ['link', 'tunnel']);
+    assert.deepEqual([[...waiting], kept], [[], [TUN]]);
+  });
+
+  it('starts a device that nobody left at once', async () => {
+    const kernel = new MemoryKernel({ descriptorStore: noStore });
+    await kernel.apply([set(TUN_LINK)]);
+    assert.equal(kernel.packetPath.isStarted(TUN), true);
+  });
+});

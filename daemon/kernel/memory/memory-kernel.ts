@@ -1,0 +1,209 @@
+// The kernel door over a model of the kernel, for what the real one cannot show: faults at will, property tests with
+// thousands of histories. `tables` is the model; whoever else changes the host does it there.
+import { contains, type Family, type IpAddress, prefixLengthOf } from '../../../lib/address.ts';
+import type { Ownership } from '../../../backends/backend.ts';
+import { objectKey, type ObjectKey } from '../../../backends/kernel-state.ts';
+import type {
+  ActualState,
+  Interface,
+  Kernel,
+  KernelNotice,
+  MainRoute,
+  RouteLookup,
+  Step,
+  StepResult,
+} from '../kernel.ts';
+import { MemoryFirewall } from './memory-firewall.ts';
+import { type MemoryState, performStep } from './memory-steps.ts';
+import { MemoryTables, refuse, type TableEvent } from './memory-tables.ts';
+import { renderTables } from './memory-text.ts';
+import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
+import { MemoryPacketPath } from './memory-packet-path.ts';
+import { type DescriptorStore, PathTable } from '../path-table.ts';
+import { readInterfaces, readRoutes, readState } from '../state-reader.ts';
+import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts';
+
+interface Subscriber {
+  readonly ownership: () => Ownership | undefined;
+  readonly onNotice: (notice: KernelNotice) => void;
+}
+
+export interface MemoryKernelOptions {
+  /** False: there is no addon. Default true. */
+  readonly hasPacketPath?: boolean;
+  /** False: the kernel refuses every VXLAN device with EOPNOTSUPP. Default true. */
+  readonly hasVxlan?: boolean;
+  readonly descriptorStore?: DescriptorStore;
+}
+
+export class MemoryKernel implements Kernel {
+  readonly tables = new MemoryTables();
+  readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
+  readonly sysctls = new Map<string, string>();
+  /** `flannel.1 tx-checksum-ip-generic` of every offload that is off. */
+  readonly featuresOff = new Set<string>();
+  readonly firewall = new MemoryFirewall();
+  readonly #state: MemoryState;
+  readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
+  readonly #subscribers: Subscriber[] = [];
+  readonly #routeChanges = new RouteChanges();
+  #lostAnswers = 0;
+  #failedReads = 0;
+  #areNoticesLost = false;
+  #isClosed = false;
+
+  constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
+    const packetPath = hasPacketPath ? this.packetPath : undefined;
+    const path = new PathTable({ packetPath, descriptorStore });
+    const { tables, firewall, sysctls, featuresOff } = this;
+    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan };
+    tables.onEvent = (event) => this.#tell(event);
+    firewall.onNotice = (notice) => this.#pass(notice);
+  }
+
+  // Faults
+
+  /** Refuses the next `times` steps (default: all) on the object of this key. */
+  refuse(key: ObjectKey, errno: Parameters<typeof refuse>[0], times = Number.POSITIVE_INFINITY): void {
+    this.#refusals.set(key, { errno, times });
+  }
+
+  /** Ends {@link refuse}. */
+  relent(key: ObjectKey): void {
+    this.#refusals.delete(key);
+  }
+
+  /** Does the next `count` steps, but their results are unknown. */
+  loseAnswers(count: number): void {
+    this.#lostAnswers = count;
+  }
+
+  /** Rejects the next `count` calls of {@link readState}. */
+  failReads(count: number): void {
+    this.#failedReads = count;
+  }
+
+  /** Drops notices from now on, as a full receive buffer does. */
+  loseNotices(): void {
+    this.#areNoticesLost = true;
+  }
+
+  /** Tells that notices were lost, and tells them again from now on. */
+  reportOverrun(): void {
+    this.#areNoticesLost = false;
+    for (const { onNotice } of this.#subscribers) onNotice({ type: 'overrun' });
+  }
+
+  /** What {@link readState} reads, without its faults. */
+  inspect(ownership: Ownership): Promise<ActualState> {
+    return readState(this.#state, ownership);
+  }
+
+  // Kernel
+
+  async readState(ownership: Ownership): Promise<ActualState> {
+    if (this.#failedReads > 0) {
+      this.#failedReads--;
+      throw new KernelReadError('routes', 'EINTR', 'the table kept changing while it was read');
+    }
+    return this.inspect(ownership);
+  }
+
+  readInterfaces(): Promise<readonly Interface[]> {
+    return readInterfaces(this.tables);
+  }
+
+  readRoutes(): Promise<readonly MainRoute[]> {
+    return readRoutes(this.tables);
+  }
+
+  /** Longest prefix, then lowest metric, over routes without policy. */
+  async lookupRoute(address: IpAddress): Promise<RouteLookup | undefined> {
+    const routes = (await this.readRoutes()).filter(({ destination }) => contains(destination, address));
+    const [best] = routes.sort(
+      (a, b) => prefixLengthOf(b.destination) - prefixLengthOf(a.destination) || a.metric - b.metric,
+    );
+    if (best === undefined) return undefined;
+    return { dev: best.dev, ...(best.gateway && { gateway: best.gateway }) };
+  }
+
+  readForwardDrops(): Promise<readonly Family[]> {
+    return Promise.resolve(this.firewall.dropFamilies);
+  }
+
+  readSysctl(path: string): Promise<string | undefined> {
+    return Promise.resolve(this.sysctls.get(path));
+  }
+
+  readFeature(dev: string, name: string): Promise<boolean | undefined> {
+    return Promise.resolve(this.tables.link(dev) && !this.featuresOff.has(`${dev} ${name}`));
+  }
+
+  apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
+    return Promise.resolve(steps.map((step) => this.#applyOne(step)));
+  }
+
+  subscribe(ownership: Subscriber['ownership'], onNotice: Subscriber['onNotice']): void {
+    this.#subscribers.push({ ownership, onNotice });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Everything in it as sorted lines in the words of `ip` and `bridge`: the golden text of tests. */
+  render(): Promise<string> {
+    return renderTables(this.tables, this, this.packetPath);
+  }
+
+  #applyOne(step: Step): StepResult {
+    const outcome = this.#isClosed ? CLOSED : (this.#refusal(step) ?? performStep(this.#state, step));
+    if (this.#lostAnswers > 0) {
+      this.#lostAnswers--;
+      return { step, ok: 'unknown', message: 'no answer within 5000 ms' };
+    }
+    if (outcome.status === 'done') return { step, ok: true };
+    if (outcome.status === 'unknown') return { step, ok: 'unknown', message: outcome.message };
+    return { step, ok: false, errno: outcome.errno, message: outcome.message };
+  }
+
+  #refusal(step: Step): Outcome | undefined {
+    const key = objectKey(step.object);
+    const refusal = this.#refusals.get(key);
+    if (refusal === undefined) return undefined;
+    refusal.times--;
+    if (refusal.times <= 0) this.#refusals.delete(key);
+    return refuse(refusal.errno, 'injected');
+  }
+
+  #tell(event: TableEvent): void {
+    if (event.table === 'interfaces') this.#forgetSettings(event.name);
+    if (this.#areNoticesLost || this.#isClosed) return;
+    for (const { ownership, onNotice } of this.#subscribers) {
+      const owned = ownership();
+      if (event.table === 'interfaces') onNotice({ type: 'interfaces', names: [event.name] });
+      else if (owned !== undefined) for (const notice of this.#describe(event, owned)) onNotice(notice);
+    }
+  }
+
+  #pass(notice: KernelNotice): void {
+    if (this.#areNoticesLost || this.#isClosed) return;
+    for (const { onNotice } of this.#subscribers) onNotice(notice);
+  }
+
+  /** A device's settings go with it. */
+  #forgetSettings(name: string): void {
+    if (this.tables.link(name) !== undefined) return;
+    for (const path of this.sysctls.keys()) if (path.split('/').includes(name)) this.sysctls.delete(path);
+    for (const feature of this.featuresOff)
+      if (feature.startsWith(`${name} `)) this.featuresOff.delete(feature);
+  }
+
+  #describe(event: Exclude<TableEvent, { table: 'interfaces' }>, owned: Ownership): readonly KernelNotice[] {
+    const dev = this.tables.nameOf(event.message.index) ?? '';
+    if (event.table === 'routes') return this.#routeChanges.describe(event.message, dev, owned, event.isGone);
+    return owned.devices.includes(dev) ? describeNeighbourChange(event.message, dev, event.isGone) : [];
+  }
+}
+
+const CLOSED: Outcome = { status: 'unknown', message: 'the kernel door is closed' };

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import type { KeeperEvent } from '../../allocator/lease/lease-events.ts';
+import { ip4, subnets } from '../../backends/fixture.ts';
+import { logKeeperEvent } from './lease-log.ts';
+import { createLogRateLimit } from './log-rate-limit.ts';
+import { createLogger } from './log.ts';
+
+function fixture() {
+  const lines: string[] = [];
+  let nowMs = 0;
+  const limit = createLogRateLimit({ nowMs: () => nowMs });
+  const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
+  return {
+    lines,
+    tell: (event: KeeperEvent) => logKeeperEvent(log, limit, event),
+    wait: (ms: number) => void (nowMs += ms),
+  };
+}
+
+const key = '10.5.72.0-24';
+const unreachable: KeeperEvent = {
+  level: 'warn',
+  code: 'registry-unreachable',
+  error: new Error('198.18.0.2:2379 does not answer'),
+};
+
+describe('log lines of the lease keeper', () => {
+  const cases: readonly [KeeperEvent, RegExp][] = [
+    [{ level: 'info', code: 'lease-created', key }, /INFO {2}Leased a subnet key=10\.5\.72\.0-24/],
+    [{ level: 'warn', code: 'lease-lost', key, reason: 'expired' }, /WARN .*Lost the lease.*reason=expired/],
+    [
+      {
+        level: 'error',
+        code: 'subnet-changed',
+        from: subnets('10.5.72.0/24'),
+        to: subnets('10.5.73.0/24'),
+      },
+      /ERROR THE SUBNET OF THIS HOST CHANGED.*10\.5\.72\.0\/24.*10\.5\.73\.0\/24/,
+    ],
+    [
+      { level: 'error', code: 'public-ip-contested', key, identity: ip4('10.9.0.1'), count: 3 },
+      /ERROR .*--public-ip.*identity=10\.9\.0\.1/,
+    ],
+    [
+      { level: 'error', code: 'pool-exhausted', error: new Error('No free subnet in 10.5.0.0/16') },
+      /ERROR .*No free subnet in 10\.5\.0\.0\/16/,
+    ],
+    [
+      { level: 'warn', code: 'bad-entry', key: 'garbage', reason: 'is no subnet' },
+      /WARN .*key=garbage reason="is no subnet"/,
+    ],
+    [
+      { level: 'warn', code: 'implied-backend-differs', peerKey: key },
+      /WARN .*udp.*"Backend":\{"Type":"vxlan"\}.*peerKey=10\.5\.72\.0-24/,
+    ],
+    [unreachable, /WARN .*forwarding goes on.*198\.18\.0\.2:2379 does not answer/],
+  ];
+  for (const [event, expected] of cases)
+    it(`of ${event.code} say what happened, to what, and what to do`, () => {
+      const { lines, tell } = fixture();
+      tell(event);
+      assert.equal(lines.length, 1);
+      assert.match(lines[0]!, expected);
+    });
+
+  it('of what repeats come once a minute, with the number held back', () => {
+    const { lines, tell, wait } = fixture();
+    const failed: KeeperEvent = { level: 'warn', code: 'attempt-failed', error: new Error('x') };
+    for (let count = 0; count < 5; count++) tell(failed);
+    wait(60_000);
+    tell(failed);
+    assert.equal(lines.length, 2);
+    assert.match(lines[1]!, /suppressed=4/);
+  });
+
+  it('of a registry lost again come at once if it was back in between', () => {
+    const { lines, tell } = fixture();
+    for (const event of [unreachable, { level: 'info', code: 'registry-back' } as const, unreachable])
+      tell(event);
+    assert.equal(lines.length, 3);
+  });
+
+  it('of leases that come and go are never held back', () => {
+    const { lines, tell } = fixture();
+    for (let count = 0; count < 3; count++)
+      tell({ level: 'warn', code: 'lease-lost', key, reason: 'deleted' });
+    assert.equal(lines.length, 3);
+  });
+});

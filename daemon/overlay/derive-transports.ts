@@ -1,0 +1,65 @@
+// What the kernel should hold while hosts are reached in one way or in several: each way received from everybody, each peer
+// sent to in the way that was chosen for it. Puts together what the backends derive; pure.
+import type { Lease } from '../../allocator/lease.ts';
+import type { Backend, BackendContext, Ownership, PeerState } from '../../backends/backend.ts';
+import { backendFor } from '../../backends/index.ts';
+import type { KernelObject, OverlayMtu } from '../../backends/kernel-state.ts';
+import { asAnnouncing, wayOf } from '../../backends/transport.ts';
+
+export function backendOf({ config }: Pick<BackendContext, 'config'>): Backend {
+  return backendFor(config.backend.type);
+}
+
+/** Ownership in all ways; at least one. */
+export function ownershipIn(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): Ownership {
+  const all = contexts.map((context) => backendOf(context).ownership(context.config, context.host));
+  const [first] = all;
+  if (first === undefined) throw new RangeError('There is no way to reach hosts');
+  const networks = all.find((one) => one.networks.length > 0)?.networks ?? [];
+  return { ...first, networks, devices: [...new Set(all.flatMap(({ devices }) => devices))] };
+}
+
+/** MTU that containers may use whichever way their packets go. @throws BackendError if nothing usable is left. */
+export function mtuIn(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): OverlayMtu {
+  const mtus = contexts.map((context) => backendOf(context).mtu(context.config, context.host));
+  return Math.min(...mtus) as OverlayMtu;
+}
+
+/** This host's own objects in all ways; of one key, those of the last. @throws BackendError as the backends do. */
+export function deriveHostIn(contexts: readonly BackendContext[]): readonly KernelObject[] {
+  const objects = contexts.flatMap((context) => backendOf(context).deriveHost(context));
+  return contexts.length === 1 ? objects : [...objects, ...objects.flatMap(acceptOtherWay)];
+}
+
+/**
+ * Objects that lead to `peer` in the way of `chosen`, and all but the route of the others: they let packets of it in, and
+ * make a change of the way one of the route alone, behind which no packet loses its neighbour half-way.
+ */
+export function derivePeerIn(
+  contexts: readonly BackendContext[],
+  chosen: BackendContext,
+  peer: Lease,
+): PeerState {
+  const state = deriveAs(chosen, peer);
+  if (state.mode === 'error' || contexts.length === 1) return state;
+  const beside = contexts
+    .filter((context) => context !== chosen)
+    .flatMap((context): readonly KernelObject[] => deriveAs(context, peer).objects)
+    .filter(({ kind }) => kind !== 'route');
+  return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
+}
+
+/** What leads to `peer` in the way of `context`, whatever it announces. Whatever goes wrong costs that peer alone. */
+export function deriveAs(context: BackendContext, peer: Lease): PeerState {
+  try {
+    return backendOf(context).derivePeer(context, asAnnouncing(peer, wayOf(context.config.backend)));
+  } catch (error) {
+    return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
+  }
+}
+
+/** A packet may come by another device than the one that its answer leaves by, which a strict rp_filter would not have. */
+function acceptOtherWay(object: KernelObject): readonly KernelObject[] {
+  if (object.kind !== 'link' || object.local.includes(':')) return [];
+  return [{ kind: 'sysctl', path: `net/ipv4/conf/${object.name}/rp_filter`, value: '2' }];
+}

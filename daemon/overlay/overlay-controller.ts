@@ -1,0 +1,378 @@
+// Joins the parts once config, interface and registry are known: leases and facts about the host go in, desired kernel
+// objects and subnet.env come out. Whatever changes, it derives again what depends on it and hands that on; it never
+// looks at the kernel itself, and it knows no backend by name.
+import type { Clock } from '../../lib/clock.ts';
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
+import { sameAttributes } from '../../allocator/registry/lease-value.ts';
+import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
+import {
+  BackendError,
+  type BackendContext,
+  type HostFacts,
+  type Ownership,
+  type PeerState,
+} from '../../backends/backend.ts';
+import { deriveBlackholes } from '../../backends/blackhole.ts';
+import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../../backends/firewall.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+import { backendOf, deriveAs, deriveHostIn, derivePeerIn, mtuIn, ownershipIn } from './derive-transports.ts';
+import type { HostConfig } from '../host/family-choice.ts';
+import { sameFacts } from '../host/host-facts.ts';
+import type { Logger } from '../log/log.ts';
+import { unsuitableHost } from '../host/prerequisites.ts';
+import { HOST } from '../reconciler/desired-state.ts';
+import { isInSync } from '../reconciler/diff.ts';
+import { deviceOf } from '../reconciler/object-device.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
+import type { SubnetFileKeeper } from '../subnet-file/subnet-file-writer.ts';
+import { Ways, type KnownWay, type WayState } from './transport-migration.ts';
+
+export interface NetworkOptions {
+  readonly host: HostConfig;
+  readonly facts: HostFacts;
+  readonly reconciler: Reconciler;
+  readonly subnetFile: SubnetFileKeeper;
+  readonly routerFor: (config: NetworkConfig) => RouterPolicy;
+  /** Whether packets for addresses of the own subnet that nobody has are dropped. */
+  readonly isBlackholing: boolean;
+  /** How long others are waited for when the way to this host changes, in ms; 0 means for ever. */
+  readonly migrationTimeoutMs: number;
+  /** What {@link Network.attributes} gives is another now. */
+  readonly onPublish: () => void;
+  /** {@link Network.migration} is another now. */
+  readonly onMigration: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A change of the way to this host that is under way. */
+export interface MigrationStatus {
+  readonly state: Exclude<WayState, 'steady'>;
+  readonly announced: string;
+  readonly wanted: string;
+  /** Keys of peers that have not followed. */
+  readonly stragglers: readonly string[];
+  /** Why the wanted way cannot be announced. */
+  readonly obstacle?: string;
+}
+
+/** What this host takes part in, which may be less than the document says, or otherwise while that is on its way. */
+export interface HostNetwork {
+  /** With the backend that is announced. */
+  readonly config: NetworkConfig;
+  /** For containers, whichever way their packets go; unset if nothing usable is left. */
+  readonly mtu?: number;
+}
+
+/**
+ * How long the entries of a peer outlive its lease. A host whose key was deleted or whose lease was revoked takes the
+ * same subnet again within a few round trips to the registry, and traffic to it should not notice.
+ */
+const WITHDRAWAL_GRACE_MS = 80;
+
+/** Where peers are looked up; the lease keeper. */
+export interface PeerSource {
+  readonly peers: ReadonlyMap<string, Lease>;
+}
+
+/** What this host does for packets that it forwards, whatever the backend. */
+export interface RouterPolicy {
+  readonly firewall: FirewallPolicy;
+  /** Whether forwarding is turned on. */
+  readonly setsSysctls: boolean;
+}
+
+export class Network {
+  readonly #options: NetworkOptions;
+  readonly #ways: Ways;
+  /** By name of the way, as derived last. */
+  #contexts: ReadonlyMap<string, BackendContext> = new Map();
+  /** Peers without a lease whose entries are still there, with what cancels their removal. */
+  readonly #leaving = new Map<string, () => void>();
+  #host: HostConfig;
+  #facts: HostFacts;
+  #own: OwnLease | undefined;
+  #peers: ReadonlyMap<string, Lease> = new Map();
+  #problem: string | undefined;
+  #obstacle: string | undefined;
+  #cancelAdvance: () => void = () => undefined;
+
+  constructor(options: NetworkOptions) {
+    const { clock, host, facts, migrationTimeoutMs } = options;
+    this.#options = options;
+    this.#host = host;
+    this.#facts = facts;
+    this.#ways = new Ways(host.config.backend, clock, migrationTimeoutMs);
+  }
+
+  /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** What is left of a change of the way to this host; `undefined` if nothing. */
+  get migration(): MigrationStatus | undefined {
+    const { announced, state, stragglers, wanted } = this.#ways;
+    if (state === 'steady') return undefined;
+    const obstacle = state === 'preparing' ? this.#obstacle : undefined;
+    return {
+      state,
+      announced: announced.name,
+      wanted: wanted.name,
+      stragglers,
+      ...(obstacle && { obstacle }),
+    };
+  }
+
+  /** As it is now. */
+  get here(): HostNetwork {
+    const config = this.#ways.configFor(this.#host.config, this.#ways.announced);
+    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.config, way));
+    try {
+      return { config, mtu: mtuIn(configs.map((each) => ({ config: each, host: this.#facts }))) };
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      return { config };
+    }
+  }
+
+  /** Removes nothing more. */
+  stop(): void {
+    this.#cancelAdvance();
+    for (const cancel of this.#leaving.values()) cancel();
+  }
+
+  /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
+  attributes(previous?: LeaseAttributes): LeaseAttributes {
+    this.#ways.begin(
+      previous,
+      (backend) => unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined,
+    );
+    const attributes = this.#attributesIn(this.#ways.announced, previous);
+    // A way that only peers have told of yet: whoever hears of it from this host needs to know all of it.
+    for (const way of this.#ways.all) if (way.attributes === undefined) this.#attributesIn(way);
+    const { weft } = this.#ways;
+    return weft === undefined ? attributes : { ...attributes, weft };
+  }
+
+  /** What of the kernel's state is ours: also in a family that this host does not have now, but may have had. */
+  ownership(): Ownership {
+    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.document, way));
+    return ownershipIn(configs.map((config) => ({ config, host: this.#facts })));
+  }
+
+  /** The own lease is new or changed. */
+  setOwnLease(own: OwnLease, change: OwnLeaseChange, { peers }: PeerSource): void {
+    const isFirst = this.#own === undefined;
+    this.#own = own;
+    this.#deriveAll(peers);
+    if (isFirst) this.#startReconciler();
+    if (change !== 'updated' || isFirst)
+      this.#options.log.info('Subnet of this host', { ...own.subnets, key: own.key });
+    this.advance();
+  }
+
+  /** Leases of peers came, went or changed. */
+  setPeers(changedKeys: ReadonlySet<string>, { peers }: PeerSource): void {
+    let hasOtherWays = false;
+    for (const key of changedKeys) if (this.#ways.note(key, peers.get(key))) hasOtherWays = true;
+    if (hasOtherWays) this.#deriveAll(peers);
+    for (const key of changedKeys) this.#derivePeer(key, peers.get(key));
+    this.advance();
+  }
+
+  /** Facts about the host were read again. Returns whether anything changed for peers or the kernel. */
+  setFacts(facts: HostFacts, { peers }: PeerSource): boolean {
+    if (sameFacts(facts, this.#facts)) return false;
+    this.#facts = facts;
+    this.#forgo();
+    this.#deriveAll(peers);
+    return true;
+  }
+
+  /** Another config is in force, and with it perhaps other facts count. */
+  setConfig(host: HostConfig, facts: HostFacts, { peers }: PeerSource): void {
+    this.#host = host;
+    this.#facts = facts;
+    const before = this.#ways.state;
+    this.#ways.want(host.config.backend);
+    this.#forgo();
+    if (this.#ways.state !== before) this.#tellState();
+    this.#deriveAll(peers);
+    this.advance();
+  }
+
+  /** Whether the wanted way leads through the device. */
+  needs(device: string): boolean {
+    const wanted = this.#contexts.get(this.#ways.wanted.name);
+    return wanted === undefined || deriveHostIn([wanted]).some((object) => deviceOf(object) === device);
+  }
+
+  /** Takes a change of the way to this host as far as it can go; to be called when the reconciler has settled, too. */
+  advance(): void {
+    if (this.#own === undefined || this.#problem !== undefined) return;
+    for (let before: WayState | undefined; before !== this.#ways.state && this.#ways.state !== 'steady';) {
+      before = this.#ways.state;
+      const { mustDerive, mustPublish } = this.#ways.advance({
+        isSettled: this.#isSettled(),
+        isPublished: sameAttributes(this.#own.attributes, this.attributes(this.#own.attributes)),
+      });
+      if (mustDerive) this.#deriveAll(this.#peers);
+      if (mustPublish) this.#options.onPublish();
+      if (before !== this.#ways.state) this.#tellState();
+    }
+    this.#planAdvance();
+  }
+
+  /** A way that became impossible must not stand in the way of the one that replaces it. */
+  #forgo(): void {
+    for (const way of this.#ways.forgo())
+      this.#options.log.warn('A way to this host is given up at once, as it cannot be gone any more', {
+        way,
+      });
+  }
+
+  #planAdvance(): void {
+    const { clock } = this.#options;
+    const { dueMs } = this.#ways;
+    this.#cancelAdvance();
+    if (dueMs !== undefined)
+      this.#cancelAdvance = clock.setTimer(Math.max(0, dueMs - clock.nowMs()), () => this.advance());
+  }
+
+  #tellState(): void {
+    const { announced, state, stragglers, wanted } = this.#ways;
+    const fields = { state, announced: announced.name, wanted: wanted.name, waitingFor: stragglers.length };
+    this.#options.log.info('The way to this host changes', fields);
+    this.#options.onMigration();
+  }
+
+  /** Whether the kernel holds what is wanted, and no peer would be lost by going on. */
+  #isSettled(): boolean {
+    const { log, reconciler } = this.#options;
+    if (!reconciler.isSettled || !this.#isHostInPlace()) return false;
+    const obstacle = this.#ways.state === 'preparing' ? this.#findLost() : undefined;
+    const isNews = obstacle !== undefined && obstacle !== this.#obstacle;
+    this.#obstacle = obstacle;
+    if (isNews) log.error(`The way to this host stays as it is, as a peer would be lost: ${obstacle}`);
+    if (isNews) this.#options.onMigration();
+    return obstacle === undefined;
+  }
+
+  /** Devices of other ways, which this host may have no room for, must not keep it from going the wanted one. */
+  #isHostInPlace(): boolean {
+    const { reconciler } = this.#options;
+    if (reconciler.summary().host.state === 'in-sync') return true;
+    const contexts = [...this.#contexts.values()];
+    const devices = deriveHostIn(contexts).map(deviceOf);
+    const beside = new Set(devices.filter((device) => device !== undefined && !this.needs(device)));
+    for (const [key, want] of reconciler.objectsOf(HOST))
+      if (!beside.has(deviceOf(want)) && !isInSync(want, reconciler.known?.objects.get(key))) return false;
+    return true;
+  }
+
+  /** Why a peer that is reached now could not be reached in the wanted way. */
+  #findLost(): string | undefined {
+    const wanted = this.#contexts.get(this.#ways.wanted.name);
+    if (wanted === undefined) return undefined;
+    for (const [key, peer] of this.#peers) {
+      const state = deriveAs(wanted, peer);
+      if (state.mode === 'error' && this.#stateOf(peer)?.mode !== 'error') return `${key}: ${state.reason}`;
+    }
+    return undefined;
+  }
+
+  /** All objects are known now, so whatever else is ours in the kernel is an orphan. */
+  #startReconciler(): void {
+    const { reconciler } = this.#options;
+    reconciler.markComplete();
+    reconciler.start();
+  }
+
+  #attributesIn(way: KnownWay, previous?: LeaseAttributes): LeaseAttributes {
+    const config = this.#ways.configFor(this.#host.config, way);
+    const attributes = backendOf({ config }).attributes(config, this.#facts, way.attributes ?? previous);
+    this.#ways.remember(way.name, attributes);
+    return attributes;
+  }
+
+  #contextIn(way: KnownWay, { subnets }: OwnLease): BackendContext {
+    const config = this.#ways.configFor(this.#host.config, way);
+    const own = { subnets, attributes: this.#attributesIn(way) };
+    const isOneOfSeveral = this.#ways.all.length > 1;
+    return { config, host: this.#facts, own, ...(isOneOfSeveral && { isOneOfSeveral }) };
+  }
+
+  #deriveAll(peers: ReadonlyMap<string, Lease>): void {
+    this.#peers = peers;
+    const own = this.#own;
+    if (own === undefined) return;
+    try {
+      const ways = this.#ways.all;
+      this.#contexts = new Map(ways.map((way) => [way.name, this.#contextIn(way, own)]));
+      const contexts = [...this.#contexts.values()];
+      const ownership = this.ownership();
+      this.#options.reconciler.setHost(ownership, [
+        ...deriveHostIn(contexts),
+        ...this.#deriveRouter(contexts.at(-1)!),
+        ...(this.#options.isBlackholing ? deriveBlackholes(own.subnets, ownership) : []),
+      ]);
+      for (const [key, peer] of peers) this.#derivePeer(key, peer);
+      this.#writeSubnetEnv(own, contexts);
+      this.#problem = undefined;
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      this.#problem = error.message;
+      this.#options.log.error(`${error.message}; what is programmed already stays`);
+    }
+  }
+
+  #deriveRouter(context: BackendContext): readonly KernelObject[] {
+    const { firewall, setsSysctls } = this.#options.routerFor(this.#host.config);
+    return [...(setsSysctls ? deriveForwarding(context) : []), ...deriveFirewall(context, firewall)];
+  }
+
+  #derivePeer(key: string, peer: Lease | undefined): void {
+    if (this.#own === undefined) return;
+    if (peer === undefined) return this.#removeSoon(key);
+    this.#leaving.get(key)?.();
+    this.#leaving.delete(key);
+    const state = this.#stateOf(peer);
+    if (state !== undefined) this.#options.reconciler.setPeer(key, state);
+  }
+
+  /** `undefined` while nothing can be derived for this host: what leads to the peer stays. */
+  #stateOf(peer: Lease): PeerState | undefined {
+    const way = this.#ways.find(peer);
+    const wanted = this.#contexts.get(this.#ways.wanted.name);
+    const chosen = (way && this.#contexts.get(way.name)) ?? wanted;
+    if (chosen === undefined) return undefined;
+    if (way !== undefined) return derivePeerIn([...this.#contexts.values()], chosen, peer);
+    // Nobody knows how to send to it; its backend tells best why, unless it is the port.
+    const state = backendOf(chosen).derivePeer(chosen, peer);
+    if (state.mode === 'error') return state;
+    const theirs = peer.attributes.weft?.port;
+    const reason = `it listens at UDP port ${theirs} and this host does at ${this.#ways.wanted.port}`;
+    return theirs === undefined ? state : { mode: 'error', reason, objects: [] };
+  }
+
+  #removeSoon(key: string): void {
+    const { clock, reconciler } = this.#options;
+    if (this.#leaving.has(key)) return;
+    const cancel = clock.setTimer(WITHDRAWAL_GRACE_MS, () => {
+      this.#leaving.delete(key);
+      reconciler.removePeer(key);
+    });
+    this.#leaving.set(key, cancel);
+  }
+
+  #writeSubnetEnv({ subnets }: OwnLease, contexts: readonly BackendContext[]): void {
+    const { subnetFile, routerFor } = this.#options;
+    const { isMasquerading } = routerFor(this.#host.config).firewall;
+    const { ipv4, ipv6 } = this.#host.config;
+    const networks = { ...(ipv4 && { ipv4: ipv4.network }), ...(ipv6 && { ipv6: ipv6.network }) };
+    subnetFile.write(formatSubnetEnv({ networks, subnets, mtu: mtuIn(contexts), isMasquerading }));
+  }
+}

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import type { IpAddress } from '../../lib/address.ts';
+import type { EchoResult } from './echo-socket.ts';
+import { ProbeBook } from './probe-history.ts';
+import { reportOf } from './report.ts';
+
+const ADDRESS = '10.5.100.0' as IpAddress;
+const LOST: EchoResult = { kind: 'lost' };
+const reply = (rttMs: number): EchoResult => ({ kind: 'reply', rttMs });
+
+describe('the last probes', () => {
+  const book = new ProbeBook();
+  const note = (key: string, ...results: EchoResult[]): void =>
+    book.note(key, { atMs: 0, report: reportOf(ADDRESS, results) });
+
+  it('of none are all zero', () => {
+    assert.deepEqual(
+      book.summary(() => true),
+      { peers: 0, sent: 0, lost: 0, silent: 0 },
+    );
+  });
+
+  it('are summed over peers that are left, the latest of each', () => {
+    note('a', LOST, LOST);
+    note('a', reply(1), reply(3));
+    note('b', reply(6), LOST);
+    note('c', LOST, LOST);
+    note('gone', reply(99));
+    const expected = { peers: 3, sent: 6, lost: 3, silent: 1, avgMs: 4, maxMs: 6 };
+    assert.deepEqual(
+      book.summary((key) => key !== 'gone'),
+      expected,
+    );
+    assert.equal(book.get('gone'), undefined);
+    assert.equal(book.get('a')?.report.received, 2);
+  });
+});

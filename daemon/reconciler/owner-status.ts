@@ -1,0 +1,97 @@
+// What to tell operators about the host or one peer: in place, on its way, or why not. Pure.
+import type { PeerState } from '../../backends/backend.ts';
+import { deviceOf } from './object-device.ts';
+import { HOST } from './desired-state.ts';
+import type { DesiredState, Owner } from './desired-state.ts';
+import { isInSync } from './diff.ts';
+import type { Holds } from './retry-gate.ts';
+import type { Mirror } from './cached-state.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type { Failure } from './failures.ts';
+import type { SyncState } from './reports.ts';
+
+export interface Verdict {
+  readonly state: SyncState;
+  readonly reason?: string;
+  /** Whether the kernel holds all that the owner wants. */
+  readonly isProgrammed: boolean;
+}
+
+interface Evidence {
+  readonly desired: DesiredState;
+  readonly holds: Holds;
+  /** Unset before the first read. */
+  readonly mirror: Mirror | undefined;
+  readonly nowMs: number;
+}
+
+/** Judges one owner; `peer` is unset for the host. Costs as much as the owner has objects. */
+export function judgeOwner(owner: Owner, peer: PeerState | undefined, evidence: Evidence): Verdict {
+  const refusal = refusalOf(owner, peer, evidence.desired);
+  const isWhole = peer?.mode === 'error' || refusal !== peer?.reason;
+  if (refusal !== undefined && isWhole) return error(refusal);
+  const missing = findMissing(owner, evidence);
+  if (missing.length > 0) {
+    const reason = findReason(missing, evidence);
+    return reason === undefined ? { state: 'pending', isProgrammed: false } : error(reason);
+  }
+  if (evidence.mirror === undefined) return { state: 'pending', isProgrammed: false };
+  // One family works; the other is the peer's own fault.
+  if (refusal !== undefined) return { state: 'error', reason: refusal, isProgrammed: true };
+  return { state: 'in-sync', isProgrammed: true };
+}
+
+/** What keeps an owner, or one family of it, from being programmed whatever the kernel says: its lease, or another's. */
+export function refusalOf(
+  owner: Owner,
+  peer: PeerState | undefined,
+  desired: DesiredState,
+): string | undefined {
+  if (peer?.mode === 'error') return peer.reason;
+  const conflict = desired.conflictOf(owner);
+  if (conflict === undefined) return peer?.reason;
+  return `${conflict.key} belongs to ${nameOf(conflict.winner)}; only one host can have it`;
+}
+
+type Missing = readonly [ObjectKey, KernelObject];
+
+function findMissing(owner: Owner, { desired, mirror }: Evidence): readonly Missing[] {
+  const missing: Missing[] = [];
+  for (const wanted of desired.objectsOf(owner))
+    if (!isInSync(wanted[1], mirror?.objects.get(wanted[0]))) missing.push(wanted);
+  return missing;
+}
+
+function findReason(
+  missing: readonly Missing[],
+  { desired, holds, mirror, nowMs }: Evidence,
+): string | undefined {
+  for (const [key] of missing) {
+    const failure = holds.failureOf(desired.ownerOf(key) ?? '');
+    if (failure !== undefined) return describe(failure);
+  }
+  for (const [, object] of missing) {
+    const device = deviceOf(object);
+    if (object.kind === 'link' || mirror === undefined) continue;
+    if (holds.isDeviceHeld(device, mirror, nowMs)) return describeDevice(device, holds.failureOf(HOST));
+  }
+  return undefined;
+}
+
+function describe({ object, message }: Failure): string {
+  return `${objectKey(object)}: ${message}`;
+}
+
+function describeDevice(device: string | undefined, failure: Failure | undefined): string {
+  const cause = failure === undefined ? 'something else keeps changing it' : describe(failure);
+  return `waits for ${device}: ${cause}`;
+}
+
+function nameOf(owner: Owner): string {
+  return owner === HOST ? 'this host' : `the peer ${owner}`;
+}
+
+function error(reason: string): Verdict {
+  return { state: 'error', reason, isProgrammed: false };
+}
