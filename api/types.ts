@@ -128,7 +128,7 @@ export interface InterfaceV1 {
   readonly publicIp?: string;
   readonly publicIpv6?: string;
   /** Which rule chose it, for example `default route`. */
-  readonly foundBy: string;
+  readonly selectedBy: string;
 }
 
 export interface OwnLeaseV1 {

@@ -44,7 +44,7 @@ export interface BackendContext {
   readonly host: HostFacts;
   readonly own: { readonly subnets: LeaseSubnets; readonly attributes: LeaseAttributes };
   /** Hosts are reached in other ways as well, so that each peer needs a route of its own. Absent means no. */
-  readonly isOneOfSeveral?: boolean;
+  readonly isMigrating?: boolean;
 }
 
 /**

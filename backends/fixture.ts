@@ -56,7 +56,7 @@ export function network(families: Families, backend: BackendConfig): NetworkConf
     ...(families.includes('4') ? { ipv4 } : {}),
     ...(families.includes('6') ? { ipv6 } : {}),
     backend,
-    isBackendImplied: false,
+    isBackendDefaulted: false,
   };
 }
 

@@ -7,7 +7,7 @@ import { familiesOf } from './address-family.ts';
 import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import { unencapsulatedMtu } from './mtu.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';
-import type { HalfState, PeerHalf } from './peer-state.ts';
+import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { isOnLink } from './underlay.ts';
 
 export const hostGwBackend: Backend = {
@@ -33,7 +33,7 @@ export const hostGwBackend: Backend = {
   },
 
   derivePeer(context, peer) {
-    return derivePeerState(context, peer, (half) => peerHalf(context, half));
+    return derivePeerState(context, peer, (half) => peerFamily(context, half));
   },
 };
 
@@ -49,7 +49,7 @@ function familyAttributes(host: HostFacts, family: Family): Partial<LeaseAttribu
   return family === 4 ? { publicIp: publicIp as Ipv4 } : { publicIpv6: publicIp as Ipv6 };
 }
 
-function peerHalf({ host }: BackendContext, half: PeerHalf): HalfState {
+function peerFamily({ host }: BackendContext, half: PeerFamily): PeerFamilyState {
   const dev = host.interface.name;
   if (isOnLink(host.underlayRoutes, half.publicIp, dev))
     return { mode: 'direct', objects: [directRoute(half, dev)] };

@@ -8,7 +8,7 @@ import type { KernelObject, LinkObject, OverlayMtu, UnderlayMtu } from './kernel
 import { MINIMUM_MTU_BYTES, encapsulatedMtu } from './mtu.ts';
 
 /** How packets of the underlay become packets of the overlay. */
-export interface Encapsulating {
+export interface EncapsulationOverhead {
   /** As messages call it, for example `VXLAN`. */
   readonly name: string;
   /** `Backend.MTU` of the network config: MTU of the underlay, in bytes. */
@@ -21,7 +21,7 @@ export interface Encapsulating {
  * @throws BackendError if that is less than `family` needs.
  */
 export function deviceMtu(
-  { name, configuredMtu, overheadBytes }: Encapsulating,
+  { name, configuredMtu, overheadBytes }: EncapsulationOverhead,
   host: HostFacts,
   family: Family,
 ): OverlayMtu {

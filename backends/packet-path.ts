@@ -10,7 +10,7 @@ import type { BackendContext } from './backend.ts';
 import { interfaceAddressOf, rangeOf, subnetOf } from './address-family.ts';
 import type { KernelObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
-import type { HalfState, PeerHalf } from './peer-state.ts';
+import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { bestPrefixLength } from './underlay.ts';
 
 /** Objects of this host in one family, with the device that `deriveLink` makes; none without a subnet of that family. */
@@ -28,20 +28,19 @@ export function pathHostObjects(
 }
 
 /** What leads to a peer through the device `dev`. `mac` is the peer's VTEP MAC; all zero with encapsulation udp. */
-export function pathPeerHalf(
+export function pathPeerFamily(
   context: BackendContext,
-  { family, subnet, publicIp }: PeerHalf,
+  { family, subnet, publicIp }: PeerFamily,
   { dev, port, mac }: { readonly dev: string; readonly port: number; readonly mac: MacAddress },
-): HalfState {
+): PeerFamilyState {
   const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, remote: publicIp, port, mac };
-  const routed: HalfState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
+  const routed: PeerFamilyState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
   const network = routedNetwork(context, family);
   if (network === undefined) return routed;
   const isRoutedBack =
     contains(network, publicIp) &&
     bestPrefixLength(context.host.underlayRoutes, publicIp) <= prefixLengthOf(network);
-  if (!isRoutedBack)
-    return context.isOneOfSeveral === true ? routed : { mode: 'userspace', objects: [tunnel] };
+  if (!isRoutedBack) return context.isMigrating === true ? routed : { mode: 'userspace', objects: [tunnel] };
   const reason =
     `its public address ${publicIp} lies in the network ${network}, which ${dev} takes whole: give hosts addresses ` +
     'outside of the network, or keep theirs out of it with SubnetMin and SubnetMax';

@@ -5,18 +5,18 @@ import type { Cidr, Family, IpAddress } from '../lib/address.ts';
 import type { Lease } from '../allocator/lease.ts';
 import type { BackendContext, PeerState } from './backend.ts';
 import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './address-family.ts';
-import { publishedTypeOf } from './requirements.ts';
+import { wireType } from './requirements.ts';
 import type { KernelObject } from './kernel-state.ts';
 
 /** What one family of one peer needs, once the peer has passed the common checks. */
-export interface PeerHalf {
+export interface PeerFamily {
   readonly family: Family;
   readonly subnet: Cidr;
   readonly publicIp: IpAddress;
   readonly lease: Lease;
 }
 
-export type HalfState =
+export type PeerFamilyState =
   | { readonly mode: 'tunnel' | 'direct' | 'userspace'; readonly objects: readonly KernelObject[] }
   | { readonly mode: 'error'; readonly reason: string };
 
@@ -27,12 +27,12 @@ export type HalfState =
 export function derivePeerState(
   context: BackendContext,
   peer: Lease,
-  deriveHalf: (half: PeerHalf) => HalfState,
+  deriveHalf: (half: PeerFamily) => PeerFamilyState,
 ): PeerState {
   if (isBareReservation(peer)) return { mode: 'none', objects: [] };
   const problem = wholePeerProblem(context, peer);
   if (problem !== undefined) return { mode: 'error', reason: problem, objects: [] };
-  const halves: HalfState[] = [];
+  const halves: PeerFamilyState[] = [];
   for (const family of familiesOf(context.config)) {
     const subnet = subnetOf(peer.subnets, family);
     if (subnet === undefined || subnetOf(context.own.subnets, family) === undefined) continue;
@@ -48,7 +48,7 @@ function isBareReservation({ isReservation, attributes }: Lease): boolean {
 }
 
 /** The one route to a peer's subnet that needs no tunnel. */
-export function directRoute({ subnet, publicIp }: PeerHalf, dev: string): KernelObject {
+export function directRoute({ subnet, publicIp }: PeerFamily, dev: string): KernelObject {
   return { kind: 'route', destination: subnet, gateway: publicIp, dev, isOnLink: false };
 }
 
@@ -57,8 +57,8 @@ function halfState(
   peer: Lease,
   family: Family,
   subnet: Cidr,
-  deriveHalf: (half: PeerHalf) => HalfState,
-): HalfState {
+  deriveHalf: (half: PeerFamily) => PeerFamilyState,
+): PeerFamilyState {
   const publicIp = publicIpOf(peer.attributes, family);
   if (publicIp === undefined)
     return {
@@ -74,10 +74,10 @@ function halfState(
 /** Of two halves the one with the encapsulation is what the peer is shown as. */
 const MODES = ['tunnel', 'userspace', 'direct'] as const;
 
-function combine(halves: readonly HalfState[]): PeerState {
+function combine(halves: readonly PeerFamilyState[]): PeerState {
   const reasons: string[] = [];
   const objects: KernelObject[] = [];
-  const modes = new Set<HalfState['mode']>();
+  const modes = new Set<PeerFamilyState['mode']>();
   for (const half of halves) {
     modes.add(half.mode);
     if (half.mode === 'error') reasons.push(half.reason);
@@ -92,7 +92,7 @@ function combine(halves: readonly HalfState[]): PeerState {
 function wholePeerProblem(context: BackendContext, peer: Lease): string | undefined {
   const { type } = context.config.backend;
   const theirs = peer.attributes.backendType;
-  if (theirs !== publishedTypeOf(type))
+  if (theirs !== wireType(type))
     return `its backend is ${theirs === '' ? 'udp or alloc' : `"${theirs}"`} and this host's is "${type}"`;
   for (const family of FAMILIES) {
     const problem = publicIpClash(context, peer, family) ?? subnetClash(context, peer, family);

@@ -6,7 +6,7 @@ import type { HostFacts, Ownership } from './backend.ts';
 import { familiesOf, interfaceAddressOf, publicIpOf, rangeOf } from './address-family.ts';
 
 /** What hosts of a backend publish as its type. flannel leaves it out for these two, so that they look alike. */
-export function publishedTypeOf(type: BackendType): string {
+export function wireType(type: BackendType): string {
   return type === 'udp' || type === 'alloc' ? '' : type;
 }
 

@@ -2,14 +2,14 @@
 // and what a lease would say if it announced another. Pure.
 import type { Family } from '../lib/address.ts';
 import type { BackendConfig, BackendType } from '../allocator/config/config.ts';
-import type { Lease, LeaseAttributes, LeavingWay } from '../allocator/lease.ts';
+import type { Lease, LeaseAttributes, LegacyTransport } from '../allocator/lease.ts';
 import { backendDataOf, publicIpOf } from './address-family.ts';
-import { publishedTypeOf } from './requirements.ts';
+import { wireType } from './requirements.ts';
 import { DEFAULT_VXLAN_PORT } from './vxlan.ts';
 import { formatVxlanData, parseVxlanData } from './vxlan-data.ts';
 import { stableVtepMac } from './vtep-mac.ts';
 
-export interface Way {
+export interface Transport {
   readonly type: BackendType;
   /** Only of vxlan. */
   readonly vni?: number;
@@ -21,21 +21,21 @@ export interface Way {
 const USUAL_PORTS: Readonly<Partial<Record<string, number>>> = { vxlan: DEFAULT_VXLAN_PORT, udp: 8285 };
 
 /** Way of the hosts that run `backend`. */
-export function wayOf(backend: BackendConfig): Way {
+export function transportOf(backend: BackendConfig): Transport {
   const { type } = backend;
   if (type === 'vxlan') return { type, vni: backend.vni, port: backend.port ?? DEFAULT_VXLAN_PORT };
   return type === 'udp' ? { type, port: backend.port } : { type };
 }
 
 /** Names a way, for people and as a key: `vxlan VNI 1 port 8472`. */
-export function wayName({ type, vni, port }: Way): string {
+export function transportId({ type, vni, port }: Transport): string {
   return [type, vni !== undefined && `VNI ${vni}`, port !== undefined && `port ${port}`]
     .filter(Boolean)
     .join(' ');
 }
 
 /** The port as leases tell it: unset if it is the usual one, as hosts that cannot tell have it. */
-export function publishedPort({ type, port }: Way): number | undefined {
+export function publishedPort({ type, port }: Transport): number | undefined {
   return port === USUAL_PORTS[type] ? undefined : port;
 }
 
@@ -43,8 +43,8 @@ export function publishedPort({ type, port }: Way): number | undefined {
  * Which of `ways` a lease announces; `undefined` if none. Without a port in it: the one with the usual port, or else the
  * last, as it is of a host that cannot tell, and follows only when it is started again.
  */
-export function announcedWay<Known extends Way>(
-  announced: LeavingWay,
+export function matchTransport<Known extends Transport>(
+  announced: LegacyTransport,
   ways: readonly Known[],
 ): Known | undefined {
   const { backendType, backendData, backendV6Data, port } = announced;
@@ -52,7 +52,7 @@ export function announcedWay<Known extends Way>(
   const vni = data.ok ? data.data.vni : undefined;
   const alike = ways.filter(
     (way) =>
-      publishedTypeOf(way.type) === backendType &&
+      wireType(way.type) === backendType &&
       (vni === undefined || way.vni === undefined || isSameVni(vni, way.vni)),
   );
   if (port !== undefined) return alike.find((way) => way.port === port);
@@ -60,7 +60,12 @@ export function announcedWay<Known extends Way>(
 }
 
 /** The way that a lease tells of, of a type that can be told; `undefined` for any other. */
-export function toldWay({ backendType, backendData, backendV6Data, port }: LeavingWay): Way | undefined {
+export function decodeTransport({
+  backendType,
+  backendData,
+  backendV6Data,
+  port,
+}: LegacyTransport): Transport | undefined {
   if (backendType === 'host-gw') return { type: 'host-gw' };
   if (backendType === '') return { type: 'udp', port: port ?? USUAL_PORTS['udp']! };
   const data = parseVxlanData(backendData ?? backendV6Data);
@@ -69,7 +74,7 @@ export function toldWay({ backendType, backendData, backendV6Data, port }: Leavi
 }
 
 /** The lease of `peer` as it would be if it announced `way`; as it is if it does. */
-export function asAnnouncing(peer: Lease, way: Way): Lease {
+export function assumeTransport(peer: Lease, way: Transport): Lease {
   const { backendData, backendV6Data, backendType, weft } = peer.attributes;
   const told = {
     backendType,
@@ -77,13 +82,13 @@ export function asAnnouncing(peer: Lease, way: Way): Lease {
     backendV6Data,
     ...(weft?.port !== undefined && { port: weft.port }),
   };
-  if (announcedWay(told, [way]) !== undefined) return peer;
-  const leaving = weft?.leaving?.find((one) => announcedWay(one, [way]) !== undefined);
+  if (matchTransport(told, [way]) !== undefined) return peer;
+  const leaving = weft?.leaving?.find((one) => matchTransport(one, [way]) !== undefined);
   if (leaving !== undefined) return { ...peer, attributes: { ...peer.attributes, ...leaving } };
   const { backendData: _data, backendV6Data: _v6Data, ...rest } = peer.attributes;
   const attributes: LeaseAttributes = {
     ...rest,
-    backendType: publishedTypeOf(way.type),
+    backendType: wireType(way.type),
     ...(way.type === 'vxlan' && vxlanData(peer.attributes, way.vni ?? 1)),
   };
   return { ...peer, attributes };

@@ -6,18 +6,18 @@ import type { NetworkConfig, UdpConfig } from '../allocator/config/config.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import type { Backend, BackendContext, HostFacts } from './backend.ts';
 import { familiesOf } from './address-family.ts';
-import { ownershipOf, publishedTypeOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
+import { ownershipOf, wireType, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import type { OverlayMtu, TunLink } from './kernel-state.ts';
 import { udpOverheadBytes } from './mtu.ts';
 import { deviceMtu, portDeviceName } from './overlay-device.ts';
-import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
+import { pathHostObjects, pathPeerFamily } from './packet-path.ts';
 import { derivePeerState } from './peer-state.ts';
 
 export const udpBackend: Backend = {
   type: 'udp',
 
   attributes(config, host) {
-    let attributes: LeaseAttributes = { backendType: publishedTypeOf('udp') };
+    let attributes: LeaseAttributes = { backendType: wireType('udp') };
     for (const family of familiesOf(config))
       attributes = { ...attributes, ...familyAttributes(host, family) };
     return attributes;
@@ -46,7 +46,7 @@ export const udpBackend: Backend = {
     // No host publishes its port: all have the same.
     const udp = udpConfigOf(context.config);
     return derivePeerState(context, peer, (half) =>
-      pathPeerHalf(context, half, { dev: deviceName(udp, half.family), port: udp.port, mac: NO_MAC }),
+      pathPeerFamily(context, half, { dev: deviceName(udp, half.family), port: udp.port, mac: NO_MAC }),
     );
   },
 };
@@ -58,8 +58,8 @@ function udpConfigOf(config: NetworkConfig): UdpConfig {
 }
 
 /** flannel's name, and beside it one like those of VXLAN over IPv6, where 0 is no VNI. */
-function deviceName({ port, isNamedByPort }: UdpConfig, family: Family): string {
-  if (isNamedByPort === true) return portDeviceName(port, family);
+function deviceName({ port, usesPortName }: UdpConfig, family: Family): string {
+  if (usesPortName === true) return portDeviceName(port, family);
   return family === 4 ? 'flannel0' : 'flannel-v6.0';
 }
 

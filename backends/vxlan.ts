@@ -13,9 +13,9 @@ import type { KernelObject, OverlayMtu, TunLink, VxlanLink } from './kernel-stat
 import { vxlanOverheadBytes } from './mtu.ts';
 import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import { deviceMtu, deviceObjects, portDeviceName } from './overlay-device.ts';
-import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
+import { pathHostObjects, pathPeerFamily } from './packet-path.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';
-import type { HalfState, PeerHalf } from './peer-state.ts';
+import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { onLinkDevice } from './underlay.ts';
 import { stableVtepMac } from './vtep-mac.ts';
 import { formatVxlanData, parseVxlanData } from './vxlan-data.ts';
@@ -53,7 +53,7 @@ export const vxlanBackend: Backend = {
   },
 
   derivePeer(context, peer) {
-    return derivePeerState(context, peer, (half) => peerHalf(context, half));
+    return derivePeerState(context, peer, (half) => peerFamily(context, half));
   },
 };
 
@@ -64,8 +64,8 @@ function vxlanConfigOf(config: NetworkConfig): VxlanConfig {
 }
 
 /** `flannel.1` or `flannel-v6.1`. @throws BackendError if the kernel would not take the name. */
-function deviceName({ vni, port, isNamedByPort }: VxlanConfig, family: Family): string {
-  if (isNamedByPort === true) return portDeviceName(port ?? DEFAULT_VXLAN_PORT, family);
+function deviceName({ vni, port, usesPortName }: VxlanConfig, family: Family): string {
+  if (usesPortName === true) return portDeviceName(port ?? DEFAULT_VXLAN_PORT, family);
   const prefix = family === 4 ? 'flannel.' : 'flannel-v6.';
   const name = `${prefix}${vni}`;
   if (name.length <= MAX_DEVICE_NAME_BYTES) return name;
@@ -160,7 +160,7 @@ function linkFields(context: BackendContext, family: Family) {
   };
 }
 
-function peerHalf(context: BackendContext, half: PeerHalf): HalfState {
+function peerFamily(context: BackendContext, half: PeerFamily): PeerFamilyState {
   const vxlan = vxlanConfigOf(context.config);
   const direct = vxlan.directRouting ? onLinkDevice(context.host.underlayRoutes, half.publicIp) : undefined;
   if (direct !== undefined) return { mode: 'direct', objects: [directRoute(half, direct)] };
@@ -173,7 +173,7 @@ function peerHalf(context: BackendContext, half: PeerHalf): HalfState {
     return { mode: 'error', reason: `its VtepMAC ${mac} is this host's own; two hosts share one identity` };
   const dev = deviceName(vxlan, half.family);
   return isInUserspace(context)
-    ? pathPeerHalf(context, half, { dev, port: portOf(vxlan), mac })
+    ? pathPeerFamily(context, half, { dev, port: portOf(vxlan), mac })
     : { mode: 'tunnel', objects: kernelObjects(half, dev, mac) };
 }
 
@@ -183,7 +183,7 @@ function isSameVni(theirs: number | undefined, ours: number): boolean {
 }
 
 function kernelObjects(
-  { subnet, publicIp }: PeerHalf,
+  { subnet, publicIp }: PeerFamily,
   dev: string,
   mac: MacAddress,
 ): readonly KernelObject[] {

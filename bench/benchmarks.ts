@@ -1,14 +1,14 @@
 // All parts of the benchmarks, one entry each, in the order in which they run. Each is loaded only when it is asked for.
 import { recordOf } from './figures.ts';
 import type { Job } from './plans.ts';
-import type { PartRecord } from './record.ts';
+import type { BenchmarkRecord } from './record.ts';
 
 export interface Part {
   /** What it asks, in a line. */
   readonly question: string;
   /** Commands that must be there, as deploy/install-tools.sh knows them. @throws Error for options that cannot be. */
   needs(args: readonly string[]): Promise<readonly string[]>;
-  run(job: Job): Promise<PartRecord>;
+  run(job: Job): Promise<BenchmarkRecord>;
   /** Whether it has options of its own. */
   readonly hasOptions?: true;
 }
@@ -29,7 +29,7 @@ const LAB_TOOLS = [
 /** A part without options that needs a lab. */
 function labPart(
   question: string,
-  run: (rounds?: number) => Promise<PartRecord>,
+  run: (rounds?: number) => Promise<BenchmarkRecord>,
   more: readonly string[] = [],
 ): Part {
   return {

@@ -23,7 +23,7 @@ function record(ratios: readonly number[], odds: Odds = {}): BenchRecord {
     { name: 'weft', rounds: ratios.map((ratio, round) => ratio * kernel[round]!) },
   ];
   const measures: Measure[] = [{ name: 'speed', unit: 'kpps', better, reference: 'kernel', subjects }];
-  const parts = [{ part: 'path', falsifiedBy: 'never', conditions, measures }];
+  const parts = [{ part: 'path', invalidatedBy: 'never', conditions, measures }];
   return { version: 1, takenAt: '2026-01-01T00:00:00.000Z', machine, parts };
 }
 
@@ -81,7 +81,10 @@ describe('comparison', () => {
     /** A part with one figure, as `runs` are. */
     function figures(runs: readonly number[], more: Partial<Figure> = {}): BenchRecord {
       const measures = measuresOf([{ name: 'cost', unit: 'ms', runs, ...more }]);
-      return { ...record([]), parts: [{ part: 'control', falsifiedBy: 'never', conditions: {}, measures }] };
+      return {
+        ...record([]),
+        parts: [{ part: 'control', invalidatedBy: 'never', conditions: {}, measures }],
+      };
     }
     const judged = (before: readonly number[], after: readonly number[], more?: Partial<Figure>) =>
       verdict(figures(before, more), figures(after, more));

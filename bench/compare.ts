@@ -9,7 +9,7 @@
 // second about what differs between runs as a whole and no number of rounds shows: addresses of code, neighbours of a machine.
 // Of values with too few rounds for the first a difference must be beyond any noise that was seen.
 import { MACHINE_IDENTITY } from './machine.ts';
-import type { BenchRecord, Measure, PartRecord, Subject } from './record.ts';
+import type { BenchRecord, Measure, BenchmarkRecord, Subject } from './record.ts';
 import { chanceOfLarger, leastChance, ratiosOf, shiftOf, valuesOf } from './statistics.ts';
 
 export interface Judgement {
@@ -59,7 +59,7 @@ export function compareRecords(before: BenchRecord, after: BenchRecord, judgemen
   return differences;
 }
 
-function compareParts(before: PartRecord, after: PartRecord, judgement: Judgement): Difference[] {
+function compareParts(before: BenchmarkRecord, after: BenchmarkRecord, judgement: Judgement): Difference[] {
   const names = [...new Set([...Object.keys(before.conditions), ...Object.keys(after.conditions)])];
   requireSame(`Part ${before.part}`, before.conditions, after.conditions, names);
   return before.measures

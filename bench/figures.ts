@@ -1,5 +1,5 @@
 // For parts that measure one thing beside nothing: a list of figures, each a measure with one subject.
-import type { Measure, PartRecord, Promised } from './record.ts';
+import type { Measure, BenchmarkRecord, Promised } from './record.ts';
 
 /** One figure with the limit that it was promised to keep. */
 export interface Figure {
@@ -43,10 +43,10 @@ function promiseOf(atMost: number | undefined, atLeast: number | undefined): Pro
 /** What parts return that have figures only. */
 export interface BenchResult {
   readonly bench: string;
-  readonly falsifiedBy: string;
+  readonly invalidatedBy: string;
   readonly figures: readonly Figure[];
 }
 
-export function recordOf({ bench, falsifiedBy, figures }: BenchResult): PartRecord {
-  return { part: bench, falsifiedBy, conditions: {}, measures: measuresOf(figures) };
+export function recordOf({ bench, invalidatedBy, figures }: BenchResult): BenchmarkRecord {
+  return { part: bench, invalidatedBy, conditions: {}, measures: measuresOf(figures) };
 }

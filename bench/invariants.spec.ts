@@ -1,33 +1,33 @@
 import assert from 'node:assert/strict';
-import { brokenOrders, type Order } from './invariants.ts';
+import { violations, type Order } from './invariants.ts';
 import { PLANS } from './plans.ts';
-import type { PartRecord } from './record.ts';
+import type { BenchmarkRecord } from './record.ts';
 
 const ORDER: Order = { part: 'path', measure: 'tcp', ahead: 'weft', behind: 'rival' };
 
-function records(weft: readonly (number | null)[], rival: readonly number[]): PartRecord[] {
+function records(weft: readonly (number | null)[], rival: readonly number[]): BenchmarkRecord[] {
   const subjects = [
     { name: 'weft', rounds: weft },
     { name: 'rival', rounds: rival },
   ];
   const measures = [{ name: 'tcp', unit: 'Gbit/s', better: 'more' as const, subjects }];
-  return [{ part: 'path', falsifiedBy: 'never', conditions: {}, measures }];
+  return [{ part: 'path', invalidatedBy: 'never', conditions: {}, measures }];
 }
 
 describe('orders of a run', () => {
   it('hold by the medians of the rounds', () => {
-    assert.deepEqual(brokenOrders([ORDER], records([5, 1, 5], [2, 2, 2])), []);
+    assert.deepEqual(violations([ORDER], records([5, 1, 5], [2, 2, 2])), []);
   });
 
   it('that do not hold are told with both values', () => {
-    assert.deepEqual(brokenOrders([ORDER], records([1], [2])), [
+    assert.deepEqual(violations([ORDER], records([1], [2])), [
       'path tcp: weft (1) is not ahead of rival (2)',
     ]);
   });
 
   it('do not hold where nothing was measured', () => {
-    assert.equal(brokenOrders([ORDER], records([null], [2])).length, 1);
-    assert.equal(brokenOrders([ORDER], []).length, 1);
+    assert.equal(violations([ORDER], records([null], [2])).length, 1);
+    assert.equal(violations([ORDER], []).length, 1);
   });
 
   it('of plans are about parts and subjects that the plans measure', () => {

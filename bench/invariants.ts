@@ -1,5 +1,5 @@
 // What must come out of a run whatever the machine and its load: who is ahead of whom in the same round. Pure.
-import type { PartRecord } from './record.ts';
+import type { BenchmarkRecord } from './record.ts';
 import { median, valuesOf } from './statistics.ts';
 
 /** `ahead` has more of `measure` than `behind`, by far: a run in which it has not shows something broken, not something slow. */
@@ -11,7 +11,7 @@ export interface Order {
 }
 
 /** One line for each order that does not hold, or that could not be looked at. */
-export function brokenOrders(orders: readonly Order[], records: readonly PartRecord[]): string[] {
+export function violations(orders: readonly Order[], records: readonly BenchmarkRecord[]): string[] {
   return orders.flatMap((order) => {
     const [ahead, behind] = [valueOf(order, order.ahead, records), valueOf(order, order.behind, records)];
     if (ahead > behind) return [];
@@ -21,7 +21,7 @@ export function brokenOrders(orders: readonly Order[], records: readonly PartRec
 }
 
 /** Median of all rounds; NaN if there is none. */
-function valueOf({ part, measure }: Order, subject: string, records: readonly PartRecord[]): number {
+function valueOf({ part, measure }: Order, subject: string, records: readonly BenchmarkRecord[]): number {
   const found = records
     .find((record) => record.part === part)
     ?.measures.find(({ name }) => name === measure)

@@ -2,13 +2,18 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseRecord, readRecord, writeRecord, type PartRecord } from './record.ts';
+import { parseRecord, readRecord, writeRecord, type BenchmarkRecord } from './record.ts';
 
 describe('record', () => {
   it('comes back from its file with machine and time', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'weft-record-'));
     try {
-      const part: PartRecord = { part: 'boot', falsifiedBy: 'never', conditions: { hosts: 2 }, measures: [] };
+      const part: BenchmarkRecord = {
+        part: 'boot',
+        invalidatedBy: 'never',
+        conditions: { hosts: 2 },
+        measures: [],
+      };
       await writeRecord(join(folder, 'a/b.json'), [part]);
       const record = await readRecord(join(folder, 'a/b.json'));
       assert.deepEqual(record.parts, [part]);

@@ -13,14 +13,14 @@ export interface BenchRecord {
   /** ISO 8601, when it was written. */
   readonly takenAt: string;
   readonly machine: Machine;
-  readonly parts: readonly PartRecord[];
+  readonly parts: readonly BenchmarkRecord[];
 }
 
 /** What one part of the benchmarks has found. */
-export interface PartRecord {
+export interface BenchmarkRecord {
   readonly part: string;
   /** What would show its claims to be false, in a clause: "false if …". */
-  readonly falsifiedBy: string;
+  readonly invalidatedBy: string;
   /** All that was chosen and could have been otherwise, but for the number of rounds. Values of others never compare. */
   readonly conditions: Readonly<Record<string, string | number | boolean>>;
   readonly measures: readonly Measure[];
@@ -66,7 +66,7 @@ export interface Promised {
 }
 
 /** Writes `parts` as a record of this machine, with the folder that it needs. */
-export async function writeRecord(file: string, parts: readonly PartRecord[]): Promise<void> {
+export async function writeRecord(file: string, parts: readonly BenchmarkRecord[]): Promise<void> {
   const takenAt = new Date().toISOString();
   const record: BenchRecord = { version: RECORD_VERSION, takenAt, machine: readMachine(), parts };
   await mkdir(dirname(file), { recursive: true });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../lab/package-root.ts';
 import { formatMachine, readMachine } from './machine.ts';
-import { brokenOrders } from './invariants.ts';
+import { violations } from './invariants.ts';
 import { PARTS } from './benchmarks.ts';
 import { progress } from './progress.ts';
-import { writeRecord, type PartRecord } from './record.ts';
+import { writeRecord, type BenchmarkRecord } from './record.ts';
 import { formatPart } from './summary.ts';
 import type { RunWords } from './args.ts';
 
@@ -19,7 +19,7 @@ const exec = promisify(execFile);
  */
 export async function runParts({ jobs, withinSec = Infinity, orders, out }: RunWords): Promise<number> {
   for (const { part, args } of jobs) await requireTools(part, await PARTS[part]!.needs(args));
-  const records: PartRecord[] = [];
+  const records: BenchmarkRecord[] = [];
   const startMs = performance.now();
   for (const [index, job] of jobs.entries()) {
     const { part } = job;
@@ -35,25 +35,25 @@ export async function runParts({ jobs, withinSec = Infinity, orders, out }: RunW
     await keep(records, out);
   }
   console.log(formatAll(records));
-  const broken = brokenOrders(orders, records);
-  for (const line of broken) console.log(`ABSURD: ${line}`);
+  const broken = violations(orders, records);
+  for (const line of broken) console.log(`VIOLATED: ${line}`);
   return broken.length > 0 || records.length < jobs.length || records.some(hasFailure) ? 1 : 0;
 }
 
 /** After each part, so that what is interrupted has kept what was found. */
-async function keep(records: readonly PartRecord[], out: string | undefined): Promise<void> {
+async function keep(records: readonly BenchmarkRecord[], out: string | undefined): Promise<void> {
   const last = records.at(-1)!;
   await writeRecord(join(packageRoot(), 'bench/out', `${last.part}.json`), [last]);
   if (out !== undefined) await writeRecord(out, records);
 }
 
-function formatAll(records: readonly PartRecord[]): string {
+function formatAll(records: readonly BenchmarkRecord[]): string {
   return [formatMachine(readMachine()), ...records.flatMap((record) => ['', ...formatPart(record)])].join(
     '\n',
   );
 }
 
-function hasFailure({ measures }: PartRecord): boolean {
+function hasFailure({ measures }: BenchmarkRecord): boolean {
   return measures.some(({ subjects }) => subjects.some(({ failure }) => failure !== undefined));
 }
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { PartRecord } from './record.ts';
+import type { BenchmarkRecord } from './record.ts';
 import { formatNumber, formatPart } from './summary.ts';
 
-const PART: PartRecord = {
+const PART: BenchmarkRecord = {
   part: 'path',
-  falsifiedBy: 'it is slower',
+  invalidatedBy: 'it is slower',
   conditions: { seconds: 2, gro: 'off' },
   measures: [
     {

@@ -1,16 +1,16 @@
 // Results as text: for each measure the subjects with median and range, and their ratio to the reference of the same round.
-import type { Measure, PartRecord, Promised, Subject } from './record.ts';
+import type { Measure, BenchmarkRecord, Promised, Subject } from './record.ts';
 import { median, ratiosOf, valuesOf } from './statistics.ts';
 
 const BETTER = { less: ', less is better', more: ', more is better', neither: '' } as const;
 
 /** Lines of a part, without the machine. */
-export function formatPart({ part, conditions, measures, falsifiedBy }: PartRecord): string[] {
+export function formatPart({ part, conditions, measures, invalidatedBy }: BenchmarkRecord): string[] {
   const chosen = Object.entries(conditions).map(([name, value]) => `${name} ${String(value)}`);
   return [
     `${part}${chosen.length > 0 ? ` (${chosen.join(', ')})` : ''}`,
     ...measures.flatMap(formatMeasure),
-    `  would be false if: ${falsifiedBy}`,
+    `  would be false if: ${invalidatedBy}`,
   ];
 }
 

@@ -2,7 +2,7 @@
 // starts nearly as fast as Node itself; bin/weft knows their names.
 import type { CommandEntry } from './command.ts';
 
-export const ASKING: Readonly<Record<string, CommandEntry>> = {
+export const CLIENT_COMMANDS: Readonly<Record<string, CommandEntry>> = {
   status: {
     group: 'see',
     summary: 'health of this host on one screen',

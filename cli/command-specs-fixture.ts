@@ -1,7 +1,7 @@
 // Words of two commands that have all that words can have, for tests of help, completion and the man page.
-import type { NamedWords } from './command-specs.ts';
+import type { NamedCommandSpec } from './command-specs.ts';
 
-export const WORDS: readonly NamedWords[] = [
+export const WORDS: readonly NamedCommandSpec[] = [
   {
     name: 'show',
     summary: "show a thing, or two: a host's",

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { EXIT_OK } from '../daemon/node/exit.ts';
 import { UsageError } from './usage-error.ts';
 
-export interface OptionWords {
+export interface OptionSpec {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
   /** May be repeated. Only with type string. */
@@ -18,21 +18,21 @@ export interface OptionWords {
   readonly help: string;
 }
 
-export interface CommandWords {
+export interface CommandSpec {
   /** Forms behind `weft NAME`, for example `[get ADDRESS] [options]`. */
   readonly synopsis: readonly string[];
   /** Lines that tell what it does. */
   readonly about: string;
   /** First words, with one line each. */
   readonly verbs?: Readonly<Record<string, string>>;
-  readonly options: Readonly<Record<string, OptionWords>>;
+  readonly options: Readonly<Record<string, OptionSpec>>;
   /** Command lines, with one line each. */
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** Those beside 0, 1 (failed) and 2 (wrong usage). */
   readonly exitCodes?: Readonly<Record<number, string>>;
 }
 
-export interface Command extends CommandWords {
+export interface Command extends CommandSpec {
   /** Runs the words behind the command's name. @returns the exit code. @throws UsageError */
   readonly run: (argv: readonly string[]) => Promise<number>;
 }
@@ -45,7 +45,7 @@ export interface CommandEntry {
 }
 
 /** Values of options: `false` or `undefined` for those that were not given. */
-export type OptionValues<Options extends CommandWords['options']> = {
+export type OptionValues<Options extends CommandSpec['options']> = {
   readonly [Name in keyof Options]: Options[Name] extends { readonly type: 'boolean' }
     ? boolean
     : Options[Name] extends { readonly multiple: true }
@@ -55,19 +55,19 @@ export type OptionValues<Options extends CommandWords['options']> = {
         : string | undefined;
 };
 
-interface Definition<Options extends CommandWords['options']> extends CommandWords {
+interface Definition<Options extends CommandSpec['options']> extends CommandSpec {
   readonly name: string;
   readonly options: Options;
   /** How many words there may be beside options; default 0. */
-  readonly maxWords?: number;
+  readonly maxArgs?: number;
   readonly run: (values: OptionValues<Options>, words: readonly string[]) => Promise<number>;
 }
 
 /** A command that parses its words as its own table says and answers `--help` by itself. */
-export function defineCommand<const Options extends CommandWords['options']>(
+export function defineCommand<const Options extends CommandSpec['options']>(
   definition: Definition<Options>,
 ): Command {
-  const { name, maxWords = 0, run, ...words } = definition;
+  const { name, maxArgs = 0, run, ...words } = definition;
   return {
     ...words,
     run: async (argv) => {
@@ -77,7 +77,7 @@ export function defineCommand<const Options extends CommandWords['options']>(
         process.stdout.write(formatHelp(name, words));
         return EXIT_OK;
       }
-      const [extra] = positionals.slice(maxWords);
+      const [extra] = positionals.slice(maxArgs);
       if (extra !== undefined)
         throw new UsageError(
           `weft ${name} takes no further word, got ${JSON.stringify(extra)}; weft ${name} --help tells more`,
@@ -87,7 +87,7 @@ export function defineCommand<const Options extends CommandWords['options']>(
   };
 }
 
-function parse(name: string, options: CommandWords['options'], argv: readonly string[]) {
+function parse(name: string, options: CommandSpec['options'], argv: readonly string[]) {
   const help = { type: 'boolean', short: 'h' } as const;
   try {
     return parseArgs({ args: [...argv], options: { ...options, help }, allowPositionals: true });
@@ -96,7 +96,7 @@ function parse(name: string, options: CommandWords['options'], argv: readonly st
   }
 }
 
-function withDefaults(options: CommandWords['options'], values: Readonly<Record<string, unknown>>): object {
+function withDefaults(options: CommandSpec['options'], values: Readonly<Record<string, unknown>>): object {
   const named = Object.entries(options).map(([name, { type, multiple, choices }]) => {
     const value = values[name] ?? (type === 'boolean' ? false : multiple === true ? [] : undefined);
     if (choices !== undefined && typeof value === 'string' && !choices.includes(value))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { loadAllWords, type NamedWords } from './command-specs.ts';
+import { loadAllWords, type NamedCommandSpec } from './command-specs.ts';
 import { COMMANDS } from './commands.ts';
 import { completionScript } from './format/completion-scripts.ts';
 import { formatCommands } from './commands/help.ts';
@@ -8,7 +8,7 @@ import { formatHelp } from './format/help.ts';
 import { greeting } from './default-command.ts';
 
 describe('the table of commands', () => {
-  let all: readonly NamedWords[] = [];
+  let all: readonly NamedCommandSpec[] = [];
   before(async () => {
     all = await loadAllWords();
   });

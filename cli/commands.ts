@@ -1,6 +1,6 @@
 // All commands, one entry each, in the order in which they are listed. Each is loaded only when it is asked for, so that
 // `weft version` does not pay for etcd. Help, completion and the man page are made from this table.
-import { ASKING } from './client-commands.ts';
+import { CLIENT_COMMANDS } from './client-commands.ts';
 import type { CommandEntry } from './command.ts';
 
 /** Headings of `weft help`. */
@@ -32,7 +32,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'try a cluster of hosts on this machine',
     load: async () => (await import('./commands/lab.ts')).labCommand,
   },
-  ...ASKING,
+  ...CLIENT_COMMANDS,
   leases: {
     group: 'change',
     summary: 'who has which subnet; reserve one, give one back',

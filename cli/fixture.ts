@@ -40,7 +40,7 @@ export const STATUS: StatusV1 = {
     mtu: 1500,
     address: '198.18.1.1',
     publicIp: '198.18.1.1',
-    foundBy: 'the default route',
+    selectedBy: 'the default route',
   },
   lease: {
     state: 'held',

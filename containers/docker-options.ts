@@ -1,6 +1,6 @@
 // Options for a Docker engine, derived from subnet.env: what flannel's mk-docker-opts.sh writes, line for line. Pure;
 // `docker-options-file.ts` does the I/O.
-import { readAssignments } from '../lib/env-file.ts';
+import { parseEnvFile } from '../lib/env-file.ts';
 
 export interface DockerOptionsRequest {
   /** One variable an option. */
@@ -30,7 +30,7 @@ export function formatDockerOptions(
   request: DockerOptionsRequest,
 ): DockerOptions {
   const variables = new Map(Object.entries(environment).map(([name, value]) => [name, value ?? '']));
-  for (const [name, value] of readAssignments(subnetEnv)) variables.set(name, value);
+  for (const [name, value] of parseEnvFile(subnetEnv)) variables.set(name, value);
   const subnet = variables.get('FLANNEL_SUBNET') ?? '';
   const mtu = variables.get('FLANNEL_MTU') ?? '';
   const isMasquerading = request.hasIpMasq ? (variables.get('FLANNEL_IPMASQ') ?? '') : '';

@@ -2,7 +2,7 @@
 // left is at work again before most of the code is loaded, which takes longer than all that.
 import type { Daemon } from './node/daemon.ts';
 import { EXIT_FAILURE, EXIT_OK, handleCrashes, handleSignals } from './node/exit.ts';
-import { takeInheritance } from './handover/handover.ts';
+import { adoptDevices } from './handover/handover.ts';
 import { createLogger } from './log/log.ts';
 import type { DaemonOptions } from './options/options.ts';
 import { versionLine } from './options/usage.ts';
@@ -17,7 +17,7 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   handleSignals({ onStop: async () => daemon?.stop(), onResync: () => daemon?.resync() }, { log });
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
-  const inheritance = takeInheritance(options, log);
+  const inheritance = adoptDevices(options, log);
   const { Daemon } = await import('./node/daemon.ts');
   daemon = new Daemon(options, log, inheritance);
   try {

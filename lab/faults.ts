@@ -1,4 +1,4 @@
-// Ways in which people and programs break a VXLAN host by hand, as data: what to run on the host, and how to see that
+// TransportMigration in which people and programs break a VXLAN host by hand, as data: what to run on the host, and how to see that
 // it is whole again. Tests check that all are repaired, a benchmark how fast.
 
 /** What the commands of a fault need to know, read from a healthy host. */

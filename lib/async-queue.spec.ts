@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { LineQueue } from './async-queue.ts';
+import { AsyncQueue } from './async-queue.ts';
 
-async function readAll(queue: LineQueue<number>): Promise<number[]> {
+async function readAll(queue: AsyncQueue<number>): Promise<number[]> {
   const lines: number[] = [];
   for await (const line of queue) lines.push(line);
   return lines;
@@ -9,7 +9,7 @@ async function readAll(queue: LineQueue<number>): Promise<number[]> {
 
 describe('queue of lines', () => {
   it('gives lines in their order, those that were there and those that come', async () => {
-    const queue = new LineQueue<number>();
+    const queue = new AsyncQueue<number>();
     queue.push(1);
     queue.push(2);
     const reading = readAll(queue);
@@ -20,13 +20,13 @@ describe('queue of lines', () => {
   });
 
   it('is empty if it ends at once', async () => {
-    const queue = new LineQueue<number>();
+    const queue = new AsyncQueue<number>();
     queue.end();
     assert.deepEqual(await readAll(queue), []);
   });
 
   it('fails behind the lines that were there', async () => {
-    const queue = new LineQueue<number>();
+    const queue = new AsyncQueue<number>();
     queue.push(1);
     queue.fail(new Error('no more'));
     const lines = queue[Symbol.asyncIterator]();

@@ -1,7 +1,7 @@
 // Lines of a stream that are made faster or slower than they are read: pushed at one end, iterated at the other. For
 // streams whose length is bounded by what was asked for.
 
-export class LineQueue<Line> implements AsyncIterable<Line> {
+export class AsyncQueue<Line> implements AsyncIterable<Line> {
   readonly #lines: Line[] = [];
   #wake: () => void = () => undefined;
   #isEnded = false;

@@ -8,10 +8,10 @@ export interface WakeLoopOptions {
   /** Does one thing; returns whether to look again at once. Must not reject. */
   readonly act: () => Promise<boolean>;
   /** Points on the clock, past ones too, at which to look again though nothing happened. */
-  readonly wakePointsMs: () => readonly number[];
+  readonly deadlinesMs: () => readonly number[];
 }
 
-export class WakeLoop {
+export class ControlLoop {
   readonly #options: WakeLoopOptions;
   #isWoken = false;
   #endSleep: (() => void) | undefined;
@@ -37,9 +37,9 @@ export class WakeLoop {
   }
 
   async #sleep(): Promise<void> {
-    const { clock, wakePointsMs } = this.#options;
+    const { clock, deadlinesMs } = this.#options;
     const nowMs = clock.nowMs();
-    const pointsMs = wakePointsMs().filter((pointMs) => pointMs > nowMs);
+    const pointsMs = deadlinesMs().filter((pointMs) => pointMs > nowMs);
     let cancel: (() => void) | undefined;
     await new Promise<void>((resolve) => {
       this.#endSleep = resolve;

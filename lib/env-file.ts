@@ -6,7 +6,7 @@ const ASSIGNMENT =
  * Reads a file as written by weft, by flannel or by hand: quotes, `export`, comments and blank lines are fine. The last
  * assignment of a key counts, as it does for a shell. `onBadLine` is told of every other line, counted from 1.
  */
-export function readAssignments(
+export function parseEnvFile(
   text: string,
   onBadLine: (line: string, number: number) => void = () => undefined,
 ): ReadonlyMap<string, string> {

@@ -1,7 +1,7 @@
 // An HTTP server on a TCP port for strangers to ask: bounded in time and connections, ended at once. Knows no path.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
-import { boundRequests, NO_REQUEST_CHECK } from './request-timeout.ts';
+import { limitRequestTime, NO_REQUEST_CHECK } from './request-timeout.ts';
 
 export interface HttpListenerOptions {
   readonly ip: string;
@@ -37,7 +37,7 @@ export async function listenHttp(
   handler: RequestListener,
 ): Promise<HttpListener> {
   const server = createServer(NO_REQUEST_CHECK, handler);
-  boundRequests(server, REQUEST_TIMEOUT_MS);
+  limitRequestTime(server, REQUEST_TIMEOUT_MS);
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   // Errors of single connections must not end the daemon.

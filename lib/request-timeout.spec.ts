@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, get, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { boundRequests, NO_REQUEST_CHECK } from './request-timeout.ts';
+import { limitRequestTime, NO_REQUEST_CHECK } from './request-timeout.ts';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n';
 
@@ -19,7 +19,7 @@ describe('requests with a deadline', () => {
 
   async function listen(limitMs: number, handler: RequestListener): Promise<number> {
     server = createServer({ ...NO_REQUEST_CHECK, keepAliveTimeout: 60_000 }, handler);
-    boundRequests(server, limitMs);
+    limitRequestTime(server, limitMs);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;

@@ -3,7 +3,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** For `http.createServer`: turns off what {@link boundRequests} does instead. */
+/** For `http.createServer`: turns off what {@link limitRequestTime} does instead. */
 export const NO_REQUEST_CHECK = {
   requestTimeout: 0,
   headersTimeout: 0,
@@ -14,7 +14,7 @@ export const NO_REQUEST_CHECK = {
 const TOO_LATE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n';
 
 /** Ends connections on which no whole head of a request came within `limitMs`; answers may take longer. */
-export function boundRequests(server: Server, limitMs: number): void {
+export function limitRequestTime(server: Server, limitMs: number): void {
   const timers = new WeakMap<Socket, NodeJS.Timeout>();
   const expect = (socket: Socket): void => {
     const giveUp = (): void => void socket.end(TOO_LATE, () => socket.destroy());

@@ -31,7 +31,7 @@ export class RetryTimer {
   }
 
   /** No later than `atMs`. */
-  hurry(atMs: number): void {
+  expedite(atMs: number): void {
     this.#dueMs = Math.min(this.#dueMs, atMs);
   }
 

@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ASKING } from '../cli/client-commands.ts';
+import { CLIENT_COMMANDS } from '../cli/client-commands.ts';
 import { packageRoot } from '../lab/package-root.ts';
 
 /** Folder of the compiled files that this suite is part of. */
@@ -39,7 +39,7 @@ describe('weft as a program', function () {
   it('starts the commands that only ask from their own bundle', () => {
     const [, names = ''] =
       /^ {2}(.+)\)\n.*waits/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
-    assert.deepEqual(names.split(' | '), Object.keys(ASKING));
+    assert.deepEqual(names.split(' | '), Object.keys(CLIENT_COMMANDS));
     const { status, stderr } = run('weft', ['status', '--socket', '/nonexistent']);
     assert.deepEqual([status, stderr.split(':')[1]], [3, ' No weft daemon on this host']);
     assert.doesNotMatch(readFileSync(join(COMPILED, 'weft-client.cjs'), 'utf8'), /node:http|etcd3/);

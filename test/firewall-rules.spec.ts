@@ -10,7 +10,7 @@ import { objectKey, type FirewallObject } from '../backends/kernel-state.ts';
 import { FirewallTable } from '../daemon/kernel/firewall/firewall-table.ts';
 import { FirewallWatch } from '../daemon/kernel/firewall/firewall-watch.ts';
 import { runProgram, type RunProgram } from '../daemon/kernel/firewall/run-program.ts';
-import type { KernelNotice } from '../daemon/kernel/kernel.ts';
+import type { KernelNotification } from '../daemon/kernel/kernel.ts';
 import { openNetlinkSocket } from '../daemon/kernel/netlink/socket.ts';
 import { until } from './support/wait-for.ts';
 
@@ -118,7 +118,7 @@ describe('firewall rules in the kernel', () => {
     let table: FirewallTable;
     let watch: FirewallWatch;
     let calls: string[];
-    let notices: KernelNotice[];
+    let notices: KernelNotification[];
 
     beforeEach(() => {
       calls = [];

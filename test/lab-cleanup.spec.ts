@@ -1,6 +1,6 @@
 // `weft cleanup` leaves no trace of weft or flannel on a host, and all of what others made.
 import assert from 'node:assert/strict';
-import type { CleanedTrace } from '../daemon/cleanup/cleanup.ts';
+import type { CleanupResult } from '../daemon/cleanup/cleanup.ts';
 import { overlayDevicesOf } from './support/daemon-view.ts';
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
 
@@ -41,7 +41,7 @@ describe('weft cleanup', () => {
     await lab().check('h1', ['sh', '-ec', [...LEFT, ...FOREIGN].join('\n')]);
     const before = await look();
     const { code, stdout } = await lab().weft('h1', words('--dry-run', '--json'));
-    const traces = JSON.parse(stdout) as CleanedTrace[];
+    const traces = JSON.parse(stdout) as CleanupResult[];
     assert.equal(code, 0);
     assert.ok(traces.every(({ result }) => result === 'found'));
     const shown = traces.map(({ kind, name }) => `${kind} ${name.split(',')[0]}`).toSorted();

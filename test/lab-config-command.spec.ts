@@ -82,10 +82,10 @@ describe('weft config', () => {
     const versions = JSON.parse((await weft(['history', '--json'])).stdout) as readonly {
       modRevision: number;
       text: string;
-      note: { author?: string; reason?: string; isNoticed?: boolean };
+      note: { author?: string; reason?: string; isExternal?: boolean };
     }[];
     const [noticed, written] = versions;
-    assert.equal(noticed?.note.isNoticed, true);
+    assert.equal(noticed?.note.isExternal, true);
     assert.match(noticed?.text ?? '', /1380/);
     assert.equal(written?.note.reason, 'new switches');
     assert.match(written?.note.author ?? '', /@/);

@@ -9,7 +9,7 @@ import { readlinkSync } from 'node:fs';
 import { before, describe, it } from 'mocha';
 import type { Cidr, IpAddress, MacAddress } from '../lib/address.ts';
 import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
-import type { KernelNotice, Step } from '../daemon/kernel/kernel.ts';
+import type { KernelNotification, Step } from '../daemon/kernel/kernel.ts';
 import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
 import { openNetlinkSocket, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
 import {
@@ -214,7 +214,7 @@ describe('netlink kernel', () => {
   it('tells an overrun when notices come faster than the buffer holds, and notices later changes', () =>
     withKernel(
       async ({ kernel }) => {
-        const notices: KernelNotice[] = [];
+        const notices: KernelNotification[] = [];
         kernel.subscribe(
           () => OWNERSHIP,
           (notice) => notices.push(notice),

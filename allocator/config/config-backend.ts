@@ -21,7 +21,7 @@ const IPV6_OVERHEAD_BYTES = { VXLAN: 70, UDP: 48 } as const;
 const MIN_IPV6_MTU_BYTES = 1280;
 
 /** What a document without `Backend` means. */
-export const IMPLIED_BACKEND: VxlanConfig = {
+export const DEFAULT_BACKEND: VxlanConfig = {
   type: 'vxlan',
   vni: Number(backendFields.VNI.default),
   learning: false,
@@ -99,7 +99,7 @@ function warnUnknownHere(field: UnknownField, issues: ConfigIssues): void {
 }
 
 function readVxlan(fields: Fields, isIpv6Enabled: boolean): VxlanConfig {
-  const vni = fields.integer('VNI') ?? IMPLIED_BACKEND.vni;
+  const vni = fields.integer('VNI') ?? DEFAULT_BACKEND.vni;
   if (isIpv6Enabled && vni > MAX_IPV6_VNI)
     fields.error(
       'VNI',

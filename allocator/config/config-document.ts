@@ -2,7 +2,7 @@
 // the JSON and with field names; knows no field's meaning.
 import { createScanner, parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { Node, ParseError } from 'jsonc-parser';
-import type { ConfigIssues, ConfigPlace } from './config-issue.ts';
+import type { ConfigIssues, SourceRange } from './config-issue.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 
 /** Bounds that no sane document comes near, so that a hostile one costs neither time nor stack. */
@@ -12,7 +12,7 @@ const MAX_SHOWN_CHARACTERS = 60;
 const MAX_SHOWN_NAME_CHARACTERS = 40;
 
 /** A field with the name that the schema gives it and its place in the document. */
-export interface ConfigField extends ConfigPlace {
+export interface ConfigField extends SourceRange {
   readonly node: Node;
 }
 
@@ -22,7 +22,7 @@ export interface ObjectFields {
   readonly unknown: readonly UnknownField[];
 }
 
-export interface UnknownField extends ConfigPlace {
+export interface UnknownField extends SourceRange {
   /** As written, shortened. Its value is nobody's business: it may be another program's secret. */
   readonly name: string;
 }
@@ -151,7 +151,7 @@ function findDepth(text: string, limit: number): number | undefined {
   return undefined;
 }
 
-function placeAt(offset: number): ConfigPlace {
+function placeAt(offset: number): SourceRange {
   return { path: '', offset };
 }
 

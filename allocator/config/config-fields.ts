@@ -1,19 +1,19 @@
 // Takes single fields out of a config object, checked against the type and bounds of their schema. Absent and null mean
 // unset; a bad field is reported once and then counts as unset but {@link ConfigFields.isBad}.
 import type { ConfigField } from './config-document.ts';
-import type { ConfigIssues, ConfigPlace } from './config-issue.ts';
+import type { ConfigIssues, SourceRange } from './config-issue.ts';
 import type { FieldSchema, JsonType } from './config-schema.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 
 export class ConfigFields<Name extends string> {
   readonly issues: ConfigIssues;
-  readonly #object: ConfigPlace;
+  readonly #object: SourceRange;
   readonly #fields: ReadonlyMap<string, ConfigField>;
   readonly #schemas: Readonly<Record<Name, FieldSchema>>;
   readonly #bad = new Set<Name>();
 
   constructor(
-    object: ConfigPlace,
+    object: SourceRange,
     fields: ReadonlyMap<string, ConfigField>,
     schemas: Readonly<Record<Name, FieldSchema>>,
     issues: ConfigIssues,
@@ -112,7 +112,7 @@ export class ConfigFields<Name extends string> {
     return undefined;
   }
 
-  #place(name: Name): ConfigPlace {
+  #place(name: Name): SourceRange {
     const { path, offset } = this.#object;
     return this.get(name) ?? { path: `${path}/${name}`, offset };
   }

@@ -15,7 +15,7 @@ export interface ConfigIssue {
 }
 
 /** A point in the document that an issue is about. */
-export interface ConfigPlace {
+export interface SourceRange {
   readonly path: string;
   /** UTF-16 offset in the text. */
   readonly offset: number;
@@ -47,15 +47,15 @@ export class ConfigIssues {
     return this.#issues.toSorted((a, b) => a.offset - b.offset).map(({ issue }) => issue);
   }
 
-  error(place: ConfigPlace, rule: string): void {
+  error(place: SourceRange, rule: string): void {
     this.#add('error', place, rule);
   }
 
-  warn(place: ConfigPlace, rule: string): void {
+  warn(place: SourceRange, rule: string): void {
     this.#add('warning', place, rule);
   }
 
-  #add(severity: ConfigIssue['severity'], { path, offset, value }: ConfigPlace, rule: string): void {
+  #add(severity: ConfigIssue['severity'], { path, offset, value }: SourceRange, rule: string): void {
     const before = this.#text.slice(0, offset).split(/\r\n|\r|\n/);
     const column = (before.at(-1)?.length ?? 0) + 1;
     const position = { severity, line: before.length, column, path };

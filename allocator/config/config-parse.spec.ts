@@ -101,7 +101,7 @@ describe('parseNetworkConfig', () => {
             userspace: 'auto',
             txChecksumOffload: 'auto',
           },
-          isBackendImplied: false,
+          isBackendDefaulted: false,
         },
       });
     });
@@ -322,9 +322,9 @@ describe('parseNetworkConfig', () => {
     });
 
     it('an implied backend in the config too', () => {
-      assert.equal(accept('{"Network":"10.5.0.0/16"}').config.isBackendImplied, true);
+      assert.equal(accept('{"Network":"10.5.0.0/16"}').config.isBackendDefaulted, true);
       assert.equal(
-        accept('{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}').config.isBackendImplied,
+        accept('{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}').config.isBackendDefaulted,
         false,
       );
     });

@@ -1,6 +1,6 @@
 // Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen. Pure, and finds all
 // problems at once. Whether flannel nodes in the same network would agree is for the daemon to see from their leases.
-import { IMPLIED_BACKEND, readBackend } from './config-backend.ts';
+import { DEFAULT_BACKEND, readBackend } from './config-backend.ts';
 import { readDocument, readFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
 import { ConfigFields } from './config-fields.ts';
@@ -56,14 +56,14 @@ function completeConfig(
       { path: '/Backend', offset: root.offset },
       'is missing: weft takes vxlan but flannel takes udp; write "Backend": {"Type": "vxlan"}, or "udp" if flannel hosts are to stay',
     );
-  const backend = object === undefined ? IMPLIED_BACKEND : readBackend(text, object, isIpv6Enabled, issues);
+  const backend = object === undefined ? DEFAULT_BACKEND : readBackend(text, object, isIpv6Enabled, issues);
   if (backend === undefined) return undefined;
   return {
     ...(ipv4 && { ipv4 }),
     ...(ipv6 && { ipv6 }),
     ...(enableNftables !== undefined && { enableNftables }),
     backend,
-    isBackendImplied: object === undefined,
+    isBackendDefaulted: object === undefined,
   };
 }
 

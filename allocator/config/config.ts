@@ -37,7 +37,7 @@ export interface VxlanConfig {
   /** Whether checksums of packets in the tunnel are left to devices; `auto`: until they are found to come out wrong. */
   readonly txChecksumOffload: TxChecksumOffload;
   /** Not in the document: the device is named after its port, as another of this VNI has the usual name. */
-  readonly isNamedByPort?: boolean;
+  readonly usesPortName?: boolean;
 }
 
 /** Packets in bare UDP, encapsulated in userspace: flannel's udp backend. */
@@ -48,7 +48,7 @@ export interface UdpConfig {
   /** MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface. */
   readonly mtu?: number;
   /** As with vxlan. */
-  readonly isNamedByPort?: boolean;
+  readonly usesPortName?: boolean;
 }
 
 export interface HostGwConfig {
@@ -71,5 +71,5 @@ export interface NetworkConfig {
   readonly enableNftables?: boolean;
   readonly backend: BackendConfig;
   /** True if the document has no `Backend` key: flannel takes udp there, weft takes vxlan. */
-  readonly isBackendImplied: boolean;
+  readonly isBackendDefaulted: boolean;
 }

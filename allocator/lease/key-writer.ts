@@ -1,10 +1,10 @@
 // Writes this host's key: each method is one write with compare, or the calls that lead up to one. It knows nothing of
-// why. After a write that failed or was refused, `isUnsure` says that the mirror may not show what is there.
+// why. After a write that failed or was refused, `needsResync` says that the mirror may not show what is there.
 import { encodeLeaseValue, sameAttributes } from '../registry/lease-value.ts';
 import type { OwnKey } from './lease-decision.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import type { RegistryLease } from '../registry/registry-lease.ts';
-import type { RegistryMirror } from '../registry/registry-cache.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
 import { NO_LEASE, RegistryError } from '../registry/registry.ts';
 import type { Registry, RegistryEntry, RegistryLeaseId, Revision } from '../registry/registry.ts';
 import { formatSubnetKey } from '../registry/subnet-key.ts';
@@ -20,14 +20,14 @@ export type CreateOutcome =
 
 export interface KeyWriterOptions {
   readonly registry: Pick<Registry, 'create' | 'update' | 'move' | 'remove'>;
-  readonly mirror: Pick<RegistryMirror, 'observe'>;
+  readonly mirror: Pick<RegistryCache, 'observe'>;
   readonly lease: RegistryLease;
   readonly signal: AbortSignal;
 }
 
 export class KeyWriter {
   /** Whether the registry may hold something else than the mirror shows. To be cleared after a fresh read. */
-  isUnsure = false;
+  needsResync = false;
   readonly #options: KeyWriterOptions;
 
   constructor(options: KeyWriterOptions) {
@@ -72,7 +72,7 @@ export class KeyWriter {
     const entry = { key, value: encodeLeaseValue(attributes), leaseId };
     const result = await this.#write(registry.update(entry, modRevision, signal));
     if (result.written) return { ...held, modRevision: result.revision };
-    this.isUnsure = true;
+    this.needsResync = true;
     return undefined;
   }
 
@@ -93,7 +93,7 @@ export class KeyWriter {
     const { revision } = result;
     if (result.written)
       return { key, subnets, attributes, leaseId, modRevision: revision, createdAt: revision };
-    this.isUnsure = true;
+    this.needsResync = true;
     return undefined;
   }
 
@@ -102,7 +102,7 @@ export class KeyWriter {
     const { registry, signal } = this.#options;
     const { written, revision } = await this.#write(registry.remove(key, modRevision, signal));
     if (written) return revision;
-    this.isUnsure = true;
+    this.needsResync = true;
     return undefined;
   }
 
@@ -123,7 +123,7 @@ export class KeyWriter {
       return answer;
     } catch (error) {
       const isRefused = error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND';
-      if (!isRefused) this.isUnsure = true;
+      if (!isRefused) this.needsResync = true;
       throw error;
     }
   }

@@ -1,16 +1,16 @@
 // Gets this host a key: carries out what `lease-decision.ts` chooses, one write with compare at a time. It decides nothing,
 // and never touches the key that is held but to put another in its place.
 import type { NetworkConfig } from '../config/config.ts';
-import type { DisownedKeys } from './tombstones.ts';
+import type { Tombstones } from './tombstones.ts';
 import type { HeldKey, KeyWriter } from './key-writer.ts';
 import { chooseSubnet } from './lease-decision.ts';
 import type { ChoiceInput } from './lease-decision.ts';
-import type { LeaseHold } from './lease-state.ts';
+import type { LeaseState } from './lease-state.ts';
 import type { LeaseSubnets } from '../lease.ts';
 import { PoolExhaustedError } from '../subnet/pool-exhausted-error.ts';
-import type { Publication } from './publish-generation.ts';
+import type { PublishGeneration } from './publish-generation.ts';
 import type { RegistryLease } from '../registry/registry-lease.ts';
-import type { RegistryMirror } from '../registry/registry-cache.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
 import { NO_LEASE } from '../registry/registry.ts';
 import type { RegistryEntry, Revision } from '../registry/registry.ts';
 import type { RetryTimer } from '../../lib/retry-timer.ts';
@@ -20,19 +20,19 @@ import { SubnetPool } from '../subnet/subnet-pool.ts';
 const RACES_BEFORE_PAUSE = 16;
 
 export interface LeaseClaimOptions {
-  readonly hold: LeaseHold;
-  readonly mirror: Pick<RegistryMirror, 'entries' | 'isConnected' | 'leases' | 'revision'>;
+  readonly hold: LeaseState;
+  readonly mirror: Pick<RegistryCache, 'entries' | 'isConnected' | 'leases' | 'revision'>;
   readonly writer: KeyWriter;
   readonly lease: RegistryLease;
-  readonly disowned: DisownedKeys;
-  readonly publication: Publication;
+  readonly disowned: Tombstones;
+  readonly publication: PublishGeneration;
   readonly retry: RetryTimer;
   readonly config: NetworkConfig;
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
 }
 
-export class LeaseClaim {
+export class LeaseAcquirer {
   readonly #options: LeaseClaimOptions;
   #config: NetworkConfig;
   #pool: SubnetPool;
@@ -66,7 +66,7 @@ export class LeaseClaim {
   async acquire(): Promise<boolean> {
     const { hold, mirror, writer } = this.#options;
     if (!mirror.isConnected) {
-      writer.isUnsure = true;
+      writer.needsResync = true;
       return true;
     }
     if (hold.state !== 'exhausted') hold.setState(hold.key === undefined ? 'acquiring' : 'lost');
@@ -147,7 +147,7 @@ export class LeaseClaim {
     this.#races++;
     this.#taken = outcome.lostTo;
     // The winner may be a request of our own whose answer was lost.
-    if (isPreferred) writer.isUnsure = true;
+    if (isPreferred) writer.needsResync = true;
     if (this.#races % RACES_BEFORE_PAUSE === 0) retry.pause();
   }
 

@@ -2,8 +2,8 @@
 // carries the decision out with compare-and-swap, so that a decision made on an old view costs a retry and no harm.
 import { overlaps, prefixLengthOf } from '../../lib/address.ts';
 import type { Cidr } from '../../lib/address.ts';
-import { isPublishedBy, isPublishedByAnother } from './node-identity.ts';
-import type { HostIdentity } from './node-identity.ts';
+import { belongsTo, isPublishedByAnother } from './node-identity.ts';
+import type { NodeIdentity } from './node-identity.ts';
 import { sameAttributes } from '../registry/lease-value.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { MAX_CREATE_KEYS, NO_LEASE } from '../registry/registry.ts';
@@ -21,7 +21,7 @@ export interface OwnKey {
 }
 
 /** What became of the own key. */
-export type OwnKeyVerdict =
+export type OwnKeyStatus =
   | 'intact'
   /** Written again with what we published: only the revision is new. */
   | 'touched'
@@ -35,8 +35,8 @@ export type OwnKeyVerdict =
 
 /** What this host is known by, and was known by before in this life. */
 export interface OwnIdentities {
-  readonly current: HostIdentity;
-  readonly former: readonly HostIdentity[];
+  readonly current: NodeIdentity;
+  readonly former: readonly NodeIdentity[];
 }
 
 /** Compares the own key as last known with the registry's entry and what that decodes to. */
@@ -45,7 +45,7 @@ export function judgeOwnKey(
   entry: RegistryEntry | undefined,
   lease: Lease | undefined,
   identities: OwnIdentities,
-): OwnKeyVerdict {
+): OwnKeyStatus {
   if (entry === undefined) return 'gone';
   if (lease === undefined) return 'altered';
   const isSameLease = entry.leaseId === own.leaseId;
@@ -56,9 +56,7 @@ export function judgeOwnKey(
   if (!isPublishedByAnother(lease.attributes, identities.current)) return 'altered';
   // A backup may bring back what this host published under the address it had before.
   const isOld = isSameLease && entry.leaseId !== NO_LEASE;
-  return isOld && identities.former.some((one) => isPublishedBy(lease.attributes, one))
-    ? 'altered'
-    : 'theirs';
+  return isOld && identities.former.some((one) => belongsTo(lease.attributes, one)) ? 'altered' : 'theirs';
 }
 
 /** What to do next to get a subnet. */
@@ -74,7 +72,7 @@ export type Choice =
   /** The pool has no free subnet. */
   | { readonly do: 'despair' };
 
-export interface ChoiceInput extends HostIdentity {
+export interface ChoiceInput extends NodeIdentity {
   readonly pool: Pick<SubnetPool, 'isCompatible' | 'compatiblePart' | 'complete' | 'candidates'>;
   readonly entries: ReadonlyMap<string, RegistryEntry>;
   readonly leases: ReadonlyMap<string, Lease>;
@@ -200,7 +198,7 @@ function adopt(entry: RegistryEntry, subnets: LeaseSubnets = {}): Choice {
 /** Whether a key that we held bears our address still, or garbage that names nobody. */
 function isStillOurs(input: ChoiceInput, entry: RegistryEntry): boolean {
   const lease = input.leases.get(entry.key);
-  return (lease === undefined || isPublishedBy(lease.attributes, input)) && !isDisowned(input, entry.key);
+  return (lease === undefined || belongsTo(lease.attributes, input)) && !isDisowned(input, entry.key);
 }
 
 function createPreferred(subnets: LeaseSubnets): Choice {
@@ -211,7 +209,7 @@ function createPreferred(subnets: LeaseSubnets): Choice {
 function ownEntries(input: ChoiceInput): { readonly lease: Lease; readonly entry: RegistryEntry }[] {
   const found = [];
   for (const lease of input.leases.values()) {
-    if (!isPublishedBy(lease.attributes, input)) continue;
+    if (!belongsTo(lease.attributes, input)) continue;
     const entry = input.entries.get(lease.key);
     if (entry !== undefined && !isDisowned(input, entry.key)) found.push({ lease, entry });
   }

@@ -18,7 +18,8 @@ export interface OwnLease {
 }
 
 /** See the table at the head of `lease-keeper.ts`. */
-export type KeeperState = 'waiting' | 'acquiring' | 'held' | 'overdue' | 'lost' | 'exhausted' | 'stopped';
+export type LeaseManagerState =
+  'waiting' | 'acquiring' | 'held' | 'overdue' | 'lost' | 'exhausted' | 'stopped';
 
 /** `updated`: same subnets, or one of another family more or less, but other attributes, registry lease, or now (no longer) a reservation. */
 export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
@@ -30,7 +31,7 @@ export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
 export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap' | 'unfit';
 
 /** `level` is how loud to be. */
-export type KeeperEvent =
+export type LeaseEvent =
   | { readonly level: 'info'; readonly code: 'lease-created' | 'lease-adopted'; readonly key: string }
   | { readonly level: 'info'; readonly code: 'lease-published'; readonly key: string }
   | { readonly level: 'info'; readonly code: 'lease-reserved'; readonly key: string }
@@ -90,6 +91,6 @@ export interface LeaseKeeperListener {
   onOwnLease(own: OwnLease, change: OwnLeaseChange): void;
   /** Keys whose peer came, went or changed. */
   onPeers(changedKeys: ReadonlySet<string>): void;
-  onState(state: KeeperState, before: KeeperState): void;
-  onEvent(event: KeeperEvent): void;
+  onState(state: LeaseManagerState, before: LeaseManagerState): void;
+  onEvent(event: LeaseEvent): void;
 }

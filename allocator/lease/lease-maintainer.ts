@@ -2,20 +2,20 @@
 // be published. Does one thing at a time; what it finds lost is got again elsewhere.
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { DisownedKeys } from './tombstones.ts';
-import type { KeeperReporter } from './registry-auditor.ts';
+import type { Tombstones } from './tombstones.ts';
+import type { RegistryAuditor } from './registry-auditor.ts';
 import type { HeldKey, KeyWriter } from './key-writer.ts';
-import type { LeaseClaim } from './lease-acquirer.ts';
+import type { LeaseAcquirer } from './lease-acquirer.ts';
 import { chooseMove, judgeOwnKey } from './lease-decision.ts';
 import type { LossReason } from './lease-events.ts';
-import type { LeaseHold } from './lease-state.ts';
-import type { LeasePeers } from './peer-index.ts';
+import type { LeaseState } from './lease-state.ts';
+import type { PeerIndex } from './peer-index.ts';
 import { sameAttributes } from '../registry/lease-value.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
-import { OverwriteGuard } from './overwrite-backoff.ts';
-import type { Publication } from './publish-generation.ts';
+import { OverwriteBackoff } from './overwrite-backoff.ts';
+import type { PublishGeneration } from './publish-generation.ts';
 import type { RegistryLease } from '../registry/registry-lease.ts';
-import type { RegistryMirror } from '../registry/registry-cache.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
 import { NO_LEASE } from '../registry/registry.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
 
@@ -23,26 +23,26 @@ import type { RegistryEntry } from '../registry/registry.ts';
 const CONTEST_COUNT = 3;
 
 export interface LeaseCareOptions {
-  readonly claim: LeaseClaim;
-  readonly hold: LeaseHold;
-  readonly mirror: Pick<RegistryMirror, 'entries' | 'leases' | 'revision'>;
-  readonly view: LeasePeers;
-  readonly reporter: KeeperReporter;
+  readonly claim: LeaseAcquirer;
+  readonly hold: LeaseState;
+  readonly mirror: Pick<RegistryCache, 'entries' | 'leases' | 'revision'>;
+  readonly view: PeerIndex;
+  readonly reporter: RegistryAuditor;
   readonly writer: KeyWriter;
   readonly lease: RegistryLease;
-  readonly disowned: DisownedKeys;
-  readonly publication: Publication;
+  readonly disowned: Tombstones;
+  readonly publication: PublishGeneration;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly random: Random;
 }
 
-export class LeaseCare {
+export class LeaseMaintainer {
   readonly #options: LeaseCareOptions;
-  readonly #overwrites: OverwriteGuard;
+  readonly #overwrites: OverwriteBackoff;
 
   constructor(options: LeaseCareOptions) {
     this.#options = options;
-    this.#overwrites = new OverwriteGuard(options.random);
+    this.#overwrites = new OverwriteBackoff(options.random);
   }
 
   /** When the answer to somebody who overwrote the key is due. */

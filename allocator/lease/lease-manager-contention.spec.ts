@@ -22,7 +22,7 @@ const WIDE: NetworkConfig = {
   },
 };
 
-describe('LeaseKeeper in a crowd', function () {
+describe('LeaseManager in a crowd', function () {
   this.timeout(60_000);
 
   const crowd = async (count: number, options: Partial<KeeperHostOptions> = {}) => {

@@ -134,7 +134,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'pass much time': ({ clock }, _host, { amount }) => clock.advance(amount * 10),
 };
 
-describe('LeaseKeeper, whatever happens', function () {
+describe('LeaseManager, whatever happens', function () {
   this.timeout(120_000);
 
   it('ends with one key for each host', async () => {

@@ -18,7 +18,7 @@ const OTHER = '192.0.2.2';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-describe('LeaseKeeper', () => {
+describe('LeaseManager', () => {
   let clock: FakeClock;
   let store: MemoryStore;
   let hosts: KeeperHost[];
@@ -63,7 +63,7 @@ describe('LeaseKeeper', () => {
   };
 
   /** The watch lives but tells nothing: only what is read is known. */
-  const deafen = (host: KeeperHost): KeeperHost => {
+  const muteWatch = (host: KeeperHost): KeeperHost => {
     const watch = host.registry.watch.bind(host.registry);
     host.registry.watch = (options) => watch({ ...options, onEvents: () => undefined });
     return host;
@@ -85,8 +85,8 @@ describe('LeaseKeeper', () => {
         remove: 0,
         keepAlive: 0,
         revoke: 0,
-        readOwn: 0,
-        writeOwn: 0,
+        readMeta: 0,
+        writeMeta: 0,
         watch: 1,
       });
       assert.deepEqual(host.states, ['acquiring', 'held']);
@@ -311,7 +311,7 @@ describe('LeaseKeeper', () => {
     });
 
     it('believes its own write before the watch tells of it', async () => {
-      const host = await deafen(make()).start();
+      const host = await muteWatch(make()).start();
       await host.mirror.resync();
       host.mac = 'bb';
       host.keeper.publish();
@@ -562,7 +562,7 @@ describe('LeaseKeeper', () => {
       });
 
     it('of a create are looked up before another is sent', async () => {
-      const host = deafen(make());
+      const host = muteWatch(make());
       host.registry.injectFault(NO_FAULT, LOST);
       await host.start();
       await clock.advance(30_000);
@@ -571,7 +571,7 @@ describe('LeaseKeeper', () => {
     });
 
     it('of a create that is done meanwhile do not cost the previous subnet', async () => {
-      const host = deafen(make({ previous: '10.5.77.0/24', delayMs: () => 20 }));
+      const host = muteWatch(make({ previous: '10.5.77.0/24', delayMs: () => 20 }));
       // Done just after the read that looks for it, and before the next try arrives.
       host.registry.injectFault(NO_FAULT, { kind: 'late', afterMs: 280 });
       await host.start();
@@ -639,7 +639,7 @@ describe('LeaseKeeper', () => {
       store.put('nonsense', '{"a":1}');
       await clock.advance(HOUR_MS);
       assert.deepEqual([...host.keeper.peers.keys()], ['10.5.1.0-24']);
-      assert.deepEqual([...host.keeper.badEntries.keys()], ['10.5.2.0-24', 'nonsense']);
+      assert.deepEqual([...host.keeper.invalidEntries.keys()], ['10.5.2.0-24', 'nonsense']);
       assert.equal(host.count('bad-entry'), 2);
     });
 
@@ -653,7 +653,7 @@ describe('LeaseKeeper', () => {
     });
 
     it('that took the backend which flannel implies are warned of once', async () => {
-      const host = await start({ config: { ...NETWORK_IPV4, isBackendImplied: true } });
+      const host = await start({ config: { ...NETWORK_IPV4, isBackendDefaulted: true } });
       for (const index of [1, 2]) store.put(`10.5.${index}.0-24`, `{"PublicIP":"198.51.100.${index}"}`);
       await clock.settle();
       assert.equal(host.count('implied-backend-differs'), 1);

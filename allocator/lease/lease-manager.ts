@@ -19,28 +19,28 @@ import type { IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../config/config.ts';
-import { DisownedKeys } from './tombstones.ts';
-import { KeeperReporter } from './registry-auditor.ts';
+import { Tombstones } from './tombstones.ts';
+import { RegistryAuditor } from './registry-auditor.ts';
 import { KeyWriter } from './key-writer.ts';
-import { LeaseCare } from './lease-maintainer.ts';
-import { LeaseClaim } from './lease-acquirer.ts';
-import type { KeeperState, LeaseKeeperListener, OwnLease } from './lease-events.ts';
-import { LeaseHold } from './lease-state.ts';
-import type { HostIdentity } from './node-identity.ts';
-import { LeasePeers } from './peer-index.ts';
-import type { BadEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import { Publication } from './publish-generation.ts';
+import { LeaseMaintainer } from './lease-maintainer.ts';
+import { LeaseAcquirer } from './lease-acquirer.ts';
+import type { LeaseManagerState, LeaseKeeperListener, OwnLease } from './lease-events.ts';
+import { LeaseState } from './lease-state.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import { PeerIndex } from './peer-index.ts';
+import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import { PublishGeneration } from './publish-generation.ts';
 import { RegistryLease } from '../registry/registry-lease.ts';
-import type { MirrorChange, RegistryMirror } from '../registry/registry-cache.ts';
+import type { MirrorChange, RegistryCache } from '../registry/registry-cache.ts';
 import { RegistryError } from '../registry/registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import { RetryTimer } from '../../lib/retry-timer.ts';
-import { WakeLoop } from '../../lib/control-loop.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 
-export interface LeaseKeeperOptions extends HostIdentity {
+export interface LeaseManagerOptions extends NodeIdentity {
   readonly registry: Registry;
   /** Started, and read at least once. */
-  readonly mirror: RegistryMirror;
+  readonly mirror: RegistryCache;
   readonly clock: Clock;
   readonly random: Random;
   readonly config: NetworkConfig;
@@ -60,24 +60,24 @@ const RENEW_MARGIN_SEC = 3600;
 /** Hosts without a subnet come back spread over this time when one becomes free. */
 const FREED_SPREAD_MS = 1000;
 
-export class LeaseKeeper {
-  readonly #options: LeaseKeeperOptions;
+export class LeaseManager {
+  readonly #options: LeaseManagerOptions;
   readonly #lease: RegistryLease;
   readonly #writer: KeyWriter;
-  readonly #view: LeasePeers;
-  readonly #reporter: KeeperReporter;
-  readonly #disowned = new DisownedKeys();
-  readonly #publication: Publication;
+  readonly #view: PeerIndex;
+  readonly #reporter: RegistryAuditor;
+  readonly #disowned = new Tombstones();
+  readonly #publication: PublishGeneration;
   readonly #retry: RetryTimer;
-  readonly #hold: LeaseHold;
-  readonly #claim: LeaseClaim;
-  readonly #care: LeaseCare;
-  readonly #loop: WakeLoop;
+  readonly #hold: LeaseState;
+  readonly #claim: LeaseAcquirer;
+  readonly #care: LeaseMaintainer;
+  readonly #loop: ControlLoop;
   readonly #stopped = new AbortController();
   #unsubscribe: (() => void) | undefined;
   #isReading = false;
 
-  constructor(options: LeaseKeeperOptions) {
+  constructor(options: LeaseManagerOptions) {
     const { clock, config, mirror, previousSubnets, random, registry, listener } = options;
     const { ttlSec = TTL_SEC, renewMarginSec = RENEW_MARGIN_SEC } = options;
     const { signal } = this.#stopped;
@@ -85,14 +85,14 @@ export class LeaseKeeper {
     this.#options = options;
     this.#lease = new RegistryLease({ registry, clock, random, ttlSec, renewMarginSec, signal });
     this.#writer = new KeyWriter({ registry, mirror, lease: this.#lease, signal });
-    this.#view = new LeasePeers(mirror.leases, who);
-    this.#reporter = new KeeperReporter({
+    this.#view = new PeerIndex(mirror.leases, who);
+    this.#reporter = new RegistryAuditor({
       mirror,
       view: this.#view,
-      isBackendImplied: config.isBackendImplied,
+      isBackendDefaulted: config.isBackendDefaulted,
       onEvent: (event) => listener.onEvent(event),
     });
-    this.#publication = new Publication(options.attributes);
+    this.#publication = new PublishGeneration(options.attributes);
     this.#retry = new RetryTimer(clock, random);
     const shared = {
       clock,
@@ -110,14 +110,14 @@ export class LeaseKeeper {
       publication: this.#publication,
       retry: this.#retry,
     };
-    this.#hold = new LeaseHold(shared);
-    this.#claim = new LeaseClaim({ ...shared, hold: this.#hold });
-    this.#care = new LeaseCare({ ...shared, hold: this.#hold, claim: this.#claim });
-    this.#loop = new WakeLoop({
+    this.#hold = new LeaseState(shared);
+    this.#claim = new LeaseAcquirer({ ...shared, hold: this.#hold });
+    this.#care = new LeaseMaintainer({ ...shared, hold: this.#hold, claim: this.#claim });
+    this.#loop = new ControlLoop({
       clock,
       signal,
       act: () => this.#act(),
-      wakePointsMs: () => this.#wakePointsMs(),
+      deadlinesMs: () => this.#deadlinesMs(),
     });
   }
 
@@ -140,15 +140,15 @@ export class LeaseKeeper {
     return this.#view.duplicates;
   }
 
-  get badEntries(): ReadonlyMap<string, BadEntry> {
-    return this.#options.mirror.badEntries;
+  get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
+    return this.#options.mirror.invalidEntries;
   }
 
   get identity(): IpAddress {
     return this.#hold.identities.current.identity;
   }
 
-  get state(): KeeperState {
+  get state(): LeaseManagerState {
     return this.#hold.state;
   }
 
@@ -168,7 +168,7 @@ export class LeaseKeeper {
     this.#view.update([...this.peers.keys(), ...this.duplicates.keys(), ...mirror.leases.keys()]);
     this.#hold.tellPeers(new Set(this.peers.keys()));
     this.#reporter.lookAt(mirror.entries.keys());
-    this.#writer.isUnsure = !mirror.isConnected;
+    this.#writer.needsResync = !mirror.isConnected;
     void this.#loop.run();
   }
 
@@ -188,7 +188,7 @@ export class LeaseKeeper {
   }
 
   /** This host has other public addresses from now on. The own key stays ours and is published anew. */
-  setIdentity(who: HostIdentity): void {
+  setIdentity(who: NodeIdentity): void {
     if (this.#hold.setIdentity(who)) this.publish();
   }
 
@@ -210,19 +210,19 @@ export class LeaseKeeper {
       const nowMs = this.#options.clock.nowMs();
       if (this.state === 'held' && !this.isHeld) this.#hold.setOverdue();
       if (this.#hold.isRenewing && nowMs >= this.#lease.renewAtMs) return await this.#renew();
-      if (this.#writer.isUnsure) return this.#read();
+      if (this.#writer.needsResync) return this.#read();
       if (nowMs < this.#retry.dueMs) return false;
       const own = this.#hold.heldKey;
       const isMore = await (own === undefined ? this.#claim.acquire() : this.#care.tend(own));
       // A refused write is read after at once, but not answered at once: whoever fights us does not get faster.
-      if (this.#writer.isUnsure) this.#retry.pause();
+      if (this.#writer.needsResync) this.#retry.pause();
       return isMore;
     } catch (error) {
       return !this.#stopped.signal.aborted && this.#fail(error as Error);
     }
   }
 
-  #wakePointsMs(): number[] {
+  #deadlinesMs(): number[] {
     const pointsMs = [this.#retry.dueMs, this.#care.answerDueMs];
     if (this.#hold.isRenewing) pointsMs.push(this.#lease.renewAtMs);
     if (this.#hold.isRenewing && this.state === 'held') pointsMs.push(this.#lease.expiresAtMs);
@@ -236,7 +236,7 @@ export class LeaseKeeper {
     this.#isReading = true;
     const onRead = (): void => {
       this.#isReading = false;
-      this.#writer.isUnsure = false;
+      this.#writer.needsResync = false;
       this.#loop.wake();
     };
     // It fails only if the mirror was stopped, and then nothing more can be known.
@@ -252,7 +252,7 @@ export class LeaseKeeper {
       this.#lease.forget();
       this.#lease.renewSoon();
       // A definite answer that a new registry lease mends; our peers drop us meanwhile.
-      if (isFirst) this.#retry.hurry(0);
+      if (isFirst) this.#retry.expedite(0);
       if (isFirst) return true;
     }
     this.#hold.fail(error);
@@ -270,7 +270,7 @@ export class LeaseKeeper {
   }
 
   #onExpired(): void {
-    this.#writer.isUnsure = true;
+    this.#writer.needsResync = true;
     if (this.#hold.key !== undefined) this.#hold.lose(this.#hold.key, 'expired');
   }
 
@@ -281,7 +281,7 @@ export class LeaseKeeper {
     this.#hold.tellPeers(this.#view.update([...put, ...removed]));
     this.#reporter.lookAt([...put, ...removed]);
     if (this.state === 'exhausted' && removed.size > 0)
-      this.#retry.hurry(clock.nowMs() + random() * FREED_SPREAD_MS);
+      this.#retry.expedite(clock.nowMs() + random() * FREED_SPREAD_MS);
     this.#loop.wake();
   }
 
@@ -293,6 +293,6 @@ export class LeaseKeeper {
   }
 }
 
-function pickIdentity({ identity, publicIpv6 }: HostIdentity): HostIdentity {
+function pickIdentity({ identity, publicIpv6 }: NodeIdentity): NodeIdentity {
   return { identity, ...(publicIpv6 !== undefined && { publicIpv6 }) };
 }

@@ -1,42 +1,48 @@
 // What this host holds, and how that stands: the own key as last confirmed, whether it was lost and why, and the keeper's
 // state with its transitions, whose table is at the head of `lease-keeper.ts`. It tells the listener, and writes nothing.
 import type { Clock } from '../../lib/clock.ts';
-import type { DisownedKeys } from './tombstones.ts';
+import type { Tombstones } from './tombstones.ts';
 import type { HeldKey } from './key-writer.ts';
 import { isRenumbered } from './lease-decision.ts';
 import type { OwnIdentities } from './lease-decision.ts';
-import type { KeeperEvent, KeeperState, LeaseKeeperListener, LossReason, OwnLease } from './lease-events.ts';
+import type {
+  LeaseEvent,
+  LeaseManagerState,
+  LeaseKeeperListener,
+  LossReason,
+  OwnLease,
+} from './lease-events.ts';
 import { isSameHost } from './node-identity.ts';
-import type { HostIdentity } from './node-identity.ts';
-import type { LeasePeers } from './peer-index.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import type { PeerIndex } from './peer-index.ts';
 import { sameAttributes } from '../registry/lease-value.ts';
 import type { LeaseSubnets } from '../lease.ts';
-import type { Publication } from './publish-generation.ts';
+import type { PublishGeneration } from './publish-generation.ts';
 import type { RegistryLease } from '../registry/registry-lease.ts';
-import type { RegistryMirror } from '../registry/registry-cache.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
 import { NO_LEASE } from '../registry/registry.ts';
 import type { Revision } from '../registry/registry.ts';
 import type { RetryTimer } from '../../lib/retry-timer.ts';
 
 export interface LeaseHoldOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
-  readonly mirror: Pick<RegistryMirror, 'entries'>;
+  readonly mirror: Pick<RegistryCache, 'entries'>;
   readonly lease: RegistryLease;
-  readonly view: LeasePeers;
-  readonly disowned: DisownedKeys;
-  readonly publication: Publication;
+  readonly view: PeerIndex;
+  readonly disowned: Tombstones;
+  readonly publication: PublishGeneration;
   readonly retry: RetryTimer;
   readonly listener: LeaseKeeperListener;
-  readonly who: HostIdentity;
+  readonly who: NodeIdentity;
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
 }
 
-export class LeaseHold {
+export class LeaseState {
   readonly #options: LeaseHoldOptions;
-  #who: HostIdentity;
-  #formerly: readonly HostIdentity[] = [];
-  #state: KeeperState = 'waiting';
+  #who: NodeIdentity;
+  #formerly: readonly NodeIdentity[] = [];
+  #state: LeaseManagerState = 'waiting';
   #key: HeldKey | undefined;
   #loss: LossReason | undefined;
   #lastError: Error | undefined;
@@ -81,7 +87,7 @@ export class LeaseHold {
     return { current: this.#who, former: this.#formerly };
   }
 
-  get state(): KeeperState {
+  get state(): LeaseManagerState {
     return this.#state;
   }
 
@@ -91,7 +97,7 @@ export class LeaseHold {
   }
 
   /** Returns whether that is news. */
-  setIdentity(who: HostIdentity): boolean {
+  setIdentity(who: NodeIdentity): boolean {
     const before = this.#who;
     if (isSameHost(who, before)) return false;
     this.#formerly = [...this.#formerly.filter((one) => !isSameHost(one, who)), before];
@@ -165,19 +171,19 @@ export class LeaseHold {
   }
 
   /** Something stands in the way. It is told by `event`. */
-  fail(error: Error, event: KeeperEvent = { level: 'warn', code: 'attempt-failed', error }): void {
+  fail(error: Error, event: LeaseEvent = { level: 'warn', code: 'attempt-failed', error }): void {
     this.#lastError = error;
     this.tell(event);
   }
 
-  setState(state: KeeperState): void {
+  setState(state: LeaseManagerState): void {
     const before = this.#state;
     if (state === before || before === 'stopped') return;
     this.#state = state;
     this.#options.listener.onState(state, before);
   }
 
-  tell(event: KeeperEvent): void {
+  tell(event: LeaseEvent): void {
     this.#options.listener.onEvent(event);
   }
 

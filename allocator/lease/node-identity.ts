@@ -4,7 +4,7 @@ import type { IpAddress, Ipv6 } from '../../lib/address.ts';
 import type { LeaseAttributes } from '../lease.ts';
 
 /** The addresses by which a host knows its own keys. */
-export interface HostIdentity {
+export interface NodeIdentity {
   /** Public IPv4 address, or public IPv6 address where the network is IPv6-only. */
   readonly identity: IpAddress;
   /** Public IPv6 address beside an IPv4 one: keys from before IPv4 was turned on bear it alone. */
@@ -12,7 +12,7 @@ export interface HostIdentity {
 }
 
 /** Whether these attributes were published by the host `who`. */
-export function isPublishedBy(attributes: LeaseAttributes, who: HostIdentity): boolean {
+export function belongsTo(attributes: LeaseAttributes, who: NodeIdentity): boolean {
   const { publicIp, publicIpv6 } = attributes;
   if (familyOf(who.identity) === 6) return publicIpv6 === who.identity;
   if (publicIp !== undefined) return publicIp === who.identity;
@@ -20,11 +20,11 @@ export function isPublishedBy(attributes: LeaseAttributes, who: HostIdentity): b
 }
 
 /** Whether these attributes name a host, and another one than `who`. */
-export function isPublishedByAnother(attributes: LeaseAttributes, who: HostIdentity): boolean {
+export function isPublishedByAnother(attributes: LeaseAttributes, who: NodeIdentity): boolean {
   const isNamed = attributes.publicIp !== undefined || attributes.publicIpv6 !== undefined;
-  return isNamed && !isPublishedBy(attributes, who);
+  return isNamed && !belongsTo(attributes, who);
 }
 
-export function isSameHost(a: HostIdentity, b: HostIdentity): boolean {
+export function isSameHost(a: NodeIdentity, b: NodeIdentity): boolean {
   return a.identity === b.identity && a.publicIpv6 === b.publicIpv6;
 }

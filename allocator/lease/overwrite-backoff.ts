@@ -9,7 +9,7 @@ const CAP_MS = 300_000;
 /** Overwrites so far apart are no fight. */
 const CALM_MS = 900_000;
 
-export class OverwriteGuard {
+export class OverwriteBackoff {
   readonly #backoff: Backoff;
   #lastRevision: Revision | undefined;
   #lastMs = 0;

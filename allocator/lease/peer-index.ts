@@ -1,17 +1,17 @@
 // Who the peers are: all leases of the registry except this host's own key and others that bear this host's public
 // address, which would route to ourselves. Kept up to date key by key; a change of k keys costs O(k).
 import { subnetsOverlap } from './lease-decision.ts';
-import { isPublishedBy, isSameHost } from './node-identity.ts';
-import type { HostIdentity } from './node-identity.ts';
+import { belongsTo, isSameHost } from './node-identity.ts';
+import type { NodeIdentity } from './node-identity.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
 
 /** What this host knows about itself when it looks at others. */
-export interface Self extends HostIdentity {
+export interface Self extends NodeIdentity {
   /** Unset while this host has no key, or another host has it. */
   readonly own?: { readonly key: string; readonly subnets: LeaseSubnets };
 }
 
-export class LeasePeers {
+export class PeerIndex {
   readonly peers = new Map<string, Lease>();
   /** Keys with our public address that are not our key: leaked by us, or another host with the same address. */
   readonly duplicates = new Map<string, Lease>();
@@ -60,7 +60,7 @@ export class LeasePeers {
 
   #kindOf(lease: Lease): 'own' | 'duplicate' | 'peer' {
     if (lease.key === this.#self.own?.key) return 'own';
-    return isPublishedBy(lease.attributes, this.#self) ? 'duplicate' : 'peer';
+    return belongsTo(lease.attributes, this.#self) ? 'duplicate' : 'peer';
   }
 
   #noteOverlap(lease: Lease): void {

@@ -2,7 +2,7 @@
 // so requests are counted: asked for, seen by the attributes of a write, written.
 import type { LeaseAttributes } from '../lease.ts';
 
-export class Publication {
+export class PublishGeneration {
   readonly #attributes: (previous?: LeaseAttributes) => LeaseAttributes;
   #asked = 0;
   #seen = 0;

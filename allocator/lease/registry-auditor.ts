@@ -1,18 +1,18 @@
 // Tells an operator what is odd in the registry, once for as long as it lasts. It decides nothing.
 import type { IpAddress } from '../../lib/address.ts';
-import type { KeeperEvent } from './lease-events.ts';
-import type { LeasePeers } from './peer-index.ts';
-import type { RegistryMirror } from '../registry/registry-cache.ts';
+import type { LeaseEvent } from './lease-events.ts';
+import type { PeerIndex } from './peer-index.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
 
 export interface KeeperReporterOptions {
-  readonly mirror: Pick<RegistryMirror, 'badEntries'>;
-  readonly view: LeasePeers;
+  readonly mirror: Pick<RegistryCache, 'invalidEntries'>;
+  readonly view: PeerIndex;
   /** Whether the config names no backend. */
-  readonly isBackendImplied: boolean;
-  readonly onEvent: (event: KeeperEvent) => void;
+  readonly isBackendDefaulted: boolean;
+  readonly onEvent: (event: LeaseEvent) => void;
 }
 
-export class KeeperReporter {
+export class RegistryAuditor {
   readonly #options: KeeperReporterOptions;
   readonly #badKeys = new Set<string>();
   #duplicates = new Set<string>();
@@ -53,7 +53,7 @@ export class KeeperReporter {
   }
 
   #lookForGarbage(key: string): void {
-    const bad = this.#options.mirror.badEntries.get(key);
+    const bad = this.#options.mirror.invalidEntries.get(key);
     if (bad === undefined) {
       this.#badKeys.delete(key);
     } else if (!this.#badKeys.has(key)) {
@@ -63,7 +63,7 @@ export class KeeperReporter {
   }
 
   #lookForBackend(peerKey: string): void {
-    if (!this.#options.isBackendImplied || this.#hasWarnedOfBackend) return;
+    if (!this.#options.isBackendDefaulted || this.#hasWarnedOfBackend) return;
     if (this.#options.view.peers.get(peerKey)?.attributes.backendType !== '') return;
     this.#hasWarnedOfBackend = true;
     this.#options.onEvent({ level: 'warn', code: 'implied-backend-differs', peerKey });

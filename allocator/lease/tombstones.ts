@@ -1,7 +1,7 @@
 // Keys that bear our address and count for nothing: removed by us, or given up. The registry's copy may show them for a while.
 import type { RegistryEntry, Revision } from '../registry/registry.ts';
 
-export class DisownedKeys {
+export class Tombstones {
   /** With the revision that each had. */
   readonly #revisions = new Map<string, Revision>();
   /** Those that are gone for sure from this revision on: whoever has such a key later made it anew, or took it from a backup. */

@@ -5,11 +5,11 @@ import type { ConfigEntry, RegistryEntry, Revision } from './registry.ts';
 /** Who wrote a version of the document, when and why, as far as that is known. */
 export interface ConfigNote {
   readonly author?: string;
-  /** Milliseconds since the epoch, by the clock of who wrote it or, if `isNoticed`, found it. */
+  /** Milliseconds since the epoch, by the clock of who wrote it or, if `isExternal`, found it. */
   readonly timeMs: number;
   readonly reason?: string;
   /** Somebody wrote it past weft: found, and kept, by the next who used it. */
-  readonly isNoticed?: boolean;
+  readonly isExternal?: boolean;
 }
 
 export interface ConfigVersion extends ConfigEntry {
@@ -17,7 +17,7 @@ export interface ConfigVersion extends ConfigEntry {
 }
 
 /** Everything that editing needs, read at one revision. */
-export interface ConfigView {
+export interface ConfigSnapshot {
   readonly revision: Revision;
   readonly config?: ConfigEntry;
   readonly leases: readonly RegistryEntry[];
@@ -41,7 +41,7 @@ export type ConfigWriteResult =
 
 /** All calls reject with a {@link RegistryError}. */
 export interface ConfigStore {
-  read(): Promise<ConfigView>;
+  read(): Promise<ConfigSnapshot>;
   /** Versions, newest first: those that were recorded, and those that the store remembers besides. */
   history(): Promise<readonly ConfigVersion[]>;
   /** Replaces the document if nobody else has, together with its note, which flannel does not see. */

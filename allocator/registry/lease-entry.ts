@@ -1,15 +1,15 @@
 // Makes a lease of a registry entry, or says why it is none. Judges the entry alone: whether the subnet lies in the
 // configured network is for the reader of leases to decide.
 import { decodeLeaseValue } from './lease-value.ts';
-import type { BadEntry, Lease } from '../lease.ts';
+import type { InvalidEntry, Lease } from '../lease.ts';
 import { NO_LEASE } from './registry.ts';
 import type { RegistryEntry } from './registry.ts';
 import { parseSubnetKey } from './subnet-key.ts';
 
 export type DecodedEntry =
-  { readonly ok: true; readonly lease: Lease } | { readonly ok: false; readonly bad: BadEntry };
+  { readonly ok: true; readonly lease: Lease } | { readonly ok: false; readonly bad: InvalidEntry };
 
-/** Decodes one entry. A bad one that is written on a subnet's key still blocks that subnet, see {@link BadEntry}. */
+/** Decodes one entry. A bad one that is written on a subnet's key still blocks that subnet, see {@link InvalidEntry}. */
 export function decodeEntry(entry: RegistryEntry): DecodedEntry {
   const { key } = entry;
   const parsed = parseSubnetKey(key);

@@ -2,7 +2,7 @@
 // Knows nothing of what a backend puts into its data.
 import { parseIpv4, parseIpv6 } from '../../lib/address.ts';
 import type { Ipv4, Ipv6 } from '../../lib/address.ts';
-import type { LeaseAttributes, LeavingWay, WeftAttributes } from '../lease.ts';
+import type { LeaseAttributes, LegacyTransport, WeftAttributes } from '../lease.ts';
 
 export type LeaseValueResult =
   | { readonly ok: true; readonly attributes: LeaseAttributes }
@@ -86,7 +86,7 @@ function decodeWeft(value: unknown): WeftAttributes | undefined {
   };
 }
 
-function decodeLeaving(value: unknown): LeavingWay[] {
+function decodeLeaving(value: unknown): LegacyTransport[] {
   if (typeof value !== 'object' || value === null) return [];
   const {
     BackendType: backendType = '',

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
-import { RegistryMirror } from './registry-cache.ts';
+import { RegistryCache } from './registry-cache.ts';
 import type { MirrorChange } from './registry-cache.ts';
 import { NO_LEASE } from './registry.ts';
 
@@ -17,18 +17,18 @@ interface Seen {
   readonly isRestored: boolean;
 }
 
-describe('RegistryMirror', () => {
+describe('RegistryCache', () => {
   let clock: FakeClock;
   let store: MemoryStore;
   let registry: MemoryRegistry;
-  let mirror: RegistryMirror;
+  let mirror: RegistryCache;
   let seen: Seen[];
 
   beforeEach(() => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
     registry = new MemoryRegistry(store);
-    mirror = new RegistryMirror({ registry, clock, random: () => 0.5 });
+    mirror = new RegistryCache({ registry, clock, random: () => 0.5 });
     seen = [];
     mirror.subscribe({ onChange: (change) => seen.push(plain(change)) });
   });
@@ -91,12 +91,12 @@ describe('RegistryMirror', () => {
     store.put('no subnet', value('192.0.2.3'));
     await clock.settle();
     assert.deepEqual([...mirror.leases.keys()], ['10.5.1.0-24']);
-    assert.deepEqual([...mirror.badEntries.keys()], ['10.5.2.0-24', 'no subnet']);
+    assert.deepEqual([...mirror.invalidEntries.keys()], ['10.5.2.0-24', 'no subnet']);
     store.put('10.5.2.0-24', value('192.0.2.2'));
     store.delete('no subnet');
     await clock.settle();
     assert.deepEqual([...mirror.leases.keys()], ['10.5.1.0-24', '10.5.2.0-24']);
-    assert.equal(mirror.badEntries.size, 0);
+    assert.equal(mirror.invalidEntries.size, 0);
   });
 
   it('keeps everything while the registry is away, and shows what changed meanwhile', async () => {
@@ -152,7 +152,7 @@ describe('RegistryMirror', () => {
   it('reads again after compaction', async () => {
     const slow = new MemoryRegistry(store);
     const held: (() => void)[] = [];
-    const late = new RegistryMirror({
+    const late = new RegistryCache({
       registry: {
         snapshot: (signal) => slow.snapshot(signal),
         changesSince: (since, signal) => slow.changesSince(since, signal),
@@ -177,14 +177,14 @@ describe('RegistryMirror', () => {
 
   describe('every few minutes', () => {
     let isDeaf: boolean;
-    let deaf: RegistryMirror;
+    let deaf: RegistryCache;
 
     beforeEach(async () => {
       store.put('10.5.9.0-24', value('192.0.2.9'));
       store.put('10.5.8.0-24', value('192.0.2.8'));
       store.putConfig('{}');
       isDeaf = false;
-      deaf = new RegistryMirror({
+      deaf = new RegistryCache({
         registry: {
           snapshot: (signal) => registry.snapshot(signal),
           changesSince: (since, signal) => registry.changesSince(since, signal),
@@ -314,7 +314,7 @@ describe('RegistryMirror', () => {
 
   it('reads a large registry more rarely, as every host of it does', async () => {
     for (let index = 0; index < 2000; index++) store.put(subnetKey(index), value('192.0.2.1'));
-    const patient = new RegistryMirror({ registry, clock, random: () => 0.5 });
+    const patient = new RegistryCache({ registry, clock, random: () => 0.5 });
     patient.start();
     await clock.advance(500_000);
     assert.equal(patient.resyncs.periodic, 0);
@@ -326,7 +326,7 @@ describe('RegistryMirror', () => {
   it('decodes an entry once however often it is read', async () => {
     let decoded = 0;
     for (let index = 0; index < 10_000; index++) store.put(subnetKey(index), value('192.0.2.1'));
-    const counting = new RegistryMirror({
+    const counting = new RegistryCache({
       registry,
       clock,
       random: () => 0.5,

@@ -11,8 +11,8 @@ import type { Random } from '../../lib/backoff.ts';
 import { delay } from '../../lib/clock.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { decodeEntry } from './lease-entry.ts';
-import type { BadEntry, Lease } from '../lease.ts';
-import { RegistryCopy } from './registry-snapshot-store.ts';
+import type { InvalidEntry, Lease } from '../lease.ts';
+import { RegistrySnapshotStore } from './registry-snapshot-store.ts';
 import type { DecodeEntry, RegistryChange } from './registry-snapshot-store.ts';
 import type {
   ConfigEntry,
@@ -38,7 +38,7 @@ export interface MirrorListener {
   onConnection?(isConnected: boolean, error?: Error): void;
 }
 
-export interface RegistryMirrorOptions {
+export interface RegistryCacheOptions {
   readonly registry: Pick<Registry, 'snapshot' | 'changesSince' | 'watch'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -62,11 +62,11 @@ const BACKOFF_CAP_MS = 5_000;
 /** A watch that lived this long, or brought events, was a success: the next failure starts the back-off anew. */
 const HEALTHY_WATCH_MS = 10_000;
 
-export class RegistryMirror {
+export class RegistryCache {
   /** Resolves after the first full read; rejects only if the mirror is stopped before. */
   readonly ready: Promise<void>;
-  readonly #options: RegistryMirrorOptions;
-  readonly #copy: RegistryCopy;
+  readonly #options: RegistryCacheOptions;
+  readonly #copy: RegistrySnapshotStore;
   readonly #backoff: Backoff;
   readonly #resyncs = { start: 0, periodic: 0, requested: 0, 'watch-lost': 0, compacted: 0, restored: 0 };
   readonly #listeners = new Set<MirrorListener>();
@@ -84,9 +84,9 @@ export class RegistryMirror {
    */
   #checksLeft = 0;
 
-  constructor(options: RegistryMirrorOptions) {
+  constructor(options: RegistryCacheOptions) {
     this.#options = options;
-    this.#copy = new RegistryCopy(options.decode ?? decodeEntry);
+    this.#copy = new RegistrySnapshotStore(options.decode ?? decodeEntry);
     this.#backoff = new Backoff({
       baseMs: BACKOFF_BASE_MS,
       capMs: BACKOFF_CAP_MS,
@@ -104,8 +104,8 @@ export class RegistryMirror {
     return this.#copy.leases;
   }
 
-  get badEntries(): ReadonlyMap<string, BadEntry> {
-    return this.#copy.badEntries;
+  get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
+    return this.#copy.invalidEntries;
   }
 
   /** The network config document as last read; unset if the key does not exist or nothing was read yet. */

@@ -2,7 +2,7 @@
 // or a batch of events into the set of keys that differ. Each entry is decoded once, and a bad one concerns its key
 // alone. No clock, no I/O.
 import type { DecodedEntry } from './lease-entry.ts';
-import type { BadEntry, Lease } from '../lease.ts';
+import type { InvalidEntry, Lease } from '../lease.ts';
 import type {
   ConfigEntry,
   RegistryChanges,
@@ -21,10 +21,10 @@ export interface RegistryChange {
 
 export type DecodeEntry = (entry: RegistryEntry) => DecodedEntry;
 
-export class RegistryCopy {
+export class RegistrySnapshotStore {
   readonly entries = new Map<string, RegistryEntry>();
   readonly leases = new Map<string, Lease>();
-  readonly badEntries = new Map<string, BadEntry>();
+  readonly invalidEntries = new Map<string, InvalidEntry>();
   config: ConfigEntry | undefined;
   revision: Revision = 0;
   /** Where it was last known to be the same as the registry. */
@@ -88,16 +88,16 @@ export class RegistryCopy {
     if (known?.value === entry.value && known.leaseId === entry.leaseId)
       return known.modRevision !== entry.modRevision;
     this.leases.delete(entry.key);
-    this.badEntries.delete(entry.key);
+    this.invalidEntries.delete(entry.key);
     const decoded = this.#decode(entry);
     if (decoded.ok) this.leases.set(entry.key, decoded.lease);
-    else this.badEntries.set(entry.key, decoded.bad);
+    else this.invalidEntries.set(entry.key, decoded.bad);
     return true;
   }
 
   #remove(key: string): boolean {
     this.leases.delete(key);
-    this.badEntries.delete(key);
+    this.invalidEntries.delete(key);
     return this.entries.delete(key);
   }
 

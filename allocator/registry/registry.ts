@@ -110,9 +110,9 @@ export interface Registry {
   /** Ends a registry lease and removes its keys; absence is success. */
   revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void>;
   /** Reads a key of weft's own, below `<prefix>/weft/`, where flannel does not look; `undefined` if it does not exist. */
-  readOwn(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
+  readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
   /** Writes a key of weft's own, whatever it held; it goes with the registry lease, if it gets one. */
-  writeOwn(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
+  writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
   /** Reports changes until the watch ends; resolves, never rejects. */
   watch(options: WatchOptions): Promise<WatchEnd>;
   /** Gives up the connections, which may hang on an address that this host lost; calls and watches on them fail. */

@@ -8,7 +8,7 @@ import { withEtcd } from './etcd.ts';
 import { measuresOf, type Figure } from '../figures.ts';
 import { leaseOf, putLeases } from './seed.ts';
 import { progress } from '../progress.ts';
-import type { PartRecord } from '../record.ts';
+import type { BenchmarkRecord } from '../record.ts';
 import { readConfig, SimulatedHost } from './simulated-host.ts';
 
 const DEFAULT_HOSTS = '10,100,1000';
@@ -31,7 +31,7 @@ interface Stampede {
   readonly extraPerHost: number;
 }
 
-export async function benchAllocate(args: readonly string[], rounds = 3): Promise<PartRecord> {
+export async function benchAllocate(args: readonly string[], rounds = 3): Promise<BenchmarkRecord> {
   const sizes = parseHosts(args);
   const figures: Figure[] = [];
   for (const hosts of sizes) {
@@ -52,7 +52,7 @@ export async function benchAllocate(args: readonly string[], rounds = 3): Promis
   }
   return {
     part: 'allocate',
-    falsifiedBy: `hosts that boot at once need more than ${MOST_REQUESTS} requests on average, or two hosts get one subnet`,
+    invalidatedBy: `hosts that boot at once need more than ${MOST_REQUESTS} requests on average, or two hosts get one subnet`,
     conditions: { pool: POOL, latecomers: LATECOMERS },
     measures: measuresOf(figures),
   };

@@ -45,7 +45,7 @@ export async function benchConfig(rounds = 5): Promise<BenchResult> {
     }));
     return {
       bench: 'config',
-      falsifiedBy: 'a config is live on the last of ten hosts more than 1 s after its writer has ended',
+      invalidatedBy: 'a config is live on the last of ten hosts more than 1 s after its writer has ended',
       figures,
     };
   } finally {

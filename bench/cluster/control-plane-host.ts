@@ -4,9 +4,9 @@
 import { systemClock } from '../../lib/clock.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
-import { LeasePeers } from '../../allocator/lease/peer-index.ts';
+import { PeerIndex } from '../../allocator/lease/peer-index.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import { RegistryCopy } from '../../allocator/registry/registry-snapshot-store.ts';
+import { RegistrySnapshotStore } from '../../allocator/registry/registry-snapshot-store.ts';
 import type { RegistryEntry } from '../../allocator/registry/registry.ts';
 import type { Ipv4, Ipv4Cidr } from '../../lib/address.ts';
 import type { BackendContext, HostFacts } from '../../backends/backend.ts';
@@ -19,7 +19,7 @@ import {
 } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../../daemon/kernel/actual.ts';
 import { ROUTE_PROTOCOL, type Kernel } from '../../daemon/kernel/kernel.ts';
-import { HeapMode } from '../../daemon/node/gc-mode.ts';
+import { GcMode } from '../../daemon/node/gc-mode.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
 import { BENCH_CONFIG, leaseOf } from './seed.ts';
 
@@ -124,11 +124,11 @@ class Host {
 async function main(count: number): Promise<void> {
   const entries = Array.from({ length: count }, (_, index) => entryOf(index));
   const startMs = processorMs();
-  const copy = new RegistryCopy(decodeEntry);
+  const copy = new RegistrySnapshotStore(decodeEntry);
   copy.applySnapshot({ revision: count + 2, entries });
-  const view = new LeasePeers(copy.leases, { identity: IDENTITY });
+  const view = new PeerIndex(copy.leases, { identity: IDENTITY });
   const decodedMs = processorMs();
-  const heap = new HeapMode();
+  const heap = new GcMode();
   heap.begin(count);
   const host = new Host();
   host.setPeers(view.peers.values());

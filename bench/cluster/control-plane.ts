@@ -12,7 +12,7 @@ import { measuresOf, type Figure } from '../figures.ts';
 import { fitGrowth, formatGrowth, type Point } from './growth-fit.ts';
 import { formatMachine, readMachine } from '../machine.ts';
 import { progress } from '../progress.ts';
-import type { PartRecord } from '../record.ts';
+import type { BenchmarkRecord } from '../record.ts';
 import { drawFlames } from '../report/flame.ts';
 import { formatCosts, parseCpuProfile } from '../stacks.ts';
 
@@ -32,7 +32,7 @@ const NAMES = {
 
 type Timed = keyof typeof NAMES;
 
-export async function benchControlPlane(args: readonly string[], rounds = 3): Promise<PartRecord> {
+export async function benchControlPlane(args: readonly string[], rounds = 3): Promise<BenchmarkRecord> {
   const { profile } = parseArgs({ args: [...args], options: { profile: { type: 'boolean' } } }).values;
   const flags = await daemonFlags();
   const samples = new Map<number, ControlPlaneTimes[]>(PEERS.map((count) => [count, []]));
@@ -41,7 +41,7 @@ export async function benchControlPlane(args: readonly string[], rounds = 3): Pr
   if (profile === true) await keepProfile(flags);
   return {
     part: 'control',
-    falsifiedBy:
+    invalidatedBy:
       'deriving and reconciling grow faster than the number of peers, or one more peer costs more among many',
     conditions: { nodeFlags: flags.join(' ') },
     measures: measuresOf([...figuresOf(samples), ...growthOf(samples)]),

@@ -42,7 +42,7 @@ export async function benchConverge(
   }
   return {
     bench: 'converge',
-    falsifiedBy:
+    invalidatedBy:
       'at 10,000 peers a start takes more than twice ip -batch plus 0.5 s, or one join more than 50 ms',
     figures,
   };

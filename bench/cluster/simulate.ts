@@ -6,7 +6,7 @@ import { withEtcd } from './etcd.ts';
 import { measuresOf, type Figure } from '../figures.ts';
 import { fitGrowth, formatGrowth } from './growth-fit.ts';
 import { progress } from '../progress.ts';
-import type { PartRecord } from '../record.ts';
+import type { BenchmarkRecord } from '../record.ts';
 import { WORKERS, type Cost } from './simulate-cluster.ts';
 import { CHURN_SEC, measure, PHASES, type Phase, type Sample } from './simulate-phases.ts';
 import { median } from '../statistics.ts';
@@ -44,7 +44,7 @@ const FITS: readonly Fit[] = [
 /** Of fewer hosts one in a hundred is less than one. */
 const LEAST_CHURNING = 100;
 
-export async function benchSimulate(args: readonly string[], rounds = 1): Promise<PartRecord> {
+export async function benchSimulate(args: readonly string[], rounds = 1): Promise<BenchmarkRecord> {
   const sizes = parseSizes(args);
   const samples = new Map<number, Sample[]>(sizes.map((hosts) => [hosts, []]));
   for (let round = 0; round < rounds; round++)
@@ -55,7 +55,7 @@ export async function benchSimulate(args: readonly string[], rounds = 1): Promis
     }
   return {
     part: 'simulate',
-    falsifiedBy:
+    invalidatedBy:
       'requests of a cold start or of a restart of all grow faster than the number of hosts, or those of one join grow at all',
     conditions: { workers: WORKERS, 'churn s': CHURN_SEC },
     measures: measuresOf([...figuresOf(samples), ...(sizes.length > 1 ? growthOf(samples) : [])]),

@@ -6,10 +6,10 @@ import { systemClock } from '../../lib/clock.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { decodeEntry, type DecodedEntry } from '../../allocator/registry/lease-entry.ts';
-import { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
+import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseAttributes } from '../../allocator/lease.ts';
 import { createEtcdRegistry } from '../../allocator/registry/etcd/index.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Registry, RegistryEntry, WatchEnd, WatchOptions } from '../../allocator/registry/registry.ts';
 import { deriveVtepMac } from '../../backends/vtep-mac.ts';
 
@@ -33,8 +33,8 @@ export interface SimulatedHostOptions {
 export class SimulatedHost {
   readonly index: number;
   readonly #registry: Registry;
-  readonly #mirror: RegistryMirror;
-  readonly #keeper: LeaseKeeper;
+  readonly #mirror: RegistryCache;
+  readonly #keeper: LeaseManager;
   #onLease: () => void = () => undefined;
 
   constructor({
@@ -52,7 +52,7 @@ export class SimulatedHost {
     const publicIp = ipv4FromNumber(FIRST_PUBLIC_IP + index);
     this.#registry = registry;
     const [clock, random] = [systemClock, Math.random];
-    this.#mirror = new RegistryMirror({
+    this.#mirror = new RegistryCache({
       registry: isWatching ? sharing(registry) : { ...sharing(registry), watch: neverReport },
       clock,
       random,
@@ -61,7 +61,7 @@ export class SimulatedHost {
     const mac = deriveVtepMac({ publicIp, vni: 1, family: 4 });
     const backendData = { VNI: 1, VtepMAC: mac };
     const attributes: LeaseAttributes = { publicIp, backendType: 'vxlan', backendData };
-    this.#keeper = new LeaseKeeper({
+    this.#keeper = new LeaseManager({
       registry,
       mirror: this.#mirror,
       clock,

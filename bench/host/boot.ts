@@ -3,7 +3,7 @@
 // installed (one bundle) and as it lies in the project (many files).
 import { Lab } from '../../lab/lab.ts';
 import { insteadOf, installFiles, withInstalled } from './installed.ts';
-import type { PartRecord } from '../record.ts';
+import type { BenchmarkRecord } from '../record.ts';
 
 const PING_INTERVAL_SEC = '0.005';
 const NOTE_TIME = 'date +%s%N >/run/started';
@@ -11,13 +11,13 @@ const NOTE_TIME = 'date +%s%N >/run/started';
 type Programs = Readonly<Record<'installed' | 'files', string>>;
 type Runs = Readonly<Record<keyof Programs, number[]>>;
 
-export async function benchBoot(rounds = 7): Promise<PartRecord> {
+export async function benchBoot(rounds = 7): Promise<BenchmarkRecord> {
   const runs = await withInstalled((installed) =>
     withInstalled((files) => measureAll({ installed, files }, rounds), installFiles),
   );
   return {
     part: 'boot',
-    falsifiedBy: 'the program as installed takes longer than as many files',
+    invalidatedBy: 'the program as installed takes longer than as many files',
     conditions: { hosts: 2 },
     measures: [
       {

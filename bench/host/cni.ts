@@ -9,7 +9,7 @@ import { packageRoot } from '../../lab/package-root.ts';
 import { deriveDelegateConfig } from '../../containers/cni/delegate-config.ts';
 import { parseHostSubnet } from '../../containers/cni/host-subnet.ts';
 import { parseNetwork } from '../../containers/cni/network.ts';
-import type { Measure, PartRecord } from '../record.ts';
+import type { Measure, BenchmarkRecord } from '../record.ts';
 
 const PLUGINS = '/usr/lib/cni';
 const SUBNET_ENV =
@@ -22,7 +22,7 @@ interface Candidate {
   readonly config: string;
 }
 
-export function benchCni(rounds = 30): Promise<PartRecord> {
+export function benchCni(rounds = 30): Promise<BenchmarkRecord> {
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-cni-'));
   try {
     const { weft, bridge } = candidates(folder);
@@ -35,7 +35,7 @@ export function benchCni(rounds = 30): Promise<PartRecord> {
     }
     return Promise.resolve({
       part: 'cni',
-      falsifiedBy: 'weft-cni takes more beyond bridge than one and a half starts of Node',
+      invalidatedBy: 'weft-cni takes more beyond bridge than one and a half starts of Node',
       conditions: { warmRounds: WARM_ROUNDS },
       measures: measuresOf(runs),
     });

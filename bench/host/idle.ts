@@ -64,7 +64,7 @@ export async function benchIdle(rounds = 1): Promise<BenchResult> {
       runs: runs.map(({ residentMb }) => residentMb),
     },
   ];
-  return { bench: 'idle', falsifiedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', figures };
+  return { bench: 'idle', invalidatedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', figures };
 }
 
 const perMinute = (count: number): number => count / WATCHED_MINUTES;

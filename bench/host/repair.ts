@@ -27,7 +27,7 @@ export async function benchRepair(rounds = 5): Promise<BenchResult> {
     const figures = faults.map((fault) => figureOf(fault, runs.get(fault)!));
     return {
       bench: 'repair',
-      falsifiedBy: 'an entry is missing for more than 200 ms, or a device for more than 1 s',
+      invalidatedBy: 'an entry is missing for more than 200 ms, or a device for more than 1 s',
       figures,
     };
   } finally {

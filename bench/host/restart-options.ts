@@ -1,6 +1,6 @@
 // The options of bench/restart.ts. Pure.
 import { parseArgs } from 'node:util';
-import { WAYS, type ChangeName, type Way } from './restart-scenarios.ts';
+import { WAYS, type ChangeName, type Transport } from './restart-scenarios.ts';
 
 export type Fault = 'nothing' | 'restart' | 'crash' | 'upgrade' | ChangeName;
 
@@ -15,7 +15,7 @@ export const FAULTS: readonly Fault[] = [
 ];
 
 export interface RestartOptions {
-  readonly ways: readonly Way[];
+  readonly ways: readonly Transport[];
   readonly faults: readonly Fault[];
 }
 

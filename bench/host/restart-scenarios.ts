@@ -6,7 +6,7 @@ type Backend = Readonly<Record<string, unknown>>;
 export type ChangeName = 'another MTU' | 'another port' | 'another backend';
 
 /** One way of packets between two hosts. */
-export interface Way {
+export interface Transport {
   readonly name: string;
   /** `Backend` of the network config. */
   readonly backend: Backend;
@@ -23,7 +23,7 @@ const USERSPACE_VXLAN = { ...VXLAN, Userspace: true } as const;
 const UDP = { Type: 'udp' } as const;
 
 /** The three changes of a way that has an MTU and a port, `other` being another backend. */
-function changesOf(backend: Backend, other: Backend): Way['changes'] {
+function changesOf(backend: Backend, other: Backend): Transport['changes'] {
   return {
     'another MTU': { ...backend, MTU: 1400 },
     'another port': { ...backend, Port: 8999 },
@@ -32,7 +32,7 @@ function changesOf(backend: Backend, other: Backend): Way['changes'] {
 }
 
 /** In userspace, with a service manager's store of descriptors and without. */
-function userspaceWays(name: string, backend: Backend): Way[] {
+function userspaceWays(name: string, backend: Backend): Transport[] {
   return [true, false].map((hasFdStore) => ({
     name: hasFdStore ? `${name}, fd store` : name,
     backend,
@@ -42,7 +42,7 @@ function userspaceWays(name: string, backend: Backend): Way[] {
   }));
 }
 
-export const WAYS: readonly Way[] = [
+export const WAYS: readonly Transport[] = [
   {
     name: 'vxlan',
     backend: VXLAN,

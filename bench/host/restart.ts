@@ -11,9 +11,9 @@ import type { StatusV1 } from '../../api/types.ts';
 import { insteadOf, Installations } from './installed.ts';
 import { buildGenerators } from '../path/path-traffic.ts';
 import { progress } from '../progress.ts';
-import type { Measure, PartRecord, Subject } from '../record.ts';
+import type { Measure, BenchmarkRecord, Subject } from '../record.ts';
 import { parseRestartOptions, type Fault, type RestartOptions } from './restart-options.ts';
-import type { ChangeName, Way } from './restart-scenarios.ts';
+import type { ChangeName, Transport } from './restart-scenarios.ts';
 
 const LIMIT_MS = 60_000;
 /** Of traffic before and after; the whole length of `nothing`. */
@@ -32,19 +32,19 @@ interface Interruption {
 /** A lab whose hosts are on one way, with the echo in the second host's container. */
 interface Stage {
   readonly lab: Lab;
-  readonly way: Way;
+  readonly way: Transport;
   readonly generators: string;
   readonly installations: Installations;
 }
 
 /** What came of one way: the rounds of each fault that it knows, and why there are no more. */
 interface Found {
-  readonly way: Way;
+  readonly way: Transport;
   readonly rounds: Map<Fault, Interruption[]>;
   failure?: string;
 }
 
-export async function benchRestart(args: readonly string[], rounds = 1): Promise<PartRecord> {
+export async function benchRestart(args: readonly string[], rounds = 1): Promise<BenchmarkRecord> {
   const options = parseRestartOptions(args);
   const generators = await buildGenerators();
   const found: Found[] = [];
@@ -54,14 +54,14 @@ export async function benchRestart(args: readonly string[], rounds = 1): Promise
   }
   return {
     part: 'restart',
-    falsifiedBy: 'a packet is lost in the kernel while a daemon is away',
+    invalidatedBy: 'a packet is lost in the kernel while a daemon is away',
     conditions: { hosts: HOSTS.length, 'requests a second': RATE },
     measures: options.faults.flatMap((fault) => measuresOf(fault, found)),
   };
 }
 
 async function measureWay(
-  way: Way,
+  way: Transport,
   generators: string,
   { faults }: RestartOptions,
   rounds: number,
@@ -91,12 +91,12 @@ async function measureWay(
   return found;
 }
 
-function documentOf(backend: Way['backend']): string {
+function documentOf(backend: Transport['backend']): string {
   return JSON.stringify({ Network: '10.5.0.0/16', Backend: backend });
 }
 
 /** host-gw, for example, has no port that could change. */
-function isKnown({ changes }: Way, fault: Fault): boolean {
+function isKnown({ changes }: Transport, fault: Fault): boolean {
   return Object.hasOwn(ACTS, fault) || Object.hasOwn(changes, fault);
 }
 
@@ -156,7 +156,7 @@ async function startAgain(stage: Stage, signal: 'TERM' | 'KILL', toStore: Daemon
 }
 
 /** Until both hosts have followed, and nothing of the old way is left. */
-async function changeConfig({ lab }: Stage, backend: Way['backend']): Promise<void> {
+async function changeConfig({ lab }: Stage, backend: Transport['backend']): Promise<void> {
   const applied = async (name: string) => (await statusOf(lab, name))?.config?.counts.applied ?? 0;
   const before = await Promise.all(HOSTS.map(applied));
   await lab.putConfig(documentOf(backend));

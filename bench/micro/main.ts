@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
 import { run } from '../path/path-process.ts';
 import { progress } from '../progress.ts';
-import type { Measure, PartRecord, Promised, Subject } from '../record.ts';
+import type { Measure, BenchmarkRecord, Promised, Subject } from '../record.ts';
 import { referenceOf, type Operation } from './reference.ts';
 
 /** A line of micro.c. */
@@ -38,7 +38,7 @@ const TITLES: Readonly<Record<string, string>> = {
 /** What a subject of weft's promises beside the reference. */
 const PROMISES: Readonly<Record<string, Promised>> = { checksum: { of: 'ratio', atMost: 4 } };
 
-export async function benchMicro(rounds = 5): Promise<PartRecord> {
+export async function benchMicro(rounds = 5): Promise<BenchmarkRecord> {
   const program = join(packageRoot(), '.build/micro');
   await run(['sh', join(packageRoot(), 'bench/micro/build.sh'), program], { timeoutMs: 60_000 });
   const all: Line[][] = [];
@@ -53,7 +53,7 @@ export async function benchMicro(rounds = 5): Promise<PartRecord> {
   }
   return {
     part: 'micro',
-    falsifiedBy: 'a checksum of 1400 bytes or more takes over four times what copying the same bytes does',
+    invalidatedBy: 'a checksum of 1400 bytes or more takes over four times what copying the same bytes does',
     conditions: { compiler: (await run(['cc', '--version'])).split('\n')[0]!, ticks: ticksOf(all[0]!) },
     measures: measuresOfRounds(all),
   };

@@ -10,13 +10,13 @@ import { busySeconds, costsOf } from './path-cost.ts';
 import { measuresOfRuns, type PathRun } from './path-record.ts';
 import { withPerf } from './perf.ts';
 import { progress } from '../progress.ts';
-import type { PartRecord } from '../record.ts';
+import type { BenchmarkRecord } from '../record.ts';
 import type { Candidate, Tunnel } from './path-tunnel.ts';
 import { Underlay, type Switch } from './path-underlay.ts';
 import type { Measure } from './path-measures.ts';
 
 /** @throws Error if it does not run where namespaces are its own. */
-export async function benchPath(options: PathOptions): Promise<PartRecord> {
+export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> {
   if (process.env['WEFT_TEST_NETNS'] !== '1')
     throw new Error(
       'The path benchmark makes namespaces by name: run it by weft bench path, or through test/in-namespaces.sh',
@@ -31,7 +31,7 @@ export async function benchPath(options: PathOptions): Promise<PartRecord> {
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
   return {
     part: 'path',
-    falsifiedBy:
+    invalidatedBy:
       'on a machine that does nothing else, the median of a ratio above is not what was promised of it',
     conditions: { seconds, gro, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),

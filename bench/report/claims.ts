@@ -8,7 +8,7 @@ export interface Claim {
   /** What is claimed. */
   readonly claim: string;
   readonly measured: string;
-  readonly falsifiedBy: string;
+  readonly invalidatedBy: string;
 }
 
 /** One for each subject that promises something. */
@@ -36,7 +36,7 @@ function claimOf(measure: Measure, subject: Subject, promise: Promised): Claim {
     isKept: isKept(promise, values),
     claim: `${titleOf(measure)}, ${subject.name}: ${bounds.join(' and ')}`,
     measured: values.length === 0 ? 'nothing' : `${amount(median(values))} ${formatRange(values)}`,
-    falsifiedBy: `the median ${isRatio ? 'of the rounds’ ratios' : 'of the rounds'} is ${beyond.join(' or ')} on a machine that does nothing else`,
+    invalidatedBy: `the median ${isRatio ? 'of the rounds’ ratios' : 'of the rounds'} is ${beyond.join(' or ')} on a machine that does nothing else`,
   };
 }
 

@@ -1,7 +1,7 @@
 // The report: one HTML file without scripts, light and printable, that shows records of benchmarks as plots, with the machine,
 // the conditions, what was promised and what would show it to be false.
 import { formatMachine } from '../machine.ts';
-import type { BenchRecord, Measure, PartRecord } from '../record.ts';
+import type { BenchRecord, Measure, BenchmarkRecord } from '../record.ts';
 import { valuesOf } from '../statistics.ts';
 import { claimsOf } from './claims.ts';
 import { escape } from './escape.ts';
@@ -39,13 +39,13 @@ ${parts.join('\n')}
 `;
 }
 
-function formatPartSection(record: BenchRecord, part: PartRecord): string {
+function formatPartSection(record: BenchRecord, part: BenchmarkRecord): string {
   const conditions = Object.entries(part.conditions).map(([name, value]) => `${name} ${String(value)}`);
   return `<section id="${escape(part.part)}">
 <h2>${escape(part.part)}</h2>
 <p class="note">${escape(formatMachine(record.machine))}. Load before the end: ${record.machine.load.toFixed(1)}.
 ${conditions.length > 0 ? `Conditions: ${escape(conditions.join(', '))}.` : ''}</p>
-<p>Would be false if: ${escape(part.falsifiedBy)}.</p>
+<p>Would be false if: ${escape(part.invalidatedBy)}.</p>
 ${formatClaims(part.measures)}
 ${figuresOf(part)
   .map((figure) => formatFigure(figure, record))
@@ -60,7 +60,7 @@ interface Figure {
 }
 
 /** Measures of a group together; so are those of one unit that have one subject each, a row for each measure. */
-export function figuresOf({ measures }: PartRecord): Figure[] {
+export function figuresOf({ measures }: BenchmarkRecord): Figure[] {
   const groups = new Map<string, Measure[]>();
   for (const measure of measures.filter(hasValues)) {
     const isLone = measure.subjects.length === 1 && measure.group === undefined;
@@ -99,8 +99,8 @@ function formatClaims(measures: readonly Measure[]): string {
   const claims = measures.flatMap(claimsOf);
   if (claims.length === 0) return '';
   const rows = claims.map(
-    ({ isKept, claim, measured, falsifiedBy }) =>
-      `<tr><td>${escape(claim)}</td><td>${escape(measured)}</td><td class="${isKept ? 'kept' : 'missed'}">${isKept ? 'kept' : 'missed'}</td><td>${escape(falsifiedBy)}</td></tr>`,
+    ({ isKept, claim, measured, invalidatedBy }) =>
+      `<tr><td>${escape(claim)}</td><td>${escape(measured)}</td><td class="${isKept ? 'kept' : 'missed'}">${isKept ? 'kept' : 'missed'}</td><td>${escape(invalidatedBy)}</td></tr>`,
   );
   return `<table><thead><tr><th>Claim</th><th>Measured</th><th></th><th>False if</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`;
 }

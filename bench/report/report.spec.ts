@@ -31,7 +31,7 @@ function record(measures: readonly Measure[], part = 'path'): BenchRecord {
     virtualisation: 'none',
     load: 1,
   };
-  const parts = [{ part, falsifiedBy: 'it is < 1', conditions: { mtu: 1500 }, measures }];
+  const parts = [{ part, invalidatedBy: 'it is < 1', conditions: { mtu: 1500 }, measures }];
   return { version: 1, takenAt: '2026-01-01T00:00:00.000Z', machine, parts };
 }
 

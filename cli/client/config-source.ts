@@ -8,7 +8,7 @@ import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { UsageError } from '../usage-error.ts';
 
-export interface GivenConfig {
+export interface ParsedConfigFile {
   /** Plain JSON, as flannel wants it: what is written. */
   readonly text: string;
   readonly config: NetworkConfig;
@@ -27,7 +27,7 @@ export async function readSource(path: string): Promise<string> {
 /** Checks a document: errors of the hosts, and unknown fields, which hosts only warn of. */
 export function checkConfig(
   source: string,
-): ({ readonly ok: true } & GivenConfig) | { readonly ok: false; readonly errors: readonly string[] } {
+): ({ readonly ok: true } & ParsedConfigFile) | { readonly ok: false; readonly errors: readonly string[] } {
   const text = toPlainJson(source);
   const result = parseNetworkConfig(text);
   const issues = result.ok ? result.warnings : result.issues;

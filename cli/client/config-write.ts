@@ -2,14 +2,14 @@
 // hosts. Shared by set, edit and rollback.
 import { userInfo, hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
-import type { ConfigStore, ConfigView } from '../../allocator/registry/config-store.ts';
+import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { planConfigChange, type ConfigChangePlan } from '../../daemon/overlay/config-change.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
-import type { GivenConfig } from './config-source.ts';
-import { waitForHosts, type HostLine } from './rollout.ts';
+import type { ParsedConfigFile } from './config-source.ts';
+import { waitForHosts, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -24,8 +24,8 @@ export interface WriteOptions {
 /** Resolves with the exit code. `seen` is what the change was made of. @throws UsageError if it was not agreed to. */
 export async function writeConfig(
   store: ConfigStore,
-  seen: ConfigView,
-  given: GivenConfig,
+  seen: ConfigSnapshot,
+  given: ParsedConfigFile,
   options: WriteOptions,
 ): Promise<number> {
   const plan = planAgainst(seen, given);
@@ -59,7 +59,7 @@ export async function writeConfig(
 }
 
 /** What would become of it. */
-export function planAgainst({ config, leases }: ConfigView, given: GivenConfig): ConfigChangePlan {
+export function planAgainst({ config, leases }: ConfigSnapshot, given: ParsedConfigFile): ConfigChangePlan {
   const before = config === undefined ? undefined : parseNetworkConfig(config.text);
   const held = leases.flatMap((entry): Lease[] => {
     const decoded = decodeEntry(entry);
@@ -80,13 +80,13 @@ async function agree(): Promise<boolean> {
   return /^y(?:es)?$/i.test(answer.trim());
 }
 
-function describeHost({ host, key, progress }: HostLine): string {
+function describeHost({ host, key, progress }: NodeRollout): string {
   const reason = 'reason' in progress ? `: ${progress.reason}` : '';
   return `${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
 }
 
-function tellEnd(lines: readonly HostLine[]): number {
-  const of = (state: HostLine['progress']['state']) =>
+function tellEnd(lines: readonly NodeRollout[]): number {
+  const of = (state: NodeRollout['progress']['state']) =>
     lines.filter(({ progress }) => progress.state === state);
   for (const line of [...of('waiting'), ...of('silent')]) process.stdout.write(`  ${describeHost(line)}\n`);
   const total = lines.length - of('silent').length;

@@ -1,8 +1,8 @@
 // Asks the daemon on its control socket. Every way in which it can stay silent becomes one line with the remedy.
 import { CONTROL_VERSION } from '../../api/types.ts';
 import type { ErrorV1 } from '../../api/types.ts';
-import type { OptionWords } from '../command.ts';
-import { askHttp, type HttpAnswer } from './http-client.ts';
+import type { OptionSpec } from '../command.ts';
+import { requestHttp, type HttpResponse } from './http-client.ts';
 
 export const DEFAULT_SOCKET = '/run/weft/weft.sock';
 
@@ -10,12 +10,12 @@ export const SOCKET_OPTION = {
   type: 'string',
   value: 'PATH',
   help: `control socket of the daemon (default: $WEFT_SOCKET, or ${DEFAULT_SOCKET})`,
-} as const satisfies OptionWords;
+} as const satisfies OptionSpec;
 
 export const JSON_OPTION = {
   type: 'boolean',
   help: 'JSON, as docs/control-socket.md describes it',
-} as const satisfies OptionWords;
+} as const satisfies OptionSpec;
 
 /** How long an answer may take to begin. */
 const ANSWER_TIMEOUT_MS = 3000;
@@ -89,11 +89,11 @@ export class ControlClient {
     }
   }
 
-  async #open(name: string, ask: Ask): Promise<HttpAnswer> {
+  async #open(name: string, ask: Ask): Promise<HttpResponse> {
     const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = ask;
     const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; look at its log`;
     try {
-      return await askHttp({
+      return await requestHttp({
         socketPath: this.path,
         method,
         path: `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`,

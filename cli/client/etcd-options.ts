@@ -9,7 +9,7 @@ import {
 } from '../../daemon/options/etcd-options.ts';
 import type { OptionsV1 } from '../../api/types.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from '../../daemon/options/flags.ts';
-import type { OptionWords } from '../command.ts';
+import type { OptionSpec } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 
 type EtcdFlag = keyof EtcdFlagValues;
@@ -27,7 +27,7 @@ const NAMES: readonly EtcdFlag[] = [
 /** Options of every such command. */
 export const ETCD_OPTIONS = Object.fromEntries(
   NAMES.map((name) => [name, { type: 'string', help: `${DAEMON_FLAGS[name].help} Also ${envOf(name)}.` }]),
-) as Record<EtcdFlag, OptionWords & { readonly type: 'string' }>;
+) as Record<EtcdFlag, OptionSpec & { readonly type: 'string' }>;
 
 type Given = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
 type Env = Readonly<Record<string, string | undefined>>;

@@ -2,7 +2,7 @@
 // too, but to load that takes a fifth as long as Node itself. The server closes the connection behind its answer.
 import { connect } from 'node:net';
 
-export interface HttpQuestion {
+export interface HttpRequest {
   readonly socketPath: string;
   readonly method: string;
   /** With the query, for example `/v1/events?last=3`. */
@@ -15,7 +15,7 @@ export interface HttpQuestion {
   readonly timeoutError: Error;
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   /** As it comes. Throws with code ECONNRESET if the other side leaves before a promised length is there. */
   readonly body: AsyncIterable<string>;
@@ -25,7 +25,7 @@ export interface HttpAnswer {
 const MAX_HEAD_LENGTH = 16_384;
 
 /** @throws what `node:net` throws; an error with code EPROTO if the answer is not HTTP. */
-export async function askHttp(question: HttpQuestion): Promise<HttpAnswer> {
+export async function requestHttp(question: HttpRequest): Promise<HttpResponse> {
   const { socketPath, timeoutMs, timeoutError } = question;
   const socket = connect(socketPath).setEncoding('utf8');
   const timer = setTimeout(() => socket.destroy(timeoutError), timeoutMs);
@@ -41,11 +41,11 @@ export async function askHttp(question: HttpQuestion): Promise<HttpAnswer> {
   }
 }
 
-function formatQuestion({ method, path, body }: HttpQuestion): string {
+function formatQuestion({ method, path, body }: HttpRequest): string {
   return `${method} ${path} HTTP/1.0\r\nHost: weft\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-async function readAnswer(chunks: AsyncIterator<string>): Promise<HttpAnswer> {
+async function readAnswer(chunks: AsyncIterator<string>): Promise<HttpResponse> {
   let text = '';
   let end = -1;
   while (end < 0) {

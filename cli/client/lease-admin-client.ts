@@ -3,11 +3,11 @@ import { describeLeases, releaseLease, reserveLease } from '../../daemon/control
 import { parseEtcdOptions, type EtcdFlagValues } from '../../daemon/options/etcd-options.ts';
 import { CONTROL_VERSION } from '../../api/types.ts';
 import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
-import type { CommandWords } from '../command.ts';
+import type { CommandSpec } from '../command.ts';
 import { ControlClient, socketPath } from './control-client.ts';
 import { UsageError } from '../usage-error.ts';
 
-export interface LeaseDesk {
+export interface LeaseAdminClient {
   list(): Promise<LeasesV1>;
   reserve(request: ReserveV1): Promise<LeaseChangeV1>;
   release(request: ReleaseV1): Promise<LeaseChangeV1>;
@@ -29,13 +29,13 @@ export const ETCD_OPTIONS = {
     value: 'NAME',
     help: 'etcd user; its password is read from FLANNELD_ETCD_PASSWORD',
   },
-} as const satisfies CommandWords['options'];
+} as const satisfies CommandSpec['options'];
 
 type EtcdValues = { readonly [Name in keyof typeof ETCD_OPTIONS]: string | undefined };
 
 export async function openLeaseDesk(
   values: EtcdValues & { readonly socket: string | undefined },
-): Promise<LeaseDesk> {
+): Promise<LeaseAdminClient> {
   if (values['etcd-endpoints'] !== undefined) return openAtEtcd(values);
   const given = Object.keys(ETCD_OPTIONS).find((name) => values[name as keyof EtcdValues] !== undefined);
   if (given !== undefined) throw new UsageError(`--${given} needs --etcd-endpoints`);
@@ -52,7 +52,7 @@ export async function openLeaseDesk(
 /** A write waits for etcd. */
 const TIMEOUT_MS = 20_000;
 
-async function openAtEtcd(values: EtcdValues): Promise<LeaseDesk> {
+async function openAtEtcd(values: EtcdValues): Promise<LeaseAdminClient> {
   const { prefix, auth, ...etcd } = etcdOptionsOf(values);
   // Only now, as it takes longer to load than everything else.
   const { createEtcdRegistry } = await import('../../allocator/registry/etcd/index.ts');

@@ -1,11 +1,11 @@
 // Waits until the hosts follow a network config, by what they say of themselves in the registry; one line a host that does.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigStore, ConfigView } from '../../allocator/registry/config-store.ts';
+import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { parseHostReport, type HostReportV1 } from '../../allocator/registry/node-status.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 
-export type HostProgress =
+export type RolloutProgress =
   /** In force, and nothing of an earlier way is left. */
   | { readonly state: 'followed' }
   | { readonly state: 'refused'; readonly reason: string }
@@ -13,14 +13,14 @@ export type HostProgress =
   /** No daemon of weft speaks for it: flannel, or it is down. */
   | { readonly state: 'silent' };
 
-export interface HostLine {
+export interface NodeRollout {
   readonly host: string;
   readonly key: string;
-  readonly progress: HostProgress;
+  readonly progress: RolloutProgress;
 }
 
 /** How each host that holds a lease follows the document of `revision`, in key order. */
-export function judgeHosts(view: ConfigView, revision: Revision): readonly HostLine[] {
+export function rolloutStatus(view: ConfigSnapshot, revision: Revision): readonly NodeRollout[] {
   return view.leases.flatMap((entry) => {
     const decoded = decodeEntry(entry);
     if (!decoded.ok) return [];
@@ -31,7 +31,7 @@ export function judgeHosts(view: ConfigView, revision: Revision): readonly HostL
   });
 }
 
-function judgeReport(report: HostReportV1 | undefined, revision: Revision): HostProgress {
+function judgeReport(report: HostReportV1 | undefined, revision: Revision): RolloutProgress {
   if (report === undefined) return { state: 'silent' };
   const { config, migration } = report;
   if (config.rejected !== undefined && config.rejected.revision >= revision)
@@ -49,12 +49,12 @@ export async function waitForHosts(
   store: ConfigStore,
   revision: Revision,
   timeoutMs: number,
-  onDone: (line: HostLine) => void,
-): Promise<readonly HostLine[]> {
+  onDone: (line: NodeRollout) => void,
+): Promise<readonly NodeRollout[]> {
   const endMs = performance.now() + timeoutMs;
   const told = new Set<string>();
   for (;;) {
-    const lines = judgeHosts(await store.read(), revision);
+    const lines = rolloutStatus(await store.read(), revision);
     for (const line of lines) {
       const isDone = line.progress.state === 'followed' || line.progress.state === 'refused';
       if (!isDone || told.has(line.host)) continue;

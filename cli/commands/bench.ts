@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
-import type { Command, CommandWords } from '../command.ts';
+import type { Command, CommandSpec } from '../command.ts';
 import { formatHelp } from '../format/help.ts';
 
-const WORDS: CommandWords = {
+const WORDS: CommandSpec = {
   synopsis: [
     '[PART...] [--rounds N] [--out FILE] [options of the part]',
     '--plan check|short|full [--out FILE]',

@@ -1,5 +1,5 @@
 // `weft cleanup`: takes from this host what weft or flannel left on it.
-import { cleanUp, type CleanedTrace } from '../../daemon/cleanup/cleanup.ts';
+import { cleanUp, type CleanupResult } from '../../daemon/cleanup/cleanup.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 
@@ -37,7 +37,7 @@ What others made stays, and so does the lease in etcd, which ends by itself ("we
 
 const VERBS = { found: 'would remove', removed: 'removed', failed: 'CANNOT REMOVE' } as const;
 
-function formatTraces(traces: readonly CleanedTrace[]): string {
+function formatTraces(traces: readonly CleanupResult[]): string {
   if (traces.length === 0) return 'Nothing of weft or flannel is on this host.\n';
   return traces
     .map(({ kind, name, result, reason }) => {

@@ -69,7 +69,7 @@ names it. Looks first whether all that it needs is there; files of others are no
       'in place of flannel’s plugin',
     ],
   ],
-  maxWords: 1,
+  maxArgs: 1,
   run: (values, [verb]) => {
     if (verb !== 'install')
       throw new UsageError('weft cni needs a verb: weft cni install; weft cni --help tells more');

@@ -19,7 +19,7 @@ export const completionCommand = defineCommand({
     ['weft completion bash > /etc/bash_completion.d/weft', 'for everybody on this host'],
     ['source <(weft completion bash)', 'in this shell'],
   ],
-  maxWords: 1,
+  maxArgs: 1,
   run: async (_values, [shell]) => {
     if (!SHELLS.includes(shell as Shell))
       throw new UsageError(`weft completion needs a shell: one of ${SHELLS.join(', ')}`);

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
-import type { ConfigStore, ConfigVersion, ConfigView } from '../../allocator/registry/config-store.ts';
+import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
-import { checkConfig, readSource, type GivenConfig } from '../client/config-source.ts';
+import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
 import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
 import { ETCD_OPTIONS, openConfigStore } from '../client/etcd-options.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
@@ -55,7 +55,7 @@ export const configCommand = defineCommand({
     ['weft config rollback 1234 --yes', 'go back'],
   ],
   exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: something would change' },
-  maxWords: 2,
+  maxArgs: 2,
   run: async (values, [verb, word]) => {
     checkWords(verb, word);
     if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
@@ -134,13 +134,13 @@ function ended(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
 }
 
-function requireText({ config }: ConfigView, key: string): string {
+function requireText({ config }: ConfigSnapshot, key: string): string {
   if (config !== undefined) return config.text;
   throw new UsageError(`There is no network config at ${key}: write one with weft config set FILE`);
 }
 
 /** @throws UsageError with every error, one a line. */
-function check(source: string): GivenConfig {
+function check(source: string): ParsedConfigFile {
   const result = checkConfig(source);
   if (result.ok) return result;
   throw new UsageError(`This is no network config; nothing was written\n${result.errors.join('\n')}`);
@@ -159,14 +159,14 @@ async function history({ store, isJson }: Task): Promise<number> {
   const rows = versions.map(({ modRevision, note, text }) => [
     String(modRevision),
     new Date(note.timeMs).toISOString(),
-    note.isNoticed === true ? 'unknown (noticed then)' : (note.author ?? 'unknown'),
+    note.isExternal === true ? 'unknown (noticed then)' : (note.author ?? 'unknown'),
     note.reason ?? '',
     text.replaceAll(/\s+/g, ' ').slice(0, 80),
   ]);
   return print(formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]));
 }
 
-async function findVersion(store: ConfigStore, word: string): Promise<GivenConfig> {
+async function findVersion(store: ConfigStore, word: string): Promise<ParsedConfigFile> {
   const versions = await store.history();
   const version = versions.find(({ modRevision }) => String(modRevision) === word);
   if (version !== undefined) return check(version.text);
@@ -175,7 +175,7 @@ async function findVersion(store: ConfigStore, word: string): Promise<GivenConfi
 }
 
 /** Lets the operator mend what is wrong instead of starting over. */
-async function edit({ store, options }: Task, seen: ConfigView): Promise<number> {
+async function edit({ store, options }: Task, seen: ConfigSnapshot): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
   const path = join(folder, 'config.jsonc');
   const before = seen.config?.text ?? EXAMPLE;

@@ -3,8 +3,8 @@ import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
 import type { FlagDefinition } from '../../daemon/options/go-flags.ts';
 import { parseCommandLine } from '../../daemon/options/options.ts';
-import { answerCommandLine } from '../../daemon/options/usage.ts';
-import type { Command, CommandWords } from '../command.ts';
+import { printUsage } from '../../daemon/options/usage.ts';
+import type { Command, CommandSpec } from '../command.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -21,7 +21,7 @@ signal comes. A flag that is not given is taken from its environment variable, F
 };
 
 /** The flags as options of a command, for completion and the man page. */
-function flagWords(): CommandWords['options'] {
+function flagWords(): CommandSpec['options'] {
   const flags: readonly (readonly [string, FlagDefinition])[] = Object.entries(DAEMON_FLAGS);
   return Object.fromEntries(
     flags.map(([name, flag]) => [
@@ -39,7 +39,7 @@ function flagWords(): CommandWords['options'] {
 async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   const commandLine = parseCommandLine(argv, process.env);
   if (commandLine.kind !== 'run')
-    return answerCommandLine(commandLine, {
+    return printUsage(commandLine, {
       out: (text) => void process.stdout.write(text),
       error: (text) => void process.stderr.write(text),
     });

@@ -1,10 +1,10 @@
 // `weft docker-opts`, also as mk-docker-opts.sh: words, usage and exit codes of flannel's script of that name.
 import { writeDockerOptions } from '../../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
-import type { Command, CommandWords } from '../command.ts';
+import type { Command, CommandSpec } from '../command.ts';
 import { formatHelp } from '../format/help.ts';
 
-const WORDS: CommandWords = {
+const WORDS: CommandSpec = {
   synopsis: ['[-f FILE] [-d FILE] [-i] [-c] [-k KEY] [-m]     (also as: mk-docker-opts.sh)'],
   about:
     "Writes the options that a Docker engine needs to use this host's subnet, as variables for a unit or a shell.",

@@ -11,7 +11,7 @@ export const helpCommand = defineCommand({
   about: 'The list of commands; with a COMMAND what its --help prints.',
   options: {},
   examples: [['weft help status', 'the same as weft status --help']],
-  maxWords: 1,
+  maxArgs: 1,
   run: async (_values, [name]) => {
     if (name !== undefined) {
       if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { DEFAULT_CONFIG, type LabOptions } from '../../lab/lab.ts';
-import type { CommandWords, OptionValues } from '../command.ts';
+import type { CommandSpec, OptionValues } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 
 export const LAB_VERBS = {
@@ -70,7 +70,7 @@ export const LAB_OPTIONS = {
   },
   json: { type: 'boolean', help: 'run, status: JSON instead of a table' },
   'keep-logs': { type: 'boolean', help: 'run, down: leave the log folder behind' },
-} as const satisfies CommandWords['options'];
+} as const satisfies CommandSpec['options'];
 
 /** Values of the options, defaults filled in. */
 export type LabValues = OptionValues<typeof LAB_OPTIONS>;

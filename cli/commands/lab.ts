@@ -27,7 +27,7 @@ The commands that ask a daemon ask that of the host where they are run.`,
     ['weft lab exec h1 weft status', 'how host 1 is'],
     ['weft lab down', 'and away with it'],
   ],
-  maxWords: Infinity,
+  maxArgs: Infinity,
   run: async (values, words) => {
     // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
     process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;

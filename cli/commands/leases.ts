@@ -6,13 +6,13 @@ import { defineCommand } from '../command.ts';
 import { confirm } from '../client/confirm.ts';
 import { JSON_OPTION, SOCKET_OPTION } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
-import { ETCD_OPTIONS, openLeaseDesk, type LeaseDesk } from '../client/lease-admin-client.ts';
+import { ETCD_OPTIONS, openLeaseDesk, type LeaseAdminClient } from '../client/lease-admin-client.ts';
 import { formatLease, formatLeaseChange, formatLeases } from '../format/format-leases.ts';
 import { styleOf } from '../format/style.ts';
 import { UsageError } from '../usage-error.ts';
 
 interface Wish {
-  readonly desk: LeaseDesk;
+  readonly desk: LeaseAdminClient;
   readonly subnet: string;
   readonly publicIp: string | undefined;
   readonly isSure: boolean;
@@ -51,7 +51,7 @@ it is away. SUBNET is written as 10.5.72.0/24, or as the key that the list shows
     ['weft leases --etcd-endpoints http://10.0.0.1:2379', 'on a machine without a daemon'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
-  maxWords: 2,
+  maxArgs: 2,
   run: async (values, [verb = 'list', subnet]) => {
     const action = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
     if (action === undefined)

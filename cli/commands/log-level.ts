@@ -19,7 +19,7 @@ export const logLevelCommand = defineCommand({
     ['weft log-level info', 'and back'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
-  maxWords: 1,
+  maxArgs: 1,
   run: async ({ json, socket }, [level]) => {
     if (level !== undefined && !LOG_LEVELS.includes(level as LogLevel))
       throw new UsageError(`${JSON.stringify(level)} is no log level: give one of ${LOG_LEVELS.join(', ')}`);

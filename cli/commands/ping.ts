@@ -45,7 +45,7 @@ another ADDRESS inside its subnet, that is asked instead. What was found last sh
     1: 'some were not, or the command failed',
     [EXIT_NO_DAEMON]: 'no daemon answers',
   },
-  maxWords: 1,
+  maxArgs: 1,
   run: async ({ json, socket, ...words }, [peer]) => {
     const body = pingRequestOf(peer, words);
     const style = styleOf();

@@ -27,7 +27,7 @@ for it, what is wrong with it, and the largest packet that fits.`,
     [EXIT_NO_DAEMON]: 'no daemon answers',
     [EXIT_FINDINGS]: 'it would not, or something on the way is not as it should be',
   },
-  maxWords: 2,
+  maxArgs: 2,
   run: async ({ json, socket }, [verb = 'list', address]) => {
     const client = new ControlClient(socketPath(socket));
     if (verb === 'list' && address === undefined) {

@@ -9,7 +9,7 @@ import type { ConfigStore } from '../../allocator/registry/config-store.ts';
 import { RegistryError } from '../../allocator/registry/registry.ts';
 import type { Check, Found } from './check.ts';
 import { etcdClock } from './clock-check.ts';
-import { ETCD_PATIENCE_MS, type Facts } from './facts.ts';
+import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
@@ -175,7 +175,7 @@ export function explainDistrust(
 async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryError | undefined> {
   let store: ConfigStore | undefined;
   try {
-    store = createEtcdConfigStore({ ...etcd, endpoints: [endpoint], requestTimeoutMs: ETCD_PATIENCE_MS });
+    store = createEtcdConfigStore({ ...etcd, endpoints: [endpoint], requestTimeoutMs: ETCD_TIMEOUT_MS });
     await store.read();
     return undefined;
   } catch (error) {

@@ -1,6 +1,6 @@
 // Whether a firewall of this host drops what the overlay network needs: what comes in by the tunnel, what is forwarded.
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
-import { wayOf } from '../../backends/transport.ts';
+import { transportOf } from '../../backends/transport.ts';
 import { firstOf, type Check } from './check.ts';
 
 const forwardDrop: Check = {
@@ -31,7 +31,7 @@ const portDropped: Check = {
   run: async (facts) => {
     const backend = (await facts.config)?.backend;
     if (backend?.type !== 'vxlan' && backend?.type !== 'udp') return [];
-    const { port } = wayOf(backend);
+    const { port } = transportOf(backend);
     if (port === undefined) return [];
     const [iptables, nft] = await Promise.all([
       facts.program('iptables-save'),

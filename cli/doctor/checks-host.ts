@@ -1,6 +1,6 @@
 // What is this host's own: interface, public address, settings of the kernel and of other programs.
 import { readdir } from 'node:fs/promises';
-import { wayOf } from '../../backends/transport.ts';
+import { transportOf } from '../../backends/transport.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
@@ -164,7 +164,7 @@ const vxlanConflict: Check = {
     const [status, rows, config] = await Promise.all([facts.status, links(facts), facts.config]);
     const backend = config?.backend;
     if (backend?.type !== 'vxlan') return [];
-    const ourPort = wayOf(backend).port;
+    const ourPort = transportOf(backend).port;
     const own = new Set(status?.network?.devices ?? []);
     const rivals = (rows ?? []).filter(({ ifname, linkinfo }) => {
       const { id, port } = linkinfo?.info_data ?? {};

@@ -4,12 +4,12 @@ import type { StatusV1 } from '../../api/types.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
 import { firstOf, type Check, type Found } from './check.ts';
 import { judgeChecksums } from './checksum-finding.ts';
-import { isBlocked, isRouted, lookAtPeers, name, type Sight } from './peer-probes.ts';
+import { isBlocked, isRouted, lookAtPeers, name, type PeerProbe } from './peer-probes.ts';
 
 function pathCheck(
   id: string,
   about: string,
-  judge: (sights: readonly Sight[], status: StatusV1) => Found | undefined,
+  judge: (sights: readonly PeerProbe[], status: StatusV1) => Found | undefined,
 ): Check {
   return {
     id,

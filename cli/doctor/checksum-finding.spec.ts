@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { IpAddress } from '../../lib/address.ts';
 import type { ChecksumOffloadV1 } from '../../api/types.ts';
-import type { ChecksumSight } from '../../daemon/probe/checksum-probe.ts';
+import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { judgeChecksums } from './checksum-finding.ts';
 
 const AUTO: ChecksumOffloadV1 = { device: 'flannel.1', family: 4, setting: 'auto', found: 'unknown' };
-const seen = (...sights: readonly ChecksumSight[]) =>
+const seen = (...sights: readonly ProbeResult[]) =>
   sights.map((sight, index) => ({ name: `peer ${index}`, overlay: `10.5.${index}.0` as IpAddress, sight }));
 
 describe('weft doctor says of checksums', () => {

@@ -2,14 +2,14 @@
 // does about it. Pure.
 import { familyOf, type IpAddress } from '../../lib/address.ts';
 import type { ChecksumOffloadV1 } from '../../api/types.ts';
-import type { ChecksumSight } from '../../daemon/probe/checksum-probe.ts';
+import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { firstOf, type Found } from './check.ts';
 
 export interface SeenChecksums {
   /** Peer, for people. */
   readonly name: string;
   readonly overlay: IpAddress;
-  readonly sight: ChecksumSight | undefined;
+  readonly sight: ProbeResult | undefined;
 }
 
 export function judgeChecksums(

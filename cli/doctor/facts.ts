@@ -5,7 +5,7 @@ import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-stor
 import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';
 import { parseNetworkConfig, type NetworkConfigResult } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { ConfigStore, ConfigView } from '../../allocator/registry/config-store.ts';
+import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/types.ts';
@@ -25,7 +25,7 @@ export interface FactsOptions {
 }
 
 /** How long etcd may take for one answer. */
-export const ETCD_PATIENCE_MS = 2500;
+export const ETCD_TIMEOUT_MS = 2500;
 const PROGRAM_LIMITS: ProgramLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
 /** Peers that are looked at one by one; in large clusters the first ones stand for all. */
 const MAX_PEERS_LOOKED_AT = 32;
@@ -90,11 +90,11 @@ export class Facts {
   }
 
   /** What the registry has, asked through all of its endpoints. */
-  get registry(): Promise<ConfigView | undefined> {
+  get registry(): Promise<ConfigSnapshot | undefined> {
     return this.once('registry', async () => {
       let store: ConfigStore | undefined;
       try {
-        store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_PATIENCE_MS });
+        store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_TIMEOUT_MS });
         return await store.read();
       } catch {
         return undefined;

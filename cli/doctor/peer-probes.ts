@@ -3,12 +3,12 @@
 import { addressOf, addToAddress, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { PeerV1, StatusV1 } from '../../api/types.ts';
-import { probeChecksums, type ChecksumSight } from '../../daemon/probe/checksum-probe.ts';
+import { probeChecksums, type ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Facts } from './facts.ts';
 
 /** What came of the probes of one peer. */
-export interface Sight {
+export interface PeerProbe {
   readonly peer: PeerV1;
   readonly underlay: IpAddress;
   /** Of the peer's end of the tunnel; without one, what its bridge has as a rule. */
@@ -18,15 +18,15 @@ export interface Sight {
   /** Set if `isReached`: largest packet through the overlay, of the MTU at most. */
   readonly largest?: number;
   /** Set if `isReached` through VXLAN of the kernel. */
-  readonly checksums?: ChecksumSight;
+  readonly checksums?: ProbeResult;
 }
 
-type Way = Pick<Sight, 'peer' | 'underlay' | 'overlay'>;
+type Transport = Pick<PeerProbe, 'peer' | 'underlay' | 'overlay'>;
 
 const ECHO = { count: 3, intervalMs: 50, timeoutMs: 1000 } as const;
 
 /** Every peer with a tunnel, or the first ones. @throws ProbeError where nothing can be probed */
-export function lookAtPeers(facts: Facts): Promise<readonly Sight[]> {
+export function lookAtPeers(facts: Facts): Promise<readonly PeerProbe[]> {
   return facts.once('sights', async () => {
     const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     if (status === undefined) return [];
@@ -37,7 +37,7 @@ export function lookAtPeers(facts: Facts): Promise<readonly Sight[]> {
 }
 
 /** Where a peer is, by family of its subnets. */
-function waysTo(peer: PeerV1): readonly Way[] {
+function waysTo(peer: PeerV1): readonly Transport[] {
   return (
     [
       [peer.ipv4, peer.publicIp],
@@ -58,7 +58,7 @@ export const isRouted = ({ network }: StatusV1): boolean => network?.backend ===
  * An echo that may pass no router, to the address that bridges have as a rule: the peer answers it if it has that, else says
  * that it may not go on, or that it knows no way. Whichever comes, the packet got there.
  */
-async function lookAtRoute(facts: Facts, way: Way): Promise<Sight> {
+async function lookAtRoute(facts: Facts, way: Transport): Promise<PeerProbe> {
   const overlay = addToAddress(way.overlay, 1n);
   const [below, routed] = await Promise.all([
     facts.prober.probe(way.underlay, ECHO),
@@ -68,7 +68,7 @@ async function lookAtRoute(facts: Facts, way: Way): Promise<Sight> {
   return { ...way, overlay, isAlive: below.received > 0, isReached: routed.received > 0 || isSaid };
 }
 
-async function lookAt(facts: Facts, status: StatusV1, way: Way): Promise<Sight> {
+async function lookAt(facts: Facts, status: StatusV1, way: Transport): Promise<PeerProbe> {
   const { overlay, underlay } = way;
   const [below, through] = await Promise.all([
     facts.prober.probe(underlay, ECHO),
@@ -85,18 +85,15 @@ async function lookAt(facts: Facts, status: StatusV1, way: Way): Promise<Sight> 
 }
 
 /** `undefined` where no device computes checksums of the tunnel. */
-async function lookAtChecksums(
-  overlay: IpAddress,
-  { network }: StatusV1,
-): Promise<ChecksumSight | undefined> {
+async function lookAtChecksums(overlay: IpAddress, { network }: StatusV1): Promise<ProbeResult | undefined> {
   const { native } = loadNative();
   if (native === undefined || network?.checksumOffload === undefined) return undefined;
   return probeChecksums(overlay, { native, clock: systemClock });
 }
 
 /** It is there, and nothing gets through to it. */
-export const isBlocked = ({ isAlive, isReached }: Sight): boolean => isAlive && !isReached;
+export const isBlocked = ({ isAlive, isReached }: PeerProbe): boolean => isAlive && !isReached;
 
 /** For people. */
-export const name = ({ peer, overlay }: Pick<Sight, 'peer' | 'overlay'>): string =>
+export const name = ({ peer, overlay }: Pick<PeerProbe, 'peer' | 'overlay'>): string =>
   `${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;

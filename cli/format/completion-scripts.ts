@@ -1,24 +1,24 @@
 // Completion of bash, zsh and fish as text, made from the words of the commands. Pure.
-import type { NamedWords } from '../command-specs.ts';
-import type { OptionWords } from '../command.ts';
+import type { NamedCommandSpec } from '../command-specs.ts';
+import type { OptionSpec } from '../command.ts';
 import { spell } from './help.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /** The script that a shell reads. */
-export function completionScript(shell: Shell, commands: readonly NamedWords[]): string {
+export function completionScript(shell: Shell, commands: readonly NamedCommandSpec[]): string {
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](commands);
 }
 
-const HELP: readonly [string, OptionWords] = ['help', { type: 'boolean', help: 'what the command does' }];
+const HELP: readonly [string, OptionSpec] = ['help', { type: 'boolean', help: 'what the command does' }];
 
-function optionsOf({ options }: NamedWords): readonly (readonly [string, OptionWords])[] {
+function optionsOf({ options }: NamedCommandSpec): readonly (readonly [string, OptionSpec])[] {
   return [...Object.entries(options), HELP];
 }
 
 /** First words: `get ADDRESS` and `stop|start|kill hK` begin with get, stop, start, kill. */
-function verbsOf({ verbs = {} }: NamedWords): readonly (readonly [verb: string, help: string])[] {
+function verbsOf({ verbs = {} }: NamedCommandSpec): readonly (readonly [verb: string, help: string])[] {
   return Object.entries(verbs).flatMap(([form, help]) =>
     form
       .split(' ')[0]!
@@ -27,11 +27,11 @@ function verbsOf({ verbs = {} }: NamedWords): readonly (readonly [verb: string, 
   );
 }
 
-function isFile({ type, value }: OptionWords): boolean {
+function isFile({ type, value }: OptionSpec): boolean {
   return type === 'string' && (value === 'FILE' || value === 'PATH');
 }
 
-function bashScript(commands: readonly NamedWords[]): string {
+function bashScript(commands: readonly NamedCommandSpec[]): string {
   const names = commands.map(({ name }) => name).join(' ');
   const words = commands.map((command) => {
     const options = optionsOf(command).map(([name]) => spell(name));
@@ -63,7 +63,7 @@ complete -F _weft weft
 `;
 }
 
-function zshScript(commands: readonly NamedWords[]): string {
+function zshScript(commands: readonly NamedCommandSpec[]): string {
   const list = commands.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}\n`);
   const cases = commands.map((command) => {
     const options = optionsOf(command).map(([name, option]) => quote(zshOption(name, option)));
@@ -92,7 +92,7 @@ if [[ $funcstack[1] == _weft ]]; then _weft "$@"; else compdef _weft weft; fi
 `;
 }
 
-function zshOption(name: string, option: OptionWords): string {
+function zshOption(name: string, option: OptionSpec): string {
   const help = option.help.replaceAll(/[[\]:\\]/g, String.raw`\$&`);
   const repeat = option.multiple === true ? '*' : '';
   const action = option.choices ? `(${option.choices.join(' ')})` : isFile(option) ? '_files' : '';
@@ -100,7 +100,7 @@ function zshOption(name: string, option: OptionWords): string {
   return `${repeat}${spell(name)}[${help}]${value}`;
 }
 
-function fishScript(commands: readonly NamedWords[]): string {
+function fishScript(commands: readonly NamedCommandSpec[]): string {
   const lines = commands.flatMap((command) => {
     const { name, summary } = command;
     const seen = `-n '__fish_seen_subcommand_from ${name}'`;
@@ -113,7 +113,7 @@ complete -c weft -f
 ${lines.map((line) => `complete -c weft ${line}\n`).join('')}`;
 }
 
-function fishOption(name: string, option: OptionWords): string {
+function fishOption(name: string, option: OptionSpec): string {
   const letters = option.short === undefined ? '' : `-s ${option.short} `;
   const spelled = name.length === 1 ? `-s ${name}` : `${letters}-l ${name}`;
   const choices = option.choices ? ` -a ${quote(option.choices.join(' '))}` : '';

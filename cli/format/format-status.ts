@@ -86,13 +86,13 @@ function checksumRows({ network, at }: StatusV1, style: Style): readonly Row[] {
 function underlayRow(status: StatusV1): Row | undefined {
   const { interface: underlay } = status;
   if (underlay === undefined) return undefined;
-  const { name, address, addressV6, publicIp, publicIpv6, mtu, foundBy } = underlay;
+  const { name, address, addressV6, publicIp, publicIpv6, mtu, selectedBy } = underlay;
   const own = [address, addressV6].filter(Boolean).join(', ');
   const others = [publicIp, publicIpv6].filter(
     (ip) => ip !== undefined && ip !== address && ip !== addressV6,
   );
   const nat = others.length === 0 ? '' : `, peers send to ${others.join(', ')}`;
-  return ['underlay', `${name} ${own}${nat}, MTU ${mtu}  (${foundBy})`];
+  return ['underlay', `${name} ${own}${nat}, MTU ${mtu}  (${selectedBy})`];
 }
 
 function registryRow({ registry, at }: StatusV1, style: Style): Row {

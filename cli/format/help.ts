@@ -1,8 +1,8 @@
 // The text of `weft COMMAND --help`, made from the command's words.
-import type { CommandWords, OptionWords } from '../command.ts';
+import type { CommandSpec, OptionSpec } from '../command.ts';
 import { formatTable } from './table.ts';
 
-export function formatHelp(name: string, words: CommandWords): string {
+export function formatHelp(name: string, words: CommandSpec): string {
   const forms = words.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
   const sections = [
     `Usage: ${forms.join('\n       ')}\n\n${words.about.trim()}\n`,
@@ -32,7 +32,7 @@ function wrapRow([first, text]: readonly [string, string]): readonly (readonly [
   return lines.map((line, index) => [index === 0 ? first : '', line]);
 }
 
-function optionRow([name, option]: [string, OptionWords]): readonly [string, string] {
+function optionRow([name, option]: [string, OptionSpec]): readonly [string, string] {
   const short = option.short === undefined ? '' : `-${option.short}, `;
   return [`${short}${spell(name)}${valueOf(option)}`, option.help];
 }
@@ -43,7 +43,7 @@ export function spell(name: string): string {
 }
 
 /** For example ` PATH`; nothing for a boolean. */
-export function valueOf({ type, value, choices }: OptionWords): string {
+export function valueOf({ type, value, choices }: OptionSpec): string {
   if (type === 'boolean') return '';
   return ` ${value ?? choices?.join('|') ?? 'TEXT'}`;
 }

@@ -1,9 +1,9 @@
 // The man page in roff (man(7)), made from the words of the commands. Pure.
-import type { NamedWords } from '../command-specs.ts';
+import type { NamedCommandSpec } from '../command-specs.ts';
 import { GROUPS } from '../commands.ts';
 import { spell, valueOf } from './help.ts';
 
-export function formatManPage(commands: readonly NamedWords[], version: string): string {
+export function formatManPage(commands: readonly NamedCommandSpec[], version: string): string {
   const groups = Object.entries(GROUPS).map(([group, title]) => {
     const members = commands.filter((command) => command.group === group);
     return members.length === 0
@@ -47,7 +47,7 @@ const ENVIRONMENT = [
   ['FLANNELD_...', 'Flags of weft daemon; weft daemon --help names them.'],
 ] as const;
 
-function formatCommand(command: NamedWords): string {
+function formatCommand(command: NamedCommandSpec): string {
   const { name, summary, synopsis, about, verbs = {}, options, examples, exitCodes = {} } = command;
   const forms = synopsis.map((form) => `.B ${escape(`weft ${name} ${form}`.trimEnd())}\n`).join('.br\n');
   return [

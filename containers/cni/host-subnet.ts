@@ -1,7 +1,7 @@
 // This host's part of the cluster network as subnet.env has it, for a plugin that gives out its addresses.
 import { readFileSync } from 'node:fs';
 import { familyOf, networkOf, parseCidr, type Cidr } from '../../lib/address.ts';
-import { readAssignments } from '../../lib/env-file.ts';
+import { parseEnvFile } from '../../lib/env-file.ts';
 import { CNI_CODES, CniError } from './cni-error.ts';
 
 export interface HostSubnet {
@@ -33,7 +33,7 @@ export function readHostSubnet(path: string): HostSubnet {
 
 /** @param path - for messages. @throws CniError naming keys that are missing or wrong. */
 export function parseHostSubnet(text: string, path: string): HostSubnet {
-  const values = readAssignments(text);
+  const values = parseEnvFile(text);
   const networks = readCidrs(values, ['FLANNEL_NETWORK', 'FLANNEL_IPV6_NETWORK'], path);
   const subnets = readCidrs(values, ['FLANNEL_SUBNET', 'FLANNEL_IPV6_SUBNET'], path);
   const mtu = values.get('FLANNEL_MTU') ?? '';

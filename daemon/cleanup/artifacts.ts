@@ -30,7 +30,7 @@ const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 
 const NO_LENGTH = -1;
 
 /** Finds all, in the order in which they should go: what leads packets somewhere before what it leads to. */
-export async function findTraces(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+export async function findArtifacts(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
   return [
     ...(await findRoutes(kernel, subnetFile)),
     ...(await findDevices(kernel)),

@@ -1,15 +1,15 @@
 // Removes from this host what weft or flannel left on it, or only says what that is.
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import { findDaemon } from './running-daemon.ts';
-import { findTraces, type Trace } from './artifacts.ts';
+import { findArtifacts, type Trace } from './artifacts.ts';
 
 /** A daemon runs: it would make all of it again. The message has the remedy. */
-export class DaemonRunsError extends Error {
+export class DaemonRunningError extends Error {
   constructor(command: string, pid: number) {
     super(
       `${command} runs here (process ${pid}) and needs what would be removed: stop it first, or look only (--dry-run), or remove all the same (--force)`,
     );
-    this.name = 'DaemonRunsError';
+    this.name = 'DaemonRunningError';
   }
 }
 
@@ -21,31 +21,31 @@ export interface CleanupOptions {
   readonly isForced: boolean;
 }
 
-export interface CleanedTrace extends Pick<Trace, 'kind' | 'name'> {
+export interface CleanupResult extends Pick<Trace, 'kind' | 'name'> {
   readonly result: 'found' | 'removed' | 'failed';
   /** Why it failed. */
   readonly reason?: string;
 }
 
-/** @throws DaemonRunsError, or KernelReadError if the kernel does not answer. */
+/** @throws DaemonRunningError, or KernelReadError if the kernel does not answer. */
 export async function cleanUp({
   subnetFile,
   isDryRun,
   isForced,
-}: CleanupOptions): Promise<readonly CleanedTrace[]> {
+}: CleanupOptions): Promise<readonly CleanupResult[]> {
   const daemon = isDryRun || isForced ? undefined : await findDaemon();
-  if (daemon !== undefined) throw new DaemonRunsError(daemon.command, daemon.pid);
+  if (daemon !== undefined) throw new DaemonRunningError(daemon.command, daemon.pid);
   const kernel = openNetlinkKernel();
   try {
-    const cleaned: CleanedTrace[] = [];
-    for (const trace of await findTraces(kernel, subnetFile)) cleaned.push(await clean(trace, isDryRun));
+    const cleaned: CleanupResult[] = [];
+    for (const trace of await findArtifacts(kernel, subnetFile)) cleaned.push(await clean(trace, isDryRun));
     return cleaned;
   } finally {
     kernel.close();
   }
 }
 
-async function clean(trace: Trace, isDryRun: boolean): Promise<CleanedTrace> {
+async function clean(trace: Trace, isDryRun: boolean): Promise<CleanupResult> {
   const { kind, name } = trace;
   if (isDryRun) return { kind, name, result: 'found' };
   const reason = await trace.remove();

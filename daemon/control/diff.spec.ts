@@ -4,7 +4,7 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import { diffOf } from './diff.ts';
-import type { KernelNow } from './kernel-snapshot.ts';
+import type { KernelSnapshot } from './kernel-snapshot.ts';
 
 function route(destination: string, gateway: string): KernelObject {
   return {
@@ -26,7 +26,7 @@ function differences(desired: readonly KernelObject[], actual: readonly KernelOb
     ownerOf: () => '10.5.2.0-24',
     summary: () => ({ host: {} }),
     peerStatus: () => ({ reason: 'the kernel refused it' }),
-  } as unknown as KernelNow['reconciler'];
+  } as unknown as KernelSnapshot['reconciler'];
   const state = { objects: byKey(actual as readonly ActualObject[]), foreignLinks: new Map() };
   return diffOf({ reconciler, actual: state }).differences;
 }

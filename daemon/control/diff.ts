@@ -8,7 +8,7 @@ import { HOST } from '../reconciler/desired-state.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readKernelNow, type KernelNow } from './kernel-snapshot.ts';
+import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
 import { CONTROL_VERSION } from '../../api/types.ts';
 import type { DiffV1, DifferenceV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
@@ -20,7 +20,7 @@ export const diffEndpoint: Endpoint = {
   handle: async (daemon) => ({ json: diffOf(await readKernelNow(daemon)) }),
 };
 
-export function diffOf({ reconciler, actual }: Pick<KernelNow, 'reconciler' | 'actual'>): DiffV1 {
+export function diffOf({ reconciler, actual }: Pick<KernelSnapshot, 'reconciler' | 'actual'>): DiffV1 {
   const differences: DifferenceV1[] = [];
   for (const [key, want] of reconciler.desired) {
     const found = actual.objects.get(key);

@@ -1,9 +1,9 @@
 // Makes events of what the parts of the daemon tell each other anyway. Decides nothing and keeps only what it takes to see
 // a change.
 import type { Family } from '../../lib/address.ts';
-import type { KeeperEvent } from '../../allocator/lease/lease-events.ts';
+import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { MirrorChange, RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { MirrorChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
 import { keeperMessage } from '../log/lease-log.ts';
@@ -17,7 +17,7 @@ import type { EventHub, NewEvent } from './event-hub.ts';
 /** Leases of one change that get an event each; at start there may be thousands. */
 const NAMED_LEASES = 20;
 
-export class EventSources {
+export class EventPublisher {
   readonly #hub: EventHub;
   #health = '';
   #config: ConfigStatus | undefined;
@@ -27,7 +27,7 @@ export class EventSources {
   }
 
   /** What the lease keeper tells; the registry's coming and going is in it. */
-  keeper({ level, code, ...fields }: KeeperEvent): void {
+  keeper({ level, code, ...fields }: LeaseEvent): void {
     const topic = code.startsWith('registry-') ? 'registry' : 'lease';
     this.#publish({ topic, level, code, message: keeperMessage(code), fields: plain(fields) });
   }
@@ -49,7 +49,7 @@ export class EventSources {
   }
 
   /** Leases that came, changed or went. */
-  leases({ put, removed }: MirrorChange, { leases }: Pick<RegistryMirror, 'leases'>): void {
+  leases({ put, removed }: MirrorChange, { leases }: Pick<RegistryCache, 'leases'>): void {
     const put1 = [...put].slice(0, NAMED_LEASES);
     for (const key of put1) {
       const lease = leases.get(key);

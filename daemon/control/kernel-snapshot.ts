@@ -6,14 +6,14 @@ import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError } from './endpoint.ts';
 
-export interface KernelNow {
+export interface KernelSnapshot {
   readonly kernel: Kernel;
   readonly reconciler: Reconciler;
   readonly actual: ActualState;
 }
 
 /** Reads everything that is this daemon's, settings too. @throws ControlError while there is nothing to read. */
-export async function readKernelNow({ kernel, reconciler, readiness }: DaemonView): Promise<KernelNow> {
+export async function readKernelNow({ kernel, reconciler, readiness }: DaemonView): Promise<KernelSnapshot> {
   const ownership = reconciler?.ownership;
   if (kernel === undefined || reconciler === undefined || ownership === undefined)
     throw new ControlError(

@@ -11,7 +11,7 @@ import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { LineQueue } from '../../lib/async-queue.ts';
+import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
 import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/types.ts';
 
@@ -27,7 +27,7 @@ export const pingEndpoint: Endpoint = {
     const request = parsePingRequest(body);
     const peers = findPeers(daemon, request);
     const prober = new Prober();
-    const lines = new LineQueue<PingLineV1>();
+    const lines = new AsyncQueue<PingLineV1>();
     // Each row of echoes listens for the client that leaves.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', () => prober.close(), { once: true });
@@ -61,7 +61,7 @@ interface Round {
   readonly request: PingRequest;
   readonly peers: readonly FoundPeer[];
   readonly prober: Prober;
-  readonly lines: LineQueue<PingLineV1>;
+  readonly lines: AsyncQueue<PingLineV1>;
   readonly signal: AbortSignal;
 }
 

@@ -4,8 +4,8 @@ import { context, network, vxlanPeer, VXLAN } from '../../backends/fixture.ts';
 import { backendFor } from '../../backends/index.ts';
 import { objectKey, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
-import type { KernelNow } from './kernel-snapshot.ts';
-import { walkRoute, type Walk } from './route-trace.ts';
+import type { KernelSnapshot } from './kernel-snapshot.ts';
+import { traceRoute, type Walk } from './route-trace.ts';
 
 const backend = backendFor('vxlan');
 const here = context(backend, network('4', VXLAN));
@@ -38,8 +38,8 @@ function walk({
     },
     reconciler: { desired: byKey([...own, ...objects]), objectsOf: () => byKey(objects) },
     actual: { objects: byKey(present), foreignLinks: new Map() },
-  } as unknown as KernelNow;
-  return walkRoute(now, '10.5.2.7' as IpAddress, peer.key);
+  } as unknown as KernelSnapshot;
+  return traceRoute(now, '10.5.2.7' as IpAddress, peer.key);
 }
 
 function problems({ lookups }: Walk): readonly string[] {

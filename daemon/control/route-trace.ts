@@ -7,7 +7,7 @@ import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
 import { isInSync } from '../reconciler/diff.ts';
-import type { KernelNow } from './kernel-snapshot.ts';
+import type { KernelSnapshot } from './kernel-snapshot.ts';
 import type { LookupV1, RouteV1 } from '../../api/types.ts';
 
 export interface Walk {
@@ -18,7 +18,11 @@ export interface Walk {
 }
 
 /** Looks `to` up, which is an address of the overlay; `owner` is the key of the lease that covers it. */
-export async function walkRoute(now: KernelNow, to: IpAddress, owner: string | undefined): Promise<Walk> {
+export async function traceRoute(
+  now: KernelSnapshot,
+  to: IpAddress,
+  owner: string | undefined,
+): Promise<Walk> {
   const { kernel, actual } = now;
   const found = await kernel.lookupRoute(to);
   const wanted = wantedRoute(now, to, owner);
@@ -41,7 +45,11 @@ export async function walkRoute(now: KernelNow, to: IpAddress, owner: string | u
 type Route = Extract<KernelObject, { readonly kind: 'route' }>;
 
 /** The route that the daemon wants for a peer's subnet. */
-function wantedRoute({ reconciler }: KernelNow, to: IpAddress, owner: string | undefined): Route | undefined {
+function wantedRoute(
+  { reconciler }: KernelSnapshot,
+  to: IpAddress,
+  owner: string | undefined,
+): Route | undefined {
   for (const object of reconciler.objectsOf(owner ?? '').values())
     if (object.kind === 'route' && contains(object.destination, to)) return object;
   return undefined;
@@ -65,7 +73,7 @@ function renderLookup(to: IpAddress, { dev, gateway, source }: RouteLookup): str
 }
 
 async function walkPlain(
-  { kernel }: KernelNow,
+  { kernel }: KernelSnapshot,
   lookups: LookupV1[],
   found: RouteLookup,
   isPeer: boolean,
@@ -80,7 +88,7 @@ interface TunnelEnd {
   readonly remote?: IpAddress;
 }
 
-function tunnelLookup({ actual, reconciler }: KernelNow, to: IpAddress, dev: string): TunnelEnd {
+function tunnelLookup({ actual, reconciler }: KernelSnapshot, to: IpAddress, dev: string): TunnelEnd {
   const base = { table: 'tunnel', question: `${to} dev ${dev}` } as const;
   for (const [key, object] of actual.objects)
     if (object.kind === 'tunnel' && object.dev === dev && contains(object.destination, to))
@@ -88,7 +96,11 @@ function tunnelLookup({ actual, reconciler }: KernelNow, to: IpAddress, dev: str
   return { lookups: [{ ...base, problem: 'no entry: such packets are dropped' }] };
 }
 
-function neighbourLookups({ actual, reconciler }: KernelNow, dev: string, gateway: IpAddress): TunnelEnd {
+function neighbourLookups(
+  { actual, reconciler }: KernelSnapshot,
+  dev: string,
+  gateway: IpAddress,
+): TunnelEnd {
   const key = `neighbour ${dev} ${gateway}`;
   const neighbour = actual.objects.get(key);
   const first = { table: 'neighbour', question: `${gateway} dev ${dev}` } as const;
@@ -107,7 +119,7 @@ function neighbourLookups({ actual, reconciler }: KernelNow, dev: string, gatewa
 }
 
 function judge(
-  reconciler: KernelNow['reconciler'],
+  reconciler: KernelSnapshot['reconciler'],
   key: string,
   found: ActualObject,
 ): Pick<LookupV1, 'entry' | 'problem'> {
@@ -125,7 +137,7 @@ function overheadOf(link: LinkObject): number {
 }
 
 async function underlayLookup(
-  { kernel }: KernelNow,
+  { kernel }: KernelSnapshot,
   remote: IpAddress,
   link: LinkObject,
   overheadBytes: number,

@@ -5,8 +5,8 @@ import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { readKernelNow, type KernelNow } from './kernel-snapshot.ts';
-import { walkRoute, type Walk } from './route-trace.ts';
+import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
+import { traceRoute, type Walk } from './route-trace.ts';
 import { CONTROL_VERSION } from '../../api/types.ts';
 import type { LookupV1, RouteV1 } from '../../api/types.ts';
 import { wallTime } from './wall-time.ts';
@@ -45,9 +45,9 @@ async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
   };
 }
 
-async function walkTo(now: KernelNow, to: IpAddress, { kind, key }: AddressOwner): Promise<Walk> {
+async function walkTo(now: KernelSnapshot, to: IpAddress, { kind, key }: AddressOwner): Promise<Walk> {
   if (kind === 'outside') return { lookups: [], way: 'none' };
-  const walk = await walkRoute(now, to, key);
+  const walk = await traceRoute(now, to, key);
   // Wherever the kernel would send it, no host of the overlay takes it.
   return kind === 'unleased' ? { lookups: walk.lookups, way: 'none' } : walk;
 }

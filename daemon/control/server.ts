@@ -1,6 +1,6 @@
 // The control socket: HTTP over a Unix socket that only this user can connect to. Listens and bounds; handler.ts answers.
 import { createServer } from 'node:http';
-import { boundRequests, NO_REQUEST_CHECK } from '../../lib/request-timeout.ts';
+import { limitRequestTime, NO_REQUEST_CHECK } from '../../lib/request-timeout.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import { createControlHandler } from './handler.ts';
@@ -18,7 +18,7 @@ const MAX_CONNECTIONS = 64;
 /** Starts to answer at `path`. @throws ControlSocketError */
 export async function startControlServer(path: string, daemon: DaemonView): Promise<ControlServer> {
   const server = createServer(NO_REQUEST_CHECK, createControlHandler(daemon, ENDPOINTS));
-  boundRequests(server, REQUEST_TIMEOUT_MS);
+  limitRequestTime(server, REQUEST_TIMEOUT_MS);
   server.maxConnections = MAX_CONNECTIONS;
   const remove = await listenAt(server, path);
   // Errors of single connections must not end the daemon.

@@ -79,7 +79,7 @@ function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulat
 
 function interfaceOf({ reading }: DaemonView): InterfaceV1 | undefined {
   if (reading === undefined) return undefined;
-  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6, foundBy } = reading.chosen;
+  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6, selectedBy } = reading.chosen;
   return {
     name,
     mtu,
@@ -87,7 +87,7 @@ function interfaceOf({ reading }: DaemonView): InterfaceV1 | undefined {
     ...(ipv6 && { addressV6: ipv6 }),
     ...(publicIp && { publicIp }),
     ...(publicIpv6 && { publicIpv6 }),
-    foundBy,
+    selectedBy,
   };
 }
 
@@ -112,7 +112,7 @@ function registryOf({ options, mirror }: DaemonView): RegistryV1 {
     ...(mirror?.lastContactMs !== undefined && { lastContactAt: wallTime(mirror.lastContactMs) }),
     ...(mirror?.lastError && { lastError: mirror.lastError.message }),
     resyncs: mirror?.resyncs ?? {},
-    badKeys: Array.from(mirror?.badEntries.values() ?? [], ({ key, reason }) => ({ key, reason })),
+    badKeys: Array.from(mirror?.invalidEntries.values() ?? [], ({ key, reason }) => ({ key, reason })),
   };
 }
 

@@ -26,7 +26,7 @@ interface Message {
   readonly fds: readonly number[];
 }
 
-interface Inheritance {
+interface Handover {
   readonly descriptors: readonly PathDescriptor[];
   /** Somebody has them already, but not yet for good. */
   readonly isLent: boolean;
@@ -43,7 +43,7 @@ const MAX_RETRIES = 250;
 export class SystemdDescriptorStore implements DescriptorStore {
   readonly #options: DescriptorStoreOptions;
   readonly #socket: string;
-  readonly #inherited = new Map<string, Inheritance>();
+  readonly #inherited = new Map<string, Handover>();
   /** Files that hold the records of devices. */
   readonly #records = new Map<string, number>();
   /** Names in the store, by device. */

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { PacketPath, PathDevice, PathRoute } from '../../native/packet-path.ts';
 
-export interface PathRecord {
+export interface DeviceCheckpoint {
   readonly device: PathDevice;
   readonly settings: Parameters<PacketPath['configure']>[1];
   readonly routes: readonly PathRoute[];
@@ -13,15 +13,15 @@ export interface PathRecord {
 const VERSION = 1;
 
 /** A line with the digest of the next one, which has everything. */
-export function encodeRecord({ device, settings, routes }: PathRecord): string {
+export function encodeRecord({ device, settings, routes }: DeviceCheckpoint): string {
   const body = JSON.stringify({ version: VERSION, device, settings, routes });
   return `${digestOf(body)}\n${body}\n`;
 }
 
-export function decodeRecord(text: string): PathRecord | undefined {
+export function decodeRecord(text: string): DeviceCheckpoint | undefined {
   const [digest, body = ''] = text.split('\n');
   if (digest !== digestOf(body)) return undefined;
-  const { version, ...record } = JSON.parse(body) as PathRecord & { readonly version: number };
+  const { version, ...record } = JSON.parse(body) as DeviceCheckpoint & { readonly version: number };
   return version === VERSION ? record : undefined;
 }
 

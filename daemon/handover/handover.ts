@@ -5,16 +5,16 @@ import { openPacketPath, type PacketPath } from '../../native/packet-path.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import type { Logger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
-import { decodeRecord, type PathRecord } from './device-checkpoint.ts';
+import { decodeRecord, type DeviceCheckpoint } from './device-checkpoint.ts';
 
-export interface Inheritance {
+export interface Handover {
   /** Unset without the addon. */
   readonly packetPath: PacketPath | undefined;
   readonly descriptors: SystemdDescriptorStore;
 }
 
 /** To be called once: the descriptors of this process are handed over. */
-export function takeInheritance({ tuning }: DaemonOptions, log: Logger): Inheritance {
+export function adoptDevices({ tuning }: DaemonOptions, log: Logger): Handover {
   const { native } = loadNative();
   const packetPath = native && openPacketPath(native, tuning);
   const descriptors = new SystemdDescriptorStore({
@@ -42,7 +42,7 @@ export function resumePaths(path: PacketPath, store: SystemdDescriptorStore, log
   }
 }
 
-function resume(path: PacketPath, store: SystemdDescriptorStore, record: PathRecord): void {
+function resume(path: PacketPath, store: SystemdDescriptorStore, record: DeviceCheckpoint): void {
   const { device, settings, routes } = record;
   path.open(device, store.lend(device.name));
   path.configure(device.name, settings);

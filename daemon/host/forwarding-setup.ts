@@ -7,33 +7,33 @@ import { chooseFirewall } from './firewall-policy.ts';
 import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
 import { findFirewallPrograms, type FirewallPrograms } from '../kernel/firewall/tools.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { RouterPolicy } from '../overlay/overlay-controller.ts';
+import type { ForwardingPolicy } from '../overlay/overlay-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 
 /** The router that this host is for its containers. */
-export interface Router {
+export interface ForwardingSetup {
   readonly firewall: FirewallDoorOptions;
   /** What is done under `config`. */
   choose(config: NetworkConfig): RouterChoice;
 }
 
 export type RouterChoice =
-  | { readonly ok: true; readonly policy: RouterPolicy; readonly warnings: readonly string[] }
+  | { readonly ok: true; readonly policy: ForwardingPolicy; readonly warnings: readonly string[] }
   /** One line with the remedy. */
   | { readonly ok: false; readonly message: string };
 
 /** Nothing is done for forwarded packets. */
-export const NO_ROUTER: RouterPolicy = {
+export const FORWARDING_DISABLED: ForwardingPolicy = {
   firewall: { engine: 'nft', isMasquerading: false, isFullyRandom: false, isForwardAccepted: false },
   setsSysctls: false,
 };
 
 /** Asks once which firewall programs this host has. */
-export async function findRouter(options: DaemonOptions): Promise<Router> {
+export async function detectForwarding(options: DaemonOptions): Promise<ForwardingSetup> {
   return routerWith(options, await findFirewallPrograms());
 }
 
-export function routerWith(options: DaemonOptions, programs: FirewallPrograms): Router {
+export function routerWith(options: DaemonOptions, programs: FirewallPrograms): ForwardingSetup {
   return {
     firewall: { programs, pollMs: options.iptablesResyncSec * 1000 },
     choose: (config) => choose(config, options, programs),
@@ -41,15 +41,15 @@ export function routerWith(options: DaemonOptions, programs: FirewallPrograms): 
 }
 
 /** The policy under `config`, which was found to be possible. */
-export function policyFor(router: Router, config: NetworkConfig): RouterPolicy {
+export function policyFor(router: ForwardingSetup, config: NetworkConfig): ForwardingPolicy {
   const choice = router.choose(config);
-  return choice.ok ? choice.policy : NO_ROUTER;
+  return choice.ok ? choice.policy : FORWARDING_DISABLED;
 }
 
 /** With backend alloc, which needs no privilege, only masquerading is done, and only where it is asked for. */
 function choose(config: NetworkConfig, options: DaemonOptions, programs: FirewallPrograms): RouterChoice {
   if (config.backend.type === 'alloc' && !options.ipMasq)
-    return { ok: true, policy: NO_ROUTER, warnings: [] };
+    return { ok: true, policy: FORWARDING_DISABLED, warnings: [] };
   const choice = chooseFirewall(config, options, programs);
   if (!choice.ok) return choice;
   const policy = { firewall: choice.policy, setsSysctls: options.setsSysctls };
@@ -58,7 +58,7 @@ function choose(config: NetworkConfig, options: DaemonOptions, programs: Firewal
 
 /** What may keep this host from forwarding under `config`, one line each. */
 export async function doubtsAbout(
-  router: Router,
+  router: ForwardingSetup,
   kernel: Pick<Kernel, 'readSysctl'>,
   config: NetworkConfig,
 ): Promise<readonly string[]> {
@@ -70,7 +70,7 @@ export async function doubtsAbout(
 export async function doubtForwarding(
   kernel: Pick<Kernel, 'readSysctl'>,
   config: NetworkConfig,
-  { setsSysctls }: RouterPolicy,
+  { setsSysctls }: ForwardingPolicy,
 ): Promise<readonly string[]> {
   const doubts: string[] = [];
   for (const family of familiesOf(config)) {

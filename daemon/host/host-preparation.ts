@@ -9,21 +9,21 @@ import { awaitInterface } from './interface-wait.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import { missingOnHost, unsuitableHost } from './prerequisites.ts';
-import { doubtsAbout, type Router } from './forwarding-setup.ts';
+import { checkHostPrerequisites, unsuitableHost } from './prerequisites.ts';
+import { doubtsAbout, type ForwardingSetup } from './forwarding-setup.ts';
 
 export interface HostPreparation {
   readonly config: NetworkConfig;
-  readonly router: Promise<Router>;
+  readonly router: Promise<ForwardingSetup>;
   /** Whether devices of the packet path were taken over from an earlier process. */
   readonly hasInherited: boolean;
   readonly interface: InterfaceOptions;
   /** Called once the encapsulation is known. */
-  readonly openKernel: (router: Router, encapsulation: Encapsulation) => Kernel;
+  readonly openKernel: (router: ForwardingSetup, encapsulation: Encapsulation) => Kernel;
   /** Called before the first look for an interface. */
   readonly onWaiting: () => void;
   /** Whether there is another config by now. */
-  readonly isOutdated: () => boolean;
+  readonly isStale: () => boolean;
   readonly log: Logger;
   readonly limit: LogRateLimit;
   readonly signal: AbortSignal;
@@ -32,7 +32,7 @@ export interface HostPreparation {
 export interface PreparedHost {
   readonly config: NetworkConfig;
   readonly encapsulation: Encapsulation;
-  readonly router: Router;
+  readonly router: ForwardingSetup;
   readonly kernel: Kernel;
   readonly reading: HostReading;
 }
@@ -49,10 +49,10 @@ export class UnsuitableHostError extends Error {
  * Everything that the config needs on this host; `undefined` if another config came before an interface did.
  * @throws UnsuitableHostError, or the signal's reason
  */
-export async function prepareHost(options: HostPreparation): Promise<PreparedHost | undefined> {
-  const { config, hasInherited, openKernel, onWaiting, log, limit, signal, isOutdated } = options;
+export async function resolveHost(options: HostPreparation): Promise<PreparedHost | undefined> {
+  const { config, hasInherited, openKernel, onWaiting, log, limit, signal, isStale } = options;
   const encapsulation = chooseEncapsulation(config.backend, hasInherited);
-  refuseIf(await missingOnHost(config, encapsulation));
+  rejectIf(await checkHostPrerequisites(config, encapsulation));
   const router = await options.router;
   const choice = router.choose(config);
   if (!choice.ok) throw new UnsuitableHostError(choice.message);
@@ -60,14 +60,14 @@ export async function prepareHost(options: HostPreparation): Promise<PreparedHos
   for (const doubt of await doubtsAbout(router, kernel, config)) log.warn(doubt);
   onWaiting();
   const families = familiesOf(config);
-  const wait = { kernel, options: options.interface, families, log, limit, signal, isOutdated };
+  const wait = { kernel, options: options.interface, families, log, limit, signal, isStale };
   const reading = await awaitInterface(wait);
   if (reading === undefined) return undefined;
   const facts = withEncapsulation(reading.facts, encapsulation);
-  refuseIf(unsuitableHost(configForHost(config, facts, reading.lack).config, facts));
+  rejectIf(unsuitableHost(configForHost(config, facts, reading.lack).config, facts));
   return { config, encapsulation, router, kernel, reading };
 }
 
-function refuseIf(reason: string | undefined): void {
+function rejectIf(reason: string | undefined): void {
   if (reason !== undefined) throw new UnsuitableHostError(reason);
 }

@@ -111,7 +111,12 @@ describe('interface choice', () => {
       { name: 'eth0' },
       { routes: [defaultRoute('eth0'), defaultRoute('eth1', 1024, 6), defaultRoute('eth0', 1024, 6)] },
     ],
-    ['a name', { names: ['eth1'] }, V4, { name: 'eth1', ipv4: ip4('192.168.1.7'), foundBy: '--iface=eth1' }],
+    [
+      'a name',
+      { names: ['eth1'] },
+      V4,
+      { name: 'eth1', ipv4: ip4('192.168.1.7'), selectedBy: '--iface=eth1' },
+    ],
     [
       'as tunnel source the public address, where the interface has it',
       { names: ['eth0'], publicIp: ip4('10.0.0.6') },
@@ -224,7 +229,7 @@ describe('interface choice', () => {
     const result = await chooseInterface(facts(), asked({ publicIpv6: ip6('fd00::5') }), V4);
     assert.ok(result.ok);
     assert.deepEqual(Object.keys(result.chosen).toSorted(), [
-      'foundBy',
+      'selectedBy',
       'ipv4',
       'isBoundToAddress',
       'mtu',
@@ -355,7 +360,7 @@ describe('interface choice', () => {
       assert.ok(first.ok);
       const second = await rechooseInterface(facts(changed), asked(options), V4, first.chosen);
       return second.ok
-        ? { name: second.chosen.name, ipv4: second.chosen.ipv4, foundBy: second.chosen.foundBy }
+        ? { name: second.chosen.name, ipv4: second.chosen.ipv4, selectedBy: second.chosen.selectedBy }
         : second.message;
     }
     const eth = (...addresses: string[]): Interface => nic('eth0', addresses);
@@ -363,18 +368,18 @@ describe('interface choice', () => {
 
     it('stays with the interface when the default route moves', async () => {
       const result = await after({}, { routes: [defaultRoute('eth1')] });
-      assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.5', foundBy: 'the default route' });
+      assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.5', selectedBy: 'the default route' });
     });
 
     it('keeps the address when a better one appears', async () => {
       const before = facts({ interfaces: [eth('10.0.0.5 d')] });
       const result = await after({}, { interfaces: [eth('10.0.0.1', '10.0.0.5 d')] }, before);
-      assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.5', foundBy: 'the default route' });
+      assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.5', selectedBy: 'the default route' });
     });
 
     it('takes the new address when the old one is gone', async () => {
       const result = await after({ names: ['eth0'] }, { interfaces: [eth('10.0.0.77')] });
-      assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.77', foundBy: '--iface=eth0' });
+      assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.77', selectedBy: '--iface=eth0' });
     });
 
     it('follows the MTU', async () => {
@@ -389,7 +394,7 @@ describe('interface choice', () => {
     it('follows an address that was asked for to another interface', async () => {
       const moved = { interfaces: [nic('eth0', ['10.0.0.6']), nic('bond0', ['10.0.0.5'])] };
       const result = await after({ names: ['10.0.0.5'] }, moved);
-      assert.deepEqual(result, { name: 'bond0', ipv4: '10.0.0.5', foundBy: '--iface=10.0.0.5' });
+      assert.deepEqual(result, { name: 'bond0', ipv4: '10.0.0.5', selectedBy: '--iface=10.0.0.5' });
     });
 
     it('chooses anew when the interface is gone or cannot serve', async () => {
@@ -397,7 +402,7 @@ describe('interface choice', () => {
       const gone = await after(options, { interfaces: [other] });
       const bare = await after(options, { interfaces: [eth(), other] });
       for (const result of [gone, bare])
-        assert.deepEqual(result, { name: 'eth1', ipv4: '192.168.1.7', foundBy: '--iface=eth1' });
+        assert.deepEqual(result, { name: 'eth1', ipv4: '192.168.1.7', selectedBy: '--iface=eth1' });
     });
 
     it('says why when there is none any more', async () => {

@@ -49,7 +49,7 @@ export interface ChosenInterface {
   readonly publicIp?: Ipv4;
   readonly publicIpv6?: Ipv6;
   /** What found it, for example `--iface=eth0` or `the default route`. */
-  readonly foundBy: string;
+  readonly selectedBy: string;
   /** True if it was found by an address that it carries: without that address it is not the one any more. */
   readonly isBoundToAddress: boolean;
 }
@@ -116,7 +116,7 @@ export async function rechooseInterface(
     const kept = keepAddresses(same, current);
     const isLost = current.isBoundToAddress && (kept.ipv4 !== current.ipv4 || kept.ipv6 !== current.ipv6);
     const lookup = { interface: same, ...kept, isBoundToAddress: current.isBoundToAddress };
-    const result = isLost ? undefined : complete(lookup, current.foundBy, { facts, options, families });
+    const result = isLost ? undefined : complete(lookup, current.selectedBy, { facts, options, families });
     if (result !== undefined && !('problem' in result)) return { ok: true, chosen: result, warnings: [] };
   }
   return chooseInterface(facts, options, families);
@@ -242,7 +242,7 @@ function complete(lookup: Lookup, label: string, request: Request): ChosenInterf
     ...(ipv6 && { ipv6 }),
     ...(publicIp && { publicIp }),
     ...(publicIpv6 && { publicIpv6 }),
-    foundBy: label,
+    selectedBy: label,
     isBoundToAddress: lookup.isBoundToAddress,
   };
 }
@@ -275,7 +275,7 @@ function publicAddressElsewhere(
 
 function doubtsAbout(chosen: ChosenInterface, { interfaces }: InterfaceFacts): readonly string[] {
   const isUp = interfaces.some((candidate) => candidate.name === chosen.name && candidate.isUp);
-  return isUp ? [] : [`${chosen.foundBy}: ${chosen.name} is down`];
+  return isUp ? [] : [`${chosen.selectedBy}: ${chosen.name} is down`];
 }
 
 function failureText(tried: readonly string[], options: InterfaceOptions): string {

@@ -20,7 +20,7 @@ export interface InterfaceWait {
   readonly limit: LogRateLimit;
   readonly signal: AbortSignal;
   /** Whether nobody needs these families any more. */
-  readonly isOutdated: () => boolean;
+  readonly isStale: () => boolean;
 }
 
 /** Resolves with the first choice that can be made, and tells it; with `undefined` once outdated. @throws the signal's reason. */
@@ -31,10 +31,10 @@ export async function awaitInterface({
   log,
   limit,
   signal,
-  isOutdated,
+  isStale,
 }: InterfaceWait): Promise<HostReading | undefined> {
   const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
-  while (!isOutdated()) {
+  while (!isStale()) {
     const result = await readHost(kernel, options, families);
     const isComing = result.ok && result.reading.lack?.isComing === true;
     if (result.ok && (!isComing || performance.now() > ipv6DeadlineMs)) {
@@ -48,7 +48,7 @@ export async function awaitInterface({
 }
 
 function tellChoice({ chosen, warnings }: HostReading, log: Logger): void {
-  const { name, mtu, publicIp, publicIpv6, foundBy } = chosen;
+  const { name, mtu, publicIp, publicIpv6, selectedBy } = chosen;
   for (const warning of warnings) log.warn(warning);
-  log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, foundBy });
+  log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, selectedBy });
 }

@@ -54,7 +54,7 @@ const TUN_REMEDIES: Readonly<Record<string, string>> = {
 };
 
 /** Why this host cannot run `config` with that encapsulation, whatever its interfaces are; `undefined` if it can. */
-export async function missingOnHost(
+export async function checkHostPrerequisites(
   { backend: { type } }: NetworkConfig,
   encapsulation: Encapsulation,
 ): Promise<string | undefined> {

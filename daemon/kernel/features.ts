@@ -9,7 +9,7 @@ import {
   encodeFeaturesGet,
 } from './netlink/ethtool.ts';
 import { KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import { type EngineOptions, RequestEngine } from './netlink/netlink-client.ts';
+import { type EngineOptions, NetlinkClient } from './netlink/netlink-client.ts';
 
 /** Answers list some dozens of names. */
 const RECEIVE_BYTES = 256 * 1024;
@@ -18,7 +18,7 @@ const NO_FAMILY =
 
 export class Features {
   readonly #options: EngineOptions;
-  #engine: RequestEngine | undefined;
+  #engine: NetlinkClient | undefined;
   /** Number that the kernel gave the family `ethtool`; 0 if it has none. */
   #family: number | undefined;
 
@@ -63,15 +63,15 @@ export class Features {
     this.#engine?.close();
   }
 
-  #open(): RequestEngine {
-    return (this.#engine ??= new RequestEngine({
+  #open(): NetlinkClient {
+    return (this.#engine ??= new NetlinkClient({
       ...this.#options,
       protocol: NETLINK_GENERIC,
       receiveBytes: RECEIVE_BYTES,
     }));
   }
 
-  async #familyOf(engine: RequestEngine): Promise<number> {
+  async #familyOf(engine: NetlinkClient): Promise<number> {
     if (this.#family !== undefined) return this.#family;
     const { outcome, item } = await engine.get((writer) => encodeFamilyGet(writer, 'ethtool'), decodeFamily);
     const isAbsent = outcome.status === 'refused' && outcome.errno === 'ENOENT';

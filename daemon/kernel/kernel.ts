@@ -82,7 +82,7 @@ export interface RouteLookup {
  * What changed in the kernel, whoever did it. `object`: one owned route, neighbour, FDB entry or firewall object, as it is now (`object`
  * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notices were lost.
  */
-export type KernelNotice =
+export type KernelNotification =
   | { readonly type: 'object'; readonly key: ObjectKey; readonly object?: ActualObject }
   | { readonly type: 'interfaces'; readonly names: readonly string[] }
   /** A route that is not ours came or went: next hops may have changed. */
@@ -111,7 +111,7 @@ export interface Kernel {
   /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */
   apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
   /** Starts notices; `ownership` is asked anew at each one. Ends with {@link close}. */
-  subscribe(ownership: () => Ownership | undefined, onNotice: (notice: KernelNotice) => void): void;
+  subscribe(ownership: () => Ownership | undefined, onNotice: (notice: KernelNotification) => void): void;
   close(): void;
 }
 

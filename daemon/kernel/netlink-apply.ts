@@ -4,7 +4,7 @@ import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
 import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import type { Request, RequestEngine } from './netlink/netlink-client.ts';
+import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
 import { readLink } from './netlink-reader.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { FirewallTable } from './firewall/firewall-table.ts';
@@ -13,7 +13,7 @@ import type { FeatureObject, TunnelObject } from '../../backends/kernel-state.ts
 import {
   ABSENCE,
   isTableStep,
-  planSecondTry,
+  planRetry,
   planStep,
   type PlannedRequest,
   type TableStep,
@@ -25,7 +25,7 @@ type Device = LinkMessage | Outcome;
 
 /** Where steps are applied. */
 export interface ApplyTarget {
-  readonly engine: RequestEngine;
+  readonly engine: NetlinkClient;
   readonly path: PathTable;
   readonly features: Features;
   /** Unset if the firewall is left alone. */
@@ -112,14 +112,14 @@ export function formerName(step: Step): string | undefined {
   return current?.kind === 'link' ? current.name : undefined;
 }
 
-async function applyRun(engine: RequestEngine, run: readonly TableStep[]): Promise<readonly StepResult[]> {
+async function applyRun(engine: NetlinkClient, run: readonly TableStep[]): Promise<readonly StepResult[]> {
   const devices = await findDevices(engine, run);
   const outcomes = await sendPlans(
     engine,
     run.map((step) => plan(devices, step, planStep)),
   );
   const second = run.map((step, index) =>
-    plan(devices, step, (_, device) => planSecondTry(step, device, errnoOf(outcomes[index]!))),
+    plan(devices, step, (_, device) => planRetry(step, device, errnoOf(outcomes[index]!))),
   );
   const repeated = second.some(({ length }) => length > 0) ? await sendPlans(engine, second) : [];
   return run.map((step, index) => {
@@ -144,7 +144,7 @@ function plan(
 }
 
 /** One outcome a plan: the first of its requests that went wrong decides. */
-async function sendPlans(engine: RequestEngine, plans: readonly Plan[]): Promise<readonly Outcome[]> {
+async function sendPlans(engine: NetlinkClient, plans: readonly Plan[]): Promise<readonly Outcome[]> {
   const requests: Request[] = [];
   for (const each of plans) for (const { request } of each) requests.push(request);
   const outcomes = await engine.send(requests);
@@ -162,7 +162,7 @@ function errnoOf(outcome: Outcome): string {
 
 /** Asked anew for every run: a device that was made again has another index. */
 async function findDevices(
-  engine: RequestEngine,
+  engine: NetlinkClient,
   run: readonly (TableStep | TunnelStep)[],
 ): Promise<Map<string, Device>> {
   const devices = new Map<string, Device>();
@@ -171,7 +171,7 @@ async function findDevices(
   return devices;
 }
 
-async function findDevice(engine: RequestEngine, name: string): Promise<Device> {
+async function findDevice(engine: NetlinkClient, name: string): Promise<Device> {
   if (name === '') return NO_DEVICE;
   try {
     const link = await readLink(engine, { name });

@@ -2,12 +2,12 @@
 // the firewall's programs for its rules, /proc/sys for sysctls. Only puts the parts together.
 import { loadNative } from '../../native/index.ts';
 import { Features } from './features.ts';
-import { FirewallDoor, type FirewallDoorOptions } from './firewall/firewall-client.ts';
-import type { Kernel, KernelNotice, StepResult } from './kernel.ts';
-import { RequestEngine } from './netlink/netlink-client.ts';
+import { FirewallClient, type FirewallDoorOptions } from './firewall/firewall-client.ts';
+import type { Kernel, KernelNotification, StepResult } from './kernel.ts';
+import { NetlinkClient } from './netlink/netlink-client.ts';
 import { openNetlinkSocket, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
-import { NoticeReader } from './netlink-notifications.ts';
+import { NotificationReader } from './netlink-notifications.ts';
 import { lookupRoute, openTables } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
@@ -31,11 +31,11 @@ export interface NetlinkKernelOptions extends PathTableOptions {
 /** Opens the door to the kernel of this network namespace. @throws Error with errno if there is no netlink. */
 export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
   const openSocket = options.openSocket ?? openNetlinkSocket;
-  const engine = new RequestEngine({ ...options, openSocket });
+  const engine = new NetlinkClient({ ...options, openSocket });
   const tables = openTables(engine);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
-  const firewall = options.firewall && new FirewallDoor(options.firewall, openSocket);
+  const firewall = options.firewall && new FirewallClient(options.firewall, openSocket);
   const readers: { close(): void }[] = [];
   return {
     readState: (ownership) => readState({ tables, path, firewall: firewall?.table }, ownership),
@@ -51,7 +51,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
       return firewall ? firewall.during(work) : work();
     },
     subscribe: (ownership, onEach) => {
-      const onNotice = (notice: KernelNotice): void => {
+      const onNotice = (notice: KernelNotification): void => {
         if (notice.type === 'underlay-route') path.refreshSoon();
         onEach(notice);
       };
@@ -60,7 +60,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
       readers.push(
         loadNative().native === undefined
           ? tellOverruns(onNotice, options.pollMs ?? 10_000)
-          : new NoticeReader({ openSocket, receiveBytes, readLinks, ownership, onNotice }),
+          : new NotificationReader({ openSocket, receiveBytes, readLinks, ownership, onNotice }),
       );
       firewall?.subscribe(onNotice);
     },
@@ -75,7 +75,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
 }
 
 /** Without the addon a socket that overflows would end the process, so none listens: the reader looks by itself. */
-function tellOverruns(onNotice: (notice: KernelNotice) => void, intervalMs: number): { close(): void } {
+function tellOverruns(onNotice: (notice: KernelNotification) => void, intervalMs: number): { close(): void } {
   const timer = setInterval(() => onNotice({ type: 'overrun' }), intervalMs);
   return { close: () => clearInterval(timer) };
 }

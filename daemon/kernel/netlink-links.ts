@@ -16,7 +16,7 @@ import {
   type VxlanChange,
 } from './netlink/link.ts';
 import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import type { Request, RequestEngine } from './netlink/netlink-client.ts';
+import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
 import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { readLink } from './netlink-reader.ts';
 import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
@@ -25,7 +25,7 @@ import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
  * Makes the VXLAN device `link` exist exactly as it says, of the device `from` if that is given. EOPNOTSUPP: only by
  * removing it first.
  */
-export function ensureVxlan(engine: RequestEngine, link: VxlanLink, from = link.name): Promise<Outcome> {
+export function ensureVxlan(engine: NetlinkClient, link: VxlanLink, from = link.name): Promise<Outcome> {
   return asOutcome(async () => {
     if (from !== link.name) await rename(engine, from, link.name);
     const parent = await readLink(engine, { name: link.parent });
@@ -40,7 +40,7 @@ export function ensureVxlan(engine: RequestEngine, link: VxlanLink, from = link.
 }
 
 /** Makes the device `link` of the packet path exist exactly as it says. EOPNOTSUPP: only by removing it first. */
-export function ensureTun(engine: RequestEngine, path: PathTable, link: TunLink): Promise<Outcome> {
+export function ensureTun(engine: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
   return asOutcome(async () => {
     const opened = path.open(link, await readLink(engine, { name: link.name }));
     if (opened.status !== 'done') return opened;
@@ -56,7 +56,7 @@ export function ensureTun(engine: RequestEngine, path: PathTable, link: TunLink)
 }
 
 /** Best effort: the device is changed, or made, under its new name in any case. */
-async function rename(engine: RequestEngine, from: string, to: string): Promise<void> {
+async function rename(engine: NetlinkClient, from: string, to: string): Promise<void> {
   const current = await readLink(engine, { name: from });
   if (current === undefined) return;
   const change: Request = (writer) => encodeLinkRename(writer, current.index, to);
@@ -66,7 +66,7 @@ async function rename(engine: RequestEngine, from: string, to: string): Promise<
     await engine.send([(writer) => encodeLinkDown(writer, current.index), change]);
 }
 
-async function verifyTun(engine: RequestEngine, path: PathTable, link: TunLink): Promise<Outcome> {
+async function verifyTun(engine: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
   const made = await readLink(engine, { name: link.name });
   const device = made && path.deviceOf(made);
   if (made === undefined || device === undefined)
@@ -79,7 +79,7 @@ async function verifyTun(engine: RequestEngine, path: PathTable, link: TunLink):
  * Removes the device of this name, of whatever kind: the name is ours. Hardware cannot be removed, and a TUN device that
  * another process serves is not.
  */
-export function removeLink(engine: RequestEngine, path: PathTable, name: string): Promise<Outcome> {
+export function removeLink(engine: NetlinkClient, path: PathTable, name: string): Promise<Outcome> {
   return asOutcome(async () => {
     const current = await readLink(engine, { name });
     const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
@@ -95,7 +95,7 @@ export function removeLink(engine: RequestEngine, path: PathTable, name: string)
 const FREE_WITHIN_MS = 1000;
 const LOOK_EVERY_MS = 20;
 
-async function becomesFree(engine: RequestEngine, link: LinkMessage): Promise<boolean> {
+async function becomesFree(engine: NetlinkClient, link: LinkMessage): Promise<boolean> {
   let current: LinkMessage | undefined = link;
   for (let waitedMs = 0; current !== undefined && isInUse(current); waitedMs += LOOK_EVERY_MS) {
     if (waitedMs >= FREE_WITHIN_MS) return false;
@@ -148,7 +148,7 @@ function describeFixed(link: VxlanLink, vxlan: VxlanAttributes): string {
 }
 
 /** The kernel cuts an MTU that is too large for the parent, and udev may rewrite a MAC address, both without an error. */
-async function verify(engine: RequestEngine, link: VxlanLink, parent: LinkMessage): Promise<Outcome> {
+async function verify(engine: NetlinkClient, link: VxlanLink, parent: LinkMessage): Promise<Outcome> {
   const made = await readLink(engine, { name: link.name });
   if (made?.vxlan === undefined) return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
   const parentName = made.vxlan.parentIndex === parent.index ? parent.name : '';

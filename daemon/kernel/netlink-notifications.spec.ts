@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { until } from '../../test/support/wait-for.ts';
-import type { KernelNotice } from './kernel.ts';
+import type { KernelNotification } from './kernel.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import { NoticeReader } from './netlink-notifications.ts';
+import { NotificationReader } from './netlink-notifications.ts';
 
 describe('names for notices', () => {
   let tellTrouble: () => void;
-  let notices: KernelNotice[];
+  let notices: KernelNotification[];
   let reads: number;
-  let reader: NoticeReader;
+  let reader: NotificationReader;
 
   function open(readLinks: () => Promise<readonly LinkMessage[]>): void {
     [notices, reads] = [[], 0];
-    reader = new NoticeReader({
+    reader = new NotificationReader({
       openSocket: (_settings, hooks) => {
         tellTrouble = () => hooks.onTrouble('ENOBUFS');
         return { receiveBytes: 1, hasStrictCheck: true, send: () => undefined, close: () => undefined };

@@ -2,7 +2,7 @@
 // names of interface indexes, at the start and after an overrun. What is not ours costs a look at one header.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ownership } from '../../backends/backend.ts';
-import type { KernelNotice } from './kernel.ts';
+import type { KernelNotification } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import {
   RTM_DELADDR,
@@ -34,7 +34,7 @@ export interface NoticeOptions {
   /** Lists all links, to know the names of indexes. */
   readonly readLinks: () => Promise<readonly LinkMessage[]>;
   readonly ownership: () => Ownership | undefined;
-  readonly onNotice: (notice: KernelNotice) => void;
+  readonly onNotice: (notice: KernelNotification) => void;
 }
 
 /** Notices are short, one a datagram, and each read allocates this much. */
@@ -50,7 +50,7 @@ const GROUPS = [
   RTNLGRP_IPV6_ROUTE,
 ];
 
-export class NoticeReader {
+export class NotificationReader {
   readonly #options: NoticeOptions;
   readonly #socket: NetlinkSocket;
   readonly #names = new Map<number, string>();
@@ -167,7 +167,7 @@ export class NoticeReader {
     }
   }
 
-  #emit(...notices: readonly KernelNotice[]): void {
+  #emit(...notices: readonly KernelNotification[]): void {
     if (this.#isClosed) return;
     for (const notice of notices) this.#options.onNotice(notice);
   }

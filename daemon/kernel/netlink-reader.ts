@@ -6,11 +6,11 @@ import { decodeAddress, encodeAddressDump } from './netlink/address.ts';
 import { decodeLink, encodeLinkDump, encodeLinkGet, type LinkMessage } from './netlink/link.ts';
 import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour.ts';
 import { KernelReadError } from './netlink/outcome.ts';
-import type { RequestEngine } from './netlink/netlink-client.ts';
+import type { NetlinkClient } from './netlink/netlink-client.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from './netlink/route.ts';
 
 /** Tables by dump. The kernel filters by device where it checks strictly; elsewhere all come and are filtered here. */
-export function openTables(engine: RequestEngine): KernelTables {
+export function openTables(engine: NetlinkClient): KernelTables {
   const only = async <T extends { readonly index: number }>(
     index: number,
     all: Promise<T[]>,
@@ -38,7 +38,7 @@ export function openTables(engine: RequestEngine): KernelTables {
 
 /** One link by name or index, `undefined` if there is none. @throws KernelReadError */
 export async function readLink(
-  engine: RequestEngine,
+  engine: NetlinkClient,
   which: { readonly name: string } | { readonly index: number },
 ): Promise<LinkMessage | undefined> {
   const { outcome, item } = await engine.get((writer) => encodeLinkGet(writer, which), decodeLink);
@@ -50,7 +50,7 @@ export async function readLink(
 
 /** The way the kernel would take to `address`; `undefined` if it has none. @throws KernelReadError */
 export async function lookupRoute(
-  engine: RequestEngine,
+  engine: NetlinkClient,
   address: IpAddress,
 ): Promise<RouteLookup | undefined> {
   const { outcome, item } = await engine.get((writer) => encodeRouteLookup(writer, address), decodeAnyRoute);

@@ -83,7 +83,7 @@ function planRemoval(object: TableObject, index: number): Request {
  * right device, so that the old route can be replaced without a gap. All travel in one datagram. Its protocol is the
  * kernel's own, so that nobody takes it for one of weft's that is too much.
  */
-export function planSecondTry(step: TableStep, index: number, errno: string): readonly PlannedRequest[] {
+export function planRetry(step: TableStep, index: number, errno: string): readonly PlannedRequest[] {
   const { object } = step;
   const isBlocked = errno === 'EINVAL' && object.kind === 'route' && object.isOnLink;
   if (!isBlocked || step.action === 'remove' || !object.destination.includes(':')) return [];

@@ -1,7 +1,7 @@
 // From one change of a table to what the reconciler is told. Pure; one for the real kernel and its model.
 import type { Ownership } from '../../backends/backend.ts';
 import type { ActualObject } from './actual.ts';
-import type { KernelNotice } from './kernel.ts';
+import type { KernelNotification } from './kernel.ts';
 import { toFdb, toNeighbour, toRoute } from './message-objects.ts';
 import { AF_BRIDGE } from './netlink/constants.ts';
 import type { NeighbourMessage } from './netlink/neighbour.ts';
@@ -13,7 +13,7 @@ export function describeNeighbourChange(
   message: NeighbourMessage,
   dev: string,
   isGone: boolean,
-): readonly KernelNotice[] {
+): readonly KernelNotification[] {
   const isFdb = message.family === AF_BRIDGE;
   const name = isFdb ? message.mac : message.address;
   if (name === undefined) return [];
@@ -31,12 +31,12 @@ export class RouteChanges {
     dev: string,
     ownership: Ownership,
     isGone: boolean,
-  ): readonly KernelNotice[] {
+  ): readonly KernelNotification[] {
     const routes = this.#prepare(ownership);
     const key = routeKey(message);
     if (routes.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined }))
       return [objectNotice(key, isGone ? undefined : toRoute(message, dev))];
-    const underlay: KernelNotice = { type: 'underlay-route', destination: message.destination };
+    const underlay: KernelNotification = { type: 'underlay-route', destination: message.destination };
     // A foreign route of the same destination and metric has taken the place of ours.
     const isDefault = message.metric === defaultMetric(message.destination);
     const isInTheWay = !isGone && isDefault && routes.isInside(message.destination);
@@ -52,6 +52,6 @@ export class RouteChanges {
   }
 }
 
-function objectNotice(key: string, object?: ActualObject): KernelNotice {
+function objectNotice(key: string, object?: ActualObject): KernelNotification {
   return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
 }

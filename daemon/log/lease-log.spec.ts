@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { KeeperEvent } from '../../allocator/lease/lease-events.ts';
+import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { ip4, subnets } from '../../backends/fixture.ts';
 import { logKeeperEvent } from './lease-log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
@@ -12,20 +12,20 @@ function fixture() {
   const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
   return {
     lines,
-    tell: (event: KeeperEvent) => logKeeperEvent(log, limit, event),
+    tell: (event: LeaseEvent) => logKeeperEvent(log, limit, event),
     wait: (ms: number) => void (nowMs += ms),
   };
 }
 
 const key = '10.5.72.0-24';
-const unreachable: KeeperEvent = {
+const unreachable: LeaseEvent = {
   level: 'warn',
   code: 'registry-unreachable',
   error: new Error('198.18.0.2:2379 does not answer'),
 };
 
 describe('log lines of the lease keeper', () => {
-  const cases: readonly [KeeperEvent, RegExp][] = [
+  const cases: readonly [LeaseEvent, RegExp][] = [
     [{ level: 'info', code: 'lease-created', key }, /INFO {2}Leased a subnet key=10\.5\.72\.0-24/],
     [{ level: 'warn', code: 'lease-lost', key, reason: 'expired' }, /WARN .*Lost the lease.*reason=expired/],
     [
@@ -65,7 +65,7 @@ describe('log lines of the lease keeper', () => {
 
   it('of what repeats come once a minute, with the number held back', () => {
     const { lines, tell, wait } = fixture();
-    const failed: KeeperEvent = { level: 'warn', code: 'attempt-failed', error: new Error('x') };
+    const failed: LeaseEvent = { level: 'warn', code: 'attempt-failed', error: new Error('x') };
     for (let count = 0; count < 5; count++) tell(failed);
     wait(60_000);
     tell(failed);

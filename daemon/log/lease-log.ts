@@ -1,9 +1,9 @@
 // Log lines of what the lease keeper tells: what happened, to which key, and what an operator can do about it.
-import type { KeeperEvent } from '../../allocator/lease/lease-events.ts';
+import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { LogFields, Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
 
-const MESSAGES: Readonly<Record<KeeperEvent['code'], string>> = {
+const MESSAGES: Readonly<Record<LeaseEvent['code'], string>> = {
   'lease-created': 'Leased a subnet',
   'lease-adopted': 'Took over the lease that this host had',
   'lease-published': 'Published changed attributes in the lease',
@@ -30,7 +30,7 @@ const MESSAGES: Readonly<Record<KeeperEvent['code'], string>> = {
 };
 
 /** Codes that repeat while trouble lasts: one line a minute tells enough. */
-const REPEATING: ReadonlySet<KeeperEvent['code']> = new Set([
+const REPEATING: ReadonlySet<LeaseEvent['code']> = new Set([
   'attempt-failed',
   'pool-exhausted',
   'registry-unreachable',
@@ -39,7 +39,7 @@ const REPEATING: ReadonlySet<KeeperEvent['code']> = new Set([
 ]);
 
 /** Prints one line for an event, or none if the same was said within the last minute. */
-export function logKeeperEvent(log: Logger, limit: LogRateLimit, event: KeeperEvent): void {
+export function logKeeperEvent(log: Logger, limit: LogRateLimit, event: LeaseEvent): void {
   if (event.code === 'registry-back') limit.reset('registry-unreachable');
   let suppressed: number | undefined = 0;
   if (REPEATING.has(event.code)) suppressed = limit.take(event.code);
@@ -49,10 +49,10 @@ export function logKeeperEvent(log: Logger, limit: LogRateLimit, event: KeeperEv
 }
 
 /** What happened, in words. */
-export function keeperMessage(code: KeeperEvent['code']): string {
+export function keeperMessage(code: LeaseEvent['code']): string {
   return MESSAGES[code];
 }
 
-function fieldsOf({ level: _level, code: _code, ...fields }: KeeperEvent): LogFields {
+function fieldsOf({ level: _level, code: _code, ...fields }: LeaseEvent): LogFields {
   return fields;
 }

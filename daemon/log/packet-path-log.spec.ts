@@ -21,7 +21,7 @@ describe('the log of the packet path', () => {
     path.offloads = { ...path.offloads, uso: false };
     log.look(path);
     log.look(path);
-    const line = 'INFO  Encapsulating in userspace device=flannel0 offloads="tso udpGso udpGro"';
+    const line = 'INFO  EncapsulationOverhead in userspace device=flannel0 offloads="tso udpGso udpGro"';
     const kernel = 'INFO  A BPF program in the kernel moves packets device=flannel0';
     assert.deepEqual(lines, [line, kernel]);
     path.close('flannel0');

@@ -45,7 +45,7 @@ export class PacketPathLog {
     const before = this.#offloads.get(device);
     this.#offloads.set(device, offloads);
     if (before === undefined)
-      this.#log.info('Encapsulating in userspace', {
+      this.#log.info('EncapsulationOverhead in userspace', {
         device,
         offloads: listOf(NAMES.filter((name) => offloads[name])),
       });

@@ -8,14 +8,14 @@ import { systemClock } from '../../lib/clock.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { until } from '../../test/support/wait-for.ts';
 import type { DaemonView } from '../control/daemon-view.ts';
 import { EventHub } from '../control/event-hub.ts';
-import { EventSources } from '../control/event-publisher.ts';
+import { EventPublisher } from '../control/event-publisher.ts';
 import { chooseEncapsulation } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../../lib/http-listener.ts';
@@ -23,10 +23,10 @@ import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
 import { MemoryKernel } from '../kernel/memory/memory-kernel.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
-import { Membership } from '../node/overlay-node.ts';
+import { OverlayNode } from '../node/overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 import { routerWith } from '../host/forwarding-setup.ts';
-import { ProbeBook } from '../probe/probe-history.ts';
+import { ProbeHistory } from '../probe/probe-history.ts';
 import type { ClusterV1 } from './cluster-document.ts';
 import { FAMILIES } from './metrics.ts';
 import { startMetricsServer } from './server.ts';
@@ -37,8 +37,8 @@ const UNUSED = ['weft_path_', 'weft_device_'];
 describe('the metrics server', () => {
   let folder: string;
   let registry: MemoryRegistry;
-  let mirror: RegistryMirror;
-  let member: Membership;
+  let mirror: RegistryCache;
+  let member: OverlayNode;
   let kernel: MemoryKernel;
   let server: HttpListener;
   const logged: string[] = [];
@@ -51,7 +51,7 @@ describe('the metrics server', () => {
     const store = new MemoryStore({ clock: new FakeClock() });
     for (const { key, attributes } of PEERS) store.put(key, encodeLeaseValue(attributes));
     registry = new MemoryRegistry(store);
-    mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
+    mirror = new RegistryCache({ registry, clock: systemClock, random: Math.random });
     mirror.start();
     await mirror.ready;
     const daemon = await startMember();
@@ -79,7 +79,7 @@ describe('the metrics server', () => {
     const read = await readHost(kernel, options.interface, { ipv4: true, ipv6: false });
     assert.ok(read.ok);
     const events = new EventHub();
-    member = new Membership({
+    member = new OverlayNode({
       options,
       config: network('4', VXLAN),
       encapsulation: chooseEncapsulation(VXLAN, false),
@@ -91,16 +91,16 @@ describe('the metrics server', () => {
       reading: read.reading,
       log,
       limit: createLogRateLimit(),
-      events: new EventSources(events),
+      events: new EventPublisher(events),
       onChange: () => undefined,
       onSubnetFile: () => undefined,
       onReconciled: () => undefined,
-      onWorking: () => undefined,
-      onHopeless: assert.fail,
+      onFirstSync: () => undefined,
+      onFatal: assert.fail,
     });
     member.start();
     const { keeper, reconciler, subnetFile, config, reading } = member;
-    const probes = new ProbeBook();
+    const probes = new ProbeHistory();
     const rtt = { minMs: 1, avgMs: 2, p50Ms: 2, maxMs: 3 };
     probes.note(PEERS[0]!.key, {
       atMs: 0,

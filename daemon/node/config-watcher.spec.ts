@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { ConfigFollower, type Refusal } from './config-watcher.ts';
+import { ConfigWatcher, type Refusal } from './config-watcher.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 
@@ -13,24 +13,24 @@ const vxlan = (vni: number): string => `{"Network":"10.5.0.0/16","Backend":{"Typ
 describe('following the network config', () => {
   let clock: FakeClock;
   let store: MemoryStore;
-  let mirror: RegistryMirror;
+  let mirror: RegistryCache;
   let lines: string[];
   let applied: number[];
   let tries: number;
   let refusal: Refusal | undefined;
   let changes: number;
-  let follower: ConfigFollower;
+  let follower: ConfigWatcher;
 
   beforeEach(async () => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
-    mirror = new RegistryMirror({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
+    mirror = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
     [lines, applied, tries, refusal, changes] = [[], [], 0, undefined, 0];
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     store.putConfig(vxlan(1));
     mirror.start();
     await clock.settle();
-    follower = new ConfigFollower({
+    follower = new ConfigWatcher({
       source: { mirror, key: 'config', log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) },
       clock,
       revision: mirror.config!.modRevision,

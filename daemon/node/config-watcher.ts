@@ -34,7 +34,7 @@ export interface ConfigFollowerOptions {
   /** Revision of the document that is in force already. */
   readonly revision: Revision;
   readonly apply: ApplyConfig;
-  /** Called when {@link ConfigFollower.status} is another one. */
+  /** Called when {@link ConfigWatcher.status} is another one. */
   readonly onChange: () => void;
 }
 
@@ -42,7 +42,7 @@ export interface ConfigFollowerOptions {
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
 
-export class ConfigFollower {
+export class ConfigWatcher {
   readonly #options: ConfigFollowerOptions;
   #status: ConfigStatus;
   #isLooking = false;

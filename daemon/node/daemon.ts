@@ -6,43 +6,43 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { createEtcdRegistry } from '../../allocator/registry/etcd/index.ts';
-import type { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Registry, Revision } from '../../allocator/registry/registry.ts';
 import { loadNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import { ChangeHook } from '../subnet-file/change-hook.ts';
-import { ConfigFollower } from './config-watcher.ts';
+import { ConfigWatcher } from './config-watcher.ts';
 import type { DaemonView } from '../control/daemon-view.ts';
 import { EventHub } from '../control/event-hub.ts';
-import { EventSources } from '../control/event-publisher.ts';
+import { EventPublisher } from '../control/event-publisher.ts';
 import { startControlServer, type ControlServer } from '../control/server.ts';
 import { ControlSocketError } from '../control/socket-file.ts';
 import type { SystemdDescriptorStore } from '../handover/descriptor-store.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
-import { hostReport, HostReporter } from './status-publisher.ts';
+import { hostReport, StatusPublisher } from './status-publisher.ts';
 import { startHealthServer } from './health.ts';
-import { HeapMode } from './gc-mode.ts';
+import { GcMode } from './gc-mode.ts';
 import type { HostReading } from '../host/host-facts.ts';
-import { prepareHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
+import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
 import type { HttpListener } from '../../lib/http-listener.ts';
 import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import type { RootLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
-import { Membership } from './overlay-node.ts';
+import { OverlayNode } from './overlay-node.ts';
 import { startMetricsServer } from '../metrics/server.ts';
 import { awaitNetworkConfig } from './network-config.ts';
-import type { HostNetwork, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-controller.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { PacketPathLog } from '../log/packet-path-log.ts';
-import { findRouter, type Router } from '../host/forwarding-setup.ts';
-import { ProbeBook } from '../probe/probe-history.ts';
+import { detectForwarding, type ForwardingSetup } from '../host/forwarding-setup.ts';
+import { ProbeHistory } from '../probe/probe-history.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { Inheritance } from '../handover/handover.ts';
+import type { Handover } from '../handover/handover.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
@@ -53,7 +53,7 @@ export class Daemon implements DaemonView {
   readonly options: DaemonOptions;
   readonly log: RootLogger;
   readonly events = new EventHub();
-  readonly probes = new ProbeBook();
+  readonly probes = new ProbeHistory();
   readonly startedMs = systemClock.nowMs();
   readonly #limit = createLogRateLimit();
   readonly #notify: SdNotify;
@@ -67,19 +67,19 @@ export class Daemon implements DaemonView {
   #fail: (error: Error) => void = () => undefined;
   #phase = 'starting';
   #registry: Registry | undefined;
-  #mirror: RegistryMirror | undefined;
+  #mirror: RegistryCache | undefined;
   #kernel: Kernel | undefined;
   #health: HttpListener | undefined;
   #metrics: HttpListener | undefined;
-  #member: Membership | undefined;
-  readonly #sources = new EventSources(this.events);
-  #follower: ConfigFollower | undefined;
-  #reporter: HostReporter | undefined;
+  #member: OverlayNode | undefined;
+  readonly #sources = new EventPublisher(this.events);
+  #follower: ConfigWatcher | undefined;
+  #reporter: StatusPublisher | undefined;
   #control: ControlServer | undefined;
   #hasBeenReady = false;
-  readonly #heap = new HeapMode();
+  readonly #heap = new GcMode();
 
-  constructor(options: DaemonOptions, log: RootLogger, { descriptors, packetPath }: Inheritance) {
+  constructor(options: DaemonOptions, log: RootLogger, { descriptors, packetPath }: Handover) {
     this.options = options;
     this.log = log;
     const { native } = loadNative();
@@ -145,7 +145,7 @@ export class Daemon implements DaemonView {
     // First of all, so that of two daemons the second changes nothing.
     await this.#startControl();
     // Programs that are asked by starting them; needed only once the config is known.
-    const findingRouter = findRouter(this.options);
+    const findingRouter = detectForwarding(this.options);
     const readiness = () => readinessOf(this.readiness);
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
     if (metrics.port !== 0) this.#metrics = await startMetricsServer(metrics, this);
@@ -154,8 +154,8 @@ export class Daemon implements DaemonView {
     await this.#awaitRegistry(mirror);
     for (;;) {
       const { config, revision } = await this.#awaitConfig(mirror);
-      const isOutdated = () => mirror.config?.modRevision !== revision;
-      const host = await this.#prepare(config, findingRouter, isOutdated);
+      const isStale = () => mirror.config?.modRevision !== revision;
+      const host = await this.#prepare(config, findingRouter, isStale);
       if (host === undefined) continue;
       await this.#join({ ...host, registry, mirror });
       return this.#follow(registry, mirror, revision);
@@ -164,10 +164,10 @@ export class Daemon implements DaemonView {
 
   #prepare(
     config: NetworkConfig,
-    router: Promise<Router>,
-    isOutdated: () => boolean,
+    router: Promise<ForwardingSetup>,
+    isStale: () => boolean,
   ): Promise<PreparedHost | undefined> {
-    return prepareHost({
+    return resolveHost({
       config,
       router,
       hasInherited: !this.#descriptors.isEmpty,
@@ -178,7 +178,7 @@ export class Daemon implements DaemonView {
         return (this.#kernel ??= this.#openKernel(firewall));
       },
       onWaiting: () => this.#enter('waiting for an interface'),
-      isOutdated,
+      isStale,
       log: this.log,
       limit: this.#limit,
       signal: this.#stopping.signal,
@@ -191,8 +191,8 @@ export class Daemon implements DaemonView {
     try {
       this.#control = await startControlServer(path, this);
     } catch (error) {
-      const isBearable = error instanceof ControlSocketError && !error.isTaken && !isRequired;
-      if (!isBearable) throw error;
+      const isTolerable = error instanceof ControlSocketError && !error.isTaken && !isRequired;
+      if (!isTolerable) throw error;
       this.log.warn(`${error.message}; going on without, so that "weft status" and the like cannot ask`);
     }
   }
@@ -213,18 +213,18 @@ export class Daemon implements DaemonView {
     };
   }
 
-  #connect(): { readonly registry: Registry; readonly mirror: RegistryMirror } {
+  #connect(): { readonly registry: Registry; readonly mirror: RegistryCache } {
     this.#enter('waiting for the registry');
     const { auth, ...etcd } = this.options.etcd;
     const credentials = auth && { username: auth.username, password: auth.password.reveal() };
     const registry = createEtcdRegistry({ ...etcd, auth: credentials });
-    const mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
+    const mirror = new RegistryCache({ registry, clock: systemClock, random: Math.random });
     this.#registry = registry;
     this.#mirror = mirror;
     return { registry, mirror };
   }
 
-  async #awaitRegistry(mirror: RegistryMirror): Promise<void> {
+  async #awaitRegistry(mirror: RegistryCache): Promise<void> {
     const unsubscribe = mirror.subscribe({
       onConnection: (isConnected, error) => {
         if (!isConnected) this.#sayUnreachable(error);
@@ -237,13 +237,13 @@ export class Daemon implements DaemonView {
     this.#heap.begin(mirror.entries.size);
   }
 
-  async #awaitConfig(mirror: RegistryMirror): Promise<{ config: NetworkConfig; revision: Revision }> {
+  async #awaitConfig(mirror: RegistryCache): Promise<{ config: NetworkConfig; revision: Revision }> {
     this.#enter('waiting for the network config');
     const { config, revision } = await awaitNetworkConfig(this.#configSource(mirror), this.#stopping.signal);
     return { config: overrideUserspace(config, this.options.userspace), revision };
   }
 
-  #configSource(mirror: RegistryMirror) {
+  #configSource(mirror: RegistryCache) {
     return { mirror, key: `${this.options.etcd.prefix}/config`, log: this.log, limit: this.#limit };
   }
 
@@ -253,16 +253,16 @@ export class Daemon implements DaemonView {
   }
 
   /** From here on documents come into force as they are written. */
-  #follow(registry: Registry, mirror: RegistryMirror, revision: Revision): void {
+  #follow(registry: Registry, mirror: RegistryCache, revision: Revision): void {
     const member = this.#member;
     if (member === undefined) return;
-    this.#reporter = new HostReporter({
+    this.#reporter = new StatusPublisher({
       registry,
       clock: systemClock,
       log: this.log,
       limit: this.#limit,
     });
-    this.#follower = new ConfigFollower({
+    this.#follower = new ConfigWatcher({
       source: this.#configSource(mirror),
       clock: systemClock,
       revision,
@@ -273,13 +273,13 @@ export class Daemon implements DaemonView {
     this.#follower.look();
   }
 
-  async #join(parts: PreparedHost & { registry: Registry; mirror: RegistryMirror }): Promise<void> {
+  async #join(parts: PreparedHost & { registry: Registry; mirror: RegistryCache }): Promise<void> {
     this.#enter('acquiring a lease');
     const { subnets, problems } = await readSubnetFile(this.options.subnetFile);
     for (const problem of problems) this.log.warn(problem);
     await this.hook?.start();
     if (this.#stopping.signal.aborted) return;
-    this.#member = new Membership({
+    this.#member = new OverlayNode({
       ...parts,
       options: this.options,
       ...(subnets && { previousSubnets: subnets }),
@@ -291,8 +291,8 @@ export class Daemon implements DaemonView {
       onReconciled: () => this.#startDevices(),
       onSubnetFile: (text) => this.hook?.tell(text),
       // What no device took by now belongs to an earlier configuration.
-      onWorking: () => this.#dropInherited(),
-      onHopeless: (message) => this.#fail(new UnsuitableHostError(message)),
+      onFirstSync: () => this.#dropInherited(),
+      onFatal: (message) => this.#fail(new UnsuitableHostError(message)),
     });
     this.#member.start();
   }
@@ -316,7 +316,7 @@ export class Daemon implements DaemonView {
     return this.#registry;
   }
 
-  get mirror(): RegistryMirror | undefined {
+  get mirror(): RegistryCache | undefined {
     return this.#mirror;
   }
 
@@ -324,7 +324,7 @@ export class Daemon implements DaemonView {
     return this.#member?.config;
   }
 
-  get network(): HostNetwork | undefined {
+  get network(): NetworkStatus | undefined {
     return this.#member?.network;
   }
 
@@ -336,7 +336,7 @@ export class Daemon implements DaemonView {
     return this.#member?.reading;
   }
 
-  get keeper(): LeaseKeeper | undefined {
+  get keeper(): LeaseManager | undefined {
     return this.#member?.keeper;
   }
 

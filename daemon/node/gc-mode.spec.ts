@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { HeapMode } from './gc-mode.ts';
+import { GcMode } from './gc-mode.ts';
 
-describe('HeapMode', () => {
+describe('GcMode', () => {
   function run(flags: readonly string[], leases: number): string[] {
     const set: string[] = [];
-    const mode = new HeapMode(
+    const mode = new GcMode(
       flags,
       (flag) => set.push(flag),
       () => set.push('collect'),
@@ -24,7 +24,7 @@ describe('HeapMode', () => {
   });
 
   it('gives back what it took', () => {
-    const mode = new HeapMode(['--optimize-for-size'], () => undefined);
+    const mode = new GcMode(['--optimize-for-size'], () => undefined);
     let waste: unknown[] | undefined = Array.from({ length: 1_000_000 }, (_, index) => ({ index }));
     const before = process.memoryUsage().heapUsed;
     mode.begin(waste.length);

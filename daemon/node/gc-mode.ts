@@ -8,7 +8,7 @@ const FLAG = '--optimize-for-size';
 /** Below so many leases there is no time to be saved, and every MB counts. */
 const MANY_LEASES = 1000;
 
-export class HeapMode {
+export class GcMode {
   readonly #setFlag: (flag: string) => void;
   readonly #collect: () => void;
   readonly #savesMemory: boolean;

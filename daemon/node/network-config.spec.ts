@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
@@ -12,14 +12,14 @@ const KEY = '/coreos.com/network/config';
 describe('waiting for the network config', () => {
   let clock: FakeClock;
   let store: MemoryStore;
-  let mirror: RegistryMirror;
+  let mirror: RegistryCache;
   let lines: string[];
   let source: ConfigSource;
 
   beforeEach(async () => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
-    mirror = new RegistryMirror({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
+    mirror = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
     lines = [];
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     source = { mirror, key: KEY, log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) };

@@ -2,13 +2,13 @@
 import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 
 export interface ConfigSource {
-  readonly mirror: RegistryMirror;
+  readonly mirror: RegistryCache;
   /** Key of the document, for messages. */
   readonly key: string;
   readonly log: Logger;

@@ -7,7 +7,7 @@ import type { BackendConfig } from '../../allocator/config/config.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
@@ -16,12 +16,12 @@ import { chooseEncapsulation } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
 import { EventHub } from '../control/event-hub.ts';
-import { EventSources } from '../control/event-publisher.ts';
+import { EventPublisher } from '../control/event-publisher.ts';
 import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
 import { routerWith } from '../host/forwarding-setup.ts';
-import { Membership } from './overlay-node.ts';
+import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 
 const PEER = vxlanPeer(2);
@@ -33,8 +33,8 @@ describe('a member whose kernel', () => {
   let working: number;
   let kernel: MemoryKernel;
   let registry: MemoryRegistry;
-  let mirror: RegistryMirror;
-  let member: Membership;
+  let mirror: RegistryCache;
+  let member: OverlayNode;
 
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-member-'))));
   afterEach(async () => {
@@ -53,7 +53,7 @@ describe('a member whose kernel', () => {
     const store = new MemoryStore({ clock: new FakeClock() });
     store.put(PEER.key, encodeLeaseValue(PEER.attributes));
     registry = new MemoryRegistry(store);
-    mirror = new RegistryMirror({ registry, clock: systemClock, random: Math.random });
+    mirror = new RegistryCache({ registry, clock: systemClock, random: Math.random });
     mirror.start();
     await mirror.ready;
     const commandLine = parseCommandLine(
@@ -64,7 +64,7 @@ describe('a member whose kernel', () => {
     const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
     const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
     assert.ok(reading.ok);
-    member = new Membership({
+    member = new OverlayNode({
       options: commandLine.options,
       config: network('4', backend),
       encapsulation: chooseEncapsulation(backend, false),
@@ -76,12 +76,12 @@ describe('a member whose kernel', () => {
       reading: reading.reading,
       log,
       limit: createLogRateLimit(),
-      events: new EventSources(new EventHub()),
+      events: new EventPublisher(new EventHub()),
       onChange: () => undefined,
       onSubnetFile: () => undefined,
       onReconciled: () => undefined,
-      onWorking: () => working++,
-      onHopeless: (message) => (hopeless = message),
+      onFirstSync: () => working++,
+      onFatal: (message) => (hopeless = message),
     });
     member.start();
   }

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Family } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { KeeperEvent } from '../../allocator/lease/lease-events.ts';
-import type { HostIdentity } from '../../allocator/lease/node-identity.ts';
-import { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
+import type { NodeIdentity } from '../../allocator/lease/node-identity.ts';
+import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
-import type { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { RENUMBER_KEY, type Registry, type Revision } from '../../allocator/registry/registry.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
@@ -18,30 +18,30 @@ import { readHost, type HostReading } from '../host/host-facts.ts';
 import type { Refusal } from './config-watcher.ts';
 import { familiesOf } from '../host/interface-choice.ts';
 import { logKeeperEvent } from '../log/lease-log.ts';
-import type { EventSources } from '../control/event-publisher.ts';
-import type { Kernel, KernelNotice } from '../kernel/kernel.ts';
+import type { EventPublisher } from '../control/event-publisher.ts';
+import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import { Network, type HostNetwork, type MigrationStatus } from '../overlay/overlay-controller.ts';
+import { Network, type NetworkStatus, type MigrationStatus } from '../overlay/overlay-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
-import { OffloadKeeper } from '../overlay/checksum-offload-controller.ts';
-import { missingOnHost, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
-import { doubtsAbout, policyFor, type Router } from '../host/forwarding-setup.ts';
+import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
+import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
+import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/reports.ts';
-import { SubnetFileKeeper } from '../subnet-file/subnet-file-writer.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
-export interface MembershipOptions {
+export interface OverlayNodeOptions {
   readonly options: DaemonOptions;
   readonly config: NetworkConfig;
   readonly encapsulation: Encapsulation;
   /** Whether the packet path can stand in for a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
-  readonly router: Router;
+  readonly router: ForwardingSetup;
   readonly registry: Registry;
   /** Started, and read at least once. */
-  readonly mirror: RegistryMirror;
+  readonly mirror: RegistryCache;
   readonly kernel: Kernel;
   readonly reading: HostReading;
   /** Subnets of an earlier run. */
@@ -49,7 +49,7 @@ export interface MembershipOptions {
   readonly log: Logger;
   readonly limit: LogRateLimit;
   /** Is told what happens. */
-  readonly events: Pick<EventSources, 'keeper' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'keeper' | 'reconciler' | 'offload'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -57,9 +57,9 @@ export interface MembershipOptions {
   /** subnet.env has this content now. */
   readonly onSubnetFile: (text: string) => void;
   /** This host's own objects are in the kernel for the first time. */
-  readonly onWorking: () => void;
+  readonly onFirstSync: () => void;
   /** This kernel can never carry the backend. `message` has the remedy. Called at most once, before anything works. */
-  readonly onHopeless: (message: string) => void;
+  readonly onFatal: (message: string) => void;
 }
 
 /** Notices come in bursts; facts about the host are read once a burst. */
@@ -69,12 +69,12 @@ const FACTS_RETRY_MS = 1000;
 /** Longest wait for a write or a change of a device at stop; the whole process has a second to end. */
 const STOP_GRACE_MS = 300;
 
-export class Membership {
-  readonly keeper: LeaseKeeper;
+export class OverlayNode {
+  readonly keeper: LeaseManager;
   readonly reconciler: Reconciler;
-  readonly subnetFile: SubnetFileKeeper;
-  readonly offload: OffloadKeeper;
-  readonly #options: MembershipOptions;
+  readonly subnetFile: SubnetFileWriter;
+  readonly offload: ChecksumOffloadController;
+  readonly #options: OverlayNodeOptions;
   readonly #network: Network;
   #host: HostConfig;
   #reading: HostReading;
@@ -85,7 +85,7 @@ export class Membership {
   #hasWorked = false;
   #createdLease = false;
 
-  constructor(options: MembershipOptions) {
+  constructor(options: OverlayNodeOptions) {
     const { config, kernel, log, onChange, reading } = options;
     this.#options = options;
     this.#host = configForHost(config, reading.facts, reading.lack);
@@ -100,14 +100,14 @@ export class Membership {
       onEvent,
       onSettled: () => this.#network.advance(),
     });
-    this.subnetFile = new SubnetFileKeeper({
+    this.subnetFile = new SubnetFileWriter({
       path: options.options.subnetFile,
       clock,
       log,
       onChange,
       onContent: options.onSubnetFile,
     });
-    this.offload = new OffloadKeeper({
+    this.offload = new ChecksumOffloadController({
       clock,
       log,
       intervalMs: options.options.probeIntervalSec * 1000,
@@ -168,7 +168,7 @@ export class Membership {
   }
 
   /** What this host takes part in. */
-  get network(): HostNetwork {
+  get network(): NetworkStatus {
     return this.#network.here;
   }
 
@@ -186,7 +186,7 @@ export class Membership {
   async applyConfig(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
     const { kernel, options } = this.#options;
     const encapsulation = this.#encapsulationFor(config);
-    const missing = await missingOnHost(config, encapsulation);
+    const missing = await checkHostPrerequisites(config, encapsulation);
     if (missing !== undefined) return { reason: missing, mayPass: true };
     const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
     if (!result.ok) return { reason: result.message, mayPass: true };
@@ -249,7 +249,7 @@ export class Membership {
   async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
     const { own } = this.keeper;
     if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
-    const confirmation = await this.#options.registry.readOwn(RENUMBER_KEY).catch(() => undefined);
+    const confirmation = await this.#options.registry.readMeta(RENUMBER_KEY).catch(() => undefined);
     if (confirmation !== undefined && confirmation.modRevision >= revision) return undefined;
     const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter(Boolean).join(' and ');
     const reason =
@@ -274,9 +274,9 @@ export class Membership {
     await Promise.race([stopped, sleep(STOP_GRACE_MS)]);
   }
 
-  #makeKeeper(): LeaseKeeper {
+  #makeKeeper(): LeaseManager {
     const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
-    const keeper: LeaseKeeper = new LeaseKeeper({
+    const keeper: LeaseManager = new LeaseManager({
       registry,
       mirror,
       clock: systemClock,
@@ -297,7 +297,7 @@ export class Membership {
     return keeper;
   }
 
-  #onKeeperEvent(event: KeeperEvent): void {
+  #onKeeperEvent(event: LeaseEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
     logKeeperEvent(this.#options.log, this.#options.limit, event);
     this.#options.events.keeper(event);
@@ -307,7 +307,7 @@ export class Membership {
     this.#options.onReconciled();
     if (!this.#hasWorked && this.reconciler.summary().host.state === 'in-sync') {
       this.#hasWorked = true;
-      this.#options.onWorking();
+      this.#options.onFirstSync();
     }
     this.#options.onChange();
   }
@@ -317,7 +317,7 @@ export class Membership {
     const { errno, message, object } = event.fields;
     const [kind, name = ''] = String(object).split(' ');
     const isLinkMissing = event.code === 'HOST_FAILED' && kind === 'link';
-    if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canMove()) return this.#moveToUserspace();
+    if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canFallBack()) return this.#moveToUserspace();
     const isFatal = isLinkMissing && !this.#hasWorked && this.#network.needs(name);
     const link = { name, isTun: this.#encapsulation === 'userspace' };
     const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
@@ -326,7 +326,7 @@ export class Membership {
     else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
   }
 
-  #canMove(): boolean {
+  #canFallBack(): boolean {
     return this.#encapsulation === 'kernel-first' && this.#options.canUseUserspace;
   }
 
@@ -348,10 +348,10 @@ export class Membership {
     this.keeper.stop();
     await this.subnetFile.withdraw();
     if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
-    this.#options.onHopeless(message);
+    this.#options.onFatal(message);
   }
 
-  #onNotice(notice: KernelNotice): void {
+  #onNotice(notice: KernelNotification): void {
     this.reconciler.notice(notice);
     if (notice.type !== 'object') void this.#readFacts();
   }
@@ -411,7 +411,7 @@ export class Membership {
 }
 
 /** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): HostIdentity {
+function identityOf({ chosen }: HostReading): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);

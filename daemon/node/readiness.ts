@@ -1,11 +1,11 @@
 // Whether this host can carry traffic, computed from its parts whenever somebody asks, and the one line that says how
 // it is. Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can end again.
-import type { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
-import type { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Readiness } from './health.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { SubnetFileKeeper } from '../subnet-file/subnet-file-writer.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface ReadinessParts {
   /** What the daemon waits for while parts are missing. */
@@ -14,11 +14,11 @@ export interface ReadinessParts {
   readonly problem?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
   readonly lack?: string | undefined;
-  readonly keeper?: Pick<LeaseKeeper, 'isHeld' | 'own' | 'state' | 'lastError'>;
-  readonly mirror?: Pick<RegistryMirror, 'isConnected' | 'revision'>;
+  readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
+  readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
-  readonly subnetFile?: Pick<SubnetFileKeeper, 'problem'>;
+  readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
 }
 
 /** Everything that stands in the way, and what does not but should be known. */

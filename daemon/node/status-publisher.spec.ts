@@ -3,7 +3,7 @@ import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { NO_LEASE } from '../../allocator/registry/registry.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { HostReporter } from './status-publisher.ts';
+import { StatusPublisher } from './status-publisher.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 
@@ -13,16 +13,16 @@ const KEY = 'hosts/198.18.1.1';
 describe('what a host reports to operators', () => {
   let clock: FakeClock;
   let registry: MemoryRegistry;
-  let reporter: HostReporter;
+  let reporter: StatusPublisher;
 
   beforeEach(() => {
     clock = new FakeClock();
     registry = new MemoryRegistry(new MemoryStore({ clock }));
     const log = createLogger({ write: () => undefined });
-    reporter = new HostReporter({ registry, clock, log, limit: createLogRateLimit() });
+    reporter = new StatusPublisher({ registry, clock, log, limit: createLogRateLimit() });
   });
 
-  const read = async () => (await registry.readOwn(KEY))?.text;
+  const read = async () => (await registry.readMeta(KEY))?.text;
 
   it('goes with the lease of the host', async () => {
     const lease = await registry.grant(3600);

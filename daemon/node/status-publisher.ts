@@ -16,8 +16,8 @@ import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { MigrationStatus } from '../overlay/overlay-controller.ts';
 
-export interface HostReporterOptions {
-  readonly registry: Pick<Registry, 'writeOwn' | 'grant' | 'keepAlive'>;
+export interface StatusPublisherOptions {
+  readonly registry: Pick<Registry, 'writeMeta' | 'grant' | 'keepAlive'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limit: LogRateLimit;
@@ -27,8 +27,8 @@ const RETRY_MS = 5000;
 /** How long the report of a host with a reservation outlives its daemon. */
 const REPORT_TTL_SEC = 60;
 
-export class HostReporter {
-  readonly #options: HostReporterOptions;
+export class StatusPublisher {
+  readonly #options: StatusPublisherOptions;
   #wanted: NewEntry | undefined;
   #written = '';
   #isWriting = false;
@@ -37,7 +37,7 @@ export class HostReporter {
   #lease: RegistryLeaseId | undefined;
   #cancelRenewal: () => void = () => undefined;
 
-  constructor(options: HostReporterOptions) {
+  constructor(options: StatusPublisherOptions) {
     this.#options = options;
   }
 
@@ -75,7 +75,7 @@ export class HostReporter {
     const isReservation = entry.leaseId === NO_LEASE;
     if (!isReservation) this.#cancelRenewal();
     const leaseId = isReservation ? await this.#ensureLease() : entry.leaseId;
-    await this.#options.registry.writeOwn({ ...entry, leaseId });
+    await this.#options.registry.writeMeta({ ...entry, leaseId });
   }
 
   async #ensureLease(): Promise<RegistryLeaseId> {

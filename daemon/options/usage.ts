@@ -11,10 +11,7 @@ export interface Printer {
 }
 
 /** Answers a command line that is not to be run. @returns the exit code. */
-export function answerCommandLine(
-  commandLine: Exclude<CommandLine, { kind: 'run' }>,
-  print: Printer,
-): number {
+export function printUsage(commandLine: Exclude<CommandLine, { kind: 'run' }>, print: Printer): number {
   switch (commandLine.kind) {
     case 'help':
       print.out(daemonUsage());

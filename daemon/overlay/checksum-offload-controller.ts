@@ -9,11 +9,11 @@ import type { Logger } from '../log/log.ts';
 import { probeChecksums } from '../probe/checksum-probe.ts';
 import type { OffloadState } from '../probe/checksum-offload-state.ts';
 import { chooseTunnelPeers } from '../probe/checksum-probe-peers.ts';
-import { OffloadWatch, type OffloadVerdict } from '../probe/checksum-probe-loop.ts';
+import { ChecksumProbeLoop, type OffloadVerdict } from '../probe/checksum-probe-loop.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 
-export interface OffloadKeeperOptions {
+export interface ChecksumOffloadControllerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** 0: never looks. */
@@ -45,13 +45,13 @@ export function offloadMessage(state: OffloadState): string {
   return MESSAGES[state];
 }
 
-export class OffloadKeeper implements OffloadView {
-  readonly #watch: OffloadWatch;
+export class ChecksumOffloadController implements OffloadView {
+  readonly #watch: ChecksumProbeLoop;
 
-  constructor(options: OffloadKeeperOptions) {
+  constructor(options: ChecksumOffloadControllerOptions) {
     const { clock, log, intervalMs, backend, reconciler, onVerdict } = options;
     const { native } = loadNative();
-    this.#watch = new OffloadWatch({
+    this.#watch = new ChecksumProbeLoop({
       clock,
       // Without the addon a checksum cannot be kept from the device.
       intervalMs: native === undefined ? 0 : intervalMs,
@@ -91,7 +91,7 @@ export class OffloadKeeper implements OffloadView {
 
 /** `undefined`: there is no such device now, or the kernel would not tell. */
 function isOffloading(
-  { reconciler, kernel }: Pick<OffloadKeeperOptions, 'reconciler' | 'kernel'>,
+  { reconciler, kernel }: Pick<ChecksumOffloadControllerOptions, 'reconciler' | 'kernel'>,
   family: Family,
 ): Promise<boolean | undefined> {
   for (const link of reconciler.objectsOf(HOST).values())

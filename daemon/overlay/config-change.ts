@@ -7,7 +7,7 @@ import type {
 } from '../../allocator/config/config.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
-import { wayName, wayOf } from '../../backends/transport.ts';
+import { transportId, transportOf } from '../../backends/transport.ts';
 
 /** `live`: hosts follow without anybody noticing. */
 export type ConfigEffect = 'none' | 'live' | 'migration' | 'renumbering';
@@ -56,7 +56,7 @@ function effectOf(isChanged: boolean, isMigration: boolean, isRenumbering: boole
 }
 
 function findMigration(before: NetworkConfig, after: NetworkConfig): string | undefined {
-  const [from, to] = [wayName(wayOf(before.backend)), wayName(wayOf(after.backend))];
+  const [from, to] = [transportId(transportOf(before.backend)), transportId(transportOf(after.backend))];
   if (from === to) return undefined;
   return `all hosts go from ${from} to ${to}, one by one and without loss between backends of the kernel`;
 }

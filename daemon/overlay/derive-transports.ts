@@ -4,7 +4,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import type { Backend, BackendContext, Ownership, PeerState } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
 import type { KernelObject, OverlayMtu } from '../../backends/kernel-state.ts';
-import { asAnnouncing, wayOf } from '../../backends/transport.ts';
+import { assumeTransport, transportOf } from '../../backends/transport.ts';
 
 export function backendOf({ config }: Pick<BackendContext, 'config'>): Backend {
   return backendFor(config.backend.type);
@@ -52,7 +52,7 @@ export function derivePeerIn(
 /** What leads to `peer` in the way of `context`, whatever it announces. Whatever goes wrong costs that peer alone. */
 export function deriveAs(context: BackendContext, peer: Lease): PeerState {
   try {
-    return backendOf(context).derivePeer(context, asAnnouncing(peer, wayOf(context.config.backend)));
+    return backendOf(context).derivePeer(context, assumeTransport(peer, transportOf(context.config.backend)));
   } catch (error) {
     return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
   }

@@ -5,26 +5,26 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Cidr, Ipv4 } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
+import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { NO_LEASE } from '../../allocator/registry/registry.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { host as factsOf, ip4 } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
-import { wayName, wayOf } from '../../backends/transport.ts';
+import { transportId, transportOf } from '../../backends/transport.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { CountingKernel } from '../../test/support/reconciler-host.ts';
-import { ConfigFollower } from '../node/config-watcher.ts';
+import { ConfigWatcher } from '../node/config-watcher.ts';
 import { chooseEncapsulation, withEncapsulation } from '../host/datapath-mode.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { readConfig } from '../node/network-config.ts';
 import { Network } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import { NO_ROUTER } from '../host/forwarding-setup.ts';
-import type { SubnetFileKeeper } from '../subnet-file/subnet-file-writer.ts';
+import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 const HOSTS = 3;
 const TTL_SEC = 900;
@@ -44,11 +44,11 @@ const LINKS = ['link flannel.1', 'link flannel.2', 'link flannel0'] as const;
 /** The parts of one daemon's life, joined as the daemon does. */
 class Life {
   readonly registry: MemoryRegistry;
-  readonly mirror: RegistryMirror;
-  keeper!: LeaseKeeper;
+  readonly mirror: RegistryCache;
+  keeper!: LeaseManager;
   network!: Network;
   reconciler!: Reconciler;
-  #follower!: ConfigFollower;
+  #follower!: ConfigWatcher;
   #isStopped = false;
   readonly #clock: FakeClock;
   readonly #kernel: CountingKernel;
@@ -65,7 +65,7 @@ class Life {
     this.#kernel = parts.kernel;
     this.#facts = parts.facts;
     this.#random = random;
-    this.mirror = new RegistryMirror({ registry, clock, random });
+    this.mirror = new RegistryCache({ registry, clock, random });
     this.mirror.start();
     this.mirror.ready.then(
       () => this.#join(),
@@ -102,8 +102,8 @@ class Life {
       host: { document: config, config },
       facts: this.#factsFor(config),
       reconciler: this.reconciler,
-      subnetFile: { write: () => undefined } as unknown as SubnetFileKeeper,
-      routerFor: () => NO_ROUTER,
+      subnetFile: { write: () => undefined } as unknown as SubnetFileWriter,
+      routerFor: () => FORWARDING_DISABLED,
       isBlackholing: false,
       migrationTimeoutMs: 0,
       onPublish: () => this.keeper.publish(),
@@ -111,7 +111,7 @@ class Life {
       clock,
       log,
     });
-    this.keeper = new LeaseKeeper({
+    this.keeper = new LeaseManager({
       registry: this.registry,
       mirror: this.mirror,
       clock,
@@ -129,7 +129,7 @@ class Life {
       },
     });
     const apply = (next: NetworkConfig): Promise<undefined> => Promise.resolve(this.#setConfig(next));
-    this.#follower = new ConfigFollower({ source, clock, revision, apply, onChange: () => undefined });
+    this.#follower = new ConfigWatcher({ source, clock, revision, apply, onChange: () => undefined });
     kernel.subscribe(
       () => this.reconciler.ownership ?? this.network.ownership(),
       (notice) => this.reconciler.notice(notice),
@@ -230,7 +230,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'lose answers of the kernel': (_world, { kernel }, amount) => kernel.loseAnswers(amount % 5),
   'refuse a device': (_world, { kernel }, amount) =>
     kernel.refuse(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
-  'allow devices': (_world, { kernel }) => LINKS.forEach((link) => kernel.relent(link)),
+  'allow devices': (_world, { kernel }) => LINKS.forEach((link) => kernel.clearFault(link)),
   'jump in time': ({ clock }, _host, amount) => clock.jump(amount),
   'pass a moment': ({ clock }, _host, amount) => clock.advance(amount % 100),
   'pass some time': ({ clock }, _host, amount) => clock.advance(amount % 2000),
@@ -264,7 +264,7 @@ async function walk(happenings: readonly Happening[]): Promise<void> {
   }
   for (const { kernel, life } of hosts) {
     life.registry.setUnavailable(false);
-    for (const link of LINKS) kernel.relent(link);
+    for (const link of LINKS) kernel.clearFault(link);
   }
   await clock.advance(CALM_MS);
   for (const host of hosts) check(host);
@@ -288,7 +288,7 @@ function check({ life: { keeper, mirror, network, reconciler } }: Host): void {
   assert.deepEqual(network.migration, undefined);
   assert.equal(network.problem, undefined);
   const { backend } = network.here.config;
-  assert.equal(wayName(wayOf(backend)), wayName(wayOf(reading.config.backend)));
+  assert.equal(transportId(transportOf(backend)), transportId(transportOf(reading.config.backend)));
   assert.deepEqual(keeper.own?.attributes.weft, undefined);
   const { host, inSync, peers, contested } = reconciler.summary();
   assert.deepEqual([host, inSync, peers, contested], [{ state: 'in-sync' }, HOSTS - 1, HOSTS - 1, []]);

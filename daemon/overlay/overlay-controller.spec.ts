@@ -12,10 +12,10 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { newKernel } from '../../test/support/reconciler-host.ts';
 import { until } from '../../test/support/wait-for.ts';
 import { createLogger } from '../log/log.ts';
-import { NO_ROUTER } from '../host/forwarding-setup.ts';
+import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
 import { Network } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import { SubnetFileKeeper } from '../subnet-file/subnet-file-writer.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { SETTLE_MS } from './transport-migration.ts';
 
 const two = vxlanPeer(2);
@@ -27,7 +27,7 @@ describe('network', () => {
   let kernel: ReturnType<typeof newKernel>;
   let lines: string[];
   let peers: Map<string, Lease>;
-  let subnetFile: SubnetFileKeeper;
+  let subnetFile: SubnetFileWriter;
   let reconciler: Reconciler;
   let net: Network;
   let publications: number;
@@ -42,13 +42,13 @@ describe('network', () => {
     peers = new Map([[two.key, two]]);
     const log = createLogger({ write: (line) => lines.push(line) });
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
-    subnetFile = new SubnetFileKeeper({ path, clock, log, onChange: () => undefined });
+    subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
     net = new Network({
       host: { document: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
       subnetFile,
-      routerFor: () => NO_ROUTER,
+      routerFor: () => FORWARDING_DISABLED,
       isBlackholing: false,
       migrationTimeoutMs: 0,
       onPublish: () => publications++,
@@ -218,7 +218,7 @@ describe('network', () => {
     await clock.advance(10_000);
     net.advance();
     assert.equal(net.migration?.state, 'preparing');
-    kernel.relent('link flannel.2');
+    kernel.clearFault('link flannel.2');
     await clock.advance(60_000);
     net.advance();
     assert.equal(net.migration?.state, 'leaving');

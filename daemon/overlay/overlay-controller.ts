@@ -26,15 +26,15 @@ import { isInSync } from '../reconciler/diff.ts';
 import { deviceOf } from '../reconciler/object-device.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
-import type { SubnetFileKeeper } from '../subnet-file/subnet-file-writer.ts';
-import { Ways, type KnownWay, type WayState } from './transport-migration.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import { TransportMigration, type LocalTransport, type WayState } from './transport-migration.ts';
 
 export interface NetworkOptions {
   readonly host: HostConfig;
   readonly facts: HostFacts;
   readonly reconciler: Reconciler;
-  readonly subnetFile: SubnetFileKeeper;
-  readonly routerFor: (config: NetworkConfig) => RouterPolicy;
+  readonly subnetFile: SubnetFileWriter;
+  readonly routerFor: (config: NetworkConfig) => ForwardingPolicy;
   /** Whether packets for addresses of the own subnet that nobody has are dropped. */
   readonly isBlackholing: boolean;
   /** How long others are waited for when the way to this host changes, in ms; 0 means for ever. */
@@ -59,7 +59,7 @@ export interface MigrationStatus {
 }
 
 /** What this host takes part in, which may be less than the document says, or otherwise while that is on its way. */
-export interface HostNetwork {
+export interface NetworkStatus {
   /** With the backend that is announced. */
   readonly config: NetworkConfig;
   /** For containers, whichever way their packets go; unset if nothing usable is left. */
@@ -78,7 +78,7 @@ export interface PeerSource {
 }
 
 /** What this host does for packets that it forwards, whatever the backend. */
-export interface RouterPolicy {
+export interface ForwardingPolicy {
   readonly firewall: FirewallPolicy;
   /** Whether forwarding is turned on. */
   readonly setsSysctls: boolean;
@@ -86,7 +86,7 @@ export interface RouterPolicy {
 
 export class Network {
   readonly #options: NetworkOptions;
-  readonly #ways: Ways;
+  readonly #ways: TransportMigration;
   /** By name of the way, as derived last. */
   #contexts: ReadonlyMap<string, BackendContext> = new Map();
   /** Peers without a lease whose entries are still there, with what cancels their removal. */
@@ -104,7 +104,7 @@ export class Network {
     this.#options = options;
     this.#host = host;
     this.#facts = facts;
-    this.#ways = new Ways(host.config.backend, clock, migrationTimeoutMs);
+    this.#ways = new TransportMigration(host.config.backend, clock, migrationTimeoutMs);
   }
 
   /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
@@ -127,7 +127,7 @@ export class Network {
   }
 
   /** As it is now. */
-  get here(): HostNetwork {
+  get here(): NetworkStatus {
     const config = this.#ways.configFor(this.#host.config, this.#ways.announced);
     const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.config, way));
     try {
@@ -291,18 +291,18 @@ export class Network {
     reconciler.start();
   }
 
-  #attributesIn(way: KnownWay, previous?: LeaseAttributes): LeaseAttributes {
+  #attributesIn(way: LocalTransport, previous?: LeaseAttributes): LeaseAttributes {
     const config = this.#ways.configFor(this.#host.config, way);
     const attributes = backendOf({ config }).attributes(config, this.#facts, way.attributes ?? previous);
     this.#ways.remember(way.name, attributes);
     return attributes;
   }
 
-  #contextIn(way: KnownWay, { subnets }: OwnLease): BackendContext {
+  #contextIn(way: LocalTransport, { subnets }: OwnLease): BackendContext {
     const config = this.#ways.configFor(this.#host.config, way);
     const own = { subnets, attributes: this.#attributesIn(way) };
-    const isOneOfSeveral = this.#ways.all.length > 1;
-    return { config, host: this.#facts, own, ...(isOneOfSeveral && { isOneOfSeveral }) };
+    const isMigrating = this.#ways.all.length > 1;
+    return { config, host: this.#facts, own, ...(isMigrating && { isMigrating }) };
   }
 
   #deriveAll(peers: ReadonlyMap<string, Lease>): void {

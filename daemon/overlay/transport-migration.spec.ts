@@ -5,7 +5,7 @@ import { decodeLeaseValue, encodeLeaseValue, sameAttributes } from '../../alloca
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { VXLAN, ip4, subnets } from '../../backends/fixture.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { SETTLE_MS, Ways, type KnownWay } from './transport-migration.ts';
+import { SETTLE_MS, TransportMigration, type LocalTransport } from './transport-migration.ts';
 
 const VNI1: BackendConfig = VXLAN;
 const VNI2: BackendConfig = { ...VXLAN, vni: 2 };
@@ -67,20 +67,20 @@ class Cluster {
 }
 
 class Host {
-  ways: Ways;
+  ways: TransportMigration;
   readonly key: string;
   readonly seen = new Map<string, Lease>();
   readonly #cluster: Cluster;
   #read = 0;
   #published: LeaseAttributes | undefined;
   isSettled = true;
-  /** Ways that the kernel receives. */
+  /** TransportMigration that the kernel receives. */
   made = new Set<string>();
 
   constructor(cluster: Cluster, index: number, backend: BackendConfig, timeoutMs: number) {
     this.#cluster = cluster;
     this.key = String(index);
-    this.ways = new Ways(backend, cluster.clock, timeoutMs);
+    this.ways = new TransportMigration(backend, cluster.clock, timeoutMs);
     this.ways.begin(undefined, () => true);
     this.#remember();
     this.#make();
@@ -91,7 +91,7 @@ class Host {
     return { ...this.#attributesIn(announced), ...(weft && { weft }) };
   }
 
-  #attributesIn(way: KnownWay): LeaseAttributes {
+  #attributesIn(way: LocalTransport): LeaseAttributes {
     return {
       publicIp: ip4(`10.9.0.${Number(this.key) + 1}`),
       backendType: way.type === 'udp' ? '' : way.type,
@@ -103,7 +103,7 @@ class Host {
   restart(): void {
     const { clock, log } = this.#cluster;
     const { backend } = this.ways.wanted;
-    this.ways = new Ways(backend, clock, 0);
+    this.ways = new TransportMigration(backend, clock, 0);
     this.#read = log.length;
     for (const lease of log) if (lease.key !== this.key) this.seen.set(lease.key, lease);
     for (const lease of this.seen.values()) this.ways.note(lease.key, lease);
@@ -254,11 +254,11 @@ describe('ways to reach hosts', () => {
     const clock = new FakeClock();
     const cluster = new Cluster(2, VNI1);
     cluster.hosts[0]!.want(UDP);
-    const preparing = new Ways(UDP, clock, 0);
+    const preparing = new TransportMigration(UDP, clock, 0);
     preparing.begin(cluster.hosts[0]!.attributes, () => true);
     assert.deepEqual([preparing.state, preparing.announced.name], ['preparing', 'vxlan VNI 1 port 8472']);
     cluster.hosts[0]!.settle();
-    const leaving = new Ways(HOST_GW, clock, 0);
+    const leaving = new TransportMigration(HOST_GW, clock, 0);
     leaving.begin({ ...cluster.hosts[0]!.attributes, backendType: 'host-gw' }, () => true);
     assert.deepEqual([leaving.state, leaving.all.length], ['leaving', 2]);
   });
@@ -294,7 +294,7 @@ describe('ways to reach hosts', () => {
     const [one] = cluster.hosts as [Host];
     one.want(HOST_GW);
     one.settle();
-    const ways = new Ways(HOST_GW, cluster.clock, 0);
+    const ways = new TransportMigration(HOST_GW, cluster.clock, 0);
     ways.note('0', cluster.log.at(-1));
     ways.begin(undefined, ({ type }) => type !== 'vxlan');
     assert.deepEqual([ways.state, ways.all.length], ['steady', 1]);
@@ -308,7 +308,7 @@ describe('ways to reach hosts', () => {
     assert.ok(one.ways.all.includes(one.ways.announced));
     one.restart();
     assert.equal(one.ways.announced.name, 'vxlan VNI 1 port 8472');
-    const next = new Ways(HOST_GW, cluster.clock, 0);
+    const next = new TransportMigration(HOST_GW, cluster.clock, 0);
     next.begin(one.attributes, () => true);
     assert.equal(next.announced.name, 'vxlan VNI 1 port 8472');
     assert.deepEqual(cluster.lost(), []);

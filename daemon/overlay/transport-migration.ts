@@ -14,11 +14,18 @@
 // others are waited for no longer: draining and steady follow at once.
 import type { Clock } from '../../lib/clock.ts';
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
-import { IMPLIED_BACKEND } from '../../allocator/config/config-backend.ts';
-import type { Lease, LeaseAttributes, LeavingWay } from '../../allocator/lease.ts';
-import { announcedWay, publishedPort, toldWay, wayName, wayOf, type Way } from '../../backends/transport.ts';
+import { DEFAULT_BACKEND } from '../../allocator/config/config-backend.ts';
+import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
+import {
+  matchTransport,
+  publishedPort,
+  decodeTransport,
+  transportId,
+  transportOf,
+  type Transport,
+} from '../../backends/transport.ts';
 
-export interface KnownWay extends Way {
+export interface LocalTransport extends Transport {
   readonly name: string;
   /** Settings with which this host goes that way. */
   readonly backend: BackendConfig;
@@ -28,7 +35,7 @@ export interface KnownWay extends Way {
 
 export type WayState = 'steady' | 'preparing' | 'leaving' | 'draining';
 
-/** What {@link Ways.advance} asks for. */
+/** What {@link TransportMigration.advance} asks for. */
 export interface Advance {
   readonly mustPublish: boolean;
   readonly mustDerive: boolean;
@@ -37,7 +44,7 @@ export interface Advance {
 export interface Situation {
   /** The kernel holds all that was derived last. */
   readonly isSettled: boolean;
-  /** What {@link Ways.leaving} and {@link Ways.announced} say is what the registry shows of this host. */
+  /** What {@link TransportMigration.leaving} and {@link TransportMigration.announced} say is what the registry shows of this host. */
   readonly isPublished: boolean;
 }
 
@@ -52,11 +59,11 @@ export const SETTLE_MS = 500;
 const MAX_KNOWN = 5;
 const NOTHING: Advance = { mustPublish: false, mustDerive: false };
 
-export class Ways {
+export class TransportMigration {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   /** The wanted one first, then the latest. */
-  #known: readonly KnownWay[];
+  #known: readonly LocalTransport[];
   #announced: string;
   #isLeaving = false;
   #canGo: (backend: BackendConfig) => boolean = () => true;
@@ -67,7 +74,7 @@ export class Ways {
   readonly #stragglers = new Map<string, Straggler>();
   /** Known ways that peers may have heard of from this host. */
   readonly #wasAnnounced = new Set<string>();
-  /** Ways that were given up before all had left them. */
+  /** TransportMigration that were given up before all had left them. */
   readonly #abandoned = new Set<string>();
 
   /** @param timeoutMs - how long to wait for others; 0 means for ever. */
@@ -79,16 +86,16 @@ export class Ways {
     this.#wasAnnounced.add(this.#announced);
   }
 
-  get wanted(): KnownWay {
+  get wanted(): LocalTransport {
     return this.#known[0]!;
   }
 
-  get announced(): KnownWay {
+  get announced(): LocalTransport {
     return this.#known.find(({ name }) => name === this.#announced) ?? this.wanted;
   }
 
   /** All that are received; the announced one last. */
-  get all(): readonly KnownWay[] {
+  get all(): readonly LocalTransport[] {
     const { announced } = this;
     return [...this.#known.filter((way) => way !== announced), announced];
   }
@@ -108,7 +115,7 @@ export class Ways {
   get weft(): LeaseAttributes['weft'] {
     const port = publishedPort(this.announced);
     // What was announced before is received still, or again, also while it is only wanted.
-    const isTold = (way: KnownWay): boolean => way !== this.wanted || this.#wasAnnounced.has(way.name);
+    const isTold = (way: LocalTransport): boolean => way !== this.wanted || this.#wasAnnounced.has(way.name);
     const others = this.#known.filter((way) => way !== this.announced && isTold(way));
     const leaving = others.map(toLeaving);
     if (port === undefined && leaving.length === 0) return undefined;
@@ -120,18 +127,18 @@ export class Ways {
   }
 
   /** `config` as it is for `way`. */
-  configFor(config: NetworkConfig, way: KnownWay): NetworkConfig {
+  configFor(config: NetworkConfig, way: LocalTransport): NetworkConfig {
     const namesake = this.#known.find((other) => other.type === way.type && other.vni === way.vni);
     const { backend } = way;
     if (namesake?.name === way.name || (backend.type !== 'vxlan' && backend.type !== 'udp'))
       return { ...config, backend };
-    return { ...config, backend: { ...backend, isNamedByPort: true } };
+    return { ...config, backend: { ...backend, usesPortName: true } };
   }
 
   /** Which known way leads to a host with such a lease: the one that it announces, or one that it is leaving. */
-  find({ attributes }: Pick<Lease, 'attributes'>): KnownWay | undefined {
+  find({ attributes }: Pick<Lease, 'attributes'>): LocalTransport | undefined {
     for (const told of [announcementOf(attributes), ...(attributes.weft?.leaving ?? [])]) {
-      const way = announcedWay(told, this.#known);
+      const way = matchTransport(told, this.#known);
       if (way !== undefined) return way;
     }
     return undefined;
@@ -178,7 +185,7 @@ export class Ways {
     if (previous.backendType === '') return leaving.forEach((told) => this.#admit(told, previous));
     const told = announcementOf(previous);
     this.#announced =
-      announcedWay(told, this.#known)?.name ?? this.#admit(told, previous) ?? this.wanted.name;
+      matchTransport(told, this.#known)?.name ?? this.#admit(told, previous) ?? this.wanted.name;
     for (const one of leaving) this.#admit(one, previous);
     for (const { name } of this.#known) this.#wasAnnounced.add(name);
     if (this.#announced !== this.wanted.name) this.#wasAnnounced.delete(this.wanted.name);
@@ -292,10 +299,10 @@ export class Ways {
   }
 
   /** Knows a way that a lease tells of from now on. Returns its name. */
-  #admit(told: LeavingWay, attributes?: LeaseAttributes): string | undefined {
-    const way = toldWay(told);
+  #admit(told: LegacyTransport, attributes?: LeaseAttributes): string | undefined {
+    const way = decodeTransport(told);
     if (way === undefined) return undefined;
-    const name = wayName(way);
+    const name = transportId(way);
     const isKnown = this.#known.some((other) => other.name === name);
     if (isKnown || this.#abandoned.has(name) || this.#known.length >= MAX_KNOWN)
       return isKnown ? name : undefined;
@@ -309,8 +316,8 @@ export class Ways {
   }
 
   /** What the wanted way takes over from a way that is known: its own attributes, or the MAC of any other. */
-  #inherit(backend: BackendConfig): Pick<KnownWay, 'attributes'> {
-    const name = wayName(wayOf(backend));
+  #inherit(backend: BackendConfig): Pick<LocalTransport, 'attributes'> {
+    const name = transportId(transportOf(backend));
     const { attributes } =
       this.#known.find((way) => way.name === name && way.attributes !== undefined) ??
       this.#known.find((way) => way.type === 'vxlan' && way.attributes !== undefined) ??
@@ -325,23 +332,23 @@ function isLeaving(peer: Lease | undefined): boolean {
   return leaving.length > 0 && !isDrained;
 }
 
-function known(backend: BackendConfig): KnownWay {
-  const way = wayOf(backend);
-  return { ...way, name: wayName(way), backend };
+function known(backend: BackendConfig): LocalTransport {
+  const way = transportOf(backend);
+  return { ...way, name: transportId(way), backend };
 }
 
 /** Settings for a way that only leases tell of: the config's own as far as they fit. */
-function backendFor({ type, vni, port }: Way, like: BackendConfig): BackendConfig {
+function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
   if (type === 'vxlan')
-    return { ...(like.type === 'vxlan' ? like : IMPLIED_BACKEND), vni: vni!, port: port! };
+    return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
   return type === 'udp' ? { type, port: port! } : { type };
 }
 
-function announcementOf({ backendType, backendData, backendV6Data, weft }: LeaseAttributes): LeavingWay {
+function announcementOf({ backendType, backendData, backendV6Data, weft }: LeaseAttributes): LegacyTransport {
   return { backendType, backendData, backendV6Data, ...(weft?.port !== undefined && { port: weft.port }) };
 }
 
-function toLeaving(way: KnownWay): LeavingWay {
+function toLeaving(way: LocalTransport): LegacyTransport {
   const port = publishedPort(way);
   const { backendData, backendV6Data } = way.type === 'vxlan' ? (way.attributes ?? {}) : {};
   return {

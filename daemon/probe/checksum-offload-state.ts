@@ -13,7 +13,7 @@
 //
 // A round in which no peer answers at all changes nothing. So one counterexample keeps the offload on, a firewall or a dead
 // peer never turns it off, and it never goes to and fro: whoever wants another trial makes another judge.
-import type { ChecksumSight } from './checksum-probe.ts';
+import type { ProbeResult } from './checksum-probe.ts';
 
 /** `off`, which no round tells: nothing is left to devices, by somebody else's will or an earlier run's. */
 export type OffloadState = 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
@@ -21,7 +21,7 @@ export type OffloadState = 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
 /** Bad rounds in a row. */
 const BAD_ROUNDS = 3;
 
-export class OffloadJudge {
+export class ChecksumOffloadState {
   #state: OffloadState = 'unknown';
   #badRounds = 0;
 
@@ -30,7 +30,7 @@ export class OffloadJudge {
   }
 
   /** Takes what a round found of each peer; returns the state from then on. */
-  note(sights: readonly ChecksumSight[]): OffloadState {
+  note(sights: readonly ProbeResult[]): OffloadState {
     if (this.#state === 'bad') return this.#state;
     if (sights.includes('good')) {
       this.#badRounds = 0;

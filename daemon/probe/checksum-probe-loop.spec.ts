@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import type { Family, IpAddress } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import type { ChecksumSight } from './checksum-probe.ts';
-import { OffloadJudge } from './checksum-offload-state.ts';
-import { OffloadWatch } from './checksum-probe-loop.ts';
+import type { ProbeResult } from './checksum-probe.ts';
+import { ChecksumOffloadState } from './checksum-offload-state.ts';
+import { ChecksumProbeLoop } from './checksum-probe-loop.ts';
 
 const PEERS = ['10.5.2.0', '10.5.3.0', '10.5.4.0'] as IpAddress[];
 
@@ -21,8 +21,8 @@ describe('offload judge', () => {
   ];
   for (const [what, rounds, expected] of cases)
     it(what, () => {
-      const judge = new OffloadJudge();
-      for (const round of rounds) judge.note(round.split(' ') as ChecksumSight[]);
+      const judge = new ChecksumOffloadState();
+      for (const round of rounds) judge.note(round.split(' ') as ProbeResult[]);
       assert.equal(judge.state, expected);
     });
 });
@@ -30,7 +30,7 @@ describe('offload judge', () => {
 describe('offload watch', () => {
   let clock: FakeClock;
   let probed: number;
-  let sights: Partial<Record<Family, ChecksumSight>>;
+  let sights: Partial<Record<Family, ProbeResult>>;
   let told: string[];
   let isOn: boolean | undefined;
 
@@ -42,8 +42,8 @@ describe('offload watch', () => {
     told = [];
   });
 
-  function watch(intervalMs = 60_000): OffloadWatch {
-    const started = new OffloadWatch({
+  function watch(intervalMs = 60_000): ChecksumProbeLoop {
+    const started = new ChecksumProbeLoop({
       clock,
       random: () => 0.5,
       intervalMs,

@@ -4,8 +4,8 @@ import type { Family, IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { FAMILIES } from '../../backends/address-family.ts';
-import type { ChecksumSight } from './checksum-probe.ts';
-import { OffloadJudge, type OffloadState } from './checksum-offload-state.ts';
+import type { ProbeResult } from './checksum-probe.ts';
+import { ChecksumOffloadState, type OffloadState } from './checksum-offload-state.ts';
 
 export interface OffloadVerdict {
   readonly state: OffloadState;
@@ -15,7 +15,7 @@ export interface OffloadVerdict {
   readonly peers: readonly IpAddress[];
 }
 
-export interface OffloadWatchOptions {
+export interface ChecksumProbeLoopOptions {
   readonly clock: Clock;
   /** Default `Math.random`. */
   readonly random?: Random;
@@ -25,7 +25,7 @@ export interface OffloadWatchOptions {
   readonly choosePeers: (family: Family, count: number) => readonly IpAddress[];
   /** Whether checksums are left to devices at all; `undefined` if nobody can tell. */
   readonly isOn: (family: Family) => Promise<boolean | undefined>;
-  readonly probe: (address: IpAddress) => Promise<ChecksumSight>;
+  readonly probe: (address: IpAddress) => Promise<ProbeResult>;
   /** A family has another state. Must not throw. */
   readonly onVerdict: (family: Family, verdict: OffloadVerdict) => void;
 }
@@ -39,15 +39,15 @@ const SILENT_INTERVALS = 10;
 /** Hosts that start at once should not probe at once: rounds are up to so much earlier or later. */
 const JITTER = 0.1;
 
-export class OffloadWatch {
-  readonly #options: OffloadWatchOptions;
-  #judges = new Map<Family, OffloadJudge>();
+export class ChecksumProbeLoop {
+  readonly #options: ChecksumProbeLoopOptions;
+  #judges = new Map<Family, ChecksumOffloadState>();
   #verdicts = new Map<Family, OffloadVerdict>();
   #pauseMs = FIRST_ROUND_MS;
   #cancel: () => void = () => undefined;
   #isStopped = false;
 
-  constructor(options: OffloadWatchOptions) {
+  constructor(options: ChecksumProbeLoopOptions) {
     this.#options = options;
   }
 
@@ -105,7 +105,7 @@ export class OffloadWatch {
   async #look(family: Family): Promise<void> {
     const { choosePeers, isOn, probe } = this.#options;
     const judges = this.#judges;
-    const judge = judges.get(family) ?? new OffloadJudge();
+    const judge = judges.get(family) ?? new ChecksumOffloadState();
     if (judge.state === 'bad') return;
     const peers = choosePeers(family, PEERS_A_ROUND);
     if (peers.length === 0) return;

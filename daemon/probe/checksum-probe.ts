@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { NativeChecksumProbe, NativeEcho } from '../../native/index.ts';
 
 /** `bad`: every checksum of this kernel was answered and none of a device. `silent`: the peer tells nothing. */
-export type ChecksumSight = 'good' | 'bad' | 'silent';
+export type ProbeResult = 'good' | 'bad' | 'silent';
 
 export interface ChecksumProbeOptions {
   readonly native: NativeChecksumProbe & Pick<NativeEcho, 'echoClose'>;
@@ -26,7 +26,7 @@ const LOOK_GROWTH = 4;
 export async function probeChecksums(
   address: IpAddress,
   options: ChecksumProbeOptions,
-): Promise<ChecksumSight> {
+): Promise<ProbeResult> {
   const { attempts = 3 } = options;
   for (let attempt = 0; attempt < attempts; attempt++) {
     if (await isAnswered(address, false, options)) return 'good';

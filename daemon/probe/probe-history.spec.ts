@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { IpAddress } from '../../lib/address.ts';
 import type { EchoResult } from './echo-socket.ts';
-import { ProbeBook } from './probe-history.ts';
+import { ProbeHistory } from './probe-history.ts';
 import { reportOf } from './report.ts';
 
 const ADDRESS = '10.5.100.0' as IpAddress;
@@ -9,7 +9,7 @@ const LOST: EchoResult = { kind: 'lost' };
 const reply = (rttMs: number): EchoResult => ({ kind: 'reply', rttMs });
 
 describe('the last probes', () => {
-  const book = new ProbeBook();
+  const book = new ProbeHistory();
   const note = (key: string, ...results: EchoResult[]): void =>
     book.note(key, { atMs: 0, report: reportOf(ADDRESS, results) });
 

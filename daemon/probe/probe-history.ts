@@ -19,7 +19,7 @@ export interface ProbeSummary {
   readonly maxMs?: number;
 }
 
-export class ProbeBook {
+export class ProbeHistory {
   readonly #last = new Map<string, LastProbe>();
 
   /** By key of the peer. */

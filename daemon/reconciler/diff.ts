@@ -74,7 +74,7 @@ class Plan {
   }
 
   /** Removes what `object` is about to take the place of. */
-  clearWay(object: KernelObject): void {
+  removeConflict(object: KernelObject): void {
     this.#sets.get(object.kind)?.push({ action: 'remove', object });
   }
 
@@ -117,7 +117,7 @@ function findRenames(
         isHeld?.(want, key) === true
       )
         continue;
-      const from = findMisnamed(want, desired, actual);
+      const from = findRenamed(want, desired, actual);
       if (from !== undefined && ![...renames.values()].includes(from)) renames.set(key, from);
     }
   }
@@ -125,7 +125,7 @@ function findRenames(
 }
 
 /** Name of the device that is what `want` is to be, and that nobody wants under that name. */
-function findMisnamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
+function findRenamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
   for (const [key, have] of actual) {
     if (have.kind !== 'link' || have.type !== 'vxlan' || !isSameTunnel(want, have)) continue;
     const other = desired.get(key);
@@ -170,7 +170,7 @@ function planLink(plan: Plan, { key, desired, actual, options, gone }: Question)
     gone.add(link.name);
   } else if (have?.kind !== 'link' || isReplaced(want, have, options)) {
     const isInTheWay = have !== undefined || options.foreignLinks?.has(want.name) === true;
-    if (isInTheWay) plan.clearWay(have ?? want);
+    if (isInTheWay) plan.removeConflict(have ?? want);
     plan.set(want);
     gone.add(want.name);
   } else if (!isInSync(want, have)) plan.set(want, have);

@@ -7,16 +7,16 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import { isInSync } from './diff.ts';
-import type { Holds } from './retry-gate.ts';
-import type { KernelView } from './kernel-cache.ts';
+import type { RetryGate } from './retry-gate.ts';
+import type { KernelCache } from './kernel-cache.ts';
 import type { Mirror } from './cached-state.ts';
 import type { Reporter } from './reporter.ts';
 import type { MutableCounters } from './reports.ts';
 
 export interface DriftParts {
   readonly desired: DesiredState;
-  readonly view: KernelView;
-  readonly holds: Holds;
+  readonly view: KernelCache;
+  readonly holds: RetryGate;
   readonly reporter: Reporter;
   readonly counters: MutableCounters;
   readonly kernel: Pick<Kernel, 'readSysctl'>;

@@ -72,7 +72,7 @@ export class Failures {
   }
 
   /** Makes every try due now that has waited for `leastMs`, without forgetting how often it failed. */
-  hurry(nowMs: number, leastMs: number): void {
+  expedite(nowMs: number, leastMs: number): void {
     for (const [name, failure] of this.#byName)
       if (failure.retryAtMs > nowMs && nowMs - failure.failedAtMs >= leastMs)
         this.#byName.set(name, { ...failure, retryAtMs: nowMs });

@@ -15,7 +15,7 @@ export interface KernelViewParts {
   readonly clock: Clock;
 }
 
-export class KernelView {
+export class KernelCache {
   readonly #parts: KernelViewParts;
   readonly #expectations = new Expectations();
   #mirror: Mirror | undefined;

@@ -3,7 +3,7 @@ import type { Ownership } from '../../backends/backend.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { RouteOwnership } from '../kernel/route-ownership.ts';
 
-export class OwnedScope {
+export class ManagedScope {
   #current: Ownership | undefined;
   #former: readonly Ownership[] = [];
   #union: Ownership | undefined;

@@ -4,7 +4,7 @@ import { deviceOf } from './object-device.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
 import { isInSync } from './diff.ts';
-import type { Holds } from './retry-gate.ts';
+import type { RetryGate } from './retry-gate.ts';
 import type { Mirror } from './cached-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
@@ -20,14 +20,14 @@ export interface Verdict {
 
 interface Evidence {
   readonly desired: DesiredState;
-  readonly holds: Holds;
+  readonly holds: RetryGate;
   /** Unset before the first read. */
   readonly mirror: Mirror | undefined;
   readonly nowMs: number;
 }
 
 /** Judges one owner; `peer` is unset for the host. Costs as much as the owner has objects. */
-export function judgeOwner(owner: Owner, peer: PeerState | undefined, evidence: Evidence): Verdict {
+export function computeStatus(owner: Owner, peer: PeerState | undefined, evidence: Evidence): Verdict {
   const refusal = refusalOf(owner, peer, evidence.desired);
   const isWhole = peer?.mode === 'error' || refusal !== peer?.reason;
   if (refusal !== undefined && isWhole) return error(refusal);

@@ -19,7 +19,7 @@ interface Bucket {
   lastMs: number;
 }
 
-export class Damper {
+export class RateLimiter {
   readonly #options: DamperOptions;
   readonly #buckets = new Map<string, Bucket>();
 

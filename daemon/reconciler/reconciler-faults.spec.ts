@@ -17,7 +17,7 @@ describe('a peer that the kernel refuses', () => {
     assert.equal(status?.state, 'error');
     assert.match(status?.reason ?? '', /fdb flannel\.1 c6:00:00:00:04:03.*ENOSPC/);
 
-    host.kernel.relent(BAD_FDB);
+    host.kernel.clearFault(BAD_FDB);
     await host.clock.until(() => host.reconciler.peerStatus(bad.key)?.state === 'in-sync', 2_000);
     assert.deepEqual(await host.actual(), host.expected([bad, good]));
     assert.deepEqual(
@@ -62,7 +62,7 @@ describe('a peer that the kernel refuses', () => {
       host.kernel.refuse(BAD_FDB, 'ENOSPC');
       await host.start([bad, good]);
       await host.clock.advance(300);
-      host.kernel.relent(BAD_FDB);
+      host.kernel.clearFault(BAD_FDB);
       act(host);
       await host.clock.settle();
       assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
@@ -83,7 +83,7 @@ describe('a peer that the kernel refuses', () => {
     };
     await host.start([bad, good]);
     await host.clock.jump(1000);
-    host.kernel.relent(BAD_FDB);
+    host.kernel.clearFault(BAD_FDB);
     proceed();
     await host.clock.advance(1000);
     assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
@@ -128,8 +128,8 @@ describe('an orphan that the kernel will not give up', () => {
     kernel.refuse('route 10.5.3.0/24', 'EBUSY');
     const host = await new TestHost({ kernel }).start([good]);
     assert.ok(host.reconciler.isSettled);
-    assert.ok(host.eventCodes().includes('ORPHAN_STAYS'));
-    kernel.relent('route 10.5.3.0/24');
+    assert.ok(host.eventCodes().includes('ORPHAN_REMOVE_FAILED'));
+    kernel.clearFault('route 10.5.3.0/24');
     await host.clock.advance(1_000);
     assert.deepEqual(await host.actual(), host.expected([good]));
   });
@@ -150,7 +150,7 @@ describe('a device that cannot be made', () => {
     await host.clock.advance(60_000);
     assert.ok(host.kernel.batches.length < 12, `${host.kernel.batches.length} tries in a minute`);
 
-    host.kernel.relent(LINK);
+    host.kernel.clearFault(LINK);
     host.setHost();
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
@@ -166,7 +166,7 @@ describe('a device that cannot be made', () => {
     await host.clock.advance(10_000);
     assert.equal(host.reconciler.summary().host.state, 'error');
     assert.ok(!host.eventCodes().includes('SYSCTL_REFUSED'), 'that is only a consequence');
-    kernel.relent('sysctl net/ipv6/conf/flannel.1/accept_ra');
+    kernel.clearFault('sysctl net/ipv6/conf/flannel.1/accept_ra');
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as ReturnType<typeof cidr>);
     await host.clock.settle();

@@ -81,7 +81,7 @@ describe('the reconciler of firewall rules', () => {
     await clock.advance(10_000);
     assert.deepEqual(kept(), ['iptables']);
     assert.equal(reconciler.summary().host.state, 'error');
-    kernel.relent(objectKey(TABLE));
+    kernel.clearFault(objectKey(TABLE));
     await clock.advance(70_000);
     assert.deepEqual(kept(), ['nft']);
     assert.equal(reconciler.summary().host.state, 'in-sync');

@@ -12,16 +12,16 @@ import type { Ownership, PeerState } from '../../backends/backend.ts';
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
-import type { Kernel, KernelNotice, Step } from '../kernel/kernel.ts';
+import type { Kernel, KernelNotification, Step } from '../kernel/kernel.ts';
 import { DesiredState, HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
 import { Drift } from './drift-detector.ts';
-import { Holds } from './retry-gate.ts';
-import { KernelView } from './kernel-cache.ts';
+import { RetryGate } from './retry-gate.ts';
+import { KernelCache } from './kernel-cache.ts';
 import type { Mirror } from './cached-state.ts';
-import { OwnedScope } from './managed-scope.ts';
-import { PeriodicLooks } from './resync-schedule.ts';
-import { ReadRequests } from './resync-queue.ts';
+import { ManagedScope } from './managed-scope.ts';
+import { ResyncSchedule } from './resync-schedule.ts';
+import { ResyncQueue } from './resync-queue.ts';
 import { Reporter } from './reporter.ts';
 import { newCounters } from './reports.ts';
 import type {
@@ -65,15 +65,15 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #clock: Clock;
   readonly #desired = new DesiredState();
-  readonly #scope = new OwnedScope();
-  readonly #holds: Holds;
+  readonly #scope = new ManagedScope();
+  readonly #holds: RetryGate;
   readonly #counters = newCounters();
-  readonly #reads: ReadRequests;
-  readonly #periodic: PeriodicLooks;
+  readonly #reads: ResyncQueue;
+  readonly #periodic: ResyncSchedule;
   readonly #planner: StepPlanner;
   readonly #drift: Drift;
   readonly #dirty = new Set<ObjectKey>();
-  readonly #view: KernelView;
+  readonly #view: KernelCache;
   readonly #reporter: Reporter;
   readonly #recorder: StepRecorder;
   #readError: string | undefined;
@@ -88,10 +88,10 @@ export class Reconciler {
     this.#options = options;
     this.#clock = options.clock;
     const { random = Math.random, resyncIntervalMs = RESYNC_INTERVAL_MS } = options;
-    this.#holds = new Holds(this.#desired, random);
-    this.#reads = new ReadRequests(this.#clock, random);
-    this.#periodic = new PeriodicLooks(resyncIntervalMs, random);
-    this.#view = new KernelView(options);
+    this.#holds = new RetryGate(this.#desired, random);
+    this.#reads = new ResyncQueue(this.#clock, random);
+    this.#periodic = new ResyncSchedule(resyncIntervalMs, random);
+    this.#view = new KernelCache(options);
     const { onChange, onEvent } = options;
     const shared = { desired: this.#desired, holds: this.#holds, clock: this.#clock };
     this.#reporter = new Reporter({ ...shared, view: this.#view, onChange, onEvent });
@@ -121,7 +121,7 @@ export class Reconciler {
    */
   setHost(ownership: Ownership, objects: readonly KernelObject[]): void {
     if (this.#scope.set(ownership) && this.#phase === 'started') this.#requestRead('ownership');
-    this.#holds.hurry(this.#clock.nowMs());
+    this.#holds.expedite(this.#clock.nowMs());
     for (const key of this.#holds.takeDue(this.#clock.nowMs())) this.#dirty.add(key);
     const change = this.#desired.set(HOST, objects);
     if (this.#isOtherDevice(this.#holds.failureOf(HOST)?.object)) this.#holds.forgetFailure(HOST);
@@ -151,7 +151,7 @@ export class Reconciler {
   }
 
   /** Takes a notice of the kernel; for `Kernel.subscribe`. */
-  notice(notice: KernelNotice): void {
+  notice(notice: KernelNotification): void {
     if (this.#phase !== 'started') return;
     switch (notice.type) {
       case 'object':
@@ -278,7 +278,7 @@ export class Reconciler {
       this.#scope.concerns(name) || this.#desired.usesDevice(name);
     if (this.#view.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
     const nowMs = this.#clock.nowMs();
-    this.#holds.hurry(nowMs, ECHO_MS);
+    this.#holds.expedite(nowMs, ECHO_MS);
     this.#reads.requestForInterfaces();
     this.#schedule();
   }
@@ -371,7 +371,7 @@ export class Reconciler {
     const wanted = [...this.#desired.objectsOf(HOST).values()].filter(isSetting);
     try {
       const mirror = await this.#view.read(ownership, [...wanted, ...this.#spareFeatures()]);
-      for (const setting of wanted) this.#recorder.forgiveSetting(mirror, setting);
+      for (const setting of wanted) this.#recorder.skipRejectedSetting(mirror, setting);
       this.#reads.onSuccess();
       this.#readError = undefined;
       return mirror;
@@ -411,7 +411,7 @@ export class Reconciler {
     const keys = batch.map(({ object }) => objectKey(object));
     for (const key of keys) this.#reporter.touchKey(key);
     for (const key of changed) this.#drift.markIfChanged(key);
-    for (const key of this.#planner.spareRules(mirror, batch)) this.#dirty.add(key);
+    for (const key of this.#planner.obsoleteRules(mirror, batch)) this.#dirty.add(key);
     this.#reporter.lookForRepairs(keys);
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');

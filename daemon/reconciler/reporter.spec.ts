@@ -7,7 +7,7 @@ const udp = (number: number): Lease => {
   return { ...lease, attributes: { ...lease.attributes, backendType: '' } };
 };
 const refusals = (host: TestHost) =>
-  host.events.filter(({ code }) => code === 'PEER_REFUSED').map(({ fields }) => fields);
+  host.events.filter(({ code }) => code === 'PEER_REJECTED').map(({ fields }) => fields);
 
 describe('a peer whose lease rules out to program it', () => {
   it('is told once, again when the reason is another, and again after it was right', async () => {

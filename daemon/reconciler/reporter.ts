@@ -8,19 +8,19 @@ import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import { isInSync } from './diff.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
-import type { Holds } from './retry-gate.ts';
-import { judgeOwner, refusalOf } from './owner-status.ts';
-import type { KernelView } from './kernel-cache.ts';
+import type { RetryGate } from './retry-gate.ts';
+import { computeStatus, refusalOf } from './owner-status.ts';
+import type { KernelCache } from './kernel-cache.ts';
 import type { EventCode, PeerStatus, ReconcilerEvent, StatusSummary } from './reports.ts';
-import { StatusBook } from './status-table.ts';
+import { StatusTable } from './status-table.ts';
 
 /** Objects or peers that one event names; there may be thousands. */
 const NAMED_OBJECTS = 5;
 
 export interface ReporterParts {
   readonly desired: DesiredState;
-  readonly holds: Holds;
-  readonly view: KernelView;
+  readonly holds: RetryGate;
+  readonly view: KernelCache;
   readonly clock: Clock;
   readonly onChange?: ((summary: StatusSummary) => void) | undefined;
   readonly onEvent?: ((event: ReconcilerEvent) => void) | undefined;
@@ -28,7 +28,7 @@ export interface ReporterParts {
 
 export class Reporter {
   readonly #parts: ReporterParts;
-  readonly #book: StatusBook;
+  readonly #book: StatusTable;
   readonly #peers = new Map<string, PeerState>();
   /** Owners whose state has to be judged anew. */
   readonly #touched = new Set<Owner>();
@@ -44,7 +44,7 @@ export class Reporter {
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
-    this.#book = new StatusBook(parts.clock.nowMs());
+    this.#book = new StatusTable(parts.clock.nowMs());
   }
 
   get peers(): ReadonlyMap<string, PeerStatus> {
@@ -77,7 +77,7 @@ export class Reporter {
     const peer = this.#peers.get(owner);
     if (peer === undefined && owner !== HOST) return;
     const nowMs = clock.nowMs();
-    const verdict = judgeOwner(owner, peer, { desired, holds, mirror: view.mirror, nowMs });
+    const verdict = computeStatus(owner, peer, { desired, holds, mirror: view.mirror, nowMs });
     if (verdict.isProgrammed && holds.forgetFailure(owner))
       this.tell(owner === HOST ? 'HOST_RECOVERED' : 'PEER_RECOVERED', 'info', peer ? { peer: owner } : {});
     const { state, reason } = verdict;
@@ -122,9 +122,9 @@ export class Reporter {
     }
     this.#unsettled.clear();
     for (const { peer, reason } of news) this.#refused.set(peer, reason);
-    for (const fields of news.slice(0, NAMED_OBJECTS)) this.tell('PEER_REFUSED', 'warn', fields);
+    for (const fields of news.slice(0, NAMED_OBJECTS)) this.tell('PEER_REJECTED', 'warn', fields);
     const more = news.length - NAMED_OBJECTS;
-    if (more > 0) this.tell('PEER_REFUSED', 'warn', { more });
+    if (more > 0) this.tell('PEER_REJECTED', 'warn', { more });
   }
 
   addDrift(key: ObjectKey): void {

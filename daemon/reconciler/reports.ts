@@ -70,12 +70,12 @@ export type EventCode =
   /** Left over from an earlier run or a peer long gone; removed. */
   | 'ORPHANS_REMOVED'
   /** A peer's lease, or its clash with another, rules out to program it; `more` counts those not named. */
-  | 'PEER_REFUSED'
+  | 'PEER_REJECTED'
   | 'PEER_FAILED'
   | 'PEER_RECOVERED'
   | 'HOST_FAILED'
   | 'HOST_RECOVERED'
-  | 'ORPHAN_STAYS'
+  | 'ORPHAN_REMOVE_FAILED'
   /** A link could not be changed in place and is made anew. */
   | 'LINK_REPLACED'
   | 'SYSCTL_REFUSED'

@@ -2,17 +2,17 @@
 // nothing.
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { Damper } from './rate-limiter.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { retryDelayMs } from './failures.ts';
 import type { ResyncReason } from './reports.ts';
 
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
 const INTERFACE_DAMPING = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
 
-export class ReadRequests {
+export class ResyncQueue {
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #random: Random;
-  readonly #damper = new Damper(INTERFACE_DAMPING);
+  readonly #damper = new RateLimiter(INTERFACE_DAMPING);
   #next: { readonly reason: ResyncReason; readonly atMs: number } | undefined;
   #failures = 0;
   #noAnswers = 0;

@@ -6,7 +6,7 @@ const JITTER = 0.1;
 /** Reading thousands of entries to find nothing is most of what an idle daemon costs. */
 const MAX_LOOKS_PER_READ = 10;
 
-export class PeriodicLooks {
+export class ResyncSchedule {
   readonly #intervalMs: number;
   readonly #random: Random;
   #nextMs = Infinity;

@@ -2,7 +2,7 @@
 // somebody else keeps changing, and whatever lies on a device that is itself held. Holds no timer and does no I/O.
 import type { Random } from '../../lib/backoff.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
-import { Damper } from './rate-limiter.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import { isSameTunnel } from './diff.ts';
@@ -16,10 +16,10 @@ const CONTEST = { freeCount: 10, windowMs: 5_000, firstMs: 20, capMs: 150 };
 
 const ORPHAN = 'orphan ';
 
-export class Holds {
+export class RetryGate {
   readonly #desired: DesiredState;
   readonly #failures: Failures;
-  readonly #damper = new Damper(CONTEST);
+  readonly #damper = new RateLimiter(CONTEST);
   /** When a contested object may be repaired next. */
   readonly #contestedUntilMs = new Map<ObjectKey, number>();
   readonly #contested = new Set<ObjectKey>();
@@ -71,8 +71,8 @@ export class Holds {
   }
 
   /** Lets everything that failed at least `leastMs` ago be tried at once. */
-  hurry(nowMs: number, leastMs = 0): void {
-    this.#failures.hurry(nowMs, leastMs);
+  expedite(nowMs: number, leastMs = 0): void {
+    this.#failures.expedite(nowMs, leastMs);
   }
 
   /** Whether `object` must be left as it is. */

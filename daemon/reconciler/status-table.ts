@@ -1,7 +1,7 @@
 // The state of the host and of every peer, since when, and how many peers are in each. Decides nothing.
 import type { OwnerStatus, PeerStatus, SyncState } from './reports.ts';
 
-export class StatusBook {
+export class StatusTable {
   readonly #peers = new Map<string, PeerStatus>();
   readonly #counts: Record<SyncState, number> = { 'in-sync': 0, pending: 0, error: 0 };
   #host: OwnerStatus;

@@ -6,13 +6,13 @@ import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import { diff, isInSync } from './diff.ts';
-import type { Holds } from './retry-gate.ts';
+import type { RetryGate } from './retry-gate.ts';
 import type { Mirror } from './cached-state.ts';
 import type { StepRecorder } from './step-recorder.ts';
 
 export interface StepPlannerParts {
   readonly desired: DesiredState;
-  readonly holds: Holds;
+  readonly holds: RetryGate;
   readonly recorder: Pick<StepRecorder, 'replaceLinks'>;
 }
 
@@ -39,7 +39,7 @@ export class StepPlanner {
   }
 
   /** Rules that waited for `batch`, which sets those that take their place. */
-  spareRules({ objects }: Mirror, batch: readonly Step[]): readonly ObjectKey[] {
+  obsoleteRules({ objects }: Mirror, batch: readonly Step[]): readonly ObjectKey[] {
     if (!batch.some(isRuleStep)) return [];
     const isSpare = ([key, { kind }]: [ObjectKey, KernelObject]): boolean =>
       kind === 'firewall' && !this.#parts.desired.objects.has(key);

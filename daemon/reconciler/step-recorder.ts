@@ -6,14 +6,14 @@ import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { Step, StepResult } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
-import type { Holds } from './retry-gate.ts';
+import type { RetryGate } from './retry-gate.ts';
 import type { Mirror } from './cached-state.ts';
 import { deviceOf } from './object-device.ts';
 import type { MutableCounters, Tell } from './reports.ts';
 
 export interface StepRecorderParts {
   readonly desired: DesiredState;
-  readonly holds: Holds;
+  readonly holds: RetryGate;
   readonly counters: MutableCounters;
   readonly clock: Clock;
   readonly tell: Tell;
@@ -50,7 +50,7 @@ export class StepRecorder {
   }
 
   /** Counts a setting that the kernel refused before, and that is not to be read, as done. */
-  forgiveSetting(mirror: Mirror, setting: SettingObject): void {
+  skipRejectedSetting(mirror: Mirror, setting: SettingObject): void {
     const key = objectKey(setting);
     if (this.#refusedSettings.has(key) && !mirror.objects.has(key)) mirror.record(key, setting);
   }
@@ -130,7 +130,7 @@ export class StepRecorder {
     if (failure.attempts > 1) return;
     const fields = { object: key, errno, message };
     if (owner === HOST) tell('HOST_FAILED', 'error', fields);
-    else if (owner === undefined) tell('ORPHAN_STAYS', 'warn', fields);
+    else if (owner === undefined) tell('ORPHAN_REMOVE_FAILED', 'warn', fields);
     else tell('PEER_FAILED', 'warn', { peer: owner, ...fields });
   }
 }

@@ -6,7 +6,7 @@
 //                                                                 └──daemon stops──► killed; told stays as it was
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { readAssignments } from '../../lib/env-file.ts';
+import { parseEnvFile } from '../../lib/env-file.ts';
 import type { ChangeHookCommand } from '../options/hook-command.ts';
 import { startHookProcess, type HookOutcome, type HookProcess } from './hook-process.ts';
 import type { Logger } from '../log/log.ts';
@@ -104,7 +104,7 @@ export class ChangeHook implements ChangeHookView {
 
 /** The variables of subnet.env, which of them are new, and what those were before. Of the daemon's own only PATH. */
 export function hookEnvironment(subnetFile: string, before: string, now: string): Record<string, string> {
-  const [old, values] = [before, now].map((text) => readAssignments(text, () => undefined)) as [
+  const [old, values] = [before, now].map((text) => parseEnvFile(text, () => undefined)) as [
     ReadonlyMap<string, string>,
     ReadonlyMap<string, string>,
   ];

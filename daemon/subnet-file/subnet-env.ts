@@ -11,7 +11,7 @@ import {
 import type { Cidr, Ipv4Cidr, Ipv6Cidr } from '../../lib/address.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { OverlayMtu } from '../../backends/kernel-state.ts';
-import { readAssignments } from '../../lib/env-file.ts';
+import { parseEnvFile } from '../../lib/env-file.ts';
 
 export interface SubnetEnv {
   /** Networks of the enabled families. */
@@ -53,7 +53,7 @@ function firstAddress(subnet: Cidr): string {
 /** Reads the file as written by weft, by flannel or by hand: quotes, `export`, comments and blank lines are fine. */
 export function parseSubnetEnv(text: string): PreviousSubnetEnv {
   const problems: string[] = [];
-  const values = readAssignments(text, (line, number) =>
+  const values = parseEnvFile(text, (line, number) =>
     problems.push(`line ${number} is not KEY=VALUE: ${show(line)}`),
   );
   const cidrs = (key: string, family: 4 | 6): Cidr | undefined => readCidr(values, key, family, problems);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FileWatch } from '../../lib/file-watch.ts';
 import { createLogger } from '../log/log.ts';
-import { SubnetFileKeeper } from './subnet-file-writer.ts';
+import { SubnetFileWriter } from './subnet-file-writer.ts';
 
 const TEXT = 'FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_SUBNET=10.5.72.1/24\n';
 
@@ -15,7 +15,7 @@ describe('subnet file keeper', () => {
   let lines: string[];
   let problems: (string | undefined)[];
   let nextChange: () => void;
-  let keeper: SubnetFileKeeper;
+  let keeper: SubnetFileWriter;
   let path: string;
 
   beforeEach(async () => {
@@ -30,7 +30,7 @@ describe('subnet file keeper', () => {
       problems.push(keeper.problem);
       nextChange();
     };
-    keeper = new SubnetFileKeeper({ path, clock, log, onChange });
+    keeper = new SubnetFileWriter({ path, clock, log, onChange });
   });
 
   afterEach(async () => {

@@ -12,9 +12,9 @@ const LOOK_MS = 5000;
 /** From look to look at a file that was right and whose folder is watched. */
 const WATCHED_LOOK_MS = 600_000;
 /** After somebody did something to the file; two programs that both want it theirs take turns every {@link LOOK_MS}. */
-const TOUCHED_MS = 500;
+const EXTERNAL_EDIT_DELAY_MS = 500;
 
-export interface SubnetFileKeeperOptions {
+export interface SubnetFileWriterOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -24,8 +24,8 @@ export interface SubnetFileKeeperOptions {
   readonly onContent?: (text: string) => void;
 }
 
-export class SubnetFileKeeper {
-  readonly #options: SubnetFileKeeperOptions;
+export class SubnetFileWriter {
+  readonly #options: SubnetFileWriterOptions;
   #wanted: string | undefined;
   #written: string | undefined;
   /** Whether what is in the file is of this process. */
@@ -42,7 +42,7 @@ export class SubnetFileKeeper {
   #isTouched = false;
   #writtenMs = -Infinity;
 
-  constructor(options: SubnetFileKeeperOptions) {
+  constructor(options: SubnetFileWriterOptions) {
     this.#options = options;
     this.#watch = new FileWatch(options.path, () => this.#touch());
   }
@@ -107,7 +107,7 @@ export class SubnetFileKeeper {
 
   get #pauseMs(): number {
     const sinceWrittenMs = this.#options.clock.nowMs() - this.#writtenMs;
-    if (this.#isTouched) return Math.max(TOUCHED_MS, LOOK_MS - sinceWrittenMs);
+    if (this.#isTouched) return Math.max(EXTERNAL_EDIT_DELAY_MS, LOOK_MS - sinceWrittenMs);
     return this.#seen !== undefined && this.#watch.isWatching ? WATCHED_LOOK_MS : LOOK_MS;
   }
 

@@ -17,7 +17,7 @@ import {
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
-import type { Kernel, KernelNotice, Step } from '../../daemon/kernel/kernel.ts';
+import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
 import { until } from '../support/wait-for.ts';
 
 /** A route that somebody else makes; what is left out is as `ip route replace` has it. */
@@ -33,7 +33,7 @@ export interface ForeignRoute {
 }
 
 /** Whoever else changes the host: an administrator, another daemon. */
-export interface OtherHands {
+export interface ExternalActor {
   addBridge(name: string): void;
   /** A persistent TUN device that no process has open. */
   addTun(name: string): void;
@@ -52,7 +52,7 @@ export interface OtherHands {
 /** A host with one interface {@link UNDERLAY}: up, MTU 1500, 192.0.2.1/24 and 2001:db8::1/64. Its kernel has a packet path. */
 export interface KernelFixture {
   readonly kernel: Kernel;
-  readonly others: OtherHands;
+  readonly others: ExternalActor;
   close(): void;
 }
 
@@ -254,7 +254,7 @@ const REOPEN: readonly TunCase[] = [
 export function describeKernel(name: string, open: () => KernelFixture): void {
   describe(`Kernel: ${name}`, () => {
     let kernel: Kernel;
-    let others: OtherHands;
+    let others: ExternalActor;
     let host: KernelFixture;
 
     beforeEach(() => {
@@ -772,7 +772,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
     });
 
     describe('notices', () => {
-      let notices: KernelNotice[];
+      let notices: KernelNotification[];
       let owned: Ownership | undefined;
 
       beforeEach(async () => {

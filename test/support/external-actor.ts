@@ -1,6 +1,6 @@
 // Changes of this network namespace by iproute2, as an administrator or another daemon makes them.
 import { execFileSync } from 'node:child_process';
-import type { OtherHands } from '../compliance/kernel.ts';
+import type { ExternalActor } from '../compliance/kernel.ts';
 
 /** Runs `ip` with the words of `line`; returns what it prints. @throws with its error output */
 export function ip(line: string): string {
@@ -14,7 +14,7 @@ export function bridge(line: string): string {
 
 const family = (text: string): string => (text.includes(':') ? '-6 ' : '');
 
-export const otherHands: OtherHands = {
+export const otherHands: ExternalActor = {
   addBridge: (name) => void ip(`link add ${name} type bridge`),
   addTun: (name) => void ip(`tuntap add dev ${name} mode tun`),
   deleteLink: (name) => void ip(`link delete ${name}`),

@@ -5,17 +5,17 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { DecodedEntry } from '../../allocator/registry/lease-entry.ts';
 import type {
-  KeeperEvent,
-  KeeperState,
+  LeaseEvent,
+  LeaseManagerState,
   OwnLease,
   OwnLeaseChange,
 } from '../../allocator/lease/lease-events.ts';
-import { LeaseKeeper } from '../../allocator/lease/lease-manager.ts';
+import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../../allocator/lease.ts';
 import type { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
-import { RegistryMirror } from '../../allocator/registry/registry-cache.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { RegistryEntry } from '../../allocator/registry/registry.ts';
 import type { FakeClock } from './fake-clock.ts';
 
@@ -28,7 +28,7 @@ export const NETWORK_IPV4: NetworkConfig = {
     max: '10.5.255.0' as Ipv4,
   },
   backend: { type: 'host-gw' },
-  isBackendImplied: false,
+  isBackendDefaulted: false,
 };
 
 /** The same with fd00:0:0::/48 in /64s beside it. */
@@ -45,7 +45,7 @@ export const NETWORK_DUAL: NetworkConfig = {
 /** IPv6 only. */
 export const NETWORK_IPV6: NetworkConfig = {
   backend: { type: 'host-gw' },
-  isBackendImplied: false,
+  isBackendDefaulted: false,
   ...(NETWORK_DUAL.ipv6 && { ipv6: NETWORK_DUAL.ipv6 }),
 };
 
@@ -67,10 +67,10 @@ export interface KeeperHostOptions {
 
 export class KeeperHost {
   readonly registry: MemoryRegistry;
-  readonly mirror: RegistryMirror;
-  readonly keeper: LeaseKeeper;
-  readonly events: KeeperEvent[] = [];
-  readonly states: KeeperState[] = [];
+  readonly mirror: RegistryCache;
+  readonly keeper: LeaseManager;
+  readonly events: LeaseEvent[] = [];
+  readonly states: LeaseManagerState[] = [];
   readonly owns: { readonly own: OwnLease; readonly change: OwnLeaseChange }[] = [];
   readonly toldPeers: string[][] = [];
   /** Backend data to publish; a change shows after `keeper.publish()`. */
@@ -86,13 +86,13 @@ export class KeeperHost {
       store,
       options.delayMs === undefined ? {} : { delayMs: options.delayMs },
     );
-    this.mirror = new RegistryMirror({
+    this.mirror = new RegistryCache({
       registry: this.registry,
       clock,
       random,
       decode: options.decode ?? decodeEntry,
     });
-    this.keeper = new LeaseKeeper({
+    this.keeper = new LeaseManager({
       registry: this.registry,
       mirror: this.mirror,
       clock,
@@ -132,7 +132,7 @@ export class KeeperHost {
   }
 
   /** How often each kind of event was told. */
-  count(code: KeeperEvent['code']): number {
+  count(code: LeaseEvent['code']): number {
     return this.events.filter((event) => event.code === code).length;
   }
 }

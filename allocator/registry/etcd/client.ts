@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { AuthClient } from 'etcd3/lib/rpc.js';
 import { RegistryError } from '../registry.ts';
 import { GRPC, grpcStatus, isTokenRefused, registryError, toRegistryError } from './errors.ts';
-import { EtcdLink, LinkFault, linkSetupError } from './link.ts';
+import { EtcdChannel, ConnectError, linkSetupError } from './link.ts';
 import type { EtcdSettings } from './options.ts';
 import { EtcdRpc } from './rpc.ts';
 import { readTlsMaterial } from './tls.ts';
@@ -22,7 +22,7 @@ export interface EtcdCall {
 
 export class EtcdClient {
   readonly settings: EtcdSettings;
-  readonly #links: (EtcdLink | undefined)[];
+  readonly #links: (EtcdChannel | undefined)[];
   readonly #operations = new Set<AbortController>();
   readonly #closed = new AbortController();
   #material: TlsMaterial;
@@ -67,11 +67,11 @@ export class EtcdClient {
   }
 
   /** Leaves the endpoint of `link` if it is the current one; gives the link up if it was silent since `sinceMs`. */
-  leave(link: EtcdLink, sinceMs: number): void {
+  leave(link: EtcdChannel, sinceMs: number): void {
     const index = this.#links.indexOf(link);
     if (index < 0) return;
     if (index === this.#current) this.#current = (index + 1) % this.#links.length;
-    if (link.heardAtMs >= sinceMs) return;
+    if (link.lastActivityMs >= sinceMs) return;
     this.#links[index] = undefined;
     link.close();
   }
@@ -123,7 +123,7 @@ export class EtcdClient {
       const attempt = await this.#try(call, budgetMs, signal, send);
       if (!(attempt instanceof AttemptFailure)) return attempt;
       failures.push(attempt.error);
-      if (!attempt.canMoveOn) break;
+      if (!attempt.tryNext) break;
     }
     throw summary(call, failures);
   }
@@ -135,7 +135,7 @@ export class EtcdClient {
     send: (rpc: EtcdRpc) => Promise<T>,
   ): Promise<T | AttemptFailure> {
     const startMs = performance.now();
-    let link: EtcdLink;
+    let link: EtcdChannel;
     try {
       link = await this.#connect(call, budgetMs, signal);
     } catch (error) {
@@ -155,7 +155,7 @@ export class EtcdClient {
 
   /** Sends with a token, and once more with a new one if the server refuses it (it did nothing then). */
   async #send<T>(
-    link: EtcdLink,
+    link: EtcdChannel,
     budgetMs: number,
     signal: AbortSignal,
     send: (rpc: EtcdRpc) => Promise<T>,
@@ -175,7 +175,7 @@ export class EtcdClient {
     }
   }
 
-  async #connect(call: EtcdCall, timeoutMs: number, signal: AbortSignal): Promise<EtcdLink> {
+  async #connect(call: EtcdCall, timeoutMs: number, signal: AbortSignal): Promise<EtcdChannel> {
     const startMs = performance.now();
     const link = this.#link(this.#current);
     try {
@@ -188,15 +188,15 @@ export class EtcdClient {
     }
   }
 
-  #link(index: number): EtcdLink {
+  #link(index: number): EtcdChannel {
     const existing = this.#links[index];
-    if (existing !== undefined && !existing.isWorn) return existing;
+    if (existing !== undefined && !existing.isBroken) return existing;
     existing?.close();
     const endpoint = this.settings.endpoints[index];
     if (endpoint === undefined) throw new RangeError(`No etcd endpoint ${index}`);
     this.#refreshMaterial();
     try {
-      return (this.#links[index] = new EtcdLink(endpoint, this.#material));
+      return (this.#links[index] = new EtcdChannel(endpoint, this.#material));
     } catch (error) {
       throw linkSetupError(endpoint, error);
     }
@@ -211,7 +211,7 @@ export class EtcdClient {
     }
   }
 
-  #tokenFor(link: EtcdLink, budgetMs: number, signal: AbortSignal): Promise<string | undefined> {
+  #tokenFor(link: EtcdChannel, budgetMs: number, signal: AbortSignal): Promise<string | undefined> {
     if (this.settings.auth === undefined) return Promise.resolve(undefined);
     if (this.#token === undefined) {
       const token = this.#authenticate(link, budgetMs);
@@ -224,7 +224,7 @@ export class EtcdClient {
     return unlessAborted(this.#token, signal);
   }
 
-  async #authenticate(link: EtcdLink, budgetMs: number): Promise<string | undefined> {
+  async #authenticate(link: EtcdChannel, budgetMs: number): Promise<string | undefined> {
     const { auth, onCall } = this.settings;
     if (auth === undefined) return undefined;
     const deadlineMs = Date.now() + Math.ceil(budgetMs);
@@ -238,21 +238,21 @@ export class EtcdClient {
     }
   }
 
-  #failure(call: EtcdCall, link: EtcdLink, error: unknown, mayHaveApplied = false): RegistryError {
+  #failure(call: EtcdCall, link: EtcdChannel, error: unknown, mayHaveApplied = false): RegistryError {
     const username = this.settings.auth?.username;
     const context = { call: call.name, scope: call.scope, endpoint: link.endpoint.url, username };
-    if (!(error instanceof LinkFault)) return toRegistryError(error, { ...context, mayHaveApplied });
+    if (!(error instanceof ConnectError)) return toRegistryError(error, { ...context, mayHaveApplied });
     return registryError(error.fault.code, context, error.fault.reason, error.fault.remedy);
   }
 }
 
 class AttemptFailure {
   readonly error: RegistryError;
-  readonly canMoveOn: boolean;
+  readonly tryNext: boolean;
 
-  constructor(error: RegistryError, canMoveOn: boolean) {
+  constructor(error: RegistryError, tryNext: boolean) {
     this.error = error;
-    this.canMoveOn = canMoveOn;
+    this.tryNext = tryNext;
   }
 }
 

@@ -7,7 +7,7 @@ import type {
   ConfigNote,
   ConfigStore,
   ConfigVersion,
-  ConfigView,
+  ConfigSnapshot,
   ConfigWriteResult,
 } from '../config-store.ts';
 import { NO_LEASE, RENUMBER_KEY, RegistryError, type ConfigEntry, type Revision } from '../registry.ts';
@@ -37,7 +37,7 @@ class EtcdConfigStore implements ConfigStore {
     this.#prefix = settings.weftPrefix;
   }
 
-  async read(): Promise<ConfigView> {
+  async read(): Promise<ConfigSnapshot> {
     const { configKey, subnetsEnd, subnetsStart } = this.#keys;
     const hosts = this.#folder(HOSTS_FOLDER);
     const success: IRequestOp[] = [
@@ -68,7 +68,7 @@ class EtcdConfigStore implements ConfigStore {
     for (let looks = 0; looks < MAX_LOOKS_BACK; looks++) {
       const found = await this.#at(revision);
       if (found === undefined) break;
-      const note = { timeMs: Date.now(), isNoticed: true };
+      const note = { timeMs: Date.now(), isExternal: true };
       if (!versions.has(found.modRevision)) versions.set(found.modRevision, { ...found, note });
       revision = found.modRevision - 1;
     }
@@ -78,7 +78,7 @@ class EtcdConfigStore implements ConfigStore {
   async write({ text, expected, note, isRenumberingConfirmed }: ConfigChange): Promise<ConfigWriteResult> {
     const { configKey } = this.#keys;
     const history = await this.history();
-    const noticed = history.filter((version) => version.note.isNoticed === true).slice(0, MAX_LOOKS_BACK);
+    const noticed = history.filter((version) => version.note.isExternal === true).slice(0, MAX_LOOKS_BACK);
     const success: IRequestOp[] = [
       this.#put(configKey, text),
       this.#put(this.#historyKey(note.timeMs), JSON.stringify({ text, note })),

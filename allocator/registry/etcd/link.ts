@@ -37,10 +37,10 @@ const CHANNEL_OPTIONS = {
   'grpc.enable_channelz': 0,
 };
 
-export class EtcdLink {
+export class EtcdChannel {
   readonly endpoint: EtcdEndpoint;
   /** Monotonic time of the last message from the server, in ms; `-Infinity` before the first. */
-  heardAtMs = Number.NEGATIVE_INFINITY;
+  lastActivityMs = Number.NEGATIVE_INFINITY;
   readonly #material: TlsMaterial;
   readonly #channelOptions: Record<string, unknown> = { ...CHANNEL_OPTIONS };
   readonly #pool: ConnectionPool;
@@ -57,19 +57,19 @@ export class EtcdLink {
   }
 
   /** Whether it was connected once and is not any more. */
-  get isWorn(): boolean {
+  get isBroken(): boolean {
     const state: number | undefined = this.#channel?.getConnectivityState(false);
     return this.#wasReady && state !== STATE.READY;
   }
 
   /** Notes a sign of life. */
   heard(): void {
-    this.heardAtMs = performance.now();
+    this.lastActivityMs = performance.now();
   }
 
   /**
    * Waits until the channel is connected, so that what fails before was certainly not sent.
-   * @throws LinkFault with the diagnosed cause, or the signal's reason
+   * @throws ConnectError with the diagnosed cause, or the signal's reason
    */
   async ready(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const startMs = performance.now();
@@ -81,9 +81,9 @@ export class EtcdLink {
       const state: number = channelState;
       if (state === STATE.READY) break;
       const leftMs = timeoutMs - (performance.now() - startMs);
-      if (state === STATE.SHUTDOWN) throw new LinkFault(DISCONNECTED);
-      if (state === STATE.TRANSIENT_FAILURE) throw new LinkFault(await this.#diagnose(leftMs));
-      if (leftMs <= 0) throw new LinkFault(noAnswer(timeoutMs));
+      if (state === STATE.SHUTDOWN) throw new ConnectError(DISCONNECTED);
+      if (state === STATE.TRANSIENT_FAILURE) throw new ConnectError(await this.#diagnose(leftMs));
+      if (leftMs <= 0) throw new ConnectError(noAnswer(timeoutMs));
       await stateChange(channel, channelState, leftMs, signal);
     }
     this.#wasReady = true;
@@ -91,7 +91,7 @@ export class EtcdLink {
 
   /**
    * The client of `name` with metadata of its own. The pool sees no failed call, so its policies never act.
-   * @throws LinkFault if the link was closed
+   * @throws ConnectError if the link was closed
    */
   service(name: ServiceName): Promise<ServiceConnection> {
     return this.#pool.withConnection(name, ({ client, metadata }) => {
@@ -100,7 +100,7 @@ export class EtcdLink {
       this.#channelOptions['channelOverride'] = this.#channel;
       if (this.#isClosed) {
         this.#channel.close();
-        throw new LinkFault(DISCONNECTED);
+        throw new ConnectError(DISCONNECTED);
       }
       return { client, metadata };
     });
@@ -128,12 +128,12 @@ export class EtcdLink {
 }
 
 /** A connection that could not be made; nothing was sent over it. */
-export class LinkFault extends Error {
+export class ConnectError extends Error {
   readonly fault: ConnectionFault;
 
   constructor(fault: ConnectionFault) {
     super(fault.reason);
-    this.name = 'LinkFault';
+    this.name = 'ConnectError';
     this.fault = fault;
   }
 }

@@ -147,18 +147,18 @@ class EtcdRegistry implements Registry {
     }
   }
 
-  async readOwn(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
+  async readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
     const path = this.#weftPath(key);
-    const call = { name: 'readOwn', scope: path, isRepeatable: true };
+    const call = { name: 'readMeta', scope: path, isRepeatable: true };
     const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.kv.range({ key: Buffer.from(path) }));
     const [pair] = kvs;
     return pair && decodeConfig(pair);
   }
 
-  async writeOwn({ key, value, leaseId }: NewEntry, signal?: AbortSignal): Promise<Revision> {
+  async writeMeta({ key, value, leaseId }: NewEntry, signal?: AbortSignal): Promise<Revision> {
     const path = this.#weftPath(key);
     const put = { key: Buffer.from(path), value: Buffer.from(value), lease: leaseId };
-    const call = { name: 'writeOwn', scope: path, isRepeatable: true };
+    const call = { name: 'writeMeta', scope: path, isRepeatable: true };
     const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
     return Number(header.revision);
   }

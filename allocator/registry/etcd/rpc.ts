@@ -2,9 +2,9 @@
 // leader requirement and cancellation, and rejects with the bare gRPC error. Retries nothing.
 import { KVClient, LeaseClient } from 'etcd3/lib/rpc.js';
 import type { ICallable } from 'etcd3/lib/rpc.js';
-import type { EtcdLink, ServiceConnection } from './link.ts';
+import type { EtcdChannel, ServiceConnection } from './link.ts';
 
-type ServiceName = Parameters<EtcdLink['service']>[0];
+type ServiceName = Parameters<EtcdChannel['service']>[0];
 type UnaryCallback = (error: Error | null, response: unknown) => void;
 interface UnaryClient {
   [method: string]: (
@@ -16,7 +16,7 @@ interface UnaryClient {
 }
 
 export interface RpcOptions {
-  readonly link: EtcdLink;
+  readonly link: EtcdChannel;
   /** Point on the wall clock, in ms since the epoch, as gRPC wants it; unset for a stream that stays. */
   readonly deadlineMs?: number;
   readonly token?: string | undefined;
@@ -46,7 +46,7 @@ export class EtcdRpc implements ICallable<undefined> {
     return deadlineMs === undefined ? {} : { deadline: deadlineMs };
   }
 
-  get link(): EtcdLink {
+  get link(): EtcdChannel {
     return this.#options.link;
   }
 

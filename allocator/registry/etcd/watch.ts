@@ -43,7 +43,7 @@ class Watch {
   #createdWatches = 0;
   /** What came before both watches existed; the reader gets it after `onReady`. */
   #early: IWatchResponse[] = [];
-  #heardAtMs = performance.now();
+  #lastActivityMs = performance.now();
   /** Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean something. */
   #answersProbes = false;
   /** Whether it was asked for a sign of life and gave none since. */
@@ -102,7 +102,7 @@ class Watch {
   #receive(response: IWatchResponse): void {
     if (this.#hasEnded) return;
     this.#rpc.link.heard();
-    this.#heardAtMs = performance.now();
+    this.#lastActivityMs = performance.now();
     if (this.#isAsked) this.#probeIn(this.#client.settings.idleProbeMs);
     this.#isAsked = false;
     if (response.canceled) return this.#cancelled(response);
@@ -154,19 +154,19 @@ class Watch {
   #probe(): void {
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
     // What came while this process stood still is read first.
-    if (this.#isAsked) return void setImmediate(() => this.#judgeSilence());
-    const leftMs = Math.ceil(idleProbeMs - (performance.now() - this.#heardAtMs));
+    if (this.#isAsked) return void setImmediate(() => this.#onProgressTimeout());
+    const leftMs = Math.ceil(idleProbeMs - (performance.now() - this.#lastActivityMs));
     if (leftMs > 0) return this.#probeIn(leftMs);
     this.#isAsked = this.#answersProbes;
     this.#requestProgress();
     this.#probeIn(this.#isAsked ? Math.max(requestTimeoutMs, idleProbeMs / 2) : idleProbeMs);
   }
 
-  #judgeSilence(): void {
+  #onProgressTimeout(): void {
     if (this.#hasEnded) return;
     if (!this.#isAsked) return this.#probe();
-    this.#lose(`no sign of life for ${Math.round(performance.now() - this.#heardAtMs)} ms`);
-    this.#client.leave(this.#rpc.link, this.#heardAtMs);
+    this.#lose(`no sign of life for ${Math.round(performance.now() - this.#lastActivityMs)} ms`);
+    this.#client.leave(this.#rpc.link, this.#lastActivityMs);
   }
 
   get #context(): CallContext {

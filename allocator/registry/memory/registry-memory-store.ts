@@ -148,12 +148,12 @@ export class MemoryStore {
     return { written: true, revision: this.#revision };
   }
 
-  readOwn(key: string): ConfigEntry | undefined {
+  readMeta(key: string): ConfigEntry | undefined {
     const entry = this.#own.get(key);
     return entry && { text: entry.text, modRevision: entry.modRevision };
   }
 
-  writeOwn({ key, value, leaseId }: NewEntry): Revision {
+  writeMeta({ key, value, leaseId }: NewEntry): Revision {
     this.#requireLease(leaseId, `put of ${key}`);
     this.#own.set(key, { text: value, leaseId, modRevision: this.#revision + 1 });
     return this.#commit([]);

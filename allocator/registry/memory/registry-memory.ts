@@ -28,14 +28,14 @@ export type RegistryCall =
   | 'remove'
   | 'keepAlive'
   | 'revoke'
-  | 'readOwn'
-  | 'writeOwn'
+  | 'readMeta'
+  | 'writeMeta'
   | 'watch';
 
 const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>([
   'snapshot',
   'changesSince',
-  'readOwn',
+  'readMeta',
   'watch',
 ]);
 
@@ -65,8 +65,8 @@ export class MemoryRegistry implements Registry {
     remove: 0,
     keepAlive: 0,
     revoke: 0,
-    readOwn: 0,
-    writeOwn: 0,
+    readMeta: 0,
+    writeMeta: 0,
     watch: 0,
   };
   readonly #store: MemoryStore;
@@ -148,12 +148,12 @@ export class MemoryRegistry implements Registry {
     return this.#call('revoke', signal, () => this.#store.revoke(leaseId));
   }
 
-  readOwn(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
-    return this.#call('readOwn', signal, () => this.#store.readOwn(key));
+  readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
+    return this.#call('readMeta', signal, () => this.#store.readMeta(key));
   }
 
-  writeOwn(entry: NewEntry, signal?: AbortSignal): Promise<Revision> {
-    return this.#call('writeOwn', signal, () => this.#store.writeOwn(entry));
+  writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision> {
+    return this.#call('writeMeta', signal, () => this.#store.writeMeta(entry));
   }
 
   async watch(options: WatchOptions): Promise<WatchEnd> {

@@ -7,7 +7,7 @@ interface Learned {
   readonly printed: string;
 }
 
-export class LearnedTexts {
+export class CanonicalRules {
   readonly #byKey = new Map<string, Learned>();
 
   /**

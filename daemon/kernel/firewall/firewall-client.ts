@@ -1,10 +1,10 @@
 // The firewall's part of the kernel door: its table, and who keeps that true. Only puts the parts together.
 import { loadNative } from '../../../native/index.ts';
-import type { KernelNotice } from '../kernel.ts';
+import type { KernelNotification } from '../kernel.ts';
 import type { OpenSocket } from '../netlink/socket.ts';
 import { FirewallTable } from './firewall-table.ts';
 import { FirewallWatch } from './firewall-watch.ts';
-import { NoticeGate } from './notification-buffer.ts';
+import { NotificationBuffer } from './notification-buffer.ts';
 import type { FirewallPrograms } from './tools.ts';
 
 export interface FirewallDoorOptions {
@@ -13,9 +13,9 @@ export interface FirewallDoorOptions {
   readonly pollMs: number;
 }
 
-export class FirewallDoor {
+export class FirewallClient {
   readonly table: FirewallTable;
-  readonly #gates: NoticeGate[] = [];
+  readonly #gates: NotificationBuffer[] = [];
   readonly #watch: FirewallWatch;
 
   /** Listens from the first, so that what was read before somebody subscribes need not be read again. */
@@ -37,8 +37,8 @@ export class FirewallDoor {
     return this.#gates.reduce((inner, gate) => () => gate.during(inner), work)();
   }
 
-  subscribe(onNotice: (notice: KernelNotice) => void): void {
-    this.#gates.push(new NoticeGate(onNotice));
+  subscribe(onNotice: (notice: KernelNotification) => void): void {
+    this.#gates.push(new NotificationBuffer(onNotice));
     if (!this.#watch.isTold) this.table.markStale();
   }
 

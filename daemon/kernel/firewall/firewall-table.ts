@@ -6,15 +6,15 @@ import { FAMILIES } from '../../../backends/address-family.ts';
 import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
-import type { KernelNotice, Step } from '../kernel.ts';
+import type { KernelNotification, Step } from '../kernel.ts';
 import { DONE, type Outcome, refusal } from '../netlink/outcome.ts';
 import { parseSave, removeScript, setScript } from './iptables-save.ts';
-import { LearnedTexts } from './canonical-rules.ts';
+import { CanonicalRules } from './canonical-rules.ts';
 import { describe, type FirewallPrograms } from './tools.ts';
 import { runProgram, type ProgramOutput, type RunProgram } from './run-program.ts';
 
 /** What is read by one process. */
-export interface FirewallPart {
+export interface FirewallScope {
   readonly engine: FirewallObject['engine'];
   readonly family: Family;
 }
@@ -27,15 +27,15 @@ interface PartReading {
 const NOTHING: PartReading = { objects: [], isForwardDropping: false };
 
 export class FirewallTable {
-  readonly #parts: readonly FirewallPart[];
+  readonly #parts: readonly FirewallScope[];
   readonly #run: RunProgram;
-  readonly #learned = new LearnedTexts();
-  readonly #readings = new Map<FirewallPart, PartReading>();
-  readonly #stale = new Set<FirewallPart>();
+  readonly #learned = new CanonicalRules();
+  readonly #readings = new Map<FirewallScope, PartReading>();
+  readonly #stale = new Set<FirewallScope>();
   /** Parts that somebody may have changed since {@link refresh} told of them, whoever has read them meanwhile. */
-  readonly #untold = new Set<FirewallPart>();
+  readonly #untold = new Set<FirewallScope>();
   /** Keys of all objects that a part ever had. */
-  readonly #known = new Map<FirewallPart, Set<ObjectKey>>();
+  readonly #known = new Map<FirewallScope, Set<ObjectKey>>();
   #toldDrops = '';
   /** Ends when all that was asked for so far has been done. */
   #last: Promise<unknown> = Promise.resolve();
@@ -48,7 +48,7 @@ export class FirewallTable {
   }
 
   /** Somebody may have changed what `isMeant` names; default everything. */
-  markStale(isMeant: (part: FirewallPart) => boolean = () => true): void {
+  markStale(isMeant: (part: FirewallScope) => boolean = () => true): void {
     for (const part of this.#parts.filter(isMeant)) {
       this.#stale.add(part);
       this.#untold.add(part);
@@ -60,7 +60,7 @@ export class FirewallTable {
   }
 
   /** Whether rules of ours were there when `engine` was last read. */
-  hasRules(engine: FirewallPart['engine']): boolean {
+  hasRules(engine: FirewallScope['engine']): boolean {
     return this.#parts.some((part) => part.engine === engine && this.#readingOf(part).objects.length > 0);
   }
 
@@ -82,7 +82,7 @@ export class FirewallTable {
   }
 
   /** Tells how everything is now that somebody may have changed, changed or not. */
-  refresh(): Promise<readonly KernelNotice[]> {
+  refresh(): Promise<readonly KernelNotification[]> {
     return this.#exclusively(async () => {
       const parts = [...this.#untold];
       this.#untold.clear();
@@ -117,7 +117,7 @@ export class FirewallTable {
   }
 
   /** In one transaction with what was there, so that there is no moment without rules. */
-  async #set(part: FirewallPart, object: FirewallObject): Promise<ProgramOutput> {
+  async #set(part: FirewallScope, object: FirewallObject): Promise<ProgramOutput> {
     if (part.engine === 'nft') {
       const table = `table ${wordOf(part)} ${object.name}`;
       return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n${object.rules}`);
@@ -128,7 +128,7 @@ export class FirewallTable {
     );
   }
 
-  async #remove(part: FirewallPart, object: FirewallObject): Promise<ProgramOutput> {
+  async #remove(part: FirewallScope, object: FirewallObject): Promise<ProgramOutput> {
     if (part.engine === 'nft') {
       const table = `table ${wordOf(part)} ${object.name}`;
       return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n`);
@@ -136,23 +136,23 @@ export class FirewallTable {
     return this.#restore(part, removeScript(chainOf(object), await this.#currentRules(part, object)));
   }
 
-  #restore({ family }: FirewallPart, script: string): Promise<ProgramOutput> {
+  #restore({ family }: FirewallScope, script: string): Promise<ProgramOutput> {
     return this.#run(`${xtables(family)}-restore`, ['--noflush', '--wait'], script);
   }
 
   /** In the words of the program: a rule that is deleted must be there. */
-  async #currentRules(part: FirewallPart, object: FirewallObject): Promise<string> {
+  async #currentRules(part: FirewallScope, object: FirewallObject): Promise<string> {
     await this.#readAgain(this.#stale.has(part) ? [part] : []);
     return this.#printed(part, object) ?? '';
   }
 
-  async #learn(part: FirewallPart, object: FirewallObject): Promise<void> {
+  async #learn(part: FirewallScope, object: FirewallObject): Promise<void> {
     await this.#readAgain([part]);
     const printed = this.#printed(part, object);
     if (printed !== undefined) this.#learned.learn(object, printed);
   }
 
-  #printed(part: FirewallPart, { name: wanted }: FirewallObject): string | undefined {
+  #printed(part: FirewallScope, { name: wanted }: FirewallObject): string | undefined {
     return this.#readings.get(part)?.objects.find(({ name }) => name === wanted)?.rules;
   }
 
@@ -161,7 +161,7 @@ export class FirewallTable {
   }
 
   /** What changes while it is read is stale again. */
-  async #readAgain(parts: readonly FirewallPart[]): Promise<void> {
+  async #readAgain(parts: readonly FirewallScope[]): Promise<void> {
     for (const part of parts) this.#stale.delete(part);
     await Promise.all(
       parts.map(async (part) => {
@@ -172,30 +172,30 @@ export class FirewallTable {
     );
   }
 
-  #readPart(part: FirewallPart): Promise<PartReading> {
+  #readPart(part: FirewallScope): Promise<PartReading> {
     return part.engine === 'nft' ? this.#readNft(part) : this.#readIptables(part);
   }
 
   /** What cannot be read counts as missing: to write it again tells why, and harms nobody. */
-  async #readNft(part: FirewallPart): Promise<PartReading> {
+  async #readNft(part: FirewallScope): Promise<PartReading> {
     const name = NFT_TABLES[part.family];
     const output = await this.#run('nft', ['--stateless', 'list', 'table', wordOf(part), name]);
     if (output.code !== 0) return NOTHING;
     return { objects: [this.#object(part, name, output.stdout)], isForwardDropping: false };
   }
 
-  async #readIptables(part: FirewallPart): Promise<PartReading> {
+  async #readIptables(part: FirewallScope): Promise<PartReading> {
     const output = await this.#run(`${xtables(part.family)}-save`, []);
     if (output.code !== 0) return NOTHING;
     const { chains, isForwardDropping } = parseSave(output.stdout);
     return { objects: [...chains].map(([name, text]) => this.#object(part, name, text)), isForwardDropping };
   }
 
-  #object({ engine, family }: FirewallPart, name: string, rules: string): FirewallObject {
+  #object({ engine, family }: FirewallScope, name: string, rules: string): FirewallObject {
     return { kind: 'firewall', engine, family, name, rules };
   }
 
-  #describe(part: FirewallPart): readonly KernelNotice[] {
+  #describe(part: FirewallScope): readonly KernelNotification[] {
     const now = new Map(this.#readingOf(part).objects.map((object) => [objectKey(object), object]));
     return Array.from(this.#known.get(part) ?? [], (key) => {
       const object = now.get(key);
@@ -204,7 +204,7 @@ export class FirewallTable {
   }
 
   /** In the words of who wants it. */
-  #readingOf(part: FirewallPart): PartReading {
+  #readingOf(part: FirewallScope): PartReading {
     const { objects, isForwardDropping } = this.#readings.get(part) ?? NOTHING;
     return { objects: objects.map((object) => this.#learned.translate(object)), isForwardDropping };
   }
@@ -227,7 +227,7 @@ function chainOf({ name }: FirewallObject): OwnChain {
 }
 
 /** The word of nft for a family. */
-function wordOf({ family }: FirewallPart): string {
+function wordOf({ family }: FirewallScope): string {
   return family === 4 ? 'ip' : 'ip6';
 }
 

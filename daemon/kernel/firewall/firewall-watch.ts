@@ -1,9 +1,9 @@
 // Keeps what is known of the firewall true: listens to the kernel, reads what changed, and passes it on. Where nobody tells
 // (iptables-legacy, or without the addon) it looks by itself, now and then.
 import { readFile } from 'node:fs/promises';
-import type { KernelNotice } from '../kernel.ts';
+import type { KernelNotification } from '../kernel.ts';
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
-import type { FirewallPart, FirewallTable } from './firewall-table.ts';
+import type { FirewallScope, FirewallTable } from './firewall-table.ts';
 import { openNftNotices, type NftNoticeOptions } from './nft-notifications.ts';
 
 export interface FirewallWatchOptions {
@@ -14,7 +14,7 @@ export interface FirewallWatchOptions {
   readonly isIptablesLegacy: boolean;
   /** How often to look where nobody tells, in ms. */
   readonly pollMs: number;
-  readonly onNotice: (notice: KernelNotice) => void;
+  readonly onNotice: (notice: KernelNotification) => void;
 }
 
 /** A transaction may come in several datagrams. */
@@ -34,7 +34,7 @@ export class FirewallWatch {
   constructor(options: FirewallWatchOptions) {
     this.#options = options;
     const { openSocket, pollMs } = options;
-    const onChange = (part: FirewallPart | undefined): void => this.#onChange(part);
+    const onChange = (part: FirewallScope | undefined): void => this.#onChange(part);
     this.#socket = openSocket && tryToListen({ openSocket, onChange });
     if (!this.isTold) this.#poll = setInterval(() => void this.#lookAround(), pollMs).unref();
   }
@@ -51,7 +51,7 @@ export class FirewallWatch {
     this.#socket?.close();
   }
 
-  #onChange(changed: FirewallPart | undefined): void {
+  #onChange(changed: FirewallScope | undefined): void {
     // Tables of nftables with the names of iptables' are nothing to iptables-legacy.
     if (this.#options.isIptablesLegacy && changed?.engine === 'iptables') return;
     this.#options.table.markStale(

@@ -5,12 +5,12 @@ import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { AF_INET, AF_INET6, NETLINK_NETFILTER, NFNLGRP_NFTABLES } from '../netlink/constants.ts';
 import { AttributeTable, forEachMessage, HEADER_BYTES } from '../netlink/message.ts';
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
-import type { FirewallPart } from './firewall-table.ts';
+import type { FirewallScope } from './firewall-table.ts';
 
 export interface NftNoticeOptions {
   readonly openSocket: OpenSocket;
   /** A part changed, or with `undefined`, nobody knows what. */
-  readonly onChange: (part: FirewallPart | undefined) => void;
+  readonly onChange: (part: FirewallScope | undefined) => void;
 }
 
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -47,7 +47,7 @@ export function openNftNotices({ openSocket, onChange }: NftNoticeOptions): Netl
 const attributes = new AttributeTable(NFTA_CHAIN_NAME);
 
 /** Which of our parts a message concerns. */
-function partOf(type: number, buffer: Buffer, start: number, end: number): FirewallPart | undefined {
+function partOf(type: number, buffer: Buffer, start: number, end: number): FirewallScope | undefined {
   const kind = type >> 8 === NFNL_SUBSYS_NFTABLES ? TRIPLES[Math.floor((type & 0xff) / 3)] : undefined;
   const body = start + HEADER_BYTES;
   const family = kind === undefined ? undefined : familyOf(buffer[body]);

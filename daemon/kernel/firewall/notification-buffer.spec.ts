@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import type { KernelNotice } from '../kernel.ts';
-import { NoticeGate } from './notification-buffer.ts';
+import type { KernelNotification } from '../kernel.ts';
+import { NotificationBuffer } from './notification-buffer.ts';
 
-const NOTICE: KernelNotice = { type: 'forward-policy' };
+const NOTICE: KernelNotification = { type: 'forward-policy' };
 
 describe('the gate of notices', () => {
   it('passes them on at once, but not before the results of steps that are under way', async () => {
     const told: string[] = [];
-    const gate = new NoticeGate(() => told.push('notice'));
+    const gate = new NotificationBuffer(() => told.push('notice'));
     gate.tell(NOTICE);
     assert.deepEqual(told, ['notice']);
     await gate.during(async () => {
@@ -22,7 +22,7 @@ describe('the gate of notices', () => {
   it('opens after steps that failed, and stays shut while others are under way', async () => {
     let count = 0;
     let finish = (): void => undefined;
-    const gate = new NoticeGate(() => count++);
+    const gate = new NotificationBuffer(() => count++);
     const long = gate.during(() => new Promise<void>((resolve) => (finish = resolve)));
     await assert.rejects(gate.during(() => Promise.reject(new Error('refused'))));
     gate.tell(NOTICE);

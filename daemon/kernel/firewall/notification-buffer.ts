@@ -1,17 +1,17 @@
 // Keeps notices back while steps are under way, so that whoever asked for the steps has recorded their results before he
 // hears what happened since.
-import type { KernelNotice } from '../kernel.ts';
+import type { KernelNotification } from '../kernel.ts';
 
-export class NoticeGate {
-  readonly #pass: (notice: KernelNotice) => void;
+export class NotificationBuffer {
+  readonly #pass: (notice: KernelNotification) => void;
   #closedBy = 0;
-  #waiting: KernelNotice[] = [];
+  #waiting: KernelNotification[] = [];
 
-  constructor(pass: (notice: KernelNotice) => void) {
+  constructor(pass: (notice: KernelNotification) => void) {
     this.#pass = pass;
   }
 
-  tell(notice: KernelNotice): void {
+  tell(notice: KernelNotification): void {
     if (this.#closedBy > 0) this.#waiting.push(notice);
     else this.#pass(notice);
   }

@@ -1,14 +1,14 @@
 // A model of the firewall: rules of ours by key. Others change them by `replace`, our own steps come through `apply`.
 import type { Family } from '../../../lib/address.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
-import type { KernelNotice, Step } from '../kernel.ts';
+import type { KernelNotification, Step } from '../kernel.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
 
 export class MemoryFirewall {
   readonly #objects = new Map<ObjectKey, FirewallObject>();
   #dropFamilies: readonly Family[] = [];
   /** Called for each change. */
-  onNotice: (notice: KernelNotice) => void = () => undefined;
+  onNotice: (notice: KernelNotification) => void = () => undefined;
 
   get objects(): ReadonlyMap<ObjectKey, FirewallObject> {
     return this.#objects;

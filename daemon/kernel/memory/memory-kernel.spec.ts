@@ -9,7 +9,7 @@ import {
   type KernelFixture,
   LINK,
   NEIGHBOUR,
-  type OtherHands,
+  type ExternalActor,
   OWNERSHIP,
   ROUTE,
   TUN,
@@ -18,7 +18,7 @@ import {
   TUNNEL,
   UNDERLAY,
 } from '../../../test/compliance/kernel.ts';
-import type { KernelNotice, Step } from '../kernel.ts';
+import type { KernelNotification, Step } from '../kernel.ts';
 import { MemoryKernel } from './memory-kernel.ts';
 import type { MemoryTables } from './memory-tables.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
@@ -38,7 +38,7 @@ function openMemoryFixture(): KernelFixture {
   return { kernel, others: otherHands(tables), close: () => kernel.close() };
 }
 
-function otherHands(tables: MemoryTables): OtherHands {
+function otherHands(tables: MemoryTables): ExternalActor {
   const must = (outcome: Outcome): void => assert.equal(outcome.status, 'done', JSON.stringify(outcome));
   return {
     addBridge: (name) => must(tables.addLink({ name, kind: 'bridge' })),
@@ -104,7 +104,7 @@ describe('MemoryKernel faults', () => {
 
   it('loses notices and tells so afterwards', async () => {
     const kernel = await open();
-    const notices: KernelNotice[] = [];
+    const notices: KernelNotification[] = [];
     kernel.subscribe(
       () => OWNERSHIP,
       (notice) => notices.push(notice),
@@ -200,7 +200,7 @@ describe('MemoryKernel: packet path', () => {
     const kernel = new MemoryKernel();
     kernel.packetPath.refuse('open', 'EADDRINUSE');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), 'EADDRINUSE');
-    kernel.packetPath.relent('open');
+    kernel.packetPath.clearFault('open');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
     kernel.packetPath.refuse('setRoute', 'ENOMEM');
     assert.equal(await errnoOf(kernel, set(TUNNEL)), 'ENOMEM');

@@ -7,7 +7,7 @@ import type {
   ActualState,
   Interface,
   Kernel,
-  KernelNotice,
+  KernelNotification,
   MainRoute,
   RouteLookup,
   Step,
@@ -25,7 +25,7 @@ import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts
 
 interface Subscriber {
   readonly ownership: () => Ownership | undefined;
-  readonly onNotice: (notice: KernelNotice) => void;
+  readonly onNotice: (notice: KernelNotification) => void;
 }
 
 export interface MemoryKernelOptions {
@@ -69,7 +69,7 @@ export class MemoryKernel implements Kernel {
   }
 
   /** Ends {@link refuse}. */
-  relent(key: ObjectKey): void {
+  clearFault(key: ObjectKey): void {
     this.#refusals.delete(key);
   }
 
@@ -186,7 +186,7 @@ export class MemoryKernel implements Kernel {
     }
   }
 
-  #pass(notice: KernelNotice): void {
+  #pass(notice: KernelNotification): void {
     if (this.#areNoticesLost || this.#isClosed) return;
     for (const { onNotice } of this.#subscribers) onNotice(notice);
   }
@@ -199,7 +199,10 @@ export class MemoryKernel implements Kernel {
       if (feature.startsWith(`${name} `)) this.featuresOff.delete(feature);
   }
 
-  #describe(event: Exclude<TableEvent, { table: 'interfaces' }>, owned: Ownership): readonly KernelNotice[] {
+  #describe(
+    event: Exclude<TableEvent, { table: 'interfaces' }>,
+    owned: Ownership,
+  ): readonly KernelNotification[] {
     const dev = this.tables.nameOf(event.message.index) ?? '';
     if (event.table === 'routes') return this.#routeChanges.describe(event.message, dev, owned, event.isGone);
     return owned.devices.includes(dev) ? describeNeighbourChange(event.message, dev, event.isGone) : [];

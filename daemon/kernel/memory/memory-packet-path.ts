@@ -41,12 +41,12 @@ export class MemoryPacketPath implements PacketPath {
     this.#makeTun = options.makeTun ?? (() => () => undefined);
   }
 
-  /** Refuses `call` until told otherwise by `relent`. */
+  /** Refuses `call` until told otherwise by `clearFault`. */
   refuse(call: Call, errno: keyof typeof constants.errno): void {
     this.#refusals.set(call, errno);
   }
 
-  relent(call: Call): void {
+  clearFault(call: Call): void {
     this.#refusals.delete(call);
   }
 

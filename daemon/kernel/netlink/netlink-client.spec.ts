@@ -12,7 +12,7 @@ import {
 } from './constants.ts';
 import { forEachMessage } from './message.ts';
 import { KernelReadError, type Outcome } from './outcome.ts';
-import { type EngineOptions, type Request, RequestEngine } from './netlink-client.ts';
+import { type EngineOptions, type Request, NetlinkClient } from './netlink-client.ts';
 import type { SocketHandlers } from './socket.ts';
 
 interface Sent {
@@ -29,8 +29,8 @@ interface FakeKernel {
   datagrams: number;
 }
 
-function open(fake: FakeKernel, options: EngineOptions = {}, receiveBytes = 1 << 20): RequestEngine {
-  return new RequestEngine({
+function open(fake: FakeKernel, options: EngineOptions = {}, receiveBytes = 1 << 20): NetlinkClient {
+  return new NetlinkClient({
     timeoutMs: 50,
     ...options,
     openSocket: (_, handlers) => {
@@ -112,7 +112,7 @@ function item(sequence: number, value: number, flags = 0): Buffer {
 
 const done = (sequence: number, flags = 0): Buffer => message(NLMSG_DONE, flags, sequence, Buffer.alloc(4));
 
-describe('RequestEngine', () => {
+describe('NetlinkClient', () => {
   it('gives each request its own result, in order, over many datagrams', async () => {
     const fake = fakeKernel(
       acknowledge(

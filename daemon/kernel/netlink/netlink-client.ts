@@ -54,7 +54,7 @@ interface Exchange {
 
 const errorAttributes = new AttributeTable(NLMSGERR_ATTR_MSG);
 
-export class RequestEngine {
+export class NetlinkClient {
   readonly #openSocket: OpenSocket;
   readonly #timeoutMs: number;
   readonly #receiveBytes: number;
