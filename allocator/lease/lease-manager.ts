@@ -115,8 +115,7 @@ export class LeaseManager {
     this.#care = new LeaseMaintainer({ ...shared, hold: this.#hold, claim: this.#claim });
     this.#loop = new ControlLoop({
       clock,
-      signal,
-      act: () => this.#act(),
+      step: () => this.#act(),
       deadlinesMs: () => this.#deadlinesMs(),
     });
   }
@@ -169,7 +168,7 @@ export class LeaseManager {
     this.#hold.tellPeers(new Set(this.peers.keys()));
     this.#reporter.lookAt(mirror.entries.keys());
     this.#writer.needsResync = !mirror.isConnected;
-    void this.#loop.run();
+    this.#loop.start();
   }
 
   /** Ends timers and calls at once. Key and lease stay, for the next start to take over. */
@@ -178,7 +177,7 @@ export class LeaseManager {
     this.#stopped.abort(new Error('The lease keeper was stopped'));
     this.#unsubscribe?.();
     this.#hold.setState('stopped');
-    this.#loop.wake();
+    void this.#loop.stop();
   }
 
   /** Asks for attributes again and publishes them if they changed. */
