@@ -18,7 +18,7 @@ import { EventHub } from '../control/event-hub.ts';
 import { EventPublisher } from '../control/event-publisher.ts';
 import { chooseEncapsulation } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
-import type { HttpListener } from '../../lib/http-listener.ts';
+import type { HttpListener } from '../http/http-listener.ts';
 import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
 import { MemoryKernel } from '../kernel/memory/memory-kernel.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';

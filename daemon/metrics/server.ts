@@ -2,7 +2,7 @@
 // answers GET, and tells nothing that "weft status" and "weft peers" do not.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DaemonView } from '../control/daemon-view.ts';
-import { listenHttp, type HttpListener } from '../../lib/http-listener.ts';
+import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 import { ClusterDocument } from './cluster-document.ts';
 import { expose } from './exposition.ts';
 import { loadPage } from './page.ts';

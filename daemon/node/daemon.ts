@@ -25,7 +25,7 @@ import { startHealthServer } from './health.ts';
 import { GcMode } from './gc-mode.ts';
 import type { HostReading } from '../host/host-facts.ts';
 import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
-import type { HttpListener } from '../../lib/http-listener.ts';
+import type { HttpListener } from '../http/http-listener.ts';
 import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';

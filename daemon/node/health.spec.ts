@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { startHealthServer, type Readiness } from './health.ts';
-import { HttpListenerError, type HttpListener } from '../../lib/http-listener.ts';
+import { HttpListenerError, type HttpListener } from '../http/http-listener.ts';
 
 interface Answer {
   readonly status: number | undefined;

@@ -1,7 +1,7 @@
 // The health server: /healthz says that the process lives, /readyz that the host can carry traffic. Paths, codes and
 // bodies are flannel's. Holds no state: readiness is asked for at each request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { listenHttp, type HttpListener } from '../../lib/http-listener.ts';
+import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 
 /** Whether the host can carry traffic, and if not, why. */
 export interface Readiness {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
-import type { HttpListener } from '../../lib/http-listener.ts';
+import type { HttpListener } from '../../daemon/http/http-listener.ts';
 import { chromium, clusterOf, servePage } from '../support/page-server.ts';
 
 /** What of the DOM the tests ask. */

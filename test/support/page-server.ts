@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PeerV1, SyncV1 } from '../../api/types.ts';
-import { listenHttp, type HttpListener } from '../../lib/http-listener.ts';
+import { listenHttp, type HttpListener } from '../../daemon/http/http-listener.ts';
 import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
 import { STATUS } from '../../cli/fixture.ts';
