@@ -9,7 +9,7 @@ import type {
   PeerV1,
   RouteV1,
   StatusV1,
-} from '../api/types.ts';
+} from '../api/index.ts';
 
 export const AT = '2026-11-25T12:00:00.000Z';
 
@@ -210,25 +210,25 @@ export const ROUTE: RouteV1 = {
   kind: 'peer',
   owner: { key: '10.5.100.0-24', subnet: '10.5.100.0/24', publicIp: '198.18.1.2' },
   lookups: [
-    { table: 'lease', question: '10.5.100.2', entry: '10.5.100.0/24 of 198.18.1.2 (key 10.5.100.0-24)' },
+    { table: 'lease', key: '10.5.100.2', entry: '10.5.100.0/24 of 198.18.1.2 (key 10.5.100.0-24)' },
     {
       table: 'route',
-      question: '10.5.100.2',
+      key: '10.5.100.2',
       entry: '10.5.100.2 via 10.5.100.0 dev flannel.1 src 10.5.176.0',
     },
     {
       table: 'neighbour',
-      question: '10.5.100.0 dev flannel.1',
+      key: '10.5.100.0 dev flannel.1',
       entry: '10.5.100.0 lladdr 42:a9:6e:0f:bd:7a dev flannel.1',
     },
     {
       table: 'fdb',
-      question: '42:a9:6e:0f:bd:7a dev flannel.1',
+      key: '42:a9:6e:0f:bd:7a dev flannel.1',
       entry: '42:a9:6e:0f:bd:7a dst 198.18.1.2 dev flannel.1',
     },
-    { table: 'underlay', question: '198.18.1.2', entry: '198.18.1.2 dev eth0 src 198.18.1.1' },
+    { table: 'underlay', key: '198.18.1.2', entry: '198.18.1.2 dev eth0 src 198.18.1.1' },
   ],
-  way: 'kernel',
+  datapath: 'kernel',
   mtu: 1450,
   overheadBytes: 50,
   isWhole: true,
@@ -244,17 +244,17 @@ export const BROKEN_ROUTE: RouteV1 = {
     ROUTE.lookups[0]!,
     {
       table: 'route',
-      question: '10.5.100.2',
+      key: '10.5.100.2',
       entry: '10.5.100.2 via 198.18.0.1 dev eth0 src 198.18.1.1',
       problem: 'another way than wanted; it should go by 10.5.100.0/24 via 10.5.100.0 dev flannel.1 onlink',
     },
     {
       table: 'neighbour',
-      question: '10.5.100.0 dev flannel.1',
+      key: '10.5.100.0 dev flannel.1',
       problem: 'no entry: such packets are dropped',
     },
   ],
-  way: 'none',
+  datapath: 'none',
   isWhole: false,
 };
 
@@ -264,9 +264,9 @@ export const OUTSIDE_ROUTE: RouteV1 = {
   to: '192.0.2.1',
   kind: 'outside',
   lookups: [
-    { table: 'lease', question: '192.0.2.1', problem: 'the address lies outside of the overlay network' },
+    { table: 'lease', key: '192.0.2.1', problem: 'the address lies outside of the overlay network' },
   ],
-  way: 'none',
+  datapath: 'none',
   isWhole: false,
 };
 

@@ -1,6 +1,6 @@
 // `weft doctor`: why the network does not work, with evidence and the command that mends it.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import type { OptionsV1 } from '../../api/types.ts';
+import type { OptionsV1 } from '../../api/index.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import type { Check, Finding } from '../doctor/check.ts';

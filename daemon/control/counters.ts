@@ -4,8 +4,8 @@ import type { PacketPath } from '../../native/packet-path.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { readDeviceCounters } from './device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { CountersV1 } from '../../api/types.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { CountersV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export const countersEndpoint: Endpoint = {

@@ -6,8 +6,8 @@ import type { DaemonView } from './daemon-view.ts';
 import { NO_COUNTERS, readDeviceCounters } from './device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readKernelNow } from './kernel-snapshot.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/types.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export const devicesEndpoint: Endpoint = {

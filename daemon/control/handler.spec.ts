@@ -27,7 +27,7 @@ const ENDPOINTS: readonly Endpoint[] = [
     path: '/v1/no',
     summary: 'refuses',
     handle: () => {
-      throw new ControlError(409, 'busy', 'Not now: wait');
+      throw new ControlError(409, 'conflict', 'Not now: wait');
     },
   },
   { method: 'GET', path: '/v1/crash', summary: 'fails', handle: () => Promise.reject(new Error('oops')) },
@@ -78,7 +78,7 @@ describe('the handler of the control socket', () => {
     ['POST', '/v1/echo', '{"a":[1]}', 200, '{"body":{"a":[1]}}\n'],
     ['POST', '/v1/echo', undefined, 200, '{}\n'],
     ['GET', '/v1/text', undefined, 200, 'a 1\n'],
-    ['GET', '/v1/no', undefined, 409, '{"error":{"code":"busy","message":"Not now: wait"}}'],
+    ['GET', '/v1/no', undefined, 409, '{"error":{"code":"conflict","message":"Not now: wait"}}'],
     ['GET', '/v1/crash', undefined, 500, '{"error":{"code":"internal","message":"oops"}}'],
     [
       'GET',

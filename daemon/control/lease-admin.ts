@@ -11,7 +11,7 @@ import { NO_LEASE } from '../../allocator/registry/registry.ts';
 import type { Registry, RegistryEntry, RegistrySnapshot } from '../../allocator/registry/registry.ts';
 import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../../allocator/registry/subnet-key.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
-import type { LeaseChangeV1, LeaseV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
+import type { LeaseChangeV1, LeaseV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
 
 export type LeaseAdminCode = 'bad-request' | 'not-found' | 'conflict';
 

@@ -4,8 +4,8 @@ import type { Registry } from '../../allocator/registry/registry.ts';
 import { describeLeases, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export const leasesEndpoint: Endpoint = {

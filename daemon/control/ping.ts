@@ -13,7 +13,7 @@ import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
-import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/types.ts';
+import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/index.ts';
 
 /** Peers that are asked at a time, and the time between the starts of two, so that a crowd makes no burst. */
 const SIDE_BY_SIDE = 256;

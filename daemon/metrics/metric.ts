@@ -4,7 +4,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { readDeviceCounters } from '../control/device-counters.ts';
 import type { DaemonView } from '../control/daemon-view.ts';
 import { statusOf } from '../control/status.ts';
-import type { DeviceCountersV1, StatusV1 } from '../../api/types.ts';
+import type { DeviceCountersV1, StatusV1 } from '../../api/index.ts';
 
 /** One look at the daemon, shared by all metrics of a scrape. */
 export interface Look {

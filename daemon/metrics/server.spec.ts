@@ -27,7 +27,7 @@ import { OverlayNode } from '../node/overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 import { routerWith } from '../host/forwarding-setup.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
-import type { ClusterV1 } from './cluster-document.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 import { FAMILIES } from './metrics.ts';
 import { startMetricsServer } from './server.ts';
 
