@@ -1,6 +1,6 @@
 // What an endpoint of the control socket is. A new one is a file that exports an Endpoint, and a line in endpoints.ts.
 import { WeftError, type ControlErrorCode } from '../../api/index.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 
 export interface ControlRequest {
   readonly query: URLSearchParams;

@@ -2,7 +2,7 @@
 // endpoint by name and no listener.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../log/log.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError } from './endpoint.ts';
 import type { ControlRequest, Endpoint, Reply } from './endpoint.ts';
 import type { ErrorV1 } from '../../api/index.ts';

@@ -3,7 +3,7 @@ import { systemClock } from '../../lib/clock.ts';
 import type { Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { OptionsV1 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const optionsEndpoint: Endpoint = {
   method: 'GET',

@@ -9,7 +9,7 @@ import { ECHO_HEADER_BYTES, type EchoResult } from '../probe/echo-socket.ts';
 import { findPeer, targetsOf, type FoundPeer } from '../probe/peer-targets.ts';
 import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';

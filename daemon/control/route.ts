@@ -3,13 +3,13 @@
 import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
 import { traceRoute, type Walk } from './route-trace.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LookupV1, RouteV1 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const routeEndpoint: Endpoint = {
   method: 'GET',

@@ -6,8 +6,8 @@ import type { MigrationStatus } from '../overlay/overlay-controller.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
-import type { DaemonView } from './daemon-view.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { DaemonView } from './node-view.ts';
+import type { Endpoint } from '../control/endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type {
   HealthV1,
