@@ -14,7 +14,7 @@ import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
-import { readHost, type HostReading } from '../host/host-facts.ts';
+import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import type { Refusal } from './config-watcher.ts';
 import { familiesOf } from '../host/interface-choice.ts';
 import { logKeeperEvent } from '../log/lease-log.ts';
@@ -43,7 +43,7 @@ export interface OverlayNodeOptions {
   /** Started, and read at least once. */
   readonly mirror: RegistryCache;
   readonly kernel: Kernel;
-  readonly reading: HostReading;
+  readonly reading: HostSnapshot;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
@@ -77,7 +77,7 @@ export class OverlayNode {
   readonly #options: OverlayNodeOptions;
   readonly #network: Network;
   #host: HostConfig;
-  #reading: HostReading;
+  #reading: HostSnapshot;
   #isReadingFacts = false;
   #isFactsDue = false;
   #isStopped = false;
@@ -156,7 +156,7 @@ export class OverlayNode {
   }
 
   /** The interface in use, and what it was derived from. */
-  get reading(): HostReading {
+  get reading(): HostSnapshot {
     return { ...this.#reading, facts: this.#complete(this.#reading.facts) };
   }
 
@@ -411,7 +411,7 @@ export class OverlayNode {
 }
 
 /** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): NodeIdentity {
+function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
@@ -428,7 +428,7 @@ function isOtherTrial(
 }
 
 /** Whether an address that connections may hang on is another one now. */
-function hasLostAddress({ chosen: before }: HostReading, { chosen: now }: HostReading): boolean {
+function hasLostAddress({ chosen: before }: HostSnapshot, { chosen: now }: HostSnapshot): boolean {
   if (before.name !== now.name) return true;
   return (['ipv4', 'ipv6'] as const).some(
     (family) => before[family] !== undefined && before[family] !== now[family],
