@@ -214,7 +214,7 @@ export class Daemon implements ControlledNode {
       ...kernel,
       readState: async (ownership) => {
         const state = await kernel.readState(ownership);
-        pathLog.look(packetPath);
+        pathLog.update(packetPath);
         return state;
       },
     };

@@ -17,7 +17,7 @@ import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import type { Refusal } from './config-watcher.ts';
 import { familiesOf } from '../host/interface-choice.ts';
-import { logKeeperEvent } from '../log/lease-log.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
@@ -49,7 +49,7 @@ export interface OverlayNodeOptions {
   readonly log: Logger;
   readonly limit: LogRateLimit;
   /** Is told what happens. */
-  readonly events: Pick<EventPublisher, 'keeper' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -299,8 +299,8 @@ export class OverlayNode {
 
   #onKeeperEvent(event: LeaseEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
-    logKeeperEvent(this.#options.log, this.#options.limit, event);
-    this.#options.events.keeper(event);
+    logLeaseEvent(this.#options.log, this.#options.limit, event);
+    this.#options.events.lease(event);
   }
 
   #onReconciled(): void {
