@@ -4,7 +4,7 @@
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../../backends/backend.ts';
 import { chooseFamilies, type Lack } from './family-choice.ts';
-import type { ChosenInterface, Families, InterfaceOptions } from './interface-choice.ts';
+import type { ChosenInterface, Families, InterfaceOptions } from './interface-facts.ts';
 import { RTPROT_RA } from '../kernel/netlink/constants.ts';
 import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from '../kernel/kernel.ts';
 

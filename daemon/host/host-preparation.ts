@@ -4,7 +4,7 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { chooseEncapsulation, withEncapsulation, type Encapsulation } from './datapath-mode.ts';
 import { configForHost } from './family-choice.ts';
 import type { HostSnapshot } from './host-facts.ts';
-import { familiesOf, type InterfaceOptions } from './interface-choice.ts';
+import { familiesOf, type InterfaceOptions } from './interface-facts.ts';
 import { awaitInterface } from './interface-wait.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';

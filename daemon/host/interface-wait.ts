@@ -2,7 +2,7 @@
 // which may ask for less.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readHost, type HostSnapshot } from './host-facts.ts';
-import type { Families, InterfaceOptions } from './interface-choice.ts';
+import type { Families, InterfaceOptions } from './interface-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';

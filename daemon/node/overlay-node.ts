@@ -16,7 +16,7 @@ import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import type { Refusal } from './config-watcher.ts';
-import { familiesOf } from '../host/interface-choice.ts';
+import { familiesOf } from '../host/interface-facts.ts';
 import { logLeaseEvent } from '../log/lease-log.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
