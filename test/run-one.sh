@@ -14,8 +14,8 @@ esac
 case $file in
   test/lint/* | test/imports.spec.ts | test/import-cycles.spec.ts) ;;
   test/*)
-    make --no-print-directory bundle native/build/weft-oracle.node
+    make -s --no-print-directory bundle native/build/weft-oracle.node
     exec sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 "$@" "$spec" ;;
 esac
-make --no-print-directory dist/.built
+make -s --no-print-directory dist/.built
 exec node_modules/.bin/mocha "$@" "$spec"
