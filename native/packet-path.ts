@@ -82,7 +82,7 @@ export interface PathStatus {
   readonly device: PathDevice;
   readonly tuning: PathTuning;
   readonly offloads: PathOffloads;
-  /** Sum over workers, by the names in native/path/counters.h. */
+  /** Sum over workers, by the names in native/packet/counters.h. */
   readonly counters: Readonly<Record<string, bigint>>;
   readonly routes: number;
   /** Why no BPF program in the kernel moves packets; unset if one does. */

@@ -5,15 +5,15 @@
  */
 #include <string.h>
 
-#include "build-packet.h"
-#include "checksum.h"
-#include "coalesce.h"
-#include "ecn.h"
-#include "encap.h"
-#include "packet.h"
-#include "route-helpers.h"
-#include "route.h"
-#include "segment.h"
+#include "test/support/build-packet.h"
+#include "packet/checksum.h"
+#include "packet/coalesce.h"
+#include "packet/ecn.h"
+#include "packet/encap.h"
+#include "packet/packet.h"
+#include "test/support/route-helpers.h"
+#include "route/route.h"
+#include "packet/segment.h"
 #include "timing.h"
 
 enum { BATCH = 64, LONGEST = 65535, HEADROOM = 64, RUN_BYTES = 64400, SLOTS = 64 };

@@ -5,9 +5,9 @@
  *
  * Input: five bytes for the flow, then five for each packet (see struct step).
  */
-#include "coalesce.h"
+#include "packet/coalesce.h"
 
-#include "../test/build-packet.h"
+#include "test/support/build-packet.h"
 #include "property.h"
 
 enum { MAX_PACKETS = 70, MAX_PAYLOAD = 1100, ROOM = 20 + 40 + 60 + MAX_PAYLOAD };

@@ -5,10 +5,10 @@
  *
  * Input: four bytes (see struct setting), then the message.
  */
-#include "../test/build-packet.h"
-#include "../test/fake-kernel.h"
-#include "../test/fake-worker.h"
-#include "ecn.h"
+#include "test/support/build-packet.h"
+#include "test/support/fake-kernel.h"
+#include "test/support/fake-worker.h"
+#include "packet/ecn.h"
 #include "property.h"
 
 enum { MAX_EXPECTED = 256, VNI = 7 };

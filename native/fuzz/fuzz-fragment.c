@@ -1,10 +1,10 @@
 /* Any packet, any MTU: fragments fit, are well-formed and make the packet again, also those of fragments. */
-#include "fragment.h"
+#include "packet/fragment.h"
 
 #include <stdlib.h>
 
-#include "checksum.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/wire.h"
 
 static void require(bool holds) {
   if (!holds) abort();

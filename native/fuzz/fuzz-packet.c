@@ -2,11 +2,11 @@
  * One packet or datagram of any bytes through everything that looks at one. It has to be that what is said of it lies
  * within it, that checksums are judged rightly, and that changes to TTL and ECN keep an IPv4 header checksum good.
  */
-#include "packet.h"
+#include "packet/packet.h"
 
-#include "../test/build-packet.h"
-#include "ecn.h"
-#include "encap.h"
+#include "test/support/build-packet.h"
+#include "packet/ecn.h"
+#include "packet/encap.h"
 #include "property.h"
 
 static void check_bounds(const struct weft_packet *packet, size_t size) {

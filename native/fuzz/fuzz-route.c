@@ -1,10 +1,10 @@
 /* Any sequence of updates: the route table finds what a list finds, and keeps what a reader holds. */
-#include "route.h"
+#include "route/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "wire.h"
+#include "packet/wire.h"
 
 /* An operation is its code, 4 bytes of address, a length and the last byte of an underlay address. */
 enum { OPERATION_BYTES = 7, MAX_OPERATIONS = 300 };

@@ -4,10 +4,10 @@
  *
  * Input: virtio header, packet.
  */
-#include "segment.h"
+#include "packet/segment.h"
 
-#include "../test/build-packet.h"
-#include "coalesce.h"
+#include "test/support/build-packet.h"
+#include "packet/coalesce.h"
 #include "property.h"
 
 enum { MAX_SEGMENTS = WEFT_MAX_JOINED };

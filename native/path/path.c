@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fast.h"
+#include "bpf/fast.h"
 #include "tun.h"
-#include "wire.h"
+#include "packet/wire.h"
 #include "worker.h"
 
 /* Descriptors on their way from an earlier process to a worker; -1 once taken. */

@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "counters.h"
-#include "encap.h"
-#include "route.h"
+#include "packet/counters.h"
+#include "packet/encap.h"
+#include "route/route.h"
 
 enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64, WEFT_REASON_BYTES = 160 };
 

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "deliver.h"
-#include "ecn.h"
+#include "packet/ecn.h"
 #include "worker.h"
 
 enum { BATCHES_PER_DRAIN = 4 };

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "coalesce.h"
-#include "route.h"
+#include "packet/coalesce.h"
+#include "route/route.h"
 #include "socket.h"
 
 struct weft_worker;

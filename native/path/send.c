@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "wire.h"
+#include "packet/wire.h"
 #include "worker.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "route.h"
+#include "route/route.h"
 
 struct weft_worker;
 

@@ -7,10 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ecn.h"
-#include "fragment.h"
+#include "packet/ecn.h"
+#include "packet/fragment.h"
 #include "send.h"
-#include "wire.h"
+#include "packet/wire.h"
 #include "worker.h"
 
 enum {

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "route.h"
-#include "segment.h"
+#include "route/route.h"
+#include "packet/segment.h"
 #include "socket.h"
 
 struct weft_worker;

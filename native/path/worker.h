@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "coalesce.h"
-#include "icmp.h"
+#include "packet/coalesce.h"
+#include "packet/icmp.h"
 #include "path.h"
 #include "rx.h"
 #include "tx.h"

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../path/fast.h"
-#include "../path/path.h"
-#include "../path/worker.h"
+#include "bpf/fast.h"
+#include "path/path.h"
+#include "path/worker.h"
 
 /* What an external points to; `path` is NULL once closed. */
 struct handle {

@@ -28,8 +28,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "../path/fast.h"
-#include "../path/tun.h"
+#include "bpf/fast.h"
+#include "path/tun.h"
 
 enum { MOST = 65536 + 256, VNI = 1, PATIENCE_MS = 60000, ATTACH_TCX_INGRESS = 46 };
 

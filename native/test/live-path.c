@@ -17,10 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../path/checksum.h"
-#include "../path/packet.h"
-#include "../path/path.h"
-#include "../path/wire.h"
+#include "packet/checksum.h"
+#include "packet/packet.h"
+#include "path/path.h"
+#include "packet/wire.h"
 
 enum { PORT = 8285, PEER_PORT = 9000, OVERLAY_PORT = 7777, PAYLOAD = 64, ROUTES = 200, PATIENCE_MS = 60000 };
 

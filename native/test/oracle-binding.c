@@ -7,17 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checksum.h"
-#include "coalesce.h"
-#include "counters.h"
-#include "ecn.h"
-#include "encap.h"
-#include "fragment.h"
-#include "icmp.h"
-#include "packet.h"
-#include "route.h"
-#include "segment.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/coalesce.h"
+#include "packet/counters.h"
+#include "packet/ecn.h"
+#include "packet/encap.h"
+#include "packet/fragment.h"
+#include "packet/icmp.h"
+#include "packet/packet.h"
+#include "route/route.h"
+#include "packet/segment.h"
+#include "packet/wire.h"
 
 enum { MAX_ARGUMENTS = 4 };
 

@@ -1,8 +1,8 @@
 /* Which packets become one, which must not, and what is then written to the TUN device. */
-#include "coalesce.h"
+#include "packet/coalesce.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 enum { PACKETS = 80, ALL = WEFT_JOIN_TCP | WEFT_JOIN_UDP };
 

@@ -1,8 +1,8 @@
 /* Congestion marks across the tunnel: all sixteen cases of RFC 6040 figure 4, in both families. */
-#include "ecn.h"
+#include "packet/ecn.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 enum { NOT_ECT = 0, ECT_1 = 1, ECT_0 = 2, CE = 3, DROP = -1 };
 

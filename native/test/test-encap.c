@@ -1,8 +1,8 @@
 /* Encapsulation headers byte by byte, and which datagrams are refused for what reason. */
-#include "encap.h"
+#include "packet/encap.h"
 
-#include "expect.h"
-#include "wire.h"
+#include "support/expect.h"
+#include "packet/wire.h"
 
 enum { DATAGRAM_BYTES = 22 + 20 };
 

@@ -1,9 +1,9 @@
 /* Fragments as a receiver sees them: headers, offsets, options, and that they make the packet again. */
-#include "fragment.h"
+#include "packet/fragment.h"
 
-#include "checksum.h"
-#include "expect.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "support/expect.h"
+#include "packet/wire.h"
 
 enum { DONT_FRAGMENT = 0x4000, MORE_FRAGMENTS = 0x2000 };
 

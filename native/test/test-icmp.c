@@ -1,9 +1,9 @@
 /* ICMP errors byte for byte, what they are never sent about, and their rate. */
-#include "icmp.h"
+#include "packet/icmp.h"
 
-#include "checksum.h"
-#include "expect.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "support/expect.h"
+#include "packet/wire.h"
 
 static uint8_t inner[WEFT_MAX_PACKET], out[WEFT_MAX_ICMP];
 static const uint8_t OWN4[4] = {10, 9, 8, 7};

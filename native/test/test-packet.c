@@ -1,8 +1,8 @@
 /* What is read of a packet's headers, of good and of hostile ones; states of a checksum; flow hash; TTL. */
-#include "packet.h"
+#include "packet/packet.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, ESP = 50, AUTHENTICATION = 51, DESTINATION_OPTIONS = 60 };
 

@@ -2,9 +2,9 @@
  * An underlay that refuses: UDP_SEGMENT is dropped at its first refusal and the stream goes on without a lost or
  * changed packet; errors of earlier datagrams cost nothing; what cannot be sent is counted.
  */
-#include "expect.h"
-#include "fake-kernel.h"
-#include "fake-worker.h"
+#include "support/expect.h"
+#include "support/fake-kernel.h"
+#include "support/fake-worker.h"
 
 static int refuse_super(const struct fake_item *message) {
   return message->segment_bytes ? refusal_error : 0;

@@ -2,9 +2,9 @@
  * A TUN device that refuses: TSO and USO are dropped at their first refusal, each by itself, and what was joined or
  * came as one packet is delivered packet by packet.
  */
-#include "expect.h"
-#include "fake-kernel.h"
-#include "fake-worker.h"
+#include "support/expect.h"
+#include "support/fake-kernel.h"
+#include "support/fake-worker.h"
 
 static int refuse_super_write(const struct fake_item *packet) {
   return packet->header.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : refusal_error;

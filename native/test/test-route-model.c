@@ -1,11 +1,11 @@
 /* The route table against a list that is searched from end to end, at its full size, and when peers come and go. */
-#include "route.h"
+#include "route/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "expect.h"
-#include "route-helpers.h"
+#include "support/expect.h"
+#include "support/route-helpers.h"
 
 /* --- Against a list --- */
 

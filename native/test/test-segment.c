@@ -1,8 +1,8 @@
 /* Super-packets cut: every field of every segment, and super-packets that must be refused. */
-#include "segment.h"
+#include "packet/segment.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 static uint8_t super[WEFT_MAX_PACKET + 1], noise[WEFT_MAX_PACKET], segment[WEFT_MAX_PACKET], expected[WEFT_MAX_PACKET];
 static struct weft_packet packet;

@@ -34,9 +34,12 @@ function build(): string {
   const root = packageRoot();
   const folder = join(root, '.build/kernel-share');
   mkdirSync(folder, { recursive: true });
-  const sources = readdirSync(join(root, 'native/path')).filter((file) => file.endsWith('.c'));
-  const files = ['native/test/kernel-share.c', ...sources.map((file) => `native/path/${file}`)];
-  const options = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
+  const folders = ['packet', 'route', 'bpf', 'path'].map((name) => `native/${name}`);
+  const sources = folders.flatMap((folder) =>
+    readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
+  );
+  const files = ['native/test/kernel-share.c', ...sources.filter((file) => file.endsWith('.c'))];
+  const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
   execFileSync('cc', [...options, '-o', join(folder, 'kernel-share'), ...files], { cwd: root });
   return join(folder, 'kernel-share');
 }

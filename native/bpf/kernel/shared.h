@@ -1,5 +1,5 @@
 /*
- * What the program in the kernel and its loader (path/fast.c) both know: maps, keys and values. All addresses, ports and the
+ * What the program in the kernel and its loader (bpf/fast.c) both know: maps, keys and values. All addresses, ports and the
  * VXLAN header word are in network order, all else in that of the host.
  */
 #ifndef WEFT_BPF_SHARED_H

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "wire.h"
+#include "packet/wire.h"
 
 struct shape {
   unsigned family;   /* 4 or 6 */

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "encap.h"
+#include "packet/encap.h"
 
 /* Underlay address and UDP port of a peer. */
 union weft_endpoint {

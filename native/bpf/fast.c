@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../bpf/program.h"
+#include "bpf/kernel/program.h"
 #include "bpf.h"
 #include "hook.h"
 #include "underlay.h"

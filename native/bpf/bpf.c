@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../bpf/shared.h"
+#include "bpf/kernel/shared.h"
 
 enum {
   /* In a BPF_LD | BPF_DW instruction: the constant is the descriptor of a map. */

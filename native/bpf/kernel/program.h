@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: fc5e518844a40ad21a9c27f3b1db136456198d52ad8515a75080c0545939899f */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 278a313267dd8beb823569057f499e91ceb0dd385745b064cedbf315eb474aef */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 

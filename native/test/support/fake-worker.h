@@ -7,7 +7,7 @@
 
 #include "build-packet.h"
 #include "fake-kernel.h"
-#include "worker.h"
+#include "path/worker.h"
 
 enum { OVERHEAD = 20 + 8 + 22, PAYLOAD = 1300, SEGMENTS = 10 };
 

@@ -1,5 +1,5 @@
 /*
- * The kernel's share of the packet path (native/bpf/overlay.bpf.c): loads the program, attaches it to the TUN device and the
+ * The kernel's share of the packet path (native/bpf/kernel/overlay.bpf.c): loads the program, attaches it to the TUN device and the
  * underlay interface, keeps its routes. An IPv4 packet that is simple then never comes to a worker. All of it belongs to
  * descriptors (bpf(2), TCX links of Linux 6.6), so nothing is left when the last process that has them ends, however it ends.
  * A link that is handed on keeps the program at work, with the routes that it had, until the heir attaches its own.
@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../bpf/shared.h"
-#include "encap.h"
-#include "path.h"
-#include "route.h"
+#include "bpf/kernel/shared.h"
+#include "packet/encap.h"
+#include "path/path.h"
+#include "route/route.h"
 
 struct weft_fast;
 

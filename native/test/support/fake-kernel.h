@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 #include "expect.h"
-#include "route.h"
+#include "route/route.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "route.h"
+#include "route/route.h"
 
 /* Index of the Ethernet interface that has this IPv4 address, in network order; 0: none has. */
 unsigned weft_underlay_index(uint32_t address);
