@@ -15,10 +15,11 @@
 
 #include "bpf/kernel/shared.h"
 #include "packet/encap.h"
-#include "path/path.h"
 #include "route/route.h"
 
 struct weft_fast;
+
+enum { WEFT_REASON_BYTES = 160 };
 
 enum weft_fast_hook { WEFT_FAST_TX, WEFT_FAST_RX, WEFT_FAST_HOOKS };
 

@@ -1,9 +1,5 @@
-/* Internet checksum: sums bytes, knows nothing of packets but where the addresses of a pseudo header are. */
+/* The Internet checksum of bytes. */
 #include "checksum.h"
-
-#include <arpa/inet.h>
-
-#include "packet.h"
 
 static uint64_t load64(const uint8_t *at) {
   uint64_t value;
@@ -47,13 +43,6 @@ uint64_t weft_sum(uint64_t sum, const uint8_t *data, size_t length) {
   }
   sum += (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + carries_a + carries_b;
   return sum_rest(sum, data, length);
-}
-
-uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length) {
-  const size_t addresses = packet->family == 4 ? 8 : 32; /* source and destination lie side by side */
-  /* For IPv4 the length has 16 bits, for IPv6 32, which sum to the same. */
-  const uint64_t sum = (uint64_t)htons(packet->protocol) + htonl((uint32_t)transport_length);
-  return weft_sum(sum, weft_packet_source(data, packet), addresses);
 }
 
 void weft_update_checksum(uint8_t *field, uint16_t before, uint16_t after) {

@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <string.h>
 
-struct weft_packet;
-
 /* Adds `length` bytes at any alignment to `sum`. Only the last piece of a packet may have an odd length. */
 uint64_t weft_sum(uint64_t sum, const uint8_t *data, size_t length);
 
@@ -28,12 +26,6 @@ static inline void weft_store_checksum(uint8_t *field, uint64_t sum) {
   const uint16_t value = (uint16_t)~weft_fold(sum);
   memcpy(field, &value, sizeof(value));
 }
-
-/*
- * Sum of the pseudo header of RFC 9293 §3.1 or RFC 8200 §8.1 for a packet with `transport_length` bytes from its
- * transport header on. `data` points to the IP header.
- */
-uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length);
 
 /*
  * Corrects an IPv4 header checksum after the 16-bit word at an even offset went from `before` to `after`, both in the

@@ -1,6 +1,8 @@
 /* Headers of an inner IP packet: reads them, and changes the one field that a router changes. Sends and drops nothing. */
 #include "packet.h"
 
+#include <arpa/inet.h>
+
 #include "checksum.h"
 #include "wire.h"
 
@@ -117,6 +119,13 @@ int weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *pa
   if (data[0] >> 4 == 4) return parse_ipv4(data, length, packet);
   if (data[0] >> 4 == 6) return parse_ipv6(data, length, packet);
   return -WEFT_DROP_RX_MALFORMED;
+}
+
+uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length) {
+  const size_t addresses = packet->family == 4 ? 8 : 32; /* source and destination lie side by side */
+  /* For IPv4 the length has 16 bits, for IPv6 32, which sum to the same. */
+  const uint64_t sum = (uint64_t)htons(packet->protocol) + htonl((uint32_t)transport_length);
+  return weft_sum(sum, weft_packet_source(data, packet), addresses);
 }
 
 static size_t checksum_offset(const struct weft_packet *packet) {

@@ -39,6 +39,12 @@ static inline const uint8_t *weft_packet_destination(const uint8_t *data, const 
 }
 
 /*
+ * Sum of the pseudo header of RFC 9293 §3.1 or RFC 8200 §8.1 for a packet with `transport_length` bytes from its
+ * transport header on. `data` points to the IP header.
+ */
+uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length);
+
+/*
  * State of the transport checksum, over as much as a UDP header says, BAD if that is more than there is. PARTIAL: the
  * field holds just the folded pseudo-header sum, as the kernel leaves it to hardware. NONE: UDP over IPv4 without a
  * checksum. Only for TCP and UDP with transport_bytes > 0 and no fragment.

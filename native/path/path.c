@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bpf/fast.h"
 #include "tun.h"
 #include "packet/wire.h"
 #include "worker.h"

@@ -14,11 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/fast.h"
 #include "packet/counters.h"
 #include "packet/encap.h"
 #include "route/route.h"
 
-enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64, WEFT_REASON_BYTES = 160 };
+enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64 };
 
 struct weft_path_settings {
   char name[IF_NAMESIZE];
@@ -44,7 +45,6 @@ struct weft_path_offloads {
   _Atomic bool tso, uso, gso, gro;
 };
 
-struct weft_fast;
 struct weft_worker;
 
 struct weft_path {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "deliver.h"
 #include "packet/ecn.h"
@@ -11,28 +10,12 @@
 
 enum { BATCHES_PER_DRAIN = 4 };
 
-int weft_rx_init(struct weft_rx *rx) {
-  rx->buffers = mmap(NULL, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (rx->buffers == MAP_FAILED) {
-    rx->buffers = NULL;
-    return -errno;
-  }
-  for (unsigned index = 0; index < WEFT_RX_BATCH; index++)
-    rx->iov[index] = (struct iovec){rx->buffers + (size_t)index * WEFT_RX_BUFFER_BYTES, WEFT_RX_BUFFER_BYTES};
-  return 0;
-}
-
-void weft_rx_free(struct weft_rx *rx) {
-  if (rx->buffers) munmap(rx->buffers, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES);
-}
-
 /* ---- checks ---------------------------------------------------------------------------------------------------- */
 
 /* The route whose subnet has the packet's source, remembered from packet to packet. */
 static const struct weft_route *find_source(struct weft_worker *worker, const uint8_t *data,
                                             const struct weft_packet *packet) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   const uint8_t *source = weft_packet_source(data, packet);
   const size_t bytes = packet->family == 4 ? 4 : 16;
   if (rx->source_route && rx->source_family == packet->family && memcmp(rx->source, source, bytes) == 0)
@@ -50,7 +33,7 @@ static int check_source(struct weft_worker *worker, const struct weft_route *rou
 }
 
 /* Adds what was counted for one peer: locked additions once a run of its packets, not once a packet. */
-static void flush_count(struct weft_rx *rx) {
+static void flush_count(struct weft_rx_batch *rx) {
   struct weft_peer *peer = rx->counted.peer;
   if (!peer) return;
   atomic_fetch_add_explicit(&peer->rx_packets, rx->counted.packets, memory_order_relaxed);
@@ -58,7 +41,7 @@ static void flush_count(struct weft_rx *rx) {
   rx->counted.peer = NULL;
 }
 
-static void count_peer(struct weft_rx *rx, const struct weft_route *route, const struct weft_packet *packet) {
+static void count_peer(struct weft_rx_batch *rx, const struct weft_route *route, const struct weft_packet *packet) {
   if (!route) return;
   if (rx->counted.peer != route->peer) {
     flush_count(rx);
@@ -107,7 +90,7 @@ static bool is_one_datagram(const struct weft_worker *worker, const uint8_t *dat
 }
 
 static void accept_message(struct weft_worker *worker, unsigned index) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   struct msghdr *message = &rx->messages[index].msg_hdr;
   struct received received = {.remote = &rx->remotes[index]};
   uint8_t *datagram = rx->iov[index].iov_base;
@@ -129,7 +112,7 @@ static void accept_message(struct weft_worker *worker, unsigned index) {
 }
 
 static int receive(struct weft_worker *worker) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   for (unsigned index = 0; index < WEFT_RX_BATCH; index++)
     rx->messages[index].msg_hdr = (struct msghdr){.msg_name = &rx->remotes[index],
                                                   .msg_namelen = sizeof(rx->remotes[index]),
@@ -148,7 +131,7 @@ static void forget_errors(struct weft_worker *worker) {
 }
 
 unsigned weft_rx_drain(struct weft_worker *worker) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   unsigned received = 0;
   for (unsigned batch = 0; batch < BATCHES_PER_DRAIN; batch++) {
     const int count = receive(worker);

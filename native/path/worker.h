@@ -6,11 +6,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "packet/coalesce.h"
 #include "packet/icmp.h"
 #include "path.h"
-#include "rx.h"
-#include "tx.h"
+#include "rx-batch.h"
+#include "tx-batch.h"
 
 struct weft_worker {
   struct weft_path *path;
@@ -24,8 +23,8 @@ struct weft_worker {
   bool is_tun_gone; /* somebody deleted the device */
   pthread_t thread;
   struct weft_rate icmp_rate;
-  struct weft_tx tx;
-  struct weft_rx rx;
+  struct weft_tx_batch tx;
+  struct weft_rx_batch rx;
   _Alignas(64) weft_count counters[WEFT_COUNTER_COUNT];
 };
 
@@ -40,15 +39,5 @@ void weft_worker_free(struct weft_worker *worker);
 static inline void weft_worker_count(struct weft_worker *worker, enum weft_counter which, uint64_t amount) {
   weft_count_add(worker->counters, which, amount);
 }
-
-/*
- * Tells the sender of `data` why it is not passed on, through the TUN device, if an error is owed, its rate allows it and this
- * host has an overlay address.
- */
-void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error error, size_t mtu, const uint8_t *data,
-                           const struct weft_packet *packet);
-
-/* Monotonic clock in ns. */
-uint64_t weft_now_ns(void);
 
 #endif

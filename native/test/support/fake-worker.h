@@ -7,6 +7,8 @@
 
 #include "build-packet.h"
 #include "fake-kernel.h"
+#include "path/rx.h"
+#include "path/tx.h"
 #include "path/worker.h"
 
 enum { OVERHEAD = 20 + 8 + 22, PAYLOAD = 1300, SEGMENTS = 10 };
