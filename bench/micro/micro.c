@@ -65,7 +65,7 @@ static size_t encapsulate(void) {
     if (weft_packet_parse(inner, size, &packet) < 0) abort();
     const struct weft_route *route = weft_routes_find(routes, packet.family, weft_packet_destination(inner, &packet));
     if (route == NULL || packet.ttl == 0) abort();
-    if (encap->is_hop) weft_packet_decrement_ttl(inner, &packet);
+    if (encap->decrements_ttl) weft_packet_decrement_ttl(inner, &packet);
     sum_of_all += weft_ecn_encap(packet.tos, false);
     weft_encap_push(encap, inner, route->header, packet.family);
     use(buffer);
@@ -168,7 +168,7 @@ static size_t copy_packets(void) {
 static size_t coalesce_run(void) {
   static struct weft_coalescer coalescer;
   for (size_t i = 0; i < run_count; i++)
-    if (!weft_coalescer_add(&coalescer, run_packets[i], &parsed[i], WEFT_JOIN_TCP)) abort();
+    if (!weft_coalescer_add(&coalescer, run_packets[i], &parsed[i], WEFT_COALESCE_TCP)) abort();
   weft_coalescer_take(&coalescer);
   use(&coalescer);
   weft_coalescer_clear(&coalescer);

@@ -10,7 +10,7 @@ clang -O2 -target bpf -Wall -Wextra -Werror -I"/usr/include/$(uname -m)-linux-gn
 # Instructions of one program, 8 bytes each, as an array of 64-bit numbers.
 print_program() {
   llvm-objcopy -O binary -j "$1" "$folder/overlay.o" "$folder/$1.bin"
-  echo "static const uint64_t weft_fast_$1[] = {"
+  echo "static const uint64_t weft_bpf_$1[] = {"
   od -An -v -t x8 -w48 "$folder/$1.bin" | sed 's/ \([0-9a-f]\{16\}\)/ 0x\1,/g; s/^/ /'
   echo '};'
 }

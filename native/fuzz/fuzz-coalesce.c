@@ -164,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       free(packets[count].data);
       continue;
     }
-    deliver(&coalescer, &packets[count++], step.flags ? WEFT_JOIN_TCP | WEFT_JOIN_UDP : 0u);
+    deliver(&coalescer, &packets[count++], step.flags ? WEFT_COALESCE_TCP | WEFT_COALESCE_UDP : 0u);
   }
   if (coalescer.packets > 0) take(&coalescer);
   HOLDS(delivered == count);

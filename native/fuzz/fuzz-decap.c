@@ -121,7 +121,7 @@ static void check_joined(const struct fake_item *item, const struct weft_packet 
   static uint8_t segment[WEFT_MAX_PACKET];
   struct weft_segmenter segmenter;
   HOLDS(weft_segmenter_init(&segmenter, &item->header, item->bytes, item->length, packet) == 0);
-  HOLDS(segmenter.count > 1 && segmenter.count <= WEFT_MAX_JOINED);
+  HOLDS(segmenter.count > 1 && segmenter.count <= WEFT_MAX_COALESCED);
   while (weft_segmenter_next(&segmenter, segment)) {
     memcpy(segment + segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes);
     check_segment(segment, segmenter.header_bytes + segmenter.payload_bytes);

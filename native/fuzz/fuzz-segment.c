@@ -10,7 +10,7 @@
 #include "packet/coalesce.h"
 #include "property.h"
 
-enum { MAX_SEGMENTS = WEFT_MAX_JOINED };
+enum { MAX_SEGMENTS = WEFT_MAX_COALESCED };
 
 static uint8_t segments[MAX_SEGMENTS][WEFT_MAX_PACKET];
 static uint8_t joined[WEFT_MAX_PACKET];
@@ -54,7 +54,7 @@ static void check_joined(const uint8_t *data, const struct weft_packet *whole, c
   weft_coalescer_clear(&coalescer);
   for (unsigned i = 0; i < count; i++) {
     HOLDS(weft_packet_parse(segments[i], lengths[i], &packet) == 0);
-    if (!weft_coalescer_add(&coalescer, segments[i], &packet, WEFT_JOIN_TCP | WEFT_JOIN_UDP)) return;
+    if (!weft_coalescer_add(&coalescer, segments[i], &packet, WEFT_COALESCE_TCP | WEFT_COALESCE_UDP)) return;
   }
   weft_coalescer_take(&coalescer);
   for (unsigned i = 1; i < coalescer.iov_count; i++) {

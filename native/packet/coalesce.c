@@ -13,7 +13,7 @@ enum {
   IPV4_DONT_FRAGMENT = 0x40, /* in byte 6 */
   IPV4_OTHER_FLAGS = 0xbf,   /* reserved, more fragments, and the offset's top */
   TCP_LAST_FLAGS = WEFT_TCP_FIN | WEFT_TCP_PSH,
-  TCP_JOINABLE_FLAGS = WEFT_TCP_ACK | WEFT_TCP_ECE | TCP_LAST_FLAGS,
+  TCP_COALESCABLE_FLAGS = WEFT_TCP_ACK | WEFT_TCP_ECE | TCP_LAST_FLAGS,
   TCP_CHECKSUM_OFFSET = 16,
   UDP_CHECKSUM_OFFSET = 6,
 };
@@ -31,15 +31,15 @@ static bool is_tcp(const struct weft_packet *packet) {
 }
 
 /* Whether a packet could be part of any super-packet, its checksums aside. */
-static bool is_joinable(const uint8_t *data, const struct weft_packet *packet, unsigned flags) {
+static bool is_coalescable(const uint8_t *data, const struct weft_packet *packet, unsigned flags) {
   const uint8_t *transport = data + packet->network_bytes;
   if (packet->is_fragment || packet->has_options || packet->transport_bytes == 0) return false;
   if (packet->family == 4 && (data[6] & IPV4_OTHER_FLAGS) != 0) return false;
   if (payload_bytes(packet) == 0 || header_bytes(packet) > WEFT_MAX_INNER_HEADER) return false;
   if (is_tcp(packet))
-    return (flags & WEFT_JOIN_TCP) && (transport[13] & ~TCP_JOINABLE_FLAGS) == 0 && (transport[13] & WEFT_TCP_ACK) &&
+    return (flags & WEFT_COALESCE_TCP) && (transport[13] & ~TCP_COALESCABLE_FLAGS) == 0 && (transport[13] & WEFT_TCP_ACK) &&
            (transport[12] & 15) == 0;
-  return packet->protocol == WEFT_PROTOCOL_UDP && (flags & WEFT_JOIN_UDP) && weft_load16(transport + 6) != 0 &&
+  return packet->protocol == WEFT_PROTOCOL_UDP && (flags & WEFT_COALESCE_UDP) && weft_load16(transport + 6) != 0 &&
          weft_load16(transport + 4) == packet->total_bytes - packet->network_bytes;
 }
 
@@ -81,7 +81,7 @@ static bool continues(const struct weft_coalescer *coalescer, const uint8_t *dat
       packet->transport_bytes != first->transport_bytes)
     return false;
   if (packet->family == 4 ? !same_ipv4(coalescer, data) : !same_ipv6(coalescer->first, data)) return false;
-  if (payload_bytes(packet) > coalescer->segment_payload || coalescer->packets == WEFT_MAX_JOINED) return false;
+  if (payload_bytes(packet) > coalescer->segment_payload || coalescer->packets == WEFT_MAX_COALESCED) return false;
   if (coalescer->total_bytes + payload_bytes(packet) > WEFT_MAX_PACKET) return false;
   return is_tcp(packet) ? continues_tcp(coalescer, transport, packet->transport_bytes)
                         : memcmp(coalescer->first + first->network_bytes, transport, 4) == 0;
@@ -102,7 +102,7 @@ static void start(struct weft_coalescer *coalescer, const uint8_t *data, const s
   coalescer->total_bytes = coalescer->inner_bytes = packet->total_bytes;
   coalescer->is_verified = false;
   coalescer->is_full = true;
-  coalescer->is_as_it_came = true;
+  coalescer->is_passthrough = true;
   memset(&coalescer->header, 0, sizeof(coalescer->header));
 }
 
@@ -122,16 +122,16 @@ bool weft_coalescer_add(struct weft_coalescer *coalescer, const uint8_t *data, c
                         unsigned flags) {
   if (coalescer->packets == 0) {
     start(coalescer, data, packet);
-    if (!is_joinable(data, packet, flags)) return true;
+    if (!is_coalescable(data, packet, flags)) return true;
     coalescer->segment_payload = payload_bytes(packet);
     add_payload(coalescer, data, packet);
     expect_next(coalescer, data, packet);
     return true;
   }
-  if (coalescer->is_full || !is_joinable(data, packet, flags) || !continues(coalescer, data, packet)) return false;
+  if (coalescer->is_full || !is_coalescable(data, packet, flags) || !continues(coalescer, data, packet)) return false;
   if (!is_first_good(coalescer) || !has_good_checksums(data, packet)) return false;
   coalescer->packets++;
-  coalescer->is_as_it_came = false;
+  coalescer->is_passthrough = false;
   coalescer->total_bytes += (uint32_t)payload_bytes(packet);
   coalescer->inner_bytes += packet->total_bytes;
   add_payload(coalescer, data, packet);
@@ -200,7 +200,7 @@ static void make_headers(struct weft_coalescer *coalescer) {
 
 void weft_coalescer_take(struct weft_coalescer *coalescer) {
   coalescer->iov[0] = (struct iovec){&coalescer->header, sizeof(coalescer->header)};
-  if (coalescer->is_as_it_came) {
+  if (coalescer->is_passthrough) {
     coalescer->iov[1] = (struct iovec){(void *)(uintptr_t)coalescer->first, coalescer->packet.total_bytes};
     coalescer->iov_count = 2;
     return;

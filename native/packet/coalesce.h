@@ -20,13 +20,13 @@
 #include "segment.h"
 
 enum {
-  WEFT_MAX_JOINED = 64, /* packets in one super-packet */
-  WEFT_MAX_JOINED_IOV = WEFT_MAX_JOINED + 2,
+  WEFT_MAX_COALESCED = 64, /* packets in one super-packet */
+  WEFT_MAX_COALESCED_IOV = WEFT_MAX_COALESCED + 2,
 };
 
 struct weft_coalescer {
   /* What weft_coalescer_take returns: iov[0] is the virtio header, then the packet. */
-  struct iovec iov[WEFT_MAX_JOINED_IOV];
+  struct iovec iov[WEFT_MAX_COALESCED_IOV];
   unsigned iov_count;
   unsigned packets;     /* joined so far, or that a partial one stands for; 0: empty */
   uint32_t total_bytes; /* of the super-packet, IP header included */
@@ -41,12 +41,12 @@ struct weft_coalescer {
   uint16_t next_id;
   bool is_verified; /* the first packet's checksum; found out when the second comes */
   bool is_full;
-  bool is_as_it_came; /* nothing was joined: `first` is what to write */
+  bool is_passthrough; /* nothing was joined: `first` is what to write */
 };
 
 enum {
-  WEFT_JOIN_TCP = 1, /* the TUN device takes TSO packets */
-  WEFT_JOIN_UDP = 2, /* the TUN device takes USO packets */
+  WEFT_COALESCE_TCP = 1, /* the TUN device takes TSO packets */
+  WEFT_COALESCE_UDP = 2, /* the TUN device takes USO packets */
 };
 
 /*

@@ -18,8 +18,8 @@
   X(RX_BYTES, rxBytes)                                                                    \
   X(RX_RECEIVES, rxReceives)           /* datagrams and coalesced datagrams received */   \
   X(RX_WRITES, rxWrites)               /* packets and super-packets written to the TUN device */ \
-  X(KERNEL_TX_PACKETS, kernelTxPackets) /* of txPackets, those that the kernel moved by itself */ \
-  X(KERNEL_RX_PACKETS, kernelRxPackets)                                                   \
+  X(BPF_TX_PACKETS, kernelTxPackets) /* of txPackets, those that the kernel moved by itself */ \
+  X(BPF_RX_PACKETS, kernelRxPackets)                                                   \
   X(ICMP_SENT, icmpSent)                                                                  \
   X(ICMP_LIMITED, icmpLimited)         /* errors owed but not sent, for their rate */     \
   X(FRAGMENTED, fragmented)            /* IPv4 packets cut for a peer with a smaller path MTU */ \

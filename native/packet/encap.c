@@ -54,7 +54,7 @@ static int check_vxlan(const uint8_t *datagram, size_t length, const struct weft
 const struct weft_encap weft_encap_udp = {
     .name = "udp",
     .header_bytes = 0,
-    .is_hop = true,
+    .decrements_ttl = true,
     .make_header = make_udp_header,
     .check = check_udp,
 };
@@ -62,7 +62,7 @@ const struct weft_encap weft_encap_udp = {
 const struct weft_encap weft_encap_vxlan = {
     .name = "vxlan",
     .header_bytes = VXLAN_HEADER_BYTES,
-    .is_hop = false,
+    .decrements_ttl = false,
     .make_header = make_vxlan_header,
     .check = check_vxlan,
 };

@@ -26,7 +26,7 @@ struct weft_encap {
   /* Bytes of the header. */
   unsigned header_bytes;
   /* A hop of its own: takes one from the TTL at the sending end. VXLAN is a link, which does not. */
-  bool is_hop;
+  bool decrements_ttl;
   /* Writes the header for a peer with VTEP MAC `mac`, EtherType IPv4. */
   void (*make_header)(uint8_t *header, const struct weft_encap_settings *settings, const uint8_t *mac);
   /*

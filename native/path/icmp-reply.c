@@ -7,11 +7,11 @@
 #include "clock.h"
 
 static bool overlay_address(struct weft_path *path, unsigned family, uint8_t *address) {
-  pthread_mutex_lock(&path->live_lock);
-  const bool is_known = family == 4 ? path->live.has_ipv4 : path->live.has_ipv6;
-  if (family == 4) memcpy(address, path->live.ipv4, sizeof(path->live.ipv4));
-  else memcpy(address, path->live.ipv6, sizeof(path->live.ipv6));
-  pthread_mutex_unlock(&path->live_lock);
+  pthread_mutex_lock(&path->config_lock);
+  const bool is_known = family == 4 ? path->config.has_ipv4 : path->config.has_ipv6;
+  if (family == 4) memcpy(address, path->config.ipv4, sizeof(path->config.ipv4));
+  else memcpy(address, path->config.ipv6, sizeof(path->config.ipv6));
+  pthread_mutex_unlock(&path->config_lock);
   return is_known;
 }
 

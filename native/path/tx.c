@@ -163,7 +163,7 @@ static int forward_packet(struct weft_worker *worker, const struct virtio_net_hd
     weft_icmp_reply(worker, WEFT_ICMP_NO_ROUTE, 0, data, &packet);
     return -WEFT_DROP_TX_NO_ROUTE;
   }
-  if (settings->encap->is_hop) {
+  if (settings->encap->decrements_ttl) {
     if (packet.ttl <= 1) {
       weft_icmp_reply(worker, WEFT_ICMP_TIME_EXCEEDED, 0, data, &packet);
       return -WEFT_DROP_TX_TTL;

@@ -135,18 +135,18 @@ static int add(struct weft_routes *routes, struct route_node *new) {
 
 static void replace(struct weft_routes *routes, size_t slot, struct route_node *old, struct route_node *new) {
   weft_table_replace(level_table(routes, old->route.family == 6, old->route.prefix_bits), slot, &new->node);
-  weft_remotes_release(&routes->remotes, &routes->reclaimer, &old->route.remote);
+  weft_remotes_unref(&routes->remotes, &routes->reclaimer, &old->route.remote);
   weft_retire(&routes->reclaimer, &old->node.shared);
 }
 
 /* Puts `new` in the place of `old`, or adds it if that is NULL. 0, or -errno and nothing has changed. */
 static int put(struct weft_routes *routes, size_t slot, struct route_node *old, struct route_node *new) {
   /* Counted before readers see the route. */
-  int result = weft_remotes_hold(&routes->remotes, &routes->reclaimer, &new->route.remote);
+  int result = weft_remotes_ref(&routes->remotes, &routes->reclaimer, &new->route.remote);
   if (result < 0) return result;
   if (old) replace(routes, slot, old, new);
   else result = add(routes, new);
-  if (result < 0) weft_remotes_release(&routes->remotes, &routes->reclaimer, &new->route.remote);
+  if (result < 0) weft_remotes_unref(&routes->remotes, &routes->reclaimer, &new->route.remote);
   return result;
 }
 
@@ -183,7 +183,7 @@ int weft_routes_remove(struct weft_routes *routes, unsigned family, const uint8_
   struct weft_table *table = level_table(routes, family == 6, prefix_bits);
   weft_table_remove(table, slot);
   routes->count--;
-  weft_remotes_release(&routes->remotes, &routes->reclaimer, &old->route.remote);
+  weft_remotes_unref(&routes->remotes, &routes->reclaimer, &old->route.remote);
   weft_retire(&routes->reclaimer, &peer_node_of(&old->route)->shared);
   weft_retire(&routes->reclaimer, &old->node.shared);
   /* Without memory the empty level stays, which costs lookups a probe. */

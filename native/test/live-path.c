@@ -132,11 +132,11 @@ static void churn(struct weft_path *path, unsigned round) {
 
 static void run_traffic(unsigned packets) {
   struct weft_path *path = open_path(2);
-  const struct weft_path_live live = {.mtu = 1472, .has_ipv4 = true, .ipv4 = {10, 5, 1, 0}};
+  const struct weft_path_config config = {.mtu = 1472, .has_ipv4 = true, .ipv4 = {10, 5, 1, 0}};
   struct traffic traffic = {.packets = packets};
   pthread_t thread;
   run("ip link set weft0 mtu 1472 up && ip addr add 10.5.1.0/32 dev weft0 && ip route add 10.5.0.0/16 dev weft0");
-  weft_path_configure(path, &live);
+  weft_path_configure(path, &config);
   set_route(path, "10.5.2.0", 24);
   traffic.peer = open_udp("127.0.0.2", PEER_PORT);
   traffic.overlay = open_udp("10.5.1.0", OVERLAY_PORT);

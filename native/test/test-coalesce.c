@@ -4,7 +4,7 @@
 #include "support/build-packet.h"
 #include "support/expect.h"
 
-enum { PACKETS = 80, ALL = WEFT_JOIN_TCP | WEFT_JOIN_UDP };
+enum { PACKETS = 80, ALL = WEFT_COALESCE_TCP | WEFT_COALESCE_UDP };
 
 static uint8_t noise[WEFT_MAX_PACKET], packets[PACKETS][WEFT_MAX_PACKET], written[2 * WEFT_MAX_PACKET];
 static uint8_t expected[WEFT_MAX_PACKET];
@@ -48,7 +48,7 @@ static bool add(unsigned index, size_t length) {
 static size_t take(struct virtio_net_hdr *header) {
   size_t length = 0;
   weft_coalescer_take(&coalescer);
-  EXPECT(coalescer.iov_count <= WEFT_MAX_JOINED_IOV, true);
+  EXPECT(coalescer.iov_count <= WEFT_MAX_COALESCED_IOV, true);
   EXPECT(coalescer.iov[0].iov_len, sizeof(*header));
   memcpy(header, coalescer.iov[0].iov_base, sizeof(*header));
   for (unsigned i = 1; i < coalescer.iov_count; i++) {
@@ -118,7 +118,7 @@ static void test_lengths(struct shape shape) {
 
 static void test_limits(struct shape shape) {
   const size_t header_bytes = shape_header_bytes(&shape);
-  for (unsigned i = 0; i < WEFT_MAX_JOINED; i++) EXPECT(add(i, build(i, &shape, 64, 64)), true);
+  for (unsigned i = 0; i < WEFT_MAX_COALESCED; i++) EXPECT(add(i, build(i, &shape, 64, 64)), true);
   EXPECT(add(64, build(64, &shape, 64, 64)), false);
   expect_super(&shape, 64, 64 * 64, 64);
   /* As much as fits into 65,535 bytes, and one byte more. */
@@ -132,7 +132,7 @@ static void test_limits(struct shape shape) {
 }
 
 static void test_flags(struct shape shape) {
-  const unsigned own = shape.protocol == WEFT_PROTOCOL_TCP ? WEFT_JOIN_TCP : WEFT_JOIN_UDP;
+  const unsigned own = shape.protocol == WEFT_PROTOCOL_TCP ? WEFT_COALESCE_TCP : WEFT_COALESCE_UDP;
   const size_t length = build(0, &shape, 100, 100);
   build(1, &shape, 100, 100);
   EXPECT(add_flags(0, length, (unsigned)ALL & ~own), true);

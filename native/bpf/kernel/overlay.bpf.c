@@ -96,20 +96,20 @@ struct outer {
 _Static_assert(sizeof(struct outer) == IPV4_BYTES + UDP_BYTES, "overhead of encapsulation udp");
 _Static_assert(sizeof(struct vxlan) == VXLAN_BYTES + ETHERNET_BYTES, "overhead of VXLAN beside that");
 
-INLINE const struct weft_fast_config *read_config(void) {
+INLINE const struct weft_bpf_config *read_config(void) {
   const __u32 first = 0;
-  const struct weft_fast_config *config = map_lookup(MAP(WEFT_MAP_CONFIG), &first);
+  const struct weft_bpf_config *config = map_lookup(MAP(WEFT_MAP_CONFIG), &first);
   return config && config->is_enabled ? config : NULL;
 }
 
 /* Longest prefix first, as the workers look it up. */
-INLINE struct weft_fast_route *find_route(const struct weft_fast_config *config, __be32 address) {
+INLINE struct weft_bpf_route *find_route(const struct weft_bpf_config *config, __be32 address) {
 #pragma unroll
-  for (int at = 0; at < WEFT_FAST_LENGTHS; at++) {
+  for (int at = 0; at < WEFT_BPF_PREFIX_LENGTHS; at++) {
     if (at >= config->lengths) return NULL;
-    const struct weft_fast_key key = {config->length[at].bits, address & config->length[at].mask};
-    struct weft_fast_route *route = map_lookup(MAP(WEFT_MAP_ROUTES), &key);
-    if (!route && config->has_more_routes) route = map_lookup(MAP(WEFT_MAP_MORE_ROUTES), &key);
+    const struct weft_bpf_key key = {config->length[at].bits, address & config->length[at].mask};
+    struct weft_bpf_route *route = map_lookup(MAP(WEFT_MAP_ROUTES), &key);
+    if (!route && config->has_overflow) route = map_lookup(MAP(WEFT_MAP_OVERFLOW), &key);
     if (route) return route;
   }
   return NULL;
@@ -138,12 +138,12 @@ INLINE struct amount measure(struct __sk_buff *skb, __u32 offset, __u8 protocol,
   return (struct amount){packets, total + (packets - 1) * header, header + payload};
 }
 
-INLINE void count_tx(struct weft_fast_counts *counts, const struct amount *amount) {
+INLINE void count_tx(struct weft_bpf_counts *counts, const struct amount *amount) {
   __sync_fetch_and_add(&counts->tx_packets, amount->packets);
   __sync_fetch_and_add(&counts->tx_bytes, amount->bytes);
 }
 
-INLINE void count_rx(struct weft_fast_counts *counts, const struct amount *amount) {
+INLINE void count_rx(struct weft_bpf_counts *counts, const struct amount *amount) {
   __sync_fetch_and_add(&counts->rx_packets, amount->packets);
   __sync_fetch_and_add(&counts->rx_bytes, amount->bytes);
 }
@@ -168,7 +168,7 @@ INLINE void decrement_ttl(struct ipv4 *ip) {
   ip->ttl--;
 }
 
-INLINE void write_outer(struct outer *outer, const struct weft_fast_config *config, const struct weft_fast_route *route,
+INLINE void write_outer(struct outer *outer, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
                         __u32 total, __u8 tos) {
   outer->ip = (struct ipv4){.version_words = 0x45,
                             .tos = tos,
@@ -182,14 +182,14 @@ INLINE void write_outer(struct outer *outer, const struct weft_fast_config *conf
   outer->udp = (struct udp){.source = config->port, .destination = route->port, .length = htons(total - IPV4_BYTES)};
 }
 
-INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_fast_config *config, const struct weft_fast_route *route) {
+INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_bpf_config *config, const struct weft_bpf_route *route) {
   *vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->vni, .frame = {.type = htons(TYPE_IPV4)}};
   __builtin_memcpy(vxlan->frame.destination, route->mac, 6);
   __builtin_memcpy(vxlan->frame.source, config->mac, 6);
 }
 
 /* Makes room and fills it. 0; NEXT, and nothing has changed; or DROP. */
-INLINE int encapsulate(struct __sk_buff *skb, const struct weft_fast_config *config, const struct weft_fast_route *route,
+INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
                         __u32 total, __u8 tos) {
   const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
   const bool is_vxlan = config->is_vxlan;
@@ -214,7 +214,7 @@ INLINE int encapsulate(struct __sk_buff *skb, const struct weft_fast_config *con
  * The next hop to the peer, by the host's routing tables; false if a packet of `longest` bytes cannot go there simply. While the
  * next hop's link address is not known, workers send: a packet that waited for it would leave by the TUN device's route.
  */
-INLINE bool find_hop(struct __sk_buff *skb, const struct weft_fast_config *config, const struct weft_fast_route *route,
+INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
                      __u32 longest, __u8 tos, struct bpf_fib_lookup *hop) {
   const __u32 overhead = sizeof(struct outer) + (config->is_vxlan ? sizeof(struct vxlan) : 0);
   if (longest + overhead > route->mtu) return false;
@@ -231,8 +231,8 @@ INLINE bool find_hop(struct __sk_buff *skb, const struct weft_fast_config *confi
   return fib_lookup(skb, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS && hop->family == FAMILY_IPV4;
 }
 
-SECTION("tx") int weft_fast_tx(struct __sk_buff *skb) {
-  const struct weft_fast_config *config = read_config();
+SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
+  const struct weft_bpf_config *config = read_config();
   const struct ipv4 *ip = (void *)(long)skb->data;
   if (!config || (void *)(ip + 1) > (void *)(long)skb->data_end) return NEXT;
   const __u32 total = ntohs(ip->total);
@@ -240,18 +240,18 @@ SECTION("tx") int weft_fast_tx(struct __sk_buff *skb) {
   if (ip->version_words != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan)) return NEXT;
   if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
   const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
-  struct weft_fast_route *route = find_route(config, ip->destination);
+  struct weft_bpf_route *route = find_route(config, ip->destination);
   if (!route) return NEXT;
   const struct amount amount = measure(skb, 0, ip->protocol, total);
   struct bpf_fib_lookup hop = {};
-  if (amount.packets == 0 || !find_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
-  const int refusal = encapsulate(skb, config, route, total, tos);
-  if (refusal != 0) return refusal;
+  if (amount.packets == 0 || !find_next_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
+  const int action = encapsulate(skb, config, route, total, tos);
+  if (action != 0) return action;
   /* A TUN device has no Ethernet header, but redirect_neigh takes one off. */
   if (change_head(skb, ETHERNET_BYTES, 0) < 0) return DROP;
   count_tx(&route->counts, &amount);
   const __u32 first = 0;
-  struct weft_fast_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
+  struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_tx(totals, &amount);
   struct bpf_redir_neigh neighbour = {}; /* to its last byte, or loading takes CAP_PERFMON */
   neighbour.nh_family = FAMILY_IPV4;
@@ -276,26 +276,26 @@ INLINE bool is_verified(struct __sk_buff *skb, const struct udp *udp, const stru
   return udp->checksum == 0 || inner->protocol == PROTOCOL_TCP || csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0;
 }
 
-INLINE bool is_ours(const struct weft_fast_config *config, const struct outer *outer, __u32 length) {
+INLINE bool is_tunnel_packet(const struct weft_bpf_config *config, const struct outer *outer, __u32 length) {
   return outer->ip.version_words == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
          outer->ip.destination == config->local && outer->udp.destination == config->port &&
          (outer->ip.fragment & ~htons(DONT_FRAGMENT)) == 0 && ntohs(outer->ip.total) == length &&
          ntohs(outer->udp.length) == length - IPV4_BYTES && header_checksum(&outer->ip) == 0;
 }
 
-INLINE bool is_our_frame(const struct weft_fast_config *config, const struct vxlan *vxlan) {
+INLINE bool is_own_frame(const struct weft_bpf_config *config, const struct vxlan *vxlan) {
   if (!(vxlan->flags & VXLAN_FLAGS) || (vxlan->vni ^ config->vni) & __builtin_bswap32(0xffffff00)) return false;
   if (vxlan->frame.type != htons(TYPE_IPV4)) return false;
   return *(const __u32 *)vxlan->frame.destination == *(const __u32 *)config->mac &&
          *(const __u16 *)(vxlan->frame.destination + 4) == *(const __u16 *)(config->mac + 4);
 }
 
-SECTION("rx") int weft_fast_rx(struct __sk_buff *skb) {
+SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   const __u32 length = skb->len - ETHERNET_BYTES;
   if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
-  const struct weft_fast_config *config = read_config();
+  const struct weft_bpf_config *config = read_config();
   const struct outer *outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_ours(config, outer, length)) return NEXT;
+  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_tunnel_packet(config, outer, length)) return NEXT;
   const bool is_vxlan = config->is_vxlan;
   const __u32 overhead = sizeof(struct outer) + (is_vxlan ? sizeof(struct vxlan) : 0);
   if (length < overhead + IPV4_BYTES || skb_pull(skb, ETHERNET_BYTES + overhead + IPV4_BYTES) < 0) return NEXT;
@@ -303,21 +303,21 @@ SECTION("rx") int weft_fast_rx(struct __sk_buff *skb) {
   const struct vxlan *vxlan = (const void *)(outer + 1);
   const struct ipv4 *inner = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
   if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
-  if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_our_frame(config, vxlan))) return NEXT;
+  if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_own_frame(config, vxlan))) return NEXT;
   /* Datagrams that the kernel joined (UDP GRO), which it does only where there are checksums. */
   if (skb->gso_size != 0 && outer->udp.checksum != 0) return NEXT;
   /* Linux does not forget that a UDP super-packet came through a tunnel, and then loses it when it is cut (as of 6.18). */
   if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
   if (inner->version_words != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
   if (!keeps_ecn(inner->tos, outer->ip.tos) || !is_verified(skb, &outer->udp, inner)) return NEXT;
-  struct weft_fast_route *route = find_route(config, inner->source);
+  struct weft_bpf_route *route = find_route(config, inner->source);
   if (!route || route->remote != outer->ip.source) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);
   if (amount.packets == 0) return NEXT;
   if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
   count_rx(&route->counts, &amount);
   const __u32 first = 0;
-  struct weft_fast_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
+  struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_rx(totals, &amount);
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }

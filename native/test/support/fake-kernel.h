@@ -55,8 +55,8 @@ static struct {
   uint8_t memory[FAKE_MEMORY];
   size_t memory_used;
   /* Refusals: 0 or errno. */
-  int (*refuse_message)(const struct fake_item *message);
-  int (*refuse_write)(const struct fake_item *packet);
+  int (*reject_message)(const struct fake_item *message);
+  int (*reject_write)(const struct fake_item *packet);
   unsigned messages_a_call; /* that sendmmsg takes at most; 0: all */
   bool is_full;             /* the socket does not get writable */
   uint32_t path_mtu;        /* what the error queue tells, of `path_mtu_remote`, path_mtu_count times */
@@ -131,7 +131,7 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count) {
   memcpy(&item->header, iov[0].iov_base, sizeof(item->header));
   fake.writes++;
   if (item->header.gso_type != VIRTIO_NET_HDR_GSO_NONE) fake.super_writes++;
-  const int error = fake.refuse_write ? fake.refuse_write(item) : 0;
+  const int error = fake.reject_write ? fake.reject_write(item) : 0;
   if (error == 0) return (ssize_t)(sizeof(item->header) + item->length);
   fake.tun_out.count--;
   return fail(error);
@@ -170,7 +170,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
   EXPECT(item->segment_bytes == 0 || item->length <= 64u * item->segment_bytes, true);
   fake.messages++;
   if (item->segment_bytes) fake.super_messages++;
-  const int error = fake.refuse_message ? fake.refuse_message(item) : 0;
+  const int error = fake.reject_message ? fake.reject_message(item) : 0;
   if (error != 0) return fail(error);
   fake_send(item);
   return (ssize_t)item->length;

@@ -40,11 +40,11 @@ static inline void begin(void) {
   const int socket = FAKE_SOCKET;
   fake_reset();
   memset(&path, 0, sizeof(path));
-  pthread_mutex_init(&path.live_lock, NULL);
+  pthread_mutex_init(&path.config_lock, NULL);
   path.settings = (struct weft_path_settings){.encap = &weft_encap_vxlan, .workers = 1, .is_source_checked = true};
   path.settings.local = remote_of(9);
   path.overhead = OVERHEAD;
-  path.live = (struct weft_path_live){.mtu = 1500, .has_ipv4 = true, .ipv4 = {10, 1, 2, 1}};
+  path.config = (struct weft_path_config){.mtu = 1500, .has_ipv4 = true, .ipv4 = {10, 1, 2, 1}};
   atomic_store(&path.mtu, 1500);
   atomic_store(&path.offloads.tso, true);
   atomic_store(&path.offloads.uso, true);
@@ -61,7 +61,7 @@ static inline void end(void) {
   worker->tun_fd = worker->sockets[0] = -1;
   weft_worker_free(worker);
   weft_routes_free(path.routes);
-  pthread_mutex_destroy(&path.live_lock);
+  pthread_mutex_destroy(&path.config_lock);
 }
 
 static inline uint64_t counted(enum weft_counter which) {
@@ -115,14 +115,14 @@ static inline void expect_segments_sent(const struct shape *shape, unsigned coun
 }
 
 /* What scripts refuse with, and how often still. */
-static int refusal_error;
-static unsigned refusals_left;
+static int rejection_error;
+static unsigned rejections_left;
 
-static inline int refuse_some(const struct fake_item *message) {
+static inline int reject_some(const struct fake_item *message) {
   (void)message;
-  if (refusals_left == 0) return 0;
-  refusals_left--;
-  return refusal_error;
+  if (rejections_left == 0) return 0;
+  rejections_left--;
+  return rejection_error;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* bpf(2), without a library: what is needed of it is this file. */
-#include "bpf.h"
+#include "syscall.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -28,7 +28,7 @@ static uint64_t pointer(const void *address) {
 
 /* ---- maps ------------------------------------------------------------------------------------------------------ */
 
-int weft_bpf_make_map(enum bpf_map_type type, size_t key_bytes, size_t value_bytes, unsigned entries) {
+int weft_bpf_map_create(enum bpf_map_type type, size_t key_bytes, size_t value_bytes, unsigned entries) {
   union bpf_attr attributes = {.map_type = type,
                                .key_size = (uint32_t)key_bytes,
                                .value_size = (uint32_t)value_bytes,
@@ -37,22 +37,22 @@ int weft_bpf_make_map(enum bpf_map_type type, size_t key_bytes, size_t value_byt
   return bpf(BPF_MAP_CREATE, &attributes);
 }
 
-int weft_bpf_set(int map, const void *key, const void *value) {
+int weft_bpf_map_update(int map, const void *key, const void *value) {
   union bpf_attr attributes = {.map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(value), .flags = BPF_ANY};
   return bpf(BPF_MAP_UPDATE_ELEM, &attributes);
 }
 
-int weft_bpf_find(int map, const void *key, void *value) {
+int weft_bpf_map_lookup(int map, const void *key, void *value) {
   union bpf_attr attributes = {.map_fd = (uint32_t)map, .key = pointer(key), .value = pointer(value)};
   return bpf(BPF_MAP_LOOKUP_ELEM, &attributes);
 }
 
-int weft_bpf_remove(int map, const void *key) {
+int weft_bpf_map_delete(int map, const void *key) {
   union bpf_attr attributes = {.map_fd = (uint32_t)map, .key = pointer(key)};
   return bpf(BPF_MAP_DELETE_ELEM, &attributes);
 }
 
-unsigned weft_bpf_cpus(void) {
+unsigned weft_bpf_possible_cpus(void) {
   /* CONFIG_NR_CPUS at its largest, for the list may be missing. */
   enum { MOST = 8192 };
   unsigned last = 0, number;
@@ -82,7 +82,7 @@ static void name_maps(struct bpf_insn *code, size_t count, const int *maps) {
   }
 }
 
-int weft_bpf_load(const uint64_t *instructions, size_t bytes, const int *maps) {
+int weft_bpf_prog_load(const uint64_t *instructions, size_t bytes, const int *maps) {
   struct bpf_insn *code = malloc(bytes);
   if (!code) return -ENOMEM;
   memcpy(code, instructions, bytes);
@@ -91,7 +91,7 @@ int weft_bpf_load(const uint64_t *instructions, size_t bytes, const int *maps) {
                                .insns = pointer(code),
                                .insn_cnt = (uint32_t)(bytes / sizeof(*code)),
                                .license = pointer("GPL")};
-  memcpy(attributes.prog_name, "weft_fast", sizeof("weft_fast"));
+  memcpy(attributes.prog_name, "weft_bpf_path", sizeof("weft_bpf_path"));
   const int fd = bpf(BPF_PROG_LOAD, &attributes);
   free(code);
   return fd;
@@ -99,17 +99,17 @@ int weft_bpf_load(const uint64_t *instructions, size_t bytes, const int *maps) {
 
 /* ---- links ----------------------------------------------------------------------------------------------------- */
 
-int weft_bpf_link(int program_fd, unsigned index, unsigned type) {
+int weft_bpf_link_create(int program_fd, unsigned index, unsigned type) {
   union bpf_attr attributes = {.link_create = {.prog_fd = (uint32_t)program_fd, .target_ifindex = index, .attach_type = type}};
   return bpf(BPF_LINK_CREATE, &attributes);
 }
 
-int weft_bpf_relink(int link_fd, int program_fd) {
+int weft_bpf_link_update(int link_fd, int program_fd) {
   union bpf_attr attributes = {.link_update = {.link_fd = (uint32_t)link_fd, .new_prog_fd = (uint32_t)program_fd}};
   return bpf(BPF_LINK_UPDATE, &attributes);
 }
 
-unsigned weft_bpf_link_index(int link_fd, unsigned type) {
+unsigned weft_bpf_link_ifindex(int link_fd, unsigned type) {
   struct bpf_link_info info = {0};
   union bpf_attr attributes = {.info = {.bpf_fd = (uint32_t)link_fd, .info_len = sizeof(info), .info = pointer(&info)}};
   if (link_fd < 0 || bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes) < 0 || info.type != LINK_TYPE_TCX) return 0;

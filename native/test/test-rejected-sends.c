@@ -7,14 +7,14 @@
 #include "support/fake-worker.h"
 
 static int refuse_super(const struct fake_item *message) {
-  return message->segment_bytes ? refusal_error : 0;
+  return message->segment_bytes ? rejection_error : 0;
 }
 
-static void test_gso_refused(int error, unsigned protocol) {
+static void test_gso_rejected(int error, unsigned protocol) {
   const struct shape shape = shape_of(protocol);
   begin();
-  refusal_error = error;
-  fake.refuse_message = refuse_super;
+  rejection_error = error;
+  fake.reject_message = refuse_super;
   give_super(&shape, SEGMENTS);
   EXPECT(weft_tx_drain(worker), 1);
   expect_segments_sent(&shape, SEGMENTS);
@@ -35,8 +35,8 @@ static void test_gso_refused(int error, unsigned protocol) {
 /* Runs that were gathered before the refusal of the first: small packets to two peers in turns. */
 static void test_gso_refused_many_runs(void) {
   begin();
-  refusal_error = EIO;
-  fake.refuse_message = refuse_super;
+  rejection_error = EIO;
+  fake.reject_message = refuse_super;
   struct shape shape = shape_of(WEFT_PROTOCOL_UDP);
   for (unsigned index = 0; index < 90; index++) {
     shape.family = index / 3 % 2 ? 6 : 4;
@@ -58,9 +58,9 @@ static void test_gso_refused_many_runs(void) {
 static void test_refused_once(int error) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
-  refusal_error = error;
-  refusals_left = 1;
-  fake.refuse_message = refuse_some;
+  rejection_error = error;
+  rejections_left = 1;
+  fake.reject_message = reject_some;
   give_super(&shape, SEGMENTS);
   weft_tx_drain(worker);
   expect_segments_sent(&shape, SEGMENTS);
@@ -75,16 +75,16 @@ static void test_refused_once(int error) {
 static void test_refused_always(int error, enum weft_counter counter, bool is_full) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
-  refusal_error = error;
-  refusals_left = UINT32_MAX;
-  fake.refuse_message = refuse_some;
+  rejection_error = error;
+  rejections_left = UINT32_MAX;
+  fake.reject_message = reject_some;
   fake.is_full = is_full;
   give_super(&shape, SEGMENTS);
   weft_tx_drain(worker);
   expect_drops(counter, SEGMENTS);
   EXPECT(counted(WEFT_TX_PACKETS), 0);
   EXPECT(atomic_load(&path.offloads.gso), true);
-  refusals_left = 0;
+  rejections_left = 0;
   give_super(&shape, SEGMENTS);
   weft_tx_drain(worker);
   expect_segments_sent(&shape, SEGMENTS);
@@ -116,9 +116,9 @@ int main(void) {
                                 EPROTO, ENOPROTOOPT, EOPNOTSUPP, EMSGSIZE};
   fill_noise(noise, sizeof(noise));
   for (unsigned protocol = WEFT_PROTOCOL_TCP; protocol <= WEFT_PROTOCOL_UDP; protocol += 11) {
-    test_gso_refused(EIO, protocol);
-    test_gso_refused(EINVAL, protocol);
-    test_gso_refused(EMSGSIZE, protocol);
+    test_gso_rejected(EIO, protocol);
+    test_gso_rejected(EINVAL, protocol);
+    test_gso_rejected(EMSGSIZE, protocol);
   }
   test_gso_refused_many_runs();
   for (size_t index = 0; index < sizeof(EARLIER) / sizeof(EARLIER[0]); index++) test_refused_once(EARLIER[index]);

@@ -7,7 +7,7 @@
 #include "support/fake-worker.h"
 
 static int refuse_super_write(const struct fake_item *packet) {
-  return packet->header.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : refusal_error;
+  return packet->header.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : rejection_error;
 }
 
 /* One coalesced datagram of `count` packets of a flow that peer 2 sends. */
@@ -38,12 +38,12 @@ static void expect_singles_written(const struct shape *shape, unsigned count) {
   }
 }
 
-static void test_tun_offload_refused(unsigned protocol) {
+static void test_tun_offload_rejected(unsigned protocol) {
   const struct shape shape = shape_of(protocol);
   const bool is_tcp = protocol == WEFT_PROTOCOL_TCP;
   begin();
-  refusal_error = EINVAL;
-  fake.refuse_write = refuse_super_write;
+  rejection_error = EINVAL;
+  fake.reject_write = refuse_super_write;
   for (unsigned round = 0; round < 2; round++) {
     receive_flow(&shape, SEGMENTS);
     EXPECT(weft_rx_drain(worker), 1);
@@ -60,15 +60,15 @@ static void test_tun_offload_refused(unsigned protocol) {
 }
 
 /* A super-packet that the kernel at the other end handed over whole has to be cut here. */
-static void test_partial_refused(unsigned protocol) {
+static void test_partial_rejected(unsigned protocol) {
   static uint8_t whole[WEFT_MAX_PACKET];
   const struct weft_encap_settings settings = {0};
   const uint8_t mac[6] = {0};
   struct shape shape = shape_of(protocol);
   const size_t header_bytes = shape_header_bytes(&shape);
   begin();
-  refusal_error = EINVAL;
-  fake.refuse_write = refuse_super_write;
+  rejection_error = EINVAL;
+  fake.reject_write = refuse_super_write;
   atomic_store(&path.mtu, (uint32_t)(PAYLOAD + header_bytes));
   for (unsigned round = 1; round <= 2; round++) {
     const size_t length = build_packet(whole + WEFT_MAX_ENCAP_HEADER, &shape, noise, SEGMENTS * PAYLOAD);
@@ -88,12 +88,12 @@ static void test_partial_refused(unsigned protocol) {
 }
 
 /* A device that is down, or full: counted, nothing is given up. */
-static void test_write_refused(int error, bool is_once) {
+static void test_write_rejected(int error, bool is_once) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
-  refusal_error = error;
-  refusals_left = is_once ? 1 : UINT32_MAX;
-  fake.refuse_write = refuse_some;
+  rejection_error = error;
+  rejections_left = is_once ? 1 : UINT32_MAX;
+  fake.reject_write = reject_some;
   receive_flow(&shape, SEGMENTS);
   weft_rx_drain(worker);
   EXPECT(fake.tun_out.count, is_once);
@@ -117,11 +117,11 @@ static void test_receive_error(void) {
 int main(void) {
   fill_noise(noise, sizeof(noise));
   for (unsigned protocol = WEFT_PROTOCOL_TCP; protocol <= WEFT_PROTOCOL_UDP; protocol += 11) {
-    test_tun_offload_refused(protocol);
-    test_partial_refused(protocol);
+    test_tun_offload_rejected(protocol);
+    test_partial_rejected(protocol);
   }
-  test_write_refused(EIO, false);
-  test_write_refused(ENOBUFS, false);
-  test_write_refused(EINTR, true);
+  test_write_rejected(EIO, false);
+  test_write_rejected(ENOBUFS, false);
+  test_write_rejected(EINTR, true);
   test_receive_error();
 }

@@ -1,6 +1,6 @@
 /*
  * The BPF programs of the packet path as the path loads them, for test/root/path-kernel-differential.spec.ts: what becomes of
- * single packets. Runs as root in a network namespace of its own. Usage: kernel-share udp|vxlan <LINES
+ * single packets. Runs as root in a network namespace of its own. Usage: bpf-programs udp|vxlan <LINES
  *
  *   route SUBNET BITS REMOTE PORT     adds a route
  *   unroute SUBNET BITS               removes one
@@ -28,7 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "bpf/fast.h"
+#include "bpf/bpf-path.h"
 #include "path/tun.h"
 
 enum { MOST = 65536 + 256, VNI = 1, PATIENCE_MS = 60000, ATTACH_TCX_INGRESS = 46 };
@@ -37,7 +37,7 @@ static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0,
 static uint8_t packet[MOST], answer[MOST];
 
 static void fail(const char *what) {
-  fprintf(stderr, "kernel-share: %s: %s\n", what, strerror(errno));
+  fprintf(stderr, "bpf-programs: %s: %s\n", what, strerror(errno));
   exit(1);
 }
 
@@ -68,25 +68,25 @@ static int open_packet_socket(const char *link, bool has_header) {
   return fd;
 }
 
-static struct weft_fast *open_fast(bool is_vxlan) {
+static struct weft_bpf_path *open_bpf(bool is_vxlan) {
   char reason[WEFT_REASON_BYTES] = "";
   const union weft_endpoint local = {
       .v4 = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("192.0.2.1"), .sin_port = htons(is_vxlan ? 8472 : 8285)}};
   struct weft_encap_settings encap = {.vni = VNI};
   memcpy(encap.mac, own_mac, sizeof(own_mac));
-  const struct weft_fast_settings settings = {.tun = "weft0",
+  const struct weft_bpf_path_settings settings = {.tun = "weft0",
                                               .encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp,
                                               .encap_settings = &encap,
                                               .local = &local};
-  struct weft_fast *fast = weft_fast_open(&settings, reason);
-  if (!fast || !weft_fast_attach(fast, reason)) {
-    fprintf(stderr, "kernel-share: %s\n", reason);
+  struct weft_bpf_path *bpf = weft_bpf_path_open(&settings, reason);
+  if (!bpf || !weft_bpf_path_attach(bpf, reason)) {
+    fprintf(stderr, "bpf-programs: %s\n", reason);
     exit(1);
   }
-  return fast;
+  return bpf;
 }
 
-static void add_route(struct weft_fast *fast, const char *line) {
+static void add_route(struct weft_bpf_path *bpf, const char *line) {
   char subnet[32], remote[32];
   unsigned bits, port;
   struct weft_route route = {.family = 4};
@@ -96,16 +96,16 @@ static void add_route(struct weft_fast *fast, const char *line) {
   route.remote.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   inet_pton(AF_INET, remote, &route.remote.v4.sin_addr);
   memcpy(route.mac, peer_mac, sizeof(peer_mac));
-  weft_fast_set_route(fast, &route);
+  weft_bpf_path_set_route(bpf, &route);
 }
 
-static void remove_route(struct weft_fast *fast, const char *line) {
+static void remove_route(struct weft_bpf_path *bpf, const char *line) {
   char text[32];
   unsigned bits;
   uint8_t subnet[4];
   if (sscanf(line, "%31s %u", text, &bits) != 2) fail(line);
   inet_pton(AF_INET, text, subnet);
-  weft_fast_remove_route(fast, 4, subnet, bits);
+  weft_bpf_path_remove_route(bpf, 4, subnet, bits);
 }
 
 /* ---- packets --------------------------------------------------------------------------------------------------- */
@@ -189,7 +189,7 @@ static void run_program(int program_fd, unsigned gso_size, size_t length) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) fail("usage: kernel-share udp|vxlan <LINES");
+  if (argc != 2) fail("usage: bpf-programs udp|vxlan <LINES");
   static char line[2 * MOST + 64];
   const int tun_fd = must(weft_tun_open("weft0", true), "open /dev/net/tun");
   struct weft_tun_offloads offloads;
@@ -198,13 +198,13 @@ int main(int argc, char **argv) {
   const int wire_fd = open_packet_socket("eth0", true), out_fd = must(socket(AF_PACKET, SOCK_RAW, 0), "socket");
   const int on = 1;
   must(setsockopt(out_fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), "PACKET_VNET_HDR");
-  struct weft_fast *fast = open_fast(strcmp(argv[1], "vxlan") == 0);
+  struct weft_bpf_path *bpf = open_bpf(strcmp(argv[1], "vxlan") == 0);
   const int program_fd = find_program();
   while (fgets(line, sizeof(line), stdin)) {
     unsigned gso_size = 0;
     int at = 0;
-    if (strncmp(line, "route ", 6) == 0) add_route(fast, line + 6);
-    else if (strncmp(line, "unroute ", 8) == 0) remove_route(fast, line + 8);
+    if (strncmp(line, "route ", 6) == 0) add_route(bpf, line + 6);
+    else if (strncmp(line, "unroute ", 8) == 0) remove_route(bpf, line + 8);
     else if (sscanf(line, "%*cx %u %n", &gso_size, &at) != 1) fail(line);
     else {
       const size_t length = read_hex(line + at);
@@ -215,6 +215,6 @@ int main(int argc, char **argv) {
       }
     }
   }
-  weft_fast_close(fast);
+  weft_bpf_path_close(bpf);
   return 0;
 }
