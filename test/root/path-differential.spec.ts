@@ -34,10 +34,8 @@ function build(): string {
   const root = packageRoot();
   const folder = join(root, '.build/bpf-programs');
   mkdirSync(folder, { recursive: true });
-  const folders = ['packet', 'route', 'bpf', 'path'].map((name) => `native/${name}`);
-  const sources = folders.flatMap((folder) =>
-    readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
-  );
+  const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+  const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
   const files = ['native/test/bpf-programs.c', ...sources.filter((file) => file.endsWith('.c'))];
   const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
   execFileSync('cc', [...options, '-o', join(folder, 'bpf-programs'), ...files], { cwd: root });
