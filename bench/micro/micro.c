@@ -62,7 +62,7 @@ static size_t sum_packet(void) {
 static size_t encapsulate(void) {
   struct weft_packet packet;
   for (unsigned i = 0; i < BATCH; i++) {
-    if (weft_packet_parse(inner, size, &packet) < 0) abort();
+    if (weft_packet_parse(inner, size, &packet) != 0) abort();
     const struct weft_route *route = weft_routes_find(routes, packet.family, weft_packet_destination(inner, &packet));
     if (route == NULL || packet.ttl == 0) abort();
     if (encap->decrements_ttl) weft_packet_decrement_ttl(inner, &packet);
@@ -79,10 +79,10 @@ static size_t decapsulate(void) {
   uint8_t *const datagram = inner - encap->header_bytes;
   struct weft_packet packet;
   for (unsigned i = 0; i < BATCH; i++) {
-    if (encap->check(datagram, encap->header_bytes + size, &OWN) < 0) abort();
-    if (weft_packet_parse(inner, size, &packet) < 0) abort();
+    if (encap->check(datagram, encap->header_bytes + size, &OWN) != 0) abort();
+    if (weft_packet_parse(inner, size, &packet) != 0) abort();
     const struct weft_route *route = weft_routes_find(routes, packet.family, weft_packet_source(inner, &packet));
-    if (route == NULL || weft_ecn_decap(inner, &packet, 0) < 0) abort();
+    if (route == NULL || weft_ecn_decap(inner, &packet, 0) != 0) abort();
     use(buffer);
   }
   return BATCH;
@@ -150,8 +150,8 @@ static size_t segment_run(void) {
                                         .gso_size = (uint16_t)run_payload()};
   const size_t length = shape_header_bytes(&SHAPE) + RUN_BYTES;
   size_t packets = 0;
-  if (weft_packet_parse(inner, length, &packet) < 0) abort();
-  if (weft_segmenter_init(&segmenter, &header, inner, length, &packet) < 0) abort();
+  if (weft_packet_parse(inner, length, &packet) != 0) abort();
+  if (weft_segmenter_init(&segmenter, &header, inner, length, &packet) != 0) abort();
   while (weft_segmenter_next(&segmenter, slots[packets % SLOTS])) packets++;
   use(slots);
   return packets;
@@ -183,7 +183,7 @@ static void make_run(size_t bytes) {
   struct shape shape = SHAPE;
   for (size_t i = 0; i < run_count; i++, shape.sequence += (uint32_t)run_payload(), shape.id++) {
     build_packet(run_packets[i], &shape, noise + i, run_payload());
-    if (weft_packet_parse(run_packets[i], size, &parsed[i]) < 0) abort();
+    if (weft_packet_parse(run_packets[i], size, &parsed[i]) != 0) abort();
   }
 }
 

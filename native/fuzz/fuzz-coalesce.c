@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(&step, data + at, sizeof(step));
     make_packet(&packets[count], &step, &shape, payload_bytes);
     /* As the path does, what is no packet is not passed on. */
-    if (weft_packet_parse(packets[count].data, packets[count].length, &parsed) < 0) {
+    if (weft_packet_parse(packets[count].data, packets[count].length, &parsed) != 0) {
       free(packets[count].data);
       continue;
     }

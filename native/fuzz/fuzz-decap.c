@@ -41,13 +41,13 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
   const size_t header_bytes = settings->encap->header_bytes;
   struct expected *next = &expected[expected_count];
   struct weft_packet packet;
-  if (settings->encap->check(datagram, length, &settings->encap_settings) < 0) return false;
-  if (weft_packet_parse(datagram + header_bytes, length - header_bytes, &packet) < 0) return false;
+  if (settings->encap->check(datagram, length, &settings->encap_settings) != 0) return false;
+  if (weft_packet_parse(datagram + header_bytes, length - header_bytes, &packet) != 0) return false;
   if (settings->is_source_checked && !is_from(datagram + header_bytes, &packet, peer)) return false;
   HOLDS(expected_count < MAX_EXPECTED);
   *next = (struct expected){.data = malloc(packet.total_bytes), .length = packet.total_bytes};
   memcpy(next->data, datagram + header_bytes, next->length);
-  if (weft_ecn_decap(next->data, &packet, tos) < 0) {
+  if (weft_ecn_decap(next->data, &packet, tos) != 0) {
     free(next->data);
     return false;
   }

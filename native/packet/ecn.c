@@ -29,12 +29,12 @@ static void set_tos(uint8_t *data, unsigned family, uint8_t tos) {
   weft_update_checksum(data + 10, before, after);
 }
 
-int weft_ecn_decap(uint8_t *data, struct weft_packet *packet, uint8_t outer_tos) {
+enum weft_drop_reason weft_ecn_decap(uint8_t *data, struct weft_packet *packet, uint8_t outer_tos) {
   const unsigned inner = packet->tos & 3;
   const uint8_t result = EGRESS[inner][outer_tos & 3];
-  if (result == DROP) return -WEFT_DROP_RX_ECN;
-  if (result == inner) return 0;
+  if (result == DROP) return WEFT_DROP_RX_ECN;
+  if (result == inner) return WEFT_NOT_DROPPED;
   packet->tos = (uint8_t)((packet->tos & 0xfc) | result);
   set_tos(data, packet->family, packet->tos);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }

@@ -14,8 +14,8 @@ static inline uint8_t weft_ecn_encap(uint8_t inner_tos, bool inherits_dscp) {
 
 /*
  * Brings the outer ECN field into the inner packet, as figure 4 of RFC 6040 says, and corrects the IPv4 checksum and
- * packet->tos. Returns 0 or -WEFT_DROP_RX_ECN.
+ * packet->tos. Returns 0 or WEFT_DROP_RX_ECN.
  */
-int weft_ecn_decap(uint8_t *data, struct weft_packet *packet, uint8_t outer_tos);
+enum weft_drop_reason weft_ecn_decap(uint8_t *data, struct weft_packet *packet, uint8_t outer_tos);
 
 #endif

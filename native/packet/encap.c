@@ -24,11 +24,11 @@ static void make_udp_header(uint8_t *header, const struct weft_encap_settings *s
   (void)mac;
 }
 
-static int check_udp(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings) {
+static enum weft_drop_reason check_udp(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings) {
   (void)settings;
-  if (length == 0) return -WEFT_DROP_RX_HEADER;
+  if (length == 0) return WEFT_DROP_RX_HEADER;
   const unsigned version = datagram[0] >> 4;
-  return version == 4 || version == 6 ? 0 : -WEFT_DROP_RX_NOT_IP;
+  return version == 4 || version == 6 ? WEFT_NOT_DROPPED : WEFT_DROP_RX_NOT_IP;
 }
 
 static void make_vxlan_header(uint8_t *header, const struct weft_encap_settings *settings, const uint8_t *mac) {
@@ -41,14 +41,14 @@ static void make_vxlan_header(uint8_t *header, const struct weft_encap_settings 
 }
 
 /* Reserved bits are ignored on receipt, as RFC 7348 §5 says; so are the flags of extensions such as group policies. */
-static int check_vxlan(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings) {
-  if (length <= VXLAN_HEADER_BYTES || !(datagram[VXLAN_FLAGS] & VXLAN_FLAG_VNI)) return -WEFT_DROP_RX_HEADER;
-  if (weft_load32(datagram + VXLAN_VNI) >> 8 != settings->vni) return -WEFT_DROP_RX_VNI;
-  if (memcmp(datagram + INNER_DESTINATION, settings->mac, 6) != 0) return -WEFT_DROP_RX_MAC;
+static enum weft_drop_reason check_vxlan(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings) {
+  if (length <= VXLAN_HEADER_BYTES || !(datagram[VXLAN_FLAGS] & VXLAN_FLAG_VNI)) return WEFT_DROP_RX_HEADER;
+  if (weft_load32(datagram + VXLAN_VNI) >> 8 != settings->vni) return WEFT_DROP_RX_VNI;
+  if (memcmp(datagram + INNER_DESTINATION, settings->mac, 6) != 0) return WEFT_DROP_RX_MAC;
   const unsigned type = weft_load16(datagram + INNER_TYPE);
   const unsigned version = datagram[VXLAN_HEADER_BYTES] >> 4;
   const bool is_ip = (type == WEFT_ETHERTYPE_IPV4 && version == 4) || (type == WEFT_ETHERTYPE_IPV6 && version == 6);
-  return is_ip ? 0 : -WEFT_DROP_RX_NOT_IP;
+  return is_ip ? WEFT_NOT_DROPPED : WEFT_DROP_RX_NOT_IP;
 }
 
 const struct weft_encap weft_encap_udp = {

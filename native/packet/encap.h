@@ -30,10 +30,10 @@ struct weft_encap {
   /* Writes the header for a peer with VTEP MAC `mac`, EtherType IPv4. */
   void (*make_header)(uint8_t *header, const struct weft_encap_settings *settings, const uint8_t *mac);
   /*
-   * Checks the header of a datagram of `length` bytes; returns 0, or -(enum weft_counter) with the first reason to drop
+   * Checks the header of a datagram of `length` bytes; returns 0, or enum weft_drop_reason with the first reason to drop
    * it: HEADER (also if nothing is behind it), VNI, MAC, NOT_IP (also for encapsulation udp if the version is none).
    */
-  int (*check)(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings);
+  enum weft_drop_reason (*check)(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings);
 };
 
 extern const struct weft_encap weft_encap_udp;

@@ -24,16 +24,16 @@ static size_t header_length(const uint8_t *data) {
   return (size_t)(data[0] & 15) * 4;
 }
 
-int weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data, const struct weft_packet *packet,
+enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data, const struct weft_packet *packet,
                          size_t mtu) {
-  if (packet->family != 4 || mtu < MIN_MTU) return -WEFT_DROP_TX_TOO_BIG;
+  if (packet->family != 4 || mtu < MIN_MTU) return WEFT_DROP_TX_TOO_BIG;
   const unsigned field = weft_load16(data + 6);
-  if (field & DONT_FRAGMENT) return -WEFT_DROP_TX_TOO_BIG;
+  if (field & DONT_FRAGMENT) return WEFT_DROP_TX_TOO_BIG;
   /* No packet reaches so far, and the offset field neither. */
   const size_t payload_end = (field & OFFSET_MASK) * 8 + packet->total_bytes - header_length(data);
-  if (payload_end > WEFT_MAX_PACKET) return -WEFT_DROP_TX_TOO_BIG;
+  if (payload_end > WEFT_MAX_PACKET) return WEFT_DROP_TX_TOO_BIG;
   *fragmenter = (struct weft_fragmenter){.data = data, .packet = *packet, .mtu = mtu};
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
 /* Copies the options that go into every fragment, padded with OPTION_END; returns the length of the header. */

@@ -77,13 +77,13 @@ static void read_transport(const uint8_t *data, struct weft_packet *packet) {
   if (header_bytes >= WEFT_TCP_BYTES && header_bytes <= length) packet->transport_bytes = (uint16_t)header_bytes;
 }
 
-static int parse_ipv4(const uint8_t *data, size_t length, struct weft_packet *packet) {
-  if (length < WEFT_IPV4_BYTES) return -WEFT_DROP_RX_MALFORMED;
+static enum weft_drop_reason parse_ipv4(const uint8_t *data, size_t length, struct weft_packet *packet) {
+  if (length < WEFT_IPV4_BYTES) return WEFT_DROP_RX_MALFORMED;
   const unsigned header_bytes = (data[0] & 15u) * 4;
   const unsigned total_bytes = weft_load16(data + 2);
   const unsigned fragment = weft_load16(data + 6);
   if (header_bytes < WEFT_IPV4_BYTES || total_bytes < header_bytes || total_bytes > length)
-    return -WEFT_DROP_RX_MALFORMED;
+    return WEFT_DROP_RX_MALFORMED;
   *packet = (struct weft_packet){
       .family = 4,
       .protocol = data[9],
@@ -96,13 +96,13 @@ static int parse_ipv4(const uint8_t *data, size_t length, struct weft_packet *pa
       .total_bytes = total_bytes,
   };
   read_transport(data, packet);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
-static int parse_ipv6(const uint8_t *data, size_t length, struct weft_packet *packet) {
-  if (length < WEFT_IPV6_BYTES) return -WEFT_DROP_RX_MALFORMED;
+static enum weft_drop_reason parse_ipv6(const uint8_t *data, size_t length, struct weft_packet *packet) {
+  if (length < WEFT_IPV6_BYTES) return WEFT_DROP_RX_MALFORMED;
   const size_t total_bytes = WEFT_IPV6_BYTES + (size_t)weft_load16(data + 4);
-  if (total_bytes > length) return -WEFT_DROP_RX_MALFORMED;
+  if (total_bytes > length) return WEFT_DROP_RX_MALFORMED;
   *packet = (struct weft_packet){
       .family = 6,
       .tos = (uint8_t)(data[0] << 4 | data[1] >> 4),
@@ -111,14 +111,14 @@ static int parse_ipv6(const uint8_t *data, size_t length, struct weft_packet *pa
   };
   walk_extensions(data, packet);
   read_transport(data, packet);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
-int weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *packet) {
-  if (length == 0) return -WEFT_DROP_RX_MALFORMED;
+enum weft_drop_reason weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *packet) {
+  if (length == 0) return WEFT_DROP_RX_MALFORMED;
   if (data[0] >> 4 == 4) return parse_ipv4(data, length, packet);
   if (data[0] >> 4 == 6) return parse_ipv6(data, length, packet);
-  return -WEFT_DROP_RX_MALFORMED;
+  return WEFT_DROP_RX_MALFORMED;
 }
 
 uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length) {

@@ -24,11 +24,11 @@ struct weft_packet {
 };
 
 /*
- * Reads the headers of `data`. Returns 0, or -WEFT_DROP_RX_MALFORMED (on the way out: count DROP_TX_MALFORMED) if
+ * Reads the headers of `data`. Returns 0, or WEFT_DROP_RX_MALFORMED (on the way out: count DROP_TX_MALFORMED) if
  * version, header length or total length cannot be. The IPv4 checksum is not looked at. A bad transport header is no
  * reason: protocol then is WEFT_PROTOCOL_NONE or transport_bytes 0, and the packet goes its way as it is.
  */
-int weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *packet);
+enum weft_drop_reason weft_packet_parse(const uint8_t *data, size_t length, struct weft_packet *packet);
 
 /* Source and destination, 4 or 16 bytes in network order. */
 static inline const uint8_t *weft_packet_source(const uint8_t *data, const struct weft_packet *packet) {

@@ -34,13 +34,13 @@ static uint64_t minus(const uint8_t *word) {
   return (uint16_t)~value;
 }
 
-int weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header, const uint8_t *data,
+enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header, const uint8_t *data,
                         size_t length, const struct weft_packet *packet) {
   const size_t header_bytes = (size_t)packet->network_bytes + packet->transport_bytes;
   /* gso_size is the only length of the virtio header that is believed: hdr_len may count from elsewhere. */
   if (!goes_together(header->gso_type, packet) || packet->transport_bytes == 0 || header->gso_size == 0 ||
       header_bytes > WEFT_MAX_INNER_HEADER || packet->total_bytes > length)
-    return -WEFT_DROP_TX_MALFORMED;
+    return WEFT_DROP_TX_MALFORMED;
   const size_t payload_bytes = packet->total_bytes - header_bytes;
   *segmenter = (struct weft_segmenter){
       .header_bytes = header_bytes,
@@ -55,7 +55,7 @@ int weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_ne
   if (packet->family == 4)
     segmenter->network_sum = weft_sum(0, data, packet->network_bytes) + minus(data + IPV4_LENGTH) +
                              minus(data + IPV4_ID) + minus(data + IPV4_CHECKSUM);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
 static void patch_network(const struct weft_segmenter *segmenter, uint8_t *header, size_t bytes) {
@@ -118,11 +118,11 @@ bool weft_segmenter_next(struct weft_segmenter *segmenter, uint8_t *header) {
   return true;
 }
 
-int weft_complete_checksum(const struct virtio_net_hdr *header, uint8_t *data, size_t length) {
+enum weft_drop_reason weft_complete_checksum(const struct virtio_net_hdr *header, uint8_t *data, size_t length) {
   const size_t start = header->csum_start;
   const size_t field = start + header->csum_offset;
-  if (field + 2 > length) return -WEFT_DROP_TX_MALFORMED;
+  if (field + 2 > length) return WEFT_DROP_TX_MALFORMED;
   /* The field holds the pseudo-header sum, which thereby is part of the sum. All ones will do in TCP, too. */
   store_udp_checksum(data + field, weft_sum(0, data + start, length - start));
-  return 0;
+  return WEFT_NOT_DROPPED;
 }

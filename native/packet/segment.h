@@ -44,10 +44,10 @@ struct weft_segmenter {
 
 /*
  * Prepares to cut the `length` bytes at `data`, parsed as `packet`, as `header` says (gso_type TCPV4, TCPV6 with or
- * without ECN, or UDP_L4; fields in the byte order of this host). Returns 0, or -(enum weft_counter) if header and packet
+ * without ECN, or UDP_L4; fields in the byte order of this host). Returns 0, or enum weft_drop_reason if header and packet
  * do not go together: type and protocol, gso_size 0, headers longer than WEFT_MAX_INNER_HEADER, a fragment.
  */
-int weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header, const uint8_t *data,
+enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header, const uint8_t *data,
                         size_t length, const struct weft_packet *packet);
 
 /* Writes the next segment's header_bytes to `header` and sets payload and payload_bytes. False after the last. */
@@ -55,8 +55,8 @@ bool weft_segmenter_next(struct weft_segmenter *segmenter, uint8_t *header);
 
 /*
  * Fills in the transport checksum that the kernel left to the device (VIRTIO_NET_HDR_F_NEEDS_CSUM) in a packet that is
- * not to be cut. Returns 0, or -(enum weft_counter) if csum_start and csum_offset point outside.
+ * not to be cut. Returns 0, or enum weft_drop_reason if csum_start and csum_offset point outside.
  */
-int weft_complete_checksum(const struct virtio_net_hdr *header, uint8_t *data, size_t length);
+enum weft_drop_reason weft_complete_checksum(const struct virtio_net_hdr *header, uint8_t *data, size_t length);
 
 #endif

@@ -38,8 +38,8 @@ static unsigned write_segments(struct weft_worker *worker, const struct weft_coa
   unsigned delivered = 0;
   const uint8_t *data = flow->iov[1].iov_base;
   const size_t length = flow->iov[1].iov_len;
-  if (weft_packet_parse(data, length, &packet) < 0) return 0;
-  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) < 0) return 0;
+  if (weft_packet_parse(data, length, &packet) != 0) return 0;
+  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) != 0) return 0;
   while (weft_segmenter_next(&segmenter, header)) {
     const struct iovec iov[3] = {{&plain, sizeof(plain)},
                                  {header, segmenter.header_bytes},

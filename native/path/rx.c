@@ -25,11 +25,11 @@ static const struct weft_route *find_source(struct weft_worker *worker, const ui
   return rx->source_route = weft_routes_find(worker->path->routes, packet->family, source);
 }
 
-/* Returns 0, or -(enum weft_counter) if `remote` may not send this. */
-static int check_source(struct weft_worker *worker, const struct weft_route *route, const union weft_endpoint *remote) {
-  if (!worker->path->settings.is_source_checked) return 0;
-  if (route && weft_endpoint_same_address(&route->remote, remote)) return 0;
-  return weft_routes_has_remote(worker->path->routes, remote) ? -WEFT_DROP_RX_SOURCE : -WEFT_DROP_RX_SENDER;
+/* Whether `remote` may send packets with the inner source of `route`. */
+static enum weft_drop_reason check_source(struct weft_worker *worker, const struct weft_route *route, const union weft_endpoint *remote) {
+  if (!worker->path->settings.is_source_checked) return WEFT_NOT_DROPPED;
+  if (route && weft_endpoint_same_address(&route->remote, remote)) return WEFT_NOT_DROPPED;
+  return weft_routes_has_remote(worker->path->routes, remote) ? WEFT_DROP_RX_SOURCE : WEFT_DROP_RX_SENDER;
 }
 
 /* Adds what was counted for one peer: locked additions once a run of its packets, not once a packet. */
@@ -58,21 +58,21 @@ struct received {
   size_t segment_payload; /* see weft_deliver_packet */
 };
 
-/* One datagram. Returns 0, or -(enum weft_counter) with the reason to drop it. */
-static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
+/* Checks and delivers one datagram. */
+static enum weft_drop_reason accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
                            const struct received *received) {
   const struct weft_path_settings *settings = &worker->path->settings;
   uint8_t *data = datagram + settings->encap->header_bytes;
   struct weft_packet packet;
-  int error = settings->encap->check(datagram, length, &settings->encap_settings);
-  if (error < 0) return error;
-  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) < 0) return -WEFT_DROP_RX_MALFORMED;
+  enum weft_drop_reason drop = settings->encap->check(datagram, length, &settings->encap_settings);
+  if (drop != WEFT_NOT_DROPPED) return drop;
+  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) != WEFT_NOT_DROPPED) return WEFT_DROP_RX_MALFORMED;
   const struct weft_route *route = find_source(worker, data, &packet);
-  if ((error = check_source(worker, route, received->remote)) < 0) return error;
-  if ((error = weft_ecn_decap(data, &packet, received->tos)) < 0) return error;
+  if ((drop = check_source(worker, route, received->remote)) != WEFT_NOT_DROPPED) return drop;
+  if ((drop = weft_ecn_decap(data, &packet, received->tos)) != WEFT_NOT_DROPPED) return drop;
   count_peer(&worker->rx, route, &packet);
   weft_deliver_packet(worker, data, &packet, received->segment_payload);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
 /* ---- reception ------------------------------------------------------------------------------------------------- */
@@ -104,8 +104,8 @@ static void accept_message(struct weft_worker *worker, unsigned index) {
   }
   do {
     const size_t bytes = segment_bytes != 0 && segment_bytes < left ? segment_bytes : left;
-    const int error = accept_datagram(worker, datagram, bytes, &received);
-    if (error < 0) weft_worker_count(worker, (enum weft_counter)-error, 1);
+    const enum weft_drop_reason drop = accept_datagram(worker, datagram, bytes, &received);
+    if (drop != WEFT_NOT_DROPPED) weft_worker_count(worker, drop, 1);
     datagram += bytes;
     left -= bytes;
   } while (left > 0);

@@ -74,7 +74,7 @@ static bool handle_oversized(struct weft_worker *worker, const struct weft_tx_me
 /* Fragments the oversized packet that sending left, or reports it to its sender. */
 static void resend_oversized(struct weft_worker *worker, const struct weft_oversized *oversized) {
   struct weft_packet packet;
-  if (weft_packet_parse(oversized->data, oversized->length, &packet) < 0) return;
+  if (weft_packet_parse(oversized->data, oversized->length, &packet) != 0) return;
   const struct weft_tx_meta meta = {oversized->route, oversized->tos, oversized->socket, packet.family};
   if (!handle_oversized(worker, &meta, oversized->data, &packet, inner_limit(worker, oversized->route)))
     weft_worker_count(worker, WEFT_DROP_TX_REFUSED, 1);
@@ -112,7 +112,7 @@ static void append_large_segments(struct weft_worker *worker, const struct weft_
   while (weft_segmenter_next(segmenter, whole)) {
     memcpy(whole + segmenter->header_bytes, segmenter->payload, segmenter->payload_bytes);
     const size_t bytes = segmenter->header_bytes + segmenter->payload_bytes;
-    if (weft_packet_parse(whole, bytes, &packet) < 0) return;
+    if (weft_packet_parse(whole, bytes, &packet) != 0) return;
     if (!handle_oversized(worker, meta, whole, &packet, limit)) {
       uint8_t *header = take_slot(worker);
       memcpy(header, whole, segmenter->header_bytes);
@@ -122,28 +122,28 @@ static void append_large_segments(struct weft_worker *worker, const struct weft_
   }
 }
 
-static int append_super(struct weft_worker *worker, const struct weft_tx_meta *meta, const struct virtio_net_hdr *header,
+static enum weft_drop_reason append_super(struct weft_worker *worker, const struct weft_tx_meta *meta, const struct virtio_net_hdr *header,
                         const uint8_t *data, size_t length, const struct weft_packet *packet) {
   struct weft_segmenter segmenter;
   const size_t limit = inner_limit(worker, meta->route);
-  const int error = weft_segmenter_init(&segmenter, header, data, length, packet);
-  if (error < 0) return error;
+  const enum weft_drop_reason drop = weft_segmenter_init(&segmenter, header, data, length, packet);
+  if (drop != WEFT_NOT_DROPPED) return drop;
   if (segmenter.header_bytes + segmenter.segment_payload > limit)
     append_large_segments(worker, meta, &segmenter, limit);
   else
     append_segments(worker, meta, &segmenter);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
-static int append_single(struct weft_worker *worker, const struct weft_tx_meta *meta, const struct virtio_net_hdr *header,
+static enum weft_drop_reason append_single(struct weft_worker *worker, const struct weft_tx_meta *meta, const struct virtio_net_hdr *header,
                          uint8_t *data, size_t length, const struct weft_packet *packet) {
-  const int error = (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ? weft_complete_checksum(header, data, length) : 0;
-  if (error < 0) return error;
+  const enum weft_drop_reason drop = (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ? weft_complete_checksum(header, data, length) : WEFT_NOT_DROPPED;
+  if (drop != WEFT_NOT_DROPPED) return drop;
   if (!handle_oversized(worker, meta, data, packet, inner_limit(worker, meta->route))) {
     if (!weft_tx_batch_has_room(&worker->tx)) flush(worker);
     weft_tx_batch_append(worker, meta, data, packet->total_bytes, NULL, 0);
   }
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
 static uint8_t choose_socket(const struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet) {
@@ -151,22 +151,21 @@ static uint8_t choose_socket(const struct weft_worker *worker, const uint8_t *da
   return (uint8_t)(1 + weft_packet_flow_hash(data, packet) % (worker->socket_count - 1));
 }
 
-/* Forwards one packet or super-packet. Returns 0, or -(enum weft_counter) with the drop reason. */
-static int forward_packet(struct weft_worker *worker, const struct virtio_net_hdr *header, uint8_t *data, size_t length) {
+/* Forwards one packet or super-packet. */
+static enum weft_drop_reason forward_packet(struct weft_worker *worker, const struct virtio_net_hdr *header, uint8_t *data, size_t length) {
   const struct weft_path_settings *settings = &worker->path->settings;
   struct weft_packet packet;
-  const int error = weft_packet_parse(data, length, &packet);
-  if (error < 0) return -WEFT_DROP_TX_MALFORMED;
+  if (weft_packet_parse(data, length, &packet) != WEFT_NOT_DROPPED) return WEFT_DROP_TX_MALFORMED;
   const struct weft_route *route =
       weft_routes_find(worker->path->routes, packet.family, weft_packet_destination(data, &packet));
   if (!route) {
     weft_icmp_reply(worker, WEFT_ICMP_NO_ROUTE, 0, data, &packet);
-    return -WEFT_DROP_TX_NO_ROUTE;
+    return WEFT_DROP_TX_NO_ROUTE;
   }
   if (settings->encap->decrements_ttl) {
     if (packet.ttl <= 1) {
       weft_icmp_reply(worker, WEFT_ICMP_TIME_EXCEEDED, 0, data, &packet);
-      return -WEFT_DROP_TX_TTL;
+      return WEFT_DROP_TX_TTL;
     }
     weft_packet_decrement_ttl(data, &packet);
   }
@@ -206,8 +205,8 @@ unsigned weft_tx_drain(struct weft_worker *worker) {
     memcpy(&header, place, sizeof(header));
     const size_t bytes = (size_t)length - sizeof(header);
     batch->arena_used += (WEFT_TX_HEADROOM + bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    const int error = forward_packet(worker, &header, place + sizeof(header), bytes);
-    if (error < 0) weft_worker_count(worker, (enum weft_counter)-error, 1);
+    const enum weft_drop_reason drop = forward_packet(worker, &header, place + sizeof(header), bytes);
+    if (drop != WEFT_NOT_DROPPED) weft_worker_count(worker, drop, 1);
     /*
      * A super-packet is a batch of its own: waiting for more adds latency. It is larger than one
      * message can be, so its last segments share a message with those of a next super-packet.

@@ -36,7 +36,7 @@ void weft_worker_stop(struct weft_worker *worker);
 /* Closes and frees; after stop. */
 void weft_worker_free(struct weft_worker *worker);
 
-static inline void weft_worker_count(struct weft_worker *worker, enum weft_counter which, uint64_t amount) {
+static inline void weft_worker_count(struct weft_worker *worker, unsigned which, uint64_t amount) {
   weft_count_add(worker->counters, which, amount);
 }
 

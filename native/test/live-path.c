@@ -52,7 +52,7 @@ static struct weft_path *open_path(unsigned workers) {
   return path;
 }
 
-static uint64_t counted(const struct weft_path *path, enum weft_counter which) {
+static uint64_t counted(const struct weft_path *path, unsigned which) {
   uint64_t counts[WEFT_COUNTER_COUNT];
   weft_path_counts(path, counts);
   return counts[which];
@@ -88,7 +88,7 @@ static size_t make_inner(uint8_t *data) {
   weft_store16(data + 20, 5000);
   weft_store16(data + 22, OVERLAY_PORT);
   weft_store16(data + 24, WEFT_UDP_BYTES + PAYLOAD);
-  if (weft_packet_parse(data, length, &packet) < 0) fail("weft_packet_parse", EINVAL);
+  if (weft_packet_parse(data, length, &packet) != 0) fail("weft_packet_parse", EINVAL);
   weft_store_checksum(data + 26, weft_sum(weft_pseudo_sum(data, &packet, WEFT_UDP_BYTES + PAYLOAD), data + 20,
                                           WEFT_UDP_BYTES + PAYLOAD));
   return length;

@@ -253,7 +253,7 @@ static void test_harm(struct shape shape) {
       build(1, &shape, 50, 50);
       packets[harmed][at] ^= 0x10;
       if (shape.family == 6 && (at < 4 || at == 7)) continue; /* not covered by any checksum */
-      if (weft_packet_parse(packets[harmed], length, &packet) < 0) continue;
+      if (weft_packet_parse(packets[harmed], length, &packet) != 0) continue;
       const size_t harmed_length = packet.total_bytes;
       EXPECT(add(0, length), true);
       EXPECT(add(1, length), false);

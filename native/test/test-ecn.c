@@ -31,7 +31,7 @@ static void test_egress(unsigned family) {
     EXPECT(weft_packet_parse(data, length, &packet), 0);
     /* The outer DSCP is of no interest. */
     EXPECT(weft_ecn_decap(data, &packet, (uint8_t)(0x48 | FIGURE_4[i].outer)),
-           FIGURE_4[i].result < 0 ? -WEFT_DROP_RX_ECN : 0);
+           FIGURE_4[i].result < 0 ? WEFT_DROP_RX_ECN : 0);
     EXPECT_BYTES(data, expected, length);
     EXPECT(packet.tos, shape.tos);
   }

@@ -64,7 +64,7 @@ static void test_cut(void) {
     const struct shape shape = shape_of(family, WEFT_PROTOCOL_TCP);
     const size_t network_bytes = shape_network_bytes(&shape);
     const size_t whole = build_packet(data, &shape, PAYLOAD, 10);
-    for (size_t length = 0; length < whole; length++) EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+    for (size_t length = 0; length < whole; length++) EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
     for (size_t length = network_bytes; length <= whole; length++) {
       weft_store16(data + (family == 4 ? 2 : 4), (unsigned)(family == 4 ? length : length - 40));
       EXPECT(parse(length), 0);
@@ -80,15 +80,15 @@ static void test_ipv4_malformed(void) {
   for (unsigned first = 0; first < 256; first++) {
     if (first >> 4 == 6) continue; /* another packet, which may well be good */
     data[0] = (uint8_t)first;
-    EXPECT(parse(length), first >= 0x45 && first <= 0x4f ? 0 : -WEFT_DROP_RX_MALFORMED);
+    EXPECT(parse(length), first >= 0x45 && first <= 0x4f ? 0 : WEFT_DROP_RX_MALFORMED);
   }
   data[0] = 0x46;
   weft_store16(data + 2, 23);
-  EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+  EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
   weft_store16(data + 2, 24);
   EXPECT(parse(length), 0);
   weft_store16(data + 2, (unsigned)length + 1);
-  EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+  EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
 }
 
 static void test_tcp_header_length(void) {
@@ -121,7 +121,7 @@ static void test_ipv4_fragments(void) {
 }
 
 /* An IPv6 packet of 40 bytes and these, the first of them of type `next`. */
-static int parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
+static enum weft_drop_reason parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
   const struct shape shape = shape_of(6, WEFT_PROTOCOL_UDP);
   build_network(data, 40 + length, &shape);
   data[6] = (uint8_t)next;

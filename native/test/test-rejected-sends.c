@@ -72,7 +72,7 @@ static void test_refused_once(int error) {
 }
 
 /* An error that stays: all is counted, and the next packet is tried. */
-static void test_refused_always(int error, enum weft_counter counter, bool is_full) {
+static void test_refused_always(int error, enum weft_drop_reason drop, bool is_full) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
   rejection_error = error;
@@ -81,14 +81,14 @@ static void test_refused_always(int error, enum weft_counter counter, bool is_fu
   fake.is_full = is_full;
   give_super(&shape, SEGMENTS);
   weft_tx_drain(worker);
-  expect_drops(counter, SEGMENTS);
+  expect_drops(drop, SEGMENTS);
   EXPECT(counted(WEFT_TX_PACKETS), 0);
   EXPECT(atomic_load(&path.offloads.gso), true);
   rejections_left = 0;
   give_super(&shape, SEGMENTS);
   weft_tx_drain(worker);
   expect_segments_sent(&shape, SEGMENTS);
-  expect_drops(counter, SEGMENTS);
+  expect_drops(drop, SEGMENTS);
   end();
 }
 

@@ -64,12 +64,12 @@ static inline void end(void) {
   pthread_mutex_destroy(&path.config_lock);
 }
 
-static inline uint64_t counted(enum weft_counter which) {
+static inline uint64_t counted(unsigned which) {
   return atomic_load(&worker->counters[which]);
 }
 
 /* Everything that was sent or delivered was counted, and this much was not. */
-static inline void expect_drops(enum weft_counter which, uint64_t drops) {
+static inline void expect_drops(enum weft_drop_reason which, uint64_t drops) {
   for (unsigned counter = WEFT_DROP_TX_MALFORMED; counter < WEFT_COUNTER_COUNT; counter++)
     EXPECT(counted(counter), counter == which ? drops : 0);
 }
