@@ -5,15 +5,15 @@
  */
 #include <string.h>
 
-#include "test/support/build-packet.h"
 #include "packet/checksum.h"
 #include "packet/coalesce.h"
 #include "packet/ecn.h"
 #include "packet/encap.h"
 #include "packet/packet.h"
-#include "test/support/route-helpers.h"
-#include "route/route.h"
 #include "packet/segment.h"
+#include "route/route.h"
+#include "test/support/build-packet.h"
+#include "test/support/route-helpers.h"
 #include "timing.h"
 
 enum { BATCH = 64, LONGEST = 65535, HEADROOM = 64, RUN_BYTES = 64400, SLOTS = 64 };
@@ -22,8 +22,14 @@ static const size_t SEGMENT_SIZES[] = {64, 576, 1400, 9000};
 static const size_t ROUTES[] = {1, 100, 10000, 65536};
 enum { ADDRESSES = 65536 };
 
-static const struct shape SHAPE = {.family = 4, .protocol = WEFT_PROTOCOL_TCP, .ttl = 64, .is_df = true,
-                                   .source_port = 1000, .destination_port = 2000, .flags = WEFT_TCP_ACK, .window = 500};
+static const struct shape SHAPE = {.family = 4,
+                                   .protocol = WEFT_PROTOCOL_TCP,
+                                   .ttl = 64,
+                                   .is_df = true,
+                                   .source_port = 1000,
+                                   .destination_port = 2000,
+                                   .flags = WEFT_TCP_ACK,
+                                   .window = 500};
 static const struct weft_encap_settings OWN = {.vni = 1, .mac = {2, 0, 0, 0, 0, 1}};
 
 static uint8_t noise[LONGEST + 1], buffer[HEADROOM + LONGEST + 1], copy[HEADROOM + LONGEST + 1];
@@ -146,8 +152,8 @@ static size_t segment_run(void) {
   static uint8_t slots[SLOTS][WEFT_MAX_INNER_HEADER];
   struct weft_segmenter segmenter;
   struct weft_packet packet;
-  const struct virtio_net_hdr header = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                        .gso_size = (uint16_t)run_payload()};
+  const struct virtio_net_hdr header = {
+      .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = (uint16_t)run_payload()};
   const size_t length = shape_header_bytes(&SHAPE) + RUN_BYTES;
   size_t packets = 0;
   if (weft_packet_parse(inner, length, &packet) != 0) abort();

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "bpf/kernel/program.h"
-#include "syscall.h"
 #include "hook.h"
+#include "syscall.h"
 #include "underlay.h"
 
 enum { IPV4_BITS = 32 };
@@ -21,10 +21,10 @@ struct weft_bpf_path {
   struct weft_hook hooks[WEFT_BPF_HOOKS];
   struct weft_bpf_config config;
   unsigned routes_of[IPV4_BITS + 1]; /* routes by prefix length */
-  unsigned overflow_routes;              /* of these in the second table */
-  int probe_fd; /* a UDP socket that asks for routes and never sends */
+  unsigned overflow_routes;          /* of these in the second table */
+  int probe_fd;                      /* a UDP socket that asks for routes and never sends */
   unsigned cpus;
-  int error; /* negative errno: its routes are not those of the workers any more */
+  int error;          /* negative errno: its routes are not those of the workers any more */
   bool links_changed; /* than when somebody last asked */
 };
 
@@ -42,7 +42,8 @@ static int make_maps(struct weft_bpf_path *bpf) {
   if (maps[WEFT_MAP_ROUTES] < 0) return maps[WEFT_MAP_ROUTES];
   maps[WEFT_MAP_OVERFLOW] = make_table(WEFT_BPF_MAX_ROUTES - WEFT_BPF_MAIN_ROUTES);
   if (maps[WEFT_MAP_OVERFLOW] < 0) return maps[WEFT_MAP_OVERFLOW];
-  maps[WEFT_MAP_TOTALS] = weft_bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct weft_bpf_counts), 1);
+  maps[WEFT_MAP_TOTALS] =
+      weft_bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct weft_bpf_counts), 1);
   return maps[WEFT_MAP_TOTALS] < 0 ? maps[WEFT_MAP_TOTALS] : 0;
 }
 
@@ -134,7 +135,8 @@ void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route 
   write_config(bpf);
 }
 
-void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
+void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
+                                unsigned prefix_bits) {
   struct weft_bpf_key key;
   if (!bpf || !make_key(family, subnet, prefix_bits, &key)) return;
   bool is_new = false;
@@ -224,7 +226,8 @@ int weft_bpf_path_link_fd(const struct weft_bpf_path *bpf, enum weft_bpf_hook wh
 }
 
 /* 0, or negative errno with the reason. */
-static int attach(struct weft_bpf_path *bpf, enum weft_bpf_hook which, unsigned index, const char *failure, char *reason) {
+static int attach(struct weft_bpf_path *bpf, enum weft_bpf_hook which, unsigned index, const char *failure,
+                  char *reason) {
   struct weft_hook *hook = &bpf->hooks[which];
   const bool had_link = hook->link_fd >= 0;
   const int result = weft_hook_attach(hook, index);
@@ -244,7 +247,8 @@ bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
   if (error == 0) error = tx_error;
   write_config(bpf);
   if (bpf->error < 0) set_reason(reason, "its table of routes failed", error = bpf->error);
-  else if (error == 0 && !bpf->config.is_enabled) snprintf(reason, WEFT_REASON_BYTES, "subnets have more than %d lengths", WEFT_BPF_PREFIX_LENGTHS);
+  else if (error == 0 && !bpf->config.is_enabled)
+    snprintf(reason, WEFT_REASON_BYTES, "subnets have more than %d lengths", WEFT_BPF_PREFIX_LENGTHS);
   return bpf->config.is_enabled;
 }
 

@@ -50,7 +50,8 @@ bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason);
 
 /* The same routes as the workers have; those that it cannot have (IPv6) go by the workers. Set again to no other effect, one learns the MTU anew. */
 void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route *route);
-void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
+void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
+                                unsigned prefix_bits);
 
 /* What it has moved: in all, and of one route. Zero for none. */
 struct weft_bpf_counts weft_bpf_path_totals(const struct weft_bpf_path *bpf);

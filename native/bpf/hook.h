@@ -13,7 +13,7 @@
 struct weft_hook {
   int program_fd, link_fd; /* -1: none */
   unsigned type;           /* attach type of bpf(2) */
-  bool is_adopted;       /* the link leads to the program of an earlier process */
+  bool is_adopted;         /* the link leads to the program of an earlier process */
 };
 
 /* Linux 6.6; headers may be older. */

@@ -100,7 +100,8 @@ int weft_bpf_prog_load(const uint64_t *instructions, size_t bytes, const int *ma
 /* ---- links ----------------------------------------------------------------------------------------------------- */
 
 int weft_bpf_link_create(int program_fd, unsigned index, unsigned type) {
-  union bpf_attr attributes = {.link_create = {.prog_fd = (uint32_t)program_fd, .target_ifindex = index, .attach_type = type}};
+  union bpf_attr attributes = {
+      .link_create = {.prog_fd = (uint32_t)program_fd, .target_ifindex = index, .attach_type = type}};
   return bpf(BPF_LINK_CREATE, &attributes);
 }
 

@@ -7,8 +7,8 @@
  */
 #include "packet/coalesce.h"
 
-#include "test/support/build-packet.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
 enum { MAX_PACKETS = 70, MAX_PAYLOAD = 1100, ROOM = 20 + 40 + 60 + MAX_PAYLOAD };
 
@@ -129,10 +129,8 @@ static void take(struct weft_coalescer *coalescer) {
     length += coalescer->iov[i].iov_len;
   }
   HOLDS(length == coalescer->total_bytes);
-  if (count > 1)
-    check_super(&header, whole, length, count);
-  else
-    check_alone(&header, whole, length);
+  if (count > 1) check_super(&header, whole, length, count);
+  else check_alone(&header, whole, length);
   weft_coalescer_clear(coalescer);
 }
 

@@ -5,11 +5,11 @@
  *
  * Input: four bytes (see struct setting), then the message.
  */
+#include "packet/ecn.h"
+#include "property.h"
 #include "test/support/build-packet.h"
 #include "test/support/fake-kernel.h"
 #include "test/support/fake-worker.h"
-#include "packet/ecn.h"
-#include "property.h"
 
 enum { MAX_EXPECTED = 256, VNI = 7 };
 
@@ -60,8 +60,7 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
 static bool is_one_datagram(const uint8_t *data, size_t length) {
   struct weft_packet packet;
   const size_t header_bytes = path.settings.encap->header_bytes;
-  return length > header_bytes &&
-         weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
+  return length > header_bytes && weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
          packet.total_bytes == length - header_bytes;
 }
 

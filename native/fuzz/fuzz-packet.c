@@ -4,10 +4,10 @@
  */
 #include "packet/packet.h"
 
-#include "test/support/build-packet.h"
 #include "packet/ecn.h"
 #include "packet/encap.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
 static void check_bounds(const struct weft_packet *packet, size_t size) {
   HOLDS(packet->family == 4 || packet->family == 6);
@@ -29,8 +29,8 @@ static void check_checksum(const uint8_t *data, const struct weft_packet *packet
   size_t covered = packet->total_bytes - packet->network_bytes;
   const size_t own_length = weft_load16(transport + 4);
   if (packet->protocol == WEFT_PROTOCOL_UDP && own_length <= covered) covered = own_length;
-  const bool is_good = plain_transport_sum(data, packet->network_bytes + covered, packet->network_bytes,
-                                           packet->protocol) == 0xffff;
+  const bool is_good =
+      plain_transport_sum(data, packet->network_bytes + covered, packet->network_bytes, packet->protocol) == 0xffff;
   HOLDS(state != WEFT_CHECKSUM_GOOD || is_good);
   HOLDS(state != WEFT_CHECKSUM_PARTIAL || weft_packet_is_partial(data, packet));
   HOLDS(state != WEFT_CHECKSUM_NONE || (packet->protocol == WEFT_PROTOCOL_UDP && weft_load16(transport + 6) == 0));

@@ -6,9 +6,9 @@
  */
 #include "packet/segment.h"
 
-#include "test/support/build-packet.h"
 #include "packet/coalesce.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
 enum { MAX_SEGMENTS = WEFT_MAX_COALESCED };
 

@@ -37,8 +37,8 @@ static bool is_coalescable(const uint8_t *data, const struct weft_packet *packet
   if (packet->family == 4 && (data[6] & IPV4_OTHER_FLAGS) != 0) return false;
   if (payload_bytes(packet) == 0 || header_bytes(packet) > WEFT_MAX_INNER_HEADER) return false;
   if (is_tcp(packet))
-    return (flags & WEFT_COALESCE_TCP) && (transport[13] & ~TCP_COALESCABLE_FLAGS) == 0 && (transport[13] & WEFT_TCP_ACK) &&
-           (transport[12] & 15) == 0;
+    return (flags & WEFT_COALESCE_TCP) && (transport[13] & ~TCP_COALESCABLE_FLAGS) == 0 &&
+           (transport[13] & WEFT_TCP_ACK) && (transport[12] & 15) == 0;
   return packet->protocol == WEFT_PROTOCOL_UDP && (flags & WEFT_COALESCE_UDP) && weft_load16(transport + 6) != 0 &&
          weft_load16(transport + 4) == packet->total_bytes - packet->network_bytes;
 }
@@ -193,8 +193,8 @@ static void make_headers(struct weft_coalescer *coalescer) {
   memcpy(coalescer->headers, coalescer->first, header_bytes(packet));
   set_lengths(coalescer, coalescer->headers);
   if (is_tcp(packet)) transport[13] |= last[13];
-  const uint16_t sum = weft_fold(
-      weft_pseudo_sum(coalescer->headers, packet, coalescer->total_bytes - packet->network_bytes));
+  const uint16_t sum =
+      weft_fold(weft_pseudo_sum(coalescer->headers, packet, coalescer->total_bytes - packet->network_bytes));
   memcpy(transport + (is_tcp(packet) ? TCP_CHECKSUM_OFFSET : UDP_CHECKSUM_OFFSET), &sum, sizeof(sum));
 }
 

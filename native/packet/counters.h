@@ -11,40 +11,40 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define WEFT_TRAFFIC_COUNTERS(X)                                                    \
-  X(TX_PACKETS, txPackets)         /* inner packets sent, segments counted singly */ \
-  X(TX_BYTES, txBytes)                                                              \
-  X(TX_READS, txReads)             /* packets and super-packets read from the TUN device */ \
-  X(TX_SENDS, txSends)             /* messages sent, one per run */                 \
-  X(RX_PACKETS, rxPackets)         /* inner packets delivered, segments counted singly */ \
-  X(RX_BYTES, rxBytes)                                                              \
-  X(RX_RECEIVES, rxReceives)       /* messages received, datagrams merged by UDP_GRO count as one */ \
-  X(RX_WRITES, rxWrites)           /* packets and super-packets written to the TUN device */ \
-  X(BPF_TX_PACKETS, kernelTxPackets) /* the part of txPackets that the BPF fast path sent */ \
-  X(BPF_RX_PACKETS, kernelRxPackets)                                                \
-  X(ICMP_SENT, icmpSent)                                                            \
-  X(ICMP_LIMITED, icmpLimited)     /* ICMP errors suppressed by the rate limit */   \
-  X(FRAGMENTED, fragmented)        /* IPv4 packets fragmented for a smaller path MTU */ \
-  X(WAKEUPS, wakeups)                                                               \
+#define WEFT_TRAFFIC_COUNTERS(X)                                                                                       \
+  X(TX_PACKETS, txPackets) /* inner packets sent, segments counted singly */                                           \
+  X(TX_BYTES, txBytes)                                                                                                 \
+  X(TX_READS, txReads)     /* packets and super-packets read from the TUN device */                                    \
+  X(TX_SENDS, txSends)     /* messages sent, one per run */                                                            \
+  X(RX_PACKETS, rxPackets) /* inner packets delivered, segments counted singly */                                      \
+  X(RX_BYTES, rxBytes)                                                                                                 \
+  X(RX_RECEIVES, rxReceives)         /* messages received, datagrams merged by UDP_GRO count as one */                 \
+  X(RX_WRITES, rxWrites)             /* packets and super-packets written to the TUN device */                         \
+  X(BPF_TX_PACKETS, kernelTxPackets) /* the part of txPackets that the BPF fast path sent */                           \
+  X(BPF_RX_PACKETS, kernelRxPackets)                                                                                   \
+  X(ICMP_SENT, icmpSent)                                                                                               \
+  X(ICMP_LIMITED, icmpLimited) /* ICMP errors suppressed by the rate limit */                                          \
+  X(FRAGMENTED, fragmented)    /* IPv4 packets fragmented for a smaller path MTU */                                    \
+  X(WAKEUPS, wakeups)                                                                                                  \
   X(OFFLOADS_DROPPED, offloadsDropped) /* offloads turned off at run time */
 
-#define WEFT_DROP_COUNTERS(X)                                                       \
-  X(DROP_TX_MALFORMED, dropTxMalformed)                                             \
-  X(DROP_TX_NO_ROUTE, dropTxNoRoute)                                                \
-  X(DROP_TX_TTL, dropTxTtl)                                                         \
-  X(DROP_TX_TOO_BIG, dropTxTooBig)                                                  \
-  X(DROP_TX_BUFFER_FULL, dropTxBufferFull)                                          \
-  X(DROP_TX_REFUSED, dropTxRefused)    /* the kernel rejected the message */        \
-  X(DROP_RX_TRUNCATED, dropRxTruncated)                                             \
-  X(DROP_RX_HEADER, dropRxHeader)      /* encapsulation header short or with wrong flags */ \
-  X(DROP_RX_VNI, dropRxVni)                                                         \
-  X(DROP_RX_MAC, dropRxMac)            /* inner destination MAC is not the own VTEP MAC */ \
-  X(DROP_RX_NOT_IP, dropRxNotIp)       /* not IP (ARP), or EtherType and IP version disagree */ \
-  X(DROP_RX_MALFORMED, dropRxMalformed)                                             \
-  X(DROP_RX_SENDER, dropRxSender)      /* outer source is not the address of a peer */ \
-  X(DROP_RX_SOURCE, dropRxSource)      /* inner source is outside the subnet of the peer that sent it */ \
-  X(DROP_RX_ECN, dropRxEcn)            /* outer CE, inner not ECN-capable (RFC 6040) */ \
-  X(DROP_RX_REFUSED, dropRxRefused)    /* the TUN device rejected the packet */
+#define WEFT_DROP_COUNTERS(X)                                                                                          \
+  X(DROP_TX_MALFORMED, dropTxMalformed)                                                                                \
+  X(DROP_TX_NO_ROUTE, dropTxNoRoute)                                                                                   \
+  X(DROP_TX_TTL, dropTxTtl)                                                                                            \
+  X(DROP_TX_TOO_BIG, dropTxTooBig)                                                                                     \
+  X(DROP_TX_BUFFER_FULL, dropTxBufferFull)                                                                             \
+  X(DROP_TX_REFUSED, dropTxRefused) /* the kernel rejected the message */                                              \
+  X(DROP_RX_TRUNCATED, dropRxTruncated)                                                                                \
+  X(DROP_RX_HEADER, dropRxHeader) /* encapsulation header short or with wrong flags */                                 \
+  X(DROP_RX_VNI, dropRxVni)                                                                                            \
+  X(DROP_RX_MAC, dropRxMac)      /* inner destination MAC is not the own VTEP MAC */                                   \
+  X(DROP_RX_NOT_IP, dropRxNotIp) /* not IP (ARP), or EtherType and IP version disagree */                              \
+  X(DROP_RX_MALFORMED, dropRxMalformed)                                                                                \
+  X(DROP_RX_SENDER, dropRxSender)   /* outer source is not the address of a peer */                                    \
+  X(DROP_RX_SOURCE, dropRxSource)   /* inner source is outside the subnet of the peer that sent it */                  \
+  X(DROP_RX_ECN, dropRxEcn)         /* outer CE, inner not ECN-capable (RFC 6040) */                                   \
+  X(DROP_RX_REFUSED, dropRxRefused) /* the TUN device rejected the packet */
 
 /* In the order of their indexes. */
 #define WEFT_COUNTERS(X) WEFT_TRAFFIC_COUNTERS(X) WEFT_DROP_COUNTERS(X)

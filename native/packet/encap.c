@@ -24,7 +24,8 @@ static void make_udp_header(uint8_t *header, const struct weft_encap_settings *s
   (void)mac;
 }
 
-static enum weft_drop_reason check_udp(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings) {
+static enum weft_drop_reason check_udp(const uint8_t *datagram, size_t length,
+                                       const struct weft_encap_settings *settings) {
   (void)settings;
   if (length == 0) return WEFT_DROP_RX_HEADER;
   const unsigned version = datagram[0] >> 4;
@@ -41,7 +42,8 @@ static void make_vxlan_header(uint8_t *header, const struct weft_encap_settings 
 }
 
 /* Reserved bits are ignored on receipt, as RFC 7348 §5 says; so are the flags of extensions such as group policies. */
-static enum weft_drop_reason check_vxlan(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings) {
+static enum weft_drop_reason check_vxlan(const uint8_t *datagram, size_t length,
+                                         const struct weft_encap_settings *settings) {
   if (length <= VXLAN_HEADER_BYTES || !(datagram[VXLAN_FLAGS] & VXLAN_FLAG_VNI)) return WEFT_DROP_RX_HEADER;
   if (weft_load32(datagram + VXLAN_VNI) >> 8 != settings->vni) return WEFT_DROP_RX_VNI;
   if (memcmp(datagram + INNER_DESTINATION, settings->mac, 6) != 0) return WEFT_DROP_RX_MAC;

@@ -24,8 +24,8 @@ static size_t header_length(const uint8_t *data) {
   return (size_t)(data[0] & 15) * 4;
 }
 
-enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data, const struct weft_packet *packet,
-                         size_t mtu) {
+enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data,
+                                           const struct weft_packet *packet, size_t mtu) {
   if (packet->family != 4 || mtu < MIN_MTU) return WEFT_DROP_TX_TOO_BIG;
   const unsigned field = weft_load16(data + 6);
   if (field & DONT_FRAGMENT) return WEFT_DROP_TX_TOO_BIG;

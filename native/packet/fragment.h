@@ -24,8 +24,8 @@ struct weft_fragmenter {
  * WEFT_DROP_TX_TOO_BIG if the packet is IPv6, has DF set, or is a fragment that reaches beyond 65,535 bytes. A
  * fragment can be fragmented again.
  */
-enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data, const struct weft_packet *packet,
-                         size_t mtu);
+enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data,
+                                           const struct weft_packet *packet, size_t mtu);
 /* Writes the next header (at most 60 bytes) and sets payload, payload_bytes, header_bytes. False after the last. */
 bool weft_fragmenter_next(struct weft_fragmenter *fragmenter, uint8_t *header);
 

@@ -7,12 +7,12 @@
 #include "wire.h"
 
 enum {
-  ICMP_BYTES = 8,       /* RFC 792, RFC 4443 §3: before what is quoted */
-  MAX_ICMPV4 = 576,     /* RFC 1812 §4.3.2.3 */
-  MIN_IPV6_MTU = 1280,  /* RFC 8200 §5: nobody may be told less */
+  ICMP_BYTES = 8,      /* RFC 792, RFC 4443 §3: before what is quoted */
+  MAX_ICMPV4 = 576,    /* RFC 1812 §4.3.2.3 */
+  MIN_IPV6_MTU = 1280, /* RFC 8200 §5: nobody may be told less */
   REDIRECT_ICMPV6 = 137,
-  CONTROL_TOS = 0xc0,   /* internetwork control, RFC 1812 §4.3.2.5 */
-  REPLY_TTL = 64,       /* RFC 1700 */
+  CONTROL_TOS = 0xc0, /* internetwork control, RFC 1812 §4.3.2.5 */
+  REPLY_TTL = 64,     /* RFC 1700 */
   MULTICAST_IPV6 = 0xff,
 };
 
@@ -111,8 +111,8 @@ static size_t make_icmpv6(uint8_t *out, enum weft_icmp_error error, size_t mtu, 
   return WEFT_IPV6_BYTES + icmp_bytes;
 }
 
-size_t weft_icmp_make(uint8_t *out, enum weft_icmp_error error, size_t mtu, const uint8_t *source,
-                      const uint8_t *data, const struct weft_packet *packet) {
+size_t weft_icmp_make(uint8_t *out, enum weft_icmp_error error, size_t mtu, const uint8_t *source, const uint8_t *data,
+                      const struct weft_packet *packet) {
   if (!may_send(error, data, packet)) return 0;
   return packet->family == 4 ? make_icmpv4(out, error, mtu, source, data, packet)
                              : make_icmpv6(out, error, mtu, source, data, packet);
@@ -141,9 +141,8 @@ static void refill(struct weft_rate *rate, uint64_t now_ns) {
     rate->last_ns = now_ns;
     return;
   }
-  const uint64_t gained = elapsed > rate->burst * NS_PER_S / rate->per_second
-                              ? full
-                              : elapsed * rate->per_second / NS_PER_MILLI_OF_1;
+  const uint64_t gained =
+      elapsed > rate->burst * NS_PER_S / rate->per_second ? full : elapsed * rate->per_second / NS_PER_MILLI_OF_1;
   if (gained >= full - rate->tokens_milli) {
     rate->tokens_milli = full;
     rate->last_ns = now_ns;

@@ -26,8 +26,8 @@ enum { WEFT_MAX_ICMP = 1280 };
  * told from one) and redirects, later fragments, to or from multicast (but TOO_BIG about packets to IPv6 multicast),
  * broadcast, unspecified, loopback or (ICMPv6) link-local sources (RFC 1812 §4.3.2.7, RFC 4443 §2.4e).
  */
-size_t weft_icmp_make(uint8_t *out, enum weft_icmp_error error, size_t mtu, const uint8_t *source,
-                      const uint8_t *data, const struct weft_packet *packet);
+size_t weft_icmp_make(uint8_t *out, enum weft_icmp_error error, size_t mtu, const uint8_t *source, const uint8_t *data,
+                      const struct weft_packet *packet);
 
 /* Token bucket (RFC 4443 §2.4f): `burst` errors at once, `per_second` in the long run. */
 struct weft_rate {

@@ -34,8 +34,8 @@ static uint64_t minus(const uint8_t *word) {
   return (uint16_t)~value;
 }
 
-enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header, const uint8_t *data,
-                        size_t length, const struct weft_packet *packet) {
+enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header,
+                                          const uint8_t *data, size_t length, const struct weft_packet *packet) {
   const size_t header_bytes = (size_t)packet->network_bytes + packet->transport_bytes;
   /* gso_size is the only length of the virtio header that is believed: hdr_len may count from elsewhere. */
   if (!goes_together(header->gso_type, packet) || packet->transport_bytes == 0 || header->gso_size == 0 ||
@@ -66,25 +66,22 @@ static void patch_network(const struct weft_segmenter *segmenter, uint8_t *heade
   const unsigned id = (weft_load16(header + IPV4_ID) + segmenter->index) & 0xffff;
   weft_store16(header + IPV4_LENGTH, (unsigned)bytes);
   weft_store16(header + IPV4_ID, id);
-  weft_store_checksum(header + IPV4_CHECKSUM,
-                      segmenter->network_sum + htons((uint16_t)bytes) + htons((uint16_t)id));
+  weft_store_checksum(header + IPV4_CHECKSUM, segmenter->network_sum + htons((uint16_t)bytes) + htons((uint16_t)id));
 }
 
 static void patch_tcp(const struct weft_segmenter *segmenter, uint8_t *tcp) {
   const uint32_t sequence = weft_load32(tcp + TCP_SEQUENCE);
   weft_store32(tcp + TCP_SEQUENCE, sequence + segmenter->index * (uint32_t)segmenter->segment_payload);
   if (segmenter->index > 0) tcp[TCP_FLAGS] &= (uint8_t)~WEFT_TCP_CWR;
-  if (segmenter->index + 1 < segmenter->count) tcp[TCP_FLAGS] &= (uint8_t)~(WEFT_TCP_FIN | WEFT_TCP_PSH);
+  if (segmenter->index + 1 < segmenter->count) tcp[TCP_FLAGS] &= (uint8_t) ~(WEFT_TCP_FIN | WEFT_TCP_PSH);
 }
 
 /* Where the checksum field of the transport header is, now zero. */
 static uint8_t *patch_transport(const struct weft_segmenter *segmenter, uint8_t *transport, size_t bytes) {
   const bool is_tcp = segmenter->packet.protocol == WEFT_PROTOCOL_TCP;
   uint8_t *field = transport + (is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
-  if (is_tcp)
-    patch_tcp(segmenter, transport);
-  else
-    weft_store16(transport + UDP_LENGTH, (unsigned)bytes);
+  if (is_tcp) patch_tcp(segmenter, transport);
+  else weft_store16(transport + UDP_LENGTH, (unsigned)bytes);
   memset(field, 0, 2);
   return field;
 }
@@ -109,10 +106,8 @@ bool weft_segmenter_next(struct weft_segmenter *segmenter, uint8_t *header) {
   uint64_t sum = segmenter->pseudo_sum + htons((uint16_t)transport_bytes);
   sum = weft_sum(sum, header + network_bytes, segmenter->packet.transport_bytes);
   sum = weft_sum(sum, segmenter->payload, segmenter->payload_bytes);
-  if (segmenter->packet.protocol == WEFT_PROTOCOL_UDP)
-    store_udp_checksum(field, sum);
-  else
-    weft_store_checksum(field, sum);
+  if (segmenter->packet.protocol == WEFT_PROTOCOL_UDP) store_udp_checksum(field, sum);
+  else weft_store_checksum(field, sum);
   segmenter->offset += segmenter->payload_bytes;
   segmenter->index++;
   return true;

@@ -47,8 +47,8 @@ struct weft_segmenter {
  * without ECN, or UDP_L4; fields in the byte order of this host). Returns 0, or enum weft_drop_reason if header and packet
  * do not go together: type and protocol, gso_size 0, headers longer than WEFT_MAX_INNER_HEADER, a fragment.
  */
-enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header, const uint8_t *data,
-                        size_t length, const struct weft_packet *packet);
+enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header,
+                                          const uint8_t *data, size_t length, const struct weft_packet *packet);
 
 /* Writes the next segment's header_bytes to `header` and sets payload and payload_bytes. False after the last. */
 bool weft_segmenter_next(struct weft_segmenter *segmenter, uint8_t *header);

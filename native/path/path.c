@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tun.h"
 #include "packet/wire.h"
+#include "tun.h"
 #include "worker.h"
 
 /* Descriptors on their way from an earlier process to a worker; -1 once taken. */
@@ -100,14 +100,15 @@ static int add_worker(struct weft_path *path, struct handover *adopted, unsigned
 static void open_bpf(struct weft_path *path, struct handover *adopted) {
   const struct weft_path_settings *settings = &path->settings;
   const struct weft_bpf_path_settings bpf = {.tun = settings->name,
-                                          .encap = settings->encap,
-                                          .encap_settings = &settings->encap_settings,
-                                          .local = &settings->local,
-                                          .inherits_dscp = settings->inherits_dscp};
+                                             .encap = settings->encap,
+                                             .encap_settings = &settings->encap_settings,
+                                             .local = &settings->local,
+                                             .inherits_dscp = settings->inherits_dscp};
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "it is turned off");
   if (!settings->use_bpf) return;
   /* ICMP errors about its packets must find the socket that sends to the same peers. */
-  if (settings->source_ports > 0) snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "flows have source ports of their own");
+  if (settings->source_ports > 0)
+    snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "flows have source ports of their own");
   else path->bpf = weft_bpf_path_open(&bpf, path->bpf_disabled_reason);
   if (!path->bpf) return;
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "workers wait to be started");

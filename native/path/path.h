@@ -29,7 +29,7 @@ struct weft_path_settings {
   unsigned workers;      /* 1..WEFT_MAX_WORKERS */
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
   bool is_source_checked, inherits_dscp;
-  bool use_bpf; /* for what the kernel can do by itself (bpf-path.h) */
+  bool use_bpf;      /* for what the kernel can do by itself (bpf-path.h) */
   bool start_paused; /* workers wait for weft_path_start, and packets in the queues meanwhile */
 };
 
@@ -57,7 +57,7 @@ struct weft_path {
   unsigned overhead;    /* bytes before the inner packet, underlay IP header included */
   struct weft_worker *workers[WEFT_MAX_WORKERS];
   struct weft_bpf_path *bpf; /* NULL: none */
-  bool is_bpf_active;           /* it is at work */
+  bool is_bpf_active;        /* it is at work */
   char bpf_disabled_reason[WEFT_REASON_BYTES];
 };
 

@@ -26,7 +26,8 @@ static const struct weft_route *find_source(struct weft_worker *worker, const ui
 }
 
 /* Whether `remote` may send packets with the inner source of `route`. */
-static enum weft_drop_reason check_source(struct weft_worker *worker, const struct weft_route *route, const union weft_endpoint *remote) {
+static enum weft_drop_reason check_source(struct weft_worker *worker, const struct weft_route *route,
+                                          const union weft_endpoint *remote) {
   if (!worker->path->settings.is_source_checked) return WEFT_NOT_DROPPED;
   if (route && weft_endpoint_same_address(&route->remote, remote)) return WEFT_NOT_DROPPED;
   return weft_routes_has_remote(worker->path->routes, remote) ? WEFT_DROP_RX_SOURCE : WEFT_DROP_RX_SENDER;
@@ -60,13 +61,14 @@ struct received {
 
 /* Checks and delivers one datagram. */
 static enum weft_drop_reason accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
-                           const struct received *received) {
+                                             const struct received *received) {
   const struct weft_path_settings *settings = &worker->path->settings;
   uint8_t *data = datagram + settings->encap->header_bytes;
   struct weft_packet packet;
   enum weft_drop_reason drop = settings->encap->check(datagram, length, &settings->encap_settings);
   if (drop != WEFT_NOT_DROPPED) return drop;
-  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) != WEFT_NOT_DROPPED) return WEFT_DROP_RX_MALFORMED;
+  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) != WEFT_NOT_DROPPED)
+    return WEFT_DROP_RX_MALFORMED;
   const struct weft_route *route = find_source(worker, data, &packet);
   if ((drop = check_source(worker, route, received->remote)) != WEFT_NOT_DROPPED) return drop;
   if ((drop = weft_ecn_decap(data, &packet, received->tos)) != WEFT_NOT_DROPPED) return drop;

@@ -20,7 +20,8 @@ enum {
  */
 static const uint64_t PATH_MTU_NS = 60ull * 1000 * 1000 * 1000;
 
-static void count_sent(struct weft_worker *worker, const struct weft_run *run, unsigned segments, uint64_t payload_bytes) {
+static void count_sent(struct weft_worker *worker, const struct weft_run *run, unsigned segments,
+                       uint64_t payload_bytes) {
   const uint64_t bytes = payload_bytes - (uint64_t)segments * worker->path->settings.encap->header_bytes;
   weft_worker_count(worker, WEFT_TX_PACKETS, segments);
   weft_worker_count(worker, WEFT_TX_BYTES, bytes);
@@ -101,7 +102,8 @@ struct one_by_one {
   unsigned sent, oversized;
 };
 
-static size_t next_datagram(const struct weft_tx_batch *batch, const struct weft_run *run, unsigned *iov, struct msghdr *message) {
+static size_t next_datagram(const struct weft_tx_batch *batch, const struct weft_run *run, unsigned *iov,
+                            struct msghdr *message) {
   const size_t wanted = run->count > 1 ? run->segment_bytes : run->total_bytes;
   size_t bytes = 0;
   message->msg_iov = (struct iovec *)(uintptr_t)&batch->iov[*iov];
@@ -119,7 +121,8 @@ static uint8_t *keep_oversized(struct weft_worker *worker, const struct msghdr *
   return whole;
 }
 
-static struct one_by_one send_one_by_one(struct weft_worker *worker, unsigned index, uint8_t **first_oversized, size_t *length) {
+static struct one_by_one send_one_by_one(struct weft_worker *worker, unsigned index, uint8_t **first_oversized,
+                                         size_t *length) {
   struct weft_tx_batch *batch = &worker->tx;
   const struct weft_run *run = &batch->runs[index];
   struct msghdr message = batch->messages[index].msg_hdr;
@@ -133,7 +136,8 @@ static struct one_by_one send_one_by_one(struct weft_worker *worker, unsigned in
     if (error == 0) count_sent(worker, run, 1, bytes);
     if (error == 0) result.sent++;
     else if (error != EMSGSIZE) count_rejected(worker, error, 1);
-    else if (result.oversized++ == 0 && !batch->is_resending) *first_oversized = keep_oversized(worker, &message, length);
+    else if (result.oversized++ == 0 && !batch->is_resending)
+      *first_oversized = keep_oversized(worker, &message, length);
   }
   return result;
 }

@@ -28,7 +28,8 @@ static uint8_t *take_slot(struct weft_worker *worker) {
   return worker->tx.slots[worker->tx.slots_used++] + WEFT_TX_HEADROOM;
 }
 
-static void append_segments(struct weft_worker *worker, const struct weft_tx_meta *meta, struct weft_segmenter *segmenter) {
+static void append_segments(struct weft_worker *worker, const struct weft_tx_meta *meta,
+                            struct weft_segmenter *segmenter) {
   for (;;) {
     uint8_t *header = take_slot(worker);
     if (!weft_segmenter_next(segmenter, header)) break;
@@ -47,19 +48,21 @@ static size_t inner_limit(const struct weft_worker *worker, const struct weft_ro
   return WEFT_MAX_PACKET;
 }
 
-static void append_fragments(struct weft_worker *worker, const struct weft_tx_meta *meta, struct weft_fragmenter *fragmenter) {
+static void append_fragments(struct weft_worker *worker, const struct weft_tx_meta *meta,
+                             struct weft_fragmenter *fragmenter) {
   weft_worker_count(worker, WEFT_FRAGMENTED, 1);
   for (;;) {
     uint8_t *header = take_slot(worker);
     if (!weft_fragmenter_next(fragmenter, header)) break;
-    weft_tx_batch_append(worker, meta, header, fragmenter->header_bytes, fragmenter->payload, fragmenter->payload_bytes);
+    weft_tx_batch_append(worker, meta, header, fragmenter->header_bytes, fragmenter->payload,
+                         fragmenter->payload_bytes);
   }
   worker->tx.slots_used--;
 }
 
 /* Fragments a packet of more than `limit` bytes, or reports it to its sender. False: it fits. */
 static bool handle_oversized(struct weft_worker *worker, const struct weft_tx_meta *meta, const uint8_t *data,
-                       const struct weft_packet *packet, size_t limit) {
+                             const struct weft_packet *packet, size_t limit) {
   struct weft_fragmenter fragmenter;
   if (packet->total_bytes <= limit) return false;
   if (weft_fragmenter_init(&fragmenter, data, packet, limit) == 0) {
@@ -105,8 +108,8 @@ static void flush_full_runs(struct weft_worker *worker) {
 }
 
 /* Segments larger than the path MTU: fragments each, or reports it to its sender. */
-static void append_large_segments(struct weft_worker *worker, const struct weft_tx_meta *meta, struct weft_segmenter *segmenter,
-                                  size_t limit) {
+static void append_large_segments(struct weft_worker *worker, const struct weft_tx_meta *meta,
+                                  struct weft_segmenter *segmenter, size_t limit) {
   static _Thread_local uint8_t whole[WEFT_MAX_PACKET];
   struct weft_packet packet;
   while (weft_segmenter_next(segmenter, whole)) {
@@ -116,28 +119,31 @@ static void append_large_segments(struct weft_worker *worker, const struct weft_
     if (!handle_oversized(worker, meta, whole, &packet, limit)) {
       uint8_t *header = take_slot(worker);
       memcpy(header, whole, segmenter->header_bytes);
-      weft_tx_batch_append(worker, meta, header, segmenter->header_bytes, whole + segmenter->header_bytes, segmenter->payload_bytes);
+      weft_tx_batch_append(worker, meta, header, segmenter->header_bytes, whole + segmenter->header_bytes,
+                           segmenter->payload_bytes);
     }
     flush(worker); /* the next segment overwrites `whole` */
   }
 }
 
-static enum weft_drop_reason append_super(struct weft_worker *worker, const struct weft_tx_meta *meta, const struct virtio_net_hdr *header,
-                        const uint8_t *data, size_t length, const struct weft_packet *packet) {
+static enum weft_drop_reason append_super(struct weft_worker *worker, const struct weft_tx_meta *meta,
+                                          const struct virtio_net_hdr *header, const uint8_t *data, size_t length,
+                                          const struct weft_packet *packet) {
   struct weft_segmenter segmenter;
   const size_t limit = inner_limit(worker, meta->route);
   const enum weft_drop_reason drop = weft_segmenter_init(&segmenter, header, data, length, packet);
   if (drop != WEFT_NOT_DROPPED) return drop;
   if (segmenter.header_bytes + segmenter.segment_payload > limit)
     append_large_segments(worker, meta, &segmenter, limit);
-  else
-    append_segments(worker, meta, &segmenter);
+  else append_segments(worker, meta, &segmenter);
   return WEFT_NOT_DROPPED;
 }
 
-static enum weft_drop_reason append_single(struct weft_worker *worker, const struct weft_tx_meta *meta, const struct virtio_net_hdr *header,
-                         uint8_t *data, size_t length, const struct weft_packet *packet) {
-  const enum weft_drop_reason drop = (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ? weft_complete_checksum(header, data, length) : WEFT_NOT_DROPPED;
+static enum weft_drop_reason append_single(struct weft_worker *worker, const struct weft_tx_meta *meta,
+                                           const struct virtio_net_hdr *header, uint8_t *data, size_t length,
+                                           const struct weft_packet *packet) {
+  const enum weft_drop_reason drop =
+      (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ? weft_complete_checksum(header, data, length) : WEFT_NOT_DROPPED;
   if (drop != WEFT_NOT_DROPPED) return drop;
   if (!handle_oversized(worker, meta, data, packet, inner_limit(worker, meta->route))) {
     if (!weft_tx_batch_has_room(&worker->tx)) flush(worker);
@@ -152,7 +158,8 @@ static uint8_t choose_socket(const struct weft_worker *worker, const uint8_t *da
 }
 
 /* Forwards one packet or super-packet. */
-static enum weft_drop_reason forward_packet(struct weft_worker *worker, const struct virtio_net_hdr *header, uint8_t *data, size_t length) {
+static enum weft_drop_reason forward_packet(struct weft_worker *worker, const struct virtio_net_hdr *header,
+                                            uint8_t *data, size_t length) {
   const struct weft_path_settings *settings = &worker->path->settings;
   struct weft_packet packet;
   if (weft_packet_parse(data, length, &packet) != WEFT_NOT_DROPPED) return WEFT_DROP_TX_MALFORMED;
@@ -169,8 +176,8 @@ static enum weft_drop_reason forward_packet(struct weft_worker *worker, const st
     }
     weft_packet_decrement_ttl(data, &packet);
   }
-  const struct weft_tx_meta meta = {route, weft_ecn_encap(packet.tos, settings->inherits_dscp), choose_socket(worker, data, &packet),
-                          packet.family};
+  const struct weft_tx_meta meta = {route, weft_ecn_encap(packet.tos, settings->inherits_dscp),
+                                    choose_socket(worker, data, &packet), packet.family};
   return header->gso_type == VIRTIO_NET_HDR_GSO_NONE ? append_single(worker, &meta, header, data, length, &packet)
                                                      : append_super(worker, &meta, header, data, length, &packet);
 }

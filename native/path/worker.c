@@ -61,7 +61,8 @@ struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int 
   memcpy(worker->sockets, sockets, worker->socket_count * sizeof(*sockets));
   weft_rate_init(&worker->icmp_rate, ICMP_PER_SECOND, ICMP_BURST);
   worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (worker->stop_fd >= 0 && weft_tx_batch_init(&worker->tx) == 0 && weft_rx_batch_init(&worker->rx) == 0) return worker;
+  if (worker->stop_fd >= 0 && weft_tx_batch_init(&worker->tx) == 0 && weft_rx_batch_init(&worker->rx) == 0)
+    return worker;
   if (worker->stop_fd >= 0) close(worker->stop_fd);
   weft_tx_batch_free(&worker->tx);
   weft_rx_batch_free(&worker->rx);

@@ -15,10 +15,10 @@ struct weft_worker {
   struct weft_path *path;
   unsigned index; /* also its number as a reader of the routes */
   int tun_fd;
-  int stop_fd;                                /* eventfd(2) that wakes the thread up */
+  int stop_fd; /* eventfd(2) that wakes the thread up */
   _Atomic bool is_stopping;
-  unsigned socket_count;                      /* 1 + source_ports */
-  int sockets[1 + WEFT_MAX_SOURCE_PORTS];     /* the first one receives */
+  unsigned socket_count;                  /* 1 + source_ports */
+  int sockets[1 + WEFT_MAX_SOURCE_PORTS]; /* the first one receives */
   bool is_started;
   bool is_tun_gone; /* somebody deleted the device */
   pthread_t thread;

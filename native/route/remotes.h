@@ -59,7 +59,7 @@ static inline struct weft_table *weft_remotes_add(struct weft_table *old, struct
 
 /* Counts one route more; the address has a family. 0 or -ENOMEM. */
 static inline int weft_remotes_ref(struct weft_remotes *remotes, struct weft_reclaimer *reclaimer,
-                                    const union weft_endpoint *endpoint) {
+                                   const union weft_endpoint *endpoint) {
   const struct weft_key key = weft_remote_key(endpoint);
   _Atomic(struct weft_table *) *place = &remotes->tables[weft_remote_is_ipv6(endpoint)];
   struct weft_table *old = atomic_load_explicit(place, memory_order_relaxed);
@@ -79,7 +79,7 @@ static inline int weft_remotes_ref(struct weft_remotes *remotes, struct weft_rec
 
 /* Counts one route less. */
 static inline void weft_remotes_unref(struct weft_remotes *remotes, struct weft_reclaimer *reclaimer,
-                                        const union weft_endpoint *endpoint) {
+                                      const union weft_endpoint *endpoint) {
   struct weft_table *table =
       atomic_load_explicit(&remotes->tables[weft_remote_is_ipv6(endpoint)], memory_order_relaxed);
   size_t slot;

@@ -37,8 +37,8 @@ struct weft_route {
   uint8_t prefix_bits;
   uint8_t subnet[16]; /* network order, host bits 0, the first 4 bytes for IPv4 */
   union weft_endpoint remote;
-  uint8_t mac[6];                          /* VTEP MAC; zero for encapsulation udp */
-  uint8_t header[WEFT_MAX_ENCAP_HEADER];   /* encapsulation header as sent, but for the EtherType */
+  uint8_t mac[6];                        /* VTEP MAC; zero for encapsulation udp */
+  uint8_t header[WEFT_MAX_ENCAP_HEADER]; /* encapsulation header as sent, but for the EtherType */
   struct weft_peer *peer;
 };
 

@@ -105,8 +105,8 @@ static inline void weft_table_remove(struct weft_table *table, size_t slot) {
   table->live--;
 }
 
-static inline void weft_table_each(const struct weft_table *table,
-                                   void (*visit)(void *context, struct weft_node *node), void *context) {
+static inline void weft_table_each(const struct weft_table *table, void (*visit)(void *context, struct weft_node *node),
+                                   void *context) {
   for (size_t i = 0; i <= weft_last_slot(table); i++) {
     struct weft_node *node = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
     if (node != NULL && node != &weft_tombstone) visit(context, node);

@@ -92,7 +92,8 @@ static bool read_fds(napi_env env, napi_value value, struct weft_path_fd *fds, u
   const int32_t *numbers = data;
   *count = (unsigned)(length / 3);
   for (unsigned at = 0; at < *count; at++)
-    fds[at] = (struct weft_path_fd){(enum weft_path_fd_kind)numbers[3 * at], (unsigned)numbers[3 * at + 1], numbers[3 * at + 2]};
+    fds[at] = (struct weft_path_fd){(enum weft_path_fd_kind)numbers[3 * at], (unsigned)numbers[3 * at + 1],
+                                    numbers[3 * at + 2]};
   return true;
 }
 
@@ -310,7 +311,8 @@ static napi_value path_offloads(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   const struct weft_path_offloads *offloads = &path->offloads;
-  const unsigned bits = (offloads->tso ? 1u : 0) | (offloads->uso ? 2u : 0) | (offloads->gso ? 4u : 0) | (offloads->gro ? 8u : 0);
+  const unsigned bits =
+      (offloads->tso ? 1u : 0) | (offloads->uso ? 2u : 0) | (offloads->gso ? 4u : 0) | (offloads->gro ? 8u : 0);
   return napi_create_uint32(env, bits, &result) == napi_ok ? result : NULL;
 }
 
@@ -349,13 +351,19 @@ int weft_path_init(napi_env env, napi_value exports) {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"pathOpen", path_open},         {"pathStart", path_start},
+      {"pathOpen", path_open},
+      {"pathStart", path_start},
       {"pathClose", path_close},
-      {"pathConfigure", path_configure}, {"pathSetRoute", path_set_route},
-      {"pathRemoveRoute", path_remove_route}, {"pathPeers", path_peers},
-      {"pathCounters", path_counters}, {"pathCounterNames", path_counter_names},
-      {"pathOffloads", path_offloads}, {"pathDescriptors", path_descriptors},
-      {"pathRefresh", path_refresh},   {"pathBpfDisabledReason", path_bpf_disabled_reason},
+      {"pathConfigure", path_configure},
+      {"pathSetRoute", path_set_route},
+      {"pathRemoveRoute", path_remove_route},
+      {"pathPeers", path_peers},
+      {"pathCounters", path_counters},
+      {"pathCounterNames", path_counter_names},
+      {"pathOffloads", path_offloads},
+      {"pathDescriptors", path_descriptors},
+      {"pathRefresh", path_refresh},
+      {"pathBpfDisabledReason", path_bpf_disabled_reason},
   };
   for (size_t at = 0; at < sizeof(functions) / sizeof(functions[0]); at++)
     if (weft__export(env, exports, functions[at].name, functions[at].function) < 0) return -EINVAL;

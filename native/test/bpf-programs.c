@@ -53,10 +53,13 @@ static void run(const char *command) {
 /* ---- the host -------------------------------------------------------------------------------------------------- */
 
 static void make_links(void) {
-  run("ip link add eth0 type veth peer name wire && ip link set eth0 addrgenmode none && ip link set wire addrgenmode none &&"
-      " ip address add 192.0.2.1/24 dev eth0 && ip link set eth0 address 02:00:00:00:00:11 && ip link set eth0 up && ip link set wire up && ip link set weft0 addrgenmode none &&"
+  run("ip link add eth0 type veth peer name wire && ip link set eth0 addrgenmode none && ip link set wire addrgenmode "
+      "none &&"
+      " ip address add 192.0.2.1/24 dev eth0 && ip link set eth0 address 02:00:00:00:00:11 && ip link set eth0 up && "
+      "ip link set wire up && ip link set weft0 addrgenmode none &&"
       " ip link set weft0 mtu 9000 up && sysctl -qw net.ipv4.ip_forward=1 &&"
-      " ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:22 dev eth0 && ip neighbour add 192.0.2.3 lladdr 02:00:00:00:00:33 dev eth0");
+      " ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:22 dev eth0 && ip neighbour add 192.0.2.3 lladdr "
+      "02:00:00:00:00:33 dev eth0");
 }
 
 static int open_packet_socket(const char *link, bool has_header) {
@@ -70,14 +73,15 @@ static int open_packet_socket(const char *link, bool has_header) {
 
 static struct weft_bpf_path *open_bpf(bool is_vxlan) {
   char reason[WEFT_REASON_BYTES] = "";
-  const union weft_endpoint local = {
-      .v4 = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("192.0.2.1"), .sin_port = htons(is_vxlan ? 8472 : 8285)}};
+  const union weft_endpoint local = {.v4 = {.sin_family = AF_INET,
+                                            .sin_addr.s_addr = inet_addr("192.0.2.1"),
+                                            .sin_port = htons(is_vxlan ? 8472 : 8285)}};
   struct weft_encap_settings encap = {.vni = VNI};
   memcpy(encap.mac, own_mac, sizeof(own_mac));
   const struct weft_bpf_path_settings settings = {.tun = "weft0",
-                                              .encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp,
-                                              .encap_settings = &encap,
-                                              .local = &local};
+                                                  .encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp,
+                                                  .encap_settings = &encap,
+                                                  .local = &local};
   struct weft_bpf_path *bpf = weft_bpf_path_open(&settings, reason);
   if (!bpf || !weft_bpf_path_attach(bpf, reason)) {
     fprintf(stderr, "bpf-programs: %s\n", reason);

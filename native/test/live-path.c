@@ -19,8 +19,8 @@
 
 #include "packet/checksum.h"
 #include "packet/packet.h"
-#include "path/path.h"
 #include "packet/wire.h"
+#include "path/path.h"
 
 enum { PORT = 8285, PEER_PORT = 9000, OVERLAY_PORT = 7777, PAYLOAD = 64, ROUTES = 200, PATIENCE_MS = 60000 };
 

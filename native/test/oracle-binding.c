@@ -15,9 +15,9 @@
 #include "packet/fragment.h"
 #include "packet/icmp.h"
 #include "packet/packet.h"
-#include "route/route.h"
 #include "packet/segment.h"
 #include "packet/wire.h"
+#include "route/route.h"
 
 enum { MAX_ARGUMENTS = 4 };
 
@@ -276,8 +276,7 @@ static napi_value segment(napi_env env, napi_callback_info info) {
   if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   napi_value result = array(env);
   while (weft_segmenter_next(&segmenter, headers))
-    append(env, result,
-           joined(env, headers, segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes));
+    append(env, result, joined(env, headers, segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes));
   return result;
 }
 
@@ -418,8 +417,8 @@ static napi_value icmp(napi_env env, napi_callback_info info) {
   arguments(env, info, values);
   const struct bytes source = bytes_of(env, values[2]), bytes = bytes_of(env, values[3]);
   const struct weft_packet packet = parsed(bytes);
-  const size_t length = weft_icmp_make(out, (enum weft_icmp_error)number_of(env, values[0]),
-                                       number_of(env, values[1]), source.data, bytes.data, &packet);
+  const size_t length = weft_icmp_make(out, (enum weft_icmp_error)number_of(env, values[0]), number_of(env, values[1]),
+                                       source.data, bytes.data, &packet);
   must(napi_get_null(env, &nothing));
   return length == 0 ? nothing : buffer(env, out, length);
 }
@@ -436,8 +435,7 @@ static napi_value fragment(napi_env env, napi_callback_info info) {
   if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   napi_value result = array(env);
   while (weft_fragmenter_next(&fragmenter, header))
-    append(env, result,
-           joined(env, header, fragmenter.header_bytes, fragmenter.payload, fragmenter.payload_bytes));
+    append(env, result, joined(env, header, fragmenter.header_bytes, fragmenter.payload, fragmenter.payload_bytes));
   return result;
 }
 

@@ -95,10 +95,8 @@ static void expect_super(const struct shape *shape, unsigned count, size_t paylo
 static void test_joins(struct shape shape) {
   for (unsigned count = 1; count <= 40; count++) {
     for (unsigned i = 0; i < count; i++) EXPECT(add(i, build(i, &shape, 1400, 1400)), true);
-    if (count > 1)
-      expect_super(&shape, count, count * (size_t)1400, 1400);
-    else
-      expect_alone(0, shape_header_bytes(&shape) + 1400);
+    if (count > 1) expect_super(&shape, count, count * (size_t)1400, 1400);
+    else expect_alone(0, shape_header_bytes(&shape) + 1400);
   }
 }
 
@@ -192,16 +190,16 @@ static void test_differences(void) {
     const size_t at = shape_network_bytes(&shape);
     EXPECT(joins_with(&shape, 0, 0), true);
     if (shape.family == 4) {
-      expect_differences_matter(&shape, 1, 2);   /* TOS */
-      expect_differences_matter(&shape, 4, 6);   /* identification, without DF */
+      expect_differences_matter(&shape, 1, 2); /* TOS */
+      expect_differences_matter(&shape, 4, 6); /* identification, without DF */
       EXPECT(joins_with(&shape, 6, 0x40), false);
       EXPECT(joins_with(&shape, 6, 0x80), false);
       EXPECT(joins_with(&shape, 6, 0x20), false);
       expect_differences_matter(&shape, 8, 9);   /* TTL */
       expect_differences_matter(&shape, 12, 20); /* addresses */
     } else {
-      expect_differences_matter(&shape, 1, 4);   /* traffic class and flow label */
-      expect_differences_matter(&shape, 7, 40);  /* hop limit and addresses */
+      expect_differences_matter(&shape, 1, 4);  /* traffic class and flow label */
+      expect_differences_matter(&shape, 7, 40); /* hop limit and addresses */
     }
     expect_differences_matter(&shape, at, at + 4); /* ports */
     if (shape.protocol == WEFT_PROTOCOL_UDP) continue;

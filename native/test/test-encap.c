@@ -1,8 +1,8 @@
 /* Encapsulation headers byte by byte, and which datagrams are refused for what reason. */
 #include "packet/encap.h"
 
-#include "support/expect.h"
 #include "packet/wire.h"
+#include "support/expect.h"
 
 enum { DATAGRAM_BYTES = 22 + 20 };
 
@@ -12,17 +12,17 @@ static const struct weft_encap_settings OWN = {.vni = 0x123456, .mac = {2, 0, 0,
 
 /* What a peer with the other MAC sends to us. */
 static const uint8_t GOOD[DATAGRAM_BYTES] = {
-    0x08, 0, 0, 0, 0x12, 0x34, 0x56, 0,                /* VXLAN */
-    2,    0, 0, 0, 0,    1,                            /* to us */
-    2,    0, 0, 0, 0,    2,    0x08, 0,                /* from the peer, IPv4 */
+    0x08, 0, 0, 0,  0x12, 0x34, 0x56, 0, /* VXLAN */
+    2,    0, 0, 0,  0,    1,             /* to us */
+    2,    0, 0, 0,  0,    2,    0x08, 0, /* from the peer, IPv4 */
     0x45, 0, 0, 20,
 };
 
 static void test_vxlan_header(void) {
-  static const uint8_t EXPECTED4[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2,    0,   0,
-                                        0, 0, 2, 2, 0,    0,    0,    0, 1,    0x08, 0x00};
-  static const uint8_t EXPECTED6[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2,    0,   0,
-                                        0, 0, 2, 2, 0,    0,    0,    0, 1,    0x86, 0xdd};
+  static const uint8_t EXPECTED4[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2, 0,    0,
+                                        0, 0, 2, 2, 0,    0,    0,    0, 1, 0x08, 0x00};
+  static const uint8_t EXPECTED6[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2, 0,    0,
+                                        0, 0, 2, 2, 0,    0,    0,    0, 1, 0x86, 0xdd};
   uint8_t header[WEFT_MAX_ENCAP_HEADER], datagram[24];
   memset(header, 0xaa, sizeof(header));
   weft_encap_vxlan.make_header(header, &OWN, PEER_MAC);

@@ -2,8 +2,8 @@
 #include "packet/fragment.h"
 
 #include "packet/checksum.h"
-#include "support/expect.h"
 #include "packet/wire.h"
+#include "support/expect.h"
 
 enum { DONT_FRAGMENT = 0x4000, MORE_FRAGMENTS = 0x2000 };
 

@@ -106,8 +106,8 @@ static void test_ipv4_fragments(void) {
   static const struct {
     unsigned field;
     bool is_fragment, is_later;
-  } CASES[] = {{0, false, false}, {0x4000, false, false}, {0x8000, false, false},
-               {0x2000, true, false}, {0x2001, true, true}, {0x1fff, true, true}};
+  } CASES[] = {{0, false, false},     {0x4000, false, false}, {0x8000, false, false},
+               {0x2000, true, false}, {0x2001, true, true},   {0x1fff, true, true}};
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_UDP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 40);
   for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -131,12 +131,78 @@ static enum weft_drop_reason parse_ipv6(unsigned next, const uint8_t *rest, size
 
 static void test_extension_chain(void) {
   static const uint8_t CHAIN[] = {
-      DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0,                          /* hop-by-hop */
-      ROUTING, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,             /* destination options */
-      AUTHENTICATION, 0, 4, 0, 0, 0, 0, 0,                               /* routing, at its end */
-      FRAGMENT, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* authentication: 24 bytes */
-      WEFT_PROTOCOL_UDP, 0, 0, 0, 0, 0, 0, 9,                            /* fragment, but all of it */
-      0, 7, 0, 9, 0, 8, 0, 0,
+      DESTINATION_OPTIONS,
+      0,
+      1,
+      4,
+      0,
+      0,
+      0,
+      0, /* hop-by-hop */
+      ROUTING,
+      1,
+      1,
+      12,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0, /* destination options */
+      AUTHENTICATION,
+      0,
+      4,
+      0,
+      0,
+      0,
+      0,
+      0, /* routing, at its end */
+      FRAGMENT,
+      4,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0, /* authentication: 24 bytes */
+      WEFT_PROTOCOL_UDP,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      9, /* fragment, but all of it */
+      0,
+      7,
+      0,
+      9,
+      0,
+      8,
+      0,
+      0,
   };
   EXPECT(parse_ipv6(HOP_BY_HOP, CHAIN, sizeof(CHAIN)), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_UDP);

@@ -1,8 +1,8 @@
 /* A path with a smaller MTU: learned from the kernel, told to senders, and what may be cut is cut. */
+#include "packet/icmp.h"
 #include "support/expect.h"
 #include "support/fake-kernel.h"
 #include "support/fake-worker.h"
-#include "packet/icmp.h"
 
 static size_t largest_datagram;
 

@@ -112,8 +112,8 @@ static void test_partial_counts(unsigned messages_a_call) {
 }
 
 int main(void) {
-  static const int EARLIER[] = {EAGAIN, EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENONET, EACCES,
-                                EPROTO, ENOPROTOOPT, EOPNOTSUPP, EMSGSIZE};
+  static const int EARLIER[] = {EAGAIN, EINTR,  ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN,
+                                ENONET, EACCES, EPROTO,       ENOPROTOOPT,  EOPNOTSUPP,  EMSGSIZE};
   fill_noise(noise, sizeof(noise));
   for (unsigned protocol = WEFT_PROTOCOL_TCP; protocol <= WEFT_PROTOCOL_UDP; protocol += 11) {
     test_gso_rejected(EIO, protocol);

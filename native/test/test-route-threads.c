@@ -8,8 +8,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "support/expect.h"
 #include "packet/wire.h"
+#include "support/expect.h"
 
 enum { READERS = 3, SUBNETS = 300, UPDATES = 20000, LOOKUPS_AT_LEAST = 20000, BATCH = 16 };
 

@@ -60,8 +60,8 @@ static void expect_segments(const struct shape *shape, size_t payload_bytes, siz
 
 static void test_all_kinds(void) {
   static const unsigned PROTOCOLS[] = {WEFT_PROTOCOL_TCP, WEFT_PROTOCOL_UDP};
-  static const size_t SIZES[][2] = {{10, 1400},  {1400, 1400}, {1401, 1400}, {2800, 1400}, {60001, 1400},
-                                    {65000, 1373}, {700, 7},   {64, 1},      {0, 1400},    {30000, 65535}};
+  static const size_t SIZES[][2] = {{10, 1400},    {1400, 1400}, {1401, 1400}, {2800, 1400}, {60001, 1400},
+                                    {65000, 1373}, {700, 7},     {64, 1},      {0, 1400},    {30000, 65535}};
   for (unsigned i = 0; i < 4; i++) {
     for (size_t j = 0; j < sizeof(SIZES) / sizeof(SIZES[0]); j++) {
       for (size_t extra = 0; extra <= 16; extra += 8) {

@@ -22,19 +22,22 @@
 static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
 static long (*const skb_load)(const void *skb, __u32 offset, void *to, __u32 bytes) = (void *)BPF_FUNC_skb_load_bytes;
 static long (*const skb_pull)(struct __sk_buff *skb, __u32 bytes) = (void *)BPF_FUNC_skb_pull_data;
-static long (*const adjust_room)(struct __sk_buff *skb, __s32 bytes, __u32 mode, __u64 flags) = (void *)BPF_FUNC_skb_adjust_room;
+static long (*const adjust_room)(struct __sk_buff *skb, __s32 bytes, __u32 mode,
+                                 __u64 flags) = (void *)BPF_FUNC_skb_adjust_room;
 static long (*const change_head)(struct __sk_buff *skb, __u32 bytes, __u64 flags) = (void *)BPF_FUNC_skb_change_head;
 static long (*const csum_level)(struct __sk_buff *skb, __u64 level) = (void *)BPF_FUNC_csum_level;
-static long (*const fib_lookup)(void *skb, struct bpf_fib_lookup *query, int bytes, __u32 flags) = (void *)BPF_FUNC_fib_lookup;
+static long (*const fib_lookup)(void *skb, struct bpf_fib_lookup *query, int bytes,
+                                __u32 flags) = (void *)BPF_FUNC_fib_lookup;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
-static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes, __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
+static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
+                                    __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
 
 /* The loader finds this constant and puts the descriptor of the map in its place. */
-#define MAP(number)                                                                                              \
-  ({                                                                                                             \
-    void *map_;                                                                                                  \
-    asm volatile("%0 = %1 ll" : "=r"(map_) : "i"(((__u64)WEFT_MAP_MARK << 32) | (number)));                      \
-    map_;                                                                                                        \
+#define MAP(number)                                                                                                    \
+  ({                                                                                                                   \
+    void *map_;                                                                                                        \
+    asm volatile("%0 = %1 ll" : "=r"(map_) : "i"(((__u64)WEFT_MAP_MARK << 32) | (number)));                            \
+    map_;                                                                                                              \
   })
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -57,7 +60,7 @@ enum {
   ECN_ECT1 = 1,
   ECN_ECT0 = 2,
   ECN_CE = 3,
-  VXLAN_FLAGS = 0x08,   /* in the first byte: the VNI is valid */
+  VXLAN_FLAGS = 0x08, /* in the first byte: the VNI is valid */
   IPV4_BYTES = 20,
   UDP_BYTES = 8,
   ETHERNET_BYTES = 14,
@@ -190,7 +193,7 @@ INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_bpf_config *confi
 
 /* Makes room and fills it. 0; NEXT, and nothing has changed; or DROP. */
 INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
-                        __u32 total, __u8 tos) {
+                       __u32 total, __u8 tos) {
   const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
   const bool is_vxlan = config->is_vxlan;
   const __u64 vxlan_flags = flags | BPF_F_ADJ_ROOM_ENCAP_L2(ETHERNET_BYTES) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
@@ -214,8 +217,8 @@ INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *conf
  * The next hop to the peer, by the host's routing tables; false if a packet of `longest` bytes cannot go there simply. While the
  * next hop's link address is not known, workers send: a packet that waited for it would leave by the TUN device's route.
  */
-INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
-                     __u32 longest, __u8 tos, struct bpf_fib_lookup *hop) {
+INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *config,
+                          const struct weft_bpf_route *route, __u32 longest, __u8 tos, struct bpf_fib_lookup *hop) {
   const __u32 overhead = sizeof(struct outer) + (config->is_vxlan ? sizeof(struct vxlan) : 0);
   if (longest + overhead > route->mtu) return false;
   hop->family = FAMILY_IPV4;
@@ -237,7 +240,8 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   if (!config || (void *)(ip + 1) > (void *)(long)skb->data_end) return NEXT;
   const __u32 total = ntohs(ip->total);
   /* Without options; a UDP datagram as long as its super-packet has no room for more. */
-  if (ip->version_words != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan)) return NEXT;
+  if (ip->version_words != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan))
+    return NEXT;
   if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
   const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
   struct weft_bpf_route *route = find_route(config, ip->destination);
@@ -295,7 +299,8 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
   const struct weft_bpf_config *config = read_config();
   const struct outer *outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_tunnel_packet(config, outer, length)) return NEXT;
+  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_tunnel_packet(config, outer, length))
+    return NEXT;
   const bool is_vxlan = config->is_vxlan;
   const __u32 overhead = sizeof(struct outer) + (is_vxlan ? sizeof(struct vxlan) : 0);
   if (length < overhead + IPV4_BYTES || skb_pull(skb, ETHERNET_BYTES + overhead + IPV4_BYTES) < 0) return NEXT;

@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: e84972c54ed1ccbbb68d1286dc0c6f789e536c2f49710e6cd1428602837ea0c1 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 0d6cd54bdc4953434ae679459423f9259a2cbc5265ffa97065335f4885d605d8 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 

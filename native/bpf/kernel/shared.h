@@ -30,7 +30,7 @@ struct weft_bpf_config {
   __be32 vni; /* as in the header: 24 bits, then 8 reserved */
   __u8 mac[6];
   __u8 has_overflow; /* than the first table */
-  __u8 lengths;         /* how many of the following are in use */
+  __u8 lengths;      /* how many of the following are in use */
   struct {
     __u32 bits;
     __be32 mask;

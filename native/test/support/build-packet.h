@@ -16,11 +16,11 @@ struct shape {
   unsigned family;   /* 4 or 6 */
   unsigned protocol; /* TCP or UDP */
   unsigned tos, ttl;
-  unsigned id;           /* IPv4 */
-  bool is_df;            /* IPv4 */
-  uint32_t flow_label;   /* IPv6 */
-  size_t network_extra;  /* bytes of IPv4 options (all "no operation") or one hop-by-hop header: multiple of 4, of 8 */
-  size_t tcp_extra;      /* bytes of TCP options (all "no operation"), multiple of 4 */
+  unsigned id;          /* IPv4 */
+  bool is_df;           /* IPv4 */
+  uint32_t flow_label;  /* IPv6 */
+  size_t network_extra; /* bytes of IPv4 options (all "no operation") or one hop-by-hop header: multiple of 4, of 8 */
+  size_t tcp_extra;     /* bytes of TCP options (all "no operation"), multiple of 4 */
   unsigned source_port, destination_port;
   uint32_t sequence, ack;
   unsigned flags, window;

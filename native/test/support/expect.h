@@ -34,8 +34,7 @@ static inline void expect_bytes(const char *place, const char *expression, const
 #define EXPECT_PLACE __FILE__ ":" EXPECT_STRING(__LINE__)
 
 /* Integers of any type, or booleans. */
-#define EXPECT(actual, expected) \
-  expect_integers(EXPECT_PLACE, #actual, (long long)(actual), (long long)(expected))
+#define EXPECT(actual, expected) expect_integers(EXPECT_PLACE, #actual, (long long)(actual), (long long)(expected))
 #define EXPECT_BYTES(actual, expected, length) expect_bytes(EXPECT_PLACE, #actual, actual, expected, length)
 
 #endif

@@ -62,7 +62,7 @@ static struct {
   uint32_t path_mtu;        /* what the error queue tells, of `path_mtu_remote`, path_mtu_count times */
   union weft_endpoint path_mtu_remote;
   unsigned path_mtu_count;
-  int receive_error; /* what recvmmsg returns, once */
+  int receive_error;                    /* what recvmmsg returns, once */
   struct iovec forbidden[FAKE_BUFFERS]; /* ends of the buffers that received last */
   /* What was tried. */
   unsigned messages, super_messages, writes, super_writes, polls;

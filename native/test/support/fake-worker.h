@@ -75,8 +75,16 @@ static inline void expect_drops(enum weft_drop_reason which, uint64_t drops) {
 }
 
 static inline struct shape shape_of(unsigned protocol) {
-  return (struct shape){.family = 4, .protocol = protocol, .ttl = 60, .id = 7, .is_df = true, .source_port = 1,
-                        .destination_port = 2, .sequence = 1000, .flags = WEFT_TCP_ACK, .window = 5};
+  return (struct shape){.family = 4,
+                        .protocol = protocol,
+                        .ttl = 60,
+                        .id = 7,
+                        .is_df = true,
+                        .source_port = 1,
+                        .destination_port = 2,
+                        .sequence = 1000,
+                        .flags = WEFT_TCP_ACK,
+                        .window = 5};
 }
 
 /* Packet `index` of a flow, as a segment of its super-packet. Returns its length in `built`. */

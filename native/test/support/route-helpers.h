@@ -2,8 +2,8 @@
 #ifndef WEFT_ROUTE_HELPERS_H
 #define WEFT_ROUTE_HELPERS_H
 
-#include "route/route.h"
 #include "packet/wire.h"
+#include "route/route.h"
 
 static inline union weft_endpoint remote4(uint32_t address, unsigned port) {
   union weft_endpoint remote = {.v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)}};
