@@ -38,7 +38,7 @@ dist/weft-client.cjs: dist/.built
 	  --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch] native/bpf/*.h)
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
@@ -57,7 +57,7 @@ deb: build prebuild
 	@for arch in amd64 arm64; do sh deploy/deb/build.sh $$arch || exit 1; done
 
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
-native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch] native/bpf/*.h) native/test/oracle-binding.c native/test/build-oracle.sh
+native/build/weft-oracle.node: node_modules/.installed $(wildcard native/packet/*.[ch] native/route/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
 	@sh native/test/build-oracle.sh
 
 # Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.

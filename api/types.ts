@@ -382,7 +382,7 @@ export interface CountersV1 {
   readonly uptimeMs: number;
   readonly daemon: { readonly cpuMs: number; readonly memoryBytes: number };
   readonly devices: Readonly<Record<string, DeviceCountersV1>>;
-  /** Devices whose packets this process carries, with the counters of native/path/counters.h. */
+  /** Devices whose packets this process carries, with the counters of native/packet/counters.h. */
   readonly paths: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly kernel: {
     readonly runs: number;
