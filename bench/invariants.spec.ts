@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { violations, type Order } from './invariants.ts';
+import { violations, type RankingInvariant } from './invariants.ts';
 import { PLANS } from './plans.ts';
 import type { BenchmarkRecord } from './record.ts';
 
-const ORDER: Order = { part: 'path', measure: 'tcp', ahead: 'weft', behind: 'rival' };
+const INVARIANT: RankingInvariant = { benchmark: 'path', measure: 'tcp', ahead: 'weft', behind: 'rival' };
 
 function records(weft: readonly (number | null)[], rival: readonly number[]): BenchmarkRecord[] {
   const subjects = [
@@ -11,29 +11,29 @@ function records(weft: readonly (number | null)[], rival: readonly number[]): Be
     { name: 'rival', rounds: rival },
   ];
   const measures = [{ name: 'tcp', unit: 'Gbit/s', better: 'more' as const, subjects }];
-  return [{ part: 'path', invalidatedBy: 'never', conditions: {}, measures }];
+  return [{ benchmark: 'path', invalidatedBy: 'never', conditions: {}, measures }];
 }
 
-describe('orders of a run', () => {
+describe('invariants of a run', () => {
   it('hold by the medians of the rounds', () => {
-    assert.deepEqual(violations([ORDER], records([5, 1, 5], [2, 2, 2])), []);
+    assert.deepEqual(violations([INVARIANT], records([5, 1, 5], [2, 2, 2])), []);
   });
 
   it('that do not hold are told with both values', () => {
-    assert.deepEqual(violations([ORDER], records([1], [2])), [
+    assert.deepEqual(violations([INVARIANT], records([1], [2])), [
       'path tcp: weft (1) is not ahead of rival (2)',
     ]);
   });
 
   it('do not hold where nothing was measured', () => {
-    assert.equal(violations([ORDER], records([null], [2])).length, 1);
-    assert.equal(violations([ORDER], []).length, 1);
+    assert.equal(violations([INVARIANT], records([null], [2])).length, 1);
+    assert.equal(violations([INVARIANT], []).length, 1);
   });
 
-  it('of plans are about parts and subjects that the plans measure', () => {
-    for (const { jobs, orders = [] } of Object.values(PLANS))
-      for (const { part, measure, ahead, behind } of orders) {
-        const words = jobs.find((job) => job.part === part)?.args.join(' ') ?? '';
+  it('of plans are about benchmarks and subjects that the plans measure', () => {
+    for (const { jobs, invariants = [] } of Object.values(PLANS))
+      for (const { benchmark, measure, ahead, behind } of invariants) {
+        const words = jobs.find((job) => job.benchmark === benchmark)?.args.join(' ') ?? '';
         for (const word of [measure, ahead, behind]) assert.ok(words.includes(word), `${word} in ${words}`);
       }
   });

@@ -1,4 +1,4 @@
-// What the figures were measured on.
+// What the metrics were measured on.
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 

@@ -1,19 +1,19 @@
-// `weft bench` and `make bench`: runs parts one after another and keeps what they find, or looks at what was kept.
+// `weft bench` and `make bench`: runs benchmarks one after another and keeps what they find, or looks at what was kept.
 // Labs need namespaces: `weft bench` brings them, and so does test/in-namespaces.sh.
 import { formatComparison, hasFailed } from './compare-text.ts';
 import { compareRecords } from './compare.ts';
 import { readRecord } from './record.ts';
-import { runParts } from './run.ts';
-import { BenchUsageError, parseBenchWords, USAGE, type CompareWords } from './args.ts';
+import { runBenchmarks } from './run.ts';
+import { BenchUsageError, parseBenchArgs, USAGE, type CompareArgs } from './args.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
-  const words = parseBenchWords(argv);
+  const words = parseBenchArgs(argv);
   switch (words.verb) {
     case 'help':
       process.stdout.write(USAGE);
       return 0;
     case 'run':
-      return runParts(words);
+      return runBenchmarks(words);
     case 'report':
       return (await import('./report/main.ts')).writeReport(words);
     case 'compare':
@@ -22,9 +22,9 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** @returns 1 if the later run is worse. */
-async function compare({ before, after, judgement }: CompareWords): Promise<number> {
-  const differences = compareRecords(await readRecord(before), await readRecord(after), judgement);
-  console.log(formatComparison(differences, judgement));
+async function compare({ before, after, options }: CompareArgs): Promise<number> {
+  const differences = compareRecords(await readRecord(before), await readRecord(after), options);
+  console.log(formatComparison(differences, options));
   return hasFailed(differences) ? 1 : 0;
 }
 

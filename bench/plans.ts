@@ -1,9 +1,9 @@
-// Runs that have a name: which parts, how often, with which options. Data only.
-import type { Order } from './invariants.ts';
+// Runs that have a name: which benchmarks, how often, with which options. Data only.
+import type { RankingInvariant } from './invariants.ts';
 
-/** One part as it is to be run. */
+/** One benchmark as it is to be run. */
 export interface Job {
-  readonly part: string;
+  readonly benchmark: string;
   /** The options behind its name that the frame does not know. */
   readonly args: readonly string[];
   /** Undefined: as many as it takes by itself. */
@@ -16,16 +16,16 @@ export interface Plan {
   readonly withinSec: number;
   readonly jobs: readonly Job[];
   /** What must come out of it. */
-  readonly orders?: readonly Order[];
+  readonly invariants?: readonly RankingInvariant[];
 }
 
-function job(part: string, rounds: number, words = ''): Job {
-  return { part, rounds, args: words === '' ? [] : words.split(' ') };
+function job(benchmark: string, rounds: number, words = ''): Job {
+  return { benchmark, rounds, args: words === '' ? [] : words.split(' ') };
 }
 
 /** Many times as fast in every run that was seen, without BPF as well. */
-const AHEAD_OF_FASTD: readonly Order[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
-  part: 'path',
+const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
+  benchmark: 'path',
   measure: 'tcp-cubic',
   ahead,
   behind: 'fastd',
@@ -45,7 +45,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       ),
       job('simulate', 1, '--hosts 10,30'),
     ],
-    orders: AHEAD_OF_FASTD,
+    invariants: AHEAD_OF_FASTD,
   },
   short: {
     purpose: 'a minute and a half, for weft bench compare: five rounds are the fewest that can be judged',
@@ -81,6 +81,6 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job('simulate', 1),
       job('control', 1),
     ],
-    orders: AHEAD_OF_FASTD,
+    invariants: AHEAD_OF_FASTD,
   },
 };

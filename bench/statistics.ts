@@ -33,7 +33,7 @@ export function shiftOf(before: readonly number[], after: readonly number[]): nu
  * Probability that values at least as large as `after` beside `before` come about by chance alone (Mann–Whitney, one-sided,
  * exact, ties ranked in the middle). 1 if either is empty.
  */
-export function chanceOfLarger(before: readonly number[], after: readonly number[]): number {
+export function pValueOfLarger(before: readonly number[], after: readonly number[]): number {
   const pooled = [...before, ...after];
   const ranks = doubledRanks(pooled);
   const sum = ranks.slice(before.length).reduce((total, rank) => total + rank, 0);
@@ -42,8 +42,8 @@ export function chanceOfLarger(before: readonly number[], after: readonly number
   return counts.slice(sum).reduce((total, count) => total + count, 0) / all;
 }
 
-/** The least that {@link chanceOfLarger} can be with so many values. */
-export function leastChance(before: number, after: number): number {
+/** The least that {@link pValueOfLarger} can be with so many values. */
+export function smallestPValue(before: number, after: number): number {
   let ways = 1;
   for (let i = 1; i <= after; i++) ways *= (before + i) / i;
   return 1 / ways;

@@ -5,7 +5,7 @@ import { Lab } from '../../lab/lab.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { ETCD_URL } from '../../lab/topology.ts';
 import { waitFor } from '../../lab/wait.ts';
-import type { BenchResult } from '../figures.ts';
+import type { BenchResult } from '../metrics.ts';
 
 const HOSTS = 10;
 const KEY = '/coreos.com/network/config';
@@ -37,7 +37,7 @@ export async function benchConfig(rounds = 5): Promise<BenchResult> {
     for (let round = 0; round < rounds; round++)
       for (const [name, write] of Object.entries(WRITERS))
         runs.get(name)!.push(await measureOnce(lab, write, mtu--));
-    const figures = [...runs].map(([name, values]) => ({
+    const metrics = [...runs].map(([name, values]) => ({
       name: `${name}: from its end to a look at all ${HOSTS} kernels`,
       unit: 'ms' as const,
       runs: values,
@@ -46,7 +46,7 @@ export async function benchConfig(rounds = 5): Promise<BenchResult> {
     return {
       bench: 'config',
       invalidatedBy: 'a config is live on the last of ten hosts more than 1 s after its writer has ended',
-      figures,
+      metrics,
     };
   } finally {
     await lab.down();

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { packageRoot } from '../../lab/package-root.ts';
 import type { ControlPlaneTimes } from './control-plane-host.ts';
-import { measuresOf, type Figure } from '../figures.ts';
+import { measuresOf, type Metric } from '../metrics.ts';
 import { fitGrowth, formatGrowth, type Point } from './growth-fit.ts';
 import { formatMachine, readMachine } from '../machine.ts';
 import { progress } from '../progress.ts';
@@ -40,11 +40,11 @@ export async function benchControlPlane(args: readonly string[], rounds = 3): Pr
     for (const count of PEERS) samples.get(count)!.push(await measure(flags, count));
   if (profile === true) await keepProfile(flags);
   return {
-    part: 'control',
+    benchmark: 'control',
     invalidatedBy:
       'deriving and reconciling grow faster than the number of peers, or one more peer costs more among many',
     conditions: { nodeFlags: flags.join(' ') },
-    measures: measuresOf([...figuresOf(samples), ...growthOf(samples)]),
+    measures: measuresOf([...metricsOf(samples), ...growthOf(samples)]),
   };
 }
 
@@ -61,8 +61,8 @@ async function measure(flags: readonly string[], count: number): Promise<Control
   return JSON.parse(stdout) as ControlPlaneTimes;
 }
 
-function figuresOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Figure[] {
-  return [...samples].flatMap(([count, times]): Figure[] => [
+function metricsOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Metric[] {
+  return [...samples].flatMap(([count, times]): Metric[] => [
     ...timedNames().map((name) => ({
       name: `${count} peers: ${NAMES[name]}`,
       unit: 'ms',
@@ -73,7 +73,7 @@ function figuresOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): 
 }
 
 /** The exponent of each; of one more peer that of 100 and more, as with few its time is that of code not yet compiled. */
-function growthOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Figure[] {
+function growthOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Metric[] {
   return timedNames().map((name) => {
     const points = [...samples].flatMap(([hosts, times]) =>
       times.map((one): Point => ({ hosts, value: one[name] })),

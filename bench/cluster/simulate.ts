@@ -3,7 +3,7 @@
 // to etcd, bytes from it, processor time. The exponent of growth is fitted to each. `--hosts 10,100,1000` chooses sizes.
 import { parseArgs } from 'node:util';
 import { withEtcd } from './etcd.ts';
-import { measuresOf, type Figure } from '../figures.ts';
+import { measuresOf, type Metric } from '../metrics.ts';
 import { fitGrowth, formatGrowth } from './growth-fit.ts';
 import { progress } from '../progress.ts';
 import type { BenchmarkRecord } from '../record.ts';
@@ -14,7 +14,7 @@ import { median } from '../statistics.ts';
 const DEFAULT_HOSTS = '10,30,100,300';
 /** The network of benchmarks has 65,536 subnets, the simulated underlay 65,536 addresses. */
 const MOST_HOSTS = 60_000;
-/** What an exponent may be beyond the promised one before the promise counts as broken. */
+/** What an exponent may be beyond the promised one before the threshold counts as broken. */
 const ALLOWANCE = 0.15;
 
 /** What is fitted. */
@@ -54,11 +54,11 @@ export async function benchSimulate(args: readonly string[], rounds = 1): Promis
       progress(`  ${hosts} hosts: ${formatSample(sample, hosts)}`);
     }
   return {
-    part: 'simulate',
+    benchmark: 'simulate',
     invalidatedBy:
       'requests of a cold start or of a restart of all grow faster than the number of hosts, or those of one join grow at all',
     conditions: { workers: WORKERS, 'churn s': CHURN_SEC },
-    measures: measuresOf([...figuresOf(samples), ...(sizes.length > 1 ? growthOf(samples) : [])]),
+    measures: measuresOf([...metricsOf(samples), ...(sizes.length > 1 ? growthOf(samples) : [])]),
   };
 }
 
@@ -97,8 +97,8 @@ const WORDS: Readonly<Record<keyof Cost, string>> = {
   steps: 'steps in all kernels',
 };
 
-function figuresOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
-  return [...samples].flatMap(([hosts, runs]): Figure[] => [
+function metricsOf(samples: ReadonlyMap<number, readonly Sample[]>): Metric[] {
+  return [...samples].flatMap(([hosts, runs]): Metric[] => [
     ...PHASES.flatMap((phase) =>
       (Object.keys(UNITS) as (keyof Cost)[]).map((what) => ({
         name: `${hosts} hosts, ${phase}: ${WORDS[what]}`,
@@ -113,7 +113,7 @@ function figuresOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
   ]);
 }
 
-function growthOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
+function growthOf(samples: ReadonlyMap<number, readonly Sample[]>): Metric[] {
   return FITS.flatMap(({ phase, what, promised }) => {
     const fitting = [...samples].filter(([hosts]) => phase !== 'churn' || hosts >= LEAST_CHURNING);
     if (fitting.length < 2) return [];

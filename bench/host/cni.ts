@@ -34,7 +34,7 @@ export function benchCni(rounds = 30): Promise<BenchmarkRecord> {
       if (round >= 0) for (const name of ['weft', 'bridge', 'node'] as const) runs[name].push(times[name]);
     }
     return Promise.resolve({
-      part: 'cni',
+      benchmark: 'cni',
       invalidatedBy: 'weft-cni takes more beyond bridge than one and a half starts of Node',
       conditions: { warmRounds: WARM_ROUNDS },
       measures: measuresOf(runs),
@@ -57,7 +57,7 @@ function measuresOf(runs: Readonly<Record<'weft' | 'bridge' | 'node', readonly n
       name: 'weft-cni beyond bridge, in starts of Node',
       unit: 'ratio',
       better: 'less',
-      subjects: [{ name: 'weft-cni', rounds: own, promise: { of: 'value', atMost: 1.5 } }],
+      subjects: [{ name: 'weft-cni', rounds: own, threshold: { of: 'value', atMost: 1.5 } }],
     },
   ];
 }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '../../lab/lab.ts';
 import { openWriter, startTimed } from '../cluster/converge.ts';
 import { BENCH_CONFIG } from '../cluster/seed.ts';
-import type { BenchResult, Figure } from '../figures.ts';
+import type { BenchResult, Metric } from '../metrics.ts';
 import { withInstalled } from './installed.ts';
 import { residentMegabytes } from './stopwatch.ts';
 
@@ -39,7 +39,7 @@ interface Sample {
 export async function benchIdle(rounds = 1): Promise<BenchResult> {
   const runs: Sample[] = [];
   for (let round = 0; round < rounds; round++) runs.push(await withInstalled(measure));
-  const figures: Figure[] = [
+  const metrics: Metric[] = [
     {
       name: `${PEERS} peers: processor time of an idle minute`,
       unit: 'ms',
@@ -64,7 +64,7 @@ export async function benchIdle(rounds = 1): Promise<BenchResult> {
       runs: runs.map(({ residentMb }) => residentMb),
     },
   ];
-  return { bench: 'idle', invalidatedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', figures };
+  return { bench: 'idle', invalidatedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', metrics };
 }
 
 const perMinute = (count: number): number => count / WATCHED_MINUTES;

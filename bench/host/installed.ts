@@ -1,4 +1,4 @@
-// weft as it is installed: its bundle laid out as packages do, in a folder of its own, for parts that measure the whole program.
+// weft as it is installed: its bundle laid out as packages do, in a folder of its own, for benchmarks that measure the whole program.
 import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

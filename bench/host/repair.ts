@@ -1,11 +1,11 @@
 // How long is a host broken? Each fault that people make by hand is made, and a shell loop on the same host looks until
-// all is whole again. The loop's own looks (about 2 ms an entry, 20 ms a device) are part of the figure.
+// all is whole again. The loop's own looks (about 2 ms an entry, 20 ms a device) are part of the metric.
 import { setTimeout } from 'node:timers/promises';
 import { faultsOf, type Fault, type FaultFacts } from '../../lab/faults.ts';
 import { Lab } from '../../lab/lab.ts';
 import { subnetOf } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
-import type { BenchResult, Figure } from '../figures.ts';
+import type { BenchResult, Metric } from '../metrics.ts';
 
 const LIMIT_MS = { entry: 200, device: 1000 } as const;
 const LOOK_LIMIT_SEC = 20;
@@ -24,11 +24,11 @@ export async function benchRepair(rounds = 5): Promise<BenchResult> {
       for (const fault of faults) runs.get(fault)!.push(await measureOnce(lab, fault));
       await setTimeout(QUIET_MS);
     }
-    const figures = faults.map((fault) => figureOf(fault, runs.get(fault)!));
+    const metrics = faults.map((fault) => metricOf(fault, runs.get(fault)!));
     return {
       bench: 'repair',
       invalidatedBy: 'an entry is missing for more than 200 ms, or a device for more than 1 s',
-      figures,
+      metrics,
     };
   } finally {
     await lab.down();
@@ -51,7 +51,7 @@ async function readFacts(lab: Lab): Promise<FaultFacts> {
   };
 }
 
-function figureOf({ kind, name }: Fault, runs: readonly number[]): Figure {
+function metricOf({ kind, name }: Fault, runs: readonly number[]): Metric {
   return { name: `${kind}: ${name}`, unit: 'ms', runs, atMost: LIMIT_MS[kind] };
 }
 

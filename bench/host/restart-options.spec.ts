@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { FAULTS, parseRestartOptions } from './restart-options.ts';
 import { WAYS } from './restart-scenarios.ts';
 
-describe('options of the part on restarts', () => {
+describe('options of the benchmark on restarts', () => {
   it('mean all ways and faults if there are none', () => {
     assert.deepEqual(parseRestartOptions([]), { ways: WAYS, faults: FAULTS });
   });

@@ -53,7 +53,7 @@ export async function benchRestart(args: readonly string[], rounds = 1): Promise
     found.push(await measureWay(way, generators, options, rounds));
   }
   return {
-    part: 'restart',
+    benchmark: 'restart',
     invalidatedBy: 'a packet is lost in the kernel while a daemon is away',
     conditions: { hosts: HOSTS.length, 'requests a second': RATE },
     measures: options.faults.flatMap((fault) => measuresOf(fault, found)),
@@ -186,12 +186,12 @@ async function statusOf(lab: Lab, name: string): Promise<StatusV1 | undefined> {
 
 function measuresOf(fault: Fault, found: readonly Found[]): Measure[] {
   const those = found.filter(({ way }) => isKnown(way, fault));
-  const subjectsOf = (field: keyof Interruption, isPromised: boolean): Subject[] =>
+  const subjectsOf = (field: keyof Interruption, hasThreshold: boolean): Subject[] =>
     those.map(({ way, rounds, failure }) => ({
       name: way.name,
       rounds: (rounds.get(fault) ?? []).map((round) => round[field]),
       details: (rounds.get(fault) ?? []).map(({ sent }) => ({ sent })),
-      ...(isPromised && way.isInKernel && { isExact: true, promise: { of: 'value', atMost: 0 } }),
+      ...(hasThreshold && way.isInKernel && { isExact: true, threshold: { of: 'value', atMost: 0 } }),
       ...(failure !== undefined && { failure }),
     }));
   const isStart = Object.hasOwn(ACTS, fault);

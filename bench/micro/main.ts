@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
 import { run } from '../path/path-process.ts';
 import { progress } from '../progress.ts';
-import type { Measure, BenchmarkRecord, Promised, Subject } from '../record.ts';
+import type { Measure, BenchmarkRecord, Threshold, Subject } from '../record.ts';
 import { referenceOf, type Operation } from './reference.ts';
 
 /** A line of micro.c. */
@@ -36,7 +36,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 /** What a subject of weft's promises beside the reference. */
-const PROMISES: Readonly<Record<string, Promised>> = { checksum: { of: 'ratio', atMost: 4 } };
+const THRESHOLDS: Readonly<Record<string, Threshold>> = { checksum: { of: 'ratio', atMost: 4 } };
 
 export async function benchMicro(rounds = 5): Promise<BenchmarkRecord> {
   const program = join(packageRoot(), '.build/micro');
@@ -52,7 +52,7 @@ export async function benchMicro(rounds = 5): Promise<BenchmarkRecord> {
     all.push([...native, ...cases.map((one) => timeSpecification(one, round))]);
   }
   return {
-    part: 'micro',
+    benchmark: 'micro',
     invalidatedBy: 'a checksum of 1400 bytes or more takes over four times what copying the same bytes does',
     conditions: { compiler: (await run(['cc', '--version'])).split('\n')[0]!, ticks: ticksOf(all[0]!) },
     measures: measuresOfRounds(all),
@@ -104,9 +104,9 @@ function measureOf(
     const values = rounds.map(
       (round) => round.find((line) => isOf(line, name, size, subject))?.[unit] ?? null,
     );
-    const promise = unit === 'ns' && subject === 'weft' && size >= 1400 ? PROMISES[name] : undefined;
-    const rival = subject === SPECIFICATION ? { isRival: true as const } : {};
-    return { name: subject, rounds: values, ...rival, ...(promise === undefined ? {} : { promise }) };
+    const threshold = unit === 'ns' && subject === 'weft' && size >= 1400 ? THRESHOLDS[name] : undefined;
+    const rival = subject === SPECIFICATION ? { isCompetitor: true as const } : {};
+    return { name: subject, rounds: values, ...rival, ...(threshold === undefined ? {} : { threshold }) };
   });
   const title = TITLES[name] ?? name;
   return {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DEVICE, OVERLAY, VNI } from './path-plan.ts';
 import { VXLAN_OVERHEAD_BYTES } from './path-kernel.ts';
 import { run, type Program } from './path-process.ts';
-import { openRival } from './path-competitors.ts';
+import { openCompetitor } from './path-competitors.ts';
 import { otherOf, setUpDevice, type Candidate } from './path-tunnel.ts';
 import type { PathHost, Underlay } from './path-underlay.ts';
 
@@ -27,7 +27,7 @@ export const tinc: Candidate = {
       for (const other of underlay.hosts)
         if (other.name !== name)
           await cp(join(folder, name, 'hosts', name), join(folder, other.name, 'hosts', name));
-    return openRival(underlay, TINC_OVERHEAD_BYTES, (host) => {
+    return openCompetitor(underlay, TINC_OVERHEAD_BYTES, (host) => {
       const pidFile = join(folder, `${host.name}.pid`);
       return host.start(['tincd', '-D', '-c', join(folder, host.name), `--pidfile=${pidFile}`]);
     });

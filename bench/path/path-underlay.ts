@@ -91,7 +91,7 @@ export class Underlay {
     return [this.a, this.b];
   }
 
-  /** IPv4 fragments that host a has made; a figure with any is not one of a tunnel with the right MTU. */
+  /** IPv4 fragments that host a has made; a metric with any is not one of a tunnel with the right MTU. */
   async fragments(): Promise<number> {
     const [names, values] = (await this.a.run(['grep', '^Ip:', '/proc/net/snmp'])).split('\n');
     return Number(values!.split(' ')[names!.split(' ').indexOf('FragCreates')]);
