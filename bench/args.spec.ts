@@ -3,32 +3,32 @@ import { BENCHMARKS } from './benchmarks.ts';
 import { PLANS } from './plans.ts';
 import { BenchUsageError, parseBenchArgs } from './args.ts';
 
-describe('words of weft bench', () => {
-  it('name benchmarks, and how often', () => {
-    const words = parseBenchArgs(['boot', 'cni', '--rounds', '5', '--out=all.json']);
+describe('arguments of weft bench', () => {
+  it('name benchmarks and the number of rounds', () => {
+    const args = parseBenchArgs(['boot', 'cni', '--rounds', '5', '--out=all.json']);
     const jobs = ['boot', 'cni'].map((benchmark) => ({ benchmark, rounds: 5, args: [] }));
-    assert.deepEqual(words, { verb: 'run', jobs, withinSec: undefined, invariants: [], out: 'all.json' });
+    assert.deepEqual(args, { verb: 'run', jobs, withinSec: undefined, invariants: [], out: 'all.json' });
   });
 
-  it('hand the options of a benchmark to it, wherever they stand', () => {
-    const words = parseBenchArgs(['path', '--only', 'veth', '--rounds', '2', '--mtu=9000']);
-    assert.ok(words.verb === 'run');
-    assert.deepEqual(words.jobs, [{ benchmark: 'path', rounds: 2, args: ['--only', 'veth', '--mtu=9000'] }]);
+  it('pass the options of a benchmark through, in any position', () => {
+    const args = parseBenchArgs(['path', '--only', 'veth', '--rounds', '2', '--mtu=9000']);
+    assert.ok(args.verb === 'run');
+    assert.deepEqual(args.jobs, [{ benchmark: 'path', rounds: 2, args: ['--only', 'veth', '--mtu=9000'] }]);
   });
 
-  it('are all benchmarks if none is named', () => {
-    const words = parseBenchArgs([]);
-    assert.ok(words.verb === 'run');
+  it('select all benchmarks if none is named', () => {
+    const args = parseBenchArgs([]);
+    assert.ok(args.verb === 'run');
     assert.deepEqual(
-      words.jobs.map(({ benchmark }) => benchmark),
+      args.jobs.map(({ benchmark }) => benchmark),
       Object.keys(BENCHMARKS),
     );
   });
 
   for (const [name, plan] of Object.entries(PLANS))
-    it(`are plan ${name}, of benchmarks and options that there are`, async () => {
-      const words = parseBenchArgs(['--plan', name, '--out', 'x.json']);
-      assert.deepEqual(words, {
+    it(`accept plan ${name} with existing benchmarks and options`, async () => {
+      const args = parseBenchArgs(['--plan', name, '--out', 'x.json']);
+      assert.deepEqual(args, {
         verb: 'run',
         jobs: plan.jobs,
         withinSec: plan.withinSec,
@@ -39,7 +39,7 @@ describe('words of weft bench', () => {
         assert.ok(Array.isArray(await BENCHMARKS[benchmark]!.needs(args)));
     });
 
-  for (const [words, reason] of [
+  for (const [args, reason] of [
     [['walk'], /no benchmark 'walk': give some of path, /],
     [['path', 'boot', '--only', 'veth'], /'--only veth': options of a benchmark need that benchmark alone/],
     [['boot', '--only', 'veth'], /'--only veth'/],
@@ -48,16 +48,16 @@ describe('words of weft bench', () => {
     [['boot', '--rounds', '0'], /--rounds '0': give a whole number from 1 to 1000/],
     [['boot', '--rounds'], /--rounds needs a value/],
   ] as const)
-    it(`refuse ${words.join(' ')}`, () => {
+    it(`reject ${args.join(' ')}`, () => {
       assert.throws(
-        () => parseBenchArgs(words),
+        () => parseBenchArgs(args),
         (error) => error instanceof BenchUsageError && reason.test(error.message),
       );
     });
 });
 
-describe('words of weft bench report and compare', () => {
-  it('name files, what is made, and how to judge', () => {
+describe('arguments of weft bench report and compare', () => {
+  it('name input files, output files and comparison options', () => {
     assert.deepEqual(parseBenchArgs(['report', 'a.json', 'b.json', '-o', 'r.html', '--picture', 'p.svg']), {
       verb: 'report',
       files: ['a.json', 'b.json'],
@@ -72,7 +72,7 @@ describe('words of weft bench report and compare', () => {
     });
   });
 
-  for (const [words, reason] of [
+  for (const [args, reason] of [
     [['report', 'a.json'], /needs files of results, and -o/],
     [['report', '-o', 'x.html'], /needs files of results/],
     [['compare', 'a.json'], /needs two files/],
@@ -80,9 +80,9 @@ describe('words of weft bench report and compare', () => {
     [['compare', 'a', 'b', '--alpha', '2'], /--alpha '2': give a number between 0 and 1/],
     [['compare', 'a', 'b', '--fast'], /--fast/],
   ] as const)
-    it(`refuse ${words.join(' ')}`, () => {
+    it(`reject ${args.join(' ')}`, () => {
       assert.throws(
-        () => parseBenchArgs(words),
+        () => parseBenchArgs(args),
         (error) => error instanceof BenchUsageError && reason.test(error.message),
       );
     });

@@ -1,4 +1,4 @@
-// The command line of `weft bench`. Pure: words in, what is wanted out.
+// The command line of `weft bench`: arguments in, a parsed command out. Pure.
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { ComparisonOptions } from './compare.ts';
 import type { RankingInvariant } from './invariants.ts';
@@ -11,11 +11,11 @@ export class BenchUsageError extends Error {}
 export interface RunArgs {
   readonly verb: 'run';
   readonly jobs: readonly Job[];
-  /** As {@link Plan.withinSec}; undefined: for ever. */
+  /** As {@link Plan.withinSec}; undefined: no limit. */
   readonly withinSec: number | undefined;
   /** As {@link Plan.invariants}. */
   readonly invariants: readonly RankingInvariant[];
-  /** Where all benchmarks go together; each goes to bench/out/BENCHMARK.json besides. */
+  /** File of all results; those of each benchmark go to bench/out/BENCHMARK.json as well. */
   readonly out: string | undefined;
 }
 
@@ -55,12 +55,12 @@ ${Object.entries(PLANS)
   .map(([name, { purpose }]) => `  ${name.padEnd(9)} ${purpose}`)
   .join('\n')}
 
-Each benchmark keeps its rounds in bench/out/BENCHMARK.json. docs/benchmarks/README.md tells what they mean.
+Each benchmark keeps its rounds in bench/out/BENCHMARK.json. docs/benchmarks/README.md explains them.
 `;
 
-/** @throws BenchUsageError naming the word and what it may be. */
+/** @throws BenchUsageError naming the argument and its valid values. */
 export function parseBenchArgs(argv: readonly string[]): BenchArgs {
-  if (argv.some((word) => word === '--help' || word === '-h')) return { verb: 'help' };
+  if (argv.some((arg) => arg === '--help' || arg === '-h')) return { verb: 'help' };
   const [verb, ...rest] = argv;
   if (verb === 'report') return parseReport(rest);
   if (verb === 'compare') return parseCompare(rest);
@@ -111,7 +111,7 @@ function parseShare(name: string, text: string): number {
 }
 
 function parseRun(argv: readonly string[]): RunArgs {
-  const firstOption = argv.findIndex((word) => word.startsWith('-'));
+  const firstOption = argv.findIndex((arg) => arg.startsWith('-'));
   const named = firstOption < 0 ? argv : argv.slice(0, firstOption);
   const unknown = named.find((name) => !Object.hasOwn(BENCHMARKS, name));
   if (unknown !== undefined)
@@ -148,15 +148,15 @@ const FRAME_OPTIONS = {
 } as const;
 
 /** The frame's options with their values, and the rest. */
-function splitOptions(words: readonly string[]): { readonly own: string[]; readonly others: string[] } {
+function splitOptions(args: readonly string[]): { readonly own: string[]; readonly others: string[] } {
   const own: string[] = [];
   const others: string[] = [];
-  for (let index = 0; index < words.length; index++) {
-    const [, name, hasValue] = /^--([^=]+)(=)?/.exec(words[index]!) ?? [];
+  for (let index = 0; index < args.length; index++) {
+    const [, name, hasValue] = /^--([^=]+)(=)?/.exec(args[index]!) ?? [];
     const isOwn = name !== undefined && Object.hasOwn(FRAME_OPTIONS, name);
-    (isOwn ? own : others).push(words[index]!);
+    (isOwn ? own : others).push(args[index]!);
     if (!isOwn || hasValue !== undefined) continue;
-    const value = words[++index];
+    const value = args[++index];
     if (value === undefined) throw new BenchUsageError(`--${name} needs a value`);
     own.push(value);
   }

@@ -1,12 +1,12 @@
-// All benchmarks, one entry each, in the order in which they run. Each is loaded only when it is asked for.
+// All benchmarks, one entry each, in the order in which they run. Each is loaded on demand.
 import { recordOf } from './metrics.ts';
 import type { Job } from './plans.ts';
 import type { BenchmarkRecord } from './record.ts';
 
 export interface Benchmark {
-  /** What it asks, in a line. */
+  /** The question that it answers, in a line. */
   readonly question: string;
-  /** Commands that must be there, as deploy/install-tools.sh knows them. @throws Error for options that cannot be. */
+  /** Required commands, by their names in deploy/install-tools.sh. @throws Error for invalid options. */
   needs(args: readonly string[]): Promise<readonly string[]>;
   run(job: Job): Promise<BenchmarkRecord>;
   /** Whether it has options of its own. */
@@ -39,7 +39,7 @@ function labBenchmark(
   };
 }
 
-/** What of the path is the benchmark on loss, which takes long. */
+/** Options of the path benchmark that make up the benchmark on loss. It takes long. */
 const LOSS = ['--measures', 'udp-64-loss', '--offloads', 'on'];
 
 export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -49,8 +49,8 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     needs: async (args) => (await import('./path/path-options.ts')).pathTools(args),
     run: async ({ args, rounds }) => {
       const { parsePathOptions } = await import('./path/path-options.ts');
-      const words = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
-      return (await import('./path/path.ts')).benchPath(parsePathOptions(words));
+      const all = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
+      return (await import('./path/path.ts')).benchPath(parsePathOptions(all));
     },
   },
   loss: {

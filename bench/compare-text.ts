@@ -1,4 +1,4 @@
-// What a comparison found, as text.
+// A comparison as text.
 import {
   GROSS_TOLERANCE,
   VALUE_TOLERANCE,
@@ -9,7 +9,7 @@ import {
 import { median } from './statistics.ts';
 import { formatNumber, formatRange } from './summary.ts';
 
-const WORDS: Readonly<Record<ComparisonResult, string>> = {
+const RESULT_TEXT: Readonly<Record<ComparisonResult, string>> = {
   worse: 'WORSE',
   better: 'better',
   same: 'same',
@@ -24,7 +24,7 @@ export function hasFailed(differences: readonly Difference[]): boolean {
   return differences.some(({ result }) => FAILING.includes(result));
 }
 
-/** A line for each subject, then what it comes to. */
+/** A line for each subject, then the sum. */
 export function formatComparison(differences: readonly Difference[], options: ComparisonOptions): string {
   const names = differences.map(({ benchmark, measure, subject }) => `${benchmark} ${measure}: ${subject}`);
   const width = Math.max(...names.map((name) => name.length));
@@ -34,13 +34,13 @@ export function formatComparison(differences: readonly Difference[], options: Co
 
 function formatDifference({ kind, result, before, after, shift, pValue }: Difference): string {
   const mark = kind === 'ratio' ? '×' : '';
-  const words = [`${mark}${formatNumber(median(before))} ${formatRange(before)}`];
+  const fields = [`${mark}${formatNumber(median(before))} ${formatRange(before)}`];
   if (result !== 'missing') {
-    words.push(`to ${mark}${formatNumber(median(after))} ${formatRange(after)}`);
-    words.push(Number.isFinite(shift) ? formatPercent(shift) : 'from nothing');
-    if (kind !== 'count') words.push(`p ${pValue.toPrecision(1)}`);
+    fields.push(`to ${mark}${formatNumber(median(after))} ${formatRange(after)}`);
+    fields.push(Number.isFinite(shift) ? formatPercent(shift) : 'from nothing');
+    if (kind !== 'count') fields.push(`p ${pValue.toPrecision(1)}`);
   }
-  return `${words.join(', ').replace(', to', ' to').padEnd(60)} ${WORDS[result]}`;
+  return `${fields.join(', ').replace(', to', ' to').padEnd(60)} ${RESULT_TEXT[result]}`;
 }
 
 function formatPercent(shift: number): string {
@@ -50,13 +50,13 @@ function formatPercent(shift: number): string {
 
 function formatSum(differences: readonly Difference[], { alpha, tolerance }: ComparisonOptions): string {
   const count = (result: ComparisonResult) => differences.filter((one) => one.result === result).length;
-  const judged = differences.length - count('few') - count('missing');
+  const compared = differences.length - count('few') - count('missing');
   const sums = [
-    `${judged} judged: ${count('worse')} worse, ${count('better')} better, ${count('same')} the same`,
-    ...(count('few') > 0 ? [`${count('few')} have too few rounds to judge: five a run are enough`] : []),
+    `${compared} compared: ${count('worse')} worse, ${count('better')} better, ${count('same')} the same`,
+    ...(count('few') > 0 ? [`${count('few')} have too few rounds to compare: five a run are enough`] : []),
     ...(count('missing') > 0 ? [`${count('missing')} are missing in the second run`] : []),
-    `A ratio (×) counts beyond ${tolerance * 100} % and if chance alone makes it in fewer than ${alpha * 100} of 100 cases, a count beyond ${tolerance * 100} %,`,
-    `a time or an amount of memory beyond ${VALUE_TOLERANCE * 100} % and chance, or with few rounds beyond ${GROSS_TOLERANCE * 100} %`,
+    `A ratio (×) differs beyond ${tolerance * 100} % with p < ${alpha}, a count beyond ${tolerance * 100} %,`,
+    `a time or an amount of memory beyond ${VALUE_TOLERANCE * 100} % with p < ${alpha}, or with few rounds beyond ${GROSS_TOLERANCE * 100} %`,
   ];
   return sums.join('\n');
 }

@@ -41,7 +41,7 @@ describe('comparison', () => {
     assert.equal(result(record(STEADY), record(times(1.3))), 'better');
   });
 
-  it('knows of which measures less is better', () => {
+  it('respects measures of which less is better', () => {
     assert.equal(result(record(STEADY, { better: 'less' }), record(times(1.3), { better: 'less' })), 'worse');
     assert.equal(
       result(record(STEADY, { better: 'less' }), record(times(0.7), { better: 'less' })),
@@ -49,7 +49,7 @@ describe('comparison', () => {
     );
   });
 
-  it('judges ratios alone: a machine at half its speed changes nothing', () => {
+  it('compares ratios alone: a machine at half its speed changes nothing', () => {
     const slow = record(STEADY, { kernel: KERNEL.map((value) => value / 2) });
     assert.equal(result(record(STEADY), slow), 'same');
   });
@@ -62,11 +62,11 @@ describe('comparison', () => {
     assert.equal(result(record(STEADY), record(times(0.93))), 'same');
   });
 
-  it('does not judge what too few rounds cannot show', () => {
+  it('reports too few rounds instead of a difference', () => {
     assert.equal(result(record(STEADY.slice(0, 3)), record([0.1, 0.1, 0.1])), 'few');
   });
 
-  it('judges no rivals', () => {
+  it('ignores competitors', () => {
     const [benchmark] = record(STEADY).benchmarks;
     const [measure] = benchmark!.measures;
     const subjects = measure!.subjects.map((subject) => ({ ...subject, isCompetitor: true as const }));
@@ -86,35 +86,35 @@ describe('comparison', () => {
         benchmarks: [{ benchmark: 'control', invalidatedBy: 'never', conditions: {}, measures }],
       };
     }
-    const judged = (before: readonly number[], after: readonly number[], more?: Partial<Metric>) =>
+    const resultOf = (before: readonly number[], after: readonly number[], more?: Partial<Metric>) =>
       result(metrics(before, more), metrics(after, more));
 
-    it('takes half as much again for a difference between runs', () => {
-      assert.equal(judged(times(100), times(140)), 'same');
-      assert.equal(judged(times(100), times(160)), 'worse');
-      assert.equal(judged(times(100), times(60)), 'better');
+    it('takes half as much more for a difference between runs', () => {
+      assert.equal(resultOf(times(100), times(140)), 'same');
+      assert.equal(resultOf(times(100), times(160)), 'worse');
+      assert.equal(resultOf(times(100), times(60)), 'better');
     });
 
     it('takes twice as much for noise where rounds are few, and no more', () => {
-      assert.equal(judged([100], [195]), 'same');
-      assert.equal(judged([100], [210]), 'worse');
+      assert.equal(resultOf([100], [195]), 'same');
+      assert.equal(resultOf([100], [210]), 'worse');
     });
 
-    it('judges one round of a count, from nothing as well', () => {
-      assert.equal(judged([4000], [4000], { isExact: true }), 'same');
-      assert.equal(judged([4000], [6000], { isExact: true }), 'worse');
-      assert.equal(judged([0], [0], { isExact: true }), 'same');
-      assert.equal(judged([0], [1], { isExact: true }), 'worse');
-      assert.equal(judged([1], [0], { isExact: true }), 'better');
+    it('compares one round of a count, from zero as well', () => {
+      assert.equal(resultOf([4000], [4000], { isExact: true }), 'same');
+      assert.equal(resultOf([4000], [6000], { isExact: true }), 'worse');
+      assert.equal(resultOf([0], [0], { isExact: true }), 'same');
+      assert.equal(resultOf([0], [1], { isExact: true }), 'worse');
+      assert.equal(resultOf([1], [0], { isExact: true }), 'better');
     });
 
-    it('knows where more is better, and leaves out what is neither', () => {
-      assert.equal(judged([100], [20], { better: 'more' }), 'worse');
-      assert.throws(() => judged([100], [20], { better: 'neither' }), /nothing in common/);
+    it('respects measures of which more is better, and ignores neutral ones', () => {
+      assert.equal(resultOf([100], [20], { better: 'more' }), 'worse');
+      assert.throws(() => resultOf([100], [20], { better: 'neither' }), /nothing in common/);
     });
 
-    it('leaves rivals out', () => {
-      assert.throws(() => judged([100], [20], { isCompetitor: true }), /nothing in common/);
+    it('ignores competitors', () => {
+      assert.throws(() => resultOf([100], [20], { isCompetitor: true }), /nothing in common/);
     });
   });
 
@@ -138,13 +138,13 @@ describe('comparison', () => {
     [record(STEADY, { conditions: { seconds: 1, mtu: 9000 } }), /mtu undefined in the first run and 9000/],
     [{ ...record(STEADY), benchmarks: [] }, /nothing in common/],
   ] as const)
-    it(`refuses runs that differ: ${reason.source.slice(0, 30)}`, () => {
+    it(`rejects runs that differ: ${reason.source.slice(0, 30)}`, () => {
       assert.throws(() => compareRecords(record(STEADY), after, OPTIONS), { message: reason });
     });
 
-  it('is told with both medians, the difference and what it comes to', () => {
+  it('prints both medians, the difference and the result', () => {
     const text = formatComparison(compareRecords(record(STEADY), record(times(0.5)), OPTIONS), OPTIONS);
     assert.match(text, /path speed: weft {2}×1\.00 \[0\.980–1\.02\] to ×0\.500 .*−50\.0 %, p 0\.004 +WORSE/);
-    assert.match(text, /1 judged: 1 worse, 0 better, 0 the same/);
+    assert.match(text, /1 resultOf: 1 worse, 0 better, 0 the same/);
   });
 });

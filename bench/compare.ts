@@ -1,13 +1,13 @@
-// Whether a run is worse than an earlier one beyond noise. Pure. What a subject is judged by depends on what is known of it:
+// Compares two runs and reports differences beyond noise. Pure. The kind of comparison depends on the subject:
 //
-//   ratio  to a reference of the same round. What a machine can do drifts from run to run, and takes the reference along.
-//   count  in which chance has no part: packets lost, requests. One round is enough.
-//   value  times and memory, where there is no reference: drifts with the machine, so only large differences count.
+//   ratio  to a reference of the same round. The machine's speed drifts from run to run; the reference drifts with it.
+//   count  without randomness: packets lost, requests. One round is enough.
+//   value  times and memory without a reference: they drift with the machine, so only large differences count.
 //
-// Ratios and values are worse if both hold: chance alone would rank the values of the two runs so in fewer than `chance` of
-// cases (Mann–Whitney, exact), and their median quotient is beyond the tolerance. The first is about noise within runs; the
-// second about what differs between runs as a whole and no number of rounds shows: addresses of code, neighbours of a machine.
-// Of values with too few rounds for the first a difference must be beyond any noise that was seen.
+// Ratios and values are worse if both hold: the p-value of the ranking (Mann–Whitney, exact) is below `alpha`, and the
+// median quotient is beyond the tolerance. The first covers noise within runs. The second covers differences between whole
+// runs that more rounds do not reveal: code addresses, neighbours of a virtual machine.
+// With too few rounds for the first, a difference of values must exceed all noise observed so far.
 import { MACHINE_IDENTITY } from './machine.ts';
 import type { BenchRecord, Measure, BenchmarkRecord, Subject } from './record.ts';
 import { pValueOfLarger, smallestPValue, ratiosOf, shiftOf, valuesOf } from './statistics.ts';
@@ -15,7 +15,7 @@ import { pValueOfLarger, smallestPValue, ratiosOf, shiftOf, valuesOf } from './s
 export interface ComparisonOptions {
   /** Probability below which a difference is significant; 0 to 1. */
   readonly alpha: number;
-  /** Difference of ratios and counts that may pass for one between runs; 0.1: a tenth. */
+  /** Difference of ratios and counts that counts as noise between runs; 0.1: a tenth. */
   readonly tolerance: number;
 }
 
@@ -23,10 +23,10 @@ export type Kind = 'ratio' | 'count' | 'value';
 
 /** As {@link ComparisonOptions.tolerance}, of values. */
 export const VALUE_TOLERANCE = 0.5;
-/** The same where rounds are too few to tell chance. */
+/** The same with too few rounds for a p-value below alpha. */
 export const GROSS_TOLERANCE = 1;
 
-/** `missing`: measured before, not now. `few`: too few rounds for any difference to be more than chance. */
+/** `missing`: measured before, not now. `few`: too few rounds for any significant difference. */
 export type ComparisonResult = 'worse' | 'better' | 'same' | 'missing' | 'few';
 
 export interface Difference {
@@ -40,12 +40,12 @@ export interface Difference {
   readonly after: readonly number[];
   /** Median quotient of after and before; NaN if either is empty. */
   readonly shift: number;
-  /** Of a difference in this direction, by chance alone. */
+  /** One-sided, in the direction of the shift. */
   readonly pValue: number;
 }
 
 /**
- * Every subject of `before` that is no reference and no rival, in its order.
+ * Compares each subject of `before` except references and competitors, in its order.
  * @throws Error naming the first machine property or condition in which the runs differ, or if nothing can be compared.
  */
 export function compareRecords(
@@ -59,7 +59,7 @@ export function compareRecords(
     return other === undefined ? [] : compareBenchmarks(benchmark, other, options);
   });
   if (differences.length === 0)
-    throw new Error('The runs have nothing in common that is judged: run the same benchmarks for both');
+    throw new Error('The runs have no comparable measure in common: run the same benchmarks for both');
   return differences;
 }
 
@@ -80,7 +80,7 @@ function compareBenchmarks(
     });
 }
 
-/** What a subject is judged by, one a round; nothing of a reference. */
+/** The compared values of a subject, one a round; none for a reference. */
 function comparedValues(measure: Measure, subject: Subject): number[] {
   return measure.reference === undefined ? valuesOf(subject) : ratiosOf(measure, subject);
 }

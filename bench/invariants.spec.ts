@@ -3,25 +3,30 @@ import { violations, type RankingInvariant } from './invariants.ts';
 import { PLANS } from './plans.ts';
 import type { BenchmarkRecord } from './record.ts';
 
-const INVARIANT: RankingInvariant = { benchmark: 'path', measure: 'tcp', ahead: 'weft', behind: 'rival' };
+const INVARIANT: RankingInvariant = {
+  benchmark: 'path',
+  measure: 'tcp',
+  ahead: 'weft',
+  behind: 'competitor',
+};
 
-function records(weft: readonly (number | null)[], rival: readonly number[]): BenchmarkRecord[] {
+function records(weft: readonly (number | null)[], competitor: readonly number[]): BenchmarkRecord[] {
   const subjects = [
     { name: 'weft', rounds: weft },
-    { name: 'rival', rounds: rival },
+    { name: 'competitor', rounds: competitor },
   ];
   const measures = [{ name: 'tcp', unit: 'Gbit/s', better: 'more' as const, subjects }];
   return [{ benchmark: 'path', invalidatedBy: 'never', conditions: {}, measures }];
 }
 
-describe('invariants of a run', () => {
+describe('ranking invariants of a run', () => {
   it('hold by the medians of the rounds', () => {
     assert.deepEqual(violations([INVARIANT], records([5, 1, 5], [2, 2, 2])), []);
   });
 
-  it('that do not hold are told with both values', () => {
+  it('report both values when violated', () => {
     assert.deepEqual(violations([INVARIANT], records([1], [2])), [
-      'path tcp: weft (1) is not ahead of rival (2)',
+      'path tcp: weft (1) is not ahead of competitor (2)',
     ]);
   });
 
@@ -33,8 +38,8 @@ describe('invariants of a run', () => {
   it('of plans are about benchmarks and subjects that the plans measure', () => {
     for (const { jobs, invariants = [] } of Object.values(PLANS))
       for (const { benchmark, measure, ahead, behind } of invariants) {
-        const words = jobs.find((job) => job.benchmark === benchmark)?.args.join(' ') ?? '';
-        for (const word of [measure, ahead, behind]) assert.ok(words.includes(word), `${word} in ${words}`);
+        const args = jobs.find((job) => job.benchmark === benchmark)?.args.join(' ') ?? '';
+        for (const name of [measure, ahead, behind]) assert.ok(args.includes(name), `${name} in ${args}`);
       }
   });
 });

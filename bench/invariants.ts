@@ -1,8 +1,8 @@
-// What must come out of a run whatever the machine and its load: who is ahead of whom in the same round. Pure.
+// Rankings that hold on any machine and under any load: one subject is ahead of another in the same round. Pure.
 import type { BenchmarkRecord } from './record.ts';
 import { median, valuesOf } from './statistics.ts';
 
-/** `ahead` has more of `measure` than `behind`, by far: a run in which it has not shows something broken, not something slow. */
+/** `ahead` exceeds `behind` in `measure` by far: a violation means a defect, not a slow machine. */
 export interface RankingInvariant {
   readonly benchmark: string;
   readonly measure: string;
@@ -10,7 +10,7 @@ export interface RankingInvariant {
   readonly behind: string;
 }
 
-/** One line for each invariant that does not hold, or that could not be looked at. */
+/** One line for each invariant that is violated, or whose subjects are missing. */
 export function violations(
   invariants: readonly RankingInvariant[],
   records: readonly BenchmarkRecord[],

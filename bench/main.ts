@@ -1,5 +1,5 @@
-// `weft bench` and `make bench`: runs benchmarks one after another and keeps what they find, or looks at what was kept.
-// Labs need namespaces: `weft bench` brings them, and so does test/in-namespaces.sh.
+// `weft bench` and `make bench`: runs benchmarks one after another and keeps their results, or reads kept results.
+// Labs need namespaces: `weft bench` and test/in-namespaces.sh create them.
 import { formatComparison, hasFailed } from './compare-text.ts';
 import { compareRecords } from './compare.ts';
 import { readRecord } from './record.ts';
@@ -7,17 +7,17 @@ import { runBenchmarks } from './run.ts';
 import { BenchUsageError, parseBenchArgs, USAGE, type CompareArgs } from './args.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
-  const words = parseBenchArgs(argv);
-  switch (words.verb) {
+  const args = parseBenchArgs(argv);
+  switch (args.verb) {
     case 'help':
       process.stdout.write(USAGE);
       return 0;
     case 'run':
-      return runBenchmarks(words);
+      return runBenchmarks(args);
     case 'report':
-      return (await import('./report/main.ts')).writeReport(words);
+      return (await import('./report/main.ts')).writeReport(args);
     case 'compare':
-      return compare(words);
+      return compare(args);
   }
 }
 

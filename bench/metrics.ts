@@ -1,17 +1,17 @@
-// For benchmarks that measure one thing beside nothing: a list of metrics, each a measure with one subject.
+// For benchmarks without competitors: a list of metrics, each a measure with one subject.
 import type { Measure, BenchmarkRecord, Threshold } from './record.ts';
 
-/** One metric with the limit that it was promised to keep. */
+/** One metric with its threshold. */
 export interface Metric {
   readonly name: string;
   readonly unit: string;
   /** Raw values, one a run, in the order measured. */
   readonly runs: readonly number[];
-  /** Largest median that counts as kept; unset for a metric that is only shown. */
+  /** Largest median that meets the threshold; unset: only shown. */
   readonly atMost?: number;
-  /** Smallest median that counts as kept. */
+  /** Smallest median that meets the threshold. */
   readonly atLeast?: number;
-  /** Default: less, or more where a least is promised. Of neither no comparison is made. */
+  /** Default: less, or more if {@link atLeast} is set. `neither` is left out of comparisons. */
   readonly better?: Measure['better'];
   readonly isCompetitor?: true;
   readonly isExact?: true;
@@ -30,7 +30,7 @@ export function measuresOf(metrics: readonly Metric[], subject = 'weft'): Measur
       name,
       unit,
       better: better ?? (atLeast === undefined ? 'less' : 'more'),
-      subjects: [{ name: isCompetitor ? 'rival' : subject, rounds: runs, ...kind }],
+      subjects: [{ name: isCompetitor ? 'competitor' : subject, rounds: runs, ...kind }],
     };
   });
 }
@@ -44,7 +44,7 @@ function thresholdOf(atMost: number | undefined, atLeast: number | undefined): T
   };
 }
 
-/** What benchmarks return that have metrics only. */
+/** Result of a benchmark that has metrics only. */
 export interface BenchResult {
   readonly bench: string;
   readonly invalidatedBy: string;

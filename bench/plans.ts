@@ -1,12 +1,12 @@
-// Runs that have a name: which benchmarks, how often, with which options. Data only.
+// Named runs: benchmarks, rounds, options. Data only.
 import type { RankingInvariant } from './invariants.ts';
 
-/** One benchmark as it is to be run. */
+/** One benchmark with its rounds and options. */
 export interface Job {
   readonly benchmark: string;
-  /** The options behind its name that the frame does not know. */
+  /** Options of the benchmark itself. */
   readonly args: readonly string[];
-  /** Undefined: as many as it takes by itself. */
+  /** Undefined: the benchmark's default. */
   readonly rounds: number | undefined;
 }
 
@@ -15,15 +15,15 @@ export interface Plan {
   /** Parts that would begin later than this many seconds after the start are left out, which is a failure. */
   readonly withinSec: number;
   readonly jobs: readonly Job[];
-  /** What must come out of it. */
+  /** Rankings that must hold in the results. */
   readonly invariants?: readonly RankingInvariant[];
 }
 
-function job(benchmark: string, rounds: number, words = ''): Job {
-  return { benchmark, rounds, args: words === '' ? [] : words.split(' ') };
+function job(benchmark: string, rounds: number, args = ''): Job {
+  return { benchmark, rounds, args: args === '' ? [] : args.split(' ') };
 }
 
-/** Many times as fast in every run that was seen, without BPF as well. */
+/** Many times as fast in every run observed, without BPF as well. */
 const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
   benchmark: 'path',
   measure: 'tcp-cubic',
@@ -34,8 +34,7 @@ const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].m
 /** What matters most comes first. */
 export const PLANS: Readonly<Record<string, Plan>> = {
   check: {
-    purpose:
-      'a quarter of a minute behind the tests: whether benchmarks run at all, and nothing absurd comes out',
+    purpose: 'smoke test of a quarter of a minute: benchmarks run, and no ranking invariant is violated',
     withinSec: 600,
     jobs: [
       job(
@@ -48,10 +47,10 @@ export const PLANS: Readonly<Record<string, Plan>> = {
     invariants: AHEAD_OF_FASTD,
   },
   short: {
-    purpose: 'a minute and a half, for weft bench compare: five rounds are the fewest that can be judged',
+    purpose: 'a minute and a half, for weft bench compare: five rounds are the minimum for a comparison',
     withinSec: 120,
     jobs: [
-      job('restart', 1, '--ways vxlan;udp --faults nothing;restart;crash'),
+      job('restart', 1, '--scenarios vxlan;udp --faults nothing;restart;crash'),
       job('micro', 5),
       job(
         'path',

@@ -1,5 +1,5 @@
 // The one shape of what benchmarks keep: every value of every round, the machine and the conditions that they hold under.
-// docs/benchmarks/README.md documents it. Knows nothing of how anything is measured.
+// docs/benchmarks/README.md documents it. Independent of how anything is measured.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readMachine, type Machine } from './machine.ts';

@@ -1,4 +1,4 @@
-// Runs the benchmarks that were asked for, one after another: what they need is looked for before the first one starts.
+// Runs the named benchmarks one after another. All required tools are checked before the first one starts.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,7 +14,7 @@ import type { RunArgs } from './args.ts';
 const exec = promisify(execFile);
 
 /**
- * @returns the exit code: 1 if a subject of a benchmark has failed, an order does not hold, or a benchmark was left out for want of time.
+ * @returns the exit code: 1 if a subject failed, an invariant is violated, or the time limit left a benchmark out.
  * @throws Error at once if a tool is missing.
  */
 export async function runBenchmarks({
@@ -32,7 +32,7 @@ export async function runBenchmarks({
     const sec = (performance.now() - startMs) / 1000;
     if (sec > withinSec) {
       progress(
-        `… ${benchmark} and what follows is left out: ${sec.toFixed(0)} s have passed, ${withinSec} s were given`,
+        `… ${benchmark} and the rest are skipped: ${sec.toFixed(0)} s have passed, the limit is ${withinSec} s`,
       );
       break;
     }
@@ -48,7 +48,7 @@ export async function runBenchmarks({
   return broken.length > 0 || records.length < jobs.length || records.some(hasFailure) ? 1 : 0;
 }
 
-/** After each benchmark, so that what is interrupted has kept what was found. */
+/** Called after each benchmark: an interrupted run keeps its finished results. */
 async function keep(records: readonly BenchmarkRecord[], out: string | undefined): Promise<void> {
   const last = records.at(-1)!;
   await writeRecord(join(packageRoot(), 'bench/out', `${last.benchmark}.json`), [last]);

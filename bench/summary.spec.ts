@@ -30,7 +30,7 @@ describe('summary', () => {
     assert.match(text, /weft +12\.0 \[9\.00–22\.0\], n=3 +×1\.10 \[0\.900–1\.20\]/);
   });
 
-  it('says which threshold is kept, and what was missed', () => {
+  it('marks a met threshold and a missed one', () => {
     assert.match(text, /weft .* ok \(≥ 0\.850\)$/m);
     assert.match(text, /slow .* MISSED \(≥ 8\.00\)$/m);
   });

@@ -31,14 +31,14 @@ function formatMeasure(measure: Measure): string[] {
 
 function formatSubject(measure: Measure, subject: Subject): string {
   const values = valuesOf(subject);
-  const words = values.length === 0 ? [] : [formatValues(values)];
+  const fields = values.length === 0 ? [] : [formatValues(values)];
   const ratios = ratiosOf(measure, subject);
-  if (ratios.length > 0) words.push(`×${formatNumber(median(ratios))} ${formatRange(ratios)}`.padEnd(20));
+  if (ratios.length > 0) fields.push(`×${formatNumber(median(ratios))} ${formatRange(ratios)}`.padEnd(20));
   const { threshold, failure } = subject;
   if (threshold !== undefined)
-    words.push(formatThreshold(threshold, threshold.of === 'ratio' ? ratios : values));
-  if (failure !== undefined) words.push(`FAILED: ${failure}`);
-  return words.join('  ').trimEnd();
+    fields.push(formatThreshold(threshold, threshold.of === 'ratio' ? ratios : values));
+  if (failure !== undefined) fields.push(`FAILED: ${failure}`);
+  return fields.join('  ').trimEnd();
 }
 
 function formatValues(values: readonly number[]): string {
@@ -53,7 +53,7 @@ function formatThreshold(threshold: Threshold, values: readonly number[]): strin
   return `${isMet(threshold, values) ? 'ok' : 'MISSED'} (${bounds.join(', ')})`;
 }
 
-/** Of no values, no threshold is kept. */
+/** A threshold without values is missed. */
 export function isMet(
   { atLeast = -Infinity, atMost = Infinity }: Threshold,
   values: readonly number[],

@@ -1,7 +1,7 @@
 // Stampedes: how many requests does each of N hosts need that boot at once, and when has the last one its lease? Then the same
 // with a pool that is nearly full. Each host is a real lease keeper with its own connection to one real etcd; kernels are
 // missing, and so are watches: in one process, a thousand watchers of a thousand joins would be all that is measured.
-// Rival: the same hosts one after another, which never collide. `--hosts 10,100,1000,5000` chooses stampedes.
+// Baseline: the same hosts one after another, which never collide. `--hosts 10,100,1000,5000` chooses stampedes.
 import { parseArgs } from 'node:util';
 import { ipv4FromNumber } from '../../lib/address.ts';
 import { withEtcd } from './etcd.ts';
@@ -13,7 +13,7 @@ import { readConfig, SimulatedHost } from './simulated-host.ts';
 
 const DEFAULT_HOSTS = '10,100,1000';
 const MOST_HOSTS = 16_000;
-/** Larger stampedes are not run in turn: nothing new would come of it. */
+/** Larger stampedes have no baseline: it adds no information. */
 const MOST_IN_TURN = 1000;
 /** Hosts that come to a pool that is in part full: the last of them takes the last subnet at 95 %. */
 const LATECOMERS = 50;

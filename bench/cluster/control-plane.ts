@@ -51,9 +51,12 @@ export async function benchControlPlane(args: readonly string[], rounds = 3): Pr
 /** Flags that bin/weft gives to Node. */
 async function daemonFlags(): Promise<readonly string[]> {
   const script = await readFile(join(packageRoot(), 'bin/weft'), 'utf8');
-  const words = /^ *flags="(--single-threaded .*) \$flags"$/m.exec(script)?.[1];
-  if (words === undefined) throw new Error('bin/weft starts Node in another way than this benchmark knows');
-  return words.split(' ');
+  const args = /^ *flags="(--single-threaded .*) \$flags"$/m.exec(script)?.[1];
+  if (args === undefined)
+    throw new Error(
+      'bin/weft sets the flags of Node in an unknown form: update the pattern of this benchmark',
+    );
+  return args.split(' ');
 }
 
 async function measure(flags: readonly string[], count: number): Promise<ControlPlaneTimes> {
@@ -98,13 +101,13 @@ function timedNames(): readonly Timed[] {
 async function keepProfile(flags: readonly string[]): Promise<void> {
   const folder = join(packageRoot(), 'bench/out');
   await mkdir(folder, { recursive: true });
-  const words = [
+  const args = [
     '--cpu-prof',
     '--cpu-prof-interval=500',
     `--cpu-prof-dir=${folder}`,
     `--cpu-prof-name=${PROFILE}`,
   ];
-  await run(process.execPath, [...flags, ...words, HOST, String(Math.max(...PEERS))]);
+  await run(process.execPath, [...flags, ...args, HOST, String(Math.max(...PEERS))]);
   const file = join(folder, PROFILE);
   const stacks = parseCpuProfile(await readFile(file, 'utf8'));
   for (const line of formatCosts(stacks, SHOWN_FUNCTIONS)) progress(`  ${line}`);

@@ -17,7 +17,7 @@ import { residentMegabytes, type StartTimes } from '../host/stopwatch.ts';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const JOINS = 5;
 const BATCH_SECTIONS = ['neighbour', 'fdb', 'route'] as const;
-/** What a start may cost beside the rival: twice its time plus this. */
+/** Threshold of a start: twice the time of the baseline plus this. */
 const START_ALLOWANCE_MS = 500;
 const RSS_LIMIT_MB: Readonly<Record<number, number>> = { 3: 75, 1000: 85, 10000: 150 };
 
@@ -49,7 +49,7 @@ export async function benchConverge(
 }
 
 function metricsOf(count: number, samples: readonly Sample[]): Metric[] {
-  const rival = samples.map((sample) => sample.baselineMs);
+  const baseline = samples.map((sample) => sample.baselineMs);
   const ready = samples.map((sample) => sample.times.readyMs);
   const peers = `${count} peers`;
   return [
@@ -62,9 +62,9 @@ function metricsOf(count: number, samples: readonly Sample[]): Metric[] {
       name: `${peers}: process start to last entry`,
       unit: 'ms',
       runs: ready,
-      ...(count === 10000 ? { atMost: 2 * median(rival) + START_ALLOWANCE_MS } : {}),
+      ...(count === 10000 ? { atMost: 2 * median(baseline) + START_ALLOWANCE_MS } : {}),
     },
-    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: rival, isCompetitor: true },
+    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: baseline, isCompetitor: true },
     {
       name: `${peers}: start ÷ batch`,
       unit: 'ratio',
@@ -96,14 +96,14 @@ function limitOf(count: number): { readonly atMost?: number } {
   return limit === undefined ? {} : { atMost: limit };
 }
 
-/** One fresh lab: `h1` runs the daemon, `h2` the rival. */
+/** One fresh lab: `h1` runs the daemon, `h2` the baseline. */
 async function measure(program: string, count: number): Promise<Sample> {
   const lab = await Lab.create({ name: `bench-${process.pid}`, hosts: 2, bare: ['h2'], start: false });
   try {
     await lab.startEtcd();
     await lab.putConfig(BENCH_CONFIG);
     const writer = openWriter(lab);
-    await writer.send({ fill: count });
+    await writer.send({ seed: count });
     const baselineMs = await runBaseline(lab, count);
     const daemon = await startTimed(lab, program);
     const changes = await measureChanges(lab, writer, count);
@@ -134,7 +134,7 @@ interface Writer {
   end(): void;
 }
 
-/** Puts leases of peers that nobody runs into etcd. */
+/** Puts leases of simulated peers into etcd. */
 export function openWriter(lab: Lab): Writer {
   const { process: child, lines } = openProcess(lab, 'etcd', 'seed.js', [ETCD_URL]);
   return {
@@ -173,7 +173,7 @@ async function measureChanges(lab: Lab, writer: Writer, firstIndex: number): Pro
   const indexes = Array.from({ length: JOINS }, (_, offset) => firstIndex + offset);
   const joinMs: number[] = [];
   const leaveMs: number[] = [];
-  // The write is asked for here; etcd accepts it a moment later, so the metrics are upper bounds.
+  // The clock starts at the request; etcd accepts it a moment later, so the metrics are upper bounds.
   const time = async (command: object, line: string): Promise<number> => {
     const askedMs = performance.timeOrigin + performance.now();
     await writer.send(command);
@@ -193,7 +193,7 @@ async function openMonitor(lab: Lab) {
   let seen = '';
   monitor.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
   const prime = async () => {
-    // Made and removed again: replacing a route by itself is no news.
+    // Added and deleted: a replace by an identical route emits no notification.
     await lab.check('h1', ['sh', '-c', 'ip route add 203.0.113.1/32 dev lo; ip route del 203.0.113.1/32']);
     return seen.includes('203.0.113.1');
   };
@@ -202,7 +202,7 @@ async function openMonitor(lab: Lab) {
     /** Unix time, in ms, of the first line that begins with `start`. */
     async lineSeenMs(start: string): Promise<number> {
       const line = new RegExp(`\\[([0-9T:.-]+)\\] ?${start.replaceAll('.', '\\.')} `);
-      await waitFor(`the notice '${start}'`, () => line.test(seen), 10_000, 2);
+      await waitFor(`the notification '${start}'`, () => line.test(seen), 10_000, 2);
       return Date.parse(`${line.exec(seen)![1]!.slice(0, 23)}Z`);
     },
     end: () => void monitor.kill(),

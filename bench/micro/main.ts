@@ -26,16 +26,16 @@ const WARM_MS = 20;
 
 const TITLES: Readonly<Record<string, string>> = {
   checksum: 'Internet checksum of a packet',
-  'encap vxlan': 'Encapsulation VXLAN: parse, look the route up, put the header before it',
-  'decap vxlan': 'Decapsulation VXLAN: check the header, parse, look the sender up, ECN',
-  'encap udp': 'Encapsulation udp: parse, look the route up, TTL',
-  'decap udp': 'Decapsulation udp: check, parse, look the sender up, ECN',
+  'encap vxlan': 'Encapsulation VXLAN: parse, route lookup, prepend the header',
+  'decap vxlan': 'Decapsulation VXLAN: check the header, parse, sender lookup, ECN',
+  'encap udp': 'Encapsulation udp: parse, route lookup, TTL',
+  'decap udp': 'Decapsulation udp: check, parse, sender lookup, ECN',
   segmentation: 'Segmentation of a run of 64 KiB, a packet, checksums included',
   coalescing: 'Coalescing to a run of up to 64 KiB or 64 packets, a packet, checksums verified',
   route: 'Route lookup, to one of so many routes at random',
 };
 
-/** What a subject of weft's promises beside the reference. */
+/** Thresholds of weft's own subjects beside the reference. */
 const THRESHOLDS: Readonly<Record<string, Threshold>> = { checksum: { of: 'ratio', atMost: 4 } };
 
 export async function benchMicro(rounds = 5): Promise<BenchmarkRecord> {
@@ -105,8 +105,13 @@ function measureOf(
       (round) => round.find((line) => isOf(line, name, size, subject))?.[unit] ?? null,
     );
     const threshold = unit === 'ns' && subject === 'weft' && size >= 1400 ? THRESHOLDS[name] : undefined;
-    const rival = subject === SPECIFICATION ? { isCompetitor: true as const } : {};
-    return { name: subject, rounds: values, ...rival, ...(threshold === undefined ? {} : { threshold }) };
+    const competitor = subject === SPECIFICATION ? { isCompetitor: true as const } : {};
+    return {
+      name: subject,
+      rounds: values,
+      ...competitor,
+      ...(threshold === undefined ? {} : { threshold }),
+    };
   });
   const title = TITLES[name] ?? name;
   return {

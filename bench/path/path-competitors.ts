@@ -1,4 +1,4 @@
-// Candidates of others: tunnels in userspace that anybody can install. Each encrypts nothing, or says so.
+// Competitors: tunnels in userspace from distribution packages. None encrypts unless its comment states it.
 import { DEVICE, OVERLAY } from './path-plan.ts';
 import { run, type Program } from './path-process.ts';
 import { otherOf, setUpDevice, type Candidate, type Tunnel } from './path-tunnel.ts';
@@ -65,7 +65,7 @@ export const wireguardGo: Candidate = {
       const other = otherOf(underlay, host);
       const key = (await run(['wg', 'pubkey'], { input: secrets[other.name] })).trim();
       const peer = `peer ${key} endpoint ${other.underlay}:${PORT} allowed-ips 10.128.0.0/16`;
-      // Through a pipe: standard input here is a socket, which nobody can open by name.
+      // Through a pipe: standard input here is a socket, which cannot be opened by path.
       const set = `cat | wg set ${DEVICE} listen-port ${PORT} private-key /dev/stdin ${peer}`;
       const enter = ['nsenter', '-t', String(tunnel.ends[index]!.pid), '-m', '-n'];
       await run([...enter, 'sh', '-c', set], { input: secrets[host.name] });

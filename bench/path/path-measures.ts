@@ -1,4 +1,4 @@
-// What the path benchmark asks of every tunnel; each question is one line in a list.
+// Measures of the path benchmark, one entry each.
 import { highestRates } from './path-loss.ts';
 import { FIRST_PEER_ADDRESS, PEER_COUNT } from './path-plan.ts';
 import {
@@ -27,7 +27,7 @@ export interface Measure {
   readonly name: string;
   /** What it is, for the table. */
   readonly title: string;
-  /** Also asked with offloads off when both are measured. */
+  /** Also measured with offloads off when both are measured. */
   readonly isForBothOffloads?: true;
   /** Only run if named on the command line. */
   readonly isOptional?: true;
@@ -148,7 +148,7 @@ async function udp(trial: Trial, metric: string, bytes: number): Promise<Reading
   return { metric, unit: 'kpps', value: packets / received.seconds / 1e3, details };
 }
 
-/** A sender that is slower than it was told counts as loss: a rate that cannot be sent is none. */
+/** A sender below the requested rate counts as loss. */
 const REACHED = 0.98;
 
 async function ratesByLoss(trial: Trial): Promise<Reading[]> {
@@ -166,25 +166,20 @@ async function ratesByLoss(trial: Trial): Promise<Reading[]> {
   }));
 }
 
-async function counted(
-  trial: Trial,
-  metric: string,
-  words: readonly string[],
-  to?: string,
-): Promise<Reading> {
-  const { sentPerSec, receivedPerSec } = await sendAndCount(trial, words, to);
+async function counted(trial: Trial, metric: string, args: readonly string[], to?: string): Promise<Reading> {
+  const { sentPerSec, receivedPerSec } = await sendAndCount(trial, args, to);
   return { metric, unit: 'kpps', value: receivedPerSec / 1e3, details: { sentKpps: sentPerSec / 1e3 } };
 }
 
-/** `used`: to how many of the peers; `words`: further options of bench/traffic/send.c. */
+/** `used`: to how many of the peers; `args`: further options of bench/traffic/send.c. */
 function peers(
   name: string,
   title: string,
   need: 'same-remote' | 'own-remotes',
   used: number,
-  words: readonly string[] = [],
+  args: readonly string[] = [],
 ): Measure {
-  const all = ['-n', String(used), ...words];
+  const all = ['-n', String(used), ...args];
   return {
     name,
     title,
@@ -203,8 +198,8 @@ function pastRouting(name: string, title: string, used: number): Measure {
       const { device } = trial.tunnel;
       if (device === undefined) return [];
       const { name: dev, source, mac } = device;
-      const words = ['-n', String(used), '-d', dev, '-s', source, ...(mac === undefined ? [] : ['-m', mac])];
-      return [await counted(trial, name, words, FIRST_PEER_ADDRESS)];
+      const args = ['-n', String(used), '-d', dev, '-s', source, ...(mac === undefined ? [] : ['-m', mac])];
+      return [await counted(trial, name, args, FIRST_PEER_ADDRESS)];
     },
   };
 }

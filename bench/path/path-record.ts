@@ -1,9 +1,9 @@
-// What the path benchmark makes of its runs: a measure for every metric, the ratios that were asked for among them.
+// Turns the runs of the path benchmark into measures: one for each metric, and one for each quotient.
 import { MEASURES, type Unit } from './path-measures.ts';
 import type { Switch } from './path-underlay.ts';
 import type { Measure, Threshold, Subject } from '../record.ts';
 
-/** One value of one candidate in one round, with the conditions that it holds under; or why there is none. */
+/** One value of one candidate in one round, with its conditions; or the cause of its absence. */
 export interface PathRun {
   readonly round: number;
   readonly candidate: string;
@@ -23,21 +23,21 @@ export interface PathRun {
   readonly failure?: string;
 }
 
-/** All ratios are to this candidate's value in the same round, unless said otherwise. */
+/** Default reference of ratios: this candidate's value in the same round. */
 const REFERENCE = 'kernel-vxlan';
 /** No tunnel at all. */
 const BOUND = 'veth';
 const ASKED_OF = ['weft-udp', 'weft-vxlan'];
 const LESS_IS_BETTER: readonly (Unit | undefined)[] = ['µs', 'MiB', 's/Gbit'];
 
-/** By metric, with offloads on unless it says otherwise. */
+/** By metric; with offloads on unless the name states off. */
 const THRESHOLDS: Readonly<Record<string, Threshold>> = {
   'tcp-cubic': { of: 'ratio', atLeast: 0.85 },
   'tcp-bbr': { of: 'ratio', atLeast: 0.65 },
   'tcp-cubic, offloads off': { of: 'ratio', atLeast: 0.55 },
   'tcp-8': { of: 'ratio', atLeast: 0.8 },
   'udp-64': { of: 'ratio', atLeast: 0.6 },
-  // Packet by packet no tunnel can be half as fast again as the kernel's: no tunnel at all (veth) is 1.5 times as fast.
+  // Packet by packet the bare veth is 1.5 times as fast as the kernel's tunnel: the upper bound of any tunnel.
   'udp-64-batch': { of: 'ratio', atLeast: 1 },
   ping: { of: 'ratio', atMost: 6 },
   memory: { of: 'value', atMost: 4 },
@@ -58,7 +58,7 @@ const QUOTIENTS: readonly Quotient[] = [
   { metric: 'peers-10k-raw', by: { metric: 'peers-1-raw' }, atLeast: 0.9 },
 ];
 
-/** In the order in which metrics first came. */
+/** In the order in which metrics first occur. */
 export function measuresOfRuns(runs: readonly PathRun[]): Measure[] {
   const rounds = 1 + Math.max(-1, ...runs.map(({ round }) => round));
   const names = [...new Set(runs.map(nameOf))];

@@ -1,11 +1,11 @@
-// What sends and receives in namespaces a and b: iperf3, ping, and the generators of bench/traffic.
+// Traffic between namespaces a and b: iperf3, ping, and the generators of bench/traffic.
 import { join } from 'node:path';
 import { run } from './path-process.ts';
 import type { Tunnel } from './path-tunnel.ts';
 import type { Underlay } from './path-underlay.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 
-/** Everything that a measurement needs to know. */
+/** Inputs of a measurement. */
 export interface Trial {
   readonly underlay: Underlay;
   readonly tunnel: Tunnel;
@@ -69,15 +69,15 @@ export interface Counted {
   readonly receivedPackets: number;
 }
 
-/** Datagrams from a, counted at b. `words` are options of bench/traffic/send.c. */
+/** Datagrams from a, counted at b. `args` are options of bench/traffic/send.c. */
 export async function sendAndCount(
   trial: Trial,
-  words: readonly string[],
+  args: readonly string[],
   to = trial.tunnel.to,
 ): Promise<Counted> {
   const { underlay, generators, seconds } = trial;
   const receiver = await underlay.b.startReady([join(generators, 'receive'), COUNT_PORT]);
-  const sender = [join(generators, 'send'), '-t', String(seconds), ...words, to, COUNT_PORT];
+  const sender = [join(generators, 'send'), '-t', String(seconds), ...args, to, COUNT_PORT];
   const sent = parseCount(await underlay.a.run(sender, { timeoutMs: seconds * 1000 + SPARE_MS }));
   const received = parseCount((await receiver.stop()).replace('ready\n', ''));
   if (received.packets === 0) throw new Error(`None of ${sent.packets} datagrams arrived`);
@@ -106,8 +106,8 @@ export interface Latency {
 export async function pingPong({ underlay, tunnel, seconds, generators }: Trial): Promise<Latency> {
   const program = join(generators, 'pingpong');
   const echo = await underlay.b.startReady([program, ECHO_PORT]);
-  const words = [tunnel.to, ECHO_PORT, String(seconds)];
-  const latency = await underlay.a.run([program, ...words], { timeoutMs: seconds * 1000 + SPARE_MS });
+  const args = [tunnel.to, ECHO_PORT, String(seconds)];
+  const latency = await underlay.a.run([program, ...args], { timeoutMs: seconds * 1000 + SPARE_MS });
   await echo.stop();
   return JSON.parse(latency) as Latency;
 }
@@ -122,6 +122,6 @@ export async function pingSlowly({ underlay, tunnel }: Trial): Promise<number[]>
 export async function pingFlood({ underlay, tunnel }: Trial): Promise<number> {
   const output = await underlay.a.run(['ping', '-f', '-q', '-c', '5000', '-w', '10', tunnel.to]);
   const mean = /= [\d.]+\/([\d.]+)\//.exec(output)?.[1];
-  if (mean === undefined) throw new Error(`ping said: ${output}`);
+  if (mean === undefined) throw new Error(`ping gave no mean: ${output}`);
   return Number(mean) * 1000;
 }

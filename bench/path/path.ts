@@ -31,8 +31,7 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
   return {
     benchmark: 'path',
-    invalidatedBy:
-      'on a machine that does nothing else, the median of a ratio above is not what was promised of it',
+    invalidatedBy: 'on an otherwise idle machine, the median of a ratio above misses its threshold',
     conditions: { seconds, gro, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),
   };
@@ -51,7 +50,7 @@ interface TrialPlan {
   readonly candidate: Candidate;
 }
 
-/** One candidate, set up anew, through all measures. One that cannot be started is shown as such with the cause. */
+/** Runs all measures on a fresh setup of one candidate. A candidate that fails to start is recorded with the cause. */
 async function runTrial(plan: TrialPlan): Promise<PathRun[]> {
   const { options, candidate, offloads, round } = plan;
   progress(`path: round ${round + 1} of ${options.rounds}, offloads ${offloads}: ${candidate.name}`);
@@ -75,8 +74,8 @@ async function openTunnel(candidate: Candidate, underlay: Underlay, options: Pat
   const tunnel = await candidate.open(underlay, options.tuning);
   const ping = async () => (await underlay.a.run(['ping', '-c', '1', '-W', '1', tunnel.to])) !== '';
   await waitFor('an answer to ping', ping, 15_000).catch((error: unknown) => {
-    const said = tunnel.ends.map((end) => `; ${end.name} said: ${end.said}`);
-    throw new Error(`${String(error)}${said.join('')}`, { cause: error });
+    const outputs = tunnel.ends.map((end) => `; output of ${end.name}: ${end.output}`);
+    throw new Error(`${String(error)}${outputs.join('')}`, { cause: error });
   });
   return tunnel;
 }

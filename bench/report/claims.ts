@@ -1,4 +1,4 @@
-// What was promised, and the words of what would show it to be false. Pure.
+// Claims: thresholds as text, and the condition that would invalidate each. Pure.
 import type { Measure, Threshold, Subject } from '../record.ts';
 import { median, ratiosOf, valuesOf } from '../statistics.ts';
 import { formatNumber, formatRange, isMet } from '../summary.ts';
@@ -11,7 +11,7 @@ export interface Claim {
   readonly invalidatedBy: string;
 }
 
-/** One for each subject that promises something. */
+/** One for each subject with a threshold. */
 export function claimsOf(measure: Measure): Claim[] {
   return measure.subjects.flatMap((subject) =>
     subject.threshold === undefined ? [] : [claimOf(measure, subject, subject.threshold)],

@@ -1,5 +1,5 @@
 // The report: one HTML file without scripts, light and printable, that shows records of benchmarks as plots, with the machine,
-// the conditions, what was promised and what would show it to be false.
+// the conditions, the thresholds and what would invalidate them.
 import { formatMachine } from '../machine.ts';
 import type { BenchRecord, Measure, BenchmarkRecord } from '../record.ts';
 import { valuesOf } from '../statistics.ts';
@@ -15,7 +15,7 @@ h1, h2, h3 { line-height: 1.2; } h2 { border-bottom: 2px solid #0072b2; padding-
 h3 { margin: 1.8em 0 0; } figure { margin: .3em 0 0; break-inside: avoid; } figcaption { color: #555; font-size: 13px; }
 svg { max-width: 100%; height: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px; margin: .6em 0; }
 th, td { text-align: left; vertical-align: top; padding: .25em .6em .25em 0; border-bottom: 1px solid #ddd; }
-.kept { color: #00664b; font-weight: bold; } .missed { color: #b03a00; font-weight: bold; } .note { color: #555; font-size: 13px; }
+.met { color: #00664b; font-weight: bold; } .missed { color: #b03a00; font-weight: bold; } .note { color: #555; font-size: 13px; }
 @media print { body { margin: 0; max-width: none; font-size: 11pt; } h2 { break-before: page; } h2:first-of-type { break-before: auto; } }
 `;
 
@@ -32,7 +32,7 @@ export function formatReport(records: readonly BenchRecord[]): string {
 <body>
 <h1>weft: benchmarks</h1>
 <p>Taken ${days.join(', ')}. Each row is one subject: the dot is the median of the rounds, the line with ends their whole range, the number in
-brackets the median ratio to the reference (black) of the same round. weft is blue. Absolute figures hold for this machine alone;
+brackets the median ratio to the reference (black) of the same round. weft is blue. Absolute values hold for this machine alone;
 ratios of one round are what to compare.</p>
 <nav><ul>${records.flatMap(({ benchmarks: all }) => all.map(({ benchmark }) => `<li><a href="#${benchmark}">${benchmark}</a></li>`)).join('')}</ul></nav>
 ${benchmarks.join('\n')}
@@ -50,7 +50,7 @@ ${conditions.length > 0 ? `Conditions: ${escape(conditions.join(', '))}.` : ''}<
 <p>Would be false if: ${escape(benchmark.invalidatedBy)}.</p>
 ${formatClaims(benchmark.measures)}
 ${plotGroupsOf(benchmark)
-  .map((figure) => formatPlotGroup(figure, record))
+  .map((group) => formatPlotGroup(group, record))
   .join('\n')}
 </section>`;
 }
@@ -102,7 +102,7 @@ function formatClaims(measures: readonly Measure[]): string {
   if (claims.length === 0) return '';
   const rows = claims.map(
     ({ isMet, claim, measured, invalidatedBy }) =>
-      `<tr><td>${escape(claim)}</td><td>${escape(measured)}</td><td class="${isMet ? 'kept' : 'missed'}">${isMet ? 'kept' : 'missed'}</td><td>${escape(invalidatedBy)}</td></tr>`,
+      `<tr><td>${escape(claim)}</td><td>${escape(measured)}</td><td class="${isMet ? 'met' : 'missed'}">${isMet ? 'met' : 'missed'}</td><td>${escape(invalidatedBy)}</td></tr>`,
   );
   return `<table><thead><tr><th>Claim</th><th>Measured</th><th></th><th>False if</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`;
 }

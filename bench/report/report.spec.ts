@@ -45,9 +45,9 @@ describe('report', () => {
     assert.match(html, /12\.0 {2}\(×1\.10\)/);
   });
 
-  it('tells what would show each claim to be false, and whether it was kept', () => {
+  it('names what would invalidate each claim, and whether it is met', () => {
     assert.match(html, /weft-vxlan: at least 0\.850 × kernel-vxlan/);
-    assert.match(html, /<td class="kept">kept<\/td><td>the median .* is below 0\.850 × kernel-vxlan/);
+    assert.match(html, /<td class="met">met<\/td><td>the median .* is below 0\.850 × kernel-vxlan/);
     assert.match(html, /Would be false if: it is &lt; 1\./);
   });
 
