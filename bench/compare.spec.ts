@@ -145,6 +145,6 @@ describe('comparison', () => {
   it('prints both medians, the difference and the result', () => {
     const text = formatComparison(compareRecords(record(STEADY), record(times(0.5)), OPTIONS), OPTIONS);
     assert.match(text, /path speed: weft {2}×1\.00 \[0\.980–1\.02\] to ×0\.500 .*−50\.0 %, p 0\.004 +WORSE/);
-    assert.match(text, /1 resultOf: 1 worse, 0 better, 0 the same/);
+    assert.match(text, /1 compared: 1 worse, 0 better, 0 the same/);
   });
 });

@@ -59,7 +59,7 @@ export function compareRecords(
     return other === undefined ? [] : compareBenchmarks(benchmark, other, options);
   });
   if (differences.length === 0)
-    throw new Error('The runs have no comparable measure in common: run the same benchmarks for both');
+    throw new Error('The runs have nothing in common to compare: run the same benchmarks for both');
   return differences;
 }
 

@@ -83,7 +83,7 @@ async function measureScenario(
       for (const fault of faults.filter((one) => isKnown(scenario, one)))
         found.rounds.set(fault, [...(found.rounds.get(fault) ?? []), await measureOnce(stage, fault)]);
   } catch (error) {
-    found.failure = `${(error as Error).message}; h1 said:\n${await lab.logTail('h1', 5)}`;
+    found.failure = `${(error as Error).message}; the log of h1 ends with:\n${await lab.logTail('h1', 5)}`;
   } finally {
     await lab.down();
     installations.remove();
