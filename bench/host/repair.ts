@@ -59,10 +59,10 @@ function metricOf({ kind, name }: Fault, runs: readonly number[]): Metric {
 async function measureOnce(lab: Lab, fault: Fault): Promise<number> {
   const script = `
     end=$(($(date +%s) + ${CHECK_LIMIT_SEC}))
-    until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
+    until { ${fault.isHealthy}; } do [ $(date +%s) -lt $end ] || exit 1; done
     { ${fault.script}; } >/dev/null 2>&1
     from=$(date +%s%N)
-    until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
+    until { ${fault.isHealthy}; } do [ $(date +%s) -lt $end ] || exit 1; done
     echo $(($(date +%s%N) - from))`;
   const output = await lab.check('h1', ['bash', '--norc', '-c', script], {
     timeoutMs: (CHECK_LIMIT_SEC + 5) * 1000,
