@@ -127,20 +127,20 @@ test-boot: test-tools deb
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 
-# PARTS='path cni' runs some; bin/weft bench --help lists them.
+# BENCHMARKS='path cni' runs some, PARTS='…' as well; bin/weft bench --help lists them.
 bench: bench-tools bundle
-	bin/weft bench $(PARTS)
+	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
 
-# A quarter of a minute at the end of `make test`. Judges no speed: it fails if a part cannot run, or a rival is ahead that never was.
+# Smoke test of a quarter of a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check
 bench-check: test-tools build
 	bin/weft bench --plan check --out bench/out/check.json
 
-# A minute and a half; bin/weft bench compare judges it beside an earlier one.
+# A minute and a half; bin/weft bench compare compares it with an earlier one.
 bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
-# Twelve minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.
+# Twelve minutes at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
 bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \

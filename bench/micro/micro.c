@@ -44,7 +44,7 @@ static volatile uint64_t sum_of_all;
 
 static uint8_t *const inner = buffer + HEADROOM;
 
-/* --- One packet of `size` bytes at `inner`, again and again --- */
+/* --- One packet of `size` bytes at `inner`, in a loop --- */
 
 static size_t copy_packet(void) {
   for (unsigned i = 0; i < BATCH; i++) {
@@ -76,7 +76,7 @@ static size_t encapsulate(void) {
     weft_encap_push(encap, inner, route->header, packet.family);
     use(buffer);
   }
-  inner[8] = 255; /* as its TTL; nobody looks at the header's checksum */
+  inner[8] = 255; /* as its TTL; the header's checksum is not verified */
   return BATCH;
 }
 
@@ -212,7 +212,7 @@ static size_t find_routes(void) {
   return ADDRESSES;
 }
 
-/* As many lines of memory as there are routes, each asked for by the same address: the least that any table costs. */
+/* As many lines of memory as there are routes, each read through the same address: the lower bound of any table. */
 static size_t read_lines(void) {
   static uint64_t lines[65536][8];
   uint64_t sum = 0;

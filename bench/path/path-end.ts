@@ -42,8 +42,8 @@ export interface EndStatus {
   readonly pathBytes: number;
 }
 
-function ip(words: string): void {
-  execFileSync('ip', words.split(' '), { stdio: ['ignore', 'ignore', 'inherit'] });
+function ip(args: string): void {
+  execFileSync('ip', args.split(' '), { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** Collects garbage first: what JavaScript left behind is not the path's. */

@@ -74,11 +74,14 @@ async function openTunnel(underlay: Underlay, make: Make): Promise<Tunnel> {
         await underlay.b.ip(`route replace local ${PEER_REMOTES} dev lo`);
         await underlay.a.ip(`route replace ${PEER_REMOTES} via ${underlay.b.underlay}`);
       }
-      await tell(endA, { peers: { count: PEER_COUNT, haveOwnRemotes } });
+      await sendCommand(endA, { peers: { count: PEER_COUNT, haveOwnRemotes } });
       await routePeers(underlay, `dev ${DEVICE}`);
     },
-    describe: async () => ({ a: await tell(endA, {}), ...(endB ? { b: await tell(endB, {}) } : {}) }),
-    workerBytes: async () => (await tell(endA, {})).pathBytes / make.tuning.workers,
+    describe: async () => ({
+      a: await sendCommand(endA, {}),
+      ...(endB ? { b: await sendCommand(endB, {}) } : {}),
+    }),
+    workerBytes: async () => (await sendCommand(endA, {})).pathBytes / make.tuning.workers,
   };
 }
 
@@ -109,6 +112,6 @@ function startEnd(underlay: Underlay, host: PathHost, make: Make, local = host.u
   return host.startReady([process.execPath, END, JSON.stringify(config)]);
 }
 
-async function tell(end: Program, command: EndCommand): Promise<EndStatus> {
+async function sendCommand(end: Program, command: EndCommand): Promise<EndStatus> {
   return JSON.parse(await end.ask(JSON.stringify(command))) as EndStatus;
 }

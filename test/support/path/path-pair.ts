@@ -78,9 +78,9 @@ export class PathEnd {
     return run(['ip', 'netns', 'exec', this.netns, ...argv], options);
   }
 
-  /** Starts a program; resolves once it has written `word`, to either output. */
-  start(argv: readonly string[], word = 'ready'): Promise<Program> {
-    return startIn(this.netns, argv, word);
+  /** Starts a program; resolves once it has written `marker`, to either output. */
+  start(argv: readonly string[], marker = 'ready'): Promise<Program> {
+    return startIn(this.netns, argv, marker);
   }
 
   ip(lines: readonly string[]): Promise<string> {
@@ -125,9 +125,9 @@ export class PathEnd {
   }
 }
 
-export async function startIn(netns: string, argv: readonly string[], word: string): Promise<Program> {
+export async function startIn(netns: string, argv: readonly string[], marker: string): Promise<Program> {
   const program = new Program(['ip', 'netns', 'exec', netns, ...argv]);
-  await program.waitUntil(`it says '${word}'`, () => program.said.includes(word));
+  await program.waitUntil(`its output contains '${marker}'`, () => program.output.includes(marker));
   return program;
 }
 
