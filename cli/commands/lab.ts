@@ -5,7 +5,7 @@ import { namespacesOf } from '../../lab/topology.ts';
 import { checkLab, subnetOf, type LabReport } from '../../lab/run.ts';
 import { EXIT_USAGE } from '../../daemon/node/exit.ts';
 import { defineCommand, type Command } from '../command.ts';
-import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from './lab-options.ts';
+import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from '../args/lab-args.ts';
 import { UsageError } from '../usage-error.ts';
 
 type Verb = (values: LabValues, words: readonly string[]) => Promise<number>;

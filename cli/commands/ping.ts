@@ -5,7 +5,7 @@ import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from '../format/format-ping.ts';
-import { pingRequestOf } from './ping-args.ts';
+import { pingRequestOf } from '../args/ping-args.ts';
 import { styleOf } from '../format/style.ts';
 
 export const pingCommand = defineCommand({

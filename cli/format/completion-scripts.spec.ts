@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { completionScript } from './completion-scripts.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { WORDS } from '../fixture/command-specs.ts';
 
 describe('completion', () => {
   it('of zsh', () => {

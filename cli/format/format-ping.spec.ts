@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { PingPeerV1 } from '../../api/types.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from './format-ping.ts';
-import { pingRequestOf, type PingWords } from '../commands/ping-args.ts';
+import { pingRequestOf, type PingWords } from '../args/ping-args.ts';
 import { PLAIN } from './style.ts';
 import { UsageError } from '../usage-error.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BROKEN_PEERS, BROKEN_ROUTE, OUTSIDE_ROUTE, ROUTE } from '../fixture.ts';
+import { BROKEN_PEERS, BROKEN_ROUTE, OUTSIDE_ROUTE, ROUTE } from '../fixture/answers.ts';
 import { formatRoute, formatRoutes } from './format-route.ts';
 import { PLAIN } from './style.ts';
 

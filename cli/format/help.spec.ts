@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { formatHelp } from './help.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { WORDS } from '../fixture/command-specs.ts';
 
 describe('help', () => {
   it('of a command with everything', () => {

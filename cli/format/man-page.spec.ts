@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { formatManPage } from './man-page.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { WORDS } from '../fixture/command-specs.ts';
 
 describe('the man page', () => {
   it('has every word of every command, none of them taken for roff', () => {
