@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { loadAllWords, type NamedCommandSpec } from './command-specs.ts';
+import { loadCommandSpecs, type NamedCommandSpec } from './command-spec.ts';
 import { COMMANDS } from './commands.ts';
 import { completionScript } from './format/completion-scripts.ts';
 import { formatCommands } from './commands/help.ts';
@@ -10,7 +10,7 @@ import { greeting } from './default-command.ts';
 describe('the table of commands', () => {
   let all: readonly NamedCommandSpec[] = [];
   before(async () => {
-    all = await loadAllWords();
+    all = await loadCommandSpecs(COMMANDS);
   });
 
   for (const name of Object.keys(COMMANDS))
@@ -25,7 +25,7 @@ describe('the table of commands', () => {
     });
 
   it('is what weft help lists', () => {
-    const listed = [...formatCommands().matchAll(/^ {2}(\S+)/gm)].map((match) => match[1] ?? '');
+    const listed = [...formatCommands(COMMANDS).matchAll(/^ {2}(\S+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(listed.toSorted(), Object.keys(COMMANDS).toSorted());
   });
 

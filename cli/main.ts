@@ -25,6 +25,6 @@ async function dispatch(argv: readonly string[]): Promise<number> {
 
 async function runCommand(name: string, argv: readonly string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name);
+  if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name, COMMANDS);
   return (await command.load()).run(argv);
 }

@@ -9,7 +9,7 @@ import {
 } from '../../daemon/options/etcd-options.ts';
 import type { OptionsV1 } from '../../api/types.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from '../../daemon/options/flags.ts';
-import type { OptionSpec } from '../command.ts';
+import type { OptionSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';
 
 type EtcdFlag = keyof EtcdFlagValues;

@@ -3,7 +3,7 @@ import { describeLeases, releaseLease, reserveLease } from '../../allocator/leas
 import { parseEtcdOptions, type EtcdFlagValues } from '../../daemon/options/etcd-options.ts';
 import { CONTROL_VERSION } from '../../api/types.ts';
 import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
-import type { CommandSpec } from '../command.ts';
+import type { CommandSpec } from '../command-spec.ts';
 import { ControlClient, socketPath } from './control-client.ts';
 import { UsageError } from '../usage-error.ts';
 

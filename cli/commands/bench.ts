@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 
 const WORDS: CommandSpec = {

@@ -4,7 +4,7 @@ import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
 import type { FlagDefinition } from '../../daemon/options/go-flags.ts';
 import { parseCommandLine } from '../../daemon/options/options.ts';
 import { printUsage } from '../../daemon/options/usage.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 

@@ -1,7 +1,7 @@
 // `weft docker-opts`, also as mk-docker-opts.sh: words, usage and exit codes of flannel's script of that name.
 import { writeDockerOptions } from '../../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 
 const WORDS: CommandSpec = {

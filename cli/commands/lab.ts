@@ -4,7 +4,8 @@ import { Lab } from '../../lab/lab.ts';
 import { namespacesOf } from '../../lab/topology.ts';
 import { checkLab, subnetOf, type LabReport } from '../../lab/run.ts';
 import { EXIT_USAGE } from '../../daemon/node/exit.ts';
-import { defineCommand, type Command } from '../command.ts';
+import { defineCommand } from '../command.ts';
+import type { Command } from '../command-spec.ts';
 import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from '../args/lab-args.ts';
 import { UsageError } from '../usage-error.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { ControlClient } from '../client/control-client.ts';
-import { DEVICES, STATUS } from '../fixture/answers.ts';
+import { DEVICES } from '../fixture/devices.ts';
+import { STATUS } from '../fixture/status.ts';
 import type { Found } from './check.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { Facts } from './facts.ts';

@@ -1,6 +1,5 @@
 // Completion of bash, zsh and fish as text, made from the words of the commands. Pure.
-import type { NamedCommandSpec } from '../command-specs.ts';
-import type { OptionSpec } from '../command.ts';
+import type { NamedCommandSpec, OptionSpec } from '../command-spec.ts';
 import { spell } from './help.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;

@@ -1,5 +1,5 @@
 // The text of `weft COMMAND --help`, made from the command's words.
-import type { CommandSpec, OptionSpec } from '../command.ts';
+import type { CommandSpec, OptionSpec } from '../command-spec.ts';
 import { formatTable } from './table.ts';
 
 export function formatHelp(name: string, words: CommandSpec): string {

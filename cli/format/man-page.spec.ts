@@ -19,7 +19,7 @@ Each host leases a subnet of one cluster network from etcd;
 .B weft daemon
 connects it with the subnets of the other hosts.
 The other commands ask that daemon on its control socket, or work without one.
-.SH SEE WHAT IT DOES
+.SH INSPECT
 .SS weft show: show a thing, or two: a host's
 .B weft show [list] [options]
 .br

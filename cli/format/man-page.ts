@@ -1,6 +1,5 @@
 // The man page in roff (man(7)), made from the words of the commands. Pure.
-import type { NamedCommandSpec } from '../command-specs.ts';
-import { GROUPS } from '../commands.ts';
+import { GROUPS, type NamedCommandSpec } from '../command-spec.ts';
 import { spell, valueOf } from './help.ts';
 
 export function formatManPage(commands: readonly NamedCommandSpec[], version: string): string {
