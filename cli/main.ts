@@ -1,6 +1,6 @@
 // `weft COMMAND`: finds the command and runs it. Does no work itself.
 import { COMMANDS } from './commands.ts';
-import { exitWith } from './run-main.ts';
+import { runMain } from './run-main.ts';
 
 /** Other spellings, after the habits of other tools. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -13,7 +13,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Runs the words of a command line behind `argv[0]`, the name that the program was started by, and exits. */
 export function main(argv: readonly string[]): Promise<never> {
-  return exitWith(() => dispatch(argv));
+  return runMain(() => dispatch(argv));
 }
 
 /** Finds and runs the command. @returns the exit code. */

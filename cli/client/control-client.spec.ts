@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ControlClient, NoDaemonError, RefusedError } from './control-client.ts';
+import { ControlClient, NoDaemonError, RejectedError } from './control-client.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
 
@@ -61,8 +61,8 @@ describe('the client of the control socket', () => {
   it('tells a refusal by its code', async () => {
     const refusal = '{"error":{"code":"not-found","message":"There is no /v1/x"}}';
     const client = await answerWith([`HTTP/1.1 404 Not Found\r\n\r\n${refusal}`]);
-    await assert.rejects(client.ask('x'), (error: RefusedError) => {
-      assert.deepEqual([error.refusal, error.message], ['not-found', 'There is no /v1/x']);
+    await assert.rejects(client.ask('x'), (error: RejectedError) => {
+      assert.deepEqual([error.rejection, error.message], ['not-found', 'There is no /v1/x']);
       return true;
     });
   });

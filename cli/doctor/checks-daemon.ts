@@ -10,7 +10,7 @@ const daemonDown: Check = {
   run: async (facts) => {
     const silence = await facts.silence;
     if (silence === undefined) return [];
-    if (silence.message.includes('Permission denied'))
+    if (silence.reason === 'denied')
       return [
         {
           severity: 'warning',
@@ -20,7 +20,7 @@ const daemonDown: Check = {
           remedy: 'sudo weft doctor',
         },
       ];
-    const isStuck = silence.message.includes('does not answer');
+    const isStuck = silence.reason === 'timeout';
     return [
       {
         severity: 'error',

@@ -11,7 +11,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/types.ts';
 import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
-import { NoDaemonError, RefusedError, type ControlClient } from '../client/control-client.ts';
+import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
@@ -58,10 +58,10 @@ export class Facts {
     return this.#answer.then((answer) => (answer instanceof Error ? undefined : answer));
   }
 
-  get #answer(): Promise<StatusV1 | NoDaemonError | RefusedError> {
+  get #answer(): Promise<StatusV1 | NoDaemonError | RejectedError> {
     return this.once('status', () =>
       this.#client.ask<StatusV1>('status').catch((error: unknown) => {
-        if (error instanceof NoDaemonError || error instanceof RefusedError) return error;
+        if (error instanceof NoDaemonError || error instanceof RejectedError) return error;
         throw error;
       }),
     );
@@ -173,7 +173,7 @@ export class Facts {
     try {
       return await this.#client.ask<Answer>(name);
     } catch (error) {
-      if (error instanceof NoDaemonError || error instanceof RefusedError) return undefined;
+      if (error instanceof NoDaemonError || error instanceof RejectedError) return undefined;
       throw error;
     }
   }
