@@ -5,7 +5,7 @@ import { COMMANDS } from './commands.ts';
 import { completionScript } from './format/completion-scripts.ts';
 import { formatCommands } from './commands/help.ts';
 import { formatHelp } from './format/help.ts';
-import { greeting } from './default-command.ts';
+import { formatHint } from './default-command.ts';
 
 describe('the table of commands', () => {
   let all: readonly NamedCommandSpec[] = [];
@@ -15,13 +15,13 @@ describe('the table of commands', () => {
 
   for (const name of Object.keys(COMMANDS))
     it(`has words of weft ${name} that help can be made of`, () => {
-      const words = all.find((command) => command.name === name)!;
-      assert.ok(words.synopsis.length > 0 && words.about.length > 10);
-      assert.ok(words.examples.length > 0, 'an example');
-      for (const [line] of words.examples)
+      const spec = all.find((command) => command.name === name)!;
+      assert.ok(spec.synopsis.length > 0 && spec.about.length > 10);
+      assert.ok(spec.examples.length > 0, 'an example');
+      for (const [line] of spec.examples)
         assert.match(line, new RegExp(String.raw`\b(?:weft ${name}|flanneld)\b`));
       assert.ok(COMMANDS[name]!.summary.length <= 60);
-      for (const line of formatHelp(name, words).split('\n')) assert.ok(line.length <= 150, line);
+      for (const line of formatHelp(name, spec).split('\n')) assert.ok(line.length <= 150, line);
     });
 
   it('is what weft help lists', () => {
@@ -38,8 +38,8 @@ describe('the table of commands', () => {
   });
 
   it('greets with the next step', () => {
-    assert.match(greeting(true), /weft status/);
-    assert.doesNotMatch(greeting(true), /weft daemon/);
-    assert.match(greeting(false), /weft daemon --help/);
+    assert.match(formatHint(true), /weft status/);
+    assert.doesNotMatch(formatHint(true), /weft daemon/);
+    assert.match(formatHint(false), /weft daemon --help/);
   });
 });

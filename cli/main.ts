@@ -18,9 +18,9 @@ export function main(argv: readonly string[]): Promise<never> {
 
 /** Finds and runs the command. @returns the exit code. */
 async function dispatch(argv: readonly string[]): Promise<number> {
-  const [, word, ...rest] = argv;
-  if (word === undefined) return (await import('./default-command.ts')).greet();
-  return runCommand(Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word, rest);
+  const [, name, ...rest] = argv;
+  if (name === undefined) return (await import('./default-command.ts')).printHint();
+  return runCommand(Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? name) : name, rest);
 }
 
 async function runCommand(name: string, argv: readonly string[]): Promise<number> {

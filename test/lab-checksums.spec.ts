@@ -113,7 +113,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await hasTcp(), false);
     const broken = await finding();
     assert.equal(broken?.severity, 'error');
-    assert.match(broken.remedy, /"TxChecksumOffload": "auto"/);
+    assert.match(broken.fix, /"TxChecksumOffload": "auto"/);
   });
 
   it('are computed by every host with "off"', async () => {

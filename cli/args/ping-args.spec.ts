@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { pingRequestOf, type PingWords } from './ping-args.ts';
+import { toPingRequest, type PingArgs } from './ping-args.ts';
 import { UsageError } from '../usage-error.ts';
 
 describe('arguments of weft ping', () => {
-  const NONE: PingWords = {
+  const NONE: PingArgs = {
     count: undefined,
     interval: undefined,
     timeout: undefined,
@@ -14,8 +14,8 @@ describe('arguments of weft ping', () => {
   };
 
   it('become a request', () => {
-    const words = { ...NONE, count: '5', interval: '0.2', timeout: '2', size: '0', ipv6: true };
-    assert.deepEqual(pingRequestOf('198.18.1.2', words), {
+    const args = { ...NONE, count: '5', interval: '0.2', timeout: '2', size: '0', ipv6: true };
+    assert.deepEqual(toPingRequest('198.18.1.2', args), {
       peer: '198.18.1.2',
       count: 5,
       intervalMs: 200,
@@ -25,7 +25,7 @@ describe('arguments of weft ping', () => {
     });
   });
 
-  for (const [peer, words, message] of [
+  for (const [peer, args, message] of [
     [undefined, {}, /takes one peer/],
     ['198.18.1.2', { all: true }, /or --all/],
     ['198.18.1.2', { ipv4: true, ipv6: true }, /-4 or -6/],
@@ -36,7 +36,7 @@ describe('arguments of weft ping', () => {
   ] as const)
     it(`are refused: ${String(message)}`, () => {
       assert.throws(
-        () => pingRequestOf(peer, { ...NONE, ...words }),
+        () => toPingRequest(peer, { ...NONE, ...args }),
         (error: Error) => error instanceof UsageError && message.test(error.message),
       );
     });

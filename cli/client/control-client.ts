@@ -45,7 +45,7 @@ export class RejectedError extends WeftError {
   }
 }
 
-export interface Ask {
+export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT';
   /** Sent as JSON. */
   readonly body?: unknown;
@@ -66,14 +66,14 @@ export class ControlClient {
   }
 
   /** The JSON document at `/v1/NAME`. @throws NoDaemonError or RejectedError */
-  async ask<Answer>(name: string, ask: Ask = {}): Promise<Answer> {
-    const { status, body } = await this.#open(name, ask);
+  async request<Answer>(name: string, options: RequestOptions = {}): Promise<Answer> {
+    const { status, body } = await this.#open(name, options);
     const document = parseAnswer(await this.#textOf(body), this.path);
     if (status === 200) return document as Answer;
     throw new RejectedError((document as ErrorV1).error);
   }
 
-  /** The text at `/v1/NAME`, whatever it is. @throws as {@link ask} */
+  /** The text at `/v1/NAME`, whatever it is. @throws as {@link request} */
   async text(name: string): Promise<string> {
     const { status, body } = await this.#open(name, {});
     const text = await this.#textOf(body);
@@ -81,9 +81,9 @@ export class ControlClient {
     throw new RejectedError((parseAnswer(text, this.path) as ErrorV1).error);
   }
 
-  /** The JSON documents of a stream at `/v1/NAME`, as they come, until it ends. @throws as {@link ask} */
-  async *follow<Line>(name: string, ask: Ask = {}): AsyncGenerator<Line> {
-    const { status, body } = await this.#open(name, ask);
+  /** The JSON documents of a stream at `/v1/NAME`, as they come, until it ends. @throws as {@link request} */
+  async *follow<Line>(name: string, options: RequestOptions = {}): AsyncGenerator<Line> {
+    const { status, body } = await this.#open(name, options);
     if (status !== 200)
       throw new RejectedError((parseAnswer(await this.#textOf(body), this.path) as ErrorV1).error);
     let rest = '';
@@ -94,8 +94,8 @@ export class ControlClient {
     }
   }
 
-  async #open(name: string, ask: Ask): Promise<HttpResponse> {
-    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = ask;
+  async #open(name: string, options: RequestOptions): Promise<HttpResponse> {
+    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = options;
     const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; look at its log`;
     try {
       return await requestHttp({

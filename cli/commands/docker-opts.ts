@@ -4,7 +4,7 @@ import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 
-const WORDS: CommandSpec = {
+const SPEC: CommandSpec = {
   synopsis: ['[-f FILE] [-d FILE] [-i] [-c] [-k KEY] [-m]     (also as: mk-docker-opts.sh)'],
   about:
     "Writes the options that a Docker engine needs to use this host's subnet, as variables for a unit or a shell.",
@@ -29,7 +29,7 @@ const WORDS: CommandSpec = {
   examples: [['weft docker-opts -c -d /run/flannel/docker', 'as units for Docker beside flannel do']],
 };
 
-interface Words {
+interface DockerOptsArgs {
   input: string;
   output: string;
   key: string;
@@ -38,28 +38,28 @@ interface Words {
   hasIpMasq: boolean;
 }
 
-/** Exits with 1 for every failure, wrong words and help, as scripts expect. */
-export const dockerOptsCommand: Command = { ...WORDS, run };
+/** Exits with 1 for every failure, wrong args and help, as scripts expect. */
+export const dockerOptsCommand: Command = { ...SPEC, run };
 
 function run(argv: readonly string[]): Promise<number> {
-  const words = parseWords(argv);
-  if (words === undefined) {
-    process.stderr.write(formatHelp('docker-opts', WORDS));
+  const args = parseDockerOptsArgs(argv);
+  if (args === undefined) {
+    process.stderr.write(formatHelp('docker-opts', SPEC));
     return Promise.resolve(EXIT_FAILURE);
   }
-  const isBoth = !words.isIndividual && !words.isCombined;
-  const problem = writeDockerOptions(words, {
-    ...words,
-    isIndividual: words.isIndividual || isBoth,
-    isCombined: words.isCombined || isBoth,
+  const isBoth = !args.isIndividual && !args.isCombined;
+  const error = writeDockerOptions(args, {
+    ...args,
+    isIndividual: args.isIndividual || isBoth,
+    isCombined: args.isCombined || isBoth,
   });
-  if (problem !== undefined) process.stderr.write(`weft docker-opts: ${problem}\n`);
-  return Promise.resolve(problem === undefined ? EXIT_OK : EXIT_FAILURE);
+  if (error !== undefined) process.stderr.write(`weft docker-opts: ${error}\n`);
+  return Promise.resolve(error === undefined ? EXIT_OK : EXIT_FAILURE);
 }
 
-/** Words as getopts(1) takes them: options may share a dash, a value may follow its letter, the first other word ends it. */
-function parseWords(argv: readonly string[]): Words | undefined {
-  const words: Words = {
+/** DockerOptsArgs as getopts(1) takes them: options may share a dash, a value may follow its letter, the first other word ends it. */
+function parseDockerOptsArgs(argv: readonly string[]): DockerOptsArgs | undefined {
+  const args: DockerOptsArgs = {
     input: '/run/flannel/subnet.env',
     output: '/run/docker_opts.env',
     key: 'DOCKER_OPTS',
@@ -68,28 +68,28 @@ function parseWords(argv: readonly string[]): Words | undefined {
     hasIpMasq: true,
   };
   for (let index = 0; index < argv.length; index++) {
-    const word = argv[index]!;
-    if (word === '--' || word === '-' || !word.startsWith('-')) break;
-    for (let at = 1; at < word.length; at++) {
-      const letter = word[at]!;
-      if (letter === 'i') words.isIndividual = true;
-      else if (letter === 'c') words.isCombined = true;
-      else if (letter === 'm') words.hasIpMasq = false;
+    const arg = argv[index]!;
+    if (arg === '--' || arg === '-' || !arg.startsWith('-')) break;
+    for (let at = 1; at < arg.length; at++) {
+      const letter = arg[at]!;
+      if (letter === 'i') args.isIndividual = true;
+      else if (letter === 'c') args.isCombined = true;
+      else if (letter === 'm') args.hasIpMasq = false;
       else {
-        const value = word.slice(at + 1) || argv[++index];
-        if (value === undefined || !setValue(words, letter, value)) return undefined;
+        const value = arg.slice(at + 1) || argv[++index];
+        if (value === undefined || !setValue(args, letter, value)) return undefined;
         break;
       }
     }
   }
-  return words;
+  return args;
 }
 
 /** Whether the letter is an option with a value, and the value can be one. */
-function setValue(words: Words, letter: string, value: string): boolean {
-  if (letter === 'f') words.input = value;
-  else if (letter === 'd') words.output = value;
-  else if (letter === 'k' && /^[A-Za-z_]\w*$/.test(value)) words.key = value;
+function setValue(args: DockerOptsArgs, letter: string, value: string): boolean {
+  if (letter === 'f') args.input = value;
+  else if (letter === 'd') args.output = value;
+  else if (letter === 'k' && /^[A-Za-z_]\w*$/.test(value)) args.key = value;
   else return false;
   return true;
 }

@@ -4,7 +4,7 @@ import type { OptionsV1 } from '../../api/types.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import type { Check, Finding } from '../doctor/check.ts';
-import { CHECKS, examine } from '../doctor/run-checks.ts';
+import { CHECKS, runChecks } from '../doctor/run-checks.ts';
 import { Facts } from '../doctor/facts.ts';
 import { formatFindings } from '../doctor/format-findings.ts';
 import { ETCD_OPTIONS, etcdOptionsOf } from '../client/etcd-options.ts';
@@ -65,10 +65,10 @@ export async function askDoctor(
   checks: readonly Check[] = CHECKS,
   etcd: Parameters<typeof etcdOptionsOf>[0] = {},
 ): Promise<DoctorV1> {
-  const told = await client.ask<OptionsV1>('options').catch(() => undefined);
+  const told = await client.request<OptionsV1>('options').catch(() => undefined);
   const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, told), options: told });
   try {
-    const findings = await examine(facts, checks);
+    const findings = await runChecks(facts, checks);
     return { version: 1, at: new Date().toISOString(), checks: checks.map(({ id }) => id), findings };
   } finally {
     facts.close();

@@ -18,7 +18,7 @@ async function find(encapsulation: 'kernel' | 'userspace', text: string): Promis
     devices: DEVICES,
   };
   const facts = new Facts({
-    client: { ask: (name: string) => Promise.resolve(answers[name]) } as unknown as ControlClient,
+    client: { request: (name: string) => Promise.resolve(answers[name]) } as unknown as ControlClient,
     etcd: { endpoints: [], prefix: '/x' },
     root: '/nonexistent/',
     output: (argv) => Promise.resolve(argv.at(-1) === 'sport = :8285' ? text : ''),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { formatManPage } from './man-page.ts';
-import { WORDS } from '../fixture/command-specs.ts';
+import { SPECS } from '../fixture/command-specs.ts';
 
 describe('the man page', () => {
   it('has every word of every command, none of them taken for roff', () => {
     assert.equal(
-      formatManPage(WORDS, '1.2.3'),
+      formatManPage(SPECS, '1.2.3'),
       `.\\" Made by "weft man".
 .TH WEFT 1 "" "weft 1.2.3" "User commands"
 .SH NAME
@@ -47,7 +47,7 @@ where
 how many
 .TP
 .B \\-\\-json
-a program's words
+a program's text
 .PP
 see x
 .RS 4
