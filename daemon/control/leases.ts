@@ -1,7 +1,7 @@
 // GET /v1/leases and the two ways to change them by hand.
 import { systemClock } from '../../lib/clock.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
-import { describeLeases, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
+import { describeLeases, LeaseAdminError, releaseLease, reserveLease } from '../../allocator/lease/lease-admin.ts';
 import type { DaemonView } from './daemon-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/types.ts';

@@ -2,15 +2,15 @@
 // registry alone, so that it serves the control socket and a command line without a daemon alike.
 import { familyOf, networkOf, parseCidr, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
-import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
-import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
-import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
-import type { LeaseSubnets } from '../../allocator/lease.ts';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
-import type { Registry, RegistryEntry, RegistrySnapshot } from '../../allocator/registry/registry.ts';
-import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../../allocator/registry/subnet-key.ts';
-import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
+import { formatConfigIssue } from '../config/config-issue.ts';
+import { parseNetworkConfig } from '../config/config-parse.ts';
+import { decodeEntry } from '../registry/lease-entry.ts';
+import { encodeLeaseValue } from '../registry/lease-value.ts';
+import type { LeaseSubnets } from '../lease.ts';
+import { NO_LEASE } from '../registry/registry.ts';
+import type { Registry, RegistryEntry, RegistrySnapshot } from '../registry/registry.ts';
+import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../registry/subnet-key.ts';
+import { SubnetPool } from '../subnet/subnet-pool.ts';
 import type { LeaseChangeV1, LeaseV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
 
 export type LeaseAdminCode = 'bad-request' | 'not-found' | 'conflict';

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { DEFAULT_CONFIG, type LabOptions } from '../../lab/lab.ts';
-import type { CommandSpec, OptionValues } from '../command.ts';
+import type { OptionValues } from '../command.ts';
+import type { CommandSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';
 
 export const LAB_VERBS = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../lib/clock.ts';
-import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
-import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
+import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
+import { MemoryRegistry } from '../registry/memory/registry-memory.ts';
 import { describeLeases, findLease, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
 
 const VALUE =

@@ -1,7 +1,7 @@
 // The words of `weft ping` as a request to the daemon: seconds as ping(8) takes them. Pure.
 import { UsageError } from '../usage-error.ts';
 
-export interface PingWords {
+export interface PingArgs {
   readonly count: string | undefined;
   readonly interval: string | undefined;
   readonly timeout: string | undefined;
@@ -12,20 +12,20 @@ export interface PingWords {
 }
 
 /** Body of `POST /v1/ping`; the daemon checks bounds. @throws UsageError */
-export function pingRequestOf(peer: string | undefined, words: PingWords): object {
-  if (words.all === (peer !== undefined))
+export function toPingRequest(peer: string | undefined, args: PingArgs): object {
+  if (args.all === (peer !== undefined))
     throw new UsageError(
       'weft ping takes one peer, by its public IP or subnet, or --all: weft ping 198.18.1.2',
     );
-  if (words.ipv4 && words.ipv6) throw new UsageError('weft ping takes -4 or -6, not both');
+  if (args.ipv4 && args.ipv6) throw new UsageError('weft ping takes -4 or -6, not both');
   return {
     peer,
-    count: numberOf('-c', words.count, /^\d{1,9}$/, 'a number of echoes'),
-    intervalMs: secondsOf('-i', words.interval),
-    timeoutMs: secondsOf('-W', words.timeout),
-    payloadBytes: numberOf('-s', words.size, /^\d{1,9}$/, 'a number of bytes'),
-    ...(words.ipv4 && { family: 4 }),
-    ...(words.ipv6 && { family: 6 }),
+    count: numberOf('-c', args.count, /^\d{1,9}$/, 'a number of echoes'),
+    intervalMs: secondsOf('-i', args.interval),
+    timeoutMs: secondsOf('-W', args.timeout),
+    payloadBytes: numberOf('-s', args.size, /^\d{1,9}$/, 'a number of bytes'),
+    ...(args.ipv4 && { family: 4 }),
+    ...(args.ipv6 && { family: 6 }),
   };
 }
 
