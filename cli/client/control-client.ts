@@ -1,7 +1,7 @@
 // Asks the daemon on its control socket. Every way in which it can stay silent becomes one line with the remedy.
 import { WeftError } from '../../api/errors.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { ErrorV1 } from '../../api/types.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { ErrorV1 } from '../../api/index.ts';
 import type { OptionSpec } from '../command-spec.ts';
 import { requestHttp, type HttpResponse } from './http-client.ts';
 

@@ -1,6 +1,6 @@
 // `weft leases`: who has which subnet, and the two things that may be done about it by hand.
 import { findLease } from '../../allocator/lease/lease-admin.ts';
-import type { LeaseV1 } from '../../api/types.ts';
+import type { LeaseV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { confirm } from '../client/confirm.ts';

@@ -1,5 +1,5 @@
 // `weft ping`: do peers answer, through the overlay and beside it? The daemon sends, as it has the rights.
-import type { PingLineV1, PingPeerV1 } from '../../api/types.ts';
+import type { PingLineV1, PingPeerV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';

@@ -1,5 +1,5 @@
 // `weft status`: how this host is. The exit code says it to scripts.
-import type { HealthV1, StatusV1 } from '../../api/types.ts';
+import type { HealthV1, StatusV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import {

@@ -1,5 +1,5 @@
 // `weft watch`: what happens, as it happens.
-import type { EventV1 } from '../../api/types.ts';
+import type { EventV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, NoDaemonError, SOCKET_OPTION, socketPath } from '../client/control-client.ts';

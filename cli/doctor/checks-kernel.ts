@@ -1,6 +1,6 @@
 // Whether the kernel does with packets to peers what the daemon wants, and whether somebody keeps it from that.
 import { addressOf, type Cidr } from '../../lib/address.ts';
-import type { DifferenceV1 } from '../../api/types.ts';
+import type { DifferenceV1 } from '../../api/index.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 

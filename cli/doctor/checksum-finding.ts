@@ -1,7 +1,7 @@
 // What to say of checksums that are left to network devices: from probes of this moment, and from what the daemon found and
 // does about it. Pure.
 import { familyOf, type IpAddress } from '../../lib/address.ts';
-import type { ChecksumOffloadV1 } from '../../api/types.ts';
+import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { truncate, type Found } from './check.ts';
 

@@ -18,7 +18,7 @@ import { readHost, type HostReading } from '../host/host-facts.ts';
 import type { Refusal } from './config-watcher.ts';
 import { familiesOf } from '../host/interface-choice.ts';
 import { logKeeperEvent } from '../log/lease-log.ts';
-import type { EventPublisher } from '../control/event-publisher.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';

@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict';
 import { EventHub, type NewEvent } from './event-hub.ts';
-import type { EventV1 } from '../../api/types.ts';
+import type { EventV1 } from '../../api/index.ts';
 
-function event(code: string): NewEvent {
-  return { topic: 'lease', level: 'info', code, message: code, fields: {} };
+function event(message: string): NewEvent {
+  return { topic: 'lease', level: 'info', code: 'lease-put', message, fields: {} };
 }
 
 async function take(watch: AsyncGenerator<EventV1>, count: number): Promise<string[]> {
-  const codes: string[] = [];
-  while (codes.length < count) {
+  const messages: string[] = [];
+  while (messages.length < count) {
     const { value, done } = await watch.next();
     if (done === true) break;
-    codes.push(`${value.sequence} ${value.code}`);
+    messages.push(`${value.sequence} ${value.message}`);
   }
-  return codes;
+  return messages;
 }
 
 describe('the event hub', () => {
   it('gives a watcher what it asked for of the past, then what comes', async () => {
     const hub = new EventHub();
-    for (const code of ['a', 'b', 'c']) hub.publish(event(code));
+    for (const message of ['a', 'b', 'c']) hub.publish(event(message));
     const stop = new AbortController();
     const watch = hub.watch(2, stop.signal);
     assert.deepEqual(await take(watch, 2), ['2 b', '3 c']);

@@ -1,6 +1,6 @@
 // Counters of network devices from /proc/net/dev, which shows the network namespace of whoever reads it.
 import { readFile } from 'node:fs/promises';
-import type { DeviceCountersV1 } from '../../api/types.ts';
+import type { DeviceCountersV1 } from '../../api/index.ts';
 
 /** Counters by device name. */
 export async function readDeviceCounters(): Promise<ReadonlyMap<string, DeviceCountersV1>> {

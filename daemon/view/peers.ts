@@ -7,10 +7,10 @@ import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { DaemonView } from './daemon-view.ts';
-import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/types.ts';
+import type { DaemonView } from './node-view.ts';
+import type { Endpoint } from '../control/endpoint.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export const peersEndpoint: Endpoint = {

@@ -1,6 +1,6 @@
 // What happens, for those who watch: the last events are kept, and each watcher gets those from now on. A watcher that is
 // too slow misses some and sees it by the numbers; nobody waits for it.
-import type { EventV1 } from '../../api/types.ts';
+import type { EventV1 } from '../../api/index.ts';
 
 /** Events that are kept for late comers. */
 const KEPT_EVENTS = 256;

@@ -1,8 +1,8 @@
 // What is set, found and done about checksums that are left to devices, for each VXLAN device of the kernel.
 import { familyOf } from '../../lib/address.ts';
 import { HOST } from '../reconciler/desired-state.ts';
-import type { DaemonView } from './daemon-view.ts';
-import type { ChecksumOffloadV1 } from '../../api/types.ts';
+import type { DaemonView } from './node-view.ts';
+import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export function checksumOffloadOf({ config, offload, reconciler }: DaemonView): readonly ChecksumOffloadV1[] {

@@ -2,21 +2,23 @@
 import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
+import type { MigrationStatus } from '../overlay/overlay-controller.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
-import type { DaemonView } from './daemon-view.ts';
-import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
+import type { DaemonView } from './node-view.ts';
+import type { Endpoint } from '../control/endpoint.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
 import type {
   HealthV1,
   InterfaceV1,
   KernelV1,
+  MigrationV1,
   NetworkV1,
   OwnLeaseV1,
   RegistryV1,
   StatusV1,
-} from '../../api/types.ts';
+} from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export const statusEndpoint: Endpoint = {
@@ -66,9 +68,13 @@ function networkOf(daemon: DaemonView): NetworkV1 | undefined {
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
-    ...(migration && { migration }),
+    ...(migration && { migration: toMigration(migration) }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
+}
+
+function toMigration({ stragglers, obstacle, ...migration }: MigrationStatus): MigrationV1 {
+  return { ...migration, pendingPeers: stragglers, ...(obstacle !== undefined && { blocker: obstacle }) };
 }
 
 function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {

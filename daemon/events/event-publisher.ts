@@ -1,5 +1,6 @@
 // Makes events of what the parts of the daemon tell each other anyway. Decides nothing and keeps only what it takes to see
 // a change.
+import type { LeaseEventCode } from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
@@ -99,7 +100,7 @@ export class EventPublisher {
     });
   }
 
-  #lease(code: string, message: string, fields: NewEvent['fields']): void {
+  #lease(code: LeaseEventCode, message: string, fields: NewEvent['fields']): void {
     this.#publish({ topic: 'lease', level: 'info', code, message, fields });
   }
 

@@ -1,6 +1,6 @@
 // The metrics of a daemon as text. prom-client is loaded with the first question: it takes 2 MB and 18 ms, which a daemon
 // that nobody asks should not pay.
-import type { DaemonView } from '../control/daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { FAMILIES } from './metrics.ts';
 import { lookAt, type Family } from './metric.ts';
 

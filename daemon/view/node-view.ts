@@ -14,7 +14,7 @@ import type { DaemonOptions } from '../options/options.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
 import type { ReadinessParts } from '../node/readiness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { EventHub } from './event-hub.ts';
+import type { EventHub } from '../events/event-hub.ts';
 
 export interface DaemonView {
   readonly options: DaemonOptions;
