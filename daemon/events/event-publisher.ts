@@ -12,7 +12,7 @@ import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
 import type { OffloadVerdict } from '../probe/checksum-probe-loop.ts';
 import { reconcilerMessage } from '../log/reconciler-log.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/status.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
 
 /** Leases of one change that get an event each; at start there may be thousands. */

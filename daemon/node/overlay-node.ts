@@ -29,7 +29,7 @@ import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/p
 import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/status.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface OverlayNodeOptions {
@@ -352,7 +352,7 @@ export class OverlayNode {
   }
 
   #onNotice(notice: KernelNotification): void {
-    this.reconciler.notice(notice);
+    this.reconciler.handleNotification(notice);
     if (notice.type !== 'object') void this.#readFacts();
   }
 

@@ -7,48 +7,48 @@ import { HOST } from './desired-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import { diff, isInSync } from './diff.ts';
 import type { RetryGate } from './retry-gate.ts';
-import type { Mirror } from './cached-state.ts';
-import type { StepRecorder } from './step-recorder.ts';
+import type { CachedState } from './cached-state.ts';
+import type { Executor } from './executor.ts';
 
-export interface StepPlannerParts {
+export interface PlannerDeps {
   readonly desired: DesiredState;
-  readonly holds: RetryGate;
-  readonly recorder: Pick<StepRecorder, 'replaceLinks'>;
+  readonly gate: RetryGate;
+  readonly recorder: Pick<Executor, 'replaceLinks'>;
 }
 
-export class StepPlanner {
-  readonly #parts: StepPlannerParts;
+export class Planner {
+  readonly #deps: PlannerDeps;
 
-  constructor(parts: StepPlannerParts) {
-    this.#parts = parts;
+  constructor(parts: PlannerDeps) {
+    this.#deps = parts;
   }
 
   /**
    * Steps for `keys`, or for everything.
    * @param isComplete - every peer has been set once: what nobody wants may be removed.
    */
-  plan(mirror: Mirror, nowMs: number, isComplete: boolean, keys?: readonly ObjectKey[]): Step[] {
-    const { desired, holds, recorder } = this.#parts;
-    const mayRemoveRules = this.#isFirewallInPlace(mirror);
-    const isHeld = (object: KernelObject, key: ObjectKey): boolean =>
+  plan(cached: CachedState, nowMs: number, isComplete: boolean, keys?: readonly ObjectKey[]): Step[] {
+    const { desired, gate, recorder } = this.#deps;
+    const mayRemoveRules = this.#isFirewallInPlace(cached);
+    const isDeferred = (object: KernelObject, key: ObjectKey): boolean =>
       (!desired.objects.has(key) && (!isComplete || (object.kind === 'firewall' && !mayRemoveRules))) ||
-      holds.isHeld(object, key, mirror, nowMs);
-    const { foreignLinks, objects } = mirror;
-    const options = { foreignLinks, replaceLinks: recorder.replaceLinks, isHeld };
+      gate.isDeferred(object, key, cached, nowMs);
+    const { foreignLinks, objects } = cached;
+    const options = { foreignLinks, replaceLinks: recorder.replaceLinks, isDeferred };
     return diff(desired.objects, objects, keys === undefined ? options : { ...options, keys });
   }
 
   /** Rules that waited for `batch`, which sets those that take their place. */
-  obsoleteRules({ objects }: Mirror, batch: readonly Step[]): readonly ObjectKey[] {
+  obsoleteRules({ objects }: CachedState, batch: readonly Step[]): readonly ObjectKey[] {
     if (!batch.some(isRuleStep)) return [];
-    const isSpare = ([key, { kind }]: [ObjectKey, KernelObject]): boolean =>
-      kind === 'firewall' && !this.#parts.desired.objects.has(key);
-    return [...objects].filter(isSpare).map(([key]) => key);
+    const isObsolete = ([key, { kind }]: [ObjectKey, KernelObject]): boolean =>
+      kind === 'firewall' && !this.#deps.desired.objects.has(key);
+    return [...objects].filter(isObsolete).map(([key]) => key);
   }
 
   /** Rules that nobody wants stay until those that take their place stand: there is no moment without any. */
-  #isFirewallInPlace({ objects }: Mirror): boolean {
-    for (const [key, want] of this.#parts.desired.objectsOf(HOST))
+  #isFirewallInPlace({ objects }: CachedState): boolean {
+    for (const [key, want] of this.#deps.desired.objectsOf(HOST))
       if (want.kind === 'firewall' && !isInSync(want, objects.get(key))) return false;
     return true;
   }

@@ -78,7 +78,7 @@ export type EventCode =
   | 'ORPHAN_REMOVE_FAILED'
   /** A link could not be changed in place and is made anew. */
   | 'LINK_REPLACED'
-  | 'SYSCTL_REFUSED'
+  | 'SYSCTL_REJECTED'
   | 'KERNEL_READ_FAILED'
   | 'KERNEL_NO_ANSWER';
 
@@ -89,7 +89,7 @@ export interface ReconcilerEvent {
 }
 
 /** How an event is told. */
-export type Tell = (
+export type Emit = (
   code: EventCode,
   level: ReconcilerEvent['level'],
   fields: ReconcilerEvent['fields'],
