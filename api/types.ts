@@ -132,7 +132,7 @@ export interface InterfaceV1 {
 }
 
 export interface OwnLeaseV1 {
-  /** `waiting`, `acquiring`, `held`, `overdue`, `lost`, `exhausted`, `stopped`; docs/how-it-works.md explains them. */
+  /** `waiting`, `acquiring`, `held`, `expiring`, `lost`, `exhausted`, `stopped`; docs/how-it-works.md explains them. */
   readonly state: string;
   readonly key?: string;
   readonly ipv4?: string;

@@ -63,7 +63,7 @@ export class SimulatedHost {
     const attributes: LeaseAttributes = { publicIp, backendType: 'vxlan', backendData };
     this.#keeper = new LeaseManager({
       registry,
-      mirror: this.#mirror,
+      cache: this.#mirror,
       clock,
       random,
       identity: publicIp,
