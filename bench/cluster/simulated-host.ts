@@ -63,7 +63,7 @@ export class SimulatedHost {
     const attributes: LeaseAttributes = { publicIp, backendType: 'vxlan', backendData };
     this.#manager = new LeaseManager({
       registry,
-      mirror: this.#cache,
+      cache: this.#cache,
       clock,
       random,
       identity: publicIp,

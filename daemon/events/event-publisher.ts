@@ -4,7 +4,7 @@ import type { LeaseEventCode } from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { MirrorChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCacheChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
 import { keeperMessage } from '../log/lease-log.ts';
@@ -50,7 +50,7 @@ export class EventPublisher {
   }
 
   /** Leases that came, changed or went. */
-  leases({ put, removed }: MirrorChange, { leases }: Pick<RegistryCache, 'leases'>): void {
+  leases({ put, removed }: RegistryCacheChange, { leases }: Pick<RegistryCache, 'leases'>): void {
     const put1 = [...put].slice(0, NAMED_LEASES);
     for (const key of put1) {
       const lease = leases.get(key);

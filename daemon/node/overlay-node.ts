@@ -278,7 +278,7 @@ export class OverlayNode {
     const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
     const keeper: LeaseManager = new LeaseManager({
       registry,
-      mirror,
+      cache: mirror,
       clock: systemClock,
       random: Math.random,
       ...identityOf(reading),

@@ -113,7 +113,7 @@ class Life {
     });
     this.keeper = new LeaseManager({
       registry: this.registry,
-      mirror: this.mirror,
+      cache: this.mirror,
       clock,
       random,
       config,
