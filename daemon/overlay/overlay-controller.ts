@@ -14,7 +14,8 @@ import {
   type PeerState,
 } from '../../backends/backend.ts';
 import { deriveBlackholes } from '../../backends/blackhole.ts';
-import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../../backends/firewall.ts';
+import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
+import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { backendOf, deriveAs, deriveHostIn, derivePeerIn, mtuIn, ownershipIn } from './derive-transports.ts';
 import type { HostConfig } from '../host/family-choice.ts';
