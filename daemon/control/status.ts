@@ -1,6 +1,7 @@
 // GET /v1/status: how this host is, on one screen.
 import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
+import type { MigrationStatus } from '../overlay/overlay-controller.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
@@ -12,6 +13,7 @@ import type {
   HealthV1,
   InterfaceV1,
   KernelV1,
+  MigrationV1,
   NetworkV1,
   OwnLeaseV1,
   RegistryV1,
@@ -66,9 +68,13 @@ function networkOf(daemon: DaemonView): NetworkV1 | undefined {
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
-    ...(migration && { migration }),
+    ...(migration && { migration: migrationOf(migration) }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
+}
+
+function migrationOf({ pendingPeers, blocker, ...migration }: MigrationStatus): MigrationV1 {
+  return { ...migration, stragglers: pendingPeers, ...(blocker !== undefined && { obstacle: blocker }) };
 }
 
 function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {
