@@ -132,6 +132,14 @@ export function hostReport(
   };
 }
 
-function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
-  return { ...migration, waitingFor: stragglers.length };
+function toReport({
+  pendingPeers,
+  blocker,
+  ...migration
+}: MigrationStatus): NonNullable<HostReportV1['migration']> {
+  return {
+    ...migration,
+    waitingFor: pendingPeers.length,
+    ...(blocker !== undefined && { obstacle: blocker }),
+  };
 }

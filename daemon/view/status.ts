@@ -68,13 +68,13 @@ function networkOf(daemon: DaemonView): NetworkV1 | undefined {
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
-    ...(migration && { migration: toMigration(migration) }),
+    ...(migration && { migration: migrationOf(migration) }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
 }
 
-function toMigration({ stragglers, obstacle, ...migration }: MigrationStatus): MigrationV1 {
-  return { ...migration, pendingPeers: stragglers, ...(obstacle !== undefined && { blocker: obstacle }) };
+function migrationOf({ pendingPeers, blocker, ...migration }: MigrationStatus): MigrationV1 {
+  return { ...migration, pendingPeers, ...(blocker !== undefined && { blocker }) };
 }
 
 function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {
