@@ -63,7 +63,7 @@ function obedientKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'readFeatur
       for (const { action, object } of steps)
         if (action === 'set') held.set(objectKey(object), asRead(object));
         else held.delete(objectKey(object));
-      return Promise.resolve(steps.map((step) => ({ step, ok: true })));
+      return Promise.resolve(steps.map((step) => ({ step, status: 'done' as const })));
     },
   };
 }

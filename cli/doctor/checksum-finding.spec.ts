@@ -11,7 +11,7 @@ const seen = (...sights: readonly ProbeResult[]) =>
 
 describe('weft doctor says of checksums', () => {
   it('nothing where they are right or nobody knows', () => {
-    assert.equal(judgeChecksums(seen('good', 'silent'), [AUTO]), undefined);
+    assert.equal(judgeChecksums(seen('good', 'no-answer'), [AUTO]), undefined);
     assert.equal(judgeChecksums([], [{ ...AUTO, found: 'bad' }]), undefined);
   });
 

@@ -153,7 +153,7 @@ export class Reconciler {
   /** Takes a notice of the kernel; for `Kernel.subscribe`. */
   notice(notice: KernelNotification): void {
     if (this.#phase !== 'started') return;
-    switch (notice.type) {
+    switch (notice.kind) {
       case 'object':
         return this.#noticeObject(notice.key, notice.object);
       case 'interfaces':

@@ -19,7 +19,7 @@ export interface StepRecorderParts {
   readonly tell: Tell;
 }
 
-type Refused = Extract<StepResult, { ok: false }>;
+type Refused = Extract<StepResult, { status: 'rejected' }>;
 
 /** What is left to do after a batch. */
 export interface BatchOutcome {
@@ -61,8 +61,8 @@ export class StepRecorder {
     const isDeviceGone = this.#isPatientWith(results);
     let open: string | undefined;
     for (const result of results)
-      if (result.ok === true) this.#onDone(mirror, result.step);
-      else if (result.ok === false) {
+      if (result.status === 'done') this.#onDone(mirror, result.step);
+      else if (result.status === 'rejected') {
         if (!isDeviceGone || !this.#isForDevice(result)) this.#onRefusal(mirror, result, failed);
       } else {
         this.#parts.counters.failures++;
@@ -73,7 +73,7 @@ export class StepRecorder {
 
   /** Somebody removed a device between its notice and our steps: everything is read again, and the device made first. */
   #isPatientWith(results: readonly StepResult[]): boolean {
-    const isMissing = results.some((result) => result.ok === false && this.#isForDevice(result));
+    const isMissing = results.some((result) => result.status === 'rejected' && this.#isForDevice(result));
     this.#missedDevices = isMissing ? this.#missedDevices + 1 : 0;
     return isMissing && this.#missedDevices <= PATIENCE;
   }
