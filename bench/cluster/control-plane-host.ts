@@ -63,7 +63,7 @@ function fakeKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' |
       for (const { action, object } of steps)
         if (action === 'set') objects.set(objectKey(object), asRead(object));
         else objects.delete(objectKey(object));
-      return Promise.resolve(steps.map((step) => ({ step, ok: true })));
+      return Promise.resolve(steps.map((step) => ({ step, status: 'done' as const })));
     },
   };
 }

@@ -15,7 +15,7 @@ const peers = (...results: readonly ProbeResult[]) =>
 
 describe('weft doctor says of checksums', () => {
   it('nothing where they are right or nobody knows', () => {
-    assert.equal(findChecksumFault(peers('good', 'silent'), [AUTO]), undefined);
+    assert.equal(findChecksumFault(peers('good', 'no-answer'), [AUTO]), undefined);
     assert.equal(findChecksumFault([], [{ ...AUTO, found: 'bad' }]), undefined);
   });
 

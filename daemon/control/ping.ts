@@ -85,18 +85,18 @@ async function pingAll(daemon: DaemonView, round: Round): Promise<void> {
   }
 }
 
-async function pingPeer(daemon: DaemonView, round: Round, { peer, asked }: FoundPeer): Promise<void> {
+async function pingPeer(daemon: DaemonView, round: Round, { peer, target }: FoundPeer): Promise<void> {
   const { request, lines, signal } = round;
   const backend = daemon.config?.backend.type ?? 'vxlan';
-  const targets = targetsOf(peer, backend, { ...request, ...(asked && { asked }) });
+  const targets = targetsOf(peer, backend, { ...request, ...(target && { target }) });
   const [overlay, underlay] = await Promise.all(
     (['overlay', 'underlay'] as const).map((layer) => pingLayer(round, peer, layer, targets[layer])),
   );
   // A client that left has cut it short.
   if (signal.aborted) return;
   const known = overlay ?? underlay;
-  if (known !== undefined && asked === undefined)
-    daemon.probes.note(peer.key, { atMs: Date.now(), report: known.report });
+  if (known !== undefined && target === undefined)
+    daemon.probes.record(peer.key, { atMs: Date.now(), report: known.report });
   const { publicIp, publicIpv6 } = peer.attributes;
   lines.push({
     kind: 'peer',

@@ -10,7 +10,7 @@ import type { Readiness } from '../node/health.ts';
 import { keeperMessage } from '../log/lease-log.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
-import type { OffloadVerdict } from '../probe/checksum-probe-loop.ts';
+import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
 import { reconcilerMessage } from '../log/reconciler-log.ts';
 import type { ReconcilerEvent } from '../reconciler/status.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
@@ -39,7 +39,7 @@ export class EventPublisher {
   }
 
   /** What probes found out about checksums that are left to devices. */
-  offload(family: Family, { state, peers }: OffloadVerdict): void {
+  offload(family: Family, { state, peers }: ChecksumStatus): void {
     this.#publish({
       topic: 'kernel',
       level: state === 'bad' ? 'warn' : 'info',

@@ -7,7 +7,7 @@ export const PROBE_FAMILIES: readonly Family[] = [
   of(
     'weft_probe_silent_peers',
     'Of these, those that answered nothing at the last probe',
-    ({ silent }) => silent,
+    ({ noReply }) => noReply,
   ),
   of(
     'weft_probe_loss_ratio',

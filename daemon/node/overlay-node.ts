@@ -357,7 +357,7 @@ export class OverlayNode {
 
   #onNotice(notice: KernelNotification): void {
     this.reconciler.handleNotification(notice);
-    if (notice.type !== 'object') void this.#readFacts();
+    if (notice.kind !== 'object') void this.#readFacts();
   }
 
   /** Facts about the host may be others now: reads them, once for all notices of a burst. */

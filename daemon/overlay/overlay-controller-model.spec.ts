@@ -229,7 +229,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'lose an answer': (_world, { life }) => life.registry.injectFault({ kind: 'lose-answer' }),
   'lose answers of the kernel': (_world, { kernel }, amount) => kernel.loseAnswers(amount % 5),
   'refuse a device': (_world, { kernel }, amount) =>
-    kernel.refuse(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
+    kernel.injectFault(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
   'allow devices': (_world, { kernel }) => LINKS.forEach((link) => kernel.clearFault(link)),
   'jump in time': ({ clock }, _host, amount) => clock.jump(amount),
   'pass a moment': ({ clock }, _host, amount) => clock.advance(amount % 100),

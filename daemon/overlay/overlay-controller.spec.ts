@@ -196,7 +196,7 @@ describe('network', () => {
   });
 
   it('goes on from a transport that only peers know, though its device cannot be made here', async () => {
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     set(two.key, leavingPeer);
     await joinCluster();
     assert.notEqual(reconciler.summary().host.state, 'in-sync');
@@ -212,7 +212,7 @@ describe('network', () => {
 
   it('does not go on to a transport whose device cannot be made', async () => {
     await joinCluster();
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
     net.setConfig({ document: config, config }, host(), { peers });
     await clock.advance(10_000);

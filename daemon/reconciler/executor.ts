@@ -19,7 +19,7 @@ export interface ExecutorDeps {
   readonly emit: Emit;
 }
 
-type Rejected = Extract<StepResult, { ok: false }>;
+type Rejected = Extract<StepResult, { status: 'rejected' }>;
 
 /** What is left to do after a batch. */
 export interface BatchOutcome {
@@ -61,8 +61,8 @@ export class Executor {
     const isDeviceGone = this.#tolerates(results);
     let open: string | undefined;
     for (const result of results)
-      if (result.ok === true) this.#onDone(cached, result.step);
-      else if (result.ok === false) {
+      if (result.status === 'done') this.#onDone(cached, result.step);
+      else if (result.status === 'rejected') {
         if (!isDeviceGone || !this.#isForDevice(result)) this.#onRejection(cached, result, failed);
       } else {
         this.#deps.counters.failures++;
@@ -73,7 +73,7 @@ export class Executor {
 
   /** Somebody removed a device between its notice and our steps: everything is read again, and the device made first. */
   #tolerates(results: readonly StepResult[]): boolean {
-    const isMissing = results.some((result) => result.ok === false && this.#isForDevice(result));
+    const isMissing = results.some((result) => result.status === 'rejected' && this.#isForDevice(result));
     this.#missedDevices = isMissing ? this.#missedDevices + 1 : 0;
     return isMissing && this.#missedDevices <= MAX_MISSING_DEVICE_BATCHES;
   }

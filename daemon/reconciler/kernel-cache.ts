@@ -105,10 +105,10 @@ export class KernelCache {
 
   #takeAnswers(results: readonly StepResult[]): ReadonlyMap<ObjectKey, Notified> {
     const told = new Map<ObjectKey, Notified>();
-    for (const { step, ok } of results) {
+    for (const { step, status } of results) {
       const key = objectKey(step.object);
       const since =
-        ok === true
+        status === 'done'
           ? this.#expectations.onDone(key, this.#deps.clock.nowMs())
           : this.#expectations.onNotDone(key);
       if (since !== undefined) told.set(key, since);
@@ -126,7 +126,7 @@ export class KernelCache {
       return await this.#deps.kernel.apply(steps);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return steps.map((step) => ({ step, ok: 'unknown', message }));
+      return steps.map((step) => ({ step, status: 'unknown', message }));
     }
   }
 }

@@ -153,7 +153,7 @@ export class Reconciler {
   /** Takes a notice of the kernel; for `Kernel.subscribe`. */
   handleNotification(notification: KernelNotification): void {
     if (this.#phase !== 'started') return;
-    switch (notification.type) {
+    switch (notification.kind) {
       case 'object':
         return this.#noticeObject(notification.key, notification.object);
       case 'interfaces':

@@ -35,19 +35,19 @@ export class MemoryPacketPath implements PacketPath {
   bpfDisabledReason: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
-  readonly #refusals = new Map<Call, keyof typeof constants.errno>();
+  readonly #faults = new Map<Call, keyof typeof constants.errno>();
 
   constructor(options: MemoryPacketPathOptions = {}) {
     this.#makeTun = options.makeTun ?? (() => () => undefined);
   }
 
   /** Refuses `call` until told otherwise by `clearFault`. */
-  refuse(call: Call, errno: keyof typeof constants.errno): void {
-    this.#refusals.set(call, errno);
+  injectFault(call: Call, errno: keyof typeof constants.errno): void {
+    this.#faults.set(call, errno);
   }
 
   clearFault(call: Call): void {
-    this.#refusals.delete(call);
+    this.#faults.delete(call);
   }
 
   /** What {@link configure} said last. */
@@ -137,7 +137,7 @@ export class MemoryPacketPath implements PacketPath {
   }
 
   #check(call: Call): void {
-    const errno = this.#refusals.get(call);
+    const errno = this.#faults.get(call);
     if (errno !== undefined) throw systemError(call, errno);
   }
 }
