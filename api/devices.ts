@@ -60,7 +60,7 @@ export interface CountersV1 {
   /** `cpuMs` is user and system time; `memoryBytes` is the resident set size. */
   readonly daemon: { readonly cpuMs: number; readonly memoryBytes: number };
   readonly devices: Readonly<Record<string, DeviceCountersV1>>;
-  /** Packet path devices of this process, with the counters of native/path/counters.h. */
+  /** Packet path devices of this process, with the counters of native/packet/counters.h. */
   readonly paths: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly kernel: {
     readonly runs: number;

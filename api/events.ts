@@ -35,7 +35,7 @@ export type LeaseEventCode =
   | 'lease-reserved'
   | 'lease-moved'
   | 'lease-lost'
-  | 'lease-overdue'
+  | 'lease-expiring'
   | 'subnet-changed'
   | 'own-key-removed'
   | 'key-overwritten'
@@ -73,7 +73,7 @@ export type KernelEventCode =
   | 'HOST_FAILED'
   | 'HOST_RECOVERED'
   | 'LINK_REPLACED'
-  | 'SYSCTL_REFUSED';
+  | 'SYSCTL_REJECTED';
 
 /** Topic `kernel`: results of the checksum probes. */
 export type OffloadEventCode =

@@ -21,7 +21,7 @@ export const LEASE_STATES = [
   'waiting',
   'acquiring',
   'held',
-  'overdue',
+  'expiring',
   'lost',
   'exhausted',
   'stopped',

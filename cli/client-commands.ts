@@ -1,8 +1,8 @@
 // The commands that do nothing but ask the daemon, for people who wait. They have a bundle of their own (front.ts), which
 // starts nearly as fast as Node itself; bin/weft knows their names.
-import type { CommandEntry } from './command.ts';
+import type { CommandTable } from './command-spec.ts';
 
-export const CLIENT_COMMANDS: Readonly<Record<string, CommandEntry>> = {
+export const CLIENT_COMMANDS: CommandTable = {
   status: {
     group: 'see',
     summary: 'health of this host on one screen',

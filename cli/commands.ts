@@ -1,17 +1,9 @@
 // All commands, one entry each, in the order in which they are listed. Each is loaded only when it is asked for, so that
 // `weft version` does not pay for etcd. Help, completion and the man page are made from this table.
 import { CLIENT_COMMANDS } from './client-commands.ts';
-import type { CommandEntry } from './command.ts';
+import type { CommandTable } from './command-spec.ts';
 
-/** Headings of `weft help`. */
-export const GROUPS: Readonly<Record<CommandEntry['group'], string>> = {
-  run: 'Run',
-  see: 'See what it does',
-  change: 'Change it',
-  more: 'More',
-};
-
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+export const COMMANDS: CommandTable = {
   daemon: {
     group: 'run',
     summary: 'lease a subnet and connect this host (also as: flanneld)',
@@ -76,12 +68,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   completion: {
     group: 'more',
     summary: 'print the completion script of a shell',
-    load: async () => (await import('./commands/completion.ts')).completionCommand,
+    load: async () => (await import('./commands/completion.ts')).createCompletionCommand(COMMANDS),
   },
   man: {
     group: 'more',
     summary: 'print the manual page',
-    load: async () => (await import('./commands/man.ts')).manCommand,
+    load: async () => (await import('./commands/man.ts')).createManCommand(COMMANDS),
   },
   version: {
     group: 'more',
@@ -91,6 +83,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   help: {
     group: 'more',
     summary: 'list the commands, or tell about one',
-    load: async () => (await import('./commands/help.ts')).helpCommand,
+    load: async () => (await import('./commands/help.ts')).createHelpCommand(COMMANDS),
   },
 };

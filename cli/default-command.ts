@@ -4,13 +4,13 @@ import { EXIT_USAGE } from '../daemon/node/exit.ts';
 import { socketPath } from './client/control-client.ts';
 
 /** @returns the exit code. */
-export function greet(): number {
-  process.stderr.write(greeting(existsSync(socketPath(undefined))));
+export function printHint(): number {
+  process.stderr.write(formatHint(existsSync(socketPath(undefined))));
   return EXIT_USAGE;
 }
 
 /** The next steps on a host where a daemon runs, or none does. */
-export function greeting(hasDaemon: boolean): string {
+export function formatHint(hasDaemon: boolean): string {
   const here = hasDaemon
     ? '  weft status               how this host is\n'
     : '  weft daemon --help        run it on a host\n';

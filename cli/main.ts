@@ -1,6 +1,6 @@
 // `weft COMMAND`: finds the command and runs it. Does no work itself.
 import { COMMANDS } from './commands.ts';
-import { exitWith } from './run-main.ts';
+import { runMain } from './run-main.ts';
 
 /** Other spellings, after the habits of other tools. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -13,18 +13,18 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Runs the words of a command line behind `argv[0]`, the name that the program was started by, and exits. */
 export function main(argv: readonly string[]): Promise<never> {
-  return exitWith(() => dispatch(argv));
+  return runMain(() => dispatch(argv));
 }
 
 /** Finds and runs the command. @returns the exit code. */
 async function dispatch(argv: readonly string[]): Promise<number> {
-  const [, word, ...rest] = argv;
-  if (word === undefined) return (await import('./default-command.ts')).greet();
-  return runCommand(Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word, rest);
+  const [, name, ...rest] = argv;
+  if (name === undefined) return (await import('./default-command.ts')).printHint();
+  return runCommand(Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? name) : name, rest);
 }
 
 async function runCommand(name: string, argv: readonly string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name);
+  if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name, COMMANDS);
   return (await command.load()).run(argv);
 }

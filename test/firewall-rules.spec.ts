@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import type { Family } from '../lib/address.ts';
 import { context, host, network, VXLAN } from '../backends/fixture.ts';
-import { deriveFirewall, type FirewallPolicy } from '../backends/firewall.ts';
+import { deriveFirewall } from '../backends/firewall.ts';
+import type { FirewallPolicy } from '../backends/firewall-policy.ts';
 import { backendFor } from '../backends/index.ts';
 import { objectKey, type FirewallObject } from '../backends/kernel-state.ts';
 import { FirewallTable } from '../daemon/kernel/firewall/firewall-table.ts';
@@ -118,11 +119,11 @@ describe('firewall rules in the kernel', () => {
     let table: FirewallTable;
     let watch: FirewallWatch;
     let calls: string[];
-    let notices: KernelNotification[];
+    let notifications: KernelNotification[];
 
     beforeEach(() => {
       calls = [];
-      notices = [];
+      notifications = [];
     });
     afterEach(() => watch.close());
 
@@ -133,7 +134,7 @@ describe('firewall rules in the kernel', () => {
         ...(isTold && { openSocket: openNetlinkSocket }),
         isIptablesLegacy: variant === 'iptables-legacy',
         pollMs: 50,
-        onNotice: (notice) => notices.push(notice),
+        onNotification: (notification) => notifications.push(notification),
       });
     }
 
@@ -143,9 +144,11 @@ describe('firewall rules in the kernel', () => {
     }
 
     const isGone = (key: string): boolean => {
-      const told = notices.filter((notice) => notice.type === 'object' && notice.key === key);
+      const told = notifications.filter(
+        (notification) => notification.kind === 'object' && notification.key === key,
+      );
       const last = told.at(-1);
-      return last?.type === 'object' && last.object === undefined;
+      return last?.kind === 'object' && last.object === undefined;
     };
 
     const cases: readonly [Variant, string, string][] = [
@@ -167,28 +170,28 @@ describe('firewall rules in the kernel', () => {
         listen(variant);
         await put(variant === 'nft' ? 'nft' : 'iptables');
         sh(change);
-        await until('the notice', () => isGone(key));
+        await until('the notification', () => isGone(key));
       });
 
     it('that is found out without the addon, too', async () => {
       listen('nft', false);
       await put('nft');
       sh('nft flush ruleset');
-      await until('the notice', () => isGone('firewall nft ip flannel-ipv4'));
+      await until('the notification', () => isGone('firewall nft ip flannel-ipv4'));
     });
 
     it('the policy of FORWARD is told as well, and nothing else starts a program', async () => {
       listen('nft');
       await put('nft');
-      // Notices come in order: with this one, those of our own changes are through.
+      // Notifications come in order: with this one, those of our own changes are through.
       sh('nft delete table ip flannel-ipv4');
-      await until('the first notice', () => isGone('firewall nft ip flannel-ipv4'));
+      await until('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
       calls.length = 0;
       sh('nft add table ip other; nft add chain ip other one; nft add rule ip other one accept');
       sh('iptables -t mangle -A PREROUTING -j ACCEPT; iptables -A INPUT -j ACCEPT');
       sh('ip6tables -P FORWARD DROP');
-      const isTold = (): boolean => notices.some(({ type }) => type === 'forward-policy');
-      await until('the notice', isTold);
+      const isTold = (): boolean => notifications.some(({ kind }) => kind === 'forward-policy');
+      await until('the notification', isTold);
       const drops: readonly Family[] = await table.readForwardDrops();
       assert.deepEqual(drops, [6]);
       assert.ok(

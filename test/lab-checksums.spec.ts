@@ -1,7 +1,7 @@
 // A network card that gets checksums inside of tunnels wrong, on h1: pings pass and TCP does not. The daemon finds out and mends
 // it, or does as the network config says.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/commands/doctor.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
 import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
 import { waitFor } from '../lab/wait.ts';
 import { breakOffload, mendOffload } from './support/path/bad-offload.ts';
@@ -113,7 +113,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await hasTcp(), false);
     const broken = await finding();
     assert.equal(broken?.severity, 'error');
-    assert.match(broken.remedy, /"TxChecksumOffload": "auto"/);
+    assert.match(broken.fix, /"TxChecksumOffload": "auto"/);
   });
 
   it('are computed by every host with "off"', async () => {

@@ -1,7 +1,7 @@
 // Broken networks, made one after another on a cluster that is whole: `weft doctor` names each cause, and finds nothing
 // before and after.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/commands/doctor.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys } from './support/daemon-view.ts';
 import { CONFIG, type Fault } from './support/doctor-fault.ts';

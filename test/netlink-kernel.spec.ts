@@ -34,7 +34,7 @@ import {
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
-import { bridge, ip, otherHands } from './support/external-actor.ts';
+import { bridge, ip, externalActor } from './support/external-actor.ts';
 import { until } from './support/wait-for.ts';
 
 /** @throws Error unless the runner has put this process into a network namespace of its own, and the addon is built */
@@ -73,7 +73,7 @@ function openFixture(options?: NetlinkKernelOptions): KernelFixture {
       if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
     for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
   };
-  return { kernel, others: otherHands, close };
+  return { kernel, others: externalActor, close };
 }
 
 const set = (object: KernelObject): Step => ({ action: 'set', object });
@@ -86,7 +86,7 @@ async function withKernel(
   const fixture = openFixture(options);
   try {
     const results = await fixture.kernel.apply([LINK, LINK6, ADDRESS, ADDRESS6].map(set));
-    assert.ok(results.every(({ ok }) => ok === true));
+    assert.ok(results.every(({ status }) => status === 'done'));
     await test(fixture);
   } finally {
     fixture.close();
@@ -146,7 +146,7 @@ describe('netlink kernel', () => {
         `link add ${DEVICE} type vxlan id 900 local 192.0.2.1 dev ${UNDERLAY} dstport 8472 ttl 64 l2miss group 239.1.1.1`,
       );
       const link = (await kernel.readState(OWNERSHIP)).objects.get(objectKey(LINK));
-      assert.equal(link?.deviation, 'group 239.1.1.1, ttl 64, l2miss, down, txqlen 1000');
+      assert.equal(link?.mismatch, 'group 239.1.1.1, ttl 64, l2miss, down, txqlen 1000');
     }));
 
   for (const [route, gateways] of [
@@ -160,12 +160,12 @@ describe('netlink kernel', () => {
         for (const action of ['set', 'remove'] as const) {
           ip(`route replace ${route.destination} proto 87 ${hops}`);
           const found = (await kernel.readState(OWNERSHIP)).objects.get(key);
-          assert.equal(found?.deviation, '2 next hops');
+          assert.equal(found?.mismatch, '2 next hops');
           const step: Step =
             action === 'set' ? { action, object: route, current: found } : { action, object: found };
-          assert.equal((await kernel.apply([step]))[0]?.ok, true);
+          assert.equal((await kernel.apply([step]))[0]?.status, 'done');
           const after = (await kernel.readState(OWNERSHIP)).objects.get(key);
-          assert.equal(after?.deviation, undefined);
+          assert.equal(after?.mismatch, undefined);
           assert.equal(after === undefined, action === 'remove');
         }
       }));
@@ -174,8 +174,8 @@ describe('netlink kernel', () => {
     withKernel(async ({ kernel }) => {
       bridge(`fdb append ${FDB.mac} dev ${DEVICE} dst ${FDB.destination} port 4790 self permanent`);
       const found = (await kernel.readState(OWNERSHIP)).objects.get(objectKey(FDB));
-      assert.equal(found?.deviation, 'port 4790');
-      assert.equal((await kernel.apply([{ action: 'set', object: FDB, current: found }]))[0]?.ok, true);
+      assert.equal(found?.mismatch, 'port 4790');
+      assert.equal((await kernel.apply([{ action: 'set', object: FDB, current: found }]))[0]?.status, 'done');
       assert.equal(
         bridge(`fdb show dev ${DEVICE}`).trim(),
         `${FDB.mac} dst ${FDB.destination} self permanent`,
@@ -186,7 +186,7 @@ describe('netlink kernel', () => {
     withKernel(async ({ kernel }) => {
       const object = { ...ROUTE, gateway: '203.0.113.1' as IpAddress, isOnLink: false };
       const [result] = await kernel.apply([set(object)]);
-      assert.ok(result?.ok === false);
+      assert.ok(result?.status === 'rejected');
       assert.match(result.message, /Nexthop has invalid gateway/);
     }));
 
@@ -211,23 +211,25 @@ describe('netlink kernel', () => {
       }
     }));
 
-  it('tells an overrun when notices come faster than the buffer holds, and notices later changes', () =>
+  it('tells an overrun when notifications come faster than the buffer holds, and notifications later changes', () =>
     withKernel(
       async ({ kernel }) => {
-        const notices: KernelNotification[] = [];
+        const notifications: KernelNotification[] = [];
         kernel.subscribe(
           () => OWNERSHIP,
-          (notice) => notices.push(notice),
+          (notification) => notifications.push(notification),
         );
         await kernel.apply(makePeers(1000).map(set));
-        await until('the overrun is told', () => notices.some(({ type }) => type === 'overrun'));
-        notices.length = 0;
-        otherHands.setNeighbour(NEIGHBOUR);
+        await until('the overrun is told', () => notifications.some(({ kind }) => kind === 'overrun'));
+        notifications.length = 0;
+        externalActor.setNeighbour(NEIGHBOUR);
         await until('the neighbour is told', () =>
-          notices.some((notice) => notice.type === 'object' && notice.key === objectKey(NEIGHBOUR)),
+          notifications.some(
+            (notification) => notification.kind === 'object' && notification.key === objectKey(NEIGHBOUR),
+          ),
         );
       },
-      { noticeBytes: 2048 },
+      { notificationBytes: 2048 },
     ));
 
   it('answers that do not fit the buffer leave unknown results, and the next steps work', () => {
@@ -244,12 +246,12 @@ describe('netlink kernel', () => {
           );
         const results = await kernel.apply(steps);
         assert.equal(results.length, steps.length);
-        assert.ok(results.some(({ ok }) => ok === 'unknown'));
+        assert.ok(results.some(({ status }) => status === 'unknown'));
         assert.ok(
-          results.every(({ ok }) => ok !== true),
+          results.every(({ status }) => status !== 'done'),
           'a refused step counts as done',
         );
-        assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.ok, true);
+        assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.status, 'done');
       },
       { openSocket: cramped },
     );
@@ -278,7 +280,7 @@ describe('netlink kernel', () => {
     withKernel(async ({ kernel }) => {
       ip(`neighbour replace 10.5.2.0 lladdr 02:00:00:00:00:55 dev ${DEVICE} nud reachable`);
       assert.equal((await kernel.readState(OWNERSHIP)).objects.get(objectKey(NEIGHBOUR)), undefined);
-      assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.ok, true);
+      assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.status, 'done');
       assert.equal(ip(`neighbour show dev ${DEVICE}`).trim(), '10.5.2.0 lladdr 02:00:00:00:00:02 PERMANENT');
     }));
 
@@ -287,10 +289,10 @@ describe('netlink kernel', () => {
       ip(`address add 10.5.80.1 peer 10.5.80.2/32 dev ${DEVICE}`);
       ip(`address add fd00:5:80::1/128 dev ${DEVICE6} valid_lft 900 preferred_lft 900 nodad`);
       const { objects } = await kernel.readState(OWNERSHIP);
-      const deviation = (dev: string, address: string): string | undefined =>
-        objects.get(objectKey({ kind: 'address', dev, address: address as Cidr }))?.deviation;
-      assert.equal(deviation(DEVICE, '10.5.80.1/32'), 'peer 10.5.80.2');
-      assert.equal(deviation(DEVICE6, 'fd00:5:80::1/128'), 'not permanent');
+      const mismatch = (dev: string, address: string): string | undefined =>
+        objects.get(objectKey({ kind: 'address', dev, address: address as Cidr }))?.mismatch;
+      assert.equal(mismatch(DEVICE, '10.5.80.1/32'), 'peer 10.5.80.2');
+      assert.equal(mismatch(DEVICE6, 'fd00:5:80::1/128'), 'not permanent');
     }));
 
   it('default FDB entries of others on our device are told, to be removed', () =>
@@ -303,7 +305,7 @@ describe('netlink kernel', () => {
         destination: '192.0.2.70' as IpAddress,
       };
       assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(entry)));
-      assert.equal((await kernel.apply([{ action: 'remove', object: entry }]))[0]?.ok, true);
+      assert.equal((await kernel.apply([{ action: 'remove', object: entry }]))[0]?.status, 'done');
       assert.equal(bridge(`fdb show dev ${DEVICE}`).trim(), '');
     }));
 });

@@ -75,7 +75,7 @@ describe('prober', () => {
         const { native } = loadNative();
         const options = { native: native!, clock: systemClock, timeoutMs: 30_000 };
         assert.equal(await probeChecksums(far as IpAddress, options), 'good');
-        assert.equal(await probeChecksums(nobody as IpAddress, { ...options, timeoutMs: 50 }), 'silent');
+        assert.equal(await probeChecksums(nobody as IpAddress, { ...options, timeoutMs: 50 }), 'no-answer');
         assert.equal(await probeChecksums('127.0.0.1' as IpAddress, options), 'good');
       });
 

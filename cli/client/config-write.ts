@@ -9,7 +9,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import { planConfigChange, type ConfigChangePlan } from '../../daemon/overlay/config-change.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import type { ParsedConfigFile } from './config-source.ts';
-import { waitForHosts, type NodeRollout } from './rollout.ts';
+import { waitForRollout, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -21,16 +21,16 @@ export interface WriteOptions {
   readonly timeoutMs: number;
 }
 
-/** Resolves with the exit code. `seen` is what the change was made of. @throws UsageError if it was not agreed to. */
+/** Resolves with the exit code. `snapshot` is what the change was made of. @throws UsageError if it was not agreed to. */
 export async function writeConfig(
   store: ConfigStore,
-  seen: ConfigSnapshot,
+  snapshot: ConfigSnapshot,
   given: ParsedConfigFile,
   options: WriteOptions,
 ): Promise<number> {
-  const plan = planAgainst(seen, given);
+  const plan = planAgainst(snapshot, given);
   for (const line of [...given.warnings, ...describePlan(plan)]) process.stdout.write(`${line}\n`);
-  if (plan.effect === 'none' && seen.config !== undefined) return EXIT_OK;
+  if (plan.effect === 'none' && snapshot.config !== undefined) return EXIT_OK;
   if (plan.effect === 'renumbering' && !options.renumber)
     throw new UsageError(
       'It gives hosts other subnets; if that is meant, say --renumber. Nothing was written',
@@ -40,7 +40,7 @@ export async function writeConfig(
   const author = `${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
   const result = await store.write({
     text: given.text,
-    expected: seen.config?.modRevision ?? 0,
+    expected: snapshot.config?.modRevision ?? 0,
     note: { author, timeMs: Date.now(), ...(options.reason !== undefined && { reason: options.reason }) },
     isRenumberingConfirmed: options.renumber,
   });
@@ -52,10 +52,10 @@ export async function writeConfig(
   }
   process.stdout.write(`Written as revision ${result.revision}\n`);
   if (!options.isWaiting) return EXIT_OK;
-  const lines = await waitForHosts(store, result.revision, options.timeoutMs, (line) =>
-    process.stdout.write(`  ${describeHost(line)}\n`),
+  const lines = await waitForRollout(store, result.revision, options.timeoutMs, (line) =>
+    process.stdout.write(`  ${formatNode(line)}\n`),
   );
-  return tellEnd(lines);
+  return printSummary(lines);
 }
 
 /** What would become of it. */
@@ -80,20 +80,20 @@ async function agree(): Promise<boolean> {
   return /^y(?:es)?$/i.test(answer.trim());
 }
 
-function describeHost({ host, key, progress }: NodeRollout): string {
+function formatNode({ host, key, progress }: NodeRollout): string {
   const reason = 'reason' in progress ? `: ${progress.reason}` : '';
   return `${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
 }
 
-function tellEnd(lines: readonly NodeRollout[]): number {
+function printSummary(lines: readonly NodeRollout[]): number {
   const of = (state: NodeRollout['progress']['state']) =>
     lines.filter(({ progress }) => progress.state === state);
-  for (const line of [...of('waiting'), ...of('silent')]) process.stdout.write(`  ${describeHost(line)}\n`);
-  const total = lines.length - of('silent').length;
+  for (const line of [...of('waiting'), ...of('unreported')]) process.stdout.write(`  ${formatNode(line)}\n`);
+  const total = lines.length - of('unreported').length;
   process.stdout.write(`${of('followed').length} of ${total} hosts have followed\n`);
-  if (of('silent').length > 0)
+  if (of('unreported').length > 0)
     process.stdout.write(
-      `${of('silent').length} hosts have no daemon of weft: start it, or flanneld again, for them to follow\n`,
+      `${of('unreported').length} hosts have no daemon of weft: start it, or flanneld again, for them to follow\n`,
     );
   return of('followed').length === total ? EXIT_OK : EXIT_FINDINGS;
 }

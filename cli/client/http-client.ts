@@ -25,14 +25,14 @@ export interface HttpResponse {
 const MAX_HEAD_LENGTH = 16_384;
 
 /** @throws what `node:net` throws; an error with code EPROTO if the answer is not HTTP. */
-export async function requestHttp(question: HttpRequest): Promise<HttpResponse> {
-  const { socketPath, timeoutMs, timeoutError } = question;
+export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
+  const { socketPath, timeoutMs, timeoutError } = request;
   const socket = connect(socketPath).setEncoding('utf8');
   const timer = setTimeout(() => socket.destroy(timeoutError), timeoutMs);
-  socket.write(formatQuestion(question));
+  socket.write(formatRequest(request));
   const chunks = socket[Symbol.asyncIterator]() as AsyncIterator<string>;
   try {
-    return await readAnswer(chunks);
+    return await readResponse(chunks);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -41,11 +41,11 @@ export async function requestHttp(question: HttpRequest): Promise<HttpResponse> 
   }
 }
 
-function formatQuestion({ method, path, body }: HttpRequest): string {
+function formatRequest({ method, path, body }: HttpRequest): string {
   return `${method} ${path} HTTP/1.0\r\nHost: weft\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-async function readAnswer(chunks: AsyncIterator<string>): Promise<HttpResponse> {
+async function readResponse(chunks: AsyncIterator<string>): Promise<HttpResponse> {
   let text = '';
   let end = -1;
   while (end < 0) {

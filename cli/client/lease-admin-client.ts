@@ -1,9 +1,9 @@
 // Where `weft leases` works: at the daemon of this host, or straight at an etcd that the options name.
-import { describeLeases, releaseLease, reserveLease } from '../../daemon/control/lease-admin.ts';
+import { describeLeases, releaseLease, reserveLease } from '../../allocator/lease/lease-admin.ts';
 import { parseEtcdOptions, type EtcdFlagValues } from '../../daemon/options/etcd-options.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
-import type { CommandSpec } from '../command.ts';
+import type { CommandSpec } from '../command-spec.ts';
 import { ControlClient, socketPath } from './control-client.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -33,7 +33,7 @@ export const ETCD_OPTIONS = {
 
 type EtcdValues = { readonly [Name in keyof typeof ETCD_OPTIONS]: string | undefined };
 
-export async function openLeaseDesk(
+export async function openLeaseAdmin(
   values: EtcdValues & { readonly socket: string | undefined },
 ): Promise<LeaseAdminClient> {
   if (values['etcd-endpoints'] !== undefined) return openAtEtcd(values);
@@ -41,11 +41,11 @@ export async function openLeaseDesk(
   if (given !== undefined) throw new UsageError(`--${given} needs --etcd-endpoints`);
   const client = new ControlClient(socketPath(values.socket));
   return {
-    list: () => client.ask<LeasesV1>('leases'),
+    list: () => client.request<LeasesV1>('leases'),
     reserve: (body) =>
-      client.ask<LeaseChangeV1>('leases/reserve', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
+      client.request<LeaseChangeV1>('leases/reserve', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
     release: (body) =>
-      client.ask<LeaseChangeV1>('leases/release', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
+      client.request<LeaseChangeV1>('leases/release', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
   };
 }
 

@@ -43,7 +43,7 @@ interface EndpointList {
 export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
   const parts = await Promise.all([
     askDaemon(client),
-    examineHost(client),
+    reportOfDoctor(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
@@ -52,11 +52,11 @@ export async function gatherParts(client: ControlClient): Promise<readonly TarFi
 }
 
 /** What `weft doctor --json` says. */
-async function examineHost(client: ControlClient): Promise<TarFile[]> {
+async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
   const path = 'doctor.json';
   try {
-    const { askDoctor } = await import('../commands/doctor.ts');
-    return [{ path, text: `${JSON.stringify(await askDoctor(client), null, 2)}\n` }];
+    const { createReport } = await import('../doctor/report.ts');
+    return [{ path, text: `${JSON.stringify(await createReport(client), null, 2)}\n` }];
   } catch (error) {
     return [{ path, text: `cannot be had: ${(error as Error).message}\n` }];
   }

@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 
-const WORDS: CommandSpec = {
+const SPEC: CommandSpec = {
   synopsis: [
     '[PART...] [--rounds N] [--out FILE] [options of the part]',
     '--plan check|short|full [--out FILE]',
@@ -35,13 +35,13 @@ made in namespaces of their own. A table comes last; all rounds are kept as JSON
 };
 
 /** Words are checked by the benchmark itself. */
-export const benchCommand: Command = { ...WORDS, run };
+export const benchCommand: Command = { ...SPEC, run };
 
 async function run(argv: readonly string[]): Promise<number> {
   const folder = sources();
   if (folder !== undefined) return start(folder, argv);
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(formatHelp('bench', WORDS));
+    process.stdout.write(formatHelp('bench', SPEC));
     return EXIT_OK;
   }
   process.stderr.write('weft bench: this weft came without its benchmarks: run make bench in its sources\n');
@@ -59,15 +59,15 @@ function sources(): string | undefined {
 }
 
 /** Words that look at files only: those may lie where namespaces of their own have other folders. */
-const QUIET_WORDS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
+const READ_ONLY_VERBS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
 
 /** @returns the exit code of the benchmark. */
 function start(folder: string, argv: readonly string[]): Promise<number> {
   const program = [process.execPath, join(folder, 'dist/bench/main.js'), ...argv];
-  const isQuiet = QUIET_WORDS.includes(argv[0]);
-  const [file, ...words] = isQuiet ? program : ['sh', join(folder, 'test/in-namespaces.sh'), ...program];
+  const isReadOnly = READ_ONLY_VERBS.includes(argv[0]);
+  const [file, ...args] = isReadOnly ? program : ['sh', join(folder, 'test/in-namespaces.sh'), ...program];
   const env = { ...process.env, AS_ROOT: '1', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  const child = spawn(file!, words, { stdio: 'inherit', env });
+  const child = spawn(file!, args, { stdio: 'inherit', env });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? EXIT_FAILURE));

@@ -56,10 +56,10 @@ export const configCommand = defineCommand({
   ],
   exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: something would change' },
   maxArgs: 2,
-  run: async (values, [verb, word]) => {
-    checkWords(verb, word);
+  run: async (values, [verb, arg]) => {
+    checkArgs(verb, arg);
     if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
-    if (verb === 'validate') return validate(word!);
+    if (verb === 'validate') return validate(arg!);
     const options = {
       yes: values.yes,
       renumber: values.renumber,
@@ -69,23 +69,23 @@ export const configCommand = defineCommand({
     };
     const { store, key } = openConfigStore(values);
     try {
-      return await runOnStore({ store, key, verb, word: word ?? '', options, isJson: values.json });
+      return await runOnStore({ store, key, verb, arg: arg ?? '', options, isJson: values.json });
     } finally {
       store.close();
     }
   },
 });
 
-const FILE_WANTED = 'a file, or - for standard input: for example net.jsonc';
+const FILE_ARG = 'a file, or - for standard input: for example net.jsonc';
 /** Words that need another one, and what that is. */
-const WANTED: Readonly<Record<string, string>> = {
-  set: FILE_WANTED,
-  validate: FILE_WANTED,
-  diff: FILE_WANTED,
+const REQUIRED_ARGS: Readonly<Record<string, string>> = {
+  set: FILE_ARG,
+  validate: FILE_ARG,
+  diff: FILE_ARG,
   rollback: 'the revision of a version: weft config history lists them',
 };
 
-function checkWords(verb: string | undefined, word: string | undefined): asserts verb is keyof typeof VERBS {
+function checkArgs(verb: string | undefined, arg: string | undefined): asserts verb is keyof typeof VERBS {
   const verbs = Object.keys(VERBS);
   if (verb === undefined) throw new UsageError(`weft config wants one of ${verbs.join(', ')}`);
   if (!Object.hasOwn(VERBS, verb)) {
@@ -93,34 +93,34 @@ function checkWords(verb: string | undefined, word: string | undefined): asserts
     const hint = similar === undefined ? '' : `: did you mean ${similar}?`;
     throw new UsageError(`weft config ${JSON.stringify(verb)}: give one of ${verbs.join(', ')}${hint}`);
   }
-  const wanted = WANTED[verb];
-  if (wanted !== undefined && word === undefined) throw new UsageError(`weft config ${verb} wants ${wanted}`);
-  if (wanted === undefined && word !== undefined)
-    throw new UsageError(`weft config ${verb} takes no further word, got ${JSON.stringify(word)}`);
-  if (verb === 'rollback' && !/^[1-9]\d*$/.test(word!))
-    throw new UsageError(`weft config rollback ${JSON.stringify(word)}: must be ${WANTED['rollback']}`);
+  const wanted = REQUIRED_ARGS[verb];
+  if (wanted !== undefined && arg === undefined) throw new UsageError(`weft config ${verb} wants ${wanted}`);
+  if (wanted === undefined && arg !== undefined)
+    throw new UsageError(`weft config ${verb} takes no further word, got ${JSON.stringify(arg)}`);
+  if (verb === 'rollback' && !/^[1-9]\d*$/.test(arg!))
+    throw new UsageError(`weft config rollback ${JSON.stringify(arg)}: must be ${REQUIRED_ARGS['rollback']}`);
 }
 
 interface Task {
   readonly store: ConfigStore;
   readonly key: string;
   readonly verb: string;
-  readonly word: string;
+  readonly arg: string;
   readonly options: WriteOptions;
   readonly isJson: boolean;
 }
 
 async function runOnStore(task: Task): Promise<number> {
-  const { store, verb, word, options } = task;
+  const { store, verb, arg, options } = task;
   if (verb === 'history') return history(task);
-  const given = verb === 'set' || verb === 'diff' ? check(await readSource(word)) : undefined;
-  const seen = await store.read();
-  if (verb === 'get') return print(ended(requireText(seen, task.key)));
-  if (verb === 'rollback') return writeConfig(store, seen, await findVersion(store, word), options);
-  if (verb === 'edit') return edit(task, seen);
+  const given = verb === 'set' || verb === 'diff' ? check(await readSource(arg)) : undefined;
+  const snapshot = await store.read();
+  if (verb === 'get') return print(ended(requireText(snapshot, task.key)));
+  if (verb === 'rollback') return writeConfig(store, snapshot, await findVersion(store, arg), options);
+  if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`No way to run weft config ${verb}`);
-  if (verb === 'set') return writeConfig(store, seen, given, options);
-  const plan = planAgainst(seen, given);
+  if (verb === 'set') return writeConfig(store, snapshot, given, options);
+  const plan = planAgainst(snapshot, given);
   print(`${describePlan(plan).join('\n')}\n`);
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }
@@ -166,30 +166,30 @@ async function history({ store, isJson }: Task): Promise<number> {
   return print(formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]));
 }
 
-async function findVersion(store: ConfigStore, word: string): Promise<ParsedConfigFile> {
+async function findVersion(store: ConfigStore, arg: string): Promise<ParsedConfigFile> {
   const versions = await store.history();
-  const version = versions.find(({ modRevision }) => String(modRevision) === word);
+  const version = versions.find(({ modRevision }) => String(modRevision) === arg);
   if (version !== undefined) return check(version.text);
   const known = versions.map(({ modRevision }: ConfigVersion) => modRevision).join(', ');
-  throw new UsageError(`No version has revision ${word}; there are ${known || 'none'}`);
+  throw new UsageError(`No version has revision ${arg}; there are ${known || 'none'}`);
 }
 
 /** Lets the operator mend what is wrong instead of starting over. */
-async function edit({ store, options }: Task, seen: ConfigSnapshot): Promise<number> {
+async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
   const path = join(folder, 'config.jsonc');
-  const before = seen.config?.text ?? EXAMPLE;
+  const before = snapshot.config?.text ?? EXAMPLE;
   let isKept = false;
   try {
     await writeFile(path, ended(before));
     const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
-    const [program = editor, ...words] = editor.split(' ').filter((word) => word !== '');
-    const { status, error } = spawnSync(program, [...words, path], { stdio: 'inherit' });
+    const [program = editor, ...args] = editor.split(' ').filter((part) => part !== '');
+    const { status, error } = spawnSync(program, [...args, path], { stdio: 'inherit' });
     if (error !== undefined || status !== 0)
       throw new UsageError(
         `The editor ${editor} ended with ${error?.message ?? `exit code ${status}`}; nothing was written`,
       );
-    return await writeConfig(store, seen, check(await readFile(path, 'utf8')), options);
+    return await writeConfig(store, snapshot, check(await readFile(path, 'utf8')), options);
   } catch (error) {
     // What somebody typed is not to be typed again.
     const text = await readFile(path, 'utf8').catch(() => '');

@@ -4,7 +4,7 @@ import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
 import type { FlagDefinition } from '../../daemon/options/go-flags.ts';
 import { parseCommandLine } from '../../daemon/options/options.ts';
 import { printUsage } from '../../daemon/options/usage.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -12,7 +12,7 @@ export const daemonCommand: Command = {
   synopsis: ['[flags]'],
   about: `Leases a subnet for this host from etcd and connects it with the subnets of the other hosts, and keeps it so until a
 signal comes. A flag that is not given is taken from its environment variable, FLANNELD_ and its name.`,
-  options: flagWords(),
+  options: flagOptions(),
   examples: [
     ['weft daemon --etcd-endpoints http://10.0.0.1:2379', 'as a host of the cluster'],
     ['flanneld --iface eth1', 'the same under the name that units of flannel call'],
@@ -21,7 +21,7 @@ signal comes. A flag that is not given is taken from its environment variable, F
 };
 
 /** The flags as options of a command, for completion and the man page. */
-function flagWords(): CommandSpec['options'] {
+function flagOptions(): CommandSpec['options'] {
   const flags: readonly (readonly [string, FlagDefinition])[] = Object.entries(DAEMON_FLAGS);
   return Object.fromEntries(
     flags.map(([name, flag]) => [

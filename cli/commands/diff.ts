@@ -23,7 +23,9 @@ nothing, as the daemon repairs within milliseconds: what shows is what it cannot
     [EXIT_FINDINGS]: 'there are differences',
   },
   run: async ({ json, socket }) => {
-    const answer = await new ControlClient(socketPath(socket)).ask<DiffV1>('diff', { timeoutMs: TIMEOUT_MS });
+    const answer = await new ControlClient(socketPath(socket)).request<DiffV1>('diff', {
+      timeoutMs: TIMEOUT_MS,
+    });
     process.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : formatDiff(answer, styleOf()));
     return answer.differences.length === 0 ? EXIT_OK : EXIT_FINDINGS;
   },

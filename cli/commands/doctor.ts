@@ -1,27 +1,16 @@
 // `weft doctor`: why the network does not work, with evidence and the command that mends it.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import type { OptionsV1 } from '../../api/index.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import type { Check, Finding } from '../doctor/check.ts';
-import { CHECKS, examine } from '../doctor/run-checks.ts';
-import { Facts } from '../doctor/facts.ts';
 import { formatFindings } from '../doctor/format-findings.ts';
-import { ETCD_OPTIONS, etcdOptionsOf } from '../client/etcd-options.ts';
+import { createReport } from '../doctor/report.ts';
+import { CHECKS } from '../doctor/run-checks.ts';
+import { ETCD_OPTIONS } from '../client/etcd-options.ts';
 import { EXIT_FINDINGS, EXIT_NOT_READY } from '../exit-codes.ts';
 import { styleOf } from '../format/style.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
-
-/** `--json`. */
-export interface DoctorV1 {
-  readonly version: 1;
-  readonly at: string;
-  /** Ids of what was looked at. */
-  readonly checks: readonly string[];
-  /** Errors first. */
-  readonly findings: readonly Finding[];
-}
 
 export const doctorCommand = defineCommand({
   name: 'doctor',
@@ -50,7 +39,7 @@ daemon, too. Run it as root.`,
   run: async ({ list, only, verbose, json, socket, ...etcd }) => {
     if (list) return print(formatTable(CHECKS.map(({ id, about }) => [id, about])));
     const checks = choose(only);
-    const answer = await askDoctor(new ControlClient(socketPath(socket)), checks, etcd);
+    const answer = await createReport(new ControlClient(socketPath(socket)), checks, etcd);
     const { findings } = answer;
     print(
       json ? `${JSON.stringify(answer, null, 2)}\n` : formatFindings(findings, checks, styleOf(), verbose),
@@ -58,22 +47,6 @@ daemon, too. Run it as root.`,
     return exitCodeOf(findings);
   },
 });
-
-/** Examines this host; etcd is where `etcd` says, or the environment, or the daemon. @throws UsageError if that makes no sense */
-export async function askDoctor(
-  client: ControlClient,
-  checks: readonly Check[] = CHECKS,
-  etcd: Parameters<typeof etcdOptionsOf>[0] = {},
-): Promise<DoctorV1> {
-  const told = await client.ask<OptionsV1>('options').catch(() => undefined);
-  const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, told), options: told });
-  try {
-    const findings = await examine(facts, checks);
-    return { version: 1, at: new Date().toISOString(), checks: checks.map(({ id }) => id), findings };
-  } finally {
-    facts.close();
-  }
-}
 
 function print(text: string): number {
   process.stdout.write(text);

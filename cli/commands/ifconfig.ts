@@ -19,7 +19,7 @@ export const ifconfigCommand = defineCommand({
   examples: [['weft ifconfig -a', 'all devices that packets between hosts pass']],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   run: async ({ all, json, socket }) => {
-    const answer = await new ControlClient(socketPath(socket)).ask<DevicesV1>('devices');
+    const answer = await new ControlClient(socketPath(socket)).request<DevicesV1>('devices');
     const devices = answer.devices.filter(({ role }) => all || role === 'overlay');
     const shown = { ...answer, devices };
     process.stdout.write(json ? `${JSON.stringify(shown, null, 2)}\n` : formatDevices(shown));

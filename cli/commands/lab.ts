@@ -4,11 +4,12 @@ import { Lab } from '../../lab/lab.ts';
 import { namespacesOf } from '../../lab/topology.ts';
 import { checkLab, subnetOf, type LabReport } from '../../lab/run.ts';
 import { EXIT_USAGE } from '../../daemon/node/exit.ts';
-import { defineCommand, type Command } from '../command.ts';
-import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from './lab-options.ts';
+import { defineCommand } from '../command.ts';
+import type { Command } from '../command-spec.ts';
+import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from '../args/lab-args.ts';
 import { UsageError } from '../usage-error.ts';
 
-type Verb = (values: LabValues, words: readonly string[]) => Promise<number>;
+type Verb = (values: LabValues, args: readonly string[]) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, start, kill, down, list };
 
@@ -28,10 +29,10 @@ The commands that ask a daemon ask that of the host where they are run.`,
     ['weft lab down', 'and away with it'],
   ],
   maxArgs: Infinity,
-  run: async (values, words) => {
+  run: async (values, args) => {
     // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
     process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-    const [verb, ...rest] = words;
+    const [verb, ...rest] = args;
     if (verb === undefined) {
       await command.run(['--help']);
       return EXIT_USAGE;
@@ -43,19 +44,22 @@ The commands that ask a daemon ask that of the host where they are run.`,
   },
 });
 
-export const labCommand: Command = { ...command, run: (argv) => command.run(endOptionsBehindPlace(argv)) };
+export const labCommand: Command = {
+  ...command,
+  run: (argv) => command.run(endOptionsBehindNamespace(argv)),
+};
 
 /** Options behind the place of `exec` are those of the command that runs there. */
-function endOptionsBehindPlace(argv: readonly string[]): readonly string[] {
+function endOptionsBehindNamespace(argv: readonly string[]): readonly string[] {
   const verb = argv.indexOf('exec');
   if (verb < 0) return argv;
-  let place = verb + 1;
-  while (argv[place]?.startsWith('-') === true) {
-    if (argv[place] === '--') return argv;
-    place += takesValue(argv[place]!) ? 2 : 1;
+  let namespace = verb + 1;
+  while (argv[namespace]?.startsWith('-') === true) {
+    if (argv[namespace] === '--') return argv;
+    namespace += takesValue(argv[namespace]!) ? 2 : 1;
   }
-  const words = argv.slice(argv[place + 1] === '--' ? place + 2 : place + 1);
-  return [...argv.slice(0, place + 1), '--', ...words];
+  const args = argv.slice(argv[namespace + 1] === '--' ? namespace + 2 : namespace + 1);
+  return [...argv.slice(0, namespace + 1), '--', ...args];
 }
 
 function takesValue(option: string): boolean {
@@ -73,13 +77,13 @@ async function create(values: LabValues): Promise<Lab> {
 }
 
 async function run(values: LabValues): Promise<number> {
-  const say = (text: string) => void (values.json || process.stdout.write(`… ${text}\n`));
-  say(`making ${values.hosts} hosts, an etcd, and a daemon on each host`);
+  const print = (text: string) => void (values.json || process.stdout.write(`… ${text}\n`));
+  print(`making ${values.hosts} hosts, an etcd, and a daemon on each host`);
   const lab = await create(values);
   const onInterrupt = () => void lab.down().finally(() => process.exit(130));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
-    const report = await checkLab(lab, say);
+    const report = await checkLab(lab, print);
     process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : formatReport(report));
     if (!report.ok) await explainFailure(lab, report);
     return report.ok ? 0 : 1;
@@ -159,17 +163,17 @@ async function daemonStatus(lab: Lab, name: string): Promise<HostStatus['daemon'
   return (await lab.isReady(name)) ? 'ready' : 'not ready';
 }
 
-async function exec(values: LabValues, words: readonly string[]): Promise<number> {
-  const [netns, ...argv] = words;
+async function exec(values: LabValues, args: readonly string[]): Promise<number> {
+  const [netns, ...argv] = args;
   if (netns === undefined || argv.length === 0)
     throw new UsageError(
       "'weft lab exec' needs a place and a command, for example: weft lab exec h1 -- ip route",
     );
   const lab = await find(values);
   if (!namespacesOf(lab.topology).includes(netns)) lab.host(netns);
-  const [file, ...args] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
+  const [file, ...rest] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
   return new Promise((resolve, reject) => {
-    const child = spawn(file!, args, { stdio: 'inherit' });
+    const child = spawn(file!, rest, { stdio: 'inherit' });
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
@@ -177,26 +181,26 @@ async function exec(values: LabValues, words: readonly string[]): Promise<number
 
 async function onDaemon(
   values: LabValues,
-  words: readonly string[],
+  args: readonly string[],
   action: (lab: Lab, name: string) => Promise<void>,
 ): Promise<number> {
-  const [name] = words;
+  const [name] = args;
   if (name === undefined) throw new UsageError('Name a host, for example h1');
   const lab = await find(values);
   await action(lab, lab.host(name).name);
   return 0;
 }
 
-function stop(values: LabValues, words: readonly string[]): Promise<number> {
-  return onDaemon(values, words, (lab, name) => lab.stopDaemon(name, 'TERM'));
+function stop(values: LabValues, args: readonly string[]): Promise<number> {
+  return onDaemon(values, args, (lab, name) => lab.stopDaemon(name, 'TERM'));
 }
 
-function kill(values: LabValues, words: readonly string[]): Promise<number> {
-  return onDaemon(values, words, (lab, name) => lab.stopDaemon(name, 'KILL'));
+function kill(values: LabValues, args: readonly string[]): Promise<number> {
+  return onDaemon(values, args, (lab, name) => lab.stopDaemon(name, 'KILL'));
 }
 
-function start(values: LabValues, words: readonly string[]): Promise<number> {
-  return onDaemon(values, words, async (lab, name) => {
+function start(values: LabValues, args: readonly string[]): Promise<number> {
+  return onDaemon(values, args, async (lab, name) => {
     if (await lab.isRunning(name)) throw new UsageError(`The daemon of ${name} is running: stop it first`);
     await lab.startDaemon(name);
   });

@@ -23,7 +23,7 @@ export const logLevelCommand = defineCommand({
     if (level !== undefined && !LOG_LEVELS.includes(level as LogLevel))
       throw new UsageError(`${JSON.stringify(level)} is no log level: give one of ${LOG_LEVELS.join(', ')}`);
     const client = new ControlClient(socketPath(socket));
-    const answer = await client.ask<LogLevelV1>(
+    const answer = await client.request<LogLevelV1>(
       'log-level',
       level === undefined ? {} : { method: 'PUT', body: { level } },
     );

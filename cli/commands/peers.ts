@@ -28,7 +28,7 @@ userspace), whether the kernel holds all that this takes and since when. What is
     [EXIT_FINDINGS]: 'some are not',
   },
   run: async ({ json, problems, socket }) => {
-    const answer = await new ControlClient(socketPath(socket)).ask<PeersV1>('peers');
+    const answer = await new ControlClient(socketPath(socket)).request<PeersV1>('peers');
     const wrong = answer.peers.filter(({ state }) => state !== 'in-sync');
     const shown = problems ? { ...answer, peers: wrong } : answer;
     if (json) process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);

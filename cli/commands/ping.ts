@@ -5,7 +5,7 @@ import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from '../format/format-ping.ts';
-import { pingRequestOf } from './ping-args.ts';
+import { toPingRequest } from '../args/ping-args.ts';
 import { styleOf } from '../format/style.ts';
 
 export const pingCommand = defineCommand({
@@ -46,20 +46,20 @@ another ADDRESS inside its subnet, that is asked instead. What was found last sh
     [EXIT_NO_DAEMON]: 'no daemon answers',
   },
   maxArgs: 1,
-  run: async ({ json, socket, ...words }, [peer]) => {
-    const body = pingRequestOf(peer, words);
+  run: async ({ json, socket, ...args }, [peer]) => {
+    const body = toPingRequest(peer, args);
     const style = styleOf();
     const peers: PingPeerV1[] = [];
     const client = new ControlClient(socketPath(socket));
     for await (const line of client.follow<PingLineV1>('ping', { method: 'POST', body })) {
       if (line.kind === 'peer') peers.push(line);
       if (json) process.stdout.write(`${JSON.stringify(line)}\n`);
-      else if (words.all) continue;
+      else if (args.all) continue;
       else
         process.stdout.write(line.kind === 'echo' ? formatEcho(line, style) : formatPingedPeer(line, style));
     }
     peers.sort((a, b) => (a.key < b.key ? -1 : 1));
-    if (words.all && !json) process.stdout.write(formatPingedPeers(peers, style));
+    if (args.all && !json) process.stdout.write(formatPingedPeers(peers, style));
     return peers.every(hasAnswered) ? EXIT_OK : EXIT_FAILURE;
   },
 });

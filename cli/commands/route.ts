@@ -31,13 +31,13 @@ for it, what is wrong with it, and the largest packet that fits.`,
   run: async ({ json, socket }, [verb = 'list', address]) => {
     const client = new ControlClient(socketPath(socket));
     if (verb === 'list' && address === undefined) {
-      const peers = await client.ask<PeersV1>('peers');
+      const peers = await client.request<PeersV1>('peers');
       process.stdout.write(json ? `${JSON.stringify(peers, null, 2)}\n` : formatRoutes(peers, styleOf()));
       return EXIT_OK;
     }
     if (verb !== 'get' || address === undefined)
       throw new UsageError('weft route takes nothing, or get and an address: weft route get 10.5.72.2');
-    const route = await client.ask<RouteV1>(`route?to=${encodeURIComponent(address)}`);
+    const route = await client.request<RouteV1>(`route?to=${encodeURIComponent(address)}`);
     process.stdout.write(json ? `${JSON.stringify(route, null, 2)}\n` : formatRoute(route, styleOf()));
     return route.isWhole ? EXIT_OK : EXIT_FINDINGS;
   },

@@ -42,7 +42,7 @@ the registry, the kernel, the peers in numbers; then one line for each thing tha
   },
   run: async ({ brief, json, socket }) => {
     try {
-      const status = await new ControlClient(socketPath(socket)).ask<StatusV1>('status');
+      const status = await new ControlClient(socketPath(socket)).request<StatusV1>('status');
       const text = brief ? `${status.health}\n` : formatStatus(status, styleOf());
       process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : text);
       return EXIT_CODES[status.health];

@@ -39,10 +39,10 @@ export const topCommand = defineCommand({
     if (!(seconds > 0) || !(rounds > 0)) throw new UsageError('-d and -n of weft top take numbers above 0');
     const client = new ControlClient(socketPath(socket));
     const style = styleOf();
-    let before = await client.ask<CountersV1>('counters');
+    let before = await client.request<CountersV1>('counters');
     for (let round = 0; round < rounds; round++) {
       await sleep(seconds * 1000);
-      const now = await client.ask<CountersV1>('counters');
+      const now = await client.request<CountersV1>('counters');
       const screen = formatTop(before, now, style);
       const text = json ? `${JSON.stringify(now)}\n` : process.stdout.isTTY ? REDRAW + screen : screen;
       process.stdout.write(text);

@@ -49,7 +49,7 @@ comes into force or is refused, the registry lost and found, this host's health.
       process.stdout.write(json ? `${JSON.stringify(event)}\n` : formatEvent(event, style));
     }
     if (once) return EXIT_OK;
-    throw new NoDaemonError(`The daemon on ${path} ended`);
+    throw new NoDaemonError('not-running', `The daemon on ${path} ended`);
   },
 });
 
@@ -58,7 +58,7 @@ async function* eventsAt(path: string, query: string): AsyncGenerator<EventV1> {
     yield* new ControlClient(path).follow<EventV1>(query);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ECONNRESET')
-      throw new NoDaemonError(`The daemon on ${path} ended`);
+      throw new NoDaemonError('not-running', `The daemon on ${path} ended`);
     throw error;
   }
 }

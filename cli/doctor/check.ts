@@ -13,9 +13,9 @@ export interface Finding {
   /** What was looked at and seen, one line each. */
   readonly evidence: readonly string[];
   /** What that costs. */
-  readonly consequence: string;
+  readonly impact: string;
   /** The command that mends it, or what to do. */
-  readonly remedy: string;
+  readonly fix: string;
 }
 
 export type Found = Omit<Finding, 'check'>;
@@ -31,6 +31,6 @@ export interface Check {
 }
 
 /** At most `count` lines, and how many there are besides. */
-export function firstOf(lines: readonly string[], count = 5): readonly string[] {
+export function truncate(lines: readonly string[], count = 5): readonly string[] {
   return lines.length <= count ? lines : [...lines.slice(0, count), `and ${lines.length - count} more`];
 }

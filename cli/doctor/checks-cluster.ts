@@ -1,7 +1,7 @@
 // What all hosts share: the network config and the leases in etcd.
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
 import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 const configMissing: Check = {
@@ -15,8 +15,8 @@ const configMissing: Check = {
         severity: 'error',
         title: 'There is no network config in etcd',
         evidence: [`no key ${facts.etcd.prefix}/config`],
-        consequence: 'Daemons that start wait for it; those that run keep the config that they know',
-        remedy: 'weft config edit, or weft config history and weft config rollback REVISION',
+        impact: 'Daemons that start wait for it; those that run keep the config that they know',
+        fix: 'weft config edit, or weft config history and weft config rollback REVISION',
       },
     ];
   },
@@ -32,9 +32,9 @@ const configInvalid: Check = {
       {
         severity: 'error',
         title: 'The network config in etcd cannot be used',
-        evidence: firstOf(result.issues.map(formatConfigIssue)),
-        consequence: 'Every daemon goes on with the last good one, and none can start',
-        remedy: 'weft config edit, or weft config rollback REVISION',
+        evidence: truncate(result.issues.map(formatConfigIssue)),
+        impact: 'Every daemon goes on with the last good one, and none can start',
+        fix: 'weft config edit, or weft config rollback REVISION',
       },
     ];
   },
@@ -55,8 +55,8 @@ const configRefused: Check = {
           `revision ${rejected.revision} is refused: ${rejected.reason}`,
           `revision ${status?.config?.revision} is in force`,
         ],
-        consequence: 'Hosts that follow it and hosts that do not may not reach each other',
-        remedy: 'weft config diff FILE; do what the reason says, or weft config rollback REVISION',
+        impact: 'Hosts that follow it and hosts that do not may not reach each other',
+        fix: 'weft config diff FILE; do what the reason says, or weft config rollback REVISION',
       },
     ];
   },
@@ -72,9 +72,9 @@ const badKeys: Check = {
       {
         severity: 'warning',
         title: `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} below subnets/ in etcd can be read as no lease`,
-        evidence: firstOf(keys.map(({ key, reason }) => `${key}: ${reason}`)),
-        consequence: 'If a host stands behind it, no other host reaches it',
-        remedy: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,
+        evidence: truncate(keys.map(({ key, reason }) => `${key}: ${reason}`)),
+        impact: 'If a host stands behind it, no other host reaches it',
+        fix: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,
       },
     ];
   },
@@ -94,11 +94,10 @@ const duplicatePublicIp: Check = {
       {
         severity: 'error',
         title: 'Several leases bear the same public IP',
-        evidence: firstOf(doubled.map(([ip, keys]) => `${ip} is in ${keys.join(' and ')}`)),
-        consequence:
+        evidence: truncate(doubled.map(([ip, keys]) => `${ip} is in ${keys.join(' and ')}`)),
+        impact:
           'Two hosts that take each other for themselves lose their subnets in turns; a key that is left over sends packets to the wrong host',
-        remedy:
-          'give each host its own --public-ip, or weft leases release SUBNET of the one that is left over',
+        fix: 'give each host its own --public-ip, or weft leases release SUBNET of the one that is left over',
       },
     ];
   },
@@ -131,11 +130,11 @@ const networkOverlap: Check = {
         title: 'The cluster network overlaps another network of this host',
         evidence: [
           `cluster network ${networks.join(', ')}`,
-          ...firstOf(other.map(({ dst, dev }) => `ip route: ${dst} dev ${dev}`)),
+          ...truncate(other.map(({ dst, dev }) => `ip route: ${dst} dev ${dev}`)),
         ],
-        consequence:
+        impact:
           'An address means a container to one route and something else to the other; subnets that are not leased yet are lost first',
-        remedy: 'ip route show; renumber one of them (weft config edit, "Network")',
+        fix: 'ip route show; renumber one of them (weft config edit, "Network")',
       },
     ];
   },

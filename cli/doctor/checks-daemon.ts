@@ -1,34 +1,34 @@
 // Whether a daemon runs, alone, and what it says of itself.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { isDaemon } from '../../daemon/cleanup/running-daemon.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 const daemonDown: Check = {
   id: 'daemon-down',
   about: 'whether a daemon answers on its control socket',
   run: async (facts) => {
-    const silence = await facts.silence;
-    if (silence === undefined) return [];
-    if (silence.message.includes('Permission denied'))
+    const connectError = await facts.connectError;
+    if (connectError === undefined) return [];
+    if (connectError.reason === 'denied')
       return [
         {
           severity: 'warning',
           title: 'The daemon may be asked by root only, so little could be looked at',
-          evidence: [silence.message],
-          consequence: 'Checks of leases, peers and kernel state find nothing',
-          remedy: 'sudo weft doctor',
+          evidence: [connectError.message],
+          impact: 'Checks of leases, peers and kernel state find nothing',
+          fix: 'sudo weft doctor',
         },
       ];
-    const isStuck = silence.message.includes('does not answer');
+    const isStuck = connectError.reason === 'timeout';
     return [
       {
         severity: 'error',
         title: isStuck ? 'The daemon of this host does not answer' : 'No daemon runs on this host',
-        evidence: [silence.message],
-        consequence:
+        evidence: [connectError.message],
+        impact:
           'Packets go on with what the kernel knows; nothing new is learned, and the lease ends unless it is renewed',
-        remedy: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
+        fix: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
       },
     ];
   },
@@ -45,9 +45,9 @@ const daemonReports: Check = {
       {
         severity: status.health === 'degraded' ? 'warning' : 'error',
         title: `The daemon says that this host is ${status.health}`,
-        evidence: firstOf(status.reasons, 8),
-        consequence: 'Some peers may not be reached',
-        remedy: 'weft status; journalctl -u weft -n 50',
+        evidence: truncate(status.reasons, 8),
+        impact: 'Some peers may not be reached',
+        fix: 'weft status; journalctl -u weft -n 50',
       },
     ];
   },
@@ -64,11 +64,11 @@ const leaseMissing: Check = {
     const isFull = state === 'exhausted';
     return [
       {
-        severity: state === 'overdue' ? 'warning' : 'error',
+        severity: state === 'expiring' ? 'warning' : 'error',
         title: isFull ? 'No subnet is free for this host' : `The lease of this host is ${state}`,
         evidence: [`weft status: lease ${state}`, ...(lastError === undefined ? [] : [lastError])],
-        consequence: 'Other hosts do not know this one, so its containers reach nobody',
-        remedy: isFull
+        impact: 'Other hosts do not know this one, so its containers reach nobody',
+        fix: isFull
           ? 'weft leases list; weft leases release SUBNET of hosts that are gone, or a larger "Network"'
           : 'weft status; see to etcd first',
       },
@@ -87,9 +87,9 @@ const twoDaemons: Check = {
       {
         severity: 'error',
         title: 'Two daemons serve the overlay network of this host',
-        evidence: firstOf(others),
-        consequence: 'Each takes what the other makes for damage and undoes it',
-        remedy: 'systemctl disable --now flanneld, or stop the one that is not wanted',
+        evidence: truncate(others),
+        impact: 'Each takes what the other makes for damage and undoes it',
+        fix: 'systemctl disable --now flanneld, or stop the one that is not wanted',
       },
     ];
   },
@@ -101,11 +101,11 @@ async function otherDaemons(facts: Facts, ownPid: number | undefined): Promise<r
   const pids = (await readdir(facts.path('proc')).catch(() => [])).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(
     pids.map(async (pid) => {
-      const words = (await readFile(facts.path(`proc/${pid}/cmdline`), 'utf8').catch(() => '')).split('\0');
-      if (!isDaemon(words)) return [];
-      const theirs = await readlink(facts.path(`proc/${pid}/ns/net`)).catch(() => undefined);
-      if (theirs !== netns || (await idsOf(facts, pid)).includes(String(ownPid))) return [];
-      return [`process ${pid}: ${words.join(' ').trim().slice(0, 120)}`];
+      const argv = (await readFile(facts.path(`proc/${pid}/cmdline`), 'utf8').catch(() => '')).split('\0');
+      if (!isDaemon(argv)) return [];
+      const netnsOfProcess = await readlink(facts.path(`proc/${pid}/ns/net`)).catch(() => undefined);
+      if (netnsOfProcess !== netns || (await idsOf(facts, pid)).includes(String(ownPid))) return [];
+      return [`process ${pid}: ${argv.join(' ').trim().slice(0, 120)}`];
     }),
   );
   return lines.flat();

@@ -1,11 +1,11 @@
 // Whether Docker drops what other hosts send to containers here. From 28 on it does so twice: in table raw by address, and in chain
 // DOCKER of table filter by bridge (docs.docker.com: packet filtering and firewalls, direct routing).
 import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../lib/address.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 import { links, type LinkRow } from './checks-host.ts';
 
 /** What of this host takes part in the overlay network. */
-export interface DirectWay {
+export interface DirectPath {
   readonly network: Cidr;
   /** Of this host. */
   readonly subnet: Cidr;
@@ -48,15 +48,15 @@ const dockerDirect: Check = {
       {
         severity: 'error',
         title: 'Docker drops what containers of other hosts send to those of this host',
-        evidence: firstOf([
+        evidence: truncate([
           ...filter.map(({ rule }) => `iptables, table filter: ${rule}`),
           ...raw.map((rule) => `iptables, table raw: ${rule}`),
         ]),
-        consequence:
+        impact:
           raw.length > 0
             ? 'Nothing that other hosts send reaches those containers, not even answers to their own calls'
             : 'Containers of this host can call those of other hosts, and cannot be called by them',
-        remedy: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
+        fix: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
           .join('; ')
           .concat(' (docs/containers.md)'),
       },
@@ -72,18 +72,18 @@ function isIn({ addr_info = [] }: LinkRow, subnet: Cidr): boolean {
 }
 
 /** Rules in the output of `iptables-save` that drop what comes from the overlay network for containers of this host. */
-export function findDirectDrops(save: string, way: DirectWay): DirectDrops {
+export function findDirectDrops(save: string, path: DirectPath): DirectDrops {
   const tables = new Map(
     save.split(/^\*/m).map((text) => [text.slice(0, text.indexOf('\n')), text.split('\n')] as const),
   );
   return {
-    raw: rawDrops(tables.get('raw') ?? [], way),
-    filter: filterDrops(tables.get('filter') ?? [], way),
+    raw: rawDrops(tables.get('raw') ?? [], path),
+    filter: filterDrops(tables.get('filter') ?? [], path),
   };
 }
 
 /** Docker puts the rules for trusted interfaces before that which drops. */
-function rawDrops(rules: readonly string[], { subnet, devices }: DirectWay): readonly string[] {
+function rawDrops(rules: readonly string[], { subnet, devices }: DirectPath): readonly string[] {
   const trusted = new Set<string>();
   return rules.filter((rule) => {
     const [, range = '', device = ''] = /^-A PREROUTING -d (\S+) -i (\S+) -j ACCEPT$/.exec(rule) ?? [];
@@ -93,16 +93,16 @@ function rawDrops(rules: readonly string[], { subnet, devices }: DirectWay): rea
   });
 }
 
-function filterDrops(rules: readonly string[], way: DirectWay): DirectDrops['filter'] {
-  return way.bridges.flatMap((bridge) => {
+function filterDrops(rules: readonly string[], path: DirectPath): DirectDrops['filter'] {
+  return path.bridges.flatMap((bridge) => {
     const rule = rules.find((one) => one === `-A DOCKER ! -i ${bridge} -o ${bridge} -j DROP`);
-    if (rule === undefined || rules.some((one) => admits(one, bridge, way))) return [];
+    if (rule === undefined || rules.some((one) => admits(one, bridge, path))) return [];
     return [{ rule, bridge }];
   });
 }
 
 /** Whether a rule of DOCKER-USER, which comes before all of Docker's own, accepts the overlay network. */
-function admits(rule: string, bridge: string, { network, subnet, devices }: DirectWay): boolean {
+function admits(rule: string, bridge: string, { network, subnet, devices }: DirectPath): boolean {
   const match =
     /^-A DOCKER-USER(?: -s (?<source>\S+))?(?: -d (?<target>\S+))?(?: -i (?<device>\S+))?(?: -o (?<out>\S+))? -j ACCEPT$/.exec(
       rule,

@@ -22,8 +22,8 @@ const bridges: Check = {
           severity: 'warning',
           title: `The bridge ${ifname} is not in the subnet of this host`,
           evidence: [`${ifname} has ${local}/${prefixlen}, the lease is ${subnet}`],
-          consequence: 'Containers on that bridge get addresses that no other host knows a way to',
-          remedy:
+          impact: 'Containers on that bridge get addresses that no other host knows a way to',
+          fix:
             ifname === 'docker0'
               ? 'weft docker-opts; systemctl restart docker (docs/containers.md)'
               : `ip link delete ${ifname}: the CNI plugin makes it anew for the next container`,
@@ -50,9 +50,9 @@ const bridgeMtu: Check = {
         severity: 'warning',
         title: `The MTU of ${ifname} is too large for the overlay network`,
         evidence: [`${ifname} has MTU ${theirs}, the overlay carries ${mtu}`],
-        consequence:
+        impact:
           'Containers send packets that have to be fragmented, or are lost where ICMP is filtered: connections open and then hang',
-        remedy: `restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin); for now: ip link set ${ifname} mtu ${mtu}`,
+        fix: `restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin); for now: ip link set ${ifname} mtu ${mtu}`,
       }));
   },
 };
@@ -73,8 +73,8 @@ const subnetFile: Check = {
         severity: 'error',
         title: `${path} does not tell container engines the subnet of this host`,
         evidence: [`${path}: ${problem}`],
-        consequence: 'Engines and CNI plugins that start now give containers wrong addresses, or none',
-        remedy: `ls -ld ${path} ${dirname(path)}; df ${dirname(path)}; remove what is in the way, and the daemon writes it again`,
+        impact: 'Engines and CNI plugins that start now give containers wrong addresses, or none',
+        fix: `ls -ld ${path} ${dirname(path)}; df ${dirname(path)}; remove what is in the way, and the daemon writes it again`,
       },
     ];
   },

@@ -13,12 +13,12 @@ import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
-const CONNECT_PATIENCE_MS = 2500;
-const CONSEQUENCE =
+const CONNECT_TIMEOUT_MS = 2500;
+const IMPACT =
   'Packets go on with what the kernel knows; joins, leaves and config changes are not heard of, and the lease ends unless it is renewed';
 
-async function examineAll(facts: Facts): Promise<readonly EndpointProblem[]> {
-  const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => examine(facts.etcd, endpoint)));
+async function probeEndpoints(facts: Facts): Promise<readonly EndpointProblem[]> {
+  const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => probeEndpoint(facts.etcd, endpoint)));
   const isConnected = (await facts.status)?.registry.isConnected === true;
   // The daemon has a password that it keeps to itself.
   const isSecret = (problem: EndpointProblem): boolean =>
@@ -31,30 +31,30 @@ function endpointCheck(id: string, about: string): Check {
     id,
     about,
     run: async (facts) => {
-      const problems = await facts.once('endpoints', () => examineAll(facts));
+      const problems = await facts.once('endpoints', () => probeEndpoints(facts));
       const isAll = problems.length === facts.etcd.endpoints.length;
       return problems
         .filter(({ check }) => check === id)
-        .map(({ title, evidence, consequence, remedy }) => ({
+        .map(({ title, evidence, impact, fix }) => ({
           severity: isAll ? 'error' : 'warning',
           title,
           evidence,
-          consequence: isAll ? consequence : 'One endpoint fewer to go on with when another one fails',
-          remedy,
+          impact: isAll ? impact : 'One endpoint fewer to go on with when another one fails',
+          fix,
         }));
     },
   };
 }
 
-async function examine(etcd: EtcdOptions, endpoint: string): Promise<EndpointProblem | undefined> {
+async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<EndpointProblem | undefined> {
   const { hostname, port, protocol } = new URL(endpoint);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  const problem = (check: string, title: string, evidence: string, remedy: string): EndpointProblem => ({
+  const problem = (check: string, title: string, evidence: string, fix: string): EndpointProblem => ({
     check,
     title,
     evidence: [`${endpoint}: ${evidence}`],
-    consequence: CONSEQUENCE,
-    remedy,
+    impact: IMPACT,
+    fix,
   });
   if (isIP(host) === 0) {
     const failure = await lookup(host).then(() => undefined, messageOf);
@@ -67,20 +67,20 @@ async function examine(etcd: EtcdOptions, endpoint: string): Promise<EndpointPro
       );
   }
   const address = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
-  const refusal = await tryTcp(address);
-  if (refusal !== undefined)
+  const connectError = await tryTcp(address);
+  if (connectError !== undefined)
     return problem(
       'etcd-unreachable',
       `etcd at ${endpoint} cannot be reached`,
-      refusal,
+      connectError,
       `ping ${host}; on that host: systemctl status etcd, ss -ltn, and its firewall`,
     );
-  const distrust = protocol === 'https:' ? await tryTls(address, etcd) : undefined;
-  if (distrust !== undefined)
+  const tlsError = protocol === 'https:' ? await tryTls(address, etcd) : undefined;
+  if (tlsError !== undefined)
     return problem(
       'etcd-tls',
       `The certificates between this host and etcd at ${endpoint} do not fit`,
-      distrust,
+      tlsError,
       `openssl s_client -connect ${host}:${address.port}; renew the certificate, or correct --etcd-cafile`,
     );
   const error = await tryRead(etcd, endpoint);
@@ -104,13 +104,13 @@ const messageOf = (error: Error): string => error.message;
 
 function tryTcp({ host, port }: { host: string; port: number }): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connectTcp({ host, port, timeout: CONNECT_PATIENCE_MS });
+    const socket = connectTcp({ host, port, timeout: CONNECT_TIMEOUT_MS });
     const end = (reason?: string): void => {
       socket.destroy();
       resolve(reason);
     };
     socket.once('connect', () => end());
-    socket.once('timeout', () => end(`no answer within ${CONNECT_PATIENCE_MS / 1000} s`));
+    socket.once('timeout', () => end(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`));
     socket.once('error', (error) => end(error.message));
   });
 }
@@ -146,7 +146,7 @@ async function tryTls(
       socket.destroy();
       resolve(reason);
     };
-    socket.setTimeout(CONNECT_PATIENCE_MS, () =>
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () =>
       end('no TLS handshake in time: is this the port of clients?'),
     );
     socket.once('error', (error) => end(error.message));
@@ -154,14 +154,14 @@ async function tryTls(
       end(
         socket.authorized
           ? undefined
-          : explainDistrust(String(socket.authorizationError), socket.getPeerCertificate()),
+          : explainTlsError(String(socket.authorizationError), socket.getPeerCertificate()),
       ),
     );
   });
 }
 
 /** What is wrong with a server's certificate, in words; `reason` is OpenSSL's or Node's. */
-export function explainDistrust(
+export function explainTlsError(
   reason: string,
   { valid_from, valid_to, subjectaltname }: Partial<PeerCertificate>,
 ): string {

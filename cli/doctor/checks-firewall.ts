@@ -1,7 +1,7 @@
 // Whether a firewall of this host drops what the overlay network needs: what comes in by the tunnel, what is forwarded.
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
 import { transportOf } from '../../backends/transport.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 
 const forwardDrop: Check = {
   id: 'forward-drop',
@@ -18,8 +18,8 @@ const forwardDrop: Check = {
         severity: 'error',
         title: 'The firewall of this host drops what it forwards for containers',
         evidence: ['iptables -S FORWARD: -P FORWARD DROP', `no rule accepts ${network}`],
-        consequence: 'Containers of this host reach no other host, and none reaches them',
-        remedy: `start the daemon without --iptables-forward-rules=false, or: iptables -A FORWARD -s ${network} -j ACCEPT; iptables -A FORWARD -d ${network} -j ACCEPT`,
+        impact: 'Containers of this host reach no other host, and none reaches them',
+        fix: `start the daemon without --iptables-forward-rules=false, or: iptables -A FORWARD -s ${network} -j ACCEPT; iptables -A FORWARD -d ${network} -j ACCEPT`,
       },
     ];
   },
@@ -43,9 +43,9 @@ const portDropped: Check = {
       {
         severity: 'error',
         title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
-        evidence: firstOf(evidence),
-        consequence: 'No packet of containers comes in from other hosts',
-        remedy: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same in the program that manages the firewall`,
+        evidence: truncate(evidence),
+        impact: 'No packet of containers comes in from other hosts',
+        fix: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same in the program that manages the firewall`,
       },
     ];
   },

@@ -34,8 +34,8 @@ const interfaceDown: Check = {
         severity: 'error',
         title: `The underlay interface ${used.name} ${state}`,
         evidence: [`ip address show ${used.name}: ${describeLink(link)}`],
-        consequence: 'No packet leaves this host for another one',
-        remedy: `ip link set ${used.name} up; ip address show ${used.name}; see to the network settings of the host, or name another interface with --iface`,
+        impact: 'No packet leaves this host for another one',
+        fix: `ip link set ${used.name} up; ip address show ${used.name}; see to the network settings of the host, or name another interface with --iface`,
       },
     ];
   },
@@ -73,8 +73,8 @@ const forwardingOff: Check = {
         severity: 'error',
         title: 'The kernel of this host does not forward packets',
         evidence: off.map((name) => `${name} = 0`),
-        consequence: 'Containers of this host reach no other host, and none reaches them',
-        remedy: off.map((name) => `sysctl -w ${name}=1`).join('; '),
+        impact: 'Containers of this host reach no other host, and none reaches them',
+        fix: off.map((name) => `sysctl -w ${name}=1`).join('; '),
       },
     ];
   },
@@ -93,8 +93,8 @@ const networkd: Check = {
         severity: 'warning',
         title: 'systemd-networkd may remove the routes to peers',
         evidence: ['it runs (/run/systemd/netif/state), and ManageForeignRoutes= is not set to no'],
-        consequence: 'Each time that it restarts, routes go away until the daemon has put them back',
-        remedy: String.raw`mkdir -p /etc/systemd/networkd.conf.d; printf '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n' >/etc/systemd/networkd.conf.d/weft.conf; systemctl restart systemd-networkd`,
+        impact: 'Each time that it restarts, routes go away until the daemon has put them back',
+        fix: String.raw`mkdir -p /etc/systemd/networkd.conf.d; printf '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n' >/etc/systemd/networkd.conf.d/weft.conf; systemctl restart systemd-networkd`,
       },
     ];
   },
@@ -130,9 +130,9 @@ const udevMac: Check = {
         severity: 'warning',
         title: 'udev is told to change the MAC address of overlay devices',
         evidence: bad,
-        consequence:
+        impact:
           'Peers send to the MAC of the lease; until the daemon has set it again, packets to this host are lost',
-        remedy: 'set MACAddressPolicy=none for flannel* in that file; udevadm control --reload',
+        fix: 'set MACAddressPolicy=none for flannel* in that file; udevadm control --reload',
       },
     ];
   },
@@ -149,9 +149,9 @@ const addon: Check = {
         severity: 'warning',
         title: "weft's addon is not there",
         evidence: [loaded.reason],
-        consequence:
+        impact:
           'No encapsulation in userspace, no probes of the network, and less detail in errors of the kernel',
-        remedy: 'install the package for this machine, or make where the sources are',
+        fix: 'install the package for this machine, or make where the sources are',
       },
     ];
   },
@@ -166,17 +166,17 @@ const vxlanConflict: Check = {
     if (backend?.type !== 'vxlan') return [];
     const ourPort = transportOf(backend).port;
     const own = new Set(status?.network?.devices ?? []);
-    const rivals = (rows ?? []).filter(({ ifname, linkinfo }) => {
+    const others = (rows ?? []).filter(({ ifname, linkinfo }) => {
       const { id, port } = linkinfo?.info_data ?? {};
       return linkinfo?.info_kind === 'vxlan' && id === backend.vni && port === ourPort && !own.has(ifname);
     });
-    return rivals.map(({ ifname }) => ({
+    return others.map(({ ifname }) => ({
       severity: 'error',
       title: `The device ${ifname} has the VNI and port of the overlay network`,
       evidence: [`ip -d link show ${ifname}: vxlan id ${backend.vni} dstport ${ourPort}`],
-      consequence:
+      impact:
         'The kernel allows one such device: the overlay device cannot be made, or its packets go elsewhere',
-      remedy: `ip link delete ${ifname}, or choose another VNI (weft config edit)`,
+      fix: `ip link delete ${ifname}, or choose another VNI (weft config edit)`,
     }));
   },
 };

@@ -1,7 +1,7 @@
 // Whether the kernel does with packets to peers what the daemon wants, and whether somebody keeps it from that.
 import { addressOf, type Cidr } from '../../lib/address.ts';
 import type { DifferenceV1 } from '../../api/index.ts';
-import { firstOf, type Check, type Found } from './check.ts';
+import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 
 /** What differs for so long is not on its way any more. */
@@ -21,9 +21,9 @@ const kernelDrift: Check = {
       {
         severity: 'error',
         title: `The kernel lacks or holds other than it should: ${steady.length} objects`,
-        evidence: firstOf(steady.map(describeDifference)),
-        consequence: 'Packets of these peers or containers are lost or go elsewhere',
-        remedy: 'weft diff; weft watch shows whether it comes back; journalctl -u weft',
+        evidence: truncate(steady.map(describeDifference)),
+        impact: 'Packets of these peers or containers are lost or go elsewhere',
+        fix: 'weft diff; weft watch shows whether it comes back; journalctl -u weft',
       },
     ];
   },
@@ -43,10 +43,9 @@ const contested: Check = {
       {
         severity: 'error',
         title: 'Something on this host keeps changing what the daemon sets',
-        evidence: firstOf(objects),
-        consequence: 'Packets are lost each time until it is set again',
-        remedy:
-          'weft watch; find the other program: NetworkManager, systemd-networkd, flanneld, a script (auditctl, bpftrace)',
+        evidence: truncate(objects),
+        impact: 'Packets are lost each time until it is set again',
+        fix: 'weft watch; find the other program: NetworkManager, systemd-networkd, flanneld, a script (auditctl, bpftrace)',
       },
     ];
   },
@@ -62,10 +61,9 @@ const peerError: Check = {
       {
         severity: 'error',
         title: `${wrong.length} ${wrong.length === 1 ? 'peer' : 'peers'} cannot be sent to`,
-        evidence: firstOf(wrong.map(({ key, reason }) => `${key}: ${reason ?? 'no reason given'}`)),
-        consequence: 'Containers of those hosts are not reached from here',
-        remedy:
-          'weft peers -p; on that host: weft status. A key of a host that is gone: weft leases release SUBNET',
+        evidence: truncate(wrong.map(({ key, reason }) => `${key}: ${reason ?? 'no reason given'}`)),
+        impact: 'Containers of those hosts are not reached from here',
+        fix: 'weft peers -p; on that host: weft status. A key of a host that is gone: weft leases release SUBNET',
       },
     ];
   },
@@ -91,9 +89,9 @@ const routeDiverted: Check = {
       {
         severity: 'error',
         title: "Packets to peers' subnets take another way than the daemon made",
-        evidence: [...firstOf(detours), ...(await foreignRules(facts))],
-        consequence: 'They do not arrive',
-        remedy: 'ip rule show; ip route show table all; remove the rule, or the route that is more specific',
+        evidence: [...truncate(detours), ...(await foreignRules(facts))],
+        impact: 'They do not arrive',
+        fix: 'ip rule show; ip route show table all; remove the rule, or the route that is more specific',
       },
     ];
   },
@@ -123,7 +121,7 @@ async function describeDetour(
 
 async function foreignRules(facts: Facts): Promise<readonly string[]> {
   const rules = (await facts.program('ip', 'rule', 'show'))?.split('\n') ?? [];
-  return firstOf(
+  return truncate(
     rules.filter((rule) => rule !== '' && !/lookup (?:local|main|default)\s*$/.test(rule)),
     3,
   ).map((rule) => `ip rule: ${rule.replaceAll('\t', ' ')}`);
@@ -156,11 +154,11 @@ const rpFilter: Check = {
         title: isStrict
           ? `Strict rp_filter on ${name} drops what peers send, as answers would leave by another interface`
           : `Packets to peers leave by another interface than ${name}, which was chosen`,
-        evidence: [...firstOf(other), `net.ipv4.conf.${name}.rp_filter (or all) = ${mode}`],
-        consequence: isStrict
+        evidence: [...truncate(other), `net.ipv4.conf.${name}.rp_filter (or all) = ${mode}`],
+        impact: isStrict
           ? 'Packets of those peers are lost without a trace'
           : 'The MTU and the source address may be wrong for that way',
-        remedy: isStrict
+        fix: isStrict
           ? `sysctl -w net.ipv4.conf.${name}.rp_filter=2, or correct the routes`
           : 'correct the routes, or name the interface with --iface',
       },
@@ -181,9 +179,9 @@ const neighbourTable: Check = {
         severity: 'warning',
         title: 'The neighbour table of the kernel is smaller than the cluster',
         evidence: [`net.${family}.neigh.default.gc_thresh3 = ${limit}, and there are ${peers} peers`],
-        consequence:
+        impact:
           'Addresses of containers and underlay neighbours may find no room: "neighbour table overflow"',
-        remedy: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * peers}`,
+        fix: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * peers}`,
       });
     }
     return found;

@@ -2,21 +2,21 @@
 import { contains, familyOf, parseIp, type Cidr } from '../../lib/address.ts';
 import type { StatusV1 } from '../../api/index.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
-import { firstOf, type Check, type Found } from './check.ts';
-import { judgeChecksums } from './checksum-finding.ts';
-import { isBlocked, isRouted, lookAtPeers, name, type PeerProbe } from './peer-probes.ts';
+import { truncate, type Check, type Found } from './check.ts';
+import { findChecksumFault } from './checksum-finding.ts';
+import { isBlocked, isRouted, probePeers, name, type PeerProbe } from './peer-probes.ts';
 
 function pathCheck(
   id: string,
   about: string,
-  judge: (sights: readonly PeerProbe[], status: StatusV1) => Found | undefined,
+  judge: (probes: readonly PeerProbe[], status: StatusV1) => Found | undefined,
 ): Check {
   return {
     id,
     about,
     run: async (facts) => {
       const [found, status] = await Promise.all([
-        lookAtPeers(facts).catch((error: Error) => {
+        probePeers(facts).catch((error: Error) => {
           if (error instanceof ProbeError) return [];
           throw error;
         }),
@@ -32,7 +32,7 @@ const probesImpossible: Check = {
   id: 'probes',
   about: 'whether this host can be probed from',
   run: async (facts) => {
-    const problem = await lookAtPeers(facts).then(
+    const problem = await probePeers(facts).then(
       () => undefined,
       (error: Error) => error,
     );
@@ -42,8 +42,8 @@ const probesImpossible: Check = {
         severity: 'warning',
         title: 'The way to peers could not be probed',
         evidence: [problem.message],
-        consequence: 'Blocked ports, a small path MTU and broken checksums are not found',
-        remedy: 'sudo weft doctor',
+        impact: 'Blocked ports, a small path MTU and broken checksums are not found',
+        fix: 'sudo weft doctor',
       },
     ];
   },
@@ -53,15 +53,15 @@ const peerSilent = pathCheck(
   'peer-silent',
   'peers that answer neither below nor through the overlay',
   (found) => {
-    const silent = found.filter(({ isAlive, isReached }) => !isAlive && !isReached);
+    const silent = found.filter(({ underlayOk, overlayOk }) => !underlayOk && !overlayOk);
     if (silent.length === 0) return undefined;
     return {
       severity: 'warning',
       title: `${silent.length} ${silent.length === 1 ? 'host answers' : 'hosts answer'} nothing: gone, or cut off`,
-      evidence: firstOf(silent.map((sight) => `no echo from ${name(sight)}`)),
-      consequence:
+      evidence: truncate(silent.map((probe) => `no echo from ${name(probe)}`)),
+      impact:
         'Its containers are not reached; if it is gone, its subnet stays taken until its lease ends, a reservation for ever',
-      remedy: 'on that host: weft status, ip address. If it is gone: weft leases release SUBNET',
+      fix: 'on that host: weft status, ip address. If it is gone: weft leases release SUBNET',
     };
   },
 );
@@ -75,13 +75,13 @@ const tunnelBlocked = pathCheck(
     return {
       severity: 'error',
       title: `${blocked.length} ${blocked.length === 1 ? 'host is' : 'hosts are'} there but not reached through the overlay network: something drops its packets`,
-      evidence: firstOf(
+      evidence: truncate(
         blocked.map(
-          (sight) => `${name(sight)}: echoes of ${sight.underlay} come, of ${sight.overlay} do not`,
+          (probe) => `${name(probe)}: echoes of ${probe.underlay} come, of ${probe.overlay} do not`,
         ),
       ),
-      consequence: 'Containers of these hosts and of this one do not reach each other',
-      remedy: `let the UDP port of backend ${status.network?.backend} pass between all hosts (vxlan: 8472, udp: 8285, or "Port"): firewalls, security groups; weft doctor on that host; tcpdump -ni ${status.interface?.name ?? 'any'} udp`,
+      impact: 'Containers of these hosts and of this one do not reach each other',
+      fix: `let the UDP port of backend ${status.network?.backend} pass between all hosts (vxlan: 8472, udp: 8285, or "Port"): firewalls, security groups; weft doctor on that host; tcpdump -ni ${status.interface?.name ?? 'any'} udp`,
     };
   },
 );
@@ -95,15 +95,14 @@ const routeDropped = pathCheck(
     return {
       severity: 'error',
       title: `${dropped.length} ${dropped.length === 1 ? 'host answers' : 'hosts answer'}, but packets to ${dropped.length === 1 ? 'its subnet do' : 'their subnets do'} not get there`,
-      evidence: firstOf(
+      evidence: truncate(
         dropped.map(
-          (sight) =>
-            `${name(sight)}: echoes of ${sight.underlay} come; of one to ${sight.overlay} that ends there nothing is heard`,
+          (probe) =>
+            `${name(probe)}: echoes of ${probe.underlay} come; of one to ${probe.overlay} that ends there nothing is heard`,
         ),
       ),
-      consequence: 'Containers of these hosts and of this one do not reach each other',
-      remedy:
-        'switches and clouds must pass packets for addresses that are not of the host: turn off source/destination checks and anti-spoofing filters; sysctl net.ipv4.ip_forward on that host; tcpdump -ni any icmp there; or use vxlan (weft config edit)',
+      impact: 'Containers of these hosts and of this one do not reach each other',
+      fix: 'switches and clouds must pass packets for addresses that are not of the host: turn off source/destination checks and anti-spoofing filters; sysctl net.ipv4.ip_forward on that host; tcpdump -ni any icmp there; or use vxlan (weft config edit)',
     };
   },
 );
@@ -114,7 +113,7 @@ const publicIp = pathCheck(
   (found, status) => {
     const own = { 4: status.interface?.publicIp ?? '', 6: status.interface?.publicIpv6 ?? '' };
     const cut = found.filter(
-      (sight) => isBlocked(sight) && isPrivate(own[familyOf(sight.underlay)]) && !isPrivate(sight.underlay),
+      (probe) => isBlocked(probe) && isPrivate(own[familyOf(probe.underlay)]) && !isPrivate(probe.underlay),
     );
     if (cut.length === 0) return undefined;
     const ours = own[familyOf(cut[0]!.underlay)];
@@ -123,14 +122,14 @@ const publicIp = pathCheck(
       title: `This host tells peers the private address ${ours}, which those outside of its network cannot send to`,
       evidence: [
         `weft status: peers send to ${ours}`,
-        ...firstOf(
+        ...truncate(
           cut.map(
-            (sight) => `${name(sight)}: echoes of ${sight.underlay} come, and nothing through the overlay`,
+            (probe) => `${name(probe)}: echoes of ${probe.underlay} come, and nothing through the overlay`,
           ),
         ),
       ],
-      consequence: 'Packets to these peers may arrive, and none comes back',
-      remedy: `if a NAT is between: start the daemon with ${ours.includes(':') ? '--public-ipv6' : '--public-ip'} and the address that the NAT has outside, and have it pass the UDP port of backend ${status.network?.backend} in`,
+      impact: 'Packets to these peers may arrive, and none comes back',
+      fix: `if a NAT is between: start the daemon with ${ours.includes(':') ? '--public-ipv6' : '--public-ip'} and the address that the NAT has outside, and have it pass the UDP port of backend ${status.network?.backend} in`,
     };
   },
 );
@@ -158,11 +157,11 @@ const pathMtu = pathCheck('path-mtu', 'whether packets of the whole MTU arrive',
   return {
     severity: 'error',
     title: `Packets of the MTU of containers (${mtu}) do not arrive`,
-    evidence: firstOf(
-      narrow.map((sight) => `${name(sight)}: the largest packet that passes has ${sight.largest} bytes`),
+    evidence: truncate(
+      narrow.map((probe) => `${name(probe)}: the largest packet that passes has ${probe.largest} bytes`),
     ),
-    consequence: 'Small packets pass and large ones are lost: connections open and then hang',
-    remedy: `raise the MTU of the network between the hosts, or lower that of the interface on every host: ip link set ${status.interface?.name} mtu ${(status.interface?.mtu ?? mtu) - (mtu - smallest)}`,
+    impact: 'Small packets pass and large ones are lost: connections open and then hang',
+    fix: `raise the MTU of the network between the hosts, or lower that of the interface on every host: ip link set ${status.interface?.name} mtu ${(status.interface?.mtu ?? mtu) - (mtu - smallest)}`,
   };
 });
 
@@ -170,9 +169,9 @@ const checksumOffload = pathCheck(
   'checksum-offload',
   'whether packets arrive whose checksum is left to the device',
   (found, { network }) =>
-    judgeChecksums(
-      found.map(({ checksums: sight, overlay, ...rest }) => ({
-        sight,
+    findChecksumFault(
+      found.map(({ checksums: result, overlay, ...rest }) => ({
+        result,
         overlay,
         name: name({ ...rest, overlay }),
       })),

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { ControlClient } from '../client/control-client.ts';
-import { DEVICES, STATUS } from '../fixture.ts';
+import { DEVICES } from '../fixture/devices.ts';
+import { STATUS } from '../fixture/status.ts';
 import type { Found } from './check.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { Facts } from './facts.ts';
@@ -17,7 +18,7 @@ async function find(encapsulation: 'kernel' | 'userspace', text: string): Promis
     devices: DEVICES,
   };
   const facts = new Facts({
-    client: { ask: (name: string) => Promise.resolve(answers[name]) } as unknown as ControlClient,
+    client: { request: (name: string) => Promise.resolve(answers[name]) } as unknown as ControlClient,
     etcd: { endpoints: [], prefix: '/x' },
     root: '/nonexistent/',
     output: (argv) => Promise.resolve(argv.at(-1) === 'sport = :8285' ? text : ''),

@@ -3,7 +3,7 @@ import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 /** What the packet path asks for, each way (native/path/socket.c). */
-const ASKED_BYTES = 4 << 20;
+const REQUESTED_BYTES = 4 << 20;
 
 /** A socket as ss(8) shows its memory. */
 export interface SocketMemory {
@@ -37,9 +37,8 @@ const socketBuffers: Check = {
         severity: 'warning',
         title: 'The sockets of the packet path have less room than they want',
         evidence: [...evidence, ...(await describeLimits(facts))],
-        consequence: 'Bursts of packets are dropped before the packet path has read them',
-        remedy:
-          'sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, in /etc/sysctl.d to keep it; then systemctl restart weft. Root of the host itself needs neither',
+        impact: 'Bursts of packets are dropped before the packet path has read them',
+        fix: 'sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, in /etc/sysctl.d to keep it; then systemctl restart weft. Root of the host itself needs neither',
       },
     ];
   },
@@ -49,10 +48,10 @@ async function describeSmall(facts: Facts, port: number): Promise<readonly strin
   const filter = `sport = :${port}`;
   const sockets = parseSocketMemory((await facts.program('ss', '-Huanm', filter)) ?? '');
   return sockets
-    .filter(({ receiveBytes, sendBytes }) => Math.min(receiveBytes, sendBytes) < ASKED_BYTES)
+    .filter(({ receiveBytes, sendBytes }) => Math.min(receiveBytes, sendBytes) < REQUESTED_BYTES)
     .map(
       ({ receiveBytes, sendBytes, drops }) =>
-        `ss -uanm '${filter}': ${kibibytes(receiveBytes)} to receive and ${kibibytes(sendBytes)} to send of ${kibibytes(ASKED_BYTES)} each, ${drops} datagrams dropped`,
+        `ss -uanm '${filter}': ${kibibytes(receiveBytes)} to receive and ${kibibytes(sendBytes)} to send of ${kibibytes(REQUESTED_BYTES)} each, ${drops} datagrams dropped`,
     );
 }
 

@@ -6,11 +6,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../client/control-client.ts';
-import { findDirectDrops, type DirectWay } from './checks-docker.ts';
-import { explainDistrust } from './checks-etcd.ts';
+import { findDirectDrops, type DirectPath } from './checks-docker.ts';
+import { explainTlsError } from './checks-etcd.ts';
 import { acceptsForward, findDrops } from './checks-firewall.ts';
 import { describeSkew } from './clock-check.ts';
-import { CHECKS, examine } from './run-checks.ts';
+import { CHECKS, runChecks } from './run-checks.ts';
 import { Facts } from './facts.ts';
 
 describe('weft doctor takes for a firewall that drops the tunnel', () => {
@@ -67,16 +67,16 @@ describe('weft doctor takes for a rule that lets containers through', () => {
 });
 
 describe('weft doctor takes for a rule of Docker that drops packets of other hosts', () => {
-  const way: DirectWay = {
+  const path: DirectPath = {
     network: cidr('10.5.0.0/16'),
     subnet: cidr('10.5.72.0/24'),
     devices: ['flannel.1'],
     bridges: ['docker0'],
   };
   const raw = (...rules: readonly string[]): number =>
-    findDirectDrops(`*raw\n:PREROUTING ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`, way).raw.length;
+    findDirectDrops(`*raw\n:PREROUTING ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`, path).raw.length;
   const filter = (...rules: readonly string[]): number =>
-    findDirectDrops(`*filter\n:DOCKER - [0:0]\n${rules.join('\n')}\nCOMMIT\n`, way).filter.length;
+    findDirectDrops(`*filter\n:DOCKER - [0:0]\n${rules.join('\n')}\nCOMMIT\n`, path).filter.length;
   const [toContainer, toBridge] = [
     '-A PREROUTING -d 10.5.72.2/32 ! -i docker0 -j DROP',
     '-A DOCKER ! -i docker0 -o docker0 -j DROP',
@@ -113,14 +113,14 @@ describe('weft doctor takes for a rule of Docker that drops packets of other hos
 describe('weft doctor says of etcd', () => {
   it('what is wrong with its certificate', () => {
     const certificate = { valid_from: 'Jan 1 2020', valid_to: 'Jan 1 2021', subjectaltname: 'DNS:etcd' };
-    assert.equal(explainDistrust('CERT_HAS_EXPIRED', certificate), 'its certificate expired on Jan 1 2021');
-    assert.match(explainDistrust('CERT_NOT_YET_VALID', certificate), /valid from Jan 1 2020 on/);
+    assert.equal(explainTlsError('CERT_HAS_EXPIRED', certificate), 'its certificate expired on Jan 1 2021');
+    assert.match(explainTlsError('CERT_NOT_YET_VALID', certificate), /valid from Jan 1 2020 on/);
     assert.equal(
-      explainDistrust('ERR_TLS_CERT_ALTNAME_INVALID', certificate),
+      explainTlsError('ERR_TLS_CERT_ALTNAME_INVALID', certificate),
       'its certificate is for DNS:etcd only',
     );
     assert.match(
-      explainDistrust('SELF_SIGNED_CERT_IN_CHAIN', certificate),
+      explainTlsError('SELF_SIGNED_CERT_IN_CHAIN', certificate),
       /authority that this host trusts/,
     );
   });
@@ -171,14 +171,14 @@ describe('weft doctor on a host without a daemon', () => {
 
   const idsFound = async (...only: readonly string[]): Promise<readonly string[]> =>
     (
-      await examine(
+      await runChecks(
         facts,
         CHECKS.filter(({ id }) => only.includes(id)),
       )
     ).map(({ check }) => check);
 
   it('says so, and looks at etcd nevertheless', async () => {
-    const ids = (await examine(facts)).map(({ check }) => check);
+    const ids = (await runChecks(facts)).map(({ check }) => check);
     assert.deepEqual(
       ids.filter((id) => id !== 'addon-missing'),
       ['daemon-down', 'etcd-unreachable'],

@@ -3,7 +3,7 @@ import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import type { Check } from './check.ts';
 
-const PATIENCE_MS = 2500;
+const TIMEOUT_MS = 2500;
 /** Leases live by etcd's clock, certificates by this host's: more than this is worth a word. */
 const MAX_SKEW_MS = 10_000;
 
@@ -19,9 +19,8 @@ export const etcdClock: Check = {
         severity: 'warning',
         title: "The clock of this host and that of etcd's host differ",
         evidence,
-        consequence:
-          'Certificates may seem expired or not valid yet; times in logs of hosts do not fit together',
-        remedy: 'timedatectl status; set up NTP on both',
+        impact: 'Certificates may seem expired or not valid yet; times in logs of hosts do not fit together',
+        fix: 'timedatectl status; set up NTP on both',
       },
     ];
   },
@@ -29,8 +28,8 @@ export const etcdClock: Check = {
 
 export function describeSkew(endpoint: string, skewMs: number | undefined): readonly string[] {
   if (skewMs === undefined || Math.abs(skewMs) <= MAX_SKEW_MS) return [];
-  const way = skewMs > 0 ? 'ahead of' : 'behind';
-  return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${way} this host's`];
+  const direction = skewMs > 0 ? 'ahead of' : 'behind';
+  return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${direction} this host's`];
 }
 
 /** How far the clock of an endpoint is ahead, in ms and about a second exact; `undefined` if it does not say. */
@@ -38,10 +37,10 @@ function readSkew(endpoint: string): Promise<number | undefined> {
   const url = new URL('/version', endpoint);
   const get = url.protocol === 'https:' ? httpsGet : httpGet;
   return new Promise((resolve) => {
-    const request = get(url, { timeout: PATIENCE_MS, rejectUnauthorized: false }, ({ headers, socket }) => {
+    const request = get(url, { timeout: TIMEOUT_MS, rejectUnauthorized: false }, ({ headers, socket }) => {
       socket.destroy();
-      const theirs = Date.parse(headers.date ?? '');
-      resolve(Number.isNaN(theirs) ? undefined : theirs - Date.now());
+      const etcdTimeMs = Date.parse(headers.date ?? '');
+      resolve(Number.isNaN(etcdTimeMs) ? undefined : etcdTimeMs - Date.now());
     });
     request.once('timeout', () => request.destroy(new Error('late')));
     request.once('error', () => resolve(undefined));

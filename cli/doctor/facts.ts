@@ -11,7 +11,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
 import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
-import { NoDaemonError, RefusedError, type ControlClient } from '../client/control-client.ts';
+import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
@@ -28,7 +28,7 @@ export interface FactsOptions {
 export const ETCD_TIMEOUT_MS = 2500;
 const PROGRAM_LIMITS: ProgramLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
 /** Peers that are looked at one by one; in large clusters the first ones stand for all. */
-const MAX_PEERS_LOOKED_AT = 32;
+const MAX_PROBED_PEERS = 32;
 
 export class Facts {
   readonly etcd: EtcdOptions;
@@ -50,7 +50,7 @@ export class Facts {
   }
 
   /** Why no daemon answers; `undefined` if one does. */
-  get silence(): Promise<NoDaemonError | undefined> {
+  get connectError(): Promise<NoDaemonError | undefined> {
     return this.#answer.then((answer) => (answer instanceof NoDaemonError ? answer : undefined));
   }
 
@@ -58,10 +58,10 @@ export class Facts {
     return this.#answer.then((answer) => (answer instanceof Error ? undefined : answer));
   }
 
-  get #answer(): Promise<StatusV1 | NoDaemonError | RefusedError> {
+  get #answer(): Promise<StatusV1 | NoDaemonError | RejectedError> {
     return this.once('status', () =>
-      this.#client.ask<StatusV1>('status').catch((error: unknown) => {
-        if (error instanceof NoDaemonError || error instanceof RefusedError) return error;
+      this.#client.request<StatusV1>('status').catch((error: unknown) => {
+        if (error instanceof NoDaemonError || error instanceof RejectedError) return error;
         throw error;
       }),
     );
@@ -80,7 +80,7 @@ export class Facts {
     return this.peers.then((answer) =>
       (answer?.peers ?? [])
         .filter(({ state, mode }) => state === 'in-sync' && mode !== 'none')
-        .slice(0, MAX_PEERS_LOOKED_AT),
+        .slice(0, MAX_PROBED_PEERS),
     );
   }
 
@@ -149,8 +149,8 @@ export class Facts {
   }
 
   /** Rows of `ip -j …`. */
-  async ip<Row>(...words: readonly string[]): Promise<readonly Row[] | undefined> {
-    const text = await this.program('ip', '-j', ...words);
+  async ip<Row>(...args: readonly string[]): Promise<readonly Row[] | undefined> {
+    const text = await this.program('ip', '-j', ...args);
     if (text === undefined) return undefined;
     return text.trim() === '' ? [] : (JSON.parse(text) as Row[]);
   }
@@ -171,15 +171,15 @@ export class Facts {
 
   async #ask<Answer>(name: string): Promise<Answer | undefined> {
     try {
-      return await this.#client.ask<Answer>(name);
+      return await this.#client.request<Answer>(name);
     } catch (error) {
-      if (error instanceof NoDaemonError || error instanceof RefusedError) return undefined;
+      if (error instanceof NoDaemonError || error instanceof RejectedError) return undefined;
       throw error;
     }
   }
 }
 
-async function outputOf([file = '', ...words]: readonly string[]): Promise<string | undefined> {
-  const { code, stdout } = await runProgram(file, words, '', PROGRAM_LIMITS);
+async function outputOf([file = '', ...args]: readonly string[]): Promise<string | undefined> {
+  const { code, stdout } = await runProgram(file, args, '', PROGRAM_LIMITS);
   return code === 0 ? stdout : undefined;
 }

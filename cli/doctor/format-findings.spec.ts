@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PLAIN } from '../format/style.ts';
 import type { Check, Finding } from './check.ts';
-import { examine } from './run-checks.ts';
+import { runChecks } from './run-checks.ts';
 import type { Facts } from './facts.ts';
 import { formatFindings } from './format-findings.ts';
 
@@ -10,8 +10,8 @@ const quiet: Check = { id: 'quiet', about: 'whether it is quiet', run: () => Pro
 const found = {
   title: 'It is loud',
   evidence: ['heard: a bang', 'heard: another'],
-  consequence: 'Nobody sleeps',
-  remedy: 'close the door',
+  impact: 'Nobody sleeps',
+  fix: 'close the door',
 };
 const loud: Check = {
   id: 'loud',
@@ -65,19 +65,19 @@ describe('weft doctor', () => {
   const ids = (findings: readonly Finding[]): readonly string[] => findings.map(({ check }) => check);
 
   it('tells errors before warnings', async () => {
-    assert.deepEqual(ids(await examine(NO_FACTS, [odd, quiet, loud])), ['loud', 'odd']);
+    assert.deepEqual(ids(await runChecks(NO_FACTS, [odd, quiet, loud])), ['loud', 'odd']);
   });
 
   it('asks the last resort only where no other check has an error', async () => {
     const last: Check = { ...odd, id: 'last', isLastResort: true };
-    assert.deepEqual(ids(await examine(NO_FACTS, [odd, last])), ['odd', 'last']);
-    assert.deepEqual(ids(await examine(NO_FACTS, [loud, last])), ['loud']);
+    assert.deepEqual(ids(await runChecks(NO_FACTS, [odd, last])), ['odd', 'last']);
+    assert.deepEqual(ids(await runChecks(NO_FACTS, [loud, last])), ['loud']);
   });
 
   it('goes on when a check fails or takes for ever, and says so', async () => {
     const failing: Check = { ...quiet, id: 'failing', run: () => Promise.reject(new Error('no ip')) };
     const slow: Check = { ...quiet, id: 'slow', run: () => new Promise(() => undefined) };
-    const findings = await examine(NO_FACTS, [failing, slow, loud], 20);
+    const findings = await runChecks(NO_FACTS, [failing, slow, loud], 20);
     assert.deepEqual(ids(findings), ['loud', 'failing', 'slow']);
     assert.deepEqual(findings[1]?.evidence, ['no ip']);
     assert.match(findings[2]?.evidence[0] ?? '', /no result within/);

@@ -32,14 +32,14 @@ function count(number: number, word: string): string {
 }
 
 function describe(
-  { check, severity, title, evidence, consequence, remedy }: Finding,
+  { check, severity, title, evidence, impact, fix }: Finding,
   style: Style,
 ): readonly string[] {
   const mark = severity === 'error' ? style.bad('ERROR') : style.warn('WARNING');
   return [
     `${mark} ${style.bold(title)} [${check}]`,
     ...evidence.map((line) => `  seen:   ${line}`),
-    `  so:     ${consequence}`,
-    `  mend:   ${remedy}`,
+    `  so:     ${impact}`,
+    `  mend:   ${fix}`,
   ];
 }

@@ -30,7 +30,7 @@ export const CHECKS: readonly Check[] = [
 export const LIMIT_MS = 30_000;
 
 /** Findings of `checks`, errors first, in the order of the checks. */
-export async function examine(
+export async function runChecks(
   facts: Facts,
   checks: readonly Check[] = CHECKS,
   limitMs = LIMIT_MS,
@@ -59,8 +59,8 @@ async function runOne(check: Check, facts: Facts, limitMs: number): Promise<read
         severity: 'warning',
         title: `Not known ${check.about}: the check failed`,
         evidence: [(error as Error).message],
-        consequence: 'What it looks for may be there nevertheless',
-        remedy: 'run weft doctor as root; if it fails again, report it with weft sysdump',
+        impact: 'What it looks for may be there nevertheless',
+        fix: 'run weft doctor as root; if it fails again, report it with weft sysdump',
       },
     ];
   } finally {

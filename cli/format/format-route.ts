@@ -13,7 +13,10 @@ const WAYS: Readonly<Record<RouteV1['datapath'], string>> = {
 };
 
 /** Whose an address is and how a packet gets there, lookup by lookup. */
-export function formatRoute({ to, lookups, datapath, mtu, overheadBytes, kind }: RouteV1, style: Style): string {
+export function formatRoute(
+  { to, lookups, datapath, mtu, overheadBytes, kind }: RouteV1,
+  style: Style,
+): string {
   const rows = lookups.map(({ table, key, entry, problem }) => [
     `  ${table}`,
     key,

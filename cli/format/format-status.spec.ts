@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BROKEN_STATUS, STARTING_STATUS, STATUS } from '../fixture.ts';
+import { BROKEN_STATUS, STARTING_STATUS, STATUS } from '../fixture/status.ts';
 import { formatStatus } from './format-status.ts';
 import { COLOURED, PLAIN } from './style.ts';
 

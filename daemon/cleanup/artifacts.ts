@@ -8,12 +8,12 @@ import { renderObject } from '../../backends/render.ts';
 import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from '../kernel/actual.ts';
 import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
-import { findFirewallPrograms } from '../kernel/firewall/tools.ts';
+import { findFirewallTools } from '../kernel/firewall/tools.ts';
 import { runProgram, type RunProgram } from '../kernel/firewall/run-program.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
-export interface Trace {
+export interface Artifact {
   readonly kind: 'device' | 'route' | 'rules' | 'file';
   /** For people, one line. */
   readonly name: string;
@@ -21,7 +21,7 @@ export interface Trace {
   remove(): Promise<string | undefined>;
 }
 
-type Door = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
+type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
@@ -30,7 +30,7 @@ const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 
 const NO_LENGTH = -1;
 
 /** Finds all, in the order in which they should go: what leads packets somewhere before what it leads to. */
-export async function findArtifacts(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+export async function findArtifacts(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
   return [
     ...(await findRoutes(kernel, subnetFile)),
     ...(await findDevices(kernel)),
@@ -39,7 +39,7 @@ export async function findArtifacts(kernel: Door, subnetFile: string): Promise<r
   ];
 }
 
-async function findDevices(kernel: Door): Promise<readonly Trace[]> {
+async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> {
   const all = await kernel.readInterfaces();
   return all
     .filter(({ name, type }) => DEVICE_NAME.test(name) && DEVICE_KINDS.has(type))
@@ -51,11 +51,11 @@ async function findDevices(kernel: Door): Promise<readonly Trace[]> {
 }
 
 /** Routes with weft's protocol number, and inside the network of subnet.env those that flannel would have made. */
-async function findRoutes(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+async function findRoutes(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
   const routes = await kernel.readRoutes();
   const devices = new Set(routes.filter(({ dev }) => !DEVICE_NAME.test(dev)).map(({ dev }) => dev));
   const networks = await ownNetworks(subnetFile);
-  const found = new Map<string, Trace>();
+  const found = new Map<string, Artifact>();
   for (const dev of ['', ...devices]) {
     const { objects } = await kernel.readState({ devices: [], networks, interface: dev });
     for (const [key, object] of objects)
@@ -71,7 +71,7 @@ async function findRoutes(kernel: Door, subnetFile: string): Promise<readonly Tr
 
 /** A blackhole has no device. */
 function describeRoute(route: ActualRoute): string {
-  return route.dev === '' ? `${route.destination} ${route.deviation ?? ''}`.trim() : renderObject(route);
+  return route.dev === '' ? `${route.destination} ${route.mismatch ?? ''}`.trim() : renderObject(route);
 }
 
 async function ownNetworks(subnetFile: string): Promise<Ownership['networks']> {
@@ -87,14 +87,14 @@ async function ownNetworks(subnetFile: string): Promise<Ownership['networks']> {
   return [...known, ...anywhere];
 }
 
-async function removeObject(kernel: Door, object: KernelObject): Promise<string | undefined> {
+async function removeObject(kernel: CleanupKernel, object: KernelObject): Promise<string | undefined> {
   const [result] = await kernel.apply([{ action: 'remove', object }]);
-  return result?.ok === true ? undefined : result?.message;
+  return result?.status === 'done' ? undefined : result?.message;
 }
 
 /** Rules of nftables, and of both kinds of iptables, whichever of them the daemon used. */
-async function findRules(): Promise<readonly Trace[]> {
-  const programs = await findFirewallPrograms();
+async function findRules(): Promise<readonly Artifact[]> {
+  const programs = await findFirewallTools();
   const usual = await rulesOf('', new FirewallTable(programs));
   if (programs.iptables === undefined) return usual;
   const variant = programs.iptables.isLegacy ? 'nft' : 'legacy';
@@ -104,7 +104,7 @@ async function findRules(): Promise<readonly Trace[]> {
   return [...usual, ...(await rulesOf(`-${variant}`, other))];
 }
 
-async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Trace[]> {
+async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Artifact[]> {
   return (await table.read()).map((object) => ({
     kind: 'rules',
     name: describeRules(object, suffix),
@@ -121,10 +121,10 @@ function describeRules({ engine, family, name }: FirewallObject, suffix: string)
   return `${program}${suffix}: ${name.replace(' ', '/')} and the rules that lead to it`;
 }
 
-async function findFiles(subnetFile: string): Promise<readonly Trace[]> {
+async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
   const [folder, name] = [dirname(subnetFile), basename(subnetFile)];
   const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
-  const traces: Trace[] = [];
+  const artifacts: Artifact[] = [];
   for (const path of [subnetFile, ...hidden])
     if (
       await access(path).then(
@@ -132,8 +132,8 @@ async function findFiles(subnetFile: string): Promise<readonly Trace[]> {
         () => false,
       )
     )
-      traces.push({ kind: 'file', name: path, remove: () => removeFile(path) });
-  return traces;
+      artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });
+  return artifacts;
 }
 
 function removeFile(path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 // Removes from this host what weft or flannel left on it, or only says what that is.
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import { findDaemon } from './running-daemon.ts';
-import { findArtifacts, type Trace } from './artifacts.ts';
+import { findArtifacts, type Artifact } from './artifacts.ts';
 
 /** A daemon runs: it would make all of it again. The message has the remedy. */
 export class DaemonRunningError extends Error {
@@ -21,7 +21,7 @@ export interface CleanupOptions {
   readonly isForced: boolean;
 }
 
-export interface CleanupResult extends Pick<Trace, 'kind' | 'name'> {
+export interface CleanupResult extends Pick<Artifact, 'kind' | 'name'> {
   readonly result: 'found' | 'removed' | 'failed';
   /** Why it failed. */
   readonly reason?: string;
@@ -38,16 +38,17 @@ export async function cleanUp({
   const kernel = openNetlinkKernel();
   try {
     const cleaned: CleanupResult[] = [];
-    for (const trace of await findArtifacts(kernel, subnetFile)) cleaned.push(await clean(trace, isDryRun));
+    for (const artifact of await findArtifacts(kernel, subnetFile))
+      cleaned.push(await clean(artifact, isDryRun));
     return cleaned;
   } finally {
     kernel.close();
   }
 }
 
-async function clean(trace: Trace, isDryRun: boolean): Promise<CleanupResult> {
-  const { kind, name } = trace;
+async function clean(artifact: Artifact, isDryRun: boolean): Promise<CleanupResult> {
+  const { kind, name } = artifact;
   if (isDryRun) return { kind, name, result: 'found' };
-  const reason = await trace.remove();
+  const reason = await artifact.remove();
   return reason === undefined ? { kind, name, result: 'removed' } : { kind, name, result: 'failed', reason };
 }

@@ -1,7 +1,12 @@
 // GET /v1/leases, and the two requests that change leases.
 import { systemClock } from '../../lib/clock.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
-import { describeLeases, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
+import {
+  describeLeases,
+  LeaseAdminError,
+  releaseLease,
+  reserveLease,
+} from '../../allocator/lease/lease-admin.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';

@@ -85,18 +85,18 @@ async function pingAll(daemon: ControlledNode, run: PingRun): Promise<void> {
   }
 }
 
-async function pingPeer(daemon: ControlledNode, run: PingRun, { peer, asked }: FoundPeer): Promise<void> {
+async function pingPeer(daemon: ControlledNode, run: PingRun, { peer, target }: FoundPeer): Promise<void> {
   const { request, lines, signal } = run;
   const backend = daemon.config?.backend.type ?? 'vxlan';
-  const targets = targetsOf(peer, backend, { ...request, ...(asked && { asked }) });
+  const targets = targetsOf(peer, backend, { ...request, ...(target && { target }) });
   const [overlay, underlay] = await Promise.all(
     (['overlay', 'underlay'] as const).map((layer) => pingLayer(run, peer, layer, targets[layer])),
   );
   // A disconnected client has cut the series short.
   if (signal.aborted) return;
   const measured = overlay ?? underlay;
-  if (measured !== undefined && asked === undefined)
-    daemon.probes.note(peer.key, { atMs: Date.now(), report: measured.report });
+  if (measured !== undefined && target === undefined)
+    daemon.probes.record(peer.key, { atMs: Date.now(), report: measured.report });
   const { publicIp, publicIpv6 } = peer.attributes;
   lines.push({
     kind: 'peer',

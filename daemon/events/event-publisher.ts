@@ -10,15 +10,15 @@ import type {
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { MirrorChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCacheChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
 import { leaseMessage } from '../log/lease-log.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
-import type { OffloadVerdict } from '../probe/checksum-probe-loop.ts';
+import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
 import { reconcilerMessage } from '../log/reconciler-log.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/status.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
 
 /** Leases of one change that get an event each; the first list may have thousands. */
@@ -60,7 +60,7 @@ export class EventPublisher {
   }
 
   /** A new result of the checksum probes. */
-  offload(family: Family, { state, peers }: OffloadVerdict): void {
+  offload(family: Family, { state, peers }: ChecksumStatus): void {
     this.#publish({
       topic: 'kernel',
       level: state === 'bad' ? 'warn' : 'info',
@@ -71,7 +71,7 @@ export class EventPublisher {
   }
 
   /** A change of the registry's leases. */
-  leases({ put, removed }: MirrorChange, { leases }: Pick<RegistryCache, 'leases'>): void {
+  leases({ put, removed }: RegistryCacheChange, { leases }: Pick<RegistryCache, 'leases'>): void {
     const namedPut = [...put].slice(0, MAX_LEASES_NAMED);
     for (const key of namedPut) {
       const lease = leases.get(key);

@@ -67,10 +67,10 @@ describe('descriptors of an earlier process', () => {
 
   it('wait on while they are lent, for whoever wants the device or for the end', () => {
     const { store } = fixture(FULL);
-    assert.equal(store.lend('flannel.1').length, 3);
-    assert.deepEqual([store.has('flannel.1'), store.waiting], [true, ['flannel-v6.1', 'flannel.1']]);
+    assert.equal(store.peek('flannel.1').length, 3);
+    assert.deepEqual([store.has('flannel.1'), store.unclaimed], [true, ['flannel-v6.1', 'flannel.1']]);
     assert.deepEqual(store.take('flannel.1'), []);
-    assert.deepEqual([store.has('flannel.1'), store.waiting], [false, ['flannel-v6.1']]);
+    assert.deepEqual([store.has('flannel.1'), store.unclaimed], [false, ['flannel-v6.1']]);
   });
 
   it('are no device without a TUN queue', () => {
@@ -92,7 +92,7 @@ describe('descriptors of an earlier process', () => {
   it('are closed and forgotten when nobody took them, those of others are not', () => {
     const { store, closed, sent } = fixture(FULL);
     store.take('flannel.1');
-    store.dropRest();
+    store.closeUnclaimed();
     assert.deepEqual(closed, [6]);
     assert.deepEqual(sent, ['/s FDSTOREREMOVE=1 FDNAME=weft-tun-flannel-v6.1-12']);
     assert.equal(store.isEmpty, true);
@@ -102,7 +102,7 @@ describe('descriptors of an earlier process', () => {
 describe('descriptors for a successor', () => {
   it('are sent one by one, by name', () => {
     const { store, sent } = fixture('');
-    store.keep('flannel0', [TUN, SOCKET]);
+    store.store('flannel0', [TUN, SOCKET]);
     assert.deepEqual(sent, [
       '/s FDSTORE=1 FDPOLL=0 FDNAME=weft-tun-flannel0-0 fd 20',
       '/s FDSTORE=1 FDPOLL=0 FDNAME=weft-udp-flannel0-0 fd 21',
@@ -112,8 +112,8 @@ describe('descriptors for a successor', () => {
   it('take the place of all that was kept before, here or by the earlier process', () => {
     const { store, sent } = fixture('weft-tun-flannel0-0:weft-tun-flannel0-1');
     store.take('flannel0');
-    store.keep('flannel0', [TUN]);
-    store.keep('flannel0', [SOCKET]);
+    store.store('flannel0', [TUN]);
+    store.store('flannel0', [SOCKET]);
     assert.deepEqual(
       sent.map((text) => text.replace('/s ', '').replace('FDPOLL=0 ', '')),
       [
@@ -128,18 +128,18 @@ describe('descriptors for a successor', () => {
 
   it('are forgotten with their device', () => {
     const { store, sent } = fixture('');
-    store.keep('flannel0', [TUN]);
-    store.forget('flannel0');
-    store.forget('flannel0');
+    store.store('flannel0', [TUN]);
+    store.remove('flannel0');
+    store.remove('flannel0');
     assert.deepEqual(sent.slice(1), ['/s FDSTOREREMOVE=1 FDNAME=weft-tun-flannel0-0']);
   });
 
   it('wait for a socket that is full, and are not sent once their device is closed', async () => {
     const { store, sent, lines, fail } = fixture('');
     fail('EAGAIN');
-    store.keep('flannel0', [TUN]);
-    store.keep('flannel.1', [SOCKET]);
-    store.forget('flannel0');
+    store.store('flannel0', [TUN]);
+    store.store('flannel.1', [SOCKET]);
+    store.remove('flannel0');
     fail();
     await until('the socket has room', () => sent.length === 2);
     assert.deepEqual(sent, [
@@ -152,14 +152,14 @@ describe('descriptors for a successor', () => {
   it('cost one warning if they cannot be sent', () => {
     const { store, lines, fail } = fixture('');
     fail('ENOENT');
-    store.keep('flannel0', [TUN, SOCKET]);
+    store.store('flannel0', [TUN, SOCKET]);
     assert.equal(lines.length, 1);
     assert.match(lines[0]!, /WARN.*systemd.*next restart.*ENOENT/);
   });
 
   it('are kept by nobody without a service manager', () => {
     const { store, sent } = fixture('', { NOTIFY_SOCKET: '' });
-    store.keep('flannel0', [TUN]);
+    store.store('flannel0', [TUN]);
     store.stop();
     assert.deepEqual(sent, []);
   });
@@ -168,16 +168,16 @@ describe('descriptors for a successor', () => {
 describe('the record of a device', () => {
   it('is kept in one file, which holds what was said last, and goes with the device', () => {
     const { store, sent } = fixture('');
-    store.record('flannel0', 'a longer text');
-    store.record('flannel0', 'a text');
-    assert.equal(store.recordOf('flannel0'), 'a text');
+    store.storeCheckpoint('flannel0', 'a longer text');
+    store.storeCheckpoint('flannel0', 'a text');
+    assert.equal(store.checkpointOf('flannel0'), 'a text');
     assert.equal(sent.length, 1);
     assert.match(sent[0]!, /^\/s FDSTORE=1 FDPOLL=0 FDNAME=weft-record-flannel0-0 fd \d+$/);
-    store.keep('flannel0', [TUN]);
+    store.store('flannel0', [TUN]);
     assert.equal(sent.length, 2);
-    store.forget('flannel0');
+    store.remove('flannel0');
     assert.equal(sent.at(-1), '/s FDSTOREREMOVE=1 FDNAME=weft-record-flannel0-0');
-    assert.equal(store.recordOf('flannel0'), '');
+    assert.equal(store.checkpointOf('flannel0'), '');
   });
 
   it('is no descriptor of a device', () => {
@@ -188,7 +188,7 @@ describe('the record of a device', () => {
 
   it('is not made where nobody would keep it', () => {
     const { store } = fixture('', { NOTIFY_SOCKET: '' });
-    store.record('flannel0', 'a text');
-    assert.equal(store.recordOf('flannel0'), '');
+    store.storeCheckpoint('flannel0', 'a text');
+    assert.equal(store.checkpointOf('flannel0'), '');
   });
 });

@@ -29,7 +29,7 @@ interface Message {
 interface Handover {
   readonly descriptors: readonly PathDescriptor[];
   /** Somebody has them already, but not yet for good. */
-  readonly isLent: boolean;
+  readonly isPeeked: boolean;
 }
 
 /** First descriptor that a service manager passes (SD_LISTEN_FDS_START). */
@@ -45,7 +45,7 @@ export class SystemdDescriptorStore implements DescriptorStore {
   readonly #socket: string;
   readonly #inherited = new Map<string, Handover>();
   /** Files that hold the records of devices. */
-  readonly #records = new Map<string, number>();
+  readonly #checkpoints = new Map<string, number>();
   /** Names in the store, by device. */
   readonly #names = new Map<string, Set<string>>();
   #outbox: Message[] = [];
@@ -66,13 +66,13 @@ export class SystemdDescriptorStore implements DescriptorStore {
   }
 
   /** Devices of an earlier process that nobody took. */
-  get waiting(): readonly string[] {
+  get unclaimed(): readonly string[] {
     return [...this.#inherited.keys()];
   }
 
   has(device: string): boolean {
-    const { descriptors, isLent } = this.#inherited.get(device) ?? {};
-    return isLent === true || descriptors?.some(({ kind }) => kind === 'tun') === true;
+    const { descriptors, isPeeked } = this.#inherited.get(device) ?? {};
+    return isPeeked === true || descriptors?.some(({ kind }) => kind === 'tun') === true;
   }
 
   take(device: string): readonly PathDescriptor[] {
@@ -82,25 +82,26 @@ export class SystemdDescriptorStore implements DescriptorStore {
   }
 
   /** Hands descriptors over that are not taken thereby: they wait, as before, for whoever is sure to want the device. */
-  lend(device: string): readonly PathDescriptor[] {
+  peek(device: string): readonly PathDescriptor[] {
     const descriptors = this.take(device);
-    this.#inherited.set(device, { descriptors: [], isLent: true });
+    this.#inherited.set(device, { descriptors: [], isPeeked: true });
     return descriptors;
   }
 
   /** What an earlier process recorded of `device`, or whatever else is there. */
-  recordOf(device: string): string {
-    const fd = this.#records.get(device);
+  checkpointOf(device: string): string {
+    const fd = this.#checkpoints.get(device);
     if (fd === undefined) return '';
     const bytes = Buffer.alloc(fstatSync(fd).size);
     return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
   }
 
-  record(device: string, text: string): void {
+  storeCheckpoint(device: string, text: string): void {
     const { openMemoryFile, log } = this.#options;
     if (this.#socket === '' || openMemoryFile === undefined) return;
     try {
-      const fd = this.#records.get(device) ?? this.#addRecord(device, openMemoryFile(`weft-${device}`));
+      const fd =
+        this.#checkpoints.get(device) ?? this.#addCheckpoint(device, openMemoryFile(`weft-${device}`));
       const bytes = Buffer.from(text);
       ftruncateSync(fd, writeSync(fd, bytes, 0, bytes.length, 0));
     } catch (error) {
@@ -108,8 +109,8 @@ export class SystemdDescriptorStore implements DescriptorStore {
     }
   }
 
-  keep(device: string, descriptors: readonly PathDescriptor[]): void {
-    this.#remove(device);
+  store(device: string, descriptors: readonly PathDescriptor[]): void {
+    this.#removeDescriptors(device);
     this.#names.set(device, new Set(descriptors.map((descriptor) => nameOf(device, descriptor))));
     for (const descriptor of descriptors) {
       // Without FDPOLL=0 systemd would drop a socket as soon as it has an ICMP error to report.
@@ -119,17 +120,17 @@ export class SystemdDescriptorStore implements DescriptorStore {
     this.#flush();
   }
 
-  forget(device: string): void {
-    this.#remove(device);
-    const record = this.#records.get(device);
+  remove(device: string): void {
+    this.#removeDescriptors(device);
+    const record = this.#checkpoints.get(device);
     if (record === undefined) return;
-    this.#records.delete(device);
+    this.#checkpoints.delete(device);
     (this.#options.close ?? closeSync)(record);
-    this.#outbox.push({ device, text: `FDSTOREREMOVE=1\nFDNAME=${recordName(device)}`, fds: [] });
+    this.#outbox.push({ device, text: `FDSTOREREMOVE=1\nFDNAME=${checkpointName(device)}`, fds: [] });
     this.#flush();
   }
 
-  #remove(device: string): void {
+  #removeDescriptors(device: string): void {
     // Numbers of descriptors may stand for other files by the time that they would be sent.
     this.#outbox = this.#outbox.filter((message) => message.device !== device || message.fds.length === 0);
     for (const name of this.#names.get(device) ?? [])
@@ -139,10 +140,10 @@ export class SystemdDescriptorStore implements DescriptorStore {
   }
 
   /** Closes what an earlier process left and nobody took. */
-  dropRest(): void {
+  closeUnclaimed(): void {
     for (const [device, { descriptors }] of this.#inherited) {
       for (const { fd } of descriptors) (this.#options.close ?? closeSync)(fd);
-      this.forget(device);
+      this.remove(device);
     }
     this.#inherited.clear();
   }
@@ -161,19 +162,19 @@ export class SystemdDescriptorStore implements DescriptorStore {
       if (device === undefined || !(position < count)) continue;
       const fd = FIRST_FD + position;
       if (kind === 'record') {
-        this.#records.set(device, fd);
+        this.#checkpoints.set(device, fd);
         continue;
       }
       const descriptor = { kind: kind as PathDescriptor['kind'], index: Number(index), fd };
       const { descriptors = [] } = this.#inherited.get(device) ?? {};
-      this.#inherited.set(device, { descriptors: [...descriptors, descriptor], isLent: false });
+      this.#inherited.set(device, { descriptors: [...descriptors, descriptor], isPeeked: false });
       this.#names.set(device, (this.#names.get(device) ?? new Set()).add(name));
     }
   }
 
-  #addRecord(device: string, fd: number): number {
-    this.#records.set(device, fd);
-    this.#outbox.push({ device, text: `FDSTORE=1\nFDPOLL=0\nFDNAME=${recordName(device)}`, fds: [fd] });
+  #addCheckpoint(device: string, fd: number): number {
+    this.#checkpoints.set(device, fd);
+    this.#outbox.push({ device, text: `FDSTORE=1\nFDPOLL=0\nFDNAME=${checkpointName(device)}`, fds: [fd] });
     this.#flush();
     return fd;
   }
@@ -206,7 +207,7 @@ function nameOf(device: string, { kind, index }: PathDescriptor): string {
   return `weft-${kind}-${device}-${index}`;
 }
 
-function recordName(device: string): string {
+function checkpointName(device: string): string {
   return `weft-record-${device}-0`;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { decodeRecord, encodeRecord } from './device-checkpoint.ts';
+import { decodeCheckpoint, encodeCheckpoint } from './device-checkpoint.ts';
 
 const RECORD = {
   device: { name: 'flannel0', encapsulation: 'udp', local: '198.18.1.1', port: 8285 },
@@ -9,15 +9,15 @@ const RECORD = {
 
 describe('the record of a device', () => {
   it('comes back as it was, also from a file that was longer before', () => {
-    const text = encodeRecord(RECORD);
-    assert.deepEqual(decodeRecord(text), RECORD);
-    assert.deepEqual(decodeRecord(`${text}rest of a longer one`), RECORD);
+    const text = encodeCheckpoint(RECORD);
+    assert.deepEqual(decodeCheckpoint(text), RECORD);
+    assert.deepEqual(decodeCheckpoint(`${text}rest of a longer one`), RECORD);
   });
 
   for (const [what, text] of [
     ['empty', ''],
-    ['cut short', encodeRecord(RECORD).slice(0, -10)],
-    ['changed', encodeRecord(RECORD).replace('198.18.1.2', '198.18.1.3')],
+    ['cut short', encodeCheckpoint(RECORD).slice(0, -10)],
+    ['changed', encodeCheckpoint(RECORD).replace('198.18.1.2', '198.18.1.3')],
   ] as const)
-    it(`is none when it is ${what}`, () => assert.equal(decodeRecord(text), undefined));
+    it(`is none when it is ${what}`, () => assert.equal(decodeCheckpoint(text), undefined));
 });

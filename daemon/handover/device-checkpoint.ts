@@ -13,12 +13,12 @@ export interface DeviceCheckpoint {
 const VERSION = 1;
 
 /** A line with the digest of the next one, which has everything. */
-export function encodeRecord({ device, settings, routes }: DeviceCheckpoint): string {
+export function encodeCheckpoint({ device, settings, routes }: DeviceCheckpoint): string {
   const body = JSON.stringify({ version: VERSION, device, settings, routes });
   return `${digestOf(body)}\n${body}\n`;
 }
 
-export function decodeRecord(text: string): DeviceCheckpoint | undefined {
+export function decodeCheckpoint(text: string): DeviceCheckpoint | undefined {
   const [digest, body = ''] = text.split('\n');
   if (digest !== digestOf(body)) return undefined;
   const { version, ...record } = JSON.parse(body) as DeviceCheckpoint & { readonly version: number };

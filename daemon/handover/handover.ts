@@ -5,7 +5,7 @@ import { openPacketPath, type PacketPath } from '../../native/packet-path.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import type { Logger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
-import { decodeRecord, type DeviceCheckpoint } from './device-checkpoint.ts';
+import { decodeCheckpoint, type DeviceCheckpoint } from './device-checkpoint.ts';
 
 export interface Handover {
   /** Unset without the addon. */
@@ -27,8 +27,8 @@ export function adoptDevices({ tuning }: DaemonOptions, log: Logger): Handover {
 }
 
 export function resumePaths(path: PacketPath, store: SystemdDescriptorStore, log: Logger): void {
-  for (const name of store.waiting) {
-    const record = decodeRecord(store.recordOf(name));
+  for (const name of store.unclaimed) {
+    const record = decodeCheckpoint(store.checkpointOf(name));
     if (record?.device.name !== name || !store.has(name)) continue;
     try {
       resume(path, store, record);
@@ -36,7 +36,7 @@ export function resumePaths(path: PacketPath, store: SystemdDescriptorStore, log
     } catch (error) {
       path.close(name);
       store.take(name);
-      store.forget(name);
+      store.remove(name);
       log.warn('Cannot go on with a device of the process before: it is made anew', { device: name, error });
     }
   }
@@ -44,9 +44,9 @@ export function resumePaths(path: PacketPath, store: SystemdDescriptorStore, log
 
 function resume(path: PacketPath, store: SystemdDescriptorStore, record: DeviceCheckpoint): void {
   const { device, settings, routes } = record;
-  path.open(device, store.lend(device.name));
+  path.open(device, store.peek(device.name));
   path.configure(device.name, settings);
   for (const route of routes) path.setRoute(device.name, route);
   path.start(device.name);
-  store.keep(device.name, path.descriptors(device.name));
+  store.store(device.name, path.descriptors(device.name));
 }

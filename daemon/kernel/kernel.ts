@@ -4,6 +4,7 @@ import type { Cidr, Family, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
+import type { Outcome } from './netlink/outcome.ts';
 
 /**
  * One change. `set` creates the object or replaces what has its key; `remove` makes it absent (absence is success).
@@ -18,13 +19,8 @@ export type Step =
   | { readonly action: 'set'; readonly object: KernelObject; readonly current?: ActualObject }
   | { readonly action: 'remove'; readonly object: KernelObject };
 
-export type StepResult =
-  /** The kernel acknowledged the step. */
-  | { readonly step: Step; readonly ok: true }
-  /** The kernel refused; `message` has errno and, where the kernel gave one, its extended-ack text. */
-  | { readonly step: Step; readonly ok: false; readonly errno: string; readonly message: string }
-  /** No answer (time-out, overrun): the state is unknown until read again. */
-  | { readonly step: Step; readonly ok: 'unknown'; readonly message: string };
+/** How one step ended. */
+export type StepResult = Outcome & { readonly step: Step };
 
 /** Something in the way of one of our objects that the diff must know, but that is no {@link KernelObject}. */
 export interface ForeignLink {
@@ -80,16 +76,16 @@ export interface RouteLookup {
 
 /**
  * What changed in the kernel, whoever did it. `object`: one owned route, neighbour, FDB entry or firewall object, as it is now (`object`
- * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notices were lost.
+ * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notifications were lost.
  */
 export type KernelNotification =
-  | { readonly type: 'object'; readonly key: ObjectKey; readonly object?: ActualObject }
-  | { readonly type: 'interfaces'; readonly names: readonly string[] }
+  | { readonly kind: 'object'; readonly key: ObjectKey; readonly object?: ActualObject }
+  | { readonly kind: 'interfaces'; readonly names: readonly string[] }
   /** A route that is not ours came or went: next hops may have changed. */
-  | { readonly type: 'underlay-route'; readonly destination: Cidr }
+  | { readonly kind: 'underlay-route'; readonly destination: Cidr }
   /** What the FORWARD chain does with packets that no rule accepts is something else now. */
-  | { readonly type: 'forward-policy' }
-  | { readonly type: 'overrun' };
+  | { readonly kind: 'forward-policy' }
+  | { readonly kind: 'overrun' };
 
 export interface Kernel {
   /**
@@ -110,8 +106,11 @@ export interface Kernel {
   readFeature(dev: string, name: FeatureObject['name']): Promise<boolean | undefined>;
   /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */
   apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
-  /** Starts notices; `ownership` is asked anew at each one. Ends with {@link close}. */
-  subscribe(ownership: () => Ownership | undefined, onNotice: (notice: KernelNotification) => void): void;
+  /** Starts notifications; `ownership` is asked anew at each one. Ends with {@link close}. */
+  subscribe(
+    ownership: () => Ownership | undefined,
+    onNotification: (notification: KernelNotification) => void,
+  ): void;
   close(): void;
 }
 

@@ -1,5 +1,5 @@
-// From what the kernel's messages say to kernel objects as they were read: names for indexes, deviations in words.
-// Pure; used for dumps and for notices alike.
+// From what the kernel's messages say to kernel objects as they were read: names for indexes, mismatches in words.
+// Pure; used for dumps and for notifications alike.
 import {
   type Cidr,
   familyOf,
@@ -15,11 +15,11 @@ import {
   type OverlayMtu,
   type RouteObject,
   type TunLink,
-  type TunnelObject,
+  type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
-import type { ActualObject, ActualRoute, Deviating } from './actual.ts';
+import type { ActualObject, ActualRoute, Mismatched } from './actual.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import {
@@ -56,7 +56,7 @@ export function toVxlanLink(
   link: LinkMessage,
   vxlan: VxlanAttributes,
   parent: string,
-): VxlanLink & Deviating {
+): VxlanLink & Mismatched {
   return {
     kind: 'link',
     type: 'vxlan',
@@ -69,12 +69,12 @@ export function toVxlanLink(
     gbp: vxlan.gbp,
     mac: link.mac ?? NO_MAC,
     mtu: link.mtu as OverlayMtu,
-    ...deviation([...vxlan.oddities, ...describeQueue(link, VXLAN_QUEUE_LENGTH)]),
+    ...mismatch([...vxlan.unsupported, ...describeQueue(link, VXLAN_QUEUE_LENGTH)]),
   };
 }
 
 /** A TUN device with `device` of this process's packet path behind it. */
-export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Deviating {
+export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Mismatched {
   return {
     kind: 'link',
     type: 'tun',
@@ -85,7 +85,7 @@ export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Devi
     vni: device.vni ?? 0,
     mac: (device.mac ?? NO_MAC) as MacAddress,
     mtu: link.mtu as OverlayMtu,
-    ...deviation(describeQueue(link, TUN_QUEUE_LENGTH)),
+    ...mismatch(describeQueue(link, TUN_QUEUE_LENGTH)),
   };
 }
 
@@ -95,7 +95,7 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
   return odd;
 }
 
-export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): TunnelObject {
+export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): PathRouteObject {
   return {
     kind: 'tunnel',
     dev,
@@ -116,7 +116,7 @@ export function toAddress(message: AddressMessage, dev: string): ActualObject | 
   if ((message.flags & IFA_F_PERMANENT) === 0) odd.push('not permanent');
   if (isIpv6 && (message.flags & IFA_F_DADFAILED) !== 0) odd.push('duplicate address detected');
   const address = `${message.address}/${message.prefixLength}` as Cidr;
-  return { kind: 'address', dev, address, ...deviation(odd) };
+  return { kind: 'address', dev, address, ...mismatch(odd) };
 }
 
 /** `undefined` unless permanent: what the kernel learned is not ours. */
@@ -129,13 +129,13 @@ export function toNeighbour(message: NeighbourMessage, dev: string): ActualObjec
  * A forwarding entry by its first remote; `undefined` for a learned one. Only the all-zeros entry and those of groups
  * can have more (vxlan_fdb_update_existing), and weft makes neither.
  */
-export function toFdb(message: NeighbourMessage, dev: string): (FdbObject & Deviating) | undefined {
+export function toFdb(message: NeighbourMessage, dev: string): (FdbObject & Mismatched) | undefined {
   if ((message.state & (NUD_PERMANENT | NUD_NOARP)) === 0 || message.mac === undefined) return undefined;
-  const odd = [...message.oddities];
+  const odd = [...message.unsupported];
   if ((message.state & NUD_PERMANENT) === 0) odd.push('not permanent');
   if (message.address === undefined) odd.push('no destination');
   const destination = message.address ?? ('0.0.0.0' as IpAddress);
-  return { kind: 'fdb', dev, mac: message.mac, destination, ...deviation(odd) };
+  return { kind: 'fdb', dev, mac: message.mac, destination, ...mismatch(odd) };
 }
 
 export function toRoute(message: RouteMessage, dev: string): ActualRoute {
@@ -153,7 +153,7 @@ export function toRoute(message: RouteMessage, dev: string): ActualRoute {
     isOnLink: message.isOnLink,
     protocol,
     metric,
-    ...deviation(describeRoute(message)),
+    ...mismatch(describeRoute(message)),
   };
 }
 
@@ -185,6 +185,6 @@ export function addObject(
   objects.set(free, object);
 }
 
-function deviation(odd: readonly string[]): Deviating {
-  return odd.length === 0 ? {} : { deviation: odd.join(', ') };
+function mismatch(odd: readonly string[]): Mismatched {
+  return odd.length === 0 ? {} : { mismatch: odd.join(', ') };
 }

@@ -1,4 +1,4 @@
-// Notices: what changed in the kernel, from its multicast groups. Listens and translates; asks the kernel only for the
+// Notifications: what changed in the kernel, from its multicast groups. Listens and translates; asks the kernel only for the
 // names of interface indexes, at the start and after an overrun. What is not ours costs a look at one header.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ownership } from '../../backends/backend.ts';
@@ -27,17 +27,17 @@ import { decodeRoute } from './netlink/route.ts';
 import type { NetlinkSocket, OpenSocket } from './netlink/socket.ts';
 import { describeNeighbourChange, RouteChanges } from './table-notifications.ts';
 
-export interface NoticeOptions {
+export interface NotificationReaderOptions {
   readonly openSocket: OpenSocket;
   /** Receive buffer to ask for, in bytes. */
   readonly receiveBytes: number;
   /** Lists all links, to know the names of indexes. */
   readonly readLinks: () => Promise<readonly LinkMessage[]>;
   readonly ownership: () => Ownership | undefined;
-  readonly onNotice: (notice: KernelNotification) => void;
+  readonly onNotification: (notification: KernelNotification) => void;
 }
 
-/** Notices are short, one a datagram, and each read allocates this much. */
+/** Notifications are short, one a datagram, and each read allocates this much. */
 const DATAGRAM_BYTES = 8 * 1024;
 /** After the links could not be listed. */
 const RETRY_MS = 200;
@@ -51,7 +51,7 @@ const GROUPS = [
 ];
 
 export class NotificationReader {
-  readonly #options: NoticeOptions;
+  readonly #options: NotificationReaderOptions;
   readonly #socket: NetlinkSocket;
   readonly #names = new Map<number, string>();
   readonly #routeChanges = new RouteChanges();
@@ -61,14 +61,14 @@ export class NotificationReader {
   #isClosed = false;
 
   /** @throws Error with errno if no socket can be opened. */
-  constructor(options: NoticeOptions) {
+  constructor(options: NotificationReaderOptions) {
     this.#options = options;
     this.#socket = options.openSocket(
       { datagramBytes: DATAGRAM_BYTES, receiveBytes: options.receiveBytes, groups: GROUPS },
       {
         onDatagram: (datagram) =>
           forEachMessage(datagram, (type, start, end) => this.#onMessage(type, datagram, start, end)),
-        onTrouble: () => this.#onOverrun(),
+        onError: () => this.#onOverrun(),
       },
     );
     void this.#learnNames();
@@ -121,13 +121,13 @@ export class NotificationReader {
     if (type === RTM_DELLINK) this.#names.delete(link.index);
     else this.#names.set(link.index, link.name);
     const names = before === undefined || before === link.name ? [link.name] : [before, link.name];
-    this.#emit({ type: 'interfaces', names });
+    this.#emit({ kind: 'interfaces', names });
   }
 
   #onAddress(buffer: Buffer, start: number, end: number): void {
     const message = decodeAddress(buffer, start, end);
     const name = message && this.#nameOf(message.index);
-    if (name !== undefined) this.#emit({ type: 'interfaces', names: [name] });
+    if (name !== undefined) this.#emit({ kind: 'interfaces', names: [name] });
   }
 
   /** While names are still being read, an unknown index may be ours: what was missed is told as an overrun. */
@@ -138,7 +138,7 @@ export class NotificationReader {
   }
 
   #onOverrun(): void {
-    this.#emit({ type: 'overrun' });
+    this.#emit({ kind: 'overrun' });
     void this.#learnNames();
   }
 
@@ -152,7 +152,7 @@ export class NotificationReader {
       await this.#learnOnce();
     }
     this.#isNaming = false;
-    if (this.#hasMissed) this.#emit({ type: 'overrun' });
+    if (this.#hasMissed) this.#emit({ kind: 'overrun' });
     this.#hasMissed = false;
   }
 
@@ -167,8 +167,8 @@ export class NotificationReader {
     }
   }
 
-  #emit(...notices: readonly KernelNotification[]): void {
+  #emit(...notifications: readonly KernelNotification[]): void {
     if (this.#isClosed) return;
-    for (const notice of notices) this.#options.onNotice(notice);
+    for (const notification of notifications) this.#options.onNotification(notification);
   }
 }

@@ -10,38 +10,38 @@ import type { NetlinkClient } from './netlink/netlink-client.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from './netlink/route.ts';
 
 /** Tables by dump. The kernel filters by device where it checks strictly; elsewhere all come and are filtered here. */
-export function openTables(engine: NetlinkClient): KernelTables {
+export function openTables(client: NetlinkClient): KernelTables {
   const only = async <T extends { readonly index: number }>(
     index: number,
     all: Promise<T[]>,
   ): Promise<T[]> => (index === 0 ? all : (await all).filter((message) => message.index === index));
   return {
-    links: () => engine.dump('links', encodeLinkDump, decodeLink),
+    links: () => client.dump('links', encodeLinkDump, decodeLink),
     addresses: (index) =>
       only(
         index,
-        engine.dump('addresses', (writer) => encodeAddressDump(writer, index), decodeAddress),
+        client.dump('addresses', (writer) => encodeAddressDump(writer, index), decodeAddress),
       ),
     neighbours: (index) =>
       only(
         index,
-        engine.dump('neighbours', (writer) => encodeNeighbourDump(writer, index), decodeNeighbour),
+        client.dump('neighbours', (writer) => encodeNeighbourDump(writer, index), decodeNeighbour),
       ),
     fdb: (index) => {
       const encode = (writer: Parameters<typeof encodeFdbDump>[0]): void =>
-        encodeFdbDump(writer, index, engine.hasStrictCheck);
-      return only(index, engine.dump('FDB entries', encode, decodeNeighbour));
+        encodeFdbDump(writer, index, client.hasStrictCheck);
+      return only(index, client.dump('FDB entries', encode, decodeNeighbour));
     },
-    routes: (family) => engine.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
+    routes: (family) => client.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
   };
 }
 
 /** One link by name or index, `undefined` if there is none. @throws KernelReadError */
 export async function readLink(
-  engine: NetlinkClient,
+  client: NetlinkClient,
   which: { readonly name: string } | { readonly index: number },
 ): Promise<LinkMessage | undefined> {
-  const { outcome, item } = await engine.get((writer) => encodeLinkGet(writer, which), decodeLink);
+  const { outcome, item } = await client.get((writer) => encodeLinkGet(writer, which), decodeLink);
   if (item !== undefined || outcome.status === 'done') return item;
   if (outcome.status === 'unknown') throw new KernelReadError('a link', 'ETIMEDOUT', outcome.message);
   if (outcome.errno === 'ENODEV') return undefined;
@@ -50,15 +50,15 @@ export async function readLink(
 
 /** The way the kernel would take to `address`; `undefined` if it has none. @throws KernelReadError */
 export async function lookupRoute(
-  engine: NetlinkClient,
+  client: NetlinkClient,
   address: IpAddress,
 ): Promise<RouteLookup | undefined> {
-  const { outcome, item } = await engine.get((writer) => encodeRouteLookup(writer, address), decodeAnyRoute);
+  const { outcome, item } = await client.get((writer) => encodeRouteLookup(writer, address), decodeAnyRoute);
   if (outcome.status === 'unknown')
     throw new KernelReadError(`the route to ${address}`, 'ETIMEDOUT', outcome.message);
   // A refusal is the answer: unreachable, prohibited, blackhole.
-  if (outcome.status === 'refused' || item === undefined) return undefined;
-  const link = await readLink(engine, { index: item.index });
+  if (outcome.status === 'rejected' || item === undefined) return undefined;
+  const link = await readLink(client, { index: item.index });
   if (link === undefined) return undefined;
   const { gateway, source } = item;
   return { dev: link.name, ...(gateway && { gateway }), ...(source && { source }) };

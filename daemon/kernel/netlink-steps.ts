@@ -27,7 +27,7 @@ export interface PlannedRequest {
 }
 
 /** Errno names with which the kernel says that there is nothing to remove. */
-export const ABSENCE: ReadonlySet<string> = new Set(['ESRCH', 'ENOENT', 'EADDRNOTAVAIL', 'ENODEV']);
+export const NOT_FOUND: ReadonlySet<string> = new Set(['ESRCH', 'ENOENT', 'EADDRNOTAVAIL', 'ENODEV']);
 
 export function isTableStep(step: Step): step is TableStep {
   const { kind } = step.object;
@@ -38,30 +38,30 @@ export function isTableStep(step: Step): step is TableStep {
 export function planStep(step: TableStep, index: number): readonly PlannedRequest[] {
   const { object } = step;
   if (step.action === 'remove') return [removal(planRemoval(object, index))];
-  const isDeviating = step.current?.deviation !== undefined;
+  const isMismatched = step.current?.mismatch !== undefined;
   switch (object.kind) {
     case 'address':
-      return planAddress(object, index, isDeviating);
+      return planAddress(object, index, isMismatched);
     case 'neighbour':
       return [change((writer) => encodeNeighbourSet(writer, { ...object, index }))];
     case 'fdb':
-      return planFdb(object, index, isDeviating);
+      return planFdb(object, index, isMismatched);
     case 'route':
       return [change((writer) => encodeRouteSet(writer, targetOf(object, index)))];
   }
 }
 
-function planAddress(object: AddressObject, index: number, isDeviating: boolean): readonly PlannedRequest[] {
+function planAddress(object: AddressObject, index: number, isMismatched: boolean): readonly PlannedRequest[] {
   const target = { index, ...splitCidr(object.address) };
   const set = change((writer) => encodeAddressSet(writer, target));
-  return isDeviating ? [removal((writer) => encodeAddressDelete(writer, target)), set] : [set];
+  return isMismatched ? [removal((writer) => encodeAddressDelete(writer, target)), set] : [set];
 }
 
 /** An entry that points to a nexthop object cannot be replaced, and the kernel says nothing (vxlan_fdb_replace). */
-function planFdb(object: FdbObject, index: number, isDeviating: boolean): readonly PlannedRequest[] {
+function planFdb(object: FdbObject, index: number, isMismatched: boolean): readonly PlannedRequest[] {
   const { mac, destination } = object;
   const set = change((writer) => encodeFdbSet(writer, { index, mac, address: destination }));
-  return isDeviating ? [removal((writer) => encodeFdbDelete(writer, { index, mac })), set] : [set];
+  return isMismatched ? [removal((writer) => encodeFdbDelete(writer, { index, mac })), set] : [set];
 }
 
 function planRemoval(object: TableObject, index: number): Request {

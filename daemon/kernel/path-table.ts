@@ -1,12 +1,12 @@
 // The packet path as one more table of the kernel: its devices are links, its routes are tunnels. One for the real kernel
 // and its model; what is done to the TUN device itself (MTU, up, removal) is the door's own. Every call is synchronous.
-import type { TunLink, TunnelObject } from '../../backends/kernel-state.ts';
+import type { TunLink, PathRouteObject } from '../../backends/kernel-state.ts';
 import type { PacketPath, PathDescriptor, PathDevice, PathRoute } from '../../native/packet-path.ts';
-import { encodeRecord } from '../handover/device-checkpoint.ts';
+import { encodeCheckpoint } from '../handover/device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
 import { toTunnel } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import { DONE, type Outcome, refusal } from './netlink/outcome.ts';
+import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
 
 /** Where open descriptors of TUN devices outlive this process. Knows wanted devices only. */
 export interface DescriptorStore {
@@ -15,11 +15,11 @@ export interface DescriptorStore {
   /** Hands those over, to be used or closed. */
   take(device: string): readonly PathDescriptor[];
   /** Keeps copies for a successor, instead of all that were kept for `device`. */
-  keep(device: string, descriptors: readonly PathDescriptor[]): void;
+  store(device: string, descriptors: readonly PathDescriptor[]): void;
   /** Keeps nothing for `device` any more. */
-  forget(device: string): void;
+  remove(device: string): void;
   /** Keeps a text about `device` for a successor, instead of the one before. */
-  record(device: string, text: string): void;
+  storeCheckpoint(device: string, text: string): void;
 }
 
 export interface PathTableOptions {
@@ -32,7 +32,7 @@ export interface PathTableOptions {
 const REFRESH_DELAY_MS = 100;
 
 /** Records may be this much older than what they tell of when a process is killed; one that is asked to end brings them up to date. */
-const RECORD_DELAY_MS = 1000;
+const CHECKPOINT_DELAY_MS = 1000;
 
 type Settings = Parameters<PacketPath['configure']>[1];
 
@@ -43,7 +43,7 @@ export class PathTable {
   readonly #indexes = new Map<string, number>();
   readonly #settings = new Map<string, Settings>();
   #refreshTimer: NodeJS.Timeout | undefined;
-  #recordTimer: NodeJS.Timeout | undefined;
+  #checkpointTimer: NodeJS.Timeout | undefined;
   /** Devices whose records are out of date. */
   readonly #changed = new Set<string>();
 
@@ -58,7 +58,7 @@ export class PathTable {
   }
 
   /** Whether `link` is a device of an earlier process that {@link open} takes over. */
-  isInherited({ name, kind }: LinkMessage): boolean {
+  isHandedOver({ name, kind }: LinkMessage): boolean {
     return kind === 'tun' && this.#path !== undefined && this.#store?.has(name) === true;
   }
 
@@ -66,22 +66,22 @@ export class PathTable {
   adopt(link: LinkMessage): void {
     if (!this.#isResumed(link)) return;
     this.#store?.take(link.name);
-    this.bind(link);
+    this.attach(link);
   }
 
   /** Tunnels of a device that {@link deviceOf} gave. */
-  tunnels({ name }: PathDevice): readonly TunnelObject[] {
+  tunnels({ name }: PathDevice): readonly PathRouteObject[] {
     return (this.#path?.routes(name) ?? []).map((route) => toTunnel(route, name));
   }
 
   /** Makes a device as `link` says exist. `current` is the link that has its name. EOPNOTSUPP: only by removing it first. */
   open(link: TunLink, current: LinkMessage | undefined): Outcome {
     const path = this.#path;
-    if (path === undefined) return refusal('ENOSYS', 'no packet path: the addon is missing');
+    if (path === undefined) return rejection('ENOSYS', 'no packet path: the addon is missing');
     const device = current && this.deviceOf(current);
     if (device !== undefined) return checkFixed(link, device);
-    if (current !== undefined && !this.isInherited(current))
-      return refusal(
+    if (current !== undefined && !this.isHandedOver(current))
+      return rejection(
         'EEXIST',
         `${link.name} exists and is another's ${current.kind || 'hardware'}: rename it`,
       );
@@ -92,12 +92,12 @@ export class PathTable {
   }
 
   /** `link` is the one behind the device of its name from now on. */
-  bind({ name, index, mtu }: LinkMessage): void {
+  attach({ name, index, mtu }: LinkMessage): void {
     if (this.#path === undefined || this.#indexes.get(name) === index) return;
     this.#indexes.set(name, index);
     this.setMtu(name, mtu);
-    this.#store?.keep(name, this.#path.descriptors(name));
-    this.#recordSoon(name);
+    this.#store?.store(name, this.#path.descriptors(name));
+    this.#checkpointSoon(name);
   }
 
   close(name: string): void {
@@ -105,7 +105,7 @@ export class PathTable {
     this.#path?.close(name);
     this.#indexes.delete(name);
     this.#settings.delete(name);
-    this.#store?.forget(name);
+    this.#store?.remove(name);
   }
 
   setMtu(name: string, mtu: number): void {
@@ -113,7 +113,7 @@ export class PathTable {
   }
 
   /** Tells the path what it must know of the kernel: MTUs, and the addresses that its ICMP errors come from. */
-  learn({ objects }: ActualState): void {
+  configureFrom({ objects }: ActualState): void {
     const seen = new Map<string, { mtu: number; ipv4?: string; ipv6?: string }>();
     for (const object of objects.values())
       if (object.kind === 'link' && object.type === 'tun') seen.set(object.name, { mtu: object.mtu });
@@ -142,17 +142,17 @@ export class PathTable {
   /** Brings records up to date; nothing is recorded afterwards. */
   end(): void {
     clearTimeout(this.#refreshTimer);
-    clearTimeout(this.#recordTimer);
-    this.#record();
+    clearTimeout(this.#checkpointTimer);
+    this.#storeCheckpoints();
   }
 
   /** Applies a step on the tunnels of `link`. */
-  applyTunnel(action: Step['action'], tunnel: TunnelObject, link: LinkMessage | undefined): Outcome {
+  applyPathRoute(action: Step['action'], tunnel: PathRouteObject, link: LinkMessage | undefined): Outcome {
     const device = link && this.deviceOf(link);
     const path = this.#path;
     if (path === undefined || device === undefined)
-      return action === 'remove' ? DONE : refusal('ENODEV', `no device ${tunnel.dev} of the packet path`);
-    this.#recordSoon(device.name);
+      return action === 'remove' ? DONE : rejection('ENODEV', `no device ${tunnel.dev} of the packet path`);
+    this.#checkpointSoon(device.name);
     return attempt(() =>
       action === 'set'
         ? path.setRoute(device.name, toRoute(tunnel, device))
@@ -165,7 +165,7 @@ export class PathTable {
   }
 
   #refresh(name: string): void {
-    if (this.#path?.refresh(name) === true) this.#store?.keep(name, this.#path.descriptors(name));
+    if (this.#path?.refresh(name) === true) this.#store?.store(name, this.#path.descriptors(name));
   }
 
   #isResumed({ name, kind }: LinkMessage): boolean {
@@ -173,20 +173,20 @@ export class PathTable {
     return isWaiting && !this.#indexes.has(name) && this.#find(name) !== undefined;
   }
 
-  #recordSoon(name: string): void {
+  #checkpointSoon(name: string): void {
     if (this.#store === undefined) return;
     this.#changed.add(name);
-    this.#recordTimer ??= setTimeout(() => this.#record(), RECORD_DELAY_MS).unref();
+    this.#checkpointTimer ??= setTimeout(() => this.#storeCheckpoints(), CHECKPOINT_DELAY_MS).unref();
   }
 
-  #record(): void {
-    this.#recordTimer = undefined;
+  #storeCheckpoints(): void {
+    this.#checkpointTimer = undefined;
     for (const name of this.#changed) {
       const device = this.#find(name);
       const settings = this.#settings.get(name);
       if (device === undefined || settings === undefined) continue;
       const routes = this.#path?.routes(name) ?? [];
-      this.#store?.record(name, encodeRecord({ device, settings, routes }));
+      this.#store?.storeCheckpoint(name, encodeCheckpoint({ device, settings, routes }));
     }
     this.#changed.clear();
   }
@@ -198,7 +198,7 @@ export class PathTable {
     if (isSame) return;
     this.#path?.configure(name, settings);
     this.#settings.set(name, settings);
-    this.#recordSoon(name);
+    this.#checkpointSoon(name);
   }
 }
 
@@ -208,15 +208,18 @@ export function isInUse(link: LinkMessage): boolean {
 }
 
 /** Refusal to remove a TUN device that another process serves. */
-export function refuseInUse(name: string): Outcome {
-  return refusal('EBUSY', `${name} is a TUN device that another process has open`);
+export function rejectInUse(name: string): Outcome {
+  return rejection('EBUSY', `${name} is a TUN device that another process has open`);
 }
 
 function toDevice({ name, encapsulation, local, port, vni, mac }: TunLink): PathDevice {
   return { name, encapsulation, local, port, ...(encapsulation === 'vxlan' && { vni, mac }) };
 }
 
-function toRoute({ destination, remote, port, mac }: TunnelObject, { encapsulation }: PathDevice): PathRoute {
+function toRoute(
+  { destination, remote, port, mac }: PathRouteObject,
+  { encapsulation }: PathDevice,
+): PathRoute {
   return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }) };
 }
 
@@ -227,7 +230,7 @@ function checkFixed(link: TunLink, device: PathDevice): Outcome {
   );
   if (fixed.length === 0) return DONE;
   const words = fixed.map((name) => `${name} ${device[name]} instead of ${want[name]}`).join(', ');
-  return refusal('EOPNOTSUPP', `${link.name} cannot be changed in place: ${words}`);
+  return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: ${words}`);
 }
 
 function attempt(call: () => void): Outcome {
@@ -237,6 +240,6 @@ function attempt(call: () => void): Outcome {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    return refusal(code, message);
+    return rejection(code, message);
   }
 }

@@ -58,13 +58,13 @@ export async function readState(
       for (const tunnel of path.tunnels(device)) addObject(objects, tunnel);
     } else if (link.vxlan !== undefined)
       addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
-    else if (!path.isInherited(link)) foreignLinks.set(link.name, { name: link.name, type: link.kind });
+    else if (!path.isHandedOver(link)) foreignLinks.set(link.name, { name: link.name, type: link.kind });
     await readDevice(tables, link, objects);
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
   const state = { objects, foreignLinks };
-  path.learn(state);
+  path.configureFrom(state);
   return state;
 }
 

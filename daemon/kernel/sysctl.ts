@@ -31,10 +31,10 @@ export async function writeSysctl(path: string, value: string): Promise<Outcome>
     return DONE;
   } catch (error) {
     if (error instanceof SysctlPathError)
-      return { status: 'refused', errno: 'EINVAL', message: error.message };
+      return { status: 'rejected', errno: 'EINVAL', message: error.message };
     if (!isErrno(error) || error.code === undefined) throw error;
     const message = `${error.code}: cannot write ${JSON.stringify(value)} to /proc/sys/${path}`;
-    return { status: 'refused', errno: error.code, message };
+    return { status: 'rejected', errno: error.code, message };
   }
 }
 

@@ -18,7 +18,7 @@ export function describeNeighbourChange(
   const name = isFdb ? message.mac : message.address;
   if (name === undefined) return [];
   const object = isFdb ? toFdb(message, dev) : toNeighbour(message, dev);
-  return [objectNotice(`${isFdb ? 'fdb' : 'neighbour'} ${dev} ${name}`, isGone ? undefined : object)];
+  return [objectNotification(`${isFdb ? 'fdb' : 'neighbour'} ${dev} ${name}`, isGone ? undefined : object)];
 }
 
 /** A change of the main table. Tells {@link RouteMessage}s that concern nobody apart cheaply. */
@@ -35,12 +35,12 @@ export class RouteChanges {
     const routes = this.#prepare(ownership);
     const key = routeKey(message);
     if (routes.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined }))
-      return [objectNotice(key, isGone ? undefined : toRoute(message, dev))];
-    const underlay: KernelNotification = { type: 'underlay-route', destination: message.destination };
+      return [objectNotification(key, isGone ? undefined : toRoute(message, dev))];
+    const underlay: KernelNotification = { kind: 'underlay-route', destination: message.destination };
     // A foreign route of the same destination and metric has taken the place of ours.
     const isDefault = message.metric === defaultMetric(message.destination);
     const isInTheWay = !isGone && isDefault && routes.isInside(message.destination);
-    return isInTheWay ? [objectNotice(key), underlay] : [underlay];
+    return isInTheWay ? [objectNotification(key), underlay] : [underlay];
   }
 
   #prepare(ownership: Ownership): RouteOwnership {
@@ -52,6 +52,6 @@ export class RouteChanges {
   }
 }
 
-function objectNotice(key: string, object?: ActualObject): KernelNotification {
-  return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
+function objectNotification(key: string, object?: ActualObject): KernelNotification {
+  return object === undefined ? { kind: 'object', key } : { kind: 'object', key, object };
 }

@@ -12,7 +12,7 @@ const MESSAGES: Readonly<Record<LeaseEvent['code'], string>> = {
   'lease-moved':
     'Moved the lease to another key: one address family was added or removed, the other subnet is unchanged',
   'lease-lost': 'Lost the lease; acquiring the same subnet again, or another one if it is taken',
-  'lease-overdue':
+  'lease-expiring':
     'The lease is not renewed in time; forwarding goes on, another host may acquire the subnet',
   'subnet-changed': 'THE SUBNET OF THIS HOST CHANGED: restart containers with addresses of the old subnet',
   'own-key-removed': 'Removed a key of this host that is incompatible with the network config',

@@ -33,7 +33,7 @@ describe('the log of the packet path', () => {
 
   it('logs why the BPF program forwards no packets when the reason changes', () => {
     for (const reason of ['it is turned off', 'it is turned off', 'the underlay is IPv6']) {
-      path.whyNotKernel = reason;
+      path.bpfDisabledReason = reason;
       log.update(path);
     }
     assert.deepEqual(

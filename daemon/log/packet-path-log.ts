@@ -9,7 +9,7 @@ export class PacketPathLog {
   readonly #log: Logger;
   /** By device, as last logged. */
   readonly #offloads = new Map<string, PathOffloads>();
-  readonly #whyNotKernel = new Map<string, string | undefined>();
+  readonly #bpfDisabledReason = new Map<string, string | undefined>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -21,7 +21,7 @@ export class PacketPathLog {
     for (const name of this.#offloads.keys())
       if (!names.includes(name)) {
         this.#offloads.delete(name);
-        this.#whyNotKernel.delete(name);
+        this.#bpfDisabledReason.delete(name);
       }
     for (const name of names) {
       const status = path.status(name);
@@ -30,15 +30,16 @@ export class PacketPathLog {
     }
   }
 
-  #logFastPath(device: string, { whyNotKernel }: PathStatus): void {
-    if (this.#whyNotKernel.has(device) && this.#whyNotKernel.get(device) === whyNotKernel) return;
-    this.#whyNotKernel.set(device, whyNotKernel);
-    if (whyNotKernel === undefined)
+  #logFastPath(device: string, { bpfDisabledReason }: PathStatus): void {
+    if (this.#bpfDisabledReason.has(device) && this.#bpfDisabledReason.get(device) === bpfDisabledReason)
+      return;
+    this.#bpfDisabledReason.set(device, bpfDisabledReason);
+    if (bpfDisabledReason === undefined)
       this.#log.info('The BPF program forwards packets in the kernel', { device });
     else
       this.#log.info('Forwarding all packets in userspace, without the BPF program', {
         device,
-        why: whyNotKernel,
+        why: bpfDisabledReason,
       });
   }
 

@@ -35,9 +35,9 @@ export const PATH_METRICS: readonly Metric[] = [
     help: 'Whether the BPF program forwards packets',
     labels: ['device'],
     read: (context) =>
-      statusesOf(context).map(({ device, whyNotKernel }) => ({
+      statusesOf(context).map(({ device, bpfDisabledReason }) => ({
         labels: { device: device.name },
-        value: Number(whyNotKernel === undefined),
+        value: Number(bpfDisabledReason === undefined),
       })),
   },
 ];

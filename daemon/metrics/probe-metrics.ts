@@ -4,7 +4,7 @@ import { secondsOf, single, stateSet, type Metric, type ScrapeContext } from './
 
 export const PROBE_METRICS: readonly Metric[] = [
   of('weft_probe_peers', 'Peers probed', ({ peers }) => peers),
-  of('weft_probe_silent_peers', 'Peers without any reply to the last probe', ({ silent }) => silent),
+  of('weft_probe_silent_peers', 'Peers without any reply to the last probe', ({ noReply }) => noReply),
   of('weft_probe_loss_ratio', 'Share of echoes lost in the last probe of each peer', ({ lost, sent }) =>
     sent === 0 ? undefined : lost / sent,
   ),

@@ -19,7 +19,7 @@ import { EventPublisher } from '../events/event-publisher.ts';
 import { chooseEncapsulation } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../http/http-listener.ts';
-import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
+import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { MemoryKernel } from '../kernel/memory/memory-kernel.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
@@ -86,7 +86,7 @@ describe('the metrics server', () => {
       config: network('4', VXLAN),
       encapsulation: chooseEncapsulation(VXLAN, false),
       canUseUserspace: true,
-      router: routerWith(options, NO_PROGRAMS),
+      router: routerWith(options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -104,7 +104,7 @@ describe('the metrics server', () => {
     const { keeper, reconciler, subnetFile, config, reading } = member;
     const probes = new ProbeHistory();
     const rtt = { minMs: 1, avgMs: 2, p50Ms: 2, maxMs: 3 };
-    probes.note(PEERS[0]!.key, {
+    probes.record(PEERS[0]!.key, {
       atMs: 0,
       report: { address: PEERS[0]!.attributes.publicIp!, sent: 4, received: 3, rtt, errors: [] },
     });

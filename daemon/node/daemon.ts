@@ -26,7 +26,7 @@ import { GcMode } from './gc-mode.ts';
 import type { HostSnapshot } from '../host/host-facts.ts';
 import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
 import type { HttpListener } from '../http/http-listener.ts';
-import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
+import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import type { RootLogger } from '../log/log.ts';
@@ -205,7 +205,7 @@ export class Daemon implements ControlledNode {
   }
 
   /** The kernel door, which looks at the packet path as often as it reads. */
-  #openKernel(firewall: FirewallDoorOptions): Kernel {
+  #openKernel(firewall: FirewallClientOptions): Kernel {
     const packetPath = this.packetPath;
     const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors, firewall });
     if (packetPath === undefined) return kernel;
@@ -306,15 +306,15 @@ export class Daemon implements ControlledNode {
 
   /** Gives up devices of an earlier process that nobody has taken. */
   #dropInherited(): void {
-    for (const name of this.#descriptors.waiting) this.packetPath?.close(name);
-    this.#descriptors.dropRest();
+    for (const name of this.#descriptors.unclaimed) this.packetPath?.close(name);
+    this.#descriptors.closeUnclaimed();
   }
 
   /** Devices that an earlier process left have their routes now, as far as there are any. */
   #startDevices(): void {
     for (const { name } of this.packetPath?.devices() ?? [])
       if (this.packetPath?.start(name) === true)
-        this.#descriptors.keep(name, this.packetPath.descriptors(name));
+        this.#descriptors.store(name, this.packetPath.descriptors(name));
   }
 
   // ---- what the control socket sees -------------------------------------------------------------------------------

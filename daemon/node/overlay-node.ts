@@ -15,21 +15,25 @@ import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../h
 import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
-import type { Refusal } from './config-watcher.ts';
+import type { ConfigRejection } from './config-watcher.ts';
 import { familiesOf } from '../host/interface-facts.ts';
 import { logLeaseEvent } from '../log/lease-log.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import { Network, type NetworkStatus, type MigrationStatus } from '../overlay/overlay-controller.ts';
+import {
+  OverlayController,
+  type NetworkStatus,
+  type MigrationStatus,
+} from '../overlay/overlay-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
 import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/status.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface OverlayNodeOptions {
@@ -75,7 +79,7 @@ export class OverlayNode {
   readonly subnetFile: SubnetFileWriter;
   readonly offload: ChecksumOffloadController;
   readonly #options: OverlayNodeOptions;
-  readonly #network: Network;
+  readonly #network: OverlayController;
   #host: HostConfig;
   #reading: HostSnapshot;
   #isReadingFacts = false;
@@ -116,7 +120,7 @@ export class OverlayNode {
       kernel,
       onVerdict: (family) => this.#onOffload(family),
     });
-    this.#network = new Network({
+    this.#network = new OverlayController({
       host: this.#host,
       facts: this.#complete(reading.facts),
       reconciler: this.reconciler,
@@ -169,7 +173,7 @@ export class OverlayNode {
 
   /** What this host takes part in. */
   get network(): NetworkStatus {
-    return this.#network.here;
+    return this.#network.status;
   }
 
   /** What is left of a change of the way to this host; `undefined` if nothing. */
@@ -183,19 +187,19 @@ export class OverlayNode {
   }
 
   /** Makes `config`, which is valid, the one in force; resolves with the reason if this host cannot, and then nothing changed. */
-  async applyConfig(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
+  async applyConfig(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
     const { kernel, options } = this.#options;
     const encapsulation = this.#encapsulationFor(config);
     const missing = await checkHostPrerequisites(config, encapsulation);
-    if (missing !== undefined) return { reason: missing, mayPass: true };
+    if (missing !== undefined) return { reason: missing, isRetryable: true };
     const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
-    if (!result.ok) return { reason: result.message, mayPass: true };
+    if (!result.ok) return { reason: result.message, isRetryable: true };
     const facts = this.#complete(result.reading.facts, encapsulation);
     const host = configForHost(config, facts, result.reading.lack);
     const unsuitable = unsuitableHost(host.config, facts);
-    if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
+    if (unsuitable !== undefined) return { reason: unsuitable, isRetryable: true };
     const router = this.#options.router.choose(config);
-    if (!router.ok) return { reason: router.message, mayPass: true };
+    if (!router.ok) return { reason: router.message, isRetryable: true };
     const renumbering = await this.#refuseRenumbering(host.config, revision);
     if (renumbering !== undefined || this.#isStopped) return renumbering;
     this.#reading = result.reading;
@@ -246,7 +250,7 @@ export class OverlayNode {
   }
 
   /** Whoever writes a document may not have meant to move every container: another subnet must be asked for. */
-  async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
+  async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
     const { own } = this.keeper;
     if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
     const confirmation = await this.#options.registry.readMeta(RENUMBER_KEY).catch(() => undefined);
@@ -255,7 +259,7 @@ export class OverlayNode {
     const reason =
       `it has no room for ${subnets} of this host, which would get another subnet, and its containers other addresses: ` +
       `confirm that with "weft config set --renumber", or restart the daemon of each host`;
-    return { reason, mayPass: true };
+    return { reason, isRetryable: true };
   }
 
   /** Reads kernel and facts anew. */
@@ -278,7 +282,7 @@ export class OverlayNode {
     const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
     const keeper: LeaseManager = new LeaseManager({
       registry,
-      mirror,
+      cache: mirror,
       clock: systemClock,
       random: Math.random,
       ...identityOf(reading),
@@ -352,8 +356,8 @@ export class OverlayNode {
   }
 
   #onNotice(notice: KernelNotification): void {
-    this.reconciler.notice(notice);
-    if (notice.type !== 'object') void this.#readFacts();
+    this.reconciler.handleNotification(notice);
+    if (notice.kind !== 'object') void this.#readFacts();
   }
 
   /** Facts about the host may be others now: reads them, once for all notices of a burst. */

@@ -200,7 +200,7 @@ function readTuning(values: Values): PathTuning {
     isSourceChecked: !values['no-source-check'],
     workers: values['packet-workers'],
     sourcePorts: values['source-ports'],
-    usesKernel: values.bpf === 'auto',
+    useBpf: values.bpf === 'auto',
   };
 }
 

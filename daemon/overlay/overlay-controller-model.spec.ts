@@ -1,6 +1,6 @@
-// Random sequences of what can happen to a small cluster whose hosts change from one way to another: lease keeper, ways,
+// Random sequences of what can happen to a small cluster whose hosts change from one transport to another: lease keeper, migration,
 // reconciler and a model of the kernel on each, restarts at any moment. However they went, when calm returns every host
-// goes the way that the config names, holds all peers in its kernel, and writes nothing any more.
+// goes the transport that the config names, holds all peers in its kernel, and writes nothing any more.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Cidr, Ipv4 } from '../../lib/address.ts';
@@ -21,7 +21,7 @@ import { chooseEncapsulation, withEncapsulation } from '../host/datapath-mode.ts
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { readConfig } from '../node/network-config.ts';
-import { Network } from './overlay-controller.ts';
+import { OverlayController } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
@@ -46,7 +46,7 @@ class Life {
   readonly registry: MemoryRegistry;
   readonly mirror: RegistryCache;
   keeper!: LeaseManager;
-  network!: Network;
+  network!: OverlayController;
   reconciler!: Reconciler;
   #follower!: ConfigWatcher;
   #isStopped = false;
@@ -98,7 +98,7 @@ class Life {
     const [clock, random, kernel] = [this.#clock, this.#random, this.#kernel];
     const onSettled = (): void => this.network.advance();
     this.reconciler = new Reconciler({ kernel, clock, random, resyncIntervalMs: LOOK_MS, onSettled });
-    this.network = new Network({
+    this.network = new OverlayController({
       host: { document: config, config },
       facts: this.#factsFor(config),
       reconciler: this.reconciler,
@@ -113,7 +113,7 @@ class Life {
     });
     this.keeper = new LeaseManager({
       registry: this.registry,
-      mirror: this.mirror,
+      cache: this.mirror,
       clock,
       random,
       config,
@@ -132,7 +132,7 @@ class Life {
     this.#follower = new ConfigWatcher({ source, clock, revision, apply, onChange: () => undefined });
     kernel.subscribe(
       () => this.reconciler.ownership ?? this.network.ownership(),
-      (notice) => this.reconciler.notice(notice),
+      (notice) => this.reconciler.handleNotification(notice),
     );
     this.keeper.start();
     this.#follower.look();
@@ -229,7 +229,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'lose an answer': (_world, { life }) => life.registry.injectFault({ kind: 'lose-answer' }),
   'lose answers of the kernel': (_world, { kernel }, amount) => kernel.loseAnswers(amount % 5),
   'refuse a device': (_world, { kernel }, amount) =>
-    kernel.refuse(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
+    kernel.injectFault(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
   'allow devices': (_world, { kernel }) => LINKS.forEach((link) => kernel.clearFault(link)),
   'jump in time': ({ clock }, _host, amount) => clock.jump(amount),
   'pass a moment': ({ clock }, _host, amount) => clock.advance(amount % 100),
@@ -237,13 +237,13 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'pass much time': ({ clock }, _host, amount) => clock.advance(amount * 10),
 };
 
-/** What a change of the way is made of. */
+/** What a change of the transport is made of. */
 const OFTEN = ['want', 'restart', 'pass a moment', 'pass some time'];
 
-describe('a cluster that changes its way, whatever happens', function () {
+describe('a cluster that changes its transport, whatever happens', function () {
   this.timeout(120_000);
 
-  it('ends with all hosts in the way of the config, with all peers, and at rest', async () => {
+  it('ends with all hosts in the transport of the config, with all peers, and at rest', async () => {
     const happening = fc.record({
       what: fc.oneof(fc.constantFrom(...Object.keys(DEEDS)), fc.constantFrom(...OFTEN)),
       host: fc.nat({ max: HOSTS - 1 }),
@@ -287,7 +287,7 @@ function check({ life: { keeper, mirror, network, reconciler } }: Host): void {
   assert.ok(reading.ok && keeper.isHeld, `${keeper.state}: ${String(keeper.lastError)}`);
   assert.deepEqual(network.migration, undefined);
   assert.equal(network.problem, undefined);
-  const { backend } = network.here.config;
+  const { backend } = network.status.config;
   assert.equal(transportId(transportOf(backend)), transportId(transportOf(reading.config.backend)));
   assert.deepEqual(keeper.own?.attributes.weft, undefined);
   const { host, inSync, peers, contested } = reconciler.summary();

@@ -13,7 +13,7 @@ import { newKernel } from '../../test/support/reconciler-host.ts';
 import { until } from '../../test/support/wait-for.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
-import { Network } from './overlay-controller.ts';
+import { OverlayController } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { SETTLE_MS } from './transport-migration.ts';
@@ -29,7 +29,7 @@ describe('network', () => {
   let peers: Map<string, Lease>;
   let subnetFile: SubnetFileWriter;
   let reconciler: Reconciler;
-  let net: Network;
+  let net: OverlayController;
   let publications: number;
 
   beforeEach(async () => {
@@ -43,7 +43,7 @@ describe('network', () => {
     const log = createLogger({ write: (line) => lines.push(line) });
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
-    net = new Network({
+    net = new OverlayController({
       host: { document: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
@@ -195,8 +195,8 @@ describe('network', () => {
     },
   });
 
-  it('goes on from a way that only peers know, though its device cannot be made here', async () => {
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+  it('goes on from a transport that only peers know, though its device cannot be made here', async () => {
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     set(two.key, leavingPeer);
     await joinCluster();
     assert.notEqual(reconciler.summary().host.state, 'in-sync');
@@ -210,9 +210,9 @@ describe('network', () => {
     assert.equal(reconciler.summary().host.state, 'in-sync');
   });
 
-  it('does not go on to a way whose device cannot be made', async () => {
+  it('does not go on to a transport whose device cannot be made', async () => {
     await joinCluster();
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
     net.setConfig({ document: config, config }, host(), { peers });
     await clock.advance(10_000);
@@ -224,14 +224,14 @@ describe('network', () => {
     assert.equal(net.migration?.state, 'leaving');
   });
 
-  it('tells all of a way that it heard of from a peer, even before it has a lease', () => {
+  it('tells all of a transport that it heard of from a peer, even before it has a lease', () => {
     set(two.key, leavingPeer);
-    const [way] = net.attributes().weft?.leaving ?? [];
-    assert.equal(way?.backendType, 'vxlan');
-    assert.match(JSON.stringify(way.backendData), /"VNI":2,"VtepMAC":"([0-9a-f]{2}:){5}[0-9a-f]{2}"/);
+    const [transport] = net.attributes().weft?.leaving ?? [];
+    assert.equal(transport?.backendType, 'vxlan');
+    assert.match(JSON.stringify(transport.backendData), /"VNI":2,"VtepMAC":"([0-9a-f]{2}:){5}[0-9a-f]{2}"/);
   });
 
-  it('publishes again what another daemon, or an earlier one, left incomplete, before it gives a way up', async () => {
+  it('publishes again what another daemon, or an earlier one, left incomplete, before it gives a transport up', async () => {
     set(two.key, leavingPeer);
     const lease = own('10.5.1.0/24');
     const weft = { leaving: [{ backendType: 'vxlan' }], isDrained: true };

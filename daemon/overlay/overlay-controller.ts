@@ -14,9 +14,17 @@ import {
   type PeerState,
 } from '../../backends/backend.ts';
 import { deriveBlackholes } from '../../backends/blackhole.ts';
-import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../../backends/firewall.ts';
+import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
+import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
-import { backendOf, deriveAs, deriveHostIn, derivePeerIn, mtuIn, ownershipIn } from './derive-transports.ts';
+import {
+  backendOf,
+  deriveAs,
+  deriveHostFor,
+  derivePeerFor,
+  mtuFor,
+  ownershipFor,
+} from './derive-transports.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { sameFacts } from '../host/host-facts.ts';
 import type { Logger } from '../log/log.ts';
@@ -27,9 +35,9 @@ import { deviceOf } from '../reconciler/object-device.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
-import { TransportMigration, type LocalTransport, type WayState } from './transport-migration.ts';
+import { TransportMigration, type LocalTransport, type MigrationPhase } from './transport-migration.ts';
 
-export interface NetworkOptions {
+export interface OverlayControllerDeps {
   readonly host: HostConfig;
   readonly facts: HostFacts;
   readonly reconciler: Reconciler;
@@ -37,32 +45,32 @@ export interface NetworkOptions {
   readonly routerFor: (config: NetworkConfig) => ForwardingPolicy;
   /** Whether packets for addresses of the own subnet that nobody has are dropped. */
   readonly isBlackholing: boolean;
-  /** How long others are waited for when the way to this host changes, in ms; 0 means for ever. */
+  /** How long others are waited for when the transport to this host changes, in ms; 0 means for ever. */
   readonly migrationTimeoutMs: number;
-  /** What {@link Network.attributes} gives is another now. */
+  /** What {@link OverlayController.attributes} gives is another now. */
   readonly onPublish: () => void;
-  /** {@link Network.migration} is another now. */
+  /** {@link OverlayController.migration} is another now. */
   readonly onMigration: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** A change of the way to this host that is under way. */
+/** A change of the transport to this host that is under transport. */
 export interface MigrationStatus {
-  readonly state: Exclude<WayState, 'steady'>;
+  readonly state: Exclude<MigrationPhase, 'steady'>;
   readonly announced: string;
   readonly wanted: string;
   /** Keys of peers that have not followed. */
-  readonly stragglers: readonly string[];
-  /** Why the wanted way cannot be announced. */
-  readonly obstacle?: string;
+  readonly pendingPeers: readonly string[];
+  /** Why the wanted transport cannot be announced. */
+  readonly blocker?: string;
 }
 
-/** What this host takes part in, which may be less than the document says, or otherwise while that is on its way. */
+/** What this host takes part in, which may be less than the document says, or otherwise while that is on its transport. */
 export interface NetworkStatus {
   /** With the backend that is announced. */
   readonly config: NetworkConfig;
-  /** For containers, whichever way their packets go; unset if nothing usable is left. */
+  /** For containers, whichever transport their packets go; unset if nothing usable is left. */
   readonly mtu?: number;
 }
 
@@ -84,10 +92,10 @@ export interface ForwardingPolicy {
   readonly setsSysctls: boolean;
 }
 
-export class Network {
-  readonly #options: NetworkOptions;
-  readonly #ways: TransportMigration;
-  /** By name of the way, as derived last. */
+export class OverlayController {
+  readonly #options: OverlayControllerDeps;
+  readonly #migration: TransportMigration;
+  /** By name of the transport, as derived last. */
   #contexts: ReadonlyMap<string, BackendContext> = new Map();
   /** Peers without a lease whose entries are still there, with what cancels their removal. */
   readonly #leaving = new Map<string, () => void>();
@@ -96,15 +104,15 @@ export class Network {
   #own: OwnLease | undefined;
   #peers: ReadonlyMap<string, Lease> = new Map();
   #problem: string | undefined;
-  #obstacle: string | undefined;
+  #blocker: string | undefined;
   #cancelAdvance: () => void = () => undefined;
 
-  constructor(options: NetworkOptions) {
+  constructor(options: OverlayControllerDeps) {
     const { clock, host, facts, migrationTimeoutMs } = options;
     this.#options = options;
     this.#host = host;
     this.#facts = facts;
-    this.#ways = new TransportMigration(host.config.backend, clock, migrationTimeoutMs);
+    this.#migration = new TransportMigration(host.config.backend, clock, migrationTimeoutMs);
   }
 
   /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
@@ -112,26 +120,28 @@ export class Network {
     return this.#problem;
   }
 
-  /** What is left of a change of the way to this host; `undefined` if nothing. */
+  /** What is left of a change of the transport to this host; `undefined` if nothing. */
   get migration(): MigrationStatus | undefined {
-    const { announced, state, stragglers, wanted } = this.#ways;
+    const { announced, state, pendingPeers, wanted } = this.#migration;
     if (state === 'steady') return undefined;
-    const obstacle = state === 'preparing' ? this.#obstacle : undefined;
+    const blocker = state === 'preparing' ? this.#blocker : undefined;
     return {
       state,
       announced: announced.name,
       wanted: wanted.name,
-      stragglers,
-      ...(obstacle && { obstacle }),
+      pendingPeers,
+      ...(blocker && { blocker }),
     };
   }
 
   /** As it is now. */
-  get here(): NetworkStatus {
-    const config = this.#ways.configFor(this.#host.config, this.#ways.announced);
-    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.config, way));
+  get status(): NetworkStatus {
+    const config = this.#migration.configFor(this.#host.config, this.#migration.announced);
+    const configs = this.#migration.all.map((transport) =>
+      this.#migration.configFor(this.#host.config, transport),
+    );
     try {
-      return { config, mtu: mtuIn(configs.map((each) => ({ config: each, host: this.#facts }))) };
+      return { config, mtu: mtuFor(configs.map((each) => ({ config: each, host: this.#facts }))) };
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
       return { config };
@@ -146,21 +156,24 @@ export class Network {
 
   /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
   attributes(previous?: LeaseAttributes): LeaseAttributes {
-    this.#ways.begin(
+    this.#migration.begin(
       previous,
       (backend) => unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined,
     );
-    const attributes = this.#attributesIn(this.#ways.announced, previous);
-    // A way that only peers have told of yet: whoever hears of it from this host needs to know all of it.
-    for (const way of this.#ways.all) if (way.attributes === undefined) this.#attributesIn(way);
-    const { weft } = this.#ways;
+    const attributes = this.#attributesFor(this.#migration.announced, previous);
+    // A transport that only peers have told of yet: whoever hears of it from this host needs to know all of it.
+    for (const transport of this.#migration.all)
+      if (transport.attributes === undefined) this.#attributesFor(transport);
+    const { weft } = this.#migration;
     return weft === undefined ? attributes : { ...attributes, weft };
   }
 
   /** What of the kernel's state is ours: also in a family that this host does not have now, but may have had. */
   ownership(): Ownership {
-    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.document, way));
-    return ownershipIn(configs.map((config) => ({ config, host: this.#facts })));
+    const configs = this.#migration.all.map((transport) =>
+      this.#migration.configFor(this.#host.document, transport),
+    );
+    return ownershipFor(configs.map((config) => ({ config, host: this.#facts })));
   }
 
   /** The own lease is new or changed. */
@@ -176,9 +189,9 @@ export class Network {
 
   /** Leases of peers came, went or changed. */
   setPeers(changedKeys: ReadonlySet<string>, { peers }: PeerSource): void {
-    let hasOtherWays = false;
-    for (const key of changedKeys) if (this.#ways.note(key, peers.get(key))) hasOtherWays = true;
-    if (hasOtherWays) this.#deriveAll(peers);
+    let hasOtherTransports = false;
+    for (const key of changedKeys) if (this.#migration.note(key, peers.get(key))) hasOtherTransports = true;
+    if (hasOtherTransports) this.#deriveAll(peers);
     for (const key of changedKeys) this.#derivePeer(key, peers.get(key));
     this.advance();
   }
@@ -187,7 +200,7 @@ export class Network {
   setFacts(facts: HostFacts, { peers }: PeerSource): boolean {
     if (sameFacts(facts, this.#facts)) return false;
     this.#facts = facts;
-    this.#forgo();
+    this.#dropUnusable();
     this.#deriveAll(peers);
     return true;
   }
@@ -196,56 +209,59 @@ export class Network {
   setConfig(host: HostConfig, facts: HostFacts, { peers }: PeerSource): void {
     this.#host = host;
     this.#facts = facts;
-    const before = this.#ways.state;
-    this.#ways.want(host.config.backend);
-    this.#forgo();
-    if (this.#ways.state !== before) this.#tellState();
+    const before = this.#migration.state;
+    this.#migration.want(host.config.backend);
+    this.#dropUnusable();
+    if (this.#migration.state !== before) this.#reportState();
     this.#deriveAll(peers);
     this.advance();
   }
 
-  /** Whether the wanted way leads through the device. */
+  /** Whether the wanted transport leads through the device. */
   needs(device: string): boolean {
-    const wanted = this.#contexts.get(this.#ways.wanted.name);
-    return wanted === undefined || deriveHostIn([wanted]).some((object) => deviceOf(object) === device);
+    const wanted = this.#contexts.get(this.#migration.wanted.name);
+    return wanted === undefined || deriveHostFor([wanted]).some((object) => deviceOf(object) === device);
   }
 
-  /** Takes a change of the way to this host as far as it can go; to be called when the reconciler has settled, too. */
+  /** Takes a change of the transport to this host as far as it can go; to be called when the reconciler has settled, too. */
   advance(): void {
     if (this.#own === undefined || this.#problem !== undefined) return;
-    for (let before: WayState | undefined; before !== this.#ways.state && this.#ways.state !== 'steady';) {
-      before = this.#ways.state;
-      const { mustDerive, mustPublish } = this.#ways.advance({
+    for (
+      let before: MigrationPhase | undefined;
+      before !== this.#migration.state && this.#migration.state !== 'steady';
+    ) {
+      before = this.#migration.state;
+      const { mustDerive, mustPublish } = this.#migration.advance({
         isSettled: this.#isSettled(),
         isPublished: sameAttributes(this.#own.attributes, this.attributes(this.#own.attributes)),
       });
       if (mustDerive) this.#deriveAll(this.#peers);
       if (mustPublish) this.#options.onPublish();
-      if (before !== this.#ways.state) this.#tellState();
+      if (before !== this.#migration.state) this.#reportState();
     }
     this.#planAdvance();
   }
 
-  /** A way that became impossible must not stand in the way of the one that replaces it. */
-  #forgo(): void {
-    for (const way of this.#ways.forgo())
-      this.#options.log.warn('A way to this host is given up at once, as it cannot be gone any more', {
-        way,
+  /** A transport that became impossible must not stand in the transport of the one that replaces it. */
+  #dropUnusable(): void {
+    for (const transport of this.#migration.dropUnusable())
+      this.#options.log.warn('A transport to this host is given up at once, as it cannot be gone any more', {
+        transport,
       });
   }
 
   #planAdvance(): void {
     const { clock } = this.#options;
-    const { dueMs } = this.#ways;
+    const { dueMs } = this.#migration;
     this.#cancelAdvance();
     if (dueMs !== undefined)
       this.#cancelAdvance = clock.setTimer(Math.max(0, dueMs - clock.nowMs()), () => this.advance());
   }
 
-  #tellState(): void {
-    const { announced, state, stragglers, wanted } = this.#ways;
-    const fields = { state, announced: announced.name, wanted: wanted.name, waitingFor: stragglers.length };
-    this.#options.log.info('The way to this host changes', fields);
+  #reportState(): void {
+    const { announced, state, pendingPeers, wanted } = this.#migration;
+    const fields = { state, announced: announced.name, wanted: wanted.name, waitingFor: pendingPeers.length };
+    this.#options.log.info('The transport to this host changes', fields);
     this.#options.onMigration();
   }
 
@@ -253,29 +269,29 @@ export class Network {
   #isSettled(): boolean {
     const { log, reconciler } = this.#options;
     if (!reconciler.isSettled || !this.#isHostInPlace()) return false;
-    const obstacle = this.#ways.state === 'preparing' ? this.#findLost() : undefined;
-    const isNews = obstacle !== undefined && obstacle !== this.#obstacle;
-    this.#obstacle = obstacle;
-    if (isNews) log.error(`The way to this host stays as it is, as a peer would be lost: ${obstacle}`);
+    const blocker = this.#migration.state === 'preparing' ? this.#findBlocker() : undefined;
+    const isNews = blocker !== undefined && blocker !== this.#blocker;
+    this.#blocker = blocker;
+    if (isNews) log.error(`The transport to this host stays as it is, as a peer would be lost: ${blocker}`);
     if (isNews) this.#options.onMigration();
-    return obstacle === undefined;
+    return blocker === undefined;
   }
 
-  /** Devices of other ways, which this host may have no room for, must not keep it from going the wanted one. */
+  /** Devices of other transports, which this host may have no room for, must not keep it from going the wanted one. */
   #isHostInPlace(): boolean {
     const { reconciler } = this.#options;
     if (reconciler.summary().host.state === 'in-sync') return true;
     const contexts = [...this.#contexts.values()];
-    const devices = deriveHostIn(contexts).map(deviceOf);
+    const devices = deriveHostFor(contexts).map(deviceOf);
     const beside = new Set(devices.filter((device) => device !== undefined && !this.needs(device)));
     for (const [key, want] of reconciler.objectsOf(HOST))
       if (!beside.has(deviceOf(want)) && !isInSync(want, reconciler.known?.objects.get(key))) return false;
     return true;
   }
 
-  /** Why a peer that is reached now could not be reached in the wanted way. */
-  #findLost(): string | undefined {
-    const wanted = this.#contexts.get(this.#ways.wanted.name);
+  /** Why a peer that is reached now could not be reached in the wanted transport. */
+  #findBlocker(): string | undefined {
+    const wanted = this.#contexts.get(this.#migration.wanted.name);
     if (wanted === undefined) return undefined;
     for (const [key, peer] of this.#peers) {
       const state = deriveAs(wanted, peer);
@@ -291,17 +307,21 @@ export class Network {
     reconciler.start();
   }
 
-  #attributesIn(way: LocalTransport, previous?: LeaseAttributes): LeaseAttributes {
-    const config = this.#ways.configFor(this.#host.config, way);
-    const attributes = backendOf({ config }).attributes(config, this.#facts, way.attributes ?? previous);
-    this.#ways.remember(way.name, attributes);
+  #attributesFor(transport: LocalTransport, previous?: LeaseAttributes): LeaseAttributes {
+    const config = this.#migration.configFor(this.#host.config, transport);
+    const attributes = backendOf({ config }).attributes(
+      config,
+      this.#facts,
+      transport.attributes ?? previous,
+    );
+    this.#migration.remember(transport.name, attributes);
     return attributes;
   }
 
-  #contextIn(way: LocalTransport, { subnets }: OwnLease): BackendContext {
-    const config = this.#ways.configFor(this.#host.config, way);
-    const own = { subnets, attributes: this.#attributesIn(way) };
-    const isMigrating = this.#ways.all.length > 1;
+  #contextFor(transport: LocalTransport, { subnets }: OwnLease): BackendContext {
+    const config = this.#migration.configFor(this.#host.config, transport);
+    const own = { subnets, attributes: this.#attributesFor(transport) };
+    const isMigrating = this.#migration.all.length > 1;
     return { config, host: this.#facts, own, ...(isMigrating && { isMigrating }) };
   }
 
@@ -310,12 +330,14 @@ export class Network {
     const own = this.#own;
     if (own === undefined) return;
     try {
-      const ways = this.#ways.all;
-      this.#contexts = new Map(ways.map((way) => [way.name, this.#contextIn(way, own)]));
+      const transports = this.#migration.all;
+      this.#contexts = new Map(
+        transports.map((transport) => [transport.name, this.#contextFor(transport, own)]),
+      );
       const contexts = [...this.#contexts.values()];
       const ownership = this.ownership();
       this.#options.reconciler.setHost(ownership, [
-        ...deriveHostIn(contexts),
+        ...deriveHostFor(contexts),
         ...this.#deriveRouter(contexts.at(-1)!),
         ...(this.#options.isBlackholing ? deriveBlackholes(own.subnets, ownership) : []),
       ]);
@@ -345,16 +367,16 @@ export class Network {
 
   /** `undefined` while nothing can be derived for this host: what leads to the peer stays. */
   #stateOf(peer: Lease): PeerState | undefined {
-    const way = this.#ways.find(peer);
-    const wanted = this.#contexts.get(this.#ways.wanted.name);
-    const chosen = (way && this.#contexts.get(way.name)) ?? wanted;
+    const transport = this.#migration.find(peer);
+    const wanted = this.#contexts.get(this.#migration.wanted.name);
+    const chosen = (transport && this.#contexts.get(transport.name)) ?? wanted;
     if (chosen === undefined) return undefined;
-    if (way !== undefined) return derivePeerIn([...this.#contexts.values()], chosen, peer);
+    if (transport !== undefined) return derivePeerFor([...this.#contexts.values()], chosen, peer);
     // Nobody knows how to send to it; its backend tells best why, unless it is the port.
     const state = backendOf(chosen).derivePeer(chosen, peer);
     if (state.mode === 'error') return state;
     const theirs = peer.attributes.weft?.port;
-    const reason = `it listens at UDP port ${theirs} and this host does at ${this.#ways.wanted.port}`;
+    const reason = `it listens at UDP port ${theirs} and this host does at ${this.#migration.wanted.port}`;
     return theirs === undefined ? state : { mode: 'error', reason, objects: [] };
   }
 
@@ -373,6 +395,6 @@ export class Network {
     const { isMasquerading } = routerFor(this.#host.config).firewall;
     const { ipv4, ipv6 } = this.#host.config;
     const networks = { ...(ipv4 && { ipv4: ipv4.network }), ...(ipv6 && { ipv6: ipv6.network }) };
-    subnetFile.write(formatSubnetEnv({ networks, subnets, mtu: mtuIn(contexts), isMasquerading }));
+    subnetFile.write(formatSubnetEnv({ networks, subnets, mtu: mtuFor(contexts), isMasquerading }));
   }
 }

@@ -50,24 +50,26 @@ class Cluster {
   }
 
   states(): string[] {
-    return this.hosts.map(({ ways }) => `${ways.state} ${ways.announced.name}`);
+    return this.hosts.map(({ migration }) => `${migration.state} ${migration.announced.name}`);
   }
 
-  /** Every packet that somebody may send now, in a way that its receiver has given up or never had. */
+  /** Every packet that somebody may send now, in a transport that its receiver has given up or never had. */
   lost(): string[] {
     return this.hosts.flatMap((from) =>
       [...from.seen.values()].flatMap((lease) => {
         const to = this.hosts[Number(lease.key)]!;
-        const way = from.ways.find(lease);
-        const isReceived = way !== undefined && to.made.has(way.name);
-        return isReceived ? [] : [`${from.key} to ${to.key} by ${way?.name}; ${this.states().join(', ')}`];
+        const transport = from.migration.find(lease);
+        const isReceived = transport !== undefined && to.made.has(transport.name);
+        return isReceived
+          ? []
+          : [`${from.key} to ${to.key} by ${transport?.name}; ${this.states().join(', ')}`];
       }),
     );
   }
 }
 
 class Host {
-  ways: TransportMigration;
+  migration: TransportMigration;
   readonly key: string;
   readonly seen = new Map<string, Lease>();
   readonly #cluster: Cluster;
@@ -80,41 +82,43 @@ class Host {
   constructor(cluster: Cluster, index: number, backend: BackendConfig, timeoutMs: number) {
     this.#cluster = cluster;
     this.key = String(index);
-    this.ways = new TransportMigration(backend, cluster.clock, timeoutMs);
-    this.ways.begin(undefined, () => true);
+    this.migration = new TransportMigration(backend, cluster.clock, timeoutMs);
+    this.migration.begin(undefined, () => true);
     this.#remember();
     this.#make();
   }
 
   get attributes(): LeaseAttributes {
-    const { announced, weft } = this.ways;
-    return { ...this.#attributesIn(announced), ...(weft && { weft }) };
+    const { announced, weft } = this.migration;
+    return { ...this.#attributesFor(announced), ...(weft && { weft }) };
   }
 
-  #attributesIn(way: LocalTransport): LeaseAttributes {
+  #attributesFor(transport: LocalTransport): LeaseAttributes {
     return {
       publicIp: ip4(`10.9.0.${Number(this.key) + 1}`),
-      backendType: way.type === 'udp' ? '' : way.type,
-      ...(way.type === 'vxlan' && { backendData: { VNI: way.vni, VtepMAC: `02:00:00:00:00:0${this.key}` } }),
+      backendType: transport.type === 'udp' ? '' : transport.type,
+      ...(transport.type === 'vxlan' && {
+        backendData: { VNI: transport.vni, VtepMAC: `02:00:00:00:00:0${this.key}` },
+      }),
     };
   }
 
   /** The daemon was killed: the next one reads all leases as they are now, then takes up its own. */
   restart(): void {
     const { clock, log } = this.#cluster;
-    const { backend } = this.ways.wanted;
-    this.ways = new TransportMigration(backend, clock, 0);
+    const { backend } = this.migration.wanted;
+    this.migration = new TransportMigration(backend, clock, 0);
     this.#read = log.length;
     for (const lease of log) if (lease.key !== this.key) this.seen.set(lease.key, lease);
-    for (const lease of this.seen.values()) this.ways.note(lease.key, lease);
-    this.ways.begin(this.#published, () => true);
+    for (const lease of this.seen.values()) this.migration.note(lease.key, lease);
+    this.migration.begin(this.#published, () => true);
     this.#derived();
     if (!sameAttributes(this.#published!, this.attributes)) this.publish();
     this.advance();
   }
 
   want(backend: BackendConfig): void {
-    this.ways.want(backend);
+    this.migration.want(backend);
     this.#derived();
     this.publish();
   }
@@ -134,7 +138,7 @@ class Host {
     this.#read++;
     if (lease.key === this.key) return;
     this.seen.set(lease.key, lease);
-    if (this.ways.note(lease.key, lease)) this.#derived();
+    if (this.migration.note(lease.key, lease)) this.#derived();
     this.advance();
   }
 
@@ -151,7 +155,7 @@ class Host {
   advance(): void {
     if (this.isSettled) this.#make();
     const isPublished = this.#published !== undefined && sameAttributes(this.#published, this.attributes);
-    const { mustDerive, mustPublish } = this.ways.advance({ isSettled: this.isSettled, isPublished });
+    const { mustDerive, mustPublish } = this.migration.advance({ isSettled: this.isSettled, isPublished });
     if (mustDerive) this.#derived();
     if (mustPublish) this.publish();
   }
@@ -160,20 +164,21 @@ class Host {
   #derived(): void {
     this.isSettled = false;
     this.#remember();
-    const wanted = new Set(this.ways.all.map(({ name }) => name));
+    const wanted = new Set(this.migration.all.map(({ name }) => name));
     this.made = new Set([...this.made].filter((name) => wanted.has(name)));
   }
 
   #remember(): void {
-    for (const way of this.ways.all) this.ways.remember(way.name, this.#attributesIn(way));
+    for (const transport of this.migration.all)
+      this.migration.remember(transport.name, this.#attributesFor(transport));
   }
 
   #make(): void {
-    this.made = new Set(this.ways.all.map(({ name }) => name));
+    this.made = new Set(this.migration.all.map(({ name }) => name));
   }
 }
 
-describe('ways to reach hosts', () => {
+describe('migration to reach hosts', () => {
   it('change on all hosts, each received before it is announced, and the old one goes', async () => {
     const cluster = new Cluster(3, VNI1);
     cluster.want(VNI2);
@@ -196,7 +201,7 @@ describe('ways to reach hosts', () => {
     const cluster = new Cluster(3, VNI1);
     const [one, two, slow] = cluster.hosts as [Host, Host, Host];
     cluster.want(VNI2);
-    // It announces the new way, and has not read that the others do.
+    // It announces the new transport, and has not read that the others do.
     slow.settle();
     await cluster.finish([one, two]);
     assert.deepEqual(cluster.states().slice(0, 2), Array(2).fill('draining vxlan VNI 2 port 8472'));
@@ -207,10 +212,10 @@ describe('ways to reach hosts', () => {
     const cluster = new Cluster(2, VNI1);
     cluster.want(PORT);
     await cluster.finish();
-    assert.deepEqual(cluster.hosts[0]!.ways.weft, { port: 4789 });
+    assert.deepEqual(cluster.hosts[0]!.migration.weft, { port: 4789 });
     cluster.want(VNI1);
     await cluster.finish();
-    assert.equal(cluster.hosts[0]!.ways.weft, undefined);
+    assert.equal(cluster.hosts[0]!.migration.weft, undefined);
   });
 
   it('keep the old one for a host that is cut off, until it is back', async () => {
@@ -219,7 +224,7 @@ describe('ways to reach hosts', () => {
     for (const host of [one, two]) host.want(HOST_GW);
     await cluster.finish([one, two]);
     assert.deepEqual(cluster.states().slice(0, 2), Array(2).fill('leaving host-gw'));
-    assert.deepEqual(one.ways.stragglers, ['1', '2']);
+    assert.deepEqual(one.migration.pendingPeers, ['1', '2']);
     assert.deepEqual(cluster.lost(), []);
     cut.want(HOST_GW);
     await cluster.finish();
@@ -231,7 +236,7 @@ describe('ways to reach hosts', () => {
     const [one, two] = cluster.hosts as [Host, Host, Host];
     for (const host of [one, two]) host.want(VNI2);
     await cluster.finish([one, two]);
-    assert.equal(one.ways.state, 'leaving');
+    assert.equal(one.migration.state, 'leaving');
     await cluster.clock.advance(60_000);
     await cluster.finish([one, two]);
     assert.deepEqual(cluster.states().slice(0, 2), Array(2).fill('steady vxlan VNI 2 port 8472'));
@@ -247,7 +252,7 @@ describe('ways to reach hosts', () => {
       cluster.lost().filter((line) => line.startsWith('3 ')),
       [],
     );
-    assert.equal(late.ways.state, 'leaving');
+    assert.equal(late.migration.state, 'leaving');
   });
 
   it('are taken up by the next run where the last one stopped', () => {
@@ -270,8 +275,8 @@ describe('ways to reach hosts', () => {
     await cluster.finish([one]);
     one.restart();
     await cluster.finish([one]);
-    assert.equal(one.ways.state, 'leaving');
-    assert.deepEqual(one.ways.stragglers, [cut.key]);
+    assert.equal(one.migration.state, 'leaving');
+    assert.deepEqual(one.migration.pendingPeers, [cut.key]);
     assert.deepEqual(cluster.lost(), []);
   });
 
@@ -280,13 +285,13 @@ describe('ways to reach hosts', () => {
     const [one] = cluster.hosts as [Host];
     one.want(VNI2);
     for (let round = 0; round < 3; round++) one.settle();
-    assert.deepEqual([one.ways.state, one.ways.dueMs], ['draining', SETTLE_MS]);
+    assert.deepEqual([one.migration.state, one.migration.dueMs], ['draining', SETTLE_MS]);
     one.want(HOST_GW);
     one.advance();
-    assert.deepEqual([one.ways.state, one.ways.dueMs], ['preparing', undefined]);
+    assert.deepEqual([one.migration.state, one.migration.dueMs], ['preparing', undefined]);
     await cluster.clock.advance(10 * SETTLE_MS);
     for (let round = 0; round < 3; round++) one.settle();
-    assert.deepEqual([one.ways.state, one.ways.dueMs], ['draining', 11 * SETTLE_MS]);
+    assert.deepEqual([one.migration.state, one.migration.dueMs], ['draining', 11 * SETTLE_MS]);
   });
 
   it('that this host cannot go are not learned from peers, even before it knows what it can', () => {
@@ -294,20 +299,20 @@ describe('ways to reach hosts', () => {
     const [one] = cluster.hosts as [Host];
     one.want(HOST_GW);
     one.settle();
-    const ways = new TransportMigration(HOST_GW, cluster.clock, 0);
-    ways.note('0', cluster.log.at(-1));
-    ways.begin(undefined, ({ type }) => type !== 'vxlan');
-    assert.deepEqual([ways.state, ways.all.length], ['steady', 1]);
+    const migration = new TransportMigration(HOST_GW, cluster.clock, 0);
+    migration.note('0', cluster.log.at(-1));
+    migration.begin(undefined, ({ type }) => type !== 'vxlan');
+    assert.deepEqual([migration.state, migration.all.length], ['steady', 1]);
   });
 
   it('include the announced one, however often another is wanted before any is there', () => {
     const cluster = new Cluster(2, VNI1);
     const [one] = cluster.hosts as [Host];
     for (const vni of [2, 3, 4, 5, 6, 7]) one.want({ ...VXLAN, vni });
-    assert.equal(one.ways.announced.name, 'vxlan VNI 1 port 8472');
-    assert.ok(one.ways.all.includes(one.ways.announced));
+    assert.equal(one.migration.announced.name, 'vxlan VNI 1 port 8472');
+    assert.ok(one.migration.all.includes(one.migration.announced));
     one.restart();
-    assert.equal(one.ways.announced.name, 'vxlan VNI 1 port 8472');
+    assert.equal(one.migration.announced.name, 'vxlan VNI 1 port 8472');
     const next = new TransportMigration(HOST_GW, cluster.clock, 0);
     next.begin(one.attributes, () => true);
     assert.equal(next.announced.name, 'vxlan VNI 1 port 8472');
@@ -342,7 +347,7 @@ describe('ways to reach hosts', () => {
       }
       for (const index of [0, 1, 2]) while (next[index]! < wanted.length) want(index);
       await cluster.finish();
-      const { name } = cluster.hosts[0]!.ways.wanted;
+      const { name } = cluster.hosts[0]!.migration.wanted;
       assert.deepEqual(cluster.states(), Array(3).fill(`steady ${name}`));
     });
     await fc.assert(runs, { numRuns: 300 });

@@ -1,16 +1,16 @@
-// Which ways to reach hosts this host knows, which one it announces, and when it may give one up: the state machine of a
+// Which transports to reach hosts this host knows, which one it announces, and when it may give one up: the state machine of a
 // change of VNI, port or backend while everything runs. It sees leases and the clock, and decides; it touches nothing.
 //
 //   state      means                                                       leaves it
-//   steady     one way is known                                            another is wanted ► preparing;
+//   steady     one transport is known                                            another is wanted ► preparing;
 //                                                                          a peer says that it leaves one ► leaving
-//   preparing  the wanted way is being made; the old one is announced      all of it is in the kernel ► leaving
-//   leaving    the wanted way is announced, with what may still be sent     all peers announce the wanted way, and the
+//   preparing  the wanted transport is being made; the old one is announced      all of it is in the kernel ► leaving
+//   leaving    the wanted transport is announced, with what may still be sent     all peers announce the wanted transport, and the
 //              in; each peer is sent to as it announces                    kernel follows ► draining
-//   draining   nothing but the wanted way is sent in, and the lease says   no peer leaves anything any more, and
+//   draining   nothing but the wanted transport is sent in, and the lease says   no peer leaves anything any more, and
 //              so; others may still send in the old one                    SETTLE_MS passed ► steady
 //
-// In each state all known ways are received. Whatever a peer says may lead back to an earlier state. After the time-out the
+// In each state all known transports are received. Whatever a peer says may lead back to an earlier state. After the time-out the
 // others are waited for no longer: draining and steady follow at once.
 import type { Clock } from '../../lib/clock.ts';
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
@@ -27,13 +27,13 @@ import {
 
 export interface LocalTransport extends Transport {
   readonly name: string;
-  /** Settings with which this host goes that way. */
+  /** Settings with which this host goes that transport. */
   readonly backend: BackendConfig;
-  /** What this host publishes, or published last, in that way; keeps its MAC. */
+  /** What this host publishes, or published last, in that transport; keeps its MAC. */
   readonly attributes?: LeaseAttributes;
 }
 
-export type WayState = 'steady' | 'preparing' | 'leaving' | 'draining';
+export type MigrationPhase = 'steady' | 'preparing' | 'leaving' | 'draining';
 
 /** What {@link TransportMigration.advance} asks for. */
 export interface Advance {
@@ -49,12 +49,12 @@ export interface Situation {
 }
 
 /** How a peer differs from what is wanted. */
-interface Straggler {
-  /** It announces another known way. */
+interface PendingPeer {
+  /** It announces another known transport. */
   readonly isBehind: boolean;
 }
 
-/** For what is under way between hosts, and in their queues, when the last of them has changed over. */
+/** For what is under transport between hosts, and in their queues, when the last of them has changed over. */
 export const SETTLE_MS = 500;
 const MAX_KNOWN = 5;
 const NOTHING: Advance = { mustPublish: false, mustDerive: false };
@@ -66,14 +66,14 @@ export class TransportMigration {
   #known: readonly LocalTransport[];
   #announced: string;
   #isLeaving = false;
-  #canGo: (backend: BackendConfig) => boolean = () => true;
+  #canUse: (backend: BackendConfig) => boolean = () => true;
   #hasBegun = false;
   #sinceMs = 0;
   #quietSinceMs: number | undefined;
   readonly #peers = new Map<string, Lease>();
-  readonly #stragglers = new Map<string, Straggler>();
-  /** Known ways that peers may have heard of from this host. */
-  readonly #wasAnnounced = new Set<string>();
+  readonly #pendingPeers = new Map<string, PendingPeer>();
+  /** Known transports that peers may have heard of from this host. */
+  readonly #advertised = new Set<string>();
   /** TransportMigration that were given up before all had left them. */
   readonly #abandoned = new Set<string>();
 
@@ -83,7 +83,7 @@ export class TransportMigration {
     this.#timeoutMs = timeoutMs;
     this.#known = [known(backend)];
     this.#announced = this.wanted.name;
-    this.#wasAnnounced.add(this.#announced);
+    this.#advertised.add(this.#announced);
   }
 
   get wanted(): LocalTransport {
@@ -97,27 +97,28 @@ export class TransportMigration {
   /** All that are received; the announced one last. */
   get all(): readonly LocalTransport[] {
     const { announced } = this;
-    return [...this.#known.filter((way) => way !== announced), announced];
+    return [...this.#known.filter((transport) => transport !== announced), announced];
   }
 
-  get state(): WayState {
+  get state(): MigrationPhase {
     if (this.#known.length === 1) return 'steady';
     if (this.#announced !== this.wanted.name) return 'preparing';
     return this.#isLeaving ? 'leaving' : 'draining';
   }
 
   /** Peers that are waited for. */
-  get stragglers(): readonly string[] {
-    return [...this.#stragglers.keys()];
+  get pendingPeers(): readonly string[] {
+    return [...this.#pendingPeers.keys()];
   }
 
-  /** What the lease says beside the announced way's own attributes. */
+  /** What the lease says beside the announced transport's own attributes. */
   get weft(): LeaseAttributes['weft'] {
     const port = publishedPort(this.announced);
     // What was announced before is received still, or again, also while it is only wanted.
-    const isTold = (way: LocalTransport): boolean => way !== this.wanted || this.#wasAnnounced.has(way.name);
-    const others = this.#known.filter((way) => way !== this.announced && isTold(way));
-    const leaving = others.map(toLeaving);
+    const isAdvertised = (transport: LocalTransport): boolean =>
+      transport !== this.wanted || this.#advertised.has(transport.name);
+    const others = this.#known.filter((transport) => transport !== this.announced && isAdvertised(transport));
+    const leaving = others.map(toLegacy);
     if (port === undefined && leaving.length === 0) return undefined;
     return {
       ...(port !== undefined && { port }),
@@ -126,36 +127,41 @@ export class TransportMigration {
     };
   }
 
-  /** `config` as it is for `way`. */
-  configFor(config: NetworkConfig, way: LocalTransport): NetworkConfig {
-    const namesake = this.#known.find((other) => other.type === way.type && other.vni === way.vni);
-    const { backend } = way;
-    if (namesake?.name === way.name || (backend.type !== 'vxlan' && backend.type !== 'udp'))
+  /** `config` as it is for `transport`. */
+  configFor(config: NetworkConfig, transport: LocalTransport): NetworkConfig {
+    const namesake = this.#known.find(
+      (other) => other.type === transport.type && other.vni === transport.vni,
+    );
+    const { backend } = transport;
+    if (namesake?.name === transport.name || (backend.type !== 'vxlan' && backend.type !== 'udp'))
       return { ...config, backend };
     return { ...config, backend: { ...backend, usesPortName: true } };
   }
 
-  /** Which known way leads to a host with such a lease: the one that it announces, or one that it is leaving. */
+  /** Which known transport leads to a host with such a lease: the one that it announces, or one that it is leaving. */
   find({ attributes }: Pick<Lease, 'attributes'>): LocalTransport | undefined {
     for (const told of [announcementOf(attributes), ...(attributes.weft?.leaving ?? [])]) {
-      const way = matchTransport(told, this.#known);
-      if (way !== undefined) return way;
+      const transport = matchTransport(told, this.#known);
+      if (transport !== undefined) return transport;
     }
     return undefined;
   }
 
-  /** Keeps what is published in a way. */
+  /** Keeps what is published in a transport. */
   remember(name: string, attributes: LeaseAttributes): void {
-    this.#known = this.#known.map((way) => (way.name === name ? { ...way, attributes } : way));
+    this.#known = this.#known.map((transport) =>
+      transport.name === name ? { ...transport, attributes } : transport,
+    );
   }
 
   /** Another backend is wanted. */
   want(backend: BackendConfig): void {
-    const wanted = { ...known(backend), ...this.#inherit(backend) };
+    const wanted = { ...known(backend), ...this.#takeOverAttributes(backend) };
     const before = this.wanted.name;
     const others = this.#known.filter(({ name }) => name !== wanted.name);
-    const surplus = others.length < MAX_KNOWN ? undefined : others.findLast((way) => way !== this.announced);
-    this.#known = [wanted, ...others.filter((way) => way !== surplus)];
+    const surplus =
+      others.length < MAX_KNOWN ? undefined : others.findLast((transport) => transport !== this.announced);
+    this.#known = [wanted, ...others.filter((transport) => transport !== surplus)];
     // Without packets there is nothing to lose.
     if (wanted.type === 'alloc' || this.announced.type === 'alloc') this.#known = [wanted];
     if (this.#known.length === 1) this.#announced = wanted.name;
@@ -163,19 +169,19 @@ export class TransportMigration {
     this.#sinceMs = this.#clock.nowMs();
     this.#isLeaving = this.#known.length > 1;
     this.#abandoned.clear();
-    this.#judgeAll();
+    this.#evaluateAll();
   }
 
-  /** Takes up what an earlier run published: its way is announced and received until the wanted one is there. */
-  begin(previous: LeaseAttributes | undefined, canGo: (backend: BackendConfig) => boolean): void {
+  /** Takes up what an earlier run published: its transport is announced and received until the wanted one is there. */
+  begin(previous: LeaseAttributes | undefined, canUse: (backend: BackendConfig) => boolean): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    this.#canGo = canGo;
+    this.#canUse = canUse;
     this.#sinceMs = this.#clock.nowMs();
     if (previous !== undefined) this.#takeUp(previous);
-    // Peers told of their ways before it was known which of them this host can go.
-    this.#known = this.#known.filter((way) => way === this.wanted || canGo(way.backend));
-    this.#judgeAll();
+    // Peers told of their transports before it was known which of them this host can go.
+    this.#known = this.#known.filter((transport) => transport === this.wanted || canUse(transport.backend));
+    this.#evaluateAll();
   }
 
   #takeUp(previous: LeaseAttributes): void {
@@ -187,42 +193,44 @@ export class TransportMigration {
     this.#announced =
       matchTransport(told, this.#known)?.name ?? this.#admit(told, previous) ?? this.wanted.name;
     for (const one of leaving) this.#admit(one, previous);
-    for (const { name } of this.#known) this.#wasAnnounced.add(name);
-    if (this.#announced !== this.wanted.name) this.#wasAnnounced.delete(this.wanted.name);
+    for (const { name } of this.#known) this.#advertised.add(name);
+    if (this.#announced !== this.wanted.name) this.#advertised.delete(this.wanted.name);
     this.#isLeaving = this.#known.length > 1 && previous.weft?.isDrained !== true;
   }
 
   /**
-   * Gives up ways that this host cannot go any more, as nothing comes or goes by them, unless it can go no other. Returns
+   * Gives up transports that this host cannot go any more, as nothing comes or goes by them, unless it can go no other. Returns
    * their names.
    */
-  forgo(): readonly string[] {
-    if (!this.#hasBegun || !this.#canGo(this.wanted.backend)) return [];
-    const lost = this.#known.filter((way) => way !== this.wanted && !this.#canGo(way.backend));
+  dropUnusable(): readonly string[] {
+    if (!this.#hasBegun || !this.#canUse(this.wanted.backend)) return [];
+    const lost = this.#known.filter(
+      (transport) => transport !== this.wanted && !this.#canUse(transport.backend),
+    );
     if (lost.length === 0) return [];
-    this.#known = this.#known.filter((way) => !lost.includes(way));
+    this.#known = this.#known.filter((transport) => !lost.includes(transport));
     this.#announced = this.announced.name;
-    this.#wasAnnounced.add(this.#announced);
+    this.#advertised.add(this.#announced);
     this.#isLeaving = this.#known.length > 1;
-    this.#judgeAll();
+    this.#evaluateAll();
     return lost.map(({ name }) => name);
   }
 
-  /** A lease of a peer came, changed or went. Returns whether other ways are known by that. */
+  /** A lease of a peer came, changed or went. Returns whether other transports are known by that. */
   note(key: string, peer: Lease | undefined): boolean {
     const before = this.#known;
     if (peer === undefined) this.#peers.delete(key);
     else this.#peers.set(key, peer);
     if (isLeaving(peer)) for (const leaving of peer?.attributes.weft?.leaving ?? []) this.#admit(leaving);
     const isOther = this.#known !== before;
-    if (isOther) this.#judgeAll();
-    else this.#judge(key, peer);
+    if (isOther) this.#evaluateAll();
+    else this.#evaluate(key, peer);
     return isOther;
   }
 
   /** Goes on as far as it can; to be called again whenever a lease, the kernel or the time is another. */
   advance({ isSettled, isPublished }: Situation): Advance {
-    // Another way came in between: quiet begins anew.
+    // Another transport came in between: quiet begins anew.
     if (this.state !== 'draining') this.#quietSinceMs = undefined;
     switch (this.state) {
       case 'steady':
@@ -230,7 +238,7 @@ export class TransportMigration {
       case 'preparing':
         if (!isSettled) return NOTHING;
         this.#announced = this.wanted.name;
-        this.#wasAnnounced.add(this.#announced);
+        this.#advertised.add(this.#announced);
         this.#isLeaving = true;
         return { mustPublish: true, mustDerive: true };
       case 'leaving':
@@ -260,7 +268,7 @@ export class TransportMigration {
   }
 
   get #hasAnyBehind(): boolean {
-    for (const { isBehind } of this.#stragglers.values()) if (isBehind) return true;
+    for (const { isBehind } of this.#pendingPeers.values()) if (isBehind) return true;
     return false;
   }
 
@@ -270,74 +278,77 @@ export class TransportMigration {
       this.#isLeaving = true;
       return { mustPublish: true, mustDerive: true };
     }
-    if (!isPublished || (this.#stragglers.size > 0 && !this.#isOver)) {
+    if (!isPublished || (this.#pendingPeers.size > 0 && !this.#isOver)) {
       this.#quietSinceMs = undefined;
       return { mustPublish: !isPublished, mustDerive: false };
     }
     this.#quietSinceMs ??= this.#clock.nowMs();
     if (this.#clock.nowMs() < this.#quietSinceMs + SETTLE_MS) return NOTHING;
     this.#quietSinceMs = undefined;
-    if (this.#stragglers.size > 0) for (const { name } of this.#known.slice(1)) this.#abandoned.add(name);
+    if (this.#pendingPeers.size > 0) for (const { name } of this.#known.slice(1)) this.#abandoned.add(name);
     this.#known = [this.wanted];
-    this.#wasAnnounced.clear();
-    this.#wasAnnounced.add(this.wanted.name);
-    this.#stragglers.clear();
+    this.#advertised.clear();
+    this.#advertised.add(this.wanted.name);
+    this.#pendingPeers.clear();
     return { mustPublish: true, mustDerive: true };
   }
 
-  /** Which ways are known decides what a peer waits for. */
-  #judgeAll(): void {
-    this.#stragglers.clear();
-    for (const [key, peer] of this.#peers) this.#judge(key, peer);
+  /** Which transports are known decides what a peer waits for. */
+  #evaluateAll(): void {
+    this.#pendingPeers.clear();
+    for (const [key, peer] of this.#peers) this.#evaluate(key, peer);
   }
 
-  #judge(key: string, peer: Lease | undefined): void {
-    const way = peer && this.find(peer);
-    const isBehind = way !== undefined && way.name !== this.wanted.name;
-    if (this.#known.length > 1 && (isBehind || isLeaving(peer))) this.#stragglers.set(key, { isBehind });
-    else this.#stragglers.delete(key);
+  #evaluate(key: string, peer: Lease | undefined): void {
+    const transport = peer && this.find(peer);
+    const isBehind = transport !== undefined && transport.name !== this.wanted.name;
+    if (this.#known.length > 1 && (isBehind || isLeaving(peer))) this.#pendingPeers.set(key, { isBehind });
+    else this.#pendingPeers.delete(key);
   }
 
-  /** Knows a way that a lease tells of from now on. Returns its name. */
+  /** Knows a transport that a lease tells of from now on. Returns its name. */
   #admit(told: LegacyTransport, attributes?: LeaseAttributes): string | undefined {
-    const way = decodeTransport(told);
-    if (way === undefined) return undefined;
-    const name = transportId(way);
+    const transport = decodeTransport(told);
+    if (transport === undefined) return undefined;
+    const name = transportId(transport);
     const isKnown = this.#known.some((other) => other.name === name);
     if (isKnown || this.#abandoned.has(name) || this.#known.length >= MAX_KNOWN)
       return isKnown ? name : undefined;
-    const backend = backendFor(way, this.wanted.backend);
-    // What a peer says must not take this host a way that it cannot go.
-    if (attributes === undefined && !this.#canGo(backend)) return undefined;
+    const backend = backendFor(transport, this.wanted.backend);
+    // What a peer says must not take this host a transport that it cannot go.
+    if (attributes === undefined && !this.#canUse(backend)) return undefined;
     const published = attributes && { ...attributes, ...told };
-    this.#known = [...this.#known, { ...way, name, backend, ...(published && { attributes: published }) }];
+    this.#known = [
+      ...this.#known,
+      { ...transport, name, backend, ...(published && { attributes: published }) },
+    ];
     if (this.#announced === this.wanted.name) this.#isLeaving = true;
     return name;
   }
 
-  /** What the wanted way takes over from a way that is known: its own attributes, or the MAC of any other. */
-  #inherit(backend: BackendConfig): Pick<LocalTransport, 'attributes'> {
+  /** What the wanted transport takes over from a transport that is known: its own attributes, or the MAC of any other. */
+  #takeOverAttributes(backend: BackendConfig): Pick<LocalTransport, 'attributes'> {
     const name = transportId(transportOf(backend));
     const { attributes } =
-      this.#known.find((way) => way.name === name && way.attributes !== undefined) ??
-      this.#known.find((way) => way.type === 'vxlan' && way.attributes !== undefined) ??
+      this.#known.find((transport) => transport.name === name && transport.attributes !== undefined) ??
+      this.#known.find((transport) => transport.type === 'vxlan' && transport.attributes !== undefined) ??
       {};
     return attributes === undefined ? {} : { attributes };
   }
 }
 
-/** Whether a host may still send in other ways than it announces. */
+/** Whether a host may still send in other transports than it announces. */
 function isLeaving(peer: Lease | undefined): boolean {
   const { leaving = [], isDrained = false } = peer?.attributes.weft ?? {};
   return leaving.length > 0 && !isDrained;
 }
 
 function known(backend: BackendConfig): LocalTransport {
-  const way = transportOf(backend);
-  return { ...way, name: transportId(way), backend };
+  const transport = transportOf(backend);
+  return { ...transport, name: transportId(transport), backend };
 }
 
-/** Settings for a way that only leases tell of: the config's own as far as they fit. */
+/** Settings for a transport that only leases tell of: the config's own as far as they fit. */
 function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
   if (type === 'vxlan')
     return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
@@ -348,11 +359,11 @@ function announcementOf({ backendType, backendData, backendV6Data, weft }: Lease
   return { backendType, backendData, backendV6Data, ...(weft?.port !== undefined && { port: weft.port }) };
 }
 
-function toLeaving(way: LocalTransport): LegacyTransport {
-  const port = publishedPort(way);
-  const { backendData, backendV6Data } = way.type === 'vxlan' ? (way.attributes ?? {}) : {};
+function toLegacy(transport: LocalTransport): LegacyTransport {
+  const port = publishedPort(transport);
+  const { backendData, backendV6Data } = transport.type === 'vxlan' ? (transport.attributes ?? {}) : {};
   return {
-    backendType: way.type === 'udp' ? '' : way.type,
+    backendType: transport.type === 'udp' ? '' : transport.type,
     ...(backendData !== undefined && { backendData }),
     ...(backendV6Data !== undefined && { backendV6Data }),
     ...(port !== undefined && { port }),

@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { NativeChecksumProbe, NativeEcho } from '../../native/index.ts';
 
 /** `bad`: every checksum of this kernel was answered and none of a device. `silent`: the peer tells nothing. */
-export type ProbeResult = 'good' | 'bad' | 'silent';
+export type ProbeResult = 'good' | 'bad' | 'no-answer';
 
 export interface ChecksumProbeOptions {
   readonly native: NativeChecksumProbe & Pick<NativeEcho, 'echoClose'>;
@@ -30,7 +30,7 @@ export async function probeChecksums(
   const { attempts = 3 } = options;
   for (let attempt = 0; attempt < attempts; attempt++) {
     if (await isAnswered(address, false, options)) return 'good';
-    if (!(await isAnswered(address, true, options))) return 'silent';
+    if (!(await isAnswered(address, true, options))) return 'no-answer';
   }
   return 'bad';
 }

@@ -2,7 +2,6 @@
 import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
-import type { MigrationStatus } from '../overlay/overlay-controller.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
@@ -12,7 +11,6 @@ import type {
   HealthV1,
   InterfaceV1,
   KernelV1,
-  MigrationV1,
   NetworkV1,
   OwnLeaseV1,
   RegistryV1,
@@ -60,13 +58,9 @@ function networkOf(daemon: NodeView): NetworkV1 | undefined {
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
-    ...(migration && { migration: toMigration(migration) }),
+    ...(migration && { migration }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
-}
-
-function toMigration({ stragglers, obstacle, ...migration }: MigrationStatus): MigrationV1 {
-  return { ...migration, pendingPeers: stragglers, ...(obstacle !== undefined && { blocker: obstacle }) };
 }
 
 function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {

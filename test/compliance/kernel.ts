@@ -13,7 +13,7 @@ import {
   type OverlayMtu,
   type RouteObject,
   type TunLink,
-  type TunnelObject,
+  type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
@@ -163,7 +163,7 @@ const TUN_VXLAN: TunLink = {
 };
 export const TUN_ADDRESS: AddressObject = { kind: 'address', dev: TUN, address: cidr('10.5.72.0/32') };
 const TUN_ROUTE: RouteObject = { ...DEVICE_ROUTE, destination: cidr('10.5.0.0/16'), dev: TUN };
-export const TUNNEL: TunnelObject = {
+export const TUNNEL: PathRouteObject = {
   kind: 'tunnel',
   dev: TUN,
   destination: cidr('10.5.2.0/24'),
@@ -171,7 +171,7 @@ export const TUNNEL: TunnelObject = {
   port: 8285,
   mac: TUN_LINK.mac,
 };
-const TUNNEL6: TunnelObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
+const TUNNEL6: PathRouteObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
 
 export const OWNERSHIP: Ownership = {
   devices: [DEVICE, RENAMED, DEVICE6, TUN],
@@ -270,13 +270,13 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
     /** Applies steps that must all succeed. */
     async function succeed(...steps: readonly Step[]): Promise<void> {
       for (const result of await kernel.apply(steps))
-        assert.equal(result.ok, true, `${objectKey(result.step.object)}: ${JSON.stringify(result)}`);
+        assert.equal(result.status, 'done', `${objectKey(result.step.object)}: ${JSON.stringify(result)}`);
     }
 
-    /** Errno of the one step. */
-    async function refusalOf(step: Step): Promise<string> {
+    /** Errno of a rejected step, else its status. */
+    async function errnoOf(step: Step): Promise<string> {
       const [result] = await kernel.apply([step]);
-      return result?.ok === false ? result.errno : `ok: ${String(result?.ok)}`;
+      return result?.status === 'rejected' ? result.errno : String(result?.status);
     }
 
     async function actual(key: string): Promise<ActualObject | undefined> {
@@ -339,21 +339,21 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         const bad: RouteObject = { ...ROUTE, gateway: ip('203.0.113.9'), isOnLink: false };
         const results = await kernel.apply([set(NEIGHBOUR), set(bad), set(FDB)]);
         assert.deepEqual(
-          results.map(({ ok }) => ok),
-          [true, false, true],
+          results.map(({ status }) => status),
+          ['done', 'rejected', 'done'],
         );
-        const [, refused] = results;
-        assert.ok(refused?.ok === false);
-        assert.equal(refused.errno, 'ENETUNREACH');
-        assert.match(refused.message, /^ENETUNREACH: /);
+        const [, rejected] = results;
+        assert.ok(rejected?.status === 'rejected');
+        assert.equal(rejected.errno, 'ENETUNREACH');
+        assert.match(rejected.message, /^ENETUNREACH: /);
         await assertIs(FDB);
       });
 
       it('without the device: set fails with ENODEV, remove succeeds', async () => {
         others.deleteLink(DEVICE);
         for (const object of [ADDRESS, NEIGHBOUR, FDB, ROUTE]) {
-          assert.equal(await refusalOf(set(object)), 'ENODEV', objectKey(object));
-          assert.equal(await refusalOf(remove(object)), 'ok: true', objectKey(object));
+          assert.equal(await errnoOf(set(object)), 'ENODEV', objectKey(object));
+          assert.equal(await errnoOf(remove(object)), 'done', objectKey(object));
         }
       });
 
@@ -362,7 +362,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         const results = await kernel.apply(peers.map((object) => set(object)));
         assert.equal(results.length, peers.length);
         assert.equal(
-          results.find(({ ok }) => ok !== true),
+          results.find(({ status }) => status !== 'done'),
           undefined,
         );
         const { objects } = await kernel.readState(OWNERSHIP);
@@ -396,7 +396,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       for (const { what, change } of RECREATE)
         it(`${what} needs a new device, and says so`, async () => {
           const link = { ...LINK, ...change };
-          assert.equal(await refusalOf(set(link, await actual(objectKey(LINK)))), 'EOPNOTSUPP');
+          assert.equal(await errnoOf(set(link, await actual(objectKey(LINK)))), 'EOPNOTSUPP');
           await assertIs(LINK);
           await succeed(remove(LINK), set(link));
           await assertIs(link);
@@ -417,7 +417,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
         others.setLink(DEVICE, { isUp: false });
         const down = await actual(objectKey(LINK));
-        assert.equal(down?.deviation, 'down');
+        assert.equal(down?.mismatch, 'down');
         await assertAbsent(ROUTE);
         await succeed(set(LINK, down), set(NEIGHBOUR), set(ROUTE));
         for (const object of [LINK, NEIGHBOUR, FDB, ROUTE]) await assertIs(object);
@@ -437,7 +437,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         const state = await kernel.readState(OWNERSHIP);
         assert.deepEqual(state.foreignLinks.get(DEVICE), { name: DEVICE, type: 'bridge' });
         assert.equal(state.objects.get(objectKey(LINK)), undefined);
-        assert.equal(await refusalOf(set(LINK)), 'EEXIST');
+        assert.equal(await errnoOf(set(LINK)), 'EEXIST');
         await succeed(remove(LINK));
         assert.ok(!(await kernel.readState(OWNERSHIP)).foreignLinks.has(DEVICE));
         await succeed(set(LINK));
@@ -445,14 +445,14 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('without its parent: ENODEV', async () => {
         await succeed(remove(LINK));
-        assert.equal(await refusalOf(set({ ...LINK, parent: 'nosuch0' })), 'ENODEV');
+        assert.equal(await errnoOf(set({ ...LINK, parent: 'nosuch0' })), 'ENODEV');
       });
 
       it('an MTU beyond the parent: EINVAL, new or old', async () => {
         const large = { ...LINK, mtu: 1500 as OverlayMtu };
-        assert.equal(await refusalOf(set(large)), 'EINVAL');
+        assert.equal(await errnoOf(set(large)), 'EINVAL');
         await succeed(remove(LINK));
-        assert.equal(await refusalOf(set(large)), 'EINVAL');
+        assert.equal(await errnoOf(set(large)), 'EINVAL');
       });
 
       it('goes with its parent, and all entries with it', async () => {
@@ -491,7 +491,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       it('takes 10,000 tunnels in one go and reads them back', async () => {
-        const peers = Array.from({ length: 10_000 }, (_, peer): TunnelObject => ({
+        const peers = Array.from({ length: 10_000 }, (_, peer): PathRouteObject => ({
           ...TUNNEL,
           destination: cidr(`10.${128 + (peer >> 8)}.${peer & 255}.0/24`),
           remote: ip(`198.18.${peer >> 8}.${peer & 255}`),
@@ -517,7 +517,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await succeed(remove(TUN_LINK), set(TUN_VXLAN));
           await assertIs(TUN_VXLAN);
           const link = { ...TUN_VXLAN, ...change };
-          assert.equal(await refusalOf(set(link, await actual(objectKey(link)))), 'EOPNOTSUPP');
+          assert.equal(await errnoOf(set(link, await actual(objectKey(link)))), 'EOPNOTSUPP');
           await assertIs(TUN_VXLAN);
           await succeed(remove(TUN_VXLAN), set(link));
           await assertIs(link);
@@ -529,7 +529,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.deepEqual([...state.objects.keys(), ...state.foreignLinks.keys()], []);
         await succeed(remove(TUN_LINK));
         for (const object of [TUNNEL, TUNNEL6]) {
-          assert.equal(await refusalOf(set(object)), 'ENODEV');
+          assert.equal(await errnoOf(set(object)), 'ENODEV');
           await succeed(remove(object));
         }
       });
@@ -537,7 +537,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       it('deleted by others, it is gone with its tunnels; set makes it anew', async () => {
         others.deleteLink(TUN);
         assert.deepEqual([...(await kernel.readState(OWNERSHIP)).objects.keys()], []);
-        assert.equal(await refusalOf(set(TUNNEL)), 'ENODEV');
+        assert.equal(await errnoOf(set(TUNNEL)), 'ENODEV');
         await succeed(set(TUN_LINK));
         await assertIs(TUN_LINK);
         assert.deepEqual(await tunnels(), []);
@@ -563,8 +563,8 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           const state = await kernel.readState(OWNERSHIP);
           assert.deepEqual(state.foreignLinks.get(TUN), { name: TUN, type: 'tun' });
           assert.deepEqual([...state.objects.keys()], []);
-          assert.equal(await refusalOf(set(TUN_LINK)), 'EEXIST');
-          assert.equal(await refusalOf(set(TUNNEL)), 'ENODEV');
+          assert.equal(await errnoOf(set(TUN_LINK)), 'EEXIST');
+          assert.equal(await errnoOf(set(TUNNEL)), 'ENODEV');
           await succeed(remove(TUN_LINK), set(TUN_LINK), set(TUNNEL));
           for (const object of [TUN_LINK, TUNNEL]) await assertIs(object);
         }
@@ -572,11 +572,11 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('a VXLAN device of the kernel takes its name, and it takes the name back', async () => {
         const vxlan = { ...LINK, name: TUN };
-        assert.equal(await refusalOf(set(vxlan)), 'EEXIST');
+        assert.equal(await errnoOf(set(vxlan)), 'EEXIST');
         await succeed(remove(TUN_LINK), set(vxlan));
         await assertIs(vxlan);
         assert.deepEqual(await tunnels(), []);
-        assert.equal(await refusalOf(set(TUN_LINK)), 'EEXIST');
+        assert.equal(await errnoOf(set(TUN_LINK)), 'EEXIST');
         await succeed(remove(vxlan), set(TUN_LINK));
         await assertIs(TUN_LINK);
       });
@@ -604,7 +604,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         it(`${destination}: a route as flannel makes it is ours, by another protocol number`, async () => {
           others.replaceRoute({ destination, gateway, dev: UNDERLAY });
           const foreign = await actual(objectKey(route));
-          assert.match(foreign?.deviation ?? '', /protocol 3/);
+          assert.match(foreign?.mismatch ?? '', /protocol 3/);
           await succeed(set(route, foreign));
           await assertIs(route);
         });
@@ -621,7 +621,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           others.deleteRoute(destination);
           others.replaceRoute(blackhole);
           const found = await actual(objectKey(route));
-          assert.match(found?.deviation ?? '', /blackhole/);
+          assert.match(found?.mismatch ?? '', /blackhole/);
           await succeed(remove(found!));
           await assertAbsent(route);
           others.replaceRoute(blackhole);
@@ -767,40 +767,44 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(await read('nosuch0'), undefined);
         await succeed({ action: 'remove', object: { ...off, dev: 'nosuch0' } });
         const [result] = await kernel.apply([set({ ...off, dev: 'nosuch0' })]);
-        assert.equal(result?.ok === false && result.errno, 'ENODEV');
+        assert.equal(result?.status === 'rejected' && result.errno, 'ENODEV');
       });
     });
 
-    describe('notices', () => {
-      let notices: KernelNotification[];
+    describe('notifications', () => {
+      let notifications: KernelNotification[];
       let owned: Ownership | undefined;
 
       beforeEach(async () => {
-        notices = [];
+        notifications = [];
         owned = OWNERSHIP;
         await setUp();
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
         kernel.subscribe(
           () => owned,
-          (notice) => notices.push(notice),
+          (notification) => notifications.push(notification),
         );
         // Whatever is told from here on is about what the test does.
         await succeed(set({ ...ADDRESS, address: cidr('10.5.74.0/32') }));
-        await until('the first notice', () => notices.some(({ type }) => type === 'interfaces'));
-        notices.length = 0;
+        await until('the first notification', () => notifications.some(({ kind }) => kind === 'interfaces'));
+        notifications.length = 0;
       });
 
       const told = (key: string, object?: KernelObject): Promise<void> =>
-        until(`a notice that ${key} is ${object ? 'there' : 'gone'}`, () => {
-          const last = notices.findLast((notice) => notice.type === 'object' && notice.key === key);
-          if (last?.type !== 'object') return false;
+        until(`a notification that ${key} is ${object ? 'there' : 'gone'}`, () => {
+          const last = notifications.findLast(
+            (notification) => notification.kind === 'object' && notification.key === key,
+          );
+          if (last?.kind !== 'object') return false;
           return object
             ? last.object !== undefined && sameObject(object, last.object)
             : last.object === undefined;
         });
       const toldInterface = (dev: string): Promise<void> =>
-        until(`a notice about ${dev}`, () =>
-          notices.some((notice) => notice.type === 'interfaces' && notice.names.includes(dev)),
+        until(`a notification about ${dev}`, () =>
+          notifications.some(
+            (notification) => notification.kind === 'interfaces' && notification.names.includes(dev),
+          ),
         );
 
       it('neighbour deleted, altered', async () => {
@@ -843,9 +847,11 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
             await succeed(set(next));
             await told(objectKey(route), next);
           }
-          const gone = notices.filter(
-            (notice) =>
-              notice.type === 'object' && notice.key === objectKey(route) && notice.object === undefined,
+          const gone = notifications.filter(
+            (notification) =>
+              notification.kind === 'object' &&
+              notification.key === objectKey(route) &&
+              notification.object === undefined,
           );
           assert.deepEqual(gone, []);
           const routes = await kernel.readRoutes();
@@ -854,10 +860,12 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('a route that is not ours is news about the underlay', async () => {
         others.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
-        await until('the underlay notice', () =>
-          notices.some((each) => each.type === 'underlay-route' && each.destination === '198.51.100.0/24'),
+        await until('the underlay notification', () =>
+          notifications.some(
+            (each) => each.kind === 'underlay-route' && each.destination === '198.51.100.0/24',
+          ),
         );
-        assert.ok(!notices.some(({ type }) => type === 'object'));
+        assert.ok(!notifications.some(({ kind }) => kind === 'object'));
       });
 
       it('device down, changed, deleted; address deleted', async () => {
@@ -867,7 +875,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           () => others.setLink(DEVICE, { isUp: false }),
           () => others.deleteLink(DEVICE),
         ]) {
-          notices.length = 0;
+          notifications.length = 0;
           act();
           await toldInterface(DEVICE);
         }
@@ -876,7 +884,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       it('device of the packet path deleted', async () => {
         await succeed(set(TUN_LINK));
         await toldInterface(TUN);
-        notices.length = 0;
+        notifications.length = 0;
         others.deleteLink(TUN);
         await toldInterface(TUN);
       });
@@ -895,7 +903,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         others.setLink(UNDERLAY, { mtu: 1499 });
         await toldInterface(UNDERLAY);
         assert.deepEqual(
-          notices.filter(({ type }) => type !== 'interfaces'),
+          notifications.filter(({ kind }) => kind !== 'interfaces'),
           [],
         );
       });
@@ -904,7 +912,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
     it('after close, steps have an unknown result', async () => {
       kernel.close();
       const [result] = await kernel.apply([set(LINK)]);
-      assert.equal(result?.ok, 'unknown');
+      assert.equal(result?.status, 'unknown');
     });
   });
 }

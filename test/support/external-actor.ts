@@ -14,7 +14,7 @@ export function bridge(line: string): string {
 
 const family = (text: string): string => (text.includes(':') ? '-6 ' : '');
 
-export const otherHands: ExternalActor = {
+export const externalActor: ExternalActor = {
   addBridge: (name) => void ip(`link add ${name} type bridge`),
   addTun: (name) => void ip(`tuntap add dev ${name} mode tun`),
   deleteLink: (name) => void ip(`link delete ${name}`),

@@ -8,7 +8,7 @@ import type { PeerV1, SyncV1 } from '../../api/index.ts';
 import { listenHttp, type HttpListener } from '../../daemon/http/http-listener.ts';
 import type { ClusterV1 } from '../../api/index.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
-import { STATUS } from '../../cli/fixture.ts';
+import { STATUS } from '../../cli/fixture/status.ts';
 
 /** A cluster of `count` other hosts, of which some are in trouble. */
 export function clusterOf(

@@ -5,10 +5,10 @@ import type { OpenSocket } from '../netlink/socket.ts';
 import { FirewallTable } from './firewall-table.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { NotificationBuffer } from './notification-buffer.ts';
-import type { FirewallPrograms } from './tools.ts';
+import type { FirewallTools } from './tools.ts';
 
-export interface FirewallDoorOptions {
-  readonly programs: FirewallPrograms;
+export interface FirewallClientOptions {
+  readonly programs: FirewallTools;
   /** How often to look where nobody tells of changes, in ms. */
   readonly pollMs: number;
 }
@@ -19,26 +19,26 @@ export class FirewallClient {
   readonly #watch: FirewallWatch;
 
   /** Listens from the first, so that what was read before somebody subscribes need not be read again. */
-  constructor({ programs, pollMs }: FirewallDoorOptions, openSocket: OpenSocket) {
+  constructor({ programs, pollMs }: FirewallClientOptions, openSocket: OpenSocket) {
     this.table = new FirewallTable(programs);
     this.#watch = new FirewallWatch({
       table: this.table,
       ...(loadNative().native && { openSocket }),
       isIptablesLegacy: programs.iptables?.isLegacy === true,
       pollMs,
-      onNotice: (notice) => {
-        for (const gate of this.#gates) gate.tell(notice);
+      onNotification: (notification) => {
+        for (const gate of this.#gates) gate.tell(notification);
       },
     });
   }
 
-  /** Does steps, of whatever kind, with notices of the firewall kept back. */
+  /** Does steps, of whatever kind, with notifications of the firewall kept back. */
   during<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#gates.reduce((inner, gate) => () => gate.during(inner), work)();
   }
 
-  subscribe(onNotice: (notice: KernelNotification) => void): void {
-    this.#gates.push(new NotificationBuffer(onNotice));
+  subscribe(onNotification: (notification: KernelNotification) => void): void {
+    this.#gates.push(new NotificationBuffer(onNotification));
     if (!this.#watch.isTold) this.table.markStale();
   }
 

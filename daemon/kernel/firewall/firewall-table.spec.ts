@@ -83,7 +83,7 @@ describe('the table of the firewall', () => {
   it('says what the program said', async () => {
     nft.refusal = '\nnetlink: Error: cache initialization failed: Operation not permitted\n';
     assert.deepEqual(await table.apply({ action: 'set', object: TABLE }), {
-      status: 'refused',
+      status: 'rejected',
       errno: 'EIO',
       message: 'EIO: nft: netlink: Error: cache initialization failed: Operation not permitted',
     });
@@ -91,7 +91,7 @@ describe('the table of the firewall', () => {
 
   it('refuses what no program here can do', async () => {
     const outcome = await table.apply({ action: 'set', object: { ...TABLE, engine: 'iptables' } });
-    assert.ok(outcome.status === 'refused');
+    assert.ok(outcome.status === 'rejected');
     assert.match(outcome.message, /iptables is not installed or does not work here/);
   });
 
@@ -101,7 +101,7 @@ describe('the table of the firewall', () => {
     nft.text = '';
     table.markStale();
     await table.readForwardDrops();
-    assert.deepEqual(await table.refresh(), [{ type: 'object', key: 'firewall nft ip flannel-ipv4' }]);
+    assert.deepEqual(await table.refresh(), [{ kind: 'object', key: 'firewall nft ip flannel-ipv4' }]);
     assert.deepEqual(await table.refresh(), []);
   });
 
@@ -110,9 +110,9 @@ describe('the table of the firewall', () => {
     await table.read();
     table.markStale();
     const key = 'firewall nft ip flannel-ipv4';
-    assert.deepEqual(await table.refresh(), [{ type: 'object', key, object: TABLE }]);
+    assert.deepEqual(await table.refresh(), [{ kind: 'object', key, object: TABLE }]);
     nft.text = '';
     table.markStale();
-    assert.deepEqual(await table.refresh(), [{ type: 'object', key }]);
+    assert.deepEqual(await table.refresh(), [{ kind: 'object', key }]);
   });
 });

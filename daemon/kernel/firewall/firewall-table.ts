@@ -7,10 +7,10 @@ import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../kernel.ts';
-import { DONE, type Outcome, refusal } from '../netlink/outcome.ts';
+import { DONE, type Outcome, rejection } from '../netlink/outcome.ts';
 import { parseSave, removeScript, setScript } from './iptables-save.ts';
 import { CanonicalRules } from './canonical-rules.ts';
-import { describe, type FirewallPrograms } from './tools.ts';
+import { describe, type FirewallTools } from './tools.ts';
 import { runProgram, type ProgramOutput, type RunProgram } from './run-program.ts';
 
 /** What is read by one process. */
@@ -40,7 +40,7 @@ export class FirewallTable {
   /** Ends when all that was asked for so far has been done. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ hasNft, iptables }: FirewallPrograms, run: RunProgram = runProgram) {
+  constructor({ hasNft, iptables }: FirewallTools, run: RunProgram = runProgram) {
     this.#run = run;
     const engines = [...(hasNft ? (['nft'] as const) : []), ...(iptables ? (['iptables'] as const) : [])];
     this.#parts = engines.flatMap((engine) => FAMILIES.map((family) => ({ engine, family })));
@@ -87,11 +87,11 @@ export class FirewallTable {
       const parts = [...this.#untold];
       this.#untold.clear();
       await this.#readStale();
-      const notices = parts.flatMap((part) => this.#describe(part));
+      const notifications = parts.flatMap((part) => this.#describe(part));
       const drops = this.#dropFamilies().join();
-      if (drops === this.#toldDrops) return notices;
+      if (drops === this.#toldDrops) return notifications;
       this.#toldDrops = drops;
-      return [...notices, { type: 'forward-policy' }];
+      return [...notifications, { kind: 'forward-policy' }];
     });
   }
 
@@ -107,10 +107,10 @@ export class FirewallTable {
         ({ engine, family }) => engine === object.engine && family === object.family,
       );
       if (part === undefined)
-        return refusal('ENOENT', `${object.engine} is not installed or does not work here`);
+        return rejection('ENOENT', `${object.engine} is not installed or does not work here`);
       const output = await (action === 'set' ? this.#set(part, object) : this.#remove(part, object));
       this.#stale.add(part);
-      if (output.code !== 0) return refusal('EIO', `${object.engine}: ${describe(output)}`);
+      if (output.code !== 0) return rejection('EIO', `${object.engine}: ${describe(output)}`);
       if (action === 'set') await this.#learn(part, object);
       return DONE;
     });
@@ -199,7 +199,7 @@ export class FirewallTable {
     const now = new Map(this.#readingOf(part).objects.map((object) => [objectKey(object), object]));
     return Array.from(this.#known.get(part) ?? [], (key) => {
       const object = now.get(key);
-      return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
+      return object === undefined ? { kind: 'object', key } : { kind: 'object', key, object };
     });
   }
 

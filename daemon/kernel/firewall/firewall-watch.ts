@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { KernelNotification } from '../kernel.ts';
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
 import type { FirewallScope, FirewallTable } from './firewall-table.ts';
-import { openNftNotices, type NftNoticeOptions } from './nft-notifications.ts';
+import { openNftNotifications, type NftNotificationOptions } from './nft-notifications.ts';
 
 export interface FirewallWatchOptions {
   readonly table: FirewallTable;
@@ -14,7 +14,7 @@ export interface FirewallWatchOptions {
   readonly isIptablesLegacy: boolean;
   /** How often to look where nobody tells, in ms. */
   readonly pollMs: number;
-  readonly onNotice: (notice: KernelNotification) => void;
+  readonly onNotification: (notification: KernelNotification) => void;
 }
 
 /** A transaction may come in several datagrams. */
@@ -75,22 +75,22 @@ export class FirewallWatch {
   }
 
   async #read(): Promise<void> {
-    const { table, onNotice } = this.#options;
+    const { table, onNotification } = this.#options;
     this.#refresh = undefined;
     this.#isReading = true;
-    const notices = await table.refresh();
+    const notifications = await table.refresh();
     this.#isReading = false;
     this.#nextReadMs = performance.now() + PAUSE_MS;
     if (this.#isClosed) return;
-    for (const notice of notices) onNotice(notice);
+    for (const notification of notifications) onNotification(notification);
     if (table.hasNews) this.#plan();
   }
 }
 
 /** Without CAP_NET_ADMIN, which some backends do not need, nobody may listen. */
-function tryToListen(options: NftNoticeOptions): NetlinkSocket | undefined {
+function tryToListen(options: NftNotificationOptions): NetlinkSocket | undefined {
   try {
-    return openNftNotices(options);
+    return openNftNotifications(options);
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ import { AttributeTable, forEachMessage, HEADER_BYTES } from '../netlink/message
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
 import type { FirewallScope } from './firewall-table.ts';
 
-export interface NftNoticeOptions {
+export interface NftNotificationOptions {
   readonly openSocket: OpenSocket;
   /** A part changed, or with `undefined`, nobody knows what. */
   readonly onChange: (part: FirewallScope | undefined) => void;
@@ -26,8 +26,8 @@ const NFTA_CHAIN_NAME = 3;
 const DATAGRAM_BYTES = 64 * 1024;
 const RECEIVE_BYTES = 4 << 20;
 
-/** Opens a socket for notices. @throws Error with errno if the kernel refuses. */
-export function openNftNotices({ openSocket, onChange }: NftNoticeOptions): NetlinkSocket {
+/** Opens a socket for notifications. @throws Error with errno if the kernel refuses. */
+export function openNftNotifications({ openSocket, onChange }: NftNotificationOptions): NetlinkSocket {
   const settings = {
     protocol: NETLINK_NETFILTER,
     groups: [NFNLGRP_NFTABLES],
@@ -40,7 +40,7 @@ export function openNftNotices({ openSocket, onChange }: NftNoticeOptions): Netl
         const part = partOf(type, datagram, start, end);
         if (part !== undefined) onChange(part);
       }),
-    onTrouble: () => onChange(undefined),
+    onError: () => onChange(undefined),
   });
 }
 

@@ -1,19 +1,19 @@
-// Keeps notices back while steps are under way, so that whoever asked for the steps has recorded their results before he
+// Keeps notifications back while steps are under way, so that whoever asked for the steps has recorded their results before he
 // hears what happened since.
 import type { KernelNotification } from '../kernel.ts';
 
 export class NotificationBuffer {
-  readonly #pass: (notice: KernelNotification) => void;
+  readonly #pass: (notification: KernelNotification) => void;
   #closedBy = 0;
   #waiting: KernelNotification[] = [];
 
-  constructor(pass: (notice: KernelNotification) => void) {
+  constructor(pass: (notification: KernelNotification) => void) {
     this.#pass = pass;
   }
 
-  tell(notice: KernelNotification): void {
-    if (this.#closedBy > 0) this.#waiting.push(notice);
-    else this.#pass(notice);
+  tell(notification: KernelNotification): void {
+    if (this.#closedBy > 0) this.#waiting.push(notification);
+    else this.#pass(notification);
   }
 
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -29,8 +29,8 @@ export class NotificationBuffer {
   #open(): void {
     this.#closedBy--;
     if (this.#closedBy > 0) return;
-    const notices = this.#waiting;
+    const notifications = this.#waiting;
     this.#waiting = [];
-    for (const notice of notices) this.#pass(notice);
+    for (const notification of notifications) this.#pass(notification);
   }
 }

@@ -1,22 +1,22 @@
 // Which programs of the firewall this host has, and which of them work in this process's network namespace.
 import { runProgram, type ProgramOutput, type RunProgram } from './run-program.ts';
 
-export interface IptablesProgram {
+export interface IptablesTool {
   /** Its rules are no rules of nftables, so that nobody tells when they change. */
   readonly isLegacy: boolean;
   readonly hasFullyRandom: boolean;
 }
 
-export interface FirewallPrograms {
+export interface FirewallTools {
   readonly hasNft: boolean;
   /** Unset if there is none. */
-  readonly iptables?: IptablesProgram;
+  readonly iptables?: IptablesTool;
   /** Why what is missing is missing, one line. */
   readonly problem: string;
 }
 
 /** A host without any. */
-export const NO_PROGRAMS: FirewallPrograms = {
+export const NO_TOOLS: FirewallTools = {
   hasNft: false,
   problem: 'nft: not installed; iptables: not installed',
 };
@@ -25,7 +25,7 @@ export const NO_PROGRAMS: FirewallPrograms = {
 const FULLY_RANDOM_SINCE = [1, 6, 2] as const;
 
 /** Asks both. Nothing is changed in the kernel. */
-export async function findFirewallPrograms(run: RunProgram = runProgram): Promise<FirewallPrograms> {
+export async function findFirewallTools(run: RunProgram = runProgram): Promise<FirewallTools> {
   const [nft, iptables] = await Promise.all([run('nft', ['list', 'tables']), run('iptables', ['--version'])]);
   const program = parseIptablesVersion(iptables.stdout);
   const problems = [
@@ -44,7 +44,7 @@ export function describe({ code, stderr, stdout }: ProgramOutput): string {
 }
 
 /** Reads `iptables --version`; `undefined` if it is none. */
-export function parseIptablesVersion(text: string): IptablesProgram | undefined {
+export function parseIptablesVersion(text: string): IptablesTool | undefined {
   const match = /^iptables v(\d+)\.(\d+)\.(\d+)(?:.*\((\w+)\))?/.exec(text);
   if (match === null) return undefined;
   const version = match.slice(1, 4).map(Number);

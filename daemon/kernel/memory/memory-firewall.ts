@@ -8,7 +8,7 @@ export class MemoryFirewall {
   readonly #objects = new Map<ObjectKey, FirewallObject>();
   #dropFamilies: readonly Family[] = [];
   /** Called for each change. */
-  onNotice: (notice: KernelNotification) => void = () => undefined;
+  onNotification: (notification: KernelNotification) => void = () => undefined;
 
   get objects(): ReadonlyMap<ObjectKey, FirewallObject> {
     return this.#objects;
@@ -31,11 +31,11 @@ export class MemoryFirewall {
   replace(key: ObjectKey, object: FirewallObject | undefined): void {
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);
-    this.onNotice(object === undefined ? { type: 'object', key } : { type: 'object', key, object });
+    this.onNotification(object === undefined ? { kind: 'object', key } : { kind: 'object', key, object });
   }
 
   setForwardDrops(families: readonly Family[]): void {
     this.#dropFamilies = families;
-    this.onNotice({ type: 'forward-policy' });
+    this.onNotification({ kind: 'forward-policy' });
   }
 }

@@ -35,10 +35,10 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  return { kernel, others: otherHands(tables), close: () => kernel.close() };
+  return { kernel, others: externalActor(tables), close: () => kernel.close() };
 }
 
-function otherHands(tables: MemoryTables): ExternalActor {
+function externalActor(tables: MemoryTables): ExternalActor {
   const must = (outcome: Outcome): void => assert.equal(outcome.status, 'done', JSON.stringify(outcome));
   return {
     addBridge: (name) => must(tables.addLink({ name, kind: 'bridge' })),
@@ -79,15 +79,15 @@ describe('MemoryKernel faults', () => {
 
   it('refuses a key as often as told', async () => {
     const kernel = await open();
-    kernel.refuse(objectKey(FDB), 'ENOBUFS', 2);
+    kernel.injectFault(objectKey(FDB), 'ENOBUFS', 2);
     const attempt = async (): Promise<unknown> =>
-      (await kernel.apply([set(FDB), set(NEIGHBOUR)])).map(({ ok }) => ok);
+      (await kernel.apply([set(FDB), set(NEIGHBOUR)])).map(({ status }) => status);
     assert.deepEqual(
       [await attempt(), await attempt(), await attempt()],
       [
-        [false, true],
-        [false, true],
-        [true, true],
+        ['rejected', 'done'],
+        ['rejected', 'done'],
+        ['done', 'done'],
       ],
     );
   });
@@ -96,24 +96,24 @@ describe('MemoryKernel faults', () => {
     const kernel = await open();
     kernel.loseAnswers(1);
     assert.deepEqual(
-      (await kernel.apply([set(NEIGHBOUR), set(FDB)])).map(({ ok }) => ok),
-      ['unknown', true],
+      (await kernel.apply([set(NEIGHBOUR), set(FDB)])).map(({ status }) => status),
+      ['unknown', 'done'],
     );
     assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(NEIGHBOUR)));
   });
 
-  it('loses notices and tells so afterwards', async () => {
+  it('loses notifications and tells so afterwards', async () => {
     const kernel = await open();
-    const notices: KernelNotification[] = [];
+    const notifications: KernelNotification[] = [];
     kernel.subscribe(
       () => OWNERSHIP,
-      (notice) => notices.push(notice),
+      (notification) => notifications.push(notification),
     );
-    kernel.loseNotices();
+    kernel.dropNotifications();
     kernel.tables.setNeighbour(NEIGHBOUR);
-    assert.deepEqual(notices, []);
+    assert.deepEqual(notifications, []);
     kernel.reportOverrun();
-    assert.deepEqual(notices, [{ type: 'overrun' }]);
+    assert.deepEqual(notifications, [{ kind: 'overrun' }]);
   });
 
   it('fails reads as often as told', async () => {
@@ -153,20 +153,20 @@ describe('MemoryKernel: packet path', () => {
   const noStore: DescriptorStore = {
     has: () => false,
     take: () => [],
-    keep: () => undefined,
-    forget: () => undefined,
-    record: () => undefined,
+    store: () => undefined,
+    remove: () => undefined,
+    storeCheckpoint: () => undefined,
   };
 
   async function errnoOf(kernel: MemoryKernel, step: Step): Promise<string> {
     const [result] = await kernel.apply([step]);
-    return result?.ok === false ? result.errno : '';
+    return result?.status === 'rejected' ? result.errno : '';
   }
 
   it('without the addon refuses devices and says why', async () => {
     const kernel = new MemoryKernel({ hasPacketPath: false });
     const [result] = await kernel.apply([set(TUN_LINK)]);
-    assert.ok(result?.ok === false);
+    assert.ok(result?.status === 'rejected');
     assert.match(result.message, /^ENOSYS: .*addon/);
     assert.equal(kernel.tables.link(TUN), undefined);
   });
@@ -198,11 +198,11 @@ describe('MemoryKernel: packet path', () => {
 
   it('passes on what the path refuses', async () => {
     const kernel = new MemoryKernel();
-    kernel.packetPath.refuse('open', 'EADDRINUSE');
+    kernel.packetPath.injectFault('open', 'EADDRINUSE');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), 'EADDRINUSE');
     kernel.packetPath.clearFault('open');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
-    kernel.packetPath.refuse('setRoute', 'ENOMEM');
+    kernel.packetPath.injectFault('setRoute', 'ENOMEM');
     assert.equal(await errnoOf(kernel, set(TUNNEL)), 'ENOMEM');
   });
 
@@ -214,9 +214,9 @@ describe('MemoryKernel: packet path', () => {
       descriptorStore: {
         has: (device) => waiting.has(device),
         take: (device) => (waiting.delete(device) ? descriptors : []),
-        keep: (device, { length }) => kept.push(`${device} ${length}`),
-        forget: (device) => kept.push(`no ${device}`),
-        record: () => undefined,
+        store: (device, { length }) => kept.push(`${device} ${length}`),
+        remove: (device) => kept.push(`no ${device}`),
+        storeCheckpoint: () => undefined,
       },
     });
     kernel.tables.addTun(TUN);
@@ -239,7 +239,7 @@ describe('MemoryKernel: packet path', () => {
         ...noStore,
         has: (device) => waiting.has(device),
         take: (device) => (waiting.delete(device) ? [] : []),
-        keep: (device) => kept.push(device),
+        store: (device) => kept.push(device),
       },
     });
     kernel.tables.addTun(TUN);

@@ -15,7 +15,7 @@ import type {
 } from '../kernel.ts';
 import { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryState, performStep } from './memory-steps.ts';
-import { MemoryTables, refuse, type TableEvent } from './memory-tables.ts';
+import { MemoryTables, reject, type TableEvent } from './memory-tables.ts';
 import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
@@ -25,7 +25,7 @@ import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts
 
 interface Subscriber {
   readonly ownership: () => Ownership | undefined;
-  readonly onNotice: (notice: KernelNotification) => void;
+  readonly onNotification: (notification: KernelNotification) => void;
 }
 
 export interface MemoryKernelOptions {
@@ -44,12 +44,12 @@ export class MemoryKernel implements Kernel {
   readonly featuresOff = new Set<string>();
   readonly firewall = new MemoryFirewall();
   readonly #state: MemoryState;
-  readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
+  readonly #faults = new Map<ObjectKey, { readonly errno: Parameters<typeof reject>[0]; times: number }>();
   readonly #subscribers: Subscriber[] = [];
   readonly #routeChanges = new RouteChanges();
   #lostAnswers = 0;
   #failedReads = 0;
-  #areNoticesLost = false;
+  #isDroppingNotifications = false;
   #isClosed = false;
 
   constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
@@ -58,19 +58,19 @@ export class MemoryKernel implements Kernel {
     const { tables, firewall, sysctls, featuresOff } = this;
     this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan };
     tables.onEvent = (event) => this.#tell(event);
-    firewall.onNotice = (notice) => this.#pass(notice);
+    firewall.onNotification = (notification) => this.#pass(notification);
   }
 
   // Faults
 
   /** Refuses the next `times` steps (default: all) on the object of this key. */
-  refuse(key: ObjectKey, errno: Parameters<typeof refuse>[0], times = Number.POSITIVE_INFINITY): void {
-    this.#refusals.set(key, { errno, times });
+  injectFault(key: ObjectKey, errno: Parameters<typeof reject>[0], times = Number.POSITIVE_INFINITY): void {
+    this.#faults.set(key, { errno, times });
   }
 
-  /** Ends {@link refuse}. */
+  /** Ends {@link injectFault}. */
   clearFault(key: ObjectKey): void {
-    this.#refusals.delete(key);
+    this.#faults.delete(key);
   }
 
   /** Does the next `count` steps, but their results are unknown. */
@@ -83,15 +83,15 @@ export class MemoryKernel implements Kernel {
     this.#failedReads = count;
   }
 
-  /** Drops notices from now on, as a full receive buffer does. */
-  loseNotices(): void {
-    this.#areNoticesLost = true;
+  /** Drops notifications from now on, as a full receive buffer does. */
+  dropNotifications(): void {
+    this.#isDroppingNotifications = true;
   }
 
-  /** Tells that notices were lost, and tells them again from now on. */
+  /** Tells that notifications were lost, and tells them again from now on. */
   reportOverrun(): void {
-    this.#areNoticesLost = false;
-    for (const { onNotice } of this.#subscribers) onNotice({ type: 'overrun' });
+    this.#isDroppingNotifications = false;
+    for (const { onNotification } of this.#subscribers) onNotification({ kind: 'overrun' });
   }
 
   /** What {@link readState} reads, without its faults. */
@@ -143,8 +143,8 @@ export class MemoryKernel implements Kernel {
     return Promise.resolve(steps.map((step) => this.#applyOne(step)));
   }
 
-  subscribe(ownership: Subscriber['ownership'], onNotice: Subscriber['onNotice']): void {
-    this.#subscribers.push({ ownership, onNotice });
+  subscribe(ownership: Subscriber['ownership'], onNotification: Subscriber['onNotification']): void {
+    this.#subscribers.push({ ownership, onNotification });
   }
 
   close(): void {
@@ -157,38 +157,37 @@ export class MemoryKernel implements Kernel {
   }
 
   #applyOne(step: Step): StepResult {
-    const outcome = this.#isClosed ? CLOSED : (this.#refusal(step) ?? performStep(this.#state, step));
+    const outcome = this.#isClosed ? CLOSED : (this.#rejection(step) ?? performStep(this.#state, step));
     if (this.#lostAnswers > 0) {
       this.#lostAnswers--;
-      return { step, ok: 'unknown', message: 'no answer within 5000 ms' };
+      return { step, status: 'unknown', message: 'no answer within 5000 ms' };
     }
-    if (outcome.status === 'done') return { step, ok: true };
-    if (outcome.status === 'unknown') return { step, ok: 'unknown', message: outcome.message };
-    return { step, ok: false, errno: outcome.errno, message: outcome.message };
+    return { step, ...outcome };
   }
 
-  #refusal(step: Step): Outcome | undefined {
+  #rejection(step: Step): Outcome | undefined {
     const key = objectKey(step.object);
-    const refusal = this.#refusals.get(key);
+    const refusal = this.#faults.get(key);
     if (refusal === undefined) return undefined;
     refusal.times--;
-    if (refusal.times <= 0) this.#refusals.delete(key);
-    return refuse(refusal.errno, 'injected');
+    if (refusal.times <= 0) this.#faults.delete(key);
+    return reject(refusal.errno, 'injected');
   }
 
   #tell(event: TableEvent): void {
     if (event.table === 'interfaces') this.#forgetSettings(event.name);
-    if (this.#areNoticesLost || this.#isClosed) return;
-    for (const { ownership, onNotice } of this.#subscribers) {
+    if (this.#isDroppingNotifications || this.#isClosed) return;
+    for (const { ownership, onNotification } of this.#subscribers) {
       const owned = ownership();
-      if (event.table === 'interfaces') onNotice({ type: 'interfaces', names: [event.name] });
-      else if (owned !== undefined) for (const notice of this.#describe(event, owned)) onNotice(notice);
+      if (event.table === 'interfaces') onNotification({ kind: 'interfaces', names: [event.name] });
+      else if (owned !== undefined)
+        for (const notification of this.#describe(event, owned)) onNotification(notification);
     }
   }
 
-  #pass(notice: KernelNotification): void {
-    if (this.#areNoticesLost || this.#isClosed) return;
-    for (const { onNotice } of this.#subscribers) onNotice(notice);
+  #pass(notification: KernelNotification): void {
+    if (this.#isDroppingNotifications || this.#isClosed) return;
+    for (const { onNotification } of this.#subscribers) onNotification(notification);
   }
 
   /** A device's settings go with it. */

@@ -26,28 +26,28 @@ interface Entry {
   isStarted: boolean;
 }
 
-const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true };
+const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, useBpf: true };
 
 export class MemoryPacketPath implements PacketPath {
   /** Offloads of all devices; to be changed by tests. */
   offloads: PathOffloads = { tso: true, uso: true, udpGso: true, udpGro: true };
   /** Why none of its devices has a program in the kernel; to be changed by tests. */
-  whyNotKernel: string | undefined;
+  bpfDisabledReason: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
-  readonly #refusals = new Map<Call, keyof typeof constants.errno>();
+  readonly #faults = new Map<Call, keyof typeof constants.errno>();
 
   constructor(options: MemoryPacketPathOptions = {}) {
     this.#makeTun = options.makeTun ?? (() => () => undefined);
   }
 
   /** Refuses `call` until told otherwise by `clearFault`. */
-  refuse(call: Call, errno: keyof typeof constants.errno): void {
-    this.#refusals.set(call, errno);
+  injectFault(call: Call, errno: keyof typeof constants.errno): void {
+    this.#faults.set(call, errno);
   }
 
   clearFault(call: Call): void {
-    this.#refusals.delete(call);
+    this.#faults.delete(call);
   }
 
   /** What {@link configure} said last. */
@@ -117,9 +117,9 @@ export class MemoryPacketPath implements PacketPath {
 
   status(name: string): PathStatus {
     const { device, routes } = this.#entry(name);
-    const { offloads, whyNotKernel } = this;
+    const { offloads, bpfDisabledReason } = this;
     const status = { device, tuning: TUNING, offloads, counters: {}, routes: routes.size };
-    return whyNotKernel === undefined ? status : { ...status, whyNotKernel };
+    return bpfDisabledReason === undefined ? status : { ...status, bpfDisabledReason };
   }
 
   descriptors(name: string): readonly PathDescriptor[] {
@@ -137,7 +137,7 @@ export class MemoryPacketPath implements PacketPath {
   }
 
   #check(call: Call): void {
-    const errno = this.#refusals.get(call);
+    const errno = this.#faults.get(call);
     if (errno !== undefined) throw systemError(call, errno);
   }
 }

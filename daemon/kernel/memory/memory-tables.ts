@@ -19,7 +19,7 @@ import {
 } from '../netlink/constants.ts';
 import type { LinkMessage } from '../netlink/link.ts';
 import type { NeighbourMessage } from '../netlink/neighbour.ts';
-import { DONE, type Outcome, refused } from '../netlink/outcome.ts';
+import { DONE, type Outcome, rejectionOf } from '../netlink/outcome.ts';
 import type { RouteMessage } from '../netlink/route.ts';
 import { defaultMetric } from '../route-ownership.ts';
 
@@ -87,7 +87,7 @@ export class MemoryTables implements KernelTables {
 
   /** Adds an interface: an up veth of MTU 1500 unless said otherwise. Replaces nothing. */
   addLink(link: MemoryInterface): Outcome {
-    if (this.#links.has(link.name)) return refuse('EEXIST');
+    if (this.#links.has(link.name)) return reject('EEXIST');
     const flags = { isUp: true, isLoopback: false, hasCarrier: true };
     const defaults = { mtu: 1500, txQueueLength: 1000, kind: 'veth', ...flags };
     this.#links.set(link.name, { ...defaults, ...link, index: this.#nextIndex++ });
@@ -104,7 +104,7 @@ export class MemoryTables implements KernelTables {
 
   changeLink(name: string, change: Partial<Omit<LinkMessage, 'index' | 'name'>>): Outcome {
     const before = this.#links.get(name);
-    if (before === undefined) return refuse('ENODEV');
+    if (before === undefined) return reject('ENODEV');
     const after = { ...before, ...change };
     this.#links.set(name, after);
     if (before.isUp && !after.isUp) this.#onDown(after);
@@ -117,8 +117,8 @@ export class MemoryTables implements KernelTables {
   /** All that is on the device stays on it. */
   renameLink(from: string, to: string): Outcome {
     const link = this.#links.get(from);
-    if (link === undefined) return refuse('ENODEV');
-    if (this.#links.has(to)) return refuse('EEXIST');
+    if (link === undefined) return reject('ENODEV');
+    if (this.#links.has(to)) return reject('EEXIST');
     this.#links.delete(from);
     this.#links.set(to, { ...link, name: to });
     this.#emitInterface(to);
@@ -128,7 +128,7 @@ export class MemoryTables implements KernelTables {
   /** Takes along all entries of the device, and the VXLAN devices that send through it. */
   removeLink(name: string): Outcome {
     const link = this.#links.get(name);
-    if (link === undefined) return refuse('ENODEV');
+    if (link === undefined) return reject('ENODEV');
     for (const other of this.#links.values())
       if (other.vxlan?.parentIndex === link.index) this.removeLink(other.name);
     this.#onDown(link);
@@ -143,7 +143,7 @@ export class MemoryTables implements KernelTables {
 
   setAddress(dev: string, cidr: Cidr): Outcome {
     const link = this.#links.get(dev);
-    if (link === undefined) return refuse('ENODEV');
+    if (link === undefined) return reject('ENODEV');
     const { address, prefixLength } = split(cidr);
     this.#addresses = this.#addresses.filter((message) => !isAddress(message, link.index, cidr));
     const flags = IFA_F_PERMANENT;
@@ -155,7 +155,7 @@ export class MemoryTables implements KernelTables {
   /** The last IPv4 address takes the device's IPv4 routes and neighbours along (fib_disable_ip). */
   removeAddress(dev: string, cidr: Cidr): Outcome {
     const index = this.#links.get(dev)?.index;
-    if (!this.#addresses.some((message) => isAddress(message, index, cidr))) return refuse('EADDRNOTAVAIL');
+    if (!this.#addresses.some((message) => isAddress(message, index, cidr))) return reject('EADDRNOTAVAIL');
     this.#addresses = this.#addresses.filter((message) => !isAddress(message, index, cidr));
     const hasIpv4 = this.#addresses.some((message) => message.index === index && isIpv4(message.address));
     if (isIpv4(cidr) && !hasIpv4) this.#disableIpv4(index!);
@@ -167,9 +167,9 @@ export class MemoryTables implements KernelTables {
 
   setNeighbour({ dev, address, mac }: NeighbourObject, state = NUD_PERMANENT): Outcome {
     const link = this.#links.get(dev);
-    if (link === undefined) return refuse('ENODEV');
+    if (link === undefined) return reject('ENODEV');
     const family = isIpv4(address) ? AF_INET : AF_INET6;
-    const message = { family, index: link.index, state, address, mac, oddities: [] };
+    const message = { family, index: link.index, state, address, mac, unsupported: [] };
     this.#neighbours.set(`${link.index} ${address}`, message);
     this.onEvent({ table: 'neighbours', message, isGone: false });
     return DONE;
@@ -178,7 +178,7 @@ export class MemoryTables implements KernelTables {
   removeNeighbour({ dev, address }: Pick<NeighbourObject, 'dev' | 'address'>): Outcome {
     const key = `${this.#links.get(dev)?.index} ${address}`;
     const message = this.#neighbours.get(key);
-    if (message === undefined) return refuse('ENOENT');
+    if (message === undefined) return reject('ENOENT');
     this.#neighbours.delete(key);
     this.onEvent({ table: 'neighbours', message, isGone: true });
     return DONE;
@@ -186,7 +186,7 @@ export class MemoryTables implements KernelTables {
 
   setFdb(entry: FdbObject): Outcome {
     const link = this.#links.get(entry.dev);
-    if (link?.vxlan === undefined) return refuse(link ? 'EOPNOTSUPP' : 'ENODEV');
+    if (link?.vxlan === undefined) return reject(link ? 'EOPNOTSUPP' : 'ENODEV');
     const { mac, destination: address } = entry;
     const message = {
       family: AF_BRIDGE,
@@ -194,7 +194,7 @@ export class MemoryTables implements KernelTables {
       state: NUD_PERMANENT,
       address,
       mac,
-      oddities: [],
+      unsupported: [],
     };
     this.#fdb.set(`${link.index} ${mac}`, message);
     this.onEvent({ table: 'neighbours', message, isGone: false });
@@ -204,7 +204,7 @@ export class MemoryTables implements KernelTables {
   removeFdb({ dev, mac }: Pick<FdbObject, 'dev' | 'mac'>): Outcome {
     const key = `${this.#links.get(dev)?.index} ${mac}`;
     const message = this.#fdb.get(key);
-    if (message === undefined) return refuse('ENOENT');
+    if (message === undefined) return reject('ENOENT');
     this.#fdb.delete(key);
     this.onEvent({ table: 'neighbours', message, isGone: true });
     return DONE;
@@ -243,7 +243,7 @@ export class MemoryTables implements KernelTables {
       this.onEvent({ table: 'routes', message, isGone: true });
       return DONE;
     }
-    return refuse('ESRCH');
+    return reject('ESRCH');
   }
 
   #matches(message: RouteMessage, match: Partial<MemoryRoute>): boolean {
@@ -257,13 +257,13 @@ export class MemoryTables implements KernelTables {
   }
 
   #checkNextHop({ gateway, isOnLink }: MemoryRoute, link: LinkMessage | undefined): Outcome | undefined {
-    if (link === undefined) return refuse('ENODEV');
-    if (!link.isUp) return refuse('ENETDOWN', 'Nexthop device is not up');
+    if (link === undefined) return reject('ENODEV');
+    if (!link.isUp) return reject('ENETDOWN', 'Nexthop device is not up');
     if (gateway === undefined || isOnLink) return undefined;
     const isReachable = this.#connected().some(
       ({ index, destination }) => index === link.index && contains(destination, gateway),
     );
-    return isReachable ? undefined : refuse('ENETUNREACH', 'Nexthop has invalid gateway');
+    return isReachable ? undefined : reject('ENETUNREACH', 'Nexthop has invalid gateway');
   }
 
   /** Routes that the kernel itself makes for addresses of devices that are up. */
@@ -327,6 +327,6 @@ function split(cidr: Cidr): { readonly address: IpAddress; readonly prefixLength
 }
 
 /** A refusal as the real kernel words it. */
-export function refuse(errno: keyof typeof constants.errno, text = ''): Outcome {
-  return refused(-constants.errno[errno], text);
+export function reject(errno: keyof typeof constants.errno, text = ''): Outcome {
+  return rejectionOf(-constants.errno[errno], text);
 }

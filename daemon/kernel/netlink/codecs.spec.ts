@@ -233,7 +233,7 @@ describe('netlink codecs', () => {
   it('reads what it encodes: VXLAN device, and a change of it', () => {
     const [link] = decodeAll((writer) => encodeVxlanCreate(writer, VXLAN), decodeLink);
     const { vni, port, local, parentIndex, learning, gbp } = VXLAN;
-    assert.deepEqual(link?.vxlan, { vni, port, local, parentIndex, learning, gbp, oddities: [] });
+    assert.deepEqual(link?.vxlan, { vni, port, local, parentIndex, learning, gbp, unsupported: [] });
     const [changed] = decodeAll(
       (writer) => encodeVxlanChange(writer, 9, { local: V6, learning: true, parentIndex: 4 }),
       decodeLink,

@@ -43,7 +43,7 @@ import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
 const IFINFO_BYTES = 16;
 
-/** Attributes of a VXLAN device. `oddities` are settings that weft never makes, in words, such as `ttl 64`. */
+/** Attributes of a VXLAN device. `unsupported` are settings that weft never makes, in words, such as `ttl 64`. */
 export interface VxlanAttributes {
   readonly vni: number;
   readonly port: number;
@@ -52,7 +52,7 @@ export interface VxlanAttributes {
   readonly parentIndex: number;
   readonly learning: boolean;
   readonly gbp: boolean;
-  readonly oddities: readonly string[];
+  readonly unsupported: readonly string[];
 }
 
 export interface LinkMessage {
@@ -234,11 +234,11 @@ function decodeVxlan(): VxlanAttributes {
     parentIndex: data.u32(IFLA_VXLAN_LINK),
     learning: data.u8(IFLA_VXLAN_LEARNING) !== 0,
     gbp: data.has(IFLA_VXLAN_GBP),
-    oddities: decodeOddities(),
+    unsupported: decodeUnsupported(),
   };
 }
 
-function decodeOddities(): readonly string[] {
+function decodeUnsupported(): readonly string[] {
   const odd: string[] = [];
   const group = data.ip(IFLA_VXLAN_GROUP) ?? data.ip(IFLA_VXLAN_GROUP6);
   if (group) odd.push(`group ${group}`);

@@ -37,7 +37,7 @@ export interface NeighbourMessage {
   readonly address?: IpAddress;
   readonly mac?: MacAddress;
   /** What a forwarding entry has that weft never sets, in words, such as `port 4789`. */
-  readonly oddities: readonly string[];
+  readonly unsupported: readonly string[];
 }
 
 export interface NeighbourTarget {
@@ -105,10 +105,10 @@ function begin(writer: MessageWriter, type: number, flags: number, index: number
   return at;
 }
 
-const NOTHING_ODD: readonly string[] = [];
+const NOTHING_UNSUPPORTED: readonly string[] = [];
 const attributes = new AttributeTable(NDA_NH_ID);
 
-/** Device index alone: cheap, for notices about the many neighbours that are not ours. 0 if the message is too short. */
+/** Device index alone: cheap, for notifications about the many neighbours that are not ours. 0 if the message is too short. */
 export function decodeNeighbourIndex(buffer: Buffer, start: number, end: number): number {
   return end < start + HEADER_BYTES + NDMSG_BYTES ? 0 : buffer.readInt32LE(start + HEADER_BYTES + 4);
 }
@@ -128,14 +128,14 @@ export function decodeNeighbour(buffer: Buffer, start: number, end: number): Nei
     state: buffer.readUInt16LE(at + 8),
     ...(address && { address }),
     ...(mac && { mac }),
-    oddities: family === AF_BRIDGE ? decodeOddities() : NOTHING_ODD,
+    unsupported: family === AF_BRIDGE ? decodeUnsupported() : NOTHING_UNSUPPORTED,
   };
 }
 
 /** The kernel reports these only where they differ from the device's own. */
-function decodeOddities(): readonly string[] {
+function decodeUnsupported(): readonly string[] {
   if (!attributes.has(NDA_PORT) && !attributes.has(NDA_VNI)) {
-    if (!attributes.has(NDA_IFINDEX) && !attributes.has(NDA_NH_ID)) return NOTHING_ODD;
+    if (!attributes.has(NDA_IFINDEX) && !attributes.has(NDA_NH_ID)) return NOTHING_UNSUPPORTED;
   }
   const odd: string[] = [];
   if (attributes.has(NDA_PORT)) odd.push(`port ${attributes.port(NDA_PORT)}`);

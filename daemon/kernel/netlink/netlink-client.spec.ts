@@ -12,7 +12,7 @@ import {
 } from './constants.ts';
 import { forEachMessage } from './message.ts';
 import { KernelReadError, type Outcome } from './outcome.ts';
-import { type EngineOptions, type Request, NetlinkClient } from './netlink-client.ts';
+import { type NetlinkClientOptions, type Request, NetlinkClient } from './netlink-client.ts';
 import type { SocketHandlers } from './socket.ts';
 
 interface Sent {
@@ -29,7 +29,7 @@ interface FakeKernel {
   datagrams: number;
 }
 
-function open(fake: FakeKernel, options: EngineOptions = {}, receiveBytes = 1 << 20): NetlinkClient {
+function open(fake: FakeKernel, options: NetlinkClientOptions = {}, receiveBytes = 1 << 20): NetlinkClient {
   return new NetlinkClient({
     timeoutMs: 50,
     ...options,
@@ -123,10 +123,10 @@ describe('NetlinkClient', () => {
         ]),
       ),
     );
-    const engine = open(fake);
-    const outcomes = await engine.send(requests(5000));
+    const client = open(fake);
+    const outcomes = await client.send(requests(5000));
     const refused = outcomes.flatMap((outcome, index) =>
-      outcome.status === 'refused' ? [[index, outcome.errno]] : [],
+      outcome.status === 'rejected' ? [[index, outcome.errno]] : [],
     );
     assert.deepEqual(refused, [
       [0, 'EEXIST'],
@@ -149,7 +149,7 @@ describe('NetlinkClient', () => {
     ]);
     const [outcome] = await open(fake).send(requests(1));
     assert.deepEqual(outcome, {
-      status: 'refused',
+      status: 'rejected',
       errno: 'EINVAL',
       message: 'EINVAL: Invalid prefix for given prefix length (invalid argument)',
     });
@@ -166,16 +166,16 @@ describe('NetlinkClient', () => {
 
   it('without the last answer: unknown but for known refusals, and the next batch uses a new socket', async () => {
     const fake = fakeKernel(([first]) => [ack(first!.sequence, -17)]);
-    const engine = open(fake);
-    assert.deepEqual(statuses(await engine.send(requests(3))), ['refused', 'unknown', 'unknown']);
+    const client = open(fake);
+    assert.deepEqual(statuses(await client.send(requests(3))), ['rejected', 'unknown', 'unknown']);
     fake.answer = acknowledge();
-    assert.deepEqual(statuses(await engine.send(requests(2))), ['done', 'done']);
+    assert.deepEqual(statuses(await client.send(requests(2))), ['done', 'done']);
     assert.equal(fake.sockets, 2);
   });
 
   it('after an overrun: unknown at once', async () => {
     const fake = fakeKernel((_, handlers) => {
-      handlers.onTrouble('the receive buffer was full');
+      handlers.onError('the receive buffer was full');
       return [];
     });
     const [outcome] = await open(fake, { timeoutMs: 60_000 }).send(requests(1));
@@ -190,12 +190,12 @@ describe('NetlinkClient', () => {
     assert.deepEqual(await open(fake).dump('things', dump, payloadOf), [1, 2, 3]);
   });
 
-  it('keeps exchanges apart, however they are started', async () => {
+  it('keeps transactions apart, however they are started', async () => {
     const fake = fakeKernel(([first]) => [
       Buffer.concat([item(first!.sequence, first!.sequence), done(first!.sequence)]),
     ]);
-    const engine = open(fake);
-    const all = await Promise.all([1, 2, 3].map(() => engine.dump('things', dump, payloadOf)));
+    const client = open(fake);
+    const all = await Promise.all([1, 2, 3].map(() => client.dump('things', dump, payloadOf)));
     assert.deepEqual(all, [[1], [2], [3]]);
   });
 
@@ -227,7 +227,7 @@ describe('NetlinkClient', () => {
   it('repeats a dump of which answers were lost', async () => {
     let round = 0;
     const fake = fakeKernel(([first], handlers) => {
-      if (++round === 1) handlers.onTrouble('lost');
+      if (++round === 1) handlers.onError('lost');
       return [item(first!.sequence, round), done(first!.sequence)];
     });
     assert.deepEqual(await open(fake).dump('things', dump, payloadOf), [2]);
@@ -245,10 +245,10 @@ describe('NetlinkClient', () => {
 
   it('close ends what is under way and what comes later', async () => {
     const fake = fakeKernel(() => []);
-    const engine = open(fake, { timeoutMs: 60_000 });
-    const pending = engine.send(requests(1));
-    setImmediate(() => engine.close());
+    const client = open(fake, { timeoutMs: 60_000 });
+    const pending = client.send(requests(1));
+    setImmediate(() => client.close());
     assert.deepEqual(statuses(await pending), ['unknown']);
-    assert.deepEqual(statuses(await engine.send(requests(1))), ['unknown']);
+    assert.deepEqual(statuses(await client.send(requests(1))), ['unknown']);
   });
 });

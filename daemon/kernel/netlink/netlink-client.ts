@@ -1,4 +1,4 @@
-// Requests and their answers on one socket: sequence numbers, batches, dumps, time-outs. One exchange at a time, so
+// Requests and their answers on one socket: sequence numbers, batches, dumps, time-outs. One transaction at a time, so
 // that answers cannot mix. Knows no message type.
 //
 //   send(requests)  packs many requests into a datagram; only the last asks for an ack. The kernel works through a
@@ -6,7 +6,7 @@
 //   dump(request)   one multipart answer, repeated from the start if the kernel says that its table changed meanwhile
 //   get(request)    one request with an answer of its own
 //
-// When answers may be missing (overrun, time-out) the socket is replaced: nothing late can reach a later exchange.
+// When answers may be missing (overrun, time-out) the socket is replaced: nothing late can reach a later transaction.
 import {
   NLM_F_ACK,
   NLM_F_ACK_TLVS,
@@ -18,7 +18,7 @@ import {
   NLMSGERR_ATTR_MSG,
 } from './constants.ts';
 import { AttributeTable, forEachMessage, HEADER_BYTES, MessageWriter } from './message.ts';
-import { DONE, KernelReadError, type Outcome, refused } from './outcome.ts';
+import { DONE, KernelReadError, type Outcome, rejectionOf } from './outcome.ts';
 import { type NetlinkSocket, openNetlinkSocket, type OpenSocket } from './socket.ts';
 
 /** Writes one request (begin and attributes, not end). */
@@ -26,7 +26,7 @@ export type Request = (writer: MessageWriter) => void;
 /** Decodes one message of an answer; `undefined` drops it. */
 export type Decode<T> = (buffer: Buffer, start: number, end: number) => T | undefined;
 
-export interface EngineOptions {
+export interface NetlinkClientOptions {
   /** NETLINK_*; default rtnetlink. */
   readonly protocol?: number;
   /** How long to wait for an answer, in milliseconds; default 5000. */
@@ -46,8 +46,8 @@ const LAST_SEQUENCE = 0xffff_0000;
 const MAX_DUMP_ATTEMPTS = 6;
 const CLOSED = 'the kernel door is closed';
 
-/** What is waited for. `onMessage` returns true when the exchange is over. */
-interface Exchange {
+/** What is waited for. `onMessage` returns true when the transaction is over. */
+interface Transaction {
   onMessage(type: number, buffer: Buffer, start: number, end: number): boolean;
   settle(failure?: string): void;
 }
@@ -60,15 +60,15 @@ export class NetlinkClient {
   readonly #receiveBytes: number;
   readonly #protocol: number | undefined;
   readonly #writer = new MessageWriter(SEND_BYTES);
-  /** Unset after a failure, until the next exchange opens another. */
+  /** Unset after a failure, until the next transaction opens another. */
   #socket: NetlinkSocket | undefined;
   #sequence = 1;
   #tail: Promise<unknown> = Promise.resolve();
-  #exchange: Exchange | undefined;
+  #transaction: Transaction | undefined;
   #isClosed = false;
 
   /** @throws Error with errno if no socket can be opened. */
-  constructor(options: EngineOptions = {}) {
+  constructor(options: NetlinkClientOptions = {}) {
     this.#openSocket = options.openSocket ?? openNetlinkSocket;
     this.#timeoutMs = options.timeoutMs ?? 5000;
     this.#receiveBytes = options.receiveBytes ?? 4 << 20;
@@ -98,7 +98,7 @@ export class NetlinkClient {
     for (let attempt = 1; ; attempt++) {
       const result = await this.#enqueue(() => this.#dumpOnce(request, decode));
       if (Array.isArray(result)) return result;
-      if (result.status === 'refused') throw new KernelReadError(what, result.errno, result.message);
+      if (result.status === 'rejected') throw new KernelReadError(what, result.errno, result.message);
       if (attempt === MAX_DUMP_ATTEMPTS || this.#isClosed)
         throw new KernelReadError(what, 'EINTR', `${result.message} (${attempt} attempts)`);
     }
@@ -111,7 +111,7 @@ export class NetlinkClient {
   ): Promise<{ readonly outcome: Outcome; readonly item?: T }> {
     let item: T | undefined;
     const outcome = await this.#enqueue(() =>
-      this.#exchangeOne(
+      this.#transact(
         (writer) => request(writer),
         NLM_F_ACK,
         (buffer, start, end) => {
@@ -126,7 +126,7 @@ export class NetlinkClient {
   close(): void {
     this.#isClosed = true;
     this.#socket?.close();
-    this.#exchange?.settle(CLOSED);
+    this.#transaction?.settle(CLOSED);
   }
 
   #open(): NetlinkSocket {
@@ -139,7 +139,7 @@ export class NetlinkClient {
       },
       {
         onDatagram: (datagram) => this.#onDatagram(datagram),
-        onTrouble: (message) => this.#fail(message),
+        onError: (message) => this.#fail(message),
       },
     );
   }
@@ -163,10 +163,10 @@ export class NetlinkClient {
       const isLast = next === to || !this.#writer.hasRoom;
       this.#writer.end(this.#sequence++, isLast ? NLM_F_ACK : 0);
     }
-    return this.#exchangeBatch(first, next - from);
+    return this.#transactBatch(first, next - from);
   }
 
-  #exchangeBatch(first: number, count: number): Promise<Outcome[]> {
+  #transactBatch(first: number, count: number): Promise<Outcome[]> {
     const outcomes: Outcome[] = Array.from({ length: count }, () => DONE);
     return this.#run((resolve) => ({
       onMessage: (type, buffer, start, end) => {
@@ -186,7 +186,7 @@ export class NetlinkClient {
   ): Promise<T[] | Exclude<Outcome, { status: 'done' }>> {
     const items: T[] = [];
     let isInterrupted = false;
-    const outcome = await this.#exchangeOne(request, 0, (buffer, start, end) => {
+    const outcome = await this.#transact(request, 0, (buffer, start, end) => {
       if ((buffer.readUInt16LE(start + 6) & NLM_F_DUMP_INTR) !== 0) isInterrupted = true;
       if (buffer.readUInt16LE(start + 4) === NLMSG_DONE) return;
       const item = decode(buffer, start, end);
@@ -199,7 +199,7 @@ export class NetlinkClient {
   }
 
   /** One request; every message of its answer goes to `onItem`, the last of a dump too. */
-  #exchangeOne(
+  #transact(
     request: Request,
     flags: number,
     onItem: (buffer: Buffer, start: number, end: number) => void,
@@ -220,19 +220,19 @@ export class NetlinkClient {
     }));
   }
 
-  /** Sends what the writer holds and waits until the exchange is over, has failed, or time is up. */
-  #run<T>(begin: (resolve: (value: T) => void) => Exchange): Promise<T> {
+  /** Sends what the writer holds and waits until the transaction is over, has failed, or time is up. */
+  #run<T>(begin: (resolve: (value: T) => void) => Transaction): Promise<T> {
     return new Promise((resolve) => {
-      const exchange = begin(resolve);
+      const transaction = begin(resolve);
       const socket = this.#readySocket();
-      if (typeof socket === 'string') return exchange.settle(socket);
+      if (typeof socket === 'string') return transaction.settle(socket);
       const timer = setTimeout(() => this.#fail(`no answer within ${this.#timeoutMs} ms`), this.#timeoutMs);
-      this.#exchange = {
-        onMessage: (type, buffer, start, end) => exchange.onMessage(type, buffer, start, end),
+      this.#transaction = {
+        onMessage: (type, buffer, start, end) => transaction.onMessage(type, buffer, start, end),
         settle: (failure) => {
           clearTimeout(timer);
-          this.#exchange = undefined;
-          exchange.settle(failure);
+          this.#transaction = undefined;
+          transaction.settle(failure);
         },
       };
       socket.send(this.#writer.bytes);
@@ -252,21 +252,21 @@ export class NetlinkClient {
   #onDatagram(datagram: Buffer): void {
     let isOver = false;
     forEachMessage(datagram, (type, start, end) => {
-      if (isOver || this.#exchange === undefined) return;
+      if (isOver || this.#transaction === undefined) return;
       if (type === NLMSG_OVERRUN) this.#fail('the kernel dropped an answer');
-      else isOver = this.#exchange.onMessage(type, datagram, start, end);
+      else isOver = this.#transaction.onMessage(type, datagram, start, end);
     });
-    if (isOver) this.#exchange?.settle();
+    if (isOver) this.#transaction?.settle();
   }
 
   /** Answers may be missing: whatever is under way is unknown, and nothing more is taken from this socket. */
   #fail(message: string): void {
     this.#socket?.close();
     this.#socket = undefined;
-    this.#exchange?.settle(message);
+    this.#transaction?.settle(message);
   }
 
-  /** Number of the next request. Starts over between exchanges, never inside one. */
+  /** Number of the next request. Starts over between transactions, never inside one. */
   #beginSequence(): number {
     if (this.#sequence >= LAST_SEQUENCE) this.#sequence = 1;
     return this.#sequence;
@@ -275,7 +275,7 @@ export class NetlinkClient {
 
 /** A refusal that did arrive stands; success was only assumed. */
 function lost(outcome: Outcome, message: string): Outcome {
-  return outcome.status === 'refused' ? outcome : { status: 'unknown', message };
+  return outcome.status === 'rejected' ? outcome : { status: 'unknown', message };
 }
 
 /**
@@ -287,9 +287,9 @@ function decodeError(buffer: Buffer, start: number, end: number): Outcome {
   const code = end >= at + 4 ? buffer.readInt32LE(at) : 0;
   if (code >= 0) return DONE;
   const flags = buffer.readUInt16LE(start + 6);
-  if ((flags & NLM_F_ACK_TLVS) === 0) return refused(code, '');
+  if ((flags & NLM_F_ACK_TLVS) === 0) return rejectionOf(code, '');
   errorAttributes.read(buffer, attributesOffset(buffer, start, flags), end);
-  return refused(code, errorAttributes.text(NLMSGERR_ATTR_MSG));
+  return rejectionOf(code, errorAttributes.text(NLMSGERR_ATTR_MSG));
 }
 
 function attributesOffset(buffer: Buffer, start: number, flags: number): number {

@@ -4,7 +4,7 @@ import { getSystemErrorMap } from 'node:util';
 /** Answer to one request. `unknown`: the answer was lost or never came. */
 export type Outcome =
   | { readonly status: 'done' }
-  | { readonly status: 'refused'; readonly errno: string; readonly message: string }
+  | { readonly status: 'rejected'; readonly errno: string; readonly message: string }
   | { readonly status: 'unknown'; readonly message: string };
 
 export const DONE: Outcome = { status: 'done' };
@@ -21,15 +21,15 @@ export class KernelReadError extends Error {
 }
 
 /** A refusal that the door itself words. */
-export function refusal(errno: string, message: string): Outcome {
-  return { status: 'refused', errno, message: `${errno}: ${message}` };
+export function rejection(errno: string, message: string): Outcome {
+  return { status: 'rejected', errno, message: `${errno}: ${message}` };
 }
 
 /** Names errno `code` (negative) and adds the kernel's own text, if it sent one. */
-export function refused(code: number, text: string): Outcome {
+export function rejectionOf(code: number, text: string): Outcome {
   const [name, description] = getSystemErrorMap().get(code) ?? [`E${-code}`, `errno ${-code}`];
   // One number on Linux; the network stack means the other name.
   const errno = name === 'ENOTSUP' ? 'EOPNOTSUPP' : name;
   const detail = text === '' ? description : `${text} (${description})`;
-  return { status: 'refused', errno, message: `${errno}: ${detail}` };
+  return { status: 'rejected', errno, message: `${errno}: ${detail}` };
 }

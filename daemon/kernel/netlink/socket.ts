@@ -12,7 +12,7 @@ import { NETLINK_ROUTE } from './constants.ts';
 export interface SocketHandlers {
   onDatagram(datagram: Buffer): void;
   /** Datagrams are missing: the kernel dropped some, or the socket failed. */
-  onTrouble(message: string): void;
+  onError(message: string): void;
 }
 
 export interface SocketSettings {
@@ -48,7 +48,7 @@ export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
   const guard = (handle: () => void): void => {
     if (isOpen) guarded(handle, handlers);
   };
-  const trouble = (message: string): void => guard(() => handlers.onTrouble(message));
+  const trouble = (message: string): void => guard(() => handlers.onError(message));
   const raw = new RawNetlinkSocket(settings.protocol ?? NETLINK_ROUTE, {
     messagePeeking: false,
     msgBufferSize: settings.datagramBytes,
@@ -89,7 +89,7 @@ function guarded(handle: () => void, handlers: SocketHandlers): void {
   try {
     handle();
   } catch (error) {
-    queueMicrotask(() => handlers.onTrouble(String(error)));
+    queueMicrotask(() => handlers.onError(String(error)));
   }
 }
 
