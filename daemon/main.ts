@@ -5,7 +5,7 @@ import { EXIT_FAILURE, EXIT_OK, handleCrashes, handleSignals } from './node/exit
 import { adoptDevices } from './handover/handover.ts';
 import { createLogger } from './log/log.ts';
 import type { DaemonOptions } from './options/options.ts';
-import { versionLine } from './options/usage.ts';
+import { versionLine } from './node/usage.ts';
 
 /** Runs until a signal comes (which ends the process) or until it cannot run. Resolves with the exit code. */
 export async function runDaemon(options: DaemonOptions, warnings: readonly string[]): Promise<number> {
