@@ -350,7 +350,7 @@ export class OverlayNode {
   async #giveUp(message: string): Promise<void> {
     const { own } = this.keeper;
     this.keeper.stop();
-    await this.subnetFile.withdraw();
+    await this.subnetFile.remove();
     if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
     this.#options.onFatal(message);
   }
