@@ -11,7 +11,7 @@ import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { RENUMBER_KEY, type Registry, type Revision } from '../../allocator/registry/registry.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
-import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
+import { chooseDatapath, type DatapathMode, withDatapath } from '../host/datapath-mode.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
@@ -29,8 +29,8 @@ import {
 } from '../overlay/overlay-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
-import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
-import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
+import { checkPrerequisites, remedyForLink, checkHost } from '../host/prerequisites.ts';
+import { forwardingWarnings, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/status.ts';
@@ -39,7 +39,7 @@ import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 export interface OverlayNodeOptions {
   readonly options: DaemonOptions;
   readonly config: NetworkConfig;
-  readonly encapsulation: Encapsulation;
+  readonly encapsulation: DatapathMode;
   /** Whether the packet path can stand in for a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
   readonly router: ForwardingSetup;
@@ -85,14 +85,14 @@ export class OverlayNode {
   #isReadingFacts = false;
   #isFactsDue = false;
   #isStopped = false;
-  #encapsulation: Encapsulation;
+  #encapsulation: DatapathMode;
   #hasWorked = false;
   #createdLease = false;
 
   constructor(options: OverlayNodeOptions) {
     const { config, kernel, log, onChange, reading } = options;
     this.#options = options;
-    this.#host = configForHost(config, reading.facts, reading.lack);
+    this.#host = configForHost(config, reading.facts, reading.missingIpv6);
     this.#reading = reading;
     this.#encapsulation = options.encapsulation;
     const clock = systemClock;
@@ -151,12 +151,12 @@ export class OverlayNode {
 
   /** The one in force. */
   get config(): NetworkConfig {
-    return this.#host.document;
+    return this.#host.clusterConfig;
   }
 
   /** Why this host has no IPv6 though the network has; `undefined` if it has what the network has. */
   get lack(): string | undefined {
-    return this.#host.lack;
+    return this.#host.missingIpv6;
   }
 
   /** The interface in use, and what it was derived from. */
@@ -168,7 +168,7 @@ export class OverlayNode {
   #complete(facts: HostFacts, encapsulation = this.#encapsulation): HostFacts {
     const { badFamilies } = this.offload;
     const known = badFamilies.length === 0 ? facts : { ...facts, badOffloadFamilies: badFamilies };
-    return withEncapsulation(known, encapsulation);
+    return withDatapath(known, encapsulation);
   }
 
   /** What this host takes part in. */
@@ -190,13 +190,13 @@ export class OverlayNode {
   async applyConfig(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
     const { kernel, options } = this.#options;
     const encapsulation = this.#encapsulationFor(config);
-    const missing = await checkHostPrerequisites(config, encapsulation);
+    const missing = await checkPrerequisites(config, encapsulation);
     if (missing !== undefined) return { reason: missing, isRetryable: true };
     const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
     if (!result.ok) return { reason: result.message, isRetryable: true };
     const facts = this.#complete(result.reading.facts, encapsulation);
-    const host = configForHost(config, facts, result.reading.lack);
-    const unsuitable = unsuitableHost(host.config, facts);
+    const host = configForHost(config, facts, result.reading.missingIpv6);
+    const unsuitable = checkHost(host.config, facts);
     if (unsuitable !== undefined) return { reason: unsuitable, isRetryable: true };
     const router = this.#options.router.choose(config);
     if (!router.ok) return { reason: router.message, isRetryable: true };
@@ -204,7 +204,7 @@ export class OverlayNode {
     if (renumbering !== undefined || this.#isStopped) return renumbering;
     this.#reading = result.reading;
     this.#encapsulation = encapsulation;
-    void this.#tellDoubts(this.#host.document, config);
+    void this.#tellDoubts(this.#host.clusterConfig, config);
     this.#setHost(host);
     // The registry was asked meanwhile; what the host is may have changed.
     void this.#readFacts();
@@ -228,25 +228,25 @@ export class OverlayNode {
   /** Those that the config of before gave no reason for. */
   async #tellDoubts(before: NetworkConfig, config: NetworkConfig): Promise<void> {
     const { kernel, log, router } = this.#options;
-    const known = await doubtsAbout(router, kernel, before);
-    for (const doubt of await doubtsAbout(router, kernel, config))
+    const known = await forwardingWarnings(router, kernel, before);
+    for (const doubt of await forwardingWarnings(router, kernel, config))
       if (!known.includes(doubt)) log.warn(doubt);
   }
 
   #tellLack(before?: HostConfig): void {
     const { log } = this.#options;
-    const { lack } = this.#host;
-    if (lack === before?.lack) return;
+    const { missingIpv6: lack } = this.#host;
+    if (lack === before?.missingIpv6) return;
     if (lack !== undefined)
       log.warn(`No IPv6 on this host, IPv4 works without it: ${lack}; IPv6 comes once that is mended`);
     else log.info('IPv6 is there: this host takes part with both families');
   }
 
   /** How VXLAN is done from now on. A kernel that had none will have none now, and what is no VXLAN says nothing about it. */
-  #encapsulationFor({ backend }: NetworkConfig): Encapsulation {
+  #encapsulationFor({ backend }: NetworkConfig): DatapathMode {
     if (backend.type !== 'vxlan') return this.#encapsulation;
     const wasVxlan = this.#host.config.backend.type === 'vxlan';
-    return chooseEncapsulation(backend, wasVxlan && this.#encapsulation === 'userspace');
+    return chooseDatapath(backend, wasVxlan && this.#encapsulation === 'userspace');
   }
 
   /** Whoever writes a document may not have meant to move every container: another subnet must be asked for. */
@@ -384,16 +384,16 @@ export class OverlayNode {
 
   async #readFactsOnce(): Promise<void> {
     const { kernel, limit, log, options } = this.#options;
-    const { document } = this.#host;
-    const result = await readHost(kernel, options.interface, familiesOf(document), this.#reading.chosen);
+    const { clusterConfig } = this.#host;
+    const result = await readHost(kernel, options.interface, familiesOf(clusterConfig), this.#reading.chosen);
     // Read for a config that is no longer in force.
-    if (document !== this.#host.document) return void (this.#isFactsDue = true);
+    if (clusterConfig !== this.#host.clusterConfig) return void (this.#isFactsDue = true);
     if (!result.ok) {
       if (limit.take('no-interface') !== undefined)
         log.warn(`${result.message}; what was chosen stays in force`);
       return;
     }
-    const { lack } = result.reading;
+    const { missingIpv6: lack } = result.reading;
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
     const { identity: before } = identityOf(this.#reading);
@@ -401,8 +401,8 @@ export class OverlayNode {
     if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
     this.#reading = result.reading;
     const facts = this.#complete(result.reading.facts);
-    const host = configForHost(this.#host.document, facts, lack);
-    const isOther = (host.lack === undefined) !== (this.#host.lack === undefined);
+    const host = configForHost(this.#host.clusterConfig, facts, lack);
+    const isOther = (host.missingIpv6 === undefined) !== (this.#host.missingIpv6 === undefined);
     if (isOther) this.#setHost(host);
     else this.#host = host;
     if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;

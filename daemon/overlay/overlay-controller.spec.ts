@@ -44,7 +44,7 @@ describe('network', () => {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
     net = new OverlayController({
-      host: { document: network('4', VXLAN), config: network('4', VXLAN) },
+      host: { clusterConfig: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
       subnetFile,
@@ -165,7 +165,7 @@ describe('network', () => {
     net.setFacts(narrow, { peers });
     assert.ok(net.problem !== undefined);
     const config = network('4', { type: 'host-gw' });
-    net.setConfig({ document: config, config }, narrow, { peers });
+    net.setConfig({ clusterConfig: config, config }, narrow, { peers });
     assert.equal(net.problem, undefined);
     assert.equal(net.migration, undefined);
     assert.equal(net.attributes().backendType, 'host-gw');
@@ -181,7 +181,7 @@ describe('network', () => {
     const narrow = host({ interface: { ...host().interface, mtu: 80 as UnderlayMtu } });
     net.setFacts(narrow, { peers });
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, narrow, { peers });
+    net.setConfig({ clusterConfig: config, config }, narrow, { peers });
     assert.ok(net.problem !== undefined);
     assert.equal(net.migration?.state, 'preparing');
     assert.match(await inKernel(), /flannel\.1 /);
@@ -214,7 +214,7 @@ describe('network', () => {
     await joinCluster();
     kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, host(), { peers });
+    net.setConfig({ clusterConfig: config, config }, host(), { peers });
     await clock.advance(10_000);
     net.advance();
     assert.equal(net.migration?.state, 'preparing');

@@ -15,7 +15,6 @@ import {
 } from '../../backends/backend.ts';
 import { deriveBlackholes } from '../../backends/blackhole.ts';
 import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
-import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import {
   backendOf,
@@ -26,9 +25,10 @@ import {
   ownershipFor,
 } from './derive-transports.ts';
 import type { HostConfig } from '../host/family-choice.ts';
+import type { ForwardingPolicy } from '../host/forwarding-setup.ts';
 import { sameFacts } from '../host/host-facts.ts';
 import type { Logger } from '../log/log.ts';
-import { unsuitableHost } from '../host/prerequisites.ts';
+import { checkHost } from '../host/prerequisites.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import { deviceOf } from '../reconciler/object-device.ts';
@@ -83,13 +83,6 @@ const WITHDRAWAL_GRACE_MS = 80;
 /** Where peers are looked up; the lease keeper. */
 export interface PeerSource {
   readonly peers: ReadonlyMap<string, Lease>;
-}
-
-/** What this host does for packets that it forwards, whatever the backend. */
-export interface ForwardingPolicy {
-  readonly firewall: FirewallPolicy;
-  /** Whether forwarding is turned on. */
-  readonly setsSysctls: boolean;
 }
 
 export class OverlayController {
@@ -158,7 +151,7 @@ export class OverlayController {
   attributes(previous?: LeaseAttributes): LeaseAttributes {
     this.#migration.begin(
       previous,
-      (backend) => unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined,
+      (backend) => checkHost({ ...this.#host.config, backend }, this.#facts) === undefined,
     );
     const attributes = this.#attributesFor(this.#migration.announced, previous);
     // A transport that only peers have told of yet: whoever hears of it from this host needs to know all of it.
@@ -171,7 +164,7 @@ export class OverlayController {
   /** What of the kernel's state is ours: also in a family that this host does not have now, but may have had. */
   ownership(): Ownership {
     const configs = this.#migration.all.map((transport) =>
-      this.#migration.configFor(this.#host.document, transport),
+      this.#migration.configFor(this.#host.clusterConfig, transport),
     );
     return ownershipFor(configs.map((config) => ({ config, host: this.#facts })));
   }
