@@ -15,7 +15,7 @@ export const SOCKET_OPTION = {
 
 export const JSON_OPTION = {
   type: 'boolean',
-  help: 'JSON, as docs/control-socket.md describes it',
+  help: 'JSON, as docs/reference/control-socket.md describes it',
 } as const satisfies OptionSpec;
 
 /** How long an answer may take to begin. */

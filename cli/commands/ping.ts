@@ -32,7 +32,7 @@ another ADDRESS inside its subnet, that is asked instead. What was found last sh
     size: { type: 'string', short: 's', value: 'BYTES', help: 'payload of an echo (default: 56)' },
     ipv4: { type: 'boolean', short: '4', help: 'by IPv4 only' },
     ipv6: { type: 'boolean', short: '6', help: 'by IPv6 only; without -4 and -6, IPv4 if the peer has it' },
-    json: { type: 'boolean', help: 'one JSON document a line, as docs/control-socket.md describes it' },
+    json: { type: 'boolean', help: 'one JSON document a line, as docs/reference/control-socket.md describes it' },
     socket: SOCKET_OPTION,
   },
   examples: [

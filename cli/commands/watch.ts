@@ -29,7 +29,7 @@ comes into force or is refused, the registry lost and found, this host's health.
       choices: TOPICS,
       help: `only these: ${TOPICS.join(', ')}; may be repeated`,
     },
-    json: { type: 'boolean', help: 'one JSON document a line, as docs/control-socket.md describes it' },
+    json: { type: 'boolean', help: 'one JSON document a line, as docs/reference/control-socket.md describes it' },
     socket: SOCKET_OPTION,
   },
   examples: [

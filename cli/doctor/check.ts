@@ -4,7 +4,7 @@ import type { Facts } from './facts.ts';
 /** `error`: traffic is lost or will be. `warning`: it flows, but something is not as it should be. */
 export type Severity = 'error' | 'warning';
 
-/** What one check found; `docs/troubleshooting.md` has a paragraph for each id. */
+/** What one check found; `docs/how-to/find-a-fault.md` has a paragraph for each id. */
 export interface Finding {
   readonly check: string;
   readonly severity: Severity;

@@ -58,7 +58,7 @@ const dockerDirect: Check = {
             : 'Containers of this host can call those of other hosts, and cannot be called by them',
         fix: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
           .join('; ')
-          .concat(' (docs/containers.md)'),
+          .concat(' (docs/how-to/connect-containers.md)'),
       },
     ];
   },

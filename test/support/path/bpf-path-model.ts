@@ -1,4 +1,4 @@
-// What must become of a packet at the BPF programs of the packet path, by the reference and docs/packet-path.md, on the host that
+// What must become of a packet at the BPF programs of the packet path, by the reference and docs/explanation/packet-path.md, on the host that
 // native/test/bpf-programs.c makes.
 import {
   byte,
