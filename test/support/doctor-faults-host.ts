@@ -124,7 +124,7 @@ export const HOST_FAULTS: readonly Fault[] = [
   {
     name: 'subnet.env cannot be written',
     finds: ['subnet-file'],
-    evidence: /missing or cannot be read/,
+    evidence: /missing or unreadable/,
     breaks: (lab) =>
       lab.check('h1', ['sh', '-c', `rm ${lab.subnetFile('h1')}; mkdir ${lab.subnetFile('h1')}`]),
     fixes: (lab) => lab.check('h1', ['rmdir', lab.subnetFile('h1')]),
@@ -160,7 +160,7 @@ export const HOST_FAULTS: readonly Fault[] = [
   {
     name: 'a switch drops what is not for the host itself, with host-gw',
     finds: ['route-dropped'],
-    evidence: /echoes of 198\.18\.1\.2 come; of one to 10\.5\..*nothing is heard/,
+    evidence: /replies from 198\.18\.1\.2 arrive; an echo to 10\.5\..*gets no answer/,
     host: 'h2',
     runsOn: 'h1',
     breaks: async (lab) => {
