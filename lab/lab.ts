@@ -24,9 +24,9 @@ export interface LabOptions extends plan.TopologyOptions {
   readonly name: string;
   /** Network config document to put into etcd; default {@link DEFAULT_CONFIG}. */
   readonly config?: string;
-  /** Further command-line words for every daemon. */
+  /** Further flags of every daemon. */
   readonly daemonFlags?: readonly string[];
-  /** Further command-line words for etcd. */
+  /** Further flags of etcd. */
   readonly etcdFlags?: readonly string[];
   /** False leaves containers to the caller. Default true. */
   readonly attach?: boolean;
@@ -35,7 +35,7 @@ export interface LabOptions extends plan.TopologyOptions {
 }
 
 export type StopSignal = 'TERM' | 'KILL';
-/** Signals that the process outlives come after those that it does not. */
+/** STOP, CONT, HUP and USR1 leave the process running. */
 export type DaemonSignal = StopSignal | 'STOP' | 'CONT' | 'HUP' | 'USR1';
 
 /** Port of `/healthz` and `/readyz` on each host's loopback. */
@@ -56,7 +56,7 @@ export class Lab {
     this.#state = state;
   }
 
-  /** Makes a lab that dies with this process until {@link keep} is called. */
+  /** Creates a lab that ends with this process unless {@link keep} is called. */
   static async create(options: LabOptions): Promise<Lab> {
     if (!NAME.test(options.name))
       throw new Error(`Cannot name a lab '${options.name}': use 1..31 of a-z, 0-9 and '-'`);
@@ -139,8 +139,8 @@ export class Lab {
 
   /** Whether a host's daemon answers `/readyz` with 200. */
   async isReady(name: string): Promise<boolean> {
-    // Asked again and again while hosts start: bash by itself costs a tenth of what Node would. It takes a socket at its standard
-    // input for rshd's and would read the user's ~/.bashrc first, whatever that does.
+    // Polled while hosts start: bash costs a tenth of Node. With a socket as standard input bash assumes rshd
+    // and reads ~/.bashrc, hence --norc.
     const script = `exec 3<>/dev/tcp/127.0.0.1/${HEALTH_PORT} && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && read -t 5 -r status <&3 && [[ $status == *' 200 '* ]]`;
     return (await this.exec(name, ['bash', '--norc', '-c', script])).code === 0;
   }
@@ -194,7 +194,7 @@ export class Lab {
     return this.#signal('etcd', signal);
   }
 
-  /** Starts the daemon of a host, behind the words of `under` if given; does not wait for its lease. */
+  /** Starts the daemon of a host, as an argument of the command `under` if given; does not wait for its lease. */
   async startDaemon(
     name: string,
     flags: readonly string[] = this.#state.daemonFlags,
@@ -213,7 +213,7 @@ export class Lab {
     return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];
   }
 
-  /** `HUP` and `USR1` are for what the daemon runs under. */
+  /** `HUP` and `USR1` are for the daemon's parent command. */
   stopDaemon(name: string, signal: DaemonSignal = 'TERM'): Promise<void> {
     return this.#signal(name, signal);
   }
@@ -228,14 +228,14 @@ export class Lab {
     return `${INSIDE}/${name}/weft.sock`;
   }
 
-  /** Runs `weft` on a host, asking the daemon there. */
+  /** Runs `weft` on a host, against the daemon there. */
   weft(name: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
     return this.exec(name, [...this.environment(name), 'weft', ...argv], options);
   }
 
-  /** Words to put before a command so that `weft` is found and asks the daemon of `place`, if that is a host. */
-  environment(place: string): string[] {
-    const host = this.topology.hosts.find(({ name, container }) => name === place || container === place);
+  /** Command prefix that puts `weft` on the PATH and points it at the daemon of namespace `netns`, if that is a host. */
+  environment(netns: string): string[] {
+    const host = this.topology.hosts.find(({ name, container }) => name === netns || container === netns);
     const path = `PATH=${dirname(weftProgram())}:${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
     const socket = host === undefined ? [] : [`WEFT_SOCKET=${this.controlSocket(host.name)}`];
     return ['env', path, `WEFT_NODE=${process.execPath}`, ...socket];
@@ -246,7 +246,7 @@ export class Lab {
     return readFile(this.#outside(this.subnetFile(name)), 'utf8').catch(() => '');
   }
 
-  /** Whether the daemon's process is there (not whether it works). */
+  /** Whether the daemon's process exists, working or not. */
   async isRunning(process: string): Promise<boolean> {
     const pid = await this.#pidOf(process);
     const status = await readFile(this.#outside(`/proc/${pid}/status`), 'utf8').catch(() => 'State:\tZ');
@@ -275,7 +275,7 @@ export class Lab {
   /** Addresses of a host's container, one a family, without length. @throws Error if it has none yet. */
   async containerAddresses(name: string): Promise<readonly string[]> {
     const container = plan.planContainer(await this.readSubnetEnv(this.host(name).name));
-    if (!container) throw new Error(`Host ${name} has no subnet yet: look at ${this.logFolder}/${name}.log`);
+    if (!container) throw new Error(`Host ${name} has no subnet yet: read ${this.logFolder}/${name}.log`);
     return container.addresses.map((pair) => pair.container.split('/')[0]!);
   }
 
@@ -356,10 +356,10 @@ export class Lab {
 /** Network config of a lab that is given none. */
 export const DEFAULT_CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
 
-/** Put in by the bundler. */
+/** Defined by the bundler. */
 declare const WEFT_VERSION: string | undefined;
 
-/** What daemons are started by: the bundle that this is part of, else `bin/weft` of the project. */
+/** The program of daemons: the bundle that contains this file, else `bin/weft` of the project. */
 function weftProgram(): string {
   if (typeof WEFT_VERSION === 'string') return fileURLToPath(import.meta.url);
   return join(packageRoot(), 'bin', 'weft');

@@ -68,8 +68,8 @@ describe('host-gw', () => {
     it(`repairs: ${name}`, async () => {
       const expected = JSON.stringify(await expectedRoutes());
       await lab().check('h1', ['sh', '-c', script(await subnetOf(lab(), 'h2'))]);
-      const isWhole = async () => JSON.stringify(await actualRoutes()) === expected;
-      await waitFor('the routes to be back', isWhole, REPAIR_MS);
+      const isHealthy = async () => JSON.stringify(await actualRoutes()) === expected;
+      await waitFor('the routes to be back', isHealthy, REPAIR_MS);
       await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);
     });
 

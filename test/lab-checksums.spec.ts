@@ -2,7 +2,7 @@
 // it, or does as the network config says.
 import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
-import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/types.ts';
+import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
 import { waitFor } from '../lab/wait.ts';
 import { breakOffload, mendOffload } from './support/path/bad-offload.ts';
 import { canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';

@@ -10,7 +10,7 @@ import type {
   PingPeerV1,
   RouteV1,
   StatusV1,
-} from '../api/types.ts';
+} from '../api/index.ts';
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';
@@ -74,7 +74,7 @@ describe('the commands on a lab', () => {
     assert.ok(await holds(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`), 'a packet of 1450 bytes');
     assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
     const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
-    assert.deepEqual([own.kind, own.way, own.isWhole], ['own', 'local', true]);
+    assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
 
   it('ping peers through the overlay and beside it, and tell which of the two is silent', async () => {
@@ -132,7 +132,7 @@ describe('the commands on a lab', () => {
 
   it('say of addresses that nobody has why nothing gets there', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.way], ['unleased', 'none']);
+    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'none']);
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);

@@ -1,7 +1,7 @@
 // IPv6 beside IPv4, and alone: what hosts lease and program, packets of the whole MTU between all containers, hosts without
 // IPv6 among others, and a cluster that gets or loses IPv6 while it runs.
 import assert from 'node:assert/strict';
-import type { StatusV1 } from '../api/types.ts';
+import type { StatusV1 } from '../api/index.ts';
 import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { ETCD_URL_IPV6 } from '../lab/topology.ts';

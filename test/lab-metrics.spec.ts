@@ -2,7 +2,7 @@
 // and a command that runs when the subnet changes.
 import assert from 'node:assert/strict';
 import { FAMILIES } from '../daemon/metrics/metrics.ts';
-import type { ClusterV1 } from '../daemon/metrics/cluster-document.ts';
+import type { ClusterV1 } from '../api/index.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, waitForLogLine } from './support/daemon-view.ts';

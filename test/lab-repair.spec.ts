@@ -38,9 +38,9 @@ describe('repair', () => {
   for (const { name } of faultsOf(ANY_FACTS))
     it(`of: ${name}`, async () => {
       const fault = faultsOf(facts).find((candidate) => candidate.name === name)!;
-      assert.ok(await holds(lab(), 'h1', fault.isWhole), 'whole before');
+      assert.ok(await holds(lab(), 'h1', fault.isHealthy), 'whole before');
       await lab().check('h1', ['sh', '-c', fault.script]);
-      await waitFor(`'${name}' to be repaired`, () => holds(lab(), 'h1', fault.isWhole), REPAIR_MS);
+      await waitFor(`'${name}' to be repaired`, () => holds(lab(), 'h1', fault.isHealthy), REPAIR_MS);
       await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);
       assert.ok(await canPing(lab(), 'c3', 'h1'));
     });

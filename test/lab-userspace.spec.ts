@@ -82,10 +82,10 @@ describe('backend udp', () => {
   ] as const)
     it(`repairs a device that was ${what}`, async () => {
       await lab().check('h1', ['sh', '-c', script]);
-      const isWhole = async () =>
+      const isHealthy = async () =>
         (await holds(lab(), 'h1', "ip link show flannel0 up 2>/dev/null | grep -q 'mtu 1472 '")) &&
         (await canPing(lab(), 'c1', 'h2'));
-      await waitFor('the host to be whole', isWhole, WAIT_MS);
+      await waitFor('the host to be whole', isHealthy, WAIT_MS);
       assert.ok(await canPing(lab(), 'c2', 'h1'));
     });
 

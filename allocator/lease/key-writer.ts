@@ -1,12 +1,12 @@
 // Writes this host's key: each method is one write with compare, or the calls that lead up to one. It knows nothing of
-// why. After a write that failed or was refused, `needsResync` says that the mirror may not show what is there.
+// why. After a write that failed or was refused, `needsResync` says that the cache may not show what is there.
 import { encodeLeaseValue, sameAttributes } from '../registry/lease-value.ts';
 import type { OwnKey } from './lease-decision.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import type { RegistryLease } from '../registry/registry-lease.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
 import { NO_LEASE, RegistryError } from '../registry/registry.ts';
-import type { Registry, RegistryEntry, RegistryLeaseId, Revision } from '../registry/registry.ts';
+import type { Registry, RegistryEntry, LeaseId, Revision } from '../registry/registry.ts';
 import { formatSubnetKey } from '../registry/subnet-key.ts';
 
 /** The own key after a write that succeeded. `createdAt` is set if this host made the key in this life. */
@@ -20,13 +20,13 @@ export type CreateOutcome =
 
 export interface KeyWriterOptions {
   readonly registry: Pick<Registry, 'create' | 'update' | 'move' | 'remove'>;
-  readonly mirror: Pick<RegistryCache, 'observe'>;
+  readonly cache: Pick<RegistryCache, 'noteRevision'>;
   readonly lease: RegistryLease;
   readonly signal: AbortSignal;
 }
 
 export class KeyWriter {
-  /** Whether the registry may hold something else than the mirror shows. To be cleared after a fresh read. */
+  /** Whether the registry may hold something else than the cache shows. To be cleared after a fresh read. */
   needsResync = false;
   readonly #options: KeyWriterOptions;
 
@@ -107,7 +107,7 @@ export class KeyWriter {
   }
 
   /** None for a reservation; that of the entry while it lives; else one of ours. */
-  async #leaseFor(entry: Pick<RegistryEntry, 'leaseId'>): Promise<RegistryLeaseId> {
+  async #leaseFor(entry: Pick<RegistryEntry, 'leaseId'>): Promise<LeaseId> {
     const { lease } = this.#options;
     if (entry.leaseId === NO_LEASE) return NO_LEASE;
     if (await lease.takeOver(entry.leaseId)) return entry.leaseId;
@@ -119,7 +119,7 @@ export class KeyWriter {
   async #write<Answer extends { readonly revision: Revision }>(call: Promise<Answer>): Promise<Answer> {
     try {
       const answer = await call;
-      this.#options.mirror.observe(answer.revision);
+      this.#options.cache.noteRevision(answer.revision);
       return answer;
     } catch (error) {
       const isRefused = error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND';

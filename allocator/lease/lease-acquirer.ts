@@ -21,7 +21,7 @@ const RACES_BEFORE_PAUSE = 16;
 
 export interface LeaseClaimOptions {
   readonly hold: LeaseState;
-  readonly mirror: Pick<RegistryCache, 'entries' | 'isConnected' | 'leases' | 'revision'>;
+  readonly cache: Pick<RegistryCache, 'entries' | 'isConnected' | 'leases' | 'revision'>;
   readonly writer: KeyWriter;
   readonly lease: RegistryLease;
   readonly disowned: Tombstones;
@@ -64,8 +64,8 @@ export class LeaseAcquirer {
 
   /** Does the next thing to get a key; returns whether there is more to do. */
   async acquire(): Promise<boolean> {
-    const { hold, mirror, writer } = this.#options;
-    if (!mirror.isConnected) {
+    const { hold, cache, writer } = this.#options;
+    if (!cache.isConnected) {
       writer.needsResync = true;
       return true;
     }
@@ -75,19 +75,19 @@ export class LeaseAcquirer {
     else if (choice.do === 'move') await this.move(choice.entry, choice.subnets);
     else if (choice.do === 'remove') await this.remove(choice.entry);
     else if (choice.do === 'create') await this.#create(choice.subnets, choice.isPreferred);
-    else this.#despair();
-    return choice.do !== 'despair';
+    else this.#exhausted();
+    return choice.do !== 'exhausted';
   }
 
   /** What is known now, for a decision. */
   choiceInput(): ChoiceInput {
-    const { disowned, hold, mirror } = this.#options;
-    const isNewer = this.#taken !== undefined && this.#taken.revision > mirror.revision;
+    const { disowned, hold, cache } = this.#options;
+    const isNewer = this.#taken !== undefined && this.#taken.revision > cache.revision;
     return {
       ...hold.identities.current,
       pool: this.#pool,
-      entries: mirror.entries,
-      leases: mirror.leases,
+      entries: cache.entries,
+      leases: cache.leases,
       disowned: disowned.revisions,
       attempt: this.#races,
       ...(hold.key === undefined ? {} : { lost: hold.key }),
@@ -97,8 +97,8 @@ export class LeaseAcquirer {
   }
 
   async adopt(entry: RegistryEntry, subnets: LeaseSubnets): Promise<void> {
-    const { hold, mirror, publication, writer } = this.#options;
-    const published = mirror.leases.get(entry.key)?.attributes;
+    const { hold, cache, publication, writer } = this.#options;
+    const published = cache.leases.get(entry.key)?.attributes;
     // Should the key vanish before it is ours, its subnet is the one to ask for.
     this.#previous = subnets;
     const attributes = publication.attributes(published ?? hold.key?.attributes);
@@ -114,8 +114,8 @@ export class LeaseAcquirer {
     entry: Pick<RegistryEntry, 'key' | 'leaseId' | 'modRevision'>,
     subnets: LeaseSubnets,
   ): Promise<void> {
-    const { hold, mirror, publication, writer } = this.#options;
-    const published = mirror.leases.get(entry.key)?.attributes ?? hold.key?.attributes;
+    const { hold, cache, publication, writer } = this.#options;
+    const published = cache.leases.get(entry.key)?.attributes ?? hold.key?.attributes;
     const held = await writer.move(entry, subnets, publication.attributes(published));
     if (held === undefined) return;
     this.#disown(entry, held.modRevision);
@@ -158,11 +158,11 @@ export class LeaseAcquirer {
   }
 
   #disown(entry: Pick<RegistryEntry, 'key' | 'modRevision'>, goneAt: Revision): void {
-    const { disowned, mirror } = this.#options;
-    if (mirror.revision < goneAt) disowned.add(entry, goneAt);
+    const { disowned, cache } = this.#options;
+    if (cache.revision < goneAt) disowned.add(entry, goneAt);
   }
 
-  #despair(): void {
+  #exhausted(): void {
     const { hold, lease, retry } = this.#options;
     retry.pause();
     lease.revokeUnused();

@@ -11,7 +11,7 @@ import { NO_LEASE } from '../registry/registry.ts';
 import type { Registry, RegistryEntry, RegistrySnapshot } from '../registry/registry.ts';
 import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../registry/subnet-key.ts';
 import { SubnetPool } from '../subnet/subnet-pool.ts';
-import type { LeaseChangeV1, LeaseV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
+import type { LeaseChangeV1, LeaseV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
 
 export type LeaseAdminCode = 'bad-request' | 'not-found' | 'conflict';
 

@@ -77,7 +77,7 @@ describe('chooseSubnet', () => {
     return show(chooseSubnet(input));
   };
   const show = (choice: Choice): string => {
-    if (choice.do === 'despair') return 'despair';
+    if (choice.do === 'exhausted') return 'exhausted';
     if (choice.do === 'move') return `move ${choice.entry.key} to ${formatSubnetKey(choice.subnets)}`;
     if (choice.do !== 'create') return `${choice.do} ${choice.entry.key}`;
     return choice.isPreferred ? `prefer ${choice.subnets.map(formatSubnetKey).join()}` : 'any';
@@ -121,9 +121,9 @@ describe('chooseSubnet', () => {
       `adopt ${KEY}`,
     ],
     ['the lost key of another host', { [KEY]: valueOf(OTHER) }, { lost, previous }, 'prefer 10.5.77.0-24'],
-    ['a full pool', full, { previous, lost }, 'despair'],
+    ['a full pool', full, { previous, lost }, 'exhausted'],
     ['a full pool with our key in it', { ...full, [KEY]: valueOf(ME) }, { previous }, `adopt ${KEY}`],
-    ['a wide key over all', { '10.5.0.0-16': 'x' }, {}, 'despair'],
+    ['a wide key over all', { '10.5.0.0-16': 'x' }, {}, 'exhausted'],
   ];
   for (const [what, entries, more, expected] of CASES)
     it(`${what}: ${expected}`, () => assert.equal(choose(entries, more), expected));

@@ -7,7 +7,7 @@ import type { NodeIdentity } from './node-identity.ts';
 import { sameAttributes } from '../registry/lease-value.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { MAX_CREATE_KEYS, NO_LEASE } from '../registry/registry.ts';
-import type { RegistryEntry, RegistryLeaseId, Revision } from '../registry/registry.ts';
+import type { RegistryEntry, LeaseId, Revision } from '../registry/registry.ts';
 import { blockedSubnets } from '../registry/subnet-key.ts';
 import type { SubnetPool } from '../subnet/subnet-pool.ts';
 
@@ -16,7 +16,7 @@ export interface OwnKey {
   readonly key: string;
   readonly subnets: LeaseSubnets;
   readonly attributes: LeaseAttributes;
-  readonly leaseId: RegistryLeaseId;
+  readonly leaseId: LeaseId;
   readonly modRevision: Revision;
 }
 
@@ -70,7 +70,7 @@ export type Choice =
   /** Lease the first of these that is free. `isPreferred`: it is the subnet that this host had before. */
   | { readonly do: 'create'; readonly subnets: readonly LeaseSubnets[]; readonly isPreferred: boolean }
   /** The pool has no free subnet. */
-  | { readonly do: 'despair' };
+  | { readonly do: 'exhausted' };
 
 export interface ChoiceInput extends NodeIdentity {
   readonly pool: Pick<SubnetPool, 'isCompatible' | 'compatiblePart' | 'complete' | 'candidates'>;
@@ -109,7 +109,7 @@ export function chooseSubnet(input: ChoiceInput): Choice {
     (lost && restore(input, lost.subnets, taken)) ?? (previous && restore(input, previous, taken));
   if (again !== undefined) return createPreferred(again);
   const candidates = pool.candidates(input.identity, taken, input.attempt, MAX_CREATE_KEYS);
-  if (candidates.length === 0) return { do: 'despair' };
+  if (candidates.length === 0) return { do: 'exhausted' };
   return { do: 'create', subnets: candidates, isPreferred: false };
 }
 

@@ -25,7 +25,7 @@ const CONTEST_COUNT = 3;
 export interface LeaseCareOptions {
   readonly claim: LeaseAcquirer;
   readonly hold: LeaseState;
-  readonly mirror: Pick<RegistryCache, 'entries' | 'leases' | 'revision'>;
+  readonly cache: Pick<RegistryCache, 'entries' | 'leases' | 'revision'>;
   readonly view: PeerIndex;
   readonly reporter: RegistryAuditor;
   readonly writer: KeyWriter;
@@ -52,9 +52,9 @@ export class LeaseMaintainer {
 
   /** Does the next thing for the key; returns whether to look again at once. */
   async tend(own: HeldKey): Promise<boolean> {
-    const { claim, mirror, publication } = this.#options;
-    // Until the mirror has seen our last write, what it shows of the key is older than what we know.
-    const isSeen = mirror.revision >= own.modRevision;
+    const { claim, cache, publication } = this.#options;
+    // Until the cache has seen our last write, what it shows of the key is older than what we know.
+    const isSeen = cache.revision >= own.modRevision;
     const answer = isSeen ? await this.#judge(own) : 'intact';
     if (answer !== 'intact') return answer;
     if (await this.#moveOrLeave(own)) return true;
@@ -64,16 +64,16 @@ export class LeaseMaintainer {
       await claim.remove(leaked);
       return true;
     }
-    // What the mirror does not show yet may be a key that our last write removed.
-    if (mirror.revision >= own.modRevision) this.#lookAtSelf(own);
+    // What the cache does not show yet may be a key that our last write removed.
+    if (cache.revision >= own.modRevision) this.#lookAtSelf(own);
     return false;
   }
 
   /** Answers what somebody did to the key; returns whether to look again at once. */
   async #judge(own: HeldKey): Promise<'intact' | boolean> {
-    const { claim, hold, mirror } = this.#options;
-    const entry = mirror.entries.get(own.key);
-    const lease = mirror.leases.get(own.key);
+    const { claim, hold, cache } = this.#options;
+    const entry = cache.entries.get(own.key);
+    const lease = cache.leases.get(own.key);
     const verdict = judgeOwnKey(own, entry, lease, hold.identities);
     if (entry === undefined) return this.#lose(own, 'deleted');
     if (verdict === 'theirs') return this.#lose(own, 'overwritten');
@@ -92,7 +92,7 @@ export class LeaseMaintainer {
     if (choice.do === 'move') await claim.move(own, choice.subnets);
     if (choice.do === 'leave') {
       claim.forgetPrevious();
-      return this.#lose(own, rivals.length > 0 ? 'overlap' : 'unfit');
+      return this.#lose(own, rivals.length > 0 ? 'overlap' : 'incompatible');
     }
     // What is held works; the rest comes when a subnet is free.
     if (choice.do === 'wait' && hold.lastError === undefined) claim.tellExhausted();
@@ -149,9 +149,9 @@ export class LeaseMaintainer {
 
   /** A second key on our own registry lease: a create that was done after its answer was given up. */
   #findLeak(own: HeldKey): RegistryEntry | undefined {
-    const { disowned, mirror, view } = this.#options;
+    const { disowned, cache, view } = this.#options;
     for (const key of view.duplicates.keys()) {
-      const entry = mirror.entries.get(key);
+      const entry = cache.entries.get(key);
       if (entry === undefined || entry.leaseId === NO_LEASE || entry.leaseId !== own.leaseId) continue;
       if (!disowned.has(entry)) return entry;
     }
@@ -160,11 +160,11 @@ export class LeaseMaintainer {
 
   /** Subnets of peers that had addresses of ours before we made our key: one key guards one pair of subnets only. */
   #earlierRivals({ createdAt }: HeldKey): readonly LeaseSubnets[] {
-    const { mirror, view } = this.#options;
+    const { cache, view } = this.#options;
     if (createdAt === undefined) return [];
     const earlier = [...view.overlapping].filter(
-      (key) => (mirror.entries.get(key)?.modRevision ?? Infinity) < createdAt,
+      (key) => (cache.entries.get(key)?.modRevision ?? Infinity) < createdAt,
     );
-    return earlier.map((key) => mirror.leases.get(key)?.subnets ?? {});
+    return earlier.map((key) => cache.leases.get(key)?.subnets ?? {});
   }
 }

@@ -1,6 +1,6 @@
 // Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is lost, and says who the
 // peers are. Decisions are in `lease-decision.ts`; `lease-claim.ts` and `lease-care.ts` carry them out, one call at a time,
-// level-triggered: every change only wakes the one loop, which looks at the mirror and does what is next. It must never
+// level-triggered: every change only wakes the one loop, which looks at the cache and does what is next. It must never
 // delete the key or the lease that it holds, write without compare, or touch forwarding.
 //
 //   state      means                                                leaves it
@@ -24,14 +24,14 @@ import { RegistryAuditor } from './registry-auditor.ts';
 import { KeyWriter } from './key-writer.ts';
 import { LeaseMaintainer } from './lease-maintainer.ts';
 import { LeaseAcquirer } from './lease-acquirer.ts';
-import type { LeaseManagerState, LeaseKeeperListener, OwnLease } from './lease-events.ts';
+import type { LeaseManagerState, LeaseListener, OwnLease } from './lease-events.ts';
 import { LeaseState } from './lease-state.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PeerIndex } from './peer-index.ts';
 import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { PublishGeneration } from './publish-generation.ts';
 import { RegistryLease } from '../registry/registry-lease.ts';
-import type { MirrorChange, RegistryCache } from '../registry/registry-cache.ts';
+import type { RegistryCacheChange, RegistryCache } from '../registry/registry-cache.ts';
 import { RegistryError } from '../registry/registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import { RetryTimer } from '../../lib/retry-timer.ts';
@@ -40,7 +40,7 @@ import { ControlLoop } from '../../lib/control-loop.ts';
 export interface LeaseManagerOptions extends NodeIdentity {
   readonly registry: Registry;
   /** Started, and read at least once. */
-  readonly mirror: RegistryCache;
+  readonly cache: RegistryCache;
   readonly clock: Clock;
   readonly random: Random;
   readonly config: NetworkConfig;
@@ -52,7 +52,7 @@ export interface LeaseManagerOptions extends NodeIdentity {
   readonly renewMarginSec?: number;
   /** What to publish; `previous` is what is published under the own key. May throw: tried again with back-off. */
   readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
-  readonly listener: LeaseKeeperListener;
+  readonly listener: LeaseListener;
 }
 
 const TTL_SEC = 86_400;
@@ -78,16 +78,16 @@ export class LeaseManager {
   #isReading = false;
 
   constructor(options: LeaseManagerOptions) {
-    const { clock, config, mirror, previousSubnets, random, registry, listener } = options;
+    const { clock, config, cache, previousSubnets, random, registry, listener } = options;
     const { ttlSec = TTL_SEC, renewMarginSec = RENEW_MARGIN_SEC } = options;
     const { signal } = this.#stopped;
     const who = pickIdentity(options);
     this.#options = options;
     this.#lease = new RegistryLease({ registry, clock, random, ttlSec, renewMarginSec, signal });
-    this.#writer = new KeyWriter({ registry, mirror, lease: this.#lease, signal });
-    this.#view = new PeerIndex(mirror.leases, who);
+    this.#writer = new KeyWriter({ registry, cache, lease: this.#lease, signal });
+    this.#view = new PeerIndex(cache.leases, who);
     this.#reporter = new RegistryAuditor({
-      mirror,
+      cache,
       view: this.#view,
       isBackendDefaulted: config.isBackendDefaulted,
       onEvent: (event) => listener.onEvent(event),
@@ -96,7 +96,7 @@ export class LeaseManager {
     this.#retry = new RetryTimer(clock, random);
     const shared = {
       clock,
-      mirror,
+      cache,
       random,
       listener,
       config,
@@ -140,7 +140,7 @@ export class LeaseManager {
   }
 
   get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
-    return this.#options.mirror.invalidEntries;
+    return this.#options.cache.invalidEntries;
   }
 
   get identity(): IpAddress {
@@ -157,24 +157,24 @@ export class LeaseManager {
   }
 
   start(): void {
-    const { mirror } = this.#options;
+    const { cache } = this.#options;
     if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
-    this.#unsubscribe = mirror.subscribe({
+    this.#unsubscribe = cache.subscribe({
       onChange: (change) => this.#onChange(change),
       onConnection: (isConnected, error) => this.#reporter.onConnection(isConnected, error),
     });
-    // The mirror may have changed since the constructor looked.
-    this.#view.update([...this.peers.keys(), ...this.duplicates.keys(), ...mirror.leases.keys()]);
+    // The cache may have changed since the constructor looked.
+    this.#view.update([...this.peers.keys(), ...this.duplicates.keys(), ...cache.leases.keys()]);
     this.#hold.tellPeers(new Set(this.peers.keys()));
-    this.#reporter.lookAt(mirror.entries.keys());
-    this.#writer.needsResync = !mirror.isConnected;
+    this.#reporter.lookAt(cache.entries.keys());
+    this.#writer.needsResync = !cache.isConnected;
     this.#loop.start();
   }
 
   /** Ends timers and calls at once. Key and lease stay, for the next start to take over. */
   stop(): void {
     if (this.#stopped.signal.aborted) return;
-    this.#stopped.abort(new Error('The lease keeper was stopped'));
+    this.#stopped.abort(new Error('The lease manager was stopped'));
     this.#unsubscribe?.();
     this.#hold.setState('stopped');
     void this.#loop.stop();
@@ -207,7 +207,7 @@ export class LeaseManager {
   async #act(): Promise<boolean> {
     try {
       const nowMs = this.#options.clock.nowMs();
-      if (this.state === 'held' && !this.isHeld) this.#hold.setOverdue();
+      if (this.state === 'held' && !this.isHeld) this.#hold.setExpiring();
       if (this.#hold.isRenewing && nowMs >= this.#lease.renewAtMs) return await this.#renew();
       if (this.#writer.needsResync) return this.#read();
       if (nowMs < this.#retry.dueMs) return false;
@@ -228,7 +228,7 @@ export class LeaseManager {
     return pointsMs;
   }
 
-  /** A fresh read comes before any decision: what the mirror shows may be old, or a request may have been done unseen. */
+  /** A fresh read comes before any decision: what the cache shows may be old, or a request may have been done unseen. */
   #read(): false {
     if (this.#hold.key === undefined && this.state !== 'exhausted') this.#hold.setState('waiting');
     if (this.#isReading) return false;
@@ -238,8 +238,8 @@ export class LeaseManager {
       this.#writer.needsResync = false;
       this.#loop.wake();
     };
-    // It fails only if the mirror was stopped, and then nothing more can be known.
-    this.#options.mirror.resync().then(onRead, () => undefined);
+    // It fails only if the cache was stopped, and then nothing more can be known.
+    this.#options.cache.resync().then(onRead, () => undefined);
     return false;
   }
 
@@ -273,9 +273,9 @@ export class LeaseManager {
     if (this.#hold.key !== undefined) this.#hold.lose(this.#hold.key, 'expired');
   }
 
-  #onChange({ put, removed, isRestored }: MirrorChange): void {
-    const { clock, mirror, random } = this.#options;
-    this.#disowned.onChange(removed, mirror.revision);
+  #onChange({ put, removed, isRestored }: RegistryCacheChange): void {
+    const { clock, cache, random } = this.#options;
+    this.#disowned.onChange(removed, cache.revision);
     if (isRestored) this.#onRestored();
     this.#hold.tellPeers(this.#view.update([...put, ...removed]));
     this.#reporter.lookAt([...put, ...removed]);

@@ -1,17 +1,11 @@
-// What this host holds, and how that stands: the own key as last confirmed, whether it was lost and why, and the keeper's
-// state with its transitions, whose table is at the head of `lease-keeper.ts`. It tells the listener, and writes nothing.
+// What this host holds, and how that stands: the own key as last confirmed, whether it was lost and why, and the manager's
+// state with its transitions, whose table is at the head of `lease-manager.ts`. It tells the listener, and writes nothing.
 import type { Clock } from '../../lib/clock.ts';
 import type { Tombstones } from './tombstones.ts';
 import type { HeldKey } from './key-writer.ts';
 import { isRenumbered } from './lease-decision.ts';
 import type { OwnIdentities } from './lease-decision.ts';
-import type {
-  LeaseEvent,
-  LeaseManagerState,
-  LeaseKeeperListener,
-  LossReason,
-  OwnLease,
-} from './lease-events.ts';
+import type { LeaseEvent, LeaseManagerState, LeaseListener, LossReason, OwnLease } from './lease-events.ts';
 import { isSameHost } from './node-identity.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import type { PeerIndex } from './peer-index.ts';
@@ -26,13 +20,13 @@ import type { RetryTimer } from '../../lib/retry-timer.ts';
 
 export interface LeaseHoldOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
-  readonly mirror: Pick<RegistryCache, 'entries'>;
+  readonly cache: Pick<RegistryCache, 'entries'>;
   readonly lease: RegistryLease;
   readonly view: PeerIndex;
   readonly disowned: Tombstones;
   readonly publication: PublishGeneration;
   readonly retry: RetryTimer;
-  readonly listener: LeaseKeeperListener;
+  readonly listener: LeaseListener;
   readonly who: NodeIdentity;
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
@@ -79,7 +73,7 @@ export class LeaseState {
 
   /** A subnet that the config has no room for is kept alive until there is another: peers reach this host by it. */
   get isRenewing(): boolean {
-    const isKept = this.#loss === undefined || this.#loss === 'unfit';
+    const isKept = this.#loss === undefined || this.#loss === 'incompatible';
     return this.#key !== undefined && this.#key.leaseId !== NO_LEASE && isKept;
   }
 
@@ -113,7 +107,7 @@ export class LeaseState {
     const from = before?.subnets ?? previousSubnets;
     const isNews = this.#loss !== undefined || before === undefined || !isSameHold(before, held);
     // A key given up to an earlier one still hangs on our lease: it may be removed now.
-    const isGivenUp = this.#loss === 'overlap' || this.#loss === 'unfit';
+    const isGivenUp = this.#loss === 'overlap' || this.#loss === 'incompatible';
     if (isGivenUp && before !== undefined) disowned.delete(before.key);
     this.#key = held;
     this.#loss = undefined;
@@ -137,13 +131,13 @@ export class LeaseState {
   }
 
   lose(own: HeldKey, reason: LossReason): void {
-    const { disowned, lease, mirror } = this.#options;
-    const entry = mirror.entries.get(own.key);
+    const { disowned, lease, cache } = this.#options;
+    const entry = cache.entries.get(own.key);
     this.#loss = reason;
     // Another host lives on this lease now: it is not ours to renew, reuse or revoke.
     const isTheirsToo = reason === 'overwritten' && entry?.leaseId === own.leaseId;
     if (reason === 'expired' || isTheirsToo) lease.forget();
-    else if (reason !== 'overlap' && reason !== 'unfit') lease.markUsed(false);
+    else if (reason !== 'overlap' && reason !== 'incompatible') lease.markUsed(false);
     else if (entry !== undefined) disowned.add(entry);
     this.#updateSelf();
     this.tell({ level: 'warn', code: 'lease-lost', key: own.key, reason });
@@ -157,9 +151,9 @@ export class LeaseState {
     this.setState('held');
   }
 
-  setOverdue(): void {
-    if (this.#key !== undefined) this.tell({ level: 'warn', code: 'lease-overdue', key: this.#key.key });
-    this.setState('overdue');
+  setExpiring(): void {
+    if (this.#key !== undefined) this.tell({ level: 'warn', code: 'lease-expiring', key: this.#key.key });
+    this.setState('expiring');
   }
 
   /** Revisions known before mean nothing any more, and nobody knows whether the lease was in the backup. */

@@ -4,8 +4,8 @@ import type { LeaseEvent } from './lease-events.ts';
 import type { PeerIndex } from './peer-index.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
 
-export interface KeeperReporterOptions {
-  readonly mirror: Pick<RegistryCache, 'invalidEntries'>;
+export interface RegistryAuditorOptions {
+  readonly cache: Pick<RegistryCache, 'invalidEntries'>;
   readonly view: PeerIndex;
   /** Whether the config names no backend. */
   readonly isBackendDefaulted: boolean;
@@ -13,14 +13,14 @@ export interface KeeperReporterOptions {
 }
 
 export class RegistryAuditor {
-  readonly #options: KeeperReporterOptions;
+  readonly #options: RegistryAuditorOptions;
   readonly #badKeys = new Set<string>();
   #duplicates = new Set<string>();
   #overlapping = new Set<string>();
   #hasWarnedOfBackend = false;
   #isReachable = true;
 
-  constructor(options: KeeperReporterOptions) {
+  constructor(options: RegistryAuditorOptions) {
     this.#options = options;
   }
 
@@ -53,7 +53,7 @@ export class RegistryAuditor {
   }
 
   #lookForGarbage(key: string): void {
-    const bad = this.#options.mirror.invalidEntries.get(key);
+    const bad = this.#options.cache.invalidEntries.get(key);
     if (bad === undefined) {
       this.#badKeys.delete(key);
     } else if (!this.#badKeys.has(key)) {

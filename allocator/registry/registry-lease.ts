@@ -3,7 +3,7 @@
 import { Backoff } from '../../lib/backoff.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Registry, RegistryLeaseId } from './registry.ts';
+import type { Registry, LeaseId } from './registry.ts';
 
 export interface RegistryLeaseOptions {
   readonly registry: Pick<Registry, 'grant' | 'keepAlive' | 'revoke'>;
@@ -22,7 +22,7 @@ const RETRY_CAP_MS = 60_000;
 export class RegistryLease {
   readonly #options: RegistryLeaseOptions;
   readonly #backoff: Backoff;
-  #id: RegistryLeaseId | undefined;
+  #id: LeaseId | undefined;
   #expiresAtMs = 0;
   #renewAtMs = 0;
   #isUsed = false;
@@ -33,7 +33,7 @@ export class RegistryLease {
     this.#backoff = new Backoff({ baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS, random });
   }
 
-  get id(): RegistryLeaseId | undefined {
+  get id(): LeaseId | undefined {
     return this.#id;
   }
 
@@ -48,7 +48,7 @@ export class RegistryLease {
   }
 
   /** The id of a lease that lives: the one at hand, or a new one. */
-  async ensure(): Promise<RegistryLeaseId> {
+  async ensure(): Promise<LeaseId> {
     const { registry, clock, ttlSec, signal } = this.#options;
     if (this.#id !== undefined && clock.nowMs() < this.#expiresAtMs) return this.#id;
     const sentAtMs = clock.nowMs();
@@ -60,7 +60,7 @@ export class RegistryLease {
   }
 
   /** Makes an existing lease the one at hand, keeping it alive at once; false if it does not exist any more. */
-  async takeOver(id: RegistryLeaseId): Promise<boolean> {
+  async takeOver(id: LeaseId): Promise<boolean> {
     const { registry, clock, signal } = this.#options;
     const sentAtMs = clock.nowMs();
     const ttlSec = await registry.keepAlive(id, signal);

@@ -1,7 +1,7 @@
 // Client of the daemon's control socket. Every failure becomes one line with the remedy.
 import { WeftError } from '../../api/errors.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { ErrorV1 } from '../../api/types.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { ErrorV1 } from '../../api/index.ts';
 import type { OptionSpec } from '../command-spec.ts';
 import { requestHttp, type HttpResponse } from './http-client.ts';
 
@@ -15,7 +15,7 @@ export const SOCKET_OPTION = {
 
 export const JSON_OPTION = {
   type: 'boolean',
-  help: 'print JSON (docs/control-socket.md)',
+  help: 'print JSON (docs/reference/control-socket.md)',
 } as const satisfies OptionSpec;
 
 /** Limit of the time to the first byte of the answer. */

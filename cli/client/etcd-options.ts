@@ -7,7 +7,7 @@ import {
   type EtcdFlagValues,
   type EtcdOptions,
 } from '../../daemon/options/etcd-options.ts';
-import type { OptionsV1 } from '../../api/types.ts';
+import type { OptionsV1 } from '../../api/index.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from '../../daemon/options/flags.ts';
 import type { OptionSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';

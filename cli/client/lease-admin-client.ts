@@ -1,8 +1,8 @@
 // Lease administration through the daemon of this host, or directly at an etcd that options name.
 import { describeLeases, releaseLease, reserveLease } from '../../allocator/lease/lease-admin.ts';
 import { parseEtcdOptions, type EtcdFlagValues } from '../../daemon/options/etcd-options.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
 import type { CommandSpec } from '../command-spec.ts';
 import { ControlClient, socketPath } from './control-client.ts';
 import { UsageError } from '../usage-error.ts';

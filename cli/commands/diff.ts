@@ -1,5 +1,5 @@
 // `weft diff`: compares the kernel with the desired state.
-import type { DiffV1 } from '../../api/types.ts';
+import type { DiffV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';

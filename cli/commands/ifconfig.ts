@@ -1,5 +1,5 @@
 // `weft ifconfig`: the devices of the overlay as ifconfig(8) prints them.
-import type { DevicesV1 } from '../../api/types.ts';
+import type { DevicesV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';

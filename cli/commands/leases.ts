@@ -1,6 +1,6 @@
 // `weft leases`: lists, reserves and releases leases.
 import { findLease } from '../../allocator/lease/lease-admin.ts';
-import type { LeaseV1 } from '../../api/types.ts';
+import type { LeaseV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { confirm } from '../client/confirm.ts';

@@ -1,7 +1,6 @@
 // `weft log-level`: shows or changes the daemon's log level.
-import type { LogLevelV1 } from '../../api/types.ts';
+import { LOG_LEVELS, type LogLevel, type LogLevelV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import { LOG_LEVELS, type LogLevel } from '../../daemon/log/log.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
 // `weft ping`: pings peers through the overlay and the underlay. The daemon sends, as it has the rights.
-import type { PingLineV1, PingPeerV1 } from '../../api/types.ts';
+import type { PingLineV1, PingPeerV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -32,7 +32,7 @@ is pinged instead of the overlay address. weft peers shows the last result.`,
     size: { type: 'string', short: 's', value: 'BYTES', help: 'payload of an echo (default: 56)' },
     ipv4: { type: 'boolean', short: '4', help: 'IPv4 only' },
     ipv6: { type: 'boolean', short: '6', help: 'IPv6 only; without -4 and -6, IPv4 if the peer has it' },
-    json: { type: 'boolean', help: 'print one JSON document per line (docs/control-socket.md)' },
+    json: { type: 'boolean', help: 'print one JSON document per line (docs/reference/control-socket.md)' },
     socket: SOCKET_OPTION,
   },
   examples: [

@@ -1,5 +1,5 @@
 // `weft route`: the routes to all peers, or the route of a packet to one address.
-import type { PeersV1, RouteV1 } from '../../api/types.ts';
+import type { PeersV1, RouteV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';

@@ -1,5 +1,5 @@
 // `weft status`: the health of this host, which the exit code repeats for scripts.
-import type { HealthV1, StatusV1 } from '../../api/types.ts';
+import type { HealthV1, StatusV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import {

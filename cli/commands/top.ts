@@ -1,6 +1,6 @@
 // `weft top`: rates on the terminal, refreshed.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CountersV1 } from '../../api/types.ts';
+import type { CountersV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';

@@ -1,5 +1,5 @@
 // `weft watch`: prints events as they happen.
-import type { EventV1 } from '../../api/types.ts';
+import type { EventV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, NoDaemonError, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -29,7 +29,7 @@ connection to the registry, health of this host. Ends with Ctrl-C.`,
       choices: TOPICS,
       help: `only this topic: ${TOPICS.join(', ')}; may be repeated`,
     },
-    json: { type: 'boolean', help: 'print one JSON document per line (docs/control-socket.md)' },
+    json: { type: 'boolean', help: 'print one JSON document per line (docs/reference/control-socket.md)' },
     socket: SOCKET_OPTION,
   },
   examples: [

@@ -4,7 +4,7 @@ import type { Facts } from './facts.ts';
 /** `error`: traffic is lost or will be. `warning`: traffic flows, with a problem. */
 export type Severity = 'error' | 'warning';
 
-/** Result of one check; `docs/troubleshooting.md` has a paragraph for each id. */
+/** Result of one check; `docs/how-to/find-a-fault.md` has a paragraph for each id. */
 export interface Finding {
   readonly check: string;
   readonly severity: Severity;

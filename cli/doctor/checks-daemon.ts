@@ -64,7 +64,7 @@ const leaseMissing: Check = {
     const isFull = state === 'exhausted';
     return [
       {
-        severity: state === 'overdue' ? 'warning' : 'error',
+        severity: state === 'expiring' ? 'warning' : 'error',
         title: isFull ? 'No subnet is free for this host' : `The lease of this host is ${state}`,
         evidence: [`weft status: lease ${state}`, ...(lastError === undefined ? [] : [lastError])],
         impact: 'Other hosts do not know this host, so its containers reach no other host',

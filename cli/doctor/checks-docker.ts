@@ -59,7 +59,7 @@ const dockerDirect: Check = {
             : 'Containers of this host can open connections to other hosts, but not accept them',
         fix: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
           .join('; ')
-          .concat(' (docs/containers.md)'),
+          .concat(' (docs/how-to/connect-containers.md)'),
       },
     ];
   },

@@ -25,7 +25,7 @@ const bridges: Check = {
           impact: 'Containers on that bridge get addresses that other hosts have no route to',
           fix:
             ifname === 'docker0'
-              ? 'weft docker-opts; systemctl restart docker (docs/containers.md)'
+              ? 'weft docker-opts; systemctl restart docker (docs/how-to/connect-containers.md)'
               : `ip link delete ${ifname}: the CNI plugin creates it again for the next container`,
         }));
       });

@@ -1,6 +1,6 @@
 // Checks of kernel state: drift, contested objects, routes, filters, table sizes.
 import { addressOf, type Cidr } from '../../lib/address.ts';
-import type { DifferenceV1 } from '../../api/types.ts';
+import type { DifferenceV1 } from '../../api/index.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 

@@ -1,6 +1,6 @@
 // Checks whether packets arrive, from the probes of each peer.
 import { contains, familyOf, parseIp, type Cidr } from '../../lib/address.ts';
-import type { StatusV1 } from '../../api/types.ts';
+import type { StatusV1 } from '../../api/index.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import { findChecksumFault } from './checksum-finding.ts';

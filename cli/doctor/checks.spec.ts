@@ -139,11 +139,11 @@ describe('weft doctor explains', () => {
 
 describe('each check of weft doctor', () => {
   const page = readFileSync(
-    fileURLToPath(new URL('../../../docs/troubleshooting.md', import.meta.url)),
+    fileURLToPath(new URL('../../../docs/how-to/find-a-fault.md', import.meta.url)),
     'utf8',
   );
   for (const { id } of CHECKS)
-    it(`${id} is explained in docs/troubleshooting.md`, () => assert.ok(page.includes(`**${id}**`)));
+    it(`${id} is explained in docs/how-to/find-a-fault.md`, () => assert.ok(page.includes(`**${id}**`)));
 });
 
 describe('weft doctor on a host without a daemon', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { IpAddress } from '../../lib/address.ts';
-import type { ChecksumOffloadV1 } from '../../api/types.ts';
+import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { findChecksumFault } from './checksum-finding.ts';
 

@@ -8,7 +8,7 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/types.ts';
+import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
 import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';

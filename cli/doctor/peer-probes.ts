@@ -2,7 +2,7 @@
 // offloaded checksums. Checks evaluate the results.
 import { addressOf, addToAddress, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
-import type { PeerV1, StatusV1 } from '../../api/types.ts';
+import type { PeerV1, StatusV1 } from '../../api/index.ts';
 import { probeChecksums, type ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Facts } from './facts.ts';

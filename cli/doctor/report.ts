@@ -1,5 +1,5 @@
 // The report of `weft doctor`, which `weft sysdump` includes.
-import type { OptionsV1 } from '../../api/types.ts';
+import type { OptionsV1 } from '../../api/index.ts';
 import type { ControlClient } from '../client/control-client.ts';
 import { etcdOptionsOf } from '../client/etcd-options.ts';
 import type { Check, Finding } from './check.ts';

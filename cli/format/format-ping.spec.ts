@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { PingPeerV1 } from '../../api/types.ts';
+import type { PingPeerV1 } from '../../api/index.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from './format-ping.ts';
 import { PLAIN } from './style.ts';
 

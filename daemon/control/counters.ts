@@ -1,12 +1,12 @@
 // GET /v1/counters: all that counts upwards, in one look, for who wants rates.
 import { systemClock } from '../../lib/clock.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { readDeviceCounters } from './device-counters.ts';
+import type { DaemonView } from '../view/node-view.ts';
+import { readDeviceCounters } from '../view/device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { CountersV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { CountersV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const countersEndpoint: Endpoint = {
   method: 'GET',

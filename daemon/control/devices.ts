@@ -2,13 +2,13 @@
 import { systemClock } from '../../lib/clock.ts';
 import type { LinkObject } from '../../backends/kernel-state.ts';
 import type { Interface, Kernel } from '../kernel/kernel.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { NO_COUNTERS, readDeviceCounters } from './device-counters.ts';
+import type { DaemonView } from '../view/node-view.ts';
+import { NO_COUNTERS, readDeviceCounters } from '../view/device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readKernelNow } from './kernel-snapshot.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const devicesEndpoint: Endpoint = {
   method: 'GET',

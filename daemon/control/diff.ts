@@ -9,9 +9,9 @@ import { isInSync } from '../reconciler/diff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { DiffV1, DifferenceV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { DiffV1, DifferenceV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const diffEndpoint: Endpoint = {
   method: 'GET',

@@ -1,5 +1,6 @@
 // What an endpoint of the control socket is. A new one is a file that exports an Endpoint, and a line in endpoints.ts.
-import type { DaemonView } from './daemon-view.ts';
+import { WeftError, type ControlErrorCode } from '../../api/index.ts';
+import type { DaemonView } from '../view/node-view.ts';
 
 export interface ControlRequest {
   readonly query: URLSearchParams;
@@ -27,15 +28,14 @@ export interface Endpoint {
 }
 
 /** An answer other than 2xx. */
-export class ControlError extends Error {
+export class ControlError extends WeftError {
+  /** HTTP status. */
   readonly status: number;
-  /** For programs, for example `not-found`. */
-  readonly code: string;
+  readonly reason: ControlErrorCode;
 
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.name = 'ControlError';
+  constructor(status: number, reason: ControlErrorCode, message: string) {
+    super('CONTROL_REQUEST_REJECTED', message);
     this.status = status;
-    this.code = code;
+    this.reason = reason;
   }
 }

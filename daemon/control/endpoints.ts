@@ -8,10 +8,10 @@ import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
 import { metricsEndpoint } from './metrics.ts';
 import { optionsEndpoint } from './options.ts';
-import { peersEndpoint } from './peers.ts';
+import { peersEndpoint } from '../view/peers.ts';
 import { pingEndpoint } from './ping.ts';
 import { routeEndpoint } from './route.ts';
-import { statusEndpoint } from './status.ts';
+import { statusEndpoint } from '../view/status.ts';
 
 export const ENDPOINTS: readonly Endpoint[] = [
   statusEndpoint,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLogger } from '../log/log.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { createControlHandler, MAX_BODY_BYTES } from './handler.ts';
 
@@ -27,7 +27,7 @@ const ENDPOINTS: readonly Endpoint[] = [
     path: '/v1/no',
     summary: 'refuses',
     handle: () => {
-      throw new ControlError(409, 'busy', 'Not now: wait');
+      throw new ControlError(409, 'conflict', 'Not now: wait');
     },
   },
   { method: 'GET', path: '/v1/crash', summary: 'fails', handle: () => Promise.reject(new Error('oops')) },
@@ -78,7 +78,7 @@ describe('the handler of the control socket', () => {
     ['POST', '/v1/echo', '{"a":[1]}', 200, '{"body":{"a":[1]}}\n'],
     ['POST', '/v1/echo', undefined, 200, '{}\n'],
     ['GET', '/v1/text', undefined, 200, 'a 1\n'],
-    ['GET', '/v1/no', undefined, 409, '{"error":{"code":"busy","message":"Not now: wait"}}'],
+    ['GET', '/v1/no', undefined, 409, '{"error":{"code":"conflict","message":"Not now: wait"}}'],
     ['GET', '/v1/crash', undefined, 500, '{"error":{"code":"internal","message":"oops"}}'],
     [
       'GET',

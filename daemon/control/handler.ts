@@ -2,10 +2,10 @@
 // endpoint by name and no listener.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../log/log.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError } from './endpoint.ts';
 import type { ControlRequest, Endpoint, Reply } from './endpoint.ts';
-import type { ErrorV1 } from '../../api/types.ts';
+import type { ErrorV1 } from '../../api/index.ts';
 
 /** Longest body of a request; etcd takes no larger values either. */
 export const MAX_BODY_BYTES = 1 << 20;
@@ -103,9 +103,9 @@ function sendError(response: ServerResponse, error: unknown, log: Logger): void 
   const known = error instanceof ControlError ? error : undefined;
   if (known === undefined) log.error('A request on the control socket failed', { error });
   if (response.headersSent || response.destroyed) return void response.destroy();
-  const { status = 500, code = 'internal' } = known ?? {};
+  const { status = 500, reason = 'internal' } = known ?? {};
   const message = error instanceof Error ? error.message : String(error);
-  const body = JSON.stringify({ error: { code, message } } satisfies ErrorV1);
+  const body = JSON.stringify({ error: { code: reason, message } } satisfies ErrorV1);
   response.writeHead(status, {
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': Buffer.byteLength(body),

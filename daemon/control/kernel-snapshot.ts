@@ -3,7 +3,7 @@ import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import { readSetting, type ActualState, type Kernel } from '../kernel/kernel.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError } from './endpoint.ts';
 
 export interface KernelSnapshot {

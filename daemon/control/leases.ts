@@ -1,12 +1,17 @@
 // GET /v1/leases and the two ways to change them by hand.
 import { systemClock } from '../../lib/clock.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
-import { describeLeases, LeaseAdminError, releaseLease, reserveLease } from '../../allocator/lease/lease-admin.ts';
-import type { DaemonView } from './daemon-view.ts';
+import {
+  describeLeases,
+  LeaseAdminError,
+  releaseLease,
+  reserveLease,
+} from '../../allocator/lease/lease-admin.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const leasesEndpoint: Endpoint = {
   method: 'GET',

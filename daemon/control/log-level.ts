@@ -1,7 +1,6 @@
 // GET and PUT /v1/log-level: how much the daemon logs, changed while it runs. It forgets that when it ends.
-import { LOG_LEVELS, type LogLevel } from '../log/log.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import type { LogLevelV1 } from '../../api/types.ts';
+import { LOG_LEVELS, type LogLevel, type LogLevelV1 } from '../../api/index.ts';
 
 export const readLogLevelEndpoint: Endpoint = {
   method: 'GET',

@@ -1,5 +1,5 @@
 // GET /metrics: what --metrics-port serves, for who collects through the socket.
-import { expose } from '../metrics/exposition.ts';
+import { expose } from '../metrics/renderer.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export const metricsEndpoint: Endpoint = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseCommandLine } from '../options/options.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { optionsEndpoint } from './options.ts';
 
 describe('the options on the control socket', () => {

@@ -1,9 +1,9 @@
 // GET /v1/options: what the daemon was told by flags and environment. Passwords are masked by their own type.
 import { systemClock } from '../../lib/clock.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { OptionsV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { OptionsV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const optionsEndpoint: Endpoint = {
   method: 'GET',

@@ -9,11 +9,11 @@ import { ECHO_HEADER_BYTES, type EchoResult } from '../probe/echo-socket.ts';
 import { findPeer, targetsOf, type FoundPeer } from '../probe/peer-targets.ts';
 import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
-import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/types.ts';
+import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/index.ts';
 
 /** Peers that are asked at a time, and the time between the starts of two, so that a crowd makes no burst. */
 const SIDE_BY_SIDE = 256;

@@ -54,14 +54,14 @@ describe('the way of a packet', () => {
     const whole = await walk();
     assert.deepEqual(problems(whole), []);
     assert.deepEqual(
-      [whole.way, whole.mtu, whole.overheadBytes, whole.lookups.map(({ table }) => table)],
+      [whole.datapath, whole.mtu, whole.overheadBytes, whole.lookups.map(({ table }) => table)],
       ['kernel', 1450, 50, ['route', 'neighbour', 'fdb', 'underlay']],
     );
   });
 
   it('ends where no route is', async () => {
     const broken = await walk({ lookups: {} });
-    assert.equal(broken.way, 'none');
+    assert.equal(broken.datapath, 'none');
     assert.match(
       problems(broken).join(),
       /^route: unreachable; it should go by 10\.5\.2\.0\/24 via 10\.5\.2\.0 dev flannel\.1/,
@@ -80,7 +80,7 @@ describe('the way of a packet', () => {
     it(`ends where no ${kind} entry is`, async () => {
       const broken = await walk({ present: without(kind) });
       assert.deepEqual(problems(broken), [`${kind}: no entry: such packets are dropped`]);
-      assert.equal(broken.way, 'none');
+      assert.equal(broken.datapath, 'none');
     });
 
   it('goes wrong by an entry that somebody changed', async () => {

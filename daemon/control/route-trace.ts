@@ -8,11 +8,11 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { KernelSnapshot } from './kernel-snapshot.ts';
-import type { LookupV1, RouteV1 } from '../../api/types.ts';
+import type { LookupV1, RouteV1 } from '../../api/index.ts';
 
 export interface Walk {
   readonly lookups: readonly LookupV1[];
-  readonly way: RouteV1['way'];
+  readonly datapath: RouteV1['datapath'];
   readonly mtu?: number;
   readonly overheadBytes?: number;
 }
@@ -27,7 +27,7 @@ export async function traceRoute(
   const found = await kernel.lookupRoute(to);
   const wanted = wantedRoute(now, to, owner);
   const lookups: LookupV1[] = [routeLookup(to, found, wanted)];
-  if (found === undefined) return { lookups, way: 'none' };
+  if (found === undefined) return { lookups, datapath: 'none' };
   const link = actual.objects.get(`link ${found.dev}`);
   if (link?.kind !== 'link') return walkPlain(now, lookups, found, wanted !== undefined);
   const tunnel =
@@ -36,10 +36,10 @@ export async function traceRoute(
       : neighbourLookups(now, link.name, found.gateway ?? to);
   lookups.push(...tunnel.lookups);
   const overheadBytes = overheadOf(link);
-  const way = link.type === 'tun' ? 'userspace' : 'kernel';
-  if (tunnel.remote === undefined) return { lookups, way: 'none', overheadBytes };
+  const datapath = link.type === 'tun' ? 'userspace' : 'kernel';
+  if (tunnel.remote === undefined) return { lookups, datapath: 'none', overheadBytes };
   const underlay = await underlayLookup(now, tunnel.remote, link, overheadBytes);
-  return { lookups: [...lookups, underlay.lookup], way, mtu: underlay.mtu, overheadBytes };
+  return { lookups: [...lookups, underlay.lookup], datapath, mtu: underlay.mtu, overheadBytes };
 }
 
 type Route = Extract<KernelObject, { readonly kind: 'route' }>;
@@ -56,7 +56,7 @@ function wantedRoute(
 }
 
 function routeLookup(to: IpAddress, found: RouteLookup | undefined, wanted: Route | undefined): LookupV1 {
-  const base = { table: 'route', question: to } as const;
+  const base = { table: 'route', key: to } as const;
   const should = wanted === undefined ? '' : `; it should go by ${renderObject(wanted)}`;
   if (found === undefined) return { ...base, problem: `unreachable${should}` };
   const entry = renderLookup(to, found);
@@ -79,7 +79,7 @@ async function walkPlain(
   isPeer: boolean,
 ): Promise<Walk> {
   const device = (await kernel.readInterfaces()).find(({ name }) => name === found.dev);
-  return { lookups, way: isPeer ? 'direct' : 'local', ...(device && { mtu: device.mtu }) };
+  return { lookups, datapath: isPeer ? 'direct' : 'local', ...(device && { mtu: device.mtu }) };
 }
 
 interface TunnelEnd {
@@ -89,7 +89,7 @@ interface TunnelEnd {
 }
 
 function tunnelLookup({ actual, reconciler }: KernelSnapshot, to: IpAddress, dev: string): TunnelEnd {
-  const base = { table: 'tunnel', question: `${to} dev ${dev}` } as const;
+  const base = { table: 'tunnel', key: `${to} dev ${dev}` } as const;
   for (const [key, object] of actual.objects)
     if (object.kind === 'tunnel' && object.dev === dev && contains(object.destination, to))
       return { lookups: [{ ...base, ...judge(reconciler, key, object) }], remote: object.remote };
@@ -103,13 +103,13 @@ function neighbourLookups(
 ): TunnelEnd {
   const key = `neighbour ${dev} ${gateway}`;
   const neighbour = actual.objects.get(key);
-  const first = { table: 'neighbour', question: `${gateway} dev ${dev}` } as const;
+  const first = { table: 'neighbour', key: `${gateway} dev ${dev}` } as const;
   if (neighbour?.kind !== 'neighbour')
     return { lookups: [{ ...first, problem: 'no entry: such packets are dropped' }] };
   const lookups: LookupV1[] = [{ ...first, ...judge(reconciler, key, neighbour) }];
   const fdbKey = `fdb ${dev} ${neighbour.mac}`;
   const fdb = actual.objects.get(fdbKey);
-  const second = { table: 'fdb', question: `${neighbour.mac} dev ${dev}` } as const;
+  const second = { table: 'fdb', key: `${neighbour.mac} dev ${dev}` } as const;
   if (fdb?.kind !== 'fdb')
     return { lookups: [...lookups, { ...second, problem: 'no entry: such packets are dropped' }] };
   return {
@@ -143,7 +143,7 @@ async function underlayLookup(
   overheadBytes: number,
 ): Promise<{ readonly lookup: LookupV1; readonly mtu: number }> {
   const found = await kernel.lookupRoute(remote);
-  const base = { table: 'underlay', question: remote } as const;
+  const base = { table: 'underlay', key: remote } as const;
   if (found === undefined) return { lookup: { ...base, problem: 'unreachable' }, mtu: link.mtu };
   const entry = renderLookup(remote, found);
   const device = (await kernel.readInterfaces()).find(({ name }) => name === found.dev);

@@ -3,13 +3,13 @@
 import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
 import { traceRoute, type Walk } from './route-trace.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LookupV1, RouteV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LookupV1, RouteV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const routeEndpoint: Endpoint = {
   method: 'GET',
@@ -38,7 +38,7 @@ async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
     kind,
     ...(key !== undefined && subnet && { owner: { key, subnet, ...(publicIp && { publicIp }) } }),
     lookups,
-    way: walk.way,
+    datapath: walk.datapath,
     ...(walk.mtu !== undefined && { mtu: walk.mtu }),
     ...(walk.overheadBytes !== undefined && { overheadBytes: walk.overheadBytes }),
     isWhole: lookups.every(({ problem }) => problem === undefined),
@@ -46,10 +46,10 @@ async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
 }
 
 async function walkTo(now: KernelSnapshot, to: IpAddress, { kind, key }: AddressOwner): Promise<Walk> {
-  if (kind === 'outside') return { lookups: [], way: 'none' };
+  if (kind === 'outside') return { lookups: [], datapath: 'none' };
   const walk = await traceRoute(now, to, key);
   // Wherever the kernel would send it, no host of the overlay takes it.
-  return kind === 'unleased' ? { lookups: walk.lookups, way: 'none' } : walk;
+  return kind === 'unleased' ? { lookups: walk.lookups, datapath: 'none' } : walk;
 }
 
 interface AddressOwner {
@@ -79,7 +79,7 @@ function subnetWith({ ipv4, ipv6 }: LeaseSubnets, address: IpAddress): Cidr | un
 }
 
 function leaseLookup(to: IpAddress, { kind, key, subnet, publicIp }: AddressOwner): LookupV1 {
-  const base = { table: 'lease', question: to } as const;
+  const base = { table: 'lease', key: to } as const;
   switch (kind) {
     case 'own':
       return { ...base, entry: `${subnet} is this host's subnet` };

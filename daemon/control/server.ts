@@ -1,7 +1,7 @@
 // The control socket: HTTP over a Unix socket that only this user can connect to. Listens and bounds; handler.ts answers.
 import { createServer } from 'node:http';
 import { limitRequestTime, NO_REQUEST_CHECK } from '../http/request-timeout.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import { createControlHandler } from './handler.ts';
 import { listenAt } from './socket-file.ts';

@@ -229,12 +229,12 @@ describe('interface choice', () => {
     const result = await chooseInterface(facts(), asked({ publicIpv6: ip6('fd00::5') }), V4);
     assert.ok(result.ok);
     assert.deepEqual(Object.keys(result.chosen).toSorted(), [
-      'selectedBy',
       'ipv4',
       'isBoundToAddress',
       'mtu',
       'name',
       'publicIp',
+      'selectedBy',
     ]);
   });
 

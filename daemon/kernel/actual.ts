@@ -10,7 +10,7 @@ import type {
   RouteObject,
   SysctlObject,
   TunLink,
-  TunnelObject,
+  PathRouteObject,
   VxlanLink,
 } from '../../backends/kernel-state.ts';
 
@@ -34,7 +34,7 @@ export type ActualObject =
   | (NeighbourObject & Deviating)
   | (FdbObject & Deviating)
   | ActualRoute
-  | (TunnelObject & Deviating)
+  | (PathRouteObject & Deviating)
   | (SysctlObject & Deviating)
   | (FeatureObject & Deviating)
   | (FirewallObject & Deviating);

@@ -10,7 +10,7 @@ const MESSAGES: Readonly<Record<LeaseEvent['code'], string>> = {
   'lease-reserved': 'The subnet is reserved for this host: its key has no expiry',
   'lease-moved': 'The lease has another key: a family came or went, the subnet of the other is the same',
   'lease-lost': 'Lost the lease; taking the same subnet again, or another if it is taken',
-  'lease-overdue':
+  'lease-expiring':
     'The lease could not be renewed in time; forwarding goes on, another host may get the subnet',
   'subnet-changed': 'THE SUBNET OF THIS HOST CHANGED: restart containers that have addresses of the old one',
   'own-key-removed': 'Removed a key of this host that does not fit the network config',

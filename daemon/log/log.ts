@@ -1,9 +1,9 @@
 // Log lines: levels, the two shapes (one for people, one for machines), and the masks over secrets. One line an entry,
 // whatever is in it. Does not decide what is worth a line.
+import { LOG_LEVELS, type LogLevel } from '../../api/index.ts';
 import { formatHuman, formatJson } from './log-format.ts';
 import { createRedactor } from './redact.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'human' | 'json';
 
 /** Values to print behind the message. An `Error` is printed with its code and causes. */
@@ -47,8 +47,6 @@ export interface LogRecord {
   readonly message: string;
   readonly fields: LogFields;
 }
-
-export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
 /** Makes a logger. Logging never throws. */
 export function createLogger(options: LoggerOptions = {}): RootLogger {

@@ -33,7 +33,7 @@ describe('the log of the packet path', () => {
 
   it('tells why the kernel moves no packets by itself, whenever the reason is another', () => {
     for (const reason of ['it is turned off', 'it is turned off', 'the underlay is IPv6']) {
-      path.whyNotKernel = reason;
+      path.bpfDisabledReason = reason;
       log.look(path);
     }
     assert.deepEqual(

@@ -9,7 +9,7 @@ export class PacketPathLog {
   readonly #log: Logger;
   /** As they were when last looked at, by device. */
   readonly #offloads = new Map<string, PathOffloads>();
-  readonly #whyNotKernel = new Map<string, string | undefined>();
+  readonly #bpfDisabledReason = new Map<string, string | undefined>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -21,7 +21,7 @@ export class PacketPathLog {
     for (const name of this.#offloads.keys())
       if (!names.includes(name)) {
         this.#offloads.delete(name);
-        this.#whyNotKernel.delete(name);
+        this.#bpfDisabledReason.delete(name);
       }
     for (const name of names) {
       const status = path.status(name);
@@ -30,14 +30,16 @@ export class PacketPathLog {
     }
   }
 
-  #lookAtKernel(device: string, { whyNotKernel }: PathStatus): void {
-    if (this.#whyNotKernel.has(device) && this.#whyNotKernel.get(device) === whyNotKernel) return;
-    this.#whyNotKernel.set(device, whyNotKernel);
-    if (whyNotKernel === undefined) this.#log.info('A BPF program in the kernel moves packets', { device });
+  #lookAtKernel(device: string, { bpfDisabledReason }: PathStatus): void {
+    if (this.#bpfDisabledReason.has(device) && this.#bpfDisabledReason.get(device) === bpfDisabledReason)
+      return;
+    this.#bpfDisabledReason.set(device, bpfDisabledReason);
+    if (bpfDisabledReason === undefined)
+      this.#log.info('A BPF program in the kernel moves packets', { device });
     else
       this.#log.info('Each packet goes through userspace, without a BPF program', {
         device,
-        why: whyNotKernel,
+        why: bpfDisabledReason,
       });
   }
 

@@ -1,15 +1,9 @@
 // GET /cluster.json: the answers of /v1/status and /v1/peers in one document, made once a second at most, however many ask.
 import { systemClock } from '../../lib/clock.ts';
-import type { DaemonView } from '../control/daemon-view.ts';
-import { peersOf } from '../control/peers.ts';
-import { statusOf } from '../control/status.ts';
-import type { PeerV1, StatusV1 } from '../../api/types.ts';
-
-/** What the page shows. */
-export interface ClusterV1 {
-  readonly status: StatusV1;
-  readonly peers: readonly PeerV1[];
-}
+import type { DaemonView } from '../view/node-view.ts';
+import { peersOf } from '../view/peers.ts';
+import { statusOf } from '../view/status.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 
 const KEPT_MS = 1000;
 

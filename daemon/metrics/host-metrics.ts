@@ -3,7 +3,7 @@ import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { each, oneOf, only, type Family, type Look } from './metric.ts';
 
 const HEALTH = ['ok', 'degraded', 'not-ready'];
-const LEASE_STATES = ['waiting', 'acquiring', 'held', 'overdue', 'lost', 'exhausted', 'stopped'];
+const LEASE_STATES = ['waiting', 'acquiring', 'held', 'expiring', 'lost', 'exhausted', 'stopped'];
 const MODES = ['tunnel', 'direct', 'userspace', 'none', 'error'];
 
 export const HOST_FAMILIES: readonly Family[] = [

@@ -1,5 +1,5 @@
 // Metrics on the kernel: what the reconciler did to it, what others did, and the counters of devices.
-import type { DeviceCountersV1 } from '../../api/types.ts';
+import type { DeviceCountersV1 } from '../../api/index.ts';
 import { each, oneOf, only, type Family, type Look, type Sample } from './metric.ts';
 
 export const KERNEL_FAMILIES: readonly Family[] = [

@@ -1,10 +1,10 @@
 // What a metric is: its name, and how its samples are read from the parts of the daemon as they are now. Nothing is counted
 // for metrics alone; they are looked at when somebody asks.
 import { systemClock } from '../../lib/clock.ts';
-import { readDeviceCounters } from '../control/device-counters.ts';
-import type { DaemonView } from '../control/daemon-view.ts';
-import { statusOf } from '../control/status.ts';
-import type { DeviceCountersV1, StatusV1 } from '../../api/types.ts';
+import { readDeviceCounters } from '../view/device-counters.ts';
+import type { DaemonView } from '../view/node-view.ts';
+import { statusOf } from '../view/status.ts';
+import type { DeviceCountersV1, StatusV1 } from '../../api/index.ts';
 
 /** One look at the daemon, shared by all metrics of a scrape. */
 export interface Look {

@@ -36,9 +36,9 @@ export const PATH_FAMILIES: readonly Family[] = [
     help: 'Whether a BPF program moves what is simple',
     labels: ['device'],
     read: (look) =>
-      statusesOf(look).map(({ device, whyNotKernel }) => ({
+      statusesOf(look).map(({ device, bpfDisabledReason }) => ({
         labels: { device: device.name },
-        value: Number(whyNotKernel === undefined),
+        value: Number(bpfDisabledReason === undefined),
       })),
   },
 ];

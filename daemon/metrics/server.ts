@@ -1,10 +1,10 @@
 // The server of --metrics-port: metrics for Prometheus, a page for people, and the document that the page shows. It only
 // answers GET, and tells nothing that "weft status" and "weft peers" do not.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DaemonView } from '../control/daemon-view.ts';
+import type { DaemonView } from '../view/node-view.ts';
 import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 import { ClusterDocument } from './cluster-document.ts';
-import { expose } from './exposition.ts';
+import { expose } from './renderer.ts';
 import { loadPage } from './page.ts';
 
 interface Answer {

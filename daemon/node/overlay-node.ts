@@ -18,7 +18,7 @@ import { readHost, type HostReading } from '../host/host-facts.ts';
 import type { Refusal } from './config-watcher.ts';
 import { familiesOf } from '../host/interface-choice.ts';
 import { logKeeperEvent } from '../log/lease-log.ts';
-import type { EventPublisher } from '../control/event-publisher.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
@@ -29,7 +29,7 @@ import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/p
 import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/status.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface OverlayNodeOptions {
@@ -278,7 +278,7 @@ export class OverlayNode {
     const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
     const keeper: LeaseManager = new LeaseManager({
       registry,
-      mirror,
+      cache: mirror,
       clock: systemClock,
       random: Math.random,
       ...identityOf(reading),
@@ -352,7 +352,7 @@ export class OverlayNode {
   }
 
   #onNotice(notice: KernelNotification): void {
-    this.reconciler.notice(notice);
+    this.reconciler.handleNotification(notice);
     if (notice.type !== 'object') void this.#readFacts();
   }
 

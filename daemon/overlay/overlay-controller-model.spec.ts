@@ -113,7 +113,7 @@ class Life {
     });
     this.keeper = new LeaseManager({
       registry: this.registry,
-      mirror: this.mirror,
+      cache: this.mirror,
       clock,
       random,
       config,
@@ -132,7 +132,7 @@ class Life {
     this.#follower = new ConfigWatcher({ source, clock, revision, apply, onChange: () => undefined });
     kernel.subscribe(
       () => this.reconciler.ownership ?? this.network.ownership(),
-      (notice) => this.reconciler.notice(notice),
+      (notice) => this.reconciler.handleNotification(notice),
     );
     this.keeper.start();
     this.#follower.look();

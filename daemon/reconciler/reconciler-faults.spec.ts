@@ -50,7 +50,7 @@ describe('a peer that the kernel refuses', () => {
     ['facts about the host change', (host: TestHost) => host.setHost({})],
     [
       'the interface changes',
-      (host: TestHost) => host.reconciler.notice({ type: 'interfaces', names: ['eth0'] }),
+      (host: TestHost) => host.reconciler.handleNotification({ type: 'interfaces', names: ['eth0'] }),
     ],
     [
       'the peer publishes other data',
@@ -165,7 +165,7 @@ describe('a device that cannot be made', () => {
     kernel.tables.removeLink('eth0');
     await host.clock.advance(10_000);
     assert.equal(host.reconciler.summary().host.state, 'error');
-    assert.ok(!host.eventCodes().includes('SYSCTL_REFUSED'), 'that is only a consequence');
+    assert.ok(!host.eventCodes().includes('SYSCTL_REJECTED'), 'that is only a consequence');
     kernel.clearFault('sysctl net/ipv6/conf/flannel.1/accept_ra');
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as ReturnType<typeof cidr>);
@@ -259,8 +259,8 @@ describe('somebody who keeps changing what is ours', () => {
   it('is repaired after at once, then ever more slowly, and is told', async () => {
     const host = await new TestHost().start([good]);
     let repairs = 0;
-    host.kernel.tables.onEvent = ((tell) => (event) => {
-      tell(event);
+    host.kernel.tables.onEvent = ((emit) => (event) => {
+      emit(event);
       // Whenever the route is there, it is deleted as fast as can be.
       if (event.table !== 'routes' || event.isGone) return;
       repairs++;
@@ -312,6 +312,6 @@ describe('a sysctl that cannot be written', () => {
     await host.start([good]);
     await host.clock.advance(300_000);
     assert.equal(host.reconciler.summary().host.state, 'in-sync');
-    assert.equal(host.eventCodes().filter((code) => code === 'SYSCTL_REFUSED').length, 1);
+    assert.equal(host.eventCodes().filter((code) => code === 'SYSCTL_REJECTED').length, 1);
   });
 });

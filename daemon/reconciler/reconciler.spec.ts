@@ -211,7 +211,7 @@ describe('reconciler repairs at once', () => {
     const feature = `${DEV} tx-checksum-ip-generic`;
     assert.ok(host.kernel.featuresOff.has(feature));
     host.kernel.featuresOff.clear();
-    host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ type: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature));
     assert.equal(host.reconciler.status().counters.drift.feature, 1);
@@ -221,7 +221,7 @@ describe('reconciler repairs at once', () => {
     await host.clock.settle();
     assert.equal(host.kernel.featuresOff.size, 0);
     host.kernel.featuresOff.add(feature);
-    host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ type: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature), 'what an administrator turned off stays so');
   });
@@ -269,7 +269,7 @@ describe('reconciler repairs at once', () => {
     host.setPeer(peer);
     await host.clock.settle();
     host.kernel.forgetCalls();
-    host.reconciler.notice({ type: 'object', key: 'route 10.5.2.0/24' });
+    host.reconciler.handleNotification({ type: 'object', key: 'route 10.5.2.0/24' });
     for (const event of late) onEvent(event);
     host.kernel.tables.onEvent = onEvent;
     await host.clock.advance(10_000);
@@ -357,7 +357,7 @@ describe('reconciler costs', () => {
     const host = await new TestHost().start(PEERS);
     host.kernel.forgetCalls();
     for (let index = 0; index < 200; index++) {
-      host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+      host.reconciler.handleNotification({ type: 'interfaces', names: [DEV] });
       await host.clock.advance(10);
     }
     assert.ok(host.kernel.reads < 30, `${host.kernel.reads} reads in 2 s`);

@@ -47,7 +47,8 @@ static int send_text(struct sockaddr_un *address, int address_bytes, char *text,
                      size_t fd_count) {
   _Alignas(struct cmsghdr) char room[CMSG_SPACE(MAX_FDS * sizeof(int))] = {0};
   struct iovec part = {.iov_base = text, .iov_len = length};
-  struct msghdr message = {.msg_name = address, .msg_namelen = (socklen_t)address_bytes, .msg_iov = &part, .msg_iovlen = 1};
+  struct msghdr message = {
+      .msg_name = address, .msg_namelen = (socklen_t)address_bytes, .msg_iov = &part, .msg_iovlen = 1};
   attach_fds(&message, room, fds, fd_count);
   return send_message(&message);
 }
@@ -76,7 +77,8 @@ static napi_value send_datagram(napi_env env, napi_callback_info info) {
   size_t count = 3, path_length, text_length;
   struct sockaddr_un address;
   /* What was not given reads as undefined. */
-  if (napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count > 3) return weft__throw_type(env, usage);
+  if (napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count > 3)
+    return weft__throw_type(env, usage);
   const int fd_count = read_fds(env, values[2], fds);
   if (fd_count < 0 || napi_get_value_string_utf8(env, values[0], path, sizeof(path), &path_length) != napi_ok ||
       napi_get_value_string_utf8(env, values[1], NULL, 0, &text_length) != napi_ok)

@@ -16,16 +16,16 @@ case $target in
     exit 2
     ;;
 esac
-flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative/path -Inative/test'
+flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative'
 failed=0
 
 # build_library FOLDER FLAGS: all parts of the path, of which a test takes what it needs
 build_library() {
   library=$1/libpath.a
   mkdir -p "$1"
-  if [ -e "$library" ] && [ -z "$(find native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
+  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
   rm -f "$library"
-  for source in native/path/*.c; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
     "$CC" $flags -Wconversion $2 -c -o "$1/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$1"/*.o
@@ -36,8 +36,8 @@ run_test() {
   name=$1 folder=$2 test_flags=$3
   shift 3
   # A test that plays the kernel has the system calls of the path come to its own functions.
-  if grep -q '"fake-kernel.h"' "native/test/$name.c"; then
-    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/fake-kernel.h | sort -u); do
+  if grep -q 'fake-kernel.h"' "native/test/$name.c"; then
+    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/support/fake-kernel.h | sort -u); do
       test_flags="$test_flags -Wl,--wrap=${call#__wrap_}"
     done
   fi
