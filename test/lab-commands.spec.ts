@@ -252,7 +252,7 @@ describe('the commands on a lab', () => {
     assert.equal(unsure.code, 2);
     assert.match(
       unsure.stderr,
-      /Release \S+, reserved for the host of 198\.18\.1\.2\? Nobody can be asked here: say --yes/,
+      /Release \S+, reserved for the host of 198\.18\.1\.2\? No terminal to ask on: give --yes/,
     );
     const atEtcd = '--etcd-endpoints http://198.18.0.2:2379';
     const shown = await weft('h1', `leases show ${subnet} ${atEtcd}`);

@@ -26,7 +26,7 @@ describe('arguments of weft ping', () => {
   });
 
   for (const [peer, args, message] of [
-    [undefined, {}, /takes one peer/],
+    [undefined, {}, /needs one peer/],
     ['198.18.1.2', { all: true }, /or --all/],
     ['198.18.1.2', { ipv4: true, ipv6: true }, /-4 or -6/],
     ['198.18.1.2', { count: 'x' }, /-c "x": must be a number of echoes/],
