@@ -1,6 +1,7 @@
 // `weft cleanup`: takes from this host what weft or flannel left on it.
 import { cleanUp, type CleanupResult } from '../../daemon/cleanup/cleanup.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { loadNative } from '../../native/index.ts';
 import { defineCommand } from '../command.ts';
 
 export const cleanupCommand = defineCommand({
@@ -26,6 +27,7 @@ What others made stays, and so does the lease in etcd, which ends by itself ("we
   ],
   run: async (values) => {
     const traces = await cleanUp({
+      native: loadNative().native,
       subnetFile: values['subnet-file'],
       isDryRun: values['dry-run'],
       isForced: values.force,
