@@ -26,7 +26,7 @@ export function chooseFirewall(
   const remedy = isSet
     ? `${NAMES[engine]}, which "EnableNFTables": ${config.enableNftables} of the network config asks for`
     : 'nftables or iptables';
-  const lack = `there is no working ${remedy} (${programs.problem || 'not installed'})`;
+  const lack = `there is no working ${remedy} (${programs.error || 'not installed'})`;
   if (ipMasq)
     return { ok: false, message: `--ip-masq cannot masquerade: ${lack}; install it, or leave the flag out` };
   const nothing = { ...policy, isForwardAccepted: false };

@@ -35,7 +35,7 @@ export async function detectForwarding(options: DaemonOptions): Promise<Forwardi
 
 export function routerWith(options: DaemonOptions, programs: FirewallTools): ForwardingSetup {
   return {
-    firewall: { programs, pollMs: options.iptablesResyncSec * 1000 },
+    firewall: { tools: programs, pollMs: options.iptablesResyncSec * 1000 },
     choose: (config) => choose(config, options, programs),
   };
 }

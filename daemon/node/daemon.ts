@@ -200,7 +200,12 @@ export class Daemon implements DaemonView {
   /** The kernel door, which looks at the packet path as often as it reads. */
   #openKernel(firewall: FirewallClientOptions): Kernel {
     const packetPath = this.packetPath;
-    const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors, firewall });
+    const kernel = openNetlinkKernel({
+      native: loadNative().native,
+      packetPath,
+      descriptorStore: this.#descriptors,
+      firewall,
+    });
     if (packetPath === undefined) return kernel;
     const pathLog = new PacketPathLog(this.log);
     return {

@@ -1,35 +1,43 @@
-// Runs one program of the firewall to its end. The only place that starts processes for kernel state.
+// Runs one command-line tool to its end. The only place that starts processes for kernel state.
 import { execFile } from 'node:child_process';
 
-export interface ProgramOutput {
-  /** Exit code; 127 if there is no such program, 124 if it took too long. */
+/** How a tool ended. */
+export interface ToolOutput {
+  /** Exit code; 127 if the file does not exist, 124 after a time-out or too much output. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export interface ProgramLimits {
+export interface ToolLimits {
+  /** Ends the tool with SIGKILL after so many ms. */
   readonly timeoutMs: number;
+  /** Of standard output and of standard error, each. */
   readonly maxOutputBytes: number;
 }
 
-export type RunProgram = (
+export type RunTool = (
   file: string,
-  words: readonly string[],
+  args: readonly string[],
   input?: string,
-  limits?: ProgramLimits,
-) => Promise<ProgramOutput>;
+  limits?: ToolLimits,
+) => Promise<ToolOutput>;
 
-/** iptables may wait for its lock, which others hold for seconds; a host with very many services lists as much. */
-const LIMITS: ProgramLimits = { timeoutMs: 20_000, maxOutputBytes: 256 << 20 };
+/**
+ * iptables may wait seconds for its lock (/run/xtables.lock); a host with many services prints as
+ * much.
+ */
+const LIMITS: ToolLimits = { timeoutMs: 20_000, maxOutputBytes: 256 << 20 };
 
-/** Never rejects: look at `code`. `input` goes to standard input. */
-export const runProgram: RunProgram = (file, words, input = '', limits = LIMITS) =>
+/**
+ * Runs `file` with `args`; `input` goes to standard input. Never rejects: failures are in `code`.
+ */
+export const runTool: RunTool = (file, args, input = '', limits = LIMITS) =>
   new Promise((resolve) => {
     const { timeoutMs, maxOutputBytes } = limits;
     const child = execFile(
       file,
-      words,
+      args,
       { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maxOutputBytes },
       (error, stdout, stderr) => resolve({ code: codeOf(error), stdout, stderr }),
     );
@@ -43,7 +51,7 @@ function codeOf(error: { readonly code?: unknown } | null): number {
   return typeof error.code === 'number' ? error.code : 124;
 }
 
-/** Administrators' programs are in sbin, which not every PATH has; messages are matched in English. */
+/** Adds the sbin folders, which not every PATH has; LC_ALL=C keeps output in English. */
 function environment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' };
 }
