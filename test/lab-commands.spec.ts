@@ -138,7 +138,7 @@ describe('the commands on a lab', () => {
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
-    assert.equal(wrong.stderr, 'weft: "host2" is no IP address, for example 10.5.72.2\n');
+    assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
   });
 
   it('find no difference where there is none', async () => {
@@ -285,7 +285,7 @@ describe('the commands on a lab', () => {
     assert.equal((await weft('h3', 'log-level debug')).stdout, 'debug\n');
     assert.match(
       await logOf(lab(), 'h3'),
-      /The log level is debug now, by request on the control socket before=info/,
+      /Set the log level to debug by request on the control socket before=info/,
     );
     assert.equal((await weft('h3', 'log-level loud')).code, 2);
     assert.equal((await weft('h3', 'log-level')).stdout, 'debug\n');

@@ -37,7 +37,7 @@ describe('VXLAN in userspace on one host of three', () => {
   });
 
   it('tells once which offloads it uses', async () => {
-    await waitForLogLine(lab(), 'h2', /INFO {2}EncapsulationOverhead in userspace device=flannel-v6\.1/);
+    await waitForLogLine(lab(), 'h2', /INFO {2}Encapsulating in userspace device=flannel-v6\.1/);
     const lines = (await logOf(lab(), 'h2')).split('\n');
     const offloads = lines.filter((line) => line.includes('userspace device=flannel.1'));
     assert.equal(offloads.length, 1);

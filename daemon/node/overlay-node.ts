@@ -14,10 +14,10 @@ import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
-import { readHost, type HostReading } from '../host/host-facts.ts';
+import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import type { ConfigRejection } from './config-watcher.ts';
-import { familiesOf } from '../host/interface-choice.ts';
-import { logKeeperEvent } from '../log/lease-log.ts';
+import { familiesOf } from '../host/interface-facts.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
@@ -47,13 +47,13 @@ export interface OverlayNodeOptions {
   /** Started, and read at least once. */
   readonly mirror: RegistryCache;
   readonly kernel: Kernel;
-  readonly reading: HostReading;
+  readonly reading: HostSnapshot;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
   readonly limit: LogRateLimit;
   /** Is told what happens. */
-  readonly events: Pick<EventPublisher, 'keeper' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -81,7 +81,7 @@ export class OverlayNode {
   readonly #options: OverlayNodeOptions;
   readonly #network: OverlayController;
   #host: HostConfig;
-  #reading: HostReading;
+  #reading: HostSnapshot;
   #isReadingFacts = false;
   #isFactsDue = false;
   #isStopped = false;
@@ -160,7 +160,7 @@ export class OverlayNode {
   }
 
   /** The interface in use, and what it was derived from. */
-  get reading(): HostReading {
+  get reading(): HostSnapshot {
     return { ...this.#reading, facts: this.#complete(this.#reading.facts) };
   }
 
@@ -303,8 +303,8 @@ export class OverlayNode {
 
   #onKeeperEvent(event: LeaseEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
-    logKeeperEvent(this.#options.log, this.#options.limit, event);
-    this.#options.events.keeper(event);
+    logLeaseEvent(this.#options.log, this.#options.limit, event);
+    this.#options.events.lease(event);
   }
 
   #onReconciled(): void {
@@ -415,7 +415,7 @@ export class OverlayNode {
 }
 
 /** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): NodeIdentity {
+function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
@@ -432,7 +432,7 @@ function isOtherTrial(
 }
 
 /** Whether an address that connections may hang on is another one now. */
-function hasLostAddress({ chosen: before }: HostReading, { chosen: now }: HostReading): boolean {
+function hasLostAddress({ chosen: before }: HostSnapshot, { chosen: now }: HostSnapshot): boolean {
   if (before.name !== now.name) return true;
   return (['ipv4', 'ipv6'] as const).some(
     (family) => before[family] !== undefined && before[family] !== now[family],
