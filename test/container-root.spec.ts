@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../lab/package-root.ts';
-import { HEALTH_PORT } from '../lab/lab.ts';
+import { HEALTH_PORT } from '../lab/daemon-command.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { holds, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
