@@ -45,10 +45,10 @@ function show({ engine, family, name }: FirewallObject, variant: Variant): strin
 }
 
 function runAs(variant: Variant, calls: string[] = []): RunProgram {
-  return (file, words, input) => {
+  return (file, args, input) => {
     calls.push(file);
     const isLegacy = variant === 'iptables-legacy';
-    return runProgram(isLegacy ? file.replace('tables', 'tables-legacy') : file, words, input);
+    return runProgram(isLegacy ? file.replace('tables', 'tables-legacy') : file, args, input);
   };
 }
 
@@ -143,8 +143,8 @@ describe('firewall rules in the kernel', () => {
     }
 
     const isGone = (key: string): boolean => {
-      const told = notices.filter((notice) => notice.type === 'object' && notice.key === key);
-      const last = told.at(-1);
+      const changes = notices.filter((notice) => notice.type === 'object' && notice.key === key);
+      const last = changes.at(-1);
       return last?.type === 'object' && last.object === undefined;
     };
 

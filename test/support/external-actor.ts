@@ -31,7 +31,7 @@ export const otherHands: ExternalActor = {
     void bridge(`fdb replace ${mac} dev ${dev} dst ${destination} self permanent`),
   deleteFdb: ({ dev, mac }) => void bridge(`fdb delete ${mac} dev ${dev} self`),
   replaceRoute: (route) => {
-    const words = [
+    const args = [
       `${family(route.destination)}route replace`,
       ...(route.type === 'blackhole' ? ['blackhole'] : []),
       route.destination,
@@ -41,7 +41,7 @@ export const otherHands: ExternalActor = {
       ...(route.metric === undefined ? [] : [`metric ${route.metric}`]),
       ...(route.isOnLink ? ['onlink'] : []),
     ];
-    ip(words.join(' '));
+    ip(args.join(' '));
   },
   deleteRoute: (destination) => void ip(`${family(destination)}route delete ${destination}`),
 };
