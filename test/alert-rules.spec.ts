@@ -8,8 +8,8 @@ import { packageRoot } from '../lab/package-root.ts';
 
 describe('the alert rules', () => {
   const folder = join(packageRoot(), 'deploy/prometheus');
-  const promtool = (...words: string[]): Promise<unknown> =>
-    promisify(execFile)('promtool', words, { cwd: folder });
+  const promtool = (...args: string[]): Promise<unknown> =>
+    promisify(execFile)('promtool', args, { cwd: folder });
 
   it('are right, and each is raised by its trouble and by nothing else', async () => {
     await promtool('check', 'rules', 'weft.rules.yml');

@@ -147,10 +147,10 @@ describe('firewall rules in the kernel', () => {
     }
 
     const isGone = (key: string): boolean => {
-      const found = notifications.filter(
+      const changes = notifications.filter(
         (notification) => notification.kind === 'object' && notification.key === key,
       );
-      const last = found.at(-1);
+      const last = changes.at(-1);
       return last?.kind === 'object' && last.object === undefined;
     };
 

@@ -14,7 +14,7 @@ import type {
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';
-import { holds, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 describe('the commands on a lab', () => {
   const lab = useLab({ hosts: 3 });
@@ -71,8 +71,11 @@ describe('the commands on a lab', () => {
     );
     for (const table of ['lease', 'route', 'neighbour', 'fdb', 'underlay'])
       assert.match(stdout, new RegExp(`^ {2}${table} `, 'm'));
-    assert.ok(await holds(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`), 'a packet of 1450 bytes');
-    assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
+    assert.ok(
+      await shellTest(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`),
+      'a packet of 1450 bytes',
+    );
+    assert.ok(!(await shellTest(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
     const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
     assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
@@ -177,7 +180,7 @@ describe('the commands on a lab', () => {
     assert.ok(events.every(({ fields }) => JSON.stringify(fields).includes(`route ${subnets[1]}`)));
     await waitFor(
       'the route to be back',
-      () => holds(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
+      () => shellTest(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
       60_000,
     );
   });
