@@ -403,6 +403,6 @@ export class Daemon implements ControlledNode {
     const own = this.#member?.keeper.own;
     if (own === undefined || this.#follower === undefined) return;
     const report = hostReport(own.key, this.#follower.status, this.#member?.migration);
-    this.#reporter?.tell(this.#member!.keeper.identity, report, own.leaseId);
+    this.#reporter?.tell(this.#member!.keeper.nodeId, report, own.leaseId);
   }
 }

@@ -396,7 +396,7 @@ export class OverlayNode {
     const { lack } = result.reading;
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
-    const { identity: before } = identityOf(this.#reading);
+    const { nodeId: before } = identityOf(this.#reading);
     if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
     if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
     this.#reading = result.reading;
@@ -407,8 +407,8 @@ export class OverlayNode {
     else this.#host = host;
     if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
     const who = identityOf(result.reading);
-    if (who.identity !== before)
-      log.warn('The public IP of this host changed', { from: before, to: who.identity });
+    if (who.nodeId !== before)
+      log.warn('The public IP of this host changed', { from: before, to: who.nodeId });
     this.keeper.setIdentity(who);
     this.keeper.publish();
   }
@@ -419,7 +419,7 @@ function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
-  return { identity, ...(publicIpv6 && { publicIpv6 }) };
+  return { nodeId: identity, ...(publicIpv6 && { publicIpv6 }) };
 }
 
 /** Whether what was found out about checksums is to be found out anew. */

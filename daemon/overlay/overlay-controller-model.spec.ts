@@ -117,7 +117,7 @@ class Life {
       clock,
       random,
       config,
-      identity: this.#facts.publicIp!,
+      nodeId: this.#facts.publicIp!,
       ttlSec: TTL_SEC,
       renewMarginSec: 60,
       attributes: (published) => this.network.attributes(published),

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { attributesOf, NETWORK_DUAL, NETWORK_IPV4, subnets, valueOf } from '../../test/support/lease-host.ts';
 import type { IpAddress } from '../../lib/address.ts';
-import { chooseSubnet, judgeOwnKey, subnetsOverlap } from './lease-decision.ts';
-import type { Choice, ChoiceInput, OwnKey } from './lease-decision.ts';
+import { chooseSubnet, subnetsOverlap } from './choose-subnet.ts';
+import type { Choice, ChoiceInput } from './choose-subnet.ts';
+import { ownKeyStatus } from './own-key.ts';
+import type { OwnKey } from './own-key.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import type { Lease } from '../lease.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
@@ -20,8 +22,8 @@ const leaseOf = (entry: RegistryEntry | undefined): Lease | undefined => {
   return decoded?.ok === true ? decoded.lease : undefined;
 };
 
-describe('judgeOwnKey', () => {
-  const identities = { current: { identity: ME }, former: [{ identity: FORMER }] };
+describe('ownKeyStatus', () => {
+  const identities = { current: { nodeId: ME }, former: [{ nodeId: FORMER }] };
   const own: OwnKey = {
     key: KEY,
     subnets: subnets('10.5.9.0/24'),
@@ -37,24 +39,24 @@ describe('judgeOwnKey', () => {
   });
   const CASES: readonly (readonly [string, RegistryEntry | undefined, string])[] = [
     ['what we wrote', is(valueOf(ME), '70', 5), 'intact'],
-    ['the same, written again', is(valueOf(ME)), 'touched'],
-    ['the same in another spelling', is(`${valueOf(ME)} `), 'touched'],
-    ['the same on another lease', is(valueOf(ME), '71'), 'relinked'],
-    ['the same without a lease', is(valueOf(ME), '0'), 'relinked'],
-    ['our address with other data', is(valueOf(ME, 'bb')), 'altered'],
-    ['our address with other data and lease', is(valueOf(ME, 'bb'), '0'), 'altered'],
-    ['garbage', is('{"PublicIP":'), 'altered'],
-    ['nobody', is('{}'), 'altered'],
-    ['our former address on our lease', is(valueOf(FORMER)), 'altered'],
-    ['our former address on another lease', is(valueOf(FORMER), '71'), 'theirs'],
-    ['another host', is(valueOf(OTHER)), 'theirs'],
-    ['another host without a lease', is(valueOf(OTHER), '0'), 'theirs'],
-    ['an IPv6-only host', is(valueOf('2001:db8::1')), 'theirs'],
+    ['the same, written again', is(valueOf(ME)), 'rewritten'],
+    ['the same in another spelling', is(`${valueOf(ME)} `), 'rewritten'],
+    ['the same on another lease', is(valueOf(ME), '71'), 'reattached'],
+    ['the same without a lease', is(valueOf(ME), '0'), 'reattached'],
+    ['our address with other data', is(valueOf(ME, 'bb')), 'modified'],
+    ['our address with other data and lease', is(valueOf(ME, 'bb'), '0'), 'modified'],
+    ['garbage', is('{"PublicIP":'), 'modified'],
+    ['no address', is('{}'), 'modified'],
+    ['our former address on our lease', is(valueOf(FORMER)), 'modified'],
+    ['our former address on another lease', is(valueOf(FORMER), '71'), 'taken'],
+    ['another host', is(valueOf(OTHER)), 'taken'],
+    ['another host without a lease', is(valueOf(OTHER), '0'), 'taken'],
+    ['an IPv6-only host', is(valueOf('2001:db8::1')), 'taken'],
     ['nothing', undefined, 'gone'],
   ];
-  for (const [what, entry, verdict] of CASES)
-    it(`finds ${verdict}: ${what}`, () =>
-      assert.equal(judgeOwnKey(own, entry, leaseOf(entry), identities), verdict));
+  for (const [what, entry, status] of CASES)
+    it(`finds ${status}: ${what}`, () =>
+      assert.equal(ownKeyStatus(own, entry, leaseOf(entry), identities), status));
 });
 
 describe('chooseSubnet', () => {
@@ -66,20 +68,20 @@ describe('chooseSubnet', () => {
     });
     const leases = list.flatMap(([, entry]) => leaseOf(entry) ?? []);
     const input: ChoiceInput = {
-      identity: ME,
+      nodeId: ME,
       pool: new SubnetPool(NETWORK_IPV4),
       entries: new Map(list),
       leases: new Map(leases.map((lease) => [lease.key, lease])),
-      disowned: new Map(),
+      tombstones: new Map(),
       attempt: 0,
       ...more,
     };
     return show(chooseSubnet(input));
   };
   const show = (choice: Choice): string => {
-    if (choice.do === 'exhausted') return 'exhausted';
-    if (choice.do === 'move') return `move ${choice.entry.key} to ${formatSubnetKey(choice.subnets)}`;
-    if (choice.do !== 'create') return `${choice.do} ${choice.entry.key}`;
+    if (choice.kind === 'exhausted') return 'exhausted';
+    if (choice.kind === 'move') return `move ${choice.entry.key} to ${formatSubnetKey(choice.subnets)}`;
+    if (choice.kind !== 'create') return `${choice.kind} ${choice.entry.key}`;
     return choice.isPreferred ? `prefer ${choice.subnets.map(formatSubnetKey).join()}` : 'any';
   };
   const previous = subnets('10.5.77.0/24');
@@ -117,7 +119,7 @@ describe('chooseSubnet', () => {
     [
       'the lost key given up',
       { [KEY]: valueOf(ME) },
-      { lost, disowned: new Map([[KEY, 9]]) },
+      { lost, tombstones: new Map([[KEY, 9]]) },
       `adopt ${KEY}`,
     ],
     ['the lost key of another host', { [KEY]: valueOf(OTHER) }, { lost, previous }, 'prefer 10.5.77.0-24'],
@@ -132,7 +134,7 @@ describe('chooseSubnet', () => {
     const entries = { '10.5.77.0-24': valueOf(ME) };
     const at = (revision: number): Partial<ChoiceInput> => ({
       previous,
-      disowned: new Map([['10.5.77.0-24', revision]]),
+      tombstones: new Map([['10.5.77.0-24', revision]]),
     });
     assert.equal(choose(entries, at(3)), 'prefer 10.5.77.0-24');
     assert.equal(choose(entries, at(2)), 'adopt 10.5.77.0-24');
