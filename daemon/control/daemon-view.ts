@@ -8,7 +8,7 @@ import type { ChangeHookView } from '../subnet-file/change-hook.ts';
 import type { HostReading } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log/log.ts';
-import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
