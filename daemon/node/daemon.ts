@@ -35,7 +35,7 @@ import { OverlayNode } from './overlay-node.ts';
 import { createMetricsRenderer, type MetricsRenderer } from '../metrics/renderer.ts';
 import { startMetricsServer } from '../metrics/server.ts';
 import { awaitNetworkConfig } from './network-config.ts';
-import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { PacketPathLog } from '../log/packet-path-log.ts';

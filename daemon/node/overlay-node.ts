@@ -22,11 +22,8 @@ import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import {
-  OverlayController,
-  type NetworkStatus,
-  type MigrationStatus,
-} from '../overlay/overlay-controller.ts';
+import { OverlayController } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
@@ -102,7 +99,7 @@ export class OverlayNode {
       clock,
       onChange: () => this.#onReconciled(),
       onEvent,
-      onSettled: () => this.#network.advance(),
+      onSettled: () => this.#network.wake(),
     });
     this.subnetFile = new SubnetFileWriter({
       path: options.options.subnetFile,
@@ -125,10 +122,10 @@ export class OverlayNode {
       facts: this.#complete(reading.facts),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      routerFor: (each) => policyFor(options.router, each),
+      policyFor: (each) => policyFor(options.router, each),
       isBlackholing: options.options.ipBlackholeRoute,
       migrationTimeoutMs: options.options.migrationTimeoutSec * 1000,
-      onPublish: () => this.keeper.publish(),
+      publish: () => this.keeper.publish(),
       onMigration: onChange,
       clock,
       log,
@@ -183,7 +180,7 @@ export class OverlayNode {
 
   /** Why nothing could be derived for this host; `undefined` if all is well. */
   get problem(): string | undefined {
-    return this.#network.problem;
+    return this.#network.error;
   }
 
   /** Makes `config`, which is valid, the one in force; resolves with the reason if this host cannot, and then nothing changed. */
@@ -216,7 +213,7 @@ export class OverlayNode {
     const before = this.#host;
     this.#host = host;
     if (isOtherTrial(before, host)) this.offload.forget();
-    this.#network.setConfig(host, this.reading.facts, this.keeper);
+    this.#network.setConfig(host, this.reading.facts);
     this.keeper.setConfig(host.config);
     // Where IPv4 comes or goes, this host is known by its address of another family.
     this.keeper.setIdentity(identityOf(this.#reading));
@@ -292,8 +289,8 @@ export class OverlayNode {
       renewMarginSec: renewMarginSec(options),
       attributes: (published) => this.#network.attributes(published),
       listener: {
-        onOwnLease: (own, change) => this.#network.setOwnLease(own, change, keeper),
-        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper),
+        onOwnLease: (own, change) => this.#network.setOwnLease(own, change),
+        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper.peers),
         onState: onChange,
         onEvent: (event) => this.#onKeeperEvent(event),
       },
@@ -337,13 +334,13 @@ export class OverlayNode {
   #moveToUserspace(): void {
     this.#encapsulation = 'userspace';
     this.#options.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts));
   }
 
   #onOffload(family: Family): void {
     const verdict = this.offload.verdicts.get(family);
     if (verdict !== undefined) this.#options.events.offload(family, verdict);
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts));
   }
 
   /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
@@ -405,7 +402,7 @@ export class OverlayNode {
     const isOther = (host.lack === undefined) !== (this.#host.lack === undefined);
     if (isOther) this.#setHost(host);
     else this.#host = host;
-    if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
+    if (!isOther && !this.#network.setFacts(facts)) return;
     const who = identityOf(result.reading);
     if (who.nodeId !== before)
       log.warn('The public IP of this host changed', { from: before, to: who.nodeId });
