@@ -10,8 +10,8 @@ import { keeperMessage } from '../log/lease-log.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
 import type { OffloadVerdict } from '../probe/checksum-probe-loop.ts';
-import { reconcilerMessage } from '../log/reconciler-log.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import { describeReconcilerEvent } from '../log/reconciler-log.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
 
 /** Leases of one change that get an event each; at start there may be thousands. */
@@ -32,9 +32,9 @@ export class EventPublisher {
     this.#publish({ topic, level, code, message: keeperMessage(code), fields: plain(fields) });
   }
 
-  reconciler({ level, code, fields }: ReconcilerEvent): void {
-    const topic = code.startsWith('PEER_') ? 'peer' : 'kernel';
-    this.#publish({ topic, level, code, message: reconcilerMessage(code), fields: plain(fields) });
+  reconciler(event: ReconcilerEvent): void {
+    const { topic, level, code, message, fields } = describeReconcilerEvent(event);
+    this.#publish({ topic, level, code, message, fields: plain(fields) });
   }
 
   /** What probes found out about checksums that are left to devices. */

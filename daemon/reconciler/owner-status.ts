@@ -1,15 +1,15 @@
-// What to tell operators about the host or one peer: in place, on its way, or why not. Pure.
+// The state of the host or of one peer: in sync, pending, or in error with its reason. Pure.
 import type { PeerState } from '../../backends/backend.ts';
-import { deviceOf } from './object-device.ts';
-import { HOST } from './desired-state.ts';
-import type { DesiredState, Owner } from './desired-state.ts';
-import { isInSync } from './diff.ts';
-import type { RetryGate } from './retry-gate.ts';
-import type { CachedState } from './cached-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import { HOST } from './desired-state.ts';
+import type { Owner } from './desired-state.ts';
+import { isInSync } from './diff.ts';
 import type { Failure } from './failures.ts';
+import { deviceOf } from './object-device.ts';
+import { isDeviceDeferred } from './planner.ts';
 import type { SyncState } from './status.ts';
+import type { DesiredView, View } from './view.ts';
 
 export interface ComputedStatus {
   readonly state: SyncState;
@@ -18,39 +18,27 @@ export interface ComputedStatus {
   readonly isProgrammed: boolean;
 }
 
-interface StatusInputs {
-  readonly desired: DesiredState;
-  readonly gate: RetryGate;
-  /** Unset before the first read. */
-  readonly cached: CachedState | undefined;
-  readonly nowMs: number;
-}
-
-/** Judges one owner; `peer` is unset for the host. Costs as much as the owner has objects. */
-export function computeStatus(
-  owner: Owner,
-  peer: PeerState | undefined,
-  inputs: StatusInputs,
-): ComputedStatus {
-  const refusal = rejectionOf(owner, peer, inputs.desired);
-  const isWhole = peer?.mode === 'error' || refusal !== peer?.reason;
-  if (refusal !== undefined && isWhole) return error(refusal);
-  const missing = findMissing(owner, inputs);
+/** Computes one owner's state; `peer` is unset for the host. Cost: the owner's number of objects. */
+export function computeStatus(owner: Owner, peer: PeerState | undefined, view: View): ComputedStatus {
+  const rejection = rejectionOf(owner, peer, view.desired);
+  // A peer with objects and a reason has one rejected address family; the other one works.
+  const isWhole = peer?.mode === 'error' || rejection !== peer?.reason;
+  if (rejection !== undefined && isWhole) return error(rejection);
+  const missing = findMissing(owner, view);
   if (missing.length > 0) {
-    const reason = findReason(missing, inputs);
+    const reason = findReason(missing, view);
     return reason === undefined ? { state: 'pending', isProgrammed: false } : error(reason);
   }
-  if (inputs.cached === undefined) return { state: 'pending', isProgrammed: false };
-  // One family works; the other is the peer's own fault.
-  if (refusal !== undefined) return { state: 'error', reason: refusal, isProgrammed: true };
+  if (view.cached === undefined) return { state: 'pending', isProgrammed: false };
+  if (rejection !== undefined) return { state: 'error', reason: rejection, isProgrammed: true };
   return { state: 'in-sync', isProgrammed: true };
 }
 
-/** What keeps an owner, or one family of it, from being programmed whatever the kernel says: its lease, or another's. */
+/** Why an owner, or one family of it, is not programmed at all: its lease, or another's; if so. */
 export function rejectionOf(
   owner: Owner,
   peer: PeerState | undefined,
-  desired: DesiredState,
+  desired: DesiredView,
 ): string | undefined {
   if (peer?.mode === 'error') return peer.reason;
   const conflict = desired.conflictOf(owner);
@@ -60,25 +48,24 @@ export function rejectionOf(
 
 type Missing = readonly [ObjectKey, KernelObject];
 
-function findMissing(owner: Owner, { desired, cached }: StatusInputs): readonly Missing[] {
+function findMissing(owner: Owner, { desired, cached }: View): readonly Missing[] {
   const missing: Missing[] = [];
   for (const wanted of desired.objectsOf(owner))
     if (!isInSync(wanted[1], cached?.objects.get(wanted[0]))) missing.push(wanted);
   return missing;
 }
 
-function findReason(
-  missing: readonly Missing[],
-  { desired, gate, cached, nowMs }: StatusInputs,
-): string | undefined {
+function findReason(missing: readonly Missing[], view: View): string | undefined {
+  const { desired, gate, cached } = view;
   for (const [key] of missing) {
     const failure = gate.failureOf(desired.ownerOf(key) ?? '');
     if (failure !== undefined) return describe(failure);
   }
+  if (cached === undefined) return undefined;
   for (const [, object] of missing) {
     const device = deviceOf(object);
-    if (object.kind === 'link' || cached === undefined) continue;
-    if (gate.isDeviceDeferred(device, cached, nowMs)) return describeDevice(device, gate.failureOf(HOST));
+    if (object.kind !== 'link' && isDeviceDeferred({ ...view, cached }, device))
+      return describeDevice(device, gate.failureOf(HOST));
   }
   return undefined;
 }
@@ -88,7 +75,7 @@ function describe({ object, message }: Failure): string {
 }
 
 function describeDevice(device: string | undefined, failure: Failure | undefined): string {
-  const cause = failure === undefined ? 'something else keeps changing it' : describe(failure);
+  const cause = failure === undefined ? 'another program keeps changing it' : describe(failure);
   return `waits for ${device}: ${cause}`;
 }
 

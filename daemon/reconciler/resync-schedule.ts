@@ -1,9 +1,10 @@
-// When to look at the kernel without any other cause, and at how much of it. Notices tell what happens; a look finds what they
-// did not emit, and while it finds nothing, looks at everything become rarer. It holds no timer.
+// When to check the kernel without a cause, and how much of it. Notifications report changes as they
+// happen; a check finds what they missed. While full reads find nothing, they become rarer. Holds no
+// timer.
 import type { Random } from '../../lib/backoff.ts';
 
 const JITTER = 0.1;
-/** Reading thousands of entries to find nothing is most of what an idle daemon costs. */
+/** Reads of thousands of entries that find nothing are most of the cost of an idle daemon. */
 const MAX_CHECKS_PER_RESYNC = 10;
 
 export class ResyncSchedule {
@@ -13,13 +14,13 @@ export class ResyncSchedule {
   #checks = 0;
   #checksPerResync = 1;
 
-  /** @param intervalMs - mean time between two looks. */
+  /** @param intervalMs - mean time between two checks. */
   constructor(intervalMs: number, random: Random) {
     this.#intervalMs = intervalMs;
     this.#random = random;
   }
 
-  /** When the next is due; `Infinity` before the first {@link plan}. */
+  /** When the next check is due; `Infinity` before the first {@link plan}. */
   get nextMs(): number {
     return this.#nextMs;
   }
@@ -29,18 +30,18 @@ export class ResyncSchedule {
     this.#nextMs = nowMs + this.#intervalMs * jitter;
   }
 
-  /** What to look at now, if a look is due; plans the next. */
-  take(nowMs: number): 'everything' | 'sysctls' | undefined {
+  /** What to read now, if a check is due; plans the next check. */
+  take(nowMs: number): 'resync' | 'sysctls' | undefined {
     if (nowMs < this.#nextMs) return undefined;
     this.plan(nowMs);
     this.#checks++;
     if (this.#checks < this.#checksPerResync) return 'sysctls';
     this.#checks = 0;
-    return 'everything';
+    return 'resync';
   }
 
-  /** A look at everything found something, or nothing. */
-  onResult(foundSomething: boolean): void {
-    this.#checksPerResync = foundSomething ? 1 : Math.min(2 * this.#checksPerResync, MAX_CHECKS_PER_RESYNC);
+  /** A full read found differences, or none. */
+  onResync(hasDifferences: boolean): void {
+    this.#checksPerResync = hasDifferences ? 1 : Math.min(2 * this.#checksPerResync, MAX_CHECKS_PER_RESYNC);
   }
 }

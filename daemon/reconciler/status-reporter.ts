@@ -1,50 +1,52 @@
-// Tells operators what the reconciler does: the state of the host and of each peer, kept up to date by judging those whom
-// a run touched; and events for the log, gathered so that a thousand repairs are one line. Changes nothing.
-import type { Clock } from '../../lib/clock.ts';
+// What operators learn of the reconciler: the state of the host and of each peer, recomputed for the
+// owners that a run concerned; events, gathered so that a thousand repairs are one; counters. Takes
+// what the other parts report and changes none of them.
 import type { PeerState } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { ObjectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
+import { Counters } from './counters.ts';
 import { HOST } from './desired-state.ts';
-import { isInSync } from './diff.ts';
-import type { DesiredState, Owner } from './desired-state.ts';
-import type { RetryGate } from './retry-gate.ts';
+import type { Owner } from './desired-state.ts';
+import { DriftReport, firstOf } from './drift-report.ts';
+import type { ReconcilerEvent } from './events.ts';
 import { computeStatus, rejectionOf } from './owner-status.ts';
-import type { KernelCache } from './kernel-cache.ts';
-import type { EventCode, PeerStatus, ReconcilerEvent, StatusSummary } from './status.ts';
+import { Rejections } from './rejections.ts';
 import { StatusTable } from './status-table.ts';
+import type { PeerStatus, StatusSummary } from './status.ts';
+import type { StepOutcome } from './step-outcome.ts';
+import type { DesiredView, View } from './view.ts';
 
-/** Objects or peers that one event names; there may be thousands. */
-const NAMED_OBJECTS = 5;
-
-export interface StatusReporterDeps {
-  readonly desired: DesiredState;
-  readonly gate: RetryGate;
-  readonly cache: KernelCache;
-  readonly clock: Clock;
+export interface StatusReporterOptions {
+  readonly nowMs: number;
   readonly onChange?: ((summary: StatusSummary) => void) | undefined;
   readonly onEvent?: ((event: ReconcilerEvent) => void) | undefined;
 }
 
+export interface Drift {
+  /** Key in the cached state; a stray route has a longer one than {@link objectKey} gives. */
+  readonly key: ObjectKey;
+  readonly object: KernelObject;
+  /** Whether repairs of the object are rate-limited from now on. */
+  readonly isContested: boolean;
+  readonly nowMs: number;
+}
+
 export class StatusReporter {
-  readonly #deps: StatusReporterDeps;
+  readonly counters = new Counters();
+  readonly #options: StatusReporterOptions;
   readonly #table: StatusTable;
   readonly #peers = new Map<string, PeerState>();
-  /** Owners whose state has to be judged anew. */
+  /** Owners whose state has to be computed again. */
   readonly #stale = new Set<Owner>();
-  /** Peers that were told to be refused, with the reason. */
-  readonly #rejected = new Map<Owner, string>();
-  /** Peers whose refusal may be another than told. */
-  readonly #unsettled = new Set<Owner>();
-  #drifted: ObjectKey[] = [];
-  /** Since when objects are being put back. */
-  readonly #underRepair = new Map<ObjectKey, number>();
-  readonly #repaired = new Map<ObjectKey, number>();
+  readonly #rejections = new Rejections();
+  readonly #drift = new DriftReport();
+  #readError: string | undefined;
   #lastSummary = '';
 
-  constructor(parts: StatusReporterDeps) {
-    this.#deps = parts;
-    this.#table = new StatusTable(parts.clock.nowMs());
+  constructor(options: StatusReporterOptions) {
+    this.#options = options;
+    this.#table = new StatusTable(options.nowMs);
   }
 
   get peers(): ReadonlyMap<string, PeerStatus> {
@@ -57,110 +59,85 @@ export class StatusReporter {
 
   removePeer(key: string): void {
     this.#peers.delete(key);
-    this.#rejected.delete(key);
+    this.#rejections.forget(key);
     this.#table.delete(key);
   }
 
-  /** Marks those who want `key` for being judged anew. */
-  markStale(key: ObjectKey): void {
-    for (const owner of this.#deps.desired.claimantsOf(key)) this.#stale.add(owner);
+  /** The state of `owners` has to be computed again. */
+  markStale(owners: Iterable<Owner>): void {
+    for (const owner of owners) this.#stale.add(owner);
   }
 
   markAllStale(): void {
-    this.#stale.add(HOST);
-    for (const key of this.#peers.keys()) this.#stale.add(key);
+    this.markStale([HOST, ...this.#peers.keys()]);
   }
 
-  /** Judges `owner` now; no longer known peers are passed over. */
-  computeStatus(owner: Owner): void {
-    const { desired, gate, cache, clock } = this.#deps;
-    const peer = this.#peers.get(owner);
-    if (peer === undefined && owner !== HOST) return;
-    const nowMs = clock.nowMs();
-    const computed = computeStatus(owner, peer, { desired, gate, cached: cache.cached, nowMs });
-    if (computed.isProgrammed && gate.forgetFailure(owner))
-      this.emit(owner === HOST ? 'HOST_RECOVERED' : 'PEER_RECOVERED', 'info', peer ? { peer: owner } : {});
-    const { state, reason } = computed;
-    const status = { state, sinceMs: nowMs, ...(reason === undefined ? {} : { reason }) };
-    if (peer === undefined) this.#table.setHost(status);
-    else this.#table.set(owner, { ...status, mode: peer.mode });
-    if (state === 'error' || this.#rejected.has(owner)) this.#unsettled.add(owner);
+  /**
+   * Computes the state of `owners` now; removed peers are skipped. Returns the owners that failed
+   * before and are programmed now.
+   */
+  update(owners: Iterable<Owner>, view: View): readonly Owner[] {
+    return [...owners].filter((owner) => this.#update(owner, view));
   }
 
-  /** Brings states up to date and tells of refused peers and of drift since the last time. */
-  report(): void {
-    for (const owner of this.#stale) this.computeStatus(owner);
+  /**
+   * Computes stale states; emits new rejections, drift and repairs since the last call. Returns what
+   * {@link update} does.
+   */
+  report(view: View): readonly Owner[] {
+    const recovered = this.update(this.#stale, view);
     this.#stale.clear();
-    this.#emitRejections();
-    this.#emitDrift();
-    this.#emitRepairs();
+    this.#emitAll(this.#rejections.take((peer) => this.#rejectionOf(peer, view.desired)));
+    this.#emitAll(this.#drift.take(view.nowMs));
+    return recovered;
   }
 
-  #emitDrift(): void {
-    if (this.#drifted.length === 0) return;
-    const objects = this.#drifted.slice(0, NAMED_OBJECTS);
-    this.emit('KERNEL_DRIFT', 'warn', { count: this.#drifted.length, objects });
-    this.#drifted = [];
+  /** Records what became of a step; `attempts` counts its owner's failures in a row. */
+  onOutcome(outcome: StepOutcome, attempts: number): void {
+    this.counters.onOutcome(outcome);
+    const object = objectKey(outcome.step.object);
+    if (outcome.kind === 'link-replaced') {
+      this.#emit({ kind: 'link-replaced', object, message: outcome.message });
+    } else if (outcome.kind === 'setting-rejected' && outcome.isFirst) {
+      this.#emit({ kind: 'setting-rejected', object, message: outcome.message });
+    } else if (outcome.kind === 'failed' && attempts === 1) this.#emit(failureEvent(outcome));
   }
 
-  #emitRepairs(): void {
-    if (this.#repaired.size === 0) return;
-    const objects = [...this.#repaired.keys()].slice(0, NAMED_OBJECTS);
-    const firstMs = [...this.#repaired.values()].reduce((a, b) => Math.min(a, b));
-    const ms = Math.round(this.#deps.clock.nowMs() - firstMs);
-    this.emit('KERNEL_REPAIRED', 'info', { count: this.#repaired.size, objects, ms });
-    this.#repaired.clear();
+  /** Records that another program changed an object. */
+  onDrift({ key, object, isContested, nowMs }: Drift): void {
+    this.counters.onDrift(object);
+    this.#drift.add(key, nowMs);
+    if (isContested) this.#emit({ kind: 'object-contested', object: key });
   }
 
-  /** Only now, as a conflict may last no longer than it takes to set all peers. */
-  #emitRejections(): void {
-    const news: { readonly peer: Owner; readonly reason: string }[] = [];
-    for (const peer of this.#unsettled) {
-      const reason = rejectionOf(peer, this.#peers.get(peer), this.#deps.desired);
-      if (reason === undefined || !this.#peers.has(peer)) this.#rejected.delete(peer);
-      else if (this.#rejected.get(peer) !== reason) news.push({ peer, reason });
-    }
-    this.#unsettled.clear();
-    for (const { peer, reason } of news) this.#rejected.set(peer, reason);
-    for (const fields of news.slice(0, NAMED_OBJECTS)) this.emit('PEER_REJECTED', 'warn', fields);
-    const more = news.length - NAMED_OBJECTS;
-    if (more > 0) this.emit('PEER_REJECTED', 'warn', { more });
+  /** Checks which drifted objects among `keys`, default all, are repaired. */
+  checkRepairs(view: View, keys?: readonly ObjectKey[]): void {
+    this.#drift.check(view, keys);
   }
 
-  addDrift(key: ObjectKey): void {
-    this.#drifted.push(key);
-    if (!this.#underRepair.has(key)) this.#underRepair.set(key, this.#deps.clock.nowMs());
-    this.markStale(key);
+  /** Reports steps of a full comparison that remove unwanted objects. */
+  onPlanned(steps: readonly Step[], { objects }: DesiredView): void {
+    const removes = steps.filter(({ action }) => action === 'remove');
+    const orphans = removes.map(({ object }) => objectKey(object)).filter((key) => !objects.has(key));
+    if (orphans.length > 0) this.#emit({ kind: 'orphans-removed', ...firstOf(orphans) });
   }
 
-  /** Looks which of the objects that somebody changed are as they should be. */
-  checkRepairs(keys: Iterable<ObjectKey> = [...this.#underRepair.keys()]): void {
-    const { desired, cache } = this.#deps;
-    if (this.#underRepair.size === 0) return;
-    for (const key of keys) {
-      const sinceMs = this.#underRepair.get(key);
-      const want = desired.objects.get(key);
-      const have = cache.cached?.objects.get(key);
-      if (sinceMs === undefined || !(want === undefined ? have === undefined : isInSync(want, have)))
-        continue;
-      this.#underRepair.delete(key);
-      this.#repaired.set(key, sinceMs);
-    }
+  onRead(): void {
+    this.#readError = undefined;
   }
 
-  /** Tells of steps that remove what nobody wants. */
-  reportOrphans(steps: readonly Step[]): void {
-    const { objects: desired } = this.#deps.desired;
-    const keys = steps.filter(({ action }) => action === 'remove').map(({ object }) => objectKey(object));
-    const orphans = keys.filter((key) => !desired.has(key));
-    if (orphans.length === 0) return;
-    this.emit('ORPHANS_REMOVED', 'info', {
-      count: orphans.length,
-      objects: orphans.slice(0, NAMED_OBJECTS),
-    });
+  /** A full read failed; `failures` counts those in a row. */
+  onReadFailure(error: unknown, failures: number): void {
+    this.#readError = error instanceof Error ? error.message : String(error);
+    if (failures === 1) this.#emit({ kind: 'read-failed', error });
   }
 
-  summary(isComplete: boolean, readError: string | undefined): StatusSummary {
+  /** The kernel left steps unanswered, `times` batches in a row. */
+  onUnanswered(message: string, times: number): void {
+    this.#emit({ kind: 'steps-unanswered', message, times });
+  }
+
+  summary(contested: readonly ObjectKey[], isComplete: boolean): StatusSummary {
     const { sinceMs: _sinceMs, ...host } = this.#table.host;
     return {
       peers: this.#peers.size,
@@ -168,21 +145,59 @@ export class StatusReporter {
       pending: this.#table.count('pending'),
       errors: this.#table.count('error'),
       host,
-      contested: this.#deps.gate.contested(this.#deps.clock.nowMs()),
+      contested,
       isComplete,
-      ...(readError === undefined ? {} : { readError }),
+      ...(this.#readError === undefined ? {} : { readError: this.#readError }),
     };
   }
 
-  /** Passes `summary` on if it differs from the last one. */
+  /** Emits `summary` if it differs from the last one. */
   emitSummary(summary: StatusSummary): void {
     const text = JSON.stringify(summary);
     if (text === this.#lastSummary) return;
     this.#lastSummary = text;
-    this.#deps.onChange?.(summary);
+    this.#options.onChange?.(summary);
   }
 
-  emit(code: EventCode, level: ReconcilerEvent['level'], fields: ReconcilerEvent['fields']): void {
-    this.#deps.onEvent?.({ code, level, fields });
+  #update(owner: Owner, view: View): boolean {
+    const peer = this.#peers.get(owner);
+    if (peer === undefined && owner !== HOST) return false;
+    const { state, reason, isProgrammed } = computeStatus(owner, peer, view);
+    const isRecovered = isProgrammed && view.gate.failureOf(owner) !== undefined;
+    if (isRecovered)
+      this.#emit(peer === undefined ? { kind: 'host-recovered' } : { kind: 'peer-recovered', peer: owner });
+    const status = { state, sinceMs: view.nowMs, ...(reason === undefined ? {} : { reason }) };
+    if (peer === undefined) this.#table.setHost(status);
+    else {
+      this.#table.set(owner, { ...status, mode: peer.mode });
+      this.#rejections.onStatus(owner, state === 'error');
+    }
+    return isRecovered;
   }
+
+  #rejectionOf(peer: Owner, desired: DesiredView): string | undefined {
+    const state = this.#peers.get(peer);
+    return state === undefined ? undefined : rejectionOf(peer, state, desired);
+  }
+
+  #emitAll(events: readonly ReconcilerEvent[]): void {
+    for (const event of events) this.#emit(event);
+  }
+
+  #emit(event: ReconcilerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+function failureEvent({
+  owner,
+  step,
+  errno,
+  message,
+}: Extract<StepOutcome, { kind: 'failed' }>): ReconcilerEvent {
+  const fields = { object: objectKey(step.object), errno, message };
+  if (owner === undefined) return { kind: 'orphan-remove-failed', ...fields };
+  if (owner !== HOST) return { kind: 'peer-failed', peer: owner, ...fields };
+  if (step.object.kind !== 'link') return { kind: 'host-failed', ...fields };
+  return { kind: 'link-failed', device: step.object.name, ...fields };
 }
