@@ -5,7 +5,6 @@ import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { Kernel, Step, StepResult } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
-import type { Owner } from './desired-state.ts';
 import { deviceOf } from './object-device.ts';
 import type { StepOutcome } from './step-outcome.ts';
 import type { KnownView } from './view.ts';
