@@ -7,16 +7,16 @@
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject, SysctlObject } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
-import type { CachedState } from './cached-state.ts';
-import type { ResyncReason } from './counters.ts';
+import type { CachedState } from './cache/cached-state.ts';
+import type { ResyncReason } from './status/counters.ts';
 import type { Owner } from './desired-state.ts';
 import { findDrift, isAsDesired } from './drift-detector.ts';
 import { firstBatch, obsoleteRules, plan } from './planner.ts';
-import { readRequestOf, wantedSettings } from './read-request.ts';
+import { readRequestOf, wantedSettings } from './cache/read-request.ts';
 import type { ReconcilerParts } from './reconciler-parts.ts';
 import type { StepOutcome } from './step-outcome.ts';
 import type { KnownView, View } from './view.ts';
-import type { Work } from './work-queue.ts';
+import type { Work } from './queue/work-queue.ts';
 
 export class ReconcilePass {
   readonly #parts: ReconcilerParts;

@@ -5,12 +5,12 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { DesiredState } from './desired-state.ts';
 import type { ReconcilerEvent } from './events.ts';
 import { Executor } from './executor.ts';
-import { KernelCache } from './kernel-cache.ts';
+import { KernelCache } from './cache/kernel-cache.ts';
 import { ManagedScope } from './managed-scope.ts';
-import { RetryGate } from './retry-gate.ts';
-import { StatusReporter } from './status-reporter.ts';
+import { RetryGate } from './queue/retry-gate.ts';
+import { StatusReporter } from './status/status-reporter.ts';
 import type { StatusSummary } from './status.ts';
-import { WorkQueue } from './work-queue.ts';
+import { WorkQueue } from './queue/work-queue.ts';
 
 export interface ReconcilerOptions {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;

@@ -10,7 +10,7 @@ import type { Ownership, PeerState } from '../../backends/backend.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { KernelNotification } from '../kernel/kernel.ts';
-import type { ResyncReason } from './counters.ts';
+import type { ResyncReason } from './status/counters.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
 import { ReconcilePass } from './reconcile-pass.ts';

@@ -1,7 +1,7 @@
 // What the pure parts (planner, drift, status) read: desired state, cached state and retry gate at one moment.
-import type { CachedState } from './cached-state.ts';
+import type { CachedState } from './cache/cached-state.ts';
 import type { DesiredState } from './desired-state.ts';
-import type { RetryGate } from './retry-gate.ts';
+import type { RetryGate } from './queue/retry-gate.ts';
 
 export type DesiredView = Pick<
   DesiredState,

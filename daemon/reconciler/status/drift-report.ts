@@ -1,8 +1,8 @@
 // Drift since the last report, and how long its repair takes: a thousand objects are one event.
-import type { ObjectKey } from '../../backends/kernel-state.ts';
-import { isAsDesired } from './drift-detector.ts';
-import type { ReconcilerEvent } from './events.ts';
-import type { View } from './view.ts';
+import type { ObjectKey } from '../../../backends/kernel-state.ts';
+import { isAsDesired } from '../drift-detector.ts';
+import type { ReconcilerEvent } from '../events.ts';
+import type { View } from '../view.ts';
 
 /** Objects that one event names; there may be thousands. */
 const NAMED_OBJECTS = 5;

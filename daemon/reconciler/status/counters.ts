@@ -1,7 +1,7 @@
 // Counters of the reconciler for metrics, fed with outcomes and drift as they happen. They only grow.
-import type { KernelObject, KernelObjectKind } from '../../backends/kernel-state.ts';
-import type { Step } from '../kernel/kernel.ts';
-import type { StepOutcome } from './step-outcome.ts';
+import type { KernelObject, KernelObjectKind } from '../../../backends/kernel-state.ts';
+import type { Step } from '../../kernel/kernel.ts';
+import type { StepOutcome } from '../step-outcome.ts';
 
 /** Why everything was read. */
 export type ResyncReason =

@@ -1,17 +1,17 @@
 // What the kernel holds, as known from full reads, acknowledged steps and notifications. Orders the
 // three: a notification that arrives during a read or a batch counts when that has ended, and one
 // that is older than an acknowledged step is dropped. Decides nothing about what should be.
-import type { Clock } from '../../lib/clock.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { ObjectKey, SysctlObject } from '../../backends/kernel-state.ts';
-import type { ActualObject } from '../kernel/actual.ts';
-import { readSetting, type Kernel, type Step } from '../kernel/kernel.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { ObjectKey, SysctlObject } from '../../../backends/kernel-state.ts';
+import type { ActualObject } from '../../kernel/actual.ts';
+import { readSetting, type Kernel, type Step } from '../../kernel/kernel.ts';
 import { CachedState } from './cached-state.ts';
 import { Expectations } from './expectations.ts';
 import type { Notified } from './expectations.ts';
 import type { ReadRequest } from './read-request.ts';
-import { isDone, type StepOutcome } from './step-outcome.ts';
-import type { CachedView } from './view.ts';
+import { isDone, type StepOutcome } from '../step-outcome.ts';
+import type { CachedView } from '../view.ts';
 
 export interface KernelCacheDeps {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature'>;

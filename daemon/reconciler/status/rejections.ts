@@ -1,7 +1,7 @@
 // Peers that cannot be programmed because of their leases: reports each reason once. Reports are
 // taken after all peers of a change are set, as a conflict may last only until then.
-import type { Owner } from './desired-state.ts';
-import type { ReconcilerEvent } from './events.ts';
+import type { Owner } from '../desired-state.ts';
+import type { ReconcilerEvent } from '../events.ts';
 
 /** Peers that one report names; there may be thousands. */
 const NAMED_PEERS = 5;

@@ -1,14 +1,14 @@
 // When a failed or contested object may be tried again: owners with a rejected step back off, objects that another
 // program keeps changing are rate-limited. Holds no timer and does no I/O.
-import type { Random } from '../../lib/backoff.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { ObjectKey } from '../../backends/kernel-state.ts';
-import type { Owner } from './desired-state.ts';
-import type { Objects } from './diff.ts';
+import type { Random } from '../../../lib/backoff.ts';
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { ObjectKey } from '../../../backends/kernel-state.ts';
+import type { Owner } from '../desired-state.ts';
+import type { Objects } from '../diff.ts';
 import { Failures } from './failures.ts';
 import type { Failure } from './failures.ts';
 import { RateLimiter } from './rate-limiter.ts';
-import type { StepOutcome } from './step-outcome.ts';
+import type { StepOutcome } from '../step-outcome.ts';
 
 /** A few repairs within seconds cost no wait; beyond that each waits, but too briefly to cost much traffic. */
 const CONTEST_LIMIT = { freeCount: 10, windowMs: 5_000, firstMs: 20, capMs: 150 };

@@ -1,15 +1,15 @@
 // The state of the host or of one peer: in sync, pending, or in error with its reason. Pure.
-import type { PeerState } from '../../backends/backend.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
-import { HOST } from './desired-state.ts';
-import type { Owner } from './desired-state.ts';
-import { isInSync } from './diff.ts';
-import type { Failure } from './failures.ts';
-import { deviceOf } from './object-device.ts';
-import { isDeviceDeferred } from './planner.ts';
-import type { SyncState } from './status.ts';
-import type { DesiredView, View } from './view.ts';
+import type { PeerState } from '../../../backends/backend.ts';
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import { HOST } from '../desired-state.ts';
+import type { Owner } from '../desired-state.ts';
+import { isInSync } from '../diff.ts';
+import type { Failure } from '../queue/failures.ts';
+import { deviceOf } from '../object-device.ts';
+import { isDeviceDeferred } from '../planner.ts';
+import type { SyncState } from '../status.ts';
+import type { DesiredView, View } from '../view.ts';
 
 export interface ComputedStatus {
   readonly state: SyncState;

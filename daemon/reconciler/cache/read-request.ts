@@ -1,9 +1,9 @@
 // What a full read has to cover beside the tables. Pure.
-import type { Ownership } from '../../backends/backend.ts';
-import { isSetting, objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, SettingObject } from '../../backends/kernel-state.ts';
-import { HOST } from './desired-state.ts';
-import type { CachedView, DesiredView, View } from './view.ts';
+import type { Ownership } from '../../../backends/backend.ts';
+import { isSetting, objectKey } from '../../../backends/kernel-state.ts';
+import type { KernelObject, SettingObject } from '../../../backends/kernel-state.ts';
+import { HOST } from '../desired-state.ts';
+import type { CachedView, DesiredView, View } from '../view.ts';
 
 export interface ReadRequest {
   readonly ownership: Ownership;

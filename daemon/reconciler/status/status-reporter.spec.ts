@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Lease } from '../../allocator/lease.ts';
-import { describeReconcilerEvent } from '../log/reconciler-log.ts';
-import { TestHost, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import type { Lease } from '../../../allocator/lease.ts';
+import { describeReconcilerEvent } from '../../log/reconciler-log.ts';
+import { TestHost, vxlanPeer } from '../../../test/support/reconciler-host.ts';
 
 const udp = (number: number): Lease => {
   const lease = vxlanPeer(number);

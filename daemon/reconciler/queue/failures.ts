@@ -1,6 +1,6 @@
 // Failed owners or orphans: the cause, and when the next try is due. Holds no timer.
-import type { Random } from '../../lib/backoff.ts';
-import type { KernelObject } from '../../backends/kernel-state.ts';
+import type { Random } from '../../../lib/backoff.ts';
+import type { KernelObject } from '../../../backends/kernel-state.ts';
 
 /** First wait after a failure, in ms; doubles with each failure in a row. */
 const FIRST_RETRY_MS = 500;

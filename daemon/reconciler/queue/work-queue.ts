@@ -5,9 +5,9 @@
 //   resync due ──► resync, which covers all keys
 //   resync later, devices may differ ──► nothing until then
 //   resync later, after a failed read or batch ──► dirty keys against the last known state
-import type { Random } from '../../lib/backoff.ts';
-import type { ObjectKey } from '../../backends/kernel-state.ts';
-import type { ResyncReason } from './counters.ts';
+import type { Random } from '../../../lib/backoff.ts';
+import type { ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ResyncReason } from '../status/counters.ts';
 import { retryDelayMs } from './failures.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { ResyncSchedule } from './resync-schedule.ts';

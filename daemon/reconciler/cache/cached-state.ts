@@ -1,9 +1,9 @@
 // Kernel objects as this process knows them: as read, then changed by acknowledged steps and by
 // notifications.
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
-import type { ActualState, ForeignLink, Step } from '../kernel/kernel.ts';
-import { deviceOf } from './object-device.ts';
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ActualState, ForeignLink, Step } from '../../kernel/kernel.ts';
+import { deviceOf } from '../object-device.ts';
 
 export class CachedState {
   readonly #objects: Map<ObjectKey, KernelObject>;

@@ -1,21 +1,21 @@
 // What operators learn of the reconciler: the state of the host and of each peer, recomputed for the
 // owners that a run concerned; events, gathered so that a thousand repairs are one; counters. Takes
 // what the other parts report and changes none of them.
-import type { PeerState } from '../../backends/backend.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
-import type { Step } from '../kernel/kernel.ts';
+import type { PeerState } from '../../../backends/backend.ts';
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import type { Step } from '../../kernel/kernel.ts';
 import { Counters } from './counters.ts';
-import { HOST } from './desired-state.ts';
-import type { Owner } from './desired-state.ts';
+import { HOST } from '../desired-state.ts';
+import type { Owner } from '../desired-state.ts';
 import { DriftReport, firstOf } from './drift-report.ts';
-import type { ReconcilerEvent } from './events.ts';
+import type { ReconcilerEvent } from '../events.ts';
 import { computeStatus, rejectionOf } from './owner-status.ts';
 import { Rejections } from './rejections.ts';
 import { StatusTable } from './status-table.ts';
-import type { PeerStatus, StatusSummary } from './status.ts';
-import type { StepOutcome } from './step-outcome.ts';
-import type { DesiredView, View } from './view.ts';
+import type { PeerStatus, StatusSummary } from '../status.ts';
+import type { StepOutcome } from '../step-outcome.ts';
+import type { DesiredView, View } from '../view.ts';
 
 export interface StatusReporterOptions {
   readonly nowMs: number;
