@@ -30,7 +30,7 @@ import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/p
 import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface OverlayNodeOptions {
@@ -315,16 +315,14 @@ export class OverlayNode {
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
     const { events, log, limit } = this.#options;
-    const { errno, message, object } = event.fields;
-    const [kind, name = ''] = String(object).split(' ');
-    const isLinkMissing = event.code === 'HOST_FAILED' && kind === 'link';
-    if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canFallBack()) return this.#moveToUserspace();
-    const isFatal = isLinkMissing && !this.#hasWorked && this.#network.needs(name);
-    const link = { name, isTun: this.#encapsulation === 'userspace' };
-    const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
+    const failed = event.kind === 'link-failed' ? event : undefined;
+    if (failed?.errno === 'EOPNOTSUPP' && this.#canFallBack()) return this.#moveToUserspace();
+    const isFatal = failed !== undefined && !this.#hasWorked && this.#network.needs(failed.device);
+    const link = { name: failed?.device ?? '', isTun: this.#encapsulation === 'userspace' };
+    const remedy = isFatal ? remedyForLink(failed.errno, this.#host.config.backend, link) : undefined;
     events.reconciler(event);
-    if (remedy === undefined) logReconcilerEvent(log, limit, event);
-    else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
+    if (failed === undefined || remedy === undefined) logReconcilerEvent(log, limit, event);
+    else void this.#giveUp(`Cannot make ${failed.device}: ${failed.message}: ${remedy}`);
   }
 
   #canFallBack(): boolean {

@@ -1,5 +1,5 @@
-// The state of the host and of every peer, since when, and how many peers are in each. Decides nothing.
-import type { OwnerStatus, PeerStatus, SyncState } from './status.ts';
+// The state of the host and of every peer with its time of change, and the number of peers a state.
+import type { OwnerStatus, PeerStatus, SyncState } from '../status.ts';
 
 export class StatusTable {
   readonly #peers = new Map<string, PeerStatus>();
@@ -22,12 +22,12 @@ export class StatusTable {
     return this.#counts[state];
   }
 
-  /** Records the host's state; `sinceMs` moves only if something else changed. */
+  /** Records the host's state; keeps `sinceMs` if nothing else changed. */
   setHost(status: OwnerStatus): void {
     if (this.#host.state !== status.state || this.#host.reason !== status.reason) this.#host = status;
   }
 
-  /** Records a peer's state; `sinceMs` moves only if something else changed. */
+  /** Records a peer's state; keeps `sinceMs` if nothing else changed. */
   set(key: string, status: PeerStatus): void {
     const before = this.#peers.get(key);
     const isSame =

@@ -1,28 +1,33 @@
 import assert from 'node:assert/strict';
-import type { Lease } from '../../allocator/lease.ts';
-import { TestHost, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import type { Lease } from '../../../allocator/lease.ts';
+import { describeReconcilerEvent } from '../../log/reconciler-log.ts';
+import { TestHost, vxlanPeer } from '../../../test/support/reconciler-host.ts';
 
 const udp = (number: number): Lease => {
   const lease = vxlanPeer(number);
   return { ...lease, attributes: { ...lease.attributes, backendType: '' } };
 };
-const refusals = (host: TestHost) =>
-  host.events.filter(({ code }) => code === 'PEER_REJECTED').map(({ fields }) => fields);
+const rejections = (host: TestHost): readonly Readonly<Record<string, unknown>>[] =>
+  host.events
+    .filter(({ kind }) => kind === 'peer-rejected' || kind === 'more-peers-rejected')
+    .map((event) => describeReconcilerEvent(event))
+    .filter(({ code }) => code === 'PEER_REJECTED')
+    .map(({ fields }) => fields);
 
 describe('a peer whose lease rules out to program it', () => {
   it('is told once, again when the reason is another, and again after it was right', async () => {
     const host = await new TestHost().start([udp(2), vxlanPeer(3)]);
     const { key } = udp(2);
     const backend = { peer: key, reason: `its backend is udp or alloc and this host's is "vxlan"` };
-    assert.deepEqual(refusals(host), [backend]);
+    assert.deepEqual(rejections(host), [backend]);
     for (const lease of [udp(2), vxlanPeer(2), udp(2)]) {
       host.setPeer(lease);
       await host.clock.settle();
     }
-    assert.deepEqual(refusals(host), [backend, backend]);
+    assert.deepEqual(rejections(host), [backend, backend]);
     host.setPeer({ ...vxlanPeer(2), attributes: { ...vxlanPeer(2).attributes, backendData: {} } });
     await host.clock.settle();
-    assert.match(String(refusals(host)[2]?.['reason']), /VtepMAC/);
+    assert.match(String(rejections(host)[2]?.['reason']), /VtepMAC/);
   });
 
   it('is told of a clash with another peer, but not of one that lasts only while peers are set', async () => {
@@ -35,17 +40,17 @@ describe('a peer whose lease rules out to program it', () => {
     host.setPeer(withMacOf(two, three));
     host.setPeer(withMacOf(three, two));
     await host.clock.settle();
-    assert.deepEqual(refusals(host), []);
+    assert.deepEqual(rejections(host), []);
     host.setPeer(three);
     await host.clock.settle();
-    assert.equal(refusals(host).length, 1);
-    assert.match(String(refusals(host)[0]?.['reason']), /belongs to the peer .*only one host can have it/);
+    assert.equal(rejections(host).length, 1);
+    assert.match(String(rejections(host)[0]?.['reason']), /belongs to the peer .*only one host can have it/);
   });
 
   it('is counted, not named, where there are many', async () => {
     const peers = Array.from({ length: 20 }, (_, index) => udp(index + 2));
-    const told = refusals(await new TestHost().start(peers));
-    assert.equal(told.length, 6);
-    assert.deepEqual(told.at(-1), { more: 15 });
+    const emitted = rejections(await new TestHost().start(peers));
+    assert.equal(emitted.length, 6);
+    assert.deepEqual(emitted.at(-1), { more: 15 });
   });
 });

@@ -1,19 +1,19 @@
-// Who failed, why, and when the next try is due: one entry an owner (or an orphan that could not be removed). Holds no timer.
-import type { Random } from '../../lib/backoff.ts';
-import type { KernelObject } from '../../backends/kernel-state.ts';
+// Failed owners or orphans: the cause, and when the next try is due. Holds no timer.
+import type { Random } from '../../../lib/backoff.ts';
+import type { KernelObject } from '../../../backends/kernel-state.ts';
 
 /** First wait after a failure, in ms; doubles with each failure in a row. */
 const FIRST_RETRY_MS = 500;
 /** Longest wait before jitter, in ms. */
 const LONGEST_RETRY_MS = 60_000;
-/** Share of the wait that chance may add, so that failures of one moment do not all return in one moment. */
+/** Largest random share added to the wait; it spreads the retries of simultaneous failures. */
 const JITTER = 0.2;
 
 export interface Failure {
-  /** The object that the kernel refused. */
+  /** The object of the rejected step. */
   readonly object: KernelObject;
   readonly errno: string;
-  /** What the kernel said. */
+  /** Text of the kernel: errno and extended ack. */
   readonly message: string;
   /** Failures in a row, this one included. */
   readonly attempts: number;
@@ -30,34 +30,34 @@ export function retryDelayMs(attempts: number, random: Random): number {
 
 export type Rejection = Pick<Failure, 'object' | 'errno' | 'message'>;
 
-export class Failures {
-  readonly #byName = new Map<string, Failure>();
+export class Failures<Name extends string> {
+  readonly #byName = new Map<Name, Failure>();
   readonly #random: Random;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  get(name: string): Failure | undefined {
+  get(name: Name): Failure | undefined {
     return this.#byName.get(name);
   }
 
   /** Names whose next try is due. */
-  due(nowMs: number): readonly string[] {
+  due(nowMs: number): readonly Name[] {
     return Array.from(this.#byName.keys()).filter((name) => !this.isWaiting(name, nowMs));
   }
 
   /** Whether `name` failed and its next try is not due. */
-  isWaiting(name: string, nowMs: number): boolean {
+  isWaiting(name: Name, nowMs: number): boolean {
     const failure = this.#byName.get(name);
     return failure !== undefined && failure.retryAtMs > nowMs;
   }
 
-  /** Records a refusal; several in one run of one owner are one failure, the first. */
-  add(name: string, refusal: Rejection, nowMs: number): Failure {
+  /** Records one more failure in a row. */
+  add(name: Name, rejection: Rejection, nowMs: number): Failure {
     const attempts = (this.#byName.get(name)?.attempts ?? 0) + 1;
     const failure = {
-      ...refusal,
+      ...rejection,
       attempts,
       failedAtMs: nowMs,
       retryAtMs: nowMs + retryDelayMs(attempts, this.#random),
@@ -66,13 +66,13 @@ export class Failures {
     return failure;
   }
 
-  /** Forgets a failure; returns whether there was one. */
-  delete(name: string): boolean {
+  /** Returns whether there was a failure. */
+  delete(name: Name): boolean {
     return this.#byName.delete(name);
   }
 
-  /** Makes every try due now that has waited for `leastMs`, without forgetting how often it failed. */
-  expedite(nowMs: number, leastMs: number): void {
+  /** Makes every try due now whose failure is at least `leastMs` old; keeps the number of failures. */
+  retryNow(nowMs: number, leastMs: number): void {
     for (const [name, failure] of this.#byName)
       if (failure.retryAtMs > nowMs && nowMs - failure.failedAtMs >= leastMs)
         this.#byName.set(name, { ...failure, retryAtMs: nowMs });

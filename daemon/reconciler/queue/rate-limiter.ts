@@ -1,9 +1,8 @@
-// Slows down what keeps repeating, as a leaky bucket: a few times cost no wait, and so does any number at a moderate rate;
-// beyond that the wait doubles up to a bound, so that two programs that disagree do not keep a processor busy. It holds
-// no timer.
+// Leaky bucket per key. A burst up to the bucket size and any number at a moderate rate cost no wait; beyond that the
+// wait doubles up to a bound, so that two conflicting programs do not keep a CPU busy. Holds no timer.
 
 export interface RateLimiterOptions {
-  /** Times within the window that do not wait; also how many a window are forgotten. */
+  /** Bucket size: events that cost no wait. As many drain per window. */
   readonly freeCount: number;
   /** In ms. */
   readonly windowMs: number;
@@ -14,37 +13,37 @@ export interface RateLimiterOptions {
 }
 
 interface Bucket {
-  /** Times not yet forgotten, as of `lastMs`. */
+  /** Events not yet drained, as of `lastMs`. */
   level: number;
   lastMs: number;
 }
 
-export class RateLimiter {
+export class RateLimiter<Key extends string> {
   readonly #options: RateLimiterOptions;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<Key, Bucket>();
 
   constructor(options: RateLimiterOptions) {
     this.#options = options;
   }
 
-  /** Counts one more time of `key` and returns how long to wait, in ms. */
-  record(key: string, nowMs: number): number {
+  /** Counts one event of `key`. Returns how long to wait, in ms. */
+  record(key: Key, nowMs: number): number {
     const level = this.#levelOf(key, nowMs) + 1;
     this.#buckets.set(key, { level, lastMs: nowMs });
     return this.#waitMs(level);
   }
 
   /** Whether `key` has to wait at its present rate. */
-  isLimited(key: string, nowMs: number): boolean {
+  isLimited(key: Key, nowMs: number): boolean {
     return this.#waitMs(this.#levelOf(key, nowMs)) > 0;
   }
 
-  /** Forgets what has been quiet, so that memory follows the present only. */
+  /** Forgets drained buckets, which bounds the memory. */
   prune(nowMs: number): void {
     for (const key of this.#buckets.keys()) if (this.#levelOf(key, nowMs) === 0) this.#buckets.delete(key);
   }
 
-  #levelOf(key: string, nowMs: number): number {
+  #levelOf(key: Key, nowMs: number): number {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) return 0;
     const { freeCount, windowMs } = this.#options;

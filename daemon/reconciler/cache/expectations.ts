@@ -1,10 +1,10 @@
 // What the kernel's notices must still say about our own steps. A notice can be older than a step that was acknowledged
 // before it arrived: when a device goes, thousands of "gone" wait in the socket while its entries are already made anew.
 // Notices come in order, so whatever comes for a key before the echo of our own step is old. Holds no timer.
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
-import type { ActualObject } from '../kernel/actual.ts';
-import type { Step } from '../kernel/kernel.ts';
-import { isInSync } from './diff.ts';
+import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ActualObject } from '../../kernel/actual.ts';
+import type { Step } from '../../kernel/kernel.ts';
+import { isInSync } from '../diff.ts';
 
 /** How long an echo may take, in ms. A step that changed nothing has none, so this must end. */
 const SELF_NOTIFICATION_TIMEOUT_MS = 3_000;

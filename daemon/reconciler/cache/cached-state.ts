@@ -1,12 +1,13 @@
-// What the kernel holds as far as this process knows: what was read, what the kernel confirmed, what it told since.
-import { objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
-import type { ActualState, ForeignLink, Step } from '../kernel/kernel.ts';
-import { deviceOf } from './object-device.ts';
+// Kernel objects as this process knows them: as read, then changed by acknowledged steps and by
+// notifications.
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ActualState, ForeignLink, Step } from '../../kernel/kernel.ts';
+import { deviceOf } from '../object-device.ts';
 
 export class CachedState {
-  #objects: Map<ObjectKey, KernelObject>;
-  #foreignLinks: Map<string, ForeignLink>;
+  readonly #objects: Map<ObjectKey, KernelObject>;
+  readonly #foreignLinks: Map<string, ForeignLink>;
 
   constructor(actual: ActualState) {
     this.#objects = new Map(actual.objects);
@@ -21,17 +22,17 @@ export class CachedState {
     return this.#foreignLinks;
   }
 
-  /** Records one object as it is now, or that it is gone. */
+  /** Records one object as it is now, or its absence. */
   record(key: ObjectKey, object: KernelObject | undefined): void {
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);
   }
 
-  /** Records a step that the kernel acknowledged. */
+  /** Records an acknowledged step. */
   recordStep(step: Step): void {
     const { action, object } = step;
     const former = step.action === 'set' ? step.current : undefined;
-    // What lies on it bears another name now, too: only reading tells all of it.
+    // The objects on a renamed device have other keys now; the next read restores them.
     if (former?.kind === 'link' && former.name !== deviceOf(object)) this.#dropDevice(former.name);
     if (object.kind === 'link' && (action === 'remove' || !this.#objects.has(objectKey(object))))
       this.#dropDevice(object.name);
