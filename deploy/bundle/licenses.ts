@@ -1,4 +1,4 @@
-// The licenses of the packages that went into a bundle: their terms want them to be passed on with the code.
+// Collects the licenses of bundled packages, which their terms require to accompany the code.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Metafile } from 'esbuild';
@@ -18,7 +18,7 @@ function packageFolder(file: string): string | undefined {
   return folder;
 }
 
-/** Some packages have nameless package.json files in inner folders. */
+/** Inner folders of some packages have a package.json without a name. */
 function hasName(folder: string): boolean {
   return manifest(folder).name !== undefined;
 }
