@@ -1,5 +1,5 @@
-// Derives a Docker engine's options from subnet.env, line for line as flannel's mk-docker-opts.sh. Pure;
-// docker-options-file.ts does the I/O.
+// Derives a Docker engine's options from subnet.env, line for line as flannel's mk-docker-opts.sh.
+// Pure; docker-options-file.ts does the I/O.
 import { parseEnvFile } from '../lib/env-file.ts';
 
 export interface DockerOptionsRequest {
@@ -23,7 +23,9 @@ export type DockerOptions =
 /** A variable whose name contains this is an option. */
 const OPTION_NAME = 'DOCKER_OPT_';
 
-/** Formats the file. subnet.env takes precedence over `environment`, as in a shell that sources it. */
+/**
+ * Formats the file. subnet.env takes precedence over `environment`, as in a shell that sources it.
+ */
 export function formatDockerOptions(
   subnetEnv: string,
   environment: Readonly<Record<string, string | undefined>>,
@@ -58,8 +60,8 @@ function byName([a]: readonly [string, string], [b]: readonly [string, string]):
 }
 
 /**
- * Whether the route to this host's subnet in /proc/net/route has a gateway, so that packets leave this
- * host. Docker cannot create its bridge then.
+ * Whether the route to this host's subnet in /proc/net/route has a gateway, so that packets leave
+ * this host. Docker cannot create its bridge then.
  * @param subnet - IPv4 as in subnet.env: the first address after the network's own, and the length.
  */
 export function isRoutedElsewhere(subnet: string, routes: string): boolean {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages of missing commands for demo, tests and benchmarks. Starts no service.
-# Usage: install-tools.sh [--print] COMMAND...   A command may be a path; libfuzzer means clang with its fuzzer
-# runtime. --print lists the packages only.
+# Usage: install-tools.sh [--print] COMMAND...
+# A command may be a path; libfuzzer means clang with its fuzzer runtime. --print lists packages only.
 set -eu
 
 package_of() {

@@ -1,5 +1,5 @@
-// The bundled weft-cni, called as a runtime does, with Debian's bridge and host-local as delegates and network
-// namespaces as containers.
+// The bundled weft-cni, called as a runtime does, with Debian's bridge and host-local as delegates
+// and network namespaces as containers.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import {

@@ -1,4 +1,5 @@
-// The root filesystem of deploy/container/rootfs.sh, run by deploy/container/run.sh without an engine.
+// The root filesystem of deploy/container/rootfs.sh, run by deploy/container/run.sh without an
+// engine.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

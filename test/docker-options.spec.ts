@@ -1,4 +1,5 @@
-// `weft docker-opts` and mk-docker-opts.sh as programs: files, arguments, exit codes, and the routes of a real kernel.
+// `weft docker-opts` and mk-docker-opts.sh as programs: files, arguments, exit codes, and the
+// routes of a real kernel.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Inspecting commands on a healthy cluster, then with faults: a daemon that is stopped, killed or contested, a
-// removed route, an unavailable etcd, an unreachable peer.
+// Inspecting commands on a healthy cluster, then with faults: a daemon that is stopped, killed or
+// contested, a removed route, an unavailable etcd, an unreachable peer.
 import assert from 'node:assert/strict';
 import type {
   DiffV1,

@@ -23,7 +23,9 @@ describe('the client of the control socket', () => {
     server = undefined;
   });
 
-  /** Answers every request with `parts`, one write each, then closes the connection unless `isOpen`. */
+  /**
+   * Answers every request with `parts`, one write each, then closes the connection unless `isOpen`.
+   */
   async function answerWith(parts: readonly string[], isOpen = false): Promise<ControlClient> {
     server = createServer((socket) => {
       sockets.add(socket);

@@ -1,4 +1,5 @@
-// `weft docker-opts`, also as mk-docker-opts.sh: arguments, usage and exit codes of flannel's script of that name.
+// `weft docker-opts`, also as mk-docker-opts.sh: arguments, usage and exit codes of flannel's
+// script of that name.
 import { writeDockerOptions } from '../../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { parseDockerOptsArgs } from '../args/docker-opts-args.ts';

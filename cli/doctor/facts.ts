@@ -1,5 +1,6 @@
-// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the first
-// check needs it. A missing input is `undefined`: a finding of one check, and no failure of others.
+// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the
+// first check needs it. A missing input is `undefined`: a finding of one check, and no failure of
+// others.
 import { readFile } from 'node:fs/promises';
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';

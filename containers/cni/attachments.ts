@@ -1,6 +1,7 @@
-// Stores the delegate's config of each ADD, one file per attachment, for a DEL after the subnet changes
-// or weft is removed. Folder and names follow flannel's plugin, so that each plugin can remove what the
-// other added: `<container>` for eth0, weft's `<container>@<interface>` for further interfaces.
+// Stores the delegate's config of each ADD, one file per attachment, for a DEL after the subnet
+// changes or weft is removed. Folder and names follow flannel's plugin, so that each plugin can
+// remove what the other added: `<container>` for eth0, weft's `<container>@<interface>` for further
+// interfaces.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DelegateConfig } from './delegate-config.ts';

@@ -1,7 +1,10 @@
 // The error result of a CNI plugin (CNI spec 1.1, section "Error").
 import { WeftError } from '../../api/errors.ts';
 
-/** Codes below 100 are the specification's; other plugins use {@link INTERNAL} for unexpected errors. */
+/**
+ * Codes below 100 are the specification's; other plugins use {@link INTERNAL} for unexpected
+ * errors.
+ */
 export const CNI_CODES = {
   INCOMPATIBLE_VERSION: 1,
   UNKNOWN_CONTAINER: 3,

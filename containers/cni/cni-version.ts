@@ -12,7 +12,8 @@ export function isAtLeast(version: string, other: (typeof CNI_VERSIONS)[number])
 }
 
 /**
- * The newest version that a plugin supports, at most `atMost`. Versions before 0.3.0 have another result format.
+ * The newest version that a plugin supports, at most `atMost`. Versions before 0.3.0 have another
+ * result format.
  * @param supported - the plugin's answer to VERSION.
  */
 export function newestCommonVersion(supported: readonly string[], atMost: string): string | undefined {

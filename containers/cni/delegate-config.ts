@@ -1,4 +1,5 @@
-// Config of the delegate (usually bridge): a pure function of the network config and this host's subnet.
+// Config of the delegate (usually bridge): a pure function of the network config and this host's
+// subnet.
 import { addressOf, addToAddress, familyOf, type Cidr } from '../../lib/address.ts';
 import type { HostSubnet } from './host-subnet.ts';
 import type { JsonObject, Network } from './network.ts';
@@ -16,7 +17,8 @@ export function deriveDelegateConfig(network: Network, host: HostSubnet): Delega
   const { cniVersion, name, delegate, extras } = network;
   const type = (delegate['type'] as string | undefined) ?? 'bridge';
   return {
-    // One program masquerades: a second rule in the bridge plugin would hide source addresses of containers.
+    // One program masquerades: a second rule in the bridge plugin would hide source addresses of
+    // containers.
     ipMasq: !host.isMasquerading,
     mtu: host.mtu,
     ...(type === 'bridge' ? { isGateway: true } : {}),
@@ -30,8 +32,9 @@ export function deriveDelegateConfig(network: Network, host: HostSubnet): Delega
 }
 
 /**
- * One range per family, and routes to the cluster network for containers without a default route. The
- * gateway is host-local's default, written out: CHECK of bridge does not find the routes otherwise.
+ * One range per family, and routes to the cluster network for containers without a default route.
+ * The gateway is host-local's default, written out: CHECK of bridge does not find the routes
+ * otherwise.
  */
 function deriveIpam(ipam: JsonObject, { subnets, networks }: HostSubnet): JsonObject {
   const routes = (ipam['routes'] ?? []) as readonly unknown[];

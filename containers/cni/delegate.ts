@@ -1,5 +1,5 @@
-// Runs another plugin by the specification: found by type in CNI_PATH, with the same environment, config on
-// standard input, result on standard output.
+// Runs another plugin by the specification: found by type in CNI_PATH, with the same environment,
+// config on standard input, result on standard output.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,11 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs a plugin. @returns its standard output. @throws CniError with the plugin's code and message. */
+/**
+ * Runs a plugin.
+ * @returns its standard output.
+ * @throws CniError with the plugin's code and message.
+ */
 export function runPlugin(config: DelegateConfig, environment: Environment): string {
   const file = findPlugin(config.type, environment);
   const { status, signal, stdout, error } = spawnSync(file, [], {

@@ -1,5 +1,5 @@
-// Installs weft's CNI plugin and a conflist. All checks run first; then files are replaced atomically, the
-// conflist last, as runtimes watch for it.
+// Installs weft's CNI plugin and a conflist. All checks run first; then files are replaced
+// atomically, the conflist last, as runtimes watch for it.
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
@@ -92,7 +92,9 @@ function findBinDir(given: string | undefined, needed: readonly string[]): strin
   );
 }
 
-/** The runtime calls portmap in the version of the conflist; weft-cni adapts to its own delegates. */
+/**
+ * The runtime calls portmap in the version of the conflist; weft-cni adapts to its own delegates.
+ */
 function chooseVersion(given: string | undefined, binDir: string, needed: readonly string[]): string {
   if (given !== undefined) {
     if (!needed.includes('portmap') || queryVersions(join(binDir, 'portmap')).includes(given)) return given;

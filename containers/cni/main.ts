@@ -1,5 +1,5 @@
-// weft-cni: reads environment and standard input, writes one result to standard output, exits with 0 or 1.
-// Runtimes start it for each container, so it imports little and runs synchronously.
+// weft-cni: reads environment and standard input, writes one result to standard output, exits with
+// 0 or 1. Runtimes start it for each container, so it imports little and runs synchronously.
 import { readFileSync } from 'node:fs';
 import { CNI_CODES, CniError, formatCniError, toCniError } from './cni-error.ts';
 import { CNI_VERSIONS, NEWEST_CNI_VERSION } from './cni-version.ts';

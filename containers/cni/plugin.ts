@@ -1,5 +1,5 @@
-// weft-cni's commands by the CNI specification: passes this host's subnet to a delegate and stores the
-// delegate's config. ADD stores, then delegates; DEL delegates, then removes the stored config.
+// weft-cni's commands by the CNI specification: passes this host's subnet to a delegate and stores
+// the delegate's config. ADD stores, then delegates; DEL delegates, then removes the stored config.
 import { AttachmentStore, USUAL_IFNAME } from './attachments.ts';
 import { CNI_CODES, CniError, toCniError } from './cni-error.ts';
 import { CNI_VERSIONS, isAtLeast, newestCommonVersion } from './cni-version.ts';
@@ -34,7 +34,9 @@ export function add({ network, environment, id }: AttachmentRequest): string {
   }
 }
 
-/** Reverts a failed ADD, as the specification requires. The runtime's own DEL reports what is left. */
+/**
+ * Reverts a failed ADD, as the specification requires. The runtime's own DEL reports what is left.
+ */
 function undo(store: AttachmentStore, config: DelegateConfig, request: AttachmentRequest): void {
   try {
     runPlugin(config, { ...request.environment, CNI_COMMAND: 'DEL' });
@@ -157,7 +159,8 @@ export function version(cniVersion: string): string {
 }
 
 /**
- * Runs the delegate; if it does not support the config's version, runs it again in a common version.
+ * Runs the delegate; if it does not support the config's version, runs it again in a common
+ * version.
  * @param onAdapted - called with the adapted config before that run.
  * @returns the result in the config's own version.
  */

@@ -3,7 +3,10 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** One text with name, version, license and license text of each package, those in the folders `extra` included. */
+/**
+ * One text with name, version, license and license text of each package, those in the folders
+ * `extra` included.
+ */
 export function licensesOf(metafiles: readonly Metafile[], extra: readonly string[]): string {
   const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
   const folders = new Set([...inputs.flatMap((file) => packageFolder(file) ?? []), ...extra]);

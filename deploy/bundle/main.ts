@@ -1,5 +1,5 @@
-// `make bundle`: writes dist/weft.mjs, which needs no node_modules, dist/addons/linux-ARCH/ and the licenses of
-// bundled packages.
+// `make bundle`: writes dist/weft.mjs, which needs no node_modules, dist/addons/linux-ARCH/ and the
+// licenses of bundled packages.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
@@ -20,7 +20,10 @@ for (const { entry, out } of PROGRAMS) parts.push(...(await bundle({ entry, out,
 writeFileSync('dist/THIRD-PARTY-LICENSES', licensesOf(parts, ['node_modules/node-addon-api']));
 copyAddons();
 
-/** Copies prebuilt addons; for this architecture the local build, which is never older, takes precedence. */
+/**
+ * Copies prebuilt addons; for this architecture the local build, which is never older, takes
+ * precedence.
+ */
 function copyAddons(): void {
   rmSync('dist/addons', { recursive: true, force: true });
   for (const arch of ARCHITECTURES) {

@@ -1,5 +1,5 @@
-// Replaces accesses of packages to their own folder: etcd's protocol files are embedded, and the netlink addon
-// loads from beside the bundle. An unexpected version of a package fails the build.
+// Replaces accesses of packages to their own folder: etcd's protocol files are embedded, and the
+// netlink addon loads from beside the bundle. An unexpected version of a package fails the build.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';

@@ -1,5 +1,5 @@
-// Embeds the npm packages of a bundle as one text that is compiled on first use: commands without them, such as
-// `weft version`, skip half a megabyte of code.
+// Embeds the npm packages of a bundle as one text that is compiled on first use: commands without
+// them, such as `weft version`, skip half a megabyte of code.
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { packageFixes } from './package-fixes.ts';
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Creates a minimal root filesystem for weft: Node, a shell, the programs that weft calls, and their libraries, all
-# from this machine. Usage, after make bundle: rootfs.sh FOLDER, which must not exist. Needs no engine, network or root.
-# Pack it with:  tar -C FOLDER -c . | docker import -c 'ENTRYPOINT ["/usr/bin/weft"]' - weft
+# Creates a minimal root filesystem for weft: Node, a shell, the programs that weft calls, and their
+# libraries, all from this machine. Usage, after make bundle: rootfs.sh FOLDER, which must not
+# exist. Needs no engine, network or root. Pack it with:
+#   tar -C FOLDER -c . | docker import -c 'ENTRYPOINT ["/usr/bin/weft"]' - weft
 set -eu
 root=$1
 cd "$(dirname "$0")/../.."

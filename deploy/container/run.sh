@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs weft in a root made by rootfs.sh and the host's network namespace, without an engine. Usage, as root:
-# run.sh FOLDER [ARGS]. Of the host's files, weft has /run/flannel, /run/weft and three devices.
-# The same with an engine: docker run --network host --cap-drop ALL --cap-add NET_ADMIN --cap-add NET_RAW --device /dev/net/tun \
-#   -v /run/flannel:/run/flannel -v /run/weft:/run/weft weft daemon ARGS
+# Runs weft in a root made by rootfs.sh and the host's network namespace, without an engine.
+# Usage, as root: run.sh FOLDER [ARGS]
+# Of the host's files, weft has /run/flannel, /run/weft and three devices. The same with an engine:
+#   docker run --network host --cap-drop ALL --cap-add NET_ADMIN --cap-add NET_RAW \
+#   --device /dev/net/tun -v /run/flannel:/run/flannel -v /run/weft:/run/weft weft daemon ARGS
 set -eu
 root=$(realpath "$1")
 shift

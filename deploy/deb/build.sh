@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds dist/weft_VERSION_ARCH.deb from the output of `make prebuild bundle`. Usage: build.sh ARCH [VERSION], with
-# ARCH as Debian names it. Needs dpkg-deb and no root.
+# Builds dist/weft_VERSION_ARCH.deb from the output of `make prebuild bundle`. Usage: build.sh ARCH
+# [VERSION], with ARCH as Debian names it. Needs dpkg-deb and no root.
 set -eu
 cd "$(dirname "$0")/../.."
 arch=$1
