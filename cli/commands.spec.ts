@@ -24,7 +24,7 @@ describe('the table of commands', () => {
       for (const line of formatHelp(name, spec).split('\n')) assert.ok(line.length <= 150, line);
     });
 
-  it('is what weft help lists', () => {
+  it('is listed by weft help', () => {
     const listed = [...formatCommands(COMMANDS).matchAll(/^ {2}(\S+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(listed.toSorted(), Object.keys(COMMANDS).toSorted());
   });

@@ -31,7 +31,7 @@ const SPEC: CommandSpec = {
   examples: [['weft docker-opts -c -d /run/flannel/docker', 'as units for Docker beside flannel do']],
 };
 
-/** Exits with 1 for every failure, wrong usage and help included, as scripts expect. */
+/** Exits with 1 on failure, wrong usage and help included, as scripts expect. */
 export const dockerOptsCommand: Command = { ...SPEC, run };
 
 function run(argv: readonly string[]): Promise<number> {

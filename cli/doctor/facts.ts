@@ -139,7 +139,7 @@ export class Facts {
     return this.once(`file ${path}`, () => readFile(`${this.#root}${path}`, 'utf8').catch(() => undefined));
   }
 
-  /** Where a file of the host is. */
+  /** Path of a file of the host. */
   path(path: string): string {
     return `${this.#root}${path.replace(/^\//, '')}`;
   }

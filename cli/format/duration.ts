@@ -8,8 +8,8 @@ const UNITS = [
 ] as const;
 
 /**
- * The two largest units of a duration, for example `2 d 3 h`, `4 min`, `12 s`; below a second `0
- * s`.
+ * The two largest units of a duration, for example `2 d 3 h`, `4 min`, `12 s`.
+ * Below a second `0 s`.
  */
 export function formatDuration(ms: number): string {
   let restSec = Math.max(0, Math.floor(ms / 1000));

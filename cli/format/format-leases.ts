@@ -22,7 +22,7 @@ export function formatLeases({ leases }: LeasesV1, style: Style): string {
   return [style.dim(first), ...lines].join('\n');
 }
 
-/** Everything about one key. */
+/** All fields of one key. */
 export function formatLease(lease: LeaseV1, style: Style): string {
   const rows = [
     ['key', lease.key],

@@ -29,7 +29,7 @@ describe('weft route prints', () => {
     );
   });
 
-  it('an address outside', () => {
+  it('an address outside of the overlay', () => {
     assert.equal(
       formatRoute(OUTSIDE_ROUTE, PLAIN),
       `192.0.2.1  outside of the overlay

@@ -122,7 +122,7 @@ export function collectGarbage({ network, environment }: Request): void {
     throw new CniError(CNI_CODES.DELEGATE_FAILED, 'Cannot remove every attachment', failures.join('; '));
 }
 
-/** A file of flannel's plugin stands for every interface of its container. */
+/** A file of flannel's plugin covers all interfaces of its container. */
 function isValid(saved: AttachmentId, valid: readonly AttachmentId[]): boolean {
   return valid.some(
     ({ containerId, ifname }) =>
