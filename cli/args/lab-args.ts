@@ -67,7 +67,7 @@ export const LAB_OPTIONS = {
     type: 'string',
     value: 'FLAG',
     multiple: true,
-    help: 'flag for every daemon; may be repeated',
+    help: 'flag of each daemon; may be repeated',
   },
   json: { type: 'boolean', help: 'run, status: print JSON' },
   'keep-logs': { type: 'boolean', help: 'run, down: keep the log folder' },

@@ -1,5 +1,5 @@
-// Reads a config document from a file or standard input, strips comments, and checks it more strictly
-// than hosts do: an operator can still correct the document.
+// Reads a config document from a file or standard input, strips comments, and checks it more
+// strictly than hosts do: an operator can still correct the document.
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { visit } from 'jsonc-parser';
@@ -40,7 +40,9 @@ export function checkConfig(
   return { ok: true, text, config: result.config, warnings: lines };
 }
 
-/** Replaces comments and trailing commas by spaces, so that line and column of errors stay right. */
+/**
+ * Replaces comments and trailing commas by spaces, so that line and column of errors stay right.
+ */
 export function toPlainJson(source: string): string {
   const surplus: [offset: number, length: number][] = [];
   let comma: number | undefined;

@@ -1,5 +1,5 @@
-// Gathers the parts of a bug report: answers of the daemon, tables of the kernel, versions, the end of
-// the log. A part that fails holds its error instead. Secrets are masked in every part.
+// Gathers the parts of a bug report: answers of the daemon, tables of the kernel, versions, the end
+// of the log. A part that fails holds its error instead. Secrets are masked in every part.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRedactor } from '../../daemon/log/redact.ts';

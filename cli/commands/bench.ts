@@ -58,7 +58,9 @@ function sources(): string | undefined {
   }
 }
 
-/** Verbs that only read files. They run outside of the namespaces, which have folders of their own. */
+/**
+ * Verbs that only read files. They run outside of the namespaces, which have folders of their own.
+ */
 const READ_ONLY_VERBS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
 
 /** @returns the exit code of the benchmark. */

@@ -1,4 +1,5 @@
-// `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a daemon.
+// `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a
+// daemon.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -48,7 +48,8 @@ async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   for (const signal of STOP_SIGNALS) process.on(signal, end);
   const { runDaemon } = await import('../../daemon/main.ts');
   const running = runDaemon(commandLine.options, commandLine.warnings);
-  // After the daemon installs its own listeners: without a listener a pending signal kills the process.
+  // After the daemon installs its own listeners: without a listener a pending signal kills the
+  // process.
   for (const signal of STOP_SIGNALS) process.off(signal, end);
   return running;
 }

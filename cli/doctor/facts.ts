@@ -1,5 +1,6 @@
-// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the first
-// check needs it. A missing input is `undefined`: a finding of one check, and no failure of others.
+// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the
+// first check needs it. A missing input is `undefined`: a finding of one check, and no failure of
+// others.
 import { readFile } from 'node:fs/promises';
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';
@@ -138,7 +139,7 @@ export class Facts {
     return this.once(`file ${path}`, () => readFile(`${this.#root}${path}`, 'utf8').catch(() => undefined));
   }
 
-  /** Where a file of the host is. */
+  /** Path of a file of the host. */
   path(path: string): string {
     return `${this.#root}${path.replace(/^\//, '')}`;
   }
