@@ -278,7 +278,7 @@ describe('interface choice', () => {
       'a default route into nowhere',
       {},
       V4,
-      /leads to eth7, which does not exist/,
+      /leads to eth7, which no longer exists/,
       { routes: [defaultRoute('eth7')] },
     ],
     [

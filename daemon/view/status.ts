@@ -12,7 +12,6 @@ import type {
   HealthV1,
   InterfaceV1,
   KernelV1,
-  MigrationV1,
   NetworkV1,
   OwnLeaseV1,
   RegistryV1,
@@ -60,13 +59,9 @@ function networkOf(daemon: NodeView): NetworkV1 | undefined {
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
-    ...(migration && { migration: migrationOf(migration) }),
+    ...(migration && { migration }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
-}
-
-function migrationOf({ pendingPeers, blocker, ...migration }: MigrationStatus): MigrationV1 {
-  return { ...migration, pendingPeers, ...(blocker !== undefined && { blocker }) };
 }
 
 function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {
