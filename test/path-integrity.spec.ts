@@ -8,7 +8,9 @@ import type { Family } from '../lib/address.ts';
 import { run } from '../bench/path/path-process.ts';
 import { checkTcp, checkUdp, startImpairment } from './support/path/impairment.ts';
 import type { Harm, HarmCounters, TcpReport, UdpReport } from './support/path/impairment.ts';
-import { MIDDLE, PathPair, type PathEnd, type PathPairOptions } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
+import { MIDDLE, PathPair, type PathPairOptions } from './support/path/path-pair.ts';
+import { parseLinkDrops } from './support/path/proc-net.ts';
 
 const LONG_GIB = Number(process.env['PATH_INTEGRITY_GIB'] ?? 0);
 
@@ -114,18 +116,21 @@ function assertRight({ tcp, udp }: Flows): void {
 
 type Counts = Readonly<Record<string, number>>;
 
-/** What came in at a weft end, by what became of it. */
-async function readCounts(end: PathEnd, port: number): Promise<Counts> {
+/** Packets received at each weft end, by outcome. */
+async function readAllCounts(ends: readonly PathEnd[], port: number): Promise<readonly Counts[]> {
+  const links = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', '/proc/net/dev']);
+  return Promise.all(ends.map((end) => readCounts(end, port, links)));
+}
+
+/** `links`: /proc/net/dev of the middle. */
+async function readCounts(end: PathEnd, port: number, links: string): Promise<Counts> {
   const { counters } = await end.status();
-  const kernel = await Promise.all(CHECKSUM_ERRORS.map((name) => end.kernelCounter(name)));
-  const link = end.name === 'a' ? 'left' : 'right';
-  const path = `/sys/class/net/${link}/statistics/tx_dropped`;
-  const lost = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', path]);
+  const kernel = await end.kernelCounters();
   return {
     ...counters,
-    ...Object.fromEntries(CHECKSUM_ERRORS.map((name, index) => [name, kernel[index]!])),
+    ...Object.fromEntries(CHECKSUM_ERRORS.map((name) => [name, kernel[name] ?? 0])),
     socketDrops: await end.socketDrops(port),
-    linkDrops: Number(lost),
+    linkDrops: parseLinkDrops(links, end.name === 'a' ? 'left' : 'right'),
   };
 }
 
@@ -167,7 +172,7 @@ for (const { name, ...options } of PAIRS)
     for (const { name: title, harm, counters, kernelCounters } of CASES)
       it(title, async () => {
         const ends = [pair!.a, pair!.b].filter((end) => !end.isKernel);
-        const read = () => Promise.all(ends.map((end) => readCounts(end, pair!.port)));
+        const read = () => readAllCounts(ends, pair!.port);
         const earlier = await read();
         impairment = await startImpairment(pair!, harm);
         const flows = await runFlows(pair!);

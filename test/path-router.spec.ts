@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { before, describe, it } from 'mocha';
 import { waitFor } from '../lab/wait.ts';
-import type { PathEnd } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
 import {
   assertAnswered,
   assertIntact,

@@ -4,7 +4,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { waitFor } from '../../../lab/wait.ts';
 import { toolFile } from '../../../lab/tools.ts';
-import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
+import { startIn, type PathEnd } from './path-host.ts';
+import { MIDDLE, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */
 export interface Harm {

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before } from 'mocha';
 import type { Family } from '../../../lib/address.ts';
 import { checkTcp, checkUdp } from './impairment.ts';
-import { PathPair, type PathEnd, type PathPairOptions } from './path-pair.ts';
+import type { PathEnd } from './path-host.ts';
+import { PathPair, type PathPairOptions } from './path-pair.ts';
 
 export const FAMILIES = [4, 6] as const;
 export const ENCAPSULATIONS = ['udp', 'vxlan'] as const;
