@@ -1,7 +1,6 @@
 // Makes the status document of the node view.
 import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
-import type { MigrationStatus } from '../overlay/overlay-status.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
