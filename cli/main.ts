@@ -1,8 +1,8 @@
-// `weft COMMAND`: finds the command and runs it. Does no work itself.
+// `weft COMMAND`: finds the command and runs it.
 import { COMMANDS } from './commands.ts';
 import { runMain } from './run-main.ts';
 
-/** Other spellings, after the habits of other tools. */
+/** Spellings of other tools. */
 const ALIASES: Readonly<Record<string, string>> = {
   '--version': 'version',
   '-version': 'version',
@@ -11,7 +11,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   '-h': 'help',
 };
 
-/** Runs the words of a command line behind `argv[0]`, the name that the program was started by, and exits. */
+/** Runs a command line and exits; `argv[0]` is the name of the program. */
 export function main(argv: readonly string[]): Promise<never> {
   return runMain(() => dispatch(argv));
 }

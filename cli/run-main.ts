@@ -1,4 +1,4 @@
-// Turns the outcome of a command into an exit code and, if it failed, one line.
+// Turns the outcome of a command into an exit code and, on failure, one line on standard error.
 import { WeftError, type ErrorCode } from '../api/errors.ts';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from '../daemon/node/exit.ts';
 import { describeError } from '../daemon/log/log-format.ts';

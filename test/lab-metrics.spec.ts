@@ -158,8 +158,8 @@ describe('metrics', () => {
     const old = subnet.replace('.0/', '.1/');
     assert.ok((await told()).includes(`FLANNEL_SUBNET=${old}\n`));
     const config = '{"Network":"10.6.0.0/16","Backend":{"Type":"vxlan"}}';
-    const words = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
-    const { code, stderr } = await lab().weft('h1', words, { input: config });
+    const args = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
+    const { code, stderr } = await lab().weft('h1', args, { input: config });
     assert.equal(code, 0, stderr);
     const isTold = async (): Promise<boolean> =>
       /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await told());
@@ -168,8 +168,8 @@ describe('metrics', () => {
     assert.ok((await leaseKeys(lab())).some((key) => key.startsWith('10.6.')));
   });
 
-  async function promtool(words: readonly string[], input: string): Promise<string> {
-    const { code, stdout, stderr } = await lab().exec('h1', ['promtool', ...words], { input });
+  async function promtool(args: readonly string[], input: string): Promise<string> {
+    const { code, stdout, stderr } = await lab().exec('h1', ['promtool', ...args], { input });
     assert.equal(code, 0, stdout + stderr);
     return stdout + stderr;
   }

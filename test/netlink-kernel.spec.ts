@@ -1,5 +1,6 @@
-// The netlink kernel against the kernel of this machine, in a network namespace that is ours alone: the compliance
-// suite, and what only a real kernel shows (what ip and bridge see, interrupted dumps, full buffers, missing rights).
+// The netlink kernel against the kernel of this machine, in a network namespace of its own: the
+// compliance suite, and what only a real kernel shows (the output of ip and bridge, interrupted
+// dumps, full buffers, missing rights).
 //
 //   kt0 (192.0.2.1/24, 2001:db8::1/64) ── veth ── kt1
 //    └ flannel.900, flannel-v6.900, and flannel9 of the packet path
@@ -11,7 +12,7 @@ import type { Cidr, IpAddress, MacAddress } from '../lib/address.ts';
 import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../daemon/kernel/kernel.ts';
 import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
-import { openNetlinkSocket, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
+import { socketOpener, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
 import {
   ADDRESS,
   ADDRESS6,
@@ -37,11 +38,14 @@ import { openPacketPath } from '../native/packet-path.ts';
 import { bridge, ip, externalActor } from './support/external-actor.ts';
 import { until } from './support/wait-for.ts';
 
-/** @throws Error unless the runner has put this process into a network namespace of its own, and the addon is built */
+/**
+ * @throws Error unless the runner has put this process into a network namespace of its own, and the
+ * addon is built
+ */
 function requireOwnNamespace(): void {
   const addon = loadNative();
   if (addon.native === undefined)
-    throw new Error(`This suite shows losses and kernel texts: ${addon.reason}`);
+    throw new Error(`This suite needs the addon for losses and kernel texts: ${addon.reason}`);
   if (process.env['WEFT_TEST_NETNS'] === '1') return;
   if (!hasOwnNamespace())
     throw new Error(
@@ -53,19 +57,19 @@ function hasOwnNamespace(): boolean {
   try {
     return readlinkSync('/proc/self/ns/net') !== readlinkSync('/proc/1/ns/net');
   } catch {
-    // Not allowed to look at the first process: nothing proves that the namespace is another.
+    // Without the right to read the first process's namespace nothing proves that ours is another.
     return false;
   }
 }
 
-function openFixture(options?: NetlinkKernelOptions): KernelFixture {
+function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
   ip(`link add ${UNDERLAY} type veth peer name kt1`);
   for (const name of [UNDERLAY, 'kt1']) ip(`link set ${name} up`);
   ip(`address add 192.0.2.1/24 dev ${UNDERLAY}`);
   ip(`address add 2001:db8::1/64 dev ${UNDERLAY} nodad`);
   const { native } = loadNative();
   const packetPath = native && openPacketPath(native);
-  const kernel = openNetlinkKernel({ packetPath, ...options });
+  const kernel = openNetlinkKernel({ ...options, native, packetPath });
   const close = (): void => {
     kernel.close();
     packetPath?.closeAll();
@@ -73,7 +77,7 @@ function openFixture(options?: NetlinkKernelOptions): KernelFixture {
       if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
     for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
   };
-  return { kernel, others: externalActor, close };
+  return { kernel, actor: externalActor, close };
 }
 
 const set = (object: KernelObject): Step => ({ action: 'set', object });
@@ -81,7 +85,7 @@ const set = (object: KernelObject): Step => ({ action: 'set', object });
 /** Opens a kernel, makes the devices, runs `test` and cleans up. */
 async function withKernel(
   test: (fixture: KernelFixture) => Promise<void>,
-  options?: NetlinkKernelOptions,
+  options?: Partial<NetlinkKernelOptions>,
 ): Promise<void> {
   const fixture = openFixture(options);
   try {
@@ -101,7 +105,7 @@ describeKernel('netlink', () => {
 describe('netlink kernel', () => {
   before(requireOwnNamespace);
 
-  it('makes what ip and bridge show', () =>
+  it('creates what ip and bridge show', () =>
     withKernel(async ({ kernel }) => {
       await kernel.apply([NEIGHBOUR, NEIGHBOUR6, FDB, FDB6, ROUTE, ROUTE6].map(set));
       const [link] = JSON.parse(ip(`-j -d link show ${DEVICE}`));
@@ -182,7 +186,7 @@ describe('netlink kernel', () => {
       );
     }));
 
-  it('passes on what the kernel says about a refusal', () =>
+  it('has the text of the kernel in a rejection', () =>
     withKernel(async ({ kernel }) => {
       const object = { ...ROUTE, gateway: '203.0.113.1' as IpAddress, isOnLink: false };
       const [result] = await kernel.apply([set(object)]);
@@ -211,7 +215,7 @@ describe('netlink kernel', () => {
       }
     }));
 
-  it('tells an overrun when notifications come faster than the buffer holds, and notifications later changes', () =>
+  it('reports an overrun when notifications exceed the buffer, and later changes', () =>
     withKernel(
       async ({ kernel }) => {
         const notifications: KernelNotification[] = [];
@@ -220,10 +224,10 @@ describe('netlink kernel', () => {
           (notification) => notifications.push(notification),
         );
         await kernel.apply(makePeers(1000).map(set));
-        await until('the overrun is told', () => notifications.some(({ kind }) => kind === 'overrun'));
+        await until('the overrun is reported', () => notifications.some(({ kind }) => kind === 'overrun'));
         notifications.length = 0;
         externalActor.setNeighbour(NEIGHBOUR);
-        await until('the neighbour is told', () =>
+        await until('the neighbour is reported', () =>
           notifications.some(
             (notification) => notification.kind === 'object' && notification.key === objectKey(NEIGHBOUR),
           ),
@@ -232,9 +236,10 @@ describe('netlink kernel', () => {
       { notificationBytes: 2048 },
     ));
 
-  it('answers that do not fit the buffer leave unknown results, and the next steps work', () => {
+  it('reports unknown outcomes for answers that exceed the buffer, and the next steps work', () => {
     const cramped: OpenSocket = (settings, handlers) => {
-      const socket = openNetlinkSocket({ ...settings, receiveBytes: 2048 }, handlers);
+      const open = socketOpener(loadNative().native);
+      const socket = open({ ...settings, receiveBytes: 2048 }, handlers);
       return { ...socket, receiveBytes: 1 << 20 };
     };
     return withKernel(
@@ -249,7 +254,7 @@ describe('netlink kernel', () => {
         assert.ok(results.some(({ status }) => status === 'unknown'));
         assert.ok(
           results.every(({ status }) => status !== 'done'),
-          'a refused step counts as done',
+          'a rejected step counts as done',
         );
         assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.status, 'done');
       },
@@ -257,10 +262,11 @@ describe('netlink kernel', () => {
     );
   });
 
-  it('without CAP_NET_ADMIN every step fails with EPERM, and reads work', () => {
+  it('rejects every step with EPERM without CAP_NET_ADMIN, and reads work', () => {
     const script = `
       const { openNetlinkKernel } = await import(${JSON.stringify(import.meta.resolve('../daemon/kernel/netlink-kernel.js'))});
-      const kernel = openNetlinkKernel();
+      const { loadNative } = await import(${JSON.stringify(import.meta.resolve('../native/index.js'))});
+      const kernel = openNetlinkKernel({ native: loadNative().native });
       const address = { kind: 'address', dev: 'lo', address: '10.9.9.9/32' };
       const results = await kernel.apply([{ action: 'set', object: address }]);
       console.log(results[0].errno, (await kernel.readInterfaces()).length > 0);
@@ -276,7 +282,7 @@ describe('netlink kernel', () => {
     assert.equal(execFileSync('setpriv', args, { encoding: 'utf8' }).trim(), 'EPERM true');
   });
 
-  it('a neighbour that the kernel learned is not ours; set makes it so', () =>
+  it('does not own a neighbour that the kernel learned; set makes it ours', () =>
     withKernel(async ({ kernel }) => {
       ip(`neighbour replace 10.5.2.0 lladdr 02:00:00:00:00:55 dev ${DEVICE} nud reachable`);
       assert.equal((await kernel.readState(OWNERSHIP)).objects.get(objectKey(NEIGHBOUR)), undefined);
@@ -284,7 +290,7 @@ describe('netlink kernel', () => {
       assert.equal(ip(`neighbour show dev ${DEVICE}`).trim(), '10.5.2.0 lladdr 02:00:00:00:00:02 PERMANENT');
     }));
 
-  it('an address with other flags or a peer is drift', () =>
+  it('reads an address with other flags or a peer as drift', () =>
     withKernel(async ({ kernel }) => {
       ip(`address add 10.5.80.1 peer 10.5.80.2/32 dev ${DEVICE}`);
       ip(`address add fd00:5:80::1/128 dev ${DEVICE6} valid_lft 900 preferred_lft 900 nodad`);
@@ -295,7 +301,7 @@ describe('netlink kernel', () => {
       assert.equal(mismatch(DEVICE6, 'fd00:5:80::1/128'), 'not permanent');
     }));
 
-  it('default FDB entries of others on our device are told, to be removed', () =>
+  it('reports default FDB entries of others on our device, to be removed', () =>
     withKernel(async ({ kernel }) => {
       bridge(`fdb append 00:00:00:00:00:00 dev ${DEVICE} dst 192.0.2.70 self permanent`);
       const entry: KernelObject = {

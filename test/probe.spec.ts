@@ -116,7 +116,8 @@ describe('prober', () => {
         assert.match(formatEchoError(report.errors[0]!.error), new RegExp(`^${near} says: no route`));
       });
 
-      // After the one above: where icmp_ratelimit is 0, an error of this kind empties the kernel's allowance for "no route".
+      // After the one above: where icmp_ratelimit is 0, an error of this kind empties the kernel's
+      // allowance for "no route".
       it('is told by the first router if it may pass none', async () => {
         const close = new Prober({ ttl: 1 });
         const report = await close.probe(far as IpAddress, { count: 1, timeoutMs: 30_000 });

@@ -143,7 +143,7 @@ function completeSubnets({ config, entries }: RegistrySnapshot, text: string): L
   const part = pool.compatiblePart(subnets);
   const isPartial = Object.keys(part).length === 1 && Object.keys(subnets).length === 1;
   const taken = entries.flatMap(({ key }) => blockedSubnets(key) ?? []);
-  const whole = isPartial ? pool.complete(part, taken) : undefined;
+  const whole = isPartial ? pool.fillFamilies(part, taken) : undefined;
   if (whole !== undefined) return whole;
   const { ipv4, ipv6 } = parsed.config;
   const networks = [ipv4?.network, ipv6?.network].filter(Boolean).join(' and ');

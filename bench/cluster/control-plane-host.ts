@@ -126,7 +126,7 @@ async function main(count: number): Promise<void> {
   const startMs = processorMs();
   const copy = new RegistrySnapshotStore(decodeEntry);
   copy.applySnapshot({ revision: count + 2, entries });
-  const view = new PeerIndex(copy.leases, { identity: IDENTITY });
+  const view = new PeerIndex(copy.leases, { nodeId: IDENTITY });
   const decodedMs = processorMs();
   const heap = new GcMode();
   heap.begin(count);

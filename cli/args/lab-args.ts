@@ -1,4 +1,4 @@
-// Words of `weft lab` and what they mean for a lab.
+// Arguments of `weft lab` as options of a lab.
 import { readFile } from 'node:fs/promises';
 import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
@@ -8,14 +8,14 @@ import type { CommandSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';
 
 export const LAB_VERBS = {
-  run: 'up, ping every container from every other, one TCP stream, down',
-  up: 'make a lab and leave it running',
-  status: 'hosts, subnets, readiness',
-  'exec PLACE CMD':
-    'run CMD on a host (h1), in a container (c1), on the switch (sw), beside etcd (etcd), outside (out)',
-  'stop|start|kill hK': 'end a daemon (SIGTERM, SIGKILL) or start it again',
-  down: 'remove it all',
-  list: 'names of the labs that are up',
+  run: 'start a lab, ping every container from every other, run one TCP stream, remove the lab',
+  up: 'start a lab and leave it running',
+  status: 'show hosts, subnets, readiness',
+  'exec NAMESPACE CMD':
+    'run CMD on a host (h1), in a container (c1), on the switch (sw), with etcd (etcd), outside (out)',
+  'stop|start|kill hK': 'stop a daemon (SIGTERM), start it, or kill it (SIGKILL)',
+  down: 'remove a lab',
+  list: 'list the labs that are up',
 } as const;
 
 export const LAB_OPTIONS = {
@@ -23,7 +23,7 @@ export const LAB_OPTIONS = {
     type: 'string',
     value: 'NAME',
     default: 'lab',
-    help: 'which lab (default: lab); several can be up at once',
+    help: 'name of the lab (default: lab); several can be up at once',
   },
   hosts: { type: 'string', value: 'N', default: '3', help: 'number of hosts, 1 to 1000 (default: 3)' },
   backend: {
@@ -35,27 +35,27 @@ export const LAB_OPTIONS = {
   config: {
     type: 'string',
     value: 'FILE',
-    help: 'a network config document instead, - for standard input',
+    help: 'file with the network config, - for standard input',
   },
   bare: {
     type: 'string',
     value: 'hK',
     multiple: true,
-    help: 'no daemon on host K, to run another program there; may be repeated',
+    help: 'start no daemon on host K; may be repeated',
   },
-  outside: { type: 'boolean', help: 'one more host (out) that knows no route to any container' },
-  routed: { type: 'boolean', help: 'hosts in two underlay networks joined by a router' },
+  outside: { type: 'boolean', help: 'add a host (out) without routes to containers' },
+  routed: { type: 'boolean', help: 'place hosts in two underlay networks joined by a router' },
   userspace: {
     type: 'string',
     value: 'hK',
     multiple: true,
-    help: 'host K does VXLAN in userspace, as --userspace=true makes its daemon; may be repeated; all: every host',
+    help: 'start the daemon of host K with --userspace=true; may be repeated; all: every host',
   },
   offloads: {
     type: 'string',
     choices: ['on', 'off'],
     default: 'on',
-    help: 'underlay with checksum and segmentation offloads (default: on) or without; off needs ethtool',
+    help: 'checksum and segmentation offloads of the underlay (default: on); off needs ethtool',
   },
   mtu: {
     type: 'string',
@@ -65,18 +65,18 @@ export const LAB_OPTIONS = {
   },
   flag: {
     type: 'string',
-    value: 'WORD',
+    value: 'FLAG',
     multiple: true,
-    help: "further word for every daemon's command line; may be repeated",
+    help: 'flag of each daemon; may be repeated',
   },
-  json: { type: 'boolean', help: 'run, status: JSON instead of a table' },
-  'keep-logs': { type: 'boolean', help: 'run, down: leave the log folder behind' },
+  json: { type: 'boolean', help: 'run, status: print JSON' },
+  'keep-logs': { type: 'boolean', help: 'run, down: keep the log folder' },
 } as const satisfies CommandSpec['options'];
 
-/** Values of the options, defaults filled in. */
+/** Values of the options, with defaults. */
 export type LabValues = OptionValues<typeof LAB_OPTIONS>;
 
-/** What the options ask for. @throws UsageError for a config that cannot be read or is wrong. */
+/** Options of the lab. @throws UsageError for an unreadable or invalid config. */
 export async function labOptions(values: LabValues): Promise<LabOptions> {
   if (values.config !== undefined && values.backend !== undefined)
     throw new UsageError('--config and --backend exclude each other: put the backend into the file');
@@ -99,11 +99,11 @@ export async function labOptions(values: LabValues): Promise<LabOptions> {
   };
 }
 
-/** Says at once what every daemon would say for ever. */
+/** Fails early where every daemon would reject the config. */
 function checkConfig(text: string): string {
   const result = parseNetworkConfig(text);
   if (result.ok) return text;
-  throw new UsageError(`The network config is wrong: ${result.issues.map(formatConfigIssue).join('; ')}`);
+  throw new UsageError(`Invalid network config: ${result.issues.map(formatConfigIssue).join('; ')}`);
 }
 
 function readConfig(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-// The words of `weft ping` as a request to the daemon: seconds as ping(8) takes them. Pure.
+// Arguments of `weft ping` as a request to the daemon; seconds as in ping(8). Pure.
 import { UsageError } from '../usage-error.ts';
 
 export interface PingArgs {
@@ -14,9 +14,7 @@ export interface PingArgs {
 /** Body of `POST /v1/ping`; the daemon checks bounds. @throws UsageError */
 export function toPingRequest(peer: string | undefined, args: PingArgs): object {
   if (args.all === (peer !== undefined))
-    throw new UsageError(
-      'weft ping takes one peer, by its public IP or subnet, or --all: weft ping 198.18.1.2',
-    );
+    throw new UsageError('weft ping needs one peer, by public IP or subnet, or --all: weft ping 198.18.1.2');
   if (args.ipv4 && args.ipv6) throw new UsageError('weft ping takes -4 or -6, not both');
   return {
     peer,

@@ -1,13 +1,13 @@
-// Writes a network config: shows what it would change and for whom, asks, writes if nobody else did meanwhile, waits for the
-// hosts. Shared by set, edit and rollback.
+// Writes a network config: prints the changes and their impact, asks, writes if the revision is
+// unchanged, waits for the hosts. Shared by set, edit and rollback.
 import { userInfo, hostname } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { planConfigChange, type ConfigChangePlan } from '../../daemon/overlay/config-change.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { askOnTerminal } from './confirm.ts';
 import type { ParsedConfigFile } from './config-source.ts';
 import { waitForRollout, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
@@ -21,7 +21,10 @@ export interface WriteOptions {
   readonly timeoutMs: number;
 }
 
-/** Resolves with the exit code. `snapshot` is what the change was made of. @throws UsageError if it was not agreed to. */
+/**
+ * Resolves with the exit code. `snapshot` is the state that the change is based on.
+ * @throws UsageError if the operator does not confirm.
+ */
 export async function writeConfig(
   store: ConfigStore,
   snapshot: ConfigSnapshot,
@@ -32,11 +35,9 @@ export async function writeConfig(
   for (const line of [...given.warnings, ...describePlan(plan)]) process.stdout.write(`${line}\n`);
   if (plan.effect === 'none' && snapshot.config !== undefined) return EXIT_OK;
   if (plan.effect === 'renumbering' && !options.renumber)
-    throw new UsageError(
-      'It gives hosts other subnets; if that is meant, say --renumber. Nothing was written',
-    );
-  if (!options.yes && !(await agree()))
-    throw new UsageError('Not agreed to; nothing was written. Without a terminal say --yes');
+    throw new UsageError('The change renumbers hosts; nothing was written. Give --renumber to allow it');
+  if (!options.yes && (await askOnTerminal('Write it?')) !== true)
+    throw new UsageError('Not confirmed; nothing was written. Without a terminal give --yes');
   const author = `${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
   const result = await store.write({
     text: given.text,
@@ -46,7 +47,7 @@ export async function writeConfig(
   });
   if (!result.written) {
     process.stderr.write(
-      'Somebody else changed the config meanwhile; nothing was written. Look at it and try again\n',
+      'The config changed meanwhile; nothing was written. Check it with weft config get and try again\n',
     );
     return EXIT_FAILURE;
   }
@@ -58,7 +59,7 @@ export async function writeConfig(
   return printSummary(lines);
 }
 
-/** What would become of it. */
+/** The changes and their impact. */
 export function planAgainst({ config, leases }: ConfigSnapshot, given: ParsedConfigFile): ConfigChangePlan {
   const before = config === undefined ? undefined : parseNetworkConfig(config.text);
   const held = leases.flatMap((entry): Lease[] => {
@@ -71,13 +72,6 @@ export function planAgainst({ config, leases }: ConfigSnapshot, given: ParsedCon
 export function describePlan({ changes, consequences, effect }: ConfigChangePlan): readonly string[] {
   if (effect === 'none') return ['Nothing changes'];
   return [...changes.map((line) => `  ${line}`), ...consequences.map((line) => `- ${line}`)];
-}
-
-async function agree(): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question('Write it? [y/N] ').finally(() => terminal.close());
-  return /^y(?:es)?$/i.test(answer.trim());
 }
 
 function formatNode({ host, key, progress }: NodeRollout): string {
@@ -93,7 +87,7 @@ function printSummary(lines: readonly NodeRollout[]): number {
   process.stdout.write(`${of('followed').length} of ${total} hosts have followed\n`);
   if (of('unreported').length > 0)
     process.stdout.write(
-      `${of('unreported').length} hosts have no daemon of weft: start it, or flanneld again, for them to follow\n`,
+      `${of('unreported').length} hosts run no weft daemon: start it, or restart flanneld, to apply the config there\n`,
     );
   return of('followed').length === total ? EXIT_OK : EXIT_FINDINGS;
 }

@@ -1,4 +1,4 @@
-// Asks the daemon on its control socket. Every way in which it can stay silent becomes one line with the remedy.
+// Client of the daemon's control socket. Every failure becomes one line with the remedy.
 import { WeftError } from '../../api/errors.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { ErrorV1 } from '../../api/index.ts';
@@ -15,10 +15,10 @@ export const SOCKET_OPTION = {
 
 export const JSON_OPTION = {
   type: 'boolean',
-  help: 'JSON, as docs/control-socket.md describes it',
+  help: 'print JSON (docs/reference/control-socket.md)',
 } as const satisfies OptionSpec;
 
-/** How long an answer may take to begin. */
+/** Limit of the time to the first byte of the answer. */
 const ANSWER_TIMEOUT_MS = 3000;
 
 /** `timeout`: it is stopped or overloaded. `denied`: this user has no rights on the socket. */
@@ -49,11 +49,11 @@ export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT';
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** How long the answer may take to begin; default 3000. */
+  /** Limit of the time to the first byte of the answer; default 3000. */
   readonly timeoutMs?: number;
 }
 
-/** Which socket `--socket` and the environment mean. */
+/** Path of the socket by `--socket` and the environment. */
 export function socketPath(option: string | undefined, env = process.env): string {
   return option ?? (env['WEFT_SOCKET'] || DEFAULT_SOCKET);
 }
@@ -73,7 +73,7 @@ export class ControlClient {
     throw new RejectedError((document as ErrorV1).error);
   }
 
-  /** The text at `/v1/NAME`, whatever it is. @throws as {@link request} */
+  /** The text at `/v1/NAME`, unparsed. @throws as {@link request} */
   async text(name: string): Promise<string> {
     const { status, body } = await this.#open(name, {});
     const text = await this.#textOf(body);
@@ -81,7 +81,7 @@ export class ControlClient {
     throw new RejectedError((parseAnswer(text, this.path) as ErrorV1).error);
   }
 
-  /** The JSON documents of a stream at `/v1/NAME`, as they come, until it ends. @throws as {@link request} */
+  /** The JSON documents of a stream at `/v1/NAME`, until it ends. @throws as {@link request} */
   async *follow<Line>(name: string, options: RequestOptions = {}): AsyncGenerator<Line> {
     const { status, body } = await this.#open(name, options);
     if (status !== 200)
@@ -96,7 +96,7 @@ export class ControlClient {
 
   async #open(name: string, options: RequestOptions): Promise<HttpResponse> {
     const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = options;
-    const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; look at its log`;
+    const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; check its log`;
     try {
       return await requestHttp({
         socketPath: this.path,

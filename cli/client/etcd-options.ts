@@ -1,4 +1,4 @@
-// Where etcd is, for commands that talk to it themselves: the flags of the daemon, and its environment.
+// Options of etcd for commands that connect to it: the daemon's flags and environment variables.
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions as EtcdStoreOptions } from '../../allocator/registry/etcd/options.ts';
 import type { ConfigStore } from '../../allocator/registry/config-store.ts';
@@ -32,7 +32,7 @@ export const ETCD_OPTIONS = Object.fromEntries(
 type EtcdFlags = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Opens the store that options and environment name. @throws UsageError if they make no sense. */
+/** Opens the store that flags and environment name. @throws UsageError for invalid values. */
 export function openConfigStore(
   flags: EtcdFlags,
   env: Env = process.env,
@@ -42,8 +42,8 @@ export function openConfigStore(
 }
 
 /**
- * Where etcd is: by options, by environment, by what a daemon says that it was `daemonOptions`, by default. A daemon keeps passwords to
- * itself. @throws UsageError if they make no sense.
+ * Options of etcd, in this order: flags, environment, options of the running daemon, defaults. The
+ * daemon does not report passwords. @throws UsageError for invalid values.
  */
 export function etcdOptionsOf(
   flags: EtcdFlags,
@@ -68,7 +68,7 @@ export function etcdOptionsOf(
   return { ...etcd, auth: auth && { username: auth.username, password: auth.password.reveal() } };
 }
 
-/** Flags that a daemon with these options was started with. */
+/** The flags that these options of a daemon come from. */
 function flagsOf(etcd: Partial<EtcdOptions> = {}): EtcdFlags {
   const { endpoints, prefix, tls } = etcd;
   return {

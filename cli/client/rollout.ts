@@ -1,4 +1,4 @@
-// Waits until the hosts follow a network config, by what they say of themselves in the registry; one line a host that does.
+// Rollout of a network config: waits until the node status of each host in the registry reports it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { parseHostReport, type HostReportV1 } from '../../allocator/registry/node-status.ts';
@@ -6,11 +6,11 @@ import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 
 export type RolloutProgress =
-  /** In force, and nothing of an earlier way is left. */
+  /** In force, and no earlier transport is left. */
   | { readonly state: 'followed' }
   | { readonly state: 'rejected'; readonly reason: string }
   | { readonly state: 'waiting'; readonly reason: string }
-  /** No daemon of weft speaks for it: flannel, or it is down. */
+  /** The host reports no status: it runs flannel, or it is down. */
   | { readonly state: 'unreported' };
 
 export interface NodeRollout {
@@ -19,7 +19,7 @@ export interface NodeRollout {
   readonly progress: RolloutProgress;
 }
 
-/** How each host that holds a lease follows the document of `revision`, in key order. */
+/** Progress of each host with a lease towards the document of `revision`, in key order. */
 export function rolloutStatus(view: ConfigSnapshot, revision: Revision): readonly NodeRollout[] {
   return view.leases.flatMap((entry) => {
     const decoded = decodeEntry(entry);
@@ -36,7 +36,7 @@ function progressOf(report: HostReportV1 | undefined, revision: Revision): Rollo
   const { config, migration } = report;
   if (config.rejected !== undefined && config.rejected.revision >= revision)
     return { state: 'rejected', reason: config.rejected.reason };
-  if (config.revision < revision) return { state: 'waiting', reason: 'it has not answered yet' };
+  if (config.revision < revision) return { state: 'waiting', reason: 'no report of this revision yet' };
   if (migration === undefined) return { state: 'followed' };
   const { obstacle, state, waitingFor } = migration;
   return { state: 'waiting', reason: obstacle ?? `${state}, waiting for ${waitingFor} hosts` };
@@ -44,7 +44,10 @@ function progressOf(report: HostReportV1 | undefined, revision: Revision): Rollo
 
 const POLL_MS = 100;
 
-/** Looks until all have followed or refused, or `timeoutMs` has passed; tells each that is done, once. */
+/**
+ * Polls until every host follows or rejects, or `timeoutMs` passes. Calls `onDone` once for each
+ * host.
+ */
 export async function waitForRollout(
   store: ConfigStore,
   revision: Revision,

@@ -1,4 +1,4 @@
-// `weft bench`: hands its words to bench/main.ts, which is no part of an installed weft.
+// `weft bench`: passes its arguments to bench/main.ts, which an installed weft lacks.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,32 +9,32 @@ import { formatHelp } from '../format/help.ts';
 
 const SPEC: CommandSpec = {
   synopsis: [
-    '[PART...] [--rounds N] [--out FILE] [options of the part]',
+    '[BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]',
     '--plan check|short|full [--out FILE]',
     'report FILE... -o FILE.html [--picture FILE.svg]',
     'compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]',
   ],
-  about: `Measures weft beside others on this machine: from the sources, where bench/ and its tools are. Labs and tunnels are
-made in namespaces of their own. A table comes last; all rounds are kept as JSON. docs/benchmarks/README.md tells more.`,
+  about: `Measures weft beside competitors on this machine, from the sources, where bench/ and its tools are. Labs and tunnels
+run in their own namespaces. Prints a table and keeps all rounds as JSON. See docs/benchmarks/README.md.`,
   options: {
     rounds: {
       type: 'string',
       value: 'N',
-      help: 'rounds of each part, 1 to 1000 (default: as many as it takes)',
+      help: 'rounds of each benchmark, 1 to 1000 (default: as many as the result needs)',
     },
     out: {
       type: 'string',
       value: 'FILE',
-      help: 'where to keep all parts together (each goes to bench/out/PART.json)',
+      help: 'file for all results (each benchmark also writes bench/out/BENCHMARK.json)',
     },
   },
   examples: [
-    ['weft bench', 'all parts'],
+    ['weft bench', 'all benchmarks'],
     ['weft bench path --only kernel-vxlan,weft-vxlan --measures tcp-cubic', 'one question'],
   ],
 };
 
-/** Words are checked by the benchmark itself. */
+/** The benchmark checks its arguments. */
 export const benchCommand: Command = { ...SPEC, run };
 
 async function run(argv: readonly string[]): Promise<number> {
@@ -44,11 +44,11 @@ async function run(argv: readonly string[]): Promise<number> {
     process.stdout.write(formatHelp('bench', SPEC));
     return EXIT_OK;
   }
-  process.stderr.write('weft bench: this weft came without its benchmarks: run make bench in its sources\n');
+  process.stderr.write('weft bench: this installation has no benchmarks: run make bench in the sources\n');
   return EXIT_FAILURE;
 }
 
-/** The project's folder, if this is the project, built. */
+/** The project's folder; `undefined` outside of a built checkout. */
 function sources(): string | undefined {
   try {
     const folder = packageRoot();
@@ -58,7 +58,9 @@ function sources(): string | undefined {
   }
 }
 
-/** Words that look at files only: those may lie where namespaces of their own have other folders. */
+/**
+ * Verbs that only read files. They run outside of the namespaces, which have folders of their own.
+ */
 const READ_ONLY_VERBS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
 
 /** @returns the exit code of the benchmark. */

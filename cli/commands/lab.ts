@@ -1,4 +1,4 @@
-// `weft lab`: a cluster on this machine. Parses words, prints results; the lab itself is in lab/.
+// `weft lab`: a cluster on this machine. Parses arguments and prints results; lab/ does the work.
 import { spawn } from 'node:child_process';
 import { Lab } from '../../lab/lab.ts';
 import { namespacesOf } from '../../lab/topology.ts';
@@ -15,22 +15,22 @@ const VERBS: Readonly<Record<string, Verb>> = { run, up, status, exec, stop, sta
 
 const command = defineCommand({
   name: 'lab',
-  synopsis: ['VERB [options]', 'exec PLACE [--] CMD [words]'],
-  about: `Try a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon and a container;
+  synopsis: ['VERB [options]', 'exec NAMESPACE [--] CMD [arguments]'],
+  about: `Runs a cluster of hosts on this machine. Each host is a network namespace with an address, a daemon and a container;
 a real etcd runs beside them. Needs root or user namespaces, iproute2, etcd-server, etcd-client, iperf3, ping.
-The commands that ask a daemon ask that of the host where they are run.`,
+Client commands in a host's namespace reach the daemon of that host.`,
   verbs: LAB_VERBS,
   options: LAB_OPTIONS,
   examples: [
-    ['weft lab run --hosts 3', 'see whether it works here'],
-    ['weft lab up --hosts 3', 'a lab to play with'],
+    ['weft lab run --hosts 3', 'check that weft works here'],
+    ['weft lab up --hosts 3', 'start a lab and keep it'],
     ['weft lab exec c1 ping -c 3 10.5.0.2', 'from the container of host 1'],
-    ['weft lab exec h1 weft status', 'how host 1 is'],
-    ['weft lab down', 'and away with it'],
+    ['weft lab exec h1 weft status', 'status of host 1'],
+    ['weft lab down', 'remove the lab'],
   ],
   maxArgs: Infinity,
   run: async (values, args) => {
-    // Where Debian keeps `ip`, `bridge` and `sysctl`, but not in the PATH of ordinary users.
+    // Debian keeps `ip`, `bridge` and `sysctl` outside the PATH of ordinary users.
     process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
     const [verb, ...rest] = args;
     if (verb === undefined) {
@@ -39,7 +39,9 @@ The commands that ask a daemon ask that of the host where they are run.`,
     }
     const action = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
     if (!action)
-      throw new UsageError(`'weft lab ${verb}' is no command: give one of ${Object.keys(VERBS).join(', ')}`);
+      throw new UsageError(
+        `weft lab ${JSON.stringify(verb)} is no verb: give one of ${Object.keys(VERBS).join(', ')}`,
+      );
     return action(values, rest);
   },
 });
@@ -49,7 +51,7 @@ export const labCommand: Command = {
   run: (argv) => command.run(endOptionsBehindNamespace(argv)),
 };
 
-/** Options behind the place of `exec` are those of the command that runs there. */
+/** Options behind the namespace of `exec` belong to the command that runs there. */
 function endOptionsBehindNamespace(argv: readonly string[]): readonly string[] {
   const verb = argv.indexOf('exec');
   if (verb < 0) return argv;
@@ -78,7 +80,7 @@ async function create(values: LabValues): Promise<Lab> {
 
 async function run(values: LabValues): Promise<number> {
   const print = (text: string) => void (values.json || process.stdout.write(`… ${text}\n`));
-  print(`making ${values.hosts} hosts, an etcd, and a daemon on each host`);
+  print(`starting ${values.hosts} hosts, an etcd, and a daemon on each host`);
   const lab = await create(values);
   const onInterrupt = () => void lab.down().finally(() => process.exit(130));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
@@ -124,9 +126,7 @@ async function up(values: LabValues): Promise<number> {
 async function find(values: LabValues): Promise<Lab> {
   const lab = await Lab.find(values.name);
   if (!lab)
-    throw new UsageError(
-      `There is no lab '${values.name}': make it with 'weft lab up --name ${values.name}'`,
-    );
+    throw new UsageError(`There is no lab '${values.name}': start it with weft lab up --name ${values.name}`);
   return lab;
 }
 
@@ -166,9 +166,7 @@ async function daemonStatus(lab: Lab, name: string): Promise<HostStatus['daemon'
 async function exec(values: LabValues, args: readonly string[]): Promise<number> {
   const [netns, ...argv] = args;
   if (netns === undefined || argv.length === 0)
-    throw new UsageError(
-      "'weft lab exec' needs a place and a command, for example: weft lab exec h1 -- ip route",
-    );
+    throw new UsageError('weft lab exec needs a namespace and a command: weft lab exec h1 -- ip route');
   const lab = await find(values);
   if (!namespacesOf(lab.topology).includes(netns)) lab.host(netns);
   const [file, ...rest] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
@@ -185,7 +183,7 @@ async function onDaemon(
   action: (lab: Lab, name: string) => Promise<void>,
 ): Promise<number> {
   const [name] = args;
-  if (name === undefined) throw new UsageError('Name a host, for example h1');
+  if (name === undefined) throw new UsageError('weft lab needs a host, for example h1');
   const lab = await find(values);
   await action(lab, lab.host(name).name);
   return 0;

@@ -1,4 +1,4 @@
-// `weft leases`: who has which subnet, and the two things that may be done about it by hand.
+// `weft leases`: lists, reserves and releases leases.
 import { findLease } from '../../allocator/lease/lease-admin.ts';
 import type { LeaseV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
@@ -28,27 +28,27 @@ export const leasesCommand = defineCommand({
     'reserve SUBNET [--public-ip ADDRESS] [options]',
     'release SUBNET [--yes] [options]',
   ],
-  about: `Which host has which subnet. A reservation is a key without expiry: the subnet stays with the host of that public IP, also while
-it is away. SUBNET is written as 10.5.72.0/24, or as the key that the list shows; show takes a public IP, too.`,
+  about: `Lists, reserves and releases leases. A reservation is a key without expiry: the subnet stays with the host of that
+public IP while the host is down. SUBNET is 10.5.72.0/24 or a key of the list; show also takes a public IP.`,
   verbs: {
-    list: 'every key, which is the default',
-    'show SUBNET': 'everything about one',
-    'reserve SUBNET': 'keep it for the host that has it, or for that of --public-ip',
-    'release SUBNET': 'remove its key; a host that runs takes it again as an ordinary lease',
+    list: 'list every key (default)',
+    'show SUBNET': 'show one lease',
+    'reserve SUBNET': 'keep the subnet for its host, or for the host of --public-ip',
+    'release SUBNET': 'remove the key; a running host acquires it again as an ordinary lease',
   },
   options: {
-    'public-ip': { type: 'string', value: 'ADDRESS', help: 'reserve: for which host' },
-    yes: { type: 'boolean', short: 'y', help: 'release: do not ask' },
+    'public-ip': { type: 'string', value: 'ADDRESS', help: 'reserve: public IP of the host' },
+    yes: { type: 'boolean', short: 'y', help: 'release: skip the confirmation' },
     json: JSON_OPTION,
     socket: SOCKET_OPTION,
     ...ETCD_OPTIONS,
   },
   examples: [
-    ['weft leases', 'who has what?'],
-    ['weft leases reserve 10.5.72.0/24', 'its host keeps it, however long it is away'],
-    ['weft leases reserve 10.5.73.0/24 --public-ip 198.18.1.9', 'for a host that is still to come'],
-    ['weft leases release 10.5.73.0/24', 'that host never came'],
-    ['weft leases --etcd-endpoints http://10.0.0.1:2379', 'on a machine without a daemon'],
+    ['weft leases', 'list leases'],
+    ['weft leases reserve 10.5.72.0/24', 'keep the subnet of a host'],
+    ['weft leases reserve 10.5.73.0/24 --public-ip 198.18.1.9', 'reserve for a future host'],
+    ['weft leases release 10.5.73.0/24', 'release that reservation'],
+    ['weft leases --etcd-endpoints http://10.0.0.1:2379', 'list without a daemon'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   maxArgs: 2,

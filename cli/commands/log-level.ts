@@ -1,4 +1,4 @@
-// `weft log-level`: how much the daemon logs.
+// `weft log-level`: shows or changes the daemon's log level.
 import { LOG_LEVELS, type LogLevel, type LogLevelV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
@@ -10,12 +10,12 @@ export const logLevelCommand = defineCommand({
   name: 'log-level',
   synopsis: ['[debug|info|warn|error] [--json] [--socket PATH]'],
   about:
-    'Prints the level of the daemon’s log, or changes it until the daemon ends; --log-level sets it for good.',
-  verbs: Object.fromEntries(LOG_LEVELS.map((level) => [level, `log ${level} and what is more severe`])),
+    'Prints the log level of the daemon, or changes it until the daemon ends. The flag --log-level is permanent.',
+  verbs: Object.fromEntries(LOG_LEVELS.map((level) => [level, `log ${level} and more severe messages`])),
   options: { json: JSON_OPTION, socket: SOCKET_OPTION },
   examples: [
-    ['weft log-level debug', 'to see more'],
-    ['weft log-level info', 'and back'],
+    ['weft log-level debug', 'log more'],
+    ['weft log-level info', 'restore the default'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   maxArgs: 1,

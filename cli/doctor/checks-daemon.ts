@@ -1,4 +1,4 @@
-// Whether a daemon runs, alone, and what it says of itself.
+// Checks of the daemon: whether one runs, whether it is the only one, and what it reports.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { isDaemon } from '../../daemon/cleanup/running-daemon.ts';
 import { truncate, type Check } from './check.ts';
@@ -14,9 +14,9 @@ const daemonDown: Check = {
       return [
         {
           severity: 'warning',
-          title: 'The daemon may be asked by root only, so little could be looked at',
+          title: 'The control socket is for root only, so most checks have no input',
           evidence: [connectError.message],
-          impact: 'Checks of leases, peers and kernel state find nothing',
+          impact: 'Checks of leases, peers and kernel state report nothing',
           fix: 'sudo weft doctor',
         },
       ];
@@ -27,7 +27,7 @@ const daemonDown: Check = {
         title: isStuck ? 'The daemon of this host does not answer' : 'No daemon runs on this host',
         evidence: [connectError.message],
         impact:
-          'Packets go on with what the kernel knows; nothing new is learned, and the lease ends unless it is renewed',
+          'Packets follow the last kernel state; changes are not applied, and the lease ends unless it is renewed',
         fix: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
       },
     ];
@@ -36,7 +36,7 @@ const daemonDown: Check = {
 
 const daemonReports: Check = {
   id: 'daemon-reports',
-  about: 'what the daemon itself finds wrong',
+  about: 'what the daemon itself reports',
   isLastResort: true,
   run: async (facts) => {
     const status = await facts.status;
@@ -44,9 +44,9 @@ const daemonReports: Check = {
     return [
       {
         severity: status.health === 'degraded' ? 'warning' : 'error',
-        title: `The daemon says that this host is ${status.health}`,
+        title: `The daemon reports that this host is ${status.health}`,
         evidence: truncate(status.reasons, 8),
-        impact: 'Some peers may not be reached',
+        impact: 'Some peers may be unreachable',
         fix: 'weft status; journalctl -u weft -n 50',
       },
     ];
@@ -55,7 +55,7 @@ const daemonReports: Check = {
 
 const leaseMissing: Check = {
   id: 'lease-missing',
-  about: 'whether this host holds its subnet',
+  about: 'whether this host holds its lease',
   run: async (facts) => {
     const status = await facts.status;
     const state = status?.lease?.state;
@@ -67,10 +67,10 @@ const leaseMissing: Check = {
         severity: state === 'expiring' ? 'warning' : 'error',
         title: isFull ? 'No subnet is free for this host' : `The lease of this host is ${state}`,
         evidence: [`weft status: lease ${state}`, ...(lastError === undefined ? [] : [lastError])],
-        impact: 'Other hosts do not know this one, so its containers reach nobody',
+        impact: 'Other hosts do not know this host, so its containers reach no other host',
         fix: isFull
-          ? 'weft leases list; weft leases release SUBNET of hosts that are gone, or a larger "Network"'
-          : 'weft status; see to etcd first',
+          ? 'weft leases list; weft leases release SUBNET of removed hosts, or a larger "Network"'
+          : 'weft status; fix etcd first',
       },
     ];
   },
@@ -86,16 +86,16 @@ const twoDaemons: Check = {
     return [
       {
         severity: 'error',
-        title: 'Two daemons serve the overlay network of this host',
+        title: 'Two daemons manage the overlay network of this host',
         evidence: truncate(others),
-        impact: 'Each takes what the other makes for damage and undoes it',
-        fix: 'systemctl disable --now flanneld, or stop the one that is not wanted',
+        impact: 'Each takes the other’s changes for drift and reverts them',
+        fix: 'systemctl disable --now flanneld, or stop the unwanted daemon',
       },
     ];
   },
 };
 
-/** Lines about daemons of this network namespace, but for the one that is `ownPid` to itself. */
+/** One line per daemon of this network namespace, except the daemon with `ownPid`. */
 async function otherDaemons(facts: Facts, ownPid: number | undefined): Promise<readonly string[]> {
   const netns = await readlink('/proc/self/ns/net').catch(() => '');
   const pids = (await readdir(facts.path('proc')).catch(() => [])).filter((name) => /^\d+$/.test(name));
@@ -111,7 +111,7 @@ async function otherDaemons(facts: Facts, ownPid: number | undefined): Promise<r
   return lines.flat();
 }
 
-/** A process in a container has an id there, and another one here. */
+/** All process ids of a process: a container's PID namespace has its own. */
 async function idsOf(facts: Facts, pid: string): Promise<readonly string[]> {
   const status = await readFile(facts.path(`proc/${pid}/status`), 'utf8').catch(() => '');
   return [pid, ...(/^NSpid:\s*(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [])];

@@ -1,4 +1,4 @@
-// Whether each endpoint of etcd can be used: name, connection, certificate, rights, quorum, clock.
+// Checks of each endpoint of etcd: name, connection, certificate, credentials, quorum, clock.
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP } from 'node:net';
@@ -15,12 +15,12 @@ type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
 const CONNECT_TIMEOUT_MS = 2500;
 const IMPACT =
-  'Packets go on with what the kernel knows; joins, leaves and config changes are not heard of, and the lease ends unless it is renewed';
+  'Packets follow the last kernel state; joins, leaves and config changes are not seen, and the lease ends unless it is renewed';
 
 async function probeEndpoints(facts: Facts): Promise<readonly EndpointProblem[]> {
   const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => probeEndpoint(facts.etcd, endpoint)));
   const isConnected = (await facts.status)?.registry.isConnected === true;
-  // The daemon has a password that it keeps to itself.
+  // The daemon does not report its password, so a denied request says nothing about the daemon.
   const isSecret = (problem: EndpointProblem): boolean =>
     problem.check === 'etcd-auth' && isConnected && facts.etcd.auth === undefined;
   return all.filter((problem) => problem !== undefined).filter((problem) => !isSecret(problem));
@@ -39,7 +39,7 @@ function endpointCheck(id: string, about: string): Check {
           severity: isAll ? 'error' : 'warning',
           title,
           evidence,
-          impact: isAll ? impact : 'One endpoint fewer to go on with when another one fails',
+          impact: isAll ? impact : 'One endpoint fewer remains for the failure of another',
           fix,
         }));
     },
@@ -61,9 +61,9 @@ async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<Endpo
     if (failure !== undefined)
       return problem(
         'etcd-dns',
-        `The name ${host} of etcd is not known`,
+        `The name ${host} of etcd does not resolve`,
         failure,
-        `getent hosts ${host}; correct --etcd-endpoints or the name server`,
+        `getent hosts ${host}; correct --etcd-endpoints or the DNS server`,
       );
   }
   const address = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
@@ -71,7 +71,7 @@ async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<Endpo
   if (connectError !== undefined)
     return problem(
       'etcd-unreachable',
-      `etcd at ${endpoint} cannot be reached`,
+      `etcd at ${endpoint} is unreachable`,
       connectError,
       `ping ${host}; on that host: systemctl status etcd, ss -ltn, and its firewall`,
     );
@@ -79,7 +79,7 @@ async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<Endpo
   if (tlsError !== undefined)
     return problem(
       'etcd-tls',
-      `The certificates between this host and etcd at ${endpoint} do not fit`,
+      `TLS between this host and etcd at ${endpoint} fails`,
       tlsError,
       `openssl s_client -connect ${host}:${address.port}; renew the certificate, or correct --etcd-cafile`,
     );
@@ -88,15 +88,15 @@ async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<Endpo
   if (error.code === 'REGISTRY_DENIED')
     return problem(
       'etcd-auth',
-      `etcd at ${endpoint} lets this host not in`,
+      `etcd at ${endpoint} rejects this host's credentials`,
       error.message,
       'etcdctl user get USER; correct --etcd-username, --etcd-password or the client certificate',
     );
   return problem(
     'etcd-quorum',
-    `etcd at ${endpoint} takes connections and answers no request: it has no leader, or speaks another protocol`,
+    `etcd at ${endpoint} accepts connections and answers no request: it has no leader, or speaks another protocol`,
     error.message,
-    'etcdctl endpoint status --cluster; start the members that are down; for TLS the endpoint begins with https://',
+    'etcdctl endpoint status --cluster; start the members that are down; for TLS use https:// endpoints',
   );
 }
 
@@ -147,7 +147,7 @@ async function tryTls(
       resolve(reason);
     };
     socket.setTimeout(CONNECT_TIMEOUT_MS, () =>
-      end('no TLS handshake in time: is this the port of clients?'),
+      end('no TLS handshake in time: check that this is the client port'),
     );
     socket.once('error', (error) => end(error.message));
     socket.once('secureConnect', () =>
@@ -160,15 +160,15 @@ async function tryTls(
   });
 }
 
-/** What is wrong with a server's certificate, in words; `reason` is OpenSSL's or Node's. */
+/** The fault of a server's certificate; `reason` is a code of OpenSSL or Node. */
 export function explainTlsError(
   reason: string,
   { valid_from, valid_to, subjectaltname }: Partial<PeerCertificate>,
 ): string {
   if (reason.includes('CERT_HAS_EXPIRED')) return `its certificate expired on ${valid_to}`;
   if (reason.includes('CERT_NOT_YET_VALID'))
-    return `its certificate is valid from ${valid_from} on: is a clock wrong?`;
-  if (reason.includes('ALTNAME')) return `its certificate is for ${subjectaltname ?? 'nobody'} only`;
+    return `its certificate is valid from ${valid_from} on: check the clocks`;
+  if (reason.includes('ALTNAME')) return `its certificate is for ${subjectaltname ?? 'no name'} only`;
   return `its certificate is not from an authority that this host trusts (${reason})`;
 }
 
@@ -187,10 +187,10 @@ async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryErr
 }
 
 export const ETCD_CHECKS: readonly Check[] = [
-  endpointCheck('etcd-dns', 'whether the names of the endpoints of etcd are known'),
-  endpointCheck('etcd-unreachable', 'whether each endpoint takes connections'),
-  endpointCheck('etcd-tls', 'whether certificates fit: authority, name, dates'),
-  endpointCheck('etcd-auth', 'whether etcd lets this host in'),
-  endpointCheck('etcd-quorum', 'whether each endpoint answers'),
+  endpointCheck('etcd-dns', 'whether the names of the endpoints of etcd resolve'),
+  endpointCheck('etcd-unreachable', 'whether each endpoint accepts connections'),
+  endpointCheck('etcd-tls', 'whether certificates are valid: authority, name, dates'),
+  endpointCheck('etcd-auth', 'whether etcd accepts this host’s credentials'),
+  endpointCheck('etcd-quorum', 'whether each endpoint answers requests'),
   etcdClock,
 ];

@@ -13,16 +13,21 @@ const peers = (...results: readonly ProbeResult[]) =>
     result,
   }));
 
-describe('weft doctor says of checksums', () => {
-  it('nothing where they are right or nobody knows', () => {
+describe('the checksum finding of weft doctor', () => {
+  it('is absent for right or unknown checksums', () => {
     assert.equal(findChecksumFault(peers('good', 'no-answer'), [AUTO]), undefined);
     assert.equal(findChecksumFault([], [{ ...AUTO, found: 'bad' }]), undefined);
   });
 
   for (const [what, results, offload, fix] of [
-    ['to wait for the daemon', ['bad', 'bad'], AUTO, /wait some seconds.*ethtool -K flannel\.1/],
-    ['to turn it off where some peers get right ones', ['bad', 'good'], AUTO, /"TxChecksumOffload": "off"/],
-    ['to let the daemon decide', ['bad'], { ...AUTO, setting: 'on' }, /"TxChecksumOffload": "auto"/],
+    ['asks to wait for the daemon', ['bad', 'bad'], AUTO, /wait some seconds.*ethtool -K flannel\.1/],
+    [
+      'asks to turn the offload off if some peers get right checksums',
+      ['bad', 'good'],
+      AUTO,
+      /"TxChecksumOffload": "off"/,
+    ],
+    ['asks to let the daemon decide', ['bad'], { ...AUTO, setting: 'on' }, /"TxChecksumOffload": "auto"/],
   ] as const)
     it(what, () => {
       const found = findChecksumFault(peers(...results), [offload]);
@@ -31,7 +36,7 @@ describe('weft doctor says of checksums', () => {
       assert.match(found.fix, fix);
     });
 
-  it('that the daemon mended them', () => {
+  it('reports the workaround of the daemon', () => {
     const disabled = {
       ...AUTO,
       found: 'bad',

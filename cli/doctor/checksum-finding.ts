@@ -1,12 +1,12 @@
-// What to say of checksums that are left to network devices: from probes of this moment, and from what the daemon found and
-// does about it. Pure.
+// Findings about offloaded checksums: from probes, and from the daemon's result and workaround.
+// Pure.
 import { familyOf, type IpAddress } from '../../lib/address.ts';
 import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { truncate, type Found } from './check.ts';
 
 export interface PeerChecksums {
-  /** Peer, for people. */
+  /** Name of the peer in messages. */
   readonly name: string;
   readonly overlay: IpAddress;
   readonly result: ProbeResult | undefined;
@@ -25,14 +25,14 @@ export function findChecksumFault(
   );
   return {
     severity: 'error',
-    title: 'Checksums that are left to a network device arrive wrong',
+    title: 'Offloaded checksums arrive wrong',
     evidence: truncate(
       bad.map(
         (each) =>
-          `${each.name}: answers a checksum of this host three times, and none that is left to a device`,
+          `${each.name}: answers packets with checksums of this host, and none with offloaded checksums`,
       ),
     ),
-    impact: 'Pings pass, and TCP and UDP of containers do not',
+    impact: 'ICMP of containers passes, TCP and UDP do not',
     fix: fixFor(offload, isEverywhere),
   };
 }
@@ -41,12 +41,12 @@ function fixFor(offload: ChecksumOffloadV1 | undefined, isEverywhere: boolean): 
   const device = offload?.device ?? 'flannel.1';
   const edit = 'weft config edit: "TxChecksumOffload": "off" in "Backend", for all hosts';
   if (offload?.setting === 'on')
-    return 'weft config edit: "TxChecksumOffload": "auto" in "Backend", as "on" forbids the daemon to mend it';
-  if (!isEverywhere) return `${edit}, as the daemon leaves it while some peers get right ones`;
+    return 'weft config edit: "TxChecksumOffload": "auto" in "Backend", as "on" prevents the workaround of the daemon';
+  if (!isEverywhere) return `${edit}, as the daemon keeps the offload while some peers get right checksums`;
   return `wait some seconds for the daemon to turn it off; with --probe-interval=0: ethtool -K ${device} tx-checksum-ip-generic off, or ${edit}`;
 }
 
-/** The daemon did something about it, which costs throughput. */
+/** The daemon turned the offload off, which costs throughput. */
 function describeWorkaround(offloads: readonly ChecksumOffloadV1[]): Found | undefined {
   const disabled = offloads.filter(
     ({ setting, found, isOn }) => setting === 'auto' && found === 'bad' && isOn === false,
@@ -55,12 +55,12 @@ function describeWorkaround(offloads: readonly ChecksumOffloadV1[]): Found | und
   if (first === undefined) return undefined;
   return {
     severity: 'warning',
-    title: 'Network devices get checksums wrong, and this host computes them itself',
+    title: 'Network devices compute wrong checksums, so this host computes them itself',
     evidence: disabled.map(
       ({ device, since, peers = [] }) =>
-        `weft status: ${device} since ${since}, as ${truncate(peers).join(', ')} answered no other`,
+        `weft status: ${device} since ${since}: ${truncate(peers).join(', ')} answered no offloaded checksum`,
     ),
-    impact: 'It works; large TCP transfers take more of the processor',
-    fix: 'update driver, firmware or hypervisor, then have it tried again: weft config edit, "TxChecksumOffload": "on", then "auto". Or leave it so',
+    impact: 'Traffic flows; large TCP transfers cost more CPU',
+    fix: 'update driver, firmware or hypervisor, then retry the offload: weft config edit, "TxChecksumOffload": "on", then "auto"; or keep the workaround',
   };
 }

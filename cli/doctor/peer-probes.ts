@@ -1,5 +1,5 @@
-// What is seen of the way to each peer: echoes below and through the overlay network, the largest that pass, and checksums that
-// are left to network devices. Judges nothing.
+// Probes of each peer: echoes through the underlay and the overlay, the largest packet that passes,
+// and offloaded checksums. Checks evaluate the results.
 import { addressOf, addToAddress, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { PeerV1, StatusV1 } from '../../api/index.ts';
@@ -7,17 +7,17 @@ import { probeChecksums, type ProbeResult } from '../../daemon/probe/checksum-pr
 import { loadNative } from '../../native/index.ts';
 import type { Facts } from './facts.ts';
 
-/** What came of the probes of one peer. */
+/** Results of the probes of one peer. */
 export interface PeerProbe {
   readonly peer: PeerV1;
   readonly underlay: IpAddress;
-  /** Of the peer's end of the tunnel; without one, what its bridge has as a rule. */
+  /** The peer's VTEP address; for host-gw the usual address of its bridge. */
   readonly overlay: IpAddress;
   readonly underlayOk: boolean;
   readonly overlayOk: boolean;
-  /** Set if `overlayOk`: largest packet through the overlay, of the MTU at most. */
+  /** Set if `overlayOk`: largest packet through the overlay, at most the MTU. */
   readonly largest?: number;
-  /** Set if `overlayOk` through VXLAN of the kernel. */
+  /** Set if `overlayOk` through the kernel's VXLAN. */
   readonly checksums?: ProbeResult;
 }
 
@@ -25,7 +25,7 @@ type ProbeTarget = Pick<PeerProbe, 'peer' | 'underlay' | 'overlay'>;
 
 const ECHO = { count: 3, intervalMs: 50, timeoutMs: 1000 } as const;
 
-/** Every peer with a tunnel, or the first ones. @throws ProbeError where nothing can be probed */
+/** Probes the first peers. @throws ProbeError if this host cannot send probes. */
 export function probePeers(facts: Facts): Promise<readonly PeerProbe[]> {
   return facts.once('probes', async () => {
     const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
@@ -37,7 +37,7 @@ export function probePeers(facts: Facts): Promise<readonly PeerProbe[]> {
   });
 }
 
-/** Where a peer is, by family of its subnets. */
+/** Targets of a peer, one per address family. */
 function targetsOf(peer: PeerV1): readonly ProbeTarget[] {
   return (
     [
@@ -52,12 +52,13 @@ function targetsOf(peer: PeerV1): readonly ProbeTarget[] {
   });
 }
 
-/** Packets go to peers as they are, and peers have no address in their subnets for sure. */
+/** Packets are routed without a tunnel, and no address in a peer's subnet is certain to exist. */
 export const isRouted = ({ network }: StatusV1): boolean => network?.backend === 'host-gw';
 
 /**
- * An echo that may pass no router, to the address that bridges have as a rule: the peer answers it if it has that, else says
- * that it may not go on, or that it knows no target. Whichever comes, the packet got there.
+ * Sends an echo with TTL 1 to the usual address of bridges. The peer answers with an echo reply if
+ * it has that address, else with time exceeded or unreachable. Each answer proves that the packet
+ * arrived.
  */
 async function probeRoute(facts: Facts, target: ProbeTarget): Promise<PeerProbe> {
   const overlay = addToAddress(target.overlay, 1n);
@@ -90,7 +91,7 @@ async function probeTunnel(facts: Facts, status: StatusV1, target: ProbeTarget):
   return { ...probe, largest, ...(checksums && { checksums }) };
 }
 
-/** `undefined` where no device computes checksums of the tunnel. */
+/** `undefined` unless a device computes checksums of the tunnel. */
 async function probePeerChecksums(
   overlay: IpAddress,
   { network }: StatusV1,
@@ -100,9 +101,9 @@ async function probePeerChecksums(
   return probeChecksums(overlay, { native, clock: systemClock });
 }
 
-/** It is there, and nothing gets through to it. */
+/** The peer answers through the underlay alone. */
 export const isBlocked = ({ underlayOk, overlayOk }: PeerProbe): boolean => underlayOk && !overlayOk;
 
-/** For people. */
+/** Name of a peer in messages. */
 export const name = ({ peer, overlay }: Pick<PeerProbe, 'peer' | 'overlay'>): string =>
   `${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;

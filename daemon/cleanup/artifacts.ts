@@ -1,5 +1,5 @@
-// Everything that weft or flannel put into the kernel, the firewall and the files of this host, each with how to remove it.
-// Finds; removes nothing by itself. The lease in the registry is none of it.
+// Artifacts of weft and flannel in the kernel, the firewall and the files of this host, each with
+// its removal. Finds them only. The lease in the registry is no artifact of the host.
 import { access, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
@@ -9,15 +9,16 @@ import type { FirewallObject, KernelObject, LinkObject } from '../../backends/ke
 import type { ActualRoute } from '../kernel/actual.ts';
 import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
 import { findFirewallTools } from '../kernel/firewall/tools.ts';
-import { runProgram, type RunProgram } from '../kernel/firewall/run-program.ts';
+import { runTool, type RunTool } from '../kernel/firewall/run-tool.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
+/** Something that weft or flannel made on this host. */
 export interface Artifact {
   readonly kind: 'device' | 'route' | 'rules' | 'file';
   /** For people, one line. */
   readonly name: string;
-  /** Resolves with why it could not be removed, or `undefined`. */
+  /** Resolves with why the removal failed, or `undefined`. Never rejects. */
   remove(): Promise<string | undefined>;
 }
 
@@ -26,10 +27,16 @@ type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
 const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip']);
-/** A length that no subnet has: of such networks only routes with weft's protocol number are ours. */
+/**
+ * A length that no subnet has: inside such networks only routes with weft's protocol number are
+ * ours.
+ */
 const NO_LENGTH = -1;
 
-/** Finds all, in the order in which they should go: what leads packets somewhere before what it leads to. */
+/**
+ * All artifacts in the order of removal: routes before the devices that they lead to.
+ * @throws KernelReadError
+ */
 export async function findArtifacts(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
   return [
     ...(await findRoutes(kernel, subnetFile)),
@@ -50,7 +57,10 @@ async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> 
     }));
 }
 
-/** Routes with weft's protocol number, and inside the network of subnet.env those that flannel would have made. */
+/**
+ * Routes with weft's protocol number, and inside the network of subnet.env those of flannel's
+ * shape.
+ */
 async function findRoutes(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
   const routes = await kernel.readRoutes();
   const devices = new Set(routes.filter(({ dev }) => !DEVICE_NAME.test(dev)).map(({ dev }) => dev));
@@ -92,16 +102,16 @@ async function removeObject(kernel: CleanupKernel, object: KernelObject): Promis
   return result?.status === 'done' ? undefined : result?.message;
 }
 
-/** Rules of nftables, and of both kinds of iptables, whichever of them the daemon used. */
+/** Rules of nftables and of both variants of iptables: the daemon may have used any of them. */
 async function findRules(): Promise<readonly Artifact[]> {
-  const programs = await findFirewallTools();
-  const usual = await rulesOf('', new FirewallTable(programs));
-  if (programs.iptables === undefined) return usual;
-  const variant = programs.iptables.isLegacy ? 'nft' : 'legacy';
-  const run: RunProgram = (file, words, input) =>
-    runProgram(file.replace('tables', `tables-${variant}`), words, input);
-  const other = new FirewallTable({ hasNft: false, iptables: programs.iptables, problem: '' }, run);
-  return [...usual, ...(await rulesOf(`-${variant}`, other))];
+  const tools = await findFirewallTools();
+  const defaults = await rulesOf('', new FirewallTable(tools));
+  if (tools.iptables === undefined) return defaults;
+  const variant = tools.iptables.isLegacy ? 'nft' : 'legacy';
+  const run: RunTool = (file, args, input) =>
+    runTool(file.replace('tables', `tables-${variant}`), args, input);
+  const other = new FirewallTable({ hasNft: false, iptables: tools.iptables, error: '' }, run);
+  return [...defaults, ...(await rulesOf(`-${variant}`, other))];
 }
 
 async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Artifact[]> {
@@ -117,8 +127,8 @@ async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly A
 
 function describeRules({ engine, family, name }: FirewallObject, suffix: string): string {
   if (engine === 'nft') return `nftables: table ${family === 4 ? 'ip' : 'ip6'} ${name}`;
-  const program = family === 4 ? 'iptables' : 'ip6tables';
-  return `${program}${suffix}: ${name.replace(' ', '/')} and the rules that lead to it`;
+  const tool = family === 4 ? 'iptables' : 'ip6tables';
+  return `${tool}${suffix}: ${name.replace(' ', '/')} and the rules that jump to it`;
 }
 
 async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
@@ -126,14 +136,15 @@ async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
   const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
   const artifacts: Artifact[] = [];
   for (const path of [subnetFile, ...hidden])
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });
+    if (await exists(path)) artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });
   return artifacts;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function removeFile(path: string): Promise<string | undefined> {

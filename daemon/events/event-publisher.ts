@@ -1,12 +1,5 @@
 // Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to detect a change.
-import type {
-  EventCode,
-  EventTopic,
-  HealthV1,
-  LeaseEventCode,
-  PeerEventCode,
-  RegistryEventCode,
-} from '../../api/index.ts';
+import type { EventCode, EventTopic, HealthV1, LeaseEventCode, RegistryEventCode } from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
@@ -17,8 +10,8 @@ import { leaseMessage } from '../log/lease-log.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
 import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
-import { reconcilerMessage } from '../log/reconciler-log.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import { describeReconcilerEvent } from '../log/reconciler-log.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
 
 /** Leases of one change that get an event each; the first list may have thousands. */
@@ -28,11 +21,6 @@ const REGISTRY_CODES: ReadonlySet<EventCode> = new Set<RegistryEventCode>([
   'registry-unreachable',
   'registry-back',
   'registry-restored',
-]);
-const PEER_CODES: ReadonlySet<EventCode> = new Set<PeerEventCode>([
-  'PEER_REJECTED',
-  'PEER_FAILED',
-  'PEER_RECOVERED',
 ]);
 const HEALTH_LEVELS = { ok: 'info', degraded: 'warn', 'not-ready': 'error' } as const satisfies Record<
   HealthV1,
@@ -54,9 +42,9 @@ export class EventPublisher {
     this.#publish({ topic, level, code, message: leaseMessage(code), fields: plain(fields) });
   }
 
-  reconciler({ level, code, fields }: ReconcilerEvent): void {
-    const topic: EventTopic = PEER_CODES.has(code) ? 'peer' : 'kernel';
-    this.#publish({ topic, level, code, message: reconcilerMessage(code), fields: plain(fields) });
+  reconciler(event: ReconcilerEvent): void {
+    const { topic, level, code, message, fields } = describeReconcilerEvent(event);
+    this.#publish({ topic, level, code, message, fields: plain(fields) });
   }
 
   /** A new result of the checksum probes. */

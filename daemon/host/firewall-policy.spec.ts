@@ -4,10 +4,10 @@ import { chooseFirewall } from './firewall-policy.ts';
 import { parseIptablesVersion, type FirewallTools } from '../kernel/firewall/tools.ts';
 
 const IPTABLES = { isLegacy: false, hasFullyRandom: true };
-const BOTH: FirewallTools = { hasNft: true, iptables: IPTABLES, problem: '' };
-const NONE: FirewallTools = { hasNft: false, problem: 'nft: not installed; iptables: not installed' };
-const NFT: FirewallTools = { hasNft: true, problem: 'iptables: not installed' };
-const OLD: FirewallTools = { hasNft: false, iptables: IPTABLES, problem: 'nft: not installed' };
+const BOTH: FirewallTools = { hasNft: true, iptables: IPTABLES, error: '' };
+const NONE: FirewallTools = { hasNft: false, error: 'nft: not installed; iptables: not installed' };
+const NFT: FirewallTools = { hasNft: true, error: 'iptables: not installed' };
+const OLD: FirewallTools = { hasNft: false, iptables: IPTABLES, error: 'nft: not installed' };
 const WISHES = { ipMasq: true, ipMasqFullyRandom: true, iptablesForwardRules: true };
 
 function choose(programs: FirewallTools, enableNftables?: boolean, wishes = {}) {

@@ -30,7 +30,7 @@ export function chooseFirewall(
   const engineName = isSet
     ? `${NAMES[engine]}, which "EnableNFTables": ${config.enableNftables} of the network config asks for`
     : 'nftables or iptables';
-  const missing = `there is no working ${engineName} (${programs.problem || 'not installed'})`;
+  const missing = `there is no working ${engineName} (${programs.error || 'not installed'})`;
   if (ipMasq)
     return {
       ok: false,

@@ -48,7 +48,7 @@ export async function detectForwarding(options: ForwardingOptions): Promise<Forw
 
 export function forwardingWith(options: ForwardingOptions, programs: FirewallTools): ForwardingSetup {
   return {
-    firewall: { programs, pollMs: options.iptablesResyncSec * 1000 },
+    firewall: { tools: programs, pollMs: options.iptablesResyncSec * 1000 },
     choose: (config) => choose(config, options, programs),
   };
 }

@@ -1,5 +1,6 @@
-// Kernel objects as they were read, and whether one is what was desired. The kernel can hold more than weft ever makes
-// (a route of another type, an entry with several remotes, a device that is down): `mismatch` tells it in words.
+// Kernel objects as they were read, and how they differ from desired ones. The kernel can hold
+// states that weft never makes (a route of another type, an entry with several remotes, a device
+// that is down): `mismatch` describes them.
 import type {
   AddressObject,
   FdbObject,
@@ -14,16 +15,24 @@ import type {
   VxlanLink,
 } from '../../backends/kernel-state.ts';
 
+/** Part of every object that was read. */
 export interface Mismatched {
-  /** What no desired object can have, such as `down` or `2 next hops`; the object must be set anew (or removed). */
+  /**
+   * State that no desired object can have, such as `down` or `2 next hops`; the object must be set
+   * again or removed.
+   */
   readonly mismatch?: string;
 }
 
-/** `gateway` is the unspecified address unless the route is unicast through exactly one gateway; a route that is not
- * unicast, or has several next hops, deviates. */
+/**
+ * A route of the main table. `gateway` is the unspecified address unless the route is unicast
+ * through exactly one gateway; a route that is not unicast, or has several next hops, has a
+ * mismatch.
+ */
 export interface ActualRoute extends RouteObject, Mismatched {
-  /** Routing protocol number. */
+  /** RTPROT_* */
   readonly protocol: number;
+  /** RTA_PRIORITY; the kernel's default is 0 for IPv4 and 1024 for IPv6. */
   readonly metric: number;
 }
 
@@ -39,7 +48,7 @@ export type ActualObject =
   | (FeatureObject & Mismatched)
   | (FirewallObject & Mismatched);
 
-/** Whether `actual` is exactly what `desired` says, so that nothing need be done. */
+/** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {
   if (actual.mismatch !== undefined) return false;
   const fields = actual as unknown as Readonly<Record<string, unknown>>;
@@ -47,7 +56,10 @@ export function sameObject(desired: KernelObject, actual: ActualObject): boolean
   return Object.keys(desired).every((name) => fields[name] === wanted[name]);
 }
 
-/** What differs, for people: for example `mtu 1400 instead of 1450`. Empty exactly if {@link sameObject}. */
+/**
+ * The difference as text, for example `mtu 1400 instead of 1450`. Empty exactly if {@link
+ * sameObject}.
+ */
 export function describeDrift(desired: KernelObject, actual: ActualObject): string {
   const fields = actual as unknown as Readonly<Record<string, unknown>>;
   const drift = actual.mismatch === undefined ? [] : [actual.mismatch];

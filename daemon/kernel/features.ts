@@ -1,5 +1,5 @@
-// Offloads of devices (`ethtool -k`): read and set by name. Its socket is opened when the first one is asked for, as most
-// hosts never do.
+// Offloads of devices (`ethtool -k`): read and set by name. Most hosts never need one, so the
+// socket opens with the first request.
 import { NETLINK_GENERIC } from './netlink/constants.ts';
 import {
   decodeFamily,
@@ -16,17 +16,25 @@ const RECEIVE_BYTES = 256 * 1024;
 const NO_FAMILY =
   'this kernel cannot set offloads over netlink (CONFIG_ETHTOOL_NETLINK, Linux 5.7): use ethtool -K';
 
+/** Offloads by device and name. */
 export class Features {
   readonly #options: NetlinkClientOptions;
   #client: NetlinkClient | undefined;
-  /** Number that the kernel gave the family `ethtool`; 0 if it has none. */
+  /**
+   * Message type that the kernel assigned to the generic netlink family `ethtool`; 0 if it has
+   * none.
+   */
   #family: number | undefined;
 
   constructor(options: NetlinkClientOptions) {
     this.#options = options;
   }
 
-  /** Whether a feature is on; `undefined` without such a device, or if the kernel cannot tell. @throws KernelReadError */
+  /**
+   * Whether the feature `name` (of NETDEV feature strings, as `ethtool -k` prints them) is on;
+   * `undefined` without such a device, or without the ethtool family.
+   * @throws KernelReadError
+   */
   async read(dev: string, name: string): Promise<boolean | undefined> {
     const client = this.#open();
     const family = await this.#familyOf(client);
@@ -40,7 +48,7 @@ export class Features {
     throw readError(`features of ${dev}`, outcome);
   }
 
-  /** Turns a feature on or off. EOPNOTSUPP: the kernel, or the device, cannot. */
+  /** Turns a feature on or off. EOPNOTSUPP: the kernel or the device cannot. Never rejects. */
   async set(dev: string, name: string, isOn: boolean): Promise<Outcome> {
     try {
       const client = this.#open();
@@ -50,7 +58,8 @@ export class Features {
         (writer) => encodeFeatureSet(writer, family, { dev, name, isOn }),
       ]);
       if (outcome?.status !== 'done') return outcome!;
-      // What a device has fixed stays as it is, and that is no error to the kernel.
+      // The kernel reports success for a feature that the device has fixed ([fixed] in `ethtool
+      // -k`).
       if ((await this.read(dev, name)) === isOn) return outcome;
       return rejection('EOPNOTSUPP', `${dev} keeps ${name} ${isOn ? 'off' : 'on'}`);
     } catch (error) {

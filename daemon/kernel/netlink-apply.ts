@@ -1,5 +1,5 @@
-// Applies steps in order: runs of table entries in large batches, links, tunnels, sysctls and the firewall one by one between them. One
-// result a step; a refusal costs its own step only.
+// Applies steps in order: runs of table entries in large batches; links, tunnels, sysctls and the
+// firewall one by one between them. One result a step; a rejected step does not stop the others.
 import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
@@ -28,10 +28,11 @@ export interface ApplyTarget {
   readonly client: NetlinkClient;
   readonly path: PathTable;
   readonly features: Features;
-  /** Unset if the firewall is left alone. */
+  /** Unset if the firewall is not managed. */
   readonly firewall: FirewallTable | undefined;
 }
 
+/** One result a step, in order. Never rejects. */
 export async function applySteps(target: ApplyTarget, steps: readonly Step[]): Promise<StepResult[]> {
   const results: StepResult[] = [];
   while (results.length < steps.length) {
@@ -52,7 +53,7 @@ function isPathRouteStep(step: Step): step is TunnelStep {
   return step.object.kind === 'tunnel';
 }
 
-/** The steps from `from` on that `isPart` of one run. */
+/** The run of steps from `from` on that are all `isPart`. */
 function takeRun<Part extends Step>(
   steps: readonly Step[],
   from: number,
@@ -67,7 +68,7 @@ function takeRun<Part extends Step>(
   return run;
 }
 
-/** Devices are looked up once: nothing else happens while the packet path does all steps. */
+/** Finds devices once a run: the packet path applies all its steps synchronously. */
 async function applyPathRoutes(
   { client, path }: ApplyTarget,
   run: readonly TunnelStep[],
@@ -89,9 +90,9 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
     return ensureVxlan(client, object, formerName(step));
   }
   if (object.kind === 'firewall')
-    return firewall?.apply({ action, object }) ?? rejection('EOPNOTSUPP', 'the firewall is left alone');
+    return firewall?.apply({ action, object }) ?? rejection('EOPNOTSUPP', 'the firewall is not managed');
   if (object.kind === 'feature') return applyFeature(features, action, object);
-  // A sysctl always exists; what it was before weft is not known.
+  // A sysctl always exists, and its value before weft is unknown: remove leaves it.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);
   return DONE;
 }
@@ -106,7 +107,7 @@ async function applyFeature(
   return outcome.status === 'rejected' && NOT_FOUND.has(outcome.errno) ? DONE : outcome;
 }
 
-/** Name of the device that is to become the one that `step` sets. */
+/** Present name of the device that `step` sets, if it has a `current` one. */
 export function formerName(step: Step): string | undefined {
   const current = step.action === 'set' ? step.current : undefined;
   return current?.kind === 'link' ? current.name : undefined;
@@ -118,18 +119,18 @@ async function applyRun(client: NetlinkClient, run: readonly TableStep[]): Promi
     client,
     run.map((step) => plan(devices, step, planStep)),
   );
-  const second = run.map((step, index) =>
+  const retries = run.map((step, index) =>
     plan(devices, step, (_, device) => planRetry(step, device, errnoOf(outcomes[index]!))),
   );
-  const repeated = second.some(({ length }) => length > 0) ? await sendPlans(client, second) : [];
+  const repeated = retries.some(({ length }) => length > 0) ? await sendPlans(client, retries) : [];
   return run.map((step, index) => {
     const device = devices.get(step.object.dev)!;
     if ('status' in device) return toResult(step, withoutDevice(step, device));
-    return toResult(step, second[index]!.length > 0 ? repeated[index]! : outcomes[index]!);
+    return toResult(step, retries[index]!.length > 0 ? repeated[index]! : outcomes[index]!);
   });
 }
 
-/** Of a route without one, a blackhole for example. */
+/** Device of a route without one, such as a blackhole. */
 const NO_DEVICE = { index: 0 } as LinkMessage;
 
 type Plan = readonly PlannedRequest[];
@@ -143,7 +144,7 @@ function plan(
   return device === undefined || 'status' in device ? [] : make(step, device.index);
 }
 
-/** One outcome a plan: the first of its requests that went wrong decides. */
+/** One outcome a plan: that of its first failed request. */
 async function sendPlans(client: NetlinkClient, plans: readonly Plan[]): Promise<readonly Outcome[]> {
   const requests: Request[] = [];
   for (const each of plans) for (const { request } of each) requests.push(request);
@@ -152,7 +153,7 @@ async function sendPlans(client: NetlinkClient, plans: readonly Plan[]): Promise
   return plans.map((each) => {
     const from = next;
     next += each.length;
-    return judge(each, outcomes, from);
+    return planOutcome(each, outcomes, from);
   });
 }
 
@@ -160,7 +161,7 @@ function errnoOf(outcome: Outcome): string {
   return outcome.status === 'rejected' ? outcome.errno : '';
 }
 
-/** Asked anew for every run: a device that was made again has another index. */
+/** Reads devices for every run: a re-created device has another index. */
 async function findDevices(
   client: NetlinkClient,
   run: readonly (TableStep | TunnelStep)[],
@@ -188,7 +189,7 @@ function withoutDevice(step: Step, outcome: Outcome): Outcome {
     : outcome;
 }
 
-function judge(requests: Plan, outcomes: readonly Outcome[], from: number): Outcome {
+function planOutcome(requests: Plan, outcomes: readonly Outcome[], from: number): Outcome {
   for (const [offset, { isRemoval }] of requests.entries()) {
     const outcome = outcomes[from + offset]!;
     if (outcome.status === 'unknown') return outcome;

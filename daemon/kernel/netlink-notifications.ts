@@ -1,6 +1,9 @@
-// Notifications: what changed in the kernel, from its multicast groups. Listens and translates; asks the kernel only for the
-// names of interface indexes, at the start and after an overrun. What is not ours costs a look at one header.
-import { setTimeout as sleep } from 'node:timers/promises';
+// Notifications of the kernel's multicast groups (rtnetlink(7)), translated. Reads only the names
+// of interface indexes, at the start and after an overrun. A message that is not ours costs the
+// decoding of one header.
+import { ControlLoop } from '../../lib/control-loop.ts';
+import { Backoff } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import type { KernelNotification } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
@@ -28,19 +31,22 @@ import type { NetlinkSocket, OpenSocket } from './netlink/socket.ts';
 import { describeNeighbourChange, RouteChanges } from './table-notifications.ts';
 
 export interface NotificationReaderOptions {
+  readonly clock: Clock;
   readonly openSocket: OpenSocket;
-  /** Receive buffer to ask for, in bytes. */
+  /** Receive buffer to request, in bytes. */
   readonly receiveBytes: number;
-  /** Lists all links, to know the names of indexes. */
+  /** Lists all links, for the names of indexes. May reject. */
   readonly readLinks: () => Promise<readonly LinkMessage[]>;
+  /** Read at each message; `undefined`: only interfaces are reported. */
   readonly ownership: () => Ownership | undefined;
+  /** Must not throw. */
   readonly onNotification: (notification: KernelNotification) => void;
 }
 
 /** Notifications are short, one a datagram, and each read allocates this much. */
 const DATAGRAM_BYTES = 8 * 1024;
-/** After the links could not be listed. */
-const RETRY_MS = 200;
+/** Retries of the list of links. */
+const RETRY = { baseMs: 200, capMs: 5_000, random: Math.random };
 const GROUPS = [
   RTNLGRP_LINK,
   RTNLGRP_NEIGH,
@@ -55,8 +61,14 @@ export class NotificationReader {
   readonly #socket: NetlinkSocket;
   readonly #names = new Map<number, string>();
   readonly #routeChanges = new RouteChanges();
-  #isNaming = false;
-  #isNamingDue = false;
+  readonly #nameReads: ControlLoop;
+  readonly #backoff = new Backoff(RETRY);
+  /** The links must be listed, not before {@link #retryAtMs}. */
+  #isReadDue = true;
+  #retryAtMs = 0;
+  /** All links have names: those listed, and those of messages since. */
+  #areNamesComplete = false;
+  /** A message was dropped for want of a name. */
   #hasMissed = false;
   #isClosed = false;
 
@@ -71,11 +83,17 @@ export class NotificationReader {
         onError: () => this.#onOverrun(),
       },
     );
-    void this.#learnNames();
+    this.#nameReads = new ControlLoop({
+      clock: options.clock,
+      step: () => this.#readNamesIfDue(),
+      deadlinesMs: () => (this.#isReadDue ? [this.#retryAtMs] : []),
+    });
+    this.#nameReads.start();
   }
 
   close(): void {
     this.#isClosed = true;
+    void this.#nameReads.stop();
     this.#socket.close();
   }
 
@@ -130,41 +148,49 @@ export class NotificationReader {
     if (name !== undefined) this.#emit({ kind: 'interfaces', names: [name] });
   }
 
-  /** While names are still being read, an unknown index may be ours: what was missed is told as an overrun. */
+  /**
+   * While names are incomplete, an unknown index may be ours: what is missed then is reported as an
+   * overrun.
+   */
   #nameOf(index: number): string | undefined {
     const name = this.#names.get(index);
-    if (name === undefined && this.#isNaming) this.#hasMissed = true;
+    if (name === undefined && !this.#areNamesComplete) this.#hasMissed = true;
     return name;
   }
 
   #onOverrun(): void {
     this.#emit({ kind: 'overrun' });
-    void this.#learnNames();
+    this.#isReadDue = true;
+    this.#areNamesComplete = false;
+    this.#nameReads.wake();
   }
 
-  /** Until all names are known nothing can be told of links without one but that something may have changed. */
-  async #learnNames(): Promise<void> {
-    this.#isNamingDue = true;
-    if (this.#isNaming) return;
-    this.#isNaming = true;
-    while (this.#isNamingDue && !this.#isClosed) {
-      this.#isNamingDue = false;
-      await this.#learnOnce();
-    }
-    this.#isNaming = false;
-    if (this.#hasMissed) this.#emit({ kind: 'overrun' });
-    this.#hasMissed = false;
+  async #readNamesIfDue(): Promise<boolean> {
+    if (!this.#isReadDue || this.#options.clock.nowMs() < this.#retryAtMs) return false;
+    this.#isReadDue = false;
+    await this.#readNames();
+    // An overrun during the read makes another one due.
+    if (!this.#isReadDue) this.#onNamesComplete();
+    return this.#isReadDue;
   }
 
-  /** Links that come and go all the time can keep the kernel from listing them. */
-  async #learnOnce(): Promise<void> {
+  /** Links that are added and removed all the time can keep the kernel from listing them. */
+  async #readNames(): Promise<void> {
+    const { clock, readLinks } = this.#options;
     try {
-      for (const link of await this.#options.readLinks()) this.#names.set(link.index, link.name);
+      for (const link of await readLinks()) this.#names.set(link.index, link.name);
+      this.#backoff.reset();
     } catch {
       this.#hasMissed = true;
-      this.#isNamingDue = true;
-      await sleep(RETRY_MS, undefined, { ref: false });
+      this.#isReadDue = true;
+      this.#retryAtMs = clock.nowMs() + this.#backoff.nextMs();
     }
+  }
+
+  #onNamesComplete(): void {
+    this.#areNamesComplete = true;
+    if (this.#hasMissed) this.#emit({ kind: 'overrun' });
+    this.#hasMissed = false;
   }
 
   #emit(...notifications: readonly KernelNotification[]): void {

@@ -35,7 +35,7 @@ import { OverlayNode } from './overlay-node.ts';
 import { createMetricsRenderer, type MetricsRenderer } from '../metrics/renderer.ts';
 import { startMetricsServer } from '../metrics/server.ts';
 import { awaitNetworkConfig } from './network-config.ts';
-import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { PacketPathLog } from '../log/packet-path-log.ts';
@@ -207,7 +207,12 @@ export class Daemon implements ControlledNode {
   /** The kernel door, which looks at the packet path as often as it reads. */
   #openKernel(firewall: FirewallClientOptions): Kernel {
     const packetPath = this.packetPath;
-    const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors, firewall });
+    const kernel = openNetlinkKernel({
+      native: loadNative().native,
+      packetPath,
+      descriptorStore: this.#descriptors,
+      firewall,
+    });
     if (packetPath === undefined) return kernel;
     const pathLog = new PacketPathLog(this.log);
     return {
@@ -398,6 +403,6 @@ export class Daemon implements ControlledNode {
     const own = this.#member?.keeper.own;
     if (own === undefined || this.#follower === undefined) return;
     const report = hostReport(own.key, this.#follower.status, this.#member?.migration);
-    this.#reporter?.tell(this.#member!.keeper.identity, report, own.leaseId);
+    this.#reporter?.tell(this.#member!.keeper.nodeId, report, own.leaseId);
   }
 }

@@ -22,18 +22,15 @@ import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import {
-  OverlayController,
-  type NetworkStatus,
-  type MigrationStatus,
-} from '../overlay/overlay-controller.ts';
+import { OverlayController } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import { checkPrerequisites, remedyForLink, checkHost } from '../host/prerequisites.ts';
 import { forwardingWarnings, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface OverlayNodeOptions {
@@ -102,7 +99,7 @@ export class OverlayNode {
       clock,
       onChange: () => this.#onReconciled(),
       onEvent,
-      onSettled: () => this.#network.advance(),
+      onSettled: () => this.#network.wake(),
     });
     this.subnetFile = new SubnetFileWriter({
       path: options.options.subnetFile,
@@ -125,10 +122,10 @@ export class OverlayNode {
       facts: this.#complete(reading.facts),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      routerFor: (each) => policyFor(options.router, each),
+      policyFor: (each) => policyFor(options.router, each),
       isBlackholing: options.options.ipBlackholeRoute,
       migrationTimeoutMs: options.options.migrationTimeoutSec * 1000,
-      onPublish: () => this.keeper.publish(),
+      publish: () => this.keeper.publish(),
       onMigration: onChange,
       clock,
       log,
@@ -183,7 +180,7 @@ export class OverlayNode {
 
   /** Why nothing could be derived for this host; `undefined` if all is well. */
   get problem(): string | undefined {
-    return this.#network.problem;
+    return this.#network.error;
   }
 
   /** Makes `config`, which is valid, the one in force; resolves with the reason if this host cannot, and then nothing changed. */
@@ -216,7 +213,7 @@ export class OverlayNode {
     const before = this.#host;
     this.#host = host;
     if (isOtherTrial(before, host)) this.offload.forget();
-    this.#network.setConfig(host, this.reading.facts, this.keeper);
+    this.#network.setConfig(host, this.reading.facts);
     this.keeper.setConfig(host.config);
     // Where IPv4 comes or goes, this host is known by its address of another family.
     this.keeper.setIdentity(identityOf(this.#reading));
@@ -292,8 +289,8 @@ export class OverlayNode {
       renewMarginSec: renewMarginSec(options),
       attributes: (published) => this.#network.attributes(published),
       listener: {
-        onOwnLease: (own, change) => this.#network.setOwnLease(own, change, keeper),
-        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper),
+        onOwnLease: (own, change) => this.#network.setOwnLease(own, change),
+        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper.peers),
         onState: onChange,
         onEvent: (event) => this.#onKeeperEvent(event),
       },
@@ -318,16 +315,14 @@ export class OverlayNode {
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
     const { events, log, limit } = this.#options;
-    const { errno, message, object } = event.fields;
-    const [kind, name = ''] = String(object).split(' ');
-    const isLinkMissing = event.code === 'HOST_FAILED' && kind === 'link';
-    if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canFallBack()) return this.#moveToUserspace();
-    const isFatal = isLinkMissing && !this.#hasWorked && this.#network.needs(name);
-    const link = { name, isTun: this.#encapsulation === 'userspace' };
-    const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
+    const failed = event.kind === 'link-failed' ? event : undefined;
+    if (failed?.errno === 'EOPNOTSUPP' && this.#canFallBack()) return this.#moveToUserspace();
+    const isFatal = failed !== undefined && !this.#hasWorked && this.#network.needs(failed.device);
+    const link = { name: failed?.device ?? '', isTun: this.#encapsulation === 'userspace' };
+    const remedy = isFatal ? remedyForLink(failed.errno, this.#host.config.backend, link) : undefined;
     events.reconciler(event);
-    if (remedy === undefined) logReconcilerEvent(log, limit, event);
-    else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
+    if (failed === undefined || remedy === undefined) logReconcilerEvent(log, limit, event);
+    else void this.#giveUp(`Cannot make ${failed.device}: ${failed.message}: ${remedy}`);
   }
 
   #canFallBack(): boolean {
@@ -337,13 +332,13 @@ export class OverlayNode {
   #moveToUserspace(): void {
     this.#encapsulation = 'userspace';
     this.#options.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts));
   }
 
   #onOffload(family: Family): void {
     const verdict = this.offload.verdicts.get(family);
     if (verdict !== undefined) this.#options.events.offload(family, verdict);
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts));
   }
 
   /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
@@ -396,7 +391,7 @@ export class OverlayNode {
     const { missingIpv6: lack } = result.reading;
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
-    const { identity: before } = identityOf(this.#reading);
+    const { nodeId: before } = identityOf(this.#reading);
     if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
     if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
     this.#reading = result.reading;
@@ -405,10 +400,10 @@ export class OverlayNode {
     const isOther = (host.missingIpv6 === undefined) !== (this.#host.missingIpv6 === undefined);
     if (isOther) this.#setHost(host);
     else this.#host = host;
-    if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
+    if (!isOther && !this.#network.setFacts(facts)) return;
     const who = identityOf(result.reading);
-    if (who.identity !== before)
-      log.warn('The public IP of this host changed', { from: before, to: who.identity });
+    if (who.nodeId !== before)
+      log.warn('The public IP of this host changed', { from: before, to: who.nodeId });
     this.keeper.setIdentity(who);
     this.keeper.publish();
   }
@@ -419,7 +414,7 @@ function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
-  return { identity, ...(publicIpv6 && { publicIpv6 }) };
+  return { nodeId: identity, ...(publicIpv6 && { publicIpv6 }) };
 }
 
 /** Whether what was found out about checksums is to be found out anew. */

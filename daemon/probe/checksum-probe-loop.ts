@@ -1,5 +1,6 @@
-// Looks now and then whether checksums that are left to devices arrive right, at a few peers a round, and tells when they do
-// not. Sends nothing while nobody wants to know, and nothing more about a family that is judged bad.
+// Looks now and then whether checksums that are left to devices arrive right, at a few peers a
+// round, and tells when they do not. Sends nothing while nobody wants to know, and nothing more
+// about a family that is judged bad.
 import type { Family, IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -21,7 +22,10 @@ export interface ChecksumProbeLoopOptions {
   readonly random?: Random;
   /** From one round to the next, in ms; 0: never. Rounds come sooner while little is known. */
   readonly intervalMs: number;
-  /** Some peers that are reached through the tunnel, at most `count`; none while it is not to be looked at. */
+  /**
+   * Some peers that are reached through the tunnel, at most `count`; none while it is not to be
+   * looked at.
+   */
   readonly choosePeers: (family: Family, count: number) => readonly IpAddress[];
   /** Whether checksums are left to devices at all; `undefined` if nobody can tell. */
   readonly isOn: (family: Family) => Promise<boolean | undefined>;
@@ -70,7 +74,10 @@ export class ChecksumProbeLoop {
     this.#cancel();
   }
 
-  /** What was learned holds no longer: another device carries the packets, or somebody wants another trial. */
+  /**
+   * What was learned holds no longer: another device carries the packets, or somebody wants another
+   * trial.
+   */
   reset(): void {
     this.#states = new Map();
     this.#statuses = new Map();

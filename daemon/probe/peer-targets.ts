@@ -14,8 +14,8 @@ export interface PeerTargets {
 const HAVE_OVERLAY_ADDRESS: ReadonlySet<BackendType> = new Set(['vxlan', 'udp']);
 
 /**
- * Those of `family`, or if that is unset of the first family that the peer has. `target` is an address inside its subnet that takes
- * the place of its own.
+ * Those of `family`, or if that is unset of the first family that the peer has. `target` is an
+ * address inside its subnet that takes the place of its own.
  */
 export function targetsOf(
   { subnets, attributes }: Pick<Lease, 'subnets' | 'attributes'>,

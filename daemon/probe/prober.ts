@@ -1,5 +1,6 @@
-// Probes addresses with ICMP echoes: loss, round trips, errors, and the largest packet that passes. `weft ping`, `weft
-// doctor` and the daemon's own probing are made of it. One socket a family, opened at the first echo.
+// Probes addresses with ICMP echoes: loss, round trips, errors, and the largest packet that passes.
+// `weft ping`, `weft doctor` and the daemon's own probing are made of it. One socket a family,
+// opened at the first echo.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, type Family, type IpAddress } from '../../lib/address.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
@@ -49,7 +50,10 @@ const MAX_PACKET_BYTES = 65_535;
 const LARGEST_ATTEMPTS = 3;
 /** Of the search for the largest packet, for one echo. */
 const MIN_TIMEOUT_MS = 100;
-/** The kernel begins to note times a moment after the first socket asks for it (net_enable_timestamp); before, it takes the time of the look. */
+/**
+ * The kernel begins to note times a moment after the first socket asks for it
+ * (net_enable_timestamp); before, it takes the time of the look.
+ */
 const TIMES_BEGIN_MS = 20;
 
 export class Prober {
@@ -60,7 +64,10 @@ export class Prober {
     this.#options = options;
   }
 
-  /** `count` echoes, one each `intervalMs`. Stopped by the signal it reports what there is. @throws ProbeError */
+  /**
+   * `count` echoes, one each `intervalMs`. Stopped by the signal it reports what there is.
+   * @throws ProbeError
+   */
   async probe(address: IpAddress, options: PingOptions = {}): Promise<ProbeReport> {
     const { count = 3, intervalMs = 1000, timeoutMs = 1000, signal, onEcho } = options;
     const family = familyOf(address);
@@ -78,8 +85,9 @@ export class Prober {
   }
 
   /**
-   * Largest IP packet, in bytes with its header, that comes back whole; of at most `maxBytes`. Takes two echoes where a device
-   * or router says its MTU, else some dozens and a time-out for each size that is lost.
+   * Largest IP packet, in bytes with its header, that comes back whole; of at most `maxBytes`.
+   * Takes two echoes where a device or router says its MTU, else some dozens and a time-out for
+   * each size that is lost.
    * @throws ProbeError
    */
   async findLargest(

@@ -9,7 +9,7 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { diff, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';
-import { CachedState } from './cached-state.ts';
+import { CachedState } from './cache/cached-state.ts';
 import { deviceOf } from './object-device.ts';
 
 const DEV = 'flannel.1';

@@ -86,7 +86,7 @@ describe('reconciler makes the kernel', () => {
     await earlier.reconciler.stop();
     const host = await new TestHost({ kernel }).start(PEERS);
     assert.deepEqual(await host.actual(), host.expected(PEERS));
-    assert.ok(host.eventCodes().includes('ORPHANS_REMOVED'));
+    assert.ok(host.eventKinds().includes('orphans-removed'));
   });
 
   it('and sweeps nothing before the desired state is complete', async () => {
@@ -299,8 +299,8 @@ describe('reconciler repairs at once', () => {
     const host = await new TestHost().start([peer]);
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.settle();
-    const [event] = host.events.filter(({ code }) => code === 'KERNEL_DRIFT');
-    assert.deepEqual(event?.fields, { count: 1, objects: ['route 10.5.2.0/24'] });
+    const [event] = host.events.filter(({ kind }) => kind === 'drift-detected');
+    assert.deepEqual(event, { kind: 'drift-detected', count: 1, objects: ['route 10.5.2.0/24'] });
   });
 });
 

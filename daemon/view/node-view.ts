@@ -10,7 +10,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { ReadinessParts } from '../node/readiness.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
-import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHookView } from '../subnet-file/change-hook.ts';

@@ -1,4 +1,5 @@
-// A model of the firewall: rules of ours by key. Others change them by `replace`, our own steps come through `apply`.
+// A model of the firewall: rules of ours by key. Tests change them by `replace`, our own steps come
+// through `apply`.
 import type { Family } from '../../../lib/address.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../kernel.ts';
@@ -27,7 +28,7 @@ export class MemoryFirewall {
     return DONE;
   }
 
-  /** Sets or removes what has `key`. */
+  /** Sets or removes the object of `key`, as another process would. */
   replace(key: ObjectKey, object: FirewallObject | undefined): void {
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);

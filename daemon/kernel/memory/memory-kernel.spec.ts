@@ -35,7 +35,7 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  return { kernel, others: externalActor(tables), close: () => kernel.close() };
+  return { kernel, actor: externalActor(tables), close: () => kernel.close() };
 }
 
 function externalActor(tables: MemoryTables): ExternalActor {
@@ -77,7 +77,7 @@ describe('MemoryKernel faults', () => {
     return kernel as MemoryKernel;
   }
 
-  it('refuses a key as often as told', async () => {
+  it('rejects steps on a key as often as injected', async () => {
     const kernel = await open();
     kernel.injectFault(objectKey(FDB), 'ENOBUFS', 2);
     const attempt = async (): Promise<unknown> =>
@@ -92,7 +92,7 @@ describe('MemoryKernel faults', () => {
     );
   });
 
-  it('loses answers of steps that are done nevertheless', async () => {
+  it('loses answers of steps that it applies', async () => {
     const kernel = await open();
     kernel.loseAnswers(1);
     assert.deepEqual(
@@ -102,7 +102,7 @@ describe('MemoryKernel faults', () => {
     assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(NEIGHBOUR)));
   });
 
-  it('loses notifications and tells so afterwards', async () => {
+  it('drops notifications and reports the overrun afterwards', async () => {
     const kernel = await open();
     const notifications: KernelNotification[] = [];
     kernel.subscribe(
@@ -116,14 +116,14 @@ describe('MemoryKernel faults', () => {
     assert.deepEqual(notifications, [{ kind: 'overrun' }]);
   });
 
-  it('fails reads as often as told', async () => {
+  it('fails reads as often as injected', async () => {
     const kernel = await open();
     kernel.failReads(1);
     await assert.rejects(kernel.readState(OWNERSHIP), KernelReadError);
     await kernel.readState(OWNERSHIP);
   });
 
-  it('renders itself in the words of ip', async () => {
+  it('renders its state in the form of ip', async () => {
     const kernel = await open();
     await kernel.apply([set(NEIGHBOUR), set(FDB), set(ROUTE)]);
     await kernel.apply([set({ kind: 'sysctl', path: 'net/ipv6/conf/flannel.900/accept_ra', value: '0' })]);
@@ -163,7 +163,7 @@ describe('MemoryKernel: packet path', () => {
     return result?.status === 'rejected' ? result.errno : '';
   }
 
-  it('without the addon refuses devices and says why', async () => {
+  it('rejects devices without the addon, with the reason', async () => {
     const kernel = new MemoryKernel({ hasPacketPath: false });
     const [result] = await kernel.apply([set(TUN_LINK)]);
     assert.ok(result?.status === 'rejected');
@@ -171,14 +171,14 @@ describe('MemoryKernel: packet path', () => {
     assert.equal(kernel.tables.link(TUN), undefined);
   });
 
-  it('a kernel without VXLAN refuses its devices alone', async () => {
+  it('rejects only VXLAN devices if the kernel lacks VXLAN', async () => {
     const kernel = new MemoryKernel({ hasVxlan: false });
     kernel.tables.addLink({ name: UNDERLAY });
     assert.equal(await errnoOf(kernel, set(LINK)), 'EOPNOTSUPP');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
   });
 
-  it('tells the path its MTU at once, and its addresses when they were read', async () => {
+  it('configures the MTU of the path at once, and its addresses after a read', async () => {
     const kernel = new MemoryKernel();
     await kernel.apply([set(TUN_LINK), set(TUN_ADDRESS)]);
     assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472 });
@@ -196,7 +196,7 @@ describe('MemoryKernel: packet path', () => {
     assert.ok(kernel.tables.link(TUN));
   });
 
-  it('passes on what the path refuses', async () => {
+  it('has the errno of the path', async () => {
     const kernel = new MemoryKernel();
     kernel.packetPath.injectFault('open', 'EADDRINUSE');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), 'EADDRINUSE');
@@ -206,7 +206,7 @@ describe('MemoryKernel: packet path', () => {
     assert.equal(await errnoOf(kernel, set(TUNNEL)), 'ENOMEM');
   });
 
-  it('takes over the device of an earlier process, which is neither ours nor in the way until then', async () => {
+  it('takes over the device of an earlier process, which is neither ours nor foreign until then', async () => {
     const descriptors = [{ kind: 'tun', index: 0, fd: 7 }] as const;
     const waiting = new Set([TUN]);
     const kept: string[] = [];
@@ -231,7 +231,7 @@ describe('MemoryKernel: packet path', () => {
     assert.deepEqual(kept, [`${TUN} 1`, `no ${TUN}`]);
   });
 
-  it('a device that was resumed before is ours as soon as it is read, with the routes that it has', async () => {
+  it('owns a resumed device as soon as it is read, with its routes', async () => {
     const waiting = new Set([TUN]);
     const kept: string[] = [];
     const kernel = new MemoryKernel({
@@ -255,7 +255,7 @@ describe('MemoryKernel: packet path', () => {
     assert.deepEqual([[...waiting], kept], [[], [TUN]]);
   });
 
-  it('starts a device that nobody left at once', async () => {
+  it('starts a device that was not handed over at once', async () => {
     const kernel = new MemoryKernel({ descriptorStore: noStore });
     await kernel.apply([set(TUN_LINK)]);
     assert.equal(kernel.packetPath.isStarted(TUN), true);

@@ -1,5 +1,6 @@
-// The kernel door over a model of the kernel, for what the real one cannot show: faults at will, property tests with
-// thousands of histories. `tables` is the model; whoever else changes the host does it there.
+// The Kernel interface over a model of the kernel, for what the real one cannot show: injected
+// faults, property tests with thousands of histories. `tables` is the model; tests change it there
+// as other processes would.
 import { contains, type Family, type IpAddress, prefixLengthOf } from '../../../lib/address.ts';
 import type { Ownership } from '../../../backends/backend.ts';
 import { objectKey, type ObjectKey } from '../../../backends/kernel-state.ts';
@@ -15,7 +16,8 @@ import type {
 } from '../kernel.ts';
 import { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryState, performStep } from './memory-steps.ts';
-import { MemoryTables, reject, type TableEvent } from './memory-tables.ts';
+import { type ErrnoName, reject } from './memory-outcome.ts';
+import { MemoryTables, type TableEvent } from './memory-tables.ts';
 import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
@@ -29,13 +31,14 @@ interface Subscriber {
 }
 
 export interface MemoryKernelOptions {
-  /** False: there is no addon. Default true. */
+  /** False: the addon is missing. Default true. */
   readonly hasPacketPath?: boolean;
-  /** False: the kernel refuses every VXLAN device with EOPNOTSUPP. Default true. */
+  /** False: the kernel rejects every VXLAN device with EOPNOTSUPP. Default true. */
   readonly hasVxlan?: boolean;
   readonly descriptorStore?: DescriptorStore;
 }
 
+/** A kernel in memory. */
 export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
   readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
@@ -44,7 +47,7 @@ export class MemoryKernel implements Kernel {
   readonly featuresOff = new Set<string>();
   readonly firewall = new MemoryFirewall();
   readonly #state: MemoryState;
-  readonly #faults = new Map<ObjectKey, { readonly errno: Parameters<typeof reject>[0]; times: number }>();
+  readonly #faults = new Map<ObjectKey, { readonly errno: ErrnoName; times: number }>();
   readonly #subscribers: Subscriber[] = [];
   readonly #routeChanges = new RouteChanges();
   #lostAnswers = 0;
@@ -57,14 +60,14 @@ export class MemoryKernel implements Kernel {
     const path = new PathTable({ packetPath, descriptorStore });
     const { tables, firewall, sysctls, featuresOff } = this;
     this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan };
-    tables.onEvent = (event) => this.#tell(event);
-    firewall.onNotification = (notification) => this.#pass(notification);
+    tables.onEvent = (event) => this.#onEvent(event);
+    firewall.onNotification = (notification) => this.#emit(notification);
   }
 
   // Faults
 
-  /** Refuses the next `times` steps (default: all) on the object of this key. */
-  injectFault(key: ObjectKey, errno: Parameters<typeof reject>[0], times = Number.POSITIVE_INFINITY): void {
+  /** Rejects the next `times` steps (default: all) on the object of this key. */
+  injectFault(key: ObjectKey, errno: ErrnoName, times = Number.POSITIVE_INFINITY): void {
     this.#faults.set(key, { errno, times });
   }
 
@@ -73,7 +76,7 @@ export class MemoryKernel implements Kernel {
     this.#faults.delete(key);
   }
 
-  /** Does the next `count` steps, but their results are unknown. */
+  /** Applies the next `count` steps, but their results are unknown. */
   loseAnswers(count: number): void {
     this.#lostAnswers = count;
   }
@@ -88,7 +91,7 @@ export class MemoryKernel implements Kernel {
     this.#isDroppingNotifications = true;
   }
 
-  /** Tells that notifications were lost, and tells them again from now on. */
+  /** Reports the overrun; delivers notifications from now on. */
   reportOverrun(): void {
     this.#isDroppingNotifications = false;
     for (const { onNotification } of this.#subscribers) onNotification({ kind: 'overrun' });
@@ -151,7 +154,7 @@ export class MemoryKernel implements Kernel {
     this.#isClosed = true;
   }
 
-  /** Everything in it as sorted lines in the words of `ip` and `bridge`: the golden text of tests. */
+  /** The whole state as sorted lines in the form of `ip` and `bridge`: the golden text of tests. */
   render(): Promise<string> {
     return renderTables(this.tables, this, this.packetPath);
   }
@@ -174,7 +177,7 @@ export class MemoryKernel implements Kernel {
     return reject(refusal.errno, 'injected');
   }
 
-  #tell(event: TableEvent): void {
+  #onEvent(event: TableEvent): void {
     if (event.table === 'interfaces') this.#forgetSettings(event.name);
     if (this.#isDroppingNotifications || this.#isClosed) return;
     for (const { ownership, onNotification } of this.#subscribers) {
@@ -185,12 +188,12 @@ export class MemoryKernel implements Kernel {
     }
   }
 
-  #pass(notification: KernelNotification): void {
+  #emit(notification: KernelNotification): void {
     if (this.#isDroppingNotifications || this.#isClosed) return;
     for (const { onNotification } of this.#subscribers) onNotification(notification);
   }
 
-  /** A device's settings go with it. */
+  /** A device's sysctls and offloads go with it. */
   #forgetSettings(name: string): void {
     if (this.tables.link(name) !== undefined) return;
     for (const path of this.sysctls.keys()) if (path.split('/').includes(name)) this.sysctls.delete(path);
@@ -208,4 +211,4 @@ export class MemoryKernel implements Kernel {
   }
 }
 
-const CLOSED: Outcome = { status: 'unknown', message: 'the kernel door is closed' };
+const CLOSED: Outcome = { status: 'unknown', message: 'the kernel interface is closed' };

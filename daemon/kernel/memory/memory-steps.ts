@@ -1,10 +1,11 @@
-// Steps on the model's tables: what the netlink kernel does with requests, with the same results.
+// Steps on the model's tables, with the results of the netlink kernel's requests.
 import { BLACKHOLE_METRIC } from '../../../backends/kernel-state.ts';
 import type { FeatureObject, RouteObject, TunLink, VxlanLink } from '../../../backends/kernel-state.ts';
 import { describeDrift } from '../actual.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
-import { type MemoryTables, reject } from './memory-tables.ts';
+import { reject } from './memory-outcome.ts';
+import type { MemoryTables } from './memory-tables.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
 import { RTN_BLACKHOLE } from '../netlink/constants.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
@@ -12,7 +13,7 @@ import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
 import { formerName } from '../netlink-apply.ts';
 import { isInUse, type PathTable, rejectInUse } from '../path-table.ts';
 
-/** What steps change. */
+/** The state that steps change. */
 export interface MemoryState {
   readonly tables: MemoryTables;
   readonly firewall: MemoryFirewall;
@@ -22,6 +23,7 @@ export interface MemoryState {
   readonly hasVxlan: boolean;
 }
 
+/** Applies one step. */
 export function performStep(state: MemoryState, step: Step): Outcome {
   const { tables, sysctls, path, hasVxlan } = state;
   const { action, object } = step;
@@ -87,7 +89,7 @@ function removeLink(tables: MemoryTables, path: PathTable, name: string): Outcom
   const current = tables.link(name);
   const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
   path.close(name);
-  // The path may have taken its device along.
+  // The path may have removed its device.
   if (current === undefined || tables.link(name) === undefined) return DONE;
   return !isOurs && isInUse(current) ? rejectInUse(name) : tables.removeLink(name);
 }
@@ -119,7 +121,7 @@ function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
       ? reject('EINVAL')
       : tables.changeLink(link.name, { ...change, mtu: link.mtu });
   }
-  // The MTU of a new device is cut to what the parent can carry, without an error.
+  // The kernel reduces the MTU of a new device to what the parent can carry, without an error.
   const mtu = Math.min(link.mtu, largestMtu);
   const made = tables.addLink({ name: link.name, kind: 'vxlan', ...change, mtu });
   return mtu === link.mtu ? made : reject('EINVAL', `MTU ${link.mtu} is above ${largestMtu}`);

@@ -18,18 +18,22 @@ import type { SocketHandlers } from './socket.ts';
 interface Sent {
   readonly sequence: number;
   readonly flags: number;
-  /** Interface index in the request: what tests tell requests apart by. */
+  /** Interface index in the request, by which tests identify it. */
   readonly index: number;
 }
 
-/** A kernel that answers as `answer` says, one datagram an element. */
+/** A kernel whose answers are those of `answer`, one datagram an element. */
 interface FakeKernel {
   answer: (requests: readonly Sent[], handlers: SocketHandlers) => readonly Buffer[];
   sockets: number;
   datagrams: number;
 }
 
-function open(fake: FakeKernel, options: NetlinkClientOptions = {}, receiveBytes = 1 << 20): NetlinkClient {
+function open(
+  fake: FakeKernel,
+  options: Pick<NetlinkClientOptions, 'timeoutMs'> = {},
+  receiveBytes = 1 << 20,
+): NetlinkClient {
   return new NetlinkClient({
     timeoutMs: 50,
     ...options,
@@ -86,12 +90,12 @@ function ack(sequence: number, code: number, text = ''): Buffer {
   );
 }
 
-/** Answers as the kernel does: every refusal, and an ack where one is asked for. */
-function acknowledge(refused: ReadonlyMap<number, number> = new Map()): FakeKernel['answer'] {
+/** Answers as the kernel does: every rejection, and an ack where one is requested. */
+function acknowledge(rejected: ReadonlyMap<number, number> = new Map()): FakeKernel['answer'] {
   return (requests) =>
     requests
-      .filter(({ flags, index }) => (flags & NLM_F_ACK) !== 0 || refused.has(index))
-      .map(({ sequence, index }) => ack(sequence, refused.get(index) ?? 0));
+      .filter(({ flags, index }) => (flags & NLM_F_ACK) !== 0 || rejected.has(index))
+      .map(({ sequence, index }) => ack(sequence, rejected.get(index) ?? 0));
 }
 
 const fakeKernel = (answer: FakeKernel['answer']): FakeKernel => ({ answer, sockets: 0, datagrams: 0 });
@@ -125,10 +129,10 @@ describe('NetlinkClient', () => {
     );
     const client = open(fake);
     const outcomes = await client.send(requests(5000));
-    const refused = outcomes.flatMap((outcome, index) =>
+    const rejected = outcomes.flatMap((outcome, index) =>
       outcome.status === 'rejected' ? [[index, outcome.errno]] : [],
     );
-    assert.deepEqual(refused, [
+    assert.deepEqual(rejected, [
       [0, 'EEXIST'],
       [1234, 'ENETUNREACH'],
       [4999, 'ENOENT'],
@@ -137,7 +141,7 @@ describe('NetlinkClient', () => {
     assert.ok(fake.datagrams < 20);
   });
 
-  it('sends no more at once than the receive buffer could hold refusals of', async () => {
+  it('sends no more at once than the rejections that the receive buffer can hold', async () => {
     const fake = fakeKernel(acknowledge());
     await open(fake, {}, 20_480).send(requests(100));
     assert.equal(fake.datagrams, 10);
@@ -164,7 +168,7 @@ describe('NetlinkClient', () => {
     assert.deepEqual(statuses(await open(fake).send(requests(1))), ['done']);
   });
 
-  it('without the last answer: unknown but for known refusals, and the next batch uses a new socket', async () => {
+  it('reports an unknown outcome without the last answer, except for known rejections, and uses a new socket next', async () => {
     const fake = fakeKernel(([first]) => [ack(first!.sequence, -17)]);
     const client = open(fake);
     assert.deepEqual(statuses(await client.send(requests(3))), ['rejected', 'unknown', 'unknown']);
@@ -173,7 +177,7 @@ describe('NetlinkClient', () => {
     assert.equal(fake.sockets, 2);
   });
 
-  it('after an overrun: unknown at once', async () => {
+  it('reports an unknown outcome right after an overrun', async () => {
     const fake = fakeKernel((_, handlers) => {
       handlers.onError('the receive buffer was full');
       return [];
@@ -190,7 +194,7 @@ describe('NetlinkClient', () => {
     assert.deepEqual(await open(fake).dump('things', dump, payloadOf), [1, 2, 3]);
   });
 
-  it('keeps transactions apart, however they are started', async () => {
+  it('keeps concurrent transactions apart', async () => {
     const fake = fakeKernel(([first]) => [
       Buffer.concat([item(first!.sequence, first!.sequence), done(first!.sequence)]),
     ]);
@@ -200,7 +204,7 @@ describe('NetlinkClient', () => {
   });
 
   for (const where of ['item', 'end'] as const)
-    it(`repeats a dump that was interrupted (told in its ${where})`, async () => {
+    it(`repeats a dump that was interrupted (flag in its ${where})`, async () => {
       let round = 0;
       const fake = fakeKernel(([first]) => {
         const flags = ++round < 3 ? NLM_F_DUMP_INTR : 0;
@@ -224,7 +228,7 @@ describe('NetlinkClient', () => {
     assert.equal(fake.datagrams, 6);
   });
 
-  it('repeats a dump of which answers were lost', async () => {
+  it('repeats a dump that lost answers', async () => {
     let round = 0;
     const fake = fakeKernel(([first], handlers) => {
       if (++round === 1) handlers.onError('lost');
@@ -233,7 +237,7 @@ describe('NetlinkClient', () => {
     assert.deepEqual(await open(fake).dump('things', dump, payloadOf), [2]);
   });
 
-  it('rejects a dump that the kernel refuses, naming what was read', async () => {
+  it('fails a dump that the kernel rejects, and names what was read', async () => {
     const fake = fakeKernel(([first]) => [ack(first!.sequence, -1)]);
     await assert.rejects(open(fake).dump('things', dump, payloadOf), (error) => {
       assert.ok(error instanceof KernelReadError);
@@ -243,7 +247,7 @@ describe('NetlinkClient', () => {
     });
   });
 
-  it('close ends what is under way and what comes later', async () => {
+  it('ends what is under way and what comes later when it is closed', async () => {
     const fake = fakeKernel(() => []);
     const client = open(fake, { timeoutMs: 60_000 });
     const pending = client.send(requests(1));
