@@ -11,6 +11,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/types.ts';
 import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
+import { loadNative } from '../../native/index.ts';
 import { NoDaemonError, RefusedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
@@ -33,9 +34,9 @@ const MAX_PEERS_LOOKED_AT = 32;
 export class Facts {
   readonly etcd: EtcdOptions;
   readonly options: OptionsV1 | undefined;
-  readonly prober = new Prober();
+  readonly prober = new Prober({ addon: loadNative() });
   /** Its echoes end at the first router. */
-  readonly nearProber = new Prober({ ttl: 1 });
+  readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
