@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import type { Family } from '../lib/address.ts';
 import { context, host, network, VXLAN } from '../backends/fixture.ts';
-import { deriveFirewall, type FirewallPolicy } from '../backends/firewall.ts';
+import { deriveFirewall } from '../backends/firewall.ts';
+import type { FirewallPolicy } from '../backends/firewall-policy.ts';
 import { backendFor } from '../backends/index.ts';
 import { objectKey, type FirewallObject } from '../backends/kernel-state.ts';
 import { FirewallTable } from '../daemon/kernel/firewall/firewall-table.ts';
@@ -146,10 +147,10 @@ describe('firewall rules in the kernel', () => {
     }
 
     const isGone = (key: string): boolean => {
-      const found = notifications.filter(
+      const changes = notifications.filter(
         (notification) => notification.kind === 'object' && notification.key === key,
       );
-      const last = found.at(-1);
+      const last = changes.at(-1);
       return last?.kind === 'object' && last.object === undefined;
     };
 

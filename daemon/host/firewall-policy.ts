@@ -1,7 +1,7 @@
 // Which program keeps the firewall rules of this host, and which rules the administrator wants. Decides once, at start:
 // what the network config says counts, else nftables where it works, else iptables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { FirewallPolicy } from '../../backends/firewall.ts';
+import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
 import type { FirewallTools } from '../kernel/firewall/tools.ts';
 import type { DaemonOptions } from '../options/options.ts';
 

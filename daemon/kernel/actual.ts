@@ -11,7 +11,7 @@ import type {
   RouteObject,
   SysctlObject,
   TunLink,
-  TunnelObject,
+  PathRouteObject,
   VxlanLink,
 } from '../../backends/kernel-state.ts';
 
@@ -43,7 +43,7 @@ export type ActualObject =
   | (NeighbourObject & Mismatched)
   | (FdbObject & Mismatched)
   | ActualRoute
-  | (TunnelObject & Mismatched)
+  | (PathRouteObject & Mismatched)
   | (SysctlObject & Mismatched)
   | (FeatureObject & Mismatched)
   | (FirewallObject & Mismatched);

@@ -15,7 +15,7 @@ import {
   type OverlayMtu,
   type RouteObject,
   type TunLink,
-  type TunnelObject,
+  type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
@@ -102,7 +102,7 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 }
 
 /** A route of the packet path on `dev`. */
-export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): TunnelObject {
+export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): PathRouteObject {
   return {
     kind: 'tunnel',
     dev,

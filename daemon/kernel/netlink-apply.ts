@@ -9,7 +9,7 @@ import { readLink } from './netlink-reader.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { FirewallTable } from './firewall/firewall-table.ts';
 import type { PathTable } from './path-table.ts';
-import type { FeatureObject, TunnelObject } from '../../backends/kernel-state.ts';
+import type { FeatureObject, PathRouteObject } from '../../backends/kernel-state.ts';
 import {
   NOT_FOUND,
   isTableStep,
@@ -38,18 +38,18 @@ export async function applySteps(target: ApplyTarget, steps: readonly Step[]): P
   while (results.length < steps.length) {
     const entries = takeRun(steps, results.length, isTableStep);
     if (entries.length > 0) results.push(...(await applyRun(target.client, entries)));
-    const tunnels = takeRun(steps, results.length, isTunnelStep);
-    if (tunnels.length > 0) results.push(...(await applyTunnels(target, tunnels)));
+    const tunnels = takeRun(steps, results.length, isPathRouteStep);
+    if (tunnels.length > 0) results.push(...(await applyPathRoutes(target, tunnels)));
     const step = steps[results.length];
-    if (step !== undefined && !isTableStep(step) && !isTunnelStep(step))
+    if (step !== undefined && !isTableStep(step) && !isPathRouteStep(step))
       results.push(toResult(step, await applySingle(target, step)));
   }
   return results;
 }
 
-type TunnelStep = Step & { readonly object: TunnelObject };
+type TunnelStep = Step & { readonly object: PathRouteObject };
 
-function isTunnelStep(step: Step): step is TunnelStep {
+function isPathRouteStep(step: Step): step is TunnelStep {
   return step.object.kind === 'tunnel';
 }
 
@@ -69,7 +69,7 @@ function takeRun<Part extends Step>(
 }
 
 /** Finds devices once a run: the packet path applies all its steps synchronously. */
-async function applyTunnels(
+async function applyPathRoutes(
   { client, path }: ApplyTarget,
   run: readonly TunnelStep[],
 ): Promise<StepResult[]> {
@@ -77,7 +77,7 @@ async function applyTunnels(
   return run.map((step) => {
     const device = devices.get(step.object.dev)!;
     if ('status' in device) return toResult(step, withoutDevice(step, device));
-    return toResult(step, path.applyTunnel(step.action, step.object, device));
+    return toResult(step, path.applyPathRoute(step.action, step.object, device));
   });
 }
 

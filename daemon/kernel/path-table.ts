@@ -1,7 +1,7 @@
 // The packet path as one more table of the kernel: its devices are links, its routes are tunnels.
 // Shared by the real kernel and its model, which change the TUN device itself (MTU, up, removal).
 // Every call is synchronous.
-import type { TunLink, TunnelObject } from '../../backends/kernel-state.ts';
+import type { TunLink, PathRouteObject } from '../../backends/kernel-state.ts';
 import type { PacketPath, PathDescriptor, PathDevice, PathRoute } from '../../native/packet-path.ts';
 import { encodeCheckpoint } from '../handover/device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
@@ -84,7 +84,7 @@ export class PathTable {
   }
 
   /** Tunnels of a device that {@link deviceOf} gave. */
-  tunnels({ name }: PathDevice): readonly TunnelObject[] {
+  tunnels({ name }: PathDevice): readonly PathRouteObject[] {
     return (this.#path?.routes(name) ?? []).map((route) => toTunnel(route, name));
   }
 
@@ -171,7 +171,7 @@ export class PathTable {
   }
 
   /** Sets or removes `tunnel` on the device of `link`. Removal without a device is success. */
-  applyTunnel(action: Step['action'], tunnel: TunnelObject, link: LinkMessage | undefined): Outcome {
+  applyPathRoute(action: Step['action'], tunnel: PathRouteObject, link: LinkMessage | undefined): Outcome {
     const device = link && this.deviceOf(link);
     const path = this.#path;
     if (path === undefined || device === undefined)
@@ -240,7 +240,10 @@ function toDevice({ name, encapsulation, local, port, vni, mac }: TunLink): Path
   return { name, encapsulation, local, port, ...(encapsulation === 'vxlan' && { vni, mac }) };
 }
 
-function toRoute({ destination, remote, port, mac }: TunnelObject, { encapsulation }: PathDevice): PathRoute {
+function toRoute(
+  { destination, remote, port, mac }: PathRouteObject,
+  { encapsulation }: PathDevice,
+): PathRoute {
   return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }) };
 }
 

@@ -21,8 +21,8 @@ describe('a peer that the kernel refuses', () => {
     await host.clock.until(() => host.reconciler.peerStatus(bad.key)?.state === 'in-sync', 2_000);
     assert.deepEqual(await host.actual(), host.expected([bad, good]));
     assert.deepEqual(
-      host.eventCodes().filter((code) => code.startsWith('PEER')),
-      ['PEER_FAILED', 'PEER_RECOVERED'],
+      host.eventKinds().filter((kind) => kind.startsWith('peer')),
+      ['peer-failed', 'peer-recovered'],
     );
   });
 
@@ -43,14 +43,14 @@ describe('a peer that the kernel refuses', () => {
       assert.ok(gap <= 72_000);
       assert.ok(index === 0 || gap >= gaps[index - 1]! || gap >= 60_000);
     }
-    assert.equal(host.eventCodes().filter((code) => code === 'PEER_FAILED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'peer-failed').length, 1);
   });
 
   for (const [name, act] of [
     ['facts about the host change', (host: TestHost) => host.setHost({})],
     [
       'the interface changes',
-      (host: TestHost) => host.reconciler.notice({ kind: 'interfaces', names: ['eth0'] }),
+      (host: TestHost) => host.reconciler.handleNotification({ kind: 'interfaces', names: ['eth0'] }),
     ],
     [
       'the peer publishes other data',
@@ -128,7 +128,7 @@ describe('an orphan that the kernel will not give up', () => {
     kernel.injectFault('route 10.5.3.0/24', 'EBUSY');
     const host = await new TestHost({ kernel }).start([good]);
     assert.ok(host.reconciler.isSettled);
-    assert.ok(host.eventCodes().includes('ORPHAN_REMOVE_FAILED'));
+    assert.ok(host.eventKinds().includes('orphan-remove-failed'));
     kernel.clearFault('route 10.5.3.0/24');
     await host.clock.advance(1_000);
     assert.deepEqual(await host.actual(), host.expected([good]));
@@ -155,7 +155,7 @@ describe('a device that cannot be made', () => {
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
     assert.equal(host.reconciler.summary().inSync, 2);
-    assert.ok(host.eventCodes().includes('HOST_RECOVERED'));
+    assert.ok(host.eventKinds().includes('host-recovered'));
   });
 
   it('for lack of its parent comes with the parent', async () => {
@@ -165,7 +165,7 @@ describe('a device that cannot be made', () => {
     kernel.tables.removeLink('eth0');
     await host.clock.advance(10_000);
     assert.equal(host.reconciler.summary().host.state, 'error');
-    assert.ok(!host.eventCodes().includes('SYSCTL_REFUSED'), 'that is only a consequence');
+    assert.ok(!host.eventKinds().includes('setting-rejected'), 'that is only a consequence');
     kernel.clearFault('sysctl net/ipv6/conf/flannel.1/accept_ra');
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as ReturnType<typeof cidr>);
@@ -179,7 +179,7 @@ describe('a device that cannot be made', () => {
     host.setHost({ vxlan: { mtu: 1400 } });
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good]));
-    assert.ok(host.eventCodes().includes('LINK_REPLACED'));
+    assert.ok(host.eventKinds().includes('link-replaced'));
   });
 
   it('as wished, but works, keeps its peers', async () => {
@@ -207,7 +207,7 @@ describe('a device that cannot be made', () => {
     host.setPeer(bad);
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
-    assert.ok(!host.eventCodes().includes('PEER_FAILED'));
+    assert.ok(!host.eventKinds().includes('peer-failed'));
   });
 });
 
@@ -259,8 +259,8 @@ describe('somebody who keeps changing what is ours', () => {
   it('is repaired after at once, then ever more slowly, and is told', async () => {
     const host = await new TestHost().start([good]);
     let repairs = 0;
-    host.kernel.tables.onEvent = ((tell) => (event) => {
-      tell(event);
+    host.kernel.tables.onEvent = ((emit) => (event) => {
+      emit(event);
       // Whenever the route is there, it is deleted as fast as can be.
       if (event.table !== 'routes' || event.isGone) return;
       repairs++;
@@ -275,7 +275,7 @@ describe('somebody who keeps changing what is ours', () => {
       `${repairs} repairs in a minute, of which each may wait 150 ms`,
     );
     assert.deepEqual(host.reconciler.summary().contested, ['route 10.5.2.0/24']);
-    assert.equal(host.eventCodes().filter((code) => code === 'KERNEL_CONTESTED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'object-contested').length, 1);
     assert.equal(host.reconciler.peerStatus(bad.key), undefined);
   });
 
@@ -312,6 +312,6 @@ describe('a sysctl that cannot be written', () => {
     await host.start([good]);
     await host.clock.advance(300_000);
     assert.equal(host.reconciler.summary().host.state, 'in-sync');
-    assert.equal(host.eventCodes().filter((code) => code === 'SYSCTL_REFUSED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'setting-rejected').length, 1);
   });
 });

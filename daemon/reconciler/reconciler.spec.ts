@@ -86,7 +86,7 @@ describe('reconciler makes the kernel', () => {
     await earlier.reconciler.stop();
     const host = await new TestHost({ kernel }).start(PEERS);
     assert.deepEqual(await host.actual(), host.expected(PEERS));
-    assert.ok(host.eventCodes().includes('ORPHANS_REMOVED'));
+    assert.ok(host.eventKinds().includes('orphans-removed'));
   });
 
   it('and sweeps nothing before the desired state is complete', async () => {
@@ -211,7 +211,7 @@ describe('reconciler repairs at once', () => {
     const feature = `${DEV} tx-checksum-ip-generic`;
     assert.ok(host.kernel.featuresOff.has(feature));
     host.kernel.featuresOff.clear();
-    host.reconciler.notice({ kind: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature));
     assert.equal(host.reconciler.status().counters.drift.feature, 1);
@@ -221,7 +221,7 @@ describe('reconciler repairs at once', () => {
     await host.clock.settle();
     assert.equal(host.kernel.featuresOff.size, 0);
     host.kernel.featuresOff.add(feature);
-    host.reconciler.notice({ kind: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature), 'what an administrator turned off stays so');
   });
@@ -269,7 +269,7 @@ describe('reconciler repairs at once', () => {
     host.setPeer(peer);
     await host.clock.settle();
     host.kernel.forgetCalls();
-    host.reconciler.notice({ kind: 'object', key: 'route 10.5.2.0/24' });
+    host.reconciler.handleNotification({ kind: 'object', key: 'route 10.5.2.0/24' });
     for (const event of late) onEvent(event);
     host.kernel.tables.onEvent = onEvent;
     await host.clock.advance(10_000);
@@ -299,8 +299,8 @@ describe('reconciler repairs at once', () => {
     const host = await new TestHost().start([peer]);
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.settle();
-    const [event] = host.events.filter(({ code }) => code === 'KERNEL_DRIFT');
-    assert.deepEqual(event?.fields, { count: 1, objects: ['route 10.5.2.0/24'] });
+    const [event] = host.events.filter(({ kind }) => kind === 'drift-detected');
+    assert.deepEqual(event, { kind: 'drift-detected', count: 1, objects: ['route 10.5.2.0/24'] });
   });
 });
 
@@ -357,7 +357,7 @@ describe('reconciler costs', () => {
     const host = await new TestHost().start(PEERS);
     host.kernel.forgetCalls();
     for (let index = 0; index < 200; index++) {
-      host.reconciler.notice({ kind: 'interfaces', names: [DEV] });
+      host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
       await host.clock.advance(10);
     }
     assert.ok(host.kernel.reads < 30, `${host.kernel.reads} reads in 2 s`);

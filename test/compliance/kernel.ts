@@ -13,7 +13,7 @@ import {
   type OverlayMtu,
   type RouteObject,
   type TunLink,
-  type TunnelObject,
+  type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
@@ -166,7 +166,7 @@ const TUN_VXLAN: TunLink = {
 };
 export const TUN_ADDRESS: AddressObject = { kind: 'address', dev: TUN, address: cidr('10.5.72.0/32') };
 const TUN_ROUTE: RouteObject = { ...DEVICE_ROUTE, destination: cidr('10.5.0.0/16'), dev: TUN };
-export const TUNNEL: TunnelObject = {
+export const TUNNEL: PathRouteObject = {
   kind: 'tunnel',
   dev: TUN,
   destination: cidr('10.5.2.0/24'),
@@ -174,7 +174,7 @@ export const TUNNEL: TunnelObject = {
   port: 8285,
   mac: TUN_LINK.mac,
 };
-const TUNNEL6: TunnelObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
+const TUNNEL6: PathRouteObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
 
 export const OWNERSHIP: Ownership = {
   devices: [DEVICE, RENAMED, DEVICE6, TUN],
@@ -494,7 +494,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       it('takes 10,000 tunnels in one go and reads them back', async () => {
-        const peers = Array.from({ length: 10_000 }, (_, peer): TunnelObject => ({
+        const peers = Array.from({ length: 10_000 }, (_, peer): PathRouteObject => ({
           ...TUNNEL,
           destination: cidr(`10.${128 + (peer >> 8)}.${peer & 255}.0/24`),
           remote: ip(`198.18.${peer >> 8}.${peer & 255}`),

@@ -26,13 +26,13 @@ interface Entry {
   isStarted: boolean;
 }
 
-const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true };
+const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, useBpf: true };
 
 export class MemoryPacketPath implements PacketPath {
   /** Offloads of all devices; tests may change them. */
   offloads: PathOffloads = { tso: true, uso: true, udpGso: true, udpGro: true };
   /** Why no device has a BPF program; tests may set it. */
-  whyNotKernel: string | undefined;
+  bpfDisabledReason: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
   readonly #faults = new Map<Call, keyof typeof constants.errno>();
@@ -117,9 +117,9 @@ export class MemoryPacketPath implements PacketPath {
 
   status(name: string): PathStatus {
     const { device, routes } = this.#entry(name);
-    const { offloads, whyNotKernel } = this;
+    const { offloads, bpfDisabledReason } = this;
     const status = { device, tuning: TUNING, offloads, counters: {}, routes: routes.size };
-    return whyNotKernel === undefined ? status : { ...status, whyNotKernel };
+    return bpfDisabledReason === undefined ? status : { ...status, bpfDisabledReason };
   }
 
   descriptors(name: string): readonly PathDescriptor[] {

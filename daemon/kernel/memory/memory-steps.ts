@@ -33,7 +33,7 @@ export function performStep(state: MemoryState, step: Step): Outcome {
     return DONE;
   }
   if (object.kind === 'feature') return setFeature(state, action, object);
-  if (object.kind === 'tunnel') return path.applyTunnel(step.action, object, tables.link(object.dev));
+  if (object.kind === 'tunnel') return path.applyPathRoute(step.action, object, tables.link(object.dev));
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object.name);
     if (object.type === 'tun') return setTun(tables, path, object);
