@@ -27,7 +27,7 @@ export const LEASE_STATES = [
   'stopped',
 ] as const;
 
-/** State of this host's lease; docs/how-it-works.md explains each. */
+/** State of this host's lease; docs/explanation/how-it-works.md explains each. */
 export type LeaseStateV1 = (typeof LEASE_STATES)[number];
 
 /** `GET /v1/status` */
@@ -87,7 +87,7 @@ export interface NetworkV1 {
   readonly checksumOffload?: readonly ChecksumOffloadV1[];
 }
 
-/** Checksum offload of one VXLAN device; docs/config.md explains it. */
+/** Checksum offload of one VXLAN device; docs/reference/config.md explains it. */
 export interface ChecksumOffloadV1 {
   readonly device: string;
   readonly family: 4 | 6;
@@ -106,7 +106,7 @@ export interface ChecksumOffloadV1 {
   readonly isOn?: boolean;
 }
 
-/** A migration between transports; docs/migration.md explains the states. */
+/** A migration between transports; docs/explanation/migration.md explains the states. */
 export interface MigrationV1 {
   readonly state: 'preparing' | 'leaving' | 'draining';
   /** The transport in this host's lease, for example `vxlan VNI 1 port 8472`. */

@@ -5,30 +5,30 @@ import { BenchUsageError, parseBenchArgs } from './args.ts';
 
 describe('arguments of weft bench', () => {
   it('name benchmarks and the number of rounds', () => {
-    const args = parseBenchArgs(['boot', 'cni', '--rounds', '5', '--out=all.json']);
+    const parsed = parseBenchArgs(['boot', 'cni', '--rounds', '5', '--out=all.json']);
     const jobs = ['boot', 'cni'].map((benchmark) => ({ benchmark, rounds: 5, args: [] }));
-    assert.deepEqual(args, { verb: 'run', jobs, withinSec: undefined, invariants: [], out: 'all.json' });
+    assert.deepEqual(parsed, { verb: 'run', jobs, withinSec: undefined, invariants: [], out: 'all.json' });
   });
 
   it('pass the options of a benchmark through, in any position', () => {
-    const args = parseBenchArgs(['path', '--only', 'veth', '--rounds', '2', '--mtu=9000']);
-    assert.ok(args.verb === 'run');
-    assert.deepEqual(args.jobs, [{ benchmark: 'path', rounds: 2, args: ['--only', 'veth', '--mtu=9000'] }]);
+    const parsed = parseBenchArgs(['path', '--only', 'veth', '--rounds', '2', '--mtu=9000']);
+    assert.ok(parsed.verb === 'run');
+    assert.deepEqual(parsed.jobs, [{ benchmark: 'path', rounds: 2, args: ['--only', 'veth', '--mtu=9000'] }]);
   });
 
   it('select all benchmarks if none is named', () => {
-    const args = parseBenchArgs([]);
-    assert.ok(args.verb === 'run');
+    const parsed = parseBenchArgs([]);
+    assert.ok(parsed.verb === 'run');
     assert.deepEqual(
-      args.jobs.map(({ benchmark }) => benchmark),
+      parsed.jobs.map(({ benchmark }) => benchmark),
       Object.keys(BENCHMARKS),
     );
   });
 
   for (const [name, plan] of Object.entries(PLANS))
     it(`accept plan ${name} with existing benchmarks and options`, async () => {
-      const args = parseBenchArgs(['--plan', name, '--out', 'x.json']);
-      assert.deepEqual(args, {
+      const parsed = parseBenchArgs(['--plan', name, '--out', 'x.json']);
+      assert.deepEqual(parsed, {
         verb: 'run',
         jobs: plan.jobs,
         withinSec: plan.withinSec,

@@ -21,6 +21,11 @@ export function etcdCommand({ dataDir, peerUrl, clientUrl, listenUrl, more = [] 
   return ['etcd', ...flags, ...more];
 }
 
+/** Runs etcdctl against the member at `url`. */
+export function etcdctlCommand(url: string, argv: readonly string[]): string[] {
+  return ['env', 'ETCDCTL_API=3', 'etcdctl', '--endpoints', url, ...argv];
+}
+
 /** Flags in the syntax of etcd and etcdctl. */
 export function flagsOf(values: Readonly<Record<string, string>>): string[] {
   return Object.entries(values).map(([name, value]) => `--${name}=${value}`);

@@ -4,7 +4,7 @@ import { lstat, mkdir, readFile, readdir, rm, rmdir, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
-import { pidNamespace } from './sandbox.ts';
+import { pidNamespace, type Sandbox } from './sandbox.ts';
 import type { Topology } from './topology.ts';
 
 /** State file of a running lab. */
@@ -17,6 +17,23 @@ export interface LabState {
   readonly topology: Topology;
   readonly daemonFlags: readonly string[];
   readonly etcdFlags: readonly string[];
+}
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
+
+/** @throws Error if a lab cannot have this name. */
+export function checkName(name: string): void {
+  if (!NAME.test(name)) throw new Error(`Cannot name a lab '${name}': use 1..31 of a-z, 0-9 and '-'`);
+}
+
+/** The state of a lab in `sandbox`. */
+export async function newState(
+  options: Partial<LabState> & Pick<LabState, 'name' | 'topology'>,
+  sandbox: Sandbox,
+): Promise<LabState> {
+  const { name, topology, daemonFlags = [], etcdFlags = [] } = options;
+  const [identity, namespace] = await Promise.all([sandbox.identity(), pidNamespace()]);
+  return { name, pid: sandbox.pid, identity, pidNamespace: namespace, topology, daemonFlags, etcdFlags };
 }
 
 function labsFolder(): string {

@@ -102,6 +102,11 @@ export class Sandbox {
     return stdout;
   }
 
+  /** Path of a file inside the sandbox as seen from outside. */
+  outside(path: string): string {
+    return `/proc/${this.pid}/root${path}`;
+  }
+
   /** Ends every process inside; resolves when they are gone. */
   async destroy(): Promise<void> {
     const wrapperPid = this.#anchor?.pid ?? (await grandparentOf(this.pid));

@@ -14,7 +14,7 @@ import type {
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';
-import { holds, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 describe('the commands on a lab', () => {
   const lab = useLab({ hosts: 3 });
@@ -71,8 +71,11 @@ describe('the commands on a lab', () => {
     );
     for (const table of ['lease', 'route', 'neighbour', 'fdb', 'underlay'])
       assert.match(stdout, new RegExp(`^ {2}${table} `, 'm'));
-    assert.ok(await holds(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`), 'a packet of 1450 bytes');
-    assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
+    assert.ok(
+      await shellTest(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`),
+      'a packet of 1450 bytes',
+    );
+    assert.ok(!(await shellTest(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
     const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
     assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
@@ -138,7 +141,7 @@ describe('the commands on a lab', () => {
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
-    assert.equal(wrong.stderr, 'weft: "host2" is no IP address, for example 10.5.72.2\n');
+    assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
   });
 
   it('find no difference in a healthy kernel', async () => {
@@ -177,7 +180,7 @@ describe('the commands on a lab', () => {
     assert.ok(events.every(({ fields }) => JSON.stringify(fields).includes(`route ${subnets[1]}`)));
     await waitFor(
       'the route to be back',
-      () => holds(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
+      () => shellTest(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
       60_000,
     );
   });
@@ -282,7 +285,7 @@ describe('the commands on a lab', () => {
     assert.equal((await weft('h3', 'log-level debug')).stdout, 'debug\n');
     assert.match(
       await logOf(lab(), 'h3'),
-      /The log level is debug now, by request on the control socket before=info/,
+      /Set the log level to debug by request on the control socket before=info/,
     );
     assert.equal((await weft('h3', 'log-level loud')).code, 2);
     assert.equal((await weft('h3', 'log-level')).stdout, 'debug\n');

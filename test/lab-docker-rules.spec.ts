@@ -1,5 +1,5 @@
 // Rules as Docker sets them, on a host of a lab: those of older engines keep nobody out, those of Docker 28 and later do until what
-// docs/containers.md tells is done, and weft doctor names them.
+// docs/how-to/connect-containers.md tells is done, and weft doctor names them.
 import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';

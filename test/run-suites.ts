@@ -39,7 +39,7 @@ function run(file: string): Promise<Outcome> {
   });
 }
 
-function tell({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
+function report({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
   console.log(`--- ${basename(file, '.spec.js')}: ${seconds.toFixed(1)} s${remark}`);
   // The dots say nothing once a suite has passed; its last lines say how many tests that were.
   console.log(isPassed ? /^ *\d+ passing.*$/m.exec(output)?.[0] : output);
@@ -53,7 +53,7 @@ async function runAll(files: readonly string[], width: number, remark = ''): Pro
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const outcome = await run(file);
       outcomes.push(outcome);
-      tell(outcome, remark);
+      report(outcome, remark);
     }
   };
   await Promise.all(Array.from({ length: width }, work));

@@ -71,17 +71,17 @@ describe('leases by hand', () => {
   });
 
   const refused: readonly (readonly [string, string | undefined, RegExp])[] = [
-    ['10.5.73.0/24', undefined, /^bad-request: No host holds 10\.5\.73\.0\/24: say for whom/],
-    ['10.5.73.0/24', 'host9', /^bad-request: public IP "host9": is no IP address/],
+    ['10.5.73.0/24', undefined, /^bad-request: No host holds 10\.5\.73\.0\/24: name the host/],
+    ['10.5.73.0/24', 'host9', /^bad-request: public IP "host9": not an IP address/],
     ['10.5.72.0/24', '198.18.1.9', /^conflict: .* is held by 198\.18\.1\.2, not by 198\.18\.1\.9: release/],
     [
       '10.6.1.0/24',
       '198.18.1.9',
-      /^bad-request: 10\.6\.1\.0\/24 is no subnet that a host of the network 10\.5\.0\.0\/16/,
+      /^bad-request: 10\.6\.1\.0\/24 is not a host subnet of the network 10\.5\.0\.0\/16/,
     ],
-    ['10.5.73.0/25', '198.18.1.9', /^bad-request: .*its range, length or boundary is another/],
-    ['10.5.73.1/24', '198.18.1.9', /^bad-request: "10\.5\.73\.1\/24" is no subnet: write for example/],
-    ['everything', '198.18.1.9', /^bad-request: "everything" is no subnet/],
+    ['10.5.73.0/25', '198.18.1.9', /^bad-request: .*check range, prefix length and boundary/],
+    ['10.5.73.1/24', '198.18.1.9', /^bad-request: "10\.5\.73\.1\/24" is not a subnet: write for example/],
+    ['everything', '198.18.1.9', /^bad-request: "everything" is not a subnet/],
   ];
   for (const [subnet, publicIp, message] of refused)
     it(`refuse to reserve ${subnet} for ${publicIp ?? 'nobody'}`, async () => {
@@ -95,7 +95,7 @@ describe('leases by hand', () => {
     const { modRevision } = lease!;
     assert.match(
       await refusal(releaseLease(registry, { subnet: '10.5.72.0/24', modRevision: modRevision - 1 })),
-      /^conflict: 10\.5\.72\.0-24 was changed meanwhile/,
+      /^conflict: 10\.5\.72\.0-24 was changed concurrently/,
     );
     assert.equal((await leases()).length, 1);
     await releaseLease(registry, { subnet: '10.5.72.0/24', modRevision });

@@ -7,7 +7,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { LeaseHost, NETWORK_DUAL, NETWORK_IPV4, valueOf } from '../../test/support/lease-host.ts';
 import type { Ipv4, Ipv4Cidr, Ipv6 } from '../../lib/address.ts';
 import type { NetworkConfig } from '../config/config.ts';
-import { subnetsOverlap } from './lease-decision.ts';
+import { subnetsOverlap } from './choose-subnet.ts';
 import type { StoreBackup } from '../registry/memory/registry-memory-store.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
 import { NO_LEASE } from '../registry/registry.ts';
@@ -101,7 +101,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'overwrite with a stranger': onKey((world, key) => world.stranger(key)),
   'overwrite with other data': onKey(
     ({ store }, key, { manager }) =>
-      void store.put(key, valueOf(manager.identity, 'zz'), store.get(key)?.leaseId ?? NO_LEASE),
+      void store.put(key, valueOf(manager.nodeId, 'zz'), store.get(key)?.leaseId ?? NO_LEASE),
   ),
   'move to another lease': onKey(
     ({ store }, key) => void store.put(key, store.get(key)?.value ?? '', store.grant(TTL_SEC)),
@@ -176,13 +176,13 @@ function check({ hosts, store }: World): void {
       `${manager.state}: ${manager.lastError}`,
     );
     keys.add(own.key);
-    const mine = entries.filter(({ value }) => value.includes(`"${manager.identity}"`));
+    const mine = entries.filter(({ value }) => value.includes(`"${manager.nodeId}"`));
     assert.deepEqual(
       mine.map(({ key }) => key),
       [own.key],
       'keys with its address',
     );
-    assert.equal(mine[0]?.value, valueOf(manager.identity, mac));
+    assert.equal(mine[0]?.value, valueOf(manager.nodeId, mac));
     assert.equal(mine[0].leaseId, own.leaseId);
     const others = entries.filter(({ key }) => key !== own.key && !key.startsWith('junk'));
     assert.deepEqual([...manager.peers.keys()].sort(), others.map(({ key }) => key).sort());

@@ -53,7 +53,7 @@ describe('LeaseManager', () => {
     assert.ok(host.manager.isHeld);
     assert.equal(host.key, key);
     const entry = store.get(key);
-    assert.equal(entry?.value, valueOf(host.manager.identity, host.mac, host.publicIpv6));
+    assert.equal(entry?.value, valueOf(host.manager.nodeId, host.mac, host.publicIpv6));
     assert.equal(entry.leaseId, host.manager.own?.leaseId);
     const mine = store.snapshot().entries.filter(({ value }) => value === entry.value);
     assert.deepEqual(
@@ -332,7 +332,7 @@ describe('LeaseManager', () => {
     it('keeps its key when its public address changes', async () => {
       const host = await start();
       const key = keyIn(host);
-      host.manager.setIdentity({ identity: '192.0.2.99' as IpAddress });
+      host.manager.setIdentity({ nodeId: '192.0.2.99' as IpAddress });
       await clock.advance(60_000);
       assertHolds(host, key);
       assert.equal(host.count('lease-lost'), 0);
@@ -625,7 +625,7 @@ describe('LeaseManager', () => {
       foreignLease('10.5.2.0-24', OTHER);
       await clock.settle();
       assert.deepEqual([...host.manager.peers.keys()], ['10.5.2.0-24']);
-      host.manager.setIdentity({ identity: OTHER as IpAddress });
+      host.manager.setIdentity({ nodeId: OTHER as IpAddress });
       await clock.advance(1000);
       assert.deepEqual([...host.manager.peers.keys()], ['10.5.1.0-24']);
       assert.deepEqual([...host.manager.duplicates.keys()], ['10.5.2.0-24']);

@@ -66,7 +66,7 @@ export class SimulatedHost {
       cache: this.#cache,
       clock,
       random,
-      identity: publicIp,
+      nodeId: publicIp,
       config,
       attributes: () => attributes,
       listener: {

@@ -3,7 +3,8 @@
 // changes on both hosts. Not ping: one that gets no reply waits 10 ms before its next request, and so hides most losses.
 import { setTimeout } from 'node:timers/promises';
 import { join } from 'node:path';
-import { Lab, type DaemonSignal } from '../../lab/lab.ts';
+import { Lab } from '../../lab/lab.ts';
+import type { DaemonSignal } from '../../lab/processes.ts';
 import { toolFile } from '../../lab/tools.ts';
 import { LabProcess } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';

@@ -1,6 +1,7 @@
 // `weft cleanup`: removes from this host what weft or flannel made.
 import { cleanUp, type CleanupResult } from '../../daemon/cleanup/cleanup.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { loadNative } from '../../native/index.ts';
 import { defineCommand } from '../command.ts';
 
 export const cleanupCommand = defineCommand({
@@ -26,6 +27,7 @@ Objects of other programs stay. The lease in etcd stays until its TTL ends ("wef
   ],
   run: async (values) => {
     const results = await cleanUp({
+      native: loadNative().native,
       subnetFile: values['subnet-file'],
       isDryRun: values['dry-run'],
       isForced: values.force,

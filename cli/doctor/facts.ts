@@ -10,7 +10,7 @@ import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/confi
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
-import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
+import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 
@@ -27,7 +27,7 @@ export interface FactsOptions {
 
 /** Limit of one request to etcd. */
 export const ETCD_TIMEOUT_MS = 2500;
-const PROGRAM_LIMITS: ProgramLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
+const TOOL_LIMITS: ToolLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
 /** Maximum number of peers that are probed one by one. */
 const MAX_PROBED_PEERS = 32;
 
@@ -181,6 +181,6 @@ export class Facts {
 }
 
 async function outputOf([file = '', ...args]: readonly string[]): Promise<string | undefined> {
-  const { code, stdout } = await runProgram(file, args, '', PROGRAM_LIMITS);
+  const { code, stdout } = await runTool(file, args, '', TOOL_LIMITS);
   return code === 0 ? stdout : undefined;
 }

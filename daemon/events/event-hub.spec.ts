@@ -17,7 +17,7 @@ async function take(watch: AsyncGenerator<EventV1>, count: number): Promise<stri
 }
 
 describe('the event hub', () => {
-  it('gives a watcher what it asked for of the past, then what comes', async () => {
+  it('sends a watcher the requested number of past events, then new ones', async () => {
     const hub = new EventHub();
     for (const message of ['a', 'b', 'c']) hub.publish(event(message));
     const stop = new AbortController();
@@ -28,7 +28,7 @@ describe('the event hub', () => {
     assert.deepEqual(await next, ['4 d']);
   });
 
-  it('gives nothing of the past to who does not ask', async () => {
+  it('sends no past events by default', async () => {
     const hub = new EventHub();
     hub.publish(event('a'));
     const next = take(hub.watch(0, new AbortController().signal), 1);
@@ -36,7 +36,7 @@ describe('the event hub', () => {
     assert.deepEqual(await next, ['2 b']);
   });
 
-  it('ends with its signal, waiting or not', async () => {
+  it('ends a watch when its signal aborts', async () => {
     const hub = new EventHub();
     const stop = new AbortController();
     const waiting = take(hub.watch(0, stop.signal), 1);
@@ -44,14 +44,14 @@ describe('the event hub', () => {
     assert.deepEqual(await waiting, []);
   });
 
-  it('keeps the last 256', () => {
+  it('keeps the last 256 events', () => {
     const hub = new EventHub();
     for (let count = 0; count < 300; count++) hub.publish(event('x'));
     assert.equal(hub.recent.length, 256);
     assert.equal(hub.recent[0]?.sequence, 45);
   });
 
-  it('lets a watcher that does not read miss some, and see it by the numbers', async () => {
+  it('leaves a gap in the sequence numbers for a watcher that does not read', async () => {
     const hub = new EventHub();
     const watch = hub.watch(0, new AbortController().signal);
     const first = take(watch, 1);

@@ -1,16 +1,16 @@
-// What happens, for those who watch: the last events are kept, and each watcher gets those from now on. A watcher that is
-// too slow misses some and sees it by the numbers; nobody waits for it.
+// Distributes events: keeps the last ones, and sends new ones to every watcher. A slow watcher misses events and detects it by
+// a gap in the sequence numbers; the publisher never waits.
 import type { EventV1 } from '../../api/index.ts';
 
-/** Events that are kept for late comers. */
+/** Events kept for `recent`. */
 const KEPT_EVENTS = 256;
-/** Events that wait for one watcher at most. */
-const MAX_WAITING = 1024;
+/** Largest backlog of one watcher. */
+const MAX_BACKLOG = 1024;
 
 export type NewEvent = Omit<EventV1, 'sequence' | 'at'>;
 
 interface Watcher {
-  readonly waiting: EventV1[];
+  readonly backlog: EventV1[];
   wake: () => void;
 }
 
@@ -25,7 +25,7 @@ export class EventHub {
     return this.#recent;
   }
 
-  /** Events so far by code. */
+  /** Number of events since the start, by code. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts;
   }
@@ -35,16 +35,16 @@ export class EventHub {
     const numbered: EventV1 = { sequence: ++this.#sequence, at: new Date().toISOString(), ...event };
     this.#recent.push(numbered);
     if (this.#recent.length > KEPT_EVENTS) this.#recent.shift();
-    for (const { waiting, wake } of this.#watchers) {
-      if (waiting.length < MAX_WAITING) waiting.push(numbered);
+    for (const { backlog, wake } of this.#watchers) {
+      if (backlog.length < MAX_BACKLOG) backlog.push(numbered);
       wake();
     }
   }
 
-  /** The last `last` events, and then each as it comes, until `signal` aborts. */
+  /** Yields the last `last` events, then new ones until `signal` aborts. */
   async *watch(last: number, signal: AbortSignal): AsyncGenerator<EventV1> {
     const watcher: Watcher = {
-      waiting: last === 0 ? [] : this.#recent.slice(-last),
+      backlog: last === 0 ? [] : this.#recent.slice(-last),
       wake: () => undefined,
     };
     const wake = (): void => watcher.wake();
@@ -52,7 +52,7 @@ export class EventHub {
     signal.addEventListener('abort', wake);
     try {
       while (!signal.aborted) {
-        const next = watcher.waiting.shift();
+        const next = watcher.backlog.shift();
         if (next !== undefined) yield next;
         else await new Promise<void>((resolve) => (watcher.wake = resolve));
       }

@@ -1,22 +1,31 @@
-// Makes events of what the parts of the daemon tell each other anyway. Decides nothing and keeps only what it takes to see
-// a change.
-import type { LeaseEventCode } from '../../api/index.ts';
+// Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to detect a change.
+import type { EventCode, EventTopic, HealthV1, LeaseEventCode, RegistryEventCode } from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { RegistryCacheChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
-import { keeperMessage } from '../log/lease-log.ts';
+import { leaseMessage } from '../log/lease-log.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
-import type { OffloadVerdict } from '../probe/checksum-probe-loop.ts';
-import { reconcilerMessage } from '../log/reconciler-log.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
+import { describeReconcilerEvent } from '../log/reconciler-log.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
 
-/** Leases of one change that get an event each; at start there may be thousands. */
-const NAMED_LEASES = 20;
+/** Leases of one change that get an event each; the first list may have thousands. */
+const MAX_LEASES_NAMED = 20;
+
+const REGISTRY_CODES: ReadonlySet<EventCode> = new Set<RegistryEventCode>([
+  'registry-unreachable',
+  'registry-back',
+  'registry-restored',
+]);
+const HEALTH_LEVELS = { ok: 'info', degraded: 'warn', 'not-ready': 'error' } as const satisfies Record<
+  HealthV1,
+  NewEvent['level']
+>;
 
 export class EventPublisher {
   readonly #hub: EventHub;
@@ -27,19 +36,19 @@ export class EventPublisher {
     this.#hub = hub;
   }
 
-  /** What the lease keeper tells; the registry's coming and going is in it. */
-  keeper({ level, code, ...fields }: LeaseEvent): void {
-    const topic = code.startsWith('registry-') ? 'registry' : 'lease';
-    this.#publish({ topic, level, code, message: keeperMessage(code), fields: plain(fields) });
+  /** An event of the lease manager, which reports the registry's state, too. */
+  lease({ level, code, ...fields }: LeaseEvent): void {
+    const topic: EventTopic = REGISTRY_CODES.has(code) ? 'registry' : 'lease';
+    this.#publish({ topic, level, code, message: leaseMessage(code), fields: plain(fields) });
   }
 
-  reconciler({ level, code, fields }: ReconcilerEvent): void {
-    const topic = code.startsWith('PEER_') ? 'peer' : 'kernel';
-    this.#publish({ topic, level, code, message: reconcilerMessage(code), fields: plain(fields) });
+  reconciler(event: ReconcilerEvent): void {
+    const { topic, level, code, message, fields } = describeReconcilerEvent(event);
+    this.#publish({ topic, level, code, message, fields: plain(fields) });
   }
 
-  /** What probes found out about checksums that are left to devices. */
-  offload(family: Family, { state, peers }: OffloadVerdict): void {
+  /** A new result of the checksum probes. */
+  offload(family: Family, { state, peers }: ChecksumStatus): void {
     this.#publish({
       topic: 'kernel',
       level: state === 'bad' ? 'warn' : 'info',
@@ -49,20 +58,20 @@ export class EventPublisher {
     });
   }
 
-  /** Leases that came, changed or went. */
+  /** A change of the registry's leases. */
   leases({ put, removed }: RegistryCacheChange, { leases }: Pick<RegistryCache, 'leases'>): void {
-    const put1 = [...put].slice(0, NAMED_LEASES);
-    for (const key of put1) {
+    const namedPut = [...put].slice(0, MAX_LEASES_NAMED);
+    for (const key of namedPut) {
       const lease = leases.get(key);
-      if (lease) this.#lease('lease-put', 'A host has this subnet', leaseFields(lease));
+      if (lease) this.#lease('lease-put', 'A host leased this subnet', leaseFields(lease));
     }
-    const removed1 = [...removed].slice(0, NAMED_LEASES);
-    for (const key of removed1) this.#lease('lease-removed', 'No host has this subnet any more', { key });
-    const more = put.size + removed.size - put1.length - removed1.length;
-    if (more > 0) this.#lease('leases-changed', 'More leases changed', { count: more });
+    const namedRemoved = [...removed].slice(0, MAX_LEASES_NAMED);
+    for (const key of namedRemoved) this.#lease('lease-removed', 'The lease of this subnet ended', { key });
+    const more = put.size + removed.size - namedPut.length - namedRemoved.length;
+    if (more > 0) this.#lease('leases-changed', 'Further leases changed', { count: more });
   }
 
-  /** The config in force, or the newest that is not, may be another one. */
+  /** The status of the network config; published if the document in force or the rejected one changed. */
   config(status: ConfigStatus): void {
     const before = this.#config;
     this.#config = status;
@@ -72,7 +81,7 @@ export class EventPublisher {
         topic: 'config',
         level: 'info',
         code: 'config-applied',
-        message: 'A network config is in force',
+        message: 'Applied the network config',
         fields: { revision },
       });
     if (rejected !== undefined && before?.rejected?.revision !== rejected.revision)
@@ -80,20 +89,19 @@ export class EventPublisher {
         topic: 'config',
         level: 'error',
         code: 'config-rejected',
-        message: 'The newest network config is refused; the last good one stays in force',
+        message: 'Rejected the newest network config; the last good one stays in force',
         fields: rejected,
       });
   }
 
   health({ isReady, reasons }: Readiness): void {
     const health = isReady ? (reasons.length === 0 ? 'ok' : 'degraded') : 'not-ready';
-    const told = JSON.stringify([health, reasons]);
-    if (told === this.#health) return;
-    this.#health = told;
-    const level = health === 'ok' ? 'info' : health === 'degraded' ? 'warn' : 'error';
+    const published = JSON.stringify([health, reasons]);
+    if (published === this.#health) return;
+    this.#health = published;
     this.#publish({
       topic: 'health',
-      level,
+      level: HEALTH_LEVELS[health],
       code: health,
       message: `This host is ${health}`,
       fields: reasons.length === 0 ? {} : { reasons },
@@ -119,7 +127,7 @@ function leaseFields({ key, attributes, isReservation }: Lease): NewEvent['field
   };
 }
 
-/** Errors do not survive JSON by themselves. */
+/** JSON.stringify makes `{}` of an Error. */
 function plain(fields: NewEvent['fields']): NewEvent['fields'] {
   const entries = Object.entries(fields).map(([name, value]) => [
     name,

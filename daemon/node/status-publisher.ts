@@ -14,7 +14,7 @@ import {
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import type { MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus } from '../overlay/overlay-status.ts';
 
 export interface StatusPublisherOptions {
   readonly registry: Pick<Registry, 'writeMeta' | 'grant' | 'keepAlive'>;
@@ -132,6 +132,14 @@ export function hostReport(
   };
 }
 
-function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
-  return { ...migration, waitingFor: stragglers.length };
+function toReport({
+  pendingPeers,
+  blocker,
+  ...migration
+}: MigrationStatus): NonNullable<HostReportV1['migration']> {
+  return {
+    ...migration,
+    waitingFor: pendingPeers.length,
+    ...(blocker !== undefined && { obstacle: blocker }),
+  };
 }

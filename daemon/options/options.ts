@@ -10,7 +10,7 @@ import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
 import { parseFlags } from './go-flags.ts';
 import type { FlagValues, ParsedFlags } from './go-flags.ts';
 import { parseGoRegExp } from './go-regexp.ts';
-import type { InterfaceOptions } from '../host/interface-choice.ts';
+import type { InterfaceOptions } from '../host/interface-facts.ts';
 import type { LogLevel } from '../../api/index.ts';
 import type { LogFormat } from '../log/log.ts';
 

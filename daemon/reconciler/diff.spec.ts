@@ -9,7 +9,7 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { diff, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';
-import { CachedState } from './cached-state.ts';
+import { CachedState } from './cache/cached-state.ts';
 import { deviceOf } from './object-device.ts';
 
 const DEV = 'flannel.1';
@@ -112,8 +112,8 @@ const byKey = (objects: readonly KernelObject[]): Map<ObjectKey, KernelObject> =
   new Map(objects.map((object) => [objectKey(object), object]));
 const render = ({ action, object }: Step): string =>
   `${action === 'set' ? '+' : '-'} ${renderObject(object)}`;
-const deviating = (object: KernelObject, deviation: string): KernelObject =>
-  ({ ...object, deviation }) as ActualObject;
+const deviating = (object: KernelObject, mismatch: string): KernelObject =>
+  ({ ...object, mismatch }) as ActualObject;
 
 interface Case {
   readonly name: string;

@@ -76,7 +76,7 @@ describe('the reconciler of firewall rules', () => {
 
   it('keeps the old rules as long as the new ones are refused', async () => {
     kernel.firewall.replace(objectKey(CHAIN), CHAIN);
-    kernel.refuse(objectKey(TABLE), 'EPERM');
+    kernel.injectFault(objectKey(TABLE), 'EPERM');
     await start(TABLE);
     await clock.advance(10_000);
     assert.deepEqual(kept(), ['iptables']);

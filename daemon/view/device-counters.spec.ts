@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { parseDeviceCounters } from './device-counters.ts';
 
-describe('counters of devices', () => {
-  it('are read from the columns of /proc/net/dev, whatever the device is called', () => {
+describe('device counters', () => {
+  it('are parsed from the columns of /proc/net/dev for any device name', () => {
     const text = `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 flannel.1:     1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16

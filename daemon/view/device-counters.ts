@@ -1,4 +1,4 @@
-// Counters of network devices from /proc/net/dev, which shows the network namespace of whoever reads it.
+// Counters of network devices from /proc/self/net/dev: those of this process's network namespace.
 import { readFile } from 'node:fs/promises';
 import type { DeviceCountersV1 } from '../../api/index.ts';
 
@@ -7,7 +7,7 @@ export async function readDeviceCounters(): Promise<ReadonlyMap<string, DeviceCo
   return parseDeviceCounters(await readFile('/proc/self/net/dev', 'utf8'));
 }
 
-/** Reads proc_net_dev(5): two lines of headings, then a device a line. */
+/** Parses proc_pid_net_dev(5): two heading lines, then one line a device. */
 export function parseDeviceCounters(text: string): ReadonlyMap<string, DeviceCountersV1> {
   const counters = new Map<string, DeviceCountersV1>();
   for (const line of text.split('\n').slice(2)) {

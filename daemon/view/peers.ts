@@ -1,4 +1,4 @@
-// GET /v1/peers: every other host, how packets go there, and what is missing for it.
+// Makes the peers document of the node view: state, datapath and missing kernel objects of each peer.
 import type { Lease } from '../../allocator/lease.ts';
 import { NO_MAC } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -6,21 +6,12 @@ import type { PeerState } from '../../backends/backend.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
 import { isInSync } from '../reconciler/diff.ts';
-import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { DaemonView } from './node-view.ts';
-import type { Endpoint } from '../control/endpoint.ts';
+import type { NodeView, ReconcilerView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
-export const peersEndpoint: Endpoint = {
-  method: 'GET',
-  path: '/v1/peers',
-  summary: 'every other host: subnet, public IP, MAC, mode, state and what is missing',
-  handle: (daemon) => ({ json: peersOf(daemon) }),
-};
-
-export function peersOf(daemon: DaemonView): PeersV1 {
+export function peersOf(daemon: NodeView): PeersV1 {
   const { keeper, reconciler } = daemon;
   const traffic = trafficOf(daemon);
   const leases = [...(keeper?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -44,7 +35,7 @@ const MODES: Readonly<Record<PeerState['mode'], ModeV1>> = {
 
 function peerOf(
   { key, subnets, attributes, isReservation }: Lease,
-  reconciler: Reconciler,
+  reconciler: ReconcilerView,
   traffic: ReadonlyMap<string, TrafficV1>,
   probe: ProbeV1 | undefined,
 ): PeerV1[] {
@@ -53,7 +44,7 @@ function peerOf(
   const { publicIp, publicIpv6 } = attributes;
   const objects = reconciler.objectsOf(key);
   const mac = macOf(objects.values());
-  const carried = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
+  const counted = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
   return [
     {
       key,
@@ -67,13 +58,13 @@ function peerOf(
       missing: missingOf(objects, reconciler.known?.objects ?? new Map()),
       since: wallTime(status.sinceMs),
       isReservation,
-      ...(carried && { traffic: carried }),
+      ...(counted && { traffic: counted }),
       ...(probe && { probe }),
     },
   ];
 }
 
-function probeOf({ probes }: DaemonView, { key }: Lease): ProbeV1 | undefined {
+function probeOf({ probes }: NodeView, { key }: Lease): ProbeV1 | undefined {
   const last = probes.get(key);
   if (last === undefined) return undefined;
   const { sent, received, rtt } = last.report;
@@ -94,8 +85,8 @@ function missingOf(
   return missing.map(([, object]) => renderObject(object));
 }
 
-/** By subnet; of a peer of two families that of its first. */
-function trafficOf({ packetPath }: DaemonView): ReadonlyMap<string, TrafficV1> {
+/** By subnet. A dual-stack peer counts at its IPv4 subnet. */
+function trafficOf({ packetPath }: NodeView): ReadonlyMap<string, TrafficV1> {
   const traffic = new Map<string, TrafficV1>();
   for (const { name } of packetPath?.devices() ?? [])
     for (const { destination, txPackets, txBytes, rxPackets, rxBytes } of packetPath?.routeCounters(name) ??

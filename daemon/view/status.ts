@@ -1,19 +1,16 @@
-// GET /v1/status: how this host is, on one screen.
+// Makes the status document of the node view.
 import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
-import type { MigrationStatus } from '../overlay/overlay-controller.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
-import type { DaemonView } from './node-view.ts';
-import type { Endpoint } from '../control/endpoint.ts';
+import type { NodeView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type {
   HealthV1,
   InterfaceV1,
   KernelV1,
-  MigrationV1,
   NetworkV1,
   OwnLeaseV1,
   RegistryV1,
@@ -21,14 +18,7 @@ import type {
 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
-export const statusEndpoint: Endpoint = {
-  method: 'GET',
-  path: '/v1/status',
-  summary: 'health of this host, its lease, registry, kernel and peers in sums',
-  handle: (daemon) => ({ json: statusOf(daemon) }),
-};
-
-export function statusOf(daemon: DaemonView): StatusV1 {
+export function statusOf(daemon: NodeView): StatusV1 {
   const { isReady, reasons } = readinessOf(daemon.readiness);
   const health: HealthV1 = isReady ? (reasons.length === 0 ? 'ok' : 'degraded') : 'not-ready';
   const { peers = 0, inSync = 0, pending = 0, errors = 0 } = daemon.reconciler?.summary() ?? {};
@@ -56,7 +46,7 @@ export function statusOf(daemon: DaemonView): StatusV1 {
   };
 }
 
-function networkOf(daemon: DaemonView): NetworkV1 | undefined {
+function networkOf(daemon: NodeView): NetworkV1 | undefined {
   const { network, migration, reconciler } = daemon;
   if (network === undefined) return undefined;
   const { config, mtu } = network;
@@ -68,13 +58,9 @@ function networkOf(daemon: DaemonView): NetworkV1 | undefined {
     encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
-    ...(migration && { migration: toMigration(migration) }),
+    ...(migration && { migration }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
-}
-
-function toMigration({ stragglers, obstacle, ...migration }: MigrationStatus): MigrationV1 {
-  return { ...migration, pendingPeers: stragglers, ...(obstacle !== undefined && { blocker: obstacle }) };
 }
 
 function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {
@@ -83,7 +69,7 @@ function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulat
   return 'none';
 }
 
-function interfaceOf({ reading }: DaemonView): InterfaceV1 | undefined {
+function interfaceOf({ reading }: NodeView): InterfaceV1 | undefined {
   if (reading === undefined) return undefined;
   const { name, mtu, ipv4, ipv6, publicIp, publicIpv6, selectedBy } = reading.chosen;
   return {
@@ -97,7 +83,7 @@ function interfaceOf({ reading }: DaemonView): InterfaceV1 | undefined {
   };
 }
 
-function leaseOf({ keeper }: DaemonView): OwnLeaseV1 | undefined {
+function leaseOf({ keeper }: NodeView): OwnLeaseV1 | undefined {
   if (keeper === undefined) return undefined;
   const { own, state, lastError } = keeper;
   return {
@@ -108,7 +94,7 @@ function leaseOf({ keeper }: DaemonView): OwnLeaseV1 | undefined {
   };
 }
 
-function registryOf({ options, mirror }: DaemonView): RegistryV1 {
+function registryOf({ options, mirror }: NodeView): RegistryV1 {
   const { endpoints, prefix } = options.etcd;
   return {
     endpoints,
@@ -122,7 +108,7 @@ function registryOf({ options, mirror }: DaemonView): RegistryV1 {
   };
 }
 
-function kernelOf({ reconciler }: DaemonView): KernelV1 | undefined {
+function kernelOf({ reconciler }: NodeView): KernelV1 | undefined {
   if (reconciler === undefined) return undefined;
   const { host, contested, readError, counters } = reconciler.status();
   const { runs, steps, drift, resyncs, failures, lastRunMs, lastDurationMs } = counters;

@@ -1,6 +1,6 @@
-// Points on the monotonic clock as times that people know.
+// Converts points on the monotonic clock into wall-clock times.
 
-/** The wall clock at `monotonicMs` of the system's clock, counted back from now, as ISO 8601. */
+/** The wall-clock time of `monotonicMs`, counted back from now, as ISO 8601 in UTC. */
 export function wallTime(monotonicMs: number): string {
   return new Date(Date.now() - (performance.now() - monotonicMs)).toISOString();
 }

@@ -246,7 +246,7 @@ bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
                               "the kernel does not attach the program to the TUN device (TCX, Linux 6.6)", reason);
   if (error == 0) error = tx_error;
   write_config(bpf);
-  if (bpf->error < 0) set_reason(reason, "its table of routes failed", error = bpf->error);
+  if (bpf->error < 0) set_reason(reason, "its table of routes failed", bpf->error);
   else if (error == 0 && !bpf->config.is_enabled)
     snprintf(reason, WEFT_REASON_BYTES, "subnets have more than %d lengths", WEFT_BPF_PREFIX_LENGTHS);
   return bpf->config.is_enabled;

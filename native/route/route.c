@@ -178,9 +178,9 @@ int weft_routes_remove(struct weft_routes *routes, unsigned family, const uint8_
   struct weft_key key;
   size_t slot;
   if (!subnet_key(family, subnet, prefix_bits, &key)) return -EINVAL;
-  struct route_node *old = route_of(routes, family, prefix_bits, key, &slot);
-  if (!old) return -ESRCH;
   struct weft_table *table = level_table(routes, family == 6, prefix_bits);
+  struct route_node *old = table ? (struct route_node *)weft_table_find(table, key, &slot) : NULL;
+  if (!old) return -ESRCH;
   weft_table_remove(table, slot);
   routes->count--;
   weft_remotes_unref(&routes->remotes, &routes->reclaimer, &old->route.remote);

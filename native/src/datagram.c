@@ -23,15 +23,14 @@ static int unix_address(const char *path, size_t length, struct sockaddr_un *add
 }
 
 /* Adds `fds` to `message` as SCM_RIGHTS (unix(7)), in `room`. */
-static void attach_fds(struct msghdr *message, char *room, const int *fds, size_t count) {
+static void attach_fds(struct msghdr *message, struct cmsghdr *room, const int *fds, size_t count) {
   if (count == 0) return;
   message->msg_control = room;
   message->msg_controllen = CMSG_SPACE(count * sizeof(int));
-  struct cmsghdr *header = CMSG_FIRSTHDR(message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(count * sizeof(int));
-  memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+  room->cmsg_level = SOL_SOCKET;
+  room->cmsg_type = SCM_RIGHTS;
+  room->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(room), fds, count * sizeof(int));
 }
 
 static int send_message(const struct msghdr *message) {
@@ -49,7 +48,7 @@ static int send_text(struct sockaddr_un *address, int address_bytes, char *text,
   struct iovec part = {.iov_base = text, .iov_len = length};
   struct msghdr message = {
       .msg_name = address, .msg_namelen = (socklen_t)address_bytes, .msg_iov = &part, .msg_iovlen = 1};
-  attach_fds(&message, room, fds, fd_count);
+  attach_fds(&message, (struct cmsghdr *)(void *)room, fds, fd_count);
   return send_message(&message);
 }
 

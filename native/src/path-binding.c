@@ -264,13 +264,13 @@ static void list_peer(void *context, const struct weft_route *route) {
 
 /* pathPeers(device): [subnets, numbers], five numbers a subnet: packets and bytes sent, received, path MTU or 0. */
 static napi_value path_peers(napi_env env, napi_callback_info info) {
-  napi_value result, numbers;
+  napi_value result, numbers = NULL;
   struct peer_list list = {.env = env};
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   list.path = path;
   list.numbers = make_numbers(env, weft_routes_count(path->routes) * NUMBERS_PER_PEER, &numbers);
-  if (!list.numbers && weft_routes_count(path->routes) > 0) return NULL;
+  if (!numbers) return NULL;
   if (napi_create_array(env, &list.names) != napi_ok || napi_create_array(env, &result) != napi_ok) return NULL;
   weft_routes_each(path->routes, list_peer, &list);
   napi_set_element(env, result, 0, list.names);

@@ -54,10 +54,10 @@ describe('the page in a browser', function () {
       if (errors > 0) assert.match(text('#rows tr:first-child'), /not reached<b>its backend/);
       assert.equal(count('#rows b'), 0);
       if (total > 0) assert.ok(text('#summary').startsWith(`${total.toLocaleString('en')} other hosts: `));
-      const places = Array.from(document.querySelectorAll('#map a circle'), (each) =>
+      const positions = Array.from(document.querySelectorAll('#map a circle'), (each) =>
         [each.getAttribute('cx'), each.getAttribute('cy')].join(),
       );
-      assert.equal(new Set(places).size, total, 'hosts lie on one another');
+      assert.equal(new Set(positions).size, total, 'hosts lie on one another');
     });
 
   if (SHOTS !== undefined)

@@ -60,7 +60,7 @@ export function servePage(cluster: () => ClusterV1): Promise<HttpListener> {
 
 /** Runs Chromium with a profile of its own; resolves with what it printed. */
 export async function chromium(
-  words: readonly string[],
+  args: readonly string[],
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const profile = await mkdtemp(join(tmpdir(), 'weft-chromium-'));
   const quiet = [
@@ -76,7 +76,7 @@ export async function chromium(
     const log = ['--enable-logging=stderr', '--log-level=0'];
     return await promisify(execFile)(
       'chromium',
-      [...quiet, ...log, `--user-data-dir=${profile}`, ...words],
+      [...quiet, ...log, `--user-data-dir=${profile}`, ...args],
       options,
     );
   } finally {
