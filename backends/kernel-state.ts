@@ -108,7 +108,7 @@ export interface RouteObject {
  * An entry of the packet path behind a {@link TunLink}: which peer has a subnet, and where that
  * peer is.
  */
-export interface TunnelObject {
+export interface PathRouteObject {
   readonly kind: 'tunnel';
   readonly dev: string;
   /** Subnet of the peer. */
@@ -166,7 +166,7 @@ export type KernelObject =
   | NeighbourObject
   | FdbObject
   | RouteObject
-  | TunnelObject
+  | PathRouteObject
   | SettingObject
   | FirewallObject;
 

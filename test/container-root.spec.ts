@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../lab/package-root.ts';
-import { HEALTH_PORT } from '../lab/lab.ts';
+import { HEALTH_PORT } from '../lab/daemon-command.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
-import { holds, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const SCRIPTS = join(packageRoot(), 'deploy/container');
 
@@ -30,10 +30,14 @@ describe('the root for containers', () => {
     const pid = (await lab().check('h1', ['sh', '-c', background, 'sh', ...command])).trim();
     await waitUntilReady(lab(), 'h1');
     assert.equal((await programmedPeers(lab(), 'h1')).length, 1);
-    assert.ok(await holds(lab(), 'h1', 'grep -q ^FLANNEL_SUBNET= /run/flannel/subnet.env'));
+    assert.ok(await shellTest(lab(), 'h1', 'grep -q ^FLANNEL_SUBNET= /run/flannel/subnet.env'));
     // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13.
-    assert.ok(await holds(lab(), 'h1', `grep -q '^CapEff:.0000000000003000$' /proc/${pid}/status`));
+    assert.ok(await shellTest(lab(), 'h1', `grep -q '^CapEff:.0000000000003000$' /proc/${pid}/status`));
     await lab().check('h1', ['kill', '-TERM', pid]);
-    await waitFor('weft to end', async () => !(await holds(lab(), 'h1', `test -e /proc/${pid}/exe`)), 60_000);
+    await waitFor(
+      'weft to end',
+      async () => !(await shellTest(lab(), 'h1', `test -e /proc/${pid}/exe`)),
+      60_000,
+    );
   });
 });

@@ -10,11 +10,11 @@ import type {
   PingPeerV1,
   RouteV1,
   StatusV1,
-} from '../api/types.ts';
+} from '../api/index.ts';
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';
-import { holds, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 describe('the commands on a lab', () => {
   const lab = useLab({ hosts: 3 });
@@ -71,10 +71,13 @@ describe('the commands on a lab', () => {
     );
     for (const table of ['lease', 'route', 'neighbour', 'fdb', 'underlay'])
       assert.match(stdout, new RegExp(`^ {2}${table} `, 'm'));
-    assert.ok(await holds(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`), 'a packet of 1450 bytes');
-    assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
+    assert.ok(
+      await shellTest(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`),
+      'a packet of 1450 bytes',
+    );
+    assert.ok(!(await shellTest(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
     const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
-    assert.deepEqual([own.kind, own.way, own.isWhole], ['own', 'local', true]);
+    assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
 
   it('ping peers through the overlay and beside it, and tell which of the two is silent', async () => {
@@ -132,13 +135,13 @@ describe('the commands on a lab', () => {
 
   it('say of addresses that nobody has why nothing gets there', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.way], ['unleased', 'none']);
+    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'none']);
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
-    assert.equal(wrong.stderr, 'weft: "host2" is no IP address, for example 10.5.72.2\n');
+    assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
   });
 
   it('find no difference where there is none', async () => {
@@ -177,7 +180,7 @@ describe('the commands on a lab', () => {
     assert.ok(events.every(({ fields }) => JSON.stringify(fields).includes(`route ${subnets[1]}`)));
     await waitFor(
       'the route to be back',
-      () => holds(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
+      () => shellTest(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
       60_000,
     );
   });
@@ -252,7 +255,7 @@ describe('the commands on a lab', () => {
     assert.equal(unsure.code, 2);
     assert.match(
       unsure.stderr,
-      /Release \S+, reserved for the host of 198\.18\.1\.2\? Nobody can be asked here: say --yes/,
+      /Release \S+, reserved for the host of 198\.18\.1\.2\? No terminal to ask on: give --yes/,
     );
     const atEtcd = '--etcd-endpoints http://198.18.0.2:2379';
     const shown = await weft('h1', `leases show ${subnet} ${atEtcd}`);
@@ -285,7 +288,7 @@ describe('the commands on a lab', () => {
     assert.equal((await weft('h3', 'log-level debug')).stdout, 'debug\n');
     assert.match(
       await logOf(lab(), 'h3'),
-      /The log level is debug now, by request on the control socket before=info/,
+      /Set the log level to debug by request on the control socket before=info/,
     );
     assert.equal((await weft('h3', 'log-level loud')).code, 2);
     assert.equal((await weft('h3', 'log-level')).stdout, 'debug\n');

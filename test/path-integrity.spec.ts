@@ -16,9 +16,9 @@ interface Case {
   readonly name: string;
   readonly harm: Harm;
   /** Counters of the path, one of which must tell of the harm. */
-  readonly tells?: readonly string[];
+  readonly counters?: readonly string[];
   /** Counters of the receiver's kernel, one of which must. */
-  readonly kernelTells?: readonly string[];
+  readonly kernelCounters?: readonly string[];
 }
 
 /** Counters of the kernel that tell of inner checksums: what the path must leave to see, not cover up. */
@@ -30,9 +30,9 @@ const CASES: readonly Case[] = [
   {
     name: 'truncated datagrams',
     harm: { truncate: 0.01 },
-    tells: ['dropRxMalformed', 'dropRxHeader'],
+    counters: ['dropRxMalformed', 'dropRxHeader'],
   },
-  { name: 'corrupted inner packets', harm: { corrupt: 0.01 }, kernelTells: CHECKSUM_ERRORS },
+  { name: 'corrupted inner packets', harm: { corrupt: 0.01 }, kernelCounters: CHECKSUM_ERRORS },
   {
     name: 'corrupted inner packets with wrong outer checksums',
     harm: { corrupt: 0.01, breakChecksum: true },
@@ -40,9 +40,9 @@ const CASES: readonly Case[] = [
   {
     name: 'corrupted first bytes of datagrams',
     harm: { corruptHead: 0.02 },
-    tells: ['dropRxHeader', 'dropRxVni', 'dropRxMac', 'dropRxNotIp', 'dropRxMalformed', 'dropRxSource'],
+    counters: ['dropRxHeader', 'dropRxVni', 'dropRxMac', 'dropRxNotIp', 'dropRxMalformed', 'dropRxSource'],
   },
-  { name: 'congestion marks', harm: { congest: 0.05 }, tells: ['dropRxEcn'] },
+  { name: 'congestion marks', harm: { congest: 0.05 }, counters: ['dropRxEcn'] },
   { name: 'an outer TTL of 1', harm: { lowTtl: 1 } },
   {
     name: 'all of it at once',
@@ -54,7 +54,7 @@ const CASES: readonly Case[] = [
       corrupt: 0.004,
       corruptHead: 0.004,
     },
-    tells: ['dropRxMalformed', 'dropRxHeader'],
+    counters: ['dropRxMalformed', 'dropRxHeader'],
   },
 ];
 
@@ -147,7 +147,7 @@ function assertAccounted(counts: Counts, sent: HarmCounters, { breakChecksum = f
   assert.ok(missing >= 0 && missing <= mayBeMissing, JSON.stringify({ missing, counts, sent }));
 }
 
-function assertTold(names: readonly string[] | undefined, counts: Counts): void {
+function assertCounted(names: readonly string[] | undefined, counts: Counts): void {
   if (names === undefined) return;
   assert.ok(
     names.some((name) => counts[name]! > 0),
@@ -164,7 +164,7 @@ for (const { name, ...options } of PAIRS)
     let impairment: Awaited<ReturnType<typeof startImpairment>> | undefined;
     afterEach(async () => impairment?.stop());
 
-    for (const { name: title, harm, tells, kernelTells } of CASES)
+    for (const { name: title, harm, counters, kernelCounters } of CASES)
       it(title, async () => {
         const ends = [pair!.a, pair!.b].filter((end) => !end.isKernel);
         const read = () => Promise.all(ends.map((end) => readCounts(end, pair!.port)));
@@ -183,8 +183,8 @@ for (const { name, ...options } of PAIRS)
         for (const [index, end] of ends.entries()) {
           const counts = difference(earlier[index]!, later[index]!);
           assertAccounted(counts, end.name === 'a' ? report.backward : report.forward, harm);
-          if (end.name === 'b') assertTold(tells, counts);
-          if (end.name === 'b') assertTold(kernelTells, counts);
+          if (end.name === 'b') assertCounted(counters, counts);
+          if (end.name === 'b') assertCounted(kernelCounters, counts);
         }
       });
 
@@ -193,10 +193,10 @@ for (const { name, ...options } of PAIRS)
       for (const end of [a, b]) await end.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_ecn']);
       impairment = await startImpairment(pair!, { congest: 0.05, oneWay: true });
       for (const family of [4, 6] as const) {
-        const told = await a.kernelCounter('TcpExtTCPDeliveredCE');
+        const earlier = await a.kernelCounter('TcpExtTCPDeliveredCE');
         const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes: TCP_BYTES });
         assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
-        assert.ok((await a.kernelCounter('TcpExtTCPDeliveredCE')) > told, `IPv${family}`);
+        assert.ok((await a.kernelCounter('TcpExtTCPDeliveredCE')) > earlier, `IPv${family}`);
       }
     });
   });

@@ -75,7 +75,7 @@ describe('prober', () => {
         const { native } = loadNative();
         const options = { native: native!, clock: systemClock, timeoutMs: 30_000 };
         assert.equal(await probeChecksums(far as IpAddress, options), 'good');
-        assert.equal(await probeChecksums(nobody as IpAddress, { ...options, timeoutMs: 50 }), 'silent');
+        assert.equal(await probeChecksums(nobody as IpAddress, { ...options, timeoutMs: 50 }), 'no-answer');
         assert.equal(await probeChecksums('127.0.0.1' as IpAddress, options), 'good');
       });
 
@@ -116,7 +116,8 @@ describe('prober', () => {
         assert.match(formatEchoError(report.errors[0]!.error), new RegExp(`^${near} says: no route`));
       });
 
-      // After the one above: where icmp_ratelimit is 0, an error of this kind empties the kernel's allowance for "no route".
+      // After the one above: where icmp_ratelimit is 0, an error of this kind empties the kernel's
+      // allowance for "no route".
       it('is told by the first router if it may pass none', async () => {
         const close = new Prober({ ttl: 1 });
         const report = await close.probe(far as IpAddress, { count: 1, timeoutMs: 30_000 });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ControlClient, NoDaemonError, RefusedError } from './control-client.ts';
+import { ControlClient, NoDaemonError, RejectedError } from './control-client.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
 
@@ -13,7 +13,7 @@ describe('the client of the control socket', () => {
   const path = join(folder, 'weft.sock');
   const sockets = new Set<Socket>();
   let server: Server | undefined;
-  let asked = '';
+  let received = '';
 
   after(() => rmSync(folder, { recursive: true }));
   afterEach(async () => {
@@ -29,7 +29,7 @@ describe('the client of the control socket', () => {
       sockets.add(socket);
       socket.on('error', () => undefined);
       socket.once('data', (data) => {
-        asked = data.toString();
+        received = data.toString();
         writeParts(socket, parts, isOpen);
       });
     });
@@ -41,14 +41,14 @@ describe('the client of the control socket', () => {
     const body = Buffer.from('{"a":"ä"}');
     const head = `${OK}Content-Length: ${body.length}\r\n\r\n`;
     const client = await answerWith((head + body.toString('latin1')).split(''));
-    assert.deepEqual(await client.ask('status'), { a: 'ä' });
-    assert.match(asked, /^GET \/v1\/status HTTP\/1\.0\r\n/);
+    assert.deepEqual(await client.request('status'), { a: 'ä' });
+    assert.match(received, /^GET \/v1\/status HTTP\/1\.0\r\n/);
   });
 
   it('sends a body with its length', async () => {
     const client = await answerWith([`${OK}\r\n{}`]);
-    await client.ask('log-level', { method: 'PUT', body: { level: 'ä' } });
-    assert.match(asked, /^PUT [^]*\r\nContent-Length: 14\r\n\r\n\{"level":"/);
+    await client.request('log-level', { method: 'PUT', body: { level: 'ä' } });
+    assert.match(received, /^PUT [^]*\r\nContent-Length: 14\r\n\r\n\{"level":"/);
   });
 
   it('follows a stream line by line until it ends', async () => {
@@ -61,8 +61,8 @@ describe('the client of the control socket', () => {
   it('tells a refusal by its code', async () => {
     const refusal = '{"error":{"code":"not-found","message":"There is no /v1/x"}}';
     const client = await answerWith([`HTTP/1.1 404 Not Found\r\n\r\n${refusal}`]);
-    await assert.rejects(client.ask('x'), (error: RefusedError) => {
-      assert.deepEqual([error.refusal, error.message], ['not-found', 'There is no /v1/x']);
+    await assert.rejects(client.request('x'), (error: RejectedError) => {
+      assert.deepEqual([error.rejection, error.message], ['not-found', 'There is no /v1/x']);
       return true;
     });
   });
@@ -77,13 +77,13 @@ describe('the client of the control socket', () => {
   for (const [what, parts, message] of silent)
     it(`says in one line that ${what} came`, async () => {
       const client = await answerWith(parts);
-      await assert.rejects(client.ask('status'), { name: NoDaemonError.name, message });
+      await assert.rejects(client.request('status'), { name: NoDaemonError.name, message });
     });
 
   it('waits for the beginning of an answer no longer than it is told', async () => {
     const client = await answerWith([], true);
     const message = /does not answer within 0\.05 s: it is stopped or overloaded/;
-    await assert.rejects(client.ask('status', { timeoutMs: 50 }), { name: NoDaemonError.name, message });
+    await assert.rejects(client.request('status', { timeoutMs: 50 }), { name: NoDaemonError.name, message });
   });
 });
 

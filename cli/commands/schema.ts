@@ -6,9 +6,10 @@ import { defineCommand } from '../command.ts';
 export const schemaCommand = defineCommand({
   name: 'schema',
   synopsis: [''],
-  about: 'The JSON Schema (draft 2020-12) of the network config, which editors complete and check by.',
+  about:
+    'Prints the JSON Schema (draft 2020-12) of the network config, for completion and checks in editors.',
   options: {},
-  examples: [['weft schema > network-config.schema.json', 'for an editor']],
+  examples: [['weft schema > network-config.schema.json', 'write a file for an editor']],
   run: () => {
     process.stdout.write(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     return Promise.resolve(EXIT_OK);

@@ -1,6 +1,5 @@
 // Completion of bash, zsh and fish as text, made from the words of the commands. Pure.
-import type { NamedCommandSpec } from '../command-specs.ts';
-import type { OptionSpec } from '../command.ts';
+import type { NamedCommandSpec, OptionSpec } from '../command-spec.ts';
 import { spell } from './help.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -105,7 +104,9 @@ function fishScript(commands: readonly NamedCommandSpec[]): string {
     const { name, summary } = command;
     const seen = `-n '__fish_seen_subcommand_from ${name}'`;
     const verbs = verbsOf(command).map(([verb, help]) => `${seen} -a ${quote(verb)} -d ${quote(help)}`);
-    const options = optionsOf(command).map(([option, words]) => `${seen} ${fishOption(option, words)}`);
+    const options = optionsOf(command).map(
+      ([optionName, option]) => `${seen} ${fishOption(optionName, option)}`,
+    );
     return [`-n __fish_use_subcommand -a ${quote(name)} -d ${quote(summary)}`, ...verbs, ...options];
   });
   return `# Completion of fish for weft: weft completion fish > ~/.config/fish/completions/weft.fish.

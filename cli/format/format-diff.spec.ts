@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { formatDiff } from './format-diff.ts';
-import { DIFF } from '../fixture.ts';
+import { DIFF } from '../fixture/peers.ts';
 import { PLAIN } from './style.ts';
 
 describe('weft diff prints', () => {

@@ -1,5 +1,5 @@
 // `weft diff` in words, after diff(1): `-` is what should be there, `+` what is. Pure.
-import type { DifferenceV1, DiffV1 } from '../../api/types.ts';
+import type { DifferenceV1, DiffV1 } from '../../api/index.ts';
 import type { Style } from './style.ts';
 
 export function formatDiff({ differences, desired }: DiffV1, style: Style): string {

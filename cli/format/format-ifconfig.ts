@@ -1,5 +1,5 @@
 // `weft ifconfig` in the words of ifconfig(8). Pure.
-import type { DevicesV1, DeviceV1 } from '../../api/types.ts';
+import type { DevicesV1, DeviceV1 } from '../../api/index.ts';
 
 /** Bits of ifr_flags (netdevice(7)). */
 const FLAGS = { UP: 1, BROADCAST: 2, POINTOPOINT: 16, RUNNING: 64, NOARP: 128, MULTICAST: 4096 } as const;

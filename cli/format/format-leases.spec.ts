@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { LeaseV1 } from '../../api/types.ts';
-import { AT } from '../fixture.ts';
+import type { LeaseV1 } from '../../api/index.ts';
+import { AT } from '../fixture/status.ts';
 import { formatLease, formatLeaseChange, formatLeases } from './format-leases.ts';
 import { PLAIN } from './style.ts';
 import { formatContents } from '../commands/sysdump.ts';

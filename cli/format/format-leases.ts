@@ -1,5 +1,5 @@
 // `weft leases` in words. Pure.
-import type { LeaseChangeV1, LeasesV1, LeaseV1 } from '../../api/types.ts';
+import type { LeaseChangeV1, LeasesV1, LeaseV1 } from '../../api/index.ts';
 import { subnetsOf } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BROKEN_PEERS, PEERS } from '../fixture.ts';
+import { BROKEN_PEERS, PEERS } from '../fixture/peers.ts';
 import { formatPeers } from './format-peers.ts';
 import { PLAIN } from './style.ts';
 

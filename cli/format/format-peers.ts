@@ -1,5 +1,5 @@
 // `weft peers` in words. Pure.
-import type { PeersV1, PeerV1, SyncV1 } from '../../api/types.ts';
+import type { PeersV1, PeerV1, SyncV1 } from '../../api/index.ts';
 import { formatBytes, formatDuration, msBetween } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';

@@ -1,5 +1,5 @@
 // `weft ping` in words. Pure.
-import type { PingEchoV1, PingLayerV1, PingPeerV1 } from '../../api/types.ts';
+import type { PingEchoV1, PingLayerV1, PingPeerV1 } from '../../api/index.ts';
 import { subnetsOf } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';

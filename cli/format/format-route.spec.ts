@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { BROKEN_PEERS, BROKEN_ROUTE, OUTSIDE_ROUTE, ROUTE } from '../fixture.ts';
+import { BROKEN_PEERS } from '../fixture/peers.ts';
+import { BROKEN_ROUTE, OUTSIDE_ROUTE, ROUTE } from '../fixture/routes.ts';
 import { formatRoute, formatRoutes } from './format-route.ts';
 import { PLAIN } from './style.ts';
 

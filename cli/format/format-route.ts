@@ -1,10 +1,10 @@
 // `weft route` in words. Pure.
-import type { PeersV1, RouteV1 } from '../../api/types.ts';
+import type { PeersV1, RouteV1 } from '../../api/index.ts';
 import { formatSync } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
 
-const WAYS: Readonly<Record<RouteV1['way'], string>> = {
+const WAYS: Readonly<Record<RouteV1['datapath'], string>> = {
   kernel: "through the kernel's VXLAN",
   userspace: "through weft's own packet path",
   direct: 'as it is, without a tunnel',
@@ -13,18 +13,21 @@ const WAYS: Readonly<Record<RouteV1['way'], string>> = {
 };
 
 /** Whose an address is and how a packet gets there, lookup by lookup. */
-export function formatRoute({ to, lookups, way, mtu, overheadBytes, kind }: RouteV1, style: Style): string {
-  const rows = lookups.map(({ table, question, entry, problem }) => [
+export function formatRoute(
+  { to, lookups, datapath, mtu, overheadBytes, kind }: RouteV1,
+  style: Style,
+): string {
+  const rows = lookups.map(({ table, key, entry, problem }) => [
     `  ${table}`,
-    question,
+    key,
     [entry, problem !== undefined && style.bad(entry === undefined ? problem : `! ${problem}`)]
       .filter(Boolean)
       .join('  '),
   ]);
   const bytes = mtu === undefined ? '' : `, packets of up to ${mtu} bytes`;
   const overhead = overheadBytes === undefined ? '' : ` (${overheadBytes} more on the underlay)`;
-  const words = kind === 'outside' ? 'not a matter of the overlay' : `${WAYS[way]}${bytes}${overhead}`;
-  const paint = way === 'none' ? style.bad : style.good;
+  const words = kind === 'outside' ? 'not a matter of the overlay' : `${WAYS[datapath]}${bytes}${overhead}`;
+  const paint = datapath === 'none' ? style.bad : style.good;
   return `${style.bold(to)}  ${paint(words)}\n${formatTable(rows)}`;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BROKEN_STATUS, STARTING_STATUS, STATUS } from '../fixture.ts';
+import { BROKEN_STATUS, STARTING_STATUS, STATUS } from '../fixture/status.ts';
 import { formatStatus } from './format-status.ts';
 import { COLOURED, PLAIN } from './style.ts';
 
@@ -71,7 +71,7 @@ describe('weft status prints', () => {
       state: 'leaving',
       announced: 'vxlan VNI 2 port 8472',
       wanted: 'vxlan VNI 2 port 8472',
-      stragglers: ['10.5.1.0-24', '10.5.2.0-24', '10.5.3.0-24', '10.5.4.0-24', '10.5.5.0-24'],
+      pendingPeers: ['10.5.1.0-24', '10.5.2.0-24', '10.5.3.0-24', '10.5.4.0-24', '10.5.5.0-24'],
     } as const;
     const rowOf = (more: object): string | undefined => {
       const network = { ...STATUS.network!, migration: { ...migration, ...more } };
@@ -81,7 +81,7 @@ describe('weft status prints', () => {
       rowOf({}),
       '  change    to vxlan VNI 2 port 8472: leaving, waiting for 10.5.1.0-24, 10.5.2.0-24, 10.5.3.0-24 and 2 more',
     );
-    const held = { state: 'preparing', wanted: 'host-gw', stragglers: [], obstacle: '10.5.1.0-24: no link' };
+    const held = { state: 'preparing', wanted: 'host-gw', pendingPeers: [], blocker: '10.5.1.0-24: no link' };
     assert.equal(
       rowOf(held),
       '  change    from vxlan VNI 2 port 8472 to host-gw: preparing; held up: 10.5.1.0-24: no link',

@@ -1,5 +1,5 @@
 // `weft status` in words. Pure: everything, the time too, comes from the answer.
-import type { HealthV1, StatusV1 } from '../../api/types.ts';
+import type { HealthV1, StatusV1 } from '../../api/index.ts';
 import { formatDuration, msBetween } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
@@ -58,12 +58,12 @@ const SHOWN_STRAGGLERS = 3;
 
 function migrationRow({ network }: StatusV1, style: Style): Row | undefined {
   if (network?.migration === undefined) return undefined;
-  const { state, announced, wanted, stragglers, obstacle } = network.migration;
-  const named = stragglers.slice(0, SHOWN_STRAGGLERS).join(', ');
+  const { state, announced, wanted, pendingPeers, blocker } = network.migration;
+  const named = pendingPeers.slice(0, SHOWN_STRAGGLERS).join(', ');
   const more =
-    stragglers.length > SHOWN_STRAGGLERS ? ` and ${stragglers.length - SHOWN_STRAGGLERS} more` : '';
-  const waiting = stragglers.length === 0 ? '' : `, waiting for ${named}${more}`;
-  const held = obstacle === undefined ? '' : `; ${style.bad('held up')}: ${obstacle}`;
+    pendingPeers.length > SHOWN_STRAGGLERS ? ` and ${pendingPeers.length - SHOWN_STRAGGLERS} more` : '';
+  const waiting = pendingPeers.length === 0 ? '' : `, waiting for ${named}${more}`;
+  const held = blocker === undefined ? '' : `; ${style.bad('held up')}: ${blocker}`;
   const from = announced === wanted ? `to ${wanted}` : `from ${announced} to ${wanted}`;
   return ['change', `${from}: ${style.warn(state)}${waiting}${held}`];
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { COUNTERS_AFTER, COUNTERS_BEFORE } from '../fixture.ts';
+import { COUNTERS_AFTER, COUNTERS_BEFORE } from '../fixture/devices.ts';
 import { PLAIN } from './style.ts';
 import { formatTop } from './format-top.ts';
 

@@ -1,5 +1,5 @@
 // A screen of `weft top`: rates between two looks at the counters. Pure.
-import type { CountersV1, DeviceCountersV1 } from '../../api/types.ts';
+import type { CountersV1, DeviceCountersV1 } from '../../api/index.ts';
 import { formatBytes, formatDuration } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';

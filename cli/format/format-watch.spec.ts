@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EVENTS } from '../fixture.ts';
+import { EVENTS } from '../fixture/events.ts';
 import { PLAIN } from './style.ts';
 import { formatEvent } from './format-watch.ts';
 

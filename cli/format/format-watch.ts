@@ -1,5 +1,5 @@
 // A line of `weft watch`. Pure.
-import type { EventV1 } from '../../api/types.ts';
+import type { EventV1 } from '../../api/index.ts';
 import type { Style } from './style.ts';
 
 /** Width of the longest topic. */

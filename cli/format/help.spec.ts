@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { formatHelp } from './help.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { SPECS } from '../fixture/command-specs.ts';
 
 describe('help', () => {
   it('of a command with everything', () => {
     assert.equal(
-      formatHelp('show', WORDS[0]!),
+      formatHelp('show', SPECS[0]!),
       `Usage: weft show [list] [options]
        weft show get THING
 
@@ -21,7 +21,7 @@ Options
   --colour red|blue  which [one]: of two
   -f, --file FILE    where
   --count N          how many
-  --json             a program's words
+  --json             a program's text
   -h, --help         this text
 
 Examples
@@ -35,7 +35,7 @@ Exit codes
 
   it('of a command with little', () => {
     assert.equal(
-      formatHelp('old', WORDS[1]!),
+      formatHelp('old', SPECS[1]!),
       `Usage: weft old [-q]
 
 Old.

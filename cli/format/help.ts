@@ -1,15 +1,15 @@
 // The text of `weft COMMAND --help`, made from the command's words.
-import type { CommandSpec, OptionSpec } from '../command.ts';
+import type { CommandSpec, OptionSpec } from '../command-spec.ts';
 import { formatTable } from './table.ts';
 
-export function formatHelp(name: string, words: CommandSpec): string {
-  const forms = words.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
+export function formatHelp(name: string, spec: CommandSpec): string {
+  const forms = spec.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
   const sections = [
-    `Usage: ${forms.join('\n       ')}\n\n${words.about.trim()}\n`,
-    section('Words', Object.entries(words.verbs ?? {})),
-    section('Options', [...Object.entries(words.options).map(optionRow), ['-h, --help', 'this text']]),
-    section('Examples', words.examples),
-    section('Exit codes', Object.entries(words.exitCodes ?? {})),
+    `Usage: ${forms.join('\n       ')}\n\n${spec.about.trim()}\n`,
+    section('Words', Object.entries(spec.verbs ?? {})),
+    section('Options', [...Object.entries(spec.options).map(optionRow), ['-h, --help', 'this text']]),
+    section('Examples', spec.examples),
+    section('Exit codes', Object.entries(spec.exitCodes ?? {})),
   ];
   return sections.join('');
 }

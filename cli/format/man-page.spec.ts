@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { formatManPage } from './man-page.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { SPECS } from '../fixture/command-specs.ts';
 
 describe('the man page', () => {
   it('has every word of every command, none of them taken for roff', () => {
     assert.equal(
-      formatManPage(WORDS, '1.2.3'),
+      formatManPage(SPECS, '1.2.3'),
       `.\\" Made by "weft man".
 .TH WEFT 1 "" "weft 1.2.3" "User commands"
 .SH NAME
@@ -19,7 +19,7 @@ Each host leases a subnet of one cluster network from etcd;
 .B weft daemon
 connects it with the subnets of the other hosts.
 The other commands ask that daemon on its control socket, or work without one.
-.SH SEE WHAT IT DOES
+.SH INSPECT
 .SS weft show: show a thing, or two: a host's
 .B weft show [list] [options]
 .br
@@ -47,7 +47,7 @@ where
 how many
 .TP
 .B \\-\\-json
-a program's words
+a program's text
 .PP
 see x
 .RS 4

@@ -1,6 +1,5 @@
 // The man page in roff (man(7)), made from the words of the commands. Pure.
-import type { NamedCommandSpec } from '../command-specs.ts';
-import { GROUPS } from '../commands.ts';
+import { GROUPS, type NamedCommandSpec } from '../command-spec.ts';
 import { spell, valueOf } from './help.ts';
 
 export function formatManPage(commands: readonly NamedCommandSpec[], version: string): string {
@@ -55,9 +54,9 @@ function formatCommand(command: NamedCommandSpec): string {
     forms,
     `.PP\n${lines(about)}`,
     ...Object.entries(verbs).map(([verb, help]) => tagged(verb, help)),
-    ...Object.entries(options).map(([option, words]) => {
-      const short = words.short === undefined ? '' : `-${words.short}, `;
-      return tagged(`${short}${spell(option)}${valueOf(words)}`, words.help);
+    ...Object.entries(options).map(([name, option]) => {
+      const short = option.short === undefined ? '' : `-${option.short}, `;
+      return tagged(`${short}${spell(name)}${valueOf(option)}`, option.help);
     }),
     ...examples.map(([line, what]) => `.PP\n${lines(what)}.RS 4\n.B ${escape(line)}\n.RE\n`),
     ...Object.entries(exitCodes).map(([code, meaning]) => tagged(`exit code ${code}`, meaning)),

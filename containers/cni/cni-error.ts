@@ -1,4 +1,5 @@
 // What a CNI plugin answers when it cannot do what it was asked for (CNI spec 1.1, section "Error").
+import { WeftError } from '../../api/errors.ts';
 
 /** Codes below 100 are the specification's; {@link INTERNAL} is what other plugins use for the unforeseen. */
 export const CNI_CODES = {
@@ -17,15 +18,14 @@ export const CNI_CODES = {
 } as const;
 
 /** Printed as JSON on standard output, exit code 1. */
-export class CniError extends Error {
-  /** One of {@link CNI_CODES}, or a delegate's. */
-  readonly code: number;
+export class CniError extends WeftError {
+  /** One of {@link CNI_CODES}, or a delegate's. `code` in the JSON. */
+  readonly cniCode: number;
   readonly details: string | undefined;
 
-  constructor(code: number, message: string, details?: string) {
-    super(message);
-    this.name = 'CniError';
-    this.code = code;
+  constructor(cniCode: number, message: string, details?: string) {
+    super('CNI_FAILED', message);
+    this.cniCode = cniCode;
     this.details = details;
   }
 }
@@ -39,6 +39,11 @@ export function toCniError(error: unknown): CniError {
 }
 
 /** The text of an answer. */
-export function formatCniError({ code, message, details }: CniError, cniVersion: string): string {
-  return JSON.stringify({ cniVersion, code, msg: message, ...(details === undefined ? {} : { details }) });
+export function formatCniError({ cniCode, message, details }: CniError, cniVersion: string): string {
+  return JSON.stringify({
+    cniVersion,
+    code: cniCode,
+    msg: message,
+    ...(details === undefined ? {} : { details }),
+  });
 }

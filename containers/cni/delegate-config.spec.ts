@@ -166,7 +166,7 @@ describe('config of a network', () => {
         () => parseNetwork(text),
         (error: unknown) => {
           assert.ok(error instanceof CniError);
-          assert.equal(error.code, code);
+          assert.equal(error.cniCode, code);
           assert.match(error.message, message);
           return true;
         },
@@ -195,7 +195,7 @@ describe('subnet.env for a plugin', () => {
     ['no word on masquerade', `${IPV4}FLANNEL_MTU=1450\n`, /FLANNEL_IPMASQ is missing/],
   ];
   for (const [name, text, message] of refused)
-    it(`refuses ${name}`, () => assert.throws(() => parseHostSubnet(text, 'f'), { code: 6, message }));
+    it(`refuses ${name}`, () => assert.throws(() => parseHostSubnet(text, 'f'), { cniCode: 6, message }));
 
   it('takes only the exact text true for masquerade', () => {
     const env = `${IPV4}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=TRUE\n`;

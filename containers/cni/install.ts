@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WeftError } from '../../api/errors.ts';
 import { newestCommonVersion } from './cni-version.ts';
 import {
   formatConflist,
@@ -50,8 +51,12 @@ export interface InstallPlan {
   readonly warnings: readonly string[];
 }
 
-/** Why nothing was installed; one line with the remedy. */
-export class InstallError extends Error {}
+/** The reason why nothing is installed; one line with the remedy. */
+export class InstallError extends WeftError {
+  constructor(message: string) {
+    super('CNI_INSTALL_FAILED', message);
+  }
+}
 
 /** Where Kubernetes and containerd look, and where Debian puts its plugins. */
 export const USUAL_BIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni'] as const;

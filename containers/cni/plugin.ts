@@ -169,7 +169,7 @@ function runInSpokenVersion(
   try {
     return runPlugin(config, environment);
   } catch (error) {
-    if (toCniError(error).code !== CNI_CODES.INCOMPATIBLE_VERSION) throw error;
+    if (toCniError(error).cniCode !== CNI_CODES.INCOMPATIBLE_VERSION) throw error;
     const other = newestCommonVersion(spokenVersions(config, environment), config.cniVersion);
     if (other === undefined || other === config.cniVersion) throw error;
     const spoken = withVersion(config, other);

@@ -1,7 +1,7 @@
 // Log lines of what the reconciler tells.
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
-import type { EventCode, ReconcilerEvent } from '../reconciler/reports.ts';
+import type { EventCode, ReconcilerEvent } from '../reconciler/status.ts';
 
 const MESSAGES: Readonly<Record<EventCode, string>> = {
   KERNEL_DRIFT: 'Somebody changed kernel state of the overlay; putting it back',
@@ -15,7 +15,7 @@ const MESSAGES: Readonly<Record<EventCode, string>> = {
   HOST_RECOVERED: "This host's own device and address are programmed again",
   ORPHAN_REMOVE_FAILED: 'A kernel entry that no lease stands for cannot be removed',
   LINK_REPLACED: 'Made the device anew: what differs cannot be changed in place',
-  SYSCTL_REFUSED: 'A kernel setting cannot be made',
+  SYSCTL_REJECTED: 'A kernel setting cannot be made',
   KERNEL_READ_FAILED: 'Cannot read kernel state; trying again',
   KERNEL_NO_ANSWER: 'The kernel did not answer; reading everything anew',
 };

@@ -15,11 +15,11 @@ import { until } from '../../test/support/wait-for.ts';
 import { chooseEncapsulation } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
-import { EventHub } from '../control/event-hub.ts';
-import { EventPublisher } from '../control/event-publisher.ts';
+import { EventHub } from '../events/event-hub.ts';
+import { EventPublisher } from '../events/event-publisher.ts';
 import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
-import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
+import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { routerWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
@@ -69,7 +69,7 @@ describe('a member whose kernel', () => {
       config: network('4', backend),
       encapsulation: chooseEncapsulation(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
-      router: routerWith(commandLine.options, NO_PROGRAMS),
+      router: routerWith(commandLine.options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -150,7 +150,7 @@ describe('a member whose kernel', () => {
 
   it('has no VXLAN gives up if userspace does not work either', async () => {
     await start({ hasVxlan: false });
-    kernel.packetPath.refuse('open', 'EADDRINUSE');
+    kernel.packetPath.injectFault('open', 'EADDRINUSE');
     await until('it gives up', () => fatalMessage !== undefined);
     assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
   });

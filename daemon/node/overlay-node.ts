@@ -14,11 +14,11 @@ import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
-import { readHost, type HostReading } from '../host/host-facts.ts';
+import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import type { ConfigRejection } from './config-watcher.ts';
-import { familiesOf } from '../host/interface-choice.ts';
-import { logKeeperEvent } from '../log/lease-log.ts';
-import type { EventPublisher } from '../control/event-publisher.ts';
+import { familiesOf } from '../host/interface-facts.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
@@ -30,7 +30,7 @@ import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/p
 import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/status.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 
 export interface OverlayNodeOptions {
@@ -44,13 +44,13 @@ export interface OverlayNodeOptions {
   /** Started, and read at least once. */
   readonly mirror: RegistryCache;
   readonly kernel: Kernel;
-  readonly reading: HostReading;
+  readonly reading: HostSnapshot;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
   readonly limit: LogRateLimit;
   /** Is told what happens. */
-  readonly events: Pick<EventPublisher, 'keeper' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -78,7 +78,7 @@ export class OverlayNode {
   readonly #options: OverlayNodeOptions;
   readonly #network: OverlayController;
   #host: HostConfig;
-  #reading: HostReading;
+  #reading: HostSnapshot;
   #isReadingFacts = false;
   #isFactsDue = false;
   #isStopped = false;
@@ -157,7 +157,7 @@ export class OverlayNode {
   }
 
   /** The interface in use, and what it was derived from. */
-  get reading(): HostReading {
+  get reading(): HostSnapshot {
     return { ...this.#reading, facts: this.#complete(this.#reading.facts) };
   }
 
@@ -279,7 +279,7 @@ export class OverlayNode {
     const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
     const keeper: LeaseManager = new LeaseManager({
       registry,
-      mirror,
+      cache: mirror,
       clock: systemClock,
       random: Math.random,
       ...identityOf(reading),
@@ -300,8 +300,8 @@ export class OverlayNode {
 
   #onKeeperEvent(event: LeaseEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
-    logKeeperEvent(this.#options.log, this.#options.limit, event);
-    this.#options.events.keeper(event);
+    logLeaseEvent(this.#options.log, this.#options.limit, event);
+    this.#options.events.lease(event);
   }
 
   #onReconciled(): void {
@@ -353,8 +353,8 @@ export class OverlayNode {
   }
 
   #onNotice(notice: KernelNotification): void {
-    this.reconciler.notice(notice);
-    if (notice.type !== 'object') void this.#readFacts();
+    this.reconciler.handleNotification(notice);
+    if (notice.kind !== 'object') void this.#readFacts();
   }
 
   /** Facts about the host may be others now: reads them, once for all notices of a burst. */
@@ -393,7 +393,7 @@ export class OverlayNode {
     const { lack } = result.reading;
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
-    const { identity: before } = identityOf(this.#reading);
+    const { nodeId: before } = identityOf(this.#reading);
     if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
     if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
     this.#reading = result.reading;
@@ -404,19 +404,19 @@ export class OverlayNode {
     else this.#host = host;
     if (!isOther && !this.#network.setFacts(facts)) return;
     const who = identityOf(result.reading);
-    if (who.identity !== before)
-      log.warn('The public IP of this host changed', { from: before, to: who.identity });
+    if (who.nodeId !== before)
+      log.warn('The public IP of this host changed', { from: before, to: who.nodeId });
     this.keeper.setIdentity(who);
     this.keeper.publish();
   }
 }
 
 /** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): NodeIdentity {
+function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
-  return { identity, ...(publicIpv6 && { publicIpv6 }) };
+  return { nodeId: identity, ...(publicIpv6 && { publicIpv6 }) };
 }
 
 /** Whether what was found out about checksums is to be found out anew. */
@@ -429,7 +429,7 @@ function isOtherTrial(
 }
 
 /** Whether an address that connections may hang on is another one now. */
-function hasLostAddress({ chosen: before }: HostReading, { chosen: now }: HostReading): boolean {
+function hasLostAddress({ chosen: before }: HostSnapshot, { chosen: now }: HostSnapshot): boolean {
   if (before.name !== now.name) return true;
   return (['ipv4', 'ipv6'] as const).some(
     (family) => before[family] !== undefined && before[family] !== now[family],

@@ -9,7 +9,7 @@ import type { Logger } from '../log/log.ts';
 import { probeChecksums } from '../probe/checksum-probe.ts';
 import type { OffloadState } from '../probe/checksum-offload-state.ts';
 import { chooseTunnelPeers } from '../probe/checksum-probe-peers.ts';
-import { ChecksumProbeLoop, type OffloadVerdict } from '../probe/checksum-probe-loop.ts';
+import { ChecksumProbeLoop, type ChecksumStatus } from '../probe/checksum-probe-loop.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 
@@ -29,7 +29,7 @@ export interface ChecksumOffloadControllerOptions {
 /** Read-only view. */
 export interface OffloadView {
   /** By family; empty until something was found. */
-  readonly verdicts: ReadonlyMap<Family, OffloadVerdict>;
+  readonly verdicts: ReadonlyMap<Family, ChecksumStatus>;
 }
 
 const MESSAGES: Readonly<Record<OffloadState, string>> = {
@@ -58,7 +58,7 @@ export class ChecksumOffloadController implements OffloadView {
       choosePeers: (family, count) => (isAuto(backend()) ? chooseTunnelPeers(reconciler, family, count) : []),
       isOn: (family) => isOffloading(options, family),
       probe: (address) => probeChecksums(address, { native: native!, clock }),
-      onVerdict: (family, { state, peers }) => {
+      onChange: (family, { state, peers }) => {
         const level = state === 'bad' ? 'warn' : state === 'suspect' ? 'info' : 'debug';
         log[level](MESSAGES[state], { family, peers });
         onVerdict(family);
@@ -66,8 +66,8 @@ export class ChecksumOffloadController implements OffloadView {
     });
   }
 
-  get verdicts(): ReadonlyMap<Family, OffloadVerdict> {
-    return this.#probeLoop.verdicts;
+  get verdicts(): ReadonlyMap<Family, ChecksumStatus> {
+    return this.#probeLoop.statuses;
   }
 
   /** Families in which devices compute wrong checksums. */
@@ -85,7 +85,7 @@ export class ChecksumOffloadController implements OffloadView {
 
   /** Drops all findings: another setting or another interface is in force. */
   forget(): void {
-    this.#probeLoop.forget();
+    this.#probeLoop.reset();
   }
 }
 

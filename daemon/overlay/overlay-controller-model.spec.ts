@@ -114,11 +114,11 @@ class TestDaemon {
     });
     this.keeper = new LeaseManager({
       registry: this.registry,
-      mirror: this.mirror,
+      cache: this.mirror,
       clock,
       random,
       config,
-      identity: this.#facts.publicIp!,
+      nodeId: this.#facts.publicIp!,
       ttlSec: TTL_SEC,
       renewMarginSec: 60,
       attributes: (published) => this.network.attributes(published),
@@ -133,7 +133,7 @@ class TestDaemon {
     this.#configWatcher = new ConfigWatcher({ source, clock, revision, apply, onChange: () => undefined });
     kernel.subscribe(
       () => this.reconciler.ownership ?? this.network.ownership(),
-      (notice) => this.reconciler.notice(notice),
+      (notice) => this.reconciler.handleNotification(notice),
     );
     this.keeper.start();
     this.#configWatcher.look();
@@ -230,7 +230,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'lose an answer': (_world, { daemon }) => daemon.registry.injectFault({ kind: 'lose-answer' }),
   'lose answers of the kernel': (_world, { kernel }, amount) => kernel.loseAnswers(amount % 5),
   'refuse a device': (_world, { kernel }, amount) =>
-    kernel.refuse(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
+    kernel.injectFault(LINKS[amount % LINKS.length]!, 'EADDRINUSE'),
   'allow devices': (_world, { kernel }) => LINKS.forEach((link) => kernel.clearFault(link)),
   'jump in time': ({ clock }, _host, amount) => clock.jump(amount),
   'pass a moment': ({ clock }, _host, amount) => clock.advance(amount % 100),

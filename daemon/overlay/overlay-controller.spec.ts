@@ -197,7 +197,7 @@ describe('overlay controller', () => {
   });
 
   it('leaves a transport that only peers use, although its device cannot be created here', async () => {
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     set(two.key, leavingPeer);
     await joinCluster();
     assert.notEqual(reconciler.summary().host.state, 'in-sync');
@@ -214,7 +214,7 @@ describe('overlay controller', () => {
 
   it('does not announce a transport whose device cannot be created', async () => {
     await joinCluster();
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
     net.setConfig({ document: config, config }, host());
     await clock.advance(10_000);

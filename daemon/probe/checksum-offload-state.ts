@@ -1,4 +1,5 @@
-// Whether checksums that are left to devices come out wrong, from rounds of probes of one family. Pure.
+// Whether checksums that are left to devices come out wrong, from rounds of probes of one family.
+// Pure.
 //
 //             a peer answers a device's checksum
 //   unknown ─────────────────────────────────────► good ◄──────────────┐
@@ -11,11 +12,15 @@
 //                      ▼
 //                     bad      for as long as this judge lives: with the offload off nothing can be learned about it
 //
-// A round in which no peer answers at all changes nothing. So one counterexample keeps the offload on, a firewall or a dead
-// peer never turns it off, and it never goes to and fro: whoever wants another trial makes another judge.
+// A round in which no peer answers at all changes nothing. So one counterexample keeps the offload
+// on, a firewall or a dead peer never turns it off, and it never goes to and fro: whoever wants
+// another trial makes another judge.
 import type { ProbeResult } from './checksum-probe.ts';
 
-/** `off`, which no round tells: nothing is left to devices, by somebody else's will or an earlier run's. */
+/**
+ * `off`, which no round tells: nothing is left to devices, by somebody else's will or an earlier
+ * run's.
+ */
 export type OffloadState = 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
 
 /** Bad rounds in a row. */

@@ -1,5 +1,6 @@
-// Looks now and then whether checksums that are left to devices arrive right, at a few peers a round, and tells when they do
-// not. Sends nothing while nobody wants to know, and nothing more about a family that is judged bad.
+// Looks now and then whether checksums that are left to devices arrive right, at a few peers a
+// round, and tells when they do not. Sends nothing while nobody wants to know, and nothing more
+// about a family that is judged bad.
 import type { Family, IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -7,7 +8,7 @@ import { FAMILIES } from '../../backends/address-family.ts';
 import type { ProbeResult } from './checksum-probe.ts';
 import { ChecksumOffloadState, type OffloadState } from './checksum-offload-state.ts';
 
-export interface OffloadVerdict {
+export interface ChecksumStatus {
   readonly state: OffloadState;
   /** When it became that, on the clock given. */
   readonly sinceMs: number;
@@ -21,13 +22,16 @@ export interface ChecksumProbeLoopOptions {
   readonly random?: Random;
   /** From one round to the next, in ms; 0: never. Rounds come sooner while little is known. */
   readonly intervalMs: number;
-  /** Some peers that are reached through the tunnel, at most `count`; none while it is not to be looked at. */
+  /**
+   * Some peers that are reached through the tunnel, at most `count`; none while it is not to be
+   * looked at.
+   */
   readonly choosePeers: (family: Family, count: number) => readonly IpAddress[];
   /** Whether checksums are left to devices at all; `undefined` if nobody can tell. */
   readonly isOn: (family: Family) => Promise<boolean | undefined>;
   readonly probe: (address: IpAddress) => Promise<ProbeResult>;
   /** A family has another state. Must not throw. */
-  readonly onVerdict: (family: Family, verdict: OffloadVerdict) => void;
+  readonly onChange: (family: Family, status: ChecksumStatus) => void;
 }
 
 const PEERS_A_ROUND = 3;
@@ -41,8 +45,8 @@ const JITTER = 0.1;
 
 export class ChecksumProbeLoop {
   readonly #options: ChecksumProbeLoopOptions;
-  #judges = new Map<Family, ChecksumOffloadState>();
-  #verdicts = new Map<Family, OffloadVerdict>();
+  #states = new Map<Family, ChecksumOffloadState>();
+  #statuses = new Map<Family, ChecksumStatus>();
   #pauseMs = FIRST_ROUND_MS;
   #cancel: () => void = () => undefined;
   #isStopped = false;
@@ -52,13 +56,13 @@ export class ChecksumProbeLoop {
   }
 
   /** Of families that were looked at. */
-  get verdicts(): ReadonlyMap<Family, OffloadVerdict> {
-    return this.#verdicts;
+  get statuses(): ReadonlyMap<Family, ChecksumStatus> {
+    return this.#statuses;
   }
 
   /** Families whose checksums devices get wrong. */
   get badFamilies(): readonly Family[] {
-    return FAMILIES.filter((family) => this.#verdicts.get(family)?.state === 'bad');
+    return FAMILIES.filter((family) => this.#statuses.get(family)?.state === 'bad');
   }
 
   start(): void {
@@ -70,10 +74,13 @@ export class ChecksumProbeLoop {
     this.#cancel();
   }
 
-  /** What was learned holds no longer: another device carries the packets, or somebody wants another trial. */
-  forget(): void {
-    this.#judges = new Map();
-    this.#verdicts = new Map();
+  /**
+   * What was learned holds no longer: another device carries the packets, or somebody wants another
+   * trial.
+   */
+  reset(): void {
+    this.#states = new Map();
+    this.#statuses = new Map();
     this.#pauseMs = FIRST_ROUND_MS;
     if (!this.#isStopped) this.start();
   }
@@ -86,47 +93,47 @@ export class ChecksumProbeLoop {
   }
 
   async #round(): Promise<void> {
-    const judges = this.#judges;
+    const states = this.#states;
     await Promise.all(FAMILIES.map((family) => this.#look(family)));
     // Forgotten meanwhile: another round is planned already.
-    if (this.#isStopped || judges !== this.#judges) return;
+    if (this.#isStopped || states !== this.#states) return;
     const { intervalMs } = this.#options;
-    const states = [...this.#verdicts.values()].map(({ state }) => state);
-    if (states.includes('suspect')) this.#pauseMs = Math.min(SUSPECT_ROUND_MS, intervalMs);
-    else if (states.includes('good') || states.includes('off')) this.#pauseMs = intervalMs;
+    const found = [...this.#statuses.values()].map(({ state }) => state);
+    if (found.includes('suspect')) this.#pauseMs = Math.min(SUSPECT_ROUND_MS, intervalMs);
+    else if (found.includes('good') || found.includes('off')) this.#pauseMs = intervalMs;
     else
       this.#pauseMs = Math.min(
         2 * this.#pauseMs,
-        states.length > 0 ? SILENT_INTERVALS * intervalMs : intervalMs,
+        found.length > 0 ? SILENT_INTERVALS * intervalMs : intervalMs,
       );
     this.#plan();
   }
 
   async #look(family: Family): Promise<void> {
     const { choosePeers, isOn, probe } = this.#options;
-    const judges = this.#judges;
-    const judge = judges.get(family) ?? new ChecksumOffloadState();
-    if (judge.state === 'bad') return;
+    const states = this.#states;
+    const machine = states.get(family) ?? new ChecksumOffloadState();
+    if (machine.state === 'bad') return;
     const peers = choosePeers(family, PEERS_A_ROUND);
     if (peers.length === 0) return;
-    judges.set(family, judge);
+    states.set(family, machine);
     const isOff = (await isOn(family)) === false;
-    const sights = isOff ? [] : await Promise.all(peers.map(probe));
+    const results = isOff ? [] : await Promise.all(peers.map(probe));
     // Of this round nothing counts any more.
-    if (this.#isStopped || judges !== this.#judges) return;
-    const state = isOff ? 'off' : judge.note(sights);
+    if (this.#isStopped || states !== this.#states) return;
+    const state = isOff ? 'off' : machine.note(results);
     const decisive = state === 'good' ? 'good' : 'bad';
     this.#tell(
       family,
       state,
-      peers.filter((_, index) => sights[index] === decisive),
+      peers.filter((_, index) => results[index] === decisive),
     );
   }
 
   #tell(family: Family, state: OffloadState, peers: readonly IpAddress[]): void {
-    if (this.#verdicts.get(family)?.state === state) return;
-    const verdict = { state, sinceMs: this.#options.clock.nowMs(), peers };
-    this.#verdicts.set(family, verdict);
-    this.#options.onVerdict(family, verdict);
+    if (this.#statuses.get(family)?.state === state) return;
+    const status = { state, sinceMs: this.#options.clock.nowMs(), peers };
+    this.#statuses.set(family, status);
+    this.#options.onChange(family, status);
   }
 }

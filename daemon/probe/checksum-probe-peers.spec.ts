@@ -18,7 +18,7 @@ describe('peers to probe for checksums', () => {
     const host = await new TestHost({ vxlan: { directRouting: true } }).start([vxlanPeer(2)]);
     assert.deepEqual(chooseTunnelPeers(host.reconciler, 4, 3), []);
     const lost = await new TestHost().start([vxlanPeer(2)]);
-    lost.kernel.refuse(`link ${DEV}`, 'EPERM');
+    lost.kernel.injectFault(`link ${DEV}`, 'EPERM');
     lost.kernel.tables.removeLink(DEV);
     await lost.clock.settle();
     assert.deepEqual(chooseTunnelPeers(lost.reconciler, 4, 3), []);

@@ -1,4 +1,5 @@
-// Peers whose tunnel can be probed for checksums: overlay addresses that the kernel leads to through a device of ours. Pure.
+// Peers whose tunnel can be probed for checksums: overlay addresses that the kernel leads to
+// through a device of ours. Pure.
 import { familyOf, type Family, type IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';

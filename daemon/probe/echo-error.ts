@@ -1,11 +1,18 @@
-// What went wrong with an echo, by the ICMP error that came for it (RFC 792, RFC 4443, RFC 8335). Pure.
+// What went wrong with an echo, by the ICMP error that came for it (RFC 792, RFC 4443, RFC 8335).
+// Pure.
 import type { Family } from '../../lib/address.ts';
 import type { EchoAnswer } from '../../native/index.ts';
 
 export type EchoError =
-  /** A router or this host's own kernel (`by` unset: before it left the host) cannot carry a packet of that size. */
+  /**
+   * A router or this host's own kernel (`by` unset: before it left the host) cannot carry a packet
+   * of that size.
+   */
   | { readonly kind: 'too-big'; readonly by?: string; readonly mtu?: number }
-  /** `by` says that there is no way; of this host itself if the next hop does not answer ARP or neighbour discovery. */
+  /**
+   * `by` says that there is no way; of this host itself if the next hop does not answer ARP or
+   * neighbour discovery.
+   */
   | { readonly kind: 'unreachable'; readonly by: string; readonly reason: string }
   | { readonly kind: 'time-exceeded'; readonly by: string }
   /** The kernel did not send it: no route, forbidden by the firewall and the like. */

@@ -1,5 +1,6 @@
-// ICMP echoes of one family from one socket: each is sent, then waited for. The kernel notes when a reply came, so that a
-// process that looks late measures no more than one that looks at once; it looks often only while a reply is awaited.
+// ICMP echoes of one family from one socket: each is sent, then waited for. The kernel notes when a
+// reply came, so that a process that looks late measures no more than one that looks at once; it
+// looks often only while a reply is awaited.
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Family, IpAddress } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -47,7 +48,10 @@ export class EchoSocket {
   readonly #identifier = randomInt(1, 0x10000);
   readonly #token: Uint8Array = randomBytes(TOKEN_BYTES);
   readonly #awaited = new Map<number, Awaited>();
-  /** Errors come for the echoes of every program on this host, and tell whose by sequence and destination alone. */
+  /**
+   * Errors come for the echoes of every program on this host, and tell whose by sequence and
+   * destination alone.
+   */
   #sequence = randomInt(0, MAX_SEQUENCE + 1);
   #pauseMs = FIRST_LOOK_MS;
   #cancelLook: (() => void) | undefined;
@@ -62,8 +66,8 @@ export class EchoSocket {
   }
 
   /**
-   * One echo of an IP packet of `packetBytes`, its header included, with DF set. Resolves always: at the latest
-   * `timeoutMs` after it was sent, or when the socket is closed, as lost.
+   * One echo of an IP packet of `packetBytes`, its header included, with DF set. Resolves always:
+   * at the latest `timeoutMs` after it was sent, or when the socket is closed, as lost.
    */
   send(address: IpAddress, packetBytes: number, timeoutMs: number): Promise<EchoResult> {
     const { native, clock, family } = this.#options;

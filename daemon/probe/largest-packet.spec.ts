@@ -7,7 +7,10 @@ const MIN_BYTES = 28;
 const LOST: EchoResult = { kind: 'lost' };
 const REPLY: EchoResult = { kind: 'reply', rttMs: 1 };
 
-/** A path that carries packets of up to `mtu` bytes, tells so or not, and loses the first `losses` echoes of each size. */
+/**
+ * A path that carries packets of up to `mtu` bytes, tells so or not, and loses the first `losses`
+ * echoes of each size.
+ */
 function path(mtu: number, tells: boolean, losses = 0) {
   const tries = new Map<number, number>();
   return (packetBytes: number): Promise<EchoResult> => {

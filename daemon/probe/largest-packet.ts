@@ -1,5 +1,6 @@
-// The largest packet that passes: tries the upper bound first, then what an error tells, then halves. Each size gets
-// several echoes, as one that is lost for another reason must not count as too large. Knows no socket.
+// The largest packet that passes: tries the upper bound first, then what an error tells, then
+// halves. Each size gets several echoes, as one that is lost for another reason must not count as
+// too large. Knows no socket.
 import type { EchoResult } from './echo-socket.ts';
 
 export interface LargestSearch {
@@ -41,7 +42,8 @@ export async function findLargestPacket(search: LargestSearch): Promise<LargestP
     // What a liar tells, larger than what it refused, is no hint.
     else high = result.mtu >= minBytes && result.mtu < next ? Math.max(low, result.mtu) : next - 1;
     if (result !== true && result.mtu === high) next = high;
-    // Before halving, whether anything passes at all: else a silent host would cost a time-out for each size.
+    // Before halving, whether anything passes at all: else a silent host would cost a time-out for
+    // each size.
     else next = low < minBytes ? minBytes : Math.ceil((low + high) / 2);
   }
   return { ...(low >= minBytes && { packetBytes: low }), sent };

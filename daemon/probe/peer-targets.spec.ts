@@ -34,8 +34,8 @@ describe('targets of a probe', () => {
     it(what, () => assert.deepEqual(targetsOf(peer, backend, family && { family }), expected));
 
   it('an address inside the subnet in place of that of the host, whatever the backend', () => {
-    const asked = '10.5.100.7' as Ipv4;
-    assert.deepEqual(targetsOf(PEER, 'host-gw', { asked }), { overlay: asked, underlay: '198.18.1.2' });
+    const target = '10.5.100.7' as Ipv4;
+    assert.deepEqual(targetsOf(PEER, 'host-gw', { target }), { overlay: target, underlay: '198.18.1.2' });
   });
 });
 
@@ -54,7 +54,7 @@ describe('the peer that a word means', () => {
 
   for (const word of ['10.5.100.7', 'fd00:5:0:64::7'])
     it(`${word}, inside its subnet`, () =>
-      assert.deepEqual(findPeer([IPV6_ONLY, PEER], word), { peer: PEER, asked: word }));
+      assert.deepEqual(findPeer([IPV6_ONLY, PEER], word), { peer: PEER, target: word }));
 
   for (const word of ['10.5.101.0', '198.18.1.9', '10.5.100.0/25', 'h2', ''])
     it(`none: ${JSON.stringify(word)}`, () => assert.equal(findPeer([IPV6_ONLY, PEER], word), undefined));

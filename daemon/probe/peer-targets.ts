@@ -14,18 +14,18 @@ export interface PeerTargets {
 const HAVE_OVERLAY_ADDRESS: ReadonlySet<BackendType> = new Set(['vxlan', 'udp']);
 
 /**
- * Those of `family`, or if that is unset of the first family that the peer has. `asked` is an address inside its subnet that takes
- * the place of its own.
+ * Those of `family`, or if that is unset of the first family that the peer has. `target` is an
+ * address inside its subnet that takes the place of its own.
  */
 export function targetsOf(
   { subnets, attributes }: Pick<Lease, 'subnets' | 'attributes'>,
   backend: BackendType,
-  { family, asked }: { readonly family?: Family; readonly asked?: IpAddress } = {},
+  { family, target }: { readonly family?: Family; readonly target?: IpAddress } = {},
 ): PeerTargets {
   const families = family === undefined ? FAMILIES : [family];
   const subnet = families.map((each) => subnetOf(subnets, each)).find(Boolean);
   const own = subnet && HAVE_OVERLAY_ADDRESS.has(backend) ? addressOf(subnet) : undefined;
-  const overlay = asked ?? own;
+  const overlay = target ?? own;
   const underlay = families.map((each) => publicIpOf(attributes, each)).find(Boolean);
   return { ...(overlay && { overlay }), ...(underlay && { underlay }) };
 }
@@ -33,7 +33,7 @@ export function targetsOf(
 export interface FoundPeer {
   readonly peer: Lease;
   /** The word was an address inside its subnet other than that of the host. */
-  readonly asked?: IpAddress;
+  readonly target?: IpAddress;
 }
 
 /** The peer that `word` means: its key, public IP, subnet, or an address inside of that. */
@@ -49,7 +49,7 @@ export function findPeer(peers: Iterable<Lease>, word: string): FoundPeer | unde
     if (address === undefined) continue;
     if (address === publicIp || address === publicIpv6) return { peer };
     const subnet = [ipv4, ipv6].find((each) => each !== undefined && contains(each, address));
-    if (subnet !== undefined) return addressOf(subnet) === address ? { peer } : { peer, asked: address };
+    if (subnet !== undefined) return addressOf(subnet) === address ? { peer } : { peer, target: address };
   }
   return undefined;
 }

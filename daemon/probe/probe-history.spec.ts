@@ -9,14 +9,14 @@ const LOST: EchoResult = { kind: 'lost' };
 const reply = (rttMs: number): EchoResult => ({ kind: 'reply', rttMs });
 
 describe('the last probes', () => {
-  const book = new ProbeHistory();
+  const history = new ProbeHistory();
   const note = (key: string, ...results: EchoResult[]): void =>
-    book.note(key, { atMs: 0, report: reportOf(ADDRESS, results) });
+    history.record(key, { atMs: 0, report: reportOf(ADDRESS, results) });
 
   it('of none are all zero', () => {
     assert.deepEqual(
-      book.summary(() => true),
-      { peers: 0, sent: 0, lost: 0, silent: 0 },
+      history.summary(() => true),
+      { peers: 0, sent: 0, lost: 0, noReply: 0 },
     );
   });
 
@@ -26,12 +26,12 @@ describe('the last probes', () => {
     note('b', reply(6), LOST);
     note('c', LOST, LOST);
     note('gone', reply(99));
-    const expected = { peers: 3, sent: 6, lost: 3, silent: 1, avgMs: 4, maxMs: 6 };
+    const expected = { peers: 3, sent: 6, lost: 3, noReply: 1, avgMs: 4, maxMs: 6 };
     assert.deepEqual(
-      book.summary((key) => key !== 'gone'),
+      history.summary((key) => key !== 'gone'),
       expected,
     );
-    assert.equal(book.get('gone'), undefined);
-    assert.equal(book.get('a')?.report.received, 2);
+    assert.equal(history.get('gone'), undefined);
+    assert.equal(history.get('a')?.report.received, 2);
   });
 });

@@ -13,7 +13,7 @@ export interface ProbeSummary {
   readonly sent: number;
   readonly lost: number;
   /** Peers that answered nothing. */
-  readonly silent: number;
+  readonly noReply: number;
   /** Mean round trips of the peers that answered, in ms: their mean and the worst. */
   readonly avgMs?: number;
   readonly maxMs?: number;
@@ -27,7 +27,7 @@ export class ProbeHistory {
     return this.#last.get(key);
   }
 
-  note(key: string, probe: LastProbe): void {
+  record(key: string, probe: LastProbe): void {
     this.#last.set(key, probe);
   }
 
@@ -41,7 +41,7 @@ export class ProbeHistory {
       peers: reports.length,
       sent: sum(reports.map(({ sent }) => sent)),
       lost: sum(reports.map(({ sent, received }) => sent - received)),
-      silent: reports.filter(({ received }) => received === 0).length,
+      noReply: reports.filter(({ received }) => received === 0).length,
       ...(means.length > 0 && { avgMs: sum(means) / means.length, maxMs: Math.max(...means) }),
     };
   }

@@ -1,5 +1,6 @@
-// Probes addresses with ICMP echoes: loss, round trips, errors, and the largest packet that passes. `weft ping`, `weft
-// doctor` and the daemon's own probing are made of it. One socket a family, opened at the first echo.
+// Probes addresses with ICMP echoes: loss, round trips, errors, and the largest packet that passes.
+// `weft ping`, `weft doctor` and the daemon's own probing are made of it. One socket a family,
+// opened at the first echo.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, type Family, type IpAddress } from '../../lib/address.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
@@ -28,7 +29,7 @@ export interface ProberOptions {
   readonly sources?: Readonly<Partial<Record<Family, IpAddress>>>;
 }
 
-export interface EchoRow {
+export interface PingOptions {
   /** Default 3. */
   readonly count?: number;
   /** From one echo to the next, whether it was answered or not; default 1000. */
@@ -48,8 +49,11 @@ export const DEFAULT_PAYLOAD_BYTES = 56;
 const MAX_PACKET_BYTES = 65_535;
 const LARGEST_ATTEMPTS = 3;
 /** Of the search for the largest packet, for one echo. */
-const SHORTEST_PATIENCE_MS = 100;
-/** The kernel begins to note times a moment after the first socket asks for it (net_enable_timestamp); before, it takes the time of the look. */
+const MIN_TIMEOUT_MS = 100;
+/**
+ * The kernel begins to note times a moment after the first socket asks for it
+ * (net_enable_timestamp); before, it takes the time of the look.
+ */
 const TIMES_BEGIN_MS = 20;
 
 export class Prober {
@@ -60,11 +64,14 @@ export class Prober {
     this.#options = options;
   }
 
-  /** `count` echoes, one each `intervalMs`. Stopped by the signal it reports what there is. @throws ProbeError */
-  async probe(address: IpAddress, row: EchoRow = {}): Promise<ProbeReport> {
-    const { count = 3, intervalMs = 1000, timeoutMs = 1000, signal, onEcho } = row;
+  /**
+   * `count` echoes, one each `intervalMs`. Stopped by the signal it reports what there is.
+   * @throws ProbeError
+   */
+  async probe(address: IpAddress, options: PingOptions = {}): Promise<ProbeReport> {
+    const { count = 3, intervalMs = 1000, timeoutMs = 1000, signal, onEcho } = options;
     const family = familyOf(address);
-    const { packetBytes = ECHO_HEADER_BYTES[family] + DEFAULT_PAYLOAD_BYTES } = row;
+    const { packetBytes = ECHO_HEADER_BYTES[family] + DEFAULT_PAYLOAD_BYTES } = options;
     const socket = await this.#socketOf(family);
     const results: Promise<EchoResult>[] = [];
     for (let sequence = 1; sequence <= count; sequence++) {
@@ -78,8 +85,9 @@ export class Prober {
   }
 
   /**
-   * Largest IP packet, in bytes with its header, that comes back whole; of at most `maxBytes`. Takes two echoes where a device
-   * or router says its MTU, else some dozens and a time-out for each size that is lost.
+   * Largest IP packet, in bytes with its header, that comes back whole; of at most `maxBytes`.
+   * Takes two echoes where a device or router says its MTU, else some dozens and a time-out for
+   * each size that is lost.
    * @throws ProbeError
    */
   async findLargest(
@@ -90,11 +98,11 @@ export class Prober {
     const socket = await this.#socketOf(family);
     const minBytes = ECHO_HEADER_BYTES[family];
     // Where answers come soon, nothing is gained by waiting long for each size that is too large.
-    let patienceMs = timeoutMs;
+    let currentTimeoutMs = timeoutMs;
     const send = async (packetBytes: number): Promise<EchoResult> => {
-      const result = await socket.send(address, packetBytes, patienceMs);
+      const result = await socket.send(address, packetBytes, currentTimeoutMs);
       if (result.kind === 'reply')
-        patienceMs = Math.min(timeoutMs, Math.max(SHORTEST_PATIENCE_MS, 10 * result.rttMs));
+        currentTimeoutMs = Math.min(timeoutMs, Math.max(MIN_TIMEOUT_MS, 10 * result.rttMs));
       return result;
     };
     return findLargestPacket({ minBytes, maxBytes, attempts: LARGEST_ATTEMPTS, send });

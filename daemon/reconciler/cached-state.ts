@@ -4,7 +4,7 @@ import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualState, ForeignLink, Step } from '../kernel/kernel.ts';
 import { deviceOf } from './object-device.ts';
 
-export class Mirror {
+export class CachedState {
   #objects: Map<ObjectKey, KernelObject>;
   #foreignLinks: Map<string, ForeignLink>;
 

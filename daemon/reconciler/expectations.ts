@@ -7,12 +7,12 @@ import type { Step } from '../kernel/kernel.ts';
 import { isInSync } from './diff.ts';
 
 /** How long an echo may take, in ms. A step that changed nothing has none, so this must end. */
-const ECHO_TIMEOUT_MS = 3_000;
+const SELF_NOTIFICATION_TIMEOUT_MS = 3_000;
 /** The same after an overrun: echoes may be lost, but what is old is still in the socket. */
 const OVERRUN_TIMEOUT_MS = 300;
 
 /** A state that a notice told; unset `object` means gone. */
-export interface Told {
+export interface Notified {
   readonly object: ActualObject | undefined;
 }
 
@@ -20,9 +20,9 @@ interface Expectation {
   /** Unset if the step removes. */
   readonly object: KernelObject | undefined;
   isAnswered: boolean;
-  isEchoed: boolean;
+  isConfirmed: boolean;
   /** The last notice that did not fit: before the echo probably old, after it news. */
-  other: Told | undefined;
+  other: Notified | undefined;
   untilMs: number;
 }
 
@@ -36,18 +36,18 @@ export class Expectations {
     this.#byKey.set(key, {
       object: action === 'set' ? object : undefined,
       isAnswered: false,
-      isEchoed: false,
+      isConfirmed: false,
       other: undefined,
       untilMs: Infinity,
     });
   }
 
-  /** Takes a notice. Returns whether it belongs here; if not it is news. */
+  /** Takes a notification. Returns whether it belongs here; if not it is news. */
   take(key: ObjectKey, object: ActualObject | undefined): boolean {
     const expectation = this.#byKey.get(key);
     if (expectation === undefined) return false;
     if (fits(expectation, object)) {
-      expectation.isEchoed = true;
+      expectation.isConfirmed = true;
       expectation.other = undefined;
       if (expectation.isAnswered) this.#byKey.delete(key);
     } else expectation.other = { object };
@@ -55,19 +55,19 @@ export class Expectations {
   }
 
   /** The kernel did the step. Returns what happened to the object since, if its echo was here already. */
-  onDone(key: ObjectKey, nowMs: number): Told | undefined {
+  onDone(key: ObjectKey, nowMs: number): Notified | undefined {
     const expectation = this.#byKey.get(key);
     if (expectation === undefined) return undefined;
     this.#byKey.delete(key);
-    if (expectation.isEchoed) return expectation.other;
+    if (expectation.isConfirmed) return expectation.other;
     expectation.isAnswered = true;
-    expectation.untilMs = nowMs + ECHO_TIMEOUT_MS;
+    expectation.untilMs = nowMs + SELF_NOTIFICATION_TIMEOUT_MS;
     this.#byKey.set(key, expectation);
     return undefined;
   }
 
   /** The kernel did not do the step, or did not say. Returns what a notice told meanwhile. */
-  onNotDone(key: ObjectKey): Told | undefined {
+  onNotDone(key: ObjectKey): Notified | undefined {
     const other = this.#byKey.get(key)?.other;
     this.#byKey.delete(key);
     return other;
@@ -81,8 +81,8 @@ export class Expectations {
   }
 
   /** Ends what is overdue. Returns what notices told of those keys: they were no echoes, so they count after all. */
-  takeOverdue(nowMs: number): ReadonlyMap<ObjectKey, Told> {
-    const told = new Map<ObjectKey, Told>();
+  takeOverdue(nowMs: number): ReadonlyMap<ObjectKey, Notified> {
+    const told = new Map<ObjectKey, Notified>();
     for (const [key, { untilMs, other }] of this.#byKey) {
       // Unanswered ones have no end yet and may stand before answered ones.
       if (untilMs === Infinity) continue;

@@ -28,7 +28,7 @@ export function retryDelayMs(attempts: number, random: Random): number {
   return boundMs * (1 + JITTER * random());
 }
 
-export type Refusal = Pick<Failure, 'object' | 'errno' | 'message'>;
+export type Rejection = Pick<Failure, 'object' | 'errno' | 'message'>;
 
 export class Failures {
   readonly #byName = new Map<string, Failure>();
@@ -54,7 +54,7 @@ export class Failures {
   }
 
   /** Records a refusal; several in one run of one owner are one failure, the first. */
-  add(name: string, refusal: Refusal, nowMs: number): Failure {
+  add(name: string, refusal: Rejection, nowMs: number): Failure {
     const attempts = (this.#byName.get(name)?.attempts ?? 0) + 1;
     const failure = {
       ...refusal,

@@ -1,4 +1,4 @@
-// The mirror of the kernel and how it is kept true: full reads, acknowledged steps, and notices, also those that arrive
+// The cached of the kernel and how it is kept true: full reads, acknowledged steps, and notices, also those that arrive
 // while a read or a batch of steps is under way. Decides nothing about what should be.
 import type { Clock } from '../../lib/clock.ts';
 import type { Ownership } from '../../backends/backend.ts';
@@ -7,29 +7,29 @@ import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import { readSetting, type Kernel, type Step, type StepResult } from '../kernel/kernel.ts';
 import { Expectations } from './expectations.ts';
-import type { Told } from './expectations.ts';
-import { Mirror } from './cached-state.ts';
+import type { Notified } from './expectations.ts';
+import { CachedState } from './cached-state.ts';
 
-export interface KernelViewParts {
+export interface KernelCacheDeps {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;
   readonly clock: Clock;
 }
 
 export class KernelCache {
-  readonly #parts: KernelViewParts;
+  readonly #deps: KernelCacheDeps;
   readonly #expectations = new Expectations();
-  #mirror: Mirror | undefined;
+  #cached: CachedState | undefined;
   /** What notices told while everything is being read. */
-  #toldWhileReading: Map<ObjectKey, Told> | undefined;
+  #notifiedWhileReading: Map<ObjectKey, Notified> | undefined;
   #isChangingLinks = false;
 
-  constructor(parts: KernelViewParts) {
-    this.#parts = parts;
+  constructor(parts: KernelCacheDeps) {
+    this.#deps = parts;
   }
 
   /** Unset before the first read. */
-  get mirror(): Mirror | undefined {
-    return this.#mirror;
+  get cached(): CachedState | undefined {
+    return this.#cached;
   }
 
   /** Whether steps on devices are under way; a full read must follow them. */
@@ -44,49 +44,49 @@ export class KernelCache {
 
   /** Notices were lost; a full read must follow. */
   onOverrun(): void {
-    this.#expectations.onOverrun(this.#parts.clock.nowMs());
+    this.#expectations.onOverrun(this.#deps.clock.nowMs());
   }
 
-  /** From now on `mirror` is what the kernel holds. */
-  replace(mirror: Mirror): void {
-    this.#mirror = mirror;
+  /** From now on `cached` is what the kernel gate. */
+  replace(cached: CachedState): void {
+    this.#cached = cached;
   }
 
-  /** Records a notice. Returns whether it is news now; else it is an echo, or counts when a read or a batch has ended. */
+  /** Records a notification. Returns whether it is news now; else it is an echo, or counts when a read or a batch has ended. */
   record(key: ObjectKey, object: ActualObject | undefined): boolean {
     // Entries come and go with their device, and the full read that follows tells what is left.
     if (this.#isChangingLinks || this.#expectations.take(key, object)) return false;
-    if (this.#toldWhileReading !== undefined) {
-      this.#toldWhileReading.set(key, { object });
+    if (this.#notifiedWhileReading !== undefined) {
+      this.#notifiedWhileReading.set(key, { object });
       return false;
     }
-    this.#mirror?.record(key, object);
-    return this.#mirror !== undefined;
+    this.#cached?.record(key, object);
+    return this.#cached !== undefined;
   }
 
   /** Records what was taken for an old notice and was none. Returns the keys. */
   takeOverdue(): readonly ObjectKey[] {
-    return this.#recordTold(this.#expectations.takeOverdue(this.#parts.clock.nowMs()));
+    return this.#recordNotified(this.#expectations.takeOverdue(this.#deps.clock.nowMs()));
   }
 
   /**
    * Reads all that `ownership` covers, and the `settings`, which are in no table. What notices said meanwhile is later
    * than what was read, or the same. @throws what the kernel door throws.
    */
-  async read(ownership: Ownership, settings: readonly SettingObject[]): Promise<Mirror> {
-    const { kernel } = this.#parts;
-    const told = new Map<ObjectKey, Told>();
-    this.#toldWhileReading = told;
+  async read(ownership: Ownership, settings: readonly SettingObject[]): Promise<CachedState> {
+    const { kernel } = this.#deps;
+    const told = new Map<ObjectKey, Notified>();
+    this.#notifiedWhileReading = told;
     try {
-      const mirror = new Mirror(await kernel.readState(ownership));
+      const cached = new CachedState(await kernel.readState(ownership));
       for (const setting of settings) {
         const found = await readSetting(kernel, setting).catch(() => undefined);
-        if (found !== undefined) mirror.record(objectKey(setting), found);
+        if (found !== undefined) cached.record(objectKey(setting), found);
       }
-      for (const [key, { object }] of told) mirror.record(key, object);
-      return mirror;
+      for (const [key, { object }] of told) cached.record(key, object);
+      return cached;
     } finally {
-      this.#toldWhileReading = undefined;
+      this.#notifiedWhileReading = undefined;
     }
   }
 
@@ -100,33 +100,33 @@ export class KernelCache {
     const results = await this.#send(steps);
     this.#isChangingLinks = false;
     onResults(results);
-    return this.#recordTold(this.#takeAnswers(results));
+    return this.#recordNotified(this.#takeAnswers(results));
   }
 
-  #takeAnswers(results: readonly StepResult[]): ReadonlyMap<ObjectKey, Told> {
-    const told = new Map<ObjectKey, Told>();
-    for (const { step, ok } of results) {
+  #takeAnswers(results: readonly StepResult[]): ReadonlyMap<ObjectKey, Notified> {
+    const told = new Map<ObjectKey, Notified>();
+    for (const { step, status } of results) {
       const key = objectKey(step.object);
       const since =
-        ok === true
-          ? this.#expectations.onDone(key, this.#parts.clock.nowMs())
+        status === 'done'
+          ? this.#expectations.onDone(key, this.#deps.clock.nowMs())
           : this.#expectations.onNotDone(key);
       if (since !== undefined) told.set(key, since);
     }
     return told;
   }
 
-  #recordTold(told: ReadonlyMap<ObjectKey, Told>): readonly ObjectKey[] {
-    for (const [key, { object }] of told) this.#mirror?.record(key, object);
+  #recordNotified(told: ReadonlyMap<ObjectKey, Notified>): readonly ObjectKey[] {
+    for (const [key, { object }] of told) this.#cached?.record(key, object);
     return [...told.keys()];
   }
 
   async #send(steps: readonly Step[]): Promise<readonly StepResult[]> {
     try {
-      return await this.#parts.kernel.apply(steps);
+      return await this.#deps.kernel.apply(steps);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return steps.map((step) => ({ step, ok: 'unknown', message }));
+      return steps.map((step) => ({ step, status: 'unknown', message }));
     }
   }
 }

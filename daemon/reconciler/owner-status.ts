@@ -5,45 +5,49 @@ import { HOST } from './desired-state.ts';
 import type { DesiredState, Owner } from './desired-state.ts';
 import { isInSync } from './diff.ts';
 import type { RetryGate } from './retry-gate.ts';
-import type { Mirror } from './cached-state.ts';
+import type { CachedState } from './cached-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { Failure } from './failures.ts';
-import type { SyncState } from './reports.ts';
+import type { SyncState } from './status.ts';
 
-export interface Verdict {
+export interface ComputedStatus {
   readonly state: SyncState;
   readonly reason?: string;
   /** Whether the kernel holds all that the owner wants. */
   readonly isProgrammed: boolean;
 }
 
-interface Evidence {
+interface StatusInputs {
   readonly desired: DesiredState;
-  readonly holds: RetryGate;
+  readonly gate: RetryGate;
   /** Unset before the first read. */
-  readonly mirror: Mirror | undefined;
+  readonly cached: CachedState | undefined;
   readonly nowMs: number;
 }
 
 /** Judges one owner; `peer` is unset for the host. Costs as much as the owner has objects. */
-export function computeStatus(owner: Owner, peer: PeerState | undefined, evidence: Evidence): Verdict {
-  const refusal = refusalOf(owner, peer, evidence.desired);
+export function computeStatus(
+  owner: Owner,
+  peer: PeerState | undefined,
+  inputs: StatusInputs,
+): ComputedStatus {
+  const refusal = rejectionOf(owner, peer, inputs.desired);
   const isWhole = peer?.mode === 'error' || refusal !== peer?.reason;
   if (refusal !== undefined && isWhole) return error(refusal);
-  const missing = findMissing(owner, evidence);
+  const missing = findMissing(owner, inputs);
   if (missing.length > 0) {
-    const reason = findReason(missing, evidence);
+    const reason = findReason(missing, inputs);
     return reason === undefined ? { state: 'pending', isProgrammed: false } : error(reason);
   }
-  if (evidence.mirror === undefined) return { state: 'pending', isProgrammed: false };
+  if (inputs.cached === undefined) return { state: 'pending', isProgrammed: false };
   // One family works; the other is the peer's own fault.
   if (refusal !== undefined) return { state: 'error', reason: refusal, isProgrammed: true };
   return { state: 'in-sync', isProgrammed: true };
 }
 
 /** What keeps an owner, or one family of it, from being programmed whatever the kernel says: its lease, or another's. */
-export function refusalOf(
+export function rejectionOf(
   owner: Owner,
   peer: PeerState | undefined,
   desired: DesiredState,
@@ -56,25 +60,25 @@ export function refusalOf(
 
 type Missing = readonly [ObjectKey, KernelObject];
 
-function findMissing(owner: Owner, { desired, mirror }: Evidence): readonly Missing[] {
+function findMissing(owner: Owner, { desired, cached }: StatusInputs): readonly Missing[] {
   const missing: Missing[] = [];
   for (const wanted of desired.objectsOf(owner))
-    if (!isInSync(wanted[1], mirror?.objects.get(wanted[0]))) missing.push(wanted);
+    if (!isInSync(wanted[1], cached?.objects.get(wanted[0]))) missing.push(wanted);
   return missing;
 }
 
 function findReason(
   missing: readonly Missing[],
-  { desired, holds, mirror, nowMs }: Evidence,
+  { desired, gate, cached, nowMs }: StatusInputs,
 ): string | undefined {
   for (const [key] of missing) {
-    const failure = holds.failureOf(desired.ownerOf(key) ?? '');
+    const failure = gate.failureOf(desired.ownerOf(key) ?? '');
     if (failure !== undefined) return describe(failure);
   }
   for (const [, object] of missing) {
     const device = deviceOf(object);
-    if (object.kind === 'link' || mirror === undefined) continue;
-    if (holds.isDeviceHeld(device, mirror, nowMs)) return describeDevice(device, holds.failureOf(HOST));
+    if (object.kind === 'link' || cached === undefined) continue;
+    if (gate.isDeviceDeferred(device, cached, nowMs)) return describeDevice(device, gate.failureOf(HOST));
   }
   return undefined;
 }
@@ -92,6 +96,6 @@ function nameOf(owner: Owner): string {
   return owner === HOST ? 'this host' : `the peer ${owner}`;
 }
 
-function error(reason: string): Verdict {
+function error(reason: string): ComputedStatus {
   return { state: 'error', reason, isProgrammed: false };
 }

@@ -2,7 +2,7 @@
 // beyond that the wait doubles up to a bound, so that two programs that disagree do not keep a processor busy. It holds
 // no timer.
 
-export interface DamperOptions {
+export interface RateLimiterOptions {
   /** Times within the window that do not wait; also how many a window are forgotten. */
   readonly freeCount: number;
   /** In ms. */
@@ -20,10 +20,10 @@ interface Bucket {
 }
 
 export class RateLimiter {
-  readonly #options: DamperOptions;
+  readonly #options: RateLimiterOptions;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(options: DamperOptions) {
+  constructor(options: RateLimiterOptions) {
     this.#options = options;
   }
 
@@ -35,7 +35,7 @@ export class RateLimiter {
   }
 
   /** Whether `key` has to wait at its present rate. */
-  isDamped(key: string, nowMs: number): boolean {
+  isLimited(key: string, nowMs: number): boolean {
     return this.#waitMs(this.#levelOf(key, nowMs)) > 0;
   }
 

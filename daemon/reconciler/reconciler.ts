@@ -1,6 +1,6 @@
 // Makes the kernel equal to what is desired, and keeps it so. Level-triggered: what comes in (host, peers, notices, a slow
 // timer) only marks keys dirty or asks for a full read; one run at a time takes what is dirty, compares desired objects
-// with the mirror of the kernel, applies the steps and records what the kernel confirmed.
+// with the cached of the kernel, applies the steps and records what the kernel confirmed.
 //
 //   idle ──dirty key──► diff of those keys ──► apply ──► record results ──► idle, or again
 //   idle ──start, overrun, interfaces, link step, no answer, timer──► read all ──► diff of everything ──► apply …
@@ -15,26 +15,26 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Kernel, KernelNotification, Step } from '../kernel/kernel.ts';
 import { DesiredState, HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
-import { Drift } from './drift-detector.ts';
+import { DriftDetector } from './drift-detector.ts';
 import { RetryGate } from './retry-gate.ts';
 import { KernelCache } from './kernel-cache.ts';
-import type { Mirror } from './cached-state.ts';
+import type { CachedState } from './cached-state.ts';
 import { ManagedScope } from './managed-scope.ts';
 import { ResyncSchedule } from './resync-schedule.ts';
 import { ResyncQueue } from './resync-queue.ts';
-import { Reporter } from './reporter.ts';
-import { newCounters } from './reports.ts';
+import { StatusReporter } from './status-reporter.ts';
+import { newCounters } from './status.ts';
 import type {
   PeerStatus,
   ReconcilerEvent,
   ReconcilerStatus,
   ResyncReason,
   StatusSummary,
-  Tell,
-} from './reports.ts';
-import { firstBatch, StepPlanner } from './step-planner.ts';
-import { StepRecorder } from './step-recorder.ts';
-import type { BatchOutcome } from './step-recorder.ts';
+  Emit,
+} from './status.ts';
+import { firstBatch, Planner } from './planner.ts';
+import { Executor } from './executor.ts';
+import type { BatchOutcome } from './executor.ts';
 
 export interface ReconcilerOptions {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;
@@ -59,23 +59,23 @@ const RESYNC_INTERVAL_MS = 60_000;
 /** Longest wait of {@link Reconciler.stop} for steps on devices, in ms: far from the second that ending may take. */
 const STOP_GRACE_MS = 300;
 /** A failed step on a device may itself cause a notice of that device, which is no reason to try again. */
-const ECHO_MS = 250;
+const SELF_NOTIFICATION_MS = 250;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #clock: Clock;
   readonly #desired = new DesiredState();
   readonly #scope = new ManagedScope();
-  readonly #holds: RetryGate;
+  readonly #gate: RetryGate;
   readonly #counters = newCounters();
   readonly #reads: ResyncQueue;
   readonly #periodic: ResyncSchedule;
-  readonly #planner: StepPlanner;
-  readonly #drift: Drift;
+  readonly #planner: Planner;
+  readonly #drift: DriftDetector;
   readonly #dirty = new Set<ObjectKey>();
-  readonly #view: KernelCache;
-  readonly #reporter: Reporter;
-  readonly #recorder: StepRecorder;
+  readonly #cache: KernelCache;
+  readonly #reporter: StatusReporter;
+  readonly #recorder: Executor;
   #readError: string | undefined;
   #phase: 'new' | 'started' | 'stopped' = 'new';
   #isComplete = false;
@@ -88,20 +88,20 @@ export class Reconciler {
     this.#options = options;
     this.#clock = options.clock;
     const { random = Math.random, resyncIntervalMs = RESYNC_INTERVAL_MS } = options;
-    this.#holds = new RetryGate(this.#desired, random);
+    this.#gate = new RetryGate(this.#desired, random);
     this.#reads = new ResyncQueue(this.#clock, random);
     this.#periodic = new ResyncSchedule(resyncIntervalMs, random);
-    this.#view = new KernelCache(options);
+    this.#cache = new KernelCache(options);
     const { onChange, onEvent } = options;
-    const shared = { desired: this.#desired, holds: this.#holds, clock: this.#clock };
-    this.#reporter = new Reporter({ ...shared, view: this.#view, onChange, onEvent });
-    const tell: Tell = (...event) => this.#reporter.tell(...event);
-    this.#recorder = new StepRecorder({ ...shared, counters: this.#counters, tell });
-    this.#planner = new StepPlanner({ ...shared, recorder: this.#recorder });
-    this.#drift = new Drift({
+    const shared = { desired: this.#desired, gate: this.#gate, clock: this.#clock };
+    this.#reporter = new StatusReporter({ ...shared, cache: this.#cache, onChange, onEvent });
+    const emit: Emit = (...event) => this.#reporter.emit(...event);
+    this.#recorder = new Executor({ ...shared, counters: this.#counters, emit });
+    this.#planner = new Planner({ ...shared, recorder: this.#recorder });
+    this.#drift = new DriftDetector({
       ...shared,
       kernel: options.kernel,
-      view: this.#view,
+      cache: this.#cache,
       reporter: this.#reporter,
       counters: this.#counters,
       dirty: this.#dirty,
@@ -121,10 +121,10 @@ export class Reconciler {
    */
   setHost(ownership: Ownership, objects: readonly KernelObject[]): void {
     if (this.#scope.set(ownership) && this.#phase === 'started') this.#requestRead('ownership');
-    this.#holds.expedite(this.#clock.nowMs());
-    for (const key of this.#holds.takeDue(this.#clock.nowMs())) this.#dirty.add(key);
+    this.#gate.expedite(this.#clock.nowMs());
+    for (const key of this.#gate.takeDue(this.#clock.nowMs())) this.#dirty.add(key);
     const change = this.#desired.set(HOST, objects);
-    if (this.#isOtherDevice(this.#holds.failureOf(HOST)?.object)) this.#holds.forgetFailure(HOST);
+    if (this.#isOtherDevice(this.#gate.failureOf(HOST)?.object)) this.#gate.forgetFailure(HOST);
     this.#mark(HOST, change);
   }
 
@@ -133,13 +133,13 @@ export class Reconciler {
     this.#reporter.setPeer(key, state);
     const change = this.#desired.set(key, state.objects);
     // Another wish is another try.
-    if (change.keys.size > 0) this.#holds.forgetFailure(key);
+    if (change.keys.size > 0) this.#gate.forgetFailure(key);
     this.#mark(key, change);
   }
 
   removePeer(key: string): void {
     this.#reporter.removePeer(key);
-    this.#holds.forgetFailure(key);
+    this.#gate.forgetFailure(key);
     this.#mark(key, this.#desired.set(key, []));
   }
 
@@ -151,16 +151,16 @@ export class Reconciler {
   }
 
   /** Takes a notice of the kernel; for `Kernel.subscribe`. */
-  notice(notice: KernelNotification): void {
+  handleNotification(notification: KernelNotification): void {
     if (this.#phase !== 'started') return;
-    switch (notice.type) {
+    switch (notification.kind) {
       case 'object':
-        return this.#noticeObject(notice.key, notice.object);
+        return this.#noticeObject(notification.key, notification.object);
       case 'interfaces':
-        return this.#noticeInterfaces(notice.names);
+        return this.#noticeInterfaces(notification.names);
       case 'overrun':
         this.#counters.overruns++;
-        this.#view.onOverrun();
+        this.#cache.onOverrun();
         return this.#requestRead('overrun');
       case 'underlay-route':
       case 'forward-policy':
@@ -191,7 +191,7 @@ export class Reconciler {
   async stop(): Promise<void> {
     this.#phase = 'stopped';
     this.#cancelTimer();
-    if (!this.#view.isChangingLinks) return;
+    if (!this.#cache.isChangingLinks) return;
     let cancelGrace = (): void => {};
     const grace = new Promise<void>((resolve) => {
       cancelGrace = this.#clock.setTimer(STOP_GRACE_MS, resolve);
@@ -204,12 +204,12 @@ export class Reconciler {
   get isSettled(): boolean {
     return (
       this.#phase === 'started' &&
-      this.#view.mirror !== undefined &&
+      this.#cache.cached !== undefined &&
       !this.#isRunning &&
       !this.#isScheduled &&
       this.#reads.reason === undefined &&
       this.#dirty.size === 0 &&
-      !this.#holds.hasContestedWaits
+      !this.#gate.hasContestedWaits
     );
   }
 
@@ -229,8 +229,8 @@ export class Reconciler {
   }
 
   /** What the kernel holds as far as known; unset before the first read. */
-  get known(): Pick<Mirror, 'objects' | 'foreignLinks'> | undefined {
-    return this.#view.mirror;
+  get known(): Pick<CachedState, 'objects' | 'foreignLinks'> | undefined {
+    return this.#cache.cached;
   }
 
   /** Who wants what the kernel should hold under `key`. */
@@ -255,8 +255,8 @@ export class Reconciler {
 
   #mark(owner: Owner, change: DesiredChange): void {
     for (const key of change.keys) this.#dirty.add(key);
-    this.#reporter.judge(owner);
-    for (const other of change.owners) this.#reporter.judge(other);
+    this.#reporter.computeStatus(owner);
+    for (const other of change.owners) this.#reporter.computeStatus(other);
     this.#schedule();
   }
 
@@ -268,7 +268,7 @@ export class Reconciler {
   }
 
   #noticeObject(key: ObjectKey, object: ActualObject | undefined): void {
-    if (!this.#view.record(key, object)) return;
+    if (!this.#cache.record(key, object)) return;
     this.#drift.markIfChanged(key);
     this.#schedule();
   }
@@ -276,9 +276,9 @@ export class Reconciler {
   #noticeInterfaces(names: readonly string[]): void {
     const isRelevant = (name: string): boolean =>
       this.#scope.concerns(name) || this.#desired.usesDevice(name);
-    if (this.#view.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
+    if (this.#cache.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
     const nowMs = this.#clock.nowMs();
-    this.#holds.expedite(nowMs, ECHO_MS);
+    this.#gate.expedite(nowMs, SELF_NOTIFICATION_MS);
     this.#reads.requestForInterfaces();
     this.#schedule();
   }
@@ -316,7 +316,7 @@ export class Reconciler {
     this.#isRunning = false;
     if (this.#phase !== 'started') return;
     this.#armTimer();
-    this.#reporter.tellSummary(this.summary());
+    this.#reporter.emitSummary(this.summary());
     if (this.isSettled) this.#options.onSettled?.();
   }
 
@@ -326,7 +326,7 @@ export class Reconciler {
     if (isDue) return true;
     // Devices may have changed: what is dirty waits for the read, unless that is not to be had.
     if (reason !== undefined && reason !== 'unknown') return false;
-    return this.#view.mirror !== undefined && this.#dirty.size > 0;
+    return this.#cache.cached !== undefined && this.#dirty.size > 0;
   }
 
   #countRun(startedMs: number): void {
@@ -337,44 +337,44 @@ export class Reconciler {
   }
 
   async #workOnDirty(): Promise<void> {
-    const mirror = this.#view.mirror;
-    if (mirror === undefined) return;
+    const cached = this.#cache.cached;
+    if (cached === undefined) return;
     const keys = [...this.#dirty];
     this.#dirty.clear();
-    for (const key of keys) this.#reporter.touchKey(key);
-    await this.#apply(mirror, this.#plan(mirror, keys));
+    for (const key of keys) this.#reporter.markStale(key);
+    await this.#apply(cached, this.#plan(cached, keys));
   }
 
   async #workOnAll(reason: ResyncReason): Promise<void> {
     this.#reads.take();
     this.#counters.resyncs[reason]++;
-    const mirror = await this.#readAll();
-    if (mirror === undefined) return;
-    this.#drift.find(mirror);
-    this.#view.replace(mirror);
+    const cached = await this.#readAll();
+    if (cached === undefined) return;
+    this.#drift.find(cached);
+    this.#cache.replace(cached);
     this.#dirty.clear();
-    this.#holds.prune(mirror, this.#clock.nowMs());
-    this.#reporter.touchAll();
-    this.#reporter.lookForRepairs();
-    const steps = this.#plan(mirror);
+    this.#gate.prune(cached, this.#clock.nowMs());
+    this.#reporter.markAllStale();
+    this.#reporter.checkRepairs();
+    const steps = this.#plan(cached);
     this.#reporter.reportOrphans(steps);
     if (reason === 'timer') this.#periodic.onResult(steps.length > 0);
     // What an earlier ownership covered is empty once a read of it asks for nothing.
     if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer(this.#desired.objects.values());
-    await this.#apply(mirror, steps);
+    await this.#apply(cached, steps);
   }
 
   /** Everything as it is now; `undefined` if the kernel would not tell. */
-  async #readAll(): Promise<Mirror | undefined> {
+  async #readAll(): Promise<CachedState | undefined> {
     const { ownership } = this.#scope;
     if (ownership === undefined) return undefined;
     const wanted = [...this.#desired.objectsOf(HOST).values()].filter(isSetting);
     try {
-      const mirror = await this.#view.read(ownership, [...wanted, ...this.#spareFeatures()]);
-      for (const setting of wanted) this.#recorder.skipRejectedSetting(mirror, setting);
+      const cached = await this.#cache.read(ownership, [...wanted, ...this.#obsoleteFeatures()]);
+      for (const setting of wanted) this.#recorder.skipRejectedSetting(cached, setting);
       this.#reads.onSuccess();
       this.#readError = undefined;
-      return mirror;
+      return cached;
     } catch (error) {
       this.#onReadFailure(error);
       return undefined;
@@ -382,8 +382,8 @@ export class Reconciler {
   }
 
   /** Features that nobody wants any more and that were not given back yet: no table tells of them. */
-  #spareFeatures(): readonly SettingObject[] {
-    const known = [...(this.#view.mirror?.objects.values() ?? [])];
+  #obsoleteFeatures(): readonly SettingObject[] {
+    const known = [...(this.#cache.cached?.objects.values() ?? [])];
     return known.filter(
       (object) => object.kind === 'feature' && !this.#desired.objects.has(objectKey(object)),
     ) as SettingObject[];
@@ -391,28 +391,28 @@ export class Reconciler {
 
   #onReadFailure(error: unknown): void {
     this.#readError = error instanceof Error ? error.message : String(error);
-    if (this.#reads.onFailure()) this.#reporter.tell('KERNEL_READ_FAILED', 'error', { error });
+    if (this.#reads.onFailure()) this.#reporter.emit('KERNEL_READ_FAILED', 'error', { error });
     this.#schedule();
   }
 
-  #plan(mirror: Mirror, keys?: readonly ObjectKey[]): Step[] {
-    return this.#planner.plan(mirror, this.#clock.nowMs(), this.#isComplete, keys);
+  #plan(cached: CachedState, keys?: readonly ObjectKey[]): Step[] {
+    return this.#planner.plan(cached, this.#clock.nowMs(), this.#isComplete, keys);
   }
 
   // ---- applying ---------------------------------------------------------------------------------------------------
 
-  async #apply(mirror: Mirror, steps: readonly Step[]): Promise<void> {
+  async #apply(cached: CachedState, steps: readonly Step[]): Promise<void> {
     const batch = firstBatch(steps);
     if (batch.length === 0) return;
     let answer: BatchOutcome = {};
-    const changed = await this.#view.apply(batch, (results) => {
-      answer = this.#recorder.record(mirror, results);
+    const changed = await this.#cache.apply(batch, (results) => {
+      answer = this.#recorder.record(cached, results);
     });
     const keys = batch.map(({ object }) => objectKey(object));
-    for (const key of keys) this.#reporter.touchKey(key);
+    for (const key of keys) this.#reporter.markStale(key);
     for (const key of changed) this.#drift.markIfChanged(key);
-    for (const key of this.#planner.obsoleteRules(mirror, batch)) this.#dirty.add(key);
-    this.#reporter.lookForRepairs(keys);
+    for (const key of this.#planner.obsoleteRules(cached, batch)) this.#dirty.add(key);
+    this.#reporter.checkRepairs(keys);
     if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
       this.#requestRead('link');
     this.#onNoAnswer(answer.open);
@@ -421,7 +421,7 @@ export class Reconciler {
   #onNoAnswer(message: string | undefined): void {
     if (message === undefined) return this.#reads.onAnswers();
     const times = this.#reads.onNoAnswer();
-    this.#reporter.tell('KERNEL_NO_ANSWER', 'warn', { message, times });
+    this.#reporter.emit('KERNEL_NO_ANSWER', 'warn', { message, times });
     this.#schedule();
   }
 
@@ -434,19 +434,19 @@ export class Reconciler {
       this.#periodic.nextMs,
       // Before the first `setHost` there is nothing to read, however long it has been due.
       (this.#scope.ownership && this.#reads.atMs) ?? Infinity,
-      this.#holds.nextDueMs ?? Infinity,
-      this.#view.nextDueMs ?? Infinity,
+      this.#gate.nextDueMs ?? Infinity,
+      this.#cache.nextDueMs ?? Infinity,
     );
     this.#cancelTimer = this.#clock.setTimer(Math.max(0, dueMs - nowMs), () => this.#onTimer());
   }
 
   #onTimer(): void {
     const nowMs = this.#clock.nowMs();
-    for (const key of this.#holds.takeDue(nowMs)) this.#dirty.add(key);
-    for (const key of this.#view.takeOverdue()) this.#drift.markIfChanged(key);
+    for (const key of this.#gate.takeDue(nowMs)) this.#dirty.add(key);
+    for (const key of this.#cache.takeOverdue()) this.#drift.markIfChanged(key);
     const due = this.#periodic.take(nowMs);
     if (due === 'everything') this.#reads.request('timer');
-    if (due === 'sysctls') void this.#drift.lookAtSysctls().then(() => this.#schedule());
+    if (due === 'sysctls') void this.#drift.checkSysctls().then(() => this.#schedule());
     this.#schedule();
   }
 }

@@ -4,15 +4,15 @@ import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { retryDelayMs } from './failures.ts';
-import type { ResyncReason } from './reports.ts';
+import type { ResyncReason } from './status.ts';
 
 /** Interfaces that change all the time must not make the daemon read all tables all the time. */
-const INTERFACE_DAMPING = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
+const INTERFACE_LIMIT = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
 
 export class ResyncQueue {
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #random: Random;
-  readonly #damper = new RateLimiter(INTERFACE_DAMPING);
+  readonly #limiter = new RateLimiter(INTERFACE_LIMIT);
   #next: { readonly reason: ResyncReason; readonly atMs: number } | undefined;
   #failures = 0;
   #noAnswers = 0;
@@ -43,7 +43,7 @@ export class ResyncQueue {
 
   /** Interfaces changed: soon, and later if they keep changing. */
   requestForInterfaces(): void {
-    this.request('interfaces', this.#damper.record('interfaces', this.#clock.nowMs()));
+    this.request('interfaces', this.#limiter.record('interfaces', this.#clock.nowMs()));
   }
 
   /** The request is being done; what is asked from now on is another. */
@@ -54,10 +54,10 @@ export class ResyncQueue {
   /** The kernel told. */
   onSuccess(): void {
     this.#failures = 0;
-    this.#damper.prune(this.#clock.nowMs());
+    this.#limiter.prune(this.#clock.nowMs());
   }
 
-  /** The kernel would not tell: tried again later. Returns whether that is news. */
+  /** The kernel would not emit: tried again later. Returns whether that is news. */
   onFailure(): boolean {
     this.#failures++;
     this.request('unknown', retryDelayMs(this.#failures, this.#random));

@@ -1,17 +1,17 @@
 // When to look at the kernel without any other cause, and at how much of it. Notices tell what happens; a look finds what they
-// did not tell, and while it finds nothing, looks at everything become rarer. It holds no timer.
+// did not emit, and while it finds nothing, looks at everything become rarer. It holds no timer.
 import type { Random } from '../../lib/backoff.ts';
 
 const JITTER = 0.1;
 /** Reading thousands of entries to find nothing is most of what an idle daemon costs. */
-const MAX_LOOKS_PER_READ = 10;
+const MAX_CHECKS_PER_RESYNC = 10;
 
 export class ResyncSchedule {
   readonly #intervalMs: number;
   readonly #random: Random;
   #nextMs = Infinity;
-  #looks = 0;
-  #looksPerRead = 1;
+  #checks = 0;
+  #checksPerResync = 1;
 
   /** @param intervalMs - mean time between two looks. */
   constructor(intervalMs: number, random: Random) {
@@ -33,14 +33,14 @@ export class ResyncSchedule {
   take(nowMs: number): 'everything' | 'sysctls' | undefined {
     if (nowMs < this.#nextMs) return undefined;
     this.plan(nowMs);
-    this.#looks++;
-    if (this.#looks < this.#looksPerRead) return 'sysctls';
-    this.#looks = 0;
+    this.#checks++;
+    if (this.#checks < this.#checksPerResync) return 'sysctls';
+    this.#checks = 0;
     return 'everything';
   }
 
   /** A look at everything found something, or nothing. */
   onResult(foundSomething: boolean): void {
-    this.#looksPerRead = foundSomething ? 1 : Math.min(2 * this.#looksPerRead, MAX_LOOKS_PER_READ);
+    this.#checksPerResync = foundSomething ? 1 : Math.min(2 * this.#checksPerResync, MAX_CHECKS_PER_RESYNC);
   }
 }

@@ -7,8 +7,8 @@ import { HOST } from './desired-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import { isSameTunnel } from './diff.ts';
 import { Failures } from './failures.ts';
-import type { Failure, Refusal } from './failures.ts';
-import type { Mirror } from './cached-state.ts';
+import type { Failure, Rejection } from './failures.ts';
+import type { CachedState } from './cached-state.ts';
 import { deviceOf } from './object-device.ts';
 
 /** A few repairs within seconds may be chance; then each waits, but never so long that traffic would suffer much. */
@@ -19,7 +19,7 @@ const ORPHAN = 'orphan ';
 export class RetryGate {
   readonly #desired: DesiredState;
   readonly #failures: Failures;
-  readonly #damper = new RateLimiter(CONTEST);
+  readonly #limiter = new RateLimiter(CONTEST);
   /** When a contested object may be repaired next. */
   readonly #contestedUntilMs = new Map<ObjectKey, number>();
   readonly #contested = new Set<ObjectKey>();
@@ -33,7 +33,7 @@ export class RetryGate {
 
   /** Objects that keep being changed. */
   contested(nowMs: number): readonly ObjectKey[] {
-    for (const key of this.#contested) if (!this.#damper.isDamped(key, nowMs)) this.#contested.delete(key);
+    for (const key of this.#contested) if (!this.#limiter.isLimited(key, nowMs)) this.#contested.delete(key);
     return [...this.#contested].sort();
   }
 
@@ -44,7 +44,7 @@ export class RetryGate {
 
   /** Records that somebody changed `key`. Tells whether the repair must wait, and whether that is news. */
   recordDrift(key: ObjectKey, nowMs: number): { readonly mustWait: boolean; readonly isNews: boolean } {
-    const waitMs = this.#damper.record(key, nowMs);
+    const waitMs = this.#limiter.record(key, nowMs);
     if (waitMs === 0) return { mustWait: false, isNews: false };
     this.#contestedUntilMs.set(key, nowMs + waitMs);
     const isNews = !this.#contested.has(key);
@@ -53,7 +53,7 @@ export class RetryGate {
   }
 
   /** Records that the kernel refused a step for `key`; an object that nobody wants fails for itself. */
-  recordRefusal(key: ObjectKey, refusal: Refusal, nowMs: number): Failure {
+  recordRejection(key: ObjectKey, refusal: Rejection, nowMs: number): Failure {
     return this.#failures.add(this.#desired.ownerOf(key) ?? ORPHAN + key, refusal, nowMs);
   }
 
@@ -76,19 +76,19 @@ export class RetryGate {
   }
 
   /** Whether `object` must be left as it is. */
-  isHeld(object: KernelObject, key: ObjectKey, mirror: Mirror, nowMs: number): boolean {
+  isDeferred(object: KernelObject, key: ObjectKey, cached: CachedState, nowMs: number): boolean {
     if (this.#contestedUntilMs.has(key)) return true;
     const owner = this.#desired.ownerOf(key) ?? ORPHAN + key;
     if (this.#failures.isWaiting(owner, nowMs)) return true;
-    return object.kind !== 'link' && this.isDeviceHeld(deviceOf(object), mirror, nowMs);
+    return object.kind !== 'link' && this.isDeviceDeferred(deviceOf(object), cached, nowMs);
   }
 
   /** Whether the device `name` ought to exist but does not, or is another tunnel, and must wait. */
-  isDeviceHeld(name: string | undefined, mirror: Mirror, nowMs: number): boolean {
+  isDeviceDeferred(name: string | undefined, cached: CachedState, nowMs: number): boolean {
     const key = `link ${name}`;
     const want = this.#desired.objects.get(key);
     if (want?.kind !== 'link') return false;
-    const have = mirror.objects.get(key);
+    const have = cached.objects.get(key);
     // A device that differs in what can be changed in place carries traffic as it is.
     if (have?.kind === 'link' && isSameTunnel(want, have)) return false;
     return this.#contestedUntilMs.has(key) || this.#failures.isWaiting(HOST, nowMs);
@@ -118,12 +118,12 @@ export class RetryGate {
   }
 
   /** Forgets what is over: quiet contests, and orphans that are gone or wanted again. */
-  prune(mirror: Mirror, nowMs: number): void {
-    this.#damper.prune(nowMs);
+  prune(cached: CachedState, nowMs: number): void {
+    this.#limiter.prune(nowMs);
     for (const name of this.#failures.due(nowMs)) {
       if (!name.startsWith(ORPHAN)) continue;
       const key = name.slice(ORPHAN.length);
-      if (!mirror.objects.has(key) || this.#desired.objects.has(key)) this.#failures.delete(name);
+      if (!cached.objects.has(key) || this.#desired.objects.has(key)) this.#failures.delete(name);
     }
   }
 }

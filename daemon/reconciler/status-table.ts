@@ -1,5 +1,5 @@
 // The state of the host and of every peer, since when, and how many peers are in each. Decides nothing.
-import type { OwnerStatus, PeerStatus, SyncState } from './reports.ts';
+import type { OwnerStatus, PeerStatus, SyncState } from './status.ts';
 
 export class StatusTable {
   readonly #peers = new Map<string, PeerStatus>();

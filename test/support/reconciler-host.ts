@@ -13,7 +13,7 @@ import { renderObjects } from '../../backends/render.ts';
 import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
 import { MemoryKernel } from '../../daemon/kernel/memory/memory-kernel.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
-import type { EventCode, ReconcilerEvent, StatusSummary } from '../../daemon/reconciler/reports.ts';
+import type { EventCode, ReconcilerEvent, StatusSummary } from '../../daemon/reconciler/status.ts';
 
 export const DEV = 'flannel.1';
 const backend = backendFor('vxlan');
@@ -73,7 +73,7 @@ export class TestHost {
     });
     this.kernel.subscribe(
       () => this.reconciler.ownership,
-      (notice) => this.reconciler.notice(notice),
+      (notification) => this.reconciler.handleNotification(notification),
     );
   }
 

@@ -25,20 +25,30 @@ export type DecodedFrame = Readonly<Record<string, readonly string[]>>;
 export class Capture {
   readonly #file: string;
   readonly #port: number;
-  readonly #words: readonly string[];
+  readonly #decodeArgs: readonly string[];
 
   constructor(file: string, { options, port }: PathPair) {
     this.#file = file;
     this.#port = port;
-    this.#words = ['-d', `udp.port==${port},${DISSECTORS[options.encapsulation]}`, ...DATA, ...SETTINGS];
+    this.#decodeArgs = ['-d', `udp.port==${port},${DISSECTORS[options.encapsulation]}`, ...DATA, ...SETTINGS];
   }
 
   /** Frames that `filter` selects (wireshark-filter(4)). */
   async frames(fields: readonly string[], filter?: string): Promise<DecodedFrame[]> {
     const selected = `(udp.port == ${this.#port})${filter === undefined ? '' : ` && (${filter})`}`;
     const columns = fields.flatMap((field) => ['-e', field]);
-    const words = ['-r', this.#file, ...this.#words, '-Y', selected, '-T', 'fields', '-E', 'occurrence=a'];
-    const output = await run(['tshark', ...words, ...columns], { timeoutMs: 60_000 });
+    const args = [
+      '-r',
+      this.#file,
+      ...this.#decodeArgs,
+      '-Y',
+      selected,
+      '-T',
+      'fields',
+      '-E',
+      'occurrence=a',
+    ];
+    const output = await run(['tshark', ...args, ...columns], { timeoutMs: 60_000 });
     const lines = output.split('\n').slice(0, -1);
     return lines.map((line) => {
       const values = line.split('\t').map((text) => (text === '' ? [] : text.split(',')));

@@ -39,7 +39,7 @@ export interface PathPairOptions {
 /**
  * Suites are about the workers; with PATH_KERNEL=1, as root, the kernel moves what it can, and the same must hold.
  */
-const WORKERS_OR_KERNEL: Partial<PathTuning> = { usesKernel: process.env['PATH_KERNEL'] === '1' };
+const WORKERS_OR_KERNEL: Partial<PathTuning> = { useBpf: process.env['PATH_KERNEL'] === '1' };
 
 export type EndName = 'a' | 'b';
 
@@ -78,9 +78,9 @@ export class PathEnd {
     return run(['ip', 'netns', 'exec', this.netns, ...argv], options);
   }
 
-  /** Starts a program; resolves once it has written `word`, to either output. */
-  start(argv: readonly string[], word = 'ready'): Promise<Program> {
-    return startIn(this.netns, argv, word);
+  /** Starts a program; resolves once it has written `marker`, to either output. */
+  start(argv: readonly string[], marker = 'ready'): Promise<Program> {
+    return startIn(this.netns, argv, marker);
   }
 
   ip(lines: readonly string[]): Promise<string> {
@@ -125,9 +125,9 @@ export class PathEnd {
   }
 }
 
-export async function startIn(netns: string, argv: readonly string[], word: string): Promise<Program> {
+export async function startIn(netns: string, argv: readonly string[], marker: string): Promise<Program> {
   const program = new Program(['ip', 'netns', 'exec', netns, ...argv]);
-  await program.waitUntil(`it says '${word}'`, () => program.said.includes(word));
+  await program.waitUntil(`its output contains '${marker}'`, () => program.output.includes(marker));
   return program;
 }
 
@@ -280,7 +280,7 @@ export class PathPair {
       tuning: {
         ...WORKERS_OR_KERNEL,
         ...tuning,
-        ...(workerEnds.includes(end.name) && { usesKernel: false }),
+        ...(workerEnds.includes(end.name) && { useBpf: false }),
       },
       settings: { mtu: this.mtu, ipv4: end.overlay[4], ipv6: end.overlay[6] },
       routes: this.families.map((family) => ({

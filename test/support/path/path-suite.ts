@@ -20,8 +20,8 @@ export function usePair(options: PathPairOptions): () => PathPair {
 }
 
 /** What ping says, whether it is answered or not. An error of its own does not keep it from waiting. */
-export function ping(from: PathEnd, address: string, ...words: string[]): Promise<string> {
-  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...words, address]);
+export function ping(from: PathEnd, address: string, ...args: string[]): Promise<string> {
+  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...args, address]);
 }
 
 /** Options of ping for a packet of so many bytes that must not be fragmented. */
@@ -33,8 +33,8 @@ export const sizeOf = (packetBytes: number, family: Family): string[] => [
 ];
 
 /** @throws AssertionError with what ping says, unless it is answered */
-export async function assertAnswered(from: PathEnd, address: string, ...words: string[]): Promise<void> {
-  assert.match(await ping(from, address, ...words), /1 received/);
+export async function assertAnswered(from: PathEnd, address: string, ...args: string[]): Promise<void> {
+  assert.match(await ping(from, address, ...args), /1 received/);
 }
 
 /** TCP both ways, `bytes` each. */
