@@ -7,7 +7,7 @@ import { chooseFirewall } from './firewall-policy.ts';
 import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
 import { findFirewallTools, type FirewallTools } from '../kernel/firewall/tools.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ForwardingPolicy } from '../overlay/derive-overlay.ts';
+import type { ForwardingPolicy } from '../../backends/firewall-policy.ts';
 import type { DaemonOptions } from '../options/options.ts';
 
 /** The router that this host is for its containers. */

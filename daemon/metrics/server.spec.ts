@@ -82,6 +82,7 @@ describe('the metrics server', () => {
     assert.ok(read.ok);
     const events = new EventHub();
     member = new OverlayNode({
+      clock: systemClock,
       options,
       config: network('4', VXLAN),
       encapsulation: chooseEncapsulation(VXLAN, false),

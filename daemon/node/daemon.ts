@@ -292,6 +292,8 @@ export class Daemon implements ControlledNode {
     await this.hook?.start();
     if (this.#stopping.signal.aborted) return;
     this.#member = new OverlayNode({
+      native: loadNative().native,
+      clock: systemClock,
       ...parts,
       options: this.options,
       ...(subnets && { previousSubnets: subnets }),
@@ -368,7 +370,7 @@ export class Daemon implements ControlledNode {
     const { keeper, reconciler, subnetFile } = this.#member ?? {};
     return {
       phase: this.#phase,
-      problem: this.#member?.problem,
+      problem: this.#member?.error,
       lack: this.#member?.lack,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),

@@ -11,7 +11,7 @@ import {
 } from '../../backends/backend.ts';
 import { deriveBlackholes } from '../../backends/blackhole.ts';
 import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
-import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
+import type { ForwardingPolicy } from '../../backends/firewall-policy.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
@@ -34,13 +34,6 @@ import {
   type MigrationState,
 } from './migration-state.ts';
 import type { NetworkStatus } from './overlay-status.ts';
-
-/** What this host does for packets that it forwards, whatever the backend. */
-export interface ForwardingPolicy {
-  readonly firewall: FirewallPolicy;
-  /** Whether forwarding is turned on. */
-  readonly setsSysctls: boolean;
-}
 
 /** What the overlay of this host depends on, apart from leases. */
 export interface OverlayInputs {

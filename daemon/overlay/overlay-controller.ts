@@ -12,6 +12,7 @@ import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-event
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
+import type { ForwardingPolicy } from '../../backends/firewall-policy.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { sameFacts } from '../host/host-facts.ts';
 import { unsuitableHost } from '../host/prerequisites.ts';
@@ -28,7 +29,6 @@ import {
   deriveSubnetEnv,
   findBlocker,
   networkStatusOf,
-  type ForwardingPolicy,
   type OverlayInputs,
   type TransportContexts,
 } from './derive-overlay.ts';
@@ -90,7 +90,7 @@ export class OverlayController {
     return this.#error;
   }
 
-  /** The migration that is under way; `undefined` if none. */
+  /** The migration in progress; `undefined` if none. */
   get migration(): MigrationStatus | undefined {
     return this.#migration.status;
   }
