@@ -5,7 +5,7 @@
  *
  *   peer 127.0.0.2:9000 ──udp──► 127.0.0.1:8285 [ path ] weft0 10.5.1.0 ◄──► own sockets
  *
- * traffic: PACKETS packets in each direction through two workers, while routes are set, replaced and removed
+ * traffic: PACKETS packets in each direction through two workers, while routes change
  * without a pause. cycles: opens and closes COUNT times; afterwards there are as many descriptors
  * and threads as before.
  */
