@@ -6,7 +6,7 @@ import { adoptDevices } from './handover/handover.ts';
 import { loadNative } from '../native/index.ts';
 import { createLogger } from './log/log.ts';
 import type { DaemonOptions } from './options/options.ts';
-import { versionLine } from './options/usage.ts';
+import { versionLine } from './node/usage.ts';
 
 /** Runs until a signal comes (which ends the process) or until it cannot run. Resolves with the exit code. */
 export async function runDaemon(options: DaemonOptions, warnings: readonly string[]): Promise<number> {

@@ -100,7 +100,7 @@ describe('backend udp', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /ERROR Cannot make flannel0: EBUSY: .*another flanneld or weft serves flannel0.*stop it/,
+      /ERROR Cannot make flannel0: EBUSY: .*another flanneld or weft uses flannel0.*stop it/,
     );
     assert.equal(await indexOf(lab(), 'h1', 'flannel0'), before);
     assert.ok(await canPing(lab(), 'c1', 'h2'));

@@ -16,7 +16,7 @@ import { until } from '../../test/support/wait-for.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
-import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../http/http-listener.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
@@ -25,7 +25,7 @@ import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { OverlayNode } from '../node/overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
-import { routerWith } from '../host/forwarding-setup.ts';
+import { forwardingWith } from '../host/forwarding-setup.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { ClusterV1 } from '../../api/index.ts';
 import { METRICS } from './metrics.ts';
@@ -85,9 +85,9 @@ describe('the metrics server', () => {
       clock: systemClock,
       options,
       config: network('4', VXLAN),
-      encapsulation: chooseEncapsulation(VXLAN, false),
+      encapsulation: chooseDatapath(VXLAN, false),
       canUseUserspace: true,
-      router: routerWith(options, NO_TOOLS),
+      router: forwardingWith(options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -117,7 +117,7 @@ describe('the metrics server', () => {
       readiness: {
         phase: '',
         problem: undefined,
-        lack: undefined,
+        missingIpv6: undefined,
         keeper,
         reconciler,
         subnetFile,

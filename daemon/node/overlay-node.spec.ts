@@ -12,7 +12,7 @@ import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { until } from '../../test/support/wait-for.ts';
-import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
 import { EventHub } from '../events/event-hub.ts';
@@ -20,7 +20,7 @@ import { EventPublisher } from '../events/event-publisher.ts';
 import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
-import { routerWith } from '../host/forwarding-setup.ts';
+import { forwardingWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 
@@ -68,9 +68,9 @@ describe('a member whose kernel', () => {
       clock: systemClock,
       options: commandLine.options,
       config: network('4', backend),
-      encapsulation: chooseEncapsulation(backend, false),
+      encapsulation: chooseDatapath(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
-      router: routerWith(commandLine.options, NO_TOOLS),
+      router: forwardingWith(commandLine.options, NO_TOOLS),
       registry,
       mirror,
       kernel,

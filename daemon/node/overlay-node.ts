@@ -89,7 +89,7 @@ export class OverlayNode {
     });
     const onError = (error: Error): void => this.#reports.hostUnreadable(error);
     this.#hostWatcher = new HostWatcher({ clock, read: () => this.#readHost(), onError });
-    if (this.lack !== undefined) this.#reports.ipv6(this.lack);
+    if (this.missingIpv6 !== undefined) this.#reports.ipv6(this.missingIpv6);
   }
 
   start(): void {
@@ -107,12 +107,12 @@ export class OverlayNode {
 
   /** The config in force. */
   get config(): NetworkConfig {
-    return this.#state.host.document;
+    return this.#state.host.clusterConfig;
   }
 
   /** Why this host has no IPv6 although the network has; `undefined` if it has what the network has. */
-  get lack(): string | undefined {
-    return this.#state.host.lack;
+  get missingIpv6(): string | undefined {
+    return this.#state.host.missingIpv6;
   }
 
   /** The interface in use, and the facts that kernel state is derived from. */
@@ -177,11 +177,11 @@ export class OverlayNode {
   async #readHost(): Promise<void> {
     const { kernel, options } = this.#options;
     const { host, snapshot } = this.#state;
-    const families = familiesOf(host.document);
+    const families = familiesOf(host.clusterConfig);
     const result = await readHost(kernel, options.interface, families, snapshot.chosen);
     if (this.#isStopped) return;
     // Read for a config that is no longer in force.
-    if (host.document !== this.config) return this.#hostWatcher.request();
+    if (host.clusterConfig !== this.config) return this.#hostWatcher.request();
     this.#reports.hostRead(result);
     if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.reading });
   }
@@ -249,7 +249,7 @@ export class OverlayNode {
         this.keeper.setIdentity(identityOf(this.#state.snapshot));
         return this.keeper.publish();
       case 'report-ipv6':
-        return this.#reports.ipv6(this.lack);
+        return this.#reports.ipv6(this.missingIpv6);
       case 'report-identity':
         return this.#reports.identity(effect);
     }
@@ -259,7 +259,7 @@ export class OverlayNode {
   async #abort(message: string): Promise<void> {
     const { own } = this.keeper;
     this.keeper.stop();
-    await this.subnetFile.withdraw();
+    await this.subnetFile.remove();
     if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
     this.#options.onFatal(message);
   }

@@ -44,7 +44,7 @@ describe('overlay controller', () => {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
     net = new OverlayController({
-      host: { document: network('4', VXLAN), config: network('4', VXLAN) },
+      host: { clusterConfig: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
       subnetFile,
@@ -166,7 +166,7 @@ describe('overlay controller', () => {
     net.setFacts(narrow);
     assert.ok(net.error !== undefined);
     const config = network('4', { type: 'host-gw' });
-    net.setConfig({ document: config, config }, narrow);
+    net.setConfig({ clusterConfig: config, config }, narrow);
     assert.equal(net.error, undefined);
     assert.equal(net.migration, undefined);
     assert.equal(net.attributes().backendType, 'host-gw');
@@ -182,7 +182,7 @@ describe('overlay controller', () => {
     const narrow = host({ interface: { ...host().interface, mtu: 80 as UnderlayMtu } });
     net.setFacts(narrow);
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, narrow);
+    net.setConfig({ clusterConfig: config, config }, narrow);
     assert.ok(net.error !== undefined);
     assert.equal(net.migration?.state, 'preparing');
     assert.match(await inKernel(), /flannel\.1 /);
@@ -216,7 +216,7 @@ describe('overlay controller', () => {
     await joinCluster();
     kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, host());
+    net.setConfig({ clusterConfig: config, config }, host());
     await clock.advance(10_000);
     net.wake();
     await clock.settle();
