@@ -140,7 +140,7 @@ describe('dual-stack vxlan', () => {
       await waitForLogLine(
         lab(),
         'h2',
-        /WARN.*no usable IPv6 address.*IPv6 address of before stays in force/,
+        /WARN.*no usable IPv6 address.*keeping the former IPv6 address/,
       );
       await lab().check('h2', ['ip', ...address.with(1, 'add'), 'nodad']);
     });

@@ -12,6 +12,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
 import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
+import { loadNative } from '../../native/index.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
@@ -34,9 +35,9 @@ const MAX_PROBED_PEERS = 32;
 export class Facts {
   readonly etcd: EtcdOptions;
   readonly options: OptionsV1 | undefined;
-  readonly prober = new Prober();
+  readonly prober = new Prober({ addon: loadNative() });
   /** Its echoes expire at the first router. */
-  readonly nearProber = new Prober({ ttl: 1 });
+  readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;

@@ -4,7 +4,8 @@ import type { EventCode, EventTopic, HealthV1, LeaseEventCode, RegistryEventCode
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { RegistryCacheChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCacheChange } from '../../allocator/registry/cache-listeners.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
 import { leaseMessage } from '../log/lease-log.ts';

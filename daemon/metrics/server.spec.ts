@@ -83,6 +83,7 @@ describe('the metrics server', () => {
     assert.ok(read.ok);
     const events = new EventHub();
     member = new OverlayNode({
+      clock: systemClock,
       options,
       config: network('4', VXLAN),
       encapsulation: chooseDatapath(VXLAN, false),
@@ -117,7 +118,7 @@ describe('the metrics server', () => {
       readiness: {
         phase: '',
         problem: undefined,
-        lack: undefined,
+        missingIpv6: undefined,
         keeper,
         reconciler,
         subnetFile,

@@ -292,6 +292,8 @@ export class Daemon implements ControlledNode {
     await this.hook?.start();
     if (this.#stopping.signal.aborted) return;
     this.#member = new OverlayNode({
+      native: loadNative().native,
+      clock: systemClock,
       ...parts,
       options: this.options,
       ...(subnets && { previousSubnets: subnets }),
@@ -368,8 +370,8 @@ export class Daemon implements ControlledNode {
     const { keeper, reconciler, subnetFile } = this.#member ?? {};
     return {
       phase: this.#phase,
-      problem: this.#member?.problem,
-      lack: this.#member?.lack,
+      problem: this.#member?.error,
+      missingIpv6: this.#member?.missingIpv6,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

@@ -65,6 +65,7 @@ describe('a member whose kernel', () => {
     const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
     assert.ok(reading.ok);
     member = new OverlayNode({
+      clock: systemClock,
       options: commandLine.options,
       config: network('4', backend),
       encapsulation: chooseDatapath(backend, false),

@@ -90,7 +90,7 @@ export class OverlayController {
     return this.#error;
   }
 
-  /** The migration that is under way; `undefined` if none. */
+  /** The migration in progress; `undefined` if none. */
   get migration(): MigrationStatus | undefined {
     return this.#migration.status;
   }

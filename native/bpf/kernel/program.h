@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 0d6cd54bdc4953434ae679459423f9259a2cbc5265ffa97065335f4885d605d8 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 49d92b1ba52eb88fdfe9c10f1635dacd1ac057a5f6e819ee605103a0ac12bb86 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
