@@ -1,5 +1,5 @@
 // Firewall rules in the real kernel, by the real programs: they print byte for byte what was specified, what others have
-// stays, changes are told by the kernel, and nothing is run as long as nothing happens.
+// stays, changes arrive as notifications of the kernel, and no program runs while nothing changes.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import type { Family } from '../lib/address.ts';
@@ -31,7 +31,7 @@ function sh(script: string): string {
   return execFileSync('sh', ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-/** All rules of others, in order; what is ours left out. */
+/** All foreign rules, ordered; our own left out. */
 function foreignRules(): string {
   return sh('nft list table inet other; iptables-save | grep other; iptables-legacy-save | grep other; true');
 }
@@ -86,7 +86,7 @@ describe('firewall rules in the kernel', () => {
           assert.deepEqual(new Map(found), new Map(wanted));
         });
 
-      it('take the place of others of the same name, and stay the same when set again', async () => {
+      it('replace foreign ones of the same name, and stay the same on a second set', async () => {
         await apply('set', derive(engine, { isFullyRandom: false }));
         const objects = derive(engine);
         for (let round = 0; round < 2; round++) {
@@ -163,32 +163,32 @@ describe('firewall rules in the kernel', () => {
       ],
     ];
     for (const [variant, change, key] of cases)
-      it(`by "${change}", that is told`, async () => {
+      it(`by "${change}" arrives as a notification`, async () => {
         listen(variant);
         await put(variant === 'nft' ? 'nft' : 'iptables');
         sh(change);
-        await until('the notice', () => isGone(key));
+        await until('the notification', () => isGone(key));
       });
 
     it('that is found out without the addon, too', async () => {
       listen('nft', false);
       await put('nft');
       sh('nft flush ruleset');
-      await until('the notice', () => isGone('firewall nft ip flannel-ipv4'));
+      await until('the notification', () => isGone('firewall nft ip flannel-ipv4'));
     });
 
-    it('the policy of FORWARD is told as well, and nothing else starts a program', async () => {
+    it('the policy of FORWARD arrives as well, and nothing else starts a program', async () => {
       listen('nft');
       await put('nft');
-      // Notices come in order: with this one, those of our own changes are through.
+      // Notifications are ordered: this one follows those of our own changes.
       sh('nft delete table ip flannel-ipv4');
-      await until('the first notice', () => isGone('firewall nft ip flannel-ipv4'));
+      await until('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
       calls.length = 0;
       sh('nft add table ip other; nft add chain ip other one; nft add rule ip other one accept');
       sh('iptables -t mangle -A PREROUTING -j ACCEPT; iptables -A INPUT -j ACCEPT');
       sh('ip6tables -P FORWARD DROP');
       const isTold = (): boolean => notices.some(({ type }) => type === 'forward-policy');
-      await until('the notice', isTold);
+      await until('the notification', isTold);
       const drops: readonly Family[] = await table.readForwardDrops();
       assert.deepEqual(drops, [6]);
       assert.ok(

@@ -72,7 +72,7 @@ describe('imports', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('of the specification of the packet path bring in nothing, and only tests and its benchmark look at it', () => {
+  it('of the specification of the packet path are empty, and only tests and its benchmark import it', () => {
     const reference = 'native/reference/';
     const wrong = imports.filter(
       ({ from, target }) =>

@@ -9,7 +9,11 @@ import { leaseKeys, waitForLogLine } from './support/daemon-view.ts';
 import { useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 const PORT = 8472;
-const HOOK = ['sh', '-c', 'env | grep ^FLANNEL >>/run/told; echo "changed $WEFT_CHANGED" >>/run/told'];
+const HOOK = [
+  'sh',
+  '-c',
+  'env | grep ^FLANNEL >>/run/hook.log; echo "changed $WEFT_CHANGED" >>/run/hook.log',
+];
 const SAMPLE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
 
 interface Answer {
@@ -51,7 +55,7 @@ describe('metrics', () => {
     );
   }
 
-  it('tell of a host that is well', async () => {
+  it('describe a healthy host', async () => {
     const metrics = await scrape('h1');
     const expected = {
       'weft_health{health="ok"}': 1,
@@ -122,7 +126,7 @@ describe('metrics', () => {
     );
   });
 
-  it('come with a page that asks nobody else and can be put into no other', async () => {
+  it('come with a page that loads nothing external and cannot be framed', async () => {
     const { status, headers, text } = await ask('h1', '/');
     assert.deepEqual([status, headers['content-type']], [200, 'text/html; charset=utf-8']);
     const policy = headers['content-security-policy'] ?? '';
@@ -135,7 +139,7 @@ describe('metrics', () => {
     assert.doesNotMatch(text, /https?:\/\/(?!www\.w3\.org\/)/);
   });
 
-  it('are not changed by anybody, and nothing else is there', async () => {
+  it('reject writes, and serve no other path', async () => {
     assert.equal((await ask('h1', '/cluster.json', 'POST')).status, 405);
     assert.equal((await ask('h1', '/v1/options')).status, 404);
     assert.equal((await ask('h1', '/constructor')).status, 404);
@@ -152,7 +156,7 @@ describe('metrics', () => {
   it('and the command of --on-change follow a subnet that changes', async () => {
     const told = (): Promise<string> =>
       lab()
-        .exec('h1', ['cat', '/run/told'])
+        .exec('h1', ['cat', '/run/hook.log'])
         .then(({ stdout }) => stdout);
     const { subnet } = await viewOf(lab(), 'h1');
     const old = subnet.replace('.0/', '.1/');

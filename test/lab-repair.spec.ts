@@ -1,4 +1,4 @@
-// Whatever somebody does to the kernel by hand is repaired, on this host and its peers, and traffic flows again. The
+// Manual changes of the kernel are repaired, on this host and its peers, and traffic flows. The
 // waits are far below the slow full read (60 s), so that only the kernel's own notices can have caused the repair.
 import assert from 'node:assert/strict';
 import { faultsOf, type FaultFacts } from '../lab/faults.ts';

@@ -34,7 +34,7 @@ import {
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
-import { bridge, ip, otherHands } from './support/external-actor.ts';
+import { bridge, ip, externalActor } from './support/external-actor.ts';
 import { until } from './support/wait-for.ts';
 
 /** @throws Error unless the runner has put this process into a network namespace of its own, and the addon is built */
@@ -73,7 +73,7 @@ function openFixture(options?: NetlinkKernelOptions): KernelFixture {
       if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
     for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
   };
-  return { kernel, others: otherHands, close };
+  return { kernel, others: externalActor, close };
 }
 
 const set = (object: KernelObject): Step => ({ action: 'set', object });
@@ -222,7 +222,7 @@ describe('netlink kernel', () => {
         await kernel.apply(makePeers(1000).map(set));
         await until('the overrun is told', () => notices.some(({ type }) => type === 'overrun'));
         notices.length = 0;
-        otherHands.setNeighbour(NEIGHBOUR);
+        externalActor.setNeighbour(NEIGHBOUR);
         await until('the neighbour is told', () =>
           notices.some((notice) => notice.type === 'object' && notice.key === objectKey(NEIGHBOUR)),
         );

@@ -19,7 +19,7 @@ const RUNS = 400;
 /** Of properties of whole flows, which take longer. */
 const FLOW_RUNS = 100;
 
-/** As often as `make fuzz` says, and never less than `runs` times. */
+/** Number of runs under `make fuzz`, at least `runs`. */
 function check<Values extends [unknown, ...unknown[]]>(property: fc.IProperty<Values>, runs = RUNS): void {
   fc.assert(property, { numRuns: Math.max(runs, fc.readConfigureGlobal().numRuns ?? 0) });
 }
@@ -158,7 +158,7 @@ describe('packet path and its specification', () => {
       }),
     ));
 
-  it('join the same packets in the same way', () =>
+  it('coalesce the same packets alike', () =>
     check(
       fc.property(packetsInARow, fc.nat({ max: 3 }), (packets, flags) => {
         const joinable = { tcp: (flags & JOIN.tcp) !== 0, udp: (flags & JOIN.udp) !== 0 };

@@ -41,7 +41,7 @@ for (const encapsulation of ENCAPSULATIONS)
           );
         });
 
-        it('a packet of the overlay MTU passes, and one byte more is told', async () => {
+        it('a packet of the overlay MTU passes, and one byte more gets an error', async () => {
           const { a, b, families, mtu: overlayMtu } = pairOf();
           for (const family of families) {
             await assertAnswered(a, b.overlay[family], ...sizeOf(overlayMtu, family));

@@ -1,4 +1,4 @@
-// The licenses of the packages that went into a bundle: their terms want them to be passed on with the code.
+// The licenses of the packages in a bundle: their terms require distribution with the code.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Metafile } from 'esbuild';

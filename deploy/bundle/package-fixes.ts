@@ -1,5 +1,5 @@
 // What packages expect of their own folder at run time, done when they are bundled: etcd's protocol files are read now, and
-// the netlink addon is looked for beside the bundle. A package that does not look as expected any more fails the build.
+// the netlink addon is loaded from beside the bundle. A package with unexpected text fails the build.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';

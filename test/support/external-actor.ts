@@ -2,19 +2,19 @@
 import { execFileSync } from 'node:child_process';
 import type { ExternalActor } from '../compliance/kernel.ts';
 
-/** Runs `ip` with the words of `line`; returns what it prints. @throws with its error output */
+/** Runs `ip` with the arguments in `line`; returns its output. @throws with its error output */
 export function ip(line: string): string {
   return execFileSync('ip', line.split(' '), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Runs `bridge` with the words of `line`. */
+/** Runs `bridge` with the arguments in `line`. */
 export function bridge(line: string): string {
   return execFileSync('bridge', line.split(' '), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 const family = (text: string): string => (text.includes(':') ? '-6 ' : '');
 
-export const otherHands: ExternalActor = {
+export const externalActor: ExternalActor = {
   addBridge: (name) => void ip(`link add ${name} type bridge`),
   addTun: (name) => void ip(`tuntap add dev ${name} mode tun`),
   deleteLink: (name) => void ip(`link delete ${name}`),

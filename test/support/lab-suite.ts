@@ -52,7 +52,7 @@ export async function canPing(lab: Lab, from: string, to: string): Promise<boole
   return (await lab.exec(from, ['ping', '-q', '-c', '1', '-W', '1', address])).code === 0;
 }
 
-/** Whether a shell condition holds in a namespace. */
+/** Whether a shell condition succeeds in a namespace. */
 export async function shellTest(lab: Lab, netns: string, condition: string): Promise<boolean> {
   return (await lab.exec(netns, ['sh', '-c', condition])).code === 0;
 }

@@ -8,7 +8,7 @@ import type { Encapsulation } from '../../../native/packet-path.ts';
 import type { PathEnd } from './path-host.ts';
 import type { PathPair } from './path-pair.ts';
 
-/** Everything that can be wrong with a checksum is looked at, and TCP's opinions on the order of segments are not. */
+/** Verifies all checksums; ignores TCP's analysis of sequence numbers. */
 const SETTINGS = (
   'ip.check_checksum:TRUE udp.check_checksum:TRUE tcp.check_checksum:TRUE ' +
   'tcp.analyze_sequence_numbers:FALSE ip.defragment:FALSE ipv6.defragment:FALSE'
@@ -96,12 +96,12 @@ const MARK = 'end of capture';
 const DISCARD_PORT = 9;
 const PATIENCE_MS = 60_000;
 
-/** Captures on the underlay of `end` while `action` goes on, and hands the result to `look`. */
+/** Captures on the underlay of `end` during `action`, and passes the result to `inspect`. */
 export async function capture(
   pair: PathPair,
   end: PathEnd,
   action: () => Promise<unknown>,
-  look: (capture: Capture) => Promise<void>,
+  inspect: (capture: Capture) => Promise<void>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-capture-'));
   const file = join(folder, 'frames.pcap');
@@ -120,7 +120,7 @@ export async function capture(
       PATIENCE_MS,
     );
     await program.stop('SIGINT');
-    await look(new Capture(file, pair));
+    await inspect(new Capture(file, pair));
   } finally {
     await rm(folder, { recursive: true });
   }

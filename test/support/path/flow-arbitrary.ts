@@ -116,7 +116,7 @@ const flow = fc
     });
   });
 
-/** Packets in the order in which they come: flows, one after another or torn by other packets. */
+/** Packets in arrival order: flows, one after another or interrupted by other packets. */
 export const packetsInARow = fc
   .array(
     fc.oneof(

@@ -17,7 +17,7 @@ import {
 
 const TCP_DATA = 0x10;
 
-/** `length` bytes that differ from place to place. */
+/** `length` bytes that differ by position. */
 export function filler(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => (at * 7 + seed) ^ (at >>> 5));
 }
@@ -206,7 +206,7 @@ const extensionHeader = fc
   .map(({ type, units, seed, offset, left }) => {
     if (type === 44) return { type, bytes: concat(Uint8Array.of(0, seed), bytes16(offset), filler(4, seed)) };
     const fields = type === 51 ? (units + 2) * 4 : (units + 1) * 8;
-    // An authentication header has to be a multiple of eight bytes in IPv6, which nobody can rely on.
+    // RFC 4302 requires a multiple of eight bytes in IPv6; senders may violate it.
     const bytes = filler(Math.max(fields, 8), seed);
     bytes[1] = units;
     if (type === 43) bytes[3] = left;
