@@ -12,7 +12,7 @@ import { FirewallWatch } from '../daemon/kernel/firewall/firewall-watch.ts';
 import { runProgram, type RunProgram } from '../daemon/kernel/firewall/run-program.ts';
 import type { KernelNotification } from '../daemon/kernel/kernel.ts';
 import { openNetlinkSocket } from '../daemon/kernel/netlink/socket.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 
 type Variant = 'nft' | 'iptables' | 'iptables-legacy';
 
@@ -96,13 +96,13 @@ describe('firewall rules in the kernel', () => {
       });
 
       it('come and go among the rules of others', async () => {
-        const word = variant === 'nft' ? 'iptables' : variant;
+        const tool = variant === 'nft' ? 'iptables' : variant;
         sh('nft add table inet other; nft add chain inet other one; nft add rule inet other one accept');
-        sh(`${word} -A FORWARD -i other0 -j DROP; ${word} -t nat -A POSTROUTING -o other0 -j MASQUERADE`);
+        sh(`${tool} -A FORWARD -i other0 -j DROP; ${tool} -t nat -A POSTROUTING -o other0 -j MASQUERADE`);
         const before = foreignRules();
         await apply('set', derive(engine));
-        sh(`${word} -A FORWARD -i other1 -j DROP`);
-        sh(`${word} -D FORWARD -i other1 -j DROP`);
+        sh(`${tool} -A FORWARD -i other1 -j DROP`);
+        sh(`${tool} -D FORWARD -i other1 -j DROP`);
         assert.equal(foreignRules(), before);
         await apply('remove', derive(engine));
         assert.equal(foreignRules(), before);
@@ -167,14 +167,14 @@ describe('firewall rules in the kernel', () => {
         listen(variant);
         await put(variant === 'nft' ? 'nft' : 'iptables');
         sh(change);
-        await until('the notification', () => isGone(key));
+        await waitFor('the notification', () => isGone(key));
       });
 
     it('that is found out without the addon, too', async () => {
       listen('nft', false);
       await put('nft');
       sh('nft flush ruleset');
-      await until('the notification', () => isGone('firewall nft ip flannel-ipv4'));
+      await waitFor('the notification', () => isGone('firewall nft ip flannel-ipv4'));
     });
 
     it('the policy of FORWARD arrives as well, and nothing else starts a program', async () => {
@@ -182,13 +182,13 @@ describe('firewall rules in the kernel', () => {
       await put('nft');
       // Notifications are ordered: this one follows those of our own changes.
       sh('nft delete table ip flannel-ipv4');
-      await until('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
+      await waitFor('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
       calls.length = 0;
       sh('nft add table ip other; nft add chain ip other one; nft add rule ip other one accept');
       sh('iptables -t mangle -A PREROUTING -j ACCEPT; iptables -A INPUT -j ACCEPT');
       sh('ip6tables -P FORWARD DROP');
       const isTold = (): boolean => notices.some(({ type }) => type === 'forward-policy');
-      await until('the notification', isTold);
+      await waitFor('the notification', isTold);
       const drops: readonly Family[] = await table.readForwardDrops();
       assert.deepEqual(drops, [6]);
       assert.ok(

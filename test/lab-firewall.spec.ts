@@ -1,4 +1,4 @@
-// What leaves the overlay is masqueraded and what stays inside is not, with nftables and with iptables; whatever somebody
+// What leaves the overlay is masqueraded and what stays inside is not, with nftables and with iptables; whatever an external actor
 // does to the rules is repaired, and connections outlive all of it. Waits are far below the slow full read (60 s).
 import assert from 'node:assert/strict';
 import { OUTSIDE } from '../lab/topology.ts';

@@ -154,19 +154,19 @@ describe('metrics', () => {
   });
 
   it('and the command of --on-change follow a subnet that changes', async () => {
-    const told = (): Promise<string> =>
+    const hookLog = (): Promise<string> =>
       lab()
         .exec('h1', ['cat', '/run/hook.log'])
         .then(({ stdout }) => stdout);
     const { subnet } = await viewOf(lab(), 'h1');
     const old = subnet.replace('.0/', '.1/');
-    assert.ok((await told()).includes(`FLANNEL_SUBNET=${old}\n`));
+    assert.ok((await hookLog()).includes(`FLANNEL_SUBNET=${old}\n`));
     const config = '{"Network":"10.6.0.0/16","Backend":{"Type":"vxlan"}}';
     const args = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
     const { code, stderr } = await lab().weft('h1', args, { input: config });
     assert.equal(code, 0, stderr);
     const isTold = async (): Promise<boolean> =>
-      /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await told());
+      /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await hookLog());
     await waitFor('the command to hear of the new subnet', isTold, 60_000, 50);
     await waitForLogLine(lab(), 'h1', /running the command of --on-change/);
     assert.ok((await leaseKeys(lab())).some((key) => key.startsWith('10.6.')));

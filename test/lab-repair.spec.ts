@@ -46,7 +46,7 @@ describe('repair', () => {
   for (const { name } of faultsOf(ANY_FACTS))
     it(`of: ${name}`, async () => {
       const fault = faultsOf(facts).find((candidate) => candidate.name === name)!;
-      assert.ok(await shellTest(lab(), 'h1', fault.isHealthy), 'whole before');
+      assert.ok(await shellTest(lab(), 'h1', fault.isHealthy), 'healthy before');
       await lab().check('h1', ['sh', '-c', fault.script]);
       await waitFor(`'${name}' to be repaired`, () => shellTest(lab(), 'h1', fault.isHealthy), REPAIR_MS);
       await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);

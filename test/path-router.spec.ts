@@ -141,9 +141,9 @@ for (const encapsulation of ENCAPSULATIONS)
       const pairOf = usePair({ encapsulation, underlay, mtu: 1500 });
       before(async () => {
         const route = underlay === 4 ? '192.0.2.0/24 scope link src 192.0.2.1' : '2001:db8::/64 metric 256';
-        const words = `${route} dev eth0 proto kernel mtu ${1500 - NARROWING_BYTES}`;
+        const narrow = `${route} dev eth0 proto kernel mtu ${1500 - NARROWING_BYTES}`;
         const { a } = pairOf();
-        await a.ip([`route replace ${words}`]);
+        await a.ip([`route replace ${narrow}`]);
         await a.status({ refresh: true });
       });
 

@@ -73,7 +73,7 @@ function describeEcn(pairOf: () => PathPair, underlay: Family): void {
     });
 }
 
-/** ICMP, TCP both ways, UDP alone, in super-packets and in fragments, of each family. */
+/** ICMP, TCP in both directions, UDP alone, in super-packets and in fragments, of each family. */
 async function sendAllKinds(pair: PathPair): Promise<void> {
   const { a, b, families, mtu } = pair;
   for (const family of families) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import type { KernelNotification } from './kernel.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import { NotificationReader } from './netlink-notifications.ts';
@@ -27,7 +27,7 @@ describe('names for notices', () => {
 
   it('are asked for again until the kernel lists its links', async () => {
     open(() => (reads < 3 ? Promise.reject(new Error('EINTR')) : Promise.resolve([])));
-    await until('what was missed is told', () => notices.length > 0);
+    await waitFor('what was missed is told', () => notices.length > 0);
     assert.deepEqual([reads, notices], [3, [{ type: 'overrun' }]]);
   });
 
@@ -36,6 +36,6 @@ describe('names for notices', () => {
     open(() => new Promise((resolve) => (answer = resolve)));
     tellTrouble();
     answer([]);
-    await until('the links are listed again', () => reads === 2);
+    await waitFor('the links are listed again', () => reads === 2);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PacketPath } from '../../native/packet-path.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { PathTable } from './path-table.ts';
 
 describe('the packet path as a table of the kernel', () => {
@@ -15,9 +15,9 @@ describe('the packet path as a table of the kernel', () => {
     const { refreshed, table } = tableOf('flannel.1', 'flannel-v6.1');
     for (let count = 0; count < 100; count++) table.refreshSoon();
     assert.deepEqual(refreshed, []);
-    await until('the lookups', () => refreshed.length > 0);
+    await waitFor('the lookups', () => refreshed.length > 0);
     assert.deepEqual(refreshed, ['flannel.1', 'flannel-v6.1']);
     table.refreshSoon();
-    await until('the lookups after another change', () => refreshed.length === 4);
+    await waitFor('the lookups after another change', () => refreshed.length === 4);
   });
 });

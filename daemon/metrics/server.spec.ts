@@ -12,7 +12,7 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import type { DaemonView } from '../control/daemon-view.ts';
 import { EventHub } from '../control/event-hub.ts';
 import { EventPublisher } from '../control/event-publisher.ts';
@@ -58,7 +58,7 @@ describe('the metrics server', () => {
     server = await startMetricsServer({ ip: '127.0.0.1', port: 0 }, daemon);
     const isDone = (): boolean =>
       member.reconciler.summary().inSync === 2 && member.subnetFile.problem === undefined;
-    await until('all is in sync', isDone);
+    await waitFor('all is in sync', isDone);
   });
   after(async () => {
     await server.stop();
@@ -175,7 +175,7 @@ describe('the metrics server', () => {
 
   it('counts what somebody else changed, and that it was repaired', async () => {
     kernel.tables.removeRoute({ destination: '10.5.2.0/24' as Cidr });
-    await until('the drift shows', async () =>
+    await waitFor('the drift shows', async () =>
       /^weft_kernel_drift_total\{kind="route"\} 1$/m.test(await scrape()),
     );
   });

@@ -18,7 +18,7 @@ import {
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
 import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
-import { until } from '../support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 
 /** A route that somebody else makes; what is left out is as `ip route replace` has it. */
 export interface ForeignRoute {
@@ -786,12 +786,12 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         );
         // Whatever is told from here on is about what the test does.
         await succeed(set({ ...ADDRESS, address: cidr('10.5.74.0/32') }));
-        await until('the first notice', () => notices.some(({ type }) => type === 'interfaces'));
+        await waitFor('the first notice', () => notices.some(({ type }) => type === 'interfaces'));
         notices.length = 0;
       });
 
       const told = (key: string, object?: KernelObject): Promise<void> =>
-        until(`a notice that ${key} is ${object ? 'there' : 'gone'}`, () => {
+        waitFor(`a notice that ${key} is ${object ? 'there' : 'gone'}`, () => {
           const last = notices.findLast((notice) => notice.type === 'object' && notice.key === key);
           if (last?.type !== 'object') return false;
           return object
@@ -799,7 +799,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
             : last.object === undefined;
         });
       const toldInterface = (dev: string): Promise<void> =>
-        until(`a notice about ${dev}`, () =>
+        waitFor(`a notice about ${dev}`, () =>
           notices.some((notice) => notice.type === 'interfaces' && notice.names.includes(dev)),
         );
 
@@ -854,7 +854,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('a route that is not ours is news about the underlay', async () => {
         others.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
-        await until('the underlay notice', () =>
+        await waitFor('the underlay notice', () =>
           notices.some((each) => each.type === 'underlay-route' && each.destination === '198.51.100.0/24'),
         );
         assert.ok(!notices.some(({ type }) => type === 'object'));

@@ -10,13 +10,12 @@ export async function askReadyz(
   lab: Lab,
   name: string,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  const url = `http://127.0.0.1:${HEALTH_PORT}/readyz?verbose`;
-  const print = 'console.log(JSON.stringify({ status: r.status, body: await r.text() }))';
-  const script = `fetch('${url}').then(async (r) => ${print}, () => console.log('{"status":0,"body":""}'))`;
-  return JSON.parse(await lab.check(name, [process.execPath, '-e', script])) as {
-    status: number;
-    body: string;
-  };
+  const request = String.raw`GET /readyz?verbose HTTP/1.0\r\n\r\n`;
+  const script = `exec 3<>/dev/tcp/127.0.0.1/${HEALTH_PORT} && printf '${request}' >&3 && cat <&3`;
+  const { code, stdout } = await lab.query(name, ['bash', '--norc', '-c', script]);
+  if (code !== 0) return { status: 0, body: '' };
+  const [head = '', ...body] = stdout.split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), body: body.join('\r\n\r\n') };
 }
 
 /** Everything that a host's daemon has logged. */

@@ -7,6 +7,12 @@ export function ip(line: string): string {
   return execFileSync('ip', line.split(' '), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
+/** Runs lines of `ip` in one process, each of which would cost 20 ms of processor time. @throws with its error output */
+export function ipBatch(lines: readonly string[]): void {
+  const input = lines.map((line) => `${line}\n`).join('');
+  execFileSync('ip', ['-batch', '-'], { input, stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
 /** Runs `bridge` with the arguments in `line`. */
 export function bridge(line: string): string {
   return execFileSync('bridge', line.split(' '), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

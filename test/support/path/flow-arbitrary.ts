@@ -14,7 +14,7 @@ import {
 } from '../../../native/reference/index.ts';
 import { filler, ipPacket, survivingPacket, transportPacket } from './packet-arbitrary.ts';
 
-/** What is anomaly about one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
+/** Anomaly of one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
 export interface Anomaly {
   readonly at?: number;
   readonly bit?: number;
@@ -96,7 +96,7 @@ function withChecksums(bytes: Uint8Array): Uint8Array {
   return concat(withHeaderChecksum(summed.slice(0, packet.networkBytes)), summed.slice(packet.networkBytes));
 }
 
-/** One flow: a size for all packets but the anomaly ones. */
+/** One flow: a size for all packets without an anomaly. */
 const flow = fc
   .record({
     headers: plainPacket,
