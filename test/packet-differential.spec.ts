@@ -4,15 +4,9 @@ import * as fc from 'fast-check';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
 import { flowPacket, packetsInARow } from './support/path/flow-arbitrary.ts';
-import {
-  anyBytes,
-  damaged,
-  filler,
-  ipPacket,
-  survivingPacket,
-  transportPacket,
-  virtioHeader,
-} from './support/path/packet-arbitrary.ts';
+import { anyBytes, damaged, survivingPacket, virtioHeader } from './support/path/damage-arbitrary.ts';
+import { ipPacket, transportPacket } from './support/path/packet-arbitrary.ts';
+import { filler } from './support/path/transport-arbitrary.ts';
 import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/path/packet-oracle.ts';
 
 const RUNS = 400;

@@ -19,7 +19,8 @@ import {
   isPlainIpv4,
   outerOf,
 } from './bpf-path-model.ts';
-import { anyBytes, damaged, ipPacket } from './packet-arbitrary.ts';
+import { anyBytes, damaged } from './damage-arbitrary.ts';
+import { ipPacket } from './packet-arbitrary.ts';
 import { ENCAPSULATIONS } from './path-suite.ts';
 
 const few = <Value>(usual: Value, ...others: Value[]): fc.Arbitrary<Value> =>

@@ -35,7 +35,8 @@ const CHECK_FIELDS = [
   ...CHECKSUM_FIELDS,
 ];
 /** PI_ERROR and checksum status "Bad" (epan/proto.h). */
-const [ERROR_SEVERITY, BAD_CHECKSUM] = ['8388608', '0'];
+const ERROR_SEVERITY = '8388608';
+const BAD_CHECKSUM = '0';
 
 export class Capture {
   readonly #file: string;
@@ -86,8 +87,8 @@ function isBad(frame: DecodedFrame): boolean {
   if (frame['tcp.checksum']!.includes('0xffff')) return false;
   return (
     frame['_ws.malformed']!.length > 0 ||
-    frame['_ws.expert.severity']!.includes(ERROR_SEVERITY!) ||
-    CHECKSUM_FIELDS.some((field) => frame[field]!.includes(BAD_CHECKSUM!))
+    frame['_ws.expert.severity']!.includes(ERROR_SEVERITY) ||
+    CHECKSUM_FIELDS.some((field) => frame[field]!.includes(BAD_CHECKSUM))
   );
 }
 

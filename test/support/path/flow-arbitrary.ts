@@ -12,7 +12,9 @@ import {
   withHeaderChecksum,
   withTransportChecksum,
 } from '../../../native/reference/index.ts';
-import { filler, ipPacket, survivingPacket, transportPacket } from './packet-arbitrary.ts';
+import { survivingPacket } from './damage-arbitrary.ts';
+import { ipPacket, transportPacket } from './packet-arbitrary.ts';
+import { filler } from './transport-arbitrary.ts';
 
 /** Anomaly of one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
 export interface Anomaly {
