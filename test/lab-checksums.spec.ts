@@ -1,8 +1,8 @@
 // A network card that corrupts checksums inside of tunnels, on h1: pings pass and TCP does not. The daemon detects and
 // fixes it, or obeys the network config.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/commands/doctor.ts';
-import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/types.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
+import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
 import { waitFor } from '../lab/wait.ts';
 import { breakOffload, mendOffload } from './support/path/bad-offload.ts';
 import { canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
@@ -113,7 +113,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await hasTcp(), false);
     const broken = await finding();
     assert.equal(broken?.severity, 'error');
-    assert.match(broken.remedy, /"TxChecksumOffload": "auto"/);
+    assert.match(broken.fix, /"TxChecksumOffload": "auto"/);
   });
 
   it('are computed by every host with "off"', async () => {

@@ -50,8 +50,8 @@ describe('weft cleanup', () => {
       `file ${lab().subnetFile('h1')}`,
       'route 10.5.77.0/24 via 198.18.0.1 dev eth0',
       'route 10.5.78.0/24 blackhole',
-      'rules iptables-legacy: nat/FLANNEL-POSTRTG and the rules that lead to it',
-      'rules iptables: filter/FLANNEL-FWD and the rules that lead to it',
+      'rules iptables-legacy: nat/FLANNEL-POSTRTG and the rules that jump to it',
+      'rules iptables: filter/FLANNEL-FWD and the rules that jump to it',
       'rules nftables: table ip flannel-ipv4',
     ]);
     assert.equal(await snapshot(), before);

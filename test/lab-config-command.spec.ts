@@ -122,7 +122,7 @@ describe('weft config', () => {
       const put = `ETCDCTL_API=3 etcdctl --endpoints ${ETCD_URL} put /coreos.com/network/config '${foreignConfig}'`;
       await writeFile(editor, `#!/bin/sh\n${put} && sed -i s/1390/1350/ "$1"\n`, { mode: 0o755 });
       const { code, stderr } = await weft(['edit', '--yes'], '', editor);
-      assert.match(stderr, /^Somebody else changed the config meanwhile; nothing was written/m);
+      assert.match(stderr, /^The config changed meanwhile; nothing was written/m);
       assert.equal(code, 1);
       assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(foreignConfig));
     } finally {

@@ -1,7 +1,7 @@
 // Rules as Docker sets them, on a host of a lab: those of older engines pass all traffic, those of Docker 28 and later block
-// other hosts until the steps in docs/containers.md are done, and weft doctor names them.
+// other hosts until the steps in docs/how-to/connect-containers.md are done, and weft doctor names them.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/commands/doctor.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
 import { canPing, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 

@@ -37,7 +37,7 @@ describe('VXLAN in userspace on one host of three', () => {
   });
 
   it('logs its offloads once', async () => {
-    await waitForLogLine(lab(), 'h2', /INFO {2}EncapsulationOverhead in userspace device=flannel-v6\.1/);
+    await waitForLogLine(lab(), 'h2', /INFO {2}Encapsulating in userspace device=flannel-v6\.1/);
     const lines = (await logOf(lab(), 'h2')).split('\n');
     const offloads = lines.filter((line) => line.includes('userspace device=flannel.1'));
     assert.equal(offloads.length, 1);
@@ -100,7 +100,7 @@ describe('backend udp', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /ERROR Cannot make flannel0: EBUSY: .*another flanneld or weft serves flannel0.*stop it/,
+      /ERROR Cannot make flannel0: EBUSY: .*another flanneld or weft uses flannel0.*stop it/,
     );
     assert.equal(await indexOf(lab(), 'h1', 'flannel0'), before);
     assert.ok(await canPing(lab(), 'c1', 'h2'));

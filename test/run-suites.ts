@@ -9,6 +9,9 @@ import { basename } from 'node:path';
 /** A suite that takes longer hangs: it is killed, and its namespaces with it. In milliseconds. */
 const LIMIT_MS = 10 * 60_000;
 
+/** Of one test, in milliseconds: suites boot clusters. */
+const TEST_TIMEOUT_MS = '180000';
+
 interface Outcome {
   readonly file: string;
   readonly isPassed: boolean;
@@ -18,7 +21,7 @@ interface Outcome {
 
 function run(file: string): Promise<Outcome> {
   const start = performance.now();
-  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--reporter', 'dot', file];
+  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--timeout', TEST_TIMEOUT_MS, file];
   const child = spawn('sh', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,

@@ -63,7 +63,7 @@ function fakeKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' |
       for (const { action, object } of steps)
         if (action === 'set') objects.set(objectKey(object), asRead(object));
         else objects.delete(objectKey(object));
-      return Promise.resolve(steps.map((step) => ({ step, ok: true })));
+      return Promise.resolve(steps.map((step) => ({ step, status: 'done' as const })));
     },
   };
 }
@@ -126,7 +126,7 @@ async function main(count: number): Promise<void> {
   const startMs = processorMs();
   const copy = new RegistrySnapshotStore(decodeEntry);
   copy.applySnapshot({ revision: count + 2, entries });
-  const view = new PeerIndex(copy.leases, { identity: IDENTITY });
+  const view = new PeerIndex(copy.leases, { nodeId: IDENTITY });
   const decodedMs = processorMs();
   const heap = new GcMode();
   heap.begin(count);

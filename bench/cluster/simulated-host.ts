@@ -63,10 +63,10 @@ export class SimulatedHost {
     const attributes: LeaseAttributes = { publicIp, backendType: 'vxlan', backendData };
     this.#manager = new LeaseManager({
       registry,
-      mirror: this.#cache,
+      cache: this.#cache,
       clock,
       random,
-      identity: publicIp,
+      nodeId: publicIp,
       config,
       attributes: () => attributes,
       listener: {

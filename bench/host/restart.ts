@@ -8,7 +8,7 @@ import type { DaemonSignal } from '../../lab/processes.ts';
 import { toolFile } from '../../lab/tools.ts';
 import { LabProcess } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
-import type { StatusV1 } from '../../api/types.ts';
+import type { StatusV1 } from '../../api/index.ts';
 import { insteadOf, Installations } from './installed.ts';
 import { buildGenerators } from '../path/path-traffic.ts';
 import { progress } from '../progress.ts';

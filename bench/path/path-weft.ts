@@ -15,27 +15,27 @@ const UDP_PORT = 8285;
 const UDP_OVERHEAD_BYTES = 28;
 
 /** As weft is: a BPF program in the kernel moves what it can. */
-export const weftUdp = weftCandidate('weft-udp', { encapsulation: 'udp', far: 'weft', usesKernel: true });
+export const weftUdp = weftCandidate('weft-udp', { encapsulation: 'udp', far: 'weft', useBpf: true });
 export const weftVxlan = weftCandidate('weft-vxlan', {
   encapsulation: 'vxlan',
   far: 'weft',
-  usesKernel: true,
+  useBpf: true,
 });
 export const weftVxlanKernel = weftCandidate('weft-vxlan-kernel', {
   encapsulation: 'vxlan',
   far: 'kernel',
-  usesKernel: true,
+  useBpf: true,
 });
 /** Each packet through the workers, as where the kernel has no BPF. */
 export const weftUdpWorkers = weftCandidate('weft-udp-workers', {
   encapsulation: 'udp',
   far: 'weft',
-  usesKernel: false,
+  useBpf: false,
 });
 export const weftVxlanWorkers = weftCandidate('weft-vxlan-workers', {
   encapsulation: 'vxlan',
   far: 'weft',
-  usesKernel: false,
+  useBpf: false,
 });
 
 function weftCandidate(name: string, make: Omit<Make, 'tuning'>): Candidate {
@@ -51,7 +51,7 @@ interface Make {
   readonly encapsulation: Encapsulation;
   /** What host b has. */
   readonly far: 'weft' | 'kernel';
-  readonly usesKernel: boolean;
+  readonly useBpf: boolean;
   readonly tuning: Tuning;
 }
 
@@ -104,7 +104,7 @@ function startEnd(underlay: Underlay, host: PathHost, make: Make, local = host.u
       port,
       ...(isVxlan ? { vni: VNI, mac: own.mac } : {}),
     },
-    tuning: { ...make.tuning, isSourceChecked: true, inheritsDscp: false, usesKernel: make.usesKernel },
+    tuning: { ...make.tuning, isSourceChecked: true, inheritsDscp: false, useBpf: make.useBpf },
     mtu: overlayMtu(underlay, make),
     address: own.address,
     route: isVxlan ? { ...route, mac: far.mac } : route,

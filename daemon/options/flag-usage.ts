@@ -1,6 +1,5 @@
-// The usage text of a set of flags, made from their definitions so that it cannot lie about defaults and bounds.
-import { environmentName } from './go-flags.ts';
-import type { FlagDefinition, FlagDefinitions } from './go-flags.ts';
+// Formats the usage text of a set of flags from their definitions, defaults and bounds included.
+import { environmentName, type FlagDefinition, type FlagDefinitions } from './flag-definition.ts';
 
 const WIDTH = 100;
 const INDENT = '      ';

@@ -1,12 +1,12 @@
-// The text of one flag value, read as Go's `strconv` reads it and checked against the flag's bound.
-import type { FlagDefinition, NumberFlag, StringFlag } from './go-flags.ts';
+// Parses the text of one flag value as Go's `strconv` does, and checks the flag's bound.
+import type { FlagDefinition, NumberFlag, StringFlag } from './flag-definition.ts';
 
 export type ParsedFlagValue =
   | { readonly value: string | boolean | number | readonly string[] }
-  /** What is wrong and what would be right, without the value itself. */
+  /** The rule that the value breaks, without the value. */
   | { readonly problem: string };
 
-/** Reads `text` as a value of `flag`. */
+/** Parses `text` as a value of `flag`. */
 export function parseFlagValue(flag: FlagDefinition, text: string): ParsedFlagValue {
   switch (flag.type) {
     case 'string':

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseFlags } from './go-flags.ts';
-import type { FlagDefinitions } from './go-flags.ts';
+import type { FlagDefinitions } from './flag-definition.ts';
 
 const FLAGS = {
   name: { type: 'string', default: 'x', help: '' },
@@ -52,7 +52,7 @@ describe('parseFlags', () => {
     ['a bound is included', ['--count=20'], { count: 20 }],
   ];
   for (const [name, argv, expected, rest] of good)
-    it(`reads ${name}`, () => {
+    it(`parses ${name}`, () => {
       const parsed = read(argv);
       assert.deepEqual(parsed.errors, []);
       assert.deepEqual({ ...parsed.values, ...expected }, parsed.values);
@@ -89,11 +89,11 @@ describe('parseFlags', () => {
     ],
   ];
   for (const [argv, errors] of bad)
-    it(`refuses ${argv.join(' ')}`, () => {
+    it(`rejects ${argv.join(' ')}`, () => {
       assert.deepEqual(read(argv).errors, errors);
     });
 
-  it('sees a wish for help among other flags, but not as a value', () => {
+  it('recognizes --help among other flags, but not as a value', () => {
     assert.equal(read(['--fast', '-h', '--nmae']).isHelpWanted, true);
     assert.equal(read(['-help']).isHelpWanted, true);
     assert.equal(read(['--name', '--help']).isHelpWanted, false);
@@ -108,36 +108,36 @@ describe('parseFlags', () => {
       ['counts as unset when empty', [], { T_COUNT: '' }, { count: 5 }],
       ['is one entry of a repeatable flag', [], { T_IFACE: 'a,b' }, { iface: ['a,b'] }],
       ['has _ for a dot', [], { T_LOG_AT: 'here' }, { 'log.at': 'here' }],
-      ['has no say in some flags', [], { T_HIDDEN: 'true' }, { hidden: false }],
+      ['is ignored for a flag without one', [], { T_HIDDEN: 'true' }, { hidden: false }],
       ['needs the prefix', [], { COUNT: '7' }, { count: 5 }],
     ];
     for (const [name, argv, env, expected] of cases)
-      it(name, () => {
+      it(`a variable ${name}`, () => {
         const parsed = read(argv, env);
         assert.deepEqual(parsed.errors, []);
         assert.deepEqual({ ...parsed.values, ...expected }, parsed.values);
       });
 
-    it('is an error naming the variable when its value is wrong', () => {
+    it('names the variable of an invalid value', () => {
       assert.deepEqual(read([], { T_COUNT: 'seven', T_FAST: 'y' }).errors, [
         'T_COUNT="seven": must be a whole number from 1 to 20',
         'T_FAST="y": must be true or false',
       ]);
     });
 
-    it('does not stand in for a flag with a wrong value', () => {
+    it('does not replace a flag with an invalid value', () => {
       assert.deepEqual(read(['--count=0'], { T_COUNT: 'seven' }).errors, [
         '--count="0": must be a whole number from 1 to 20',
       ]);
     });
 
-    it('gets a warning for a near miss only', () => {
+    it('warns of near misses only', () => {
       const { warnings } = read([], { T_COUNTT: '7', T_SERVICE_HOST: '10.0.0.1' });
       assert.deepEqual(warnings, ['T_COUNTT is set but stands for no flag; did you mean T_COUNT?']);
     });
   });
 
-  it('says where a value came from', () => {
+  it('reports the source of a value', () => {
     const parsed = read(['--name=a'], { T_COUNT: '7' });
     assert.deepEqual(
       ['name', 'count', 'fast'].map((name) => parsed.labelOf(name)),

@@ -101,7 +101,7 @@ describe('subnet file', () => {
       const before = readdirSync(folder);
       await assert.rejects(writeSubnetFile(path, 'x'), (error) => {
         assert.ok(error instanceof SubnetFileError);
-        assert.equal(error.code, code);
+        assert.equal(error.errno, code);
         assert.match(error.message, message);
         assert.ok(error.message.startsWith(`Cannot write ${path}: `));
         return true;

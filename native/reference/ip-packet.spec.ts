@@ -82,7 +82,7 @@ describe('parseIpPacket', () => {
     assert.deepEqual([arrived.isSourceRouted, arrived.transportBytes], [false, 20]);
   });
 
-  it('cannot tell the protocol of headers that are cut short', () =>
+  it('reads no protocol behind truncated headers', () =>
     assert.equal(parseIpPacket(ipv6(60, '0601 000000000000'))!.protocol, 59));
 
   it('reads no transport header that is cut short', () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
-import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 import type { HttpListener } from '../../daemon/http/http-listener.ts';
 import { chromium, clusterOf, servePage } from '../support/page-server.ts';
 

@@ -1,5 +1,5 @@
 // The BPF programs of the packet path against its specification: a packet that one takes leaves as the reference makes it, any
-// other passes unchanged, as docs/packet-path.md specifies. native/test/kernel-share.c sends and captures.
+// other passes unchanged, as docs/explanation/packet-path.md specifies. native/test/bpf-programs.c sends and captures.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
@@ -32,13 +32,14 @@ function isTestable({ bytes }: Sent): boolean {
 
 function build(): string {
   const root = packageRoot();
-  const folder = join(root, '.build/kernel-share');
+  const folder = join(root, '.build/bpf-programs');
   mkdirSync(folder, { recursive: true });
-  const sources = readdirSync(join(root, 'native/path')).filter((file) => file.endsWith('.c'));
-  const files = ['native/test/kernel-share.c', ...sources.map((file) => `native/path/${file}`)];
-  const options = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
-  execFileSync('cc', [...options, '-o', join(folder, 'kernel-share'), ...files], { cwd: root });
-  return join(folder, 'kernel-share');
+  const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+  const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
+  const files = ['native/test/bpf-programs.c', ...sources.filter((file) => file.endsWith('.c'))];
+  const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
+  execFileSync('cc', [...options, '-o', join(folder, 'bpf-programs'), ...files], { cwd: root });
+  return join(folder, 'bpf-programs');
 }
 
 const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

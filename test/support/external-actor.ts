@@ -1,8 +1,12 @@
 // Changes of this network namespace by iproute2, as an administrator or another daemon makes them.
+// Only for root.
 import { execFileSync } from 'node:child_process';
 import type { ExternalActor } from '../compliance/kernel.ts';
 
-/** Runs `ip` with the arguments in `line`; returns its output. @throws with its error output */
+/**
+ * Runs `ip` with the arguments in `line`, separated by spaces; returns its output.
+ * @throws Error with its error output
+ */
 export function ip(line: string): string {
   return execFileSync('ip', line.split(' '), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
@@ -13,7 +17,7 @@ export function ipBatch(lines: readonly string[]): void {
   execFileSync('ip', ['-batch', '-'], { input, stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
-/** Runs `bridge` with the arguments in `line`. */
+/** Runs `bridge` like {@link ip}. */
 export function bridge(line: string): string {
   return execFileSync('bridge', line.split(' '), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }

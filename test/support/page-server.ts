@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { PeerV1, SyncV1 } from '../../api/types.ts';
+import type { PeerV1, SyncV1 } from '../../api/index.ts';
 import { listenHttp, type HttpListener } from '../../daemon/http/http-listener.ts';
-import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
-import { STATUS } from '../../cli/fixture.ts';
+import { STATUS } from '../../cli/fixture/status.ts';
 
 /** A cluster of `count` other hosts, some of them with errors. */
 export function clusterOf(

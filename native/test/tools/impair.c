@@ -1,12 +1,14 @@
 /*
- * A man in the middle: moves every frame between two Ethernet interfaces and harms the UDP datagrams to one port as told,
- * with seeded random numbers. It never touches other frames (ARP, ICMP, fragments), and never sends a datagram that the
- * receiver's kernel would refuse, unless told so: the harm is to be seen by who opens the tunnel.
+ * A man in the middle: forwards all frames between two Ethernet interfaces and impairs the UDP
+ * datagrams to one port, with seeded random numbers. It leaves other frames (ARP, ICMP, fragments)
+ * unchanged. By default it sends only datagrams that the receiver's kernel accepts, so the
+ * impairment reaches the tunnel's end.
  *
- *   first ──ring──► lose, harm, hold back, double ──batch──► second                        and the same the other way
+ *   first ──ring──► lose, harm, hold back, double ──batch──► second, and in reverse
  *
- * The other ends of the interfaces must not leave segmentation or checksums to hardware: frames longer than the MTU are
- * dropped and counted (superFrames). Counters are printed as JSON at the end.
+ * The other ends of the interfaces must not leave segmentation or checksums to hardware: frames
+ * longer than the MTU are dropped and counted (superFrames). Counters are printed as JSON at the
+ * end.
  */
 #include <errno.h>
 #include <poll.h>
@@ -102,7 +104,7 @@ static void release_all(struct direction *direction) {
   flush_out(direction);
 }
 
-/* A datagram to the port, on its way through loss, harm, reordering and duplication. */
+/* Applies loss, harm, reordering and duplication to a datagram to the port. */
 static void forward_datagram(struct direction *direction, struct outer *outer, uint8_t *frame, size_t length) {
   struct counters *counters = &direction->counters;
   uint64_t *random = &direction->random;
@@ -190,7 +192,7 @@ static int open_signals(void) {
   return fd;
 }
 
-/* Until told to end. */
+/* Runs until a signal. */
 static void run(struct direction *forward, struct direction *backward, int signals) {
   struct pollfd waits[] = {{.fd = forward->from->fd, .events = POLLIN},
                            {.fd = backward->from->fd, .events = POLLIN},

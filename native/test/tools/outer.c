@@ -1,4 +1,4 @@
-/* Outer headers of a tunnelled frame. Written apart from native/path on purpose: a judge does not ask the accused. */
+/* Outer headers of a tunnelled frame. Independent of the tested code in native/packet. */
 #include "outer.h"
 
 #include <string.h>
@@ -77,7 +77,10 @@ size_t outer_cut(struct outer *outer, const uint8_t *frame, size_t payload_bytes
 }
 
 void outer_mark_congestion(struct outer *outer) {
-  /* The traffic class of IPv6 lies across two bytes; its ECN field is in bits 4 and 5 of the second. */
+  /*
+   * The traffic class of IPv6 lies across two bytes; its ECN field is in bits 4 and 5 of the
+   * second.
+   */
   if (outer->family == 4) outer->ip[1] |= CONGESTION_EXPERIENCED;
   else outer->ip[1] |= CONGESTION_EXPERIENCED << 4;
   fix_ip_checksum(outer);

@@ -1,5 +1,5 @@
-// What must become of a packet at the BPF programs of the packet path, by the reference and docs/packet-path.md, on the host that
-// native/test/kernel-share.c makes.
+// What must become of a packet at the BPF programs of the packet path, by the reference and docs/explanation/packet-path.md, on the host that
+// native/test/bpf-programs.c makes.
 import {
   byte,
   concat,

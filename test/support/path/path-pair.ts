@@ -39,7 +39,7 @@ export interface PathPairOptions {
 /**
  * Suites are about the workers; with PATH_KERNEL=1, as root, the kernel moves what it can, and the same must hold.
  */
-const WORKERS_OR_KERNEL: Partial<PathTuning> = { usesKernel: process.env['PATH_KERNEL'] === '1' };
+const WORKERS_OR_KERNEL: Partial<PathTuning> = { useBpf: process.env['PATH_KERNEL'] === '1' };
 
 const PORTS: Readonly<Record<Encapsulation, number>> = { udp: 8285, vxlan: 8472 };
 const PATIENCE_MS = 60_000;
@@ -191,7 +191,7 @@ export class PathPair {
       tuning: {
         ...WORKERS_OR_KERNEL,
         ...tuning,
-        ...(workerEnds.includes(end.name) && { usesKernel: false }),
+        ...(workerEnds.includes(end.name) && { useBpf: false }),
       },
       settings: { mtu: this.mtu, ipv4: end.overlay[4], ipv6: end.overlay[6] },
       routes: this.families.map((family) => ({
