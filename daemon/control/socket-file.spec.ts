@@ -36,7 +36,7 @@ describe('the file of the control socket', () => {
     });
   }
 
-  /** Leaves a socket file that nobody listens to, as a killed process does. */
+  /** Leaves a socket file without a listener, as a killed process does. */
   function leaveDeadSocket(): void {
     const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync('mkdir', ['-p', join(folder, 'run')]);

@@ -1,6 +1,7 @@
-// The file of the control socket. No client can connect before its mode is set: the server listens under a temporary name,
-// which link(2) then publishes. The socket of a dead daemon is replaced, that of a live one never. Daemons that start at once
-// serialize by a lock, an abstract socket, which the kernel frees when its process ends.
+// The file of the control socket. No client can connect before its mode is set: the server listens
+// under a temporary name, which link(2) then publishes. The socket of a dead daemon is replaced,
+// that of a live one never. Daemons that start at once serialize by a lock, an abstract socket,
+// which the kernel frees when its process ends.
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, link, lstat, mkdir, rm, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
@@ -27,7 +28,11 @@ export class ControlSocketError extends WeftError {
   }
 }
 
-/** Makes `server` listen at `path` with mode 0600. @returns a function that removes the file @throws ControlSocketError */
+/**
+ * Makes `server` listen at `path` with mode 0600.
+ * @returns a function that removes the file
+ * @throws ControlSocketError
+ */
 export async function listenAt(server: Server, path: string): Promise<() => Promise<void>> {
   checkPath(path);
   const temporary = `${path}.${randomBytes(SUFFIX_BYTES).toString('hex')}`;

@@ -1,6 +1,7 @@
-// Chooses the address families of this host. In a dual-stack network a host without IPv6 runs with IPv4 alone, and adds IPv6
-// once it has an address. IPv6 alone is not offered there: flannel reads the key of a host without an IPv4 subnet as one that
-// covers all of IPv4. Pure but for the route lookup of the interface choice.
+// Chooses the address families of this host. In a dual-stack network a host without IPv6 runs with
+// IPv4 alone, and adds IPv6 once it has an address. IPv6 alone is not offered there: flannel reads
+// the key of a host without an IPv4 subnet as one that covers all of IPv4. Pure but for the route
+// lookup of the interface choice.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { BackendError, type HostFacts } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
@@ -35,17 +36,17 @@ export async function chooseFamilies(
   current?: ChosenInterface,
 ): Promise<FamilyChoice> {
   if (current === undefined || !families.ipv4 || !families.ipv6) {
-    const whole = await choose(facts, options, families, current);
-    if (whole.ok || !families.ipv4 || !families.ipv6) return whole;
-    const half = await chooseInterface(facts, options, IPV4_ALONE);
-    return half.ok ? withMissingIpv6(half, whole.message, facts) : whole;
+    const dual = await choose(facts, options, families, current);
+    if (dual.ok || !families.ipv4 || !families.ipv6) return dual;
+    const single = await chooseInterface(facts, options, IPV4_ALONE);
+    return single.ok ? withMissingIpv6(single, dual.message, facts) : dual;
   }
-  const half = await rechooseInterface(facts, options, IPV4_ALONE, current);
+  const single = await rechooseInterface(facts, options, IPV4_ALONE, current);
   // The IPv4 address is the host's identity: an interface with IPv6 must not replace it.
-  if (!half.ok || half.chosen.name !== current.name) return chooseFamilies(facts, options, families);
-  const whole = await rechooseInterface(facts, options, families, current);
-  if (whole.ok && whole.chosen.name === current.name) return whole;
-  return withMissingIpv6(keepIpv6(half, current), `${current.name} has no usable IPv6 address`, facts);
+  if (!single.ok || single.chosen.name !== current.name) return chooseFamilies(facts, options, families);
+  const dual = await rechooseInterface(facts, options, families, current);
+  if (dual.ok && dual.chosen.name === current.name) return dual;
+  return withMissingIpv6(keepIpv6(single, current), `${current.name} has no usable IPv6 address`, facts);
 }
 
 function choose(
@@ -62,15 +63,15 @@ function choose(
 type Chosen = Extract<InterfaceChoice, { readonly ok: true }>;
 
 /** An interface that goes down loses its IPv6 addresses for a short time; the lease keeps them. */
-function keepIpv6(half: Chosen, { ipv6, publicIpv6 }: ChosenInterface): Chosen {
+function keepIpv6(single: Chosen, { ipv6, publicIpv6 }: ChosenInterface): Chosen {
   const kept = { ...(ipv6 && { ipv6 }), ...(publicIpv6 && { publicIpv6 }) };
-  return { ...half, chosen: { ...half.chosen, ...kept } };
+  return { ...single, chosen: { ...single.chosen, ...kept } };
 }
 
-function withMissingIpv6(half: Chosen, reason: string, { interfaces }: InterfaceFacts): FamilyChoice {
-  const found = interfaces.find(({ name }) => name === half.chosen.name);
+function withMissingIpv6(single: Chosen, reason: string, { interfaces }: InterfaceFacts): FamilyChoice {
+  const found = interfaces.find(({ name }) => name === single.chosen.name);
   const isPending = found?.addresses.some(({ address }) => address.includes(':') && isLinkLocal(address));
-  return { ...half, missingIpv6: { reason, isPending: isPending === true } };
+  return { ...single, missingIpv6: { reason, isPending: isPending === true } };
 }
 
 /** A network config as this host runs it. */

@@ -1,5 +1,5 @@
-// Chooses the firewall engine and its rules, once, at start: the engine of the network config, else nftables if it works,
-// else iptables.
+// Chooses the firewall engine and its rules, once, at start: the engine of the network config, else
+// nftables if it works, else iptables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
 import type { FirewallTools } from '../kernel/firewall/tools.ts';
@@ -16,7 +16,10 @@ export interface FirewallFlags {
   readonly iptablesForwardRules: boolean;
 }
 
-/** Chooses engine and rules. Without a working engine, forward rules are omitted with a warning and masquerading is an error. */
+/**
+ * Chooses engine and rules. Without a working engine, forward rules are omitted with a warning and
+ * masquerading is an error.
+ */
 export function chooseFirewall(
   config: NetworkConfig,
   { ipMasq, ipMasqFullyRandom, iptablesForwardRules }: FirewallFlags,

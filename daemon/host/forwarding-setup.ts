@@ -1,4 +1,5 @@
-// Forwarding of container traffic: which firewall tools, sysctls and bridge filters this host has. Detected once, at start.
+// Forwarding of container traffic: which firewall tools, sysctls and bridge filters this host has.
+// Detected once, at start.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { Family } from '../../lib/address.ts';
 import { FORWARDING_SYSCTL } from '../../backends/firewall.ts';

@@ -1,5 +1,6 @@
-// Host facts for the backends: the chosen interface with its addresses, underlay routes, and firewalls that drop forwarded
-// packets. Read again at every notification about interfaces or routes.
+// Host facts for the backends: the chosen interface with its addresses, underlay routes, and
+// firewalls that drop forwarded packets. Read again at every notification about interfaces or
+// routes.
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../../backends/backend.ts';
 import { chooseFamilies, type Ipv6Unavailable } from './family-choice.ts';

@@ -1,5 +1,5 @@
-// Resolves what a network config needs of this host before it joins: capabilities, firewall tools, an interface. It waits for
-// the interface; every other missing prerequisite is an error.
+// Resolves what a network config needs of this host before it joins: capabilities, firewall tools,
+// an interface. It waits for the interface; every other missing prerequisite is an error.
 import { WeftError } from '../../api/index.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { chooseDatapath, withDatapath, type DatapathMode } from './datapath-mode.ts';

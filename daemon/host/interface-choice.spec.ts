@@ -144,14 +144,14 @@ describe('the choice of an interface', () => {
       { name: 'eth0' },
     ],
     [
-      'the way to an address, with its source',
+      'the route to an address, with its source',
       { canReach: '8.8.8.8' as IpAddress },
       V4,
       { name: 'eth1', ipv4: ip4('192.168.1.9') },
       { lookupRoute: route({ source: ip4('192.168.1.9') }) },
     ],
     [
-      'the way to an address without source',
+      'the route to an address without source',
       { canReach: '8.8.8.8' as IpAddress },
       V4,
       { name: 'eth1', ipv4: ip4('192.168.1.7') },
@@ -254,7 +254,7 @@ describe('the choice of an interface', () => {
     ],
     ['no default route of two families', {}, DUAL, /none for IPv4 or IPv6/, { routes: [] }],
     [
-      'an IPv6 link-local address, which a lease cannot tell',
+      'an IPv6 link-local address, for which a lease has no zone',
       { names: ['e'] },
       V6,
       /e has no usable IPv6 address/,
@@ -292,13 +292,13 @@ describe('the choice of an interface', () => {
     ['one of two families missing', { names: ['wlan0'] }, DUAL, /wlan0 has no usable IPv4 address/],
     ['a pattern without match', { patterns: [/^zzz/] }, V4, /--iface-regex=\^zzz: matches neither/],
     [
-      'no way to an address',
+      'no route to an address',
       { canReach: '8.8.8.8' as IpAddress },
       V4,
       /--iface-can-reach=8\.8\.8\.8: the kernel has no route/,
     ],
     [
-      'a public address nobody has',
+      'a public address of no interface',
       { publicIp: ip4('198.51.100.1') },
       V4,
       /--public-ip=198\.51\.100\.1: no interface has this address; behind a NAT, name the interface with --iface as well/,

@@ -1,5 +1,5 @@
-// Waits for a usable interface: at boot, addresses may appear after the daemon starts. It stops waiting for a newer network
-// config, which may need other families.
+// Waits for a usable interface: at boot, addresses may appear after the daemon starts. It stops
+// waiting for a newer network config, which may need other families.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readHost, type HostSnapshot } from './host-facts.ts';
 import type { Families, InterfaceOptions } from './interface-facts.ts';
@@ -23,7 +23,10 @@ export interface InterfaceWait {
   readonly isStale: () => boolean;
 }
 
-/** Resolves with the first possible choice and logs it; with `undefined` once stale. @throws the signal's reason */
+/**
+ * Resolves with the first possible choice and logs it; with `undefined` once stale.
+ * @throws the signal's reason
+ */
 export async function awaitInterface({
   kernel,
   options,

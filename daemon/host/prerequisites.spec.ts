@@ -21,7 +21,7 @@ describe('checkCapability', () => {
     ['none', 'CapEff:\t0000000000000000', 'host-gw', false],
     ['none, and none needed', 'CapEff:\t0000000000000000', 'alloc', true],
     ['it only for the taking', `CapPrm:\t${NET_ADMIN}\nCapEff:\t0000000000000000`, 'vxlan', false],
-    ['a kernel that does not tell', 'Name:\tnode', 'vxlan', true],
+    ['a status without capabilities', 'Name:\tnode', 'vxlan', true],
   ];
   for (const [name, status, backend, isEnough] of cases)
     it(`${isEnough ? 'passes' : 'fails'} with ${name} for ${backend}`, async () => {

@@ -1,4 +1,5 @@
-// Prerequisites of this process, checked before it acquires a lease, so that a failed start leaves nothing behind.
+// Prerequisites of this process, checked before it acquires a lease, so that a failed start leaves
+// nothing behind.
 import { open, readFile } from 'node:fs/promises';
 import type { BackendConfig, BackendType, NetworkConfig } from '../../allocator/config/config.ts';
 import { BackendError, type HostFacts } from '../../backends/backend.ts';
@@ -10,7 +11,10 @@ import type { DatapathMode } from './datapath-mode.ts';
 /** Bit of CAP_NET_ADMIN in the masks of /proc/self/status (capabilities(7)). */
 const CAP_NET_ADMIN = 12n;
 
-/** Why this process lacks the right to program the kernel for `backend`, with the remedy; `undefined` if it has it. */
+/**
+ * Why this process lacks the right to program the kernel for `backend`, with the remedy;
+ * `undefined` if it has it.
+ */
 export async function checkCapability(
   backend: BackendType,
   statusFile = '/proc/self/status',
@@ -23,8 +27,8 @@ export async function checkCapability(
 }
 
 /**
- * Why the packet path cannot run on this host for `backend`, with the remedy; `undefined` if it can. `noAddon`: why the addon is
- * not loaded, if it is not.
+ * Why the packet path cannot run on this host for `backend`, with the remedy; `undefined` if it
+ * can. `noAddon`: why the addon is not loaded, if it is not.
  */
 export async function checkPacketPath(
   backend: BackendType,
@@ -53,7 +57,9 @@ const TUN_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: TUN_FORBIDDEN,
 };
 
-/** Why this host cannot run `config` with this datapath, interfaces aside; `undefined` if it can. */
+/**
+ * Why this host cannot run `config` with this datapath, interfaces aside; `undefined` if it can.
+ */
 export async function checkPrerequisites(
   { backend: { type } }: NetworkConfig,
   encapsulation: DatapathMode,
@@ -65,7 +71,10 @@ export async function checkPrerequisites(
   return checkPacketPath(type, loaded.native ? undefined : loaded.reason);
 }
 
-/** Why the backend of `config` cannot run with this interface, with the remedy; `undefined` if it can. */
+/**
+ * Why the backend of `config` cannot run with this interface, with the remedy; `undefined` if it
+ * can.
+ */
 export function checkHost(config: NetworkConfig, facts: HostFacts): string | undefined {
   const backend = backendFor(config.backend.type);
   try {

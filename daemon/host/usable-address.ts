@@ -9,8 +9,9 @@ const NEVER: readonly Cidr[] = ['127.0.0.0/8', '224.0.0.0/4', '::1/128', 'ff00::
 const LINK_LOCAL: readonly Cidr[] = ['169.254.0.0/16', 'fe80::/10'] as string[] as Cidr[];
 
 /**
- * Usable addresses of one family: global before link-local, permanent before dynamic, stable before temporary (RFC 8981),
- * else in kernel order. Deprecated, loopback and multicast addresses and link-local IPv6 ones are not usable.
+ * Usable addresses of one family: global before link-local, permanent before dynamic, stable before
+ * temporary (RFC 8981), else in kernel order. Deprecated, loopback and multicast addresses and
+ * link-local IPv6 ones are not usable.
  */
 export function usableAddresses(candidate: Interface, family: 4): readonly Ipv4[];
 export function usableAddresses(candidate: Interface, family: 6): readonly Ipv6[];

@@ -1,4 +1,5 @@
-// An HTTP server on a TCP port for untrusted clients, with limits for time and connections. It knows no paths.
+// An HTTP server on a TCP port for untrusted clients, with limits for time and connections. It
+// knows no paths.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { WeftError } from '../../api/index.ts';

@@ -33,9 +33,9 @@ describe('the request timeout', () => {
 
   it('closes a connection without a request and one with half a request', async () => {
     const port = await listen(50, (_request, response) => response.end('answer'));
-    for (const words of ['', 'GET / HTTP/1.1\r\nHost: h']) {
+    for (const request of ['', 'GET / HTTP/1.1\r\nHost: h']) {
       const socket = open(port);
-      socket.write(words);
+      socket.write(request);
       assert.match(await text(socket), /^HTTP\/1\.1 408 /);
     }
   });

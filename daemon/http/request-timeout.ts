@@ -1,5 +1,5 @@
-// Limits the time for the head of a request. Node's own check wakes the process periodically for as long as a server listens;
-// here a timer exists only while a connection waits for a request.
+// Limits the time for the head of a request. Node's own check wakes the process periodically for as
+// long as a server listens; here a timer exists only while a connection waits for a request.
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 

@@ -1,4 +1,5 @@
-// The metrics server over a host of an in-memory cluster: its answers, and that alerts and dashboard use declared names.
+// The metrics server over a host of an in-memory cluster: its answers, and that alerts and
+// dashboard use declared names.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

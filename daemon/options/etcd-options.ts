@@ -1,4 +1,5 @@
-// Parses the --etcd-* flags together: endpoints, prefix and credentials. It reads no file and opens no connection.
+// Parses the --etcd-* flags together: endpoints, prefix and credentials. It reads no file and opens
+// no connection.
 import { posix } from 'node:path';
 import type { TlsFiles } from '../../allocator/registry/etcd/index.ts';
 import { Secret } from '../../lib/secret.ts';
@@ -11,7 +12,9 @@ export interface EtcdOptions {
   readonly endpoints: readonly string[];
   /** Key prefix without a trailing slash, except for `/` itself. */
   readonly prefix: string;
-  /** Set if the endpoints are https. Empty means the system's authorities and no client certificate. */
+  /**
+   * Set if the endpoints are https. Empty means the system's authorities and no client certificate.
+   */
   readonly tls?: TlsFiles;
   readonly auth?: { readonly username: string; readonly password: Secret };
 }
@@ -121,7 +124,9 @@ function parseEndpoint(text: string, hasTlsFiles: boolean): { endpoint: string }
   return { endpoint: `${url.protocol}//${url.hostname}:${port}` };
 }
 
-/** flannel joins paths with Go's `path.Join`, which folds double slashes and drops a trailing one. */
+/**
+ * flannel joins paths with Go's `path.Join`, which folds double slashes and drops a trailing one.
+ */
 function parsePrefix(text: string, findings: Findings): string {
   if (text.trim() === '')
     findings.errors.push(`${findings.labelOf('etcd-prefix')} is empty; the usual one is /coreos.com/network`);

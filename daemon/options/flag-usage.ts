@@ -42,12 +42,12 @@ function factsOf(name: string, flag: FlagDefinition, envPrefix: string): string 
 function wrap(text: string): string {
   const lines: string[] = [];
   let line = INDENT;
-  for (const word of text.split(' ')) {
-    if (line.length + word.length >= WIDTH && line !== INDENT) {
+  for (const token of text.split(' ')) {
+    if (line.length + token.length >= WIDTH && line !== INDENT) {
       lines.push(line.trimEnd());
       line = INDENT;
     }
-    line += `${word} `;
+    line += `${token} `;
   }
   return [...lines, line.trimEnd()].join('\n');
 }

@@ -16,7 +16,7 @@ export function parseFlagValue(flag: FlagDefinition, text: string): ParsedFlagVa
     case 'repeatable':
       return { value: [text] };
     case 'int':
-      return checkBound(flag, parseGoInt(text), 'a whole number');
+      return checkBound(flag, parseGoInt(text), 'an integer');
     case 'duration-seconds':
       return checkBound(flag, parseSeconds(text), 'seconds, or a number with s, m or h');
   }
@@ -41,7 +41,10 @@ function checkBound(flag: NumberFlag, value: number | undefined, wanted: string)
   return { value };
 }
 
-/** Decimal, `0x`, `0o` or `0b`; a leading zero alone means octal, as in `strconv.ParseInt` with base 0. */
+/**
+ * Decimal, `0x`, `0o` or `0b`; a leading zero alone means octal, as in `strconv.ParseInt` with base
+ * 0.
+ */
 function parseGoInt(text: string): number | undefined {
   const match = /^([+-]?)(0x[0-9a-f]+|0b[01]+|0o?[0-7]+|0|[1-9]\d*)$/i.exec(text);
   if (match?.[2] === undefined) return undefined;

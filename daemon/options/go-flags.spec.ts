@@ -22,17 +22,17 @@ function read(argv: readonly string[], env: Record<string, string> = {}) {
 describe('parseFlags', () => {
   const good: readonly (readonly [string, readonly string[], object, (readonly string[])?])[] = [
     ['nothing', [], { name: 'x', count: 5, fast: false, iface: [] }],
-    ['one dash, next word', ['-name', 'a'], { name: 'a' }],
-    ['two dashes, next word', ['--name', 'a'], { name: 'a' }],
+    ['one dash, next argument', ['-name', 'a'], { name: 'a' }],
+    ['two dashes, next argument', ['--name', 'a'], { name: 'a' }],
     ['one dash, equals', ['-name=a'], { name: 'a' }],
     ['a value with =', ['--name=a=b'], { name: 'a=b' }],
     ['a value with a line break', ['--name=a\nb'], { name: 'a\nb' }],
     ['an empty value', ['--name='], { name: '' }],
-    ['a value that looks like a flag', ['--name', '--fast'], { name: '--fast', fast: false }],
+    ['a value with the form of a flag', ['--name', '--fast'], { name: '--fast', fast: false }],
     ['a bool alone', ['--fast'], { fast: true }],
     ['a bool with =', ['--fast=F'], { fast: false }],
     [
-      'a bool does not eat the next word',
+      'a bool that leaves the next argument',
       ['--fast', 'false', '--count=2'],
       { fast: true, count: 5 },
       ['false', '--count=2'],
@@ -40,7 +40,7 @@ describe('parseFlags', () => {
     ['the last one counts', ['--name=a', '--name=b'], { name: 'b' }],
     ['repeated ones add up', ['--iface=a', '-iface', 'b'], { iface: ['a', 'b'] }],
     ['-- ends the flags', ['--fast', '--', '--count=2'], { fast: true, count: 5 }, ['--count=2']],
-    ['a single dash is a word', ['-', '--fast'], { fast: false }, ['-', '--fast']],
+    ['a single dash as an argument', ['-', '--fast'], { fast: false }, ['-', '--fast']],
     ['hex', ['--count=0x10'], { count: 16 }],
     ['octal as in Go', ['--count=010'], { count: 8 }],
     ['binary', ['--count=0b11'], { count: 3 }],
@@ -68,22 +68,22 @@ describe('parseFlags', () => {
     [['---name=a'], ['---name: not a flag; write --name or --name=value']],
     [['-=a'], ['-: not a flag; write --name or --name=value']],
     [['--shape=flat'], ['--shape="flat": must be one of round, square']],
-    [['--count=0'], ['--count="0": must be a whole number from 1 to 20']],
-    [['--count=21'], ['--count="21": must be a whole number from 1 to 20']],
-    [['--count=1.5'], ['--count="1.5": must be a whole number from 1 to 20']],
-    [['--count='], ['--count="": must be a whole number from 1 to 20']],
-    [['--count=1e1'], ['--count="1e1": must be a whole number from 1 to 20']],
-    [['--any=99999999999999999999'], ['--any="99999999999999999999": must be a whole number']],
+    [['--count=0'], ['--count="0": must be an integer from 1 to 20']],
+    [['--count=21'], ['--count="21": must be an integer from 1 to 20']],
+    [['--count=1.5'], ['--count="1.5": must be an integer from 1 to 20']],
+    [['--count='], ['--count="": must be an integer from 1 to 20']],
+    [['--count=1e1'], ['--count="1e1": must be an integer from 1 to 20']],
+    [['--any=99999999999999999999'], ['--any="99999999999999999999": must be an integer']],
     [['--wait=5d'], ['--wait="5d": must be seconds, or a number with s, m or h from 1 to 86400']],
     [['--wait=25h'], ['--wait="25h": must be seconds, or a number with s, m or h from 1 to 86400']],
     [['--fast=maybe'], ['--fast="maybe": must be true or false']],
-    // Neither the value of an unknown flag, nor the word after it, is shown: it may be a password.
+    // Neither the value of an unknown flag, nor the argument after it, is shown: it may be a password.
     [['--pas=hunter2'], ['--pas: unknown flag; did you mean --pass?']],
     [
       ['--nmae', 'hunter2', '--count=0', '--fast=x'],
       [
         '--nmae: unknown flag; did you mean --name?',
-        '--count="0": must be a whole number from 1 to 20',
+        '--count="0": must be an integer from 1 to 20',
         '--fast="x": must be true or false',
       ],
     ],
@@ -120,14 +120,14 @@ describe('parseFlags', () => {
 
     it('names the variable of an invalid value', () => {
       assert.deepEqual(read([], { T_COUNT: 'seven', T_FAST: 'y' }).errors, [
-        'T_COUNT="seven": must be a whole number from 1 to 20',
+        'T_COUNT="seven": must be an integer from 1 to 20',
         'T_FAST="y": must be true or false',
       ]);
     });
 
     it('does not replace a flag with an invalid value', () => {
       assert.deepEqual(read(['--count=0'], { T_COUNT: 'seven' }).errors, [
-        '--count="0": must be a whole number from 1 to 20',
+        '--count="0": must be an integer from 1 to 20',
       ]);
     });
 

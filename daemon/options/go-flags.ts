@@ -1,6 +1,7 @@
-// Parses command-line flags in the syntax of Go's `flag` package, and the same flags from the environment. The result is a
-// plain object typed by the definitions. It reports all errors at once and knows no flag by name but `help`. Messages never
-// contain the value of a secret or unknown flag.
+// Parses command-line flags in the syntax of Go's `flag` package, and the same flags from the
+// environment. The result is a plain object typed by the definitions. It reports all errors at once
+// and knows no flag by name but `help`. Messages never contain the value of a secret or unknown
+// flag.
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import {
   environmentName,
@@ -30,7 +31,10 @@ export type FlagSource = 'default' | 'command line' | 'environment';
 export interface ParsedFlags<Flags extends FlagDefinitions> {
   readonly values: FlagValues<Flags>;
   readonly sourceOf: (name: keyof Flags & string) => FlagSource;
-  /** How the operator wrote the flag, for messages: `--name`, or the environment variable that stands for it. */
+  /**
+   * How the operator wrote the flag, for messages: `--name`, or the environment variable that
+   * stands for it.
+   */
   readonly labelOf: (name: string) => string;
   /** True if `-h`, `-help` or `--help` was among the flags. */
   readonly isHelpWanted: boolean;
@@ -59,7 +63,10 @@ interface ParserState {
   readonly warnings: string[];
 }
 
-/** Parses flags from arguments; a flag that is not among them comes from the environment. Never throws. */
+/**
+ * Parses flags from arguments; a flag that is not among them comes from the environment. Never
+ * throws.
+ */
 export function parseFlags<const Flags extends FlagDefinitions>(
   flags: Flags,
   input: FlagInput,

@@ -1,5 +1,5 @@
-// Translates the RE2 syntax of flannel's --iface-regex into JavaScript regular expressions. It rejects syntax that JavaScript
-// would silently interpret differently.
+// Translates the RE2 syntax of flannel's --iface-regex into JavaScript regular expressions. It
+// rejects syntax that JavaScript would silently interpret differently.
 
 export type ParsedRegExp = { readonly pattern: RegExp } | { readonly problem: string };
 
@@ -21,7 +21,7 @@ export function parseGoRegExp(text: string): ParsedRegExp {
   const body = text
     .slice(flags?.[0].length ?? 0)
     .replaceAll('(?P<', '(?<')
-    .replaceAll(/\[:(\w+):\]/g, (whole, name: string) => POSIX_CLASSES[name] ?? whole)
+    .replaceAll(/\[:(\w+):\]/g, (match, name: string) => POSIX_CLASSES[name] ?? match)
     .replaceAll(/(?<!\\)((?:\\\\)*)\\A/g, '$1^')
     .replaceAll(/(?<!\\)((?:\\\\)*)\\z/g, '$1$$');
   const unsupported = /\[:\w+:\]|\(\?[imsU-]+[):]|(?<!\\)(?:\\\\)*(\\[QECpP])/.exec(body);

@@ -1,4 +1,5 @@
-// Parses the command of --on-change. No shell interprets it: quotes, variables and wildcards have no meaning.
+// Parses the command of --on-change. No shell interprets it: quotes, variables and wildcards have
+// no meaning.
 
 export interface ChangeHookCommand {
   /** Program and arguments. A program without a slash is searched in PATH. */
@@ -7,7 +8,10 @@ export interface ChangeHookCommand {
   readonly timeoutMs: number;
 }
 
-/** Splits at blanks; a text that begins with `[` is a JSON array of arguments. @returns the arguments, or the error as a string */
+/**
+ * Splits at blanks; a text that begins with `[` is a JSON array of arguments.
+ * @returns the arguments, or the error as a string
+ */
 export function parseHookCommand(text: string): readonly string[] | string {
   const trimmed = text.trim();
   if (trimmed === '') return 'must name a command, for example /usr/local/sbin/subnet-changed';

@@ -157,12 +157,12 @@ describe('parseCommandLine', () => {
     ['--ip-masq=yes', /^--ip-masq="yes": must be true or false$/],
     ['--log-format=xml', /one of human, json/],
     ['--log-level=trace', /one of debug, info, warn, error/],
-    ['--v=high', /^--v="high": must be a whole number$/],
+    ['--v=high', /^--v="high": must be an integer$/],
     ['--etcd-endpoint=http://x', /did you mean --etcd-endpoints\?$/],
   ];
-  for (const [word, expected] of wrong) {
-    it(`rejects ${word} in one line`, () => {
-      const errors = errorsOf([word]);
+  for (const [arg, expected] of wrong) {
+    it(`rejects ${arg} in one line`, () => {
+      const errors = errorsOf([arg]);
       assert.equal(errors.length, 1, inspect(errors));
       assert.match(errors[0] ?? '', expected);
       assert.doesNotMatch(errors[0] ?? '', /hunter2|\n/);

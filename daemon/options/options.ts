@@ -1,5 +1,5 @@
-// The daemon's options: parsed from flags and environment, checked across fields, frozen. Nothing reads argv or the
-// environment for an option afterwards. It neither prints nor exits.
+// The daemon's options: parsed from flags and environment, checked across fields, frozen. Nothing
+// reads argv or the environment for an option afterwards. It neither prints nor exits.
 import { parseIpv4, parseIpv6, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import { DEFAULT_TUNING, type PathTuning } from '../../native/packet-path.ts';
@@ -45,7 +45,10 @@ export interface DaemonOptions {
   readonly metrics: { readonly ip: IpAddress; readonly port: number };
   /** Command to run when subnet.env changes. */
   readonly onChange?: ChangeHookCommand;
-  /** Empty `path`: none. `isRequired`: the operator set the flag, so the daemon does not start without the socket. */
+  /**
+   * Empty `path`: none. `isRequired`: the operator set the flag, so the daemon does not start
+   * without the socket.
+   */
   readonly controlSocket: { readonly path: string; readonly isRequired: boolean };
   readonly log: { readonly format: LogFormat; readonly level: LogLevel };
 }
@@ -59,7 +62,9 @@ export type CommandLine =
 
 type Values = FlagValues<typeof DAEMON_FLAGS>;
 
-/** Parses the daemon's command line and environment. Help and version take precedence over errors. */
+/**
+ * Parses the daemon's command line and environment. Help and version take precedence over errors.
+ */
 export function parseCommandLine(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

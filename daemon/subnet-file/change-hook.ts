@@ -1,9 +1,9 @@
-// Runs the operator's command when subnet.env changes: one run at a time, the last run for the newest content. The content
-// of the last run is stored beside subnet.env: a restart of the daemon does not repeat the run, and a crash between a change
-// and its run does not lose it.
+// Runs the operator's command when subnet.env changes: one run at a time, the last run for the
+// newest content. The content of the last run is stored beside subnet.env: a restart of the daemon
+// does not repeat the run, and a crash between a change and its run does not lose it.
 //
-//   new content ──► differs from lastNotified ──► run ──ended, failed or timed out──► lastNotified = content, compare again
-//                                                  └──daemon stops──► killed, lastNotified unchanged
+//   new content, differs from lastNotified ──► run ──ended or timed out──► lastNotified = content
+//                                               └──daemon stops──► killed, lastNotified unchanged
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
@@ -52,7 +52,10 @@ export class ChangeHook implements ChangeHookView {
     return this.#counts;
   }
 
-  /** To be called before subnet.env is written. Without a stored content, the present one counts as notified. */
+  /**
+   * To be called before subnet.env is written. Without a stored content, the present one counts as
+   * notified.
+   */
   async start(): Promise<void> {
     const stored = await readText(this.#storeFile);
     this.#lastNotified = stored ?? (await readText(this.#options.subnetFile)) ?? '';
@@ -110,7 +113,10 @@ export class ChangeHook implements ChangeHookView {
   }
 }
 
-/** The variables of subnet.env, the names of the changed ones, and their previous values. Of the daemon's own only PATH. */
+/**
+ * The variables of subnet.env, the names of the changed ones, and their previous values. Of the
+ * daemon's own only PATH.
+ */
 export function hookEnvironment(subnetFile: string, before: string, now: string): Record<string, string> {
   const [old, values] = [before, now].map((text) => parseEnvFile(text, () => undefined)) as [
     ReadonlyMap<string, string>,

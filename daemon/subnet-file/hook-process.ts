@@ -1,5 +1,5 @@
-// One run of the hook's command in its own process group, so that it ends with all its children. The end of the output is
-// kept; open pipes of children do not delay the end of the run.
+// One run of the hook's command in its own process group, so that it ends with all its children.
+// The end of the output is kept; open pipes of children do not delay the end of the run.
 import { spawn, type ChildProcess } from 'node:child_process';
 
 export type HookOutcome = 'ok' | 'failed' | 'timeout';

@@ -1,5 +1,6 @@
-// Formats and parses subnet.env, from which container runtimes and CNI plugins read this host's subnet and MTU. Pure;
-// `subnet-file.ts` does the I/O. Keys and order are flannel's: scripts source the file, and plugins split it.
+// Formats and parses subnet.env, from which container runtimes and CNI plugins read this host's
+// subnet and MTU. Pure; `subnet-file.ts` does the I/O. Keys and order are flannel's: scripts source
+// the file, and plugins split it.
 import {
   addToAddress,
   addressOf,
@@ -35,7 +36,9 @@ const MAX_PROBLEMS = 10;
 /** Characters shown of an invalid line. */
 const MAX_SHOWN_LENGTH = 60;
 
-/** Formats the file. FLANNEL_SUBNET has the first host address of the subnet, which bridges take. */
+/**
+ * Formats the file. FLANNEL_SUBNET has the first host address of the subnet, which bridges take.
+ */
 export function formatSubnetEnv({ networks, subnets, mtu, isMasquerading }: SubnetEnv): string {
   const lines: string[] = [];
   if (networks.ipv4 !== undefined && subnets.ipv4 !== undefined)
@@ -50,7 +53,10 @@ function firstAddress(subnet: Cidr): string {
   return `${addToAddress(addressOf(subnet), 1n)}/${prefixLengthOf(subnet)}`;
 }
 
-/** Parses a file of weft, of flannel or of an editor: quotes, `export`, comments and blank lines are allowed. */
+/**
+ * Parses a file of weft, of flannel or of an editor: quotes, `export`, comments and blank lines are
+ * allowed.
+ */
 export function parseSubnetEnv(text: string): PreviousSubnetEnv {
   const problems: string[] = [];
   const values = parseEnvFile(text, (line, number) =>
@@ -77,7 +83,9 @@ function familyPair(
   return { [name]: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) } };
 }
 
-/** A value may list several; exactly one must belong to the family, since more would be ambiguous. */
+/**
+ * A value may list several; exactly one must belong to the family, since more would be ambiguous.
+ */
 function parseCidrOf(
   values: ReadonlyMap<string, string>,
   key: string,

@@ -47,7 +47,10 @@ describe('the subnet file writer', () => {
 
   const nextCheck = (): Promise<void> => changeAfter(() => void clock.advance(600_000));
 
-  /** Resolves once the kernel has notified every watch, the writer's included, of what `act` does to the file. */
+  /**
+   * Resolves once the kernel has notified every watch, the writer's included, of what `act` does to
+   * the file.
+   */
   function notified(act: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const watch = new FileWatch(path, () => setImmediate(() => resolve(watch.close())));

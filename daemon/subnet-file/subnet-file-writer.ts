@@ -1,5 +1,6 @@
-// Keeps subnet.env as desired: writes the newest text, retries after an error, and restores the file when another program
-// changes or removes it. inotify(7) reports such changes; a periodic check covers file systems without it.
+// Keeps subnet.env as desired: writes the newest text, retries after an error, and restores the
+// file when another program changes or removes it. inotify(7) reports such changes; a periodic
+// check covers file systems without it.
 import { statSync } from 'node:fs';
 import { realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../../lib/clock.ts';
@@ -13,8 +14,8 @@ const CHECK_INTERVAL_MS = 5000;
 /** Interval of checks of a verified file whose folder is watched. */
 const WATCHED_CHECK_INTERVAL_MS = 600_000;
 /**
- * From an external edit to the check. After a write the check waits for {@link CHECK_INTERVAL_MS}: two programs that both
- * write the file alternate no faster.
+ * From an external edit to the check. After a write the check waits for {@link CHECK_INTERVAL_MS}:
+ * two programs that both write the file alternate no faster.
  */
 const EXTERNAL_EDIT_DELAY_MS = 500;
 

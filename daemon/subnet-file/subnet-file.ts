@@ -1,5 +1,6 @@
-// Reads and writes subnet.env atomically: a reader, or a crash at any instruction, sees the old file or the new one. Order:
-// temporary file beside the target, fsync, rename, fsync of the folder. It does not know the content.
+// Reads and writes subnet.env atomically: a reader, or a crash at any instruction, sees the old
+// file or the new one. Order: temporary file beside the target, fsync, rename, fsync of the folder.
+// It does not know the content.
 import { constants } from 'node:fs';
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
@@ -37,8 +38,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes `path` contain `text`. Parent folders are created; an existing file keeps its mode, a new one gets 0644. A symbolic
- * link stays one. Equal content is not written.
+ * Makes `path` contain `text`. Parent folders are created; an existing file keeps its mode, a new
+ * one gets 0644. A symbolic link stays one. Equal content is not written.
  * @throws SubnetFileError; then nothing is changed and no temporary file is left
  */
 export async function writeSubnetFile(path: string, text: string): Promise<'written' | 'unchanged'> {
