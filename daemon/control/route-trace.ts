@@ -1,7 +1,7 @@
 // The way of a packet through this host's tables: route, then neighbour and FDB (or the entry of the packet path), then
 // the route of the underlay. Reads what the kernel answers and says where that is not what the daemon wants.
 import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
-import type { KernelObject, LinkObject } from '../../backends/kernel-state.ts';
+import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual.ts';
@@ -101,13 +101,13 @@ function neighbourLookups(
   dev: string,
   gateway: IpAddress,
 ): TunnelEnd {
-  const key = `neighbour ${dev} ${gateway}`;
+  const key = `neighbour ${dev} ${gateway}` as const;
   const neighbour = actual.objects.get(key);
   const first = { table: 'neighbour', question: `${gateway} dev ${dev}` } as const;
   if (neighbour?.kind !== 'neighbour')
     return { lookups: [{ ...first, problem: 'no entry: such packets are dropped' }] };
   const lookups: LookupV1[] = [{ ...first, ...judge(reconciler, key, neighbour) }];
-  const fdbKey = `fdb ${dev} ${neighbour.mac}`;
+  const fdbKey = `fdb ${dev} ${neighbour.mac}` as const;
   const fdb = actual.objects.get(fdbKey);
   const second = { table: 'fdb', question: `${neighbour.mac} dev ${dev}` } as const;
   if (fdb?.kind !== 'fdb')
@@ -120,7 +120,7 @@ function neighbourLookups(
 
 function judge(
   reconciler: KernelSnapshot['reconciler'],
-  key: string,
+  key: ObjectKey,
   found: ActualObject,
 ): Pick<LookupV1, 'entry' | 'problem'> {
   const entry = renderObject(found);

@@ -1,6 +1,7 @@
 // Which routes of the main table are ours to replace and remove. Pure; the netlink and the memory kernel share it.
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
 import { encodeIp } from './netlink/address-bytes.ts';
 import { RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_RA } from './netlink/constants.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
@@ -83,8 +84,8 @@ export class RouteOwnership {
 }
 
 /** Key of a route as it was read: desired routes have the short form, what weft never makes has a longer one. */
-export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): string {
-  const key = `route ${route.destination}`;
+export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): ObjectKey {
+  const key = `route ${route.destination}` as const;
   return route.metric === defaultMetric(route.destination) ? key : `${key} metric ${route.metric}`;
 }
 

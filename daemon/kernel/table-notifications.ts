@@ -1,5 +1,6 @@
 // From one change of a table to what the reconciler is told. Pure; one for the real kernel and its model.
 import type { Ownership } from '../../backends/backend.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { KernelNotification } from './kernel.ts';
 import { toFdb, toNeighbour, toRoute } from './message-objects.ts';
@@ -52,6 +53,6 @@ export class RouteChanges {
   }
 }
 
-function objectNotice(key: string, object?: ActualObject): KernelNotification {
+function objectNotice(key: ObjectKey, object?: ActualObject): KernelNotification {
   return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
 }

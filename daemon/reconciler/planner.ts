@@ -54,7 +54,7 @@ export function isDeviceDeferred(
   { desired, cached, gate, nowMs }: KnownView,
   name: string | undefined,
 ): boolean {
-  const key = `link ${name}`;
+  const key = `link ${name}` as const;
   const want = desired.objects.get(key);
   if (want?.kind !== 'link') return false;
   const have = cached.objects.get(key);

@@ -9,7 +9,7 @@ import { KernelCache } from './cache/kernel-cache.ts';
 import { ManagedScope } from './managed-scope.ts';
 import { RetryGate } from './queue/retry-gate.ts';
 import { StatusReporter } from './status/status-reporter.ts';
-import type { StatusSummary } from './status.ts';
+import type { StatusSummary } from './status/status.ts';
 import { WorkQueue } from './queue/work-queue.ts';
 
 export interface ReconcilerOptions {

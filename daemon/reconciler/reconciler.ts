@@ -16,7 +16,7 @@ import type { DesiredChange, Owner } from './desired-state.ts';
 import { ReconcilePass } from './reconcile-pass.ts';
 import { createParts } from './reconciler-parts.ts';
 import type { ReconcilerOptions, ReconcilerParts } from './reconciler-parts.ts';
-import type { PeerStatus, ReconcilerStatus, StatusSummary } from './status.ts';
+import type { PeerStatus, ReconcilerStatus, StatusSummary } from './status/status.ts';
 import type { CachedView } from './view.ts';
 
 /** Longest wait of {@link Reconciler.stop} for steps on devices, in ms; a stop may take a second. */

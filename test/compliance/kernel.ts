@@ -9,6 +9,7 @@ import {
   type FdbObject,
   type KernelObject,
   type NeighbourObject,
+  type ObjectKey,
   objectKey,
   type OverlayMtu,
   type RouteObject,
@@ -279,7 +280,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       return result?.ok === false ? result.errno : `ok: ${String(result?.ok)}`;
     }
 
-    async function actual(key: string): Promise<ActualObject | undefined> {
+    async function actual(key: ObjectKey): Promise<ActualObject | undefined> {
       return (await kernel.readState(OWNERSHIP)).objects.get(key);
     }
 

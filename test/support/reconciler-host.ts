@@ -14,7 +14,7 @@ import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.t
 import { MemoryKernel } from '../../daemon/kernel/memory/memory-kernel.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
 import type { ReconcilerEvent, ReconcilerEventKind } from '../../daemon/reconciler/events.ts';
-import type { StatusSummary } from '../../daemon/reconciler/status.ts';
+import type { StatusSummary } from '../../daemon/reconciler/status/status.ts';
 
 export const DEV = 'flannel.1';
 const backend = backendFor('vxlan');

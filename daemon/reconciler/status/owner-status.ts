@@ -8,7 +8,7 @@ import { isInSync } from '../diff.ts';
 import type { Failure } from '../queue/failures.ts';
 import { deviceOf } from '../object-device.ts';
 import { isDeviceDeferred } from '../planner.ts';
-import type { SyncState } from '../status.ts';
+import type { SyncState } from './status.ts';
 import type { DesiredView, View } from '../view.ts';
 
 export interface ComputedStatus {

@@ -13,7 +13,7 @@ import type { ReconcilerEvent } from '../events.ts';
 import { computeStatus, rejectionOf } from './owner-status.ts';
 import { Rejections } from './rejections.ts';
 import { StatusTable } from './status-table.ts';
-import type { PeerStatus, StatusSummary } from '../status.ts';
+import type { PeerStatus, StatusSummary } from './status.ts';
 import type { StepOutcome } from '../step-outcome.ts';
 import type { DesiredView, View } from '../view.ts';
 
