@@ -1,5 +1,5 @@
-// What the reconciler reports as it happens: a closed union. Logs, metrics and the control socket observe it; nothing in
-// the reconciler reads it back.
+// Events of the reconciler: a closed union. The log and the control socket observe them; the
+// reconciler never reads them.
 import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { Owner } from './desired-state.ts';
 
