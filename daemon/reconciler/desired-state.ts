@@ -1,7 +1,7 @@
-// Desired kernel objects and their owners. Two owners may want the same object. If they want different
-// objects under one key (two peers with one VTEP MAC), the host, then the first peer in key order wins
-// and the other owner is blocked: with half of its objects its traffic would reach another host. Holds
-// no kernel state and decides no step.
+// Desired kernel objects and their owners. Two owners may want the same object. If they want
+// different objects under one key (two peers with one VTEP MAC), the host, then the first peer in
+// key order wins and the other owner is blocked: with half of its objects its traffic would reach
+// another host. Holds no kernel state and decides no step.
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { deviceOf } from './object-device.ts';

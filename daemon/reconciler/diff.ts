@@ -1,8 +1,8 @@
-// The steps from the actual to the desired state, as data. Pure.
-// Order: links, addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels and
-// routes are set; then unwanted objects are removed in reverse order. So a route is set after all that
-// it needs, and removed before it. The FDB entry precedes the neighbour because a peer's new MAC address
-// must be known before packets carry it.
+// The steps from the actual to the desired state, as data. Pure. Order: links, addresses, sysctls,
+// features, firewall rules, FDB entries, neighbours, tunnels and routes are set; then unwanted
+// objects are removed in reverse order. So a route is set after all that it needs, and removed
+// before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
+// before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
 import type {
   KernelObject,
@@ -92,8 +92,8 @@ class Plan {
 }
 
 /**
- * Devices that are wanted under another name, as key of the new name to old name: a renamed device keeps
- * everything on it. In the order in which the names become free.
+ * Devices that are wanted under another name, as key of the new name to old name: a renamed device
+ * keeps everything on it. In the order in which the names become free.
  */
 function findRenames(
   keys: ReadonlySet<ObjectKey>,
@@ -183,8 +183,9 @@ function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOp
 }
 
 /**
- * Whether `have` can become `want` in place. The kernel fixes the compared attributes when it creates a
- * VXLAN device (vxlan_changelink rejects changes), the packet path when it opens a TUN device.
+ * Whether `have` can become `want` in place. The kernel fixes the compared attributes when it
+ * creates a VXLAN device (vxlan_changelink rejects changes), the packet path when it opens a TUN
+ * device.
  */
 export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'tun')

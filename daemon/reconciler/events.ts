@@ -12,7 +12,10 @@ interface StepError {
 }
 
 export type ReconcilerEvent =
-  /** Another program changed or removed managed objects; repair follows. `objects` names the first few of `count`. */
+  /**
+   * Another program changed or removed managed objects; repair follows. `objects` names the first
+   * few of `count`.
+   */
   | { readonly kind: 'drift-detected'; readonly count: number; readonly objects: readonly ObjectKey[] }
   /** Changed objects are as desired again, `ms` after the first change was detected. */
   | {

@@ -23,8 +23,10 @@ export class ManagedScope {
     return true;
   }
 
-  /** Drops earlier ownerships, unless only they cover a desired route: peers may have subnets in the
-   * former network. */
+  /**
+   * Drops earlier ownerships, unless only they cover a desired route: peers may have subnets in the
+   * former network.
+   */
   forgetFormer(desired: Iterable<KernelObject>): void {
     if (this.#former.length === 0 || this.#current === undefined) return;
     const routes = new RouteOwnership(this.#current);

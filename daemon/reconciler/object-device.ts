@@ -3,8 +3,10 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 
 const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
-/** Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route and
- * the firewall. */
+/**
+ * Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route and
+ * the firewall.
+ */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
     case 'link':

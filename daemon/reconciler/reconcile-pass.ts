@@ -51,8 +51,10 @@ export class ReconcilePass {
     this.#wakeAtMs = Math.min(...this.deadlinesMs());
   }
 
-  /** Points on the clock at which {@link step} has work without a change: later than now, as a
-   * deadline may pass between the last step and the sleep. */
+  /**
+   * Points on the clock at which {@link step} has work without a change: later than now, as a
+   * deadline may pass between the last step and the sleep.
+   */
   deadlinesMs(): readonly number[] {
     const { cache, clock, gate, queue, scope } = this.#parts;
     const soonMs = clock.nowMs() + 1;

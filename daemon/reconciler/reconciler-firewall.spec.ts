@@ -1,5 +1,5 @@
-// The reconciler and firewall rules: repair at a notification of the kernel, and replacement without a
-// moment without rules.
+// The reconciler and firewall rules: repair at a notification of the kernel, and replacement
+// without a moment without rules.
 import assert from 'node:assert/strict';
 import type { FirewallObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';

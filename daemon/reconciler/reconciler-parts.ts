@@ -19,8 +19,8 @@ export interface ReconcilerOptions {
   readonly random?: Random;
   /**
    * Mean time between checks without a cause, in ms; default 60 000; each is up to 10 % earlier or
-   * later. A check reads everything, or, while that finds nothing, sysctls alone, of which there are
-   * no notifications, and everything at every second check, fourth, and so on up to the tenth.
+   * later. A check reads everything, or, while that finds nothing, sysctls alone, of which there
+   * are no notifications, and everything at every second check, fourth, and so on up to the tenth.
    */
   readonly resyncIntervalMs?: number;
   /** Called after each run that changed the summary. Must not throw. */

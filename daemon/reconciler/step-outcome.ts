@@ -6,7 +6,10 @@ import type { Owner } from './desired-state.ts';
 export type StepOutcome =
   /** The kernel acknowledged the step. */
   | { readonly kind: 'applied'; readonly step: Step }
-  /** The kernel rejected a setting, which is best effort and counts as done. `isFirst`: not rejected before. */
+  /**
+   * The kernel rejected a setting, which is best effort and counts as done. `isFirst`: not rejected
+   * before.
+   */
   | {
       readonly kind: 'setting-rejected';
       readonly step: Step;

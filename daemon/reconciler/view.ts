@@ -1,5 +1,5 @@
-// Read-only inputs of the pure parts (planner, drift, status): desired state, cached state and retry
-// gate, and the time.
+// Read-only inputs of the pure parts (planner, drift, status): desired state, cached state and
+// retry gate, and the time.
 import type { CachedState } from './cache/cached-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { RetryGate } from './queue/retry-gate.ts';

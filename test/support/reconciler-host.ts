@@ -1,5 +1,5 @@
-// A host for specs: the reconciler over a model of the kernel that counts calls. Test code: nothing in
-// the product imports it.
+// A host for specs: the reconciler over a model of the kernel that counts calls. Test code: nothing
+// in the product imports it.
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from './fake-clock.ts';
 import { PREVIOUS, VXLAN, context, host, network, vxlanPeer } from '../../backends/fixture.ts';

@@ -1,7 +1,7 @@
-// Notifications that our own steps cause, as far as they have not arrived. A notification can be older
-// than a step acknowledged before it arrives: when a device is deleted, thousands of deletions wait in
-// the socket while its entries are already re-created. Notifications arrive in order, so those of a key
-// before the self-notification of our step are old. Holds no timer.
+// Notifications that our own steps cause, as far as they have not arrived. A notification can be
+// older than a step acknowledged before it arrives: when a device is deleted, thousands of
+// deletions wait in the socket while its entries are already re-created. Notifications arrive in
+// order, so those of a key before the self-notification of our step are old. Holds no timer.
 import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../../kernel/actual.ts';
 import type { Step } from '../../kernel/kernel.ts';
@@ -43,7 +43,9 @@ export class Expectations {
     });
   }
 
-  /** Takes a notification. Returns whether it is expected or old; a new one is left to the caller. */
+  /**
+   * Takes a notification. Returns whether it is expected or old; a new one is left to the caller.
+   */
   take(key: ObjectKey, object: ActualObject | undefined): boolean {
     const expectation = this.#byKey.get(key);
     if (expectation === undefined) return false;

@@ -110,7 +110,9 @@ export class KernelCache {
     return keys;
   }
 
-  /** To be called before `steps` are sent: notifications about them may arrive before the answer. */
+  /**
+   * To be called before `steps` are sent: notifications about them may arrive before the answer.
+   */
   beginBatch(steps: readonly Step[]): void {
     this.#isChangingLinks = steps.some(({ object }) => object.kind === 'link');
     for (const step of steps)

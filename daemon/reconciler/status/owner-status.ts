@@ -18,7 +18,9 @@ export interface ComputedStatus {
   readonly isProgrammed: boolean;
 }
 
-/** Computes one owner's state; `peer` is unset for the host. Cost: the owner's number of objects. */
+/**
+ * Computes one owner's state; `peer` is unset for the host. Cost: the owner's number of objects.
+ */
 export function computeStatus(owner: Owner, peer: PeerState | undefined, view: View): ComputedStatus {
   const rejection = rejectionOf(owner, peer, view.desired);
   // A peer with objects and a reason has one rejected address family; the other one works.
