@@ -76,7 +76,7 @@ describe('reconciler', () => {
         }
         await host.reconciler.stop();
       }),
-      { numRuns: 60 },
+      { numRuns: Number(process.env['WALK_RUNS'] ?? 60) },
     );
   });
 
