@@ -16,7 +16,7 @@ const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
 /** Batches in a row in which a missing device is no failure of the objects on it. */
 const MAX_MISSING_DEVICE_BATCHES = 3;
 
-/** The batch under way, as far as its results are classified. */
+/** The present batch, as far as its results are classified. */
 interface Batch {
   readonly view: KnownView;
   readonly toleratesMissingDevice: boolean;

@@ -1,5 +1,5 @@
-// Passes over the work queue: reads, plans, applies one batch, and hands the outcomes to the parts.
-// Each part owns its data; they meet here only, as arguments and results.
+// Passes over the work queue: reads, plans, applies one batch, and passes the outcomes to the
+// parts. Each part owns its data; they meet here only, as arguments and results.
 //
 //   queue ──work──► cache (read) ──view──► planner ──steps──► executor ──outcomes──► cache, gate, status
 //     ▲                                                          │

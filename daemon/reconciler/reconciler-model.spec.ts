@@ -1,5 +1,5 @@
-// A random walk over the reconciler: desired states, faults of the kernel, interference and time in any
-// order. When the faults end, the kernel is as desired.
+// A random walk over the reconciler: desired states, faults of the kernel, interference and time in
+// any order. When the faults end, the kernel is as desired.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Lease } from '../../allocator/lease.ts';

@@ -149,7 +149,7 @@ export class Reconciler {
   }
 
   /**
-   * Nothing is queued and no pass is under way: everything is in the kernel or reported as an
+   * Nothing is queued and no pass runs: everything is in the kernel or reported as an
    * error.
    */
   get isSettled(): boolean {

@@ -35,7 +35,7 @@ export class KernelCache {
     return this.#state;
   }
 
-  /** Whether steps on devices are under way; a full read follows them. */
+  /** Whether a batch with steps on devices is being applied; a full read follows it. */
   get isChangingLinks(): boolean {
     return this.#isChangingLinks;
   }
