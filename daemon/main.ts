@@ -3,6 +3,7 @@
 import type { Daemon } from './node/daemon.ts';
 import { EXIT_FAILURE, EXIT_OK, handleCrashes, handleSignals } from './node/exit.ts';
 import { adoptDevices } from './handover/handover.ts';
+import { loadNative } from '../native/index.ts';
 import { createLogger } from './log/log.ts';
 import type { DaemonOptions } from './options/options.ts';
 import { versionLine } from './options/usage.ts';
@@ -17,7 +18,7 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   handleSignals({ onStop: async () => daemon?.stop(), onResync: () => daemon?.resync() }, { log });
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
-  const inheritance = adoptDevices(options, log);
+  const inheritance = adoptDevices(options, { native: loadNative().native, log });
   const { Daemon } = await import('./node/daemon.ts');
   daemon = new Daemon(options, log, inheritance);
   try {

@@ -39,3 +39,11 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** Time and chance of one transition of a pure state machine, which has neither of its own. */
+export interface Now {
+  /** {@link Clock.nowMs} at the transition. */
+  readonly ms: number;
+  /** Uniform in 0 (included) to 1 (excluded), drawn for the transition. */
+  readonly jitter: number;
+}

@@ -121,7 +121,7 @@ export interface NativePath {
   pathOffloads(handle: PathHandle): number;
   pathDescriptors(handle: PathHandle): readonly number[];
   pathRefresh(handle: PathHandle): boolean;
-  pathWhyNotKernel(handle: PathHandle): string;
+  pathBpfDisabledReason(handle: PathHandle): string;
 }
 
 /** The addon, or the reason why there is none, fit to be logged. */

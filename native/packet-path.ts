@@ -30,7 +30,7 @@ export interface PathTuning {
   /** Copy the inner DSCP to the outer header; default false, as kernel VXLAN devices of flannel have it. */
   readonly inheritsDscp: boolean;
   /** Let a BPF program in the kernel move the packets that it can, where the kernel allows it. Default true. */
-  readonly usesKernel: boolean;
+  readonly useBpf: boolean;
 }
 
 /** Where packets for one subnet go. */
@@ -82,11 +82,11 @@ export interface PathStatus {
   readonly device: PathDevice;
   readonly tuning: PathTuning;
   readonly offloads: PathOffloads;
-  /** Sum over workers, by the names in native/path/counters.h. */
+  /** Sum over workers, by the names in native/packet/counters.h. */
   readonly counters: Readonly<Record<string, bigint>>;
   readonly routes: number;
   /** Why no BPF program in the kernel moves packets; unset if one does. */
-  readonly whyNotKernel?: string;
+  readonly bpfDisabledReason?: string;
 }
 
 /**
@@ -132,7 +132,7 @@ export const DEFAULT_TUNING: PathTuning = {
   isSourceChecked: true,
   sourcePorts: 0,
   inheritsDscp: false,
-  usesKernel: true,
+  useBpf: true,
 };
 
 /** The packet path of this process, without any device yet. */
@@ -163,7 +163,7 @@ class NativePacketPath implements PacketPath {
   open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
     const { name, encapsulation, local, port, vni = 0, mac } = device;
     if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
-    const { workers, sourcePorts, isSourceChecked, inheritsDscp, usesKernel } = this.#tuning;
+    const { workers, sourcePorts, isSourceChecked, inheritsDscp, useBpf } = this.#tuning;
     const handle = this.#native.pathOpen(
       name,
       encapsulation === 'vxlan' ? 1 : 0,
@@ -173,7 +173,7 @@ class NativePacketPath implements PacketPath {
       macBytes(mac),
       workers,
       sourcePorts,
-      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, usesKernel]),
+      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, useBpf]),
       Int32Array.from(
         inherited.flatMap(({ kind, index, fd }) => [DESCRIPTOR_KINDS.indexOf(kind), index, fd]),
       ),
@@ -260,7 +260,7 @@ class NativePacketPath implements PacketPath {
     const bits = this.#native.pathOffloads(handle);
     const numbers = this.#native.pathCounters(handle);
     const names = this.#native.pathCounterNames();
-    const whyNotKernel = this.#native.pathWhyNotKernel(handle);
+    const bpfDisabledReason = this.#native.pathBpfDisabledReason(handle);
     return {
       device,
       tuning: this.#tuning,
@@ -272,7 +272,7 @@ class NativePacketPath implements PacketPath {
       },
       counters: Object.fromEntries(names.map((each, index) => [each, numbers[index]!])),
       routes: routes.size,
-      ...(whyNotKernel !== '' && { whyNotKernel }),
+      ...(bpfDisabledReason !== '' && { bpfDisabledReason }),
     };
   }
 

@@ -2,7 +2,8 @@
 // own VXLAN, which must not be able to tell.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { PathEnd, PathPairOptions } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
+import type { PathPairOptions } from './support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,

@@ -1,8 +1,8 @@
-// What the lease keeper tells the daemon: the own lease, the peers, its state, and what an operator should hear of.
+// What the lease manager tells the daemon: the own lease, the peers, its state, and what an operator should hear of.
 // Types only; the daemon makes log lines and metrics of them.
 import type { IpAddress } from '../../lib/address.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import type { RegistryLeaseId, Revision } from '../registry/registry.ts';
+import type { LeaseId, Revision } from '../registry/registry.ts';
 
 /** This host's lease as last confirmed by the registry. */
 export interface OwnLease {
@@ -10,16 +10,16 @@ export interface OwnLease {
   readonly subnets: LeaseSubnets;
   readonly attributes: LeaseAttributes;
   /** `'0'` for a reservation. */
-  readonly leaseId: RegistryLeaseId;
+  readonly leaseId: LeaseId;
   readonly modRevision: Revision;
   readonly isReservation: boolean;
-  /** When it ends unless it is renewed, on the keeper's clock; infinite for a reservation. */
+  /** When it ends unless it is renewed, on the manager's clock; infinite for a reservation. */
   readonly expiresAtMs: number;
 }
 
-/** See the table at the head of `lease-keeper.ts`. */
+/** See the table at the head of `lease-manager.ts`. */
 export type LeaseManagerState =
-  'waiting' | 'acquiring' | 'held' | 'overdue' | 'lost' | 'exhausted' | 'stopped';
+  'waiting' | 'acquiring' | 'held' | 'expiring' | 'lost' | 'exhausted' | 'stopped';
 
 /** `updated`: same subnets, or one of another family more or less, but other attributes, registry lease, or now (no longer) a reservation. */
 export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
@@ -28,7 +28,7 @@ export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
  * `deleted`: the key is gone; `expired`: its registry lease is; `overlap`: another key was there first; `unfit`: the network
  * config does not allow its subnets any more.
  */
-export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap' | 'unfit';
+export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap' | 'incompatible';
 
 /** `level` is how loud to be. */
 export type LeaseEvent =
@@ -36,7 +36,7 @@ export type LeaseEvent =
   | { readonly level: 'info'; readonly code: 'lease-published'; readonly key: string }
   | { readonly level: 'info'; readonly code: 'lease-reserved'; readonly key: string }
   | { readonly level: 'warn'; readonly code: 'lease-lost'; readonly key: string; readonly reason: LossReason }
-  | { readonly level: 'warn'; readonly code: 'lease-overdue'; readonly key: string }
+  | { readonly level: 'warn'; readonly code: 'lease-expiring'; readonly key: string }
   /** A subnet of one family came or went, and with it the key changed; the other family's subnet is the same. */
   | { readonly level: 'info'; readonly code: 'lease-moved'; readonly key: string; readonly from: string }
   /** `from` is the subnet held before, in this life or as subnet.env told. */
@@ -86,8 +86,8 @@ export type LeaseEvent =
   | { readonly level: 'warn'; readonly code: 'registry-restored' }
   | { readonly level: 'warn'; readonly code: 'attempt-failed'; readonly error: Error };
 
-/** Called as things happen; must not throw. The keeper's views already show what is told. */
-export interface LeaseKeeperListener {
+/** Called as things happen; must not throw. The manager's views already show what is told. */
+export interface LeaseListener {
   onOwnLease(own: OwnLease, change: OwnLeaseChange): void;
   /** Keys whose peer came, went or changed. */
   onPeers(changedKeys: ReadonlySet<string>): void;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { KeeperHost, NETWORK_IPV4 } from '../../test/support/lease-host.ts';
-import type { KeeperHostOptions } from '../../test/support/lease-host.ts';
+import { LeaseHost, NETWORK_IPV4 } from '../../test/support/lease-host.ts';
+import type { LeaseHostOptions } from '../../test/support/lease-host.ts';
 import type { Ipv4, Ipv4Cidr } from '../../lib/address.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
@@ -25,17 +25,17 @@ const WIDE: NetworkConfig = {
 describe('LeaseManager in a crowd', function () {
   this.timeout(60_000);
 
-  const crowd = async (count: number, options: Partial<KeeperHostOptions> = {}) => {
+  const crowd = async (count: number, options: Partial<LeaseHostOptions> = {}) => {
     const clock = new FakeClock();
     const store = new MemoryStore({ clock });
     const decode = sharedDecode();
     const hosts = Array.from({ length: count }, (_, index) => {
       const identity = `192.0.${index >> 8}.${index & 255}`;
-      return new KeeperHost({ clock, store, identity, decode, ...options });
+      return new LeaseHost({ clock, store, identity, decode, ...options });
     });
-    for (const host of hosts) host.mirror.start();
-    await clock.until(() => hosts.every((host) => host.mirror.isConnected));
-    for (const host of hosts) host.keeper.start();
+    for (const host of hosts) host.cache.start();
+    await clock.until(() => hosts.every((host) => host.cache.isConnected));
+    for (const host of hosts) host.manager.start();
     await clock.advance(1000);
     return { clock, store, hosts };
   };
@@ -43,8 +43,8 @@ describe('LeaseManager in a crowd', function () {
     for (const host of hosts) host.stop();
     for (const id of store.leaseIds) store.revoke(id);
   };
-  const keysOf = (hosts: readonly KeeperHost[]): Set<string> =>
-    new Set(hosts.filter((host) => host.keeper.isHeld).map((host) => host.key ?? ''));
+  const keysOf = (hosts: readonly LeaseHost[]): Set<string> =>
+    new Set(hosts.filter((host) => host.manager.isHeld).map((host) => host.key ?? ''));
 
   it('gives 1,000 hosts 1,000 of 1,024 subnets, at no more than 4 calls a host', async () => {
     const all = await crowd(1000, { config: WIDE });
@@ -52,7 +52,7 @@ describe('LeaseManager in a crowd', function () {
     assert.equal(all.store.snapshot().entries.length, 1000);
     const calls = all.hosts.reduce((sum, host) => sum + host.registry.unaryCalls, 0);
     assert.ok(calls <= 4000, `${calls} calls`);
-    for (const { keeper } of all.hosts) assert.equal(keeper.peers.size, 999);
+    for (const { manager } of all.hosts) assert.equal(manager.peers.size, 999);
     close(all);
   });
 
@@ -70,18 +70,18 @@ describe('LeaseManager in a crowd', function () {
     const all = await crowd(300);
     const { hosts, store, clock } = all;
     assert.equal(keysOf(hosts).size, 255);
-    const without = hosts.filter((host) => host.keeper.state === 'exhausted');
+    const without = hosts.filter((host) => host.manager.state === 'exhausted');
     assert.equal(without.length, 45);
     for (const host of without) assert.equal(host.count('pool-exhausted'), 1);
     assert.equal(store.leaseIds.length, 255);
 
     // Ten hosts leave for good.
-    for (const host of hosts.filter(({ keeper }) => keeper.isHeld).slice(0, 10)) {
+    for (const host of hosts.filter(({ manager }) => manager.isHeld).slice(0, 10)) {
       host.stop();
-      store.revoke(host.keeper.own?.leaseId ?? '');
+      store.revoke(host.manager.own?.leaseId ?? '');
     }
     await clock.advance(120_000);
-    const alive = hosts.filter(({ keeper }) => keeper.state !== 'stopped');
+    const alive = hosts.filter(({ manager }) => manager.state !== 'stopped');
     assert.equal(keysOf(alive).size, 255);
     assert.equal(store.leaseIds.length, 255);
     close(all);

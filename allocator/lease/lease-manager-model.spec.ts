@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { KeeperHost, NETWORK_DUAL, NETWORK_IPV4, valueOf } from '../../test/support/lease-host.ts';
+import { LeaseHost, NETWORK_DUAL, NETWORK_IPV4, valueOf } from '../../test/support/lease-host.ts';
 import type { Ipv4, Ipv4Cidr, Ipv6 } from '../../lib/address.ts';
 import type { NetworkConfig } from '../config/config.ts';
-import { subnetsOverlap } from './lease-decision.ts';
+import { subnetsOverlap } from './choose-subnet.ts';
 import type { StoreBackup } from '../registry/memory/registry-memory-store.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
 import { NO_LEASE } from '../registry/registry.ts';
@@ -39,17 +39,17 @@ const CRAMPED: NetworkConfig = { ...NARROW, ipv4: { ...NARROW.ipv4!, max: '10.5.
 class World {
   readonly clock = new FakeClock();
   readonly store = new MemoryStore({ clock: this.clock });
-  readonly hosts: KeeperHost[] = [];
-  readonly cramped = new Set<KeeperHost>();
+  readonly hosts: LeaseHost[] = [];
+  readonly cramped = new Set<LeaseHost>();
   backup: StoreBackup = this.store.save();
   #strangers = 0;
 
-  boot(index: number): KeeperHost {
+  boot(index: number): LeaseHost {
     const { clock, store } = this;
     const identity = `192.0.2.${index}`;
     let draw = index + 1;
     const random = (): number => (draw = (draw * 16_807) % 2_147_483_647) / 2_147_483_647;
-    const host = new KeeperHost({
+    const host = new LeaseHost({
       clock,
       store,
       identity,
@@ -59,17 +59,17 @@ class World {
       renewMarginSec: 60,
     });
     this.hosts[index] = host;
-    host.mirror.start();
+    host.cache.start();
     return host;
   }
 
-  configure(host: KeeperHost, config: NetworkConfig): void {
+  configure(host: LeaseHost, config: NetworkConfig): void {
     if (config === CRAMPED) this.cramped.add(host);
     else this.cramped.delete(host);
-    host.keeper.setConfig(config);
+    host.manager.setConfig(config);
   }
 
-  host(index: number): KeeperHost {
+  host(index: number): LeaseHost {
     return this.hosts[index] ?? assert.fail(`no host ${index}`);
   }
 
@@ -85,11 +85,11 @@ interface Happening {
   readonly amount: number;
 }
 
-type Deed = (world: World, host: KeeperHost, happening: Happening) => void | Promise<void>;
+type Deed = (world: World, host: LeaseHost, happening: Happening) => void | Promise<void>;
 
 /** What happens to a host's key happens only while it has one. */
 const onKey =
-  (deed: (world: World, key: string, host: KeeperHost) => void): Deed =>
+  (deed: (world: World, key: string, host: LeaseHost) => void): Deed =>
   (world, host) => {
     if (host.key !== undefined && world.store.get(host.key) !== undefined) deed(world, host.key, host);
   };
@@ -100,8 +100,8 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'overwrite with garbage': onKey(({ store }, key) => void store.put(key, '{', store.grant(TTL_SEC))),
   'overwrite with a stranger': onKey((world, key) => world.stranger(key)),
   'overwrite with other data': onKey(
-    ({ store }, key, { keeper }) =>
-      void store.put(key, valueOf(keeper.identity, 'zz'), store.get(key)?.leaseId ?? NO_LEASE),
+    ({ store }, key, { manager }) =>
+      void store.put(key, valueOf(manager.nodeId, 'zz'), store.get(key)?.leaseId ?? NO_LEASE),
   ),
   'move to another lease': onKey(
     ({ store }, key) => void store.put(key, store.get(key)?.value ?? '', store.grant(TTL_SEC)),
@@ -119,7 +119,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     host.registry.injectFault({ kind: 'late', afterMs: 1 + (amount % 20_000) }),
   publish: (_world, host, { amount }) => {
     host.mac = `mac ${amount % 5}`;
-    host.keeper.publish();
+    host.manager.publish();
   },
   'turn IPv6 on': (world, host) => world.configure(host, NARROW_DUAL),
   'turn IPv6 off': (world, host) => world.configure(host, NARROW),
@@ -127,7 +127,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   reboot: (world, host, { host: index }) => {
     host.stop();
     const next = world.boot(index);
-    void next.mirror.ready.then(() => next.keeper.start(), ignoreStop);
+    void next.cache.ready.then(() => next.manager.start(), ignoreStop);
   },
   'jump in time': ({ clock }, _host, { amount }) => clock.jump(amount * 60),
   'pass some time': ({ clock }, _host, { amount }) => clock.advance(amount),
@@ -148,7 +148,7 @@ describe('LeaseManager, whatever happens', function () {
         const world = new World();
         for (let index = 0; index < HOSTS; index++) {
           const host = world.boot(index);
-          void host.mirror.ready.then(() => host.keeper.start(), ignoreStop);
+          void host.cache.ready.then(() => host.manager.start(), ignoreStop);
         }
         await world.clock.advance(10);
         for (const one of happenings) {
@@ -169,26 +169,26 @@ describe('LeaseManager, whatever happens', function () {
 function check({ hosts, store }: World): void {
   const { entries } = store.snapshot();
   const keys = new Set<string>();
-  for (const { keeper, mac } of hosts) {
-    const { own } = keeper;
+  for (const { manager, mac } of hosts) {
+    const { own } = manager;
     assert.ok(
-      own !== undefined && keeper.isHeld && keeper.state === 'held',
-      `${keeper.state}: ${keeper.lastError}`,
+      own !== undefined && manager.isHeld && manager.state === 'held',
+      `${manager.state}: ${manager.lastError}`,
     );
     keys.add(own.key);
-    const mine = entries.filter(({ value }) => value.includes(`"${keeper.identity}"`));
+    const mine = entries.filter(({ value }) => value.includes(`"${manager.nodeId}"`));
     assert.deepEqual(
       mine.map(({ key }) => key),
       [own.key],
       'keys with its address',
     );
-    assert.equal(mine[0]?.value, valueOf(keeper.identity, mac));
+    assert.equal(mine[0]?.value, valueOf(manager.nodeId, mac));
     assert.equal(mine[0].leaseId, own.leaseId);
     const others = entries.filter(({ key }) => key !== own.key && !key.startsWith('junk'));
-    assert.deepEqual([...keeper.peers.keys()].sort(), others.map(({ key }) => key).sort());
+    assert.deepEqual([...manager.peers.keys()].sort(), others.map(({ key }) => key).sort());
   }
   assert.equal(keys.size, HOSTS);
-  const held = hosts.map(({ keeper }) => keeper.own?.subnets ?? {});
+  const held = hosts.map(({ manager }) => manager.own?.subnets ?? {});
   for (const [index, one] of held.entries())
     for (const other of held.slice(index + 1))
       assert.ok(!subnetsOverlap(one, other), `${JSON.stringify(one)} and ${JSON.stringify(other)}`);

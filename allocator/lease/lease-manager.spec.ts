@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import {
-  KeeperHost,
+  LeaseHost,
   NETWORK_DUAL,
   NETWORK_IPV4,
   NETWORK_IPV6,
   valueOf,
 } from '../../test/support/lease-host.ts';
-import type { KeeperHostOptions } from '../../test/support/lease-host.ts';
+import type { LeaseHostOptions } from '../../test/support/lease-host.ts';
 import type { IpAddress, Ipv4 } from '../../lib/address.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
 import { NO_LEASE } from '../registry/registry.ts';
@@ -21,7 +21,7 @@ const DAY_MS = 24 * HOUR_MS;
 describe('LeaseManager', () => {
   let clock: FakeClock;
   let store: MemoryStore;
-  let hosts: KeeperHost[];
+  let hosts: LeaseHost[];
 
   beforeEach(() => {
     clock = new FakeClock();
@@ -35,26 +35,26 @@ describe('LeaseManager', () => {
     assert.equal(clock.pendingTimers, 0, 'a timer was left behind');
   });
 
-  const make = (options: Partial<KeeperHostOptions> = {}): KeeperHost => {
-    const host = new KeeperHost({ clock, store, identity: ME, ...options });
+  const make = (options: Partial<LeaseHostOptions> = {}): LeaseHost => {
+    const host = new LeaseHost({ clock, store, identity: ME, ...options });
     hosts.push(host);
     return host;
   };
-  const start = (options: Partial<KeeperHostOptions> = {}): Promise<KeeperHost> => make(options).start();
-  const theirs = (key: string, identity = OTHER): void =>
+  const start = (options: Partial<LeaseHostOptions> = {}): Promise<LeaseHost> => make(options).start();
+  const foreignLease = (key: string, identity = OTHER): void =>
     void store.put(key, valueOf(identity), store.grant(86_400));
-  const keyIn = (host: KeeperHost): string => {
-    assert.ok(host.key, `no lease: ${host.keeper.state}, ${String(host.keeper.lastError)}`);
+  const keyIn = (host: LeaseHost): string => {
+    assert.ok(host.key, `no lease: ${host.manager.state}, ${String(host.manager.lastError)}`);
     return host.key;
   };
   /** The host holds exactly this key, and the registry says the same. */
-  const assertHolds = (host: KeeperHost, key: string): void => {
-    assert.equal(host.keeper.state, 'held', String(host.keeper.lastError));
-    assert.ok(host.keeper.isHeld);
+  const assertHolds = (host: LeaseHost, key: string): void => {
+    assert.equal(host.manager.state, 'held', String(host.manager.lastError));
+    assert.ok(host.manager.isHeld);
     assert.equal(host.key, key);
     const entry = store.get(key);
-    assert.equal(entry?.value, valueOf(host.keeper.identity, host.mac, host.publicIpv6));
-    assert.equal(entry.leaseId, host.keeper.own?.leaseId);
+    assert.equal(entry?.value, valueOf(host.manager.nodeId, host.mac, host.publicIpv6));
+    assert.equal(entry.leaseId, host.manager.own?.leaseId);
     const mine = store.snapshot().entries.filter(({ value }) => value === entry.value);
     assert.deepEqual(
       mine.map((one) => one.key),
@@ -63,7 +63,7 @@ describe('LeaseManager', () => {
   };
 
   /** The watch lives but tells nothing: only what is read is known. */
-  const muteWatch = (host: KeeperHost): KeeperHost => {
+  const muteWatch = (host: LeaseHost): LeaseHost => {
     const watch = host.registry.watch.bind(host.registry);
     host.registry.watch = (options) => watch({ ...options, onEvents: () => undefined });
     return host;
@@ -71,7 +71,7 @@ describe('LeaseManager', () => {
 
   describe('joining', () => {
     it('costs one read, one grant, one create and one watch', async () => {
-      for (let index = 1; index < 100; index++) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
+      for (let index = 1; index < 100; index++) foreignLease(`10.5.${index}.0-24`, `198.51.100.${index}`);
       const host = await start();
       await clock.advance(60_000);
       assertHolds(host, keyIn(host));
@@ -94,8 +94,8 @@ describe('LeaseManager', () => {
         host.owns.map(({ change }) => change),
         ['acquired'],
       );
-      assert.equal(host.keeper.own?.expiresAtMs, DAY_MS);
-      assert.equal(host.keeper.peers.size, 99);
+      assert.equal(host.manager.own?.expiresAtMs, DAY_MS);
+      assert.equal(host.manager.peers.size, 99);
     });
 
     it('takes the previous subnet if it is free', async () => {
@@ -110,7 +110,7 @@ describe('LeaseManager', () => {
     ];
     for (const [why, previous, blocker] of UNUSABLE)
       it(`leaves the previous subnet alone if ${why}`, async () => {
-        if (blocker !== undefined) theirs(blocker);
+        if (blocker !== undefined) foreignLease(blocker);
         const host = await start({ previous });
         const key = keyIn(host);
         assert.notEqual(key, '10.5.77.0-24');
@@ -123,8 +123,8 @@ describe('LeaseManager', () => {
       store.put('10.5.9.0-24', valueOf(ME), leaseId);
       const host = await start({ previous: '10.5.77.0/24' });
       assertHolds(host, '10.5.9.0-24');
-      assert.equal(host.keeper.own?.leaseId, leaseId);
-      assert.equal(host.keeper.own.expiresAtMs, 500_000);
+      assert.equal(host.manager.own?.leaseId, leaseId);
+      assert.equal(host.manager.own.expiresAtMs, 500_000);
       assert.deepEqual([host.registry.calls.keepAlive, host.registry.unaryCalls], [1, 2]);
     });
 
@@ -135,16 +135,16 @@ describe('LeaseManager', () => {
     });
 
     it('takes the first of several own keys, and shows the others', async () => {
-      for (const key of ['10.5.9.0-24', '10.5.12.0-24']) theirs(key, ME);
+      for (const key of ['10.5.9.0-24', '10.5.12.0-24']) foreignLease(key, ME);
       const host = await start();
       assert.equal(host.key, '10.5.12.0-24');
-      assert.deepEqual([...host.keeper.duplicates.keys()], ['10.5.9.0-24']);
-      assert.equal(host.keeper.peers.size, 0);
+      assert.deepEqual([...host.manager.duplicates.keys()], ['10.5.9.0-24']);
+      assert.equal(host.manager.peers.size, 0);
       assert.equal(host.count('duplicate-public-ip'), 1);
     });
 
     it('removes own keys that do not fit the network, but no reservations', async () => {
-      theirs('10.6.1.0-24', ME);
+      foreignLease('10.6.1.0-24', ME);
       store.put('10.6.2.0-24', valueOf(ME));
       const host = await start();
       assert.equal(store.get('10.6.1.0-24'), undefined);
@@ -153,12 +153,12 @@ describe('LeaseManager', () => {
     });
 
     it('does not remove an own key that was changed meanwhile', async () => {
-      theirs('10.6.1.0-24', ME);
+      foreignLease('10.6.1.0-24', ME);
       const host = make();
-      host.mirror.start();
-      await clock.until(() => host.mirror.isConnected);
+      host.cache.start();
+      await clock.until(() => host.cache.isConnected);
       host.registry.injectFault({ kind: 'late', afterMs: 10_000 });
-      host.keeper.start();
+      host.manager.start();
       await clock.settle();
       store.put('10.6.1.0-24', valueOf(OTHER));
       await clock.advance(30_000);
@@ -169,10 +169,10 @@ describe('LeaseManager', () => {
     it('grants a lease of its own if that of its key is gone', async () => {
       store.put('10.5.9.0-24', valueOf(ME), store.grant(86_400));
       const host = make();
-      host.mirror.start();
-      await clock.until(() => host.mirror.isConnected);
+      host.cache.start();
+      await clock.until(() => host.cache.isConnected);
       store.revoke(store.get('10.5.9.0-24')?.leaseId ?? '');
-      host.keeper.start();
+      host.manager.start();
       await clock.advance(60_000);
       assertHolds(host, '10.5.9.0-24');
     });
@@ -182,18 +182,18 @@ describe('LeaseManager', () => {
       first.stop();
       const second = await start();
       assertHolds(second, keyIn(first));
-      assert.equal(second.keeper.own?.leaseId, first.keeper.own?.leaseId);
+      assert.equal(second.manager.own?.leaseId, first.manager.own?.leaseId);
     });
 
     it('waits for a registry that is away, and says so', async () => {
       const host = make();
-      host.mirror.start();
-      await clock.until(() => host.mirror.isConnected);
+      host.cache.start();
+      await clock.until(() => host.cache.isConnected);
       host.registry.setUnavailable(true);
       await clock.settle();
-      host.keeper.start();
+      host.manager.start();
       await clock.advance(600_000);
-      assert.equal(host.keeper.state, 'waiting');
+      assert.equal(host.manager.state, 'waiting');
       assert.equal(host.key, undefined);
       host.registry.setUnavailable(false);
       await clock.advance(60_000);
@@ -211,11 +211,11 @@ describe('LeaseManager', () => {
       });
       await host.start();
       await clock.advance(5000);
-      assert.match(String(host.keeper.lastError), /no device yet/);
+      assert.match(String(host.manager.lastError), /no device yet/);
       isReady = true;
       await clock.advance(60_000);
       assertHolds(host, keyIn(host));
-      assert.equal(host.keeper.lastError, undefined);
+      assert.equal(host.manager.lastError, undefined);
     });
   });
 
@@ -226,8 +226,8 @@ describe('LeaseManager', () => {
       await clock.advance(3 * DAY_MS);
       assertHolds(host, '10.5.9.0-24');
       assert.equal(store.get('10.5.9.0-24')?.leaseId, NO_LEASE);
-      assert.equal(host.keeper.own?.isReservation, true);
-      assert.equal(host.keeper.own.expiresAtMs, Infinity);
+      assert.equal(host.manager.own?.isReservation, true);
+      assert.equal(host.manager.own.expiresAtMs, Infinity);
       const { grant, keepAlive, update } = host.registry.calls;
       assert.deepEqual({ grant, keepAlive, update }, { grant: 0, keepAlive: 0, update: 1 });
     });
@@ -245,11 +245,11 @@ describe('LeaseManager', () => {
       const key = keyIn(host);
       store.put(key, valueOf(ME));
       await clock.settle();
-      assert.equal(host.keeper.own?.isReservation, true);
+      assert.equal(host.manager.own?.isReservation, true);
       const calls = host.registry.unaryCalls;
       await clock.advance(2 * DAY_MS);
       assert.equal(store.get(key)?.leaseId, NO_LEASE);
-      assert.equal(host.registry.unaryCalls - calls - host.mirror.resyncs.periodic, 0);
+      assert.equal(host.registry.unaryCalls - calls - host.cache.resyncs.periodic, 0);
       assertHolds(host, key);
       assert.equal(host.count('lease-reserved'), 1);
       assert.deepEqual(
@@ -273,7 +273,7 @@ describe('LeaseManager', () => {
       store.delete('10.5.9.0-24');
       await clock.advance(1000);
       assertHolds(host, '10.5.9.0-24');
-      assert.equal(host.keeper.own?.isReservation, false);
+      assert.equal(host.manager.own?.isReservation, false);
     });
   });
 
@@ -296,11 +296,11 @@ describe('LeaseManager', () => {
 
     it('publishes attributes that changed, once, with compare', async () => {
       const host = await start();
-      host.keeper.publish();
+      host.manager.publish();
       await clock.settle();
       assert.equal(host.registry.calls.update, 0);
       host.mac = 'bb';
-      host.keeper.publish();
+      host.manager.publish();
       await clock.settle();
       assertHolds(host, keyIn(host));
       assert.equal(host.registry.calls.update, 1);
@@ -312,9 +312,9 @@ describe('LeaseManager', () => {
 
     it('believes its own write before the watch tells of it', async () => {
       const host = await muteWatch(make()).start();
-      await host.mirror.resync();
+      await host.cache.resync();
       host.mac = 'bb';
-      host.keeper.publish();
+      host.manager.publish();
       await clock.advance(60_000);
       assertHolds(host, keyIn(host));
       assert.deepEqual([host.registry.calls.update, host.count('key-overwritten')], [1, 0]);
@@ -324,7 +324,7 @@ describe('LeaseManager', () => {
       const host = await start();
       host.registry.update = () => Promise.resolve({ written: false, revision: store.revision });
       host.mac = 'bb';
-      host.keeper.publish();
+      host.manager.publish();
       await clock.advance(600_000);
       assert.ok(host.registry.calls.snapshot < 60, `${host.registry.calls.snapshot} reads in ten minutes`);
     });
@@ -332,7 +332,7 @@ describe('LeaseManager', () => {
     it('keeps its key when its public address changes', async () => {
       const host = await start();
       const key = keyIn(host);
-      host.keeper.setIdentity({ identity: '192.0.2.99' as IpAddress });
+      host.manager.setIdentity({ nodeId: '192.0.2.99' as IpAddress });
       await clock.advance(60_000);
       assertHolds(host, key);
       assert.equal(host.count('lease-lost'), 0);
@@ -340,17 +340,17 @@ describe('LeaseManager', () => {
 
     it('renews through errors on the same lease', async () => {
       const host = await start();
-      const leaseId = host.keeper.own?.leaseId;
+      const leaseId = host.manager.own?.leaseId;
       await clock.advance(7 * HOUR_MS);
       host.registry.setUnavailable(true);
       await clock.advance(10 * HOUR_MS);
-      assert.equal(host.keeper.state, 'held');
-      assert.ok(host.keeper.lastError);
+      assert.equal(host.manager.state, 'held');
+      assert.ok(host.manager.lastError);
       host.registry.setUnavailable(false);
       await clock.advance(120_000);
       assertHolds(host, keyIn(host));
-      assert.equal(host.keeper.own?.leaseId, leaseId);
-      assert.equal(host.keeper.lastError, undefined);
+      assert.equal(host.manager.own?.leaseId, leaseId);
+      assert.equal(host.manager.lastError, undefined);
     });
 
     it('does not trust its lease beyond the deadline, and takes the same subnet again', async () => {
@@ -358,10 +358,10 @@ describe('LeaseManager', () => {
       const key = keyIn(host);
       host.registry.setUnavailable(true);
       await clock.advance(DAY_MS - 1000);
-      assert.ok(host.keeper.isHeld);
+      assert.ok(host.manager.isHeld);
       await clock.advance(1000);
-      assert.equal(host.keeper.isHeld, false);
-      assert.equal(host.keeper.state, 'overdue');
+      assert.equal(host.manager.isHeld, false);
+      assert.equal(host.manager.state, 'expiring');
       assert.equal(host.key, key);
       assert.equal(store.get(key), undefined);
       host.registry.setUnavailable(false);
@@ -374,12 +374,12 @@ describe('LeaseManager', () => {
       const host = await start();
       const key = keyIn(host);
       const calls = host.registry.unaryCalls;
-      host.keeper.stop();
-      host.mirror.stop();
+      host.manager.stop();
+      host.cache.stop();
       await clock.advance(HOUR_MS);
       assert.ok(store.get(key));
       assert.equal(host.registry.unaryCalls, calls);
-      assert.equal(host.keeper.state, 'stopped');
+      assert.equal(host.manager.state, 'stopped');
     });
   });
 
@@ -406,7 +406,7 @@ describe('LeaseManager', () => {
       const host = await start();
       const backup = store.save();
       host.mac = 'bb';
-      host.keeper.publish();
+      host.manager.publish();
       await clock.settle();
       store.restore(backup);
       await clock.advance(20_000);
@@ -421,13 +421,13 @@ describe('LeaseManager', () => {
       host.registry.setUnavailable(true);
       await clock.settle();
       store.revoke(store.get(key)?.leaseId ?? '');
-      theirs(key);
+      foreignLease(key);
       host.registry.setUnavailable(false);
       await clock.advance(60_000);
       assert.notEqual(keyIn(host), key);
       assertHolds(host, keyIn(host));
       assert.equal(store.get(key)?.value, valueOf(OTHER));
-      assert.equal(host.keeper.peers.get(key)?.attributes.publicIp, OTHER);
+      assert.equal(host.manager.peers.get(key)?.attributes.publicIp, OTHER);
       assert.equal(host.count('subnet-changed'), 1);
       assert.deepEqual(
         host.owns.map(({ change }) => change),
@@ -449,22 +449,22 @@ describe('LeaseManager', () => {
     it('gives its key up when another host is written into it', async () => {
       const host = await start();
       const key = keyIn(host);
-      theirs(key);
+      foreignLease(key);
       await clock.advance(1000);
       assert.notEqual(keyIn(host), key);
       assertHolds(host, keyIn(host));
       assert.equal(store.get(key)?.value, valueOf(OTHER));
-      assert.ok(host.keeper.peers.has(key));
-      assert.deepEqual(host.toldPeers.at(-1), [key]);
+      assert.ok(host.manager.peers.has(key));
+      assert.deepEqual(host.notifiedPeers.at(-1), [key]);
     });
 
     it('leaves the lease to the host that is written into the key on it', async () => {
       const host = await start();
-      const leaseId = host.keeper.own?.leaseId ?? '';
+      const leaseId = host.manager.own?.leaseId ?? '';
       store.put(keyIn(host), valueOf(OTHER), leaseId);
       await clock.advance(2 * DAY_MS);
       assertHolds(host, keyIn(host));
-      assert.notEqual(host.keeper.own?.leaseId, leaseId);
+      assert.notEqual(host.manager.own?.leaseId, leaseId);
       assert.ok(!store.leaseIds.includes(leaseId));
     });
 
@@ -475,7 +475,7 @@ describe('LeaseManager', () => {
         store.put(key, '{"Public', leased ? store.grant(60) : NO_LEASE);
         await clock.advance(1000);
         assertHolds(host, key);
-        assert.equal(host.keeper.own?.isReservation, !leased);
+        assert.equal(host.manager.own?.isReservation, !leased);
         assert.equal(host.count('key-overwritten'), 1);
       });
 
@@ -484,7 +484,7 @@ describe('LeaseManager', () => {
       const leaseId = store.grant(3600);
       store.put(keyIn(host), valueOf(ME), leaseId);
       await clock.advance(1000);
-      assert.equal(host.keeper.own?.leaseId, leaseId);
+      assert.equal(host.manager.own?.leaseId, leaseId);
       assert.equal(host.registry.calls.update, 0);
       await clock.advance(DAY_MS);
       assertHolds(host, keyIn(host));
@@ -503,17 +503,17 @@ describe('LeaseManager', () => {
 
     it('gives way to a peer that overlapped its new subnet first', async () => {
       const host = make({ config: NETWORK_DUAL, previous: '10.5.7.0/24 fd00:0:0:7::/64' });
-      host.mirror.start();
-      await clock.until(() => host.mirror.isConnected);
+      host.cache.start();
+      await clock.until(() => host.cache.isConnected);
       host.registry.setUnavailable(true);
       await clock.settle();
       // Nobody but the watch can tell of a key that pairs the same IPv6 subnet with another IPv4 one.
-      theirs('10.5.8.0-24&fd00:0:0:7::-64');
+      foreignLease('10.5.8.0-24&fd00:0:0:7::-64');
       const blind = new MemoryStore({ clock }).snapshot();
       const snapshot = host.registry.snapshot.bind(host.registry);
       host.registry.snapshot = async () => ({ ...blind, revision: 1 });
       host.registry.setUnavailable(false);
-      host.keeper.start();
+      host.manager.start();
       await clock.advance(5000);
       host.registry.snapshot = snapshot;
       await clock.advance(60_000);
@@ -524,7 +524,7 @@ describe('LeaseManager', () => {
 
     it('stays where a later key overlaps its own, and reports it', async () => {
       const host = await start({ previous: '10.5.77.0/24' });
-      theirs('10.5.64.0-18');
+      foreignLease('10.5.64.0-18');
       await clock.advance(60_000);
       assertHolds(host, '10.5.77.0-24');
       assert.equal(host.count('subnet-overlap'), 1);
@@ -555,7 +555,7 @@ describe('LeaseManager', () => {
         const host = await start();
         host.mac = 'bb';
         host.registry.injectFault(fault);
-        host.keeper.publish();
+        host.manager.publish();
         await clock.advance(60_000);
         assertHolds(host, keyIn(host));
         assert.equal(host.count('lease-lost'), 0);
@@ -582,7 +582,7 @@ describe('LeaseManager', () => {
     });
 
     it('of a remove are harmless', async () => {
-      theirs('10.6.1.0-24', ME);
+      foreignLease('10.6.1.0-24', ME);
       const host = make();
       host.registry.injectFault(LOST);
       await host.start();
@@ -602,9 +602,9 @@ describe('LeaseManager', () => {
 
   describe('peers', () => {
     it('are all other leases, and only differences are told', async () => {
-      theirs('10.5.1.0-24');
+      foreignLease('10.5.1.0-24');
       const host = await start();
-      theirs('10.5.2.0-24', '192.0.2.3');
+      foreignLease('10.5.2.0-24', '192.0.2.3');
       await clock.settle();
       store.put('10.5.2.0-24', valueOf('192.0.2.3'), store.grant(60));
       await clock.settle();
@@ -612,43 +612,43 @@ describe('LeaseManager', () => {
       await clock.settle();
       store.delete('10.5.1.0-24');
       await clock.settle();
-      assert.deepEqual([...host.keeper.peers.keys()], ['10.5.2.0-24']);
+      assert.deepEqual([...host.manager.peers.keys()], ['10.5.2.0-24']);
       assert.deepEqual(
-        host.toldPeers.filter((keys) => !keys.includes(keyIn(host))),
+        host.notifiedPeers.filter((keys) => !keys.includes(keyIn(host))),
         [['10.5.1.0-24'], ['10.5.2.0-24'], ['10.5.2.0-24'], ['10.5.2.0-24'], ['10.5.1.0-24']],
       );
     });
 
     it('never include ourselves, also after the public address changed', async () => {
       const host = await start();
-      theirs('10.5.1.0-24', ME);
-      theirs('10.5.2.0-24', OTHER);
+      foreignLease('10.5.1.0-24', ME);
+      foreignLease('10.5.2.0-24', OTHER);
       await clock.settle();
-      assert.deepEqual([...host.keeper.peers.keys()], ['10.5.2.0-24']);
-      host.keeper.setIdentity({ identity: OTHER as IpAddress });
+      assert.deepEqual([...host.manager.peers.keys()], ['10.5.2.0-24']);
+      host.manager.setIdentity({ nodeId: OTHER as IpAddress });
       await clock.advance(1000);
-      assert.deepEqual([...host.keeper.peers.keys()], ['10.5.1.0-24']);
-      assert.deepEqual([...host.keeper.duplicates.keys()], ['10.5.2.0-24']);
+      assert.deepEqual([...host.manager.peers.keys()], ['10.5.1.0-24']);
+      assert.deepEqual([...host.manager.duplicates.keys()], ['10.5.2.0-24']);
     });
 
     it('are not touched by garbage, which is shown and told once', async () => {
-      theirs('10.5.1.0-24');
+      foreignLease('10.5.1.0-24');
       store.put('10.5.2.0-24', '[]');
       const host = await start();
       store.put('nonsense', '{}');
       store.put('nonsense', '{"a":1}');
       await clock.advance(HOUR_MS);
-      assert.deepEqual([...host.keeper.peers.keys()], ['10.5.1.0-24']);
-      assert.deepEqual([...host.keeper.invalidEntries.keys()], ['10.5.2.0-24', 'nonsense']);
+      assert.deepEqual([...host.manager.peers.keys()], ['10.5.1.0-24']);
+      assert.deepEqual([...host.manager.invalidEntries.keys()], ['10.5.2.0-24', 'nonsense']);
       assert.equal(host.count('bad-entry'), 2);
     });
 
     it('stay while the registry is away', async () => {
-      theirs('10.5.1.0-24');
+      foreignLease('10.5.1.0-24');
       const host = await start();
       host.registry.setUnavailable(true);
       await clock.advance(3 * DAY_MS);
-      assert.deepEqual([...host.keeper.peers.keys()], ['10.5.1.0-24']);
+      assert.deepEqual([...host.manager.peers.keys()], ['10.5.1.0-24']);
       assert.equal(host.count('registry-unreachable'), 1);
     });
 
@@ -663,14 +663,14 @@ describe('LeaseManager', () => {
   describe('address families', () => {
     it('leases both subnets of a dual-stack network under one key', async () => {
       const host = await start({ config: NETWORK_DUAL });
-      const { ipv4, ipv6 } = host.keeper.own?.subnets ?? {};
+      const { ipv4, ipv6 } = host.manager.own?.subnets ?? {};
       assert.ok(ipv4 && ipv6);
       assert.match(keyIn(host), /^10\.5\.\d+\.0-24&fd00:0:0:[0-9a-f]+::-64$/);
       assertHolds(host, keyIn(host));
     });
 
     it('takes what is free of a dual-stack previous subnet, and another for the rest', async () => {
-      theirs('10.5.200.0-24&fd00:0:0:7::-64');
+      foreignLease('10.5.200.0-24&fd00:0:0:7::-64');
       const host = await start({ config: NETWORK_DUAL, previous: '10.5.7.0/24 fd00:0:0:7::/64' });
       assertHolds(host, '10.5.7.0-24&fd00:0:0:8::-64');
     });
@@ -687,12 +687,12 @@ describe('LeaseManager', () => {
       it(`turned ${what} while it runs: the IPv4 subnet stays, and peers see one change`, async () => {
         const [host, peer] = [await start({ config: before, previous }), await start({ identity: OTHER })];
         assertHolds(host, from);
-        peer.toldPeers.length = 0;
-        host.keeper.setConfig(after);
+        peer.notifiedPeers.length = 0;
+        host.manager.setConfig(after);
         await clock.settle();
         assertHolds(host, to);
-        assert.deepEqual(peer.toldPeers, [[from, to].sort()]);
-        assert.deepEqual([...peer.keeper.peers.keys()], [to]);
+        assert.deepEqual(peer.notifiedPeers, [[from, to].sort()]);
+        assert.deepEqual([...peer.manager.peers.keys()], [to]);
         assert.equal(host.owns.at(-1)?.change, 'updated');
         for (const code of ['subnet-changed', 'lease-lost', 'duplicate-public-ip'] as const)
           assert.equal(host.count(code), 0, code);
@@ -712,7 +712,7 @@ describe('LeaseManager', () => {
       it(`turned ${what} with the answer lost: one key in the end`, async () => {
         const host = await start({ config: before, previous });
         host.registry.injectFault(NO_FAULT, LOST);
-        host.keeper.setConfig(after);
+        host.manager.setConfig(after);
         await clock.advance(60_000);
         assertHolds(host, to);
       });
@@ -727,17 +727,17 @@ describe('LeaseManager', () => {
 
     it('turned on where another host has the IPv6 subnet of this slot: takes the next', async () => {
       const host = await start({ previous: '10.5.9.0/24' });
-      theirs('10.5.200.0-24&fd00:0:0:9::-64');
-      host.keeper.setConfig(NETWORK_DUAL);
+      foreignLease('10.5.200.0-24&fd00:0:0:9::-64');
+      host.manager.setConfig(NETWORK_DUAL);
       await clock.settle();
       assertHolds(host, '10.5.9.0-24&fd00:0:0:a::-64');
     });
 
     it('turned on where no IPv6 subnet is free: goes on with IPv4 until one is', async () => {
       const ipv6 = { ...NETWORK_DUAL.ipv6!, max: NETWORK_DUAL.ipv6!.min };
-      theirs('10.5.200.0-24&fd00:0:0:1::-64');
+      foreignLease('10.5.200.0-24&fd00:0:0:1::-64');
       const host = await start({ config: { ...NETWORK_DUAL, ipv6 }, previous: '10.5.9.0/24' });
-      assert.equal(host.keeper.state, 'exhausted');
+      assert.equal(host.manager.state, 'exhausted');
       store.put(ONE, valueOf(ME), store.grant(86_400));
       await clock.advance(60_000);
       assertHolds(host, ONE);
@@ -752,10 +752,10 @@ describe('LeaseManager', () => {
       host.registry.move = (...args) => {
         host.registry.move = move;
         // Nobody can tell of it until this host has written: keys guard pairs.
-        theirs('10.5.200.0-24&fd00:0:0:9::-64');
+        foreignLease('10.5.200.0-24&fd00:0:0:9::-64');
         return move(...args);
       };
-      host.keeper.setConfig(NETWORK_DUAL);
+      host.manager.setConfig(NETWORK_DUAL);
       await clock.advance(60_000);
       assertHolds(host, '10.5.9.0-24&fd00:0:0:a::-64');
       assert.equal(host.count('lease-lost'), 0);
@@ -764,7 +764,7 @@ describe('LeaseManager', () => {
     it('keeps the subnet of the family that another network config allows still', async () => {
       const host = await start({ config: NETWORK_DUAL, previous: '10.5.9.0/24 fd00:0:0:9::/64' });
       const ipv4 = { ...NETWORK_IPV4.ipv4!, min: '10.5.100.0' as Ipv4 };
-      host.keeper.setConfig({ ...NETWORK_DUAL, ipv4 });
+      host.manager.setConfig({ ...NETWORK_DUAL, ipv4 });
       await clock.settle();
       assert.match(keyIn(host), /^10\.5\.1\d\d\.0-24&fd00:0:0:9::-64$/);
       assertHolds(host, keyIn(host));
@@ -774,7 +774,7 @@ describe('LeaseManager', () => {
     it('takes another subnet, and then removes its key, if the config allows none of what it has', async () => {
       const host = await start({ previous: '10.5.9.0/24' });
       const ipv4 = { ...NETWORK_IPV4.ipv4!, min: '10.5.100.0' as Ipv4 };
-      host.keeper.setConfig({ ...NETWORK_IPV4, ipv4 });
+      host.manager.setConfig({ ...NETWORK_IPV4, ipv4 });
       await clock.advance(60_000);
       assertHolds(host, keyIn(host));
       assert.match(keyIn(host), /^10\.5\.[12]\d\d\.0-24$/);
@@ -800,7 +800,7 @@ describe('LeaseManager', () => {
         assertHolds(host, to);
         assert.equal(store.get(from), undefined);
         assert.equal(store.get(to)?.leaseId, leaseId);
-        assert.equal(host.keeper.peers.size, 0);
+        assert.equal(host.manager.peers.size, 0);
         for (const code of ['subnet-changed', 'duplicate-public-ip'] as const)
           assert.equal(host.count(code), 0, code);
       });
@@ -810,7 +810,7 @@ describe('LeaseManager', () => {
       store.put(BOTH, valueOf(OTHER, 'aa', IPV6), store.grant(86_400));
       const host = await start({ config: NETWORK_DUAL, identity: ME, publicIpv6: IPV6 });
       assert.notEqual(keyIn(host), BOTH);
-      assert.deepEqual([...host.keeper.peers.keys()], [BOTH]);
+      assert.deepEqual([...host.manager.peers.keys()], [BOTH]);
     });
 
     it('tells hosts of an IPv6-only network apart', async () => {
@@ -835,13 +835,13 @@ describe('LeaseManager', () => {
     };
 
     it('is one clear error, and ends when a subnet becomes free', async () => {
-      for (const index of [1, 2, 3]) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
+      for (const index of [1, 2, 3]) foreignLease(`10.5.${index}.0-24`, `198.51.100.${index}`);
       const host = await start({ config: SMALL });
       await clock.advance(HOUR_MS);
-      assert.equal(host.keeper.state, 'exhausted');
+      assert.equal(host.manager.state, 'exhausted');
       assert.equal(host.count('pool-exhausted'), 1);
       assert.match(
-        String(host.keeper.lastError),
+        String(host.manager.lastError),
         /10\.5\.0\.0\/16.*\/24 from 10\.5\.1\.0 to 10\.5\.3\.0.*all 3 /,
       );
       assert.equal(host.registry.calls.grant + host.registry.calls.create, 0);
@@ -854,9 +854,9 @@ describe('LeaseManager', () => {
     it('keeps a subnet alive that another config has no room for, until there is another', async () => {
       for (const index of [1, 2, 3]) store.put(`10.5.${index}.0-24`, valueOf(`198.51.100.${index}`));
       const host = await start({ previous: '10.5.200.0/24' });
-      host.keeper.setConfig(SMALL);
+      host.manager.setConfig(SMALL);
       await clock.advance(3 * DAY_MS);
-      assert.equal(host.keeper.state, 'exhausted');
+      assert.equal(host.manager.state, 'exhausted');
       assert.ok(store.get('10.5.200.0-24') !== undefined, 'peers still reach it');
       store.delete('10.5.2.0-24');
       await clock.advance(2000);
@@ -867,34 +867,34 @@ describe('LeaseManager', () => {
     it('goes on with a subnet that another config has no room for, once the former config is back', async () => {
       for (const index of [1, 2, 3]) store.put(`10.5.${index}.0-24`, valueOf(`198.51.100.${index}`));
       const host = await start({ previous: '10.5.200.0/24' });
-      host.keeper.setConfig(SMALL);
+      host.manager.setConfig(SMALL);
       await clock.advance(60_000);
-      assert.equal(host.keeper.state, 'exhausted');
+      assert.equal(host.manager.state, 'exhausted');
       const callsBefore = host.registry.unaryCalls;
-      host.keeper.setConfig(NETWORK_IPV4);
+      host.manager.setConfig(NETWORK_IPV4);
       await clock.advance(1000);
       assertHolds(host, '10.5.200.0-24');
       assert.ok(host.registry.unaryCalls - callsBefore < 3);
     });
 
     it('leaves no lease behind when its own subnet goes to another host', async () => {
-      for (const index of [1, 2]) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
+      for (const index of [1, 2]) foreignLease(`10.5.${index}.0-24`, `198.51.100.${index}`);
       const host = await start({ config: SMALL });
-      theirs(keyIn(host));
+      foreignLease(keyIn(host));
       await clock.advance(HOUR_MS);
-      assert.equal(host.keeper.state, 'exhausted');
+      assert.equal(host.manager.state, 'exhausted');
       assert.equal(store.leaseIds.length, 3);
     });
 
     it('leaves no lease behind when the last subnet goes to another host', async () => {
-      for (const index of [1, 2]) theirs(`10.5.${index}.0-24`, `198.51.100.${index}`);
+      for (const index of [1, 2]) foreignLease(`10.5.${index}.0-24`, `198.51.100.${index}`);
       const one = make({ config: SMALL, identity: '198.51.100.3' });
       const two = make({ config: SMALL, identity: '198.51.100.4' });
-      await Promise.all([one.mirror, two.mirror].map((mirror) => (mirror.start(), mirror.ready)));
-      one.keeper.start();
-      two.keeper.start();
+      await Promise.all([one.cache, two.cache].map((cache) => (cache.start(), cache.ready)));
+      one.manager.start();
+      two.manager.start();
       await clock.advance(1000);
-      assert.deepEqual([one.keeper.state, two.keeper.state].sort(), ['exhausted', 'held']);
+      assert.deepEqual([one.manager.state, two.manager.state].sort(), ['exhausted', 'held']);
       assert.equal(store.leaseIds.length, 3);
     });
   });

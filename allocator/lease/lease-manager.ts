@@ -1,46 +1,33 @@
-// Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is lost, and says who the
-// peers are. Decisions are in `lease-decision.ts`; `lease-claim.ts` and `lease-care.ts` carry them out, one call at a time,
-// level-triggered: every change only wakes the one loop, which looks at the mirror and does what is next. It must never
-// delete the key or the lease that it holds, write without compare, or touch forwarding.
+// Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is lost, and knows the peers.
+// It runs the state machine of `next.ts`: level-triggered, one registry call at a time. Every change only wakes its loop;
+// effects are performed here, and their results go back in as inputs.
 //
-//   state      means                                                leaves it
-//   waiting    no lease; the registry cannot be read                 read ► acquiring
-//   acquiring  no lease; choosing, granting, creating                created or adopted ► held; pool full ► exhausted
-//   held       the key is ours and the registry lease is alive       no answer until the deadline ► overdue;
-//              (or the key is a reservation)                         key gone, another's, or lease ended ► lost
-//   overdue    the deadline passed and the registry is silent;       keep-alive answered ► held; lease ended ► lost
-//              the key may be gone, nobody knows
-//   lost       the key is not ours any more; taking the same         created or adopted ► held; pool full ► exhausted
-//              subnet again, or else another
-//   exhausted  no subnet is free; tried again with back-off and      created or adopted ► held
-//              when a key goes away
-//   stopped    nothing happens any more                              —
+//   cache, daemon ──input──► next ──state──► peer index ──► listener
+//                             ▲ └──effects──► listener, auditor, registry
+//                             └──────────results──────────────┘
 import type { IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../config/config.ts';
-import { Tombstones } from './tombstones.ts';
-import { RegistryAuditor } from './registry-auditor.ts';
-import { KeyWriter } from './key-writer.ts';
-import { LeaseMaintainer } from './lease-maintainer.ts';
-import { LeaseAcquirer } from './lease-acquirer.ts';
-import type { LeaseManagerState, LeaseKeeperListener, OwnLease } from './lease-events.ts';
-import { LeaseState } from './lease-state.ts';
+import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import type { RegistryCache, RegistryCacheChange } from '../registry/registry-cache.ts';
+import type { Registry } from '../registry/registry.ts';
+import { performCall } from './lease-calls.ts';
+import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
+import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
+import { deadlinesMs, initialState, isHeldAt, ownLeaseOf } from './lease-state.ts';
+import type { LeaseState } from './lease-state.ts';
+import { next } from './next.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PeerIndex } from './peer-index.ts';
-import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import { PublishGeneration } from './publish-generation.ts';
-import { RegistryLease } from '../registry/registry-lease.ts';
-import type { MirrorChange, RegistryCache } from '../registry/registry-cache.ts';
-import { RegistryError } from '../registry/registry.ts';
-import type { Registry } from '../registry/registry.ts';
-import { RetryTimer } from '../../lib/retry-timer.ts';
-import { ControlLoop } from '../../lib/control-loop.ts';
+import type { LocalNode } from './peer-index.ts';
+import { RegistryAuditor } from './registry-auditor.ts';
 
 export interface LeaseManagerOptions extends NodeIdentity {
   readonly registry: Registry;
   /** Started, and read at least once. */
-  readonly mirror: RegistryCache;
+  readonly cache: RegistryCache;
   readonly clock: Clock;
   readonly random: Random;
   readonly config: NetworkConfig;
@@ -48,250 +35,213 @@ export interface LeaseManagerOptions extends NodeIdentity {
   readonly previousSubnets?: LeaseSubnets;
   /** Default 86400. */
   readonly ttlSec?: number;
-  /** Renewed at the latest so long before the end; default 3600. */
+  /** Latest renewal before the end of the lease; default 3600. */
   readonly renewMarginSec?: number;
   /** What to publish; `previous` is what is published under the own key. May throw: tried again with back-off. */
   readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
-  readonly listener: LeaseKeeperListener;
+  readonly listener: LeaseListener;
 }
 
 const TTL_SEC = 86_400;
 const RENEW_MARGIN_SEC = 3600;
-/** Hosts without a subnet come back spread over this time when one becomes free. */
-const FREED_SPREAD_MS = 1000;
 
 export class LeaseManager {
   readonly #options: LeaseManagerOptions;
-  readonly #lease: RegistryLease;
-  readonly #writer: KeyWriter;
-  readonly #view: PeerIndex;
-  readonly #reporter: RegistryAuditor;
-  readonly #disowned = new Tombstones();
-  readonly #publication: PublishGeneration;
-  readonly #retry: RetryTimer;
-  readonly #hold: LeaseState;
-  readonly #claim: LeaseAcquirer;
-  readonly #care: LeaseMaintainer;
+  readonly #peers: PeerIndex;
+  readonly #auditor: RegistryAuditor;
   readonly #loop: ControlLoop;
   readonly #stopped = new AbortController();
+  #state: LeaseState;
   #unsubscribe: (() => void) | undefined;
-  #isReading = false;
 
   constructor(options: LeaseManagerOptions) {
-    const { clock, config, mirror, previousSubnets, random, registry, listener } = options;
+    const { cache, clock, config, listener, previousSubnets } = options;
     const { ttlSec = TTL_SEC, renewMarginSec = RENEW_MARGIN_SEC } = options;
-    const { signal } = this.#stopped;
-    const who = pickIdentity(options);
+    const node = nodeOf(options);
     this.#options = options;
-    this.#lease = new RegistryLease({ registry, clock, random, ttlSec, renewMarginSec, signal });
-    this.#writer = new KeyWriter({ registry, mirror, lease: this.#lease, signal });
-    this.#view = new PeerIndex(mirror.leases, who);
-    this.#reporter = new RegistryAuditor({
-      mirror,
-      view: this.#view,
+    this.#state = initialState({
+      terms: { ttlSec, renewMarginSec },
+      node,
+      config,
+      formerSubnets: previousSubnets,
+    });
+    this.#peers = new PeerIndex(cache.leases, node);
+    this.#auditor = new RegistryAuditor({
+      cache,
+      peers: this.#peers,
       isBackendDefaulted: config.isBackendDefaulted,
       onEvent: (event) => listener.onEvent(event),
     });
-    this.#publication = new PublishGeneration(options.attributes);
-    this.#retry = new RetryTimer(clock, random);
-    const shared = {
-      clock,
-      mirror,
-      random,
-      listener,
-      config,
-      ...(previousSubnets && { previousSubnets }),
-      who,
-      lease: this.#lease,
-      writer: this.#writer,
-      view: this.#view,
-      reporter: this.#reporter,
-      disowned: this.#disowned,
-      publication: this.#publication,
-      retry: this.#retry,
-    };
-    this.#hold = new LeaseState(shared);
-    this.#claim = new LeaseAcquirer({ ...shared, hold: this.#hold });
-    this.#care = new LeaseMaintainer({ ...shared, hold: this.#hold, claim: this.#claim });
     this.#loop = new ControlLoop({
       clock,
-      step: () => this.#act(),
-      deadlinesMs: () => this.#deadlinesMs(),
+      step: () => this.#step(),
+      deadlinesMs: () => deadlinesMs(this.#state),
     });
   }
 
   /** The lease as last confirmed; kept while it is lost, until another takes its place. */
   get own(): OwnLease | undefined {
-    return this.#hold.own;
+    return ownLeaseOf(this.#state);
   }
 
   /** Whether the lease is known to be ours now: not lost, and its deadline has not passed. */
   get isHeld(): boolean {
-    return this.#hold.isHeld;
+    return isHeldAt(this.#state, this.#options.clock.nowMs());
   }
 
   get peers(): ReadonlyMap<string, Lease> {
-    return this.#view.peers;
+    return this.#peers.peers;
   }
 
-  /** Leases under other keys that bear our public address. No peers. */
+  /** Leases under other keys with this host's public address. No peers. */
   get duplicates(): ReadonlyMap<string, Lease> {
-    return this.#view.duplicates;
+    return this.#peers.duplicates;
   }
 
   get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
-    return this.#options.mirror.invalidEntries;
+    return this.#options.cache.invalidEntries;
   }
 
-  get identity(): IpAddress {
-    return this.#hold.identities.current.identity;
+  get nodeId(): IpAddress {
+    return this.#state.nodes.current.nodeId;
   }
 
   get state(): LeaseManagerState {
-    return this.#hold.state;
+    return this.#state.kind;
   }
 
-  /** What stands in the way; unset again when the lease is held or renewed. */
+  /** What blocks progress; unset when the lease is held or renewed. */
   get lastError(): Error | undefined {
-    return this.#hold.lastError;
+    return this.#state.lastError;
   }
 
   start(): void {
-    const { mirror } = this.#options;
+    const { cache, listener } = this.#options;
     if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
-    this.#unsubscribe = mirror.subscribe({
+    this.#unsubscribe = cache.subscribe({
       onChange: (change) => this.#onChange(change),
-      onConnection: (isConnected, error) => this.#reporter.onConnection(isConnected, error),
+      onConnection: (isConnected, error) => this.#auditor.onConnection(isConnected, error),
     });
-    // The mirror may have changed since the constructor looked.
-    this.#view.update([...this.peers.keys(), ...this.duplicates.keys(), ...mirror.leases.keys()]);
-    this.#hold.tellPeers(new Set(this.peers.keys()));
-    this.#reporter.lookAt(mirror.entries.keys());
-    this.#writer.needsResync = !mirror.isConnected;
+    // The cache may have changed since it was indexed.
+    this.#peers.update([...this.peers.keys(), ...this.duplicates.keys(), ...cache.leases.keys()]);
+    if (this.peers.size > 0) listener.onPeers(new Set(this.peers.keys()));
+    this.#auditor.check(cache.entries.keys());
+    this.#dispatch({ kind: 'started', isConnected: cache.isConnected });
     this.#loop.start();
   }
 
   /** Ends timers and calls at once. Key and lease stay, for the next start to take over. */
   stop(): void {
     if (this.#stopped.signal.aborted) return;
-    this.#stopped.abort(new Error('The lease keeper was stopped'));
+    this.#stopped.abort(new Error('The lease manager was stopped'));
     this.#unsubscribe?.();
-    this.#hold.setState('stopped');
+    this.#dispatch({ kind: 'stopped' });
     void this.#loop.stop();
   }
 
-  /** Asks for attributes again and publishes them if they changed. */
+  /** Derives the attributes again and publishes them if they changed. */
   publish(): void {
-    this.#publication.ask();
-    this.#loop.wake();
+    this.#send({ kind: 'publish-requested' });
   }
 
-  /** This host has other public addresses from now on. The own key stays ours and is published anew. */
-  setIdentity(who: NodeIdentity): void {
-    if (this.#hold.setIdentity(who)) this.publish();
+  /** This host has other public addresses from now on. The own key stays and is published again. */
+  setIdentity(node: NodeIdentity): void {
+    this.#send({ kind: 'identity-changed', node: nodeOf(node) });
   }
 
   /**
-   * Another network config is in force from now on. Subnets that it allows stay, each family for itself; the key of what
-   * is held instead takes the place of the own one. A host that can keep nothing takes another subnet before it gives up
-   * the one that it has.
+   * Another network config is in force from now on. Subnets that it allows stay, each family separately: the key of the new
+   * subnets replaces the own one. A host that can keep none gets another subnet before it gives up the one that it has.
    */
   setConfig(config: NetworkConfig): void {
-    this.#claim.setConfig(config);
-    // What failed for want of room may succeed now.
-    this.#retry.reset();
+    this.#send({ kind: 'config-changed', config });
+  }
+
+  #send(input: LeaseInput): void {
+    this.#dispatch(input);
     this.#loop.wake();
   }
 
-  /** Does the one thing that is next; returns whether to look again at once. */
-  async #act(): Promise<boolean> {
-    try {
-      const nowMs = this.#options.clock.nowMs();
-      if (this.state === 'held' && !this.isHeld) this.#hold.setOverdue();
-      if (this.#hold.isRenewing && nowMs >= this.#lease.renewAtMs) return await this.#renew();
-      if (this.#writer.needsResync) return this.#read();
-      if (nowMs < this.#retry.dueMs) return false;
-      const own = this.#hold.heldKey;
-      const isMore = await (own === undefined ? this.#claim.acquire() : this.#care.tend(own));
-      // A refused write is read after at once, but not answered at once: whoever fights us does not get faster.
-      if (this.#writer.needsResync) this.#retry.pause();
-      return isMore;
-    } catch (error) {
-      return !this.#stopped.signal.aborted && this.#fail(error as Error);
+  /** Takes one step and waits for its call; returns whether it changed anything. */
+  async #step(): Promise<boolean> {
+    const before = this.#state;
+    const call = this.#dispatch({ kind: 'step', registry: this.#registryView() });
+    if (call !== undefined) {
+      const result = await performCall(call, { ...this.#options, signal: this.#stopped.signal });
+      this.#dispatch(result);
+    }
+    return this.#state !== before;
+  }
+
+  /** Makes one transition and performs its effects; returns the call that it asks for. */
+  #dispatch(input: LeaseInput): LeaseCall | undefined {
+    const { clock, listener, random } = this.#options;
+    const before = this.#state;
+    const { state, effects } = next(before, input, { ms: clock.nowMs(), jitter: random() });
+    this.#state = state;
+    this.#notifyPeers(this.#peers.setLocalNode(localNodeOf(state)));
+    if (state.kind !== before.kind) listener.onState(state.kind, before.kind);
+    let call: LeaseCall | undefined;
+    for (const effect of effects) call = this.#perform(effect) ?? call;
+    return call;
+  }
+
+  #perform(effect: LeaseEffect): LeaseCall | undefined {
+    const { cache, listener, registry } = this.#options;
+    switch (effect.kind) {
+      case 'emit':
+        listener.onEvent(effect.event);
+        return undefined;
+      case 'notify-own-lease':
+        if (this.own) listener.onOwnLease(this.own, effect.change);
+        return undefined;
+      case 'audit-own-key':
+        this.#auditor.checkOwnKey(effect.key, this.nodeId);
+        return undefined;
+      case 'revoke':
+        registry.revoke(effect.leaseId, this.#stopped.signal).catch(() => undefined);
+        return undefined;
+      case 'resync': {
+        const onDone = (): void => this.#send({ kind: 'resynced' });
+        // It fails only if the cache was stopped, and nothing more can be known then.
+        cache.resync().then(onDone, () => undefined);
+        return undefined;
+      }
+      case 'derive-attributes':
+      case 'grant':
+      case 'keep-alive':
+      case 'create':
+      case 'update':
+      case 'move':
+      case 'remove':
+        return effect;
     }
   }
 
-  #deadlinesMs(): number[] {
-    const pointsMs = [this.#retry.dueMs, this.#care.answerDueMs];
-    if (this.#hold.isRenewing) pointsMs.push(this.#lease.renewAtMs);
-    if (this.#hold.isRenewing && this.state === 'held') pointsMs.push(this.#lease.expiresAtMs);
-    return pointsMs;
-  }
-
-  /** A fresh read comes before any decision: what the mirror shows may be old, or a request may have been done unseen. */
-  #read(): false {
-    if (this.#hold.key === undefined && this.state !== 'exhausted') this.#hold.setState('waiting');
-    if (this.#isReading) return false;
-    this.#isReading = true;
-    const onRead = (): void => {
-      this.#isReading = false;
-      this.#writer.needsResync = false;
-      this.#loop.wake();
-    };
-    // It fails only if the mirror was stopped, and then nothing more can be known.
-    this.#options.mirror.resync().then(onRead, () => undefined);
-    return false;
-  }
-
-  /** Returns whether to look again at once. */
-  #fail(error: Error): boolean {
-    const isFirst = this.#retry.failures === 0;
-    this.#retry.pause();
-    if (error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND') {
-      this.#lease.forget();
-      this.#lease.renewSoon();
-      // A definite answer that a new registry lease mends; our peers drop us meanwhile.
-      if (isFirst) this.#retry.expedite(0);
-      if (isFirst) return true;
-    }
-    this.#hold.fail(error);
-    return false;
-  }
-
-  async #renew(): Promise<true> {
-    try {
-      if (await this.#lease.renew()) this.#hold.confirm();
-      else this.#onExpired();
-    } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#hold.fail(error as Error);
-    }
-    return true;
-  }
-
-  #onExpired(): void {
-    this.#writer.needsResync = true;
-    if (this.#hold.key !== undefined) this.#hold.lose(this.#hold.key, 'expired');
-  }
-
-  #onChange({ put, removed, isRestored }: MirrorChange): void {
-    const { clock, mirror, random } = this.#options;
-    this.#disowned.onChange(removed, mirror.revision);
-    if (isRestored) this.#onRestored();
-    this.#hold.tellPeers(this.#view.update([...put, ...removed]));
-    this.#reporter.lookAt([...put, ...removed]);
-    if (this.state === 'exhausted' && removed.size > 0)
-      this.#retry.expedite(clock.nowMs() + random() * FREED_SPREAD_MS);
+  #onChange({ put, removed, isRestored }: RegistryCacheChange): void {
+    const changed = [...put, ...removed];
+    this.#dispatch({ kind: 'registry-changed', removed, revision: this.#options.cache.revision, isRestored });
+    this.#notifyPeers(this.#peers.update(changed));
+    this.#auditor.check(changed);
     this.#loop.wake();
   }
 
-  #onRestored(): void {
-    this.#hold.tell({ level: 'warn', code: 'registry-restored' });
-    this.#disowned.clear();
-    this.#claim.forgetTaken();
-    this.#hold.onRestored();
+  #notifyPeers(changedKeys: ReadonlySet<string>): void {
+    if (changedKeys.size > 0) this.#options.listener.onPeers(changedKeys);
+  }
+
+  #registryView(): RegistryView {
+    const { entries, isConnected, leases, revision } = this.#options.cache;
+    const { duplicates, overlapping } = this.#peers;
+    return { entries, isConnected, leases, revision, duplicates, overlapping };
   }
 }
 
-function pickIdentity({ identity, publicIpv6 }: NodeIdentity): NodeIdentity {
-  return { identity, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+function nodeOf({ nodeId, publicIpv6 }: NodeIdentity): NodeIdentity {
+  return { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+}
+
+/** A key that was overwritten is another host's. */
+function localNodeOf({ loss, nodes, own }: LeaseState): LocalNode {
+  return { ...nodes.current, ...(own && loss !== 'overwritten' && { own }) };
 }

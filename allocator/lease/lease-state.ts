@@ -1,202 +1,178 @@
-// What this host holds, and how that stands: the own key as last confirmed, whether it was lost and why, and the keeper's
-// state with its transitions, whose table is at the head of `lease-keeper.ts`. It tells the listener, and writes nothing.
-import type { Clock } from '../../lib/clock.ts';
-import type { Tombstones } from './tombstones.ts';
-import type { HeldKey } from './key-writer.ts';
-import { isRenumbered } from './lease-decision.ts';
-import type { OwnIdentities } from './lease-decision.ts';
-import type {
-  LeaseEvent,
-  LeaseManagerState,
-  LeaseKeeperListener,
-  LossReason,
-  OwnLease,
-} from './lease-events.ts';
-import { isSameHost } from './node-identity.ts';
-import type { NodeIdentity } from './node-identity.ts';
-import type { PeerIndex } from './peer-index.ts';
-import { sameAttributes } from '../registry/lease-value.ts';
+// The state of this host's lease as immutable data, and the questions that others ask of it. `next.ts` has the transitions
+// and the table of states.
+import { NO_RETRY } from '../../lib/backoff.ts';
+import type { Retry } from '../../lib/backoff.ts';
+import type { NetworkConfig } from '../config/config.ts';
 import type { LeaseSubnets } from '../lease.ts';
-import type { PublishGeneration } from './publish-generation.ts';
-import type { RegistryLease } from '../registry/registry-lease.ts';
-import type { RegistryCache } from '../registry/registry-cache.ts';
 import { NO_LEASE } from '../registry/registry.ts';
 import type { Revision } from '../registry/registry.ts';
-import type { RetryTimer } from '../../lib/retry-timer.ts';
+import { SubnetPool } from '../subnet/subnet-pool.ts';
+import type { LossReason, OwnLease } from './lease-events.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import type { HeldKey, OwnIdentities } from './own-key.ts';
+import { NO_OVERWRITES } from './overwrites.ts';
+import type { Overwrites } from './overwrites.ts';
+import type { PendingWrite } from './pending-write.ts';
+import { NO_REGISTRY_LEASE } from './registry-lease.ts';
+import type { LeaseTerms, RegistryLease } from './registry-lease.ts';
+import { NO_TOMBSTONES } from './tombstones.ts';
+import type { Tombstones } from './tombstones.ts';
 
-export interface LeaseHoldOptions {
-  readonly clock: Pick<Clock, 'nowMs'>;
-  readonly mirror: Pick<RegistryCache, 'entries'>;
-  readonly lease: RegistryLease;
-  readonly view: PeerIndex;
-  readonly disowned: Tombstones;
-  readonly publication: PublishGeneration;
-  readonly retry: RetryTimer;
-  readonly listener: LeaseKeeperListener;
-  readonly who: NodeIdentity;
-  /** Subnets of subnet.env. */
-  readonly previousSubnets?: LeaseSubnets;
+export type LeaseState = Waiting | Acquiring | Held | Expiring | Lost | Exhausted | Stopped;
+
+/** States without a key that is known to be ours. */
+export type Keyless = Waiting | Acquiring | Lost | Exhausted;
+export type Keyed = Held | Expiring;
+
+export interface Waiting extends LeaseFacts {
+  readonly kind: 'waiting';
+  readonly own?: undefined;
+  readonly loss?: undefined;
 }
 
-export class LeaseState {
-  readonly #options: LeaseHoldOptions;
-  #who: NodeIdentity;
-  #formerly: readonly NodeIdentity[] = [];
-  #state: LeaseManagerState = 'waiting';
-  #key: HeldKey | undefined;
-  #loss: LossReason | undefined;
-  #lastError: Error | undefined;
-
-  constructor(options: LeaseHoldOptions) {
-    this.#options = options;
-    this.#who = options.who;
-  }
-
-  /** The own key as last confirmed; kept while it is lost, until another takes its place. */
-  get key(): HeldKey | undefined {
-    return this.#key;
-  }
-
-  /** The own key, unless it is lost. */
-  get heldKey(): HeldKey | undefined {
-    return this.#loss === undefined ? this.#key : undefined;
-  }
-
-  /** {@link key} as others see it. */
-  get own(): OwnLease | undefined {
-    if (this.#key === undefined) return undefined;
-    const { key, subnets, attributes, leaseId, modRevision } = this.#key;
-    const isReservation = leaseId === NO_LEASE;
-    const expiresAtMs = isReservation ? Infinity : this.#options.lease.expiresAtMs;
-    return { key, subnets, attributes, leaseId, modRevision, isReservation, expiresAtMs };
-  }
-
-  /** Whether the lease is known to be ours now: not lost, and its deadline has not passed. */
-  get isHeld(): boolean {
-    const { own } = this;
-    return own !== undefined && this.#loss === undefined && this.#options.clock.nowMs() < own.expiresAtMs;
-  }
-
-  /** A subnet that the config has no room for is kept alive until there is another: peers reach this host by it. */
-  get isRenewing(): boolean {
-    const isKept = this.#loss === undefined || this.#loss === 'unfit';
-    return this.#key !== undefined && this.#key.leaseId !== NO_LEASE && isKept;
-  }
-
-  get identities(): OwnIdentities {
-    return { current: this.#who, former: this.#formerly };
-  }
-
-  get state(): LeaseManagerState {
-    return this.#state;
-  }
-
-  /** What stands in the way; unset again when the lease is held or renewed. */
-  get lastError(): Error | undefined {
-    return this.#lastError;
-  }
-
-  /** Returns whether that is news. */
-  setIdentity(who: NodeIdentity): boolean {
-    const before = this.#who;
-    if (isSameHost(who, before)) return false;
-    this.#formerly = [...this.#formerly.filter((one) => !isSameHost(one, who)), before];
-    this.#who = who;
-    this.#updateSelf();
-    return true;
-  }
-
-  /** The key is ours from here on, with what we published in it. */
-  hold(held: HeldKey): void {
-    const { disowned, lease, listener, previousSubnets, publication, retry } = this.#options;
-    const before = this.#key;
-    const from = before?.subnets ?? previousSubnets;
-    const isNews = this.#loss !== undefined || before === undefined || !isSameHold(before, held);
-    // A key given up to an earlier one still hangs on our lease: it may be removed now.
-    const isGivenUp = this.#loss === 'overlap' || this.#loss === 'unfit';
-    if (isGivenUp && before !== undefined) disowned.delete(before.key);
-    this.#key = held;
-    this.#loss = undefined;
-    this.#lastError = undefined;
-    retry.reset();
-    publication.markWritten();
-    if (held.leaseId === NO_LEASE) lease.revokeUnused();
-    else lease.markUsed(true);
-    this.#updateSelf();
-    this.setState('held');
-    const isMoved = from !== undefined && isRenumbered(from, held.subnets);
-    if (isMoved) this.tell({ level: 'error', code: 'subnet-changed', from, to: held.subnets });
-    const { own } = this;
-    const change = before === undefined ? 'acquired' : isMoved ? 'subnet-changed' : 'updated';
-    if (isNews && own !== undefined) listener.onOwnLease(own, change);
-  }
-
-  /** The own key was written again with the same content. */
-  touch(own: HeldKey, modRevision: Revision): void {
-    this.#key = { ...own, modRevision };
-  }
-
-  lose(own: HeldKey, reason: LossReason): void {
-    const { disowned, lease, mirror } = this.#options;
-    const entry = mirror.entries.get(own.key);
-    this.#loss = reason;
-    // Another host lives on this lease now: it is not ours to renew, reuse or revoke.
-    const isTheirsToo = reason === 'overwritten' && entry?.leaseId === own.leaseId;
-    if (reason === 'expired' || isTheirsToo) lease.forget();
-    else if (reason !== 'overlap' && reason !== 'unfit') lease.markUsed(false);
-    else if (entry !== undefined) disowned.add(entry);
-    this.#updateSelf();
-    this.tell({ level: 'warn', code: 'lease-lost', key: own.key, reason });
-    this.setState('lost');
-  }
-
-  /** The registry lease lives on. */
-  confirm(): void {
-    if (this.#loss !== undefined) return;
-    this.#lastError = undefined;
-    this.setState('held');
-  }
-
-  setOverdue(): void {
-    if (this.#key !== undefined) this.tell({ level: 'warn', code: 'lease-overdue', key: this.#key.key });
-    this.setState('overdue');
-  }
-
-  /** Revisions known before mean nothing any more, and nobody knows whether the lease was in the backup. */
-  onRestored(): void {
-    if (this.#key === undefined) return;
-    const { key, subnets, attributes, leaseId } = this.#key;
-    this.#key = { key, subnets, attributes, leaseId, modRevision: 0 };
-    this.#options.lease.renewSoon();
-  }
-
-  /** Something stands in the way. It is told by `event`. */
-  fail(error: Error, event: LeaseEvent = { level: 'warn', code: 'attempt-failed', error }): void {
-    this.#lastError = error;
-    this.tell(event);
-  }
-
-  setState(state: LeaseManagerState): void {
-    const before = this.#state;
-    if (state === before || before === 'stopped') return;
-    this.#state = state;
-    this.#options.listener.onState(state, before);
-  }
-
-  tell(event: LeaseEvent): void {
-    this.#options.listener.onEvent(event);
-  }
-
-  tellPeers(changedKeys: ReadonlySet<string>): void {
-    if (changedKeys.size > 0) this.#options.listener.onPeers(changedKeys);
-  }
-
-  #updateSelf(): void {
-    const own = this.#loss === 'overwritten' ? undefined : this.#key;
-    this.tellPeers(this.#options.view.setSelf({ ...this.#who, ...(own && { own }) }));
-  }
+export interface Acquiring extends LeaseFacts {
+  readonly kind: 'acquiring';
+  readonly own?: undefined;
+  readonly loss?: undefined;
 }
 
-function isSameHold(a: HeldKey, b: HeldKey): boolean {
-  return a.key === b.key && a.leaseId === b.leaseId && sameAttributes(a.attributes, b.attributes);
+export interface Held extends LeaseFacts {
+  readonly kind: 'held';
+  readonly own: HeldKey;
+  readonly loss?: undefined;
+}
+
+export interface Expiring extends LeaseFacts {
+  readonly kind: 'expiring';
+  readonly own: HeldKey;
+  readonly loss?: undefined;
+}
+
+/** `own` is the key as last confirmed: shown until another takes its place. */
+export interface Lost extends LeaseFacts {
+  readonly kind: 'lost';
+  readonly own: HeldKey;
+  readonly loss: LossReason;
+}
+
+/** `own` and `loss`: both set or both unset. */
+export interface Exhausted extends LeaseFacts {
+  readonly kind: 'exhausted';
+  readonly own?: HeldKey;
+  readonly loss?: LossReason;
+}
+
+/** Key and registry lease stay, for the next start to take over. */
+export interface Stopped extends LeaseFacts {
+  readonly kind: 'stopped';
+  readonly own?: HeldKey;
+  readonly loss?: LossReason;
+}
+
+/** What every state carries. */
+export interface LeaseFacts {
+  readonly terms: LeaseTerms;
+  /** Subnets of subnet.env, from an earlier run. */
+  readonly formerSubnets: LeaseSubnets | undefined;
+  readonly nodes: OwnIdentities;
+  readonly config: NetworkConfig;
+  readonly pool: SubnetPool;
+  /** Subnets to ask for before any other. */
+  readonly preferred: LeaseSubnets | undefined;
+  readonly registryLease: RegistryLease;
+  readonly tombstones: Tombstones;
+  readonly publication: Publication;
+  readonly overwrites: Overwrites;
+  /** Backs off after a failure, whatever failed. */
+  readonly retry: Retry;
+  /** `due`: the registry may hold something else than the cache shows, so it is listed before the next decision. */
+  readonly resync: 'none' | 'due' | 'running';
+  readonly races: Races;
+  /** The write under way, one call at a time. */
+  readonly write: PendingWrite | undefined;
+  /** What blocks progress; unset when the lease is held or renewed. */
+  readonly lastError: Error | undefined;
+}
+
+/** Generations of the published attributes: a request during a write makes one more write due. */
+export interface Publication {
+  readonly requested: number;
+  /** Generation of the attributes last derived. */
+  readonly derived: number;
+  readonly written: number;
+}
+
+/** Races for a key that were lost in a row. */
+export interface Races {
+  readonly count: number;
+  /** All keys at the revision of the last one. */
+  readonly taken: { readonly revision: Revision; readonly keys: readonly string[] } | undefined;
+}
+
+export const NO_RACES: Races = { count: 0, taken: undefined };
+
+export interface LeaseSettings {
+  readonly terms: LeaseTerms;
+  readonly node: NodeIdentity;
+  readonly config: NetworkConfig;
+  readonly formerSubnets: LeaseSubnets | undefined;
+}
+
+export function initialState({ terms, node, config, formerSubnets }: LeaseSettings): Waiting {
+  return {
+    kind: 'waiting',
+    terms,
+    formerSubnets,
+    nodes: { current: node, former: [] },
+    config,
+    pool: new SubnetPool(config),
+    preferred: formerSubnets,
+    registryLease: NO_REGISTRY_LEASE,
+    tombstones: NO_TOMBSTONES,
+    publication: { requested: 0, derived: 0, written: 0 },
+    overwrites: NO_OVERWRITES,
+    retry: NO_RETRY,
+    resync: 'none',
+    races: NO_RACES,
+    write: undefined,
+    lastError: undefined,
+  };
+}
+
+/** What stays when the kind of state changes. */
+export function factsOf(state: LeaseState): LeaseFacts {
+  const { kind: _kind, own: _own, loss: _loss, ...facts } = state;
+  return facts;
+}
+
+/** When the own lease ends unless it is renewed; infinite for a reservation. */
+export function expiresAtMs({ own, registryLease }: LeaseState): number {
+  return own?.leaseId === NO_LEASE ? Infinity : registryLease.expiresAtMs;
+}
+
+/** Whether the key is known to be ours at `nowMs`: not lost, and its deadline has not passed. */
+export function isHeldAt(state: LeaseState, nowMs: number): boolean {
+  return state.own !== undefined && state.loss === undefined && nowMs < expiresAtMs(state);
+}
+
+/** A subnet that the config does not allow is kept alive until there is another: peers reach this host by it. */
+export function isRenewing({ own, loss }: LeaseState): boolean {
+  return own !== undefined && own.leaseId !== NO_LEASE && (loss === undefined || loss === 'incompatible');
+}
+
+/** When to step without any other input. */
+export function deadlinesMs(state: LeaseState): number[] {
+  const { overwrites, registryLease, retry } = state;
+  const pointsMs = [retry.dueMs, overwrites.dueMs];
+  if (isRenewing(state)) pointsMs.push(registryLease.renewAtMs);
+  if (isRenewing(state) && state.kind === 'held') pointsMs.push(registryLease.expiresAtMs);
+  return pointsMs;
+}
+
+/** The own lease as others see it; kept while it is lost, until another takes its place. */
+export function ownLeaseOf(state: LeaseState): OwnLease | undefined {
+  if (state.own === undefined) return undefined;
+  const { key, subnets, attributes, leaseId, modRevision } = state.own;
+  const isReservation = leaseId === NO_LEASE;
+  return { key, subnets, attributes, leaseId, modRevision, isReservation, expiresAtMs: expiresAtMs(state) };
 }

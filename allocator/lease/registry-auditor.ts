@@ -1,71 +1,70 @@
-// Tells an operator what is odd in the registry, once for as long as it lasts. It decides nothing.
+// Reports anomalies of the registry to the operator, each once for as long as it lasts. It decides nothing.
 import type { IpAddress } from '../../lib/address.ts';
 import type { LeaseEvent } from './lease-events.ts';
 import type { PeerIndex } from './peer-index.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
 
-export interface KeeperReporterOptions {
-  readonly mirror: Pick<RegistryCache, 'invalidEntries'>;
-  readonly view: PeerIndex;
+export interface RegistryAuditorDeps {
+  readonly cache: Pick<RegistryCache, 'invalidEntries'>;
+  readonly peers: PeerIndex;
   /** Whether the config names no backend. */
   readonly isBackendDefaulted: boolean;
   readonly onEvent: (event: LeaseEvent) => void;
 }
 
 export class RegistryAuditor {
-  readonly #options: KeeperReporterOptions;
-  readonly #badKeys = new Set<string>();
+  readonly #deps: RegistryAuditorDeps;
+  readonly #invalidKeys = new Set<string>();
   #duplicates = new Set<string>();
   #overlapping = new Set<string>();
-  #hasWarnedOfBackend = false;
+  #hasReportedBackend = false;
   #isReachable = true;
 
-  constructor(options: KeeperReporterOptions) {
-    this.#options = options;
+  constructor(deps: RegistryAuditorDeps) {
+    this.#deps = deps;
   }
 
-  /** Looks at keys that changed. */
-  lookAt(keys: Iterable<string>): void {
+  /** Checks keys that changed. */
+  check(keys: Iterable<string>): void {
     for (const key of keys) {
-      this.#lookForGarbage(key);
-      this.#lookForBackend(key);
+      this.#checkEntry(key);
+      this.#checkBackend(key);
     }
   }
 
-  /** Looks at keys that collide with this host. */
-  lookAtSelf(ownKey: string, identity: IpAddress): void {
-    const { view, onEvent } = this.#options;
-    for (const key of view.duplicates.keys())
+  /** Checks which keys collide with the own one. */
+  checkOwnKey(ownKey: string, identity: IpAddress): void {
+    const { peers, onEvent } = this.#deps;
+    for (const key of peers.duplicates.keys())
       if (!this.#duplicates.has(key)) onEvent({ level: 'warn', code: 'duplicate-public-ip', key, identity });
-    this.#duplicates = new Set(view.duplicates.keys());
-    for (const peerKey of view.overlapping)
+    this.#duplicates = new Set(peers.duplicates.keys());
+    for (const peerKey of peers.overlapping)
       if (!this.#overlapping.has(peerKey))
         onEvent({ level: 'error', code: 'subnet-overlap', key: ownKey, peerKey });
-    this.#overlapping = new Set(view.overlapping);
+    this.#overlapping = new Set(peers.overlapping);
   }
 
   onConnection(isConnected: boolean, error?: Error): void {
     if (isConnected === this.#isReachable) return;
     this.#isReachable = isConnected;
-    if (isConnected) this.#options.onEvent({ level: 'info', code: 'registry-back' });
-    else if (error !== undefined)
-      this.#options.onEvent({ level: 'warn', code: 'registry-unreachable', error });
+    if (isConnected) this.#deps.onEvent({ level: 'info', code: 'registry-back' });
+    else if (error !== undefined) this.#deps.onEvent({ level: 'warn', code: 'registry-unreachable', error });
   }
 
-  #lookForGarbage(key: string): void {
-    const bad = this.#options.mirror.invalidEntries.get(key);
-    if (bad === undefined) {
-      this.#badKeys.delete(key);
-    } else if (!this.#badKeys.has(key)) {
-      this.#badKeys.add(key);
-      this.#options.onEvent({ level: 'warn', code: 'bad-entry', key, reason: bad.reason });
+  #checkEntry(key: string): void {
+    const invalid = this.#deps.cache.invalidEntries.get(key);
+    if (invalid === undefined) {
+      this.#invalidKeys.delete(key);
+    } else if (!this.#invalidKeys.has(key)) {
+      this.#invalidKeys.add(key);
+      this.#deps.onEvent({ level: 'warn', code: 'bad-entry', key, reason: invalid.reason });
     }
   }
 
-  #lookForBackend(peerKey: string): void {
-    if (!this.#options.isBackendDefaulted || this.#hasWarnedOfBackend) return;
-    if (this.#options.view.peers.get(peerKey)?.attributes.backendType !== '') return;
-    this.#hasWarnedOfBackend = true;
-    this.#options.onEvent({ level: 'warn', code: 'implied-backend-differs', peerKey });
+  #checkBackend(peerKey: string): void {
+    if (!this.#deps.isBackendDefaulted || this.#hasReportedBackend) return;
+    if (this.#deps.peers.peers.get(peerKey)?.attributes.backendType !== '') return;
+    this.#hasReportedBackend = true;
+    this.#deps.onEvent({ level: 'warn', code: 'implied-backend-differs', peerKey });
   }
 }

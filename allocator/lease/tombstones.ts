@@ -1,42 +1,57 @@
-// Keys that bear our address and count for nothing: removed by us, or given up. The registry's copy may show them for a while.
+// Tombstones: keys with this host's address that count as absent, because this host removed them or gave them up while the
+// cache may still show them. Immutable data and pure functions.
 import type { RegistryEntry, Revision } from '../registry/registry.ts';
 
-export class Tombstones {
-  /** With the revision that each had. */
-  readonly #revisions = new Map<string, Revision>();
-  /** Those that are gone for sure from this revision on: whoever has such a key later made it anew, or took it from a backup. */
-  readonly #goneAt = new Map<string, Revision>();
+type KeyVersion = Pick<RegistryEntry, 'key' | 'modRevision'>;
 
-  get revisions(): ReadonlyMap<string, Revision> {
-    return this.#revisions;
-  }
+export interface Tombstones {
+  /** The revision that each key had. A key written since counts again. */
+  readonly revisions: ReadonlyMap<string, Revision>;
+  /** Removed keys: from this revision on the cache shows what is there, and the tombstone is obsolete. */
+  readonly removedAt: ReadonlyMap<string, Revision>;
+}
 
-  has({ key, modRevision }: Pick<RegistryEntry, 'key' | 'modRevision'>): boolean {
-    return this.#revisions.get(key) === modRevision;
-  }
+export const NO_TOMBSTONES: Tombstones = { revisions: new Map(), removedAt: new Map() };
 
-  /** @param goneAt - revision at which it was removed; unset if it is given up, and still there. */
-  add({ key, modRevision }: Pick<RegistryEntry, 'key' | 'modRevision'>, goneAt?: Revision): void {
-    this.#revisions.set(key, modRevision);
-    if (goneAt !== undefined) this.#goneAt.set(key, goneAt);
-  }
+export function isBuried({ revisions }: Tombstones, { key, modRevision }: KeyVersion): boolean {
+  return revisions.get(key) === modRevision;
+}
 
-  delete(key: string): void {
-    this.#revisions.delete(key);
-  }
+/** @param removedAt - revision of the removal; unset for a key that is given up and still exists. */
+export function bury(
+  tombstones: Tombstones,
+  { key, modRevision }: KeyVersion,
+  removedAt?: Revision,
+): Tombstones {
+  const revisions = new Map(tombstones.revisions).set(key, modRevision);
+  if (removedAt === undefined) return { ...tombstones, revisions };
+  return { revisions, removedAt: new Map(tombstones.removedAt).set(key, removedAt) };
+}
 
-  /** The copy has seen that `removed` went, and stands at `revision`. */
-  onChange(removed: Iterable<string>, revision: Revision): void {
-    for (const key of removed) this.#revisions.delete(key);
-    for (const [key, goneAt] of this.#goneAt)
-      if (revision >= goneAt) {
-        this.#goneAt.delete(key);
-        this.#revisions.delete(key);
-      }
-  }
+/** Drops the tombstone of `key`. */
+export function unbury(tombstones: Tombstones, key: string): Tombstones {
+  return tombstones.revisions.has(key)
+    ? { ...tombstones, revisions: without(tombstones.revisions, [key]) }
+    : tombstones;
+}
 
-  clear(): void {
-    this.#revisions.clear();
-    this.#goneAt.clear();
-  }
+/** Drops what the cache confirms: it saw `removed` go and stands at `revision`. */
+export function settle(tombstones: Tombstones, removed: Iterable<string>, revision: Revision): Tombstones {
+  if (tombstones.revisions.size + tombstones.removedAt.size === 0) return tombstones;
+  const settled = [...tombstones.removedAt]
+    .filter(([, removedAt]) => revision >= removedAt)
+    .map(([key]) => key);
+  return {
+    revisions: without(tombstones.revisions, [...removed, ...settled]),
+    removedAt: without(tombstones.removedAt, settled),
+  };
+}
+
+function without<Value>(
+  map: ReadonlyMap<string, Value>,
+  keys: readonly string[],
+): ReadonlyMap<string, Value> {
+  const rest = new Map(map);
+  for (const key of keys) rest.delete(key);
+  return rest;
 }

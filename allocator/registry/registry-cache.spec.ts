@@ -4,7 +4,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
-import type { MirrorChange } from './registry-cache.ts';
+import type { RegistryCacheChange } from './registry-cache.ts';
 import { NO_LEASE } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
@@ -21,26 +21,26 @@ describe('RegistryCache', () => {
   let clock: FakeClock;
   let store: MemoryStore;
   let registry: MemoryRegistry;
-  let mirror: RegistryCache;
+  let cache: RegistryCache;
   let seen: Seen[];
 
   beforeEach(() => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
     registry = new MemoryRegistry(store);
-    mirror = new RegistryCache({ registry, clock, random: () => 0.5 });
+    cache = new RegistryCache({ registry, clock, random: () => 0.5 });
     seen = [];
-    mirror.subscribe({ onChange: (change) => seen.push(plain(change)) });
+    cache.subscribe({ onChange: (change) => seen.push(plain(change)) });
   });
   afterEach(async () => {
-    mirror.stop();
+    cache.stop();
     await clock.settle();
     assert.equal(clock.pendingTimers, 0, 'a timer was left behind');
   });
 
   const start = async (): Promise<void> => {
-    mirror.start();
-    await clock.until(() => mirror.isConnected);
+    cache.start();
+    await clock.until(() => cache.isConnected);
     await clock.settle();
     seen.length = 0;
   };
@@ -49,15 +49,15 @@ describe('RegistryCache', () => {
     store.putConfig('{"Network":"10.0.0.0/8"}');
     store.put('10.5.1.0-24', value('192.0.2.1'), store.grant(60));
     store.put('10.5.2.0-24', value('192.0.2.2'));
-    mirror.start();
-    await mirror.ready;
+    cache.start();
+    await cache.ready;
     await clock.settle();
-    assert.equal(mirror.config?.text, '{"Network":"10.0.0.0/8"}');
-    assert.deepEqual([...mirror.leases.keys()], ['10.5.1.0-24', '10.5.2.0-24']);
-    assert.equal(mirror.leases.get('10.5.1.0-24')?.attributes.publicIp, '192.0.2.1');
-    assert.equal(mirror.leases.get('10.5.1.0-24')?.isReservation, false);
-    assert.equal(mirror.leases.get('10.5.2.0-24')?.isReservation, true);
-    assert.equal(mirror.revision, store.revision);
+    assert.equal(cache.config?.text, '{"Network":"10.0.0.0/8"}');
+    assert.deepEqual([...cache.leases.keys()], ['10.5.1.0-24', '10.5.2.0-24']);
+    assert.equal(cache.leases.get('10.5.1.0-24')?.attributes.publicIp, '192.0.2.1');
+    assert.equal(cache.leases.get('10.5.1.0-24')?.isReservation, false);
+    assert.equal(cache.leases.get('10.5.2.0-24')?.isReservation, true);
+    assert.equal(cache.revision, store.revision);
     assert.deepEqual([registry.calls.snapshot, registry.calls.watch], [1, 1]);
     store.leaseIds.forEach((id) => store.revoke(id));
   });
@@ -80,7 +80,7 @@ describe('RegistryCache', () => {
         [[], ['10.5.1.0-24'], true],
       ],
     );
-    assert.deepEqual([...mirror.leases.keys()], ['10.5.2.0-24']);
+    assert.deepEqual([...cache.leases.keys()], ['10.5.2.0-24']);
     assert.equal(registry.calls.snapshot, 1);
   });
 
@@ -90,13 +90,13 @@ describe('RegistryCache', () => {
     store.put('10.5.2.0-24', '{"PublicIP":');
     store.put('no subnet', value('192.0.2.3'));
     await clock.settle();
-    assert.deepEqual([...mirror.leases.keys()], ['10.5.1.0-24']);
-    assert.deepEqual([...mirror.invalidEntries.keys()], ['10.5.2.0-24', 'no subnet']);
+    assert.deepEqual([...cache.leases.keys()], ['10.5.1.0-24']);
+    assert.deepEqual([...cache.invalidEntries.keys()], ['10.5.2.0-24', 'no subnet']);
     store.put('10.5.2.0-24', value('192.0.2.2'));
     store.delete('no subnet');
     await clock.settle();
-    assert.deepEqual([...mirror.leases.keys()], ['10.5.1.0-24', '10.5.2.0-24']);
-    assert.equal(mirror.invalidEntries.size, 0);
+    assert.deepEqual([...cache.leases.keys()], ['10.5.1.0-24', '10.5.2.0-24']);
+    assert.equal(cache.invalidEntries.size, 0);
   });
 
   it('keeps everything while the registry is away, and shows what changed meanwhile', async () => {
@@ -105,16 +105,16 @@ describe('RegistryCache', () => {
     await start();
     registry.setUnavailable(true);
     await clock.advance(3_600_000);
-    assert.equal(mirror.isConnected, false);
-    assert.ok(mirror.lastError);
-    assert.equal(mirror.leases.size, 2);
+    assert.equal(cache.isConnected, false);
+    assert.ok(cache.lastError);
+    assert.equal(cache.leases.size, 2);
     assert.deepEqual(seen, []);
     store.delete('10.5.1.0-24');
     store.put('10.5.2.0-24', value('192.0.2.22'));
     store.put('10.5.3.0-24', value('192.0.2.3'));
     store.compact();
     registry.setUnavailable(false);
-    await clock.until(() => mirror.isConnected, 11_000);
+    await clock.until(() => cache.isConnected, 11_000);
     assert.deepEqual(seen, [
       {
         put: ['10.5.2.0-24', '10.5.3.0-24'],
@@ -123,13 +123,13 @@ describe('RegistryCache', () => {
         isRestored: false,
       },
     ]);
-    assert.equal(mirror.leases.get('10.5.2.0-24')?.attributes.publicIp, '192.0.2.22');
-    assert.equal(mirror.resyncs['watch-lost'], 1);
+    assert.equal(cache.leases.get('10.5.2.0-24')?.attributes.publicIp, '192.0.2.22');
+    assert.equal(cache.resyncs['watch-lost'], 1);
   });
 
   it('asks an unreachable registry ever more seldom', async () => {
     registry.setUnavailable(true);
-    mirror.start();
+    cache.start();
     await clock.advance(60_000);
     const inFirstMinute = registry.calls.snapshot;
     await clock.advance(60_000);
@@ -141,7 +141,7 @@ describe('RegistryCache', () => {
   });
 
   it('does not spin on a registry that answers reads but breaks each watch', async () => {
-    mirror.start();
+    cache.start();
     for (let second = 0; second < 60; second++) {
       await clock.advance(1000);
       registry.breakWatches();
@@ -255,12 +255,12 @@ describe('RegistryCache', () => {
     await start();
     store.restore(backup);
     store.put('10.5.1.0-24', value('192.0.2.11'));
-    await clock.until(() => mirror.isConnected, 11_000);
+    await clock.until(() => cache.isConnected, 11_000);
     assert.deepEqual(seen, [
       { put: ['10.5.1.0-24'], removed: ['10.5.2.0-24'], isConfigChanged: false, isRestored: true },
     ]);
-    assert.equal(mirror.leases.get('10.5.1.0-24')?.attributes.publicIp, '192.0.2.11');
-    assert.equal(mirror.resyncs.restored, 1);
+    assert.equal(cache.leases.get('10.5.1.0-24')?.attributes.publicIp, '192.0.2.11');
+    assert.equal(cache.resyncs.restored, 1);
   });
 
   it('finds with the first look what a backup restored between reading and watch has changed', async () => {
@@ -276,40 +276,40 @@ describe('RegistryCache', () => {
       return snapshot;
     };
     await start();
-    assert.ok(!mirror.entries.has('10.5.3.0-24'));
+    assert.ok(!cache.entries.has('10.5.3.0-24'));
     await clock.advance(300_000);
-    assert.deepEqual([...mirror.entries.keys()].sort(), ['10.5.1.0-24', '10.5.3.0-24']);
+    assert.deepEqual([...cache.entries.keys()].sort(), ['10.5.1.0-24', '10.5.3.0-24']);
   });
 
   it('notices a restored backup that is older only than a write just made', async () => {
     const backup = store.save();
     await start();
-    mirror.observe((await registry.update({ key: 'x', value: '', leaseId: NO_LEASE }, 0)).revision + 5);
+    cache.noteRevision((await registry.update({ key: 'x', value: '', leaseId: NO_LEASE }, 0)).revision + 5);
     store.restore(backup);
-    await clock.until(() => mirror.resyncs.restored === 1, 11_000);
+    await clock.until(() => cache.resyncs.restored === 1, 11_000);
   });
 
   it('answers a request with a read that began after it', async () => {
     await start();
-    await mirror.resync();
+    await cache.resync();
     assert.equal(registry.calls.snapshot, 2);
     registry.setUnavailable(true);
-    const back = mirror.resync();
+    const back = cache.resync();
     await clock.advance(60_000);
     store.put('10.5.1.0-24', value('192.0.2.1'));
     registry.setUnavailable(false);
     await clock.advance(10_000);
     await back;
-    assert.equal(mirror.leases.size, 1);
+    assert.equal(cache.leases.size, 1);
   });
 
   it('when stopped before it was ready says so', async () => {
     registry.setUnavailable(true);
-    mirror.start();
+    cache.start();
     await clock.advance(1000);
-    mirror.stop();
-    await assert.rejects(mirror.ready, /stopped/);
-    await assert.rejects(mirror.resync(), /stopped/);
+    cache.stop();
+    await assert.rejects(cache.ready, /stopped/);
+    await assert.rejects(cache.resync(), /stopped/);
   });
 
   it('reads a large registry more rarely, as every host of it does', async () => {
@@ -343,6 +343,6 @@ describe('RegistryCache', () => {
 
 const byKey = (a: { readonly key: string }, b: { readonly key: string }): number => (a.key < b.key ? -1 : 1);
 
-function plain({ put, removed, ...rest }: MirrorChange): Seen {
+function plain({ put, removed, ...rest }: RegistryCacheChange): Seen {
   return { put: [...put], removed: [...removed], ...rest };
 }

@@ -28,12 +28,12 @@ import type {
 export type ResyncReason = 'start' | 'periodic' | 'requested' | 'watch-lost' | 'compacted' | 'restored';
 
 /** A change of the copy. `isRestored`: the revision went back, so the registry was restored from a backup. */
-export interface MirrorChange extends RegistryChange {
+export interface RegistryCacheChange extends RegistryChange {
   readonly isRestored: boolean;
 }
 
-export interface MirrorListener {
-  onChange?(change: MirrorChange): void;
+export interface RegistryCacheListener {
+  onChange?(change: RegistryCacheChange): void;
   /** The registry failed to answer, with the cause, or is back. */
   onConnection?(isConnected: boolean, error?: Error): void;
 }
@@ -63,13 +63,13 @@ const BACKOFF_CAP_MS = 5_000;
 const HEALTHY_WATCH_MS = 10_000;
 
 export class RegistryCache {
-  /** Resolves after the first full read; rejects only if the mirror is stopped before. */
+  /** Resolves after the first full read; rejects only if the cache is stopped before. */
   readonly ready: Promise<void>;
   readonly #options: RegistryCacheOptions;
   readonly #copy: RegistrySnapshotStore;
   readonly #backoff: Backoff;
   readonly #resyncs = { start: 0, periodic: 0, requested: 0, 'watch-lost': 0, compacted: 0, restored: 0 };
-  readonly #listeners = new Set<MirrorListener>();
+  readonly #listeners = new Set<RegistryCacheListener>();
   readonly #stopped = new AbortController();
   #waiters: PromiseWithResolvers[] = [];
   #endWatch: ((reason: ResyncReason) => void) | undefined;
@@ -146,20 +146,20 @@ export class RegistryCache {
 
   /** Ends timers and calls at once; the copy stays as it is. */
   stop(): void {
-    this.#stopped.abort(new Error('The registry mirror was stopped'));
+    this.#stopped.abort(new Error('The registry cache was stopped'));
     this.#endWatch?.('requested');
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#stopped.signal.reason as Error);
   }
 
   /** Calls the listener on each change from now on; returns how to end that. */
-  subscribe(listener: MirrorListener): () => void {
+  subscribe(listener: RegistryCacheListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /**
    * Reads everything again now. Resolves when a read that began after this call is applied, however long the registry
-   * stays away. @throws if the mirror is stopped.
+   * stays away. @throws if the cache is stopped.
    */
   resync(): Promise<void> {
     const waiter = withResolvers();
@@ -172,7 +172,7 @@ export class RegistryCache {
   }
 
   /** Tells of a revision that a write of this host was answered with: a read that begins later must not be older. */
-  observe(revision: Revision): void {
+  noteRevision(revision: Revision): void {
     this.#seenRevision = Math.max(this.#seenRevision, revision);
   }
 
@@ -226,7 +226,7 @@ export class RegistryCache {
     this.#stopped.signal.throwIfAborted();
     if (changes.revision < seenRevision || !this.#copy.check(changes)) return false;
     this.#resyncs.periodic++;
-    this.observe(changes.revision);
+    this.noteRevision(changes.revision);
     this.#touch();
     return true;
   }
@@ -293,7 +293,7 @@ export class RegistryCache {
 
   #applyEvents(events: readonly RegistryEvent[], revision: Revision): void {
     const change = this.#copy.applyEvents(events, revision);
-    this.observe(revision);
+    this.noteRevision(revision);
     this.#touch();
     this.#backoff.reset();
     this.#emit({ ...change, isRestored: false });
@@ -314,7 +314,7 @@ export class RegistryCache {
     if (isNews) for (const listener of this.#listeners) listener.onConnection?.(isConnected, error);
   }
 
-  #emit(change: MirrorChange): void {
+  #emit(change: RegistryCacheChange): void {
     const { put, removed, isConfigChanged, isRestored } = change;
     if (put.size === 0 && removed.size === 0 && !isConfigChanged && !isRestored) return;
     for (const listener of this.#listeners) listener.onChange?.(change);

@@ -6,9 +6,9 @@
 export type Revision = number;
 
 /** Registry-side lease id as decimal text; `'0'` means that no lease is attached. */
-export type RegistryLeaseId = string;
+export type LeaseId = string;
 
-export const NO_LEASE: RegistryLeaseId = '0';
+export const NO_LEASE: LeaseId = '0';
 
 /**
  * Key below `<prefix>/weft/` that confirms a network config which gives hosts other subnets, if it was written with that
@@ -21,7 +21,7 @@ export interface RegistryEntry {
   /** Text below `<prefix>/subnets/`; may be anything that somebody wrote there. */
   readonly key: string;
   readonly value: string;
-  readonly leaseId: RegistryLeaseId;
+  readonly leaseId: LeaseId;
   /** Revision of the last write to this key; the handle for compare-and-swap. */
   readonly modRevision: Revision;
 }
@@ -88,7 +88,7 @@ export interface Registry {
   /** As {@link snapshot}, but of the entries only those last written after `since`. */
   changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges>;
   /** Makes a registry lease that expires `ttlSec` seconds after the last keep-alive. */
-  grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId>;
+  grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId>;
   /** Writes the first of several keys that does not exist yet, in one transaction. */
   create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult>;
   /** Replaces a key's value and lease if nobody wrote to it since `expectedModRevision`. */
@@ -106,9 +106,9 @@ export interface Registry {
   /** Removes a key if nobody wrote to it since `expectedModRevision`. Absence counts as written. */
   remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
   /** Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not exist any more. */
-  keepAlive(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<number>;
+  keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number>;
   /** Ends a registry lease and removes its keys; absence is success. */
-  revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void>;
+  revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void>;
   /** Reads a key of weft's own, below `<prefix>/weft/`, where flannel does not look; `undefined` if it does not exist. */
   readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
   /** Writes a key of weft's own, whatever it held; it goes with the registry lease, if it gets one. */
@@ -125,7 +125,7 @@ export interface CreateRequest {
   /** Keys to try, best first, 1..{@link MAX_CREATE_KEYS}. */
   readonly keys: readonly string[];
   readonly value: string;
-  readonly leaseId: RegistryLeaseId;
+  readonly leaseId: LeaseId;
 }
 
 /** Each further key is one more level of nesting in the transaction, so there are few. */
@@ -134,7 +134,7 @@ export const MAX_CREATE_KEYS = 4;
 export interface NewEntry {
   readonly key: string;
   readonly value: string;
-  readonly leaseId: RegistryLeaseId;
+  readonly leaseId: LeaseId;
 }
 
 export type RegistryErrorCode =

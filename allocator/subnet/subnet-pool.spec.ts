@@ -65,13 +65,13 @@ describe('SubnetPool', () => {
   });
 
   describe('candidates', () => {
-    it('gives the same host the same home, whoever else holds a subnet', () => {
+    it('gives the same host the same preferred subnet, whoever else holds a subnet', () => {
       const pool = new SubnetPool({ ipv4: slots1024 });
-      const [home] = pool.candidates('192.0.2.1', [], 0, 1);
-      assert.ok(home);
-      const others = fill(pool, 50).filter((subnets) => subnets.ipv4 !== home.ipv4);
-      assert.deepEqual(pool.candidates('192.0.2.1', others, 0, 1), [home]);
-      assert.deepEqual(pool.candidates('192.0.2.1', others, 3, 1), [home]);
+      const [preferred] = pool.candidates('192.0.2.1', [], 0, 1);
+      assert.ok(preferred);
+      const others = fill(pool, 50).filter((subnets) => subnets.ipv4 !== preferred.ipv4);
+      assert.deepEqual(pool.candidates('192.0.2.1', others, 0, 1), [preferred]);
+      assert.deepEqual(pool.candidates('192.0.2.1', others, 3, 1), [preferred]);
     });
 
     it('keeps its choices from release to release', () => {
@@ -84,18 +84,20 @@ describe('SubnetPool', () => {
 
     it('chooses anew after a lost race', () => {
       const pool = new SubnetPool({ ipv4: slots1024 });
-      const home = pool.candidates('192.0.2.1', [], 0, 1);
-      const choices = [0, 1, 2, 3].map((attempt) => pool.candidates('192.0.2.1', home, attempt, 1)[0]?.ipv4);
+      const preferred = pool.candidates('192.0.2.1', [], 0, 1);
+      const choices = [0, 1, 2, 3].map(
+        (attempt) => pool.candidates('192.0.2.1', preferred, attempt, 1)[0]?.ipv4,
+      );
       assert.ok(new Set(choices).size > 1);
     });
 
     it('lets a thousand hosts that start at once rarely meet', () => {
       const pool = new SubnetPool({ ipv4: ipv4Range('10.0.0.0/8', 24, '10.1.0.0', '10.255.255.0') });
-      const homes = Array.from(
+      const preferred = Array.from(
         { length: 1000 },
         (_, host) => pool.candidates(`192.0.2.${host}`, [], 0, 1)[0]?.ipv4,
       );
-      assert.ok(new Set(homes).size > 980, `${new Set(homes).size} different homes`);
+      assert.ok(new Set(preferred).size > 980, `${new Set(preferred).size} different preferred subnets`);
     });
 
     it('spreads second choices over the whole pool', () => {
@@ -185,7 +187,7 @@ describe('SubnetPool', () => {
     });
   });
 
-  describe('complete', () => {
+  describe('fillFamilies', () => {
     const pool = new SubnetPool({ ipv4: slots3, ipv6: wide6 });
     const v6 = (cidr: string): LeaseSubnets => ({ ipv6: cidr as Ipv6Cidr });
     const CASES: readonly (readonly [
@@ -235,7 +237,7 @@ describe('SubnetPool', () => {
       ],
     ];
     for (const [what, kept, taken, wished, expected] of CASES)
-      it(what, () => assert.deepEqual(pool.complete(kept, taken, wished), expected));
+      it(what, () => assert.deepEqual(pool.fillFamilies(kept, taken, wished), expected));
   });
 
   describe('properties', () => {

@@ -61,7 +61,7 @@ export class SubnetPool {
    * `kept`, which is compatible and not empty, with a free subnet for each family that it lacks: the one of `wished` if that
    * is free, else the one with the same slot, else the next; `undefined` if such a family has none.
    */
-  complete(
+  fillFamilies(
     kept: LeaseSubnets,
     taken: Iterable<LeaseSubnets>,
     wished: LeaseSubnets = {},
@@ -81,7 +81,7 @@ export class SubnetPool {
 
   /**
    * Up to `count` distinct free subnets for the host `identity`, best first; none only if the pool is exhausted.
-   * The first is the host's home, a hash of its identity, if that is free; the others are spread evenly over all free ones
+   * The first is the host's preferred subnet, a hash of its identity, if that is free; the others are spread evenly over all free ones
    * and differ with `attempt` (lost races so far), so that many hosts that start at once rarely meet, nor meet again.
    */
   candidates(
@@ -152,8 +152,8 @@ function partnerOf<Subnet>(slot: number, { slots, free, wished }: Partners<Subne
 function chooseSlots(free: FreeSlots, identity: string, attempt: number, count: number): number[] {
   const chosen = new Set<number>();
   const wanted = Math.min(count, free.count);
-  const home = hash(identity) % free.size;
-  if (wanted > 0 && free.isFree(home)) chosen.add(home);
+  const preferred = hash(identity) % free.size;
+  if (wanted > 0 && free.isFree(preferred)) chosen.add(preferred);
   for (let index = 0; chosen.size < wanted; index++) {
     let rank = hash(`${identity} ${attempt} ${index}`) % free.count;
     while (chosen.has(free.at(rank))) rank = (rank + 1) % free.count;

@@ -1,5 +1,5 @@
 // The same work as in micro.c, done by the specification of the packet path in plain TypeScript. It is written to be read;
-// how much slower it is tells what the C is for.
+// its slowness is the reason for the C.
 import {
   checksumState,
   coalesce,

@@ -1,4 +1,4 @@
-/* Times of a function called again and again, in nanoseconds and, where the processor has a counter, in its ticks. */
+/* Time of a function in a loop, in nanoseconds and, where the processor has a counter, in its ticks. */
 #ifndef WEFT_BENCH_TIMING_H
 #define WEFT_BENCH_TIMING_H
 
@@ -15,7 +15,7 @@ typedef size_t (*operation)(void);
 
 enum { SLICES = 5, SLICE_NS = 2000000 };
 
-/* As if `bytes` were read and written by somebody else: work on them is not left out. */
+/* Compiler barrier: `bytes` may be read and written elsewhere, so work on them is kept. */
 static inline void use(const void *bytes) {
   __asm__ volatile("" : : "r"(bytes) : "memory");
 }

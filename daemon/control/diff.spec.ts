@@ -51,7 +51,7 @@ describe('the difference between kernel and desire', () => {
     assert.deepEqual([found?.kind, found?.what], ['different', 'gateway 10.5.9.0 instead of 10.5.2.0']);
   });
 
-  it('has what nobody wants, but no setting, which has no absence', () => {
+  it('lists objects that are not desired, but no settings, which have no absence', () => {
     const [extra, ...rest] = differences([], [two, SETTING]);
     assert.deepEqual([extra?.kind, extra?.object, rest], ['extra', 'route 10.5.2.0/24', []]);
   });

@@ -3,7 +3,7 @@ import { familyOf, parseIp, type Cidr, type Ipv6 } from '../../lib/address.ts';
 import { VXLAN, host, network } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { chooseFamilies, configForHost } from './family-choice.ts';
-import type { InterfaceFacts } from './interface-choice.ts';
+import type { InterfaceFacts } from './interface-facts.ts';
 import type { Interface, InterfaceAddress } from '../kernel/kernel.ts';
 
 const DUAL = { ipv4: true, ipv6: true };

@@ -4,15 +4,14 @@
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { BackendError, type HostFacts } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
-import {
-  chooseInterface,
-  rechooseInterface,
-  type ChosenInterface,
-  type Families,
-  type InterfaceChoice,
-  type InterfaceFacts,
-  type InterfaceOptions,
-} from './interface-choice.ts';
+import { chooseInterface, rechooseInterface } from './interface-choice.ts';
+import type {
+  ChosenInterface,
+  Families,
+  InterfaceChoice,
+  InterfaceFacts,
+  InterfaceOptions,
+} from './interface-facts.ts';
 import { isLinkLocal } from './usable-address.ts';
 
 /** Why this host has no IPv6 though the network has. */

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { network, VXLAN } from '../../backends/fixture.ts';
 import { chooseFirewall } from './firewall-policy.ts';
-import { parseIptablesVersion, type FirewallPrograms } from '../kernel/firewall/tools.ts';
+import { parseIptablesVersion, type FirewallTools } from '../kernel/firewall/tools.ts';
 
 const IPTABLES = { isLegacy: false, hasFullyRandom: true };
-const BOTH: FirewallPrograms = { hasNft: true, iptables: IPTABLES, problem: '' };
-const NONE: FirewallPrograms = { hasNft: false, problem: 'nft: not installed; iptables: not installed' };
-const NFT: FirewallPrograms = { hasNft: true, problem: 'iptables: not installed' };
-const OLD: FirewallPrograms = { hasNft: false, iptables: IPTABLES, problem: 'nft: not installed' };
+const BOTH: FirewallTools = { hasNft: true, iptables: IPTABLES, error: '' };
+const NONE: FirewallTools = { hasNft: false, error: 'nft: not installed; iptables: not installed' };
+const NFT: FirewallTools = { hasNft: true, error: 'iptables: not installed' };
+const OLD: FirewallTools = { hasNft: false, iptables: IPTABLES, error: 'nft: not installed' };
 const WISHES = { ipMasq: true, ipMasqFullyRandom: true, iptablesForwardRules: true };
 
-function choose(programs: FirewallPrograms, enableNftables?: boolean, wishes = {}) {
+function choose(programs: FirewallTools, enableNftables?: boolean, wishes = {}) {
   const config = { ...network('4', VXLAN), ...(enableNftables !== undefined && { enableNftables }) };
   return chooseFirewall(config, { ...WISHES, ...wishes }, programs);
 }
 
 describe('the firewall is kept', () => {
-  const cases: readonly [string, FirewallPrograms, boolean | undefined, string][] = [
+  const cases: readonly [string, FirewallTools, boolean | undefined, string][] = [
     ['both are there', BOTH, undefined, 'nft'],
     ['only nftables works', NFT, undefined, 'nft'],
     ['only iptables works', OLD, undefined, 'iptables'],

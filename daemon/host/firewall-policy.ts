@@ -1,8 +1,8 @@
 // Which program keeps the firewall rules of this host, and which rules the administrator wants. Decides once, at start:
 // what the network config says counts, else nftables where it works, else iptables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { FirewallPolicy } from '../../backends/firewall.ts';
-import type { FirewallPrograms } from '../kernel/firewall/tools.ts';
+import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
+import type { FirewallTools } from '../kernel/firewall/tools.ts';
 import type { DaemonOptions } from '../options/options.ts';
 
 export type FirewallChoice =
@@ -16,7 +16,7 @@ type Wishes = Pick<DaemonOptions, 'ipMasq' | 'ipMasqFullyRandom' | 'iptablesForw
 export function chooseFirewall(
   config: NetworkConfig,
   { ipMasq, ipMasqFullyRandom, iptablesForwardRules }: Wishes,
-  programs: FirewallPrograms,
+  programs: FirewallTools,
 ): FirewallChoice {
   const engine = chooseEngine(config, programs);
   const isFullyRandom = ipMasqFullyRandom && (engine === 'nft' || programs.iptables?.hasFullyRandom === true);
@@ -26,7 +26,7 @@ export function chooseFirewall(
   const remedy = isSet
     ? `${NAMES[engine]}, which "EnableNFTables": ${config.enableNftables} of the network config asks for`
     : 'nftables or iptables';
-  const lack = `there is no working ${remedy} (${programs.problem || 'not installed'})`;
+  const lack = `there is no working ${remedy} (${programs.error || 'not installed'})`;
   if (ipMasq)
     return { ok: false, message: `--ip-masq cannot masquerade: ${lack}; install it, or leave the flag out` };
   const nothing = { ...policy, isForwardAccepted: false };
@@ -39,12 +39,12 @@ const NAMES = { nft: 'nftables', iptables: 'iptables' } as const;
 
 function chooseEngine(
   { enableNftables }: NetworkConfig,
-  { hasNft, iptables }: FirewallPrograms,
+  { hasNft, iptables }: FirewallTools,
 ): FirewallPolicy['engine'] {
   const isNft = enableNftables ?? (hasNft || iptables === undefined);
   return isNft ? 'nft' : 'iptables';
 }
 
-function isThere(engine: FirewallPolicy['engine'], { hasNft, iptables }: FirewallPrograms): boolean {
+function isThere(engine: FirewallPolicy['engine'], { hasNft, iptables }: FirewallTools): boolean {
   return engine === 'nft' ? hasNft : iptables !== undefined;
 }

@@ -4,15 +4,15 @@ import type { Family } from '../../lib/address.ts';
 import { FORWARDING_SYSCTL } from '../../backends/firewall.ts';
 import { familiesOf } from '../../backends/address-family.ts';
 import { chooseFirewall } from './firewall-policy.ts';
-import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
-import { findFirewallPrograms, type FirewallPrograms } from '../kernel/firewall/tools.ts';
+import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
+import { findFirewallTools, type FirewallTools } from '../kernel/firewall/tools.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ForwardingPolicy } from '../overlay/overlay-controller.ts';
+import type { ForwardingPolicy } from '../overlay/derive-overlay.ts';
 import type { DaemonOptions } from '../options/options.ts';
 
 /** The router that this host is for its containers. */
 export interface ForwardingSetup {
-  readonly firewall: FirewallDoorOptions;
+  readonly firewall: FirewallClientOptions;
   /** What is done under `config`. */
   choose(config: NetworkConfig): RouterChoice;
 }
@@ -30,12 +30,12 @@ export const FORWARDING_DISABLED: ForwardingPolicy = {
 
 /** Asks once which firewall programs this host has. */
 export async function detectForwarding(options: DaemonOptions): Promise<ForwardingSetup> {
-  return routerWith(options, await findFirewallPrograms());
+  return routerWith(options, await findFirewallTools());
 }
 
-export function routerWith(options: DaemonOptions, programs: FirewallPrograms): ForwardingSetup {
+export function routerWith(options: DaemonOptions, programs: FirewallTools): ForwardingSetup {
   return {
-    firewall: { programs, pollMs: options.iptablesResyncSec * 1000 },
+    firewall: { tools: programs, pollMs: options.iptablesResyncSec * 1000 },
     choose: (config) => choose(config, options, programs),
   };
 }
@@ -47,7 +47,7 @@ export function policyFor(router: ForwardingSetup, config: NetworkConfig): Forwa
 }
 
 /** With backend alloc, which needs no privilege, only masquerading is done, and only where it is asked for. */
-function choose(config: NetworkConfig, options: DaemonOptions, programs: FirewallPrograms): RouterChoice {
+function choose(config: NetworkConfig, options: DaemonOptions, programs: FirewallTools): RouterChoice {
   if (config.backend.type === 'alloc' && !options.ipMasq)
     return { ok: true, policy: FORWARDING_DISABLED, warnings: [] };
   const choice = chooseFirewall(config, options, programs);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { IpAddress } from '../../lib/address.ts';
 import { ip4, route } from '../../backends/fixture.ts';
 import { readHost, sameFacts } from './host-facts.ts';
-import type { InterfaceOptions } from './interface-choice.ts';
+import type { InterfaceOptions } from './interface-facts.ts';
 import { ROUTE_PROTOCOL, type Interface, type MainRoute } from '../kernel/kernel.ts';
 
 const NO_OPTIONS: InterfaceOptions = { names: [], patterns: [] };

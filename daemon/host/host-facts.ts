@@ -4,11 +4,11 @@
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../../backends/backend.ts';
 import { chooseFamilies, type Lack } from './family-choice.ts';
-import type { ChosenInterface, Families, InterfaceOptions } from './interface-choice.ts';
+import type { ChosenInterface, Families, InterfaceOptions } from './interface-facts.ts';
 import { RTPROT_RA } from '../kernel/netlink/constants.ts';
 import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from '../kernel/kernel.ts';
 
-export interface HostReading {
+export interface HostSnapshot {
   readonly chosen: ChosenInterface;
   readonly facts: HostFacts;
   /** Doubts about the choice, one line each. */
@@ -17,8 +17,8 @@ export interface HostReading {
   readonly lack?: Lack;
 }
 
-export type HostReadingResult =
-  { readonly ok: true; readonly reading: HostReading } | { readonly ok: false; readonly message: string };
+export type HostSnapshotResult =
+  { readonly ok: true; readonly reading: HostSnapshot } | { readonly ok: false; readonly message: string };
 
 /** Devices of weft and flannel; routes through them say nothing about the underlay. */
 const OVERLAY_DEVICE = /^flannel(?:[.-]|0|6-)/;
@@ -29,7 +29,7 @@ export async function readHost(
   options: InterfaceOptions,
   families: Families,
   current?: ChosenInterface,
-): Promise<HostReadingResult> {
+): Promise<HostSnapshotResult> {
   const [interfaces, routes, forwardDropFamilies] = await Promise.all([
     kernel.readInterfaces(),
     kernel.readRoutes(),

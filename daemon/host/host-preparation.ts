@@ -3,8 +3,8 @@
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { chooseEncapsulation, withEncapsulation, type Encapsulation } from './datapath-mode.ts';
 import { configForHost } from './family-choice.ts';
-import type { HostReading } from './host-facts.ts';
-import { familiesOf, type InterfaceOptions } from './interface-choice.ts';
+import type { HostSnapshot } from './host-facts.ts';
+import { familiesOf, type InterfaceOptions } from './interface-facts.ts';
 import { awaitInterface } from './interface-wait.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
@@ -34,7 +34,7 @@ export interface PreparedHost {
   readonly encapsulation: Encapsulation;
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
-  readonly reading: HostReading;
+  readonly reading: HostSnapshot;
 }
 
 /** Why the daemon cannot run here. One line with the remedy. */

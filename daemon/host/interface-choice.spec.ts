@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import { familyOf, parseIp } from '../../lib/address.ts';
 import { chooseInterface, rechooseInterface } from './interface-choice.ts';
-import type { ChosenInterface, InterfaceFacts, InterfaceOptions } from './interface-choice.ts';
+import type { ChosenInterface, InterfaceFacts, InterfaceOptions } from './interface-facts.ts';
 import type { Interface, InterfaceAddress, MainRoute, RouteLookup } from '../kernel/kernel.ts';
 
 const V4 = { ipv4: true, ipv6: false };
@@ -229,12 +229,12 @@ describe('interface choice', () => {
     const result = await chooseInterface(facts(), asked({ publicIpv6: ip6('fd00::5') }), V4);
     assert.ok(result.ok);
     assert.deepEqual(Object.keys(result.chosen).toSorted(), [
-      'selectedBy',
       'ipv4',
       'isBoundToAddress',
       'mtu',
       'name',
       'publicIp',
+      'selectedBy',
     ]);
   });
 
@@ -249,10 +249,10 @@ describe('interface choice', () => {
       'no default route',
       {},
       V4,
-      /the default route: there is none for IPv4; name the interface with --iface/,
+      /the default route: none for IPv4; name the interface with --iface/,
       { routes: [] },
     ],
-    ['no default route of two families', {}, DUAL, /there is none for IPv4 or IPv6/, { routes: [] }],
+    ['no default route of two families', {}, DUAL, /none for IPv4 or IPv6/, { routes: [] }],
     [
       'an IPv6 link-local address, which a lease cannot tell',
       { names: ['e'] },
@@ -278,7 +278,7 @@ describe('interface choice', () => {
       'a default route into nowhere',
       {},
       V4,
-      /leads to eth7, which does not exist/,
+      /leads to eth7, which no longer exists/,
       { routes: [defaultRoute('eth7')] },
     ],
     [
@@ -309,18 +309,13 @@ describe('interface choice', () => {
       DUAL,
       /eth0 does not carry --public-ipv6=fd11::9 \(wlan0 does\)/,
     ],
-    [
-      "weft's own device by name",
-      { names: ['flannel.1'] },
-      V4,
-      /flannel\.1 is a device of the overlay itself/,
-    ],
+    ["weft's own device by name", { names: ['flannel.1'] }, V4, /flannel\.1 is an overlay device/],
     ["weft's own device by pattern", { patterns: [/^10\.244/] }, V4, /matches neither/],
     [
       "weft's own device by route",
       { canReach: '10.244.9.1' as IpAddress },
       V4,
-      /device of the overlay itself/,
+      /is an overlay device/,
       { lookupRoute: route({ dev: 'flannel.1' }) },
     ],
     ['MTU 0', { names: ['e'] }, V4, /e has MTU 0/, { interfaces: [nic('e', ['10.0.0.1'], { mtu: 0 })] }],

@@ -1,8 +1,8 @@
 // Waits until an interface can serve: at boot, addresses come later than daemons. Or until there is another network config,
 // which may ask for less.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readHost, type HostReading } from './host-facts.ts';
-import type { Families, InterfaceOptions } from './interface-choice.ts';
+import { readHost, type HostSnapshot } from './host-facts.ts';
+import type { Families, InterfaceOptions } from './interface-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
@@ -32,7 +32,7 @@ export async function awaitInterface({
   limit,
   signal,
   isStale,
-}: InterfaceWait): Promise<HostReading | undefined> {
+}: InterfaceWait): Promise<HostSnapshot | undefined> {
   const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
   while (!isStale()) {
     const result = await readHost(kernel, options, families);
@@ -47,7 +47,7 @@ export async function awaitInterface({
   return undefined;
 }
 
-function tellChoice({ chosen, warnings }: HostReading, log: Logger): void {
+function tellChoice({ chosen, warnings }: HostSnapshot, log: Logger): void {
   const { name, mtu, publicIp, publicIpv6, selectedBy } = chosen;
   for (const warning of warnings) log.warn(warning);
   log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, selectedBy });

@@ -1,11 +1,12 @@
 // Log lines and codes of the reconciler's events.
+import type { EventCode } from '../../api/index.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
 import type { ReconcilerEvent, ReconcilerEventKind } from '../reconciler/events.ts';
 
 interface EventText {
   /** Stable name for programs, in the log and on the control socket. */
-  readonly code: string;
+  readonly code: EventCode;
   readonly topic: 'kernel' | 'peer';
   readonly level: 'info' | 'warn' | 'error';
   readonly message: string;

@@ -4,7 +4,7 @@ import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { ConfigWatcher, type Refusal } from './config-watcher.ts';
+import { ConfigWatcher, type ConfigRejection } from './config-watcher.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 
@@ -17,7 +17,7 @@ describe('following the network config', () => {
   let lines: string[];
   let applied: number[];
   let tries: number;
-  let refusal: Refusal | undefined;
+  let refusal: ConfigRejection | undefined;
   let changes: number;
   let follower: ConfigWatcher;
 
@@ -43,7 +43,7 @@ describe('following the network config', () => {
     mirror.stop();
   });
 
-  async function apply({ backend }: NetworkConfig): Promise<Refusal | undefined> {
+  async function apply({ backend }: NetworkConfig): Promise<ConfigRejection | undefined> {
     tries++;
     await Promise.resolve();
     if (refusal === undefined && backend.type === 'vxlan') applied.push(backend.vni);
@@ -82,7 +82,7 @@ describe('following the network config', () => {
     });
 
   it('says once that this host cannot, and tries again as long as that may pass', async () => {
-    refusal = { reason: 'no interface', mayPass: true };
+    refusal = { reason: 'no interface', isRetryable: true };
     await put(vxlan(2));
     await clock.advance(10_000);
     assert.equal(errors().length, 1);
@@ -99,7 +99,7 @@ describe('following the network config', () => {
   });
 
   it('asks ever more rarely while it cannot, and at once for another document', async () => {
-    refusal = { reason: 'not confirmed', mayPass: true };
+    refusal = { reason: 'not confirmed', isRetryable: true };
     await put(vxlan(2));
     await clock.advance(3_600_000);
     const before = tries;

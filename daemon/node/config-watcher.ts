@@ -9,14 +9,14 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import { readConfig, type ConfigSource } from './network-config.ts';
 
-/** Why a config is not applied. `mayPass`: it is worth another try without a change of the document. */
-export interface Refusal {
+/** Why a config is not applied. `isRetryable`: it is worth another try without a change of the document. */
+export interface ConfigRejection {
   readonly reason: string;
-  readonly mayPass: boolean;
+  readonly isRetryable: boolean;
 }
 
 /** Makes `config` the one in force. Resolves with a reason if this host cannot. */
-export type ApplyConfig = (config: NetworkConfig, revision: Revision) => Promise<Refusal | undefined>;
+export type ApplyConfig = (config: NetworkConfig, revision: Revision) => Promise<ConfigRejection | undefined>;
 
 /** What is in force, and what is not. */
 export interface ConfigStatus {
@@ -28,7 +28,7 @@ export interface ConfigStatus {
   readonly counts: { readonly applied: number; readonly rejected: number };
 }
 
-export interface ConfigFollowerOptions {
+export interface ConfigWatcherOptions {
   readonly source: ConfigSource;
   readonly clock: Clock;
   /** Revision of the document that is in force already. */
@@ -43,7 +43,7 @@ const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
 
 export class ConfigWatcher {
-  readonly #options: ConfigFollowerOptions;
+  readonly #options: ConfigWatcherOptions;
   #status: ConfigStatus;
   #isLooking = false;
   #isDue = false;
@@ -51,7 +51,7 @@ export class ConfigWatcher {
   #retryMs = FIRST_RETRY_MS;
   #cancelRetry: () => void = () => undefined;
 
-  constructor(options: ConfigFollowerOptions) {
+  constructor(options: ConfigWatcherOptions) {
     this.#options = options;
     this.#status = { revision: options.revision, counts: { applied: 1, rejected: 0 } };
     options.source.mirror.subscribe({
@@ -90,11 +90,11 @@ export class ConfigWatcher {
     const reading = readConfig(source);
     // A kernel that cannot be read now may be readable soon.
     const refusal = reading.ok
-      ? await apply(reading.config, reading.revision).catch((error: Error): Refusal => ({
+      ? await apply(reading.config, reading.revision).catch((error: Error): ConfigRejection => ({
           reason: error.message,
-          mayPass: true,
+          isRetryable: true,
         }))
-      : { reason: reading.reason, mayPass: false };
+      : { reason: reading.reason, isRetryable: false };
     if (this.#isStopped) return;
     if (refusal === undefined) this.#accept(reading.revision);
     else this.#reject(reading.revision, refusal);
@@ -112,11 +112,11 @@ export class ConfigWatcher {
     this.#options.onChange();
   }
 
-  #reject(revision: Revision, { reason, mayPass }: Refusal): void {
+  #reject(revision: Revision, { reason, isRetryable }: ConfigRejection): void {
     const { rejected: before, counts } = this.#status;
     const isNews = before?.revision !== revision || before.reason !== reason;
     this.#retryMs = isNews ? FIRST_RETRY_MS : Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
-    if (mayPass) this.#cancelRetry = this.#options.clock.setTimer(this.#retryMs, () => this.look());
+    if (isRetryable) this.#cancelRetry = this.#options.clock.setTimer(this.#retryMs, () => this.look());
     if (!isNews) return;
     const rejected = { revision, reason };
     this.#status = { ...this.#status, rejected, counts: { ...counts, rejected: counts.rejected + 1 } };

@@ -13,9 +13,9 @@ import { loadNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import { ChangeHook } from '../subnet-file/change-hook.ts';
 import { ConfigWatcher } from './config-watcher.ts';
-import type { DaemonView } from '../control/daemon-view.ts';
-import { EventHub } from '../control/event-hub.ts';
-import { EventPublisher } from '../control/event-publisher.ts';
+import { EventHub } from '../events/event-hub.ts';
+import { EventPublisher } from '../events/event-publisher.ts';
+import type { ControlledNode } from '../control/endpoint.ts';
 import { startControlServer, type ControlServer } from '../control/server.ts';
 import { ControlSocketError } from '../control/socket-file.ts';
 import type { SystemdDescriptorStore } from '../handover/descriptor-store.ts';
@@ -23,18 +23,19 @@ import { overrideUserspace } from '../host/datapath-mode.ts';
 import { hostReport, StatusPublisher } from './status-publisher.ts';
 import { startHealthServer } from './health.ts';
 import { GcMode } from './gc-mode.ts';
-import type { HostReading } from '../host/host-facts.ts';
+import type { HostSnapshot } from '../host/host-facts.ts';
 import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
 import type { HttpListener } from '../http/http-listener.ts';
-import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
+import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import type { RootLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { OverlayNode } from './overlay-node.ts';
+import { createMetricsRenderer, type MetricsRenderer } from '../metrics/renderer.ts';
 import { startMetricsServer } from '../metrics/server.ts';
 import { awaitNetworkConfig } from './network-config.ts';
-import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { PacketPathLog } from '../log/packet-path-log.ts';
@@ -49,7 +50,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 /** How long systemd may be told that a reload is under way. */
 const RELOAD_LIMIT_MS = 5000;
 
-export class Daemon implements DaemonView {
+export class Daemon implements ControlledNode {
   readonly options: DaemonOptions;
   readonly log: RootLogger;
   readonly events = new EventHub();
@@ -78,6 +79,7 @@ export class Daemon implements DaemonView {
   #control: ControlServer | undefined;
   #hasBeenReady = false;
   readonly #heap = new GcMode();
+  readonly #renderMetrics: MetricsRenderer;
 
   constructor(options: DaemonOptions, log: RootLogger, { descriptors, packetPath }: Handover) {
     this.options = options;
@@ -86,6 +88,7 @@ export class Daemon implements DaemonView {
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#descriptors = descriptors;
     this.packetPath = packetPath;
+    this.#renderMetrics = createMetricsRenderer(this, native?.countNetlinkDrops.bind(native));
     const { onChange, subnetFile } = options;
     this.hook = onChange && new ChangeHook({ ...onChange, subnetFile, log });
   }
@@ -148,7 +151,11 @@ export class Daemon implements DaemonView {
     const findingRouter = detectForwarding(this.options);
     const readiness = () => readinessOf(this.readiness);
     if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
-    if (metrics.port !== 0) this.#metrics = await startMetricsServer(metrics, this);
+    if (metrics.port !== 0)
+      this.#metrics = await startMetricsServer(
+        { ...metrics, log: this.log, render: this.#renderMetrics },
+        this,
+      );
     this.#notify.startWatchdog(() => true);
     const { mirror, registry } = this.#connect();
     await this.#awaitRegistry(mirror);
@@ -189,7 +196,7 @@ export class Daemon implements DaemonView {
     const { path, isRequired } = this.options.controlSocket;
     if (path === '') return;
     try {
-      this.#control = await startControlServer(path, this);
+      this.#control = await startControlServer(path, this, this.#renderMetrics);
     } catch (error) {
       const isTolerable = error instanceof ControlSocketError && !error.isTaken && !isRequired;
       if (!isTolerable) throw error;
@@ -198,16 +205,21 @@ export class Daemon implements DaemonView {
   }
 
   /** The kernel door, which looks at the packet path as often as it reads. */
-  #openKernel(firewall: FirewallDoorOptions): Kernel {
+  #openKernel(firewall: FirewallClientOptions): Kernel {
     const packetPath = this.packetPath;
-    const kernel = openNetlinkKernel({ packetPath, descriptorStore: this.#descriptors, firewall });
+    const kernel = openNetlinkKernel({
+      native: loadNative().native,
+      packetPath,
+      descriptorStore: this.#descriptors,
+      firewall,
+    });
     if (packetPath === undefined) return kernel;
     const pathLog = new PacketPathLog(this.log);
     return {
       ...kernel,
       readState: async (ownership) => {
         const state = await kernel.readState(ownership);
-        pathLog.look(packetPath);
+        pathLog.update(packetPath);
         return state;
       },
     };
@@ -299,15 +311,15 @@ export class Daemon implements DaemonView {
 
   /** Gives up devices of an earlier process that nobody has taken. */
   #dropInherited(): void {
-    for (const name of this.#descriptors.waiting) this.packetPath?.close(name);
-    this.#descriptors.dropRest();
+    for (const name of this.#descriptors.unclaimed) this.packetPath?.close(name);
+    this.#descriptors.closeUnclaimed();
   }
 
   /** Devices that an earlier process left have their routes now, as far as there are any. */
   #startDevices(): void {
     for (const { name } of this.packetPath?.devices() ?? [])
       if (this.packetPath?.start(name) === true)
-        this.#descriptors.keep(name, this.packetPath.descriptors(name));
+        this.#descriptors.store(name, this.packetPath.descriptors(name));
   }
 
   // ---- what the control socket sees -------------------------------------------------------------------------------
@@ -332,7 +344,7 @@ export class Daemon implements DaemonView {
     return this.#member?.migration;
   }
 
-  get reading(): HostReading | undefined {
+  get reading(): HostSnapshot | undefined {
     return this.#member?.reading;
   }
 
@@ -391,6 +403,6 @@ export class Daemon implements DaemonView {
     const own = this.#member?.keeper.own;
     if (own === undefined || this.#follower === undefined) return;
     const report = hostReport(own.key, this.#follower.status, this.#member?.migration);
-    this.#reporter?.tell(this.#member!.keeper.identity, report, own.leaseId);
+    this.#reporter?.tell(this.#member!.keeper.nodeId, report, own.leaseId);
   }
 }

@@ -15,7 +15,7 @@ export interface ConfigSource {
   readonly limit: LogRateLimit;
 }
 
-export type ConfigReading =
+export type ConfigResult =
   | { readonly ok: true; readonly config: NetworkConfig; readonly revision: Revision }
   /** `revision` is 0 if there is no document. */
   | { readonly ok: false; readonly reason: string; readonly revision: Revision };
@@ -24,7 +24,7 @@ export type ConfigReading =
 export function awaitNetworkConfig(
   source: ConfigSource,
   signal: AbortSignal,
-): Promise<Extract<ConfigReading, { ok: true }>> {
+): Promise<Extract<ConfigResult, { ok: true }>> {
   const { mirror } = source;
   return new Promise((resolve, reject) => {
     const look = (): void => {
@@ -42,7 +42,7 @@ export function awaitNetworkConfig(
 }
 
 /** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
-export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigReading {
+export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigResult {
   if (mirror.config === undefined) {
     const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)

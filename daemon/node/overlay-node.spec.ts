@@ -15,11 +15,11 @@ import { until } from '../../test/support/wait-for.ts';
 import { chooseEncapsulation } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
-import { EventHub } from '../control/event-hub.ts';
-import { EventPublisher } from '../control/event-publisher.ts';
+import { EventHub } from '../events/event-hub.ts';
+import { EventPublisher } from '../events/event-publisher.ts';
 import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
-import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
+import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { routerWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
@@ -29,7 +29,7 @@ const PEER = vxlanPeer(2);
 describe('a member whose kernel', () => {
   let folder: string;
   let lines: string[];
-  let hopeless: string | undefined;
+  let fatalMessage: string | undefined;
   let working: number;
   let kernel: MemoryKernel;
   let registry: MemoryRegistry;
@@ -45,7 +45,7 @@ describe('a member whose kernel', () => {
   });
 
   async function start(options: MemoryKernelOptions, backend: BackendConfig = VXLAN): Promise<void> {
-    [lines, hopeless, working] = [[], undefined, 0];
+    [lines, fatalMessage, working] = [[], undefined, 0];
     kernel = new MemoryKernel(options);
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as Cidr);
@@ -69,7 +69,7 @@ describe('a member whose kernel', () => {
       config: network('4', backend),
       encapsulation: chooseEncapsulation(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
-      router: routerWith(commandLine.options, NO_PROGRAMS),
+      router: routerWith(commandLine.options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -81,7 +81,7 @@ describe('a member whose kernel', () => {
       onSubnetFile: () => undefined,
       onReconciled: () => undefined,
       onFirstSync: () => working++,
-      onFatal: (message) => (hopeless = message),
+      onFatal: (message) => (fatalMessage = message),
     });
     member.start();
   }
@@ -110,7 +110,7 @@ describe('a member whose kernel', () => {
     assert.equal(warnings().length, 1);
     assert.match(warnings()[0]!, /WARN {2}This kernel has no VXLAN: encapsulating in userspace instead/);
     assert.equal(member.keeper.own?.attributes.backendType, 'vxlan');
-    assert.deepEqual([hopeless, working], [undefined, 1]);
+    assert.deepEqual([fatalMessage, working], [undefined, 1]);
   });
 
   it('has no VXLAN stays in userspace when facts about the host change', async () => {
@@ -140,9 +140,9 @@ describe('a member whose kernel', () => {
   ] as const)
     it(`has no VXLAN ${what} gives up, with all remedies`, async () => {
       await start(options, backend);
-      await until('it gives up', () => hopeless !== undefined);
+      await until('it gives up', () => fatalMessage !== undefined);
       assert.match(
-        hopeless ?? '',
+        fatalMessage ?? '',
         /^Cannot make flannel\.1: EOPNOTSUPP.*modprobe vxlan.*--userspace=true.*make.*host-gw/,
       );
       assert.equal(working, 0);
@@ -150,16 +150,16 @@ describe('a member whose kernel', () => {
 
   it('has no VXLAN gives up if userspace does not work either', async () => {
     await start({ hasVxlan: false });
-    kernel.packetPath.refuse('open', 'EADDRINUSE');
-    await until('it gives up', () => hopeless !== undefined);
-    assert.match(hopeless ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
+    kernel.packetPath.injectFault('open', 'EADDRINUSE');
+    await until('it gives up', () => fatalMessage !== undefined);
+    assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
   });
 
   it('has a TUN device of another process gives up and leaves it', async () => {
     await start({}, { ...VXLAN, userspace: true });
     kernel.tables.addTun('flannel.1');
-    await until('it gives up', () => hopeless !== undefined);
-    assert.match(hopeless ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
+    await until('it gives up', () => fatalMessage !== undefined);
+    assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
     assert.ok(kernel.tables.link('flannel.1'));
   });
 });

@@ -14,15 +14,16 @@ import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
-import { readHost, type HostReading } from '../host/host-facts.ts';
-import type { Refusal } from './config-watcher.ts';
-import { familiesOf } from '../host/interface-choice.ts';
-import { logKeeperEvent } from '../log/lease-log.ts';
-import type { EventPublisher } from '../control/event-publisher.ts';
+import { readHost, type HostSnapshot } from '../host/host-facts.ts';
+import type { ConfigRejection } from './config-watcher.ts';
+import { familiesOf } from '../host/interface-facts.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
 import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import { Network, type NetworkStatus, type MigrationStatus } from '../overlay/overlay-controller.ts';
+import { OverlayController } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
@@ -43,13 +44,13 @@ export interface OverlayNodeOptions {
   /** Started, and read at least once. */
   readonly mirror: RegistryCache;
   readonly kernel: Kernel;
-  readonly reading: HostReading;
+  readonly reading: HostSnapshot;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
   readonly limit: LogRateLimit;
   /** Is told what happens. */
-  readonly events: Pick<EventPublisher, 'keeper' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** The reconciler has done for now what it could. */
@@ -75,9 +76,9 @@ export class OverlayNode {
   readonly subnetFile: SubnetFileWriter;
   readonly offload: ChecksumOffloadController;
   readonly #options: OverlayNodeOptions;
-  readonly #network: Network;
+  readonly #network: OverlayController;
   #host: HostConfig;
-  #reading: HostReading;
+  #reading: HostSnapshot;
   #isReadingFacts = false;
   #isFactsDue = false;
   #isStopped = false;
@@ -98,7 +99,7 @@ export class OverlayNode {
       clock,
       onChange: () => this.#onReconciled(),
       onEvent,
-      onSettled: () => this.#network.advance(),
+      onSettled: () => this.#network.wake(),
     });
     this.subnetFile = new SubnetFileWriter({
       path: options.options.subnetFile,
@@ -116,15 +117,15 @@ export class OverlayNode {
       kernel,
       onVerdict: (family) => this.#onOffload(family),
     });
-    this.#network = new Network({
+    this.#network = new OverlayController({
       host: this.#host,
       facts: this.#complete(reading.facts),
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      routerFor: (each) => policyFor(options.router, each),
+      policyFor: (each) => policyFor(options.router, each),
       isBlackholing: options.options.ipBlackholeRoute,
       migrationTimeoutMs: options.options.migrationTimeoutSec * 1000,
-      onPublish: () => this.keeper.publish(),
+      publish: () => this.keeper.publish(),
       onMigration: onChange,
       clock,
       log,
@@ -156,7 +157,7 @@ export class OverlayNode {
   }
 
   /** The interface in use, and what it was derived from. */
-  get reading(): HostReading {
+  get reading(): HostSnapshot {
     return { ...this.#reading, facts: this.#complete(this.#reading.facts) };
   }
 
@@ -169,7 +170,7 @@ export class OverlayNode {
 
   /** What this host takes part in. */
   get network(): NetworkStatus {
-    return this.#network.here;
+    return this.#network.status;
   }
 
   /** What is left of a change of the way to this host; `undefined` if nothing. */
@@ -179,23 +180,23 @@ export class OverlayNode {
 
   /** Why nothing could be derived for this host; `undefined` if all is well. */
   get problem(): string | undefined {
-    return this.#network.problem;
+    return this.#network.error;
   }
 
   /** Makes `config`, which is valid, the one in force; resolves with the reason if this host cannot, and then nothing changed. */
-  async applyConfig(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
+  async applyConfig(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
     const { kernel, options } = this.#options;
     const encapsulation = this.#encapsulationFor(config);
     const missing = await checkHostPrerequisites(config, encapsulation);
-    if (missing !== undefined) return { reason: missing, mayPass: true };
+    if (missing !== undefined) return { reason: missing, isRetryable: true };
     const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
-    if (!result.ok) return { reason: result.message, mayPass: true };
+    if (!result.ok) return { reason: result.message, isRetryable: true };
     const facts = this.#complete(result.reading.facts, encapsulation);
     const host = configForHost(config, facts, result.reading.lack);
     const unsuitable = unsuitableHost(host.config, facts);
-    if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
+    if (unsuitable !== undefined) return { reason: unsuitable, isRetryable: true };
     const router = this.#options.router.choose(config);
-    if (!router.ok) return { reason: router.message, mayPass: true };
+    if (!router.ok) return { reason: router.message, isRetryable: true };
     const renumbering = await this.#refuseRenumbering(host.config, revision);
     if (renumbering !== undefined || this.#isStopped) return renumbering;
     this.#reading = result.reading;
@@ -212,7 +213,7 @@ export class OverlayNode {
     const before = this.#host;
     this.#host = host;
     if (isOtherTrial(before, host)) this.offload.forget();
-    this.#network.setConfig(host, this.reading.facts, this.keeper);
+    this.#network.setConfig(host, this.reading.facts);
     this.keeper.setConfig(host.config);
     // Where IPv4 comes or goes, this host is known by its address of another family.
     this.keeper.setIdentity(identityOf(this.#reading));
@@ -246,7 +247,7 @@ export class OverlayNode {
   }
 
   /** Whoever writes a document may not have meant to move every container: another subnet must be asked for. */
-  async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
+  async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
     const { own } = this.keeper;
     if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
     const confirmation = await this.#options.registry.readMeta(RENUMBER_KEY).catch(() => undefined);
@@ -255,7 +256,7 @@ export class OverlayNode {
     const reason =
       `it has no room for ${subnets} of this host, which would get another subnet, and its containers other addresses: ` +
       `confirm that with "weft config set --renumber", or restart the daemon of each host`;
-    return { reason, mayPass: true };
+    return { reason, isRetryable: true };
   }
 
   /** Reads kernel and facts anew. */
@@ -278,7 +279,7 @@ export class OverlayNode {
     const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
     const keeper: LeaseManager = new LeaseManager({
       registry,
-      mirror,
+      cache: mirror,
       clock: systemClock,
       random: Math.random,
       ...identityOf(reading),
@@ -288,8 +289,8 @@ export class OverlayNode {
       renewMarginSec: renewMarginSec(options),
       attributes: (published) => this.#network.attributes(published),
       listener: {
-        onOwnLease: (own, change) => this.#network.setOwnLease(own, change, keeper),
-        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper),
+        onOwnLease: (own, change) => this.#network.setOwnLease(own, change),
+        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper.peers),
         onState: onChange,
         onEvent: (event) => this.#onKeeperEvent(event),
       },
@@ -299,8 +300,8 @@ export class OverlayNode {
 
   #onKeeperEvent(event: LeaseEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
-    logKeeperEvent(this.#options.log, this.#options.limit, event);
-    this.#options.events.keeper(event);
+    logLeaseEvent(this.#options.log, this.#options.limit, event);
+    this.#options.events.lease(event);
   }
 
   #onReconciled(): void {
@@ -331,13 +332,13 @@ export class OverlayNode {
   #moveToUserspace(): void {
     this.#encapsulation = 'userspace';
     this.#options.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts));
   }
 
   #onOffload(family: Family): void {
     const verdict = this.offload.verdicts.get(family);
     if (verdict !== undefined) this.#options.events.offload(family, verdict);
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+    this.#network.setFacts(this.#complete(this.#reading.facts));
   }
 
   /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
@@ -351,7 +352,7 @@ export class OverlayNode {
 
   #onNotice(notice: KernelNotification): void {
     this.reconciler.handleNotification(notice);
-    if (notice.type !== 'object') void this.#readFacts();
+    if (notice.kind !== 'object') void this.#readFacts();
   }
 
   /** Facts about the host may be others now: reads them, once for all notices of a burst. */
@@ -390,7 +391,7 @@ export class OverlayNode {
     const { lack } = result.reading;
     if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
-    const { identity: before } = identityOf(this.#reading);
+    const { nodeId: before } = identityOf(this.#reading);
     if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
     if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
     this.#reading = result.reading;
@@ -399,21 +400,21 @@ export class OverlayNode {
     const isOther = (host.lack === undefined) !== (this.#host.lack === undefined);
     if (isOther) this.#setHost(host);
     else this.#host = host;
-    if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
+    if (!isOther && !this.#network.setFacts(facts)) return;
     const who = identityOf(result.reading);
-    if (who.identity !== before)
-      log.warn('The public IP of this host changed', { from: before, to: who.identity });
+    if (who.nodeId !== before)
+      log.warn('The public IP of this host changed', { from: before, to: who.nodeId });
     this.keeper.setIdentity(who);
     this.keeper.publish();
   }
 }
 
 /** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): NodeIdentity {
+function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   const { publicIp, publicIpv6 } = chosen;
   const identity = publicIp ?? publicIpv6;
   if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
-  return { identity, ...(publicIpv6 && { publicIpv6 }) };
+  return { nodeId: identity, ...(publicIpv6 && { publicIpv6 }) };
 }
 
 /** Whether what was found out about checksums is to be found out anew. */
@@ -426,7 +427,7 @@ function isOtherTrial(
 }
 
 /** Whether an address that connections may hang on is another one now. */
-function hasLostAddress({ chosen: before }: HostReading, { chosen: now }: HostReading): boolean {
+function hasLostAddress({ chosen: before }: HostSnapshot, { chosen: now }: HostSnapshot): boolean {
   if (before.name !== now.name) return true;
   return (['ipv4', 'ipv6'] as const).some(
     (family) => before[family] !== undefined && before[family] !== now[family],

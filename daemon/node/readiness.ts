@@ -25,14 +25,14 @@ export interface ReadinessParts {
 export function readinessOf(parts: ReadinessParts): Readiness {
   const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
   if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
-  const obstacles: string[] = problem === undefined ? [] : [problem];
-  if (!keeper.isHeld) obstacles.push(leaseProblem(keeper));
-  if (subnetFile.problem !== undefined) obstacles.push(subnetFile.problem);
+  const blockers: string[] = problem === undefined ? [] : [problem];
+  if (!keeper.isHeld) blockers.push(leaseProblem(keeper));
+  if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
-  if (!isComplete) obstacles.push('the kernel is not programmed yet');
-  if (host.state !== 'in-sync') obstacles.push(`own device: ${host.reason ?? host.state}`);
-  if (pending > 0) obstacles.push(`${pending} of ${peers} peers are not in the kernel yet`);
-  if (readError !== undefined) obstacles.push(readError);
+  if (!isComplete) blockers.push('the kernel is not programmed yet');
+  if (host.state !== 'in-sync') blockers.push(`own device: ${host.reason ?? host.state}`);
+  if (pending > 0) blockers.push(`${pending} of ${peers} peers are not in the kernel yet`);
+  if (readError !== undefined) blockers.push(readError);
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is refused: ${parts.config.rejected.reason}`);
@@ -40,7 +40,7 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');
-  return { isReady: obstacles.length === 0, reasons: [...obstacles, ...notes] };
+  return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
 function leaseProblem({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {

@@ -9,12 +9,12 @@ import {
   RegistryError,
   type NewEntry,
   type Registry,
-  type RegistryLeaseId,
+  type LeaseId,
 } from '../../allocator/registry/registry.ts';
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import type { MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus } from '../overlay/overlay-status.ts';
 
 export interface StatusPublisherOptions {
   readonly registry: Pick<Registry, 'writeMeta' | 'grant' | 'keepAlive'>;
@@ -34,7 +34,7 @@ export class StatusPublisher {
   #isWriting = false;
   #cancelRetry: () => void = () => undefined;
   /** Instead of the host's own, where that is {@link NO_LEASE}. */
-  #lease: RegistryLeaseId | undefined;
+  #lease: LeaseId | undefined;
   #cancelRenewal: () => void = () => undefined;
 
   constructor(options: StatusPublisherOptions) {
@@ -42,7 +42,7 @@ export class StatusPublisher {
   }
 
   /** Makes `report` what operators see of the host `identity`, soon. */
-  tell(identity: string, report: HostReportV1, leaseId: RegistryLeaseId): void {
+  tell(identity: string, report: HostReportV1, leaseId: LeaseId): void {
     this.#wanted = { key: `${HOSTS_FOLDER}${identity}`, value: JSON.stringify(report), leaseId };
     if (!this.#isWriting) void this.#work();
   }
@@ -78,7 +78,7 @@ export class StatusPublisher {
     await this.#options.registry.writeMeta({ ...entry, leaseId });
   }
 
-  async #ensureLease(): Promise<RegistryLeaseId> {
+  async #ensureLease(): Promise<LeaseId> {
     this.#lease ??= await this.#options.registry.grant(REPORT_TTL_SEC);
     this.#planRenewal();
     return this.#lease;
@@ -132,6 +132,14 @@ export function hostReport(
   };
 }
 
-function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
-  return { ...migration, waitingFor: stragglers.length };
+function toReport({
+  pendingPeers,
+  blocker,
+  ...migration
+}: MigrationStatus): NonNullable<HostReportV1['migration']> {
+  return {
+    ...migration,
+    waitingFor: pendingPeers.length,
+    ...(blocker !== undefined && { obstacle: blocker }),
+  };
 }

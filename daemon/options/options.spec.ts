@@ -35,7 +35,7 @@ describe('daemon options', () => {
       setsSysctls: true,
       migrationTimeoutSec: 0,
       probeIntervalSec: 60,
-      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true },
+      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, useBpf: true },
       health: { ip: '0.0.0.0', port: 0 },
       metrics: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
@@ -92,7 +92,7 @@ describe('daemon options', () => {
     assert.equal(fromFlags.subnetLeaseTtlSec, 600);
     assert.equal(fromFlags.userspace, true);
     const inheritsDscp = false;
-    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, usesKernel: false };
+    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, useBpf: false };
     assert.deepEqual(fromFlags.tuning, tuning);
   });
 

@@ -10,8 +10,9 @@ import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
 import { parseFlags } from './go-flags.ts';
 import type { FlagValues, ParsedFlags } from './go-flags.ts';
 import { parseGoRegExp } from './go-regexp.ts';
-import type { InterfaceOptions } from '../host/interface-choice.ts';
-import type { LogFormat, LogLevel } from '../log/log.ts';
+import type { InterfaceOptions } from '../host/interface-facts.ts';
+import type { LogLevel } from '../../api/index.ts';
+import type { LogFormat } from '../log/log.ts';
 
 /** Everything that the daemon was told, deeply frozen. */
 export interface DaemonOptions {
@@ -199,7 +200,7 @@ function readTuning(values: Values): PathTuning {
     isSourceChecked: !values['no-source-check'],
     workers: values['packet-workers'],
     sourcePorts: values['source-ports'],
-    usesKernel: values.bpf === 'auto',
+    useBpf: values.bpf === 'auto',
   };
 }
 

@@ -112,8 +112,8 @@ const byKey = (objects: readonly KernelObject[]): Map<ObjectKey, KernelObject> =
   new Map(objects.map((object) => [objectKey(object), object]));
 const render = ({ action, object }: Step): string =>
   `${action === 'set' ? '+' : '-'} ${renderObject(object)}`;
-const deviating = (object: KernelObject, deviation: string): KernelObject =>
-  ({ ...object, deviation }) as ActualObject;
+const deviating = (object: KernelObject, mismatch: string): KernelObject =>
+  ({ ...object, mismatch }) as ActualObject;
 
 interface Case {
   readonly name: string;

@@ -9,7 +9,7 @@ import { deviceOf } from './object-device.ts';
 import type { StepOutcome } from './step-outcome.ts';
 import type { KnownView } from './view.ts';
 
-type Rejected = Extract<StepResult, { ok: false }>;
+type Rejected = Extract<StepResult, { status: 'rejected' }>;
 
 /** Kernel errors of a device that is missing or down (ip-route(8): "Nexthop device is not up"). */
 const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
@@ -61,7 +61,7 @@ export class Executor {
       return await this.#kernel.apply(steps);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return steps.map((step) => ({ step, ok: 'unknown', message }));
+      return steps.map((step) => ({ step, status: 'unknown', message }));
     }
   }
 
@@ -69,15 +69,15 @@ export class Executor {
    * Another program removed a device between its notification and the steps: read and plan again.
    */
   #tolerates(results: readonly StepResult[], view: KnownView): boolean {
-    const isMissing = results.some((result) => result.ok === false && isForDevice(result, view));
+    const isMissing = results.some((result) => result.status === 'rejected' && isForDevice(result, view));
     this.#missingDeviceBatches = isMissing ? this.#missingDeviceBatches + 1 : 0;
     return isMissing && this.#missingDeviceBatches <= MAX_MISSING_DEVICE_BATCHES;
   }
 
   #classify(result: StepResult, batch: Batch): StepOutcome {
     const { step } = result;
-    if (result.ok === true) return this.#onApplied(step, batch);
-    if (result.ok === 'unknown') return { kind: 'unanswered', step, message: result.message };
+    if (result.status === 'done') return this.#onApplied(step, batch);
+    if (result.status === 'unknown') return { kind: 'unanswered', step, message: result.message };
     if (batch.toleratesMissingDevice && isForDevice(result, batch.view))
       return { kind: 'device-missing', step };
     // Without its device a setting does not exist; that is the device's failure.

@@ -9,7 +9,7 @@ const BAD_FDB = 'fdb flannel.1 c6:00:00:00:04:03';
 describe('a peer that the kernel rejects', () => {
   it('leaves other peers in sync, has a reason and is retried until it works', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     assert.ok(host.reconciler.isSettled);
     assert.equal(host.reconciler.peerStatus(good.key)?.state, 'in-sync');
@@ -28,7 +28,7 @@ describe('a peer that the kernel rejects', () => {
 
   it('is retried with back-off, at least once in 72 seconds', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     const tries: number[] = [];
     const apply = host.kernel.apply.bind(host.kernel);
@@ -50,7 +50,7 @@ describe('a peer that the kernel rejects', () => {
     ['facts about the host change', (host: TestHost) => host.setHost({})],
     [
       'the interface changes',
-      (host: TestHost) => host.reconciler.handleNotification({ type: 'interfaces', names: ['eth0'] }),
+      (host: TestHost) => host.reconciler.handleNotification({ kind: 'interfaces', names: ['eth0'] }),
     ],
     [
       'the peer publishes other data',
@@ -59,7 +59,7 @@ describe('a peer that the kernel rejects', () => {
   ] as const)
     it(`is retried at once when ${name}`, async () => {
       const host = new TestHost();
-      host.kernel.refuse(BAD_FDB, 'ENOSPC');
+      host.kernel.injectFault(BAD_FDB, 'ENOSPC');
       await host.start([bad, good]);
       await host.clock.advance(300);
       host.kernel.clearFault(BAD_FDB);
@@ -72,10 +72,10 @@ describe('a peer that the kernel rejects', () => {
     const host = new TestHost();
     let proceed = (): void => undefined;
     const apply = host.kernel.apply.bind(host.kernel);
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     host.kernel.apply = async (steps) => {
       const results = await apply(steps);
-      if (results.every(({ ok }) => ok === true)) return results;
+      if (results.every(({ status }) => status === 'done')) return results;
       // Another peer joins before this run ends and takes longer than the first back-off.
       host.kernel.gate = new Promise((resolve) => (proceed = resolve));
       host.setPeer(vxlanPeer(4));
@@ -91,7 +91,7 @@ describe('a peer that the kernel rejects', () => {
 
   it('leaves no objects when it is removed', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     host.reconciler.removePeer(bad.key);
     await host.clock.settle();
@@ -125,7 +125,7 @@ describe('an orphan that the kernel does not remove', () => {
     const kernel = newKernel();
     const earlier = await new TestHost({ kernel }).start([good, bad]);
     await earlier.reconciler.stop();
-    kernel.refuse('route 10.5.3.0/24', 'EBUSY');
+    kernel.injectFault('route 10.5.3.0/24', 'EBUSY');
     const host = await new TestHost({ kernel }).start([good]);
     assert.ok(host.reconciler.isSettled);
     assert.ok(host.eventKinds().includes('orphan-remove-failed'));
@@ -140,7 +140,7 @@ describe('a device that cannot be set up', () => {
 
   it('makes peers wait, is retried with back-off and brings them in sync when it works', async () => {
     const host = new TestHost();
-    host.kernel.refuse(LINK, 'EPERM');
+    host.kernel.injectFault(LINK, 'EPERM');
     await host.start([good, bad]);
     assert.ok(host.reconciler.isSettled);
     assert.equal(host.reconciler.summary().host.state, 'error');
@@ -161,7 +161,7 @@ describe('a device that cannot be set up', () => {
   it('is created as soon as its missing parent appears', async () => {
     const kernel = newKernel();
     const host = await new TestHost({ kernel }).start([good]);
-    kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    kernel.injectFault('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
     kernel.tables.removeLink('eth0');
     await host.clock.advance(10_000);
     assert.equal(host.reconciler.summary().host.state, 'error');
@@ -175,7 +175,7 @@ describe('a device that cannot be set up', () => {
 
   it('is re-created with everything on it if it cannot change in place', async () => {
     const host = await new TestHost().start([good]);
-    host.kernel.refuse(LINK, 'EOPNOTSUPP', 1);
+    host.kernel.injectFault(LINK, 'EOPNOTSUPP', 1);
     host.setHost({ vxlan: { mtu: 1400 } });
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good]));
@@ -184,7 +184,7 @@ describe('a device that cannot be set up', () => {
 
   it('keeps its peers if a change is rejected and the old one works', async () => {
     const host = await new TestHost().start([good]);
-    host.kernel.refuse(LINK, 'EINVAL');
+    host.kernel.injectFault(LINK, 'EINVAL');
     host.setHost({ vxlan: { mtu: 1400 } });
     host.setPeer(bad);
     await host.clock.settle();
@@ -308,7 +308,7 @@ describe('another program that keeps changing managed objects', () => {
 describe('a sysctl that cannot be written', () => {
   it('is reported once as a warning', async () => {
     const host = new TestHost();
-    host.kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    host.kernel.injectFault('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
     await host.start([good]);
     await host.clock.advance(300_000);
     assert.equal(host.reconciler.summary().host.state, 'in-sync');

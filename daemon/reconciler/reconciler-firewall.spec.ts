@@ -77,7 +77,7 @@ describe('the reconciler of firewall rules', () => {
 
   it('keeps the old rules while the kernel rejects the new ones', async () => {
     kernel.firewall.replace(objectKey(CHAIN), CHAIN);
-    kernel.refuse(objectKey(TABLE), 'EPERM');
+    kernel.injectFault(objectKey(TABLE), 'EPERM');
     await start(TABLE);
     await clock.advance(10_000);
     assert.deepEqual(kept(), ['iptables']);

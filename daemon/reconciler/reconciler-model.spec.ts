@@ -80,7 +80,7 @@ const fault: fc.Arbitrary<Event> = fc.oneof(
     .map(
       ([key, errno, times]): Event =>
         ({ host }) =>
-          host.kernel.refuse(key, errno, times),
+          host.kernel.injectFault(key, errno, times),
     ),
   fc.integer({ min: 1, max: 4 }).map(
     (count): Event =>
@@ -104,9 +104,9 @@ const interference: fc.Arbitrary<Event> = fc.constantFrom<Event[]>(
   ({ host }) => void host.kernel.tables.removeNeighbour({ dev: DEV, address: ip4('10.5.2.0') }),
   ({ host }) => void host.kernel.tables.removeLink(DEV),
   ({ host }) => void host.kernel.tables.changeLink(DEV, { isUp: false }),
-  ({ host }) => host.kernel.loseNotices(),
+  ({ host }) => host.kernel.dropNotifications(),
   ({ host }) => host.kernel.reportOverrun(),
-  ({ host }) => host.reconciler.handleNotification({ type: 'interfaces', names: ['eth0'] }),
+  ({ host }) => host.reconciler.handleNotification({ kind: 'interfaces', names: ['eth0'] }),
   ({ host }) => host.reconciler.resync(),
 );
 const pause = fc.constantFrom(undefined, 0, 5, 300, 1_000, 70_000);

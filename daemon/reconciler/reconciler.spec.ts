@@ -174,7 +174,7 @@ describe('reconciler drift repair', () => {
 
   it('repairs unnotified drift at the next full read', async () => {
     const host = await new TestHost().start([peer]);
-    host.kernel.loseNotices();
+    host.kernel.dropNotifications();
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.advance(50_000);
     assert.notDeepEqual(await host.actual(), host.expected([peer]));
@@ -196,7 +196,7 @@ describe('reconciler drift repair', () => {
     // After 1, 3, 7, 15 minutes, and every ten from then on.
     assert.equal(await readsWithin(16.5 * 60_000), 4);
     assert.equal(await readsWithin(20 * 60_000), 2);
-    host.kernel.loseNotices();
+    host.kernel.dropNotifications();
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.advance(9 * 60_000);
     assert.deepEqual(await host.actual(), host.expected([peer]));
@@ -208,7 +208,7 @@ describe('reconciler drift repair', () => {
     const feature = `${DEV} tx-checksum-ip-generic`;
     assert.ok(host.kernel.featuresOff.has(feature));
     host.kernel.featuresOff.clear();
-    host.reconciler.handleNotification({ type: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature));
     assert.equal(host.reconciler.status().counters.drift.feature, 1);
@@ -218,7 +218,7 @@ describe('reconciler drift repair', () => {
     await host.clock.settle();
     assert.equal(host.kernel.featuresOff.size, 0);
     host.kernel.featuresOff.add(feature);
-    host.reconciler.handleNotification({ type: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature), 'what an administrator turned off stays so');
   });
@@ -235,7 +235,7 @@ describe('reconciler drift repair', () => {
 
   it('repairs drift after an overrun', async () => {
     const host = await new TestHost().start([peer]);
-    host.kernel.loseNotices();
+    host.kernel.dropNotifications();
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     host.kernel.reportOverrun();
     await host.clock.settle();
@@ -266,7 +266,7 @@ describe('reconciler drift repair', () => {
     host.setPeer(peer);
     await host.clock.settle();
     host.kernel.forgetCalls();
-    host.reconciler.handleNotification({ type: 'object', key: 'route 10.5.2.0/24' });
+    host.reconciler.handleNotification({ kind: 'object', key: 'route 10.5.2.0/24' });
     for (const event of late) onEvent(event);
     host.kernel.tables.onEvent = onEvent;
     await host.clock.advance(10_000);
@@ -354,7 +354,7 @@ describe('reconciler cost', () => {
     const host = await new TestHost().start(PEERS);
     host.kernel.forgetCalls();
     for (let index = 0; index < 200; index++) {
-      host.reconciler.handleNotification({ type: 'interfaces', names: [DEV] });
+      host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
       await host.clock.advance(10);
     }
     assert.ok(host.kernel.reads < 30, `${host.kernel.reads} reads in 2 s`);

@@ -99,7 +99,7 @@ export class Reconciler {
   handleNotification(notification: KernelNotification): void {
     if (this.#phase !== 'started') return;
     const { cache, status } = this.#parts;
-    switch (notification.type) {
+    switch (notification.kind) {
       case 'object':
         if (cache.record(notification.key, notification.object)) this.#pass.onChanged([notification.key]);
         return this.#loop.wake();

@@ -5,10 +5,10 @@
  *
  * Input: five bytes for the flow, then five for each packet (see struct step).
  */
-#include "coalesce.h"
+#include "packet/coalesce.h"
 
-#include "../test/build-packet.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
 enum { MAX_PACKETS = 70, MAX_PAYLOAD = 1100, ROOM = 20 + 40 + 60 + MAX_PAYLOAD };
 
@@ -129,10 +129,8 @@ static void take(struct weft_coalescer *coalescer) {
     length += coalescer->iov[i].iov_len;
   }
   HOLDS(length == coalescer->total_bytes);
-  if (count > 1)
-    check_super(&header, whole, length, count);
-  else
-    check_alone(&header, whole, length);
+  if (count > 1) check_super(&header, whole, length, count);
+  else check_alone(&header, whole, length);
   weft_coalescer_clear(coalescer);
 }
 
@@ -160,11 +158,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(&step, data + at, sizeof(step));
     make_packet(&packets[count], &step, &shape, payload_bytes);
     /* As the path does, what is no packet is not passed on. */
-    if (weft_packet_parse(packets[count].data, packets[count].length, &parsed) < 0) {
+    if (weft_packet_parse(packets[count].data, packets[count].length, &parsed) != 0) {
       free(packets[count].data);
       continue;
     }
-    deliver(&coalescer, &packets[count++], step.flags ? WEFT_JOIN_TCP | WEFT_JOIN_UDP : 0u);
+    deliver(&coalescer, &packets[count++], step.flags ? WEFT_COALESCE_TCP | WEFT_COALESCE_UDP : 0u);
   }
   if (coalescer.packets > 0) take(&coalescer);
   HOLDS(delivered == count);

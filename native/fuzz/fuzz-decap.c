@@ -5,11 +5,11 @@
  *
  * Input: four bytes (see struct setting), then the message.
  */
-#include "../test/build-packet.h"
-#include "../test/fake-kernel.h"
-#include "../test/fake-worker.h"
-#include "ecn.h"
+#include "packet/ecn.h"
 #include "property.h"
+#include "test/support/build-packet.h"
+#include "test/support/fake-kernel.h"
+#include "test/support/fake-worker.h"
 
 enum { MAX_EXPECTED = 256, VNI = 7 };
 
@@ -41,13 +41,13 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
   const size_t header_bytes = settings->encap->header_bytes;
   struct expected *next = &expected[expected_count];
   struct weft_packet packet;
-  if (settings->encap->check(datagram, length, &settings->encap_settings) < 0) return false;
-  if (weft_packet_parse(datagram + header_bytes, length - header_bytes, &packet) < 0) return false;
+  if (settings->encap->check(datagram, length, &settings->encap_settings) != 0) return false;
+  if (weft_packet_parse(datagram + header_bytes, length - header_bytes, &packet) != 0) return false;
   if (settings->is_source_checked && !is_from(datagram + header_bytes, &packet, peer)) return false;
   HOLDS(expected_count < MAX_EXPECTED);
   *next = (struct expected){.data = malloc(packet.total_bytes), .length = packet.total_bytes};
   memcpy(next->data, datagram + header_bytes, next->length);
-  if (weft_ecn_decap(next->data, &packet, tos) < 0) {
+  if (weft_ecn_decap(next->data, &packet, tos) != 0) {
     free(next->data);
     return false;
   }
@@ -60,8 +60,7 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
 static bool is_one_datagram(const uint8_t *data, size_t length) {
   struct weft_packet packet;
   const size_t header_bytes = path.settings.encap->header_bytes;
-  return length > header_bytes &&
-         weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
+  return length > header_bytes && weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
          packet.total_bytes == length - header_bytes;
 }
 
@@ -121,7 +120,7 @@ static void check_joined(const struct fake_item *item, const struct weft_packet 
   static uint8_t segment[WEFT_MAX_PACKET];
   struct weft_segmenter segmenter;
   HOLDS(weft_segmenter_init(&segmenter, &item->header, item->bytes, item->length, packet) == 0);
-  HOLDS(segmenter.count > 1 && segmenter.count <= WEFT_MAX_JOINED);
+  HOLDS(segmenter.count > 1 && segmenter.count <= WEFT_MAX_COALESCED);
   while (weft_segmenter_next(&segmenter, segment)) {
     memcpy(segment + segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes);
     check_segment(segment, segmenter.header_bytes + segmenter.payload_bytes);

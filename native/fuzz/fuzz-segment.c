@@ -4,13 +4,13 @@
  *
  * Input: virtio header, packet.
  */
-#include "segment.h"
+#include "packet/segment.h"
 
-#include "../test/build-packet.h"
-#include "coalesce.h"
+#include "packet/coalesce.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
-enum { MAX_SEGMENTS = WEFT_MAX_JOINED };
+enum { MAX_SEGMENTS = WEFT_MAX_COALESCED };
 
 static uint8_t segments[MAX_SEGMENTS][WEFT_MAX_PACKET];
 static uint8_t joined[WEFT_MAX_PACKET];
@@ -54,7 +54,7 @@ static void check_joined(const uint8_t *data, const struct weft_packet *whole, c
   weft_coalescer_clear(&coalescer);
   for (unsigned i = 0; i < count; i++) {
     HOLDS(weft_packet_parse(segments[i], lengths[i], &packet) == 0);
-    if (!weft_coalescer_add(&coalescer, segments[i], &packet, WEFT_JOIN_TCP | WEFT_JOIN_UDP)) return;
+    if (!weft_coalescer_add(&coalescer, segments[i], &packet, WEFT_COALESCE_TCP | WEFT_COALESCE_UDP)) return;
   }
   weft_coalescer_take(&coalescer);
   for (unsigned i = 1; i < coalescer.iov_count; i++) {
@@ -76,7 +76,7 @@ static void check_segments(const struct virtio_net_hdr *header, const uint8_t *d
   struct weft_segmenter segmenter;
   size_t lengths[MAX_SEGMENTS], payload_bytes = 0;
   unsigned count = 0;
-  if (weft_segmenter_init(&segmenter, header, data, size, packet) < 0) return;
+  if (weft_segmenter_init(&segmenter, header, data, size, packet) != 0) return;
   const size_t header_bytes = segmenter.header_bytes;
   HOLDS(header_bytes <= WEFT_MAX_INNER_HEADER);
   for (; segmenter.count <= MAX_SEGMENTS; count++) {
@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint8_t *copy = malloc(size); /* of its own length, and to be written to */
   memcpy(copy, data + sizeof(header), size);
   if (weft_packet_parse(copy, size, &packet) == 0) check_segments(&header, copy, size, &packet);
-  const int result = weft_complete_checksum(&header, copy, size);
+  const enum weft_drop_reason result = weft_complete_checksum(&header, copy, size);
   HOLDS((result == 0) == ((size_t)header.csum_start + header.csum_offset + 2 <= size));
   free(copy);
   return 0;

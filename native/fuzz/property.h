@@ -13,11 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Ends the run; libFuzzer then keeps the input. */
-#define HOLDS(condition)                                                         \
-  do {                                                                           \
-    if (condition) break;                                                        \
-    fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-    abort();                                                                     \
+#define HOLDS(condition)                                                                                               \
+  do {                                                                                                                 \
+    if (condition) break;                                                                                              \
+    fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);                                     \
+    abort();                                                                                                           \
   } while (0)
 
 /* The corpus folder that libFuzzer was given, if it is empty; else NULL. */

@@ -16,7 +16,7 @@ static bool write_iov(struct weft_worker *worker, const struct iovec *iov, unsig
 }
 
 /* The packets that were joined, as they came: their payloads lie behind headers of the same length as the first one's. */
-static unsigned write_singly(struct weft_worker *worker, const struct weft_coalescer *flow) {
+static unsigned write_one_by_one(struct weft_worker *worker, const struct weft_coalescer *flow) {
   struct virtio_net_hdr plain = {0};
   const size_t header_bytes = flow->iov[1].iov_len;
   unsigned delivered = 0;
@@ -38,8 +38,8 @@ static unsigned write_segments(struct weft_worker *worker, const struct weft_coa
   unsigned delivered = 0;
   const uint8_t *data = flow->iov[1].iov_base;
   const size_t length = flow->iov[1].iov_len;
-  if (weft_packet_parse(data, length, &packet) < 0) return 0;
-  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) < 0) return 0;
+  if (weft_packet_parse(data, length, &packet) != 0) return 0;
+  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) != 0) return 0;
   while (weft_segmenter_next(&segmenter, header)) {
     const struct iovec iov[3] = {{&plain, sizeof(plain)},
                                  {header, segmenter.header_bytes},
@@ -65,7 +65,7 @@ static unsigned write_flow(struct weft_worker *worker, const struct weft_coalesc
     if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
   }
   /* Nothing but one packet: the kernel at the other end made it. */
-  return flow->iov_count == 2 ? write_segments(worker, flow) : write_singly(worker, flow);
+  return flow->iov_count == 2 ? write_segments(worker, flow) : write_one_by_one(worker, flow);
 }
 
 void weft_deliver_flow(struct weft_worker *worker, struct weft_coalescer *flow) {
@@ -78,10 +78,10 @@ void weft_deliver_flow(struct weft_worker *worker, struct weft_coalescer *flow) 
   weft_coalescer_clear(flow);
 }
 
-static unsigned join_flags(const struct weft_worker *worker) {
+static unsigned coalesce_flags(const struct weft_worker *worker) {
   const struct weft_path_offloads *offloads = &worker->path->offloads;
-  return (atomic_load_explicit(&offloads->tso, memory_order_relaxed) ? WEFT_JOIN_TCP : 0u) |
-         (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_JOIN_UDP : 0u);
+  return (atomic_load_explicit(&offloads->tso, memory_order_relaxed) ? WEFT_COALESCE_TCP : 0u) |
+         (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_COALESCE_UDP : 0u);
 }
 
 void weft_deliver_packet(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet,
@@ -93,7 +93,7 @@ void weft_deliver_packet(struct weft_worker *worker, const uint8_t *data, const 
                                segment_payload);
     return weft_deliver_flow(worker, flow);
   }
-  const unsigned flags = join_flags(worker);
+  const unsigned flags = coalesce_flags(worker);
   if (weft_coalescer_add(flow, data, packet, flags)) return;
   weft_deliver_flow(worker, flow);
   weft_coalescer_add(flow, data, packet, flags);

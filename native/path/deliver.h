@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "coalesce.h"
-#include "packet.h"
+#include "packet/coalesce.h"
+#include "packet/packet.h"
 
 struct weft_worker;
 

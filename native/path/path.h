@@ -14,11 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "counters.h"
-#include "encap.h"
-#include "route.h"
+#include "bpf/bpf-path.h"
+#include "packet/counters.h"
+#include "packet/encap.h"
+#include "route/route.h"
 
-enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64, WEFT_REASON_BYTES = 160 };
+enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64 };
 
 struct weft_path_settings {
   char name[IF_NAMESIZE];
@@ -28,12 +29,12 @@ struct weft_path_settings {
   unsigned workers;      /* 1..WEFT_MAX_WORKERS */
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
   bool is_source_checked, inherits_dscp;
-  bool uses_kernel; /* for what the kernel can do by itself (fast.h) */
-  bool is_held; /* workers wait for weft_path_start, and packets in the queues meanwhile */
+  bool use_bpf;      /* for what the kernel can do by itself (bpf-path.h) */
+  bool start_paused; /* workers wait for weft_path_start, and packets in the queues meanwhile */
 };
 
 /* What can change while it runs. */
-struct weft_path_live {
+struct weft_path_config {
   uint32_t mtu; /* of the TUN device */
   bool has_ipv4, has_ipv6;
   uint8_t ipv4[4], ipv6[16]; /* where ICMP errors come from */
@@ -44,24 +45,23 @@ struct weft_path_offloads {
   _Atomic bool tso, uso, gso, gro;
 };
 
-struct weft_fast;
 struct weft_worker;
 
 struct weft_path {
   struct weft_path_settings settings;
   struct weft_routes *routes;
   struct weft_path_offloads offloads;
-  pthread_mutex_t live_lock; /* taken by workers only to send an ICMP error */
-  struct weft_path_live live;
-  _Atomic uint32_t mtu; /* the same as live.mtu */
+  pthread_mutex_t config_lock; /* taken by workers only to send an ICMP error */
+  struct weft_path_config config;
+  _Atomic uint32_t mtu; /* the same as config.mtu */
   unsigned overhead;    /* bytes before the inner packet, underlay IP header included */
   struct weft_worker *workers[WEFT_MAX_WORKERS];
-  struct weft_fast *fast; /* NULL: none */
-  bool is_fast;           /* it is at work */
-  char why_not_fast[WEFT_REASON_BYTES];
+  struct weft_bpf_path *bpf; /* NULL: none */
+  bool is_bpf_active;        /* it is at work */
+  char bpf_disabled_reason[WEFT_REASON_BYTES];
 };
 
-/* Sockets and TUN queues, one of each with the index of its worker; links of the kernel's share, by enum weft_fast_hook. */
+/* Sockets and TUN queues, one of each with the index of its worker; links of the kernel's share, by enum weft_bpf_hook. */
 enum weft_path_fd_kind { WEFT_FD_UDP, WEFT_FD_TUN, WEFT_FD_LINK };
 enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + 2 };
 
@@ -73,10 +73,10 @@ struct weft_path_fd {
 };
 
 /*
- * Makes the device, or takes it over through `inherited` descriptors: those that fit are used, all others closed. Returns 0
+ * Makes the device, or takes it over through `adopted` descriptors: those that fit are used, all others closed. Returns 0
  * and the path, or negative errno with the name of the call that failed; then nothing is left.
  */
-int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
+int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *adopted, unsigned count,
                    struct weft_path **path, const char **failed_call);
 /*
  * Starts workers that wait. 0, 1 if descriptors for a successor are others now, or negative errno; to be called by whoever
@@ -86,7 +86,7 @@ int weft_path_start(struct weft_path *path);
 /* Ends the workers and closes all descriptors. */
 void weft_path_close(struct weft_path *path);
 
-void weft_path_configure(struct weft_path *path, const struct weft_path_live *live);
+void weft_path_configure(struct weft_path *path, const struct weft_path_config *config);
 /* As weft_routes_set and weft_routes_remove, for workers and kernel alike. */
 int weft_path_set_route(struct weft_path *path, const struct weft_route *route);
 int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits);

@@ -85,10 +85,8 @@ bool weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu) {
     struct cmsghdr align;
     uint8_t bytes[512];
   } control;
-  struct msghdr message = {.msg_name = remote,
-                           .msg_namelen = sizeof(*remote),
-                           .msg_control = &control,
-                           .msg_controllen = sizeof(control)};
+  struct msghdr message = {
+      .msg_name = remote, .msg_namelen = sizeof(*remote), .msg_control = &control, .msg_controllen = sizeof(control)};
   *mtu = 0;
   memset(remote, 0, sizeof(*remote));
   if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "route.h"
+#include "route/route.h"
 
 struct weft_socket_offloads {
   bool gso; /* UDP_SEGMENT */

@@ -6,26 +6,25 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "coalesce.h"
-#include "icmp.h"
+#include "packet/icmp.h"
 #include "path.h"
-#include "rx.h"
-#include "tx.h"
+#include "rx-batch.h"
+#include "tx-batch.h"
 
 struct weft_worker {
   struct weft_path *path;
   unsigned index; /* also its number as a reader of the routes */
   int tun_fd;
-  int stop_fd;                                /* eventfd(2) that wakes the thread up */
+  int stop_fd; /* eventfd(2) that wakes the thread up */
   _Atomic bool is_stopping;
-  unsigned socket_count;                      /* 1 + source_ports */
-  int sockets[1 + WEFT_MAX_SOURCE_PORTS];     /* the first one receives */
+  unsigned socket_count;                  /* 1 + source_ports */
+  int sockets[1 + WEFT_MAX_SOURCE_PORTS]; /* the first one receives */
   bool is_started;
   bool is_tun_gone; /* somebody deleted the device */
   pthread_t thread;
   struct weft_rate icmp_rate;
-  struct weft_tx tx;
-  struct weft_rx rx;
+  struct weft_tx_batch tx;
+  struct weft_rx_batch rx;
   _Alignas(64) weft_count counters[WEFT_COUNTER_COUNT];
 };
 
@@ -37,18 +36,8 @@ void weft_worker_stop(struct weft_worker *worker);
 /* Closes and frees; after stop. */
 void weft_worker_free(struct weft_worker *worker);
 
-static inline void weft_worker_count(struct weft_worker *worker, enum weft_counter which, uint64_t amount) {
+static inline void weft_worker_count(struct weft_worker *worker, unsigned which, uint64_t amount) {
   weft_count_add(worker->counters, which, amount);
 }
-
-/*
- * Tells the sender of `data` why it is not passed on, through the TUN device, if an error is owed, its rate allows it and this
- * host has an overlay address.
- */
-void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error error, size_t mtu, const uint8_t *data,
-                           const struct weft_packet *packet);
-
-/* Monotonic clock in ns. */
-uint64_t weft_now_ns(void);
 
 #endif

@@ -1,4 +1,4 @@
-// Why a packet is not passed on: the names of the drop counters in native/path/counters.h.
+// Why a packet is not passed on: the names of the drop counters in native/packet/counters.h.
 
 export type DropReason =
   | 'dropTxMalformed'

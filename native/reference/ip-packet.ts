@@ -4,7 +4,7 @@ import { byte, read16 } from './bytes.ts';
 
 export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, none: 59 } as const;
 
-/** As struct weft_packet in native/path/packet.h. */
+/** As struct weft_packet in native/packet/packet.h. */
 export interface IpPacket {
   readonly family: 4 | 6;
   /** Of the transport header; 59 (no next header) if it cannot be told. */

@@ -1,5 +1,5 @@
 // Encapsulation vxlan: VXLAN header, Ethernet header, inner packet (RFC 7348 §5), between stations that know each other's
-// MAC address. What it drops, and in which order it looks, is in native/path/counters.h.
+// MAC address. What it drops, and in which order it looks, is in native/packet/counters.h.
 import { byte, concat, isEqual, read16, read32 } from './bytes.ts';
 import type { Dropped } from './dropped.ts';
 

@@ -98,8 +98,7 @@ static napi_value echo_send(napi_env env, napi_callback_info info) {
       !read_uint(env, values[2], 0xffff, &identifier) || !read_uint(env, values[3], 0xffff, &sequence) ||
       !read_uint(env, values[4], 0xffff, &payload_bytes) || !read_token(env, values[5], &token))
     return weft__throw_type(env, usage);
-  const int error =
-    weft_echo_send(fd, &to, (uint16_t)identifier, (uint16_t)sequence, payload_bytes, token, &time_us);
+  const int error = weft_echo_send(fd, &to, (uint16_t)identifier, (uint16_t)sequence, payload_bytes, token, &time_us);
   if (error < 0) return weft__throw_errno(env, "sendto", error);
   return napi_create_double(env, time_us, &result) == napi_ok ? result : NULL;
 }
@@ -124,7 +123,7 @@ static void set_text(napi_env env, napi_value object, const char *name, const ch
 static void set_address(napi_env env, napi_value object, const char *name, const union weft_echo_address *address) {
   char text[INET6_ADDRSTRLEN];
   const void *bytes = address->any.sa_family == AF_INET ? (const void *)&address->ipv4.sin_addr
-                                                         : (const void *)&address->ipv6.sin6_addr;
+                                                        : (const void *)&address->ipv6.sin6_addr;
   const int family = address->any.sa_family;
   if ((family == AF_INET || family == AF_INET6) && inet_ntop(family, bytes, text, sizeof(text)))
     set_text(env, object, name, text);
@@ -198,8 +197,7 @@ static napi_value checksum_probe_read(napi_env env, napi_callback_info info) {
   napi_value value, result;
   int32_t fd;
   if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  if (napi_get_value_int32(env, value, &fd) != napi_ok)
-    return weft__throw_type(env, "checksumProbeRead takes (fd)");
+  if (napi_get_value_int32(env, value, &fd) != napi_ok) return weft__throw_type(env, "checksumProbeRead takes (fd)");
   const int answered = weft_checksum_probe_read(fd);
   if (answered < 0) return weft__throw_errno(env, "recv", answered);
   return napi_get_boolean(env, answered == 1, &result) == napi_ok ? result : NULL;

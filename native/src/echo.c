@@ -22,13 +22,17 @@ static int set_int(int fd, int level, int option, int value) {
 static int filter_replies(int fd, int family, uint16_t identifier) {
   /* IPv4 sockets see the IP header, and "ldx msh" has its length; IPv6 ones begin with ICMPv6. */
   struct sock_filter ipv4[] = {
-    BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-    BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
   };
   struct sock_filter ipv6[] = {
-    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
-    BPF_STMT(BPF_RET | BPF_K, 0xffffffff), BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
   };
   const struct sock_fprog program = family == AF_INET ? (struct sock_fprog){sizeof(ipv4) / sizeof(*ipv4), ipv4}
                                                       : (struct sock_fprog){sizeof(ipv6) / sizeof(*ipv6), ipv6};
@@ -98,9 +102,8 @@ int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifie
   struct timespec now;
   if (payload_bytes > WEFT_ECHO_MAX_PAYLOAD) return -EMSGSIZE;
   const size_t length = WEFT_ECHO_HEADER_BYTES + payload_bytes;
-  struct weft_echo_header header = {.type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST,
-                               .identifier = htons(identifier),
-                               .sequence = htons(sequence)};
+  struct weft_echo_header header = {
+      .type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST, .identifier = htons(identifier), .sequence = htons(sequence)};
   memcpy(packet, &header, sizeof(header));
   for (size_t at = 0; at < payload_bytes; at++) packet[WEFT_ECHO_HEADER_BYTES + at] = (uint8_t)at;
   if (payload_bytes >= WEFT_ECHO_TOKEN_BYTES) memcpy(packet + WEFT_ECHO_HEADER_BYTES, token, WEFT_ECHO_TOKEN_BYTES);
@@ -125,8 +128,12 @@ static int read_one(int fd, int family, int flags, const uint8_t *token, struct 
   union weft_echo_address name;
   memset(&name, 0, sizeof(name));
   memset(answer, 0, sizeof(*answer));
-  struct msghdr message = {.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &part, .msg_iovlen = 1,
-                           .msg_control = control, .msg_controllen = sizeof(control)};
+  struct msghdr message = {.msg_name = &name,
+                           .msg_namelen = sizeof(name),
+                           .msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof(control)};
   const ssize_t length = recvmsg(fd, &message, flags | MSG_DONTWAIT);
   if (length < 0) return errno == EAGAIN ? 0 : -errno;
   if (flags & MSG_ERRQUEUE) answer->to = name;

@@ -72,8 +72,7 @@ static napi_value count_netlink_drops(napi_env env, napi_callback_info info) {
   socklen_t length = sizeof(memory);
   if (weft__arguments(env, info, 1, &value) < 0) return NULL;
   if (napi_get_value_int32(env, value, &fd) != napi_ok) return weft__throw_type(env, "countNetlinkDrops takes (fd)");
-  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0)
-    return weft__throw_errno(env, "getsockopt", -errno);
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0) return weft__throw_errno(env, "getsockopt", -errno);
   return napi_create_uint32(env, memory[SK_MEMINFO_DROPS], &result) == napi_ok ? result : NULL;
 }
 

@@ -1,9 +1,9 @@
 /* Sums against the plainest way to compute them, at every alignment and length that a loop could get wrong. */
-#include "checksum.h"
+#include "packet/checksum.h"
 
-#include "build-packet.h"
-#include "expect.h"
-#include "packet.h"
+#include "packet/packet.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 static uint8_t bytes[WEFT_MAX_PACKET + 64];
 

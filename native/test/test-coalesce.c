@@ -1,10 +1,10 @@
 /* Which packets become one, which must not, and what is then written to the TUN device. */
-#include "coalesce.h"
+#include "packet/coalesce.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
-enum { PACKETS = 80, ALL = WEFT_JOIN_TCP | WEFT_JOIN_UDP };
+enum { PACKETS = 80, ALL = WEFT_COALESCE_TCP | WEFT_COALESCE_UDP };
 
 static uint8_t noise[WEFT_MAX_PACKET], packets[PACKETS][WEFT_MAX_PACKET], written[2 * WEFT_MAX_PACKET];
 static uint8_t expected[WEFT_MAX_PACKET];
@@ -48,7 +48,7 @@ static bool add(unsigned index, size_t length) {
 static size_t take(struct virtio_net_hdr *header) {
   size_t length = 0;
   weft_coalescer_take(&coalescer);
-  EXPECT(coalescer.iov_count <= WEFT_MAX_JOINED_IOV, true);
+  EXPECT(coalescer.iov_count <= WEFT_MAX_COALESCED_IOV, true);
   EXPECT(coalescer.iov[0].iov_len, sizeof(*header));
   memcpy(header, coalescer.iov[0].iov_base, sizeof(*header));
   for (unsigned i = 1; i < coalescer.iov_count; i++) {
@@ -95,10 +95,8 @@ static void expect_super(const struct shape *shape, unsigned count, size_t paylo
 static void test_joins(struct shape shape) {
   for (unsigned count = 1; count <= 40; count++) {
     for (unsigned i = 0; i < count; i++) EXPECT(add(i, build(i, &shape, 1400, 1400)), true);
-    if (count > 1)
-      expect_super(&shape, count, count * (size_t)1400, 1400);
-    else
-      expect_alone(0, shape_header_bytes(&shape) + 1400);
+    if (count > 1) expect_super(&shape, count, count * (size_t)1400, 1400);
+    else expect_alone(0, shape_header_bytes(&shape) + 1400);
   }
 }
 
@@ -118,7 +116,7 @@ static void test_lengths(struct shape shape) {
 
 static void test_limits(struct shape shape) {
   const size_t header_bytes = shape_header_bytes(&shape);
-  for (unsigned i = 0; i < WEFT_MAX_JOINED; i++) EXPECT(add(i, build(i, &shape, 64, 64)), true);
+  for (unsigned i = 0; i < WEFT_MAX_COALESCED; i++) EXPECT(add(i, build(i, &shape, 64, 64)), true);
   EXPECT(add(64, build(64, &shape, 64, 64)), false);
   expect_super(&shape, 64, 64 * 64, 64);
   /* As much as fits into 65,535 bytes, and one byte more. */
@@ -132,7 +130,7 @@ static void test_limits(struct shape shape) {
 }
 
 static void test_flags(struct shape shape) {
-  const unsigned own = shape.protocol == WEFT_PROTOCOL_TCP ? WEFT_JOIN_TCP : WEFT_JOIN_UDP;
+  const unsigned own = shape.protocol == WEFT_PROTOCOL_TCP ? WEFT_COALESCE_TCP : WEFT_COALESCE_UDP;
   const size_t length = build(0, &shape, 100, 100);
   build(1, &shape, 100, 100);
   EXPECT(add_flags(0, length, (unsigned)ALL & ~own), true);
@@ -192,16 +190,16 @@ static void test_differences(void) {
     const size_t at = shape_network_bytes(&shape);
     EXPECT(joins_with(&shape, 0, 0), true);
     if (shape.family == 4) {
-      expect_differences_matter(&shape, 1, 2);   /* TOS */
-      expect_differences_matter(&shape, 4, 6);   /* identification, without DF */
+      expect_differences_matter(&shape, 1, 2); /* TOS */
+      expect_differences_matter(&shape, 4, 6); /* identification, without DF */
       EXPECT(joins_with(&shape, 6, 0x40), false);
       EXPECT(joins_with(&shape, 6, 0x80), false);
       EXPECT(joins_with(&shape, 6, 0x20), false);
       expect_differences_matter(&shape, 8, 9);   /* TTL */
       expect_differences_matter(&shape, 12, 20); /* addresses */
     } else {
-      expect_differences_matter(&shape, 1, 4);   /* traffic class and flow label */
-      expect_differences_matter(&shape, 7, 40);  /* hop limit and addresses */
+      expect_differences_matter(&shape, 1, 4);  /* traffic class and flow label */
+      expect_differences_matter(&shape, 7, 40); /* hop limit and addresses */
     }
     expect_differences_matter(&shape, at, at + 4); /* ports */
     if (shape.protocol == WEFT_PROTOCOL_UDP) continue;
@@ -253,7 +251,7 @@ static void test_harm(struct shape shape) {
       build(1, &shape, 50, 50);
       packets[harmed][at] ^= 0x10;
       if (shape.family == 6 && (at < 4 || at == 7)) continue; /* not covered by any checksum */
-      if (weft_packet_parse(packets[harmed], length, &packet) < 0) continue;
+      if (weft_packet_parse(packets[harmed], length, &packet) != 0) continue;
       const size_t harmed_length = packet.total_bytes;
       EXPECT(add(0, length), true);
       EXPECT(add(1, length), false);

@@ -1,9 +1,9 @@
 /* Fragments as a receiver sees them: headers, offsets, options, and that they make the packet again. */
-#include "fragment.h"
+#include "packet/fragment.h"
 
-#include "checksum.h"
-#include "expect.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/wire.h"
+#include "support/expect.h"
 
 enum { DONT_FRAGMENT = 0x4000, MORE_FRAGMENTS = 0x2000 };
 
@@ -85,13 +85,13 @@ static void test_fragments_again(void) {
 static void test_not_to_be_cut(void) {
   struct weft_fragmenter fragmenter;
   struct weft_packet packet = make(20, 2000, DONT_FRAGMENT);
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), WEFT_DROP_TX_TOO_BIG);
   packet = make(20, 2000, 8191);
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), WEFT_DROP_TX_TOO_BIG);
   packet = make(20, 2000, 0);
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 67), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 67), WEFT_DROP_TX_TOO_BIG);
   packet.family = 6;
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), WEFT_DROP_TX_TOO_BIG);
 }
 
 /* Cuts a packet with these options in two; the options of the second must be `expected`. */

@@ -1,8 +1,8 @@
 /* What is read of a packet's headers, of good and of hostile ones; states of a checksum; flow hash; TTL. */
-#include "packet.h"
+#include "packet/packet.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, ESP = 50, AUTHENTICATION = 51, DESTINATION_OPTIONS = 60 };
 
@@ -64,7 +64,7 @@ static void test_cut(void) {
     const struct shape shape = shape_of(family, WEFT_PROTOCOL_TCP);
     const size_t network_bytes = shape_network_bytes(&shape);
     const size_t whole = build_packet(data, &shape, PAYLOAD, 10);
-    for (size_t length = 0; length < whole; length++) EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+    for (size_t length = 0; length < whole; length++) EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
     for (size_t length = network_bytes; length <= whole; length++) {
       weft_store16(data + (family == 4 ? 2 : 4), (unsigned)(family == 4 ? length : length - 40));
       EXPECT(parse(length), 0);
@@ -80,15 +80,15 @@ static void test_ipv4_malformed(void) {
   for (unsigned first = 0; first < 256; first++) {
     if (first >> 4 == 6) continue; /* another packet, which may well be good */
     data[0] = (uint8_t)first;
-    EXPECT(parse(length), first >= 0x45 && first <= 0x4f ? 0 : -WEFT_DROP_RX_MALFORMED);
+    EXPECT(parse(length), first >= 0x45 && first <= 0x4f ? 0 : WEFT_DROP_RX_MALFORMED);
   }
   data[0] = 0x46;
   weft_store16(data + 2, 23);
-  EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+  EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
   weft_store16(data + 2, 24);
   EXPECT(parse(length), 0);
   weft_store16(data + 2, (unsigned)length + 1);
-  EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+  EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
 }
 
 static void test_tcp_header_length(void) {
@@ -106,8 +106,8 @@ static void test_ipv4_fragments(void) {
   static const struct {
     unsigned field;
     bool is_fragment, is_later;
-  } CASES[] = {{0, false, false}, {0x4000, false, false}, {0x8000, false, false},
-               {0x2000, true, false}, {0x2001, true, true}, {0x1fff, true, true}};
+  } CASES[] = {{0, false, false},     {0x4000, false, false}, {0x8000, false, false},
+               {0x2000, true, false}, {0x2001, true, true},   {0x1fff, true, true}};
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_UDP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 40);
   for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -121,7 +121,7 @@ static void test_ipv4_fragments(void) {
 }
 
 /* An IPv6 packet of 40 bytes and these, the first of them of type `next`. */
-static int parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
+static enum weft_drop_reason parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
   const struct shape shape = shape_of(6, WEFT_PROTOCOL_UDP);
   build_network(data, 40 + length, &shape);
   data[6] = (uint8_t)next;
@@ -131,12 +131,78 @@ static int parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
 
 static void test_extension_chain(void) {
   static const uint8_t CHAIN[] = {
-      DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0,                          /* hop-by-hop */
-      ROUTING, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,             /* destination options */
-      AUTHENTICATION, 0, 4, 0, 0, 0, 0, 0,                               /* routing, at its end */
-      FRAGMENT, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* authentication: 24 bytes */
-      WEFT_PROTOCOL_UDP, 0, 0, 0, 0, 0, 0, 9,                            /* fragment, but all of it */
-      0, 7, 0, 9, 0, 8, 0, 0,
+      DESTINATION_OPTIONS,
+      0,
+      1,
+      4,
+      0,
+      0,
+      0,
+      0, /* hop-by-hop */
+      ROUTING,
+      1,
+      1,
+      12,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0, /* destination options */
+      AUTHENTICATION,
+      0,
+      4,
+      0,
+      0,
+      0,
+      0,
+      0, /* routing, at its end */
+      FRAGMENT,
+      4,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0, /* authentication: 24 bytes */
+      WEFT_PROTOCOL_UDP,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      9, /* fragment, but all of it */
+      0,
+      7,
+      0,
+      9,
+      0,
+      8,
+      0,
+      0,
   };
   EXPECT(parse_ipv6(HOP_BY_HOP, CHAIN, sizeof(CHAIN)), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_UDP);

@@ -2,14 +2,14 @@
  * Readers look up while a writer adds, replaces, removes and reclaims. The sanitizer sees races (-fsanitize=thread) and
  * memory freed too early (-fsanitize=address); here it is checked that what is found is whole and what was asked for.
  */
-#include "route.h"
+#include "route/route.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 
-#include "expect.h"
-#include "wire.h"
+#include "packet/wire.h"
+#include "support/expect.h"
 
 enum { READERS = 3, SUBNETS = 300, UPDATES = 20000, LOOKUPS_AT_LEAST = 20000, BATCH = 16 };
 

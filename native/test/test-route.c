@@ -1,11 +1,11 @@
 /* The route table by hand: which route wins, what is refused, what a reader holds, and what happens without memory. */
-#include "route.h"
+#include "route/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "expect.h"
-#include "route-helpers.h"
+#include "support/expect.h"
+#include "support/route-helpers.h"
 
 /* --- Without memory --- */
 

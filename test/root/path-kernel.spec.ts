@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { waitFor } from '../../lab/wait.ts';
-import type { PathEnd, PathPair, PathPairOptions } from '../support/path/path-pair.ts';
+import type { PathEnd } from '../support/path/path-host.ts';
+import type { PathPair, PathPairOptions } from '../support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -17,7 +18,7 @@ import {
 } from '../support/path/path-suite.ts';
 
 const PATIENCE_MS = 10_000;
-const tuning = { usesKernel: true };
+const tuning = { useBpf: true };
 
 const PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [
   ...ENCAPSULATIONS.flatMap((encapsulation) => [
@@ -115,7 +116,7 @@ for (const encapsulation of ENCAPSULATIONS)
       const pair = pairOf();
       await replaceUnderlay(pair);
       for (const end of [pair.a, pair.b])
-        assert.equal((await end.status({ refresh: true })).whyNotKernel, '');
+        assert.equal((await end.status({ refresh: true })).bpfDisabledReason, '');
       await assertAnswered(pair.a, pair.b.overlay[4]);
       const grown = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[4]));
       assert.deepEqual([grown['kernelRxPackets'], grown['kernelTxPackets']], [1, 1]);

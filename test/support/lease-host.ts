@@ -1,4 +1,4 @@
-// One simulated host: a client of a memory store with its mirror and lease keeper, and everything that they told.
+// One simulated host: a client of a memory store with its cache and lease manager, and everything that they told.
 import type { Cidr, IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 import { familyOf } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
@@ -49,7 +49,7 @@ export const NETWORK_IPV6: NetworkConfig = {
   ...(NETWORK_DUAL.ipv6 && { ipv6: NETWORK_DUAL.ipv6 }),
 };
 
-export interface KeeperHostOptions {
+export interface LeaseHostOptions {
   readonly clock: FakeClock;
   readonly store: MemoryStore;
   readonly identity: string;
@@ -65,20 +65,20 @@ export interface KeeperHostOptions {
   readonly decode?: (entry: RegistryEntry) => DecodedEntry;
 }
 
-export class KeeperHost {
+export class LeaseHost {
   readonly registry: MemoryRegistry;
-  readonly mirror: RegistryCache;
-  readonly keeper: LeaseManager;
+  readonly cache: RegistryCache;
+  readonly manager: LeaseManager;
   readonly events: LeaseEvent[] = [];
   readonly states: LeaseManagerState[] = [];
   readonly owns: { readonly own: OwnLease; readonly change: OwnLeaseChange }[] = [];
-  readonly toldPeers: string[][] = [];
-  /** Backend data to publish; a change shows after `keeper.publish()`. */
+  readonly notifiedPeers: string[][] = [];
+  /** Backend data to publish; a change shows after `manager.publish()`. */
   mac = 'aa';
   readonly publicIpv6: string | undefined;
   readonly #clock: FakeClock;
 
-  constructor(options: KeeperHostOptions) {
+  constructor(options: LeaseHostOptions) {
     const { clock, store, identity, random = () => 0.5 } = options;
     this.#clock = clock;
     this.publicIpv6 = options.publicIpv6;
@@ -86,49 +86,49 @@ export class KeeperHost {
       store,
       options.delayMs === undefined ? {} : { delayMs: options.delayMs },
     );
-    this.mirror = new RegistryCache({
+    this.cache = new RegistryCache({
       registry: this.registry,
       clock,
       random,
       decode: options.decode ?? decodeEntry,
     });
-    this.keeper = new LeaseManager({
+    this.manager = new LeaseManager({
       registry: this.registry,
-      mirror: this.mirror,
+      cache: this.cache,
       clock,
       random,
-      identity: identity as IpAddress,
+      nodeId: identity as IpAddress,
       ...(options.publicIpv6 === undefined ? {} : { publicIpv6: options.publicIpv6 as Ipv6 }),
       config: options.config ?? NETWORK_IPV4,
-      attributes: () => attributesOf(this.keeper.identity, this.mac, this.publicIpv6),
+      attributes: () => attributesOf(this.manager.nodeId, this.mac, this.publicIpv6),
       ...(options.previous === undefined ? {} : { previousSubnets: subnets(options.previous) }),
       ...(options.ttlSec === undefined ? {} : { ttlSec: options.ttlSec }),
       ...(options.renewMarginSec === undefined ? {} : { renewMarginSec: options.renewMarginSec }),
       listener: {
         onOwnLease: (own, change) => this.owns.push({ own, change }),
-        onPeers: (keys) => this.toldPeers.push([...keys].sort()),
+        onPeers: (keys) => this.notifiedPeers.push([...keys].sort()),
         onState: (state) => this.states.push(state),
         onEvent: (event) => this.events.push(event),
       },
     });
   }
 
-  /** Starts mirror and keeper as the daemon does. */
+  /** Starts cache and manager as the daemon does. */
   async start(): Promise<this> {
-    this.mirror.start();
-    await this.#clock.until(() => this.mirror.isConnected);
-    this.keeper.start();
+    this.cache.start();
+    await this.#clock.until(() => this.cache.isConnected);
+    this.manager.start();
     await this.#clock.settle();
     return this;
   }
 
   stop(): void {
-    this.keeper.stop();
-    this.mirror.stop();
+    this.manager.stop();
+    this.cache.stop();
   }
 
   get key(): string | undefined {
-    return this.keeper.own?.key;
+    return this.manager.own?.key;
   }
 
   /** How often each kind of event was told. */

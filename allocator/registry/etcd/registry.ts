@@ -16,7 +16,7 @@ import type {
   NewEntry,
   Registry,
   RegistryChanges,
-  RegistryLeaseId,
+  LeaseId,
   RegistrySnapshot,
   Revision,
   WatchEnd,
@@ -80,7 +80,7 @@ class EtcdRegistry implements Registry {
     };
   }
 
-  async grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId> {
+  async grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId> {
     const response = await this.#client.unary(this.#call('grant', false), signal, (rpc) =>
       rpc.lease.leaseGrant({ TTL: ttlSec }),
     );
@@ -133,11 +133,11 @@ class EtcdRegistry implements Registry {
       : { written: true, revision: result.revision };
   }
 
-  keepAlive(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<number> {
+  keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number> {
     return this.#client.unary(this.#call('keepAlive', true), signal, (rpc) => keepAliveOnce(rpc, leaseId));
   }
 
-  async revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void> {
+  async revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void> {
     try {
       await this.#client.unary(this.#call('revoke', true), signal, (rpc) =>
         rpc.lease.leaseRevoke({ ID: leaseId }),

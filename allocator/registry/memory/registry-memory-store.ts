@@ -9,7 +9,7 @@ import type {
   NewEntry,
   RegistryEntry,
   RegistryEvent,
-  RegistryLeaseId,
+  LeaseId,
   RegistryChanges,
   RegistrySnapshot,
   Revision,
@@ -34,7 +34,7 @@ export interface StoreWatcher {
 /** A copy of a store at one revision, for {@link MemoryStore.restore}. */
 export interface StoreBackup {
   readonly snapshot: RegistrySnapshot;
-  readonly ttlSecByLease: ReadonlyMap<RegistryLeaseId, number>;
+  readonly ttlSecByLease: ReadonlyMap<LeaseId, number>;
 }
 
 export interface MemoryStoreOptions {
@@ -47,10 +47,10 @@ export class MemoryStore {
   readonly clock: Clock;
   readonly #maxHistory: number;
   readonly #entries = new Map<string, RegistryEntry>();
-  readonly #leases = new Map<RegistryLeaseId, StoredLease>();
+  readonly #leases = new Map<LeaseId, StoredLease>();
   readonly #watchers = new Map<StoreWatcher, Revision>();
   /** Keys of weft's own; nobody watches them. */
-  readonly #own = new Map<string, ConfigEntry & { readonly leaseId: RegistryLeaseId }>();
+  readonly #own = new Map<string, ConfigEntry & { readonly leaseId: LeaseId }>();
   #config: ConfigEntry | undefined;
   // A write is one revision, so the events of revision r are #history[r - #historyFrom].
   #history: (readonly RegistryEvent[])[] = [];
@@ -93,7 +93,7 @@ export class MemoryStore {
   }
 
   /** Writes without any condition, as an operator does. */
-  put(key: string, value: string, leaseId: RegistryLeaseId = NO_LEASE): Revision {
+  put(key: string, value: string, leaseId: LeaseId = NO_LEASE): Revision {
     this.#requireLease(leaseId, `put of ${key}`);
     const entry = { key, value, leaseId, modRevision: this.#revision + 1 };
     this.#entries.set(key, entry);
@@ -159,20 +159,20 @@ export class MemoryStore {
     return this.#commit([]);
   }
 
-  grant(ttlSec: number): RegistryLeaseId {
+  grant(ttlSec: number): LeaseId {
     const id = String(++this.#lastLeaseId);
     this.#addLease(id, ttlSec);
     return id;
   }
 
-  keepAlive(id: RegistryLeaseId): number {
+  keepAlive(id: LeaseId): number {
     const lease = this.#leases.get(id);
     if (lease === undefined) return 0;
     lease.expiresAtMs = this.clock.nowMs() + lease.ttlSec * 1000;
     return lease.ttlSec;
   }
 
-  revoke(id: RegistryLeaseId): void {
+  revoke(id: LeaseId): void {
     const lease = this.#leases.get(id);
     if (lease === undefined) return;
     lease.cancelTimer();
@@ -186,7 +186,7 @@ export class MemoryStore {
   }
 
   /** Ids of the leases that exist, for leak checks. */
-  get leaseIds(): RegistryLeaseId[] {
+  get leaseIds(): LeaseId[] {
     return [...this.#leases.keys()];
   }
 
@@ -267,12 +267,12 @@ export class MemoryStore {
     return { written: false, revision: this.#revision, ...(current === undefined ? {} : { current }) };
   }
 
-  #requireLease(id: RegistryLeaseId, what: string): void {
+  #requireLease(id: LeaseId, what: string): void {
     if (id === NO_LEASE || this.#leases.has(id)) return;
     throw new RegistryError('REGISTRY_LEASE_NOT_FOUND', `In-memory registry: ${what}: no lease ${id}`);
   }
 
-  #addLease(id: RegistryLeaseId, ttlSec: number): void {
+  #addLease(id: LeaseId, ttlSec: number): void {
     const lease: StoredLease = {
       ttlSec,
       expiresAtMs: this.clock.nowMs() + ttlSec * 1000,
@@ -283,7 +283,7 @@ export class MemoryStore {
   }
 
   /** A keep-alive only moves `expiresAtMs`; the timer finds out when it fires. */
-  #armExpiry(id: RegistryLeaseId, lease: StoredLease): void {
+  #armExpiry(id: LeaseId, lease: StoredLease): void {
     lease.cancelTimer = this.clock.setTimer(lease.expiresAtMs - this.clock.nowMs(), () => {
       if (lease.expiresAtMs > this.clock.nowMs()) this.#armExpiry(id, lease);
       else this.revoke(id);

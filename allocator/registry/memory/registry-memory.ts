@@ -10,7 +10,7 @@ import type {
   NewEntry,
   Registry,
   RegistryChanges,
-  RegistryLeaseId,
+  LeaseId,
   RegistrySnapshot,
   Revision,
   WatchEnd,
@@ -110,7 +110,7 @@ export class MemoryRegistry implements Registry {
     return this.#call('changesSince', signal, () => this.#store.changesSince(since));
   }
 
-  grant(ttlSec: number, signal?: AbortSignal): Promise<RegistryLeaseId> {
+  grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId> {
     return this.#call('grant', signal, () => this.#store.grant(ttlSec));
   }
 
@@ -140,11 +140,11 @@ export class MemoryRegistry implements Registry {
     return this.#call('remove', signal, () => this.#store.remove(key, expectedModRevision));
   }
 
-  keepAlive(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<number> {
+  keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number> {
     return this.#call('keepAlive', signal, () => this.#store.keepAlive(leaseId));
   }
 
-  revoke(leaseId: RegistryLeaseId, signal?: AbortSignal): Promise<void> {
+  revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void> {
     return this.#call('revoke', signal, () => this.#store.revoke(leaseId));
   }
 

@@ -52,8 +52,7 @@ static void move_frame(int from, int to, bool is_bad) {
   const ssize_t length = read(from, buffer, sizeof(buffer));
   if (length < (ssize_t)sizeof(header) + 14) return;
   memcpy(&header, buffer, sizeof(header));
-  if (is_bad && (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
-      is_inside_tunnel(&header, buffer + sizeof(header)))
+  if (is_bad && (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && is_inside_tunnel(&header, buffer + sizeof(header)))
     memset(buffer, 0, sizeof(header));
   if (write(to, buffer, (size_t)length) < 0 && errno == EBADF) die("write");
 }

@@ -149,8 +149,7 @@ static void receive(int fd, const struct settings *settings, struct tally *tally
   static uint8_t buffer[MAX_UDP];
   _Alignas(struct cmsghdr) uint8_t control[128];
   struct iovec iov = {buffer, sizeof(buffer)};
-  struct msghdr message = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+  struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   const ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
   if (size < 0) return;
   const size_t segment = segment_size(&message, (size_t)size);

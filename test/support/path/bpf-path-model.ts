@@ -1,5 +1,5 @@
-// What must become of a packet at the BPF programs of the packet path, by the reference and docs/packet-path.md, on the host that
-// native/test/kernel-share.c makes.
+// What must become of a packet at the BPF programs of the packet path, by the reference and docs/explanation/packet-path.md, on the host that
+// native/test/bpf-programs.c makes.
 import {
   byte,
   concat,
@@ -67,9 +67,9 @@ export interface Sent {
   readonly segmentBytes: number;
 }
 
-/** What must become of a packet: a word and bytes; the same bytes if nobody took it. */
+/** What must become of a packet: a action and bytes; the same bytes if nobody took it. */
 export interface Outcome {
-  readonly word: string;
+  readonly action: string;
   readonly bytes: Uint8Array;
 }
 
@@ -95,12 +95,12 @@ function longestSegment({ bytes, segmentBytes }: Sent): number | undefined {
 
 /** The datagram that carries `payload`, as a socket sends it, but for the UDP checksum. */
 export function outerOf(route: Route, sourcePort: number, tos: number, payload: Uint8Array): Uint8Array {
-  const word = (value: number): Uint8Array => Uint8Array.of(value >>> 8, value);
-  const udp = concat(word(sourcePort), word(route.port), word(8 + payload.length), word(0));
+  const uint16 = (value: number): Uint8Array => Uint8Array.of(value >>> 8, value);
+  const udp = concat(uint16(sourcePort), uint16(route.port), uint16(8 + payload.length), uint16(0));
   const total = 28 + payload.length;
   const ip = concat(
     Uint8Array.of(0x45, tos),
-    word(total),
+    uint16(total),
     hex('00004000'),
     Uint8Array.of(64, PROTOCOL.udp, 0, 0),
     local,
@@ -111,7 +111,7 @@ export function outerOf(route: Route, sourcePort: number, tos: number, payload: 
 
 /** Of a packet that goes out by the TUN device. */
 export function expectedTx(encapsulation: Encapsulation, sent: Sent): Outcome {
-  const passedOn = { word: 'tun', bytes: sent.bytes };
+  const passedOn = { action: 'tun', bytes: sent.bytes };
   if (!isPlainIpv4(sent.bytes)) return passedOn;
   const packet = parseIpPacket(sent.bytes)!;
   const route = routeOf(destinationAddress(sent.bytes, packet));
@@ -126,7 +126,7 @@ export function expectedTx(encapsulation: Encapsulation, sent: Sent): Outcome {
       : encapsulateVxlan({ vni: own.vni, sourceMac: own.mac, destinationMac: peerMac }, sent.bytes);
   const frame = concat(route.link, hex('020000000011'), hex('0800'));
   const outer = outerOf(route, PORTS[encapsulation], encapsulatedTos(packet.tos, false), payload);
-  return { word: 'wire', bytes: concat(frame, outer) };
+  return { action: 'wire', bytes: concat(frame, outer) };
 }
 
 /** The UDP payload of a frame for this end, with its sender and TOS; unset if it is none that is simple. */
@@ -151,7 +151,7 @@ function payloadOf(
 
 /** Of a frame that comes in by the underlay interface. */
 export function expectedRx(encapsulation: Encapsulation, sent: Sent): Outcome {
-  const passedOn = { word: String(NEXT), bytes: sent.bytes };
+  const passedOn = { action: String(NEXT), bytes: sent.bytes };
   const payload = payloadOf(encapsulation, sent);
   if (payload === undefined) return passedOn;
   const { inner, remote, tos } = payload;
@@ -159,5 +159,5 @@ export function expectedRx(encapsulation: Encapsulation, sent: Sent): Outcome {
   if (decapsulateEcn(inner, packet, tos) !== inner) return passedOn;
   const route = routeOf(sourceAddress(inner, packet));
   if (route === undefined || !containsAddress({ subnet: remote, bits: 32 }, route.remote)) return passedOn;
-  return { word: String(REDIRECT), bytes: concat(sent.bytes.slice(0, 14), inner) };
+  return { action: String(REDIRECT), bytes: concat(sent.bytes.slice(0, 14), inner) };
 }

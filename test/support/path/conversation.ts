@@ -9,7 +9,7 @@ const PORT = 7000;
 export async function startEcho(lab: Lab, netns: string): Promise<void> {
   const serve = `SYSTEM:'echo seen $SOCAT_PEERADDR; cat'`;
   const listen = ['TCP4-LISTEN', 'TCP6-LISTEN'].map(
-    (word) => `socat ${word}:${PORT},fork,reuseaddr${word === 'TCP6-LISTEN' ? ',ipv6only' : ''} ${serve} &`,
+    (line) => `socat ${line}:${PORT},fork,reuseaddr${line === 'TCP6-LISTEN' ? ',ipv6only' : ''} ${serve} &`,
   );
   await lab.check(netns, ['sh', '-c', `{ ${listen.join(' ')} } </dev/null >/dev/null 2>&1`]);
   const isListening = async (): Promise<boolean> =>
@@ -41,7 +41,7 @@ export interface Conversation {
 
 /** Opens one connection from `from` and keeps talking on it, ten times a second. */
 export async function startConversation(lab: Lab, from: string, address: string): Promise<Conversation> {
-  const talk = `while :; do echo word; sleep 0.1; done | socat - ${connect(address)}; echo ended`;
+  const talk = `while :; do echo line; sleep 0.1; done | socat - ${connect(address)}; echo ended`;
   const client = new LabScript(lab, from, talk);
   const heard = (): number => client.output.split('\n').length;
   const goesOn = async (): Promise<void> => {
@@ -66,10 +66,10 @@ export async function startCallers(
     stop: async () => {
       const output = await callers.end();
       // The call that was cut short counts for nothing.
-      const words = output.split('\n').slice(0, -2);
+      const lines = output.split('\n').slice(0, -2);
       return {
-        answered: words.filter((word) => word === 'answered').length,
-        lost: words.filter((word) => word === 'lost').length,
+        answered: lines.filter((line) => line === 'answered').length,
+        lost: lines.filter((line) => line === 'lost').length,
       };
     },
   };

@@ -4,7 +4,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { waitFor } from '../../../lab/wait.ts';
 import { toolFile } from '../../../lab/tools.ts';
-import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
+import { startIn, type PathEnd } from './path-host.ts';
+import { MIDDLE, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */
 export interface Harm {
@@ -64,12 +65,12 @@ export async function startImpairment(
   harm: Harm = {},
 ): Promise<{ stop(): Promise<HarmReport> }> {
   const { options, port } = pair;
-  const words: string[] = ['--head-bytes', String(HEAD_BYTES[options.encapsulation])];
+  const args: string[] = ['--head-bytes', String(HEAD_BYTES[options.encapsulation])];
   for (const [name, value] of Object.entries(harm) as [string, number | boolean][]) {
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (value !== false) words.push(option, ...(value === true ? [] : [String(value)]));
+    if (value !== false) args.push(option, ...(value === true ? [] : [String(value)]));
   }
-  const argv = [toolFile('impair'), 'left', 'right', String(port), ...words];
+  const argv = [toolFile('impair'), 'left', 'right', String(port), ...args];
   const program = await startIn(MIDDLE, argv, 'ready');
   await pair.reached();
   return { stop: async () => lastLine(await program.stop()) as HarmReport };
@@ -146,12 +147,12 @@ export async function checkTcp(
   address: string,
   { bytes, isBothWays = false, isCubic = false, seed = 1, port = DEFAULT_PORT }: TcpOptions,
 ): Promise<{ readonly client: TcpReport; readonly server: TcpReport }> {
-  const words = [address, port, '--bytes', bytes, '--seed', seed, '--idle-ms', IDLE_MS].map(String);
-  if (isBothWays) words.push('--both');
-  if (isCubic) words.push('--cubic');
-  const server = new Checker(to, ['tcp-listen', ...words]);
+  const args = [address, port, '--bytes', bytes, '--seed', seed, '--idle-ms', IDLE_MS].map(String);
+  if (isBothWays) args.push('--both');
+  if (isCubic) args.push('--cubic');
+  const server = new Checker(to, ['tcp-listen', ...args]);
   await server.ready();
-  const client = new Checker(from, ['tcp-connect', ...words]);
+  const client = new Checker(from, ['tcp-connect', ...args]);
   return { client: (await client.report()) as TcpReport, server: (await server.report()) as TcpReport };
 }
 
@@ -162,12 +163,12 @@ export async function checkUdp(
   address: string,
   { gro = false, port = DEFAULT_PORT, ...numbers }: UdpOptions,
 ): Promise<UdpReport> {
-  const words = [address, String(port)];
-  for (const [name, value] of Object.entries(numbers)) words.push(`--${name}`, String(value));
-  words.push('--idle-ms', String(IDLE_MS));
-  const receiver = new Checker(to, ['udp-receive', ...words, ...(gro ? ['--gro'] : [])]);
+  const args = [address, String(port)];
+  for (const [name, value] of Object.entries(numbers)) args.push(`--${name}`, String(value));
+  args.push('--idle-ms', String(IDLE_MS));
+  const receiver = new Checker(to, ['udp-receive', ...args, ...(gro ? ['--gro'] : [])]);
   await receiver.ready();
-  await new Checker(from, ['udp-send', ...words]).report();
+  await new Checker(from, ['udp-send', ...args]).report();
   receiver.tellSenderDone();
   return (await receiver.report()) as UdpReport;
 }
@@ -180,9 +181,9 @@ class Checker {
   #isEnded = false;
   #output = '';
 
-  constructor({ netns }: PathEnd, words: readonly string[]) {
-    this.#name = `integrity ${words.join(' ')}`;
-    const argv = ['netns', 'exec', netns, toolFile('integrity'), ...words];
+  constructor({ netns }: PathEnd, args: readonly string[]) {
+    this.#name = `integrity ${args.join(' ')}`;
+    const argv = ['netns', 'exec', netns, toolFile('integrity'), ...args];
     this.#child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
       stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));

@@ -26,7 +26,7 @@ const uint16 = fc.nat({ max: 0xffff });
 const uint32 = fc.nat({ max: 0xffff_ffff });
 const byteValue = fc.nat({ max: 0xff });
 
-function word(value: number): Uint8Array {
+function bytes16(value: number): Uint8Array {
   return Uint8Array.of(value >>> 8, value);
 }
 
@@ -97,7 +97,7 @@ interface Upper {
 const tcpOptions = fc.oneof(
   fc.constant(new Uint8Array()),
   fc.uint8Array({ minLength: 12, maxLength: 12 }),
-  fc.nat({ max: 10 }).map((words) => filler(words * 4, 3)),
+  fc.nat({ max: 10 }).map((fields) => filler(fields * 4, 3)),
 );
 
 const tcp = fc
@@ -115,21 +115,21 @@ const tcp = fc
   })
   .map(({ ports, numbers, flags, reserved, window, options, payload: data }): Upper => {
     const offset = ((5 + options.length / 4) << 4) | reserved;
-    const words = [
+    const fields = [
       ...numbers.flatMap((number) => [number >>> 16, number & 0xffff]),
       (offset << 8) | flags,
       window,
       0,
       0,
     ];
-    return { protocol: PROTOCOL.tcp, bytes: concat(...[...ports, ...words].map(word), options, data) };
+    return { protocol: PROTOCOL.tcp, bytes: concat(...[...ports, ...fields].map(bytes16), options, data) };
   });
 
 const udp = fc
   .record({ ports: fc.tuple(uint16, uint16), payload })
   .map(({ ports, payload: data }): Upper => ({
     protocol: PROTOCOL.udp,
-    bytes: concat(...[...ports, 8 + data.length, 0].map(word), data),
+    bytes: concat(...[...ports, 8 + data.length, 0].map(bytes16), data),
   }));
 
 const otherUpper = fc
@@ -186,7 +186,7 @@ const ipv4Packet = fc
     const total = 20 + ip.options.length + ip.upper.bytes.length;
     const header = concat(
       Uint8Array.of(0x45 + ip.options.length / 4, ip.tos),
-      ...[total, ip.id, ip.fragment].map(word),
+      ...[total, ip.id, ip.fragment].map(bytes16),
       Uint8Array.of(ip.ttl, ip.upper.protocol, 0, 0),
       ...ip.addresses,
       ip.options,
@@ -204,10 +204,10 @@ const extensionHeader = fc
     left: fc.constantFrom(0, 0, 1),
   })
   .map(({ type, units, seed, offset, left }) => {
-    if (type === 44) return { type, bytes: concat(Uint8Array.of(0, seed), word(offset), filler(4, seed)) };
-    const words = type === 51 ? (units + 2) * 4 : (units + 1) * 8;
+    if (type === 44) return { type, bytes: concat(Uint8Array.of(0, seed), bytes16(offset), filler(4, seed)) };
+    const fields = type === 51 ? (units + 2) * 4 : (units + 1) * 8;
     // An authentication header has to be a multiple of eight bytes in IPv6, which nobody can rely on.
-    const bytes = filler(Math.max(words, 8), seed);
+    const bytes = filler(Math.max(fields, 8), seed);
     bytes[1] = units;
     if (type === 43) bytes[3] = left;
     return { type, bytes };
@@ -234,7 +234,7 @@ const ipv6Packet = fc
     const rest = concat(...extensions, ip.upper.bytes);
     const start = 0x6000_0000 + ip.tos * 0x10_0000 + ip.flow;
     return concat(
-      ...[start >>> 16, start & 0xffff, rest.length].map(word),
+      ...[start >>> 16, start & 0xffff, rest.length].map(bytes16),
       Uint8Array.of(types[0]!, ip.ttl),
       ...ip.addresses,
       rest,
@@ -264,11 +264,11 @@ function summed(bytes: Uint8Array, packet: IpPacket, how: Checksum): Uint8Array 
   if (how === 'bad') return with16(good, fieldAt, (good[fieldAt]! << 8) ^ 0x5a5a);
   if (how === 'zero') {
     // What the checksum would be, into the source port, so that it comes out as 0.
-    const words = concat(
+    const fields = concat(
       bytes.slice(packet.networkBytes, packet.networkBytes + 2),
       good.slice(fieldAt, fieldAt + 2),
     );
-    return withTransportChecksum(with16(bytes, packet.networkBytes, onesComplementSum(words)), packet);
+    return withTransportChecksum(with16(bytes, packet.networkBytes, onesComplementSum(fields)), packet);
   }
   const pseudo = pseudoHeader(bytes, packet, bytes.length - packet.networkBytes);
   return with16(good, fieldAt, onesComplementSum(pseudo));

@@ -23,7 +23,7 @@ export interface PathEndStatus {
   readonly counters: Readonly<Record<string, number>>;
   readonly offloads: PathOffloads;
   /** Why the kernel moves no packets by itself; empty if it does. */
-  readonly whyNotKernel: string;
+  readonly bpfDisabledReason: string;
   /** Learned path MTUs by destination, in bytes. */
   readonly pathMtus: Readonly<Record<string, number>>;
 }
@@ -52,12 +52,12 @@ async function main({ device, tuning, settings, routes }: PathEndConfig): Promis
   console.log('ready');
   for await (const line of createInterface({ input: process.stdin })) {
     obey(path, device.name, JSON.parse(line) as PathEndCommand);
-    const { counters, offloads, whyNotKernel = '' } = path.status(device.name);
+    const { counters, offloads, bpfDisabledReason = '' } = path.status(device.name);
     const learned = path.routeCounters(device.name).filter(({ pathMtu }) => pathMtu !== undefined);
     const status: PathEndStatus = {
       counters: Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)])),
       offloads,
-      whyNotKernel,
+      bpfDisabledReason,
       pathMtus: Object.fromEntries(learned.map(({ destination, pathMtu }) => [destination, pathMtu!])),
     };
     console.log(JSON.stringify(status));

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before } from 'mocha';
 import type { Family } from '../../../lib/address.ts';
 import { checkTcp, checkUdp } from './impairment.ts';
-import { PathPair, type PathEnd, type PathPairOptions } from './path-pair.ts';
+import type { PathEnd } from './path-host.ts';
+import { PathPair, type PathPairOptions } from './path-pair.ts';
 
 export const FAMILIES = [4, 6] as const;
 export const ENCAPSULATIONS = ['udp', 'vxlan'] as const;
@@ -20,8 +21,8 @@ export function usePair(options: PathPairOptions): () => PathPair {
 }
 
 /** What ping says, whether it is answered or not. An error of its own does not keep it from waiting. */
-export function ping(from: PathEnd, address: string, ...words: string[]): Promise<string> {
-  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...words, address]);
+export function ping(from: PathEnd, address: string, ...args: string[]): Promise<string> {
+  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...args, address]);
 }
 
 /** Options of ping for a packet of so many bytes that must not be fragmented. */
@@ -33,8 +34,8 @@ export const sizeOf = (packetBytes: number, family: Family): string[] => [
 ];
 
 /** @throws AssertionError with what ping says, unless it is answered */
-export async function assertAnswered(from: PathEnd, address: string, ...words: string[]): Promise<void> {
-  assert.match(await ping(from, address, ...words), /1 received/);
+export async function assertAnswered(from: PathEnd, address: string, ...args: string[]): Promise<void> {
+  assert.match(await ping(from, address, ...args), /1 received/);
 }
 
 /** TCP both ways, `bytes` each. */
