@@ -133,7 +133,7 @@ describe('reconciler under faults and interference', () => {
         await host.reconciler.stop();
         assert.equal(host.clock.pendingTimers, 0);
       }),
-      { numRuns: Number(process.env['WALK_RUNS'] ?? 60) },
+      { numRuns: Number(process.env['WALK_RUNS'] ?? 25) },
     );
   });
 });
