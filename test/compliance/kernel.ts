@@ -9,6 +9,7 @@ import {
   type FdbObject,
   type KernelObject,
   type NeighbourObject,
+  type ObjectKey,
   objectKey,
   type OverlayMtu,
   type RouteObject,
@@ -282,7 +283,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       return result?.status === 'rejected' ? result.errno : String(result?.status);
     }
 
-    async function actual(key: string): Promise<ActualObject | undefined> {
+    async function actual(key: ObjectKey): Promise<ActualObject | undefined> {
       return (await kernel.readState(OWNERSHIP)).objects.get(key);
     }
 
