@@ -1,5 +1,5 @@
 // The nouns of the allocator: what a lease is, and what a host publishes with it. Types only.
-import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from './address.ts';
+import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
 
 /**
  * The subnets that one key stands for. At least one is present.
@@ -28,13 +28,13 @@ export interface WeftAttributes {
   /** UDP port of the backend, where it is not that backend's usual one. */
   readonly port?: number;
   /** Other ways in which this host may still send, and is still reached: while it changes from one to another. */
-  readonly leaving?: readonly LeavingWay[];
+  readonly leaving?: readonly LegacyTransport[];
   /** It sends in none of them any more. */
   readonly isDrained?: boolean;
 }
 
 /** A way to reach hosts, as a lease tells it. */
-export type LeavingWay = Pick<LeaseAttributes, 'backendType' | 'backendData' | 'backendV6Data'> &
+export type LegacyTransport = Pick<LeaseAttributes, 'backendType' | 'backendData' | 'backendV6Data'> &
   Pick<WeftAttributes, 'port'>;
 
 /** A subnet that some host holds, as read from the registry. */
@@ -48,7 +48,7 @@ export interface Lease {
 }
 
 /** A key below the prefix that is no lease. It concerns that key alone: counted, shown, ignored. */
-export interface BadEntry {
+export interface InvalidEntry {
   readonly key: string;
   /** What is wrong, with the offending value. */
   readonly reason: string;

@@ -1,5 +1,5 @@
-// Kernel objects as the words that iproute2 would print, one line each, for golden tests and for operators.
-import { NO_MAC, UNSPECIFIED, familyOf } from '../allocator/address.ts';
+// Kernel objects in iproute2's notation, one line each, for golden tests and for operators.
+import { NO_MAC, UNSPECIFIED, familyOf } from '../lib/address.ts';
 import { BLACKHOLE_METRIC, objectKey } from './kernel-state.ts';
 import type { KernelObject, LinkObject, RouteObject, TunLink, PathRouteObject } from './kernel-state.ts';
 
@@ -56,7 +56,7 @@ function renderRoute({ destination, gateway, dev, isOnLink, isBlackhole }: Route
   return `${destination}${via} dev ${dev}${isOnLink ? ' onlink' : ''}`;
 }
 
-/** iproute2 has no word for it: the path is this process's own. */
+/** iproute2 has no notation for it: the packet path belongs to this process. */
 function renderTunnel({ destination, remote, port, mac, dev }: PathRouteObject): string {
   const endpoint = familyOf(remote) === 4 ? `${remote}:${port}` : `[${remote}]:${port}`;
   const lladdr = mac === NO_MAC ? '' : ` lladdr ${mac}`;

@@ -1,8 +1,8 @@
 // udp: golden text, peers that it refuses, what it publishes and owns.
 import assert from 'node:assert/strict';
-import type { UdpConfig } from '../allocator/config.ts';
+import type { UdpConfig } from '../allocator/config/config.ts';
 import type { Lease } from '../allocator/lease.ts';
-import { encodeLeaseValue } from '../allocator/lease-value.ts';
+import { encodeLeaseValue } from '../allocator/registry/lease-value.ts';
 import { BackendError } from './backend.ts';
 import type { HostFacts } from './backend.ts';
 import { UDP, context, host, ip4, ip6, lease, network, plainPeer, vxlanPeer } from './fixture.ts';

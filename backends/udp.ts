@@ -1,23 +1,24 @@
-// flannel's udp backend: the bare inner packet in a UDP datagram, encapsulated by this process. Needs nothing of the
-// kernel but a TUN device. flannel has it for IPv4 only; IPv6 here is the same on a device of its own.
-import { NO_MAC } from '../allocator/address.ts';
-import type { Family, Ipv4, Ipv6 } from '../allocator/address.ts';
-import type { NetworkConfig, UdpConfig } from '../allocator/config.ts';
+// flannel's udp backend: the bare inner packet in a UDP datagram, encapsulated by this process.
+// Needs nothing of the kernel but a TUN device. flannel has it for IPv4 only; IPv6 here is the same
+// on a device of its own.
+import { NO_MAC } from '../lib/address.ts';
+import type { Family, Ipv4, Ipv6 } from '../lib/address.ts';
+import type { NetworkConfig, UdpConfig } from '../allocator/config/config.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import type { Backend, BackendContext, HostFacts } from './backend.ts';
-import { familiesOf } from './family.ts';
-import { ownershipOf, publishedTypeOf, requireInterfaceAddress, requirePublicIp } from './host-rules.ts';
+import { familiesOf } from './address-family.ts';
+import { ownershipOf, wireType, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import type { OverlayMtu, TunLink } from './kernel-state.ts';
 import { udpOverheadBytes } from './mtu.ts';
 import { deviceMtu, portDeviceName } from './overlay-device.ts';
-import { pathHostObjects, pathPeerHalf } from './packet-path.ts';
+import { pathHostObjects, pathPeerFamily } from './packet-path.ts';
 import { derivePeerState } from './peer-state.ts';
 
 export const udpBackend: Backend = {
   type: 'udp',
 
   attributes(config, host) {
-    let attributes: LeaseAttributes = { backendType: publishedTypeOf('udp') };
+    let attributes: LeaseAttributes = { backendType: wireType('udp') };
     for (const family of familiesOf(config))
       attributes = { ...attributes, ...familyAttributes(host, family) };
     return attributes;
@@ -45,8 +46,12 @@ export const udpBackend: Backend = {
   derivePeer(context, peer) {
     // No host publishes its port: all have the same.
     const udp = udpConfigOf(context.config);
-    return derivePeerState(context, peer, (half) =>
-      pathPeerHalf(context, half, { dev: deviceName(udp, half.family), port: udp.port, mac: NO_MAC }),
+    return derivePeerState(context, peer, (peerInFamily) =>
+      pathPeerFamily(context, peerInFamily, {
+        dev: deviceName(udp, peerInFamily.family),
+        port: udp.port,
+        mac: NO_MAC,
+      }),
     );
   },
 };
@@ -58,8 +63,8 @@ function udpConfigOf(config: NetworkConfig): UdpConfig {
 }
 
 /** flannel's name, and beside it one like those of VXLAN over IPv6, where 0 is no VNI. */
-function deviceName({ port, isNamedByPort }: UdpConfig, family: Family): string {
-  if (isNamedByPort === true) return portDeviceName(port, family);
+function deviceName({ port, usesPortName }: UdpConfig, family: Family): string {
+  if (usesPortName === true) return portDeviceName(port, family);
   return family === 4 ? 'flannel0' : 'flannel-v6.0';
 }
 

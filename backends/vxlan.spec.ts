@@ -1,6 +1,6 @@
 // Golden text of the kernel state that the VXLAN backend derives.
 import assert from 'node:assert/strict';
-import type { NetworkConfig, VxlanConfig } from '../allocator/config.ts';
+import type { NetworkConfig, VxlanConfig } from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes } from '../allocator/lease.ts';
 import { BackendError } from './backend.ts';
 import type { HostFacts } from './backend.ts';

@@ -1,5 +1,5 @@
 // The lab's one-shot check: everything reachable from everywhere, and how fast. Shared by `weft lab run` and the demo.
-import { networkOf, parseCidr } from '../allocator/address.ts';
+import { networkOf, parseCidr } from '../lib/address.ts';
 import type { Lab } from './lab.ts';
 import { waitFor } from './wait.ts';
 import { pingAll, tcpThroughput, type CongestionControl, type PingReport } from './probe.ts';

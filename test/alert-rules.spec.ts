@@ -8,8 +8,8 @@ import { packageRoot } from '../lab/package-root.ts';
 
 describe('the alert rules', () => {
   const folder = join(packageRoot(), 'deploy/prometheus');
-  const promtool = (...words: string[]): Promise<unknown> =>
-    promisify(execFile)('promtool', words, { cwd: folder });
+  const promtool = (...args: string[]): Promise<unknown> =>
+    promisify(execFile)('promtool', args, { cwd: folder });
 
   it('are right, and each is raised by its trouble and by nothing else', async () => {
     await promtool('check', 'rules', 'weft.rules.yml');
@@ -18,13 +18,13 @@ describe('the alert rules', () => {
 
   it('each have a summary, the command to run next, and a part of the docs', async () => {
     const rules = await readFile(join(folder, 'weft.rules.yml'), 'utf8');
-    const docs = await readFile(join(packageRoot(), 'docs/monitoring.md'), 'utf8');
+    const docs = await readFile(join(packageRoot(), 'docs/how-to/monitor.md'), 'utf8');
     const alerts = rules.split('- alert: ').slice(1);
     for (const alert of alerts) {
       const name = /^\w+/.exec(alert)![0];
       assert.match(alert, /^ +summary: '.+'$/m, name);
       assert.match(alert, /^ +description: '.*(?:weft|systemctl|etcdctl|journalctl) .*'$/m, name);
-      assert.ok(alert.includes(`runbook_url: 'docs/monitoring.md#${name.toLowerCase()}'`), name);
+      assert.ok(alert.includes(`runbook_url: 'docs/how-to/monitor.md#${name.toLowerCase()}'`), name);
       assert.match(docs, new RegExp(`^### ${name}$`, 'm'));
     }
   });

@@ -1,11 +1,11 @@
 // A network card that gets checksums inside of tunnels wrong, on h1: pings pass and TCP does not. The daemon finds out and mends
 // it, or does as the network config says.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/doctor.ts';
-import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../daemon/control/types.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
+import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
 import { waitFor } from '../lab/wait.ts';
-import { breakOffload, mendOffload } from './support/bad-offload.ts';
-import { canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { breakOffload, mendOffload } from './support/path/bad-offload.ts';
+import { canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const PATIENCE_MS = 60_000;
 const DEVICES = ['flannel.1', 'flannel-v6.1'];
@@ -25,8 +25,8 @@ describe('checksums that a network card gets wrong', () => {
     await waitFor('containers to reach each other', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
   });
 
-  async function ask<Answer>(host: string, ...words: readonly string[]): Promise<Answer> {
-    return JSON.parse((await lab().weft(host, [...words, '--json'])).stdout) as Answer;
+  async function ask<Answer>(host: string, ...args: readonly string[]): Promise<Answer> {
+    return JSON.parse((await lab().weft(host, [...args, '--json'])).stdout) as Answer;
   }
 
   async function statusOf(host: string): Promise<readonly ChecksumOffloadV1[]> {
@@ -45,7 +45,7 @@ describe('checksums that a network card gets wrong', () => {
     waitFor(
       `offloads of ${host} to be ${value}`,
       () =>
-        holds(
+        shellTest(
           lab(),
           host,
           DEVICES.map((dev) => `ethtool -k ${dev} | grep -q 'tx-checksum-ip-generic: ${value}$'`).join(
@@ -113,7 +113,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await hasTcp(), false);
     const broken = await finding();
     assert.equal(broken?.severity, 'error');
-    assert.match(broken.remedy, /"TxChecksumOffload": "auto"/);
+    assert.match(broken.fix, /"TxChecksumOffload": "auto"/);
   });
 
   it('are computed by every host with "off"', async () => {

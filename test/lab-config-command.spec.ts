@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../lab/package-root.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { leaseKeys } from './support/daemon-view.ts';
-import { holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const configOf = (backend: object, network = '10.5.0.0/16') =>
   JSON.stringify({ Network: network, Backend: { Type: 'vxlan', ...backend } });
@@ -18,7 +18,7 @@ describe('weft config', () => {
     for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
   });
 
-  async function weft(words: readonly string[], input = '', editor = 'false') {
+  async function weft(args: readonly string[], input = '', editor = 'false') {
     const program = [
       'env',
       `EDITOR=${editor}`,
@@ -29,14 +29,14 @@ describe('weft config', () => {
     ];
     const { code, stdout, stderr } = await lab().exec(
       'etcd',
-      [...program, ...words, '--etcd-endpoints', ETCD_URL],
+      [...program, ...args, '--etcd-endpoints', ETCD_URL],
       { input },
     );
     return { code, stdout, stderr };
   }
 
   const onAll = async (mtu: number) => {
-    const isSo = (name: string) => holds(lab(), name, `ip link show flannel.1 | grep -q "mtu ${mtu} "`);
+    const isSo = (name: string) => shellTest(lab(), name, `ip link show flannel.1 | grep -q "mtu ${mtu} "`);
     return (await Promise.all(lab().topology.hosts.map(({ name }) => isSo(name)))).every(Boolean);
   };
 
@@ -82,10 +82,10 @@ describe('weft config', () => {
     const versions = JSON.parse((await weft(['history', '--json'])).stdout) as readonly {
       modRevision: number;
       text: string;
-      note: { author?: string; reason?: string; isNoticed?: boolean };
+      note: { author?: string; reason?: string; isExternal?: boolean };
     }[];
     const [noticed, written] = versions;
-    assert.equal(noticed?.note.isNoticed, true);
+    assert.equal(noticed?.note.isExternal, true);
     assert.match(noticed?.text ?? '', /1380/);
     assert.equal(written?.note.reason, 'new switches');
     assert.match(written?.note.author ?? '', /@/);
@@ -118,13 +118,13 @@ describe('weft config', () => {
     const folder = await mkdtemp(join(tmpdir(), 'weft-editor-'));
     try {
       const editor = join(folder, 'editor');
-      const theirs = configOf({ MTU: 1360 });
-      const put = `ETCDCTL_API=3 etcdctl --endpoints ${ETCD_URL} put /coreos.com/network/config '${theirs}'`;
+      const foreignConfig = configOf({ MTU: 1360 });
+      const put = `ETCDCTL_API=3 etcdctl --endpoints ${ETCD_URL} put /coreos.com/network/config '${foreignConfig}'`;
       await writeFile(editor, `#!/bin/sh\n${put} && sed -i s/1390/1350/ "$1"\n`, { mode: 0o755 });
       const { code, stderr } = await weft(['edit', '--yes'], '', editor);
-      assert.match(stderr, /^Somebody else changed the config meanwhile; nothing was written/m);
+      assert.match(stderr, /^The config changed meanwhile; nothing was written/m);
       assert.equal(code, 1);
-      assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(theirs));
+      assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(foreignConfig));
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -6,7 +6,7 @@ import { INVALID_CONFIGS } from './support/invalid-configs.ts';
 import { logOf, routesOf, waitForLogLine } from './support/daemon-view.ts';
 import {
   ask,
-  holds,
+  shellTest,
   programmedPeers,
   subnetKey,
   useLab,
@@ -51,7 +51,7 @@ describe('the network config edited while it runs', () => {
     const lost = await lossDuring(async () => {
       await lab().putConfig(configOf({ MTU: 1400 }));
       await onAllHosts('MTU 1350', (name) =>
-        holds(lab(), name, 'ip link show flannel.1 | grep -q "mtu 1350 "'),
+        shellTest(lab(), name, 'ip link show flannel.1 | grep -q "mtu 1350 "'),
       );
       await onAllHosts('subnet.env', async (name) =>
         /^FLANNEL_MTU=1350$/m.test(await lab().readSubnetEnv(name)),

@@ -1,7 +1,7 @@
 // Rules as Docker sets them, on a host of a lab: those of older engines keep nobody out, those of Docker 28 and later do until what
-// docs/containers.md tells is done, and weft doctor names them.
+// docs/how-to/connect-containers.md tells is done, and weft doctor names them.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/doctor.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
 import { canPing, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 
@@ -29,7 +29,7 @@ describe('rules of Docker', () => {
   const iptables = (rule: string): Promise<string> => lab().check('h2', ['iptables', ...rule.split(' ')]);
   const calls = (): Promise<boolean> => canPing(lab(), 'c2', 'h1');
   const isCalled = (): Promise<boolean> => canPing(lab(), 'c1', 'h2');
-  const isWhole = async (): Promise<boolean> => (await calls()) && (await isCalled());
+  const isHealthy = async (): Promise<boolean> => (await calls()) && (await isCalled());
 
   async function evidence(): Promise<readonly string[]> {
     const { stdout } = await lab().weft('h2', ['doctor', '--json', '--only', 'docker-direct']);
@@ -47,7 +47,7 @@ describe('rules of Docker', () => {
   });
 
   it('of older engines keep nobody out', async () => {
-    await waitFor('containers to reach each other', isWhole, PATIENCE_MS, 50);
+    await waitFor('containers to reach each other', isHealthy, PATIENCE_MS, 50);
     assert.deepEqual(await evidence(), []);
   });
 
@@ -56,7 +56,7 @@ describe('rules of Docker', () => {
     assert.deepEqual([await calls(), await isCalled()], [true, false]);
     assert.deepEqual(await evidence(), ['iptables, table filter: -A DOCKER ! -i br0 -o br0 -j DROP']);
     await iptables(ADMIT);
-    assert.ok(await isWhole());
+    assert.ok(await isHealthy());
     assert.deepEqual(await evidence(), []);
   });
 
@@ -68,9 +68,9 @@ describe('rules of Docker', () => {
       `iptables, table raw: -A PREROUTING -d ${container}/32 ! -i br0 -j DROP`,
     ]);
     await iptables(`-t raw -I PREROUTING -d ${container} -i flannel.1 -j ACCEPT`);
-    assert.ok(await isWhole());
+    assert.ok(await isHealthy());
     assert.deepEqual(await evidence(), []);
     await iptables('-t raw -F PREROUTING');
-    assert.ok(await isWhole());
+    assert.ok(await isHealthy());
   });
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { OUTSIDE } from '../lab/topology.ts';
 import type { Lab } from '../lab/lab.ts';
 import { waitFor } from '../lab/wait.ts';
-import { addressSeen, startCallers, startConversation, startEcho } from './support/conversation.ts';
+import { addressSeen, startCallers, startConversation, startEcho } from './support/path/conversation.ts';
 import { waitForLogLine } from './support/daemon-view.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
@@ -54,8 +54,8 @@ for (const { name, isNft, show, other } of ENGINES)
     async function repaired(change: string): Promise<void> {
       repairs++;
       await lab().check('h1', ['sh', '-c', change]);
-      const isWhole = async (): Promise<boolean> => (await sh(lab(), show)) === rules;
-      await waitFor(`the rules to be back after: ${change}`, isWhole, REPAIR_MS, 50);
+      const isHealthy = async (): Promise<boolean> => (await sh(lab(), show)) === rules;
+      await waitFor(`the rules to be back after: ${change}`, isHealthy, REPAIR_MS, 50);
     }
 
     it('hides containers from the outside, in both families', async () => {

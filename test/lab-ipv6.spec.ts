@@ -1,13 +1,13 @@
 // IPv6 beside IPv4, and alone: what hosts lease and program, packets of the whole MTU between all containers, hosts without
 // IPv6 among others, and a cluster that gets or loses IPv6 while it runs.
 import assert from 'node:assert/strict';
-import type { StatusV1 } from '../daemon/control/types.ts';
+import type { StatusV1 } from '../api/index.ts';
 import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { ETCD_URL_IPV6 } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askReadyz, leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
-import { ask, holds, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { ask, shellTest, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
@@ -70,7 +70,7 @@ describe('dual-stack vxlan', () => {
   }
 
   const hasIpv6Route = (name: string, subnet: string) =>
-    holds(lab(), name, `ip -6 route show ${subnet} dev flannel-v6.1 | grep -q .`);
+    shellTest(lab(), name, `ip -6 route show ${subnet} dev flannel-v6.1 | grep -q .`);
 
   it('leases a subnet of each family under one key, and tells both in subnet.env', async () => {
     await allReady(lab());

@@ -1,8 +1,8 @@
 // What a monitoring system gets of a cluster: metrics of a host with kernel VXLAN and one in userspace, the page's document,
 // and a command that runs when the subnet changes.
 import assert from 'node:assert/strict';
-import { FAMILIES } from '../daemon/metrics/families.ts';
-import type { ClusterV1 } from '../daemon/metrics/cluster-document.ts';
+import { METRICS } from '../daemon/metrics/metrics.ts';
+import type { ClusterV1 } from '../api/index.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, waitForLogLine } from './support/daemon-view.ts';
@@ -79,7 +79,7 @@ describe('metrics', () => {
     const { text } = await ask('h1', '/metrics');
     assert.deepEqual(await promtool(['check', 'metrics'], text), '');
     const served = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!);
-    const declared = new Set(FAMILIES.map(({ name }) => name));
+    const declared = new Set(METRICS.map(({ name }) => name));
     assert.deepEqual(
       served.filter((name) => !declared.has(name)),
       [],
@@ -102,7 +102,7 @@ describe('metrics', () => {
     assert.ok((await count()) >= before + 3);
     // What has no meaning on a host is absent there: of the packet path in the kernel's, of devices' checksums in userspace.
     const texts = await Promise.all(['h1', 'h2'].map(async (name) => (await ask(name, '/metrics')).text));
-    for (const { name } of FAMILIES) assert.match(texts.join('\n'), new RegExp(`^# TYPE ${name} `, 'm'));
+    for (const { name } of METRICS) assert.match(texts.join('\n'), new RegExp(`^# TYPE ${name} `, 'm'));
   });
 
   it('are also at the control socket', async () => {
@@ -158,8 +158,8 @@ describe('metrics', () => {
     const old = subnet.replace('.0/', '.1/');
     assert.ok((await told()).includes(`FLANNEL_SUBNET=${old}\n`));
     const config = '{"Network":"10.6.0.0/16","Backend":{"Type":"vxlan"}}';
-    const words = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
-    const { code, stderr } = await lab().weft('h1', words, { input: config });
+    const args = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
+    const { code, stderr } = await lab().weft('h1', args, { input: config });
     assert.equal(code, 0, stderr);
     const isTold = async (): Promise<boolean> =>
       /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await told());
@@ -168,8 +168,8 @@ describe('metrics', () => {
     assert.ok((await leaseKeys(lab())).some((key) => key.startsWith('10.6.')));
   });
 
-  async function promtool(words: readonly string[], input: string): Promise<string> {
-    const { code, stdout, stderr } = await lab().exec('h1', ['promtool', ...words], { input });
+  async function promtool(args: readonly string[], input: string): Promise<string> {
+    const { code, stdout, stderr } = await lab().exec('h1', ['promtool', ...args], { input });
     assert.equal(code, 0, stdout + stderr);
     return stdout + stderr;
   }

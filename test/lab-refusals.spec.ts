@@ -161,7 +161,7 @@ describe('a start that has to wait', () => {
     await waitUntilReady(lab(), 'h1');
   });
 
-  const places = [
+  const cases = [
     {
       name: 'a folder of its path is a file',
       damage: 'touch /run/weft-lab/h1/folder',
@@ -176,7 +176,7 @@ describe('a start that has to wait', () => {
       reason: /\/run\/weft-lab\/h1\/folder\/subnet\.env.*EROFS.*--subnet-file/,
     },
   ];
-  for (const { name, damage, repair, reason } of places)
+  for (const { name, damage, repair, reason } of cases)
     it(`says why subnet.env cannot be written, and writes it once it can: ${name}`, async () => {
       await lab().sandbox.check(['sh', '-c', damage]);
       const from = (await logOf(lab(), 'h1')).length;

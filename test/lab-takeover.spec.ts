@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Lab } from '../lab/lab.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
-import { holds, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { askReadyz, leaseKeys, routesOf } from './support/daemon-view.ts';
 import { startPings } from '../lab/traffic.ts';
 
@@ -152,7 +152,7 @@ describe('taking over from flannel with vxlan', () => {
     assert.deepEqual(await routesOf(lab(), 'h1', peer.subnet), [expected]);
     assert.deepEqual(await programmedPeers(lab(), 'h1'), [peer.subnet]);
     const gone = `! ip neigh | grep -q '${DEAD.address} ' && ! bridge fdb | grep -q ${DEAD.mac}`;
-    assert.ok(await holds(lab(), 'h1', gone));
+    assert.ok(await shellTest(lab(), 'h1', gone));
   });
 
   it('leaves foreign routes alone, also inside the network', () => assertForeignRoutesStay(lab()));

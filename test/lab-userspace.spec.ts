@@ -8,7 +8,7 @@ import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, logOf, overlayDevicesOf, restartKept, waitForLogLine } from './support/daemon-view.ts';
 import { toolFile } from '../lab/tools.ts';
-import { ask, canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const WAIT_MS = 60_000;
@@ -82,10 +82,10 @@ describe('backend udp', () => {
   ] as const)
     it(`repairs a device that was ${what}`, async () => {
       await lab().check('h1', ['sh', '-c', script]);
-      const isWhole = async () =>
-        (await holds(lab(), 'h1', "ip link show flannel0 up 2>/dev/null | grep -q 'mtu 1472 '")) &&
+      const isHealthy = async () =>
+        (await shellTest(lab(), 'h1', "ip link show flannel0 up 2>/dev/null | grep -q 'mtu 1472 '")) &&
         (await canPing(lab(), 'c1', 'h2'));
-      await waitFor('the host to be whole', isWhole, WAIT_MS);
+      await waitFor('the host to be whole', isHealthy, WAIT_MS);
       assert.ok(await canPing(lab(), 'c2', 'h1'));
     });
 
@@ -122,8 +122,8 @@ describe('a start in userspace that cannot work', () => {
 
   /** Runs the daemon after `script`, in a mount namespace of its own, until it ends. */
   async function run(script: string): Promise<string> {
-    const words = ['unshare', '--mount', 'sh', '-c', `${script}; exec "$@"`, 'sh'];
-    const command = [...words, ...lab().daemonCommand('h1', [])];
+    const args = ['unshare', '--mount', 'sh', '-c', `${script}; exec "$@"`, 'sh'];
+    const command = [...args, ...lab().daemonCommand('h1', [])];
     const { code, stderr } = await lab().exec('h1', command, { timeoutMs: WAIT_MS });
     assert.equal(code, 1, stderr);
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
-import { JOIN, loadPacketOracle } from './support/packet-oracle.ts';
-import { readPcap } from './support/pcap.ts';
+import { JOIN, loadPacketOracle } from './support/path/packet-oracle.ts';
+import { readPcap } from './support/path/pcap.ts';
 import { packageRoot } from '../lab/package-root.ts';
 
 const VNI = 7;

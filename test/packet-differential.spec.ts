@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
-import { flowPacket, packetsInARow } from './support/flow-arbitrary.ts';
+import { flowPacket, packetsInARow } from './support/path/flow-arbitrary.ts';
 import {
   anyBytes,
   damaged,
@@ -12,8 +12,8 @@ import {
   survivingPacket,
   transportPacket,
   virtioHeader,
-} from './support/packet-arbitrary.ts';
-import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/packet-oracle.ts';
+} from './support/path/packet-arbitrary.ts';
+import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/path/packet-oracle.ts';
 
 const RUNS = 400;
 /** Of properties of whole flows, which take longer. */
@@ -82,9 +82,9 @@ describe('packet path and its specification', () => {
     ));
 
   it('update a checksum alike', () => {
-    const word = fc.uint8Array({ minLength: 2, maxLength: 2 });
+    const uint16 = fc.uint8Array({ minLength: 2, maxLength: 2 });
     check(
-      fc.property(word, word, word, (checksum, before, after) => {
+      fc.property(uint16, uint16, uint16, (checksum, before, after) => {
         const [old, from, to] = [checksum, before, after].map((bytes) => reference.read16(bytes, 0));
         const expected = reference.updatedChecksum(old!, from!, to!);
         assert.equal(oracle.updateChecksum(checksum, before, after).readUInt16BE(), expected);
@@ -185,8 +185,8 @@ describe('packet path and its specification', () => {
       const data = filler(100, 1);
       for (let at = 0; at < headers.length; at++)
         for (let bit = 0; bit < 8; bit++) {
-          const packets = [{}, { at, bit }, {}].map((odd, index) =>
-            flowPacket(headers, data, index * data.length, index, odd),
+          const packets = [{}, { at, bit }, {}].map((anomaly, index) =>
+            flowPacket(headers, data, index * data.length, index, anomaly),
           );
           if (packets.some((packet) => parseIpPacket(packet) === undefined)) continue;
           const expected = reference.coalesce(packets, { tcp: true, udp: true });
@@ -282,7 +282,9 @@ describe('packet path and its specification', () => {
   it('refuse the same datagrams for the same reason', () => {
     const own = fc.record({ vni, mac });
     const path = fc.record({ vni, sourceMac: mac, destinationMac: mac });
-    const datagram = fc.tuple(path, ipPacket).map(([way, inner]) => reference.encapsulateVxlan(way, inner));
+    const datagram = fc
+      .tuple(path, ipPacket)
+      .map(([target, inner]) => reference.encapsulateVxlan(target, inner));
     check(
       fc.property(own, damaged(datagram), anyBytes, (station, bytes, bare) => {
         assertSame(oracle.decapsulate(true, station, bytes), reference.decapsulateVxlan(station, bytes));

@@ -2,7 +2,8 @@
 // own VXLAN, which must not be able to tell.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { PathEnd, PathPairOptions } from './support/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
+import type { PathPairOptions } from './support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -13,7 +14,7 @@ import {
   growth,
   sizeOf,
   usePair,
-} from './support/path-suite.ts';
+} from './support/path/path-suite.ts';
 
 /** Pairs in which the kernel passes on what has not been cut, between weft ends and beside the kernel's own VXLAN. */
 const SUPER_PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [

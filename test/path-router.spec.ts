@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { before, describe, it } from 'mocha';
 import { waitFor } from '../lab/wait.ts';
-import type { PathEnd } from './support/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
 import {
   assertAnswered,
   assertIntact,
@@ -14,9 +14,9 @@ import {
   ping,
   sizeOf,
   usePair,
-} from './support/path-suite.ts';
-import type { DatagramsToSend } from './support/send-datagrams.ts';
-import { makeTunnelDatagram, type TunnelDatagram } from './support/tunnel-datagram.ts';
+} from './support/path/path-suite.ts';
+import type { DatagramsToSend } from './support/path/send-datagrams.ts';
+import { makeTunnelDatagram, type TunnelDatagram } from './support/path/tunnel-datagram.ts';
 
 const PATIENCE_MS = 10_000;
 
@@ -30,8 +30,8 @@ for (const encapsulation of ENCAPSULATIONS)
           const { a, b } = pairOf();
           if (encapsulation === 'vxlan') return assertAnswered(a, b.overlay[family], '-t', '1');
           const grown = await growth(a, async () => {
-            const said = await ping(a, b.overlay[family], '-t', '1');
-            assert.match(said, new RegExp(`From ${a.overlay[family]}.* (?:Time to live|Time) exceeded`));
+            const output = await ping(a, b.overlay[family], '-t', '1');
+            assert.match(output, new RegExp(`From ${a.overlay[family]}.* (?:Time to live|Time) exceeded`));
           });
           assert.deepEqual([grown['dropTxTtl'], grown['icmpSent']], [1, 1]);
         });
@@ -42,8 +42,8 @@ for (const encapsulation of ENCAPSULATIONS)
             family === 4 ? ['10.5.9.0/24', '10.5.9.1'] : ['fd00:5:9::/64', 'fd00:5:9::1'];
           await a.ip([`route replace ${subnet} dev ${a.device}`]);
           const grown = await growth(a, async () => {
-            const said = await ping(a, address);
-            assert.match(said, new RegExp(`From ${a.overlay[family]}.* (?:Net Unreachable|No route)`));
+            const output = await ping(a, address);
+            assert.match(output, new RegExp(`From ${a.overlay[family]}.* (?:Net Unreachable|No route)`));
           });
           assert.deepEqual([grown['dropTxNoRoute'], grown['icmpSent']], [1, 1]);
         });
@@ -128,7 +128,7 @@ function toHex(bytes: Buffer): string {
 }
 
 function sendDatagrams(from: PathEnd, datagrams: DatagramsToSend): Promise<unknown> {
-  const file = fileURLToPath(import.meta.resolve('./support/send-datagrams.js'));
+  const file = fileURLToPath(import.meta.resolve('./support/path/send-datagrams.js'));
   return from.run([process.execPath, file], { input: JSON.stringify(datagrams) });
 }
 
@@ -151,9 +151,9 @@ for (const encapsulation of ENCAPSULATIONS)
         it(`IPv${family}: a packet that must not be fragmented is told the MTU that passes`, async () => {
           const { a, b, mtu } = pairOf();
           const narrow = Math.max(mtu - NARROWING_BYTES, family === 6 ? 1280 : 0);
-          const said = await ping(a, b.overlay[family], ...sizeOf(mtu, family));
+          const output = await ping(a, b.overlay[family], ...sizeOf(mtu, family));
           assert.match(
-            said,
+            output,
             new RegExp(`From ${a.overlay[family]}.*(?:Frag needed|too big).*mtu ?= ?${narrow}`),
           );
           await assertAnswered(a, b.overlay[family], ...sizeOf(narrow, family));
@@ -166,9 +166,9 @@ for (const encapsulation of ENCAPSULATIONS)
         const { a, b, mtu } = pairOf();
         const size = ['-M', 'dont', '-s', String(mtu - ECHO_OVERHEAD_BYTES[4])];
         // An address about which the kernel has not been told an MTU: else it fragments by itself.
-        const untold = '10.5.2.7';
-        await b.ip([`address add ${untold}/32 dev ${b.device}`]);
-        const grown = await growth(a, () => assertAnswered(a, untold, ...size));
+        const address = '10.5.2.7';
+        await b.ip([`address add ${address}/32 dev ${b.device}`]);
+        const grown = await growth(a, () => assertAnswered(a, address, ...size));
         assert.equal(grown['fragmented'], 1);
       });
     });

@@ -1,9 +1,9 @@
 // The etcd registry on a real etcd: the compliance suite, and what only etcd shows.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { createEtcdRegistry } from '../allocator/registry-etcd.ts';
-import { NO_LEASE } from '../allocator/registry.ts';
-import type { Registry } from '../allocator/registry.ts';
+import { createEtcdRegistry } from '../allocator/registry/etcd/index.ts';
+import { NO_LEASE } from '../allocator/registry/registry.ts';
+import type { Registry } from '../allocator/registry/registry.ts';
 import { describeRegistry } from './compliance/registry.ts';
 import type { RegistryFixture } from './compliance/registry.ts';
 import { startEtcd } from '../lab/etcd-server.ts';

@@ -9,6 +9,9 @@ import { basename } from 'node:path';
 /** A suite that takes longer hangs: it is killed, and its namespaces with it. In milliseconds. */
 const LIMIT_MS = 10 * 60_000;
 
+/** Of one test, in milliseconds: suites boot clusters. */
+const TEST_TIMEOUT_MS = '180000';
+
 interface Outcome {
   readonly file: string;
   readonly isPassed: boolean;
@@ -18,7 +21,7 @@ interface Outcome {
 
 function run(file: string): Promise<Outcome> {
   const start = performance.now();
-  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--reporter', 'dot', file];
+  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--timeout', TEST_TIMEOUT_MS, file];
   const child = spawn('sh', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
@@ -36,7 +39,7 @@ function run(file: string): Promise<Outcome> {
   });
 }
 
-function tell({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
+function report({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
   console.log(`--- ${basename(file, '.spec.js')}: ${seconds.toFixed(1)} s${remark}`);
   // The dots say nothing once a suite has passed; its last lines say how many tests that were.
   console.log(isPassed ? /^ *\d+ passing.*$/m.exec(output)?.[0] : output);
@@ -50,7 +53,7 @@ async function runAll(files: readonly string[], width: number, remark = ''): Pro
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const outcome = await run(file);
       outcomes.push(outcome);
-      tell(outcome, remark);
+      report(outcome, remark);
     }
   };
   await Promise.all(Array.from({ length: width }, work));

@@ -34,8 +34,8 @@ class Manager {
 
   /** Starts the daemon as systemd would; resolves with its process id in the lab. */
   startDaemon(environment: string): Promise<string> {
-    const words = this.#lab.daemonCommand('h1', []).map((word) => `'${word}'`);
-    const command = `env NOTIFY_SOCKET=${this.socket} ${environment} ${words.join(' ')}`;
+    const args = this.#lab.daemonCommand('h1', []).map((arg) => `'${arg}'`);
+    const command = `env NOTIFY_SOCKET=${this.socket} ${environment} ${args.join(' ')}`;
     return this.#spawn(`exec ${command} >>/run/daemon.log 2>&1`);
   }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 
-const MODULE = new URL('../daemon/subnet-file.js', import.meta.url).href;
+const MODULE = new URL('../daemon/subnet-file/subnet-file.js', import.meta.url).href;
 const NAMESPACE = ['--user', '--map-root-user', '--mount'];
 
 /** Writes a file of 20 kB over one of 1 kB, then prints the error and what is in the folder. */

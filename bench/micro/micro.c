@@ -45,7 +45,7 @@ static volatile uint64_t sum_of_all;
 
 static uint8_t *const inner = buffer + HEADROOM;
 
-/* --- One packet of `size` bytes at `inner`, again and again --- */
+/* --- One packet of `size` bytes at `inner`, in a loop --- */
 
 static size_t copy_packet(void) {
   for (unsigned i = 0; i < BATCH; i++) {
@@ -77,7 +77,7 @@ static size_t encapsulate(void) {
     weft_encap_push(encap, inner, route->header, packet.family);
     use(buffer);
   }
-  inner[8] = 255; /* as its TTL; the header checksum is not verified */
+  inner[8] = 255; /* as its TTL; the header's checksum is not verified */
   return BATCH;
 }
 
@@ -214,8 +214,8 @@ static size_t find_routes(void) {
 }
 
 /*
- * As many lines of memory as there are routes, each asked for by the same address: the least that
- * any table costs.
+ * As many lines of memory as there are routes, each read through the same address: the lower bound
+ * of any table.
  */
 static size_t read_lines(void) {
   static uint64_t lines[65536][8];

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Cidr, IpAddress } from '../../allocator/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import { diffOf } from './diff.ts';
-import type { KernelNow } from './kernel-now.ts';
+import type { KernelSnapshot } from './kernel-snapshot.ts';
 
 function route(destination: string, gateway: string): KernelObject {
   return {
@@ -26,7 +26,7 @@ function differences(desired: readonly KernelObject[], actual: readonly KernelOb
     ownerOf: () => '10.5.2.0-24',
     summary: () => ({ host: {} }),
     peerStatus: () => ({ reason: 'the kernel refused it' }),
-  } as unknown as KernelNow['reconciler'];
+  } as unknown as KernelSnapshot['reconciler'];
   const state = { objects: byKey(actual as readonly ActualObject[]), foreignLinks: new Map() };
   return diffOf({ reconciler, actual: state }).differences;
 }
@@ -51,7 +51,7 @@ describe('the difference between kernel and desire', () => {
     assert.deepEqual([found?.kind, found?.what], ['different', 'gateway 10.5.9.0 instead of 10.5.2.0']);
   });
 
-  it('has what nobody wants, but no setting, which has no absence', () => {
+  it('lists objects that are not desired, but no settings, which have no absence', () => {
     const [extra, ...rest] = differences([], [two, SETTING]);
     assert.deepEqual([extra?.kind, extra?.object, rest], ['extra', 'route 10.5.2.0/24', []]);
   });

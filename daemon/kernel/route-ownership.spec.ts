@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Cidr } from '../../allocator/address.ts';
+import type { Cidr } from '../../lib/address.ts';
 import { RouteOwnership, type RouteShape } from './route-ownership.ts';
 
 const cidr = (text: string): Cidr => text as Cidr;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { parseMac } from '../../allocator/address.ts';
+import { parseMac } from '../../lib/address.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';

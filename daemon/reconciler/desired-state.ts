@@ -37,6 +37,16 @@ export class DesiredState {
   readonly #conflicts = new Map<Owner, Conflict>();
   readonly #effective = new Map<ObjectKey, KernelObject>();
   readonly #deviceUses = new Map<string, number>();
+  #isComplete = false;
+
+  /** Whether every owner has been set once, so that unwanted objects are orphans. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  markComplete(): void {
+    this.#isComplete = true;
+  }
 
   /** What the kernel should hold. */
   get objects(): ReadonlyMap<ObjectKey, KernelObject> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { NO_MAC, parseMac, UNSPECIFIED } from '../../allocator/address.ts';
+import { NO_MAC, parseMac, UNSPECIFIED } from '../../lib/address.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey, OverlayMtu, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
@@ -9,7 +9,7 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { diff, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';
-import { Mirror } from './mirror.ts';
+import { CachedState } from './cache/cached-state.ts';
 import { deviceOf } from './object-device.ts';
 
 const DEV = 'flannel.1';
@@ -112,8 +112,8 @@ const byKey = (objects: readonly KernelObject[]): Map<ObjectKey, KernelObject> =
   new Map(objects.map((object) => [objectKey(object), object]));
 const render = ({ action, object }: Step): string =>
   `${action === 'set' ? '+' : '-'} ${renderObject(object)}`;
-const deviating = (object: KernelObject, deviation: string): KernelObject =>
-  ({ ...object, deviation }) as ActualObject;
+const deviating = (object: KernelObject, mismatch: string): KernelObject =>
+  ({ ...object, mismatch }) as ActualObject;
 
 interface Case {
   readonly name: string;
@@ -336,7 +336,7 @@ const cases: readonly Case[] = [
     name: 'what is held is left as it is',
     from: [link({ vni: 2 }), ...peer(2)],
     to: [...host, ...peer(3)],
-    options: { isHeld: (object) => deviceOf(object) === DEV },
+    options: { isDeferred: (object) => deviceOf(object) === DEV },
     steps: [],
   },
 ];
@@ -382,13 +382,13 @@ const anyState = fc
     return byKey([...links, ...entries.filter((object) => names.has(deviceOf(object) ?? ''))]);
   });
 
-function applied(actual: ReadonlyMap<ObjectKey, KernelObject>, steps: readonly Step[]): Mirror {
-  const mirror = new Mirror({
+function applied(actual: ReadonlyMap<ObjectKey, KernelObject>, steps: readonly Step[]): CachedState {
+  const cached = new CachedState({
     objects: new Map(actual) as Map<ObjectKey, ActualObject>,
     foreignLinks: new Map(),
   });
-  for (const step of steps) mirror.recordStep(step);
-  return mirror;
+  for (const step of steps) cached.recordStep(step);
+  return cached;
 }
 
 const withoutSysctls = (objects: Iterable<KernelObject>): readonly string[] =>

@@ -25,7 +25,7 @@ export interface DiffOptions {
   /** Links that the kernel refused to change in place. */
   readonly replaceLinks?: ReadonlySet<ObjectKey>;
   /** Objects that must be left as they are for now. */
-  readonly isHeld?: (object: KernelObject, key: ObjectKey) => boolean;
+  readonly isDeferred?: (object: KernelObject, key: ObjectKey) => boolean;
 }
 
 const SET_ORDER: readonly KernelObjectKind[] = [
@@ -74,7 +74,7 @@ class Plan {
   }
 
   /** Removes what `object` is about to take the place of. */
-  clearWay(object: KernelObject): void {
+  removeConflict(object: KernelObject): void {
     this.#sets.get(object.kind)?.push({ action: 'remove', object });
   }
 
@@ -97,7 +97,7 @@ function findRenames(
   keys: ReadonlySet<ObjectKey>,
   desired: Objects,
   actual: Objects,
-  { isHeld, foreignLinks, replaceLinks }: DiffOptions,
+  { isDeferred, foreignLinks, replaceLinks }: DiffOptions,
 ): ReadonlyMap<ObjectKey, string> {
   const renames = new Map<ObjectKey, string>();
   const isTaken = (key: ObjectKey, name: string): boolean =>
@@ -114,10 +114,10 @@ function findRenames(
         renames.has(key) ||
         isTaken(key, want.name) ||
         replaceLinks?.has(key) === true ||
-        isHeld?.(want, key) === true
+        isDeferred?.(want, key) === true
       )
         continue;
-      const from = findMisnamed(want, desired, actual);
+      const from = findRenamed(want, desired, actual);
       if (from !== undefined && ![...renames.values()].includes(from)) renames.set(key, from);
     }
   }
@@ -125,7 +125,7 @@ function findRenames(
 }
 
 /** Name of the device that is what `want` is to be, and that nobody wants under that name. */
-function findMisnamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
+function findRenamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
   for (const [key, have] of actual) {
     if (have.kind !== 'link' || have.type !== 'vxlan' || !isSameTunnel(want, have)) continue;
     const other = desired.get(key);
@@ -134,7 +134,7 @@ function findMisnamed(want: LinkObject, desired: Objects, actual: Objects): stri
   return undefined;
 }
 
-interface Question {
+interface DiffContext {
   readonly key: ObjectKey;
   readonly desired: Objects;
   readonly actual: Objects;
@@ -152,7 +152,7 @@ function withoutLinks(actual: Objects, renames: ReadonlyMap<ObjectKey, string>):
 
 function planRename(
   plan: Plan,
-  { key, from, desired, actual, gone }: Omit<Question, 'options'> & { readonly from: string },
+  { key, from, desired, actual, gone }: Omit<DiffContext, 'options'> & { readonly from: string },
 ): void {
   const want = desired.get(key);
   if (want?.kind !== 'link') return;
@@ -160,17 +160,17 @@ function planRename(
   gone.add(want.name);
 }
 
-function planLink(plan: Plan, { key, desired, actual, options, gone }: Question): void {
+function planLink(plan: Plan, { key, desired, actual, options, gone }: DiffContext): void {
   const want = desired.get(key);
   const have = actual.get(key);
   const link = want ?? have;
-  if (link?.kind !== 'link' || options.isHeld?.(link, key) === true) return;
+  if (link?.kind !== 'link' || options.isDeferred?.(link, key) === true) return;
   if (want?.kind !== 'link') {
     plan.remove(link);
     gone.add(link.name);
   } else if (have?.kind !== 'link' || isReplaced(want, have, options)) {
-    const isInTheWay = have !== undefined || options.foreignLinks?.has(want.name) === true;
-    if (isInTheWay) plan.clearWay(have ?? want);
+    const hasConflict = have !== undefined || options.foreignLinks?.has(want.name) === true;
+    if (hasConflict) plan.removeConflict(have ?? want);
     plan.set(want);
     gone.add(want.name);
   } else if (!isInSync(want, have)) plan.set(want, have);
@@ -198,11 +198,11 @@ export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
 
 const PATH_FIELDS = ['encapsulation', 'local', 'port', 'vni', 'mac'] as const;
 
-function planObject(plan: Plan, { key, desired, actual, options, gone }: Question): void {
+function planObject(plan: Plan, { key, desired, actual, options, gone }: DiffContext): void {
   const want = desired.get(key);
   const found = actual.get(key);
   const object = want ?? found;
-  if (object === undefined || object.kind === 'link' || options.isHeld?.(object, key) === true) return;
+  if (object === undefined || object.kind === 'link' || options.isDeferred?.(object, key) === true) return;
   const have = found !== undefined && gone.has(deviceOf(found) ?? '') ? undefined : found;
   if (want !== undefined) {
     if (!isInSync(want, have)) plan.set(want, have);

@@ -9,7 +9,7 @@ const BAD_FDB = 'fdb flannel.1 c6:00:00:00:04:03';
 describe('a peer that the kernel refuses', () => {
   it('costs nobody else, says why, and is tried again until it works', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     assert.ok(host.reconciler.isSettled);
     assert.equal(host.reconciler.peerStatus(good.key)?.state, 'in-sync');
@@ -17,18 +17,18 @@ describe('a peer that the kernel refuses', () => {
     assert.equal(status?.state, 'error');
     assert.match(status?.reason ?? '', /fdb flannel\.1 c6:00:00:00:04:03.*ENOSPC/);
 
-    host.kernel.relent(BAD_FDB);
+    host.kernel.clearFault(BAD_FDB);
     await host.clock.until(() => host.reconciler.peerStatus(bad.key)?.state === 'in-sync', 2_000);
     assert.deepEqual(await host.actual(), host.expected([bad, good]));
     assert.deepEqual(
-      host.eventCodes().filter((code) => code.startsWith('PEER')),
-      ['PEER_FAILED', 'PEER_RECOVERED'],
+      host.eventKinds().filter((kind) => kind.startsWith('peer')),
+      ['peer-failed', 'peer-recovered'],
     );
   });
 
   it('is tried less and less often, at least once in 72 seconds', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     const tries: number[] = [];
     const apply = host.kernel.apply.bind(host.kernel);
@@ -43,14 +43,14 @@ describe('a peer that the kernel refuses', () => {
       assert.ok(gap <= 72_000);
       assert.ok(index === 0 || gap >= gaps[index - 1]! || gap >= 60_000);
     }
-    assert.equal(host.eventCodes().filter((code) => code === 'PEER_FAILED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'peer-failed').length, 1);
   });
 
   for (const [name, act] of [
     ['facts about the host change', (host: TestHost) => host.setHost({})],
     [
       'the interface changes',
-      (host: TestHost) => host.reconciler.notice({ type: 'interfaces', names: ['eth0'] }),
+      (host: TestHost) => host.reconciler.handleNotification({ kind: 'interfaces', names: ['eth0'] }),
     ],
     [
       'the peer publishes other data',
@@ -59,10 +59,10 @@ describe('a peer that the kernel refuses', () => {
   ] as const)
     it(`is tried at once when ${name}`, async () => {
       const host = new TestHost();
-      host.kernel.refuse(BAD_FDB, 'ENOSPC');
+      host.kernel.injectFault(BAD_FDB, 'ENOSPC');
       await host.start([bad, good]);
       await host.clock.advance(300);
-      host.kernel.relent(BAD_FDB);
+      host.kernel.clearFault(BAD_FDB);
       act(host);
       await host.clock.settle();
       assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
@@ -72,10 +72,10 @@ describe('a peer that the kernel refuses', () => {
     const host = new TestHost();
     let proceed = (): void => undefined;
     const apply = host.kernel.apply.bind(host.kernel);
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     host.kernel.apply = async (steps) => {
       const results = await apply(steps);
-      if (results.every(({ ok }) => ok === true)) return results;
+      if (results.every(({ status }) => status === 'done')) return results;
       // Another comes before this run has ended, and takes longer than the first wait.
       host.kernel.gate = new Promise((resolve) => (proceed = resolve));
       host.setPeer(vxlanPeer(4));
@@ -83,7 +83,7 @@ describe('a peer that the kernel refuses', () => {
     };
     await host.start([bad, good]);
     await host.clock.jump(1000);
-    host.kernel.relent(BAD_FDB);
+    host.kernel.clearFault(BAD_FDB);
     proceed();
     await host.clock.advance(1000);
     assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
@@ -91,7 +91,7 @@ describe('a peer that the kernel refuses', () => {
 
   it('leaves nothing behind when it goes', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     host.reconciler.removePeer(bad.key);
     await host.clock.settle();
@@ -125,11 +125,11 @@ describe('an orphan that the kernel will not give up', () => {
     const kernel = newKernel();
     const earlier = await new TestHost({ kernel }).start([good, bad]);
     await earlier.reconciler.stop();
-    kernel.refuse('route 10.5.3.0/24', 'EBUSY');
+    kernel.injectFault('route 10.5.3.0/24', 'EBUSY');
     const host = await new TestHost({ kernel }).start([good]);
     assert.ok(host.reconciler.isSettled);
-    assert.ok(host.eventCodes().includes('ORPHAN_STAYS'));
-    kernel.relent('route 10.5.3.0/24');
+    assert.ok(host.eventKinds().includes('orphan-remove-failed'));
+    kernel.clearFault('route 10.5.3.0/24');
     await host.clock.advance(1_000);
     assert.deepEqual(await host.actual(), host.expected([good]));
   });
@@ -140,7 +140,7 @@ describe('a device that cannot be made', () => {
 
   it('makes the peers wait for it, without a storm, and brings them when it works', async () => {
     const host = new TestHost();
-    host.kernel.refuse(LINK, 'EPERM');
+    host.kernel.injectFault(LINK, 'EPERM');
     await host.start([good, bad]);
     assert.ok(host.reconciler.isSettled);
     assert.equal(host.reconciler.summary().host.state, 'error');
@@ -150,23 +150,23 @@ describe('a device that cannot be made', () => {
     await host.clock.advance(60_000);
     assert.ok(host.kernel.batches.length < 12, `${host.kernel.batches.length} tries in a minute`);
 
-    host.kernel.relent(LINK);
+    host.kernel.clearFault(LINK);
     host.setHost();
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
     assert.equal(host.reconciler.summary().inSync, 2);
-    assert.ok(host.eventCodes().includes('HOST_RECOVERED'));
+    assert.ok(host.eventKinds().includes('host-recovered'));
   });
 
   it('for lack of its parent comes with the parent', async () => {
     const kernel = newKernel();
     const host = await new TestHost({ kernel }).start([good]);
-    kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    kernel.injectFault('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
     kernel.tables.removeLink('eth0');
     await host.clock.advance(10_000);
     assert.equal(host.reconciler.summary().host.state, 'error');
-    assert.ok(!host.eventCodes().includes('SYSCTL_REFUSED'), 'that is only a consequence');
-    kernel.relent('sysctl net/ipv6/conf/flannel.1/accept_ra');
+    assert.ok(!host.eventKinds().includes('setting-rejected'), 'that is only a consequence');
+    kernel.clearFault('sysctl net/ipv6/conf/flannel.1/accept_ra');
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as ReturnType<typeof cidr>);
     await host.clock.settle();
@@ -175,16 +175,16 @@ describe('a device that cannot be made', () => {
 
   it('in place is made anew, with all that was on it', async () => {
     const host = await new TestHost().start([good]);
-    host.kernel.refuse(LINK, 'EOPNOTSUPP', 1);
+    host.kernel.injectFault(LINK, 'EOPNOTSUPP', 1);
     host.setHost({ vxlan: { mtu: 1400 } });
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good]));
-    assert.ok(host.eventCodes().includes('LINK_REPLACED'));
+    assert.ok(host.eventKinds().includes('link-replaced'));
   });
 
   it('as wished, but works, keeps its peers', async () => {
     const host = await new TestHost().start([good]);
-    host.kernel.refuse(LINK, 'EINVAL');
+    host.kernel.injectFault(LINK, 'EINVAL');
     host.setHost({ vxlan: { mtu: 1400 } });
     host.setPeer(bad);
     await host.clock.settle();
@@ -207,7 +207,7 @@ describe('a device that cannot be made', () => {
     host.setPeer(bad);
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
-    assert.ok(!host.eventCodes().includes('PEER_FAILED'));
+    assert.ok(!host.eventKinds().includes('peer-failed'));
   });
 });
 
@@ -259,8 +259,8 @@ describe('somebody who keeps changing what is ours', () => {
   it('is repaired after at once, then ever more slowly, and is told', async () => {
     const host = await new TestHost().start([good]);
     let repairs = 0;
-    host.kernel.tables.onEvent = ((tell) => (event) => {
-      tell(event);
+    host.kernel.tables.onEvent = ((emit) => (event) => {
+      emit(event);
       // Whenever the route is there, it is deleted as fast as can be.
       if (event.table !== 'routes' || event.isGone) return;
       repairs++;
@@ -275,7 +275,7 @@ describe('somebody who keeps changing what is ours', () => {
       `${repairs} repairs in a minute, of which each may wait 150 ms`,
     );
     assert.deepEqual(host.reconciler.summary().contested, ['route 10.5.2.0/24']);
-    assert.equal(host.eventCodes().filter((code) => code === 'KERNEL_CONTESTED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'object-contested').length, 1);
     assert.equal(host.reconciler.peerStatus(bad.key), undefined);
   });
 
@@ -308,10 +308,10 @@ describe('somebody who keeps changing what is ours', () => {
 describe('a sysctl that cannot be written', () => {
   it('is a warning, once', async () => {
     const host = new TestHost();
-    host.kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    host.kernel.injectFault('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
     await host.start([good]);
     await host.clock.advance(300_000);
     assert.equal(host.reconciler.summary().host.state, 'in-sync');
-    assert.equal(host.eventCodes().filter((code) => code === 'SYSCTL_REFUSED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'setting-rejected').length, 1);
   });
 });

@@ -1,4 +1,4 @@
-// The reconciler and firewall rules: repair at the kernel's notice, and no moment without rules when others take their place.
+// The reconciler and firewall rules: repair at the kernel's notification, and no moment without rules when others take their place.
 import assert from 'node:assert/strict';
 import type { FirewallObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
@@ -33,7 +33,7 @@ describe('the reconciler of firewall rules', () => {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     kernel.subscribe(
       () => reconciler.ownership,
-      (notice) => reconciler.notice(notice),
+      (notification) => reconciler.handleNotification(notification),
     );
   });
 
@@ -76,12 +76,12 @@ describe('the reconciler of firewall rules', () => {
 
   it('keeps the old rules as long as the new ones are refused', async () => {
     kernel.firewall.replace(objectKey(CHAIN), CHAIN);
-    kernel.refuse(objectKey(TABLE), 'EPERM');
+    kernel.injectFault(objectKey(TABLE), 'EPERM');
     await start(TABLE);
     await clock.advance(10_000);
     assert.deepEqual(kept(), ['iptables']);
     assert.equal(reconciler.summary().host.state, 'error');
-    kernel.relent(objectKey(TABLE));
+    kernel.clearFault(objectKey(TABLE));
     await clock.advance(70_000);
     assert.deepEqual(kept(), ['nft']);
     assert.equal(reconciler.summary().host.state, 'in-sync');

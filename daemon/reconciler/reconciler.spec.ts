@@ -86,7 +86,7 @@ describe('reconciler makes the kernel', () => {
     await earlier.reconciler.stop();
     const host = await new TestHost({ kernel }).start(PEERS);
     assert.deepEqual(await host.actual(), host.expected(PEERS));
-    assert.ok(host.eventCodes().includes('ORPHANS_REMOVED'));
+    assert.ok(host.eventKinds().includes('orphans-removed'));
   });
 
   it('and sweeps nothing before the desired state is complete', async () => {
@@ -177,7 +177,7 @@ describe('reconciler repairs at once', () => {
 
   it('what it was not told of, at the next full read', async () => {
     const host = await new TestHost().start([peer]);
-    host.kernel.loseNotices();
+    host.kernel.dropNotifications();
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.advance(50_000);
     assert.notDeepEqual(await host.actual(), host.expected([peer]));
@@ -199,7 +199,7 @@ describe('reconciler repairs at once', () => {
     // After 1, 3, 7, 15 minutes, and every ten from then on.
     assert.equal(await readsWithin(16.5 * 60_000), 4);
     assert.equal(await readsWithin(20 * 60_000), 2);
-    host.kernel.loseNotices();
+    host.kernel.dropNotifications();
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.advance(9 * 60_000);
     assert.deepEqual(await host.actual(), host.expected([peer]));
@@ -211,7 +211,7 @@ describe('reconciler repairs at once', () => {
     const feature = `${DEV} tx-checksum-ip-generic`;
     assert.ok(host.kernel.featuresOff.has(feature));
     host.kernel.featuresOff.clear();
-    host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature));
     assert.equal(host.reconciler.status().counters.drift.feature, 1);
@@ -221,7 +221,7 @@ describe('reconciler repairs at once', () => {
     await host.clock.settle();
     assert.equal(host.kernel.featuresOff.size, 0);
     host.kernel.featuresOff.add(feature);
-    host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+    host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
     await host.clock.settle();
     assert.ok(host.kernel.featuresOff.has(feature), 'what an administrator turned off stays so');
   });
@@ -238,7 +238,7 @@ describe('reconciler repairs at once', () => {
 
   it('after an overrun', async () => {
     const host = await new TestHost().start([peer]);
-    host.kernel.loseNotices();
+    host.kernel.dropNotifications();
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     host.kernel.reportOverrun();
     await host.clock.settle();
@@ -269,7 +269,7 @@ describe('reconciler repairs at once', () => {
     host.setPeer(peer);
     await host.clock.settle();
     host.kernel.forgetCalls();
-    host.reconciler.notice({ type: 'object', key: 'route 10.5.2.0/24' });
+    host.reconciler.handleNotification({ kind: 'object', key: 'route 10.5.2.0/24' });
     for (const event of late) onEvent(event);
     host.kernel.tables.onEvent = onEvent;
     await host.clock.advance(10_000);
@@ -299,8 +299,8 @@ describe('reconciler repairs at once', () => {
     const host = await new TestHost().start([peer]);
     host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') });
     await host.clock.settle();
-    const [event] = host.events.filter(({ code }) => code === 'KERNEL_DRIFT');
-    assert.deepEqual(event?.fields, { count: 1, objects: ['route 10.5.2.0/24'] });
+    const [event] = host.events.filter(({ kind }) => kind === 'drift-detected');
+    assert.deepEqual(event, { kind: 'drift-detected', count: 1, objects: ['route 10.5.2.0/24'] });
   });
 });
 
@@ -357,7 +357,7 @@ describe('reconciler costs', () => {
     const host = await new TestHost().start(PEERS);
     host.kernel.forgetCalls();
     for (let index = 0; index < 200; index++) {
-      host.reconciler.notice({ type: 'interfaces', names: [DEV] });
+      host.reconciler.handleNotification({ kind: 'interfaces', names: [DEV] });
       await host.clock.advance(10);
     }
     assert.ok(host.kernel.reads < 30, `${host.kernel.reads} reads in 2 s`);

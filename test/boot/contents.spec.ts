@@ -50,7 +50,7 @@ for (const [arch, nodeArch, machine] of ARCHITECTURES)
       assert.match(execFileSync(program, ['version'], { env }).toString(), new RegExp(`^weft ${version} `));
       // A command that only asks, from its own bundle.
       assert.match(execFileSync(program, ['status', '--help'], { env }).toString(), /^Usage: weft status /);
-      assert.ok(read('usr/lib/weft/weft-front.cjs').length < 100_000);
+      assert.ok(read('usr/lib/weft/weft-client.cjs').length < 100_000);
     });
 
     it('has the manual page where man looks', () => {

@@ -182,8 +182,8 @@ describe('the Debian package under a real systemd', function debianPackage() {
   });
 });
 
-function script(file: string, ...words: string[]): Promise<{ stdout: string }> {
-  return promisify(execFile)('sh', [join(packageRoot(), file), ...words]);
+function script(file: string, ...args: string[]): Promise<{ stdout: string }> {
+  return promisify(execFile)('sh', [join(packageRoot(), file), ...args]);
 }
 
 function debianArchitecture(): string {

@@ -1,8 +1,8 @@
 // The part of Registry's compliance suite that is about aborting calls and closing clients.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { NO_LEASE } from '../../allocator/registry.ts';
-import type { Registry, RegistryError } from '../../allocator/registry.ts';
+import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import type { Registry, RegistryError } from '../../allocator/registry/registry.ts';
 import { recordWatch } from '../support/watch-recorder.ts';
 import { rejectsWith } from './registry-fixture.ts';
 import type { RegistryFixture } from './registry-fixture.ts';

@@ -1,7 +1,7 @@
 // What the compliance suite of Registry needs of a store, and data that it uses throughout.
 import assert from 'node:assert/strict';
-import { RegistryError } from '../../allocator/registry.ts';
-import type { Registry, RegistryErrorCode, RegistryLeaseId } from '../../allocator/registry.ts';
+import { RegistryError } from '../../allocator/registry/registry.ts';
+import type { Registry, RegistryErrorCode, LeaseId } from '../../allocator/registry/registry.ts';
 
 /** One empty store, reached by two clients and from behind. All `raw` writes bypass the registry under test. */
 export interface RegistryFixture {
@@ -9,10 +9,10 @@ export interface RegistryFixture {
   /** Another client of the same store; the fixture closes it. */
   second(): Registry;
   /** Makes a lease end as if its time were over; resolves when its keys are gone. */
-  expireLease(id: RegistryLeaseId): Promise<void>;
+  expireLease(id: LeaseId): Promise<void>;
   /** Forgets all history before the newest revision. */
   compact(): Promise<void>;
-  rawPut(key: string, value: string, leaseId?: RegistryLeaseId): Promise<void>;
+  rawPut(key: string, value: string, leaseId?: LeaseId): Promise<void>;
   rawDelete(key: string): Promise<void>;
   /** Writes the config document; removes it if `text` is undefined. */
   putConfig(text: string | undefined): Promise<void>;

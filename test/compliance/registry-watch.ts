@@ -1,8 +1,8 @@
 // The part of Registry's compliance suite that is about watches.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { NO_LEASE } from '../../allocator/registry.ts';
-import type { Registry, RegistryEvent } from '../../allocator/registry.ts';
+import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import type { Registry, RegistryEvent } from '../../allocator/registry/registry.ts';
 import { recordWatch } from '../support/watch-recorder.ts';
 import { UNUSUAL } from './registry-fixture.ts';
 import type { RegistryFixture } from './registry-fixture.ts';

@@ -2,8 +2,8 @@
 // the same sentences hold for etcd and for memory. It starts no server and measures no time.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { MAX_CREATE_KEYS, NO_LEASE } from '../../allocator/registry.ts';
-import type { CreateResult, Registry, RegistryEntry } from '../../allocator/registry.ts';
+import { MAX_CREATE_KEYS, NO_LEASE } from '../../allocator/registry/registry.ts';
+import type { CreateResult, Registry, RegistryEntry } from '../../allocator/registry/registry.ts';
 import { describeEnds } from './registry-ends.ts';
 import { UNUSUAL, rejectsWith } from './registry-fixture.ts';
 import type { RegistryFixture } from './registry-fixture.ts';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
-import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
-import type { HttpListener } from '../../daemon/http-listener.ts';
+import type { ClusterV1 } from '../../api/index.ts';
+import type { HttpListener } from '../../daemon/http/http-listener.ts';
 import { chromium, clusterOf, servePage } from '../support/page-server.ts';
 
 /** What of the DOM the tests ask. */
@@ -54,10 +54,10 @@ describe('the page in a browser', function () {
       if (errors > 0) assert.match(text('#rows tr:first-child'), /not reached<b>its backend/);
       assert.equal(count('#rows b'), 0);
       if (total > 0) assert.ok(text('#summary').startsWith(`${total.toLocaleString('en')} other hosts: `));
-      const places = Array.from(document.querySelectorAll('#map a circle'), (each) =>
+      const positions = Array.from(document.querySelectorAll('#map a circle'), (each) =>
         [each.getAttribute('cx'), each.getAttribute('cy')].join(),
       );
-      assert.equal(new Set(places).size, total, 'hosts lie on one another');
+      assert.equal(new Set(positions).size, total, 'hosts lie on one another');
     });
 
   if (SHOTS !== undefined)

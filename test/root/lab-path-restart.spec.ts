@@ -60,7 +60,7 @@ describe('a restart of a daemon whose descriptors are kept', () => {
     await assertNothingLost();
     assert.match(
       await logOf(lab(), 'h1'),
-      /Took a device of the process before over device=flannel\.1 routes=1/,
+      /Resumed a device of the earlier process device=flannel\.1 routes=1/,
     );
   });
 

@@ -1,5 +1,5 @@
 // The BPF programs of the packet path against its specification: a packet that one takes leaves as the reference makes it, any
-// other goes on as it came, and which is which is what docs/packet-path.md says. native/test/bpf-programs.c sends and captures.
+// other goes on as it came, and which is which is what docs/explanation/packet-path.md says. native/test/bpf-programs.c sends and captures.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { packageRoot } from '../../lab/package-root.ts';
 import { internetChecksum, read16 } from '../../native/reference/index.ts';
-import { anyFrame, sentOut } from '../support/kernel-share-arbitrary.ts';
+import { anyFrame, sentOut } from '../support/path/bpf-path-arbitrary.ts';
 import {
   hex,
   type Encapsulation,
@@ -18,8 +18,8 @@ import {
   expectedTx,
   expectedRx,
   REDIRECT,
-} from '../support/kernel-share-model.ts';
-import { ENCAPSULATIONS } from '../support/path-suite.ts';
+} from '../support/path/bpf-path-model.ts';
+import { ENCAPSULATIONS } from '../support/path/path-suite.ts';
 
 const PACKETS = 1000;
 /** BPF_PROG_TEST_RUN takes a page at most, and no frame that ends before its IP header does. */
@@ -48,13 +48,13 @@ const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 function sendAll(
   program: string,
   encapsulation: Encapsulation,
-  way: 'tx' | 'rx',
+  direction: 'tx' | 'rx',
   packets: readonly Sent[],
 ): Outcome[] {
   const routes = ROUTES.map(
     ({ subnet, bits, remote, port }) => `route ${subnet.join('.')} ${bits} ${remote.join('.')} ${port}`,
   );
-  const lines = packets.map(({ bytes, segmentBytes }) => `${way} ${segmentBytes} ${asText(bytes)}`);
+  const lines = packets.map(({ bytes, segmentBytes }) => `${direction} ${segmentBytes} ${asText(bytes)}`);
   return ask(program, encapsulation, [...routes, ...lines]);
 }
 
@@ -67,7 +67,7 @@ function ask(program: string, encapsulation: Encapsulation, lines: readonly stri
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' '));
-  return answers.map(([word = '', bytes = '']) => ({ word, bytes: hex(bytes) }));
+  return answers.map(([action = '', bytes = '']) => ({ action, bytes: hex(bytes) }));
 }
 
 function assertAll(
@@ -76,16 +76,16 @@ function assertAll(
   expected: readonly Outcome[],
   taken: string,
 ): void {
-  const text = ({ word, bytes }: Outcome): string => `${word} ${Buffer.from(bytes).toString('hex')}`;
+  const text = ({ action, bytes }: Outcome): string => `${action} ${Buffer.from(bytes).toString('hex')}`;
   assert.equal(actual.length, packets.length);
   for (const [index, sent] of packets.entries())
     assert.equal(
       text(actual[index]!),
       text(expected[index]!),
-      `of ${text({ word: String(sent.segmentBytes), bytes: sent.bytes })}`,
+      `of ${text({ action: String(sent.segmentBytes), bytes: sent.bytes })}`,
     );
   // Else the comparison would be of nothing.
-  const share = actual.filter(({ word }) => word === taken).length / actual.length;
+  const share = actual.filter(({ action }) => action === taken).length / actual.length;
   assert.ok(share > 0.1 && share < 0.9, `${share} of the packets were taken`);
 }
 
@@ -150,7 +150,7 @@ describe("the kernel's share against its specification", function () {
       `unroute ${wide}`,
       send,
     ]);
-    const hops = answers.map(({ word, bytes }) => (word === 'wire' ? bytes[REMOTE_OFFSET] : word));
+    const hops = answers.map(({ action, bytes }) => (action === 'wire' ? bytes[REMOTE_OFFSET] : action));
     assert.deepEqual(hops, [3, 2, 3, 3, 'tun']);
   });
 });

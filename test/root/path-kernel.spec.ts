@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { waitFor } from '../../lab/wait.ts';
-import type { PathEnd, PathPair, PathPairOptions } from '../support/path-pair.ts';
+import type { PathEnd } from '../support/path/path-host.ts';
+import type { PathPair, PathPairOptions } from '../support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -14,7 +15,7 @@ import {
   ping,
   sizeOf,
   usePair,
-} from '../support/path-suite.ts';
+} from '../support/path/path-suite.ts';
 
 const PATIENCE_MS = 10_000;
 const tuning = { useBpf: true };

@@ -1,6 +1,7 @@
 // What a daemon in a lab says of itself, and the routes of its host: questions that several lab suites ask.
 import { readFile } from 'node:fs/promises';
-import { HEALTH_PORT, type Lab } from '../../lab/lab.ts';
+import { HEALTH_PORT } from '../../lab/daemon-command.ts';
+import type { Lab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { ask } from './lab-suite.ts';
 

@@ -80,8 +80,8 @@ export class DockerEngine {
   /** Makes an image of a root folder and starts a container of it that serves `www`. */
   async serve(root: string, name: string): Promise<ServingContainer> {
     const importRoot = `tar -C "$1" -c . | { shift; "$@"; }`;
-    const words = ['sh', root, ...this.#client, 'import', '-', 'web-root'];
-    await this.#lab.check(this.#host, ['sh', '-c', importRoot, ...words]);
+    const args = ['sh', root, ...this.#client, 'import', '-', 'web-root'];
+    await this.#lab.check(this.#host, ['sh', '-c', importRoot, ...args]);
     await this.docker(['run', '--detach', '--name', name, 'web-root', 'httpd', '-f', '-h', '/www']);
     const address = await this.docker(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', name]);
     return {

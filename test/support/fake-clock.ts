@@ -1,6 +1,6 @@
 // A Clock that stands still until a test moves it. Timers fire in order of their time; between two of them all pending
 // promise work is done, so that a test sees what a real run would.
-import type { Clock } from '../../allocator/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 
 interface Timer {
   readonly dueMs: number;

@@ -53,7 +53,7 @@ export async function canPing(lab: Lab, from: string, to: string): Promise<boole
 }
 
 /** Whether a shell condition holds in a namespace. */
-export async function holds(lab: Lab, netns: string, condition: string): Promise<boolean> {
+export async function shellTest(lab: Lab, netns: string, condition: string): Promise<boolean> {
   return (await lab.exec(netns, ['sh', '-c', condition])).code === 0;
 }
 

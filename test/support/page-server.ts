@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { PeerV1, SyncV1 } from '../../daemon/control/types.ts';
-import { listenHttp, type HttpListener } from '../../daemon/http-listener.ts';
-import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
+import type { PeerV1, SyncV1 } from '../../api/index.ts';
+import { listenHttp, type HttpListener } from '../../daemon/http/http-listener.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
-import { STATUS } from '../../cli/fixture.ts';
+import { STATUS } from '../../cli/fixture/status.ts';
 
 /** A cluster of `count` other hosts, of which some are in trouble. */
 export function clusterOf(
@@ -60,7 +60,7 @@ export function servePage(cluster: () => ClusterV1): Promise<HttpListener> {
 
 /** Runs Chromium with a profile of its own; resolves with what it printed. */
 export async function chromium(
-  words: readonly string[],
+  args: readonly string[],
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const profile = await mkdtemp(join(tmpdir(), 'weft-chromium-'));
   const quiet = [
@@ -76,7 +76,7 @@ export async function chromium(
     const log = ['--enable-logging=stderr', '--log-level=0'];
     return await promisify(execFile)(
       'chromium',
-      [...quiet, ...log, `--user-data-dir=${profile}`, ...words],
+      [...quiet, ...log, `--user-data-dir=${profile}`, ...args],
       options,
     );
   } finally {

@@ -1,19 +1,20 @@
 // A host for specs: the reconciler over a model of the kernel, with calls counted. Test code: nothing in the product
 // imports it.
-import type { Cidr } from '../../allocator/address.ts';
+import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from './fake-clock.ts';
 import { PREVIOUS, VXLAN, context, host, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Families } from '../../backends/fixture.ts';
-import type { VxlanConfig } from '../../allocator/config.ts';
+import type { VxlanConfig } from '../../allocator/config/config.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { BackendContext, Ownership } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
-import { MemoryKernel } from '../../daemon/kernel/memory-kernel.ts';
+import { MemoryKernel } from '../../daemon/kernel/memory/memory-kernel.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
-import type { EventCode, ReconcilerEvent, StatusSummary } from '../../daemon/reconciler/reports.ts';
+import type { ReconcilerEvent, ReconcilerEventKind } from '../../daemon/reconciler/events.ts';
+import type { StatusSummary } from '../../daemon/reconciler/status.ts';
 
 export const DEV = 'flannel.1';
 const backend = backendFor('vxlan');
@@ -73,7 +74,7 @@ export class TestHost {
     });
     this.kernel.subscribe(
       () => this.reconciler.ownership,
-      (notice) => this.reconciler.notice(notice),
+      (notification) => this.reconciler.handleNotification(notification),
     );
   }
 
@@ -115,8 +116,8 @@ export class TestHost {
     return renderObjects(all);
   }
 
-  eventCodes(): readonly EventCode[] {
-    return this.events.map(({ code }) => code);
+  eventKinds(): readonly ReconcilerEventKind[] {
+    return this.events.map(({ kind }) => kind);
   }
 }
 

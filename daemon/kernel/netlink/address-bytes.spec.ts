@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { type IpAddress, parseIp, parseMac } from '../../../allocator/address.ts';
+import { type IpAddress, parseIp, parseMac } from '../../../lib/address.ts';
 import { decodeIp, decodeMac, encodeIp, encodeMac } from './address-bytes.ts';
 
 const ipv6Bytes = fc.array(fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 0, max: 255 })), {

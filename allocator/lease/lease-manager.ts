@@ -1,0 +1,247 @@
+// Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is lost, and knows the peers.
+// It runs the state machine of `next.ts`: level-triggered, one registry call at a time. Every change only wakes its loop;
+// effects are performed here, and their results go back in as inputs.
+//
+//   cache, daemon ──input──► next ──state──► peer index ──► listener
+//                             ▲ └──effects──► listener, auditor, registry
+//                             └──────────results──────────────┘
+import type { IpAddress } from '../../lib/address.ts';
+import type { Random } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
+import type { NetworkConfig } from '../config/config.ts';
+import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import type { RegistryCache, RegistryCacheChange } from '../registry/registry-cache.ts';
+import type { Registry } from '../registry/registry.ts';
+import { performCall } from './lease-calls.ts';
+import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
+import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
+import { deadlinesMs, initialState, isHeldAt, ownLeaseOf } from './lease-state.ts';
+import type { LeaseState } from './lease-state.ts';
+import { next } from './next.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import { PeerIndex } from './peer-index.ts';
+import type { LocalNode } from './peer-index.ts';
+import { RegistryAuditor } from './registry-auditor.ts';
+
+export interface LeaseManagerOptions extends NodeIdentity {
+  readonly registry: Registry;
+  /** Started, and read at least once. */
+  readonly cache: RegistryCache;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly config: NetworkConfig;
+  /** Subnets of subnet.env. */
+  readonly previousSubnets?: LeaseSubnets;
+  /** Default 86400. */
+  readonly ttlSec?: number;
+  /** Latest renewal before the end of the lease; default 3600. */
+  readonly renewMarginSec?: number;
+  /** What to publish; `previous` is what is published under the own key. May throw: tried again with back-off. */
+  readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
+  readonly listener: LeaseListener;
+}
+
+const TTL_SEC = 86_400;
+const RENEW_MARGIN_SEC = 3600;
+
+export class LeaseManager {
+  readonly #options: LeaseManagerOptions;
+  readonly #peers: PeerIndex;
+  readonly #auditor: RegistryAuditor;
+  readonly #loop: ControlLoop;
+  readonly #stopped = new AbortController();
+  #state: LeaseState;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: LeaseManagerOptions) {
+    const { cache, clock, config, listener, previousSubnets } = options;
+    const { ttlSec = TTL_SEC, renewMarginSec = RENEW_MARGIN_SEC } = options;
+    const node = nodeOf(options);
+    this.#options = options;
+    this.#state = initialState({
+      terms: { ttlSec, renewMarginSec },
+      node,
+      config,
+      formerSubnets: previousSubnets,
+    });
+    this.#peers = new PeerIndex(cache.leases, node);
+    this.#auditor = new RegistryAuditor({
+      cache,
+      peers: this.#peers,
+      isBackendDefaulted: config.isBackendDefaulted,
+      onEvent: (event) => listener.onEvent(event),
+    });
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => deadlinesMs(this.#state),
+    });
+  }
+
+  /** The lease as last confirmed; kept while it is lost, until another takes its place. */
+  get own(): OwnLease | undefined {
+    return ownLeaseOf(this.#state);
+  }
+
+  /** Whether the lease is known to be ours now: not lost, and its deadline has not passed. */
+  get isHeld(): boolean {
+    return isHeldAt(this.#state, this.#options.clock.nowMs());
+  }
+
+  get peers(): ReadonlyMap<string, Lease> {
+    return this.#peers.peers;
+  }
+
+  /** Leases under other keys with this host's public address. No peers. */
+  get duplicates(): ReadonlyMap<string, Lease> {
+    return this.#peers.duplicates;
+  }
+
+  get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
+    return this.#options.cache.invalidEntries;
+  }
+
+  get nodeId(): IpAddress {
+    return this.#state.nodes.current.nodeId;
+  }
+
+  get state(): LeaseManagerState {
+    return this.#state.kind;
+  }
+
+  /** What blocks progress; unset when the lease is held or renewed. */
+  get lastError(): Error | undefined {
+    return this.#state.lastError;
+  }
+
+  start(): void {
+    const { cache, listener } = this.#options;
+    if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
+    this.#unsubscribe = cache.subscribe({
+      onChange: (change) => this.#onChange(change),
+      onConnection: (isConnected, error) => this.#auditor.onConnection(isConnected, error),
+    });
+    // The cache may have changed since it was indexed.
+    this.#peers.update([...this.peers.keys(), ...this.duplicates.keys(), ...cache.leases.keys()]);
+    if (this.peers.size > 0) listener.onPeers(new Set(this.peers.keys()));
+    this.#auditor.check(cache.entries.keys());
+    this.#dispatch({ kind: 'started', isConnected: cache.isConnected });
+    this.#loop.start();
+  }
+
+  /** Ends timers and calls at once. Key and lease stay, for the next start to take over. */
+  stop(): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort(new Error('The lease manager was stopped'));
+    this.#unsubscribe?.();
+    this.#dispatch({ kind: 'stopped' });
+    void this.#loop.stop();
+  }
+
+  /** Derives the attributes again and publishes them if they changed. */
+  publish(): void {
+    this.#send({ kind: 'publish-requested' });
+  }
+
+  /** This host has other public addresses from now on. The own key stays and is published again. */
+  setIdentity(node: NodeIdentity): void {
+    this.#send({ kind: 'identity-changed', node: nodeOf(node) });
+  }
+
+  /**
+   * Another network config is in force from now on. Subnets that it allows stay, each family separately: the key of the new
+   * subnets replaces the own one. A host that can keep none gets another subnet before it gives up the one that it has.
+   */
+  setConfig(config: NetworkConfig): void {
+    this.#send({ kind: 'config-changed', config });
+  }
+
+  #send(input: LeaseInput): void {
+    this.#dispatch(input);
+    this.#loop.wake();
+  }
+
+  /** Takes one step and waits for its call; returns whether it changed anything. */
+  async #step(): Promise<boolean> {
+    const before = this.#state;
+    const call = this.#dispatch({ kind: 'step', registry: this.#registryView() });
+    if (call !== undefined) {
+      const result = await performCall(call, { ...this.#options, signal: this.#stopped.signal });
+      this.#dispatch(result);
+    }
+    return this.#state !== before;
+  }
+
+  /** Makes one transition and performs its effects; returns the call that it asks for. */
+  #dispatch(input: LeaseInput): LeaseCall | undefined {
+    const { clock, listener, random } = this.#options;
+    const before = this.#state;
+    const { state, effects } = next(before, input, { ms: clock.nowMs(), jitter: random() });
+    this.#state = state;
+    this.#notifyPeers(this.#peers.setLocalNode(localNodeOf(state)));
+    if (state.kind !== before.kind) listener.onState(state.kind, before.kind);
+    let call: LeaseCall | undefined;
+    for (const effect of effects) call = this.#perform(effect) ?? call;
+    return call;
+  }
+
+  #perform(effect: LeaseEffect): LeaseCall | undefined {
+    const { cache, listener, registry } = this.#options;
+    switch (effect.kind) {
+      case 'emit':
+        listener.onEvent(effect.event);
+        return undefined;
+      case 'notify-own-lease':
+        if (this.own) listener.onOwnLease(this.own, effect.change);
+        return undefined;
+      case 'audit-own-key':
+        this.#auditor.checkOwnKey(effect.key, this.nodeId);
+        return undefined;
+      case 'revoke':
+        registry.revoke(effect.leaseId, this.#stopped.signal).catch(() => undefined);
+        return undefined;
+      case 'resync': {
+        const onDone = (): void => this.#send({ kind: 'resynced' });
+        // It fails only if the cache was stopped, and nothing more can be known then.
+        cache.resync().then(onDone, () => undefined);
+        return undefined;
+      }
+      case 'derive-attributes':
+      case 'grant':
+      case 'keep-alive':
+      case 'create':
+      case 'update':
+      case 'move':
+      case 'remove':
+        return effect;
+    }
+  }
+
+  #onChange({ put, removed, isRestored }: RegistryCacheChange): void {
+    const changed = [...put, ...removed];
+    this.#dispatch({ kind: 'registry-changed', removed, revision: this.#options.cache.revision, isRestored });
+    this.#notifyPeers(this.#peers.update(changed));
+    this.#auditor.check(changed);
+    this.#loop.wake();
+  }
+
+  #notifyPeers(changedKeys: ReadonlySet<string>): void {
+    if (changedKeys.size > 0) this.#options.listener.onPeers(changedKeys);
+  }
+
+  #registryView(): RegistryView {
+    const { entries, isConnected, leases, revision } = this.#options.cache;
+    const { duplicates, overlapping } = this.#peers;
+    return { entries, isConnected, leases, revision, duplicates, overlapping };
+  }
+}
+
+function nodeOf({ nodeId, publicIpv6 }: NodeIdentity): NodeIdentity {
+  return { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+}
+
+/** A key that was overwritten is another host's. */
+function localNodeOf({ loss, nodes, own }: LeaseState): LocalNode {
+  return { ...nodes.current, ...(own && loss !== 'overwritten' && { own }) };
+}

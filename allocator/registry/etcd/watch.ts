@@ -1,0 +1,195 @@
+// One watch: a stream of its own with two watches on it, config and subnets. Hands events on in order, notices when the
+// server or the network went silent, and ends with a reason instead of an error. Never reconnects; never throws into gRPC.
+import { performance } from 'node:perf_hooks';
+import { WatchClient } from 'etcd3/lib/rpc.js';
+import type { IWatchResponse } from 'etcd3/lib/rpc.js';
+import type { RegistryEvent, Revision, WatchEnd, WatchOptions } from '../registry.ts';
+import type { EtcdCall, EtcdClient } from './client.ts';
+import { registryError, toRegistryError, watchCancelled } from './errors.ts';
+import type { CallContext } from './errors.ts';
+import type { EtcdKeys } from './keys.ts';
+import type { EtcdRpc } from './rpc.ts';
+
+type WatchStream = Awaited<ReturnType<WatchClient['watch']>>;
+
+const WATCHES_PER_STREAM = 2;
+/** What answers to progress requests carry; the notifications that come by themselves name their watch. */
+const PROBE_WATCH_ID = '-1';
+
+/** Runs a watch until it ends. Resolves in every case. */
+export async function watchEtcd(
+  client: EtcdClient,
+  keys: EtcdKeys,
+  options: WatchOptions,
+): Promise<WatchEnd> {
+  const call: EtcdCall = { name: 'watch', scope: keys.scope, isRepeatable: true };
+  try {
+    return await client.stream(call, options.signal, (rpc) => new Watch(client, keys, options, rpc).run());
+  } catch (error) {
+    if (options.signal.aborted || client.isClosed) return { reason: 'aborted' };
+    return { reason: 'lost', error: error instanceof Error ? error : new Error(String(error)) };
+  }
+}
+
+class Watch {
+  readonly #client: EtcdClient;
+  readonly #keys: EtcdKeys;
+  readonly #options: WatchOptions;
+  readonly #rpc: EtcdRpc;
+  readonly #startMs = performance.now();
+  #stream: WatchStream | undefined;
+  #finish: (end: WatchEnd) => void = () => undefined;
+  #hasEnded = false;
+  #createdWatches = 0;
+  /** What came before both watches existed; the reader gets it after `onReady`. */
+  #early: IWatchResponse[] = [];
+  #lastActivityMs = performance.now();
+  /** Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean something. */
+  #answersProbes = false;
+  /** Whether it was asked for a sign of life and gave none since. */
+  #isAsked = false;
+  #probeTimer: NodeJS.Timeout | undefined;
+
+  constructor(client: EtcdClient, keys: EtcdKeys, options: WatchOptions, rpc: EtcdRpc) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#options = options;
+    this.#rpc = rpc;
+  }
+
+  async run(): Promise<WatchEnd> {
+    const stream = await new WatchClient(this.#rpc).watch(this.#rpc.streamOptions);
+    this.#stream = stream;
+    const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
+    this.#probeIn(idleProbeMs);
+    const startTimer = setTimeout(() => this.#checkStarted(), requestTimeoutMs);
+    const stopListening = this.#rpc.link.onClose(() => this.#lose('the connection was given up'));
+    const onAbort = (): void => this.#finish({ reason: 'aborted' });
+    try {
+      return await new Promise<WatchEnd>((resolve) => {
+        this.#finish = (end) => {
+          this.#hasEnded = true;
+          resolve(end);
+        };
+        this.#rpc.signal.addEventListener('abort', onAbort, { once: true });
+        if (this.#rpc.signal.aborted) onAbort();
+        this.#listen(stream);
+        this.#requestWatches(stream);
+      });
+    } finally {
+      this.#rpc.signal.removeEventListener('abort', onAbort);
+      stopListening();
+      clearTimeout(startTimer);
+      clearTimeout(this.#probeTimer);
+      // The error listener stays: cancelling makes the stream report one more error.
+      stream.cancel();
+    }
+  }
+
+  #listen(stream: WatchStream): void {
+    stream.on('data', (response) => this.#guarded(() => this.#receive(response)));
+    stream.on('error', (error) => this.#lose(toRegistryError(error, this.#context)));
+    stream.on('end', () => this.#lose('the server ended the stream'));
+  }
+
+  #requestWatches(stream: WatchStream): void {
+    const { configKey, subnetsStart, subnetsEnd } = this.#keys;
+    const common = { start_revision: this.#options.fromRevision, progress_notify: true };
+    stream.write({ create_request: { key: subnetsStart, range_end: subnetsEnd, ...common } });
+    stream.write({ create_request: { key: configKey, ...common } });
+  }
+
+  #receive(response: IWatchResponse): void {
+    if (this.#hasEnded) return;
+    this.#rpc.link.heard();
+    this.#lastActivityMs = performance.now();
+    if (this.#isAsked) this.#probeIn(this.#client.settings.idleProbeMs);
+    this.#isAsked = false;
+    if (response.canceled) return this.#cancelled(response);
+    if (response.created) return this.#created(response);
+    if (response.events.length === 0) this.#answersProbes ||= response.watch_id === PROBE_WATCH_ID;
+    else if (this.#createdWatches < WATCHES_PER_STREAM) this.#early.push(response);
+    else this.#deliver(response);
+  }
+
+  #created(response: IWatchResponse): void {
+    const revision = Number(response.header.revision);
+    // The reader saw a later revision: this server was restored from a backup, or lags behind.
+    if (revision + 1 < this.#options.fromRevision)
+      return this.#lose(`the registry is at revision ${revision}, before ${this.#options.fromRevision}`);
+    this.#createdWatches++;
+    if (this.#createdWatches < WATCHES_PER_STREAM) return;
+    this.#requestProgress();
+    this.#options.onReady?.();
+    for (const early of this.#early) this.#deliver(early);
+    this.#early = [];
+  }
+
+  #cancelled(response: IWatchResponse): void {
+    if (Number(response.compact_revision) > 0) return this.#finish({ reason: 'compacted' });
+    // An expired token is one of the reasons, and some versions of etcd do not say so.
+    this.#client.forgetToken();
+    this.#lose(watchCancelled(response.cancel_reason, this.#context));
+  }
+
+  #deliver(response: IWatchResponse): void {
+    if (this.#hasEnded) return;
+    const events = response.events.map(({ type, kv }): RegistryEvent => this.#keys.decodeEvent(type, kv));
+    const revision: Revision = Number(response.header.revision);
+    this.#options.onEvents(events, revision);
+  }
+
+  #checkStarted(): void {
+    if (this.#createdWatches === WATCHES_PER_STREAM) return;
+    this.#lose(`the server did not accept the watch within ${this.#client.settings.requestTimeoutMs} ms`);
+    this.#client.leave(this.#rpc.link, this.#startMs);
+  }
+
+  #probeIn(delayMs: number): void {
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = setTimeout(() => this.#probe(), delayMs);
+  }
+
+  /** Asks a quiet stream for a sign of life. TCP and HTTP/2 may look alive while etcd is stopped or cut off. */
+  #probe(): void {
+    const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
+    // What came while this process stood still is read first.
+    if (this.#isAsked) return void setImmediate(() => this.#onProgressTimeout());
+    const leftMs = Math.ceil(idleProbeMs - (performance.now() - this.#lastActivityMs));
+    if (leftMs > 0) return this.#probeIn(leftMs);
+    this.#isAsked = this.#answersProbes;
+    this.#requestProgress();
+    this.#probeIn(this.#isAsked ? Math.max(requestTimeoutMs, idleProbeMs / 2) : idleProbeMs);
+  }
+
+  #onProgressTimeout(): void {
+    if (this.#hasEnded) return;
+    if (!this.#isAsked) return this.#probe();
+    this.#lose(`no sign of life for ${Math.round(performance.now() - this.#lastActivityMs)} ms`);
+    this.#client.leave(this.#rpc.link, this.#lastActivityMs);
+  }
+
+  get #context(): CallContext {
+    const username = this.#client.settings.auth?.username;
+    return { call: 'watch', endpoint: this.#rpc.link.endpoint.url, scope: this.#keys.scope, username };
+  }
+
+  #requestProgress(): void {
+    this.#guarded(() => this.#stream?.write({ progress_request: {} }));
+  }
+
+  #lose(why: Error | string): void {
+    if (this.#hasEnded) return;
+    const error = typeof why === 'string' ? registryError('REGISTRY_UNAVAILABLE', this.#context, why) : why;
+    this.#finish({ reason: 'lost', error });
+  }
+
+  /** An exception of the reader, or of a stream that is closing, ends this watch and not the process. */
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#lose(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// The JSON value of a lease's key, written byte for byte as flannel (Go's encoding/json) writes it and read as tolerantly.
+// Knows nothing of what a backend puts into its data.
+import { parseIpv4, parseIpv6 } from '../../lib/address.ts';
+import type { Ipv4, Ipv6 } from '../../lib/address.ts';
+import type { LeaseAttributes, LegacyTransport, WeftAttributes } from '../lease.ts';
+
+export type LeaseValueResult =
+  | { readonly ok: true; readonly attributes: LeaseAttributes }
+  | { readonly ok: false; readonly reason: string };
+
+/** Bound on a value, in UTF-16 units: real ones have some 150, and a hostile one should not cost every host its time. */
+export const MAX_VALUE_CHARACTERS = 65_536;
+/** Bound on nesting, so that no later walk over backend data can exhaust the stack. */
+const MAX_DEPTH = 32;
+/** No host changes its way more often than that before all others have followed. */
+const MAX_LEAVING = 4;
+const MAX_SHOWN_CHARACTERS = 60;
+const UNSET_IPV4 = '0.0.0.0';
+const UNSET_IPV6 = '::' as Ipv6;
+
+/**
+ * Reads a value. Field names match in any letter case, the last of several wins, unknown ones are ignored. `0.0.0.0` and
+ * `::` mean unset, as do a missing address, a null `PublicIPv6` and null backend data; a null `PublicIP` is an error.
+ */
+export function decodeLeaseValue(text: string): LeaseValueResult {
+  if (text.length > MAX_VALUE_CHARACTERS)
+    return bad(`the value has ${text.length} characters; a lease value has at most ${MAX_VALUE_CHARACTERS}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return bad(`the value ${show(text)} is not JSON`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    return bad(`the value ${show(json)} is no JSON object`);
+  if (isDeeperThan(json, MAX_DEPTH)) return bad(`the value nests more than ${MAX_DEPTH} levels`);
+  return decodeFields(new Map(Object.entries(json).map(([name, value]) => [name.toLowerCase(), value])));
+}
+
+/** Writes a value: compact, fields in flannel's order, `<`, `>`, `&` and line separators escaped. */
+export function encodeLeaseValue(attributes: LeaseAttributes): string {
+  const { publicIp, publicIpv6, backendType, backendData, backendV6Data } = attributes;
+  const fields = {
+    PublicIP: publicIp ?? UNSET_IPV4,
+    PublicIPv6: publicIpv6 ?? null,
+    ...(backendType !== '' && { BackendType: backendType }),
+    ...(backendData !== undefined && backendData !== null && { BackendData: backendData }),
+    ...(backendV6Data !== undefined && backendV6Data !== null && { BackendV6Data: backendV6Data }),
+    ...encodeWeft(attributes.weft),
+  };
+  return JSON.stringify(fields).replaceAll(/[<>&\u2028\u2029]/g, escapeAsGoDoes);
+}
+
+function encodeWeft({ port, leaving = [], isDrained }: WeftAttributes = {}): object {
+  if (port === undefined && leaving.length === 0) return {};
+  const ways = leaving.map(({ backendType, backendData, backendV6Data, port: wayPort }) => ({
+    ...(backendType !== '' && { BackendType: backendType }),
+    ...(backendData !== undefined && { BackendData: backendData }),
+    ...(backendV6Data !== undefined && { BackendV6Data: backendV6Data }),
+    ...(wayPort !== undefined && { Port: wayPort }),
+  }));
+  return {
+    Weft: {
+      ...(port !== undefined && { Port: port }),
+      ...(ways.length > 0 && { Leaving: ways }),
+      ...(isDrained === true && { Drained: true }),
+    },
+  };
+}
+
+/** Whether two hosts' attributes are the same on the wire. */
+export function sameAttributes(a: LeaseAttributes, b: LeaseAttributes): boolean {
+  return a === b || encodeLeaseValue(a) === encodeLeaseValue(b);
+}
+
+/** Garbage here is as good as nothing: the rest of the value says where the host is. */
+function decodeWeft(value: unknown): WeftAttributes | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { Port: port, Leaving: leaving, Drained: drained } = value as Readonly<Record<string, unknown>>;
+  const ways = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
+  if (!isPort(port) && ways.length === 0) return undefined;
+  return {
+    ...(isPort(port) && { port }),
+    ...(ways.length > 0 && { leaving: ways }),
+    ...(drained === true && { isDrained: true }),
+  };
+}
+
+function decodeLeaving(value: unknown): LegacyTransport[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const {
+    BackendType: backendType = '',
+    BackendData: backendData,
+    BackendV6Data: backendV6Data,
+    Port: port,
+  } = value as Readonly<Record<string, unknown>>;
+  if (typeof backendType !== 'string') return [];
+  return [
+    {
+      backendType,
+      ...(backendData !== undefined && backendData !== null && { backendData }),
+      ...(backendV6Data !== undefined && backendV6Data !== null && { backendV6Data }),
+      ...(isPort(port) && { port }),
+    },
+  ];
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+}
+
+function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {
+  const publicIp = decodeIpv4(fields.has('publicip') ? fields.get('publicip') : UNSET_IPV4);
+  if (publicIp === undefined)
+    return bad(`PublicIP ${show(fields.get('publicip'))} is no IPv4 address: expected four numbers 0..255`);
+  const publicIpv6 = decodeIpv6(fields.get('publicipv6'));
+  if (publicIpv6 === undefined)
+    return bad(
+      `PublicIPv6 ${show(fields.get('publicipv6'))} is no IPv6 address: expected one, or null for none`,
+    );
+  const backendType = fields.get('backendtype') ?? '';
+  if (typeof backendType !== 'string') return bad(`BackendType ${show(backendType)} is no string`);
+  const backendData = fields.get('backenddata') ?? undefined;
+  const backendV6Data = fields.get('backendv6data') ?? undefined;
+  const weft = decodeWeft(fields.get('weft'));
+  const attributes: LeaseAttributes = {
+    ...(publicIp !== UNSET_IPV4 && { publicIp }),
+    ...(publicIpv6 !== UNSET_IPV6 && { publicIpv6 }),
+    backendType,
+    ...(backendData !== undefined && { backendData }),
+    ...(backendV6Data !== undefined && { backendV6Data }),
+    ...(weft && { weft }),
+  };
+  return { ok: true, attributes };
+}
+
+function decodeIpv4(value: unknown): Ipv4 | undefined {
+  return typeof value === 'string' ? parseIpv4(value) : undefined;
+}
+
+/** Go reads an IPv4 text here as the IPv4-mapped address. */
+function decodeIpv6(value: unknown): Ipv6 | undefined {
+  if (value === undefined || value === null) return UNSET_IPV6;
+  if (typeof value !== 'string') return undefined;
+  return parseIpv6(parseIpv4(value) === undefined ? value : `::ffff:${value}`);
+}
+
+/** Looks one level at a time and stops at the bound, so it needs no deep stack itself. */
+function isDeeperThan(value: object, levels: number): boolean {
+  if (levels === 0) return true;
+  return Object.values(value).some(
+    (child: unknown) => typeof child === 'object' && child !== null && isDeeperThan(child, levels - 1),
+  );
+}
+
+function escapeAsGoDoes(character: string): string {
+  return String.raw`\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+function bad(reason: string): LeaseValueResult {
+  return { ok: false, reason };
+}
+
+/** Printable and short, as anybody may have written the value. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return '[…]';
+  if (typeof value === 'object' && value !== null) return '{…}';
+  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, MAX_SHOWN_CHARACTERS + 1) : value);
+  return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
+}

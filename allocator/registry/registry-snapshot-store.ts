@@ -1,0 +1,120 @@
+// The data of a copy of the registry: entries as read, what they decode to, and the config text. It turns a full read
+// or a batch of events into the set of keys that differ. Each entry is decoded once, and a bad one concerns its key
+// alone. No clock, no I/O.
+import type { DecodedEntry } from './lease-entry.ts';
+import type { InvalidEntry, Lease } from '../lease.ts';
+import type {
+  ConfigEntry,
+  RegistryChanges,
+  RegistryEntry,
+  RegistryEvent,
+  RegistrySnapshot,
+  Revision,
+} from './registry.ts';
+
+/** What became different in one step. The copy shows the new state already when somebody hears of it. */
+export interface RegistryChange {
+  readonly put: ReadonlySet<string>;
+  readonly removed: ReadonlySet<string>;
+  readonly isConfigChanged: boolean;
+}
+
+export type DecodeEntry = (entry: RegistryEntry) => DecodedEntry;
+
+export class RegistrySnapshotStore {
+  readonly entries = new Map<string, RegistryEntry>();
+  readonly leases = new Map<string, Lease>();
+  readonly invalidEntries = new Map<string, InvalidEntry>();
+  config: ConfigEntry | undefined;
+  revision: Revision = 0;
+  /** Where it was last known to be the same as the registry. */
+  checkedRevision: Revision = 0;
+  readonly #decode: DecodeEntry;
+
+  constructor(decode: DecodeEntry) {
+    this.#decode = decode;
+  }
+
+  applySnapshot(snapshot: RegistrySnapshot): RegistryChange {
+    const put = new Set<string>();
+    const removed = new Set(this.entries.keys());
+    for (const entry of snapshot.entries) {
+      removed.delete(entry.key);
+      if (this.#put(entry)) put.add(entry.key);
+    }
+    for (const key of removed) this.#remove(key);
+    this.revision = snapshot.revision;
+    this.checkedRevision = snapshot.revision;
+    return { put, removed, isConfigChanged: this.#setConfig(snapshot.config) };
+  }
+
+  /**
+   * Takes note of what was written after {@link checkedRevision}; returns whether this copy has it all. Older entries need
+   * no look: they were the same then, and if one is gone the count tells.
+   */
+  check({ config, count, entries, revision }: RegistryChanges): boolean {
+    const isSame =
+      revision >= this.revision &&
+      count === this.entries.size &&
+      isSameConfig(config, this.config) &&
+      entries.every((entry) => isSameEntry(entry, this.entries.get(entry.key)));
+    if (isSame) this.revision = this.checkedRevision = revision;
+    return isSame;
+  }
+
+  applyEvents(events: readonly RegistryEvent[], revision: Revision): RegistryChange {
+    const put = new Set<string>();
+    const removed = new Set<string>();
+    let isConfigChanged = false;
+    for (const event of events) {
+      if (event.type === 'config') {
+        isConfigChanged = this.#setConfig(event.config) || isConfigChanged;
+      } else if (event.type === 'delete') {
+        put.delete(event.key);
+        if (this.#remove(event.key)) removed.add(event.key);
+      } else if (this.#put(event.entry)) {
+        removed.delete(event.entry.key);
+        put.add(event.entry.key);
+      }
+    }
+    this.revision = revision;
+    return { put, removed, isConfigChanged };
+  }
+
+  /** Compares the content too: after a restore the same revision may stand for another value. */
+  #put(entry: RegistryEntry): boolean {
+    const known = this.entries.get(entry.key);
+    this.entries.set(entry.key, entry);
+    if (known?.value === entry.value && known.leaseId === entry.leaseId)
+      return known.modRevision !== entry.modRevision;
+    this.leases.delete(entry.key);
+    this.invalidEntries.delete(entry.key);
+    const decoded = this.#decode(entry);
+    if (decoded.ok) this.leases.set(entry.key, decoded.lease);
+    else this.invalidEntries.set(entry.key, decoded.bad);
+    return true;
+  }
+
+  #remove(key: string): boolean {
+    this.leases.delete(key);
+    this.invalidEntries.delete(key);
+    return this.entries.delete(key);
+  }
+
+  #setConfig(config: ConfigEntry | undefined): boolean {
+    // The same text written again may have been confirmed meanwhile, and who waits for hosts waits for the revision.
+    const isChanged = !isSameConfig(config, this.config);
+    this.config = config;
+    return isChanged;
+  }
+}
+
+function isSameEntry(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
+  return (
+    known?.modRevision === entry.modRevision && known.value === entry.value && known.leaseId === entry.leaseId
+  );
+}
+
+function isSameConfig(a: ConfigEntry | undefined, b: ConfigEntry | undefined): boolean {
+  return a?.text === b?.text && a?.modRevision === b?.modRevision;
+}

@@ -1,0 +1,164 @@
+// The store of leases as the allocator sees it: a small ordered key-value store with transactions, expiry and change
+// notices. Implemented by `registry-etcd.ts` and `registry-memory.ts`; one compliance suite holds for both.
+// Values are opaque text here; `subnet-key.ts` and `lease-value.ts` know what is inside.
+
+/** Point in the registry's history. Larger is later; a smaller one than seen before means a restored backup. */
+export type Revision = number;
+
+/** Registry-side lease id as decimal text; `'0'` means that no lease is attached. */
+export type LeaseId = string;
+
+export const NO_LEASE: LeaseId = '0';
+
+/**
+ * Key below `<prefix>/weft/` that confirms a network config which gives hosts other subnets, if it was written with that
+ * config or later. Its value means nothing.
+ */
+export const RENUMBER_KEY = 'renumber';
+
+/** One key below `<prefix>/subnets/`. */
+export interface RegistryEntry {
+  /** Text below `<prefix>/subnets/`; may be anything that somebody wrote there. */
+  readonly key: string;
+  readonly value: string;
+  readonly leaseId: LeaseId;
+  /** Revision of the last write to this key; the handle for compare-and-swap. */
+  readonly modRevision: Revision;
+}
+
+/** The `<prefix>/config` document. */
+export interface ConfigEntry {
+  readonly text: string;
+  readonly modRevision: Revision;
+}
+
+/** Everything at one revision, read in one round trip. `config` is unset if the key does not exist. */
+export interface RegistrySnapshot {
+  readonly revision: Revision;
+  readonly config?: ConfigEntry;
+  readonly entries: readonly RegistryEntry[];
+}
+
+/** The entries written after some revision; the config whenever it was written. `count`: entries there are, older ones too. */
+export interface RegistryChanges extends RegistrySnapshot {
+  readonly count: number;
+}
+
+export type CreateResult =
+  /** `key` is the first of the request's keys that was free. */
+  | { readonly created: true; readonly key: string; readonly revision: Revision }
+  /** All of the keys exist. `takenKeys` is every key below subnets/ at `revision`, for the next choice. */
+  | { readonly created: false; readonly revision: Revision; readonly takenKeys: readonly string[] };
+
+export type WriteResult =
+  | { readonly written: true; readonly revision: Revision }
+  /** The key was changed or removed since `expectedModRevision`; `current` is what is there now, if anything. */
+  | { readonly written: false; readonly revision: Revision; readonly current?: RegistryEntry };
+
+export type RegistryEvent =
+  | { readonly type: 'put'; readonly entry: RegistryEntry }
+  | { readonly type: 'delete'; readonly key: string }
+  | { readonly type: 'config'; readonly config?: ConfigEntry };
+
+/** Why a watch ended. None is an error of the caller: list again, diff, watch again. */
+export type WatchEnd =
+  | { readonly reason: 'aborted' }
+  /** History before `fromRevision` is gone. */
+  | { readonly reason: 'compacted' }
+  /** The server cancelled, the stream broke or no sign of life came; `error` says which. */
+  | { readonly reason: 'lost'; readonly error: Error };
+
+export interface WatchOptions {
+  /** First revision to report. */
+  readonly fromRevision: Revision;
+  /** Called once the server has accepted the watch. */
+  readonly onReady?: () => void;
+  /** All events of one response, in order, with the revision that they bring the reader to. */
+  readonly onEvents: (events: readonly RegistryEvent[], revision: Revision) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * All calls carry a deadline of their own and reject with a {@link RegistryError}; none waits for ever.
+ * `signal` ends a call early with the signal's reason.
+ */
+export interface Registry {
+  /** Reads config and all entries at one revision. */
+  snapshot(signal?: AbortSignal): Promise<RegistrySnapshot>;
+  /** As {@link snapshot}, but of the entries only those last written after `since`. */
+  changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges>;
+  /** Makes a registry lease that expires `ttlSec` seconds after the last keep-alive. */
+  grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId>;
+  /** Writes the first of several keys that does not exist yet, in one transaction. */
+  create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult>;
+  /** Replaces a key's value and lease if nobody wrote to it since `expectedModRevision`. */
+  update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
+  /**
+   * Writes a key that does not exist yet in the place of the key `from`, in one transaction: nobody ever sees both, or
+   * neither. Refused if somebody wrote to `from` since `expectedModRevision`, or has the other key; then `current` is `from`.
+   */
+  move(
+    from: string,
+    expectedModRevision: Revision,
+    entry: NewEntry,
+    signal?: AbortSignal,
+  ): Promise<WriteResult>;
+  /** Removes a key if nobody wrote to it since `expectedModRevision`. Absence counts as written. */
+  remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
+  /** Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not exist any more. */
+  keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number>;
+  /** Ends a registry lease and removes its keys; absence is success. */
+  revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void>;
+  /** Reads a key of weft's own, below `<prefix>/weft/`, where flannel does not look; `undefined` if it does not exist. */
+  readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
+  /** Writes a key of weft's own, whatever it held; it goes with the registry lease, if it gets one. */
+  writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
+  /** Reports changes until the watch ends; resolves, never rejects. */
+  watch(options: WatchOptions): Promise<WatchEnd>;
+  /** Gives up the connections, which may hang on an address that this host lost; calls and watches on them fail. */
+  reconnect(): void;
+  /** Ends every call and frees the connections. */
+  close(): void;
+}
+
+export interface CreateRequest {
+  /** Keys to try, best first, 1..{@link MAX_CREATE_KEYS}. */
+  readonly keys: readonly string[];
+  readonly value: string;
+  readonly leaseId: LeaseId;
+}
+
+/** Each further key is one more level of nesting in the transaction, so there are few. */
+export const MAX_CREATE_KEYS = 4;
+
+export interface NewEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly leaseId: LeaseId;
+}
+
+export type RegistryErrorCode =
+  /** No endpoint answered in time. */
+  | 'REGISTRY_UNAVAILABLE'
+  /** Wrong user, password, certificate, or not allowed to. */
+  | 'REGISTRY_DENIED'
+  /** The registry lease given does not exist (any more). */
+  | 'REGISTRY_LEASE_NOT_FOUND'
+  /** The server refused the request for another reason. */
+  | 'REGISTRY_REJECTED';
+
+/** What a registry call rejects with. The message names the endpoint, the call, the cause and the remedy if known. */
+export class RegistryError extends Error {
+  readonly code: RegistryErrorCode;
+
+  constructor(code: RegistryErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RegistryError';
+    this.code = code;
+  }
+
+  /** Whether the same call may succeed later without anybody changing anything. */
+  get isTransient(): boolean {
+    return this.code === 'REGISTRY_UNAVAILABLE';
+  }
+}

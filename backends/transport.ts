@@ -1,0 +1,115 @@
+// Transport: backend type, VNI and port, the part of a backend's config on which both ends must
+// agree. Matches the transport that a lease announces, and rewrites a lease as if it announced
+// another. Pure.
+import type { Family } from '../lib/address.ts';
+import type { BackendConfig, BackendType } from '../allocator/config/config.ts';
+import type { Lease, LeaseAttributes, LegacyTransport } from '../allocator/lease.ts';
+import { backendDataOf, publicIpOf } from './address-family.ts';
+import { wireType } from './requirements.ts';
+import { DEFAULT_VXLAN_PORT } from './vxlan.ts';
+import { formatVxlanData, parseVxlanData } from './vxlan-data.ts';
+import { stableVtepMac } from './vtep-mac.ts';
+
+export interface Transport {
+  readonly type: BackendType;
+  /** Only of vxlan. */
+  readonly vni?: number;
+  /** UDP port; only of vxlan and udp. */
+  readonly port?: number;
+}
+
+/** Port of a backend if the config names none. */
+const DEFAULT_PORTS: Readonly<Partial<Record<string, number>>> = { vxlan: DEFAULT_VXLAN_PORT, udp: 8285 };
+
+/** Transport of the hosts that run `backend`. */
+export function transportOf(backend: BackendConfig): Transport {
+  const { type } = backend;
+  if (type === 'vxlan') return { type, vni: backend.vni, port: backend.port ?? DEFAULT_VXLAN_PORT };
+  return type === 'udp' ? { type, port: backend.port } : { type };
+}
+
+/** Identifies a transport, as a key and in messages: `vxlan VNI 1 port 8472`. */
+export function transportId({ type, vni, port }: Transport): string {
+  return [type, vni !== undefined && `VNI ${vni}`, port !== undefined && `port ${port}`]
+    .filter(Boolean)
+    .join(' ');
+}
+
+/** The port as published in leases: unset if it is the default, which flannel hosts use. */
+export function publishedPort({ type, port }: Transport): number | undefined {
+  return port === DEFAULT_PORTS[type] ? undefined : port;
+}
+
+/**
+ * Which of `candidates` a lease announces; `undefined` if none. Without a port in the lease: the
+ * candidate with the default port, else the last. A flannel host publishes no port and follows only
+ * after a restart.
+ */
+export function matchTransport<Known extends Transport>(
+  announced: LegacyTransport,
+  candidates: readonly Known[],
+): Known | undefined {
+  const { backendType, backendData, backendV6Data, port } = announced;
+  const data = parseVxlanData(backendData ?? backendV6Data);
+  const vni = data.ok ? data.data.vni : undefined;
+  const matching = candidates.filter(
+    (transport) =>
+      wireType(transport.type) === backendType &&
+      (vni === undefined || transport.vni === undefined || isSameVni(vni, transport.vni)),
+  );
+  if (port !== undefined) return matching.find((transport) => transport.port === port);
+  return matching.find((transport) => transport.port === DEFAULT_PORTS[transport.type]) ?? matching.at(-1);
+}
+
+/** Decodes a published transport; `undefined` if its type or VNI cannot be decoded. */
+export function decodeTransport({
+  backendType,
+  backendData,
+  backendV6Data,
+  port,
+}: LegacyTransport): Transport | undefined {
+  if (backendType === 'host-gw') return { type: 'host-gw' };
+  if (backendType === '') return { type: 'udp', port: port ?? DEFAULT_PORTS['udp']! };
+  const data = parseVxlanData(backendData ?? backendV6Data);
+  if (backendType !== 'vxlan' || !data.ok || data.data.vni === undefined) return undefined;
+  return { type: 'vxlan', vni: data.data.vni, port: port ?? DEFAULT_VXLAN_PORT };
+}
+
+/** The lease of `peer` as if it announced `transport`; unchanged if it does. */
+export function assumeTransport(peer: Lease, transport: Transport): Lease {
+  const { backendData, backendV6Data, backendType, weft } = peer.attributes;
+  const advertised = {
+    backendType,
+    backendData,
+    backendV6Data,
+    ...(weft?.port !== undefined && { port: weft.port }),
+  };
+  if (matchTransport(advertised, [transport]) !== undefined) return peer;
+  const legacy = weft?.leaving?.find((one) => matchTransport(one, [transport]) !== undefined);
+  if (legacy !== undefined) return { ...peer, attributes: { ...peer.attributes, ...legacy } };
+  const { backendData: _data, backendV6Data: _v6Data, ...rest } = peer.attributes;
+  const attributes: LeaseAttributes = {
+    ...rest,
+    backendType: wireType(transport.type),
+    ...(transport.type === 'vxlan' && vxlanData(peer.attributes, transport.vni ?? 1)),
+  };
+  return { ...peer, attributes };
+}
+
+/** A host keeps its MAC across VNIs; a host without one has the MAC that it would derive. */
+function vxlanData(
+  attributes: LeaseAttributes,
+  vni: number,
+): Pick<LeaseAttributes, 'backendData' | 'backendV6Data'> {
+  const dataOf = (family: Family): object | undefined => {
+    const publicIp = publicIpOf(attributes, family);
+    if (publicIp === undefined) return undefined;
+    return formatVxlanData(vni, stableVtepMac(backendDataOf(attributes, family), { publicIp, vni, family }));
+  };
+  return { backendData: dataOf(4), backendV6Data: dataOf(6) };
+}
+
+/** Some flannel releases publish only the low 16 bits of a VNI. */
+function isSameVni(theirs: number, ours: number): boolean {
+  return theirs === ours || theirs === (ours & 0xffff);
+}

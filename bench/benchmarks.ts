@@ -1,0 +1,123 @@
+// All benchmarks, one entry each, in the order in which they run. Each is loaded on demand.
+import { recordOf } from './metrics.ts';
+import type { Job } from './plans.ts';
+import type { BenchmarkRecord } from './record.ts';
+
+export interface Benchmark {
+  /** The question that it answers, in a line. */
+  readonly question: string;
+  /** Required commands, by their names in deploy/install-tools.sh. @throws Error for invalid options. */
+  needs(args: readonly string[]): Promise<readonly string[]>;
+  run(job: Job): Promise<BenchmarkRecord>;
+  /** Whether it has options of its own. */
+  readonly hasOptions?: true;
+}
+
+const LAB_TOOLS = [
+  'bash',
+  'etcd',
+  'etcdctl',
+  'ip',
+  'bridge',
+  'iperf3',
+  'ping',
+  'nsenter',
+  'unshare',
+  'setpriv',
+];
+
+/** A benchmark without options that needs a lab. */
+function labBenchmark(
+  question: string,
+  run: (rounds?: number) => Promise<BenchmarkRecord>,
+  more: readonly string[] = [],
+): Benchmark {
+  return {
+    question,
+    needs: () => Promise.resolve([...LAB_TOOLS, ...more]),
+    run: ({ rounds }) => run(rounds),
+  };
+}
+
+/** Options of the path benchmark that make up the benchmark on loss. It takes long. */
+const LOSS = ['--measures', 'udp-64-loss', '--offloads', 'on'];
+
+export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  path: {
+    question: 'throughput, packet rate, latency and cost of packets, beside other tunnels',
+    hasOptions: true,
+    needs: async (args) => (await import('./path/path-options.ts')).pathTools(args),
+    run: async ({ args, rounds }) => {
+      const { parsePathOptions } = await import('./path/path-options.ts');
+      const all = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
+      return (await import('./path/path.ts')).benchPath(parsePathOptions(all));
+    },
+  },
+  loss: {
+    question: 'the highest rates of small packets without loss, beside other tunnels; options as of path',
+    hasOptions: true,
+    needs: async (args) => (await import('./path/path-options.ts')).pathTools([...LOSS, ...args]),
+    run: async (job) => ({
+      ...(await BENCHMARKS['path']!.run({ ...job, args: [...LOSS, ...job.args] })),
+      benchmark: 'loss',
+    }),
+  },
+  micro: {
+    question: 'what the functions of the packet path cost by themselves',
+    needs: () => Promise.resolve(['cc']),
+    run: async ({ rounds }) => (await import('./micro/main.ts')).benchMicro(rounds),
+  },
+  converge: labBenchmark(
+    'from start to the last of N peers in the kernel; one join; memory',
+    async (rounds) =>
+      recordOf(await (await import('./cluster/converge.ts')).benchConverge(undefined, rounds)),
+  ),
+  control: {
+    question: 'what the daemon itself costs without etcd and kernel, and how that grows',
+    hasOptions: true,
+    needs: () => Promise.resolve([]),
+    run: async ({ args, rounds }) =>
+      (await import('./cluster/control-plane.ts')).benchControlPlane(args, rounds),
+  },
+  simulate: {
+    question: 'how a whole cluster grows: cold start, join, leave, restarts; requests and bytes',
+    hasOptions: true,
+    needs: () => Promise.resolve(['etcd', 'setpriv']),
+    run: async ({ args, rounds }) => (await import('./cluster/simulate.ts')).benchSimulate(args, rounds),
+  },
+  allocate: {
+    question: 'many hosts boot at once, and on a pool that is nearly full: requests, time',
+    hasOptions: true,
+    needs: () => Promise.resolve(['etcd', 'setpriv']),
+    run: async ({ args, rounds }) => (await import('./cluster/allocate.ts')).benchAllocate(args, rounds),
+  },
+  repair: labBenchmark('how long a fault in the kernel lasts', async (rounds) =>
+    recordOf(await (await import('./host/repair.ts')).benchRepair(rounds)),
+  ),
+  config: labBenchmark(
+    'how soon a network config is live',
+    async (rounds) => recordOf(await (await import('./cluster/config.ts')).benchConfig(rounds)),
+    ['curl'],
+  ),
+  restart: {
+    question:
+      'packets lost and the longest gap when a daemon restarts, crashes or is upgraded, or the config changes',
+    hasOptions: true,
+    needs: async (args) => {
+      (await import('./host/restart-options.ts')).parseRestartOptions(args);
+      return [...LAB_TOOLS, 'cc', 'curl'];
+    },
+    run: async ({ args, rounds }) => (await import('./host/restart.ts')).benchRestart(args, rounds),
+  },
+  boot: labBenchmark('from program start to the first packet between containers', async (rounds) =>
+    (await import('./host/boot.ts')).benchBoot(rounds),
+  ),
+  cni: labBenchmark(
+    'what weft-cni costs a container',
+    async (rounds) => (await import('./host/cni.ts')).benchCni(rounds),
+    ['/usr/lib/cni/bridge'],
+  ),
+  idle: labBenchmark('what a daemon with nothing to do costs', async (rounds) =>
+    recordOf(await (await import('./host/idle.ts')).benchIdle(rounds)),
+  ),
+};

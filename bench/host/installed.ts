@@ -1,0 +1,71 @@
+// weft as it is installed: its bundle laid out as packages do, in a folder of its own, for benchmarks that measure the whole program.
+import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../lab/package-root.ts';
+
+/** Lays the bundle out; `make bundle` has made it. @returns its folder, which the caller removes */
+export function installBundle(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-installed-'));
+  const from = (path: string) => join(packageRoot(), path);
+  cpSync(from('dist/weft.mjs'), join(folder, 'weft.mjs'));
+  cpSync(from('dist/addons'), join(folder, 'addons'), { recursive: true });
+  cpSync(from('bin/weft'), join(folder, 'bin/weft'));
+  return folder;
+}
+
+/** The project's own many files, started although there is a bundle. @returns the program's folder, which the caller removes */
+export function installFiles(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-files-'));
+  cpSync(join(packageRoot(), 'bin/weft'), join(folder, 'bin/weft'));
+  symlinkSync(join(packageRoot(), 'bin/start.mjs'), join(folder, 'bin/start.mjs'));
+  return folder;
+}
+
+/** Runs `use` with the path of the program of a fresh installation. */
+export async function withInstalled<Result>(
+  use: (program: string) => Promise<Result>,
+  install = installBundle,
+): Promise<Result> {
+  const folder = install();
+  try {
+    return await use(join(folder, 'bin/weft'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Command prefix that starts `program` in place of the lab's daemon; `first` is a shell command that runs before it. */
+export function insteadOf(program: string, first = ':'): string[] {
+  // $1 is the program, then comes the lab's command: env WEFT_NODE=… PROGRAM daemon ….
+  const script = `${first}; program=$1 node=$3; shift 4; exec env "$node" "$program" "$@"`;
+  return ['sh', '-c', script, 'sh', program];
+}
+
+/** Two installations and a link that leads to one of them: what an upgrade changes. */
+export class Installations {
+  readonly #folders = [installBundle(), installBundle()] as const;
+  readonly #links = mkdtempSync(join(tmpdir(), 'weft-link-'));
+  #current = 1;
+
+  constructor() {
+    this.upgrade();
+  }
+
+  /** Path of the program, whichever is installed. */
+  get program(): string {
+    return join(this.#links, 'weft');
+  }
+
+  /** What starts from now on is the other installation. */
+  upgrade(): void {
+    this.#current = 1 - this.#current;
+    const next = `${this.program}.next`;
+    symlinkSync(join(this.#folders[this.#current]!, 'bin/weft'), next);
+    renameSync(next, this.program);
+  }
+
+  remove(): void {
+    for (const folder of [...this.#folders, this.#links]) rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,93 @@
+// Writes a network config: prints the changes and their impact, asks, writes if the revision is
+// unchanged, waits for the hosts. Shared by set, edit and rollback.
+import { userInfo, hostname } from 'node:os';
+import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
+import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
+import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
+import type { Lease } from '../../allocator/lease.ts';
+import { planConfigChange, type ConfigChangePlan } from '../../daemon/overlay/config-change.ts';
+import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { askOnTerminal } from './confirm.ts';
+import type { ParsedConfigFile } from './config-source.ts';
+import { waitForRollout, type NodeRollout } from './rollout.ts';
+import { EXIT_FINDINGS } from '../exit-codes.ts';
+import { UsageError } from '../usage-error.ts';
+
+export interface WriteOptions {
+  readonly yes: boolean;
+  readonly renumber: boolean;
+  readonly reason: string | undefined;
+  readonly isWaiting: boolean;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Resolves with the exit code. `snapshot` is the state that the change is based on.
+ * @throws UsageError if the operator does not confirm.
+ */
+export async function writeConfig(
+  store: ConfigStore,
+  snapshot: ConfigSnapshot,
+  given: ParsedConfigFile,
+  options: WriteOptions,
+): Promise<number> {
+  const plan = planAgainst(snapshot, given);
+  for (const line of [...given.warnings, ...describePlan(plan)]) process.stdout.write(`${line}\n`);
+  if (plan.effect === 'none' && snapshot.config !== undefined) return EXIT_OK;
+  if (plan.effect === 'renumbering' && !options.renumber)
+    throw new UsageError('The change renumbers hosts; nothing was written. Give --renumber to allow it');
+  if (!options.yes && (await askOnTerminal('Write it?')) !== true)
+    throw new UsageError('Not confirmed; nothing was written. Without a terminal give --yes');
+  const author = `${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
+  const result = await store.write({
+    text: given.text,
+    expected: snapshot.config?.modRevision ?? 0,
+    note: { author, timeMs: Date.now(), ...(options.reason !== undefined && { reason: options.reason }) },
+    isRenumberingConfirmed: options.renumber,
+  });
+  if (!result.written) {
+    process.stderr.write(
+      'The config changed meanwhile; nothing was written. Check it with weft config get and try again\n',
+    );
+    return EXIT_FAILURE;
+  }
+  process.stdout.write(`Written as revision ${result.revision}\n`);
+  if (!options.isWaiting) return EXIT_OK;
+  const lines = await waitForRollout(store, result.revision, options.timeoutMs, (line) =>
+    process.stdout.write(`  ${formatNode(line)}\n`),
+  );
+  return printSummary(lines);
+}
+
+/** The changes and their impact. */
+export function planAgainst({ config, leases }: ConfigSnapshot, given: ParsedConfigFile): ConfigChangePlan {
+  const before = config === undefined ? undefined : parseNetworkConfig(config.text);
+  const held = leases.flatMap((entry): Lease[] => {
+    const decoded = decodeEntry(entry);
+    return decoded.ok ? [decoded.lease] : [];
+  });
+  return planConfigChange(before?.ok === true ? before.config : undefined, given.config, held);
+}
+
+export function describePlan({ changes, consequences, effect }: ConfigChangePlan): readonly string[] {
+  if (effect === 'none') return ['Nothing changes'];
+  return [...changes.map((line) => `  ${line}`), ...consequences.map((line) => `- ${line}`)];
+}
+
+function formatNode({ host, key, progress }: NodeRollout): string {
+  const reason = 'reason' in progress ? `: ${progress.reason}` : '';
+  return `${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
+}
+
+function printSummary(lines: readonly NodeRollout[]): number {
+  const of = (state: NodeRollout['progress']['state']) =>
+    lines.filter(({ progress }) => progress.state === state);
+  for (const line of [...of('waiting'), ...of('unreported')]) process.stdout.write(`  ${formatNode(line)}\n`);
+  const total = lines.length - of('unreported').length;
+  process.stdout.write(`${of('followed').length} of ${total} hosts have followed\n`);
+  if (of('unreported').length > 0)
+    process.stdout.write(
+      `${of('unreported').length} hosts run no weft daemon: start it, or restart flanneld, to apply the config there\n`,
+    );
+  return of('followed').length === total ? EXIT_OK : EXIT_FINDINGS;
+}

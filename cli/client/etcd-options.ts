@@ -1,0 +1,84 @@
+// Options of etcd for commands that connect to it: the daemon's flags and environment variables.
+import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
+import type { EtcdOptions as EtcdStoreOptions } from '../../allocator/registry/etcd/options.ts';
+import type { ConfigStore } from '../../allocator/registry/config-store.ts';
+import {
+  parseEtcdOptions,
+  type EtcdFlagValues,
+  type EtcdOptions,
+} from '../../daemon/options/etcd-options.ts';
+import type { OptionsV1 } from '../../api/index.ts';
+import { DAEMON_FLAGS, ENV_PREFIX } from '../../daemon/options/flags.ts';
+import type { OptionSpec } from '../command-spec.ts';
+import { UsageError } from '../usage-error.ts';
+
+type EtcdFlag = keyof EtcdFlagValues;
+
+const NAMES: readonly EtcdFlag[] = [
+  'etcd-endpoints',
+  'etcd-prefix',
+  'etcd-keyfile',
+  'etcd-certfile',
+  'etcd-cafile',
+  'etcd-username',
+  'etcd-password',
+];
+
+/** Options of every such command. */
+export const ETCD_OPTIONS = Object.fromEntries(
+  NAMES.map((name) => [name, { type: 'string', help: `${DAEMON_FLAGS[name].help} Also ${envOf(name)}.` }]),
+) as Record<EtcdFlag, OptionSpec & { readonly type: 'string' }>;
+
+type EtcdFlags = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Opens the store that flags and environment name. @throws UsageError for invalid values. */
+export function openConfigStore(
+  flags: EtcdFlags,
+  env: Env = process.env,
+): { readonly store: ConfigStore; readonly key: string } {
+  const etcd = etcdOptionsOf(flags, env);
+  return { store: createEtcdConfigStore(etcd), key: `${etcd.prefix}/config` };
+}
+
+/**
+ * Options of etcd, in this order: flags, environment, options of the running daemon, defaults. The
+ * daemon does not report passwords. @throws UsageError for invalid values.
+ */
+export function etcdOptionsOf(
+  flags: EtcdFlags,
+  env: Env = process.env,
+  daemonOptions?: OptionsV1,
+): EtcdStoreOptions {
+  const ofDaemon =
+    daemonOptions && flagsOf(daemonOptions.options['etcd'] as Partial<EtcdOptions> | undefined);
+  const values = Object.fromEntries(
+    NAMES.map((name) => [
+      name,
+      flags[name] ?? env[envOf(name)] ?? ofDaemon?.[name] ?? DAEMON_FLAGS[name].default,
+    ]),
+  ) as unknown as EtcdFlagValues;
+  const errors: string[] = [];
+  const { auth, ...etcd } = parseEtcdOptions(values, {
+    errors,
+    warnings: [],
+    labelOf: (name) => `--${name}`,
+  });
+  if (errors.length > 0) throw new UsageError(errors.join('; '));
+  return { ...etcd, auth: auth && { username: auth.username, password: auth.password.reveal() } };
+}
+
+/** The flags that these options of a daemon come from. */
+function flagsOf(etcd: Partial<EtcdOptions> = {}): EtcdFlags {
+  const { endpoints, prefix, tls } = etcd;
+  return {
+    ...(endpoints && { 'etcd-endpoints': endpoints.join(',') }),
+    ...(prefix !== undefined && { 'etcd-prefix': prefix }),
+    ...(tls?.caFile !== undefined && { 'etcd-cafile': tls.caFile }),
+    ...(tls?.client && { 'etcd-certfile': tls.client.certFile, 'etcd-keyfile': tls.client.keyFile }),
+  };
+}
+
+function envOf(name: string): string {
+  return `${ENV_PREFIX}${name.toUpperCase().replaceAll('-', '_')}`;
+}

@@ -1,0 +1,104 @@
+// `weft cni install`: installs the CNI plugin and a conflist.
+import { applyInstall, planInstall, type InstallPlan } from '../../containers/cni/install.ts';
+import { CNI_VERSIONS } from '../../containers/cni/cni-version.ts';
+import { PLUGIN_NAMES, type PluginName } from '../../containers/cni/conflist.ts';
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { defineCommand } from '../command.ts';
+import { UsageError } from '../usage-error.ts';
+
+/** Runtimes take files of their folder only. */
+const FILE_NAME = /^[^/]+\.conflist$/;
+const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+export const cniCommand = defineCommand({
+  name: 'cni',
+  synopsis: ['install [options]'],
+  about: `Installs weft-cni, the CNI plugin that gives containers addresses of this host's subnet, and a conflist that
+names it. Checks first that the plugins it needs are there. Replaces files of other programs only with --force.`,
+  verbs: { install: 'write files that are missing or of an older weft' },
+  options: {
+    'conf-dir': {
+      type: 'string',
+      value: 'DIR',
+      default: '/etc/cni/net.d',
+      help: 'folder of conflists (default: /etc/cni/net.d)',
+    },
+    'bin-dir': {
+      type: 'string',
+      value: 'DIR',
+      help: 'folder of plugins (default: /opt/cni/bin, or /usr/lib/cni if it has plugins)',
+    },
+    file: {
+      type: 'string',
+      value: 'NAME',
+      default: '10-weft.conflist',
+      help: 'file name of the conflist (default: 10-weft.conflist)',
+    },
+    name: { type: 'string', value: 'NAME', default: 'weft', help: 'name of the network (default: weft)' },
+    type: {
+      type: 'string',
+      value: 'NAME',
+      choices: PLUGIN_NAMES,
+      default: 'weft-cni',
+      help: 'weft-cni (default) or flannel: name of the plugin in the conflist',
+    },
+    'cni-version': {
+      type: 'string',
+      value: 'VERSION',
+      choices: CNI_VERSIONS.filter((version) => version >= '0.3.0'),
+      help: 'version of the conflist (default: the newest that all plugins support, up to 1.0.0); 1.1.0 has GC and STATUS',
+    },
+    'subnet-file': {
+      type: 'string',
+      value: 'PATH',
+      help: 'subnet.env (default: /run/flannel/subnet.env)',
+    },
+    'data-dir': {
+      type: 'string',
+      value: 'DIR',
+      help: 'state of the plugin (default: /var/lib/cni/flannel)',
+    },
+    'no-portmap': { type: 'boolean', help: 'omit portmap: no host ports for containers' },
+    force: { type: 'boolean', help: 'replace files of other programs' },
+    'dry-run': { type: 'boolean', help: 'print what would be written' },
+  },
+  examples: [
+    ['weft cni install --dry-run', 'show the changes'],
+    [
+      'weft cni install --type flannel --file 10-flannel.conflist --name cbr0 --force',
+      'replace flannel’s plugin',
+    ],
+  ],
+  maxArgs: 1,
+  run: (values, [verb]) => {
+    if (verb !== 'install')
+      throw new UsageError('weft cni needs a verb: weft cni install; see weft cni --help');
+    if (!FILE_NAME.test(values.file))
+      throw new UsageError(`--file ${values.file}: give a name that ends in .conflist`);
+    if (!NETWORK_NAME.test(values.name))
+      throw new UsageError(`--name ${values.name}: give letters, digits, _ . and -`);
+    const plan = planInstall({
+      confDir: values['conf-dir'],
+      binDir: values['bin-dir'],
+      file: values.file,
+      name: values.name,
+      type: values.type as PluginName,
+      cniVersion: values['cni-version'],
+      subnetFile: values['subnet-file'],
+      dataDir: values['data-dir'],
+      hasPortmap: !values['no-portmap'],
+      isForced: values.force,
+    });
+    print(plan, values['dry-run']);
+    if (!values['dry-run']) applyInstall(plan);
+    return Promise.resolve(EXIT_OK);
+  },
+});
+
+function print({ changes, warnings }: InstallPlan, isDryRun: boolean): void {
+  const verb = isDryRun ? 'would write' : 'writing';
+  for (const { path, change } of changes)
+    process.stdout.write(`${change === 'none' ? 'unchanged' : verb} ${path}\n`);
+  if (isDryRun) process.stdout.write(`\n${changes.at(-1)!.text}`);
+  for (const warning of warnings) process.stderr.write(`weft cni: ${warning}\n`);
+}

@@ -1,0 +1,168 @@
+// `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a
+// daemon.
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
+import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
+import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { checkConfigArgs, CONFIG_VERBS, parseSeconds } from '../args/config-args.ts';
+import { defineCommand } from '../command.ts';
+import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
+import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
+import { ETCD_OPTIONS, openConfigStore } from '../client/etcd-options.ts';
+import { EXIT_FINDINGS } from '../exit-codes.ts';
+import { formatTable } from '../format/table.ts';
+import { UsageError } from '../usage-error.ts';
+
+const EXAMPLE = '{\n  "Network": "10.5.0.0/16",\n  "Backend": { "Type": "vxlan" }\n}\n';
+export const configCommand = defineCommand({
+  name: 'config',
+  synopsis: [
+    'get | history [--json] [etcd options]',
+    'set FILE|- [--yes] [--renumber] [--reason TEXT] [--no-wait] [--timeout SECONDS] [etcd options]',
+    'edit | rollback REVISION [as set]',
+    'validate FILE|- | diff FILE|- | schema',
+  ],
+  about:
+    'Shows, checks and changes the network config in etcd. A new document takes effect on every host at once; set, edit and\n' +
+    'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.',
+  verbs: CONFIG_VERBS,
+  options: {
+    yes: { type: 'boolean', short: 'y', help: 'skip the confirmation' },
+    renumber: { type: 'boolean', help: 'allow a change that gives hosts other subnets' },
+    reason: { type: 'string', value: 'TEXT', help: 'reason for the history' },
+    'no-wait': { type: 'boolean', help: 'do not wait for the hosts' },
+    timeout: { type: 'string', value: 'SECONDS', help: 'limit of the wait for the hosts (default: 60)' },
+    json: { type: 'boolean', help: 'print the history as JSON' },
+    ...ETCD_OPTIONS,
+  },
+  examples: [
+    ['weft config edit', 'change the document in an editor'],
+    ['weft config set net.jsonc --reason "jumbo frames"', 'write a file with a reason'],
+    ['weft config diff net.jsonc', 'show the changes of a file'],
+    ['weft config rollback 1234 --yes', 'restore a version'],
+  ],
+  exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: there are changes' },
+  maxArgs: 2,
+  run: async (values, [verb, arg]) => {
+    checkConfigArgs(verb, arg);
+    if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
+    if (verb === 'validate') return validate(arg!);
+    const options = {
+      yes: values.yes,
+      renumber: values.renumber,
+      reason: values.reason,
+      isWaiting: !values['no-wait'],
+      timeoutMs: parseSeconds(values.timeout ?? '60') * 1000,
+    };
+    const { store, key } = openConfigStore(values);
+    try {
+      return await runOnStore({ store, key, verb, arg: arg ?? '', options, isJson: values.json });
+    } finally {
+      store.close();
+    }
+  },
+});
+
+interface Task {
+  readonly store: ConfigStore;
+  readonly key: string;
+  readonly verb: string;
+  readonly arg: string;
+  readonly options: WriteOptions;
+  readonly isJson: boolean;
+}
+
+async function runOnStore(task: Task): Promise<number> {
+  const { store, verb, arg, options } = task;
+  if (verb === 'history') return history(task);
+  const given = verb === 'set' || verb === 'diff' ? check(await readSource(arg)) : undefined;
+  const snapshot = await store.read();
+  if (verb === 'get') return print(ended(requireText(snapshot, task.key)));
+  if (verb === 'rollback') return writeConfig(store, snapshot, await findVersion(store, arg), options);
+  if (verb === 'edit') return edit(task, snapshot);
+  if (given === undefined) throw new Error(`weft config ${verb} has no action`);
+  if (verb === 'set') return writeConfig(store, snapshot, given, options);
+  const plan = planAgainst(snapshot, given);
+  print(`${describePlan(plan).join('\n')}\n`);
+  return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return EXIT_OK;
+}
+
+function ended(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`;
+}
+
+function requireText({ config }: ConfigSnapshot, key: string): string {
+  if (config !== undefined) return config.text;
+  throw new UsageError(`There is no network config at ${key}: write one with weft config set FILE`);
+}
+
+/** @throws UsageError with every error, one per line. */
+function check(source: string): ParsedConfigFile {
+  const result = checkConfig(source);
+  if (result.ok) return result;
+  throw new UsageError(
+    `The document is no valid network config; nothing was written\n${result.errors.join('\n')}`,
+  );
+}
+
+async function validate(path: string): Promise<number> {
+  const result = checkConfig(await readSource(path));
+  for (const line of result.ok ? result.warnings : result.errors) process.stdout.write(`${line}\n`);
+  process.stdout.write(result.ok ? 'The document is valid\n' : 'The document is invalid\n');
+  return result.ok ? EXIT_OK : EXIT_FAILURE;
+}
+
+async function history({ store, isJson }: Task): Promise<number> {
+  const versions = await store.history();
+  if (isJson) return print(`${JSON.stringify(versions)}\n`);
+  const rows = versions.map(({ modRevision, note, text }) => [
+    String(modRevision),
+    new Date(note.timeMs).toISOString(),
+    note.isExternal === true ? 'unknown (seen then)' : (note.author ?? 'unknown'),
+    note.reason ?? '',
+    text.replaceAll(/\s+/g, ' ').slice(0, 80),
+  ]);
+  return print(formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]));
+}
+
+async function findVersion(store: ConfigStore, arg: string): Promise<ParsedConfigFile> {
+  const versions = await store.history();
+  const version = versions.find(({ modRevision }) => String(modRevision) === arg);
+  if (version !== undefined) return check(version.text);
+  const known = versions.map(({ modRevision }: ConfigVersion) => modRevision).join(', ');
+  throw new UsageError(`No version has revision ${arg}; there are ${known || 'none'}`);
+}
+
+/** Keeps the edited text on errors, so that the operator can correct it. */
+async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
+  const path = join(folder, 'config.jsonc');
+  const before = snapshot.config?.text ?? EXAMPLE;
+  let isKept = false;
+  try {
+    await writeFile(path, ended(before));
+    const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
+    const [program = editor, ...args] = editor.split(' ').filter((part) => part !== '');
+    const { status, error } = spawnSync(program, [...args, path], { stdio: 'inherit' });
+    if (error !== undefined || status !== 0)
+      throw new UsageError(
+        `The editor ${editor} ended with ${error?.message ?? `exit code ${status}`}; nothing was written`,
+      );
+    return await writeConfig(store, snapshot, check(await readFile(path, 'utf8')), options);
+  } catch (error) {
+    const text = await readFile(path, 'utf8').catch(() => '');
+    isKept = text !== '' && text !== ended(before);
+    if (isKept) process.stderr.write(`Your text is in ${path}: weft config set ${path}\n`);
+    throw error;
+  } finally {
+    if (!isKept) await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,68 @@
+// `weft doctor`: finds faults of the network, with evidence, impact and fix.
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { defineCommand } from '../command.ts';
+import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
+import type { Check, Finding } from '../doctor/check.ts';
+import { formatFindings } from '../doctor/format-findings.ts';
+import { createReport } from '../doctor/report.ts';
+import { CHECKS } from '../doctor/run-checks.ts';
+import { ETCD_OPTIONS } from '../client/etcd-options.ts';
+import { EXIT_FINDINGS, EXIT_NOT_READY } from '../exit-codes.ts';
+import { styleOf } from '../format/style.ts';
+import { formatTable } from '../format/table.ts';
+import { UsageError } from '../usage-error.ts';
+
+export const doctorCommand = defineCommand({
+  name: 'doctor',
+  synopsis: ['[--only ID,…] [--verbose | --json] [--socket PATH] [etcd options]', '--list'],
+  about: `Checks everything that can stop packets: daemon, etcd, network config, leases, interface, kernel, firewalls, other
+programs, and the path to each peer by probes. Prints evidence, impact and fix of each fault; changes nothing. Works without
+a daemon. Run it as root.`,
+  options: {
+    only: { type: 'string', value: 'ID,…', help: 'run only these checks' },
+    list: { type: 'boolean', help: 'list the checks' },
+    verbose: { type: 'boolean', short: 'v', help: 'also list the checks without a finding' },
+    json: { type: 'boolean', help: 'print JSON (docs/how-to/find-a-fault.md)' },
+    socket: SOCKET_OPTION,
+    ...ETCD_OPTIONS,
+  },
+  examples: [
+    ['weft doctor', 'find the fault'],
+    ['weft doctor --only path-mtu,tunnel-blocked', 'check only whether packets arrive'],
+    ["weft doctor --json | jq -r '.findings[].check'", 'print the ids of the findings'],
+  ],
+  exitCodes: {
+    0: 'no findings',
+    [EXIT_FINDINGS]: 'warnings, no errors',
+    [EXIT_NOT_READY]: 'errors',
+  },
+  run: async ({ list, only, verbose, json, socket, ...etcd }) => {
+    if (list) return print(formatTable(CHECKS.map(({ id, about }) => [id, about])));
+    const checks = choose(only);
+    const answer = await createReport(new ControlClient(socketPath(socket)), checks, etcd);
+    const { findings } = answer;
+    print(
+      json ? `${JSON.stringify(answer, null, 2)}\n` : formatFindings(findings, checks, styleOf(), verbose),
+    );
+    return exitCodeOf(findings);
+  },
+});
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return EXIT_OK;
+}
+
+function choose(only: string | undefined): readonly Check[] {
+  if (only === undefined) return CHECKS;
+  const ids = only.split(',');
+  const unknown = ids.find((id) => !CHECKS.some((check) => check.id === id));
+  if (unknown !== undefined)
+    throw new UsageError(`--only ${JSON.stringify(unknown)}: unknown check; see weft doctor --list`);
+  return CHECKS.filter(({ id }) => ids.includes(id));
+}
+
+function exitCodeOf(findings: readonly Finding[]): number {
+  if (findings.length === 0) return EXIT_OK;
+  return findings.some(({ severity }) => severity === 'error') ? EXIT_NOT_READY : EXIT_FINDINGS;
+}

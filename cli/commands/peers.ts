@@ -1,0 +1,38 @@
+// `weft peers`: the peers of this host.
+import type { PeersV1 } from '../../api/index.ts';
+import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { defineCommand } from '../command.ts';
+import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
+import { EXIT_FINDINGS, EXIT_NO_DAEMON } from '../exit-codes.ts';
+import { formatPeers } from '../format/format-peers.ts';
+import { styleOf } from '../format/style.ts';
+
+export const peersCommand = defineCommand({
+  name: 'peers',
+  synopsis: ['[--problems] [--json] [--socket PATH]'],
+  about: `Prints one line per peer: subnet, public IP, MAC of its VTEP, mode (kernel, direct, userspace), sync state and its age.
+Missing kernel entries follow in the syntax of ip and bridge.`,
+  options: {
+    problems: { type: 'boolean', short: 'p', help: 'only peers that are not in sync' },
+    json: JSON_OPTION,
+    socket: SOCKET_OPTION,
+  },
+  examples: [
+    ['weft peers', 'list all peers'],
+    ['weft peers -p', 'list peers with problems'],
+    ["weft peers --json | jq -r '.peers[].publicIp'", 'print public IPs'],
+  ],
+  exitCodes: {
+    0: 'all peers are in sync',
+    [EXIT_NO_DAEMON]: 'no daemon answers',
+    [EXIT_FINDINGS]: 'some peers are not in sync',
+  },
+  run: async ({ json, problems, socket }) => {
+    const answer = await new ControlClient(socketPath(socket)).request<PeersV1>('peers');
+    const wrong = answer.peers.filter(({ state }) => state !== 'in-sync');
+    const shown = problems ? { ...answer, peers: wrong } : answer;
+    if (json) process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
+    else if (!problems || wrong.length > 0) process.stdout.write(formatPeers(shown, styleOf()));
+    return wrong.length === 0 ? EXIT_OK : EXIT_FINDINGS;
+  },
+});

@@ -1,0 +1,69 @@
+// Runs all checks in parallel, each with a time limit. A check that fails is a finding of its own.
+import { CLUSTER_CHECKS } from './checks-cluster.ts';
+import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
+import { DOCKER_CHECKS } from './checks-docker.ts';
+import { ENGINE_CHECKS } from './checks-engine.ts';
+import { ETCD_CHECKS } from './checks-etcd.ts';
+import { FIREWALL_CHECKS } from './checks-firewall.ts';
+import { HOST_CHECKS } from './checks-host.ts';
+import { KERNEL_CHECKS } from './checks-kernel.ts';
+import { PATH_CHECKS } from './checks-path.ts';
+import { USERSPACE_CHECKS } from './checks-userspace.ts';
+import type { Check, Finding } from './check.ts';
+import type { Facts } from './facts.ts';
+
+export const CHECKS: readonly Check[] = [
+  ...DAEMON_CHECKS,
+  ...ETCD_CHECKS,
+  ...CLUSTER_CHECKS,
+  ...HOST_CHECKS,
+  ...ENGINE_CHECKS,
+  ...DOCKER_CHECKS,
+  ...KERNEL_CHECKS,
+  ...FIREWALL_CHECKS,
+  ...PATH_CHECKS,
+  ...USERSPACE_CHECKS,
+  ...LAST_CHECKS,
+];
+
+/** Time limit of one check, in ms. */
+export const LIMIT_MS = 30_000;
+
+/** Findings of `checks`, errors first, in the order of the checks. */
+export async function runChecks(
+  facts: Facts,
+  checks: readonly Check[] = CHECKS,
+  limitMs = LIMIT_MS,
+): Promise<readonly Finding[]> {
+  const runAll = async (some: readonly Check[]): Promise<Finding[]> =>
+    (await Promise.all(some.map((check) => runOne(check, facts, limitMs)))).flat();
+  const findings = await runAll(checks.filter(({ isLastResort }) => isLastResort !== true));
+  const isExplained = findings.some(({ severity }) => severity === 'error');
+  if (!isExplained)
+    findings.push(...(await runAll(checks.filter(({ isLastResort }) => isLastResort === true))));
+  return ['error', 'warning'].flatMap((severity) => findings.filter((one) => one.severity === severity));
+}
+
+async function runOne(check: Check, facts: Facts, limitMs: number): Promise<readonly Finding[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no result within ${limitMs / 1000} s`)), limitMs);
+  });
+  try {
+    const found = await Promise.race([check.run(facts), late]);
+    return found.map((one) => ({ check: check.id, ...one }));
+  } catch (error) {
+    return [
+      {
+        check: check.id,
+        severity: 'warning',
+        title: `Unknown ${check.about}: the check failed`,
+        evidence: [(error as Error).message],
+        impact: 'The fault that it checks for may exist',
+        fix: 'run weft doctor as root; if it fails again, report it with weft sysdump',
+      },
+    ];
+  } finally {
+    clearTimeout(timer);
+  }
+}

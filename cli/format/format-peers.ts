@@ -1,0 +1,63 @@
+// Output of `weft peers`. Pure.
+import type { PeersV1, PeerV1, SyncV1 } from '../../api/index.ts';
+import { formatBytes, formatDuration, msBetween } from './duration.ts';
+import type { Style } from './style.ts';
+import { formatTable } from './table.ts';
+
+/** One line per peer, followed by its missing entries. */
+export function formatPeers({ peers, at }: PeersV1, style: Style): string {
+  if (peers.length === 0) return 'no peers: this host is alone in its network\n';
+  const hasTraffic = peers.some(({ traffic }) => traffic !== undefined);
+  const hasProbes = peers.some(({ probe }) => probe !== undefined);
+  const heading = ['SUBNET', 'PUBLIC IP', 'MAC', 'MODE', 'STATE', 'SINCE'];
+  if (hasTraffic) heading.push('SENT', 'RECEIVED');
+  if (hasProbes) heading.push('PROBE');
+  const rows = peers.map((peer) => [
+    subnetsOf(peer),
+    peer.publicIp ?? peer.publicIpv6 ?? '-',
+    peer.mac ?? '-',
+    peer.mode,
+    formatSync(peer.state, style),
+    formatDuration(msBetween(peer.since, at)),
+    ...(hasTraffic ? [sentTo(peer), receivedFrom(peer)] : []),
+    ...(hasProbes ? [probeOf(peer)] : []),
+  ]);
+  const [first = '', ...lines] = formatTable([heading, ...rows])
+    .trimEnd()
+    .split('\n');
+  const body = lines.map((line, index) => [line, ...details(peers[index]!, style)].join('\n'));
+  return `${[style.dim(first), ...body].join('\n')}\n`;
+}
+
+/** Subnets of both families. */
+export function subnetsOf({ ipv4, ipv6 }: { readonly ipv4?: string; readonly ipv6?: string }): string {
+  return [ipv4, ipv6].filter(Boolean).join(', ');
+}
+
+export function formatSync(state: SyncV1, style: Style): string {
+  if (state === 'in-sync') return style.good('in sync');
+  return state === 'pending' ? style.warn('pending') : style.bad('error');
+}
+
+function sentTo({ traffic }: PeerV1): string {
+  return traffic === undefined ? '-' : formatBytes(traffic.txBytes);
+}
+
+function receivedFrom({ traffic }: PeerV1): string {
+  return traffic === undefined ? '-' : formatBytes(traffic.rxBytes);
+}
+
+function probeOf({ probe }: PeerV1): string {
+  if (probe === undefined) return '-';
+  const lost = probe.lost === 0 ? '' : `${probe.lost} of ${probe.sent} lost`;
+  const rtt = probe.rttMs === undefined ? '' : `${probe.rttMs.toFixed(1)} ms`;
+  return [rtt, lost].filter(Boolean).join(', ');
+}
+
+function details({ reason, missing, isReservation }: PeerV1, style: Style): string[] {
+  return [
+    ...(reason === undefined ? [] : [`  ${style.bad('!')} ${reason}`]),
+    ...missing.map((object) => `  ${style.warn('missing')} ${object}`),
+    ...(isReservation ? [`  ${style.dim('reserved: its key never expires')}`] : []),
+  ];
+}

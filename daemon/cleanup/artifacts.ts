@@ -1,0 +1,155 @@
+// Artifacts of weft and flannel in the kernel, the firewall and the files of this host, each with
+// its removal. Finds them only. The lease in the registry is no artifact of the host.
+import { access, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
+import type { Ownership } from '../../backends/backend.ts';
+import { renderObject } from '../../backends/render.ts';
+import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
+import type { ActualRoute } from '../kernel/actual.ts';
+import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
+import { findFirewallTools } from '../kernel/firewall/tools.ts';
+import { runTool, type RunTool } from '../kernel/firewall/run-tool.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { readSubnetFile } from '../subnet-file/subnet-file.ts';
+
+/** Something that weft or flannel made on this host. */
+export interface Artifact {
+  readonly kind: 'device' | 'route' | 'rules' | 'file';
+  /** For people, one line. */
+  readonly name: string;
+  /** Resolves with why the removal failed, or `undefined`. Never rejects. */
+  remove(): Promise<string | undefined>;
+}
+
+type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
+
+/** Names that weft and flannel give devices, and kinds that they make. */
+const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
+const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip']);
+/**
+ * A length that no subnet has: inside such networks only routes with weft's protocol number are
+ * ours.
+ */
+const NO_LENGTH = -1;
+
+/**
+ * All artifacts in the order of removal: routes before the devices that they lead to.
+ * @throws KernelReadError
+ */
+export async function findArtifacts(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
+  return [
+    ...(await findRoutes(kernel, subnetFile)),
+    ...(await findDevices(kernel)),
+    ...(await findRules()),
+    ...(await findFiles(subnetFile)),
+  ];
+}
+
+async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> {
+  const all = await kernel.readInterfaces();
+  return all
+    .filter(({ name, type }) => DEVICE_NAME.test(name) && DEVICE_KINDS.has(type))
+    .map(({ name, type }) => ({
+      kind: 'device',
+      name: `${name} (${type}), with all addresses, routes, neighbours and forwarding entries on it`,
+      remove: () => removeObject(kernel, { kind: 'link', type: 'vxlan', name } as LinkObject),
+    }));
+}
+
+/**
+ * Routes with weft's protocol number, and inside the network of subnet.env those of flannel's
+ * shape.
+ */
+async function findRoutes(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
+  const routes = await kernel.readRoutes();
+  const devices = new Set(routes.filter(({ dev }) => !DEVICE_NAME.test(dev)).map(({ dev }) => dev));
+  const networks = await ownNetworks(subnetFile);
+  const found = new Map<string, Artifact>();
+  for (const dev of ['', ...devices]) {
+    const { objects } = await kernel.readState({ devices: [], networks, interface: dev });
+    for (const [key, object] of objects)
+      if (object.kind === 'route' && !DEVICE_NAME.test(object.dev))
+        found.set(key, {
+          kind: 'route',
+          name: describeRoute(object),
+          remove: () => removeObject(kernel, object),
+        });
+  }
+  return [...found.values()];
+}
+
+/** A blackhole has no device. */
+function describeRoute(route: ActualRoute): string {
+  return route.dev === '' ? `${route.destination} ${route.mismatch ?? ''}`.trim() : renderObject(route);
+}
+
+async function ownNetworks(subnetFile: string): Promise<Ownership['networks']> {
+  const { networks = {}, subnets = {} } = await readSubnetFile(subnetFile);
+  const known = (['ipv4', 'ipv6'] as const).flatMap((family) => {
+    const [network, subnet] = [networks[family], subnets[family]];
+    return network && subnet ? [{ network, subnetLength: prefixLengthOf(subnet) }] : [];
+  });
+  const anywhere = ['0.0.0.0/0', '::/0'].map((network) => ({
+    network: network as Cidr,
+    subnetLength: NO_LENGTH,
+  }));
+  return [...known, ...anywhere];
+}
+
+async function removeObject(kernel: CleanupKernel, object: KernelObject): Promise<string | undefined> {
+  const [result] = await kernel.apply([{ action: 'remove', object }]);
+  return result?.status === 'done' ? undefined : result?.message;
+}
+
+/** Rules of nftables and of both variants of iptables: the daemon may have used any of them. */
+async function findRules(): Promise<readonly Artifact[]> {
+  const tools = await findFirewallTools();
+  const defaults = await rulesOf('', new FirewallTable(tools));
+  if (tools.iptables === undefined) return defaults;
+  const variant = tools.iptables.isLegacy ? 'nft' : 'legacy';
+  const run: RunTool = (file, args, input) =>
+    runTool(file.replace('tables', `tables-${variant}`), args, input);
+  const other = new FirewallTable({ hasNft: false, iptables: tools.iptables, error: '' }, run);
+  return [...defaults, ...(await rulesOf(`-${variant}`, other))];
+}
+
+async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Artifact[]> {
+  return (await table.read()).map((object) => ({
+    kind: 'rules',
+    name: describeRules(object, suffix),
+    remove: async () => {
+      const outcome = await table.apply({ action: 'remove', object });
+      return outcome.status === 'done' ? undefined : outcome.message;
+    },
+  }));
+}
+
+function describeRules({ engine, family, name }: FirewallObject, suffix: string): string {
+  if (engine === 'nft') return `nftables: table ${family === 4 ? 'ip' : 'ip6'} ${name}`;
+  const tool = family === 4 ? 'iptables' : 'ip6tables';
+  return `${tool}${suffix}: ${name.replace(' ', '/')} and the rules that jump to it`;
+}
+
+async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
+  const [folder, name] = [dirname(subnetFile), basename(subnetFile)];
+  const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
+  const artifacts: Artifact[] = [];
+  for (const path of [subnetFile, ...hidden])
+    if (await exists(path)) artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });
+  return artifacts;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function removeFile(path: string): Promise<string | undefined> {
+  return rm(path).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import type { BackendConfig } from '../../allocator/config/config.ts';
+import { UDP, VXLAN, host, network } from '../../backends/fixture.ts';
+import {
+  chooseEncapsulation,
+  overrideUserspace,
+  withEncapsulation,
+  type Encapsulation,
+} from './datapath-mode.ts';
+
+type Userspace = boolean | 'auto';
+
+describe('who encapsulates', () => {
+  const cases: readonly [BackendConfig, Userspace | undefined, boolean, Encapsulation][] = [
+    [{ type: 'host-gw' }, true, false, 'kernel'],
+    [{ type: 'alloc' }, 'auto', true, 'kernel'],
+    [UDP, undefined, false, 'userspace'],
+    [UDP, false, false, 'userspace'],
+    [VXLAN, undefined, false, 'kernel-first'],
+    // An earlier process had to: its devices are not given up for another try.
+    [VXLAN, undefined, true, 'userspace'],
+    [VXLAN, true, false, 'userspace'],
+    [VXLAN, false, true, 'kernel'],
+    [{ ...VXLAN, userspace: true }, undefined, false, 'userspace'],
+    [{ ...VXLAN, userspace: true }, false, true, 'kernel'],
+    [{ ...VXLAN, userspace: true }, 'auto', false, 'kernel-first'],
+    [{ ...VXLAN, userspace: false }, undefined, true, 'kernel'],
+    [{ ...VXLAN, userspace: false }, true, false, 'userspace'],
+  ];
+  for (const [backend, flag, isInherited, expected] of cases)
+    it(`is ${expected} with ${JSON.stringify(backend)}, --userspace=${String(flag)}${isInherited ? ', inherited' : ''}`, () => {
+      const config = overrideUserspace(network('4', backend), flag);
+      assert.equal(chooseEncapsulation(config.backend, isInherited), expected);
+    });
+
+  it('is a fact about the host for backends', () => {
+    assert.equal(withEncapsulation(host(), 'userspace').isVxlanInUserspace, true);
+    assert.equal(withEncapsulation(host(), 'kernel-first').isVxlanInUserspace, false);
+  });
+});

@@ -1,0 +1,74 @@
+// What this host is, for the backends: the chosen interface with its addresses, the routes that next hops depend on, and
+// whether something drops what it should forward.
+// Read afresh whenever the kernel says that interfaces or routes changed; decides nothing else.
+import type { UnderlayMtu } from '../../backends/kernel-state.ts';
+import type { HostFacts, UnderlayRoute } from '../../backends/backend.ts';
+import { chooseFamilies, type Lack } from './family-choice.ts';
+import type { ChosenInterface, Families, InterfaceOptions } from './interface-facts.ts';
+import { RTPROT_RA } from '../kernel/netlink/constants.ts';
+import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from '../kernel/kernel.ts';
+
+export interface HostSnapshot {
+  readonly chosen: ChosenInterface;
+  readonly facts: HostFacts;
+  /** Doubts about the choice, one line each. */
+  readonly warnings: readonly string[];
+  /** Set if the host has no IPv6 though it should. */
+  readonly lack?: Lack;
+}
+
+export type HostSnapshotResult =
+  { readonly ok: true; readonly reading: HostSnapshot } | { readonly ok: false; readonly message: string };
+
+/** Devices of weft and flannel; routes through them say nothing about the underlay. */
+const OVERLAY_DEVICE = /^flannel(?:[.-]|0|6-)/;
+
+/** Reads interfaces and routes and chooses, keeping `current` as long as it can serve. */
+export async function readHost(
+  kernel: Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readForwardDrops' | 'lookupRoute'>,
+  options: InterfaceOptions,
+  families: Families,
+  current?: ChosenInterface,
+): Promise<HostSnapshotResult> {
+  const [interfaces, routes, forwardDropFamilies] = await Promise.all([
+    kernel.readInterfaces(),
+    kernel.readRoutes(),
+    kernel.readForwardDrops(),
+  ]);
+  const forwardDrops = forwardDropFamilies.length > 0 ? { forwardDropFamilies } : {};
+  const facts = { interfaces, routes, lookupRoute: kernel.lookupRoute.bind(kernel) };
+  const choice = await chooseFamilies(facts, options, families, current);
+  if (!choice.ok) return choice;
+  const { chosen, warnings, lack } = choice;
+  const reading = { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings };
+  return { ok: true, reading: lack === undefined ? reading : { ...reading, lack } };
+}
+
+function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {
+  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6 } = chosen;
+  const advertisedRouters = [...new Set(routes.filter(isAdvertised).map(({ dev }) => dev))];
+  return {
+    interface: { name, mtu: mtu as UnderlayMtu, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) },
+    ...(publicIp && { publicIp }),
+    ...(publicIpv6 && { publicIpv6 }),
+    underlayRoutes: routes.filter(isUnderlay).map(underlayRoute),
+    ...(advertisedRouters.length > 0 && { advertisedRouters }),
+  };
+}
+
+function isUnderlay({ protocol, dev }: MainRoute): boolean {
+  return protocol !== ROUTE_PROTOCOL && !OVERLAY_DEVICE.test(dev);
+}
+
+function isAdvertised({ protocol, destination }: MainRoute): boolean {
+  return protocol === RTPROT_RA && destination === '::/0';
+}
+
+function underlayRoute({ destination, gateway, dev, metric }: MainRoute): UnderlayRoute {
+  return { destination, dev, metric, ...(gateway && { gateway }) };
+}
+
+/** Whether backends would derive the same from both. */
+export function sameFacts(a: HostFacts, b: HostFacts): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BackendConfig, BackendType } from '../../allocator/config/config.ts';
+import type { HostFacts } from '../../backends/backend.ts';
+import type { UnderlayMtu } from '../../backends/kernel-state.ts';
+import { UDP, VXLAN, host, ip4, network } from '../../backends/fixture.ts';
+import { missingPacketPath, missingPrerequisite, remedyForLink, unsuitableHost } from './prerequisites.ts';
+
+describe('what the process needs', () => {
+  let folder: string;
+  before(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-'))));
+  after(() => rm(folder, { recursive: true }));
+
+  const NET_ADMIN = '0000000000001000';
+  const cases: readonly [string, string, BackendType, boolean][] = [
+    ['all capabilities', 'CapEff:\t000001ffffffffff', 'vxlan', true],
+    ['that one alone', `CapEff:\t${NET_ADMIN}`, 'vxlan', true],
+    ['all but that one', 'CapEff:\t000001ffffffefff', 'vxlan', false],
+    ['none', 'CapEff:\t0000000000000000', 'host-gw', false],
+    ['none, and none needed', 'CapEff:\t0000000000000000', 'alloc', true],
+    ['it only for the taking', `CapPrm:\t${NET_ADMIN}\nCapEff:\t0000000000000000`, 'vxlan', false],
+    ['a kernel that does not tell', 'Name:\tnode', 'vxlan', true],
+  ];
+  for (const [name, status, backend, isEnough] of cases)
+    it(`${isEnough ? 'is there' : 'is missed'} with ${name} for ${backend}`, async () => {
+      const path = join(folder, 'status');
+      await writeFile(path, `${status}\n`);
+      const problem = await missingPrerequisite(backend, path);
+      if (isEnough) assert.equal(problem, undefined);
+      else assert.match(problem ?? '', new RegExp(`^Backend ${backend} needs CAP_NET_ADMIN .*run as root`));
+    });
+
+  it('is not judged where /proc is missing', async () => {
+    assert.equal(await missingPrerequisite('vxlan', join(folder, 'nothing')), undefined);
+  });
+});
+
+describe('a host that the backend cannot use', () => {
+  const natted = host({ publicIp: ip4('203.0.113.5') });
+  const narrow: HostFacts = host({ interface: { ...host().interface, mtu: 100 as UnderlayMtu } });
+  const cases: readonly [string, BackendConfig, HostFacts, RegExp | undefined][] = [
+    ['nothing odd', VXLAN, host(), undefined],
+    ['a NAT', VXLAN, natted, undefined],
+    ['a NAT', { type: 'host-gw' }, natted, /host-gw .*203\.0\.113\.5.*10\.9\.0\.1.*--public-ip/],
+    ['an MTU of 100', VXLAN, narrow, /MTU of 100 .*raise/],
+    ['an MTU of 100', { type: 'alloc' }, narrow, undefined],
+    ['a VNI too long for a device name', { ...VXLAN, vni: 16_777_215 }, host(), /VNI 16777215.*9999999/],
+  ];
+  for (const [name, backend, facts, expected] of cases)
+    it(`${expected === undefined ? 'is not one' : 'is one'} with ${name} for ${backend.type}`, () => {
+      const problem = unsuitableHost(network('4', backend), facts);
+      if (expected === undefined) assert.equal(problem, undefined);
+      else assert.match(problem ?? '', expected);
+    });
+});
+
+describe('the remedy for a device that the kernel refuses', () => {
+  const vxlan: BackendConfig = { ...VXLAN, vni: 7 };
+  const cases: readonly [string, BackendConfig, RegExp | undefined][] = [
+    ['EPERM', vxlan, /CAP_NET_ADMIN/],
+    ['EOPNOTSUPP', vxlan, /no VXLAN.*modprobe vxlan.*--userspace=true.*make.*host-gw/],
+    ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
+    ['EADDRINUSE', { ...vxlan, port: 4789 }, /UDP port 4789 /],
+    ['EEXIST', vxlan, /VNI 7 and UDP port 8472 .*"VNI"/],
+    // Trying again may help.
+    ['ENODEV', vxlan, undefined],
+    ['ENOBUFS', vxlan, undefined],
+    ['EPERM', { type: 'host-gw' }, undefined],
+    // Another process serves a TUN device of the name.
+    ['EBUSY', vxlan, /stop it/],
+  ];
+  for (const [errno, backend, expected] of cases)
+    it(`of ${errno} with ${JSON.stringify(backend)} is ${String(expected)}`, () => {
+      const remedy = remedyForLink(errno, backend, { name: 'flannel.7', isTun: false });
+      if (expected === undefined) assert.equal(remedy, undefined);
+      else assert.match(remedy ?? '', expected);
+    });
+
+  const tunCases: readonly [string, BackendConfig, RegExp | undefined][] = [
+    ['EBUSY', UDP, /serves flannel0 .*stop it/],
+    ['EADDRINUSE', UDP, /UDP port 8285 .*"Port"/],
+    ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
+    ['EPERM', UDP, /CAP_NET_ADMIN/],
+    ['ENOENT', UDP, /modprobe tun/],
+    ['EADDRNOTAVAIL', UDP, undefined],
+    ['EOPNOTSUPP', vxlan, undefined],
+  ];
+  for (const [errno, backend, expected] of tunCases)
+    it(`of ${errno} in userspace with backend ${backend.type} is ${String(expected)}`, () => {
+      const remedy = remedyForLink(errno, backend, { name: 'flannel0', isTun: true });
+      if (expected === undefined) assert.equal(remedy, undefined);
+      else assert.match(remedy ?? '', expected);
+    });
+});
+
+describe('what encapsulating in userspace needs', () => {
+  it('is there', async () => {
+    assert.equal(await missingPacketPath('udp', undefined, '/dev/null'), undefined);
+  });
+
+  it('is missed without the addon', async () => {
+    const problem = await missingPacketPath('udp', 'weft.node does not exist', '/dev/null');
+    assert.match(problem ?? '', /^Backend udp .*weft\.node does not exist; build it: make$/);
+  });
+
+  it('is missed without the TUN driver', async () => {
+    const problem = await missingPacketPath('vxlan', undefined, '/dev/nothing');
+    assert.match(problem ?? '', /^Backend vxlan .*\/dev\/nothing: ENOENT: .*modprobe tun/);
+  });
+});

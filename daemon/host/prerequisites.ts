@@ -1,0 +1,129 @@
+// What the process needs before it may lease anything, so that nothing half-done stays behind.
+import { open, readFile } from 'node:fs/promises';
+import type { BackendConfig, BackendType, NetworkConfig } from '../../allocator/config/config.ts';
+import { BackendError, type HostFacts } from '../../backends/backend.ts';
+import { backendFor } from '../../backends/index.ts';
+import { DEFAULT_VXLAN_PORT } from '../../backends/vxlan.ts';
+import { loadNative } from '../../native/index.ts';
+import type { Encapsulation } from './datapath-mode.ts';
+
+/** Bit of CAP_NET_ADMIN in the masks of /proc/self/status (capabilities(7)). */
+const CAP_NET_ADMIN = 12n;
+
+/** Why this process cannot program the kernel for `backend`, with the remedy; `undefined` if it can. */
+export async function missingPrerequisite(
+  backend: BackendType,
+  statusFile = '/proc/self/status',
+): Promise<string | undefined> {
+  if (backend === 'alloc') return undefined;
+  const status = await readFile(statusFile, 'utf8').catch(() => '');
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  if (mask === undefined || (BigInt(`0x${mask}`) >> CAP_NET_ADMIN) & 1n) return undefined;
+  return `Backend ${backend} needs CAP_NET_ADMIN to make devices and routes: run as root, or add the capability (systemd: AmbientCapabilities=CAP_NET_ADMIN, containers: --cap-add NET_ADMIN)`;
+}
+
+/**
+ * Why this host cannot encapsulate in userspace for `backend`, with the remedy; `undefined` if it can. `noAddon`: why there is
+ * no addon, if there is none.
+ */
+export async function missingPacketPath(
+  backend: BackendType,
+  noAddon: string | undefined,
+  tunFile = '/dev/net/tun',
+): Promise<string | undefined> {
+  if (noAddon !== undefined)
+    return `Backend ${backend} encapsulates in userspace here, which needs weft's addon: ${noAddon}; build it: make`;
+  try {
+    await (await open(tunFile, 'r+')).close();
+    return undefined;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    return `Backend ${backend} encapsulates in userspace here, which needs ${tunFile}: ${code}: ${TUN_REMEDIES[code] ?? 'see tun(4)'}`;
+  }
+}
+
+const NO_TUN = 'load the module (modprobe tun); in a container add the device (--device /dev/net/tun)';
+const TUN_FORBIDDEN =
+  'the process may not open it: run as root, and allow the device (containers: --device /dev/net/tun, systemd: DeviceAllow=/dev/net/tun rw)';
+const TUN_REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: NO_TUN,
+  ENODEV: NO_TUN,
+  ENXIO: NO_TUN,
+  EPERM: TUN_FORBIDDEN,
+  EACCES: TUN_FORBIDDEN,
+};
+
+/** Why this host cannot run `config` with that encapsulation, whatever its interfaces are; `undefined` if it can. */
+export async function checkHostPrerequisites(
+  { backend: { type } }: NetworkConfig,
+  encapsulation: Encapsulation,
+): Promise<string | undefined> {
+  const missing = await missingPrerequisite(type);
+  const needsPacketPath = type === 'udp' || (type === 'vxlan' && encapsulation === 'userspace');
+  if (missing !== undefined || !needsPacketPath) return missing;
+  const loaded = loadNative();
+  return missingPacketPath(type, loaded.native ? undefined : loaded.reason);
+}
+
+/** Why the backend of `config` can never work with this interface, with the remedy; `undefined` if it can. */
+export function unsuitableHost(config: NetworkConfig, facts: HostFacts): string | undefined {
+  const backend = backendFor(config.backend.type);
+  try {
+    backend.attributes(config, facts);
+    backend.mtu(config, facts);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BackendError) return error.message;
+    throw error;
+  }
+}
+
+const NO_VXLAN =
+  'this kernel has no VXLAN: load the module (modprobe vxlan), let weft encapsulate in userspace (--userspace=true; needs the addon: make), or use the host-gw backend on all hosts';
+
+/** A device that was refused. */
+export interface RefusedLink {
+  readonly name: string;
+  /** It is one of the packet path. */
+  readonly isTun: boolean;
+}
+
+interface Refused {
+  readonly name: string;
+  readonly vni: number;
+  readonly port: number;
+}
+
+type Remedies = Readonly<Record<string, (refused: Refused) => string>>;
+
+const REMEDIES: Remedies = {
+  EPERM: () => 'the process lacks CAP_NET_ADMIN: run as root, or add the capability',
+  EBUSY: ({ name }) =>
+    `another flanneld or weft serves ${name} on this host (fuser -v /dev/net/tun shows it): stop it`,
+};
+
+const VXLAN_REMEDIES: Remedies = {
+  ...REMEDIES,
+  EOPNOTSUPP: () => NO_VXLAN,
+  ENOTSUP: () => NO_VXLAN,
+  EADDRINUSE: ({ port }) =>
+    `another program, or a VXLAN device with other settings, has UDP port ${port} (ss -lunp shows it): stop it, or set another "Port" in the network config of all hosts`,
+  EEXIST: ({ vni, port }) =>
+    `another VXLAN device has VNI ${vni} and UDP port ${port} (ip -d link show type vxlan shows it): remove it, or set another "VNI" in the network config of all hosts`,
+};
+
+const TUN_LINK_REMEDIES: Remedies = {
+  ...REMEDIES,
+  EADDRINUSE: ({ port }) =>
+    `another program has UDP port ${port} (ss -lunp shows it): stop it, or set another "Port" in the network config of all hosts`,
+  ENOENT: () => NO_TUN,
+  ENXIO: () => NO_TUN,
+};
+
+/** What to do about a device refused at start with `errno`; `undefined` if trying again may help. */
+export function remedyForLink(errno: string, backend: BackendConfig, link: RefusedLink): string | undefined {
+  if (backend.type !== 'vxlan' && backend.type !== 'udp') return undefined;
+  const remedy = (link.isTun ? TUN_LINK_REMEDIES : VXLAN_REMEDIES)[errno];
+  const vni = backend.type === 'vxlan' ? backend.vni : 0;
+  return remedy?.({ name: link.name, vni, port: backend.port ?? DEFAULT_VXLAN_PORT });
+}

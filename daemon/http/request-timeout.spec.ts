@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, get, type RequestListener, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { limitRequestTime, NO_REQUEST_CHECK } from './request-timeout.ts';
+
+const REQUEST = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n';
+
+describe('requests with a deadline', () => {
+  let server: Server;
+  const sockets: Socket[] = [];
+
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    server.close();
+    server.closeAllConnections();
+  });
+
+  async function listen(limitMs: number, handler: RequestListener): Promise<number> {
+    server = createServer({ ...NO_REQUEST_CHECK, keepAliveTimeout: 60_000 }, handler);
+    limitRequestTime(server, limitMs);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+
+  function open(port: number): Socket {
+    const socket = connect(port, '127.0.0.1');
+    sockets.push(socket);
+    return socket;
+  }
+
+  it('end a connection that says nothing, and one that says half of it', async () => {
+    const port = await listen(50, (_request, response) => response.end('answer'));
+    for (const words of ['', 'GET / HTTP/1.1\r\nHost: h']) {
+      const socket = open(port);
+      socket.write(words);
+      assert.match(await text(socket), /^HTTP\/1\.1 408 /);
+    }
+  });
+
+  it('end a connection that says nothing more after an answer', async () => {
+    const port = await listen(1000, (_request, response) => response.end('answer'));
+    const socket = open(port);
+    socket.write(REQUEST);
+    assert.match(await text(socket), /^HTTP\/1\.1 200 [^]*answer[^]*HTTP\/1\.1 408 /);
+  });
+
+  it('let an answer take longer', async () => {
+    const answerMs = 1500;
+    const port = await listen(1000, (_request, response) => setTimeout(() => response.end('late'), answerMs));
+    const [response] = await once(get({ host: '127.0.0.1', port }), 'response');
+    assert.equal(await text(response), 'late');
+  });
+});

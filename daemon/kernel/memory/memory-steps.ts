@@ -1,0 +1,154 @@
+// Steps on the model's tables, with the results of the netlink kernel's requests.
+import { BLACKHOLE_METRIC } from '../../../backends/kernel-state.ts';
+import type { FeatureObject, RouteObject, TunLink, VxlanLink } from '../../../backends/kernel-state.ts';
+import { describeDrift } from '../actual.ts';
+import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
+import type { MemoryFirewall } from './memory-firewall.ts';
+import { reject } from './memory-outcome.ts';
+import type { MemoryTables } from './memory-tables.ts';
+import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
+import { RTN_BLACKHOLE } from '../netlink/constants.ts';
+import { DONE, type Outcome } from '../netlink/outcome.ts';
+import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
+import { formerName } from '../netlink-apply.ts';
+import { isInUse, type PathTable, rejectInUse } from '../path-table.ts';
+
+/** The state that steps change. */
+export interface MemoryState {
+  readonly tables: MemoryTables;
+  readonly firewall: MemoryFirewall;
+  readonly sysctls: Map<string, string>;
+  readonly featuresOff: Set<string>;
+  readonly path: PathTable;
+  readonly hasVxlan: boolean;
+}
+
+/** Applies one step. */
+export function performStep(state: MemoryState, step: Step): Outcome {
+  const { tables, sysctls, path, hasVxlan } = state;
+  const { action, object } = step;
+  if (object.kind === 'firewall') return state.firewall.apply({ action, object });
+  if (object.kind === 'sysctl') {
+    if (step.action === 'set') sysctls.set(object.path, object.value);
+    return DONE;
+  }
+  if (object.kind === 'feature') return setFeature(state, action, object);
+  if (object.kind === 'tunnel') return path.applyPathRoute(step.action, object, tables.link(object.dev));
+  if (object.kind === 'link') {
+    if (step.action === 'remove') return removeLink(tables, path, object.name);
+    if (object.type === 'tun') return setTun(tables, path, object);
+    if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
+    const from = formerName(step);
+    if (from !== undefined && from !== object.name) tables.renameLink(from, object.name);
+    return setVxlan(tables, object);
+  }
+  if (step.action === 'set') return setObject(tables, object);
+  const outcome = removeObject(tables, object);
+  return outcome.status === 'rejected' && NOT_FOUND.has(outcome.errno) ? DONE : outcome;
+}
+
+function setFeature(
+  { tables, featuresOff }: MemoryState,
+  action: Step['action'],
+  object: FeatureObject,
+): Outcome {
+  const { dev, name, isOn } = object;
+  if (tables.link(dev) === undefined) return action === 'remove' ? DONE : reject('ENODEV');
+  if (action === 'remove' || isOn) featuresOff.delete(`${dev} ${name}`);
+  else featuresOff.add(`${dev} ${name}`);
+  return DONE;
+}
+
+function setObject(tables: MemoryTables, object: TableObject): Outcome {
+  switch (object.kind) {
+    case 'address':
+      return tables.setAddress(object.dev, object.address);
+    case 'neighbour':
+      return tables.setNeighbour(object);
+    case 'fdb':
+      return tables.setFdb(object);
+    case 'route':
+      return setRoute(tables, object);
+  }
+}
+
+function removeObject(tables: MemoryTables, object: TableObject): Outcome {
+  switch (object.kind) {
+    case 'address':
+      return tables.removeAddress(object.dev, object.address);
+    case 'neighbour':
+      return tables.removeNeighbour(object);
+    case 'fdb':
+      return tables.removeFdb({ dev: object.dev, mac: object.mac });
+    case 'route':
+      return removeRoute(tables, object);
+  }
+}
+
+function removeLink(tables: MemoryTables, path: PathTable, name: string): Outcome {
+  const current = tables.link(name);
+  const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
+  path.close(name);
+  // The path may have removed its device.
+  if (current === undefined || tables.link(name) === undefined) return DONE;
+  return !isOurs && isInUse(current) ? rejectInUse(name) : tables.removeLink(name);
+}
+
+function setTun(tables: MemoryTables, path: PathTable, link: TunLink): Outcome {
+  const opened = path.open(link, tables.link(link.name));
+  if (opened.status !== 'done') return opened;
+  const current = tables.link(link.name);
+  if (current === undefined) return reject('ENODEV');
+  path.attach(current);
+  path.setMtu(link.name, link.mtu);
+  return tables.changeLink(link.name, { mtu: link.mtu, txQueueLength: TUN_QUEUE_LENGTH, isUp: true });
+}
+
+function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
+  const parent = tables.link(link.parent);
+  if (parent === undefined) return reject('ENODEV', `no interface ${link.parent}`);
+  const current = tables.link(link.name);
+  if (current !== undefined && current.vxlan === undefined) return reject('EEXIST');
+  const { vni, port, local, learning, gbp, mac } = link;
+  const vxlan = { vni, port, local, parentIndex: parent.index, learning, gbp, unsupported: [] };
+  const change = { mac, isUp: true, txQueueLength: VXLAN_QUEUE_LENGTH, vxlan };
+  const largestMtu = parent.mtu - (local.includes(':') ? 70 : 50);
+  if (current?.vxlan !== undefined) {
+    const isFixed = current.vxlan.vni !== vni || current.vxlan.port !== port || current.vxlan.gbp !== gbp;
+    if (isFixed)
+      return reject('EOPNOTSUPP', describeDrift(link, toVxlanLink(current, current.vxlan, link.parent)));
+    return link.mtu > largestMtu
+      ? reject('EINVAL')
+      : tables.changeLink(link.name, { ...change, mtu: link.mtu });
+  }
+  // The kernel reduces the MTU of a new device to what the parent can carry, without an error.
+  const mtu = Math.min(link.mtu, largestMtu);
+  const made = tables.addLink({ name: link.name, kind: 'vxlan', ...change, mtu });
+  return mtu === link.mtu ? made : reject('EINVAL', `MTU ${link.mtu} is above ${largestMtu}`);
+}
+
+function setRoute(tables: MemoryTables, route: RouteObject): Outcome {
+  const { destination, dev, isOnLink } = route;
+  const gateway = gatewayOf(route);
+  return tables.setRoute({
+    destination,
+    dev,
+    isOnLink,
+    protocol: ROUTE_PROTOCOL,
+    ...(gateway && { gateway }),
+    ...(route.isBlackhole && { type: RTN_BLACKHOLE, metric: BLACKHOLE_METRIC }),
+  });
+}
+
+function removeRoute(tables: MemoryTables, route: RouteObject): Outcome {
+  const { destination, dev } = route;
+  const gateway = gatewayOf(route);
+  return tables.removeRoute({
+    destination,
+    protocol: 'protocol' in route ? (route.protocol as number) : ROUTE_PROTOCOL,
+    ...(route.isBlackhole && { metric: BLACKHOLE_METRIC }),
+    ...('metric' in route && { metric: route.metric as number }),
+    ...(dev !== '' && { dev }),
+    ...(gateway && { gateway }),
+  });
+}

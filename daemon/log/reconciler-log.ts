@@ -1,0 +1,129 @@
+// Log lines and codes of the reconciler's events.
+import type { EventCode } from '../../api/index.ts';
+import type { Logger } from './log.ts';
+import type { LogRateLimit } from './log-rate-limit.ts';
+import type { ReconcilerEvent, ReconcilerEventKind } from '../reconciler/events.ts';
+
+interface EventText {
+  /** Stable name for programs, in the log and on the control socket. */
+  readonly code: EventCode;
+  readonly topic: 'kernel' | 'peer';
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+}
+
+const TEXTS: Readonly<Record<ReconcilerEventKind, EventText>> = {
+  'drift-detected': {
+    code: 'KERNEL_DRIFT',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Detected changes of overlay objects by another program; repairing them',
+  },
+  'drift-repaired': {
+    code: 'KERNEL_REPAIRED',
+    topic: 'kernel',
+    level: 'info',
+    message: 'Repaired changed overlay objects',
+  },
+  'object-contested': {
+    code: 'KERNEL_CONTESTED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Slowing down repairs: another program keeps changing an overlay object',
+  },
+  'orphans-removed': {
+    code: 'ORPHANS_REMOVED',
+    topic: 'kernel',
+    level: 'info',
+    message: 'Removed kernel objects without a lease',
+  },
+  'orphan-remove-failed': {
+    code: 'ORPHAN_REMOVE_FAILED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Cannot remove a kernel object without a lease; retrying',
+  },
+  'peer-rejected': {
+    code: 'PEER_REJECTED',
+    topic: 'peer',
+    level: 'warn',
+    message: 'Rejected a peer: its lease cannot be programmed',
+  },
+  'more-peers-rejected': {
+    code: 'PEER_REJECTED',
+    topic: 'peer',
+    level: 'warn',
+    message: 'Rejected further peers: their leases cannot be programmed',
+  },
+  'peer-failed': {
+    code: 'PEER_FAILED',
+    topic: 'peer',
+    level: 'warn',
+    message: 'Cannot program a peer; retrying',
+  },
+  'peer-recovered': {
+    code: 'PEER_RECOVERED',
+    topic: 'peer',
+    level: 'info',
+    message: 'Programmed a peer that failed before',
+  },
+  'link-failed': {
+    code: 'HOST_FAILED',
+    topic: 'kernel',
+    level: 'error',
+    message: "Cannot set up this host's device; retrying",
+  },
+  'host-failed': {
+    code: 'HOST_FAILED',
+    topic: 'kernel',
+    level: 'error',
+    message: "Cannot program this host's own objects; retrying",
+  },
+  'host-recovered': {
+    code: 'HOST_RECOVERED',
+    topic: 'kernel',
+    level: 'info',
+    message: "Programmed this host's own device and objects",
+  },
+  'link-replaced': {
+    code: 'LINK_REPLACED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Re-creating the device: the kernel rejects the change in place',
+  },
+  'setting-rejected': {
+    code: 'SYSCTL_REJECTED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Cannot change a kernel setting',
+  },
+  'read-failed': {
+    code: 'KERNEL_READ_FAILED',
+    topic: 'kernel',
+    level: 'error',
+    message: 'Cannot read kernel state; retrying',
+  },
+  'steps-unanswered': {
+    code: 'KERNEL_NO_ANSWER',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Received no answer from the kernel; reading its state again',
+  },
+};
+
+/** An event as the log and the control socket show it. */
+export interface DescribedEvent extends EventText {
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export function describeReconcilerEvent({ kind, ...fields }: ReconcilerEvent): DescribedEvent {
+  return { ...TEXTS[kind], fields };
+}
+
+/** Prints one line for an event, at most one a minute for the same object or peer. */
+export function logReconcilerEvent(log: Logger, limit: LogRateLimit, event: ReconcilerEvent): void {
+  const { code, level, message, fields } = describeReconcilerEvent(event);
+  const suppressed = limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
+  if (suppressed === undefined) return;
+  log[level](message, suppressed > 0 ? { ...fields, suppressed } : fields);
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { GcMode } from './gc-mode.ts';
+
+describe('GcMode', () => {
+  function run(flags: readonly string[], leases: number): string[] {
+    const set: string[] = [];
+    const mode = new GcMode(
+      flags,
+      (flag) => set.push(flag),
+      () => set.push('collect'),
+    );
+    mode.begin(leases);
+    mode.end();
+    mode.end();
+    return set;
+  }
+
+  it('lets V8 take memory while many peers are taken in, and saves it again afterwards', () => {
+    assert.deepEqual(run(['--optimize-for-size'], 10_000), [
+      '--no-optimize-for-size',
+      '--optimize-for-size',
+      'collect',
+    ]);
+  });
+
+  it('gives back what it took', () => {
+    const mode = new GcMode(['--optimize-for-size'], () => undefined);
+    let waste: unknown[] | undefined = Array.from({ length: 1_000_000 }, (_, index) => ({ index }));
+    const before = process.memoryUsage().heapUsed;
+    mode.begin(waste.length);
+    waste = undefined;
+    mode.end();
+    assert.ok(process.memoryUsage().heapUsed < before - 10_000_000);
+  });
+
+  it('saves memory all the time among few peers', () => {
+    assert.deepEqual(run(['--optimize-for-size'], 999), []);
+  });
+
+  it('leaves V8 alone where nobody asked it to save memory', () => {
+    assert.deepEqual(run([], 10_000), []);
+  });
+});

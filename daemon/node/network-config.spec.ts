@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
+import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { createLogRateLimit } from '../log/log-rate-limit.ts';
+import { createLogger } from '../log/log.ts';
+import { awaitNetworkConfig, readConfig, type ConfigSource } from './network-config.ts';
+
+const KEY = '/coreos.com/network/config';
+
+describe('waiting for the network config', () => {
+  let clock: FakeClock;
+  let store: MemoryStore;
+  let mirror: RegistryCache;
+  let lines: string[];
+  let source: ConfigSource;
+
+  beforeEach(async () => {
+    clock = new FakeClock();
+    store = new MemoryStore({ clock });
+    mirror = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
+    lines = [];
+    const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
+    source = { mirror, key: KEY, log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) };
+    mirror.start();
+    await clock.settle();
+  });
+  afterEach(() => mirror.stop());
+
+  async function put(text: string): Promise<void> {
+    store.putConfig(text);
+    await clock.advance(10);
+  }
+
+  it('says which key is missing and what to put there, once a minute', async () => {
+    readConfig(source);
+    readConfig(source);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /ERROR.*no network config at \/coreos\.com\/network\/config.*\{"Network"/);
+    await clock.advance(61_000);
+    readConfig(source);
+    assert.equal(lines.length, 2);
+  });
+
+  it('takes the first document that is right, telling what is wrong with those before', async () => {
+    const waiting = awaitNetworkConfig(source, new AbortController().signal);
+    await put('{"Network":"10.5.0.0/33","Backend":{"Type":"vxlan"}}');
+    assert.match(lines.at(-1)!, /ERROR \/coreos\.com\/network\/config: .*\/Network.*10\.5\.0\.0\/33/);
+    await put('{"Network":');
+    assert.match(lines.at(-1)!, /ERROR \/coreos\.com\/network\/config: /);
+    await put('{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw","Port":1}}');
+    assert.equal((await waiting).config.backend.type, 'host-gw');
+    assert.match(lines.at(-1)!, /WARN .*\/Backend\/Port/);
+    const count = lines.length;
+    await put('{}');
+    assert.equal(lines.length, count, 'nobody waits any more');
+  });
+
+  it('ends when the daemon is stopped', async () => {
+    const stop = new AbortController();
+    const waiting = awaitNetworkConfig(source, stop.signal);
+    stop.abort(new Error('stopped'));
+    await assert.rejects(waiting, /stopped/);
+  });
+});

@@ -1,0 +1,62 @@
+// Reads the network config document that the registry shows, telling what is missing or wrong with it.
+import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { Revision } from '../../allocator/registry/registry.ts';
+import type { Logger } from '../log/log.ts';
+import type { LogRateLimit } from '../log/log-rate-limit.ts';
+
+export interface ConfigSource {
+  readonly mirror: RegistryCache;
+  /** Key of the document, for messages. */
+  readonly key: string;
+  readonly log: Logger;
+  readonly limit: LogRateLimit;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: NetworkConfig; readonly revision: Revision }
+  /** `revision` is 0 if there is no document. */
+  | { readonly ok: false; readonly reason: string; readonly revision: Revision };
+
+/** Resolves with the first valid document. @throws the signal's reason. */
+export function awaitNetworkConfig(
+  source: ConfigSource,
+  signal: AbortSignal,
+): Promise<Extract<ConfigResult, { ok: true }>> {
+  const { mirror } = source;
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      const reading = readConfig(source);
+      if (!reading.ok) return;
+      unsubscribe();
+      resolve(reading);
+    };
+    const unsubscribe = mirror.subscribe({
+      onChange: ({ isConfigChanged }) => void (isConfigChanged && look()),
+    });
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    look();
+  });
+}
+
+/** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
+export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigResult {
+  if (mirror.config === undefined) {
+    const reason = `There is no network config at ${key}`;
+    if (limit.take('config-missing') !== undefined)
+      log.error(`${reason}: put one there, for example {"Network":"10.5.0.0/16"}`);
+    return { ok: false, reason, revision: 0 };
+  }
+  const { text, modRevision: revision } = mirror.config;
+  const result = parseNetworkConfig(text);
+  // One that may yet be applied is looked at again and again.
+  const isNews = limit.take(`config-issues-${revision}`) !== undefined;
+  const issues = !isNews ? [] : result.ok ? result.warnings : result.issues;
+  for (const issue of issues)
+    log[issue.severity === 'error' ? 'error' : 'warn'](`${key}: ${formatConfigIssue(issue)}`);
+  if (result.ok) return { ok: true, config: result.config, revision };
+  const first = result.issues.find(({ severity }) => severity === 'error');
+  return { ok: false, reason: first ? formatConfigIssue(first) : 'it is no network config', revision };
+}

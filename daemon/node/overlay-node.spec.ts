@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../lib/clock.ts';
+import type { BackendConfig } from '../../allocator/config/config.ts';
+import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
+import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
+import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
+import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
+import type { Cidr } from '../../lib/address.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { until } from '../../test/support/wait-for.ts';
+import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { readHost } from '../host/host-facts.ts';
+import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
+import { EventHub } from '../events/event-hub.ts';
+import { EventPublisher } from '../events/event-publisher.ts';
+import { createLogger } from '../log/log.ts';
+import { createLogRateLimit } from '../log/log-rate-limit.ts';
+import { NO_TOOLS } from '../kernel/firewall/tools.ts';
+import { routerWith } from '../host/forwarding-setup.ts';
+import { OverlayNode } from './overlay-node.ts';
+import { parseCommandLine } from '../options/options.ts';
+
+const PEER = vxlanPeer(2);
+
+describe('a member whose kernel', () => {
+  let folder: string;
+  let lines: string[];
+  let fatalMessage: string | undefined;
+  let working: number;
+  let kernel: MemoryKernel;
+  let registry: MemoryRegistry;
+  let mirror: RegistryCache;
+  let member: OverlayNode;
+
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-member-'))));
+  afterEach(async () => {
+    await member.stop();
+    mirror.stop();
+    registry.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function start(options: MemoryKernelOptions, backend: BackendConfig = VXLAN): Promise<void> {
+    [lines, fatalMessage, working] = [[], undefined, 0];
+    kernel = new MemoryKernel(options);
+    kernel.tables.addLink({ name: 'eth0' });
+    kernel.tables.setAddress('eth0', '10.9.0.1/24' as Cidr);
+    // No lease ends meanwhile, and none keeps this process alive.
+    const store = new MemoryStore({ clock: new FakeClock() });
+    store.put(PEER.key, encodeLeaseValue(PEER.attributes));
+    registry = new MemoryRegistry(store);
+    mirror = new RegistryCache({ registry, clock: systemClock, random: Math.random });
+    mirror.start();
+    await mirror.ready;
+    const commandLine = parseCommandLine(
+      ['--iface=eth0', '--probe-interval=0', `--subnet-file=${folder}/subnet.env`],
+      {},
+    );
+    assert.ok(commandLine.kind === 'run');
+    const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
+    const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
+    assert.ok(reading.ok);
+    member = new OverlayNode({
+      options: commandLine.options,
+      config: network('4', backend),
+      encapsulation: chooseEncapsulation(backend, false),
+      canUseUserspace: options.hasPacketPath !== false,
+      router: routerWith(commandLine.options, NO_TOOLS),
+      registry,
+      mirror,
+      kernel,
+      reading: reading.reading,
+      log,
+      limit: createLogRateLimit(),
+      events: new EventPublisher(new EventHub()),
+      onChange: () => undefined,
+      onSubnetFile: () => undefined,
+      onReconciled: () => undefined,
+      onFirstSync: () => working++,
+      onFatal: (message) => (fatalMessage = message),
+    });
+    member.start();
+  }
+
+  const warnings = (): readonly string[] => lines.filter((line) => /WARN|ERROR/.test(line));
+  const isInSync = (): boolean => {
+    const { host, inSync } = member.reconciler.summary();
+    return host.state === 'in-sync' && inSync === 1;
+  };
+
+  it('has VXLAN uses it', async () => {
+    await start({});
+    await until('all is in sync', isInSync);
+    assert.equal(kernel.tables.link('flannel.1')?.kind, 'vxlan');
+    assert.deepEqual([warnings(), working], [[], 1]);
+  });
+
+  it('has no VXLAN encapsulates in userspace, says so once, and publishes the same', async () => {
+    await start({ hasVxlan: false });
+    await until('all is in sync', isInSync);
+    assert.match(await kernel.render(), /^path flannel\.1 vxlan local 10\.9\.0\.1 port 8472$/m);
+    assert.match(
+      await kernel.render(),
+      /^tunnel 10\.5\.2\.0\/24 dev flannel\.1 remote 10\.9\.0\.2 port 8472$/m,
+    );
+    assert.equal(warnings().length, 1);
+    assert.match(warnings()[0]!, /WARN {2}This kernel has no VXLAN: encapsulating in userspace instead/);
+    assert.equal(member.keeper.own?.attributes.backendType, 'vxlan');
+    assert.deepEqual([fatalMessage, working], [undefined, 1]);
+  });
+
+  it('has no VXLAN stays in userspace when facts about the host change', async () => {
+    await start({ hasVxlan: false });
+    await until('all is in sync', isInSync);
+    kernel.tables.changeLink('eth0', { mtu: 1400 });
+    await until('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
+    await until('all is in sync', isInSync);
+    assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
+  });
+
+  it('is asked for more by another config says what it lacks, as at a start', async () => {
+    await start({});
+    await until('all is in sync', isInSync);
+    const config = { ...network('4', VXLAN), enableNftables: true };
+    assert.equal(await member.applyConfig(config, 1), undefined);
+    await until('it is told', () => warnings().length > 0);
+    assert.match(
+      warnings().join('\n'),
+      /^\S+ WARN {2}No forward rules: .*"EnableNFTables": true .*install it/,
+    );
+  });
+
+  for (const [what, options, backend] of [
+    ['and there is no addon', { hasVxlan: false, hasPacketPath: false }, VXLAN],
+    ['and userspace is forbidden', { hasVxlan: false }, { ...VXLAN, userspace: false }],
+  ] as const)
+    it(`has no VXLAN ${what} gives up, with all remedies`, async () => {
+      await start(options, backend);
+      await until('it gives up', () => fatalMessage !== undefined);
+      assert.match(
+        fatalMessage ?? '',
+        /^Cannot make flannel\.1: EOPNOTSUPP.*modprobe vxlan.*--userspace=true.*make.*host-gw/,
+      );
+      assert.equal(working, 0);
+    });
+
+  it('has no VXLAN gives up if userspace does not work either', async () => {
+    await start({ hasVxlan: false });
+    kernel.packetPath.injectFault('open', 'EADDRINUSE');
+    await until('it gives up', () => fatalMessage !== undefined);
+    assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
+  });
+
+  it('has a TUN device of another process gives up and leaves it', async () => {
+    await start({}, { ...VXLAN, userspace: true });
+    kernel.tables.addTun('flannel.1');
+    await until('it gives up', () => fatalMessage !== undefined);
+    assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
+    assert.ok(kernel.tables.link('flannel.1'));
+  });
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import type { OwnLease } from '../../allocator/lease/lease-events.ts';
+import { subnets } from '../../backends/fixture.ts';
+import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import type { StatusSummary } from '../reconciler/status.ts';
+
+const OWN: OwnLease = {
+  key: '10.5.72.0-24',
+  subnets: subnets('10.5.72.0/24'),
+  attributes: { backendType: 'vxlan' },
+  leaseId: '1',
+  modRevision: 1,
+  isReservation: false,
+  expiresAtMs: Infinity,
+};
+const SUMMARY: StatusSummary = {
+  peers: 9,
+  inSync: 9,
+  pending: 0,
+  errors: 0,
+  host: { state: 'in-sync' },
+  contested: [],
+  isComplete: true,
+};
+
+type Keeper = NonNullable<ReadinessParts['keeper']>;
+
+interface Changes {
+  readonly keeper?: Partial<Keeper>;
+  readonly summary?: Partial<StatusSummary>;
+  readonly fileProblem?: string;
+  readonly isConnected?: boolean;
+  readonly problem?: string;
+}
+
+function parts({ keeper, summary, fileProblem, isConnected = true, problem }: Changes = {}): ReadinessParts {
+  return {
+    phase: 'acquiring a lease',
+    problem,
+    keeper: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...keeper },
+    reconciler: { summary: () => ({ ...SUMMARY, ...summary }) },
+    subnetFile: { problem: fileProblem },
+    mirror: { isConnected, revision: 7 },
+  };
+}
+
+describe('readiness', () => {
+  const lost = { isHeld: false, state: 'lost' } as const;
+  const cases: readonly [string, Changes, boolean, RegExp | undefined][] = [
+    ['all is as it should be', {}, true, undefined],
+    ['the lease is lost', { keeper: lost }, false, /^the lease is lost$/],
+    [
+      'the lease is lost, and a call failed',
+      { keeper: { ...lost, lastError: new Error('etcd: timed out') } },
+      false,
+      /lost: etcd: timed out/,
+    ],
+    ['subnet.env cannot be written', { fileProblem: 'Cannot write /x: EROFS' }, false, /\/x: EROFS/],
+    ['peers were not all set yet', { summary: { isComplete: false } }, false, /not programmed yet/],
+    [
+      'the own device fails',
+      { summary: { host: { state: 'error', reason: 'link flannel.1: ENODEV' } } },
+      false,
+      /own device: link flannel\.1: ENODEV/,
+    ],
+    ['a peer is on its way', { summary: { inSync: 8, pending: 1 } }, false, /1 of 9 peers are not in/],
+    ['the kernel cannot be read', { summary: { readError: 'EMFILE' } }, false, /EMFILE/],
+    ['the backend cannot work', { problem: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
+    ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
+    ['the registry is away', { isConnected: false }, true, /not reachable/],
+  ];
+  for (const [name, changes, isReady, reason] of cases)
+    it(`is ${isReady ? 'there' : 'not there'} while ${name}`, () => {
+      const readiness = readinessOf(parts(changes));
+      assert.equal(readiness.isReady, isReady);
+      if (reason === undefined) assert.deepEqual(readiness.reasons, []);
+      else assert.match(readiness.reasons.join('\n'), reason);
+    });
+
+  it('names everything that stands in the way, before what only is worth knowing', () => {
+    const changes = { keeper: lost, fileProblem: 'disk full', isConnected: false };
+    const { reasons } = readinessOf(parts(changes));
+    assert.equal(reasons.length, 3);
+    assert.deepEqual(reasons.slice(0, 2), ['the lease is lost', 'disk full']);
+  });
+
+  it('is what the daemon waits for until it has its parts', () => {
+    assert.deepEqual(readinessOf({ phase: 'waiting for an interface' }), {
+      isReady: false,
+      reasons: ['waiting for an interface'],
+    });
+  });
+});
+
+describe('status line', () => {
+  const both = { ...OWN, subnets: subnets('10.5.72.0/24 fd00:0:0:1::/64') };
+  const cases: readonly [ReadinessParts, string][] = [
+    [{ phase: 'waiting for the registry' }, 'waiting for the registry'],
+    [parts({ keeper: { own: undefined } }), 'acquiring a lease'],
+    [parts(), '10.5.72.0/24, 9 peers in sync'],
+    [
+      parts({ summary: { inSync: 6, pending: 2, errors: 1 } }),
+      '10.5.72.0/24, 6 peers in sync, 2 pending, 1 in error',
+    ],
+    [parts({ keeper: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
+  ];
+  for (const [state, text] of cases) it(text, () => assert.equal(statusLine(state), text));
+});

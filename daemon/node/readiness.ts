@@ -1,0 +1,62 @@
+// Whether this host can carry traffic, computed from its parts whenever somebody asks, and the one line that says how
+// it is. Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can end again.
+import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { ConfigStatus } from './config-watcher.ts';
+import type { Readiness } from './health.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+
+export interface ReadinessParts {
+  /** What the daemon waits for while parts are missing. */
+  readonly phase: string;
+  /** Why the backend cannot work on this host as it is. */
+  readonly problem?: string | undefined;
+  /** Why the host has no IPv6 though the network has. */
+  readonly lack?: string | undefined;
+  readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
+  readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'>;
+  readonly reconciler?: Pick<Reconciler, 'summary'>;
+  readonly config?: ConfigStatus;
+  readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
+}
+
+/** Everything that stands in the way, and what does not but should be known. */
+export function readinessOf(parts: ReadinessParts): Readiness {
+  const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
+  if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
+  const blockers: string[] = problem === undefined ? [] : [problem];
+  if (!keeper.isHeld) blockers.push(leaseProblem(keeper));
+  if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
+  const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
+  if (!isComplete) blockers.push('the kernel is not programmed yet');
+  if (host.state !== 'in-sync') blockers.push(`own device: ${host.reason ?? host.state}`);
+  if (pending > 0) blockers.push(`${pending} of ${peers} peers are not in the kernel yet`);
+  if (readError !== undefined) blockers.push(readError);
+  const notes: string[] = [];
+  if (parts.config?.rejected !== undefined)
+    notes.push(`the newest network config is refused: ${parts.config.rejected.reason}`);
+  if (parts.lack !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.lack}`);
+  if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
+  if (mirror?.isConnected === false)
+    notes.push('the registry is not reachable; the peers known last are in force');
+  return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
+}
+
+function leaseProblem({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {
+  return `the lease is ${state}${lastError === undefined ? '' : `: ${lastError.message}`}`;
+}
+
+/** For example `10.5.72.0/24, 9 peers in sync`. */
+export function statusLine(parts: ReadinessParts): string {
+  const { keeper, reconciler } = parts;
+  const own = keeper?.own;
+  if (!own || !reconciler) return parts.phase;
+  const { inSync, pending, errors } = reconciler.summary();
+  const counts = [
+    `${inSync} peers in sync`,
+    pending > 0 && `${pending} pending`,
+    errors > 0 && `${errors} in error`,
+  ];
+  return [own.subnets.ipv4, own.subnets.ipv6, ...counts].filter(Boolean).join(', ');
+}

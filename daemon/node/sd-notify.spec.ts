@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createLogger } from '../log/log.ts';
+import { createSdNotify } from './sd-notify.ts';
+import type { SdNotifyOptions } from './sd-notify.ts';
+
+function fixture(env: Record<string, string>, more: Partial<SdNotifyOptions> = {}) {
+  const sent: string[] = [];
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => lines.push(line) });
+  const sendDatagram = (path: string, text: string): void => void sent.push(`${path} ${text}`);
+  return { sent, lines, sd: createSdNotify({ env, log, sendDatagram, pid: 42, ...more }) };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, 'waited for 5 s');
+    await wait(1);
+  }
+}
+
+describe('sd_notify', () => {
+  it('says nothing where nobody listens', () => {
+    const { sd, sent } = fixture({ WATCHDOG_USEC: '1000' });
+    sd.ready('x');
+    sd.startWatchdog(() => true);
+    sd.stopping();
+    sd.stop();
+    assert.deepEqual(sent, []);
+  });
+
+  it('tells ready, status and stopping, one assignment a line', () => {
+    const { sd, sent } = fixture({ NOTIFY_SOCKET: '@s' });
+    sd.status('waiting for etcd');
+    sd.ready('2 peers');
+    sd.status('2 peers');
+    sd.status('3 peers\nREADY=0');
+    sd.stopping();
+    assert.deepEqual(sent, [
+      '@s STATUS=waiting for etcd',
+      '@s READY=1\nSTATUS=2 peers',
+      '@s STATUS=3 peers READY=0',
+      '@s STOPPING=1\nSTATUS=Stopping',
+    ]);
+  });
+
+  it('tells when a reload began and ended, though the status is the same again', () => {
+    const { sd, sent } = fixture({ NOTIFY_SOCKET: '@s' });
+    sd.ready('2 peers');
+    sd.reloading();
+    sd.ready('2 peers');
+    assert.match(sent[1]!, /^@s RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=Reading everything anew$/);
+    assert.equal(sent[2], '@s READY=1\nSTATUS=2 peers');
+  });
+
+  it('beats for the watchdog while healthy', async () => {
+    const { sd, sent } = fixture({ NOTIFY_SOCKET: '/s', WATCHDOG_USEC: '2000', WATCHDOG_PID: '42' });
+    let isHealthy = true;
+    sd.startWatchdog(() => isHealthy);
+    await until(() => sent.length >= 3);
+    isHealthy = false;
+    const count = sent.length;
+    let asked = 0;
+    await until(() => ++asked > 10);
+    assert.equal(sent.length, count);
+    sd.stop();
+    assert.ok(sent.every((text) => text === '/s WATCHDOG=1'));
+  });
+
+  for (const env of [
+    { WATCHDOG_USEC: '2000', WATCHDOG_PID: '41' },
+    { WATCHDOG_USEC: '0' },
+    { WATCHDOG_USEC: 'x' },
+    {},
+  ])
+    it(`does not beat with ${JSON.stringify(env)}`, () => {
+      const { sd, sent } = fixture({ NOTIFY_SOCKET: '/s', ...env });
+      sd.startWatchdog(() => true);
+      sd.stop();
+      assert.deepEqual(sent, []);
+    });
+
+  it('logs a failure once', () => {
+    const sendDatagram = (): never => {
+      throw Object.assign(new Error('sendto'), { code: 'ENOENT' });
+    };
+    const { sd, lines } = fixture({ NOTIFY_SOCKET: '/s' }, { sendDatagram });
+    sd.ready('a');
+    sd.status('b');
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', /WARN.*systemd.*socket=\/s error="sendto \(ENOENT\)"/);
+  });
+
+  it('runs the command in order without the addon, and logs its failure once', async () => {
+    const calls: string[] = [];
+    const runCommand = async (words: readonly string[]): Promise<void> => {
+      await wait(calls.length === 0 ? 2 : 0);
+      calls.push(words.join(' '));
+      throw new Error('no systemd-notify');
+    };
+    const { sd, lines } = fixture({ NOTIFY_SOCKET: '/s' }, { sendDatagram: undefined, runCommand });
+    sd.ready('a');
+    sd.stopping();
+    await until(() => calls.length === 2);
+    assert.deepEqual(calls, ['READY=1 STATUS=a', 'STOPPING=1 STATUS=Stopping']);
+    await until(() => lines.length > 0);
+    assert.equal(lines.length, 1);
+  });
+});

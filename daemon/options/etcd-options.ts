@@ -1,0 +1,130 @@
+// What the --etcd-* flags say together: where etcd is, how to prove who is who. Reads no file and opens no connection.
+import { posix } from 'node:path';
+import type { TlsFiles } from '../../allocator/registry/etcd/index.ts';
+import { Secret } from '../../lib/secret.ts';
+
+/** Where etcd listens for clients unless told otherwise. */
+const ETCD_PORT = '2379';
+
+export interface EtcdOptions {
+  /** `http://host:port` or `https://host:port`, one scheme for all, at least one. */
+  readonly endpoints: readonly string[];
+  /** Key prefix, without a slash at the end unless it is all there is. */
+  readonly prefix: string;
+  /** Set if the endpoints are https; empty means the system's authorities and no client certificate. */
+  readonly tls?: TlsFiles;
+  readonly auth?: { readonly username: string; readonly password: Secret };
+}
+
+export interface EtcdFlagValues {
+  readonly 'etcd-endpoints': string;
+  readonly 'etcd-prefix': string;
+  readonly 'etcd-keyfile': string;
+  readonly 'etcd-certfile': string;
+  readonly 'etcd-cafile': string;
+  readonly 'etcd-username': string;
+  readonly 'etcd-password': string;
+}
+
+/** Where findings go; one line each. */
+export interface Findings {
+  readonly errors: string[];
+  readonly warnings: string[];
+  /** How the operator wrote a flag: `--name`, or the environment variable that stands for it. */
+  readonly labelOf: (name: string) => string;
+}
+
+/** Reads the etcd flags. The result is meaningless if it adds an error. */
+export function parseEtcdOptions(values: EtcdFlagValues, findings: Findings): EtcdOptions {
+  const files = readTlsFiles(values, findings);
+  const endpoints = parseEndpoints(values['etcd-endpoints'], files !== undefined, findings);
+  const isTls = endpoints[0]?.startsWith('https:') === true;
+  // Sending in clear what the operator wanted encrypted would be worse than not starting.
+  if (!isTls && files !== undefined && endpoints.length > 0)
+    findings.errors.push(
+      `${findings.labelOf('etcd-endpoints')} has http:// but --etcd-certfile, --etcd-keyfile or --etcd-cafile is set; write https://, or leave those out`,
+    );
+  const auth = readAuth(values, findings);
+  return {
+    endpoints,
+    prefix: parsePrefix(values['etcd-prefix'], findings),
+    ...(isTls ? { tls: files ?? {} } : {}),
+    ...(auth === undefined ? {} : { auth }),
+  };
+}
+
+function readTlsFiles(values: EtcdFlagValues, findings: Findings): TlsFiles | undefined {
+  const certFile = values['etcd-certfile'];
+  const keyFile = values['etcd-keyfile'];
+  const caFile = values['etcd-cafile'];
+  if ((certFile === '') !== (keyFile === '')) {
+    const [given, missing] = certFile === '' ? ['keyfile', 'certfile'] : ['certfile', 'keyfile'];
+    findings.errors.push(
+      `--etcd-certfile and --etcd-keyfile belong together, but only --etcd-${given} is set; set --etcd-${missing} too`,
+    );
+    return undefined;
+  }
+  if (certFile === '' && keyFile === '' && caFile === '') return undefined;
+  return {
+    ...(caFile === '' ? {} : { caFile }),
+    ...(certFile === '' ? {} : { client: { certFile, keyFile } }),
+  };
+}
+
+function readAuth(values: EtcdFlagValues, findings: Findings): EtcdOptions['auth'] {
+  const username = values['etcd-username'];
+  const password = values['etcd-password'];
+  if (username === '' && password === '') return undefined;
+  if (username === '' || password === '') {
+    const [given, missing] = username === '' ? ['password', 'username'] : ['username', 'password'];
+    findings.errors.push(
+      `--etcd-username and --etcd-password belong together, but only --etcd-${given} is set; set --etcd-${missing} too`,
+    );
+    return undefined;
+  }
+  return { username, password: new Secret(password) };
+}
+
+function parseEndpoints(text: string, hasTlsFiles: boolean, findings: Findings): readonly string[] {
+  const words = text.split(',').map((word) => word.trim());
+  const named = words.filter((word) => word !== '');
+  if (named.length === 0)
+    findings.errors.push(
+      `${findings.labelOf('etcd-endpoints')} is empty; give at least one, for example http://10.0.0.1:2379`,
+    );
+  const endpoints: string[] = [];
+  for (const word of named) {
+    const parsed = parseEndpoint(word, hasTlsFiles);
+    if ('problem' in parsed) findings.errors.push(`${findings.labelOf('etcd-endpoints')}: ${parsed.problem}`);
+    else endpoints.push(parsed.endpoint);
+  }
+  const schemes = new Set(endpoints.map((endpoint) => endpoint.split('://')[0]));
+  if (schemes.size > 1)
+    findings.errors.push(
+      `${findings.labelOf('etcd-endpoints')} mixes http:// and https://; use one scheme for all endpoints`,
+    );
+  return endpoints;
+}
+
+function parseEndpoint(word: string, hasTlsFiles: boolean): { endpoint: string } | { problem: string } {
+  if (word.includes('@'))
+    return { problem: 'an endpoint holds a user or password; use --etcd-username and --etcd-password' };
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(word)
+    ? word
+    : `${hasTlsFiles ? 'https' : 'http'}://${word}`;
+  const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
+  const isOrigin = url !== undefined && url.hostname !== '' && url.pathname + url.search + url.hash === '/';
+  if (!isOrigin || !/^https?:$/.test(url.protocol))
+    return { problem: `${JSON.stringify(word)} is not http://host:port or https://host:port` };
+  // `URL` drops a port that is the scheme's default, so only the text tells whether it was written.
+  const port = url.port || /:(\d+)\/?$/.exec(withScheme)?.[1] || ETCD_PORT;
+  return { endpoint: `${url.protocol}//${url.hostname}:${port}` };
+}
+
+/** flannel joins paths with Go's `path.Join`, which folds double slashes and drops the last one. */
+function parsePrefix(text: string, findings: Findings): string {
+  if (text.trim() === '')
+    findings.errors.push(`${findings.labelOf('etcd-prefix')} is empty; the usual one is /coreos.com/network`);
+  const clean = posix.normalize(text);
+  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
+}

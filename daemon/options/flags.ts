@@ -1,0 +1,214 @@
+// Every flag of the daemon as data: flannel's, by the same names and defaults, then weft's own. Knows no behaviour.
+import { DEFAULT_TUNING } from '../../native/packet-path.ts';
+import type { FlagDefinitions } from './go-flags.ts';
+
+/** Prefix of the environment variables that stand for flags. */
+export const ENV_PREFIX = 'FLANNELD_';
+
+/** Seconds in a day: how long flannel's leases live. */
+const DAY_SEC = 86_400;
+
+export const DAEMON_FLAGS = {
+  'etcd-endpoints': {
+    type: 'string',
+    default: 'http://127.0.0.1:4001,http://127.0.0.1:2379',
+    help: 'etcd endpoints, separated by commas. All http:// or all https://.',
+  },
+  'etcd-prefix': {
+    type: 'string',
+    default: '/coreos.com/network',
+    help: 'etcd key prefix below which config and subnets/ lie.',
+  },
+  'etcd-keyfile': {
+    type: 'string',
+    default: '',
+    help: 'Key of the client certificate. Needs --etcd-certfile.',
+  },
+  'etcd-certfile': { type: 'string', default: '', help: 'Client certificate. Needs --etcd-keyfile.' },
+  'etcd-cafile': {
+    type: 'string',
+    default: '',
+    help: 'Certificate authority that etcd is checked against; unset means those of the system.',
+  },
+  'etcd-username': { type: 'string', default: '', help: 'etcd user. Needs --etcd-password.' },
+  'etcd-password': {
+    type: 'string',
+    default: '',
+    isSecret: true,
+    help: 'Password of the etcd user. Better set in the environment, where other users cannot read it.',
+  },
+  iface: {
+    type: 'repeatable',
+    default: [],
+    help: 'Interface (name or address) that carries the traffic between hosts. The first usable one wins.',
+  },
+  'iface-regex': {
+    type: 'repeatable',
+    default: [],
+    help: 'Regular expression, matched against addresses, then names of interfaces. Tried after every --iface.',
+  },
+  'iface-can-reach': {
+    type: 'string',
+    default: '',
+    help: 'Take the interface that the kernel would use to reach this address. Tried after every --iface-regex.',
+  },
+  'subnet-file': {
+    type: 'string',
+    default: '/run/flannel/subnet.env',
+    help: "File that tells the container runtime this host's subnet and MTU.",
+  },
+  'public-ip': {
+    type: 'string',
+    default: '',
+    help: 'IPv4 address that peers send to; unset means that of the interface. Set it (and --iface) behind a NAT.',
+  },
+  'public-ipv6': {
+    type: 'string',
+    default: '',
+    help: 'IPv6 address that peers send to; unset means that of the interface.',
+  },
+  'subnet-lease-renew-margin': {
+    type: 'int',
+    default: 60,
+    bound: [1, 1439],
+    help: 'Minutes before its end at which the subnet lease is renewed at the latest.',
+  },
+  'ip-masq': { type: 'bool', default: false, help: 'Masquerade traffic that leaves the overlay.' },
+  'ip-masq-fully-random-disable': {
+    type: 'bool',
+    default: false,
+    help: 'Masquerade without random source ports.',
+  },
+  'kube-subnet-mgr': {
+    type: 'bool',
+    default: false,
+    help: 'Take subnets from the Kubernetes API. Not available: weft takes them from etcd.',
+  },
+  'kube-api-url': { type: 'string', default: '', help: 'Only with --kube-subnet-mgr.' },
+  'kubeconfig-file': { type: 'string', default: '', help: 'Only with --kube-subnet-mgr.' },
+  'kube-annotation-prefix': {
+    type: 'string',
+    default: 'flannel.alpha.coreos.com',
+    help: 'Only with --kube-subnet-mgr.',
+  },
+  'net-config-path': {
+    type: 'string',
+    default: '/etc/kube-flannel/net-conf.json',
+    help: 'Only with --kube-subnet-mgr.',
+  },
+  'set-node-network-unavailable': { type: 'bool', default: true, help: 'Only with --kube-subnet-mgr.' },
+  'healthz-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the health server.' },
+  'healthz-port': {
+    type: 'int',
+    default: 0,
+    bound: [0, 65_535],
+    help: 'Port of the health server (/healthz, /readyz); 0 turns it off.',
+  },
+  'iptables-resync': {
+    type: 'duration-seconds',
+    default: 5,
+    bound: [1, DAY_SEC],
+    help: 'How often firewall rules are checked where the kernel does not tell of changes (iptables-legacy).',
+  },
+  'iptables-forward-rules': {
+    type: 'bool',
+    default: true,
+    help: 'Accept traffic of the overlay network that this host forwards.',
+  },
+  'ip-blackhole-route': {
+    type: 'bool',
+    default: false,
+    help: "Drop packets for addresses of this host's subnet that no better route leads to.",
+  },
+  version: { type: 'bool', default: false, env: null, help: 'Print the version to standard error and exit.' },
+  v: { type: 'int', default: 0, help: 'Log level as a number; 2 and more mean --log-level=debug.' },
+  vmodule: { type: 'string', default: '', help: 'Accepted for compatibility, without effect.' },
+  log_backtrace_at: { type: 'string', default: '', help: 'Accepted for compatibility, without effect.' },
+  'log-format': {
+    type: 'string',
+    default: 'human',
+    choices: ['human', 'json'],
+    help: 'Shape of log lines on standard error.',
+  },
+  'log-level': {
+    type: 'string',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    help: 'Least severe level to log.',
+  },
+  'subnet-lease-ttl': {
+    type: 'duration-seconds',
+    default: DAY_SEC,
+    bound: [10, 365 * DAY_SEC],
+    help: 'How long the subnet stays ours after the last sign of life. For tests and special clusters.',
+  },
+  'metrics-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the server of metrics and page.' },
+  'metrics-port': {
+    type: 'int',
+    default: 0,
+    bound: [0, 65_535],
+    help: 'Port that answers /metrics for Prometheus, and / with a page that shows the cluster; 0 turns it off.',
+  },
+  'on-change': {
+    type: 'string',
+    default: '',
+    help: 'Command to run when the subnet file changes: words with blanks between them, or a JSON array of words. No shell.',
+  },
+  'on-change-timeout': {
+    type: 'duration-seconds',
+    default: 60,
+    bound: [1, DAY_SEC],
+    help: 'How long that command may take before it is ended.',
+  },
+  'control-socket': {
+    type: 'string',
+    default: '/run/weft/weft.sock',
+    help: 'Unix socket on which "weft status" and the other commands ask this daemon; empty turns it off.',
+  },
+  'no-sysctl': {
+    type: 'bool',
+    default: false,
+    help: 'Do not turn on forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); warn if it is off.',
+  },
+  'migration-timeout': {
+    type: 'duration-seconds',
+    default: 0,
+    bound: [0, 365 * DAY_SEC],
+    help: 'When VNI, port or backend of the network change: how long to keep the old way for hosts that have not followed; 0 means for ever.',
+  },
+  'probe-interval': {
+    type: 'duration-seconds',
+    default: 60,
+    bound: [0, DAY_SEC],
+    help: 'With vxlan: how often to probe some peers for checksums that network devices get wrong ("TxChecksumOffload": "auto"); 0 means never.',
+  },
+  userspace: {
+    type: 'string',
+    default: '',
+    choices: ['true', 'false', 'auto'],
+    help: 'Do VXLAN in this process instead of the kernel: always, never, or where the kernel has none. Unset means as the network config says.',
+  },
+  'no-source-check': {
+    type: 'bool',
+    default: !DEFAULT_TUNING.isSourceChecked,
+    help: "In userspace: take packets of senders that are no peers, and inner sources outside of the peer's subnet.",
+  },
+  bpf: {
+    type: 'string',
+    default: 'auto',
+    choices: ['auto', 'off'],
+    help: 'In userspace: let a BPF program move the packets that are simple without copying them, where the kernel allows it (Linux 6.6).',
+  },
+  'packet-workers': {
+    type: 'int',
+    default: DEFAULT_TUNING.workers,
+    bound: [1, 64],
+    help: 'In userspace: threads, each with a queue and a socket of its own.',
+  },
+  'source-ports': {
+    type: 'int',
+    default: DEFAULT_TUNING.sourcePorts,
+    bound: [0, 64],
+    help: 'In userspace: further UDP ports a thread to send from, so that the underlay can spread flows.',
+  },
+} as const satisfies FlagDefinitions;

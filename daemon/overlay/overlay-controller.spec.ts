@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { OwnLease } from '../../allocator/lease/lease-events.ts';
+import type { Lease } from '../../allocator/lease.ts';
+import type { HostFacts } from '../../backends/backend.ts';
+import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../../backends/fixture.ts';
+import type { UnderlayMtu } from '../../backends/kernel-state.ts';
+import { renderObjects } from '../../backends/render.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { newKernel } from '../../test/support/reconciler-host.ts';
+import { until } from '../../test/support/wait-for.ts';
+import { createLogger } from '../log/log.ts';
+import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
+import { OverlayController } from './overlay-controller.ts';
+import { Reconciler } from '../reconciler/reconciler.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import { SETTLE_MS } from './migration-state.ts';
+
+const two = vxlanPeer(2);
+
+describe('overlay controller', () => {
+  let folder: string;
+  let path: string;
+  let clock: FakeClock;
+  let kernel: ReturnType<typeof newKernel>;
+  let lines: string[];
+  let peers: Map<string, Lease>;
+  let subnetFile: SubnetFileWriter;
+  let reconciler: Reconciler;
+  let net: OverlayController;
+  let publications: number;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'weft-network-'));
+    path = join(folder, 'subnet.env');
+    clock = new FakeClock();
+    kernel = newKernel();
+    lines = [];
+    publications = 0;
+    peers = new Map([[two.key, two]]);
+    const log = createLogger({ write: (line) => lines.push(line) });
+    reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+    subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
+    net = new OverlayController({
+      host: { document: network('4', VXLAN), config: network('4', VXLAN) },
+      facts: host(),
+      reconciler,
+      subnetFile,
+      policyFor: () => FORWARDING_DISABLED,
+      isBlackholing: false,
+      migrationTimeoutMs: 0,
+      publish: () => publications++,
+      onMigration: () => undefined,
+      clock,
+      log,
+    });
+  });
+
+  afterEach(async () => {
+    net.stop();
+    await subnetFile.stop();
+    await reconciler.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function own(subnet: string): OwnLease {
+    return {
+      key: subnet.replace('/', '-'),
+      subnets: subnets(subnet),
+      attributes: net.attributes(),
+      leaseId: '1',
+      modRevision: 1,
+      isReservation: false,
+      expiresAtMs: Infinity,
+    };
+  }
+
+  async function joinCluster(): Promise<void> {
+    net.setPeers(new Set(peers.keys()), peers);
+    net.setOwnLease(own('10.5.1.0/24'), 'acquired');
+    await clock.settle();
+  }
+
+  function set(key: string, lease?: Lease): void {
+    if (lease === undefined) peers.delete(key);
+    else peers.set(key, lease);
+    net.setPeers(new Set([key]), peers);
+  }
+
+  async function inKernel(): Promise<string> {
+    const { objects } = await kernel.inspect(net.ownership());
+    return renderObjects(objects.values()).join('\n');
+  }
+
+  const hasPeer = async (lease: Lease) => (await inKernel()).includes(`${lease.subnets.ipv4} via`);
+
+  it('programs nothing before this host has a lease, then everything known by then', async () => {
+    set(two.key, two);
+    await clock.settle();
+    assert.equal(await inKernel(), '');
+    await joinCluster();
+    assert.match(await inKernel(), /flannel\.1 mtu 1450/);
+    assert.ok(await hasPeer(two));
+  });
+
+  it('keeps the entries of a peer for a moment after its lease, and no longer', async () => {
+    await joinCluster();
+    set(two.key);
+    await clock.advance(50);
+    assert.ok(await hasPeer(two));
+    await clock.advance(50);
+    assert.ok(!(await hasPeer(two)));
+  });
+
+  it('does not touch the entries of a peer that comes back within that moment', async () => {
+    await joinCluster();
+    kernel.forgetCalls();
+    set(two.key);
+    await clock.advance(50);
+    set(two.key, two);
+    await clock.advance(1_000);
+    assert.ok(await hasPeer(two));
+    assert.deepEqual(kernel.steps, []);
+  });
+
+  it('writes subnet.env, and writes it again for another subnet', async () => {
+    const has = (text: string) => async () => (await readFile(path, 'utf8').catch(() => '')).includes(text);
+    await joinCluster();
+    await until('subnet.env is there', has('FLANNEL_SUBNET=10.5.1.1/24\nFLANNEL_MTU=1450\n'));
+    net.setOwnLease(own('10.5.9.0/24'), 'subnet-changed');
+    await until('subnet.env follows', has('FLANNEL_SUBNET=10.5.9.1/24\n'));
+    await clock.settle();
+    const state = await inKernel();
+    assert.match(state, /inet 10\.5\.9\.0\/32/);
+    assert.doesNotMatch(state, /inet 10\.5\.1\.0\/32/);
+  });
+
+  it('derives again only if facts about the host changed', async () => {
+    await joinCluster();
+    assert.equal(net.setFacts(host()), false);
+    const moved: HostFacts = host({ interface: { ...host().interface, ipv4: ip4('10.9.0.7') } });
+    assert.equal(net.setFacts(moved), true);
+    await clock.settle();
+    assert.match(await inKernel(), /local 10\.9\.0\.7/);
+  });
+
+  it('keeps the kernel state while the interface has no address, and logs it', async () => {
+    await joinCluster();
+    const before = await inKernel();
+    const { name, mtu } = host().interface;
+    net.setFacts({ interface: { name, mtu }, underlayRoutes: [] });
+    await clock.settle();
+    assert.equal(await inKernel(), before);
+    assert.match(lines.at(-1)!, /ERROR.*eth0 has no IPv4 address/);
+    net.setFacts(host());
+    await clock.settle();
+    assert.equal(await inKernel(), before);
+  });
+
+  it('uses another backend at once where the former one became unusable', async () => {
+    await joinCluster();
+    // Too small for a header of VXLAN.
+    const narrow = host({ interface: { ...host().interface, mtu: 100 as UnderlayMtu } });
+    net.setFacts(narrow);
+    assert.ok(net.error !== undefined);
+    const config = network('4', { type: 'host-gw' });
+    net.setConfig({ document: config, config }, narrow);
+    assert.equal(net.error, undefined);
+    assert.equal(net.migration, undefined);
+    assert.equal(net.attributes().backendType, 'host-gw');
+    const isSubnetFileWritten = async () =>
+      /^FLANNEL_MTU=100$/m.test(await readFile(path, 'utf8').catch(() => ''));
+    await until('subnet.env has the new MTU', isSubnetFileWritten);
+    await clock.settle();
+    assert.doesNotMatch(await inKernel(), /flannel\.1/);
+  });
+
+  it('keeps an unusable backend while the wanted one is unusable, too', async () => {
+    await joinCluster();
+    const narrow = host({ interface: { ...host().interface, mtu: 80 as UnderlayMtu } });
+    net.setFacts(narrow);
+    const config = network('4', { ...VXLAN, vni: 2 });
+    net.setConfig({ document: config, config }, narrow);
+    assert.ok(net.error !== undefined);
+    assert.equal(net.migration?.state, 'preparing');
+    assert.match(await inKernel(), /flannel\.1 /);
+  });
+
+  /** A peer that has followed to VNI 1 and may still send in VNI 2. */
+  const leavingPeer = vxlanPeer(2, '4', {
+    weft: {
+      leaving: [{ backendType: 'vxlan', backendData: { VNI: 2, VtepMAC: 'c6:00:00:00:04:02' } }],
+      isDrained: false,
+    },
+  });
+
+  it('leaves a transport that only peers use, although its device cannot be created here', async () => {
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
+    set(two.key, leavingPeer);
+    await joinCluster();
+    assert.notEqual(reconciler.summary().host.state, 'in-sync');
+    net.wake();
+    await clock.settle();
+    assert.equal(net.migration?.state, 'draining');
+    set(two.key, two);
+    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes() }, 'updated');
+    await clock.advance(SETTLE_MS);
+    assert.equal(net.migration, undefined);
+    await clock.advance(1_000);
+    assert.equal(reconciler.summary().host.state, 'in-sync');
+  });
+
+  it('does not announce a transport whose device cannot be created', async () => {
+    await joinCluster();
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
+    const config = network('4', { ...VXLAN, vni: 2 });
+    net.setConfig({ document: config, config }, host());
+    await clock.advance(10_000);
+    net.wake();
+    await clock.settle();
+    assert.equal(net.migration?.state, 'preparing');
+    kernel.clearFault('link flannel.2');
+    await clock.advance(60_000);
+    net.wake();
+    await clock.settle();
+    assert.equal(net.migration?.state, 'leaving');
+  });
+
+  it('publishes all data of a transport learned from a peer, even before it has a lease', () => {
+    set(two.key, leavingPeer);
+    const [transport] = net.attributes().weft?.leaving ?? [];
+    assert.equal(transport?.backendType, 'vxlan');
+    assert.match(JSON.stringify(transport.backendData), /"VNI":2,"VtepMAC":"([0-9a-f]{2}:){5}[0-9a-f]{2}"/);
+  });
+
+  it('completes what another daemon published before it drops a transport', async () => {
+    set(two.key, leavingPeer);
+    const lease = own('10.5.1.0/24');
+    const weft = { leaving: [{ backendType: 'vxlan' }], isDrained: true };
+    const incomplete = { ...lease, attributes: { ...lease.attributes, weft } };
+    net.setOwnLease(incomplete, 'acquired');
+    await clock.settle();
+    net.wake();
+    await clock.settle();
+    set(two.key, two);
+    assert.equal(net.migration?.state, 'draining');
+    const before = publications;
+    net.wake();
+    await clock.settle();
+    assert.ok(publications > before);
+    net.setOwnLease({ ...lease, attributes: net.attributes(lease.attributes) }, 'updated');
+    await clock.advance(SETTLE_MS);
+    assert.equal(net.migration, undefined);
+  });
+});

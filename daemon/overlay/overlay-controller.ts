@@ -1,0 +1,287 @@
+// Runs the overlay of this host: takes leases and host facts in, derives desired kernel objects and
+// subnet.env from them, and performs the effects of the migration's state machine. It reads no
+// kernel and knows no backend by name.
+//
+//   lease, config, facts, peers ──► next(state, event, now) ──► derive ──► reconciler, subnet.env
+//                                      ▲                   └──► publish, reports
+//                                      └── observed: reconciler, registry, pending peers
+import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
+import { sameAttributes } from '../../allocator/registry/lease-value.ts';
+import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
+import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
+import type { HostConfig } from '../host/family-choice.ts';
+import { sameFacts } from '../host/host-facts.ts';
+import { unsuitableHost } from '../host/prerequisites.ts';
+import type { Logger } from '../log/log.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import {
+  attributesOf,
+  deriveContexts,
+  derivedAttributes,
+  deriveHostObjects,
+  deriveOwnership,
+  derivePeer,
+  deriveSubnetEnv,
+  findBlocker,
+  networkStatusOf,
+  type ForwardingPolicy,
+  type OverlayInputs,
+  type TransportContexts,
+} from './derive-overlay.ts';
+import { DepartedPeers } from './departed-peers.ts';
+import { isHostInPlace, needsDevice } from './host-devices.ts';
+import { announcedOf, wantedOf } from './migration-state.ts';
+import { MigrationRunner } from './migration-runner.ts';
+import type { MigrationStatus, NetworkStatus } from './overlay-status.ts';
+import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events.ts';
+
+export interface OverlayControllerDeps {
+  readonly host: HostConfig;
+  readonly facts: HostFacts;
+  readonly reconciler: Reconciler;
+  readonly subnetFile: Pick<SubnetFileWriter, 'write'>;
+  readonly policyFor: (config: NetworkConfig) => ForwardingPolicy;
+  /** Whether packets to unassigned addresses of the own subnet are dropped. */
+  readonly isBlackholing: boolean;
+  /** How long a migration waits for peers, in ms; 0 means forever. */
+  readonly migrationTimeoutMs: number;
+  /** Publishes {@link OverlayController.attributes}, which changed. */
+  readonly publish: () => void;
+  /** Called when {@link OverlayController.migration} changed. */
+  readonly onMigration: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class OverlayController {
+  readonly #deps: OverlayControllerDeps;
+  readonly #loop: ControlLoop;
+  readonly #migration: MigrationRunner;
+  readonly #departed: DepartedPeers;
+  /** As derived last. */
+  #contexts: TransportContexts = new Map();
+  #host: HostConfig;
+  #facts: HostFacts;
+  #own: OwnLease | undefined;
+  #error: string | undefined;
+
+  constructor(deps: OverlayControllerDeps) {
+    const { clock, host, facts, migrationTimeoutMs, reconciler } = deps;
+    this.#deps = deps;
+    this.#host = host;
+    this.#facts = facts;
+    this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
+    this.#departed = new DepartedPeers(clock, (key) => reconciler.removePeer(key));
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [...this.#migration.deadlinesMs, ...this.#departed.deadlinesMs],
+    });
+  }
+
+  // ---- queries ----
+
+  /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  /** The migration that is under way; `undefined` if none. */
+  get migration(): MigrationStatus | undefined {
+    return this.#migration.status;
+  }
+
+  get status(): NetworkStatus {
+    return networkStatusOf(this.#inputs);
+  }
+
+  /**
+   * What to publish; `previous` is what the registry shows under the own key.
+   * @throws BackendError if this host cannot take part.
+   */
+  attributes(previous?: LeaseAttributes): LeaseAttributes {
+    const migration = this.#migration.startedWith(previous, this.#canUse);
+    return attributesOf({ ...this.#inputs, migration }, previous);
+  }
+
+  ownership(): Ownership {
+    return deriveOwnership(this.#inputs);
+  }
+
+  /** Whether the wanted transport needs the device. */
+  needs(device: string): boolean {
+    return needsDevice(this.#contexts, wantedOf(this.#migration.state).id, device);
+  }
+
+  // ---- inputs ----
+
+  /** The own lease is new or changed. */
+  setOwnLease(own: OwnLease, change: OwnLeaseChange): void {
+    const isFirst = this.#own === undefined;
+    this.#own = own;
+    if (isFirst) this.#dispatch({ kind: 'started', published: own.attributes, canUse: this.#canUse });
+    else this.#derive();
+    if (isFirst) this.#start();
+    if (change !== 'updated' || isFirst)
+      this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
+    this.#loop.wake();
+  }
+
+  /** The leases of peers under `changedKeys` are as in `current`, or gone. */
+  setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
+    this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
+    for (const key of changedKeys) this.#derivePeer(key, this.#migration.peers.get(key));
+    this.#loop.wake();
+  }
+
+  /** Facts about the host were read. Returns whether anything changed for peers or the kernel. */
+  setFacts(facts: HostFacts): boolean {
+    if (sameFacts(facts, this.#facts)) return false;
+    this.#facts = facts;
+    this.#dispatch({ kind: 'host-changed', canUse: this.#canUse });
+    this.#loop.wake();
+    return true;
+  }
+
+  /** Another config is in force, and with it perhaps other facts count. */
+  setConfig(host: HostConfig, facts: HostFacts): void {
+    this.#host = host;
+    this.#facts = facts;
+    this.#dispatch({ kind: 'backend-changed', backend: host.config.backend, canUse: this.#canUse });
+    this.#loop.wake();
+  }
+
+  /**
+   * What {@link Reconciler.isSettled} says may have changed: takes the migration as far as it can
+   * go.
+   */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Removes no more entries of peers, and goes on with no migration. */
+  stop(): void {
+    void this.#loop.stop();
+  }
+
+  // ---- state machine ----
+
+  get #inputs(): OverlayInputs {
+    return { host: this.#host, facts: this.#facts, migration: this.#migration.state };
+  }
+
+  readonly #canUse: CanUse = (backend) =>
+    unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined;
+
+  #dispatch(event: MigrationEvent): void {
+    this.#perform(this.#migration.dispatch(event));
+  }
+
+  #perform(effects: readonly MigrationEffect[]): void {
+    const { log, onMigration, publish } = this.#deps;
+    for (const effect of effects)
+      switch (effect.kind) {
+        case 'derive':
+          this.#derive();
+          break;
+        case 'publish':
+          publish();
+          break;
+        case 'report-state':
+          this.#logState();
+          onMigration();
+          break;
+        case 'report-blocker':
+          log.error(`Migration blocked: peer would become unreachable: ${effect.blocker}`);
+          onMigration();
+          break;
+        case 'report-dropped':
+          log.warn('Dropping unusable transport', { transport: effect.transport });
+      }
+  }
+
+  /** Steps the migration once; returns whether another step may follow. */
+  #step(): boolean {
+    this.#departed.removeDue();
+    const { kind } = this.#migration.state;
+    if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
+    const isSettled = this.#deps.reconciler.isSettled && this.#isHostInPlace();
+    const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
+    this.#dispatch({
+      kind: 'observed',
+      isSettled,
+      isPublished: this.#isPublished(this.#own),
+      ...this.#migration.pending,
+      ...(blocker !== undefined && { blocker }),
+    });
+    return this.#migration.state.kind !== kind;
+  }
+
+  #isHostInPlace(): boolean {
+    return isHostInPlace(this.#deps.reconciler, this.#contexts, wantedOf(this.#migration.state).id);
+  }
+
+  #isPublished({ attributes }: OwnLease): boolean {
+    return sameAttributes(attributes, this.attributes(attributes));
+  }
+
+  #findBlocker(): string | undefined {
+    return findBlocker(this.#migration.state, this.#contexts, this.#migration.peers);
+  }
+
+  #logState(): void {
+    const { pending, state } = this.#migration;
+    const [announced, wanted] = [announcedOf(state).id, wantedOf(state).id];
+    const fields = { state: state.kind, announced, wanted, waitingFor: pending.pending };
+    this.#deps.log.info('Migration state changed', fields);
+  }
+
+  // ---- derivation ----
+
+  /**
+   * From here on all wanted objects are known, so any other object of ours in the kernel is an
+   * orphan.
+   */
+  #start(): void {
+    const { reconciler } = this.#deps;
+    reconciler.markComplete();
+    reconciler.start();
+    this.#loop.start();
+  }
+
+  #derive(): void {
+    if (this.#own === undefined) return;
+    try {
+      this.#deriveAll(this.#own);
+      this.#error = undefined;
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      this.#error = error.message;
+      this.#deps.log.error(`${error.message}; kernel state stays as it is`);
+    }
+  }
+
+  #deriveAll(own: OwnLease): void {
+    const { isBlackholing, policyFor, reconciler, subnetFile } = this.#deps;
+    const policy = policyFor(this.#host.config);
+    this.#contexts = deriveContexts(this.#inputs, own);
+    this.#dispatch({ kind: 'attributes-derived', attributes: derivedAttributes(this.#contexts) });
+    const ownership = this.ownership();
+    const options = { ownership, policy, isBlackholing };
+    reconciler.setHost(ownership, deriveHostObjects(this.#contexts, own, options));
+    for (const [key, peer] of this.#migration.peers) this.#derivePeer(key, peer);
+    subnetFile.write(deriveSubnetEnv(this.#contexts, own, this.#host, policy));
+  }
+
+  #derivePeer(key: string, peer: Lease | undefined): void {
+    if (this.#own === undefined) return;
+    if (peer === undefined) return this.#departed.add(key);
+    this.#departed.delete(key);
+    const state = derivePeer(this.#migration.state, this.#contexts, peer);
+    if (state !== undefined) this.#deps.reconciler.setPeer(key, state);
+  }
+}

@@ -1,0 +1,53 @@
+// What is this daemon's own in the kernel: the present ownership, and earlier ones until what they covered is gone.
+import type { Ownership } from '../../backends/backend.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+import { RouteOwnership } from '../kernel/route-ownership.ts';
+
+export class ManagedScope {
+  #current: Ownership | undefined;
+  #former: readonly Ownership[] = [];
+  #union: Ownership | undefined;
+
+  /** Present and earlier ownership in one; the same object while nothing changed. */
+  get ownership(): Ownership | undefined {
+    return this.#union;
+  }
+
+  /** Returns whether `ownership` is another one than before. */
+  set(ownership: Ownership): boolean {
+    if (JSON.stringify(this.#current) === JSON.stringify(ownership)) return false;
+    if (this.#current !== undefined) this.#former = [...this.#former, this.#current];
+    this.#current = ownership;
+    this.#join();
+    return true;
+  }
+
+  /** Earlier ones are ours no more, unless only they cover something of `desired`: peers may still have subnets of before. */
+  forgetFormer(desired: Iterable<KernelObject>): void {
+    if (this.#former.length === 0 || this.#current === undefined) return;
+    const routes = new RouteOwnership(this.#current);
+    for (const object of desired)
+      if (object.kind === 'route' && !routes.mayHold(object.dev, object.destination)) return;
+    this.#former = [];
+    this.#join();
+  }
+
+  /** Whether a change of the interface `name` may have changed what is ours. */
+  concerns(name: string): boolean {
+    const { ownership } = this;
+    return ownership !== undefined && (ownership.interface === name || ownership.devices.includes(name));
+  }
+
+  #join(): void {
+    if (this.#current === undefined) return;
+    const all = [this.#current, ...this.#former];
+    const networks = new Map(
+      all.flatMap((each) => each.networks.map((one) => [`${one.network} ${one.subnetLength}`, one])),
+    );
+    this.#union = {
+      devices: [...new Set(all.flatMap(({ devices }) => devices))],
+      networks: [...networks.values()],
+      interface: this.#current.interface,
+    };
+  }
+}

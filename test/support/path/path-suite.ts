@@ -1,0 +1,85 @@
+// What suites of the packet path share: a pair for the tests of one `describe`, and questions that a user of the tunnel
+// would ask.
+import assert from 'node:assert/strict';
+import { after, before } from 'mocha';
+import type { Family } from '../../../lib/address.ts';
+import { checkTcp, checkUdp } from './impairment.ts';
+import type { PathEnd } from './path-host.ts';
+import { PathPair, type PathPairOptions } from './path-pair.ts';
+
+export const FAMILIES = [4, 6] as const;
+export const ENCAPSULATIONS = ['udp', 'vxlan'] as const;
+/** IP and ICMP headers of an echo request; IP and UDP headers are as long. */
+export const ECHO_OVERHEAD_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
+
+/** Makes a pair before the tests of a `describe`, and removes it after. */
+export function usePair(options: PathPairOptions): () => PathPair {
+  let pair: PathPair | undefined;
+  before(async () => (pair = await PathPair.create(options)));
+  after(async () => pair?.close());
+  return () => pair!;
+}
+
+/** What ping says, whether it is answered or not. An error of its own does not keep it from waiting. */
+export function ping(from: PathEnd, address: string, ...args: string[]): Promise<string> {
+  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...args, address]);
+}
+
+/** Options of ping for a packet of so many bytes that must not be fragmented. */
+export const sizeOf = (packetBytes: number, family: Family): string[] => [
+  '-M',
+  'do',
+  '-s',
+  String(packetBytes - ECHO_OVERHEAD_BYTES[family]),
+];
+
+/** @throws AssertionError with what ping says, unless it is answered */
+export async function assertAnswered(from: PathEnd, address: string, ...args: string[]): Promise<void> {
+  assert.match(await ping(from, address, ...args), /1 received/);
+}
+
+/** TCP both ways, `bytes` each. */
+export async function assertIntact(pair: PathPair, family: Family, bytes: number): Promise<void> {
+  const { a, b } = pair;
+  const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes, isBothWays: true });
+  assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
+}
+
+/** Drops that have explained a loss before, by the end that lost. */
+const known = new WeakMap<PathEnd, number>();
+
+/** Each datagram arrives as it was sent, but for those that some buffer of the kernel had no room for. */
+export async function assertDatagramsIntact(
+  { port }: PathPair,
+  from: PathEnd,
+  to: PathEnd,
+  family: Family,
+  options: Parameters<typeof checkUdp>[3],
+): Promise<void> {
+  const report = await checkUdp(from, to, to.overlay[family], options);
+  assert.equal(report.wrong, 0, JSON.stringify(report));
+  const drops = report.lost > 0 ? await kernelDrops(from, to, port) : 0;
+  // What carries many datagrams is one drop.
+  const explained = (drops + report.overflow) * (options.segments ?? 1);
+  assert.ok(report.lost <= explained && report.received > 0, JSON.stringify({ ...report, explained }));
+}
+
+/** What kernels dropped on the way from one end of a pair to the other since this was last asked. */
+async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<number> {
+  const total =
+    (await to.socketDrops(port)) + (await from.linkDrops(from.device)) + (await from.linkDrops('eth0'));
+  const earlier = known.get(to) ?? 0;
+  known.set(to, total);
+  return total - earlier;
+}
+
+/** How much each counter of a weft end grows while `action` goes on. */
+export async function growth(
+  end: PathEnd,
+  action: () => Promise<unknown>,
+): Promise<Readonly<Record<string, number>>> {
+  const earlier = await end.counters();
+  await action();
+  const later = await end.counters();
+  return Object.fromEntries(Object.entries(later).map(([name, count]) => [name, count - earlier[name]!]));
+}
