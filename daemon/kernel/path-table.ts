@@ -3,7 +3,7 @@
 // up, removal). Every call is synchronous.
 import type { TunLink, PathRouteObject } from '../../backends/kernel-state.ts';
 import type { PacketPath, PathDescriptor, PathDevice } from '../../native/packet-path.ts';
-import { encodeCheckpoint } from '../handover/device-checkpoint.ts';
+import { encodeCheckpoint } from './device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
 import { toPathRouteObject } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';
