@@ -18,7 +18,7 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   handleSignals({ onStop: async () => daemon?.stop(), onResync: () => daemon?.resync() }, { log });
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
-  const inheritance = adoptDevices(options.tuning, { native: loadNative().native, log });
+  const inheritance = adoptDevices({ native: loadNative().native, tuning: options.tuning, log });
   const { Daemon } = await import('./node/daemon.ts');
   daemon = new Daemon(options, log, inheritance);
   try {

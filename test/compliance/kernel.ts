@@ -743,7 +743,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         });
       });
 
-      it('looks up the route to an address', async () => {
+      it('gives the next hop of an address', async () => {
         await succeed(set(DIRECT));
         const near = await kernel.lookupRoute(ip('192.0.2.77'));
         assert.deepEqual([near?.dev, near?.gateway], [UNDERLAY, undefined]);
