@@ -1,4 +1,5 @@
-// Failures of this host's own devices, which may mean that the kernel cannot carry the backend at all.
+// Failures of this host's own devices, which may mean that the kernel cannot carry the backend at
+// all.
 import { remedyForLink } from '../host/prerequisites.ts';
 import type { ReconcilerEvent } from '../reconciler/status.ts';
 import type { NodeState } from './node-state.ts';
@@ -10,7 +11,10 @@ export interface LinkFailure {
   readonly message: string;
 }
 
-/** The device of this host that the kernel rejected; `undefined` if the event is about something else. */
+/**
+ * The device of this host that the kernel rejected; `undefined` if the event is about something
+ * else.
+ */
 export function failedLinkOf({ code, fields }: ReconcilerEvent): LinkFailure | undefined {
   const [kind, name = ''] = String(fields['object']).split(' ');
   if (code !== 'HOST_FAILED' || kind !== 'link') return undefined;
