@@ -4,22 +4,17 @@
 //   control socket ──► registry ──► config ──► interface ──► overlay node ──► ready
 import type { Clock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import { createEtcdRegistry } from '../../allocator/registry/etcd/index.ts';
-import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import type { Registry, Revision } from '../../allocator/registry/registry.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { Revision } from '../../allocator/registry/registry.ts';
 import type { Native } from '../../native/index.ts';
-import { startControlServer, type ControlServer } from '../control/server.ts';
-import { ControlSocketError } from '../control/socket-file.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
 import { detectForwarding, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
-import type { HttpListener } from '../http/http-listener.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import type { RootLogger } from '../log/log.ts';
-import { createMetricsRenderer, type MetricsRenderer } from '../metrics/renderer.ts';
-import { startMetricsServer } from '../metrics/server.ts';
+import { createMetricsRenderer } from '../metrics/renderer.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChangeHook } from '../subnet-file/change-hook.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
@@ -27,13 +22,13 @@ import { AdoptedDevices } from './adopted-devices.ts';
 import { Components } from './components.ts';
 import { ConfigWatcher } from './config-watcher.ts';
 import { GcMode } from './gc-mode.ts';
-import { startHealthServer } from './health.ts';
 import { openKernel } from './kernel-setup.ts';
 import { awaitNetworkConfig, type ConfigSource } from './network-config.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { ProgressReporter } from './progress-reporter.ts';
-import { readinessOf } from './readiness.ts';
+import { openRegistry, readRegistry, type OpenRegistry } from './registry-setup.ts';
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
+import { Servers } from './servers.ts';
 
 export interface DaemonDeps {
   readonly options: DaemonOptions;
@@ -42,12 +37,6 @@ export interface DaemonDeps {
   /** Weft's addon; unset if it is missing. */
   readonly native: Native | undefined;
   readonly handover: Handover;
-}
-
-/** A registry and what was read from it. */
-interface OpenRegistry {
-  readonly registry: Registry;
-  readonly mirror: RegistryCache;
 }
 
 export class Daemon {
@@ -59,13 +48,10 @@ export class Daemon {
   readonly #publisher: EventPublisher;
   readonly #progress: ProgressReporter;
   readonly #gcMode = new GcMode();
-  readonly #renderMetrics: MetricsRenderer;
+  readonly #servers: Servers;
   readonly #stopping = new AbortController();
   #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
-  #health: HttpListener | undefined;
-  #metrics: HttpListener | undefined;
-  #control: ControlServer | undefined;
 
   constructor(deps: DaemonDeps) {
     const { clock, handover, log, native, options } = deps;
@@ -81,7 +67,8 @@ export class Daemon {
     });
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
-    this.#renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
+    const renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
+    this.#servers = new Servers(this.#parts, renderMetrics);
     this.#progress = new ProgressReporter({
       components: this.#parts,
       clock,
@@ -113,16 +100,16 @@ export class Daemon {
     this.#stopping.abort(new Error('The daemon was stopped'));
     mirror?.stop();
     configWatcher?.stop();
-    const stopped = [this.#control?.stop(), hook?.stop()];
+    const controlStopped = this.#servers.stopControl();
+    const hookStopped = hook?.stop();
     await node?.stop();
-    await Promise.all(stopped);
+    await Promise.all([controlStopped, hookStopped]);
     // The rest would end with the process as well.
     this.#end();
     this.#parts.registry?.close();
     this.#parts.kernel?.close();
     this.#devices.stop();
-    await this.#health?.stop();
-    await this.#metrics?.stop();
+    await this.#servers.stopHttp();
     // Last, so that packets are forwarded as long as possible.
     packetPath?.closeAll();
   }
@@ -140,10 +127,11 @@ export class Daemon {
 
   async #start(): Promise<void> {
     // First, so that a second daemon changes nothing.
-    await this.#startControl();
+    await this.#servers.startControl();
     // Runs programs, whose answer is needed only once the config is known.
     const router = detectForwarding(this.#deps.options);
-    await this.#startServers();
+    await this.#servers.startHttp();
+    this.#notify.startWatchdog(() => true);
     const open = await this.#openRegistry();
     for (;;) {
       const { config, revision } = await this.#awaitConfig(open.mirror);
@@ -155,51 +143,18 @@ export class Daemon {
     }
   }
 
-  async #startControl(): Promise<void> {
-    const { log, options } = this.#deps;
-    const { path, isRequired } = options.controlSocket;
-    if (path === '') return;
-    try {
-      this.#control = await startControlServer(path, this.#parts, this.#renderMetrics);
-    } catch (error) {
-      const isTolerable = error instanceof ControlSocketError && !error.isTaken && !isRequired;
-      if (!isTolerable) throw error;
-      log.warn(`${error.message}; going on without, so that "weft status" and the like cannot ask`);
-    }
-  }
-
-  async #startServers(): Promise<void> {
-    const { log, options } = this.#deps;
-    const { health, metrics } = options;
-    const readiness = () => readinessOf(this.#parts.readiness);
-    if (health.port !== 0) this.#health = await startHealthServer({ ...health, readiness });
-    if (metrics.port !== 0)
-      this.#metrics = await startMetricsServer({ ...metrics, log, render: this.#renderMetrics }, this.#parts);
-    this.#notify.startWatchdog(() => true);
-  }
-
   /** Resolves once the registry has been read. */
   async #openRegistry(): Promise<OpenRegistry> {
     const { clock, log, options } = this.#deps;
     this.#progress.setPhase('waiting for the registry');
-    const { auth, ...etcd } = options.etcd;
-    const credentials = auth && { username: auth.username, password: auth.password.reveal() };
-    const registry = createEtcdRegistry({ ...etcd, auth: credentials });
-    const mirror = new RegistryCache({ registry, clock, random: Math.random });
-    this.#parts.registry = registry;
+    const open = openRegistry(options, clock);
+    const { mirror } = open;
+    this.#parts.registry = open.registry;
     this.#parts.mirror = mirror;
-    const unsubscribe = mirror.subscribe({
-      onConnection: (isConnected, error) => {
-        if (!isConnected && this.#limit.take('registry-unreachable') !== undefined)
-          log.error(`Registry unavailable, waiting for it: ${error?.message ?? 'no answer'}`);
-      },
-    });
     mirror.subscribe({ onChange: (change) => this.#publisher.leases(change, mirror) });
-    mirror.start();
-    await mirror.ready;
-    unsubscribe();
+    await readRegistry(mirror, log, this.#limit);
     this.#gcMode.begin(mirror.entries.size);
-    return { registry, mirror };
+    return open;
   }
 
   async #awaitConfig(mirror: RegistryCache): Promise<{ config: NetworkConfig; revision: Revision }> {
