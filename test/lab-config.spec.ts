@@ -97,7 +97,7 @@ describe('the network config edited while it runs', () => {
         for (const [index, name] of hosts.entries())
           await waitFor(
             `${name} to refuse ${text}`,
-            async () => (await logOf(lab(), name)).slice(from[index]).includes('is refused, the last good'),
+            async () => (await logOf(lab(), name)).slice(from[index]).includes('is rejected, the last good'),
             FOLLOW_MS,
             10,
           );

@@ -26,7 +26,7 @@ import { parseCommandLine } from '../options/options.ts';
 
 const PEER = vxlanPeer(2);
 
-describe('a member whose kernel', () => {
+describe('a node whose kernel', () => {
   let folder: string;
   let lines: string[];
   let fatalMessage: string | undefined;
@@ -34,11 +34,11 @@ describe('a member whose kernel', () => {
   let kernel: MemoryKernel;
   let registry: MemoryRegistry;
   let mirror: RegistryCache;
-  let member: OverlayNode;
+  let node: OverlayNode;
 
-  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-member-'))));
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-node-'))));
   afterEach(async () => {
-    await member.stop();
+    await node.stop();
     mirror.stop();
     registry.close();
     await rm(folder, { recursive: true, force: true });
@@ -64,7 +64,7 @@ describe('a member whose kernel', () => {
     const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
     const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
     assert.ok(reading.ok);
-    member = new OverlayNode({
+    node = new OverlayNode({
       clock: systemClock,
       options: commandLine.options,
       config: network('4', backend),
@@ -84,12 +84,12 @@ describe('a member whose kernel', () => {
       onFirstSync: () => working++,
       onFatal: (message) => (fatalMessage = message),
     });
-    member.start();
+    node.start();
   }
 
   const warnings = (): readonly string[] => lines.filter((line) => /WARN|ERROR/.test(line));
   const isInSync = (): boolean => {
-    const { host, inSync } = member.reconciler.summary();
+    const { host, inSync } = node.reconciler.summary();
     return host.state === 'in-sync' && inSync === 1;
   };
 
@@ -110,7 +110,7 @@ describe('a member whose kernel', () => {
     );
     assert.equal(warnings().length, 1);
     assert.match(warnings()[0]!, /WARN {2}This kernel has no VXLAN: encapsulating in userspace instead/);
-    assert.equal(member.keeper.own?.attributes.backendType, 'vxlan');
+    assert.equal(node.keeper.own?.attributes.backendType, 'vxlan');
     assert.deepEqual([fatalMessage, working], [undefined, 1]);
   });
 
@@ -123,12 +123,12 @@ describe('a member whose kernel', () => {
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
   });
 
-  it('is asked for more by another config says what it lacks, as at a start', async () => {
+  it('lacks what another config needs logs that, as at a start', async () => {
     await start({});
     await waitFor('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
-    assert.equal(await member.applyConfig(config, 1), undefined);
-    await waitFor('it is told', () => warnings().length > 0);
+    assert.equal(await node.applyConfig(config, 1), undefined);
+    await waitFor('it is logged', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),
       /^\S+ WARN {2}No forward rules: .*"EnableNFTables": true .*install it/,

@@ -253,6 +253,26 @@ describe('the state machine of a migration', () => {
     assert.deepEqual(next(ended, event, LATE_MS).effects, []);
   });
 
+  it('keeps its own MACs of transports that it learned from peers before it started', () => {
+    const data = (number: number) => ({ VNI: 2, VtepMAC: `c6:00:00:00:04:0${number}` });
+    const leaving = (number: number) => [{ backendType: 'vxlan', backendData: data(number) }];
+    const peer = vxlanPeer(2, '4', { weft: { leaving: leaving(2), isDrained: false } });
+    const learned: MigrationEvent = { kind: 'peers-changed', leases: [peer], canUse };
+    const published: readonly LeaseAttributes[] = [
+      { backendType: 'vxlan', backendData: data(1) },
+      { backendType: 'host-gw', weft: { leaving: leaving(1) } },
+    ];
+    for (const own of published) {
+      const started: MigrationEvent = { kind: 'started', published: own, canUse };
+      const state: MigrationState = [learned, started].reduce(
+        (before, event) => next(before, event, NOW_MS).state,
+        initialState(HOST_GW, 0),
+      );
+      const transport = state.known.find(({ id }) => id === TO);
+      assert.deepEqual(transport?.attributes?.backendData, data(1));
+    }
+  });
+
   it('starts only once, with what the first run published', () => {
     const published: LeaseAttributes = { backendType: 'host-gw', weft: { isDrained: true } };
     const started = next(initialState(VXLAN, 0), { kind: 'started', published, canUse }, NOW_MS).state;

@@ -108,7 +108,7 @@ describe('the Debian package under a real systemd', function debianPackage() {
   it('resyncs on reload', async () => {
     await machine.check(`systemctl reload ${UNIT}`);
     await isReady();
-    assert.match(await machine.check(`journalctl --no-pager -u ${UNIT}`), /SIGHUP: reading everything anew/);
+    assert.match(await machine.check(`journalctl --no-pager -u ${UNIT}`), /SIGHUP: reading everything again/);
   });
 
   it('is killed by the watchdog when it hangs, and runs again, without losing a packet', async () => {
