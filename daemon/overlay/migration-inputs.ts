@@ -58,7 +58,7 @@ function adopt(initial: MigrationState, published: LeaseAttributes): MigrationSt
   const withAnnounced =
     known === undefined
       ? admit(remembered, announcement, { published })
-      : withAttributes(remembered, known.id, published);
+      : adoptAttributes(remembered, known.id, published);
   const announcedId = matchTransport(announcement, withAnnounced.known)?.id ?? wantedId;
   const base = baseOf(admitAll(withAnnounced));
   const advertised = new Set([...base.advertised, ...base.known.map(({ id }) => id)]);
@@ -129,7 +129,7 @@ function admit(
   if (transport === undefined) return state;
   const id = transportId(transport);
   const attributes = published && { ...published, ...legacy };
-  if (state.known.some((other) => other.id === id)) return withAttributes(state, id, attributes);
+  if (state.known.some((other) => other.id === id)) return adoptAttributes(state, id, attributes);
   if (state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
   const backend = backendFor(transport, wantedOf(state).backend);
   if (!canUse(backend)) return state;
@@ -139,7 +139,7 @@ function admit(
 }
 
 /** Gives a transport that was learned from a peer the attributes that this host published for it. */
-function withAttributes(
+function adoptAttributes(
   state: MigrationState,
   id: string,
   attributes: LeaseAttributes | undefined,
