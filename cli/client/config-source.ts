@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { visit } from 'jsonc-parser';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { UsageError } from '../usage-error.ts';
@@ -31,8 +31,8 @@ export function checkConfig(
   const text = toPlainJson(source);
   const result = parseNetworkConfig(text);
   const issues = result.ok ? result.warnings : result.issues;
-  const isBad = ({ severity, rule }: (typeof issues)[number]): boolean =>
-    severity === 'error' || rule.startsWith('is no known field') || rule.includes('move it there');
+  const isBad = ({ severity, message }: (typeof issues)[number]): boolean =>
+    severity === 'error' || message.startsWith('is no known field') || message.includes('move it there');
   const lines = issues.map((issue) =>
     formatConfigIssue(isBad(issue) ? { ...issue, severity: 'error' } : issue),
   );

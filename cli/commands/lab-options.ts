@@ -1,6 +1,6 @@
 // Words of `weft lab` and what they mean for a lab.
 import { readFile } from 'node:fs/promises';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { DEFAULT_CONFIG, type LabOptions } from '../../lab/lab.ts';
 import type { CommandSpec, OptionValues } from '../command.ts';

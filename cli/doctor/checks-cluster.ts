@@ -1,6 +1,6 @@
 // What all hosts share: the network config and the leases in etcd.
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { firstOf, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 

@@ -2,7 +2,7 @@
 // registry alone, so that it serves the control socket and a command line without a daemon alike.
 import { familyOf, networkOf, parseCidr, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';

@@ -14,7 +14,7 @@
 // others are waited for no longer: draining and steady follow at once.
 import type { Clock } from '../../lib/clock.ts';
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
-import { DEFAULT_BACKEND } from '../../allocator/config/config-backend.ts';
+import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
   matchTransport,
