@@ -24,11 +24,11 @@ export interface ObjectFields {
 }
 
 export interface UnknownField extends SourceRange {
-  /** As written, shortened. Its value is nobody's business: it may be another program's secret. */
+  /** As written, shortened. Its value stays unread: it may be another program's secret. */
   readonly name: string;
 }
 
-/** Reads the document. `undefined` if its structure cannot be told; what is wrong is in `issues`. */
+/** Parses the document; `undefined` if its structure is unclear. Errors go into `issues`. */
 export function parseDocument(text: string, issues: ConfigIssues): ConfigField | undefined {
   if (text.length > MAX_CHARACTERS) {
     issues.error(positionAt(0), `has ${text.length} characters: at most ${MAX_CHARACTERS} are read`);
@@ -162,7 +162,7 @@ function shownValue(node: Node, text: string): string {
   return printable(text.slice(node.offset, node.offset + node.length), MAX_SHOWN_CHARACTERS);
 }
 
-/** One short line without invisible characters, as anybody may have written it. */
+/** One short line without invisible characters: the text comes from an untrusted author. */
 function printable(text: string, maxCharacters: number): string {
   const short = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
   return short.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');

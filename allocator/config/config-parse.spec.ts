@@ -231,7 +231,7 @@ describe('parseNetworkConfig', () => {
       assert.equal(config.ipv6, undefined);
     });
 
-    it('care that nobody changes the result', () => {
+    it('freezes the result', () => {
       const { config } = accept('{"Network":"10.5.0.0/16"}');
       assert.ok(Object.isFrozen(config) && Object.isFrozen(config.ipv4) && Object.isFrozen(config.backend));
       assert.throws(() => Object.assign(config.backend, { type: 'alloc' }), TypeError);
@@ -481,11 +481,11 @@ describe('parseNetworkConfig', () => {
       });
   });
 
-  describe('tells', () => {
+  describe('reports', () => {
     it('all problems at once, in the order of the text, with line, column, path and value', () => {
       const text = [
         '{',
-        '  "Network": "10.05.0.0/16", // ours',
+        '  "Network": "10.05.0.0/16", // own',
         '\t"subnetlen": 31,',
         '  "Extra": 1,',
         '  "Backend": {"Type": "vxlan", "VNI": 0, "Port": "x",}',

@@ -33,7 +33,7 @@ export interface VxlanConfig {
   readonly learning: boolean;
   readonly gbp: boolean;
   readonly directRouting: boolean;
-  /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers cannot tell. */
+  /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers see no difference. */
   readonly userspace: boolean | 'auto';
   /** Whether checksums of packets in the tunnel are left to devices; `auto`: until they are found to come out wrong. */
   readonly txChecksumOffload: TxChecksumOffload;
