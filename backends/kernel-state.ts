@@ -1,4 +1,4 @@
-// What the kernel should look like, as plain data. Backends derive it, the reconciler makes it so.
+// The desired state of the kernel, as plain data. Backends derive it, the reconciler makes it so.
 // Types only, and the one function that names an object. Each object type is named after the
 // iproute2 object that shows it.
 import type { Cidr, Family, IpAddress, MacAddress } from '../lib/address.ts';

@@ -1,5 +1,6 @@
-// Traces a packet through this host's tables: route, then neighbour and FDB (or the packet path's entry), then the underlay
-// route. Each lookup names the difference between the kernel's answer and the desired state.
+// Traces a packet through this host's tables: route, then neighbour and FDB (or the packet path's
+// entry), then the underlay route. Each lookup names the difference between the kernel's answer and
+// the desired state.
 import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
 import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';

@@ -103,7 +103,10 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 }
 
 /** A route of the packet path on `dev`. */
-export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): PathRouteObject {
+export function toPathRouteObject(
+  { destination, remote, port, mac }: PathRoute,
+  dev: string,
+): PathRouteObject {
   return {
     kind: 'tunnel',
     dev,

@@ -65,13 +65,13 @@ export async function readState(
   return state;
 }
 
-/** Adds a link with a name of ours, and its tunnels. Returns whether it is one of ours. */
+/** Adds a link with a name of ours, and its path routes. Returns whether it is one of ours. */
 function readLink(path: PathTable, link: LinkMessage, nameOf: NameOf, objects: Objects): boolean {
   path.adopt(link);
   const device = path.deviceOf(link);
   if (device !== undefined) {
     addObject(objects, toTunLink(link, device));
-    for (const tunnel of path.tunnels(device)) addObject(objects, tunnel);
+    for (const route of path.pathRoutes(device)) addObject(objects, route);
   } else if (link.vxlan !== undefined)
     addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
   return device !== undefined || link.vxlan !== undefined;

@@ -34,7 +34,7 @@ export class MigrationRunner {
     return { pending: this.#pending.size, behind: this.#pending.behind };
   }
 
-  /** The migration that is under way; `undefined` if none. */
+  /** The migration in progress; `undefined` if none. */
   get status(): MigrationStatus | undefined {
     const state = this.#state;
     if (state.kind === 'steady') return undefined;
@@ -52,7 +52,9 @@ export class MigrationRunner {
     return deadlinesMs(this.#state);
   }
 
-  /** The state, or before the own lease is known the one that it would start with. Changes nothing. */
+  /**
+   * The state, or before the own lease is known the one that it would start with. Changes nothing.
+   */
   startedWith(published: LeaseAttributes | undefined, canUse: CanUse): MigrationState {
     if (this.#state.isStarted) return this.#state;
     return next(this.#state, { kind: 'started', published, canUse }, this.#clock.nowMs()).state;
