@@ -23,6 +23,8 @@ const KEYS = [
   'route 10.5.3.0/24',
 ] as const;
 
+const RUNS = Number(process.env['WALK_RUNS'] ?? 25);
+
 type Event = (world: World) => void;
 
 class World {
@@ -112,7 +114,9 @@ const interference: fc.Arbitrary<Event> = fc.constantFrom<Event[]>(
 const pause = fc.constantFrom(undefined, 0, 5, 300, 1_000, 70_000);
 const walk = fc.array(fc.tuple(fc.oneof(desired, fault, interference), pause), { maxLength: 40 });
 
-describe('reconciler under faults and interference', () => {
+describe('reconciler under faults and interference', function () {
+  this.timeout(Math.max(20_000, RUNS * 1_000));
+
   it('makes the kernel as desired when they end', async () => {
     await fc.assert(
       fc.asyncProperty(walk, async (events) => {
@@ -133,7 +137,7 @@ describe('reconciler under faults and interference', () => {
         await host.reconciler.stop();
         assert.equal(host.clock.pendingTimers, 0);
       }),
-      { numRuns: Number(process.env['WALK_RUNS'] ?? 25) },
+      { numRuns: RUNS },
     );
   });
 });

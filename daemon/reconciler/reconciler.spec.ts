@@ -64,7 +64,9 @@ describe('reconciler', () => {
       assert.equal(host.reconciler.summary().host.state, 'in-sync');
     });
 
-  it('programs any of these states from any other', async () => {
+  it('programs any of these states from any other', async function () {
+    const numRuns = Number(process.env['WALK_RUNS'] ?? 60);
+    this.timeout(Math.max(20_000, numRuns * 1_000));
     const order = fc.array(fc.constantFrom(...Object.values(worlds)), { minLength: 5, maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(order, async (walk) => {
@@ -76,7 +78,7 @@ describe('reconciler', () => {
         }
         await host.reconciler.stop();
       }),
-      { numRuns: Number(process.env['WALK_RUNS'] ?? 60) },
+      { numRuns },
     );
   });
 
@@ -313,7 +315,8 @@ describe('reconciler cost', () => {
     });
   });
 
-  it('takes the steps of one peer for one peer among ten thousand, without a full read', async () => {
+  it('takes the steps of one peer for one peer among ten thousand, without a full read', async function () {
+    this.timeout(20_000);
     const host = await new TestHost().start(many);
     const first = many[0]!;
     assert.equal(host.reconciler.summary().inSync, many.length);
