@@ -6,7 +6,7 @@ import { adoptDevices } from './handover/handover.ts';
 import { loadNative } from '../native/index.ts';
 import { createLogger } from './log/log.ts';
 import type { DaemonOptions } from './options/options.ts';
-import { versionLine } from './options/usage.ts';
+import { versionLine } from './node/usage.ts';
 
 /** Runs until a signal comes (which ends the process) or until it cannot run. Resolves with the exit code. */
 export async function runDaemon(options: DaemonOptions, warnings: readonly string[]): Promise<number> {
@@ -18,7 +18,7 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   handleSignals({ onStop: async () => daemon?.stop(), onResync: () => daemon?.resync() }, { log });
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
-  const inheritance = adoptDevices({ native: loadNative().native, tuning: options.tuning, log });
+  const inheritance = adoptDevices(options.tuning, { native: loadNative().native, log });
   const { Daemon } = await import('./node/daemon.ts');
   daemon = new Daemon(options, log, inheritance);
   try {

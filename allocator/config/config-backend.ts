@@ -94,7 +94,7 @@ function warnUnknownHere(field: UnknownField, issues: ConfigIssues): void {
   const isOutside = Object.keys(networkFields).some(
     (name) => name.toLowerCase() === field.name.toLowerCase(),
   );
-  if (isOutside) issues.warn(field, 'is ignored: it belongs outside Backend, move it there');
+  if (isOutside) issues.warnUnknownField(field, 'is ignored: it belongs outside Backend, move it there');
   else warnUnknown(field, Object.keys(backendFields), issues);
 }
 

@@ -12,6 +12,8 @@ export interface ConfigIssue {
   readonly value?: string;
   /** What is wrong or should be there, with bounds and remedy, to be read after the path and the value. */
   readonly rule: string;
+  /** The field is unknown, or misplaced inside or outside of Backend. */
+  readonly isUnknownField?: true;
 }
 
 /** A point in the document that an issue is about. */
@@ -55,10 +57,23 @@ export class ConfigIssues {
     this.#add('warning', place, rule);
   }
 
-  #add(severity: ConfigIssue['severity'], { path, offset, value }: SourceRange, rule: string): void {
+  /** Warns of a field that is unknown where it stands. */
+  warnUnknownField(place: SourceRange, rule: string): void {
+    this.#add('warning', place, rule, { isUnknownField: true });
+  }
+
+  #add(
+    severity: ConfigIssue['severity'],
+    { path, offset, value }: SourceRange,
+    rule: string,
+    kind: Pick<ConfigIssue, 'isUnknownField'> = {},
+  ): void {
     const before = this.#text.slice(0, offset).split(/\r\n|\r|\n/);
     const column = (before.at(-1)?.length ?? 0) + 1;
     const position = { severity, line: before.length, column, path };
-    this.#issues.push({ offset, issue: { ...position, ...(value !== undefined && { value }), rule } });
+    this.#issues.push({
+      offset,
+      issue: { ...position, ...(value !== undefined && { value }), rule, ...kind },
+    });
   }
 }

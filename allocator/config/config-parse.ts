@@ -70,7 +70,7 @@ function completeConfig(
 function warnUnknownHere(field: UnknownField, issues: ConfigIssues): void {
   const lowerName = field.name.toLowerCase();
   const isOfBackend = Object.keys(backendFields).some((name) => name.toLowerCase() === lowerName);
-  if (isOfBackend) issues.warn(field, 'is ignored: it belongs inside Backend, move it there');
+  if (isOfBackend) issues.warnUnknownField(field, 'is ignored: it belongs inside Backend, move it there');
   else warnUnknown(field, Object.keys(networkFields), issues);
 }
 

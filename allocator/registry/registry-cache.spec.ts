@@ -4,7 +4,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
-import type { RegistryCacheChange } from './registry-cache.ts';
+import type { RegistryCacheChange } from './cache-listeners.ts';
 import { NO_LEASE } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
@@ -331,7 +331,7 @@ describe('RegistryCache', () => {
       clock,
       random: () => 0.5,
       resyncMs: 30_000,
-      decode: ({ key }) => ({ ok: false, bad: { key, reason: `counted as ${++decoded}` } }),
+      decode: ({ key }) => ({ ok: false, invalid: { key, reason: `counted as ${++decoded}` } }),
     });
     counting.start();
     await clock.advance(3_600_000);

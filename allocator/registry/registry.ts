@@ -2,6 +2,9 @@
 // notices. Implemented by `registry-etcd.ts` and `registry-memory.ts`; one compliance suite holds for both.
 // Values are opaque text here; `subnet-key.ts` and `lease-value.ts` know what is inside.
 
+import { WeftError } from '../../api/errors.ts';
+import type { ErrorCode } from '../../api/errors.ts';
+
 /** Point in the registry's history. Larger is later; a smaller one than seen before means a restored backup. */
 export type Revision = number;
 
@@ -137,27 +140,18 @@ export interface NewEntry {
   readonly leaseId: LeaseId;
 }
 
-export type RegistryErrorCode =
-  /** No endpoint answered in time. */
-  | 'REGISTRY_UNAVAILABLE'
-  /** Wrong user, password, certificate, or not allowed to. */
-  | 'REGISTRY_DENIED'
-  /** The registry lease given does not exist (any more). */
-  | 'REGISTRY_LEASE_NOT_FOUND'
-  /** The server refused the request for another reason. */
-  | 'REGISTRY_REJECTED';
+/** `REGISTRY_LEASE_NOT_FOUND`: the lease given does not exist (any more). */
+export type RegistryErrorCode = Extract<ErrorCode, `REGISTRY_${string}`>;
 
 /** What a registry call rejects with. The message names the endpoint, the call, the cause and the remedy if known. */
-export class RegistryError extends Error {
-  readonly code: RegistryErrorCode;
+export class RegistryError extends WeftError {
+  declare readonly code: RegistryErrorCode;
 
-  constructor(code: RegistryErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'RegistryError';
-    this.code = code;
+  constructor(code: RegistryErrorCode, message: string, options: ErrorOptions = {}) {
+    super(code, message, options);
   }
 
-  /** Whether the same call may succeed later without anybody changing anything. */
+  /** Whether the same call may succeed later without a change by an operator. */
   get isTransient(): boolean {
     return this.code === 'REGISTRY_UNAVAILABLE';
   }

@@ -31,8 +31,8 @@ export function checkConfig(
   const text = toPlainJson(source);
   const result = parseNetworkConfig(text);
   const issues = result.ok ? result.warnings : result.issues;
-  const isError = ({ severity, rule }: (typeof issues)[number]): boolean =>
-    severity === 'error' || rule.startsWith('is no known field') || rule.includes('move it there');
+  const isError = ({ severity, isUnknownField }: (typeof issues)[number]): boolean =>
+    severity === 'error' || isUnknownField === true;
   const lines = issues.map((issue) =>
     formatConfigIssue(isError(issue) ? { ...issue, severity: 'error' } : issue),
   );

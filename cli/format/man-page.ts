@@ -54,9 +54,9 @@ function formatCommand(command: NamedCommandSpec): string {
     forms,
     `.PP\n${lines(about)}`,
     ...Object.entries(verbs).map(([verb, help]) => tagged(verb, help)),
-    ...Object.entries(options).map(([name, option]) => {
+    ...Object.entries(options).map(([optionName, option]) => {
       const short = option.short === undefined ? '' : `-${option.short}, `;
-      return tagged(`${short}${spell(name)}${valueOf(option)}`, option.help);
+      return tagged(`${short}${spell(optionName)}${valueOf(option)}`, option.help);
     }),
     ...examples.map(([line, what]) => `.PP\n${lines(what)}.RS 4\n.B ${escape(line)}\n.RE\n`),
     ...Object.entries(exitCodes).map(([code, meaning]) => tagged(`exit code ${code}`, meaning)),

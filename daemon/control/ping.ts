@@ -1,5 +1,6 @@
-// POST /v1/ping: ICMP echoes to the overlay address and the public IP of peers. The reply has a line for each echo if one
-// peer is pinged, and a summary line for each peer. At most MAX_CONCURRENT_PEERS are pinged at a time.
+// POST /v1/ping: ICMP echoes to the overlay address and the public IP of peers. The reply has a
+// line for each echo if one peer is pinged, and a summary line for each peer. At most
+// MAX_CONCURRENT_PEERS are pinged at a time.
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, type IpAddress } from '../../lib/address.ts';

@@ -1,9 +1,11 @@
-// Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to detect a change.
+// Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to
+// detect a change.
 import type { EventCode, EventTopic, HealthV1, LeaseEventCode, RegistryEventCode } from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { RegistryCacheChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCacheChange } from '../../allocator/registry/cache-listeners.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
 import { leaseMessage } from '../log/lease-log.ts';
@@ -71,7 +73,10 @@ export class EventPublisher {
     if (more > 0) this.#lease('leases-changed', 'Further leases changed', { count: more });
   }
 
-  /** The status of the network config; published if the document in force or the rejected one changed. */
+  /**
+   * The status of the network config; published if the document in force or the rejected one
+   * changed.
+   */
   config(status: ConfigStatus): void {
     const before = this.#config;
     this.#config = status;

@@ -7,10 +7,9 @@ import type { Logger } from '../log/log.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import { decodeCheckpoint, type DeviceCheckpoint } from '../kernel/device-checkpoint.ts';
 
-export interface HandoverOptions {
+export interface HandoverDeps {
   /** Weft's addon; without it there is no packet path, and nothing is handed over. */
   readonly native: Native | undefined;
-  readonly tuning: PathTuning;
   readonly log: Logger;
 }
 
@@ -21,7 +20,7 @@ export interface Handover {
 }
 
 /** Takes the descriptors of this process and resumes their devices. Once per process. */
-export function adoptDevices({ native, tuning, log }: HandoverOptions): Handover {
+export function adoptDevices(tuning: PathTuning, { native, log }: HandoverDeps): Handover {
   const packetPath = native && openPacketPath(native, tuning);
   const descriptors = new SystemdDescriptorStore({
     log,

@@ -1,7 +1,7 @@
 // Reads from the tables: the state that is ours, the host's interfaces, the main table. It caches
 // nothing.
 import type { Ownership } from '../../backends/backend.ts';
-import { objectKey, type FirewallObject } from '../../backends/kernel-state.ts';
+import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
@@ -29,7 +29,7 @@ import {
 import type { PathTable } from './path-table.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
-type Objects = Map<string, ActualObject>;
+type Objects = Map<ObjectKey, ActualObject>;
 
 /** Where kernel state is read. */
 export interface StateSources {

@@ -90,7 +90,7 @@ export class Daemon implements ControlledNode {
     this.packetPath = packetPath;
     this.#renderMetrics = createMetricsRenderer(this, native?.countNetlinkDrops.bind(native));
     const { onChange, subnetFile } = options;
-    this.hook = onChange && new ChangeHook({ ...onChange, subnetFile, log });
+    this.hook = onChange && new ChangeHook({ ...onChange, subnetFile, clock: systemClock, log });
   }
 
   /** Runs until {@link stop} has finished what must not stay half-done. @throws UnsuitableHostError, ControlSocketError, HttpListenerError or RegistryError if it cannot run here. */
@@ -292,6 +292,8 @@ export class Daemon implements ControlledNode {
     await this.hook?.start();
     if (this.#stopping.signal.aborted) return;
     this.#member = new OverlayNode({
+      native: loadNative().native,
+      clock: systemClock,
       ...parts,
       options: this.options,
       ...(subnets && { previousSubnets: subnets }),
@@ -301,7 +303,7 @@ export class Daemon implements ControlledNode {
       canUseUserspace: this.packetPath !== undefined,
       onChange: () => this.#onProgress(),
       onReconciled: () => this.#startDevices(),
-      onSubnetFile: (text) => this.hook?.tell(text),
+      onSubnetFile: (text) => this.hook?.notify(text),
       // What no device took by now belongs to an earlier configuration.
       onFirstSync: () => this.#dropInherited(),
       onFatal: (message) => this.#fail(new UnsuitableHostError(message)),
@@ -368,8 +370,8 @@ export class Daemon implements ControlledNode {
     const { keeper, reconciler, subnetFile } = this.#member ?? {};
     return {
       phase: this.#phase,
-      problem: this.#member?.problem,
-      lack: this.#member?.lack,
+      problem: this.#member?.error,
+      missingIpv6: this.#member?.missingIpv6,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

@@ -3,7 +3,7 @@
 import { familyOf, type Family } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { BackendConfig } from '../../allocator/config/config.ts';
-import { loadNative } from '../../native/index.ts';
+import type { Native } from '../../native/index.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import { probeChecksums } from '../probe/checksum-probe.ts';
@@ -16,6 +16,8 @@ import type { Reconciler } from '../reconciler/reconciler.ts';
 export interface ChecksumOffloadControllerOptions {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Weft's addon; without it no checksum can be kept from the device, and no probe runs. */
+  readonly native: Native | undefined;
   /** 0: never probes. */
   readonly intervalMs: number;
   /** The one in force on this host. */
@@ -49,11 +51,9 @@ export class ChecksumOffloadController implements OffloadView {
   readonly #probeLoop: ChecksumProbeLoop;
 
   constructor(options: ChecksumOffloadControllerOptions) {
-    const { clock, log, intervalMs, backend, reconciler, onVerdict } = options;
-    const { native } = loadNative();
+    const { clock, log, native, intervalMs, backend, reconciler, onVerdict } = options;
     this.#probeLoop = new ChecksumProbeLoop({
       clock,
-      // Without the addon a checksum cannot be kept from the device.
       intervalMs: native === undefined ? 0 : intervalMs,
       choosePeers: (family, count) => (isAuto(backend()) ? chooseTunnelPeers(reconciler, family, count) : []),
       isOn: (family) => isOffloading(options, family),

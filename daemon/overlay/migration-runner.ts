@@ -34,7 +34,7 @@ export class MigrationRunner {
     return { pending: this.#pending.size, behind: this.#pending.behind };
   }
 
-  /** The migration that is under way; `undefined` if none. */
+  /** The migration in progress; `undefined` if none. */
   get status(): MigrationStatus | undefined {
     const state = this.#state;
     if (state.kind === 'steady') return undefined;

@@ -13,8 +13,9 @@ import { sameAttributes } from '../../allocator/registry/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
 import type { HostConfig } from '../host/family-choice.ts';
+import type { ForwardingPolicy } from '../host/forwarding-setup.ts';
 import { sameFacts } from '../host/host-facts.ts';
-import { unsuitableHost } from '../host/prerequisites.ts';
+import { checkHost } from '../host/prerequisites.ts';
 import type { Logger } from '../log/log.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
@@ -28,7 +29,6 @@ import {
   deriveSubnetEnv,
   findBlocker,
   networkStatusOf,
-  type ForwardingPolicy,
   type OverlayInputs,
   type TransportContexts,
 } from './derive-overlay.ts';
@@ -90,7 +90,7 @@ export class OverlayController {
     return this.#error;
   }
 
-  /** The migration that is under way; `undefined` if none. */
+  /** The migration in progress; `undefined` if none. */
   get migration(): MigrationStatus | undefined {
     return this.#migration.status;
   }
@@ -175,7 +175,7 @@ export class OverlayController {
   }
 
   readonly #canUse: CanUse = (backend) =>
-    unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined;
+    checkHost({ ...this.#host.config, backend }, this.#facts) === undefined;
 
   #dispatch(event: MigrationEvent): void {
     this.#perform(this.#migration.dispatch(event));

@@ -2,7 +2,7 @@
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { MigrationState } from './migration-state.ts';
 
-/** A migration between transports that is under way. */
+/** A migration between transports in progress. */
 export interface MigrationStatus {
   readonly state: Exclude<MigrationState['kind'], 'steady'>;
   readonly announced: string;

@@ -420,7 +420,8 @@ describe('transports of a cluster in migration', () => {
     assert.deepEqual(cluster.lost(), []);
   });
 
-  it('never lose a packet, whichever host is slow or restarts, whatever is wanted next', async () => {
+  it('never lose a packet, whichever host is slow or restarts, whatever is wanted next', async function () {
+    this.timeout(60_000);
     const action = fc.record({
       what: fc.constantFrom('read', 'read', 'read', 'settle', 'settle', 'time', 'time', 'want', 'restart'),
       // Some are slow.

@@ -52,7 +52,7 @@ export function grpcStatus(error: unknown): GrpcStatus | undefined {
 }
 
 /** Whether the server refused the token itself, so that a new one may help. */
-export function isTokenRefused(error: unknown): boolean {
+export function isTokenRejected(error: unknown): boolean {
   const status = grpcStatus(error);
   if (status === undefined) return false;
   if (status.code === GRPC.UNAUTHENTICATED) return true;

@@ -1,23 +1,23 @@
-// What the daemon prints instead of running: usage, version, or what is wrong with the command line.
-import { EXIT_OK, EXIT_USAGE } from '../node/exit.ts';
-import { formatFlagUsage } from './flag-usage.ts';
-import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
-import type { CommandLine } from './options.ts';
-import { weftVersion } from '../node/version.ts';
+// Prints usage, version, or the errors of the command line instead of running the daemon.
+import { EXIT_OK, EXIT_USAGE } from './exit.ts';
+import { formatFlagUsage } from '../options/flag-usage.ts';
+import { DAEMON_FLAGS, ENV_PREFIX } from '../options/flags.ts';
+import type { CommandLine } from '../options/options.ts';
+import { weftVersion } from './version.ts';
 
 export interface Printer {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
 }
 
-/** Answers a command line that is not to be run. @returns the exit code. */
+/** Handles a command line that does not run the daemon. @returns the exit code */
 export function printUsage(commandLine: Exclude<CommandLine, { kind: 'run' }>, print: Printer): number {
   switch (commandLine.kind) {
     case 'help':
       print.out(daemonUsage());
       return EXIT_OK;
     case 'version':
-      // flannel prints its version there, and scripts read it from there.
+      // flannel prints its version to standard error, where scripts read it.
       print.error(`${versionLine()}\n`);
       return EXIT_OK;
     case 'wrong':
@@ -35,8 +35,8 @@ export function versionLine(): string {
 function daemonUsage(): string {
   return `Usage: weft daemon [flags]      (or, under its other name, flanneld [flags])
 
-Leases a subnet for this host from etcd and connects it with the subnets of the other hosts.
-A flag that is not given is taken from its environment variable. Durations are in seconds, or like 90s, 10m, 24h.
+Leases a subnet for this host from etcd and connects it to the subnets of the other hosts.
+A flag that is not set takes the value of its environment variable. Durations are in seconds, or like 90s, 10m, 24h.
 
 Examples:
   weft daemon --etcd-endpoints http://10.0.0.1:2379

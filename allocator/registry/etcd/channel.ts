@@ -1,4 +1,4 @@
-// The connection to one endpoint: one gRPC channel for all services, and when it last showed a sign of life. A link that
+// The connection to one endpoint: one gRPC channel for all services, and when it last showed a sign of life. A channel that
 // failed is closed and replaced, never repaired, so that each new connection starts with freshly read certificates and
 // without another's reconnect back-off. Retries nothing.
 import { performance } from 'node:perf_hooks';
@@ -63,7 +63,7 @@ export class EtcdChannel {
   }
 
   /** Notes a sign of life. */
-  heard(): void {
+  touch(): void {
     this.lastActivityMs = performance.now();
   }
 
@@ -91,7 +91,7 @@ export class EtcdChannel {
 
   /**
    * The client of `name` with metadata of its own. The pool sees no failed call, so its policies never act.
-   * @throws ConnectError if the link was closed
+   * @throws ConnectError if the channel was closed
    */
   service(name: ServiceName): Promise<ServiceConnection> {
     return this.#pool.withConnection(name, ({ client, metadata }) => {
@@ -106,7 +106,7 @@ export class EtcdChannel {
     });
   }
 
-  /** Calls `listener` when the link is given up; returns how to take that back. */
+  /** Calls `listener` when the channel is given up; returns how to take that back. */
   onClose(listener: () => void): () => void {
     this.#onClose.add(listener);
     return () => this.#onClose.delete(listener);
@@ -173,8 +173,8 @@ function poolOptions(
   return { ...options, credentials: credentials as NonNullable<PoolOptions['credentials']> };
 }
 
-/** The error of a link that cannot even be set up. */
-export function linkSetupError(endpoint: EtcdEndpoint, error: unknown): RegistryError {
+/** The error of a channel that cannot even be set up. */
+export function channelSetupError(endpoint: EtcdEndpoint, error: unknown): RegistryError {
   const reason = error instanceof Error ? error.message : String(error);
   return new RegistryError(
     'REGISTRY_REJECTED',
