@@ -1,4 +1,4 @@
-// What the kernel should look like, as plain data. Backends derive it, the reconciler makes it so.
+// The desired state of the kernel, as plain data. Backends derive it, the reconciler makes it so.
 // Types only, and the one function that names an object. Each object type is named after the
 // iproute2 object that shows it.
 import type { Cidr, Family, IpAddress, MacAddress } from '../lib/address.ts';
@@ -174,8 +174,9 @@ export type KernelObjectKind = KernelObject['kind'];
 
 /**
  * Identity of an object: two objects with one key cannot both exist, the second replaces the first.
+ * The kind is part of the type, so that no other string passes for a key.
  */
-export type ObjectKey = string;
+export type ObjectKey = `${KernelObjectKind} ${string}`;
 
 export function isSetting(object: KernelObject): object is SettingObject {
   return object.kind === 'sysctl' || object.kind === 'feature';

@@ -1,5 +1,5 @@
 // No harm to frames on the underlay makes the packet path deliver a wrong byte, or lose count: TCP and UDP, IPv4 and
-// IPv6 at once, through a middle that harms frames in every way that the outer checksum does not show.
+// IPv6 at once, through a middle that damages frames in every form that the outer checksum does not detect.
 //
 // The short form moves a few hundred MB; PATH_INTEGRITY_GIB=10 moves so many GiB.
 import assert from 'node:assert/strict';
@@ -17,13 +17,13 @@ const LONG_GIB = Number(process.env['PATH_INTEGRITY_GIB'] ?? 0);
 interface Case {
   readonly name: string;
   readonly harm: Harm;
-  /** Counters of the path, one of which must tell of the harm. */
+  /** Counters of the path, one of which must show the damage. */
   readonly counters?: readonly string[];
   /** Counters of the receiver's kernel, one of which must. */
   readonly kernelCounters?: readonly string[];
 }
 
-/** Counters of the kernel that tell of inner checksums: what the path must leave to see, not cover up. */
+/** Kernel counters of inner checksum errors: the path must preserve such errors. */
 const CHECKSUM_ERRORS = ['TcpInCsumErrors', 'UdpInCsumErrors', 'Udp6InCsumErrors'];
 
 const CASES: readonly Case[] = [

@@ -41,7 +41,7 @@ for (const encapsulation of ENCAPSULATIONS)
           );
         });
 
-        it('a packet of the overlay MTU passes, and one byte more is told', async () => {
+        it('a packet of the overlay MTU passes, and one byte more gets an error', async () => {
           const { a, b, families, mtu: overlayMtu } = pairOf();
           for (const family of families) {
             await assertAnswered(a, b.overlay[family], ...sizeOf(overlayMtu, family));
@@ -73,7 +73,7 @@ function describeEcn(pairOf: () => PathPair, underlay: Family): void {
     });
 }
 
-/** ICMP, TCP both ways, UDP alone, in super-packets and in fragments, of each family. */
+/** ICMP, TCP in both directions, UDP alone, in super-packets and in fragments, of each family. */
 async function sendAllKinds(pair: PathPair): Promise<void> {
   const { a, b, families, mtu } = pair;
   for (const family of families) {

@@ -12,7 +12,7 @@ import { probeChecksums } from '../daemon/probe/checksum-probe.ts';
 import { formatEchoError } from '../daemon/probe/echo-error.ts';
 import { Prober, ProbeError } from '../daemon/probe/prober.ts';
 import { loadNative } from '../native/index.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 
 const ROUTER = 'probe-router';
 const FAR = 'probe-far';
@@ -68,7 +68,7 @@ describe('prober', () => {
 
       // The kernel has to resolve its neighbours first.
       before(() =>
-        until('the far host answers', async () => (await probe(far, { timeoutMs: 500 })).received === 3),
+        waitFor('the far host answers', async () => (await probe(far, { timeoutMs: 500 })).received === 3),
       );
 
       it('separates answers to checksums of this host and of devices from no answer', async () => {

@@ -2,7 +2,7 @@
 // line without a daemon.
 import { familyOf, networkOf, parseCidr, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
-import { formatConfigIssue } from '../config/config-issue.ts';
+import { formatConfigIssue } from '../config/config.ts';
 import { parseNetworkConfig } from '../config/config-parse.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';

@@ -85,7 +85,7 @@ export class LeaseManager {
     return ownLeaseOf(this.#state);
   }
 
-  /** Whether the lease is known to be ours now: not lost, and its deadline has not passed. */
+  /** Whether the lease is known to be this host's now: not lost, and its deadline has not passed. */
   get isHeld(): boolean {
     return isHeldAt(this.#state, this.#options.clock.nowMs());
   }

@@ -1,13 +1,13 @@
 // One watch of the registry cache, until there is a reason to compare again: the watch ends, time passes, a caller asks, or
 // the revision goes back. Applies nothing itself.
 import type { Clock } from '../../lib/clock.ts';
-import type { Registry, RegistryEvent, Revision, WatchEnd } from './registry.ts';
+import type { RegistryReader, RegistryEvent, Revision, WatchEnd } from './registry.ts';
 
 /** Why the cache is compared with the registry. */
 export type ResyncReason = 'start' | 'periodic' | 'requested' | 'watch-lost' | 'compacted' | 'restored';
 
 export interface CacheWatchOptions {
-  readonly registry: Pick<Registry, 'watch'>;
+  readonly registry: Pick<RegistryReader, 'watch'>;
   readonly clock: Clock;
   /** Revision of the cache. Read once at the start and before each batch of events. */
   readonly revision: () => Revision;

@@ -16,13 +16,13 @@ import type { RegistryCacheListener } from './cache-listeners.ts';
 import { CacheWatch, resyncPeriodMs } from './cache-watch.ts';
 import type { ResyncReason } from './cache-watch.ts';
 import { decodeEntry } from './lease-entry.ts';
-import type { ConfigEntry, Registry, RegistryEntry, RegistryEvent, Revision } from './registry.ts';
+import type { ConfigEntry, RegistryReader, RegistryEntry, RegistryEvent, Revision } from './registry.ts';
 import { RegistrySnapshotStore } from './registry-snapshot-store.ts';
 import type { DecodeEntry } from './registry-snapshot-store.ts';
 import { ResyncRequests } from './resync-requests.ts';
 
 export interface RegistryCacheOptions {
-  readonly registry: Pick<Registry, 'snapshot' | 'changesSince' | 'watch'>;
+  readonly registry: RegistryReader;
   readonly clock: Clock;
   readonly random: Random;
   /** Time between periodic comparisons of a small cluster, in ms, see {@link resyncPeriodMs}; default 5 minutes. */

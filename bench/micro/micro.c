@@ -214,8 +214,8 @@ static size_t find_routes(void) {
 }
 
 /*
- * As many lines of memory as there are routes, each asked for by the same address: the least that
- * any table costs.
+ * As many lines of memory as there are routes, each read through the same address: the lower bound
+ * of any table.
  */
 static size_t read_lines(void) {
   static uint64_t lines[65536][8];

@@ -29,10 +29,7 @@ static inline uint64_t now_ns(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-/*
- * Ticks of the time stamp counter: of a constant rate, not the clock that the core has at the
- * moment. 0: there is none.
- */
+/* Ticks of the time stamp counter, which has a constant rate, unlike the core clock. 0: none. */
 static inline uint64_t now_ticks(void) {
 #if defined(__x86_64__)
   return __rdtsc();
@@ -61,10 +58,7 @@ static inline struct timing time_slice(operation run) {
   return (struct timing){(double)elapsed_ns / (double)packets, (double)ticks / (double)packets};
 }
 
-/*
- * The median of the slices: one in which something else had the core does not count. A line of
- * JSON.
- */
+/* Prints the median of the slices as a line of JSON. It ignores slices with preemption. */
 static inline void report(const char *name, size_t size, const char *subject, operation run) {
   struct timing slices[SLICES];
   run(); /* what it touches is in the caches then */

@@ -1,6 +1,6 @@
 // Arguments of `weft lab`, and the options of a lab that they mean.
 import { readFile } from 'node:fs/promises';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { DEFAULT_CONFIG, type LabOptions } from '../../lab/lab.ts';
 import type { OptionValues } from '../command.ts';

@@ -41,13 +41,14 @@ interface EndpointList {
 
 /** All parts, in the order of their names. */
 export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
+  // First and alone: loading the doctor and starting programs can delay an answer past its time limit.
+  const answers = await requestAll(client);
   const parts = await Promise.all([
-    requestAll(client),
     reportOfDoctor(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
-  const masked = parts.flat().map(({ path, text }) => ({ path, text: mask(text) }));
+  const masked = [...answers, ...parts.flat()].map(({ path, text }) => ({ path, text: mask(text) }));
   return masked.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

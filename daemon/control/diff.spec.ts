@@ -19,7 +19,7 @@ function route(destination: string, gateway: string): KernelObject {
 const SETTING = { kind: 'sysctl', path: 'net/x', value: '1' } as const;
 
 function differences(desired: readonly KernelObject[], actual: readonly KernelObject[]) {
-  const byKey = <Kind extends KernelObject>(objects: readonly Kind[]): Map<string, Kind> =>
+  const byKey = <Kind extends KernelObject>(objects: readonly Kind[]) =>
     new Map(objects.map((object) => [objectKey(object), object]));
   const reconciler = {
     desired: byKey(desired),

@@ -13,7 +13,7 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
@@ -62,7 +62,7 @@ describe('the metrics server', () => {
     server = await startMetricsServer(options, daemon);
     const isDone = (): boolean =>
       member.reconciler.summary().inSync === 2 && member.subnetFile.problem === undefined;
-    await until('all is in sync', isDone);
+    await waitFor('all is in sync', isDone);
   });
   after(async () => {
     await server.stop();
@@ -177,7 +177,7 @@ describe('the metrics server', () => {
 
   it('counts drift and its repair', async () => {
     kernel.tables.removeRoute({ destination: '10.5.2.0/24' as Cidr });
-    await until('the drift shows', async () =>
+    await waitFor('the drift shows', async () =>
       /^weft_kernel_drift_total\{kind="route"\} 1$/m.test(await scrape()),
     );
   });

@@ -1,5 +1,5 @@
-// Checks whether this host can apply a valid network config, and resolves what it needs for that. It
-// changes nothing.
+// Checks whether this host can apply a valid network config, and resolves what it needs for that.
+// It changes nothing.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { RENUMBER_KEY, type Registry, type Revision } from '../../allocator/registry/registry.ts';
@@ -50,7 +50,9 @@ export async function admitConfig(
   return { ok: true, event: { kind: 'config-applied', host, snapshot, encapsulation } };
 }
 
-/** A config that takes subnets away needs a confirmation: it moves containers to other addresses. */
+/**
+ * A config that takes subnets away needs a confirmation: it moves containers to other addresses.
+ */
 async function rejectRenumbering(
   config: NetworkConfig,
   revision: Revision,

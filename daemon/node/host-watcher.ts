@@ -1,5 +1,5 @@
-// Reads facts about the host after each request: once for all requests of a burst, one read at a time,
-// again later after a failure.
+// Reads facts about the host after each request: once for all requests of a burst, one read at a
+// time, again later after a failure.
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 

@@ -1,4 +1,5 @@
-// Failures of this host's own devices, which may mean that the kernel cannot carry the backend at all.
+// Failures of this host's own devices, which may mean that the kernel cannot carry the backend at
+// all.
 import { remedyForLink } from '../host/prerequisites.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { NodeState } from './node-state.ts';

@@ -1,5 +1,5 @@
-// Reads the network config document that the registry shows, telling what is missing or wrong with it.
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+// Reads the network config document that the registry shows, and reports what is missing or wrong.
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -27,17 +27,17 @@ export function awaitNetworkConfig(
 ): Promise<Extract<ConfigResult, { ok: true }>> {
   const { mirror } = source;
   return new Promise((resolve, reject) => {
-    const look = (): void => {
+    const check = (): void => {
       const reading = readConfig(source);
       if (!reading.ok) return;
       unsubscribe();
       resolve(reading);
     };
     const unsubscribe = mirror.subscribe({
-      onChange: ({ isConfigChanged }) => void (isConfigChanged && look()),
+      onChange: ({ isConfigChanged }) => void (isConfigChanged && check()),
     });
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    look();
+    check();
   });
 }
 
@@ -51,9 +51,9 @@ export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigRes
   }
   const { text, modRevision: revision } = mirror.config;
   const result = parseNetworkConfig(text);
-  // One that may yet be applied is looked at again and again.
-  const isNews = limit.take(`config-issues-${revision}`) !== undefined;
-  const issues = !isNews ? [] : result.ok ? result.warnings : result.issues;
+  // A document that may yet be applied is read repeatedly.
+  const isFirstRead = limit.take(`config-issues-${revision}`) !== undefined;
+  const issues = !isFirstRead ? [] : result.ok ? result.warnings : result.issues;
   for (const issue of issues)
     log[issue.severity === 'error' ? 'error' : 'warn'](`${key}: ${formatConfigIssue(issue)}`);
   if (result.ok) return { ok: true, config: result.config, revision };

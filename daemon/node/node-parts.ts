@@ -38,7 +38,10 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly onSubnetFile: (text: string) => void;
   /** This host's own objects are in the kernel for the first time. */
   readonly onFirstSync: () => void;
-  /** The kernel cannot carry the backend. `message` has the remedy. Called at most once, before the first sync. */
+  /**
+   * The kernel cannot carry the backend. `message` has the remedy. Called at most once, before the
+   * first sync.
+   */
   readonly onFatal: (message: string) => void;
 }
 

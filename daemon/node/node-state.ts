@@ -1,5 +1,5 @@
-// What this node is configured as: config in force, interface in use, datapath, probe results. `next`
-// takes an event to the next state and the effects on lease, overlay and probes. Pure.
+// What this node is configured as: config in force, interface in use, datapath, probe results.
+// `next` takes an event to the next state and the effects on lease, overlay and probes. Pure.
 import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { NodeIdentity } from '../../allocator/lease/node-identity.ts';
@@ -131,7 +131,10 @@ export function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   return { nodeId, ...(publicIpv6 && { publicIpv6 }) };
 }
 
-/** The datapath for `config`. A kernel that had no VXLAN has none now; another backend says nothing about it. */
+/**
+ * The datapath for `config`. A kernel that had no VXLAN has none now; another backend says nothing
+ * about it.
+ */
 export function encapsulationFor(
   { host, encapsulation }: NodeState,
   { backend }: NetworkConfig,

@@ -11,7 +11,7 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
@@ -26,7 +26,7 @@ import { parseCommandLine } from '../options/options.ts';
 
 const PEER = vxlanPeer(2);
 
-describe('a member whose kernel', () => {
+describe('a node whose kernel', () => {
   let folder: string;
   let lines: string[];
   let fatalMessage: string | undefined;
@@ -34,11 +34,11 @@ describe('a member whose kernel', () => {
   let kernel: MemoryKernel;
   let registry: MemoryRegistry;
   let mirror: RegistryCache;
-  let member: OverlayNode;
+  let node: OverlayNode;
 
-  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-member-'))));
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-node-'))));
   afterEach(async () => {
-    await member.stop();
+    await node.stop();
     mirror.stop();
     registry.close();
     await rm(folder, { recursive: true, force: true });
@@ -64,7 +64,7 @@ describe('a member whose kernel', () => {
     const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
     const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
     assert.ok(reading.ok);
-    member = new OverlayNode({
+    node = new OverlayNode({
       clock: systemClock,
       options: commandLine.options,
       config: network('4', backend),
@@ -84,25 +84,25 @@ describe('a member whose kernel', () => {
       onFirstSync: () => working++,
       onFatal: (message) => (fatalMessage = message),
     });
-    member.start();
+    node.start();
   }
 
   const warnings = (): readonly string[] => lines.filter((line) => /WARN|ERROR/.test(line));
   const isInSync = (): boolean => {
-    const { host, inSync } = member.reconciler.summary();
+    const { host, inSync } = node.reconciler.summary();
     return host.state === 'in-sync' && inSync === 1;
   };
 
   it('has VXLAN uses it', async () => {
     await start({});
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'vxlan');
     assert.deepEqual([warnings(), working], [[], 1]);
   });
 
   it('has no VXLAN encapsulates in userspace, says so once, and publishes the same', async () => {
     await start({ hasVxlan: false });
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     assert.match(await kernel.render(), /^path flannel\.1 vxlan local 10\.9\.0\.1 port 8472$/m);
     assert.match(
       await kernel.render(),
@@ -110,25 +110,25 @@ describe('a member whose kernel', () => {
     );
     assert.equal(warnings().length, 1);
     assert.match(warnings()[0]!, /WARN {2}This kernel has no VXLAN: encapsulating in userspace instead/);
-    assert.equal(member.keeper.own?.attributes.backendType, 'vxlan');
+    assert.equal(node.keeper.own?.attributes.backendType, 'vxlan');
     assert.deepEqual([fatalMessage, working], [undefined, 1]);
   });
 
   it('has no VXLAN stays in userspace when facts about the host change', async () => {
     await start({ hasVxlan: false });
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     kernel.tables.changeLink('eth0', { mtu: 1400 });
-    await until('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
-    await until('all is in sync', isInSync);
+    await waitFor('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
+    await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
   });
 
-  it('is asked for more by another config says what it lacks, as at a start', async () => {
+  it('lacks what another config needs logs that, as at a start', async () => {
     await start({});
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
-    assert.equal(await member.applyConfig(config, 1), undefined);
-    await until('it is told', () => warnings().length > 0);
+    assert.equal(await node.applyConfig(config, 1), undefined);
+    await waitFor('it is logged', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),
       /^\S+ WARN {2}No forward rules: .*"EnableNFTables": true .*install it/,
@@ -141,7 +141,7 @@ describe('a member whose kernel', () => {
   ] as const)
     it(`has no VXLAN ${what} gives up, with all remedies`, async () => {
       await start(options, backend);
-      await until('it gives up', () => fatalMessage !== undefined);
+      await waitFor('it gives up', () => fatalMessage !== undefined);
       assert.match(
         fatalMessage ?? '',
         /^Cannot make flannel\.1: EOPNOTSUPP.*modprobe vxlan.*--userspace=true.*make.*host-gw/,
@@ -152,14 +152,14 @@ describe('a member whose kernel', () => {
   it('has no VXLAN gives up if userspace does not work either', async () => {
     await start({ hasVxlan: false });
     kernel.packetPath.injectFault('open', 'EADDRINUSE');
-    await until('it gives up', () => fatalMessage !== undefined);
+    await waitFor('it gives up', () => fatalMessage !== undefined);
     assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
   });
 
   it('has a TUN device of another process gives up and leaves it', async () => {
     await start({}, { ...VXLAN, userspace: true });
     kernel.tables.addTun('flannel.1');
-    await until('it gives up', () => fatalMessage !== undefined);
+    await waitFor('it gives up', () => fatalMessage !== undefined);
     assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
     assert.ok(kernel.tables.link('flannel.1'));
   });

@@ -1,5 +1,5 @@
-// Composition root of this node in the overlay: wires lease manager, overlay controller, reconciler,
-// subnet file, checksum probes and host watcher, once config and interface are known.
+// Composition root of this node in the overlay: wires lease manager, overlay controller,
+// reconciler, subnet file, checksum probes and host watcher, once config and interface are known.
 //
 //   registry ──► lease manager ──own lease, peers──► overlay controller ──desired state──► reconciler
 //   config, host, probes ──► node state ──config, facts──►  ▲    └──subnet.env                │
@@ -37,7 +37,9 @@ import {
   type NodeState,
 } from './node-state.ts';
 
-/** Longest wait for a write or a change of a device at stop; the whole process has a second to end. */
+/**
+ * Longest wait for a write or a change of a device at stop; the whole process has a second to end.
+ */
 const STOP_GRACE_MS = 300;
 
 export class OverlayNode {
@@ -110,7 +112,9 @@ export class OverlayNode {
     return this.#state.host.clusterConfig;
   }
 
-  /** Why this host has no IPv6 although the network has; `undefined` if it has what the network has. */
+  /**
+   * Why this host has no IPv6 although the network has; `undefined` if it has what the network has.
+   */
   get missingIpv6(): string | undefined {
     return this.#state.host.missingIpv6;
   }
@@ -135,7 +139,9 @@ export class OverlayNode {
 
   // ---- inputs ----
 
-  /** Applies a valid config. Resolves with the reason if this host cannot, and then changes nothing. */
+  /**
+   * Applies a valid config. Resolves with the reason if this host cannot, and then changes nothing.
+   */
   async applyConfig(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
     const admission = await admitConfig(config, revision, {
       ...this.#options,

@@ -1,5 +1,6 @@
-// Whether this host can carry traffic, computed from its parts whenever somebody asks, and the one line that says how
-// it is. Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can end again.
+// Whether this host can carry traffic, computed from its parts at each call, and the status line.
+// Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can
+// end again.
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from './config-watcher.ts';
@@ -21,12 +22,12 @@ export interface ReadinessParts {
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
 }
 
-/** Everything that stands in the way, and what does not but should be known. */
+/** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
   const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
   if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
   const blockers: string[] = problem === undefined ? [] : [problem];
-  if (!keeper.isHeld) blockers.push(leaseProblem(keeper));
+  if (!keeper.isHeld) blockers.push(leaseError(keeper));
   if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
   if (!isComplete) blockers.push('the kernel is not programmed yet');
@@ -35,16 +36,15 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (readError !== undefined) blockers.push(readError);
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
-    notes.push(`the newest network config is refused: ${parts.config.rejected.reason}`);
-  if (parts.missingIpv6 !== undefined)
-    notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
+    notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
+  if (parts.missingIpv6 !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
-function leaseProblem({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {
+function leaseError({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {
   return `the lease is ${state}${lastError === undefined ? '' : `: ${lastError.message}`}`;
 }
 

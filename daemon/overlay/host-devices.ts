@@ -13,8 +13,9 @@ export function needsDevice(contexts: TransportContexts, wantedId: string, devic
 }
 
 /**
- * Whether the kernel holds this host's own objects, except those of devices that only other transports
- * need: this host may have no room for them, which must not block the transport `wantedId`.
+ * Whether the kernel holds this host's own objects, except those of devices that only other
+ * transports need: this host may have no room for them, which must not block the transport
+ * `wantedId`.
  */
 export function isHostInPlace(
   reconciler: Pick<Reconciler, 'summary' | 'objectsOf' | 'known'>,

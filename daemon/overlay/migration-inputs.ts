@@ -1,6 +1,6 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
 import type { BackendConfig } from '../../allocator/config/config.ts';
-import { DEFAULT_BACKEND } from '../../allocator/config/config-backend.ts';
+import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
   decodeTransport,
@@ -54,13 +54,16 @@ function adopt(initial: MigrationState, published: LeaseAttributes): MigrationSt
   // An empty type has no data that says what it means: a reservation has it, for one.
   if (published.backendType === '') return admitAll(remembered);
   const announcement = announcementOf(published);
-  const isKnown = matchTransport(announcement, remembered.known) !== undefined;
-  const withAnnounced = isKnown ? remembered : admit(remembered, announcement, { published });
+  const known = matchTransport(announcement, remembered.known);
+  const withAnnounced =
+    known === undefined
+      ? admit(remembered, announcement, { published })
+      : adoptAttributes(remembered, known.id, published);
   const announcedId = matchTransport(announcement, withAnnounced.known)?.id ?? wantedId;
-  const { known, ...base } = baseOf(admitAll(withAnnounced));
-  const advertised = new Set([...base.advertised, ...known.map(({ id }) => id)]);
+  const base = baseOf(admitAll(withAnnounced));
+  const advertised = new Set([...base.advertised, ...base.known.map(({ id }) => id)]);
   if (announcedId !== wantedId) advertised.delete(wantedId);
-  return stateFor({ ...base, known, advertised }, { announcedId, isDrained });
+  return stateFor({ ...base, advertised }, { announcedId, isDrained });
 }
 
 export function want(state: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
@@ -125,14 +128,25 @@ function admit(
   const transport = decodeTransport(legacy);
   if (transport === undefined) return state;
   const id = transportId(transport);
-  const isKnown = state.known.some((other) => other.id === id);
-  if (isKnown || state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
+  const attributes = published && { ...published, ...legacy };
+  if (state.known.some((other) => other.id === id)) return adoptAttributes(state, id, attributes);
+  if (state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
   const backend = backendFor(transport, wantedOf(state).backend);
   if (!canUse(backend)) return state;
-  const attributes = published && { ...published, ...legacy };
   const added: LocalTransport = { ...transport, id, backend, ...(attributes && { attributes }) };
   const base = { ...baseOf(state), known: [...state.known, added] };
   return stateFor(base, { announcedId: announcedOf(state).id, isDrained: false });
+}
+
+/** Gives a transport that was learned from a peer the attributes that this host published for it. */
+function adoptAttributes(
+  state: MigrationState,
+  id: string,
+  attributes: LeaseAttributes | undefined,
+): MigrationState {
+  const transport = state.known.find((other) => other.id === id);
+  if (attributes === undefined || transport?.attributes !== undefined) return state;
+  return remember(state, new Map([[id, attributes]]));
 }
 
 export function remember(

@@ -18,7 +18,8 @@ const VNI2: BackendConfig = { ...VXLAN, vni: 2 };
 const HOST_GW: BackendConfig = { type: 'host-gw' };
 const NOW_MS = 10_000;
 const TIMEOUT_MS = 60_000;
-const [FROM, TO] = ['vxlan VNI 1 port 8472', 'vxlan VNI 2 port 8472'];
+const FROM = 'vxlan VNI 1 port 8472';
+const TO = 'vxlan VNI 2 port 8472';
 const canUse = (): boolean => true;
 const isNoVxlan = ({ type }: BackendConfig): boolean => type !== 'vxlan';
 
@@ -251,6 +252,23 @@ describe('the state machine of a migration', () => {
     const lease = vxlanPeer(2, '4', { weft: { leaving, isDrained: false } });
     const event: MigrationEvent = { kind: 'peers-changed', leases: [lease], canUse };
     assert.deepEqual(next(ended, event, LATE_MS).effects, []);
+  });
+
+  it('keeps its own MACs of transports that it learned from peers before it started', () => {
+    const data = (number: number) => ({ VNI: 2, VtepMAC: `c6:00:00:00:04:0${number}` });
+    const leaving = (number: number) => [{ backendType: 'vxlan', backendData: data(number) }];
+    const peer = vxlanPeer(2, '4', { weft: { leaving: leaving(2), isDrained: false } });
+    const learned: MigrationEvent = { kind: 'peers-changed', leases: [peer], canUse };
+    const published: readonly LeaseAttributes[] = [
+      { backendType: 'vxlan', backendData: data(1) },
+      { backendType: 'host-gw', weft: { leaving: leaving(1) } },
+    ];
+    const adopt = (own: LeaseAttributes): readonly unknown[] => {
+      const started: MigrationEvent = { kind: 'started', published: own, canUse };
+      const { state } = next(next(initialState(HOST_GW, 0), learned, NOW_MS).state, started, NOW_MS);
+      return state.known.filter(({ id }) => id === TO).map(({ attributes }) => attributes?.backendData);
+    };
+    assert.deepEqual(published.map(adopt), [[data(1)], [data(1)]]);
   });
 
   it('starts only once, with what the first run published', () => {

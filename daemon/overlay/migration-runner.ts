@@ -52,7 +52,9 @@ export class MigrationRunner {
     return deadlinesMs(this.#state);
   }
 
-  /** The state, or before the own lease is known the one that it would start with. Changes nothing. */
+  /**
+   * The state, or before the own lease is known the one that it would start with. Changes nothing.
+   */
   startedWith(published: LeaseAttributes | undefined, canUse: CanUse): MigrationState {
     if (this.#state.isStarted) return this.#state;
     return next(this.#state, { kind: 'started', published, canUse }, this.#clock.nowMs()).state;

@@ -136,7 +136,6 @@ class TestDaemon {
       (notice) => this.reconciler.handleNotification(notice),
     );
     this.keeper.start();
-    this.#configWatcher.look();
   }
 
   #setConfig(config: NetworkConfig): undefined {

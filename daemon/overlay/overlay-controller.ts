@@ -5,55 +5,38 @@
 //   lease, config, facts, peers ──► next(state, event, now) ──► derive ──► reconciler, subnet.env
 //                                      ▲                   └──► publish, reports
 //                                      └── observed: reconciler, registry, pending peers
-import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
-import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
 import type { HostConfig } from '../host/family-choice.ts';
-import type { ForwardingPolicy } from '../host/forwarding-setup.ts';
 import { sameFacts } from '../host/host-facts.ts';
 import { checkHost } from '../host/prerequisites.ts';
 import type { Logger } from '../log/log.ts';
-import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import {
   attributesOf,
-  deriveContexts,
-  derivedAttributes,
-  deriveHostObjects,
   deriveOwnership,
-  derivePeer,
-  deriveSubnetEnv,
   findBlocker,
   networkStatusOf,
   type OverlayInputs,
-  type TransportContexts,
 } from './derive-overlay.ts';
-import { DepartedPeers } from './departed-peers.ts';
 import { isHostInPlace, needsDevice } from './host-devices.ts';
 import { announcedOf, wantedOf } from './migration-state.ts';
 import { MigrationRunner } from './migration-runner.ts';
+import { OverlayProgrammer, type OverlayProgrammerDeps } from './overlay-programmer.ts';
 import type { MigrationStatus, NetworkStatus } from './overlay-status.ts';
 import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events.ts';
 
-export interface OverlayControllerDeps {
+export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly host: HostConfig;
   readonly facts: HostFacts;
-  readonly reconciler: Reconciler;
-  readonly subnetFile: Pick<SubnetFileWriter, 'write'>;
-  readonly policyFor: (config: NetworkConfig) => ForwardingPolicy;
-  /** Whether packets to unassigned addresses of the own subnet are dropped. */
-  readonly isBlackholing: boolean;
   /** How long a migration waits for peers, in ms; 0 means forever. */
   readonly migrationTimeoutMs: number;
   /** Publishes {@link OverlayController.attributes}, which changed. */
   readonly publish: () => void;
   /** Called when {@link OverlayController.migration} changed. */
   readonly onMigration: () => void;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -61,25 +44,23 @@ export class OverlayController {
   readonly #deps: OverlayControllerDeps;
   readonly #loop: ControlLoop;
   readonly #migration: MigrationRunner;
-  readonly #departed: DepartedPeers;
-  /** As derived last. */
-  #contexts: TransportContexts = new Map();
+  readonly #programmer: OverlayProgrammer;
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
   #error: string | undefined;
 
   constructor(deps: OverlayControllerDeps) {
-    const { clock, host, facts, migrationTimeoutMs, reconciler } = deps;
+    const { clock, host, facts, migrationTimeoutMs } = deps;
     this.#deps = deps;
     this.#host = host;
     this.#facts = facts;
     this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
-    this.#departed = new DepartedPeers(clock, (key) => reconciler.removePeer(key));
+    this.#programmer = new OverlayProgrammer(deps);
     this.#loop = new ControlLoop({
       clock,
       step: () => this.#step(),
-      deadlinesMs: () => [...this.#migration.deadlinesMs, ...this.#departed.deadlinesMs],
+      deadlinesMs: () => [...this.#migration.deadlinesMs, ...this.#programmer.deadlinesMs],
     });
   }
 
@@ -114,7 +95,7 @@ export class OverlayController {
 
   /** Whether the wanted transport needs the device. */
   needs(device: string): boolean {
-    return needsDevice(this.#contexts, wantedOf(this.#migration.state).id, device);
+    return needsDevice(this.#programmer.contexts, wantedOf(this.#migration.state).id, device);
   }
 
   // ---- inputs ----
@@ -125,7 +106,8 @@ export class OverlayController {
     this.#own = own;
     if (isFirst) this.#dispatch({ kind: 'started', published: own.attributes, canUse: this.#canUse });
     else this.#derive();
-    if (isFirst) this.#start();
+    if (isFirst) this.#programmer.start();
+    if (isFirst) this.#loop.start();
     if (change !== 'updated' || isFirst)
       this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
     this.#loop.wake();
@@ -134,7 +116,9 @@ export class OverlayController {
   /** The leases of peers under `changedKeys` are as in `current`, or gone. */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
     this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
-    for (const key of changedKeys) this.#derivePeer(key, this.#migration.peers.get(key));
+    const { peers, state } = this.#migration;
+    if (this.#own !== undefined)
+      for (const key of changedKeys) this.#programmer.programPeer(state, key, peers.get(key));
     this.#loop.wake();
   }
 
@@ -206,7 +190,7 @@ export class OverlayController {
 
   /** Steps the migration once; returns whether another step may follow. */
   #step(): boolean {
-    this.#departed.removeDue();
+    this.#programmer.removeDeparted();
     const { kind } = this.#migration.state;
     if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
     const isSettled = this.#deps.reconciler.isSettled && this.#isHostInPlace();
@@ -222,7 +206,11 @@ export class OverlayController {
   }
 
   #isHostInPlace(): boolean {
-    return isHostInPlace(this.#deps.reconciler, this.#contexts, wantedOf(this.#migration.state).id);
+    return isHostInPlace(
+      this.#deps.reconciler,
+      this.#programmer.contexts,
+      wantedOf(this.#migration.state).id,
+    );
   }
 
   #isPublished({ attributes }: OwnLease): boolean {
@@ -230,7 +218,7 @@ export class OverlayController {
   }
 
   #findBlocker(): string | undefined {
-    return findBlocker(this.#migration.state, this.#contexts, this.#migration.peers);
+    return findBlocker(this.#migration.state, this.#programmer.contexts, this.#migration.peers);
   }
 
   #logState(): void {
@@ -241,17 +229,6 @@ export class OverlayController {
   }
 
   // ---- derivation ----
-
-  /**
-   * From here on all wanted objects are known, so any other object of ours in the kernel is an
-   * orphan.
-   */
-  #start(): void {
-    const { reconciler } = this.#deps;
-    reconciler.markComplete();
-    reconciler.start();
-    this.#loop.start();
-  }
 
   #derive(): void {
     if (this.#own === undefined) return;
@@ -266,22 +243,8 @@ export class OverlayController {
   }
 
   #deriveAll(own: OwnLease): void {
-    const { isBlackholing, policyFor, reconciler, subnetFile } = this.#deps;
-    const policy = policyFor(this.#host.config);
-    this.#contexts = deriveContexts(this.#inputs, own);
-    this.#dispatch({ kind: 'attributes-derived', attributes: derivedAttributes(this.#contexts) });
-    const ownership = this.ownership();
-    const options = { ownership, policy, isBlackholing };
-    reconciler.setHost(ownership, deriveHostObjects(this.#contexts, own, options));
-    for (const [key, peer] of this.#migration.peers) this.#derivePeer(key, peer);
-    subnetFile.write(deriveSubnetEnv(this.#contexts, own, this.#host, policy));
-  }
-
-  #derivePeer(key: string, peer: Lease | undefined): void {
-    if (this.#own === undefined) return;
-    if (peer === undefined) return this.#departed.add(key);
-    this.#departed.delete(key);
-    const state = derivePeer(this.#migration.state, this.#contexts, peer);
-    if (state !== undefined) this.#deps.reconciler.setPeer(key, state);
+    const attributes = this.#programmer.update(this.#inputs, own);
+    this.#dispatch({ kind: 'attributes-derived', attributes });
+    this.#programmer.program(this.#inputs, own, this.#migration.peers);
   }
 }

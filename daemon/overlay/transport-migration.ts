@@ -1,6 +1,6 @@
 // Migration of this host between transports, for a change of VNI, port or backend while everything
-// runs: `next` takes a state and an event to the next state and its effects. Pure. migration-state.ts
-// describes the states.
+// runs: `next` takes a state and an event to the next state and its effects. Pure.
+// migration-state.ts describes the states.
 import type { MigrationEffect, MigrationEvent, Observation, Transition } from './migration-events.ts';
 import { dropUnusable, learn, remember, start, want } from './migration-inputs.ts';
 import {

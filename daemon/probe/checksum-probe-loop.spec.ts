@@ -122,7 +122,7 @@ describe('the checksum probe loop', () => {
     assert.deepEqual(changes, ['4 good']);
   });
 
-  it('finds out anew when it is changes to forget, and a round under way counts no more', async () => {
+  it('starts another trial on reset, and drops the pending round', async () => {
     const started = watch();
     await clock.advance(10_000);
     results = { 4: 'good' };

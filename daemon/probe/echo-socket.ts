@@ -53,8 +53,8 @@ export class EchoSocket {
   readonly #token: Uint8Array = randomBytes(TOKEN_BYTES);
   readonly #awaited = new Map<number, Awaited>();
   /**
-   * Starts at random: errors arrive for the echoes of every program on this host, and only sequence
-   * and destination tell them apart.
+   * Starts at random: errors of the echoes of every program arrive here, and differ only by
+   * sequence and destination.
    */
   #sequence = randomInt(0, MAX_SEQUENCE + 1);
   readonly #loop: ControlLoop;

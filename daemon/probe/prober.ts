@@ -121,7 +121,7 @@ export class Prober {
     await Promise.all([...new Set(addresses.map(familyOf))].map((family) => this.#socketOf(family)));
   }
 
-  /** Ends echoes under way as lost. The prober stays usable. */
+  /** Ends pending echoes as lost. The prober stays usable. */
   close(): void {
     // The caller of a failed opening has its error.
     for (const opening of this.#sockets.values())

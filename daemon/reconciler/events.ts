@@ -1,5 +1,5 @@
-// What the reconciler reports as it happens: a closed union. Logs, metrics and the control socket observe it; nothing in
-// the reconciler reads it back.
+// Events of the reconciler: a closed union. The log and the control socket observe them; the
+// reconciler never reads them.
 import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { Owner } from './desired-state.ts';
 
@@ -12,7 +12,10 @@ interface StepError {
 }
 
 export type ReconcilerEvent =
-  /** Another program changed or removed managed objects; repair follows. `objects` names the first few of `count`. */
+  /**
+   * Another program changed or removed managed objects; repair follows. `objects` names the first
+   * few of `count`.
+   */
   | { readonly kind: 'drift-detected'; readonly count: number; readonly objects: readonly ObjectKey[] }
   /** Changed objects are as desired again, `ms` after the first change was detected. */
   | {

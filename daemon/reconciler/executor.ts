@@ -1,6 +1,6 @@
 // Applies a batch of steps and classifies the kernel's answers as typed outcomes. Owns what the
-// answers say about later batches: links to re-create, settings that the kernel rejects, devices that
-// keep vanishing. Knows nothing of retries.
+// answers say about later batches: links to re-create, settings that the kernel rejects, devices
+// that keep vanishing. Knows nothing of retries.
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { Kernel, Step, StepResult } from '../kernel/kernel.ts';
@@ -16,7 +16,7 @@ const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
 /** Batches in a row in which a missing device is no failure of the objects on it. */
 const MAX_MISSING_DEVICE_BATCHES = 3;
 
-/** The batch under way, as far as its results are classified. */
+/** The present batch, as far as its results are classified. */
 interface Batch {
   readonly view: KnownView;
   readonly toleratesMissingDevice: boolean;
@@ -46,7 +46,9 @@ export class Executor {
     return this.#rejectedSettings.has(objectKey(setting));
   }
 
-  /** Applies `steps` to the state of `view`. Returns one outcome a step, in order; never rejects. */
+  /**
+   * Applies `steps` to the state of `view`. Returns one outcome a step, in order; never rejects.
+   */
   async execute(steps: readonly Step[], view: KnownView): Promise<readonly StepOutcome[]> {
     const results = await this.#send(steps);
     const toleratesMissingDevice = this.#tolerates(results, view);
@@ -63,7 +65,9 @@ export class Executor {
     }
   }
 
-  /** Another program removed a device between its notification and the steps: read and plan again. */
+  /**
+   * Another program removed a device between its notification and the steps: read and plan again.
+   */
   #tolerates(results: readonly StepResult[], view: KnownView): boolean {
     const isMissing = results.some((result) => result.status === 'rejected' && isForDevice(result, view));
     this.#missingDeviceBatches = isMissing ? this.#missingDeviceBatches + 1 : 0;
@@ -95,7 +99,10 @@ export class Executor {
     return { kind: 'applied', step };
   }
 
-  /** A setting is best effort: without IPv6, or with a read-only /proc, the overlay works without it. */
+  /**
+   * A setting is best effort: without IPv6, or with a read-only /proc, the overlay works without
+   * it.
+   */
   #onSettingRejected({ step, message }: Rejected, setting: SettingObject): StepOutcome {
     const isFirst = !this.isRejected(setting);
     this.#rejectedSettings.add(objectKey(setting));

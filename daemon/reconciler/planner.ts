@@ -31,9 +31,9 @@ export function plan(view: KnownView, { replaceLinks, keys }: PlanOptions): Step
 }
 
 /**
- * The steps to apply before the next plan. Links go first and alone, with the addresses and settings
- * that follow them: nothing can be put on a device that failed, and only a read finds what a link
- * step did to the objects on the device.
+ * The steps to apply before the next plan. Links go first and alone, with the addresses and
+ * settings that follow them: nothing can be put on a device that failed, and only a read finds what
+ * a link step did to the objects on the device.
  */
 export function firstBatch(steps: readonly Step[]): readonly Step[] {
   const firstEntry = steps.findIndex(({ object }) => !isHostKind(object));
@@ -54,7 +54,7 @@ export function isDeviceDeferred(
   { desired, cached, gate, nowMs }: KnownView,
   name: string | undefined,
 ): boolean {
-  const key = `link ${name}`;
+  const key = `link ${name}` as const;
   const want = desired.objects.get(key);
   if (want?.kind !== 'link') return false;
   const have = cached.objects.get(key);

@@ -1,5 +1,5 @@
-// Passes over the work queue: reads, plans, applies one batch, and hands the outcomes to the parts.
-// Each part owns its data; they meet here only, as arguments and results.
+// Passes over the work queue: reads, plans, applies one batch, and passes the outcomes to the
+// parts. Each part owns its data; they meet here only, as arguments and results.
 //
 //   queue ──work──► cache (read) ──view──► planner ──steps──► executor ──outcomes──► cache, gate, status
 //     ▲                                                          │
@@ -51,8 +51,10 @@ export class ReconcilePass {
     this.#wakeAtMs = Math.min(...this.deadlinesMs());
   }
 
-  /** Points on the clock at which {@link step} has work without a change: later than now, as a
-   * deadline may pass between the last step and the sleep. */
+  /**
+   * Points on the clock at which {@link step} has work without a change: later than now, as a
+   * deadline may pass between the last step and the sleep.
+   */
   deadlinesMs(): readonly number[] {
     const { cache, clock, gate, queue, scope } = this.#parts;
     const soonMs = clock.nowMs() + 1;

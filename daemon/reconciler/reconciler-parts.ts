@@ -9,7 +9,7 @@ import { KernelCache } from './cache/kernel-cache.ts';
 import { ManagedScope } from './managed-scope.ts';
 import { RetryGate } from './queue/retry-gate.ts';
 import { StatusReporter } from './status/status-reporter.ts';
-import type { StatusSummary } from './status.ts';
+import type { StatusSummary } from './status/status.ts';
 import { WorkQueue } from './queue/work-queue.ts';
 
 export interface ReconcilerOptions {
@@ -19,8 +19,8 @@ export interface ReconcilerOptions {
   readonly random?: Random;
   /**
    * Mean time between checks without a cause, in ms; default 60 000; each is up to 10 % earlier or
-   * later. A check reads everything, or, while that finds nothing, sysctls alone, of which there are
-   * no notifications, and everything at every second check, fourth, and so on up to the tenth.
+   * later. A check reads everything, or, while that finds nothing, sysctls alone, of which there
+   * are no notifications, and everything at every second check, fourth, and so on up to the tenth.
    */
   readonly resyncIntervalMs?: number;
   /** Called after each run that changed the summary. Must not throw. */

@@ -1,5 +1,5 @@
-// Makes the kernel equal to the desired state, and keeps it so. Level-triggered: inputs (host, peers,
-// notifications, a slow timer) only queue work; one pass at a time does it.
+// Makes the kernel equal to the desired state, and keeps it so. Level-triggered: inputs (host,
+// peers, notifications, a slow timer) only queue work; one pass at a time does it.
 //
 //   idle ──dirty key──► diff of those keys ──► apply ──► record outcomes ──► idle, or the next pass
 //   idle ──start, overrun, interfaces, link step, no answer, timer──► read all ──► diff all ──► apply …
@@ -16,13 +16,17 @@ import type { DesiredChange, Owner } from './desired-state.ts';
 import { ReconcilePass } from './reconcile-pass.ts';
 import { createParts } from './reconciler-parts.ts';
 import type { ReconcilerOptions, ReconcilerParts } from './reconciler-parts.ts';
-import type { PeerStatus, ReconcilerStatus, StatusSummary } from './status.ts';
+import type { PeerStatus, ReconcilerStatus, StatusSummary } from './status/status.ts';
 import type { CachedView } from './view.ts';
 
-/** Longest wait of {@link Reconciler.stop} for steps on devices, in ms; a stop may take a second. */
+/**
+ * Longest wait of {@link Reconciler.stop} for steps on devices, in ms; a stop may take a second.
+ */
 const STOP_GRACE_MS = 300;
-/** Age of a failure from which an interface notification ends its back-off: the failed step itself
- * may cause one. */
+/**
+ * Age of a failure from which an interface notification ends its back-off: the failed step itself
+ * may cause one.
+ */
 const SELF_NOTIFICATION_MS = 250;
 
 export class Reconciler {
@@ -42,8 +46,10 @@ export class Reconciler {
     this.#loop = new ControlLoop({ clock, step: () => this.#step(), deadlinesMs });
   }
 
-  /** What notifications and reads must cover; unset before the first {@link setHost}. The same object
-   * while it is unchanged. */
+  /**
+   * What notifications and reads must cover; unset before the first {@link setHost}. The same
+   * object while it is unchanged.
+   */
   get ownership(): Ownership | undefined {
     return this.#parts.scope.ownership;
   }
@@ -51,9 +57,9 @@ export class Reconciler {
   // ---- inputs --------------------------------------------------------------------------------
 
   /**
-   * Sets the host's own objects and what this daemon manages in the kernel. To be called again after
-   * each change of facts about the host, which also ends all back-offs. What an earlier ownership
-   * covered is still cleaned up.
+   * Sets the host's own objects and what this daemon manages in the kernel. To be called again
+   * after each change of facts about the host, which also ends all back-offs. What an earlier
+   * ownership covered is still cleaned up.
    */
   setHost(ownership: Ownership, objects: readonly KernelObject[]): void {
     const { clock, desired, gate, scope } = this.#parts;
@@ -127,8 +133,8 @@ export class Reconciler {
   }
 
   /**
-   * Ends timers. Waits briefly for steps on devices, which half-done would leave the host without its
-   * device. Missing entries wait for the next start. Removes nothing.
+   * Ends timers. Waits briefly for steps on devices, which half-done would leave the host without
+   * its device. Missing entries wait for the next start. Removes nothing.
    */
   async stop(): Promise<void> {
     this.#phase = 'stopped';
@@ -142,7 +148,10 @@ export class Reconciler {
     cancelGrace();
   }
 
-  /** Nothing is queued and no pass is under way: everything is in the kernel or reported as an error. */
+  /**
+   * Nothing is queued and no pass runs: everything is in the kernel or reported as an
+   * error.
+   */
   get isSettled(): boolean {
     const { cache, gate, queue } = this.#parts;
     if (this.#phase !== 'started' || this.#isPassing) return false;
@@ -203,7 +212,9 @@ export class Reconciler {
     this.#loop.wake();
   }
 
-  /** Whether a device of another type is wanted in place of `failed`, which is another first try. */
+  /**
+   * Whether a device of another type is wanted in place of `failed`, which is another first try.
+   */
   #isOtherDevice(failed: KernelObject | undefined): boolean {
     if (failed?.kind !== 'link') return false;
     const want = this.desired.get(objectKey(failed));

@@ -1,12 +1,15 @@
-// What became of one step, as the executor classifies the kernel's answer: a closed union. Cache, retry gate, status and
-// counters each take it and record what concerns them.
+// The outcome of one step, as the executor classifies the kernel's answer: a closed union. Cache,
+// retry gate, status and counters each record what concerns them.
 import type { Step } from '../kernel/kernel.ts';
 import type { Owner } from './desired-state.ts';
 
 export type StepOutcome =
   /** The kernel acknowledged the step. */
   | { readonly kind: 'applied'; readonly step: Step }
-  /** The kernel rejected a setting, which is best effort and counts as done. `isFirst`: not rejected before. */
+  /**
+   * The kernel rejected a setting, which is best effort and counts as done. `isFirst`: not rejected
+   * before.
+   */
   | {
       readonly kind: 'setting-rejected';
       readonly step: Step;
@@ -30,7 +33,7 @@ export type StepOutcome =
   /** No answer; the object's state is unknown until the next read. */
   | { readonly kind: 'unanswered'; readonly step: Step; readonly message: string };
 
-/** Whether the kernel holds, or counts as holding, what the step asked for. */
+/** Whether the step took effect, or counts as such. */
 export function isDone({ kind }: StepOutcome): boolean {
   return kind === 'applied' || kind === 'setting-rejected';
 }

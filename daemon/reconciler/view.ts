@@ -1,4 +1,5 @@
-// What the pure parts (planner, drift, status) read: desired state, cached state and retry gate at one moment.
+// Read-only inputs of the pure parts (planner, drift, status): desired state, cached state and
+// retry gate, and the time.
 import type { CachedState } from './cache/cached-state.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { RetryGate } from './queue/retry-gate.ts';

@@ -2,7 +2,7 @@
  * One BPF program and its TCX link. An adopted link keeps the program and the routes of the earlier
  * process until attach replaces them.
  *
- *   none ──attach──► own ──interface gone──► none          every attach begins by looking
+ *   none ──attach──► own ──interface gone──► none          attach checks the interface first
  *   adopted ──attach──► own, the same link with another program
  */
 #ifndef WEFT_HOOK_H

@@ -4,7 +4,7 @@ import { PROTOCOL, type IpPacket } from './ip-packet.ts';
 
 /**
  * One's complement sum of the 16-bit words of `bytes`, padded with a zero byte if their number is
- * odd (RFC 1071 §1). Not complemented. 0 only if all words are 0.
+ * odd (RFC 1071 §1). Not complemented. 0 only if all bytes are 0.
  */
 export function onesComplementSum(bytes: Uint8Array): number {
   let sum = 0;

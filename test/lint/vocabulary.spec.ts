@@ -25,7 +25,8 @@ describe('findReplacedWords', () => {
     'recommended',
     'handshake',
     'foretold',
-    'sums of 16-bit words', 'for every host',
+    'sums of 16-bit words',
+    'for every host',
   ])
     it(`passes "${line}"`, () => assert.deepEqual(findReplacedWords(line), []));
 });

@@ -23,17 +23,16 @@ type ChannelState = ReturnType<Channel['getConnectivityState']>;
 const STATE = { CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
 const DIAGNOSIS_TIMEOUT_MS = 2000;
 
-// A quiet watch asks for signs of life itself; pings are for servers that do not answer it. etcd drops clients that ping
-// more often than every 5 s (--grpc-keepalive-min-time), and those that ping while no call is under way, however rarely.
-// An answer that waits because this process, or etcd, had no processor must not count as none: each host that takes its
-// watch for dead reads everything anew, and a cluster that is short of time would have less still.
+// A quiet watch requests progress itself; pings serve servers that do not answer that. etcd drops clients that ping more often
+// than every 5 s (--grpc-keepalive-min-time), and those that ping without a pending call at any rate. The time-out is long: a
+// host that takes a slow answer for none lists everything again, which slows an overloaded cluster down further.
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 60_000,
   'grpc.keepalive_timeout_ms': 20_000,
   'grpc.keepalive_permit_without_calls': 0,
   'grpc.max_receive_message_length': -1,
   'grpc.use_local_subchannel_pool': 1,
-  // Nobody asks for its records, and each call would be written into them.
+  // Its records have no reader, and each call would add to them.
   'grpc.enable_channelz': 0,
 };
 
@@ -62,7 +61,7 @@ export class EtcdChannel {
     return this.#wasReady && state !== STATE.READY;
   }
 
-  /** Notes a sign of life. */
+  /** Records a message from the server. */
   touch(): void {
     this.lastActivityMs = performance.now();
   }
@@ -144,7 +143,7 @@ function noAnswer(timeoutMs: number): ConnectionFault {
   return { code: 'REGISTRY_UNAVAILABLE', reason: `no answer within ${Math.round(timeoutMs)} ms` };
 }
 
-/** Resolves on a change of state, on time-out and on abort; the caller looks which. */
+/** Resolves on a change of state, on time-out and on abort; the caller checks which. */
 function stateChange(
   channel: Channel,
   state: ChannelState,

@@ -31,7 +31,7 @@ import { watchEtcd } from './watch.ts';
  *
  * A call that writes is sent to one endpoint only, once. When it rejects with `REGISTRY_UNAVAILABLE` it may have been
  * carried out all the same:
- * - `create`, `update`, `move`: take a snapshot and look whether the key holds what was to be written;
+ * - `create`, `update`, `move`: take a snapshot and compare the key with what was to be written;
  * - `grant`: ask for another; the lost lease has no keys and expires by itself;
  * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
  *
@@ -119,7 +119,7 @@ class EtcdRegistry implements Registry {
     entry: NewEntry,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    // In this order: flannel hosts take an event for one that concerns the subnet, and must hear of the new key last.
+    // In this order: flannel hosts apply an event to the subnet as a whole, so the new key must come last.
     const writes = [this.#transactions.delete(from), this.#transactions.put(entry)];
     const request = this.#transactions.ifUnchanged(from, expectedModRevision, ...writes);
     request.compare?.push(this.#transactions.isFree(entry.key));

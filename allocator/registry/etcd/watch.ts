@@ -1,5 +1,5 @@
-// One watch: a stream of its own with two watches on it, config and subnets. Hands events on in order, notices when the
-// server or the network went silent, and ends with a reason instead of an error. Never reconnects; never throws into gRPC.
+// One watch: a stream of its own with two watches on it, config and subnets. Delivers events in order, detects a silent server
+// or network, and ends with a reason instead of an error. Never reconnects; never throws into gRPC.
 import { performance } from 'node:perf_hooks';
 import { WatchClient } from 'etcd3/lib/rpc.js';
 import type { IWatchResponse } from 'etcd3/lib/rpc.js';
@@ -13,7 +13,7 @@ import type { EtcdRpc } from './rpc.ts';
 type WatchStream = Awaited<ReturnType<WatchClient['watch']>>;
 
 const WATCHES_PER_STREAM = 2;
-/** What answers to progress requests carry; the notifications that come by themselves name their watch. */
+/** Watch id of answers to progress requests; periodic notifications have the id of their watch. */
 const PROBE_WATCH_ID = '-1';
 
 /** Runs a watch until it ends. Resolves in every case. */
@@ -41,12 +41,12 @@ class Watch {
   #finish: (end: WatchEnd) => void = () => undefined;
   #hasEnded = false;
   #createdWatches = 0;
-  /** What came before both watches existed; the reader gets it after `onReady`. */
+  /** Responses that came before both watches existed; delivered after `onReady`. */
   #buffered: IWatchResponse[] = [];
   #lastActivityMs = performance.now();
   /** Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean something. */
   #answersProbes = false;
-  /** Whether it was asked for a sign of life and gave none since. */
+  /** Progress was requested, and the server has not answered since. */
   #awaitingProgress = false;
   #probeTimer: NodeJS.Timeout | undefined;
 
@@ -127,7 +127,7 @@ class Watch {
 
   #cancelled(response: IWatchResponse): void {
     if (Number(response.compact_revision) > 0) return this.#finish({ reason: 'compacted' });
-    // An expired token is one of the reasons, and some versions of etcd do not say so.
+    // An expired token is one of the reasons, and some versions of etcd do not report it.
     this.#client.forgetToken();
     this.#fail(watchCancelled(response.cancel_reason, this.#context));
   }
@@ -150,10 +150,10 @@ class Watch {
     this.#probeTimer = setTimeout(() => this.#probe(), delayMs);
   }
 
-  /** Asks a quiet stream for a sign of life. TCP and HTTP/2 may look alive while etcd is stopped or cut off. */
+  /** Requests progress on a quiet stream. TCP and HTTP/2 may seem alive while etcd is stopped or cut off. */
   #probe(): void {
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
-    // What came while this process stood still is read first.
+    // Responses that came while this process did not run are read first.
     if (this.#awaitingProgress) return void setImmediate(() => this.#onProgressTimeout());
     const leftMs = Math.ceil(idleProbeMs - (performance.now() - this.#lastActivityMs));
     if (leftMs > 0) return this.#probeIn(leftMs);

@@ -12,59 +12,59 @@ function route(gateway: number): KernelObject {
 const read = (object: KernelObject): ActualObject => ({ ...object, protocol: 87, metric: 0 }) as ActualObject;
 const KEY = objectKey(route(2));
 const SET = { action: 'set', object: route(2) } as const;
-const ECHO = read(route(2));
+const SELF = read(route(2));
 
 describe('Expectations', () => {
-  it('take nothing that was not expected', () => {
-    assert.equal(new Expectations().take(KEY, ECHO), false);
+  it('ignores a notification without an expectation', () => {
+    assert.equal(new Expectations().take(KEY, SELF), false);
   });
 
-  it('take the echo that comes after the answer, and what comes then is news', () => {
+  it('takes the self-notification after the answer and nothing after that', () => {
     const expectations = new Expectations();
     expectations.expect(KEY, SET);
     assert.equal(expectations.onDone(KEY, 0), undefined);
-    assert.equal(expectations.take(KEY, ECHO), true);
+    assert.equal(expectations.take(KEY, SELF), true);
     assert.equal(expectations.take(KEY, undefined), false);
   });
 
-  it('take old notices before the echo, whenever the answer came', () => {
+  it('takes old notifications before the self-notification, before and after the answer', () => {
     for (const isAnsweredFirst of [true, false]) {
       const expectations = new Expectations();
       expectations.expect(KEY, SET);
       if (isAnsweredFirst) expectations.onDone(KEY, 0);
       assert.equal(expectations.take(KEY, undefined), true);
       assert.equal(expectations.take(KEY, read(route(9))), true);
-      assert.equal(expectations.take(KEY, ECHO), true);
+      assert.equal(expectations.take(KEY, SELF), true);
       if (!isAnsweredFirst) assert.equal(expectations.onDone(KEY, 0), undefined);
-      assert.equal(expectations.take(KEY, undefined), false, 'later than the echo');
+      assert.equal(expectations.take(KEY, undefined), false, 'later than the self-notification');
     }
   });
 
-  it('tell what came between the echo and the answer', () => {
+  it('returns the notification between self-notification and answer', () => {
     const expectations = new Expectations();
     expectations.expect(KEY, SET);
-    expectations.take(KEY, ECHO);
+    expectations.take(KEY, SELF);
     expectations.take(KEY, undefined);
     assert.deepEqual(expectations.onDone(KEY, 0), { object: undefined });
   });
 
-  it('tell what came for a step that was not done', () => {
+  it('returns the notification during a step that was not done', () => {
     const expectations = new Expectations();
     expectations.expect(KEY, SET);
     expectations.take(KEY, undefined);
     assert.deepEqual(expectations.onNotDone(KEY), { object: undefined });
   });
 
-  it('know the echo of a removal', () => {
+  it('recognizes the self-notification of a removal', () => {
     const expectations = new Expectations();
     expectations.expect(KEY, { action: 'remove', object: route(2) });
     expectations.onDone(KEY, 0);
-    assert.equal(expectations.take(KEY, ECHO), true);
+    assert.equal(expectations.take(KEY, SELF), true);
     assert.equal(expectations.take(KEY, undefined), true);
     assert.equal(expectations.nextDueMs, undefined);
   });
 
-  it('end sooner after an overrun', () => {
+  it('expires sooner after an overrun', () => {
     const expectations = new Expectations();
     expectations.expect(KEY, SET);
     expectations.onDone(KEY, 0);
@@ -73,7 +73,7 @@ describe('Expectations', () => {
     assert.equal(expectations.takeOverdue(1_500).size, 1);
   });
 
-  it('end in time, and then tell what they took for old', () => {
+  it('expires in time and returns the notification taken for old', () => {
     const expectations = new Expectations();
     expectations.expect(KEY, SET);
     expectations.onDone(KEY, 0);

@@ -1,17 +1,18 @@
-// What the kernel's notices must still say about our own steps. A notice can be older than a step that was acknowledged
-// before it arrived: when a device goes, thousands of "gone" wait in the socket while its entries are already made anew.
-// Notices come in order, so whatever comes for a key before the echo of our own step is old. Holds no timer.
+// Notifications that our own steps cause, as far as they have not arrived. A notification can be
+// older than a step acknowledged before it arrives: when a device is deleted, thousands of
+// deletions wait in the socket while its entries are already re-created. Notifications arrive in
+// order, so those of a key before the self-notification of our step are old. Holds no timer.
 import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../../kernel/actual.ts';
 import type { Step } from '../../kernel/kernel.ts';
 import { isInSync } from '../diff.ts';
 
-/** How long an echo may take, in ms. A step that changed nothing has none, so this must end. */
+/** Longest delay of a self-notification, in ms. A step that changed nothing causes none. */
 const SELF_NOTIFICATION_TIMEOUT_MS = 3_000;
-/** The same after an overrun: echoes may be lost, but what is old is still in the socket. */
+/** The same after an overrun: self-notifications may be lost, old ones are still in the socket. */
 const OVERRUN_TIMEOUT_MS = 300;
 
-/** A state that a notice told; unset `object` means gone. */
+/** A notified state; unset `object` means absent. */
 export interface Notified {
   readonly object: ActualObject | undefined;
 }
@@ -21,13 +22,13 @@ interface Expectation {
   readonly object: KernelObject | undefined;
   isAnswered: boolean;
   isConfirmed: boolean;
-  /** The last notice that did not fit: before the echo probably old, after it news. */
+  /** The last other notification: probably old before the self-notification, new after it. */
   other: Notified | undefined;
   untilMs: number;
 }
 
 export class Expectations {
-  /** In the order in which they end. */
+  /** In the order of expiry. */
   readonly #byKey = new Map<ObjectKey, Expectation>();
 
   /** To be called before a step is sent. */
@@ -42,7 +43,9 @@ export class Expectations {
     });
   }
 
-  /** Takes a notification. Returns whether it belongs here; if not it is news. */
+  /**
+   * Takes a notification. Returns whether it is expected or old; a new one is left to the caller.
+   */
   take(key: ObjectKey, object: ActualObject | undefined): boolean {
     const expectation = this.#byKey.get(key);
     if (expectation === undefined) return false;
@@ -54,7 +57,7 @@ export class Expectations {
     return true;
   }
 
-  /** The kernel did the step. Returns what happened to the object since, if its echo was here already. */
+  /** The kernel did the step. Returns a notification newer than that, if any arrived. */
   onDone(key: ObjectKey, nowMs: number): Notified | undefined {
     const expectation = this.#byKey.get(key);
     if (expectation === undefined) return undefined;
@@ -66,31 +69,31 @@ export class Expectations {
     return undefined;
   }
 
-  /** The kernel did not do the step, or did not say. Returns what a notice told meanwhile. */
+  /** The kernel rejected or did not answer the step. Returns the last notification meanwhile. */
   onNotDone(key: ObjectKey): Notified | undefined {
     const other = this.#byKey.get(key)?.other;
     this.#byKey.delete(key);
     return other;
   }
 
-  /** Notices were lost, so that some echoes never come: waits for none much longer. */
+  /** Notifications were lost, self-notifications perhaps among them: expires all soon. */
   onOverrun(nowMs: number): void {
     for (const expectation of this.#byKey.values())
       if (expectation.isAnswered)
         expectation.untilMs = Math.min(expectation.untilMs, nowMs + OVERRUN_TIMEOUT_MS);
   }
 
-  /** Ends what is overdue. Returns what notices told of those keys: they were no echoes, so they count after all. */
+  /** Expires overdue expectations. Returns their last other notifications, which were not old. */
   takeOverdue(nowMs: number): ReadonlyMap<ObjectKey, Notified> {
-    const told = new Map<ObjectKey, Notified>();
+    const notified = new Map<ObjectKey, Notified>();
     for (const [key, { untilMs, other }] of this.#byKey) {
-      // Unanswered ones have no end yet and may stand before answered ones.
+      // Unanswered ones do not expire yet and may come before answered ones.
       if (untilMs === Infinity) continue;
       if (untilMs > nowMs) break;
       this.#byKey.delete(key);
-      if (other !== undefined) told.set(key, other);
+      if (other !== undefined) notified.set(key, other);
     }
-    return told;
+    return notified;
   }
 
   /** When {@link takeOverdue} is due, on the reconciler's clock. */

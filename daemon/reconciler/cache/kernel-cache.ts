@@ -35,7 +35,7 @@ export class KernelCache {
     return this.#state;
   }
 
-  /** Whether steps on devices are under way; a full read follows them. */
+  /** Whether a batch with steps on devices is being applied; a full read follows it. */
   get isChangingLinks(): boolean {
     return this.#isChangingLinks;
   }
@@ -110,7 +110,9 @@ export class KernelCache {
     return keys;
   }
 
-  /** To be called before `steps` are sent: notifications about them may arrive before the answer. */
+  /**
+   * To be called before `steps` are sent: notifications about them may arrive before the answer.
+   */
   beginBatch(steps: readonly Step[]): void {
     this.#isChangingLinks = steps.some(({ object }) => object.kind === 'link');
     for (const step of steps)

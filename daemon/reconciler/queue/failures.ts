@@ -71,7 +71,9 @@ export class Failures<Name extends string> {
     return this.#byName.delete(name);
   }
 
-  /** Makes every try due now whose failure is at least `leastMs` old; keeps the number of failures. */
+  /**
+   * Makes every try due now whose failure is at least `leastMs` old; keeps the number of failures.
+   */
   retryNow(nowMs: number, leastMs: number): void {
     for (const [name, failure] of this.#byName)
       if (failure.retryAtMs > nowMs && nowMs - failure.failedAtMs >= leastMs)

@@ -1,5 +1,6 @@
-// Leaky bucket per key. A burst up to the bucket size and any number at a moderate rate cost no wait; beyond that the
-// wait doubles up to a bound, so that two conflicting programs do not keep a CPU busy. Holds no timer.
+// Leaky bucket per key. A burst up to the bucket size and any number at a moderate rate cost no
+// wait; beyond that the wait doubles up to a bound, so that two conflicting programs do not keep a
+// CPU busy. Holds no timer.
 
 export interface RateLimiterOptions {
   /** Bucket size: events that cost no wait. As many drain per window. */

@@ -1,6 +1,6 @@
-// When to check the kernel without a cause, and how much of it. Notifications report changes as they
-// happen; a check finds what they missed. While full reads find nothing, they become rarer. Holds no
-// timer.
+// When to check the kernel without a cause, and how much of it. Notifications report changes as
+// they happen; a check finds what they missed. While full reads find nothing, they become rarer.
+// Holds no timer.
 import type { Random } from '../../../lib/backoff.ts';
 
 const JITTER = 0.1;

@@ -1,5 +1,5 @@
-// When a failed or contested object may be tried again: owners with a rejected step back off, objects that another
-// program keeps changing are rate-limited. Holds no timer and does no I/O.
+// When a failed or contested object may be tried again: owners with a rejected step back off,
+// objects that another program keeps changing are rate-limited. Holds no timer and does no I/O.
 import type { Random } from '../../../lib/backoff.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { ObjectKey } from '../../../backends/kernel-state.ts';
@@ -10,7 +10,10 @@ import type { Failure } from './failures.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import type { StepOutcome } from '../step-outcome.ts';
 
-/** A few repairs within seconds cost no wait; beyond that each waits, but too briefly to cost much traffic. */
+/**
+ * A few repairs within seconds cost no wait; beyond that each waits, but too briefly to cost much
+ * traffic.
+ */
 const CONTEST_LIMIT = { freeCount: 10, windowMs: 5_000, firstMs: 20, capMs: 150 };
 
 /** What may be tried again. */
@@ -61,7 +64,9 @@ export class RetryGate {
     return this.#failures.get(owner);
   }
 
-  /** Records a change of `key` by another program. `isFirst`: the object becomes contested with it. */
+  /**
+   * Records a change of `key` by another program. `isFirst`: the object becomes contested with it.
+   */
   recordDrift(key: ObjectKey, nowMs: number): { readonly mustWait: boolean; readonly isFirst: boolean } {
     const waitMs = this.#limiter.record(key, nowMs);
     if (waitMs === 0) return { mustWait: false, isFirst: false };
@@ -71,7 +76,10 @@ export class RetryGate {
     return { mustWait: true, isFirst };
   }
 
-  /** Records what became of a step. Returns the failures in a row of its owner; 0 if it did not fail. */
+  /**
+   * Records what became of a step. Returns the failures in a row of its owner; 0 if it did not
+   * fail.
+   */
   recordOutcome(outcome: StepOutcome, nowMs: number): number {
     const { kind, step } = outcome;
     const key = objectKey(step.object);
@@ -91,7 +99,10 @@ export class RetryGate {
     this.#failures.delete(owner);
   }
 
-  /** Ends every back-off that began at least `leastMs` ago, without forgetting the number of failures. */
+  /**
+   * Ends every back-off that began at least `leastMs` ago, without forgetting the number of
+   * failures.
+   */
   retryNow(nowMs: number, leastMs = 0): void {
     this.#failures.retryNow(nowMs, leastMs);
     this.#orphanFailures.retryNow(nowMs, leastMs);
@@ -109,7 +120,10 @@ export class RetryGate {
     return { owners: this.#failures.due(nowMs), keys };
   }
 
-  /** Earliest time at which {@link takeDue} finds more than at its last call, on the reconciler's clock. */
+  /**
+   * Earliest time at which {@link takeDue} finds more than at its last call, on the reconciler's
+   * clock.
+   */
   get nextDueMs(): number | undefined {
     const retriesMs = [this.#failures, this.#orphanFailures].map((each) => each.nextRetryMs(this.#takenAtMs));
     const timesMs = [...this.#contestedUntilMs.values(), ...retriesMs.filter((atMs) => atMs !== undefined)];

@@ -1,6 +1,6 @@
-// What the reconciler has to do: keys to compare, a full read, a check of settings. The only owner of
-// the dirty keys. Requests for a full read are merged into the earliest. Does no work and holds no
-// timer.
+// What the reconciler has to do: keys to compare, a full read, a check of settings. The only owner
+// of the dirty keys. Requests for a full read are merged into the earliest. Does no work and holds
+// no timer.
 //
 //   resync due ──► resync, which covers all keys
 //   resync later, devices may differ ──► nothing until then

@@ -1,4 +1,4 @@
-// Counters of the reconciler for metrics, fed with outcomes and drift as they happen. They only grow.
+// Counters of the reconciler for metrics, fed with outcomes and drift as they happen.
 import type { KernelObject, KernelObjectKind } from '../../../backends/kernel-state.ts';
 import type { Step } from '../../kernel/kernel.ts';
 import type { StepOutcome } from '../step-outcome.ts';

@@ -8,7 +8,7 @@ import { isInSync } from '../diff.ts';
 import type { Failure } from '../queue/failures.ts';
 import { deviceOf } from '../object-device.ts';
 import { isDeviceDeferred } from '../planner.ts';
-import type { SyncState } from '../status.ts';
+import type { SyncState } from './status.ts';
 import type { DesiredView, View } from '../view.ts';
 
 export interface ComputedStatus {
@@ -18,7 +18,9 @@ export interface ComputedStatus {
   readonly isProgrammed: boolean;
 }
 
-/** Computes one owner's state; `peer` is unset for the host. Cost: the owner's number of objects. */
+/**
+ * Computes one owner's state; `peer` is unset for the host. Cost: the owner's number of objects.
+ */
 export function computeStatus(owner: Owner, peer: PeerState | undefined, view: View): ComputedStatus {
   const rejection = rejectionOf(owner, peer, view.desired);
   // A peer with objects and a reason has one rejected address family; the other one works.

@@ -14,8 +14,8 @@ const rejections = (host: TestHost): readonly Readonly<Record<string, unknown>>[
     .filter(({ code }) => code === 'PEER_REJECTED')
     .map(({ fields }) => fields);
 
-describe('a peer whose lease rules out to program it', () => {
-  it('is told once, again when the reason is another, and again after it was right', async () => {
+describe('a peer whose lease cannot be programmed', () => {
+  it('is reported once a reason, and again after it was valid', async () => {
     const host = await new TestHost().start([udp(2), vxlanPeer(3)]);
     const { key } = udp(2);
     const backend = { peer: key, reason: `its backend is udp or alloc and this host's is "vxlan"` };
@@ -30,7 +30,7 @@ describe('a peer whose lease rules out to program it', () => {
     assert.match(String(rejections(host)[2]?.['reason']), /VtepMAC/);
   });
 
-  it('is told of a clash with another peer, but not of one that lasts only while peers are set', async () => {
+  it('is reported for a lasting conflict with another peer, not for a transient one', async () => {
     const host = await new TestHost().start([vxlanPeer(2), vxlanPeer(3)]);
     const [two, three] = [vxlanPeer(2), vxlanPeer(3)];
     const withMacOf = (lease: Lease, other: Lease): Lease => ({
@@ -47,7 +47,7 @@ describe('a peer whose lease rules out to program it', () => {
     assert.match(String(rejections(host)[0]?.['reason']), /belongs to the peer .*only one host can have it/);
   });
 
-  it('is counted, not named, where there are many', async () => {
+  it('is counted without a name among many', async () => {
     const peers = Array.from({ length: 20 }, (_, index) => udp(index + 2));
     const emitted = rejections(await new TestHost().start(peers));
     assert.equal(emitted.length, 6);

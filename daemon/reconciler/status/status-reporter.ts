@@ -1,6 +1,6 @@
-// What operators learn of the reconciler: the state of the host and of each peer, recomputed for the
-// owners that a run concerned; events, gathered so that a thousand repairs are one; counters. Takes
-// what the other parts report and changes none of them.
+// What operators learn of the reconciler: the state of the host and of each peer, recomputed for
+// the owners that a run concerned; events, gathered so that a thousand repairs are one; counters.
+// Takes what the other parts report and changes none of them.
 import type { PeerState } from '../../../backends/backend.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
@@ -13,7 +13,7 @@ import type { ReconcilerEvent } from '../events.ts';
 import { computeStatus, rejectionOf } from './owner-status.ts';
 import { Rejections } from './rejections.ts';
 import { StatusTable } from './status-table.ts';
-import type { PeerStatus, StatusSummary } from '../status.ts';
+import type { PeerStatus, StatusSummary } from './status.ts';
 import type { StepOutcome } from '../step-outcome.ts';
 import type { DesiredView, View } from '../view.ts';
 
@@ -81,8 +81,8 @@ export class StatusReporter {
   }
 
   /**
-   * Computes stale states; emits new rejections, drift and repairs since the last call. Returns what
-   * {@link update} does.
+   * Computes stale states; emits new rejections, drift and repairs since the last call. Returns
+   * what {@link update} does.
    */
   report(view: View): readonly Owner[] {
     const recovered = this.update(this.#stale, view);

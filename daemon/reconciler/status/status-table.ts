@@ -1,5 +1,5 @@
 // The state of the host and of every peer with its time of change, and the number of peers a state.
-import type { OwnerStatus, PeerStatus, SyncState } from '../status.ts';
+import type { OwnerStatus, PeerStatus, SyncState } from './status.ts';
 
 export class StatusTable {
   readonly #peers = new Map<string, PeerStatus>();

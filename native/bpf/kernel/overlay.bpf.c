@@ -74,7 +74,7 @@ struct ethernet {
 } __attribute__((packed));
 
 struct ipv4 {
-  __u8 version_words, tos;
+  __u8 version_ihl, tos;
   __be16 total;
   __be16 id, fragment;
   __u8 ttl, protocol;
@@ -177,7 +177,7 @@ INLINE void decrement_ttl(struct ipv4 *ip) {
 
 INLINE void write_outer(struct outer *outer, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
                         __u32 total, __u8 tos) {
-  outer->ip = (struct ipv4){.version_words = 0x45,
+  outer->ip = (struct ipv4){.version_ihl = 0x45,
                             .tos = tos,
                             .total = htons(total),
                             .fragment = htons(DONT_FRAGMENT),
@@ -245,7 +245,7 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   if (!config || (void *)(ip + 1) > (void *)(long)skb->data_end) return NEXT;
   const __u32 total = ntohs(ip->total);
   /* Without options, and with room for the outer headers in a 64 KiB datagram. */
-  if (ip->version_words != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan))
+  if (ip->version_ihl != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan))
     return NEXT;
   if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
   const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
@@ -286,7 +286,7 @@ INLINE bool is_verified(struct __sk_buff *skb, const struct udp *udp, const stru
 }
 
 INLINE bool is_tunnel_packet(const struct weft_bpf_config *config, const struct outer *outer, __u32 length) {
-  return outer->ip.version_words == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
+  return outer->ip.version_ihl == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
          outer->ip.destination == config->local && outer->udp.destination == config->port &&
          (outer->ip.fragment & ~htons(DONT_FRAGMENT)) == 0 && ntohs(outer->ip.total) == length &&
          ntohs(outer->udp.length) == length - IPV4_BYTES && header_checksum(&outer->ip) == 0;
@@ -318,7 +318,7 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   if (skb->gso_size != 0 && outer->udp.checksum != 0) return NEXT;
   /* Linux keeps the tunnel mark of a UDP super-packet and drops it on segmentation (as of 6.18). */
   if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
-  if (inner->version_words != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
+  if (inner->version_ihl != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
   if (!keeps_ecn(inner->tos, outer->ip.tos) || !is_verified(skb, &outer->udp, inner)) return NEXT;
   struct weft_bpf_route *route = find_route(config, inner->source);
   if (!route || route->remote != outer->ip.source) return NEXT;

@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 49d92b1ba52eb88fdfe9c10f1635dacd1ac057a5f6e819ee605103a0ac12bb86 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 4beade58f5bfed25ea130ac69a6a2416e71ce1747c75f6732ca304aaddfa68cd */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 

@@ -46,7 +46,7 @@ struct settings {
   double loss, duplicate, reorder; /* rates, 0..1 of the datagrams to the port */
   double hold;                     /* frames that overtake a reordered one */
   double seed;
-  int one_way;
+  int is_one_sided;
 };
 
 struct direction {
@@ -221,7 +221,7 @@ static void read_options(int argc, char **argv) {
       {"low-ttl", &harm->low_ttl, NULL, 0, 1},
       {"seed", &settings.seed, NULL, 0, 0x1p52},
       {"break-checksum", NULL, &harm->break_checksum, 0, 0},
-      {"one-way", NULL, &settings.one_way, 0, 0},
+      {"one-way", NULL, &settings.is_one_sided, 0, 0},
   };
   options_read(argc, argv, 4, specs, sizeof(specs) / sizeof(specs[0]));
 }
@@ -251,7 +251,7 @@ int main(int argc, char **argv) {
   ring_open(&first, argv[1]);
   ring_open(&second, argv[2]);
   struct direction *forward = new_direction(&first, second.fd, true, 0);
-  struct direction *backward = new_direction(&second, first.fd, !settings.one_way, 1);
+  struct direction *backward = new_direction(&second, first.fd, !settings.is_one_sided, 1);
   puts("ready");
   fflush(stdout);
   run(forward, backward, signals);

@@ -42,7 +42,7 @@ socklen_t address_bytes(const union address *address);
  * process if it cannot.
  */
 int socket_open(int type, const union address *address, bool is_bound);
-/* Tells who started this process that the other end may begin. */
+/* Reports to the parent process that the other end can begin. */
 void say_ready(void);
 double now_seconds(void);
 

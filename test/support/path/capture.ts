@@ -8,7 +8,7 @@ import type { Encapsulation } from '../../../native/packet-path.ts';
 import type { PathEnd } from './path-host.ts';
 import type { PathPair } from './path-pair.ts';
 
-/** Everything that can be wrong with a checksum is looked at, and TCP's opinions on the order of segments are not. */
+/** Verifies all checksums; ignores TCP's analysis of sequence numbers. */
 const SETTINGS = (
   'ip.check_checksum:TRUE udp.check_checksum:TRUE tcp.check_checksum:TRUE ' +
   'tcp.analyze_sequence_numbers:FALSE ip.defragment:FALSE ipv6.defragment:FALSE'
@@ -35,7 +35,8 @@ const CHECK_FIELDS = [
   ...CHECKSUM_FIELDS,
 ];
 /** PI_ERROR and checksum status "Bad" (epan/proto.h). */
-const [ERROR_SEVERITY, BAD_CHECKSUM] = ['8388608', '0'];
+const ERROR_SEVERITY = '8388608';
+const BAD_CHECKSUM = '0';
 
 export class Capture {
   readonly #file: string;
@@ -86,8 +87,8 @@ function isBad(frame: DecodedFrame): boolean {
   if (frame['tcp.checksum']!.includes('0xffff')) return false;
   return (
     frame['_ws.malformed']!.length > 0 ||
-    frame['_ws.expert.severity']!.includes(ERROR_SEVERITY!) ||
-    CHECKSUM_FIELDS.some((field) => frame[field]!.includes(BAD_CHECKSUM!))
+    frame['_ws.expert.severity']!.includes(ERROR_SEVERITY) ||
+    CHECKSUM_FIELDS.some((field) => frame[field]!.includes(BAD_CHECKSUM))
   );
 }
 
@@ -96,12 +97,12 @@ const MARK = 'end of capture';
 const DISCARD_PORT = 9;
 const PATIENCE_MS = 60_000;
 
-/** Captures on the underlay of `end` while `action` goes on, and hands the result to `look`. */
+/** Captures on the underlay of `end` during `action`, and passes the result to `inspect`. */
 export async function capture(
   pair: PathPair,
   end: PathEnd,
   action: () => Promise<unknown>,
-  look: (capture: Capture) => Promise<void>,
+  inspect: (capture: Capture) => Promise<void>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-capture-'));
   const file = join(folder, 'frames.pcap');
@@ -120,7 +121,7 @@ export async function capture(
       PATIENCE_MS,
     );
     await program.stop('SIGINT');
-    await look(new Capture(file, pair));
+    await inspect(new Capture(file, pair));
   } finally {
     await rm(folder, { recursive: true });
   }

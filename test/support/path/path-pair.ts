@@ -148,7 +148,7 @@ export class PathPair {
       ),
       `link set ${device} up`,
     ]);
-    // ICMP errors of the path bear an address of this host, which the kernel takes from no other device without being told.
+    // ICMP errors of the path bear an address of this host, which the kernel accepts from another device only with accept_local.
     if (!end.isKernel) await end.run(['sh', '-c', `echo 1 >/proc/sys/net/ipv4/conf/${device}/accept_local`]);
     await end.ip(this.families.flatMap((family) => this.#kernelRoutes(end, peer, family)));
     if (end.isKernel)
@@ -204,7 +204,7 @@ export class PathPair {
   }
 }
 
-/** @throws Error naming what ethtool could not turn off */
+/** @throws Error naming the offload that ethtool could not turn off */
 async function turnOffloadsOff(end: PathEnd): Promise<void> {
   await end.run(['ethtool', '-K', 'eth0', ...OFFLOADS.flatMap((name) => [name, 'off'])]);
   const features = await end.run(['ethtool', '-k', 'eth0']);

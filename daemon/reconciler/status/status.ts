@@ -1,7 +1,7 @@
 // The state of the host and of each peer as operators see it. Types only.
-import type { PeerState } from '../../backends/backend.ts';
-import type { ObjectKey } from '../../backends/kernel-state.ts';
-import type { ReconcilerCounters } from './status/counters.ts';
+import type { PeerState } from '../../../backends/backend.ts';
+import type { ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ReconcilerCounters } from './counters.ts';
 
 /** `pending`: not as desired yet, without a known error. `error`: has a reason, is retried. */
 export type SyncState = 'in-sync' | 'pending' | 'error';
