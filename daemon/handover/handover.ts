@@ -7,9 +7,10 @@ import type { Logger } from '../log/log.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import { decodeCheckpoint, type DeviceCheckpoint } from '../kernel/device-checkpoint.ts';
 
-export interface HandoverDeps {
+export interface HandoverOptions {
   /** Weft's addon; without it there is no packet path, and nothing is handed over. */
   readonly native: Native | undefined;
+  readonly tuning: PathTuning;
   readonly log: Logger;
 }
 
