@@ -42,8 +42,8 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
-# dist/weft.mjs and dist/addons/: all that a host with Node needs.
-bundle: dist/.bundled
+# dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
+bundle: dist/.bundled dist/weft-cni.cjs
 
 dist/.bundled: dist/.built dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
