@@ -27,15 +27,15 @@ dist/.built: node_modules/.installed tsconfig.json daemon/metrics/page.html $(SO
 	@touch $@
 
 # The CNI plugin in one file: it is started for every container.
-dist/weft-cni.cjs: dist/.built
+dist/weft-cni.cjs: dist/.built bin/check-node.mjs
 	node_modules/.bin/esbuild dist/containers/cni/main.js --bundle --platform=node --format=cjs --target=node20.19 \
-	  --banner:js='#!/usr/bin/env node' --log-level=warning --outfile=$@
+	  --banner:js="$$(echo '#!/usr/bin/env node'; echo "'use strict';"; cat bin/check-node.mjs)" --log-level=warning --outfile=$@
 	@chmod +x $@
 
 # The commands that only ask the daemon, in one file without anything else: people wait for them.
-dist/weft-client.cjs: dist/.built
+dist/weft-client.cjs: dist/.built bin/check-node.mjs
 	node_modules/.bin/esbuild dist/cli/client.js --bundle --platform=node --format=cjs --target=node20.19 \
-	  --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
+	  --banner:js="$$(echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
 native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
@@ -45,7 +45,7 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 # dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
 bundle: dist/.bundled dist/weft-cni.cjs
 
-dist/.bundled: dist/.built dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
+dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
 	@touch $@
 

@@ -1,5 +1,6 @@
 // Bundles a program and its imports into one file that needs only Node.
-import { chmod } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { embedPage } from './page.ts';
 import { embedPackages, gatherPackages } from './packages.ts';
@@ -15,7 +16,8 @@ export interface BundleOptions {
 }
 
 /** The bundled code is CommonJS inside an ES module, so that built-in modules load on first use. */
-const PREAMBLE = `#!/usr/bin/env node
+const preamble = (checkNode: string): string => `#!/usr/bin/env node
+${checkNode}
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 const moduleUrl = import.meta.url;
@@ -36,7 +38,7 @@ export async function bundle({ entry, out, root, version }: BundleOptions): Prom
     minifyWhitespace: true,
     minifySyntax: true,
     define: { 'import.meta.url': 'moduleUrl', WEFT_VERSION: JSON.stringify(version) },
-    banner: { js: PREAMBLE },
+    banner: { js: preamble(await readFile(join(root, 'bin/check-node.mjs'), 'utf8')) },
     plugins: [embedPackages(packages), embedPage],
     metafile: true,
   });
