@@ -155,6 +155,8 @@ man: build
 	bin/weft completion fish >deploy/completions/weft.fish
 
 lint: build
+	@deploy/install-tools.sh cc clang-format
+	@sh native/lint.sh
 	node_modules/.bin/oxlint --type-aware
 	node_modules/.bin/prettier --check --log-level warn .
 	node dist/test/lint/vocabulary.js

@@ -20,24 +20,24 @@ export interface LeaseAttributes {
   /** Backend's own JSON for IPv4 and IPv6; its shape is known to that backend only. */
   readonly backendData?: unknown;
   readonly backendV6Data?: unknown;
-  /** What flannel does not know and passes over; hosts of weft publish it where they need it. */
+  /** Fields of weft, which flannel ignores. Published only where they are needed. */
   readonly weft?: WeftAttributes;
 }
 
 export interface WeftAttributes {
   /** UDP port of the backend, where it is not that backend's usual one. */
   readonly port?: number;
-  /** Other ways in which this host may still send, and is still reached: while it changes from one to another. */
+  /** Transports that this host may still send by and receives on, while it migrates to another one. */
   readonly leaving?: readonly LegacyTransport[];
-  /** It sends in none of them any more. */
+  /** It sends by none of them any more. */
   readonly isDrained?: boolean;
 }
 
-/** A way to reach hosts, as a lease tells it. */
+/** A transport that a host migrates away from, as its lease advertises it. */
 export type LegacyTransport = Pick<LeaseAttributes, 'backendType' | 'backendData' | 'backendV6Data'> &
   Pick<WeftAttributes, 'port'>;
 
-/** A subnet that some host holds, as read from the registry. */
+/** A subnet leased by some host, as read from the registry. */
 export interface Lease {
   /** Text of the key below `<prefix>/subnets/`; identifies the lease. */
   readonly key: string;

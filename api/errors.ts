@@ -1,5 +1,6 @@
-// The error base class and its closed set of codes. Programs match on the code; the message is for people and names the
-// thing, the value and the remedy. docs/reference/events-and-errors.md has one entry a code.
+// The error base class and its closed set of codes. Programs match on the code; the message is for
+// people and names the thing, the value and the remedy. docs/reference/events-and-errors.md has one
+// entry a code.
 
 export type ErrorCode =
   /** The registry does not answer, or not in time. Transient. */

@@ -4,7 +4,9 @@ import type { HealthV1 } from './status.ts';
 
 /** A line of `GET /v1/events`. */
 export interface EventV1 {
-  /** Counts up from 1 since the start of the daemon. A gap means that a slow reader missed events. */
+  /**
+   * Counts up from 1 since the start of the daemon. A gap means that a slow reader missed events.
+   */
   readonly sequence: number;
   readonly at: string;
   readonly topic: EventTopic;

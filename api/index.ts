@@ -1,4 +1,5 @@
-// The public interface of the control socket, version 1: every type that daemon, command line, metrics and page share.
+// The public interface of the control socket, version 1: every type that daemon, command line,
+// metrics and page share.
 export * from './devices.ts';
 export * from './errors.ts';
 export * from './events.ts';

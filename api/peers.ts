@@ -2,7 +2,9 @@
 import type { StatusV1, SyncV1 } from './status.ts';
 import type { CONTROL_VERSION } from './version.ts';
 
-/** The datapath to a peer. `none`: the backend programs nothing. `error`: the peer is unreachable. */
+/**
+ * The datapath to a peer. `none`: the backend programs nothing. `error`: the peer is unreachable.
+ */
 export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'none' | 'error';
 
 /** `GET /v1/peers` */

@@ -1,4 +1,5 @@
-// `GET /v1/route?to=ADDRESS` traces a packet through this host's tables; `GET /v1/diff` compares the kernel with the desired state.
+// `GET /v1/route?to=ADDRESS` traces a packet through this host's tables; `GET /v1/diff` compares
+// the kernel with the desired state.
 import type { CONTROL_VERSION } from './version.ts';
 
 /** `GET /v1/route?to=ADDRESS` */
@@ -10,7 +11,10 @@ export interface RouteV1 {
   readonly kind: 'own' | 'peer' | 'unleased' | 'outside';
   readonly owner?: { readonly key: string; readonly subnet: string; readonly publicIp?: string };
   readonly lookups: readonly LookupV1[];
-  /** What carries the packet: a tunnel of the kernel or of this process, a plain route, this host, or nothing. */
+  /**
+   * What carries the packet: a tunnel of the kernel or of this process, a plain route, this host,
+   * or nothing.
+   */
   readonly datapath: 'kernel' | 'userspace' | 'direct' | 'local' | 'none';
   /** Largest packet that the datapath carries, in bytes. */
   readonly mtu?: number;
@@ -39,7 +43,10 @@ export interface DiffV1 {
 }
 
 export interface DifferenceV1 {
-  /** `extra`: marked as ours but not desired. `foreign`: the name is taken by a device of another program. */
+  /**
+   * `extra`: marked as ours but not desired. `foreign`: the name is taken by a device of another
+   * program.
+   */
   readonly kind: 'missing' | 'different' | 'extra' | 'foreign';
   /** For example `route 10.5.2.0/24`. */
   readonly object: string;

@@ -5,15 +5,18 @@ import type { CONTROL_VERSION } from './version.ts';
 export const HEALTH_STATES = ['ok', 'degraded', 'not-ready'] as const;
 
 /**
- * `ok`: this host carries traffic to every peer. `degraded`: it does, with a fault to know of. `not-ready`: it does not, or
- * its state is unknown.
+ * `ok`: this host carries traffic to every peer. `degraded`: it does, with a fault to know of.
+ * `not-ready`: it does not, or its state is unknown.
  */
 export type HealthV1 = (typeof HEALTH_STATES)[number];
 
 /** Every {@link SyncV1}. */
 export const SYNC_STATES = ['in-sync', 'pending', 'error'] as const;
 
-/** `in-sync`: in the kernel as desired. `pending`: not yet. `error`: rejected; retried with back-off. */
+/**
+ * `in-sync`: in the kernel as desired. `pending`: not yet. `error`: rejected; retried with
+ * back-off.
+ */
 export type SyncV1 = (typeof SYNC_STATES)[number];
 
 /** Every {@link LeaseStateV1}. */
@@ -36,7 +39,9 @@ export interface StatusV1 {
   /** When the document was made. */
   readonly at: string;
   readonly health: HealthV1;
-  /** One line each: first what prevents traffic, then what is worth knowing. Empty exactly if `ok`. */
+  /**
+   * One line each: first what prevents traffic, then what is worth knowing. Empty exactly if `ok`.
+   */
   readonly reasons: readonly string[];
   readonly daemon: {
     readonly version: string;
@@ -69,7 +74,10 @@ export interface PeerCountsV1 {
   readonly errors: number;
 }
 
-/** The network this host is part of. Where the network config differs, `reasons` or `migration` say why. */
+/**
+ * The network this host is part of. Where the network config differs, `reasons` or `migration` say
+ * why.
+ */
 export interface NetworkV1 {
   readonly ipv4?: string;
   readonly ipv6?: string;
@@ -94,8 +102,8 @@ export interface ChecksumOffloadV1 {
   /** `TxChecksumOffload` of the network config. */
   readonly setting: 'auto' | 'on' | 'off';
   /**
-   * Result of the probes with `auto`: `unknown`, `good`, `suspect` or `bad`. `off`: the offload was off before this daemon
-   * started, and it leaves it so. Unset with `on` and `off`.
+   * Result of the probes with `auto`: `unknown`, `good`, `suspect` or `bad`. `off`: the offload was
+   * off before this daemon started, and it leaves it so. Unset with `on` and `off`.
    */
   readonly found?: 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
   /** When `found` last changed; unset while it is `unknown`. */

@@ -12,13 +12,6 @@ export interface FirewallPolicy {
   readonly isForwardAccepted: boolean;
 }
 
-/** What this host does for packets that it forwards, whatever the backend. */
-export interface ForwardingPolicy {
-  readonly firewall: FirewallPolicy;
-  /** Whether forwarding is turned on. */
-  readonly setsSysctls: boolean;
-}
-
 /** One family's networks: the whole overlay, and this host's subnet. */
 export interface FirewallFamily {
   readonly family: Family;

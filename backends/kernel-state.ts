@@ -174,8 +174,9 @@ export type KernelObjectKind = KernelObject['kind'];
 
 /**
  * Identity of an object: two objects with one key cannot both exist, the second replaces the first.
+ * The kind is part of the type, so that no other string passes for a key.
  */
-export type ObjectKey = string;
+export type ObjectKey = `${KernelObjectKind} ${string}`;
 
 export function isSetting(object: KernelObject): object is SettingObject {
   return object.kind === 'sysctl' || object.kind === 'feature';

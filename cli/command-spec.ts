@@ -1,5 +1,5 @@
-// What a command of the command line is: its specification, from which help, completion and the man page are made, its
-// function, and its entry in the table of commands.
+// What a command of the command line is: its specification, from which help, completion and the man
+// page are made, its function, and its entry in the table of commands.
 
 export interface OptionSpec {
   readonly type: 'boolean' | 'string';

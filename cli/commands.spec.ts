@@ -14,7 +14,7 @@ describe('the table of commands', () => {
   });
 
   for (const name of Object.keys(COMMANDS))
-    it(`has words of weft ${name} that help can be made of`, () => {
+    it(`has a complete specification of weft ${name}`, () => {
       const spec = all.find((command) => command.name === name)!;
       assert.ok(spec.synopsis.length > 0 && spec.about.length > 10);
       assert.ok(spec.examples.length > 0, 'an example');
@@ -24,12 +24,12 @@ describe('the table of commands', () => {
       for (const line of formatHelp(name, spec).split('\n')) assert.ok(line.length <= 150, line);
     });
 
-  it('is what weft help lists', () => {
+  it('is listed by weft help', () => {
     const listed = [...formatCommands(COMMANDS).matchAll(/^ {2}(\S+)/gm)].map((match) => match[1] ?? '');
     assert.deepEqual(listed.toSorted(), Object.keys(COMMANDS).toSorted());
   });
 
-  it('makes a script of completion that bash takes', () => {
+  it('makes a completion script that bash parses', () => {
     const { status, stderr } = spawnSync('bash', ['-n'], {
       input: completionScript('bash', all),
       encoding: 'utf8',
@@ -37,7 +37,7 @@ describe('the table of commands', () => {
     assert.deepEqual([status, stderr], [0, '']);
   });
 
-  it('greets with the next step', () => {
+  it('prints the next steps without arguments', () => {
     assert.match(formatHint(true), /weft status/);
     assert.doesNotMatch(formatHint(true), /weft daemon/);
     assert.match(formatHint(false), /weft daemon --help/);

@@ -4,7 +4,7 @@ import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from '../daemon/node/exit.ts';
 import { describeError } from '../daemon/log/log-format.ts';
 import { EXIT_NO_DAEMON } from './exit-codes.ts';
 
-/** Errors whose message alone is for the user: their code adds nothing to it. */
+/** Errors of the command line itself, whose message needs no code. */
 const PLAIN_CODES: readonly ErrorCode[] = [
   'USAGE',
   'DAEMON_UNREACHABLE',
@@ -27,10 +27,11 @@ export async function runMain(run: () => Promise<number>): Promise<never> {
   process.exit(code);
 }
 
+/** The message with causes. A code, as of the registry, leads to docs/reference/events-and-errors.md. */
 function formatFailure(error: unknown): string {
-  return error instanceof WeftError && PLAIN_CODES.includes(error.code)
-    ? error.message
-    : describeError(error);
+  const text = describeError(error);
+  const hasCode = error instanceof WeftError && !PLAIN_CODES.includes(error.code);
+  return hasCode ? `${text} (${error.code})` : text;
 }
 
 /** Commands that connect to etcd default to this host, where etcd may not run. */

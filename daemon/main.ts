@@ -7,7 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import { loadNative } from '../native/index.ts';
 import { createLogger } from './log/log.ts';
 import type { DaemonOptions } from './options/options.ts';
-import { versionLine } from './options/usage.ts';
+import { versionLine } from './node/usage.ts';
 
 /**
  * Runs until a signal comes (which ends the process) or until it cannot run. Resolves with the exit
@@ -23,7 +23,7 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
   const { native } = loadNative();
-  const handover = adoptDevices(options, { native, log });
+  const handover = adoptDevices({ native, tuning: options.tuning, log });
   const { Daemon } = await import('./node/daemon.ts');
   daemon = new Daemon({ options, log, clock: systemClock, native, handover });
   try {

@@ -132,12 +132,17 @@ export class Lab {
 
   /** Whether a host's daemon answers `/readyz` with 200. */
   async isReady(name: string): Promise<boolean> {
-    return (await this.exec(name, IS_READY_COMMAND)).code === 0;
+    return (await this.query(name, IS_READY_COMMAND)).code === 0;
   }
 
   /** Runs `argv` in namespace `netns` (`h1`, `c1`, `sw`, `etcd`, `out`). */
   exec(netns: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
     return this.sandbox.run(argv, netns, options);
+  }
+
+  /** As {@link exec}, for short commands that read, /sys aside. */
+  query(netns: string, argv: readonly string[]): Promise<Output> {
+    return this.sandbox.query(argv, netns);
   }
 
   /** As {@link exec}, but failure is an error. */

@@ -179,7 +179,7 @@ export function addToAddress<Address extends IpAddress>(address: Address, count:
 
 /** Parses colon, dash or dotted MAC notation (Go's `net.ParseMAC`, 48 bits only) into canonical text. */
 export function parseMac(text: string): MacAddress | undefined {
-  // As everybody writes them, and there are thousands.
+  // The usual spelling; there are thousands of them.
   if (CANONICAL_MAC.test(text)) return text as MacAddress;
   const isPairs = /^[0-9a-f]{2}(?:(:|-)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}$/i.test(text);
   const isDotted = /^[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}$/i.test(text);

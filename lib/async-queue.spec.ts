@@ -7,8 +7,8 @@ async function readAll(queue: AsyncQueue<number>): Promise<number[]> {
   return lines;
 }
 
-describe('queue of lines', () => {
-  it('gives lines in their order, those that were there and those that come', async () => {
+describe('AsyncQueue', () => {
+  it('delivers lines in their order, earlier and later ones', async () => {
     const queue = new AsyncQueue<number>();
     queue.push(1);
     queue.push(2);

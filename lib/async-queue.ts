@@ -1,14 +1,14 @@
-// Lines of a stream that are made faster or slower than they are read: pushed at one end, iterated at the other. For
-// streams whose length is bounded by what was asked for.
+// A queue between a producer and one asynchronous reader: pushed at one end, iterated at the other. It has no bound of its own,
+// so it serves streams that are bounded by their request.
 
-export class AsyncQueue<Line> implements AsyncIterable<Line> {
-  readonly #lines: Line[] = [];
+export class AsyncQueue<Item> implements AsyncIterable<Item> {
+  readonly #items: Item[] = [];
   #wake: () => void = () => undefined;
   #isEnded = false;
   #error: unknown;
 
-  push(line: Line): void {
-    this.#lines.push(line);
+  push(item: Item): void {
+    this.#items.push(item);
     this.#wake();
   }
 
@@ -17,15 +17,15 @@ export class AsyncQueue<Line> implements AsyncIterable<Line> {
     this.#wake();
   }
 
-  /** The reader gets what is there, and then the error. */
+  /** The reader gets the queued items, then the error. */
   fail(error: unknown): void {
     this.#error = error;
     this.end();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Line> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item> {
     for (;;) {
-      while (this.#lines.length > 0) yield this.#lines.shift()!;
+      while (this.#items.length > 0) yield this.#items.shift()!;
       if (this.#isEnded) break;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Backoff } from './backoff.ts';
+import { Backoff, NO_RETRY, afterFailure, backoffDelayMs, expedite } from './backoff.ts';
 
 describe('Backoff', () => {
   it('doubles its bound up to the cap and starts again after success', () => {
@@ -26,5 +26,40 @@ describe('Backoff', () => {
     const backoff = new Backoff({ baseMs: 100, capMs: 500, random: () => 0.999999 });
     for (let round = 0; round < 5000; round++) backoff.nextMs();
     assert.equal(backoff.nextMs(), 500);
+  });
+});
+
+describe('backoffDelayMs', () => {
+  const bounds = { baseMs: 100, capMs: 500 };
+
+  const CASES: readonly (readonly [number, number, number])[] = [
+    [0, 0.5, 50],
+    [1, 0.5, 100],
+    [2, 0.999, 400],
+    [10, 0.5, 250],
+    [5000, 0.5, 250],
+    [3, 0, 1],
+  ];
+  for (const [failures, jitter, expected] of CASES)
+    it(`is ${expected} ms after ${failures} failures at a jitter of ${jitter}`, () =>
+      assert.equal(backoffDelayMs(bounds, failures, jitter), expected));
+});
+
+describe('Retry', () => {
+  const bounds = { baseMs: 100, capMs: 500 };
+  const now = { ms: 1000, jitter: 0.5 };
+
+  it('is due at once before the first failure', () => assert.ok(NO_RETRY.dueMs <= 0));
+
+  it('is due later after each failure', () => {
+    const once = afterFailure(NO_RETRY, bounds, now);
+    assert.deepEqual(once, { failures: 1, dueMs: 1050 });
+    assert.deepEqual(afterFailure(once, bounds, now), { failures: 2, dueMs: 1100 });
+  });
+
+  it('moves forward, never back', () => {
+    const retry = { failures: 1, dueMs: 1050 };
+    assert.deepEqual(expedite(retry, 1020), { failures: 1, dueMs: 1020 });
+    assert.equal(expedite(retry, 2000), retry);
   });
 });

@@ -11,7 +11,7 @@ describe('didYouMean', () => {
     ['something else', undefined],
     ['', undefined],
   ] as const;
-  for (const [word, expected] of cases)
-    it(`${JSON.stringify(word)}: ${expected ?? 'nothing'}`, () =>
-      assert.equal(didYouMean(word, ['network', 'subnetlen', 'subnetmin']), expected));
+  for (const [name, expected] of cases)
+    it(`${JSON.stringify(name)}: ${expected ?? 'nothing'}`, () =>
+      assert.equal(didYouMean(name, ['network', 'subnetlen', 'subnetmin']), expected));
 });

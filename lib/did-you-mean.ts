@@ -1,21 +1,21 @@
-// Finds the word that somebody most likely meant. Knows nothing of fields, flags or commands.
+// Suggestions for misspelled names. Knows nothing of fields, flags or commands.
 
-/** Longer than any word worth naming; the cost grows with the length, and anybody may have written the word. */
+/** Longer than any name; the cost grows with the length, and the text is untrusted. */
 const MAX_COMPARED_CHARACTERS = 40;
 
-/** The candidate nearest to `written`, or `undefined` if none is near enough to be worth naming. */
+/** The candidate nearest to `written`, or `undefined` if none is near enough. */
 export function didYouMean(written: string, candidates: Iterable<string>): string | undefined {
-  const word = written.slice(0, MAX_COMPARED_CHARACTERS);
+  const name = written.slice(0, MAX_COMPARED_CHARACTERS);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(word, candidate);
+    const distance = editDistance(name, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+/** Insertions, deletions, replacements and swaps of neighbours between two texts (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);

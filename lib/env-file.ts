@@ -4,7 +4,7 @@ const ASSIGNMENT =
 
 /**
  * Reads a file as written by weft, by flannel or by hand: quotes, `export`, comments and blank lines are fine. The last
- * assignment of a key counts, as it does for a shell. `onBadLine` is told of every other line, counted from 1.
+ * assignment of a key counts, as it does for a shell. `onBadLine` gets every other line, counted from 1.
  */
 export function parseEnvFile(
   text: string,

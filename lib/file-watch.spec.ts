@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileWatch } from './file-watch.ts';
 
-describe('watch of a file', () => {
+describe('FileWatch', () => {
   let folder: string;
   let path: string;
   let watch: FileWatch | undefined;
@@ -20,7 +20,7 @@ describe('watch of a file', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Resolves once `act` was told of. */
+  /** Resolves once the watch reports what `act` does. */
   async function touchAfter(act: () => Promise<void>, watched = path): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       watch = new FileWatch(watched, resolve);
@@ -30,20 +30,20 @@ describe('watch of a file', () => {
     });
   }
 
-  it('tells of a change', () => touchAfter(() => writeFile(path, 'new')));
+  it('reports a change', () => touchAfter(() => writeFile(path, 'new')));
 
-  it('tells of a removal', () => touchAfter(() => rm(path)));
+  it('reports a removal', () => touchAfter(() => rm(path)));
 
-  it('tells of another file in its place', () =>
+  it('reports another file in its place', () =>
     touchAfter(async () => {
       await writeFile(join(folder, 'other'), 'new');
       await rename(join(folder, 'other'), path);
     }));
 
-  it('tells of a folder that goes away with it', () =>
+  it('reports a folder that goes away with the file', () =>
     touchAfter(() => rename(folder, `${folder}-gone`).then(() => rename(`${folder}-gone`, folder))));
 
-  it('watches what a link leads to', async () => {
+  it('watches the target of a symbolic link', async () => {
     const [inner, link] = [join(folder, 'inner'), join(folder, 'link')];
     await mkdir(inner);
     await writeFile(join(inner, 'file'), 'old');
@@ -51,7 +51,7 @@ describe('watch of a file', () => {
     await touchAfter(() => writeFile(join(inner, 'file'), 'new'), link);
   });
 
-  it('says nothing about other files', async () => {
+  it('does not report other files', async () => {
     let touches = 0;
     watch = new FileWatch(path, () => touches++);
     watch.start();
@@ -67,7 +67,7 @@ describe('watch of a file', () => {
   });
 });
 
-/** Makes a file, and resolves once the kernel told of it: of what was done before it has told too. */
+/** Makes a file, and resolves once the kernel reported it: earlier changes are reported by then. */
 async function touchOf(path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const other = new FileWatch(path, () => resolve(other.close()));

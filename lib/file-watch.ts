@@ -1,32 +1,32 @@
-// Tells when somebody does something to one file, by watching the folder it is in (inotify(7)). Where that cannot be had (no
-// such folder yet, no watches left, a file system without), it says so, and whoever needs to know has to look.
+// Notifies of changes to one file by watching its folder (inotify(7)). Where that is impossible (no such folder yet, no watches
+// left, a file system without inotify), `isWatching` is false and the caller polls.
 import { realpathSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 export class FileWatch {
   readonly #path: string;
-  readonly #onTouch: () => void;
+  readonly #onChange: () => void;
   #watcher: FSWatcher | undefined;
 
-  /** @param onTouch - made, changed, replaced, renamed or removed; also by this process. Must not throw. */
-  constructor(path: string, onTouch: () => void) {
+  /** @param onChange - made, changed, replaced, renamed or removed; also by this process. Must not throw. */
+  constructor(path: string, onChange: () => void) {
     this.#path = path;
-    this.#onTouch = onTouch;
+    this.#onChange = onChange;
   }
 
   get isWatching(): boolean {
     return this.#watcher !== undefined;
   }
 
-  /** Begins, or begins again: the folder may be another one of the same name by now. */
+  /** Starts or restarts: the folder may have been replaced by another of the same name. */
   start(): void {
     this.close();
     const target = targetOf(this.#path);
     const [folder, name] = [dirname(target), basename(target)];
     try {
       const watcher = watch(folder, { persistent: false }, (_, changed) => {
-        // What happens to the folder itself goes by its own name.
-        if (changed === null || changed === name || changed === basename(folder)) this.#onTouch();
+        // A change of the folder itself is reported under the folder's name.
+        if (changed === null || changed === name || changed === basename(folder)) this.#onChange();
       });
       watcher.on('error', () => this.close());
       this.#watcher = watcher;

@@ -1,9 +1,9 @@
-// A text that must not be shown. Every way of printing an object (template, JSON, console, inspect) shows a mask.
+// A text that must not be printed. Every conversion of the object (template, JSON, console, inspect) shows a mask.
 import { inspect } from 'node:util';
 
 const MASK = '[redacted]';
 
-/** Holds a password. Only {@link Secret.reveal} gives it away. */
+/** A password. Only {@link Secret.reveal} returns it. */
 export class Secret {
   readonly #text: string;
 

@@ -1,4 +1,4 @@
-// The alert rules as Prometheus itself judges them.
+// The alert rules, evaluated by Prometheus itself.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ describe('the alert rules', () => {
   const promtool = (...args: string[]): Promise<unknown> =>
     promisify(execFile)('promtool', args, { cwd: folder });
 
-  it('are right, and each is raised by its trouble and by nothing else', async () => {
+  it('are valid, and each fires on its own condition only', async () => {
     await promtool('check', 'rules', 'weft.rules.yml');
     await promtool('test', 'rules', 'weft.rules.test.yml');
   });

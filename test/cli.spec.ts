@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { CLIENT_COMMANDS } from '../cli/client-commands.ts';
 import { packageRoot } from '../lab/package-root.ts';
 
-/** Folder of the compiled files that this suite is part of. */
+/** Folder of this suite's compiled files. */
 const COMPILED = fileURLToPath(new URL('..', import.meta.url));
 
 describe('weft as a program', function () {
   let folder = '';
   before(() => {
-    // An installed package, in which `dist` is what was compiled just now, and links to it from elsewhere.
+    // An installed package with the current `dist`, and links to it from another folder.
     folder = mkdtempSync(join(tmpdir(), 'weft-cli-'));
     const root = packageRoot();
     mkdirSync(join(folder, 'package'));
@@ -38,7 +38,7 @@ describe('weft as a program', function () {
 
   it('starts client commands from their own bundle', () => {
     const [, names = ''] =
-      /^ {2}(.+)\)\n.*waits/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
+      /^ {2}(.+)\)\n.*Interactive/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
     assert.deepEqual(names.split(' | '), Object.keys(CLIENT_COMMANDS));
     const { status, stderr } = run('weft', ['status', '--socket', '/nonexistent']);
     assert.deepEqual([status, stderr.split(':')[1]], [3, ' No weft daemon on this host']);

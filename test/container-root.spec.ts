@@ -1,4 +1,5 @@
-// The root for containers that deploy/container/rootfs.sh lays out, run by deploy/container/run.sh without an engine.
+// The root filesystem of deploy/container/rootfs.sh, run by deploy/container/run.sh without an
+// engine.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,13 +14,13 @@ import { shellTest, programmedPeers, useLab, waitUntilReady } from './support/la
 
 const SCRIPTS = join(packageRoot(), 'deploy/container');
 
-describe('the root for containers', () => {
+describe('the root filesystem for containers', () => {
   const lab = useLab({ hosts: 2, bare: ['h1'] });
   let folder: string;
   before(() => (folder = mkdtempSync(join(tmpdir(), 'weft-root-'))));
   after(() => rmSync(folder, { recursive: true }));
 
-  it('needs nothing around it, and its weft connects a host with two capabilities', async () => {
+  it('is complete, and its weft connects a host with two capabilities', async () => {
     const root = join(folder, 'root');
     await promisify(execFile)('sh', [join(SCRIPTS, 'rootfs.sh'), root], {
       env: { ...process.env, WEFT_NODE: process.execPath },

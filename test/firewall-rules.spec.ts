@@ -15,7 +15,7 @@ import type { KernelNotification } from '../daemon/kernel/kernel.ts';
 import { socketOpener } from '../daemon/kernel/netlink/socket.ts';
 import { systemClock } from '../lib/clock.ts';
 import { loadNative } from '../native/index.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 
 type Variant = 'nft' | 'iptables' | 'iptables-legacy';
 
@@ -173,14 +173,14 @@ describe('firewall rules in the kernel', () => {
         listen(variant);
         await put(variant === 'nft' ? 'nft' : 'iptables');
         sh(change);
-        await until('the notification', () => isGone(key));
+        await waitFor('the notification', () => isGone(key));
       });
 
     it('the change is found without the addon, too', async () => {
       listen('nft', false);
       await put('nft');
       sh('nft flush ruleset');
-      await until('the notification', () => isGone('firewall nft ip flannel-ipv4'));
+      await waitFor('the notification', () => isGone('firewall nft ip flannel-ipv4'));
     });
 
     it('the policy of FORWARD is reported as well, and nothing else starts a tool', async () => {
@@ -188,13 +188,13 @@ describe('firewall rules in the kernel', () => {
       await put('nft');
       // Notifications come in order: with this one, those of our own changes are through.
       sh('nft delete table ip flannel-ipv4');
-      await until('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
+      await waitFor('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
       calls.length = 0;
       sh('nft add table ip other; nft add chain ip other one; nft add rule ip other one accept');
       sh('iptables -t mangle -A PREROUTING -j ACCEPT; iptables -A INPUT -j ACCEPT');
       sh('ip6tables -P FORWARD DROP');
       const isReported = (): boolean => notifications.some(({ kind }) => kind === 'forward-policy');
-      await until('the notification', isReported);
+      await waitFor('the notification', isReported);
       const drops: readonly Family[] = await table.readForwardDrops();
       assert.deepEqual(drops, [6]);
       assert.ok(

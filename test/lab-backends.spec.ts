@@ -58,7 +58,7 @@ describe('host-gw', () => {
 
   it('carries pings and TCP', () => assertAllPing(lab()));
 
-  it('has one route a peer through the interface, no device, and the whole MTU', async () => {
+  it('has one route a peer through the interface, no device, and the full MTU', async () => {
     assert.deepEqual(await actualRoutes(), await expectedRoutes());
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=1500$/m);
@@ -240,7 +240,7 @@ describe('a host behind a NAT', () => {
     );
   });
 
-  it('carries packets both ways once the NAT passes them on', async () => {
+  it('carries packets in both directions once the NAT forwards them', async () => {
     await lab().check('h1', ['ip', 'addr', 'add', `${natted}/32`, 'dev', 'lo']);
     await lab().check('h2', ['ip', 'route', 'add', `${natted}/32`, 'via', lab().host('h1').publicIp]);
     await waitFor('a ping', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);

@@ -1,5 +1,5 @@
-// A network card that gets checksums inside of tunnels wrong, on h1: pings pass and TCP does not. The daemon finds out and mends
-// it, or does as the network config says.
+// A network card that corrupts checksums inside of tunnels, on h1: pings pass and TCP does not. The daemon detects and
+// fixes it, or obeys the network config.
 import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
@@ -40,7 +40,7 @@ describe('checksums that a network card gets wrong', () => {
       PATIENCE_MS,
     );
 
-  /** What ethtool says of both devices, for example `on`. */
+  /** State of both devices by ethtool, for example `on`. */
   const kernelHas = (host: string, value: 'on' | 'off'): Promise<void> =>
     waitFor(
       `offloads of ${host} to be ${value}`,
@@ -72,7 +72,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await finding(), undefined);
   });
 
-  it('are computed by the host once that shows, in both families, and whatever turns it on again', async () => {
+  it('are computed by the host once detected, in both families, and stay so after a foreign change', async () => {
     await breakOffload(lab(), 'h1');
     await waitFor('pings to pass', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
     await found('h1', 'bad');
@@ -85,7 +85,7 @@ describe('checksums that a network card gets wrong', () => {
     await kernelHas('h2', 'on');
   });
 
-  it('are told of by status, ifconfig, events, metrics and doctor', async () => {
+  it('are reported by status, ifconfig, events, metrics and doctor', async () => {
     assert.match((await lab().weft('h1', ['status'])).stdout, /checksums {2}of flannel\.1 by this host/);
     const { devices } = await ask<DevicesV1>('h1', 'ifconfig');
     assert.deepEqual(
@@ -107,7 +107,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.ok(await hasTcp());
   });
 
-  it('stay wrong with "on", and doctor says so', async () => {
+  it('stay wrong with "on", and doctor reports it', async () => {
     await lab().putConfig(configWith('on'));
     await kernelHas('h1', 'on');
     assert.equal(await hasTcp(), false);
@@ -123,7 +123,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await finding(), undefined);
   });
 
-  it('are left to the card again once that is mended, without a packet lost', async () => {
+  it('return to the card once it is repaired, without packet loss', async () => {
     await mendOffload(lab(), 'h1');
     await waitFor('pings to pass', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
     const address = await lab().containerAddress('c2');

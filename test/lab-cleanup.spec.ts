@@ -4,7 +4,7 @@ import type { CleanupResult } from '../daemon/cleanup/cleanup.ts';
 import { overlayDevicesOf } from './support/daemon-view.ts';
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
 
-/** Of flannel with host-gw and with iptables-legacy, of weft with a blackhole route, and of somebody else. */
+/** Artifacts of flannel with host-gw and with iptables-legacy, of weft with a blackhole route, and of a foreign program. */
 const LEFT = [
   'ip route add 10.5.77.0/24 via 198.18.0.1',
   'ip route add blackhole 10.5.78.0/24 proto 87',
@@ -29,7 +29,7 @@ describe('weft cleanup', () => {
 
   before(() => waitUntilReady(lab(), 'h1'));
 
-  it('refuses while the daemon of this host runs, and says how to override that', async () => {
+  it('fails while the daemon of this host runs, and names the override', async () => {
     const { code, stderr } = await lab().weft('h1', args());
     assert.equal(code, 1);
     assert.match(stderr, /weft daemon runs here \(process \d+\).*stop it first.*--force/);
@@ -74,7 +74,7 @@ describe('weft cleanup', () => {
     assert.equal(second.stdout, 'Nothing of weft or flannel is on this host.\n');
   });
 
-  it('leaves a host that can begin anew', async () => {
+  it('leaves a host that can start afresh', async () => {
     await lab().startDaemon('h1');
     await waitUntilReady(lab(), 'h1');
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), ['flannel-bridge', 'flannel.1']);

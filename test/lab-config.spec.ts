@@ -35,7 +35,7 @@ describe('the network config edited while it runs', () => {
     for (const name of hosts) await waitFor(`${what} on ${name}`, () => isSo(name), FOLLOW_MS, 20);
   }
 
-  /** Runs `change` under a thousand pings a second and tells how many were lost. */
+  /** Runs `change` under a thousand pings a second and returns the lost ones. */
   async function lossDuring(change: () => Promise<void>): Promise<number> {
     const pings = [
       await startPings(lab(), 'c1', await lab().containerAddress('h2'), 500),
@@ -60,7 +60,7 @@ describe('the network config edited while it runs', () => {
     assert.equal(lost, 0);
   });
 
-  it('turns direct routing on and off, without loss', async () => {
+  it('switches direct routing on and off without loss', async () => {
     const isDirect = async (name: string, wanted: boolean) => {
       const routes = await routesOf(lab(), name);
       return routes.length === 2 && routes.every(({ dev }) => (dev === 'eth0') === wanted);
@@ -75,7 +75,7 @@ describe('the network config edited while it runs', () => {
     assert.equal(lost, 0);
   });
 
-  it('turns learning on and off in place', async () => {
+  it('switches learning on and off in place', async () => {
     const isLearning = async (name: string) => {
       const [link] = await ask<Vxlan>(lab(), name, 'ip -j -d link show flannel.1');
       return link?.linkinfo.info_data.learning === true;

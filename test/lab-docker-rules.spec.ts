@@ -1,5 +1,5 @@
-// Rules as Docker sets them, on a host of a lab: those of older engines keep nobody out, those of Docker 28 and later do until what
-// docs/how-to/connect-containers.md tells is done, and weft doctor names them.
+// Rules as Docker sets them, on a host of a lab: those of older engines pass all traffic, those of Docker 28 and later block
+// other hosts until the steps in docs/how-to/connect-containers.md are done, and weft doctor names them.
 import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
@@ -46,12 +46,12 @@ describe('rules of Docker', () => {
     await lab().check('h2', ['sh', '-c', `iptables-restore --noflush <<'RULES'\n${OLDER}RULES`]);
   });
 
-  it('of older engines keep nobody out', async () => {
+  it('of older engines pass traffic of other hosts', async () => {
     await waitFor('containers to reach each other', isHealthy, PATIENCE_MS, 50);
     assert.deepEqual(await evidence(), []);
   });
 
-  it('about a bridge keep calls of other hosts out, until DOCKER-USER admits the cluster network', async () => {
+  it('about a bridge block connections of other hosts, until DOCKER-USER accepts the cluster network', async () => {
     await iptables(TO_BRIDGE);
     assert.deepEqual([await calls(), await isCalled()], [true, false]);
     assert.deepEqual(await evidence(), ['iptables, table filter: -A DOCKER ! -i br0 -o br0 -j DROP']);
@@ -60,7 +60,7 @@ describe('rules of Docker', () => {
     assert.deepEqual(await evidence(), []);
   });
 
-  it('about a container keep even answers out, until direct routing or the device is allowed', async () => {
+  it('about a container block even answers, until direct routing or the device is allowed', async () => {
     const drop = `PREROUTING -d ${container} ! -i br0 -j DROP`;
     await iptables(`-t raw -A ${drop}`);
     assert.deepEqual([await calls(), await isCalled()], [false, false]);

@@ -1,5 +1,5 @@
-// Faults, injected one after another into a healthy cluster: `weft doctor` names each cause, and reports
-// no finding before and after.
+// Faults, injected one after another into a healthy cluster: `weft doctor` names each cause, and
+// reports no finding before and after.
 import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';

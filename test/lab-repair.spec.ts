@@ -1,4 +1,4 @@
-// Whatever somebody does to the kernel by hand is repaired, on this host and its peers, and traffic flows again. The
+// Manual changes of the kernel are repaired, on this host and its peers, and traffic flows. The
 // waits are far below the slow full read (60 s), so that only the kernel's own notices can have caused the repair.
 import assert from 'node:assert/strict';
 import { faultsOf, type FaultFacts } from '../lab/faults.ts';
@@ -46,7 +46,7 @@ describe('repair', () => {
   for (const { name } of faultsOf(ANY_FACTS))
     it(`of: ${name}`, async () => {
       const fault = faultsOf(facts).find((candidate) => candidate.name === name)!;
-      assert.ok(await shellTest(lab(), 'h1', fault.isHealthy), 'whole before');
+      assert.ok(await shellTest(lab(), 'h1', fault.isHealthy), 'healthy before');
       await lab().check('h1', ['sh', '-c', fault.script]);
       await waitFor(`'${name}' to be repaired`, () => shellTest(lab(), 'h1', fault.isHealthy), REPAIR_MS);
       await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);

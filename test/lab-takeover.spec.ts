@@ -15,7 +15,7 @@ const KEY = '/coreos.com/network/subnets/10.5.77.0-24';
 /** Random, as flannel makes them: not what weft would derive from the public address. */
 const MAC = '4e:17:c0:ff:ee:01';
 const DEAD = { subnet: '10.5.99.0/24', address: '10.5.99.0', mac: '4e:17:c0:ff:ee:99' };
-/** Routes that somebody else made: outside of the network, and inside but not of the kind that flannel makes. */
+/** Foreign routes: outside of the network, and inside but not of the kind that flannel makes. */
 const FOREIGN = ['172.30.0.0/16', '10.5.98.7'];
 const FOLLOW_MS = 60_000;
 

@@ -40,7 +40,7 @@ describe('direct routing while the underlay changes', () => {
     daemonFlags: ['--ip-blackhole-route'],
   });
 
-  it('carries packets of the whole MTU, directly and through the tunnel, in both families', async () => {
+  it('carries packets of the full MTU, directly and through the tunnel, in both families', async () => {
     await allReady(lab());
     await assertFullPings(lab());
   });
@@ -151,7 +151,7 @@ describe('direct routing while the underlay changes', () => {
 describe('jumbo frames, and a reboot', () => {
   const lab = useLab({ hosts: 2, mtu: 9000, config: configOf({}) });
 
-  it('carries packets of the whole MTU in both families', async () => {
+  it('carries packets of the full MTU in both families', async () => {
     await allReady(lab());
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=8930$/m);
     await assertFullPings(lab());
@@ -188,7 +188,7 @@ describe('jumbo frames, and a reboot', () => {
 describe('an underlay of the smallest MTU', () => {
   const lab = useLab({ hosts: 2, mtu: 1280, config: configOf({}) });
 
-  it('carries IPv4, and says why not IPv6', async () => {
+  it('carries IPv4, and logs why not IPv6', async () => {
     await allReady(lab());
     await waitForLogLine(lab(), 'h1', /WARN.*No IPv6 on this host.*leaves 1210 bytes and IPv6 needs 1280/);
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=1230$/m);

@@ -35,8 +35,8 @@ import {
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
-import { bridge, ip, externalActor } from './support/external-actor.ts';
-import { until } from './support/wait-for.ts';
+import { bridge, externalActor, ip, ipBatch } from './support/external-actor.ts';
+import { waitFor } from '../lab/wait.ts';
 
 /**
  * @throws Error unless the runner has put this process into a network namespace of its own, and the
@@ -63,19 +63,22 @@ function hasOwnNamespace(): boolean {
 }
 
 function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
-  ip(`link add ${UNDERLAY} type veth peer name kt1`);
-  for (const name of [UNDERLAY, 'kt1']) ip(`link set ${name} up`);
-  ip(`address add 192.0.2.1/24 dev ${UNDERLAY}`);
-  ip(`address add 2001:db8::1/64 dev ${UNDERLAY} nodad`);
+  ipBatch([
+    `link add ${UNDERLAY} type veth peer name kt1`,
+    ...[UNDERLAY, 'kt1'].map((name) => `link set ${name} up`),
+    `address add 192.0.2.1/24 dev ${UNDERLAY}`,
+    `address add 2001:db8::1/64 dev ${UNDERLAY} nodad`,
+  ]);
   const { native } = loadNative();
   const packetPath = native && openPacketPath(native);
   const kernel = openNetlinkKernel({ ...options, native, packetPath });
   const close = (): void => {
     kernel.close();
     packetPath?.closeAll();
-    for (const name of [DEVICE, DEVICE6, TUN, UNDERLAY])
-      if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
-    for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
+    const links = ip('-o link');
+    const left = [DEVICE, DEVICE6, TUN, UNDERLAY].filter((name) => links.includes(` ${name}`));
+    ipBatch([...left.map((name) => `link delete ${name}`), 'route flush proto 87']);
+    ip('-6 route flush proto 87');
   };
   return { kernel, actor: externalActor, close };
 }
@@ -224,10 +227,10 @@ describe('netlink kernel', () => {
           (notification) => notifications.push(notification),
         );
         await kernel.apply(makePeers(1000).map(set));
-        await until('the overrun is reported', () => notifications.some(({ kind }) => kind === 'overrun'));
+        await waitFor('the overrun is reported', () => notifications.some(({ kind }) => kind === 'overrun'));
         notifications.length = 0;
         externalActor.setNeighbour(NEIGHBOUR);
-        await until('the neighbour is reported', () =>
+        await waitFor('the neighbour is reported', () =>
           notifications.some(
             (notification) => notification.kind === 'object' && notification.key === objectKey(NEIGHBOUR),
           ),

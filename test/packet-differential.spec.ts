@@ -4,22 +4,16 @@ import * as fc from 'fast-check';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
 import { flowPacket, packetsInARow } from './support/path/flow-arbitrary.ts';
-import {
-  anyBytes,
-  damaged,
-  filler,
-  ipPacket,
-  survivingPacket,
-  transportPacket,
-  virtioHeader,
-} from './support/path/packet-arbitrary.ts';
+import { anyBytes, damaged, survivingPacket, virtioHeader } from './support/path/damage-arbitrary.ts';
+import { ipPacket, transportPacket } from './support/path/packet-arbitrary.ts';
+import { filler } from './support/path/transport-arbitrary.ts';
 import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/path/packet-oracle.ts';
 
 const RUNS = 400;
 /** Of properties of whole flows, which take longer. */
 const FLOW_RUNS = 100;
 
-/** As often as `make fuzz` says, and never less than `runs` times. */
+/** Number of runs under `make fuzz`, at least `runs`. */
 function check<Values extends [unknown, ...unknown[]]>(property: fc.IProperty<Values>, runs = RUNS): void {
   fc.assert(property, { numRuns: Math.max(runs, fc.readConfigureGlobal().numRuns ?? 0) });
 }
@@ -158,7 +152,7 @@ describe('packet path and its specification', () => {
       }),
     ));
 
-  it('join the same packets in the same way', () =>
+  it('coalesce the same packets alike', () =>
     check(
       fc.property(packetsInARow, fc.nat({ max: 3 }), (packets, flags) => {
         const joinable = { tcp: (flags & JOIN.tcp) !== 0, udp: (flags & JOIN.udp) !== 0 };

@@ -1,5 +1,5 @@
 // No harm to frames on the underlay makes the packet path deliver a wrong byte, or lose count: TCP and UDP, IPv4 and
-// IPv6 at once, through a middle that harms frames in every way that the outer checksum does not show.
+// IPv6 at once, through a middle that damages frames in every form that the outer checksum does not detect.
 //
 // The short form moves a few hundred MB; PATH_INTEGRITY_GIB=10 moves so many GiB.
 import assert from 'node:assert/strict';
@@ -8,20 +8,22 @@ import type { Family } from '../lib/address.ts';
 import { run } from '../bench/path/path-process.ts';
 import { checkTcp, checkUdp, startImpairment } from './support/path/impairment.ts';
 import type { Harm, HarmCounters, TcpReport, UdpReport } from './support/path/impairment.ts';
-import { MIDDLE, PathPair, type PathEnd, type PathPairOptions } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
+import { MIDDLE, PathPair, type PathPairOptions } from './support/path/path-pair.ts';
+import { parseLinkDrops } from './support/path/proc-net.ts';
 
 const LONG_GIB = Number(process.env['PATH_INTEGRITY_GIB'] ?? 0);
 
 interface Case {
   readonly name: string;
   readonly harm: Harm;
-  /** Counters of the path, one of which must tell of the harm. */
+  /** Counters of the path, one of which must show the damage. */
   readonly counters?: readonly string[];
   /** Counters of the receiver's kernel, one of which must. */
   readonly kernelCounters?: readonly string[];
 }
 
-/** Counters of the kernel that tell of inner checksums: what the path must leave to see, not cover up. */
+/** Kernel counters of inner checksum errors: the path must preserve such errors. */
 const CHECKSUM_ERRORS = ['TcpInCsumErrors', 'UdpInCsumErrors', 'Udp6InCsumErrors'];
 
 const CASES: readonly Case[] = [
@@ -114,18 +116,21 @@ function assertRight({ tcp, udp }: Flows): void {
 
 type Counts = Readonly<Record<string, number>>;
 
-/** What came in at a weft end, by what became of it. */
-async function readCounts(end: PathEnd, port: number): Promise<Counts> {
+/** Packets received at each weft end, by outcome. */
+async function readAllCounts(ends: readonly PathEnd[], port: number): Promise<readonly Counts[]> {
+  const links = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', '/proc/net/dev']);
+  return Promise.all(ends.map((end) => readCounts(end, port, links)));
+}
+
+/** `links`: /proc/net/dev of the middle. */
+async function readCounts(end: PathEnd, port: number, links: string): Promise<Counts> {
   const { counters } = await end.status();
-  const kernel = await Promise.all(CHECKSUM_ERRORS.map((name) => end.kernelCounter(name)));
-  const link = end.name === 'a' ? 'left' : 'right';
-  const path = `/sys/class/net/${link}/statistics/tx_dropped`;
-  const lost = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', path]);
+  const kernel = await end.kernelCounters();
   return {
     ...counters,
-    ...Object.fromEntries(CHECKSUM_ERRORS.map((name, index) => [name, kernel[index]!])),
+    ...Object.fromEntries(CHECKSUM_ERRORS.map((name) => [name, kernel[name] ?? 0])),
     socketDrops: await end.socketDrops(port),
-    linkDrops: Number(lost),
+    linkDrops: parseLinkDrops(links, end.name === 'a' ? 'left' : 'right'),
   };
 }
 
@@ -167,7 +172,7 @@ for (const { name, ...options } of PAIRS)
     for (const { name: title, harm, counters, kernelCounters } of CASES)
       it(title, async () => {
         const ends = [pair!.a, pair!.b].filter((end) => !end.isKernel);
-        const read = () => Promise.all(ends.map((end) => readCounts(end, pair!.port)));
+        const read = () => readAllCounts(ends, pair!.port);
         const earlier = await read();
         impairment = await startImpairment(pair!, harm);
         const flows = await runFlows(pair!);

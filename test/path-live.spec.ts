@@ -41,7 +41,7 @@ describe('packet path under checkers', function () {
       ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
     ],
   ] as const)
-    it(`${name}: packets both ways through two workers while routes change`, async () => {
+    it(`${name}: packets in both directions through two workers while routes change`, async () => {
       const program = await build(flags[0].replaceAll(/\W/g, ''), flags);
       const { stderr } = await runAlone(program, 'traffic', '3000');
       assert.equal(stderr, '');

@@ -1,4 +1,4 @@
-// TLS, users and permissions of the etcd registry: what works, and that each mistake is told with the flag to correct.
+// TLS, users and permissions of the etcd registry: what works, and that each mistake is reported with the flag to correct.
 import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { makeCertificates } from './support/certificates.ts';
 import type { Certificates } from './support/certificates.ts';
 import { startEtcd } from '../lab/etcd-server.ts';
 import type { EtcdServer } from '../lab/etcd-server.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 import { recordWatch } from './support/watch-recorder.ts';
 import { rejectsWith } from './compliance/registry-fixture.ts';
 
@@ -25,17 +25,17 @@ function connect(options: Partial<EtcdOptions> & Pick<EtcdOptions, 'endpoints'>)
 }
 
 describe('etcd registry and TLS', () => {
-  let ours: Certificates;
+  let trusted: Certificates;
   let foreign: Certificates;
   let server: EtcdServer;
   let strict: EtcdServer;
   let directory: string;
 
   before(async () => {
-    [ours, foreign] = await Promise.all([makeCertificates('IP:127.0.0.1'), makeCertificates()]);
+    [trusted, foreign] = await Promise.all([makeCertificates('IP:127.0.0.1'), makeCertificates()]);
     [server, strict] = await Promise.all([
-      startEtcd({ tls: ours }),
-      startEtcd({ tls: ours, clientCertAuth: true }),
+      startEtcd({ tls: trusted }),
+      startEtcd({ tls: trusted, clientCertAuth: true }),
     ]);
     directory = await mkdtemp(join(tmpdir(), 'weft-tls-'));
   });
@@ -43,7 +43,7 @@ describe('etcd registry and TLS', () => {
     Promise.all([
       server.stop(),
       strict.stop(),
-      ours.remove(),
+      trusted.remove(),
       foreign.remove(),
       rm(directory, { recursive: true, force: true }),
     ]),
@@ -51,7 +51,7 @@ describe('etcd registry and TLS', () => {
   afterEach(closeAll);
 
   it('needs no more than the authority of the server', async () => {
-    const registry = connect({ endpoints: [server.url], tls: { caFile: ours.ca } });
+    const registry = connect({ endpoints: [server.url], tls: { caFile: trusted.ca } });
     const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
     await watch.ready;
     await registry.create({ keys: ['a'], value: 'v', leaseId: NO_LEASE });
@@ -60,8 +60,8 @@ describe('etcd registry and TLS', () => {
   });
 
   it('shows a client certificate to a server that wants one', async () => {
-    const client = { certFile: ours.clientCert, keyFile: ours.clientKey };
-    await connect({ endpoints: [strict.url], tls: { caFile: ours.ca, client } }).snapshot();
+    const client = { certFile: trusted.clientCert, keyFile: trusted.clientKey };
+    await connect({ endpoints: [strict.url], tls: { caFile: trusted.ca, client } }).snapshot();
   });
 
   const mistakes: readonly {
@@ -84,13 +84,13 @@ describe('etcd registry and TLS', () => {
     },
     {
       what: 'a name that the certificate does not hold',
-      options: () => ({ endpoints: [`https://localhost:${server.port}`], tls: { caFile: ours.ca } }),
+      options: () => ({ endpoints: [`https://localhost:${server.port}`], tls: { caFile: trusted.ca } }),
       code: 'REGISTRY_DENIED',
       message: /other names.*localhost.*--etcd-endpoints/,
     },
     {
       what: 'no client certificate',
-      options: () => ({ endpoints: [strict.url], tls: { caFile: ours.ca } }),
+      options: () => ({ endpoints: [strict.url], tls: { caFile: trusted.ca } }),
       code: 'REGISTRY_DENIED',
       message: /refused the TLS handshake.*--etcd-certfile and --etcd-keyfile/,
     },
@@ -99,7 +99,7 @@ describe('etcd registry and TLS', () => {
       options: () => ({
         endpoints: [strict.url],
         tls: {
-          caFile: ours.ca,
+          caFile: trusted.ca,
           client: { certFile: foreign.clientCert, keyFile: foreign.clientKey },
         },
       }),
@@ -133,7 +133,7 @@ describe('etcd registry and TLS', () => {
   it('passes over an endpoint that it cannot trust', async () => {
     const other = await startEtcd({ tls: foreign });
     try {
-      await connect({ endpoints: [other.url, server.url], tls: { caFile: ours.ca } }).snapshot();
+      await connect({ endpoints: [other.url, server.url], tls: { caFile: trusted.ca } }).snapshot();
     } finally {
       await other.stop();
     }
@@ -146,7 +146,7 @@ describe('etcd registry and TLS', () => {
     await rejectsWith('REGISTRY_DENIED', registry.snapshot());
     await writeFile(caFile, 'half-written');
     await rejectsWith('REGISTRY_DENIED', registry.snapshot());
-    await copyFile(ours.ca, caFile);
+    await copyFile(trusted.ca, caFile);
     await registry.snapshot();
   });
 
@@ -154,17 +154,17 @@ describe('etcd registry and TLS', () => {
     ['a missing file', () => ({ caFile: '/no/such.pem' }), /--etcd-cafile \/no\/such\.pem .*ENOENT/],
     [
       'a file that is no certificate',
-      () => ({ caFile: ours.clientKey }),
+      () => ({ caFile: trusted.clientKey }),
       /--etcd-cafile .*client\.key cannot/,
     ],
     [
       'a file that is no key',
-      () => ({ client: { certFile: ours.clientCert, keyFile: ours.ca } }),
+      () => ({ client: { certFile: trusted.clientCert, keyFile: trusted.ca } }),
       /--etcd-keyfile .*ca\.pem cannot/,
     ],
     [
       'a key of another certificate',
-      () => ({ client: { certFile: ours.clientCert, keyFile: foreign.clientKey } }),
+      () => ({ client: { certFile: trusted.clientCert, keyFile: foreign.clientKey } }),
       /--etcd-keyfile .*client\.key is not the key of --etcd-certfile/,
     ],
   ];
@@ -237,21 +237,21 @@ describe('etcd registry and users', () => {
     ],
     [
       'an unknown user',
-      { auth: { username: 'nobody', password } },
-      /--etcd-username \(nobody\) and --etcd-password/,
+      { auth: { username: 'unknown', password } },
+      /--etcd-username \(unknown\) and --etcd-password/,
     ],
     ['no user', { auth: undefined }, /set --etcd-username and --etcd-password/],
     ['a foreign prefix', { prefix: '/theirs' }, /grant user weft access to \/theirs\/config/],
   ];
   for (const [what, options, message] of mistakes)
-    it(`are told of ${what}, without a secret`, async () => {
+    it(`get an error about ${what}, without a secret`, async () => {
       const error = await rejectsWith('REGISTRY_DENIED', asWeft(options).snapshot());
       assert.match(error.message, message);
       const everything = `${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`;
       assert.ok(!everything.includes(password) && !everything.includes('wrong secret'), everything);
     });
 
-  it('are told when a watch is not allowed', async () => {
+  it('get an error when a watch is not allowed', async () => {
     const end = await recordWatch(asWeft({ prefix: '/theirs' }), 1).ended;
     assert.ok(end.reason === 'lost' && end.error instanceof RegistryError);
     assert.equal(end.error.code, 'REGISTRY_DENIED');
@@ -265,7 +265,7 @@ describe('etcd registry and users', () => {
     await server.ctl(...asRoot, 'user', 'grant-role', 'weft', 'weft');
   };
 
-  it('authenticate anew when their token is gone, once', async () => {
+  it('authenticate again when their token is gone, once', async () => {
     const calls: string[] = [];
     const registry = asWeft({ onCall: (rpc) => calls.push(rpc) });
     await registry.snapshot();
@@ -280,7 +280,7 @@ describe('etcd registry and users', () => {
     const registry = asWeft();
     const { revision } = await registry.snapshot();
     await replaceUser();
-    await until('a watch is accepted', () => {
+    await waitFor('a watch is accepted', () => {
       const watch = recordWatch(registry, revision);
       return watch.ready.then(
         () => watch.stop().then(() => true),

@@ -1,6 +1,6 @@
 // Runs suites, each spec file in namespaces of its own and one file more side by side than there are processors, as each
 // waits for something a third of its time.
-// A suite that fails beside others runs once more alone, and the summary says so: what fails alone fails the run.
+// A suite that fails beside others runs once more alone, and the summary names it. A suite that fails alone fails the run.
 // Usage: node dist/test/run-suites.js FILE…
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -41,7 +41,7 @@ function run(file: string): Promise<Outcome> {
 
 function report({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
   console.log(`--- ${basename(file, '.spec.js')}: ${seconds.toFixed(1)} s${remark}`);
-  // The dots say nothing once a suite has passed; its last lines say how many tests that were.
+  // Of a passed suite only the number of tests is printed.
   console.log(isPassed ? /^ *\d+ passing.*$/m.exec(output)?.[0] : output);
 }
 

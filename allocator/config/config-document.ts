@@ -1,8 +1,9 @@
-// Reads the text of a config document as strict JSON (RFC 8259) with the place of every field. Finds what is wrong with
-// the JSON and with field names; knows no field's meaning.
+// Parses the text of a config document as strict JSON (RFC 8259) with the position of every field, and takes single fields out
+// of its objects, checked against their schema. Knows no field's meaning.
 import { createScanner, parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { Node, ParseError } from 'jsonc-parser';
-import type { ConfigIssues, SourceRange } from './config-issue.ts';
+import type { ConfigIssues, SourceRange } from './config.ts';
+import type { FieldSchema, JsonType } from './config-schema.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 
 /** Bounds that no sane document comes near, so that a hostile one costs neither time nor stack. */
@@ -23,19 +24,19 @@ export interface ObjectFields {
 }
 
 export interface UnknownField extends SourceRange {
-  /** As written, shortened. Its value is nobody's business: it may be another program's secret. */
+  /** As written, shortened. Its value stays unread: it may be another program's secret. */
   readonly name: string;
 }
 
-/** Reads the document. `undefined` if its structure cannot be told; what is wrong is in `issues`. */
-export function readDocument(text: string, issues: ConfigIssues): ConfigField | undefined {
+/** Parses the document; `undefined` if its structure is unclear. Errors go into `issues`. */
+export function parseDocument(text: string, issues: ConfigIssues): ConfigField | undefined {
   if (text.length > MAX_CHARACTERS) {
-    issues.error(placeAt(0), `has ${text.length} characters: at most ${MAX_CHARACTERS} are read`);
+    issues.error(positionAt(0), `has ${text.length} characters: at most ${MAX_CHARACTERS} are read`);
     return undefined;
   }
   const tooDeepAt = findDepth(text, MAX_DEPTH);
   if (tooDeepAt !== undefined) {
-    issues.error(placeAt(tooDeepAt), `nests more than ${MAX_DEPTH} levels here: two are enough`);
+    issues.error(positionAt(tooDeepAt), `nests more than ${MAX_DEPTH} levels here: two are enough`);
     return undefined;
   }
   reportSyntax(text, issues);
@@ -47,7 +48,7 @@ export function readDocument(text: string, issues: ConfigIssues): ConfigField | 
 }
 
 /** Sorts the fields of an object. Letter case does not matter; of several with one name the last one counts. */
-export function readFields(
+export function parseFields(
   text: string,
   object: ConfigField,
   names: readonly string[],
@@ -75,7 +76,7 @@ export function warnUnknown(field: UnknownField, names: readonly string[], issue
   const similar = didYouMean(field.name.toLowerCase(), lowerNames);
   const meant = names.find((name) => name.toLowerCase() === similar);
   const hint = meant === undefined ? 'remove it' : `did you mean ${meant}?`;
-  issues.warn(field, `is no known field and is ignored: ${hint}`);
+  issues.warnUnknownField(field, `is no known field and is ignored: ${hint}`);
 }
 
 function reportSyntax(text: string, issues: ConfigIssues): void {
@@ -86,12 +87,12 @@ function reportSyntax(text: string, issues: ConfigIssues): void {
   const first = faults.find(({ name }) => name !== COMMENT);
   for (const fault of faults)
     if (fault === first || fault.name === COMMENT)
-      issues.error(placeAt(fault.offset), syntaxRule(fault.name, text, fault.offset));
+      issues.error(positionAt(fault.offset), syntaxMessage(fault.name, text, fault.offset));
   if (errors.length === 0 && !isJson(text))
-    issues.error(placeAt(0), 'is not JSON: check it with a JSON validator');
+    issues.error(positionAt(0), 'is not JSON: check it with a JSON validator');
 }
 
-function syntaxRule(name: string, text: string, offset: number): string {
+function syntaxMessage(name: string, text: string, offset: number): string {
   const found = text.slice(offset, offset + 1);
   const before = text.slice(0, offset);
   if (text.trim() === '') return 'is empty: write at least {"Network": "10.5.0.0/16"}';
@@ -99,14 +100,14 @@ function syntaxRule(name: string, text: string, offset: number): string {
   if (/[}\]]/.test(found) && before.trimEnd().endsWith(','))
     return `has a comma before ${found}: JSON allows none, remove it`;
   const isPaddedNumber = /\d/.test(found) && /\d$/.test(before);
-  if (isPaddedNumber) return SYNTAX_RULES.InvalidNumberFormat ?? name;
-  if (name !== COMMENT && isJson(before)) return SYNTAX_RULES.EndOfFileExpected ?? name;
-  return SYNTAX_RULES[name] ?? 'is not JSON here: check it with a JSON validator';
+  if (isPaddedNumber) return SYNTAX_MESSAGES.InvalidNumberFormat ?? name;
+  if (name !== COMMENT && isJson(before)) return SYNTAX_MESSAGES.EndOfFileExpected ?? name;
+  return SYNTAX_MESSAGES[name] ?? 'is not JSON here: check it with a JSON validator';
 }
 
 const COMMENT = 'InvalidCommentToken';
 const BYTE_ORDER_MARK = '\uFEFF';
-const SYNTAX_RULES: Readonly<Partial<Record<string, string>>> = {
+const SYNTAX_MESSAGES: Readonly<Partial<Record<string, string>>> = {
   InvalidCommentToken: 'has a comment: JSON allows none, remove it',
   UnexpectedEndOfComment: 'has a comment without end: JSON allows no comments, remove it',
   InvalidSymbol: 'has a word that is not JSON: only true, false and null stand without double quotes',
@@ -151,7 +152,7 @@ function findDepth(text: string, limit: number): number | undefined {
   return undefined;
 }
 
-function placeAt(offset: number): SourceRange {
+function positionAt(offset: number): SourceRange {
   return { path: '', offset };
 }
 
@@ -161,8 +162,131 @@ function shownValue(node: Node, text: string): string {
   return printable(text.slice(node.offset, node.offset + node.length), MAX_SHOWN_CHARACTERS);
 }
 
-/** One short line without invisible characters, as anybody may have written it. */
+/** One short line without invisible characters: the text comes from an untrusted author. */
 function printable(text: string, maxCharacters: number): string {
   const short = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
   return short.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+}
+
+/**
+ * The fields of one object. Absent and null mean unset; a wrong field is reported once and counts as unset, but
+ * {@link ConfigFields.hasError}.
+ */
+export class ConfigFields<Name extends string> {
+  readonly issues: ConfigIssues;
+  readonly #object: SourceRange;
+  readonly #fields: ReadonlyMap<string, ConfigField>;
+  readonly #schemas: Readonly<Record<Name, FieldSchema>>;
+  readonly #errors = new Set<Name>();
+
+  constructor(
+    object: SourceRange,
+    fields: ReadonlyMap<string, ConfigField>,
+    schemas: Readonly<Record<Name, FieldSchema>>,
+    issues: ConfigIssues,
+  ) {
+    this.#object = object;
+    this.#fields = fields;
+    this.#schemas = schemas;
+    this.issues = issues;
+  }
+
+  get(name: Name): ConfigField | undefined {
+    return this.#fields.get(name);
+  }
+
+  /** Whether an error of the field is reported: its absence means nothing then. */
+  hasError(name: Name): boolean {
+    return this.#errors.has(name);
+  }
+
+  /** Reports `name` at its value, or as missing in its object. */
+  error(name: Name, message: string): void {
+    this.#errors.add(name);
+    this.issues.error(this.#rangeOf(name), message);
+  }
+
+  warn(name: Name, message: string): void {
+    this.issues.warn(this.#rangeOf(name), message);
+  }
+
+  /** The value, or the schema's default. */
+  boolean(name: Name): boolean {
+    return this.optionalBoolean(name) ?? this.#schemas[name].default === true;
+  }
+
+  /** The value; `undefined` if unset. */
+  optionalBoolean(name: Name): boolean | undefined {
+    const value = this.#read(name, 'boolean', 'must be true or false, without quotes');
+    return value === undefined ? undefined : value === true;
+  }
+
+  /** True, false or `keyword`; the schema's default if unset. Keywords match in exact spelling, as in JSON. */
+  booleanOr<Keyword extends string>(name: Name, keyword: Keyword): boolean | Keyword {
+    const node = this.get(name)?.node;
+    if (node?.type === 'boolean') return node.value === true;
+    if (node?.type === 'string' && node.value === keyword) return keyword;
+    if (node !== undefined && node.type !== 'null') {
+      const written = node.type === 'string' ? String(node.value) : '';
+      const similar = didYouMean(written.toLowerCase(), ['true', 'false', keyword]);
+      const meant = similar === keyword ? `"${keyword}"` : `${similar} without quotes`;
+      const hint = similar === undefined ? '' : `: did you mean ${meant}?`;
+      this.error(name, `must be true, false or "${keyword}"${hint}`);
+    }
+    const { default: unset } = this.#schemas[name];
+    return unset === keyword ? keyword : unset === true;
+  }
+
+  /** One of `keywords`; `undefined` if unset. In exact spelling. */
+  choice<Keyword extends string>(name: Name, keywords: readonly Keyword[]): Keyword | undefined {
+    const node = this.get(name)?.node;
+    if (node === undefined || node.type === 'null') return undefined;
+    const written = node.type === 'string' || node.type === 'boolean' ? String(node.value) : '';
+    const keyword = keywords.find((each) => node.type === 'string' && each === written);
+    if (keyword !== undefined) return keyword;
+    const meant = { true: 'on', false: 'off' }[written] ?? written.toLowerCase();
+    const similar = didYouMean(meant, keywords);
+    const hint = similar === undefined ? '' : `: did you mean ${JSON.stringify(similar)}?`;
+    this.error(name, `must be ${formatChoice(keywords)}${hint}`);
+    return undefined;
+  }
+
+  string(name: Name): string | undefined {
+    const example = JSON.stringify(this.#schemas[name].examples?.[0] ?? 'text');
+    const value = this.#read(name, 'string', `must be a string, for example ${example}`);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** The value within the schema's bounds. `1.0` and `1e3` are refused too: flannel does not read them. */
+  integer(name: Name): number | undefined {
+    const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER, $comment } = this.#schemas[name];
+    const why = $comment === undefined ? '' : ` (${$comment})`;
+    const message = `must be a whole number ${minimum}..${maximum}, digits only and without quotes${why}`;
+    const value = this.#read(name, 'integer', message);
+    if (typeof value !== 'number') return undefined;
+    const isPlain = /^\d+$/.test(this.get(name)?.value ?? '');
+    if (isPlain && value >= minimum && value <= maximum) return value;
+    this.error(name, message);
+    return undefined;
+  }
+
+  #read(name: Name, type: JsonType, message: string): unknown {
+    const node = this.get(name)?.node;
+    if (node === undefined) return undefined;
+    if (node.type === 'null' && this.#schemas[name].type?.includes('null') === true) return undefined;
+    if (node.type === (type === 'integer' ? 'number' : type)) return node.value;
+    this.error(name, message);
+    return undefined;
+  }
+
+  #rangeOf(name: Name): SourceRange {
+    const { path, offset } = this.#object;
+    return this.get(name) ?? { path: `${path}/${name}`, offset };
+  }
+}
+
+/** For example `"auto", "on" or "off"`. */
+function formatChoice(keywords: readonly string[]): string {
+  const quoted = keywords.map((keyword) => JSON.stringify(keyword));
+  return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
 }

@@ -1,15 +1,42 @@
-// Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen. Pure, and finds all
-// problems at once. Whether flannel nodes in the same network would agree is for the daemon to see from their leases.
-import { DEFAULT_BACKEND, readBackend } from './config-backend.ts';
-import { readDocument, readFields, warnUnknown } from './config-document.ts';
+// Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen. Pure, and reports all errors
+// at once. The daemon checks from the leases whether flannel nodes in the same network agree.
+import { didYouMean } from '../../lib/did-you-mean.ts';
+import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
-import { ConfigFields } from './config-fields.ts';
-import { ConfigIssues } from './config-issue.ts';
-import type { ConfigIssue } from './config-issue.ts';
-import { readIpv4Range, readIpv6Range } from './config-range.ts';
-import { backendFields, networkFields } from './config-schema.ts';
-import type { NetworkFieldName } from './config-schema.ts';
-import type { NetworkConfig } from './config.ts';
+import { parseIpv4Range, parseIpv6Range } from './config-range.ts';
+import { backendFields, networkFields, udpBackendFields } from './config-schema.ts';
+import type { BackendFieldName, NetworkFieldName } from './config-schema.ts';
+import { ConfigIssues } from './config.ts';
+import type {
+  BackendConfig,
+  BackendType,
+  ConfigIssue,
+  NetworkConfig,
+  UdpConfig,
+  VxlanConfig,
+} from './config.ts';
+
+const TYPES: readonly BackendType[] = ['vxlan', 'host-gw', 'udp', 'alloc'];
+const TYPES_TEXT = 'vxlan, host-gw, udp or alloc';
+/** Backends of flannel that weft lacks. */
+const FLANNEL_TYPES: readonly string[] = ['wireguard', 'ipip', 'ipsec', 'extension', 'tencent-vpc'];
+/** `flannel-v6.` leaves four of the 15 characters of an interface name. */
+const MAX_IPV6_VNI = 9999;
+/** Bytes that go to the headers over IPv6. */
+const IPV6_OVERHEAD_BYTES = { VXLAN: 70, UDP: 48 } as const;
+/** RFC 8200 §5. */
+const MIN_IPV6_MTU_BYTES = 1280;
+
+/** What a document without `Backend` means. */
+export const DEFAULT_BACKEND: VxlanConfig = {
+  type: 'vxlan',
+  vni: Number(backendFields.VNI.default),
+  learning: false,
+  gbp: false,
+  directRouting: false,
+  userspace: 'auto',
+  txChecksumOffload: 'auto',
+};
 
 export type NetworkConfigResult =
   | { readonly ok: true; readonly config: NetworkConfig; readonly warnings: readonly ConfigIssue[] }
@@ -19,19 +46,19 @@ export type NetworkConfigResult =
 /** Reads, completes and checks a config document. The result is deeply frozen. */
 export function parseNetworkConfig(text: string): NetworkConfigResult {
   const issues = new ConfigIssues(text);
-  const config = readConfig(text, issues);
+  const config = parseConfig(text, issues);
   if (config === undefined || issues.hasErrors) return { ok: false, issues: issues.list };
   return { ok: true, config: deepFreeze(config), warnings: issues.list };
 }
 
-function readConfig(text: string, issues: ConfigIssues): NetworkConfig | undefined {
-  const root = readDocument(text, issues);
+function parseConfig(text: string, issues: ConfigIssues): NetworkConfig | undefined {
+  const root = parseDocument(text, issues);
   if (root === undefined) return undefined;
   if (root.node.type !== 'object') {
     issues.error(root, 'must be a JSON object such as {"Network": "10.5.0.0/16"}');
     return undefined;
   }
-  const { known, unknown } = readFields(text, root, Object.keys(networkFields), issues);
+  const { known, unknown } = parseFields(text, root, Object.keys(networkFields), issues);
   for (const field of unknown) warnUnknownHere(field, issues);
   const fields = new ConfigFields(root, known, networkFields, issues);
   return completeConfig(text, root, fields);
@@ -46,17 +73,17 @@ function completeConfig(
   const isIpv4Enabled = fields.boolean('EnableIPv4');
   const isIpv6Enabled = fields.boolean('EnableIPv6');
   const enableNftables = fields.optionalBoolean('EnableNFTables');
-  if (!isIpv4Enabled && !isIpv6Enabled && !fields.isBad('EnableIPv6'))
+  if (!isIpv4Enabled && !isIpv6Enabled && !fields.hasError('EnableIPv6'))
     fields.error('EnableIPv4', 'leaves no address family, as EnableIPv6 is off too: set one of them to true');
-  const ipv4 = readIpv4Range(fields, isIpv4Enabled);
-  const ipv6 = readIpv6Range(fields, isIpv6Enabled);
+  const ipv4 = parseIpv4Range(fields, isIpv4Enabled);
+  const ipv6 = parseIpv6Range(fields, isIpv6Enabled);
   const object = fields.get('Backend');
   if (object === undefined)
     issues.warn(
       { path: '/Backend', offset: root.offset },
       'is missing: weft takes vxlan but flannel takes udp; write "Backend": {"Type": "vxlan"}, or "udp" if flannel hosts are to stay',
     );
-  const backend = object === undefined ? DEFAULT_BACKEND : readBackend(text, object, isIpv6Enabled, issues);
+  const backend = object === undefined ? DEFAULT_BACKEND : parseBackend(text, object, isIpv6Enabled, issues);
   if (backend === undefined) return undefined;
   return {
     ...(ipv4 && { ipv4 }),
@@ -70,7 +97,7 @@ function completeConfig(
 function warnUnknownHere(field: UnknownField, issues: ConfigIssues): void {
   const lowerName = field.name.toLowerCase();
   const isOfBackend = Object.keys(backendFields).some((name) => name.toLowerCase() === lowerName);
-  if (isOfBackend) issues.warn(field, 'is ignored: it belongs inside Backend, move it there');
+  if (isOfBackend) issues.warnUnknownField(field, 'is ignored: it belongs inside Backend, move it there');
   else warnUnknown(field, Object.keys(networkFields), issues);
 }
 
@@ -78,4 +105,131 @@ function deepFreeze<Value extends object>(value: Value): Value {
   for (const child of Object.values(value))
     if (typeof child === 'object' && child !== null) deepFreeze(child as object);
   return Object.freeze(value);
+}
+
+type BackendFields = ConfigFields<BackendFieldName>;
+
+/** Reads the object; `undefined` if it is wrong and reported. */
+function parseBackend(
+  text: string,
+  object: ConfigField,
+  isIpv6Enabled: boolean,
+  issues: ConfigIssues,
+): BackendConfig | undefined {
+  if (object.node.type !== 'object') {
+    issues.error(object, 'must be an object such as {"Type": "vxlan"}');
+    return undefined;
+  }
+  const { known, unknown } = parseFields(text, object, Object.keys(backendFields), issues);
+  const fields: BackendFields = new ConfigFields(object, known, backendFields, issues);
+  const type = parseType(fields);
+  // Fields of a backend that is not provided, or not known, are not wrong in themselves.
+  if (type === undefined) return undefined;
+  for (const field of unknown) warnUnknownInBackend(field, issues);
+  if (type === 'vxlan') return parseVxlan(fields, isIpv6Enabled);
+  warnOfOtherFields(known, type, issues);
+  if (type === 'udp')
+    return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
+  return { type };
+}
+
+/** Fields of backends that take any, but vxlan, whose are all. */
+const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {
+  udp: ['Port', 'MTU'],
+};
+
+function warnOfOtherFields(
+  known: ReadonlyMap<string, ConfigField>,
+  type: BackendType,
+  issues: ConfigIssues,
+): void {
+  const own: readonly string[] = ['Type', ...(OWN_FIELDS[type] ?? [])];
+  for (const [name, field] of known)
+    if (!own.includes(name))
+      issues.warn(field, `is ignored: it has no meaning for the backend ${type}, remove it`);
+}
+
+function parseType(fields: BackendFields): BackendType | undefined {
+  const written = fields.string('Type');
+  if (fields.hasError('Type')) return undefined;
+  const lower = written?.toLowerCase() ?? '';
+  const type = TYPES.find((candidate) => candidate === lower);
+  if (type === undefined) fields.error('Type', typeMessage(lower));
+  return type;
+}
+
+function typeMessage(lower: string): string {
+  if (lower === '') return `is missing or empty, which flannel calls an unknown backend: write ${TYPES_TEXT}`;
+  if (FLANNEL_TYPES.includes(lower))
+    return `is a backend of flannel that weft does not provide: use ${TYPES_TEXT} on all hosts, or keep flannel`;
+  const similar = didYouMean(lower, TYPES);
+  return `must be ${TYPES_TEXT}${similar === undefined ? '' : `: did you mean ${similar}?`}`;
+}
+
+function warnUnknownInBackend(field: UnknownField, issues: ConfigIssues): void {
+  const isOutside = Object.keys(networkFields).some(
+    (name) => name.toLowerCase() === field.name.toLowerCase(),
+  );
+  if (isOutside) issues.warnUnknownField(field, 'is ignored: it belongs outside Backend, move it there');
+  else warnUnknown(field, Object.keys(backendFields), issues);
+}
+
+function parseVxlan(fields: BackendFields, isIpv6Enabled: boolean): VxlanConfig {
+  const vni = fields.integer('VNI') ?? DEFAULT_BACKEND.vni;
+  if (isIpv6Enabled && vni > MAX_IPV6_VNI)
+    fields.error(
+      'VNI',
+      `must be 1..${MAX_IPV6_VNI} if IPv6 is on (the device flannel-v6.<VNI> must keep to the 15 characters of an interface name)`,
+    );
+  const port = fields.integer('Port') ?? 0;
+  const mtu = parseMtu(fields, isIpv6Enabled, 'VXLAN');
+  const learning = fields.boolean('Learning');
+  const gbp = fields.boolean('GBP');
+  const userspace = fields.booleanOr('Userspace', 'auto');
+  if (userspace === true)
+    for (const [name, isOn] of [
+      ['Learning', learning],
+      ['GBP', gbp],
+      ['TxChecksumOffload', fields.get('TxChecksumOffload') !== undefined],
+    ] as const)
+      if (isOn) fields.warn(name, 'is ignored: it has no meaning with Userspace true, remove it');
+  warnOfWindowsFields(fields);
+  return {
+    type: 'vxlan',
+    vni,
+    ...(port !== 0 && { port }),
+    ...(mtu !== undefined && { mtu }),
+    learning,
+    gbp,
+    directRouting: fields.boolean('DirectRouting'),
+    userspace,
+    txChecksumOffload: fields.choice('TxChecksumOffload', ['auto', 'on', 'off']) ?? 'auto',
+  };
+}
+
+function parseUdp(fields: BackendFields, isIpv6Enabled: boolean): UdpConfig {
+  const port = fields.integer('Port') ?? Number(udpBackendFields.Port.default);
+  const mtu = parseMtu(fields, isIpv6Enabled, 'UDP');
+  return { type: 'udp', port, ...(mtu !== undefined && { mtu }) };
+}
+
+function parseMtu(
+  fields: BackendFields,
+  isIpv6Enabled: boolean,
+  carrier: 'VXLAN' | 'UDP',
+): number | undefined {
+  const mtu = fields.integer('MTU');
+  const overhead = IPV6_OVERHEAD_BYTES[carrier];
+  const minimum = MIN_IPV6_MTU_BYTES + overhead;
+  if (isIpv6Enabled && mtu !== undefined && mtu < minimum)
+    fields.error(
+      'MTU',
+      `must be at least ${minimum} if IPv6 is on (${carrier} takes ${overhead} bytes and IPv6 needs ${MIN_IPV6_MTU_BYTES}, RFC 8200)`,
+    );
+  return mtu;
+}
+
+function warnOfWindowsFields(fields: BackendFields): void {
+  for (const name of ['MacPrefix', 'Name'] as const)
+    if (fields.get(name) !== undefined) fields.warn(name, 'is ignored: it has a meaning on Windows only');
 }

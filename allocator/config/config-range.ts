@@ -12,7 +12,7 @@ import {
   toBigInt,
 } from '../../lib/address.ts';
 import type { Cidr, Family, IpAddress } from '../../lib/address.ts';
-import type { ConfigFields } from './config-fields.ts';
+import type { ConfigFields } from './config-document.ts';
 import type { NetworkFieldName } from './config-schema.ts';
 import type { Ipv4Range, Ipv6Range } from './config.ts';
 
@@ -69,13 +69,13 @@ const IPV6: FamilyRules = {
 type Fields = ConfigFields<NetworkFieldName>;
 
 /** The IPv4 range; `undefined` if IPv4 is off, or if it is wrong and reported. Syntax is checked even if it is off. */
-export function readIpv4Range(fields: Fields, isEnabled: boolean): Ipv4Range | undefined {
-  return readRange(fields, IPV4, isEnabled) as Ipv4Range | undefined;
+export function parseIpv4Range(fields: Fields, isEnabled: boolean): Ipv4Range | undefined {
+  return parseRange(fields, IPV4, isEnabled) as Ipv4Range | undefined;
 }
 
 /** The same for IPv6. */
-export function readIpv6Range(fields: Fields, isEnabled: boolean): Ipv6Range | undefined {
-  return readRange(fields, IPV6, isEnabled) as Ipv6Range | undefined;
+export function parseIpv6Range(fields: Fields, isEnabled: boolean): Ipv6Range | undefined {
+  return parseRange(fields, IPV6, isEnabled) as Ipv6Range | undefined;
 }
 
 interface Range {
@@ -85,11 +85,11 @@ interface Range {
   readonly max: IpAddress;
 }
 
-function readRange(fields: Fields, rules: FamilyRules, isEnabled: boolean): Range | undefined {
-  const network = readNetwork(fields, rules);
+function parseRange(fields: Fields, rules: FamilyRules, isEnabled: boolean): Range | undefined {
+  const network = parseNetwork(fields, rules);
   const length = fields.integer(rules.length) ?? 0;
-  const min = readAddress(fields, rules.min, rules);
-  const max = readAddress(fields, rules.max, rules);
+  const min = parseAddress(fields, rules.min, rules);
+  const max = parseAddress(fields, rules.max, rules);
   if (!isEnabled || !checkNetwork(fields, rules, network)) return undefined;
   const subnetLength = deriveLength(fields, rules, network, length);
   if (subnetLength === undefined) return undefined;
@@ -97,7 +97,7 @@ function readRange(fields: Fields, rules: FamilyRules, isEnabled: boolean): Rang
   return bounds === undefined ? undefined : { network, subnetLength, ...bounds };
 }
 
-function readNetwork(fields: Fields, { network: name, family, cidrForm }: FamilyRules): Cidr | undefined {
+function parseNetwork(fields: Fields, { network: name, family, cidrForm }: FamilyRules): Cidr | undefined {
   const text = fields.string(name);
   if (text === undefined) return undefined;
   const cidr = parseCidr(text);
@@ -112,7 +112,7 @@ function readNetwork(fields: Fields, { network: name, family, cidrForm }: Family
 }
 
 /** The address; `undefined` if the field is unset, the unspecified address or bad. */
-function readAddress(fields: Fields, name: NetworkFieldName, rules: FamilyRules): IpAddress | undefined {
+function parseAddress(fields: Fields, name: NetworkFieldName, rules: FamilyRules): IpAddress | undefined {
   const text = fields.string(name);
   if (text === undefined) return undefined;
   const address = parseIp(text);
@@ -125,7 +125,7 @@ function readAddress(fields: Fields, name: NetworkFieldName, rules: FamilyRules)
 
 function checkNetwork(fields: Fields, rules: FamilyRules, network: Cidr | undefined): network is Cidr {
   if (network === undefined) {
-    if (!fields.isBad(rules.network)) fields.error(rules.network, missingRule(rules));
+    if (!fields.hasError(rules.network)) fields.error(rules.network, missingMessage(rules));
     return false;
   }
   const prefixLength = prefixLengthOf(network);
@@ -137,14 +137,14 @@ function checkNetwork(fields: Fields, rules: FamilyRules, network: Cidr | undefi
   return false;
 }
 
-function missingRule({ family, enable }: FamilyRules): string {
+function missingMessage({ family, enable }: FamilyRules): string {
   const remedy = family === 4 ? '"10.5.0.0/16"' : '"fd00::/48"';
   return `is missing: write the network of all containers, such as ${remedy}, or set ${enable} to false`;
 }
 
 /** At least four subnets, as the first one is left out by default and one alone would be no pool. */
 function deriveLength(fields: Fields, rules: FamilyRules, network: Cidr, length: number): number | undefined {
-  if (fields.isBad(rules.length)) return undefined;
+  if (fields.hasError(rules.length)) return undefined;
   const shortest = prefixLengthOf(network) + 2;
   if (length === 0) return shortest <= rules.widePrefix + 2 ? rules.usualLength : shortest;
   if (length >= shortest) return length;
@@ -188,11 +188,11 @@ function checkBound(
   address: IpAddress | undefined,
   { network, subnetLength }: Wanted,
 ): boolean {
-  if (address === undefined) return !fields.isBad(name);
+  if (address === undefined) return !fields.hasError(name);
   const subnet = networkOf(address, subnetLength);
   if (networkOf(address, prefixLengthOf(network)) !== network)
     fields.error(name, `must lie inside ${network}; or leave it out`);
   else if (addressOf(subnet) !== address)
     fields.error(name, `must be the first address of a /${subnetLength} subnet: write ${addressOf(subnet)}`);
-  return !fields.isBad(name);
+  return !fields.hasError(name);
 }

@@ -84,8 +84,11 @@ describe('networkConfigSchema', () => {
     it(`${name} is known to the parser and explained in the documentation`, () => {
       const result = parseNetworkConfig(JSON.stringify(document(schema.examples?.[0] ?? 'x')));
       assert.ok(result.ok);
-      assert.ok(!result.warnings.some(({ rule }) => rule.includes('no known field')));
-      assert.ok(readDocument('reference/config.md').includes(`\`${name}\``), `docs/reference/config.md lacks ${name}`);
+      assert.ok(!result.warnings.some(({ message }) => message.includes('no known field')));
+      assert.ok(
+        readDocument('reference/config.md').includes(`\`${name}\``),
+        `docs/reference/config.md lacks ${name}`,
+      );
     });
   }
 

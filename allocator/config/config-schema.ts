@@ -34,7 +34,7 @@ const backendProperties = {
   VNI: {
     title: 'VXLAN network identifier',
     description:
-      'Tells VXLAN networks that share an underlay apart, and names the device: flannel.<VNI>. At most 9999 if IPv6 is on, whose device is flannel-v6.<VNI>. vxlan only.',
+      'Separates VXLAN networks that share an underlay, and names the device: flannel.<VNI>. At most 9999 if IPv6 is on, whose device is flannel-v6.<VNI>. vxlan only.',
     type: ['integer', 'null'],
     default: 1,
     minimum: 1,
@@ -91,7 +91,7 @@ const backendProperties = {
   Userspace: {
     title: 'VXLAN in userspace',
     description:
-      'Encapsulates in the daemon instead of the kernel; other hosts cannot tell. true: on all hosts. false: on none. auto: where the kernel has no VXLAN. vxlan only.',
+      'Encapsulates in the daemon instead of the kernel; other hosts see no difference. true: on all hosts. false: on none. auto: where the kernel has no VXLAN. vxlan only.',
     type: ['boolean', 'string', 'null'],
     enum: [true, false, 'auto', null],
     default: 'auto',
@@ -218,7 +218,7 @@ const properties = {
   Backend: {
     title: 'Backend',
     description:
-      'How packets get from host to host, with the settings of that way. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
+      'How packets get from host to host, with its settings. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
     type: 'object',
     properties: backendProperties,
     required: ['Type'],

@@ -1,4 +1,5 @@
-// The network config after validation: types only. `config-parse.ts` makes one of the document in etcd.
+// The network config after validation, and what can be wrong with a document. `config-parse.ts` makes both of the document in
+// etcd.
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 
 /** Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to `max`, both included. */
@@ -32,7 +33,7 @@ export interface VxlanConfig {
   readonly learning: boolean;
   readonly gbp: boolean;
   readonly directRouting: boolean;
-  /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers cannot tell. */
+  /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers see no difference. */
   readonly userspace: boolean | 'auto';
   /** Whether checksums of packets in the tunnel are left to devices; `auto`: until they are found to come out wrong. */
   readonly txChecksumOffload: TxChecksumOffload;
@@ -72,4 +73,82 @@ export interface NetworkConfig {
   readonly backend: BackendConfig;
   /** True if the document has no `Backend` key: flannel takes udp there, weft takes vxlan. */
   readonly isBackendDefaulted: boolean;
+}
+
+/** One error or warning about a config document. Several are found at once, so that one edit fixes all. */
+export interface ConfigIssue {
+  readonly severity: 'error' | 'warning';
+  /** Line and column of the value (of the enclosing object if a field is missing), both from 1; columns in UTF-16 units. */
+  readonly line: number;
+  readonly column: number;
+  /** JSON pointer (RFC 6901) in the document's own spelling, for example `/Backend/VNI`; empty for the document. */
+  readonly path: string;
+  /** The value as written, shortened; unset if it is missing or private. */
+  readonly value?: string;
+  /** What is wrong or should be there, with bounds and remedy, worded to follow the path and the value. */
+  readonly message: string;
+  /** The field is unknown, or misplaced inside or outside of Backend. */
+  readonly isUnknownField?: true;
+}
+
+/** The part of the document that an issue is about. */
+export interface SourceRange {
+  readonly path: string;
+  /** UTF-16 offset in the text. */
+  readonly offset: number;
+  readonly value?: string;
+}
+
+/** Writes an issue as one line, for example `line 1, column 40: error: /Backend/VNI (0) must be …`. */
+export function formatConfigIssue(issue: ConfigIssue): string {
+  const { line, column, severity, path, value, message } = issue;
+  const what = path === '' ? 'the document' : path;
+  const subject = value === undefined ? what : `${what} (${value})`;
+  return `line ${line}, column ${column}: ${severity}: ${subject} ${message}`;
+}
+
+/** The issues of one text, in the order of the text. */
+export class ConfigIssues {
+  readonly #text: string;
+  readonly #issues: { readonly offset: number; readonly issue: ConfigIssue }[] = [];
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get hasErrors(): boolean {
+    return this.#issues.some(({ issue }) => issue.severity === 'error');
+  }
+
+  get list(): ConfigIssue[] {
+    return this.#issues.toSorted((a, b) => a.offset - b.offset).map(({ issue }) => issue);
+  }
+
+  error(range: SourceRange, message: string): void {
+    this.#add('error', range, message);
+  }
+
+  warn(range: SourceRange, message: string): void {
+    this.#add('warning', range, message);
+  }
+
+  /** Warns of a field that is unknown in its place. */
+  warnUnknownField(range: SourceRange, message: string): void {
+    this.#add('warning', range, message, { isUnknownField: true });
+  }
+
+  #add(
+    severity: ConfigIssue['severity'],
+    { path, offset, value }: SourceRange,
+    message: string,
+    kind: Pick<ConfigIssue, 'isUnknownField'> = {},
+  ): void {
+    const before = this.#text.slice(0, offset).split(/\r\n|\r|\n/);
+    const column = (before.at(-1)?.length ?? 0) + 1;
+    const position = { severity, line: before.length, column, path };
+    this.#issues.push({
+      offset,
+      issue: { ...position, ...(value !== undefined && { value }), message, ...kind },
+    });
+  }
 }

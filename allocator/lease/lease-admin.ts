@@ -2,7 +2,7 @@
 // line without a daemon.
 import { familyOf, networkOf, parseCidr, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
-import { formatConfigIssue } from '../config/config-issue.ts';
+import { formatConfigIssue } from '../config/config.ts';
 import { parseNetworkConfig } from '../config/config-parse.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
@@ -38,7 +38,7 @@ function describe(entry: RegistryEntry, isOwn: boolean): LeaseV1 {
   const { key, value, modRevision, leaseId } = entry;
   const base = { key, isReservation: leaseId === NO_LEASE, isOwn, modRevision, value };
   const decoded = decodeEntry(entry);
-  if (!decoded.ok) return { ...base, ...decoded.bad.blocked, backend: '', problem: decoded.bad.reason };
+  if (!decoded.ok) return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
   const { subnets, attributes } = decoded.lease;
   const { publicIp, publicIpv6, backendType } = attributes;
   return {

@@ -2,11 +2,11 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseAttributes } from '../lease.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
-import type { Registry, Revision } from '../registry/registry.ts';
+import type { RegistryLeases, Revision, SubnetKeys, WriteResult } from '../registry/registry.ts';
 import type { LeaseCall, LeaseResult } from './lease-effects.ts';
 
 export interface LeaseCallDeps {
-  readonly registry: Pick<Registry, 'grant' | 'keepAlive' | 'create' | 'update' | 'move' | 'remove'>;
+  readonly registry: Pick<RegistryLeases, 'grant' | 'keepAlive'> & SubnetKeys;
   readonly cache: Pick<RegistryCache, 'noteRevision' | 'revision'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
@@ -57,9 +57,9 @@ async function perform(call: LeaseCall, deps: LeaseCallDeps): Promise<LeaseResul
 
 function write(
   call: Extract<LeaseCall, { kind: 'update' | 'move' | 'remove' }>,
-  registry: LeaseCallDeps['registry'],
+  registry: SubnetKeys,
   signal: AbortSignal,
-): ReturnType<Registry['update']> {
+): Promise<WriteResult> {
   if (call.kind === 'update') return registry.update(call.entry, call.expected, signal);
   if (call.kind === 'move') return registry.move(call.from, call.expected, call.entry, signal);
   return registry.remove(call.key, call.expected, signal);

@@ -29,7 +29,7 @@ export interface RegistryView {
 
 export type LeaseInput =
   | { readonly kind: 'started'; readonly isConnected: boolean }
-  /** The control loop has time for the next call. Never comes while one is under way. */
+  /** The control loop has time for the next call. Never comes while one is pending. */
   | { readonly kind: 'step'; readonly registry: RegistryView }
   | {
       readonly kind: 'registry-changed';

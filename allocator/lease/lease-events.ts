@@ -1,5 +1,5 @@
-// What the lease manager tells the daemon: the own lease, the peers, its state, and what an operator should hear of.
-// Types only; the daemon makes log lines and metrics of them.
+// What the lease manager reports to the daemon: the own lease, its state, the peers, and events for the operator. Types only;
+// the daemon makes log lines and metrics of them.
 import type { IpAddress } from '../../lib/address.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import type { LeaseId, Revision } from '../registry/registry.ts';
@@ -17,7 +17,7 @@ export interface OwnLease {
   readonly expiresAtMs: number;
 }
 
-/** See the table at the head of `lease-manager.ts`. */
+/** See the table at the head of `next.ts`. */
 export type LeaseManagerState =
   'waiting' | 'acquiring' | 'held' | 'expiring' | 'lost' | 'exhausted' | 'stopped';
 
@@ -30,7 +30,7 @@ export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
  */
 export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap' | 'incompatible';
 
-/** `level` is how loud to be. */
+/** `level` is the log level. */
 export type LeaseEvent =
   | { readonly level: 'info'; readonly code: 'lease-created' | 'lease-adopted'; readonly key: string }
   | { readonly level: 'info'; readonly code: 'lease-published'; readonly key: string }
@@ -39,14 +39,14 @@ export type LeaseEvent =
   | { readonly level: 'warn'; readonly code: 'lease-expiring'; readonly key: string }
   /** A subnet of one family came or went, and with it the key changed; the other family's subnet is the same. */
   | { readonly level: 'info'; readonly code: 'lease-moved'; readonly key: string; readonly from: string }
-  /** `from` is the subnet held before, in this life or as subnet.env told. */
+  /** `from` is the subnet held before, by this process or according to subnet.env. */
   | {
       readonly level: 'error';
       readonly code: 'subnet-changed';
       readonly from: LeaseSubnets;
       readonly to: LeaseSubnets;
     }
-  /** A key of ours that does not fit the config, or that we leaked. */
+  /** A key of this host that does not fit the config, or that it leaked. */
   | { readonly level: 'info'; readonly code: 'own-key-removed'; readonly key: string }
   /** `by` is unset if the value was garbage. `count`: how often in a row. */
   | {
@@ -56,7 +56,7 @@ export type LeaseEvent =
       readonly by?: LeaseAttributes;
       readonly count: number;
     }
-  /** Somebody keeps writing to our key: another host publishes the same public address. */
+  /** Another host keeps overwriting the own key: it publishes the same public address. */
   | {
       readonly level: 'error';
       readonly code: 'public-ip-contested';
@@ -64,7 +64,7 @@ export type LeaseEvent =
       readonly identity: IpAddress;
       readonly count: number;
     }
-  /** Another key bears our public address: another host has it too, or an earlier life of this one left it. */
+  /** Another key has this host's public address: another host has it too, or an earlier process left the key. */
   | {
       readonly level: 'warn';
       readonly code: 'duplicate-public-ip';
@@ -86,7 +86,7 @@ export type LeaseEvent =
   | { readonly level: 'warn'; readonly code: 'registry-restored' }
   | { readonly level: 'warn'; readonly code: 'attempt-failed'; readonly error: Error };
 
-/** Called as things happen; must not throw. The manager's views already show what is told. */
+/** Called at once; must not throw. The manager's getters show the new state already. */
 export interface LeaseListener {
   onOwnLease(own: OwnLease, change: OwnLeaseChange): void;
   /** Keys whose peer came, went or changed. */

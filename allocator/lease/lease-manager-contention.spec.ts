@@ -1,4 +1,4 @@
-// Many hosts that start at once: everybody gets a subnet as long as there is one, and it costs few calls.
+// Many hosts that start at once: each gets a subnet while there is one, at few calls.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { FakeClock } from '../../test/support/fake-clock.ts';
@@ -22,10 +22,10 @@ const WIDE: NetworkConfig = {
   },
 };
 
-describe('LeaseManager in a crowd', function () {
+describe('LeaseManager under contention', function () {
   this.timeout(60_000);
 
-  const crowd = async (count: number, options: Partial<LeaseHostOptions> = {}) => {
+  const startHosts = async (count: number, options: Partial<LeaseHostOptions> = {}) => {
     const clock = new FakeClock();
     const store = new MemoryStore({ clock });
     const decode = sharedDecode();
@@ -39,7 +39,7 @@ describe('LeaseManager in a crowd', function () {
     await clock.advance(1000);
     return { clock, store, hosts };
   };
-  const close = ({ hosts, store }: Awaited<ReturnType<typeof crowd>>): void => {
+  const close = ({ hosts, store }: Awaited<ReturnType<typeof startHosts>>): void => {
     for (const host of hosts) host.stop();
     for (const id of store.leaseIds) store.revoke(id);
   };
@@ -47,7 +47,7 @@ describe('LeaseManager in a crowd', function () {
     new Set(hosts.filter((host) => host.manager.isHeld).map((host) => host.key ?? ''));
 
   it('gives 1,000 hosts 1,000 of 1,024 subnets, at no more than 4 calls a host', async () => {
-    const all = await crowd(1000, { config: WIDE });
+    const all = await startHosts(1000, { config: WIDE });
     assert.equal(keysOf(all.hosts).size, 1000);
     assert.equal(all.store.snapshot().entries.length, 1000);
     const calls = all.hosts.reduce((sum, host) => sum + host.registry.unaryCalls, 0);
@@ -56,10 +56,10 @@ describe('LeaseManager in a crowd', function () {
     close(all);
   });
 
-  it('does so too when answers take their time', async () => {
+  it('gives 300 hosts 300 subnets when answers are slow', async () => {
     let draw = 0;
     const delayMs = (): number => (draw = (draw * 1_103_515_245 + 12_345) % 2 ** 31) % 30;
-    const all = await crowd(300, { config: WIDE, delayMs });
+    const all = await startHosts(300, { config: WIDE, delayMs });
     assert.equal(keysOf(all.hosts).size, 300);
     const calls = all.hosts.reduce((sum, host) => sum + host.registry.unaryCalls, 0);
     assert.ok(calls <= 1200, `${calls} calls`);
@@ -67,7 +67,7 @@ describe('LeaseManager in a crowd', function () {
   });
 
   it('gives 255 of 300 hosts the 255 subnets, and 45 one clear error each', async () => {
-    const all = await crowd(300);
+    const all = await startHosts(300);
     const { hosts, store, clock } = all;
     assert.equal(keysOf(hosts).size, 255);
     const without = hosts.filter((host) => host.manager.state === 'exhausted');

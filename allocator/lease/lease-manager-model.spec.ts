@@ -1,5 +1,5 @@
-// Random sequences of everything that can happen to a registry and the way to it. However they went, when calm returns
-// each host holds exactly one key, no two the same, with the right value, and sees everybody else.
+// Random sequences of faults of the registry and of the connection to it. After each of them, once faults end, every host
+// holds exactly one key, no two the same, with the right value, and sees all others as peers.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
@@ -134,10 +134,10 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   'pass much time': ({ clock }, _host, { amount }) => clock.advance(amount * 10),
 };
 
-describe('LeaseManager, whatever happens', function () {
+describe('LeaseManager under random faults', function () {
   this.timeout(120_000);
 
-  it('ends with one key for each host', async () => {
+  it('ends with one key for each host and all others as its peers', async () => {
     const happening = fc.record({
       what: fc.constantFrom(...Object.keys(DEEDS)),
       host: fc.nat({ max: HOSTS - 1 }),

@@ -62,7 +62,7 @@ describe('LeaseManager', () => {
     );
   };
 
-  /** The watch lives but tells nothing: only what is read is known. */
+  /** The watch lives but reports nothing: only lists show changes. */
   const muteWatch = (host: LeaseHost): LeaseHost => {
     const watch = host.registry.watch.bind(host.registry);
     host.registry.watch = (options) => watch({ ...options, onEvents: () => undefined });
@@ -185,7 +185,7 @@ describe('LeaseManager', () => {
       assert.equal(second.manager.own?.leaseId, first.manager.own?.leaseId);
     });
 
-    it('waits for a registry that is away, and says so', async () => {
+    it('waits for a registry that does not answer', async () => {
       const host = make();
       host.cache.start();
       await clock.until(() => host.cache.isConnected);
@@ -220,7 +220,7 @@ describe('LeaseManager', () => {
   });
 
   describe('reservations', () => {
-    it('of its address is taken, filled in without a lease, and not kept alive', async () => {
+    it('of its address is taken, completed without a lease, and not kept alive', async () => {
       store.put('10.5.9.0-24', `{"PublicIP":"${ME}"}`);
       const host = await start();
       await clock.advance(3 * DAY_MS);
@@ -310,7 +310,7 @@ describe('LeaseManager', () => {
       );
     });
 
-    it('believes its own write before the watch tells of it', async () => {
+    it('knows its own write before the watch reports it', async () => {
       const host = await muteWatch(make()).start();
       await host.cache.resync();
       host.mac = 'bb';
@@ -320,7 +320,7 @@ describe('LeaseManager', () => {
       assert.deepEqual([host.registry.calls.update, host.count('key-overwritten')], [1, 0]);
     });
 
-    it('does not hammer a registry that refuses each write', async () => {
+    it('backs off from a registry that rejects each write', async () => {
       const host = await start();
       host.registry.update = () => Promise.resolve({ written: false, revision: store.revision });
       host.mac = 'bb';
@@ -415,7 +415,7 @@ describe('LeaseManager', () => {
       assert.equal(host.registry.calls.grant, 1);
     });
 
-    it('takes another subnet, loudly, when another host took its own', async () => {
+    it('takes another subnet, with an error event, when another host took its own', async () => {
       const host = await start();
       const key = keyIn(host);
       host.registry.setUnavailable(true);
@@ -479,7 +479,7 @@ describe('LeaseManager', () => {
         assert.equal(host.count('key-overwritten'), 1);
       });
 
-    it('takes the lease over when somebody writes the same on another one', async () => {
+    it('takes the lease over when another program writes the same on another one', async () => {
       const host = await start();
       const leaseId = store.grant(3600);
       store.put(keyIn(host), valueOf(ME), leaseId);
@@ -490,7 +490,7 @@ describe('LeaseManager', () => {
       assertHolds(host, keyIn(host));
     });
 
-    it('names a host that fights for the key with the same address, and does not fight faster and faster', async () => {
+    it('reports a host that overwrites the key with the same address, and backs off', async () => {
       const one = await start();
       const two = make();
       two.mac = 'bb';
@@ -501,13 +501,13 @@ describe('LeaseManager', () => {
       assert.ok(one.registry.calls.update + two.registry.calls.update < 60);
     });
 
-    it('gives way to a peer that overlapped its new subnet first', async () => {
+    it('yields to a peer that overlapped its new subnet first', async () => {
       const host = make({ config: NETWORK_DUAL, previous: '10.5.7.0/24 fd00:0:0:7::/64' });
       host.cache.start();
       await clock.until(() => host.cache.isConnected);
       host.registry.setUnavailable(true);
       await clock.settle();
-      // Nobody but the watch can tell of a key that pairs the same IPv6 subnet with another IPv4 one.
+      // Only the watch shows a key that pairs the same IPv6 subnet with another IPv4 one.
       foreignLease('10.5.8.0-24&fd00:0:0:7::-64');
       const blind = new MemoryStore({ clock }).snapshot();
       const snapshot = host.registry.snapshot.bind(host.registry);
@@ -561,7 +561,7 @@ describe('LeaseManager', () => {
         assert.equal(host.count('lease-lost'), 0);
       });
 
-    it('of a create are looked up before another is sent', async () => {
+    it('of a create are searched for before another is sent', async () => {
       const host = muteWatch(make());
       host.registry.injectFault(NO_FAULT, LOST);
       await host.start();
@@ -572,7 +572,7 @@ describe('LeaseManager', () => {
 
     it('of a create that is done meanwhile do not cost the previous subnet', async () => {
       const host = muteWatch(make({ previous: '10.5.77.0/24', delayMs: () => 20 }));
-      // Done just after the read that looks for it, and before the next try arrives.
+      // Carried out just after the list that searches for it, and before the next try arrives.
       host.registry.injectFault(NO_FAULT, { kind: 'late', afterMs: 280 });
       await host.start();
       await clock.advance(30_000);
@@ -601,7 +601,7 @@ describe('LeaseManager', () => {
   });
 
   describe('peers', () => {
-    it('are all other leases, and only differences are told', async () => {
+    it('are all other leases, and only differences are notified', async () => {
       foreignLease('10.5.1.0-24');
       const host = await start();
       foreignLease('10.5.2.0-24', '192.0.2.3');
@@ -631,7 +631,7 @@ describe('LeaseManager', () => {
       assert.deepEqual([...host.manager.duplicates.keys()], ['10.5.2.0-24']);
     });
 
-    it('are not touched by garbage, which is shown and told once', async () => {
+    it('are not touched by garbage, which is shown and reported once', async () => {
       foreignLease('10.5.1.0-24');
       store.put('10.5.2.0-24', '[]');
       const host = await start();
@@ -643,7 +643,7 @@ describe('LeaseManager', () => {
       assert.equal(host.count('bad-entry'), 2);
     });
 
-    it('stay while the registry is away', async () => {
+    it('stay while the registry does not answer', async () => {
       foreignLease('10.5.1.0-24');
       const host = await start();
       host.registry.setUnavailable(true);
@@ -652,7 +652,7 @@ describe('LeaseManager', () => {
       assert.equal(host.count('registry-unreachable'), 1);
     });
 
-    it('that took the backend which flannel implies are warned of once', async () => {
+    it('with the backend that flannel defaults to are reported once', async () => {
       const host = await start({ config: { ...NETWORK_IPV4, isBackendDefaulted: true } });
       for (const index of [1, 2]) store.put(`10.5.${index}.0-24`, `{"PublicIP":"198.51.100.${index}"}`);
       await clock.settle();
@@ -751,7 +751,7 @@ describe('LeaseManager', () => {
       const move = host.registry.move.bind(host.registry);
       host.registry.move = (...args) => {
         host.registry.move = move;
-        // Nobody can tell of it until this host has written: keys guard pairs.
+        // Invisible until this host has written: keys guard pairs.
         foreignLease('10.5.200.0-24&fd00:0:0:9::-64');
         return move(...args);
       };
@@ -806,14 +806,14 @@ describe('LeaseManager', () => {
       });
     }
 
-    it('IPv4 turned on: the key of a host with another IPv4 address and our IPv6 address is theirs', async () => {
+    it('IPv4 turned on: the key of a host with another IPv4 address and our IPv6 address belongs to that host', async () => {
       store.put(BOTH, valueOf(OTHER, 'aa', IPV6), store.grant(86_400));
       const host = await start({ config: NETWORK_DUAL, identity: ME, publicIpv6: IPV6 });
       assert.notEqual(keyIn(host), BOTH);
       assert.deepEqual([...host.manager.peers.keys()], [BOTH]);
     });
 
-    it('tells hosts of an IPv6-only network apart', async () => {
+    it('distinguishes hosts of an IPv6-only network', async () => {
       const config = NETWORK_IPV6;
       const one = await start({ config, identity: '2001:db8::1' });
       const two = await start({ config, identity: '2001:db8::2' });

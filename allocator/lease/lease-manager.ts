@@ -11,7 +11,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import type { RegistryCache, RegistryCacheChange } from '../registry/registry-cache.ts';
+import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
 import type { Registry } from '../registry/registry.ts';
 import { performCall } from './lease-calls.ts';
 import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
@@ -84,7 +85,7 @@ export class LeaseManager {
     return ownLeaseOf(this.#state);
   }
 
-  /** Whether the lease is known to be ours now: not lost, and its deadline has not passed. */
+  /** Whether the lease is known to be this host's now: not lost, and its deadline has not passed. */
   get isHeld(): boolean {
     return isHeldAt(this.#state, this.#options.clock.nowMs());
   }

@@ -20,7 +20,7 @@ import type { Tombstones } from './tombstones.ts';
 
 export type LeaseState = Waiting | Acquiring | Held | Expiring | Lost | Exhausted | Stopped;
 
-/** States without a key that is known to be ours. */
+/** States without a key that is known to be this host's. */
 export type Keyless = Waiting | Acquiring | Lost | Exhausted;
 export type Keyed = Held | Expiring;
 
@@ -85,10 +85,10 @@ export interface LeaseFacts {
   readonly overwrites: Overwrites;
   /** Backs off after a failure, whatever failed. */
   readonly retry: Retry;
-  /** `due`: the registry may hold something else than the cache shows, so it is listed before the next decision. */
+  /** `due`: the registry may differ from the cache, so it is listed before the next decision. */
   readonly resync: 'none' | 'due' | 'running';
   readonly races: Races;
-  /** The write under way, one call at a time. */
+  /** The pending write, one call at a time. */
   readonly write: PendingWrite | undefined;
   /** What blocks progress; unset when the lease is held or renewed. */
   readonly lastError: Error | undefined;
@@ -150,7 +150,7 @@ export function expiresAtMs({ own, registryLease }: LeaseState): number {
   return own?.leaseId === NO_LEASE ? Infinity : registryLease.expiresAtMs;
 }
 
-/** Whether the key is known to be ours at `nowMs`: not lost, and its deadline has not passed. */
+/** Whether the key is known to be this host's at `nowMs`: not lost, and its deadline has not passed. */
 export function isHeldAt(state: LeaseState, nowMs: number): boolean {
   return state.own !== undefined && state.loss === undefined && nowMs < expiresAtMs(state);
 }

@@ -6,11 +6,11 @@
 //   waiting    no lease; the registry cannot be read                list read ► acquiring
 //   acquiring  no lease; choosing a subnet, creating its key        created or adopted ► held; pool full ► exhausted;
 //                                                                   outcome of a write unknown ► waiting
-//   held       the key is ours and the registry lease is alive      no answer until the deadline ► expiring;
+//   held       the key and its registry lease are this host's       no answer until the deadline ► expiring;
 //              (or the key is a reservation)                        key gone, taken or not allowed, lease ended ► lost
 //   expiring   the deadline passed and the registry is silent;      keep-alive answered ► held; lease ended ► lost
 //              the key may be gone
-//   lost       the key is not ours any more; getting the same       created or adopted ► held; pool full ► exhausted
+//   lost       the key is not this host's; getting the same         created or adopted ► held; pool full ► exhausted
 //              subnet again, or else another
 //   exhausted  no subnet is free; tries again with back-off and     created or adopted ► held; lease ended ► lost
 //              when a key goes away

@@ -1,4 +1,4 @@
-// A write of the own key under way, as data. It takes up to four calls, one at a time: derive the attributes, get a registry
+// A pending write of the own key, as data. It takes up to four calls, one at a time: derive the attributes, get a registry
 // lease that is alive, write. `write-key.ts` takes the steps. Pure.
 //
 //   create, publish, repair ──► attributes ──► lease at hand, or grant ──────────────────► write

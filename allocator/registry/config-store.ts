@@ -1,14 +1,14 @@
-// The network config as operators edit it: the document with its history, and what hosts say of following it. Types only;
+// The network config as operators edit it: the document with its history, and how far hosts follow it. Types only;
 // `etcd/config-store.ts` implements it.
 import type { ConfigEntry, RegistryEntry, Revision } from './registry.ts';
 
 /** Who wrote a version of the document, when and why, as far as that is known. */
 export interface ConfigNote {
   readonly author?: string;
-  /** Milliseconds since the epoch, by the clock of who wrote it or, if `isExternal`, found it. */
+  /** Milliseconds since the epoch, by the author's clock or, if `isExternal`, the finder's. */
   readonly timeMs: number;
   readonly reason?: string;
-  /** Somebody wrote it past weft: found, and kept, by the next who used it. */
+  /** Written by another program than weft: found and recorded by the next user of weft. */
   readonly isExternal?: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface ConfigSnapshot {
   readonly revision: Revision;
   readonly config?: ConfigEntry;
   readonly leases: readonly RegistryEntry[];
-  /** What hosts of weft say, by public IP. */
+  /** Node statuses of weft hosts, by public IP. */
   readonly reports: ReadonlyMap<string, string>;
 }
 
@@ -36,15 +36,15 @@ export interface ConfigChange {
 
 export type ConfigWriteResult =
   | { readonly written: true; readonly revision: Revision }
-  /** Somebody else wrote meanwhile. */
+  /** The document was written meanwhile. */
   | { readonly written: false };
 
 /** All calls reject with a {@link RegistryError}. */
 export interface ConfigStore {
   read(): Promise<ConfigSnapshot>;
-  /** Versions, newest first: those that were recorded, and those that the store remembers besides. */
+  /** Versions, newest first: recorded ones, and those that the store's own history still has. */
   history(): Promise<readonly ConfigVersion[]>;
-  /** Replaces the document if nobody else has, together with its note, which flannel does not see. */
+  /** Replaces the document with its note if it is unchanged. flannel does not see the note. */
   write(change: ConfigChange): Promise<ConfigWriteResult>;
   close(): void;
 }

@@ -50,7 +50,7 @@ describe('decodeEntry', () => {
       const entry = { ...good, ...change };
       const decoded = decodeEntry(entry);
       assert.ok(!decoded.ok);
-      const { reason, ...rest } = decoded.bad;
+      const { reason, ...rest } = decoded.invalid;
       assert.notEqual(reason, '');
       assert.deepEqual(rest, { key: entry.key, ...blocked });
     });

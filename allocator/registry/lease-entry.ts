@@ -7,7 +7,7 @@ import type { RegistryEntry } from './registry.ts';
 import { parseSubnetKey } from './subnet-key.ts';
 
 export type DecodedEntry =
-  { readonly ok: true; readonly lease: Lease } | { readonly ok: false; readonly bad: InvalidEntry };
+  { readonly ok: true; readonly lease: Lease } | { readonly ok: false; readonly invalid: InvalidEntry };
 
 /** Decodes one entry. A bad one that is written on a subnet's key still blocks that subnet, see {@link InvalidEntry}. */
 export function decodeEntry(entry: RegistryEntry): DecodedEntry {
@@ -15,11 +15,11 @@ export function decodeEntry(entry: RegistryEntry): DecodedEntry {
   const parsed = parseSubnetKey(key);
   if (!parsed.ok) {
     const blocked = parsed.blocked === undefined ? {} : { blocked: parsed.blocked };
-    return { ok: false, bad: { key, reason: parsed.reason, ...blocked } };
+    return { ok: false, invalid: { key, reason: parsed.reason, ...blocked } };
   }
   const { subnets } = parsed;
   const value = decodeLeaseValue(entry.value);
-  if (!value.ok) return { ok: false, bad: { key, reason: value.reason, blocked: subnets } };
+  if (!value.ok) return { ok: false, invalid: { key, reason: value.reason, blocked: subnets } };
   const isReservation = entry.leaseId === NO_LEASE;
   return { ok: true, lease: { key, subnets, attributes: value.attributes, isReservation } };
 }

@@ -122,7 +122,7 @@ describe('lease value', () => {
     }
   });
 
-  it('tells attributes apart by what peers would see', () => {
+  it('compares attributes by what peers see', () => {
     assert.ok(sameAttributes(vxlan, { ...vxlan }));
     assert.ok(sameAttributes(vxlan, { ...vxlan, backendV6Data: undefined }));
     const changed = { ...vtepData, VtepMAC: 'c6:d2:32:6f:8f:45' };

@@ -8,11 +8,11 @@ export type LeaseValueResult =
   | { readonly ok: true; readonly attributes: LeaseAttributes }
   | { readonly ok: false; readonly reason: string };
 
-/** Bound on a value, in UTF-16 units: real ones have some 150, and a hostile one should not cost every host its time. */
+/** Bound on a value, in UTF-16 units. Real ones have some 150; a hostile one must not slow every host down. */
 export const MAX_VALUE_CHARACTERS = 65_536;
 /** Bound on nesting, so that no later walk over backend data can exhaust the stack. */
 const MAX_DEPTH = 32;
-/** No host changes its way more often than that before all others have followed. */
+/** A host does not migrate more often than that before all others have followed. */
 const MAX_LEAVING = 4;
 const MAX_SHOWN_CHARACTERS = 60;
 const UNSET_IPV4 = '0.0.0.0';
@@ -53,16 +53,16 @@ export function encodeLeaseValue(attributes: LeaseAttributes): string {
 
 function encodeWeft({ port, leaving = [], isDrained }: WeftAttributes = {}): object {
   if (port === undefined && leaving.length === 0) return {};
-  const ways = leaving.map(({ backendType, backendData, backendV6Data, port: wayPort }) => ({
+  const transports = leaving.map(({ backendType, backendData, backendV6Data, port: ownPort }) => ({
     ...(backendType !== '' && { BackendType: backendType }),
     ...(backendData !== undefined && { BackendData: backendData }),
     ...(backendV6Data !== undefined && { BackendV6Data: backendV6Data }),
-    ...(wayPort !== undefined && { Port: wayPort }),
+    ...(ownPort !== undefined && { Port: ownPort }),
   }));
   return {
     Weft: {
       ...(port !== undefined && { Port: port }),
-      ...(ways.length > 0 && { Leaving: ways }),
+      ...(transports.length > 0 && { Leaving: transports }),
       ...(isDrained === true && { Drained: true }),
     },
   };
@@ -73,15 +73,15 @@ export function sameAttributes(a: LeaseAttributes, b: LeaseAttributes): boolean 
   return a === b || encodeLeaseValue(a) === encodeLeaseValue(b);
 }
 
-/** Garbage here is as good as nothing: the rest of the value says where the host is. */
+/** Garbage here counts as absent: the rest of the value has the host's address. */
 function decodeWeft(value: unknown): WeftAttributes | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { Port: port, Leaving: leaving, Drained: drained } = value as Readonly<Record<string, unknown>>;
-  const ways = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
-  if (!isPort(port) && ways.length === 0) return undefined;
+  const transports = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
+  if (!isPort(port) && transports.length === 0) return undefined;
   return {
     ...(isPort(port) && { port }),
-    ...(ways.length > 0 && { leaving: ways }),
+    ...(transports.length > 0 && { leaving: transports }),
     ...(drained === true && { isDrained: true }),
   };
 }
@@ -145,7 +145,7 @@ function decodeIpv6(value: unknown): Ipv6 | undefined {
   return parseIpv6(parseIpv4(value) === undefined ? value : `::ffff:${value}`);
 }
 
-/** Looks one level at a time and stops at the bound, so it needs no deep stack itself. */
+/** Descends one level at a time and stops at the bound, so it needs no deep stack itself. */
 function isDeeperThan(value: object, levels: number): boolean {
   if (levels === 0) return true;
   return Object.values(value).some(
@@ -161,7 +161,7 @@ function bad(reason: string): LeaseValueResult {
   return { ok: false, reason };
 }
 
-/** Printable and short, as anybody may have written the value. */
+/** Printable and short: the value comes from an untrusted author. */
 function show(value: unknown): string {
   if (Array.isArray(value)) return '[…]';
   if (typeof value === 'object' && value !== null) return '{…}';

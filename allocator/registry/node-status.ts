@@ -1,4 +1,4 @@
-// What hosts of weft say of themselves under `<prefix>/weft/hosts/<public IP>`, for operators.
+// The status that a weft host publishes for operators, under `<prefix>/weft/hosts/<public IP>`.
 
 /** Folder below `<prefix>/weft/`. */
 export const HOSTS_FOLDER = 'hosts/';
@@ -10,10 +10,10 @@ export interface HostReportV1 {
   readonly config: {
     /** Revision of the document in force. */
     readonly revision: number;
-    /** A newer one that the host does not follow, and why. */
+    /** A newer one that the host rejects, and why. */
     readonly rejected?: { readonly revision: number; readonly reason: string };
   };
-  /** A change of the way to hosts that is not over on this host. */
+  /** A migration between transports that this host has not finished. */
   readonly migration?: {
     readonly state: string;
     readonly announced: string;
@@ -24,7 +24,7 @@ export interface HostReportV1 {
   };
 }
 
-/** Reads a report; `undefined` if it is none. */
+/** Parses a status; `undefined` if it is none. */
 export function parseHostReport(text: string): HostReportV1 | undefined {
   try {
     const report = JSON.parse(text) as Partial<HostReportV1> | null;

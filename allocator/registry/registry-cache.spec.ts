@@ -4,7 +4,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
-import type { RegistryCacheChange } from './registry-cache.ts';
+import type { RegistryCacheChange } from './cache-listeners.ts';
 import { NO_LEASE } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
@@ -176,29 +176,29 @@ describe('RegistryCache', () => {
   });
 
   describe('every few minutes', () => {
-    let isDeaf: boolean;
-    let deaf: RegistryCache;
+    let isMuted: boolean;
+    let muted: RegistryCache;
 
     beforeEach(async () => {
       store.put('10.5.9.0-24', value('192.0.2.9'));
       store.put('10.5.8.0-24', value('192.0.2.8'));
       store.putConfig('{}');
-      isDeaf = false;
-      deaf = new RegistryCache({
+      isMuted = false;
+      muted = new RegistryCache({
         registry: {
           snapshot: (signal) => registry.snapshot(signal),
           changesSince: (since, signal) => registry.changesSince(since, signal),
           watch: (options) =>
-            registry.watch({ ...options, onEvents: (...told) => isDeaf || options.onEvents(...told) }),
+            registry.watch({ ...options, onEvents: (...batch) => isMuted || options.onEvents(...batch) }),
         },
         clock,
         random: () => 0.5,
       });
-      deaf.start();
-      await deaf.ready;
+      muted.start();
+      await muted.ready;
       await clock.settle();
     });
-    afterEach(() => deaf.stop());
+    afterEach(() => muted.stop());
 
     const MISSED: Readonly<Record<string, () => void>> = {
       'a new key': () => void store.put('10.5.1.0-24', value('192.0.2.1')),
@@ -212,17 +212,17 @@ describe('RegistryCache', () => {
       'another config': () => store.putConfig('{"Network":"10.5.0.0/16"}'),
     };
     for (const [what, change] of Object.entries(MISSED))
-      it(`finds what the watch did not tell: ${what}`, async () => {
-        isDeaf = true;
+      it(`finds a change that the watch did not report: ${what}`, async () => {
+        isMuted = true;
         change();
-        const [stale, fresh] = [[...deaf.entries.values()], store.snapshot()];
+        const [stale, fresh] = [[...muted.entries.values()], store.snapshot()];
         await clock.advance(200_000);
-        assert.deepEqual([...deaf.entries.values()], stale);
+        assert.deepEqual([...muted.entries.values()], stale);
         await clock.advance(100_000);
-        assert.deepEqual([...deaf.entries.values()].sort(byKey), fresh.entries);
-        assert.deepEqual(deaf.config, fresh.config);
-        assert.equal(deaf.resyncs.periodic, 1);
-        assert.ok(deaf.isConnected);
+        assert.deepEqual([...muted.entries.values()].sort(byKey), fresh.entries);
+        assert.deepEqual(muted.config, fresh.config);
+        assert.equal(muted.resyncs.periodic, 1);
+        assert.ok(muted.isConnected);
       });
 
     it('asks only for what was written eleven times of twelve, where it knows all of it', async () => {
@@ -235,16 +235,16 @@ describe('RegistryCache', () => {
       assert.equal(registry.calls.changesSince, changesSince + 11);
       await clock.advance(270_000);
       assert.equal(registry.calls.snapshot, snapshot + 1);
-      assert.equal(deaf.revision, store.revision);
-      assert.ok(deaf.isConnected);
+      assert.equal(muted.revision, store.revision);
+      assert.ok(muted.isConnected);
     });
 
     it('reads all of it where the registry did not answer the question', async () => {
       registry.changesSince = () => Promise.reject(new Error('gone for a moment'));
       await clock.advance(300_000);
-      await clock.until(() => deaf.isConnected, 11_000);
+      await clock.until(() => muted.isConnected, 11_000);
       assert.equal(registry.calls.snapshot, 2);
-      assert.deepEqual([...deaf.entries.values()].sort(byKey), store.snapshot().entries);
+      assert.deepEqual([...muted.entries.values()].sort(byKey), store.snapshot().entries);
     });
   });
 
@@ -263,7 +263,7 @@ describe('RegistryCache', () => {
     assert.equal(cache.resyncs.restored, 1);
   });
 
-  it('finds with the first look what a backup restored between reading and watch has changed', async () => {
+  it('finds with the first comparison what a backup restored between list and watch has changed', async () => {
     store.put('10.5.1.0-24', value('192.0.2.1'));
     const backup = store.save();
     store.put('10.5.2.0-24', value('192.0.2.2'));
@@ -331,7 +331,7 @@ describe('RegistryCache', () => {
       clock,
       random: () => 0.5,
       resyncMs: 30_000,
-      decode: ({ key }) => ({ ok: false, bad: { key, reason: `counted as ${++decoded}` } }),
+      decode: ({ key }) => ({ ok: false, invalid: { key, reason: `counted as ${++decoded}` } }),
     });
     counting.start();
     await clock.advance(3_600_000);

@@ -1,6 +1,5 @@
-// The data of a copy of the registry: entries as read, what they decode to, and the config text. It turns a full read
-// or a batch of events into the set of keys that differ. Each entry is decoded once, and a bad one concerns its key
-// alone. No clock, no I/O.
+// The data of the registry cache: entries as read, what they decode to, and the config text. It makes a full list or a batch
+// of events the set of keys that differ. Each entry is decoded once; an invalid one concerns its key alone. No clock, no I/O.
 import type { DecodedEntry } from './lease-entry.ts';
 import type { InvalidEntry, Lease } from '../lease.ts';
 import type {
@@ -12,7 +11,7 @@ import type {
   Revision,
 } from './registry.ts';
 
-/** What became different in one step. The copy shows the new state already when somebody hears of it. */
+/** What changed in one step. The store shows the new state already when listeners are notified. */
 export interface RegistryChange {
   readonly put: ReadonlySet<string>;
   readonly removed: ReadonlySet<string>;
@@ -27,7 +26,7 @@ export class RegistrySnapshotStore {
   readonly invalidEntries = new Map<string, InvalidEntry>();
   config: ConfigEntry | undefined;
   revision: Revision = 0;
-  /** Where it was last known to be the same as the registry. */
+  /** Revision at which the store was last known to equal the registry. */
   checkedRevision: Revision = 0;
   readonly #decode: DecodeEntry;
 
@@ -49,10 +48,10 @@ export class RegistrySnapshotStore {
   }
 
   /**
-   * Takes note of what was written after {@link checkedRevision}; returns whether this copy has it all. Older entries need
-   * no look: they were the same then, and if one is gone the count tells.
+   * Returns whether the store has all that was written after {@link checkedRevision}, and moves that forward then. Older
+   * entries were equal at that revision, and the count shows whether one is gone.
    */
-  check({ config, count, entries, revision }: RegistryChanges): boolean {
+  confirm({ config, count, entries, revision }: RegistryChanges): boolean {
     const isSame =
       revision >= this.revision &&
       count === this.entries.size &&
@@ -91,7 +90,7 @@ export class RegistrySnapshotStore {
     this.invalidEntries.delete(entry.key);
     const decoded = this.#decode(entry);
     if (decoded.ok) this.leases.set(entry.key, decoded.lease);
-    else this.invalidEntries.set(entry.key, decoded.bad);
+    else this.invalidEntries.set(entry.key, decoded.invalid);
     return true;
   }
 
@@ -102,7 +101,7 @@ export class RegistrySnapshotStore {
   }
 
   #setConfig(config: ConfigEntry | undefined): boolean {
-    // The same text written again may have been confirmed meanwhile, and who waits for hosts waits for the revision.
+    // The same text at another revision counts: it may be confirmed now, and a rollout waits for the revision.
     const isChanged = !isSameConfig(config, this.config);
     this.config = config;
     return isChanged;

@@ -1,6 +1,9 @@
-// The store of leases as the allocator sees it: a small ordered key-value store with transactions, expiry and change
-// notices. Implemented by `registry-etcd.ts` and `registry-memory.ts`; one compliance suite holds for both.
+// The store of leases as the allocator sees it: a small ordered key-value store with transactions, expiry and
+// notifications. Implemented by `etcd/` and `memory/`; one compliance suite holds for both.
 // Values are opaque text here; `subnet-key.ts` and `lease-value.ts` know what is inside.
+
+import { WeftError } from '../../api/errors.ts';
+import type { ErrorCode } from '../../api/errors.ts';
 
 /** Point in the registry's history. Larger is later; a smaller one than seen before means a restored backup. */
 export type Revision = number;
@@ -18,7 +21,7 @@ export const RENUMBER_KEY = 'renumber';
 
 /** One key below `<prefix>/subnets/`. */
 export interface RegistryEntry {
-  /** Text below `<prefix>/subnets/`; may be anything that somebody wrote there. */
+  /** Text below `<prefix>/subnets/`; any program may have written it. */
   readonly key: string;
   readonly value: string;
   readonly leaseId: LeaseId;
@@ -52,7 +55,7 @@ export type CreateResult =
 
 export type WriteResult =
   | { readonly written: true; readonly revision: Revision }
-  /** The key was changed or removed since `expectedModRevision`; `current` is what is there now, if anything. */
+  /** The key was changed or removed since `expectedModRevision`; `current` is the present entry, if there is one. */
   | { readonly written: false; readonly revision: Revision; readonly current?: RegistryEntry };
 
 export type RegistryEvent =
@@ -78,24 +81,35 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * All calls carry a deadline of their own and reject with a {@link RegistryError}; none waits for ever.
- * `signal` ends a call early with the signal's reason.
- */
-export interface Registry {
+/** Reads leases and config, and follows them. */
+export interface RegistryReader {
   /** Reads config and all entries at one revision. */
   snapshot(signal?: AbortSignal): Promise<RegistrySnapshot>;
-  /** As {@link snapshot}, but of the entries only those last written after `since`. */
+  /** As {@link snapshot}, but only entries last written after `since`. */
   changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges>;
+  /** Reports changes until the watch ends; resolves, never rejects. */
+  watch(options: WatchOptions): Promise<WatchEnd>;
+}
+
+/** Registry leases, for registries whose keys expire. */
+export interface RegistryLeases {
   /** Makes a registry lease that expires `ttlSec` seconds after the last keep-alive. */
   grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId>;
+  /** Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not exist any more. */
+  keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number>;
+  /** Ends a registry lease and removes its keys; absence is success. */
+  revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void>;
+}
+
+/** Writes of subnet keys, for registries in which each host chooses its subnet. */
+export interface SubnetKeys {
   /** Writes the first of several keys that does not exist yet, in one transaction. */
   create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult>;
-  /** Replaces a key's value and lease if nobody wrote to it since `expectedModRevision`. */
+  /** Replaces a key's value and lease if it was not written since `expectedModRevision`. */
   update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
   /**
-   * Writes a key that does not exist yet in the place of the key `from`, in one transaction: nobody ever sees both, or
-   * neither. Refused if somebody wrote to `from` since `expectedModRevision`, or has the other key; then `current` is `from`.
+   * Replaces the key `from` by a key that does not exist yet, in one transaction: no reader sees both, or neither. Rejected if
+   * `from` was written since `expectedModRevision`, or the other key exists; then `current` is `from`.
    */
   move(
     from: string,
@@ -103,19 +117,28 @@ export interface Registry {
     entry: NewEntry,
     signal?: AbortSignal,
   ): Promise<WriteResult>;
-  /** Removes a key if nobody wrote to it since `expectedModRevision`. Absence counts as written. */
+  /** Removes a key if it was not written since `expectedModRevision`. Absence counts as written. */
   remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
-  /** Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not exist any more. */
-  keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number>;
-  /** Ends a registry lease and removes its keys; absence is success. */
-  revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void>;
-  /** Reads a key of weft's own, below `<prefix>/weft/`, where flannel does not look; `undefined` if it does not exist. */
+}
+
+/** Keys of weft's own, below `<prefix>/weft/`, which flannel does not read. */
+export interface MetaKeys {
+  /** `undefined` if the key does not exist. */
   readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
-  /** Writes a key of weft's own, whatever it held; it goes with the registry lease, if it gets one. */
+  /** Writes a key, whatever it held. It is removed with the registry lease, if it has one. */
   writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
-  /** Reports changes until the watch ends; resolves, never rejects. */
-  watch(options: WatchOptions): Promise<WatchEnd>;
-  /** Gives up the connections, which may hang on an address that this host lost; calls and watches on them fail. */
+}
+
+/**
+ * A registry in which hosts choose their subnets and keep them with leases. The parts are what may be absent elsewhere: a
+ * registry that assigns subnets itself has no {@link SubnetKeys}, one without expiry no {@link RegistryLeases}. Operators edit
+ * the config through a `ConfigStore`, so that its source may be another.
+ *
+ * All calls carry a deadline of their own and reject with a {@link RegistryError}; none waits forever. `signal` ends a call
+ * early with the signal's reason.
+ */
+export interface Registry extends RegistryReader, RegistryLeases, SubnetKeys, MetaKeys {
+  /** Drops the connections, which may use an address that this host lost; calls and watches on them fail. */
   reconnect(): void;
   /** Ends every call and frees the connections. */
   close(): void;
@@ -137,27 +160,18 @@ export interface NewEntry {
   readonly leaseId: LeaseId;
 }
 
-export type RegistryErrorCode =
-  /** No endpoint answered in time. */
-  | 'REGISTRY_UNAVAILABLE'
-  /** Wrong user, password, certificate, or not allowed to. */
-  | 'REGISTRY_DENIED'
-  /** The registry lease given does not exist (any more). */
-  | 'REGISTRY_LEASE_NOT_FOUND'
-  /** The server refused the request for another reason. */
-  | 'REGISTRY_REJECTED';
+/** `REGISTRY_LEASE_NOT_FOUND`: the lease given does not exist (any more). */
+export type RegistryErrorCode = Extract<ErrorCode, `REGISTRY_${string}`>;
 
 /** What a registry call rejects with. The message names the endpoint, the call, the cause and the remedy if known. */
-export class RegistryError extends Error {
-  readonly code: RegistryErrorCode;
+export class RegistryError extends WeftError {
+  declare readonly code: RegistryErrorCode;
 
-  constructor(code: RegistryErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'RegistryError';
-    this.code = code;
+  constructor(code: RegistryErrorCode, message: string, options: ErrorOptions = {}) {
+    super(code, message, options);
   }
 
-  /** Whether the same call may succeed later without anybody changing anything. */
+  /** Whether the same call may succeed later without a change by an operator. */
   get isTransient(): boolean {
     return this.code === 'REGISTRY_UNAVAILABLE';
   }

@@ -6,7 +6,7 @@ import type { LeaseSubnets } from '../lease.ts';
 
 export type SubnetKeyResult =
   | { readonly ok: true; readonly subnets: LeaseSubnets }
-  /** `blocked` is what flannel nodes take the key for, if anything: never to be leased to anybody else. */
+  /** `blocked`: subnets that flannel nodes read from the key. They are never leased to another host. */
   | { readonly ok: false; readonly reason: string; readonly blocked?: LeaseSubnets };
 
 const KEY = /^([\d.]{7,15})-(\d{1,9})(?:&([0-9a-f:]{2,39})-(\d{1,9}))?$/;
@@ -44,7 +44,7 @@ export function formatSubnetKey(subnets: LeaseSubnets): string {
   return ipv6 === undefined ? ipv4Text : `${ipv4Text}&${formatPart(ipv6)}`;
 }
 
-/** What the key keeps from being leased to anybody else; `undefined` if it is no subnet key at all. */
+/** Subnets that the key keeps from being leased to another host; `undefined` if it is no subnet key at all. */
 export function blockedSubnets(key: string): LeaseSubnets | undefined {
   const result = parseSubnetKey(key);
   return result.ok ? result.subnets : result.blocked;
@@ -83,7 +83,7 @@ function bad(reason: string): SubnetKeyResult {
   return { ok: false, reason };
 }
 
-/** Printable and short, as anybody may have written the key. */
+/** Printable and short: the key comes from an untrusted author. */
 function quote(text: string): string {
   return JSON.stringify(
     text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text,

@@ -82,7 +82,7 @@ describe('SubnetPool', () => {
       ]);
     });
 
-    it('chooses anew after a lost race', () => {
+    it('makes other choices after a lost race', () => {
       const pool = new SubnetPool({ ipv4: slots1024 });
       const preferred = pool.candidates('192.0.2.1', [], 0, 1);
       const choices = [0, 1, 2, 3].map(
@@ -143,7 +143,7 @@ describe('SubnetPool', () => {
       assert.deepEqual(pool.candidates('host', [v4('10.0.0.0/9'), v4('10.128.0.0/9')], 0, 4), []);
     });
 
-    it('works on an IPv6 pool that nobody can list', () => {
+    it('works on an IPv6 pool that is too large to list', () => {
       const pool = new SubnetPool({
         ipv6: ipv6Range('fd00::/16', 126, 'fd00::4', 'fd00:ffff:ffff:ffff:ffff:ffff:ffff:fffc'),
       });

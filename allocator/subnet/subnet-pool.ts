@@ -42,7 +42,7 @@ export class SubnetPool {
     );
   }
 
-  /** What of `subnets` a host may hold: those of the config's families, each for itself. */
+  /** What of `subnets` a host may hold: those of the config's families, each separately. */
   compatiblePart({ ipv4, ipv6 }: LeaseSubnets): LeaseSubnets {
     return {
       ...(ipv4 !== undefined && this.#ipv4?.includes(ipv4) === true ? { ipv4 } : {}),

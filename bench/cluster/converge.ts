@@ -1,23 +1,18 @@
 // How fast does a host catch up with a cluster? N peer leases wait in etcd; a daemon starts; measured until the last
 // entry is in the kernel, beside `ip -batch` and `bridge -batch` making the same entries on the host next to it. Then
 // one more host joins. Then the daemon's memory.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { HEALTH_PORT } from '../../lab/daemon-command.ts';
+import { spawn } from 'node:child_process';
 import { Lab } from '../../lab/lab.ts';
-import { ETCD_URL } from '../../lab/topology.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { runBaseline } from './baseline.ts';
+import { openWriter, startTimed, type Writer } from './lab-programs.ts';
 import { BENCH_CONFIG, fakePeer } from './seed.ts';
 import type { BenchResult, Metric } from '../metrics.ts';
-import { insteadOf, withInstalled } from '../host/installed.ts';
+import { withInstalled } from '../host/installed.ts';
 import { median } from '../statistics.ts';
 import { residentMegabytes, type StartTimes } from '../host/stopwatch.ts';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
 const JOINS = 5;
-const BATCH_SECTIONS = ['neighbour', 'fdb', 'route'] as const;
 /** Threshold of a start: twice the time of the baseline plus this. */
 const START_ALLOWANCE_MS = 500;
 const RSS_LIMIT_MB: Readonly<Record<number, number>> = { 3: 75, 1000: 85, 10000: 150 };
@@ -117,51 +112,6 @@ async function measure(program: string, count: number): Promise<Sample> {
   }
 }
 
-interface LineProcess {
-  readonly process: ChildProcess;
-  readonly lines: AsyncIterator<string>;
-}
-
-function openProcess(lab: Lab, netns: string, script: string, args: readonly string[]): LineProcess {
-  const [file, ...rest] = lab.sandbox.commandLine([process.execPath, join(HERE, script), ...args], netns);
-  const child = spawn(file!, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
-  const lines: Interface = createInterface({ input: child.stdout });
-  return { process: child, lines: lines[Symbol.asyncIterator]() };
-}
-
-interface Writer {
-  /** Resolves with the Unix time, in ms, at which etcd had acknowledged the write. */
-  send(command: object): Promise<number>;
-  end(): void;
-}
-
-/** Puts leases of simulated peers into etcd. */
-export function openWriter(lab: Lab): Writer {
-  const { process: child, lines } = openProcess(lab, 'etcd', 'seed.js', [ETCD_URL]);
-  return {
-    async send(command) {
-      child.stdin!.write(`${JSON.stringify(command)}\n`);
-      const { value } = await lines.next();
-      return (JSON.parse(String(value)) as { atMs: number }).atMs;
-    },
-    end: () => child.stdin!.end(),
-  };
-}
-
-/** Starts `program` as the daemon of h1 and waits until it is ready. */
-export async function startTimed(lab: Lab, program: string): Promise<{ times: StartTimes; end: () => void }> {
-  const file = lab.subnetFile('h1');
-  const command = [...insteadOf(program), ...lab.daemonCommand('h1', ['--log-level', 'error'])];
-  const { process: child, lines } = openProcess(lab, 'h1', '../host/stopwatch.js', [
-    file,
-    String(HEALTH_PORT),
-    ...command,
-  ]);
-  const { value, done } = await lines.next();
-  if (done) throw new Error('The daemon did not become ready');
-  return { times: JSON.parse(value) as StartTimes, end: () => child.kill('SIGTERM') };
-}
-
 /** ms from the request to write or delete a lease to its route, last of its entries, coming or going. */
 interface Changes {
   readonly joinMs: readonly number[];
@@ -208,42 +158,4 @@ async function openMonitor(lab: Lab) {
     },
     end: () => void monitor.kill(),
   };
-}
-
-/** Makes the same device and entries with iproute2 on the bare host. Returns the time of the entries alone. */
-async function runBaseline(lab: Lab, count: number): Promise<number> {
-  await lab.check('h2', [
-    'ip',
-    'link',
-    'add',
-    'flannel.1',
-    'type',
-    'vxlan',
-    'id',
-    '1',
-    'dev',
-    'eth0',
-    'dstport',
-    '8472',
-    'nolearning',
-  ]);
-  await lab.check('h2', ['ip', 'link', 'set', 'flannel.1', 'up']);
-  for (const section of BATCH_SECTIONS)
-    await lab.check('h2', ['sh', '-c', `cat > /run/${section}.batch`], { input: batchLines(section, count) });
-  const script =
-    'date +%s%N; ip -batch /run/neighbour.batch && bridge -batch /run/fdb.batch && ip -batch /run/route.batch && date +%s%N';
-  const [from, to] = (await lab.check('h2', ['sh', '-c', script])).trim().split('\n');
-  return Number(BigInt(to!) - BigInt(from!)) / 1e6;
-}
-
-function batchLines(section: (typeof BATCH_SECTIONS)[number], count: number): string {
-  let text = '';
-  for (let index = 0; index < count; index++) {
-    const { subnet, publicIp, mac } = fakePeer(index);
-    if (section === 'neighbour')
-      text += `neigh replace ${subnet} lladdr ${mac} dev flannel.1 nud permanent\n`;
-    else if (section === 'fdb') text += `fdb replace ${mac} dev flannel.1 dst ${publicIp} self permanent\n`;
-    else text += `route replace ${subnet}/24 via ${subnet} dev flannel.1 onlink\n`;
-  }
-  return text;
 }

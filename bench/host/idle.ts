@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '../../lab/lab.ts';
-import { openWriter, startTimed } from '../cluster/converge.ts';
+import { openWriter, startTimed } from '../cluster/lab-programs.ts';
 import { BENCH_CONFIG } from '../cluster/seed.ts';
 import type { BenchResult, Metric } from '../metrics.ts';
 import { withInstalled } from './installed.ts';

@@ -1,6 +1,6 @@
-// What do the functions of the packet path cost by themselves? The very C of native/path on memory alone, beside memcpy of
-// the same bytes, and beside its specification in TypeScript. A round is one process; loops are in C, so that no call from
-// JavaScript counts.
+// What do the functions of the packet path cost by themselves? The very C of native/path on memory
+// alone, beside memcpy of the same bytes, and beside its specification in TypeScript. A round is
+// one process; loops are in C, so that no call from JavaScript counts.
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
 import { run } from '../path/path-process.ts';

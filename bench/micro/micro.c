@@ -1,7 +1,8 @@
 /*
- * What the functions of native/path cost on memory alone, without system calls and without Node: one round, a line of JSON
- * for each function, size and subject. Beside each stands memcpy of the same bytes, which is as fast as bytes can be moved.
- * Everything is in the caches, as it is for a worker that has just read a batch.
+ * What the functions of native/path cost on memory alone, without system calls and without Node:
+ * one round, a line of JSON for each function, size and subject. Beside each stands memcpy of the
+ * same bytes, which is as fast as bytes can be moved. Everything is in the caches, as it is for a
+ * worker that has just read a batch.
  */
 #include <string.h>
 
@@ -76,7 +77,7 @@ static size_t encapsulate(void) {
     weft_encap_push(encap, inner, route->header, packet.family);
     use(buffer);
   }
-  inner[8] = 255; /* as its TTL; the header's checksum is not verified */
+  inner[8] = 255; /* as its TTL; the header checksum is not verified */
   return BATCH;
 }
 
@@ -212,7 +213,10 @@ static size_t find_routes(void) {
   return ADDRESSES;
 }
 
-/* As many lines of memory as there are routes, each read through the same address: the lower bound of any table. */
+/*
+ * As many lines of memory as there are routes, each read through the same address: the lower bound
+ * of any table.
+ */
 static size_t read_lines(void) {
   static uint64_t lines[65536][8];
   uint64_t sum = 0;

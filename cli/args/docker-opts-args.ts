@@ -12,8 +12,8 @@ export interface DockerOptsArgs {
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /**
- * Options may share a dash, a value may follow its letter, and the first other argument ends the options.
- * `undefined` for usage errors.
+ * Options may share a dash, a value may follow its letter, and the first other argument ends the
+ * options. `undefined` for usage errors.
  */
 export function parseDockerOptsArgs(argv: readonly string[]): DockerOptsArgs | undefined {
   const args: Mutable<DockerOptsArgs> = {

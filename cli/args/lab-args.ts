@@ -1,6 +1,6 @@
-// Arguments of `weft lab` as options of a lab.
+// Arguments of `weft lab`, and the options of a lab that they mean.
 import { readFile } from 'node:fs/promises';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { DEFAULT_CONFIG, type LabOptions } from '../../lab/lab.ts';
 import type { OptionValues } from '../command.ts';
@@ -67,7 +67,7 @@ export const LAB_OPTIONS = {
     type: 'string',
     value: 'FLAG',
     multiple: true,
-    help: 'flag for every daemon; may be repeated',
+    help: 'flag of each daemon; may be repeated',
   },
   json: { type: 'boolean', help: 'run, status: print JSON' },
   'keep-logs': { type: 'boolean', help: 'run, down: keep the log folder' },
@@ -75,6 +75,24 @@ export const LAB_OPTIONS = {
 
 /** Values of the options, with defaults. */
 export type LabValues = OptionValues<typeof LAB_OPTIONS>;
+
+/** Options behind the namespace of `exec` belong to the command that runs there. */
+export function endOptionsBehindNamespace(argv: readonly string[]): readonly string[] {
+  const verb = argv.indexOf('exec');
+  if (verb < 0) return argv;
+  let index = verb + 1;
+  while (argv[index]?.startsWith('-') === true) {
+    if (argv[index] === '--') return argv;
+    index += takesValue(argv[index]!) ? 2 : 1;
+  }
+  const args = argv.slice(argv[index + 1] === '--' ? index + 2 : index + 1);
+  return [...argv.slice(0, index + 1), '--', ...args];
+}
+
+function takesValue(option: string): boolean {
+  const name = option.replace(/^--/, '') as keyof typeof LAB_OPTIONS;
+  return Object.hasOwn(LAB_OPTIONS, name) && LAB_OPTIONS[name].type === 'string';
+}
 
 /** Options of the lab. @throws UsageError for an unreadable or invalid config. */
 export async function labOptions(values: LabValues): Promise<LabOptions> {

@@ -34,7 +34,7 @@ describe('arguments of weft ping', () => {
     ['198.18.1.2', { timeout: '-1' }, /-W "-1"/],
     ['198.18.1.2', { size: '1e3' }, /-s "1e3": must be a number of bytes/],
   ] as const)
-    it(`are refused: ${String(message)}`, () => {
+    it(`are rejected: ${String(message)}`, () => {
       assert.throws(
         () => toPingRequest(peer, { ...NONE, ...args }),
         (error: Error) => error instanceof UsageError && message.test(error.message),

@@ -1,9 +1,9 @@
-// Reads a config document from a file or standard input, strips comments, and checks it more strictly
-// than hosts do: an operator can still correct the document.
+// Reads a config document from a file or standard input, strips comments, and checks it more
+// strictly than hosts do: an operator can still correct the document.
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { visit } from 'jsonc-parser';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { UsageError } from '../usage-error.ts';
@@ -31,8 +31,8 @@ export function checkConfig(
   const text = toPlainJson(source);
   const result = parseNetworkConfig(text);
   const issues = result.ok ? result.warnings : result.issues;
-  const isError = ({ severity, rule }: (typeof issues)[number]): boolean =>
-    severity === 'error' || rule.startsWith('is no known field') || rule.includes('move it there');
+  const isError = ({ severity, isUnknownField }: (typeof issues)[number]): boolean =>
+    severity === 'error' || isUnknownField === true;
   const lines = issues.map((issue) =>
     formatConfigIssue(isError(issue) ? { ...issue, severity: 'error' } : issue),
   );
@@ -40,7 +40,9 @@ export function checkConfig(
   return { ok: true, text, config: result.config, warnings: lines };
 }
 
-/** Replaces comments and trailing commas by spaces, so that line and column of errors stay right. */
+/**
+ * Replaces comments and trailing commas by spaces, so that line and column of errors stay right.
+ */
 export function toPlainJson(source: string): string {
   const surplus: [offset: number, length: number][] = [];
   let comma: number | undefined;

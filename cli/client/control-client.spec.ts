@@ -1,4 +1,4 @@
-// Against servers that speak HTTP by hand, where a real daemon cannot be made to answer so.
+// Runs against servers that write raw HTTP, for answers that a real daemon cannot give.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -23,7 +23,9 @@ describe('the client of the control socket', () => {
     server = undefined;
   });
 
-  /** Answers every request with `parts`, one write each, and closes the connection behind them unless told otherwise. */
+  /**
+   * Answers every request with `parts`, one write each, then closes the connection unless `isOpen`.
+   */
   async function answerWith(parts: readonly string[], isOpen = false): Promise<ControlClient> {
     server = createServer((socket) => {
       sockets.add(socket);
@@ -37,7 +39,7 @@ describe('the client of the control socket', () => {
     return new ControlClient(path);
   }
 
-  it('reads an answer that comes in pieces, of characters too', async () => {
+  it('reads an answer that arrives in pieces, within characters too', async () => {
     const body = Buffer.from('{"a":"ä"}');
     const head = `${OK}Content-Length: ${body.length}\r\n\r\n`;
     const client = await answerWith((head + body.toString('latin1')).split(''));
@@ -58,29 +60,29 @@ describe('the client of the control socket', () => {
     assert.deepEqual(lines, [{ n: 1 }, { n: 2 }]);
   });
 
-  it('tells a refusal by its code', async () => {
-    const refusal = '{"error":{"code":"not-found","message":"There is no /v1/x"}}';
-    const client = await answerWith([`HTTP/1.1 404 Not Found\r\n\r\n${refusal}`]);
+  it('throws a rejection with its code', async () => {
+    const rejection = '{"error":{"code":"not-found","message":"There is no /v1/x"}}';
+    const client = await answerWith([`HTTP/1.1 404 Not Found\r\n\r\n${rejection}`]);
     await assert.rejects(client.request('x'), (error: RejectedError) => {
       assert.deepEqual([error.rejection, error.message], ['not-found', 'There is no /v1/x']);
       return true;
     });
   });
 
-  const silent: readonly (readonly [what: string, parts: readonly string[], message: RegExp])[] = [
+  const invalid: readonly (readonly [what: string, parts: readonly string[], message: RegExp])[] = [
     ['no HTTP', ['SSH-2.0-OpenSSH_9.2\r\n'], /is no weft daemon: "SSH-2\.0/],
     ['no JSON', [`${OK}\r\n<html>`], /is no weft daemon: "<html>"/],
     ['nothing', [], /the connection ended before an answer/],
     ['half an answer', [`${OK}Content-Length: 100\r\n\r\n{"a":`], /the connection ended within the answer/],
     ['a head without end', [OK, 'X: '.padEnd(20_000, 'x')], /is no weft daemon/],
   ];
-  for (const [what, parts, message] of silent)
-    it(`says in one line that ${what} came`, async () => {
+  for (const [what, parts, message] of invalid)
+    it(`reports ${what} in one line`, async () => {
       const client = await answerWith(parts);
       await assert.rejects(client.request('status'), { name: NoDaemonError.name, message });
     });
 
-  it('waits for the beginning of an answer no longer than it is told', async () => {
+  it('waits for the first byte of an answer no longer than its time limit', async () => {
     const client = await answerWith([], true);
     const message = /does not answer within 0\.05 s: it is stopped or overloaded/;
     await assert.rejects(client.request('status', { timeoutMs: 50 }), { name: NoDaemonError.name, message });

@@ -149,6 +149,7 @@ function explain(error: NodeJS.ErrnoException, path: string): NoDaemonError {
       return new NoDaemonError('denied', `Permission denied on ${path}: run as root`);
     case 'EPROTO':
       return new NoDaemonError('not-weft', `What answers on ${path} is no weft daemon: ${error.message}`);
+    case undefined:
     default:
       return new NoDaemonError('failed', `Cannot send a request to the daemon on ${path}: ${error.message}`);
   }

@@ -42,8 +42,8 @@ export function openConfigStore(
 }
 
 /**
- * Options of etcd, in this order: flags, environment, options of the running daemon, defaults. The daemon
- * does not report passwords. @throws UsageError for invalid values.
+ * Options of etcd, in this order: flags, environment, options of the running daemon, defaults. The
+ * daemon does not report passwords. @throws UsageError for invalid values.
  */
 export function etcdOptionsOf(
   flags: EtcdFlags,

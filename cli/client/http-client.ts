@@ -1,5 +1,5 @@
-// One HTTP/1.0 request over a Unix socket, and its response. Loading node:http would add a fifth to the
-// start time of Node. The server closes the connection after its response.
+// One HTTP/1.0 request over a Unix socket, and its response. Loading node:http would add a fifth to
+// the start time of Node. The server closes the connection after its response.
 import { connect } from 'node:net';
 
 export interface HttpRequest {

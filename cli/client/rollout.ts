@@ -44,7 +44,10 @@ function progressOf(report: HostReportV1 | undefined, revision: Revision): Rollo
 
 const POLL_MS = 100;
 
-/** Polls until every host follows or rejects, or `timeoutMs` passes. Calls `onDone` once for each host. */
+/**
+ * Polls until every host follows or rejects, or `timeoutMs` passes. Calls `onDone` once for each
+ * host.
+ */
 export async function waitForRollout(
   store: ConfigStore,
   revision: Revision,

@@ -1,5 +1,5 @@
-// Gathers the parts of a bug report: answers of the daemon, tables of the kernel, versions, the end of
-// the log. A part that fails holds its error instead. Secrets are masked in every part.
+// Gathers the parts of a bug report: answers of the daemon, tables of the kernel, versions, the end
+// of the log. A part that fails holds its error instead. Secrets are masked in every part.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRedactor } from '../../daemon/log/redact.ts';
@@ -41,13 +41,14 @@ interface EndpointList {
 
 /** All parts, in the order of their names. */
 export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
+  // First and alone: loading the doctor and starting programs can delay an answer past its time limit.
+  const answers = await requestAll(client);
   const parts = await Promise.all([
-    requestAll(client),
     reportOfDoctor(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
-  const masked = parts.flat().map(({ path, text }) => ({ path, text: mask(text) }));
+  const masked = [...answers, ...parts.flat()].map(({ path, text }) => ({ path, text: mask(text) }));
   return masked.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

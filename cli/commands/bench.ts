@@ -12,7 +12,7 @@ const SPEC: CommandSpec = {
     '[BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]',
     '--plan check|short|full [--out FILE]',
     'report FILE... -o FILE.html [--picture FILE.svg]',
-    'compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]',
+    'compare BEFORE AFTER [--tolerance 0.1] [--alpha 0.01]',
   ],
   about: `Measures weft beside competitors on this machine, from the sources, where bench/ and its tools are. Labs and tunnels
 run in their own namespaces. Prints a table and keeps all rounds as JSON. See docs/benchmarks/README.md.`,
@@ -58,7 +58,9 @@ function sources(): string | undefined {
   }
 }
 
-/** Verbs that only read files. They run outside of the namespaces, which have folders of their own. */
+/**
+ * Verbs that only read files. They run outside of the namespaces, which have folders of their own.
+ */
 const READ_ONLY_VERBS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
 
 /** @returns the exit code of the benchmark. */

@@ -1,12 +1,13 @@
-// `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a daemon.
+// `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a
+// daemon.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { didYouMean } from '../../lib/did-you-mean.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
 import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { checkConfigArgs, CONFIG_VERBS, parseSeconds } from '../args/config-args.ts';
 import { defineCommand } from '../command.ts';
 import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
 import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
@@ -16,17 +17,6 @@ import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
 
 const EXAMPLE = '{\n  "Network": "10.5.0.0/16",\n  "Backend": { "Type": "vxlan" }\n}\n';
-const VERBS = {
-  get: 'print the document',
-  set: 'write the document in FILE, or from standard input for -',
-  edit: 'edit the document with $EDITOR and write it',
-  validate: 'check a document without writing it',
-  diff: 'print the changes of the document in FILE and the hosts they affect',
-  history: 'list versions with author, time and reason',
-  rollback: 'write the version of an earlier REVISION again',
-  schema: 'print its JSON Schema',
-};
-
 export const configCommand = defineCommand({
   name: 'config',
   synopsis: [
@@ -38,7 +28,7 @@ export const configCommand = defineCommand({
   about:
     'Shows, checks and changes the network config in etcd. A new document takes effect on every host at once; set, edit and\n' +
     'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.',
-  verbs: VERBS,
+  verbs: CONFIG_VERBS,
   options: {
     yes: { type: 'boolean', short: 'y', help: 'skip the confirmation' },
     renumber: { type: 'boolean', help: 'allow a change that gives hosts other subnets' },
@@ -57,7 +47,7 @@ export const configCommand = defineCommand({
   exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: there are changes' },
   maxArgs: 2,
   run: async (values, [verb, arg]) => {
-    checkArgs(verb, arg);
+    checkConfigArgs(verb, arg);
     if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     if (verb === 'validate') return validate(arg!);
     const options = {
@@ -65,7 +55,7 @@ export const configCommand = defineCommand({
       renumber: values.renumber,
       reason: values.reason,
       isWaiting: !values['no-wait'],
-      timeoutMs: readSeconds(values.timeout ?? '60') * 1000,
+      timeoutMs: parseSeconds(values.timeout ?? '60') * 1000,
     };
     const { store, key } = openConfigStore(values);
     try {
@@ -75,31 +65,6 @@ export const configCommand = defineCommand({
     }
   },
 });
-
-const FILE_ARG = 'a file, or - for standard input: for example net.jsonc';
-/** The argument of verbs that need one. */
-const REQUIRED_ARGS: Readonly<Record<string, string>> = {
-  set: FILE_ARG,
-  validate: FILE_ARG,
-  diff: FILE_ARG,
-  rollback: 'the revision of a version: weft config history lists them',
-};
-
-function checkArgs(verb: string | undefined, arg: string | undefined): asserts verb is keyof typeof VERBS {
-  const verbs = Object.keys(VERBS);
-  if (verb === undefined) throw new UsageError(`weft config needs a verb: give one of ${verbs.join(', ')}`);
-  if (!Object.hasOwn(VERBS, verb)) {
-    const similar = didYouMean(verb, verbs);
-    const hint = similar === undefined ? '' : `: did you mean ${similar}?`;
-    throw new UsageError(`weft config ${JSON.stringify(verb)}: give one of ${verbs.join(', ')}${hint}`);
-  }
-  const wanted = REQUIRED_ARGS[verb];
-  if (wanted !== undefined && arg === undefined) throw new UsageError(`weft config ${verb} needs ${wanted}`);
-  if (wanted === undefined && arg !== undefined)
-    throw new UsageError(`weft config ${verb} takes no further argument, got ${JSON.stringify(arg)}`);
-  if (verb === 'rollback' && !/^[1-9]\d*$/.test(arg!))
-    throw new UsageError(`weft config rollback ${JSON.stringify(arg)}: must be ${REQUIRED_ARGS['rollback']}`);
-}
 
 interface Task {
   readonly store: ConfigStore;
@@ -200,10 +165,4 @@ async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise
   } finally {
     if (!isKept) await rm(folder, { recursive: true, force: true });
   }
-}
-
-function readSeconds(text: string): number {
-  const seconds = Number(text);
-  if (Number.isFinite(seconds) && seconds >= 0) return seconds;
-  throw new UsageError(`--timeout ${JSON.stringify(text)}: give a number of seconds`);
 }

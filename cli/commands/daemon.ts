@@ -1,9 +1,9 @@
 // `weft daemon`: handles help, version and wrong usage, and loads the daemon only to run it.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
-import type { FlagDefinition } from '../../daemon/options/go-flags.ts';
+import type { FlagDefinition } from '../../daemon/options/flag-definition.ts';
 import { parseCommandLine } from '../../daemon/options/options.ts';
-import { printUsage } from '../../daemon/options/usage.ts';
+import { printUsage } from '../../daemon/node/usage.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -48,7 +48,8 @@ async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   for (const signal of STOP_SIGNALS) process.on(signal, end);
   const { runDaemon } = await import('../../daemon/main.ts');
   const running = runDaemon(commandLine.options, commandLine.warnings);
-  // After the daemon installs its own listeners: without a listener a pending signal kills the process.
+  // After the daemon installs its own listeners: without a listener a pending signal kills the
+  // process.
   for (const signal of STOP_SIGNALS) process.off(signal, end);
   return running;
 }

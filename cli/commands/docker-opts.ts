@@ -1,4 +1,5 @@
-// `weft docker-opts`, also as mk-docker-opts.sh: arguments, usage and exit codes of flannel's script of that name.
+// `weft docker-opts`, also as mk-docker-opts.sh: arguments, usage and exit codes of flannel's
+// script of that name.
 import { writeDockerOptions } from '../../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { parseDockerOptsArgs } from '../args/docker-opts-args.ts';
@@ -30,7 +31,7 @@ const SPEC: CommandSpec = {
   examples: [['weft docker-opts -c -d /run/flannel/docker', 'as units for Docker beside flannel do']],
 };
 
-/** Exits with 1 for every failure, wrong usage and help included, as scripts expect. */
+/** Exits with 1 on failure, wrong usage and help included, as scripts expect. */
 export const dockerOptsCommand: Command = { ...SPEC, run };
 
 function run(argv: readonly string[]): Promise<number> {

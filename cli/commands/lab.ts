@@ -6,7 +6,13 @@ import { checkLab, subnetOf, type LabReport } from '../../lab/run.ts';
 import { EXIT_USAGE } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import type { Command } from '../command-spec.ts';
-import { LAB_OPTIONS, LAB_VERBS, labOptions, type LabValues } from '../args/lab-args.ts';
+import {
+  endOptionsBehindNamespace,
+  LAB_OPTIONS,
+  LAB_VERBS,
+  labOptions,
+  type LabValues,
+} from '../args/lab-args.ts';
 import { UsageError } from '../usage-error.ts';
 
 type Verb = (values: LabValues, args: readonly string[]) => Promise<number>;
@@ -50,24 +56,6 @@ export const labCommand: Command = {
   ...command,
   run: (argv) => command.run(endOptionsBehindNamespace(argv)),
 };
-
-/** Options behind the namespace of `exec` belong to the command that runs there. */
-function endOptionsBehindNamespace(argv: readonly string[]): readonly string[] {
-  const verb = argv.indexOf('exec');
-  if (verb < 0) return argv;
-  let namespace = verb + 1;
-  while (argv[namespace]?.startsWith('-') === true) {
-    if (argv[namespace] === '--') return argv;
-    namespace += takesValue(argv[namespace]!) ? 2 : 1;
-  }
-  const args = argv.slice(argv[namespace + 1] === '--' ? namespace + 2 : namespace + 1);
-  return [...argv.slice(0, namespace + 1), '--', ...args];
-}
-
-function takesValue(option: string): boolean {
-  const name = option.replace(/^--/, '') as keyof typeof LAB_OPTIONS;
-  return Object.hasOwn(LAB_OPTIONS, name) && LAB_OPTIONS[name].type === 'string';
-}
 
 async function create(values: LabValues): Promise<Lab> {
   try {

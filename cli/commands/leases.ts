@@ -1,5 +1,5 @@
 // `weft leases`: lists, reserves and releases leases.
-import { findLease } from '../../allocator/lease/lease-admin.ts';
+import { findLease, LeaseAdminError } from '../../allocator/lease/lease-admin.ts';
 import type { LeaseV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
@@ -79,7 +79,8 @@ async function list({ admin, print }: Task): Promise<number> {
 
 async function find({ admin, subnet }: Task): Promise<LeaseV1> {
   const found = findLease((await admin.list()).leases, subnet);
-  if (found === undefined) throw new Error(`No host holds ${subnet}: weft leases lists what there is`);
+  if (found === undefined)
+    throw new LeaseAdminError('not-found', `No host holds ${subnet}: weft leases lists all leases`);
   return found;
 }
 

@@ -1,4 +1,5 @@
-// `weft ping`: pings peers through the overlay and the underlay. The daemon sends, as it has the rights.
+// `weft ping`: pings peers through the overlay and the underlay. The daemon sends, as it has the
+// rights.
 import type { PingLineV1, PingPeerV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';

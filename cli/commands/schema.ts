@@ -1,4 +1,5 @@
-// `weft schema`: prints the JSON Schema of the network config, for editors and checks before `etcdctl put`.
+// `weft schema`: prints the JSON Schema of the network config, for editors and checks before
+// `etcdctl put`.
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';

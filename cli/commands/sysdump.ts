@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import { versionLine } from '../../daemon/options/usage.ts';
+import { versionLine } from '../../daemon/node/usage.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { formatBytes } from '../format/duration.ts';

@@ -1,6 +1,6 @@
 // `weft version`: the version of this program.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import { versionLine } from '../../daemon/options/usage.ts';
+import { versionLine } from '../../daemon/node/usage.ts';
 import { defineCommand } from '../command.ts';
 
 export const versionCommand = defineCommand({

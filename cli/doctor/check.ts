@@ -1,4 +1,5 @@
-// The parts of `weft doctor`: checks, each of which finds one kind of fault and reports it with evidence.
+// The parts of `weft doctor`: checks, each of which finds one kind of fault and reports it with
+// evidence.
 import type { Facts } from './facts.ts';
 
 /** `error`: traffic is lost or will be. `warning`: traffic flows, with a problem. */

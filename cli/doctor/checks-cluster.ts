@@ -1,6 +1,6 @@
 // Checks of the state that all hosts share: the network config and the leases in etcd.
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { truncate, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 

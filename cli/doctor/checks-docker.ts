@@ -1,5 +1,5 @@
-// Checks whether Docker drops packets of other hosts to local containers. Docker 28 does so twice: in
-// table raw by address, and in chain DOCKER of table filter by bridge (docs.docker.com, "Packet
+// Checks whether Docker drops packets of other hosts to local containers. Docker 28 does so twice:
+// in table raw by address, and in chain DOCKER of table filter by bridge (docs.docker.com, "Packet
 // filtering and firewalls", direct routing).
 import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../lib/address.ts';
 import { truncate, type Check } from './check.ts';
@@ -102,7 +102,9 @@ function filterDrops(rules: readonly string[], path: DirectPath): DirectDrops['f
   });
 }
 
-/** Whether a rule of DOCKER-USER, which precedes Docker's own rules, accepts the overlay network. */
+/**
+ * Whether a rule of DOCKER-USER, which precedes Docker's own rules, accepts the overlay network.
+ */
 function admits(rule: string, bridge: string, { network, subnet, devices }: DirectPath): boolean {
   const match =
     /^-A DOCKER-USER(?: -s (?<source>\S+))?(?: -d (?<target>\S+))?(?: -i (?<device>\S+))?(?: -o (?<out>\S+))? -j ACCEPT$/.exec(

@@ -9,7 +9,7 @@ import { isBlocked, isRouted, probePeers, name, type PeerProbe } from './peer-pr
 function pathCheck(
   id: string,
   about: string,
-  judge: (probes: readonly PeerProbe[], status: StatusV1) => Found | undefined,
+  evaluate: (probes: readonly PeerProbe[], status: StatusV1) => Found | undefined,
 ): Check {
   return {
     id,
@@ -22,7 +22,7 @@ function pathCheck(
         }),
         facts.status,
       ]);
-      const finding = status && judge(found, status);
+      const finding = status && evaluate(found, status);
       return finding === undefined ? [] : [finding];
     },
   };

@@ -63,7 +63,7 @@ describe('the forward-drop check of weft doctor accepts', () => {
     '-j DROP',
     '-m state --state ESTABLISHED -j ACCEPT',
   ])
-    it(`but not ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
+    it(`nothing like ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
 });
 
 describe('the docker-direct check of weft doctor finds', () => {

@@ -1,4 +1,5 @@
-// Findings about offloaded checksums: from probes, and from the daemon's result and workaround. Pure.
+// Findings about offloaded checksums: from probes, and from the daemon's result and workaround.
+// Pure.
 import { familyOf, type IpAddress } from '../../lib/address.ts';
 import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';

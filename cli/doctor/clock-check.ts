@@ -33,7 +33,9 @@ export function describeSkew(endpoint: string, skewMs: number | undefined): read
   return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${direction} this host's`];
 }
 
-/** How far an endpoint's clock is ahead, in ms, exact to a second; `undefined` without an answer. */
+/**
+ * How far an endpoint's clock is ahead, in ms, exact to a second; `undefined` without an answer.
+ */
 function readSkew(endpoint: string): Promise<number | undefined> {
   const url = new URL('/version', endpoint);
   const get = url.protocol === 'https:' ? httpsGet : httpGet;

@@ -1,5 +1,6 @@
-// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the first
-// check needs it. A missing input is `undefined`: a finding of one check, and no failure of others.
+// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the
+// first check needs it. A missing input is `undefined`: a finding of one check, and no failure of
+// others.
 import { readFile } from 'node:fs/promises';
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';
@@ -11,6 +12,7 @@ import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
 import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
+import { loadNative } from '../../native/index.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
@@ -33,9 +35,9 @@ const MAX_PROBED_PEERS = 32;
 export class Facts {
   readonly etcd: EtcdOptions;
   readonly options: OptionsV1 | undefined;
-  readonly prober = new Prober();
+  readonly prober = new Prober({ addon: loadNative() });
   /** Its echoes expire at the first router. */
-  readonly nearProber = new Prober({ ttl: 1 });
+  readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
@@ -138,7 +140,7 @@ export class Facts {
     return this.once(`file ${path}`, () => readFile(`${this.#root}${path}`, 'utf8').catch(() => undefined));
   }
 
-  /** Where a file of the host is. */
+  /** Path of a file of the host. */
   path(path: string): string {
     return `${this.#root}${path.replace(/^\//, '')}`;
   }

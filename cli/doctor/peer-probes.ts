@@ -1,5 +1,5 @@
-// Probes of each peer: echoes through the underlay and the overlay, the largest packet that passes, and
-// offloaded checksums. Checks evaluate the results.
+// Probes of each peer: echoes through the underlay and the overlay, the largest packet that passes,
+// and offloaded checksums. Checks evaluate the results.
 import { addressOf, addToAddress, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { PeerV1, StatusV1 } from '../../api/index.ts';
@@ -56,8 +56,9 @@ function targetsOf(peer: PeerV1): readonly ProbeTarget[] {
 export const isRouted = ({ network }: StatusV1): boolean => network?.backend === 'host-gw';
 
 /**
- * Sends an echo with TTL 1 to the usual address of bridges. The peer answers with an echo reply if it has
- * that address, else with time exceeded or unreachable. Each answer proves that the packet arrived.
+ * Sends an echo with TTL 1 to the usual address of bridges. The peer answers with an echo reply if
+ * it has that address, else with time exceeded or unreachable. Each answer proves that the packet
+ * arrived.
  */
 async function probeRoute(facts: Facts, target: ProbeTarget): Promise<PeerProbe> {
   const overlay = addToAddress(target.overlay, 1n);

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { completionScript } from './completion-scripts.ts';
 import { SPECS } from '../fixture/command-specs.ts';
 
-describe('completion', () => {
+describe('the completion script', () => {
   it('of zsh', () => {
     assert.equal(
       completionScript('zsh', SPECS),
@@ -22,7 +22,7 @@ _weft() {
   shift words
   ((CURRENT--))
   case $command in
-    show) _arguments '--colour[which \\[one\\]\\: of two]:value:(red blue)' '*--file[where]:FILE:_files' '--count[how many]:N:' '--json[a program'\\''s text]' '--help[what the command does]' '1:word:(list get stop start)' '*:: :_default' ;;
+    show) _arguments '--colour[which \\[one\\]\\: of two]:value:(red blue)' '*--file[where]:FILE:_files' '--count[how many]:N:' '--json[a program'\\''s text]' '--help[what the command does]' '1:argument:(list get stop start)' '*:: :_default' ;;
     old) _arguments '-q[quietly]' '--help[what the command does]' '*:: :_default' ;;
   esac
 }
@@ -54,7 +54,7 @@ complete -c weft -n '__fish_seen_subcommand_from old' -l help -d 'what the comma
     );
   });
 
-  const cases: readonly (readonly [words: string, completions: string])[] = [
+  const cases: readonly (readonly [line: string, completions: string])[] = [
     ['', 'show old'],
     ['sh', 'show'],
     ['show ', 'list get stop start --colour --file --count --json --help'],
@@ -67,11 +67,11 @@ complete -c weft -n '__fish_seen_subcommand_from old' -l help -d 'what the comma
     ['old -', '-q --help'],
     ['nothing ', ''],
   ];
-  for (const [words, completions] of cases)
-    it(`of bash for weft ${words}`, () => {
+  for (const [line, completions] of cases)
+    it(`of bash for weft ${line}`, () => {
       const script = `${completionScript('bash', SPECS)}
 COMP_WORDS=(weft "$@"); COMP_CWORD=$#; _weft; echo "\${COMPREPLY[*]}"`;
-      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, 'bash', ...words.split(' ')], {
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, 'bash', ...line.split(' ')], {
         encoding: 'utf8',
       });
       assert.equal(stderr, '');

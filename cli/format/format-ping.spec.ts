@@ -35,7 +35,7 @@ describe('weft ping prints', () => {
     assert.equal(formatEcho(lost, PLAIN), 'underlay  10.5.100.0  1  no answer in time\n');
   });
 
-  it('a peer that is well', () => {
+  it('a peer without loss', () => {
     assert.equal(
       formatPingedPeer(WELL, PLAIN),
       `10.5.100.0/24  198.18.1.2
@@ -45,7 +45,7 @@ underlay  198.18.1.2  3 sent; all answered; min 0.30, median 0.31, mean 0.33, ma
     );
   });
 
-  it('a peer that is silent in the overlay', () => {
+  it('a peer that does not answer in the overlay', () => {
     assert.equal(
       formatPingedPeer(SILENT, PLAIN),
       `10.5.104.0/24  198.18.1.3
@@ -74,7 +74,7 @@ underlay  198.18.1.3  3 sent; 1 lost; min 0.30, median 0.31, mean 0.33, max 12.3
     assert.equal(formatPingedPeers([], PLAIN), 'no peers: this host is alone in its network\n');
   });
 
-  it('and says whether all is well', () => {
+  it('and reports whether every echo was answered', () => {
     const { overlay, underlay, ...nowhere } = WELL;
     assert.ok(overlay && underlay);
     assert.deepEqual([WELL, SILENT, nowhere].map(hasAnswered), [true, false, false]);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { formatHelp } from './help.ts';
 import { SPECS } from '../fixture/command-specs.ts';
 
-describe('help', () => {
-  it('of a command with everything', () => {
+describe('help prints', () => {
+  it('a command that uses every field', () => {
     assert.equal(
       formatHelp('show', SPECS[0]!),
       `Usage: weft show [list] [options]
@@ -12,7 +12,7 @@ describe('help', () => {
 Shows things.
 .hidden dot, back\\slash and "quotes".
 
-Words
+Verbs
   list        all of them
   get THING   one
   stop|start  either
@@ -22,7 +22,7 @@ Options
   -f, --file FILE    where
   --count N          how many
   --json             a program's text
-  -h, --help         this text
+  -h, --help         print this help
 
 Examples
   weft show get x  see x
@@ -33,7 +33,7 @@ Exit codes
     );
   });
 
-  it('of a command with little', () => {
+  it('a command that uses the required fields', () => {
     assert.equal(
       formatHelp('old', SPECS[1]!),
       `Usage: weft old [-q]
@@ -42,7 +42,7 @@ Old.
 
 Options
   -q          quietly
-  -h, --help  this text
+  -h, --help  print this help
 `,
     );
   });

@@ -1,4 +1,4 @@
-// The text of `weft COMMAND --help`, made from the command's words.
+// The text of `weft COMMAND --help`, made from the command's specification.
 import type { CommandSpec, OptionSpec } from '../command-spec.ts';
 import { formatTable } from './table.ts';
 
@@ -6,8 +6,8 @@ export function formatHelp(name: string, spec: CommandSpec): string {
   const forms = spec.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
   const sections = [
     `Usage: ${forms.join('\n       ')}\n\n${spec.about.trim()}\n`,
-    section('Words', Object.entries(spec.verbs ?? {})),
-    section('Options', [...Object.entries(spec.options).map(optionRow), ['-h, --help', 'this text']]),
+    section('Verbs', Object.entries(spec.verbs ?? {})),
+    section('Options', [...Object.entries(spec.options).map(optionRow), ['-h, --help', 'print this help']]),
     section('Examples', spec.examples),
     section('Exit codes', Object.entries(spec.exitCodes ?? {})),
   ];
@@ -19,7 +19,7 @@ function section(title: string, rows: readonly (readonly [string, string])[]): s
   return `\n${title}\n${formatTable(rows.flatMap(wrapRow), { indent: 2 })}`;
 }
 
-/** Width at which descriptions go on in the next line. */
+/** Width at which descriptions wrap. */
 const WRAP_AT = 100;
 
 function wrapRow([first, text]: readonly [string, string]): readonly (readonly [string, string])[] {
@@ -37,7 +37,7 @@ function optionRow([name, option]: [string, OptionSpec]): readonly [string, stri
   return [`${short}${spell(name)}${valueOf(option)}`, option.help];
 }
 
-/** An option as it is written: `--name`, or `-n` where one letter is all it has. */
+/** An option as typed: `--name`, or `-n` for a name of one letter. */
 export function spell(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }

@@ -1,7 +1,10 @@
-// What a CNI plugin answers when it cannot do what it was asked for (CNI spec 1.1, section "Error").
+// The error result of a CNI plugin (CNI spec 1.1, section "Error").
 import { WeftError } from '../../api/errors.ts';
 
-/** Codes below 100 are the specification's; {@link INTERNAL} is what other plugins use for the unforeseen. */
+/**
+ * Codes below 100 are the specification's; other plugins use {@link INTERNAL} for unexpected
+ * errors.
+ */
 export const CNI_CODES = {
   INCOMPATIBLE_VERSION: 1,
   UNKNOWN_CONTAINER: 3,
@@ -30,7 +33,7 @@ export class CniError extends WeftError {
   }
 }
 
-/** Any error as one that a runtime understands. */
+/** Converts any error into an error result. */
 export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
   const { message, code, syscall } = error as NodeJS.ErrnoException;
@@ -38,7 +41,7 @@ export function toCniError(error: unknown): CniError {
   return new CniError(isSystemError ? CNI_CODES.IO_FAILURE : CNI_CODES.INTERNAL, message);
 }
 
-/** The text of an answer. */
+/** The JSON of an error result. */
 export function formatCniError({ cniCode, message, details }: CniError, cniVersion: string): string {
   return JSON.stringify({
     cniVersion,

@@ -1,5 +1,5 @@
-// GET /v1/diff: desired against actual kernel state. Usually empty: the reconciler repairs drift within milliseconds, so a
-// difference that stays is one that the daemon cannot or must not change.
+// GET /v1/diff: desired against actual kernel state. Usually empty: the reconciler repairs drift
+// within milliseconds, so a difference that stays is one that the daemon cannot or must not change.
 import { systemClock } from '../../lib/clock.ts';
 import { isSetting, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';

@@ -1,4 +1,5 @@
-// Definition of an endpoint of the control socket. A new one is a file that exports an Endpoint, and a line in endpoints.ts.
+// Definition of an endpoint of the control socket. A new one is a file that exports an Endpoint,
+// and a line in endpoints.ts.
 import { WeftError, type ControlErrorCode } from '../../api/index.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
 import type { RootLogger } from '../log/log.ts';

@@ -1,5 +1,5 @@
-// GET /v1/events: a stream of events, one JSON document a line. `?last=N` starts with the last N events, `?follow=0` ends
-// after them.
+// GET /v1/events: a stream of events, one JSON document a line. `?last=N` starts with the last N
+// events, `?follow=0` ends after them.
 import { ControlError, type Endpoint } from './endpoint.ts';
 
 export const eventsEndpoint: Endpoint = {

@@ -1,5 +1,5 @@
-// Handles one HTTP request: finds the endpoint, bounds and parses the body, writes the reply or the error. It knows neither
-// endpoints by name nor the listener.
+// Handles one HTTP request: finds the endpoint, bounds and parses the body, writes the reply or the
+// error. It knows neither endpoints by name nor the listener.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../log/log.ts';
 import { ControlError } from './endpoint.ts';

@@ -11,7 +11,10 @@ export interface KernelSnapshot {
   readonly actual: ActualState;
 }
 
-/** Reads every managed object, settings included. @throws ControlError before the first reconcile run. */
+/**
+ * Reads every managed object, settings included.
+ * @throws ControlError before the first reconcile run.
+ */
 export async function readKernelSnapshot({
   kernel,
   reconciler,

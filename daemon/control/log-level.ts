@@ -1,4 +1,5 @@
-// GET and PUT /v1/log-level: the level of the running daemon. A restart restores the level of the options.
+// GET and PUT /v1/log-level: the level of the running daemon. A restart restores the level of the
+// options.
 import { ControlError, type Endpoint } from './endpoint.ts';
 import { LOG_LEVELS, type LogLevel, type LogLevelV1 } from '../../api/index.ts';
 

@@ -1,5 +1,6 @@
-// POST /v1/ping: ICMP echoes to the overlay address and the public IP of peers. The reply has a line for each echo if one
-// peer is pinged, and a summary line for each peer. At most MAX_CONCURRENT_PEERS are pinged at a time.
+// POST /v1/ping: ICMP echoes to the overlay address and the public IP of peers. The reply has a
+// line for each echo if one peer is pinged, and a summary line for each peer. At most
+// MAX_CONCURRENT_PEERS are pinged at a time.
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, type IpAddress } from '../../lib/address.ts';
@@ -11,6 +12,7 @@ import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
+import { loadNative } from '../../native/index.ts';
 import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
 import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/index.ts';
@@ -26,7 +28,7 @@ export const pingEndpoint: Endpoint = {
   handle: async (daemon, { body, signal }) => {
     const request = parsePingRequest(body);
     const peers = findPeers(daemon, request);
-    const prober = new Prober();
+    const prober = new Prober({ addon: loadNative() });
     const lines = new AsyncQueue<PingLineV1>();
     // Each series of echoes listens for the client to disconnect.
     setMaxListeners(0, signal);

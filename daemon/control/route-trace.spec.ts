@@ -19,14 +19,14 @@ interface Kernel {
   readonly underlayMtu?: number;
 }
 
-const WHOLE: Readonly<Record<string, RouteLookup>> = {
+const DESIRED_LOOKUPS: Readonly<Record<string, RouteLookup>> = {
   '10.5.2.7': { dev: 'flannel.1', gateway: '10.5.2.0' as IpAddress },
   '10.9.0.2': { dev: 'eth0' },
 };
 
 function trace({
   present = [...own, ...objects],
-  lookups = WHOLE,
+  lookups = DESIRED_LOOKUPS,
   underlayMtu = 1500,
 }: Kernel = {}): Promise<RouteTrace> {
   const byKey = (list: readonly KernelObject[]): Map<ObjectKey, KernelObject> =>
@@ -51,10 +51,10 @@ const without = (kind: KernelObject['kind']): readonly KernelObject[] =>
 
 describe('the route trace', () => {
   it('finds every desired entry', async () => {
-    const whole = await trace();
-    assert.deepEqual(problems(whole), []);
+    const complete = await trace();
+    assert.deepEqual(problems(complete), []);
     assert.deepEqual(
-      [whole.datapath, whole.mtu, whole.overheadBytes, whole.lookups.map(({ table }) => table)],
+      [complete.datapath, complete.mtu, complete.overheadBytes, complete.lookups.map(({ table }) => table)],
       ['kernel', 1450, 50, ['route', 'neighbour', 'fdb', 'underlay']],
     );
   });
@@ -87,7 +87,7 @@ describe('the route trace', () => {
     const present = [...own, ...objects].map((object) =>
       object.kind === 'fdb' ? { ...object, destination: '10.9.0.99' as IpAddress } : object,
     );
-    const lookups = { ...WHOLE, '10.9.0.99': { dev: 'eth0' } };
+    const lookups = { ...DESIRED_LOOKUPS, '10.9.0.99': { dev: 'eth0' } };
     assert.match(
       problems(await trace({ present, lookups })).join(),
       /^fdb: desired: \S+ dst 10\.9\.0\.2 dev/,

@@ -1,7 +1,8 @@
-// Traces a packet through this host's tables: route, then neighbour and FDB (or the packet path's entry), then the underlay
-// route. Each lookup names the difference between the kernel's answer and the desired state.
+// Traces a packet through this host's tables: route, then neighbour and FDB (or the packet path's
+// entry), then the underlay route. Each lookup names the difference between the kernel's answer and
+// the desired state.
 import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
-import type { KernelObject, LinkObject } from '../../backends/kernel-state.ts';
+import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual.ts';
@@ -101,13 +102,13 @@ function neighbourLookups(
   dev: string,
   gateway: IpAddress,
 ): TunnelEnd {
-  const key = `neighbour ${dev} ${gateway}`;
+  const key = `neighbour ${dev} ${gateway}` as const;
   const neighbour = actual.objects.get(key);
   const first = { table: 'neighbour', key: `${gateway} dev ${dev}` } as const;
   if (neighbour?.kind !== 'neighbour')
     return { lookups: [{ ...first, problem: 'no entry: packets are dropped' }] };
   const lookups: LookupV1[] = [{ ...first, ...compare(reconciler, key, neighbour) }];
-  const fdbKey = `fdb ${dev} ${neighbour.mac}`;
+  const fdbKey = `fdb ${dev} ${neighbour.mac}` as const;
   const fdb = actual.objects.get(fdbKey);
   const second = { table: 'fdb', key: `${neighbour.mac} dev ${dev}` } as const;
   if (fdb?.kind !== 'fdb')
@@ -120,7 +121,7 @@ function neighbourLookups(
 
 function compare(
   reconciler: KernelSnapshot['reconciler'],
-  key: string,
+  key: ObjectKey,
   found: ActualObject,
 ): Pick<LookupV1, 'entry' | 'problem'> {
   const entry = renderObject(found);

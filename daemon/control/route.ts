@@ -1,5 +1,5 @@
-// GET /v1/route?to=ADDRESS: the host of an address and the datapath of a packet to it: the kernel's lookups in their order,
-// each compared with the desired state.
+// GET /v1/route?to=ADDRESS: the host of an address and the datapath of a packet to it: the kernel's
+// lookups in their order, each compared with the desired state.
 import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';

@@ -1,4 +1,5 @@
-// The control socket: HTTP over a Unix socket of mode 0600. It listens and sets limits; handler.ts answers.
+// The control socket: HTTP over a Unix socket of mode 0600. It listens and sets limits; handler.ts
+// answers.
 import { createServer } from 'node:http';
 import { limitRequestTime, NO_REQUEST_CHECK } from '../http/request-timeout.ts';
 import type { ControlledNode, Endpoint } from './endpoint.ts';

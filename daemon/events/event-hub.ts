@@ -1,5 +1,5 @@
-// Distributes events: keeps the last ones, and sends new ones to every watcher. A slow watcher misses events and detects it by
-// a gap in the sequence numbers; the publisher never waits.
+// Distributes events: keeps the last ones, and sends new ones to every watcher. A slow watcher
+// misses events and detects it by a gap in the sequence numbers; the publisher never waits.
 import type { EventV1 } from '../../api/index.ts';
 
 /** Events kept for `recent`. */

@@ -1,24 +1,19 @@
-// Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to detect a change.
-import type {
-  EventCode,
-  EventTopic,
-  HealthV1,
-  LeaseEventCode,
-  PeerEventCode,
-  RegistryEventCode,
-} from '../../api/index.ts';
+// Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to
+// detect a change.
+import type { EventCode, EventTopic, HealthV1, LeaseEventCode, RegistryEventCode } from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { RegistryCacheChange, RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { RegistryCacheChange } from '../../allocator/registry/cache-listeners.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
 import { leaseMessage } from '../log/lease-log.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
 import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
-import { reconcilerMessage } from '../log/reconciler-log.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import { describeReconcilerEvent } from '../log/reconciler-log.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { EventHub, NewEvent } from './event-hub.ts';
 
 /** Leases of one change that get an event each; the first list may have thousands. */
@@ -28,11 +23,6 @@ const REGISTRY_CODES: ReadonlySet<EventCode> = new Set<RegistryEventCode>([
   'registry-unreachable',
   'registry-back',
   'registry-restored',
-]);
-const PEER_CODES: ReadonlySet<EventCode> = new Set<PeerEventCode>([
-  'PEER_REJECTED',
-  'PEER_FAILED',
-  'PEER_RECOVERED',
 ]);
 const HEALTH_LEVELS = { ok: 'info', degraded: 'warn', 'not-ready': 'error' } as const satisfies Record<
   HealthV1,
@@ -54,9 +44,9 @@ export class EventPublisher {
     this.#publish({ topic, level, code, message: leaseMessage(code), fields: plain(fields) });
   }
 
-  reconciler({ level, code, fields }: ReconcilerEvent): void {
-    const topic: EventTopic = PEER_CODES.has(code) ? 'peer' : 'kernel';
-    this.#publish({ topic, level, code, message: reconcilerMessage(code), fields: plain(fields) });
+  reconciler(event: ReconcilerEvent): void {
+    const { topic, level, code, message, fields } = describeReconcilerEvent(event);
+    this.#publish({ topic, level, code, message, fields: plain(fields) });
   }
 
   /** A new result of the checksum probes. */
@@ -83,7 +73,10 @@ export class EventPublisher {
     if (more > 0) this.#lease('leases-changed', 'Further leases changed', { count: more });
   }
 
-  /** The status of the network config; published if the document in force or the rejected one changed. */
+  /**
+   * The status of the network config; published if the document in force or the rejected one
+   * changed.
+   */
   config(status: ConfigStatus): void {
     const before = this.#config;
     this.#config = status;

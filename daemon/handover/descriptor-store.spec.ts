@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import { createLogger } from '../log/log.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 
 const PID = 42;
 
@@ -141,7 +141,7 @@ describe('descriptors for a successor', () => {
     store.store('flannel.1', [SOCKET]);
     store.remove('flannel0');
     fail();
-    await until('the socket has room', () => sent.length === 2);
+    await waitFor('the socket has room', () => sent.length === 2);
     assert.deepEqual(sent, [
       '/s FDSTORE=1 FDPOLL=0 FDNAME=weft-udp-flannel.1-0 fd 21',
       '/s FDSTOREREMOVE=1 FDNAME=weft-tun-flannel0-0',

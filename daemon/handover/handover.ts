@@ -2,15 +2,15 @@
 // read, so that packets in their queues wait no longer than the start of this process. The
 // reconciler then corrects them like drift.
 import type { Native } from '../../native/index.ts';
-import { openPacketPath, type PacketPath } from '../../native/packet-path.ts';
+import { openPacketPath, type PacketPath, type PathTuning } from '../../native/packet-path.ts';
 import type { Logger } from '../log/log.ts';
-import type { DaemonOptions } from '../options/options.ts';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
-import { decodeCheckpoint, type DeviceCheckpoint } from './device-checkpoint.ts';
+import { decodeCheckpoint, type DeviceCheckpoint } from '../kernel/device-checkpoint.ts';
 
-export interface HandoverDeps {
+export interface HandoverOptions {
   /** Weft's addon; without it there is no packet path, and nothing is handed over. */
   readonly native: Native | undefined;
+  readonly tuning: PathTuning;
   readonly log: Logger;
 }
 
@@ -21,7 +21,7 @@ export interface Handover {
 }
 
 /** Takes the descriptors of this process and resumes their devices. Once per process. */
-export function adoptDevices({ tuning }: DaemonOptions, { native, log }: HandoverDeps): Handover {
+export function adoptDevices({ native, tuning, log }: HandoverOptions): Handover {
   const packetPath = native && openPacketPath(native, tuning);
   const descriptors = new SystemdDescriptorStore({
     log,

@@ -1,5 +1,5 @@
-// Finds the interface of the main table's default route. The lowest metric wins, as in the kernel; among equal metrics
-// kernel order decides, which is flannel's only criterion.
+// Finds the interface of the main table's default route. The lowest metric wins, as in the kernel;
+// among equal metrics kernel order decides, which is flannel's only criterion.
 import type { Cidr, Family } from '../../lib/address.ts';
 import type { Families, InterfaceFacts, InterfaceMatch } from './interface-facts.ts';
 import type { MainRoute } from '../kernel/kernel.ts';

@@ -15,7 +15,7 @@ function choose(programs: FirewallTools, enableNftables?: boolean, wishes = {}) 
   return chooseFirewall(config, { ...WISHES, ...wishes }, programs);
 }
 
-describe('the firewall is kept', () => {
+describe('the choice of a firewall', () => {
   const cases: readonly [string, FirewallTools, boolean | undefined, string][] = [
     ['both are there', BOTH, undefined, 'nft'],
     ['only nftables works', NFT, undefined, 'nft'],
@@ -24,7 +24,7 @@ describe('the firewall is kept', () => {
     ['the network config says false', BOTH, false, 'iptables'],
   ];
   for (const [name, programs, enableNftables, engine] of cases)
-    it(`with ${engine} where ${name}`, () => {
+    it(`is ${engine} where ${name}`, () => {
       const choice = choose(programs, enableNftables);
       assert.ok(choice.ok);
       assert.deepEqual(choice, {
@@ -34,7 +34,7 @@ describe('the firewall is kept', () => {
       });
     });
 
-  it('as the flags say', () => {
+  it('follows the flags', () => {
     const wishes = { ipMasq: false, ipMasqFullyRandom: false, iptablesForwardRules: false };
     const choice = choose(BOTH, undefined, wishes);
     assert.ok(choice.ok);
@@ -42,13 +42,13 @@ describe('the firewall is kept', () => {
     assert.deepEqual([isMasquerading, isFullyRandom, isForwardAccepted], [false, false, false]);
   });
 
-  it('without random ports where iptables is too old for them', () => {
+  it('omits random ports where iptables is too old', () => {
     const iptables = { isLegacy: true, hasFullyRandom: false };
     const choice = choose({ ...OLD, iptables });
     assert.ok(choice.ok && !choice.policy.isFullyRandom);
   });
 
-  it('not by another program than the network config asks for', () => {
+  it('fails without the engine of the network config', () => {
     const choice = choose(OLD, true);
     assert.ok(!choice.ok);
     assert.match(
@@ -57,7 +57,7 @@ describe('the firewall is kept', () => {
     );
   });
 
-  it('not without any program: an error if it must masquerade, else a warning', () => {
+  it('without any engine is an error with --ip-masq, else a warning', () => {
     const must = choose(NONE);
     assert.ok(!must.ok);
     assert.match(
@@ -83,7 +83,7 @@ describe('the version of iptables', () => {
     ['iptables v2.0.0 (nf_tables)', false, true],
   ];
   for (const [text, isLegacy, hasFullyRandom] of cases)
-    it(`tells what ${text} can do`, () =>
+    it(`detects the features of ${text}`, () =>
       assert.deepEqual(parseIptablesVersion(`${text}\n`), { isLegacy, hasFullyRandom }));
-  it('is none of another program', () => assert.equal(parseIptablesVersion('busybox 1.36'), undefined));
+  it('is undefined for another program', () => assert.equal(parseIptablesVersion('busybox 1.36'), undefined));
 });

@@ -1,6 +1,6 @@
-// Chooses the underlay interface and its addresses. Pure but for the route lookup that the caller hands in. Order: each
-// --iface, each --iface-regex, --iface-can-reach; without any of them the public address, and without that the default
-// route. Devices of weft and flannel are never chosen.
+// Chooses the underlay interface and its addresses. Pure but for the route lookup that the caller
+// hands in. Order: each --iface, each --iface-regex, --iface-can-reach; without any of them the
+// public address, and without that the default route. Devices of weft and flannel are never chosen.
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { Interface } from '../kernel/kernel.ts';
 import { lookupDefaultRoute } from './default-route.ts';
@@ -51,8 +51,9 @@ export async function chooseInterface(
 }
 
 /**
- * Chooses again after links or addresses changed. The current interface stays while it is usable, and each address while it
- * exists: the address is the host's identity, which a better route or address must not change.
+ * Chooses again after links or addresses changed. The current interface stays while it is usable,
+ * and each address while it exists: the address is the host's identity, which a better route or
+ * address must not change.
  */
 export async function rechooseInterface(
   facts: InterfaceFacts,
@@ -147,7 +148,10 @@ function complete(
   };
 }
 
-/** Prefers the public address as tunnel source: replies then have the source address that peers send to. */
+/**
+ * Prefers the public address as tunnel source: replies then have the source address that peers send
+ * to.
+ */
 function pickAddress<Address extends IpAddress>(
   usable: readonly Address[],
   publicAddress: Address | undefined,

@@ -1,5 +1,5 @@
-// Input and result of the choice of an interface: the operator's options, the kernel's interfaces and routes, and the
-// chosen interface. Types, and which address families a network config enables.
+// Input and result of the choice of an interface: the operator's options, the kernel's interfaces
+// and routes, and the chosen interface. Types, and which address families a network config enables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { Interface, MainRoute, RouteLookup } from '../kernel/kernel.ts';
@@ -46,7 +46,10 @@ export interface ChosenInterface {
   readonly publicIpv6?: Ipv6;
   /** The rule that selected it, for example `--iface=eth0` or `the default route`. */
   readonly selectedBy: string;
-  /** Whether an address selected it: the interface is no longer the choice once it loses that address. */
+  /**
+   * Whether an address selected it: the interface is no longer the choice once it loses that
+   * address.
+   */
   readonly isBoundToAddress: boolean;
 }
 

@@ -1,5 +1,5 @@
-// Lookups of an interface, one for each flag: by name, by address, by pattern, by route. Pure but for the route lookup that
-// the caller hands in.
+// Lookups of an interface, one for each flag: by name, by address, by pattern, by route. Pure but
+// for the route lookup that the caller hands in.
 import { familyOf, parseIp, type IpAddress, type Ipv4, type Ipv6 } from '../../lib/address.ts';
 import type { Interface } from '../kernel/kernel.ts';
 import type { Families, InterfaceFacts, InterfaceMatch } from './interface-facts.ts';
@@ -29,7 +29,10 @@ export function lookupAddress(address: IpAddress, { interfaces }: InterfaceFacts
   return { interface: found, ...asFamily(address), isBoundToAddress: true };
 }
 
-/** By `--iface-regex`. Pass 1 matches addresses of every enabled family on one interface, pass 2 names. */
+/**
+ * By `--iface-regex`. Pass 1 matches addresses of every enabled family on one interface, pass 2
+ * names.
+ */
 export function lookupPattern(
   pattern: RegExp,
   { interfaces }: InterfaceFacts,

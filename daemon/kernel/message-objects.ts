@@ -11,6 +11,7 @@ import {
 import {
   BLACKHOLE_METRIC,
   type FdbObject,
+  type ObjectKey,
   objectKey,
   type OverlayMtu,
   type RouteObject,
@@ -102,7 +103,10 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 }
 
 /** A route of the packet path on `dev`. */
-export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): PathRouteObject {
+export function toPathRouteObject(
+  { destination, remote, port, mac }: PathRoute,
+  dev: string,
+): PathRouteObject {
   return {
     kind: 'tunnel',
     dev,
@@ -188,7 +192,7 @@ function describeRoute(message: RouteMessage): readonly string[] {
 
 /** Adds `object` under `key`; a second one of that key gets a longer key. */
 export function addObject(
-  objects: Map<string, ActualObject>,
+  objects: Map<ObjectKey, ActualObject>,
   object: ActualObject,
   key = objectKey(object),
 ): void {

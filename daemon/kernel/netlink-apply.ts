@@ -1,5 +1,6 @@
-// Applies steps in order: runs of table entries in large batches; links, tunnels, sysctls and the
-// firewall one by one between them. One result a step; a rejected step does not stop the others.
+// Applies steps in order: runs of table entries in large batches; links, path routes, sysctls and
+// the firewall one by one between them. One result a step; a rejected step does not stop the
+// others.
 import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
@@ -38,8 +39,8 @@ export async function applySteps(target: ApplyTarget, steps: readonly Step[]): P
   while (results.length < steps.length) {
     const entries = takeRun(steps, results.length, isTableStep);
     if (entries.length > 0) results.push(...(await applyRun(target.client, entries)));
-    const tunnels = takeRun(steps, results.length, isPathRouteStep);
-    if (tunnels.length > 0) results.push(...(await applyPathRoutes(target, tunnels)));
+    const pathRoutes = takeRun(steps, results.length, isPathRouteStep);
+    if (pathRoutes.length > 0) results.push(...(await applyPathRoutes(target, pathRoutes)));
     const step = steps[results.length];
     if (step !== undefined && !isTableStep(step) && !isPathRouteStep(step))
       results.push(toResult(step, await applySingle(target, step)));
@@ -47,9 +48,9 @@ export async function applySteps(target: ApplyTarget, steps: readonly Step[]): P
   return results;
 }
 
-type TunnelStep = Step & { readonly object: PathRouteObject };
+type PathRouteStep = Step & { readonly object: PathRouteObject };
 
-function isPathRouteStep(step: Step): step is TunnelStep {
+function isPathRouteStep(step: Step): step is PathRouteStep {
   return step.object.kind === 'tunnel';
 }
 
@@ -71,7 +72,7 @@ function takeRun<Part extends Step>(
 /** Finds devices once a run: the packet path applies all its steps synchronously. */
 async function applyPathRoutes(
   { client, path }: ApplyTarget,
-  run: readonly TunnelStep[],
+  run: readonly PathRouteStep[],
 ): Promise<StepResult[]> {
   const devices = await findDevices(client, run);
   return run.map((step) => {
@@ -161,10 +162,10 @@ function errnoOf(outcome: Outcome): string {
   return outcome.status === 'rejected' ? outcome.errno : '';
 }
 
-/** Reads devices for every run: a re-created device has another index. */
+/** Reads the devices in each run: a re-created device has another index. */
 async function findDevices(
   client: NetlinkClient,
-  run: readonly (TableStep | TunnelStep)[],
+  run: readonly (TableStep | PathRouteStep)[],
 ): Promise<Map<string, Device>> {
   const devices = new Map<string, Device>();
   for (const { dev } of run.map(({ object }) => object))

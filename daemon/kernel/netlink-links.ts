@@ -22,7 +22,8 @@ import {
 } from './netlink/vxlan.ts';
 import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { readLink } from './netlink-reader.ts';
-import { isInUse, type PathTable, rejectInUse } from './path-table.ts';
+import { isInUse, rejectInUse } from './path-objects.ts';
+import type { PathTable } from './path-table.ts';
 
 /**
  * Creates the VXLAN device `link`, or changes it in place; renames it from `from` if that is given.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../lib/clock.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import type { KernelNotification } from './kernel.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import { NotificationReader } from './netlink-notifications.ts';
@@ -29,7 +29,7 @@ describe('the names of links for notifications', () => {
 
   it('are read again until the kernel lists its links', async () => {
     open(() => (reads < 3 ? Promise.reject(new Error('EINTR')) : Promise.resolve([])));
-    await until('the missed messages are reported', () => notifications.length > 0);
+    await waitFor('the missed messages are reported', () => notifications.length > 0);
     assert.deepEqual([reads, notifications], [3, [{ kind: 'overrun' }]]);
   });
 
@@ -38,6 +38,6 @@ describe('the names of links for notifications', () => {
     open(() => new Promise((resolve) => (answer = resolve)));
     reportError();
     answer([]);
-    await until('the links are listed again', () => reads === 2);
+    await waitFor('the links are listed again', () => reads === 2);
   });
 });

@@ -86,7 +86,7 @@ export class NotificationReader {
     this.#nameReads = new ControlLoop({
       clock: options.clock,
       step: () => this.#readNamesIfDue(),
-      deadlinesMs: () => (this.#isReadDue ? [this.#retryAtMs] : []),
+      deadlinesMs: () => (this.#isReadDue ? [Math.max(this.#retryAtMs, options.clock.nowMs() + 1)] : []),
     });
     this.#nameReads.start();
   }
@@ -114,7 +114,7 @@ export class NotificationReader {
     }
   }
 
-  /** Other devices' neighbours come and go all the time. */
+  /** Most messages are of other devices' neighbours, so only the index is decoded first. */
   #onNeighbour(type: number, buffer: Buffer, start: number, end: number): void {
     const ownership = this.#options.ownership();
     const dev = this.#nameOf(decodeNeighbourIndex(buffer, start, end));

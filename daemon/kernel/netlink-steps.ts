@@ -1,4 +1,4 @@
-// One step on a table entry as netlink requests that set or remove it. Pure; links, tunnels and
+// One step on a table entry as netlink requests that set or remove it. Pure; links, path routes and
 // sysctls are elsewhere.
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';

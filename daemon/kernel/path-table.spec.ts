@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PacketPath } from '../../native/packet-path.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { PathTable } from './path-table.ts';
 
 describe('the packet path as a kernel table', () => {
@@ -15,9 +15,9 @@ describe('the packet path as a kernel table', () => {
     const { refreshed, table } = tableOf('flannel.1', 'flannel-v6.1');
     for (let count = 0; count < 100; count++) table.refreshSoon();
     assert.deepEqual(refreshed, []);
-    await until('the refresh', () => refreshed.length > 0);
+    await waitFor('the refresh', () => refreshed.length > 0);
     assert.deepEqual(refreshed, ['flannel.1', 'flannel-v6.1']);
     table.refreshSoon();
-    await until('the refresh after another change', () => refreshed.length === 4);
+    await waitFor('the refresh after another change', () => refreshed.length === 4);
   });
 });

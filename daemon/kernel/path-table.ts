@@ -1,13 +1,14 @@
-// The packet path as one more table of the kernel: its devices are links, its routes are tunnels.
-// Shared by the real kernel and its model, which change the TUN device itself (MTU, up, removal).
-// Every call is synchronous.
+// The packet path as one more table of the kernel: its devices are links, its routes are objects of
+// kind `tunnel`. Shared by the real kernel and its model, which change the TUN device itself (MTU,
+// up, removal). Every call is synchronous.
 import type { TunLink, PathRouteObject } from '../../backends/kernel-state.ts';
-import type { PacketPath, PathDescriptor, PathDevice, PathRoute } from '../../native/packet-path.ts';
-import { encodeCheckpoint } from '../handover/device-checkpoint.ts';
+import type { PacketPath, PathDescriptor, PathDevice } from '../../native/packet-path.ts';
+import { encodeCheckpoint } from './device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
-import { toTunnel } from './message-objects.ts';
+import { toPathRouteObject } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
+import { attempt, checkFixed, toDevice, toPathRoute } from './path-objects.ts';
 
 /** Where open descriptors of TUN devices outlive this process. */
 export interface DescriptorStore {
@@ -83,9 +84,9 @@ export class PathTable {
     this.attach(link);
   }
 
-  /** Tunnels of a device that {@link deviceOf} gave. */
-  tunnels({ name }: PathDevice): readonly PathRouteObject[] {
-    return (this.#path?.routes(name) ?? []).map((route) => toTunnel(route, name));
+  /** Path routes of a device that {@link deviceOf} gave. */
+  pathRoutes({ name }: PathDevice): readonly PathRouteObject[] {
+    return (this.#path?.routes(name) ?? []).map((route) => toPathRouteObject(route, name));
   }
 
   /**
@@ -170,17 +171,17 @@ export class PathTable {
     this.#storeCheckpoints();
   }
 
-  /** Sets or removes `tunnel` on the device of `link`. Removal without a device is success. */
-  applyPathRoute(action: Step['action'], tunnel: PathRouteObject, link: LinkMessage | undefined): Outcome {
+  /** Sets or removes `route` on the device of `link`. Removal without a device is success. */
+  applyPathRoute(action: Step['action'], route: PathRouteObject, link: LinkMessage | undefined): Outcome {
     const device = link && this.deviceOf(link);
     const path = this.#path;
     if (path === undefined || device === undefined)
-      return action === 'remove' ? DONE : rejection('ENODEV', `no device ${tunnel.dev} of the packet path`);
+      return action === 'remove' ? DONE : rejection('ENODEV', `no device ${route.dev} of the packet path`);
     this.#checkpointSoon(device.name);
     return attempt(() =>
       action === 'set'
-        ? path.setRoute(device.name, toRoute(tunnel, device))
-        : path.removeRoute(device.name, tunnel.destination),
+        ? path.setRoute(device.name, toPathRoute(route, device))
+        : path.removeRoute(device.name, route.destination),
     );
   }
 
@@ -223,48 +224,5 @@ export class PathTable {
     this.#path?.configure(name, settings);
     this.#settings.set(name, settings);
     this.#checkpointSoon(name);
-  }
-}
-
-/** Whether `link` is a TUN device that a process has open: its removal would break that process. */
-export function isInUse(link: LinkMessage): boolean {
-  return link.kind === 'tun' && link.hasCarrier;
-}
-
-/** Rejection of the removal of a TUN device that another process serves. */
-export function rejectInUse(name: string): Outcome {
-  return rejection('EBUSY', `${name} is a TUN device that another process has open`);
-}
-
-function toDevice({ name, encapsulation, local, port, vni, mac }: TunLink): PathDevice {
-  return { name, encapsulation, local, port, ...(encapsulation === 'vxlan' && { vni, mac }) };
-}
-
-function toRoute(
-  { destination, remote, port, mac }: PathRouteObject,
-  { encapsulation }: PathDevice,
-): PathRoute {
-  return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }) };
-}
-
-/** Compares the settings that a device keeps for its lifetime. */
-function checkFixed(link: TunLink, device: PathDevice): Outcome {
-  const want = toDevice(link);
-  const fixed = (['encapsulation', 'local', 'port', 'vni', 'mac'] as const).filter(
-    (name) => want[name] !== device[name],
-  );
-  if (fixed.length === 0) return DONE;
-  const differences = fixed.map((name) => `${name} ${device[name]} instead of ${want[name]}`).join(', ');
-  return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: ${differences}`);
-}
-
-function attempt(call: () => void): Outcome {
-  try {
-    call();
-    return DONE;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    return rejection(code, message);
   }
 }

@@ -2,6 +2,7 @@
 // the netlink and the memory kernel.
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
 import { encodeIp } from './netlink/address-bytes.ts';
 import { RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_RA } from './netlink/constants.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
@@ -91,8 +92,8 @@ export class RouteOwnership {
  * Key of a route as it was read: that of the desired route, longer if the metric is one that weft
  * never sets.
  */
-export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): string {
-  const key = `route ${route.destination}`;
+export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): ObjectKey {
+  const key = `route ${route.destination}` as const;
   return route.metric === defaultMetric(route.destination) ? key : `${key} metric ${route.metric}`;
 }
 

@@ -1,7 +1,7 @@
 // Reads from the tables: the state that is ours, the host's interfaces, the main table. It caches
 // nothing.
 import type { Ownership } from '../../backends/backend.ts';
-import { objectKey, type FirewallObject } from '../../backends/kernel-state.ts';
+import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
@@ -29,7 +29,7 @@ import {
 import type { PathTable } from './path-table.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
-type Objects = Map<string, ActualObject>;
+type Objects = Map<ObjectKey, ActualObject>;
 
 /** Where kernel state is read. */
 export interface StateSources {
@@ -65,13 +65,13 @@ export async function readState(
   return state;
 }
 
-/** Adds a link with a name of ours, and its tunnels. Returns whether it is one of ours. */
+/** Adds a link with a name of ours, and its path routes. Returns whether it is one of ours. */
 function readLink(path: PathTable, link: LinkMessage, nameOf: NameOf, objects: Objects): boolean {
   path.adopt(link);
   const device = path.deviceOf(link);
   if (device !== undefined) {
     addObject(objects, toTunLink(link, device));
-    for (const tunnel of path.tunnels(device)) addObject(objects, tunnel);
+    for (const route of path.pathRoutes(device)) addObject(objects, route);
   } else if (link.vxlan !== undefined)
     addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
   return device !== undefined || link.vxlan !== undefined;

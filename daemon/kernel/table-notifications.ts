@@ -1,6 +1,7 @@
 // From one change of a table to kernel notifications. Pure; shared by the real kernel and its
 // model.
 import type { Ownership } from '../../backends/backend.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { KernelNotification } from './kernel.ts';
 import { toFdb, toNeighbour, toRoute } from './message-objects.ts';
@@ -60,6 +61,6 @@ export class RouteChanges {
   }
 }
 
-function objectNotification(key: string, object?: ActualObject): KernelNotification {
+function objectNotification(key: ObjectKey, object?: ActualObject): KernelNotification {
   return object === undefined ? { kind: 'object', key } : { kind: 'object', key, object };
 }

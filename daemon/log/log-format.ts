@@ -1,5 +1,5 @@
-// The two formats of a log line. A value is untrusted (a peer or the kernel sent it): control characters are escaped, nothing
-// throws, and every value has a maximum length.
+// The two formats of a log line. A value is untrusted (a peer or the kernel sent it): control
+// characters are escaped, nothing throws, and every value has a maximum length.
 import { WeftError, type LogLevel } from '../../api/index.ts';
 import type { Redactor } from './redact.ts';
 
@@ -116,7 +116,10 @@ function quoteIfNeeded(text: string): string {
     : escapeControls(text.startsWith('{') || text.startsWith('[') ? text : JSON.stringify(text));
 }
 
-/** Writes control, format and unassigned characters as `\u…`, which neither break the line nor control the terminal. */
+/**
+ * Writes control, format and unassigned characters as `\u…`, which neither break the line nor
+ * control the terminal.
+ */
 function escapeControls(text: string): string {
   return text.replaceAll(/\p{C}|[\u2028\u2029]/gu, (character) => {
     if (character === '\n') return '\\n';

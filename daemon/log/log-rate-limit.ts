@@ -1,4 +1,5 @@
-// Rate limit of log lines: passes the first line of a key within the interval and counts the others. It does not print.
+// Rate limit of log lines: passes the first line of a key within the interval and counts the
+// others. It does not print.
 
 /** Default interval between two lines of a key. */
 const INTERVAL_MS = 60_000;
@@ -8,7 +9,8 @@ const MAX_KEYS = 1000;
 export interface LogRateLimit {
   /**
    * Whether a line of this key may be printed now.
-   * @returns the number of lines suppressed since the last one; `undefined` if this one is suppressed, too.
+   * @returns the number of lines suppressed since the last one; `undefined` if this one is
+   * suppressed, too.
    */
   take(key: string): number | undefined;
   /** Lets the next line of a key pass at once; to be called when the error has ended. */

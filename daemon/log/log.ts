@@ -1,4 +1,5 @@
-// The logger: levels, two formats (for people and for machines) and masked secrets. Every entry is one line.
+// The logger: levels, two formats (for people and for machines) and masked secrets. Every entry is
+// one line.
 import { LOG_LEVELS, type LogLevel } from '../../api/index.ts';
 import { formatHuman, formatJson, type LogFields } from './log-format.ts';
 import { createRedactor } from './redact.ts';

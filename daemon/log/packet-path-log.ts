@@ -1,5 +1,5 @@
-// Log lines of packet path devices: the offloads of a new device, offloads that the kernel rejects later, and whether the
-// BPF program forwards packets.
+// Log lines of packet path devices: the offloads of a new device, offloads that the kernel rejects
+// later, and whether the BPF program forwards packets.
 import type { PacketPath, PathOffloads, PathStatus } from '../../native/packet-path.ts';
 import type { Logger } from './log.ts';
 

@@ -1,4 +1,5 @@
-// GET /cluster.json: the documents of /v1/status and /v1/peers in one, rebuilt at most once a second.
+// GET /cluster.json: the documents of /v1/status and /v1/peers in one, rebuilt at most once a
+// second.
 import type { ClusterV1 } from '../../api/index.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { NodeView } from '../view/node-view.ts';

@@ -1,5 +1,5 @@
-// Definition of a metric: its name, and how a scrape reads its samples from the node. Nothing is counted for metrics
-// alone: the daemon's parts keep the counters, and a scrape reads them.
+// Definition of a metric: its name, and how a scrape reads its samples from the node. Nothing is
+// counted for metrics alone: the daemon's parts keep the counters, and a scrape reads them.
 import type { DeviceCountersV1, StatusV1 } from '../../api/index.ts';
 import type { NodeView } from '../view/node-view.ts';
 
@@ -46,7 +46,10 @@ export function byLabel(
   return Object.entries(numbers ?? {}).map(([name, value]) => ({ labels: { [label]: name }, value }));
 }
 
-/** One sample for each of `states`: 1 for the current one, 0 for the others; none while it is unknown. */
+/**
+ * One sample for each of `states`: 1 for the current one, 0 for the others; none while it is
+ * unknown.
+ */
 export function stateSet(
   label: string,
   states: readonly string[],

@@ -1,4 +1,5 @@
-// All metrics, one line for each file of them. Values of single peers are summed up: labels never name a peer.
+// All metrics, one line for each file of them. Values of single peers are summed up: labels never
+// name a peer.
 import type { Metric } from './metric.ts';
 import { HOOK_METRICS } from './hook-metrics.ts';
 import { HOST_METRICS } from './host-metrics.ts';

@@ -1,4 +1,5 @@
-// GET /: the page and its Content-Security-Policy. page.html is read at the first request; a bundle contains its text.
+// GET /: the page and its Content-Security-Policy. page.html is read at the first request; a bundle
+// contains its text.
 import { createHash } from 'node:crypto';
 import { readPage } from './page-text.ts';
 

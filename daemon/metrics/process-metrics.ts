@@ -1,5 +1,5 @@
-// Metrics of the process, under the names that Prometheus' client libraries share. prom-client's default metrics are not
-// used: they keep timers and observers running between scrapes.
+// Metrics of the process, under the names that Prometheus' client libraries share. prom-client's
+// default metrics are not used: they keep timers and observers running between scrapes.
 import { readdirSync } from 'node:fs';
 import { single, type Metric } from './metric.ts';
 

@@ -1,5 +1,5 @@
-// Renders the metrics of a node as text. prom-client is loaded at the first scrape: it takes 2 MB and 18 ms, which a
-// daemon without a scraper does not spend.
+// Renders the metrics of a node as text. prom-client is loaded at the first scrape: it takes 2 MB
+// and 18 ms, which a daemon without a scraper does not spend.
 import type { DeviceCountersV1 } from '../../api/index.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { readDeviceCounters } from '../view/device-counters.ts';

@@ -1,4 +1,5 @@
-// The metrics server over a host of an in-memory cluster: its answers, and that alerts and dashboard use declared names.
+// The metrics server over a host of an in-memory cluster: its answers, and that alerts and
+// dashboard use declared names.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,11 +13,11 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
-import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../http/http-listener.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
@@ -25,7 +26,7 @@ import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { OverlayNode } from '../node/overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
-import { routerWith } from '../host/forwarding-setup.ts';
+import { forwardingWith } from '../host/forwarding-setup.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { ClusterV1 } from '../../api/index.ts';
 import { METRICS } from './metrics.ts';
@@ -61,7 +62,7 @@ describe('the metrics server', () => {
     server = await startMetricsServer(options, daemon);
     const isDone = (): boolean =>
       member.reconciler.summary().inSync === 2 && member.subnetFile.problem === undefined;
-    await until('all is in sync', isDone);
+    await waitFor('all is in sync', isDone);
   });
   after(async () => {
     await server.stop();
@@ -85,9 +86,9 @@ describe('the metrics server', () => {
       clock: systemClock,
       options,
       config: network('4', VXLAN),
-      encapsulation: chooseEncapsulation(VXLAN, false),
+      encapsulation: chooseDatapath(VXLAN, false),
       canUseUserspace: true,
-      router: routerWith(options, NO_TOOLS),
+      router: forwardingWith(options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -117,7 +118,7 @@ describe('the metrics server', () => {
       readiness: {
         phase: '',
         problem: undefined,
-        lack: undefined,
+        missingIpv6: undefined,
         keeper,
         reconciler,
         subnetFile,
@@ -176,7 +177,7 @@ describe('the metrics server', () => {
 
   it('counts drift and its repair', async () => {
     kernel.tables.removeRoute({ destination: '10.5.2.0/24' as Cidr });
-    await until('the drift shows', async () =>
+    await waitFor('the drift shows', async () =>
       /^weft_kernel_drift_total\{kind="route"\} 1$/m.test(await scrape()),
     );
   });

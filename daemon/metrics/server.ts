@@ -1,5 +1,5 @@
-// The server of --metrics-port: metrics for Prometheus, a page for people, and the document of the page. It answers GET
-// alone, and publishes only what `weft status` and `weft peers` show.
+// The server of --metrics-port: metrics for Prometheus, a page for people, and the document of the
+// page. It answers GET alone, and publishes only what `weft status` and `weft peers` show.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 import type { Logger } from '../log/log.ts';

@@ -83,11 +83,11 @@ export class Components implements ControlledNode {
   }
 
   get readiness(): ReadinessParts {
-    const { keeper, reconciler, subnetFile, error, lack } = this.node ?? {};
+    const { keeper, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
     return {
       phase: this.phase,
       problem: error,
-      lack,
+      missingIpv6,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

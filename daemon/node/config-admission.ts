@@ -8,7 +8,7 @@ import { configForHost } from '../host/family-choice.ts';
 import type { ForwardingSetup } from '../host/forwarding-setup.ts';
 import { readHost } from '../host/host-facts.ts';
 import { familiesOf, type InterfaceOptions } from '../host/interface-facts.ts';
-import { checkHostPrerequisites, unsuitableHost } from '../host/prerequisites.ts';
+import { checkPrerequisites, checkHost } from '../host/prerequisites.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ConfigRejection } from './config-watcher.ts';
 import { encapsulationFor, factsOf, type NodeEvent, type NodeState } from './node-state.ts';
@@ -33,15 +33,15 @@ export async function admitConfig(
   deps: AdmissionDeps,
 ): Promise<Admission> {
   const encapsulation = encapsulationFor(deps.state(), config);
-  const missing = await checkHostPrerequisites(config, encapsulation);
+  const missing = await checkPrerequisites(config, encapsulation);
   if (missing !== undefined) return reject(missing);
   const { chosen } = deps.state().snapshot;
   const result = await readHost(deps.kernel, deps.interface, familiesOf(config), chosen);
   if (!result.ok) return reject(result.message);
   const snapshot = result.reading;
   const facts = factsOf({ ...deps.state(), snapshot, encapsulation });
-  const host = configForHost(config, facts, snapshot.lack);
-  const unsuitable = unsuitableHost(host.config, facts);
+  const host = configForHost(config, facts, snapshot.missingIpv6);
+  const unsuitable = checkHost(host.config, facts);
   if (unsuitable !== undefined) return reject(unsuitable);
   const forwarding = deps.router.choose(config);
   if (!forwarding.ok) return reject(forwarding.message);

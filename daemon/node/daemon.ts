@@ -63,7 +63,7 @@ export class Daemon {
       log,
       startedMs: clock.nowMs(),
       packetPath: handover.packetPath,
-      hook: onChange && new ChangeHook({ ...onChange, subnetFile, log }),
+      hook: onChange && new ChangeHook({ ...onChange, subnetFile, clock, log }),
     });
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
@@ -215,7 +215,7 @@ export class Daemon {
       canUseUserspace: packetPath !== undefined,
       onChange: () => this.#progress.update(),
       onReconciled: () => this.#devices.startAll(),
-      onSubnetFile: (text) => hook?.tell(text),
+      onSubnetFile: (text) => hook?.notify(text),
       // Devices that are unclaimed by now belong to an earlier configuration.
       onFirstSync: () => this.#devices.closeUnclaimed(),
       onFatal: (message) => this.#fail(new UnsuitableHostError(message)),

@@ -1,5 +1,5 @@
 // Reads the network config document that the registry shows, and reports what is missing or wrong.
-import { formatConfigIssue } from '../../allocator/config/config-issue.ts';
+import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';

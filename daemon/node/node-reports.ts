@@ -3,7 +3,7 @@ import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
-import { doubtsAbout, type ForwardingSetup } from '../host/forwarding-setup.ts';
+import { forwardingWarnings, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import type { HostSnapshotResult } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { logLeaseEvent } from '../log/lease-log.ts';
@@ -11,7 +11,7 @@ import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 
 export interface NodeReportsDeps {
   readonly log: Logger;
@@ -47,11 +47,11 @@ export class NodeReports {
     this.#deps.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
   }
 
-  /** @param lack - why this host has no IPv6 although the network has; unset if it has. */
-  ipv6(lack: string | undefined): void {
+  /** @param missingIpv6 - why this host has no IPv6 although the network has; unset if it has. */
+  ipv6(missingIpv6: string | undefined): void {
     const { log } = this.#deps;
-    if (lack === undefined) log.info('IPv6 is available: this host uses both families');
-    else log.warn(`No IPv6 on this host, using IPv4 only: ${lack}; IPv6 follows once that is fixed`);
+    if (missingIpv6 === undefined) log.info('IPv6 is available: this host uses both families');
+    else log.warn(`No IPv6 on this host, using IPv4 only: ${missingIpv6}; IPv6 follows once that is fixed`);
   }
 
   identity({ from, to }: { readonly from: string; readonly to: string }): void {
@@ -70,16 +70,16 @@ export class NodeReports {
         log.warn(`${result.message}; keeping the interface in use`);
       return;
     }
-    const { chosen, lack } = result.reading;
-    if (lack !== undefined && chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
-      log.warn(`${lack.reason}; keeping the former IPv6 address`);
+    const { chosen, missingIpv6 } = result.reading;
+    if (missingIpv6 !== undefined && chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
+      log.warn(`${missingIpv6.reason}; keeping the former IPv6 address`);
   }
 
   /** Warnings about forwarding that the former config gave no reason for. */
   async forwardingChange(before: NetworkConfig, config: NetworkConfig): Promise<void> {
     const { kernel, log, router } = this.#deps;
-    const known = await doubtsAbout(router, kernel, before);
-    for (const warning of await doubtsAbout(router, kernel, config))
+    const known = await forwardingWarnings(router, kernel, before);
+    for (const warning of await forwardingWarnings(router, kernel, config))
       if (!known.includes(warning)) log.warn(warning);
   }
 }

@@ -4,7 +4,7 @@ import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { NodeIdentity } from '../../allocator/lease/node-identity.ts';
 import type { HostFacts } from '../../backends/backend.ts';
-import { chooseEncapsulation, withEncapsulation, type Encapsulation } from '../host/datapath-mode.ts';
+import { chooseDatapath, withDatapath, type DatapathMode } from '../host/datapath-mode.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { sameFacts, type HostSnapshot } from '../host/host-facts.ts';
 
@@ -12,7 +12,7 @@ export interface NodeState {
   /** The config in force, as far as this host takes part. */
   readonly host: HostConfig;
   readonly snapshot: HostSnapshot;
-  readonly encapsulation: Encapsulation;
+  readonly encapsulation: DatapathMode;
   /** Families in which devices compute wrong checksums. */
   readonly badOffloadFamilies: readonly Family[];
 }
@@ -23,7 +23,7 @@ export type NodeEvent =
       readonly kind: 'config-applied';
       readonly host: HostConfig;
       readonly snapshot: HostSnapshot;
-      readonly encapsulation: Encapsulation;
+      readonly encapsulation: DatapathMode;
     }
   | { readonly kind: 'host-read'; readonly snapshot: HostSnapshot }
   | { readonly kind: 'offload-probed'; readonly badFamilies: readonly Family[] }
@@ -51,9 +51,9 @@ const SET_FACTS: NodeEffect = { kind: 'set-facts' };
 export function initialNodeState(
   config: NetworkConfig,
   snapshot: HostSnapshot,
-  encapsulation: Encapsulation,
+  encapsulation: DatapathMode,
 ): NodeState {
-  const host = configForHost(config, snapshot.facts, snapshot.lack);
+  const host = configForHost(config, snapshot.facts, snapshot.missingIpv6);
   return { host, snapshot, encapsulation, badOffloadFamilies: [] };
 }
 
@@ -76,8 +76,8 @@ function onHostRead(before: NodeState, snapshot: HostSnapshot): NodeTransition {
   const isOtherInterface = snapshot.chosen.name !== before.snapshot.chosen.name;
   const badOffloadFamilies = isOtherInterface ? [] : before.badOffloadFamilies;
   const read: NodeState = { ...before, snapshot, badOffloadFamilies };
-  const host = configForHost(before.host.document, factsOf(read), snapshot.lack);
-  const hasOtherFamilies = (host.lack === undefined) !== (before.host.lack === undefined);
+  const host = configForHost(before.host.clusterConfig, factsOf(read), snapshot.missingIpv6);
+  const hasOtherFamilies = (host.missingIpv6 === undefined) !== (before.host.missingIpv6 === undefined);
   const { state, effects } = hasOtherFamilies
     ? withHost(read, host)
     : { state: { ...read, host }, effects: factsEffects(before, read) };
@@ -101,7 +101,7 @@ function factsEffects(before: NodeState, now: NodeState): readonly NodeEffect[] 
 /** Another config, or another part of it, is in force on this host. */
 function withHost(state: NodeState, host: HostConfig): NodeTransition {
   const isReset = needsOtherProbes(state.host, host);
-  const isReported = state.host.lack !== host.lack;
+  const isReported = state.host.missingIpv6 !== host.missingIpv6;
   return {
     state: { ...state, host, badOffloadFamilies: isReset ? [] : state.badOffloadFamilies },
     effects: [
@@ -120,7 +120,7 @@ function withHost(state: NodeState, host: HostConfig): NodeTransition {
 export function factsOf({ snapshot, badOffloadFamilies, encapsulation }: NodeState): HostFacts {
   const { facts } = snapshot;
   const known = badOffloadFamilies.length === 0 ? facts : { ...facts, badOffloadFamilies };
-  return withEncapsulation(known, encapsulation);
+  return withDatapath(known, encapsulation);
 }
 
 /** The identity of this node in the registry. */
@@ -138,10 +138,10 @@ export function identityOf({ chosen }: HostSnapshot): NodeIdentity {
 export function encapsulationFor(
   { host, encapsulation }: NodeState,
   { backend }: NetworkConfig,
-): Encapsulation {
+): DatapathMode {
   if (backend.type !== 'vxlan') return encapsulation;
   const wasVxlan = host.config.backend.type === 'vxlan';
-  return chooseEncapsulation(backend, wasVxlan && encapsulation === 'userspace');
+  return chooseDatapath(backend, wasVxlan && encapsulation === 'userspace');
 }
 
 /** Whether findings about checksums no longer apply. */

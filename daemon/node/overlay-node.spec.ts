@@ -11,8 +11,8 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
-import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
 import { EventHub } from '../events/event-hub.ts';
@@ -20,7 +20,7 @@ import { EventPublisher } from '../events/event-publisher.ts';
 import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
-import { routerWith } from '../host/forwarding-setup.ts';
+import { forwardingWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 
@@ -68,9 +68,9 @@ describe('a node whose kernel', () => {
       clock: systemClock,
       options: commandLine.options,
       config: network('4', backend),
-      encapsulation: chooseEncapsulation(backend, false),
+      encapsulation: chooseDatapath(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
-      router: routerWith(commandLine.options, NO_TOOLS),
+      router: forwardingWith(commandLine.options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -95,14 +95,14 @@ describe('a node whose kernel', () => {
 
   it('has VXLAN uses it', async () => {
     await start({});
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'vxlan');
     assert.deepEqual([warnings(), working], [[], 1]);
   });
 
   it('has no VXLAN encapsulates in userspace, says so once, and publishes the same', async () => {
     await start({ hasVxlan: false });
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     assert.match(await kernel.render(), /^path flannel\.1 vxlan local 10\.9\.0\.1 port 8472$/m);
     assert.match(
       await kernel.render(),
@@ -116,19 +116,19 @@ describe('a node whose kernel', () => {
 
   it('has no VXLAN stays in userspace when facts about the host change', async () => {
     await start({ hasVxlan: false });
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     kernel.tables.changeLink('eth0', { mtu: 1400 });
-    await until('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
-    await until('all is in sync', isInSync);
+    await waitFor('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
+    await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
   });
 
   it('lacks what another config needs logs that, as at a start', async () => {
     await start({});
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
     assert.equal(await node.applyConfig(config, 1), undefined);
-    await until('it is logged', () => warnings().length > 0);
+    await waitFor('it is logged', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),
       /^\S+ WARN {2}No forward rules: .*"EnableNFTables": true .*install it/,
@@ -141,7 +141,7 @@ describe('a node whose kernel', () => {
   ] as const)
     it(`has no VXLAN ${what} gives up, with all remedies`, async () => {
       await start(options, backend);
-      await until('it gives up', () => fatalMessage !== undefined);
+      await waitFor('it gives up', () => fatalMessage !== undefined);
       assert.match(
         fatalMessage ?? '',
         /^Cannot make flannel\.1: EOPNOTSUPP.*modprobe vxlan.*--userspace=true.*make.*host-gw/,
@@ -152,14 +152,14 @@ describe('a node whose kernel', () => {
   it('has no VXLAN gives up if userspace does not work either', async () => {
     await start({ hasVxlan: false });
     kernel.packetPath.injectFault('open', 'EADDRINUSE');
-    await until('it gives up', () => fatalMessage !== undefined);
+    await waitFor('it gives up', () => fatalMessage !== undefined);
     assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
   });
 
   it('has a TUN device of another process gives up and leaves it', async () => {
     await start({}, { ...VXLAN, userspace: true });
     kernel.tables.addTun('flannel.1');
-    await until('it gives up', () => fatalMessage !== undefined);
+    await waitFor('it gives up', () => fatalMessage !== undefined);
     assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
     assert.ok(kernel.tables.link('flannel.1'));
   });

@@ -17,12 +17,11 @@ import type { ChecksumOffloadController } from '../overlay/checksum-offload-cont
 import type { OverlayController } from '../overlay/overlay-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/status.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { admitConfig } from './config-admission.ts';
 import type { ConfigRejection } from './config-watcher.ts';
 import { HostWatcher } from './host-watcher.ts';
-import { failedLinkOf } from './link-failure.ts';
 import {
   createLeaseManager,
   createOffloadController,
@@ -89,7 +88,7 @@ export class OverlayNode {
     });
     const onError = (error: Error): void => this.#reports.hostUnreadable(error);
     this.#hostWatcher = new HostWatcher({ clock, read: () => this.#readHost(), onError });
-    if (this.lack !== undefined) this.#reports.ipv6(this.lack);
+    if (this.missingIpv6 !== undefined) this.#reports.ipv6(this.missingIpv6);
   }
 
   start(): void {
@@ -107,12 +106,12 @@ export class OverlayNode {
 
   /** The config in force. */
   get config(): NetworkConfig {
-    return this.#state.host.document;
+    return this.#state.host.clusterConfig;
   }
 
   /** Why this host has no IPv6 although the network has; `undefined` if it has. */
-  get lack(): string | undefined {
-    return this.#state.host.lack;
+  get missingIpv6(): string | undefined {
+    return this.#state.host.missingIpv6;
   }
 
   /** The interface in use, and the facts that kernel state is derived from. */
@@ -179,11 +178,11 @@ export class OverlayNode {
   async #readHost(): Promise<void> {
     const { kernel, options } = this.#options;
     const { host, snapshot } = this.#state;
-    const families = familiesOf(host.document);
+    const families = familiesOf(host.clusterConfig);
     const result = await readHost(kernel, options.interface, families, snapshot.chosen);
     if (this.#isStopped) return;
     // Read for a config that is no longer in force.
-    if (host.document !== this.config) return this.#hostWatcher.request();
+    if (host.clusterConfig !== this.config) return this.#hostWatcher.request();
     this.#reports.hostRead(result);
     if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.reading });
   }
@@ -206,7 +205,7 @@ export class OverlayNode {
   }
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
-    const failure = failedLinkOf(event);
+    const failure = event.kind === 'link-failed' ? event : undefined;
     if (failure?.errno === 'EOPNOTSUPP' && this.#canFallBack) {
       this.#reports.userspaceFallback();
       return this.#dispatch({ kind: 'vxlan-missing' });
@@ -245,7 +244,7 @@ export class OverlayNode {
         this.keeper.setIdentity(identityOf(this.#state.snapshot));
         return this.keeper.publish();
       case 'report-ipv6':
-        return this.#reports.ipv6(this.lack);
+        return this.#reports.ipv6(this.missingIpv6);
       case 'report-identity':
         return this.#reports.identity(effect);
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { subnets } from '../../backends/fixture.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
-import type { StatusSummary } from '../reconciler/status.ts';
+import type { StatusSummary } from '../reconciler/status/status.ts';
 
 const OWN: OwnLease = {
   key: '10.5.72.0-24',

@@ -14,7 +14,7 @@ export interface ReadinessParts {
   /** Why the backend cannot work on this host as it is. */
   readonly problem?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
-  readonly lack?: string | undefined;
+  readonly missingIpv6?: string | undefined;
   readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
   readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
@@ -37,7 +37,8 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
-  if (parts.lack !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.lack}`);
+  if (parts.missingIpv6 !== undefined)
+    notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');

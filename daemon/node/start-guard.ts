@@ -3,7 +3,7 @@
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
-import type { SyncState } from '../reconciler/status.ts';
+import type { SyncState } from '../reconciler/status/status.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { linkRemedy, type LinkFailure } from './link-failure.ts';
 import type { NodeState } from './node-state.ts';
@@ -35,7 +35,7 @@ export class StartGuard {
     state: NodeState,
     isNeeded: (device: string) => boolean,
   ): string | undefined {
-    if (failure === undefined || this.#hasSynced || !isNeeded(failure.name)) return undefined;
+    if (failure === undefined || this.#hasSynced || !isNeeded(failure.device)) return undefined;
     return linkRemedy(failure, state);
   }
 
@@ -43,7 +43,7 @@ export class StartGuard {
   async abort({ keeper, registry, subnetFile }: StartGuardDeps): Promise<void> {
     const { own } = keeper;
     keeper.stop();
-    await subnetFile.withdraw();
+    await subnetFile.remove();
     if (own && this.#createdLease) await registry.revoke(own.leaseId).catch(() => undefined);
   }
 }

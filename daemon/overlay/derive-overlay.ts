@@ -11,7 +11,6 @@ import {
 } from '../../backends/backend.ts';
 import { deriveBlackholes } from '../../backends/blackhole.ts';
 import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
-import type { ForwardingPolicy } from '../../backends/firewall-policy.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
@@ -33,6 +32,7 @@ import {
   type LocalTransport,
   type MigrationState,
 } from './migration-state.ts';
+import type { ForwardingPolicy } from '../host/forwarding-setup.ts';
 import type { NetworkStatus } from './overlay-status.ts';
 
 /** What the overlay of this host depends on, apart from leases. */
@@ -91,7 +91,9 @@ export function derivedAttributes(contexts: TransportContexts): ReadonlyMap<stri
  * have had.
  */
 export function deriveOwnership({ host, facts, migration }: OverlayInputs): Ownership {
-  const configs = receivedBy(migration).map((transport) => configFor(migration, host.document, transport));
+  const configs = receivedBy(migration).map((transport) =>
+    configFor(migration, host.clusterConfig, transport),
+  );
   return ownershipFor(configs.map((config) => ({ config, host: facts })));
 }
 

@@ -1,6 +1,6 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
 import type { BackendConfig } from '../../allocator/config/config.ts';
-import { DEFAULT_BACKEND } from '../../allocator/config/config-backend.ts';
+import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
   decodeTransport,

@@ -18,7 +18,7 @@ import { transportId, transportOf } from '../../backends/transport.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { CountingKernel } from '../../test/support/reconciler-host.ts';
 import { ConfigWatcher } from '../node/config-watcher.ts';
-import { chooseEncapsulation, withEncapsulation } from '../host/datapath-mode.ts';
+import { chooseDatapath, withDatapath } from '../host/datapath-mode.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { readConfig } from '../node/network-config.ts';
@@ -100,7 +100,7 @@ class TestDaemon {
     const onSettled = (): void => this.network.wake();
     this.reconciler = new Reconciler({ kernel, clock, random, resyncIntervalMs: RESYNC_MS, onSettled });
     this.network = new OverlayController({
-      host: { document: config, config },
+      host: { clusterConfig: config, config },
       facts: this.#factsFor(config),
       reconciler: this.reconciler,
       subnetFile: { write: () => undefined },
@@ -139,13 +139,13 @@ class TestDaemon {
   }
 
   #setConfig(config: NetworkConfig): undefined {
-    this.network.setConfig({ document: config, config }, this.#factsFor(config));
+    this.network.setConfig({ clusterConfig: config, config }, this.#factsFor(config));
     this.keeper.setConfig(config);
     this.keeper.publish();
   }
 
   #factsFor({ backend }: NetworkConfig): HostFacts {
-    return withEncapsulation(this.#facts, chooseEncapsulation(backend, false));
+    return withDatapath(this.#facts, chooseDatapath(backend, false));
   }
 }
 

@@ -10,7 +10,7 @@ import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { newKernel } from '../../test/support/reconciler-host.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
 import { OverlayController } from './overlay-controller.ts';
@@ -44,7 +44,7 @@ describe('overlay controller', () => {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
     net = new OverlayController({
-      host: { document: network('4', VXLAN), config: network('4', VXLAN) },
+      host: { clusterConfig: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
       subnetFile,
@@ -128,9 +128,9 @@ describe('overlay controller', () => {
   it('writes subnet.env, and writes it again for another subnet', async () => {
     const has = (text: string) => async () => (await readFile(path, 'utf8').catch(() => '')).includes(text);
     await joinCluster();
-    await until('subnet.env is there', has('FLANNEL_SUBNET=10.5.1.1/24\nFLANNEL_MTU=1450\n'));
+    await waitFor('subnet.env is there', has('FLANNEL_SUBNET=10.5.1.1/24\nFLANNEL_MTU=1450\n'));
     net.setOwnLease(own('10.5.9.0/24'), 'subnet-changed');
-    await until('subnet.env follows', has('FLANNEL_SUBNET=10.5.9.1/24\n'));
+    await waitFor('subnet.env follows', has('FLANNEL_SUBNET=10.5.9.1/24\n'));
     await clock.settle();
     const state = await inKernel();
     assert.match(state, /inet 10\.5\.9\.0\/32/);
@@ -166,13 +166,13 @@ describe('overlay controller', () => {
     net.setFacts(narrow);
     assert.ok(net.error !== undefined);
     const config = network('4', { type: 'host-gw' });
-    net.setConfig({ document: config, config }, narrow);
+    net.setConfig({ clusterConfig: config, config }, narrow);
     assert.equal(net.error, undefined);
     assert.equal(net.migration, undefined);
     assert.equal(net.attributes().backendType, 'host-gw');
     const isSubnetFileWritten = async () =>
       /^FLANNEL_MTU=100$/m.test(await readFile(path, 'utf8').catch(() => ''));
-    await until('subnet.env has the new MTU', isSubnetFileWritten);
+    await waitFor('subnet.env has the new MTU', isSubnetFileWritten);
     await clock.settle();
     assert.doesNotMatch(await inKernel(), /flannel\.1/);
   });
@@ -182,7 +182,7 @@ describe('overlay controller', () => {
     const narrow = host({ interface: { ...host().interface, mtu: 80 as UnderlayMtu } });
     net.setFacts(narrow);
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, narrow);
+    net.setConfig({ clusterConfig: config, config }, narrow);
     assert.ok(net.error !== undefined);
     assert.equal(net.migration?.state, 'preparing');
     assert.match(await inKernel(), /flannel\.1 /);
@@ -216,7 +216,7 @@ describe('overlay controller', () => {
     await joinCluster();
     kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, host());
+    net.setConfig({ clusterConfig: config, config }, host());
     await clock.advance(10_000);
     net.wake();
     await clock.settle();

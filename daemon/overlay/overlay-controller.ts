@@ -12,7 +12,7 @@ import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { sameFacts } from '../host/host-facts.ts';
-import { unsuitableHost } from '../host/prerequisites.ts';
+import { checkHost } from '../host/prerequisites.ts';
 import type { Logger } from '../log/log.ts';
 import {
   attributesOf,
@@ -159,7 +159,7 @@ export class OverlayController {
   }
 
   readonly #canUse: CanUse = (backend) =>
-    unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined;
+    checkHost({ ...this.#host.config, backend }, this.#facts) === undefined;
 
   #dispatch(event: MigrationEvent): void {
     this.#perform(this.#migration.dispatch(event));

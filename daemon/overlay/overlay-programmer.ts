@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
-import type { ForwardingPolicy } from '../../backends/firewall-policy.ts';
+import type { ForwardingPolicy } from '../host/forwarding-setup.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { DepartedPeers } from './departed-peers.ts';

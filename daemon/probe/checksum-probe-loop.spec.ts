@@ -3,31 +3,38 @@ import { beforeEach, describe, it } from 'mocha';
 import type { Family, IpAddress } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { ProbeResult } from './checksum-probe.ts';
-import { ChecksumOffloadState } from './checksum-offload-state.ts';
+import { INITIAL_OFFLOAD, next } from './checksum-offload-state.ts';
 import { ChecksumProbeLoop } from './checksum-probe-loop.ts';
 
 const PEERS = ['10.5.2.0', '10.5.3.0', '10.5.4.0'] as IpAddress[];
 
-describe('offload state', () => {
+describe('the state of checksum offload', () => {
   const cases: readonly (readonly [string, readonly string[], string])[] = [
-    ['knows nothing of silent peers', ['no-answer', 'silent silent', 'no-answer', 'no-answer'], 'unknown'],
-    ['believes one peer that answers a device', ['silent bad good'], 'good'],
-    ['suspects at first', ['bad', 'bad silent'], 'suspect'],
-    ['is sure at the third round', ['bad', 'bad', 'bad'], 'bad'],
-    ['does not count silent rounds', ['bad', 'no-answer', 'bad', 'silent silent', 'bad silent'], 'bad'],
-    ['begins anew after a counterexample', ['bad', 'bad', 'bad good', 'bad', 'bad'], 'suspect'],
-    ['may find later what was good to be bad', ['good', 'bad', 'bad', 'bad'], 'bad'],
-    ['stays sure', ['bad', 'bad', 'bad', 'good', 'good'], 'bad'],
+    [
+      'stays unknown without answers',
+      ['no-answer', 'no-answer no-answer', 'no-answer', 'no-answer'],
+      'unknown',
+    ],
+    ['is good if one peer answers the checksum of a device', ['no-answer bad good'], 'good'],
+    ['is suspect after one bad round', ['bad', 'bad no-answer'], 'suspect'],
+    ['is bad after three bad rounds', ['bad', 'bad', 'bad'], 'bad'],
+    [
+      'does not count rounds without answers',
+      ['bad', 'no-answer', 'bad', 'no-answer no-answer', 'bad no-answer'],
+      'bad',
+    ],
+    ['starts over after a counterexample', ['bad', 'bad', 'bad good', 'bad', 'bad'], 'suspect'],
+    ['may become bad after it was good', ['good', 'bad', 'bad', 'bad'], 'bad'],
+    ['stays bad', ['bad', 'bad', 'bad', 'good', 'good'], 'bad'],
   ];
   for (const [what, rounds, expected] of cases)
     it(what, () => {
-      const state = new ChecksumOffloadState();
-      for (const round of rounds) state.note(round.split(' ') as ProbeResult[]);
-      assert.equal(state.state, expected);
+      const results = rounds.map((round) => round.split(' ') as ProbeResult[]);
+      assert.equal(results.reduce(next, INITIAL_OFFLOAD).kind, expected);
     });
 });
 
-describe('offload watch', () => {
+describe('the checksum probe loop', () => {
   let clock: FakeClock;
   let probed: number;
   let results: Partial<Record<Family, ProbeResult>>;
@@ -59,7 +66,7 @@ describe('offload watch', () => {
     return started;
   }
 
-  it('tells each status once and sends nothing more when it is sure', async () => {
+  it('reports each state once and sends nothing more when it is bad', async () => {
     const started = watch();
     await clock.advance(10_000);
     assert.deepEqual(changes, ['4 suspect', '4 bad']);
@@ -72,7 +79,7 @@ describe('offload watch', () => {
     assert.deepEqual(started.badFamilies, [4]);
   });
 
-  it('asks nobody while nothing is left to devices, and goes on where it was', async () => {
+  it('probes no peer while nothing is left to devices, and keeps its state', async () => {
     results = { 4: 'good' };
     watch();
     await clock.advance(2_000);
@@ -84,7 +91,7 @@ describe('offload watch', () => {
     assert.deepEqual([changes, probed], [['4 good', '4 off', '4 good'], 6]);
   });
 
-  it('goes on at its interval while all is well', async () => {
+  it('probes at its interval while the state is good', async () => {
     results = { 4: 'good' };
     watch();
     await clock.advance(2_000);
@@ -93,7 +100,7 @@ describe('offload watch', () => {
     assert.deepEqual([changes, probed], [['4 good'], 33]);
   });
 
-  it('looks ever more rarely where peers are silent, and at its interval again once one answers', async () => {
+  it('backs off without answers, and probes at its interval again after one', async () => {
     results = { 4: 'no-answer' };
     watch();
     // After 2, 6, 14, … 1022 s, then every 600 s.
@@ -106,7 +113,7 @@ describe('offload watch', () => {
     assert.equal(probed, before + 3 * 10);
   });
 
-  it('does not wait longer than its interval for a first peer', async () => {
+  it('waits no longer than its interval for a first peer', async () => {
     results = {};
     watch();
     await clock.advance(3_600_000);
@@ -115,7 +122,7 @@ describe('offload watch', () => {
     assert.deepEqual(changes, ['4 good']);
   });
 
-  it('finds out anew when it is changes to forget, and a round under way counts no more', async () => {
+  it('starts another trial on reset, and drops the pending round', async () => {
     const started = watch();
     await clock.advance(10_000);
     results = { 4: 'good' };
@@ -125,7 +132,7 @@ describe('offload watch', () => {
     assert.deepEqual(changes.slice(2), ['4 good']);
   });
 
-  it('sends nothing while nobody is to be asked, or with an interval of 0', async () => {
+  it('sends nothing without peers, or with an interval of 0', async () => {
     results = {};
     watch();
     await clock.advance(600_000);
@@ -135,7 +142,7 @@ describe('offload watch', () => {
     assert.deepEqual([probed, pending], [0, 1]);
   });
 
-  it('leaves no timer behind', async () => {
+  it('leaves no timer behind when it is stopped', async () => {
     const started = watch();
     await clock.advance(3_000);
     started.stop();

@@ -8,24 +8,24 @@ const ADDRESS = '10.5.100.0' as IpAddress;
 const LOST: EchoResult = { kind: 'lost' };
 const reply = (rttMs: number): EchoResult => ({ kind: 'reply', rttMs });
 
-describe('the last probes', () => {
+describe('the history of probes', () => {
   const history = new ProbeHistory();
-  const note = (key: string, ...results: EchoResult[]): void =>
+  const record = (key: string, ...results: EchoResult[]): void =>
     history.record(key, { atMs: 0, report: reportOf(ADDRESS, results) });
 
-  it('of none are all zero', () => {
+  it('is all zeros without probes', () => {
     assert.deepEqual(
       history.summary(() => true),
       { peers: 0, sent: 0, lost: 0, noReply: 0 },
     );
   });
 
-  it('are summed over peers that are left, the latest of each', () => {
-    note('a', LOST, LOST);
-    note('a', reply(1), reply(3));
-    note('b', reply(6), LOST);
-    note('c', LOST, LOST);
-    note('gone', reply(99));
+  it('sums the latest probes of the peers that are left', () => {
+    record('a', LOST, LOST);
+    record('a', reply(1), reply(3));
+    record('b', reply(6), LOST);
+    record('c', LOST, LOST);
+    record('gone', reply(99));
     const expected = { peers: 3, sent: 6, lost: 3, noReply: 1, avgMs: 4, maxMs: 6 };
     assert.deepEqual(
       history.summary((key) => key !== 'gone'),

@@ -1,136 +1,136 @@
-// Records what the kernel answered to steps: in the cached if it did them, as a failure of whoever wanted them if it
-// refused. Decides nothing about when to try again.
-import type { Clock } from '../../lib/clock.ts';
+// Applies a batch of steps and classifies the kernel's answers as typed outcomes. Owns what the
+// answers say about later batches: links to re-create, settings that the kernel rejects, devices
+// that keep vanishing. Knows nothing of retries.
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
-import type { Step, StepResult } from '../kernel/kernel.ts';
+import type { Kernel, Step, StepResult } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
-import type { DesiredState, Owner } from './desired-state.ts';
-import type { RetryGate } from './retry-gate.ts';
-import type { CachedState } from './cached-state.ts';
 import { deviceOf } from './object-device.ts';
-import type { MutableCounters, Emit } from './status.ts';
-
-export interface ExecutorDeps {
-  readonly desired: DesiredState;
-  readonly gate: RetryGate;
-  readonly counters: MutableCounters;
-  readonly clock: Clock;
-  readonly emit: Emit;
-}
+import type { StepOutcome } from './step-outcome.ts';
+import type { KnownView } from './view.ts';
 
 type Rejected = Extract<StepResult, { status: 'rejected' }>;
 
-/** What is left to do after a batch. */
-export interface BatchOutcome {
-  /** What the kernel said instead of answering, if it left a step open. */
-  readonly open?: string;
-  /** A device of ours was gone or down: not the fault of what was to lie on it. */
-  readonly isDeviceGone?: boolean;
-}
-
-/** The device is not there, or not up (ip-route(8): "Nexthop device is not up"). */
+/** Kernel errors of a device that is missing or down (ip-route(8): "Nexthop device is not up"). */
 const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
-/** Batches in a row that may meet a missing device before it counts as a failure of what was refused. */
+/** Batches in a row in which a missing device is no failure of the objects on it. */
 const MAX_MISSING_DEVICE_BATCHES = 3;
 
+/** The present batch, as far as its results are classified. */
+interface Batch {
+  readonly view: KnownView;
+  readonly toleratesMissingDevice: boolean;
+  /** Owners, and orphans by key, with a failed step. */
+  readonly failed: Set<string>;
+  /** Links that the steps so far removed or renamed. */
+  readonly removedLinks: Set<ObjectKey>;
+}
+
 export class Executor {
-  readonly #deps: ExecutorDeps;
+  readonly #kernel: Pick<Kernel, 'apply'>;
   readonly #replaceLinks = new Set<ObjectKey>();
   readonly #rejectedSettings = new Set<ObjectKey>();
-  #missedDevices = 0;
+  #missingDeviceBatches = 0;
 
-  constructor(parts: ExecutorDeps) {
-    this.#deps = parts;
+  constructor(kernel: Pick<Kernel, 'apply'>) {
+    this.#kernel = kernel;
   }
 
-  /** Links that the kernel would not change in place, to be made anew. */
+  /** Links that the kernel did not change in place; they are to be re-created. */
   get replaceLinks(): ReadonlySet<ObjectKey> {
     return this.#replaceLinks;
   }
 
-  /** Counts a setting that the kernel refused before, and that is not to be read, as done. */
-  skipRejectedSetting(cached: CachedState, setting: SettingObject): void {
-    const key = objectKey(setting);
-    if (this.#rejectedSettings.has(key) && !cached.objects.has(key)) cached.record(key, setting);
+  /** Whether the kernel ever rejected `setting`. */
+  isRejected(setting: SettingObject): boolean {
+    return this.#rejectedSettings.has(objectKey(setting));
   }
 
-  /** Records all results of one batch. */
-  record(cached: CachedState, results: readonly StepResult[]): BatchOutcome {
-    const failed = new Set<Owner>();
-    const isDeviceGone = this.#tolerates(results);
-    let open: string | undefined;
-    for (const result of results)
-      if (result.status === 'done') this.#onDone(cached, result.step);
-      else if (result.status === 'rejected') {
-        if (!isDeviceGone || !this.#isForDevice(result)) this.#onRejection(cached, result, failed);
-      } else {
-        this.#deps.counters.failures++;
-        open ??= result.message;
-      }
-    return open === undefined ? { isDeviceGone } : { open, isDeviceGone };
+  /**
+   * Applies `steps` to the state of `view`. Returns one outcome a step, in order; never rejects.
+   */
+  async execute(steps: readonly Step[], view: KnownView): Promise<readonly StepOutcome[]> {
+    const results = await this.#send(steps);
+    const toleratesMissingDevice = this.#tolerates(results, view);
+    const batch: Batch = { view, toleratesMissingDevice, failed: new Set(), removedLinks: new Set() };
+    return results.map((result) => this.#classify(result, batch));
   }
 
-  /** Somebody removed a device between its notice and our steps: everything is read again, and the device made first. */
-  #tolerates(results: readonly StepResult[]): boolean {
-    const isMissing = results.some((result) => result.status === 'rejected' && this.#isForDevice(result));
-    this.#missedDevices = isMissing ? this.#missedDevices + 1 : 0;
-    return isMissing && this.#missedDevices <= MAX_MISSING_DEVICE_BATCHES;
+  async #send(steps: readonly Step[]): Promise<readonly StepResult[]> {
+    try {
+      return await this.#kernel.apply(steps);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return steps.map((step) => ({ step, status: 'unknown', message }));
+    }
   }
 
-  #isForDevice({ step: { object }, errno }: Rejected): boolean {
-    const isOnOurs = object.kind !== 'link' && this.#deps.desired.objects.has(`link ${deviceOf(object)}`);
-    return isOnOurs && DEVICE_ERRORS.has(errno);
+  /**
+   * Another program removed a device between its notification and the steps: read and plan again.
+   */
+  #tolerates(results: readonly StepResult[], view: KnownView): boolean {
+    const isMissing = results.some((result) => result.status === 'rejected' && isForDevice(result, view));
+    this.#missingDeviceBatches = isMissing ? this.#missingDeviceBatches + 1 : 0;
+    return isMissing && this.#missingDeviceBatches <= MAX_MISSING_DEVICE_BATCHES;
   }
 
-  #onDone(cached: CachedState, step: Step): void {
+  #classify(result: StepResult, batch: Batch): StepOutcome {
+    const { step } = result;
+    if (result.status === 'done') return this.#onApplied(step, batch);
+    if (result.status === 'unknown') return { kind: 'unanswered', step, message: result.message };
+    if (batch.toleratesMissingDevice && isForDevice(result, batch.view))
+      return { kind: 'device-missing', step };
+    // Without its device a setting does not exist; that is the device's failure.
+    if (isSetting(step.object) && !batch.failed.has(HOST))
+      return this.#onSettingRejected(result, step.object);
+    return this.#onRejected(result, batch);
+  }
+
+  #onApplied(step: Step, { removedLinks }: Batch): StepOutcome {
     const { action, object } = step;
+    if (object.kind !== 'link') return { kind: 'applied', step };
     const key = objectKey(object);
-    cached.recordStep(step);
-    this.#deps.counters.steps[object.kind][action]++;
-    if (action === 'remove') this.#deps.gate.forgetOrphan(key);
-    else if (object.kind === 'link') this.#replaceLinks.delete(key);
+    if (action === 'remove') removedLinks.add(key);
+    else {
+      this.#replaceLinks.delete(key);
+      if (step.current !== undefined) removedLinks.add(objectKey(step.current));
+      removedLinks.delete(key);
+    }
+    return { kind: 'applied', step };
   }
 
-  #onRejection(cached: CachedState, refused: Rejected, failed: Set<Owner>): void {
-    const { step, errno, message } = refused;
-    const { object, action } = step;
-    const key = objectKey(object);
-    // Without its device there is no such setting; that is the device's failure.
-    if (isSetting(object) && !failed.has(HOST)) return this.#onSettingRejection(cached, step, message);
-    this.#deps.counters.failures++;
-    // What is not there cannot be in the way: then the kernel knows no such device.
-    const canReplace = action === 'set' && object.kind === 'link' && cached.objects.has(key);
-    const wantsReplacement = canReplace && errno === 'EOPNOTSUPP';
-    if (wantsReplacement && !this.#replaceLinks.has(key)) {
+  /**
+   * A setting is best effort: without IPv6, or with a read-only /proc, the overlay works without
+   * it.
+   */
+  #onSettingRejected({ step, message }: Rejected, setting: SettingObject): StepOutcome {
+    const isFirst = !this.isRejected(setting);
+    this.#rejectedSettings.add(objectKey(setting));
+    return { kind: 'setting-rejected', step, message, isFirst };
+  }
+
+  #onRejected(rejected: Rejected, batch: Batch): StepOutcome {
+    const { step, errno, message } = rejected;
+    const key = objectKey(step.object);
+    // EOPNOTSUPP for a link that does not exist means that the kernel has no such type of device.
+    const isReplaceable = step.action === 'set' && step.object.kind === 'link' && hasLink(key, batch);
+    if (isReplaceable && errno === 'EOPNOTSUPP' && !this.#replaceLinks.has(key)) {
       this.#replaceLinks.add(key);
-      this.#deps.emit('LINK_REPLACED', 'warn', { object: key, message });
-      return;
+      return { kind: 'link-replaced', step, message };
     }
     this.#replaceLinks.delete(key);
-    this.#recordFailure(key, refused, failed);
+    const owner = batch.view.desired.ownerOf(key);
+    if (batch.failed.has(owner ?? key)) return { kind: 'failed-too', step };
+    batch.failed.add(owner ?? key);
+    return { kind: 'failed', step, owner, errno, message };
   }
+}
 
-  /** A setting is best effort: without IPv6, or in a read-only /proc, the rest works all the same. */
-  #onSettingRejection(cached: CachedState, step: Step, message: string): void {
-    const key = objectKey(step.object);
-    cached.recordStep(step);
-    if (this.#rejectedSettings.has(key)) return;
-    this.#rejectedSettings.add(key);
-    this.#deps.emit('SYSCTL_REJECTED', 'warn', { object: key, message });
-  }
+function hasLink(key: ObjectKey, { view, removedLinks }: Batch): boolean {
+  return view.cached.objects.has(key) && !removedLinks.has(key);
+}
 
-  /** The first refusal of an owner in one batch stands for all; the others usually follow from it. */
-  #recordFailure(key: ObjectKey, { step, errno, message }: Rejected, failed: Set<Owner>): void {
-    const { desired, gate, clock, emit } = this.#deps;
-    const owner = desired.ownerOf(key);
-    if (failed.has(owner ?? key)) return;
-    failed.add(owner ?? key);
-    const failure = gate.recordRejection(key, { object: step.object, errno, message }, clock.nowMs());
-    if (failure.attempts > 1) return;
-    const fields = { object: key, errno, message };
-    if (owner === HOST) emit('HOST_FAILED', 'error', fields);
-    else if (owner === undefined) emit('ORPHAN_REMOVE_FAILED', 'warn', fields);
-    else emit('PEER_FAILED', 'warn', { peer: owner, ...fields });
-  }
+function isForDevice({ step: { object }, errno }: Rejected, { desired }: KnownView): boolean {
+  const isOnOurs = object.kind !== 'link' && desired.objects.has(`link ${deviceOf(object)}`);
+  return isOnOurs && DEVICE_ERRORS.has(errno);
 }

@@ -1,5 +1,6 @@
-// The read-only view of the node for the control socket and for metrics: its parts as they are now, plain data and
-// queries alone. Parts that the daemon still waits for are unset. daemon/node/daemon.ts implements it.
+// The read-only view of the node for the control socket and for metrics: its parts as they are now,
+// plain data and queries alone. Parts that the daemon still waits for are unset.
+// daemon/node/daemon.ts implements it.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';

@@ -1,4 +1,5 @@
-// Makes the peers document of the node view: state, datapath and missing kernel objects of each peer.
+// Makes the peers document of the node view: state, datapath and missing kernel objects of each
+// peer.
 import type { Lease } from '../../allocator/lease.ts';
 import { NO_MAC } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';

@@ -1,4 +1,4 @@
-/* Loads and feeds the program in the kernel. Every failure leaves the workers to do what it would have done. */
+/* Loads and feeds the BPF programs. After an error the workers forward all packets. */
 #include "bpf-path.h"
 
 #include <errno.h>
@@ -20,15 +20,15 @@ struct weft_bpf_path {
   int maps[WEFT_MAP_COUNT];
   struct weft_hook hooks[WEFT_BPF_HOOKS];
   struct weft_bpf_config config;
-  unsigned routes_of[IPV4_BITS + 1]; /* routes by prefix length */
-  unsigned overflow_routes;          /* of these in the second table */
-  int probe_fd;                      /* a UDP socket that asks for routes and never sends */
+  unsigned routes_of[IPV4_BITS + 1]; /* number of routes by prefix length */
+  unsigned overflow_routes;          /* of these, in WEFT_MAP_OVERFLOW */
+  int probe_fd;                      /* a UDP socket for route lookups; sends nothing */
   unsigned cpus;
-  int error;          /* negative errno: its routes are not those of the workers any more */
-  bool links_changed; /* than when somebody last asked */
+  int error;          /* negative errno once its routes differ from those of the workers */
+  bool links_changed; /* since the last consume_change */
 };
 
-/* ---- maps and programs ----------------------------------------------------------------------------------------- */
+/* --- Maps and programs --- */
 
 static int make_table(unsigned entries) {
   return weft_bpf_map_create(BPF_MAP_TYPE_HASH, sizeof(struct weft_bpf_key), sizeof(struct weft_bpf_route), entries);
@@ -55,13 +55,16 @@ static int load_programs(struct weft_bpf_path *bpf) {
   return *rx < 0 ? *rx : 0;
 }
 
-/* ---- routes ---------------------------------------------------------------------------------------------------- */
+/* --- Routes --- */
 
 static uint32_t mask_of(unsigned bits) {
   return bits == 0 ? 0 : htonl(~(uint32_t)0 << (IPV4_BITS - bits));
 }
 
-/* Tells the program which prefix lengths and tables there are; a packet that comes meanwhile at worst goes by the workers. */
+/*
+ * Publishes which prefix lengths and tables are in use. A packet that meets the old state goes to
+ * the workers.
+ */
 static void write_config(struct weft_bpf_path *bpf) {
   const uint32_t first = 0;
   struct weft_bpf_config *config = &bpf->config;
@@ -82,7 +85,7 @@ static void write_config(struct weft_bpf_path *bpf) {
   if (error < 0) bpf->error = error;
 }
 
-/* The workers do all, until write_config. */
+/* All packets go to the workers until write_config. */
 static void disable_program(struct weft_bpf_path *bpf) {
   const uint32_t first = 0;
   bpf->config.is_enabled = 0;
@@ -97,14 +100,17 @@ static bool make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bit
   return true;
 }
 
-/* Descriptor of the table that has the subnet, and what it has; -1: none. */
+/* Descriptor of the table with the subnet, and its route; -1: none. */
 static int find_route(const struct weft_bpf_path *bpf, const struct weft_bpf_key *key, struct weft_bpf_route *route) {
   if (weft_bpf_map_lookup(bpf->maps[WEFT_MAP_ROUTES], key, route) == 0) return bpf->maps[WEFT_MAP_ROUTES];
   if (bpf->overflow_routes == 0 || weft_bpf_map_lookup(bpf->maps[WEFT_MAP_OVERFLOW], key, route) < 0) return -1;
   return bpf->maps[WEFT_MAP_OVERFLOW];
 }
 
-/* Until the program knows a length, or that there is a second table, its packets must not meet a route of a shorter one. */
+/*
+ * A new prefix length or a new overflow table disables the program first: else packets would match
+ * a shorter prefix.
+ */
 static int add_route(struct weft_bpf_path *bpf, const struct weft_bpf_key *key, const struct weft_bpf_route *route) {
   bool is_new = bpf->routes_of[key->bits]++ == 0;
   if (is_new) disable_program(bpf);
@@ -147,7 +153,7 @@ void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, cons
   if (--bpf->routes_of[prefix_bits] == 0 || is_new) write_config(bpf);
 }
 
-/* ---- counts ---------------------------------------------------------------------------------------------------- */
+/* --- Counts --- */
 
 static void add(struct weft_bpf_counts *sum, const struct weft_bpf_counts *more) {
   sum->tx_packets += more->tx_packets;
@@ -173,7 +179,7 @@ struct weft_bpf_counts weft_bpf_path_route_counts(const struct weft_bpf_path *bp
   return found.counts;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------ */
+/* --- Life --- */
 
 static void fill_config(struct weft_bpf_path *bpf, const struct weft_bpf_path_settings *settings) {
   struct weft_bpf_config *config = &bpf->config;
@@ -225,7 +231,7 @@ int weft_bpf_path_link_fd(const struct weft_bpf_path *bpf, enum weft_bpf_hook wh
   return bpf ? bpf->hooks[which].link_fd : -1;
 }
 
-/* 0, or negative errno with the reason. */
+/* Returns 0, or negative errno and the reason. */
 static int attach(struct weft_bpf_path *bpf, enum weft_bpf_hook which, unsigned index, const char *failure,
                   char *reason) {
   struct weft_hook *hook = &bpf->hooks[which];

@@ -1,4 +1,4 @@
-/* Links of the traffic control hooks (TCX). */
+/* TCX links. */
 #include "hook.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ void weft_hook_adopt(struct weft_hook *hook, int link_fd) {
   hook->is_adopted = link_fd >= 0;
 }
 
-/* Whether the link is at this interface and leads to the program. */
+/* Whether the link is on this interface. Replaces the program of an adopted link. */
 static bool is_attached(struct weft_hook *hook, unsigned index) {
   if (index == 0 || weft_bpf_link_ifindex(hook->link_fd, hook->type) != index) return false;
   if (hook->is_adopted) hook->is_adopted = weft_bpf_link_update(hook->link_fd, hook->program_fd) < 0;

@@ -1,8 +1,8 @@
 /*
- * One program of the kernel's share and where it is attached. A link of an earlier process goes on with that one's program and
- * routes until this one's take their place.
+ * One BPF program and its TCX link. An adopted link keeps the program and the routes of the earlier
+ * process until attach replaces them.
  *
- *   none ──attach──► own ──interface gone──► none          every attach begins by looking
+ *   none ──attach──► own ──interface gone──► none          attach checks the interface first
  *   adopted ──attach──► own, the same link with another program
  */
 #ifndef WEFT_HOOK_H
@@ -13,15 +13,18 @@
 struct weft_hook {
   int program_fd, link_fd; /* -1: none */
   unsigned type;           /* attach type of bpf(2) */
-  bool is_adopted;         /* the link leads to the program of an earlier process */
+  bool is_adopted;         /* the link still has the program of the earlier process */
 };
 
-/* Linux 6.6; headers may be older. */
+/* Linux 6.6; missing from older headers */
 enum { WEFT_HOOK_INGRESS = 46, WEFT_HOOK_EGRESS = 47 };
 
-/* Takes the link of an earlier process, which it owns from now on; -1: there is none. */
+/* Takes ownership of the link of an earlier process; -1: none. */
 void weft_hook_adopt(struct weft_hook *hook, int link_fd);
-/* Leads packets of this interface (0: none) to the program. 1 if the link is another one now, 0, or negative errno without a link. */
+/*
+ * Attaches the program to this interface (0: none). Returns 1 if the link changed, 0, or negative
+ * errno without a link.
+ */
 int weft_hook_attach(struct weft_hook *hook, unsigned index);
 void weft_hook_close(struct weft_hook *hook);
 

@@ -1,4 +1,4 @@
-/* bpf(2), without a library: what is needed of it is this file. */
+/* bpf(2) without a library. */
 #include "syscall.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "bpf/kernel/shared.h"
 
 enum {
-  /* In a BPF_LD | BPF_DW instruction: the constant is the descriptor of a map. */
+  /* BPF_LD | BPF_IMM | BPF_DW: loads a 64-bit constant, here a map descriptor. */
   CODE_LOAD_64 = 0x18,
   LINK_TYPE_TCX = 11, /* Linux 6.6; headers may be older */
 };
@@ -26,7 +26,7 @@ static uint64_t pointer(const void *address) {
   return (uint64_t)(uintptr_t)address;
 }
 
-/* ---- maps ------------------------------------------------------------------------------------------------------ */
+/* --- Maps --- */
 
 int weft_bpf_map_create(enum bpf_map_type type, size_t key_bytes, size_t value_bytes, unsigned entries) {
   union bpf_attr attributes = {.map_type = type,
@@ -53,12 +53,12 @@ int weft_bpf_map_delete(int map, const void *key) {
 }
 
 unsigned weft_bpf_possible_cpus(void) {
-  /* CONFIG_NR_CPUS at its largest, for the list may be missing. */
+  /* The largest CONFIG_NR_CPUS, if the list is missing. */
   enum { MOST = 8192 };
   unsigned last = 0, number;
   bool is_known = false;
   FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
-  /* Ranges and numbers, for example 0-3,8: the last number is the highest. */
+  /* Ranges and numbers, for example 0-3,8. The last number is the highest. */
   while (file && fscanf(file, "%*[-,]") != EOF && fscanf(file, "%u", &number) == 1) {
     last = number;
     is_known = true;
@@ -67,9 +67,9 @@ unsigned weft_bpf_possible_cpus(void) {
   return is_known && last < MOST ? last + 1 : MOST;
 }
 
-/* ---- programs -------------------------------------------------------------------------------------------------- */
+/* --- Programs --- */
 
-/* Puts descriptors of maps where the program names one. */
+/* Replaces map names in the program with map descriptors. */
 static void name_maps(struct bpf_insn *code, size_t count, const int *maps) {
   for (size_t at = 0; at + 1 < count; at++) {
     if (code[at].code != CODE_LOAD_64 || code[at].src_reg != 0) continue;
@@ -97,7 +97,7 @@ int weft_bpf_prog_load(const uint64_t *instructions, size_t bytes, const int *ma
   return fd;
 }
 
-/* ---- links ----------------------------------------------------------------------------------------------------- */
+/* --- Links --- */
 
 int weft_bpf_link_create(int program_fd, unsigned index, unsigned type) {
   union bpf_attr attributes = {
@@ -114,6 +114,6 @@ unsigned weft_bpf_link_ifindex(int link_fd, unsigned type) {
   struct bpf_link_info info = {0};
   union bpf_attr attributes = {.info = {.bpf_fd = (uint32_t)link_fd, .info_len = sizeof(info), .info = pointer(&info)}};
   if (link_fd < 0 || bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes) < 0 || info.type != LINK_TYPE_TCX) return 0;
-  /* TCX has the index of the interface and the type of the hook there; older headers know neither, but the part of netns. */
+  /* TCX stores ifindex and attach type at the place of netns. Older headers have netns only. */
   return info.netns.attach_type == type ? info.netns.netns_ino : 0;
 }

@@ -1,4 +1,7 @@
-/* The calls of bpf(2) that the kernel's share needs. Negative errno on failure; descriptors are closed on exec. */
+/*
+ * The bpf(2) commands of the BPF fast path. They return negative errno on failure. Descriptors are
+ * close-on-exec.
+ */
 #ifndef WEFT_BPF_SYSCALL_H
 #define WEFT_BPF_SYSCALL_H
 
@@ -10,17 +13,23 @@ int weft_bpf_map_create(enum bpf_map_type type, size_t key_bytes, size_t value_b
 int weft_bpf_map_update(int map, const void *key, const void *value);
 int weft_bpf_map_lookup(int map, const void *key, void *value);
 int weft_bpf_map_delete(int map, const void *key);
-/* How many values a map that has one a CPU gives: one for each that could ever be there. */
+/* Number of values that a per-CPU map returns: one for each possible CPU. */
 unsigned weft_bpf_possible_cpus(void);
 
-/* Loads a program of the traffic control hooks; `maps` are those that it names (bpf/shared.h). */
+/* Loads a traffic control program. `maps` are the maps that it names (kernel/shared.h). */
 int weft_bpf_prog_load(const uint64_t *instructions, size_t bytes, const int *maps);
 
-/* Attaches a program to an interface; it stays as long as the link is open anywhere. `type`: one of TCX. */
+/*
+ * Attaches a program to an interface for as long as the link is open in any process. `type`: a TCX
+ * attach type.
+ */
 int weft_bpf_link_create(int program_fd, unsigned index, unsigned type);
-/* Puts a program in the place of the one that the link leads to, without a packet between that meets neither. */
+/* Replaces the program of a link atomically. */
 int weft_bpf_link_update(int link_fd, int program_fd);
-/* Of the interface that a link of this type leads to; 0: to none, for the kernel cuts it off from one that is removed. */
+/*
+ * Index of the interface of a link of this type. 0: none, as the kernel detaches links of a removed
+ * interface.
+ */
 unsigned weft_bpf_link_ifindex(int link_fd, unsigned type);
 
 #endif

@@ -1,4 +1,4 @@
-/* Interfaces and routes, asked for by the calls that every program has (getifaddrs(3), ip(7) IP_MTU). */
+/* Interfaces by getifaddrs(3), route MTUs by IP_MTU (ip(7)). */
 #include "underlay.h"
 
 #include <ifaddrs.h>
@@ -38,11 +38,11 @@ unsigned weft_underlay_index(uint32_t address) {
 }
 
 uint32_t weft_underlay_mtu(int probe_fd, const union weft_endpoint *remote) {
-  /* Forgets the source address that the last answer brought. */
-  const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+  /* Clears the source address that the last connect chose. */
+  const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
   int mtu = 0;
   socklen_t length = sizeof(mtu);
-  connect(probe_fd, &nobody, sizeof(nobody));
+  connect(probe_fd, &unspecified, sizeof(unspecified));
   if (connect(probe_fd, &remote->any, sizeof(remote->v4)) < 0) return UINT16_MAX;
   return getsockopt(probe_fd, IPPROTO_IP, IP_MTU, &mtu, &length) < 0 ? UINT16_MAX : (uint32_t)mtu;
 }

@@ -1,4 +1,4 @@
-/* What the host's own network says of the way to peers. */
+/* Interfaces and routes of the underlay. */
 #ifndef WEFT_UNDERLAY_H
 #define WEFT_UNDERLAY_H
 
@@ -6,9 +6,12 @@
 
 #include "route/route.h"
 
-/* Index of the Ethernet interface that has this IPv4 address, in network order; 0: none has. */
+/* Index of the Ethernet interface with this IPv4 address, in network order; 0: none. */
 unsigned weft_underlay_index(uint32_t address);
-/* MTU of the host's route to `remote`, smaller ones that routers told included; UINT16_MAX if it has none. `probe_fd`: a UDP socket that never sends. */
+/*
+ * MTU of the host's route to `remote`, with learned path MTUs; UINT16_MAX without a route.
+ * `probe_fd`: a UDP socket that sends nothing.
+ */
 uint32_t weft_underlay_mtu(int probe_fd, const union weft_endpoint *remote);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * A stream of packets of one or two flows, some of them changed on the way, with or without the checksums being made
- * good again, goes through the coalescer. What comes out, cut again, has to be what went in: the same packets in the
- * same order, byte by byte. As segments always have good checksums, this also means that no bad one was ever joined.
+ * Coalesces a stream of packets of one or two flows, some of them corrupted, with or without
+ * repaired checksums. The segmented output must equal the input byte for byte, in the same order.
+ * Segments have good checksums, so no bad packet was coalesced.
  *
  * Input: five bytes for the flow, then five for each packet (see struct step).
  */
@@ -66,7 +66,7 @@ static void make_packet(struct packet *packet, const struct step *step, struct s
   shape->sequence += (uint32_t)own_bytes;
 }
 
-/* Two ways to write the same number; and what means nothing if the packet cannot be fragmented (RFC 6864 §4). */
+/* Normalizes the two forms of zero, and fields that are meaningless with DF (RFC 6864 §4). */
 static void normalize(uint8_t *data, size_t length, const struct weft_packet *packet) {
   uint8_t *field = data + packet->network_bytes + (packet->protocol == WEFT_PROTOCOL_TCP ? 16 : 6);
   HOLDS(field + 2 <= data + length);

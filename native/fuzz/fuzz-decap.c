@@ -1,7 +1,8 @@
 /*
- * Any message on the underlay socket, through the receiving worker to the TUN device: each datagram in it is delivered
- * or counted under one reason, delivered packets are what came (but for their congestion mark), and those of a flow
- * stay in order. What the address sanitizer sees: nothing behind the message is read.
+ * Any message on the underlay socket, through the receiving worker to the TUN device: each datagram
+ * in it is delivered or counted under one reason, delivered packets are what came (but for their
+ * congestion mark), and those of a flow stay in order. What the address sanitizer sees: nothing
+ * behind the message is read.
  *
  * Input: four bytes (see struct setting), then the message.
  */
@@ -56,7 +57,9 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
   return true;
 }
 
-/* The kernel hands over a super-packet of a kernel, or of a BPF program, at the other end as one datagram. */
+/*
+ * The kernel delivers a super-packet of the sending kernel, or of its BPF program, as one datagram.
+ */
 static bool is_one_datagram(const uint8_t *data, size_t length) {
   struct weft_packet packet;
   const size_t header_bytes = path.settings.encap->header_bytes;
@@ -95,7 +98,10 @@ static bool has_good_checksums(uint8_t *data, size_t length, const struct weft_p
   return plain_transport_sum(data, length, packet->network_bytes, packet->protocol) == 0xffff;
 }
 
-/* Good checksums, which have two forms of zero, and an identification that means nothing (RFC 6864 §4). */
+/*
+ * Good checksums, which have two forms of zero, and an identification that means nothing (RFC 6864
+ * §4).
+ */
 static void forget(uint8_t *data, const struct weft_packet *packet) {
   weft_store16(checksum_of(data, packet), 0);
   if (packet->family == 6) return;
@@ -202,7 +208,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 enum { THREE, ONE_SUPER, THREE_MIXED, KINDS };
 
-/* Packets of a flow in one message, the last one shorter, with a partial one between; or a super-packet of a kernel. */
+/*
+ * Packets of a flow in one message, the last one shorter, with a partial one between; or a
+ * super-packet of a kernel.
+ */
 static size_t make_message(uint8_t *out, const struct weft_encap *encap, const struct shape *flow, unsigned kind,
                            size_t *segment_bytes) {
   const struct weft_encap_settings settings = {.vni = VNI};

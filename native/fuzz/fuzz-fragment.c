@@ -1,4 +1,7 @@
-/* Any packet, any MTU: fragments fit, are well-formed and make the packet again, also those of fragments. */
+/*
+ * Any packet, any MTU: fragments fit, are well-formed and make the packet again, also those of
+ * fragments.
+ */
 #include "packet/fragment.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * One packet or datagram of any bytes through everything that looks at one. It has to be that what is said of it lies
- * within it, that checksums are judged rightly, and that changes to TTL and ECN keep an IPv4 header checksum good.
+ * Parses a packet or datagram of arbitrary bytes. The parsed lengths must lie within it, checksum
+ * states must be right, and changes of TTL and ECN must keep an IPv4 header checksum good.
  */
 #include "packet/packet.h"
 

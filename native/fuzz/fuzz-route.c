@@ -1,4 +1,6 @@
-/* Any sequence of updates: the route table finds what a list finds, and keeps what a reader holds. */
+/*
+ * Any sequence of updates: the route table finds what a list finds, and keeps what a reader holds.
+ */
 #include "route/route.h"
 
 #include <errno.h>
@@ -6,7 +8,9 @@
 
 #include "packet/wire.h"
 
-/* An operation is its code, 4 bytes of address, a length and the last byte of an underlay address. */
+/*
+ * An operation is its code, 4 bytes of address, a length and the last byte of an underlay address.
+ */
 enum { OPERATION_BYTES = 7, MAX_OPERATIONS = 300 };
 
 static struct weft_route model[MAX_OPERATIONS];

@@ -1,6 +1,7 @@
 /*
- * A super-packet of any bytes with any virtio header. The segments have to be good packets with the payload of the
- * whole, no more and no less; and joined again they have to be the super-packet again, byte by byte.
+ * A super-packet of any bytes with any virtio header. The segments have to be good packets with the
+ * payload of the whole, no more and no less; and joined again they have to be the super-packet
+ * again, byte by byte.
  *
  * Input: virtio header, packet.
  */
@@ -27,14 +28,20 @@ static void check_segment(const uint8_t *segment, size_t length, const struct we
   HOLDS(weft_packet_checksum(segment, &packet) == WEFT_CHECKSUM_GOOD);
 }
 
-/* What TCP says once is said once: FIN and PSH by the last segment, CWR by the first. `at`: of its payload. */
+/*
+ * What TCP says once is said once: FIN and PSH by the last segment, CWR by the first. `at`: of its
+ * payload.
+ */
 static void check_tcp(const uint8_t *tcp, const uint8_t *whole, size_t at, bool is_last) {
   const unsigned only_last = is_last ? 0 : WEFT_TCP_FIN | WEFT_TCP_PSH, only_first = at == 0 ? 0 : WEFT_TCP_CWR;
   HOLDS(tcp[13] == (whole[13] & ~(only_last | only_first)));
   HOLDS(weft_load32(tcp + 4) == weft_load32(whole + 4) + (uint32_t)at);
 }
 
-/* The super-packet as its sender must have left it: what the kernel fills in is whatever it was in the input. */
+/*
+ * The super-packet as its sender must have left it: what the kernel fills in is whatever it was in
+ * the input.
+ */
 static void normalize(uint8_t *data, const struct weft_packet *packet) {
   uint8_t *transport = data + packet->network_bytes;
   const size_t length = packet->total_bytes - packet->network_bytes;

@@ -1,4 +1,7 @@
-/* What the fuzz targets share: a property that must hold, and first inputs for a target that has none. */
+/*
+ * What the fuzz targets share: a property that must hold, and first inputs for a target that has
+ * none.
+ */
 #ifndef WEFT_PROPERTY_H
 #define WEFT_PROPERTY_H
 

@@ -7,7 +7,7 @@ static uint64_t load64(const uint8_t *at) {
   return value;
 }
 
-/* The last up to 31 bytes. A lone last byte counts as if a zero byte followed (RFC 1071 §1). */
+/* The last up to 31 bytes. An odd last byte is padded with zero (RFC 1071 §1). */
 static uint64_t sum_rest(uint64_t sum, const uint8_t *data, size_t length) {
   for (; length >= 4; data += 4, length -= 4) {
     uint32_t value;
@@ -29,9 +29,9 @@ static uint64_t sum_rest(uint64_t sum, const uint8_t *data, size_t length) {
 }
 
 /*
- * 64-bit words in two chains of additions, the carries counted beside: as 2^64 - 1 is a multiple of 2^16 - 1, a carry
- * out of 64 bits is worth 1 (RFC 1071 §2). As fast as the SSE2 code that compilers make of simpler loops, and needs no
- * option or attribute for it.
+ * Adds 64-bit words in two chains and counts the carries. 2^64 - 1 is a multiple of 2^16 - 1, so a
+ * carry out of 64 bits is worth 1 (RFC 1071 §2). It is as fast as vectorized loops, without
+ * compiler options.
  */
 uint64_t weft_sum(uint64_t sum, const uint8_t *data, size_t length) {
   uint64_t a = 0, b = 0, carries_a = 0, carries_b = 0;

@@ -1,6 +1,6 @@
 /*
- * The Internet checksum (RFC 1071). Sums are kept unfolded, over 16-bit words in the byte order of memory, so that no
- * word is ever swapped: a folded sum is stored with memcpy.
+ * The Internet checksum (RFC 1071). Sums stay unfolded, over 16-bit words in memory byte order. No
+ * word is swapped: memcpy stores a folded sum.
  */
 #ifndef WEFT_CHECKSUM_H
 #define WEFT_CHECKSUM_H
@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Adds `length` bytes at any alignment to `sum`. Only the last piece of a packet may have an odd length. */
+/*
+ * Adds `length` bytes at any alignment to `sum`. Only the last piece of a packet may have an odd
+ * length.
+ */
 uint64_t weft_sum(uint64_t sum, const uint8_t *data, size_t length);
 
 /* Folds to 16 bits, not complemented. */
@@ -21,15 +24,15 @@ static inline uint16_t weft_fold(uint64_t sum) {
   return (uint16_t)sum;
 }
 
-/* Stores the complement of `sum`, as a checksum field wants it. */
+/* Stores the complement of `sum` in a checksum field. */
 static inline void weft_store_checksum(uint8_t *field, uint64_t sum) {
   const uint16_t value = (uint16_t)~weft_fold(sum);
   memcpy(field, &value, sizeof(value));
 }
 
 /*
- * Corrects an IPv4 header checksum after the 16-bit word at an even offset went from `before` to `after`, both in the
- * byte order of memory (RFC 1624 eqn. 3).
+ * Updates an IPv4 header checksum after a 16-bit word at an even offset changed from `before` to
+ * `after`, both in memory byte order (RFC 1624 eqn. 3).
  */
 void weft_update_checksum(uint8_t *field, uint16_t before, uint16_t after);
 

@@ -1,6 +1,6 @@
 /*
- * Super-packets out of packets. Decides by the rules of the kernel's own GRO (tcp_gro_receive, udp_gro_receive), but
- * strictly. Memory of the caller is read, never written.
+ * Builds super-packets by the rules of the kernel's GRO (tcp_gro_receive, udp_gro_receive), more
+ * strictly. Reads the caller's memory only.
  */
 #include "coalesce.h"
 
@@ -11,7 +11,7 @@
 
 enum {
   IPV4_DONT_FRAGMENT = 0x40, /* in byte 6 */
-  IPV4_OTHER_FLAGS = 0xbf,   /* reserved, more fragments, and the offset's top */
+  IPV4_OTHER_FLAGS = 0xbf,   /* reserved, more fragments, high bits of the offset */
   TCP_LAST_FLAGS = WEFT_TCP_FIN | WEFT_TCP_PSH,
   TCP_COALESCABLE_FLAGS = WEFT_TCP_ACK | WEFT_TCP_ECE | TCP_LAST_FLAGS,
   TCP_CHECKSUM_OFFSET = 16,
@@ -30,7 +30,7 @@ static bool is_tcp(const struct weft_packet *packet) {
   return packet->protocol == WEFT_PROTOCOL_TCP;
 }
 
-/* Whether a packet could be part of any super-packet, its checksums aside. */
+/* Whether a packet can be part of a super-packet. Ignores checksums. */
 static bool is_coalescable(const uint8_t *data, const struct weft_packet *packet, unsigned flags) {
   const uint8_t *transport = data + packet->network_bytes;
   if (packet->is_fragment || packet->has_options || packet->transport_bytes == 0) return false;
@@ -48,7 +48,7 @@ static bool has_good_checksums(const uint8_t *data, const struct weft_packet *pa
   return weft_packet_checksum(data, packet) == WEFT_CHECKSUM_GOOD;
 }
 
-/* Whether a packet is the last that may join: the super-packet's flags are then complete, or its size uneven. */
+/* Whether a packet ends its super-packet: it has FIN or PSH, or is shorter than the others. */
 static bool is_last(const struct weft_coalescer *coalescer, const uint8_t *data, const struct weft_packet *packet) {
   if (payload_bytes(packet) < coalescer->segment_payload) return true;
   return is_tcp(packet) && (data[packet->network_bytes + 13] & TCP_LAST_FLAGS) != 0;
@@ -56,7 +56,7 @@ static bool is_last(const struct weft_coalescer *coalescer, const uint8_t *data,
 
 static bool same_ipv4(const struct weft_coalescer *coalescer, const uint8_t *data) {
   const uint8_t *first = coalescer->first;
-  const bool has_id = (data[6] & IPV4_DONT_FRAGMENT) == 0; /* else the field means nothing (RFC 6864 §4) */
+  const bool has_id = (data[6] & IPV4_DONT_FRAGMENT) == 0; /* otherwise the field is meaningless (RFC 6864 §4) */
   return first[1] == data[1] && first[6] == data[6] && memcmp(first + 8, data + 8, 2) == 0 &&
          memcmp(first + 12, data + 12, 8) == 0 && (!has_id || weft_load16(data + 4) == coalescer->next_id);
 }
@@ -66,7 +66,10 @@ static bool same_ipv6(const uint8_t *first, const uint8_t *data) {
   return memcmp(first, data, 4) == 0 && memcmp(first + 6, data + 6, 34) == 0;
 }
 
-/* Ports, acknowledgement, header length, window, urgent pointer and options alike, and the next sequence number. */
+/*
+ * Whether ports, acknowledgement, header length, window, urgent pointer and options are equal, and
+ * the sequence number is the next one.
+ */
 static bool continues_tcp(const struct weft_coalescer *coalescer, const uint8_t *transport, size_t bytes) {
   const uint8_t *first = coalescer->first + coalescer->packet.network_bytes;
   return memcmp(first, transport, 4) == 0 && weft_load32(transport + 4) == coalescer->next_sequence &&
@@ -87,7 +90,7 @@ static bool continues(const struct weft_coalescer *coalescer, const uint8_t *dat
                         : memcmp(coalescer->first + first->network_bytes, transport, 4) == 0;
 }
 
-/* What the next packet must have, and whether there may be one. */
+/* Sets the fields that the next packet must have, and whether one may follow. */
 static void expect_next(struct weft_coalescer *coalescer, const uint8_t *data, const struct weft_packet *packet) {
   if (packet->family == 4) coalescer->next_id = (uint16_t)(weft_load16(data + 4) + 1);
   if (is_tcp(packet))
@@ -111,7 +114,7 @@ static void add_payload(struct weft_coalescer *coalescer, const uint8_t *data, c
       (struct iovec){(void *)(uintptr_t)(data + header_bytes(packet)), payload_bytes(packet)};
 }
 
-/* The first packet is looked at only when there is a second: most that stay alone need not be summed at all. */
+/* Verifies the first packet when a second arrives: single packets need no sum. */
 static bool is_first_good(struct weft_coalescer *coalescer) {
   if (!coalescer->is_verified && !has_good_checksums(coalescer->first, &coalescer->packet)) coalescer->is_full = true;
   coalescer->is_verified = true;
@@ -144,7 +147,10 @@ static uint8_t gso_type(const struct weft_packet *packet) {
   return packet->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 }
 
-/* Asks the kernel to finish the checksum, and, unless `segment_payload` is 0, takes the packet for a super-packet. */
+/*
+ * Writes the virtio header: the kernel completes the checksum and, unless `segment_payload` is 0,
+ * treats the packet as a super-packet.
+ */
 static void describe(struct weft_coalescer *coalescer, size_t segment_payload) {
   const struct weft_packet *packet = &coalescer->packet;
   coalescer->header = (struct virtio_net_hdr){
@@ -165,7 +171,7 @@ void weft_coalescer_put_partial(struct weft_coalescer *coalescer, const uint8_t 
   if (segment_payload >= payload_bytes(packet)) segment_payload = 0;
   describe(coalescer, segment_payload);
   if (segment_payload == 0) return;
-  /* Only the first segment may tell that the window was reduced (RFC 3168 §6.1.2). */
+  /* Only the first segment has CWR (RFC 3168 §6.1.2). */
   if (is_tcp(packet) && (data[packet->network_bytes + 13] & WEFT_TCP_CWR))
     coalescer->header.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
   coalescer->packets = (unsigned)((payload_bytes(packet) + segment_payload - 1) / segment_payload);
@@ -185,7 +191,10 @@ static void set_lengths(const struct weft_coalescer *coalescer, uint8_t *headers
     weft_store16(headers + packet->network_bytes + 4, coalescer->total_bytes - packet->network_bytes);
 }
 
-/* One header for all: lengths of the whole, the flags of the last, the checksum left to the kernel. */
+/*
+ * Builds the common header: lengths of the super-packet, flags of the last packet, a partial
+ * checksum.
+ */
 static void make_headers(struct weft_coalescer *coalescer) {
   const struct weft_packet *packet = &coalescer->packet;
   uint8_t *transport = coalescer->headers + packet->network_bytes;

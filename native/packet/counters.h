@@ -1,7 +1,7 @@
 /*
- * The counters of a worker. C counts by enumerator, TypeScript reads by name. A counter has 64 bits, one
- * writer, and any number of readers (relaxed atomics). "tx" is from the TUN device to the underlay, "rx"
- * from the underlay to the TUN device. Bytes are those of inner packets.
+ * The counters of a worker. C counts by enumerator, TypeScript reads by name. A counter has 64
+ * bits, one writer, and any number of readers (relaxed atomics). "tx" is from the TUN device to the
+ * underlay, "rx" from the underlay to the TUN device. Bytes are those of inner packets.
  *
  * Each packet that is not forwarded is counted under exactly one drop reason.
  */
@@ -64,7 +64,9 @@ enum weft_drop_reason {
 
 typedef _Atomic uint64_t weft_count;
 
-/* Adds to the counter of an enum weft_counter or an enum weft_drop_reason. One thread writes them. */
+/*
+ * Adds to the counter of an enum weft_counter or an enum weft_drop_reason. One thread writes them.
+ */
 static inline void weft_count_add(weft_count *counters, unsigned which, uint64_t amount) {
   const uint64_t value = atomic_load_explicit(&counters[which], memory_order_relaxed);
   atomic_store_explicit(&counters[which], value + amount, memory_order_relaxed);

@@ -1,11 +1,11 @@
-/* The egress of RFC 6040 §4.2. Changes the two ECN bits of the inner packet and nothing else. */
+/* The tunnel egress of RFC 6040 §4.2. Changes only the ECN bits of the inner packet. */
 #include "ecn.h"
 
 #include <string.h>
 
 #include "checksum.h"
 
-/* Codepoints of RFC 3168 §5, and the answer that is none. */
+/* Codepoints of RFC 3168 §5, and DROP. */
 enum { NOT_ECT = 0, ECT_1 = 1, ECT_0 = 2, CE = 3, DROP = 4 };
 
 /* Figure 4 of RFC 6040, by inner and outer codepoint. */
@@ -18,7 +18,7 @@ static const uint8_t EGRESS[4][4] = {
 
 static void set_tos(uint8_t *data, unsigned family, uint8_t tos) {
   uint16_t before, after;
-  memcpy(&before, data, sizeof(before)); /* holds the traffic class of either family */
+  memcpy(&before, data, sizeof(before)); /* has the traffic class in both families */
   if (family == 6) {
     data[0] = (uint8_t)((data[0] & 0xf0) | tos >> 4);
     data[1] = (uint8_t)((data[1] & 0x0f) | tos << 4);

@@ -1,11 +1,11 @@
-/* The two encapsulation headers: writes and checks their bytes, never looks further than the first byte inside. */
+/* Writes and checks the encapsulation headers. Reads only the first byte of the inner packet. */
 #include "encap.h"
 
 #include <string.h>
 
 #include "wire.h"
 
-/* VXLAN header (RFC 7348 §5) and the inner Ethernet header behind it, by offset in the datagram. */
+/* Offsets of the VXLAN header (RFC 7348 §5) and of the inner Ethernet header in the datagram. */
 enum {
   VXLAN_FLAGS = 0,
   VXLAN_VNI = 4, /* 24 bits, then 8 reserved */
@@ -41,7 +41,7 @@ static void make_vxlan_header(uint8_t *header, const struct weft_encap_settings 
   weft_store16(header + INNER_TYPE, WEFT_ETHERTYPE_IPV4);
 }
 
-/* Reserved bits are ignored on receipt, as RFC 7348 §5 says; so are the flags of extensions such as group policies. */
+/* Ignores reserved bits (RFC 7348 §5) and the flags of extensions such as group policies. */
 static enum weft_drop_reason check_vxlan(const uint8_t *datagram, size_t length,
                                          const struct weft_encap_settings *settings) {
   if (length <= VXLAN_HEADER_BYTES || !(datagram[VXLAN_FLAGS] & VXLAN_FLAG_VNI)) return WEFT_DROP_RX_HEADER;
@@ -72,5 +72,5 @@ const struct weft_encap weft_encap_vxlan = {
 void weft_encap_push(const struct weft_encap *encap, uint8_t *inner, const uint8_t *header, unsigned family) {
   if (encap->header_bytes == 0) return;
   memcpy(inner - encap->header_bytes, header, encap->header_bytes);
-  if (family == 6) weft_store16(inner - 2, WEFT_ETHERTYPE_IPV6); /* which ends the header */
+  if (family == 6) weft_store16(inner - 2, WEFT_ETHERTYPE_IPV6); /* the last field of the header */
 }

@@ -1,5 +1,5 @@
 /*
- * What stands between the UDP header and the inner packet. Two formats behind one interface:
+ * The encapsulation between UDP header and inner packet, in two formats:
  *
  *   udp    nothing: the datagram is the inner packet, as flannel's udp backend sends it
  *   vxlan  VXLAN header and Ethernet header (RFC 7348 §5), as the kernel's vxlan device sends it
@@ -15,7 +15,7 @@
 
 enum { WEFT_MAX_ENCAP_HEADER = 22 };
 
-/* Settings of the own end. */
+/* Settings of this host. */
 struct weft_encap_settings {
   uint32_t vni;
   uint8_t mac[6]; /* own VTEP MAC */
@@ -25,13 +25,13 @@ struct weft_encap {
   const char *name;
   /* Bytes of the header. */
   unsigned header_bytes;
-  /* A hop of its own: takes one from the TTL at the sending end. VXLAN is a link, which does not. */
+  /* The sender decrements the TTL, as a routing hop. VXLAN is a link and does not. */
   bool decrements_ttl;
-  /* Writes the header for a peer with VTEP MAC `mac`, EtherType IPv4. */
+  /* Writes the header to a peer with VTEP MAC `mac`, with EtherType IPv4. */
   void (*make_header)(uint8_t *header, const struct weft_encap_settings *settings, const uint8_t *mac);
   /*
-   * Checks the header of a datagram of `length` bytes; returns 0, or enum weft_drop_reason with the first reason to drop
-   * it: HEADER (also if nothing is behind it), VNI, MAC, NOT_IP (also for encapsulation udp if the version is none).
+   * Checks the header of a datagram of `length` bytes. Returns the first of HEADER (also without an
+   * inner packet), VNI, MAC, NOT_IP (also for encapsulation udp with an unknown version).
    */
   enum weft_drop_reason (*check)(const uint8_t *datagram, size_t length, const struct weft_encap_settings *settings);
 };
@@ -39,7 +39,10 @@ struct weft_encap {
 extern const struct weft_encap weft_encap_udp;
 extern const struct weft_encap weft_encap_vxlan;
 
-/* Copies the header of a route before the inner packet at `inner` (header_bytes of room) for a packet of `family`. */
+/*
+ * Copies the header of a route before the inner packet at `inner`, which has header_bytes of
+ * headroom.
+ */
 void weft_encap_push(const struct weft_encap *encap, uint8_t *inner, const uint8_t *header, unsigned family);
 
 #endif

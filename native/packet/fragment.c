@@ -1,6 +1,6 @@
 /*
- * Cuts IPv4 packets on their way (RFC 791 §3.2). All that is written is headers; the transport checksum covers the
- * reassembled packet and is not touched.
+ * Fragments IPv4 packets (RFC 791 §3.2). Writes headers only. The transport checksum covers the
+ * reassembled packet and stays unchanged.
  */
 #include "fragment.h"
 
@@ -29,14 +29,14 @@ enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, c
   if (packet->family != 4 || mtu < MIN_MTU) return WEFT_DROP_TX_TOO_BIG;
   const unsigned field = weft_load16(data + 6);
   if (field & DONT_FRAGMENT) return WEFT_DROP_TX_TOO_BIG;
-  /* No packet reaches so far, and the offset field neither. */
+  /* Neither a packet nor the offset field reaches this far. */
   const size_t payload_end = (field & OFFSET_MASK) * 8 + packet->total_bytes - header_length(data);
   if (payload_end > WEFT_MAX_PACKET) return WEFT_DROP_TX_TOO_BIG;
   *fragmenter = (struct weft_fragmenter){.data = data, .packet = *packet, .mtu = mtu};
   return WEFT_NOT_DROPPED;
 }
 
-/* Copies the options that go into every fragment, padded with OPTION_END; returns the length of the header. */
+/* Copies the options of every fragment and pads with OPTION_END. Returns the header length. */
 static size_t copy_options(uint8_t *header, const uint8_t *data) {
   const size_t end = header_length(data);
   size_t length = WEFT_IPV4_BYTES;
@@ -73,7 +73,7 @@ bool weft_fragmenter_next(struct weft_fragmenter *fragmenter, uint8_t *header) {
   fragmenter->payload = data + header_length(data) + offset;
   fragmenter->payload_bytes = is_last ? left : room & ~(size_t)7;
   fragmenter->offset += fragmenter->payload_bytes;
-  /* The last piece of a fragment is no more the last of the packet than that fragment was. */
+  /* The last piece keeps the more-fragments flag of the packet. */
   const unsigned more = is_last ? 0 : MORE_FRAGMENTS;
   weft_store16(header + 2, (unsigned)(header_bytes + fragmenter->payload_bytes));
   weft_store16(header + 6, (weft_load16(data + 6) + (unsigned)(offset / 8)) | more);

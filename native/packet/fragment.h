@@ -1,4 +1,4 @@
-/* Cuts an IPv4 packet that may be fragmented (RFC 791 §3.2) for a path with a smaller MTU. Payload is never copied. */
+/* Fragments an IPv4 packet (RFC 791 §3.2) for a path with a smaller MTU. Payload is not copied. */
 #ifndef WEFT_FRAGMENT_H
 #define WEFT_FRAGMENT_H
 
@@ -9,10 +9,10 @@
 #include "packet.h"
 
 struct weft_fragmenter {
-  /* Of the fragment that weft_fragmenter_next made last. */
+  /* The fragment of the last weft_fragmenter_next. */
   const uint8_t *payload;
   size_t payload_bytes;
-  size_t header_bytes; /* shorter from the second on if options are not to be copied */
+  size_t header_bytes; /* shorter from the second on, without options that are not copied */
   /* Private. */
   const uint8_t *data;
   struct weft_packet packet;
@@ -20,13 +20,16 @@ struct weft_fragmenter {
 };
 
 /*
- * Prepares to cut `data`, whose transport checksum is complete. `mtu`: largest fragment, at least 68. Returns 0, or
- * WEFT_DROP_TX_TOO_BIG if the packet is IPv6, has DF set, or is a fragment that reaches beyond 65,535 bytes. A
- * fragment can be fragmented again.
+ * Prepares to fragment `data`, which has a complete transport checksum. `mtu`: largest fragment, at
+ * least 68. WEFT_DROP_TX_TOO_BIG: the packet is IPv6, has DF, or is a fragment that ends beyond
+ * 65,535 bytes. A fragment can be fragmented again.
  */
 enum weft_drop_reason weft_fragmenter_init(struct weft_fragmenter *fragmenter, const uint8_t *data,
                                            const struct weft_packet *packet, size_t mtu);
-/* Writes the next header (at most 60 bytes) and sets payload, payload_bytes, header_bytes. False after the last. */
+/*
+ * Writes the next header (at most 60 bytes) and sets payload, payload_bytes and header_bytes. False
+ * after the last.
+ */
 bool weft_fragmenter_next(struct weft_fragmenter *fragmenter, uint8_t *header);
 
 #endif

@@ -1,4 +1,4 @@
-/* Errors that a router owes, as bytes, and how often. Sends nothing and keeps no clock. */
+/* Builds ICMP errors and limits their rate. Pure: the caller passes the time. */
 #include "icmp.h"
 
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "wire.h"
 
 enum {
-  ICMP_BYTES = 8,      /* RFC 792, RFC 4443 §3: before what is quoted */
+  ICMP_BYTES = 8,      /* RFC 792, RFC 4443 §3: before the quoted packet */
   MAX_ICMPV4 = 576,    /* RFC 1812 §4.3.2.3 */
-  MIN_IPV6_MTU = 1280, /* RFC 8200 §5: nobody may be told less */
+  MIN_IPV6_MTU = 1280, /* RFC 8200 §5: the least reported MTU */
   REDIRECT_ICMPV6 = 137,
   CONTROL_TOS = 0xc0, /* internetwork control, RFC 1812 §4.3.2.5 */
   REPLY_TTL = 64,     /* RFC 1700 */
@@ -24,12 +24,18 @@ static const uint8_t ICMPV6_CODES[][2] = {
 
 /* --- Whether an error may be sent --- */
 
-/* Echo (0, 8), router discovery (9, 10), timestamp to mask (13 to 18), extended echo (42, 43). Others may be errors. */
+/*
+ * Echo (0, 8), router discovery (9, 10), timestamp to mask (13 to 18), extended echo (42, 43).
+ * Other types can be errors.
+ */
 static bool is_icmpv4_query(uint8_t type) {
   return type == 0 || (type >= 8 && type <= 10) || (type >= 13 && type <= 18) || type == 42 || type == 43;
 }
 
-/* RFC 1122 §3.2.2, RFC 4443 §2.4e1 and e2: an error, or what cannot be told from one; and ICMPv6 redirects. */
+/*
+ * RFC 1122 §3.2.2, RFC 4443 §2.4e1 and e2: a packet that is or can be an ICMP error, and ICMPv6
+ * redirects.
+ */
 static bool may_be_error(const uint8_t *data, const struct weft_packet *packet) {
   if (packet->is_later_fragment || packet->protocol == WEFT_PROTOCOL_NONE) return true;
   if (packet->protocol != WEFT_PROTOCOL_ICMP && packet->protocol != WEFT_PROTOCOL_ICMPV6) return false;
@@ -96,7 +102,7 @@ static size_t make_icmpv6(uint8_t *out, enum weft_icmp_error error, size_t mtu, 
   uint8_t *icmp = out + WEFT_IPV6_BYTES;
   const size_t quoted = smaller(packet->total_bytes, WEFT_MAX_ICMP - WEFT_IPV6_BYTES - ICMP_BYTES);
   const size_t icmp_bytes = ICMP_BYTES + quoted;
-  const size_t told = smaller(mtu > MIN_IPV6_MTU ? mtu : MIN_IPV6_MTU, WEFT_MAX_PACKET);
+  const size_t reported = smaller(mtu > MIN_IPV6_MTU ? mtu : MIN_IPV6_MTU, WEFT_MAX_PACKET);
   memset(out, 0, WEFT_IPV6_BYTES + ICMP_BYTES);
   out[0] = 0x60;
   weft_store16(out + 4, (unsigned)icmp_bytes);
@@ -105,7 +111,7 @@ static size_t make_icmpv6(uint8_t *out, enum weft_icmp_error error, size_t mtu, 
   memcpy(out + 8, source, 16);
   memcpy(out + 24, weft_packet_source(data, packet), 16);
   memcpy(icmp, ICMPV6_CODES[error], 2);
-  if (error == WEFT_ICMP_TOO_BIG) weft_store32(icmp + 4, (uint32_t)told);
+  if (error == WEFT_ICMP_TOO_BIG) weft_store32(icmp + 4, (uint32_t)reported);
   memcpy(icmp + ICMP_BYTES, data, quoted);
   weft_store_checksum(icmp + 2, weft_sum(weft_pseudo_sum(out, &REPLY, icmp_bytes), icmp, icmp_bytes));
   return WEFT_IPV6_BYTES + icmp_bytes;
@@ -130,9 +136,9 @@ void weft_rate_init(struct weft_rate *rate, uint32_t per_second, uint32_t burst)
 }
 
 /*
- * Adds what `now_ns` brings. No product overflows: longer than it takes to fill the bucket means full, and less than
- * that, times the rate, is at most burst seconds. Time that brought no whole thousandth is left for the next call;
- * rounding takes less than 1 ns a call, never gives.
+ * Adds the tokens of the time since the last call. No product overflows: a time longer than the
+ * bucket needs to fill means full, and a shorter one times the rate is at most burst seconds. A
+ * remainder below a thousandth is left for the next call. Rounding loses less than 1 ns per call.
  */
 static void refill(struct weft_rate *rate, uint64_t now_ns) {
   const uint32_t full = rate->burst * MILLI;

@@ -1,4 +1,4 @@
-/* Headers of an inner IP packet: reads them, and changes the one field that a router changes. Sends and drops nothing. */
+/* Parses the headers of an inner IP packet and decrements its TTL. Pure. */
 #include "packet.h"
 
 #include <arpa/inet.h>
@@ -6,7 +6,10 @@
 #include "checksum.h"
 #include "wire.h"
 
-/* IPv6 extension headers that are walked (RFC 8200 §4; AH: RFC 4302). All others end the walk as a protocol. */
+/*
+ * IPv6 extension headers that the parser walks (RFC 8200 §4; AH: RFC 4302). Other values end the
+ * walk as a protocol.
+ */
 enum {
   HOP_BY_HOP = 0,
   ROUTING = 43,
@@ -15,7 +18,7 @@ enum {
   DESTINATION_OPTIONS = 60,
 };
 
-/* A sender has no use for more (RFC 8200 §4.1 names six places), but could make us walk thousands. */
+/* Bounds the walk. RFC 8200 §4.1 names six positions. */
 enum { MAX_EXTENSION_HEADERS = 8 };
 
 /* Fields of the IPv4 flags and the IPv6 fragment header. */
@@ -36,14 +39,14 @@ static size_t extension_bytes(unsigned protocol, const uint8_t *header) {
   return protocol == AUTHENTICATION ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
 }
 
-/* A fragment header that says "all of it" makes no fragment (RFC 6946). */
+/* An atomic fragment is no fragment (RFC 6946). */
 static void note_fragment_header(const uint8_t *header, struct weft_packet *packet) {
   const unsigned field = weft_load16(header + 2);
   packet->is_later_fragment = (field & IPV6_FRAGMENT_OFFSET) != 0;
   packet->is_fragment = packet->is_fragment || packet->is_later_fragment || (field & IPV6_MORE_FRAGMENTS) != 0;
 }
 
-/* Sets protocol, network_bytes and what the headers in between say. */
+/* Sets protocol, network_bytes and the fields from the extension headers. */
 static void walk_extensions(const uint8_t *data, struct weft_packet *packet) {
   size_t at = WEFT_IPV6_BYTES;
   packet->protocol = data[6];
@@ -56,14 +59,14 @@ static void walk_extensions(const uint8_t *data, struct weft_packet *packet) {
       return;
     }
     if (packet->protocol == FRAGMENT) note_fragment_header(header, packet);
-    /* The checksum is for the final destination (RFC 8200 §8.1), which we do not look for: not verifiable. */
+    /* The checksum covers the final destination (RFC 8200 §8.1) and is not verifiable here. */
     if (packet->protocol == ROUTING && header[3] > 0) packet->is_source_routed = true;
     at += extension_bytes(packet->protocol, header);
     packet->protocol = header[0];
     packet->network_bytes = (uint16_t)at;
     if (packet->is_later_fragment) break;
   }
-  /* Too many to be honest, or not in this fragment. */
+  /* Too many extension headers, or the rest is in another fragment. */
   if (is_extension(packet->protocol)) packet->protocol = WEFT_PROTOCOL_NONE;
 }
 
@@ -122,8 +125,8 @@ enum weft_drop_reason weft_packet_parse(const uint8_t *data, size_t length, stru
 }
 
 uint64_t weft_pseudo_sum(const uint8_t *data, const struct weft_packet *packet, size_t transport_length) {
-  const size_t addresses = packet->family == 4 ? 8 : 32; /* source and destination lie side by side */
-  /* For IPv4 the length has 16 bits, for IPv6 32, which sum to the same. */
+  const size_t addresses = packet->family == 4 ? 8 : 32; /* source and destination are adjacent */
+  /* The length has 16 bits in IPv4 and 32 in IPv6. Both sum to the same. */
   const uint64_t sum = (uint64_t)htons(packet->protocol) + htonl((uint32_t)transport_length);
   return weft_sum(sum, weft_packet_source(data, packet), addresses);
 }
@@ -132,7 +135,10 @@ static size_t checksum_offset(const struct weft_packet *packet) {
   return packet->network_bytes + (packet->protocol == WEFT_PROTOCOL_TCP ? 16u : 6u);
 }
 
-/* Bytes that the checksum covers. UDP has a length of its own, which may be less than there is; 0 if it cannot be. */
+/*
+ * Bytes that the checksum covers: the UDP length, which can be less than the packet, or all of TCP.
+ * 0 if the length is invalid.
+ */
 static size_t covered_bytes(const uint8_t *data, const struct weft_packet *packet) {
   const size_t available = packet->total_bytes - packet->network_bytes;
   if (packet->transport_bytes == 0) return 0;

@@ -1,6 +1,6 @@
 /*
- * Segmentation in software (TSO, USO) and the checksum of what is not cut. Reads the super-packet, writes headers into
- * the caller's buffer; payload stays where it is.
+ * Software segmentation (TSO, USO) and completion of partial checksums. Writes headers into the
+ * caller's buffer. Payload stays in place.
  */
 #include "segment.h"
 
@@ -27,7 +27,7 @@ static bool goes_together(unsigned gso_type, const struct weft_packet *packet) {
   }
 }
 
-/* A word as a sum takes it away: adding the complement is subtracting (RFC 1624 §3). */
+/* The complement of a word: adding it subtracts the word (RFC 1624 §3). */
 static uint64_t minus(const uint8_t *word) {
   uint16_t value;
   memcpy(&value, word, sizeof(value));
@@ -37,7 +37,7 @@ static uint64_t minus(const uint8_t *word) {
 enum weft_drop_reason weft_segmenter_init(struct weft_segmenter *segmenter, const struct virtio_net_hdr *header,
                                           const uint8_t *data, size_t length, const struct weft_packet *packet) {
   const size_t header_bytes = (size_t)packet->network_bytes + packet->transport_bytes;
-  /* gso_size is the only length of the virtio header that is believed: hdr_len may count from elsewhere. */
+  /* Of the virtio header only gso_size is reliable. hdr_len can have another origin. */
   if (!goes_together(header->gso_type, packet) || packet->transport_bytes == 0 || header->gso_size == 0 ||
       header_bytes > WEFT_MAX_INNER_HEADER || packet->total_bytes > length)
     return WEFT_DROP_TX_MALFORMED;
@@ -76,7 +76,7 @@ static void patch_tcp(const struct weft_segmenter *segmenter, uint8_t *tcp) {
   if (segmenter->index + 1 < segmenter->count) tcp[TCP_FLAGS] &= (uint8_t) ~(WEFT_TCP_FIN | WEFT_TCP_PSH);
 }
 
-/* Where the checksum field of the transport header is, now zero. */
+/* Zeroes the checksum field of the transport header and returns it. */
 static uint8_t *patch_transport(const struct weft_segmenter *segmenter, uint8_t *transport, size_t bytes) {
   const bool is_tcp = segmenter->packet.protocol == WEFT_PROTOCOL_TCP;
   uint8_t *field = transport + (is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
@@ -86,7 +86,7 @@ static uint8_t *patch_transport(const struct weft_segmenter *segmenter, uint8_t 
   return field;
 }
 
-/* In UDP a zero means "no checksum", and all ones is the same number (RFC 768). */
+/* In UDP, 0 means "no checksum". All ones is the same number (RFC 768). */
 static void store_udp_checksum(uint8_t *field, uint64_t sum) {
   weft_store_checksum(field, sum);
   if (field[0] == 0 && field[1] == 0) memset(field, 0xff, 2);
@@ -117,7 +117,9 @@ enum weft_drop_reason weft_complete_checksum(const struct virtio_net_hdr *header
   const size_t start = header->csum_start;
   const size_t field = start + header->csum_offset;
   if (field + 2 > length) return WEFT_DROP_TX_MALFORMED;
-  /* The field holds the pseudo-header sum, which thereby is part of the sum. All ones will do in TCP, too. */
+  /*
+   * The field has the pseudo-header sum, which is part of the sum. All ones is valid in TCP, too.
+   */
   store_udp_checksum(data + field, weft_sum(0, data + start, length - start));
   return WEFT_NOT_DROPPED;
 }

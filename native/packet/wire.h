@@ -1,6 +1,5 @@
 /*
- * Bytes of the packets that the path handles: header sizes, field offsets, protocol numbers, and unaligned access in
- * network byte order. No state, no I/O.
+ * Header sizes, protocol numbers, and unaligned access in network byte order.
  *
  *   underlay IP | UDP | encapsulation header (0 or 22 bytes) | inner IP packet
  */
@@ -25,7 +24,7 @@ enum {
   WEFT_PROTOCOL_TCP = 6,
   WEFT_PROTOCOL_UDP = 17,
   WEFT_PROTOCOL_ICMPV6 = 58,
-  WEFT_PROTOCOL_NONE = 59, /* RFC 8200 §4.7; also what is said of a packet whose transport header cannot be read */
+  WEFT_PROTOCOL_NONE = 59, /* RFC 8200 §4.7; also if the transport header is unreadable */
 };
 
 enum {

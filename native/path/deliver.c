@@ -1,4 +1,4 @@
-/* Writes to the TUN device what was received, joined where flow and order allow it. */
+/* Coalesces received packets and writes them to the TUN device. */
 #include "deliver.h"
 
 #include <errno.h>
@@ -15,7 +15,10 @@ static bool write_iov(struct weft_worker *worker, const struct iovec *iov, unsig
   return written >= 0;
 }
 
-/* The packets that were joined, as they came: their payloads lie behind headers of the same length as the first one's. */
+/*
+ * Writes coalesced packets one by one, unchanged. Their headers are as long as the first one's and
+ * lie before the payloads.
+ */
 static unsigned write_one_by_one(struct weft_worker *worker, const struct weft_coalescer *flow) {
   struct virtio_net_hdr plain = {0};
   const size_t header_bytes = flow->iov[1].iov_len;
@@ -29,7 +32,7 @@ static unsigned write_one_by_one(struct weft_worker *worker, const struct weft_c
   return delivered;
 }
 
-/* A super-packet of the kernel at the other end, cut here. Returns how many of its segments were taken. */
+/* Segments a super-packet of the sending kernel. Returns the number of segments written. */
 static unsigned write_segments(struct weft_worker *worker, const struct weft_coalescer *flow) {
   struct virtio_net_hdr plain = {0};
   uint8_t header[WEFT_MAX_INNER_HEADER];
@@ -49,14 +52,17 @@ static unsigned write_segments(struct weft_worker *worker, const struct weft_coa
   return delivered;
 }
 
-/* What the TUN device must offer for packets of this type; NULL: nothing. */
+/* The TUN offload for packets of this type; NULL: none needed. */
 static _Atomic bool *offload_of(struct weft_worker *worker, unsigned gso_type) {
   struct weft_path_offloads *offloads = &worker->path->offloads;
   if (gso_type == VIRTIO_NET_HDR_GSO_NONE) return NULL;
   return gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 ? &offloads->uso : &offloads->tso;
 }
 
-/* Returns how many packets were taken. A kernel that refuses super-packets (EINVAL) gets them one by one from now on. */
+/*
+ * Returns the number of packets written. If the kernel rejects a super-packet (EINVAL), its offload
+ * is turned off.
+ */
 static unsigned write_flow(struct weft_worker *worker, const struct weft_coalescer *flow) {
   _Atomic bool *offload = offload_of(worker, flow->header.gso_type);
   if (offload == NULL || atomic_load_explicit(offload, memory_order_relaxed)) {
@@ -64,7 +70,7 @@ static unsigned write_flow(struct weft_worker *worker, const struct weft_coalesc
     if (offload == NULL || errno != EINVAL) return 0;
     if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
   }
-  /* Nothing but one packet: the kernel at the other end made it. */
+  /* A single packet is a super-packet of the sending kernel. */
   return flow->iov_count == 2 ? write_segments(worker, flow) : write_one_by_one(worker, flow);
 }
 

@@ -1,4 +1,4 @@
-/* Opens and closes a device: descriptors, offloads, workers. Packets are moved in tx.c and rx.c. */
+/* Opens and closes a device: descriptors, offloads, workers. tx.c and rx.c move packets. */
 #include "path.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "tun.h"
 #include "worker.h"
 
-/* Descriptors on their way from an earlier process to a worker; -1 once taken. */
+/* Descriptors of an earlier process; -1 once a worker has one. */
 struct handover {
   struct weft_path_fd fds[WEFT_MAX_PATH_FDS];
   unsigned count;
@@ -51,10 +51,13 @@ static int open_socket(struct weft_path *path, struct handover *adopted, unsigne
   return weft_udp_open(&path->settings.local, path->settings.workers > 1);
 }
 
-/* sockets[0] as `open_socket` says, the others on ports of the kernel's choice. 0 or negative errno; then all are closed. */
+/*
+ * sockets[0] comes from open_socket, the others have ephemeral ports. Returns 0, or negative errno
+ * and closes all.
+ */
 static int open_sockets(struct weft_path *path, struct handover *adopted, unsigned index, int *sockets) {
   union weft_endpoint any_port = path->settings.local;
-  any_port.v4.sin_port = 0; /* at the same place in both families */
+  any_port.v4.sin_port = 0; /* the same offset in both families */
   for (unsigned at = 0; at <= path->settings.source_ports; at++) {
     sockets[at] = at == 0 ? open_socket(path, adopted, index) : weft_udp_open(&any_port, false);
     if (sockets[at] >= 0) continue;
@@ -96,7 +99,7 @@ static int add_worker(struct weft_path *path, struct handover *adopted, unsigned
   return -ENOMEM;
 }
 
-/* What fails here is not missed: the workers do all. */
+/* Without the BPF fast path the workers forward everything, so errors only set the reason. */
 static void open_bpf(struct weft_path *path, struct handover *adopted) {
   const struct weft_path_settings *settings = &path->settings;
   const struct weft_bpf_path_settings bpf = {.tun = settings->name,
@@ -106,7 +109,7 @@ static void open_bpf(struct weft_path *path, struct handover *adopted) {
                                              .inherits_dscp = settings->inherits_dscp};
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "it is turned off");
   if (!settings->use_bpf) return;
-  /* ICMP errors about its packets must find the socket that sends to the same peers. */
+  /* ICMP errors about its packets must reach the socket that sends to the same peers. */
   if (settings->source_ports > 0)
     snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "flows have source ports of their own");
   else path->bpf = weft_bpf_path_open(&bpf, path->bpf_disabled_reason);
@@ -156,7 +159,7 @@ static struct weft_path *make_path(const struct weft_path_settings *settings) {
   if (!path) return NULL;
   path->settings = *settings;
   path->overhead = overhead_of(settings);
-  atomic_store(&path->mtu, WEFT_MAX_PACKET); /* until it is told */
+  atomic_store(&path->mtu, WEFT_MAX_PACKET); /* until weft_path_configure */
   path->routes = weft_routes_new(settings->workers);
   if (!path->routes) {
     free(path);

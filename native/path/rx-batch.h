@@ -1,7 +1,8 @@
 /*
- * Buffers of a worker for one batch of received datagrams, and the flows that they are coalesced into.
+ * Buffers of a worker for one batch of received datagrams, and the flows that they are coalesced
+ * into.
  *
- *   messages[i] ──► iov[i] ──► buffers + i * 64 KiB     one datagram, or several that UDP_GRO merged
+ *   messages[i] ──► iov[i] ──► buffers + i * 64 KiB     a datagram, or a run merged by UDP_GRO
  *               ├─► remotes[i]                          outer source
  *               └─► control[i]                          TOS, segment size
  */
@@ -21,12 +22,12 @@
 enum {
   WEFT_RX_BATCH = 16,
   WEFT_RX_BUFFER_BYTES = 65536,
-  WEFT_RX_FLOWS = 8, /* flows that can be open at once, by hash; a power of two */
+  WEFT_RX_FLOWS = 8, /* coalescers, indexed by flow hash; a power of two */
 };
 
-/* What a peer sent, not yet added to its counters. */
+/* Packets of one peer, not yet added to its counters. */
 struct weft_rx_count {
-  struct weft_peer *peer; /* NULL: nothing */
+  struct weft_peer *peer; /* NULL: none */
   uint64_t packets, bytes;
 };
 
@@ -37,7 +38,7 @@ struct weft_rx_batch {
   union weft_endpoint remotes[WEFT_RX_BATCH];
   _Alignas(8) uint8_t control[WEFT_RX_BATCH][2 * CMSG_SPACE(sizeof(int))];
   struct weft_coalescer flows[WEFT_RX_FLOWS];
-  /* The route of the last packet's inner source, good for this batch. */
+  /* The route of the last packet's inner source, valid for this batch. */
   const struct weft_route *source_route;
   uint8_t source[16];
   uint8_t source_family;

@@ -1,4 +1,4 @@
-/* Underlay to TUN device: receives, checks, passes on to deliver.c. */
+/* Receives and checks datagrams. deliver.c writes the packets to the TUN device. */
 #include "rx.h"
 
 #include <errno.h>
@@ -10,9 +10,9 @@
 
 enum { BATCHES_PER_DRAIN = 4 };
 
-/* ---- checks ---------------------------------------------------------------------------------------------------- */
+/* --- Checks --- */
 
-/* The route whose subnet has the packet's source, remembered from packet to packet. */
+/* The route of the packet's source. Caches the last one. */
 static const struct weft_route *find_source(struct weft_worker *worker, const uint8_t *data,
                                             const struct weft_packet *packet) {
   struct weft_rx_batch *rx = &worker->rx;
@@ -33,7 +33,7 @@ static enum weft_drop_reason check_source(struct weft_worker *worker, const stru
   return weft_routes_has_remote(worker->path->routes, remote) ? WEFT_DROP_RX_SOURCE : WEFT_DROP_RX_SENDER;
 }
 
-/* Adds what was counted for one peer: locked additions once a run of its packets, not once a packet. */
+/* Adds the counts of one peer: one atomic addition per run of its packets. */
 static void flush_count(struct weft_rx_batch *rx) {
   struct weft_peer *peer = rx->counted.peer;
   if (!peer) return;
@@ -52,7 +52,7 @@ static void count_peer(struct weft_rx_batch *rx, const struct weft_route *route,
   rx->counted.bytes += packet->total_bytes;
 }
 
-/* What came with a message beside its bytes. */
+/* Metadata of a message. */
 struct received {
   const union weft_endpoint *remote;
   uint8_t tos;
@@ -77,11 +77,12 @@ static enum weft_drop_reason accept_datagram(struct weft_worker *worker, uint8_t
   return WEFT_NOT_DROPPED;
 }
 
-/* ---- reception ------------------------------------------------------------------------------------------------- */
+/* --- Reception --- */
 
 /*
- * Whether the datagrams that the kernel says it coalesced are one: its vxlan device, and the BPF program of a weft peer, can hand
- * a UDP super-packet over whole where no hardware is between, with the inner segment size in the place of the outer one.
+ * Whether a message that UDP_GRO reports as merged is one datagram. The vxlan device of a kernel,
+ * and the BPF fast path of a peer, can send a UDP super-packet whole where no hardware is in
+ * between; the reported segment size is then the inner one.
  */
 static bool is_one_datagram(const struct weft_worker *worker, const uint8_t *datagram, size_t length) {
   const struct weft_encap *encap = worker->path->settings.encap;
@@ -125,7 +126,7 @@ static int receive(struct weft_worker *worker) {
   return recvmmsg(worker->sockets[0], rx->messages, WEFT_RX_BATCH, MSG_DONTWAIT, NULL);
 }
 
-/* Errors that ICMP messages left behind; nothing else would make the socket quiet again. */
+/* Empties the error queue. Otherwise the socket stays readable. */
 static void forget_errors(struct weft_worker *worker) {
   union weft_endpoint remote;
   uint32_t mtu;
@@ -145,7 +146,7 @@ unsigned weft_rx_drain(struct weft_worker *worker) {
     for (unsigned flow = 0; flow < WEFT_RX_FLOWS; flow++) weft_deliver_flow(worker, &rx->flows[flow]);
     if (count < WEFT_RX_BATCH) break;
   }
-  rx->source_route = NULL; /* good until the next quiescent point only */
+  rx->source_route = NULL; /* invalid after the next quiescent point */
   weft_worker_count(worker, WEFT_RX_RECEIVES, received);
   return received;
 }

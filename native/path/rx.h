@@ -8,7 +8,10 @@
 
 struct weft_worker;
 
-/* Moves datagrams that wait at the socket, up to a fair share. Returns the number of messages received. */
+/*
+ * Moves datagrams that wait at the socket, up to a fair share. Returns the number of messages
+ * received.
+ */
 unsigned weft_rx_drain(struct weft_worker *worker);
 
 #endif

@@ -1,4 +1,7 @@
-/* Runs of datagrams to the socket: one message per run, one sendmmsg(2) for many (udp(7) UDP_SEGMENT). */
+/*
+ * Runs of datagrams to the socket: one message per run, one sendmmsg(2) for many (udp(7)
+ * UDP_SEGMENT).
+ */
 #include "send.h"
 
 #include <errno.h>
@@ -63,8 +66,8 @@ static bool learn_path_mtu(struct weft_worker *worker, const struct weft_run *ru
 }
 
 /*
- * Whether sending is worth a retry after `error`. A full buffer empties. Most other errors can belong
- * to an earlier datagram, reported by ICMP (sock_error in the kernel), EMSGSIZE included.
+ * Whether sending is worth a retry after `error`. A full buffer empties. Most other errors can
+ * belong to an earlier datagram, reported by ICMP (sock_error in the kernel), EMSGSIZE included.
  */
 static bool is_retryable(int fd, int error) {
   struct pollfd wait = {.fd = fd, .events = POLLOUT};
@@ -85,7 +88,9 @@ static void count_rejected(struct weft_worker *worker, int error, unsigned segme
   weft_worker_count(worker, is_full ? WEFT_DROP_TX_BUFFER_FULL : WEFT_DROP_TX_REFUSED, segments);
 }
 
-/* Copies the inner packet of one datagram into one piece: the batch is about to reuse its memory. */
+/*
+ * Copies the inner packet of one datagram into one piece: the batch is about to reuse its memory.
+ */
 static size_t linearize(const struct msghdr *message, size_t skip, uint8_t *out) {
   size_t length = 0;
   for (size_t index = 0; index < message->msg_iovlen; index++) {
@@ -144,8 +149,8 @@ static struct one_by_one send_one_by_one(struct weft_worker *worker, unsigned in
 
 /*
  * Handles a run that the kernel rejected as a whole. Sending one by one separates the causes: an
- * offload that the device lacks (EIO without checksum offload, EINVAL, EMSGSIZE; udp_send_skb in the
- * kernel), or a smaller path MTU.
+ * offload that the device lacks (EIO without checksum offload, EINVAL, EMSGSIZE; udp_send_skb in
+ * the kernel), or a smaller path MTU.
  */
 static void send_rejected(struct weft_worker *worker, unsigned index, int error) {
   const struct weft_run run = worker->tx.runs[index];
@@ -158,7 +163,9 @@ static void send_rejected(struct weft_worker *worker, unsigned index, int error)
     if (atomic_exchange(&worker->path->offloads.gso, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
   }
   if (result.oversized == 0) return;
-  /* The first is resent in fragments or reported. The others are dropped: their senders retransmit. */
+  /*
+   * The first is resent in fragments or reported. The others are dropped: their senders retransmit.
+   */
   weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, result.oversized - 1);
   if (!learn_path_mtu(worker, &run) || inner == NULL) return weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, 1);
   if (worker->tx.oversized.route != NULL) weft_worker_count(worker, WEFT_DROP_TX_TOO_BIG, 1);

@@ -1,10 +1,10 @@
 /*
  * The batch of datagrams that a worker gathers before it sends them with one system call.
  *
- *   arena   │ headroom │ packet │ headroom │ packet │ ...   packets as read from the TUN queue
+ *   arena   │ headroom │ packet │ headroom │ packet │ ...   packets read from the TUN queue
  *   slots   │ headroom │ header │ headroom │ header │ ...   headers of segments and fragments
  *   iov     pieces of the arena and the slots, in the order of the wire
- *   runs    │ first_iov, iov_count │ ...                    a run is one message: same peer, same size
+ *   runs    │ first_iov, iov_count │ ...              a run is a message: same peer, same size
  *
  * The encapsulation header is written into the headroom. Payload is never copied.
  */

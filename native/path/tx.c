@@ -1,4 +1,7 @@
-/* Reads packets from the TUN queue and forwards each to the batch, whole, in segments or in fragments. */
+/*
+ * Reads packets from the TUN queue and forwards each to the batch, whole, in segments or in
+ * fragments.
+ */
 #include "tx.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /*
  * From the TUN device to the underlay.
  *
- *   TUN queue ──read──► parse ──► find route ──► TTL ──► whole packet ─────────────► batch ──► UDP socket
- *                                                   ├──► segment (TSO, USO) ────────►   (tx-batch.h, send.h)
- *                                                   └──► fragment, or ICMP too big
+ *   TUN queue ──► parse ──► route ──► TTL ─┬─► whole packet ───────► batch (tx-batch.h)
+ *                                          ├─► segments (TSO, USO) ─►   └──► UDP socket (send.h)
+ *                                          └─► fragments, or ICMP "too big"
  */
 #ifndef WEFT_TX_H
 #define WEFT_TX_H

@@ -1,4 +1,4 @@
-/* The life of a worker's thread: wait, move packets both ways, wait again. */
+/* The thread of a worker: waits for packets, moves them in both directions, waits again. */
 #include "worker.h"
 
 #include <errno.h>
@@ -14,14 +14,14 @@
 #include "tx.h"
 
 enum {
-  /* ICMP errors a worker, in the long run and at once (RFC 4443 §2.4f asks for a limit of the router's choice). */
+  /* Rate limit of ICMP errors per worker (RFC 4443 §2.4f leaves the values to the router). */
   ICMP_PER_SECOND = 1000,
   ICMP_BURST = 50,
 };
 
 enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_COUNT };
 
-/* Until a descriptor is ready. While asleep, a worker holds up nobody who waits to free routes. */
+/* Waits until a descriptor is ready. A sleeping worker does not delay the reclamation of routes. */
 static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds) {
   if (worker->is_tun_gone) fds[POLL_TUN].fd = -1;
   weft_routes_leave(worker->path->routes, worker->index);
@@ -73,7 +73,7 @@ struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int 
 int weft_worker_start(struct weft_worker *worker) {
   sigset_t all, before;
   char name[16];
-  /* Signals are for the thread that runs JavaScript. */
+  /* The JavaScript thread handles signals. */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error = pthread_create(&worker->thread, NULL, run, worker);
@@ -89,7 +89,7 @@ void weft_worker_stop(struct weft_worker *worker) {
   const uint64_t one = 1;
   if (!worker->is_started) return;
   atomic_store(&worker->is_stopping, true);
-  /* Cannot fail: the counter of the eventfd is 0 until now. */
+  /* Cannot fail: the counter of the eventfd is 0. */
   if (write(worker->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one)) pthread_join(worker->thread, NULL);
   worker->is_started = false;
 }

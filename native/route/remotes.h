@@ -1,6 +1,7 @@
 /*
- * How many routes each underlay address has: readers ask whether there is any, one writer counts. A table a family, so
- * that an IPv4 address and the IPv6 one that stands for it differ. For route.c alone, hence no .c file.
+ * Reference counts of underlay addresses by routes. Readers check membership, one writer counts.
+ * Each family has a table of its own, which separates an IPv4 address from its IPv4-mapped IPv6
+ * address. Only route.c includes it.
  */
 #ifndef WEFT_REMOTES_H
 #define WEFT_REMOTES_H
@@ -16,7 +17,7 @@ struct weft_remotes {
 
 struct weft_remote {
   struct weft_node node;
-  size_t routes; /* the writer's */
+  size_t routes; /* of the writer */
 };
 
 static inline bool weft_remote_is_ipv6(const union weft_endpoint *endpoint) {
@@ -42,7 +43,7 @@ static inline bool weft_remotes_has(const struct weft_remotes *remotes, const un
 
 /* --- Writer --- */
 
-/* Puts a new address into `old` (NULL: none) or, if that is full, a copy of it. NULL without memory. */
+/* Adds an address to `old` (NULL: none), or to a copy if it is full. NULL: out of memory. */
 static inline struct weft_table *weft_remotes_add(struct weft_table *old, struct weft_key key) {
   struct weft_remote *remote = weft_shared_new(sizeof(*remote));
   if (!remote) return NULL;
@@ -57,7 +58,7 @@ static inline struct weft_table *weft_remotes_add(struct weft_table *old, struct
   return table;
 }
 
-/* Counts one route more; the address has a family. 0 or -ENOMEM. */
+/* Adds a reference to an IPv4 or IPv6 address. 0 or -ENOMEM. */
 static inline int weft_remotes_ref(struct weft_remotes *remotes, struct weft_reclaimer *reclaimer,
                                    const union weft_endpoint *endpoint) {
   const struct weft_key key = weft_remote_key(endpoint);
@@ -77,7 +78,7 @@ static inline int weft_remotes_ref(struct weft_remotes *remotes, struct weft_rec
   return 0;
 }
 
-/* Counts one route less. */
+/* Drops a reference. */
 static inline void weft_remotes_unref(struct weft_remotes *remotes, struct weft_reclaimer *reclaimer,
                                       const union weft_endpoint *endpoint) {
   struct weft_table *table =
@@ -94,7 +95,7 @@ static inline void weft_remote_free(void *context, struct weft_node *node) {
   free(node);
 }
 
-/* Frees all. No reader may be left. */
+/* Frees all. No reader may be active. */
 static inline void weft_remotes_end(struct weft_remotes *remotes) {
   for (unsigned i = 0; i < 2; i++) {
     struct weft_table *table = atomic_load_explicit(&remotes->tables[i], memory_order_relaxed);

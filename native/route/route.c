@@ -1,10 +1,9 @@
 /*
- * Owns which peer has an inner address: longest-prefix lookup for readers that never lock, updates by one writer. Knows
- * no socket and no packet.
+ * Longest-prefix lookup for lock-free readers, updates by one writer.
  *
- * Each prefix length in use is a level: a hash table of the routes with that length. The levels of a family, longest
- * first, are one immutable array behind one atomic pointer. reclaim.h says when removed memory is freed, and why no
- * reader has it then.
+ * Each prefix length in use is a level: a hash table of the routes with that length. The levels of
+ * a family, longest first, are one immutable array behind one atomic pointer. reclaim.h frees
+ * removed memory.
  */
 #include "route.h"
 
@@ -33,7 +32,7 @@ struct peer_node {
   struct weft_peer peer;
 };
 
-/* In two cache lines, and a worker needs nearly all of it. */
+/* Two cache lines, of which a worker reads nearly all. */
 struct route_node {
   struct weft_node node;
   struct weft_route route;
@@ -43,7 +42,7 @@ struct weft_routes {
   _Atomic(struct levels *) levels[FAMILIES]; /* IPv4, IPv6; NULL: none yet */
   struct weft_remotes remotes;
   struct weft_reclaimer reclaimer;
-  size_t count; /* the writer's */
+  size_t count; /* of the writer */
 };
 
 /* --- Levels --- */
@@ -59,7 +58,10 @@ static struct weft_table *level_table(const struct weft_routes *routes, bool is_
   return NULL;
 }
 
-/* Makes `table` (NULL: none) that of a prefix length: a new array, longest first, in place of the old. 0 or -errno. */
+/*
+ * Publishes a new array of levels with `table` (NULL: none) for a prefix length, longest first. 0
+ * or negative errno.
+ */
 static int publish_level(struct weft_routes *routes, bool is_ipv6, unsigned prefix_bits, struct weft_table *table) {
   struct levels *old = levels_of(routes, is_ipv6);
   const unsigned old_count = old ? old->count : 0;
@@ -79,7 +81,7 @@ static int publish_level(struct weft_routes *routes, bool is_ipv6, unsigned pref
   return 0;
 }
 
-/* Makes room for one more route of that length. 0 or -errno. */
+/* Makes room for one more route of that length. 0 or negative errno. */
 static int reserve_level(struct weft_routes *routes, bool is_ipv6, unsigned prefix_bits, struct weft_table **room) {
   struct weft_table *old = level_table(routes, is_ipv6, prefix_bits);
   *room = old;
@@ -106,7 +108,7 @@ static struct peer_node *peer_node_of(const struct weft_route *route) {
   return (struct peer_node *)(void *)((char *)route->peer - offsetof(struct peer_node, peer));
 }
 
-/* A copy of `route` with the peer of `old`, or a new one if that is NULL. NULL without memory. */
+/* A copy of `route` with the peer of `old`, or a new peer if that is NULL. NULL: out of memory. */
 static struct route_node *route_node_new(const struct weft_route *route, struct weft_key key,
                                          const struct route_node *old) {
   struct route_node *new = weft_shared_new(sizeof(*new));
@@ -118,12 +120,12 @@ static struct route_node *route_node_new(const struct weft_route *route, struct 
   }
   new->node.key = key;
   new->route = *route;
-  memcpy(new->route.subnet, key.words, sizeof(new->route.subnet));
+  memcpy(new->route.subnet, key.parts, sizeof(new->route.subnet));
   new->route.peer = &peer->peer;
   return new;
 }
 
-/* Puts a route whose underlay address is counted into the table of its length. */
+/* Inserts a route with a referenced underlay address into the table of its length. */
 static int add(struct weft_routes *routes, struct route_node *new) {
   struct weft_table *table;
   const int result = reserve_level(routes, new->route.family == 6, new->route.prefix_bits, &table);
@@ -139,9 +141,9 @@ static void replace(struct weft_routes *routes, size_t slot, struct route_node *
   weft_retire(&routes->reclaimer, &old->node.shared);
 }
 
-/* Puts `new` in the place of `old`, or adds it if that is NULL. 0, or -errno and nothing has changed. */
+/* Replaces `old` with `new`, or adds it if `old` is NULL. 0, or negative errno without a change. */
 static int put(struct weft_routes *routes, size_t slot, struct route_node *old, struct route_node *new) {
-  /* Counted before readers see the route. */
+  /* Referenced before readers see the route. */
   int result = weft_remotes_ref(&routes->remotes, &routes->reclaimer, &new->route.remote);
   if (result < 0) return result;
   if (old) replace(routes, slot, old, new);
@@ -186,7 +188,7 @@ int weft_routes_remove(struct weft_routes *routes, unsigned family, const uint8_
   weft_remotes_unref(&routes->remotes, &routes->reclaimer, &old->route.remote);
   weft_retire(&routes->reclaimer, &peer_node_of(&old->route)->shared);
   weft_retire(&routes->reclaimer, &old->node.shared);
-  /* Without memory the empty level stays, which costs lookups a probe. */
+  /* Out of memory the empty level stays and costs lookups a probe. */
   if (table->live == 0 && publish_level(routes, family == 6, prefix_bits, NULL) == 0)
     weft_retire(&routes->reclaimer, &table->shared);
   weft_routes_reclaim(routes);

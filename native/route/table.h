@@ -1,7 +1,7 @@
 /*
- * Hash table from addresses to entries, for one writer and readers that never lock. Open addressing; an entry keeps its
- * slot until the table is given up for a copy, so it comes, is replaced and goes by one store to one slot, and a reader
- * that probes meanwhile misses nothing else. Owns no entry. For route.c alone, hence no .c file.
+ * Hash table from addresses to entries, for one writer and lock-free readers. Open addressing: an
+ * entry keeps its slot for the lifetime of the table, and each update is one store to one slot, so
+ * a concurrent reader misses no other entry. Does not own the entries. Only route.c includes it.
  */
 #ifndef WEFT_TABLE_H
 #define WEFT_TABLE_H
@@ -10,12 +10,12 @@
 
 enum { WEFT_MIN_CAPACITY_BITS = 4 };
 
-/* An address as it lies in memory, masked; IPv4 has the first 4 bytes, the others are 0. */
+/* A masked address in memory byte order. IPv4 uses the first 4 bytes, the others are 0. */
 struct weft_key {
-  uint64_t words[2];
+  uint64_t parts[2];
 };
 
-/* Begin of every entry. Immutable but for the list of what is to be freed. */
+/* The head of an entry. Only `shared` changes after publication. */
 struct weft_node {
   struct weft_shared shared;
   struct weft_key key;
@@ -24,17 +24,17 @@ struct weft_node {
 struct weft_table {
   struct weft_shared shared;
   unsigned capacity_bits;
-  size_t live, used; /* the writer's: entries; entries and tombstones, at most half of the slots */
+  size_t live, used; /* of the writer: entries; entries and tombstones, at most half of the slots */
   _Atomic(struct weft_node *) slots[];
 };
 
-/* Stands where an entry was, so that probing goes on. */
+/* Marks a removed entry: probing continues. */
 static struct weft_node weft_tombstone;
 
 static inline struct weft_key weft_key_of(bool is_ipv6, const void *address) {
   struct weft_key key = {{0, 0}};
-  if (is_ipv6) memcpy(key.words, address, 16);
-  else memcpy(key.words, address, 4);
+  if (is_ipv6) memcpy(key.parts, address, 16);
+  else memcpy(key.parts, address, 4);
   return key;
 }
 
@@ -47,11 +47,11 @@ static inline struct weft_key weft_mask_of(unsigned prefix_bits) {
 }
 
 static inline struct weft_key weft_key_masked(struct weft_key key, struct weft_key mask) {
-  return (struct weft_key){{key.words[0] & mask.words[0], key.words[1] & mask.words[1]}};
+  return (struct weft_key){{key.parts[0] & mask.parts[0], key.parts[1] & mask.parts[1]}};
 }
 
 static inline bool weft_key_equals(struct weft_key a, struct weft_key b) {
-  return ((a.words[0] ^ b.words[0]) | (a.words[1] ^ b.words[1])) == 0;
+  return ((a.parts[0] ^ b.parts[0]) | (a.parts[1] ^ b.parts[1])) == 0;
 }
 
 static inline size_t weft_last_slot(const struct weft_table *table) {
@@ -59,16 +59,19 @@ static inline size_t weft_last_slot(const struct weft_table *table) {
 }
 
 /*
- * Where probing for `key` begins: multiply-shift, twice, for with one step subnets that follow each other (as they do)
- * meet in some tables.
+ * The first slot to probe for `key`. Two rounds of multiply-shift: one round makes adjacent subnets
+ * collide at some table sizes.
  */
 static inline size_t weft_home_slot(const struct weft_table *table, struct weft_key key) {
-  uint64_t mixed = key.words[0] * 0x9e3779b97f4a7c15 + key.words[1] * 0xd1b54a32d192ed03;
+  uint64_t mixed = key.parts[0] * 0x9e3779b97f4a7c15 + key.parts[1] * 0xd1b54a32d192ed03;
   mixed = (mixed ^ mixed >> 32) * 0x9fb21c651e98df25;
   return (size_t)(mixed >> (64 - table->capacity_bits));
 }
 
-/* The entry of `key` and its slot, or NULL. Half of the slots at least are empty, so probing ends soon. */
+/*
+ * The entry of `key` and its slot, or NULL. At least half of the slots are empty, which bounds
+ * probing.
+ */
 static inline struct weft_node *weft_table_find(const struct weft_table *table, struct weft_key key, size_t *slot) {
   for (size_t i = weft_home_slot(table, key);; i = (i + 1) & weft_last_slot(table)) {
     struct weft_node *node = atomic_load_explicit(&table->slots[i], memory_order_acquire);
@@ -80,7 +83,7 @@ static inline struct weft_node *weft_table_find(const struct weft_table *table, 
 
 /* --- Writer --- */
 
-/* Puts an entry in place of the one with the same key. */
+/* Replaces the entry in a slot. */
 static inline void weft_table_replace(struct weft_table *table, size_t slot, struct weft_node *node) {
   atomic_store_explicit(&table->slots[slot], node, memory_order_release);
 }
@@ -89,7 +92,7 @@ static inline bool weft_table_has_room(const struct weft_table *table) {
   return table->used < (size_t)1 << (table->capacity_bits - 1);
 }
 
-/* Adds an entry whose key is not there yet; the table must have room. */
+/* Adds an entry with a new key. The table must have room. */
 static inline void weft_table_insert(struct weft_table *table, struct weft_node *node) {
   size_t i = weft_home_slot(table, node->key);
   struct weft_node *there;
@@ -118,8 +121,9 @@ static inline void weft_insert_into(void *table, struct weft_node *node) {
 }
 
 /*
- * A table with the entries of `old` (NULL: none) and without its tombstones, at most a quarter full after one more: a
- * quarter of its slots pays for the next copy, however entries come and go. NULL without memory.
+ * A table with the entries of `old` (NULL: none) and without its tombstones. It is at most a
+ * quarter full after one more insert, so a quarter of its slots amortizes the next copy. NULL: out
+ * of memory.
  */
 static inline struct weft_table *weft_table_copy(const struct weft_table *old) {
   unsigned capacity_bits = WEFT_MIN_CAPACITY_BITS;

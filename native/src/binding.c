@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Part of libuv's stable ABI, exported by the node binary; musl has no strerrorname_np(3). */
+/* Part of libuv's stable ABI, exported by the node binary. musl lacks strerrorname_np(3). */
 extern const char *uv_err_name(int error);
 
 static void set_string(napi_env env, napi_value object, const char *name, const char *text) {

@@ -1,4 +1,7 @@
-/* One text, perhaps with descriptors, to a Unix datagram socket, which Node cannot do: the transport of sd_notify(3). */
+/*
+ * Sends a text and descriptors to a Unix datagram socket, the protocol of sd_notify(3). Node has no
+ * API for it.
+ */
 #include "binding.h"
 
 #include <errno.h>
@@ -8,10 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Room for a status line; sd_notify messages are shorter. A device of the packet path has few descriptors. */
+/* A status line fits; sd_notify messages are shorter. */
 enum { TEXT_BYTES = 4096, MAX_FDS = 16 };
 
-/* Fills `address`; `@name` is in the abstract namespace (unix(7)). Returns its length or negative errno. */
+/*
+ * Fills `address`; `@name` is in the abstract namespace (unix(7)). Returns its length or negative
+ * errno.
+ */
 static int unix_address(const char *path, size_t length, struct sockaddr_un *address) {
   if (length == 0 || length >= sizeof(address->sun_path)) return -ENAMETOOLONG;
   memset(address, 0, sizeof(*address));
@@ -66,7 +72,7 @@ static int read_fds(napi_env env, napi_value value, int *fds) {
   return (int)count;
 }
 
-/* sendDatagram(path, text, fds?): throws on failure, never blocks. */
+/* sendDatagram(path, text, fds?): throws on failure. Non-blocking. */
 static napi_value send_datagram(napi_env env, napi_callback_info info) {
   static const char usage[] = "sendDatagram takes (path, text) and up to 16 descriptors";
   napi_value values[3];
@@ -75,7 +81,7 @@ static napi_value send_datagram(napi_env env, napi_callback_info info) {
   int fds[MAX_FDS];
   size_t count = 3, path_length, text_length;
   struct sockaddr_un address;
-  /* What was not given reads as undefined. */
+  /* Missing arguments read as undefined. */
   if (napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count > 3)
     return weft__throw_type(env, usage);
   const int fd_count = read_fds(env, values[2], fds);

@@ -1,6 +1,6 @@
 /*
- * The packet path's functions for TypeScript: positional arguments, as native/packet-path.ts alone calls them. A device is an
- * external value; closing it, or the end of this Node environment, ends its threads.
+ * The packet path for native/packet-path.ts, with positional arguments. A device is an external
+ * value. Closing it, or the end of the Node environment, stops its threads.
  */
 #include "binding.h"
 
@@ -14,7 +14,7 @@
 #include "path/path.h"
 #include "path/worker.h"
 
-/* What an external points to; `path` is NULL once closed. */
+/* The target of an external value. `path` is NULL once closed. */
 struct handle {
   struct weft_path *path;
 };
@@ -44,7 +44,7 @@ static struct weft_path *path_of(napi_env env, napi_value value) {
   return ((struct handle *)data)->path;
 }
 
-/* The device of a call that takes nothing else, or NULL with an error pending. */
+/* The device of a call without further arguments, or NULL with an error pending. */
 static struct weft_path *only_path(napi_env env, napi_callback_info info) {
   napi_value value;
   return weft__arguments(env, info, 1, &value) < 0 ? NULL : path_of(env, value);
@@ -65,7 +65,7 @@ static bool read_endpoint(napi_env env, napi_value address, napi_value port, uni
   unsigned number;
   memset(endpoint, 0, sizeof(*endpoint));
   if (!read_text(env, address, text, sizeof(text)) || !read_uint(env, port, 65535, &number)) return false;
-  endpoint->v4.sin_port = htons((uint16_t)number); /* at the same place in both families */
+  endpoint->v4.sin_port = htons((uint16_t)number); /* the same offset in both families */
   if (inet_pton(AF_INET, text, &endpoint->v4.sin_addr) == 1) endpoint->any.sa_family = AF_INET;
   else if (inet_pton(AF_INET6, text, &endpoint->v6.sin6_addr) == 1) endpoint->any.sa_family = AF_INET6;
   return endpoint->any.sa_family != 0;
@@ -129,7 +129,9 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
   return true;
 }
 
-/* pathOpen(name, isVxlan, local, port, vni, mac, workers, sourcePorts, flags, adopted): the device. */
+/*
+ * pathOpen(name, isVxlan, local, port, vni, mac, workers, sourcePorts, flags, adopted): the device.
+ */
 static napi_value path_open(napi_env env, napi_callback_info info) {
   napi_value values[10];
   struct weft_path_settings settings;
@@ -149,7 +151,7 @@ static napi_value make_boolean(napi_env env, bool value) {
   return napi_get_boolean(env, value, &result) == napi_ok ? result : NULL;
 }
 
-/* pathStart(device): whether pathDescriptors are others now. */
+/* pathStart(device): whether pathDescriptors changed. */
 static napi_value path_start(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
@@ -225,7 +227,7 @@ static napi_value path_remove_route(napi_env env, napi_callback_info info) {
   return make_boolean(env, weft_path_remove_route(path, family, subnet, bits) == 0);
 }
 
-/* A new array of 64-bit numbers; NULL without memory. */
+/* A new array of 64-bit numbers; NULL: out of memory. */
 static uint64_t *make_numbers(napi_env env, size_t count, napi_value *array) {
   napi_value buffer;
   void *data;
@@ -262,7 +264,10 @@ static void list_peer(void *context, const struct weft_route *route) {
   numbers[4] = atomic_load_explicit(&peer->path_mtu, memory_order_relaxed);
 }
 
-/* pathPeers(device): [subnets, numbers], five numbers a subnet: packets and bytes sent, received, path MTU or 0. */
+/*
+ * pathPeers(device): [subnets, numbers], five numbers per subnet: packets and bytes sent, received,
+ * path MTU or 0.
+ */
 static napi_value path_peers(napi_env env, napi_callback_info info) {
   napi_value result, numbers = NULL;
   struct peer_list list = {.env = env};
@@ -278,7 +283,7 @@ static napi_value path_peers(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* pathCounters(device): one number a counter, in the order of pathCounterNames. */
+/* pathCounters(device): one number per counter, in the order of pathCounterNames. */
 static napi_value path_counters(napi_env env, napi_callback_info info) {
   napi_value array;
   struct weft_path *path = only_path(env, info);
@@ -316,13 +321,16 @@ static napi_value path_offloads(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, bits, &result) == napi_ok ? result : NULL;
 }
 
-/* pathRefresh(device): to be called when interfaces may have changed; whether pathDescriptors are others now. */
+/*
+ * pathRefresh(device): reattaches BPF programs after interfaces changed. Returns whether
+ * pathDescriptors changed.
+ */
 static napi_value path_refresh(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   return path ? make_boolean(env, weft_path_refresh(path)) : NULL;
 }
 
-/* pathBpfDisabledReason(device): why the kernel moves no packets by itself; empty text if it does. */
+/* pathBpfDisabledReason(device): why the BPF fast path is off; empty if it is on. */
 static napi_value path_bpf_disabled_reason(napi_env env, napi_callback_info info) {
   napi_value text;
   struct weft_path *path = only_path(env, info);

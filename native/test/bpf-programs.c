@@ -1,15 +1,16 @@
 /*
- * The BPF programs of the packet path as the path loads them, for test/root/path-kernel-differential.spec.ts: what becomes of
- * single packets. Runs as root in a network namespace of its own. Usage: bpf-programs udp|vxlan <LINES
+ * Runs single packets through the BPF programs as the path loads them, for
+ * test/root/path-differential.spec.ts. Runs as root in a network
+ * namespace of its own. Usage: bpf-programs udp|vxlan <LINES
  *
- *   route SUBNET BITS REMOTE PORT     adds a route
- *   unroute SUBNET BITS               removes one
- *   tx GSO_SIZE HEX                   sends an IP packet out by the TUN device; answer: `wire HEX`, a frame on the underlay, or
- *                                     `tun HEX`, what a worker would get
- *   rx GSO_SIZE HEX                   runs the program of the underlay interface on a frame (BPF_PROG_TEST_RUN); answer: its
- *                                     verdict and the frame that it leaves
+ *   route SUBNET BITS REMOTE PORT   adds a route
+ *   unroute SUBNET BITS             removes one
+ *   tx GSO_SIZE HEX                 sends an IP packet out by the TUN device. Answer: `wire HEX`,
+ *                                   a frame on the underlay, or `tun HEX`, a packet for a worker
+ *   rx GSO_SIZE HEX                 runs the program of the underlay interface on a frame
+ *                                   (BPF_PROG_TEST_RUN). Answer: verdict and resulting frame
  *
- *   weft0 (TUN, nobody reads) ── [tx program] ── eth0, 192.0.2.1 ── wire        the next hop's link address is known
+ *   weft0 (TUN, not read) ── [tx program] ── eth0, 192.0.2.1 ── wire
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,7 +51,7 @@ static void run(const char *command) {
   if (system(command) != 0) fail(command);
 }
 
-/* ---- the host -------------------------------------------------------------------------------------------------- */
+/* --- The host --- */
 
 static void make_links(void) {
   run("ip link add eth0 type veth peer name wire && ip link set eth0 addrgenmode none && ip link set wire addrgenmode "
@@ -112,7 +113,7 @@ static void remove_route(struct weft_bpf_path *bpf, const char *line) {
   weft_bpf_path_remove_route(bpf, 4, subnet, bits);
 }
 
-/* ---- packets --------------------------------------------------------------------------------------------------- */
+/* --- Packets --- */
 
 static size_t read_hex(const char *text) {
   size_t length = 0;
@@ -121,8 +122,8 @@ static size_t read_hex(const char *text) {
   return length;
 }
 
-static void print_hex(const char *word, const uint8_t *data, size_t length) {
-  printf("%s ", word);
+static void print_hex(const char *label, const uint8_t *data, size_t length) {
+  printf("%s ", label);
   for (size_t at = 0; at < length; at++) printf("%02x", data[at]);
   putchar('\n');
 }
@@ -139,12 +140,15 @@ static struct virtio_net_hdr virtio_header(unsigned gso_size) {
                                  .csum_offset = is_tcp ? 16 : 6};
 }
 
-/* What comes next behind a virtio header on either descriptor; the program decided while the packet was sent. */
+/*
+ * What comes next behind a virtio header on either descriptor; the program decided while the packet
+ * was sent.
+ */
 static void print_outcome(int tun_fd, int wire_fd) {
   struct virtio_net_hdr header;
   const struct iovec iov[2] = {{&header, sizeof(header)}, {answer, sizeof(answer)}};
   struct pollfd ready[2] = {{.fd = tun_fd, .events = POLLIN}, {.fd = wire_fd, .events = POLLIN}};
-  if (must(poll(ready, 2, PATIENCE_MS), "poll") == 0) fail("neither way");
+  if (must(poll(ready, 2, PATIENCE_MS), "poll") == 0) fail("packet on neither descriptor");
   const bool is_tun = ready[0].revents & POLLIN;
   const ssize_t length = readv(is_tun ? tun_fd : wire_fd, iov, 2);
   if (length < (ssize_t)sizeof(header)) fail("readv");

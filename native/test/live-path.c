@@ -1,11 +1,13 @@
 /*
- * A device of the packet path with real workers, for checkers that only a program of its own can have (TSan, ASan,
- * valgrind, leaks). Runs in a network namespace of its own, as root there. Usage: live-path traffic PACKETS | cycles COUNT
+ * A device of the packet path with real workers, for checkers that only a program of its own can
+ * have (TSan, ASan, valgrind, leaks). Runs in a network namespace of its own, as root there. Usage:
+ * live-path traffic PACKETS | cycles COUNT
  *
- *   peer socket 127.0.0.2:9000 --udp--> 127.0.0.1:8285 [ path ] weft0 10.5.1.0 <--> this program's sockets
+ *   peer 127.0.0.2:9000 ──udp──► 127.0.0.1:8285 [ path ] weft0 10.5.1.0 ◄──► own sockets
  *
- * traffic: PACKETS packets each way through two workers, while routes are set, replaced and removed without a pause.
- * cycles: opens and closes COUNT times; afterwards there are as many descriptors and threads as before.
+ * traffic: PACKETS packets in each direction through two workers, while routes change
+ * without a pause. cycles: opens and closes COUNT times; afterwards there are as many descriptors
+ * and threads as before.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -99,7 +101,7 @@ struct traffic {
   unsigned packets;
 };
 
-/* Sends both ways, and waits for each packet of the way in, so that none is lost to a full buffer. */
+/* Sends in both directions. Waits for each inbound packet, so that no buffer overflows. */
 static void *move_packets(void *argument) {
   const struct traffic *traffic = argument;
   const union weft_endpoint path = endpoint("127.0.0.1", PORT), far = endpoint("10.5.2.9", 5000);
@@ -173,11 +175,11 @@ static void run_cycles(unsigned cycles) {
   if (entries("/proc/self/task") != threads) fail("threads left over", EAGAIN);
 }
 
-int main(int count, char **words) {
-  const unsigned amount = count == 3 ? (unsigned)strtoul(words[2], NULL, 10) : 0;
+int main(int count, char **args) {
+  const unsigned amount = count == 3 ? (unsigned)strtoul(args[2], NULL, 10) : 0;
   run("ip link set lo up");
-  if (amount > 0 && strcmp(words[1], "traffic") == 0) run_traffic(amount);
-  else if (amount > 0 && strcmp(words[1], "cycles") == 0) run_cycles(amount);
+  if (amount > 0 && strcmp(args[1], "traffic") == 0) run_traffic(amount);
+  else if (amount > 0 && strcmp(args[1], "cycles") == 0) run_cycles(amount);
   else fail("usage: live-path traffic PACKETS | cycles COUNT", EINVAL);
   return 0;
 }

@@ -1,7 +1,8 @@
 /*
- * The pure functions of the packet path for test/packet-differential.spec.ts, each callable by itself from JavaScript.
- * Tests only: the product never loads this. Packets are Buffers; what is written is a copy; a drop is returned as the
- * name of its counter. Arguments are trusted: the spec is the only caller.
+ * The pure functions of the packet path for test/packet-differential.spec.ts, each callable by
+ * itself from JavaScript. Tests only: the product never loads this. Packets are Buffers; what is
+ * written is a copy; a drop is returned as the name of its counter. Arguments are trusted: the spec
+ * is the only caller.
  */
 #include <node_api.h>
 #include <stdlib.h>
@@ -248,7 +249,7 @@ static napi_value sum(napi_env env, napi_callback_info info) {
   return number(env, weft_load16((const uint8_t *)&folded));
 }
 
-/* updateChecksum(checksum, before, after), words of two bytes */
+/* updateChecksum(checksum, before, after), two bytes each */
 static napi_value update_checksum(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   uint16_t before, after;

@@ -1,4 +1,4 @@
-/* Which packets become one, which must not, and what is then written to the TUN device. */
+/* Which packets are coalesced, which are not, and the resulting writes to the TUN device. */
 #include "packet/coalesce.h"
 
 #include "support/build-packet.h"
@@ -26,7 +26,9 @@ static struct shape shape_of(unsigned family, unsigned protocol) {
                         .window = 1000};
 }
 
-/* Packet `index` of a flow in which each has `payload_bytes`; the last one may have another length. */
+/*
+ * Packet `index` of a flow in which each has `payload_bytes`; the last one may have another length.
+ */
 static size_t build(unsigned index, const struct shape *flow, size_t payload_bytes, size_t own_bytes) {
   struct shape shape = *flow;
   shape.id = (flow->id + index) & 0xffff;
@@ -74,7 +76,9 @@ static unsigned gso_type(const struct shape *shape) {
   return shape->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 }
 
-/* The super-packet of `shape`, with its payload of `payload_bytes` from the beginning of the noise. */
+/*
+ * The super-packet of `shape`, with its payload of `payload_bytes` from the beginning of the noise.
+ */
 static void expect_super(const struct shape *shape, unsigned count, size_t payload_bytes, size_t segment_bytes) {
   struct virtio_net_hdr header;
   const size_t length = build_packet(expected, shape, noise, payload_bytes);
@@ -141,7 +145,7 @@ static void test_flags(struct shape shape) {
   expect_super(&shape, 2, 200, 100);
 }
 
-/* What TCP says at the end of a burst; nothing follows it, nothing of it is lost. */
+/* Flags at the end of a burst: no packet follows, no flag is lost. */
 static void test_push_and_fin(unsigned family) {
   static const unsigned LAST[] = {WEFT_TCP_PSH, WEFT_TCP_FIN, WEFT_TCP_PSH | WEFT_TCP_FIN};
   for (size_t i = 0; i < 3; i++) {
@@ -167,7 +171,10 @@ static void test_tcp_flags(void) {
   }
 }
 
-/* Whether a second packet joins that differs by `bits` of the byte at `at`, its checksums being right. */
+/*
+ * Whether a second packet with good checksums, but `bits` changed in the byte at `at`, is
+ * coalesced.
+ */
 static bool joins_with(const struct shape *shape, size_t at, unsigned bits) {
   build(0, shape, 100, 100);
   const size_t length = build(1, shape, 100, 100);
@@ -227,7 +234,7 @@ static void test_options_never_join(void) {
   }
 }
 
-/* What a flag without a meaning may one day mean is not for us to spread. */
+/* Packets with reserved flags are not coalesced. */
 static void test_reserved_flag_never_joins(void) {
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_TCP);
   size_t length = 0;
@@ -241,7 +248,7 @@ static void test_reserved_flag_never_joins(void) {
   expect_alone(0, length);
 }
 
-/* Each byte of each of two packets in turn is harmed on the way. All that comes out is what came in. */
+/* Corrupts each byte of two packets in turn. The output equals the input. */
 static void test_harm(struct shape shape) {
   const size_t length = build(0, &shape, 50, 50);
   for (unsigned harmed = 0; harmed < 2; harmed++) {
@@ -262,7 +269,7 @@ static void test_harm(struct shape shape) {
   }
 }
 
-/* Harm in the third leaves the first two joined; the fourth does not continue the third. */
+/* A corrupt third packet: the first two are coalesced, the fourth does not continue the third. */
 static void test_harm_later(struct shape shape) {
   size_t length = 0;
   for (unsigned i = 0; i < 4; i++) length = build(i, &shape, 50, 50);
@@ -299,7 +306,7 @@ static void test_partial_never_joins(struct shape shape) {
   }
 }
 
-/* Padding behind the packet is nobody's. */
+/* Padding behind the packet is ignored. */
 static void test_padding(struct shape shape) {
   size_t length = build(0, &shape, 6, 6);
   build(1, &shape, 6, 6);
@@ -346,7 +353,7 @@ static void test_put_partial(unsigned family) {
   EXPECT(header.gso_size, 1400 - tcp_bytes);
   /* A device whose MTU holds no payload: as it is. */
   EXPECT(put_partial(&tcp, 30000, tcp_bytes, 0).gso_type, VIRTIO_NET_HDR_GSO_NONE);
-  /* Datagrams are cut where their sender cut them, or not at all. */
+  /* Datagrams are segmented at the sender's segment size, or not at all. */
   EXPECT(put_partial(&udp, 3000, 1400, 0).gso_type, VIRTIO_NET_HDR_GSO_NONE);
   EXPECT(put_partial(&udp, 1000, 1400, 1000).gso_type, VIRTIO_NET_HDR_GSO_NONE);
   header = put_partial(&udp, 1000, 1400, 300);

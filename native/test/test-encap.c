@@ -1,4 +1,4 @@
-/* Encapsulation headers byte by byte, and which datagrams are refused for what reason. */
+/* Encapsulation headers byte by byte, and the drop reasons of datagrams. */
 #include "packet/encap.h"
 
 #include "packet/wire.h"

@@ -1,4 +1,7 @@
-/* Fragments as a receiver sees them: headers, offsets, options, and that they make the packet again. */
+/*
+ * Fragments as a receiver sees them: headers, offsets, options, and that they make the packet
+ * again.
+ */
 #include "packet/fragment.h"
 
 #include "packet/checksum.h"
@@ -9,7 +12,9 @@ enum { DONT_FRAGMENT = 0x4000, MORE_FRAGMENTS = 0x2000 };
 
 static uint8_t packet_bytes[WEFT_MAX_PACKET];
 
-/* A packet with `header_bytes` of header (options all 0) and `payload_bytes` of counting payload. */
+/*
+ * A packet with `header_bytes` of header (options all 0) and `payload_bytes` of counting payload.
+ */
 static struct weft_packet make(size_t header_bytes, size_t payload_bytes, unsigned field) {
   struct weft_packet packet;
   memset(packet_bytes, 0, header_bytes);
@@ -27,7 +32,10 @@ static struct weft_packet make(size_t header_bytes, size_t payload_bytes, unsign
   return packet;
 }
 
-/* What all fragments have in common with the packet, and that their own lengths and checksum are right. */
+/*
+ * What all fragments have in common with the packet, and that their own lengths and checksum are
+ * right.
+ */
 static void expect_header(const uint8_t *header, const struct weft_fragmenter *fragmenter, size_t mtu) {
   EXPECT(header[0], 0x40 | fragmenter->header_bytes / 4);
   EXPECT(header[1], 0xb9);
@@ -40,7 +48,10 @@ static void expect_header(const uint8_t *header, const struct weft_fragmenter *f
   EXPECT(weft_fold(weft_sum(0, header, fragmenter->header_bytes)), 0xffff);
 }
 
-/* Cuts a packet with the given flags and offset, and checks that the pieces follow each other. Returns how many. */
+/*
+ * Cuts a packet with the given flags and offset, and checks that the pieces follow each other.
+ * Returns how many.
+ */
 static unsigned cut(size_t header_bytes, size_t payload_bytes, unsigned field, size_t mtu) {
   const struct weft_packet packet = make(header_bytes, payload_bytes, field);
   struct weft_fragmenter fragmenter;

@@ -116,7 +116,7 @@ static void test_icmp_errors(void) {
   make_ipv4(28, WEFT_PROTOCOL_ICMP);
   inner[20] = 8;
   EXPECT(errors_sent(), ALL_ERRORS);
-  /* Cut short: cannot be told from an error. */
+  /* Truncated: can be an error. */
   make_ipv4(27, WEFT_PROTOCOL_ICMP);
   inner[20] = 8;
   EXPECT(errors_sent(), 0);
@@ -215,7 +215,10 @@ static void test_burst_and_refill(void) {
   EXPECT(take_all(&rate, 9 * SECOND), 50);
 }
 
-/* However often it is asked, no error too many is sent, and hardly one too few (a thousandth, for rounding). */
+/*
+ * However often it is asked, no error too many is sent, and hardly one too few (a thousandth, for
+ * rounding).
+ */
 static void test_long_run(uint32_t per_second, uint64_t step_ns) {
   struct weft_rate rate;
   uint64_t count = 0;

@@ -1,4 +1,7 @@
-/* What is read of a packet's headers, of good and of hostile ones; states of a checksum; flow hash; TTL. */
+/*
+ * What is read of a packet's headers, of good and of hostile ones; states of a checksum; flow hash;
+ * TTL.
+ */
 #include "packet/packet.h"
 
 #include "support/build-packet.h"
@@ -58,7 +61,10 @@ static void test_fields(void) {
   }
 }
 
-/* Cut anywhere, with lengths corrected or not: nothing is read beyond, and only what is whole is believed. */
+/*
+ * Cut anywhere, with lengths corrected or not: nothing is read beyond, and only what is whole is
+ * believed.
+ */
 static void test_cut(void) {
   for (unsigned family = 4; family <= 6; family += 2) {
     const struct shape shape = shape_of(family, WEFT_PROTOCOL_TCP);
@@ -94,11 +100,11 @@ static void test_ipv4_malformed(void) {
 static void test_tcp_header_length(void) {
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_TCP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 20);
-  for (unsigned words = 0; words < 16; words++) {
-    data[20 + 12] = (uint8_t)(words << 4);
+  for (unsigned offset = 0; offset < 16; offset++) {
+    data[20 + 12] = (uint8_t)(offset << 4);
     EXPECT(parse(length), 0);
     EXPECT(packet.protocol, WEFT_PROTOCOL_TCP);
-    EXPECT(packet.transport_bytes, words >= 5 && words <= 10 ? words * 4 : 0);
+    EXPECT(packet.transport_bytes, offset >= 5 && offset <= 10 ? offset * 4 : 0);
   }
 }
 
@@ -257,7 +263,7 @@ static void test_ipv6_other_headers(void) {
   EXPECT(packet.protocol, 200);
   EXPECT(parse_ipv6(WEFT_PROTOCOL_NONE, rest, 0), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_NONE);
-  /* More headers than anybody needs: the walk ends, and what comes after them is not told. */
+  /* Too many headers: the walk ends without a protocol. */
   for (size_t at = 0; at < sizeof(rest); at += 8) memcpy(rest + at, (const uint8_t[]){DESTINATION_OPTIONS, 0, 1, 4}, 4);
   EXPECT(parse_ipv6(DESTINATION_OPTIONS, rest, sizeof(rest)), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_NONE);
@@ -336,7 +342,7 @@ static void test_flow_hash(void) {
     for (unsigned place = 0; place < 16; place++) used += seen[place] > 4 && seen[place] < 40;
     EXPECT(used, 16);
   }
-  /* First and later fragments go the same way. */
+  /* First and later fragments have the same hash. */
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_UDP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 20);
   weft_store16(data + 6, 0x2000);

@@ -1,4 +1,7 @@
-/* A path with a smaller MTU: learned from the kernel, told to senders, and what may be cut is cut. */
+/*
+ * A path with a smaller MTU: it is learned from the kernel and reported to senders; packets without
+ * DF are fragmented.
+ */
 #include "packet/icmp.h"
 #include "support/expect.h"
 #include "support/fake-kernel.h"
@@ -74,7 +77,7 @@ static void test_path_mtu_expires(void) {
   end();
 }
 
-/* A super-packet on a path that became smaller: the sender is told, the offload stays. */
+/* A super-packet on a path with a reduced MTU: the sender gets an ICMP error, the offload stays. */
 static void test_path_mtu_of_super(void) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
@@ -89,7 +92,7 @@ static void test_path_mtu_of_super(void) {
   end();
 }
 
-/* Nothing was learned, or of another peer: it is lost, and nobody is told a wrong MTU. */
+/* No path MTU, or one of another peer: the packet is dropped without an ICMP error. */
 static void test_path_mtu_unknown(void) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
@@ -107,7 +110,10 @@ static void test_path_mtu_unknown(void) {
   end();
 }
 
-/* All datagrams on the wire from here on are fragments of the packet that is built, in order. Returns how many. */
+/*
+ * All datagrams on the wire from here on are fragments of the packet that is built, in order.
+ * Returns how many.
+ */
 static unsigned expect_fragments(size_t length, size_t largest) {
   size_t at = 0;
   unsigned count = 0;
@@ -149,7 +155,10 @@ static int reject_shrinking(const struct fake_item *message) {
   return reject_large(message);
 }
 
-/* Fragments that are too big in their turn may be lost, but nothing wrong is sent, and what comes next arrives. */
+/*
+ * Fragments that are too big in their turn may be lost, but nothing wrong is sent, and what comes
+ * next arrives.
+ */
 static void test_path_mtu_shrinks_twice(void) {
   struct shape shape = shape_of(WEFT_PROTOCOL_UDP);
   shape.is_df = false;

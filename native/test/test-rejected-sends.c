@@ -1,6 +1,7 @@
 /*
- * An underlay that refuses: UDP_SEGMENT is dropped at its first refusal and the stream goes on without a lost or
- * changed packet; errors of earlier datagrams cost nothing; what cannot be sent is counted.
+ * An underlay that rejects messages: UDP_SEGMENT is turned off at its first rejection, and the
+ * stream continues without a lost or changed packet; errors of earlier datagrams cost nothing; what
+ * cannot be sent is counted.
  */
 #include "support/expect.h"
 #include "support/fake-kernel.h"

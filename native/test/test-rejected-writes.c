@@ -1,6 +1,6 @@
 /*
- * A TUN device that refuses: TSO and USO are dropped at their first refusal, each by itself, and what was joined or
- * came as one packet is delivered packet by packet.
+ * A TUN device that rejects super-packets: TSO and USO are turned off separately at their first
+ * rejection, and coalesced packets are delivered one by one.
  */
 #include "support/expect.h"
 #include "support/fake-kernel.h"

@@ -1,4 +1,7 @@
-/* The route table against a list that is searched from end to end, at its full size, and when peers come and go. */
+/*
+ * The route table against a list that is searched from end to end, at its full size, and when peers
+ * come and go.
+ */
 #include "route/route.h"
 
 #include <errno.h>

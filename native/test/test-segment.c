@@ -1,4 +1,4 @@
-/* Super-packets cut: every field of every segment, and super-packets that must be refused. */
+/* Segmentation: each field of each segment, and super-packets that must be dropped. */
 #include "packet/segment.h"
 
 #include "support/build-packet.h"
@@ -19,7 +19,7 @@ static struct virtio_net_hdr header_of(const struct shape *shape, size_t gso_siz
   };
 }
 
-/* As the kernel hands it over: checksum partial. */
+/* As the kernel delivers it, with a partial checksum. */
 static size_t build_super(const struct shape *shape, size_t payload_bytes) {
   const size_t length = build_packet(super, shape, noise, payload_bytes);
   make_partial(super, length, shape);

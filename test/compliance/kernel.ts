@@ -9,6 +9,7 @@ import {
   type FdbObject,
   type KernelObject,
   type NeighbourObject,
+  type ObjectKey,
   objectKey,
   type OverlayMtu,
   type RouteObject,
@@ -18,7 +19,7 @@ import {
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
 import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
-import { until } from '../support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 
 /** A route that another process makes; what is left out is as `ip route replace` has it. */
 export interface ForeignRoute {
@@ -282,7 +283,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       return result?.status === 'rejected' ? result.errno : String(result?.status);
     }
 
-    async function actual(key: string): Promise<ActualObject | undefined> {
+    async function actual(key: ObjectKey): Promise<ActualObject | undefined> {
       return (await kernel.readState(OWNERSHIP)).objects.get(key);
     }
 
@@ -742,7 +743,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         });
       });
 
-      it('looks up the route to an address', async () => {
+      it('gives the next hop of an address', async () => {
         await succeed(set(DIRECT));
         const near = await kernel.lookupRoute(ip('192.0.2.77'));
         assert.deepEqual([near?.dev, near?.gateway], [UNDERLAY, undefined]);
@@ -789,12 +790,14 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         );
         // All notifications from here on are about what the test does.
         await succeed(set({ ...ADDRESS, address: cidr('10.5.74.0/32') }));
-        await until('the first notification', () => notifications.some(({ kind }) => kind === 'interfaces'));
+        await waitFor('the first notification', () =>
+          notifications.some(({ kind }) => kind === 'interfaces'),
+        );
         notifications.length = 0;
       });
 
       const notified = (key: string, object?: KernelObject): Promise<void> =>
-        until(`a notification that ${key} is ${object ? 'there' : 'gone'}`, () => {
+        waitFor(`a notification that ${key} is ${object ? 'there' : 'gone'}`, () => {
           const last = notifications.findLast(
             (notification) => notification.kind === 'object' && notification.key === key,
           );
@@ -804,7 +807,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
             : last.object === undefined;
         });
       const interfaceNotified = (dev: string): Promise<void> =>
-        until(`a notification about ${dev}`, () =>
+        waitFor(`a notification about ${dev}`, () =>
           notifications.some(
             (notification) => notification.kind === 'interfaces' && notification.names.includes(dev),
           ),
@@ -863,7 +866,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('a route that is not ours is a change of the underlay', async () => {
         actor.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
-        await until('the underlay notification', () =>
+        await waitFor('the underlay notification', () =>
           notifications.some(
             (each) => each.kind === 'underlay-route' && each.destination === '198.51.100.0/24',
           ),

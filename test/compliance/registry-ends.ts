@@ -49,7 +49,7 @@ export function describeEnds(fixture: () => RegistryFixture): void {
       assert.deepEqual(await watch.ended, { reason: 'aborted' });
     });
 
-    it('close ends the calls that are on their way', async () => {
+    it('close ends the calls that are pending', async () => {
       const settled = Promise.allSettled(calls.map(([, call]) => call()));
       registry.close();
       for (const result of await settled)

@@ -19,7 +19,7 @@ export interface RegistryFixture {
   close(): Promise<void>;
 }
 
-/** Keys and values that a registry must carry unchanged, whoever wrote them. */
+/** Keys and values of other programs, which a registry must carry unchanged. */
 export const UNUSUAL: readonly { readonly what: string; readonly key: string; readonly value: string }[] = [
   { what: 'dual-stack key', key: '10.5.72.0-24&fd00:10:5:72::-64', value: '{"PublicIP":"10.0.0.1"}' },
   { what: 'empty key below subnets/', key: '', value: 'x' },

@@ -1,5 +1,5 @@
 // What every implementation of Registry must do, as one mocha suite. It knows a store only through the fixture, so that
-// the same sentences hold for etcd and for memory. It starts no server and measures no time.
+// the same statements hold for etcd and for memory. It starts no server and measures no time.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { MAX_CREATE_KEYS, NO_LEASE } from '../../allocator/registry/registry.ts';
@@ -57,7 +57,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         ]);
       });
 
-      it('tells an empty config from an absent one', async () => {
+      it('distinguishes an empty config from an absent one', async () => {
         await store.putConfig('');
         assert.equal((await registry.snapshot()).config?.text, '');
         await store.putConfig(undefined);
@@ -176,7 +176,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         ]);
       });
 
-      it('of a key that somebody changed writes nothing and shows what is there', async () => {
+      it('of a key that was changed meanwhile writes nothing and shows what is there', async () => {
         const at = await created('a', 'mine');
         await store.rawPut('a', 'theirs');
         const [current] = await entries();
@@ -193,7 +193,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         assert.deepEqual(await keys(), []);
       });
 
-      it('of a key removed and created again by somebody else writes nothing', async () => {
+      it('of a key removed and created again by another client writes nothing', async () => {
         const at = await created('a', 'mine');
         await store.rawDelete('a');
         await store.rawPut('a', 'mine');
@@ -260,7 +260,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         assert.deepEqual(seen, ['delete,b']);
       });
 
-      it('of a key that somebody changed writes nothing and shows what is there', async () => {
+      it('of a key that was changed meanwhile writes nothing and shows what is there', async () => {
         const at = await created('a', 'mine');
         await store.rawPut('a', 'theirs');
         const [current] = await entries();
@@ -276,7 +276,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         assert.deepEqual(await keys(), []);
       });
 
-      it('to a key that somebody has writes nothing', async () => {
+      it('to a key that exists writes nothing', async () => {
         const at = await created('a', 'mine');
         await store.rawPut('b', 'theirs');
         assert.equal((await registry.move('a', at, to('b'))).written, false);
@@ -310,7 +310,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         assert.equal((await registry.remove('never there', at)).written, true);
       });
 
-      it('of a key that somebody changed leaves it and shows what is there', async () => {
+      it('of a key that was changed meanwhile leaves it and shows what is there', async () => {
         const at = await created('a', 'mine');
         await store.rawPut('a', 'theirs');
         const [current] = await entries();
@@ -361,7 +361,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         await registry.revoke(NO_LEASE);
       });
 
-      it('stay with a key only until somebody writes it without them', async () => {
+      it('stay with a key only until it is written without them', async () => {
         const leaseId = await registry.grant(60);
         await created('a', 'v', leaseId);
         await store.rawPut('a', 'reserved');

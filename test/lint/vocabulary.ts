@@ -40,7 +40,9 @@ const ALLOWED: readonly RegExp[] = [
 ];
 
 /** Phrases that are wrong as a whole. */
-const PHRASES: Readonly<Record<string, string>> = { 'for ever': 'forever or without end' };
+const PHRASES: readonly { readonly phrase: RegExp; readonly word: string; readonly term: string }[] = [
+  { phrase: /\bfor ever\b/i, word: 'for ever', term: 'forever or without end' },
+];
 
 const TEXT = /(?:\.(?:ts|mjs|c|h|sh|md|html|yml|service)|\/Makefile|^Makefile|^bin\/[a-z-]+)$/;
 const EXCLUDED = [
@@ -66,10 +68,10 @@ export function findReplacedWords(text: string): readonly Finding[] {
   return text.split('\n').flatMap((content, index) => {
     const line = index + 1;
     const rest = ALLOWED.reduce((left, phrase) => left.replaceAll(phrase, ''), content);
-    const phrases = Object.entries(PHRASES).filter(([phrase]) => rest.toLowerCase().includes(phrase));
+    const phrases = PHRASES.filter(({ phrase }) => phrase.test(rest));
     const replaced = [...new Set(wordsOf(rest))].filter((word) => Object.hasOwn(REPLACED, word));
     return [
-      ...phrases.map(([word, term]) => ({ line, word, term })),
+      ...phrases.map(({ word, term }) => ({ line, word, term })),
       ...replaced.map((word) => ({ line, word, term: REPLACED[word]! })),
     ];
   });

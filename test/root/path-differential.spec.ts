@@ -1,5 +1,5 @@
 // The BPF programs of the packet path against its specification: a packet that one takes leaves as the reference makes it, any
-// other goes on as it came, and which is which is what docs/explanation/packet-path.md says. native/test/bpf-programs.c sends and captures.
+// other passes unchanged, as docs/explanation/packet-path.md specifies. native/test/bpf-programs.c sends and captures.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';

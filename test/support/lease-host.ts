@@ -1,4 +1,4 @@
-// One simulated host: a client of a memory store with its cache and lease manager, and everything that they told.
+// One simulated host: a client of a memory store with its cache and lease manager, and everything that they reported.
 import type { Cidr, IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 import { familyOf } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
@@ -131,7 +131,7 @@ export class LeaseHost {
     return this.manager.own?.key;
   }
 
-  /** How often each kind of event was told. */
+  /** How many events of this code were reported. */
   count(code: LeaseEvent['code']): number {
     return this.events.filter((event) => event.code === code).length;
   }

@@ -10,7 +10,7 @@ import type { ClusterV1 } from '../../api/index.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
 import { STATUS } from '../../cli/fixture/status.ts';
 
-/** A cluster of `count` other hosts, of which some are in trouble. */
+/** A cluster of `count` other hosts, some of them with errors. */
 export function clusterOf(
   count: number,
   troubled: Readonly<Partial<Record<SyncV1, number>>> = {},
@@ -18,7 +18,7 @@ export function clusterOf(
   const { pending = 0, error: errors = 0 } = troubled;
   const stateOf = (index: number): SyncV1 =>
     index < errors ? 'error' : index < errors + pending ? 'pending' : 'in-sync';
-  // Places of trouble are spread, as hosts in it are.
+  // Errors are spread over the hosts.
   const peers = Array.from({ length: count }, (_, index) => peerOf(index, stateOf((index * 7 + 3) % count)));
   return {
     status: {

@@ -1,4 +1,4 @@
-// A TCP proxy on loopback that can go wrong as networks do: hold everything back without a word, reset, or be slow.
+// A TCP proxy on loopback that injects network faults: silence, resets, delay.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';

@@ -39,7 +39,7 @@ export function recordWatch(registry: Registry, fromRevision: Revision): WatchRe
   const endedEarly = ended.then((end) => {
     throw new Error(`The watch ended (${end.reason}) with ${events.length} events`);
   });
-  // Only those who wait are told.
+  // Without a waiter the rejection is ignored.
   endedEarly.catch(() => undefined);
   const readyOrEnded = Promise.race([accepted, endedEarly]);
   readyOrEnded.catch(() => undefined);

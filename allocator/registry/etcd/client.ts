@@ -1,10 +1,11 @@
 // Endpoints, deadlines, authentication and cancellation of etcd calls. Stays with the endpoint that works and moves on
 // when it does not; one call tries each endpoint at most once within its deadline. Knows no keys and no values.
 import { performance } from 'node:perf_hooks';
-import { AuthClient } from 'etcd3/lib/rpc.js';
 import { RegistryError } from '../registry.ts';
-import { GRPC, grpcStatus, isTokenRefused, registryError, toRegistryError } from './errors.ts';
-import { EtcdChannel, ConnectError, linkSetupError } from './link.ts';
+import { EtcdAuth } from './auth.ts';
+import { isTokenRejected, registryError, toRegistryError } from './errors.ts';
+import { unlessAborted } from '../../../lib/abort.ts';
+import { EtcdChannel, ConnectError, channelSetupError } from './channel.ts';
 import type { EtcdSettings } from './options.ts';
 import { EtcdRpc } from './rpc.ts';
 import { readTlsMaterial } from './tls.ts';
@@ -22,17 +23,18 @@ export interface EtcdCall {
 
 export class EtcdClient {
   readonly settings: EtcdSettings;
-  readonly #links: (EtcdChannel | undefined)[];
+  readonly #channels: (EtcdChannel | undefined)[];
   readonly #operations = new Set<AbortController>();
   readonly #closed = new AbortController();
+  readonly #auth: EtcdAuth;
   #material: TlsMaterial;
   #current = 0;
-  #token: Promise<string | undefined> | undefined;
 
   constructor(settings: EtcdSettings) {
     this.settings = settings;
-    this.#links = Array.from({ length: settings.endpoints.length });
+    this.#channels = Array.from({ length: settings.endpoints.length });
     this.#material = readTlsMaterial(settings.tlsFiles);
+    this.#auth = new EtcdAuth(settings, this.#closed.signal);
   }
 
   /**
@@ -44,42 +46,42 @@ export class EtcdClient {
   }
 
   /**
-   * Runs `use` on a connected link of the current endpoint with an RPC that has no deadline, for a stream that stays.
+   * Runs `use` on a connected channel of the current endpoint with an RPC that has no deadline, for a stream that stays.
    * @throws RegistryError if there is no connection, or the signal's reason
    */
   stream<T>(call: EtcdCall, signal: AbortSignal, use: (rpc: EtcdRpc) => Promise<T>): Promise<T> {
     return this.#operation(signal, async (inner) => {
       const timeoutMs = this.settings.requestTimeoutMs;
-      const link = await this.#connect(call, timeoutMs, inner);
+      const channel = await this.#connect(call, timeoutMs, inner);
       try {
-        const token = await this.#tokenFor(link, timeoutMs, inner);
-        return await use(new EtcdRpc({ link, token, signal: inner, onCall: this.settings.onCall }));
+        const token = await this.#auth.token(channel, timeoutMs, inner);
+        return await use(new EtcdRpc({ channel, token, signal: inner, onCall: this.settings.onCall }));
       } catch (error) {
         inner.throwIfAborted();
-        throw this.#failure(call, link, error);
+        throw this.#failure(call, channel, error);
       }
     });
   }
 
-  /** Makes the next call authenticate anew. */
+  /** Makes the next call authenticate again. */
   forgetToken(): void {
-    this.#token = undefined;
+    this.#auth.forget();
   }
 
-  /** Leaves the endpoint of `link` if it is the current one; gives the link up if it was silent since `sinceMs`. */
-  leave(link: EtcdChannel, sinceMs: number): void {
-    const index = this.#links.indexOf(link);
+  /** Leaves the endpoint of `channel` if it is the current one; closes the channel if it was silent since `sinceMs`. */
+  markFailed(channel: EtcdChannel, sinceMs: number): void {
+    const index = this.#channels.indexOf(channel);
     if (index < 0) return;
-    if (index === this.#current) this.#current = (index + 1) % this.#links.length;
-    if (link.lastActivityMs >= sinceMs) return;
-    this.#links[index] = undefined;
-    link.close();
+    if (index === this.#current) this.#current = (index + 1) % this.#channels.length;
+    if (channel.lastActivityMs >= sinceMs) return;
+    this.#channels[index] = undefined;
+    channel.close();
   }
 
-  /** Gives up every link; the next call makes a new one. */
+  /** Gives up every channel; the next call makes a new one. */
   reconnect(): void {
-    for (const link of this.#links) link?.close();
-    this.#links.fill(undefined);
+    for (const channel of this.#channels) channel?.close();
+    this.#channels.fill(undefined);
   }
 
   /** Ends all calls with `REGISTRY_REJECTED` and closes the connections. */
@@ -117,7 +119,7 @@ export class EtcdClient {
   ): Promise<T> {
     const endMs = performance.now() + this.settings.requestTimeoutMs;
     const failures: RegistryError[] = [];
-    for (let triesLeft = this.#links.length; triesLeft > 0; triesLeft--) {
+    for (let triesLeft = this.#channels.length; triesLeft > 0; triesLeft--) {
       const budgetMs = (endMs - performance.now()) / triesLeft;
       if (budgetMs <= 0) break;
       const attempt = await this.#try(call, budgetMs, signal, send);
@@ -135,70 +137,70 @@ export class EtcdClient {
     send: (rpc: EtcdRpc) => Promise<T>,
   ): Promise<T | AttemptFailure> {
     const startMs = performance.now();
-    let link: EtcdChannel;
+    let channel: EtcdChannel;
     try {
-      link = await this.#connect(call, budgetMs, signal);
+      channel = await this.#connect(call, budgetMs, signal);
     } catch (error) {
       signal.throwIfAborted();
       return new AttemptFailure(error as RegistryError, true);
     }
     const sentMs = performance.now();
     try {
-      return await this.#send(link, budgetMs - (sentMs - startMs), signal, send);
+      return await this.#send(channel, budgetMs - (sentMs - startMs), signal, send);
     } catch (error) {
       signal.throwIfAborted();
-      const failure = this.#failure(call, link, error, !call.isRepeatable);
-      if (failure.isTransient) this.leave(link, sentMs);
+      const failure = this.#failure(call, channel, error, !call.isRepeatable);
+      if (failure.isTransient) this.markFailed(channel, sentMs);
       return new AttemptFailure(failure, failure.isTransient && call.isRepeatable);
     }
   }
 
-  /** Sends with a token, and once more with a new one if the server refuses it (it did nothing then). */
+  /** Sends with a token, and once more with a new one if the server rejects it (it did nothing then). */
   async #send<T>(
-    link: EtcdChannel,
+    channel: EtcdChannel,
     budgetMs: number,
     signal: AbortSignal,
     send: (rpc: EtcdRpc) => Promise<T>,
   ): Promise<T> {
     const deadlineMs = Date.now() + Math.ceil(budgetMs);
-    const { onCall, auth } = this.settings;
+    const { onCall } = this.settings;
     const sendWith = (token: string | undefined): Promise<T> =>
-      send(new EtcdRpc({ link, deadlineMs, token, signal, onCall }));
-    const used = this.#token;
+      send(new EtcdRpc({ channel, deadlineMs, token, signal, onCall }));
+    const used = this.#auth.current;
     try {
-      return await sendWith(await this.#tokenFor(link, budgetMs, signal));
+      return await sendWith(await this.#auth.token(channel, budgetMs, signal));
     } catch (error) {
-      // A token of this very call is fresh: refusing it is a verdict.
-      if (auth === undefined || used === undefined || !isTokenRefused(error)) throw error;
-      if (this.#token === used) this.#token = undefined;
-      return await sendWith(await this.#tokenFor(link, deadlineMs - Date.now(), signal));
+      // A token of this very call is fresh: its rejection is final.
+      if (used === undefined || !isTokenRejected(error)) throw error;
+      this.#auth.forget(used);
+      return await sendWith(await this.#auth.token(channel, deadlineMs - Date.now(), signal));
     }
   }
 
   async #connect(call: EtcdCall, timeoutMs: number, signal: AbortSignal): Promise<EtcdChannel> {
     const startMs = performance.now();
-    const link = this.#link(this.#current);
+    const channel = this.#channel(this.#current);
     try {
-      await link.ready(timeoutMs, signal);
-      return link;
+      await channel.ready(timeoutMs, signal);
+      return channel;
     } catch (error) {
       signal.throwIfAborted();
-      this.leave(link, startMs);
-      throw this.#failure(call, link, error);
+      this.markFailed(channel, startMs);
+      throw this.#failure(call, channel, error);
     }
   }
 
-  #link(index: number): EtcdChannel {
-    const existing = this.#links[index];
+  #channel(index: number): EtcdChannel {
+    const existing = this.#channels[index];
     if (existing !== undefined && !existing.isBroken) return existing;
     existing?.close();
     const endpoint = this.settings.endpoints[index];
     if (endpoint === undefined) throw new RangeError(`No etcd endpoint ${index}`);
     this.#refreshMaterial();
     try {
-      return (this.#links[index] = new EtcdChannel(endpoint, this.#material));
+      return (this.#channels[index] = new EtcdChannel(endpoint, this.#material));
     } catch (error) {
-      throw linkSetupError(endpoint, error);
+      throw channelSetupError(endpoint, error);
     }
   }
 
@@ -211,36 +213,9 @@ export class EtcdClient {
     }
   }
 
-  #tokenFor(link: EtcdChannel, budgetMs: number, signal: AbortSignal): Promise<string | undefined> {
-    if (this.settings.auth === undefined) return Promise.resolve(undefined);
-    if (this.#token === undefined) {
-      const token = this.#authenticate(link, budgetMs);
-      this.#token = token;
-      token.catch(() => {
-        if (this.#token === token) this.#token = undefined;
-      });
-    }
-    // Several calls share one authentication; one of them being aborted must not end it for the others.
-    return unlessAborted(this.#token, signal);
-  }
-
-  async #authenticate(link: EtcdChannel, budgetMs: number): Promise<string | undefined> {
-    const { auth, onCall } = this.settings;
-    if (auth === undefined) return undefined;
-    const deadlineMs = Date.now() + Math.ceil(budgetMs);
-    const rpc = new EtcdRpc({ link, deadlineMs, signal: this.#closed.signal, onCall });
-    try {
-      return (await new AuthClient(rpc).authenticate({ name: auth.username, password: auth.password })).token;
-    } catch (error) {
-      // Authentication is switched off in this etcd: it takes calls without a token.
-      if (grpcStatus(error)?.code === GRPC.FAILED_PRECONDITION) return undefined;
-      throw error;
-    }
-  }
-
-  #failure(call: EtcdCall, link: EtcdChannel, error: unknown, mayHaveApplied = false): RegistryError {
+  #failure(call: EtcdCall, channel: EtcdChannel, error: unknown, mayHaveApplied = false): RegistryError {
     const username = this.settings.auth?.username;
-    const context = { call: call.name, scope: call.scope, endpoint: link.endpoint.url, username };
+    const context = { call: call.name, scope: call.scope, endpoint: channel.endpoint.url, username };
     if (!(error instanceof ConnectError)) return toRegistryError(error, { ...context, mayHaveApplied });
     return registryError(error.fault.code, context, error.fault.reason, error.fault.remedy);
   }
@@ -273,14 +248,4 @@ function summary(call: EtcdCall, failures: readonly RegistryError[]): RegistryEr
 
 function closedError(): RegistryError {
   return new RegistryError('REGISTRY_REJECTED', 'The etcd registry was closed');
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

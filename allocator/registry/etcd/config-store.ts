@@ -1,5 +1,5 @@
 // ConfigStore on etcd. A version's note is written in the transaction that writes the document, so both have one revision.
-// Versions that others wrote are found by asking etcd for the past, as far as that is not compacted, and then recorded.
+// Versions that other programs wrote are read from etcd's history, as far as that is not compacted, and then recorded.
 import type { IRequestOp } from 'etcd3/lib/rpc.js';
 import { HOSTS_FOLDER } from '../node-status.ts';
 import type {
@@ -16,9 +16,9 @@ import { EtcdKeys, decodeConfig, type EtcdKeyValue } from './keys.ts';
 import { resolveEtcdOptions, type EtcdOptions } from './options.ts';
 
 const HISTORY_FOLDER = 'history/';
-/** Versions kept, and looked for in etcd's own past. */
+/** Versions kept; revisions of etcd's own history that are searched for external ones. */
 const MAX_VERSIONS = 100;
-const MAX_LOOKS_BACK = 20;
+const MAX_EXTERNAL_VERSIONS = 20;
 
 /** A config store on etcd 3.3 or later. Connects on the first call. @throws RegistryError if a PEM file cannot be used. */
 export function createEtcdConfigStore(options: EtcdOptions): ConfigStore {
@@ -65,7 +65,7 @@ class EtcdConfigStore implements ConfigStore {
     );
     const versions = new Map(kvs.flatMap((pair) => decodeVersion(pair)).map((one) => [one.modRevision, one]));
     let revision: Revision | undefined;
-    for (let looks = 0; looks < MAX_LOOKS_BACK; looks++) {
+    for (let depth = 0; depth < MAX_EXTERNAL_VERSIONS; depth++) {
       const found = await this.#at(revision);
       if (found === undefined) break;
       const note = { timeMs: Date.now(), isExternal: true };
@@ -78,7 +78,9 @@ class EtcdConfigStore implements ConfigStore {
   async write({ text, expected, note, isRenumberingConfirmed }: ConfigChange): Promise<ConfigWriteResult> {
     const { configKey } = this.#keys;
     const history = await this.history();
-    const noticed = history.filter((version) => version.note.isExternal === true).slice(0, MAX_LOOKS_BACK);
+    const noticed = history
+      .filter((version) => version.note.isExternal === true)
+      .slice(0, MAX_EXTERNAL_VERSIONS);
     const success: IRequestOp[] = [
       this.#put(configKey, text),
       this.#put(this.#historyKey(note.timeMs), JSON.stringify({ text, note })),
@@ -102,7 +104,7 @@ class EtcdConfigStore implements ConfigStore {
     this.#client.close();
   }
 
-  /** The document as it was at `revision`, or is; `undefined` if there was none, or nobody knows any more. */
+  /** The document at `revision`, or the present one; `undefined` if there was none, or etcd compacted it. */
   async #at(revision: Revision | undefined): Promise<ConfigEntry | undefined> {
     if (revision === 0) return undefined;
     const request = { key: this.#keys.configKey, ...(revision !== undefined && { revision }) };
@@ -162,7 +164,7 @@ class EtcdConfigStore implements ConfigStore {
   }
 }
 
-/** What is no version is passed over: it is nobody's config. */
+/** Anything but a version is skipped. */
 function decodeVersion(pair: EtcdKeyValue): ConfigVersion[] {
   try {
     const { text, note, revision } = JSON.parse(pair.value.toString()) as {

@@ -1,4 +1,4 @@
-// Why a connection could not be made, asked with one plain socket: gRPC reports every such failure as "unavailable"
+// Why a connection could not be made, found with one plain socket: gRPC reports every such failure as "unavailable"
 // with a text. Runs only after a failure; sends an HTTP/2 preface and nothing else.
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
@@ -99,7 +99,7 @@ function explain(error: NodeJS.ErrnoException, endpoint: EtcdEndpoint): Connecti
   return unavailable(error.message || code);
 }
 
-/** A server that is spoken to in the wrong way mostly just hangs up. */
+/** A server that is addressed with the wrong scheme usually closes the connection. */
 function otherScheme({ isSecure }: EtcdEndpoint): string {
   return isSecure ? 'if etcd serves without TLS, write http://' : 'if etcd wants TLS, write https://';
 }

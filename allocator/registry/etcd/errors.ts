@@ -2,7 +2,7 @@
 import { RegistryError } from '../registry.ts';
 import type { RegistryErrorCode } from '../registry.ts';
 
-/** gRPC status codes that are treated apart (https://grpc.io/docs/guides/status-codes/). */
+/** gRPC status codes that are distinguished (https://grpc.io/docs/guides/status-codes/). */
 export const GRPC = {
   CANCELLED: 1,
   UNKNOWN: 2,
@@ -19,8 +19,8 @@ export const GRPC = {
   UNAUTHENTICATED: 16,
 } as const;
 
-// etcd gives several conditions one gRPC code and tells them apart by a fixed description, which its own clients look
-// up as well (etcd api/v3rpc/rpctypes).
+// etcd gives several conditions one gRPC code and a fixed description each, which its own clients compare as well (etcd
+// api/v3rpc/rpctypes).
 const USER_EMPTY = 'etcdserver: user name is empty';
 const WRONG_PASSWORD = 'etcdserver: authentication failed, invalid user ID or password';
 const OLD_AUTH_REVISION = 'etcdserver: revision of auth store is old';
@@ -51,8 +51,8 @@ export function grpcStatus(error: unknown): GrpcStatus | undefined {
   return { code: error.code, details };
 }
 
-/** Whether the server refused the token itself, so that a new one may help. */
-export function isTokenRefused(error: unknown): boolean {
+/** Whether the server rejected the token itself, so that a new one may help. */
+export function isTokenRejected(error: unknown): boolean {
   const status = grpcStatus(error);
   if (status === undefined) return false;
   if (status.code === GRPC.UNAUTHENTICATED) return true;

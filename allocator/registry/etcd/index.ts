@@ -1,4 +1,4 @@
-// The door to the etcd registry. What is behind it lives in `etcd/`.
+// Public interface of the etcd registry.
 export type { EtcdOptions } from './options.ts';
 export { createEtcdRegistry } from './registry.ts';
 export type { TlsFiles } from './tls.ts';

@@ -11,12 +11,12 @@ export async function keepAliveOnce(rpc: EtcdRpc, leaseId: LeaseId): Promise<num
     return await new Promise<number>((resolve, reject) => {
       rpc.signal.addEventListener('abort', cancel, { once: true });
       stream.on('data', (response) => {
-        rpc.link.heard();
+        rpc.channel.touch();
         resolve(Math.max(0, Number(response.TTL)));
       });
       // The listener stays for the error that cancelling makes.
       stream.on('error', reject);
-      stream.on('end', () => reject(endedEarly(rpc.link.endpoint.url)));
+      stream.on('end', () => reject(endedEarly(rpc.channel.endpoint.url)));
       stream.write({ ID: leaseId });
       if (rpc.signal.aborted) cancel();
     });

@@ -1,13 +1,6 @@
-// Registry on etcd v3: each method is one RPC. Builds the transactions and reads their answers; connection, endpoints
-// and authentication are the client's.
-import type {
-  ICompare,
-  IRangeRequest,
-  IRequestOp,
-  IResponseOp,
-  ITxnRequest,
-  ITxnResponse,
-} from 'etcd3/lib/rpc.js';
+// Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection, endpoints and authentication
+// are the client's.
+import type { IRangeRequest, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
 import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
 import type {
   ConfigEntry,
@@ -30,6 +23,7 @@ import { EtcdKeys, decodeConfig } from './keys.ts';
 import { resolveEtcdOptions } from './options.ts';
 import type { EtcdOptions, EtcdSettings } from './options.ts';
 import type { EtcdRpc } from './rpc.ts';
+import { EtcdTransactions, descendFailures } from './transactions.ts';
 import { watchEtcd } from './watch.ts';
 
 /**
@@ -37,7 +31,7 @@ import { watchEtcd } from './watch.ts';
  *
  * A call that writes is sent to one endpoint only, once. When it rejects with `REGISTRY_UNAVAILABLE` it may have been
  * carried out all the same:
- * - `create`, `update`, `move`: take a snapshot and look whether the key holds what was to be written;
+ * - `create`, `update`, `move`: take a snapshot and compare the key with what was to be written;
  * - `grant`: ask for another; the lost lease has no keys and expires by itself;
  * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
  *
@@ -50,10 +44,12 @@ export function createEtcdRegistry(options: EtcdOptions): Registry {
 class EtcdRegistry implements Registry {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
+  readonly #transactions: EtcdTransactions;
 
   constructor(settings: EtcdSettings) {
     this.#client = new EtcdClient(settings);
     this.#keys = new EtcdKeys(settings);
+    this.#transactions = new EtcdTransactions(this.#keys);
   }
 
   async snapshot(signal?: AbortSignal): Promise<RegistrySnapshot> {
@@ -68,7 +64,9 @@ class EtcdRegistry implements Registry {
   /** The count is that of all entries, whatever `filter` leaves out. */
   async #read(name: string, filter: IRangeRequest, signal?: AbortSignal): Promise<RegistryChanges> {
     // Only a transaction reads two ranges at one revision.
-    const request = { success: [{ request_range: { key: this.#keys.configKey } }, this.#rangeAll(filter)] };
+    const request = {
+      success: [{ request_range: { key: this.#keys.configKey } }, this.#transactions.listSubnets(filter)],
+    };
     const response = await this.#txn(name, this.#keys.scope, true, request, signal);
     const [configPair] = response.responses[0]?.response_range.kvs ?? [];
     const { kvs = [], count = 0 } = response.responses[1]?.response_range ?? {};
@@ -95,11 +93,11 @@ class EtcdRegistry implements Registry {
       'create',
       this.#path(keys.join(', ')),
       false,
-      this.#createFrom(request, 0),
+      this.#transactions.createFirst(request),
       signal,
     );
     const revision = Number(answer.header.revision);
-    const { taken, last } = descend(answer);
+    const { taken, last } = descendFailures(answer);
     const key = keys[taken];
     if (key !== undefined) return { created: true, key, revision };
     const takenKeys = last?.response_range.kvs.map((pair) => this.#keys.decode(pair.key)) ?? [];
@@ -107,7 +105,11 @@ class EtcdRegistry implements Registry {
   }
 
   async update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {
-    const request = this.#ifUnchanged(entry.key, expectedModRevision, this.#put(entry));
+    const request = this.#transactions.ifUnchanged(
+      entry.key,
+      expectedModRevision,
+      this.#transactions.put(entry),
+    );
     return this.#written(await this.#txn('update', this.#path(entry.key), false, request, signal));
   }
 
@@ -117,16 +119,16 @@ class EtcdRegistry implements Registry {
     entry: NewEntry,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    // In this order: flannel hosts take an event for one that concerns the subnet, and must hear of the new key last.
-    const writes = [this.#delete(from), this.#put(entry)];
-    const request = this.#ifUnchanged(from, expectedModRevision, ...writes);
-    request.compare?.push(this.#isFree(entry.key));
+    // In this order: flannel hosts apply an event to the subnet as a whole, so the new key must come last.
+    const writes = [this.#transactions.delete(from), this.#transactions.put(entry)];
+    const request = this.#transactions.ifUnchanged(from, expectedModRevision, ...writes);
+    request.compare?.push(this.#transactions.isFree(entry.key));
     const scope = this.#path(`${from}, ${entry.key}`);
     return this.#written(await this.#txn('move', scope, false, request, signal));
   }
 
   async remove(key: string, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult> {
-    const request = this.#ifUnchanged(key, expectedModRevision, this.#delete(key));
+    const request = this.#transactions.ifUnchanged(key, expectedModRevision, this.#transactions.delete(key));
     const result = this.#written(await this.#txn('remove', this.#path(key), true, request, signal));
     return result.written || result.current !== undefined
       ? result
@@ -197,46 +199,6 @@ class EtcdRegistry implements Registry {
     return this.#client.settings.weftPrefix + key;
   }
 
-  #rangeAll(options: Omit<IRangeRequest, 'key' | 'range_end'> = {}): IRequestOp {
-    return { request_range: { key: this.#keys.subnetsStart, range_end: this.#keys.subnetsEnd, ...options } };
-  }
-
-  #put({ key, value, leaseId }: NewEntry): IRequestOp {
-    return { request_put: { key: this.#keys.encode(key), value: Buffer.from(value), lease: leaseId } };
-  }
-
-  #delete(key: string): IRequestOp {
-    return { request_delete_range: { key: this.#keys.encode(key) } };
-  }
-
-  #isFree(key: string): ICompare {
-    return { key: this.#keys.encode(key), target: 'Version', result: 'Equal', version: 0 };
-  }
-
-  /** If key `index` is free put it, else the same with the next key; after the last one list all keys. */
-  #createFrom({ keys, value, leaseId }: CreateRequest, index: number): ITxnRequest {
-    const key = keys[index] ?? '';
-    const isLast = index === keys.length - 1;
-    return {
-      compare: [this.#isFree(key)],
-      success: [this.#put({ key, value, leaseId })],
-      failure: [
-        isLast
-          ? this.#rangeAll({ keys_only: true })
-          : { request_txn: this.#createFrom({ keys, value, leaseId }, index + 1) },
-      ],
-    };
-  }
-
-  #ifUnchanged(key: string, modRevision: Revision, ...writes: IRequestOp[]): ITxnRequest {
-    const encoded = this.#keys.encode(key);
-    return {
-      compare: [{ key: encoded, target: 'Mod', result: 'Equal', mod_revision: modRevision }],
-      success: writes,
-      failure: [{ request_range: { key: encoded } }],
-    };
-  }
-
   #written(answer: ITxnResponse): WriteResult {
     const revision = Number(answer.header.revision);
     if (answer.succeeded) return { written: true, revision };
@@ -244,17 +206,4 @@ class EtcdRegistry implements Registry {
     if (pair === undefined) return { written: false, revision };
     return { written: false, revision, current: this.#keys.decodeEntry(pair) };
   }
-}
-
-/** Follows the failed branches of nested transactions: how many keys were taken, and the innermost answer. */
-function descend(answer: ITxnResponse): { taken: number; last: IResponseOp | undefined } {
-  let taken = 0;
-  let level = answer;
-  while (!level.succeeded) {
-    taken++;
-    const [last] = level.responses;
-    if (last === undefined || !('response_txn' in last)) return { taken, last };
-    level = last.response_txn;
-  }
-  return { taken, last: level.responses[0] };
 }

@@ -1,8 +1,8 @@
-// One attempt of one call on one link, in the shape that etcd3's typed service clients want: it adds deadline, token,
+// One attempt of one call on one channel, in the shape that etcd3's typed service clients want: it adds deadline, token,
 // leader requirement and cancellation, and rejects with the bare gRPC error. Retries nothing.
 import { KVClient, LeaseClient } from 'etcd3/lib/rpc.js';
 import type { ICallable } from 'etcd3/lib/rpc.js';
-import type { EtcdChannel, ServiceConnection } from './link.ts';
+import type { EtcdChannel, ServiceConnection } from './channel.ts';
 
 type ServiceName = Parameters<EtcdChannel['service']>[0];
 type UnaryCallback = (error: Error | null, response: unknown) => void;
@@ -16,7 +16,7 @@ interface UnaryClient {
 }
 
 export interface RpcOptions {
-  readonly link: EtcdChannel;
+  readonly channel: EtcdChannel;
   /** Point on the wall clock, in ms since the epoch, as gRPC wants it; unset for a stream that stays. */
   readonly deadlineMs?: number;
   readonly token?: string | undefined;
@@ -46,8 +46,8 @@ export class EtcdRpc implements ICallable<undefined> {
     return deadlineMs === undefined ? {} : { deadline: deadlineMs };
   }
 
-  get link(): EtcdChannel {
-    return this.#options.link;
+  get channel(): EtcdChannel {
+    return this.#options.channel;
   }
 
   get signal(): AbortSignal {
@@ -56,7 +56,7 @@ export class EtcdRpc implements ICallable<undefined> {
 
   /** Sends a unary request. Called by etcd3's service clients. */
   async exec<T>(service: ServiceName, method: string, payload: unknown): Promise<T> {
-    const { link, signal } = this.#options;
+    const { channel, signal } = this.#options;
     const { client, metadata } = await this.#connection(service);
     signal.throwIfAborted();
     this.#options.onCall(`${service}.${method}`);
@@ -66,7 +66,7 @@ export class EtcdRpc implements ICallable<undefined> {
       const call = unary(payload, metadata, this.streamOptions, (error, response) => {
         signal.removeEventListener('abort', cancel);
         if (error !== null) return reject(error);
-        link.heard();
+        channel.touch();
         resolve(response as T);
       });
       const cancel = (): void => call.cancel();
@@ -88,7 +88,7 @@ export class EtcdRpc implements ICallable<undefined> {
   markFailed(): void {}
 
   async #connection(service: ServiceName): Promise<ServiceConnection> {
-    const connection = await this.#options.link.service(service);
+    const connection = await this.#options.channel.service(service);
     if (this.#options.token !== undefined) connection.metadata.set('token', this.#options.token);
     // A member cut off from its cluster must refuse a watch or read, not serve it silently from the past.
     connection.metadata.set('hasleader', 'true');

@@ -1,10 +1,10 @@
-// The PEM files of the etcd connection: read, check, and say which flag is wrong. Knows no gRPC.
+// The PEM files of the etcd connection: reads and checks them; errors name the flag. Knows no gRPC.
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { RegistryError } from '../registry.ts';
 
-/** Read by whoever connects, so that rotated ones are read again. */
+/** Read for each connection, so that rotated ones take effect. */
 export interface TlsFiles {
   readonly caFile?: string;
   readonly client?: { readonly certFile: string; readonly keyFile: string };

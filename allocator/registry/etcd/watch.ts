@@ -1,5 +1,5 @@
-// One watch: a stream of its own with two watches on it, config and subnets. Hands events on in order, notices when the
-// server or the network went silent, and ends with a reason instead of an error. Never reconnects; never throws into gRPC.
+// One watch: a stream of its own with two watches on it, config and subnets. Delivers events in order, detects a silent server
+// or network, and ends with a reason instead of an error. Never reconnects; never throws into gRPC.
 import { performance } from 'node:perf_hooks';
 import { WatchClient } from 'etcd3/lib/rpc.js';
 import type { IWatchResponse } from 'etcd3/lib/rpc.js';
@@ -13,7 +13,7 @@ import type { EtcdRpc } from './rpc.ts';
 type WatchStream = Awaited<ReturnType<WatchClient['watch']>>;
 
 const WATCHES_PER_STREAM = 2;
-/** What answers to progress requests carry; the notifications that come by themselves name their watch. */
+/** Watch id of answers to progress requests; periodic notifications have the id of their watch. */
 const PROBE_WATCH_ID = '-1';
 
 /** Runs a watch until it ends. Resolves in every case. */
@@ -41,13 +41,13 @@ class Watch {
   #finish: (end: WatchEnd) => void = () => undefined;
   #hasEnded = false;
   #createdWatches = 0;
-  /** What came before both watches existed; the reader gets it after `onReady`. */
-  #early: IWatchResponse[] = [];
+  /** Responses that came before both watches existed; delivered after `onReady`. */
+  #buffered: IWatchResponse[] = [];
   #lastActivityMs = performance.now();
   /** Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean something. */
   #answersProbes = false;
-  /** Whether it was asked for a sign of life and gave none since. */
-  #isAsked = false;
+  /** Progress was requested, and the server has not answered since. */
+  #awaitingProgress = false;
   #probeTimer: NodeJS.Timeout | undefined;
 
   constructor(client: EtcdClient, keys: EtcdKeys, options: WatchOptions, rpc: EtcdRpc) {
@@ -63,7 +63,7 @@ class Watch {
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
     this.#probeIn(idleProbeMs);
     const startTimer = setTimeout(() => this.#checkStarted(), requestTimeoutMs);
-    const stopListening = this.#rpc.link.onClose(() => this.#lose('the connection was given up'));
+    const stopListening = this.#rpc.channel.onClose(() => this.#fail('the connection was given up'));
     const onAbort = (): void => this.#finish({ reason: 'aborted' });
     try {
       return await new Promise<WatchEnd>((resolve) => {
@@ -88,8 +88,8 @@ class Watch {
 
   #listen(stream: WatchStream): void {
     stream.on('data', (response) => this.#guarded(() => this.#receive(response)));
-    stream.on('error', (error) => this.#lose(toRegistryError(error, this.#context)));
-    stream.on('end', () => this.#lose('the server ended the stream'));
+    stream.on('error', (error) => this.#fail(toRegistryError(error, this.#context)));
+    stream.on('end', () => this.#fail('the server ended the stream'));
   }
 
   #requestWatches(stream: WatchStream): void {
@@ -101,14 +101,14 @@ class Watch {
 
   #receive(response: IWatchResponse): void {
     if (this.#hasEnded) return;
-    this.#rpc.link.heard();
+    this.#rpc.channel.touch();
     this.#lastActivityMs = performance.now();
-    if (this.#isAsked) this.#probeIn(this.#client.settings.idleProbeMs);
-    this.#isAsked = false;
+    if (this.#awaitingProgress) this.#probeIn(this.#client.settings.idleProbeMs);
+    this.#awaitingProgress = false;
     if (response.canceled) return this.#cancelled(response);
     if (response.created) return this.#created(response);
     if (response.events.length === 0) this.#answersProbes ||= response.watch_id === PROBE_WATCH_ID;
-    else if (this.#createdWatches < WATCHES_PER_STREAM) this.#early.push(response);
+    else if (this.#createdWatches < WATCHES_PER_STREAM) this.#buffered.push(response);
     else this.#deliver(response);
   }
 
@@ -116,20 +116,20 @@ class Watch {
     const revision = Number(response.header.revision);
     // The reader saw a later revision: this server was restored from a backup, or lags behind.
     if (revision + 1 < this.#options.fromRevision)
-      return this.#lose(`the registry is at revision ${revision}, before ${this.#options.fromRevision}`);
+      return this.#fail(`the registry is at revision ${revision}, before ${this.#options.fromRevision}`);
     this.#createdWatches++;
     if (this.#createdWatches < WATCHES_PER_STREAM) return;
     this.#requestProgress();
     this.#options.onReady?.();
-    for (const early of this.#early) this.#deliver(early);
-    this.#early = [];
+    for (const buffered of this.#buffered) this.#deliver(buffered);
+    this.#buffered = [];
   }
 
   #cancelled(response: IWatchResponse): void {
     if (Number(response.compact_revision) > 0) return this.#finish({ reason: 'compacted' });
-    // An expired token is one of the reasons, and some versions of etcd do not say so.
+    // An expired token is one of the reasons, and some versions of etcd do not report it.
     this.#client.forgetToken();
-    this.#lose(watchCancelled(response.cancel_reason, this.#context));
+    this.#fail(watchCancelled(response.cancel_reason, this.#context));
   }
 
   #deliver(response: IWatchResponse): void {
@@ -141,8 +141,8 @@ class Watch {
 
   #checkStarted(): void {
     if (this.#createdWatches === WATCHES_PER_STREAM) return;
-    this.#lose(`the server did not accept the watch within ${this.#client.settings.requestTimeoutMs} ms`);
-    this.#client.leave(this.#rpc.link, this.#startMs);
+    this.#fail(`the server did not accept the watch within ${this.#client.settings.requestTimeoutMs} ms`);
+    this.#client.markFailed(this.#rpc.channel, this.#startMs);
   }
 
   #probeIn(delayMs: number): void {
@@ -150,35 +150,35 @@ class Watch {
     this.#probeTimer = setTimeout(() => this.#probe(), delayMs);
   }
 
-  /** Asks a quiet stream for a sign of life. TCP and HTTP/2 may look alive while etcd is stopped or cut off. */
+  /** Requests progress on a quiet stream. TCP and HTTP/2 may seem alive while etcd is stopped or cut off. */
   #probe(): void {
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
-    // What came while this process stood still is read first.
-    if (this.#isAsked) return void setImmediate(() => this.#onProgressTimeout());
+    // Responses that came while this process did not run are read first.
+    if (this.#awaitingProgress) return void setImmediate(() => this.#onProgressTimeout());
     const leftMs = Math.ceil(idleProbeMs - (performance.now() - this.#lastActivityMs));
     if (leftMs > 0) return this.#probeIn(leftMs);
-    this.#isAsked = this.#answersProbes;
+    this.#awaitingProgress = this.#answersProbes;
     this.#requestProgress();
-    this.#probeIn(this.#isAsked ? Math.max(requestTimeoutMs, idleProbeMs / 2) : idleProbeMs);
+    this.#probeIn(this.#awaitingProgress ? Math.max(requestTimeoutMs, idleProbeMs / 2) : idleProbeMs);
   }
 
   #onProgressTimeout(): void {
     if (this.#hasEnded) return;
-    if (!this.#isAsked) return this.#probe();
-    this.#lose(`no sign of life for ${Math.round(performance.now() - this.#lastActivityMs)} ms`);
-    this.#client.leave(this.#rpc.link, this.#lastActivityMs);
+    if (!this.#awaitingProgress) return this.#probe();
+    this.#fail(`no sign of life for ${Math.round(performance.now() - this.#lastActivityMs)} ms`);
+    this.#client.markFailed(this.#rpc.channel, this.#lastActivityMs);
   }
 
   get #context(): CallContext {
     const username = this.#client.settings.auth?.username;
-    return { call: 'watch', endpoint: this.#rpc.link.endpoint.url, scope: this.#keys.scope, username };
+    return { call: 'watch', endpoint: this.#rpc.channel.endpoint.url, scope: this.#keys.scope, username };
   }
 
   #requestProgress(): void {
     this.#guarded(() => this.#stream?.write({ progress_request: {} }));
   }
 
-  #lose(why: Error | string): void {
+  #fail(why: Error | string): void {
     if (this.#hasEnded) return;
     const error = typeof why === 'string' ? registryError('REGISTRY_UNAVAILABLE', this.#context, why) : why;
     this.#finish({ reason: 'lost', error });
@@ -189,7 +189,7 @@ class Watch {
     try {
       step();
     } catch (error) {
-      this.#lose(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }

@@ -1,5 +1,5 @@
 // The data behind in-memory registries: keys, leases with expiry, revisions, history. It behaves as etcd does and knows
-// no client; faults of the way between a client and the store are in `registry-memory.ts`.
+// no client; faults between a client and the store are in `registry-memory.ts`.
 import type { Clock } from '../../../lib/clock.ts';
 import { NO_LEASE, RegistryError } from '../registry.ts';
 import type {
@@ -22,7 +22,7 @@ interface StoredLease {
   cancelTimer: () => void;
 }
 
-/** What a watcher of the store is told. Each method may be called once per turn of the event loop. */
+/** A watcher of the store. Each method may be called once per turn of the event loop. */
 export interface StoreWatcher {
   onEvents(events: readonly RegistryEvent[], revision: Revision): void;
   /** History before the next revision is gone; nothing more comes. */
@@ -49,7 +49,7 @@ export class MemoryStore {
   readonly #entries = new Map<string, RegistryEntry>();
   readonly #leases = new Map<LeaseId, StoredLease>();
   readonly #watchers = new Map<StoreWatcher, Revision>();
-  /** Keys of weft's own; nobody watches them. */
+  /** Keys of weft's own; they have no watchers. */
   readonly #own = new Map<string, ConfigEntry & { readonly leaseId: LeaseId }>();
   #config: ConfigEntry | undefined;
   // A write is one revision, so the events of revision r are #history[r - #historyFrom].
@@ -257,9 +257,9 @@ export class MemoryStore {
     }
   }
 
-  #end(watcher: StoreWatcher, tell: () => void): void {
+  #end(watcher: StoreWatcher, notify: () => void): void {
     this.#watchers.delete(watcher);
-    tell();
+    notify();
   }
 
   #refused(key: string): WriteResult {

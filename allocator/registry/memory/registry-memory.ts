@@ -49,7 +49,7 @@ export type CallFault =
   | { readonly kind: 'late'; readonly afterMs: number };
 
 export interface MemoryRegistryOptions {
-  /** Time that a request, and again its answer, is under way, in ms; asked for each call. Default 0. */
+  /** Latency of a request, and again of its answer, in ms; drawn for each call. Default 0. */
   readonly delayMs?: () => number;
 }
 
@@ -231,7 +231,7 @@ export class MemoryRegistry implements Registry {
   }
 }
 
-/** Nobody waits for a late request's answer, so nobody hears that the store refused it. */
+/** The answer to a late request has no reader, so its error is dropped. */
 function ignoreRefusal(apply: () => unknown): void {
   try {
     apply();

@@ -3,14 +3,13 @@
 // stale, so that a host on which nothing happens starts no process. One operation at a time.
 import type { Family } from '../../../lib/address.ts';
 import { FAMILIES } from '../../../backends/address-family.ts';
-import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../kernel.ts';
 import { DONE, type Outcome, rejection } from '../netlink/outcome.ts';
-import { parseSave, removeScript, setScript } from './iptables-save.ts';
+import { chainNamed, parseSave, removeScript, setScript } from './iptables-save.ts';
 import { CanonicalRules } from './canonical-rules.ts';
-import { describe, type FirewallTools } from './tools.ts';
+import { describe, nftFamily, type FirewallTools, xtables } from './tools.ts';
 import { runTool, type ToolOutput, type RunTool } from './run-tool.ts';
 
 /** What one process reads. */
@@ -133,21 +132,24 @@ export class FirewallTable {
   /** Replaces the old rules in one transaction, so that there is no moment without rules. */
   async #set(scope: FirewallScope, object: FirewallObject): Promise<ToolOutput> {
     if (scope.engine === 'nft') {
-      const table = `table ${nftFamily(scope)} ${object.name}`;
+      const table = `table ${nftFamily(scope.family)} ${object.name}`;
       return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n${object.rules}`);
     }
     return this.#restore(
       scope,
-      setScript(chainOf(object), object.rules, await this.#currentRules(scope, object)),
+      setScript(chainNamed(object.name), object.rules, await this.#currentRules(scope, object)),
     );
   }
 
   async #remove(scope: FirewallScope, object: FirewallObject): Promise<ToolOutput> {
     if (scope.engine === 'nft') {
-      const table = `table ${nftFamily(scope)} ${object.name}`;
+      const table = `table ${nftFamily(scope.family)} ${object.name}`;
       return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n`);
     }
-    return this.#restore(scope, removeScript(chainOf(object), await this.#currentRules(scope, object)));
+    return this.#restore(
+      scope,
+      removeScript(chainNamed(object.name), await this.#currentRules(scope, object)),
+    );
   }
 
   #restore({ family }: FirewallScope, script: string): Promise<ToolOutput> {
@@ -196,7 +198,7 @@ export class FirewallTable {
   /** A scope that cannot be read counts as empty: the next write reports why, and does no harm. */
   async #readNft(scope: FirewallScope): Promise<ScopeSnapshot> {
     const name = NFT_TABLES[scope.family];
-    const output = await this.#run('nft', ['--stateless', 'list', 'table', nftFamily(scope), name]);
+    const output = await this.#run('nft', ['--stateless', 'list', 'table', nftFamily(scope.family), name]);
     if (output.code !== 0) return EMPTY;
     return { objects: [this.#object(scope, name, output.stdout)], isForwardDropping: false };
   }
@@ -237,19 +239,4 @@ export class FirewallTable {
     this.#tail = result.catch(() => undefined);
     return result;
   }
-}
-
-function chainOf({ name }: FirewallObject): OwnChain {
-  const own = OWN_CHAINS.find((each) => chainName(each) === name);
-  if (own === undefined) throw new Error(`Unknown chain ${name}`);
-  return own;
-}
-
-/** nft's keyword for the address family. */
-function nftFamily({ family }: FirewallScope): string {
-  return family === 4 ? 'ip' : 'ip6';
-}
-
-function xtables(family: Family): string {
-  return family === 4 ? 'iptables' : 'ip6tables';
 }

@@ -29,6 +29,8 @@ export interface FirewallWatchOptions {
 const SETTLE_MS = 10;
 /** Shortest time between two reads, in ms: other programs may change rules all the time. */
 const PAUSE_MS = 100;
+/** A point that became due since the step checked is still in the future for the control loop. */
+const MIN_SLEEP_MS = 1;
 
 export class FirewallWatch {
   readonly #options: FirewallWatchOptions;
@@ -46,8 +48,11 @@ export class FirewallWatch {
     const onChange = (scope: FirewallScope | undefined): void => this.#onChange(scope);
     this.#socket = openSocket && tryToListen({ openSocket, onChange });
     if (!this.isNotified) this.#pollAtMs = clock.nowMs() + pollMs;
-    const deadlinesMs = (): readonly number[] => [this.#pollAtMs, this.#refreshAtMs];
-    this.#loop = new ControlLoop({ clock, deadlinesMs, step: () => this.#step() });
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [Math.max(this.#nextDueMs, clock.nowMs() + MIN_SLEEP_MS)],
+    });
     this.#loop.start();
   }
 
@@ -61,6 +66,10 @@ export class FirewallWatch {
     this.#isClosed = true;
     void this.#loop.stop();
     this.#socket?.close();
+  }
+
+  get #nextDueMs(): number {
+    return Math.min(this.#pollAtMs, this.#refreshAtMs);
   }
 
   #onChange(changed: FirewallScope | undefined): void {

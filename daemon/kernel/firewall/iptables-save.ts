@@ -81,3 +81,10 @@ function script({ table, chain }: OwnChain, commands: readonly string[]): string
 function deletion(rule: string): string {
   return rule.replace(/^-A /, '-D ');
 }
+
+/** The chain of ours that an object's `name` names. @throws Error for any other name */
+export function chainNamed(name: string): OwnChain {
+  const own = OWN_CHAINS.find((each) => chainName(each) === name);
+  if (own === undefined) throw new Error(`Unknown chain ${name}`);
+  return own;
+}

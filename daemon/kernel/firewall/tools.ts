@@ -1,4 +1,5 @@
 // Which firewall tools this host has, and which of them work in this process's network namespace.
+import type { Family } from '../../../lib/address.ts';
 import { runTool, type ToolOutput, type RunTool } from './run-tool.ts';
 
 /** What the installed iptables can do. */
@@ -54,4 +55,14 @@ export function parseIptablesVersion(text: string): IptablesTool | undefined {
   const differing = FULLY_RANDOM_SINCE.findIndex((part, index) => part !== version[index]);
   const hasFullyRandom = differing < 0 || version[differing]! > FULLY_RANDOM_SINCE[differing]!;
   return { isLegacy: match[4] !== 'nf_tables', hasFullyRandom };
+}
+
+/** nft's keyword for the address family. */
+export function nftFamily(family: Family): string {
+  return family === 4 ? 'ip' : 'ip6';
+}
+
+/** Name of the iptables tool for the address family. */
+export function xtables(family: Family): string {
+  return family === 4 ? 'iptables' : 'ip6tables';
 }

@@ -170,11 +170,11 @@ export class MemoryKernel implements Kernel {
 
   #rejection(step: Step): Outcome | undefined {
     const key = objectKey(step.object);
-    const refusal = this.#faults.get(key);
-    if (refusal === undefined) return undefined;
-    refusal.times--;
-    if (refusal.times <= 0) this.#faults.delete(key);
-    return reject(refusal.errno, 'injected');
+    const fault = this.#faults.get(key);
+    if (fault === undefined) return undefined;
+    fault.times--;
+    if (fault.times <= 0) this.#faults.delete(key);
+    return reject(fault.errno, 'injected');
   }
 
   #onEvent(event: TableEvent): void {

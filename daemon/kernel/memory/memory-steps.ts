@@ -11,7 +11,8 @@ import { RTN_BLACKHOLE } from '../netlink/constants.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
 import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
 import { formerName } from '../netlink-apply.ts';
-import { isInUse, type PathTable, rejectInUse } from '../path-table.ts';
+import { isInUse, rejectInUse } from '../path-objects.ts';
+import type { PathTable } from '../path-table.ts';
 
 /** The state that steps change. */
 export interface MemoryState {

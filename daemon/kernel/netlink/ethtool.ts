@@ -31,7 +31,7 @@ function begin(writer: MessageWriter, family: number, command: number): void {
   writer.writeU8(at + 1, VERSION);
 }
 
-/** CTRL_CMD_GETFAMILY: looks a family of generic netlink up by name. */
+/** CTRL_CMD_GETFAMILY: the lookup of a generic netlink family by name. */
 export function encodeFamilyGet(writer: MessageWriter, name: string): void {
   begin(writer, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
   writer.attributeText(CTRL_ATTR_FAMILY_NAME, name);

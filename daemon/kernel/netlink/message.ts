@@ -133,7 +133,7 @@ export class MessageWriter {
 
 /**
  * Offsets of the attributes of one message, like the `tb[]` of the kernel's parsers (nla_parse).
- * One table serves one codec and is refilled for every message, so that reading allocates nothing.
+ * One table serves one codec; each message refills it, so that reading allocates nothing.
  * Numbers of absent attributes read as 0.
  */
 export class AttributeTable {

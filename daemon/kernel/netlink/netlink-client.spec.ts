@@ -247,7 +247,7 @@ describe('NetlinkClient', () => {
     });
   });
 
-  it('ends what is under way and what comes later when it is closed', async () => {
+  it('ends pending and later requests when it is closed', async () => {
     const fake = fakeKernel(() => []);
     const client = open(fake, { timeoutMs: 60_000 });
     const pending = client.send(requests(1));

@@ -113,7 +113,7 @@ export class NetlinkClient {
     return item === undefined ? { outcome } : { outcome, item };
   }
 
-  /** Ends what is under way and what comes later with an unknown outcome. */
+  /** Ends pending and later requests with an unknown outcome. */
   close(): void {
     this.#socket.close();
   }

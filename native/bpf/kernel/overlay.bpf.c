@@ -1,13 +1,14 @@
 /*
- * The kernel's share of the packet path: what is simple is encapsulated and decapsulated here, before it would be copied to
- * userspace. Whatever is not simple goes on as if this program were not there, to the workers, who know all the rules:
- * packets without a route, with options, too large, at the end of their TTL, of the wrong sender, marked on the way.
- * So nothing is refused here and no error is sent.
+ * The BPF fast path: encapsulates and decapsulates plain packets in the kernel, without a copy to
+ * userspace. Other packets pass to the workers, which implement all rules: packets without a route,
+ * with options, too large, with an expired TTL, from a wrong sender, with congestion marks. The
+ * programs reject nothing and send no ICMP errors.
  *
  *   tx   egress of the TUN device: header before the packet, then out by the route to the peer
  *   rx   ingress of the underlay interface: header away, then into the TUN device
  *
- * IPv4 in IPv4 only. Under Apache-2.0 or GPL-2.0-only, at your choice. Built by build.sh into program.h, which is what the loader knows.
+ * IPv4 in IPv4 only. Licensed under Apache-2.0 or GPL-2.0-only. build.sh compiles it into
+ * program.h.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -18,7 +19,7 @@
 #define SECTION(name) __attribute__((section(name), used))
 #define INLINE static inline __attribute__((always_inline))
 
-/* Helpers of the kernel (bpf-helpers(7)). */
+/* Kernel helpers (bpf-helpers(7)). */
 static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
 static long (*const skb_load)(const void *skb, __u32 offset, void *to, __u32 bytes) = (void *)BPF_FUNC_skb_load_bytes;
 static long (*const skb_pull)(struct __sk_buff *skb, __u32 bytes) = (void *)BPF_FUNC_skb_pull_data;
@@ -32,7 +33,7 @@ static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redir
 static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
                                     __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
 
-/* The loader finds this constant and puts the descriptor of the map in its place. */
+/* The loader replaces this constant with the descriptor of the map. */
 #define MAP(number)                                                                                                    \
   ({                                                                                                                   \
     void *map_;                                                                                                        \
@@ -47,15 +48,15 @@ static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, in
 #define ntohs(value) __builtin_bswap16(value)
 
 enum {
-  NEXT = -1, /* TCX_NEXT: as if this program were not there */
-  DROP = 2,  /* TCX_DROP: without memory only */
+  NEXT = -1, /* TCX_NEXT: pass to the workers */
+  DROP = 2,  /* TCX_DROP: out of memory only */
   FAMILY_IPV4 = 2,
   PROTOCOL_TCP = 6,
   PROTOCOL_UDP = 17,
   TYPE_IPV4 = 0x0800,
   PACKET_HOST = 0,
   DONT_FRAGMENT = 0x4000,
-  TTL = 64, /* as a socket sends */
+  TTL = 64, /* the default of sockets */
   ECN_MASK = 3,
   ECN_ECT1 = 1,
   ECN_ECT0 = 2,
@@ -73,7 +74,7 @@ struct ethernet {
 } __attribute__((packed));
 
 struct ipv4 {
-  __u8 version_words, tos;
+  __u8 version_ihl, tos;
   __be16 total;
   __be16 id, fragment;
   __u8 ttl, protocol;
@@ -105,7 +106,7 @@ INLINE const struct weft_bpf_config *read_config(void) {
   return config && config->is_enabled ? config : NULL;
 }
 
-/* Longest prefix first, as the workers look it up. */
+/* Longest prefix first, as in weft_routes_find. */
 INLINE struct weft_bpf_route *find_route(const struct weft_bpf_config *config, __be32 address) {
 #pragma unroll
   for (int at = 0; at < WEFT_BPF_PREFIX_LENGTHS; at++) {
@@ -118,20 +119,20 @@ INLINE struct weft_bpf_route *find_route(const struct weft_bpf_config *config, _
   return NULL;
 }
 
-/* Bytes of IP and transport header of a super-packet, which each of its segments has. */
+/* Bytes of the IP and transport headers that each segment of a super-packet has. */
 INLINE __u32 header_bytes(struct __sk_buff *skb, __u32 offset, __u8 protocol) {
-  __u8 words = 0;
+  __u8 data_offset = 0;
   if (protocol == PROTOCOL_UDP) return IPV4_BYTES + UDP_BYTES;
-  if (protocol != PROTOCOL_TCP || skb_load(skb, offset + IPV4_BYTES + 12, &words, 1) < 0) return 0;
-  return IPV4_BYTES + (__u32)(words >> 4) * 4;
+  if (protocol != PROTOCOL_TCP || skb_load(skb, offset + IPV4_BYTES + 12, &data_offset, 1) < 0) return 0;
+  return IPV4_BYTES + (__u32)(data_offset >> 4) * 4;
 }
 
-/* What one packet or super-packet is on the wire. */
+/* The size of a packet or super-packet on the wire. */
 struct amount {
   __u32 packets, bytes, longest;
 };
 
-/* Zero packets: a super-packet of a kind that is not known. */
+/* Zero packets: a super-packet of an unknown type. */
 INLINE struct amount measure(struct __sk_buff *skb, __u32 offset, __u8 protocol, __u32 total) {
   const __u32 payload = skb->gso_size;
   if (payload == 0) return (struct amount){1, total, total};
@@ -151,14 +152,17 @@ INLINE void count_rx(struct weft_bpf_counts *counts, const struct amount *amount
   __sync_fetch_and_add(&counts->rx_bytes, amount->bytes);
 }
 
-/* ---- to the underlay -------------------------------------------------------------------------------------------- */
+/* --- To the underlay --- */
 
-/* RFC 1071, of a header without options: what belongs in a checksum field of 0, or 0 if the field is right. */
+/*
+ * RFC 1071, of a header without options: the checksum if the field is 0, or 0 if the field is
+ * right.
+ */
 INLINE __u16 header_checksum(const struct ipv4 *ip) {
-  const __u16 *words = (const __u16 *)ip;
+  const __u16 *units = (const __u16 *)ip;
   __u32 sum = 0;
 #pragma unroll
-  for (int at = 0; at < IPV4_BYTES / 2; at++) sum += words[at];
+  for (int at = 0; at < IPV4_BYTES / 2; at++) sum += units[at];
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return (__u16)~sum;
@@ -173,7 +177,7 @@ INLINE void decrement_ttl(struct ipv4 *ip) {
 
 INLINE void write_outer(struct outer *outer, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
                         __u32 total, __u8 tos) {
-  outer->ip = (struct ipv4){.version_words = 0x45,
+  outer->ip = (struct ipv4){.version_ihl = 0x45,
                             .tos = tos,
                             .total = htons(total),
                             .fragment = htons(DONT_FRAGMENT),
@@ -191,7 +195,7 @@ INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_bpf_config *confi
   __builtin_memcpy(vxlan->frame.source, config->mac, 6);
 }
 
-/* Makes room and fills it. 0; NEXT, and nothing has changed; or DROP. */
+/* Makes room for the outer headers and writes them. Returns 0, DROP, or NEXT without a change. */
 INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
                        __u32 total, __u8 tos) {
   const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
@@ -201,11 +205,11 @@ INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *conf
   if (adjust_room(skb, (__s32)overhead, BPF_ADJ_ROOM_MAC, is_vxlan ? vxlan_flags : flags) < 0) return NEXT;
   void *data = (void *)(long)skb->data;
   void *end = (void *)(long)skb->data_end;
-  /* An IP header follows, whose length the shorter overhead needs, too. */
+  /* decrement_ttl needs the inner IP header that follows. */
   if (data + sizeof(struct outer) + sizeof(struct ipv4) > end) return DROP;
   write_outer(data, config, route, total + overhead, tos);
   if (!is_vxlan) {
-    decrement_ttl(data + sizeof(struct outer)); /* encapsulation udp is a hop */
+    decrement_ttl(data + sizeof(struct outer)); /* encapsulation udp is a routing hop */
     return 0;
   }
   if (data + sizeof(struct outer) + sizeof(struct vxlan) > end) return DROP;
@@ -214,8 +218,9 @@ INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *conf
 }
 
 /*
- * The next hop to the peer, by the host's routing tables; false if a packet of `longest` bytes cannot go there simply. While the
- * next hop's link address is not known, workers send: a packet that waited for it would leave by the TUN device's route.
+ * Finds the next hop to the peer in the host's FIB. False if a packet of `longest` bytes does not
+ * fit or the next hop has no resolved neighbour: the workers then send it, as a packet queued for
+ * resolution would leave by the route of the TUN device.
  */
 INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *config,
                           const struct weft_bpf_route *route, __u32 longest, __u8 tos, struct bpf_fib_lookup *hop) {
@@ -230,7 +235,7 @@ INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *c
   hop->tos = tos;
   hop->ipv4_src = config->local;
   hop->ipv4_dst = route->remote;
-  /* The next hop of an IPv4 route may be IPv6 (RFC 8950). */
+  /* The next hop of an IPv4 route can be IPv6 (RFC 8950). */
   return fib_lookup(skb, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS && hop->family == FAMILY_IPV4;
 }
 
@@ -239,8 +244,8 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   const struct ipv4 *ip = (void *)(long)skb->data;
   if (!config || (void *)(ip + 1) > (void *)(long)skb->data_end) return NEXT;
   const __u32 total = ntohs(ip->total);
-  /* Without options; a UDP datagram as long as its super-packet has no room for more. */
-  if (ip->version_words != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan))
+  /* Without options, and with room for the outer headers in a 64 KiB datagram. */
+  if (ip->version_ihl != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan))
     return NEXT;
   if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
   const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
@@ -251,21 +256,21 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   if (amount.packets == 0 || !find_next_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
   const int action = encapsulate(skb, config, route, total, tos);
   if (action != 0) return action;
-  /* A TUN device has no Ethernet header, but redirect_neigh takes one off. */
+  /* redirect_neigh removes an Ethernet header, which packets of a TUN device lack. */
   if (change_head(skb, ETHERNET_BYTES, 0) < 0) return DROP;
   count_tx(&route->counts, &amount);
   const __u32 first = 0;
   struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_tx(totals, &amount);
-  struct bpf_redir_neigh neighbour = {}; /* to its last byte, or loading takes CAP_PERFMON */
+  struct bpf_redir_neigh neighbour = {}; /* zeroed to its last byte: otherwise loading needs CAP_PERFMON */
   neighbour.nh_family = FAMILY_IPV4;
   neighbour.ipv4_nh = hop.ipv4_dst;
   return (int)redirect_neigh(hop.ifindex, &neighbour, sizeof(neighbour), 0);
 }
 
-/* ---- from the underlay ------------------------------------------------------------------------------------------ */
+/* --- From the underlay --- */
 
-/* RFC 6040, figure 4: whether the inner packet stays as it is. */
+/* RFC 6040, figure 4: whether the inner ECN field stays unchanged. */
 INLINE bool keeps_ecn(__u8 inner, __u8 outer) {
   inner &= ECN_MASK;
   outer &= ECN_MASK;
@@ -273,15 +278,15 @@ INLINE bool keeps_ecn(__u8 inner, __u8 outer) {
 }
 
 /*
- * There is no outer checksum, or the kernel knows it to be good, or TCP has one of its own that tells as much. Any other is the
- * socket's to verify.
+ * Whether there is no outer checksum, the kernel has verified it, or the inner TCP checksum covers
+ * the payload. The socket verifies all other checksums.
  */
 INLINE bool is_verified(struct __sk_buff *skb, const struct udp *udp, const struct ipv4 *inner) {
   return udp->checksum == 0 || inner->protocol == PROTOCOL_TCP || csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0;
 }
 
 INLINE bool is_tunnel_packet(const struct weft_bpf_config *config, const struct outer *outer, __u32 length) {
-  return outer->ip.version_words == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
+  return outer->ip.version_ihl == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
          outer->ip.destination == config->local && outer->udp.destination == config->port &&
          (outer->ip.fragment & ~htons(DONT_FRAGMENT)) == 0 && ntohs(outer->ip.total) == length &&
          ntohs(outer->udp.length) == length - IPV4_BYTES && header_checksum(&outer->ip) == 0;
@@ -309,11 +314,11 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   const struct ipv4 *inner = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
   if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
   if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_own_frame(config, vxlan))) return NEXT;
-  /* Datagrams that the kernel joined (UDP GRO), which it does only where there are checksums. */
+  /* Datagrams merged by UDP GRO. The kernel merges only those with checksums. */
   if (skb->gso_size != 0 && outer->udp.checksum != 0) return NEXT;
-  /* Linux does not forget that a UDP super-packet came through a tunnel, and then loses it when it is cut (as of 6.18). */
+  /* Linux keeps the tunnel mark of a UDP super-packet and drops it on segmentation (as of 6.18). */
   if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
-  if (inner->version_words != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
+  if (inner->version_ihl != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
   if (!keeps_ecn(inner->tos, outer->ip.tos) || !is_verified(skb, &outer->udp, inner)) return NEXT;
   struct weft_bpf_route *route = find_route(config, inner->source);
   if (!route || route->remote != outer->ip.source) return NEXT;

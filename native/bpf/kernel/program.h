@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 0d6cd54bdc4953434ae679459423f9259a2cbc5265ffa97065335f4885d605d8 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 4beade58f5bfed25ea130ac69a6a2416e71ce1747c75f6732ca304aaddfa68cd */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 

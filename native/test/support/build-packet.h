@@ -1,6 +1,6 @@
 /*
- * Packets for tests and fuzzers, and their checksums computed in the plainest way, independent of native/path but for
- * wire.h: what is expected must not come from what is tested.
+ * Packets for tests and fuzzers, with plainly computed checksums. Independent of the tested code
+ * except for wire.h.
  */
 #ifndef WEFT_BUILD_PACKET_H
 #define WEFT_BUILD_PACKET_H
@@ -34,7 +34,7 @@ static inline size_t shape_header_bytes(const struct shape *shape) {
   return shape_network_bytes(shape) + (shape->protocol == WEFT_PROTOCOL_TCP ? 20 + shape->tcp_extra : 8);
 }
 
-/* RFC 1071 word by word in network order, folded, not complemented. */
+/* RFC 1071 in network order, folded, not complemented. */
 static inline unsigned plain_sum(unsigned sum, const uint8_t *data, size_t length) {
   for (size_t i = 0; i < length; i++) {
     sum += i % 2 == 0 ? (unsigned)data[i] << 8 : data[i];
@@ -119,7 +119,10 @@ static inline void build_transport(uint8_t *transport, size_t length, const stru
   memset(transport + 20, 1, shape->tcp_extra);
 }
 
-/* Builds a packet with `payload_bytes` of what lies at `payload`, checksums good; returns its length. */
+/*
+ * Builds a packet with `payload_bytes` of what lies at `payload`, checksums good; returns its
+ * length.
+ */
 static inline size_t build_packet(uint8_t *packet, const struct shape *shape, const uint8_t *payload,
                                   size_t payload_bytes) {
   const size_t header_bytes = shape_header_bytes(shape), network_bytes = shape_network_bytes(shape);

@@ -1,6 +1,6 @@
 /*
- * Expectations of the C tests. One that fails prints place, expression and values, and ends the program with exit code
- * 1; a test program that comes to its end has succeeded and prints nothing.
+ * Expectations of the C tests. One that fails prints place, expression and values, and ends the
+ * program with exit code 1; a test program that comes to its end has succeeded and prints nothing.
  */
 #ifndef WEFT_EXPECT_H
 #define WEFT_EXPECT_H

@@ -1,6 +1,7 @@
 /*
- * A kernel for tests of the worker's parts: one TUN queue and one UDP socket in memory, which refuse what a test says.
- * For programs that are linked with --wrap for each of the functions below; included by one source file of a program.
+ * A fake kernel for tests of the worker: a TUN queue and a UDP socket in memory, with scripted
+ * rejections. Programs link it with --wrap for each function below and include it in one source
+ * file.
  */
 #ifndef WEFT_FAKE_KERNEL_H
 #define WEFT_FAKE_KERNEL_H
@@ -54,12 +55,12 @@ static struct {
   struct fake_queue tun_in, tun_out, udp_in, sent;
   uint8_t memory[FAKE_MEMORY];
   size_t memory_used;
-  /* Refusals: 0 or errno. */
+  /* Rejections: 0 or errno. */
   int (*reject_message)(const struct fake_item *message);
   int (*reject_write)(const struct fake_item *packet);
   unsigned messages_a_call; /* that sendmmsg takes at most; 0: all */
   bool is_full;             /* the socket does not get writable */
-  uint32_t path_mtu;        /* what the error queue tells, of `path_mtu_remote`, path_mtu_count times */
+  uint32_t path_mtu;        /* reported by the error queue for `path_mtu_remote`, path_mtu_count times */
   union weft_endpoint path_mtu_remote;
   unsigned path_mtu_count;
   int receive_error;                    /* what recvmmsg returns, once */
@@ -68,7 +69,7 @@ static struct {
   unsigned messages, super_messages, writes, super_writes, polls;
 } fake;
 
-/* Makes this memory one that is not to be touched, in place of what was so before. */
+/* Poisons this memory and unpoisons the previous one. */
 static void fake_forbid(struct iovec *forbidden, void *memory, size_t bytes) {
 #ifdef WEFT_HAS_ASAN
   __asan_unpoison_memory_region(forbidden->iov_base, forbidden->iov_len);
@@ -176,7 +177,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
   return (ssize_t)item->length;
 }
 
-/* As sendmmsg(2): an error is told only if it is that of the first message. */
+/* As sendmmsg(2): reports an error only of the first message. */
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
   unsigned sent = 0;

@@ -1,6 +1,6 @@
 /*
- * One worker of encapsulation VXLAN before the kernel of fake-kernel.h, with routes for the packets of build-packet.h:
- * to peer 1, and from peer 2. And a flow of packets whose bytes are known.
+ * One worker of encapsulation VXLAN before the kernel of fake-kernel.h, with routes for the packets
+ * of build-packet.h: to peer 1, and from peer 2. And a flow of packets whose bytes are known.
  */
 #ifndef WEFT_FAKE_WORKER_H
 #define WEFT_FAKE_WORKER_H
@@ -122,7 +122,7 @@ static inline void expect_segments_sent(const struct shape *shape, unsigned coun
   EXPECT(fake.sent.taken, fake.sent.count);
 }
 
-/* What scripts refuse with, and how often still. */
+/* The errno and the remaining number of rejections. */
 static int rejection_error;
 static unsigned rejections_left;
 

@@ -1,6 +1,6 @@
 /*
- * Sends what a receiver can check byte for byte, and checks it: a TCP stream or numbered UDP datagrams, all determined by
- * a seed that both ends are told. Prints `ready`, then one line of JSON.
+ * Sends and verifies a TCP stream or numbered UDP datagrams byte for byte. Both ends derive them
+ * from the same seed. Prints `ready`, then one line of JSON.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +12,11 @@
 static const char usage[] = "Usage: integrity tcp-listen|tcp-connect|udp-receive|udp-send ADDRESS PORT [OPTION...]\n"
                             "  --seed NUMBER          (1)\n"
                             "  --idle-ms MS           how long nothing may come before it is over (10000)\n"
-                            "TCP  --bytes BYTES (64 Mi)  --both  data flows both ways  --cubic\n"
+                            "TCP  --bytes BYTES (64 Mi)  --both  data flows in both directions  --cubic\n"
                             "UDP  --count DATAGRAMS (10000)  --smallest BYTES (1)  --largest BYTES (1400)\n"
                             "     --segments DATAGRAMS  of one size in one send with UDP_SEGMENT (1)\n"
                             "     --pps DATAGRAMS a second at most  --gro  receives with UDP_GRO\n"
-                            "SIGTERM tells udp-receive that the sender is done.\n";
+                            "SIGTERM to udp-receive: the sender is done.\n";
 
 static const struct {
   const char *name;

@@ -42,7 +42,7 @@ interface Route {
   readonly link?: Uint8Array;
 }
 
-/** Over the addresses of most packets: two peers, a longer prefix, and a peer whose link address nobody knows. */
+/** Over the addresses of most packets: two peers, a longer prefix, and a peer without a known link address. */
 export const ROUTES: readonly Route[] = [
   {
     subnet: Uint8Array.of(10, 1, 2, 0),
@@ -67,7 +67,7 @@ export interface Sent {
   readonly segmentBytes: number;
 }
 
-/** What must become of a packet: a action and bytes; the same bytes if nobody took it. */
+/** Expected outcome of a packet: an action and bytes; the same bytes if it passes through. */
 export interface Outcome {
   readonly action: string;
   readonly bytes: Uint8Array;
@@ -83,7 +83,7 @@ export function isPlainIpv4(bytes: Uint8Array): boolean {
   return packet?.family === 4 && !packet.hasOptions && packet.totalBytes === bytes.length;
 }
 
-/** Longest packet of a super-packet; unset if nobody could cut it. */
+/** Longest packet of a super-packet; unset if it cannot be segmented. */
 function longestSegment({ bytes, segmentBytes }: Sent): number | undefined {
   if (segmentBytes === 0) return bytes.length;
   const protocol = byte(bytes, 9);
@@ -144,7 +144,7 @@ function payloadOf(
   const datagram = outer.slice(28);
   const inner = encapsulation === 'udp' ? decapsulateUdp(datagram) : decapsulateVxlan(own, datagram);
   if (isDropped(inner) || !isPlainIpv4(inner)) return undefined;
-  // Nobody here has verified a checksum; TCP has its own.
+  // No checksum is verified here; TCP has its own.
   const isVerified = read16(outer, 26) === 0 || byte(inner, 9) === PROTOCOL.tcp;
   return isVerified ? { inner, remote: outer.slice(12, 16), tos: byte(outer, 1) } : undefined;
 }

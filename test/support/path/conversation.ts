@@ -1,4 +1,4 @@
-// TCP servers in a lab that first tell a client which address they see of it and then repeat what it says; and clients.
+// TCP servers in a lab that send a client its visible address and then echo its lines; and clients.
 import type { Lab } from '../../../lab/lab.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { LabScript } from '../../../lab/traffic.ts';
@@ -34,7 +34,7 @@ function connect(address: string, bind = ''): string {
 }
 
 export interface Conversation {
-  /** Waits until something that is said from now on has come back over the same connection. */
+  /** Waits until a line sent from now on has come back over the same connection. */
   goesOn(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export async function startConversation(lab: Lab, from: string, address: string)
   return { goesOn, stop: async () => void (await client.end()) };
 }
 
-/** Opens one new connection after the other from `from` until stopped; tells how many were answered and not. */
+/** Opens one new connection after the other from `from` until stopped; counts answered and lost ones. */
 export async function startCallers(
   lab: Lab,
   from: string,

@@ -12,9 +12,11 @@ import {
   withHeaderChecksum,
   withTransportChecksum,
 } from '../../../native/reference/index.ts';
-import { filler, ipPacket, survivingPacket, transportPacket } from './packet-arbitrary.ts';
+import { survivingPacket } from './damage-arbitrary.ts';
+import { ipPacket, transportPacket } from './packet-arbitrary.ts';
+import { filler } from './transport-arbitrary.ts';
 
-/** What is anomaly about one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
+/** Anomaly of one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
 export interface Anomaly {
   readonly at?: number;
   readonly bit?: number;
@@ -96,7 +98,7 @@ function withChecksums(bytes: Uint8Array): Uint8Array {
   return concat(withHeaderChecksum(summed.slice(0, packet.networkBytes)), summed.slice(packet.networkBytes));
 }
 
-/** One flow: a size for all packets but the anomaly ones. */
+/** One flow: a size for all packets without an anomaly. */
 const flow = fc
   .record({
     headers: plainPacket,
@@ -116,7 +118,7 @@ const flow = fc
     });
   });
 
-/** Packets in the order in which they come: flows, one after another or torn by other packets. */
+/** Packets in arrival order: flows, one after another or interrupted by other packets. */
 export const packetsInARow = fc
   .array(
     fc.oneof(

@@ -1,10 +1,11 @@
-// The man in the middle of a path pair, and traffic whose every byte is checked: typed doors to the tools in
-// native/test/tools, which are built when first asked for.
+// The impairment in the middle of a path pair, and traffic whose every byte is checked: typed wrappers of the tools in
+// native/test/tools, which are built on first use.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { waitFor } from '../../../lab/wait.ts';
 import { toolFile } from '../../../lab/tools.ts';
-import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
+import { startIn, type PathEnd } from './path-host.ts';
+import { MIDDLE, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */
 export interface Harm {
@@ -18,7 +19,7 @@ export interface Harm {
   readonly corrupt?: number;
   /** One byte of the encapsulation header; with encapsulation udp, which has none, of the inner IP header. */
   readonly corruptHead?: number;
-  /** The outer checksum of what was changed is left wrong; default: it is corrected, so that only the inner one tells. */
+  /** Leaves the outer checksum of changed datagrams wrong; default: corrects it, so that only the inner one detects the change. */
   readonly breakChecksum?: boolean;
   /** Outer ECN field set to CE. */
   readonly congest?: number;
@@ -33,7 +34,7 @@ export interface Harm {
 export interface HarmCounters {
   readonly frames: number;
   readonly bytes: number;
-  /** Whole datagrams of the tunnel. */
+  /** Complete datagrams of the tunnel. */
   readonly matched: number;
   readonly lost: number;
   readonly duplicated: number;
@@ -80,7 +81,7 @@ function lastLine(output: string): unknown {
 }
 
 export interface TcpOptions {
-  /** Each way. */
+  /** Per direction. */
   readonly bytes: number;
   /** Data flows from `to` to `from`, too; default false. */
   readonly isBothWays?: boolean;
@@ -92,7 +93,7 @@ export interface TcpOptions {
 export interface TcpReport {
   readonly sent: TcpHalf;
   readonly received: TcpHalf;
-  /** All bytes went and came, right and in order, and both ended. */
+  /** All bytes arrived, right and ordered, and both ends closed. */
   readonly isComplete: boolean;
   readonly seconds: number;
 }
@@ -122,14 +123,14 @@ export interface UdpOptions {
 export interface UdpReport {
   readonly received: number;
   readonly bytes: number;
-  /** Shorter than the 8 bytes that a number takes: they cannot be missed or told apart. */
+  /** Shorter than the 8 bytes of a number: neither counted as lost nor distinguished. */
   readonly unnumbered: number;
   readonly lost: number;
   readonly duplicate: number;
   readonly reordered: number;
   /** With a byte or a length that was not sent. */
   readonly wrong: number;
-  /** Lost for want of room in the receiver's own buffer. */
+  /** Lost for lack of space in the receiver's own buffer. */
   readonly overflow: number;
   readonly firstWrong: { readonly number: number; readonly offset: number };
 }

@@ -1,5 +1,5 @@
 // One end of weft's packet path as a process of its own, in the network namespace that it is started in: `path-end.js
-// CONFIG` opens the device with its routes and says `ready`. Addresses and kernel routes are the caller's. Each line of
+// CONFIG` opens the device with its routes and prints `ready`. Addresses and kernel routes are the caller's. Each line of
 // input is answered with the status of the device; at the end of input it closes the device and goes.
 import { createInterface } from 'node:readline';
 import { loadNative } from '../../../native/index.ts';
@@ -28,7 +28,7 @@ export interface PathEndStatus {
   readonly pathMtus: Readonly<Record<string, number>>;
 }
 
-/** What to do before the status is told. */
+/** Change to make before the status is read. */
 export interface PathEndCommand {
   readonly setRoute?: PathRoute;
   readonly removeRoute?: string;

@@ -1,0 +1,185 @@
+// The connection to one endpoint: one gRPC channel for all services, and when it last showed a sign of life. A channel that
+// failed is closed and replaced, never repaired, so that each new connection starts with freshly read certificates and
+// without another's reconnect back-off. Retries nothing.
+import { performance } from 'node:perf_hooks';
+import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
+import { RegistryError } from '../registry.ts';
+import { diagnoseConnection } from './diagnosis.ts';
+import type { ConnectionFault } from './diagnosis.ts';
+import type { EtcdEndpoint } from './options.ts';
+import type { TlsMaterial } from './tls.ts';
+
+type PoolOptions = ConstructorParameters<typeof ConnectionPool>[0];
+type ServiceName = Parameters<ConnectionPool['withConnection']>[0];
+/** A gRPC client of one service, and the metadata of one call. */
+export type ServiceConnection = Pick<
+  Parameters<Parameters<ConnectionPool['withConnection']>[1]>[0],
+  'client' | 'metadata'
+>;
+type Channel = ReturnType<ServiceConnection['client']['getChannel']>;
+type ChannelState = ReturnType<Channel['getConnectivityState']>;
+
+/** `grpc.connectivityState`, which is not exported by etcd3. */
+const STATE = { CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
+const DIAGNOSIS_TIMEOUT_MS = 2000;
+
+// A quiet watch requests progress itself; pings serve servers that do not answer that. etcd drops clients that ping more often
+// than every 5 s (--grpc-keepalive-min-time), and those that ping without a pending call at any rate. The time-out is long: a
+// host that takes a slow answer for none lists everything again, which slows an overloaded cluster down further.
+const CHANNEL_OPTIONS = {
+  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  'grpc.keepalive_permit_without_calls': 0,
+  'grpc.max_receive_message_length': -1,
+  'grpc.use_local_subchannel_pool': 1,
+  // Its records have no reader, and each call would add to them.
+  'grpc.enable_channelz': 0,
+};
+
+export class EtcdChannel {
+  readonly endpoint: EtcdEndpoint;
+  /** Monotonic time of the last message from the server, in ms; `-Infinity` before the first. */
+  lastActivityMs = Number.NEGATIVE_INFINITY;
+  readonly #material: TlsMaterial;
+  readonly #channelOptions: Record<string, unknown> = { ...CHANNEL_OPTIONS };
+  readonly #pool: ConnectionPool;
+  readonly #onClose = new Set<() => void>();
+  #channel: Channel | undefined;
+  #wasReady = false;
+  #isClosed = false;
+
+  /** @throws Error if the certificates are refused by the TLS library */
+  constructor(endpoint: EtcdEndpoint, material: TlsMaterial) {
+    this.endpoint = endpoint;
+    this.#material = material;
+    this.#pool = new ConnectionPool(poolOptions(endpoint, material, this.#channelOptions));
+  }
+
+  /** Whether it was connected once and is not any more. */
+  get isBroken(): boolean {
+    const state: number | undefined = this.#channel?.getConnectivityState(false);
+    return this.#wasReady && state !== STATE.READY;
+  }
+
+  /** Records a message from the server. */
+  touch(): void {
+    this.lastActivityMs = performance.now();
+  }
+
+  /**
+   * Waits until the channel is connected, so that what fails before was certainly not sent.
+   * @throws ConnectError with the diagnosed cause, or the signal's reason
+   */
+  async ready(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const startMs = performance.now();
+    const { client } = await this.service('KV');
+    const channel = client.getChannel();
+    for (;;) {
+      signal.throwIfAborted();
+      const channelState = channel.getConnectivityState(true);
+      const state: number = channelState;
+      if (state === STATE.READY) break;
+      const leftMs = timeoutMs - (performance.now() - startMs);
+      if (state === STATE.SHUTDOWN) throw new ConnectError(DISCONNECTED);
+      if (state === STATE.TRANSIENT_FAILURE) throw new ConnectError(await this.#diagnose(leftMs));
+      if (leftMs <= 0) throw new ConnectError(noAnswer(timeoutMs));
+      await stateChange(channel, channelState, leftMs, signal);
+    }
+    this.#wasReady = true;
+  }
+
+  /**
+   * The client of `name` with metadata of its own. The pool sees no failed call, so its policies never act.
+   * @throws ConnectError if the channel was closed
+   */
+  service(name: ServiceName): Promise<ServiceConnection> {
+    return this.#pool.withConnection(name, ({ client, metadata }) => {
+      // The first client's channel serves all others: one TCP connection for each endpoint.
+      this.#channel ??= client.getChannel();
+      this.#channelOptions['channelOverride'] = this.#channel;
+      if (this.#isClosed) {
+        this.#channel.close();
+        throw new ConnectError(DISCONNECTED);
+      }
+      return { client, metadata };
+    });
+  }
+
+  /** Calls `listener` when the channel is given up; returns how to take that back. */
+  onClose(listener: () => void): () => void {
+    this.#onClose.add(listener);
+    return () => this.#onClose.delete(listener);
+  }
+
+  /** Ends the connection with all that runs on it. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#channel?.close();
+    for (const listener of this.#onClose) listener();
+    this.#onClose.clear();
+  }
+
+  #diagnose(leftMs: number): Promise<ConnectionFault> {
+    const timeoutMs = Math.max(1, Math.min(leftMs, DIAGNOSIS_TIMEOUT_MS));
+    return diagnoseConnection(this.endpoint, this.#material, timeoutMs);
+  }
+}
+
+/** A connection that could not be made; nothing was sent over it. */
+export class ConnectError extends Error {
+  readonly fault: ConnectionFault;
+
+  constructor(fault: ConnectionFault) {
+    super(fault.reason);
+    this.name = 'ConnectError';
+    this.fault = fault;
+  }
+}
+
+const DISCONNECTED: ConnectionFault = { code: 'REGISTRY_UNAVAILABLE', reason: 'disconnected' };
+
+function noAnswer(timeoutMs: number): ConnectionFault {
+  return { code: 'REGISTRY_UNAVAILABLE', reason: `no answer within ${Math.round(timeoutMs)} ms` };
+}
+
+/** Resolves on a change of state, on time-out and on abort; the caller checks which. */
+function stateChange(
+  channel: Channel,
+  state: ChannelState,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      signal.removeEventListener('abort', finish);
+      resolve();
+    };
+    signal.addEventListener('abort', finish, { once: true });
+    channel.watchConnectivityState(state, Date.now() + Math.ceil(timeoutMs), finish);
+  });
+}
+
+function poolOptions(
+  endpoint: EtcdEndpoint,
+  { ca, cert, key }: TlsMaterial,
+  grpcOptions: Record<string, unknown>,
+): PoolOptions {
+  const options = { hosts: endpoint.url, grpcOptions } as PoolOptions;
+  if (!endpoint.isSecure || (ca === undefined && cert === undefined)) return options;
+  // etcd3's type demands a root certificate; without one gRPC takes the system's.
+  const credentials = { rootCertificate: ca, privateKey: key, certChain: cert };
+  return { ...options, credentials: credentials as NonNullable<PoolOptions['credentials']> };
+}
+
+/** The error of a channel that cannot even be set up. */
+export function channelSetupError(endpoint: EtcdEndpoint, error: unknown): RegistryError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new RegistryError(
+    'REGISTRY_REJECTED',
+    `etcd connection to ${endpoint.url} cannot be set up: ${reason}`,
+    {
+      cause: error,
+    },
+  );
+}
