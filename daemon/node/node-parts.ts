@@ -57,7 +57,7 @@ export function createSubnetFile(deps: OverlayNodeOptions): SubnetFileWriter {
 
 export function createOffloadController(
   { clock, kernel, log, native, options }: OverlayNodeOptions,
-  parts: Pick<ChecksumOffloadControllerOptions, 'reconciler' | 'backend' | 'onVerdict'>,
+  parts: Pick<ChecksumOffloadControllerOptions, 'reconciler' | 'backend' | 'onStatus'>,
 ): ChecksumOffloadController {
   const intervalMs = options.probeIntervalSec * 1000;
   return new ChecksumOffloadController({ ...parts, clock, kernel, log, native, intervalMs });

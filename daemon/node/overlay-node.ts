@@ -75,7 +75,7 @@ export class OverlayNode {
     this.offload = createOffloadController(options, {
       reconciler: this.reconciler,
       backend: () => this.#state.host.config.backend,
-      onVerdict: (family) => this.#onOffload(family),
+      onStatus: (family) => this.#onOffload(family),
     });
     this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
@@ -188,7 +188,7 @@ export class OverlayNode {
   }
 
   #onOffload(family: Family): void {
-    this.#reports.offload(family, this.offload.verdicts.get(family));
+    this.#reports.offload(family, this.offload.statuses.get(family));
     this.#dispatch({ kind: 'offload-probed', badFamilies: this.offload.badFamilies });
   }
 
