@@ -12,6 +12,7 @@ import type { ParsedConfigFile } from './config-source.ts';
 import { waitForHosts, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 export interface WriteOptions {
   readonly yes: boolean;
@@ -40,7 +41,7 @@ export async function writeConfig(
   const author = `${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
   const result = await store.write({
     text: given.text,
-    expected: seen.config?.modRevision ?? 0,
+    expected: toRevision(seen.config?.modRevision ?? 0),
     note: { author, timeMs: Date.now(), ...(options.reason !== undefined && { reason: options.reason }) },
     isRenumberingConfirmed: options.renumber,
   });

@@ -7,7 +7,7 @@ import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import { NO_LEASE, toRevision } from '../../allocator/registry/registry.ts';
 import type { Registry, RegistryEntry, RegistrySnapshot } from '../../allocator/registry/registry.ts';
 import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../../allocator/registry/subnet-key.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
@@ -38,7 +38,8 @@ function describe(entry: RegistryEntry, isOwn: boolean): LeaseV1 {
   const { key, value, modRevision, leaseId } = entry;
   const base = { key, isReservation: leaseId === NO_LEASE, isOwn, modRevision, value };
   const decoded = decodeEntry(entry);
-  if (!decoded.ok) return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
+  if (!decoded.ok)
+    return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
   const { subnets, attributes } = decoded.lease;
   const { publicIp, publicIpv6, backendType } = attributes;
   return {
@@ -84,7 +85,7 @@ export async function releaseLease(registry: LeaseRegistry, request: ReleaseV1):
       'not-found',
       `No host holds ${request.subnet}: weft leases lists what there is`,
     );
-  const result = await registry.remove(entry.key, request.modRevision);
+  const result = await registry.remove(entry.key, toRevision(request.modRevision));
   if (!result.written) throw changedMeanwhile(entry.key);
   return { key: entry.key, outcome: 'released', revision: result.revision };
 }

@@ -30,6 +30,7 @@ import { ProbeHistory } from '../probe/probe-history.ts';
 import type { ClusterV1 } from './cluster-document.ts';
 import { FAMILIES } from './metrics.ts';
 import { startMetricsServer } from './server.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
 const UNUSED = ['weft_path_', 'weft_device_'];
@@ -120,7 +121,11 @@ describe('the metrics server', () => {
         reconciler,
         subnetFile,
         mirror,
-        config: { ...status, rejected: { revision: 8, reason: 'it is wrong' } },
+        config: {
+          ...status,
+          revision: toRevision(status.revision),
+          rejected: { revision: toRevision(8), reason: 'it is wrong' },
+        },
       },
       registry,
       mirror,

@@ -23,6 +23,7 @@ import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
 import { routerWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEER = vxlanPeer(2);
 
@@ -126,7 +127,7 @@ describe('a member whose kernel', () => {
     await start({});
     await until('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
-    assert.equal(await member.applyConfig(config, 1), undefined);
+    assert.equal(await member.applyConfig(config, toRevision(1)), undefined);
     await until('it is told', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),

@@ -17,6 +17,7 @@ import { Network } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { SETTLE_MS } from './transport-migration.ts';
+import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 
 const two = vxlanPeer(2);
 
@@ -70,8 +71,8 @@ describe('network', () => {
       key: subnet.replace('/', '-'),
       subnets: subnets(subnet),
       attributes: net.attributes(),
-      leaseId: '1',
-      modRevision: 1,
+      leaseId: toLeaseId('1'),
+      modRevision: toRevision(1),
       isReservation: false,
       expiresAtMs: Infinity,
     };
