@@ -7,6 +7,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
@@ -17,8 +18,10 @@ node_modules/.installed: package.json package-lock.json
 	npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
+# Incremental. What was compiled from a file that is gone goes first.
 dist/.built: node_modules/.installed tsconfig.json daemon/metrics/page.html $(SOURCES)
-	rm -rf dist
+	@find dist -name '*.js' -not -path 'dist/addons/*' 2>/dev/null | while read -r file; do \
+	  source=$${file#dist/}; [ -e "$${source%.js}.ts" ] || rm -f "$$file" "$$file.map"; done
 	node_modules/.bin/tsc
 	cp daemon/metrics/page.html dist/daemon/metrics/
 	@touch $@
@@ -35,7 +38,7 @@ dist/weft-client.cjs: dist/.built
 	  --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/path/*.[ch] native/bpf/*.h)
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
@@ -54,7 +57,7 @@ deb: build prebuild
 	@for arch in amd64 arm64; do sh deploy/deb/build.sh $$arch || exit 1; done
 
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
-native/build/weft-oracle.node: node_modules/.installed $(wildcard native/path/*.[ch] native/bpf/*.h) native/test/oracle-binding.c native/test/build-oracle.sh
+native/build/weft-oracle.node: node_modules/.installed $(wildcard native/packet/*.[ch] native/route/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
 	@sh native/test/build-oracle.sh
 
 # Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.
@@ -78,52 +81,66 @@ test-native:
 	@sh native/test/run.sh
 
 test-unit: build test-native
-	node_modules/.bin/mocha 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench}/**/*.spec.js'
+	node_modules/.bin/mocha --parallel $(UNIT_SPECS)
+
+# One spec or suite after an incremental build: make test-one FILE=daemon/reconciler/diff.spec.ts, or FILE=lab-repair.
+.PHONY: test-one
+test-one: node_modules/.installed
+	@sh test/run-one.sh $(FILE)
+
+# Lines, branches and functions that the unit specs reach (c8), and lines that the C tests reach (gcov).
+.PHONY: coverage
+coverage: build
+	@deploy/install-tools.sh cc
+	node_modules/.bin/c8 --reporter text-summary --reporter html --reports-dir .build/coverage --all=false \
+	  --exclude 'test/**' --exclude '**/*.spec.ts' --exclude 'dist/test/**' \
+	  node_modules/.bin/mocha $(UNIT_SPECS)
+	@sh native/test/coverage.sh
 
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
 	@sh native/fuzz/run.sh 3
-	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/page/*' | sort)
+	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory test-root
 	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for; and what holds of the packet path's workers must hold when the kernel moves packets.
 test-root: test-tools build
 	@if [ "$$(id -u)" -eq 0 ]; then AS_ROOT=1 node dist/test/run-suites.js dist/test/root/*.spec.js && \
-	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --grep 'over IPv4' dist/test/path-router.spec.js; \
+	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 --grep 'over IPv4' dist/test/path-router.spec.js; \
 	else echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
 
 # The page of --metrics-port in Chromium. PAGE_SHOTS=FOLDER keeps pictures.
 .PHONY: test-page
 test-page: build
 	@deploy/install-tools.sh chromium
-	sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/page/*.spec.js'
+	sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/page/*.spec.js'
 
 # What is in the packages, and the package on a Debian of its own under a real systemd. The first time makes that Debian in .build/, which takes a minute.
 .PHONY: test-boot
 test-boot: test-tools deb
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-boot needs root: a machine with systemd is booted in namespaces'; else \
 	  deploy/install-tools.sh debootstrap && sh test/boot/debian-root.sh && \
-	  AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha 'dist/test/boot/*.spec.js'; fi
+	  AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/boot/*.spec.js'; fi
 
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 
-# PARTS='path cni' runs some; bin/weft bench --help lists them.
+# BENCHMARKS='path cni' runs some, PARTS='…' as well; bin/weft bench --help lists them.
 bench: bench-tools bundle
-	bin/weft bench $(PARTS)
+	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
 
-# A quarter of a minute at the end of `make test`. Judges no speed: it fails if a part cannot run, or a rival is ahead that never was.
+# Smoke test of a quarter of a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check
 bench-check: test-tools build
 	bin/weft bench --plan check --out bench/out/check.json
 
-# A minute and a half; bin/weft bench compare judges it beside an earlier one.
+# A minute and a half; bin/weft bench compare compares it with an earlier one.
 bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
-# Twelve minutes at most on a machine that does nothing else: docs/benchmarks/ gets the day's results, the report and the README's picture.
+# Twelve minutes at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
 bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \
@@ -138,8 +155,11 @@ man: build
 	bin/weft completion fish >deploy/completions/weft.fish
 
 lint: build
+	@deploy/install-tools.sh cc clang-format
+	@sh native/lint.sh
 	node_modules/.bin/oxlint --type-aware
 	node_modules/.bin/prettier --check --log-level warn .
+	node dist/test/lint/vocabulary.js
 
 format: node_modules/.installed
 	node_modules/.bin/prettier --write --log-level warn .

@@ -1,5 +1,6 @@
-// The error base class and its closed set of codes. Programs match on the code; the message is for people and names the
-// thing, the value and the remedy. docs/reference/events-and-errors.md has one entry a code.
+// The error base class and its closed set of codes. Programs match on the code; the message is for
+// people and names the thing, the value and the remedy. docs/reference/events-and-errors.md has one
+// entry a code.
 
 export type ErrorCode =
   /** The registry does not answer, or not in time. Transient. */
@@ -31,6 +32,36 @@ export type ErrorCode =
   | 'USAGE'
   | 'CNI_FAILED'
   | 'CNI_INSTALL_FAILED';
+
+/** Codes in answers of the control socket other than 2xx. */
+export type ControlErrorCode =
+  | 'not-found'
+  | 'wrong-method'
+  | 'too-large'
+  | 'not-json'
+  | 'bad-request'
+  | 'bad-address'
+  | 'bad-count'
+  | 'bad-level'
+  | 'bad-peer'
+  | 'bad-ping'
+  /** The registry holds something else than the request expects. */
+  | 'conflict'
+  /** The daemon is still starting. */
+  | 'not-ready'
+  | 'registry-unavailable'
+  | 'cannot-probe'
+  | 'internal';
+
+/** Body of every answer that is not 2xx. */
+export interface ErrorV1 {
+  readonly error: {
+    /** For programs. */
+    readonly code: ControlErrorCode;
+    /** For people; names the remedy where there is one. */
+    readonly message: string;
+  };
+}
 
 /** Base of every error of weft. */
 export class WeftError extends Error {

@@ -1,5 +1,5 @@
-// One family's half of the dual-stack records: which families a network has, and what config, host, lease and attributes
-// say for one of them. Only selects; decides nothing.
+// Address families: selects the families of a network, and one family's part of config, host, lease
+// and attributes. It makes no decisions.
 import type { Cidr, Family, IpAddress } from '../lib/address.ts';
 import type { Ipv4Range, Ipv6Range, NetworkConfig } from '../allocator/config/config.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';

@@ -8,7 +8,8 @@ export const allocBackend: Backend = {
   type: 'alloc',
 
   attributes(config, host) {
-    // flannel publishes neither a type nor an IPv6 address here; without IPv4 the latter is the host's only identity.
+    // flannel publishes neither a type nor an IPv6 address here; without IPv4 the latter is the
+    // host's only identity.
     return config.ipv4 === undefined
       ? { backendType: wireType('alloc'), publicIpv6: requirePublicIp(host, 6) as Ipv6 }
       : { backendType: wireType('alloc'), publicIp: requirePublicIp(host, 4) as Ipv4 };

@@ -1,8 +1,10 @@
-// What a backend is: pure functions from leases, config and facts about this host to attributes and kernel objects.
-// No clock, no I/O, no logger. The daemon calls them again whenever an input changed.
+// What a backend is: pure functions from leases, config and facts about this host to attributes and
+// kernel objects. No clock, no I/O, no logger. The daemon calls them again whenever an input
+// changed.
 import type { Cidr, Family, IpAddress, Ipv4, Ipv6 } from '../lib/address.ts';
 import type { BackendType, NetworkConfig } from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
+import { WeftError } from '../api/errors.ts';
 import type { KernelObject, OverlayMtu, UnderlayMtu } from './kernel-state.ts';
 
 /** A route of the main table that this daemon does not own, as far as next hops depend on it. */
@@ -15,7 +17,10 @@ export interface UnderlayRoute {
   readonly metric: number;
 }
 
-/** What a backend may know about this host. Plain data, read again when the kernel says that it changed. */
+/**
+ * What a backend may know about this host. Plain data, read again when the kernel says that it
+ * changed.
+ */
 export interface HostFacts {
   readonly interface: {
     readonly name: string;
@@ -24,15 +29,20 @@ export interface HostFacts {
     readonly ipv4?: Ipv4;
     readonly ipv6?: Ipv6;
   };
-  /** Addresses that peers are told to send to; differ from the interface's behind a NAT. */
+  /** Addresses published for peers to send to; they differ from the interface's behind a NAT. */
   readonly publicIp?: Ipv4;
   readonly publicIpv6?: Ipv6;
   readonly underlayRoutes: readonly UnderlayRoute[];
-  /** Whether VXLAN is done by the packet path of this process instead of the kernel. Absent means no. */
+  /**
+   * Whether VXLAN is done by the packet path of this process instead of the kernel. Absent means
+   * no.
+   */
   readonly isVxlanInUserspace?: boolean;
   /** Devices whose IPv6 default route a router advertised. Absent means none. */
   readonly advertisedRouters?: readonly string[];
-  /** Families in whose tunnel devices get checksums wrong that are left to them. Absent means none. */
+  /**
+   * Families in whose tunnel devices get checksums wrong that are left to them. Absent means none.
+   */
   readonly badOffloadFamilies?: readonly Family[];
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
@@ -43,13 +53,13 @@ export interface BackendContext {
   readonly config: NetworkConfig;
   readonly host: HostFacts;
   readonly own: { readonly subnets: LeaseSubnets; readonly attributes: LeaseAttributes };
-  /** Hosts are reached in other ways as well, so that each peer needs a route of its own. Absent means no. */
+  /** Several transports are in use, so that each peer needs a route of its own. Absent means no. */
   readonly isMigrating?: boolean;
 }
 
 /**
- * Kernel objects for one peer, or why it cannot have any. `mode` is what operators are shown. With objects, `reason` says
- * why one family of a dual-stack peer is left out while the other works.
+ * Kernel objects for one peer, or why it cannot have any. `mode` is what operators are shown. With
+ * objects, `reason` says why one family of a dual-stack peer is left out while the other works.
  */
 export type PeerState =
   | {
@@ -59,13 +69,17 @@ export type PeerState =
     }
   | { readonly mode: 'error'; readonly reason: string; readonly objects: readonly [] };
 
-/** The shape of routes, neighbours and FDB entries that are this daemon's to remove when no lease wants them. */
+/**
+ * The shape of routes, neighbours and FDB entries that are this daemon's to remove when no lease
+ * wants them.
+ */
 export interface Ownership {
   /** Devices whose routes, neighbours, FDB entries and addresses are all ours. */
   readonly devices: readonly string[];
   /**
-   * Networks inside which routes with weft's protocol number are ours, as are those that flannel would have made
-   * (protocol boot, via a gateway, a host's subnet length, through the interface or one of `devices`).
+   * Networks inside which routes with weft's protocol number are ours, as are those that flannel
+   * would have made (protocol boot, via a gateway, a host's subnet length, through the interface or
+   * one of `devices`).
    */
   readonly networks: readonly { readonly network: Cidr; readonly subnetLength: number }[];
   readonly interface: string;
@@ -74,7 +88,8 @@ export interface Ownership {
 export interface Backend {
   readonly type: BackendType;
   /**
-   * What to publish. `previous` is the value found under the own key, so that what peers already know is kept.
+   * What to publish. `previous` is the value found under the own key, so that what peers already
+   * know is kept.
    * @throws BackendError if this host cannot take part, with the remedy.
    */
   attributes(config: NetworkConfig, host: HostFacts, previous?: LeaseAttributes): LeaseAttributes;
@@ -83,17 +98,23 @@ export interface Backend {
   ownership(config: NetworkConfig, host: HostFacts): Ownership;
   /**
    * Objects that stand for this host itself: devices, addresses, sysctls.
-   * @throws BackendError if the interface lost the address that they need; the last good objects should then stay.
+   * @throws BackendError if the interface lost the address that they need; the last good objects
+   * should then stay.
    */
   deriveHost(context: BackendContext): readonly KernelObject[];
-  /** Objects that lead to one peer. A peer of another backend type, or with unusable data, is an `error` of that peer. */
+  /**
+   * Objects that lead to one peer. A peer of another backend type, or with unusable data, is an
+   * `error` of that peer.
+   */
   derivePeer(context: BackendContext, peer: Lease): PeerState;
 }
 
-/** Why this host cannot run the configured backend. The message names the thing, the value and the remedy. */
-export class BackendError extends Error {
+/**
+ * Why this host cannot run the configured backend. The message names the thing, the value and the
+ * remedy.
+ */
+export class BackendError extends WeftError {
   constructor(message: string) {
-    super(message);
-    this.name = 'BackendError';
+    super('BACKEND_UNSUITABLE', message);
   }
 }

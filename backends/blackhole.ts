@@ -1,5 +1,5 @@
-// The route that drops packets for addresses of the own subnet which nobody has: without a bridge, or with one that is down,
-// they would leave by the default route and perhaps come back.
+// The route that drops packets to unassigned addresses of the own subnet. Without a bridge, or
+// while it is down, they would leave by the default route and might come back.
 import { UNSPECIFIED } from '../lib/address.ts';
 import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { Ownership } from './backend.ts';

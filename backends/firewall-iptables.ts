@@ -1,20 +1,16 @@
-// Rules of one family as chains of iptables, in the very words of `iptables-save`. Pure.
+// Rules of one family as chains of iptables, in the format of `iptables-save`. Pure.
 import type { Family } from '../lib/address.ts';
-import type { FirewallFamily, FirewallPolicy } from './firewall.ts';
+import { MULTICAST, SERVICE_MARK } from './firewall-policy.ts';
+import type { FirewallFamily, FirewallPolicy } from './firewall-policy.ts';
 import type { FirewallObject } from './kernel-state.ts';
 
-/** Mark of packets that the proxy of Kubernetes masquerades itself. */
-export const SERVICE_MARK = 0x4000;
-/** Multicast is never masqueraded: its receivers tell senders apart by their addresses. */
-export const MULTICAST: Readonly<Record<Family, string>> = { 4: '224.0.0.0/4', 6: 'ff00::/8' };
-
-/** A chain that is ours. */
+/** A chain that weft owns. */
 export interface OwnChain {
   readonly table: 'nat' | 'filter';
   /** Built-in chain that leads to it. */
   readonly from: string;
   readonly chain: string;
-  /** Comment of all its rules, by which flannel finds them. */
+  /** Comment of all its rules; flannel finds them by it. */
   readonly comment: string;
 }
 
@@ -37,7 +33,7 @@ export function chainName({ table, chain }: OwnChain): string {
   return `${table} ${chain}`;
 }
 
-/** The rule that leads to a chain. */
+/** The rule that jumps to a chain. */
 export function jumpTo({ from, chain, comment }: OwnChain): string {
   return `-A ${from} -m comment --comment "${comment}" -j ${chain}`;
 }
@@ -46,15 +42,15 @@ export function masqueradeChain(
   { family, network, subnet }: FirewallFamily,
   { isFullyRandom }: FirewallPolicy,
 ): FirewallObject {
-  const act = `MASQUERADE${isFullyRandom ? ' --random-fully' : ''}`;
+  const target = `MASQUERADE${isFullyRandom ? ' --random-fully' : ''}`;
   const mark = `0x${SERVICE_MARK.toString(16)}`;
   return chainObject(family, MASQUERADE_CHAIN, [
     [`-m mark --mark ${mark}/${mark}`, 'RETURN'],
     [`-s ${subnet} -d ${network}`, 'RETURN'],
     [`-s ${network} -d ${subnet}`, 'RETURN'],
     [`! -s ${network} -d ${subnet}`, 'RETURN'],
-    [`-s ${network} ! -d ${MULTICAST[family]}`, act],
-    [`! -s ${network} -d ${network}`, act],
+    [`-s ${network} ! -d ${MULTICAST[family]}`, target],
+    [`! -s ${network} -d ${network}`, target],
   ]);
 }
 

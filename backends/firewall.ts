@@ -1,31 +1,15 @@
-// Firewall rules as kernel objects: what leaves the overlay is masqueraded, what crosses this host is accepted. Pure.
-// Both engines get the same rules; names of tables and chains are those of flannel, so that each daemon removes what the
-// other left.
-import type { Cidr, Family } from '../lib/address.ts';
+// Firewall rules as kernel objects: packets that leave the overlay are masqueraded, packets that
+// this host forwards are accepted. Both engines get the same rules. Tables and chains have
+// flannel's names, so that each daemon removes what the other left. Pure.
+import type { Family } from '../lib/address.ts';
 import type { BackendContext } from './backend.ts';
 import { FAMILIES, rangeOf, subnetOf } from './address-family.ts';
 import { forwardChain, masqueradeChain } from './firewall-iptables.ts';
 import { nftTable } from './firewall-nft.ts';
+import type { FirewallFamily, FirewallPolicy } from './firewall-policy.ts';
 import type { FirewallObject, SysctlObject } from './kernel-state.ts';
 
-/** What this host's administrator wants, and which program does it here. */
-export interface FirewallPolicy {
-  readonly engine: FirewallObject['engine'];
-  readonly isMasquerading: boolean;
-  /** Source ports of masqueraded connections are drawn at random: else two that are set up at once may clash. */
-  readonly isFullyRandom: boolean;
-  /** Packets from and to the overlay are accepted, whatever the policy of FORWARD. */
-  readonly isForwardAccepted: boolean;
-}
-
-/** One family's networks: the whole overlay, and this host's part of it. */
-export interface FirewallFamily {
-  readonly family: Family;
-  readonly network: Cidr;
-  readonly subnet: Cidr;
-}
-
-/** The rules of all families that this host has a subnet of. */
+/** The rules of each family in which this host has a subnet. */
 export function deriveFirewall(context: BackendContext, policy: FirewallPolicy): readonly FirewallObject[] {
   const { forwardDropFamilies = [] } = context.host;
   const objects: FirewallObject[] = [];
@@ -33,8 +17,8 @@ export function deriveFirewall(context: BackendContext, policy: FirewallPolicy):
     const isNft = policy.engine === 'nft';
     if (isNft && (policy.isMasquerading || policy.isForwardAccepted)) objects.push(nftTable(each, policy));
     if (!isNft && policy.isMasquerading) objects.push(masqueradeChain(each, policy));
-    // An accept of nftables ends that base chain only: the packet still meets the policy of the FORWARD chain of iptables,
-    // which Docker sets to DROP. So the accept must stand in that chain, too.
+    // An accept of nftables ends its own base chain only. The packet still passes the FORWARD chain
+    // of iptables, whose policy Docker sets to DROP, so that chain needs the accept, too.
     const needsChain = !isNft || forwardDropFamilies.includes(each.family);
     if (policy.isForwardAccepted && needsChain) objects.push(forwardChain(each));
   }
@@ -42,8 +26,8 @@ export function deriveFirewall(context: BackendContext, policy: FirewallPolicy):
 }
 
 /**
- * What makes this host a router for its containers. A host that forwards IPv6 forgets the routers that advertised
- * themselves, unless their interface is told to heed them all the same (accept_ra 2), before.
+ * The sysctls that make this host forward for its containers. A host that forwards IPv6 drops
+ * routes learned from router advertisements, unless the interface has accept_ra=2 before.
  */
 export function deriveForwarding(context: BackendContext): readonly SysctlObject[] {
   const families = firewallFamilies(context).map(({ family }) => family);
@@ -58,7 +42,7 @@ function sysctl(path: string, value: string): SysctlObject {
   return { kind: 'sysctl', path, value };
 }
 
-/** File below /proc/sys that says whether the host forwards packets of a family. */
+/** File below /proc/sys that turns forwarding of a family on. */
 export const FORWARDING_SYSCTL: Readonly<Record<Family, string>> = {
   4: 'net/ipv4/ip_forward',
   6: 'net/ipv6/conf/all/forwarding',

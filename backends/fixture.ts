@@ -1,4 +1,5 @@
-// Hosts, configs and leases for specs, from short text. Test code: nothing in the product imports it.
+// Hosts, configs and leases for specs, from short text. Test code: nothing in the product imports
+// it.
 import { networkOf, parseCidr, parseIpv4, parseIpv6 } from '../lib/address.ts';
 import type { Cidr, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
 import type { BackendConfig, NetworkConfig, UdpConfig, VxlanConfig } from '../allocator/config/config.ts';
@@ -95,7 +96,10 @@ export function lease(subnetText: string, attributes: LeaseAttributes): Lease {
   return { key, subnets: subnets(subnetText), attributes, isReservation: false };
 }
 
-/** The `number`th peer, as a flannel host would publish itself: 10.5.N.0/24 at 10.9.0.N, and the same for IPv6. */
+/**
+ * The `number`th peer, as a flannel host would publish itself: 10.5.N.0/24 at 10.9.0.N, and the
+ * same for IPv6.
+ */
 export function vxlanPeer(
   number: number,
   families: Families = '4',
@@ -120,7 +124,10 @@ export function vxlanPeer(
   });
 }
 
-/** The `number`th peer with nothing but subnets and addresses: a flannel host with udp, or, with a type, host-gw. */
+/**
+ * The `number`th peer with nothing but subnets and addresses: a flannel host with udp, or, with a
+ * type, host-gw.
+ */
 export function plainPeer(
   number: number,
   families: Families = '4',

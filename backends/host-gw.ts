@@ -1,4 +1,5 @@
-// Plain routes via the peers' own addresses, no encapsulation: every peer must be on the link of the chosen interface.
+// Plain routes via the peers' own addresses, no encapsulation: every peer must be on the link of
+// the chosen interface.
 import type { Family, Ipv4, Ipv6 } from '../lib/address.ts';
 import type { LeaseAttributes } from '../allocator/lease.ts';
 import { BackendError } from './backend.ts';
@@ -33,14 +34,15 @@ export const hostGwBackend: Backend = {
   },
 
   derivePeer(context, peer) {
-    return derivePeerState(context, peer, (half) => peerFamily(context, half));
+    return derivePeerState(context, peer, (peerInFamily) => peerFamily(context, peerInFamily));
   },
 };
 
 function familyAttributes(host: HostFacts, family: Family): Partial<LeaseAttributes> {
   const local = requireInterfaceAddress(host, family);
   const publicIp = requirePublicIp(host, family);
-  // Peers use the public address as next hop, which only works if it is the one that answers on the link.
+  // Peers use the public address as next hop, which only works if it is the one that answers on the
+  // link.
   if (publicIp !== local)
     throw new BackendError(
       `Cannot use host-gw with the public address ${publicIp}: peers on the link need ${local}, the address of ` +
@@ -49,12 +51,12 @@ function familyAttributes(host: HostFacts, family: Family): Partial<LeaseAttribu
   return family === 4 ? { publicIp: publicIp as Ipv4 } : { publicIpv6: publicIp as Ipv6 };
 }
 
-function peerFamily({ host }: BackendContext, half: PeerFamily): PeerFamilyState {
+function peerFamily({ host }: BackendContext, peerInFamily: PeerFamily): PeerFamilyState {
   const dev = host.interface.name;
-  if (isOnLink(host.underlayRoutes, half.publicIp, dev))
-    return { mode: 'direct', objects: [directRoute(half, dev)] };
+  if (isOnLink(host.underlayRoutes, peerInFamily.publicIp, dev))
+    return { mode: 'direct', objects: [directRoute(peerInFamily, dev)] };
   const reason =
-    `${half.publicIp} is not on the link of ${dev}: host-gw needs all hosts on one link, ` +
+    `${peerInFamily.publicIp} is not on the link of ${dev}: host-gw needs all hosts on one link, ` +
     'use vxlan with DirectRouting otherwise';
   return { mode: 'error', reason };
 }

@@ -1,4 +1,4 @@
-// The public door of this folder: which backend a config asks for.
+// Public interface of this folder: maps a backend type to its backend.
 import type { BackendType } from '../allocator/config/config.ts';
 import { allocBackend } from './alloc.ts';
 import type { Backend } from './backend.ts';

@@ -1,5 +1,6 @@
-// What the kernel should look like, as plain data. Backends derive it, the reconciler makes it so. Types only, and the
-// one function that names an object. Each object type is named after the iproute2 word that shows it.
+// The desired state of the kernel, as plain data. Backends derive it, the reconciler makes it so.
+// Types only, and the one function that names an object. Each object type is named after the
+// iproute2 object that shows it.
 import type { Cidr, Family, IpAddress, MacAddress } from '../lib/address.ts';
 
 /** MTU of the underlay interface, in bytes. */
@@ -7,7 +8,10 @@ export type UnderlayMtu = number & { readonly __mtu: 'underlay' };
 /** MTU that containers may use, in bytes: the underlay's less the encapsulation overhead. */
 export type OverlayMtu = number & { readonly __mtu: 'overlay' };
 
-/** A VXLAN device (`ip -d link show NAME`). Always up, tx queue length 0, ttl/tos 0 (inherit rules of the kernel). */
+/**
+ * A VXLAN device (`ip -d link show NAME`). Always up, tx queue length 0, ttl/tos 0 (inherit rules
+ * of the kernel).
+ */
 export interface VxlanLink {
   readonly kind: 'link';
   readonly type: 'vxlan';
@@ -26,14 +30,17 @@ export interface VxlanLink {
 }
 
 /**
- * A TUN device with this process's packet path behind it, which encapsulates in userspace. Always up. It can be opened and
- * closed but not changed, except for its MTU.
+ * A TUN device with this process's packet path behind it, which encapsulates in userspace. Always
+ * up. It can be opened and closed but not changed, except for its MTU.
  */
 export interface TunLink {
   readonly kind: 'link';
   readonly type: 'tun';
   readonly name: string;
-  /** `udp`: the bare inner packet, flannel's udp backend. `vxlan`: what a VXLAN device of the kernel would send. */
+  /**
+   * `udp`: the bare inner packet, flannel's udp backend. `vxlan`: what a VXLAN device of the kernel
+   * would send.
+   */
   readonly encapsulation: 'udp' | 'vxlan';
   /** Underlay address of this end: an address of this host. */
   readonly local: IpAddress;
@@ -73,12 +80,15 @@ export interface FdbObject {
 }
 
 /**
- * Metric of a blackhole route: worse than that of any route that somebody has for the same subnet. The kernel gives the route
- * of a bridge 0, or 256 in IPv6, and NetworkManager up to 20,000 and some hundreds.
+ * Metric of a blackhole route: above that of any other route to the same subnet. The kernel gives a
+ * bridge's route 0 (256 in IPv6), NetworkManager up to about 20,000.
  */
 export const BLACKHOLE_METRIC = 1_000_000;
 
-/** `ip route show DESTINATION`: unicast in the main table, scope universe, without metric, weft's protocol number. */
+/**
+ * `ip route show DESTINATION`: unicast in the main table, scope universe, without metric, weft's
+ * protocol number.
+ */
 export interface RouteObject {
   readonly kind: 'route';
   readonly destination: Cidr;
@@ -87,12 +97,18 @@ export interface RouteObject {
   readonly dev: string;
   /** The gateway is taken to be on the link even if no local prefix covers it (`onlink`). */
   readonly isOnLink: boolean;
-  /** `ip route show type blackhole`: drops what nothing better takes. Without device, and with {@link BLACKHOLE_METRIC}. */
+  /**
+   * `ip route show type blackhole`: drops what nothing better takes. Without device, and with
+   * {@link BLACKHOLE_METRIC}.
+   */
   readonly isBlackhole?: true;
 }
 
-/** An entry of the packet path behind a {@link TunLink}: which peer has a subnet, and where that peer is. */
-export interface TunnelObject {
+/**
+ * An entry of the packet path behind a {@link TunLink}: which peer has a subnet, and where that
+ * peer is.
+ */
+export interface PathRouteObject {
   readonly kind: 'tunnel';
   readonly dev: string;
   /** Subnet of the peer. */
@@ -104,7 +120,10 @@ export interface TunnelObject {
   readonly mac: MacAddress;
 }
 
-/** A file below /proc/sys, for example `net/ipv6/conf/flannel.1/accept_ra`. Best effort: a refusal is a warning. */
+/**
+ * A file below /proc/sys, for example `net/ipv6/conf/flannel.1/accept_ra`. Best effort: a rejection
+ * is a warning.
+ */
 export interface SysctlObject {
   readonly kind: 'sysctl';
   readonly path: string;
@@ -112,8 +131,8 @@ export interface SysctlObject {
 }
 
 /**
- * `ethtool -k DEV`: an offload of a device. Best effort, as a sysctl. To remove it gives the device back what the kernel
- * begins with, which is on.
+ * `ethtool -k DEV`: an offload of a device. Best effort, as a sysctl. To remove it gives the device
+ * back what the kernel begins with, which is on.
  */
 export interface FeatureObject {
   readonly kind: 'feature';
@@ -127,8 +146,9 @@ export interface FeatureObject {
 export type SettingObject = SysctlObject | FeatureObject;
 
 /**
- * Rules of the firewall that are all ours. With nftables a whole table (`nft list table ip flannel-ipv4`), with iptables a
- * chain, and with it the rule of a built-in chain that leads there (`iptables-save`, the lines of both).
+ * Rules of the firewall that are all ours. With nftables a whole table (`nft list table ip
+ * flannel-ipv4`), with iptables a chain, and with it the rule of a built-in chain that leads there
+ * (`iptables-save`, the lines of both).
  */
 export interface FirewallObject {
   readonly kind: 'firewall';
@@ -146,14 +166,17 @@ export type KernelObject =
   | NeighbourObject
   | FdbObject
   | RouteObject
-  | TunnelObject
+  | PathRouteObject
   | SettingObject
   | FirewallObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
-/** Identity of an object: two objects with one key cannot both exist, the second replaces the first. */
-export type ObjectKey = string;
+/**
+ * Identity of an object: two objects with one key cannot both exist, the second replaces the first.
+ * The kind is part of the type, so that no other string passes for a key.
+ */
+export type ObjectKey = `${KernelObjectKind} ${string}`;
 
 export function isSetting(object: KernelObject): object is SettingObject {
   return object.kind === 'sysctl' || object.kind === 'feature';

@@ -1,8 +1,12 @@
-// How many bytes of an underlay packet are left for the overlay. Pure conversions from one MTU type to the other.
+// How many bytes of an underlay packet are left for the overlay. Pure conversions from one MTU type
+// to the other.
 import type { Family } from '../lib/address.ts';
 import type { OverlayMtu, UnderlayMtu } from './kernel-state.ts';
 
-/** Header of the Ethernet frame that VXLAN carries; the outer frame's own header does not count towards an MTU. */
+/**
+ * Header of the Ethernet frame that VXLAN carries; the outer frame's own header does not count
+ * towards an MTU.
+ */
 const INNER_ETHERNET_BYTES = 14;
 /** RFC 791 §3.1 without options. */
 const OUTER_IPV4_BYTES = 20;
@@ -26,7 +30,10 @@ export function vxlanOverheadBytes(family: Family): number {
   return udpOverheadBytes(family) + VXLAN_BYTES + INNER_ETHERNET_BYTES;
 }
 
-/** MTU inside a tunnel that adds `overheadBytes`; may be too small to use, see {@link MINIMUM_MTU_BYTES}. */
+/**
+ * MTU inside a tunnel that adds `overheadBytes`; may be too small to use, see {@link
+ * MINIMUM_MTU_BYTES}.
+ */
 export function encapsulatedMtu(underlay: UnderlayMtu, overheadBytes: number): OverlayMtu {
   return (underlay - overheadBytes) as OverlayMtu;
 }

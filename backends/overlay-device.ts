@@ -1,5 +1,5 @@
-// What a device of the overlay needs whatever is behind it, kernel or packet path: an MTU that is left for packets, an
-// address, no router advertisements.
+// What a device of the overlay needs whatever is behind it, kernel or packet path: an MTU that is
+// left for packets, an address, no router advertisements.
 import { addressOf, bitsOf } from '../lib/address.ts';
 import type { Cidr, Family } from '../lib/address.ts';
 import { BackendError } from './backend.ts';
@@ -25,7 +25,8 @@ export function deviceMtu(
   host: HostFacts,
   family: Family,
 ): OverlayMtu {
-  // Above the interface's own MTU the kernel clamps the device or refuses, and packets could not leave anyway.
+  // Above the interface's own MTU the kernel clamps or rejects it, and packets could not leave
+  // anyway.
   const underlay = Math.min(configuredMtu ?? Infinity, host.interface.mtu) as UnderlayMtu;
   const mtu = encapsulatedMtu(underlay, overheadBytes(family));
   const minimum = MINIMUM_MTU_BYTES[family];
@@ -37,7 +38,10 @@ export function deviceMtu(
   );
 }
 
-/** Name of a device whose usual name another one has: `flannel-p8472`, `flannel6-p8472`; at most 15 characters. */
+/**
+ * Name of a device whose usual name another one has: `flannel-p8472`, `flannel6-p8472`; at most 15
+ * characters.
+ */
 export function portDeviceName(port: number, family: Family): string {
   return family === 4 ? `flannel-p${port}` : `flannel6-p${port}`;
 }
@@ -55,8 +59,9 @@ export function deviceObjects(link: LinkObject, family: Family, subnet: Cidr): r
 }
 
 /**
- * ICMP errors of the packet path come from this host's own address, and through the device, which the kernel takes for
- * martians otherwise (Documentation/networking/ip-sysctl.rst). IPv6 has no such check.
+ * ICMP errors of the packet path come from this host's own address, and through the device, which
+ * the kernel takes for martians otherwise (Documentation/networking/ip-sysctl.rst). IPv6 has no
+ * such check.
  */
 function acceptLocal(dev: string): KernelObject {
   return { kind: 'sysctl', path: `net/ipv4/conf/${dev}/accept_local`, value: '1' };

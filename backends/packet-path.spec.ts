@@ -1,4 +1,5 @@
-// What is routed to a device of the packet path, and that nothing which the path sends is routed back into it.
+// What is routed to a device of the packet path, and that nothing which the path sends is routed
+// back into it.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { contains, fromBigInt, networkOf, prefixLengthOf } from '../lib/address.ts';
@@ -11,7 +12,10 @@ import { renderObjects } from './render.ts';
 
 const backend = backendFor('udp');
 
-/** Own side in the IPv4 network `text`, with the range that the parser derives unless `changes` has another. */
+/**
+ * Own side in the IPv4 network `text`, with the range that the parser derives unless `changes` has
+ * another.
+ */
 function ownIn(
   text: string,
   own: string,
@@ -102,7 +106,10 @@ describe('a peer with a public address in the network', () => {
 });
 
 describe('what the path sends to a peer', () => {
-  /** Addresses around 10.5.0.0/16, where they may fall into subnets, the network and the underlay alike. */
+  /**
+   * Addresses around 10.5.0.0/16, where they may fall into subnets, the network and the underlay
+   * alike.
+   */
   const address = fc
     .tuple(fc.constantFrom(4, 5, 9), fc.constantFrom(0, 1, 2, 3, 200, 255), fc.integer({ min: 1, max: 254 }))
     .map(([second, third, last]) => ip4(`10.${second}.${third}.${last}`));

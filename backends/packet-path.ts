@@ -1,8 +1,9 @@
-// The userspace packet path as backends see it: a TUN device a family, which takes what is routed to it, and per peer an
-// entry that says whose subnet is where. Shared by udp and by VXLAN where the kernel is not to do it.
-// What is routed to the device: the whole network, so that an address that no host has is answered with an ICMP error
-// instead of leaving by the default route, and a new peer costs no route. Only if the network may hold hosts as well as
-// containers, each peer's subnet alone, as kernel VXLAN has it: what the path sends must never be routed back into it.
+// The userspace packet path as backends see it, shared by udp and by VXLAN in userspace: one TUN
+// device a family, and one entry a peer that maps its subnet to its underlay address. The whole
+// network is routed to the device: an address without a host gets an ICMP error instead of the
+// default route, and a new peer needs no route. A network that may also hold underlay addresses
+// gets one route a peer, as kernel VXLAN has: packets of the path must never be routed back into
+// it.
 import { UNSPECIFIED, addressOf, bitsOf, contains, prefixLengthOf, toBigInt } from '../lib/address.ts';
 import type { Cidr, Family, MacAddress } from '../lib/address.ts';
 import type { Ipv4Range, Ipv6Range } from '../allocator/config/config.ts';
@@ -13,7 +14,10 @@ import { deviceObjects } from './overlay-device.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { bestPrefixLength } from './underlay.ts';
 
-/** Objects of this host in one family, with the device that `deriveLink` makes; none without a subnet of that family. */
+/**
+ * Objects of this host in one family, with the device that `deriveLink` makes; none without a
+ * subnet of that family.
+ */
 export function pathHostObjects(
   context: BackendContext,
   family: Family,
@@ -27,7 +31,10 @@ export function pathHostObjects(
   return network === undefined ? objects : [...objects, deviceRoute(network, family, link.name)];
 }
 
-/** What leads to a peer through the device `dev`. `mac` is the peer's VTEP MAC; all zero with encapsulation udp. */
+/**
+ * What leads to a peer through the device `dev`. `mac` is the peer's VTEP MAC; all zero with
+ * encapsulation udp.
+ */
 export function pathPeerFamily(
   context: BackendContext,
   { family, subnet, publicIp }: PeerFamily,
@@ -55,7 +62,10 @@ function routedNetwork({ config, host }: BackendContext, family: Family): Cidr |
   return address !== undefined && contains(range.network, address) ? undefined : range.network;
 }
 
-/** Whether all subnets of the network, but perhaps the first, are for leases: no part is kept for something else. */
+/**
+ * Whether all subnets of the network, but perhaps the first, are for leases: no part is kept for
+ * something else.
+ */
 function isLeasedWhole({ network, subnetLength, min, max }: Ipv4Range | Ipv6Range, family: Family): boolean {
   const subnetSize = 1n << BigInt(bitsOf(family) - subnetLength);
   const first = toBigInt(addressOf(network));

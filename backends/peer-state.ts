@@ -1,5 +1,6 @@
-// What every backend asks of a peer before it routes anything to it, and how the two halves of a dual-stack peer make one
-// state. One peer's bad lease costs that peer; one bad half costs that half.
+// Checks that every backend makes of a peer before it routes to it, and the merge of the two
+// families of a dual-stack peer into one state. A bad lease costs that peer alone; a bad family
+// costs that family.
 import { contains, familyOf, isInside, overlaps, toBigInt } from '../lib/address.ts';
 import type { Cidr, Family, IpAddress } from '../lib/address.ts';
 import type { Lease } from '../allocator/lease.ts';
@@ -8,7 +9,7 @@ import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf
 import { wireType } from './requirements.ts';
 import type { KernelObject } from './kernel-state.ts';
 
-/** What one family of one peer needs, once the peer has passed the common checks. */
+/** One family of a peer that has passed the common checks. */
 export interface PeerFamily {
   readonly family: Family;
   readonly subnet: Cidr;
@@ -21,27 +22,27 @@ export type PeerFamilyState =
   | { readonly mode: 'error'; readonly reason: string };
 
 /**
- * Checks `peer` and asks `deriveHalf` for each family that this host and the peer have in common. No common family is
- * no error: there is nothing to say to that peer.
+ * Checks `peer` and calls `deriveFamily` for each family that this host and the peer share. Without
+ * a shared family the state is empty, which is no error.
  */
 export function derivePeerState(
   context: BackendContext,
   peer: Lease,
-  deriveHalf: (half: PeerFamily) => PeerFamilyState,
+  deriveFamily: (peerFamily: PeerFamily) => PeerFamilyState,
 ): PeerState {
   if (isBareReservation(peer)) return { mode: 'none', objects: [] };
-  const problem = wholePeerProblem(context, peer);
-  if (problem !== undefined) return { mode: 'error', reason: problem, objects: [] };
-  const halves: PeerFamilyState[] = [];
+  const error = peerError(context, peer);
+  if (error !== undefined) return { mode: 'error', reason: error, objects: [] };
+  const families: PeerFamilyState[] = [];
   for (const family of familiesOf(context.config)) {
     const subnet = subnetOf(peer.subnets, family);
     if (subnet === undefined || subnetOf(context.own.subnets, family) === undefined) continue;
-    halves.push(halfState(context, peer, family, subnet, deriveHalf));
+    families.push(familyState(context, peer, family, subnet, deriveFamily));
   }
-  return combine(halves);
+  return combine(families);
 }
 
-/** A subnet that is kept for a host which never was there: nothing leads to it, and that is no error. */
+/** A subnet reserved for a host that never ran: it has no objects, which is no error. */
 function isBareReservation({ isReservation, attributes }: Lease): boolean {
   const { backendType, backendData, backendV6Data } = attributes;
   return isReservation && backendType === '' && backendData === undefined && backendV6Data === undefined;
@@ -52,12 +53,12 @@ export function directRoute({ subnet, publicIp }: PeerFamily, dev: string): Kern
   return { kind: 'route', destination: subnet, gateway: publicIp, dev, isOnLink: false };
 }
 
-function halfState(
+function familyState(
   context: BackendContext,
   peer: Lease,
   family: Family,
   subnet: Cidr,
-  deriveHalf: (half: PeerFamily) => PeerFamilyState,
+  deriveFamily: (peerFamily: PeerFamily) => PeerFamilyState,
 ): PeerFamilyState {
   const publicIp = publicIpOf(peer.attributes, family);
   if (publicIp === undefined)
@@ -65,38 +66,39 @@ function halfState(
       mode: 'error',
       reason: `it has the subnet ${subnet} but publishes no IPv${family} public address`,
     };
-  const problem = publicIpProblem(publicIp, subnet) ?? subnetProblem(context, family, subnet);
-  return problem === undefined
-    ? deriveHalf({ family, subnet, publicIp, lease: peer })
-    : { mode: 'error', reason: problem };
+  const error = publicIpError(publicIp, subnet) ?? subnetError(context, family, subnet);
+  return error === undefined
+    ? deriveFamily({ family, subnet, publicIp, lease: peer })
+    : { mode: 'error', reason: error };
 }
 
-/** Of two halves the one with the encapsulation is what the peer is shown as. */
+/** Of two families, the encapsulated one gives the mode that operators see. */
 const MODES = ['tunnel', 'userspace', 'direct'] as const;
 
-function combine(halves: readonly PeerFamilyState[]): PeerState {
+function combine(families: readonly PeerFamilyState[]): PeerState {
   const reasons: string[] = [];
   const objects: KernelObject[] = [];
   const modes = new Set<PeerFamilyState['mode']>();
-  for (const half of halves) {
-    modes.add(half.mode);
-    if (half.mode === 'error') reasons.push(half.reason);
-    else objects.push(...half.objects);
+  for (const peerFamily of families) {
+    modes.add(peerFamily.mode);
+    if (peerFamily.mode === 'error') reasons.push(peerFamily.reason);
+    else objects.push(...peerFamily.objects);
   }
   const reason = reasons.join('; ');
-  if (halves.length > 0 && reasons.length === halves.length) return { mode: 'error', reason, objects: [] };
+  if (families.length > 0 && reasons.length === families.length)
+    return { mode: 'error', reason, objects: [] };
   const mode = MODES.find((candidate) => modes.has(candidate)) ?? 'none';
   return reasons.length === 0 ? { mode, objects } : { mode, objects, reason };
 }
 
-function wholePeerProblem(context: BackendContext, peer: Lease): string | undefined {
+function peerError(context: BackendContext, peer: Lease): string | undefined {
   const { type } = context.config.backend;
   const theirs = peer.attributes.backendType;
   if (theirs !== wireType(type))
     return `its backend is ${theirs === '' ? 'udp or alloc' : `"${theirs}"`} and this host's is "${type}"`;
   for (const family of FAMILIES) {
-    const problem = publicIpClash(context, peer, family) ?? subnetClash(context, peer, family);
-    if (problem !== undefined) return problem;
+    const error = publicIpClash(context, peer, family) ?? subnetClash(context, peer, family);
+    if (error !== undefined) return error;
   }
   return undefined;
 }
@@ -119,8 +121,11 @@ function subnetClash({ own }: BackendContext, peer: Lease, family: Family): stri
   return `its subnet ${theirs} overlaps this host's subnet ${ours}`;
 }
 
-/** A route outside the network, or over the host's own link, could cut the host off; no lease may cause that. */
-function subnetProblem({ config, host }: BackendContext, family: Family, subnet: Cidr): string | undefined {
+/**
+ * A route outside the network, or over the host's own link, could cut the host off; no lease may
+ * cause that.
+ */
+function subnetError({ config, host }: BackendContext, family: Family, subnet: Cidr): string | undefined {
   const network = rangeOf(config, family)?.network;
   if (network === undefined || !isInside(subnet, network))
     return `its subnet ${subnet} lies outside the network ${network ?? 'of this host'}`;
@@ -130,14 +135,17 @@ function subnetProblem({ config, host }: BackendContext, family: Family, subnet:
   return undefined;
 }
 
-function publicIpProblem(publicIp: IpAddress, subnet: Cidr): string | undefined {
+function publicIpError(publicIp: IpAddress, subnet: Cidr): string | undefined {
   if (!isUnicast(publicIp)) return `its public address ${publicIp} is no address of a single host`;
   if (contains(subnet, publicIp))
     return `its public address ${publicIp} lies inside its own subnet ${subnet}`;
   return undefined;
 }
 
-/** False for unspecified, loopback, multicast and reserved addresses (RFC 6890), which no packet may be sent to. */
+/**
+ * False for unspecified, loopback, multicast and reserved addresses (RFC 6890), which no packet may
+ * be sent to.
+ */
 function isUnicast(address: IpAddress): boolean {
   const value = toBigInt(address);
   if (familyOf(address) === 6) return value > 1n && value >> 120n !== 0xffn;

@@ -1,7 +1,7 @@
-// Kernel objects as the words that iproute2 would print, one line each, for golden tests and for operators.
+// Kernel objects in iproute2's notation, one line each, for golden tests and for operators.
 import { NO_MAC, UNSPECIFIED, familyOf } from '../lib/address.ts';
 import { BLACKHOLE_METRIC, objectKey } from './kernel-state.ts';
-import type { KernelObject, LinkObject, RouteObject, TunLink, TunnelObject } from './kernel-state.ts';
+import type { KernelObject, LinkObject, RouteObject, TunLink, PathRouteObject } from './kernel-state.ts';
 
 /** One line for one object, for example `10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink`. */
 export function renderObject(object: KernelObject): string {
@@ -56,8 +56,8 @@ function renderRoute({ destination, gateway, dev, isOnLink, isBlackhole }: Route
   return `${destination}${via} dev ${dev}${isOnLink ? ' onlink' : ''}`;
 }
 
-/** iproute2 has no word for it: the path is this process's own. */
-function renderTunnel({ destination, remote, port, mac, dev }: TunnelObject): string {
+/** iproute2 has no notation for it: the packet path belongs to this process. */
+function renderTunnel({ destination, remote, port, mac, dev }: PathRouteObject): string {
   const endpoint = familyOf(remote) === 4 ? `${remote}:${port}` : `[${remote}]:${port}`;
   const lladdr = mac === NO_MAC ? '' : ` lladdr ${mac}`;
   return `${destination} remote ${endpoint}${lladdr} dev ${dev}`;

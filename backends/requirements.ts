@@ -1,11 +1,14 @@
-// What every backend asks of this host, and what it says is this daemon's own in the kernel.
+// What every backend requires of this host, and which kernel state is this daemon's own.
 import type { Family, IpAddress } from '../lib/address.ts';
 import type { BackendType, NetworkConfig } from '../allocator/config/config.ts';
 import { BackendError } from './backend.ts';
 import type { HostFacts, Ownership } from './backend.ts';
 import { familiesOf, interfaceAddressOf, publicIpOf, rangeOf } from './address-family.ts';
 
-/** What hosts of a backend publish as its type. flannel leaves it out for these two, so that they look alike. */
+/**
+ * Backend type as published. flannel leaves it out for udp and alloc, so these two are equal on the
+ * wire.
+ */
 export function wireType(type: BackendType): string {
   return type === 'udp' || type === 'alloc' ? '' : type;
 }
@@ -30,7 +33,10 @@ export function requireInterfaceAddress(host: HostFacts, family: Family): IpAddr
   );
 }
 
-/** Address that peers send to; that of the interface unless the host says otherwise. @throws BackendError without any. */
+/**
+ * Address that peers send to; that of the interface unless the host says otherwise.
+ * @throws BackendError without any.
+ */
 export function requirePublicIp(host: HostFacts, family: Family): IpAddress {
   return publicIpOf(host, family) ?? requireInterfaceAddress(host, family);
 }

@@ -87,7 +87,7 @@ const goldens: readonly Golden[] = [
   },
   { name: 'a peer without a family in common gets nothing', peers: [plainPeer(2, '6')], expected: V4_HOST },
   {
-    name: 'a bad peer costs nobody else',
+    name: 'a bad peer costs no other peer',
     peers: [vxlanPeer(3), plainPeer(2)],
     expected: [...V4_HOST, ...V4_PEER],
   },
@@ -107,7 +107,7 @@ describe('udp peer', () => {
   const bad: readonly [string, Lease, RegExp][] = [
     ['vxlan', vxlanPeer(2), /^its backend is "vxlan" and this host's is "udp"$/],
     ['host-gw', plainPeer(2, '4', { backendType: 'host-gw' }), /^its backend is "host-gw" and/],
-    ['a type that nobody publishes', plainPeer(2, '4', { backendType: 'udp' }), /^its backend is "udp"/],
+    ['a type that no host publishes', plainPeer(2, '4', { backendType: 'udp' }), /^its backend is "udp"/],
     ['no public address', lease('10.5.2.0/24', { backendType: '' }), /no IPv4 public address/],
     [
       'our public address',

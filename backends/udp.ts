@@ -1,5 +1,6 @@
-// flannel's udp backend: the bare inner packet in a UDP datagram, encapsulated by this process. Needs nothing of the
-// kernel but a TUN device. flannel has it for IPv4 only; IPv6 here is the same on a device of its own.
+// flannel's udp backend: the bare inner packet in a UDP datagram, encapsulated by this process.
+// Needs nothing of the kernel but a TUN device. flannel has it for IPv4 only; IPv6 here is the same
+// on a device of its own.
 import { NO_MAC } from '../lib/address.ts';
 import type { Family, Ipv4, Ipv6 } from '../lib/address.ts';
 import type { NetworkConfig, UdpConfig } from '../allocator/config/config.ts';
@@ -45,8 +46,12 @@ export const udpBackend: Backend = {
   derivePeer(context, peer) {
     // No host publishes its port: all have the same.
     const udp = udpConfigOf(context.config);
-    return derivePeerState(context, peer, (half) =>
-      pathPeerFamily(context, half, { dev: deviceName(udp, half.family), port: udp.port, mac: NO_MAC }),
+    return derivePeerState(context, peer, (peerInFamily) =>
+      pathPeerFamily(context, peerInFamily, {
+        dev: deviceName(udp, peerInFamily.family),
+        port: udp.port,
+        mac: NO_MAC,
+      }),
     );
   },
 };

@@ -1,23 +1,33 @@
-// Whether a peer can be reached without a router, judged from the host's own main table as the kernel would: longest
-// prefix, then lowest metric. Reads no kernel; remembers an index per route list, since every peer asks the same list.
+// Whether a peer can be reached without a router, computed from the host's main table as the kernel
+// does: longest prefix, then lowest metric. Reads no kernel; remembers an index per route list,
+// since every peer asks the same list.
 import { familyOf, networkOf, prefixLengthOf } from '../lib/address.ts';
 import type { Cidr, Family, IpAddress } from '../lib/address.ts';
 import type { UnderlayRoute } from './backend.ts';
 
-/** Whether `address` is on a link of this host (of device `dev` if given): its best route is one, and has no gateway. */
+/**
+ * Whether `address` is on a link of this host (of device `dev` if given): its best route is one,
+ * and has no gateway.
+ */
 export function isOnLink(routes: readonly UnderlayRoute[], address: IpAddress, dev?: string): boolean {
   const onLinkDev = onLinkDevice(routes, address);
   return onLinkDev !== undefined && (dev === undefined || dev === onLinkDev);
 }
 
-/** The device whose link `address` is on; `undefined` behind a gateway, without a route, or if two routes tie. */
+/**
+ * The device whose link `address` is on; `undefined` behind a gateway, without a route, or if two
+ * routes tie.
+ */
 export function onLinkDevice(routes: readonly UnderlayRoute[], address: IpAddress): string | undefined {
   const [best, second] = bestRoutes(routes, address);
   if (best === undefined || best.gateway !== undefined) return undefined;
   return second?.metric === best.metric ? undefined : best.dev;
 }
 
-/** Length of the longest prefix among the routes to `address`, in bits; 0 for a default route, and without any. */
+/**
+ * Length of the longest prefix among the routes to `address`, in bits; 0 for a default route, and
+ * without any.
+ */
 export function bestPrefixLength(routes: readonly UnderlayRoute[], address: IpAddress): number {
   const [best] = bestRoutes(routes, address);
   return best === undefined ? 0 : prefixLengthOf(best.destination);

@@ -1,5 +1,5 @@
-// Which MAC address this host's VTEP has. It must outlive restarts, upgrades and re-creation of the device, since peers
-// hold it in their FDB; so it is never drawn at random and never left to udev.
+// Which MAC address this host's VTEP has. It must outlive restarts, upgrades and re-creation of the
+// device, since peers hold it in their FDB; so it is never random and never left to udev.
 import { createHash } from 'node:crypto';
 import { parseMac } from '../lib/address.ts';
 import type { Family, IpAddress, MacAddress } from '../lib/address.ts';
@@ -11,7 +11,10 @@ export interface VtepIdentity {
   readonly family: Family;
 }
 
-/** The MAC that `previousData` (what this host published before) names if usable, else one derived from `identity`. */
+/**
+ * The MAC that `previousData` (what this host published before) names if usable, else one derived
+ * from `identity`.
+ */
 export function stableVtepMac(previousData: unknown, identity: VtepIdentity): MacAddress {
   const previous = parseVxlanData(previousData);
   return previous.ok ? previous.data.mac : deriveVtepMac(identity);

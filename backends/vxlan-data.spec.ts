@@ -68,7 +68,8 @@ describe('VTEP MAC', () => {
     });
 
   it('is the same in each run, unicast and locally administered', () => {
-    // Fixed text: a release that derives another address would cut hosts off until their peers have re-read them.
+    // Fixed text: a release that derives another address would cut hosts off until their peers have
+    // re-read them.
     assert.equal(deriveVtepMac(identity), '22:ed:5b:fd:bb:ae');
     for (let vni = 1; vni < 300; vni++) {
       const mac = deriveVtepMac({ ...identity, vni });

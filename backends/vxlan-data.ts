@@ -1,5 +1,5 @@
-// The JSON that a VXLAN host publishes in its lease: `{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}`, flannel's format.
-// Turns bad input into a sentence, never into an exception.
+// The JSON that a VXLAN host publishes in its lease: `{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}`,
+// flannel's format. Turns bad input into a sentence, never into an exception.
 import { NO_MAC, parseMac } from '../lib/address.ts';
 import type { MacAddress } from '../lib/address.ts';
 
@@ -25,7 +25,10 @@ export function formatVxlanData(
   return { VNI: vni, VtepMAC: mac };
 }
 
-/** Parses what a host published. Names match in any letter case and other members are ignored, as in Go. */
+/**
+ * Parses what a host published. Names match in any letter case and other members are ignored, as in
+ * Go.
+ */
 export function parseVxlanData(value: unknown): VxlanDataResult {
   if (value === undefined || value === null) return bad('it publishes no VXLAN data');
   if (typeof value !== 'object' || Array.isArray(value))
@@ -39,7 +42,10 @@ export function parseVxlanData(value: unknown): VxlanDataResult {
   return { ok: true, data: vni === undefined ? { mac } : { vni, mac } };
 }
 
-/** Whether a frame can be sent to `mac` as to one station: group bit clear and not all zero (IEEE 802 §8.2). */
+/**
+ * Whether a frame can be sent to `mac` as to one station: group bit clear and not all zero (IEEE
+ * 802 §8.2).
+ */
 export function isUnicastMac(mac: MacAddress): boolean {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== NO_MAC;
 }
@@ -56,7 +62,7 @@ function memberOf(value: object, name: string): unknown {
   return other === undefined ? undefined : members[other];
 }
 
-/** Value as JSON, cut short, since anybody may have written it. */
+/** Value as JSON, truncated: any program may have written it. */
 function show(value: unknown): string {
   const text = JSON.stringify(value) ?? 'missing';
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;

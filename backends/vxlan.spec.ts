@@ -151,7 +151,7 @@ const goldens: readonly Golden[] = [
     ],
   },
   {
-    name: 'a bad peer costs nobody else',
+    name: 'a bad peer costs no other peer',
     peers: [vxlanPeer(3, '4', { backendData: 'rubbish' }), vxlanPeer(2)],
     expected: [...V4_HOST, ...V4_PEER],
   },
@@ -264,7 +264,7 @@ describe('vxlan in userspace', () => {
   const inKernel = network('46', VXLAN);
   const inUserspace = network('46', { ...VXLAN, userspace: true });
 
-  it('publishes and owns what it does in the kernel, so that no peer can tell', () => {
+  it('publishes and owns what it does in the kernel, so that peers see no difference', () => {
     for (const previous of [undefined, PREVIOUS])
       assert.deepEqual(
         backend.attributes(inUserspace, host(), previous),

@@ -1,7 +1,8 @@
-// VXLAN, in the kernel: one device a family; per peer a neighbour (its subnet's first address to its VTEP MAC), an FDB entry (that
-// MAC to its public address) and an onlink route. With DirectRouting a peer on the same link gets one plain route instead.
-// Device names, addresses and entries are those that flannel makes, so that either can take over from the other.
-// Or in userspace, where config or the host says so: names, addresses and what is published stay, and no peer notices.
+// VXLAN, in the kernel: one device a family; per peer a neighbour (its subnet's first address to
+// its VTEP MAC), an FDB entry (that MAC to its public address) and an onlink route. With
+// DirectRouting a peer on the same link gets one plain route instead. Device names, addresses and
+// entries are those that flannel makes, so that either can take over from the other. In userspace
+// where config or host require it: names, addresses and published data stay the same.
 import { addressOf } from '../lib/address.ts';
 import type { Family, Ipv4, Ipv6, MacAddress } from '../lib/address.ts';
 import type { NetworkConfig, VxlanConfig } from '../allocator/config/config.ts';
@@ -53,7 +54,7 @@ export const vxlanBackend: Backend = {
   },
 
   derivePeer(context, peer) {
-    return derivePeerState(context, peer, (half) => peerFamily(context, half));
+    return derivePeerState(context, peer, (peerInFamily) => peerFamily(context, peerInFamily));
   },
 };
 
@@ -76,7 +77,9 @@ function deviceName({ vni, port, usesPortName }: VxlanConfig, family: Family): s
   );
 }
 
-/** Whether the packet path of this process stands in for the kernel. A `false` in the config outweighs the host. */
+/**
+ * Whether the packet path replaces the kernel device. A `false` in the config overrides the host.
+ */
 function isInUserspace({ config, host }: BackendContext): boolean {
   const { userspace } = vxlanConfigOf(config);
   return userspace === 'auto' ? host.isVxlanInUserspace === true : userspace;
@@ -123,7 +126,7 @@ function hostObjects(context: BackendContext, family: Family): readonly KernelOb
   return [...deviceObjects(link, family, subnet), ...offloadObjects(context, family, link.name)];
 }
 
-/** With `auto` and no evidence nothing: what the kernel or an administrator has set stays. */
+/** With `auto` and no finding none: the setting of the kernel or administrator stays. */
 function offloadObjects(
   { config, host }: BackendContext,
   family: Family,
@@ -145,7 +148,7 @@ function tunLink(context: BackendContext, family: Family): TunLink {
   return { kind: 'link', type: 'tun', encapsulation: 'vxlan', ...linkFields(context, family) };
 }
 
-/** What a device is for its peers, whoever encapsulates. */
+/** Fields that the kernel device and the TUN device share. */
 function linkFields(context: BackendContext, family: Family) {
   const { config, host } = context;
   const vxlan = vxlanConfigOf(config);
@@ -153,28 +156,31 @@ function linkFields(context: BackendContext, family: Family) {
     name: deviceName(vxlan, family),
     vni: vxlan.vni,
     port: portOf(vxlan),
-    // The kernel refuses to send from an address that is not on the host, as a public address behind a NAT is.
+    // The kernel rejects a source address that is not on the host, such as a public address behind
+    // a NAT.
     local: requireInterfaceAddress(host, family),
     mac: ownMac(context, family),
     mtu: mtuOf(config, host, family),
   };
 }
 
-function peerFamily(context: BackendContext, half: PeerFamily): PeerFamilyState {
+function peerFamily(context: BackendContext, peerInFamily: PeerFamily): PeerFamilyState {
   const vxlan = vxlanConfigOf(context.config);
-  const direct = vxlan.directRouting ? onLinkDevice(context.host.underlayRoutes, half.publicIp) : undefined;
-  if (direct !== undefined) return { mode: 'direct', objects: [directRoute(half, direct)] };
-  const parsed = parseVxlanData(backendDataOf(half.lease.attributes, half.family));
+  const direct = vxlan.directRouting
+    ? onLinkDevice(context.host.underlayRoutes, peerInFamily.publicIp)
+    : undefined;
+  if (direct !== undefined) return { mode: 'direct', objects: [directRoute(peerInFamily, direct)] };
+  const parsed = parseVxlanData(backendDataOf(peerInFamily.lease.attributes, peerInFamily.family));
   if (!parsed.ok) return { mode: 'error', reason: parsed.reason };
   const { mac, vni } = parsed.data;
   if (!isSameVni(vni, vxlan.vni))
     return { mode: 'error', reason: `its VNI is ${vni} and this host's is ${vxlan.vni}` };
-  if (mac === ownMac(context, half.family))
+  if (mac === ownMac(context, peerInFamily.family))
     return { mode: 'error', reason: `its VtepMAC ${mac} is this host's own; two hosts share one identity` };
-  const dev = deviceName(vxlan, half.family);
+  const dev = deviceName(vxlan, peerInFamily.family);
   return isInUserspace(context)
-    ? pathPeerFamily(context, half, { dev, port: portOf(vxlan), mac })
-    : { mode: 'tunnel', objects: kernelObjects(half, dev, mac) };
+    ? pathPeerFamily(context, peerInFamily, { dev, port: portOf(vxlan), mac })
+    : { mode: 'tunnel', objects: kernelObjects(peerInFamily, dev, mac) };
 }
 
 /** Some flannel releases publish only the low 16 bits of a VNI, and early ones none. */

@@ -1,25 +1,25 @@
-// The command line of `weft bench`. Pure: words in, what is wanted out.
+// The command line of `weft bench`: arguments in, a parsed command out. Pure.
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import type { Judgement } from './compare.ts';
-import type { Order } from './invariants.ts';
-import { PARTS } from './benchmarks.ts';
+import type { ComparisonOptions } from './compare.ts';
+import type { RankingInvariant } from './invariants.ts';
+import { BENCHMARKS } from './benchmarks.ts';
 import { PLANS, type Job } from './plans.ts';
 
 /** The command line is wrong: exit code 2. */
 export class BenchUsageError extends Error {}
 
-export interface RunWords {
+export interface RunArgs {
   readonly verb: 'run';
   readonly jobs: readonly Job[];
-  /** As {@link Plan.withinSec}; undefined: for ever. */
+  /** As {@link Plan.withinSec}; undefined: no limit. */
   readonly withinSec: number | undefined;
-  /** As {@link Plan.orders}. */
-  readonly orders: readonly Order[];
-  /** Where all parts go together; each goes to bench/out/PART.json besides. */
+  /** As {@link Plan.invariants}. */
+  readonly invariants: readonly RankingInvariant[];
+  /** File of all results; those of each benchmark go to bench/out/BENCHMARK.json as well. */
   readonly out: string | undefined;
 }
 
-export interface ReportWords {
+export interface ReportArgs {
   readonly verb: 'report';
   readonly files: readonly string[];
   /** Where the HTML goes. */
@@ -28,25 +28,25 @@ export interface ReportWords {
   readonly picture: string | undefined;
 }
 
-export interface CompareWords {
+export interface CompareArgs {
   readonly verb: 'compare';
   readonly before: string;
   readonly after: string;
-  readonly judgement: Judgement;
+  readonly options: ComparisonOptions;
 }
 
-export type BenchWords = RunWords | ReportWords | CompareWords | { readonly verb: 'help' };
+export type BenchArgs = RunArgs | ReportArgs | CompareArgs | { readonly verb: 'help' };
 
 const MOST_ROUNDS = 1000;
 
 export const USAGE = `Usage:
-  weft bench [PART...] [--rounds N] [--out FILE] [options of the part]
+  weft bench [BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]
   weft bench --plan NAME [--out FILE]
   weft bench report FILE... -o FILE.html [--picture FILE.svg]
-  weft bench compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]
+  weft bench compare BEFORE AFTER [--tolerance 0.1] [--alpha 0.01]
 
-Parts, all of them if none is named:
-${Object.entries(PARTS)
+Benchmarks, all of them if none is named:
+${Object.entries(BENCHMARKS)
   .map(([name, { question }]) => `  ${name.padEnd(9)} ${question}`)
   .join('\n')}
 
@@ -55,12 +55,12 @@ ${Object.entries(PLANS)
   .map(([name, { purpose }]) => `  ${name.padEnd(9)} ${purpose}`)
   .join('\n')}
 
-Each part keeps its rounds in bench/out/PART.json. docs/benchmarks/README.md tells what they mean.
+Each benchmark keeps its rounds in bench/out/BENCHMARK.json. docs/benchmarks/README.md explains them.
 `;
 
-/** @throws BenchUsageError naming the word and what it may be. */
-export function parseBenchWords(argv: readonly string[]): BenchWords {
-  if (argv.some((word) => word === '--help' || word === '-h')) return { verb: 'help' };
+/** @throws BenchUsageError naming the argument and its valid values. */
+export function parseBenchArgs(argv: readonly string[]): BenchArgs {
+  if (argv.some((arg) => arg === '--help' || arg === '-h')) return { verb: 'help' };
   const [verb, ...rest] = argv;
   if (verb === 'report') return parseReport(rest);
   if (verb === 'compare') return parseCompare(rest);
@@ -69,7 +69,7 @@ export function parseBenchWords(argv: readonly string[]): BenchWords {
 
 const REPORT_OPTIONS = { output: { type: 'string', short: 'o' }, picture: { type: 'string' } } as const;
 
-function parseReport(args: readonly string[]): ReportWords {
+function parseReport(args: readonly string[]): ReportArgs {
   const { values, positionals } = parse(args, REPORT_OPTIONS);
   if (positionals.length === 0 || values.output === undefined)
     throw new BenchUsageError('weft bench report needs files of results, and -o FILE.html for what it makes');
@@ -78,19 +78,19 @@ function parseReport(args: readonly string[]): ReportWords {
 
 const COMPARE_OPTIONS = {
   tolerance: { type: 'string', default: '0.1' },
-  chance: { type: 'string', default: '0.01' },
+  alpha: { type: 'string', default: '0.01' },
 } as const;
 
-function parseCompare(args: readonly string[]): CompareWords {
+function parseCompare(args: readonly string[]): CompareArgs {
   const { values, positionals } = parse(args, COMPARE_OPTIONS);
   const [before, after] = positionals;
   if (before === undefined || after === undefined || positionals.length > 2)
     throw new BenchUsageError('weft bench compare needs two files of results: before and after');
-  const judgement = {
+  const options = {
     tolerance: parseShare('tolerance', values.tolerance),
-    chance: parseShare('chance', values.chance),
+    alpha: parseShare('alpha', values.alpha),
   };
-  return { verb: 'compare', before, after, judgement };
+  return { verb: 'compare', before, after, options };
 }
 
 function parse<const Options extends ParseArgsConfig['options'] & object>(
@@ -110,32 +110,35 @@ function parseShare(name: string, text: string): number {
   throw new BenchUsageError(`--${name} '${text}': give a number between 0 and 1`);
 }
 
-function parseRun(argv: readonly string[]): RunWords {
-  const firstOption = argv.findIndex((word) => word.startsWith('-'));
+function parseRun(argv: readonly string[]): RunArgs {
+  const firstOption = argv.findIndex((arg) => arg.startsWith('-'));
   const named = firstOption < 0 ? argv : argv.slice(0, firstOption);
-  const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
+  const unknown = named.find((name) => !Object.hasOwn(BENCHMARKS, name));
   if (unknown !== undefined)
-    throw new BenchUsageError(`There is no part '${unknown}': give some of ${Object.keys(PARTS).join(', ')}`);
-  const { own, others } = splitOptions(firstOption < 0 ? [] : argv.slice(firstOption));
-  if (others.length > 0 && (named.length !== 1 || PARTS[named[0]!]!.hasOptions !== true))
     throw new BenchUsageError(
-      `'${others.join(' ')}': options of a part need that part alone, one that has options`,
+      `There is no benchmark '${unknown}': give some of ${Object.keys(BENCHMARKS).join(', ')}`,
+    );
+  const { own, others } = splitOptions(firstOption < 0 ? [] : argv.slice(firstOption));
+  if (others.length > 0 && (named.length !== 1 || BENCHMARKS[named[0]!]!.hasOptions !== true))
+    throw new BenchUsageError(
+      `'${others.join(' ')}': options of a benchmark need that benchmark alone, one that has options`,
     );
   const { rounds, out, plan } = parseArgs({ args: own, options: FRAME_OPTIONS }).values;
   if (plan !== undefined) return parsePlan(plan, named.length > 0 || rounds !== undefined, out);
-  const parts = named.length > 0 ? named : Object.keys(PARTS);
+  const benchmarks = named.length > 0 ? named : Object.keys(BENCHMARKS);
   const count = parseRounds(rounds);
-  const jobs = parts.map((part) => ({ part, rounds: count, args: others }));
-  return { verb: 'run', jobs, withinSec: undefined, orders: [], out };
+  const jobs = benchmarks.map((benchmark) => ({ benchmark, rounds: count, args: others }));
+  return { verb: 'run', jobs, withinSec: undefined, invariants: [], out };
 }
 
-function parsePlan(name: string, hasMore: boolean, out: string | undefined): RunWords {
+function parsePlan(name: string, hasMore: boolean, out: string | undefined): RunArgs {
   const plan = Object.hasOwn(PLANS, name) ? PLANS[name] : undefined;
   if (plan === undefined)
     throw new BenchUsageError(`There is no plan '${name}': give one of ${Object.keys(PLANS).join(', ')}`);
-  if (hasMore) throw new BenchUsageError(`--plan ${name} names parts and rounds itself: leave out others`);
-  const { jobs, withinSec, orders = [] } = plan;
-  return { verb: 'run', jobs, withinSec, orders, out };
+  if (hasMore)
+    throw new BenchUsageError(`--plan ${name} names benchmarks and rounds itself: leave out others`);
+  const { jobs, withinSec, invariants = [] } = plan;
+  return { verb: 'run', jobs, withinSec, invariants, out };
 }
 
 const FRAME_OPTIONS = {
@@ -145,15 +148,15 @@ const FRAME_OPTIONS = {
 } as const;
 
 /** The frame's options with their values, and the rest. */
-function splitOptions(words: readonly string[]): { readonly own: string[]; readonly others: string[] } {
+function splitOptions(args: readonly string[]): { readonly own: string[]; readonly others: string[] } {
   const own: string[] = [];
   const others: string[] = [];
-  for (let index = 0; index < words.length; index++) {
-    const [, name, hasValue] = /^--([^=]+)(=)?/.exec(words[index]!) ?? [];
+  for (let index = 0; index < args.length; index++) {
+    const [, name, hasValue] = /^--([^=]+)(=)?/.exec(args[index]!) ?? [];
     const isOwn = name !== undefined && Object.hasOwn(FRAME_OPTIONS, name);
-    (isOwn ? own : others).push(words[index]!);
+    (isOwn ? own : others).push(args[index]!);
     if (!isOwn || hasValue !== undefined) continue;
-    const value = words[++index];
+    const value = args[++index];
     if (value === undefined) throw new BenchUsageError(`--${name} needs a value`);
     own.push(value);
   }

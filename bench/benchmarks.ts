@@ -1,12 +1,12 @@
-// All parts of the benchmarks, one entry each, in the order in which they run. Each is loaded only when it is asked for.
-import { recordOf } from './figures.ts';
+// All benchmarks, one entry each, in the order in which they run. Each is loaded on demand.
+import { recordOf } from './metrics.ts';
 import type { Job } from './plans.ts';
 import type { BenchmarkRecord } from './record.ts';
 
-export interface Part {
-  /** What it asks, in a line. */
+export interface Benchmark {
+  /** The question that it answers, in a line. */
   readonly question: string;
-  /** Commands that must be there, as deploy/install-tools.sh knows them. @throws Error for options that cannot be. */
+  /** Required commands, by their names in deploy/install-tools.sh. @throws Error for invalid options. */
   needs(args: readonly string[]): Promise<readonly string[]>;
   run(job: Job): Promise<BenchmarkRecord>;
   /** Whether it has options of its own. */
@@ -26,12 +26,12 @@ const LAB_TOOLS = [
   'setpriv',
 ];
 
-/** A part without options that needs a lab. */
-function labPart(
+/** A benchmark without options that needs a lab. */
+function labBenchmark(
   question: string,
   run: (rounds?: number) => Promise<BenchmarkRecord>,
   more: readonly string[] = [],
-): Part {
+): Benchmark {
   return {
     question,
     needs: () => Promise.resolve([...LAB_TOOLS, ...more]),
@@ -39,18 +39,18 @@ function labPart(
   };
 }
 
-/** What of the path is the part on loss, which takes long. */
+/** Options of the path benchmark that make up the benchmark on loss. It takes long. */
 const LOSS = ['--measures', 'udp-64-loss', '--offloads', 'on'];
 
-export const PARTS: Readonly<Record<string, Part>> = {
+export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   path: {
     question: 'throughput, packet rate, latency and cost of packets, beside other tunnels',
     hasOptions: true,
     needs: async (args) => (await import('./path/path-options.ts')).pathTools(args),
     run: async ({ args, rounds }) => {
       const { parsePathOptions } = await import('./path/path-options.ts');
-      const words = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
-      return (await import('./path/path.ts')).benchPath(parsePathOptions(words));
+      const all = rounds === undefined ? args : [...args, '--rounds', String(rounds)];
+      return (await import('./path/path.ts')).benchPath(parsePathOptions(all));
     },
   },
   loss: {
@@ -58,8 +58,8 @@ export const PARTS: Readonly<Record<string, Part>> = {
     hasOptions: true,
     needs: async (args) => (await import('./path/path-options.ts')).pathTools([...LOSS, ...args]),
     run: async (job) => ({
-      ...(await PARTS['path']!.run({ ...job, args: [...LOSS, ...job.args] })),
-      part: 'loss',
+      ...(await BENCHMARKS['path']!.run({ ...job, args: [...LOSS, ...job.args] })),
+      benchmark: 'loss',
     }),
   },
   micro: {
@@ -67,8 +67,10 @@ export const PARTS: Readonly<Record<string, Part>> = {
     needs: () => Promise.resolve(['cc']),
     run: async ({ rounds }) => (await import('./micro/main.ts')).benchMicro(rounds),
   },
-  converge: labPart('from start to the last of N peers in the kernel; one join; memory', async (rounds) =>
-    recordOf(await (await import('./cluster/converge.ts')).benchConverge(undefined, rounds)),
+  converge: labBenchmark(
+    'from start to the last of N peers in the kernel; one join; memory',
+    async (rounds) =>
+      recordOf(await (await import('./cluster/converge.ts')).benchConverge(undefined, rounds)),
   ),
   control: {
     question: 'what the daemon itself costs without etcd and kernel, and how that grows',
@@ -89,10 +91,10 @@ export const PARTS: Readonly<Record<string, Part>> = {
     needs: () => Promise.resolve(['etcd', 'setpriv']),
     run: async ({ args, rounds }) => (await import('./cluster/allocate.ts')).benchAllocate(args, rounds),
   },
-  repair: labPart('how long a fault in the kernel lasts', async (rounds) =>
+  repair: labBenchmark('how long a fault in the kernel lasts', async (rounds) =>
     recordOf(await (await import('./host/repair.ts')).benchRepair(rounds)),
   ),
-  config: labPart(
+  config: labBenchmark(
     'how soon a network config is live',
     async (rounds) => recordOf(await (await import('./cluster/config.ts')).benchConfig(rounds)),
     ['curl'],
@@ -107,15 +109,15 @@ export const PARTS: Readonly<Record<string, Part>> = {
     },
     run: async ({ args, rounds }) => (await import('./host/restart.ts')).benchRestart(args, rounds),
   },
-  boot: labPart('from program start to the first packet between containers', async (rounds) =>
+  boot: labBenchmark('from program start to the first packet between containers', async (rounds) =>
     (await import('./host/boot.ts')).benchBoot(rounds),
   ),
-  cni: labPart(
+  cni: labBenchmark(
     'what weft-cni costs a container',
     async (rounds) => (await import('./host/cni.ts')).benchCni(rounds),
     ['/usr/lib/cni/bridge'],
   ),
-  idle: labPart('what a daemon with nothing to do costs', async (rounds) =>
+  idle: labBenchmark('what a daemon with nothing to do costs', async (rounds) =>
     recordOf(await (await import('./host/idle.ts')).benchIdle(rounds)),
   ),
 };

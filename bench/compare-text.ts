@@ -1,15 +1,15 @@
-// What a comparison found, as text.
+// A comparison as text.
 import {
   GROSS_TOLERANCE,
   VALUE_TOLERANCE,
   type Difference,
-  type Judgement,
-  type Verdict,
+  type ComparisonOptions,
+  type ComparisonResult,
 } from './compare.ts';
 import { median } from './statistics.ts';
 import { formatNumber, formatRange } from './summary.ts';
 
-const WORDS: Readonly<Record<Verdict, string>> = {
+const RESULT_TEXT: Readonly<Record<ComparisonResult, string>> = {
   worse: 'WORSE',
   better: 'better',
   same: 'same',
@@ -18,29 +18,29 @@ const WORDS: Readonly<Record<Verdict, string>> = {
 };
 
 /** Verdicts that make a comparison fail. */
-const FAILING: readonly Verdict[] = ['worse', 'missing'];
+const FAILING: readonly ComparisonResult[] = ['worse', 'missing'];
 
 export function hasFailed(differences: readonly Difference[]): boolean {
-  return differences.some(({ verdict }) => FAILING.includes(verdict));
+  return differences.some(({ result }) => FAILING.includes(result));
 }
 
-/** A line for each subject, then what it comes to. */
-export function formatComparison(differences: readonly Difference[], judgement: Judgement): string {
-  const names = differences.map(({ part, measure, subject }) => `${part} ${measure}: ${subject}`);
+/** A line for each subject, then the sum. */
+export function formatComparison(differences: readonly Difference[], options: ComparisonOptions): string {
+  const names = differences.map(({ benchmark, measure, subject }) => `${benchmark} ${measure}: ${subject}`);
   const width = Math.max(...names.map((name) => name.length));
   const lines = differences.map((one, index) => `${names[index]!.padEnd(width)}  ${formatDifference(one)}`);
-  return [...lines, '', formatSum(differences, judgement)].join('\n');
+  return [...lines, '', formatSum(differences, options)].join('\n');
 }
 
-function formatDifference({ kind, verdict, before, after, shift, chance }: Difference): string {
+function formatDifference({ kind, result, before, after, shift, pValue }: Difference): string {
   const mark = kind === 'ratio' ? '×' : '';
-  const words = [`${mark}${formatNumber(median(before))} ${formatRange(before)}`];
-  if (verdict !== 'missing') {
-    words.push(`to ${mark}${formatNumber(median(after))} ${formatRange(after)}`);
-    words.push(Number.isFinite(shift) ? formatPercent(shift) : 'from nothing');
-    if (kind !== 'count') words.push(`p ${chance.toPrecision(1)}`);
+  const fields = [`${mark}${formatNumber(median(before))} ${formatRange(before)}`];
+  if (result !== 'missing') {
+    fields.push(`to ${mark}${formatNumber(median(after))} ${formatRange(after)}`);
+    fields.push(Number.isFinite(shift) ? formatPercent(shift) : 'from nothing');
+    if (kind !== 'count') fields.push(`p ${pValue.toPrecision(1)}`);
   }
-  return `${words.join(', ').replace(', to', ' to').padEnd(60)} ${WORDS[verdict]}`;
+  return `${fields.join(', ').replace(', to', ' to').padEnd(60)} ${RESULT_TEXT[result]}`;
 }
 
 function formatPercent(shift: number): string {
@@ -48,15 +48,15 @@ function formatPercent(shift: number): string {
   return `${percent < 0 ? '−' : '+'}${Math.abs(percent).toFixed(1)} %`;
 }
 
-function formatSum(differences: readonly Difference[], { chance, tolerance }: Judgement): string {
-  const count = (verdict: Verdict) => differences.filter((one) => one.verdict === verdict).length;
-  const judged = differences.length - count('few') - count('missing');
+function formatSum(differences: readonly Difference[], { alpha, tolerance }: ComparisonOptions): string {
+  const count = (result: ComparisonResult) => differences.filter((one) => one.result === result).length;
+  const compared = differences.length - count('few') - count('missing');
   const sums = [
-    `${judged} judged: ${count('worse')} worse, ${count('better')} better, ${count('same')} the same`,
-    ...(count('few') > 0 ? [`${count('few')} have too few rounds to judge: five a run are enough`] : []),
+    `${compared} compared: ${count('worse')} worse, ${count('better')} better, ${count('same')} the same`,
+    ...(count('few') > 0 ? [`${count('few')} have too few rounds to compare: five a run are enough`] : []),
     ...(count('missing') > 0 ? [`${count('missing')} are missing in the second run`] : []),
-    `A ratio (×) counts beyond ${tolerance * 100} % and if chance alone makes it in fewer than ${chance * 100} of 100 cases, a count beyond ${tolerance * 100} %,`,
-    `a time or an amount of memory beyond ${VALUE_TOLERANCE * 100} % and chance, or with few rounds beyond ${GROSS_TOLERANCE * 100} %`,
+    `A ratio (×) differs beyond ${tolerance * 100} % with p < ${alpha}, a count beyond ${tolerance * 100} %,`,
+    `a time or an amount of memory beyond ${VALUE_TOLERANCE * 100} % with p < ${alpha}, or with few rounds beyond ${GROSS_TOLERANCE * 100} %`,
   ];
   return sums.join('\n');
 }

@@ -1,4 +1,4 @@
-// What the figures were measured on.
+// What the metrics were measured on.
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
@@ -8,7 +8,7 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly node: string;
-  /** `none`, or what the machine says that it is. */
+  /** `none`, or the kind that the machine reports. */
   readonly virtualisation: string;
   /** Load average over the minute before the record was written: the benchmark's own work included. */
   readonly load: number;
@@ -36,7 +36,7 @@ export function formatMachine(machine: Machine): string {
   return `Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${virtual}, Node ${node}`;
 }
 
-/** CPUs of virtual machines say so (x86: CPUID leaf 1, ECX bit 31); who runs them is in the firmware's tables, if at all. */
+/** Virtual CPUs set the hypervisor bit (x86: CPUID leaf 1, ECX bit 31); firmware tables may name the hypervisor. */
 function readVirtualisation(): string {
   const kinds: string[] = [];
   const isVirtual =

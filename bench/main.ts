@@ -1,30 +1,30 @@
-// `weft bench` and `make bench`: runs parts one after another and keeps what they find, or looks at what was kept.
-// Labs need namespaces: `weft bench` brings them, and so does test/in-namespaces.sh.
+// `weft bench` and `make bench`: runs benchmarks one after another and keeps their results, or reads kept results.
+// Labs need namespaces: `weft bench` and test/in-namespaces.sh create them.
 import { formatComparison, hasFailed } from './compare-text.ts';
 import { compareRecords } from './compare.ts';
 import { readRecord } from './record.ts';
-import { runParts } from './run.ts';
-import { BenchUsageError, parseBenchWords, USAGE, type CompareWords } from './args.ts';
+import { runBenchmarks } from './run.ts';
+import { BenchUsageError, parseBenchArgs, USAGE, type CompareArgs } from './args.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
-  const words = parseBenchWords(argv);
-  switch (words.verb) {
+  const args = parseBenchArgs(argv);
+  switch (args.verb) {
     case 'help':
       process.stdout.write(USAGE);
       return 0;
     case 'run':
-      return runParts(words);
+      return runBenchmarks(args);
     case 'report':
-      return (await import('./report/main.ts')).writeReport(words);
+      return (await import('./report/main.ts')).writeReport(args);
     case 'compare':
-      return compare(words);
+      return compare(args);
   }
 }
 
 /** @returns 1 if the later run is worse. */
-async function compare({ before, after, judgement }: CompareWords): Promise<number> {
-  const differences = compareRecords(await readRecord(before), await readRecord(after), judgement);
-  console.log(formatComparison(differences, judgement));
+async function compare({ before, after, options }: CompareArgs): Promise<number> {
+  const differences = compareRecords(await readRecord(before), await readRecord(after), options);
+  console.log(formatComparison(differences, options));
   return hasFailed(differences) ? 1 : 0;
 }
 

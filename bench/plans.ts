@@ -1,12 +1,12 @@
-// Runs that have a name: which parts, how often, with which options. Data only.
-import type { Order } from './invariants.ts';
+// Named runs: benchmarks, rounds, options. Data only.
+import type { RankingInvariant } from './invariants.ts';
 
-/** One part as it is to be run. */
+/** One benchmark with its rounds and options. */
 export interface Job {
-  readonly part: string;
-  /** The options behind its name that the frame does not know. */
+  readonly benchmark: string;
+  /** Options of the benchmark itself. */
   readonly args: readonly string[];
-  /** Undefined: as many as it takes by itself. */
+  /** Undefined: the benchmark's default. */
   readonly rounds: number | undefined;
 }
 
@@ -15,17 +15,17 @@ export interface Plan {
   /** Parts that would begin later than this many seconds after the start are left out, which is a failure. */
   readonly withinSec: number;
   readonly jobs: readonly Job[];
-  /** What must come out of it. */
-  readonly orders?: readonly Order[];
+  /** Rankings that must hold in the results. */
+  readonly invariants?: readonly RankingInvariant[];
 }
 
-function job(part: string, rounds: number, words = ''): Job {
-  return { part, rounds, args: words === '' ? [] : words.split(' ') };
+function job(benchmark: string, rounds: number, args = ''): Job {
+  return { benchmark, rounds, args: args === '' ? [] : args.split(' ') };
 }
 
-/** Many times as fast in every run that was seen, without BPF as well. */
-const AHEAD_OF_FASTD: readonly Order[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
-  part: 'path',
+/** Many times as fast in every run observed, without BPF as well. */
+const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
+  benchmark: 'path',
   measure: 'tcp-cubic',
   ahead,
   behind: 'fastd',
@@ -34,8 +34,7 @@ const AHEAD_OF_FASTD: readonly Order[] = ['weft-udp', 'weft-vxlan'].map((ahead) 
 /** What matters most comes first. */
 export const PLANS: Readonly<Record<string, Plan>> = {
   check: {
-    purpose:
-      'a quarter of a minute behind the tests: whether benchmarks run at all, and nothing absurd comes out',
+    purpose: 'smoke test of a quarter of a minute: benchmarks run, and no ranking invariant is violated',
     withinSec: 600,
     jobs: [
       job(
@@ -45,13 +44,13 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       ),
       job('simulate', 1, '--hosts 10,30'),
     ],
-    orders: AHEAD_OF_FASTD,
+    invariants: AHEAD_OF_FASTD,
   },
   short: {
-    purpose: 'a minute and a half, for weft bench compare: five rounds are the fewest that can be judged',
+    purpose: 'a minute and a half, for weft bench compare: five rounds are the minimum for a comparison',
     withinSec: 120,
     jobs: [
-      job('restart', 1, '--ways vxlan;udp --faults nothing;restart;crash'),
+      job('restart', 1, '--scenarios vxlan;udp --faults nothing;restart;crash'),
       job('micro', 5),
       job(
         'path',
@@ -81,6 +80,6 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job('simulate', 1),
       job('control', 1),
     ],
-    orders: AHEAD_OF_FASTD,
+    invariants: AHEAD_OF_FASTD,
   },
 };

@@ -1,4 +1,4 @@
-// Where a benchmark is, for whoever waits: lines on standard error, so that results stay alone on standard output.
+// Progress lines on standard error. Standard output carries the results only.
 export function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }

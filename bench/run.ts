@@ -1,56 +1,65 @@
-// Runs the parts that were asked for, one after another: what they need is looked for before the first one starts.
+// Runs the named benchmarks one after another. All required tools are checked before the first one starts.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../lab/package-root.ts';
 import { formatMachine, readMachine } from './machine.ts';
 import { violations } from './invariants.ts';
-import { PARTS } from './benchmarks.ts';
+import { BENCHMARKS } from './benchmarks.ts';
 import { progress } from './progress.ts';
 import { writeRecord, type BenchmarkRecord } from './record.ts';
-import { formatPart } from './summary.ts';
-import type { RunWords } from './args.ts';
+import { formatBenchmark } from './summary.ts';
+import type { RunArgs } from './args.ts';
 
 const exec = promisify(execFile);
 
 /**
- * @returns the exit code: 1 if a subject of a part has failed, an order does not hold, or a part was left out for want of time.
+ * @returns the exit code: 1 if a subject failed, an invariant is violated, or the time limit left a benchmark out.
  * @throws Error at once if a tool is missing.
  */
-export async function runParts({ jobs, withinSec = Infinity, orders, out }: RunWords): Promise<number> {
-  for (const { part, args } of jobs) await requireTools(part, await PARTS[part]!.needs(args));
+export async function runBenchmarks({
+  jobs,
+  withinSec = Infinity,
+  invariants,
+  out,
+}: RunArgs): Promise<number> {
+  for (const { benchmark, args } of jobs)
+    await requireTools(benchmark, await BENCHMARKS[benchmark]!.needs(args));
   const records: BenchmarkRecord[] = [];
   const startMs = performance.now();
   for (const [index, job] of jobs.entries()) {
-    const { part } = job;
+    const { benchmark } = job;
     const sec = (performance.now() - startMs) / 1000;
     if (sec > withinSec) {
       progress(
-        `… ${part} and what follows is left out: ${sec.toFixed(0)} s have passed, ${withinSec} s were given`,
+        `… ${benchmark} and the rest are skipped: ${sec.toFixed(0)} s have passed, the limit is ${withinSec} s`,
       );
       break;
     }
-    progress(`… ${part} (${index + 1} of ${jobs.length}, ${sec.toFixed(0)} s): ${PARTS[part]!.question}`);
-    records.push(await PARTS[part]!.run(job));
+    progress(
+      `… ${benchmark} (${index + 1} of ${jobs.length}, ${sec.toFixed(0)} s): ${BENCHMARKS[benchmark]!.question}`,
+    );
+    records.push(await BENCHMARKS[benchmark]!.run(job));
     await keep(records, out);
   }
   console.log(formatAll(records));
-  const broken = violations(orders, records);
+  const broken = violations(invariants, records);
   for (const line of broken) console.log(`VIOLATED: ${line}`);
   return broken.length > 0 || records.length < jobs.length || records.some(hasFailure) ? 1 : 0;
 }
 
-/** After each part, so that what is interrupted has kept what was found. */
+/** Called after each benchmark: an interrupted run keeps its finished results. */
 async function keep(records: readonly BenchmarkRecord[], out: string | undefined): Promise<void> {
   const last = records.at(-1)!;
-  await writeRecord(join(packageRoot(), 'bench/out', `${last.part}.json`), [last]);
+  await writeRecord(join(packageRoot(), 'bench/out', `${last.benchmark}.json`), [last]);
   if (out !== undefined) await writeRecord(out, records);
 }
 
 function formatAll(records: readonly BenchmarkRecord[]): string {
-  return [formatMachine(readMachine()), ...records.flatMap((record) => ['', ...formatPart(record)])].join(
-    '\n',
-  );
+  return [
+    formatMachine(readMachine()),
+    ...records.flatMap((record) => ['', ...formatBenchmark(record)]),
+  ].join('\n');
 }
 
 function hasFailure({ measures }: BenchmarkRecord): boolean {
@@ -58,7 +67,7 @@ function hasFailure({ measures }: BenchmarkRecord): boolean {
 }
 
 /** @throws Error naming all that is missing, and the packages that have it. */
-async function requireTools(part: string, tools: readonly string[]): Promise<void> {
+async function requireTools(benchmark: string, tools: readonly string[]): Promise<void> {
   const missing: string[] = [];
   for (const tool of tools) if (!(await isThere(tool))) missing.push(tool);
   if (missing.length === 0) return;
@@ -68,7 +77,7 @@ async function requireTools(part: string, tools: readonly string[]): Promise<voi
     ...missing,
   ]);
   throw new Error(
-    `${part} needs ${missing.join(', ')}, which this machine lacks: run make bench-tools, or as root apt-get install ${stdout.trim()}`,
+    `${benchmark} needs ${missing.join(', ')}, which this machine lacks: run make bench-tools, or as root apt-get install ${stdout.trim()}`,
   );
 }
 

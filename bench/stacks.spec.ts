@@ -12,7 +12,7 @@ describe('stacks', () => {
     ]);
   });
 
-  it('of V8 weigh the time since the sample before, and have places without the way to them', () => {
+  it('of V8 weigh the time since the previous sample, with paths relative to the project', () => {
     const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 4 });
     const text = JSON.stringify({
       nodes: [

@@ -1,4 +1,4 @@
-// Stacks that a sampling profiler saw, from what `perf script` and V8 (`node --cpu-prof`) say, and what they come to. Pure.
+// Stacks of a sampling profiler, parsed from `perf script` and V8 (`node --cpu-prof`), and their sums. Pure.
 
 /** Frames from the outermost to the innermost, and how often or how long it was seen. */
 export interface Stack {
@@ -6,7 +6,7 @@ export interface Stack {
   readonly weight: number;
 }
 
-/** What a processor does that has nothing to do. */
+/** Frames of an idle processor. */
 const IDLE =
   /^(default_idle|(pv_)?native_safe_halt|acpi_(safe_halt|idle_)|cpuidle_enter|intel_idle|mwait_idle)/;
 
@@ -41,7 +41,7 @@ export function parseCpuProfile(text: string): Stack[] {
     const node = id === undefined ? undefined : byId.get(id);
     return node === undefined ? [] : [...framesOf(parents.get(node.id)), nameOf(node.callFrame)];
   };
-  // The outermost is the root of all, which says nothing.
+  // The outermost frame is the common root.
   return samples.map((sample, index) => ({
     frames: framesOf(sample).slice(1),
     weight: (timeDeltas[index] ?? 0) / 1000,
@@ -49,8 +49,8 @@ export function parseCpuProfile(text: string): Stack[] {
 }
 
 function nameOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
-  const place = url.replace(/^.*\/(?=node_modules\/)/, '').replace(/^.*\/dist\//, '');
-  return `${functionName || '(anonymous)'}${place === '' ? '' : ` ${place}:${lineNumber + 1}`}`;
+  const source = url.replace(/^.*\/(?=node_modules\/)/, '').replace(/^.*\/dist\//, '');
+  return `${functionName || '(anonymous)'}${source === '' ? '' : ` ${source}:${lineNumber + 1}`}`;
 }
 
 /** The `count` innermost frames with most weight, a line each: share in percent, name. */

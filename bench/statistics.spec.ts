@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Measure } from './record.ts';
-import { chanceOfLarger, leastChance, median, ratiosOf, shiftOf, valuesOf } from './statistics.ts';
+import { pValueOfLarger, smallestPValue, median, ratiosOf, shiftOf, valuesOf } from './statistics.ts';
 
 describe('median', () => {
   const cases: readonly (readonly [readonly number[], number])[] = [
@@ -34,27 +34,27 @@ describe('ratios', () => {
   });
 });
 
-describe('chance of larger values', () => {
-  it('is the number of ways to rank them so, through all ways', () => {
-    assert.equal(chanceOfLarger([1, 2, 3], [4, 5, 6]), 1 / 20);
-    assert.equal(chanceOfLarger([4, 5, 6], [1, 2, 3]), 1);
-    // Of the six ways to place two among four, three have a sum of ranks of at least 5.
-    assert.equal(chanceOfLarger([1, 4], [2, 3]), 4 / 6);
+describe('p-value of larger values', () => {
+  it('is the share of rankings at least as extreme', () => {
+    assert.equal(pValueOfLarger([1, 2, 3], [4, 5, 6]), 1 / 20);
+    assert.equal(pValueOfLarger([4, 5, 6], [1, 2, 3]), 1);
+    // Of the six placements of two among four, three have a sum of ranks of at least 5.
+    assert.equal(pValueOfLarger([1, 4], [2, 3]), 4 / 6);
   });
 
   it('counts ties as half', () => {
-    assert.equal(chanceOfLarger([7, 7], [7, 7]), 1);
-    assert.equal(chanceOfLarger([1, 2], [2, 3]), 2 / 6);
+    assert.equal(pValueOfLarger([7, 7], [7, 7]), 1);
+    assert.equal(pValueOfLarger([1, 2], [2, 3]), 2 / 6);
   });
 
-  it('says nothing of no values', () => {
-    assert.equal(chanceOfLarger([], [1]), 1);
-    assert.equal(chanceOfLarger([1], []), 1);
+  it('is 1 without values', () => {
+    assert.equal(pValueOfLarger([], [1]), 1);
+    assert.equal(pValueOfLarger([1], []), 1);
   });
 
-  it('has a least that complete separation reaches', () => {
-    assert.equal(chanceOfLarger([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), leastChance(5, 5));
-    assert.equal(Math.round(1 / leastChance(5, 5)), 252);
+  it('reaches its minimum at complete separation', () => {
+    assert.equal(pValueOfLarger([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), smallestPValue(5, 5));
+    assert.equal(Math.round(1 / smallestPValue(5, 5)), 252);
   });
 });
 

@@ -1,4 +1,4 @@
-// What is made of the values of several rounds. Pure.
+// Statistics over the values of several rounds. Pure.
 import type { Measure, Subject } from './record.ts';
 
 /** Middle value, or the mean of the two in the middle; NaN of none. */
@@ -23,17 +23,17 @@ export function ratiosOf(measure: Measure, subject: Subject): number[] {
   });
 }
 
-/** By what `after` differs from `before`: the median of all quotients of one of each (Hodges–Lehmann, of logarithms). */
+/** The shift from `before` to `after`: the median of all pairwise quotients (Hodges–Lehmann, of logarithms). */
 export function shiftOf(before: readonly number[], after: readonly number[]): number {
-  // Nothing beside nothing is the same.
+  // 0 and 0 are the same.
   return median(after.flatMap((late) => before.map((early) => (late === early ? 1 : late / early))));
 }
 
 /**
- * Probability that values at least as large as `after` beside `before` come about by chance alone (Mann–Whitney, one-sided,
+ * p-value of values at least as large as `after` beside `before` under the null hypothesis (Mann–Whitney, one-sided,
  * exact, ties ranked in the middle). 1 if either is empty.
  */
-export function chanceOfLarger(before: readonly number[], after: readonly number[]): number {
+export function pValueOfLarger(before: readonly number[], after: readonly number[]): number {
   const pooled = [...before, ...after];
   const ranks = doubledRanks(pooled);
   const sum = ranks.slice(before.length).reduce((total, rank) => total + rank, 0);
@@ -42,11 +42,11 @@ export function chanceOfLarger(before: readonly number[], after: readonly number
   return counts.slice(sum).reduce((total, count) => total + count, 0) / all;
 }
 
-/** The least that {@link chanceOfLarger} can be with so many values. */
-export function leastChance(before: number, after: number): number {
-  let ways = 1;
-  for (let i = 1; i <= after; i++) ways *= (before + i) / i;
-  return 1 / ways;
+/** The least that {@link pValueOfLarger} can be with so many values. */
+export function smallestPValue(before: number, after: number): number {
+  let rankings = 1;
+  for (let i = 1; i <= after; i++) rankings *= (before + i) / i;
+  return 1 / rankings;
 }
 
 /** Twice the rank of each value, so that ranks between two are whole numbers. */

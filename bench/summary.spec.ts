@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { BenchmarkRecord } from './record.ts';
-import { formatNumber, formatPart } from './summary.ts';
+import { formatNumber, formatBenchmark } from './summary.ts';
 
-const PART: BenchmarkRecord = {
-  part: 'path',
+const BENCHMARK: BenchmarkRecord = {
+  benchmark: 'path',
   invalidatedBy: 'it is slower',
   conditions: { seconds: 2, gro: 'off' },
   measures: [
@@ -14,8 +14,8 @@ const PART: BenchmarkRecord = {
       reference: 'kernel',
       subjects: [
         { name: 'kernel', rounds: [10, 20, 10] },
-        { name: 'weft', rounds: [9, 22, 12], promise: { of: 'ratio', atLeast: 0.85 } },
-        { name: 'slow', rounds: [1, 2, null], promise: { of: 'value', atLeast: 8 } },
+        { name: 'weft', rounds: [9, 22, 12], threshold: { of: 'ratio', atLeast: 0.85 } },
+        { name: 'slow', rounds: [1, 2, null], threshold: { of: 'value', atLeast: 8 } },
         { name: 'absent', rounds: [null, null, null], failure: 'no such program' },
       ],
     },
@@ -23,14 +23,14 @@ const PART: BenchmarkRecord = {
 };
 
 describe('summary', () => {
-  const text = formatPart(PART).join('\n');
+  const text = formatBenchmark(BENCHMARK).join('\n');
 
   it('shows median and range, and the ratio to the reference of the same round', () => {
     assert.match(text, /kernel +10\.0 \[10\.0–20\.0\], n=3$/m);
     assert.match(text, /weft +12\.0 \[9\.00–22\.0\], n=3 +×1\.10 \[0\.900–1\.20\]/);
   });
 
-  it('says which promise is kept, and what was missed', () => {
+  it('marks a met threshold and a missed one', () => {
     assert.match(text, /weft .* ok \(≥ 0\.850\)$/m);
     assert.match(text, /slow .* MISSED \(≥ 8\.00\)$/m);
   });

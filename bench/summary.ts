@@ -1,14 +1,19 @@
 // Results as text: for each measure the subjects with median and range, and their ratio to the reference of the same round.
-import type { Measure, BenchmarkRecord, Promised, Subject } from './record.ts';
+import type { Measure, BenchmarkRecord, Threshold, Subject } from './record.ts';
 import { median, ratiosOf, valuesOf } from './statistics.ts';
 
 const BETTER = { less: ', less is better', more: ', more is better', neither: '' } as const;
 
-/** Lines of a part, without the machine. */
-export function formatPart({ part, conditions, measures, invalidatedBy }: BenchmarkRecord): string[] {
+/** Lines of a benchmark, without the machine. */
+export function formatBenchmark({
+  benchmark,
+  conditions,
+  measures,
+  invalidatedBy,
+}: BenchmarkRecord): string[] {
   const chosen = Object.entries(conditions).map(([name, value]) => `${name} ${String(value)}`);
   return [
-    `${part}${chosen.length > 0 ? ` (${chosen.join(', ')})` : ''}`,
+    `${benchmark}${chosen.length > 0 ? ` (${chosen.join(', ')})` : ''}`,
     ...measures.flatMap(formatMeasure),
     `  would be false if: ${invalidatedBy}`,
   ];
@@ -26,30 +31,31 @@ function formatMeasure(measure: Measure): string[] {
 
 function formatSubject(measure: Measure, subject: Subject): string {
   const values = valuesOf(subject);
-  const words = values.length === 0 ? [] : [formatValues(values)];
+  const fields = values.length === 0 ? [] : [formatValues(values)];
   const ratios = ratiosOf(measure, subject);
-  if (ratios.length > 0) words.push(`×${formatNumber(median(ratios))} ${formatRange(ratios)}`.padEnd(20));
-  const { promise, failure } = subject;
-  if (promise !== undefined) words.push(formatPromise(promise, promise.of === 'ratio' ? ratios : values));
-  if (failure !== undefined) words.push(`FAILED: ${failure}`);
-  return words.join('  ').trimEnd();
+  if (ratios.length > 0) fields.push(`×${formatNumber(median(ratios))} ${formatRange(ratios)}`.padEnd(20));
+  const { threshold, failure } = subject;
+  if (threshold !== undefined)
+    fields.push(formatThreshold(threshold, threshold.of === 'ratio' ? ratios : values));
+  if (failure !== undefined) fields.push(`FAILED: ${failure}`);
+  return fields.join('  ').trimEnd();
 }
 
 function formatValues(values: readonly number[]): string {
   return `${formatNumber(median(values)).padStart(8)} ${`${formatRange(values)}, n=${values.length}`.padEnd(24)}`;
 }
 
-function formatPromise(promise: Promised, values: readonly number[]): string {
+function formatThreshold(threshold: Threshold, values: readonly number[]): string {
   const bounds = [
-    ...(promise.atLeast === undefined ? [] : [`≥ ${formatNumber(promise.atLeast)}`]),
-    ...(promise.atMost === undefined ? [] : [`≤ ${formatNumber(promise.atMost)}`]),
+    ...(threshold.atLeast === undefined ? [] : [`≥ ${formatNumber(threshold.atLeast)}`]),
+    ...(threshold.atMost === undefined ? [] : [`≤ ${formatNumber(threshold.atMost)}`]),
   ];
-  return `${isKept(promise, values) ? 'ok' : 'MISSED'} (${bounds.join(', ')})`;
+  return `${isMet(threshold, values) ? 'ok' : 'MISSED'} (${bounds.join(', ')})`;
 }
 
-/** Of no values, no promise is kept. */
-export function isKept(
-  { atLeast = -Infinity, atMost = Infinity }: Promised,
+/** A threshold without values is missed. */
+export function isMet(
+  { atLeast = -Infinity, atMost = Infinity }: Threshold,
   values: readonly number[],
 ): boolean {
   const middle = median(values);

@@ -1,3 +1,3 @@
 #!/bin/sh
-# `weft docker-opts` under the name that units for Docker beside flannel call.
+# `weft docker-opts` under the name in units for Docker beside flannel.
 exec "$(dirname "$(readlink -f "$0")")/weft" docker-opts "$@"

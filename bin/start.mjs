@@ -1,4 +1,4 @@
-// Where the scripts in this folder enter JavaScript. The first word is the name that the program was started by.
+// Entry of the scripts in this folder. The first argument is the name of the program.
 import { main } from '../dist/cli/main.js';
 
 await main(process.argv.slice(2));

@@ -1,4 +1,4 @@
-// Where the one-file bundle enters JavaScript: `node weft.mjs COMMAND`.
+// Entry of the one-file bundle: `node weft.mjs COMMAND`.
 import { main } from './main.ts';
 
 void main(process.argv.slice(1));

@@ -1,8 +1,8 @@
-// Where the bundle of the commands that only ask enters JavaScript: `node weft-client.cjs COMMAND`, one of CLIENT_COMMANDS.
+// Entry of the bundle of client commands: `node weft-client.cjs COMMAND`, one of CLIENT_COMMANDS.
 import { CLIENT_COMMANDS } from './client-commands.ts';
-import { exitWith } from './run-main.ts';
+import { runMain } from './run-main.ts';
 
-void exitWith(async () => {
-  const [name = '', ...words] = process.argv.slice(2);
-  return (await CLIENT_COMMANDS[name]!.load()).run(words);
+void runMain(async () => {
+  const [name = '', ...args] = process.argv.slice(2);
+  return (await CLIENT_COMMANDS[name]!.load()).run(args);
 });

@@ -1,50 +1,10 @@
-// What a command of the command line is: its words, from which help, completion and the man page are made, and what it
-// does. Parses nothing but options.
+// Turns a definition of options and a function into a command: parses options and answers `--help`.
 import { parseArgs } from 'node:util';
 import { EXIT_OK } from '../daemon/node/exit.ts';
+import type { Command, CommandSpec } from './command-spec.ts';
 import { UsageError } from './usage-error.ts';
 
-export interface OptionSpec {
-  readonly type: 'boolean' | 'string';
-  readonly short?: string;
-  /** May be repeated. Only with type string. */
-  readonly multiple?: boolean;
-  /** If it is not given. */
-  readonly default?: string;
-  /** Stands for the value in help, for example `PATH`. */
-  readonly value?: string;
-  /** Values that there are. */
-  readonly choices?: readonly string[];
-  readonly help: string;
-}
-
-export interface CommandSpec {
-  /** Forms behind `weft NAME`, for example `[get ADDRESS] [options]`. */
-  readonly synopsis: readonly string[];
-  /** Lines that tell what it does. */
-  readonly about: string;
-  /** First words, with one line each. */
-  readonly verbs?: Readonly<Record<string, string>>;
-  readonly options: Readonly<Record<string, OptionSpec>>;
-  /** Command lines, with one line each. */
-  readonly examples: readonly (readonly [line: string, what: string])[];
-  /** Those beside 0, 1 (failed) and 2 (wrong usage). */
-  readonly exitCodes?: Readonly<Record<number, string>>;
-}
-
-export interface Command extends CommandSpec {
-  /** Runs the words behind the command's name. @returns the exit code. @throws UsageError */
-  readonly run: (argv: readonly string[]) => Promise<number>;
-}
-
-export interface CommandEntry {
-  readonly group: 'run' | 'see' | 'change' | 'more';
-  /** What it is for, in a few words. */
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-}
-
-/** Values of options: `false` or `undefined` for those that were not given. */
+/** Values of options: `false`, `undefined` or an empty list for those that are absent. */
 export type OptionValues<Options extends CommandSpec['options']> = {
   readonly [Name in keyof Options]: Options[Name] extends { readonly type: 'boolean' }
     ? boolean
@@ -58,31 +18,31 @@ export type OptionValues<Options extends CommandSpec['options']> = {
 interface Definition<Options extends CommandSpec['options']> extends CommandSpec {
   readonly name: string;
   readonly options: Options;
-  /** How many words there may be beside options; default 0. */
+  /** Maximum number of arguments beside options; default 0. */
   readonly maxArgs?: number;
-  readonly run: (values: OptionValues<Options>, words: readonly string[]) => Promise<number>;
+  readonly run: (values: OptionValues<Options>, args: readonly string[]) => Promise<number>;
 }
 
-/** A command that parses its words as its own table says and answers `--help` by itself. */
+/** A command that parses its arguments by its own table of options and answers `--help`. */
 export function defineCommand<const Options extends CommandSpec['options']>(
   definition: Definition<Options>,
 ): Command {
-  const { name, maxArgs = 0, run, ...words } = definition;
+  const { name, maxArgs = 0, run, ...spec } = definition;
   return {
-    ...words,
+    ...spec,
     run: async (argv) => {
-      const { values, positionals } = parse(name, words.options, argv);
+      const { values, positionals } = parse(name, spec.options, argv);
       if (values['help'] === true) {
         const { formatHelp } = await import('./format/help.ts');
-        process.stdout.write(formatHelp(name, words));
+        process.stdout.write(formatHelp(name, spec));
         return EXIT_OK;
       }
       const [extra] = positionals.slice(maxArgs);
       if (extra !== undefined)
         throw new UsageError(
-          `weft ${name} takes no further word, got ${JSON.stringify(extra)}; weft ${name} --help tells more`,
+          `weft ${name} takes no further argument, got ${JSON.stringify(extra)}; see weft ${name} --help`,
         );
-      return run(withDefaults(words.options, values) as OptionValues<Options>, positionals);
+      return run(withDefaults(spec.options, values) as OptionValues<Options>, positionals);
     },
   };
 }
@@ -92,7 +52,7 @@ function parse(name: string, options: CommandSpec['options'], argv: readonly str
   try {
     return parseArgs({ args: [...argv], options: { ...options, help }, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(`weft ${name}: ${(error as Error).message}; weft ${name} --help lists the options`);
+    throw new UsageError(`weft ${name}: ${(error as Error).message}; see weft ${name} --help`);
   }
 }
 

@@ -1,25 +1,17 @@
-// All commands, one entry each, in the order in which they are listed. Each is loaded only when it is asked for, so that
-// `weft version` does not pay for etcd. Help, completion and the man page are made from this table.
+// All commands, one entry each, in the order in which they are listed. A command is loaded when it
+// runs, so that `weft version` does not load etcd.
 import { CLIENT_COMMANDS } from './client-commands.ts';
-import type { CommandEntry } from './command.ts';
+import type { CommandTable } from './command-spec.ts';
 
-/** Headings of `weft help`. */
-export const GROUPS: Readonly<Record<CommandEntry['group'], string>> = {
-  run: 'Run',
-  see: 'See what it does',
-  change: 'Change it',
-  more: 'More',
-};
-
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+export const COMMANDS: CommandTable = {
   daemon: {
     group: 'run',
-    summary: 'lease a subnet and connect this host (also as: flanneld)',
+    summary: 'lease a subnet and connect this host (also: flanneld)',
     load: async () => (await import('./commands/daemon.ts')).daemonCommand,
   },
   'docker-opts': {
     group: 'run',
-    summary: "write a Docker engine's options (also as: mk-docker-opts.sh)",
+    summary: "write a Docker engine's options (also: mk-docker-opts.sh)",
     load: async () => (await import('./commands/docker-opts.ts')).dockerOptsCommand,
   },
   cni: {
@@ -29,43 +21,43 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   lab: {
     group: 'run',
-    summary: 'try a cluster of hosts on this machine',
+    summary: 'run a cluster of namespaces on this machine',
     load: async () => (await import('./commands/lab.ts')).labCommand,
   },
   ...CLIENT_COMMANDS,
   leases: {
     group: 'change',
-    summary: 'who has which subnet; reserve one, give one back',
+    summary: 'list, reserve and release leases',
     load: async () => (await import('./commands/leases.ts')).leasesCommand,
   },
   cleanup: {
     group: 'change',
-    summary: 'remove all that weft or flannel left on this host',
+    summary: 'remove everything weft or flannel made on this host',
     load: async () => (await import('./commands/cleanup.ts')).cleanupCommand,
   },
   config: {
     group: 'change',
-    summary: 'the network config: show, check, change, take back',
+    summary: 'show, check, change and roll back the network config',
     load: async () => (await import('./commands/config.ts')).configCommand,
   },
   'log-level': {
     group: 'change',
-    summary: 'how much the daemon logs, while it runs',
+    summary: "show or change the daemon's log level",
     load: async () => (await import('./commands/log-level.ts')).logLevelCommand,
   },
   doctor: {
     group: 'see',
-    summary: 'why the network does not work, and what mends it',
+    summary: 'find faults of the network, with evidence and fix',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   sysdump: {
     group: 'see',
-    summary: 'one archive for a bug report',
+    summary: 'write an archive for a bug report',
     load: async () => (await import('./commands/sysdump.ts')).sysdumpCommand,
   },
   bench: {
     group: 'more',
-    summary: 'measure it beside others, from the sources',
+    summary: 'run the benchmarks, from the sources',
     load: async () => (await import('./commands/bench.ts')).benchCommand,
   },
   schema: {
@@ -76,12 +68,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   completion: {
     group: 'more',
     summary: 'print the completion script of a shell',
-    load: async () => (await import('./commands/completion.ts')).completionCommand,
+    load: async () => (await import('./commands/completion.ts')).createCompletionCommand(COMMANDS),
   },
   man: {
     group: 'more',
     summary: 'print the manual page',
-    load: async () => (await import('./commands/man.ts')).manCommand,
+    load: async () => (await import('./commands/man.ts')).createManCommand(COMMANDS),
   },
   version: {
     group: 'more',
@@ -90,7 +82,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   help: {
     group: 'more',
-    summary: 'list the commands, or tell about one',
-    load: async () => (await import('./commands/help.ts')).helpCommand,
+    summary: 'list the commands, or print the help of one',
+    load: async () => (await import('./commands/help.ts')).createHelpCommand(COMMANDS),
   },
 };

@@ -1,8 +1,9 @@
-// Exit codes of the commands that look, beside those that every command has (daemon/exit.ts): scripts go by them.
+// Exit codes of commands that inspect, beside those of every command (daemon/node/exit.ts).
+// They are part of the interface for scripts.
 
 /** No daemon answers on the control socket. */
 export const EXIT_NO_DAEMON = 3;
-/** It works, but something was found wrong. */
+/** The host works, with findings. */
 export const EXIT_FINDINGS = 4;
-/** This host does not carry traffic. */
+/** The host does not carry traffic. */
 export const EXIT_NOT_READY = 5;

@@ -1,8 +1,8 @@
-// `weft COMMAND`: finds the command and runs it. Does no work itself.
+// `weft COMMAND`: finds the command and runs it.
 import { COMMANDS } from './commands.ts';
-import { exitWith } from './run-main.ts';
+import { runMain } from './run-main.ts';
 
-/** Other spellings, after the habits of other tools. */
+/** Spellings of other tools. */
 const ALIASES: Readonly<Record<string, string>> = {
   '--version': 'version',
   '-version': 'version',
@@ -11,20 +11,20 @@ const ALIASES: Readonly<Record<string, string>> = {
   '-h': 'help',
 };
 
-/** Runs the words of a command line behind `argv[0]`, the name that the program was started by, and exits. */
+/** Runs a command line and exits; `argv[0]` is the name of the program. */
 export function main(argv: readonly string[]): Promise<never> {
-  return exitWith(() => dispatch(argv));
+  return runMain(() => dispatch(argv));
 }
 
 /** Finds and runs the command. @returns the exit code. */
 async function dispatch(argv: readonly string[]): Promise<number> {
-  const [, word, ...rest] = argv;
-  if (word === undefined) return (await import('./default-command.ts')).greet();
-  return runCommand(Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word, rest);
+  const [, name, ...rest] = argv;
+  if (name === undefined) return (await import('./default-command.ts')).printHint();
+  return runCommand(Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? name) : name, rest);
 }
 
 async function runCommand(name: string, argv: readonly string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name);
+  if (command === undefined) throw (await import('./unknown-command.ts')).unknownCommand(name, COMMANDS);
   return (await command.load()).run(argv);
 }

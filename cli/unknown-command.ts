@@ -1,15 +1,15 @@
-// What to say of a word that is no command.
+// The error for a name that is no command.
 import { didYouMean } from '../lib/did-you-mean.ts';
-import { COMMANDS } from './commands.ts';
+import type { CommandTable } from './command-spec.ts';
 import { UsageError } from './usage-error.ts';
 
-export function unknownCommand(word: string): UsageError {
-  const near = didYouMean(word, Object.keys(COMMANDS));
-  const flag = word.split('=')[0];
-  if (word.startsWith('-'))
+export function unknownCommand(name: string, table: CommandTable): UsageError {
+  const similar = didYouMean(name, Object.keys(table));
+  const flag = name.split('=')[0];
+  if (name.startsWith('-'))
     return new UsageError(
       `${flag} stands before a command; for the daemon's flags write: weft daemon ${flag}`,
     );
-  const hint = near === undefined ? 'weft help lists the commands' : `did you mean weft ${near}?`;
-  return new UsageError(`${JSON.stringify(word)} is no command; ${hint}`);
+  const hint = similar === undefined ? 'weft help lists the commands' : `did you mean weft ${similar}?`;
+  return new UsageError(`${JSON.stringify(name)} is no command; ${hint}`);
 }

@@ -1,7 +1,8 @@
-/** Words on the command line that make no sense: printed as one line, exit code 2. */
-export class UsageError extends Error {
+import { WeftError } from '../api/errors.ts';
+
+/** Arguments that make no sense: printed as one line, exit code 2. */
+export class UsageError extends WeftError {
   constructor(message: string) {
-    super(message);
-    this.name = 'UsageError';
+    super('USAGE', message);
   }
 }

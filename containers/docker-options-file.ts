@@ -1,16 +1,16 @@
-// The file of a Docker engine's options: reads subnet.env, writes the options, looks whether the subnet is this host's.
+// Reads subnet.env, writes the file of a Docker engine's options, checks the route to the subnet.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatDockerOptions, isRoutedElsewhere, type DockerOptionsRequest } from './docker-options.ts';
 
 export interface DockerOptionsFiles {
-  /** subnet.env. Without the file there are no options. */
+  /** Path of subnet.env. A missing file gives empty options. */
   readonly input: string;
   readonly output: string;
 }
 
 /**
- * Writes the options. A wrong subnet.env leaves the output as it was.
- * @returns what is wrong, in one line, or `undefined`.
+ * Writes the options. An invalid subnet.env leaves the output unchanged.
+ * @returns the error in one line, or `undefined`.
  */
 export function writeDockerOptions(
   files: DockerOptionsFiles,
@@ -24,7 +24,7 @@ export function writeDockerOptions(
     return `Cannot write ${files.output}: ${(error as Error).message}; name another file with -d`;
   }
   if (isRoutedElsewhere(options.subnet, readIfThere('/proc/net/route')))
-    return `The route to ${options.subnet} leads to another host: Docker cannot have this subnet; remove the route, or lease another subnet`;
+    return `The route to ${options.subnet} leads to another host: Docker cannot use this subnet; remove the route, or lease another subnet`;
   return undefined;
 }
 

@@ -30,9 +30,9 @@ describe('options of a Docker engine', () => {
       {},
       `${BIP}DOCKER_OPT_IPMASQ="--ip-masq=true"\n${MTU}`,
     ],
-    ['do without masquerade', SUBNET_ENV, { hasIpMasq: false, isCombined: false }, {}, `${BIP}${MTU}`],
+    ['omit masquerade', SUBNET_ENV, { hasIpMasq: false, isCombined: false }, {}, `${BIP}${MTU}`],
     [
-      'do not look at a masquerade that they leave out',
+      'ignore an invalid masquerade that they omit',
       'FLANNEL_MTU=1450\nFLANNEL_IPMASQ=perhaps\n',
       { hasIpMasq: false, isCombined: false },
       {},
@@ -59,7 +59,7 @@ describe('options of a Docker engine', () => {
       { FLANNEL_MTU: '9000', FLANNEL_SUBNET: '10.5.1.1/24' },
       'DOCKER_OPTS=" --bip=10.5.1.1/24 --mtu=1450"\n',
     ],
-    ['are none without a subnet.env', '', {}, {}, 'DOCKER_OPTS=""\n'],
+    ['are empty without a subnet.env', '', {}, {}, 'DOCKER_OPTS=""\n'],
   ];
   for (const [name, subnetEnv, request, environment, text] of cases)
     it(name, () => {
@@ -68,7 +68,7 @@ describe('options of a Docker engine', () => {
       assert.equal(options.text, text);
     });
 
-  it('are refused where nobody can tell who masquerades', () => {
+  it('are rejected for an invalid FLANNEL_IPMASQ', () => {
     const options = formatDockerOptions('FLANNEL_IPMASQ=perhaps\n', {}, BOTH);
     assert.deepEqual(options, { ok: false, problem: 'FLANNEL_IPMASQ="perhaps" is neither true nor false' });
   });

@@ -1,14 +1,14 @@
-// Options for a Docker engine, derived from subnet.env: what flannel's mk-docker-opts.sh writes, line for line. Pure;
-// `docker-options-file.ts` does the I/O.
+// Derives a Docker engine's options from subnet.env, line for line as flannel's mk-docker-opts.sh.
+// Pure; docker-options-file.ts does the I/O.
 import { parseEnvFile } from '../lib/env-file.ts';
 
 export interface DockerOptionsRequest {
-  /** One variable an option. */
+  /** One variable per option. */
   readonly isIndividual: boolean;
-  /** One variable, named {@link key}, that has all options. */
+  /** One variable, named {@link key}, with all options. */
   readonly isCombined: boolean;
   readonly key: string;
-  /** False for engines that have no `--ip-masq`. */
+  /** False for engines without `--ip-masq`. */
   readonly hasIpMasq: boolean;
 }
 
@@ -16,14 +16,16 @@ export type DockerOptions =
   | {
       readonly ok: true;
       readonly text: string;
-      /** Of this host, as in subnet.env. */ readonly subnet: string;
+      /** This host's subnet as in subnet.env. */ readonly subnet: string;
     }
   | { readonly ok: false; readonly problem: string };
 
-/** Part of a variable's name that makes it an option, wherever it comes from. */
+/** A variable whose name contains this is an option. */
 const OPTION_NAME = 'DOCKER_OPT_';
 
-/** Formats the file. `environment` is that of the process: subnet.env has precedence, as it has for a shell that sources it. */
+/**
+ * Formats the file. subnet.env takes precedence over `environment`, as in a shell that sources it.
+ */
 export function formatDockerOptions(
   subnetEnv: string,
   environment: Readonly<Record<string, string | undefined>>,
@@ -58,8 +60,8 @@ function byName([a]: readonly [string, string], [b]: readonly [string, string]):
 }
 
 /**
- * Whether packets of this host's own subnet would leave it: the route to it, in the text of /proc/net/route, has a
- * gateway. Docker could not make its bridge then.
+ * Whether the route to this host's subnet in /proc/net/route has a gateway, so that packets leave
+ * this host. Docker cannot create its bridge then.
  * @param subnet - IPv4 as in subnet.env: the first address after the network's own, and the length.
  */
 export function isRoutedElsewhere(subnet: string, routes: string): boolean {
@@ -74,7 +76,7 @@ export function isRoutedElsewhere(subnet: string, routes: string): boolean {
   });
 }
 
-/** Four octets as the kernel prints them: one number in the byte order of the processor, which is little-endian. */
+/** Four octets as /proc/net/route prints them: one number in little-endian byte order. */
 function hexOf(octets: readonly number[]): string {
   return octets
     .toReversed()

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages behind commands that a demo, test or benchmark needs and this machine lacks.
-# Usage: install-tools.sh COMMAND...   A command may be a path, and libfuzzer is clang with what its fuzzers are linked with. Installs nothing if all are there; leaves no service running.
-# install-tools.sh --print COMMAND... names the packages only.
+# Installs the Debian packages of missing commands for demo, tests and benchmarks. Starts no service.
+# Usage: install-tools.sh [--print] COMMAND...
+# A command may be a path; libfuzzer means clang with its fuzzer runtime. --print lists packages only.
 set -eu
 
 package_of() {
@@ -30,7 +30,7 @@ package_of() {
   esac
 }
 
-# Whether a command is there. Clang is often installed without its libraries; then it names the file without a folder.
+# Whether a command exists. For clang without its runtime, --print-file-name prints no folder.
 is_there() {
   case $1 in
     libfuzzer) command -v clang >/dev/null 2>&1 && [ -e "$(clang --print-file-name="libclang_rt.fuzzer-$(uname -m).a")" ] ;;
@@ -57,7 +57,7 @@ fi
 if [ "$(id -u)" -eq 0 ]; then sudo=''; else sudo='sudo -n'; fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# Services of packages are not wanted, only their programs: none is started while they are installed.
+# Prevents packages from starting their services during the installation.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$log"; $sudo rm -f "$policy"' EXIT
@@ -67,11 +67,11 @@ fi
 echo "Installing Debian packages:$missing"
 if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
   tail -n 5 "$log" >&2
-  echo "Cannot install packages: run as root: apt-get update && apt-get install$missing" >&2
+  echo "Cannot install packages; run as root: apt-get update && apt-get install$missing" >&2
   exit 1
 fi
 
-# Nor are they to be started with the machine: an etcd on 127.0.0.1:2379, a Docker engine, a Prometheus.
+# Disables the services at boot: an etcd on 127.0.0.1:2379, a Docker engine, a Prometheus.
 case $missing in
   *docker.io*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now docker.socket docker containerd >/dev/null 2>&1 || true ;;
 esac

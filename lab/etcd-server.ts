@@ -1,4 +1,4 @@
-// A real etcd without a lab: one member on loopback, data in a temporary directory, dead when this process is. It can be
+// A real etcd without a lab: one member on loopback, data in a temporary directory, killed when this process ends. It can be
 // stopped, paused, restarted and put back to an older snapshot.
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { etcdCommand, flagWords } from './etcd-command.ts';
+import { etcdCommand, flagsOf } from './etcd-command.ts';
 import { waitFor } from './wait.ts';
 
 const SETPRIV = '/usr/bin/setpriv';
@@ -29,7 +29,7 @@ export interface EtcdTlsFiles {
 export interface EtcdServerOptions {
   /** Serves TLS with this server certificate. */
   readonly tls?: EtcdTlsFiles;
-  /** Wants a client certificate of the same authority. */
+  /** Requires a client certificate of the same authority. */
   readonly clientCertAuth?: boolean;
   /** Life of an authentication token, in s. Default 300. */
   readonly authTokenTtlSec?: number;
@@ -41,12 +41,12 @@ export interface EtcdServer {
   /** Client URL on 127.0.0.1. */
   readonly url: string;
   readonly port: number;
-  /** Of its own figures, in Prometheus' format. */
+  /** Of its own metrics, in Prometheus' format. */
   readonly metricsUrl: string;
   stop(): Promise<void>;
   /** Starts again on the same data and port. */
   restart(): Promise<void>;
-  /** Kills without warning; {@link restart} brings it back. */
+  /** Sends SIGKILL; {@link restart} starts it on the same data. */
   kill(): Promise<void>;
   /** Stops the process so that its sockets stay open and nothing answers. */
   pause(): void;
@@ -151,7 +151,7 @@ class Member implements EtcdServer {
   async snapshotRestore(path: string): Promise<void> {
     await this.kill();
     await rm(this.#dataDirectory, { recursive: true, force: true });
-    const target = flagWords({ 'data-dir': this.#dataDirectory, ...this.#cluster() });
+    const target = flagsOf({ 'data-dir': this.#dataDirectory, ...this.#cluster() });
     await run('etcdctl', ['snapshot', 'restore', path, ...target]);
     await this.restart();
   }
@@ -160,7 +160,7 @@ class Member implements EtcdServer {
     const { tls } = this.#options;
     const security: Record<string, string> =
       tls === undefined ? {} : { cacert: tls.ca, cert: tls.clientCert, key: tls.clientKey };
-    const { stdout } = await run('etcdctl', [...flagWords({ endpoints: this.url, ...security }), ...args]);
+    const { stdout } = await run('etcdctl', [...flagsOf({ endpoints: this.url, ...security }), ...args]);
     return stdout;
   }
 
@@ -183,7 +183,7 @@ class Member implements EtcdServer {
       dataDir: this.#dataDirectory,
       peerUrl: this.#peerUrl,
       clientUrl: this.url,
-      more: flagWords({
+      more: flagsOf({
         ...this.#cluster(),
         'listen-metrics-urls': this.metricsUrl,
         'heartbeat-interval': String(electionTimeoutMs / 10),
@@ -198,7 +198,7 @@ class Member implements EtcdServer {
   }
 }
 
-/** Ports that nobody listens on; held together until all are known, so that they differ. */
+/** Unused ports; all are bound at the same time, so they differ. */
 async function freePorts(): Promise<[number, number, number]> {
   const take = async (): Promise<[number, () => Promise<void>]> => {
     const holder = createServer().listen(0, '127.0.0.1');

@@ -1,7 +1,7 @@
-// TransportMigration in which people and programs break a VXLAN host by hand, as data: what to run on the host, and how to see that
-// it is whole again. Tests check that all are repaired, a benchmark how fast.
+// Manual faults of a VXLAN host, as data: the commands that cause each, and the condition of a healthy host.
+// Tests check that all are repaired; a benchmark measures how fast.
 
-/** What the commands of a fault need to know, read from a healthy host. */
+/** Facts that the commands of a fault use, read from a healthy host. */
 export interface FaultFacts {
   readonly device: string;
   readonly ownSubnet: string;
@@ -18,8 +18,8 @@ export interface Fault {
   readonly kind: 'entry' | 'device';
   /** Shell commands that break the host. */
   readonly script: string;
-  /** Shell condition that holds when all is as it was. */
-  readonly isWhole: string;
+  /** Shell condition that succeeds on a healthy host. */
+  readonly isHealthy: string;
 }
 
 /** All faults for one host and one of its peers. */
@@ -31,11 +31,11 @@ function entryFaults(facts: FaultFacts): Fault[] {
   const { device, ownSubnet, peerSubnet, peerMac, peerPublicIp } = facts;
   const address = networkAddress(peerSubnet);
   const entries = entryConditions(facts);
-  const entry = (name: string, script: string, isWhole: string): Fault => ({
+  const entry = (name: string, script: string, isHealthy: string): Fault => ({
     name,
     kind: 'entry',
     script,
-    isWhole,
+    isHealthy,
   });
   const wrongMac = '02:00:00:00:00:01';
   return [
@@ -73,8 +73,8 @@ function deviceFaults(facts: FaultFacts): Fault[] {
   const { device, ownMac, mtu } = facts;
   const conditions = entryConditions(facts);
   const entries = [conditions.address, conditions.route, conditions.neighbour, conditions.fdb].join(' && ');
-  const whole = `ip link show ${device} up 2>/dev/null | grep -q 'mtu ${mtu} ' && ip link show ${device} | grep -q ${ownMac} && ip -d link show ${device} | grep -q 'vxlan id 1 ' && ${entries}`;
-  const fault = (name: string, script: string): Fault => ({ name, kind: 'device', script, isWhole: whole });
+  const isHealthy = `ip link show ${device} up 2>/dev/null | grep -q 'mtu ${mtu} ' && ip link show ${device} | grep -q ${ownMac} && ip -d link show ${device} | grep -q 'vxlan id 1 ' && ${entries}`;
+  const fault = (name: string, script: string): Fault => ({ name, kind: 'device', script, isHealthy });
   return [
     fault('device set down', `ip link set ${device} down`),
     fault('device MTU changed', `ip link set ${device} mtu 1300`),

@@ -1,13 +1,13 @@
-// What is on disk about labs: one folder each, with state.json and logs, below one folder for each user. It knows nothing
-// of namespaces; who reads a state decides whether its lab still lives.
+// Lab folders: one each, with state.json and logs, below one folder for each user. Namespaces and liveness are the
+// caller's concern.
 import { lstat, mkdir, readFile, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
-import { pidNamespace } from './sandbox.ts';
+import { pidNamespace, type Sandbox } from './sandbox.ts';
 import type { Topology } from './topology.ts';
 
-/** What is on disk about a running lab. */
+/** State file of a running lab. */
 export interface LabState {
   readonly name: string;
   readonly pid: number;
@@ -17,6 +17,23 @@ export interface LabState {
   readonly topology: Topology;
   readonly daemonFlags: readonly string[];
   readonly etcdFlags: readonly string[];
+}
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
+
+/** @throws Error if a lab cannot have this name. */
+export function checkName(name: string): void {
+  if (!NAME.test(name)) throw new Error(`Cannot name a lab '${name}': use 1..31 of a-z, 0-9 and '-'`);
+}
+
+/** The state of a lab in `sandbox`. */
+export async function newState(
+  options: Partial<LabState> & Pick<LabState, 'name' | 'topology'>,
+  sandbox: Sandbox,
+): Promise<LabState> {
+  const { name, topology, daemonFlags = [], etcdFlags = [] } = options;
+  const [identity, namespace] = await Promise.all([sandbox.identity(), pidNamespace()]);
+  return { name, pid: sandbox.pid, identity, pidNamespace: namespace, topology, daemonFlags, etcdFlags };
 }
 
 function labsFolder(): string {
@@ -30,12 +47,12 @@ export function folderOf(name: string): string {
 
 /**
  * Makes the folder of a new lab, for its user alone.
- * @throws Error if somebody else has made the folder of all labs, who could then tell this user's labs what they are.
+ * @throws Error if another user owns the folder of all labs: that user could forge lab states.
  */
 export async function makeFolder(name: string): Promise<void> {
   await mkdir(labsFolder(), { recursive: true, mode: 0o700 });
   if (!(await isOwn())) throw new Error(`${labsFolder()} belongs to another user: remove it, or set TMPDIR`);
-  // Logs kept of an earlier lab of this name make room.
+  // Removes kept logs of an earlier lab of this name.
   await rm(folderOf(name), { recursive: true, force: true });
   await mkdir(join(folderOf(name), 'logs'), { recursive: true, mode: 0o700 });
 }
@@ -54,7 +71,7 @@ export function writeState(state: LabState): Promise<void> {
   return writeFile(join(folderOf(state.name), 'state.json'), JSON.stringify(state));
 }
 
-/** The state of a lab of this PID namespace; those of others are none of our business. */
+/** The state of a lab of this PID namespace; undefined for labs of another one. */
 export async function readState(name: string): Promise<LabState | undefined> {
   const text = await readFile(join(folderOf(name), 'state.json'), 'utf8').catch(() => undefined);
   if (text === undefined || !(await isOwn())) return undefined;
@@ -62,7 +79,7 @@ export async function readState(name: string): Promise<LabState | undefined> {
   return state.pidNamespace === (await pidNamespace()) ? state : undefined;
 }
 
-/** Leaves a lab's logs where they are, with nothing that could be taken for a lab. */
+/** Keeps a lab's logs, and removes its state. */
 export function forgetState(name: string): Promise<void> {
   return rm(join(folderOf(name), 'state.json'), { force: true });
 }

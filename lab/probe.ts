@@ -1,4 +1,4 @@
-// What one can measure in a lab: pings between all containers and TCP throughput between two.
+// Measurements in a lab: pings between all containers and TCP throughput between two.
 import type { Lab } from './lab.ts';
 
 export interface PingReport {
@@ -15,7 +15,7 @@ export type CongestionControl = 'cubic' | 'bbr';
 const PINGS_PER_PAIR = 3;
 
 export interface PingOptions {
-  /** Packets of the whole MTU of the sender's subnet.env, not to be fragmented, instead of small ones. */
+  /** Packets of the full MTU of the sender's subnet.env, with DF, instead of small ones. */
   readonly isFullSize?: boolean;
   /** Default: all hosts that are not bare. */
   readonly hosts?: readonly string[];
@@ -70,11 +70,11 @@ async function pingFrom(
   mtu?: number,
 ): Promise<ReadonlyMap<string, number>> {
   const script = `while [ $# -gt 0 ]; do (ping -q -c ${PINGS_PER_PAIR} -i 0.05 -W 2 $2 "$1" | sed "s/^/$1 /") & shift 2; done; wait`;
-  const words = addresses.flatMap((address) => {
+  const args = addresses.flatMap((address) => {
     const headerBytes = PING_HEADER_BYTES[address.includes(':') ? 6 : 4];
     return [address, mtu === undefined ? '' : `-M do -s ${mtu - headerBytes}`];
   });
-  const { stdout } = await lab.exec(from, ['sh', '-c', script, 'sh', ...words]);
+  const { stdout } = await lab.exec(from, ['sh', '-c', script, 'sh', ...args]);
   const received = new Map<string, number>();
   for (const [, address, count] of stdout.matchAll(/^(\S+) \d+ packets transmitted, (\d+) received/gm))
     received.set(address!, Number(count));

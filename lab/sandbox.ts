@@ -1,6 +1,6 @@
 // A sandbox on this machine: mount, PID and network namespaces of its own, in which labs build further network
 // namespaces. It owns nothing outside of itself but one folder, and leaves nothing behind: its first process reads
-// from a pipe that only the creator holds, so when the creator dies before it said `keep`, the kernel ends every
+// from a pipe that only the creator holds, so when the creator dies before it wrote `keep`, the kernel ends every
 // process inside and with them every namespace; a wrapper outside then removes the folder.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
@@ -25,7 +25,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 /** Runs outside of network namespaces but inside the sandbox; `/run` is empty and private there. */
 const INIT_SCRIPT = `
 mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && echo ready || exit 1
-read -r word && [ "$word" = keep ] || exit 0
+read -r command && [ "$command" = keep ] || exit 0
 while :; do sleep 3600; done`;
 
 /** Waits for the sandbox to end, however it ends, and then removes its folder. */
@@ -41,7 +41,7 @@ export class Sandbox {
     this.#anchor = anchor;
   }
 
-  /** Makes a sandbox that dies with this process until {@link keep} is called. `folder` is removed at its end. */
+  /** Creates a sandbox that ends with this process unless {@link keep} is called. `folder` is removed at its end. */
   static async create(folder: string): Promise<Sandbox> {
     const unshare = ['unshare', '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
     if (getuid?.() !== 0) unshare.push('--user', '--map-root-user');
@@ -65,34 +65,36 @@ export class Sandbox {
     this.#release();
   }
 
-  /** What tells the sandbox's first process from a later one with the same number: when it started. */
+  /** Start time of the sandbox's first process: distinguishes it from a later process with the same PID. */
   identity(): Promise<string | undefined> {
     return startTimeOf(this.pid);
   }
 
-  /** Command line that runs `argv` inside, in network namespace `netns` if given. */
+  /** Command line that runs `argv` inside, in network namespace `netns` if given, where /sys shows its devices. */
   commandLine(argv: readonly string[], netns?: string): string[] {
-    const enter = ['nsenter', '-t', String(this.pid), '-m', '-p', '-n'];
-    if (getuid?.() !== 0) enter.push('-U', '--preserve-credentials');
-    return [...enter, '--', ...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...argv];
+    return [...this.#enter(), '--', ...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...argv];
   }
 
-  /** Runs `argv` inside to its end. Never rejects for a failed command: look at `code`. */
+  #enter(netns?: string): string[] {
+    const net = netns === undefined ? '-n' : `--net=${this.outside(`/run/netns/${netns}`)}`;
+    const enter = ['nsenter', '-t', String(this.pid), '-m', '-p', net];
+    return getuid?.() === 0 ? enter : [...enter, '-U', '--preserve-credentials'];
+  }
+
+  /** Runs `argv` inside to its end. A failed command resolves with its `code`. */
   run(argv: readonly string[], netns?: string, options: RunOptions = {}): Promise<Output> {
-    const [file, ...args] = this.commandLine(argv, netns);
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, input } = options;
-    return new Promise((resolve) => {
-      const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
-      const child = execFile(file!, args, limits, (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
-        resolve({ code, stdout, stderr });
-      });
-      child.stdin?.on('error', () => undefined);
-      child.stdin?.end(input);
-    });
+    return execute(this.commandLine(argv, netns), options);
   }
 
-  /** As {@link run}, but a failed command is an error that shows what it said. */
+  /**
+   * As {@link run}, for commands that read: without `ip netns exec` and its mount namespace, which cost half of a short
+   * command. /sys shows the devices of the sandbox, not those of `netns`.
+   */
+  query(argv: readonly string[], netns: string): Promise<Output> {
+    return execute([...this.#enter(netns), '--', ...argv], {});
+  }
+
+  /** As {@link run}, but a failed command rejects with its output. */
   async check(argv: readonly string[], netns?: string, options?: RunOptions): Promise<string> {
     const { code, stdout, stderr } = await this.run(argv, netns, options);
     if (code !== 0)
@@ -100,6 +102,11 @@ export class Sandbox {
         `'${argv.join(' ')}'${netns ? ` in ${netns}` : ''} failed (${code}): ${stderr || stdout}`,
       );
     return stdout;
+  }
+
+  /** Path of a file inside the sandbox as seen from outside. */
+  outside(path: string): string {
+    return `/proc/${this.pid}/root${path}`;
   }
 
   /** Ends every process inside; resolves when they are gone. */
@@ -121,14 +128,27 @@ export class Sandbox {
   }
 }
 
+function execute([file, ...args]: readonly string[], options: RunOptions): Promise<Output> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, input } = options;
+  return new Promise((resolve) => {
+    const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
+    const child = execFile(file!, args, limits, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
+  });
+}
+
 function waitUntilReady(anchor: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
-    let said = '';
-    anchor.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    let errors = '';
+    anchor.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     anchor.stdout!.once('data', () => resolve());
     anchor.once('error', reject);
     anchor.once('close', () =>
-      reject(new Error(`Cannot make namespaces: ${said.trim()}; run as root or allow user namespaces`)),
+      reject(new Error(`Cannot make namespaces: ${errors.trim()}; run as root or allow user namespaces`)),
     );
   });
 }
@@ -164,7 +184,7 @@ async function grandparentOf(pid: number): Promise<number | undefined> {
   return parent === undefined ? undefined : parentOf(parent);
 }
 
-/** Polls because a process that is not our child gives no notice of its end. A zombie counts as gone. */
+/** Polls: only the parent of a process is notified of its end. A zombie counts as gone. */
 async function waitUntilGone(pid: number): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {

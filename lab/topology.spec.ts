@@ -25,7 +25,7 @@ describe('plan of a lab', () => {
     }
   });
 
-  it('puts hosts of a routed lab in two networks in turn, each with its own router address', () => {
+  it('alternates hosts of a routed lab between two networks, each with its own router address', () => {
     const { hosts } = planTopology({ hosts: 4, routed: true });
     assert.deepEqual(
       hosts.map(({ publicIp, gateway, bridge }) => [publicIp, gateway, bridge]),
@@ -57,7 +57,7 @@ describe('plan of a lab', () => {
     assert.deepEqual(namespacesOf(topology), ['sw', 'etcd', 'h1', 'c1', 'h2', 'c2']);
   });
 
-  it('has a host outside only if it is asked for', () => {
+  it('has an outside host only on request', () => {
     const outside = planTopology({ hosts: 1, outside: true });
     assert.deepEqual(namespacesOf(outside), ['sw', 'etcd', 'out', 'h1', 'c1']);
     assert.ok(switchCommands(outside).includes('link set out master br-a up'));

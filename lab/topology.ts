@@ -184,7 +184,7 @@ function underlayIpv4Commands(address: string, gateway: string): string[] {
   ];
 }
 
-/** Words for `ethtool -K DEVICE` at both ends of a cable: nothing longer than the MTU and no packet without its checksum passes. */
+/** Arguments of `ethtool -K DEVICE` at both ends of a cable: only packets within the MTU and with a checksum pass. */
 export const OFFLOADS_OFF = (
   'tx off rx off tso off gso off gro off tx-udp-segmentation off ' +
   'tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off'
@@ -243,6 +243,6 @@ export function containerCommands({ addresses }: ContainerPlan): string[] {
 }
 
 function addressCommand(address: string, dev: string): string {
-  // Nobody else can have it, and the check takes a second.
+  // The address is unique by plan, and duplicate address detection takes a second.
   return `addr add ${address} dev ${dev}${address.includes(':') ? ' nodad' : ''}`;
 }

@@ -7,7 +7,7 @@ const replies = (sequences: readonly number[]): string =>
 describe('replies of ping', () => {
   for (const [what, sequences, expected] of [
     ['all', [1, 2, 3], [3, 3]],
-    ['some, in another order, one of them twice', [2, 1, 5, 5, 4], [5, 4]],
+    ['some, reordered, one of them duplicated', [2, 1, 5, 5, 4], [5, 4]],
     ['none at first', [3], [3, 1]],
     ['around the end of 16 bits', [30_000, 60_000, 65_535, 0, 1], [65_537, 5]],
     ['late around the end of 16 bits', [30_000, 60_000, 0, 65_535, 1], [65_537, 5]],

@@ -1,4 +1,4 @@
-// Traffic between containers of a lab that runs while somebody does something else, and what came of it.
+// Background traffic between containers of a lab, and its results.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Lab } from './lab.ts';
@@ -17,7 +17,7 @@ export interface StreamResult {
   readonly intervals: readonly number[];
 }
 
-/** A process in a lab's namespace whose output is kept and that can be signalled where it is. */
+/** A process in a lab's namespace: keeps its output, and can be interrupted. */
 export class LabProcess {
   readonly #lab: Lab;
   readonly #process: ChildProcess;
@@ -45,7 +45,7 @@ export class LabProcess {
   }
 }
 
-/** A shell script in a lab's namespace that ends, with all that it started, only when it is told to. */
+/** A shell script in a lab's namespace that runs, with its children, until {@link LabScript.end}. */
 export class LabScript extends LabProcess {
   readonly #sandbox: Lab['sandbox'];
 
@@ -54,7 +54,7 @@ export class LabScript extends LabProcess {
     this.#sandbox = lab.sandbox;
   }
 
-  /** Ends it; returns what it said. */
+  /** Ends it; returns its output. */
   async end(): Promise<string> {
     const group = /^group (\d+)$/m.exec(this.output)?.[1];
     if (group !== undefined) await this.#sandbox.run(['kill', '-KILL', '--', `-${group}`]);
@@ -63,8 +63,8 @@ export class LabScript extends LabProcess {
 }
 
 /**
- * Pings `address` from container or host `from` a thousand times a second, or as told, until stopped: many processes, each of
- * which is slow enough to send on while nothing answers, which a single fast ping does not.
+ * Pings `address` from container or host `from` a thousand times a second, or `perSecond`, until stopped: many processes,
+ * each slow enough to keep sending without answers. A single fast ping pauses without answers.
  */
 export async function startPings(
   lab: Lab,
@@ -89,7 +89,7 @@ export async function startPings(
   };
 }
 
-/** Pings `address` from container or host `from` once a millisecond, or as told, until stopped. */
+/** Pings `address` from container or host `from` every `intervalMs` until stopped. */
 export async function startPing(
   lab: Lab,
   from: string,
@@ -102,14 +102,14 @@ export async function startPing(
   await waitForReply();
   return {
     stop: async () => {
-      // What is on its way when ping ends is not lost.
+      // Requests in flight when ping ends are not lost.
       await waitForReply(ping.output);
       return countReplies(await ping.interrupt());
     },
   };
 }
 
-/** What of the echoes up to the last one that was answered was answered, by the output of ping. */
+/** Answered and lost requests up to the last answered one, parsed from the output of ping. */
 export function countReplies(output: string): PingResult {
   const seen = new Set<number>();
   let last = 0;

@@ -1,23 +1,24 @@
-// Waiting for a condition with a deadline, the only kind of waiting that labs, tests and benchmarks do.
+// Waiting for a condition with a deadline: the one implementation for labs, tests and benchmarks.
 
-/** How often a condition is looked at, in milliseconds, unless told otherwise. */
+/** Poll interval in ms. */
 const DEFAULT_INTERVAL_MS = 10;
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 /**
- * Resolves once `condition` holds. Between two looks at least as much time passes as one takes, so that waiting never
- * takes a processor from what is waited for. A condition that throws does not hold; its last error becomes the cause.
+ * Resolves once `condition` is true. The pause between two polls is at least as long as a poll takes, so polling uses at
+ * most half of a processor. A condition that throws counts as false; its last error becomes the cause.
  * @throws Error naming `what` after `timeoutMs`.
  */
 export async function waitFor(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs: number,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
   intervalMs = DEFAULT_INTERVAL_MS,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   for (;;) {
-    const askedMs = performance.now();
+    const startMs = performance.now();
     try {
       if (await condition()) return;
       cause = undefined;
@@ -26,7 +27,7 @@ export async function waitFor(
     }
     const nowMs = performance.now();
     if (nowMs >= deadline) break;
-    const pauseMs = Math.max(intervalMs, nowMs - askedMs);
+    const pauseMs = Math.max(intervalMs, nowMs - startMs);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   throw new Error(`Waited ${timeoutMs} ms for ${what}`, cause === undefined ? undefined : { cause });

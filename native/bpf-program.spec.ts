@@ -6,9 +6,10 @@ import { packageRoot } from '../lab/package-root.ts';
 
 describe('the compiled BPF program', () => {
   it('is that of its sources', () => {
-    const read = (name: string): string => readFileSync(join(packageRoot(), 'native/bpf', name), 'utf8');
+    const read = (name: string): string =>
+      readFileSync(join(packageRoot(), 'native/bpf/kernel', name), 'utf8');
     const digest = createHash('sha256').update(read('overlay.bpf.c')).update(read('shared.h')).digest('hex');
-    const told = /sha256 of both: ([0-9a-f]+)/.exec(read('program.h'))?.[1];
-    assert.equal(told, digest, 'run native/bpf/build.sh');
+    const recorded = /sha256 of both: ([0-9a-f]+)/.exec(read('program.h'))?.[1];
+    assert.equal(recorded, digest, 'run native/bpf/build.sh');
   });
 });

@@ -12,10 +12,10 @@ describe('native addon', () => {
 
   for (const [what, path, text, code] of [
     ['a socket that is not there', '/nonexistent/notify', 'READY=1', 'ENOENT'],
-    ['an abstract socket that is not there', '@weft-test-nobody', 'READY=1', 'ECONNREFUSED'],
+    ['an abstract socket that is not there', '@weft-test-absent', 'READY=1', 'ECONNREFUSED'],
     ['an empty path', '', 'READY=1', 'ENAMETOOLONG'],
     ['a path longer than sun_path', '/'.repeat(108), 'READY=1', 'ENAMETOOLONG'],
-    ['a text of 4 KiB', '@weft-test-nobody', 'x'.repeat(4096), 'EMSGSIZE'],
+    ['a text of 4 KiB', '@weft-test-absent', 'x'.repeat(4096), 'EMSGSIZE'],
   ] as const)
     it(`sendDatagram to ${what}: ${code}`, function () {
       const { native } = loaded;
@@ -33,7 +33,7 @@ describe('native addon', () => {
   it('sendDatagram refuses what is no descriptor, and too many', function () {
     const { native } = loaded;
     if (native === undefined) return this.skip();
-    const send = (fds: unknown) => () => native.sendDatagram('@weft-test-nobody', 'x', fds as number[]);
+    const send = (fds: unknown) => () => native.sendDatagram('@weft-test-absent', 'x', fds as number[]);
     assert.throws(send(['1']), TypeError);
     assert.throws(send(Array.from({ length: 17 }, () => 0)), TypeError);
     assert.throws(send([-1]), { code: 'EBADF' });

@@ -1,10 +1,10 @@
-// The userspace packet path as TypeScript sees it: devices with workers in C behind them, their routes, their counters.
-// Only opens, changes, reads and closes; no packet ever passes through here.
+// The userspace packet path: devices with workers in C, their routes and counters. This module
+// opens, changes, reads and closes devices. Packets stay in C.
 import type { NativePath, PathHandle } from './index.ts';
 
 export type Encapsulation = 'udp' | 'vxlan';
 
-/** What a device of the packet path is for its peers. Changing any of it means closing and opening again. */
+/** Properties of a device that peers see. A change of one needs close and open. */
 export interface PathDevice {
   /** Name of the TUN device, for example `flannel0`. */
   readonly name: string;
@@ -19,21 +19,27 @@ export interface PathDevice {
   readonly mac?: string;
 }
 
-/** How a device does it: nothing that a peer could notice. */
+/** Properties of a device that peers do not see. */
 export interface PathTuning {
   /** Threads, each with a TUN queue and a socket of its own, 1..64; default 1. */
   readonly workers: number;
-  /** Refuse packets whose outer source is no peer, or whose inner source is not in that peer's subnet. Default true. */
+  /**
+   * Drop packets whose outer source is not a peer, or whose inner source is outside that peer's
+   * subnet. Default true.
+   */
   readonly isSourceChecked: boolean;
-  /** Sockets with further source ports to spread flows over, 0..64 a worker; default 0: all from `port`. */
+  /**
+   * Further source ports per worker that flows are spread over, 0..64; default 0: all packets from
+   * `port`.
+   */
   readonly sourcePorts: number;
-  /** Copy the inner DSCP to the outer header; default false, as kernel VXLAN devices of flannel have it. */
+  /** Copy the inner DSCP to the outer header; default false, as in flannel's VXLAN devices. */
   readonly inheritsDscp: boolean;
-  /** Let a BPF program in the kernel move the packets that it can, where the kernel allows it. Default true. */
-  readonly usesKernel: boolean;
+  /** Attach the BPF fast path where the kernel supports it. Default true. */
+  readonly useBpf: boolean;
 }
 
-/** Where packets for one subnet go. */
+/** A route of the packet path: from a subnet to a peer. */
 export interface PathRoute {
   /** Subnet of the peer, of either family, in canonical text. */
   readonly destination: string;
@@ -49,13 +55,13 @@ export interface PathRouteCounters extends PathRoute {
   readonly txBytes: bigint;
   readonly rxPackets: bigint;
   readonly rxBytes: bigint;
-  /** Largest underlay packet to it as learned from the network, in bytes; unset if never told. */
+  /** Learned path MTU of the underlay in bytes; unset: none. */
   readonly pathMtu?: number;
 }
 
 /** Offloads in use now. */
 export interface PathOffloads {
-  /** TUN hands over and takes TCP super-packets (TUN_F_TSO4, TUN_F_TSO6). */
+  /** The TUN device exchanges TCP super-packets (TUN_F_TSO4, TUN_F_TSO6). */
   readonly tso: boolean;
   /** The same for UDP (TUN_F_USO4, TUN_F_USO6; Linux 6.2). */
   readonly uso: boolean;
@@ -69,8 +75,9 @@ export interface PathOffloads {
 const DESCRIPTOR_KINDS = ['udp', 'tun', 'bpf'] as const;
 
 /**
- * Open descriptors of a device, to be handed to a successor. Queue and socket of one worker have one index; with the links of the
- * programs in the kernel (`bpf`) these go on forwarding while there is no process.
+ * An open descriptor of a device, for handover to the next process. Queue and socket of a worker
+ * share an index. While the BPF links (`bpf`) are open, the kernel keeps forwarding without a
+ * process.
  */
 export interface PathDescriptor {
   readonly kind: (typeof DESCRIPTOR_KINDS)[number];
@@ -82,38 +89,44 @@ export interface PathStatus {
   readonly device: PathDevice;
   readonly tuning: PathTuning;
   readonly offloads: PathOffloads;
-  /** Sum over workers, by the names in native/path/counters.h. */
+  /** Sum over workers, by the names in native/packet/counters.h. */
   readonly counters: Readonly<Record<string, bigint>>;
   readonly routes: number;
-  /** Why no BPF program in the kernel moves packets; unset if one does. */
-  readonly whyNotKernel?: string;
+  /** Why the BPF fast path is off; unset if it is on. */
+  readonly bpfDisabledReason?: string;
 }
 
 /**
- * The devices of the packet path of this process. Every method is synchronous and fast; errors carry syscall, errno and
- * code, and a failed open leaves nothing behind.
+ * The devices of the packet path of this process. Methods are synchronous and fast. Errors carry
+ * syscall, errno and code. A failed open leaves nothing behind.
  */
 export interface PacketPath {
   /**
-   * Makes the TUN device (down, without address) and starts its workers. `inherited` are descriptors of an earlier
-   * process: those that fit are used, all others of them closed. With any of them the workers wait for {@link start}, as what
-   * waits in the queues must not meet a device without routes.
+   * Creates the TUN device (down, without address) and starts its workers. `adopted`: descriptors
+   * of an earlier process; those that fit are used, the others closed. With any, the workers wait
+   * for {@link start}, as queued packets need routes.
    */
   open(device: PathDevice, inherited?: readonly PathDescriptor[]): void;
-  /** Starts the workers of a device that wait since it was opened. Whether its {@link descriptors} are others now. */
+  /** Starts paused workers. Returns whether {@link descriptors} changed. */
   start(name: string): boolean;
-  /** Ends workers and, unless somebody else holds its descriptors, the device. Absence is success. */
+  /**
+   * Stops the workers. The device is removed unless another process holds its descriptors. Absence
+   * is success.
+   */
   close(name: string): void;
   devices(): readonly PathDevice[];
   /**
-   * Overlay addresses that ICMP errors come from; unset: none are sent in that family. And the MTU of the device, which
-   * is where super-packets from the kernel's own VXLAN are cut.
+   * Sets the source addresses of ICMP errors (unset: no errors in that family) and the MTU of the
+   * device, the segment size of super-packets from kernel VXLAN.
    */
   configure(
     name: string,
     settings: { readonly mtu: number; readonly ipv4?: string; readonly ipv6?: string },
   ): void;
-  /** To be called when interfaces may have changed: what is attached to them is attached again. Whether its {@link descriptors} are others now. */
+  /**
+   * Reattaches the BPF fast path after interfaces changed. Returns whether {@link descriptors}
+   * changed.
+   */
   refresh(name: string): boolean;
   setRoute(name: string, route: PathRoute): void;
   /** Absence is success. */
@@ -126,16 +139,16 @@ export interface PacketPath {
   closeAll(): void;
 }
 
-/** What a daemon uses unless told otherwise. */
+/** The default tuning. */
 export const DEFAULT_TUNING: PathTuning = {
   workers: 1,
   isSourceChecked: true,
   sourcePorts: 0,
   inheritsDscp: false,
-  usesKernel: true,
+  useBpf: true,
 };
 
-/** The packet path of this process, without any device yet. */
+/** Creates the packet path of this process, without devices. */
 export function openPacketPath(native: NativePath, tuning: Partial<PathTuning> = {}): PacketPath {
   return new NativePacketPath(native, { ...DEFAULT_TUNING, ...tuning });
 }
@@ -143,7 +156,7 @@ export function openPacketPath(native: NativePath, tuning: Partial<PathTuning> =
 interface OpenDevice {
   readonly device: PathDevice;
   readonly handle: PathHandle;
-  /** By destination. Nobody else changes them, so they need not be read back. */
+  /** By destination. This class is their only writer. */
   readonly routes: Map<string, PathRoute>;
 }
 
@@ -163,7 +176,7 @@ class NativePacketPath implements PacketPath {
   open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
     const { name, encapsulation, local, port, vni = 0, mac } = device;
     if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
-    const { workers, sourcePorts, isSourceChecked, inheritsDscp, usesKernel } = this.#tuning;
+    const { workers, sourcePorts, isSourceChecked, inheritsDscp, useBpf } = this.#tuning;
     const handle = this.#native.pathOpen(
       name,
       encapsulation === 'vxlan' ? 1 : 0,
@@ -173,7 +186,7 @@ class NativePacketPath implements PacketPath {
       macBytes(mac),
       workers,
       sourcePorts,
-      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, usesKernel]),
+      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, useBpf]),
       Int32Array.from(
         inherited.flatMap(({ kind, index, fd }) => [DESCRIPTOR_KINDS.indexOf(kind), index, fd]),
       ),
@@ -260,7 +273,7 @@ class NativePacketPath implements PacketPath {
     const bits = this.#native.pathOffloads(handle);
     const numbers = this.#native.pathCounters(handle);
     const names = this.#native.pathCounterNames();
-    const whyNotKernel = this.#native.pathWhyNotKernel(handle);
+    const bpfDisabledReason = this.#native.pathBpfDisabledReason(handle);
     return {
       device,
       tuning: this.#tuning,
@@ -272,7 +285,7 @@ class NativePacketPath implements PacketPath {
       },
       counters: Object.fromEntries(names.map((each, index) => [each, numbers[index]!])),
       routes: routes.size,
-      ...(whyNotKernel !== '' && { whyNotKernel }),
+      ...(bpfDisabledReason !== '' && { bpfDisabledReason }),
     };
   }
 

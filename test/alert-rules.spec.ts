@@ -1,4 +1,4 @@
-// The alert rules as Prometheus itself judges them.
+// The alert rules, evaluated by Prometheus itself.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -8,23 +8,23 @@ import { packageRoot } from '../lab/package-root.ts';
 
 describe('the alert rules', () => {
   const folder = join(packageRoot(), 'deploy/prometheus');
-  const promtool = (...words: string[]): Promise<unknown> =>
-    promisify(execFile)('promtool', words, { cwd: folder });
+  const promtool = (...args: string[]): Promise<unknown> =>
+    promisify(execFile)('promtool', args, { cwd: folder });
 
-  it('are right, and each is raised by its trouble and by nothing else', async () => {
+  it('are valid, and each fires on its own condition only', async () => {
     await promtool('check', 'rules', 'weft.rules.yml');
     await promtool('test', 'rules', 'weft.rules.test.yml');
   });
 
   it('each have a summary, the command to run next, and a part of the docs', async () => {
     const rules = await readFile(join(folder, 'weft.rules.yml'), 'utf8');
-    const docs = await readFile(join(packageRoot(), 'docs/monitoring.md'), 'utf8');
+    const docs = await readFile(join(packageRoot(), 'docs/how-to/monitor.md'), 'utf8');
     const alerts = rules.split('- alert: ').slice(1);
     for (const alert of alerts) {
       const name = /^\w+/.exec(alert)![0];
       assert.match(alert, /^ +summary: '.+'$/m, name);
       assert.match(alert, /^ +description: '.*(?:weft|systemctl|etcdctl|journalctl) .*'$/m, name);
-      assert.ok(alert.includes(`runbook_url: 'docs/monitoring.md#${name.toLowerCase()}'`), name);
+      assert.ok(alert.includes(`runbook_url: 'docs/how-to/monitor.md#${name.toLowerCase()}'`), name);
       assert.match(docs, new RegExp(`^### ${name}$`, 'm'));
     }
   });

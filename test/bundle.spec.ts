@@ -1,4 +1,4 @@
-// The one-file bundle (`make bundle`) on its own: in a folder with its addons, no project and no packages around it.
+// The bundle (`make bundle`) alone: in a folder with its addons, without project and packages.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ describe('the bundle', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it('knows its version', async () => {
+  it('prints its version', async () => {
     const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
       version: string;
     };

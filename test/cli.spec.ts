@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { CLIENT_COMMANDS } from '../cli/client-commands.ts';
 import { packageRoot } from '../lab/package-root.ts';
 
-/** Folder of the compiled files that this suite is part of. */
+/** Folder of this suite's compiled files. */
 const COMPILED = fileURLToPath(new URL('..', import.meta.url));
 
 describe('weft as a program', function () {
   let folder = '';
   before(() => {
-    // An installed package, in which `dist` is what was compiled just now, and links to it from elsewhere.
+    // An installed package with the current `dist`, and links to it from another folder.
     folder = mkdtempSync(join(tmpdir(), 'weft-cli-'));
     const root = packageRoot();
     mkdirSync(join(folder, 'package'));
@@ -36,9 +36,9 @@ describe('weft as a program', function () {
     return { status, stdout, stderr };
   }
 
-  it('starts the commands that only ask from their own bundle', () => {
+  it('starts client commands from their own bundle', () => {
     const [, names = ''] =
-      /^ {2}(.+)\)\n.*waits/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
+      /^ {2}(.+)\)\n.*Interactive/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
     assert.deepEqual(names.split(' | '), Object.keys(CLIENT_COMMANDS));
     const { status, stderr } = run('weft', ['status', '--socket', '/nonexistent']);
     assert.deepEqual([status, stderr.split(':')[1]], [3, ' No weft daemon on this host']);
@@ -55,14 +55,14 @@ describe('weft as a program', function () {
   ])[] = [
     ['weft', [], 2, /^$/, /What next\?[^]*weft lab run/],
     ['weft', ['help'], 0, /^ {2}daemon +lease/m, /^$/],
-    ['weft', ['--help'], 0, /^ {2}status +health/m, /^$/],
+    ['weft', ['--help'], 0, /^ {2}status +show the health/m, /^$/],
     ['weft', ['version'], 0, /^weft \d+\.\d+\.\d+ \(flannel-compatible\)\n$/, /^$/],
     ['weft', ['--version'], 0, /^weft \d/, /^$/],
     ['weft', ['deamon'], 2, /^$/, /^weft: "deamon" is no command; did you mean weft daemon\?\n$/],
     ['weft', ['__proto__'], 2, /^$/, /is no command; weft help lists/],
     ['weft', ['--iface=eth0'], 2, /^$/, /weft daemon --iface\n$/],
     ['weft', ['schema'], 0, /^\{\n {2}"\$schema"/, /^$/],
-    ['weft', ['schema', 'x'], 2, /^$/, /^weft: weft schema takes no further word, got "x"; [^\n]*\n$/],
+    ['weft', ['schema', 'x'], 2, /^$/, /^weft: weft schema takes no further argument, got "x"; [^\n]*\n$/],
     [
       'weft',
       ['config', 'sett'],
@@ -70,8 +70,8 @@ describe('weft as a program', function () {
       /^$/,
       /^weft: weft config "sett": give one of [^\n]*did you mean set\?\n$/,
     ],
-    ['weft', ['config', 'set'], 2, /^$/, /^weft: weft config set wants a file, or - for standard input/],
-    ['weft', ['config', 'get', 'x'], 2, /^$/, /^weft: weft config get takes no further word, got "x"\n$/],
+    ['weft', ['config', 'set'], 2, /^$/, /^weft: weft config set needs a file, or - for standard input/],
+    ['weft', ['config', 'get', 'x'], 2, /^$/, /^weft: weft config get takes no further argument, got "x"\n$/],
     ['weft', ['config', 'rollback', 'x'], 2, /^$/, /^weft: weft config rollback "x": must be the revision/],
     [
       'weft',

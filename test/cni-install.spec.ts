@@ -29,13 +29,13 @@ describe('weft cni install', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const conf = (name = '10-weft.conflist') => join(folder, 'net.d', name);
-  function run(...words: readonly string[]) {
-    const places = ['--conf-dir', join(folder, 'net.d'), '--bin-dir', join(folder, 'bin')];
+  function run(...args: readonly string[]) {
+    const folders = ['--conf-dir', join(folder, 'net.d'), '--bin-dir', join(folder, 'bin')];
     const program = join(packageRoot(), 'bin/weft');
-    return spawnSync(program, ['cni', 'install', ...places, ...words], { encoding: 'utf8' });
+    return spawnSync(program, ['cni', 'install', ...folders, ...args], { encoding: 'utf8' });
   }
 
-  it('writes a plugin that can be run without PATH, and a conflist that names it', () => {
+  it('writes a plugin that runs without PATH, and a conflist that names it', () => {
     const { status, stdout, stderr } = run();
     assert.deepEqual([status, stderr], [0, '']);
     assert.equal(stdout, `writing ${folder}/bin/weft-cni\nwriting ${conf()}\n`);
@@ -53,21 +53,21 @@ describe('weft cni install', () => {
     assert.deepEqual(readdirSync(join(folder, 'net.d')), ['10-weft.conflist']);
   });
 
-  it('leaves what is there as it is', () => {
+  it('leaves current files unchanged', () => {
     run();
     const written = statSync(conf()).mtimeMs;
     assert.match(run().stdout, /^unchanged .*\nunchanged .*\n$/);
     assert.equal(statSync(conf()).mtimeMs, written);
   });
 
-  it('takes the place of flannel’s plugin only by force', () => {
-    const words = ['--type', 'flannel', '--file', '10-flannel.conflist', '--name', 'cbr0', '--no-portmap'];
+  it('replaces flannel’s plugin only with --force', () => {
+    const args = ['--type', 'flannel', '--file', '10-flannel.conflist', '--name', 'cbr0', '--no-portmap'];
     writeFileSync(join(folder, 'bin/flannel'), 'another program');
-    const { status, stderr } = run(...words);
+    const { status, stderr } = run(...args);
     assert.equal(status, 1);
-    assert.match(stderr, /bin\/flannel is there and is another than weft would write: .*--force\n$/);
+    assert.match(stderr, /bin\/flannel exists and differs from weft's file: .*--force\n$/);
     assert.ok(!existsSync(conf('10-flannel.conflist')) && !existsSync(join(folder, 'bin/weft-cni')));
-    assert.equal(run(...words, '--force').status, 0);
+    assert.equal(run(...args, '--force').status, 0);
     const { name, plugins } = JSON.parse(readFileSync(conf('10-flannel.conflist'), 'utf8')) as {
       name: string;
       plugins: { type: string }[];
@@ -76,7 +76,7 @@ describe('weft cni install', () => {
     assert.match(readFileSync(join(folder, 'bin/flannel'), 'utf8'), /^#!\//);
   });
 
-  it('only says what it would do', () => {
+  it('prints the changes with --dry-run', () => {
     const { status, stdout } = run('--dry-run', '--subnet-file', '/run/x.env', '--data-dir', '/run/x');
     assert.equal(status, 0);
     assert.match(stdout, /^would write .*\nwould write .*\n\n\{/);
@@ -108,24 +108,24 @@ describe('weft cni install', () => {
     assert.equal(run('--no-portmap').status, 0);
   });
 
-  it('does not promise a version that portmap does not speak', () => {
+  it('uses no version that portmap does not support', () => {
     writeFileSync(join(folder, 'portmap'), '#!/bin/sh\necho \'{"supportedVersions":["0.4.0"]}\'\n', {
       mode: 0o755,
     });
     rmSync(join(folder, 'bin/portmap'));
     symlinkSync('../portmap', join(folder, 'bin/portmap'));
-    assert.match(run('--cni-version', '1.1.0').stderr, /portmap does not speak CNI version 1\.1\.0/);
+    assert.match(run('--cni-version', '1.1.0').stderr, /portmap does not support CNI version 1\.1\.0/);
     assert.equal(run().status, 0);
     assert.match(readFileSync(conf(), 'utf8'), /"cniVersion": "0\.4\.0"/);
   });
 
-  for (const [words, message] of [
+  for (const [args, message] of [
     [['--file', '../x.conflist'], /--file \.\.\/x\.conflist: give a name that ends in \.conflist/],
     [['--name', 'a b'], /--name a b: give letters/],
     [['--type', 'bridge'], /--type "bridge": give one of weft-cni, flannel/],
   ] as const)
-    it(`refuses ${words.join(' ')}`, () => {
-      const { status, stderr } = run(...words);
+    it(`rejects ${args.join(' ')}`, () => {
+      const { status, stderr } = run(...args);
       assert.equal(status, 2);
       assert.match(stderr, message);
     });

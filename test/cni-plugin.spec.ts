@@ -1,5 +1,5 @@
-// weft-cni as a runtime meets it: the bundled file, called by the protocol, with Debian's bridge and host-local behind it
-// and containers that are network namespaces.
+// The bundled weft-cni, called as a runtime does, with Debian's bridge and host-local as delegates
+// and network namespaces as containers.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import {
@@ -27,8 +27,8 @@ const [A, B] = NAMES.map((id) => ({ id, netns: `/run/netns/${id}` })) as [
   { id: string; netns: string },
 ];
 
-function ip(...words: readonly string[]): string {
-  return execFileSync('ip', words, { encoding: 'utf8', stdio: 'pipe' });
+function ip(...args: readonly string[]): string {
+  return execFileSync('ip', args, { encoding: 'utf8', stdio: 'pipe' });
 }
 
 describe('weft-cni', () => {
@@ -81,9 +81,9 @@ describe('weft-cni', () => {
     };
     return new CniRuntime(list, path, execute);
   }
-  const remembered = () => (existsSync(join(folder, 'data')) ? readdirSync(join(folder, 'data')) : []);
-  /** Addresses that host-local has given out. */
-  const givenOut = () =>
+  const storedNames = () => (existsSync(join(folder, 'data')) ? readdirSync(join(folder, 'data')) : []);
+  /** Addresses that host-local assigned. */
+  const assigned = () =>
     (existsSync(join(folder, 'addresses/net')) ? readdirSync(join(folder, 'addresses/net')) : []).filter(
       (name) => /^(?:10\.|fd)/.test(name),
     );
@@ -96,7 +96,7 @@ describe('weft-cni', () => {
     return error.answer;
   };
 
-  it('connects a container, finds it as it was, and removes it without a trace', async () => {
+  it('connects a container, checks it, and removes it completely', async () => {
     const cni = runtime();
     const result = await cni.add(A);
     assert.deepEqual(
@@ -109,28 +109,28 @@ describe('weft-cni', () => {
     await cni.check(A);
     await cni.del(A);
     assert.throws(() => ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'));
-    assert.deepEqual([remembered(), givenOut()], [[], []]);
+    assert.deepEqual([storedNames(), assigned()], [[], []]);
     await cni.del(A);
   });
 
   for (const cniVersion of ['0.3.1', '0.4.0', '1.1.0'])
-    it(`speaks version ${cniVersion}, whatever its delegate speaks`, async () => {
+    it(`supports version ${cniVersion} with a delegate of any version`, async () => {
       const cni = runtime({ cniVersion });
       assert.equal((await cni.add(A)).cniVersion, cniVersion);
       if (cniVersion !== '0.3.1') await cni.check(A);
       await cni.del(A);
-      assert.deepEqual([remembered(), givenOut()], [[], []]);
+      assert.deepEqual([storedNames(), assigned()], [[], []]);
     });
 
-  it('answers to the name of flannel’s plugin, and removes what that had added', async () => {
+  it('runs under the name of flannel’s plugin, and removes its attachments', async () => {
     const cni = runtime({ plugin: { type: 'flannel' } });
     await cni.add(A);
-    assert.deepEqual(remembered(), [A.id]);
+    assert.deepEqual(storedNames(), [A.id]);
     const saved = JSON.parse(readFileSync(join(folder, 'data', A.id), 'utf8')) as { type: string };
     assert.equal(saved.type, 'bridge');
     writeFileSync(join(folder, 'subnet.env'), '');
     await cni.del(A);
-    assert.deepEqual(givenOut(), []);
+    assert.deepEqual(assigned(), []);
   });
 
   it('keeps the interfaces of a container apart', async () => {
@@ -140,40 +140,40 @@ describe('weft-cni', () => {
     await cni.add(second);
     await cni.del(second);
     assert.match(ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
-    assert.deepEqual(remembered(), [A.id]);
+    assert.deepEqual(storedNames(), [A.id]);
   });
 
-  it('asks the runtime to come again where there is no subnet yet', async () => {
+  it('asks the runtime to try again later without a subnet', async () => {
     rmSync(join(folder, 'subnet.env'));
     const { code, msg } = await failure(runtime().add(A));
     assert.equal(code, 11);
     assert.match(msg, /no \S+subnet\.env: this host has no subnet until weft daemon has leased one/);
-    assert.deepEqual(remembered(), []);
+    assert.deepEqual(storedNames(), []);
   });
 
   it('leaves nothing behind when the delegate fails', async () => {
     ip('-n', A.id, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1');
     const { msg } = await failure(runtime().add(A));
     assert.match(msg, /^bridge: /);
-    assert.deepEqual([remembered(), givenOut()], [[], []]);
+    assert.deepEqual([storedNames(), assigned()], [[], []]);
   });
 
-  it('keeps what works when the same container is added twice', async () => {
+  it('keeps the first attachment when a container is added twice', async () => {
     const cni = runtime();
     await cni.add(A);
     assert.match((await failure(cni.add(A))).msg, /^bridge: /);
     assert.match(ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
-    assert.deepEqual(remembered(), [A.id]);
+    assert.deepEqual(storedNames(), [A.id]);
   });
 
-  it('names a plugin that is not installed, before it does anything', async () => {
+  it('names a missing plugin before any change', async () => {
     const { code, msg } = await failure(runtime({ path: '/nowhere' }).add(A));
     assert.equal(code, 100);
     assert.match(msg, /no plugin bridge in \/nowhere: install containernetworking-plugins/);
-    assert.deepEqual(remembered(), []);
+    assert.deepEqual(storedNames(), []);
   });
 
-  it('sees that a container is not as it was', async () => {
+  it('detects a changed container', async () => {
     const cni = runtime();
     await cni.add(A);
     ip('netns', 'exec', A.id, 'ip', 'addr', 'flush', 'dev', 'eth0');
@@ -181,7 +181,7 @@ describe('weft-cni', () => {
     assert.equal((await failure(cni.check(B))).code, 3);
   });
 
-  it('sees that the host has another subnet than the container', async () => {
+  it('detects a changed subnet of the host', async () => {
     const cni = runtime();
     await cni.add(A);
     writeFileSync(join(folder, 'subnet.env'), SUBNET_ENV.replaceAll('10.5.72', '10.5.73'));
@@ -189,24 +189,24 @@ describe('weft-cni', () => {
     assert.equal(code, 102);
     assert.match(details!, /10\.5\.72\.0\/24.*10\.5\.73\.0\/24/);
     await cni.del(A);
-    assert.deepEqual([remembered(), givenOut()], [[], []]);
+    assert.deepEqual([storedNames(), assigned()], [[], []]);
   });
 
-  it('collects what containers left that the runtime has forgotten, and nothing else', async () => {
+  it('removes only attachments that the runtime does not list', async () => {
     const cni = runtime({ cniVersion: '1.1.0' });
     await cni.add(A);
     await cni.add(B);
     await cni.gc([B]);
-    assert.deepEqual(remembered(), [B.id]);
-    assert.deepEqual(givenOut().toSorted(), ['10.5.72.3', 'fd00:0:0:1::3']);
+    assert.deepEqual(storedNames(), [B.id]);
+    assert.deepEqual(assigned().toSorted(), ['10.5.72.3', 'fd00:0:0:1::3']);
     assert.match(ip('netns', 'exec', B.id, 'ip', 'link', 'show', 'eth0'), /state UP/);
   });
 
-  it('does not take a runtime that names no containers for one that has none', async () => {
+  it('rejects a GC without a list of attachments', async () => {
     const cni = runtime({ cniVersion: '1.1.0' });
     await cni.add(A);
     assert.equal((await failure(cni.gc())).code, 7);
-    assert.deepEqual(remembered(), [A.id]);
+    assert.deepEqual(storedNames(), [A.id]);
   });
 
   it('removes a container whose file is damaged', async () => {
@@ -214,18 +214,18 @@ describe('weft-cni', () => {
     await cni.add(A);
     writeFileSync(join(folder, 'data', A.id), '{"cniVersion":');
     await cni.del(A);
-    assert.deepEqual([remembered(), givenOut()], [[], []]);
+    assert.deepEqual([storedNames(), assigned()], [[], []]);
   });
 
-  it('tells whether containers can be added', async () => {
+  it('reports by STATUS whether ADD would work', async () => {
     await runtime({ cniVersion: '1.1.0' }).status();
     assert.equal((await failure(runtime({ cniVersion: '1.1.0', path: '/nowhere' }).status())).code, 50);
     rmSync(join(folder, 'subnet.env'));
     assert.equal((await failure(runtime({ cniVersion: '1.1.0' }).status())).code, 50);
   });
 
-  const refused: readonly [string, Record<string, string>, RegExp][] = [
-    ['a command that there is not', { CNI_COMMAND: 'add' }, /CNI_COMMAND is "add": give ADD, DEL/],
+  const rejected: readonly [string, Record<string, string>, RegExp][] = [
+    ['an unknown command', { CNI_COMMAND: 'add' }, /CNI_COMMAND is "add": give ADD, DEL/],
     ['no container', { CNI_COMMAND: 'ADD' }, /CNI_CONTAINERID is "": give a value/],
     [
       'a container that is a path',
@@ -239,8 +239,8 @@ describe('weft-cni', () => {
     ],
     ['no namespace', { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'x', CNI_IFNAME: 'eth0' }, /CNI_NETNS is ""/],
   ];
-  for (const [name, environment, message] of refused)
-    it(`refuses ${name}`, async () => {
+  for (const [name, environment, message] of rejected)
+    it(`rejects ${name}`, async () => {
       const { code, stdout } = await execute({
         type: 'weft-cni',
         environment,
@@ -251,7 +251,7 @@ describe('weft-cni', () => {
       assert.match(answer.msg, message);
     });
 
-  it('answers VERSION in the version that it was asked in', async () => {
+  it('answers VERSION in the version of the request', async () => {
     const environment = { CNI_COMMAND: 'VERSION' };
     const { stdout } = await execute({ type: 'weft-cni', environment, input: '{"cniVersion":"0.4.0"}' });
     const answer = JSON.parse(stdout) as { cniVersion: string; supportedVersions: string[] };

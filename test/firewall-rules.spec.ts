@@ -1,22 +1,25 @@
-// Firewall rules in the real kernel, by the real programs: they print byte for byte what was specified, what others have
-// stays, changes are told by the kernel, and nothing is run as long as nothing happens.
+// Firewall rules in the real kernel, by the real tools: the tools print byte for byte what was specified, foreign rules
+// stay, the kernel reports changes, and no tool runs while nothing changes.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import type { Family } from '../lib/address.ts';
 import { context, host, network, VXLAN } from '../backends/fixture.ts';
-import { deriveFirewall, type FirewallPolicy } from '../backends/firewall.ts';
+import { deriveFirewall } from '../backends/firewall.ts';
+import type { FirewallPolicy } from '../backends/firewall-policy.ts';
 import { backendFor } from '../backends/index.ts';
 import { objectKey, type FirewallObject } from '../backends/kernel-state.ts';
 import { FirewallTable } from '../daemon/kernel/firewall/firewall-table.ts';
 import { FirewallWatch } from '../daemon/kernel/firewall/firewall-watch.ts';
-import { runProgram, type RunProgram } from '../daemon/kernel/firewall/run-program.ts';
+import { runTool, type RunTool } from '../daemon/kernel/firewall/run-tool.ts';
 import type { KernelNotification } from '../daemon/kernel/kernel.ts';
-import { openNetlinkSocket } from '../daemon/kernel/netlink/socket.ts';
-import { until } from './support/wait-for.ts';
+import { socketOpener } from '../daemon/kernel/netlink/socket.ts';
+import { systemClock } from '../lib/clock.ts';
+import { loadNative } from '../native/index.ts';
+import { waitFor } from '../lab/wait.ts';
 
 type Variant = 'nft' | 'iptables' | 'iptables-legacy';
 
-const PROGRAMS = { hasNft: true, iptables: { isLegacy: false, hasFullyRandom: true }, problem: '' };
+const TOOLS = { hasNft: true, iptables: { isLegacy: false, hasFullyRandom: true }, error: '' };
 const own = context(backendFor('vxlan'), network('46', VXLAN), host());
 
 function derive(
@@ -31,12 +34,12 @@ function sh(script: string): string {
   return execFileSync('sh', ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-/** All rules of others, in order; what is ours left out. */
+/** All foreign rules, in order. */
 function foreignRules(): string {
   return sh('nft list table inet other; iptables-save | grep other; iptables-legacy-save | grep other; true');
 }
 
-/** What an administrator sees of an object. */
+/** The rules of an object as the tools print them. */
 function show({ engine, family, name }: FirewallObject, variant: Variant): string {
   if (engine === 'nft') return sh(`nft list table ${family === 4 ? 'ip' : 'ip6'} ${name}`);
   const [table, chain] = name.split(' ');
@@ -44,11 +47,11 @@ function show({ engine, family, name }: FirewallObject, variant: Variant): strin
   return sh(`${save} | grep -F ${chain} | sed 's/ \\[0:0\\]$//'`);
 }
 
-function runAs(variant: Variant, calls: string[] = []): RunProgram {
-  return (file, words, input) => {
+function runAs(variant: Variant, calls: string[] = []): RunTool {
+  return (file, args, input) => {
     calls.push(file);
     const isLegacy = variant === 'iptables-legacy';
-    return runProgram(isLegacy ? file.replace('tables', 'tables-legacy') : file, words, input);
+    return runTool(isLegacy ? file.replace('tables', 'tables-legacy') : file, args, input);
   };
 }
 
@@ -69,7 +72,7 @@ describe('firewall rules in the kernel', () => {
     describe(`by ${variant}`, () => {
       const engine = variant === 'nft' ? 'nft' : 'iptables';
       let table: FirewallTable;
-      beforeEach(() => (table = new FirewallTable(PROGRAMS, runAs(variant))));
+      beforeEach(() => (table = new FirewallTable(TOOLS, runAs(variant))));
 
       async function apply(action: 'set' | 'remove', objects: readonly FirewallObject[]): Promise<void> {
         for (const object of objects)
@@ -86,7 +89,7 @@ describe('firewall rules in the kernel', () => {
           assert.deepEqual(new Map(found), new Map(wanted));
         });
 
-      it('take the place of others of the same name, and stay the same when set again', async () => {
+      it('replace others of the same name, and stay the same when set again', async () => {
         await apply('set', derive(engine, { isFullyRandom: false }));
         const objects = derive(engine);
         for (let round = 0; round < 2; round++) {
@@ -95,14 +98,14 @@ describe('firewall rules in the kernel', () => {
         }
       });
 
-      it('come and go among the rules of others', async () => {
-        const word = variant === 'nft' ? 'iptables' : variant;
+      it('are added and removed among foreign rules', async () => {
+        const tool = variant === 'nft' ? 'iptables' : variant;
         sh('nft add table inet other; nft add chain inet other one; nft add rule inet other one accept');
-        sh(`${word} -A FORWARD -i other0 -j DROP; ${word} -t nat -A POSTROUTING -o other0 -j MASQUERADE`);
+        sh(`${tool} -A FORWARD -i other0 -j DROP; ${tool} -t nat -A POSTROUTING -o other0 -j MASQUERADE`);
         const before = foreignRules();
         await apply('set', derive(engine));
-        sh(`${word} -A FORWARD -i other1 -j DROP`);
-        sh(`${word} -D FORWARD -i other1 -j DROP`);
+        sh(`${tool} -A FORWARD -i other1 -j DROP`);
+        sh(`${tool} -D FORWARD -i other1 -j DROP`);
         assert.equal(foreignRules(), before);
         await apply('remove', derive(engine));
         assert.equal(foreignRules(), before);
@@ -118,22 +121,23 @@ describe('firewall rules in the kernel', () => {
     let table: FirewallTable;
     let watch: FirewallWatch;
     let calls: string[];
-    let notices: KernelNotification[];
+    let notifications: KernelNotification[];
 
     beforeEach(() => {
       calls = [];
-      notices = [];
+      notifications = [];
     });
     afterEach(() => watch.close());
 
-    function listen(variant: Variant, isTold = true): void {
-      table = new FirewallTable(PROGRAMS, runAs(variant, calls));
+    function listen(variant: Variant, hasAddon = true): void {
+      table = new FirewallTable(TOOLS, runAs(variant, calls));
       watch = new FirewallWatch({
         table,
-        ...(isTold && { openSocket: openNetlinkSocket }),
+        clock: systemClock,
+        ...(hasAddon && { openSocket: socketOpener(loadNative().native) }),
         isIptablesLegacy: variant === 'iptables-legacy',
         pollMs: 50,
-        onNotice: (notice) => notices.push(notice),
+        onNotification: (notification) => notifications.push(notification),
       });
     }
 
@@ -143,9 +147,11 @@ describe('firewall rules in the kernel', () => {
     }
 
     const isGone = (key: string): boolean => {
-      const told = notices.filter((notice) => notice.type === 'object' && notice.key === key);
-      const last = told.at(-1);
-      return last?.type === 'object' && last.object === undefined;
+      const changes = notifications.filter(
+        (notification) => notification.kind === 'object' && notification.key === key,
+      );
+      const last = changes.at(-1);
+      return last?.kind === 'object' && last.object === undefined;
     };
 
     const cases: readonly [Variant, string, string][] = [
@@ -163,32 +169,32 @@ describe('firewall rules in the kernel', () => {
       ],
     ];
     for (const [variant, change, key] of cases)
-      it(`by "${change}", that is told`, async () => {
+      it(`by "${change}", the change is reported`, async () => {
         listen(variant);
         await put(variant === 'nft' ? 'nft' : 'iptables');
         sh(change);
-        await until('the notice', () => isGone(key));
+        await waitFor('the notification', () => isGone(key));
       });
 
-    it('that is found out without the addon, too', async () => {
+    it('the change is found without the addon, too', async () => {
       listen('nft', false);
       await put('nft');
       sh('nft flush ruleset');
-      await until('the notice', () => isGone('firewall nft ip flannel-ipv4'));
+      await waitFor('the notification', () => isGone('firewall nft ip flannel-ipv4'));
     });
 
-    it('the policy of FORWARD is told as well, and nothing else starts a program', async () => {
+    it('the policy of FORWARD is reported as well, and nothing else starts a tool', async () => {
       listen('nft');
       await put('nft');
-      // Notices come in order: with this one, those of our own changes are through.
+      // Notifications come in order: with this one, those of our own changes are through.
       sh('nft delete table ip flannel-ipv4');
-      await until('the first notice', () => isGone('firewall nft ip flannel-ipv4'));
+      await waitFor('the first notification', () => isGone('firewall nft ip flannel-ipv4'));
       calls.length = 0;
       sh('nft add table ip other; nft add chain ip other one; nft add rule ip other one accept');
       sh('iptables -t mangle -A PREROUTING -j ACCEPT; iptables -A INPUT -j ACCEPT');
       sh('ip6tables -P FORWARD DROP');
-      const isTold = (): boolean => notices.some(({ type }) => type === 'forward-policy');
-      await until('the notice', isTold);
+      const isReported = (): boolean => notifications.some(({ kind }) => kind === 'forward-policy');
+      await waitFor('the notification', isReported);
       const drops: readonly Family[] = await table.readForwardDrops();
       assert.deepEqual(drops, [6]);
       assert.ok(

@@ -1,16 +1,43 @@
-// Imports point down only: what each folder may know of the others.
+// The house: which room may import from which, no circles of files, folders that can be read at one glance.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { packageRoot } from '../lab/package-root.ts';
+import { findCycles } from './support/import-cycles.ts';
 
-/** Folders that a folder may import from, besides itself. */
-const BELOW: Readonly<Record<string, readonly string[]>> = {
+/** Rooms that a room may import from, besides itself. A room is a folder; a folder's own files are in `FOLDER/.`. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   api: [],
   lib: [],
   native: [],
+  'allocator/.': ['lib'],
+  'allocator/config': ['api', 'lib'],
+  'allocator/subnet': ['allocator/.', 'allocator/config', 'api', 'lib'],
+  'allocator/registry': ['allocator/.', 'api', 'lib'],
+  'allocator/lease': [
+    'allocator/.',
+    'allocator/config',
+    'allocator/subnet',
+    'allocator/registry',
+    'api',
+    'lib',
+  ],
+  backends: ['allocator', 'api', 'lib'],
+  'daemon/log': ['daemon/reconciler', 'allocator', 'native', 'api', 'lib'],
+  'daemon/http': ['api', 'lib'],
+  'daemon/kernel': ['backends', 'native', 'api', 'lib'],
+  'daemon/reconciler': ['daemon/kernel', 'backends', 'api', 'lib'],
+  'daemon/probe': ['daemon/reconciler', 'daemon/kernel', 'backends', 'allocator', 'native', 'api', 'lib'],
+  'daemon/options': ['daemon/log', 'daemon/host', 'allocator', 'native', 'api', 'lib'],
+  'daemon/subnet-file': ['daemon/log', 'backends', 'allocator', 'api', 'lib'],
+  'daemon/host': ['daemon/kernel', 'daemon/log', 'backends', 'allocator', 'native', 'api', 'lib'],
+  'daemon/handover': ['daemon/kernel', 'daemon/log', 'native', 'api', 'lib'],
+  'daemon/overlay': ['daemon', 'backends', 'allocator', 'native', 'api', 'lib'],
+};
+
+/** The same for folders whose inner order nothing depends on. */
+const BELOW: Readonly<Record<string, readonly string[]>> = {
   allocator: ['api', 'lib'],
-  backends: ['api', 'allocator', 'lib'],
   daemon: ['api', 'backends', 'allocator', 'native', 'lib'],
   containers: ['api', 'daemon', 'allocator', 'lib'],
   lab: ['api', 'allocator', 'lib'],
@@ -19,8 +46,15 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   deploy: ['lab'],
 };
 
+const FOLDERS = [
+  ...new Set([...Object.keys(ALLOWED), ...Object.keys(BELOW)].map((room) => room.split('/')[0]!)),
+];
+
 /** Modules of Node that mean I/O, time or randomness; pure folders do without them. */
 const IMPURE = /^node:(?!crypto$)/;
+
+/** Files of a folder that one glance takes in, beside specs. */
+const MAX_FILES = 25;
 
 interface Import {
   readonly from: string;
@@ -37,11 +71,29 @@ function importsOf(root: string, file: string): Import[] {
   });
 }
 
+function filesBelow(root: string, folder: string): string[] {
+  const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+}
+
 function productFiles(root: string): string[] {
-  const files = Object.keys(BELOW).flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
-  );
-  return files.filter((file) => file.endsWith('.ts') && !/(?:\.spec|\/fixture)\.ts$/.test(file));
+  const files = FOLDERS.flatMap((folder) => filesBelow(root, folder));
+  return files.filter((file) => file.endsWith('.ts') && !/(?:\.spec|fixture)\.ts$/.test(file));
+}
+
+function roomOf(file: string): string {
+  const [folder, ...rest] = file.split('/') as [string, ...string[]];
+  const room = rest.length > 1 ? `${folder}/${rest[0]}` : `${folder}/.`;
+  return room in ALLOWED ? room : folder;
+}
+
+function mayImport(from: string, target: string): boolean {
+  const [room, targetRoom, folder] = [roomOf(from), roomOf(target), target.split('/')[0]!];
+  if (room === targetRoom) return true;
+  const allowed = ALLOWED[room] ?? [...BELOW[room]!, room];
+  return allowed.includes(targetRoom) || allowed.includes(folder);
 }
 
 describe('imports', () => {
@@ -53,26 +105,33 @@ describe('imports', () => {
   });
 
   it('point down only', () => {
-    const wrong = imports.filter(({ from, target }) => {
-      const [folder, targetFolder] = [from.split('/')[0]!, target.split('/')[0]!];
-      const isInside = target.endsWith('.ts') && targetFolder !== folder;
-      return isInside && !BELOW[folder]!.includes(targetFolder);
-    });
-    assert.deepEqual(wrong, []);
+    const wrong = imports.filter(({ from, target }) => target.endsWith('.ts') && !mayImport(from, target));
+    assert.deepEqual(
+      wrong.map(({ from, target }) => `${from} → ${target}`),
+      [],
+    );
+  });
+
+  it('form no circle of files, types included', () => {
+    const inside = imports.filter(({ target }) => target.endsWith('.ts'));
+    assert.deepEqual(findCycles(inside.map(({ from, target }) => [from, target])), []);
   });
 
   it('of backends bring in types and address arithmetic only', () => {
     const wrong = imports.filter(({ from, target, isTypeOnly }) => {
       if (!from.startsWith('backends/') || isTypeOnly || target.startsWith('backends/')) return false;
-      return (
-        !['lib/address.ts', 'api/errors.ts'].includes(target) &&
-        (IMPURE.test(target) || target.includes('allocator/'))
-      );
+      if (['lib/address.ts', 'api/errors.ts'].includes(target)) return false;
+      return IMPURE.test(target) || target.includes('allocator/');
     });
     assert.deepEqual(wrong, []);
   });
 
-  it('of the specification of the packet path bring in nothing, and only tests and its benchmark look at it', () => {
+  it('of api bring in nothing from outside api', () => {
+    const wrong = imports.filter(({ from, target }) => from.startsWith('api/') && !target.startsWith('api/'));
+    assert.deepEqual(wrong, []);
+  });
+
+  it('of the reference of the packet path bring in nothing, and only tests and its benchmark import it', () => {
     const reference = 'native/reference/';
     const wrong = imports.filter(
       ({ from, target }) =>
@@ -87,5 +146,21 @@ describe('imports', () => {
       ({ from, target }) => target.endsWith('.node') && from !== 'native/index.ts',
     );
     assert.deepEqual(wrong, []);
+  });
+});
+
+describe('folders', () => {
+  it(`hold at most ${MAX_FILES} files beside specs`, () => {
+    const root = packageRoot();
+    const counts = new Map<string, number>();
+    for (const folder of [...FOLDERS, 'test', 'docs'])
+      for (const file of filesBelow(root, folder))
+        if (!file.includes('/build/') && !file.includes('/prebuilds/') && !/\.spec\.ts$/.test(file))
+          counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+    assert.ok(counts.size > 30);
+    assert.deepEqual(
+      [...counts].filter(([, count]) => count > MAX_FILES),
+      [],
+    );
   });
 });

@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { checkLab, subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import type { Lab } from '../lab/lab.ts';
-import { ask, canPing, holds, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import {
+  ask,
+  canPing,
+  shellTest,
+  programmedPeers,
+  useLab,
+  viewOf,
+  waitUntilReady,
+} from './support/lab-suite.ts';
 import {
   askReadyz,
   leaseKeys,
@@ -50,7 +58,7 @@ describe('host-gw', () => {
 
   it('carries pings and TCP', () => assertAllPing(lab()));
 
-  it('has one route a peer through the interface, no device, and the whole MTU', async () => {
+  it('has one route a peer through the interface, no device, and the full MTU', async () => {
     assert.deepEqual(await actualRoutes(), await expectedRoutes());
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=1500$/m);
@@ -68,8 +76,8 @@ describe('host-gw', () => {
     it(`repairs: ${name}`, async () => {
       const expected = JSON.stringify(await expectedRoutes());
       await lab().check('h1', ['sh', '-c', script(await subnetOf(lab(), 'h2'))]);
-      const isWhole = async () => JSON.stringify(await actualRoutes()) === expected;
-      await waitFor('the routes to be back', isWhole, REPAIR_MS);
+      const isHealthy = async () => JSON.stringify(await actualRoutes()) === expected;
+      await waitFor('the routes to be back', isHealthy, REPAIR_MS);
       await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);
     });
 
@@ -130,7 +138,7 @@ describe('vxlan with DirectRouting', () => {
 
   /** No neighbour, no FDB entry with this MAC on h1's device. */
   const hasNoTunnelEntries = (mac: string) =>
-    holds(
+    shellTest(
       lab(),
       'h1',
       `! ip neigh show dev flannel.1 | grep -q ${mac} && ! bridge fdb show dev flannel.1 | grep -q ${mac}`,
@@ -227,10 +235,12 @@ describe('a host behind a NAT', () => {
     const expected = `{"PublicIP":"${natted}","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"${mac}"}}`;
     assert.equal(value.trim(), expected);
     assert.deepEqual(await programmedPeers(lab(), 'h2'), [subnet]);
-    assert.ok(await holds(lab(), 'h2', `bridge fdb show dev flannel.1 | grep -q '^${mac} dst ${natted} '`));
+    assert.ok(
+      await shellTest(lab(), 'h2', `bridge fdb show dev flannel.1 | grep -q '^${mac} dst ${natted} '`),
+    );
   });
 
-  it('carries packets both ways once the NAT passes them on', async () => {
+  it('carries packets in both directions once the NAT forwards them', async () => {
     await lab().check('h1', ['ip', 'addr', 'add', `${natted}/32`, 'dev', 'lo']);
     await lab().check('h2', ['ip', 'route', 'add', `${natted}/32`, 'via', lab().host('h1').publicIp]);
     await waitFor('a ping', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);

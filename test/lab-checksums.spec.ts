@@ -1,11 +1,11 @@
-// A network card that gets checksums inside of tunnels wrong, on h1: pings pass and TCP does not. The daemon finds out and mends
-// it, or does as the network config says.
+// A network card that corrupts checksums inside of tunnels, on h1: pings pass and TCP does not. The daemon detects and
+// fixes it, or obeys the network config.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/commands/doctor.ts';
-import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/types.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
+import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
 import { waitFor } from '../lab/wait.ts';
 import { breakOffload, mendOffload } from './support/path/bad-offload.ts';
-import { canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const PATIENCE_MS = 60_000;
 const DEVICES = ['flannel.1', 'flannel-v6.1'];
@@ -25,8 +25,8 @@ describe('checksums that a network card gets wrong', () => {
     await waitFor('containers to reach each other', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
   });
 
-  async function ask<Answer>(host: string, ...words: readonly string[]): Promise<Answer> {
-    return JSON.parse((await lab().weft(host, [...words, '--json'])).stdout) as Answer;
+  async function ask<Answer>(host: string, ...args: readonly string[]): Promise<Answer> {
+    return JSON.parse((await lab().weft(host, [...args, '--json'])).stdout) as Answer;
   }
 
   async function statusOf(host: string): Promise<readonly ChecksumOffloadV1[]> {
@@ -40,12 +40,12 @@ describe('checksums that a network card gets wrong', () => {
       PATIENCE_MS,
     );
 
-  /** What ethtool says of both devices, for example `on`. */
+  /** State of both devices by ethtool, for example `on`. */
   const kernelHas = (host: string, value: 'on' | 'off'): Promise<void> =>
     waitFor(
       `offloads of ${host} to be ${value}`,
       () =>
-        holds(
+        shellTest(
           lab(),
           host,
           DEVICES.map((dev) => `ethtool -k ${dev} | grep -q 'tx-checksum-ip-generic: ${value}$'`).join(
@@ -72,7 +72,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await finding(), undefined);
   });
 
-  it('are computed by the host once that shows, in both families, and whatever turns it on again', async () => {
+  it('are computed by the host once detected, in both families, and stay so after a foreign change', async () => {
     await breakOffload(lab(), 'h1');
     await waitFor('pings to pass', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
     await found('h1', 'bad');
@@ -85,7 +85,7 @@ describe('checksums that a network card gets wrong', () => {
     await kernelHas('h2', 'on');
   });
 
-  it('are told of by status, ifconfig, events, metrics and doctor', async () => {
+  it('are reported by status, ifconfig, events, metrics and doctor', async () => {
     assert.match((await lab().weft('h1', ['status'])).stdout, /checksums {2}of flannel\.1 by this host/);
     const { devices } = await ask<DevicesV1>('h1', 'ifconfig');
     assert.deepEqual(
@@ -107,13 +107,13 @@ describe('checksums that a network card gets wrong', () => {
     assert.ok(await hasTcp());
   });
 
-  it('stay wrong with "on", and doctor says so', async () => {
+  it('stay wrong with "on", and doctor reports it', async () => {
     await lab().putConfig(configWith('on'));
     await kernelHas('h1', 'on');
     assert.equal(await hasTcp(), false);
     const broken = await finding();
     assert.equal(broken?.severity, 'error');
-    assert.match(broken.remedy, /"TxChecksumOffload": "auto"/);
+    assert.match(broken.fix, /"TxChecksumOffload": "auto"/);
   });
 
   it('are computed by every host with "off"', async () => {
@@ -123,7 +123,7 @@ describe('checksums that a network card gets wrong', () => {
     assert.equal(await finding(), undefined);
   });
 
-  it('are left to the card again once that is mended, without a packet lost', async () => {
+  it('return to the card once it is repaired, without packet loss', async () => {
     await mendOffload(lab(), 'h1');
     await waitFor('pings to pass', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
     const address = await lab().containerAddress('c2');

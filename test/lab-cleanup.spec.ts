@@ -4,7 +4,7 @@ import type { CleanupResult } from '../daemon/cleanup/cleanup.ts';
 import { overlayDevicesOf } from './support/daemon-view.ts';
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
 
-/** Of flannel with host-gw and with iptables-legacy, of weft with a blackhole route, and of somebody else. */
+/** Artifacts of flannel with host-gw and with iptables-legacy, of weft with a blackhole route, and of a foreign program. */
 const LEFT = [
   'ip route add 10.5.77.0/24 via 198.18.0.1',
   'ip route add blackhole 10.5.78.0/24 proto 87',
@@ -20,17 +20,17 @@ const FOREIGN = [
   'nft add table ip other',
   'ip link add flannel-bridge type bridge',
 ];
-const LOOK = 'ip route; ip -6 route; iptables-save | grep -v "^[#:]"; nft list tables; ip -o link';
+const SNAPSHOT_SCRIPT = 'ip route; ip -6 route; iptables-save | grep -v "^[#:]"; nft list tables; ip -o link';
 
 describe('weft cleanup', () => {
   const lab = useLab({ hosts: 2, daemonFlags: ['--ip-masq'] });
-  const words = (...more: readonly string[]) => ['cleanup', '--subnet-file', lab().subnetFile('h1'), ...more];
-  const look = (): Promise<string> => lab().check('h1', ['sh', '-c', LOOK]);
+  const args = (...more: readonly string[]) => ['cleanup', '--subnet-file', lab().subnetFile('h1'), ...more];
+  const snapshot = (): Promise<string> => lab().check('h1', ['sh', '-c', SNAPSHOT_SCRIPT]);
 
   before(() => waitUntilReady(lab(), 'h1'));
 
-  it('refuses while the daemon of this host runs, and says how to override that', async () => {
-    const { code, stderr } = await lab().weft('h1', words());
+  it('fails while the daemon of this host runs, and names the override', async () => {
+    const { code, stderr } = await lab().weft('h1', args());
     assert.equal(code, 1);
     assert.match(stderr, /weft daemon runs here \(process \d+\).*stop it first.*--force/);
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), ['flannel.1']);
@@ -39,8 +39,8 @@ describe('weft cleanup', () => {
   it('shows what it would remove, and removes nothing', async () => {
     await lab().stopDaemon('h1');
     await lab().check('h1', ['sh', '-ec', [...LEFT, ...FOREIGN].join('\n')]);
-    const before = await look();
-    const { code, stdout } = await lab().weft('h1', words('--dry-run', '--json'));
+    const before = await snapshot();
+    const { code, stdout } = await lab().weft('h1', args('--dry-run', '--json'));
     const traces = JSON.parse(stdout) as CleanupResult[];
     assert.equal(code, 0);
     assert.ok(traces.every(({ result }) => result === 'found'));
@@ -50,17 +50,17 @@ describe('weft cleanup', () => {
       `file ${lab().subnetFile('h1')}`,
       'route 10.5.77.0/24 via 198.18.0.1 dev eth0',
       'route 10.5.78.0/24 blackhole',
-      'rules iptables-legacy: nat/FLANNEL-POSTRTG and the rules that lead to it',
-      'rules iptables: filter/FLANNEL-FWD and the rules that lead to it',
+      'rules iptables-legacy: nat/FLANNEL-POSTRTG and the rules that jump to it',
+      'rules iptables: filter/FLANNEL-FWD and the rules that jump to it',
       'rules nftables: table ip flannel-ipv4',
     ]);
-    assert.equal(await look(), before);
+    assert.equal(await snapshot(), before);
   });
 
   it('removes all of it, and nothing else', async () => {
-    const { code, stdout } = await lab().weft('h1', words());
+    const { code, stdout } = await lab().weft('h1', args());
     assert.deepEqual([code, stdout.split('\n').filter((line) => line.startsWith('removed')).length], [0, 7]);
-    const after = await look();
+    const after = await snapshot();
     assert.doesNotMatch(after, /flannel\.1|FLANNEL|flannel-ipv|10\.5\.7[78]/);
     for (const kept of [/10\.99\.0\.0/, /10\.5\.79\.0/, /other0/, /table ip other/, /flannel-bridge/])
       assert.match(after, kept);
@@ -70,11 +70,11 @@ describe('weft cleanup', () => {
         .then((text) => /FLANNEL/.test(text)),
       false,
     );
-    const again = await lab().weft('h1', words());
-    assert.equal(again.stdout, 'Nothing of weft or flannel is on this host.\n');
+    const second = await lab().weft('h1', args());
+    assert.equal(second.stdout, 'Nothing of weft or flannel is on this host.\n');
   });
 
-  it('leaves a host that can begin anew', async () => {
+  it('leaves a host that can start afresh', async () => {
     await lab().startDaemon('h1');
     await waitUntilReady(lab(), 'h1');
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), ['flannel-bridge', 'flannel.1']);

@@ -1,5 +1,5 @@
-// The commands that look, asked on hosts of a real cluster that is well, and then of one that is not: a daemon that is
-// stopped, killed or contested, a route that somebody removed, an etcd that is gone, a peer that cannot be served.
+// Inspecting commands on a healthy cluster, then with faults: a daemon that is stopped, killed or
+// contested, a removed route, an unavailable etcd, an unreachable peer.
 import assert from 'node:assert/strict';
 import type {
   DiffV1,
@@ -10,11 +10,11 @@ import type {
   PingPeerV1,
   RouteV1,
   StatusV1,
-} from '../api/types.ts';
+} from '../api/index.ts';
 import type { Output } from '../lab/sandbox.ts';
 import { waitFor } from '../lab/wait.ts';
 import { logOf, putLease } from './support/daemon-view.ts';
-import { holds, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 describe('the commands on a lab', () => {
   const lab = useLab({ hosts: 3 });
@@ -25,17 +25,17 @@ describe('the commands on a lab', () => {
     subnets = await Promise.all(['h1', 'h2', 'h3'].map(async (name) => (await viewOf(lab(), name)).subnet));
   });
 
-  const weft = (host: string, words: string): Promise<Output> => lab().weft(host, words.split(' '));
+  const weft = (host: string, args: string): Promise<Output> => lab().weft(host, args.split(' '));
 
-  async function json<Answer>(host: string, words: string, code = 0): Promise<Answer> {
-    const output = await weft(host, `${words} --json`);
+  async function json<Answer>(host: string, args: string, code = 0): Promise<Answer> {
+    const output = await weft(host, `${args} --json`);
     assert.equal(output.code, code, output.stderr);
     return JSON.parse(output.stdout) as Answer;
   }
 
   const containerOf = (host: string): Promise<string> => lab().containerAddress(host);
 
-  it('say that a host is well', async () => {
+  it('report a healthy host', async () => {
     const { code, stdout } = await weft('h1', 'status');
     assert.equal(code, 0);
     assert.match(stdout, /^weft \d\S* {2}ok {2}up /);
@@ -61,7 +61,7 @@ describe('the commands on a lab', () => {
     );
   });
 
-  it('show the way of a packet, which a ping then takes', async () => {
+  it('show the route of a packet, which a ping confirms', async () => {
     const to = await containerOf('h2');
     const { code, stdout } = await weft('h1', `route get ${to}`);
     assert.equal(code, 0, stdout);
@@ -71,16 +71,19 @@ describe('the commands on a lab', () => {
     );
     for (const table of ['lease', 'route', 'neighbour', 'fdb', 'underlay'])
       assert.match(stdout, new RegExp(`^ {2}${table} `, 'm'));
-    assert.ok(await holds(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`), 'a packet of 1450 bytes');
-    assert.ok(!(await holds(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
+    assert.ok(
+      await shellTest(lab(), 'c1', `ping -q -c 1 -W 2 -M do -s 1422 ${to}`),
+      'a packet of 1450 bytes',
+    );
+    assert.ok(!(await shellTest(lab(), 'c1', `ping -q -c 1 -W 1 -M do -s 1423 ${to}`)), 'and none of 1451');
     const own = await json<RouteV1>('h1', `route get ${await containerOf('h1')}`);
-    assert.deepEqual([own.kind, own.way, own.isWhole], ['own', 'local', true]);
+    assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
 
-  it('ping peers through the overlay and beside it, and tell which of the two is silent', async () => {
+  it('ping peers through overlay and underlay, and report which of the two fails', async () => {
     const { publicIp } = lab().host('h2');
-    const ping = async (words: string, code: number): Promise<PingPeerV1[]> => {
-      const { stdout, stderr, ...output } = await weft('h1', `ping ${words} -c 2 -i 0.05 --json`);
+    const ping = async (args: string, code: number): Promise<PingPeerV1[]> => {
+      const { stdout, stderr, ...output } = await weft('h1', `ping ${args} -c 2 -i 0.05 --json`);
       assert.equal(output.code, code, stderr + stdout);
       const lines = stdout.trimEnd().split('\n');
       return lines.map((line) => JSON.parse(line) as PingLineV1).filter((line) => line.kind === 'peer');
@@ -102,9 +105,9 @@ describe('the commands on a lab', () => {
     const [shut] = await ping(`${publicIp} -W 1`, 1);
     await lab().check('h2', ['nft', 'delete table inet shut']);
     assert.deepEqual([shut?.overlay?.received, shut?.underlay?.received], [0, 2]);
-    const nobody = await weft('h1', 'ping 192.0.2.1');
-    assert.equal(nobody.code, 2);
-    assert.match(nobody.stderr, /No peer has .*"192\.0\.2\.1".*: weft peers lists them/);
+    const unknown = await weft('h1', 'ping 192.0.2.1');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /No peer has .*"192\.0\.2\.1".*: weft peers lists them/);
   });
 
   it('print pings as JSON of a stable shape', async () => {
@@ -115,7 +118,7 @@ describe('the commands on a lab', () => {
     const timeless = stdout.replaceAll(/("\w+Ms"):[\d.]+/g, '$1:0');
     const rtt = '"rtt":{"minMs":0,"avgMs":0,"p50Ms":0,"maxMs":0}';
     const key = overlay + '-24';
-    // The two ways are pinged at a time.
+    // Both layers are pinged at the same time.
     const [first, second, last, ...rest] = timeless.split('\n');
     assert.deepEqual([first!, second!].toSorted(), [
       `{"kind":"echo","key":"${key}","layer":"overlay","address":"${overlay}","sequence":1,"rttMs":0}`,
@@ -130,18 +133,18 @@ describe('the commands on a lab', () => {
     assert.deepEqual(rest, ['']);
   });
 
-  it('say of addresses that nobody has why nothing gets there', async () => {
+  it('explain why an address without an owner is unreachable', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.way], ['unleased', 'none']);
+    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'none']);
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
-    assert.equal(wrong.stderr, 'weft: "host2" is no IP address, for example 10.5.72.2\n');
+    assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
   });
 
-  it('find no difference where there is none', async () => {
+  it('find no difference in a healthy kernel', async () => {
     const { differences, desired } = await json<DiffV1>('h1', 'diff');
     assert.deepEqual(differences, []);
     assert.ok(desired >= 9);
@@ -164,8 +167,8 @@ describe('the commands on a lab', () => {
     );
   });
 
-  it('tell live of a route that somebody removes, and that it is back', async () => {
-    // Removed again and again, as nobody tells when the watcher has begun to watch.
+  it('stream the drift and repair of a removed route', async () => {
+    // Removed repeatedly, as the start of the stream is not observable.
     const remove = `while sleep 0.3; do ip route del ${subnets[1]} 2>/dev/null; done & weft watch --topic kernel --json`;
     const script = ['sh', '-c', `${remove} | head -n 2; kill $!`];
     const events = (await lab().check('h1', [...lab().environment('h1'), ...script]))
@@ -177,12 +180,12 @@ describe('the commands on a lab', () => {
     assert.ok(events.every(({ fields }) => JSON.stringify(fields).includes(`route ${subnets[1]}`)));
     await waitFor(
       'the route to be back',
-      () => holds(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
+      () => shellTest(lab(), 'h1', `ip route show ${subnets[1]} | grep -q .`),
       60_000,
     );
   });
 
-  it('do not wait for a daemon that is stopped, and tell later what it missed', async () => {
+  it('time out on a suspended daemon, which later reports what it missed', async () => {
     const { sequence } = await lastEvent();
     await lab().stopDaemon('h1', 'STOP');
     await lab().check('h1', ['ip', 'route', 'del', subnets[2]!]);
@@ -196,12 +199,12 @@ describe('the commands on a lab', () => {
     await lab().stopDaemon('h1', 'CONT');
     const isRepaired = async (): Promise<boolean> => {
       const events = await eventsOf('h1');
-      const news = events.filter((event) => event.sequence > sequence && event.topic === 'kernel');
-      return news.some(
+      const newer = events.filter((event) => event.sequence > sequence && event.topic === 'kernel');
+      return newer.some(
         ({ code, fields }) => code === 'KERNEL_REPAIRED' && JSON.stringify(fields).includes(subnets[2]!),
       );
     };
-    await waitFor('the repair to be told', isRepaired, 60_000);
+    await waitFor('the event of the repair', isRepaired, 60_000);
     assert.equal((await weft('h1', 'diff')).code, 0);
   });
 
@@ -217,7 +220,7 @@ describe('the commands on a lab', () => {
     return (await eventsOf('h1')).at(-1)!;
   }
 
-  it('show a peer that cannot be served, with the reason', async () => {
+  it('show an unreachable peer with the reason', async () => {
     await putLease(lab(), '10.5.240.0-24', { PublicIP: '198.18.9.9', BackendType: 'host-gw' });
     await waitFor('the host to be degraded', async () => (await weft('h1', 'status')).code === 4, 60_000);
     const peers = await weft('h1', 'peers --problems');
@@ -232,10 +235,10 @@ describe('the commands on a lab', () => {
     );
     const released = await weft('h2', 'leases release 10.5.240.0/24 --yes');
     assert.match(released.stdout, /^10\.5\.240\.0-24 is released/);
-    await waitFor('the host to be well', async () => (await weft('h1', 'status')).code === 0, 60_000);
+    await waitFor('the host to be healthy', async () => (await weft('h1', 'status')).code === 0, 60_000);
   });
 
-  it('keep a subnet for a host and give it back, through a daemon or straight at etcd', async () => {
+  it('reserve and release a subnet, through a daemon or directly at etcd', async () => {
     const [, subnet] = subnets;
     const key = subnetKey(subnet!);
     const isReserved = async (host: string): Promise<boolean | undefined> => {
@@ -243,16 +246,16 @@ describe('the commands on a lab', () => {
       return leases.find((lease) => lease.key === key)?.isReservation;
     };
     assert.match((await weft('h1', `leases reserve ${subnet}`)).stdout, new RegExp(`^${key} is reserved`));
-    await waitFor('all to know of it', async () => (await isReserved('h2')) === true, 60_000);
+    await waitFor('every host to see it', async () => (await isReserved('h2')) === true, 60_000);
     assert.match(
       (await weft('h2', 'status')).stdout,
-      new RegExp(`subnet +${subnet} +held, reserved, never ends`),
+      new RegExp(`subnet +${subnet} +held, reserved, without expiry`),
     );
-    const unsure = await weft('h1', `leases release ${subnet}`);
-    assert.equal(unsure.code, 2);
+    const unconfirmed = await weft('h1', `leases release ${subnet}`);
+    assert.equal(unconfirmed.code, 2);
     assert.match(
-      unsure.stderr,
-      /Release \S+, reserved for the host of 198\.18\.1\.2\? Nobody can be asked here: say --yes/,
+      unconfirmed.stderr,
+      /Release \S+, reserved for the host of 198\.18\.1\.2\? No terminal to ask on: give --yes/,
     );
     const atEtcd = '--etcd-endpoints http://198.18.0.2:2379';
     const shown = await weft('h1', `leases show ${subnet} ${atEtcd}`);
@@ -262,36 +265,33 @@ describe('the commands on a lab', () => {
     assert.equal((await weft('h1', 'leases show 10.5.251.0/24')).code, 1);
   });
 
-  it('go on without etcd and say so', async () => {
+  it('work without etcd and report it', async () => {
     await lab().stopEtcd('KILL');
     await waitFor('it to be noticed', async () => (await weft('h1', 'status')).code === 4, 60_000);
     const { stdout } = await weft('h1', 'status');
-    assert.match(
-      stdout,
-      /^weft \S+ {2}degraded[^]*registry +not reachable[^]*! the registry is not reachable/,
-    );
+    assert.match(stdout, /^weft \S+ {2}degraded[^]*registry +unreachable[^]*! the registry is not reachable/);
     assert.equal((await weft('h1', 'peers')).code, 0);
     assert.equal((await weft('h1', `route get ${await containerOf('h3')}`)).code, 0);
     await lab().startEtcd();
-    await waitFor('it to be well again', async () => (await weft('h1', 'status')).code === 0, 60_000);
+    await waitFor('it to be healthy again', async () => (await weft('h1', 'status')).code === 0, 60_000);
     assert.match(
       (await weft('h1', 'watch --once -n 50 --topic registry')).stdout,
       /Registry lost[^]*Registry is back/,
     );
   });
 
-  it('change how much is logged', async () => {
+  it('change the log level', async () => {
     assert.equal((await weft('h3', 'log-level')).stdout, 'info\n');
     assert.equal((await weft('h3', 'log-level debug')).stdout, 'debug\n');
     assert.match(
       await logOf(lab(), 'h3'),
-      /The log level is debug now, by request on the control socket before=info/,
+      /Set the log level to debug by request on the control socket before=info/,
     );
     assert.equal((await weft('h3', 'log-level loud')).code, 2);
     assert.equal((await weft('h3', 'log-level')).stdout, 'debug\n');
   });
 
-  it('put what a bug report wants into one archive for its user alone', async () => {
+  it('write the archive of a bug report for its user alone', async () => {
     const { code, stdout } = await weft('h1', 'sysdump -o /run/dump.tar.gz');
     assert.equal(code, 0);
     const listed = await lab().check('h1', ['tar', '-tvzf', '/run/dump.tar.gz']);
@@ -315,7 +315,7 @@ describe('the commands on a lab', () => {
     assert.ok(routes.includes(subnets[1]!));
   });
 
-  it('do not let a second daemon start beside one that answers', async () => {
+  it('reject a second daemon beside one that answers', async () => {
     const second = await lab().exec('h1', lab().daemonCommand('h1', []), { timeoutMs: 10_000 });
     assert.equal(second.code, 1);
     assert.match(
@@ -325,13 +325,13 @@ describe('the commands on a lab', () => {
     assert.equal((await weft('h1', 'status')).code, 0);
   });
 
-  it('say where no daemon is, and find the next one', async () => {
+  it('report a missing daemon, and find the next one', async () => {
     await lab().stopDaemon('h3', 'KILL');
     const dead = await weft('h3', 'status');
     assert.deepEqual([dead.code, dead.stdout], [3, '']);
     assert.match(dead.stderr, /^weft: No weft daemon on this host: the one that made \S+ is gone; start it/);
     await lab().startDaemon('h3');
-    await waitFor('the next one to be well', async () => (await weft('h3', 'status')).code === 0, 60_000);
+    await waitFor('the next one to be healthy', async () => (await weft('h3', 'status')).code === 0, 60_000);
     await lab().stopDaemon('h3');
     assert.match(
       (await weft('h3', 'peers')).stderr,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../lab/package-root.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { leaseKeys } from './support/daemon-view.ts';
-import { holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const configOf = (backend: object, network = '10.5.0.0/16') =>
   JSON.stringify({ Network: network, Backend: { Type: 'vxlan', ...backend } });
@@ -18,7 +18,7 @@ describe('weft config', () => {
     for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name);
   });
 
-  async function weft(words: readonly string[], input = '', editor = 'false') {
+  async function weft(args: readonly string[], input = '', editor = 'false') {
     const program = [
       'env',
       `EDITOR=${editor}`,
@@ -29,18 +29,18 @@ describe('weft config', () => {
     ];
     const { code, stdout, stderr } = await lab().exec(
       'etcd',
-      [...program, ...words, '--etcd-endpoints', ETCD_URL],
+      [...program, ...args, '--etcd-endpoints', ETCD_URL],
       { input },
     );
     return { code, stdout, stderr };
   }
 
   const onAll = async (mtu: number) => {
-    const isSo = (name: string) => holds(lab(), name, `ip link show flannel.1 | grep -q "mtu ${mtu} "`);
+    const isSo = (name: string) => shellTest(lab(), name, `ip link show flannel.1 | grep -q "mtu ${mtu} "`);
     return (await Promise.all(lab().topology.hosts.map(({ name }) => isSo(name)))).every(Boolean);
   };
 
-  it('writes what a file says without its comments, and returns when every host has followed', async () => {
+  it('writes a file without its comments, and returns when every host has applied it', async () => {
     const document = `{ // for the new switches\n "Network": "10.5.0.0/16", "Backend": {"Type": "vxlan", "MTU": 1400,} }`;
     const { code, stdout } = await weft(['set', '-', '--yes', '--reason', 'new switches'], document);
     assert.match(stdout, /Backend\.MTU: unset -> 1400[\s\S]*3 of 3 hosts have followed/);
@@ -49,7 +49,7 @@ describe('weft config', () => {
     assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(configOf({ MTU: 1400 })));
   });
 
-  it('refuses what is wrong, and what is misspelt, with its place, and writes nothing', async () => {
+  it('rejects invalid and misspelt keys with their position, and writes nothing', async () => {
     for (const [text, reason] of [
       [configOf({ VNI: 0 }), /error: \/Backend\/VNI \(0\) must be/],
       [configOf({ DirectRouteing: true }), /error: \/Backend\/DirectRouteing .*did you mean DirectRouting/],
@@ -67,7 +67,7 @@ describe('weft config', () => {
     assert.equal(code, 2);
   });
 
-  it('writes nothing that gives hosts other subnets, unless told so', async () => {
+  it('writes no config that renumbers hosts without --renumber', async () => {
     const before = await leaseKeys(lab());
     const other = configOf({ MTU: 1400 }, '10.6.0.0/16');
     const { stdout, stderr, code } = await weft(['set', '-', '--yes'], other);
@@ -114,23 +114,23 @@ describe('weft config', () => {
     assert.match(await lab().check('etcd', ['cat', path]), /wide/);
   });
 
-  it('writes nothing over what somebody else wrote while it was edited', async () => {
+  it('keeps a config that another client wrote during the edit', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'weft-editor-'));
     try {
       const editor = join(folder, 'editor');
-      const theirs = configOf({ MTU: 1360 });
-      const put = `ETCDCTL_API=3 etcdctl --endpoints ${ETCD_URL} put /coreos.com/network/config '${theirs}'`;
+      const foreignConfig = configOf({ MTU: 1360 });
+      const put = `ETCDCTL_API=3 etcdctl --endpoints ${ETCD_URL} put /coreos.com/network/config '${foreignConfig}'`;
       await writeFile(editor, `#!/bin/sh\n${put} && sed -i s/1390/1350/ "$1"\n`, { mode: 0o755 });
       const { code, stderr } = await weft(['edit', '--yes'], '', editor);
-      assert.match(stderr, /^Somebody else changed the config meanwhile; nothing was written/m);
+      assert.match(stderr, /^The config changed meanwhile; nothing was written/m);
       assert.equal(code, 1);
-      assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(theirs));
+      assert.deepEqual(JSON.parse((await weft(['get'])).stdout), JSON.parse(foreignConfig));
     } finally {
       await rm(folder, { recursive: true });
     }
   });
 
-  it('says which host does not follow', async () => {
+  it('names the host that does not follow', async () => {
     await lab().stopDaemon('h3', 'STOP');
     const { code, stdout } = await weft(['set', '-', '--yes', '--timeout', '2'], configOf({}));
     await lab().stopDaemon('h3', 'CONT');

@@ -6,7 +6,7 @@ import { INVALID_CONFIGS } from './support/invalid-configs.ts';
 import { logOf, routesOf, waitForLogLine } from './support/daemon-view.ts';
 import {
   ask,
-  holds,
+  shellTest,
   programmedPeers,
   subnetKey,
   useLab,
@@ -35,7 +35,7 @@ describe('the network config edited while it runs', () => {
     for (const name of hosts) await waitFor(`${what} on ${name}`, () => isSo(name), FOLLOW_MS, 20);
   }
 
-  /** Runs `change` under a thousand pings a second and tells how many were lost. */
+  /** Runs `change` under a thousand pings a second and returns the lost ones. */
   async function lossDuring(change: () => Promise<void>): Promise<number> {
     const pings = [
       await startPings(lab(), 'c1', await lab().containerAddress('h2'), 500),
@@ -51,7 +51,7 @@ describe('the network config edited while it runs', () => {
     const lost = await lossDuring(async () => {
       await lab().putConfig(configOf({ MTU: 1400 }));
       await onAllHosts('MTU 1350', (name) =>
-        holds(lab(), name, 'ip link show flannel.1 | grep -q "mtu 1350 "'),
+        shellTest(lab(), name, 'ip link show flannel.1 | grep -q "mtu 1350 "'),
       );
       await onAllHosts('subnet.env', async (name) =>
         /^FLANNEL_MTU=1350$/m.test(await lab().readSubnetEnv(name)),
@@ -60,7 +60,7 @@ describe('the network config edited while it runs', () => {
     assert.equal(lost, 0);
   });
 
-  it('turns direct routing on and off, without loss', async () => {
+  it('switches direct routing on and off without loss', async () => {
     const isDirect = async (name: string, wanted: boolean) => {
       const routes = await routesOf(lab(), name);
       return routes.length === 2 && routes.every(({ dev }) => (dev === 'eth0') === wanted);
@@ -75,7 +75,7 @@ describe('the network config edited while it runs', () => {
     assert.equal(lost, 0);
   });
 
-  it('turns learning on and off in place', async () => {
+  it('switches learning on and off in place', async () => {
     const isLearning = async (name: string) => {
       const [link] = await ask<Vxlan>(lab(), name, 'ip -j -d link show flannel.1');
       return link?.linkinfo.info_data.learning === true;
@@ -97,7 +97,7 @@ describe('the network config edited while it runs', () => {
         for (const [index, name] of hosts.entries())
           await waitFor(
             `${name} to refuse ${text}`,
-            async () => (await logOf(lab(), name)).slice(from[index]).includes('is refused, the last good'),
+            async () => (await logOf(lab(), name)).slice(from[index]).includes('is rejected, the last good'),
             FOLLOW_MS,
             10,
           );

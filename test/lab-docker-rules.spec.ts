@@ -1,7 +1,7 @@
-// Rules as Docker sets them, on a host of a lab: those of older engines keep nobody out, those of Docker 28 and later do until what
-// docs/containers.md tells is done, and weft doctor names them.
+// Rules as Docker sets them, on a host of a lab: those of older engines pass all traffic, those of Docker 28 and later block
+// other hosts until the steps in docs/how-to/connect-containers.md are done, and weft doctor names them.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../cli/commands/doctor.ts';
+import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
 import { canPing, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 
@@ -29,7 +29,7 @@ describe('rules of Docker', () => {
   const iptables = (rule: string): Promise<string> => lab().check('h2', ['iptables', ...rule.split(' ')]);
   const calls = (): Promise<boolean> => canPing(lab(), 'c2', 'h1');
   const isCalled = (): Promise<boolean> => canPing(lab(), 'c1', 'h2');
-  const isWhole = async (): Promise<boolean> => (await calls()) && (await isCalled());
+  const isHealthy = async (): Promise<boolean> => (await calls()) && (await isCalled());
 
   async function evidence(): Promise<readonly string[]> {
     const { stdout } = await lab().weft('h2', ['doctor', '--json', '--only', 'docker-direct']);
@@ -46,21 +46,21 @@ describe('rules of Docker', () => {
     await lab().check('h2', ['sh', '-c', `iptables-restore --noflush <<'RULES'\n${OLDER}RULES`]);
   });
 
-  it('of older engines keep nobody out', async () => {
-    await waitFor('containers to reach each other', isWhole, PATIENCE_MS, 50);
+  it('of older engines pass traffic of other hosts', async () => {
+    await waitFor('containers to reach each other', isHealthy, PATIENCE_MS, 50);
     assert.deepEqual(await evidence(), []);
   });
 
-  it('about a bridge keep calls of other hosts out, until DOCKER-USER admits the cluster network', async () => {
+  it('about a bridge block connections of other hosts, until DOCKER-USER accepts the cluster network', async () => {
     await iptables(TO_BRIDGE);
     assert.deepEqual([await calls(), await isCalled()], [true, false]);
     assert.deepEqual(await evidence(), ['iptables, table filter: -A DOCKER ! -i br0 -o br0 -j DROP']);
     await iptables(ADMIT);
-    assert.ok(await isWhole());
+    assert.ok(await isHealthy());
     assert.deepEqual(await evidence(), []);
   });
 
-  it('about a container keep even answers out, until direct routing or the device is allowed', async () => {
+  it('about a container block even answers, until direct routing or the device is allowed', async () => {
     const drop = `PREROUTING -d ${container} ! -i br0 -j DROP`;
     await iptables(`-t raw -A ${drop}`);
     assert.deepEqual([await calls(), await isCalled()], [false, false]);
@@ -68,9 +68,9 @@ describe('rules of Docker', () => {
       `iptables, table raw: -A PREROUTING -d ${container}/32 ! -i br0 -j DROP`,
     ]);
     await iptables(`-t raw -I PREROUTING -d ${container} -i flannel.1 -j ACCEPT`);
-    assert.ok(await isWhole());
+    assert.ok(await isHealthy());
     assert.deepEqual(await evidence(), []);
     await iptables('-t raw -F PREROUTING');
-    assert.ok(await isWhole());
+    assert.ok(await isHealthy());
   });
 });

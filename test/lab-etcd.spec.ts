@@ -23,7 +23,7 @@ describe('etcd', () => {
     for (const { name } of lab().topology.hosts) await waitUntilReady(lab(), name, 30_000);
   });
 
-  /** Runs `fault` under pings between the containers; none may be lost, or as many as `fault` says. */
+  /** Runs `fault` under pings between the containers; none may be lost, or at most the number that `fault` returns. */
   async function underPings(fault: () => Promise<number | void>): Promise<void> {
     const ping = await startPing(lab(), 'c1', await lab().containerAddress('h2'), INTERVAL_MS);
     let allowed = 0;
@@ -255,7 +255,7 @@ describe('etcd that is absent at boot', () => {
     for (const name of ['h1', 'h2']) await lab().startDaemon(name);
     const log = () => readFile(`${lab().logFolder}/h1.log`, 'utf8');
     await waitFor(
-      'h1 to say that etcd is missing',
+      'h1 to log that etcd is missing',
       async () => /198\.18\.0\.2:2379/.test(await log()),
       60_000,
       50,
@@ -264,13 +264,13 @@ describe('etcd that is absent at boot', () => {
     assert.ok(!(await lab().isReady('h1')));
     await lab().startEtcd();
     await waitFor(
-      'h1 to say that the config is missing',
+      'h1 to log that the config is missing',
       async () => /network\/config/.test(await log()),
       60_000,
       50,
     );
     await lab().putConfig('{"Network": "10.5.0.0/16", "Backend": {"Type": "vxlan", "VNI": "one"}}');
-    await waitFor('h1 to say what is wrong with it', async () => /VNI/.test(await log()), 60_000, 50);
+    await waitFor('h1 to log the error in it', async () => /VNI/.test(await log()), 60_000, 50);
     await lab().putConfig(DEFAULT_CONFIG);
     for (const name of ['h1', 'h2']) await waitUntilReady(lab(), name);
     for (const name of ['h1', 'h2']) await lab().attachContainer(name);

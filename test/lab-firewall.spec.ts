@@ -1,4 +1,4 @@
-// What leaves the overlay is masqueraded and what stays inside is not, with nftables and with iptables; whatever somebody
+// What leaves the overlay is masqueraded and what stays inside is not, with nftables and with iptables; whatever an external actor
 // does to the rules is repaired, and connections outlive all of it. Waits are far below the slow full read (60 s).
 import assert from 'node:assert/strict';
 import { OUTSIDE } from '../lab/topology.ts';
@@ -10,7 +10,7 @@ import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;
 const TABLES = 'nft list table ip flannel-ipv4; nft list table ip6 flannel-ipv6';
-const CHAINS = ['iptables', 'ip6tables'].map((word) => `${word}-save | grep FLANNEL`).join('; ');
+const CHAINS = ['iptables', 'ip6tables'].map((tool) => `${tool}-save | grep FLANNEL`).join('; ');
 const ENGINES = [
   { name: 'nftables', isNft: true, show: TABLES, other: CHAINS },
   { name: 'iptables', isNft: false, show: CHAINS, other: TABLES },
@@ -54,8 +54,8 @@ for (const { name, isNft, show, other } of ENGINES)
     async function repaired(change: string): Promise<void> {
       repairs++;
       await lab().check('h1', ['sh', '-c', change]);
-      const isWhole = async (): Promise<boolean> => (await sh(lab(), show)) === rules;
-      await waitFor(`the rules to be back after: ${change}`, isWhole, REPAIR_MS, 50);
+      const isHealthy = async (): Promise<boolean> => (await sh(lab(), show)) === rules;
+      await waitFor(`the rules to be back after: ${change}`, isHealthy, REPAIR_MS, 50);
     }
 
     it('hides containers from the outside, in both families', async () => {
@@ -76,7 +76,7 @@ for (const { name, isNft, show, other } of ENGINES)
       assert.match(seen, /^10\.5\.\d+\.0$/);
     });
 
-    it('is told to whoever reads subnet.env', async () => {
+    it('appears in subnet.env', async () => {
       assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_IPMASQ=true$/m);
       assert.match(rules, /masquerade fully-random|MASQUERADE --random-fully/);
     });
@@ -100,7 +100,7 @@ for (const { name, isNft, show, other } of ENGINES)
         ];
     for (const fault of faults) it(`comes back after: ${fault}`, () => repaired(fault));
 
-    it('leaves the rules of others, and their order, alone', async () => {
+    it('keeps foreign rules and their order', async () => {
       const foreign = [
         'iptables -I FORWARD -i first0 -j DROP; iptables -A FORWARD -i last0 -j ACCEPT',
         'iptables -t nat -I POSTROUTING -o first0 -j MASQUERADE',

@@ -1,13 +1,13 @@
-// IPv6 beside IPv4, and alone: what hosts lease and program, packets of the whole MTU between all containers, hosts without
+// IPv6 beside IPv4, and alone: what hosts lease and program, packets of the full MTU between all containers, hosts without
 // IPv6 among others, and a cluster that gets or loses IPv6 while it runs.
 import assert from 'node:assert/strict';
-import type { StatusV1 } from '../api/types.ts';
+import type { StatusV1 } from '../api/index.ts';
 import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { ETCD_URL_IPV6 } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askReadyz, leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
-import { ask, holds, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { ask, shellTest, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
@@ -70,9 +70,9 @@ describe('dual-stack vxlan', () => {
   }
 
   const hasIpv6Route = (name: string, subnet: string) =>
-    holds(lab(), name, `ip -6 route show ${subnet} dev flannel-v6.1 | grep -q .`);
+    shellTest(lab(), name, `ip -6 route show ${subnet} dev flannel-v6.1 | grep -q .`);
 
-  it('leases a subnet of each family under one key, and tells both in subnet.env', async () => {
+  it('leases a subnet of each family under one key, and writes both to subnet.env', async () => {
     await allReady(lab());
     await keysLike(lab(), DUAL_KEY);
     const { NETWORK, SUBNET, IPV6_NETWORK, IPV6_SUBNET, MTU } = await envOf(lab(), 'h1');
@@ -80,7 +80,7 @@ describe('dual-stack vxlan', () => {
     assert.match(`${SUBNET} ${IPV6_SUBNET}`, /^10\.5\.\d+\.1\/24 fd00:5:0:[0-9a-f]+::1\/64$/);
   });
 
-  it('carries packets of the whole MTU in both families', () => assertFullPings(lab()));
+  it('carries packets of the full MTU in both families', () => assertFullPings(lab()));
 
   it('makes a device a family, over the interface address of that family', async () => {
     const links = await ask<{ mtu: number; ifname: string; linkinfo: { info_data: object } }>(
@@ -132,16 +132,12 @@ describe('dual-stack vxlan', () => {
     await assertFullPings(lab());
   });
 
-  it('keeps IPv4 on a host whose interface loses its IPv6 address, and tells nobody', async () => {
+  it('keeps IPv4 on a host whose interface loses its IPv6 address, and publishes nothing', async () => {
     const before = await keysLike(lab(), DUAL_KEY);
     const address = ['addr', 'del', `${lab().host('h2').publicIpv6}/64`, 'dev', 'eth0'];
     const lost = await lossDuring(async () => {
       await lab().check('h2', ['ip', ...address]);
-      await waitForLogLine(
-        lab(),
-        'h2',
-        /WARN.*no usable IPv6 address.*IPv6 address of before stays in force/,
-      );
+      await waitForLogLine(lab(), 'h2', /WARN.*no usable IPv6 address.*keeping the former IPv6 address/);
       await lab().check('h2', ['ip', ...address.with(1, 'add'), 'nodad']);
     });
     assert.equal(lost, 0);
@@ -176,7 +172,7 @@ describe('dual-stack vxlan', () => {
       lab().etcdctl(['put', `/coreos.com/network/subnets/${key}`, JSON.stringify({ ...value, ...more })]);
     const peers = async () => (await programmedPeers(lab(), 'h1')).filter((one) => one.startsWith('10.5.25'));
     await put('10.5.250.0-24', { BackendData: data });
-    // Of another family, which some hosts publish although their key has no subnet for it, and the other way round.
+    // Of another family, which some hosts publish although their key has no subnet for it, and vice versa.
     await put('10.5.251.0-24', {
       BackendData: { ...data, VtepMAC: '02:00:00:00:00:ab' },
       BackendV6Data: data,
@@ -205,7 +201,7 @@ describe('dual-stack vxlan', () => {
 describe('dual-stack host-gw', () => {
   const lab = useLab({ hosts: 2, config: configOf('host-gw', { ...IPV4, ...IPV6 }) });
 
-  it('routes both families via the peers, with the whole MTU of the interface', async () => {
+  it('routes both families via the peers, with the full MTU of the interface', async () => {
     await allReady(lab());
     await assertFullPings(lab());
     assert.equal((await envOf(lab(), 'h1'))['MTU'], '1500');
@@ -267,9 +263,9 @@ describe('IPv6 alone, on hosts that have no IPv4', () => {
       await lab().check(name, ['ip', 'link', 'del', 'flannel-v6.1']);
     }
     await startAll(configOf('host-gw', IPV6_ALONE));
-    // Peers may send through the tunnel of before until they have heard.
-    const hasWholeMtu = async () => (await envOf(lab(), 'h1'))['MTU'] === '1500';
-    await waitFor('the whole MTU of the interface', hasWholeMtu, FOLLOW_MS);
+    // Peers may send through the previous tunnel until they are notified.
+    const hasFullMtu = async () => (await envOf(lab(), 'h1'))['MTU'] === '1500';
+    await waitFor('the full MTU of the interface', hasFullMtu, FOLLOW_MS);
     const { broken } = await pingAll(lab(), { hosts: names });
     assert.deepEqual(broken, []);
   });

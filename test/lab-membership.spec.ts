@@ -1,4 +1,4 @@
-// Hosts that join and leave: their entries come and go on all others, without anybody waiting for a timer.
+// Hosts that join and leave: their entries are added and removed on all others, without waiting for a timer.
 import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
 import { programmedPeers, subnetKey, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';

@@ -1,15 +1,19 @@
 // What a monitoring system gets of a cluster: metrics of a host with kernel VXLAN and one in userspace, the page's document,
 // and a command that runs when the subnet changes.
 import assert from 'node:assert/strict';
-import { FAMILIES } from '../daemon/metrics/metrics.ts';
-import type { ClusterV1 } from '../daemon/metrics/cluster-document.ts';
+import { METRICS } from '../daemon/metrics/metrics.ts';
+import type { ClusterV1 } from '../api/index.ts';
 import { ETCD_URL } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, waitForLogLine } from './support/daemon-view.ts';
 import { useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 const PORT = 8472;
-const HOOK = ['sh', '-c', 'env | grep ^FLANNEL >>/run/told; echo "changed $WEFT_CHANGED" >>/run/told'];
+const HOOK = [
+  'sh',
+  '-c',
+  'env | grep ^FLANNEL >>/run/hook.log; echo "changed $WEFT_CHANGED" >>/run/hook.log',
+];
 const SAMPLE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
 
 interface Answer {
@@ -51,7 +55,7 @@ describe('metrics', () => {
     );
   }
 
-  it('tell of a host that is well', async () => {
+  it('describe a healthy host', async () => {
     const metrics = await scrape('h1');
     const expected = {
       'weft_health{health="ok"}': 1,
@@ -79,7 +83,7 @@ describe('metrics', () => {
     const { text } = await ask('h1', '/metrics');
     assert.deepEqual(await promtool(['check', 'metrics'], text), '');
     const served = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!);
-    const declared = new Set(FAMILIES.map(({ name }) => name));
+    const declared = new Set(METRICS.map(({ name }) => name));
     assert.deepEqual(
       served.filter((name) => !declared.has(name)),
       [],
@@ -102,7 +106,7 @@ describe('metrics', () => {
     assert.ok((await count()) >= before + 3);
     // What has no meaning on a host is absent there: of the packet path in the kernel's, of devices' checksums in userspace.
     const texts = await Promise.all(['h1', 'h2'].map(async (name) => (await ask(name, '/metrics')).text));
-    for (const { name } of FAMILIES) assert.match(texts.join('\n'), new RegExp(`^# TYPE ${name} `, 'm'));
+    for (const { name } of METRICS) assert.match(texts.join('\n'), new RegExp(`^# TYPE ${name} `, 'm'));
   });
 
   it('are also at the control socket', async () => {
@@ -122,7 +126,7 @@ describe('metrics', () => {
     );
   });
 
-  it('come with a page that asks nobody else and can be put into no other', async () => {
+  it('come with a page that loads nothing external and cannot be framed', async () => {
     const { status, headers, text } = await ask('h1', '/');
     assert.deepEqual([status, headers['content-type']], [200, 'text/html; charset=utf-8']);
     const policy = headers['content-security-policy'] ?? '';
@@ -135,7 +139,7 @@ describe('metrics', () => {
     assert.doesNotMatch(text, /https?:\/\/(?!www\.w3\.org\/)/);
   });
 
-  it('are not changed by anybody, and nothing else is there', async () => {
+  it('reject writes, and serve no other path', async () => {
     assert.equal((await ask('h1', '/cluster.json', 'POST')).status, 405);
     assert.equal((await ask('h1', '/v1/options')).status, 404);
     assert.equal((await ask('h1', '/constructor')).status, 404);
@@ -150,26 +154,26 @@ describe('metrics', () => {
   });
 
   it('and the command of --on-change follow a subnet that changes', async () => {
-    const told = (): Promise<string> =>
+    const hookLog = (): Promise<string> =>
       lab()
-        .exec('h1', ['cat', '/run/told'])
+        .exec('h1', ['cat', '/run/hook.log'])
         .then(({ stdout }) => stdout);
     const { subnet } = await viewOf(lab(), 'h1');
     const old = subnet.replace('.0/', '.1/');
-    assert.ok((await told()).includes(`FLANNEL_SUBNET=${old}\n`));
+    assert.ok((await hookLog()).includes(`FLANNEL_SUBNET=${old}\n`));
     const config = '{"Network":"10.6.0.0/16","Backend":{"Type":"vxlan"}}';
-    const words = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
-    const { code, stderr } = await lab().weft('h1', words, { input: config });
+    const args = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
+    const { code, stderr } = await lab().weft('h1', args, { input: config });
     assert.equal(code, 0, stderr);
     const isTold = async (): Promise<boolean> =>
-      /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await told());
+      /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await hookLog());
     await waitFor('the command to hear of the new subnet', isTold, 60_000, 50);
     await waitForLogLine(lab(), 'h1', /running the command of --on-change/);
     assert.ok((await leaseKeys(lab())).some((key) => key.startsWith('10.6.')));
   });
 
-  async function promtool(words: readonly string[], input: string): Promise<string> {
-    const { code, stdout, stderr } = await lab().exec('h1', ['promtool', ...words], { input });
+  async function promtool(args: readonly string[], input: string): Promise<string> {
+    const { code, stdout, stderr } = await lab().exec('h1', ['promtool', ...args], { input });
     assert.equal(code, 0, stdout + stderr);
     return stdout + stderr;
   }

@@ -37,7 +37,7 @@ const CHANGES: readonly Change[] = [
   },
 ];
 
-describe('the way to hosts changed while it runs', () => {
+describe('transport migration of running hosts', () => {
   const lab = useLab({ hosts: 5 });
   const names = () => lab().topology.hosts.map(({ name }) => name);
 
@@ -82,12 +82,12 @@ describe('the way to hosts changed while it runs', () => {
         50,
       ).catch(async (error: Error) => {
         const { stdout } = await lab().weft(name, ['status']);
-        throw new Error(`${error.message}; it says:\n${stdout}`);
+        throw new Error(`${error.message}; its log ends with:\n${stdout}`);
       });
   }
 
   for (const change of CHANGES)
-    it(`to ${change.name}, without loss, and nothing of the old way is left`, async () => {
+    it(`to ${change.name} loses nothing, and leaves nothing of the old transport`, async () => {
       const work = async (): Promise<void> => {
         await lab().putConfig(configOf(change.backend));
         await waitUntilFollowed(names(), change);
@@ -106,7 +106,7 @@ describe('the way to hosts changed while it runs', () => {
       await lab().putConfig(configOf(change.backend));
       for (const name of others)
         await waitFor(
-          `${name} to send to all others in the new way`,
+          `${name} to send to all others by the new transport`,
           () => sendsTo(name, 'flannel.2', 3),
           60_000,
           50,

@@ -1,5 +1,5 @@
-// Starts that cannot work: one line names the thing, its value and the remedy, the exit code tells, and nothing is left
-// behind. And those that wait for what is missing: they say for what, and work once it is there.
+// Starts that cannot work: one line names the thing, its value and the remedy, with an exit code, and nothing is left
+// behind. And starts that wait for a missing thing: they name it, and proceed once it exists.
 import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
 import { ask, useLab, waitUntilReady } from './support/lab-suite.ts';
@@ -11,7 +11,7 @@ const VXLAN = configOf({ Type: 'vxlan' });
 
 interface Refusal {
   readonly name: string;
-  /** Program that is in the way, started before, and shell condition that holds once it is. */
+  /** Conflicting program, started before, and shell condition that succeeds once it runs. */
   readonly obstacle?: { readonly argv: readonly string[]; readonly isThere: string };
   /** Shell commands before and after. */
   readonly before?: string;
@@ -76,7 +76,7 @@ const REFUSALS: readonly Refusal[] = [
 describe('a start that cannot work', () => {
   const lab = useLab({ hosts: 1, bare: ['h1'] });
 
-  /** Starts a program in the background; resolves with its process id once `isThere` holds. */
+  /** Starts a program in the background; resolves with its process id once `isThere` succeeds. */
   async function startObstacle({ argv, isThere }: NonNullable<Refusal['obstacle']>): Promise<string> {
     const script = '"$@" >/dev/null 2>&1 </dev/null & echo $!';
     const pid = (await lab().check('h1', ['sh', '-c', script, 'sh', ...argv])).trim();
@@ -95,7 +95,7 @@ describe('a start that cannot work', () => {
   }
 
   for (const refusal of REFUSALS)
-    it(`is told in one line, leaving nothing: ${refusal.name}`, async () => {
+    it(`fails with one line and leaves nothing: ${refusal.name}`, async () => {
       const { obstacle, before = 'true', after = 'true', config = VXLAN, expected } = refusal;
       await lab().putConfig(config);
       await lab().check('h1', ['sh', '-c', before]);
@@ -129,7 +129,7 @@ describe('a start that has to wait', () => {
     if (await lab().isRunning('h1')) await lab().stopDaemon('h1');
   });
 
-  it('says which interface is missing, leases nothing, and goes on once it is there', async () => {
+  it('names the missing interface, leases nothing, and proceeds once it exists', async () => {
     await lab().startDaemon('h1', ['--iface=eth9']);
     await waitForLogLine(lab(), 'h1', /ERROR.*--iface=eth9.*no interface has this name/);
     const { status, body } = await askReadyz(lab(), 'h1');
@@ -161,7 +161,7 @@ describe('a start that has to wait', () => {
     await waitUntilReady(lab(), 'h1');
   });
 
-  const places = [
+  const cases = [
     {
       name: 'a folder of its path is a file',
       damage: 'touch /run/weft-lab/h1/folder',
@@ -176,13 +176,13 @@ describe('a start that has to wait', () => {
       reason: /\/run\/weft-lab\/h1\/folder\/subnet\.env.*EROFS.*--subnet-file/,
     },
   ];
-  for (const { name, damage, repair, reason } of places)
-    it(`says why subnet.env cannot be written, and writes it once it can: ${name}`, async () => {
+  for (const { name, damage, repair, reason } of cases)
+    it(`logs why subnet.env cannot be written, and writes it once possible: ${name}`, async () => {
       await lab().sandbox.check(['sh', '-c', damage]);
       const from = (await logOf(lab(), 'h1')).length;
       await lab().startDaemon('h1', ['--subnet-file=/run/weft-lab/h1/folder/subnet.env']);
       const isTold = async () => reason.test((await logOf(lab(), 'h1')).slice(from));
-      await waitFor('the log to say why', isTold, 60_000, 50);
+      await waitFor('the log to name the cause', isTold, 60_000, 50);
       const { status, body } = await askReadyz(lab(), 'h1');
       assert.equal(status, 503);
       assert.match(body, reason);

@@ -1,9 +1,17 @@
-// Whatever somebody does to the kernel by hand is repaired, on this host and its peers, and traffic flows again. The
+// Manual changes of the kernel are repaired, on this host and its peers, and traffic flows. The
 // waits are far below the slow full read (60 s), so that only the kernel's own notices can have caused the repair.
 import assert from 'node:assert/strict';
 import { faultsOf, type FaultFacts } from '../lab/faults.ts';
 import { waitFor } from '../lab/wait.ts';
-import { ask, canPing, holds, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import {
+  ask,
+  canPing,
+  shellTest,
+  programmedPeers,
+  useLab,
+  viewOf,
+  waitUntilReady,
+} from './support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;
 /** Facts with which fault names are listed; the real ones are known only once the lab is up. */
@@ -38,9 +46,9 @@ describe('repair', () => {
   for (const { name } of faultsOf(ANY_FACTS))
     it(`of: ${name}`, async () => {
       const fault = faultsOf(facts).find((candidate) => candidate.name === name)!;
-      assert.ok(await holds(lab(), 'h1', fault.isWhole), 'whole before');
+      assert.ok(await shellTest(lab(), 'h1', fault.isHealthy), 'healthy before');
       await lab().check('h1', ['sh', '-c', fault.script]);
-      await waitFor(`'${name}' to be repaired`, () => holds(lab(), 'h1', fault.isWhole), REPAIR_MS);
+      await waitFor(`'${name}' to be repaired`, () => shellTest(lab(), 'h1', fault.isHealthy), REPAIR_MS);
       await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);
       assert.ok(await canPing(lab(), 'c3', 'h1'));
     });
@@ -51,9 +59,9 @@ describe('repair', () => {
       'ip addr del 198.18.1.1/16 dev eth0; ip addr add 198.18.200.1/16 dev eth0 && ip route replace default via 198.18.0.1';
     await lab().check('h1', ['sh', '-c', change]);
     const isNew = `ip -d link show flannel.1 | grep -q 'local 198.18.200.1 '`;
-    await waitFor('the tunnel source to follow', () => holds(lab(), 'h1', isNew), REPAIR_MS);
+    await waitFor('the tunnel source to follow', () => shellTest(lab(), 'h1', isNew), REPAIR_MS);
     const isPeerNew = `bridge fdb show dev flannel.1 | grep -q '^${before.mac} dst 198.18.200.1 '`;
-    await waitFor('the peer to follow', () => holds(lab(), 'h2', isPeerNew), REPAIR_MS);
+    await waitFor('the peer to follow', () => shellTest(lab(), 'h2', isPeerNew), REPAIR_MS);
     await waitFor('traffic to flow', () => canPing(lab(), 'c2', 'h1'), REPAIR_MS);
     const after = await viewOf(lab(), 'h1');
     assert.deepEqual([after.subnet, after.mac], [before.subnet, before.mac]);
@@ -79,7 +87,7 @@ describe('repair', () => {
     await lab().startDaemon('h1');
     await waitUntilReady(lab(), 'h1');
     const gone = `! ip route | grep -q 10.5.99.0 && ! ip neigh | grep -q 10.5.99.0 && ! bridge fdb | grep -q 02:00:00:00:00:99`;
-    assert.ok(await holds(lab(), 'h1', gone));
+    assert.ok(await shellTest(lab(), 'h1', gone));
     assert.equal((await programmedPeers(lab(), 'h1')).length, 2);
   });
 });

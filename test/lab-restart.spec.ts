@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { startPings, startStream } from '../lab/traffic.ts';
 import { programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
-/** Each costs seconds; RESTARTS tells another number. */
+/** Each costs seconds; RESTARTS overrides the number. */
 const RESTARTS = Number(process.env['RESTARTS'] ?? 5);
 
 describe('restarting a daemon', () => {

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Lab } from '../lab/lab.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
-import { holds, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { shellTest, programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { askReadyz, leaseKeys, routesOf } from './support/daemon-view.ts';
 import { startPings } from '../lab/traffic.ts';
 
@@ -15,7 +15,7 @@ const KEY = '/coreos.com/network/subnets/10.5.77.0-24';
 /** Random, as flannel makes them: not what weft would derive from the public address. */
 const MAC = '4e:17:c0:ff:ee:01';
 const DEAD = { subnet: '10.5.99.0/24', address: '10.5.99.0', mac: '4e:17:c0:ff:ee:99' };
-/** Routes that somebody else made: outside of the network, and inside but not of the kind that flannel makes. */
+/** Foreign routes: outside of the network, and inside but not of the kind that flannel makes. */
 const FOREIGN = ['172.30.0.0/16', '10.5.98.7'];
 const FOLLOW_MS = 60_000;
 
@@ -152,7 +152,7 @@ describe('taking over from flannel with vxlan', () => {
     assert.deepEqual(await routesOf(lab(), 'h1', peer.subnet), [expected]);
     assert.deepEqual(await programmedPeers(lab(), 'h1'), [peer.subnet]);
     const gone = `! ip neigh | grep -q '${DEAD.address} ' && ! bridge fdb | grep -q ${DEAD.mac}`;
-    assert.ok(await holds(lab(), 'h1', gone));
+    assert.ok(await shellTest(lab(), 'h1', gone));
   });
 
   it('leaves foreign routes alone, also inside the network', () => assertForeignRoutesStay(lab()));

@@ -7,7 +7,7 @@ import { pingAll } from '../lab/probe.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
-import { canPing, holds, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { canPing, shellTest, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
@@ -40,7 +40,7 @@ describe('direct routing while the underlay changes', () => {
     daemonFlags: ['--ip-blackhole-route'],
   });
 
-  it('carries packets of the whole MTU, directly and through the tunnel, in both families', async () => {
+  it('carries packets of the full MTU, directly and through the tunnel, in both families', async () => {
     await allReady(lab());
     await assertFullPings(lab());
   });
@@ -53,7 +53,7 @@ describe('direct routing while the underlay changes', () => {
       waitFor(
         `the routes to ${subnet} and ${subnet6} to lead through ${dev}`,
         () =>
-          holds(
+          shellTest(
             lab(),
             'h1',
             `ip route show ${subnet} | grep -q 'dev ${dev} ' && ip -6 route show ${subnet6} | grep -q 'dev ${dev} '`,
@@ -62,7 +62,7 @@ describe('direct routing while the underlay changes', () => {
       );
     // Of those who are reached directly nothing may be left on the devices: h2 alone is behind the router.
     const hasEntriesOf = (hosts: number) =>
-      holds(
+      shellTest(
         lab(),
         'h1',
         `for dev in flannel.1 flannel-v6.1; do [ $(ip neigh show dev $dev nud permanent | grep -c .) = ${hosts} ] &&
@@ -98,13 +98,13 @@ describe('direct routing while the underlay changes', () => {
     };
     assert.ok(await isThere(), `${await hasBlackholes('-4')} ${await hasBlackholes('-6')}`);
     const own = await lab().containerAddress('h1');
-    assert.ok(await holds(lab(), 'h1', `ip route get ${own} | grep -q 'dev br0'`));
+    assert.ok(await shellTest(lab(), 'h1', `ip route get ${own} | grep -q 'dev br0'`));
     await lab().check('h1', ['ip', 'route', 'del', 'blackhole', subnet]);
     await lab().check('h1', ['ip', '-6', 'route', 'del', 'blackhole', subnet6]);
     await waitFor('the routes to be back', isThere, FOLLOW_MS);
     await lab().check('h1', ['sysctl', '-qw', 'net.ipv6.conf.br0.keep_addr_on_down=1']);
     await lab().check('h1', ['ip', 'link', 'set', 'br0', 'down']);
-    assert.ok(await holds(lab(), 'h1', `! ip route get ${own}`));
+    assert.ok(await shellTest(lab(), 'h1', `! ip route get ${own}`));
     await lab().check('h1', ['ip', 'link', 'set', 'br0', 'up']);
     assert.ok(await canPing(lab(), 'c2', 'h1'));
   });
@@ -129,7 +129,7 @@ describe('direct routing while the underlay changes', () => {
     ]);
     await waitForLogLine(lab(), 'h1', new RegExp(`public IP of this host changed.*to=${next}`));
     const isSentTo = (name: string) =>
-      holds(
+      shellTest(
         lab(),
         name,
         `bridge fdb show dev flannel.1 | grep -q ' dst ${next} ' && bridge fdb show dev flannel-v6.1 | grep -q ' dst ${next6} '`,
@@ -138,7 +138,7 @@ describe('direct routing while the underlay changes', () => {
     await allReady(lab());
     assert.deepEqual(await leaseKeys(lab()), keys);
     assert.ok(
-      await holds(
+      await shellTest(
         lab(),
         'h1',
         `ip -d link show flannel.1 | grep -q 'local ${next} ' && ip -d link show flannel-v6.1 | grep -q 'local ${next6} '`,
@@ -151,7 +151,7 @@ describe('direct routing while the underlay changes', () => {
 describe('jumbo frames, and a reboot', () => {
   const lab = useLab({ hosts: 2, mtu: 9000, config: configOf({}) });
 
-  it('carries packets of the whole MTU in both families', async () => {
+  it('carries packets of the full MTU in both families', async () => {
     await allReady(lab());
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=8930$/m);
     await assertFullPings(lab());
@@ -188,7 +188,7 @@ describe('jumbo frames, and a reboot', () => {
 describe('an underlay of the smallest MTU', () => {
   const lab = useLab({ hosts: 2, mtu: 1280, config: configOf({}) });
 
-  it('carries IPv4, and says why not IPv6', async () => {
+  it('carries IPv4, and logs why not IPv6', async () => {
     await allReady(lab());
     await waitForLogLine(lab(), 'h1', /WARN.*No IPv6 on this host.*leaves 1210 bytes and IPv6 needs 1280/);
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=1230$/m);

@@ -1,5 +1,5 @@
-// Hosts whose daemons encapsulate in userspace: mixed with those whose kernels do, harmed by other hands, restarted with
-// and without somebody who keeps their descriptors, and refused.
+// Hosts whose daemons encapsulate in userspace: mixed with kernel datapaths, damaged by external actors, restarted with
+// and without a descriptor store, and failing at start.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Lab } from '../lab/lab.ts';
@@ -8,7 +8,7 @@ import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, logOf, overlayDevicesOf, restartKept, waitForLogLine } from './support/daemon-view.ts';
 import { toolFile } from '../lab/tools.ts';
-import { ask, canPing, holds, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const WAIT_MS = 60_000;
@@ -36,15 +36,15 @@ describe('VXLAN in userspace on one host of three', () => {
     assert.deepEqual([await kinds('h1'), await kinds('h2'), await kinds('h3')], ['vxlan', 'tun', 'vxlan']);
   });
 
-  it('tells once which offloads it uses', async () => {
-    await waitForLogLine(lab(), 'h2', /INFO {2}EncapsulationOverhead in userspace device=flannel-v6\.1/);
+  it('logs its offloads once', async () => {
+    await waitForLogLine(lab(), 'h2', /INFO {2}Encapsulating in userspace device=flannel-v6\.1/);
     const lines = (await logOf(lab(), 'h2')).split('\n');
     const offloads = lines.filter((line) => line.includes('userspace device=flannel.1'));
     assert.equal(offloads.length, 1);
     assert.match(offloads[0]!, /offloads="?(?:none|tso|uso|udpGso|udpGro)/);
   });
 
-  it('moves into the kernel and back as the flag says, under the same lease', async () => {
+  it('moves into the kernel and back with the flag, under the same lease', async () => {
     const subnet = await lab().readSubnetEnv('h2');
     for (const flag of ['--userspace=false', '--userspace=true']) {
       await lab().stopDaemon('h2');
@@ -64,7 +64,7 @@ describe('backend udp', () => {
   });
 
   for (const address of ['10.5.255.7', 'fd00:5:0:ffff::7'])
-    it(`a container that asks for ${address}, which no host has, is told`, async () => {
+    it(`a container that sends to ${address}, which no host has, gets an ICMP error`, async () => {
       await assertAllReachAll(lab());
       const { stdout } = await lab().exec('c1', ['ping', '-c', '1', '-W', '5', address]);
       assert.match(stdout, /Net Unreachable|No route/);
@@ -74,7 +74,7 @@ describe('backend udp', () => {
     ['deleted', 'ip link del flannel0'],
     ['set down, with another MTU', 'ip link set flannel0 down mtu 1300'],
     [
-      'replaced by a TUN device of nobody',
+      'replaced by a TUN device without a process',
       'ip link del flannel0; ip tuntap add dev flannel0 mode tun || true',
     ],
     ['replaced by a bridge', 'ip link del flannel0; ip link add flannel0 type bridge || true'],
@@ -82,10 +82,10 @@ describe('backend udp', () => {
   ] as const)
     it(`repairs a device that was ${what}`, async () => {
       await lab().check('h1', ['sh', '-c', script]);
-      const isWhole = async () =>
-        (await holds(lab(), 'h1', "ip link show flannel0 up 2>/dev/null | grep -q 'mtu 1472 '")) &&
+      const isHealthy = async () =>
+        (await shellTest(lab(), 'h1', "ip link show flannel0 up 2>/dev/null | grep -q 'mtu 1472 '")) &&
         (await canPing(lab(), 'c1', 'h2'));
-      await waitFor('the host to be whole', isWhole, WAIT_MS);
+      await waitFor('the host to be healthy', isHealthy, WAIT_MS);
       assert.ok(await canPing(lab(), 'c2', 'h1'));
     });
 
@@ -100,13 +100,13 @@ describe('backend udp', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /ERROR Cannot make flannel0: EBUSY: .*another flanneld or weft serves flannel0.*stop it/,
+      /ERROR Cannot make flannel0: EBUSY: .*another flanneld or weft uses flannel0.*stop it/,
     );
     assert.equal(await indexOf(lab(), 'h1', 'flannel0'), before);
     assert.ok(await canPing(lab(), 'c1', 'h2'));
   });
 
-  it('without a service manager the device ends with the process, and a start makes it anew', async () => {
+  it('without a service manager the device ends with the process, and a start re-creates it', async () => {
     for (const signal of ['TERM', 'KILL'] as const) {
       await lab().stopDaemon('h1', signal);
       const isGone = async () => (await overlayDevicesOf(lab(), 'h1')).length === 0;
@@ -122,8 +122,8 @@ describe('a start in userspace that cannot work', () => {
 
   /** Runs the daemon after `script`, in a mount namespace of its own, until it ends. */
   async function run(script: string): Promise<string> {
-    const words = ['unshare', '--mount', 'sh', '-c', `${script}; exec "$@"`, 'sh'];
-    const command = [...words, ...lab().daemonCommand('h1', [])];
+    const args = ['unshare', '--mount', 'sh', '-c', `${script}; exec "$@"`, 'sh'];
+    const command = [...args, ...lab().daemonCommand('h1', [])];
     const { code, stderr } = await lab().exec('h1', command, { timeoutMs: WAIT_MS });
     assert.equal(code, 1, stderr);
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
@@ -158,7 +158,7 @@ describe('a start in userspace that cannot work', () => {
       /Cannot make flannel0: EADDRINUSE.*UDP port 8285 .*"Port"/,
     ],
   ] as const)
-    it(`is told in one line, leaving nothing: ${what}`, async () => {
+    it(`fails with one line and leaves nothing: ${what}`, async () => {
       assert.match(await run(script()), expected);
       await lab().exec('h1', [
         'sh',

@@ -7,7 +7,7 @@ import { makeCertificates } from './support/certificates.ts';
 import { startEtcd } from '../lab/etcd-server.ts';
 
 describe('log stream', () => {
-  it('holds JSON lines only, with TLS to an IP address', async () => {
+  it('contains JSON lines only, with TLS to an IP address', async () => {
     const certificates = await makeCertificates('IP:127.0.0.1');
     const etcd = await startEtcd({ tls: certificates });
     const flags = ['--etcd-endpoints', etcd.url, '--etcd-cafile', certificates.ca, '--log-format', 'json'];

@@ -1,5 +1,6 @@
-// The netlink kernel against the kernel of this machine, in a network namespace that is ours alone: the compliance
-// suite, and what only a real kernel shows (what ip and bridge see, interrupted dumps, full buffers, missing rights).
+// The netlink kernel against the kernel of this machine, in a network namespace of its own: the
+// compliance suite, and what only a real kernel shows (the output of ip and bridge, interrupted
+// dumps, full buffers, missing rights).
 //
 //   kt0 (192.0.2.1/24, 2001:db8::1/64) ── veth ── kt1
 //    └ flannel.900, flannel-v6.900, and flannel9 of the packet path
@@ -11,7 +12,7 @@ import type { Cidr, IpAddress, MacAddress } from '../lib/address.ts';
 import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../daemon/kernel/kernel.ts';
 import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
-import { openNetlinkSocket, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
+import { socketOpener, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
 import {
   ADDRESS,
   ADDRESS6,
@@ -34,14 +35,17 @@ import {
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
-import { bridge, ip, otherHands } from './support/external-actor.ts';
-import { until } from './support/wait-for.ts';
+import { bridge, externalActor, ip, ipBatch } from './support/external-actor.ts';
+import { waitFor } from '../lab/wait.ts';
 
-/** @throws Error unless the runner has put this process into a network namespace of its own, and the addon is built */
+/**
+ * @throws Error unless the runner has put this process into a network namespace of its own, and the
+ * addon is built
+ */
 function requireOwnNamespace(): void {
   const addon = loadNative();
   if (addon.native === undefined)
-    throw new Error(`This suite shows losses and kernel texts: ${addon.reason}`);
+    throw new Error(`This suite needs the addon for losses and kernel texts: ${addon.reason}`);
   if (process.env['WEFT_TEST_NETNS'] === '1') return;
   if (!hasOwnNamespace())
     throw new Error(
@@ -53,27 +57,30 @@ function hasOwnNamespace(): boolean {
   try {
     return readlinkSync('/proc/self/ns/net') !== readlinkSync('/proc/1/ns/net');
   } catch {
-    // Not allowed to look at the first process: nothing proves that the namespace is another.
+    // Without the right to read the first process's namespace nothing proves that ours is another.
     return false;
   }
 }
 
-function openFixture(options?: NetlinkKernelOptions): KernelFixture {
-  ip(`link add ${UNDERLAY} type veth peer name kt1`);
-  for (const name of [UNDERLAY, 'kt1']) ip(`link set ${name} up`);
-  ip(`address add 192.0.2.1/24 dev ${UNDERLAY}`);
-  ip(`address add 2001:db8::1/64 dev ${UNDERLAY} nodad`);
+function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
+  ipBatch([
+    `link add ${UNDERLAY} type veth peer name kt1`,
+    ...[UNDERLAY, 'kt1'].map((name) => `link set ${name} up`),
+    `address add 192.0.2.1/24 dev ${UNDERLAY}`,
+    `address add 2001:db8::1/64 dev ${UNDERLAY} nodad`,
+  ]);
   const { native } = loadNative();
   const packetPath = native && openPacketPath(native);
-  const kernel = openNetlinkKernel({ packetPath, ...options });
+  const kernel = openNetlinkKernel({ ...options, native, packetPath });
   const close = (): void => {
     kernel.close();
     packetPath?.closeAll();
-    for (const name of [DEVICE, DEVICE6, TUN, UNDERLAY])
-      if (ip('-o link').includes(` ${name}`)) ip(`link delete ${name}`);
-    for (const family of ['-4', '-6']) ip(`${family} route flush proto 87`);
+    const links = ip('-o link');
+    const left = [DEVICE, DEVICE6, TUN, UNDERLAY].filter((name) => links.includes(` ${name}`));
+    ipBatch([...left.map((name) => `link delete ${name}`), 'route flush proto 87']);
+    ip('-6 route flush proto 87');
   };
-  return { kernel, others: otherHands, close };
+  return { kernel, actor: externalActor, close };
 }
 
 const set = (object: KernelObject): Step => ({ action: 'set', object });
@@ -81,12 +88,12 @@ const set = (object: KernelObject): Step => ({ action: 'set', object });
 /** Opens a kernel, makes the devices, runs `test` and cleans up. */
 async function withKernel(
   test: (fixture: KernelFixture) => Promise<void>,
-  options?: NetlinkKernelOptions,
+  options?: Partial<NetlinkKernelOptions>,
 ): Promise<void> {
   const fixture = openFixture(options);
   try {
     const results = await fixture.kernel.apply([LINK, LINK6, ADDRESS, ADDRESS6].map(set));
-    assert.ok(results.every(({ ok }) => ok === true));
+    assert.ok(results.every(({ status }) => status === 'done'));
     await test(fixture);
   } finally {
     fixture.close();
@@ -101,7 +108,7 @@ describeKernel('netlink', () => {
 describe('netlink kernel', () => {
   before(requireOwnNamespace);
 
-  it('makes what ip and bridge show', () =>
+  it('creates what ip and bridge show', () =>
     withKernel(async ({ kernel }) => {
       await kernel.apply([NEIGHBOUR, NEIGHBOUR6, FDB, FDB6, ROUTE, ROUTE6].map(set));
       const [link] = JSON.parse(ip(`-j -d link show ${DEVICE}`));
@@ -146,7 +153,7 @@ describe('netlink kernel', () => {
         `link add ${DEVICE} type vxlan id 900 local 192.0.2.1 dev ${UNDERLAY} dstport 8472 ttl 64 l2miss group 239.1.1.1`,
       );
       const link = (await kernel.readState(OWNERSHIP)).objects.get(objectKey(LINK));
-      assert.equal(link?.deviation, 'group 239.1.1.1, ttl 64, l2miss, down, txqlen 1000');
+      assert.equal(link?.mismatch, 'group 239.1.1.1, ttl 64, l2miss, down, txqlen 1000');
     }));
 
   for (const [route, gateways] of [
@@ -160,12 +167,12 @@ describe('netlink kernel', () => {
         for (const action of ['set', 'remove'] as const) {
           ip(`route replace ${route.destination} proto 87 ${hops}`);
           const found = (await kernel.readState(OWNERSHIP)).objects.get(key);
-          assert.equal(found?.deviation, '2 next hops');
+          assert.equal(found?.mismatch, '2 next hops');
           const step: Step =
             action === 'set' ? { action, object: route, current: found } : { action, object: found };
-          assert.equal((await kernel.apply([step]))[0]?.ok, true);
+          assert.equal((await kernel.apply([step]))[0]?.status, 'done');
           const after = (await kernel.readState(OWNERSHIP)).objects.get(key);
-          assert.equal(after?.deviation, undefined);
+          assert.equal(after?.mismatch, undefined);
           assert.equal(after === undefined, action === 'remove');
         }
       }));
@@ -174,19 +181,19 @@ describe('netlink kernel', () => {
     withKernel(async ({ kernel }) => {
       bridge(`fdb append ${FDB.mac} dev ${DEVICE} dst ${FDB.destination} port 4790 self permanent`);
       const found = (await kernel.readState(OWNERSHIP)).objects.get(objectKey(FDB));
-      assert.equal(found?.deviation, 'port 4790');
-      assert.equal((await kernel.apply([{ action: 'set', object: FDB, current: found }]))[0]?.ok, true);
+      assert.equal(found?.mismatch, 'port 4790');
+      assert.equal((await kernel.apply([{ action: 'set', object: FDB, current: found }]))[0]?.status, 'done');
       assert.equal(
         bridge(`fdb show dev ${DEVICE}`).trim(),
         `${FDB.mac} dst ${FDB.destination} self permanent`,
       );
     }));
 
-  it('passes on what the kernel says about a refusal', () =>
+  it('has the text of the kernel in a rejection', () =>
     withKernel(async ({ kernel }) => {
       const object = { ...ROUTE, gateway: '203.0.113.1' as IpAddress, isOnLink: false };
       const [result] = await kernel.apply([set(object)]);
-      assert.ok(result?.ok === false);
+      assert.ok(result?.status === 'rejected');
       assert.match(result.message, /Nexthop has invalid gateway/);
     }));
 
@@ -211,28 +218,31 @@ describe('netlink kernel', () => {
       }
     }));
 
-  it('tells an overrun when notices come faster than the buffer holds, and notices later changes', () =>
+  it('reports an overrun when notifications exceed the buffer, and later changes', () =>
     withKernel(
       async ({ kernel }) => {
-        const notices: KernelNotification[] = [];
+        const notifications: KernelNotification[] = [];
         kernel.subscribe(
           () => OWNERSHIP,
-          (notice) => notices.push(notice),
+          (notification) => notifications.push(notification),
         );
         await kernel.apply(makePeers(1000).map(set));
-        await until('the overrun is told', () => notices.some(({ type }) => type === 'overrun'));
-        notices.length = 0;
-        otherHands.setNeighbour(NEIGHBOUR);
-        await until('the neighbour is told', () =>
-          notices.some((notice) => notice.type === 'object' && notice.key === objectKey(NEIGHBOUR)),
+        await waitFor('the overrun is reported', () => notifications.some(({ kind }) => kind === 'overrun'));
+        notifications.length = 0;
+        externalActor.setNeighbour(NEIGHBOUR);
+        await waitFor('the neighbour is reported', () =>
+          notifications.some(
+            (notification) => notification.kind === 'object' && notification.key === objectKey(NEIGHBOUR),
+          ),
         );
       },
-      { noticeBytes: 2048 },
+      { notificationBytes: 2048 },
     ));
 
-  it('answers that do not fit the buffer leave unknown results, and the next steps work', () => {
+  it('reports unknown outcomes for answers that exceed the buffer, and the next steps work', () => {
     const cramped: OpenSocket = (settings, handlers) => {
-      const socket = openNetlinkSocket({ ...settings, receiveBytes: 2048 }, handlers);
+      const open = socketOpener(loadNative().native);
+      const socket = open({ ...settings, receiveBytes: 2048 }, handlers);
       return { ...socket, receiveBytes: 1 << 20 };
     };
     return withKernel(
@@ -244,21 +254,22 @@ describe('netlink kernel', () => {
           );
         const results = await kernel.apply(steps);
         assert.equal(results.length, steps.length);
-        assert.ok(results.some(({ ok }) => ok === 'unknown'));
+        assert.ok(results.some(({ status }) => status === 'unknown'));
         assert.ok(
-          results.every(({ ok }) => ok !== true),
-          'a refused step counts as done',
+          results.every(({ status }) => status !== 'done'),
+          'a rejected step counts as done',
         );
-        assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.ok, true);
+        assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.status, 'done');
       },
       { openSocket: cramped },
     );
   });
 
-  it('without CAP_NET_ADMIN every step fails with EPERM, and reads work', () => {
+  it('rejects every step with EPERM without CAP_NET_ADMIN, and reads work', () => {
     const script = `
       const { openNetlinkKernel } = await import(${JSON.stringify(import.meta.resolve('../daemon/kernel/netlink-kernel.js'))});
-      const kernel = openNetlinkKernel();
+      const { loadNative } = await import(${JSON.stringify(import.meta.resolve('../native/index.js'))});
+      const kernel = openNetlinkKernel({ native: loadNative().native });
       const address = { kind: 'address', dev: 'lo', address: '10.9.9.9/32' };
       const results = await kernel.apply([{ action: 'set', object: address }]);
       console.log(results[0].errno, (await kernel.readInterfaces()).length > 0);
@@ -274,26 +285,26 @@ describe('netlink kernel', () => {
     assert.equal(execFileSync('setpriv', args, { encoding: 'utf8' }).trim(), 'EPERM true');
   });
 
-  it('a neighbour that the kernel learned is not ours; set makes it so', () =>
+  it('does not own a neighbour that the kernel learned; set makes it ours', () =>
     withKernel(async ({ kernel }) => {
       ip(`neighbour replace 10.5.2.0 lladdr 02:00:00:00:00:55 dev ${DEVICE} nud reachable`);
       assert.equal((await kernel.readState(OWNERSHIP)).objects.get(objectKey(NEIGHBOUR)), undefined);
-      assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.ok, true);
+      assert.equal((await kernel.apply([set(NEIGHBOUR)]))[0]?.status, 'done');
       assert.equal(ip(`neighbour show dev ${DEVICE}`).trim(), '10.5.2.0 lladdr 02:00:00:00:00:02 PERMANENT');
     }));
 
-  it('an address with other flags or a peer is drift', () =>
+  it('reads an address with other flags or a peer as drift', () =>
     withKernel(async ({ kernel }) => {
       ip(`address add 10.5.80.1 peer 10.5.80.2/32 dev ${DEVICE}`);
       ip(`address add fd00:5:80::1/128 dev ${DEVICE6} valid_lft 900 preferred_lft 900 nodad`);
       const { objects } = await kernel.readState(OWNERSHIP);
-      const deviation = (dev: string, address: string): string | undefined =>
-        objects.get(objectKey({ kind: 'address', dev, address: address as Cidr }))?.deviation;
-      assert.equal(deviation(DEVICE, '10.5.80.1/32'), 'peer 10.5.80.2');
-      assert.equal(deviation(DEVICE6, 'fd00:5:80::1/128'), 'not permanent');
+      const mismatch = (dev: string, address: string): string | undefined =>
+        objects.get(objectKey({ kind: 'address', dev, address: address as Cidr }))?.mismatch;
+      assert.equal(mismatch(DEVICE, '10.5.80.1/32'), 'peer 10.5.80.2');
+      assert.equal(mismatch(DEVICE6, 'fd00:5:80::1/128'), 'not permanent');
     }));
 
-  it('default FDB entries of others on our device are told, to be removed', () =>
+  it('reports default FDB entries of others on our device, to be removed', () =>
     withKernel(async ({ kernel }) => {
       bridge(`fdb append 00:00:00:00:00:00 dev ${DEVICE} dst 192.0.2.70 self permanent`);
       const entry: KernelObject = {
@@ -303,7 +314,7 @@ describe('netlink kernel', () => {
         destination: '192.0.2.70' as IpAddress,
       };
       assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(entry)));
-      assert.equal((await kernel.apply([{ action: 'remove', object: entry }]))[0]?.ok, true);
+      assert.equal((await kernel.apply([{ action: 'remove', object: entry }]))[0]?.status, 'done');
       assert.equal(bridge(`fdb show dev ${DEVICE}`).trim(), '');
     }));
 });

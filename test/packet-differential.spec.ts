@@ -4,22 +4,16 @@ import * as fc from 'fast-check';
 import * as reference from '../native/reference/index.ts';
 import { isDropped, parseIpPacket, type IpPacket } from '../native/reference/index.ts';
 import { flowPacket, packetsInARow } from './support/path/flow-arbitrary.ts';
-import {
-  anyBytes,
-  damaged,
-  filler,
-  ipPacket,
-  survivingPacket,
-  transportPacket,
-  virtioHeader,
-} from './support/path/packet-arbitrary.ts';
+import { anyBytes, damaged, survivingPacket, virtioHeader } from './support/path/damage-arbitrary.ts';
+import { ipPacket, transportPacket } from './support/path/packet-arbitrary.ts';
+import { filler } from './support/path/transport-arbitrary.ts';
 import { ICMP_ERRORS, JOIN, loadPacketOracle } from './support/path/packet-oracle.ts';
 
 const RUNS = 400;
 /** Of properties of whole flows, which take longer. */
 const FLOW_RUNS = 100;
 
-/** As often as `make fuzz` says, and never less than `runs` times. */
+/** Number of runs under `make fuzz`, at least `runs`. */
 function check<Values extends [unknown, ...unknown[]]>(property: fc.IProperty<Values>, runs = RUNS): void {
   fc.assert(property, { numRuns: Math.max(runs, fc.readConfigureGlobal().numRuns ?? 0) });
 }
@@ -82,9 +76,9 @@ describe('packet path and its specification', () => {
     ));
 
   it('update a checksum alike', () => {
-    const word = fc.uint8Array({ minLength: 2, maxLength: 2 });
+    const uint16 = fc.uint8Array({ minLength: 2, maxLength: 2 });
     check(
-      fc.property(word, word, word, (checksum, before, after) => {
+      fc.property(uint16, uint16, uint16, (checksum, before, after) => {
         const [old, from, to] = [checksum, before, after].map((bytes) => reference.read16(bytes, 0));
         const expected = reference.updatedChecksum(old!, from!, to!);
         assert.equal(oracle.updateChecksum(checksum, before, after).readUInt16BE(), expected);
@@ -158,7 +152,7 @@ describe('packet path and its specification', () => {
       }),
     ));
 
-  it('join the same packets in the same way', () =>
+  it('coalesce the same packets alike', () =>
     check(
       fc.property(packetsInARow, fc.nat({ max: 3 }), (packets, flags) => {
         const joinable = { tcp: (flags & JOIN.tcp) !== 0, udp: (flags & JOIN.udp) !== 0 };
@@ -185,8 +179,8 @@ describe('packet path and its specification', () => {
       const data = filler(100, 1);
       for (let at = 0; at < headers.length; at++)
         for (let bit = 0; bit < 8; bit++) {
-          const packets = [{}, { at, bit }, {}].map((odd, index) =>
-            flowPacket(headers, data, index * data.length, index, odd),
+          const packets = [{}, { at, bit }, {}].map((anomaly, index) =>
+            flowPacket(headers, data, index * data.length, index, anomaly),
           );
           if (packets.some((packet) => parseIpPacket(packet) === undefined)) continue;
           const expected = reference.coalesce(packets, { tcp: true, udp: true });
@@ -282,7 +276,9 @@ describe('packet path and its specification', () => {
   it('refuse the same datagrams for the same reason', () => {
     const own = fc.record({ vni, mac });
     const path = fc.record({ vni, sourceMac: mac, destinationMac: mac });
-    const datagram = fc.tuple(path, ipPacket).map(([way, inner]) => reference.encapsulateVxlan(way, inner));
+    const datagram = fc
+      .tuple(path, ipPacket)
+      .map(([target, inner]) => reference.encapsulateVxlan(target, inner));
     check(
       fc.property(own, damaged(datagram), anyBytes, (station, bytes, bare) => {
         assertSame(oracle.decapsulate(true, station, bytes), reference.decapsulateVxlan(station, bytes));

@@ -1,5 +1,5 @@
 // No harm to frames on the underlay makes the packet path deliver a wrong byte, or lose count: TCP and UDP, IPv4 and
-// IPv6 at once, through a middle that harms frames in every way that the outer checksum does not show.
+// IPv6 at once, through a middle that damages frames in every form that the outer checksum does not detect.
 //
 // The short form moves a few hundred MB; PATH_INTEGRITY_GIB=10 moves so many GiB.
 import assert from 'node:assert/strict';
@@ -8,20 +8,22 @@ import type { Family } from '../lib/address.ts';
 import { run } from '../bench/path/path-process.ts';
 import { checkTcp, checkUdp, startImpairment } from './support/path/impairment.ts';
 import type { Harm, HarmCounters, TcpReport, UdpReport } from './support/path/impairment.ts';
-import { MIDDLE, PathPair, type PathEnd, type PathPairOptions } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
+import { MIDDLE, PathPair, type PathPairOptions } from './support/path/path-pair.ts';
+import { parseLinkDrops } from './support/path/proc-net.ts';
 
 const LONG_GIB = Number(process.env['PATH_INTEGRITY_GIB'] ?? 0);
 
 interface Case {
   readonly name: string;
   readonly harm: Harm;
-  /** Counters of the path, one of which must tell of the harm. */
-  readonly tells?: readonly string[];
+  /** Counters of the path, one of which must show the damage. */
+  readonly counters?: readonly string[];
   /** Counters of the receiver's kernel, one of which must. */
-  readonly kernelTells?: readonly string[];
+  readonly kernelCounters?: readonly string[];
 }
 
-/** Counters of the kernel that tell of inner checksums: what the path must leave to see, not cover up. */
+/** Kernel counters of inner checksum errors: the path must preserve such errors. */
 const CHECKSUM_ERRORS = ['TcpInCsumErrors', 'UdpInCsumErrors', 'Udp6InCsumErrors'];
 
 const CASES: readonly Case[] = [
@@ -30,9 +32,9 @@ const CASES: readonly Case[] = [
   {
     name: 'truncated datagrams',
     harm: { truncate: 0.01 },
-    tells: ['dropRxMalformed', 'dropRxHeader'],
+    counters: ['dropRxMalformed', 'dropRxHeader'],
   },
-  { name: 'corrupted inner packets', harm: { corrupt: 0.01 }, kernelTells: CHECKSUM_ERRORS },
+  { name: 'corrupted inner packets', harm: { corrupt: 0.01 }, kernelCounters: CHECKSUM_ERRORS },
   {
     name: 'corrupted inner packets with wrong outer checksums',
     harm: { corrupt: 0.01, breakChecksum: true },
@@ -40,9 +42,9 @@ const CASES: readonly Case[] = [
   {
     name: 'corrupted first bytes of datagrams',
     harm: { corruptHead: 0.02 },
-    tells: ['dropRxHeader', 'dropRxVni', 'dropRxMac', 'dropRxNotIp', 'dropRxMalformed', 'dropRxSource'],
+    counters: ['dropRxHeader', 'dropRxVni', 'dropRxMac', 'dropRxNotIp', 'dropRxMalformed', 'dropRxSource'],
   },
-  { name: 'congestion marks', harm: { congest: 0.05 }, tells: ['dropRxEcn'] },
+  { name: 'congestion marks', harm: { congest: 0.05 }, counters: ['dropRxEcn'] },
   { name: 'an outer TTL of 1', harm: { lowTtl: 1 } },
   {
     name: 'all of it at once',
@@ -54,7 +56,7 @@ const CASES: readonly Case[] = [
       corrupt: 0.004,
       corruptHead: 0.004,
     },
-    tells: ['dropRxMalformed', 'dropRxHeader'],
+    counters: ['dropRxMalformed', 'dropRxHeader'],
   },
 ];
 
@@ -114,18 +116,21 @@ function assertRight({ tcp, udp }: Flows): void {
 
 type Counts = Readonly<Record<string, number>>;
 
-/** What came in at a weft end, by what became of it. */
-async function readCounts(end: PathEnd, port: number): Promise<Counts> {
+/** Packets received at each weft end, by outcome. */
+async function readAllCounts(ends: readonly PathEnd[], port: number): Promise<readonly Counts[]> {
+  const links = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', '/proc/net/dev']);
+  return Promise.all(ends.map((end) => readCounts(end, port, links)));
+}
+
+/** `links`: /proc/net/dev of the middle. */
+async function readCounts(end: PathEnd, port: number, links: string): Promise<Counts> {
   const { counters } = await end.status();
-  const kernel = await Promise.all(CHECKSUM_ERRORS.map((name) => end.kernelCounter(name)));
-  const link = end.name === 'a' ? 'left' : 'right';
-  const path = `/sys/class/net/${link}/statistics/tx_dropped`;
-  const lost = await run(['ip', 'netns', 'exec', MIDDLE, 'cat', path]);
+  const kernel = await end.kernelCounters();
   return {
     ...counters,
-    ...Object.fromEntries(CHECKSUM_ERRORS.map((name, index) => [name, kernel[index]!])),
+    ...Object.fromEntries(CHECKSUM_ERRORS.map((name) => [name, kernel[name] ?? 0])),
     socketDrops: await end.socketDrops(port),
-    linkDrops: Number(lost),
+    linkDrops: parseLinkDrops(links, end.name === 'a' ? 'left' : 'right'),
   };
 }
 
@@ -147,7 +152,7 @@ function assertAccounted(counts: Counts, sent: HarmCounters, { breakChecksum = f
   assert.ok(missing >= 0 && missing <= mayBeMissing, JSON.stringify({ missing, counts, sent }));
 }
 
-function assertTold(names: readonly string[] | undefined, counts: Counts): void {
+function assertCounted(names: readonly string[] | undefined, counts: Counts): void {
   if (names === undefined) return;
   assert.ok(
     names.some((name) => counts[name]! > 0),
@@ -164,10 +169,10 @@ for (const { name, ...options } of PAIRS)
     let impairment: Awaited<ReturnType<typeof startImpairment>> | undefined;
     afterEach(async () => impairment?.stop());
 
-    for (const { name: title, harm, tells, kernelTells } of CASES)
+    for (const { name: title, harm, counters, kernelCounters } of CASES)
       it(title, async () => {
         const ends = [pair!.a, pair!.b].filter((end) => !end.isKernel);
-        const read = () => Promise.all(ends.map((end) => readCounts(end, pair!.port)));
+        const read = () => readAllCounts(ends, pair!.port);
         const earlier = await read();
         impairment = await startImpairment(pair!, harm);
         const flows = await runFlows(pair!);
@@ -183,8 +188,8 @@ for (const { name, ...options } of PAIRS)
         for (const [index, end] of ends.entries()) {
           const counts = difference(earlier[index]!, later[index]!);
           assertAccounted(counts, end.name === 'a' ? report.backward : report.forward, harm);
-          if (end.name === 'b') assertTold(tells, counts);
-          if (end.name === 'b') assertTold(kernelTells, counts);
+          if (end.name === 'b') assertCounted(counters, counts);
+          if (end.name === 'b') assertCounted(kernelCounters, counts);
         }
       });
 
@@ -193,10 +198,10 @@ for (const { name, ...options } of PAIRS)
       for (const end of [a, b]) await end.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_ecn']);
       impairment = await startImpairment(pair!, { congest: 0.05, oneWay: true });
       for (const family of [4, 6] as const) {
-        const told = await a.kernelCounter('TcpExtTCPDeliveredCE');
+        const earlier = await a.kernelCounter('TcpExtTCPDeliveredCE');
         const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes: TCP_BYTES });
         assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
-        assert.ok((await a.kernelCounter('TcpExtTCPDeliveredCE')) > told, `IPv${family}`);
+        assert.ok((await a.kernelCounter('TcpExtTCPDeliveredCE')) > earlier, `IPv${family}`);
       }
     });
   });

@@ -21,9 +21,10 @@ describe('packet path under checkers', function () {
 
   async function build(name: string, flags: readonly string[]): Promise<string> {
     const program = join(folder, name);
-    const sources = readdirSync(join(root, 'native/path')).filter((file) => file.endsWith('.c'));
-    const files = ['native/test/live-path.c', ...sources.map((file) => `native/path/${file}`)];
-    const options = ['-std=c11', '-D_GNU_SOURCE', '-g', '-O1', '-pthread', ...flags];
+    const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+    const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
+    const files = ['native/test/live-path.c', ...sources.filter((file) => file.endsWith('.c'))];
+    const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-g', '-O1', '-pthread', ...flags];
     await run('cc', [...options, '-o', program, ...files], { cwd: root });
     return program;
   }
@@ -40,7 +41,7 @@ describe('packet path under checkers', function () {
       ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
     ],
   ] as const)
-    it(`${name}: packets both ways through two workers while routes change`, async () => {
+    it(`${name}: packets in both directions through two workers while routes change`, async () => {
       const program = await build(flags[0].replaceAll(/\W/g, ''), flags);
       const { stderr } = await runAlone(program, 'traffic', '3000');
       assert.equal(stderr, '');

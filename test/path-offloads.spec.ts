@@ -1,8 +1,9 @@
-// What the kernel hands over uncut: TCP and UDP both ways in super-packets, between ends of weft and beside the kernel's
-// own VXLAN, which must not be able to tell.
+// Super-packets from the kernel: TCP and UDP in both directions, between ends of weft and with the kernel's
+// own VXLAN, which must see no difference.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { PathEnd, PathPairOptions } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
+import type { PathPairOptions } from './support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -45,7 +46,7 @@ const SUPER_PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [
 ];
 
 for (const { name, ...options } of SUPER_PAIRS)
-  describe(`both ways: ${name}`, () => {
+  describe(`both directions: ${name}`, () => {
     const pairOf = usePair(options);
 
     for (const family of FAMILIES) {
@@ -54,7 +55,7 @@ for (const { name, ...options } of SUPER_PAIRS)
         const grown = await growth(pair.a, () => assertIntact(pair, family, 8_000_000));
         assert.ok(
           grown['txReads']! < grown['txPackets']!,
-          `the device hands over super-packets: ${JSON.stringify(grown)}`,
+          `the device delivers super-packets: ${JSON.stringify(grown)}`,
         );
         assert.ok(
           grown['txSends']! < grown['txPackets']!,

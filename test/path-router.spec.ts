@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { before, describe, it } from 'mocha';
 import { waitFor } from '../lab/wait.ts';
-import type { PathEnd } from './support/path/path-pair.ts';
+import type { PathEnd } from './support/path/path-host.ts';
 import {
   assertAnswered,
   assertIntact,
@@ -26,24 +26,24 @@ for (const encapsulation of ENCAPSULATIONS)
       const pairOf = usePair({ encapsulation, underlay });
 
       for (const family of FAMILIES) {
-        it(`IPv${family}: a TTL of 1 ${encapsulation === 'udp' ? 'expires, and is told' : 'passes a link'}`, async () => {
+        it(`IPv${family}: a TTL of 1 ${encapsulation === 'udp' ? 'expires with an ICMP error' : 'passes a link'}`, async () => {
           const { a, b } = pairOf();
           if (encapsulation === 'vxlan') return assertAnswered(a, b.overlay[family], '-t', '1');
           const grown = await growth(a, async () => {
-            const said = await ping(a, b.overlay[family], '-t', '1');
-            assert.match(said, new RegExp(`From ${a.overlay[family]}.* (?:Time to live|Time) exceeded`));
+            const output = await ping(a, b.overlay[family], '-t', '1');
+            assert.match(output, new RegExp(`From ${a.overlay[family]}.* (?:Time to live|Time) exceeded`));
           });
           assert.deepEqual([grown['dropTxTtl'], grown['icmpSent']], [1, 1]);
         });
 
-        it(`IPv${family}: a destination that no peer has is told`, async () => {
+        it(`IPv${family}: a destination without a peer gets an ICMP error`, async () => {
           const { a } = pairOf();
           const [subnet, address] =
             family === 4 ? ['10.5.9.0/24', '10.5.9.1'] : ['fd00:5:9::/64', 'fd00:5:9::1'];
           await a.ip([`route replace ${subnet} dev ${a.device}`]);
           const grown = await growth(a, async () => {
-            const said = await ping(a, address);
-            assert.match(said, new RegExp(`From ${a.overlay[family]}.* (?:Net Unreachable|No route)`));
+            const output = await ping(a, address);
+            assert.match(output, new RegExp(`From ${a.overlay[family]}.* (?:Net Unreachable|No route)`));
           });
           assert.deepEqual([grown['dropTxNoRoute'], grown['icmpSent']], [1, 1]);
         });
@@ -141,34 +141,34 @@ for (const encapsulation of ENCAPSULATIONS)
       const pairOf = usePair({ encapsulation, underlay, mtu: 1500 });
       before(async () => {
         const route = underlay === 4 ? '192.0.2.0/24 scope link src 192.0.2.1' : '2001:db8::/64 metric 256';
-        const words = `${route} dev eth0 proto kernel mtu ${1500 - NARROWING_BYTES}`;
+        const narrow = `${route} dev eth0 proto kernel mtu ${1500 - NARROWING_BYTES}`;
         const { a } = pairOf();
-        await a.ip([`route replace ${words}`]);
+        await a.ip([`route replace ${narrow}`]);
         await a.status({ refresh: true });
       });
 
       for (const family of FAMILIES) {
-        it(`IPv${family}: a packet that must not be fragmented is told the MTU that passes`, async () => {
+        it(`IPv${family}: a packet with DF gets an ICMP error with the MTU that passes`, async () => {
           const { a, b, mtu } = pairOf();
           const narrow = Math.max(mtu - NARROWING_BYTES, family === 6 ? 1280 : 0);
-          const said = await ping(a, b.overlay[family], ...sizeOf(mtu, family));
+          const output = await ping(a, b.overlay[family], ...sizeOf(mtu, family));
           assert.match(
-            said,
+            output,
             new RegExp(`From ${a.overlay[family]}.*(?:Frag needed|too big).*mtu ?= ?${narrow}`),
           );
           await assertAnswered(a, b.overlay[family], ...sizeOf(narrow, family));
         });
 
-        it(`IPv${family}: TCP finds its way`, () => assertIntact(pairOf(), family, 1_000_000));
+        it(`IPv${family}: TCP discovers the path MTU`, () => assertIntact(pairOf(), family, 1_000_000));
       }
 
       it('IPv4: a packet that may be fragmented is, and arrives', async () => {
         const { a, b, mtu } = pairOf();
         const size = ['-M', 'dont', '-s', String(mtu - ECHO_OVERHEAD_BYTES[4])];
-        // An address about which the kernel has not been told an MTU: else it fragments by itself.
-        const untold = '10.5.2.7';
-        await b.ip([`address add ${untold}/32 dev ${b.device}`]);
-        const grown = await growth(a, () => assertAnswered(a, untold, ...size));
+        // An address without a cached path MTU: else the kernel fragments by itself.
+        const address = '10.5.2.7';
+        await b.ip([`address add ${address}/32 dev ${b.device}`]);
+        const grown = await growth(a, () => assertAnswered(a, address, ...size));
         assert.equal(grown['fragmented'], 1);
       });
     });

@@ -1,4 +1,4 @@
-// Echoes through a real network: times, sizes, errors and who tells them, over IPv4 and IPv6.
+// Echoes through a real network: times, sizes, errors and their senders, over IPv4 and IPv6.
 //
 //   this namespace ─ near0 ── near1 ─ probe-router ─ far0 ── far1 ─ probe-far        the far link has an MTU of 1400
 //   192.0.2.1                .254                    .254       198.51.100.2
@@ -12,7 +12,7 @@ import { probeChecksums } from '../daemon/probe/checksum-probe.ts';
 import { formatEchoError } from '../daemon/probe/echo-error.ts';
 import { Prober, ProbeError } from '../daemon/probe/prober.ts';
 import { loadNative } from '../native/index.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 
 const ROUTER = 'probe-router';
 const FAR = 'probe-far';
@@ -37,12 +37,12 @@ ip -n ${FAR} route add default via 198.51.100.254; ip -n ${FAR} route add defaul
 const TEAR_DOWN = `ip netns delete ${ROUTER}; ip netns delete ${FAR}; ip link delete near0 2>/dev/null || true`;
 
 const FAMILIES = [
-  { family: 4, near: '192.0.2.254', far: '198.51.100.2', nobody: '198.51.100.77', elsewhere: '203.0.113.1' },
+  { family: 4, near: '192.0.2.254', far: '198.51.100.2', unused: '198.51.100.77', elsewhere: '203.0.113.1' },
   {
     family: 6,
     near: '2001:db8:1::fe',
     far: '2001:db8:2::2',
-    nobody: '2001:db8:2::77',
+    unused: '2001:db8:2::77',
     elsewhere: '2001:db8:9::1',
   },
 ] as const;
@@ -54,52 +54,52 @@ describe('prober', () => {
     if (loadNative().native === undefined) throw new Error('This suite needs the addon: run make');
     if (process.env['WEFT_TEST_NETNS'] !== '1') throw new Error('Run it by test/in-namespaces.sh');
     sh(SET_UP);
-    prober = new Prober();
+    prober = new Prober({ addon: loadNative() });
   });
   after(() => {
     prober.close();
     sh(TEAR_DOWN);
   });
 
-  for (const { family, near, far, nobody, elsewhere } of FAMILIES)
+  for (const { family, near, far, unused, elsewhere } of FAMILIES)
     describe(`over IPv${family}`, () => {
       const probe = (address: string, row = {}) =>
         prober.probe(address as IpAddress, { count: 3, intervalMs: 5, timeoutMs: 30_000, ...row });
 
-      // The kernel has to learn who its neighbours are.
+      // The kernel has to resolve its neighbours first.
       before(() =>
-        until('the far host answers', async () => (await probe(far, { timeoutMs: 500 })).received === 3),
+        waitFor('the far host answers', async () => (await probe(far, { timeoutMs: 500 })).received === 3),
       );
 
-      it('tells checksums of this host and of devices apart from silence', async () => {
+      it('separates answers to checksums of this host and of devices from no answer', async () => {
         const { native } = loadNative();
         const options = { native: native!, clock: systemClock, timeoutMs: 30_000 };
         assert.equal(await probeChecksums(far as IpAddress, options), 'good');
-        assert.equal(await probeChecksums(nobody as IpAddress, { ...options, timeoutMs: 50 }), 'silent');
+        assert.equal(await probeChecksums(unused as IpAddress, { ...options, timeoutMs: 50 }), 'no-answer');
         assert.equal(await probeChecksums('127.0.0.1' as IpAddress, options), 'good');
       });
 
-      it('gets an answer to each', async () => {
-        const heard: number[] = [];
-        const report = await probe(far, { onEcho: (sequence: number) => heard.push(sequence) });
+      it('gets a reply to each echo', async () => {
+        const replied: number[] = [];
+        const report = await probe(far, { onEcho: (sequence: number) => replied.push(sequence) });
         assert.deepEqual([report.sent, report.received, report.errors], [3, 3, []]);
         assert.deepEqual(
-          heard.toSorted((a, b) => a - b),
+          replied.toSorted((a, b) => a - b),
           [1, 2, 3],
         );
         const { minMs, p50Ms, maxMs } = report.rtt!;
         assert.ok(minMs > 0 && minMs <= p50Ms && p50Ms <= maxMs);
       });
 
-      it('measures the network, not how late this process looks', async () => {
+      it('measures the network, not how late this process polls', async () => {
         const under = prober.probe(near as IpAddress, { count: 1, timeoutMs: 30_000 });
         const endMs = performance.now() + 300;
-        // This process is busy, and looks at nothing.
+        // This process is busy and does not poll.
         while (performance.now() < endMs);
         assert.ok((await under).rtt!.maxMs < 300);
       });
 
-      it('counts what is lost', async () => {
+      it('counts lost echoes', async () => {
         at(FAR, `nft 'add table inet t; add chain inet t c { type filter hook input priority 0; }'`);
         const types = family === 4 ? 'icmp type echo-request' : 'icmpv6 type echo-request';
         at(FAR, `nft 'add rule inet t c ${types} numgen inc mod 2 == 0 drop'`);
@@ -108,7 +108,7 @@ describe('prober', () => {
         assert.deepEqual([report.sent, report.received], [10, 5]);
       });
 
-      it('tells who says that there is no way', async () => {
+      it('names the router without a route', async () => {
         sh(`ip route add ${elsewhere} via ${near}`);
         const report = await probe(elsewhere);
         sh(`ip route delete ${elsewhere}`);
@@ -116,9 +116,10 @@ describe('prober', () => {
         assert.match(formatEchoError(report.errors[0]!.error), new RegExp(`^${near} says: no route`));
       });
 
-      // After the one above: where icmp_ratelimit is 0, an error of this kind empties the kernel's allowance for "no route".
-      it('is told by the first router if it may pass none', async () => {
-        const close = new Prober({ ttl: 1 });
+      // After the one above: where icmp_ratelimit is 0, an error of this kind empties the kernel's
+      // allowance for "no route".
+      it('gets an error of the first router with a TTL of 1', async () => {
+        const close = new Prober({ addon: loadNative(), ttl: 1 });
         const report = await close.probe(far as IpAddress, { count: 1, timeoutMs: 30_000 });
         close.close();
         assert.deepEqual(
@@ -127,30 +128,30 @@ describe('prober', () => {
         );
       });
 
-      it('tells that nobody has an address', async () => {
-        const { errors } = await probe(nobody);
+      it('reports an address that no host has', async () => {
+        const { errors } = await probe(unused);
         assert.match(formatEchoError(errors[0]!.error), /says: the host does not answer/);
       });
 
-      it('tells that this host has no way', async () => {
+      it('reports that this host has no route', async () => {
         const { errors } = await probe(elsewhere);
         assert.match(formatEchoError(errors[0]!.error), /^not sent: .*ENETUNREACH/);
       });
 
-      it('tells the MTU of the device, and of a router on the way', async () => {
-        const [atHome, onTheWay] = [
+      it('reports the MTU of the device, and of a router on the path', async () => {
+        const [atDevice, atRouter] = [
           await probe(far, { packetBytes: 1501 }),
           await probe(far, { packetBytes: 1500 }),
         ];
-        assert.deepEqual(atHome.errors, [{ error: { kind: 'too-big', mtu: 1500 }, count: 3 }]);
-        assert.deepEqual(onTheWay.errors, [{ error: { kind: 'too-big', by: near, mtu: FAR_MTU }, count: 3 }]);
+        assert.deepEqual(atDevice.errors, [{ error: { kind: 'too-big', mtu: 1500 }, count: 3 }]);
+        assert.deepEqual(atRouter.errors, [{ error: { kind: 'too-big', by: near, mtu: FAR_MTU }, count: 3 }]);
       });
 
-      it('finds the largest packet by what routers tell', async () => {
+      it('finds the largest packet by the errors of routers', async () => {
         assert.deepEqual(await prober.findLargest(far as IpAddress), { packetBytes: FAR_MTU, sent: 3 });
       });
 
-      it('finds the largest packet where routers tell nothing', async () => {
+      it('finds the largest packet without errors of routers', async () => {
         at(ROUTER, `nft 'add table inet t; add chain inet t c { type filter hook output priority 0; }'`);
         at(ROUTER, `nft 'add rule inet t c meta l4proto { icmp, icmpv6 } meta length > 500 drop'`);
         const { packetBytes } = await prober.findLargest(far as IpAddress, { maxBytes: 1500 });
@@ -159,7 +160,7 @@ describe('prober', () => {
       });
     });
 
-  it('asks a thousand at once', async () => {
+  it('probes a thousand addresses at once', async () => {
     const addresses = Array.from({ length: 1000 }, (_, index) => `127.0.${index >> 8}.${index & 255 || 1}`);
     const reports = await Promise.all(
       addresses.map((address) => prober.probe(address as IpAddress, { count: 1, timeoutMs: 30_000 })),
@@ -167,8 +168,9 @@ describe('prober', () => {
     assert.equal(reports.filter(({ received }) => received === 1).length, 1000);
   });
 
-  it('names an interface or address that is not there', async () => {
-    const other = (options: object) => new Prober(options).probe('192.0.2.254' as IpAddress, { count: 1 });
+  it('names a missing interface or address', async () => {
+    const other = (options: object) =>
+      new Prober({ addon: loadNative(), ...options }).probe('192.0.2.254' as IpAddress, { count: 1 });
     await assert.rejects(
       other({ device: 'gone0' }),
       new ProbeError('Cannot send ICMP echoes over IPv4: there is no interface gone0'),

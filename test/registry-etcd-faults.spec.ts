@@ -12,7 +12,7 @@ import type { Registry, WatchEnd } from '../allocator/registry/registry.ts';
 import { startEtcd } from '../lab/etcd-server.ts';
 import type { EtcdServer } from '../lab/etcd-server.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 import { recordWatch } from './support/watch-recorder.ts';
 import { rejectsWith } from './compliance/registry-fixture.ts';
 
@@ -47,7 +47,7 @@ describe('etcd registry and faults', () => {
   const create = (registry: Registry, key: string): ReturnType<Registry['create']> =>
     registry.create({ keys: [key], value: 'v', leaseId: NO_LEASE });
   const works = (registry: Registry): Promise<void> =>
-    until('the registry answers again', () => registry.snapshot().then(Boolean, () => false));
+    waitFor('the registry answers again', () => registry.snapshot().then(Boolean, () => false));
   const watchNow = async (registry: Registry): Promise<ReturnType<typeof recordWatch>> => {
     const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
     await watch.ready;
@@ -171,7 +171,7 @@ describe('etcd registry and faults', () => {
       let hasEnded = false;
       const ended = watch.ended.finally(() => (hasEnded = true));
       const endMs = performance.now() + 5 * idleProbeMs;
-      await until('several probes passed', () => performance.now() > endMs);
+      await waitFor('several probes passed', () => performance.now() > endMs);
       assert.equal(hasEnded, false);
       await watch.stop();
       await ended;

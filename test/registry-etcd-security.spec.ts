@@ -12,7 +12,7 @@ import { makeCertificates } from './support/certificates.ts';
 import type { Certificates } from './support/certificates.ts';
 import { startEtcd } from '../lab/etcd-server.ts';
 import type { EtcdServer } from '../lab/etcd-server.ts';
-import { until } from './support/wait-for.ts';
+import { waitFor } from '../lab/wait.ts';
 import { recordWatch } from './support/watch-recorder.ts';
 import { rejectsWith } from './compliance/registry-fixture.ts';
 
@@ -280,7 +280,7 @@ describe('etcd registry and users', () => {
     const registry = asWeft();
     const { revision } = await registry.snapshot();
     await replaceUser();
-    await until('a watch is accepted', () => {
+    await waitFor('a watch is accepted', () => {
       const watch = recordWatch(registry, revision);
       return watch.ready.then(
         () => watch.stop().then(() => true),

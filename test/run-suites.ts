@@ -1,6 +1,6 @@
 // Runs suites, each spec file in namespaces of its own and one file more side by side than there are processors, as each
 // waits for something a third of its time.
-// A suite that fails beside others runs once more alone, and the summary says so: what fails alone fails the run.
+// A suite that fails beside others runs once more alone, and the summary names it. A suite that fails alone fails the run.
 // Usage: node dist/test/run-suites.js FILE…
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -8,6 +8,9 @@ import { basename } from 'node:path';
 
 /** A suite that takes longer hangs: it is killed, and its namespaces with it. In milliseconds. */
 const LIMIT_MS = 10 * 60_000;
+
+/** Of one test, in milliseconds: suites boot clusters. */
+const TEST_TIMEOUT_MS = '180000';
 
 interface Outcome {
   readonly file: string;
@@ -18,7 +21,7 @@ interface Outcome {
 
 function run(file: string): Promise<Outcome> {
   const start = performance.now();
-  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--reporter', 'dot', file];
+  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--timeout', TEST_TIMEOUT_MS, file];
   const child = spawn('sh', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
@@ -36,9 +39,9 @@ function run(file: string): Promise<Outcome> {
   });
 }
 
-function tell({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
+function report({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
   console.log(`--- ${basename(file, '.spec.js')}: ${seconds.toFixed(1)} s${remark}`);
-  // The dots say nothing once a suite has passed; its last lines say how many tests that were.
+  // Of a passed suite only the number of tests is printed.
   console.log(isPassed ? /^ *\d+ passing.*$/m.exec(output)?.[0] : output);
 }
 
@@ -50,7 +53,7 @@ async function runAll(files: readonly string[], width: number, remark = ''): Pro
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const outcome = await run(file);
       outcomes.push(outcome);
-      tell(outcome, remark);
+      report(outcome, remark);
     }
   };
   await Promise.all(Array.from({ length: width }, work));

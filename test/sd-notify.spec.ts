@@ -34,8 +34,8 @@ class Manager {
 
   /** Starts the daemon as systemd would; resolves with its process id in the lab. */
   startDaemon(environment: string): Promise<string> {
-    const words = this.#lab.daemonCommand('h1', []).map((word) => `'${word}'`);
-    const command = `env NOTIFY_SOCKET=${this.socket} ${environment} ${words.join(' ')}`;
+    const args = this.#lab.daemonCommand('h1', []).map((arg) => `'${arg}'`);
+    const command = `env NOTIFY_SOCKET=${this.socket} ${environment} ${args.join(' ')}`;
     return this.#spawn(`exec ${command} >>/run/daemon.log 2>&1`);
   }
 
@@ -77,7 +77,7 @@ describe('sd_notify from the daemon', () => {
   afterEach(() => manager.stop());
 
   for (const socket of ['/run/notify.sock', '@weft/notify'])
-    it(`tells ${socket} what it waits for, that it is ready only then, and that it stops`, async () => {
+    it(`notifies ${socket} of its wait, its readiness after it, and its stop`, async () => {
       manager = new Manager(lab(), socket);
       const config = await lab().etcdctl(['get', '--print-value-only', CONFIG_KEY]);
       await lab().etcdctl(['del', CONFIG_KEY]);
@@ -98,12 +98,12 @@ describe('sd_notify from the daemon', () => {
       assert.equal(beats(all), 0);
     });
 
-  it('gives signs of life for the watchdog from before it is ready until it stops', async () => {
+  it('sends watchdog notifications from before it is ready until it stops', async () => {
     manager = new Manager(lab(), '/run/watchdog.sock');
     await manager.start();
     const pid = await manager.startDaemon('WATCHDOG_USEC=100000 WATCHDOG_PID=$$');
     const heard = await manager.waitUntil(
-      'five signs of life',
+      'five watchdog notifications',
       (texts) => beats(texts) >= 5 && isReady(texts),
     );
     assert.ok(heard.indexOf('WATCHDOG=1') < heard.findIndex((text) => text.startsWith('READY=1')));

@@ -12,7 +12,7 @@ const SCRIPT = `
   const { writeSubnetFile } = await import('${MODULE}');
   const error = await writeSubnetFile('/mnt/subnet.env', 'x'.repeat(20000)).catch((error) => error);
   const text = readFileSync('/mnt/subnet.env', 'utf8');
-  console.log(JSON.stringify({ code: error.code, message: error.message, files: readdirSync('/mnt'), size: text.length }));
+  console.log(JSON.stringify({ code: error.errno, message: error.message, files: readdirSync('/mnt'), size: text.length }));
 `;
 
 describe('subnet file on a disk that refuses it', function () {

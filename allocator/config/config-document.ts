@@ -76,7 +76,7 @@ export function warnUnknown(field: UnknownField, names: readonly string[], issue
   const similar = didYouMean(field.name.toLowerCase(), lowerNames);
   const meant = names.find((name) => name.toLowerCase() === similar);
   const hint = meant === undefined ? 'remove it' : `did you mean ${meant}?`;
-  issues.warn(field, `is no known field and is ignored: ${hint}`);
+  issues.warnUnknownField(field, `is no known field and is ignored: ${hint}`);
 }
 
 function reportSyntax(text: string, issues: ConfigIssues): void {

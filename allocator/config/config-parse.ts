@@ -97,7 +97,7 @@ function completeConfig(
 function warnUnknownHere(field: UnknownField, issues: ConfigIssues): void {
   const lowerName = field.name.toLowerCase();
   const isOfBackend = Object.keys(backendFields).some((name) => name.toLowerCase() === lowerName);
-  if (isOfBackend) issues.warn(field, 'is ignored: it belongs inside Backend, move it there');
+  if (isOfBackend) issues.warnUnknownField(field, 'is ignored: it belongs inside Backend, move it there');
   else warnUnknown(field, Object.keys(networkFields), issues);
 }
 
@@ -170,7 +170,7 @@ function warnUnknownInBackend(field: UnknownField, issues: ConfigIssues): void {
   const isOutside = Object.keys(networkFields).some(
     (name) => name.toLowerCase() === field.name.toLowerCase(),
   );
-  if (isOutside) issues.warn(field, 'is ignored: it belongs outside Backend, move it there');
+  if (isOutside) issues.warnUnknownField(field, 'is ignored: it belongs outside Backend, move it there');
   else warnUnknown(field, Object.keys(backendFields), issues);
 }
 

@@ -85,7 +85,10 @@ describe('networkConfigSchema', () => {
       const result = parseNetworkConfig(JSON.stringify(document(schema.examples?.[0] ?? 'x')));
       assert.ok(result.ok);
       assert.ok(!result.warnings.some(({ message }) => message.includes('no known field')));
-      assert.ok(readDocument('config.md').includes(`\`${name}\``), `docs/config.md lacks ${name}`);
+      assert.ok(
+        readDocument('reference/config.md').includes(`\`${name}\``),
+        `docs/reference/config.md lacks ${name}`,
+      );
     });
   }
 
@@ -104,7 +107,7 @@ describe('networkConfigSchema', () => {
   for (const [name, document] of refused) it(`refuses ${name}`, () => assert.equal(matches(document), false));
 
   it('accepts the examples of the documentation, as the parser does', () => {
-    const examples = [...readDocument('config.md').matchAll(/^```json\n([^]*?)^```/gm)].map(
+    const examples = [...readDocument('reference/config.md').matchAll(/^```json\n([^]*?)^```/gm)].map(
       ([, text = '']) => text,
     );
     assert.ok(examples.length >= 3);

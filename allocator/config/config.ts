@@ -87,6 +87,8 @@ export interface ConfigIssue {
   readonly value?: string;
   /** What is wrong or should be there, with bounds and remedy, worded to follow the path and the value. */
   readonly message: string;
+  /** The field is unknown, or misplaced inside or outside of Backend. */
+  readonly isUnknownField?: true;
 }
 
 /** The part of the document that an issue is about. */
@@ -130,10 +132,23 @@ export class ConfigIssues {
     this.#add('warning', range, message);
   }
 
-  #add(severity: ConfigIssue['severity'], { path, offset, value }: SourceRange, message: string): void {
+  /** Warns of a field that is unknown in its place. */
+  warnUnknownField(range: SourceRange, message: string): void {
+    this.#add('warning', range, message, { isUnknownField: true });
+  }
+
+  #add(
+    severity: ConfigIssue['severity'],
+    { path, offset, value }: SourceRange,
+    message: string,
+    kind: Pick<ConfigIssue, 'isUnknownField'> = {},
+  ): void {
     const before = this.#text.slice(0, offset).split(/\r\n|\r|\n/);
     const column = (before.at(-1)?.length ?? 0) + 1;
     const position = { severity, line: before.length, column, path };
-    this.#issues.push({ offset, issue: { ...position, ...(value !== undefined && { value }), message } });
+    this.#issues.push({
+      offset,
+      issue: { ...position, ...(value !== undefined && { value }), message, ...kind },
+    });
   }
 }

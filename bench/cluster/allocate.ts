@@ -1,11 +1,11 @@
 // Stampedes: how many requests does each of N hosts need that boot at once, and when has the last one its lease? Then the same
 // with a pool that is nearly full. Each host is a real lease keeper with its own connection to one real etcd; kernels are
 // missing, and so are watches: in one process, a thousand watchers of a thousand joins would be all that is measured.
-// Rival: the same hosts one after another, which never collide. `--hosts 10,100,1000,5000` chooses stampedes.
+// Baseline: the same hosts one after another, which never collide. `--hosts 10,100,1000,5000` chooses stampedes.
 import { parseArgs } from 'node:util';
 import { ipv4FromNumber } from '../../lib/address.ts';
 import { withEtcd } from './etcd.ts';
-import { measuresOf, type Figure } from '../figures.ts';
+import { measuresOf, type Metric } from '../metrics.ts';
 import { leaseOf, putLeases } from './seed.ts';
 import { progress } from '../progress.ts';
 import type { BenchmarkRecord } from '../record.ts';
@@ -13,7 +13,7 @@ import { readConfig, SimulatedHost } from './simulated-host.ts';
 
 const DEFAULT_HOSTS = '10,100,1000';
 const MOST_HOSTS = 16_000;
-/** Larger stampedes are not run in turn: nothing new would come of it. */
+/** Larger stampedes have no baseline: it adds no information. */
 const MOST_IN_TURN = 1000;
 /** Hosts that come to a pool that is in part full: the last of them takes the last subnet at 95 %. */
 const LATECOMERS = 50;
@@ -33,28 +33,28 @@ interface Stampede {
 
 export async function benchAllocate(args: readonly string[], rounds = 3): Promise<BenchmarkRecord> {
   const sizes = parseHosts(args);
-  const figures: Figure[] = [];
+  const metrics: Metric[] = [];
   for (const hosts of sizes) {
     const config = configOf(tightPool(hosts));
     const atOnce = await repeat(rounds, () =>
       withEtcd(({ url }) => stampede({ url, config, hosts, width: hosts })),
     );
-    figures.push(...figuresOf(`${hosts} hosts at once`, atOnce, MOST_REQUESTS));
+    metrics.push(...metricsOf(`${hosts} hosts at once`, atOnce, MOST_REQUESTS));
     if (hosts > MOST_IN_TURN) continue;
     const inTurn = await repeat(rounds, () =>
       withEtcd(({ url }) => stampede({ url, config, hosts, width: 1 })),
     );
-    figures.push(...figuresOf(`${hosts} hosts in turn`, inTurn));
+    metrics.push(...metricsOf(`${hosts} hosts in turn`, inTurn));
   }
   for (const percent of FULL_PERCENT) {
     const runs = await repeat(rounds, () => withEtcd(({ url }) => stampedeOnFull(url, percent)));
-    figures.push(...figuresOf(`${LATECOMERS} hosts at once, pool of ${POOL} ${percent} % full`, runs));
+    metrics.push(...metricsOf(`${LATECOMERS} hosts at once, pool of ${POOL} ${percent} % full`, runs));
   }
   return {
-    part: 'allocate',
+    benchmark: 'allocate',
     invalidatedBy: `hosts that boot at once need more than ${MOST_REQUESTS} requests on average, or two hosts get one subnet`,
     conditions: { pool: POOL, latecomers: LATECOMERS },
-    measures: measuresOf(figures),
+    measures: measuresOf(metrics),
   };
 }
 
@@ -82,7 +82,7 @@ async function repeat<Result>(rounds: number, run: () => Promise<Result>): Promi
   return results;
 }
 
-function figuresOf(name: string, runs: readonly Stampede[], atMost?: number): Figure[] {
+function metricsOf(name: string, runs: readonly Stampede[], atMost?: number): Metric[] {
   progress(
     `  ${name}: ${runs.map(({ requestsPerHost }) => requestsPerHost.toFixed(2)).join(', ')} requests a host`,
   );

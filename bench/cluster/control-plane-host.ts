@@ -1,5 +1,5 @@
-// One cold start without etcd and kernel, to see what the daemon itself costs: N leases are decoded, judged, derived and
-// reconciled against a kernel that does what it is told. `control-plane-host.js N` prints one JSON line; run it under the
+// One cold start without etcd and kernel, to measure the daemon itself: N leases are decoded, indexed, derived and
+// reconciled against a fake kernel that applies every step. `control-plane-host.js N` prints one JSON line; run it under the
 // flags of the daemon. The reconciler, the backend and the registry's copy are the real ones.
 import { systemClock } from '../../lib/clock.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
@@ -50,21 +50,21 @@ function asRead(object: KernelObject): ActualObject {
   return object.kind === 'route' ? { ...object, protocol: ROUTE_PROTOCOL, metric: 0 } : object;
 }
 
-/** Does each step at once, and keeps what it was told to. */
-function obedientKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'> {
-  const held = new Map<ObjectKey, ActualObject>();
+/** Applies each step at once, in memory. */
+function fakeKernel(): Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'> {
+  const objects = new Map<ObjectKey, ActualObject>();
   return {
-    readState: () => Promise.resolve({ objects: new Map(held), foreignLinks: new Map() }),
+    readState: () => Promise.resolve({ objects: new Map(objects), foreignLinks: new Map() }),
     readSysctl: (path) => {
-      const found = held.get(`sysctl ${path}`);
+      const found = objects.get(`sysctl ${path}`);
       return found?.kind === 'sysctl' ? Promise.resolve(found.value) : Promise.reject(new Error('unset'));
     },
     readFeature: () => Promise.resolve(undefined),
     apply: (steps) => {
       for (const { action, object } of steps)
-        if (action === 'set') held.set(objectKey(object), asRead(object));
-        else held.delete(objectKey(object));
-      return Promise.resolve(steps.map((step) => ({ step, ok: true })));
+        if (action === 'set') objects.set(objectKey(object), asRead(object));
+        else objects.delete(objectKey(object));
+      return Promise.resolve(steps.map((step) => ({ step, status: 'done' as const })));
     },
   };
 }
@@ -79,7 +79,7 @@ class Host {
   readonly #context: BackendContext;
   #onSettled: () => void = () => undefined;
   readonly #reconciler = new Reconciler({
-    kernel: obedientKernel(),
+    kernel: fakeKernel(),
     clock: systemClock,
     onSettled: () => this.#onSettled(),
   });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { packageRoot } from '../../lab/package-root.ts';
 import type { ControlPlaneTimes } from './control-plane-host.ts';
-import { measuresOf, type Figure } from '../figures.ts';
+import { measuresOf, type Metric } from '../metrics.ts';
 import { fitGrowth, formatGrowth, type Point } from './growth-fit.ts';
 import { formatMachine, readMachine } from '../machine.ts';
 import { progress } from '../progress.ts';
@@ -40,20 +40,23 @@ export async function benchControlPlane(args: readonly string[], rounds = 3): Pr
     for (const count of PEERS) samples.get(count)!.push(await measure(flags, count));
   if (profile === true) await keepProfile(flags);
   return {
-    part: 'control',
+    benchmark: 'control',
     invalidatedBy:
       'deriving and reconciling grow faster than the number of peers, or one more peer costs more among many',
     conditions: { nodeFlags: flags.join(' ') },
-    measures: measuresOf([...figuresOf(samples), ...growthOf(samples)]),
+    measures: measuresOf([...metricsOf(samples), ...growthOf(samples)]),
   };
 }
 
 /** Flags that bin/weft gives to Node. */
 async function daemonFlags(): Promise<readonly string[]> {
   const script = await readFile(join(packageRoot(), 'bin/weft'), 'utf8');
-  const words = /^ *flags="(--single-threaded .*) \$flags"$/m.exec(script)?.[1];
-  if (words === undefined) throw new Error('bin/weft starts Node in another way than this benchmark knows');
-  return words.split(' ');
+  const args = /^ *flags="(--single-threaded .*) \$flags"$/m.exec(script)?.[1];
+  if (args === undefined)
+    throw new Error(
+      'bin/weft sets the flags of Node in an unknown form: update the pattern of this benchmark',
+    );
+  return args.split(' ');
 }
 
 async function measure(flags: readonly string[], count: number): Promise<ControlPlaneTimes> {
@@ -61,8 +64,8 @@ async function measure(flags: readonly string[], count: number): Promise<Control
   return JSON.parse(stdout) as ControlPlaneTimes;
 }
 
-function figuresOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Figure[] {
-  return [...samples].flatMap(([count, times]): Figure[] => [
+function metricsOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Metric[] {
+  return [...samples].flatMap(([count, times]): Metric[] => [
     ...timedNames().map((name) => ({
       name: `${count} peers: ${NAMES[name]}`,
       unit: 'ms',
@@ -73,7 +76,7 @@ function figuresOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): 
 }
 
 /** The exponent of each; of one more peer that of 100 and more, as with few its time is that of code not yet compiled. */
-function growthOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Figure[] {
+function growthOf(samples: ReadonlyMap<number, readonly ControlPlaneTimes[]>): Metric[] {
   return timedNames().map((name) => {
     const points = [...samples].flatMap(([hosts, times]) =>
       times.map((one): Point => ({ hosts, value: one[name] })),
@@ -98,13 +101,13 @@ function timedNames(): readonly Timed[] {
 async function keepProfile(flags: readonly string[]): Promise<void> {
   const folder = join(packageRoot(), 'bench/out');
   await mkdir(folder, { recursive: true });
-  const words = [
+  const args = [
     '--cpu-prof',
     '--cpu-prof-interval=500',
     `--cpu-prof-dir=${folder}`,
     `--cpu-prof-name=${PROFILE}`,
   ];
-  await run(process.execPath, [...flags, ...words, HOST, String(Math.max(...PEERS))]);
+  await run(process.execPath, [...flags, ...args, HOST, String(Math.max(...PEERS))]);
   const file = join(folder, PROFILE);
   const stacks = parseCpuProfile(await readFile(file, 'utf8'));
   for (const line of formatCosts(stacks, SHOWN_FUNCTIONS)) progress(`  ${line}`);

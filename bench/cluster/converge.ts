@@ -1,30 +1,26 @@
 // How fast does a host catch up with a cluster? N peer leases wait in etcd; a daemon starts; measured until the last
 // entry is in the kernel, beside `ip -batch` and `bridge -batch` making the same entries on the host next to it. Then
 // one more host joins. Then the daemon's memory.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { HEALTH_PORT, Lab } from '../../lab/lab.ts';
-import { ETCD_URL } from '../../lab/topology.ts';
+import { spawn } from 'node:child_process';
+import { Lab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { runBaseline } from './baseline.ts';
+import { openWriter, startTimed, type Writer } from './lab-programs.ts';
 import { BENCH_CONFIG, fakePeer } from './seed.ts';
-import type { BenchResult, Figure } from '../figures.ts';
-import { insteadOf, withInstalled } from '../host/installed.ts';
+import type { BenchResult, Metric } from '../metrics.ts';
+import { withInstalled } from '../host/installed.ts';
 import { median } from '../statistics.ts';
 import { residentMegabytes, type StartTimes } from '../host/stopwatch.ts';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
 const JOINS = 5;
-const BATCH_SECTIONS = ['neighbour', 'fdb', 'route'] as const;
-/** What a start may cost beside the rival: twice its time plus this. */
+/** Threshold of a start: twice the time of the baseline plus this. */
 const START_ALLOWANCE_MS = 500;
 const RSS_LIMIT_MB: Readonly<Record<number, number>> = { 3: 75, 1000: 85, 10000: 150 };
 
 /** One measurement of N peers. */
 interface Sample {
   readonly times: StartTimes;
-  readonly rivalMs: number;
+  readonly baselineMs: number;
   readonly changes: Changes;
   readonly rssMb: number;
 }
@@ -33,23 +29,23 @@ export async function benchConverge(
   peers: readonly number[] = [3, 100, 1000, 10000],
   rounds = 3,
 ): Promise<BenchResult> {
-  const figures: Figure[] = [];
+  const metrics: Metric[] = [];
   for (const count of peers) {
     const samples: Sample[] = [];
     for (let round = 0; round < rounds; round++)
       samples.push(await withInstalled((program) => measure(program, count)));
-    figures.push(...figuresOf(count, samples));
+    metrics.push(...metricsOf(count, samples));
   }
   return {
     bench: 'converge',
     invalidatedBy:
       'at 10,000 peers a start takes more than twice ip -batch plus 0.5 s, or one join more than 50 ms',
-    figures,
+    metrics,
   };
 }
 
-function figuresOf(count: number, samples: readonly Sample[]): Figure[] {
-  const rival = samples.map((sample) => sample.rivalMs);
+function metricsOf(count: number, samples: readonly Sample[]): Metric[] {
+  const baseline = samples.map((sample) => sample.baselineMs);
   const ready = samples.map((sample) => sample.times.readyMs);
   const peers = `${count} peers`;
   return [
@@ -62,13 +58,13 @@ function figuresOf(count: number, samples: readonly Sample[]): Figure[] {
       name: `${peers}: process start to last entry`,
       unit: 'ms',
       runs: ready,
-      ...(count === 10000 ? { atMost: 2 * median(rival) + START_ALLOWANCE_MS } : {}),
+      ...(count === 10000 ? { atMost: 2 * median(baseline) + START_ALLOWANCE_MS } : {}),
     },
-    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: rival, isRival: true },
+    { name: `${peers}: ip -batch and bridge -batch`, unit: 'ms', runs: baseline, isCompetitor: true },
     {
       name: `${peers}: start ÷ batch`,
       unit: 'ratio',
-      runs: samples.map((sample) => sample.times.readyMs / sample.rivalMs),
+      runs: samples.map((sample) => sample.times.readyMs / sample.baselineMs),
     },
     {
       name: `${peers}: one more joins`,
@@ -96,69 +92,24 @@ function limitOf(count: number): { readonly atMost?: number } {
   return limit === undefined ? {} : { atMost: limit };
 }
 
-/** One fresh lab: `h1` runs the daemon, `h2` the rival. */
+/** One fresh lab: `h1` runs the daemon, `h2` the baseline. */
 async function measure(program: string, count: number): Promise<Sample> {
   const lab = await Lab.create({ name: `bench-${process.pid}`, hosts: 2, bare: ['h2'], start: false });
   try {
     await lab.startEtcd();
     await lab.putConfig(BENCH_CONFIG);
     const writer = openWriter(lab);
-    await writer.send({ fill: count });
-    const rivalMs = await runRival(lab, count);
+    await writer.send({ seed: count });
+    const baselineMs = await runBaseline(lab, count);
     const daemon = await startTimed(lab, program);
     const changes = await measureChanges(lab, writer, count);
     const rssMb = residentMegabytes(`/proc/${lab.sandbox.pid}/root/proc`, daemon.times.pid);
     daemon.end();
     writer.end();
-    return { times: daemon.times, rivalMs, changes, rssMb };
+    return { times: daemon.times, baselineMs, changes, rssMb };
   } finally {
     await lab.down();
   }
-}
-
-interface LineProcess {
-  readonly process: ChildProcess;
-  readonly lines: AsyncIterator<string>;
-}
-
-function openProcess(lab: Lab, netns: string, script: string, args: readonly string[]): LineProcess {
-  const [file, ...rest] = lab.sandbox.commandLine([process.execPath, join(HERE, script), ...args], netns);
-  const child = spawn(file!, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
-  const lines: Interface = createInterface({ input: child.stdout });
-  return { process: child, lines: lines[Symbol.asyncIterator]() };
-}
-
-interface Writer {
-  /** Resolves with the Unix time, in ms, at which etcd had acknowledged the write. */
-  send(command: object): Promise<number>;
-  end(): void;
-}
-
-/** Puts leases of peers that nobody runs into etcd. */
-export function openWriter(lab: Lab): Writer {
-  const { process: child, lines } = openProcess(lab, 'etcd', 'seed.js', [ETCD_URL]);
-  return {
-    async send(command) {
-      child.stdin!.write(`${JSON.stringify(command)}\n`);
-      const { value } = await lines.next();
-      return (JSON.parse(String(value)) as { atMs: number }).atMs;
-    },
-    end: () => child.stdin!.end(),
-  };
-}
-
-/** Starts `program` as the daemon of h1 and waits until it is ready. */
-export async function startTimed(lab: Lab, program: string): Promise<{ times: StartTimes; end: () => void }> {
-  const file = lab.subnetFile('h1');
-  const command = [...insteadOf(program), ...lab.daemonCommand('h1', ['--log-level', 'error'])];
-  const { process: child, lines } = openProcess(lab, 'h1', '../host/stopwatch.js', [
-    file,
-    String(HEALTH_PORT),
-    ...command,
-  ]);
-  const { value, done } = await lines.next();
-  if (done) throw new Error('The daemon did not become ready');
-  return { times: JSON.parse(value) as StartTimes, end: () => child.kill('SIGTERM') };
 }
 
 /** ms from the request to write or delete a lease to its route, last of its entries, coming or going. */
@@ -173,7 +124,7 @@ async function measureChanges(lab: Lab, writer: Writer, firstIndex: number): Pro
   const indexes = Array.from({ length: JOINS }, (_, offset) => firstIndex + offset);
   const joinMs: number[] = [];
   const leaveMs: number[] = [];
-  // The write is asked for here; etcd accepts it a moment later, so the figures are upper bounds.
+  // The clock starts at the request; etcd accepts it a moment later, so the metrics are upper bounds.
   const time = async (command: object, line: string): Promise<number> => {
     const askedMs = performance.timeOrigin + performance.now();
     await writer.send(command);
@@ -193,7 +144,7 @@ async function openMonitor(lab: Lab) {
   let seen = '';
   monitor.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
   const prime = async () => {
-    // Made and removed again: replacing a route by itself is no news.
+    // Added and deleted: a replace by an identical route emits no notification.
     await lab.check('h1', ['sh', '-c', 'ip route add 203.0.113.1/32 dev lo; ip route del 203.0.113.1/32']);
     return seen.includes('203.0.113.1');
   };
@@ -202,47 +153,9 @@ async function openMonitor(lab: Lab) {
     /** Unix time, in ms, of the first line that begins with `start`. */
     async lineSeenMs(start: string): Promise<number> {
       const line = new RegExp(`\\[([0-9T:.-]+)\\] ?${start.replaceAll('.', '\\.')} `);
-      await waitFor(`the notice '${start}'`, () => line.test(seen), 10_000, 2);
+      await waitFor(`the notification '${start}'`, () => line.test(seen), 10_000, 2);
       return Date.parse(`${line.exec(seen)![1]!.slice(0, 23)}Z`);
     },
     end: () => void monitor.kill(),
   };
-}
-
-/** Makes the same device and entries with iproute2 on the bare host. Returns the time of the entries alone. */
-async function runRival(lab: Lab, count: number): Promise<number> {
-  await lab.check('h2', [
-    'ip',
-    'link',
-    'add',
-    'flannel.1',
-    'type',
-    'vxlan',
-    'id',
-    '1',
-    'dev',
-    'eth0',
-    'dstport',
-    '8472',
-    'nolearning',
-  ]);
-  await lab.check('h2', ['ip', 'link', 'set', 'flannel.1', 'up']);
-  for (const section of BATCH_SECTIONS)
-    await lab.check('h2', ['sh', '-c', `cat > /run/${section}.batch`], { input: batchLines(section, count) });
-  const script =
-    'date +%s%N; ip -batch /run/neighbour.batch && bridge -batch /run/fdb.batch && ip -batch /run/route.batch && date +%s%N';
-  const [from, to] = (await lab.check('h2', ['sh', '-c', script])).trim().split('\n');
-  return Number(BigInt(to!) - BigInt(from!)) / 1e6;
-}
-
-function batchLines(section: (typeof BATCH_SECTIONS)[number], count: number): string {
-  let text = '';
-  for (let index = 0; index < count; index++) {
-    const { subnet, publicIp, mac } = fakePeer(index);
-    if (section === 'neighbour')
-      text += `neigh replace ${subnet} lladdr ${mac} dev flannel.1 nud permanent\n`;
-    else if (section === 'fdb') text += `fdb replace ${mac} dev flannel.1 dst ${publicIp} self permanent\n`;
-    else text += `route replace ${subnet}/24 via ${subnet} dev flannel.1 onlink\n`;
-  }
-  return text;
 }

@@ -1,4 +1,4 @@
-// A fresh etcd on loopback for one measurement, gone afterwards, and what it says of itself.
+// A fresh etcd on loopback for one measurement, and its own metrics.
 import { startEtcd } from '../../lab/etcd-server.ts';
 
 /** etcd's own default. */
@@ -28,7 +28,7 @@ const METRICS: Readonly<Record<keyof EtcdUsage, string>> = {
 export interface BenchEtcd {
   readonly url: string;
   usage(): Promise<EtcdUsage>;
-  /** Kills it and starts it again on the same data; resolves once it answers. Its sums begin anew. */
+  /** Kills it and starts it on the same data; resolves once it answers. Its sums start from 0. */
   restart(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
-// Peers that exist only as keys in etcd: writes leases of hosts that nobody runs, and tells when each was accepted.
-// Run as a process of its own beside etcd: `fill.js URL`, one JSON command a line on standard input, one answer each:
-//   {"fill": COUNT}            leases of peers 0..COUNT-1          {"put": INDEX} / {"delete": INDEX}   one of them
+// Peers that exist only as keys in etcd: writes their leases, and reports when etcd accepted each.
+// Run as a process of its own beside etcd: `seed.js URL`, one JSON command a line on standard input, one answer each:
+//   {"seed": COUNT}            leases of peers 0..COUNT-1          {"put": INDEX} / {"delete": INDEX}   one of them
 // Answer: {"atMs": UNIX_TIME} once etcd acknowledged.
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { ipv4FromNumber } from '../../lib/address.ts';
 /** The network that benchmarks use: 65,536 subnets of length 24. */
 export const BENCH_CONFIG = '{"Network":"10.0.0.0/8","SubnetLen":24,"Backend":{"Type":"vxlan"}}';
 
-/** Peers take subnets from the upper half of the network, so that they are never in the way of a real host. */
+/** Peers take subnets from the upper half of the network, apart from those of real hosts. */
 const FIRST_SUBNET = (10 << 24) | (128 << 16);
 /** Underlay addresses outside of the lab's own. */
 const FIRST_PUBLIC_IP = (100 << 24) | (64 << 16);
@@ -58,12 +58,12 @@ function toPair(key: string, value: string): { key: Buffer; value: Buffer } {
 
 async function execute(
   kv: KVClient,
-  command: { fill?: number; put?: number; delete?: number },
+  command: { seed?: number; put?: number; delete?: number },
 ): Promise<void> {
   if (command.put !== undefined) await kv.put(encode(command.put));
   if (command.delete !== undefined) await kv.deleteRange({ key: encode(command.delete).key });
-  for (let from = 0; from < (command.fill ?? 0); from += KEYS_PER_TRANSACTION) {
-    const count = Math.min(KEYS_PER_TRANSACTION, command.fill! - from);
+  for (let from = 0; from < (command.seed ?? 0); from += KEYS_PER_TRANSACTION) {
+    const count = Math.min(KEYS_PER_TRANSACTION, command.seed! - from);
     const puts = Array.from({ length: count }, (_, index) => ({ request_put: encode(from + index) }));
     await kv.txn({ compare: [], success: puts, failure: [] });
   }

@@ -1,4 +1,4 @@
-// The processes of a simulated cluster (simulate-worker.ts) and its etcd: tells them what to do, and counts what that takes.
+// The processes of a simulated cluster (simulate-worker.ts) and its etcd: sends commands, and measures their cost.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -38,8 +38,8 @@ export class Cluster {
     const answers = await Promise.all(
       this.#workers.map(async (worker, index) => {
         const command = commands[index];
-        const first = command && (await tell(worker, command));
-        return sum([...(first ? [first] : []), await tell(worker, { do: 'await', peers })]);
+        const first = command && (await request(worker, command));
+        return sum([...(first ? [first] : []), await request(worker, { do: 'await', peers })]);
       }),
     );
     return answers;
@@ -51,12 +51,12 @@ export class Cluster {
 
   /** Gives each process its own command. */
   each(commands: readonly WorkerCommand[]): Promise<readonly WorkerAnswer[]> {
-    return Promise.all(this.#workers.map((worker, index) => tell(worker, commands[index]!)));
+    return Promise.all(this.#workers.map((worker, index) => request(worker, commands[index]!)));
   }
 
   /** Counts what `act` takes; etcd's sums before are `before` if it was restarted meanwhile. */
-  async cost(act: () => Promise<readonly WorkerAnswer[]>, isAnewEtcd = false): Promise<Cost> {
-    const before = isAnewEtcd ? NOTHING : await this.#etcd.usage();
+  async cost(act: () => Promise<readonly WorkerAnswer[]>, isRestarted = false): Promise<Cost> {
+    const before = isRestarted ? NOTHING : await this.#etcd.usage();
     const startMs = performance.now();
     const answers = await act();
     const ms = performance.now() - startMs;
@@ -86,14 +86,12 @@ const NOTHING: EtcdUsage = {
   databaseBytes: 0,
 };
 
-async function tell(worker: ChildProcess, command: WorkerCommand): Promise<WorkerAnswer> {
+async function request(worker: ChildProcess, command: WorkerCommand): Promise<WorkerAnswer> {
   const over = new AbortController();
   const listening = { signal: over.signal };
   const answered = once(worker, 'message', listening);
   const ended = once(worker, 'exit', listening).then(([code]) => {
-    throw new Error(
-      `A process of simulated hosts ended (${String(code)}) while it was told to ${command.do}`,
-    );
+    throw new Error(`A process of simulated hosts exited (${String(code)}) during the command ${command.do}`);
   });
   // Whichever does not come is given up below, which is no failure.
   for (const either of [answered, ended]) either.catch(() => undefined);

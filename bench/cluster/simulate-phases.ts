@@ -1,4 +1,4 @@
-// What a simulated cluster goes through, one phase after another, each counted until the last host knows all others.
+// What a simulated cluster goes through, one phase after another, each counted until the last host has all others as peers.
 import { setTimeout } from 'node:timers/promises';
 import type { BenchEtcd } from './etcd.ts';
 import { Cluster, sum, WORKERS, type Cost } from './simulate-cluster.ts';
@@ -71,7 +71,7 @@ export async function measure(etcd: BenchEtcd, hosts: number): Promise<Sample> {
   }
 }
 
-/** One in a hundred hosts leaves and another joins each second; the time is that from the last second's begin until all know all. */
+/** One in a hundred hosts leaves and another joins each second; the time is that from the start of the last second until all are up to date. */
 async function measureChurn(cluster: Cluster, etcd: BenchEtcd, hosts: number): Promise<Cost> {
   const each = Math.max(1, Math.round(hosts * CHURN_SHARE));
   const shares = [Math.floor(each / WORKERS), Math.ceil(each / WORKERS)];

@@ -1,4 +1,4 @@
-// Some of the hosts of a simulated cluster, in one process: does what it is told, one command a message, and answers when all of
+// Some of the hosts of a simulated cluster, in one process: does what it is result, one command a message, and answers when all of
 // its hosts are where they should be, with what that took.
 import { waitFor } from '../../lab/wait.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -8,23 +8,23 @@ import { readConfig, SimulatedHost } from './simulated-host.ts';
 export type WorkerCommand =
   /** `count` more hosts boot at once, from index `from` on. */
   | { readonly do: 'boot'; readonly url: string; readonly from: number; readonly count: number }
-  /** All hosts end and start again, as after an upgrade. */
+  /** All hosts restart, as after an upgrade. */
   | { readonly do: 'restart' }
   /** The last host gives its lease back. */
   | { readonly do: 'leave' }
   /** Its `count` oldest hosts give their leases back, and as many others boot, from index `from` on. */
   | { readonly do: 'churn'; readonly from: number; readonly count: number }
-  /** Waits until each host has so many peers, and knows all changes up to `revision`. */
+  /** Waits until each host has so many peers, and has received all changes up to `revision`. */
   | { readonly do: 'await'; readonly peers: number; readonly revision?: number }
   /** Remembers the time. */
   | { readonly do: 'mark' }
-  /** Waits until each host has heard of the registry since the mark. */
+  /** Waits until each host had contact with the registry since the mark. */
   | { readonly do: 'reconnect' };
 
 /** Since the command before. */
 export interface WorkerAnswer {
   readonly requests: number;
-  /** What kernels would have been told. */
+  /** What kernels would have been result. */
   readonly steps: number;
   readonly processorMs: number;
   /** Now. */
@@ -86,7 +86,7 @@ async function execute(command: WorkerCommand): Promise<void> {
       markMs = systemClock.nowMs();
       return;
     case 'reconnect':
-      return waitFor('the registry', () => hosts.every((host) => host.hasHeardSince(markMs)), LIMIT_MS);
+      return waitFor('the registry', () => hosts.every((host) => host.hadContactSince(markMs)), LIMIT_MS);
   }
 }
 
@@ -94,7 +94,7 @@ async function answer(command: WorkerCommand): Promise<void> {
   await execute(command);
   const { user, system } = process.cpuUsage(usage);
   usage = process.cpuUsage();
-  const told: WorkerAnswer = {
+  const result: WorkerAnswer = {
     requests,
     steps,
     processorMs: (user + system) / 1000,
@@ -102,7 +102,7 @@ async function answer(command: WorkerCommand): Promise<void> {
     subnets: hosts.map(({ subnet }) => subnet),
   };
   [requests, steps] = [0, 0];
-  process.send!(told);
+  process.send!(result);
 }
 
 process.on('message', (command: WorkerCommand) => void answer(command));

@@ -1,9 +1,9 @@
 // How does a whole cluster grow? N hosts (simulated-host.ts) in two processes and one real etcd: all boot at once, one joins, one
-// leaves, one in a hundred goes and comes each second, etcd is restarted, all daemons are restarted at once. Each is counted until the last host knows all others: requests
+// leaves, one in a hundred goes and comes each second, etcd is restarted, all daemons are restarted at once. Each is counted until the last host has all others as peers: requests
 // to etcd, bytes from it, processor time. The exponent of growth is fitted to each. `--hosts 10,100,1000` chooses sizes.
 import { parseArgs } from 'node:util';
 import { withEtcd } from './etcd.ts';
-import { measuresOf, type Figure } from '../figures.ts';
+import { measuresOf, type Metric } from '../metrics.ts';
 import { fitGrowth, formatGrowth } from './growth-fit.ts';
 import { progress } from '../progress.ts';
 import type { BenchmarkRecord } from '../record.ts';
@@ -14,31 +14,31 @@ import { median } from '../statistics.ts';
 const DEFAULT_HOSTS = '10,30,100,300';
 /** The network of benchmarks has 65,536 subnets, the simulated underlay 65,536 addresses. */
 const MOST_HOSTS = 60_000;
-/** What an exponent may be beyond the promised one before the promise counts as broken. */
+/** What an exponent may be beyond the maxExponent one before the threshold counts as broken. */
 const ALLOWANCE = 0.15;
 
 /** What is fitted. */
 interface Fit {
   readonly phase: Phase;
   readonly what: keyof Cost;
-  /** Most that it may grow with: hosts to the power of this; unset: it is only shown. */
-  readonly promised?: number;
+  /** Threshold: growth of at most hosts to the power of this; unset: only shown. */
+  readonly maxExponent?: number;
 }
 
-/** What each host must be told of each other is quadratic in sum. */
+/** Notifications of each host about each other are quadratic in sum. */
 const FITS: readonly Fit[] = [
-  { phase: 'cold start', what: 'requests', promised: 1 },
-  { phase: 'cold start', what: 'bytes', promised: 2 },
+  { phase: 'cold start', what: 'requests', maxExponent: 1 },
+  { phase: 'cold start', what: 'bytes', maxExponent: 2 },
   { phase: 'cold start', what: 'hostsProcessorMs' },
   { phase: 'cold start', what: 'etcdProcessorMs' },
-  { phase: 'one joins', what: 'requests', promised: 0 },
-  { phase: 'one joins', what: 'bytes', promised: 1 },
-  { phase: 'churn', what: 'requests', promised: 1 },
-  { phase: 'churn', what: 'bytes', promised: 2 },
+  { phase: 'one joins', what: 'requests', maxExponent: 0 },
+  { phase: 'one joins', what: 'bytes', maxExponent: 1 },
+  { phase: 'churn', what: 'requests', maxExponent: 1 },
+  { phase: 'churn', what: 'bytes', maxExponent: 2 },
   { phase: 'churn', what: 'hostsProcessorMs' },
-  { phase: 'etcd restarted', what: 'requests', promised: 1 },
-  { phase: 'all daemons restarted', what: 'requests', promised: 1 },
-  { phase: 'all daemons restarted', what: 'bytes', promised: 2 },
+  { phase: 'etcd restarted', what: 'requests', maxExponent: 1 },
+  { phase: 'all daemons restarted', what: 'requests', maxExponent: 1 },
+  { phase: 'all daemons restarted', what: 'bytes', maxExponent: 2 },
   { phase: 'all daemons restarted', what: 'hostsProcessorMs' },
 ];
 /** Of fewer hosts one in a hundred is less than one. */
@@ -54,17 +54,17 @@ export async function benchSimulate(args: readonly string[], rounds = 1): Promis
       progress(`  ${hosts} hosts: ${formatSample(sample, hosts)}`);
     }
   return {
-    part: 'simulate',
+    benchmark: 'simulate',
     invalidatedBy:
       'requests of a cold start or of a restart of all grow faster than the number of hosts, or those of one join grow at all',
     conditions: { workers: WORKERS, 'churn s': CHURN_SEC },
-    measures: measuresOf([...figuresOf(samples), ...(sizes.length > 1 ? growthOf(samples) : [])]),
+    measures: measuresOf([...metricsOf(samples), ...(sizes.length > 1 ? growthOf(samples) : [])]),
   };
 }
 
 function formatSample({ costs }: Sample, hosts: number): string {
-  const words = PHASES.map((phase) => `${phase} ${(costs[phase].ms / 1000).toFixed(1)} s`);
-  return `${words.join(', ')}; ${(costs['cold start'].requests / hosts).toFixed(1)} requests a host`;
+  const times = PHASES.map((phase) => `${phase} ${(costs[phase].ms / 1000).toFixed(1)} s`);
+  return `${times.join(', ')}; ${(costs['cold start'].requests / hosts).toFixed(1)} requests a host`;
 }
 
 /** @throws Error naming the option and what it may be. */
@@ -88,7 +88,7 @@ const UNITS: Readonly<Record<keyof Cost, string>> = {
 };
 /** What depends on the number of hosts alone. */
 const EXACT: readonly (keyof Cost)[] = ['requests', 'bytes', 'steps'];
-const WORDS: Readonly<Record<keyof Cost, string>> = {
+const COST_NAMES: Readonly<Record<keyof Cost, string>> = {
   ms: 'time',
   requests: 'requests',
   bytes: 'bytes from etcd',
@@ -97,11 +97,11 @@ const WORDS: Readonly<Record<keyof Cost, string>> = {
   steps: 'steps in all kernels',
 };
 
-function figuresOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
-  return [...samples].flatMap(([hosts, runs]): Figure[] => [
+function metricsOf(samples: ReadonlyMap<number, readonly Sample[]>): Metric[] {
+  return [...samples].flatMap(([hosts, runs]): Metric[] => [
     ...PHASES.flatMap((phase) =>
       (Object.keys(UNITS) as (keyof Cost)[]).map((what) => ({
-        name: `${hosts} hosts, ${phase}: ${WORDS[what]}`,
+        name: `${hosts} hosts, ${phase}: ${COST_NAMES[what]}`,
         unit: UNITS[what],
         runs: runs.map(({ costs }) => costs[phase][what]),
         ...(EXACT.includes(what) && { isExact: true as const }),
@@ -113,18 +113,18 @@ function figuresOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
   ]);
 }
 
-function growthOf(samples: ReadonlyMap<number, readonly Sample[]>): Figure[] {
-  return FITS.flatMap(({ phase, what, promised }) => {
+function growthOf(samples: ReadonlyMap<number, readonly Sample[]>): Metric[] {
+  return FITS.flatMap(({ phase, what, maxExponent }) => {
     const fitting = [...samples].filter(([hosts]) => phase !== 'churn' || hosts >= LEAST_CHURNING);
     if (fitting.length < 2) return [];
     const growth = fitGrowth(
       fitting.map(([hosts, runs]) => ({ hosts, value: median(runs.map(({ costs }) => costs[phase][what])) })),
     );
-    progress(`  ${phase}: ${WORDS[what]} grow as hosts ^ ${formatGrowth(growth)}`);
-    const limit = promised === undefined ? {} : { atMost: promised + ALLOWANCE };
+    progress(`  ${phase}: ${COST_NAMES[what]} grow as hosts ^ ${formatGrowth(growth)}`);
+    const limit = maxExponent === undefined ? {} : { atMost: maxExponent + ALLOWANCE };
     return [
       {
-        name: `${phase}: exponent of ${WORDS[what]}`,
+        name: `${phase}: exponent of ${COST_NAMES[what]}`,
         unit: 'exponent',
         runs: [growth.exponent],
         better: 'neither',

@@ -1,6 +1,6 @@
-// A host without kernel and packets: registry client, mirror and lease keeper are those of the daemon, with a connection of
-// their own to a real etcd. What its kernel would have to do is counted. What all hosts of a process read alike, they share:
-// nothing else would fit a machine.
+// A host without kernel and packets: registry client, cache and lease manager are those of the daemon, with a connection of
+// their own to a real etcd. Kernel steps are counted only. Hosts of one process share entries that they read alike:
+// otherwise memory would not suffice.
 import { ipv4FromNumber } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
@@ -14,8 +14,8 @@ import type { Registry, RegistryEntry, WatchEnd, WatchOptions } from '../../allo
 import { deriveVtepMac } from '../../backends/vtep-mac.ts';
 
 const FIRST_PUBLIC_IP = (100 << 24) | (64 << 16);
-/** Many hosts on few cores wait for each other; a time-out, or a watch taken for dead, would measure the machine. */
-const PATIENCE_MS = 600_000;
+/** Many hosts on few cores wait for each other; a time-out would measure the machine. */
+const TIMEOUT_MS = 600_000;
 /** Neighbour, FDB entry and route. */
 const STEPS_PER_PEER = 3;
 
@@ -24,7 +24,7 @@ export interface SimulatedHostOptions {
   readonly config: NetworkConfig;
   /** Which host it is; its public IP follows from that. */
   readonly index: number;
-  /** Whether it follows what other hosts do. */
+  /** Whether it watches the registry. */
   readonly isWatching: boolean;
   readonly onRequest: () => void;
   readonly onSteps?: (count: number) => void;
@@ -33,8 +33,8 @@ export interface SimulatedHostOptions {
 export class SimulatedHost {
   readonly index: number;
   readonly #registry: Registry;
-  readonly #mirror: RegistryCache;
-  readonly #keeper: LeaseManager;
+  readonly #cache: RegistryCache;
+  readonly #manager: LeaseManager;
   #onLease: () => void = () => undefined;
 
   constructor({
@@ -45,14 +45,14 @@ export class SimulatedHost {
     onRequest,
     onSteps = () => undefined,
   }: SimulatedHostOptions) {
-    const limits = { requestTimeoutMs: PATIENCE_MS, idleProbeMs: PATIENCE_MS };
+    const limits = { requestTimeoutMs: TIMEOUT_MS, idleProbeMs: TIMEOUT_MS };
     const options = { endpoints: [url], prefix: '/coreos.com/network', ...limits };
     const registry = createEtcdRegistry({ ...options, onCall: onRequest });
     this.index = index;
     const publicIp = ipv4FromNumber(FIRST_PUBLIC_IP + index);
     this.#registry = registry;
     const [clock, random] = [systemClock, Math.random];
-    this.#mirror = new RegistryCache({
+    this.#cache = new RegistryCache({
       registry: isWatching ? sharing(registry) : { ...sharing(registry), watch: neverReport },
       clock,
       random,
@@ -61,9 +61,9 @@ export class SimulatedHost {
     const mac = deriveVtepMac({ publicIp, vni: 1, family: 4 });
     const backendData = { VNI: 1, VtepMAC: mac };
     const attributes: LeaseAttributes = { publicIp, backendType: 'vxlan', backendData };
-    this.#keeper = new LeaseManager({
+    this.#manager = new LeaseManager({
       registry,
-      cache: this.#mirror,
+      cache: this.#cache,
       clock,
       random,
       nodeId: publicIp,
@@ -79,43 +79,43 @@ export class SimulatedHost {
   }
 
   get subnet(): string | undefined {
-    return this.#keeper.own?.subnets.ipv4;
+    return this.#manager.own?.subnets.ipv4;
   }
 
   get peers(): number {
-    return this.#keeper.peers.size;
+    return this.#manager.peers.size;
   }
 
-  /** Up to which it knows all changes of the registry. */
+  /** Up to which it has received all changes of the registry. */
   get revision(): number {
-    return this.#mirror.revision;
+    return this.#cache.revision;
   }
 
-  /** Whether the registry has told it something since, on the system clock in ms. */
-  hasHeardSince(ms: number): boolean {
-    return this.#mirror.isConnected && (this.#mirror.lastContactMs ?? 0) > ms;
+  /** Whether the registry was in contact since, on the system clock in ms. */
+  hadContactSince(ms: number): boolean {
+    return this.#cache.isConnected && (this.#cache.lastContactMs ?? 0) > ms;
   }
 
   /** Resolves when it holds a lease. */
   async acquire(): Promise<void> {
-    this.#mirror.start();
-    await this.#mirror.ready;
+    this.#cache.start();
+    await this.#cache.ready;
     const leased = new Promise<void>((resolve) => (this.#onLease = resolve));
-    this.#keeper.start();
+    this.#manager.start();
     await leased;
   }
 
   /** As a daemon that ends: the lease stays. */
   stop(): void {
-    this.#keeper.stop();
-    this.#mirror.stop();
+    this.#manager.stop();
+    this.#cache.stop();
     this.#registry.close();
   }
 
   /** Gives the lease back and ends. */
   async leave(): Promise<void> {
-    this.#keeper.stop();
-    if (this.#keeper.own !== undefined) await this.#registry.revoke(this.#keeper.own.leaseId);
+    this.#manager.stop();
+    if (this.#manager.own !== undefined) await this.#registry.revoke(this.#manager.own.leaseId);
     this.stop();
   }
 }

@@ -1,4 +1,4 @@
-// What does weft-cni cost a container? ADD by weft-cni, which ends in bridge's ADD, beside bridge told the same by hand, and
+// What does weft-cni cost a container? ADD by weft-cni, which ends in bridge's ADD, beside bridge with the same config, and
 // beside a Node that does nothing, which is the least that a plugin in JavaScript can take. One round after another on
 // one host, each candidate with a network namespace of its own.
 import { spawnSync } from 'node:child_process';
@@ -34,7 +34,7 @@ export function benchCni(rounds = 30): Promise<BenchmarkRecord> {
       if (round >= 0) for (const name of ['weft', 'bridge', 'node'] as const) runs[name].push(times[name]);
     }
     return Promise.resolve({
-      part: 'cni',
+      benchmark: 'cni',
       invalidatedBy: 'weft-cni takes more beyond bridge than one and a half starts of Node',
       conditions: { warmRounds: WARM_ROUNDS },
       measures: measuresOf(runs),
@@ -47,17 +47,17 @@ export function benchCni(rounds = 30): Promise<BenchmarkRecord> {
 function measuresOf(runs: Readonly<Record<'weft' | 'bridge' | 'node', readonly number[]>>): Measure[] {
   const own = runs.weft.map((ms, round) => (ms - runs.bridge[round]!) / runs.node[round]!);
   const subjects = [
-    { name: 'bridge, told the same', rounds: runs.bridge },
+    { name: 'bridge, same config', rounds: runs.bridge },
     { name: 'weft-cni', rounds: runs.weft },
     { name: 'Node, started to do nothing', rounds: runs.node },
   ];
   return [
-    { name: 'ADD', unit: 'ms', better: 'less', reference: 'bridge, told the same', subjects },
+    { name: 'ADD', unit: 'ms', better: 'less', reference: 'bridge, same config', subjects },
     {
       name: 'weft-cni beyond bridge, in starts of Node',
       unit: 'ratio',
       better: 'less',
-      subjects: [{ name: 'weft-cni', rounds: own, promise: { of: 'value', atMost: 1.5 } }],
+      subjects: [{ name: 'weft-cni', rounds: own, threshold: { of: 'value', atMost: 1.5 } }],
     },
   ];
 }
@@ -76,10 +76,10 @@ function candidates(folder: string): { readonly weft: Candidate; readonly bridge
     ipam: { dataDir: join(folder, 'addresses') },
   };
   const weft = JSON.stringify(network);
-  const told = deriveDelegateConfig(parseNetwork(weft), parseHostSubnet(SUBNET_ENV, subnetFile));
+  const delegate = deriveDelegateConfig(parseNetwork(weft), parseHostSubnet(SUBNET_ENV, subnetFile));
   return {
     weft: { file: join(packageRoot(), 'dist/weft-cni.cjs'), config: weft },
-    bridge: { file: join(PLUGINS, 'bridge'), config: JSON.stringify(told) },
+    bridge: { file: join(PLUGINS, 'bridge'), config: JSON.stringify(delegate) },
   };
 }
 

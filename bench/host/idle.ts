@@ -1,20 +1,20 @@
 // What does a daemon cost that has nothing to do? A host of a cluster of N peers, all in the kernel; then nothing happens for
-// almost three minutes, in which its processor time and how often it woke up are counted over all of its threads: that has a
-// look at the registry in it, of which there is one in five minutes. Then it reads registry and kernel whole, which an idle
+// almost three minutes, in which its processor time and wake-ups are counted over all of its threads. That covers one
+// incremental registry check in it, which runs every five minutes. Then it lists registry and kernel in full, which an idle
 // daemon does every ten minutes, and of the kernel alone: a tenth of that is counted to each minute. Both are too much
-// rather than too little. In between its memory is looked at.
+// rather than too little. In between its memory is read.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '../../lab/lab.ts';
-import { openWriter, startTimed } from '../cluster/converge.ts';
+import { openWriter, startTimed } from '../cluster/lab-programs.ts';
 import { BENCH_CONFIG } from '../cluster/seed.ts';
-import type { BenchResult, Figure } from '../figures.ts';
+import type { BenchResult, Metric } from '../metrics.ts';
 import { withInstalled } from './installed.ts';
 import { residentMegabytes } from './stopwatch.ts';
 
 const PEERS = 1000;
 /**
- * After a start the kernel is read whole after one, three and seven minutes, give or take a tenth, then every ten at the most,
+ * After a start the kernel is read in full after one, three and seven minutes, give or take a tenth, then every ten at the most,
  * and the registry after five at the most, then once in an hour.
  */
 const SETTLE_MS = 465_000;
@@ -39,7 +39,7 @@ interface Sample {
 export async function benchIdle(rounds = 1): Promise<BenchResult> {
   const runs: Sample[] = [];
   for (let round = 0; round < rounds; round++) runs.push(await withInstalled(measure));
-  const figures: Figure[] = [
+  const metrics: Metric[] = [
     {
       name: `${PEERS} peers: processor time of an idle minute`,
       unit: 'ms',
@@ -64,7 +64,7 @@ export async function benchIdle(rounds = 1): Promise<BenchResult> {
       runs: runs.map(({ residentMb }) => residentMb),
     },
   ];
-  return { bench: 'idle', invalidatedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', figures };
+  return { bench: 'idle', invalidatedBy: 'an idle minute takes more than 60 ms: 0.1 % of a core', metrics };
 }
 
 const perMinute = (count: number): number => count / WATCHED_MINUTES;
@@ -75,7 +75,7 @@ async function measure(program: string): Promise<Sample> {
     await lab.startEtcd();
     await lab.putConfig(BENCH_CONFIG);
     const writer = openWriter(lab);
-    await writer.send({ fill: PEERS });
+    await writer.send({ seed: PEERS });
     writer.end();
     const daemon = await startTimed(lab, program);
     const { pid } = daemon.times;

@@ -1,4 +1,4 @@
-// weft as it is installed: its bundle laid out as packages do, in a folder of its own, for parts that measure the whole program.
+// weft as it is installed: its bundle laid out as packages do, in a folder of its own, for benchmarks that measure the whole program.
 import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,9 +35,9 @@ export async function withInstalled<Result>(
   }
 }
 
-/** Words to put before the command of a lab's daemon, so that `program` is started in place of the lab's; `first` is a shell command. */
+/** Command prefix that starts `program` in place of the lab's daemon; `first` is a shell command that runs before it. */
 export function insteadOf(program: string, first = ':'): string[] {
-  // $1 is the program, then come the lab's words: env WEFT_NODE=… PROGRAM daemon ….
+  // $1 is the program, then comes the lab's command: env WEFT_NODE=… PROGRAM daemon ….
   const script = `${first}; program=$1 node=$3; shift 4; exec env "$node" "$program" "$@"`;
   return ['sh', '-c', script, 'sh', program];
 }

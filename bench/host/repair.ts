@@ -1,15 +1,15 @@
-// How long is a host broken? Each fault that people make by hand is made, and a shell loop on the same host looks until
-// all is whole again. The loop's own looks (about 2 ms an entry, 20 ms a device) are part of the figure.
+// How long is a host broken? Each manual fault is made, and a shell loop on the same host checks until
+// the host is healthy. The loop's own checks (about 2 ms an entry, 20 ms a device) are part of the metric.
 import { setTimeout } from 'node:timers/promises';
 import { faultsOf, type Fault, type FaultFacts } from '../../lab/faults.ts';
 import { Lab } from '../../lab/lab.ts';
 import { subnetOf } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
-import type { BenchResult, Figure } from '../figures.ts';
+import type { BenchResult, Metric } from '../metrics.ts';
 
 const LIMIT_MS = { entry: 200, device: 1000 } as const;
-const LOOK_LIMIT_SEC = 20;
-/** Between rounds: the same faults without end would look like another program at work, which the daemon slows down. */
+const CHECK_LIMIT_SEC = 20;
+/** Between rounds: endless repeated faults would resemble an external actor, for which the daemon slows down. */
 const QUIET_MS = 8000;
 
 export async function benchRepair(rounds = 5): Promise<BenchResult> {
@@ -24,11 +24,11 @@ export async function benchRepair(rounds = 5): Promise<BenchResult> {
       for (const fault of faults) runs.get(fault)!.push(await measureOnce(lab, fault));
       await setTimeout(QUIET_MS);
     }
-    const figures = faults.map((fault) => figureOf(fault, runs.get(fault)!));
+    const metrics = faults.map((fault) => metricOf(fault, runs.get(fault)!));
     return {
       bench: 'repair',
       invalidatedBy: 'an entry is missing for more than 200 ms, or a device for more than 1 s',
-      figures,
+      metrics,
     };
   } finally {
     await lab.down();
@@ -51,21 +51,21 @@ async function readFacts(lab: Lab): Promise<FaultFacts> {
   };
 }
 
-function figureOf({ kind, name }: Fault, runs: readonly number[]): Figure {
+function metricOf({ kind, name }: Fault, runs: readonly number[]): Metric {
   return { name: `${kind}: ${name}`, unit: 'ms', runs, atMost: LIMIT_MS[kind] };
 }
 
-/** Time from just after the fault was made until its condition holds again. */
+/** Time from just after the fault until the host is healthy. */
 async function measureOnce(lab: Lab, fault: Fault): Promise<number> {
   const script = `
-    end=$(($(date +%s) + ${LOOK_LIMIT_SEC}))
-    until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
+    end=$(($(date +%s) + ${CHECK_LIMIT_SEC}))
+    until { ${fault.isHealthy}; } do [ $(date +%s) -lt $end ] || exit 1; done
     { ${fault.script}; } >/dev/null 2>&1
     from=$(date +%s%N)
-    until { ${fault.isWhole}; } do [ $(date +%s) -lt $end ] || exit 1; done
+    until { ${fault.isHealthy}; } do [ $(date +%s) -lt $end ] || exit 1; done
     echo $(($(date +%s%N) - from))`;
   const output = await lab.check('h1', ['bash', '--norc', '-c', script], {
-    timeoutMs: (LOOK_LIMIT_SEC + 5) * 1000,
+    timeoutMs: (CHECK_LIMIT_SEC + 5) * 1000,
   });
   return Number(output) / 1e6;
 }

@@ -1,22 +1,27 @@
 import assert from 'node:assert/strict';
 import { FAULTS, parseRestartOptions } from './restart-options.ts';
-import { WAYS } from './restart-scenarios.ts';
+import { SCENARIOS } from './restart-scenarios.ts';
 
-describe('options of the part on restarts', () => {
-  it('mean all ways and faults if there are none', () => {
-    assert.deepEqual(parseRestartOptions([]), { ways: WAYS, faults: FAULTS });
+describe('options of the restart benchmark', () => {
+  it('select all scenarios and faults by default', () => {
+    assert.deepEqual(parseRestartOptions([]), { scenarios: SCENARIOS, faults: FAULTS });
   });
 
-  it('choose by name, in the order given', () => {
-    const { ways, faults } = parseRestartOptions(['--ways', 'udp, fd store;vxlan', '--faults', 'crash']);
+  it('select by name, in the given order', () => {
+    const { scenarios, faults } = parseRestartOptions([
+      '--scenarios',
+      'udp, fd store;vxlan',
+      '--faults',
+      'crash',
+    ]);
     assert.deepEqual(
-      ways.map(({ name }) => name),
+      scenarios.map(({ name }) => name),
       ['udp, fd store', 'vxlan'],
     );
     assert.deepEqual(faults, ['crash']);
   });
 
-  it('that name nothing are told what there is', () => {
+  it('reject an unknown name and list the valid ones', () => {
     assert.throws(() => parseRestartOptions(['--faults', 'reboot']), /--faults has 'reboot': .*'crash'/);
   });
 });

@@ -1,6 +1,6 @@
 // The options of bench/restart.ts. Pure.
 import { parseArgs } from 'node:util';
-import { WAYS, type ChangeName, type Transport } from './restart-scenarios.ts';
+import { SCENARIOS, type ChangeName, type RestartScenario } from './restart-scenarios.ts';
 
 export type Fault = 'nothing' | 'restart' | 'crash' | 'upgrade' | ChangeName;
 
@@ -15,16 +15,16 @@ export const FAULTS: readonly Fault[] = [
 ];
 
 export interface RestartOptions {
-  readonly ways: readonly Transport[];
+  readonly scenarios: readonly RestartScenario[];
   readonly faults: readonly Fault[];
 }
 
-/** `--ways` and `--faults`, each some names divided by semicolons; default: all. @throws Error naming what there is. */
+/** `--scenarios` and `--faults`, each some names divided by semicolons; default: all. @throws Error naming what there is. */
 export function parseRestartOptions(args: readonly string[]): RestartOptions {
-  const options = { ways: { type: 'string' }, faults: { type: 'string' } } as const;
-  const { ways, faults } = parseArgs({ args: [...args], options }).values;
+  const options = { scenarios: { type: 'string' }, faults: { type: 'string' } } as const;
+  const { scenarios, faults } = parseArgs({ args: [...args], options }).values;
   return {
-    ways: choose('ways', ways, WAYS, ({ name }) => name),
+    scenarios: choose('scenarios', scenarios, SCENARIOS, ({ name }) => name),
     faults: choose('faults', faults, FAULTS, (name) => name),
   };
 }

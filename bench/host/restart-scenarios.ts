@@ -1,12 +1,12 @@
-// The ways to a peer that bench/restart.ts interrupts, and the changes of the config that each can be told. Data only.
+// Scenarios of bench/host/restart.ts: the transport between two hosts, and the config changes that apply to it. Data only.
 
 type Backend = Readonly<Record<string, unknown>>;
 
 /** A change of the network config while packets flow. */
 export type ChangeName = 'another MTU' | 'another port' | 'another backend';
 
-/** One way of packets between two hosts. */
-export interface Transport {
+/** One transport between two hosts. */
+export interface RestartScenario {
   readonly name: string;
   /** `Backend` of the network config. */
   readonly backend: Backend;
@@ -22,8 +22,8 @@ const VXLAN = { Type: 'vxlan' } as const;
 const USERSPACE_VXLAN = { ...VXLAN, Userspace: true } as const;
 const UDP = { Type: 'udp' } as const;
 
-/** The three changes of a way that has an MTU and a port, `other` being another backend. */
-function changesOf(backend: Backend, other: Backend): Transport['changes'] {
+/** The three changes of a transport with an MTU and a port, `other` being another backend. */
+function changesOf(backend: Backend, other: Backend): RestartScenario['changes'] {
   return {
     'another MTU': { ...backend, MTU: 1400 },
     'another port': { ...backend, Port: 8999 },
@@ -32,7 +32,7 @@ function changesOf(backend: Backend, other: Backend): Transport['changes'] {
 }
 
 /** In userspace, with a service manager's store of descriptors and without. */
-function userspaceWays(name: string, backend: Backend): Transport[] {
+function userspaceWays(name: string, backend: Backend): RestartScenario[] {
   return [true, false].map((hasFdStore) => ({
     name: hasFdStore ? `${name}, fd store` : name,
     backend,
@@ -42,7 +42,7 @@ function userspaceWays(name: string, backend: Backend): Transport[] {
   }));
 }
 
-export const WAYS: readonly Transport[] = [
+export const SCENARIOS: readonly RestartScenario[] = [
   {
     name: 'vxlan',
     backend: VXLAN,

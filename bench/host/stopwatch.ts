@@ -1,4 +1,4 @@
-// Starts a daemon and says when what happened, measured from just before the process was made. Run on a lab host:
+// Starts a daemon and reports the time of each milestone, measured from just before the fork. Run on a lab host:
 // `stopwatch.js SUBNET_FILE HEALTH_PORT COMMAND...` prints one JSON line once the daemon is ready, then stays until the
 // daemon ends. It polls from outside, so that the daemon is measured as it is.
 import { spawn } from 'node:child_process';

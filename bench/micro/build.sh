@@ -5,7 +5,5 @@ out=$1
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$(dirname "$0")/../.."
 mkdir -p "$(dirname "$out")"
-path=native/path
 "${CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wconversion -Werror -fPIC -fvisibility=hidden -pthread \
-  -I"$path" -Inative/test -o "$out" bench/micro/micro.c \
-  "$path/checksum.c" "$path/packet.c" "$path/segment.c" "$path/coalesce.c" "$path/ecn.c" "$path/encap.c" "$path/route.c"
+  -Inative -o "$out" bench/micro/micro.c native/packet/*.c native/route/*.c

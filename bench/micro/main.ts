@@ -1,11 +1,11 @@
-// What do the functions of the packet path cost by themselves? The very C of native/path on memory alone, beside memcpy of
-// the same bytes, and beside its specification in TypeScript. A round is one process; loops are in C, so that no call from
-// JavaScript counts.
+// What do the functions of the packet path cost by themselves? The very C of native/path on memory
+// alone, beside memcpy of the same bytes, and beside its specification in TypeScript. A round is
+// one process; loops are in C, so that no call from JavaScript counts.
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
 import { run } from '../path/path-process.ts';
 import { progress } from '../progress.ts';
-import type { Measure, BenchmarkRecord, Promised, Subject } from '../record.ts';
+import type { Measure, BenchmarkRecord, Threshold, Subject } from '../record.ts';
 import { referenceOf, type Operation } from './reference.ts';
 
 /** A line of micro.c. */
@@ -26,17 +26,17 @@ const WARM_MS = 20;
 
 const TITLES: Readonly<Record<string, string>> = {
   checksum: 'Internet checksum of a packet',
-  'encap vxlan': 'Encapsulation VXLAN: parse, look the route up, put the header before it',
-  'decap vxlan': 'Decapsulation VXLAN: check the header, parse, look the sender up, ECN',
-  'encap udp': 'Encapsulation udp: parse, look the route up, TTL',
-  'decap udp': 'Decapsulation udp: check, parse, look the sender up, ECN',
+  'encap vxlan': 'Encapsulation VXLAN: parse, route lookup, prepend the header',
+  'decap vxlan': 'Decapsulation VXLAN: check the header, parse, sender lookup, ECN',
+  'encap udp': 'Encapsulation udp: parse, route lookup, TTL',
+  'decap udp': 'Decapsulation udp: check, parse, sender lookup, ECN',
   segmentation: 'Segmentation of a run of 64 KiB, a packet, checksums included',
   coalescing: 'Coalescing to a run of up to 64 KiB or 64 packets, a packet, checksums verified',
   route: 'Route lookup, to one of so many routes at random',
 };
 
-/** What a subject of weft's promises beside the reference. */
-const PROMISES: Readonly<Record<string, Promised>> = { checksum: { of: 'ratio', atMost: 4 } };
+/** Thresholds of weft's own subjects beside the reference. */
+const THRESHOLDS: Readonly<Record<string, Threshold>> = { checksum: { of: 'ratio', atMost: 4 } };
 
 export async function benchMicro(rounds = 5): Promise<BenchmarkRecord> {
   const program = join(packageRoot(), '.build/micro');
@@ -52,7 +52,7 @@ export async function benchMicro(rounds = 5): Promise<BenchmarkRecord> {
     all.push([...native, ...cases.map((one) => timeSpecification(one, round))]);
   }
   return {
-    part: 'micro',
+    benchmark: 'micro',
     invalidatedBy: 'a checksum of 1400 bytes or more takes over four times what copying the same bytes does',
     conditions: { compiler: (await run(['cc', '--version'])).split('\n')[0]!, ticks: ticksOf(all[0]!) },
     measures: measuresOfRounds(all),
@@ -104,9 +104,14 @@ function measureOf(
     const values = rounds.map(
       (round) => round.find((line) => isOf(line, name, size, subject))?.[unit] ?? null,
     );
-    const promise = unit === 'ns' && subject === 'weft' && size >= 1400 ? PROMISES[name] : undefined;
-    const rival = subject === SPECIFICATION ? { isRival: true as const } : {};
-    return { name: subject, rounds: values, ...rival, ...(promise === undefined ? {} : { promise }) };
+    const threshold = unit === 'ns' && subject === 'weft' && size >= 1400 ? THRESHOLDS[name] : undefined;
+    const competitor = subject === SPECIFICATION ? { isCompetitor: true as const } : {};
+    return {
+      name: subject,
+      rounds: values,
+      ...competitor,
+      ...(threshold === undefined ? {} : { threshold }),
+    };
   });
   const title = TITLES[name] ?? name;
   return {

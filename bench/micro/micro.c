@@ -1,19 +1,20 @@
 /*
- * What the functions of native/path cost on memory alone, without system calls and without Node: one round, a line of JSON
- * for each function, size and subject. Beside each stands memcpy of the same bytes, which is as fast as bytes can be moved.
- * Everything is in the caches, as it is for a worker that has just read a batch.
+ * What the functions of native/path cost on memory alone, without system calls and without Node:
+ * one round, a line of JSON for each function, size and subject. Beside each stands memcpy of the
+ * same bytes, which is as fast as bytes can be moved. Everything is in the caches, as it is for a
+ * worker that has just read a batch.
  */
 #include <string.h>
 
-#include "build-packet.h"
-#include "checksum.h"
-#include "coalesce.h"
-#include "ecn.h"
-#include "encap.h"
-#include "packet.h"
-#include "route-helpers.h"
-#include "route.h"
-#include "segment.h"
+#include "packet/checksum.h"
+#include "packet/coalesce.h"
+#include "packet/ecn.h"
+#include "packet/encap.h"
+#include "packet/packet.h"
+#include "packet/segment.h"
+#include "route/route.h"
+#include "test/support/build-packet.h"
+#include "test/support/route-helpers.h"
 #include "timing.h"
 
 enum { BATCH = 64, LONGEST = 65535, HEADROOM = 64, RUN_BYTES = 64400, SLOTS = 64 };
@@ -22,8 +23,14 @@ static const size_t SEGMENT_SIZES[] = {64, 576, 1400, 9000};
 static const size_t ROUTES[] = {1, 100, 10000, 65536};
 enum { ADDRESSES = 65536 };
 
-static const struct shape SHAPE = {.family = 4, .protocol = WEFT_PROTOCOL_TCP, .ttl = 64, .is_df = true,
-                                   .source_port = 1000, .destination_port = 2000, .flags = WEFT_TCP_ACK, .window = 500};
+static const struct shape SHAPE = {.family = 4,
+                                   .protocol = WEFT_PROTOCOL_TCP,
+                                   .ttl = 64,
+                                   .is_df = true,
+                                   .source_port = 1000,
+                                   .destination_port = 2000,
+                                   .flags = WEFT_TCP_ACK,
+                                   .window = 500};
 static const struct weft_encap_settings OWN = {.vni = 1, .mac = {2, 0, 0, 0, 0, 1}};
 
 static uint8_t noise[LONGEST + 1], buffer[HEADROOM + LONGEST + 1], copy[HEADROOM + LONGEST + 1];
@@ -38,7 +45,7 @@ static volatile uint64_t sum_of_all;
 
 static uint8_t *const inner = buffer + HEADROOM;
 
-/* --- One packet of `size` bytes at `inner`, again and again --- */
+/* --- One packet of `size` bytes at `inner`, in a loop --- */
 
 static size_t copy_packet(void) {
   for (unsigned i = 0; i < BATCH; i++) {
@@ -62,15 +69,15 @@ static size_t sum_packet(void) {
 static size_t encapsulate(void) {
   struct weft_packet packet;
   for (unsigned i = 0; i < BATCH; i++) {
-    if (weft_packet_parse(inner, size, &packet) < 0) abort();
+    if (weft_packet_parse(inner, size, &packet) != 0) abort();
     const struct weft_route *route = weft_routes_find(routes, packet.family, weft_packet_destination(inner, &packet));
     if (route == NULL || packet.ttl == 0) abort();
-    if (encap->is_hop) weft_packet_decrement_ttl(inner, &packet);
+    if (encap->decrements_ttl) weft_packet_decrement_ttl(inner, &packet);
     sum_of_all += weft_ecn_encap(packet.tos, false);
     weft_encap_push(encap, inner, route->header, packet.family);
     use(buffer);
   }
-  inner[8] = 255; /* as its TTL; nobody looks at the header's checksum */
+  inner[8] = 255; /* as its TTL; the header checksum is not verified */
   return BATCH;
 }
 
@@ -79,10 +86,10 @@ static size_t decapsulate(void) {
   uint8_t *const datagram = inner - encap->header_bytes;
   struct weft_packet packet;
   for (unsigned i = 0; i < BATCH; i++) {
-    if (encap->check(datagram, encap->header_bytes + size, &OWN) < 0) abort();
-    if (weft_packet_parse(inner, size, &packet) < 0) abort();
+    if (encap->check(datagram, encap->header_bytes + size, &OWN) != 0) abort();
+    if (weft_packet_parse(inner, size, &packet) != 0) abort();
     const struct weft_route *route = weft_routes_find(routes, packet.family, weft_packet_source(inner, &packet));
-    if (route == NULL || weft_ecn_decap(inner, &packet, 0) < 0) abort();
+    if (route == NULL || weft_ecn_decap(inner, &packet, 0) != 0) abort();
     use(buffer);
   }
   return BATCH;
@@ -146,12 +153,12 @@ static size_t segment_run(void) {
   static uint8_t slots[SLOTS][WEFT_MAX_INNER_HEADER];
   struct weft_segmenter segmenter;
   struct weft_packet packet;
-  const struct virtio_net_hdr header = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-                                        .gso_size = (uint16_t)run_payload()};
+  const struct virtio_net_hdr header = {
+      .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = (uint16_t)run_payload()};
   const size_t length = shape_header_bytes(&SHAPE) + RUN_BYTES;
   size_t packets = 0;
-  if (weft_packet_parse(inner, length, &packet) < 0) abort();
-  if (weft_segmenter_init(&segmenter, &header, inner, length, &packet) < 0) abort();
+  if (weft_packet_parse(inner, length, &packet) != 0) abort();
+  if (weft_segmenter_init(&segmenter, &header, inner, length, &packet) != 0) abort();
   while (weft_segmenter_next(&segmenter, slots[packets % SLOTS])) packets++;
   use(slots);
   return packets;
@@ -168,7 +175,7 @@ static size_t copy_packets(void) {
 static size_t coalesce_run(void) {
   static struct weft_coalescer coalescer;
   for (size_t i = 0; i < run_count; i++)
-    if (!weft_coalescer_add(&coalescer, run_packets[i], &parsed[i], WEFT_JOIN_TCP)) abort();
+    if (!weft_coalescer_add(&coalescer, run_packets[i], &parsed[i], WEFT_COALESCE_TCP)) abort();
   weft_coalescer_take(&coalescer);
   use(&coalescer);
   weft_coalescer_clear(&coalescer);
@@ -183,7 +190,7 @@ static void make_run(size_t bytes) {
   struct shape shape = SHAPE;
   for (size_t i = 0; i < run_count; i++, shape.sequence += (uint32_t)run_payload(), shape.id++) {
     build_packet(run_packets[i], &shape, noise + i, run_payload());
-    if (weft_packet_parse(run_packets[i], size, &parsed[i]) < 0) abort();
+    if (weft_packet_parse(run_packets[i], size, &parsed[i]) != 0) abort();
   }
 }
 
@@ -206,7 +213,10 @@ static size_t find_routes(void) {
   return ADDRESSES;
 }
 
-/* As many lines of memory as there are routes, each asked for by the same address: the least that any table costs. */
+/*
+ * As many lines of memory as there are routes, each read through the same address: the lower bound
+ * of any table.
+ */
 static size_t read_lines(void) {
   static uint64_t lines[65536][8];
   uint64_t sum = 0;

@@ -1,5 +1,5 @@
-// The same work as in micro.c, done by the specification of the packet path in plain TypeScript. It is written to be read;
-// how much slower it is tells what the C is for.
+// The same work as in micro.c, done by the specification of the packet path in plain TypeScript. It
+// favours clarity. The difference in speed is the gain of the C.
 import {
   checksumState,
   coalesce,
@@ -128,12 +128,13 @@ function route(subnet: number): Prefix {
 
 /** The `index`-th packet of a TCP stream: `bytes` long, checksums good. */
 function packetOf(bytes: number, index = 0): Uint8Array {
-  const packet = Uint8Array.from({ length: bytes }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
+  const packet = new Uint8Array(bytes).map((_, at) => (at * 31 + (at >> 8)) & 0xff);
   packet.set([0x45, 0, bytes >> 8, bytes & 0xff, 0, index, 0x40, 0, 64, 6, 0, 0, 10, 1, 2, 3, 10, 4, 5, 6]);
   packet.set([3, 0xe8, 7, 0xd0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 1, 0xf4, 0, 0, 0, 0], 20);
   const numbered = with32(packet, 24, index * (bytes - HEADER_BYTES));
   const header = withHeaderChecksum(with16(numbered, 10, 0).slice(0, 20));
-  const whole = Uint8Array.from([...header, ...numbered.slice(20)]);
+  const whole = numbered.slice();
+  whole.set(header);
   const summed = withTransportChecksum(whole, parse(whole));
   if (checksumState(summed, parse(summed)) !== 'good')
     throw new Error('The benchmark has made a bad checksum');

@@ -1,4 +1,7 @@
-/* Times of a function called again and again, in nanoseconds and, where the processor has a counter, in its ticks. */
+/*
+ * Times of a function called again and again, in nanoseconds and, where the processor has a
+ * counter, in its ticks.
+ */
 #ifndef WEFT_BENCH_TIMING_H
 #define WEFT_BENCH_TIMING_H
 
@@ -15,7 +18,7 @@ typedef size_t (*operation)(void);
 
 enum { SLICES = 5, SLICE_NS = 2000000 };
 
-/* As if `bytes` were read and written by somebody else: work on them is not left out. */
+/* Keeps the compiler from eliminating work on `bytes`. */
 static inline void use(const void *bytes) {
   __asm__ volatile("" : : "r"(bytes) : "memory");
 }
@@ -26,7 +29,7 @@ static inline uint64_t now_ns(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-/* Ticks of the time stamp counter: of a constant rate, not the clock that the core has at the moment. 0: there is none. */
+/* Ticks of the time stamp counter, which has a constant rate, unlike the core clock. 0: none. */
 static inline uint64_t now_ticks(void) {
 #if defined(__x86_64__)
   return __rdtsc();
@@ -55,7 +58,7 @@ static inline struct timing time_slice(operation run) {
   return (struct timing){(double)elapsed_ns / (double)packets, (double)ticks / (double)packets};
 }
 
-/* The median of the slices: one in which something else had the core does not count. A line of JSON. */
+/* Prints the median of the slices as a line of JSON. It ignores slices with preemption. */
 static inline void report(const char *name, size_t size, const char *subject, operation run) {
   struct timing slices[SLICES];
   run(); /* what it touches is in the caches then */

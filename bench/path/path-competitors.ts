@@ -1,4 +1,4 @@
-// Candidates of others: tunnels in userspace that anybody can install. Each encrypts nothing, or says so.
+// Competitors: tunnels in userspace from distribution packages. None encrypts unless its comment states it.
 import { DEVICE, OVERLAY } from './path-plan.ts';
 import { run, type Program } from './path-process.ts';
 import { otherOf, setUpDevice, type Candidate, type Tunnel } from './path-tunnel.ts';
@@ -14,7 +14,7 @@ export const fastd: Candidate = {
   async open(underlay) {
     const secrets = { a: await newSecret(), b: await newSecret() };
     const keys = { a: await publicKeyOf(secrets.a), b: await publicKeyOf(secrets.b) };
-    return openRival(underlay, 29, (host, other) => {
+    return openCompetitor(underlay, 29, (host, other) => {
       const config = [
         `mode tun; interface "${DEVICE}"; mtu ${underlay.mtu - 29}; method "null"; log level warn;`,
         `bind ${host.underlay}:${PORT}; secret "${secrets[host.name]}";`,
@@ -43,7 +43,7 @@ export const socat: Candidate = {
   needs: ['socat'],
   peers: 'none',
   open: (underlay) =>
-    openRival(underlay, 28, (host, other) => {
+    openCompetitor(underlay, 28, (host, other) => {
       const tun = `TUN:${OVERLAY[host.name].address}/32,tun-name=${DEVICE},iff-no-pi,iff-up`;
       const udp = `UDP4-DATAGRAM:${other.underlay}:${PORT},bind=${host.underlay}:${PORT}`;
       // Its usual buffer cuts packets of more than 8 KiB.
@@ -60,12 +60,12 @@ export const wireguardGo: Candidate = {
     const secrets = { a: (await run(['wg', 'genkey'])).trim(), b: (await run(['wg', 'genkey'])).trim() };
     // Its control sockets have one folder on the whole machine, so each has a /run of its own.
     const script = `mount -t tmpfs tmpfs /run && exec wireguard-go --foreground ${DEVICE}`;
-    const tunnel = await openRival(underlay, 60, (host) => host.start(['sh', '-c', script]));
+    const tunnel = await openCompetitor(underlay, 60, (host) => host.start(['sh', '-c', script]));
     for (const [index, host] of underlay.hosts.entries()) {
       const other = otherOf(underlay, host);
       const key = (await run(['wg', 'pubkey'], { input: secrets[other.name] })).trim();
       const peer = `peer ${key} endpoint ${other.underlay}:${PORT} allowed-ips 10.128.0.0/16`;
-      // Through a pipe: standard input here is a socket, which nobody can open by name.
+      // Through a pipe: standard input here is a socket, which cannot be opened by path.
       const set = `cat | wg set ${DEVICE} listen-port ${PORT} private-key /dev/stdin ${peer}`;
       const enter = ['nsenter', '-t', String(tunnel.ends[index]!.pid), '-m', '-n'];
       await run([...enter, 'sh', '-c', set], { input: secrets[host.name] });
@@ -75,7 +75,7 @@ export const wireguardGo: Candidate = {
 };
 
 /** A candidate that is one program at each end, which makes the device by itself. */
-export async function openRival(
+export async function openCompetitor(
   underlay: Underlay,
   overheadBytes: number,
   start: (host: PathHost, other: PathHost) => Program,

@@ -9,9 +9,9 @@ describe('cost of packets', () => {
 
   it('is busy time through bits that arrived, for goodput alone', () => {
     const readings = [
-      { figure: 'tcp', unit: 'Gbit/s', value: 10 },
-      { figure: 'ping', unit: 'µs', value: 80 },
+      { metric: 'tcp', unit: 'Gbit/s', value: 10 },
+      { metric: 'ping', unit: 'µs', value: 80 },
     ] as const;
-    assert.deepEqual(costsOf(readings, 3, 2), [{ figure: 'tcp CPU', unit: 's/Gbit', value: 0.15 }]);
+    assert.deepEqual(costsOf(readings, 3, 2), [{ metric: 'tcp CPU', unit: 's/Gbit', value: 0.15 }]);
   });
 });

@@ -23,8 +23,8 @@ export function parseBusySeconds(stat: string): number {
 export function costsOf(readings: readonly Reading[], busySec: number, seconds: number): Reading[] {
   return readings
     .filter(({ unit }) => unit === 'Gbit/s')
-    .map(({ figure, value }) => ({
-      figure: `${figure} CPU`,
+    .map(({ metric, value }) => ({
+      metric: `${metric} CPU`,
       unit: 's/Gbit',
       value: busySec / (value * seconds),
     }));

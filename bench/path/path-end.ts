@@ -36,14 +36,14 @@ export interface EndStatus {
   readonly counters: Readonly<Record<string, number>>;
   readonly offloads: Readonly<Record<string, boolean>>;
   /** Why no BPF program moves packets; empty if one does. */
-  readonly whyNotKernel: string;
+  readonly bpfDisabledReason: string;
   readonly routes: number;
   /** What the path takes: anonymous memory now, less that before the device was opened. */
   readonly pathBytes: number;
 }
 
-function ip(words: string): void {
-  execFileSync('ip', words.split(' '), { stdio: ['ignore', 'ignore', 'inherit'] });
+function ip(args: string): void {
+  execFileSync('ip', args.split(' '), { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** Collects garbage first: what JavaScript left behind is not the path's. */
@@ -81,11 +81,11 @@ async function main(config: EndConfig): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const { peers } = JSON.parse(line) as EndCommand;
     if (peers) setPeers(path, config, peers);
-    const { counters, offloads, routes, whyNotKernel = '' } = path.status(name);
+    const { counters, offloads, routes, bpfDisabledReason = '' } = path.status(name);
     const status: EndStatus = {
       counters: Object.fromEntries(Object.entries(counters).map(([key, value]) => [key, Number(value)])),
       offloads: { ...offloads },
-      whyNotKernel,
+      bpfDisabledReason,
       routes,
       pathBytes: (await ownMemory()) - beforeBytes,
     };

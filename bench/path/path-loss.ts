@@ -3,7 +3,7 @@
 const TRIALS = 6;
 
 /**
- * By each loss of `losses`, a share from 0 to 1, in falling order: the highest rate that a trial kept it at; 0 if none did.
+ * For each loss of `losses` (shares from 0 to 1, falling): the highest rate of a trial within that loss; 0 without one.
  * `lossAt` makes a trial at a rate; no rate above `ceiling` is tried. What one loss was tried with serves the next.
  */
 export async function highestRates(

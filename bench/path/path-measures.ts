@@ -1,4 +1,4 @@
-// What the path benchmark asks of every tunnel; each question is one line in a list.
+// Measures of the path benchmark, one entry each.
 import { highestRates } from './path-loss.ts';
 import { FIRST_PEER_ADDRESS, PEER_COUNT } from './path-plan.ts';
 import {
@@ -8,7 +8,7 @@ import {
   pingSlowly,
   sendAndCount,
   type Latency,
-  type Turn,
+  type Trial,
 } from './path-traffic.ts';
 import { median } from '../statistics.ts';
 
@@ -16,7 +16,7 @@ export type Unit = 'Gbit/s' | 'kpps' | 'µs' | 'MiB' | 's/Gbit';
 
 /** One value of one run. */
 export interface Reading {
-  readonly figure: string;
+  readonly metric: string;
   readonly unit: Unit;
   readonly value: number;
   /** What belongs to the value: retransmits, congestion control, loss. */
@@ -27,13 +27,13 @@ export interface Measure {
   readonly name: string;
   /** What it is, for the table. */
   readonly title: string;
-  /** Also asked with offloads off when both are measured. */
+  /** Also measured with offloads off when both are measured. */
   readonly isForBothOffloads?: true;
   /** Only run if named on the command line. */
   readonly isOptional?: true;
   /** Needs the many peers: at one underlay address, or at underlay addresses of their own. */
   readonly peers?: 'same-remote' | 'own-remotes';
-  run(turn: Turn): Promise<Reading[]>;
+  run(trial: Trial): Promise<Reading[]>;
 }
 
 const UDP_BYTES = 1400;
@@ -48,13 +48,13 @@ export const MEASURES: readonly Measure[] = [
     name: 'udp-64',
     title: 'UDP, 64 bytes, iperf3',
     isForBothOffloads: true,
-    run: async (turn) => [await udp(turn, 'udp-64', 64)],
+    run: async (trial) => [await udp(trial, 'udp-64', 64)],
   },
   {
     name: 'udp-64-batch',
     title: 'UDP, 64 bytes, sendmmsg in batches of 64',
     isForBothOffloads: true,
-    run: async (turn) => [await counted(turn, 'udp-64-batch', [])],
+    run: async (trial) => [await counted(trial, 'udp-64-batch', [])],
   },
   {
     name: 'udp-64-loss',
@@ -66,42 +66,42 @@ export const MEASURES: readonly Measure[] = [
     name: 'udp-64-gso',
     title: 'UDP, 64 bytes, UDP_SEGMENT in batches of 64',
     isOptional: true,
-    run: async (turn) => [await counted(turn, 'udp-64-gso', ['-g'])],
+    run: async (trial) => [await counted(trial, 'udp-64-gso', ['-g'])],
   },
   {
     name: 'udp-1400',
     title: `UDP goodput, ${UDP_BYTES} bytes or what the MTU leaves, iperf3`,
     isForBothOffloads: true,
-    run: async (turn) => [
-      await udp(turn, 'udp-1400', Math.min(UDP_BYTES, turn.tunnel.mtu - IPV4_AND_UDP_BYTES)),
+    run: async (trial) => [
+      await udp(trial, 'udp-1400', Math.min(UDP_BYTES, trial.tunnel.mtu - IPV4_AND_UDP_BYTES)),
     ],
   },
   {
     name: 'ping',
     title: 'Round trip, idle: ping every 0.2 s',
-    run: async (turn) => {
-      const times = await pingSlowly(turn);
-      return [{ figure: 'ping', unit: 'µs', value: median(times), details: { timesUs: times } }];
+    run: async (trial) => {
+      const times = await pingSlowly(trial);
+      return [{ metric: 'ping', unit: 'µs', value: median(times), details: { timesUs: times } }];
     },
   },
   {
     name: 'ping-flood',
     title: 'Round trip, ping flood',
-    run: async (turn) => [{ figure: 'ping-flood', unit: 'µs', value: await pingFlood(turn) }],
+    run: async (trial) => [{ metric: 'ping-flood', unit: 'µs', value: await pingFlood(trial) }],
   },
   {
     name: 'latency',
     title: 'UDP request and echo, 64 bytes',
-    run: async (turn) => latencies('latency', await pingPong(turn), {}),
+    run: async (trial) => latencies('latency', await pingPong(trial), {}),
   },
   {
     name: 'latency-busy',
     title: 'UDP request and echo, 64 bytes, beside a TCP stream, cubic',
-    async run(turn) {
-      const stream = iperf(turn, ['-C', 'cubic'], turn.seconds + 1);
+    async run(trial) {
+      const stream = iperf(trial, ['-C', 'cubic'], trial.seconds + 1);
       // Awaited below; a rejection meanwhile must not end the process.
       stream.catch(() => undefined);
-      const latency = await pingPong(turn);
+      const latency = await pingPong(trial);
       const { sum_received: beside } = await stream;
       return latencies('latency-busy', latency, { besideGbit: beside.bits_per_second / 1e9 });
     },
@@ -111,7 +111,7 @@ export const MEASURES: readonly Measure[] = [
     title: 'Memory at a: of a worker of weft, or of a whole process of others',
     async run({ tunnel }) {
       const bytes = await (tunnel.workerBytes?.() ?? tunnel.ends[0]?.anonymousBytes());
-      return bytes === undefined ? [] : [{ figure: 'memory', unit: 'MiB', value: bytes / 2 ** 20 }];
+      return bytes === undefined ? [] : [{ metric: 'memory', unit: 'MiB', value: bytes / 2 ** 20 }];
     },
   },
   peers('peers-1', 'UDP, 64 bytes in batches, to one of 10,000 peers', 'same-remote', 1),
@@ -128,63 +128,63 @@ function tcp(name: string, title: string, congestion: string, streams: number): 
     name,
     title,
     isForBothOffloads: true,
-    async run(turn) {
-      const end = await iperf(turn, ['-C', congestion, '-P', String(streams)]);
+    async run(trial) {
+      const end = await iperf(trial, ['-C', congestion, '-P', String(streams)]);
       if (end.sender_tcp_congestion !== congestion)
         throw new Error(`The sender used ${end.sender_tcp_congestion} instead of ${congestion}`);
       const details = { congestion, retransmits: end.sum_sent.retransmits };
-      return [{ figure: name, unit: 'Gbit/s', value: end.sum_received.bits_per_second / 1e9, details }];
+      return [{ metric: name, unit: 'Gbit/s', value: end.sum_received.bits_per_second / 1e9, details }];
     },
   };
 }
 
-async function udp(turn: Turn, figure: string, bytes: number): Promise<Reading> {
-  const end = await iperf(turn, ['-u', '-b', '0', '-l', String(bytes)]);
+async function udp(trial: Trial, metric: string, bytes: number): Promise<Reading> {
+  const end = await iperf(trial, ['-u', '-b', '0', '-l', String(bytes)]);
   const { sum_received: received, sum_sent: sent } = end;
   const packets = received.bytes / bytes;
   const details = { payloadBytes: bytes, sentKpps: (sent.packets ?? 0) / received.seconds / 1e3 };
   if (bytes > 64)
-    return { figure, unit: 'Gbit/s', value: (received.bytes * 8) / received.seconds / 1e9, details };
-  return { figure, unit: 'kpps', value: packets / received.seconds / 1e3, details };
+    return { metric, unit: 'Gbit/s', value: (received.bytes * 8) / received.seconds / 1e9, details };
+  return { metric, unit: 'kpps', value: packets / received.seconds / 1e3, details };
 }
 
-/** A sender that is slower than it was told counts as loss: a rate that cannot be sent is none. */
+/** A sender below the requested rate counts as loss. */
 const REACHED = 0.98;
 
-async function ratesByLoss(turn: Turn): Promise<Reading[]> {
-  const { sentPerSec } = await sendAndCount(turn, []);
+async function ratesByLoss(trial: Trial): Promise<Reading[]> {
+  const { sentPerSec } = await sendAndCount(trial, []);
   const lossAt = async (rate: number) => {
-    const trial = await sendAndCount(turn, ['-p', rate.toFixed(0)]);
-    if (trial.sentPerSec < REACHED * rate) return 1;
-    return Math.max(0, 1 - trial.receivedPackets / trial.sentPackets);
+    const sample = await sendAndCount(trial, ['-p', rate.toFixed(0)]);
+    if (sample.sentPerSec < REACHED * rate) return 1;
+    return Math.max(0, 1 - sample.receivedPackets / sample.sentPackets);
   };
   const rates = await highestRates(lossAt, sentPerSec * 1.1, [0.001, 0]);
   return [...rates].map(([loss, rate]) => ({
-    figure: `udp-64-loss ${loss * 100} %`,
+    metric: `udp-64-loss ${loss * 100} %`,
     unit: 'kpps',
     value: rate / 1e3,
   }));
 }
 
-async function counted(turn: Turn, figure: string, words: readonly string[], to?: string): Promise<Reading> {
-  const { sentPerSec, receivedPerSec } = await sendAndCount(turn, words, to);
-  return { figure, unit: 'kpps', value: receivedPerSec / 1e3, details: { sentKpps: sentPerSec / 1e3 } };
+async function counted(trial: Trial, metric: string, args: readonly string[], to?: string): Promise<Reading> {
+  const { sentPerSec, receivedPerSec } = await sendAndCount(trial, args, to);
+  return { metric, unit: 'kpps', value: receivedPerSec / 1e3, details: { sentKpps: sentPerSec / 1e3 } };
 }
 
-/** `used`: to how many of the peers; `words`: further options of bench/traffic/send.c. */
+/** `used`: to how many of the peers; `args`: further options of bench/traffic/send.c. */
 function peers(
   name: string,
   title: string,
   need: 'same-remote' | 'own-remotes',
   used: number,
-  words: readonly string[] = [],
+  args: readonly string[] = [],
 ): Measure {
-  const all = ['-n', String(used), ...words];
+  const all = ['-n', String(used), ...args];
   return {
     name,
     title,
     peers: need,
-    run: async (turn) => [await counted(turn, name, all, FIRST_PEER_ADDRESS)],
+    run: async (trial) => [await counted(trial, name, all, FIRST_PEER_ADDRESS)],
   };
 }
 
@@ -194,12 +194,12 @@ function pastRouting(name: string, title: string, used: number): Measure {
     name,
     title,
     peers: 'same-remote',
-    run: async (turn) => {
-      const { device } = turn.tunnel;
+    run: async (trial) => {
+      const { device } = trial.tunnel;
       if (device === undefined) return [];
       const { name: dev, source, mac } = device;
-      const words = ['-n', String(used), '-d', dev, '-s', source, ...(mac === undefined ? [] : ['-m', mac])];
-      return [await counted(turn, name, words, FIRST_PEER_ADDRESS)];
+      const args = ['-n', String(used), '-d', dev, '-s', source, ...(mac === undefined ? [] : ['-m', mac])];
+      return [await counted(trial, name, args, FIRST_PEER_ADDRESS)];
     },
   };
 }
@@ -208,8 +208,8 @@ function latencies(name: string, latency: Latency, details: Readonly<Record<stri
   if (latency.count === 0) throw new Error('No request was answered');
   const more = { ...details, count: latency.count, lost: latency.lost };
   return [
-    { figure: `${name} p50`, unit: 'µs', value: latency.p50, details: more },
-    { figure: `${name} p99`, unit: 'µs', value: latency.p99, details: more },
-    { figure: `${name} p99.9`, unit: 'µs', value: latency.p999, details: more },
+    { metric: `${name} p50`, unit: 'µs', value: latency.p50, details: more },
+    { metric: `${name} p99`, unit: 'µs', value: latency.p99, details: more },
+    { metric: `${name} p99.9`, unit: 'µs', value: latency.p999, details: more },
   ];
 }

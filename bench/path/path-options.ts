@@ -23,7 +23,7 @@ const CANDIDATES = [
   vtun,
   wireguardGo,
 ];
-/** It encrypts: no rival unless somebody names it. */
+/** Without wireguard-go, which encrypts: it runs only if named. */
 const DEFAULT_CANDIDATES = CANDIDATES.filter((candidate) => candidate !== wireguardGo);
 
 export interface PathOptions {
@@ -98,7 +98,7 @@ function switchOf(name: string, text: string): Switch {
   return text;
 }
 
-/** Those named, in the order of `all`: measures that change a tunnel must stay behind the others. */
+/** The named items, in the order of `all`: measures that change a tunnel run after the others. */
 function chosen<Item extends { readonly name: string }>(
   option: string,
   text: string | undefined,

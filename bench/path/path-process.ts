@@ -1,5 +1,5 @@
 // Programs of the path benchmark: run to their end, or kept running beside a measurement. `ip netns exec` becomes the
-// program, so a process id is the program's own, and the kernel tells here what it costs.
+// program, so a process id is the program's own, and /proc shows its cost.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { waitFor } from '../../lab/wait.ts';
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-/** Runs a program to its end and returns what it wrote. @throws Error with what it said, if it fails. */
+/** Runs a program to its end and returns its output. @throws Error with the end of its output, if it fails. */
 export function run(
   argv: readonly string[],
   { input, timeoutMs = 20_000 }: RunOptions = {},
@@ -83,7 +83,7 @@ export class Program {
     this.#child.stdin!.end(text);
   }
 
-  /** Waits for a condition that the program brings about. @throws Error at once, with what it said, if it ends before. */
+  /** Waits for a condition that the program fulfils. @throws Error with its output as soon as it exits before. */
   async waitUntil(
     what: string,
     condition: () => boolean | Promise<boolean>,
@@ -91,9 +91,9 @@ export class Program {
   ): Promise<void> {
     const isMet = async () => this.#isClosed || (await condition());
     await waitFor(what, isMet, timeoutMs).catch((error: unknown) => {
-      throw new Error(`${this.name}: ${String(error)}; it said: ${this.said}`, { cause: error });
+      throw new Error(`${this.name}: ${String(error)}; its output: ${this.output}`, { cause: error });
     });
-    if (this.#isClosed) throw new Error(`'${this.name}' ended before ${what}: ${this.said}`);
+    if (this.#isClosed) throw new Error(`'${this.name}' exited before ${what}: ${this.output}`);
   }
 
   /** Ends it and returns all that it wrote to standard output. */
@@ -107,7 +107,7 @@ export class Program {
 
   /** CPU time that it has used so far, in seconds, of all its threads, user and system. */
   async cpuSeconds(): Promise<number> {
-    if (this.#isClosed) throw new Error(`'${this.name}' has ended: ${this.said}`);
+    if (this.#isClosed) throw new Error(`'${this.name}' has exited: ${this.output}`);
     const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
@@ -118,8 +118,8 @@ export class Program {
     return anonymousBytes(this.pid);
   }
 
-  /** The last that it said, for an error. */
-  get said(): string {
+  /** The end of its output, for an error. */
+  get output(): string {
     return `${this.#stderr}\n${this.#stdout}`.trim().slice(-1000) || 'nothing';
   }
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { measuresOfRuns, type PathRun } from './path-record.ts';
 import type { Measure } from '../record.ts';
 
-function run(round: number, candidate: string, figure: string, value: number): PathRun {
-  return { round, candidate, offloads: 'on', mtu: 1450, load: 1, figure, unit: 'Gbit/s', value };
+function run(round: number, candidate: string, metric: string, value: number): PathRun {
+  return { round, candidate, offloads: 'on', mtu: 1450, load: 1, metric, unit: 'Gbit/s', value };
 }
 
 describe('measures of the path', () => {
@@ -40,14 +40,15 @@ describe('measures of the path', () => {
     );
   });
 
-  it('promise of many peers what is left beside a bare veth, where that was measured', () => {
+  it('threshold of many peers what is left beside a bare veth, where that was measured', () => {
     const runs = [run(0, 'weft-vxlan', 'peers-1-raw', 100), run(0, 'weft-vxlan', 'peers-10k-raw', 85)];
     const bound = [run(0, 'veth', 'peers-1-raw', 200), run(0, 'veth', 'peers-10k-raw', 180)];
     const ratioOf = (all: PathRun[]) => measuresOfRuns(all).find(({ unit }) => unit === 'ratio')!;
-    const promiseOf = ({ subjects }: Measure) => subjects.find(({ name }) => name === 'weft-vxlan')?.promise;
-    assert.deepEqual(promiseOf(ratioOf(runs)), { of: 'value', atLeast: 0.9 });
+    const thresholdOf = ({ subjects }: Measure) =>
+      subjects.find(({ name }) => name === 'weft-vxlan')?.threshold;
+    assert.deepEqual(thresholdOf(ratioOf(runs)), { of: 'value', atLeast: 0.9 });
     const bounded = ratioOf([...runs, ...bound]);
-    assert.deepEqual([bounded.reference, promiseOf(bounded)], ['veth', { of: 'ratio', atLeast: 0.9 }]);
+    assert.deepEqual([bounded.reference, thresholdOf(bounded)], ['veth', { of: 'ratio', atLeast: 0.9 }]);
   });
 
   it('have ratios to others than the reference as measures of their own', () => {

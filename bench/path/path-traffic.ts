@@ -1,12 +1,12 @@
-// What sends and receives in namespaces a and b: iperf3, ping, and the generators of bench/traffic.
+// Traffic between namespaces a and b: iperf3, ping, and the generators of bench/traffic.
 import { join } from 'node:path';
 import { run } from './path-process.ts';
 import type { Tunnel } from './path-tunnel.ts';
 import type { Underlay } from './path-underlay.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 
-/** Everything that a measurement needs to know. */
-export interface Turn {
+/** Inputs of a measurement. */
+export interface Trial {
   readonly underlay: Underlay;
   readonly tunnel: Tunnel;
   /** How long a measurement lasts, in seconds. */
@@ -43,14 +43,14 @@ interface IperfReport {
 
 /** One run of iperf3 from a to b. */
 export async function iperf(
-  turn: Turn,
+  trial: Trial,
   args: readonly string[],
-  seconds = turn.seconds,
+  seconds = trial.seconds,
 ): Promise<IperfReport['end']> {
-  const { a, b } = turn.underlay;
+  const { a, b } = trial.underlay;
   const server = await b.startReady(['iperf3', '-s', '-1', '--forceflush'], 'listening');
   try {
-    const client = ['iperf3', '-c', turn.tunnel.to, '-J', '-t', String(seconds), ...args];
+    const client = ['iperf3', '-c', trial.tunnel.to, '-J', '-t', String(seconds), ...args];
     const report = await a.run(client, { timeoutMs: seconds * 1000 + SPARE_MS });
     const { end } = JSON.parse(report) as IperfReport;
     if (end.sum_received.bytes === 0) throw new Error('iperf3 received nothing');
@@ -69,15 +69,15 @@ export interface Counted {
   readonly receivedPackets: number;
 }
 
-/** Datagrams from a, counted at b. `words` are options of bench/traffic/send.c. */
+/** Datagrams from a, counted at b. `args` are options of bench/traffic/send.c. */
 export async function sendAndCount(
-  turn: Turn,
-  words: readonly string[],
-  to = turn.tunnel.to,
+  trial: Trial,
+  args: readonly string[],
+  to = trial.tunnel.to,
 ): Promise<Counted> {
-  const { underlay, generators, seconds } = turn;
+  const { underlay, generators, seconds } = trial;
   const receiver = await underlay.b.startReady([join(generators, 'receive'), COUNT_PORT]);
-  const sender = [join(generators, 'send'), '-t', String(seconds), ...words, to, COUNT_PORT];
+  const sender = [join(generators, 'send'), '-t', String(seconds), ...args, to, COUNT_PORT];
   const sent = parseCount(await underlay.a.run(sender, { timeoutMs: seconds * 1000 + SPARE_MS }));
   const received = parseCount((await receiver.stop()).replace('ready\n', ''));
   if (received.packets === 0) throw new Error(`None of ${sent.packets} datagrams arrived`);
@@ -103,25 +103,25 @@ export interface Latency {
 }
 
 /** Requests from a, one at a time, echoed by b. */
-export async function pingPong({ underlay, tunnel, seconds, generators }: Turn): Promise<Latency> {
+export async function pingPong({ underlay, tunnel, seconds, generators }: Trial): Promise<Latency> {
   const program = join(generators, 'pingpong');
   const echo = await underlay.b.startReady([program, ECHO_PORT]);
-  const words = [tunnel.to, ECHO_PORT, String(seconds)];
-  const latency = await underlay.a.run([program, ...words], { timeoutMs: seconds * 1000 + SPARE_MS });
+  const args = [tunnel.to, ECHO_PORT, String(seconds)];
+  const latency = await underlay.a.run([program, ...args], { timeoutMs: seconds * 1000 + SPARE_MS });
   await echo.stop();
   return JSON.parse(latency) as Latency;
 }
 
 /** Round-trip times in µs of echo requests with a pause before each. */
-export async function pingSlowly({ underlay, tunnel }: Turn): Promise<number[]> {
+export async function pingSlowly({ underlay, tunnel }: Trial): Promise<number[]> {
   const output = await underlay.a.run(['ping', '-i', '0.2', '-c', '20', tunnel.to]);
   return [...output.matchAll(/time=([\d.]+) ms/g)].map((match) => Number(match[1]) * 1000);
 }
 
 /** Mean round-trip time in µs of echo requests without any pause. */
-export async function pingFlood({ underlay, tunnel }: Turn): Promise<number> {
+export async function pingFlood({ underlay, tunnel }: Trial): Promise<number> {
   const output = await underlay.a.run(['ping', '-f', '-q', '-c', '5000', '-w', '10', tunnel.to]);
   const mean = /= [\d.]+\/([\d.]+)\//.exec(output)?.[1];
-  if (mean === undefined) throw new Error(`ping said: ${output}`);
+  if (mean === undefined) throw new Error(`ping gave no mean: ${output}`);
   return Number(mean) * 1000;
 }

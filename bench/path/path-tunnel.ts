@@ -17,7 +17,7 @@ export interface Tunnel {
   readonly to: string;
   /** Of its device, in bytes. */
   readonly mtu: number;
-  /** Its device at a, if that takes IP packets as they are, without a neighbour being asked for. */
+  /** Its device at a, if that takes IP packets without neighbour resolution. */
   readonly device?: PacketDevice;
   /** Processes that packets pass through at a and at b; the kernel's own tunnels have none. */
   readonly ends: readonly Program[];
@@ -26,7 +26,7 @@ export interface Tunnel {
    * Missing: it cannot have so many. @throws Error if it cannot have them at addresses of their own.
    */
   addPeers?(haveOwnRemotes: boolean): Promise<void>;
-  /** Whatever its ends tell of themselves, for the record. */
+  /** Status of its ends, for the record. */
   describe?(): Promise<Readonly<Record<string, unknown>>>;
   /** Anonymous memory that a worker of the path at a takes, in bytes; missing where a process is all there is to see. */
   workerBytes?(): Promise<number>;
@@ -64,7 +64,7 @@ export async function setUpDevice(host: PathHost, program: Program, mtu: number)
   await host.ip(`route replace ${OVERLAY[host.name === 'a' ? 'b' : 'a'].subnet} dev ${DEVICE}`);
 }
 
-/** Host b is all of the many peers; host a reaches them through `via`, words of `ip route`. */
+/** Host b acts as all peers; host a reaches them through `via`, arguments of `ip route`. */
 export async function routePeers(underlay: Underlay, via: string): Promise<void> {
   await underlay.b.ip(`route replace local ${PEER_SUBNETS} dev lo`);
   await underlay.a.ip(`route replace ${PEER_SUBNETS} ${via}`);

@@ -1,11 +1,11 @@
-// Candidates of others that want files of their own: Open vSwitch's VXLAN in userspace, tinc, vtun. None encrypts here.
+// Competitors with config files: Open vSwitch's VXLAN in userspace, tinc, vtun. None encrypts here.
 import { cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEVICE, OVERLAY, VNI } from './path-plan.ts';
 import { VXLAN_OVERHEAD_BYTES } from './path-kernel.ts';
 import { run, type Program } from './path-process.ts';
-import { openRival } from './path-competitors.ts';
+import { openCompetitor } from './path-competitors.ts';
 import { otherOf, setUpDevice, type Candidate } from './path-tunnel.ts';
 import type { PathHost, Underlay } from './path-underlay.ts';
 
@@ -15,7 +15,7 @@ const TINC_OVERHEAD_BYTES = 60;
 /** Outer IPv4 and UDP, length field. */
 const VTUN_OVERHEAD_BYTES = 32;
 
-/** tinc 1.0 as a router, without cipher and digest; keys are made all the same, by which peers know each other. */
+/** tinc 1.0 as a router, without cipher and digest. Peers still authenticate by their keys. */
 export const tinc: Candidate = {
   name: 'tinc',
   needs: ['tincd'],
@@ -27,7 +27,7 @@ export const tinc: Candidate = {
       for (const other of underlay.hosts)
         if (other.name !== name)
           await cp(join(folder, name, 'hosts', name), join(folder, other.name, 'hosts', name));
-    return openRival(underlay, TINC_OVERHEAD_BYTES, (host) => {
+    return openCompetitor(underlay, TINC_OVERHEAD_BYTES, (host) => {
       const pidFile = join(folder, `${host.name}.pid`);
       return host.start(['tincd', '-D', '-c', join(folder, host.name), `--pidfile=${pidFile}`]);
     });
@@ -69,7 +69,7 @@ export const vtun: Candidate = {
     for (const host of underlay.hosts)
       await host.run(['sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
     const server = b.start(['unshare', '--pid', '--fork', '--kill-child', ...vtund, '-s']);
-    await server.waitUntil('it listens', () => server.said.includes('VTUN server'));
+    await server.waitUntil('it listens', () => server.output.includes('VTUN server'));
     const ends = [a.start([...vtund, 'link', b.underlay]), server];
     const mtu = underlay.mtu - VTUN_OVERHEAD_BYTES;
     for (const [index, host] of underlay.hosts.entries()) await setUpDevice(host, ends[index]!, mtu);
@@ -98,7 +98,7 @@ const UNDERLAY_BRIDGE = 'underlay0';
 async function startSwitch(folder: string, underlay: Underlay, host: PathHost): Promise<Program> {
   const own = join(folder, host.name);
   await mkdir(own);
-  // Its programs look for each other's sockets, and leave logs, in these.
+  // Its programs keep sockets and logs in these.
   const env = ['env', ...['OVS_RUNDIR', 'OVS_DBDIR', 'OVS_LOGDIR'].map((name) => `${name}=${own}`)];
   const socket = join(own, 'db.sock');
   await run([...env, 'ovsdb-tool', 'create', join(own, 'conf.db'), OVS_SCHEMA]);

@@ -1,4 +1,4 @@
-// The underlay of the path benchmark, made anew for each candidate: two network namespaces joined by one veth.
+// The underlay of the path benchmark, created for each candidate: two network namespaces joined by one veth.
 //
 //   a 198.18.0.1/24 eth0 ────── veth ────── eth0 198.18.0.2/24 b
 //
@@ -10,7 +10,7 @@ export type Switch = 'on' | 'off';
 export interface UnderlayOptions {
   /** Off: each packet crosses by itself, as on a wire. */
   readonly offloads: Switch;
-  /** Whether the receiving end of the veth joins packets again, as drivers of network cards do; a veth's default is off. */
+  /** Whether the receiving end of the veth coalesces packets, as drivers of network cards do; a veth's default is off. */
   readonly gro: Switch;
   /** Of the underlay, in bytes. */
   readonly mtu: number;
@@ -39,9 +39,9 @@ export class PathHost {
     return run(['ip', 'netns', 'exec', this.name, ...argv], options);
   }
 
-  /** Runs `ip` with these words, separated by blanks. */
-  ip(words: string): Promise<string> {
-    return run(['ip', '-n', this.name, ...words.split(' ')]);
+  /** Runs `ip` with these arguments, separated by blanks. */
+  ip(args: string): Promise<string> {
+    return run(['ip', '-n', this.name, ...args.split(' ')]);
   }
 
   /** Starts a program that stays until it is stopped, or until the underlay goes. */
@@ -51,10 +51,10 @@ export class PathHost {
     return program;
   }
 
-  /** As {@link start}; resolves once it has written `word`. */
-  async startReady(argv: readonly string[], word = 'ready'): Promise<Program> {
+  /** As {@link start}; resolves once its output contains `marker`. */
+  async startReady(argv: readonly string[], marker = 'ready'): Promise<Program> {
     const program = this.start(argv);
-    await program.waitUntil(`it says '${word}'`, () => program.stdout.includes(word));
+    await program.waitUntil(`its output contains '${marker}'`, () => program.stdout.includes(marker));
     return program;
   }
 
@@ -91,7 +91,7 @@ export class Underlay {
     return [this.a, this.b];
   }
 
-  /** IPv4 fragments that host a has made; a figure with any is not one of a tunnel with the right MTU. */
+  /** IPv4 fragments that host a has made; a metric with any is not one of a tunnel with the right MTU. */
   async fragments(): Promise<number> {
     const [names, values] = (await this.a.run(['grep', '^Ip:', '/proc/net/snmp'])).split('\n');
     return Number(values!.split(' ')[names!.split(' ').indexOf('FragCreates')]);

@@ -15,27 +15,27 @@ const UDP_PORT = 8285;
 const UDP_OVERHEAD_BYTES = 28;
 
 /** As weft is: a BPF program in the kernel moves what it can. */
-export const weftUdp = weftCandidate('weft-udp', { encapsulation: 'udp', far: 'weft', usesKernel: true });
+export const weftUdp = weftCandidate('weft-udp', { encapsulation: 'udp', far: 'weft', useBpf: true });
 export const weftVxlan = weftCandidate('weft-vxlan', {
   encapsulation: 'vxlan',
   far: 'weft',
-  usesKernel: true,
+  useBpf: true,
 });
 export const weftVxlanKernel = weftCandidate('weft-vxlan-kernel', {
   encapsulation: 'vxlan',
   far: 'kernel',
-  usesKernel: true,
+  useBpf: true,
 });
 /** Each packet through the workers, as where the kernel has no BPF. */
 export const weftUdpWorkers = weftCandidate('weft-udp-workers', {
   encapsulation: 'udp',
   far: 'weft',
-  usesKernel: false,
+  useBpf: false,
 });
 export const weftVxlanWorkers = weftCandidate('weft-vxlan-workers', {
   encapsulation: 'vxlan',
   far: 'weft',
-  usesKernel: false,
+  useBpf: false,
 });
 
 function weftCandidate(name: string, make: Omit<Make, 'tuning'>): Candidate {
@@ -51,7 +51,7 @@ interface Make {
   readonly encapsulation: Encapsulation;
   /** What host b has. */
   readonly far: 'weft' | 'kernel';
-  readonly usesKernel: boolean;
+  readonly useBpf: boolean;
   readonly tuning: Tuning;
 }
 
@@ -74,11 +74,14 @@ async function openTunnel(underlay: Underlay, make: Make): Promise<Tunnel> {
         await underlay.b.ip(`route replace local ${PEER_REMOTES} dev lo`);
         await underlay.a.ip(`route replace ${PEER_REMOTES} via ${underlay.b.underlay}`);
       }
-      await tell(endA, { peers: { count: PEER_COUNT, haveOwnRemotes } });
+      await sendCommand(endA, { peers: { count: PEER_COUNT, haveOwnRemotes } });
       await routePeers(underlay, `dev ${DEVICE}`);
     },
-    describe: async () => ({ a: await tell(endA, {}), ...(endB ? { b: await tell(endB, {}) } : {}) }),
-    workerBytes: async () => (await tell(endA, {})).pathBytes / make.tuning.workers,
+    describe: async () => ({
+      a: await sendCommand(endA, {}),
+      ...(endB ? { b: await sendCommand(endB, {}) } : {}),
+    }),
+    workerBytes: async () => (await sendCommand(endA, {})).pathBytes / make.tuning.workers,
   };
 }
 
@@ -101,7 +104,7 @@ function startEnd(underlay: Underlay, host: PathHost, make: Make, local = host.u
       port,
       ...(isVxlan ? { vni: VNI, mac: own.mac } : {}),
     },
-    tuning: { ...make.tuning, isSourceChecked: true, inheritsDscp: false, usesKernel: make.usesKernel },
+    tuning: { ...make.tuning, isSourceChecked: true, inheritsDscp: false, useBpf: make.useBpf },
     mtu: overlayMtu(underlay, make),
     address: own.address,
     route: isVxlan ? { ...route, mac: far.mac } : route,
@@ -109,6 +112,6 @@ function startEnd(underlay: Underlay, host: PathHost, make: Make, local = host.u
   return host.startReady([process.execPath, END, JSON.stringify(config)]);
 }
 
-async function tell(end: Program, command: EndCommand): Promise<EndStatus> {
+async function sendCommand(end: Program, command: EndCommand): Promise<EndStatus> {
   return JSON.parse(await end.ask(JSON.stringify(command))) as EndStatus;
 }

@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { waitFor } from '../../lab/wait.ts';
-import { buildGenerators, type Turn } from './path-traffic.ts';
+import { buildGenerators, type Trial } from './path-traffic.ts';
 import type { PathOptions } from './path-options.ts';
 import { busySeconds, costsOf } from './path-cost.ts';
 import { measuresOfRuns, type PathRun } from './path-record.ts';
@@ -26,13 +26,12 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
   for (let round = 0; round < options.rounds; round++)
     for (const offloads of options.offloads)
       for (const candidate of rotated(options.candidates, round))
-        runs.push(...(await takeTurn({ options, generators, round, offloads, candidate })));
+        runs.push(...(await runTrial({ options, generators, round, offloads, candidate })));
   const { seconds, gro, mtu, tuning } = options;
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
   return {
-    part: 'path',
-    invalidatedBy:
-      'on a machine that does nothing else, the median of a ratio above is not what was promised of it',
+    benchmark: 'path',
+    invalidatedBy: 'on an otherwise idle machine, the median of a ratio above misses its threshold',
     conditions: { seconds, gro, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),
   };
@@ -43,7 +42,7 @@ function rotated<Item>(items: readonly Item[], by: number): readonly Item[] {
   return [...items.slice(from), ...items.slice(0, from)];
 }
 
-interface TurnPlan {
+interface TrialPlan {
   readonly options: PathOptions;
   readonly generators: string;
   readonly round: number;
@@ -51,19 +50,19 @@ interface TurnPlan {
   readonly candidate: Candidate;
 }
 
-/** One candidate, set up anew, through all measures. One that cannot be started is shown as such with the cause. */
-async function takeTurn(plan: TurnPlan): Promise<PathRun[]> {
+/** Runs all measures on a fresh setup of one candidate. A candidate that fails to start is recorded with the cause. */
+async function runTrial(plan: TrialPlan): Promise<PathRun[]> {
   const { options, candidate, offloads, round } = plan;
   progress(`path: round ${round + 1} of ${options.rounds}, offloads ${offloads}: ${candidate.name}`);
   const underlay = await Underlay.create({ offloads, gro: options.gro, mtu: options.mtu });
   try {
     const tunnel = await openTunnel(candidate, underlay, options);
-    const turn: Turn = { underlay, tunnel, seconds: options.seconds, generators: plan.generators };
+    const trial: Trial = { underlay, tunnel, seconds: options.seconds, generators: plan.generators };
     const runs: PathRun[] = [];
     for (const measure of options.measures.filter((one) => isAsked(one, plan)))
-      runs.push(...(await measureOnce(plan, turn, measure)));
-    const end = await describeEnd(turn).catch((error: unknown) => ({ failure: String(error) }));
-    return runs.map((one, index) => (index === runs.length - 1 ? { ...one, turn: end } : one));
+      runs.push(...(await measureOnce(plan, trial, measure)));
+    const end = await describeEnd(trial).catch((error: unknown) => ({ failure: String(error) }));
+    return runs.map((one, index) => (index === runs.length - 1 ? { ...one, trial: end } : one));
   } catch (error) {
     return [failed(plan, 'start', options.mtu, error)];
   } finally {
@@ -75,52 +74,52 @@ async function openTunnel(candidate: Candidate, underlay: Underlay, options: Pat
   const tunnel = await candidate.open(underlay, options.tuning);
   const ping = async () => (await underlay.a.run(['ping', '-c', '1', '-W', '1', tunnel.to])) !== '';
   await waitFor('an answer to ping', ping, 15_000).catch((error: unknown) => {
-    const said = tunnel.ends.map((end) => `; ${end.name} said: ${end.said}`);
-    throw new Error(`${String(error)}${said.join('')}`, { cause: error });
+    const outputs = tunnel.ends.map((end) => `; output of ${end.name}: ${end.output}`);
+    throw new Error(`${String(error)}${outputs.join('')}`, { cause: error });
   });
   return tunnel;
 }
 
-/** What is known at the end of a turn only. */
-async function describeEnd({ underlay, tunnel }: Turn): Promise<Readonly<Record<string, unknown>>> {
+/** What is known at the end of a trial only. */
+async function describeEnd({ underlay, tunnel }: Trial): Promise<Readonly<Record<string, unknown>>> {
   const fragments = await underlay.fragments();
   if (fragments > 0) progress(`  Host a made ${fragments} IPv4 fragments: the tunnel's MTU is wrong`);
   const anonymousBytes = await Promise.all(tunnel.ends.map((one) => one.anonymousBytes()));
   return { fragments, anonymousBytes, ends: await tunnel.describe?.() };
 }
 
-function isAsked(measure: Measure, { options, offloads, candidate }: TurnPlan): boolean {
+function isAsked(measure: Measure, { options, offloads, candidate }: TrialPlan): boolean {
   if (measure.peers === 'same-remote' && candidate.peers === 'none') return false;
   if (measure.peers === 'own-remotes' && candidate.peers !== 'own-remotes') return false;
   return offloads === 'on' || options.offloads.length === 1 || measure.isForBothOffloads === true;
 }
 
 /** A measurement that fails is a result, too: it is shown with its cause and the others go on. */
-async function measureOnce(plan: TurnPlan, turn: Turn, measure: Measure): Promise<PathRun[]> {
-  const { tunnel } = turn;
+async function measureOnce(plan: TrialPlan, trial: Trial, measure: Measure): Promise<PathRun[]> {
+  const { tunnel } = trial;
   try {
     if (measure.peers) await tunnel.addPeers!(measure.peers === 'own-remotes');
     const before = await cpuSeconds(tunnel);
     const busyBefore = await busySeconds();
-    const run = () => measure.run(turn);
+    const run = () => measure.run(trial);
     const name = `${plan.candidate.name}-${measure.name}`;
     const measured = await (plan.options.isProfiled ? withPerf(name, run) : run());
-    const readings = [...measured, ...costsOf(measured, (await busySeconds()) - busyBefore, turn.seconds)];
+    const readings = [...measured, ...costsOf(measured, (await busySeconds()) - busyBefore, trial.seconds)];
     const after = await cpuSeconds(tunnel);
     const cpu = after.map((seconds, index) => Number((seconds - before[index]!).toFixed(2)));
-    for (const { figure, value, unit } of readings) progress(`  ${figure} ${value.toPrecision(4)} ${unit}`);
+    for (const { metric, value, unit } of readings) progress(`  ${metric} ${value.toPrecision(4)} ${unit}`);
     return readings.map((reading) => ({ ...circumstances(plan, tunnel.mtu), ...reading, cpuSeconds: cpu }));
   } catch (error) {
     return [failed(plan, measure.name, tunnel.mtu, error)];
   }
 }
 
-function failed(plan: TurnPlan, figure: string, mtu: number, error: unknown): PathRun {
-  progress(`  ${figure} FAILED: ${String(error)}`);
-  return { ...circumstances(plan, mtu), figure, failure: String(error) };
+function failed(plan: TrialPlan, metric: string, mtu: number, error: unknown): PathRun {
+  progress(`  ${metric} FAILED: ${String(error)}`);
+  return { ...circumstances(plan, mtu), metric, failure: String(error) };
 }
 
-function circumstances({ round, candidate, offloads }: TurnPlan, mtu: number) {
+function circumstances({ round, candidate, offloads }: TrialPlan, mtu: number) {
   return { round, candidate: candidate.name, offloads, mtu, load: loadavg()[0]! };
 }
 

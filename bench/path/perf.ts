@@ -19,8 +19,8 @@ export async function withPerf<Result>(name: string, work: () => Promise<Result>
   const folder = join(packageRoot(), 'bench/out');
   await mkdir(folder, { recursive: true });
   const data = join(folder, `${name}.perf`);
-  const words = ['-a', '-g', '-e', 'cpu-clock', '-F', String(SAMPLES_PER_SEC), '-o', data];
-  const perf = new Program(['perf', 'record', ...words]);
+  const args = ['-a', '-g', '-e', 'cpu-clock', '-F', String(SAMPLES_PER_SEC), '-o', data];
+  const perf = new Program(['perf', 'record', ...args]);
   let result: Result;
   try {
     result = await work();

@@ -1,29 +1,29 @@
-// What was promised, and the words of what would show it to be false. Pure.
-import type { Measure, Promised, Subject } from '../record.ts';
+// Claims: thresholds as text, and the condition that would invalidate each. Pure.
+import type { Measure, Threshold, Subject } from '../record.ts';
 import { median, ratiosOf, valuesOf } from '../statistics.ts';
-import { formatNumber, formatRange, isKept } from '../summary.ts';
+import { formatNumber, formatRange, isMet } from '../summary.ts';
 
 export interface Claim {
-  readonly isKept: boolean;
+  readonly isMet: boolean;
   /** What is claimed. */
   readonly claim: string;
   readonly measured: string;
   readonly invalidatedBy: string;
 }
 
-/** One for each subject that promises something. */
+/** One for each subject with a threshold. */
 export function claimsOf(measure: Measure): Claim[] {
   return measure.subjects.flatMap((subject) =>
-    subject.promise === undefined ? [] : [claimOf(measure, subject, subject.promise)],
+    subject.threshold === undefined ? [] : [claimOf(measure, subject, subject.threshold)],
   );
 }
 
-function claimOf(measure: Measure, subject: Subject, promise: Promised): Claim {
-  const isRatio = promise.of === 'ratio';
+function claimOf(measure: Measure, subject: Subject, threshold: Threshold): Claim {
+  const isRatio = threshold.of === 'ratio';
   const values = isRatio ? ratiosOf(measure, subject) : valuesOf(subject);
   const unit = isRatio ? `× ${measure.reference}` : measure.unit === 'ratio' ? '' : measure.unit;
   const amount = (value: number) => `${formatNumber(value)} ${unit}`.trim();
-  const { atLeast, atMost } = promise;
+  const { atLeast, atMost } = threshold;
   const bounds = [
     ...(atLeast === undefined ? [] : [`at least ${amount(atLeast)}`]),
     ...(atMost === undefined ? [] : [`at most ${amount(atMost)}`]),
@@ -33,7 +33,7 @@ function claimOf(measure: Measure, subject: Subject, promise: Promised): Claim {
     ...(atMost === undefined ? [] : [`above ${amount(atMost)}`]),
   ];
   return {
-    isKept: isKept(promise, values),
+    isMet: isMet(threshold, values),
     claim: `${titleOf(measure)}, ${subject.name}: ${bounds.join(' and ')}`,
     measured: values.length === 0 ? 'nothing' : `${amount(median(values))} ${formatRange(values)}`,
     invalidatedBy: `the median ${isRatio ? 'of the rounds’ ratios' : 'of the rounds'} is ${beyond.join(' or ')} on a machine that does nothing else`,

@@ -1,4 +1,4 @@
-/** Text as HTML and SVG want it. */
+/** Escapes text for HTML and SVG. */
 export function escape(text: string): string {
   return text
     .replaceAll('&', '&amp;')

@@ -62,7 +62,7 @@ function grow(stacks: readonly Stack[]): Box {
   return root;
 }
 
-interface Place {
+interface Placement {
   readonly x: number;
   readonly depth: number;
   /** Pixels of a unit of weight. */
@@ -73,21 +73,21 @@ interface Place {
 }
 
 /** Draws what is in `box` from the left by name, so that two graphs compare. @returns how many rows are taken */
-function draw(box: Box, place: Place): number {
-  let { x } = place;
-  let most = place.depth;
+function draw(box: Box, placement: Placement): number {
+  let { x } = placement;
+  let most = placement.depth;
   for (const child of [...box.children.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const width = child.weight * place.scale;
+    const width = child.weight * placement.scale;
     if (width >= LEAST_WIDTH) {
-      place.out.push(drawBox(child, { ...place, x }, width));
-      most = Math.max(most, draw(child, { ...place, x, depth: place.depth + 1 }));
+      placement.out.push(drawBox(child, { ...placement, x }, width));
+      most = Math.max(most, draw(child, { ...placement, x, depth: placement.depth + 1 }));
     }
     x += width;
   }
-  return Math.max(most, place.depth + (box.children.size > 0 ? 1 : 0));
+  return Math.max(most, placement.depth + (box.children.size > 0 ? 1 : 0));
 }
 
-function drawBox({ name, weight }: Box, { x, depth, all }: Place, width: number): string {
+function drawBox({ name, weight }: Box, { x, depth, all }: Placement, width: number): string {
   const share = `${((100 * weight) / all).toFixed(1)} %`;
   const room = Math.floor((width - 6) / CHARACTER);
   const label = name.length <= room ? name : room > 3 ? `${name.slice(0, room - 1)}…` : '';

@@ -3,12 +3,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { progress } from '../progress.ts';
 import { readRecord } from '../record.ts';
-import type { ReportWords } from '../args.ts';
+import type { ReportArgs } from '../args.ts';
 import { formatReport } from './html.ts';
 import { drawPicture } from './picture.ts';
 
 /** @returns the exit code. @throws Error naming a file that is no record. */
-export async function writeReport({ files, out, picture }: ReportWords): Promise<number> {
+export async function writeReport({ files, out, picture }: ReportArgs): Promise<number> {
   const records = await Promise.all(files.map(readRecord));
   await write(out, formatReport(records));
   if (picture !== undefined) await write(picture, drawPicture(records));

@@ -18,13 +18,13 @@ const FONT = 'font-family="Helvetica, Arial, sans-serif"';
 
 /** An SVG document. @throws Error if no record has such measures. */
 export function drawPicture(records: readonly BenchRecord[]): string {
-  const record = records.find(({ parts }) => parts.some(({ part }) => part === 'path'));
-  const path = record?.parts.find(({ part }) => part === 'path');
+  const record = records.find(({ benchmarks }) => benchmarks.some(({ benchmark }) => benchmark === 'path'));
+  const path = record?.benchmarks.find(({ benchmark }) => benchmark === 'path');
   const measures = path?.measures.filter(({ name }) => Object.hasOwn(SHOWN, name)) ?? [];
   const rows = measures.flatMap((measure) => ratioRowsOf(measure, SHOWN[measure.name]!));
   if (record === undefined || rows.length === 0)
     throw new Error(
-      `A picture needs part path with some of ${Object.keys(SHOWN).join(', ')}, beside kernel-vxlan: run weft bench path`,
+      `A picture needs benchmark path with some of ${Object.keys(SHOWN).join(', ')}, beside kernel-vxlan: run weft bench path`,
     );
   const plot = drawRows({
     axis: 'ratio to the kernel’s VXLAN of the same round (line: 1); more is better',

@@ -32,7 +32,7 @@ const ROW_HEIGHT = 22;
 const CHARACTER_WIDTH = 6.6;
 /** From this quotient of the largest and the smallest value on, the axis is logarithmic; it has no 0 that bars could start from. */
 const LOG_FROM = 30;
-/** Told apart by people of every colour vision, and in print by their lightness (Okabe and Ito). */
+/** Distinct for every colour vision, and in print by their lightness (Okabe and Ito). */
 const COLOURS = { own: '#0072b2', reference: '#000000', other: '#8a8a8a' } as const;
 
 /** Rows of the subjects of a measure that have values. */
@@ -126,7 +126,7 @@ export function drawRows({ axis, rows, mark }: PlotOptions): string {
   return svg.outerHTML.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ');
 }
 
-/** linkedom's types want those of a browser. */
+/** linkedom's types require those of a browser. */
 function newDocument(): NonNullable<Plot.PlotOptions['document']> {
   const window: object = parseHTML('<html></html>');
   return (window as { document: NonNullable<Plot.PlotOptions['document']> }).document;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BenchRecord, Measure } from '../record.ts';
-import { figuresOf, formatReport } from './html.ts';
+import { plotGroupsOf, formatReport } from './html.ts';
 import { drawPicture } from './picture.ts';
 
 const TCP: Measure = {
@@ -10,7 +10,7 @@ const TCP: Measure = {
   reference: 'kernel-vxlan',
   subjects: [
     { name: 'kernel-vxlan', rounds: [10, 20, 10] },
-    { name: 'weft-vxlan', rounds: [9, 22, 12], promise: { of: 'ratio', atLeast: 0.85 } },
+    { name: 'weft-vxlan', rounds: [9, 22, 12], threshold: { of: 'ratio', atLeast: 0.85 } },
     { name: 'tinc', rounds: [null, null, null], failure: 'no <device>' },
   ],
 };
@@ -21,7 +21,7 @@ const LONE: readonly Measure[] = [
   { name: 'memory', unit: 'MB', better: 'less', subjects: [{ name: 'weft', rounds: [70, 71] }] },
 ];
 
-function record(measures: readonly Measure[], part = 'path'): BenchRecord {
+function record(measures: readonly Measure[], benchmark = 'path'): BenchRecord {
   const machine = {
     cpu: 'Fast & Co',
     cores: 2,
@@ -31,8 +31,8 @@ function record(measures: readonly Measure[], part = 'path'): BenchRecord {
     virtualisation: 'none',
     load: 1,
   };
-  const parts = [{ part, invalidatedBy: 'it is < 1', conditions: { mtu: 1500 }, measures }];
-  return { version: 1, takenAt: '2026-01-01T00:00:00.000Z', machine, parts };
+  const benchmarks = [{ benchmark, invalidatedBy: 'it is < 1', conditions: { mtu: 1500 }, measures }];
+  return { version: 2, takenAt: '2026-01-01T00:00:00.000Z', machine, benchmarks };
 }
 
 describe('report', () => {
@@ -45,9 +45,9 @@ describe('report', () => {
     assert.match(html, /12\.0 {2}\(×1\.10\)/);
   });
 
-  it('tells what would show each claim to be false, and whether it was kept', () => {
+  it('names what would invalidate each claim, and whether it is met', () => {
     assert.match(html, /weft-vxlan: at least 0\.850 × kernel-vxlan/);
-    assert.match(html, /<td class="kept">kept<\/td><td>the median .* is below 0\.850 × kernel-vxlan/);
+    assert.match(html, /<td class="met">met<\/td><td>the median .* is below 0\.850 × kernel-vxlan/);
     assert.match(html, /Would be false if: it is &lt; 1\./);
   });
 
@@ -56,9 +56,9 @@ describe('report', () => {
   });
 
   it('draws measures of one subject and one unit together, others by themselves', () => {
-    const [part] = record([TCP, ...LONE]).parts;
+    const [benchmark] = record([TCP, ...LONE]).benchmarks;
     assert.deepEqual(
-      figuresOf(part!).map(({ title, rows }) => [title, rows.map(({ label }) => label)]),
+      plotGroupsOf(benchmark!).map(({ title, rows }) => [title, rows.map(({ label }) => label)]),
       [
         ['tcp-cubic', ['kernel-vxlan', 'weft-vxlan']],
         ['In ms', ['start', 'join']],
@@ -77,6 +77,6 @@ describe('picture', () => {
   });
 
   it('needs a path that was measured beside the kernel', () => {
-    assert.throws(() => drawPicture([record(LONE)]), /A picture needs part path with some of tcp-cubic/);
+    assert.throws(() => drawPicture([record(LONE)]), /A picture needs benchmark path with some of tcp-cubic/);
   });
 });

@@ -24,7 +24,7 @@ static _Noreturn void echo(const char *port) {
   }
 }
 
-/* Nanoseconds until request `number` was echoed; 0 if it was lost. Late answers to earlier ones are passed over. */
+/* Nanoseconds until request `number` was echoed; 0 if it was lost. Late answers to earlier ones are ignored. */
 static uint64_t ask(int fd, uint64_t number) {
   uint8_t buffer[BYTES] = {0};
   uint64_t answered;

@@ -1,6 +1,6 @@
 /*
- * IPv4 datagrams made by hand and handed to a device as they are (packet(7)), so that what the sending host does for its own
- * programs, looking up routes and neighbours, is no part of a figure.
+ * IPv4 datagrams built here and sent straight to a device (packet(7)), so that the sending host's own work,
+ * route and neighbour lookups, is no part of a metric.
  */
 #ifndef WEFT_BENCH_RAW_H
 #define WEFT_BENCH_RAW_H
@@ -41,10 +41,10 @@ static inline struct sockaddr_ll raw_device(const char *name, const char *mac) {
 
 /* RFC 1071. */
 static inline uint16_t raw_checksum(const struct iphdr *ip) {
-  uint16_t words[sizeof(*ip) / 2];
+  uint16_t halfwords[sizeof(*ip) / 2];
   uint32_t sum = 0;
-  memcpy(words, ip, sizeof(*ip));
-  for (size_t i = 0; i < sizeof(*ip) / 2; i++) sum += words[i];
+  memcpy(halfwords, ip, sizeof(*ip));
+  for (size_t i = 0; i < sizeof(*ip) / 2; i++) sum += halfwords[i];
   sum = (sum & 0xffff) + (sum >> 16);
   return (uint16_t)~(sum + (sum >> 16));
 }

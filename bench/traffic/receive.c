@@ -10,8 +10,8 @@ enum {
   BUFFER_BYTES = 2048,
   /* Of the socket; so much that what is measured is the path and not how the receiver is scheduled. */
   QUEUE_BYTES = 8 << 20,
-  /* From look to look at an empty socket. Who waits in the socket is woken for each packet that finds it empty, which where
-   * the processors are virtual takes longer than a packet's whole way: the faster the path, the more often. */
+  /* Poll interval of an empty socket. A blocked reader is woken for each packet that finds it empty, which on
+   * virtual processors takes longer than the packet's whole path. */
   PAUSE_NS = 1000 * 1000,
 };
 

@@ -1,7 +1,7 @@
 /*
- * What interruptions cost: asks an echo (pingpong PORT) at a steady rate until SIGINT, whatever comes back. `steady ADDRESS PORT
+ * What interruptions cost: sends requests to an echo (pingpong PORT) at a steady rate until SIGINT. `steady ADDRESS PORT
  * RATE` prints `ready` at the first answer, and {"sent","lost","longestGapMs"} a grace time after the last request: what was sent
- * from the first answered request on, what of it nobody answered, and the longest time between two answers.
+ * from the first answered request on, the unanswered ones, and the longest time between two answers.
  */
 #include <poll.h>
 #include <signal.h>
@@ -47,7 +47,7 @@ static void note(struct tally *tally, uint64_t number) {
   tally->last_ns = now;
 }
 
-/* Takes answers until `due`, a monotonic time in ns. Errors that came back for requests are as good as no answer. */
+/* Takes answers until `due`, a monotonic time in ns. An ICMP error counts as a missing answer. */
 static void take_until(int fd, uint64_t due, struct tally *tally) {
   struct pollfd wanted = {.fd = fd, .events = POLLIN};
   for (uint64_t now = now_ns(); now < due; now = now_ns()) {

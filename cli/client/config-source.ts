@@ -1,5 +1,5 @@
-// The document that an operator hands over: read from a file or standard input, comments taken out, checked more strictly
-// than hosts do, since whoever edits it can still mend it.
+// Reads a config document from a file or standard input, strips comments, and checks it more
+// strictly than hosts do: an operator can still correct the document.
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { visit } from 'jsonc-parser';
@@ -9,14 +9,14 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { UsageError } from '../usage-error.ts';
 
 export interface ParsedConfigFile {
-  /** Plain JSON, as flannel wants it: what is written. */
+  /** Plain JSON, which flannel requires. */
   readonly text: string;
   readonly config: NetworkConfig;
   /** One line each. */
   readonly warnings: readonly string[];
 }
 
-/** The text of a file, of standard input for `-`. @throws UsageError if it cannot be read. */
+/** The text of a file, or of standard input for `-`. @throws UsageError for an unreadable file. */
 export async function readSource(path: string): Promise<string> {
   if (path === '-') return readAll(process.stdin);
   return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -24,23 +24,25 @@ export async function readSource(path: string): Promise<string> {
   });
 }
 
-/** Checks a document: errors of the hosts, and unknown fields, which hosts only warn of. */
+/** Checks a document. Unknown fields are errors here; hosts only warn about them. */
 export function checkConfig(
   source: string,
 ): ({ readonly ok: true } & ParsedConfigFile) | { readonly ok: false; readonly errors: readonly string[] } {
   const text = toPlainJson(source);
   const result = parseNetworkConfig(text);
   const issues = result.ok ? result.warnings : result.issues;
-  const isBad = ({ severity, message }: (typeof issues)[number]): boolean =>
-    severity === 'error' || message.startsWith('is no known field') || message.includes('move it there');
+  const isError = ({ severity, isUnknownField }: (typeof issues)[number]): boolean =>
+    severity === 'error' || isUnknownField === true;
   const lines = issues.map((issue) =>
-    formatConfigIssue(isBad(issue) ? { ...issue, severity: 'error' } : issue),
+    formatConfigIssue(isError(issue) ? { ...issue, severity: 'error' } : issue),
   );
-  if (!result.ok || issues.some(isBad)) return { ok: false, errors: lines };
+  if (!result.ok || issues.some(isError)) return { ok: false, errors: lines };
   return { ok: true, text, config: result.config, warnings: lines };
 }
 
-/** Comments and commas behind the last field become blanks, so that every place stays where it was. */
+/**
+ * Replaces comments and trailing commas by spaces, so that line and column of errors stay right.
+ */
 export function toPlainJson(source: string): string {
   const surplus: [offset: number, length: number][] = [];
   let comma: number | undefined;

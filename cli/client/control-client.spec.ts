@@ -1,10 +1,10 @@
-// Against servers that speak HTTP by hand, where a real daemon cannot be made to answer so.
+// Runs against servers that write raw HTTP, for answers that a real daemon cannot give.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ControlClient, NoDaemonError, RefusedError } from './control-client.ts';
+import { ControlClient, NoDaemonError, RejectedError } from './control-client.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
 
@@ -13,7 +13,7 @@ describe('the client of the control socket', () => {
   const path = join(folder, 'weft.sock');
   const sockets = new Set<Socket>();
   let server: Server | undefined;
-  let asked = '';
+  let received = '';
 
   after(() => rmSync(folder, { recursive: true }));
   afterEach(async () => {
@@ -23,13 +23,15 @@ describe('the client of the control socket', () => {
     server = undefined;
   });
 
-  /** Answers every request with `parts`, one write each, and closes the connection behind them unless told otherwise. */
+  /**
+   * Answers every request with `parts`, one write each, then closes the connection unless `isOpen`.
+   */
   async function answerWith(parts: readonly string[], isOpen = false): Promise<ControlClient> {
     server = createServer((socket) => {
       sockets.add(socket);
       socket.on('error', () => undefined);
       socket.once('data', (data) => {
-        asked = data.toString();
+        received = data.toString();
         writeParts(socket, parts, isOpen);
       });
     });
@@ -37,18 +39,18 @@ describe('the client of the control socket', () => {
     return new ControlClient(path);
   }
 
-  it('reads an answer that comes in pieces, of characters too', async () => {
+  it('reads an answer that arrives in pieces, within characters too', async () => {
     const body = Buffer.from('{"a":"ä"}');
     const head = `${OK}Content-Length: ${body.length}\r\n\r\n`;
     const client = await answerWith((head + body.toString('latin1')).split(''));
-    assert.deepEqual(await client.ask('status'), { a: 'ä' });
-    assert.match(asked, /^GET \/v1\/status HTTP\/1\.0\r\n/);
+    assert.deepEqual(await client.request('status'), { a: 'ä' });
+    assert.match(received, /^GET \/v1\/status HTTP\/1\.0\r\n/);
   });
 
   it('sends a body with its length', async () => {
     const client = await answerWith([`${OK}\r\n{}`]);
-    await client.ask('log-level', { method: 'PUT', body: { level: 'ä' } });
-    assert.match(asked, /^PUT [^]*\r\nContent-Length: 14\r\n\r\n\{"level":"/);
+    await client.request('log-level', { method: 'PUT', body: { level: 'ä' } });
+    assert.match(received, /^PUT [^]*\r\nContent-Length: 14\r\n\r\n\{"level":"/);
   });
 
   it('follows a stream line by line until it ends', async () => {
@@ -58,32 +60,32 @@ describe('the client of the control socket', () => {
     assert.deepEqual(lines, [{ n: 1 }, { n: 2 }]);
   });
 
-  it('tells a refusal by its code', async () => {
-    const refusal = '{"error":{"code":"not-found","message":"There is no /v1/x"}}';
-    const client = await answerWith([`HTTP/1.1 404 Not Found\r\n\r\n${refusal}`]);
-    await assert.rejects(client.ask('x'), (error: RefusedError) => {
-      assert.deepEqual([error.refusal, error.message], ['not-found', 'There is no /v1/x']);
+  it('throws a rejection with its code', async () => {
+    const rejection = '{"error":{"code":"not-found","message":"There is no /v1/x"}}';
+    const client = await answerWith([`HTTP/1.1 404 Not Found\r\n\r\n${rejection}`]);
+    await assert.rejects(client.request('x'), (error: RejectedError) => {
+      assert.deepEqual([error.rejection, error.message], ['not-found', 'There is no /v1/x']);
       return true;
     });
   });
 
-  const silent: readonly (readonly [what: string, parts: readonly string[], message: RegExp])[] = [
+  const invalid: readonly (readonly [what: string, parts: readonly string[], message: RegExp])[] = [
     ['no HTTP', ['SSH-2.0-OpenSSH_9.2\r\n'], /is no weft daemon: "SSH-2\.0/],
     ['no JSON', [`${OK}\r\n<html>`], /is no weft daemon: "<html>"/],
     ['nothing', [], /the connection ended before an answer/],
     ['half an answer', [`${OK}Content-Length: 100\r\n\r\n{"a":`], /the connection ended within the answer/],
     ['a head without end', [OK, 'X: '.padEnd(20_000, 'x')], /is no weft daemon/],
   ];
-  for (const [what, parts, message] of silent)
-    it(`says in one line that ${what} came`, async () => {
+  for (const [what, parts, message] of invalid)
+    it(`reports ${what} in one line`, async () => {
       const client = await answerWith(parts);
-      await assert.rejects(client.ask('status'), { name: NoDaemonError.name, message });
+      await assert.rejects(client.request('status'), { name: NoDaemonError.name, message });
     });
 
-  it('waits for the beginning of an answer no longer than it is told', async () => {
+  it('waits for the first byte of an answer no longer than its time limit', async () => {
     const client = await answerWith([], true);
     const message = /does not answer within 0\.05 s: it is stopped or overloaded/;
-    await assert.rejects(client.ask('status', { timeoutMs: 50 }), { name: NoDaemonError.name, message });
+    await assert.rejects(client.request('status', { timeoutMs: 50 }), { name: NoDaemonError.name, message });
   });
 });
 

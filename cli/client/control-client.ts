@@ -1,7 +1,8 @@
-// Asks the daemon on its control socket. Every way in which it can stay silent becomes one line with the remedy.
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { ErrorV1 } from '../../api/types.ts';
-import type { OptionSpec } from '../command.ts';
+// Client of the daemon's control socket. Every failure becomes one line with the remedy.
+import { WeftError } from '../../api/errors.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { ErrorV1 } from '../../api/index.ts';
+import type { OptionSpec } from '../command-spec.ts';
 import { requestHttp, type HttpResponse } from './http-client.ts';
 
 export const DEFAULT_SOCKET = '/run/weft/weft.sock';
@@ -14,41 +15,45 @@ export const SOCKET_OPTION = {
 
 export const JSON_OPTION = {
   type: 'boolean',
-  help: 'JSON, as docs/control-socket.md describes it',
+  help: 'print JSON (docs/reference/control-socket.md)',
 } as const satisfies OptionSpec;
 
-/** How long an answer may take to begin. */
+/** Limit of the time to the first byte of the answer. */
 const ANSWER_TIMEOUT_MS = 3000;
 
-/** Nobody answers. The message has the remedy. */
-export class NoDaemonError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'NoDaemonError';
+/** `timeout`: it is stopped or overloaded. `denied`: this user has no rights on the socket. */
+export type NoDaemonReason = 'not-running' | 'timeout' | 'denied' | 'not-weft' | 'failed';
+
+/** No daemon answers. The message names the remedy. */
+export class NoDaemonError extends WeftError {
+  readonly reason: NoDaemonReason;
+
+  constructor(reason: NoDaemonReason, message: string) {
+    super('DAEMON_UNREACHABLE', message);
+    this.reason = reason;
   }
 }
 
-/** The daemon answered that it will not. */
-export class RefusedError extends Error {
-  /** For programs, for example `not-found`. */
-  readonly refusal: string;
+/** The daemon rejects the request. */
+export class RejectedError extends WeftError {
+  /** The code of the answer, for example `not-found`. */
+  readonly rejection: string;
 
   constructor({ code, message }: ErrorV1['error']) {
-    super(message);
-    this.name = 'RefusedError';
-    this.refusal = code;
+    super('CONTROL_REQUEST_REJECTED', message);
+    this.rejection = code;
   }
 }
 
-export interface Ask {
+export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT';
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** How long the answer may take to begin; default 3000. */
+  /** Limit of the time to the first byte of the answer; default 3000. */
   readonly timeoutMs?: number;
 }
 
-/** Which socket `--socket` and the environment mean. */
+/** Path of the socket by `--socket` and the environment. */
 export function socketPath(option: string | undefined, env = process.env): string {
   return option ?? (env['WEFT_SOCKET'] || DEFAULT_SOCKET);
 }
@@ -60,27 +65,27 @@ export class ControlClient {
     this.path = path;
   }
 
-  /** The JSON document at `/v1/NAME`. @throws NoDaemonError or RefusedError */
-  async ask<Answer>(name: string, ask: Ask = {}): Promise<Answer> {
-    const { status, body } = await this.#open(name, ask);
+  /** The JSON document at `/v1/NAME`. @throws NoDaemonError or RejectedError */
+  async request<Answer>(name: string, options: RequestOptions = {}): Promise<Answer> {
+    const { status, body } = await this.#open(name, options);
     const document = parseAnswer(await this.#textOf(body), this.path);
     if (status === 200) return document as Answer;
-    throw new RefusedError((document as ErrorV1).error);
+    throw new RejectedError((document as ErrorV1).error);
   }
 
-  /** The text at `/v1/NAME`, whatever it is. @throws as {@link ask} */
+  /** The text at `/v1/NAME`, unparsed. @throws as {@link request} */
   async text(name: string): Promise<string> {
     const { status, body } = await this.#open(name, {});
     const text = await this.#textOf(body);
     if (status === 200) return text;
-    throw new RefusedError((parseAnswer(text, this.path) as ErrorV1).error);
+    throw new RejectedError((parseAnswer(text, this.path) as ErrorV1).error);
   }
 
-  /** The JSON documents of a stream at `/v1/NAME`, as they come, until it ends. @throws as {@link ask} */
-  async *follow<Line>(name: string, ask: Ask = {}): AsyncGenerator<Line> {
-    const { status, body } = await this.#open(name, ask);
+  /** The JSON documents of a stream at `/v1/NAME`, until it ends. @throws as {@link request} */
+  async *follow<Line>(name: string, options: RequestOptions = {}): AsyncGenerator<Line> {
+    const { status, body } = await this.#open(name, options);
     if (status !== 200)
-      throw new RefusedError((parseAnswer(await this.#textOf(body), this.path) as ErrorV1).error);
+      throw new RejectedError((parseAnswer(await this.#textOf(body), this.path) as ErrorV1).error);
     let rest = '';
     for await (const chunk of body) {
       const lines = (rest + chunk).split('\n');
@@ -89,9 +94,9 @@ export class ControlClient {
     }
   }
 
-  async #open(name: string, ask: Ask): Promise<HttpResponse> {
-    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = ask;
-    const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; look at its log`;
+  async #open(name: string, options: RequestOptions): Promise<HttpResponse> {
+    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = options;
+    const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; check its log`;
     try {
       return await requestHttp({
         socketPath: this.path,
@@ -99,7 +104,7 @@ export class ControlClient {
         path: `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`,
         body: body === undefined ? '' : JSON.stringify(body),
         timeoutMs,
-        timeoutError: new NoDaemonError(message),
+        timeoutError: new NoDaemonError('timeout', message),
       });
     } catch (error) {
       throw explain(error as Error, this.path);
@@ -122,6 +127,7 @@ function parseAnswer(text: string, path: string): unknown {
     return JSON.parse(text) as unknown;
   } catch {
     throw new NoDaemonError(
+      'not-weft',
       `What answers on ${path} is no weft daemon: ${JSON.stringify(text.slice(0, 60))}`,
     );
   }
@@ -131,13 +137,20 @@ const START = 'start it (weft daemon --help), or name its socket with --socket';
 
 function explain(error: NodeJS.ErrnoException, path: string): NoDaemonError {
   if (error instanceof NoDaemonError) return error;
-  if (error.code === 'ENOENT')
-    return new NoDaemonError(`No weft daemon on this host: there is no ${path}; ${START}`);
-  if (error.code === 'ECONNREFUSED')
-    return new NoDaemonError(`No weft daemon on this host: the one that made ${path} is gone; ${START}`);
-  if (error.code === 'EACCES')
-    return new NoDaemonError(`Permission denied to ask the daemon on ${path}: run as root`);
-  if (error.code === 'EPROTO')
-    return new NoDaemonError(`What answers on ${path} is no weft daemon: ${error.message}`);
-  return new NoDaemonError(`Cannot ask the daemon on ${path}: ${error.message}`);
+  switch (error.code) {
+    case 'ENOENT':
+      return new NoDaemonError('not-running', `No weft daemon on this host: there is no ${path}; ${START}`);
+    case 'ECONNREFUSED':
+      return new NoDaemonError(
+        'not-running',
+        `No weft daemon on this host: the one that made ${path} is gone; ${START}`,
+      );
+    case 'EACCES':
+      return new NoDaemonError('denied', `Permission denied on ${path}: run as root`);
+    case 'EPROTO':
+      return new NoDaemonError('not-weft', `What answers on ${path} is no weft daemon: ${error.message}`);
+    case undefined:
+    default:
+      return new NoDaemonError('failed', `Cannot send a request to the daemon on ${path}: ${error.message}`);
+  }
 }

@@ -1,4 +1,4 @@
-// Where etcd is, for commands that talk to it themselves: the flags of the daemon, and its environment.
+// Options of etcd for commands that connect to it: the daemon's flags and environment variables.
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions as EtcdStoreOptions } from '../../allocator/registry/etcd/options.ts';
 import type { ConfigStore } from '../../allocator/registry/config-store.ts';
@@ -7,9 +7,9 @@ import {
   type EtcdFlagValues,
   type EtcdOptions,
 } from '../../daemon/options/etcd-options.ts';
-import type { OptionsV1 } from '../../api/types.ts';
+import type { OptionsV1 } from '../../api/index.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from '../../daemon/options/flags.ts';
-import type { OptionSpec } from '../command.ts';
+import type { OptionSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';
 
 type EtcdFlag = keyof EtcdFlagValues;
@@ -29,28 +29,33 @@ export const ETCD_OPTIONS = Object.fromEntries(
   NAMES.map((name) => [name, { type: 'string', help: `${DAEMON_FLAGS[name].help} Also ${envOf(name)}.` }]),
 ) as Record<EtcdFlag, OptionSpec & { readonly type: 'string' }>;
 
-type Given = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
+type EtcdFlags = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Opens the store that options and environment name. @throws UsageError if they make no sense. */
+/** Opens the store that flags and environment name. @throws UsageError for invalid values. */
 export function openConfigStore(
-  given: Given,
+  flags: EtcdFlags,
   env: Env = process.env,
 ): { readonly store: ConfigStore; readonly key: string } {
-  const etcd = etcdOptionsOf(given, env);
+  const etcd = etcdOptionsOf(flags, env);
   return { store: createEtcdConfigStore(etcd), key: `${etcd.prefix}/config` };
 }
 
 /**
- * Where etcd is: by options, by environment, by what a daemon says that it was `told`, by default. A daemon keeps passwords to
- * itself. @throws UsageError if they make no sense.
+ * Options of etcd, in this order: flags, environment, options of the running daemon, defaults. The
+ * daemon does not report passwords. @throws UsageError for invalid values.
  */
-export function etcdOptionsOf(given: Given, env: Env = process.env, told?: OptionsV1): EtcdStoreOptions {
-  const ofDaemon = told && flagsOf(told.options['etcd'] as Partial<EtcdOptions> | undefined);
+export function etcdOptionsOf(
+  flags: EtcdFlags,
+  env: Env = process.env,
+  daemonOptions?: OptionsV1,
+): EtcdStoreOptions {
+  const ofDaemon =
+    daemonOptions && flagsOf(daemonOptions.options['etcd'] as Partial<EtcdOptions> | undefined);
   const values = Object.fromEntries(
     NAMES.map((name) => [
       name,
-      given[name] ?? env[envOf(name)] ?? ofDaemon?.[name] ?? DAEMON_FLAGS[name].default,
+      flags[name] ?? env[envOf(name)] ?? ofDaemon?.[name] ?? DAEMON_FLAGS[name].default,
     ]),
   ) as unknown as EtcdFlagValues;
   const errors: string[] = [];
@@ -63,8 +68,8 @@ export function etcdOptionsOf(given: Given, env: Env = process.env, told?: Optio
   return { ...etcd, auth: auth && { username: auth.username, password: auth.password.reveal() } };
 }
 
-/** Flags that a daemon with these options was started with. */
-function flagsOf(etcd: Partial<EtcdOptions> = {}): Given {
+/** The flags that these options of a daemon come from. */
+function flagsOf(etcd: Partial<EtcdOptions> = {}): EtcdFlags {
   const { endpoints, prefix, tls } = etcd;
   return {
     ...(endpoints && { 'etcd-endpoints': endpoints.join(',') }),

@@ -1,5 +1,5 @@
-// One HTTP/1.0 request over a Unix socket, and its answer: all that the control socket takes to be asked. node:http does it
-// too, but to load that takes a fifth as long as Node itself. The server closes the connection behind its answer.
+// One HTTP/1.0 request over a Unix socket, and its response. Loading node:http would add a fifth to
+// the start time of Node. The server closes the connection after its response.
 import { connect } from 'node:net';
 
 export interface HttpRequest {
@@ -9,30 +9,30 @@ export interface HttpRequest {
   readonly path: string;
   /** Empty for none. */
   readonly body: string;
-  /** How long the answer may take to begin. */
+  /** Limit of the time to the first byte of the response. */
   readonly timeoutMs: number;
-  /** What is thrown then. */
+  /** Thrown after that time. */
   readonly timeoutError: Error;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** As it comes. Throws with code ECONNRESET if the other side leaves before a promised length is there. */
+  /** Streamed. Throws with code ECONNRESET if the connection ends before Content-Length bytes. */
   readonly body: AsyncIterable<string>;
 }
 
-/** Longest head of an answer, in characters. */
+/** Longest head of a response, in characters. */
 const MAX_HEAD_LENGTH = 16_384;
 
-/** @throws what `node:net` throws; an error with code EPROTO if the answer is not HTTP. */
-export async function requestHttp(question: HttpRequest): Promise<HttpResponse> {
-  const { socketPath, timeoutMs, timeoutError } = question;
+/** @throws what `node:net` throws; an error with code EPROTO if the response is not HTTP. */
+export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
+  const { socketPath, timeoutMs, timeoutError } = request;
   const socket = connect(socketPath).setEncoding('utf8');
   const timer = setTimeout(() => socket.destroy(timeoutError), timeoutMs);
-  socket.write(formatQuestion(question));
+  socket.write(formatRequest(request));
   const chunks = socket[Symbol.asyncIterator]() as AsyncIterator<string>;
   try {
-    return await readAnswer(chunks);
+    return await readResponse(chunks);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -41,11 +41,11 @@ export async function requestHttp(question: HttpRequest): Promise<HttpResponse> 
   }
 }
 
-function formatQuestion({ method, path, body }: HttpRequest): string {
+function formatRequest({ method, path, body }: HttpRequest): string {
   return `${method} ${path} HTTP/1.0\r\nHost: weft\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-async function readAnswer(chunks: AsyncIterator<string>): Promise<HttpResponse> {
+async function readResponse(chunks: AsyncIterator<string>): Promise<HttpResponse> {
   let text = '';
   let end = -1;
   while (end < 0) {

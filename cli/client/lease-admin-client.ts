@@ -1,9 +1,9 @@
-// Where `weft leases` works: at the daemon of this host, or straight at an etcd that the options name.
-import { describeLeases, releaseLease, reserveLease } from '../../daemon/control/lease-admin.ts';
+// Lease administration through the daemon of this host, or directly at an etcd that options name.
+import { describeLeases, releaseLease, reserveLease } from '../../allocator/lease/lease-admin.ts';
 import { parseEtcdOptions, type EtcdFlagValues } from '../../daemon/options/etcd-options.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
-import type { CommandSpec } from '../command.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
+import type { CommandSpec } from '../command-spec.ts';
 import { ControlClient, socketPath } from './control-client.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -13,27 +13,27 @@ export interface LeaseAdminClient {
   release(request: ReleaseV1): Promise<LeaseChangeV1>;
 }
 
-/** Options that name an etcd; as flags of the daemon, they may stand in its environment variables. */
+/** Options that name an etcd. */
 export const ETCD_OPTIONS = {
   'etcd-endpoints': {
     type: 'string',
     value: 'URLS',
-    help: "work at this etcd instead of through this host's daemon; separated by commas",
+    help: "connect to this etcd instead of this host's daemon; separated by commas",
   },
-  'etcd-prefix': { type: 'string', value: 'KEY', help: 'key prefix there (default: /coreos.com/network)' },
-  'etcd-cafile': { type: 'string', value: 'FILE', help: 'authority that it is checked against' },
+  'etcd-prefix': { type: 'string', value: 'KEY', help: 'key prefix (default: /coreos.com/network)' },
+  'etcd-cafile': { type: 'string', value: 'FILE', help: 'certificate authority of etcd' },
   'etcd-certfile': { type: 'string', value: 'FILE', help: 'client certificate' },
-  'etcd-keyfile': { type: 'string', value: 'FILE', help: 'key of that' },
+  'etcd-keyfile': { type: 'string', value: 'FILE', help: 'key of the client certificate' },
   'etcd-username': {
     type: 'string',
     value: 'NAME',
-    help: 'etcd user; its password is read from FLANNELD_ETCD_PASSWORD',
+    help: 'etcd user; the password comes from FLANNELD_ETCD_PASSWORD',
   },
 } as const satisfies CommandSpec['options'];
 
 type EtcdValues = { readonly [Name in keyof typeof ETCD_OPTIONS]: string | undefined };
 
-export async function openLeaseDesk(
+export async function openLeaseAdmin(
   values: EtcdValues & { readonly socket: string | undefined },
 ): Promise<LeaseAdminClient> {
   if (values['etcd-endpoints'] !== undefined) return openAtEtcd(values);
@@ -41,20 +41,20 @@ export async function openLeaseDesk(
   if (given !== undefined) throw new UsageError(`--${given} needs --etcd-endpoints`);
   const client = new ControlClient(socketPath(values.socket));
   return {
-    list: () => client.ask<LeasesV1>('leases'),
+    list: () => client.request<LeasesV1>('leases'),
     reserve: (body) =>
-      client.ask<LeaseChangeV1>('leases/reserve', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
+      client.request<LeaseChangeV1>('leases/reserve', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
     release: (body) =>
-      client.ask<LeaseChangeV1>('leases/release', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
+      client.request<LeaseChangeV1>('leases/release', { method: 'POST', body, timeoutMs: TIMEOUT_MS }),
   };
 }
 
-/** A write waits for etcd. */
+/** Covers a write to etcd. */
 const TIMEOUT_MS = 20_000;
 
 async function openAtEtcd(values: EtcdValues): Promise<LeaseAdminClient> {
   const { prefix, auth, ...etcd } = etcdOptionsOf(values);
-  // Only now, as it takes longer to load than everything else.
+  // Loaded late: the etcd client takes most of the load time.
   const { createEtcdRegistry } = await import('../../allocator/registry/etcd/index.ts');
   const credentials = auth && { username: auth.username, password: auth.password.reveal() };
   const registry = createEtcdRegistry({ ...etcd, prefix, auth: credentials });

@@ -1,4 +1,4 @@
-// Waits until the hosts follow a network config, by what they say of themselves in the registry; one line a host that does.
+// Rollout of a network config: waits until the node status of each host in the registry reports it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { parseHostReport, type HostReportV1 } from '../../allocator/registry/node-status.ts';
@@ -6,12 +6,12 @@ import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 
 export type RolloutProgress =
-  /** In force, and nothing of an earlier way is left. */
+  /** In force, and no earlier transport is left. */
   | { readonly state: 'followed' }
-  | { readonly state: 'refused'; readonly reason: string }
+  | { readonly state: 'rejected'; readonly reason: string }
   | { readonly state: 'waiting'; readonly reason: string }
-  /** No daemon of weft speaks for it: flannel, or it is down. */
-  | { readonly state: 'silent' };
+  /** The host reports no status: it runs flannel, or it is down. */
+  | { readonly state: 'unreported' };
 
 export interface NodeRollout {
   readonly host: string;
@@ -19,7 +19,7 @@ export interface NodeRollout {
   readonly progress: RolloutProgress;
 }
 
-/** How each host that holds a lease follows the document of `revision`, in key order. */
+/** Progress of each host with a lease towards the document of `revision`, in key order. */
 export function rolloutStatus(view: ConfigSnapshot, revision: Revision): readonly NodeRollout[] {
   return view.leases.flatMap((entry) => {
     const decoded = decodeEntry(entry);
@@ -27,42 +27,45 @@ export function rolloutStatus(view: ConfigSnapshot, revision: Revision): readonl
     const { publicIp, publicIpv6 } = decoded.lease.attributes;
     const host = publicIp ?? publicIpv6 ?? entry.key;
     const report = parseHostReport(view.reports.get(host) ?? '');
-    return [{ host, key: entry.key, progress: judgeReport(report, revision) }];
+    return [{ host, key: entry.key, progress: progressOf(report, revision) }];
   });
 }
 
-function judgeReport(report: HostReportV1 | undefined, revision: Revision): RolloutProgress {
-  if (report === undefined) return { state: 'silent' };
+function progressOf(report: HostReportV1 | undefined, revision: Revision): RolloutProgress {
+  if (report === undefined) return { state: 'unreported' };
   const { config, migration } = report;
   if (config.rejected !== undefined && config.rejected.revision >= revision)
-    return { state: 'refused', reason: config.rejected.reason };
-  if (config.revision < revision) return { state: 'waiting', reason: 'it has not answered yet' };
+    return { state: 'rejected', reason: config.rejected.reason };
+  if (config.revision < revision) return { state: 'waiting', reason: 'no report of this revision yet' };
   if (migration === undefined) return { state: 'followed' };
   const { obstacle, state, waitingFor } = migration;
   return { state: 'waiting', reason: obstacle ?? `${state}, waiting for ${waitingFor} hosts` };
 }
 
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
-/** Looks until all have followed or refused, or `timeoutMs` has passed; tells each that is done, once. */
-export async function waitForHosts(
+/**
+ * Polls until every host follows or rejects, or `timeoutMs` passes. Calls `onDone` once for each
+ * host.
+ */
+export async function waitForRollout(
   store: ConfigStore,
   revision: Revision,
   timeoutMs: number,
   onDone: (line: NodeRollout) => void,
 ): Promise<readonly NodeRollout[]> {
   const endMs = performance.now() + timeoutMs;
-  const told = new Set<string>();
+  const reported = new Set<string>();
   for (;;) {
     const lines = rolloutStatus(await store.read(), revision);
     for (const line of lines) {
-      const isDone = line.progress.state === 'followed' || line.progress.state === 'refused';
-      if (!isDone || told.has(line.host)) continue;
-      told.add(line.host);
+      const isDone = line.progress.state === 'followed' || line.progress.state === 'rejected';
+      if (!isDone || reported.has(line.host)) continue;
+      reported.add(line.host);
       onDone(line);
     }
     const isWaiting = lines.some(({ progress }) => progress.state === 'waiting');
     if (!isWaiting || performance.now() >= endMs) return lines;
-    await sleep(LOOK_MS);
+    await sleep(POLL_MS);
   }
 }

@@ -1,12 +1,12 @@
-// What a bug report wants to know of a host, gathered: the answers of the daemon, the tables of the kernel, versions, the
-// end of the log. Each part by itself: one that cannot be had says so in its place. Secrets are masked in all of them.
+// Gathers the parts of a bug report: answers of the daemon, tables of the kernel, versions, the end
+// of the log. A part that fails holds its error instead. Secrets are masked in every part.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRedactor } from '../../daemon/log/redact.ts';
 import type { ControlClient } from './control-client.ts';
 import type { TarFile } from '../format/tar.ts';
 
-/** Programs that are asked, by the name of the part. */
+/** Programs whose output is a part, by the name of the part. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   'kernel/link.txt': ['ip', '-d', '-s', 'link'],
   'kernel/address.txt': ['ip', 'address'],
@@ -41,41 +41,42 @@ interface EndpointList {
 
 /** All parts, in the order of their names. */
 export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
+  // First and alone: loading the doctor and starting programs can delay an answer past its time limit.
+  const answers = await requestAll(client);
   const parts = await Promise.all([
-    askDaemon(client),
-    examineHost(client),
+    reportOfDoctor(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
-  const masked = parts.flat().map(({ path, text }) => ({ path, text: mask(text) }));
+  const masked = [...answers, ...parts.flat()].map(({ path, text }) => ({ path, text: mask(text) }));
   return masked.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** What `weft doctor --json` says. */
-async function examineHost(client: ControlClient): Promise<TarFile[]> {
+/** The output of `weft doctor --json`. */
+async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
   const path = 'doctor.json';
   try {
-    const { askDoctor } = await import('../commands/doctor.ts');
-    return [{ path, text: `${JSON.stringify(await askDoctor(client), null, 2)}\n` }];
+    const { createReport } = await import('../doctor/report.ts');
+    return [{ path, text: `${JSON.stringify(await createReport(client), null, 2)}\n` }];
   } catch (error) {
-    return [{ path, text: `cannot be had: ${(error as Error).message}\n` }];
+    return [{ path, text: `unavailable: ${(error as Error).message}\n` }];
   }
 }
 
-/** Every endpoint that only tells, so that new ones are in without a change here. */
-async function askDaemon(client: ControlClient): Promise<TarFile[]> {
+/** Every GET endpoint that the daemon lists, so that new ones need no change here. */
+async function requestAll(client: ControlClient): Promise<TarFile[]> {
   try {
     const { endpoints } = JSON.parse(await client.text('')) as EndpointList;
     const names = endpoints
       .filter(({ method, path }) => method === 'GET' && path !== '/v1/route')
       .map(({ path }) => path.replace(/^\/v1\//, ''));
-    return await Promise.all(names.map((name) => askEndpoint(client, name)));
+    return await Promise.all(names.map((name) => requestEndpoint(client, name)));
   } catch (error) {
     return [{ path: 'daemon/unreachable.txt', text: `${(error as Error).message}\n` }];
   }
 }
 
-async function askEndpoint(client: ControlClient, name: string): Promise<TarFile> {
+async function requestEndpoint(client: ControlClient, name: string): Promise<TarFile> {
   const path = `daemon/${name.replaceAll('/', '-')}`;
   const query = name === 'events' ? 'events?last=256&follow=0' : name;
   const text = await client.text(query).catch((error: Error) => `${error.message}\n`);
@@ -101,7 +102,7 @@ const redactor = createRedactor([]);
 const SECRET =
   /((?:passw(?:or)?d|secret|token|private[-_ ]?key)["']?(?:\s*[=:]\s*|(?<=--[\w-]*)\s+))("[^"]*"|'[^']*'|[^\s,}]+)/gi;
 
-/** `text` without users and passwords in URLs and without what is called a password, secret, token or private key. */
+/** Masks users and passwords in URLs, and values named password, secret, token or private key. */
 export function mask(text: string): string {
   return redactor.text(text).replaceAll(SECRET, `$1${redactor.mask}`);
 }

@@ -1,54 +1,54 @@
-// `weft bench`: hands its words to bench/main.ts, which is no part of an installed weft.
+// `weft bench`: passes its arguments to bench/main.ts, which an installed weft lacks.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 
-const WORDS: CommandSpec = {
+const SPEC: CommandSpec = {
   synopsis: [
-    '[PART...] [--rounds N] [--out FILE] [options of the part]',
+    '[BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]',
     '--plan check|short|full [--out FILE]',
     'report FILE... -o FILE.html [--picture FILE.svg]',
-    'compare BEFORE AFTER [--tolerance 0.1] [--chance 0.01]',
+    'compare BEFORE AFTER [--tolerance 0.1] [--alpha 0.01]',
   ],
-  about: `Measures weft beside others on this machine: from the sources, where bench/ and its tools are. Labs and tunnels are
-made in namespaces of their own. A table comes last; all rounds are kept as JSON. docs/benchmarks/README.md tells more.`,
+  about: `Measures weft beside competitors on this machine, from the sources, where bench/ and its tools are. Labs and tunnels
+run in their own namespaces. Prints a table and keeps all rounds as JSON. See docs/benchmarks/README.md.`,
   options: {
     rounds: {
       type: 'string',
       value: 'N',
-      help: 'rounds of each part, 1 to 1000 (default: as many as it takes)',
+      help: 'rounds of each benchmark, 1 to 1000 (default: as many as the result needs)',
     },
     out: {
       type: 'string',
       value: 'FILE',
-      help: 'where to keep all parts together (each goes to bench/out/PART.json)',
+      help: 'file for all results (each benchmark also writes bench/out/BENCHMARK.json)',
     },
   },
   examples: [
-    ['weft bench', 'all parts'],
+    ['weft bench', 'all benchmarks'],
     ['weft bench path --only kernel-vxlan,weft-vxlan --measures tcp-cubic', 'one question'],
   ],
 };
 
-/** Words are checked by the benchmark itself. */
-export const benchCommand: Command = { ...WORDS, run };
+/** The benchmark checks its arguments. */
+export const benchCommand: Command = { ...SPEC, run };
 
 async function run(argv: readonly string[]): Promise<number> {
   const folder = sources();
   if (folder !== undefined) return start(folder, argv);
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(formatHelp('bench', WORDS));
+    process.stdout.write(formatHelp('bench', SPEC));
     return EXIT_OK;
   }
-  process.stderr.write('weft bench: this weft came without its benchmarks: run make bench in its sources\n');
+  process.stderr.write('weft bench: this installation has no benchmarks: run make bench in the sources\n');
   return EXIT_FAILURE;
 }
 
-/** The project's folder, if this is the project, built. */
+/** The project's folder; `undefined` outside of a built checkout. */
 function sources(): string | undefined {
   try {
     const folder = packageRoot();
@@ -58,16 +58,18 @@ function sources(): string | undefined {
   }
 }
 
-/** Words that look at files only: those may lie where namespaces of their own have other folders. */
-const QUIET_WORDS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
+/**
+ * Verbs that only read files. They run outside of the namespaces, which have folders of their own.
+ */
+const READ_ONLY_VERBS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
 
 /** @returns the exit code of the benchmark. */
 function start(folder: string, argv: readonly string[]): Promise<number> {
   const program = [process.execPath, join(folder, 'dist/bench/main.js'), ...argv];
-  const isQuiet = QUIET_WORDS.includes(argv[0]);
-  const [file, ...words] = isQuiet ? program : ['sh', join(folder, 'test/in-namespaces.sh'), ...program];
+  const isReadOnly = READ_ONLY_VERBS.includes(argv[0]);
+  const [file, ...args] = isReadOnly ? program : ['sh', join(folder, 'test/in-namespaces.sh'), ...program];
   const env = { ...process.env, AS_ROOT: '1', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  const child = spawn(file!, words, { stdio: 'inherit', env });
+  const child = spawn(file!, args, { stdio: 'inherit', env });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? EXIT_FAILURE));

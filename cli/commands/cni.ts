@@ -1,4 +1,4 @@
-// `weft cni install`: puts the CNI plugin and a conflist in place, after saying what for.
+// `weft cni install`: installs the CNI plugin and a conflist.
 import { applyInstall, planInstall, type InstallPlan } from '../../containers/cni/install.ts';
 import { CNI_VERSIONS } from '../../containers/cni/cni-version.ts';
 import { PLUGIN_NAMES, type PluginName } from '../../containers/cni/conflist.ts';
@@ -14,8 +14,8 @@ export const cniCommand = defineCommand({
   name: 'cni',
   synopsis: ['install [options]'],
   about: `Installs weft-cni, the CNI plugin that gives containers addresses of this host's subnet, and a conflist that
-names it. Looks first whether all that it needs is there; files of others are not replaced without --force.`,
-  verbs: { install: 'write what is missing or of an older weft' },
+names it. Checks first that the plugins it needs are there. Replaces files of other programs only with --force.`,
+  verbs: { install: 'write files that are missing or of an older weft' },
   options: {
     'conf-dir': {
       type: 'string',
@@ -26,13 +26,13 @@ names it. Looks first whether all that it needs is there; files of others are no
     'bin-dir': {
       type: 'string',
       value: 'DIR',
-      help: 'folder of plugins (default: /opt/cni/bin, or /usr/lib/cni if they are there)',
+      help: 'folder of plugins (default: /opt/cni/bin, or /usr/lib/cni if it has plugins)',
     },
     file: {
       type: 'string',
       value: 'NAME',
       default: '10-weft.conflist',
-      help: 'name of the conflist’s file (default: 10-weft.conflist)',
+      help: 'file name of the conflist (default: 10-weft.conflist)',
     },
     name: { type: 'string', value: 'NAME', default: 'weft', help: 'name of the network (default: weft)' },
     type: {
@@ -40,39 +40,39 @@ names it. Looks first whether all that it needs is there; files of others are no
       value: 'NAME',
       choices: PLUGIN_NAMES,
       default: 'weft-cni',
-      help: 'weft-cni (default), or flannel: name that the conflist calls the plugin by',
+      help: 'weft-cni (default) or flannel: name of the plugin in the conflist',
     },
     'cni-version': {
       type: 'string',
       value: 'VERSION',
       choices: CNI_VERSIONS.filter((version) => version >= '0.3.0'),
-      help: 'of the conflist (default: the newest that all plugins speak, up to 1.0.0); 1.1.0 has GC and STATUS',
+      help: 'version of the conflist (default: the newest that all plugins support, up to 1.0.0); 1.1.0 has GC and STATUS',
     },
     'subnet-file': {
       type: 'string',
       value: 'PATH',
-      help: 'subnet.env, if it is not /run/flannel/subnet.env',
+      help: 'subnet.env (default: /run/flannel/subnet.env)',
     },
     'data-dir': {
       type: 'string',
       value: 'DIR',
-      help: 'where the plugin keeps what it did, if not /var/lib/cni/flannel',
+      help: 'state of the plugin (default: /var/lib/cni/flannel)',
     },
-    'no-portmap': { type: 'boolean', help: 'leave out portmap: containers get no ports of the host' },
-    force: { type: 'boolean', help: 'replace files of others' },
-    'dry-run': { type: 'boolean', help: 'only say what would be done' },
+    'no-portmap': { type: 'boolean', help: 'omit portmap: no host ports for containers' },
+    force: { type: 'boolean', help: 'replace files of other programs' },
+    'dry-run': { type: 'boolean', help: 'print what would be written' },
   },
   examples: [
-    ['weft cni install --dry-run', 'look first'],
+    ['weft cni install --dry-run', 'show the changes'],
     [
       'weft cni install --type flannel --file 10-flannel.conflist --name cbr0 --force',
-      'in place of flannel’s plugin',
+      'replace flannel’s plugin',
     ],
   ],
   maxArgs: 1,
   run: (values, [verb]) => {
     if (verb !== 'install')
-      throw new UsageError('weft cni needs a verb: weft cni install; weft cni --help tells more');
+      throw new UsageError('weft cni needs a verb: weft cni install; see weft cni --help');
     if (!FILE_NAME.test(values.file))
       throw new UsageError(`--file ${values.file}: give a name that ends in .conflist`);
     if (!NETWORK_NAME.test(values.name))

@@ -1,12 +1,13 @@
-// `weft config`: the network config in etcd, shown, checked, edited. Talks to etcd itself; no daemon need run here.
+// `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a
+// daemon.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { didYouMean } from '../../lib/did-you-mean.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
 import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { checkConfigArgs, CONFIG_VERBS, parseSeconds } from '../args/config-args.ts';
 import { defineCommand } from '../command.ts';
 import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
 import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
@@ -16,17 +17,6 @@ import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
 
 const EXAMPLE = '{\n  "Network": "10.5.0.0/16",\n  "Backend": { "Type": "vxlan" }\n}\n';
-const VERBS = {
-  get: 'print the document',
-  set: 'write the document in FILE, or from standard input for -',
-  edit: 'write what $EDITOR makes of it',
-  validate: 'check a document and write nothing',
-  diff: 'what the document in FILE would change, and for whom',
-  history: 'who wrote it, when and why',
-  rollback: 'write the version of an earlier REVISION again',
-  schema: 'print its JSON Schema',
-};
-
 export const configCommand = defineCommand({
   name: 'config',
   synopsis: [
@@ -36,91 +26,66 @@ export const configCommand = defineCommand({
     'validate FILE|- | diff FILE|- | schema',
   ],
   about:
-    'The network config in etcd. What is written takes effect on every host at once; set waits for them and says who did not follow.\n' +
-    'Documents may have comments and commas too many, which are taken out.',
-  verbs: VERBS,
+    'Shows, checks and changes the network config in etcd. A new document takes effect on every host at once; set, edit and\n' +
+    'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.',
+  verbs: CONFIG_VERBS,
   options: {
-    yes: { type: 'boolean', short: 'y', help: 'Do not ask.' },
-    renumber: { type: 'boolean', help: 'Write it even if hosts get other subnets, and let them.' },
-    reason: { type: 'string', value: 'TEXT', help: 'Why, for the history.' },
-    'no-wait': { type: 'boolean', help: 'Do not wait for the hosts.' },
-    timeout: { type: 'string', value: 'SECONDS', help: 'How long to wait for the hosts; 60 if not given.' },
-    json: { type: 'boolean', help: 'History as JSON.' },
+    yes: { type: 'boolean', short: 'y', help: 'skip the confirmation' },
+    renumber: { type: 'boolean', help: 'allow a change that gives hosts other subnets' },
+    reason: { type: 'string', value: 'TEXT', help: 'reason for the history' },
+    'no-wait': { type: 'boolean', help: 'do not wait for the hosts' },
+    timeout: { type: 'string', value: 'SECONDS', help: 'limit of the wait for the hosts (default: 60)' },
+    json: { type: 'boolean', help: 'print the history as JSON' },
     ...ETCD_OPTIONS,
   },
   examples: [
-    ['weft config edit', 'change it in your editor'],
-    ['weft config set net.jsonc --reason "jumbo frames"', 'write a file, and keep why'],
-    ['weft config diff net.jsonc', 'see what that would do'],
-    ['weft config rollback 1234 --yes', 'go back'],
+    ['weft config edit', 'change the document in an editor'],
+    ['weft config set net.jsonc --reason "jumbo frames"', 'write a file with a reason'],
+    ['weft config diff net.jsonc', 'show the changes of a file'],
+    ['weft config rollback 1234 --yes', 'restore a version'],
   ],
-  exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: something would change' },
+  exitCodes: { [EXIT_FINDINGS]: 'written, but not all hosts have followed; diff: there are changes' },
   maxArgs: 2,
-  run: async (values, [verb, word]) => {
-    checkWords(verb, word);
+  run: async (values, [verb, arg]) => {
+    checkConfigArgs(verb, arg);
     if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
-    if (verb === 'validate') return validate(word!);
+    if (verb === 'validate') return validate(arg!);
     const options = {
       yes: values.yes,
       renumber: values.renumber,
       reason: values.reason,
       isWaiting: !values['no-wait'],
-      timeoutMs: readSeconds(values.timeout ?? '60') * 1000,
+      timeoutMs: parseSeconds(values.timeout ?? '60') * 1000,
     };
     const { store, key } = openConfigStore(values);
     try {
-      return await runOnStore({ store, key, verb, word: word ?? '', options, isJson: values.json });
+      return await runOnStore({ store, key, verb, arg: arg ?? '', options, isJson: values.json });
     } finally {
       store.close();
     }
   },
 });
 
-const FILE_WANTED = 'a file, or - for standard input: for example net.jsonc';
-/** Words that need another one, and what that is. */
-const WANTED: Readonly<Record<string, string>> = {
-  set: FILE_WANTED,
-  validate: FILE_WANTED,
-  diff: FILE_WANTED,
-  rollback: 'the revision of a version: weft config history lists them',
-};
-
-function checkWords(verb: string | undefined, word: string | undefined): asserts verb is keyof typeof VERBS {
-  const verbs = Object.keys(VERBS);
-  if (verb === undefined) throw new UsageError(`weft config wants one of ${verbs.join(', ')}`);
-  if (!Object.hasOwn(VERBS, verb)) {
-    const similar = didYouMean(verb, verbs);
-    const hint = similar === undefined ? '' : `: did you mean ${similar}?`;
-    throw new UsageError(`weft config ${JSON.stringify(verb)}: give one of ${verbs.join(', ')}${hint}`);
-  }
-  const wanted = WANTED[verb];
-  if (wanted !== undefined && word === undefined) throw new UsageError(`weft config ${verb} wants ${wanted}`);
-  if (wanted === undefined && word !== undefined)
-    throw new UsageError(`weft config ${verb} takes no further word, got ${JSON.stringify(word)}`);
-  if (verb === 'rollback' && !/^[1-9]\d*$/.test(word!))
-    throw new UsageError(`weft config rollback ${JSON.stringify(word)}: must be ${WANTED['rollback']}`);
-}
-
 interface Task {
   readonly store: ConfigStore;
   readonly key: string;
   readonly verb: string;
-  readonly word: string;
+  readonly arg: string;
   readonly options: WriteOptions;
   readonly isJson: boolean;
 }
 
 async function runOnStore(task: Task): Promise<number> {
-  const { store, verb, word, options } = task;
+  const { store, verb, arg, options } = task;
   if (verb === 'history') return history(task);
-  const given = verb === 'set' || verb === 'diff' ? check(await readSource(word)) : undefined;
-  const seen = await store.read();
-  if (verb === 'get') return print(ended(requireText(seen, task.key)));
-  if (verb === 'rollback') return writeConfig(store, seen, await findVersion(store, word), options);
-  if (verb === 'edit') return edit(task, seen);
-  if (given === undefined) throw new Error(`No way to run weft config ${verb}`);
-  if (verb === 'set') return writeConfig(store, seen, given, options);
-  const plan = planAgainst(seen, given);
+  const given = verb === 'set' || verb === 'diff' ? check(await readSource(arg)) : undefined;
+  const snapshot = await store.read();
+  if (verb === 'get') return print(ended(requireText(snapshot, task.key)));
+  if (verb === 'rollback') return writeConfig(store, snapshot, await findVersion(store, arg), options);
+  if (verb === 'edit') return edit(task, snapshot);
+  if (given === undefined) throw new Error(`weft config ${verb} has no action`);
+  if (verb === 'set') return writeConfig(store, snapshot, given, options);
+  const plan = planAgainst(snapshot, given);
   print(`${describePlan(plan).join('\n')}\n`);
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }
@@ -139,17 +104,19 @@ function requireText({ config }: ConfigSnapshot, key: string): string {
   throw new UsageError(`There is no network config at ${key}: write one with weft config set FILE`);
 }
 
-/** @throws UsageError with every error, one a line. */
+/** @throws UsageError with every error, one per line. */
 function check(source: string): ParsedConfigFile {
   const result = checkConfig(source);
   if (result.ok) return result;
-  throw new UsageError(`This is no network config; nothing was written\n${result.errors.join('\n')}`);
+  throw new UsageError(
+    `The document is no valid network config; nothing was written\n${result.errors.join('\n')}`,
+  );
 }
 
 async function validate(path: string): Promise<number> {
   const result = checkConfig(await readSource(path));
   for (const line of result.ok ? result.warnings : result.errors) process.stdout.write(`${line}\n`);
-  process.stdout.write(result.ok ? 'This is a network config\n' : 'This is no network config\n');
+  process.stdout.write(result.ok ? 'The document is valid\n' : 'The document is invalid\n');
   return result.ok ? EXIT_OK : EXIT_FAILURE;
 }
 
@@ -159,39 +126,38 @@ async function history({ store, isJson }: Task): Promise<number> {
   const rows = versions.map(({ modRevision, note, text }) => [
     String(modRevision),
     new Date(note.timeMs).toISOString(),
-    note.isExternal === true ? 'unknown (noticed then)' : (note.author ?? 'unknown'),
+    note.isExternal === true ? 'unknown (seen then)' : (note.author ?? 'unknown'),
     note.reason ?? '',
     text.replaceAll(/\s+/g, ' ').slice(0, 80),
   ]);
   return print(formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]));
 }
 
-async function findVersion(store: ConfigStore, word: string): Promise<ParsedConfigFile> {
+async function findVersion(store: ConfigStore, arg: string): Promise<ParsedConfigFile> {
   const versions = await store.history();
-  const version = versions.find(({ modRevision }) => String(modRevision) === word);
+  const version = versions.find(({ modRevision }) => String(modRevision) === arg);
   if (version !== undefined) return check(version.text);
   const known = versions.map(({ modRevision }: ConfigVersion) => modRevision).join(', ');
-  throw new UsageError(`No version has revision ${word}; there are ${known || 'none'}`);
+  throw new UsageError(`No version has revision ${arg}; there are ${known || 'none'}`);
 }
 
-/** Lets the operator mend what is wrong instead of starting over. */
-async function edit({ store, options }: Task, seen: ConfigSnapshot): Promise<number> {
+/** Keeps the edited text on errors, so that the operator can correct it. */
+async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
   const path = join(folder, 'config.jsonc');
-  const before = seen.config?.text ?? EXAMPLE;
+  const before = snapshot.config?.text ?? EXAMPLE;
   let isKept = false;
   try {
     await writeFile(path, ended(before));
     const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
-    const [program = editor, ...words] = editor.split(' ').filter((word) => word !== '');
-    const { status, error } = spawnSync(program, [...words, path], { stdio: 'inherit' });
+    const [program = editor, ...args] = editor.split(' ').filter((part) => part !== '');
+    const { status, error } = spawnSync(program, [...args, path], { stdio: 'inherit' });
     if (error !== undefined || status !== 0)
       throw new UsageError(
         `The editor ${editor} ended with ${error?.message ?? `exit code ${status}`}; nothing was written`,
       );
-    return await writeConfig(store, seen, check(await readFile(path, 'utf8')), options);
+    return await writeConfig(store, snapshot, check(await readFile(path, 'utf8')), options);
   } catch (error) {
-    // What somebody typed is not to be typed again.
     const text = await readFile(path, 'utf8').catch(() => '');
     isKept = text !== '' && text !== ended(before);
     if (isKept) process.stderr.write(`Your text is in ${path}: weft config set ${path}\n`);
@@ -199,10 +165,4 @@ async function edit({ store, options }: Task, seen: ConfigSnapshot): Promise<num
   } finally {
     if (!isKept) await rm(folder, { recursive: true, force: true });
   }
-}
-
-function readSeconds(text: string): number {
-  const seconds = Number(text);
-  if (Number.isFinite(seconds) && seconds >= 0) return seconds;
-  throw new UsageError(`--timeout ${JSON.stringify(text)}: give a number of seconds`);
 }

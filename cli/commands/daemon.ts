@@ -1,27 +1,27 @@
-// `weft daemon`: answers help, version and wrong usage by itself, and loads the daemon only to run it.
+// `weft daemon`: handles help, version and wrong usage, and loads the daemon only to run it.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
-import type { FlagDefinition } from '../../daemon/options/go-flags.ts';
+import type { FlagDefinition } from '../../daemon/options/flag-definition.ts';
 import { parseCommandLine } from '../../daemon/options/options.ts';
-import { printUsage } from '../../daemon/options/usage.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import { printUsage } from '../../daemon/node/usage.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 export const daemonCommand: Command = {
   synopsis: ['[flags]'],
-  about: `Leases a subnet for this host from etcd and connects it with the subnets of the other hosts, and keeps it so until a
-signal comes. A flag that is not given is taken from its environment variable, FLANNELD_ and its name.`,
-  options: flagWords(),
+  about: `Leases a subnet for this host from etcd and connects it with the subnets of the other hosts until SIGTERM or SIGINT.
+The default of a flag comes from its environment variable, FLANNELD_ and its name.`,
+  options: flagOptions(),
   examples: [
-    ['weft daemon --etcd-endpoints http://10.0.0.1:2379', 'as a host of the cluster'],
-    ['flanneld --iface eth1', 'the same under the name that units of flannel call'],
+    ['weft daemon --etcd-endpoints http://10.0.0.1:2379', 'run a host of the cluster'],
+    ['flanneld --iface eth1', 'the same under the name in units of flannel'],
   ],
   run: runDaemonCommand,
 };
 
 /** The flags as options of a command, for completion and the man page. */
-function flagWords(): CommandSpec['options'] {
+function flagOptions(): CommandSpec['options'] {
   const flags: readonly (readonly [string, FlagDefinition])[] = Object.entries(DAEMON_FLAGS);
   return Object.fromEntries(
     flags.map(([name, flag]) => [
@@ -35,7 +35,7 @@ function flagWords(): CommandSpec['options'] {
   );
 }
 
-/** Runs until a signal comes. Resolves with the exit code. */
+/** Runs until a signal. Resolves with the exit code. */
 async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   const commandLine = parseCommandLine(argv, process.env);
   if (commandLine.kind !== 'run')
@@ -43,12 +43,13 @@ async function runDaemonCommand(argv: readonly string[]): Promise<number> {
       out: (text) => void process.stdout.write(text),
       error: (text) => void process.stderr.write(text),
     });
-  // Loading takes a moment, in which there is nothing to end but the process.
+  // While the code loads there is nothing to stop but the process.
   const end = (): never => process.exit(EXIT_OK);
   for (const signal of STOP_SIGNALS) process.on(signal, end);
   const { runDaemon } = await import('../../daemon/main.ts');
   const running = runDaemon(commandLine.options, commandLine.warnings);
-  // Not before the daemon listens itself: without any listener a signal that has come but was not seen yet would be lost.
+  // After the daemon installs its own listeners: without a listener a pending signal kills the
+  // process.
   for (const signal of STOP_SIGNALS) process.off(signal, end);
   return running;
 }

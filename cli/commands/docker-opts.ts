@@ -1,95 +1,46 @@
-// `weft docker-opts`, also as mk-docker-opts.sh: words, usage and exit codes of flannel's script of that name.
+// `weft docker-opts`, also as mk-docker-opts.sh: arguments, usage and exit codes of flannel's
+// script of that name.
 import { writeDockerOptions } from '../../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
-import type { Command, CommandSpec } from '../command.ts';
+import { parseDockerOptsArgs } from '../args/docker-opts-args.ts';
+import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 
-const WORDS: CommandSpec = {
+const SPEC: CommandSpec = {
   synopsis: ['[-f FILE] [-d FILE] [-i] [-c] [-k KEY] [-m]     (also as: mk-docker-opts.sh)'],
   about:
-    "Writes the options that a Docker engine needs to use this host's subnet, as variables for a unit or a shell.",
+    "Writes the options by which a Docker engine uses this host's subnet, as variables for a unit or a shell.",
   options: {
     f: {
       type: 'string',
       value: 'FILE',
-      help: 'subnet.env to read (default: /run/flannel/subnet.env); none is no error',
+      help: 'subnet.env to read (default: /run/flannel/subnet.env); a missing file gives empty options',
     },
     d: { type: 'string', value: 'FILE', help: 'file to write (default: /run/docker_opts.env)' },
     i: {
       type: 'boolean',
-      help: 'one variable an option: DOCKER_OPT_BIP, DOCKER_OPT_IPMASQ, DOCKER_OPT_MTU',
+      help: 'one variable per option: DOCKER_OPT_BIP, DOCKER_OPT_IPMASQ, DOCKER_OPT_MTU',
     },
     c: {
       type: 'boolean',
-      help: 'one variable that has all options, after what the environment has in it; without -i and -c: both',
+      help: 'one variable with all options, behind its value in the environment; without -i and -c: both',
     },
     k: { type: 'string', value: 'KEY', help: 'name of that variable (default: DOCKER_OPTS)' },
-    m: { type: 'boolean', help: 'leave out --ip-masq, for engines that do not have it' },
+    m: { type: 'boolean', help: 'omit --ip-masq, for engines that lack it' },
   },
   examples: [['weft docker-opts -c -d /run/flannel/docker', 'as units for Docker beside flannel do']],
 };
 
-interface Words {
-  input: string;
-  output: string;
-  key: string;
-  isIndividual: boolean;
-  isCombined: boolean;
-  hasIpMasq: boolean;
-}
-
-/** Exits with 1 for every failure, wrong words and help, as scripts expect. */
-export const dockerOptsCommand: Command = { ...WORDS, run };
+/** Exits with 1 on failure, wrong usage and help included, as scripts expect. */
+export const dockerOptsCommand: Command = { ...SPEC, run };
 
 function run(argv: readonly string[]): Promise<number> {
-  const words = parseWords(argv);
-  if (words === undefined) {
-    process.stderr.write(formatHelp('docker-opts', WORDS));
+  const args = parseDockerOptsArgs(argv);
+  if (args === undefined) {
+    process.stderr.write(formatHelp('docker-opts', SPEC));
     return Promise.resolve(EXIT_FAILURE);
   }
-  const isBoth = !words.isIndividual && !words.isCombined;
-  const problem = writeDockerOptions(words, {
-    ...words,
-    isIndividual: words.isIndividual || isBoth,
-    isCombined: words.isCombined || isBoth,
-  });
-  if (problem !== undefined) process.stderr.write(`weft docker-opts: ${problem}\n`);
-  return Promise.resolve(problem === undefined ? EXIT_OK : EXIT_FAILURE);
-}
-
-/** Words as getopts(1) takes them: options may share a dash, a value may follow its letter, the first other word ends it. */
-function parseWords(argv: readonly string[]): Words | undefined {
-  const words: Words = {
-    input: '/run/flannel/subnet.env',
-    output: '/run/docker_opts.env',
-    key: 'DOCKER_OPTS',
-    isIndividual: false,
-    isCombined: false,
-    hasIpMasq: true,
-  };
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index]!;
-    if (word === '--' || word === '-' || !word.startsWith('-')) break;
-    for (let at = 1; at < word.length; at++) {
-      const letter = word[at]!;
-      if (letter === 'i') words.isIndividual = true;
-      else if (letter === 'c') words.isCombined = true;
-      else if (letter === 'm') words.hasIpMasq = false;
-      else {
-        const value = word.slice(at + 1) || argv[++index];
-        if (value === undefined || !setValue(words, letter, value)) return undefined;
-        break;
-      }
-    }
-  }
-  return words;
-}
-
-/** Whether the letter is an option with a value, and the value can be one. */
-function setValue(words: Words, letter: string, value: string): boolean {
-  if (letter === 'f') words.input = value;
-  else if (letter === 'd') words.output = value;
-  else if (letter === 'k' && /^[A-Za-z_]\w*$/.test(value)) words.key = value;
-  else return false;
-  return true;
+  const error = writeDockerOptions(args, args);
+  if (error !== undefined) process.stderr.write(`weft docker-opts: ${error}\n`);
+  return Promise.resolve(error === undefined ? EXIT_OK : EXIT_FAILURE);
 }

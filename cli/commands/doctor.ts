@@ -1,56 +1,45 @@
-// `weft doctor`: why the network does not work, with evidence and the command that mends it.
+// `weft doctor`: finds faults of the network, with evidence, impact and fix.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import type { OptionsV1 } from '../../api/types.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import type { Check, Finding } from '../doctor/check.ts';
-import { CHECKS, examine } from '../doctor/run-checks.ts';
-import { Facts } from '../doctor/facts.ts';
 import { formatFindings } from '../doctor/format-findings.ts';
-import { ETCD_OPTIONS, etcdOptionsOf } from '../client/etcd-options.ts';
+import { createReport } from '../doctor/report.ts';
+import { CHECKS } from '../doctor/run-checks.ts';
+import { ETCD_OPTIONS } from '../client/etcd-options.ts';
 import { EXIT_FINDINGS, EXIT_NOT_READY } from '../exit-codes.ts';
 import { styleOf } from '../format/style.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
 
-/** `--json`. */
-export interface DoctorV1 {
-  readonly version: 1;
-  readonly at: string;
-  /** Ids of what was looked at. */
-  readonly checks: readonly string[];
-  /** Errors first. */
-  readonly findings: readonly Finding[];
-}
-
 export const doctorCommand = defineCommand({
   name: 'doctor',
   synopsis: ['[--only ID,…] [--verbose | --json] [--socket PATH] [etcd options]', '--list'],
-  about: `Looks for what keeps packets from arriving: daemon, etcd, network config, leases, interface, kernel, firewalls, other
-programs, and the way to each peer, by probes. Tells what was seen, what it costs and what mends it; changes nothing. Works without a
-daemon, too. Run it as root.`,
+  about: `Checks everything that can stop packets: daemon, etcd, network config, leases, interface, kernel, firewalls, other
+programs, and the path to each peer by probes. Prints evidence, impact and fix of each fault; changes nothing. Works without
+a daemon. Run it as root.`,
   options: {
-    only: { type: 'string', value: 'ID,…', help: 'only these checks' },
-    list: { type: 'boolean', help: 'what is looked at' },
-    verbose: { type: 'boolean', short: 'v', help: 'also what was found good' },
-    json: { type: 'boolean', help: 'JSON, as docs/troubleshooting.md describes it' },
+    only: { type: 'string', value: 'ID,…', help: 'run only these checks' },
+    list: { type: 'boolean', help: 'list the checks' },
+    verbose: { type: 'boolean', short: 'v', help: 'also list the checks without a finding' },
+    json: { type: 'boolean', help: 'print JSON (docs/how-to/find-a-fault.md)' },
     socket: SOCKET_OPTION,
     ...ETCD_OPTIONS,
   },
   examples: [
-    ['weft doctor', 'why does it not work?'],
-    ['weft doctor --only path-mtu,tunnel-blocked', 'only whether packets arrive'],
-    ["weft doctor --json | jq -r '.findings[].check'", 'the ids of what is wrong'],
+    ['weft doctor', 'find the fault'],
+    ['weft doctor --only path-mtu,tunnel-blocked', 'check only whether packets arrive'],
+    ["weft doctor --json | jq -r '.findings[].check'", 'print the ids of the findings'],
   ],
   exitCodes: {
-    0: 'nothing is wrong',
-    [EXIT_FINDINGS]: 'warnings were found, and no errors',
-    [EXIT_NOT_READY]: 'errors were found',
+    0: 'no findings',
+    [EXIT_FINDINGS]: 'warnings, no errors',
+    [EXIT_NOT_READY]: 'errors',
   },
   run: async ({ list, only, verbose, json, socket, ...etcd }) => {
     if (list) return print(formatTable(CHECKS.map(({ id, about }) => [id, about])));
     const checks = choose(only);
-    const answer = await askDoctor(new ControlClient(socketPath(socket)), checks, etcd);
+    const answer = await createReport(new ControlClient(socketPath(socket)), checks, etcd);
     const { findings } = answer;
     print(
       json ? `${JSON.stringify(answer, null, 2)}\n` : formatFindings(findings, checks, styleOf(), verbose),
@@ -58,22 +47,6 @@ daemon, too. Run it as root.`,
     return exitCodeOf(findings);
   },
 });
-
-/** Examines this host; etcd is where `etcd` says, or the environment, or the daemon. @throws UsageError if that makes no sense */
-export async function askDoctor(
-  client: ControlClient,
-  checks: readonly Check[] = CHECKS,
-  etcd: Parameters<typeof etcdOptionsOf>[0] = {},
-): Promise<DoctorV1> {
-  const told = await client.ask<OptionsV1>('options').catch(() => undefined);
-  const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, told), options: told });
-  try {
-    const findings = await examine(facts, checks);
-    return { version: 1, at: new Date().toISOString(), checks: checks.map(({ id }) => id), findings };
-  } finally {
-    facts.close();
-  }
-}
 
 function print(text: string): number {
   process.stdout.write(text);
@@ -85,9 +58,7 @@ function choose(only: string | undefined): readonly Check[] {
   const ids = only.split(',');
   const unknown = ids.find((id) => !CHECKS.some((check) => check.id === id));
   if (unknown !== undefined)
-    throw new UsageError(
-      `--only ${JSON.stringify(unknown)}: there is no such check; weft doctor --list names them`,
-    );
+    throw new UsageError(`--only ${JSON.stringify(unknown)}: unknown check; see weft doctor --list`);
   return CHECKS.filter(({ id }) => ids.includes(id));
 }
 

@@ -1,5 +1,5 @@
-// `weft ifconfig`: the devices of the overlay, for whoever thinks in ifconfig.
-import type { DevicesV1 } from '../../api/types.ts';
+// `weft ifconfig`: the devices of the overlay as ifconfig(8) prints them.
+import type { DevicesV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -10,16 +10,16 @@ export const ifconfigCommand = defineCommand({
   name: 'ifconfig',
   synopsis: ['[-a] [--json] [--socket PATH]'],
   about:
-    'The overlay devices in the words of ifconfig, with a line for the tunnel behind each; with -a the underlay interface, too.',
+    'Prints the overlay devices as ifconfig does, with a line for the tunnel of each; with -a the underlay interface, too.',
   options: {
-    all: { type: 'boolean', short: 'a', help: 'the underlay interface, too' },
+    all: { type: 'boolean', short: 'a', help: 'include the underlay interface' },
     json: JSON_OPTION,
     socket: SOCKET_OPTION,
   },
-  examples: [['weft ifconfig -a', 'all devices that packets between hosts pass']],
+  examples: [['weft ifconfig -a', 'all devices on the path between hosts']],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   run: async ({ all, json, socket }) => {
-    const answer = await new ControlClient(socketPath(socket)).ask<DevicesV1>('devices');
+    const answer = await new ControlClient(socketPath(socket)).request<DevicesV1>('devices');
     const devices = answer.devices.filter(({ role }) => all || role === 'overlay');
     const shown = { ...answer, devices };
     process.stdout.write(json ? `${JSON.stringify(shown, null, 2)}\n` : formatDevices(shown));

@@ -1,21 +1,21 @@
-// `weft leases`: who has which subnet, and the two things that may be done about it by hand.
-import { findLease } from '../../daemon/control/lease-admin.ts';
-import type { LeaseV1 } from '../../api/types.ts';
+// `weft leases`: lists, reserves and releases leases.
+import { findLease, LeaseAdminError } from '../../allocator/lease/lease-admin.ts';
+import type { LeaseV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { confirm } from '../client/confirm.ts';
 import { JSON_OPTION, SOCKET_OPTION } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
-import { ETCD_OPTIONS, openLeaseDesk, type LeaseAdminClient } from '../client/lease-admin-client.ts';
+import { ETCD_OPTIONS, openLeaseAdmin, type LeaseAdminClient } from '../client/lease-admin-client.ts';
 import { formatLease, formatLeaseChange, formatLeases } from '../format/format-leases.ts';
 import { styleOf } from '../format/style.ts';
 import { UsageError } from '../usage-error.ts';
 
-interface Wish {
-  readonly desk: LeaseAdminClient;
+interface Task {
+  readonly admin: LeaseAdminClient;
   readonly subnet: string;
   readonly publicIp: string | undefined;
-  readonly isSure: boolean;
+  readonly isConfirmed: boolean;
   /** Prints JSON or text. */
   readonly print: (json: unknown, text: () => string) => void;
 }
@@ -28,27 +28,27 @@ export const leasesCommand = defineCommand({
     'reserve SUBNET [--public-ip ADDRESS] [options]',
     'release SUBNET [--yes] [options]',
   ],
-  about: `Which host has which subnet. A reservation is a key without expiry: the subnet stays with the host of that public IP, also while
-it is away. SUBNET is written as 10.5.72.0/24, or as the key that the list shows; show takes a public IP, too.`,
+  about: `Lists, reserves and releases leases. A reservation is a key without expiry: the subnet stays with the host of that
+public IP while the host is down. SUBNET is 10.5.72.0/24 or a key of the list; show also takes a public IP.`,
   verbs: {
-    list: 'every key, which is the default',
-    'show SUBNET': 'everything about one',
-    'reserve SUBNET': 'keep it for the host that has it, or for that of --public-ip',
-    'release SUBNET': 'remove its key; a host that runs takes it again as an ordinary lease',
+    list: 'list every key (default)',
+    'show SUBNET': 'show one lease',
+    'reserve SUBNET': 'keep the subnet for its host, or for the host of --public-ip',
+    'release SUBNET': 'remove the key; a running host acquires it again as an ordinary lease',
   },
   options: {
-    'public-ip': { type: 'string', value: 'ADDRESS', help: 'reserve: for which host' },
-    yes: { type: 'boolean', short: 'y', help: 'release: do not ask' },
+    'public-ip': { type: 'string', value: 'ADDRESS', help: 'reserve: public IP of the host' },
+    yes: { type: 'boolean', short: 'y', help: 'release: skip the confirmation' },
     json: JSON_OPTION,
     socket: SOCKET_OPTION,
     ...ETCD_OPTIONS,
   },
   examples: [
-    ['weft leases', 'who has what?'],
-    ['weft leases reserve 10.5.72.0/24', 'its host keeps it, however long it is away'],
-    ['weft leases reserve 10.5.73.0/24 --public-ip 198.18.1.9', 'for a host that is still to come'],
-    ['weft leases release 10.5.73.0/24', 'that host never came'],
-    ['weft leases --etcd-endpoints http://10.0.0.1:2379', 'on a machine without a daemon'],
+    ['weft leases', 'list leases'],
+    ['weft leases reserve 10.5.72.0/24', 'keep the subnet of a host'],
+    ['weft leases reserve 10.5.73.0/24 --public-ip 198.18.1.9', 'reserve for a future host'],
+    ['weft leases release 10.5.73.0/24', 'release that reservation'],
+    ['weft leases --etcd-endpoints http://10.0.0.1:2379', 'list without a daemon'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   maxArgs: 2,
@@ -59,50 +59,51 @@ it is away. SUBNET is written as 10.5.72.0/24, or as the key that the list shows
     if (verb !== 'list' && subnet === undefined)
       throw new UsageError(`weft leases ${verb} needs a subnet, for example 10.5.72.0/24`);
     return action({
-      desk: await openLeaseDesk(values),
+      admin: await openLeaseAdmin(values),
       subnet: subnet ?? '',
       publicIp: values['public-ip'],
-      isSure: values.yes,
+      isConfirmed: values.yes,
       print: (json, text) =>
         void process.stdout.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : text()),
     });
   },
 });
 
-const ACTIONS: Readonly<Record<string, (wish: Wish) => Promise<number>>> = { list, show, reserve, release };
+const ACTIONS: Readonly<Record<string, (task: Task) => Promise<number>>> = { list, show, reserve, release };
 
-async function list({ desk, print }: Wish): Promise<number> {
-  const leases = await desk.list();
+async function list({ admin, print }: Task): Promise<number> {
+  const leases = await admin.list();
   print(leases, () => formatLeases(leases, styleOf()));
   return EXIT_OK;
 }
 
-async function find({ desk, subnet }: Wish): Promise<LeaseV1> {
-  const found = findLease((await desk.list()).leases, subnet);
-  if (found === undefined) throw new Error(`No host holds ${subnet}: weft leases lists what there is`);
+async function find({ admin, subnet }: Task): Promise<LeaseV1> {
+  const found = findLease((await admin.list()).leases, subnet);
+  if (found === undefined)
+    throw new LeaseAdminError('not-found', `No host holds ${subnet}: weft leases lists all leases`);
   return found;
 }
 
-async function show(wish: Wish): Promise<number> {
-  const lease = await find(wish);
-  wish.print(lease, () => formatLease(lease, styleOf()));
+async function show(task: Task): Promise<number> {
+  const lease = await find(task);
+  task.print(lease, () => formatLease(lease, styleOf()));
   return EXIT_OK;
 }
 
-async function reserve({ desk, subnet, publicIp, print }: Wish): Promise<number> {
-  const change = await desk.reserve({ subnet, ...(publicIp !== undefined && { publicIp }) });
+async function reserve({ admin, subnet, publicIp, print }: Task): Promise<number> {
+  const change = await admin.reserve({ subnet, ...(publicIp !== undefined && { publicIp }) });
   print(change, () => formatLeaseChange(change));
   return EXIT_OK;
 }
 
-async function release(wish: Wish): Promise<number> {
-  const lease = await find(wish);
+async function release(task: Task): Promise<number> {
+  const lease = await find(task);
   const holder = lease.isOwn
     ? 'this host'
     : `the host of ${lease.publicIp ?? lease.publicIpv6 ?? 'no public IP'}`;
   const kind = lease.isReservation ? 'reserved for' : 'leased by';
-  if (!wish.isSure && !(await confirm(`Release ${lease.key}, ${kind} ${holder}?`))) return EXIT_FAILURE;
-  const change = await wish.desk.release({ subnet: lease.key, modRevision: lease.modRevision });
-  wish.print(change, () => formatLeaseChange(change));
+  if (!task.isConfirmed && !(await confirm(`Release ${lease.key}, ${kind} ${holder}?`))) return EXIT_FAILURE;
+  const change = await task.admin.release({ subnet: lease.key, modRevision: lease.modRevision });
+  task.print(change, () => formatLeaseChange(change));
   return EXIT_OK;
 }

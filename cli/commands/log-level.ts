@@ -1,7 +1,6 @@
-// `weft log-level`: how much the daemon logs.
-import type { LogLevelV1 } from '../../api/types.ts';
+// `weft log-level`: shows or changes the daemon's log level.
+import { LOG_LEVELS, type LogLevel, type LogLevelV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import { LOG_LEVELS, type LogLevel } from '../../daemon/log/log.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
@@ -11,12 +10,12 @@ export const logLevelCommand = defineCommand({
   name: 'log-level',
   synopsis: ['[debug|info|warn|error] [--json] [--socket PATH]'],
   about:
-    'Prints the level of the daemon’s log, or changes it until the daemon ends; --log-level sets it for good.',
-  verbs: Object.fromEntries(LOG_LEVELS.map((level) => [level, `log ${level} and what is more severe`])),
+    'Prints the log level of the daemon, or changes it until the daemon ends. The flag --log-level is permanent.',
+  verbs: Object.fromEntries(LOG_LEVELS.map((level) => [level, `log ${level} and more severe messages`])),
   options: { json: JSON_OPTION, socket: SOCKET_OPTION },
   examples: [
-    ['weft log-level debug', 'to see more'],
-    ['weft log-level info', 'and back'],
+    ['weft log-level debug', 'log more'],
+    ['weft log-level info', 'restore the default'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   maxArgs: 1,
@@ -24,7 +23,7 @@ export const logLevelCommand = defineCommand({
     if (level !== undefined && !LOG_LEVELS.includes(level as LogLevel))
       throw new UsageError(`${JSON.stringify(level)} is no log level: give one of ${LOG_LEVELS.join(', ')}`);
     const client = new ControlClient(socketPath(socket));
-    const answer = await client.ask<LogLevelV1>(
+    const answer = await client.request<LogLevelV1>(
       'log-level',
       level === undefined ? {} : { method: 'PUT', body: { level } },
     );

@@ -1,21 +1,23 @@
-// `weft man`.
+// `weft man`: the manual page.
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { weftVersion } from '../../daemon/node/version.ts';
-import { loadAllWords } from '../command-specs.ts';
 import { defineCommand } from '../command.ts';
+import { loadCommandSpecs, type Command, type CommandTable } from '../command-spec.ts';
 import { formatManPage } from '../format/man-page.ts';
 
-export const manCommand = defineCommand({
-  name: 'man',
-  synopsis: [''],
-  about: 'Prints the manual page of weft, which has all commands, as source for man.',
-  options: {},
-  examples: [
-    ['weft man | man -l -', 'read it'],
-    ['weft man > /usr/local/share/man/man1/weft.1', 'for everybody on this host'],
-  ],
-  run: async () => {
-    process.stdout.write(formatManPage(await loadAllWords(), weftVersion()));
-    return EXIT_OK;
-  },
-});
+export function createManCommand(table: CommandTable): Command {
+  return defineCommand({
+    name: 'man',
+    synopsis: [''],
+    about: 'Prints the manual page of weft with all commands, as source for man.',
+    options: {},
+    examples: [
+      ['weft man | man -l -', 'read it'],
+      ['weft man > /usr/local/share/man/man1/weft.1', 'for all users of this host'],
+    ],
+    run: async () => {
+      process.stdout.write(formatManPage(await loadCommandSpecs(table), weftVersion()));
+      return EXIT_OK;
+    },
+  });
+}

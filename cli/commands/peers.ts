@@ -1,5 +1,5 @@
-// `weft peers`: the other hosts as this one sees them.
-import type { PeersV1 } from '../../api/types.ts';
+// `weft peers`: the peers of this host.
+import type { PeersV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -10,25 +10,25 @@ import { styleOf } from '../format/style.ts';
 export const peersCommand = defineCommand({
   name: 'peers',
   synopsis: ['[--problems] [--json] [--socket PATH]'],
-  about: `One line a peer: its subnet, the public IP that packets for it go to, the MAC of its tunnel end, how they go (kernel, direct,
-userspace), whether the kernel holds all that this takes and since when. What is missing stands below, in the words of ip and bridge.`,
+  about: `Prints one line per peer: subnet, public IP, MAC of its VTEP, mode (kernel, direct, userspace), sync state and its age.
+Missing kernel entries follow in the syntax of ip and bridge.`,
   options: {
     problems: { type: 'boolean', short: 'p', help: 'only peers that are not in sync' },
     json: JSON_OPTION,
     socket: SOCKET_OPTION,
   },
   examples: [
-    ['weft peers', 'all of them'],
-    ['weft peers -p', 'those that are not reached'],
-    ["weft peers --json | jq -r '.peers[].publicIp'", 'their public IPs'],
+    ['weft peers', 'list all peers'],
+    ['weft peers -p', 'list peers with problems'],
+    ["weft peers --json | jq -r '.peers[].publicIp'", 'print public IPs'],
   ],
   exitCodes: {
     0: 'all peers are in sync',
     [EXIT_NO_DAEMON]: 'no daemon answers',
-    [EXIT_FINDINGS]: 'some are not',
+    [EXIT_FINDINGS]: 'some peers are not in sync',
   },
   run: async ({ json, problems, socket }) => {
-    const answer = await new ControlClient(socketPath(socket)).ask<PeersV1>('peers');
+    const answer = await new ControlClient(socketPath(socket)).request<PeersV1>('peers');
     const wrong = answer.peers.filter(({ state }) => state !== 'in-sync');
     const shown = problems ? { ...answer, peers: wrong } : answer;
     if (json) process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);

@@ -1,65 +1,66 @@
-// `weft ping`: do peers answer, through the overlay and beside it? The daemon sends, as it has the rights.
-import type { PingLineV1, PingPeerV1 } from '../../api/types.ts';
+// `weft ping`: pings peers through the overlay and the underlay. The daemon sends, as it has the
+// rights.
+import type { PingLineV1, PingPeerV1 } from '../../api/index.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from '../format/format-ping.ts';
-import { pingRequestOf } from './ping-args.ts';
+import { toPingRequest } from '../args/ping-args.ts';
 import { styleOf } from '../format/style.ts';
 
 export const pingCommand = defineCommand({
   name: 'ping',
   synopsis: ['PEER|ADDRESS [options]', '--all [options]'],
-  about: `Sends ICMP echoes to a peer's end of the overlay and, beside it, to its public IP: loss, round trips by the kernel's clock, and
-the largest packet that comes back, each as IP packets that must not be fragmented. PEER is its public IP, its subnet or its key; of
-another ADDRESS inside its subnet, that is asked instead. What was found last shows in weft peers.`,
+  about: `Sends ICMP echoes to a peer's overlay address and to its public IP. Prints loss, round-trip times by the kernel's clock,
+and the largest unfragmented packet that returns. PEER is a public IP, a subnet or a key; an ADDRESS inside the subnet
+is pinged instead of the overlay address. weft peers shows the last result.`,
   options: {
-    all: { type: 'boolean', short: 'a', help: 'all peers, side by side, as a table' },
-    count: { type: 'string', short: 'c', value: 'COUNT', help: 'echoes each way (default: 3)' },
+    all: { type: 'boolean', short: 'a', help: 'ping all peers in parallel and print a table' },
+    count: { type: 'string', short: 'c', value: 'COUNT', help: 'echoes per address (default: 3)' },
     interval: {
       type: 'string',
       short: 'i',
       value: 'SECONDS',
-      help: 'between two echoes (default: 1; at least 0.01)',
+      help: 'interval between echoes (default: 1; at least 0.01)',
     },
     timeout: {
       type: 'string',
       short: 'W',
       value: 'SECONDS',
-      help: 'how long an answer may take (default: 1)',
+      help: 'limit of the wait for an answer (default: 1)',
     },
     size: { type: 'string', short: 's', value: 'BYTES', help: 'payload of an echo (default: 56)' },
-    ipv4: { type: 'boolean', short: '4', help: 'by IPv4 only' },
-    ipv6: { type: 'boolean', short: '6', help: 'by IPv6 only; without -4 and -6, IPv4 if the peer has it' },
-    json: { type: 'boolean', help: 'one JSON document a line, as docs/control-socket.md describes it' },
+    ipv4: { type: 'boolean', short: '4', help: 'IPv4 only' },
+    ipv6: { type: 'boolean', short: '6', help: 'IPv6 only; without -4 and -6, IPv4 if the peer has it' },
+    json: { type: 'boolean', help: 'print one JSON document per line (docs/reference/control-socket.md)' },
     socket: SOCKET_OPTION,
   },
   examples: [
-    ['weft ping 198.18.1.2', 'is it the overlay, or the network below it?'],
-    ['weft ping 10.5.100.2 -c 10 -i 0.2', 'ten echoes to a container'],
-    ['weft ping --all', 'which hosts do not answer?'],
+    ['weft ping 198.18.1.2', 'compare overlay and underlay'],
+    ['weft ping 10.5.100.2 -c 10 -i 0.2', 'send ten echoes to a container'],
+    ['weft ping --all', 'find hosts that do not answer'],
   ],
   exitCodes: {
     0: 'every echo was answered',
-    1: 'some were not, or the command failed',
+    1: 'an echo was lost, or the command failed',
     [EXIT_NO_DAEMON]: 'no daemon answers',
   },
   maxArgs: 1,
-  run: async ({ json, socket, ...words }, [peer]) => {
-    const body = pingRequestOf(peer, words);
+  run: async ({ json, socket, ...args }, [peer]) => {
+    const body = toPingRequest(peer, args);
     const style = styleOf();
     const peers: PingPeerV1[] = [];
     const client = new ControlClient(socketPath(socket));
     for await (const line of client.follow<PingLineV1>('ping', { method: 'POST', body })) {
       if (line.kind === 'peer') peers.push(line);
       if (json) process.stdout.write(`${JSON.stringify(line)}\n`);
-      else if (words.all) continue;
+      else if (args.all) continue;
       else
         process.stdout.write(line.kind === 'echo' ? formatEcho(line, style) : formatPingedPeer(line, style));
     }
     peers.sort((a, b) => (a.key < b.key ? -1 : 1));
-    if (words.all && !json) process.stdout.write(formatPingedPeers(peers, style));
+    if (args.all && !json) process.stdout.write(formatPingedPeers(peers, style));
     return peers.every(hasAnswered) ? EXIT_OK : EXIT_FAILURE;
   },
 });

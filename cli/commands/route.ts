@@ -1,5 +1,5 @@
-// `weft route`: the ways to all peers, or the way of a packet to one address.
-import type { PeersV1, RouteV1 } from '../../api/types.ts';
+// `weft route`: the routes to all peers, or the route of a packet to one address.
+import type { PeersV1, RouteV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -11,33 +11,33 @@ import { UsageError } from '../usage-error.ts';
 export const routeCommand = defineCommand({
   name: 'route',
   synopsis: ['[list] [--json] [--socket PATH]', 'get ADDRESS [--json] [--socket PATH]'],
-  about: `Which host has an address and which way a packet there would take from this host: each lookup with the entry that the kernel has
-for it, what is wrong with it, and the largest packet that fits.`,
+  about: `Prints the host of an address and the route of a packet there: each lookup with the kernel's entry and its problem, and
+the largest packet that fits.`,
   verbs: {
-    list: 'the ways to all peers',
-    'get ADDRESS': 'the way of a packet to ADDRESS',
+    list: 'list the routes to all peers (default)',
+    'get ADDRESS': 'show the route of a packet to ADDRESS',
   },
   options: { json: JSON_OPTION, socket: SOCKET_OPTION },
   examples: [
-    ['weft route', 'which subnet is on which host'],
-    ['weft route get 10.5.72.2', 'why does that container not answer?'],
+    ['weft route', 'list subnets by host'],
+    ['weft route get 10.5.72.2', 'find why a container does not answer'],
   ],
   exitCodes: {
-    0: 'a packet would get there',
+    0: 'a packet arrives',
     [EXIT_NO_DAEMON]: 'no daemon answers',
-    [EXIT_FINDINGS]: 'it would not, or something on the way is not as it should be',
+    [EXIT_FINDINGS]: 'a packet is lost, or a lookup has a problem',
   },
   maxArgs: 2,
   run: async ({ json, socket }, [verb = 'list', address]) => {
     const client = new ControlClient(socketPath(socket));
     if (verb === 'list' && address === undefined) {
-      const peers = await client.ask<PeersV1>('peers');
+      const peers = await client.request<PeersV1>('peers');
       process.stdout.write(json ? `${JSON.stringify(peers, null, 2)}\n` : formatRoutes(peers, styleOf()));
       return EXIT_OK;
     }
     if (verb !== 'get' || address === undefined)
-      throw new UsageError('weft route takes nothing, or get and an address: weft route get 10.5.72.2');
-    const route = await client.ask<RouteV1>(`route?to=${encodeURIComponent(address)}`);
+      throw new UsageError('weft route takes list, or get and an address: weft route get 10.5.72.2');
+    const route = await client.request<RouteV1>(`route?to=${encodeURIComponent(address)}`);
     process.stdout.write(json ? `${JSON.stringify(route, null, 2)}\n` : formatRoute(route, styleOf()));
     return route.isWhole ? EXIT_OK : EXIT_FINDINGS;
   },

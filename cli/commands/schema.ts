@@ -1,4 +1,5 @@
-// `weft schema`: prints the JSON Schema of the network config, for editors and checks before `etcdctl put`.
+// `weft schema`: prints the JSON Schema of the network config, for editors and checks before
+// `etcdctl put`.
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
@@ -6,9 +7,10 @@ import { defineCommand } from '../command.ts';
 export const schemaCommand = defineCommand({
   name: 'schema',
   synopsis: [''],
-  about: 'The JSON Schema (draft 2020-12) of the network config, which editors complete and check by.',
+  about:
+    'Prints the JSON Schema (draft 2020-12) of the network config, for completion and checks in editors.',
   options: {},
-  examples: [['weft schema > network-config.schema.json', 'for an editor']],
+  examples: [['weft schema > network-config.schema.json', 'write a file for an editor']],
   run: () => {
     process.stdout.write(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     return Promise.resolve(EXIT_OK);

@@ -1,5 +1,5 @@
-// `weft status`: how this host is. The exit code says it to scripts.
-import type { HealthV1, StatusV1 } from '../../api/types.ts';
+// `weft status`: the health of this host, which the exit code repeats for scripts.
+import type { HealthV1, StatusV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import {
@@ -22,27 +22,27 @@ const EXIT_CODES: Readonly<Record<HealthV1, number>> = {
 export const statusCommand = defineCommand({
   name: 'status',
   synopsis: ['[--brief | --json] [--socket PATH]'],
-  about: `One screen: whether this host carries traffic, its subnet and until when, the network, the underlay interface,
-the registry, the kernel, the peers in numbers; then one line for each thing that is wrong.`,
+  about: `Prints the health of this host on one screen: lease, network, underlay interface, registry, kernel, number of peers;
+then one line per problem.`,
   options: {
-    brief: { type: 'boolean', help: 'one word: ok, degraded, not-ready, or down if no daemon answers' },
+    brief: { type: 'boolean', help: 'print only ok, degraded, not-ready, or down if no daemon answers' },
     json: JSON_OPTION,
     socket: SOCKET_OPTION,
   },
   examples: [
-    ['weft status', 'how is this host?'],
+    ['weft status', 'show the health of this host'],
     ['weft status --brief', 'the same in one word'],
-    ['weft status --json | jq -r .lease.ipv4', 'the subnet of this host'],
+    ['weft status --json | jq -r .lease.ipv4', 'print the subnet of this host'],
   ],
   exitCodes: {
     0: 'ok',
     [EXIT_NO_DAEMON]: 'no daemon answers',
-    [EXIT_FINDINGS]: 'degraded: traffic flows, but something is wrong',
+    [EXIT_FINDINGS]: 'degraded: traffic flows, with problems',
     [EXIT_NOT_READY]: 'not ready: this host does not carry traffic to all peers',
   },
   run: async ({ brief, json, socket }) => {
     try {
-      const status = await new ControlClient(socketPath(socket)).ask<StatusV1>('status');
+      const status = await new ControlClient(socketPath(socket)).request<StatusV1>('status');
       const text = brief ? `${status.health}\n` : formatStatus(status, styleOf());
       process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : text);
       return EXIT_CODES[status.health];

@@ -1,9 +1,9 @@
-// `weft sysdump`: one archive for a bug report.
+// `weft sysdump`: writes an archive for a bug report.
 import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
-import { versionLine } from '../../daemon/options/usage.ts';
+import { versionLine } from '../../daemon/node/usage.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { formatBytes } from '../format/duration.ts';
@@ -14,21 +14,21 @@ import { tar, type TarFile } from '../format/tar.ts';
 export const sysdumpCommand = defineCommand({
   name: 'sysdump',
   synopsis: ['[-o FILE] [--socket PATH]'],
-  about: `Writes one .tar.gz that a bug report wants: what the daemon says of itself, the kernel's tables, firewall and settings, versions,
-the end of the log, where the systemd journal has it. Passwords, tokens and private keys are masked; addresses, routes and rules of this
-host are in it. Works without a daemon, too. Look into it before you give it away: the contents are listed.`,
+  about: `Writes a .tar.gz for a bug report: answers of the daemon, the kernel's tables, firewall and settings, versions, and the
+end of the log in the systemd journal. Passwords, tokens and private keys are masked; addresses, routes and rules of this
+host are included. Works without a daemon. Review the archive before sharing it: its contents are listed.`,
   options: {
     output: {
       type: 'string',
       short: 'o',
       value: 'FILE',
-      help: 'where to write it (default: weft-HOST-TIME.tar.gz here), - for standard output',
+      help: 'file to write (default: weft-HOST-TIME.tar.gz here), - for standard output',
     },
     socket: SOCKET_OPTION,
   },
   examples: [
-    ['weft sysdump', 'and attach the file'],
-    ['weft sysdump -o - | tar tzv', 'only look what would be in it'],
+    ['weft sysdump', 'write the archive here'],
+    ['weft sysdump -o - | tar tzv', 'list the contents without writing a file'],
   ],
   run: async ({ output, socket }) => {
     const now = new Date();
@@ -48,7 +48,7 @@ host are in it. Works without a daemon, too. Look into it before you give it awa
   },
 });
 
-/** What was written, and what is in it. */
+/** The file and its contents. */
 export function formatContents(file: string, bytes: number, parts: readonly TarFile[]): string {
   const rows = parts.map(({ path, text }) => [path, formatBytes(Buffer.byteLength(text))]);
   return `${file}  ${formatBytes(bytes)}\n${formatTable(rows, { indent: 2, right: [1] })}`;

@@ -1,6 +1,6 @@
-// `weft top`: rates on the terminal, again and again.
+// `weft top`: rates on the terminal, refreshed.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CountersV1 } from '../../api/types.ts';
+import type { CountersV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -9,40 +9,40 @@ import { styleOf } from '../format/style.ts';
 import { formatTop } from '../format/format-top.ts';
 import { UsageError } from '../usage-error.ts';
 
-/** Home, and clear what is below: the screen does not flicker as it does when it is cleared first. */
+/** Cursor home, clear below: clearing the whole screen first would flicker. */
 const REDRAW = '\u001b[H\u001b[J';
 
 export const topCommand = defineCommand({
   name: 'top',
   synopsis: ['[-d SECONDS] [-n COUNT] [--json] [--socket PATH]'],
   about:
-    'Rates of the overlay devices, the underlay interface, the packet path and the daemon itself, drawn anew every second until Ctrl-C.',
+    'Prints rates of the overlay devices, the underlay interface, the packet path and the daemon every second until Ctrl-C.',
   options: {
     delay: {
       type: 'string',
       short: 'd',
       value: 'SECONDS',
       default: '1',
-      help: 'time between two looks (default: 1)',
+      help: 'interval between samples (default: 1)',
     },
-    count: { type: 'string', short: 'n', value: 'COUNT', help: 'end after so many' },
-    json: { type: 'boolean', help: 'the counters themselves, one JSON document a line' },
+    count: { type: 'string', short: 'n', value: 'COUNT', help: 'end after COUNT samples' },
+    json: { type: 'boolean', help: 'print the counters, one JSON document per line' },
     socket: SOCKET_OPTION,
   },
   examples: [
-    ['weft top', 'what goes through?'],
-    ['weft top -n 1 -d 10', 'the rates of the next ten seconds'],
+    ['weft top', 'show rates'],
+    ['weft top -n 1 -d 10', 'measure ten seconds'],
   ],
   exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers' },
   run: async ({ delay, count, json, socket }) => {
     const [seconds, rounds] = [Number(delay), count === undefined ? Infinity : Number(count)];
-    if (!(seconds > 0) || !(rounds > 0)) throw new UsageError('-d and -n of weft top take numbers above 0');
+    if (!(seconds > 0) || !(rounds > 0)) throw new UsageError('-d and -n of weft top need numbers above 0');
     const client = new ControlClient(socketPath(socket));
     const style = styleOf();
-    let before = await client.ask<CountersV1>('counters');
+    let before = await client.request<CountersV1>('counters');
     for (let round = 0; round < rounds; round++) {
       await sleep(seconds * 1000);
-      const now = await client.ask<CountersV1>('counters');
+      const now = await client.request<CountersV1>('counters');
       const screen = formatTop(before, now, style);
       const text = json ? `${JSON.stringify(now)}\n` : process.stdout.isTTY ? REDRAW + screen : screen;
       process.stdout.write(text);

@@ -1,5 +1,5 @@
-// `weft watch`: what happens, as it happens.
-import type { EventV1 } from '../../api/types.ts';
+// `weft watch`: prints events as they happen.
+import type { EventV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, NoDaemonError, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -13,31 +13,31 @@ const TOPICS = ['health', 'lease', 'peer', 'kernel', 'config', 'registry'] as co
 export const watchCommand = defineCommand({
   name: 'watch',
   synopsis: ['[-n COUNT] [--once] [--topic TOPIC]... [--json] [--socket PATH]'],
-  about: `A line for each thing that happens: leases that come and go, kernel entries that somebody changed and their repair, config that
-comes into force or is refused, the registry lost and found, this host's health. Ends with Ctrl-C.`,
+  about: `Prints one line per event: added and removed leases, drift of the kernel and its repair, applied and rejected configs,
+connection to the registry, health of this host. Ends with Ctrl-C.`,
   options: {
     last: {
       type: 'string',
       short: 'n',
       value: 'COUNT',
-      help: 'begin with the last COUNT events, 256 at most',
+      help: 'start with the last COUNT events, at most 256',
     },
-    once: { type: 'boolean', help: 'end behind those instead of waiting for more' },
+    once: { type: 'boolean', help: 'end after those events' },
     topic: {
       type: 'string',
       multiple: true,
       choices: TOPICS,
-      help: `only these: ${TOPICS.join(', ')}; may be repeated`,
+      help: `only this topic: ${TOPICS.join(', ')}; may be repeated`,
     },
-    json: { type: 'boolean', help: 'one JSON document a line, as docs/control-socket.md describes it' },
+    json: { type: 'boolean', help: 'print one JSON document per line (docs/reference/control-socket.md)' },
     socket: SOCKET_OPTION,
   },
   examples: [
-    ['weft watch', 'see it work'],
-    ['weft watch -n 20 --once', 'what happened lately?'],
-    ['weft watch --topic kernel', 'who changes my routes, and when?'],
+    ['weft watch', 'follow events'],
+    ['weft watch -n 20 --once', 'print the last 20 events'],
+    ['weft watch --topic kernel', 'follow changes of kernel state'],
   ],
-  exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers, or it ended' },
+  exitCodes: { [EXIT_NO_DAEMON]: 'no daemon answers, or the daemon ended' },
   run: async ({ last = '0', once, topic, json, socket }) => {
     if (!/^\d{1,6}$/.test(last))
       throw new UsageError(`-n ${JSON.stringify(last)}: must be a number of events`);
@@ -49,7 +49,7 @@ comes into force or is refused, the registry lost and found, this host's health.
       process.stdout.write(json ? `${JSON.stringify(event)}\n` : formatEvent(event, style));
     }
     if (once) return EXIT_OK;
-    throw new NoDaemonError(`The daemon on ${path} ended`);
+    throw new NoDaemonError('not-running', `The daemon on ${path} ended`);
   },
 });
 
@@ -58,7 +58,7 @@ async function* eventsAt(path: string, query: string): AsyncGenerator<EventV1> {
     yield* new ControlClient(path).follow<EventV1>(query);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ECONNRESET')
-      throw new NoDaemonError(`The daemon on ${path} ended`);
+      throw new NoDaemonError('not-running', `The daemon on ${path} ended`);
     throw error;
   }
 }

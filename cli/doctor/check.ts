@@ -1,21 +1,22 @@
-// What `weft doctor` is made of: checks, each of which looks at one thing that can be wrong and tells it with evidence.
+// The parts of `weft doctor`: checks, each of which finds one kind of fault and reports it with
+// evidence.
 import type { Facts } from './facts.ts';
 
-/** `error`: traffic is lost or will be. `warning`: it flows, but something is not as it should be. */
+/** `error`: traffic is lost or will be. `warning`: traffic flows, with a problem. */
 export type Severity = 'error' | 'warning';
 
-/** What one check found; `docs/troubleshooting.md` has a paragraph for each id. */
+/** Result of one check; `docs/how-to/find-a-fault.md` has a paragraph for each id. */
 export interface Finding {
   readonly check: string;
   readonly severity: Severity;
   /** One sentence. */
   readonly title: string;
-  /** What was looked at and seen, one line each. */
+  /** Observations, one line each. */
   readonly evidence: readonly string[];
-  /** What that costs. */
-  readonly consequence: string;
-  /** The command that mends it, or what to do. */
-  readonly remedy: string;
+  /** Its effect on traffic or on the cluster. */
+  readonly impact: string;
+  /** The command that fixes it, or the steps. */
+  readonly fix: string;
 }
 
 export type Found = Omit<Finding, 'check'>;
@@ -23,14 +24,14 @@ export type Found = Omit<Finding, 'check'>;
 export interface Check {
   /** For example `path-mtu`. */
   readonly id: string;
-  /** What it looks at, in a few words. */
+  /** What it checks, beginning with whether, what or which. */
   readonly about: string;
-  /** Only asked if no other check found an error. */
+  /** Runs only if no other check finds an error. */
   readonly isLastResort?: boolean;
   readonly run: (facts: Facts) => Promise<readonly Found[]>;
 }
 
-/** At most `count` lines, and how many there are besides. */
-export function firstOf(lines: readonly string[], count = 5): readonly string[] {
+/** At most `count` lines, and the number of the rest. */
+export function truncate(lines: readonly string[], count = 5): readonly string[] {
   return lines.length <= count ? lines : [...lines.slice(0, count), `and ${lines.length - count} more`];
 }

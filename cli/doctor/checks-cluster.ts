@@ -1,7 +1,7 @@
-// What all hosts share: the network config and the leases in etcd.
+// Checks of the state that all hosts share: the network config and the leases in etcd.
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
 import { formatConfigIssue } from '../../allocator/config/config.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 const configMissing: Check = {
@@ -15,8 +15,8 @@ const configMissing: Check = {
         severity: 'error',
         title: 'There is no network config in etcd',
         evidence: [`no key ${facts.etcd.prefix}/config`],
-        consequence: 'Daemons that start wait for it; those that run keep the config that they know',
-        remedy: 'weft config edit, or weft config history and weft config rollback REVISION',
+        impact: 'Starting daemons wait for it; running daemons keep their last config',
+        fix: 'weft config edit, or weft config history and weft config rollback REVISION',
       },
     ];
   },
@@ -24,23 +24,23 @@ const configMissing: Check = {
 
 const configInvalid: Check = {
   id: 'config-invalid',
-  about: 'whether the network config can be used',
+  about: 'whether the network config is valid',
   run: async (facts) => {
     const result = await facts.document;
     if (result === undefined || result.ok) return [];
     return [
       {
         severity: 'error',
-        title: 'The network config in etcd cannot be used',
-        evidence: firstOf(result.issues.map(formatConfigIssue)),
-        consequence: 'Every daemon goes on with the last good one, and none can start',
-        remedy: 'weft config edit, or weft config rollback REVISION',
+        title: 'The network config in etcd is invalid',
+        evidence: truncate(result.issues.map(formatConfigIssue)),
+        impact: 'Running daemons keep the last valid config; no daemon can start',
+        fix: 'weft config edit, or weft config rollback REVISION',
       },
     ];
   },
 };
 
-const configRefused: Check = {
+const configRejected: Check = {
   id: 'config-refused',
   about: 'whether this host follows the newest network config',
   run: async (facts) => {
@@ -52,11 +52,11 @@ const configRefused: Check = {
         severity: 'error',
         title: 'This host does not follow the newest network config',
         evidence: [
-          `revision ${rejected.revision} is refused: ${rejected.reason}`,
+          `revision ${rejected.revision} is rejected: ${rejected.reason}`,
           `revision ${status?.config?.revision} is in force`,
         ],
-        consequence: 'Hosts that follow it and hosts that do not may not reach each other',
-        remedy: 'weft config diff FILE; do what the reason says, or weft config rollback REVISION',
+        impact: 'Hosts with different configs may not reach each other',
+        fix: 'weft config diff FILE; remove the reason, or weft config rollback REVISION',
       },
     ];
   },
@@ -71,10 +71,10 @@ const badKeys: Check = {
     return [
       {
         severity: 'warning',
-        title: `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} below subnets/ in etcd can be read as no lease`,
-        evidence: firstOf(keys.map(({ key, reason }) => `${key}: ${reason}`)),
-        consequence: 'If a host stands behind it, no other host reaches it',
-        remedy: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,
+        title: `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} below subnets/ in etcd ${keys.length === 1 ? 'is no lease' : 'are no leases'}`,
+        evidence: truncate(keys.map(({ key, reason }) => `${key}: ${reason}`)),
+        impact: 'If the key belongs to a host, no other host reaches that host',
+        fix: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,
       },
     ];
   },
@@ -82,23 +82,22 @@ const badKeys: Check = {
 
 const duplicatePublicIp: Check = {
   id: 'duplicate-public-ip',
-  about: 'whether two leases bear one public IP',
+  about: 'whether two leases have the same public IP',
   run: async (facts) => {
     const byIp = new Map<string, string[]>();
     for (const { key, attributes } of await facts.leases)
       for (const ip of [attributes.publicIp, attributes.publicIpv6])
         if (ip !== undefined) byIp.set(ip, [...(byIp.get(ip) ?? []), key]);
-    const doubled = [...byIp].filter(([, keys]) => keys.length > 1);
-    if (doubled.length === 0) return [];
+    const duplicates = [...byIp].filter(([, keys]) => keys.length > 1);
+    if (duplicates.length === 0) return [];
     return [
       {
         severity: 'error',
-        title: 'Several leases bear the same public IP',
-        evidence: firstOf(doubled.map(([ip, keys]) => `${ip} is in ${keys.join(' and ')}`)),
-        consequence:
-          'Two hosts that take each other for themselves lose their subnets in turns; a key that is left over sends packets to the wrong host',
-        remedy:
-          'give each host its own --public-ip, or weft leases release SUBNET of the one that is left over',
+        title: 'Several leases have the same public IP',
+        evidence: truncate(duplicates.map(([ip, keys]) => `${ip} is in ${keys.join(' and ')}`)),
+        impact:
+          'Two hosts with one identity take the lease from each other; a stale key sends packets to the wrong host',
+        fix: 'give each host its own --public-ip, or weft leases release SUBNET for the stale key',
       },
     ];
   },
@@ -131,17 +130,16 @@ const networkOverlap: Check = {
         title: 'The cluster network overlaps another network of this host',
         evidence: [
           `cluster network ${networks.join(', ')}`,
-          ...firstOf(other.map(({ dst, dev }) => `ip route: ${dst} dev ${dev}`)),
+          ...truncate(other.map(({ dst, dev }) => `ip route: ${dst} dev ${dev}`)),
         ],
-        consequence:
-          'An address means a container to one route and something else to the other; subnets that are not leased yet are lost first',
-        remedy: 'ip route show; renumber one of them (weft config edit, "Network")',
+        impact: 'Two routes claim the same addresses; packets to containers may go to the other network',
+        fix: 'ip route show; renumber one of them (weft config edit, "Network")',
       },
     ];
   },
 };
 
-/** weft's mark on routes, as iproute2 prints it. */
+/** The protocol number of weft's routes, as iproute2 prints it. */
 const OWN_PROTOCOL = '87';
 
 export interface RouteRow {
@@ -163,7 +161,7 @@ async function readRoutes(facts: Facts): Promise<readonly RouteRow[]> {
 export const CLUSTER_CHECKS: readonly Check[] = [
   configMissing,
   configInvalid,
-  configRefused,
+  configRejected,
   badKeys,
   duplicatePublicIp,
   networkOverlap,

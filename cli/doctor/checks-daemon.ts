@@ -1,34 +1,34 @@
-// Whether a daemon runs, alone, and what it says of itself.
+// Checks of the daemon: whether one runs, whether it is the only one, and what it reports.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { isDaemon } from '../../daemon/cleanup/running-daemon.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 const daemonDown: Check = {
   id: 'daemon-down',
   about: 'whether a daemon answers on its control socket',
   run: async (facts) => {
-    const silence = await facts.silence;
-    if (silence === undefined) return [];
-    if (silence.message.includes('Permission denied'))
+    const connectError = await facts.connectError;
+    if (connectError === undefined) return [];
+    if (connectError.reason === 'denied')
       return [
         {
           severity: 'warning',
-          title: 'The daemon may be asked by root only, so little could be looked at',
-          evidence: [silence.message],
-          consequence: 'Checks of leases, peers and kernel state find nothing',
-          remedy: 'sudo weft doctor',
+          title: 'The control socket is for root only, so most checks have no input',
+          evidence: [connectError.message],
+          impact: 'Checks of leases, peers and kernel state report nothing',
+          fix: 'sudo weft doctor',
         },
       ];
-    const isStuck = silence.message.includes('does not answer');
+    const isStuck = connectError.reason === 'timeout';
     return [
       {
         severity: 'error',
         title: isStuck ? 'The daemon of this host does not answer' : 'No daemon runs on this host',
-        evidence: [silence.message],
-        consequence:
-          'Packets go on with what the kernel knows; nothing new is learned, and the lease ends unless it is renewed',
-        remedy: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
+        evidence: [connectError.message],
+        impact:
+          'Packets follow the last kernel state; changes are not applied, and the lease ends unless it is renewed',
+        fix: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
       },
     ];
   },
@@ -36,7 +36,7 @@ const daemonDown: Check = {
 
 const daemonReports: Check = {
   id: 'daemon-reports',
-  about: 'what the daemon itself finds wrong',
+  about: 'what the daemon itself reports',
   isLastResort: true,
   run: async (facts) => {
     const status = await facts.status;
@@ -44,10 +44,10 @@ const daemonReports: Check = {
     return [
       {
         severity: status.health === 'degraded' ? 'warning' : 'error',
-        title: `The daemon says that this host is ${status.health}`,
-        evidence: firstOf(status.reasons, 8),
-        consequence: 'Some peers may not be reached',
-        remedy: 'weft status; journalctl -u weft -n 50',
+        title: `The daemon reports that this host is ${status.health}`,
+        evidence: truncate(status.reasons, 8),
+        impact: 'Some peers may be unreachable',
+        fix: 'weft status; journalctl -u weft -n 50',
       },
     ];
   },
@@ -55,7 +55,7 @@ const daemonReports: Check = {
 
 const leaseMissing: Check = {
   id: 'lease-missing',
-  about: 'whether this host holds its subnet',
+  about: 'whether this host holds its lease',
   run: async (facts) => {
     const status = await facts.status;
     const state = status?.lease?.state;
@@ -67,10 +67,10 @@ const leaseMissing: Check = {
         severity: state === 'expiring' ? 'warning' : 'error',
         title: isFull ? 'No subnet is free for this host' : `The lease of this host is ${state}`,
         evidence: [`weft status: lease ${state}`, ...(lastError === undefined ? [] : [lastError])],
-        consequence: 'Other hosts do not know this one, so its containers reach nobody',
-        remedy: isFull
-          ? 'weft leases list; weft leases release SUBNET of hosts that are gone, or a larger "Network"'
-          : 'weft status; see to etcd first',
+        impact: 'Other hosts do not know this host, so its containers reach no other host',
+        fix: isFull
+          ? 'weft leases list; weft leases release SUBNET of removed hosts, or a larger "Network"'
+          : 'weft status; fix etcd first',
       },
     ];
   },
@@ -86,32 +86,32 @@ const twoDaemons: Check = {
     return [
       {
         severity: 'error',
-        title: 'Two daemons serve the overlay network of this host',
-        evidence: firstOf(others),
-        consequence: 'Each takes what the other makes for damage and undoes it',
-        remedy: 'systemctl disable --now flanneld, or stop the one that is not wanted',
+        title: 'Two daemons manage the overlay network of this host',
+        evidence: truncate(others),
+        impact: 'Each takes the other’s changes for drift and reverts them',
+        fix: 'systemctl disable --now flanneld, or stop the unwanted daemon',
       },
     ];
   },
 };
 
-/** Lines about daemons of this network namespace, but for the one that is `ownPid` to itself. */
+/** One line per daemon of this network namespace, except the daemon with `ownPid`. */
 async function otherDaemons(facts: Facts, ownPid: number | undefined): Promise<readonly string[]> {
   const netns = await readlink('/proc/self/ns/net').catch(() => '');
   const pids = (await readdir(facts.path('proc')).catch(() => [])).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(
     pids.map(async (pid) => {
-      const words = (await readFile(facts.path(`proc/${pid}/cmdline`), 'utf8').catch(() => '')).split('\0');
-      if (!isDaemon(words)) return [];
-      const theirs = await readlink(facts.path(`proc/${pid}/ns/net`)).catch(() => undefined);
-      if (theirs !== netns || (await idsOf(facts, pid)).includes(String(ownPid))) return [];
-      return [`process ${pid}: ${words.join(' ').trim().slice(0, 120)}`];
+      const argv = (await readFile(facts.path(`proc/${pid}/cmdline`), 'utf8').catch(() => '')).split('\0');
+      if (!isDaemon(argv)) return [];
+      const netnsOfProcess = await readlink(facts.path(`proc/${pid}/ns/net`)).catch(() => undefined);
+      if (netnsOfProcess !== netns || (await idsOf(facts, pid)).includes(String(ownPid))) return [];
+      return [`process ${pid}: ${argv.join(' ').trim().slice(0, 120)}`];
     }),
   );
   return lines.flat();
 }
 
-/** A process in a container has an id there, and another one here. */
+/** All process ids of a process: a container's PID namespace has its own. */
 async function idsOf(facts: Facts, pid: string): Promise<readonly string[]> {
   const status = await readFile(facts.path(`proc/${pid}/status`), 'utf8').catch(() => '');
   return [pid, ...(/^NSpid:\s*(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [])];

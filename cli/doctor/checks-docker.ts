@@ -1,22 +1,23 @@
-// Whether Docker drops what other hosts send to containers here. From 28 on it does so twice: in table raw by address, and in chain
-// DOCKER of table filter by bridge (docs.docker.com: packet filtering and firewalls, direct routing).
+// Checks whether Docker drops packets of other hosts to local containers. Docker 28 does so twice:
+// in table raw by address, and in chain DOCKER of table filter by bridge (docs.docker.com, "Packet
+// filtering and firewalls", direct routing).
 import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../lib/address.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 import { links, type LinkRow } from './checks-host.ts';
 
-/** What of this host takes part in the overlay network. */
-export interface DirectWay {
+/** This host's part of the overlay network. */
+export interface DirectPath {
   readonly network: Cidr;
   /** Of this host. */
   readonly subnet: Cidr;
-  /** Where packets of other hosts' containers come in. */
+  /** Devices on which packets of other hosts' containers arrive. */
   readonly devices: readonly string[];
-  /** Those with an address of the subnet. */
+  /** Bridges with an address of the subnet. */
   readonly bridges: readonly string[];
 }
 
 export interface DirectDrops {
-  /** Rules of table raw; no rule of another table undoes them. */
+  /** Rules of table raw; no rule of another table overrides them. */
   readonly raw: readonly string[];
   /** Rules of chain DOCKER, and their bridges. */
   readonly filter: readonly { readonly rule: string; readonly bridge: string }[];
@@ -24,7 +25,7 @@ export interface DirectDrops {
 
 const dockerDirect: Check = {
   id: 'docker-direct',
-  about: 'whether Docker drops what containers of other hosts send to those of this host',
+  about: 'whether Docker drops packets from other hosts to containers of this host',
   run: async (facts) => {
     const [status, rows, rules] = await Promise.all([
       facts.status,
@@ -47,18 +48,18 @@ const dockerDirect: Check = {
     return [
       {
         severity: 'error',
-        title: 'Docker drops what containers of other hosts send to those of this host',
-        evidence: firstOf([
+        title: 'Docker drops packets from other hosts to containers of this host',
+        evidence: truncate([
           ...filter.map(({ rule }) => `iptables, table filter: ${rule}`),
           ...raw.map((rule) => `iptables, table raw: ${rule}`),
         ]),
-        consequence:
+        impact:
           raw.length > 0
-            ? 'Nothing that other hosts send reaches those containers, not even answers to their own calls'
-            : 'Containers of this host can call those of other hosts, and cannot be called by them',
-        remedy: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
+            ? 'No packet of other hosts reaches those containers, replies included'
+            : 'Containers of this host can open connections to other hosts, but not accept them',
+        fix: [...(raw.length > 0 ? ['start dockerd with --allow-direct-routing (28.2)'] : []), ...accepts]
           .join('; ')
-          .concat(' (docs/containers.md)'),
+          .concat(' (docs/how-to/connect-containers.md)'),
       },
     ];
   },
@@ -71,19 +72,19 @@ function isIn({ addr_info = [] }: LinkRow, subnet: Cidr): boolean {
   });
 }
 
-/** Rules in the output of `iptables-save` that drop what comes from the overlay network for containers of this host. */
-export function findDirectDrops(save: string, way: DirectWay): DirectDrops {
+/** Rules in the output of `iptables-save` that drop packets of the overlay to local containers. */
+export function findDirectDrops(save: string, path: DirectPath): DirectDrops {
   const tables = new Map(
     save.split(/^\*/m).map((text) => [text.slice(0, text.indexOf('\n')), text.split('\n')] as const),
   );
   return {
-    raw: rawDrops(tables.get('raw') ?? [], way),
-    filter: filterDrops(tables.get('filter') ?? [], way),
+    raw: rawDrops(tables.get('raw') ?? [], path),
+    filter: filterDrops(tables.get('filter') ?? [], path),
   };
 }
 
-/** Docker puts the rules for trusted interfaces before that which drops. */
-function rawDrops(rules: readonly string[], { subnet, devices }: DirectWay): readonly string[] {
+/** Docker inserts rules for trusted interfaces before the rule that drops. */
+function rawDrops(rules: readonly string[], { subnet, devices }: DirectPath): readonly string[] {
   const trusted = new Set<string>();
   return rules.filter((rule) => {
     const [, range = '', device = ''] = /^-A PREROUTING -d (\S+) -i (\S+) -j ACCEPT$/.exec(rule) ?? [];
@@ -93,16 +94,18 @@ function rawDrops(rules: readonly string[], { subnet, devices }: DirectWay): rea
   });
 }
 
-function filterDrops(rules: readonly string[], way: DirectWay): DirectDrops['filter'] {
-  return way.bridges.flatMap((bridge) => {
+function filterDrops(rules: readonly string[], path: DirectPath): DirectDrops['filter'] {
+  return path.bridges.flatMap((bridge) => {
     const rule = rules.find((one) => one === `-A DOCKER ! -i ${bridge} -o ${bridge} -j DROP`);
-    if (rule === undefined || rules.some((one) => admits(one, bridge, way))) return [];
+    if (rule === undefined || rules.some((one) => admits(one, bridge, path))) return [];
     return [{ rule, bridge }];
   });
 }
 
-/** Whether a rule of DOCKER-USER, which comes before all of Docker's own, accepts the overlay network. */
-function admits(rule: string, bridge: string, { network, subnet, devices }: DirectWay): boolean {
+/**
+ * Whether a rule of DOCKER-USER, which precedes Docker's own rules, accepts the overlay network.
+ */
+function admits(rule: string, bridge: string, { network, subnet, devices }: DirectPath): boolean {
   const match =
     /^-A DOCKER-USER(?: -s (?<source>\S+))?(?: -d (?<target>\S+))?(?: -i (?<device>\S+))?(?: -o (?<out>\S+))? -j ACCEPT$/.exec(
       rule,

@@ -1,4 +1,4 @@
-// What container engines go by: subnet.env, and the bridges that they made of it.
+// Checks of the input of container engines: subnet.env, and the bridges made from it.
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { contains, parseIp, type Cidr } from '../../lib/address.ts';
@@ -9,7 +9,7 @@ import type { Facts } from './facts.ts';
 
 const bridges: Check = {
   id: 'bridge-subnet',
-  about: 'whether bridges of container engines have addresses of the subnet of this host',
+  about: 'whether bridges of container engines have addresses of this host’s subnet',
   run: async (facts) => {
     const [status, rows] = await Promise.all([facts.status, links(facts)]);
     const subnet = status?.lease?.ipv4;
@@ -20,13 +20,13 @@ const bridges: Check = {
         const outside = addr_info.filter(({ local }) => isOutside(local, subnet as Cidr));
         return outside.map(({ local, prefixlen }): Found => ({
           severity: 'warning',
-          title: `The bridge ${ifname} is not in the subnet of this host`,
+          title: `The bridge ${ifname} is outside of this host’s subnet`,
           evidence: [`${ifname} has ${local}/${prefixlen}, the lease is ${subnet}`],
-          consequence: 'Containers on that bridge get addresses that no other host knows a way to',
-          remedy:
+          impact: 'Containers on that bridge get addresses that other hosts have no route to',
+          fix:
             ifname === 'docker0'
-              ? 'weft docker-opts; systemctl restart docker (docs/containers.md)'
-              : `ip link delete ${ifname}: the CNI plugin makes it anew for the next container`,
+              ? 'weft docker-opts; systemctl restart docker (docs/how-to/connect-containers.md)'
+              : `ip link delete ${ifname}: the CNI plugin creates it again for the next container`,
         }));
       });
   },
@@ -39,42 +39,45 @@ function isOutside(text: string | undefined, subnet: Cidr): boolean {
 
 const bridgeMtu: Check = {
   id: 'bridge-mtu',
-  about: 'whether bridges of container engines have an MTU that the overlay can carry',
+  about: 'whether the MTU of bridges of container engines fits the overlay',
   run: async (facts) => {
     const [status, rows] = await Promise.all([facts.status, links(facts)]);
     const mtu = status?.network?.mtu;
     if (mtu === undefined) return [];
     return (rows ?? [])
-      .filter(({ ifname, mtu: theirs }) => (ifname === 'docker0' || ifname === 'cni0') && theirs > mtu)
-      .map(({ ifname, mtu: theirs }) => ({
+      .filter(
+        ({ ifname, mtu: bridgeMtuBytes }) =>
+          (ifname === 'docker0' || ifname === 'cni0') && bridgeMtuBytes > mtu,
+      )
+      .map(({ ifname, mtu: bridgeMtuBytes }) => ({
         severity: 'warning',
         title: `The MTU of ${ifname} is too large for the overlay network`,
-        evidence: [`${ifname} has MTU ${theirs}, the overlay carries ${mtu}`],
-        consequence:
-          'Containers send packets that have to be fragmented, or are lost where ICMP is filtered: connections open and then hang',
-        remedy: `restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin); for now: ip link set ${ifname} mtu ${mtu}`,
+        evidence: [`${ifname} has MTU ${bridgeMtuBytes}, the overlay carries ${mtu}`],
+        impact:
+          'Packets of containers are fragmented, or lost where ICMP is filtered: connections open and then hang',
+        fix: `restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin); for now: ip link set ${ifname} mtu ${mtu}`,
       }));
   },
 };
 
 const subnetFile: Check = {
   id: 'subnet-file',
-  about: 'whether subnet.env says what the daemon holds, and its file system has room',
+  about: 'whether subnet.env matches the lease, and its file system has space',
   run: async (facts) => {
     const status = await facts.status;
     const path = facts.options?.options['subnetFile'];
     if (typeof path !== 'string' || status?.lease?.state !== 'held') return [];
     const problem =
       (await describeSubnetFile(facts, path, status.lease.ipv4, status.network?.mtu)) ??
-      (await describeRoom(facts, path));
+      (await describeSpace(facts, path));
     if (problem === undefined) return [];
     return [
       {
         severity: 'error',
-        title: `${path} does not tell container engines the subnet of this host`,
+        title: `${path} does not hold this host’s subnet`,
         evidence: [`${path}: ${problem}`],
-        consequence: 'Engines and CNI plugins that start now give containers wrong addresses, or none',
-        remedy: `ls -ld ${path} ${dirname(path)}; df ${dirname(path)}; remove what is in the way, and the daemon writes it again`,
+        impact: 'Engines and CNI plugins give containers wrong addresses, or none',
+        fix: `ls -ld ${path} ${dirname(path)}; df ${dirname(path)}; remove the cause; the daemon then writes the file again`,
       },
     ];
   },
@@ -87,7 +90,7 @@ async function describeSubnetFile(
   mtu?: number,
 ): Promise<string | undefined> {
   const text = await facts.file(path.replace(/^\//, ''));
-  if (text === undefined) return 'it is missing or cannot be read';
+  if (text === undefined) return 'missing or unreadable';
   const { subnets } = parseSubnetEnv(text);
   if (subnets?.ipv4 !== subnet)
     return `it has ${subnets?.ipv4 ?? 'no subnet'}, the lease is ${subnet ?? 'without IPv4'}`;
@@ -97,9 +100,11 @@ async function describeSubnetFile(
     : `it has MTU ${written}, the overlay ${mtu}`;
 }
 
-async function describeRoom(facts: Facts, path: string): Promise<string | undefined> {
-  const room = await statfs(facts.path(dirname(path))).catch(() => undefined);
-  return room !== undefined && room.blocks > 0 && room.bavail === 0 ? 'its file system is full' : undefined;
+async function describeSpace(facts: Facts, path: string): Promise<string | undefined> {
+  const fileSystem = await statfs(facts.path(dirname(path))).catch(() => undefined);
+  return fileSystem !== undefined && fileSystem.blocks > 0 && fileSystem.bavail === 0
+    ? 'its file system is full'
+    : undefined;
 }
 
 export const ENGINE_CHECKS: readonly Check[] = [bridges, bridgeMtu, subnetFile];

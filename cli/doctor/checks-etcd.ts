@@ -1,4 +1,4 @@
-// Whether each endpoint of etcd can be used: name, connection, certificate, rights, quorum, clock.
+// Checks of each endpoint of etcd: name, connection, certificate, credentials, quorum, clock.
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP } from 'node:net';
@@ -13,14 +13,14 @@ import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
-const CONNECT_PATIENCE_MS = 2500;
-const CONSEQUENCE =
-  'Packets go on with what the kernel knows; joins, leaves and config changes are not heard of, and the lease ends unless it is renewed';
+const CONNECT_TIMEOUT_MS = 2500;
+const IMPACT =
+  'Packets follow the last kernel state; joins, leaves and config changes are not seen, and the lease ends unless it is renewed';
 
-async function examineAll(facts: Facts): Promise<readonly EndpointProblem[]> {
-  const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => examine(facts.etcd, endpoint)));
+async function probeEndpoints(facts: Facts): Promise<readonly EndpointProblem[]> {
+  const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => probeEndpoint(facts.etcd, endpoint)));
   const isConnected = (await facts.status)?.registry.isConnected === true;
-  // The daemon has a password that it keeps to itself.
+  // The daemon does not report its password, so a denied request says nothing about the daemon.
   const isSecret = (problem: EndpointProblem): boolean =>
     problem.check === 'etcd-auth' && isConnected && facts.etcd.auth === undefined;
   return all.filter((problem) => problem !== undefined).filter((problem) => !isSecret(problem));
@@ -31,56 +31,56 @@ function endpointCheck(id: string, about: string): Check {
     id,
     about,
     run: async (facts) => {
-      const problems = await facts.once('endpoints', () => examineAll(facts));
+      const problems = await facts.once('endpoints', () => probeEndpoints(facts));
       const isAll = problems.length === facts.etcd.endpoints.length;
       return problems
         .filter(({ check }) => check === id)
-        .map(({ title, evidence, consequence, remedy }) => ({
+        .map(({ title, evidence, impact, fix }) => ({
           severity: isAll ? 'error' : 'warning',
           title,
           evidence,
-          consequence: isAll ? consequence : 'One endpoint fewer to go on with when another one fails',
-          remedy,
+          impact: isAll ? impact : 'One endpoint fewer remains for the failure of another',
+          fix,
         }));
     },
   };
 }
 
-async function examine(etcd: EtcdOptions, endpoint: string): Promise<EndpointProblem | undefined> {
+async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<EndpointProblem | undefined> {
   const { hostname, port, protocol } = new URL(endpoint);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  const problem = (check: string, title: string, evidence: string, remedy: string): EndpointProblem => ({
+  const problem = (check: string, title: string, evidence: string, fix: string): EndpointProblem => ({
     check,
     title,
     evidence: [`${endpoint}: ${evidence}`],
-    consequence: CONSEQUENCE,
-    remedy,
+    impact: IMPACT,
+    fix,
   });
   if (isIP(host) === 0) {
     const failure = await lookup(host).then(() => undefined, messageOf);
     if (failure !== undefined)
       return problem(
         'etcd-dns',
-        `The name ${host} of etcd is not known`,
+        `The name ${host} of etcd does not resolve`,
         failure,
-        `getent hosts ${host}; correct --etcd-endpoints or the name server`,
+        `getent hosts ${host}; correct --etcd-endpoints or the DNS server`,
       );
   }
   const address = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
-  const refusal = await tryTcp(address);
-  if (refusal !== undefined)
+  const connectError = await tryTcp(address);
+  if (connectError !== undefined)
     return problem(
       'etcd-unreachable',
-      `etcd at ${endpoint} cannot be reached`,
-      refusal,
+      `etcd at ${endpoint} is unreachable`,
+      connectError,
       `ping ${host}; on that host: systemctl status etcd, ss -ltn, and its firewall`,
     );
-  const distrust = protocol === 'https:' ? await tryTls(address, etcd) : undefined;
-  if (distrust !== undefined)
+  const tlsError = protocol === 'https:' ? await tryTls(address, etcd) : undefined;
+  if (tlsError !== undefined)
     return problem(
       'etcd-tls',
-      `The certificates between this host and etcd at ${endpoint} do not fit`,
-      distrust,
+      `TLS between this host and etcd at ${endpoint} fails`,
+      tlsError,
       `openssl s_client -connect ${host}:${address.port}; renew the certificate, or correct --etcd-cafile`,
     );
   const error = await tryRead(etcd, endpoint);
@@ -88,15 +88,15 @@ async function examine(etcd: EtcdOptions, endpoint: string): Promise<EndpointPro
   if (error.code === 'REGISTRY_DENIED')
     return problem(
       'etcd-auth',
-      `etcd at ${endpoint} lets this host not in`,
+      `etcd at ${endpoint} rejects this host's credentials`,
       error.message,
       'etcdctl user get USER; correct --etcd-username, --etcd-password or the client certificate',
     );
   return problem(
     'etcd-quorum',
-    `etcd at ${endpoint} takes connections and answers no request: it has no leader, or speaks another protocol`,
+    `etcd at ${endpoint} accepts connections and answers no request: it has no leader, or speaks another protocol`,
     error.message,
-    'etcdctl endpoint status --cluster; start the members that are down; for TLS the endpoint begins with https://',
+    'etcdctl endpoint status --cluster; start the members that are down; for TLS use https:// endpoints',
   );
 }
 
@@ -104,13 +104,13 @@ const messageOf = (error: Error): string => error.message;
 
 function tryTcp({ host, port }: { host: string; port: number }): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connectTcp({ host, port, timeout: CONNECT_PATIENCE_MS });
+    const socket = connectTcp({ host, port, timeout: CONNECT_TIMEOUT_MS });
     const end = (reason?: string): void => {
       socket.destroy();
       resolve(reason);
     };
     socket.once('connect', () => end());
-    socket.once('timeout', () => end(`no answer within ${CONNECT_PATIENCE_MS / 1000} s`));
+    socket.once('timeout', () => end(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`));
     socket.once('error', (error) => end(error.message));
   });
 }
@@ -146,29 +146,29 @@ async function tryTls(
       socket.destroy();
       resolve(reason);
     };
-    socket.setTimeout(CONNECT_PATIENCE_MS, () =>
-      end('no TLS handshake in time: is this the port of clients?'),
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () =>
+      end('no TLS handshake in time: check that this is the client port'),
     );
     socket.once('error', (error) => end(error.message));
     socket.once('secureConnect', () =>
       end(
         socket.authorized
           ? undefined
-          : explainDistrust(String(socket.authorizationError), socket.getPeerCertificate()),
+          : explainTlsError(String(socket.authorizationError), socket.getPeerCertificate()),
       ),
     );
   });
 }
 
-/** What is wrong with a server's certificate, in words; `reason` is OpenSSL's or Node's. */
-export function explainDistrust(
+/** The fault of a server's certificate; `reason` is a code of OpenSSL or Node. */
+export function explainTlsError(
   reason: string,
   { valid_from, valid_to, subjectaltname }: Partial<PeerCertificate>,
 ): string {
   if (reason.includes('CERT_HAS_EXPIRED')) return `its certificate expired on ${valid_to}`;
   if (reason.includes('CERT_NOT_YET_VALID'))
-    return `its certificate is valid from ${valid_from} on: is a clock wrong?`;
-  if (reason.includes('ALTNAME')) return `its certificate is for ${subjectaltname ?? 'nobody'} only`;
+    return `its certificate is valid from ${valid_from} on: check the clocks`;
+  if (reason.includes('ALTNAME')) return `its certificate is for ${subjectaltname ?? 'no name'} only`;
   return `its certificate is not from an authority that this host trusts (${reason})`;
 }
 
@@ -187,10 +187,10 @@ async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryErr
 }
 
 export const ETCD_CHECKS: readonly Check[] = [
-  endpointCheck('etcd-dns', 'whether the names of the endpoints of etcd are known'),
-  endpointCheck('etcd-unreachable', 'whether each endpoint takes connections'),
-  endpointCheck('etcd-tls', 'whether certificates fit: authority, name, dates'),
-  endpointCheck('etcd-auth', 'whether etcd lets this host in'),
-  endpointCheck('etcd-quorum', 'whether each endpoint answers'),
+  endpointCheck('etcd-dns', 'whether the names of the endpoints of etcd resolve'),
+  endpointCheck('etcd-unreachable', 'whether each endpoint accepts connections'),
+  endpointCheck('etcd-tls', 'whether certificates are valid: authority, name, dates'),
+  endpointCheck('etcd-auth', 'whether etcd accepts this host’s credentials'),
+  endpointCheck('etcd-quorum', 'whether each endpoint answers requests'),
   etcdClock,
 ];

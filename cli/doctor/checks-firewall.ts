@@ -1,11 +1,11 @@
-// Whether a firewall of this host drops what the overlay network needs: what comes in by the tunnel, what is forwarded.
+// Checks whether a firewall of this host drops packets of the tunnel or forwarded packets.
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
 import { transportOf } from '../../backends/transport.ts';
-import { firstOf, type Check } from './check.ts';
+import { truncate, type Check } from './check.ts';
 
 const forwardDrop: Check = {
   id: 'forward-drop',
-  about: 'whether a firewall drops what this host forwards for containers',
+  about: 'whether a firewall drops forwarded packets of containers',
   run: async (facts) => {
     const network = (await facts.status)?.network?.ipv4;
     if (network === undefined) return [];
@@ -16,10 +16,10 @@ const forwardDrop: Check = {
     return [
       {
         severity: 'error',
-        title: 'The firewall of this host drops what it forwards for containers',
+        title: 'The firewall of this host drops forwarded packets of containers',
         evidence: ['iptables -S FORWARD: -P FORWARD DROP', `no rule accepts ${network}`],
-        consequence: 'Containers of this host reach no other host, and none reaches them',
-        remedy: `start the daemon without --iptables-forward-rules=false, or: iptables -A FORWARD -s ${network} -j ACCEPT; iptables -A FORWARD -d ${network} -j ACCEPT`,
+        impact: 'Containers of this host reach no other host, and no other host reaches them',
+        fix: `start the daemon without --iptables-forward-rules=false, or: iptables -A FORWARD -s ${network} -j ACCEPT; iptables -A FORWARD -d ${network} -j ACCEPT`,
       },
     ];
   },
@@ -43,9 +43,9 @@ const portDropped: Check = {
       {
         severity: 'error',
         title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
-        evidence: firstOf(evidence),
-        consequence: 'No packet of containers comes in from other hosts',
-        remedy: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same in the program that manages the firewall`,
+        evidence: truncate(evidence),
+        impact: 'No packet of containers arrives from other hosts',
+        fix: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same rule in the firewall's manager`,
       },
     ];
   },
@@ -62,14 +62,14 @@ export function acceptsForward(rule: string, network: Cidr): boolean {
   );
 }
 
-/** Rules, in the words of their program, that drop UDP port `port` on its way in, whoever sends it. */
+/** Input rules, in the syntax of their program, that drop UDP port `port` from every sender. */
 export function findDrops(port: number, iptables: string, nft: string): readonly string[] {
   const rules = iptables.split('\n').filter((line) => line.startsWith('-A INPUT '));
   const first = rules.find((rule) => /-j (?:DROP|REJECT|ACCEPT)\b/.test(rule) && matchesPort(rule, port));
   const isClosed = /^:INPUT (?:DROP|REJECT)/m.test(iptables);
   if (first !== undefined && !first.includes('-j ACCEPT')) return [`iptables: ${first}`];
   if (first === undefined && isClosed && !rules.some((rule) => mayAccept(rule, port)))
-    return [`iptables: INPUT drops what no rule accepts, and none accepts UDP port ${port}`];
+    return [`iptables: policy of INPUT drops, and no rule accepts UDP port ${port}`];
   const isDrop = new RegExp(
     String.raw`^(?:iifname \S+ )?udp dport (?:${port}|\{[^}]*\b${port}\b[^}]*\})(?: counter[^a-z]*(?:packets \d+ bytes \d+)?)? (?:drop|reject)`,
   );
@@ -77,7 +77,7 @@ export function findDrops(port: number, iptables: string, nft: string): readonly
   return lines.filter((line) => isDrop.test(line)).map((line) => `nft: ${line}`);
 }
 
-/** Whether a rule is about UDP port `port`, or all there is, from anybody. */
+/** Whether a rule matches UDP port `port`, or all packets, from every sender. */
 function matchesPort(rule: string, port: number): boolean {
   if (/ (?:-s|-i|!|--state|--ctstate|-m (?:limit|set|mark|owner)) ?/.test(rule)) return false;
   if (!/ -p | --dport/.test(rule)) return true;
@@ -87,7 +87,7 @@ function matchesPort(rule: string, port: number): boolean {
   );
 }
 
-/** Whether a rule with conditions may accept it from peers: for example by their network. */
+/** Whether a rule with conditions may accept the port from peers, for example by their network. */
 function mayAccept(rule: string, port: number): boolean {
   return (
     /-j (?!DROP|REJECT|LOG)/.test(rule) &&

@@ -1,4 +1,4 @@
-// What is this host's own: interface, public address, settings of the kernel and of other programs.
+// Checks of this host: interface, addresses, settings of the kernel and of other programs.
 import { readdir } from 'node:fs/promises';
 import { transportOf } from '../../backends/transport.ts';
 import { loadNative } from '../../native/index.ts';
@@ -21,7 +21,7 @@ export const links = (facts: Facts) => facts.ip<LinkRow>('-d', 'address', 'show'
 
 const interfaceDown: Check = {
   id: 'interface-down',
-  about: 'whether the underlay interface is there, up, and has its address',
+  about: 'whether the underlay interface exists, is up, and has its address',
   run: async (facts) => {
     const [status, rows] = await Promise.all([facts.status, links(facts)]);
     const used = status?.interface;
@@ -34,19 +34,19 @@ const interfaceDown: Check = {
         severity: 'error',
         title: `The underlay interface ${used.name} ${state}`,
         evidence: [`ip address show ${used.name}: ${describeLink(link)}`],
-        consequence: 'No packet leaves this host for another one',
-        remedy: `ip link set ${used.name} up; ip address show ${used.name}; see to the network settings of the host, or name another interface with --iface`,
+        impact: 'No packet leaves this host for another host',
+        fix: `ip link set ${used.name} up; ip address show ${used.name}; correct the network settings of the host, or name another interface with --iface`,
       },
     ];
   },
 };
 
 function stateOf(link: LinkRow | undefined, addresses: readonly (string | undefined)[]): string | undefined {
-  if (link === undefined) return 'is gone';
+  if (link === undefined) return 'is missing';
   if (!link.flags.includes('UP')) return 'is down';
   if (link.flags.includes('NO-CARRIER')) return 'has no carrier';
-  const there = new Set(link.addr_info?.map(({ local }) => local));
-  const lost = addresses.find((address) => address !== undefined && !there.has(address));
+  const present = new Set(link.addr_info?.map(({ local }) => local));
+  const lost = addresses.find((address) => address !== undefined && !present.has(address));
   return lost === undefined ? undefined : `has lost its address ${lost}`;
 }
 
@@ -73,8 +73,8 @@ const forwardingOff: Check = {
         severity: 'error',
         title: 'The kernel of this host does not forward packets',
         evidence: off.map((name) => `${name} = 0`),
-        consequence: 'Containers of this host reach no other host, and none reaches them',
-        remedy: off.map((name) => `sysctl -w ${name}=1`).join('; '),
+        impact: 'Containers of this host reach no other host, and no other host reaches them',
+        fix: off.map((name) => `sysctl -w ${name}=1`).join('; '),
       },
     ];
   },
@@ -82,7 +82,7 @@ const forwardingOff: Check = {
 
 const networkd: Check = {
   id: 'networkd-routes',
-  about: 'whether systemd-networkd removes routes that others made',
+  about: 'whether systemd-networkd removes routes of other programs',
   run: async (facts) => {
     if ((await facts.file('run/systemd/netif/state')) === undefined) return [];
     const folders = ['etc/systemd', 'run/systemd', 'usr/lib/systemd'];
@@ -92,9 +92,9 @@ const networkd: Check = {
       {
         severity: 'warning',
         title: 'systemd-networkd may remove the routes to peers',
-        evidence: ['it runs (/run/systemd/netif/state), and ManageForeignRoutes= is not set to no'],
-        consequence: 'Each time that it restarts, routes go away until the daemon has put them back',
-        remedy: String.raw`mkdir -p /etc/systemd/networkd.conf.d; printf '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n' >/etc/systemd/networkd.conf.d/weft.conf; systemctl restart systemd-networkd`,
+        evidence: ['systemd-networkd runs (/run/systemd/netif/state), and ManageForeignRoutes= is not no'],
+        impact: 'At each restart it removes routes until the daemon restores them',
+        fix: String.raw`mkdir -p /etc/systemd/networkd.conf.d; printf '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n' >/etc/systemd/networkd.conf.d/weft.conf; systemctl restart systemd-networkd`,
       },
     ];
   },
@@ -114,7 +114,7 @@ async function listFolder(facts: Facts, folder: string): Promise<readonly string
 
 const udevMac: Check = {
   id: 'udev-mac',
-  about: 'whether udev gives overlay devices another MAC address',
+  about: 'whether udev changes the MAC address of overlay devices',
   run: async (facts) => {
     const folders = ['etc/systemd/network', 'run/systemd/network'];
     const paths = (await Promise.all(folders.map((folder) => listFolder(facts, folder)))).flat().toSorted();
@@ -128,11 +128,11 @@ const udevMac: Check = {
     return [
       {
         severity: 'warning',
-        title: 'udev is told to change the MAC address of overlay devices',
+        title: 'udev is configured to change the MAC address of overlay devices',
         evidence: bad,
-        consequence:
-          'Peers send to the MAC of the lease; until the daemon has set it again, packets to this host are lost',
-        remedy: 'set MACAddressPolicy=none for flannel* in that file; udevadm control --reload',
+        impact:
+          'Peers send to the MAC of the lease; packets to this host are lost until the daemon restores it',
+        fix: 'set MACAddressPolicy=none for flannel* in that file; udevadm control --reload',
       },
     ];
   },
@@ -140,18 +140,17 @@ const udevMac: Check = {
 
 const addon: Check = {
   id: 'addon-missing',
-  about: "whether weft's addon in C can be loaded",
+  about: 'whether the native addon loads',
   run: async () => {
     const loaded = loadNative();
     if (loaded.native !== undefined) return [];
     return [
       {
         severity: 'warning',
-        title: "weft's addon is not there",
+        title: 'The native addon does not load',
         evidence: [loaded.reason],
-        consequence:
-          'No encapsulation in userspace, no probes of the network, and less detail in errors of the kernel',
-        remedy: 'install the package for this machine, or make where the sources are',
+        impact: 'No encapsulation in userspace, no probes, and less detail in kernel errors',
+        fix: 'install the package for this architecture, or run make in the sources',
       },
     ];
   },
@@ -159,24 +158,24 @@ const addon: Check = {
 
 const vxlanConflict: Check = {
   id: 'vxlan-conflict',
-  about: 'whether another VXLAN device has the VNI and port of ours',
+  about: 'whether another VXLAN device has the VNI and port of the overlay',
   run: async (facts) => {
     const [status, rows, config] = await Promise.all([facts.status, links(facts), facts.config]);
     const backend = config?.backend;
     if (backend?.type !== 'vxlan') return [];
     const ourPort = transportOf(backend).port;
     const own = new Set(status?.network?.devices ?? []);
-    const rivals = (rows ?? []).filter(({ ifname, linkinfo }) => {
+    const others = (rows ?? []).filter(({ ifname, linkinfo }) => {
       const { id, port } = linkinfo?.info_data ?? {};
       return linkinfo?.info_kind === 'vxlan' && id === backend.vni && port === ourPort && !own.has(ifname);
     });
-    return rivals.map(({ ifname }) => ({
+    return others.map(({ ifname }) => ({
       severity: 'error',
       title: `The device ${ifname} has the VNI and port of the overlay network`,
       evidence: [`ip -d link show ${ifname}: vxlan id ${backend.vni} dstport ${ourPort}`],
-      consequence:
-        'The kernel allows one such device: the overlay device cannot be made, or its packets go elsewhere',
-      remedy: `ip link delete ${ifname}, or choose another VNI (weft config edit)`,
+      impact:
+        'The kernel allows one such device: the overlay device cannot be created, or its packets go elsewhere',
+      fix: `ip link delete ${ifname}, or choose another VNI (weft config edit)`,
     }));
   },
 };

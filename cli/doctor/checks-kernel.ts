@@ -1,29 +1,29 @@
-// Whether the kernel does with packets to peers what the daemon wants, and whether somebody keeps it from that.
+// Checks of kernel state: drift, contested objects, routes, filters, table sizes.
 import { addressOf, type Cidr } from '../../lib/address.ts';
-import type { DifferenceV1 } from '../../api/types.ts';
-import { firstOf, type Check, type Found } from './check.ts';
+import type { DifferenceV1 } from '../../api/index.ts';
+import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 
-/** What differs for so long is not on its way any more. */
+/** A difference that lasts this long is no change in progress. */
 const STEADY_MS = 600;
 
 const kernelDrift: Check = {
   id: 'kernel-drift',
-  about: 'whether devices, routes, neighbours, FDB entries and rules are as they should be',
+  about: 'whether devices, routes, neighbours, FDB entries and rules match the desired state',
   run: async (facts) => {
     const before = await facts.readDiff();
     if (before === undefined || before.differences.length === 0) return [];
     await new Promise((resolve) => setTimeout(resolve, STEADY_MS));
-    const seen = new Set(before.differences.map(({ object }) => object));
-    const steady = (await facts.readDiff())?.differences.filter(({ object }) => seen.has(object)) ?? [];
+    const objects = new Set(before.differences.map(({ object }) => object));
+    const steady = (await facts.readDiff())?.differences.filter(({ object }) => objects.has(object)) ?? [];
     if (steady.length === 0) return [];
     return [
       {
         severity: 'error',
-        title: `The kernel lacks or holds other than it should: ${steady.length} objects`,
-        evidence: firstOf(steady.map(describeDifference)),
-        consequence: 'Packets of these peers or containers are lost or go elsewhere',
-        remedy: 'weft diff; weft watch shows whether it comes back; journalctl -u weft',
+        title: `Kernel state differs from the desired state: ${steady.length} objects`,
+        evidence: truncate(steady.map(describeDifference)),
+        impact: 'Packets of these peers or containers are lost or take another route',
+        fix: 'weft diff; weft watch shows recurring drift; journalctl -u weft',
       },
     ];
   },
@@ -35,18 +35,17 @@ function describeDifference({ kind, object, what, reason }: DifferenceV1): strin
 
 const contested: Check = {
   id: 'contested',
-  about: 'whether something else keeps changing what the daemon sets',
+  about: 'whether another program keeps changing kernel state of the daemon',
   run: async (facts) => {
     const objects = (await facts.status)?.kernel?.contested ?? [];
     if (objects.length === 0) return [];
     return [
       {
         severity: 'error',
-        title: 'Something on this host keeps changing what the daemon sets',
-        evidence: firstOf(objects),
-        consequence: 'Packets are lost each time until it is set again',
-        remedy:
-          'weft watch; find the other program: NetworkManager, systemd-networkd, flanneld, a script (auditctl, bpftrace)',
+        title: 'Another program on this host keeps changing kernel state of the daemon',
+        evidence: truncate(objects),
+        impact: 'Packets are lost until each repair',
+        fix: 'weft watch; find the other program: NetworkManager, systemd-networkd, flanneld, a script (auditctl, bpftrace)',
       },
     ];
   },
@@ -54,18 +53,17 @@ const contested: Check = {
 
 const peerError: Check = {
   id: 'peer-error',
-  about: 'peers that this host cannot send to',
+  about: 'whether this host can send to every peer',
   run: async (facts) => {
     const wrong = (await facts.peers)?.peers.filter(({ state }) => state === 'error') ?? [];
     if (wrong.length === 0) return [];
     return [
       {
         severity: 'error',
-        title: `${wrong.length} ${wrong.length === 1 ? 'peer' : 'peers'} cannot be sent to`,
-        evidence: firstOf(wrong.map(({ key, reason }) => `${key}: ${reason ?? 'no reason given'}`)),
-        consequence: 'Containers of those hosts are not reached from here',
-        remedy:
-          'weft peers -p; on that host: weft status. A key of a host that is gone: weft leases release SUBNET',
+        title: `${wrong.length} ${wrong.length === 1 ? 'peer is' : 'peers are'} unreachable from this host`,
+        evidence: truncate(wrong.map(({ key, reason }) => `${key}: ${reason ?? 'no reason given'}`)),
+        impact: 'Containers of this host do not reach containers of those hosts',
+        fix: 'weft peers -p; weft status on that host; for a removed host: weft leases release SUBNET',
       },
     ];
   },
@@ -79,7 +77,7 @@ interface RouteGet {
 
 const routeDiverted: Check = {
   id: 'route-diverted',
-  about: "whether packets to peers' subnets take the way that the daemon made",
+  about: "whether packets to peers' subnets take the routes of the daemon",
   run: async (facts) => {
     const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     const devices = new Set([...(status?.network?.devices ?? []), status?.interface?.name ?? '']);
@@ -90,16 +88,16 @@ const routeDiverted: Check = {
     return [
       {
         severity: 'error',
-        title: "Packets to peers' subnets take another way than the daemon made",
-        evidence: [...firstOf(detours), ...(await foreignRules(facts))],
-        consequence: 'They do not arrive',
-        remedy: 'ip rule show; ip route show table all; remove the rule, or the route that is more specific',
+        title: "Packets to peers' subnets take another route than the daemon's",
+        evidence: [...truncate(detours), ...(await foreignRules(facts))],
+        impact: 'Those packets do not arrive',
+        fix: 'ip rule show; ip route show table all; remove the rule or the more specific route',
       },
     ];
   },
 };
 
-/** Looks at both halves of a subnet: what covers one is more specific than the daemon's. */
+/** Probes both halves of a subnet: a route for one half is more specific than the daemon's. */
 async function describeDetour(
   facts: Facts,
   subnet: Cidr,
@@ -112,7 +110,7 @@ async function describeDetour(
   const lines = await Promise.all(
     probes.map(async (address) => {
       const [row] = (await facts.ip<RouteGet>('route', 'get', address)) ?? [];
-      if (row === undefined) return [`ip route get ${address}: no way, or blackhole`];
+      if (row === undefined) return [`ip route get ${address}: no route, or blackhole`];
       return devices.has(row.dev ?? '')
         ? []
         : [`ip route get ${address}: dev ${row.dev ?? row.type ?? 'none'}`];
@@ -123,7 +121,7 @@ async function describeDetour(
 
 async function foreignRules(facts: Facts): Promise<readonly string[]> {
   const rules = (await facts.program('ip', 'rule', 'show'))?.split('\n') ?? [];
-  return firstOf(
+  return truncate(
     rules.filter((rule) => rule !== '' && !/lookup (?:local|main|default)\s*$/.test(rule)),
     3,
   ).map((rule) => `ip rule: ${rule.replaceAll('\t', ' ')}`);
@@ -131,7 +129,7 @@ async function foreignRules(facts: Facts): Promise<readonly string[]> {
 
 const rpFilter: Check = {
   id: 'rp-filter',
-  about: 'whether reverse path filtering drops what peers send',
+  about: 'whether reverse path filtering drops packets of peers',
   run: async (facts) => {
     const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     const name = status?.interface?.name;
@@ -154,13 +152,13 @@ const rpFilter: Check = {
       {
         severity: isStrict ? 'error' : 'warning',
         title: isStrict
-          ? `Strict rp_filter on ${name} drops what peers send, as answers would leave by another interface`
-          : `Packets to peers leave by another interface than ${name}, which was chosen`,
-        evidence: [...firstOf(other), `net.ipv4.conf.${name}.rp_filter (or all) = ${mode}`],
-        consequence: isStrict
-          ? 'Packets of those peers are lost without a trace'
-          : 'The MTU and the source address may be wrong for that way',
-        remedy: isStrict
+          ? `Strict rp_filter on ${name} drops packets of peers, as replies leave by another interface`
+          : `Packets to peers leave by another interface than the selected ${name}`,
+        evidence: [...truncate(other), `net.ipv4.conf.${name}.rp_filter (or all) = ${mode}`],
+        impact: isStrict
+          ? 'The kernel drops packets of those peers silently'
+          : 'The MTU and the source address may be wrong for that interface',
+        fix: isStrict
           ? `sysctl -w net.ipv4.conf.${name}.rp_filter=2, or correct the routes`
           : 'correct the routes, or name the interface with --iface',
       },
@@ -181,9 +179,8 @@ const neighbourTable: Check = {
         severity: 'warning',
         title: 'The neighbour table of the kernel is smaller than the cluster',
         evidence: [`net.${family}.neigh.default.gc_thresh3 = ${limit}, and there are ${peers} peers`],
-        consequence:
-          'Addresses of containers and underlay neighbours may find no room: "neighbour table overflow"',
-        remedy: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * peers}`,
+        impact: 'New neighbours of containers and the underlay may not fit: "neighbour table overflow"',
+        fix: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * peers}`,
       });
     }
     return found;

@@ -1,11 +1,11 @@
-// What encapsulation in userspace needs of the kernel beside devices: room for bursts in its sockets.
+// Checks of encapsulation in userspace: socket buffers for bursts.
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
-/** What the packet path asks for, each way (native/path/socket.c). */
-const ASKED_BYTES = 4 << 20;
+/** Buffer that the packet path requests for each direction. */
+const REQUESTED_BYTES = 4 << 20;
 
-/** A socket as ss(8) shows its memory. */
+/** Memory of a socket as ss(8) shows it. */
 export interface SocketMemory {
   /** Sizes in force. */
   readonly receiveBytes: number;
@@ -13,7 +13,7 @@ export interface SocketMemory {
   readonly drops: number;
 }
 
-/** From `ss -m`; the kernel counts twice what a program asks for (socket(7), SO_RCVBUF). */
+/** From `ss -m`; the kernel doubles the requested size (socket(7), SO_RCVBUF). */
 export function parseSocketMemory(text: string): readonly SocketMemory[] {
   return [...text.matchAll(/skmem:\(r\d+,rb(\d+),t\d+,tb(\d+),[^)]*?d(\d+)\)/g)].map(([, rb, tb, drops]) => ({
     receiveBytes: Number(rb) / 2,
@@ -24,7 +24,7 @@ export function parseSocketMemory(text: string): readonly SocketMemory[] {
 
 const socketBuffers: Check = {
   id: 'socket-buffers',
-  about: 'in userspace: whether the sockets of the packet path have the room that they want',
+  about: 'in userspace: whether the sockets of the packet path have the requested buffers',
   run: async (facts) => {
     const [status, devices] = await Promise.all([facts.status, facts.devices]);
     if (status?.network?.encapsulation !== 'userspace') return [];
@@ -35,11 +35,10 @@ const socketBuffers: Check = {
     return [
       {
         severity: 'warning',
-        title: 'The sockets of the packet path have less room than they want',
+        title: 'The sockets of the packet path have smaller buffers than requested',
         evidence: [...evidence, ...(await describeLimits(facts))],
-        consequence: 'Bursts of packets are dropped before the packet path has read them',
-        remedy:
-          'sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, in /etc/sysctl.d to keep it; then systemctl restart weft. Root of the host itself needs neither',
+        impact: 'The kernel drops bursts before the packet path reads them',
+        fix: 'sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, in /etc/sysctl.d to keep it; then systemctl restart weft. CAP_NET_ADMIN of the host needs neither',
       },
     ];
   },
@@ -49,17 +48,17 @@ async function describeSmall(facts: Facts, port: number): Promise<readonly strin
   const filter = `sport = :${port}`;
   const sockets = parseSocketMemory((await facts.program('ss', '-Huanm', filter)) ?? '');
   return sockets
-    .filter(({ receiveBytes, sendBytes }) => Math.min(receiveBytes, sendBytes) < ASKED_BYTES)
+    .filter(({ receiveBytes, sendBytes }) => Math.min(receiveBytes, sendBytes) < REQUESTED_BYTES)
     .map(
       ({ receiveBytes, sendBytes, drops }) =>
-        `ss -uanm '${filter}': ${kibibytes(receiveBytes)} to receive and ${kibibytes(sendBytes)} to send of ${kibibytes(ASKED_BYTES)} each, ${drops} datagrams dropped`,
+        `ss -uanm '${filter}': ${kibibytes(receiveBytes)} to receive and ${kibibytes(sendBytes)} to send of ${kibibytes(REQUESTED_BYTES)} each, ${drops} datagrams dropped`,
     );
 }
 
 async function describeLimits(facts: Facts): Promise<readonly string[]> {
   const names = ['net/core/rmem_max', 'net/core/wmem_max'];
   const values = await Promise.all(names.map((name) => facts.sysctl(name)));
-  // A network namespace may have no such file: the limit is the host's.
+  // A network namespace may lack these files: the limit belongs to the host.
   return names.flatMap((name, index) =>
     values[index] === undefined ? [] : [`${name.replaceAll('/', '.')} = ${values[index]}`],
   );

@@ -6,14 +6,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../client/control-client.ts';
-import { findDirectDrops, type DirectWay } from './checks-docker.ts';
-import { explainDistrust } from './checks-etcd.ts';
+import { findDirectDrops, type DirectPath } from './checks-docker.ts';
+import { explainTlsError } from './checks-etcd.ts';
 import { acceptsForward, findDrops } from './checks-firewall.ts';
 import { describeSkew } from './clock-check.ts';
-import { CHECKS, examine } from './run-checks.ts';
+import { CHECKS, runChecks } from './run-checks.ts';
 import { Facts } from './facts.ts';
 
-describe('weft doctor takes for a firewall that drops the tunnel', () => {
+describe('the port-dropped check of weft doctor finds', () => {
   const save = (...rules: readonly string[]): string => `*filter\n:INPUT ACCEPT [0:0]\n${rules.join('\n')}\n`;
   const closed = (...rules: readonly string[]): string =>
     save(...rules).replace('INPUT ACCEPT', 'INPUT DROP');
@@ -49,10 +49,10 @@ describe('weft doctor takes for a firewall that drops the tunnel', () => {
     ['a policy beside another chain', closed('-A INPUT -j ufw-before-input'), ''],
     ['a rule of nftables about some senders', '', 'ip saddr != 10.0.0.0/8 udp dport 8472 drop\n'],
   ] as const)
-    it(`but not ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));
+    it(`no fault in ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));
 });
 
-describe('weft doctor takes for a rule that lets containers through', () => {
+describe('the forward-drop check of weft doctor accepts', () => {
   const network = cidr('10.5.0.0/16');
   for (const rule of ['-j ACCEPT', '-s 10.0.0.0/8 -j ACCEPT', '-d 10.5.0.0/16 -j ACCEPT', '-j FLANNEL-FWD'])
     it(rule, () => assert.ok(acceptsForward(`-A FORWARD ${rule}`, network)));
@@ -63,69 +63,69 @@ describe('weft doctor takes for a rule that lets containers through', () => {
     '-j DROP',
     '-m state --state ESTABLISHED -j ACCEPT',
   ])
-    it(`but not ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
+    it(`nothing like ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
 });
 
-describe('weft doctor takes for a rule of Docker that drops packets of other hosts', () => {
-  const way: DirectWay = {
+describe('the docker-direct check of weft doctor finds', () => {
+  const path: DirectPath = {
     network: cidr('10.5.0.0/16'),
     subnet: cidr('10.5.72.0/24'),
     devices: ['flannel.1'],
     bridges: ['docker0'],
   };
   const raw = (...rules: readonly string[]): number =>
-    findDirectDrops(`*raw\n:PREROUTING ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`, way).raw.length;
+    findDirectDrops(`*raw\n:PREROUTING ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`, path).raw.length;
   const filter = (...rules: readonly string[]): number =>
-    findDirectDrops(`*filter\n:DOCKER - [0:0]\n${rules.join('\n')}\nCOMMIT\n`, way).filter.length;
+    findDirectDrops(`*filter\n:DOCKER - [0:0]\n${rules.join('\n')}\nCOMMIT\n`, path).filter.length;
   const [toContainer, toBridge] = [
     '-A PREROUTING -d 10.5.72.2/32 ! -i docker0 -j DROP',
     '-A DOCKER ! -i docker0 -o docker0 -j DROP',
   ];
 
-  it('one about a container', () => assert.equal(raw(toContainer), 1));
-  it('one about a port of a container', () =>
+  it('a rule about a container', () => assert.equal(raw(toContainer), 1));
+  it('a rule about a port of a container', () =>
     assert.equal(raw('-A PREROUTING -d 10.5.72.2/32 ! -i docker0 -p tcp -m tcp --dport 80 -j DROP'), 1));
-  it('one about the whole subnet', () =>
+  it('a rule about the whole subnet', () =>
     assert.equal(raw('-A PREROUTING -d 10.5.72.0/24 ! -i docker0 -j DROP'), 1));
-  it('one beside a trusted interface that is another', () =>
+  it('a rule behind one for another trusted interface', () =>
     assert.equal(raw('-A PREROUTING -d 10.5.72.2/32 -i eth1 -j ACCEPT', toContainer), 1));
-  it('one beside another container whose interface is trusted', () =>
+  it('a rule behind one that trusts the interface of another container', () =>
     assert.equal(raw('-A PREROUTING -d 10.5.72.3/32 -i flannel.1 -j ACCEPT', toContainer), 1));
-  it('one before that of the trusted interface', () =>
+  it('a rule before the one for the trusted interface', () =>
     assert.equal(raw(toContainer, '-A PREROUTING -d 10.5.72.2/32 -i flannel.1 -j ACCEPT'), 1));
-  it('but not one behind that of the trusted interface', () =>
+  it('no fault in a rule behind the one for the trusted interface', () =>
     assert.equal(raw('-A PREROUTING -d 10.5.72.2/32 -i flannel.1 -j ACCEPT', toContainer), 0));
-  it('but not one about a container outside of the subnet', () =>
+  it('no fault in a rule about a container outside of the subnet', () =>
     assert.equal(raw('-A PREROUTING -d 172.18.0.2/32 ! -i br-1 -j DROP'), 0));
-  it('but not one of another table', () => assert.equal(filter(toContainer) + raw(toBridge), 0));
+  it('no fault in a rule of another table', () => assert.equal(filter(toContainer) + raw(toBridge), 0));
 
-  it('one about a bridge of the subnet', () => assert.equal(filter(toBridge), 1));
-  it('but not one about another bridge', () =>
+  it('a rule about a bridge of the subnet', () => assert.equal(filter(toBridge), 1));
+  it('no fault in a rule about another bridge', () =>
     assert.equal(filter('-A DOCKER ! -i br-1 -o br-1 -j DROP'), 0));
   for (const rule of ['-s 10.5.0.0/16 -o docker0', '-i flannel.1', '-d 10.5.72.0/24 -i flannel.1 -o docker0'])
-    it(`but not one that -A DOCKER-USER ${rule} -j ACCEPT precedes`, () =>
+    it(`no fault behind -A DOCKER-USER ${rule} -j ACCEPT`, () =>
       assert.equal(filter(`-A DOCKER-USER ${rule} -j ACCEPT`, toBridge), 0));
   for (const rule of ['-s 10.6.0.0/16', '-s 10.5.9.0/24', '-s 10.5.0.0/24', '-i eth1', '-o br-1', '-p tcp'])
-    it(`one that -A DOCKER-USER ${rule} -j ACCEPT does not undo`, () =>
+    it(`a rule that -A DOCKER-USER ${rule} -j ACCEPT does not override`, () =>
       assert.equal(filter(`-A DOCKER-USER ${rule} -j ACCEPT`, toBridge), 1));
 });
 
-describe('weft doctor says of etcd', () => {
-  it('what is wrong with its certificate', () => {
+describe('weft doctor explains', () => {
+  it('the fault of a certificate of etcd', () => {
     const certificate = { valid_from: 'Jan 1 2020', valid_to: 'Jan 1 2021', subjectaltname: 'DNS:etcd' };
-    assert.equal(explainDistrust('CERT_HAS_EXPIRED', certificate), 'its certificate expired on Jan 1 2021');
-    assert.match(explainDistrust('CERT_NOT_YET_VALID', certificate), /valid from Jan 1 2020 on/);
+    assert.equal(explainTlsError('CERT_HAS_EXPIRED', certificate), 'its certificate expired on Jan 1 2021');
+    assert.match(explainTlsError('CERT_NOT_YET_VALID', certificate), /valid from Jan 1 2020 on/);
     assert.equal(
-      explainDistrust('ERR_TLS_CERT_ALTNAME_INVALID', certificate),
+      explainTlsError('ERR_TLS_CERT_ALTNAME_INVALID', certificate),
       'its certificate is for DNS:etcd only',
     );
     assert.match(
-      explainDistrust('SELF_SIGNED_CERT_IN_CHAIN', certificate),
+      explainTlsError('SELF_SIGNED_CERT_IN_CHAIN', certificate),
       /authority that this host trusts/,
     );
   });
 
-  it('how far its clock is off, where that is more than a moment', () => {
+  it('a clock skew of etcd beyond the tolerance', () => {
     assert.deepEqual(describeSkew('http://e:2379', 2000), []);
     assert.deepEqual(describeSkew('http://e:2379', undefined), []);
     assert.deepEqual(describeSkew('http://e:2379', 61_000), [
@@ -139,11 +139,11 @@ describe('weft doctor says of etcd', () => {
 
 describe('each check of weft doctor', () => {
   const page = readFileSync(
-    fileURLToPath(new URL('../../../docs/troubleshooting.md', import.meta.url)),
+    fileURLToPath(new URL('../../../docs/how-to/find-a-fault.md', import.meta.url)),
     'utf8',
   );
   for (const { id } of CHECKS)
-    it(`${id} is explained in docs/troubleshooting.md`, () => assert.ok(page.includes(`**${id}**`)));
+    it(`${id} is explained in docs/how-to/find-a-fault.md`, () => assert.ok(page.includes(`**${id}**`)));
 });
 
 describe('weft doctor on a host without a daemon', () => {
@@ -171,32 +171,32 @@ describe('weft doctor on a host without a daemon', () => {
 
   const idsFound = async (...only: readonly string[]): Promise<readonly string[]> =>
     (
-      await examine(
+      await runChecks(
         facts,
         CHECKS.filter(({ id }) => only.includes(id)),
       )
     ).map(({ check }) => check);
 
-  it('says so, and looks at etcd nevertheless', async () => {
-    const ids = (await examine(facts)).map(({ check }) => check);
+  it('reports that, and checks etcd nevertheless', async () => {
+    const ids = (await runChecks(facts)).map(({ check }) => check);
     assert.deepEqual(
       ids.filter((id) => id !== 'addon-missing'),
       ['daemon-down', 'etcd-unreachable'],
     );
   });
 
-  it('warns of a systemd-networkd that removes routes', async () => {
+  it('reports a systemd-networkd that removes routes', async () => {
     await write('run/systemd/netif/state', '');
     assert.deepEqual(await idsFound('networkd-routes'), ['networkd-routes']);
   });
 
-  it('finds the setting that keeps it from that in any drop-in', async () => {
+  it('accepts the setting that prevents that in any drop-in', async () => {
     await write('run/systemd/netif/state', '');
     await write('etc/systemd/networkd.conf.d/50-cilium.conf', '[Network]\nManageForeignRoutes=no\n');
     assert.deepEqual(await idsFound('networkd-routes'), []);
   });
 
-  it('warns of a file of udev that changes the MAC of overlay devices', async () => {
+  it('reports a udev file that changes the MAC of overlay devices', async () => {
     const folder = 'etc/systemd/network';
     await write(
       `${folder}/10-flannel.link`,

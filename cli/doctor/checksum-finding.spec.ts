@@ -1,41 +1,50 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { IpAddress } from '../../lib/address.ts';
-import type { ChecksumOffloadV1 } from '../../api/types.ts';
+import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
-import { judgeChecksums } from './checksum-finding.ts';
+import { findChecksumFault } from './checksum-finding.ts';
 
 const AUTO: ChecksumOffloadV1 = { device: 'flannel.1', family: 4, setting: 'auto', found: 'unknown' };
-const seen = (...sights: readonly ProbeResult[]) =>
-  sights.map((sight, index) => ({ name: `peer ${index}`, overlay: `10.5.${index}.0` as IpAddress, sight }));
+const peers = (...results: readonly ProbeResult[]) =>
+  results.map((result, index) => ({
+    name: `peer ${index}`,
+    overlay: `10.5.${index}.0` as IpAddress,
+    result,
+  }));
 
-describe('weft doctor says of checksums', () => {
-  it('nothing where they are right or nobody knows', () => {
-    assert.equal(judgeChecksums(seen('good', 'silent'), [AUTO]), undefined);
-    assert.equal(judgeChecksums([], [{ ...AUTO, found: 'bad' }]), undefined);
+describe('the checksum finding of weft doctor', () => {
+  it('is absent for right or unknown checksums', () => {
+    assert.equal(findChecksumFault(peers('good', 'no-answer'), [AUTO]), undefined);
+    assert.equal(findChecksumFault([], [{ ...AUTO, found: 'bad' }]), undefined);
   });
 
-  for (const [what, sights, offload, remedy] of [
-    ['to wait for the daemon', ['bad', 'bad'], AUTO, /wait some seconds.*ethtool -K flannel\.1/],
-    ['to turn it off where some peers get right ones', ['bad', 'good'], AUTO, /"TxChecksumOffload": "off"/],
-    ['to let the daemon decide', ['bad'], { ...AUTO, setting: 'on' }, /"TxChecksumOffload": "auto"/],
+  for (const [what, results, offload, fix] of [
+    ['asks to wait for the daemon', ['bad', 'bad'], AUTO, /wait some seconds.*ethtool -K flannel\.1/],
+    [
+      'asks to turn the offload off if some peers get right checksums',
+      ['bad', 'good'],
+      AUTO,
+      /"TxChecksumOffload": "off"/,
+    ],
+    ['asks to let the daemon decide', ['bad'], { ...AUTO, setting: 'on' }, /"TxChecksumOffload": "auto"/],
   ] as const)
     it(what, () => {
-      const found = judgeChecksums(seen(...sights), [offload]);
+      const found = findChecksumFault(peers(...results), [offload]);
       assert.equal(found?.severity, 'error');
-      assert.equal(found.evidence.length, sights.filter((sight) => sight === 'bad').length);
-      assert.match(found.remedy, remedy);
+      assert.equal(found.evidence.length, results.filter((result) => result === 'bad').length);
+      assert.match(found.fix, fix);
     });
 
-  it('that the daemon mended them', () => {
-    const mended = {
+  it('reports the workaround of the daemon', () => {
+    const disabled = {
       ...AUTO,
       found: 'bad',
       since: '2026-01-01T00:00:00Z',
       peers: ['10.5.2.0'],
       isOn: false,
     } as const;
-    const found = judgeChecksums(seen('good'), [mended]);
+    const found = findChecksumFault(peers('good'), [disabled]);
     assert.equal(found?.severity, 'warning');
     assert.match(found.evidence.join(), /flannel\.1 since 2026-01-01.*10\.5\.2\.0/);
   });

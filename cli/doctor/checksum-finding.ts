@@ -1,65 +1,66 @@
-// What to say of checksums that are left to network devices: from probes of this moment, and from what the daemon found and
-// does about it. Pure.
+// Findings about offloaded checksums: from probes, and from the daemon's result and workaround.
+// Pure.
 import { familyOf, type IpAddress } from '../../lib/address.ts';
-import type { ChecksumOffloadV1 } from '../../api/types.ts';
+import type { ChecksumOffloadV1 } from '../../api/index.ts';
 import type { ProbeResult } from '../../daemon/probe/checksum-probe.ts';
-import { firstOf, type Found } from './check.ts';
+import { truncate, type Found } from './check.ts';
 
-export interface SeenChecksums {
-  /** Peer, for people. */
+export interface PeerChecksums {
+  /** Name of the peer in messages. */
   readonly name: string;
   readonly overlay: IpAddress;
-  readonly sight: ProbeResult | undefined;
+  readonly result: ProbeResult | undefined;
 }
 
-export function judgeChecksums(
-  seen: readonly SeenChecksums[],
+export function findChecksumFault(
+  peers: readonly PeerChecksums[],
   offloads: readonly ChecksumOffloadV1[],
 ): Found | undefined {
-  const bad = seen.filter(({ sight }) => sight === 'bad');
-  if (bad.length === 0) return describeMended(offloads);
+  const bad = peers.filter(({ result }) => result === 'bad');
+  if (bad.length === 0) return describeWorkaround(offloads);
   const family = familyOf(bad[0]!.overlay);
   const offload = offloads.find((each) => each.family === family);
-  const isEverywhere = !seen.some(({ sight, overlay }) => sight === 'good' && familyOf(overlay) === family);
+  const isEverywhere = !peers.some(
+    ({ result, overlay }) => result === 'good' && familyOf(overlay) === family,
+  );
   return {
     severity: 'error',
-    title: 'Checksums that are left to a network device arrive wrong',
-    evidence: firstOf(
+    title: 'Offloaded checksums arrive wrong',
+    evidence: truncate(
       bad.map(
         (each) =>
-          `${each.name}: answers a checksum of this host three times, and none that is left to a device`,
+          `${each.name}: answers packets with checksums of this host, and none with offloaded checksums`,
       ),
     ),
-    consequence: 'Pings pass, and TCP and UDP of containers do not',
-    remedy: remedyFor(offload, isEverywhere),
+    impact: 'ICMP of containers passes, TCP and UDP do not',
+    fix: fixFor(offload, isEverywhere),
   };
 }
 
-function remedyFor(offload: ChecksumOffloadV1 | undefined, isEverywhere: boolean): string {
+function fixFor(offload: ChecksumOffloadV1 | undefined, isEverywhere: boolean): string {
   const device = offload?.device ?? 'flannel.1';
   const edit = 'weft config edit: "TxChecksumOffload": "off" in "Backend", for all hosts';
   if (offload?.setting === 'on')
-    return 'weft config edit: "TxChecksumOffload": "auto" in "Backend", as "on" forbids the daemon to mend it';
-  if (!isEverywhere) return `${edit}, as the daemon leaves it while some peers get right ones`;
+    return 'weft config edit: "TxChecksumOffload": "auto" in "Backend", as "on" prevents the workaround of the daemon';
+  if (!isEverywhere) return `${edit}, as the daemon keeps the offload while some peers get right checksums`;
   return `wait some seconds for the daemon to turn it off; with --probe-interval=0: ethtool -K ${device} tx-checksum-ip-generic off, or ${edit}`;
 }
 
-/** The daemon did something about it, which costs throughput. */
-function describeMended(offloads: readonly ChecksumOffloadV1[]): Found | undefined {
-  const mended = offloads.filter(
+/** The daemon turned the offload off, which costs throughput. */
+function describeWorkaround(offloads: readonly ChecksumOffloadV1[]): Found | undefined {
+  const disabled = offloads.filter(
     ({ setting, found, isOn }) => setting === 'auto' && found === 'bad' && isOn === false,
   );
-  const [first] = mended;
+  const [first] = disabled;
   if (first === undefined) return undefined;
   return {
     severity: 'warning',
-    title: 'Network devices get checksums wrong, and this host computes them itself',
-    evidence: mended.map(
+    title: 'Network devices compute wrong checksums, so this host computes them itself',
+    evidence: disabled.map(
       ({ device, since, peers = [] }) =>
-        `weft status: ${device} since ${since}, as ${firstOf(peers).join(', ')} answered no other`,
+        `weft status: ${device} since ${since}: ${truncate(peers).join(', ')} answered no offloaded checksum`,
     ),
-    consequence: 'It works; large TCP transfers take more of the processor',
-    remedy:
-      'update driver, firmware or hypervisor, then have it tried again: weft config edit, "TxChecksumOffload": "on", then "auto". Or leave it so',
+    impact: 'Traffic flows; large TCP transfers cost more CPU',
+    fix: 'update driver, firmware or hypervisor, then retry the offload: weft config edit, "TxChecksumOffload": "on", then "auto"; or keep the workaround',
   };
 }

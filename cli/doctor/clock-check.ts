@@ -1,10 +1,11 @@
-// Whether this host and etcd's agree about the time, by what etcd says in its answers over HTTP (RFC 9110 §6.6.1, Date).
+// Compares the clocks of this host and etcd's host by the Date header of etcd's HTTP answers
+// (RFC 9110, section 6.6.1).
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import type { Check } from './check.ts';
 
-const PATIENCE_MS = 2500;
-/** Leases live by etcd's clock, certificates by this host's: more than this is worth a word. */
+const TIMEOUT_MS = 2500;
+/** Leases follow etcd's clock, certificates this host's. */
 const MAX_SKEW_MS = 10_000;
 
 export const etcdClock: Check = {
@@ -19,9 +20,8 @@ export const etcdClock: Check = {
         severity: 'warning',
         title: "The clock of this host and that of etcd's host differ",
         evidence,
-        consequence:
-          'Certificates may seem expired or not valid yet; times in logs of hosts do not fit together',
-        remedy: 'timedatectl status; set up NTP on both',
+        impact: 'Certificates may seem expired or not yet valid; timestamps in logs of hosts do not match',
+        fix: 'timedatectl status; set up NTP on both hosts',
       },
     ];
   },
@@ -29,19 +29,21 @@ export const etcdClock: Check = {
 
 export function describeSkew(endpoint: string, skewMs: number | undefined): readonly string[] {
   if (skewMs === undefined || Math.abs(skewMs) <= MAX_SKEW_MS) return [];
-  const way = skewMs > 0 ? 'ahead of' : 'behind';
-  return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${way} this host's`];
+  const direction = skewMs > 0 ? 'ahead of' : 'behind';
+  return [`${endpoint}: its clock is ${Math.round(Math.abs(skewMs) / 1000)} s ${direction} this host's`];
 }
 
-/** How far the clock of an endpoint is ahead, in ms and about a second exact; `undefined` if it does not say. */
+/**
+ * How far an endpoint's clock is ahead, in ms, exact to a second; `undefined` without an answer.
+ */
 function readSkew(endpoint: string): Promise<number | undefined> {
   const url = new URL('/version', endpoint);
   const get = url.protocol === 'https:' ? httpsGet : httpGet;
   return new Promise((resolve) => {
-    const request = get(url, { timeout: PATIENCE_MS, rejectUnauthorized: false }, ({ headers, socket }) => {
+    const request = get(url, { timeout: TIMEOUT_MS, rejectUnauthorized: false }, ({ headers, socket }) => {
       socket.destroy();
-      const theirs = Date.parse(headers.date ?? '');
-      resolve(Number.isNaN(theirs) ? undefined : theirs - Date.now());
+      const etcdTimeMs = Date.parse(headers.date ?? '');
+      resolve(Number.isNaN(etcdTimeMs) ? undefined : etcdTimeMs - Date.now());
     });
     request.once('timeout', () => request.destroy(new Error('late')));
     request.once('error', () => resolve(undefined));

@@ -1,5 +1,6 @@
-// What checks look at: answers of the daemon, etcd, the kernel, files. Each is asked for when the first check wants it, once.
-// What cannot be had is `undefined`, which is a finding of one check and no reason for others to fail.
+// Inputs of checks: answers of the daemon, etcd, the kernel, files. Each is read once, when the
+// first check needs it. A missing input is `undefined`: a finding of one check, and no failure of
+// others.
 import { readFile } from 'node:fs/promises';
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';
@@ -8,34 +9,35 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/types.ts';
-import { runProgram, type ProgramLimits } from '../../daemon/kernel/firewall/run-program.ts';
+import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
+import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
-import { NoDaemonError, RefusedError, type ControlClient } from '../client/control-client.ts';
+import { loadNative } from '../../native/index.ts';
+import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
   readonly etcd: EtcdOptions;
-  /** What the daemon was told, if it says that. */
+  /** Options of the running daemon. */
   readonly options?: OptionsV1 | undefined;
-  /** Where /proc, /etc and /run are; default `/`. */
+  /** Folder of /proc, /etc and /run; default `/`. */
   readonly root?: string;
-  /** Runs a program; `undefined` if it is not there or fails. Default: for real. */
+  /** Runs a program; `undefined` if it is missing or fails. */
   readonly output?: (argv: readonly string[]) => Promise<string | undefined>;
 }
 
-/** How long etcd may take for one answer. */
+/** Limit of one request to etcd. */
 export const ETCD_TIMEOUT_MS = 2500;
-const PROGRAM_LIMITS: ProgramLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
-/** Peers that are looked at one by one; in large clusters the first ones stand for all. */
-const MAX_PEERS_LOOKED_AT = 32;
+const TOOL_LIMITS: ToolLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
+/** Maximum number of peers that are probed one by one. */
+const MAX_PROBED_PEERS = 32;
 
 export class Facts {
   readonly etcd: EtcdOptions;
   readonly options: OptionsV1 | undefined;
-  readonly prober = new Prober();
-  /** Its echoes end at the first router. */
-  readonly nearProber = new Prober({ ttl: 1 });
+  readonly prober = new Prober({ addon: loadNative() });
+  /** Its echoes expire at the first router. */
+  readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
@@ -49,8 +51,8 @@ export class Facts {
     this.#output = output;
   }
 
-  /** Why no daemon answers; `undefined` if one does. */
-  get silence(): Promise<NoDaemonError | undefined> {
+  /** The reason why no daemon answers; `undefined` if one does. */
+  get connectError(): Promise<NoDaemonError | undefined> {
     return this.#answer.then((answer) => (answer instanceof NoDaemonError ? answer : undefined));
   }
 
@@ -58,10 +60,10 @@ export class Facts {
     return this.#answer.then((answer) => (answer instanceof Error ? undefined : answer));
   }
 
-  get #answer(): Promise<StatusV1 | NoDaemonError | RefusedError> {
+  get #answer(): Promise<StatusV1 | NoDaemonError | RejectedError> {
     return this.once('status', () =>
-      this.#client.ask<StatusV1>('status').catch((error: unknown) => {
-        if (error instanceof NoDaemonError || error instanceof RefusedError) return error;
+      this.#client.request<StatusV1>('status').catch((error: unknown) => {
+        if (error instanceof NoDaemonError || error instanceof RejectedError) return error;
         throw error;
       }),
     );
@@ -75,21 +77,21 @@ export class Facts {
     return this.once('devices', () => this.#ask<DevicesV1>('devices'));
   }
 
-  /** Peers that the kernel leads to, or the first ones. */
+  /** The first peers that the kernel has routes to. */
   get reachedPeers(): Promise<readonly PeerV1[]> {
     return this.peers.then((answer) =>
       (answer?.peers ?? [])
         .filter(({ state, mode }) => state === 'in-sync' && mode !== 'none')
-        .slice(0, MAX_PEERS_LOOKED_AT),
+        .slice(0, MAX_PROBED_PEERS),
     );
   }
 
-  /** As it is at this moment. */
+  /** Read at each call. */
   readDiff(): Promise<DiffV1 | undefined> {
     return this.#ask<DiffV1>('diff');
   }
 
-  /** What the registry has, asked through all of its endpoints. */
+  /** Content of the registry, read through all endpoints. */
   get registry(): Promise<ConfigSnapshot | undefined> {
     return this.once('registry', async () => {
       let store: ConfigStore | undefined;
@@ -104,7 +106,7 @@ export class Facts {
     });
   }
 
-  /** The document in etcd, as every host reads it; `undefined` if there is none to be had. */
+  /** The document in etcd as hosts parse it; `undefined` without one. */
   get document(): Promise<NetworkConfigResult | undefined> {
     return this.once('document', async () => {
       const view = await this.registry;
@@ -112,7 +114,7 @@ export class Facts {
     });
   }
 
-  /** That document, if it can be used. */
+  /** The valid document in etcd. */
   get config(): Promise<NetworkConfig | undefined> {
     return this.document.then((result) => (result?.ok === true ? result.config : undefined));
   }
@@ -138,28 +140,28 @@ export class Facts {
     return this.once(`file ${path}`, () => readFile(`${this.#root}${path}`, 'utf8').catch(() => undefined));
   }
 
-  /** Where a file of the host is. */
+  /** Path of a file of the host. */
   path(path: string): string {
     return `${this.#root}${path.replace(/^\//, '')}`;
   }
 
-  /** Output of a program; `undefined` if it is not there or fails. */
+  /** Output of a program; `undefined` if it is missing or fails. */
   program(...argv: readonly string[]): Promise<string | undefined> {
     return this.once(argv.join(' '), () => this.#output(argv));
   }
 
   /** Rows of `ip -j …`. */
-  async ip<Row>(...words: readonly string[]): Promise<readonly Row[] | undefined> {
-    const text = await this.program('ip', '-j', ...words);
+  async ip<Row>(...args: readonly string[]): Promise<readonly Row[] | undefined> {
+    const text = await this.program('ip', '-j', ...args);
     if (text === undefined) return undefined;
     return text.trim() === '' ? [] : (JSON.parse(text) as Row[]);
   }
 
-  /** What `ask` answers, asked the first time only; for what several checks look at. */
-  once<Answer>(name: string, ask: () => Promise<Answer>): Promise<Answer> {
+  /** The result of the first call of `read` under this name; for inputs of several checks. */
+  once<Answer>(name: string, read: () => Promise<Answer>): Promise<Answer> {
     const known = this.#known.get(name) as Promise<Answer> | undefined;
     if (known !== undefined) return known;
-    const answer = ask();
+    const answer = read();
     this.#known.set(name, answer);
     return answer;
   }
@@ -171,15 +173,15 @@ export class Facts {
 
   async #ask<Answer>(name: string): Promise<Answer | undefined> {
     try {
-      return await this.#client.ask<Answer>(name);
+      return await this.#client.request<Answer>(name);
     } catch (error) {
-      if (error instanceof NoDaemonError || error instanceof RefusedError) return undefined;
+      if (error instanceof NoDaemonError || error instanceof RejectedError) return undefined;
       throw error;
     }
   }
 }
 
-async function outputOf([file = '', ...words]: readonly string[]): Promise<string | undefined> {
-  const { code, stdout } = await runProgram(file, words, '', PROGRAM_LIMITS);
+async function outputOf([file = '', ...args]: readonly string[]): Promise<string | undefined> {
+  const { code, stdout } = await runTool(file, args, '', TOOL_LIMITS);
   return code === 0 ? stdout : undefined;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PLAIN } from '../format/style.ts';
 import type { Check, Finding } from './check.ts';
-import { examine } from './run-checks.ts';
+import { runChecks } from './run-checks.ts';
 import type { Facts } from './facts.ts';
 import { formatFindings } from './format-findings.ts';
 
@@ -10,51 +10,51 @@ const quiet: Check = { id: 'quiet', about: 'whether it is quiet', run: () => Pro
 const found = {
   title: 'It is loud',
   evidence: ['heard: a bang', 'heard: another'],
-  consequence: 'Nobody sleeps',
-  remedy: 'close the door',
+  impact: 'No one sleeps',
+  fix: 'close the window',
 };
 const loud: Check = {
   id: 'loud',
   about: 'loudness',
   run: () => Promise.resolve([{ severity: 'error', ...found }]),
 };
-const odd: Check = {
-  id: 'odd',
-  about: 'oddness',
+const minor: Check = {
+  id: 'minor',
+  about: 'whether it hums',
   run: () => Promise.resolve([{ severity: 'warning', ...found }]),
 };
 
 describe('weft doctor prints', () => {
   const finding = (severity: Finding['severity']): Finding => ({ check: 'loud', severity, ...found });
 
-  it('one line where nothing is wrong', () => {
-    assert.equal(formatFindings([], [quiet], PLAIN), 'Nothing is wrong, as far as 1 checks can see\n');
+  it('one line without findings', () => {
+    assert.equal(formatFindings([], [quiet], PLAIN), 'No findings in 1 checks\n');
   });
 
-  it('what was seen, what it costs and what mends it', () => {
+  it('evidence, impact and fix of each finding', () => {
     assert.equal(
       formatFindings([finding('error'), finding('warning'), finding('warning')], [quiet, loud], PLAIN, true),
       `1 error and 2 warnings in 2 checks
 
 ERROR It is loud [loud]
-  seen:   heard: a bang
-  seen:   heard: another
-  so:     Nobody sleeps
-  mend:   close the door
+  evidence:  heard: a bang
+  evidence:  heard: another
+  impact:    No one sleeps
+  fix:       close the window
 
 WARNING It is loud [loud]
-  seen:   heard: a bang
-  seen:   heard: another
-  so:     Nobody sleeps
-  mend:   close the door
+  evidence:  heard: a bang
+  evidence:  heard: another
+  impact:    No one sleeps
+  fix:       close the window
 
 WARNING It is loud [loud]
-  seen:   heard: a bang
-  seen:   heard: another
-  so:     Nobody sleeps
-  mend:   close the door
+  evidence:  heard: a bang
+  evidence:  heard: another
+  impact:    No one sleeps
+  fix:       close the window
 
-Found nothing wrong with
+Checks without findings
   quiet  whether it is quiet
 `,
     );
@@ -64,20 +64,20 @@ Found nothing wrong with
 describe('weft doctor', () => {
   const ids = (findings: readonly Finding[]): readonly string[] => findings.map(({ check }) => check);
 
-  it('tells errors before warnings', async () => {
-    assert.deepEqual(ids(await examine(NO_FACTS, [odd, quiet, loud])), ['loud', 'odd']);
+  it('reports errors before warnings', async () => {
+    assert.deepEqual(ids(await runChecks(NO_FACTS, [minor, quiet, loud])), ['loud', 'minor']);
   });
 
-  it('asks the last resort only where no other check has an error', async () => {
-    const last: Check = { ...odd, id: 'last', isLastResort: true };
-    assert.deepEqual(ids(await examine(NO_FACTS, [odd, last])), ['odd', 'last']);
-    assert.deepEqual(ids(await examine(NO_FACTS, [loud, last])), ['loud']);
+  it('runs the last resort only if no other check has an error', async () => {
+    const last: Check = { ...minor, id: 'last', isLastResort: true };
+    assert.deepEqual(ids(await runChecks(NO_FACTS, [minor, last])), ['minor', 'last']);
+    assert.deepEqual(ids(await runChecks(NO_FACTS, [loud, last])), ['loud']);
   });
 
-  it('goes on when a check fails or takes for ever, and says so', async () => {
+  it('reports a check that fails or exceeds its time limit, and runs the others', async () => {
     const failing: Check = { ...quiet, id: 'failing', run: () => Promise.reject(new Error('no ip')) };
     const slow: Check = { ...quiet, id: 'slow', run: () => new Promise(() => undefined) };
-    const findings = await examine(NO_FACTS, [failing, slow, loud], 20);
+    const findings = await runChecks(NO_FACTS, [failing, slow, loud], 20);
     assert.deepEqual(ids(findings), ['loud', 'failing', 'slow']);
     assert.deepEqual(findings[1]?.evidence, ['no ip']);
     assert.match(findings[2]?.evidence[0] ?? '', /no result within/);

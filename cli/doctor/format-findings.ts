@@ -1,4 +1,4 @@
-// Findings for people: the sum first, then each with what was seen, what it costs and what mends it. Pure.
+// Findings as text: the summary, then each with evidence, impact and fix. Pure.
 import type { Style } from '../format/style.ts';
 import { formatTable } from '../format/table.ts';
 import type { Check, Finding } from './check.ts';
@@ -14,13 +14,13 @@ export function formatFindings(
     summaryOf(findings, checks.length, style),
     ...findings.flatMap((one) => ['', ...describe(one, style)]),
   ];
-  if (isVerbose && good.length > 0) lines.push('', 'Found nothing wrong with');
+  if (isVerbose && good.length > 0) lines.push('', 'Checks without findings');
   const table = isVerbose ? good.map(({ id, about }) => [style.good(id), about]) : [];
   return lines.map((line) => `${line}\n`).join('') + formatTable(table, { indent: 2 });
 }
 
 function summaryOf(findings: readonly Finding[], checks: number, style: Style): string {
-  if (findings.length === 0) return style.good(`Nothing is wrong, as far as ${checks} checks can see`);
+  if (findings.length === 0) return style.good(`No findings in ${checks} checks`);
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const warnings = findings.length - errors;
   const parts = [count(errors, 'error'), count(warnings, 'warning')].filter((part) => part !== '');
@@ -32,14 +32,14 @@ function count(number: number, word: string): string {
 }
 
 function describe(
-  { check, severity, title, evidence, consequence, remedy }: Finding,
+  { check, severity, title, evidence, impact, fix }: Finding,
   style: Style,
 ): readonly string[] {
   const mark = severity === 'error' ? style.bad('ERROR') : style.warn('WARNING');
   return [
     `${mark} ${style.bold(title)} [${check}]`,
-    ...evidence.map((line) => `  seen:   ${line}`),
-    `  so:     ${consequence}`,
-    `  mend:   ${remedy}`,
+    ...evidence.map((line) => `  evidence:  ${line}`),
+    `  impact:    ${impact}`,
+    `  fix:       ${fix}`,
   ];
 }

@@ -1,43 +1,44 @@
-// What is seen of the way to each peer: echoes below and through the overlay network, the largest that pass, and checksums that
-// are left to network devices. Judges nothing.
+// Probes of each peer: echoes through the underlay and the overlay, the largest packet that passes,
+// and offloaded checksums. Checks evaluate the results.
 import { addressOf, addToAddress, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
-import type { PeerV1, StatusV1 } from '../../api/types.ts';
+import type { PeerV1, StatusV1 } from '../../api/index.ts';
 import { probeChecksums, type ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Facts } from './facts.ts';
 
-/** What came of the probes of one peer. */
+/** Results of the probes of one peer. */
 export interface PeerProbe {
   readonly peer: PeerV1;
   readonly underlay: IpAddress;
-  /** Of the peer's end of the tunnel; without one, what its bridge has as a rule. */
+  /** The peer's VTEP address; for host-gw the usual address of its bridge. */
   readonly overlay: IpAddress;
-  readonly isAlive: boolean;
-  readonly isReached: boolean;
-  /** Set if `isReached`: largest packet through the overlay, of the MTU at most. */
+  readonly underlayOk: boolean;
+  readonly overlayOk: boolean;
+  /** Set if `overlayOk`: largest packet through the overlay, at most the MTU. */
   readonly largest?: number;
-  /** Set if `isReached` through VXLAN of the kernel. */
+  /** Set if `overlayOk` through the kernel's VXLAN. */
   readonly checksums?: ProbeResult;
 }
 
-type Transport = Pick<PeerProbe, 'peer' | 'underlay' | 'overlay'>;
+type ProbeTarget = Pick<PeerProbe, 'peer' | 'underlay' | 'overlay'>;
 
 const ECHO = { count: 3, intervalMs: 50, timeoutMs: 1000 } as const;
 
-/** Every peer with a tunnel, or the first ones. @throws ProbeError where nothing can be probed */
-export function lookAtPeers(facts: Facts): Promise<readonly PeerProbe[]> {
-  return facts.once('sights', async () => {
+/** Probes the first peers. @throws ProbeError if this host cannot send probes. */
+export function probePeers(facts: Facts): Promise<readonly PeerProbe[]> {
+  return facts.once('probes', async () => {
     const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     if (status === undefined) return [];
-    if (isRouted(status)) return Promise.all(peers.flatMap(waysTo).map((way) => lookAtRoute(facts, way)));
+    if (isRouted(status))
+      return Promise.all(peers.flatMap(targetsOf).map((target) => probeRoute(facts, target)));
     if ((status.network?.devices.length ?? 0) === 0) return [];
-    return Promise.all(peers.flatMap(waysTo).map((way) => lookAt(facts, status, way)));
+    return Promise.all(peers.flatMap(targetsOf).map((target) => probeTunnel(facts, status, target)));
   });
 }
 
-/** Where a peer is, by family of its subnets. */
-function waysTo(peer: PeerV1): readonly Transport[] {
+/** Targets of a peer, one per address family. */
+function targetsOf(peer: PeerV1): readonly ProbeTarget[] {
   return (
     [
       [peer.ipv4, peer.publicIp],
@@ -51,49 +52,58 @@ function waysTo(peer: PeerV1): readonly Transport[] {
   });
 }
 
-/** Packets go to peers as they are, and peers have no address in their subnets for sure. */
+/** Packets are routed without a tunnel, and no address in a peer's subnet is certain to exist. */
 export const isRouted = ({ network }: StatusV1): boolean => network?.backend === 'host-gw';
 
 /**
- * An echo that may pass no router, to the address that bridges have as a rule: the peer answers it if it has that, else says
- * that it may not go on, or that it knows no way. Whichever comes, the packet got there.
+ * Sends an echo with TTL 1 to the usual address of bridges. The peer answers with an echo reply if
+ * it has that address, else with time exceeded or unreachable. Each answer proves that the packet
+ * arrived.
  */
-async function lookAtRoute(facts: Facts, way: Transport): Promise<PeerProbe> {
-  const overlay = addToAddress(way.overlay, 1n);
+async function probeRoute(facts: Facts, target: ProbeTarget): Promise<PeerProbe> {
+  const overlay = addToAddress(target.overlay, 1n);
   const [below, routed] = await Promise.all([
-    facts.prober.probe(way.underlay, ECHO),
+    facts.prober.probe(target.underlay, ECHO),
     facts.nearProber.probe(overlay, ECHO),
   ]);
-  const isSaid = routed.errors.some(({ error }) => 'by' in error && error.by === way.underlay);
-  return { ...way, overlay, isAlive: below.received > 0, isReached: routed.received > 0 || isSaid };
+  const isRouterError = routed.errors.some(({ error }) => 'by' in error && error.by === target.underlay);
+  return {
+    ...target,
+    overlay,
+    underlayOk: below.received > 0,
+    overlayOk: routed.received > 0 || isRouterError,
+  };
 }
 
-async function lookAt(facts: Facts, status: StatusV1, way: Transport): Promise<PeerProbe> {
-  const { overlay, underlay } = way;
+async function probeTunnel(facts: Facts, status: StatusV1, target: ProbeTarget): Promise<PeerProbe> {
+  const { overlay, underlay } = target;
   const [below, through] = await Promise.all([
     facts.prober.probe(underlay, ECHO),
     facts.prober.probe(overlay, ECHO),
   ]);
-  const sight = { ...way, isAlive: below.received > 0, isReached: through.received > 0 };
-  if (!sight.isReached) return sight;
+  const probe = { ...target, underlayOk: below.received > 0, overlayOk: through.received > 0 };
+  if (!probe.overlayOk) return probe;
   const maxBytes = status.network?.mtu ?? 1280;
   const [{ packetBytes: largest = 0 }, checksums] = await Promise.all([
     facts.prober.findLargest(overlay, { maxBytes }),
-    lookAtChecksums(overlay, status),
+    probePeerChecksums(overlay, status),
   ]);
-  return { ...sight, largest, ...(checksums && { checksums }) };
+  return { ...probe, largest, ...(checksums && { checksums }) };
 }
 
-/** `undefined` where no device computes checksums of the tunnel. */
-async function lookAtChecksums(overlay: IpAddress, { network }: StatusV1): Promise<ProbeResult | undefined> {
+/** `undefined` unless a device computes checksums of the tunnel. */
+async function probePeerChecksums(
+  overlay: IpAddress,
+  { network }: StatusV1,
+): Promise<ProbeResult | undefined> {
   const { native } = loadNative();
   if (native === undefined || network?.checksumOffload === undefined) return undefined;
   return probeChecksums(overlay, { native, clock: systemClock });
 }
 
-/** It is there, and nothing gets through to it. */
-export const isBlocked = ({ isAlive, isReached }: PeerProbe): boolean => isAlive && !isReached;
+/** The peer answers through the underlay alone. */
+export const isBlocked = ({ underlayOk, overlayOk }: PeerProbe): boolean => underlayOk && !overlayOk;
 
-/** For people. */
+/** Name of a peer in messages. */
 export const name = ({ peer, overlay }: Pick<PeerProbe, 'peer' | 'overlay'>): string =>
   `${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;

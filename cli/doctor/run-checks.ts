@@ -1,4 +1,4 @@
-// All checks, side by side, each with a time limit. One that fails itself is a finding, and hides no other.
+// Runs all checks in parallel, each with a time limit. A check that fails is a finding of its own.
 import { CLUSTER_CHECKS } from './checks-cluster.ts';
 import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
 import { DOCKER_CHECKS } from './checks-docker.ts';
@@ -26,11 +26,11 @@ export const CHECKS: readonly Check[] = [
   ...LAST_CHECKS,
 ];
 
-/** Of one check, in ms. */
+/** Time limit of one check, in ms. */
 export const LIMIT_MS = 30_000;
 
 /** Findings of `checks`, errors first, in the order of the checks. */
-export async function examine(
+export async function runChecks(
   facts: Facts,
   checks: readonly Check[] = CHECKS,
   limitMs = LIMIT_MS,
@@ -57,10 +57,10 @@ async function runOne(check: Check, facts: Facts, limitMs: number): Promise<read
       {
         check: check.id,
         severity: 'warning',
-        title: `Not known ${check.about}: the check failed`,
+        title: `Unknown ${check.about}: the check failed`,
         evidence: [(error as Error).message],
-        consequence: 'What it looks for may be there nevertheless',
-        remedy: 'run weft doctor as root; if it fails again, report it with weft sysdump',
+        impact: 'The fault that it checks for may exist',
+        fix: 'run weft doctor as root; if it fails again, report it with weft sysdump',
       },
     ];
   } finally {

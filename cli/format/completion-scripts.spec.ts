@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { completionScript } from './completion-scripts.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { SPECS } from '../fixture/command-specs.ts';
 
-describe('completion', () => {
+describe('the completion script', () => {
   it('of zsh', () => {
     assert.equal(
-      completionScript('zsh', WORDS),
+      completionScript('zsh', SPECS),
       `#compdef weft
 # Completion of zsh for weft: weft completion zsh > "\${fpath[1]}/_weft".
 _weft() {
@@ -22,7 +22,7 @@ _weft() {
   shift words
   ((CURRENT--))
   case $command in
-    show) _arguments '--colour[which \\[one\\]\\: of two]:value:(red blue)' '*--file[where]:FILE:_files' '--count[how many]:N:' '--json[a program'\\''s words]' '--help[what the command does]' '1:word:(list get stop start)' '*:: :_default' ;;
+    show) _arguments '--colour[which \\[one\\]\\: of two]:value:(red blue)' '*--file[where]:FILE:_files' '--count[how many]:N:' '--json[a program'\\''s text]' '--help[what the command does]' '1:argument:(list get stop start)' '*:: :_default' ;;
     old) _arguments '-q[quietly]' '--help[what the command does]' '*:: :_default' ;;
   esac
 }
@@ -34,7 +34,7 @@ if [[ $funcstack[1] == _weft ]]; then _weft "$@"; else compdef _weft weft; fi
 
   it('of fish', () => {
     assert.equal(
-      completionScript('fish', WORDS),
+      completionScript('fish', SPECS),
       `# Completion of fish for weft: weft completion fish > ~/.config/fish/completions/weft.fish.
 complete -c weft -f
 complete -c weft -n __fish_use_subcommand -a 'show' -d 'show a thing, or two: a host'\\''s'
@@ -45,7 +45,7 @@ complete -c weft -n '__fish_seen_subcommand_from show' -a 'start' -d 'either'
 complete -c weft -n '__fish_seen_subcommand_from show' -l colour -x -a 'red blue' -d 'which [one]: of two'
 complete -c weft -n '__fish_seen_subcommand_from show' -s f -l file -r -F -d 'where'
 complete -c weft -n '__fish_seen_subcommand_from show' -l count -x -d 'how many'
-complete -c weft -n '__fish_seen_subcommand_from show' -l json -d 'a program'\\''s words'
+complete -c weft -n '__fish_seen_subcommand_from show' -l json -d 'a program'\\''s text'
 complete -c weft -n '__fish_seen_subcommand_from show' -l help -d 'what the command does'
 complete -c weft -n __fish_use_subcommand -a 'old' -d 'as it was'
 complete -c weft -n '__fish_seen_subcommand_from old' -s q -d 'quietly'
@@ -54,7 +54,7 @@ complete -c weft -n '__fish_seen_subcommand_from old' -l help -d 'what the comma
     );
   });
 
-  const cases: readonly (readonly [words: string, completions: string])[] = [
+  const cases: readonly (readonly [line: string, completions: string])[] = [
     ['', 'show old'],
     ['sh', 'show'],
     ['show ', 'list get stop start --colour --file --count --json --help'],
@@ -67,11 +67,11 @@ complete -c weft -n '__fish_seen_subcommand_from old' -l help -d 'what the comma
     ['old -', '-q --help'],
     ['nothing ', ''],
   ];
-  for (const [words, completions] of cases)
-    it(`of bash for weft ${words}`, () => {
-      const script = `${completionScript('bash', WORDS)}
+  for (const [line, completions] of cases)
+    it(`of bash for weft ${line}`, () => {
+      const script = `${completionScript('bash', SPECS)}
 COMP_WORDS=(weft "$@"); COMP_CWORD=$#; _weft; echo "\${COMPREPLY[*]}"`;
-      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, 'bash', ...words.split(' ')], {
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, 'bash', ...line.split(' ')], {
         encoding: 'utf8',
       });
       assert.equal(stderr, '');

@@ -1,12 +1,11 @@
-// Completion of bash, zsh and fish as text, made from the words of the commands. Pure.
-import type { NamedCommandSpec } from '../command-specs.ts';
-import type { OptionSpec } from '../command.ts';
+// Completion scripts of bash, zsh and fish, made from the specifications of commands. Pure.
+import type { NamedCommandSpec, OptionSpec } from '../command-spec.ts';
 import { spell } from './help.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** The script that a shell reads. */
+/** The completion script of a shell. */
 export function completionScript(shell: Shell, commands: readonly NamedCommandSpec[]): string {
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](commands);
 }
@@ -17,7 +16,7 @@ function optionsOf({ options }: NamedCommandSpec): readonly (readonly [string, O
   return [...Object.entries(options), HELP];
 }
 
-/** First words: `get ADDRESS` and `stop|start|kill hK` begin with get, stop, start, kill. */
+/** First arguments: `get ADDRESS` and `stop|start|kill hK` begin with get, stop, start, kill. */
 function verbsOf({ verbs = {} }: NamedCommandSpec): readonly (readonly [verb: string, help: string])[] {
   return Object.entries(verbs).flatMap(([form, help]) =>
     form
@@ -33,31 +32,31 @@ function isFile({ type, value }: OptionSpec): boolean {
 
 function bashScript(commands: readonly NamedCommandSpec[]): string {
   const names = commands.map(({ name }) => name).join(' ');
-  const words = commands.map((command) => {
+  const candidates = commands.map((command) => {
     const options = optionsOf(command).map(([name]) => spell(name));
     const verbs = command.name === 'help' ? names.split(' ') : verbsOf(command).map(([verb]) => verb);
-    return `    ${command.name}) words='${[...verbs, ...options].join(' ')}' ;;\n`;
+    return `    ${command.name}) candidates='${[...verbs, ...options].join(' ')}' ;;\n`;
   });
   const values = commands.flatMap((command) =>
     optionsOf(command).flatMap(([name, option]) => {
-      const place = `'${command.name} ${spell(name)}'`;
-      if (option.choices) return [`    ${place}) words='${option.choices.join(' ')}' ;;\n`];
-      if (isFile(option)) return [`    ${place}) COMPREPLY=($(compgen -f -- "$current")); return ;;\n`];
-      return option.type === 'string' ? [`    ${place}) return ;;\n`] : [];
+      const position = `'${command.name} ${spell(name)}'`;
+      if (option.choices) return [`    ${position}) candidates='${option.choices.join(' ')}' ;;\n`];
+      if (isFile(option)) return [`    ${position}) COMPREPLY=($(compgen -f -- "$current")); return ;;\n`];
+      return option.type === 'string' ? [`    ${position}) return ;;\n`] : [];
     }),
   );
   return `# Completion of bash for weft: source <(weft completion bash), or in /etc/bash_completion.d.
 _weft() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words=''
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} candidates=''
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(compgen -W '${names}' -- "$current"))
     return
   fi
   case \${COMP_WORDS[1]} in
-${words.join('')}  esac
+${candidates.join('')}  esac
   case "\${COMP_WORDS[1]} $previous" in
 ${values.join('')}  esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  COMPREPLY=($(compgen -W "$candidates" -- "$current"))
 }
 complete -F _weft weft
 `;
@@ -69,7 +68,7 @@ function zshScript(commands: readonly NamedCommandSpec[]): string {
     const options = optionsOf(command).map(([name, option]) => quote(zshOption(name, option)));
     const verbs =
       command.name === 'help' ? commands.map(({ name }) => name) : verbsOf(command).map(([verb]) => verb);
-    const rest = verbs.length === 0 ? [] : [quote(`1:word:(${verbs.join(' ')})`)];
+    const rest = verbs.length === 0 ? [] : [quote(`1:argument:(${verbs.join(' ')})`)];
     return `    ${command.name}) _arguments ${[...options, ...rest].join(' ')} '*:: :_default' ;;\n`;
   });
   return `#compdef weft
@@ -103,9 +102,11 @@ function zshOption(name: string, option: OptionSpec): string {
 function fishScript(commands: readonly NamedCommandSpec[]): string {
   const lines = commands.flatMap((command) => {
     const { name, summary } = command;
-    const seen = `-n '__fish_seen_subcommand_from ${name}'`;
-    const verbs = verbsOf(command).map(([verb, help]) => `${seen} -a ${quote(verb)} -d ${quote(help)}`);
-    const options = optionsOf(command).map(([option, words]) => `${seen} ${fishOption(option, words)}`);
+    const condition = `-n '__fish_seen_subcommand_from ${name}'`;
+    const verbs = verbsOf(command).map(([verb, help]) => `${condition} -a ${quote(verb)} -d ${quote(help)}`);
+    const options = optionsOf(command).map(
+      ([optionName, option]) => `${condition} ${fishOption(optionName, option)}`,
+    );
     return [`-n __fish_use_subcommand -a ${quote(name)} -d ${quote(summary)}`, ...verbs, ...options];
   });
   return `# Completion of fish for weft: weft completion fish > ~/.config/fish/completions/weft.fish.
@@ -121,7 +122,7 @@ function fishOption(name: string, option: OptionSpec): string {
   return `${spelled}${value}${choices} -d ${quote(option.help)}`;
 }
 
-/** In single quotes, as all three shells take it. */
+/** Quotes for all three shells. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

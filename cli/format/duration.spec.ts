@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatBytes, formatDuration } from './duration.ts';
 
-describe('durations and sizes', () => {
+describe('formatting of durations and sizes', () => {
   const durations: readonly (readonly [number, string])[] = [
     [-5, '0 s'],
     [999, '0 s'],
@@ -14,7 +14,7 @@ describe('durations and sizes', () => {
     [183_600_000, '2 d 3 h'],
   ];
   for (const [ms, text] of durations)
-    it(`${ms} ms are ${text}`, () => assert.equal(formatDuration(ms), text));
+    it(`prints ${ms} ms as ${text}`, () => assert.equal(formatDuration(ms), text));
 
   const sizes: readonly (readonly [number, string])[] = [
     [0, '0 B'],
@@ -26,5 +26,5 @@ describe('durations and sizes', () => {
     [5e18, '5000 PB'],
   ];
   for (const [bytes, text] of sizes)
-    it(`${bytes} bytes are ${text}`, () => assert.equal(formatBytes(bytes), text));
+    it(`prints ${bytes} bytes as ${text}`, () => assert.equal(formatBytes(bytes), text));
 });

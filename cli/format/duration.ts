@@ -1,4 +1,4 @@
-// Durations and sizes in words that people read. Pure.
+// Durations and sizes as text. Pure.
 
 const UNITS = [
   ['d', 86_400],
@@ -7,18 +7,21 @@ const UNITS = [
   ['s', 1],
 ] as const;
 
-/** The two largest units of a duration, for example `2 d 3 h`, `4 min`, `12 s`; below a second `0 s`. */
+/**
+ * The two largest units of a duration, for example `2 d 3 h`, `4 min`, `12 s`.
+ * Below a second `0 s`.
+ */
 export function formatDuration(ms: number): string {
   let restSec = Math.max(0, Math.floor(ms / 1000));
-  const words: string[] = [];
+  const parts: string[] = [];
   for (const [unit, sec] of UNITS) {
     const count = Math.floor(restSec / sec);
     restSec -= count * sec;
-    if (count > 0) words.push(`${count} ${unit}`);
-    else if (words.length > 0) break;
-    if (words.length === 2) break;
+    if (count > 0) parts.push(`${count} ${unit}`);
+    else if (parts.length > 0) break;
+    if (parts.length === 2) break;
   }
-  return words.length === 0 ? '0 s' : words.join(' ');
+  return parts.length === 0 ? '0 s' : parts.join(' ');
 }
 
 /** Time between two ISO times, in ms. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { formatDiff } from './format-diff.ts';
-import { DIFF } from '../fixture.ts';
+import { DIFF } from '../fixture/peers.ts';
 import { PLAIN } from './style.ts';
 
 describe('weft diff prints', () => {
@@ -21,7 +21,7 @@ route 10.5.250.0/24: extra
     );
   });
 
-  it('that there is none', () => {
+  it('a line without differences', () => {
     assert.equal(
       formatDiff({ ...DIFF, differences: [] }, PLAIN),
       `no difference: all 9 entries are in the kernel as desired

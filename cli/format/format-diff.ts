@@ -1,5 +1,5 @@
-// `weft diff` in words, after diff(1): `-` is what should be there, `+` what is. Pure.
-import type { DifferenceV1, DiffV1 } from '../../api/types.ts';
+// Output of `weft diff`, after diff(1): `-` is desired, `+` is actual. Pure.
+import type { DifferenceV1, DiffV1 } from '../../api/index.ts';
 import type { Style } from './style.ts';
 
 export function formatDiff({ differences, desired }: DiffV1, style: Style): string {
@@ -9,10 +9,10 @@ export function formatDiff({ differences, desired }: DiffV1, style: Style): stri
 
 function formatDifference(difference: DifferenceV1, style: Style): string {
   const { kind, object, owner, desired, actual, what, reason } = difference;
-  const whose =
+  const owned =
     owner === undefined ? '' : style.dim(owner === 'host' ? ' of this host' : ` for peer ${owner}`);
   const lines = [
-    `${style.bold(object)}${whose}: ${kind}${what === undefined ? '' : `: ${what}`}`,
+    `${style.bold(object)}${owned}: ${kind}${what === undefined ? '' : `: ${what}`}`,
     desired !== undefined && style.bad(`- ${desired}`),
     actual !== undefined && style.good(`+ ${actual}`),
     reason !== undefined && `  ${reason}`,

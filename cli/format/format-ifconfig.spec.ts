@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DEVICES } from '../fixture.ts';
+import { DEVICES } from '../fixture/devices.ts';
 import { formatDevices } from './format-ifconfig.ts';
 
 describe('weft ifconfig prints', () => {

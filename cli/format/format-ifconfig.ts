@@ -1,5 +1,5 @@
-// `weft ifconfig` in the words of ifconfig(8). Pure.
-import type { DevicesV1, DeviceV1 } from '../../api/types.ts';
+// Output of `weft ifconfig`, in the format of ifconfig(8). Pure.
+import type { DevicesV1, DeviceV1 } from '../../api/index.ts';
 
 /** Bits of ifr_flags (netdevice(7)). */
 const FLAGS = { UP: 1, BROADCAST: 2, POINTOPOINT: 16, RUNNING: 64, NOARP: 128, MULTICAST: 4096 } as const;
@@ -58,7 +58,7 @@ function hardwareOf({ mac, tunnel }: DeviceV1): string | undefined {
   return mac === undefined ? undefined : `ether ${mac}  (Ethernet)`;
 }
 
-/** What ifconfig has no word for. */
+/** The tunnel, which ifconfig does not print. */
 function tunnelOf({ tunnel }: DeviceV1): string | undefined {
   if (tunnel === undefined) return undefined;
   const { encapsulation, vni, port, local, parent, hasChecksumOffload } = tunnel;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { LeaseV1 } from '../../api/types.ts';
-import { AT } from '../fixture.ts';
+import type { LeaseV1 } from '../../api/index.ts';
+import { AT } from '../fixture/status.ts';
 import { formatLease, formatLeaseChange, formatLeases } from './format-leases.ts';
 import { PLAIN } from './style.ts';
 import { formatContents } from '../commands/sysdump.ts';
@@ -36,7 +36,7 @@ const RUBBISH: LeaseV1 = {
 };
 
 describe('weft leases prints', () => {
-  it('every key, also one that is no lease', () => {
+  it('every key, including invalid ones', () => {
     assert.equal(
       formatLeases({ version: 1, at: AT, revision: 9, leases: [OWN, RESERVED, RUBBISH] }, PLAIN),
       `SUBNET                        PUBLIC IP   BACKEND  KIND
@@ -47,12 +47,12 @@ rubbish                       -           -        reserved  ! "rubbish" is no s
     );
   });
 
-  it('that there are none', () => {
+  it('a line without leases', () => {
     const none = formatLeases({ version: 1, at: AT, revision: 9, leases: [] }, PLAIN);
     assert.equal(none, 'no leases: no host has a subnet yet\n');
   });
 
-  it('one key whole', () => {
+  it('one key in detail', () => {
     assert.equal(
       formatLease(RESERVED, PLAIN),
       `key        10.5.9.0-24&fd00:0:0:9::-64
@@ -67,21 +67,21 @@ value      {"PublicIP":"198.18.1.1"}
     );
   });
 
-  it('what came of a change', () => {
+  it('the outcome of a change', () => {
     const outcomes = ['reserved', 'released', 'unchanged'] as const;
     assert.deepEqual(
       outcomes.map((outcome) => formatLeaseChange({ key: '10.5.9.0-24', outcome, revision: 9 })),
       [
-        '10.5.9.0-24 is reserved: it stays with its host until weft leases release\n',
-        '10.5.9.0-24 is released; a host that runs takes it again at once if it is still free\n',
-        '10.5.9.0-24 was reserved already\n',
+        '10.5.9.0-24 is reserved for its host until weft leases release\n',
+        '10.5.9.0-24 is released; a running host acquires it again if it is free\n',
+        '10.5.9.0-24 is already reserved\n',
       ],
     );
   });
 });
 
 describe('weft sysdump prints', () => {
-  it('what it wrote and what is in it', () => {
+  it('the file and its contents', () => {
     const parts = [
       { path: 'daemon/status.json', text: '{}\n' },
       { path: 'kernel/route.txt', text: 'x'.repeat(2048) },

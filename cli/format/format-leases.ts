@@ -1,10 +1,10 @@
-// `weft leases` in words. Pure.
-import type { LeaseChangeV1, LeasesV1, LeaseV1 } from '../../api/types.ts';
+// Output of `weft leases`. Pure.
+import type { LeaseChangeV1, LeasesV1, LeaseV1 } from '../../api/index.ts';
 import { subnetsOf } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
 
-/** One line a key. */
+/** One line per key. */
 export function formatLeases({ leases }: LeasesV1, style: Style): string {
   if (leases.length === 0) return 'no leases: no host has a subnet yet\n';
   const rows = leases.map((lease) => [
@@ -22,7 +22,7 @@ export function formatLeases({ leases }: LeasesV1, style: Style): string {
   return [style.dim(first), ...lines].join('\n');
 }
 
-/** Everything about one key. */
+/** All fields of one key. */
 export function formatLease(lease: LeaseV1, style: Style): string {
   const rows = [
     ['key', lease.key],
@@ -42,8 +42,8 @@ export function formatLease(lease: LeaseV1, style: Style): string {
 }
 
 export function formatLeaseChange({ key, outcome }: LeaseChangeV1): string {
-  if (outcome === 'unchanged') return `${key} was reserved already\n`;
+  if (outcome === 'unchanged') return `${key} is already reserved\n`;
   return outcome === 'reserved'
-    ? `${key} is reserved: it stays with its host until weft leases release\n`
-    : `${key} is released; a host that runs takes it again at once if it is still free\n`;
+    ? `${key} is reserved for its host until weft leases release\n`
+    : `${key} is released; a running host acquires it again if it is free\n`;
 }

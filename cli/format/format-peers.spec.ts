@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { BROKEN_PEERS, PEERS } from '../fixture.ts';
+import { BROKEN_PEERS, PEERS } from '../fixture/peers.ts';
 import { formatPeers } from './format-peers.ts';
 import { PLAIN } from './style.ts';
 
 describe('weft peers prints', () => {
-  it('peers that are well', () => {
+  it('peers in sync', () => {
     assert.equal(
       formatPeers(PEERS, PLAIN),
       `SUBNET         PUBLIC IP   MAC                MODE    STATE    SINCE
@@ -13,7 +13,7 @@ describe('weft peers prints', () => {
     );
   });
 
-  it('peers in all kinds of trouble, with traffic and probes', () => {
+  it('peers with problems, traffic and probes', () => {
     assert.equal(
       formatPeers(BROKEN_PEERS, PLAIN),
       `SUBNET                           PUBLIC IP   MAC                MODE       STATE    SINCE  SENT   RECEIVED  PROBE
@@ -27,7 +27,7 @@ describe('weft peers prints', () => {
     );
   });
 
-  it('a host that is alone', () => {
+  it('a line without peers', () => {
     assert.equal(
       formatPeers({ ...PEERS, peers: [] }, PLAIN),
       `no peers: this host is alone in its network

@@ -1,10 +1,10 @@
-// `weft peers` in words. Pure.
-import type { PeersV1, PeerV1, SyncV1 } from '../../api/types.ts';
+// Output of `weft peers`. Pure.
+import type { PeersV1, PeerV1, SyncV1 } from '../../api/index.ts';
 import { formatBytes, formatDuration, msBetween } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
 
-/** One line a peer, and below it what is missing. */
+/** One line per peer, followed by its missing entries. */
 export function formatPeers({ peers, at }: PeersV1, style: Style): string {
   if (peers.length === 0) return 'no peers: this host is alone in its network\n';
   const hasTraffic = peers.some(({ traffic }) => traffic !== undefined);

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import type { PingPeerV1 } from '../../api/types.ts';
+import type { PingPeerV1 } from '../../api/index.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from './format-ping.ts';
-import { pingRequestOf, type PingWords } from '../commands/ping-args.ts';
 import { PLAIN } from './style.ts';
-import { UsageError } from '../usage-error.ts';
 
 const RTT = { minMs: 0.301, avgMs: 0.325, p50Ms: 0.31, maxMs: 12.34 };
 const WELL: PingPeerV1 = {
@@ -37,7 +35,7 @@ describe('weft ping prints', () => {
     assert.equal(formatEcho(lost, PLAIN), 'underlay  10.5.100.0  1  no answer in time\n');
   });
 
-  it('a peer that is well', () => {
+  it('a peer without loss', () => {
     assert.equal(
       formatPingedPeer(WELL, PLAIN),
       `10.5.100.0/24  198.18.1.2
@@ -47,7 +45,7 @@ underlay  198.18.1.2  3 sent; all answered; min 0.30, median 0.31, mean 0.33, ma
     );
   });
 
-  it('a peer that is silent in the overlay', () => {
+  it('a peer that does not answer in the overlay', () => {
     assert.equal(
       formatPingedPeer(SILENT, PLAIN),
       `10.5.104.0/24  198.18.1.3
@@ -76,49 +74,9 @@ underlay  198.18.1.3  3 sent; 1 lost; min 0.30, median 0.31, mean 0.33, max 12.3
     assert.equal(formatPingedPeers([], PLAIN), 'no peers: this host is alone in its network\n');
   });
 
-  it('and says whether all is well', () => {
+  it('and reports whether every echo was answered', () => {
     const { overlay, underlay, ...nowhere } = WELL;
     assert.ok(overlay && underlay);
     assert.deepEqual([WELL, SILENT, nowhere].map(hasAnswered), [true, false, false]);
   });
-});
-
-describe('words of weft ping', () => {
-  const NONE: PingWords = {
-    count: undefined,
-    interval: undefined,
-    timeout: undefined,
-    size: undefined,
-    ipv4: false,
-    ipv6: false,
-    all: false,
-  };
-
-  it('become a request', () => {
-    const words = { ...NONE, count: '5', interval: '0.2', timeout: '2', size: '0', ipv6: true };
-    assert.deepEqual(pingRequestOf('198.18.1.2', words), {
-      peer: '198.18.1.2',
-      count: 5,
-      intervalMs: 200,
-      timeoutMs: 2000,
-      payloadBytes: 0,
-      family: 6,
-    });
-  });
-
-  for (const [peer, words, message] of [
-    [undefined, {}, /takes one peer/],
-    ['198.18.1.2', { all: true }, /or --all/],
-    ['198.18.1.2', { ipv4: true, ipv6: true }, /-4 or -6/],
-    ['198.18.1.2', { count: 'x' }, /-c "x": must be a number of echoes/],
-    ['198.18.1.2', { interval: '1s' }, /-i "1s": must be seconds/],
-    ['198.18.1.2', { timeout: '-1' }, /-W "-1"/],
-    ['198.18.1.2', { size: '1e3' }, /-s "1e3": must be a number of bytes/],
-  ] as const)
-    it(`are refused: ${String(message)}`, () => {
-      assert.throws(
-        () => pingRequestOf(peer, { ...NONE, ...words }),
-        (error: Error) => error instanceof UsageError && message.test(error.message),
-      );
-    });
 });

@@ -1,5 +1,5 @@
-// `weft ping` in words. Pure.
-import type { PingEchoV1, PingLayerV1, PingPeerV1 } from '../../api/types.ts';
+// Output of `weft ping`. Pure.
+import type { PingEchoV1, PingLayerV1, PingPeerV1 } from '../../api/index.ts';
 import { subnetsOf } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
@@ -12,7 +12,7 @@ export function formatEcho({ layer, address, sequence, rttMs, error }: PingEchoV
   return `${layer.padEnd(LAYER_WIDTH)}  ${address}  ${sequence}  ${outcome}\n`;
 }
 
-/** What is known of one peer, a line for each way to it. */
+/** Result of one peer, one line for each layer. */
 export function formatPingedPeer(peer: PingPeerV1, style: Style): string {
   const { overlay, underlay } = peer;
   const lines = [
@@ -42,7 +42,7 @@ function lossOf({ sent, received }: PingLayerV1, style: Style): string {
   return style.bad(received === 0 ? 'none answered' : `${sent - received} lost`);
 }
 
-/** A line a peer, and below it the errors. */
+/** One line per peer, followed by its errors. */
 export function formatPingedPeers(peers: readonly PingPeerV1[], style: Style): string {
   if (peers.length === 0) return 'no peers: this host is alone in its network\n';
   const heading = ['SUBNET', 'PUBLIC IP', 'OVERLAY', 'LARGEST', 'UNDERLAY', 'LARGEST'];
@@ -56,8 +56,8 @@ export function formatPingedPeers(peers: readonly PingPeerV1[], style: Style): s
     .trimEnd()
     .split('\n');
   const body = lines.map((line, index) => [line, ...errorsOf(peers[index]!, style)].join('\n'));
-  const silent = peers.filter((peer) => !hasAnswered(peer)).length;
-  const sum = silent === 0 ? style.good('all answered') : style.bad(`${silent} with losses`);
+  const lossy = peers.filter((peer) => !hasAnswered(peer)).length;
+  const sum = lossy === 0 ? style.good('all answered') : style.bad(`${lossy} with losses`);
   return `${[style.dim(first), ...body].join('\n')}\n${peers.length} peers, ${sum}\n`;
 }
 
@@ -75,13 +75,13 @@ function errorsOf(peer: PingPeerV1, style: Style): string[] {
   );
 }
 
-/** Whether every echo came back, and there was one. */
+/** Whether every echo was answered, and one was sent. */
 export function hasAnswered({ overlay, underlay }: PingPeerV1): boolean {
   const layers = [overlay, underlay].filter((layer) => layer !== undefined);
   return layers.length > 0 && layers.every(({ sent, received }) => sent === received);
 }
 
-/** Three significant digits, as of ping(8). */
+/** Three significant digits, as in ping(8). */
 function formatMs(ms: number): string {
   return ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2);
 }

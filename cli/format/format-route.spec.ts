@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { BROKEN_PEERS, BROKEN_ROUTE, OUTSIDE_ROUTE, ROUTE } from '../fixture.ts';
+import { BROKEN_PEERS } from '../fixture/peers.ts';
+import { BROKEN_ROUTE, OUTSIDE_ROUTE, ROUTE } from '../fixture/routes.ts';
 import { formatRoute, formatRoutes } from './format-route.ts';
 import { PLAIN } from './style.ts';
 
 describe('weft route prints', () => {
-  it('a whole way', () => {
+  it('a complete route', () => {
     assert.equal(
       formatRoute(ROUTE, PLAIN),
       `10.5.100.2  through the kernel's VXLAN, packets of up to 1450 bytes (50 more on the underlay)
@@ -17,30 +18,30 @@ describe('weft route prints', () => {
     );
   });
 
-  it('a broken way', () => {
+  it('a broken route', () => {
     assert.equal(
       formatRoute(BROKEN_ROUTE, PLAIN),
-      `10.5.100.2  nowhere: it is dropped
+      `10.5.100.2  dropped
   lease      10.5.100.2                10.5.100.0/24 of 198.18.1.2 (key 10.5.100.0-24)
-  route      10.5.100.2                10.5.100.2 via 198.18.0.1 dev eth0 src 198.18.1.1  ! another way than wanted; it should go by 10.5.100.0/24 via 10.5.100.0 dev flannel.1 onlink
+  route      10.5.100.2                10.5.100.2 via 198.18.0.1 dev eth0 src 198.18.1.1  ! another route than desired: 10.5.100.0/24 via 10.5.100.0 dev flannel.1 onlink
   neighbour  10.5.100.0 dev flannel.1  no entry: such packets are dropped
 `,
     );
   });
 
-  it('an address outside', () => {
+  it('an address outside of the overlay', () => {
     assert.equal(
       formatRoute(OUTSIDE_ROUTE, PLAIN),
-      `192.0.2.1  not a matter of the overlay
+      `192.0.2.1  outside of the overlay
   lease  192.0.2.1  the address lies outside of the overlay network
 `,
     );
   });
 
-  it('all ways, a line a subnet', () => {
+  it('all routes, one line per subnet', () => {
     assert.equal(
       formatRoutes(BROKEN_PEERS, PLAIN),
-      `DESTINATION       HOST        WAY        STATE
+      `DESTINATION       HOST        MODE       STATE
 10.5.100.0/24     198.18.1.2  userspace  in sync
 10.5.104.0/24     198.18.1.3  userspace  pending
 fd00:5:0:68::/64  198.18.1.3  userspace  pending
@@ -49,7 +50,7 @@ fd00:5:0:68::/64  198.18.1.3  userspace  pending
     );
   });
 
-  it('that there are none', () => {
+  it('a line without routes', () => {
     assert.equal(
       formatRoutes({ ...BROKEN_PEERS, peers: [] }, PLAIN),
       `no routes: this host is alone in its network

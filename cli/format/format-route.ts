@@ -1,36 +1,39 @@
-// `weft route` in words. Pure.
-import type { PeersV1, RouteV1 } from '../../api/types.ts';
+// Output of `weft route`. Pure.
+import type { PeersV1, RouteV1 } from '../../api/index.ts';
 import { formatSync } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
 
-const WAYS: Readonly<Record<RouteV1['way'], string>> = {
+const DATAPATHS: Readonly<Record<RouteV1['datapath'], string>> = {
   kernel: "through the kernel's VXLAN",
   userspace: "through weft's own packet path",
-  direct: 'as it is, without a tunnel',
+  direct: 'by a plain route, without a tunnel',
   local: 'to a container of this host',
-  none: 'nowhere: it is dropped',
+  none: 'dropped',
 };
 
-/** Whose an address is and how a packet gets there, lookup by lookup. */
-export function formatRoute({ to, lookups, way, mtu, overheadBytes, kind }: RouteV1, style: Style): string {
-  const rows = lookups.map(({ table, question, entry, problem }) => [
+/** The owner of an address and the route of a packet there, lookup by lookup. */
+export function formatRoute(
+  { to, lookups, datapath, mtu, overheadBytes, kind }: RouteV1,
+  style: Style,
+): string {
+  const rows = lookups.map(({ table, key, entry, problem }) => [
     `  ${table}`,
-    question,
+    key,
     [entry, problem !== undefined && style.bad(entry === undefined ? problem : `! ${problem}`)]
       .filter(Boolean)
       .join('  '),
   ]);
   const bytes = mtu === undefined ? '' : `, packets of up to ${mtu} bytes`;
   const overhead = overheadBytes === undefined ? '' : ` (${overheadBytes} more on the underlay)`;
-  const words = kind === 'outside' ? 'not a matter of the overlay' : `${WAYS[way]}${bytes}${overhead}`;
-  const paint = way === 'none' ? style.bad : style.good;
-  return `${style.bold(to)}  ${paint(words)}\n${formatTable(rows)}`;
+  const summary = kind === 'outside' ? 'outside of the overlay' : `${DATAPATHS[datapath]}${bytes}${overhead}`;
+  const paint = datapath === 'none' ? style.bad : style.good;
+  return `${style.bold(to)}  ${paint(summary)}\n${formatTable(rows)}`;
 }
 
-/** The ways to all peers. */
+/** The routes to all peers. */
 export function formatRoutes({ peers }: PeersV1, style: Style): string {
-  const heading = ['DESTINATION', 'HOST', 'WAY', 'STATE'];
+  const heading = ['DESTINATION', 'HOST', 'MODE', 'STATE'];
   const rows = peers.flatMap((peer) =>
     [peer.ipv4, peer.ipv6]
       .filter((subnet) => subnet !== undefined)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { BROKEN_STATUS, STARTING_STATUS, STATUS } from '../fixture.ts';
+import { BROKEN_STATUS, STARTING_STATUS, STATUS } from '../fixture/status.ts';
 import { formatStatus } from './format-status.ts';
 import { COLOURED, PLAIN } from './style.ts';
 
 describe('weft status prints', () => {
-  it('a host that is well', () => {
+  it('a healthy host', () => {
     assert.equal(
       formatStatus(STATUS, PLAIN),
       `weft 0.2.0  ok  up 2 d 3 h, pid 4711
@@ -12,23 +12,23 @@ describe('weft status prints', () => {
   subnet    10.5.176.0/24  held, ends in 23 h 12 min unless renewed
   network   10.5.0.0/16  vxlan, flannel.1, MTU 1450
   underlay  eth0 198.18.1.1, MTU 1500  (the default route)
-  registry  connected, http://198.18.0.2:2379, revision 1234, heard 2 s ago
-  kernel    in sync, last work 5 min ago, 3 changes by others undone
+  registry  connected, http://198.18.0.2:2379, revision 1234, contact 2 s ago
+  kernel    in sync, last run 5 min ago, 3 changes by others repaired
   peers     3 in sync
 `,
     );
   });
 
-  it('a host of two families in all kinds of trouble', () => {
+  it('a dual-stack host with every kind of problem', () => {
     assert.equal(
       formatStatus(BROKEN_STATUS, PLAIN),
       `weft 0.2.0  not ready  up 2 d 3 h, pid 4711
 
-  subnet    10.5.176.0/24, fd00:5:0:b0::/64  lost, reserved, never ends
+  subnet    10.5.176.0/24, fd00:5:0:b0::/64  lost, reserved, without expiry
   network   10.5.0.0/16, fd00:5::/48  vxlan in userspace, flannel.1 and flannel-v6.1, MTU 1450
   underlay  eth0 198.18.1.1, fd18::1, peers send to 203.0.113.7, MTU 1500  (the default route)
-  registry  not reachable, http://198.18.0.2:2379, revision 1234, heard 2 s ago, 1 key is no lease: http://198.18.0.2:2379 refused the connection
-  kernel    error, last work 5 min ago, 1 change by others undone
+  registry  unreachable, http://198.18.0.2:2379, revision 1234, contact 2 s ago, 1 key is no lease: http://198.18.0.2:2379 refused the connection
+  kernel    error, last run 5 min ago, 1 change by others repaired
   peers     2 pending, 1 in error
 
   ! the lease is lost: no endpoint answered
@@ -38,7 +38,7 @@ describe('weft status prints', () => {
     );
   });
 
-  it('who computes checksums, where it is not the device', () => {
+  it('the owner of checksums unless it is the device', () => {
     const rowOf = (more: object): string | undefined => {
       const checksumOffload = [{ device: 'flannel.1', family: 4, setting: 'auto', ...more } as const];
       const network = { ...STATUS.network!, checksumOffload };
@@ -50,28 +50,25 @@ describe('weft status prints', () => {
     assert.equal(rowOf({ found: 'good', since }), undefined);
     assert.equal(
       rowOf({ found: 'bad', since, isOn: false }),
-      '  checksums  of flannel.1 by this host: devices get them wrong, for 3 min',
+      '  checksums  of flannel.1 by this host: devices compute them wrong, for 3 min',
     );
     assert.equal(
       rowOf({ setting: 'off', isOn: false }),
-      '  checksums  of flannel.1 by this host, as the network config says',
+      '  checksums  of flannel.1 by this host, by the network config',
     );
     assert.equal(
       rowOf({ found: 'off', since }),
-      '  checksums  of flannel.1 by this host, as its offload was off before',
+      '  checksums  of flannel.1 by this host: the offload was off before',
     );
-    assert.equal(
-      rowOf({ found: 'suspect', since }),
-      '  checksums  of flannel.1 seem to come out wrong; looking again',
-    );
+    assert.equal(rowOf({ found: 'suspect', since }), '  checksums  of flannel.1 seem wrong; checking again');
   });
 
-  it('a change of VNI that waits for others, and one that a peer holds up', () => {
+  it('a migration that waits for peers, and one that a peer blocks', () => {
     const migration = {
       state: 'leaving',
       announced: 'vxlan VNI 2 port 8472',
       wanted: 'vxlan VNI 2 port 8472',
-      stragglers: ['10.5.1.0-24', '10.5.2.0-24', '10.5.3.0-24', '10.5.4.0-24', '10.5.5.0-24'],
+      pendingPeers: ['10.5.1.0-24', '10.5.2.0-24', '10.5.3.0-24', '10.5.4.0-24', '10.5.5.0-24'],
     } as const;
     const rowOf = (more: object): string | undefined => {
       const network = { ...STATUS.network!, migration: { ...migration, ...more } };
@@ -81,26 +78,31 @@ describe('weft status prints', () => {
       rowOf({}),
       '  change    to vxlan VNI 2 port 8472: leaving, waiting for 10.5.1.0-24, 10.5.2.0-24, 10.5.3.0-24 and 2 more',
     );
-    const held = { state: 'preparing', wanted: 'host-gw', stragglers: [], obstacle: '10.5.1.0-24: no link' };
+    const blocked = {
+      state: 'preparing',
+      wanted: 'host-gw',
+      pendingPeers: [],
+      blocker: '10.5.1.0-24: no link',
+    };
     assert.equal(
-      rowOf(held),
-      '  change    from vxlan VNI 2 port 8472 to host-gw: preparing; held up: 10.5.1.0-24: no link',
+      rowOf(blocked),
+      '  change    from vxlan VNI 2 port 8472 to host-gw: preparing; blocked: 10.5.1.0-24: no link',
     );
   });
 
-  it('a daemon that waits', () => {
+  it('a daemon that waits for the registry', () => {
     assert.equal(
       formatStatus(STARTING_STATUS, PLAIN),
       `weft 0.2.0  not ready  up 12 s, pid 4711
 
-  registry  not reachable, http://198.18.0.2:2379, revision 0: nobody answers
+  registry  unreachable, http://198.18.0.2:2379, revision 0: no endpoint answers
 
   ! waiting for the registry
 `,
     );
   });
 
-  it('colours that change no word', () => {
+  it('colours that change no text', () => {
     const coloured = formatStatus(BROKEN_STATUS, COLOURED);
     assert.ok(coloured.includes('\u001b[31mnot ready\u001b[0m'));
     // oxlint-disable-next-line no-control-regex

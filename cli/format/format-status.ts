@@ -1,5 +1,5 @@
-// `weft status` in words. Pure: everything, the time too, comes from the answer.
-import type { HealthV1, StatusV1 } from '../../api/types.ts';
+// Output of `weft status`. Pure: the time, too, comes from the answer.
+import type { HealthV1, StatusV1 } from '../../api/index.ts';
 import { formatDuration, msBetween } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
@@ -40,7 +40,7 @@ function subnetRow({ lease, at }: StatusV1): Row | undefined {
   if (subnets === '') return ['subnet', `none yet, ${lease.state}`];
   const life =
     lease.expiresAt === undefined
-      ? 'reserved, never ends'
+      ? 'reserved, without expiry'
       : `ends in ${formatDuration(msBetween(at, lease.expiresAt))} unless renewed`;
   return ['subnet', `${subnets}  ${lease.state}, ${life}`];
 }
@@ -54,31 +54,31 @@ function networkRow({ network }: StatusV1): Row | undefined {
   return ['network', `${ranges}  ${network.backend}${userspace}${device}${mtu}`];
 }
 
-const SHOWN_STRAGGLERS = 3;
+const SHOWN_PENDING_PEERS = 3;
 
 function migrationRow({ network }: StatusV1, style: Style): Row | undefined {
   if (network?.migration === undefined) return undefined;
-  const { state, announced, wanted, stragglers, obstacle } = network.migration;
-  const named = stragglers.slice(0, SHOWN_STRAGGLERS).join(', ');
+  const { state, announced, wanted, pendingPeers, blocker } = network.migration;
+  const named = pendingPeers.slice(0, SHOWN_PENDING_PEERS).join(', ');
   const more =
-    stragglers.length > SHOWN_STRAGGLERS ? ` and ${stragglers.length - SHOWN_STRAGGLERS} more` : '';
-  const waiting = stragglers.length === 0 ? '' : `, waiting for ${named}${more}`;
-  const held = obstacle === undefined ? '' : `; ${style.bad('held up')}: ${obstacle}`;
+    pendingPeers.length > SHOWN_PENDING_PEERS ? ` and ${pendingPeers.length - SHOWN_PENDING_PEERS} more` : '';
+  const waiting = pendingPeers.length === 0 ? '' : `, waiting for ${named}${more}`;
+  const blocked = blocker === undefined ? '' : `; ${style.bad('blocked')}: ${blocker}`;
   const from = announced === wanted ? `to ${wanted}` : `from ${announced} to ${wanted}`;
-  return ['change', `${from}: ${style.warn(state)}${waiting}${held}`];
+  return ['change', `${from}: ${style.warn(state)}${waiting}${blocked}`];
 }
 
-/** Only what should be known: that devices compute them right is how it should be. */
+/** Rows only for exceptions: devices usually compute checksums. */
 function checksumRows({ network, at }: StatusV1, style: Style): readonly Row[] {
   return (network?.checksumOffload ?? []).flatMap(
     ({ device, setting, found, since, isOn }): readonly Row[] => {
       const age = since === undefined ? '' : `, for ${formatDuration(msBetween(since, at))}`;
-      if (setting === 'off') return [['checksums', `of ${device} by this host, as the network config says`]];
+      if (setting === 'off') return [['checksums', `of ${device} by this host, by the network config`]];
       if (found === 'suspect')
-        return [['checksums', `of ${device} ${style.warn('seem to come out wrong')}; looking again`]];
-      if (found === 'off') return [['checksums', `of ${device} by this host, as its offload was off before`]];
+        return [['checksums', `of ${device} ${style.warn('seem wrong')}; checking again`]];
+      if (found === 'off') return [['checksums', `of ${device} by this host: the offload was off before`]];
       if (isOn !== false) return [];
-      return [['checksums', `of ${device} by this host: ${style.warn('devices get them wrong')}${age}`]];
+      return [['checksums', `of ${device} by this host: ${style.warn('devices compute them wrong')}${age}`]];
     },
   );
 }
@@ -97,15 +97,15 @@ function underlayRow(status: StatusV1): Row | undefined {
 
 function registryRow({ registry, at }: StatusV1, style: Style): Row {
   const { isConnected, endpoints, revision, lastContactAt, lastError, badKeys } = registry;
-  const heard =
-    lastContactAt === undefined ? '' : `, heard ${formatDuration(msBetween(lastContactAt, at))} ago`;
-  const state = isConnected ? style.good('connected') : style.bad('not reachable');
+  const contact =
+    lastContactAt === undefined ? '' : `, contact ${formatDuration(msBetween(lastContactAt, at))} ago`;
+  const state = isConnected ? style.good('connected') : style.bad('unreachable');
   const why = isConnected || lastError === undefined ? '' : `: ${lastError}`;
   const bad =
     badKeys.length === 0
       ? ''
       : `, ${badKeys.length === 1 ? '1 key is no lease' : `${badKeys.length} keys are no leases`}`;
-  return ['registry', `${state}, ${endpoints.join(' ')}, revision ${revision}${heard}${bad}${why}`];
+  return ['registry', `${state}, ${endpoints.join(' ')}, revision ${revision}${contact}${bad}${why}`];
 }
 
 function kernelRow({ kernel, at }: StatusV1, style: Style): Row | undefined {
@@ -113,11 +113,9 @@ function kernelRow({ kernel, at }: StatusV1, style: Style): Row | undefined {
   const state = kernel.host === 'in-sync' ? style.good('in sync') : style.bad(kernel.host);
   const repairs = Object.values(kernel.drift).reduce((sum, count) => sum + count, 0);
   const repaired =
-    repairs === 0 ? '' : `, ${repairs} ${repairs === 1 ? 'change' : 'changes'} by others undone`;
+    repairs === 0 ? '' : `, ${repairs} ${repairs === 1 ? 'change' : 'changes'} by others repaired`;
   const last =
-    kernel.lastRunAt === undefined
-      ? ''
-      : `, last work ${formatDuration(msBetween(kernel.lastRunAt, at))} ago`;
+    kernel.lastRunAt === undefined ? '' : `, last run ${formatDuration(msBetween(kernel.lastRunAt, at))} ago`;
   return ['kernel', `${state}${last}${repaired}`];
 }
 

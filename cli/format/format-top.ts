@@ -1,25 +1,25 @@
-// A screen of `weft top`: rates between two looks at the counters. Pure.
-import type { CountersV1, DeviceCountersV1 } from '../../api/types.ts';
+// A screen of `weft top`: rates between two samples of the counters. Pure.
+import type { CountersV1, DeviceCountersV1 } from '../../api/index.ts';
 import { formatBytes, formatDuration } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
 
-/** Rates of `now` against `before`, which is an earlier look at the same daemon. */
+/** Rates between `before` and `now`, two samples of one daemon. */
 export function formatTop(before: CountersV1, now: CountersV1, style: Style): string {
   const seconds = Math.max(0.001, (now.uptimeMs - before.uptimeMs) / 1000);
   const cpu = Math.round((now.daemon.cpuMs - before.daemon.cpuMs) / seconds / 10);
   const { peers, registry } = now;
-  const troubled = [
+  const problems = [
     peers.pending > 0 && style.warn(`${peers.pending} pending`),
     peers.errors > 0 && style.bad(`${peers.errors} in error`),
-    !registry.isConnected && style.bad('registry not reachable'),
+    !registry.isConnected && style.bad('registry unreachable'),
   ].filter(Boolean);
   const head = [
     `${style.bold('weft')} up ${formatDuration(now.uptimeMs)}`,
     `CPU ${cpu} %`,
     formatBytes(now.daemon.memoryBytes),
     style.good(`${peers.inSync} of ${peers.total} peers in sync`),
-    ...troubled,
+    ...problems,
     `revision ${registry.revision}`,
   ].join('  ');
   const parts = [devicesTable, pathsTable, kernelLine].map((part) => part(before, now, seconds, style));
@@ -53,13 +53,13 @@ const pathsTable: Part = (before, now, seconds, style) => {
       return value === 0 ? [] : [[`${device} ${name}`, formatCount(rate), String(value)]];
     }),
   );
-  return rows.length === 0 ? '' : titled([['PACKET PATH', '/S', 'IN ALL'], ...rows], [1, 2], style);
+  return rows.length === 0 ? '' : titled([['PACKET PATH', '/S', 'TOTAL'], ...rows], [1, 2], style);
 };
 
 const kernelLine: Part = (before, now) => {
   const since = (field: keyof CountersV1['kernel']): string =>
     `${now.kernel[field]} (+${now.kernel[field] - before.kernel[field]})`;
-  return `kernel  runs ${since('runs')}  steps ${since('steps')}  changed by others ${since('drift')}  refused ${since('failures')}`;
+  return `kernel  runs ${since('runs')}  steps ${since('steps')}  changed by others ${since('drift')}  failed ${since('failures')}`;
 };
 
 function titled(rows: readonly (readonly string[])[], right: readonly number[], style: Style): string {

@@ -1,11 +1,11 @@
 // A line of `weft watch`. Pure.
-import type { EventV1 } from '../../api/types.ts';
+import type { EventV1 } from '../../api/index.ts';
 import type { Style } from './style.ts';
 
 /** Width of the longest topic. */
 const TOPIC_WIDTH = 8;
 
-/** For example `12:00:03.250  kernel    Put back what somebody changed  count=1 objects="route 10.5.2.0/24" ms=4`. */
+/** For example `12:00:03.250  kernel    Repairing drift of kernel state  count=1 ms=4`. */
 export function formatEvent({ at, topic, level, message, fields }: EventV1, style: Style): string {
   const paint = level === 'error' ? style.bad : level === 'warn' ? style.warn : style.good;
   const details = Object.entries(fields).map(([name, value]) => `${style.dim(`${name}=`)}${textOf(value)}`);

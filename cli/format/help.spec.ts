@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { formatHelp } from './help.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { SPECS } from '../fixture/command-specs.ts';
 
-describe('help', () => {
-  it('of a command with everything', () => {
+describe('help prints', () => {
+  it('a command that uses every field', () => {
     assert.equal(
-      formatHelp('show', WORDS[0]!),
+      formatHelp('show', SPECS[0]!),
       `Usage: weft show [list] [options]
        weft show get THING
 
 Shows things.
 .hidden dot, back\\slash and "quotes".
 
-Words
+Verbs
   list        all of them
   get THING   one
   stop|start  either
@@ -21,8 +21,8 @@ Options
   --colour red|blue  which [one]: of two
   -f, --file FILE    where
   --count N          how many
-  --json             a program's words
-  -h, --help         this text
+  --json             a program's text
+  -h, --help         print this help
 
 Examples
   weft show get x  see x
@@ -33,16 +33,16 @@ Exit codes
     );
   });
 
-  it('of a command with little', () => {
+  it('a command that uses the required fields', () => {
     assert.equal(
-      formatHelp('old', WORDS[1]!),
+      formatHelp('old', SPECS[1]!),
       `Usage: weft old [-q]
 
 Old.
 
 Options
   -q          quietly
-  -h, --help  this text
+  -h, --help  print this help
 `,
     );
   });

@@ -1,15 +1,15 @@
-// The text of `weft COMMAND --help`, made from the command's words.
-import type { CommandSpec, OptionSpec } from '../command.ts';
+// The text of `weft COMMAND --help`, made from the command's specification.
+import type { CommandSpec, OptionSpec } from '../command-spec.ts';
 import { formatTable } from './table.ts';
 
-export function formatHelp(name: string, words: CommandSpec): string {
-  const forms = words.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
+export function formatHelp(name: string, spec: CommandSpec): string {
+  const forms = spec.synopsis.map((form) => `weft ${name} ${form}`.trimEnd());
   const sections = [
-    `Usage: ${forms.join('\n       ')}\n\n${words.about.trim()}\n`,
-    section('Words', Object.entries(words.verbs ?? {})),
-    section('Options', [...Object.entries(words.options).map(optionRow), ['-h, --help', 'this text']]),
-    section('Examples', words.examples),
-    section('Exit codes', Object.entries(words.exitCodes ?? {})),
+    `Usage: ${forms.join('\n       ')}\n\n${spec.about.trim()}\n`,
+    section('Verbs', Object.entries(spec.verbs ?? {})),
+    section('Options', [...Object.entries(spec.options).map(optionRow), ['-h, --help', 'print this help']]),
+    section('Examples', spec.examples),
+    section('Exit codes', Object.entries(spec.exitCodes ?? {})),
   ];
   return sections.join('');
 }
@@ -19,7 +19,7 @@ function section(title: string, rows: readonly (readonly [string, string])[]): s
   return `\n${title}\n${formatTable(rows.flatMap(wrapRow), { indent: 2 })}`;
 }
 
-/** Width at which descriptions go on in the next line. */
+/** Width at which descriptions wrap. */
 const WRAP_AT = 100;
 
 function wrapRow([first, text]: readonly [string, string]): readonly (readonly [string, string])[] {
@@ -37,7 +37,7 @@ function optionRow([name, option]: [string, OptionSpec]): readonly [string, stri
   return [`${short}${spell(name)}${valueOf(option)}`, option.help];
 }
 
-/** An option as it is written: `--name`, or `-n` where one letter is all it has. */
+/** An option as typed: `--name`, or `-n` for a name of one letter. */
 export function spell(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }

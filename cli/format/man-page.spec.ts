@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { formatManPage } from './man-page.ts';
-import { WORDS } from '../command-specs-fixture.ts';
+import { SPECS } from '../fixture/command-specs.ts';
 
 describe('the man page', () => {
-  it('has every word of every command, none of them taken for roff', () => {
+  it('has every field of every command, escaped for roff', () => {
     assert.equal(
-      formatManPage(WORDS, '1.2.3'),
+      formatManPage(SPECS, '1.2.3'),
       `.\\" Made by "weft man".
 .TH WEFT 1 "" "weft 1.2.3" "User commands"
 .SH NAME
@@ -13,13 +13,13 @@ weft \\- overlay network for container hosts
 .SH SYNOPSIS
 .B weft
 .I COMMAND
-.RI [ words ]
+.RI [ arguments ]
 .SH DESCRIPTION
 Each host leases a subnet of one cluster network from etcd;
 .B weft daemon
 connects it with the subnets of the other hosts.
-The other commands ask that daemon on its control socket, or work without one.
-.SH SEE WHAT IT DOES
+The other commands use the control socket of that daemon, or work without one.
+.SH INSPECT
 .SS weft show: show a thing, or two: a host's
 .B weft show [list] [options]
 .br
@@ -47,7 +47,7 @@ where
 how many
 .TP
 .B \\-\\-json
-a program's words
+a program's text
 .PP
 see x
 .RS 4
@@ -70,13 +70,13 @@ quietly
 Success.
 .TP
 .B 1
-Failure; a line on standard error tells why.
+Failure; standard error has one line with the reason.
 .TP
 .B 2
 Wrong usage.
 .TP
 .B 3 and more
-As each command says.
+See each command.
 .SH FILES
 .TP
 .B /run/weft/weft.sock
@@ -87,13 +87,13 @@ This host's subnet and MTU for container runtimes.
 .SH ENVIRONMENT
 .TP
 .B WEFT_SOCKET
-Control socket where \\-\\-socket is not given.
+Control socket without \\-\\-socket.
 .TP
 .B NO_COLOR
-If not empty, no colours.
+If not empty, colours are off.
 .TP
 .B FLANNELD_...
-Flags of weft daemon; weft daemon \\-\\-help names them.
+Flags of weft daemon; weft daemon \\-\\-help lists them.
 `,
     );
   });

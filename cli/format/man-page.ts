@@ -1,6 +1,5 @@
-// The man page in roff (man(7)), made from the words of the commands. Pure.
-import type { NamedCommandSpec } from '../command-specs.ts';
-import { GROUPS } from '../commands.ts';
+// The man page in roff (man(7)), made from the specifications of commands. Pure.
+import { GROUPS, type NamedCommandSpec } from '../command-spec.ts';
 import { spell, valueOf } from './help.ts';
 
 export function formatManPage(commands: readonly NamedCommandSpec[], version: string): string {
@@ -17,12 +16,12 @@ weft \\- overlay network for container hosts
 .SH SYNOPSIS
 .B weft
 .I COMMAND
-.RI [ words ]
+.RI [ arguments ]
 .SH DESCRIPTION
 Each host leases a subnet of one cluster network from etcd;
 .B weft daemon
 connects it with the subnets of the other hosts.
-The other commands ask that daemon on its control socket, or work without one.
+The other commands use the control socket of that daemon, or work without one.
 ${groups.join('')}.SH EXIT STATUS
 ${EXIT_STATUS.map(([code, meaning]) => tagged(code, meaning)).join('')}.SH FILES
 ${FILES.map(([path, meaning]) => tagged(path, meaning)).join('')}.SH ENVIRONMENT
@@ -31,9 +30,9 @@ ${ENVIRONMENT.map(([name, meaning]) => tagged(name, meaning)).join('')}`;
 
 const EXIT_STATUS = [
   ['0', 'Success.'],
-  ['1', 'Failure; a line on standard error tells why.'],
+  ['1', 'Failure; standard error has one line with the reason.'],
   ['2', 'Wrong usage.'],
-  ['3 and more', 'As each command says.'],
+  ['3 and more', 'See each command.'],
 ] as const;
 
 const FILES = [
@@ -42,9 +41,9 @@ const FILES = [
 ] as const;
 
 const ENVIRONMENT = [
-  ['WEFT_SOCKET', 'Control socket where --socket is not given.'],
-  ['NO_COLOR', 'If not empty, no colours.'],
-  ['FLANNELD_...', 'Flags of weft daemon; weft daemon --help names them.'],
+  ['WEFT_SOCKET', 'Control socket without --socket.'],
+  ['NO_COLOR', 'If not empty, colours are off.'],
+  ['FLANNELD_...', 'Flags of weft daemon; weft daemon --help lists them.'],
 ] as const;
 
 function formatCommand(command: NamedCommandSpec): string {
@@ -55,9 +54,9 @@ function formatCommand(command: NamedCommandSpec): string {
     forms,
     `.PP\n${lines(about)}`,
     ...Object.entries(verbs).map(([verb, help]) => tagged(verb, help)),
-    ...Object.entries(options).map(([option, words]) => {
-      const short = words.short === undefined ? '' : `-${words.short}, `;
-      return tagged(`${short}${spell(option)}${valueOf(words)}`, words.help);
+    ...Object.entries(options).map(([optionName, option]) => {
+      const short = option.short === undefined ? '' : `-${option.short}, `;
+      return tagged(`${short}${spell(optionName)}${valueOf(option)}`, option.help);
     }),
     ...examples.map(([line, what]) => `.PP\n${lines(what)}.RS 4\n.B ${escape(line)}\n.RE\n`),
     ...Object.entries(exitCodes).map(([code, meaning]) => tagged(`exit code ${code}`, meaning)),
@@ -77,7 +76,7 @@ function lines(text: string): string {
     .join('');
 }
 
-/** Text that roff prints as it is. Within an argument of a macro quotes would group, so they are named. */
+/** Escapes text for roff. Quotes would group within an argument of a macro, so they are named. */
 function escape(text: string): string {
   const named = text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('"', '\\(dq');
   return /^[.']/.test(named) ? `\\&${named}` : named;

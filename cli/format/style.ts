@@ -1,4 +1,4 @@
-// Colours: only on a terminal, and never where NO_COLOR (no-color.org) says no. They repeat what the words say.
+// Colours: only on a terminal without NO_COLOR (no-color.org). They add nothing to the text.
 
 export interface Style {
   readonly good: (text: string) => string;
@@ -25,7 +25,7 @@ export const COLOURED: Style = {
   bold: paint(1),
 };
 
-/** What standard output can show. */
+/** The style that standard output supports. */
 export function styleOf(
   stream: { readonly isTTY?: boolean } = process.stdout,
   env: Readonly<Record<string, string | undefined>> = process.env,

@@ -1,15 +1,15 @@
-// Rows of words in columns that line up, as administrators' tools print them. Pure.
+// Rows in aligned columns. Pure.
 
 export interface TableOptions {
   /** Spaces before each line; default 0. */
   readonly indent?: number;
   /** Spaces between columns; default 2. */
   readonly gap?: number;
-  /** Indexes of columns that are numbers and stand to the right. */
+  /** Indexes of columns that are aligned to the right. */
   readonly right?: readonly number[];
 }
 
-/** One line a row, without spaces at the end. The last column is as wide as it likes. Empty for no rows. */
+/** One line per row, without trailing spaces. Empty for no rows. */
 export function formatTable(rows: readonly (readonly string[])[], options: TableOptions = {}): string {
   const { indent = 0, gap = 2, right = [] } = options;
   const widths: number[] = [];
@@ -25,7 +25,7 @@ export function formatTable(rows: readonly (readonly string[])[], options: Table
 // eslint-disable-next-line no-control-regex
 const COLOUR = /\u001b\[[0-9;]*m/g;
 
-/** Columns that `text` takes on a terminal; colours take none. */
+/** Width of `text` on a terminal, colours excluded. */
 function widthOf(text: string): number {
   return text.includes('\u001b') ? text.replaceAll(COLOUR, '').length : text.length;
 }

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tar } from './tar.ts';
 
-describe('an archive', () => {
+describe('a tar archive', () => {
   const texts = ['', 'one line\n', 'x'.repeat(512), `${'long '.repeat(500)}\u00e9\n`];
   const files = texts.map((text, index) => ({ path: `dump/part/${index}.txt`, text }));
 
-  it('is unpacked by tar as it was packed, for its user alone', () => {
+  it('unpacks to the same files with mode 0600', () => {
     const folder = mkdtempSync(join(tmpdir(), 'weft-tar-'));
     try {
       const input = tar(files, 1_700_000_000);
@@ -24,7 +24,7 @@ describe('an archive', () => {
     }
   });
 
-  it('refuses a name that does not fit', () => {
+  it('rejects a name that is too long', () => {
     assert.throws(() => tar([{ path: 'x'.repeat(101), text: '' }], 0), /is too long for a name/);
   });
 });

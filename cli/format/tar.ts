@@ -8,7 +8,10 @@ export interface TarFile {
 
 const BLOCK_BYTES = 512;
 
-/** The archive, all files with mode 0600 and of user root. @throws RangeError for a path that is too long. */
+/**
+ * The archive, all files with mode 0600 and of user root.
+ * @throws RangeError for a path that is too long.
+ */
 export function tar(files: readonly TarFile[], modifiedSec: number): Buffer {
   const parts = files.flatMap(({ path, text }) => {
     const body = Buffer.from(text);

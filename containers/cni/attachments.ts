@@ -1,14 +1,15 @@
-// What ADD told the delegate, one file an attachment, for the DEL that may come when the subnet is another one or weft is
-// gone. Place and names are those of flannel's plugin, so that either can remove what the other added:
-// `<container>` for eth0, which every container has; weft's `<container>@<interface>` for further interfaces.
+// Stores the delegate's config of each ADD, one file per attachment, for a DEL after the subnet
+// changes or weft is removed. Folder and names follow flannel's plugin, so that each plugin can
+// remove what the other added: `<container>` for eth0, weft's `<container>@<interface>` for further
+// interfaces.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DelegateConfig } from './delegate-config.ts';
 import { isObject, type AttachmentId } from './network.ts';
 
-/** The interface that runtimes give every container. */
+/** The interface that every container has. */
 export const USUAL_IFNAME = 'eth0';
-/** In no container id: see the specification's CNI_CONTAINERID. */
+/** No container id contains it: see CNI_CONTAINERID in the specification. */
 const SEPARATOR = '@';
 
 export interface SavedAttachment extends AttachmentId {
@@ -22,16 +23,16 @@ export class AttachmentStore {
     this.#folder = folder;
   }
 
-  /** The config of ADD; `'unreadable'` if the file is no config. */
+  /** The config of ADD; `'unreadable'` for a damaged file. */
   find(id: AttachmentId, network: string): DelegateConfig | 'unreadable' | undefined {
     const own = this.#read(nameOf(id));
     if (own !== undefined || id.ifname === USUAL_IFNAME) return own;
-    // Of flannel's plugin, which has no names for interfaces.
+    // flannel's plugin names files by container alone.
     const other = this.#read(id.containerId);
     return isObject(other) && other.name === network ? other : undefined;
   }
 
-  /** Replaces the file as a whole, so that no reader and no crash sees half of it. */
+  /** Replaces the file atomically. */
   save(id: AttachmentId, config: DelegateConfig): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     const temporary = join(this.#folder, `.${nameOf(id)}.weft`);
@@ -39,14 +40,14 @@ export class AttachmentStore {
     renameSync(temporary, join(this.#folder, nameOf(id)));
   }
 
-  /** Forgets what {@link find} finds. */
+  /** Removes the file that {@link find} reads. */
   remove(id: AttachmentId, network: string): void {
     const hasOwn = id.ifname === USUAL_IFNAME || this.#read(nameOf(id)) !== undefined;
     if (!hasOwn && this.find(id, network) === undefined) return;
     rmSync(join(this.#folder, hasOwn ? nameOf(id) : id.containerId), { force: true });
   }
 
-  /** All attachments of a network that can be read. */
+  /** All readable attachments of a network. */
   list(network: string): SavedAttachment[] {
     return listFolder(this.#folder).flatMap((name) => {
       const config = name.startsWith('.') ? undefined : this.#read(name);

@@ -1,6 +1,10 @@
-// What a CNI plugin answers when it cannot do what it was asked for (CNI spec 1.1, section "Error").
+// The error result of a CNI plugin (CNI spec 1.1, section "Error").
+import { WeftError } from '../../api/errors.ts';
 
-/** Codes below 100 are the specification's; {@link INTERNAL} is what other plugins use for the unforeseen. */
+/**
+ * Codes below 100 are the specification's; other plugins use {@link INTERNAL} for unexpected
+ * errors.
+ */
 export const CNI_CODES = {
   INCOMPATIBLE_VERSION: 1,
   UNKNOWN_CONTAINER: 3,
@@ -17,20 +21,19 @@ export const CNI_CODES = {
 } as const;
 
 /** Printed as JSON on standard output, exit code 1. */
-export class CniError extends Error {
-  /** One of {@link CNI_CODES}, or a delegate's. */
-  readonly code: number;
+export class CniError extends WeftError {
+  /** One of {@link CNI_CODES}, or a delegate's. `code` in the JSON. */
+  readonly cniCode: number;
   readonly details: string | undefined;
 
-  constructor(code: number, message: string, details?: string) {
-    super(message);
-    this.name = 'CniError';
-    this.code = code;
+  constructor(cniCode: number, message: string, details?: string) {
+    super('CNI_FAILED', message);
+    this.cniCode = cniCode;
     this.details = details;
   }
 }
 
-/** Any error as one that a runtime understands. */
+/** Converts any error into an error result. */
 export function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
   const { message, code, syscall } = error as NodeJS.ErrnoException;
@@ -38,7 +41,12 @@ export function toCniError(error: unknown): CniError {
   return new CniError(isSystemError ? CNI_CODES.IO_FAILURE : CNI_CODES.INTERNAL, message);
 }
 
-/** The text of an answer. */
-export function formatCniError({ code, message, details }: CniError, cniVersion: string): string {
-  return JSON.stringify({ cniVersion, code, msg: message, ...(details === undefined ? {} : { details }) });
+/** The JSON of an error result. */
+export function formatCniError({ cniCode, message, details }: CniError, cniVersion: string): string {
+  return JSON.stringify({
+    cniVersion,
+    code: cniCode,
+    msg: message,
+    ...(details === undefined ? {} : { details }),
+  });
 }

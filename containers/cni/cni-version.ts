@@ -1,9 +1,9 @@
 // Versions of the CNI specification.
 
-/** Those that weft-cni speaks, oldest first. */
+/** Versions that weft-cni supports, oldest first. */
 export const CNI_VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 export const NEWEST_CNI_VERSION = '1.1.0';
-/** That of a config which names none. */
+/** Version of a config without cniVersion. */
 export const UNNAMED_CNI_VERSION = '0.1.0';
 
 /** Whether `version` is one of {@link CNI_VERSIONS}, and not older than `other`. */
@@ -12,8 +12,9 @@ export function isAtLeast(version: string, other: (typeof CNI_VERSIONS)[number])
 }
 
 /**
- * The newest version that a plugin supports, not newer than `atMost`. Those before 0.3.0 have results of another shape.
- * @param supported - what it answers to VERSION.
+ * The newest version that a plugin supports, at most `atMost`. Versions before 0.3.0 have another
+ * result format.
+ * @param supported - the plugin's answer to VERSION.
  */
 export function newestCommonVersion(supported: readonly string[], atMost: string): string | undefined {
   const candidates = CNI_VERSIONS.slice(CNI_VERSIONS.indexOf('0.3.0'));

@@ -1,12 +1,12 @@
 // The conflist that `weft cni install` puts in place. Pure.
 
 export interface ConflistOptions {
-  /** Of the network, as containers' runtimes name it. */
+  /** Name of the network in container runtimes. */
   readonly name: string;
-  /** Name that weft's plugin is called by. */
+  /** Name of weft's plugin in the conflist. */
   readonly type: PluginName;
   readonly cniVersion: string;
-  /** Whether containers can have ports of the host. */
+  /** Whether containers can publish ports of the host. */
   readonly hasPortmap: boolean;
   /** Unset means the plugin's own default. */
   readonly subnetFile?: string | undefined;
@@ -16,7 +16,7 @@ export interface ConflistOptions {
 export const PLUGIN_NAMES = ['weft-cni', 'flannel'] as const;
 export type PluginName = (typeof PLUGIN_NAMES)[number];
 
-/** Formats the file: what flannel's manifests have, under weft's name. */
+/** Formats the file: the conflist of flannel's manifests under weft's name. */
 export function formatConflist(options: ConflistOptions): string {
   const { name, type, cniVersion, hasPortmap, subnetFile, dataDir } = options;
   const weft = {
@@ -30,7 +30,7 @@ export function formatConflist(options: ConflistOptions): string {
   return `${JSON.stringify({ cniVersion, name, plugins }, null, 2)}\n`;
 }
 
-/** What is wrong with a file as network config, or `undefined`. */
+/** The fault of a network config file, or `undefined`. */
 export function problemOfConfig(text: string): string | undefined {
   try {
     const { name, type, plugins } = JSON.parse(text) as Record<string, unknown>;
@@ -42,7 +42,7 @@ export function problemOfConfig(text: string): string | undefined {
   }
 }
 
-/** Files that a runtime reads, in its order: it takes the first. */
+/** Files that a runtime reads, in order; it uses the first. */
 export function networkConfigs(names: readonly string[]): string[] {
   return names.filter((name) => /\.(?:conf|conflist|json)$/.test(name)).toSorted();
 }

@@ -30,7 +30,7 @@ const PLAIN = {
   ipam: IPAM,
 };
 
-describe('config of the delegate', () => {
+describe('the config of the delegate', () => {
   const cases: readonly [string, object, string, object][] = [
     ['is a bridge on this host’s subnet', {}, IPV4 + REST, PLAIN],
     [
@@ -40,7 +40,7 @@ describe('config of the delegate', () => {
       { ...PLAIN, ipMasq: true },
     ],
     [
-      'has what the operator wants otherwise',
+      'has the settings of the operator',
       { delegate: { isDefaultGateway: true, hairpinMode: true, mtu: 1400, ipMasq: true, bridge: 'br9' } },
       IPV4 + REST,
       { ...PLAIN, isDefaultGateway: true, hairpinMode: true, mtu: 1400, ipMasq: true, bridge: 'br9' },
@@ -81,7 +81,7 @@ describe('config of the delegate', () => {
       },
     ],
     [
-      'keeps options and routes of address management, but no ranges of others',
+      'keeps options and routes of ipam, but replaces its ranges',
       { ipam: { dataDir: '/x', ranges: [[{ subnet: '1.2.3.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] } },
       IPV4 + REST,
       {
@@ -94,7 +94,7 @@ describe('config of the delegate', () => {
       },
     ],
     [
-      'hands on what the runtime says of this container',
+      'passes the runtime’s settings of a container',
       {
         delegate: { runtimeConfig: { mac: 'old' } },
         runtimeConfig: { mac: '02:00:00:00:00:01' },
@@ -114,12 +114,12 @@ describe('config of the delegate', () => {
     it(name, () => assert.deepEqual(derive(config, subnetEnv), expected));
 });
 
-describe('config of a network', () => {
-  const refused: readonly [string, string, number, RegExp][] = [
+describe('the parser of the network config', () => {
+  const rejected: readonly [string, string, number, RegExp][] = [
     ['no JSON', '{', 6, /is not JSON/],
     ['no object', '[]', 6, /no JSON object/],
-    ['a version of the future', '{"cniVersion":"2.0.0","name":"net"}', 1, /"2\.0\.0" is not spoken/],
-    ['a version that is no text', '{"cniVersion":1,"name":"net"}', 1, /1 is not spoken/],
+    ['a version of the future', '{"cniVersion":"2.0.0","name":"net"}', 1, /"2\.0\.0" is not supported/],
+    ['a version that is no text', '{"cniVersion":1,"name":"net"}', 1, /1 is not supported/],
     ['no name', '{}', 7, /name is missing: give letters/],
     ['a name that is a path', '{"name":"../net"}', 7, /name is "\.\.\/net"/],
     [
@@ -139,7 +139,7 @@ describe('config of a network', () => {
       'a name for the delegate',
       '{"name":"net","delegate":{"name":"x"}}',
       7,
-      /delegate\.name is for weft-cni to set/,
+      /delegate\.name is set by weft-cni/,
     ],
     [
       'addresses for the delegate',
@@ -160,19 +160,19 @@ describe('config of a network', () => {
       /give containerID/,
     ],
   ];
-  for (const [name, text, code, message] of refused)
-    it(`refuses ${name}`, () =>
+  for (const [name, text, code, message] of rejected)
+    it(`rejects ${name}`, () =>
       assert.throws(
         () => parseNetwork(text),
         (error: unknown) => {
           assert.ok(error instanceof CniError);
-          assert.equal(error.code, code);
+          assert.equal(error.cniCode, code);
           assert.match(error.message, message);
           return true;
         },
       ));
 
-  it('has the places of flannel’s plugin unless told otherwise', () => {
+  it('defaults to the paths of flannel’s plugin', () => {
     const { subnetFile, dataDir, cniVersion } = parseNetwork('{"name":"net"}');
     assert.deepEqual(
       [subnetFile, dataDir, cniVersion],
@@ -181,8 +181,8 @@ describe('config of a network', () => {
   });
 });
 
-describe('subnet.env for a plugin', () => {
-  const refused: readonly [string, string, RegExp][] = [
+describe('the parser of subnet.env', () => {
+  const rejected: readonly [string, string, RegExp][] = [
     ['nothing', '', /FLANNEL_NETWORK or FLANNEL_IPV6_NETWORK is missing/],
     ['no subnet', `FLANNEL_NETWORK=10.5.0.0/16\n${REST}`, /FLANNEL_SUBNET or FLANNEL_IPV6_SUBNET is missing/],
     [
@@ -192,12 +192,12 @@ describe('subnet.env for a plugin', () => {
     ],
     ['no MTU', `${IPV4}FLANNEL_IPMASQ=true\n`, /FLANNEL_MTU is missing/],
     ['a negative MTU', `${IPV4}FLANNEL_MTU=-50\nFLANNEL_IPMASQ=true\n`, /FLANNEL_MTU is "-50"/],
-    ['no word on masquerade', `${IPV4}FLANNEL_MTU=1450\n`, /FLANNEL_IPMASQ is missing/],
+    ['no FLANNEL_IPMASQ', `${IPV4}FLANNEL_MTU=1450\n`, /FLANNEL_IPMASQ is missing/],
   ];
-  for (const [name, text, message] of refused)
-    it(`refuses ${name}`, () => assert.throws(() => parseHostSubnet(text, 'f'), { code: 6, message }));
+  for (const [name, text, message] of rejected)
+    it(`rejects ${name}`, () => assert.throws(() => parseHostSubnet(text, 'f'), { cniCode: 6, message }));
 
-  it('takes only the exact text true for masquerade', () => {
+  it('accepts only the exact text true for masquerade', () => {
     const env = `${IPV4}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=TRUE\n`;
     assert.equal(parseHostSubnet(env, 'f').isMasquerading, false);
   });

@@ -1,9 +1,10 @@
-// What the delegate (bridge, as a rule) is told: a pure function of the network config and this host's subnet.
+// Config of the delegate (usually bridge): a pure function of the network config and this host's
+// subnet.
 import { addressOf, addToAddress, familyOf, type Cidr } from '../../lib/address.ts';
 import type { HostSubnet } from './host-subnet.ts';
 import type { JsonObject, Network } from './network.ts';
 
-/** Config of a plugin, complete. */
+/** Complete config of a plugin. */
 export interface DelegateConfig extends JsonObject {
   readonly cniVersion: string;
   readonly name: string;
@@ -11,12 +12,13 @@ export interface DelegateConfig extends JsonObject {
   readonly ipam: JsonObject;
 }
 
-/** What the operator writes under `delegate` and `ipam` wins, but for the subnets, which are this host's. */
+/** Keys under `delegate` and `ipam` take precedence, except for subnets, which are this host's. */
 export function deriveDelegateConfig(network: Network, host: HostSubnet): DelegateConfig {
   const { cniVersion, name, delegate, extras } = network;
   const type = (delegate['type'] as string | undefined) ?? 'bridge';
   return {
-    // Who masquerades does it for all: twice would hide containers from those of other hosts.
+    // One program masquerades: a second rule in the bridge plugin would hide source addresses of
+    // containers.
     ipMasq: !host.isMasquerading,
     mtu: host.mtu,
     ...(type === 'bridge' ? { isGateway: true } : {}),
@@ -30,8 +32,9 @@ export function deriveDelegateConfig(network: Network, host: HostSubnet): Delega
 }
 
 /**
- * One range a family, and routes to the whole cluster network for containers that have no default route. Their gateway is
- * the one that host-local takes by itself, written out: bridge's CHECK does not find routes otherwise.
+ * One range per family, and routes to the cluster network for containers without a default route.
+ * The gateway is host-local's default, written out: CHECK of bridge does not find the routes
+ * otherwise.
  */
 function deriveIpam(ipam: JsonObject, { subnets, networks }: HostSubnet): JsonObject {
   const routes = (ipam['routes'] ?? []) as readonly unknown[];

@@ -1,5 +1,5 @@
-// Running another plugin as the specification says: found by its type in CNI_PATH, the same environment, config on
-// standard input, answer on standard output.
+// Runs another plugin by the specification: found by type in CNI_PATH, with the same environment,
+// config on standard input, result on standard output.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { isObject, type JsonObject } from './network.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A plugin's file. @throws CniError if no folder of CNI_PATH has it. */
+/** Path of a plugin. @throws CniError if no folder of CNI_PATH has it. */
 export function findPlugin(type: string, environment: Environment): string {
   const folders = (environment['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== '');
   const found = folders.map((folder) => join(folder, type)).find(isExecutable);
@@ -29,7 +29,11 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs a plugin to its end. @returns its standard output. @throws CniError with its own code and words. */
+/**
+ * Runs a plugin.
+ * @returns its standard output.
+ * @throws CniError with the plugin's code and message.
+ */
 export function runPlugin(config: DelegateConfig, environment: Environment): string {
   const file = findPlugin(config.type, environment);
   const { status, signal, stdout, error } = spawnSync(file, [], {
@@ -38,7 +42,7 @@ export function runPlugin(config: DelegateConfig, environment: Environment): str
     stdio: ['pipe', 'pipe', 'inherit'],
     encoding: 'utf8',
   });
-  // A plugin that answers without reading its input is no failure.
+  // A plugin may answer without reading its input.
   if (status === 0) return stdout;
   if (error !== undefined && status === null && signal === null)
     throw new CniError(CNI_CODES.DELEGATE_FAILED, `Cannot run ${file}: ${error.message}`);
@@ -66,13 +70,13 @@ function readError(type: string, stdout: string): CniError | undefined {
   }
 }
 
-/** Versions of the specification that a plugin supports. Costs a process. */
-export function spokenVersions(config: DelegateConfig, environment: Environment): readonly string[] {
+/** Versions of the specification that a plugin supports. Starts a process. */
+export function supportedVersions(config: DelegateConfig, environment: Environment): readonly string[] {
   const answer = runPlugin(config, { ...environment, CNI_COMMAND: 'VERSION' });
   return (JSON.parse(answer) as { supportedVersions?: string[] }).supportedVersions ?? [];
 }
 
-/** A result must be of the version of the config that it comes with. */
+/** Sets the version of a config and of the prevResult in it, which must agree. */
 export function withVersion(config: DelegateConfig, cniVersion: string): DelegateConfig {
   const { prevResult } = config as { prevResult?: JsonObject };
   return {

@@ -1,13 +1,13 @@
-// This host's part of the cluster network as subnet.env has it, for a plugin that gives out its addresses.
+// This host's subnet as subnet.env holds it, for a plugin that assigns its addresses.
 import { readFileSync } from 'node:fs';
 import { familyOf, networkOf, parseCidr, type Cidr } from '../../lib/address.ts';
 import { parseEnvFile } from '../../lib/env-file.ts';
 import { CNI_CODES, CniError } from './cni-error.ts';
 
 export interface HostSubnet {
-  /** Of the cluster, IPv4 first; never empty. */
+  /** Networks of the cluster, IPv4 first; never empty. */
   readonly networks: readonly Cidr[];
-  /** Of this host, IPv4 first; never empty. */
+  /** Subnets of this host, IPv4 first; never empty. */
   readonly subnets: readonly Cidr[];
   /** In bytes. */
   readonly mtu: number;
@@ -15,7 +15,7 @@ export interface HostSubnet {
   readonly isMasquerading: boolean;
 }
 
-/** @throws CniError, `TRY_AGAIN_LATER` if the file is not there yet. */
+/** @throws CniError, `TRY_AGAIN_LATER` if the file does not exist. */
 export function readHostSubnet(path: string): HostSubnet {
   let text: string;
   try {
@@ -25,7 +25,7 @@ export function readHostSubnet(path: string): HostSubnet {
     if (code !== 'ENOENT') throw new CniError(CNI_CODES.IO_FAILURE, `Cannot read ${path}: ${message}`);
     throw new CniError(
       CNI_CODES.TRY_AGAIN_LATER,
-      `There is no ${path}: this host has no subnet until weft daemon has leased one; look at its log`,
+      `There is no ${path}: this host has no subnet until weft daemon has leased one; check its log`,
     );
   }
   return parseHostSubnet(text, path);
@@ -43,7 +43,7 @@ export function parseHostSubnet(text: string, path: string): HostSubnet {
   return { networks, subnets, mtu: Number(mtu), isMasquerading: masquerade === 'true' };
 }
 
-/** The networks under two keys, IPv4 and IPv6, of which one may be missing. Host bits are zeroed. */
+/** Networks of an IPv4 key and an IPv6 key, one of which may be missing. Host bits are zeroed. */
 function readCidrs(
   values: ReadonlyMap<string, string>,
   keys: readonly [string, string],

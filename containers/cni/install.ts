@@ -1,5 +1,5 @@
-// Puts weft's CNI plugin and its conflist where a container runtime finds them. First everything is looked at and refused
-// if it cannot work; then files are replaced as a whole, the conflist last, since runtimes watch for it.
+// Installs weft's CNI plugin and a conflist. All checks run first; then files are replaced
+// atomically, the conflist last, as runtimes watch for it.
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WeftError } from '../../api/errors.ts';
 import { newestCommonVersion } from './cni-version.ts';
 import {
   formatConflist,
@@ -31,9 +32,9 @@ export interface InstallOptions extends Omit<ConflistOptions, 'cniVersion'> {
   readonly binDir: string | undefined;
   /** Name of the conflist's file. */
   readonly file: string;
-  /** Unset means the newest that all plugins of the conflist speak, and not newer than {@link WIDELY_READ_VERSION}. */
+  /** Unset means the newest that all plugins support, at most {@link WIDELY_READ_VERSION}. */
   readonly cniVersion: string | undefined;
-  /** Replace files that somebody else made. */
+  /** Replace files of other programs. */
   readonly isForced: boolean;
 }
 
@@ -46,19 +47,23 @@ export interface FileChange {
 
 export interface InstallPlan {
   readonly changes: readonly FileChange[];
-  /** What does not stop an installation, but may be in its way. */
+  /** Conditions that may hide the installed conflist. */
   readonly warnings: readonly string[];
 }
 
-/** Why nothing was installed; one line with the remedy. */
-export class InstallError extends Error {}
+/** The reason why nothing is installed; one line with the remedy. */
+export class InstallError extends WeftError {
+  constructor(message: string) {
+    super('CNI_INSTALL_FAILED', message);
+  }
+}
 
-/** Where Kubernetes and containerd look, and where Debian puts its plugins. */
+/** The plugin folders of Kubernetes and containerd, and of Debian. */
 export const USUAL_BIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni'] as const;
-/** Runtimes of 2024 and before refuse newer conflists, whatever their plugins speak. */
+/** Runtimes of 2024 and before reject newer conflists. */
 const WIDELY_READ_VERSION = '1.0.0';
 
-/** Looks at the host and says what is to be done. @throws InstallError */
+/** Checks the host and plans the changes. @throws InstallError */
 export function planInstall(options: InstallOptions): InstallPlan {
   const needed = ['bridge', 'host-local', ...(options.hasPortmap ? ['portmap'] : [])];
   const binDir = findBinDir(options.binDir, needed);
@@ -87,26 +92,28 @@ function findBinDir(given: string | undefined, needed: readonly string[]): strin
   );
 }
 
-/** weft-cni asks its delegates in versions that they speak; portmap is asked by the runtime, in that of the conflist. */
+/**
+ * The runtime calls portmap in the version of the conflist; weft-cni adapts to its own delegates.
+ */
 function chooseVersion(given: string | undefined, binDir: string, needed: readonly string[]): string {
   if (given !== undefined) {
-    if (!needed.includes('portmap') || askVersions(join(binDir, 'portmap')).includes(given)) return given;
+    if (!needed.includes('portmap') || queryVersions(join(binDir, 'portmap')).includes(given)) return given;
     throw new InstallError(
-      `${join(binDir, 'portmap')} does not speak CNI version ${given}: give another --cni-version, or --no-portmap`,
+      `${join(binDir, 'portmap')} does not support CNI version ${given}: give another --cni-version, or --no-portmap`,
     );
   }
   const common = needed.reduce<string | undefined>(
-    (version, name) => version && newestCommonVersion(askVersions(join(binDir, name)), version),
+    (version, name) => version && newestCommonVersion(queryVersions(join(binDir, name)), version),
     WIDELY_READ_VERSION,
   );
   if (common !== undefined) return common;
   throw new InstallError(
-    `Plugins in ${binDir} speak no common CNI version from 0.3.0 to ${WIDELY_READ_VERSION}: install others`,
+    `Plugins in ${binDir} support no common CNI version from 0.3.0 to ${WIDELY_READ_VERSION}: install other versions`,
   );
 }
 
-/** Versions of the specification that a plugin supports; none if it does not answer. */
-function askVersions(path: string): readonly string[] {
+/** Versions of the specification that a plugin supports; none without an answer. */
+function queryVersions(path: string): readonly string[] {
   const env = { ...process.env, CNI_COMMAND: 'VERSION' };
   const { stdout } = spawnSync(path, [], { env, input: '{"cniVersion":"1.0.0"}', encoding: 'utf8' });
   try {
@@ -116,7 +123,7 @@ function askVersions(path: string): readonly string[] {
   }
 }
 
-/** The plugin's file: beside weft's own, or where the Debian package puts it. */
+/** Path of weft-cni: beside weft, or in the folder of the Debian package. */
 function findPlugin(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
@@ -130,7 +137,7 @@ function findPlugin(): string {
   }
 }
 
-/** The node that runs this starts the plugin: a runtime's PATH may have none. */
+/** Sets the interpreter to this Node: a runtime's PATH may have none. */
 function withThisNode(text: string): string {
   return text.replace(/^#!.*/, `#!${process.execPath}`);
 }
@@ -140,9 +147,7 @@ function planFile(path: string, text: string, mode: number, { isForced }: Instal
   if (existing === text) return { path, text, mode, change: 'none' };
   const isOwn = existing === undefined || (mode === 0o755 && existing.includes('weft-cni'));
   if (!isOwn && !isForced)
-    throw new InstallError(
-      `${path} is there and is another than weft would write: look at it, then give --force`,
-    );
+    throw new InstallError(`${path} exists and differs from weft's file: check it, then give --force`);
   return { path, text, mode, change: 'write' };
 }
 
@@ -154,12 +159,12 @@ function warningsOf({ confDir, file }: InstallOptions): string[] {
     const problem = problemOfConfig(readFileSync(join(confDir, name), 'utf8'));
     if (problem !== undefined) return [`${join(confDir, name)} ${problem}`];
     return name < file
-      ? [`${join(confDir, name)} comes before ${file}: runtimes will use that one; remove it`]
+      ? [`${join(confDir, name)} comes before ${file}: runtimes use the first file; remove it`]
       : [];
   });
 }
 
-/** Writes what is to be written. @throws Error of the file system. */
+/** Writes the planned files. @throws Error of the file system. */
 export function applyInstall({ changes }: InstallPlan): void {
   for (const { path, text, mode, change } of changes) {
     if (change === 'none') continue;

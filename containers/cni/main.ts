@@ -1,5 +1,5 @@
-// weft-cni, the program: environment and standard input in, one answer on standard output, exit code 0 or 1.
-// It is started for every container, so it imports little and never waits.
+// weft-cni: reads environment and standard input, writes one result to standard output, exits with
+// 0 or 1. Runtimes start it for each container, so it imports little and runs synchronously.
 import { readFileSync } from 'node:fs';
 import { CNI_CODES, CniError, formatCniError, toCniError } from './cni-error.ts';
 import { CNI_VERSIONS, NEWEST_CNI_VERSION } from './cni-version.ts';
@@ -27,7 +27,7 @@ const ON_NETWORKS: Readonly<Record<string, (request: Request) => void>> = {
 };
 
 const CONTAINER_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-/** The kernel's rule for names of devices. */
+/** Valid device names of the kernel (dev_valid_name). */
 const IFNAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/;
 
 /** @returns the text for standard output. @throws CniError */
@@ -52,7 +52,7 @@ function attachmentIn(environment: Environment, command: string): AttachmentId {
   if (!CONTAINER_ID.test(containerId))
     throw badVariable('CNI_CONTAINERID', containerId, 'letters, digits, _ . and -');
   if (!IFNAME.test(ifname)) throw badVariable('CNI_IFNAME', ifname, 'the name of a network interface');
-  // The namespace may be gone when its container is removed.
+  // DEL may follow the removal of the namespace.
   if (command !== 'DEL') need(environment, 'CNI_NETNS');
   need(environment, 'CNI_PATH');
   return { containerId, ifname };
@@ -71,13 +71,13 @@ function badVariable(name: string, value: string, rule: string): CniError {
   );
 }
 
-/** The version that a runtime wrote into its input, if that can be told: errors and VERSION answer in it. */
+/** The cniVersion of the input, in which errors and VERSION answer. */
 function versionIn(input: string): string {
   try {
     const { cniVersion } = JSON.parse(input) as { cniVersion?: unknown };
     if (typeof cniVersion === 'string' && cniVersion !== '') return cniVersion;
   } catch {
-    // Whoever needs more of the input reports it.
+    // parseNetwork reports invalid input.
   }
   return NEWEST_CNI_VERSION;
 }
@@ -85,7 +85,7 @@ function versionIn(input: string): string {
 function main(): void {
   if (process.env['CNI_COMMAND'] === undefined) {
     process.stderr.write(
-      `weft-cni, a CNI plugin for container runtimes: it has bridge connect containers with addresses of this host's subnet.\nweft cni install puts it in place. CNI versions: ${CNI_VERSIONS.join(', ')}\n`,
+      `weft-cni, a CNI plugin for container runtimes: it connects containers through bridge with addresses of this host's subnet.\nInstall it with weft cni install. CNI versions: ${CNI_VERSIONS.join(', ')}\n`,
     );
     return;
   }

@@ -1,10 +1,10 @@
-// The network config that a runtime hands to weft-cni on standard input, checked. The same keys as for flannel's plugin.
+// Parses the network config on standard input. Its keys are those of flannel's plugin.
 import { CNI_CODES, CniError } from './cni-error.ts';
 import { CNI_VERSIONS, UNNAMED_CNI_VERSION } from './cni-version.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** One interface of one container, as runtimes name it. */
+/** One interface of one container. */
 export interface AttachmentId {
   readonly containerId: string;
   readonly ifname: string;
@@ -15,17 +15,17 @@ export interface Network {
   readonly name: string;
   readonly subnetFile: string;
   readonly dataDir: string;
-  /** Config of the plugin that does the work, as far as the operator wants it otherwise. */
+  /** Settings of the delegate that the operator overrides. */
   readonly delegate: JsonObject;
   readonly ipam: JsonObject;
-  /** Handed on as they are. */
+  /** Passed through unchanged. */
   readonly extras: {
     readonly runtimeConfig?: JsonObject;
     readonly args?: JsonObject;
     readonly dns?: JsonObject;
   };
   readonly prevResult: JsonObject | undefined;
-  /** Attachments that are in use; unset unless the runtime says. */
+  /** Attachments in use; unset unless the runtime lists them. */
   readonly validAttachments: readonly AttachmentId[] | undefined;
 }
 
@@ -33,10 +33,10 @@ export const DEFAULT_SUBNET_FILE = '/run/flannel/subnet.env';
 export const DEFAULT_DATA_DIR = '/var/lib/cni/flannel';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-/** A plugin's file name: never a path, which would leave the folders of CNI_PATH. */
+/** A plugin's file name: a path would leave the folders of CNI_PATH. */
 const PLUGIN_TYPE = /^[^/\0]+$/;
 
-/** Parses standard input. @throws CniError naming the key, its value and what belongs there. */
+/** Parses standard input. @throws CniError naming the key, its value and the expected value. */
 export function parseNetwork(text: string): Network {
   const config = parseJsonObject(text);
   const cniVersion = versionOf(config);
@@ -74,14 +74,14 @@ function parseJsonObject(text: string): JsonObject {
   throw new CniError(CNI_CODES.DECODING_FAILURE, 'The network config on standard input is no JSON object');
 }
 
-/** The version of a config. @throws CniError for one that weft-cni does not speak. */
+/** The version of a config. @throws CniError for an unsupported version. */
 function versionOf(config: JsonObject): string {
   const version = config['cniVersion'] ?? '';
   if (version === '') return UNNAMED_CNI_VERSION;
   if ((CNI_VERSIONS as readonly unknown[]).includes(version)) return version as string;
   throw new CniError(
     CNI_CODES.INCOMPATIBLE_VERSION,
-    `cniVersion ${JSON.stringify(version)} is not spoken here`,
+    `cniVersion ${JSON.stringify(version)} is not supported`,
     `supported: ${CNI_VERSIONS.join(', ')}`,
   );
 }
@@ -92,11 +92,11 @@ function checkDelegate(delegate: JsonObject): void {
     if (Object.hasOwn(delegate, key))
       throw new CniError(
         CNI_CODES.INVALID_CONFIG,
-        `delegate.${key} is for weft-cni to set: leave it out${key === 'ipam' ? ', and write "ipam" beside "delegate"' : ''}`,
+        `delegate.${key} is set by weft-cni: omit it${key === 'ipam' ? ', and write "ipam" beside "delegate"' : ''}`,
       );
 }
 
-/** `cni.dev/attachments` is what runtimes sent before the specification's name was settled. */
+/** `cni.dev/attachments` is the name before CNI spec 1.1 was final. */
 function readAttachments(config: JsonObject): AttachmentId[] | undefined {
   const key = ['cni.dev/valid-attachments', 'cni.dev/attachments'].find((name) =>
     Object.hasOwn(config, name),

@@ -1,14 +1,14 @@
-// weft-cni's answers to the commands of the CNI specification: it tells a delegate what this host's subnet is, and
-// remembers what it told. Order of ADD: remember, then delegate; of DEL: delegate, then forget.
+// weft-cni's commands by the CNI specification: passes this host's subnet to a delegate and stores
+// the delegate's config. ADD stores, then delegates; DEL delegates, then removes the stored config.
 import { AttachmentStore, USUAL_IFNAME } from './attachments.ts';
 import { CNI_CODES, CniError, toCniError } from './cni-error.ts';
 import { CNI_VERSIONS, isAtLeast, newestCommonVersion } from './cni-version.ts';
-import { findPlugin, runPlugin, spokenVersions, withVersion, type Environment } from './delegate.ts';
+import { findPlugin, runPlugin, supportedVersions, withVersion, type Environment } from './delegate.ts';
 import { deriveDelegateConfig, type DelegateConfig } from './delegate-config.ts';
 import { readHostSubnet } from './host-subnet.ts';
 import type { AttachmentId, Network } from './network.ts';
 
-/** What a command works on. */
+/** Input of a command. */
 export interface Request {
   readonly network: Network;
   readonly environment: Environment;
@@ -26,48 +26,50 @@ export function add({ network, environment, id }: AttachmentRequest): string {
   checkPlugins(config, environment);
   store.save(id, config);
   try {
-    return runInSpokenVersion(config, environment, (spoken) => store.save(id, (config = spoken)));
+    return runInCommonVersion(config, environment, (adapted) => store.save(id, (config = adapted)));
   } catch (error) {
-    // What was there before may still be in use; the runtime knows, and asks for DEL.
+    // An earlier attachment may still be in use; the runtime decides and calls DEL.
     if (!isKnown) undo(store, config, { network, environment, id });
     throw error;
   }
 }
 
-/** The specification wants a delegate's half-done work removed at once. The runtime's own DEL will report what is left. */
+/**
+ * Reverts a failed ADD, as the specification requires. The runtime's own DEL reports what is left.
+ */
 function undo(store: AttachmentStore, config: DelegateConfig, request: AttachmentRequest): void {
   try {
     runPlugin(config, { ...request.environment, CNI_COMMAND: 'DEL' });
     store.remove(request.id, request.network.name);
   } catch {
-    // The error of ADD says more.
+    // The error of ADD has the cause.
   }
 }
 
-/** An attachment that is not known has been removed. @throws CniError */
+/** An unknown attachment counts as removed. @throws CniError */
 export function del({ network, environment, id }: AttachmentRequest): void {
   const store = new AttachmentStore(network.dataDir);
   const saved = store.find(id, network.name);
   if (saved === undefined) return;
-  // A damaged file must not keep a container from ever being removed.
+  // A damaged file must not prevent the removal of a container.
   const config =
     saved === 'unreadable'
       ? deriveDelegateConfig(network, readHostSubnet(network.subnetFile))
       : { ...saved, ...network.extras };
-  runInSpokenVersion(withPrevResult(config, network), environment);
+  runInCommonVersion(withPrevResult(config, network), environment);
   store.remove(id, network.name);
 }
 
-/** @throws CniError if something is not as ADD left it, or the addresses are not this host's any more. */
+/** @throws CniError if the attachment differs from ADD's result, or this host's subnet changed. */
 export function check({ network, environment, id }: AttachmentRequest): void {
   const saved = new AttachmentStore(network.dataDir).find(id, network.name);
   if (saved === undefined || saved === 'unreadable')
     throw new CniError(
       CNI_CODES.UNKNOWN_CONTAINER,
-      `Nothing in ${network.dataDir} tells of ${id.ifname} of container ${id.containerId}`,
+      `${network.dataDir} has no entry for ${id.ifname} of container ${id.containerId}: add the container first`,
     );
   checkSubnet(saved, network);
-  runInSpokenVersion(withPrevResult(saved, network), environment);
+  runInCommonVersion(withPrevResult(saved, network), environment);
 }
 
 function checkSubnet(saved: DelegateConfig, network: Network): void {
@@ -76,7 +78,7 @@ function checkSubnet(saved: DelegateConfig, network: Network): void {
   if (then !== now)
     throw new CniError(
       CNI_CODES.SUBNET_CHANGED,
-      'This host has another subnet than when the container was added: make the container anew',
+      'The subnet of this host changed since the container was added: re-create the container',
       `then: ${then}, now: ${now}`,
     );
 }
@@ -86,8 +88,8 @@ function withPrevResult(config: DelegateConfig, { prevResult }: Network): Delega
 }
 
 /**
- * Removes what containers left that are gone, also where the delegate itself knows no GC.
- * @throws CniError with all that could not be removed.
+ * Removes attachments of containers that no longer exist, also for a delegate without GC.
+ * @throws CniError naming every failure.
  */
 export function collectGarbage({ network, environment }: Request): void {
   const { validAttachments } = network;
@@ -107,7 +109,7 @@ export function collectGarbage({ network, environment }: Request): void {
     } catch (error) {
       failures.push(`${attachment.ifname} of ${attachment.containerId}: ${toCniError(error).message}`);
     }
-  askDelegate(
+  callDelegate(
     { network, environment },
     {
       'cni.dev/valid-attachments': validAttachments.map(({ containerId, ifname }) => ({
@@ -117,10 +119,10 @@ export function collectGarbage({ network, environment }: Request): void {
     },
   );
   if (failures.length > 0)
-    throw new CniError(CNI_CODES.DELEGATE_FAILED, 'Not everything could be removed', failures.join('; '));
+    throw new CniError(CNI_CODES.DELEGATE_FAILED, 'Cannot remove every attachment', failures.join('; '));
 }
 
-/** Of flannel's plugin the name of a file tells no interface. */
+/** A file of flannel's plugin covers all interfaces of its container. */
 function isValid(saved: AttachmentId, valid: readonly AttachmentId[]): boolean {
   return valid.some(
     ({ containerId, ifname }) =>
@@ -128,12 +130,12 @@ function isValid(saved: AttachmentId, valid: readonly AttachmentId[]): boolean {
   );
 }
 
-/** Looks for what ADD will run, so that its lack is known before anything is done. @throws CniError */
+/** Finds the plugins of ADD before any change. @throws CniError for a missing plugin. */
 function checkPlugins(config: DelegateConfig, environment: Environment): void {
   for (const type of [config.type, String(config.ipam['type'])]) findPlugin(type, environment);
 }
 
-/** @throws CniError, `UNAVAILABLE` unless ADD could work. */
+/** @throws CniError, `UNAVAILABLE` if ADD would fail. */
 export function status({ network, environment }: Request): void {
   try {
     const config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
@@ -141,40 +143,41 @@ export function status({ network, environment }: Request): void {
   } catch (error) {
     throw new CniError(CNI_CODES.UNAVAILABLE, toCniError(error).message);
   }
-  askDelegate({ network, environment }, {});
+  callDelegate({ network, environment }, {});
 }
 
-/** Hands a command of version 1.1 on, to delegates that know of it. */
-function askDelegate({ network, environment }: Request, more: Readonly<Record<string, unknown>>): void {
+/** Passes a command of version 1.1 to delegates that support it. */
+function callDelegate({ network, environment }: Request, more: Readonly<Record<string, unknown>>): void {
   const config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
-  const isKnown = spokenVersions(config, environment).some((spoken) => isAtLeast(spoken, '1.1.0'));
+  const isKnown = supportedVersions(config, environment).some((adapted) => isAtLeast(adapted, '1.1.0'));
   if (isKnown) runPlugin({ ...withVersion(config, '1.1.0'), ...more }, environment);
 }
 
-/** @returns the answer to VERSION. */
-export function version(asked: string): string {
-  return JSON.stringify({ cniVersion: asked, supportedVersions: CNI_VERSIONS });
+/** @returns the result of VERSION. */
+export function version(cniVersion: string): string {
+  return JSON.stringify({ cniVersion, supportedVersions: CNI_VERSIONS });
 }
 
 /**
- * Runs the delegate; if it does not speak the config's version, once more in one that it does.
- * @param onSpoken - told of the other config before it is run.
+ * Runs the delegate; if it does not support the config's version, runs it again in a common
+ * version.
+ * @param onAdapted - called with the adapted config before that run.
  * @returns the result in the config's own version.
  */
-function runInSpokenVersion(
+function runInCommonVersion(
   config: DelegateConfig,
   environment: Environment,
-  onSpoken: (config: DelegateConfig) => void = () => undefined,
+  onAdapted: (config: DelegateConfig) => void = () => undefined,
 ): string {
   try {
     return runPlugin(config, environment);
   } catch (error) {
-    if (toCniError(error).code !== CNI_CODES.INCOMPATIBLE_VERSION) throw error;
-    const other = newestCommonVersion(spokenVersions(config, environment), config.cniVersion);
+    if (toCniError(error).cniCode !== CNI_CODES.INCOMPATIBLE_VERSION) throw error;
+    const other = newestCommonVersion(supportedVersions(config, environment), config.cniVersion);
     if (other === undefined || other === config.cniVersion) throw error;
-    const spoken = withVersion(config, other);
-    onSpoken(spoken);
-    const result = runPlugin(spoken, environment);
+    const adapted = withVersion(config, other);
+    onAdapted(adapted);
+    const result = runPlugin(adapted, environment);
     if (result.trim() === '') return result;
     return JSON.stringify({ ...(JSON.parse(result) as object), cniVersion: config.cniVersion });
   }

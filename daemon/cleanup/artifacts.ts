@@ -1,5 +1,5 @@
-// Everything that weft or flannel put into the kernel, the firewall and the files of this host, each with how to remove it.
-// Finds; removes nothing by itself. The lease in the registry is none of it.
+// Artifacts of weft and flannel in the kernel, the firewall and the files of this host, each with
+// its removal. Finds them only. The lease in the registry is no artifact of the host.
 import { access, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
@@ -8,29 +8,36 @@ import { renderObject } from '../../backends/render.ts';
 import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from '../kernel/actual.ts';
 import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
-import { findFirewallPrograms } from '../kernel/firewall/tools.ts';
-import { runProgram, type RunProgram } from '../kernel/firewall/run-program.ts';
+import { findFirewallTools } from '../kernel/firewall/tools.ts';
+import { runTool, type RunTool } from '../kernel/firewall/run-tool.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
-export interface Trace {
+/** Something that weft or flannel made on this host. */
+export interface Artifact {
   readonly kind: 'device' | 'route' | 'rules' | 'file';
   /** For people, one line. */
   readonly name: string;
-  /** Resolves with why it could not be removed, or `undefined`. */
+  /** Resolves with why the removal failed, or `undefined`. Never rejects. */
   remove(): Promise<string | undefined>;
 }
 
-type Door = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
+type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
 const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip']);
-/** A length that no subnet has: of such networks only routes with weft's protocol number are ours. */
+/**
+ * A length that no subnet has: inside such networks only routes with weft's protocol number are
+ * ours.
+ */
 const NO_LENGTH = -1;
 
-/** Finds all, in the order in which they should go: what leads packets somewhere before what it leads to. */
-export async function findArtifacts(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+/**
+ * All artifacts in the order of removal: routes before the devices that they lead to.
+ * @throws KernelReadError
+ */
+export async function findArtifacts(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
   return [
     ...(await findRoutes(kernel, subnetFile)),
     ...(await findDevices(kernel)),
@@ -39,7 +46,7 @@ export async function findArtifacts(kernel: Door, subnetFile: string): Promise<r
   ];
 }
 
-async function findDevices(kernel: Door): Promise<readonly Trace[]> {
+async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> {
   const all = await kernel.readInterfaces();
   return all
     .filter(({ name, type }) => DEVICE_NAME.test(name) && DEVICE_KINDS.has(type))
@@ -50,12 +57,15 @@ async function findDevices(kernel: Door): Promise<readonly Trace[]> {
     }));
 }
 
-/** Routes with weft's protocol number, and inside the network of subnet.env those that flannel would have made. */
-async function findRoutes(kernel: Door, subnetFile: string): Promise<readonly Trace[]> {
+/**
+ * Routes with weft's protocol number, and inside the network of subnet.env those of flannel's
+ * shape.
+ */
+async function findRoutes(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
   const routes = await kernel.readRoutes();
   const devices = new Set(routes.filter(({ dev }) => !DEVICE_NAME.test(dev)).map(({ dev }) => dev));
   const networks = await ownNetworks(subnetFile);
-  const found = new Map<string, Trace>();
+  const found = new Map<string, Artifact>();
   for (const dev of ['', ...devices]) {
     const { objects } = await kernel.readState({ devices: [], networks, interface: dev });
     for (const [key, object] of objects)
@@ -71,7 +81,7 @@ async function findRoutes(kernel: Door, subnetFile: string): Promise<readonly Tr
 
 /** A blackhole has no device. */
 function describeRoute(route: ActualRoute): string {
-  return route.dev === '' ? `${route.destination} ${route.deviation ?? ''}`.trim() : renderObject(route);
+  return route.dev === '' ? `${route.destination} ${route.mismatch ?? ''}`.trim() : renderObject(route);
 }
 
 async function ownNetworks(subnetFile: string): Promise<Ownership['networks']> {
@@ -87,24 +97,24 @@ async function ownNetworks(subnetFile: string): Promise<Ownership['networks']> {
   return [...known, ...anywhere];
 }
 
-async function removeObject(kernel: Door, object: KernelObject): Promise<string | undefined> {
+async function removeObject(kernel: CleanupKernel, object: KernelObject): Promise<string | undefined> {
   const [result] = await kernel.apply([{ action: 'remove', object }]);
-  return result?.ok === true ? undefined : result?.message;
+  return result?.status === 'done' ? undefined : result?.message;
 }
 
-/** Rules of nftables, and of both kinds of iptables, whichever of them the daemon used. */
-async function findRules(): Promise<readonly Trace[]> {
-  const programs = await findFirewallPrograms();
-  const usual = await rulesOf('', new FirewallTable(programs));
-  if (programs.iptables === undefined) return usual;
-  const variant = programs.iptables.isLegacy ? 'nft' : 'legacy';
-  const run: RunProgram = (file, words, input) =>
-    runProgram(file.replace('tables', `tables-${variant}`), words, input);
-  const other = new FirewallTable({ hasNft: false, iptables: programs.iptables, problem: '' }, run);
-  return [...usual, ...(await rulesOf(`-${variant}`, other))];
+/** Rules of nftables and of both variants of iptables: the daemon may have used any of them. */
+async function findRules(): Promise<readonly Artifact[]> {
+  const tools = await findFirewallTools();
+  const defaults = await rulesOf('', new FirewallTable(tools));
+  if (tools.iptables === undefined) return defaults;
+  const variant = tools.iptables.isLegacy ? 'nft' : 'legacy';
+  const run: RunTool = (file, args, input) =>
+    runTool(file.replace('tables', `tables-${variant}`), args, input);
+  const other = new FirewallTable({ hasNft: false, iptables: tools.iptables, error: '' }, run);
+  return [...defaults, ...(await rulesOf(`-${variant}`, other))];
 }
 
-async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Trace[]> {
+async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly Artifact[]> {
   return (await table.read()).map((object) => ({
     kind: 'rules',
     name: describeRules(object, suffix),
@@ -117,23 +127,24 @@ async function rulesOf(suffix: string, table: FirewallTable): Promise<readonly T
 
 function describeRules({ engine, family, name }: FirewallObject, suffix: string): string {
   if (engine === 'nft') return `nftables: table ${family === 4 ? 'ip' : 'ip6'} ${name}`;
-  const program = family === 4 ? 'iptables' : 'ip6tables';
-  return `${program}${suffix}: ${name.replace(' ', '/')} and the rules that lead to it`;
+  const tool = family === 4 ? 'iptables' : 'ip6tables';
+  return `${tool}${suffix}: ${name.replace(' ', '/')} and the rules that jump to it`;
 }
 
-async function findFiles(subnetFile: string): Promise<readonly Trace[]> {
+async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
   const [folder, name] = [dirname(subnetFile), basename(subnetFile)];
   const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
-  const traces: Trace[] = [];
+  const artifacts: Artifact[] = [];
   for (const path of [subnetFile, ...hidden])
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      traces.push({ kind: 'file', name: path, remove: () => removeFile(path) });
-  return traces;
+    if (await exists(path)) artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });
+  return artifacts;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function removeFile(path: string): Promise<string | undefined> {

@@ -1,53 +1,59 @@
-// Removes from this host what weft or flannel left on it, or only says what that is.
+// `weft cleanup`: removes from this host what weft or flannel left on it, or lists it.
+import { WeftError } from '../../api/errors.ts';
+import type { Native } from '../../native/index.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
+import { findArtifacts, type Artifact } from './artifacts.ts';
 import { findDaemon } from './running-daemon.ts';
-import { findArtifacts, type Trace } from './artifacts.ts';
 
-/** A daemon runs: it would make all of it again. The message has the remedy. */
-export class DaemonRunningError extends Error {
+/** A running daemon would create all of it again. The message has the remedy. */
+export class DaemonRunningError extends WeftError {
   constructor(command: string, pid: number) {
     super(
-      `${command} runs here (process ${pid}) and needs what would be removed: stop it first, or look only (--dry-run), or remove all the same (--force)`,
+      'DAEMON_RUNNING',
+      `${command} runs here (process ${pid}) and needs what would be removed: stop it first, or list only (--dry-run), or remove anyway (--force)`,
     );
-    this.name = 'DaemonRunningError';
   }
 }
 
 export interface CleanupOptions {
+  /** Weft's addon; without it errors of the kernel have no text. */
+  readonly native: Native | undefined;
   readonly subnetFile: string;
   /** Remove nothing. */
   readonly isDryRun: boolean;
-  /** Also while a daemon runs. */
+  /** Remove also while a daemon runs. */
   readonly isForced: boolean;
 }
 
-export interface CleanupResult extends Pick<Trace, 'kind' | 'name'> {
+export interface CleanupResult extends Pick<Artifact, 'kind' | 'name'> {
+  /** `found` in a dry run. */
   readonly result: 'found' | 'removed' | 'failed';
-  /** Why it failed. */
+  /** Why the removal failed. */
   readonly reason?: string;
 }
 
-/** @throws DaemonRunningError, or KernelReadError if the kernel does not answer. */
-export async function cleanUp({
-  subnetFile,
-  isDryRun,
-  isForced,
-}: CleanupOptions): Promise<readonly CleanupResult[]> {
+/**
+ * One result an artifact, in the order of removal. A failed one does not stop the rest.
+ * @throws DaemonRunningError, or KernelReadError if the kernel does not answer.
+ */
+export async function cleanUp(options: CleanupOptions): Promise<readonly CleanupResult[]> {
+  const { native, subnetFile, isDryRun, isForced } = options;
   const daemon = isDryRun || isForced ? undefined : await findDaemon();
   if (daemon !== undefined) throw new DaemonRunningError(daemon.command, daemon.pid);
-  const kernel = openNetlinkKernel();
+  const kernel = openNetlinkKernel({ native });
   try {
-    const cleaned: CleanupResult[] = [];
-    for (const trace of await findArtifacts(kernel, subnetFile)) cleaned.push(await clean(trace, isDryRun));
-    return cleaned;
+    const results: CleanupResult[] = [];
+    for (const artifact of await findArtifacts(kernel, subnetFile))
+      results.push(await clean(artifact, isDryRun));
+    return results;
   } finally {
     kernel.close();
   }
 }
 
-async function clean(trace: Trace, isDryRun: boolean): Promise<CleanupResult> {
-  const { kind, name } = trace;
+async function clean(artifact: Artifact, isDryRun: boolean): Promise<CleanupResult> {
+  const { kind, name } = artifact;
   if (isDryRun) return { kind, name, result: 'found' };
-  const reason = await trace.remove();
+  const reason = await artifact.remove();
   return reason === undefined ? { kind, name, result: 'removed' } : { kind, name, result: 'failed', reason };
 }

@@ -1,12 +1,11 @@
-// GET /v1/counters: all that counts upwards, in one look, for who wants rates.
+// GET /v1/counters: everything that counts upwards, in one document, to compute rates from.
 import { systemClock } from '../../lib/clock.ts';
-import type { PacketPath } from '../../native/packet-path.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { readDeviceCounters } from './device-counters.ts';
+import type { NodeView, PacketPathView } from '../view/node-view.ts';
+import { readDeviceCounters } from '../view/device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { CountersV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { CountersV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const countersEndpoint: Endpoint = {
   method: 'GET',
@@ -15,7 +14,7 @@ export const countersEndpoint: Endpoint = {
   handle: async (daemon) => ({ json: await countersOf(daemon) }),
 };
 
-async function countersOf(daemon: DaemonView): Promise<CountersV1> {
+async function countersOf(daemon: NodeView): Promise<CountersV1> {
   const { reconciler, reading, mirror, packetPath, startedMs } = daemon;
   const counters = await readDeviceCounters();
   const names = [...(reconciler?.ownership?.devices ?? []), ...(reading ? [reading.chosen.name] : [])];
@@ -37,7 +36,7 @@ async function countersOf(daemon: DaemonView): Promise<CountersV1> {
   };
 }
 
-function pathsOf(packetPath: PacketPath | undefined): CountersV1['paths'] {
+function pathsOf(packetPath: PacketPathView | undefined): CountersV1['paths'] {
   const paths = (packetPath?.devices() ?? []).map(({ name }) => {
     const counters = Object.entries(packetPath!.status(name).counters);
     return [name, Object.fromEntries(counters.map(([counter, value]) => [counter, Number(value)]))] as const;
@@ -45,7 +44,7 @@ function pathsOf(packetPath: PacketPath | undefined): CountersV1['paths'] {
   return Object.fromEntries(paths);
 }
 
-function kernelOf({ reconciler }: DaemonView): CountersV1['kernel'] {
+function kernelOf({ reconciler }: NodeView): CountersV1['kernel'] {
   if (reconciler === undefined) return { runs: 0, steps: 0, drift: 0, failures: 0 };
   const { runs, steps, drift, failures } = reconciler.status().counters;
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -1,14 +1,14 @@
-// GET /v1/devices: the overlay devices and the underlay interface as the kernel has them now.
+// GET /v1/devices: the overlay devices and the underlay interface, read from the kernel.
 import { systemClock } from '../../lib/clock.ts';
 import type { LinkObject } from '../../backends/kernel-state.ts';
-import type { Interface, Kernel } from '../kernel/kernel.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { NO_COUNTERS, readDeviceCounters } from './device-counters.ts';
+import type { Interface } from '../kernel/kernel.ts';
+import type { KernelReader, NodeView } from '../view/node-view.ts';
+import { NO_COUNTERS, readDeviceCounters } from '../view/device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readKernelNow } from './kernel-snapshot.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { readKernelSnapshot } from './kernel-snapshot.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const devicesEndpoint: Endpoint = {
   method: 'GET',
@@ -17,8 +17,8 @@ export const devicesEndpoint: Endpoint = {
   handle: async (daemon) => ({ json: await devicesOf(daemon) }),
 };
 
-async function devicesOf(daemon: DaemonView): Promise<DevicesV1> {
-  const { kernel, reconciler, actual } = await readKernelNow(daemon);
+async function devicesOf(daemon: NodeView): Promise<DevicesV1> {
+  const { kernel, reconciler, actual } = await readKernelSnapshot(daemon);
   const [interfaces, counters] = await Promise.all([kernel.readInterfaces(), readDeviceCounters()]);
   const overlay = reconciler.ownership?.devices ?? [];
   const underlay = daemon.reading?.chosen.name;
@@ -58,7 +58,7 @@ function deviceOf(
 
 async function tunnelOf(
   link: LinkObject,
-  kernel: Pick<Kernel, 'readFeature'>,
+  kernel: Pick<KernelReader, 'readFeature'>,
 ): Promise<NonNullable<DeviceV1['tunnel']>> {
   const { name, type, vni, port, local } = link;
   if (link.type === 'tun') return { type, encapsulation: link.encapsulation, vni, port, local };

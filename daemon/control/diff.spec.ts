@@ -19,39 +19,39 @@ function route(destination: string, gateway: string): KernelObject {
 const SETTING = { kind: 'sysctl', path: 'net/x', value: '1' } as const;
 
 function differences(desired: readonly KernelObject[], actual: readonly KernelObject[]) {
-  const byKey = <Kind extends KernelObject>(objects: readonly Kind[]): Map<string, Kind> =>
+  const byKey = <Kind extends KernelObject>(objects: readonly Kind[]) =>
     new Map(objects.map((object) => [objectKey(object), object]));
   const reconciler = {
     desired: byKey(desired),
     ownerOf: () => '10.5.2.0-24',
     summary: () => ({ host: {} }),
-    peerStatus: () => ({ reason: 'the kernel refused it' }),
+    peerStatus: () => ({ reason: 'the kernel rejected it' }),
   } as unknown as KernelSnapshot['reconciler'];
   const state = { objects: byKey(actual as readonly ActualObject[]), foreignLinks: new Map() };
   return diffOf({ reconciler, actual: state }).differences;
 }
 
-describe('the difference between kernel and desire', () => {
+describe('the diff document', () => {
   const two = route('10.5.2.0/24', '10.5.2.0');
-  const whose = { owner: '10.5.2.0-24', reason: 'the kernel refused it' };
+  const ownerFields = { owner: '10.5.2.0-24', reason: 'the kernel rejected it' };
 
-  it('is none where both are the same', () => {
+  it('is empty where both are equal', () => {
     assert.deepEqual(differences([two, SETTING], [two, SETTING]), []);
   });
 
-  it('has what is missing, with its owner and the reason', () => {
+  it('lists missing objects with owner and reason', () => {
     const desired = '10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink';
     assert.deepEqual(differences([two], []), [
-      { kind: 'missing', object: 'route 10.5.2.0/24', desired, ...whose },
+      { kind: 'missing', object: 'route 10.5.2.0/24', desired, ...ownerFields },
     ]);
   });
 
-  it('has what is other, field by field', () => {
+  it('lists different objects attribute by attribute', () => {
     const [found] = differences([two], [route('10.5.2.0/24', '10.5.9.0')]);
     assert.deepEqual([found?.kind, found?.what], ['different', 'gateway 10.5.9.0 instead of 10.5.2.0']);
   });
 
-  it('has what nobody wants, but no setting, which has no absence', () => {
+  it('lists objects that are not desired, but no settings, which have no absence', () => {
     const [extra, ...rest] = differences([], [two, SETTING]);
     assert.deepEqual([extra?.kind, extra?.object, rest], ['extra', 'route 10.5.2.0/24', []]);
   });

@@ -1,23 +1,23 @@
-// GET /v1/diff: what the kernel should hold and does not, or holds and should not. Usually nothing: what differs is
-// repaired within milliseconds, so what stays here is what the daemon cannot or must not change.
+// GET /v1/diff: desired against actual kernel state. Usually empty: the reconciler repairs drift
+// within milliseconds, so a difference that stays is one that the daemon cannot or must not change.
 import { systemClock } from '../../lib/clock.ts';
 import { isSetting, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
 import { describeDrift, type ActualObject } from '../kernel/actual.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { isInSync } from '../reconciler/diff.ts';
-import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { ReconcilerView } from '../view/node-view.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { DiffV1, DifferenceV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { readKernelSnapshot, type KernelSnapshot } from './kernel-snapshot.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { DiffV1, DifferenceV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const diffEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/diff',
-  summary: 'the kernel, read now, beside what it should hold',
-  handle: async (daemon) => ({ json: diffOf(await readKernelNow(daemon)) }),
+  summary: 'desired against actual kernel state, read now',
+  handle: async (daemon) => ({ json: diffOf(await readKernelSnapshot(daemon)) }),
 };
 
 export function diffOf({ reconciler, actual }: Pick<KernelSnapshot, 'reconciler' | 'actual'>): DiffV1 {
@@ -26,7 +26,11 @@ export function diffOf({ reconciler, actual }: Pick<KernelSnapshot, 'reconciler'
     const found = actual.objects.get(key);
     if (isInSync(want, found)) continue;
     const foreign = want.kind === 'link' ? actual.foreignLinks.get(want.name) : undefined;
-    differences.push({ ...describe(key, want, found), ...foreignFields(foreign), ...whose(reconciler, key) });
+    differences.push({
+      ...describe(key, want, found),
+      ...foreignFields(foreign),
+      ...ownerFields(reconciler, key),
+    });
   }
   for (const [key, found] of actual.objects)
     if (!reconciler.desired.has(key) && !isSetting(found))
@@ -50,11 +54,11 @@ function foreignFields(link: { readonly type: string } | undefined): Partial<Dif
   if (link === undefined) return {};
   return {
     kind: 'foreign',
-    what: `a device of type ${link.type === '' ? 'hardware' : link.type} has its name`,
+    what: `its name is taken by a device of type ${link.type === '' ? 'hardware' : link.type}`,
   };
 }
 
-function whose(reconciler: Reconciler, key: ObjectKey): Partial<DifferenceV1> {
+function ownerFields(reconciler: ReconcilerView, key: ObjectKey): Partial<DifferenceV1> {
   const owner = reconciler.ownerOf(key);
   if (owner === undefined) return {};
   const { host } = reconciler.summary();

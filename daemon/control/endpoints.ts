@@ -2,31 +2,36 @@
 import { countersEndpoint } from './counters.ts';
 import { devicesEndpoint } from './devices.ts';
 import { diffEndpoint } from './diff.ts';
+import { optionsEndpoint, peersEndpoint, statusEndpoint } from './documents.ts';
 import type { Endpoint } from './endpoint.ts';
 import { eventsEndpoint } from './events.ts';
 import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
-import { metricsEndpoint } from './metrics.ts';
-import { optionsEndpoint } from './options.ts';
-import { peersEndpoint } from './peers.ts';
 import { pingEndpoint } from './ping.ts';
 import { routeEndpoint } from './route.ts';
-import { statusEndpoint } from './status.ts';
 
-export const ENDPOINTS: readonly Endpoint[] = [
-  statusEndpoint,
-  peersEndpoint,
-  pingEndpoint,
-  devicesEndpoint,
-  routeEndpoint,
-  diffEndpoint,
-  countersEndpoint,
-  metricsEndpoint,
-  eventsEndpoint,
-  leasesEndpoint,
-  reserveEndpoint,
-  releaseEndpoint,
-  optionsEndpoint,
-  readLogLevelEndpoint,
-  setLogLevelEndpoint,
-];
+/** `renderMetrics` comes from the metrics server, so that both serve the same text. */
+export function createEndpoints(renderMetrics: Endpoint['handle']): readonly Endpoint[] {
+  return [
+    statusEndpoint,
+    peersEndpoint,
+    pingEndpoint,
+    devicesEndpoint,
+    routeEndpoint,
+    diffEndpoint,
+    countersEndpoint,
+    {
+      method: 'GET',
+      path: '/metrics',
+      summary: 'metrics in the text format of Prometheus',
+      handle: renderMetrics,
+    },
+    eventsEndpoint,
+    leasesEndpoint,
+    reserveEndpoint,
+    releaseEndpoint,
+    optionsEndpoint,
+    readLogLevelEndpoint,
+    setLogLevelEndpoint,
+  ];
+}

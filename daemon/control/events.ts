@@ -1,11 +1,11 @@
-// GET /v1/events: what happens, as it happens, one JSON document a line. `?last=N` begins with the last N events,
-// `?follow=0` ends behind them.
+// GET /v1/events: a stream of events, one JSON document a line. `?last=N` starts with the last N
+// events, `?follow=0` ends after them.
 import { ControlError, type Endpoint } from './endpoint.ts';
 
 export const eventsEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/events',
-  summary: 'a stream of what happens; ?last=N begins with the last N events, ?follow=0 ends behind them',
+  summary: 'a stream of events; ?last=N starts with the last N events, ?follow=0 ends after them',
   handle: ({ events }, { query, signal }) => {
     const last = Number(query.get('last') ?? 0);
     if (!Number.isInteger(last) || last < 0)

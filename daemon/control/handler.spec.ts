@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLogger } from '../log/log.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { ControlError, type Endpoint } from './endpoint.ts';
+import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
 import { createControlHandler, MAX_BODY_BYTES } from './handler.ts';
 
 const LINES: { isClosed: boolean } = { isClosed: false };
@@ -25,9 +24,9 @@ const ENDPOINTS: readonly Endpoint[] = [
   {
     method: 'GET',
     path: '/v1/no',
-    summary: 'refuses',
+    summary: 'rejects',
     handle: () => {
-      throw new ControlError(409, 'busy', 'Not now: wait');
+      throw new ControlError(409, 'conflict', 'Not now: wait');
     },
   },
   { method: 'GET', path: '/v1/crash', summary: 'fails', handle: () => Promise.reject(new Error('oops')) },
@@ -50,7 +49,7 @@ describe('the handler of the control socket', () => {
   let server: Server;
 
   before(async () => {
-    const daemon = { log: createLogger({ write: (line) => void logged.push(line) }) } as DaemonView;
+    const daemon = { log: createLogger({ write: (line) => void logged.push(line) }) } as ControlledNode;
     server = createServer(createControlHandler(daemon, ENDPOINTS));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
@@ -78,14 +77,14 @@ describe('the handler of the control socket', () => {
     ['POST', '/v1/echo', '{"a":[1]}', 200, '{"body":{"a":[1]}}\n'],
     ['POST', '/v1/echo', undefined, 200, '{}\n'],
     ['GET', '/v1/text', undefined, 200, 'a 1\n'],
-    ['GET', '/v1/no', undefined, 409, '{"error":{"code":"busy","message":"Not now: wait"}}'],
+    ['GET', '/v1/no', undefined, 409, '{"error":{"code":"conflict","message":"Not now: wait"}}'],
     ['GET', '/v1/crash', undefined, 500, '{"error":{"code":"internal","message":"oops"}}'],
     [
       'GET',
       '/v1/nope',
       undefined,
       404,
-      '{"error":{"code":"not-found","message":"There is no /v1/nope: GET /v1 lists what there is"}}',
+      '{"error":{"code":"not-found","message":"No endpoint /v1/nope: GET /v1 lists all"}}',
     ],
     [
       'PUT',
@@ -100,7 +99,7 @@ describe('the handler of the control socket', () => {
       assert.deepEqual(await ask(method, path, body), { status, text });
     });
 
-  it('lists its endpoints', async () => {
+  it('lists all endpoints at /v1', async () => {
     const { text } = await ask('GET', '/v1');
     const { endpoints } = JSON.parse(text) as { endpoints: { path: string }[] };
     assert.deepEqual(
@@ -109,27 +108,27 @@ describe('the handler of the control socket', () => {
     );
   });
 
-  it('says what is wrong with a body', async () => {
+  it('names the error of a body that is not JSON', async () => {
     const { status, text } = await ask('POST', '/v1/echo', '{"a":');
     assert.equal(status, 400);
     assert.match(text, /"code":"not-json","message":"The body is not JSON: /);
   });
 
-  it('takes a body as large as the bound and none larger', async () => {
+  it('accepts a body of the maximum size and rejects a larger one', async () => {
     const fits = JSON.stringify('x'.repeat(MAX_BODY_BYTES - 2));
     assert.equal((await ask('POST', '/v1/echo', fits)).status, 200);
     assert.equal((await ask('POST', '/v1/echo', `${fits} `)).status, 413);
   });
 
-  it('logs failures of its own, and only those', async () => {
+  it('logs internal errors and no rejected requests', async () => {
     logged.length = 0;
     await ask('GET', '/v1/no');
     assert.deepEqual(logged, []);
     await ask('GET', '/v1/crash');
-    assert.match(logged.join(''), /A request on the control socket failed error=oops/);
+    assert.match(logged.join(''), /Control socket request failed error=oops/);
   });
 
-  it('streams lines until the client goes', async () => {
+  it('streams lines until the client disconnects', async () => {
     const { port } = server.address() as AddressInfo;
     const seen = await new Promise<string>((resolve, reject) => {
       const request = httpRequest({ port, path: '/v1/lines', agent: false }, (response) => {

@@ -1,26 +1,25 @@
-// Answers one HTTP request: finds the endpoint, bounds and parses the body, writes the reply or the error. Knows no
-// endpoint by name and no listener.
+// Handles one HTTP request: finds the endpoint, bounds and parses the body, writes the reply or the
+// error. It knows neither endpoints by name nor the listener.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../log/log.ts';
-import type { DaemonView } from './daemon-view.ts';
 import { ControlError } from './endpoint.ts';
-import type { ControlRequest, Endpoint, Reply } from './endpoint.ts';
-import type { ErrorV1 } from '../../api/types.ts';
+import type { ControlledNode, ControlRequest, Endpoint, Reply } from './endpoint.ts';
+import type { ErrorV1 } from '../../api/index.ts';
 
-/** Longest body of a request; etcd takes no larger values either. */
+/** Longest request body. etcd's default limit of a request is 1.5 MiB. */
 export const MAX_BODY_BYTES = 1 << 20;
 
 export type ControlHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A handler for `node:http`. It never throws. */
-export function createControlHandler(daemon: DaemonView, endpoints: readonly Endpoint[]): ControlHandler {
+/** Makes a handler for `node:http`. It never throws. */
+export function createControlHandler(daemon: ControlledNode, endpoints: readonly Endpoint[]): ControlHandler {
   return (request, response) => {
-    const leaving = new AbortController();
-    response.once('close', () => leaving.abort());
-    // A client that goes away is no error.
+    const clientGone = new AbortController();
+    response.once('close', () => clientGone.abort());
+    // A client that disconnects is no error.
     response.on('error', () => undefined);
-    void answer(request, leaving.signal)
-      .then((reply) => send(response, reply, leaving.signal))
+    void answer(request, clientGone.signal)
+      .then((reply) => send(response, reply, clientGone.signal))
       .catch((error: unknown) => sendError(response, error, daemon.log));
   };
 
@@ -39,12 +38,12 @@ function nameOf({ method, path, summary }: Endpoint): object {
 }
 
 function findEndpoint(endpoints: readonly Endpoint[], method: string, path: string): Endpoint {
-  const there = endpoints.filter((endpoint) => endpoint.path === path);
-  const found = there.find((endpoint) => endpoint.method === method);
+  const candidates = endpoints.filter((endpoint) => endpoint.path === path);
+  const found = candidates.find((endpoint) => endpoint.method === method);
   if (found) return found;
-  if (there.length === 0)
-    throw new ControlError(404, 'not-found', `There is no ${path}: GET /v1 lists what there is`);
-  const methods = there.map((endpoint) => endpoint.method).join(' and ');
+  if (candidates.length === 0)
+    throw new ControlError(404, 'not-found', `No endpoint ${path}: GET /v1 lists all`);
+  const methods = candidates.map((endpoint) => endpoint.method).join(' and ');
   throw new ControlError(405, 'wrong-method', `${path} takes ${methods}, not ${method}`);
 }
 
@@ -101,15 +100,15 @@ function drained(response: ServerResponse): Promise<void> {
 
 function sendError(response: ServerResponse, error: unknown, log: Logger): void {
   const known = error instanceof ControlError ? error : undefined;
-  if (known === undefined) log.error('A request on the control socket failed', { error });
+  if (known === undefined) log.error('Control socket request failed', { error });
   if (response.headersSent || response.destroyed) return void response.destroy();
-  const { status = 500, code = 'internal' } = known ?? {};
+  const { status = 500, reason = 'internal' } = known ?? {};
   const message = error instanceof Error ? error.message : String(error);
-  const body = JSON.stringify({ error: { code, message } } satisfies ErrorV1);
+  const body = JSON.stringify({ error: { code: reason, message } } satisfies ErrorV1);
   response.writeHead(status, {
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': Buffer.byteLength(body),
-    // What is left of a body that is too large is not read.
+    // The rest of a body that is too large stays unread.
     Connection: 'close',
   });
   response.end(body);

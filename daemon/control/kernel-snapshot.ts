@@ -1,25 +1,31 @@
-// The kernel's state of the overlay, read at this moment rather than as the reconciler knows it.
+// Reads the kernel's state of the overlay now, past the reconciler's cache.
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
-import { readSetting, type ActualState, type Kernel } from '../kernel/kernel.ts';
+import { readSetting, type ActualState } from '../kernel/kernel.ts';
 import { HOST } from '../reconciler/desired-state.ts';
-import type { Reconciler } from '../reconciler/reconciler.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { KernelReader, NodeView, ReconcilerView } from '../view/node-view.ts';
 import { ControlError } from './endpoint.ts';
 
 export interface KernelSnapshot {
-  readonly kernel: Kernel;
-  readonly reconciler: Reconciler;
+  readonly kernel: KernelReader;
+  readonly reconciler: ReconcilerView;
   readonly actual: ActualState;
 }
 
-/** Reads everything that is this daemon's, settings too. @throws ControlError while there is nothing to read. */
-export async function readKernelNow({ kernel, reconciler, readiness }: DaemonView): Promise<KernelSnapshot> {
+/**
+ * Reads every managed object, settings included.
+ * @throws ControlError before the first reconcile run.
+ */
+export async function readKernelSnapshot({
+  kernel,
+  reconciler,
+  readiness,
+}: NodeView): Promise<KernelSnapshot> {
   const ownership = reconciler?.ownership;
   if (kernel === undefined || reconciler === undefined || ownership === undefined)
     throw new ControlError(
       503,
       'not-ready',
-      `The daemon has not programmed anything yet: ${readiness.phase}`,
+      `The daemon has not programmed the kernel yet: ${readiness.phase}`,
     );
   const actual = await kernel.readState(ownership);
   for (const want of reconciler.objectsOf(HOST).values()) {

@@ -1,27 +1,32 @@
-// GET /v1/leases and the two ways to change them by hand.
+// GET /v1/leases, and the two requests that change leases.
 import { systemClock } from '../../lib/clock.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
-import { describeLeases, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { ControlError, type Endpoint } from './endpoint.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import {
+  describeLeases,
+  LeaseAdminError,
+  releaseLease,
+  reserveLease,
+} from '../../allocator/lease/lease-admin.ts';
+import type { NodeView } from '../view/node-view.ts';
+import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const leasesEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/leases',
-  summary: 'every key below subnets/, as this host knows them',
+  summary: 'every key below subnets/, from the registry cache',
   handle: (daemon) => ({ json: leasesOf(daemon) }),
 };
 
 export const reserveEndpoint: Endpoint = {
   method: 'POST',
   path: '/v1/leases/reserve',
-  summary: 'keeps a subnet for a host for good: {"subnet":"10.5.72.0/24","publicIp":"198.18.1.2"}',
+  summary: 'reserves a subnet for a host: {"subnet":"10.5.72.0/24","publicIp":"198.18.1.2"}',
   handle: (daemon, { body }) => {
-    const { subnet, publicIp } = readTexts(body, ['subnet', 'publicIp']);
-    if (subnet === undefined) throw new ControlError(400, 'bad-request', 'subnet: is missing');
+    const { subnet, publicIp } = readStrings(body, ['subnet', 'publicIp']);
+    if (subnet === undefined) throw new ControlError(400, 'bad-request', 'subnet: is required');
     const request: ReserveV1 = { subnet, ...(publicIp !== undefined && { publicIp }) };
     return change(daemon, (registry) => reserveLease(registry, request));
   },
@@ -30,21 +35,21 @@ export const reserveEndpoint: Endpoint = {
 export const releaseEndpoint: Endpoint = {
   method: 'POST',
   path: '/v1/leases/release',
-  summary: 'removes a key, if nobody wrote to it since: {"subnet":"10.5.72.0/24","modRevision":17}',
+  summary: 'removes a key whose mod revision is unchanged: {"subnet":"10.5.72.0/24","modRevision":17}',
   handle: (daemon, { body }) => {
-    const { subnet } = readTexts(body, ['subnet']);
+    const { subnet } = readStrings(body, ['subnet']);
     const { modRevision } = (body ?? {}) as Partial<ReleaseV1>;
     if (subnet === undefined || !Number.isSafeInteger(modRevision))
       throw new ControlError(
         400,
         'bad-request',
-        'subnet and modRevision: both are needed, as GET /v1/leases gives them',
+        'subnet and modRevision: both are required; GET /v1/leases has them',
       );
     return change(daemon, (registry) => releaseLease(registry, { subnet, modRevision: modRevision! }));
   },
 };
 
-function leasesOf({ mirror, keeper }: DaemonView): LeasesV1 {
+function leasesOf({ mirror, keeper }: NodeView): LeasesV1 {
   return {
     version: CONTROL_VERSION,
     at: wallTime(systemClock.nowMs()),
@@ -53,7 +58,7 @@ function leasesOf({ mirror, keeper }: DaemonView): LeasesV1 {
   };
 }
 
-function readTexts<Name extends string>(
+function readStrings<Name extends string>(
   body: unknown,
   names: readonly Name[],
 ): Partial<Record<Name, string>> {
@@ -62,17 +67,18 @@ function readTexts<Name extends string>(
   >;
   for (const name of names)
     if (members[name] !== undefined && typeof members[name] !== 'string')
-      throw new ControlError(400, 'bad-request', `${name}: must be a text`);
+      throw new ControlError(400, 'bad-request', `${name}: must be a string`);
   return members as Partial<Record<Name, string>>;
 }
 
 const STATUS = { 'bad-request': 400, 'not-found': 404, conflict: 409 } as const;
 
 async function change(
-  { registry }: DaemonView,
+  { registry }: ControlledNode,
   act: (registry: Registry) => Promise<LeaseChangeV1>,
 ): Promise<{ readonly json: LeaseChangeV1 }> {
-  if (registry === undefined) throw new ControlError(503, 'not-ready', 'The daemon has no registry yet');
+  if (registry === undefined)
+    throw new ControlError(503, 'not-ready', 'The daemon has not opened the registry yet');
   try {
     return { json: await act(registry) };
   } catch (error) {

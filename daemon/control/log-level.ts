@@ -1,7 +1,7 @@
-// GET and PUT /v1/log-level: how much the daemon logs, changed while it runs. It forgets that when it ends.
-import { LOG_LEVELS, type LogLevel } from '../log/log.ts';
+// GET and PUT /v1/log-level: the level of the running daemon. A restart restores the level of the
+// options.
 import { ControlError, type Endpoint } from './endpoint.ts';
-import type { LogLevelV1 } from '../../api/types.ts';
+import { LOG_LEVELS, type LogLevel, type LogLevelV1 } from '../../api/index.ts';
 
 export const readLogLevelEndpoint: Endpoint = {
   method: 'GET',
@@ -13,7 +13,7 @@ export const readLogLevelEndpoint: Endpoint = {
 export const setLogLevelEndpoint: Endpoint = {
   method: 'PUT',
   path: '/v1/log-level',
-  summary: 'changes it until the daemon ends: {"level":"debug"}',
+  summary: 'changes the level until the daemon ends: {"level":"debug"}',
   handle: ({ log }, { body }) => {
     const level = (body as Partial<LogLevelV1> | null | undefined)?.level;
     if (!LOG_LEVELS.includes(level as LogLevel))
@@ -25,7 +25,7 @@ export const setLogLevelEndpoint: Endpoint = {
     const before = log.level;
     log.level = level as LogLevel;
     if (before !== level)
-      log.warn(`The log level is ${level} now, by request on the control socket`, { before });
+      log.warn(`Set the log level to ${level} by request on the control socket`, { before });
     return { json: { level: log.level } satisfies LogLevelV1 };
   },
 };

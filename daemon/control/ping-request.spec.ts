@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { ControlError } from './endpoint.ts';
 import { parsePingRequest } from './ping-request.ts';
 
-describe('request of a ping', () => {
-  it('has defaults for all', () => {
+describe('parsePingRequest', () => {
+  it('fills in all defaults', () => {
     const defaults = { count: 3, intervalMs: 1000, timeoutMs: 1000, payloadBytes: 56 };
     for (const body of [undefined, null, {}, 7]) assert.deepEqual(parsePingRequest(body), defaults);
   });
 
-  it('is taken as it is given', () => {
+  it('keeps given values', () => {
     const request = { peer: 'x', count: 1, intervalMs: 10, timeoutMs: 1, payloadBytes: 0, family: 6 };
     assert.deepEqual(parsePingRequest(request), request);
   });
@@ -23,6 +23,6 @@ describe('request of a ping', () => {
     [{ timeoutMs: 1.5 }, 'timeoutMs 1.5: must be an integer from 1 to 600000'],
     [{ payloadBytes: 65_488 }, 'payloadBytes 65488: must be an integer from 0 to 65487'],
   ] as const)
-    it(`is refused: ${message}`, () =>
+    it(`rejects with: ${message}`, () =>
       assert.throws(() => parsePingRequest(body), new ControlError(400, 'bad-ping', message)));
 });

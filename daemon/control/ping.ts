@@ -1,5 +1,6 @@
-// POST /v1/ping: echoes to peers, to their end of the overlay and to their public IP; a line for each echo to a single peer,
-// and one for each peer when all is known of it. Many peers are asked side by side, a bounded number at a time.
+// POST /v1/ping: ICMP echoes to the overlay address and the public IP of peers. The reply has a
+// line for each echo if one peer is pinged, and a summary line for each peer. At most
+// MAX_CONCURRENT_PEERS are pinged at a time.
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, type IpAddress } from '../../lib/address.ts';
@@ -9,32 +10,33 @@ import { ECHO_HEADER_BYTES, type EchoResult } from '../probe/echo-socket.ts';
 import { findPeer, targetsOf, type FoundPeer } from '../probe/peer-targets.ts';
 import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { ControlError, type Endpoint } from './endpoint.ts';
+import type { NodeView } from '../view/node-view.ts';
+import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
+import { loadNative } from '../../native/index.ts';
 import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
-import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/types.ts';
+import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/index.ts';
 
-/** Peers that are asked at a time, and the time between the starts of two, so that a crowd makes no burst. */
-const SIDE_BY_SIDE = 256;
-const START_EVERY_MS = 2;
+const MAX_CONCURRENT_PEERS = 256;
+/** Time between the starts of two peers: spreads what would be a burst. */
+const START_INTERVAL_MS = 2;
 
 export const pingEndpoint: Endpoint = {
   method: 'POST',
   path: '/v1/ping',
-  summary: 'echoes to one peer or all: {"peer":"198.18.1.2","count":3}, without a peer to all; a stream',
+  summary: 'pings one peer, or all without "peer": {"peer":"198.18.1.2","count":3}; a stream',
   handle: async (daemon, { body, signal }) => {
     const request = parsePingRequest(body);
     const peers = findPeers(daemon, request);
-    const prober = new Prober();
+    const prober = new Prober({ addon: loadNative() });
     const lines = new AsyncQueue<PingLineV1>();
-    // Each row of echoes listens for the client that leaves.
+    // Each series of echoes listens for the client to disconnect.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', () => prober.close(), { once: true });
-    // What stands in the way of all is an answer by itself, not a line of the stream.
+    // An error that concerns all peers is an error of the request, not a line of the stream.
     await prober
       .open(peers.flatMap(({ peer }) => Object.values(targetsOf(peer, 'vxlan', request))))
-      .catch(refuse);
+      .catch(reject);
     void pingAll(daemon, { request, peers, prober, lines, signal }).then(
       () => lines.end(),
       (error: unknown) => lines.fail(error),
@@ -43,21 +45,21 @@ export const pingEndpoint: Endpoint = {
   },
 };
 
-function refuse(error: unknown): never {
+function reject(error: unknown): never {
   if (error instanceof ProbeError) throw new ControlError(500, 'cannot-probe', error.message);
   throw error;
 }
 
-function findPeers({ keeper }: DaemonView, { peer: word }: PingRequest): readonly FoundPeer[] {
+function findPeers({ keeper }: NodeView, { peer: name }: PingRequest): readonly FoundPeer[] {
   const peers = [...(keeper?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
-  if (word === undefined) return peers.map((peer) => ({ peer }));
-  const found = findPeer(peers, word);
+  if (name === undefined) return peers.map((peer) => ({ peer }));
+  const found = findPeer(peers, name);
   if (found !== undefined) return [found];
-  const message = `No peer has the public IP, subnet or key ${JSON.stringify(word)}, nor that address inside its subnet: weft peers lists them`;
+  const message = `No peer has the public IP, subnet or key ${JSON.stringify(name)}, nor that address inside its subnet: weft peers lists them`;
   throw new ControlError(404, 'bad-peer', message);
 }
 
-interface Round {
+interface PingRun {
   readonly request: PingRequest;
   readonly peers: readonly FoundPeer[];
   readonly prober: Prober;
@@ -65,38 +67,38 @@ interface Round {
   readonly signal: AbortSignal;
 }
 
-async function pingAll(daemon: DaemonView, round: Round): Promise<void> {
-  const waiting = round.peers.values();
+async function pingAll(daemon: ControlledNode, run: PingRun): Promise<void> {
+  const queue = run.peers.values();
   const work = async (): Promise<void> => {
-    for (const found of waiting) {
-      if (round.signal.aborted) return;
-      await pingPeer(daemon, round, found);
+    for (const found of queue) {
+      if (run.signal.aborted) return;
+      await pingPeer(daemon, run, found);
     }
   };
   const workers: Promise<void>[] = [];
-  while (workers.length < Math.min(SIDE_BY_SIDE, round.peers.length)) {
+  while (workers.length < Math.min(MAX_CONCURRENT_PEERS, run.peers.length)) {
     workers.push(work());
-    await sleep(START_EVERY_MS);
+    await sleep(START_INTERVAL_MS);
   }
   try {
     await Promise.all(workers);
   } finally {
-    round.prober.close();
+    run.prober.close();
   }
 }
 
-async function pingPeer(daemon: DaemonView, round: Round, { peer, asked }: FoundPeer): Promise<void> {
-  const { request, lines, signal } = round;
+async function pingPeer(daemon: ControlledNode, run: PingRun, { peer, target }: FoundPeer): Promise<void> {
+  const { request, lines, signal } = run;
   const backend = daemon.config?.backend.type ?? 'vxlan';
-  const targets = targetsOf(peer, backend, { ...request, ...(asked && { asked }) });
+  const targets = targetsOf(peer, backend, { ...request, ...(target && { target }) });
   const [overlay, underlay] = await Promise.all(
-    (['overlay', 'underlay'] as const).map((layer) => pingLayer(round, peer, layer, targets[layer])),
+    (['overlay', 'underlay'] as const).map((layer) => pingLayer(run, peer, layer, targets[layer])),
   );
-  // A client that left has cut it short.
+  // A disconnected client has cut the series short.
   if (signal.aborted) return;
-  const known = overlay ?? underlay;
-  if (known !== undefined && asked === undefined)
-    daemon.probes.note(peer.key, { atMs: Date.now(), report: known.report });
+  const measured = overlay ?? underlay;
+  if (measured !== undefined && target === undefined)
+    daemon.probes.record(peer.key, { atMs: Date.now(), report: measured.report });
   const { publicIp, publicIpv6 } = peer.attributes;
   lines.push({
     kind: 'peer',
@@ -110,25 +112,25 @@ async function pingPeer(daemon: DaemonView, round: Round, { peer, asked }: Found
   });
 }
 
-interface KnownLayer {
+interface LayerResult {
   readonly report: ProbeReport;
   readonly layer: PingLayerV1;
 }
 
 async function pingLayer(
-  { request, peers, prober, lines, signal }: Round,
+  { request, peers, prober, lines, signal }: PingRun,
   { key }: Lease,
   layer: PingEchoV1['layer'],
   address: IpAddress | undefined,
-): Promise<KnownLayer | undefined> {
+): Promise<LayerResult | undefined> {
   if (address === undefined) return undefined;
   const { count, intervalMs, timeoutMs, payloadBytes } = request;
   const packetBytes = ECHO_HEADER_BYTES[familyOf(address)] + payloadBytes;
   const onEcho = (sequence: number, result: EchoResult): void =>
     lines.push({ kind: 'echo', key, layer, address, sequence, ...toEcho(result) });
   const isOne = peers.length === 1;
-  const row = { count, intervalMs, timeoutMs, packetBytes, signal, ...(isOne && { onEcho }) };
-  const report = await prober.probe(address, row);
+  const options = { count, intervalMs, timeoutMs, packetBytes, signal, ...(isOne && { onEcho }) };
+  const report = await prober.probe(address, options);
   const largest = report.received > 0 && !signal.aborted ? await prober.findLargest(address) : undefined;
   const largestPacketBytes = largest?.packetBytes;
   const errors = report.errors.map(({ error, count: times }) => ({
@@ -151,5 +153,5 @@ async function pingLayer(
 
 function toEcho(result: EchoResult): { readonly rttMs?: number; readonly error?: string } {
   if (result.kind === 'reply') return { rttMs: result.rttMs };
-  return { error: result.kind === 'lost' ? 'no answer in time' : formatEchoError(result.error) };
+  return { error: result.kind === 'lost' ? 'no reply in time' : formatEchoError(result.error) };
 }

@@ -5,7 +5,7 @@ import { backendFor } from '../../backends/index.ts';
 import { objectKey, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
 import type { KernelSnapshot } from './kernel-snapshot.ts';
-import { traceRoute, type Walk } from './route-trace.ts';
+import { traceRoute, type RouteTrace } from './route-trace.ts';
 
 const backend = backendFor('vxlan');
 const here = context(backend, network('4', VXLAN));
@@ -19,19 +19,19 @@ interface Kernel {
   readonly underlayMtu?: number;
 }
 
-const WHOLE: Readonly<Record<string, RouteLookup>> = {
+const DESIRED_LOOKUPS: Readonly<Record<string, RouteLookup>> = {
   '10.5.2.7': { dev: 'flannel.1', gateway: '10.5.2.0' as IpAddress },
   '10.9.0.2': { dev: 'eth0' },
 };
 
-function walk({
+function trace({
   present = [...own, ...objects],
-  lookups = WHOLE,
+  lookups = DESIRED_LOOKUPS,
   underlayMtu = 1500,
-}: Kernel = {}): Promise<Walk> {
+}: Kernel = {}): Promise<RouteTrace> {
   const byKey = (list: readonly KernelObject[]): Map<ObjectKey, KernelObject> =>
     new Map(list.map((object) => [objectKey(object), object]));
-  const now = {
+  const snapshot = {
     kernel: {
       lookupRoute: (address: string) => Promise.resolve(lookups[address]),
       readInterfaces: () => Promise.resolve([{ name: 'eth0', mtu: underlayMtu }]),
@@ -39,63 +39,63 @@ function walk({
     reconciler: { desired: byKey([...own, ...objects]), objectsOf: () => byKey(objects) },
     actual: { objects: byKey(present), foreignLinks: new Map() },
   } as unknown as KernelSnapshot;
-  return traceRoute(now, '10.5.2.7' as IpAddress, peer.key);
+  return traceRoute(snapshot, '10.5.2.7' as IpAddress, peer.key);
 }
 
-function problems({ lookups }: Walk): readonly string[] {
+function problems({ lookups }: RouteTrace): readonly string[] {
   return lookups.flatMap(({ table, problem }) => (problem === undefined ? [] : [`${table}: ${problem}`]));
 }
 
 const without = (kind: KernelObject['kind']): readonly KernelObject[] =>
   [...own, ...objects].filter((object) => object.kind !== kind);
 
-describe('the way of a packet', () => {
-  it('is whole', async () => {
-    const whole = await walk();
-    assert.deepEqual(problems(whole), []);
+describe('the route trace', () => {
+  it('finds every desired entry', async () => {
+    const complete = await trace();
+    assert.deepEqual(problems(complete), []);
     assert.deepEqual(
-      [whole.way, whole.mtu, whole.overheadBytes, whole.lookups.map(({ table }) => table)],
+      [complete.datapath, complete.mtu, complete.overheadBytes, complete.lookups.map(({ table }) => table)],
       ['kernel', 1450, 50, ['route', 'neighbour', 'fdb', 'underlay']],
     );
   });
 
-  it('ends where no route is', async () => {
-    const broken = await walk({ lookups: {} });
-    assert.equal(broken.way, 'none');
+  it('ends at the route table if there is no route', async () => {
+    const broken = await trace({ lookups: {} });
+    assert.equal(broken.datapath, 'none');
     assert.match(
       problems(broken).join(),
-      /^route: unreachable; it should go by 10\.5\.2\.0\/24 via 10\.5\.2\.0 dev flannel\.1/,
+      /^route: unreachable; desired: 10\.5\.2\.0\/24 via 10\.5\.2\.0 dev flannel\.1/,
     );
   });
 
-  it('goes elsewhere if the route is gone and another takes its place', async () => {
+  it('names the desired route if another one takes its place', async () => {
     const lookups = { '10.5.2.7': { dev: 'eth0', gateway: '10.9.0.254' as IpAddress } };
     assert.match(
-      problems(await walk({ lookups })).join(),
-      /^route: another way than wanted; it should go by 10\.5\.2\.0/,
+      problems(await trace({ lookups })).join(),
+      /^route: not the desired route; desired: 10\.5\.2\.0/,
     );
   });
 
   for (const kind of ['neighbour', 'fdb'] as const)
-    it(`ends where no ${kind} entry is`, async () => {
-      const broken = await walk({ present: without(kind) });
-      assert.deepEqual(problems(broken), [`${kind}: no entry: such packets are dropped`]);
-      assert.equal(broken.way, 'none');
+    it(`ends at the ${kind} table if there is no entry`, async () => {
+      const broken = await trace({ present: without(kind) });
+      assert.deepEqual(problems(broken), [`${kind}: no entry: packets are dropped`]);
+      assert.equal(broken.datapath, 'none');
     });
 
-  it('goes wrong by an entry that somebody changed', async () => {
+  it('names the desired entry if another program changed it', async () => {
     const present = [...own, ...objects].map((object) =>
       object.kind === 'fdb' ? { ...object, destination: '10.9.0.99' as IpAddress } : object,
     );
-    const lookups = { ...WHOLE, '10.9.0.99': { dev: 'eth0' } };
+    const lookups = { ...DESIRED_LOOKUPS, '10.9.0.99': { dev: 'eth0' } };
     assert.match(
-      problems(await walk({ present, lookups })).join(),
-      /^fdb: it should be \S+ dst 10\.9\.0\.2 dev/,
+      problems(await trace({ present, lookups })).join(),
+      /^fdb: desired: \S+ dst 10\.9\.0\.2 dev/,
     );
   });
 
-  it('is narrower than the device says if the underlay is', async () => {
-    const narrow = await walk({ underlayMtu: 1400 });
+  it('reports the MTU that the underlay leaves', async () => {
+    const narrow = await trace({ underlayMtu: 1400 });
     assert.equal(narrow.mtu, 1350);
     assert.deepEqual(problems(narrow), [
       'underlay: eth0 has MTU 1400, which leaves 1350 bytes for the overlay, but flannel.1 has 1450',

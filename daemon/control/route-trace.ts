@@ -1,51 +1,52 @@
-// The way of a packet through this host's tables: route, then neighbour and FDB (or the entry of the packet path), then
-// the route of the underlay. Reads what the kernel answers and says where that is not what the daemon wants.
+// Traces a packet through this host's tables: route, then neighbour and FDB (or the packet path's
+// entry), then the underlay route. Each lookup names the difference between the kernel's answer and
+// the desired state.
 import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
-import type { KernelObject, LinkObject } from '../../backends/kernel-state.ts';
+import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { KernelSnapshot } from './kernel-snapshot.ts';
-import type { LookupV1, RouteV1 } from '../../api/types.ts';
+import type { LookupV1, RouteV1 } from '../../api/index.ts';
 
-export interface Walk {
+export interface RouteTrace {
   readonly lookups: readonly LookupV1[];
-  readonly way: RouteV1['way'];
+  readonly datapath: RouteV1['datapath'];
   readonly mtu?: number;
   readonly overheadBytes?: number;
 }
 
-/** Looks `to` up, which is an address of the overlay; `owner` is the key of the lease that covers it. */
+/** Traces a packet to the overlay address `to`; `owner` is the key of the lease that covers it. */
 export async function traceRoute(
-  now: KernelSnapshot,
+  snapshot: KernelSnapshot,
   to: IpAddress,
   owner: string | undefined,
-): Promise<Walk> {
-  const { kernel, actual } = now;
+): Promise<RouteTrace> {
+  const { kernel, actual } = snapshot;
   const found = await kernel.lookupRoute(to);
-  const wanted = wantedRoute(now, to, owner);
-  const lookups: LookupV1[] = [routeLookup(to, found, wanted)];
-  if (found === undefined) return { lookups, way: 'none' };
+  const desired = desiredRoute(snapshot, to, owner);
+  const lookups: LookupV1[] = [routeLookup(to, found, desired)];
+  if (found === undefined) return { lookups, datapath: 'none' };
   const link = actual.objects.get(`link ${found.dev}`);
-  if (link?.kind !== 'link') return walkPlain(now, lookups, found, wanted !== undefined);
+  if (link?.kind !== 'link') return traceUntunnelled(snapshot, lookups, found, desired !== undefined);
   const tunnel =
     link.type === 'tun'
-      ? tunnelLookup(now, to, link.name)
-      : neighbourLookups(now, link.name, found.gateway ?? to);
+      ? tunnelLookup(snapshot, to, link.name)
+      : neighbourLookups(snapshot, link.name, found.gateway ?? to);
   lookups.push(...tunnel.lookups);
   const overheadBytes = overheadOf(link);
-  const way = link.type === 'tun' ? 'userspace' : 'kernel';
-  if (tunnel.remote === undefined) return { lookups, way: 'none', overheadBytes };
-  const underlay = await underlayLookup(now, tunnel.remote, link, overheadBytes);
-  return { lookups: [...lookups, underlay.lookup], way, mtu: underlay.mtu, overheadBytes };
+  const datapath = link.type === 'tun' ? 'userspace' : 'kernel';
+  if (tunnel.remote === undefined) return { lookups, datapath: 'none', overheadBytes };
+  const underlay = await underlayLookup(snapshot, tunnel.remote, link, overheadBytes);
+  return { lookups: [...lookups, underlay.lookup], datapath, mtu: underlay.mtu, overheadBytes };
 }
 
 type Route = Extract<KernelObject, { readonly kind: 'route' }>;
 
-/** The route that the daemon wants for a peer's subnet. */
-function wantedRoute(
+/** The desired route to a peer's subnet. */
+function desiredRoute(
   { reconciler }: KernelSnapshot,
   to: IpAddress,
   owner: string | undefined,
@@ -55,45 +56,45 @@ function wantedRoute(
   return undefined;
 }
 
-function routeLookup(to: IpAddress, found: RouteLookup | undefined, wanted: Route | undefined): LookupV1 {
-  const base = { table: 'route', question: to } as const;
-  const should = wanted === undefined ? '' : `; it should go by ${renderObject(wanted)}`;
-  if (found === undefined) return { ...base, problem: `unreachable${should}` };
+function routeLookup(to: IpAddress, found: RouteLookup | undefined, desired: Route | undefined): LookupV1 {
+  const base = { table: 'route', key: to } as const;
+  const expected = desired === undefined ? '' : `; desired: ${renderObject(desired)}`;
+  if (found === undefined) return { ...base, problem: `unreachable${expected}` };
   const entry = renderLookup(to, found);
-  const isWanted = wanted === undefined || (found.dev === wanted.dev && goesVia(found, wanted));
-  return isWanted ? { ...base, entry } : { ...base, entry, problem: `another way than wanted${should}` };
+  const isDesired = desired === undefined || (found.dev === desired.dev && hasGateway(found, desired));
+  return isDesired ? { ...base, entry } : { ...base, entry, problem: `not the desired route${expected}` };
 }
 
-function goesVia({ gateway }: RouteLookup, wanted: Route): boolean {
-  return gateway === undefined || gateway === wanted.gateway;
+function hasGateway({ gateway }: RouteLookup, desired: Route): boolean {
+  return gateway === undefined || gateway === desired.gateway;
 }
 
 function renderLookup(to: IpAddress, { dev, gateway, source }: RouteLookup): string {
   return `${to}${gateway === undefined ? '' : ` via ${gateway}`} dev ${dev}${source === undefined ? '' : ` src ${source}`}`;
 }
 
-async function walkPlain(
+async function traceUntunnelled(
   { kernel }: KernelSnapshot,
   lookups: LookupV1[],
   found: RouteLookup,
   isPeer: boolean,
-): Promise<Walk> {
+): Promise<RouteTrace> {
   const device = (await kernel.readInterfaces()).find(({ name }) => name === found.dev);
-  return { lookups, way: isPeer ? 'direct' : 'local', ...(device && { mtu: device.mtu }) };
+  return { lookups, datapath: isPeer ? 'direct' : 'local', ...(device && { mtu: device.mtu }) };
 }
 
 interface TunnelEnd {
   readonly lookups: readonly LookupV1[];
-  /** Unset if a packet would not get so far. */
+  /** Unset if the packet is dropped before. */
   readonly remote?: IpAddress;
 }
 
 function tunnelLookup({ actual, reconciler }: KernelSnapshot, to: IpAddress, dev: string): TunnelEnd {
-  const base = { table: 'tunnel', question: `${to} dev ${dev}` } as const;
+  const base = { table: 'tunnel', key: `${to} dev ${dev}` } as const;
   for (const [key, object] of actual.objects)
     if (object.kind === 'tunnel' && object.dev === dev && contains(object.destination, to))
-      return { lookups: [{ ...base, ...judge(reconciler, key, object) }], remote: object.remote };
-  return { lookups: [{ ...base, problem: 'no entry: such packets are dropped' }] };
+      return { lookups: [{ ...base, ...compare(reconciler, key, object) }], remote: object.remote };
+  return { lookups: [{ ...base, problem: 'no entry: packets are dropped' }] };
 }
 
 function neighbourLookups(
@@ -101,32 +102,32 @@ function neighbourLookups(
   dev: string,
   gateway: IpAddress,
 ): TunnelEnd {
-  const key = `neighbour ${dev} ${gateway}`;
+  const key = `neighbour ${dev} ${gateway}` as const;
   const neighbour = actual.objects.get(key);
-  const first = { table: 'neighbour', question: `${gateway} dev ${dev}` } as const;
+  const first = { table: 'neighbour', key: `${gateway} dev ${dev}` } as const;
   if (neighbour?.kind !== 'neighbour')
-    return { lookups: [{ ...first, problem: 'no entry: such packets are dropped' }] };
-  const lookups: LookupV1[] = [{ ...first, ...judge(reconciler, key, neighbour) }];
-  const fdbKey = `fdb ${dev} ${neighbour.mac}`;
+    return { lookups: [{ ...first, problem: 'no entry: packets are dropped' }] };
+  const lookups: LookupV1[] = [{ ...first, ...compare(reconciler, key, neighbour) }];
+  const fdbKey = `fdb ${dev} ${neighbour.mac}` as const;
   const fdb = actual.objects.get(fdbKey);
-  const second = { table: 'fdb', question: `${neighbour.mac} dev ${dev}` } as const;
+  const second = { table: 'fdb', key: `${neighbour.mac} dev ${dev}` } as const;
   if (fdb?.kind !== 'fdb')
-    return { lookups: [...lookups, { ...second, problem: 'no entry: such packets are dropped' }] };
+    return { lookups: [...lookups, { ...second, problem: 'no entry: packets are dropped' }] };
   return {
-    lookups: [...lookups, { ...second, ...judge(reconciler, fdbKey, fdb) }],
+    lookups: [...lookups, { ...second, ...compare(reconciler, fdbKey, fdb) }],
     remote: fdb.destination,
   };
 }
 
-function judge(
+function compare(
   reconciler: KernelSnapshot['reconciler'],
-  key: string,
+  key: ObjectKey,
   found: ActualObject,
 ): Pick<LookupV1, 'entry' | 'problem'> {
   const entry = renderObject(found);
   const want = reconciler.desired.get(key);
-  if (want === undefined) return { entry, problem: 'nobody wants this entry' };
-  return isInSync(want, found) ? { entry } : { entry, problem: `it should be ${renderObject(want)}` };
+  if (want === undefined) return { entry, problem: 'this entry is not desired' };
+  return isInSync(want, found) ? { entry } : { entry, problem: `desired: ${renderObject(want)}` };
 }
 
 function overheadOf(link: LinkObject): number {
@@ -143,7 +144,7 @@ async function underlayLookup(
   overheadBytes: number,
 ): Promise<{ readonly lookup: LookupV1; readonly mtu: number }> {
   const found = await kernel.lookupRoute(remote);
-  const base = { table: 'underlay', question: remote } as const;
+  const base = { table: 'underlay', key: remote } as const;
   if (found === undefined) return { lookup: { ...base, problem: 'unreachable' }, mtu: link.mtu };
   const entry = renderLookup(remote, found);
   const device = (await kernel.readInterfaces()).find(({ name }) => name === found.dev);

@@ -1,35 +1,35 @@
-// GET /v1/route?to=ADDRESS: which host has an address and which way a packet there would take, one lookup after the other
-// as the kernel does them, each beside what the daemon wants there.
+// GET /v1/route?to=ADDRESS: the host of an address and the datapath of a packet to it: the kernel's
+// lookups in their order, each compared with the desired state.
 import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
-import type { DaemonView } from './daemon-view.ts';
+import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { readKernelNow, type KernelSnapshot } from './kernel-snapshot.ts';
-import { traceRoute, type Walk } from './route-trace.ts';
-import { CONTROL_VERSION } from '../../api/types.ts';
-import type { LookupV1, RouteV1 } from '../../api/types.ts';
-import { wallTime } from './wall-time.ts';
+import { readKernelSnapshot, type KernelSnapshot } from './kernel-snapshot.ts';
+import { traceRoute, type RouteTrace } from './route-trace.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type { LookupV1, RouteV1 } from '../../api/index.ts';
+import { wallTime } from '../view/wall-time.ts';
 
 export const routeEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/route',
-  summary: '?to=ADDRESS: which host has it, and which way a packet takes, lookup by lookup',
+  summary: '?to=ADDRESS: the host of an address, and every lookup of a packet to it',
   handle: async (daemon, { query }) => ({ json: await routeTo(daemon, query.get('to') ?? '') }),
 };
 
-async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
+async function routeTo(daemon: NodeView, text: string): Promise<RouteV1> {
   const to = parseIp(text);
   if (to === undefined)
     throw new ControlError(
       400,
       'bad-address',
-      `${JSON.stringify(text)} is no IP address, for example 10.5.72.2`,
+      `${JSON.stringify(text)} is not an IP address, for example 10.5.72.2`,
     );
-  const now = await readKernelNow(daemon);
+  const snapshot = await readKernelSnapshot(daemon);
   const owner = ownerOf(daemon, to);
-  const walk = await walkTo(now, to, owner);
-  const lookups = [leaseLookup(to, owner), ...walk.lookups];
+  const trace = await traceTo(snapshot, to, owner);
+  const lookups = [leaseLookup(to, owner), ...trace.lookups];
   const { kind, key, subnet, publicIp } = owner;
   return {
     version: CONTROL_VERSION,
@@ -38,18 +38,22 @@ async function routeTo(daemon: DaemonView, text: string): Promise<RouteV1> {
     kind,
     ...(key !== undefined && subnet && { owner: { key, subnet, ...(publicIp && { publicIp }) } }),
     lookups,
-    way: walk.way,
-    ...(walk.mtu !== undefined && { mtu: walk.mtu }),
-    ...(walk.overheadBytes !== undefined && { overheadBytes: walk.overheadBytes }),
+    datapath: trace.datapath,
+    ...(trace.mtu !== undefined && { mtu: trace.mtu }),
+    ...(trace.overheadBytes !== undefined && { overheadBytes: trace.overheadBytes }),
     isWhole: lookups.every(({ problem }) => problem === undefined),
   };
 }
 
-async function walkTo(now: KernelSnapshot, to: IpAddress, { kind, key }: AddressOwner): Promise<Walk> {
-  if (kind === 'outside') return { lookups: [], way: 'none' };
-  const walk = await traceRoute(now, to, key);
-  // Wherever the kernel would send it, no host of the overlay takes it.
-  return kind === 'unleased' ? { lookups: walk.lookups, way: 'none' } : walk;
+async function traceTo(
+  snapshot: KernelSnapshot,
+  to: IpAddress,
+  { kind, key }: AddressOwner,
+): Promise<RouteTrace> {
+  if (kind === 'outside') return { lookups: [], datapath: 'none' };
+  const trace = await traceRoute(snapshot, to, key);
+  // Whatever route the kernel has, no host of the overlay accepts the packet.
+  return kind === 'unleased' ? { lookups: trace.lookups, datapath: 'none' } : trace;
 }
 
 interface AddressOwner {
@@ -59,7 +63,7 @@ interface AddressOwner {
   readonly publicIp?: IpAddress | undefined;
 }
 
-function ownerOf({ config, keeper }: DaemonView, to: IpAddress): AddressOwner {
+function ownerOf({ config, keeper }: NodeView, to: IpAddress): AddressOwner {
   const network = familyOf(to) === 4 ? config?.ipv4?.network : config?.ipv6?.network;
   if (network === undefined || !contains(network, to)) return { kind: 'outside' };
   const own = keeper?.own;
@@ -79,7 +83,7 @@ function subnetWith({ ipv4, ipv6 }: LeaseSubnets, address: IpAddress): Cidr | un
 }
 
 function leaseLookup(to: IpAddress, { kind, key, subnet, publicIp }: AddressOwner): LookupV1 {
-  const base = { table: 'lease', question: to } as const;
+  const base = { table: 'lease', key: to } as const;
   switch (kind) {
     case 'own':
       return { ...base, entry: `${subnet} is this host's subnet` };

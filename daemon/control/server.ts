@@ -1,8 +1,9 @@
-// The control socket: HTTP over a Unix socket that only this user can connect to. Listens and bounds; handler.ts answers.
+// The control socket: HTTP over a Unix socket of mode 0600. It listens and sets limits; handler.ts
+// answers.
 import { createServer } from 'node:http';
 import { limitRequestTime, NO_REQUEST_CHECK } from '../http/request-timeout.ts';
-import type { DaemonView } from './daemon-view.ts';
-import { ENDPOINTS } from './endpoints.ts';
+import type { ControlledNode, Endpoint } from './endpoint.ts';
+import { createEndpoints } from './endpoints.ts';
 import { createControlHandler } from './handler.ts';
 import { listenAt } from './socket-file.ts';
 
@@ -11,17 +12,21 @@ export interface ControlServer {
   stop(): Promise<void>;
 }
 
-/** Bounds how long a client may take to say what it wants; answers may take longer. */
+/** Limit for the head of a request; answers may take longer. */
 const REQUEST_TIMEOUT_MS = 5000;
 const MAX_CONNECTIONS = 64;
 
-/** Starts to answer at `path`. @throws ControlSocketError */
-export async function startControlServer(path: string, daemon: DaemonView): Promise<ControlServer> {
-  const server = createServer(NO_REQUEST_CHECK, createControlHandler(daemon, ENDPOINTS));
+/** Starts the server at `path`. `renderMetrics` answers /metrics. @throws ControlSocketError */
+export async function startControlServer(
+  path: string,
+  daemon: ControlledNode,
+  renderMetrics: Endpoint['handle'],
+): Promise<ControlServer> {
+  const server = createServer(NO_REQUEST_CHECK, createControlHandler(daemon, createEndpoints(renderMetrics)));
   limitRequestTime(server, REQUEST_TIMEOUT_MS);
   server.maxConnections = MAX_CONNECTIONS;
   const remove = await listenAt(server, path);
-  // Errors of single connections must not end the daemon.
+  // Without a listener, the error of one connection would end the process.
   server.on('error', () => undefined);
   return {
     stop: async () => {

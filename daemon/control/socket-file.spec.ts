@@ -36,7 +36,7 @@ describe('the file of the control socket', () => {
     });
   }
 
-  /** Leaves a socket file that nobody listens to, as a killed process does. */
+  /** Leaves a socket file without a listener, as a killed process does. */
   function leaveDeadSocket(): void {
     const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync('mkdir', ['-p', join(folder, 'run')]);
@@ -44,21 +44,21 @@ describe('the file of the control socket', () => {
     assert.ok(existsSync(path));
   }
 
-  it('is made with its folder, for its user alone, and alone in it', async () => {
+  it('is created with its folder and mode 0600, and leaves no other file', async () => {
     await listenAt(newServer('here'), path);
     assert.equal(statSync(path).mode & 0o777, 0o600);
     assert.equal(await greetingAt(path), 'here');
     assert.deepEqual(readdirSync(join(folder, 'run')), ['weft.sock']);
   });
 
-  it('is taken over from a process that died', async () => {
+  it('replaces the socket of a dead process', async () => {
     leaveDeadSocket();
     await listenAt(newServer('second'), path);
     assert.equal(await greetingAt(path), 'second');
     assert.deepEqual(readdirSync(join(folder, 'run')), ['weft.sock']);
   });
 
-  it('is left to a process that lives', async () => {
+  it('does not replace the socket of a live process', async () => {
     await listenAt(newServer('first'), path);
     await assert.rejects(listenAt(newServer('second'), path), (error: ControlSocketError) => {
       assert.ok(error.isTaken);
@@ -69,7 +69,7 @@ describe('the file of the control socket', () => {
     assert.deepEqual(readdirSync(join(folder, 'run')), ['weft.sock']);
   });
 
-  it('goes to exactly one of many that start at once, dead socket or not', async () => {
+  it('belongs to exactly one of many processes that start at once', async () => {
     for (const hasDead of [true, false]) {
       rmSync(join(folder, 'run'), { recursive: true, force: true });
       if (hasDead) leaveDeadSocket();
@@ -83,7 +83,7 @@ describe('the file of the control socket', () => {
     }
   });
 
-  it('is removed by its own process, but not if it is another’s by then', async () => {
+  it('is removed only by the process that created it', async () => {
     const removeFirst = await listenAt(newServer('first'), path);
     rmSync(path);
     const removeSecond = await listenAt(newServer('second'), path);
@@ -93,12 +93,12 @@ describe('the file of the control socket', () => {
     assert.ok(!existsSync(path));
   });
 
-  it('does not replace what is no socket', async () => {
+  it('does not replace a file that is not a socket', async () => {
     spawnSync('mkdir', ['-p', join(folder, 'run')]);
     writeFileSync(path, 'precious');
     await assert.rejects(
       listenAt(newServer(), path),
-      /exists and is no socket; remove it, or choose another/,
+      /exists and is not a socket; remove it, or choose another/,
     );
     assert.ok(statSync(path).isFile());
   });
@@ -106,11 +106,11 @@ describe('the file of the control socket', () => {
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['weft.sock', /must be an absolute path/],
     ['/run/weft/', /must be an absolute path of a file/],
-    [`/tmp/${'x'.repeat(120)}`, /has 125 bytes, and a socket can have 98; choose a shorter path/],
-    ['/proc/version/weft.sock', /Cannot make the control socket \/proc\/version\/weft\.sock: /],
+    [`/tmp/${'x'.repeat(120)}`, /has 125 bytes, more than the 98 of a socket path; choose a shorter one/],
+    ['/proc/version/weft.sock', /Cannot create the control socket \/proc\/version\/weft\.sock: /],
   ];
   for (const [bad, message] of wrong)
-    it(`is refused as ${bad.slice(0, 30)}`, async () => {
+    it(`is rejected as ${bad.slice(0, 30)}`, async () => {
       await assert.rejects(listenAt(newServer(), bad), message);
     });
 });

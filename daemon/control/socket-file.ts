@@ -1,49 +1,53 @@
-// The file of the control socket: made so that nobody can connect before its mode is right, taken over from a daemon that
-// died, never from one that lives. The server listens under a name of its own, which then gets the real name by link(2).
-// Of daemons that start at once one after the other does so: they take turns by an abstract socket, which the kernel
-// frees when its process ends, however it ends.
+// The file of the control socket. No client can connect before its mode is set: the server listens
+// under a temporary name, which link(2) then publishes. The socket of a dead daemon is replaced,
+// that of a live one never. Daemons that start at once serialize by a lock, an abstract socket,
+// which the kernel frees when its process ends.
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, link, lstat, mkdir, rm, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname, isAbsolute } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WeftError } from '../../api/index.ts';
 
-/** Bytes of a path that fit into `sockaddr_un` with the closing zero. */
+/** Longest path in `sockaddr_un`, without its terminating zero (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 const SUFFIX_BYTES = 4;
-/** A turn takes a few system calls. */
-const TURN_POLL_MS = 5;
-const TURN_MAX_MS = 2000;
+/** The lock is held for a few system calls. */
+const LOCK_POLL_MS = 5;
+const LOCK_TIMEOUT_MS = 2000;
 const MAX_PATH_BYTES = MAX_SOCKET_PATH_BYTES - '.'.length - 2 * SUFFIX_BYTES;
 
-/** Why the socket cannot be had. One line with the remedy. */
-export class ControlSocketError extends Error {
+/** Why the control socket cannot be created. One line with the remedy. */
+export class ControlSocketError extends WeftError {
   /** Whether another process answers there. */
   readonly isTaken: boolean;
 
   constructor(message: string, options: { readonly isTaken?: boolean; readonly cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.name = 'ControlSocketError';
+    super('CONTROL_SOCKET_FAILED', message, { cause: options.cause });
     this.isTaken = options.isTaken ?? false;
   }
 }
 
-/** Lets `server` listen at `path`, mode 0600. Resolves with what removes the file. @throws ControlSocketError */
+/**
+ * Makes `server` listen at `path` with mode 0600.
+ * @returns a function that removes the file
+ * @throws ControlSocketError
+ */
 export async function listenAt(server: Server, path: string): Promise<() => Promise<void>> {
   checkPath(path);
-  const own = `${path}.${randomBytes(SUFFIX_BYTES).toString('hex')}`;
+  const temporary = `${path}.${randomBytes(SUFFIX_BYTES).toString('hex')}`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    await listen(server, own);
-    await chmod(own, 0o600);
-    await takeName(own, path);
+    await listen(server, temporary);
+    await chmod(temporary, 0o600);
+    await publish(temporary, path);
     const { ino } = await lstat(path);
     return () => removeOwn(path, ino);
   } catch (error) {
     server.close();
     throw error instanceof ControlSocketError ? error : describe(error as NodeJS.ErrnoException, path);
   } finally {
-    await unlink(own).catch(() => undefined);
+    await unlink(temporary).catch(() => undefined);
   }
 }
 
@@ -55,7 +59,7 @@ function checkPath(path: string): void {
     );
   if (bytes > MAX_PATH_BYTES)
     throw new ControlSocketError(
-      `--control-socket ${path}: has ${bytes} bytes, and a socket can have ${MAX_PATH_BYTES}; choose a shorter path`,
+      `--control-socket ${path}: has ${bytes} bytes, more than the ${MAX_PATH_BYTES} of a socket path; choose a shorter one`,
     );
 }
 
@@ -69,41 +73,41 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function takeName(own: string, path: string): Promise<void> {
-  const leave = await takeTurn(path);
+async function publish(temporary: string, path: string): Promise<void> {
+  const unlock = await lock(path);
   try {
-    await clearAway(path);
-    await link(own, path);
+    await removeStale(path);
+    await link(temporary, path);
   } finally {
-    leave();
+    unlock();
   }
 }
 
-/** Waits until no other process is about to take `path`; returns what ends the turn. */
-async function takeTurn(path: string): Promise<() => void> {
+/** Waits for the lock of `path`. @returns a function that releases it */
+async function lock(path: string): Promise<() => void> {
   const name = `\0weft-control-${createHash('sha256').update(path).digest('hex').slice(0, 32)}`;
-  for (let waitedMs = 0; ; waitedMs += TURN_POLL_MS) {
-    const turn = createServer();
+  for (let waitedMs = 0; ; waitedMs += LOCK_POLL_MS) {
+    const holder = createServer();
     try {
-      await listen(turn, name);
-      return () => void turn.close();
+      await listen(holder, name);
+      return () => void holder.close();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || waitedMs >= TURN_MAX_MS) throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || waitedMs >= LOCK_TIMEOUT_MS) throw error;
     }
-    await sleep(TURN_POLL_MS);
+    await sleep(LOCK_POLL_MS);
   }
 }
 
-/** Removes the socket of a dead daemon. */
-async function clearAway(path: string): Promise<void> {
-  const found = await lstat(path).catch(onlyAbsence);
+/** Removes the socket of a dead daemon. @throws ControlSocketError if the path is in use */
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(ignoreAbsence);
   if (found === undefined) return;
   if (!found.isSocket())
     throw new ControlSocketError(
-      `Cannot make the control socket: ${path} exists and is no socket; remove it, or choose another --control-socket`,
+      `Cannot create the control socket: ${path} exists and is not a socket; remove it, or choose another --control-socket`,
     );
   if (await isLive(path)) throw taken(path);
-  await unlink(path).catch(onlyAbsence);
+  await unlink(path).catch(ignoreAbsence);
 }
 
 function taken(path: string): ControlSocketError {
@@ -111,14 +115,14 @@ function taken(path: string): ControlSocketError {
   return new ControlSocketError(message, { isTaken: true });
 }
 
-function onlyAbsence(error: NodeJS.ErrnoException): undefined {
+function ignoreAbsence(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** What connect(2) says where nobody listens, or just stopped to. */
-const GONE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET']);
+/** Errors of connect(2) without a listener, or with one that has just closed. */
+const NO_LISTENER: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET']);
 
-/** Whether somebody listens; the kernel refuses connections to what a dead process left. */
+/** Whether a process listens. The kernel rejects connections to the socket of a dead process. */
 function isLive(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -127,8 +131,8 @@ function isLive(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (GONE.has(error.code ?? '')) resolve(false);
-      // Its queue is full: it is there, but slow.
+      if (NO_LISTENER.has(error.code ?? '')) resolve(false);
+      // The backlog is full, so a process listens.
       else if (error.code === 'EAGAIN') resolve(true);
       else reject(error);
     });
@@ -141,12 +145,12 @@ async function removeOwn(path: string, inode: number): Promise<void> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied; run as root, or choose --control-socket in a folder that is yours',
+  EACCES: 'permission denied; run as root, or choose --control-socket in a writable folder',
   EROFS: 'the file system is read-only; choose --control-socket elsewhere',
-  ENOTDIR: 'a part of the path is no folder',
+  ENOTDIR: 'a part of the path is not a folder',
 };
 
 function describe(error: NodeJS.ErrnoException, path: string): ControlSocketError {
   const why = REASONS[error.code ?? ''] ?? error.message;
-  return new ControlSocketError(`Cannot make the control socket ${path}: ${why}`, { cause: error });
+  return new ControlSocketError(`Cannot create the control socket ${path}: ${why}`, { cause: error });
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemdDescriptorStore } from './descriptor-store.ts';
 import { createLogger } from '../log/log.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 
 const PID = 42;
 
@@ -33,7 +33,7 @@ function fixture(names: string, more: Record<string, string> = {}) {
   return { store, env, sent, closed, lines, fail };
 }
 
-/** A file as the addon makes them, but for its path. */
+/** A file like those of the addon. */
 function openFile(): number {
   const folder = mkdtempSync(join(tmpdir(), 'weft-record-'));
   const file = openSync(join(folder, 'file'), 'w+');
@@ -46,7 +46,7 @@ const SOCKET = { kind: 'udp', index: 0, fd: 21 } as const;
 const FULL = 'weft-tun-flannel.1-0:other:weft-udp-flannel.1-0:weft-tun-flannel-v6.1-12:weft-bpf-flannel.1-1';
 
 describe('descriptors of an earlier process', () => {
-  it('are told apart by name, device and index', () => {
+  it('are identified by kind, device and index', () => {
     const { store } = fixture(FULL);
     assert.equal(store.isEmpty, false);
     assert.deepEqual([store.has('flannel.1'), store.has('flannel0')], [true, false]);
@@ -65,12 +65,12 @@ describe('descriptors of an earlier process', () => {
     assert.deepEqual(store.take('flannel.1'), []);
   });
 
-  it('wait on while they are lent, for whoever wants the device or for the end', () => {
+  it('stay unclaimed after a peek, until they are taken or dropped', () => {
     const { store } = fixture(FULL);
-    assert.equal(store.lend('flannel.1').length, 3);
-    assert.deepEqual([store.has('flannel.1'), store.waiting], [true, ['flannel-v6.1', 'flannel.1']]);
+    assert.equal(store.peek('flannel.1').length, 3);
+    assert.deepEqual([store.has('flannel.1'), store.unclaimed], [true, ['flannel-v6.1', 'flannel.1']]);
     assert.deepEqual(store.take('flannel.1'), []);
-    assert.deepEqual([store.has('flannel.1'), store.waiting], [false, ['flannel-v6.1']]);
+    assert.deepEqual([store.has('flannel.1'), store.unclaimed], [false, ['flannel-v6.1']]);
   });
 
   it('are no device without a TUN queue', () => {
@@ -79,20 +79,20 @@ describe('descriptors of an earlier process', () => {
 
   for (const [what, more] of [
     ['another process', { LISTEN_PID: '41' }],
-    ['nobody', { LISTEN_PID: '' }],
+    ['no process', { LISTEN_PID: '' }],
     ['a count of none', { LISTEN_FDS: '0' }],
     ['no count', { LISTEN_FDS: 'x' }],
   ] as const)
-    it(`are not ours when meant for ${what}; the variables go all the same`, () => {
+    it(`are not ours if meant for ${what}; the variables are removed anyway`, () => {
       const { store, env } = fixture(FULL, more);
       assert.equal(store.isEmpty, true);
       assert.deepEqual(Object.keys(env), ['NOTIFY_SOCKET']);
     });
 
-  it('are closed and forgotten when nobody took them, those of others are not', () => {
+  it('are closed and removed if they were not taken; foreign ones are not', () => {
     const { store, closed, sent } = fixture(FULL);
     store.take('flannel.1');
-    store.dropRest();
+    store.closeUnclaimed();
     assert.deepEqual(closed, [6]);
     assert.deepEqual(sent, ['/s FDSTOREREMOVE=1 FDNAME=weft-tun-flannel-v6.1-12']);
     assert.equal(store.isEmpty, true);
@@ -102,18 +102,18 @@ describe('descriptors of an earlier process', () => {
 describe('descriptors for a successor', () => {
   it('are sent one by one, by name', () => {
     const { store, sent } = fixture('');
-    store.keep('flannel0', [TUN, SOCKET]);
+    store.store('flannel0', [TUN, SOCKET]);
     assert.deepEqual(sent, [
       '/s FDSTORE=1 FDPOLL=0 FDNAME=weft-tun-flannel0-0 fd 20',
       '/s FDSTORE=1 FDPOLL=0 FDNAME=weft-udp-flannel0-0 fd 21',
     ]);
   });
 
-  it('take the place of all that was kept before, here or by the earlier process', () => {
+  it('replace all that were stored before, by this or the earlier process', () => {
     const { store, sent } = fixture('weft-tun-flannel0-0:weft-tun-flannel0-1');
     store.take('flannel0');
-    store.keep('flannel0', [TUN]);
-    store.keep('flannel0', [SOCKET]);
+    store.store('flannel0', [TUN]);
+    store.store('flannel0', [SOCKET]);
     assert.deepEqual(
       sent.map((text) => text.replace('/s ', '').replace('FDPOLL=0 ', '')),
       [
@@ -126,22 +126,22 @@ describe('descriptors for a successor', () => {
     );
   });
 
-  it('are forgotten with their device', () => {
+  it('are removed with their device', () => {
     const { store, sent } = fixture('');
-    store.keep('flannel0', [TUN]);
-    store.forget('flannel0');
-    store.forget('flannel0');
+    store.store('flannel0', [TUN]);
+    store.remove('flannel0');
+    store.remove('flannel0');
     assert.deepEqual(sent.slice(1), ['/s FDSTOREREMOVE=1 FDNAME=weft-tun-flannel0-0']);
   });
 
   it('wait for a socket that is full, and are not sent once their device is closed', async () => {
     const { store, sent, lines, fail } = fixture('');
     fail('EAGAIN');
-    store.keep('flannel0', [TUN]);
-    store.keep('flannel.1', [SOCKET]);
-    store.forget('flannel0');
+    store.store('flannel0', [TUN]);
+    store.store('flannel.1', [SOCKET]);
+    store.remove('flannel0');
     fail();
-    await until('the socket has room', () => sent.length === 2);
+    await waitFor('the socket has room', () => sent.length === 2);
     assert.deepEqual(sent, [
       '/s FDSTORE=1 FDPOLL=0 FDNAME=weft-udp-flannel.1-0 fd 21',
       '/s FDSTOREREMOVE=1 FDNAME=weft-tun-flannel0-0',
@@ -149,35 +149,35 @@ describe('descriptors for a successor', () => {
     assert.deepEqual(lines, []);
   });
 
-  it('cost one warning if they cannot be sent', () => {
+  it('cause one warning if they cannot be sent', () => {
     const { store, lines, fail } = fixture('');
     fail('ENOENT');
-    store.keep('flannel0', [TUN, SOCKET]);
+    store.store('flannel0', [TUN, SOCKET]);
     assert.equal(lines.length, 1);
     assert.match(lines[0]!, /WARN.*systemd.*next restart.*ENOENT/);
   });
 
-  it('are kept by nobody without a service manager', () => {
+  it('are not sent without a service manager', () => {
     const { store, sent } = fixture('', { NOTIFY_SOCKET: '' });
-    store.keep('flannel0', [TUN]);
+    store.store('flannel0', [TUN]);
     store.stop();
     assert.deepEqual(sent, []);
   });
 });
 
-describe('the record of a device', () => {
-  it('is kept in one file, which holds what was said last, and goes with the device', () => {
+describe('the checkpoint of a device', () => {
+  it('is stored in one file with the last text, and is removed with the device', () => {
     const { store, sent } = fixture('');
-    store.record('flannel0', 'a longer text');
-    store.record('flannel0', 'a text');
-    assert.equal(store.recordOf('flannel0'), 'a text');
+    store.storeCheckpoint('flannel0', 'a longer text');
+    store.storeCheckpoint('flannel0', 'a text');
+    assert.equal(store.checkpointOf('flannel0'), 'a text');
     assert.equal(sent.length, 1);
     assert.match(sent[0]!, /^\/s FDSTORE=1 FDPOLL=0 FDNAME=weft-record-flannel0-0 fd \d+$/);
-    store.keep('flannel0', [TUN]);
+    store.store('flannel0', [TUN]);
     assert.equal(sent.length, 2);
-    store.forget('flannel0');
+    store.remove('flannel0');
     assert.equal(sent.at(-1), '/s FDSTOREREMOVE=1 FDNAME=weft-record-flannel0-0');
-    assert.equal(store.recordOf('flannel0'), '');
+    assert.equal(store.checkpointOf('flannel0'), '');
   });
 
   it('is no descriptor of a device', () => {
@@ -186,9 +186,9 @@ describe('the record of a device', () => {
     assert.deepEqual(store.take('flannel0'), []);
   });
 
-  it('is not made where nobody would keep it', () => {
+  it('is not created without a service manager', () => {
     const { store } = fixture('', { NOTIFY_SOCKET: '' });
-    store.record('flannel0', 'a text');
-    assert.equal(store.recordOf('flannel0'), '');
+    store.storeCheckpoint('flannel0', 'a text');
+    assert.equal(store.checkpointOf('flannel0'), '');
   });
 });

@@ -1,11 +1,18 @@
-// Devices that an earlier process left move packets again at once, by what that one knew last: before etcd is asked, so that
-// what waits in their queues waits no longer than it takes to start. The reconciler then corrects them as it would drift.
-import { loadNative } from '../../native/index.ts';
-import { openPacketPath, type PacketPath } from '../../native/packet-path.ts';
-import { SystemdDescriptorStore } from './descriptor-store.ts';
+// Hand-over from an earlier process: resumes its TUN devices from their checkpoints before etcd is
+// read, so that packets in their queues wait no longer than the start of this process. The
+// reconciler then corrects them like drift.
+import type { Native } from '../../native/index.ts';
+import { openPacketPath, type PacketPath, type PathTuning } from '../../native/packet-path.ts';
 import type { Logger } from '../log/log.ts';
-import type { DaemonOptions } from '../options/options.ts';
-import { decodeRecord, type DeviceCheckpoint } from './device-checkpoint.ts';
+import { SystemdDescriptorStore } from './descriptor-store.ts';
+import { decodeCheckpoint, type DeviceCheckpoint } from '../kernel/device-checkpoint.ts';
+
+export interface HandoverOptions {
+  /** Weft's addon; without it there is no packet path, and nothing is handed over. */
+  readonly native: Native | undefined;
+  readonly tuning: PathTuning;
+  readonly log: Logger;
+}
 
 export interface Handover {
   /** Unset without the addon. */
@@ -13,40 +20,43 @@ export interface Handover {
   readonly descriptors: SystemdDescriptorStore;
 }
 
-/** To be called once: the descriptors of this process are handed over. */
-export function adoptDevices({ tuning }: DaemonOptions, log: Logger): Handover {
-  const { native } = loadNative();
+/** Takes the descriptors of this process and resumes their devices. Once per process. */
+export function adoptDevices({ native, tuning, log }: HandoverOptions): Handover {
   const packetPath = native && openPacketPath(native, tuning);
   const descriptors = new SystemdDescriptorStore({
     log,
     sendDatagram: native?.sendDatagram.bind(native),
     openMemoryFile: native?.openMemoryFile.bind(native),
   });
-  if (packetPath) resumePaths(packetPath, descriptors, log);
+  if (packetPath) resumeDevices(packetPath, descriptors, log);
   return { packetPath, descriptors };
 }
 
-export function resumePaths(path: PacketPath, store: SystemdDescriptorStore, log: Logger): void {
-  for (const name of store.waiting) {
-    const record = decodeRecord(store.recordOf(name));
-    if (record?.device.name !== name || !store.has(name)) continue;
+/**
+ * Resumes every device in `store` that has a valid checkpoint; a device that cannot be resumed is
+ * dropped.
+ */
+export function resumeDevices(path: PacketPath, store: SystemdDescriptorStore, log: Logger): void {
+  for (const name of store.unclaimed) {
+    const checkpoint = decodeCheckpoint(store.checkpointOf(name));
+    if (checkpoint?.device.name !== name || !store.has(name)) continue;
     try {
-      resume(path, store, record);
-      log.info('Took a device of the process before over', { device: name, routes: record.routes.length });
+      resume(path, store, checkpoint);
+      log.info('Resumed a device of the earlier process', { device: name, routes: checkpoint.routes.length });
     } catch (error) {
       path.close(name);
       store.take(name);
-      store.forget(name);
-      log.warn('Cannot go on with a device of the process before: it is made anew', { device: name, error });
+      store.remove(name);
+      log.warn('Cannot resume a device of the earlier process: re-creating it', { device: name, error });
     }
   }
 }
 
-function resume(path: PacketPath, store: SystemdDescriptorStore, record: DeviceCheckpoint): void {
-  const { device, settings, routes } = record;
-  path.open(device, store.lend(device.name));
+function resume(path: PacketPath, store: SystemdDescriptorStore, checkpoint: DeviceCheckpoint): void {
+  const { device, settings, routes } = checkpoint;
+  path.open(device, store.peek(device.name));
   path.configure(device.name, settings);
   for (const route of routes) path.setRoute(device.name, route);
   path.start(device.name);
-  store.keep(device.name, path.descriptors(device.name));
+  store.store(device.name, path.descriptors(device.name));
 }

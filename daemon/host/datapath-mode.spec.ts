@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
 import type { BackendConfig } from '../../allocator/config/config.ts';
 import { UDP, VXLAN, host, network } from '../../backends/fixture.ts';
-import {
-  chooseEncapsulation,
-  overrideUserspace,
-  withEncapsulation,
-  type Encapsulation,
-} from './datapath-mode.ts';
+import { chooseDatapath, overrideUserspace, withDatapath, type DatapathMode } from './datapath-mode.ts';
 
 type Userspace = boolean | 'auto';
 
-describe('who encapsulates', () => {
-  const cases: readonly [BackendConfig, Userspace | undefined, boolean, Encapsulation][] = [
+describe('the datapath mode', () => {
+  const cases: readonly [BackendConfig, Userspace | undefined, boolean, DatapathMode][] = [
     [{ type: 'host-gw' }, true, false, 'kernel'],
     [{ type: 'alloc' }, 'auto', true, 'kernel'],
     [UDP, undefined, false, 'userspace'],
@@ -30,11 +25,11 @@ describe('who encapsulates', () => {
   for (const [backend, flag, isInherited, expected] of cases)
     it(`is ${expected} with ${JSON.stringify(backend)}, --userspace=${String(flag)}${isInherited ? ', inherited' : ''}`, () => {
       const config = overrideUserspace(network('4', backend), flag);
-      assert.equal(chooseEncapsulation(config.backend, isInherited), expected);
+      assert.equal(chooseDatapath(config.backend, isInherited), expected);
     });
 
-  it('is a fact about the host for backends', () => {
-    assert.equal(withEncapsulation(host(), 'userspace').isVxlanInUserspace, true);
-    assert.equal(withEncapsulation(host(), 'kernel-first').isVxlanInUserspace, false);
+  it('becomes a host fact for backends', () => {
+    assert.equal(withDatapath(host(), 'userspace').isVxlanInUserspace, true);
+    assert.equal(withDatapath(host(), 'kernel-first').isVxlanInUserspace, false);
   });
 });

@@ -1,12 +1,15 @@
-// Who encapsulates on this host: the kernel or the packet path of this process. Decided here and nowhere else, from config,
-// flag and what the host can. Pure.
+// Chooses the datapath of this host, the kernel or the userspace packet path, from network config,
+// flag and handed-over devices. Pure; no other file decides this.
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 
-/** `kernel-first`: the kernel, and the packet path if that has no VXLAN. Also `kernel` where nothing is encapsulated. */
-export type Encapsulation = 'kernel' | 'userspace' | 'kernel-first';
+/**
+ * `kernel-first`: the kernel, and the packet path if the kernel has no VXLAN. `kernel` also without
+ * encapsulation.
+ */
+export type DatapathMode = 'kernel' | 'userspace' | 'kernel-first';
 
-/** `config` as this host sees it: `userspace` of the command line outweighs that of the document. */
+/** `config` on this host: `--userspace` overrides `userspace` of the network config. */
 export function overrideUserspace(
   config: NetworkConfig,
   userspace: boolean | 'auto' | undefined,
@@ -16,16 +19,16 @@ export function overrideUserspace(
 }
 
 /**
- * How to begin. `isInherited`: an earlier process left devices of the packet path, which were better not given up for
- * another try of the kernel.
+ * The datapath to start with. `hasHandover`: a previous process handed over packet path devices,
+ * which are kept.
  */
-export function chooseEncapsulation(backend: BackendConfig, isInherited: boolean): Encapsulation {
+export function chooseDatapath(backend: BackendConfig, hasHandover: boolean): DatapathMode {
   if (backend.type === 'udp') return 'userspace';
   if (backend.type !== 'vxlan' || backend.userspace === false) return 'kernel';
-  return backend.userspace === true || isInherited ? 'userspace' : 'kernel-first';
+  return backend.userspace === true || hasHandover ? 'userspace' : 'kernel-first';
 }
 
-/** Facts about the host with what was decided about it. */
-export function withEncapsulation(facts: HostFacts, encapsulation: Encapsulation): HostFacts {
-  return { ...facts, isVxlanInUserspace: encapsulation === 'userspace' };
+/** Host facts with the chosen datapath. */
+export function withDatapath(facts: HostFacts, mode: DatapathMode): HostFacts {
+  return { ...facts, isVxlanInUserspace: mode === 'userspace' };
 }

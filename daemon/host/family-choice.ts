@@ -1,34 +1,34 @@
-// Which families this host can take part with. Where the network has both, IPv4 alone is better than nothing: a host without
-// IPv6 keeps its IPv4, and gets its IPv6 once there is one. The reverse is not offered, since flannel hosts take the key of
-// a host without an IPv4 subnet for one that has all of IPv4. Pure, but for the questions of interface choice.
+// Chooses the address families of this host. In a dual-stack network a host without IPv6 runs with
+// IPv4 alone, and adds IPv6 once it has an address. IPv6 alone is not offered there: flannel reads
+// the key of a host without an IPv4 subnet as one that covers all of IPv4. Pure but for the route
+// lookup of the interface choice.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { BackendError, type HostFacts } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
-import {
-  chooseInterface,
-  rechooseInterface,
-  type ChosenInterface,
-  type Families,
-  type InterfaceChoice,
-  type InterfaceFacts,
-  type InterfaceOptions,
-} from './interface-choice.ts';
+import { chooseInterface, rechooseInterface } from './interface-choice.ts';
+import type {
+  ChosenInterface,
+  Families,
+  InterfaceChoice,
+  InterfaceFacts,
+  InterfaceOptions,
+} from './interface-facts.ts';
 import { isLinkLocal } from './usable-address.ts';
 
-/** Why this host has no IPv6 though the network has. */
-export interface Lack {
+/** Why this host has no IPv6 in a network with IPv6. */
+export interface Ipv6Unavailable {
   /** One line. */
   readonly reason: string;
-  /** IPv6 is on at the interface, and an address may be on its way. */
-  readonly isComing: boolean;
+  /** The interface has a link-local address, so a global one may follow. */
+  readonly isPending: boolean;
 }
 
-/** With a `lack`, and IPv6 addresses all the same, those are the ones of before, which the interface has lost. */
-export type FamilyChoice = InterfaceChoice & { readonly lack?: Lack };
+/** With `missingIpv6`, IPv6 addresses of the choice are former ones that the interface has lost. */
+export type FamilyChoice = InterfaceChoice & { readonly missingIpv6?: Ipv6Unavailable };
 
 const IPV4_ALONE: Families = { ipv4: true, ipv6: false };
 
-/** As the choice of an interface, but with IPv4 alone where both families are enabled and no interface has both. */
+/** Chooses an interface; with IPv4 alone if both families are enabled and no interface has both. */
 export async function chooseFamilies(
   facts: InterfaceFacts,
   options: InterfaceOptions,
@@ -36,17 +36,17 @@ export async function chooseFamilies(
   current?: ChosenInterface,
 ): Promise<FamilyChoice> {
   if (current === undefined || !families.ipv4 || !families.ipv6) {
-    const whole = await choose(facts, options, families, current);
-    if (whole.ok || !families.ipv4 || !families.ipv6) return whole;
-    const half = await chooseInterface(facts, options, IPV4_ALONE);
-    return half.ok ? withLack(half, whole.message, facts) : whole;
+    const dual = await choose(facts, options, families, current);
+    if (dual.ok || !families.ipv4 || !families.ipv6) return dual;
+    const single = await chooseInterface(facts, options, IPV4_ALONE);
+    return single.ok ? withMissingIpv6(single, dual.message, facts) : dual;
   }
-  const half = await rechooseInterface(facts, options, IPV4_ALONE, current);
-  // Its IPv4 address makes this host what it is; one with IPv6 on another interface would make it another.
-  if (!half.ok || half.chosen.name !== current.name) return chooseFamilies(facts, options, families);
-  const whole = await rechooseInterface(facts, options, families, current);
-  if (whole.ok && whole.chosen.name === current.name) return whole;
-  return withLack(keepIpv6(half, current), `${current.name} has no usable IPv6 address`, facts);
+  const single = await rechooseInterface(facts, options, IPV4_ALONE, current);
+  // The IPv4 address is the host's identity: an interface with IPv6 must not replace it.
+  if (!single.ok || single.chosen.name !== current.name) return chooseFamilies(facts, options, families);
+  const dual = await rechooseInterface(facts, options, families, current);
+  if (dual.ok && dual.chosen.name === current.name) return dual;
+  return withMissingIpv6(keepIpv6(single, current), `${current.name} has no usable IPv6 address`, facts);
 }
 
 function choose(
@@ -62,40 +62,46 @@ function choose(
 
 type Chosen = Extract<InterfaceChoice, { readonly ok: true }>;
 
-/** An interface that goes down loses its IPv6 addresses, and has them again soon: nothing to tell the whole cluster. */
-function keepIpv6(half: Chosen, { ipv6, publicIpv6 }: ChosenInterface): Chosen {
+/** An interface that goes down loses its IPv6 addresses for a short time; the lease keeps them. */
+function keepIpv6(single: Chosen, { ipv6, publicIpv6 }: ChosenInterface): Chosen {
   const kept = { ...(ipv6 && { ipv6 }), ...(publicIpv6 && { publicIpv6 }) };
-  return { ...half, chosen: { ...half.chosen, ...kept } };
+  return { ...single, chosen: { ...single.chosen, ...kept } };
 }
 
-function withLack(half: Chosen, reason: string, { interfaces }: InterfaceFacts): FamilyChoice {
-  const found = interfaces.find(({ name }) => name === half.chosen.name);
-  const isComing = found?.addresses.some(({ address }) => address.includes(':') && isLinkLocal(address));
-  return { ...half, lack: { reason, isComing: isComing === true } };
+function withMissingIpv6(single: Chosen, reason: string, { interfaces }: InterfaceFacts): FamilyChoice {
+  const found = interfaces.find(({ name }) => name === single.chosen.name);
+  const isPending = found?.addresses.some(({ address }) => address.includes(':') && isLinkLocal(address));
+  return { ...single, missingIpv6: { reason, isPending: isPending === true } };
 }
 
-/** A network config as a host can run it. */
+/** A network config as this host runs it. */
 export interface HostConfig {
-  /** As written for all hosts. */
-  readonly document: NetworkConfig;
-  /** The same without what this host cannot do. */
+  /** The config of the cluster. */
+  readonly clusterConfig: NetworkConfig;
+  /** The same without the families that this host lacks. */
   readonly config: NetworkConfig;
-  /** Why `config` is not all of `document`. */
-  readonly lack?: string;
+  /** Why `config` differs from `clusterConfig`. */
+  readonly missingIpv6?: string;
 }
 
-/** Leaves IPv6 out of `document` if the network has IPv4 and this host cannot do IPv6. */
-export function configForHost(document: NetworkConfig, facts: HostFacts, lack?: Lack): HostConfig {
-  const { ipv4, ipv6: _ipv6, ...rest } = document;
-  if (ipv4 === undefined || document.ipv6 === undefined) return { document, config: document };
+/** Omits IPv6 from `clusterConfig` if the network has IPv4 and this host has no IPv6. */
+export function configForHost(
+  clusterConfig: NetworkConfig,
+  facts: HostFacts,
+  missingIpv6?: Ipv6Unavailable,
+): HostConfig {
+  const { ipv4, ipv6: _ipv6, ...rest } = clusterConfig;
+  if (ipv4 === undefined || clusterConfig.ipv6 === undefined) return { clusterConfig, config: clusterConfig };
   const reason =
-    facts.interface.ipv6 === undefined ? (lack?.reason ?? 'no address') : ipv6Problem(document, facts);
+    facts.interface.ipv6 === undefined
+      ? (missingIpv6?.reason ?? 'no address')
+      : ipv6Problem(clusterConfig, facts);
   return reason === undefined
-    ? { document, config: document }
-    : { document, config: { ...rest, ipv4 }, lack: reason };
+    ? { clusterConfig, config: clusterConfig }
+    : { clusterConfig, config: { ...rest, ipv4 }, missingIpv6: reason };
 }
 
-/** Why the interface cannot carry IPv6 although it has an address. */
+/** Why the interface cannot carry IPv6 in spite of its address. */
 function ipv6Problem({ ipv4: _ipv4, ...ipv6Alone }: NetworkConfig, facts: HostFacts): string | undefined {
   try {
     backendFor(ipv6Alone.backend.type).mtu(ipv6Alone, facts);

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { network, VXLAN } from '../../backends/fixture.ts';
 import { chooseFirewall } from './firewall-policy.ts';
-import { parseIptablesVersion, type FirewallPrograms } from '../kernel/firewall/tools.ts';
+import { parseIptablesVersion, type FirewallTools } from '../kernel/firewall/tools.ts';
 
 const IPTABLES = { isLegacy: false, hasFullyRandom: true };
-const BOTH: FirewallPrograms = { hasNft: true, iptables: IPTABLES, problem: '' };
-const NONE: FirewallPrograms = { hasNft: false, problem: 'nft: not installed; iptables: not installed' };
-const NFT: FirewallPrograms = { hasNft: true, problem: 'iptables: not installed' };
-const OLD: FirewallPrograms = { hasNft: false, iptables: IPTABLES, problem: 'nft: not installed' };
+const BOTH: FirewallTools = { hasNft: true, iptables: IPTABLES, error: '' };
+const NONE: FirewallTools = { hasNft: false, error: 'nft: not installed; iptables: not installed' };
+const NFT: FirewallTools = { hasNft: true, error: 'iptables: not installed' };
+const OLD: FirewallTools = { hasNft: false, iptables: IPTABLES, error: 'nft: not installed' };
 const WISHES = { ipMasq: true, ipMasqFullyRandom: true, iptablesForwardRules: true };
 
-function choose(programs: FirewallPrograms, enableNftables?: boolean, wishes = {}) {
+function choose(programs: FirewallTools, enableNftables?: boolean, wishes = {}) {
   const config = { ...network('4', VXLAN), ...(enableNftables !== undefined && { enableNftables }) };
   return chooseFirewall(config, { ...WISHES, ...wishes }, programs);
 }
 
-describe('the firewall is kept', () => {
-  const cases: readonly [string, FirewallPrograms, boolean | undefined, string][] = [
+describe('the choice of a firewall', () => {
+  const cases: readonly [string, FirewallTools, boolean | undefined, string][] = [
     ['both are there', BOTH, undefined, 'nft'],
     ['only nftables works', NFT, undefined, 'nft'],
     ['only iptables works', OLD, undefined, 'iptables'],
@@ -24,7 +24,7 @@ describe('the firewall is kept', () => {
     ['the network config says false', BOTH, false, 'iptables'],
   ];
   for (const [name, programs, enableNftables, engine] of cases)
-    it(`with ${engine} where ${name}`, () => {
+    it(`is ${engine} where ${name}`, () => {
       const choice = choose(programs, enableNftables);
       assert.ok(choice.ok);
       assert.deepEqual(choice, {
@@ -34,7 +34,7 @@ describe('the firewall is kept', () => {
       });
     });
 
-  it('as the flags say', () => {
+  it('follows the flags', () => {
     const wishes = { ipMasq: false, ipMasqFullyRandom: false, iptablesForwardRules: false };
     const choice = choose(BOTH, undefined, wishes);
     assert.ok(choice.ok);
@@ -42,13 +42,13 @@ describe('the firewall is kept', () => {
     assert.deepEqual([isMasquerading, isFullyRandom, isForwardAccepted], [false, false, false]);
   });
 
-  it('without random ports where iptables is too old for them', () => {
+  it('omits random ports where iptables is too old', () => {
     const iptables = { isLegacy: true, hasFullyRandom: false };
     const choice = choose({ ...OLD, iptables });
     assert.ok(choice.ok && !choice.policy.isFullyRandom);
   });
 
-  it('not by another program than the network config asks for', () => {
+  it('fails without the engine of the network config', () => {
     const choice = choose(OLD, true);
     assert.ok(!choice.ok);
     assert.match(
@@ -57,7 +57,7 @@ describe('the firewall is kept', () => {
     );
   });
 
-  it('not without any program: an error if it must masquerade, else a warning', () => {
+  it('without any engine is an error with --ip-masq, else a warning', () => {
     const must = choose(NONE);
     assert.ok(!must.ok);
     assert.match(
@@ -83,7 +83,7 @@ describe('the version of iptables', () => {
     ['iptables v2.0.0 (nf_tables)', false, true],
   ];
   for (const [text, isLegacy, hasFullyRandom] of cases)
-    it(`tells what ${text} can do`, () =>
+    it(`detects the features of ${text}`, () =>
       assert.deepEqual(parseIptablesVersion(`${text}\n`), { isLegacy, hasFullyRandom }));
-  it('is none of another program', () => assert.equal(parseIptablesVersion('busybox 1.36'), undefined));
+  it('is undefined for another program', () => assert.equal(parseIptablesVersion('busybox 1.36'), undefined));
 });

@@ -1,53 +1,71 @@
-// What this host needs to forward packets for its containers: found out once, at start. Firewall programs, sysctls, bridges.
+// Forwarding of container traffic: which firewall tools, sysctls and bridge filters this host has.
+// Detected once, at start.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { Family } from '../../lib/address.ts';
 import { FORWARDING_SYSCTL } from '../../backends/firewall.ts';
 import { familiesOf } from '../../backends/address-family.ts';
-import { chooseFirewall } from './firewall-policy.ts';
-import type { FirewallDoorOptions } from '../kernel/firewall/firewall-client.ts';
-import { findFirewallPrograms, type FirewallPrograms } from '../kernel/firewall/tools.ts';
+import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
+import { chooseFirewall, type FirewallFlags } from './firewall-policy.ts';
+import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
+import { findFirewallTools, type FirewallTools } from '../kernel/firewall/tools.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ForwardingPolicy } from '../overlay/overlay-controller.ts';
-import type { DaemonOptions } from '../options/options.ts';
 
-/** The router that this host is for its containers. */
-export interface ForwardingSetup {
-  readonly firewall: FirewallDoorOptions;
-  /** What is done under `config`. */
-  choose(config: NetworkConfig): RouterChoice;
+/** The options that forwarding depends on. */
+export interface ForwardingOptions extends FirewallFlags {
+  /** Whether the daemon may enable forwarding. */
+  readonly setsSysctls: boolean;
+  readonly iptablesResyncSec: number;
 }
 
-export type RouterChoice =
+/** What this host does for forwarded packets, with every backend. */
+export interface ForwardingPolicy {
+  readonly firewall: FirewallPolicy;
+  /** Whether the daemon enables forwarding. */
+  readonly setsSysctls: boolean;
+}
+
+/** The forwarding that this host supports. */
+export interface ForwardingSetup {
+  readonly firewall: FirewallClientOptions;
+  /** The policy under `config`. */
+  choose(config: NetworkConfig): ForwardingChoice;
+}
+
+export type ForwardingChoice =
   | { readonly ok: true; readonly policy: ForwardingPolicy; readonly warnings: readonly string[] }
   /** One line with the remedy. */
   | { readonly ok: false; readonly message: string };
 
-/** Nothing is done for forwarded packets. */
+/** No firewall rules and no sysctls. */
 export const FORWARDING_DISABLED: ForwardingPolicy = {
   firewall: { engine: 'nft', isMasquerading: false, isFullyRandom: false, isForwardAccepted: false },
   setsSysctls: false,
 };
 
-/** Asks once which firewall programs this host has. */
-export async function detectForwarding(options: DaemonOptions): Promise<ForwardingSetup> {
-  return routerWith(options, await findFirewallPrograms());
+/** Detects the firewall tools of this host. */
+export async function detectForwarding(options: ForwardingOptions): Promise<ForwardingSetup> {
+  return forwardingWith(options, await findFirewallTools());
 }
 
-export function routerWith(options: DaemonOptions, programs: FirewallPrograms): ForwardingSetup {
+export function forwardingWith(options: ForwardingOptions, programs: FirewallTools): ForwardingSetup {
   return {
-    firewall: { programs, pollMs: options.iptablesResyncSec * 1000 },
+    firewall: { tools: programs, pollMs: options.iptablesResyncSec * 1000 },
     choose: (config) => choose(config, options, programs),
   };
 }
 
-/** The policy under `config`, which was found to be possible. */
+/** The policy under `config`, which was checked before. */
 export function policyFor(router: ForwardingSetup, config: NetworkConfig): ForwardingPolicy {
   const choice = router.choose(config);
   return choice.ok ? choice.policy : FORWARDING_DISABLED;
 }
 
-/** With backend alloc, which needs no privilege, only masquerading is done, and only where it is asked for. */
-function choose(config: NetworkConfig, options: DaemonOptions, programs: FirewallPrograms): RouterChoice {
+/** Backend alloc needs no privilege: it gets firewall rules only with --ip-masq. */
+function choose(
+  config: NetworkConfig,
+  options: ForwardingOptions,
+  programs: FirewallTools,
+): ForwardingChoice {
   if (config.backend.type === 'alloc' && !options.ipMasq)
     return { ok: true, policy: FORWARDING_DISABLED, warnings: [] };
   const choice = chooseFirewall(config, options, programs);
@@ -56,35 +74,35 @@ function choose(config: NetworkConfig, options: DaemonOptions, programs: Firewal
   return { ok: true, policy, warnings: choice.warnings };
 }
 
-/** What may keep this host from forwarding under `config`, one line each. */
-export async function doubtsAbout(
+/** Conditions that may prevent forwarding under `config`, one line each. */
+export async function forwardingWarnings(
   router: ForwardingSetup,
   kernel: Pick<Kernel, 'readSysctl'>,
   config: NetworkConfig,
 ): Promise<readonly string[]> {
   const choice = router.choose(config);
-  return choice.ok ? [...choice.warnings, ...(await doubtForwarding(kernel, config, choice.policy))] : [];
+  return choice.ok ? [...choice.warnings, ...(await checkForwarding(kernel, config, choice.policy))] : [];
 }
 
-/** Doubts about how the kernel is set up, one line each. */
-export async function doubtForwarding(
+/** Warnings about the kernel's sysctls, one line each. */
+export async function checkForwarding(
   kernel: Pick<Kernel, 'readSysctl'>,
   config: NetworkConfig,
   { setsSysctls }: ForwardingPolicy,
 ): Promise<readonly string[]> {
-  const doubts: string[] = [];
+  const warnings: string[] = [];
   for (const family of familiesOf(config)) {
     if (!setsSysctls && (await isOff(kernel, FORWARDING_SYSCTL[family])))
-      doubts.push(
-        `This host does not forward IPv${family}, so its containers reach no other host: set ${dotted(FORWARDING_SYSCTL[family])} to 1, or leave --no-sysctl out`,
+      warnings.push(
+        `This host does not forward IPv${family}, so containers reach no other host: set ${dotted(FORWARDING_SYSCTL[family])} to 1, or leave --no-sysctl out`,
       );
     const filter = BRIDGE_SYSCTL[family];
     if ((await kernel.readSysctl(filter).catch(() => '')) === undefined)
-      doubts.push(
-        `No ${dotted(filter)}: bridged packets pass the firewall unseen, so containers of one host may miss address translation of others that want it (Kubernetes services do): modprobe br_netfilter`,
+      warnings.push(
+        `No ${dotted(filter)}: bridged packets bypass the firewall, so containers of one host may miss address translation (Kubernetes services need it): modprobe br_netfilter`,
       );
   }
-  return doubts;
+  return warnings;
 }
 
 const BRIDGE_SYSCTL: Readonly<Record<Family, string>> = {

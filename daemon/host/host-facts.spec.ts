@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { IpAddress } from '../../lib/address.ts';
 import { ip4, route } from '../../backends/fixture.ts';
 import { readHost, sameFacts } from './host-facts.ts';
-import type { InterfaceOptions } from './interface-choice.ts';
+import type { InterfaceOptions } from './interface-facts.ts';
 import { ROUTE_PROTOCOL, type Interface, type MainRoute } from '../kernel/kernel.ts';
 
 const NO_OPTIONS: InterfaceOptions = { names: [], patterns: [] };
@@ -49,8 +49,8 @@ async function read(...parameters: Parameters<typeof readHost>) {
   return result.reading;
 }
 
-describe('facts about the host', () => {
-  it('are the interface, its addresses, and routes of the underlay without those of an overlay', async () => {
+describe('host facts', () => {
+  it('have the interface, its addresses, and underlay routes alone', async () => {
     const routes = [
       defaultRoute,
       linkRoute,
@@ -69,7 +69,7 @@ describe('facts about the host', () => {
     });
   });
 
-  it('keep interface and address while they are there, whatever else comes', async () => {
+  it('keep interface and address while they exist', async () => {
     const first = await read(
       kernel([networkInterface('eth0', '10.9.0.1')], [defaultRoute]),
       NO_OPTIONS,
@@ -84,7 +84,7 @@ describe('facts about the host', () => {
     assert.deepEqual(second.facts.interface, first.facts.interface);
   });
 
-  it('are those of another address once the first is gone', async () => {
+  it('have another address once the first is removed', async () => {
     const first = await read(
       kernel([networkInterface('eth0', '10.9.0.1')], [defaultRoute]),
       NO_OPTIONS,
@@ -96,7 +96,7 @@ describe('facts about the host', () => {
     assert.ok(!sameFacts(first.facts, second.facts));
   });
 
-  it('cannot be had without an interface, and why is one line', async () => {
+  it('are an error of one line without an interface', async () => {
     const options = { ...NO_OPTIONS, names: ['eth9'] };
     const result = await readHost(kernel([networkInterface('eth0', '10.9.0.1')], []), options, IPV4);
     assert.ok(!result.ok);

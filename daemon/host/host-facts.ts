@@ -1,35 +1,35 @@
-// What this host is, for the backends: the chosen interface with its addresses, the routes that next hops depend on, and
-// whether something drops what it should forward.
-// Read afresh whenever the kernel says that interfaces or routes changed; decides nothing else.
+// Host facts for the backends: the chosen interface with its addresses, underlay routes, and
+// firewalls that drop forwarded packets. Read again at every notification about interfaces or
+// routes.
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../../backends/backend.ts';
-import { chooseFamilies, type Lack } from './family-choice.ts';
-import type { ChosenInterface, Families, InterfaceOptions } from './interface-choice.ts';
+import { chooseFamilies, type Ipv6Unavailable } from './family-choice.ts';
+import type { ChosenInterface, Families, InterfaceOptions } from './interface-facts.ts';
 import { RTPROT_RA } from '../kernel/netlink/constants.ts';
 import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from '../kernel/kernel.ts';
 
-export interface HostReading {
+export interface HostSnapshot {
   readonly chosen: ChosenInterface;
   readonly facts: HostFacts;
-  /** Doubts about the choice, one line each. */
+  /** Warnings about the choice, one line each. */
   readonly warnings: readonly string[];
-  /** Set if the host has no IPv6 though it should. */
-  readonly lack?: Lack;
+  /** Set if the host lacks the IPv6 of the network. */
+  readonly missingIpv6?: Ipv6Unavailable;
 }
 
-export type HostReadingResult =
-  { readonly ok: true; readonly reading: HostReading } | { readonly ok: false; readonly message: string };
+export type HostSnapshotResult =
+  { readonly ok: true; readonly reading: HostSnapshot } | { readonly ok: false; readonly message: string };
 
-/** Devices of weft and flannel; routes through them say nothing about the underlay. */
+/** Devices of weft and flannel; routes through them are not underlay routes. */
 const OVERLAY_DEVICE = /^flannel(?:[.-]|0|6-)/;
 
-/** Reads interfaces and routes and chooses, keeping `current` as long as it can serve. */
+/** Reads interfaces and routes, and chooses an interface. `current` stays while it is usable. */
 export async function readHost(
   kernel: Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readForwardDrops' | 'lookupRoute'>,
   options: InterfaceOptions,
   families: Families,
   current?: ChosenInterface,
-): Promise<HostReadingResult> {
+): Promise<HostSnapshotResult> {
   const [interfaces, routes, forwardDropFamilies] = await Promise.all([
     kernel.readInterfaces(),
     kernel.readRoutes(),
@@ -39,9 +39,9 @@ export async function readHost(
   const facts = { interfaces, routes, lookupRoute: kernel.lookupRoute.bind(kernel) };
   const choice = await chooseFamilies(facts, options, families, current);
   if (!choice.ok) return choice;
-  const { chosen, warnings, lack } = choice;
+  const { chosen, warnings, missingIpv6 } = choice;
   const reading = { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings };
-  return { ok: true, reading: lack === undefined ? reading : { ...reading, lack } };
+  return { ok: true, reading: missingIpv6 === undefined ? reading : { ...reading, missingIpv6 } };
 }
 
 function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {
@@ -68,7 +68,7 @@ function underlayRoute({ destination, gateway, dev, metric }: MainRoute): Underl
   return { destination, dev, metric, ...(gateway && { gateway }) };
 }
 
-/** Whether backends would derive the same from both. */
+/** Whether backends derive the same state from both. */
 export function sameFacts(a: HostFacts, b: HostFacts): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,28 +1,29 @@
-// What a network config needs of this host before the host can join: firewall programs, what the kernel can do, an interface.
-// Waits for the interface alone; everything else is there or will not come.
+// Resolves what a network config needs of this host before it joins: capabilities, firewall tools,
+// an interface. It waits for the interface; every other missing prerequisite is an error.
+import { WeftError } from '../../api/index.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import { chooseEncapsulation, withEncapsulation, type Encapsulation } from './datapath-mode.ts';
+import { chooseDatapath, withDatapath, type DatapathMode } from './datapath-mode.ts';
 import { configForHost } from './family-choice.ts';
-import type { HostReading } from './host-facts.ts';
-import { familiesOf, type InterfaceOptions } from './interface-choice.ts';
+import type { HostSnapshot } from './host-facts.ts';
+import { familiesOf, type InterfaceOptions } from './interface-facts.ts';
 import { awaitInterface } from './interface-wait.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import { checkHostPrerequisites, unsuitableHost } from './prerequisites.ts';
-import { doubtsAbout, type ForwardingSetup } from './forwarding-setup.ts';
+import { checkPrerequisites, checkHost } from './prerequisites.ts';
+import { forwardingWarnings, type ForwardingSetup } from './forwarding-setup.ts';
 
 export interface HostPreparation {
   readonly config: NetworkConfig;
   readonly router: Promise<ForwardingSetup>;
-  /** Whether devices of the packet path were taken over from an earlier process. */
+  /** Whether a previous process handed over packet path devices. */
   readonly hasInherited: boolean;
   readonly interface: InterfaceOptions;
-  /** Called once the encapsulation is known. */
-  readonly openKernel: (router: ForwardingSetup, encapsulation: Encapsulation) => Kernel;
-  /** Called before the first look for an interface. */
+  /** Called once the datapath is chosen. */
+  readonly openKernel: (router: ForwardingSetup, encapsulation: DatapathMode) => Kernel;
+  /** Called before the first search for an interface. */
   readonly onWaiting: () => void;
-  /** Whether there is another config by now. */
+  /** Whether a newer config exists. */
   readonly isStale: () => boolean;
   readonly log: Logger;
   readonly limit: LogRateLimit;
@@ -31,40 +32,39 @@ export interface HostPreparation {
 
 export interface PreparedHost {
   readonly config: NetworkConfig;
-  readonly encapsulation: Encapsulation;
+  readonly encapsulation: DatapathMode;
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
-  readonly reading: HostReading;
+  readonly reading: HostSnapshot;
 }
 
-/** Why the daemon cannot run here. One line with the remedy. */
-export class UnsuitableHostError extends Error {
+/** Why the daemon cannot run on this host. One line with the remedy. */
+export class UnsuitableHostError extends WeftError {
   constructor(message: string) {
-    super(message);
-    this.name = 'UnsuitableHostError';
+    super('HOST_UNSUITABLE', message);
   }
 }
 
 /**
- * Everything that the config needs on this host; `undefined` if another config came before an interface did.
+ * Resolves the host for the config; `undefined` if a newer config arrived before an interface did.
  * @throws UnsuitableHostError, or the signal's reason
  */
 export async function resolveHost(options: HostPreparation): Promise<PreparedHost | undefined> {
   const { config, hasInherited, openKernel, onWaiting, log, limit, signal, isStale } = options;
-  const encapsulation = chooseEncapsulation(config.backend, hasInherited);
-  rejectIf(await checkHostPrerequisites(config, encapsulation));
+  const encapsulation = chooseDatapath(config.backend, hasInherited);
+  rejectIf(await checkPrerequisites(config, encapsulation));
   const router = await options.router;
   const choice = router.choose(config);
   if (!choice.ok) throw new UnsuitableHostError(choice.message);
   const kernel = openKernel(router, encapsulation);
-  for (const doubt of await doubtsAbout(router, kernel, config)) log.warn(doubt);
+  for (const warning of await forwardingWarnings(router, kernel, config)) log.warn(warning);
   onWaiting();
   const families = familiesOf(config);
   const wait = { kernel, options: options.interface, families, log, limit, signal, isStale };
   const reading = await awaitInterface(wait);
   if (reading === undefined) return undefined;
-  const facts = withEncapsulation(reading.facts, encapsulation);
-  rejectIf(unsuitableHost(configForHost(config, facts, reading.lack).config, facts));
+  const facts = withDatapath(reading.facts, encapsulation);
+  rejectIf(checkHost(configForHost(config, facts, reading.missingIpv6).config, facts));
   return { config, encapsulation, router, kernel, reading };
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import { familyOf, parseIp } from '../../lib/address.ts';
 import { chooseInterface, rechooseInterface } from './interface-choice.ts';
-import type { ChosenInterface, InterfaceFacts, InterfaceOptions } from './interface-choice.ts';
+import type { ChosenInterface, InterfaceFacts, InterfaceOptions } from './interface-facts.ts';
 import type { Interface, InterfaceAddress, MainRoute, RouteLookup } from '../kernel/kernel.ts';
 
 const V4 = { ipv4: true, ipv6: false };
@@ -69,7 +69,7 @@ const ip4 = (text: string): Ipv4 => text as Ipv4;
 const ip6 = (text: string): Ipv6 => text as Ipv6;
 const route = (found: Partial<RouteLookup>) => () => Promise.resolve({ dev: 'eth1', ...found });
 
-describe('interface choice', () => {
+describe('the choice of an interface', () => {
   const good: readonly (readonly [
     string,
     Partial<InterfaceOptions>,
@@ -144,14 +144,14 @@ describe('interface choice', () => {
       { name: 'eth0' },
     ],
     [
-      'the way to an address, with its source',
+      'the route to an address, with its source',
       { canReach: '8.8.8.8' as IpAddress },
       V4,
       { name: 'eth1', ipv4: ip4('192.168.1.9') },
       { lookupRoute: route({ source: ip4('192.168.1.9') }) },
     ],
     [
-      'the way to an address without source',
+      'the route to an address without source',
       { canReach: '8.8.8.8' as IpAddress },
       V4,
       { name: 'eth1', ipv4: ip4('192.168.1.7') },
@@ -219,22 +219,22 @@ describe('interface choice', () => {
     ],
   ];
   for (const [name, options, families, expected, overrides] of good)
-    it(`takes ${name}`, async () => {
+    it(`chooses ${name}`, async () => {
       const result = await chooseInterface(facts(overrides), asked(options), families);
       assert.ok(result.ok, result.ok ? '' : result.message);
       assert.deepEqual({ ...result.chosen, ...expected }, result.chosen);
     });
 
-  it('leaves out the members of a family that is off', async () => {
+  it('omits the members of a disabled family', async () => {
     const result = await chooseInterface(facts(), asked({ publicIpv6: ip6('fd00::5') }), V4);
     assert.ok(result.ok);
     assert.deepEqual(Object.keys(result.chosen).toSorted(), [
-      'selectedBy',
       'ipv4',
       'isBoundToAddress',
       'mtu',
       'name',
       'publicIp',
+      'selectedBy',
     ]);
   });
 
@@ -249,12 +249,12 @@ describe('interface choice', () => {
       'no default route',
       {},
       V4,
-      /the default route: there is none for IPv4; name the interface with --iface/,
+      /the default route: none for IPv4; name the interface with --iface/,
       { routes: [] },
     ],
-    ['no default route of two families', {}, DUAL, /there is none for IPv4 or IPv6/, { routes: [] }],
+    ['no default route of two families', {}, DUAL, /none for IPv4 or IPv6/, { routes: [] }],
     [
-      'an IPv6 link-local address, which a lease cannot tell',
+      'an IPv6 link-local address, for which a lease has no zone',
       { names: ['e'] },
       V6,
       /e has no usable IPv6 address/,
@@ -278,7 +278,7 @@ describe('interface choice', () => {
       'a default route into nowhere',
       {},
       V4,
-      /leads to eth7, which does not exist/,
+      /leads to eth7, which no longer exists/,
       { routes: [defaultRoute('eth7')] },
     ],
     [
@@ -292,13 +292,13 @@ describe('interface choice', () => {
     ['one of two families missing', { names: ['wlan0'] }, DUAL, /wlan0 has no usable IPv4 address/],
     ['a pattern without match', { patterns: [/^zzz/] }, V4, /--iface-regex=\^zzz: matches neither/],
     [
-      'no way to an address',
+      'no route to an address',
       { canReach: '8.8.8.8' as IpAddress },
       V4,
       /--iface-can-reach=8\.8\.8\.8: the kernel has no route/,
     ],
     [
-      'a public address nobody has',
+      'a public address of no interface',
       { publicIp: ip4('198.51.100.1') },
       V4,
       /--public-ip=198\.51\.100\.1: no interface has this address; behind a NAT, name the interface with --iface as well/,
@@ -309,18 +309,13 @@ describe('interface choice', () => {
       DUAL,
       /eth0 does not carry --public-ipv6=fd11::9 \(wlan0 does\)/,
     ],
-    [
-      "weft's own device by name",
-      { names: ['flannel.1'] },
-      V4,
-      /flannel\.1 is a device of the overlay itself/,
-    ],
+    ["weft's own device by name", { names: ['flannel.1'] }, V4, /flannel\.1 is an overlay device/],
     ["weft's own device by pattern", { patterns: [/^10\.244/] }, V4, /matches neither/],
     [
       "weft's own device by route",
       { canReach: '10.244.9.1' as IpAddress },
       V4,
-      /device of the overlay itself/,
+      /is an overlay device/,
       { lookupRoute: route({ dev: 'flannel.1' }) },
     ],
     ['MTU 0', { names: ['e'] }, V4, /e has MTU 0/, { interfaces: [nic('e', ['10.0.0.1'], { mtu: 0 })] }],
@@ -333,14 +328,14 @@ describe('interface choice', () => {
     ],
   ];
   for (const [name, options, families, expected, overrides] of bad)
-    it(`refuses ${name} in one line`, async () => {
+    it(`rejects ${name} in one line`, async () => {
       const result = await chooseInterface(facts(overrides), asked(options), families);
       assert.ok(!result.ok);
       assert.match(result.message, expected);
       assert.doesNotMatch(result.message, /\n/);
     });
 
-  it('tells of what it passed over and of an interface that is down', async () => {
+  it('warns of skipped candidates and of an interface that is down', async () => {
     const interfaces = [nic('e', ['10.0.0.1'], { isUp: false })];
     const result = await chooseInterface(facts({ interfaces }), asked({ names: ['nope', 'e'] }), V4);
     assert.ok(result.ok);
@@ -350,7 +345,7 @@ describe('interface choice', () => {
     );
   });
 
-  describe('again', () => {
+  describe('with a current interface', () => {
     async function after(
       options: Partial<InterfaceOptions>,
       changed: Partial<InterfaceFacts>,
@@ -377,12 +372,12 @@ describe('interface choice', () => {
       assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.5', selectedBy: 'the default route' });
     });
 
-    it('takes the new address when the old one is gone', async () => {
+    it('chooses another address when the current one is removed', async () => {
       const result = await after({ names: ['eth0'] }, { interfaces: [eth('10.0.0.77')] });
       assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.77', selectedBy: '--iface=eth0' });
     });
 
-    it('follows the MTU', async () => {
+    it('updates the MTU', async () => {
       const first = await chooseInterface(facts(), asked(), V4);
       assert.ok(first.ok);
       const interfaces = [nic('eth0', ['10.0.0.5'], { mtu: 9000 })];
@@ -391,13 +386,13 @@ describe('interface choice', () => {
       assert.equal(second.chosen.mtu, 9000);
     });
 
-    it('follows an address that was asked for to another interface', async () => {
+    it('follows the address of --iface to another interface', async () => {
       const moved = { interfaces: [nic('eth0', ['10.0.0.6']), nic('bond0', ['10.0.0.5'])] };
       const result = await after({ names: ['10.0.0.5'] }, moved);
       assert.deepEqual(result, { name: 'bond0', ipv4: '10.0.0.5', selectedBy: '--iface=10.0.0.5' });
     });
 
-    it('chooses anew when the interface is gone or cannot serve', async () => {
+    it('chooses again when the interface is removed or unusable', async () => {
       const options = { names: ['eth0', 'eth1'] };
       const gone = await after(options, { interfaces: [other] });
       const bare = await after(options, { interfaces: [eth(), other] });
@@ -405,7 +400,7 @@ describe('interface choice', () => {
         assert.deepEqual(result, { name: 'eth1', ipv4: '192.168.1.7', selectedBy: '--iface=eth1' });
     });
 
-    it('says why when there is none any more', async () => {
+    it('names the reason when no interface is left', async () => {
       const result = await after({ names: ['eth0'] }, { interfaces: [eth(), other] });
       assert.match(typeof result === 'string' ? result : '', /eth0 has no usable IPv4 address/);
     });

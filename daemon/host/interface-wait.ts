@@ -1,14 +1,14 @@
-// Waits until an interface can serve: at boot, addresses come later than daemons. Or until there is another network config,
-// which may ask for less.
+// Waits for a usable interface: at boot, addresses may appear after the daemon starts. It stops
+// waiting for a newer network config, which may need other families.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readHost, type HostReading } from './host-facts.ts';
-import type { Families, InterfaceOptions } from './interface-choice.ts';
+import { readHost, type HostSnapshot } from './host-facts.ts';
+import type { Families, InterfaceOptions } from './interface-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 
 const RETRY_MS = 1000;
-/** Routers take seconds to tell addresses; to begin without IPv6 would tell the whole cluster that this host has none. */
+/** Router advertisements take seconds; starting without IPv6 would publish a lease without it. */
 const IPV6_WAIT_MS = 5000;
 const IPV6_RETRY_MS = 100;
 
@@ -19,11 +19,14 @@ export interface InterfaceWait {
   readonly log: Logger;
   readonly limit: LogRateLimit;
   readonly signal: AbortSignal;
-  /** Whether nobody needs these families any more. */
+  /** Whether a newer config exists. */
   readonly isStale: () => boolean;
 }
 
-/** Resolves with the first choice that can be made, and tells it; with `undefined` once outdated. @throws the signal's reason. */
+/**
+ * Resolves with the first possible choice and logs it; with `undefined` once stale.
+ * @throws the signal's reason
+ */
 export async function awaitInterface({
   kernel,
   options,
@@ -32,13 +35,13 @@ export async function awaitInterface({
   limit,
   signal,
   isStale,
-}: InterfaceWait): Promise<HostReading | undefined> {
+}: InterfaceWait): Promise<HostSnapshot | undefined> {
   const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
   while (!isStale()) {
     const result = await readHost(kernel, options, families);
-    const isComing = result.ok && result.reading.lack?.isComing === true;
-    if (result.ok && (!isComing || performance.now() > ipv6DeadlineMs)) {
-      tellChoice(result.reading, log);
+    const isPending = result.ok && result.reading.missingIpv6?.isPending === true;
+    if (result.ok && (!isPending || performance.now() > ipv6DeadlineMs)) {
+      logChoice(result.reading, log);
       return result.reading;
     }
     if (!result.ok && limit.take('no-interface') !== undefined) log.error(result.message);
@@ -47,7 +50,7 @@ export async function awaitInterface({
   return undefined;
 }
 
-function tellChoice({ chosen, warnings }: HostReading, log: Logger): void {
+function logChoice({ chosen, warnings }: HostSnapshot, log: Logger): void {
   const { name, mtu, publicIp, publicIpv6, selectedBy } = chosen;
   for (const warning of warnings) log.warn(warning);
   log.info('Chose an interface', { interface: name, mtu, publicIp, publicIpv6, selectedBy });

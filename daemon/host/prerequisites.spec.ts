@@ -6,9 +6,9 @@ import type { BackendConfig, BackendType } from '../../allocator/config/config.t
 import type { HostFacts } from '../../backends/backend.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { UDP, VXLAN, host, ip4, network } from '../../backends/fixture.ts';
-import { missingPacketPath, missingPrerequisite, remedyForLink, unsuitableHost } from './prerequisites.ts';
+import { checkPacketPath, checkCapability, remedyForLink, checkHost } from './prerequisites.ts';
 
-describe('what the process needs', () => {
+describe('checkCapability', () => {
   let folder: string;
   before(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-'))));
   after(() => rm(folder, { recursive: true }));
@@ -21,23 +21,23 @@ describe('what the process needs', () => {
     ['none', 'CapEff:\t0000000000000000', 'host-gw', false],
     ['none, and none needed', 'CapEff:\t0000000000000000', 'alloc', true],
     ['it only for the taking', `CapPrm:\t${NET_ADMIN}\nCapEff:\t0000000000000000`, 'vxlan', false],
-    ['a kernel that does not tell', 'Name:\tnode', 'vxlan', true],
+    ['a status without capabilities', 'Name:\tnode', 'vxlan', true],
   ];
   for (const [name, status, backend, isEnough] of cases)
-    it(`${isEnough ? 'is there' : 'is missed'} with ${name} for ${backend}`, async () => {
+    it(`${isEnough ? 'passes' : 'fails'} with ${name} for ${backend}`, async () => {
       const path = join(folder, 'status');
       await writeFile(path, `${status}\n`);
-      const problem = await missingPrerequisite(backend, path);
+      const problem = await checkCapability(backend, path);
       if (isEnough) assert.equal(problem, undefined);
       else assert.match(problem ?? '', new RegExp(`^Backend ${backend} needs CAP_NET_ADMIN .*run as root`));
     });
 
-  it('is not judged where /proc is missing', async () => {
-    assert.equal(await missingPrerequisite('vxlan', join(folder, 'nothing')), undefined);
+  it('passes without /proc', async () => {
+    assert.equal(await checkCapability('vxlan', join(folder, 'nothing')), undefined);
   });
 });
 
-describe('a host that the backend cannot use', () => {
+describe('checkHost', () => {
   const natted = host({ publicIp: ip4('203.0.113.5') });
   const narrow: HostFacts = host({ interface: { ...host().interface, mtu: 100 as UnderlayMtu } });
   const cases: readonly [string, BackendConfig, HostFacts, RegExp | undefined][] = [
@@ -49,14 +49,14 @@ describe('a host that the backend cannot use', () => {
     ['a VNI too long for a device name', { ...VXLAN, vni: 16_777_215 }, host(), /VNI 16777215.*9999999/],
   ];
   for (const [name, backend, facts, expected] of cases)
-    it(`${expected === undefined ? 'is not one' : 'is one'} with ${name} for ${backend.type}`, () => {
-      const problem = unsuitableHost(network('4', backend), facts);
+    it(`${expected === undefined ? 'passes' : 'fails'} with ${name} for ${backend.type}`, () => {
+      const problem = checkHost(network('4', backend), facts);
       if (expected === undefined) assert.equal(problem, undefined);
       else assert.match(problem ?? '', expected);
     });
 });
 
-describe('the remedy for a device that the kernel refuses', () => {
+describe('the remedy for a device that the kernel rejects', () => {
   const vxlan: BackendConfig = { ...VXLAN, vni: 7 };
   const cases: readonly [string, BackendConfig, RegExp | undefined][] = [
     ['EPERM', vxlan, /CAP_NET_ADMIN/],
@@ -79,7 +79,7 @@ describe('the remedy for a device that the kernel refuses', () => {
     });
 
   const tunCases: readonly [string, BackendConfig, RegExp | undefined][] = [
-    ['EBUSY', UDP, /serves flannel0 .*stop it/],
+    ['EBUSY', UDP, /uses flannel0 .*stop it/],
     ['EADDRINUSE', UDP, /UDP port 8285 .*"Port"/],
     ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
     ['EPERM', UDP, /CAP_NET_ADMIN/],
@@ -95,18 +95,18 @@ describe('the remedy for a device that the kernel refuses', () => {
     });
 });
 
-describe('what encapsulating in userspace needs', () => {
-  it('is there', async () => {
-    assert.equal(await missingPacketPath('udp', undefined, '/dev/null'), undefined);
+describe('checkPacketPath', () => {
+  it('passes with addon and TUN driver', async () => {
+    assert.equal(await checkPacketPath('udp', undefined, '/dev/null'), undefined);
   });
 
-  it('is missed without the addon', async () => {
-    const problem = await missingPacketPath('udp', 'weft.node does not exist', '/dev/null');
+  it('fails without the addon', async () => {
+    const problem = await checkPacketPath('udp', 'weft.node does not exist', '/dev/null');
     assert.match(problem ?? '', /^Backend udp .*weft\.node does not exist; build it: make$/);
   });
 
-  it('is missed without the TUN driver', async () => {
-    const problem = await missingPacketPath('vxlan', undefined, '/dev/nothing');
+  it('fails without the TUN driver', async () => {
+    const problem = await checkPacketPath('vxlan', undefined, '/dev/nothing');
     assert.match(problem ?? '', /^Backend vxlan .*\/dev\/nothing: ENOENT: .*modprobe tun/);
   });
 });

@@ -1,17 +1,21 @@
-// What the process needs before it may lease anything, so that nothing half-done stays behind.
+// Prerequisites of this process, checked before it acquires a lease, so that a failed start leaves
+// nothing behind.
 import { open, readFile } from 'node:fs/promises';
 import type { BackendConfig, BackendType, NetworkConfig } from '../../allocator/config/config.ts';
 import { BackendError, type HostFacts } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
 import { DEFAULT_VXLAN_PORT } from '../../backends/vxlan.ts';
 import { loadNative } from '../../native/index.ts';
-import type { Encapsulation } from './datapath-mode.ts';
+import type { DatapathMode } from './datapath-mode.ts';
 
 /** Bit of CAP_NET_ADMIN in the masks of /proc/self/status (capabilities(7)). */
 const CAP_NET_ADMIN = 12n;
 
-/** Why this process cannot program the kernel for `backend`, with the remedy; `undefined` if it can. */
-export async function missingPrerequisite(
+/**
+ * Why this process lacks the right to program the kernel for `backend`, with the remedy;
+ * `undefined` if it has it.
+ */
+export async function checkCapability(
   backend: BackendType,
   statusFile = '/proc/self/status',
 ): Promise<string | undefined> {
@@ -23,10 +27,10 @@ export async function missingPrerequisite(
 }
 
 /**
- * Why this host cannot encapsulate in userspace for `backend`, with the remedy; `undefined` if it can. `noAddon`: why there is
- * no addon, if there is none.
+ * Why the packet path cannot run on this host for `backend`, with the remedy; `undefined` if it
+ * can. `noAddon`: why the addon is not loaded, if it is not.
  */
-export async function missingPacketPath(
+export async function checkPacketPath(
   backend: BackendType,
   noAddon: string | undefined,
   tunFile = '/dev/net/tun',
@@ -44,7 +48,7 @@ export async function missingPacketPath(
 
 const NO_TUN = 'load the module (modprobe tun); in a container add the device (--device /dev/net/tun)';
 const TUN_FORBIDDEN =
-  'the process may not open it: run as root, and allow the device (containers: --device /dev/net/tun, systemd: DeviceAllow=/dev/net/tun rw)';
+  'permission denied: run as root, and allow the device (containers: --device /dev/net/tun, systemd: DeviceAllow=/dev/net/tun rw)';
 const TUN_REMEDIES: Readonly<Record<string, string>> = {
   ENOENT: NO_TUN,
   ENODEV: NO_TUN,
@@ -53,20 +57,25 @@ const TUN_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: TUN_FORBIDDEN,
 };
 
-/** Why this host cannot run `config` with that encapsulation, whatever its interfaces are; `undefined` if it can. */
-export async function checkHostPrerequisites(
+/**
+ * Why this host cannot run `config` with this datapath, interfaces aside; `undefined` if it can.
+ */
+export async function checkPrerequisites(
   { backend: { type } }: NetworkConfig,
-  encapsulation: Encapsulation,
+  encapsulation: DatapathMode,
 ): Promise<string | undefined> {
-  const missing = await missingPrerequisite(type);
+  const missing = await checkCapability(type);
   const needsPacketPath = type === 'udp' || (type === 'vxlan' && encapsulation === 'userspace');
   if (missing !== undefined || !needsPacketPath) return missing;
   const loaded = loadNative();
-  return missingPacketPath(type, loaded.native ? undefined : loaded.reason);
+  return checkPacketPath(type, loaded.native ? undefined : loaded.reason);
 }
 
-/** Why the backend of `config` can never work with this interface, with the remedy; `undefined` if it can. */
-export function unsuitableHost(config: NetworkConfig, facts: HostFacts): string | undefined {
+/**
+ * Why the backend of `config` cannot run with this interface, with the remedy; `undefined` if it
+ * can.
+ */
+export function checkHost(config: NetworkConfig, facts: HostFacts): string | undefined {
   const backend = backendFor(config.backend.type);
   try {
     backend.attributes(config, facts);
@@ -81,25 +90,25 @@ export function unsuitableHost(config: NetworkConfig, facts: HostFacts): string 
 const NO_VXLAN =
   'this kernel has no VXLAN: load the module (modprobe vxlan), let weft encapsulate in userspace (--userspace=true; needs the addon: make), or use the host-gw backend on all hosts';
 
-/** A device that was refused. */
-export interface RefusedLink {
+/** A device that the kernel rejected. */
+export interface RejectedLink {
   readonly name: string;
-  /** It is one of the packet path. */
+  /** Whether it is a packet path device. */
   readonly isTun: boolean;
 }
 
-interface Refused {
+interface RejectedDevice {
   readonly name: string;
   readonly vni: number;
   readonly port: number;
 }
 
-type Remedies = Readonly<Record<string, (refused: Refused) => string>>;
+type Remedies = Readonly<Record<string, (rejected: RejectedDevice) => string>>;
 
 const REMEDIES: Remedies = {
   EPERM: () => 'the process lacks CAP_NET_ADMIN: run as root, or add the capability',
   EBUSY: ({ name }) =>
-    `another flanneld or weft serves ${name} on this host (fuser -v /dev/net/tun shows it): stop it`,
+    `another flanneld or weft uses ${name} on this host (fuser -v /dev/net/tun shows it): stop it`,
 };
 
 const VXLAN_REMEDIES: Remedies = {
@@ -120,8 +129,8 @@ const TUN_LINK_REMEDIES: Remedies = {
   ENXIO: () => NO_TUN,
 };
 
-/** What to do about a device refused at start with `errno`; `undefined` if trying again may help. */
-export function remedyForLink(errno: string, backend: BackendConfig, link: RefusedLink): string | undefined {
+/** The remedy for a device rejected at start with `errno`; `undefined` if a retry may succeed. */
+export function remedyForLink(errno: string, backend: BackendConfig, link: RejectedLink): string | undefined {
   if (backend.type !== 'vxlan' && backend.type !== 'udp') return undefined;
   const remedy = (link.isTun ? TUN_LINK_REMEDIES : VXLAN_REMEDIES)[errno];
   const vni = backend.type === 'vxlan' ? backend.vni : 0;

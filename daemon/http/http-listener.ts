@@ -1,15 +1,17 @@
-// An HTTP server on a TCP port for strangers to ask: bounded in time and connections, ended at once. Knows no path.
+// An HTTP server on a TCP port for untrusted clients, with limits for time and connections. It
+// knows no paths.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
+import { WeftError } from '../../api/index.ts';
 import { limitRequestTime, NO_REQUEST_CHECK } from './request-timeout.ts';
 
 export interface HttpListenerOptions {
   readonly ip: string;
-  /** TCP port; 0 takes any free one, as tests do (as a flag, 0 means no server at all). */
+  /** TCP port; 0 takes a free one. (As a flag, 0 means no server.) */
   readonly port: number;
   /** For messages, for example `Health server`. */
   readonly title: string;
-  /** What the flags begin with, for example `healthz` of `--healthz-port`. */
+  /** Prefix of the flags, for example `healthz` of `--healthz-port`. */
   readonly flag: string;
 }
 
@@ -19,19 +21,18 @@ export interface HttpListener {
   stop(): Promise<void>;
 }
 
-/** Why a server could not start. The message names address, port and remedy. */
-export class HttpListenerError extends Error {
+/** Why a server cannot start. The message names address, port and remedy. */
+export class HttpListenerError extends WeftError {
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'HttpListenerError';
+    super('HTTP_LISTEN_FAILED', message, options);
   }
 }
 
-/** A question that takes longer to ask is none; it also bounds what a stranger can hold open. */
+/** Limit for the head of a request; it also limits how long a client holds a connection. */
 const REQUEST_TIMEOUT_MS = 5000;
 const MAX_CONNECTIONS = 128;
 
-/** Starts to answer with `handler`. @throws HttpListenerError if the address cannot be listened on. */
+/** Starts a server with `handler`. @throws HttpListenerError */
 export async function listenHttp(
   options: HttpListenerOptions,
   handler: RequestListener,
@@ -40,7 +41,7 @@ export async function listenHttp(
   limitRequestTime(server, REQUEST_TIMEOUT_MS);
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
-  // Errors of single connections must not end the daemon.
+  // Without a listener, the error of one connection would end the process.
   server.on('error', () => undefined);
   return { port: (server.address() as AddressInfo).port, stop: () => stop(server) };
 }
@@ -56,13 +57,14 @@ function describe(
   error: NodeJS.ErrnoException,
   { ip, port, title, flag }: HttpListenerOptions,
 ): HttpListenerError {
-  const place = isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`;
+  const address = isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`;
   const why = LISTEN_ERRORS[error.code ?? '']?.(flag) ?? error.message;
-  return new HttpListenerError(`${title} cannot listen on ${place}: ${why}`, { cause: error });
+  return new HttpListenerError(`${title} cannot listen on ${address}: ${why}`, { cause: error });
 }
 
 const LISTEN_ERRORS: Readonly<Record<string, (flag: string) => string>> = {
-  EADDRINUSE: (flag) => `the port is in use; stop what uses it, or choose another with --${flag}-port`,
+  EADDRINUSE: (flag) =>
+    `the port is in use; stop the other program, or choose another port with --${flag}-port`,
   EADDRNOTAVAIL: (flag) => `no interface has this address; correct --${flag}-ip`,
   EACCES: (flag) => `permission denied; run as root, or choose --${flag}-port above 1023`,
   EAFNOSUPPORT: (flag) => `this host has no such IP version; choose another --${flag}-ip`,

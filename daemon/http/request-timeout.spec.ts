@@ -7,7 +7,7 @@ import { limitRequestTime, NO_REQUEST_CHECK } from './request-timeout.ts';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n';
 
-describe('requests with a deadline', () => {
+describe('the request timeout', () => {
   let server: Server;
   const sockets: Socket[] = [];
 
@@ -31,23 +31,23 @@ describe('requests with a deadline', () => {
     return socket;
   }
 
-  it('end a connection that says nothing, and one that says half of it', async () => {
+  it('closes a connection without a request and one with half a request', async () => {
     const port = await listen(50, (_request, response) => response.end('answer'));
-    for (const words of ['', 'GET / HTTP/1.1\r\nHost: h']) {
+    for (const request of ['', 'GET / HTTP/1.1\r\nHost: h']) {
       const socket = open(port);
-      socket.write(words);
+      socket.write(request);
       assert.match(await text(socket), /^HTTP\/1\.1 408 /);
     }
   });
 
-  it('end a connection that says nothing more after an answer', async () => {
+  it('closes a connection that is idle after an answer', async () => {
     const port = await listen(1000, (_request, response) => response.end('answer'));
     const socket = open(port);
     socket.write(REQUEST);
     assert.match(await text(socket), /^HTTP\/1\.1 200 [^]*answer[^]*HTTP\/1\.1 408 /);
   });
 
-  it('let an answer take longer', async () => {
+  it('does not limit the time of an answer', async () => {
     const answerMs = 1500;
     const port = await listen(1000, (_request, response) => setTimeout(() => response.end('late'), answerMs));
     const [response] = await once(get({ host: '127.0.0.1', port }), 'response');

@@ -1,24 +1,24 @@
-// Bounds how long a client may take to say what it wants. Node's own check for that wakes the process every few seconds for
-// as long as a server listens; here only a connection that waits for a request has a timer.
+// Limits the time for the head of a request. Node's own check wakes the process periodically for as
+// long as a server listens; here a timer exists only while a connection waits for a request.
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** For `http.createServer`: turns off what {@link limitRequestTime} does instead. */
+/** For `http.createServer`: turns off the check that {@link limitRequestTime} replaces. */
 export const NO_REQUEST_CHECK = {
   requestTimeout: 0,
   headersTimeout: 0,
-  /** The longest that timers can. */
+  /** The longest delay of a timer. */
   connectionsCheckingInterval: 0x7f_ff_ff_ff,
 };
 
-const TOO_LATE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n';
+const TIMEOUT_RESPONSE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n';
 
-/** Ends connections on which no whole head of a request came within `limitMs`; answers may take longer. */
+/** Closes connections without a complete request head within `limitMs`. Answers may take longer. */
 export function limitRequestTime(server: Server, limitMs: number): void {
   const timers = new WeakMap<Socket, NodeJS.Timeout>();
   const expect = (socket: Socket): void => {
-    const giveUp = (): void => void socket.end(TOO_LATE, () => socket.destroy());
-    timers.set(socket, setTimeout(giveUp, limitMs).unref());
+    const expire = (): void => void socket.end(TIMEOUT_RESPONSE, () => socket.destroy());
+    timers.set(socket, setTimeout(expire, limitMs).unref());
   };
   const stop = (socket: Socket): void => clearTimeout(timers.get(socket));
   server.on('connection', (socket) => {

@@ -1,5 +1,6 @@
-// Kernel objects as they were read, and whether one is what was desired. The kernel can hold more than weft ever makes
-// (a route of another type, an entry with several remotes, a device that is down): `deviation` tells it in words.
+// Kernel objects as they were read, and how they differ from desired ones. The kernel can hold
+// states that weft never makes (a route of another type, an entry with several remotes, a device
+// that is down): `mismatch` describes them.
 import type {
   AddressObject,
   FdbObject,
@@ -10,47 +11,58 @@ import type {
   RouteObject,
   SysctlObject,
   TunLink,
-  TunnelObject,
+  PathRouteObject,
   VxlanLink,
 } from '../../backends/kernel-state.ts';
 
-export interface Deviating {
-  /** What no desired object can have, such as `down` or `2 next hops`; the object must be set anew (or removed). */
-  readonly deviation?: string;
+/** Part of every object that was read. */
+export interface Mismatched {
+  /**
+   * State that no desired object can have, such as `down` or `2 next hops`; the object must be set
+   * again or removed.
+   */
+  readonly mismatch?: string;
 }
 
-/** `gateway` is the unspecified address unless the route is unicast through exactly one gateway; a route that is not
- * unicast, or has several next hops, deviates. */
-export interface ActualRoute extends RouteObject, Deviating {
-  /** Routing protocol number. */
+/**
+ * A route of the main table. `gateway` is the unspecified address unless the route is unicast
+ * through exactly one gateway; a route that is not unicast, or has several next hops, has a
+ * mismatch.
+ */
+export interface ActualRoute extends RouteObject, Mismatched {
+  /** RTPROT_* */
   readonly protocol: number;
+  /** RTA_PRIORITY; the kernel's default is 0 for IPv4 and 1024 for IPv6. */
   readonly metric: number;
 }
 
 export type ActualObject =
-  | (VxlanLink & Deviating)
-  | (TunLink & Deviating)
-  | (AddressObject & Deviating)
-  | (NeighbourObject & Deviating)
-  | (FdbObject & Deviating)
+  | (VxlanLink & Mismatched)
+  | (TunLink & Mismatched)
+  | (AddressObject & Mismatched)
+  | (NeighbourObject & Mismatched)
+  | (FdbObject & Mismatched)
   | ActualRoute
-  | (TunnelObject & Deviating)
-  | (SysctlObject & Deviating)
-  | (FeatureObject & Deviating)
-  | (FirewallObject & Deviating);
+  | (PathRouteObject & Mismatched)
+  | (SysctlObject & Mismatched)
+  | (FeatureObject & Mismatched)
+  | (FirewallObject & Mismatched);
 
-/** Whether `actual` is exactly what `desired` says, so that nothing need be done. */
+/** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {
-  if (actual.deviation !== undefined) return false;
+  if (actual.mismatch !== undefined) return false;
   const fields = actual as unknown as Readonly<Record<string, unknown>>;
   const wanted = desired as unknown as Readonly<Record<string, unknown>>;
   return Object.keys(desired).every((name) => fields[name] === wanted[name]);
 }
 
-/** What differs, for people: for example `mtu 1400 instead of 1450`. Empty exactly if {@link sameObject}. */
+/**
+ * The difference as text, for example `mtu 1400 instead of 1450`. Empty exactly if {@link
+ * sameObject}.
+ */
 export function describeDrift(desired: KernelObject, actual: ActualObject): string {
   const fields = actual as unknown as Readonly<Record<string, unknown>>;
-  const drift = actual.deviation === undefined ? [] : [actual.deviation];
+  const drift = actual.mismatch === undefined ? [] : [actual.mismatch];
   for (const [name, value] of Object.entries(desired))
     if (fields[name] !== value) drift.push(`${name} ${String(fields[name])} instead of ${String(value)}`);
   return drift.join(', ');

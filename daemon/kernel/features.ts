@@ -1,5 +1,5 @@
-// Offloads of devices (`ethtool -k`): read and set by name. Its socket is opened when the first one is asked for, as most
-// hosts never do.
+// Offloads of devices (`ethtool -k`): read and set by name. Most hosts never need one, so the
+// socket opens with the first request.
 import { NETLINK_GENERIC } from './netlink/constants.ts';
 import {
   decodeFamily,
@@ -8,51 +8,60 @@ import {
   encodeFeatureSet,
   encodeFeaturesGet,
 } from './netlink/ethtool.ts';
-import { KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import { type EngineOptions, NetlinkClient } from './netlink/netlink-client.ts';
+import { KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
+import { type NetlinkClientOptions, NetlinkClient } from './netlink/netlink-client.ts';
 
 /** Answers list some dozens of names. */
 const RECEIVE_BYTES = 256 * 1024;
 const NO_FAMILY =
   'this kernel cannot set offloads over netlink (CONFIG_ETHTOOL_NETLINK, Linux 5.7): use ethtool -K';
 
+/** Offloads by device and name. */
 export class Features {
-  readonly #options: EngineOptions;
-  #engine: NetlinkClient | undefined;
-  /** Number that the kernel gave the family `ethtool`; 0 if it has none. */
+  readonly #options: NetlinkClientOptions;
+  #client: NetlinkClient | undefined;
+  /**
+   * Message type that the kernel assigned to the generic netlink family `ethtool`; 0 if it has
+   * none.
+   */
   #family: number | undefined;
 
-  constructor(options: EngineOptions) {
+  constructor(options: NetlinkClientOptions) {
     this.#options = options;
   }
 
-  /** Whether a feature is on; `undefined` without such a device, or if the kernel cannot tell. @throws KernelReadError */
+  /**
+   * Whether the feature `name` (of NETDEV feature strings, as `ethtool -k` prints them) is on;
+   * `undefined` without such a device, or without the ethtool family.
+   * @throws KernelReadError
+   */
   async read(dev: string, name: string): Promise<boolean | undefined> {
-    const engine = this.#open();
-    const family = await this.#familyOf(engine);
+    const client = this.#open();
+    const family = await this.#familyOf(client);
     if (family === 0) return undefined;
-    const { outcome, item } = await engine.get(
+    const { outcome, item } = await client.get(
       (writer) => encodeFeaturesGet(writer, family, dev),
       decodeFeatures,
     );
     if (item !== undefined) return item.has(name);
-    if (outcome.status === 'refused' && outcome.errno === 'ENODEV') return undefined;
+    if (outcome.status === 'rejected' && outcome.errno === 'ENODEV') return undefined;
     throw readError(`features of ${dev}`, outcome);
   }
 
-  /** Turns a feature on or off. EOPNOTSUPP: the kernel, or the device, cannot. */
+  /** Turns a feature on or off. EOPNOTSUPP: the kernel or the device cannot. Never rejects. */
   async set(dev: string, name: string, isOn: boolean): Promise<Outcome> {
     try {
-      const engine = this.#open();
-      const family = await this.#familyOf(engine);
-      if (family === 0) return refusal('EOPNOTSUPP', NO_FAMILY);
-      const [outcome] = await engine.send([
+      const client = this.#open();
+      const family = await this.#familyOf(client);
+      if (family === 0) return rejection('EOPNOTSUPP', NO_FAMILY);
+      const [outcome] = await client.send([
         (writer) => encodeFeatureSet(writer, family, { dev, name, isOn }),
       ]);
       if (outcome?.status !== 'done') return outcome!;
-      // What a device has fixed stays as it is, and that is no error to the kernel.
+      // The kernel reports success for a feature that the device has fixed ([fixed] in `ethtool
+      // -k`).
       if ((await this.read(dev, name)) === isOn) return outcome;
-      return refusal('EOPNOTSUPP', `${dev} keeps ${name} ${isOn ? 'off' : 'on'}`);
+      return rejection('EOPNOTSUPP', `${dev} keeps ${name} ${isOn ? 'off' : 'on'}`);
     } catch (error) {
       if (!(error instanceof KernelReadError)) throw error;
       return { status: 'unknown', message: error.message };
@@ -60,28 +69,28 @@ export class Features {
   }
 
   close(): void {
-    this.#engine?.close();
+    this.#client?.close();
   }
 
   #open(): NetlinkClient {
-    return (this.#engine ??= new NetlinkClient({
+    return (this.#client ??= new NetlinkClient({
       ...this.#options,
       protocol: NETLINK_GENERIC,
       receiveBytes: RECEIVE_BYTES,
     }));
   }
 
-  async #familyOf(engine: NetlinkClient): Promise<number> {
+  async #familyOf(client: NetlinkClient): Promise<number> {
     if (this.#family !== undefined) return this.#family;
-    const { outcome, item } = await engine.get((writer) => encodeFamilyGet(writer, 'ethtool'), decodeFamily);
-    const isAbsent = outcome.status === 'refused' && outcome.errno === 'ENOENT';
+    const { outcome, item } = await client.get((writer) => encodeFamilyGet(writer, 'ethtool'), decodeFamily);
+    const isAbsent = outcome.status === 'rejected' && outcome.errno === 'ENOENT';
     if (item === undefined && !isAbsent) throw readError('the families of generic netlink', outcome);
     return (this.#family = item ?? 0);
   }
 }
 
 function readError(what: string, outcome: Outcome): KernelReadError {
-  if (outcome.status === 'refused') return new KernelReadError(what, outcome.errno, outcome.message);
+  if (outcome.status === 'rejected') return new KernelReadError(what, outcome.errno, outcome.message);
   const message = outcome.status === 'unknown' ? outcome.message : 'the answer is empty';
   return new KernelReadError(what, 'ETIMEDOUT', message);
 }

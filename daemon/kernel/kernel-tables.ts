@@ -1,5 +1,5 @@
-// The kernel's tables as lists of what its messages say. What is ours among them is told apart in `state-reader.ts`,
-// which is one for the real kernel and its model.
+// The kernel's tables as lists of decoded messages. The real kernel and its model implement it;
+// `state-reader.ts` selects what is ours.
 import type { AddressMessage } from './netlink/address.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { NeighbourMessage } from './netlink/neighbour.ts';
@@ -7,9 +7,11 @@ import type { RouteMessage } from './netlink/route.ts';
 
 /** Reads whole tables. Every call may reject with a KernelReadError. */
 export interface KernelTables {
+  /** All links of this network namespace. */
   links(): Promise<readonly LinkMessage[]>;
   /** Of one device, or of all if `index` is 0. */
   addresses(index: number): Promise<readonly AddressMessage[]>;
+  /** Neighbours of one device, IPv4 and IPv6. */
   neighbours(index: number): Promise<readonly NeighbourMessage[]>;
   /** Forwarding entries of a VXLAN device, one message a remote. */
   fdb(index: number): Promise<readonly NeighbourMessage[]>;

@@ -1,55 +1,64 @@
-// The one door to kernel state. The reconciler knows this interface only; `netlink-kernel.ts` is the real kernel,
-// `memory-kernel.ts` a model of it for what the real one cannot show. One compliance suite holds for both.
+// The interface to kernel state. The reconciler knows this interface only. `netlink-kernel.ts`
+// implements it with the real kernel, `memory-kernel.ts` with a model for what the real one cannot
+// show. One compliance suite holds for both.
 import type { Cidr, Family, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
+import type { Outcome } from './netlink/outcome.ts';
 
 /**
- * One change. `set` creates the object or replaces what has its key; `remove` makes it absent (absence is success).
- * `current` is what was read or noticed at that key: `set` also clears away what it has too much (further remotes of an
- * FDB entry, for example). To remove what was read, pass the object as it was read.
+ * One change. `set` creates the object or replaces what has its key; `remove` makes it absent
+ * (absence is success). `current` is the object last read or notified at that key: `set` also
+ * clears what it has in excess, such as further remotes of an FDB entry. To remove an object that
+ * was read, pass it as it was read.
  *
- * A link whose `current` has another name is that device under its new name, with all that is on it; where the kernel will
- * not have that, it is made anew. A link that exists is changed in place. What cannot be changed so (VNI, port, flags, or whatever the kernel refuses)
- * fails with `EOPNOTSUPP` and wants remove and set; any other errno would come again after that, too.
+ * A link whose `current` has another name is renamed, with all that is on it; where the kernel
+ * rejects the rename, the link is created under the new name. An existing link is changed in place.
+ * Settings that cannot be changed in place (VNI, port, flags, or others that the kernel rejects)
+ * fail with `EOPNOTSUPP` and need remove and set. Any other errno would return after remove and set
+ * as well.
  */
 export type Step =
   | { readonly action: 'set'; readonly object: KernelObject; readonly current?: ActualObject }
   | { readonly action: 'remove'; readonly object: KernelObject };
 
-export type StepResult =
-  /** The kernel acknowledged the step. */
-  | { readonly step: Step; readonly ok: true }
-  /** The kernel refused; `message` has errno and, where the kernel gave one, its extended-ack text. */
-  | { readonly step: Step; readonly ok: false; readonly errno: string; readonly message: string }
-  /** No answer (time-out, overrun): the state is unknown until read again. */
-  | { readonly step: Step; readonly ok: 'unknown'; readonly message: string };
+/** How one step ended. */
+export type StepResult = Outcome & { readonly step: Step };
 
-/** Something in the way of one of our objects that the diff must know, but that is no {@link KernelObject}. */
+/**
+ * A device that blocks one of our objects by its name: the diff must know it, but it is no {@link
+ * KernelObject}.
+ */
 export interface ForeignLink {
   readonly name: string;
   /** Kind as `ip -d link` shows it, empty for hardware. */
   readonly type: string;
 }
 
-/** What is in the kernel now, limited to what the {@link Ownership} covers. */
+/** Kernel state as it was read, limited to what the {@link Ownership} covers. */
 export interface ActualState {
   /**
-   * Owned objects by key; a link only if it is a VXLAN device, no sysctls. A route with a metric that weft never sets,
-   * or a second one of the same destination, has a longer key of its own, which no desired object has.
+   * Owned objects by key; no sysctls, and links only if they are VXLAN devices or served by this
+   * process. A route with a metric that weft never sets, or a second one of the same destination,
+   * has a longer key, which no desired object has.
    */
   readonly objects: Map<ObjectKey, ActualObject>;
-  /** Links with a name of ours that are no VXLAN device, by name. */
+  /** Links with a name of ours that are neither VXLAN devices nor ours, by name. */
   readonly foreignLinks: Map<string, ForeignLink>;
 }
 
+/** An address of an interface. */
 export interface InterfaceAddress {
   readonly address: IpAddress;
   readonly prefixLength: number;
+  /** RT_SCOPE_* (rtnetlink(7)). */
   readonly scope: 'global' | 'site' | 'link' | 'host';
+  /** IFA_F_PERMANENT: without a lifetime. */
   readonly isPermanent: boolean;
+  /** IFA_F_TEMPORARY: an IPv6 privacy address (RFC 8981). */
   readonly isTemporary: boolean;
+  /** IFA_F_DEPRECATED: its preferred lifetime has ended (RFC 4862 §5.5.4). */
   readonly isDeprecated: boolean;
 }
 
@@ -57,44 +66,54 @@ export interface InterfaceAddress {
 export interface Interface {
   readonly index: number;
   readonly name: string;
+  /** In bytes. */
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isLoopback: boolean;
+  /** Unset unless the link layer has addresses of six bytes. */
   readonly mac?: MacAddress;
+  /** Kind as `ip -d link` shows it, empty for hardware. */
   readonly type: string;
   readonly addresses: readonly InterfaceAddress[];
 }
 
 /** A unicast route of the main table, for interface choice and facts about the host. */
 export interface MainRoute extends UnderlayRoute {
+  /** RTPROT_* (rtnetlink(7)). */
   readonly protocol: number;
   /** True if it has several next hops; `dev` and `gateway` are then the first's. */
   readonly isMultipath: boolean;
 }
 
+/** The next hop that the kernel picks for an address. */
 export interface RouteLookup {
   readonly dev: string;
+  /** Unset if the address is on the link. */
   readonly gateway?: IpAddress;
+  /** Preferred source address, if the kernel reports one. */
   readonly source?: IpAddress;
 }
 
-/**
- * What changed in the kernel, whoever did it. `object`: one owned route, neighbour, FDB entry or firewall object, as it is now (`object`
- * set) or gone. `interfaces`: links or addresses changed, and with them perhaps anything. `overrun`: notices were lost.
- */
+/** A change in the kernel, by this process or another one. */
 export type KernelNotification =
-  | { readonly type: 'object'; readonly key: ObjectKey; readonly object?: ActualObject }
-  | { readonly type: 'interfaces'; readonly names: readonly string[] }
-  /** A route that is not ours came or went: next hops may have changed. */
-  | { readonly type: 'underlay-route'; readonly destination: Cidr }
-  /** What the FORWARD chain does with packets that no rule accepts is something else now. */
-  | { readonly type: 'forward-policy' }
-  | { readonly type: 'overrun' };
+  /**
+   * An owned route, neighbour, FDB entry or firewall object: as it is now, or gone if `object` is
+   * unset.
+   */
+  | { readonly kind: 'object'; readonly key: ObjectKey; readonly object?: ActualObject }
+  /** Links or their addresses changed, and with them perhaps all that is on the links. */
+  | { readonly kind: 'interfaces'; readonly names: readonly string[] }
+  /** A route that is not ours was added or removed: next hops may have changed. */
+  | { readonly kind: 'underlay-route'; readonly destination: Cidr }
+  /** The policy of the FORWARD chain changed: ACCEPT or DROP for packets that no rule accepts. */
+  | { readonly kind: 'forward-policy' }
+  /** Notifications were lost: any state may have changed. */
+  | { readonly kind: 'overrun' };
 
 export interface Kernel {
   /**
-   * Reads all that `ownership` covers. Retries interrupted dumps.
-   * @throws KernelReadError (as the other reads) if the kernel refuses or does not answer.
+   * Reads all that `ownership` covers. Repeats interrupted dumps.
+   * @throws KernelReadError (as the other reads) if the kernel rejects a read or does not answer.
    */
   readState(ownership: Ownership): Promise<ActualState>;
   readInterfaces(): Promise<readonly Interface[]>;
@@ -102,23 +121,46 @@ export interface Kernel {
   readRoutes(): Promise<readonly MainRoute[]>;
   /** `ip route get ADDRESS`; `undefined` if unreachable. */
   lookupRoute(address: IpAddress): Promise<RouteLookup | undefined>;
-  /** Families whose FORWARD chain of iptables drops what no rule accepts. */
+  /** Address families whose FORWARD chain of iptables drops packets that no rule accepts. */
   readForwardDrops(): Promise<readonly Family[]>;
-  /** Value of a file below /proc/sys, without the newline; `undefined` if it does not exist. */
+  /**
+   * Value of the file `path` below /proc/sys, without the newline; `undefined` if it does not
+   * exist.
+   * @throws SysctlPathError
+   */
   readSysctl(path: string): Promise<string | undefined>;
-  /** Whether a device has an offload on; `undefined` without such a device or offload, or if the kernel cannot tell. */
+  /**
+   * Whether a device has an offload on; `undefined` without such a device, or if the kernel cannot
+   * report it.
+   */
   readFeature(dev: string, name: FeatureObject['name']): Promise<boolean | undefined>;
-  /** Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the rest. */
+  /**
+   * Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the
+   * rest. Never rejects.
+   */
   apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
-  /** Starts notices; `ownership` is asked anew at each one. Ends with {@link close}. */
-  subscribe(ownership: () => Ownership | undefined, onNotice: (notice: KernelNotification) => void): void;
+  /**
+   * Starts notifications, which end with {@link close}. `ownership` is read at each one; while it
+   * is `undefined`, only interfaces are reported. `onNotification` must not throw.
+   */
+  subscribe(
+    ownership: () => Ownership | undefined,
+    onNotification: (notification: KernelNotification) => void,
+  ): void;
+  /** Ends notifications; steps that are applied afterwards have an unknown outcome. */
   close(): void;
 }
 
-/** Routing protocol number of weft's routes (`ip route show proto 87`), from the range that no one has registered. */
+/**
+ * Routing protocol number of weft's routes (`ip route show proto 87`); unassigned in rtnetlink.h
+ * and iproute2's rt_protos.
+ */
 export const ROUTE_PROTOCOL = 87;
 
-/** `setting` as it is now; `undefined` if there is no such thing. */
+/**
+ * `setting` with its present value; `undefined` if the file, device or offload does not exist.
+ * @throws KernelReadError
+ */
 export async function readSetting<Setting extends SettingObject>(
   kernel: Pick<Kernel, 'readSysctl' | 'readFeature'>,
   setting: Setting,

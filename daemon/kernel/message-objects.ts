@@ -1,5 +1,5 @@
-// From what the kernel's messages say to kernel objects as they were read: names for indexes, deviations in words.
-// Pure; used for dumps and for notices alike.
+// From decoded netlink messages to kernel objects as they were read: names for indexes, mismatches
+// as text. Pure; used for dumps and for notifications alike.
 import {
   type Cidr,
   familyOf,
@@ -11,15 +11,16 @@ import {
 import {
   BLACKHOLE_METRIC,
   type FdbObject,
+  type ObjectKey,
   objectKey,
   type OverlayMtu,
   type RouteObject,
   type TunLink,
-  type TunnelObject,
+  type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
-import type { ActualObject, ActualRoute, Deviating } from './actual.ts';
+import type { ActualObject, ActualRoute, Mismatched } from './actual.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import {
@@ -32,11 +33,13 @@ import {
   RTN_BLACKHOLE,
   RTN_UNICAST,
 } from './netlink/constants.ts';
-import type { LinkMessage, VxlanAttributes } from './netlink/link.ts';
+import type { LinkMessage } from './netlink/link.ts';
 import type { NeighbourMessage } from './netlink/neighbour.ts';
 import type { RouteMessage } from './netlink/route.ts';
+import type { VxlanAttributes } from './netlink/vxlan.ts';
 import { defaultMetric } from './route-ownership.ts';
 
+/** RTN_* as `ip route` prints them. */
 const TYPE_NAMES = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multicast', 'blackhole'].concat([
   'unreachable',
   'prohibit',
@@ -47,16 +50,20 @@ const TYPE_NAMES = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multi
 /** Name of an interface index, `undefined` if there is none. */
 export type NameOf = (index: number) => string | undefined;
 
+/** IFLA_TXQLEN of VXLAN devices: none, as they have no queue of their own. */
 export const VXLAN_QUEUE_LENGTH = 0;
-/** Packets that a TUN device keeps while nobody reads, such as those of seconds of a restart: what that costs is delay. */
+/**
+ * IFLA_TXQLEN of TUN devices, in packets: keeps some seconds of packets while a restarting daemon
+ * does not read.
+ */
 export const TUN_QUEUE_LENGTH = 4096;
 
-/** `parent` is empty for a device without one. */
+/** A VXLAN device; `parent` is empty for a device without one. */
 export function toVxlanLink(
   link: LinkMessage,
   vxlan: VxlanAttributes,
   parent: string,
-): VxlanLink & Deviating {
+): VxlanLink & Mismatched {
   return {
     kind: 'link',
     type: 'vxlan',
@@ -69,12 +76,12 @@ export function toVxlanLink(
     gbp: vxlan.gbp,
     mac: link.mac ?? NO_MAC,
     mtu: link.mtu as OverlayMtu,
-    ...deviation([...vxlan.oddities, ...describeQueue(link, VXLAN_QUEUE_LENGTH)]),
+    ...mismatchOf([...vxlan.unsupported, ...describeQueue(link, VXLAN_QUEUE_LENGTH)]),
   };
 }
 
 /** A TUN device with `device` of this process's packet path behind it. */
-export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Deviating {
+export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Mismatched {
   return {
     kind: 'link',
     type: 'tun',
@@ -85,17 +92,21 @@ export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Devi
     vni: device.vni ?? 0,
     mac: (device.mac ?? NO_MAC) as MacAddress,
     mtu: link.mtu as OverlayMtu,
-    ...deviation(describeQueue(link, TUN_QUEUE_LENGTH)),
+    ...mismatchOf(describeQueue(link, TUN_QUEUE_LENGTH)),
   };
 }
 
 function describeQueue(link: LinkMessage, txQueueLength: number): readonly string[] {
-  const odd = link.isUp ? [] : ['down'];
-  if (link.txQueueLength !== txQueueLength) odd.push(`txqlen ${link.txQueueLength}`);
-  return odd;
+  const mismatches = link.isUp ? [] : ['down'];
+  if (link.txQueueLength !== txQueueLength) mismatches.push(`txqlen ${link.txQueueLength}`);
+  return mismatches;
 }
 
-export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: string): TunnelObject {
+/** A route of the packet path on `dev`. */
+export function toPathRouteObject(
+  { destination, remote, port, mac }: PathRoute,
+  dev: string,
+): PathRouteObject {
   return {
     kind: 'tunnel',
     dev,
@@ -106,38 +117,43 @@ export function toTunnel({ destination, remote, port, mac }: PathRoute, dev: str
   };
 }
 
-/** `undefined` for an IPv6 link-local address: the kernel's own. */
+/** An address of `dev`; `undefined` for an IPv6 link-local address, which is the kernel's own. */
 export function toAddress(message: AddressMessage, dev: string): ActualObject | undefined {
   const isIpv6 = message.address.includes(':');
   if (isIpv6 && message.scope === RT_SCOPE_LINK) return undefined;
-  const odd: string[] = [];
-  if (message.peer !== undefined) odd.push(`peer ${message.peer}`);
-  if (message.scope !== RT_SCOPE_UNIVERSE) odd.push(`scope ${message.scope}`);
-  if ((message.flags & IFA_F_PERMANENT) === 0) odd.push('not permanent');
-  if (isIpv6 && (message.flags & IFA_F_DADFAILED) !== 0) odd.push('duplicate address detected');
+  const mismatches: string[] = [];
+  if (message.peer !== undefined) mismatches.push(`peer ${message.peer}`);
+  if (message.scope !== RT_SCOPE_UNIVERSE) mismatches.push(`scope ${message.scope}`);
+  if ((message.flags & IFA_F_PERMANENT) === 0) mismatches.push('not permanent');
+  if (isIpv6 && (message.flags & IFA_F_DADFAILED) !== 0) mismatches.push('duplicate address detected');
   const address = `${message.address}/${message.prefixLength}` as Cidr;
-  return { kind: 'address', dev, address, ...deviation(odd) };
+  return { kind: 'address', dev, address, ...mismatchOf(mismatches) };
 }
 
-/** `undefined` unless permanent: what the kernel learned is not ours. */
+/**
+ * A neighbour of `dev`; `undefined` unless NUD_PERMANENT: entries that the kernel learned are not
+ * ours.
+ */
 export function toNeighbour(message: NeighbourMessage, dev: string): ActualObject | undefined {
   if ((message.state & NUD_PERMANENT) === 0 || message.address === undefined) return undefined;
   return { kind: 'neighbour', dev, address: message.address, mac: message.mac ?? NO_MAC };
 }
 
 /**
- * A forwarding entry by its first remote; `undefined` for a learned one. Only the all-zeros entry and those of groups
- * can have more (vxlan_fdb_update_existing), and weft makes neither.
+ * A forwarding entry of `dev` by its first remote; `undefined` for a learned one. Only the
+ * all-zeros entry and those of groups can have several remotes (vxlan_fdb_update_existing), and
+ * weft makes neither.
  */
-export function toFdb(message: NeighbourMessage, dev: string): (FdbObject & Deviating) | undefined {
+export function toFdb(message: NeighbourMessage, dev: string): (FdbObject & Mismatched) | undefined {
   if ((message.state & (NUD_PERMANENT | NUD_NOARP)) === 0 || message.mac === undefined) return undefined;
-  const odd = [...message.oddities];
-  if ((message.state & NUD_PERMANENT) === 0) odd.push('not permanent');
-  if (message.address === undefined) odd.push('no destination');
+  const mismatches = [...message.unsupported];
+  if ((message.state & NUD_PERMANENT) === 0) mismatches.push('not permanent');
+  if (message.address === undefined) mismatches.push('no destination');
   const destination = message.address ?? ('0.0.0.0' as IpAddress);
-  return { kind: 'fdb', dev, mac: message.mac, destination, ...deviation(odd) };
+  return { kind: 'fdb', dev, mac: message.mac, destination, ...mismatchOf(mismatches) };
 }
 
+/** A route of the main table; `dev` is empty if it has no device. */
 export function toRoute(message: RouteMessage, dev: string): ActualRoute {
   const { destination, metric, protocol } = message;
   const isBlackhole =
@@ -153,30 +169,30 @@ export function toRoute(message: RouteMessage, dev: string): ActualRoute {
     isOnLink: message.isOnLink,
     protocol,
     metric,
-    ...deviation(describeRoute(message)),
+    ...mismatchOf(describeRoute(message)),
   };
 }
 
-/** The kernel shows those of IPv6 on the loopback device. */
+/** The kernel reports IPv6 blackholes on the loopback device, which weft ignores. */
 function blackholeOf(destination: Cidr): RouteObject {
   const gateway = UNSPECIFIED[familyOf(destination)];
   return { kind: 'route', destination, gateway, dev: '', isOnLink: false, isBlackhole: true };
 }
 
 function describeRoute(message: RouteMessage): readonly string[] {
-  const odd: string[] = [];
-  if (message.type !== RTN_UNICAST) odd.push(TYPE_NAMES[message.type] ?? `type ${message.type}`);
-  if (message.hops !== 1) odd.push(`${message.hops} next hops`);
-  if (message.isNexthopObject) odd.push('nexthop object');
-  if (message.hasTos) odd.push('tos');
-  if (message.protocol !== ROUTE_PROTOCOL) odd.push(`protocol ${message.protocol}`);
-  if (message.metric !== defaultMetric(message.destination)) odd.push(`metric ${message.metric}`);
-  return odd;
+  const mismatches: string[] = [];
+  if (message.type !== RTN_UNICAST) mismatches.push(TYPE_NAMES[message.type] ?? `type ${message.type}`);
+  if (message.hops !== 1) mismatches.push(`${message.hops} next hops`);
+  if (message.isNexthopObject) mismatches.push('nexthop object');
+  if (message.hasTos) mismatches.push('tos');
+  if (message.protocol !== ROUTE_PROTOCOL) mismatches.push(`protocol ${message.protocol}`);
+  if (message.metric !== defaultMetric(message.destination)) mismatches.push(`metric ${message.metric}`);
+  return mismatches;
 }
 
-/** Adds `object` under its key; a second one of that key gets a key of its own. */
+/** Adds `object` under `key`; a second one of that key gets a longer key. */
 export function addObject(
-  objects: Map<string, ActualObject>,
+  objects: Map<ObjectKey, ActualObject>,
   object: ActualObject,
   key = objectKey(object),
 ): void {
@@ -185,6 +201,6 @@ export function addObject(
   objects.set(free, object);
 }
 
-function deviation(odd: readonly string[]): Deviating {
-  return odd.length === 0 ? {} : { deviation: odd.join(', ') };
+function mismatchOf(mismatches: readonly string[]): Mismatched {
+  return mismatches.length === 0 ? {} : { mismatch: mismatches.join(', ') };
 }

@@ -1,81 +1,106 @@
-// The real kernel behind the door: rtnetlink for links and tables, generic netlink for offloads of devices, the packet path for what the kernel does not encapsulate,
-// the firewall's programs for its rules, /proc/sys for sysctls. Only puts the parts together.
-import { loadNative } from '../../native/index.ts';
+// The Kernel interface over the real kernel: rtnetlink for links and tables, generic netlink for
+// offloads, the packet path for its devices and routes, nft and iptables for the firewall,
+// /proc/sys for sysctls. Only wires the components.
+import { systemClock, type Clock } from '../../lib/clock.ts';
 import { Features } from './features.ts';
-import { FirewallClient, type FirewallDoorOptions } from './firewall/firewall-client.ts';
+import { FirewallClient, type FirewallClientOptions } from './firewall/firewall-client.ts';
 import type { Kernel, KernelNotification, StepResult } from './kernel.ts';
 import { NetlinkClient } from './netlink/netlink-client.ts';
-import { openNetlinkSocket, type OpenSocket } from './netlink/socket.ts';
+import { socketOpener, type NetlinkNative, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
-import { NotificationReader } from './netlink-notifications.ts';
+import { NotificationReader, type NotificationReaderOptions } from './netlink-notifications.ts';
 import { lookupRoute, openTables } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
 
 export interface NetlinkKernelOptions extends PathTableOptions {
+  /**
+   * Weft's addon; without it dumps are unfiltered, errors have no text, and there are no
+   * notifications.
+   */
+  readonly native: NetlinkNative | undefined;
+  /** Default {@link systemClock}. */
+  readonly clock?: Clock;
   /** How long to wait for an answer, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
   /**
-   * Receive buffer for notices to ask for, in bytes; default 32 MiB, which holds the echoes of 10,000 peers' worth of
-   * steps: the socket is read 32 notices at a time. More at once are an overrun. The memory is used only while needed.
+   * Receive buffer for notifications to request, in bytes; default 32 MiB, which holds the
+   * self-notifications of 10,000 peers' worth of steps: the socket is read 32 notifications at a
+   * time. More at once are an overrun. The kernel allocates the memory only while needed.
    */
-  readonly noticeBytes?: number;
-  /** Without weft's addon there are no notices: every so many milliseconds (default 10,000) an overrun is told. */
+  readonly notificationBytes?: number;
+  /** Without the addon an overrun is reported every so many milliseconds; default 10,000. */
   readonly pollMs?: number;
+  /** Default {@link socketOpener} of `native`. */
   readonly openSocket?: OpenSocket;
-  /** Without it the firewall is left alone. */
-  readonly firewall?: FirewallDoorOptions;
+  /** Unset: the firewall is not managed. */
+  readonly firewall?: FirewallClientOptions;
 }
 
-/** Opens the door to the kernel of this network namespace. @throws Error with errno if there is no netlink. */
-export function openNetlinkKernel(options: NetlinkKernelOptions = {}): Kernel {
-  const openSocket = options.openSocket ?? openNetlinkSocket;
-  const engine = new NetlinkClient({ ...options, openSocket });
-  const tables = openTables(engine);
+const DEFAULT_NOTIFICATION_BYTES = 32 << 20;
+const DEFAULT_POLL_MS = 10_000;
+
+/** Opens the kernel of this network namespace. @throws Error with errno if there is no netlink. */
+export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
+  const { native, clock = systemClock, openSocket = socketOpener(native) } = options;
+  const hasNotifications = native !== undefined;
+  const client = new NetlinkClient({ ...options, openSocket });
+  const tables = openTables(client);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
-  const firewall = options.firewall && new FirewallClient(options.firewall, openSocket);
+  const firewall =
+    options.firewall &&
+    new FirewallClient(options.firewall, { clock, ...(hasNotifications && { openSocket }) });
   const readers: { close(): void }[] = [];
+  const startReader = (reader: Pick<NotificationReaderOptions, 'ownership' | 'onNotification'>): void => {
+    const { notificationBytes = DEFAULT_NOTIFICATION_BYTES, pollMs = DEFAULT_POLL_MS } = options;
+    const readLinks = (): ReturnType<typeof tables.links> => tables.links();
+    readers.push(
+      hasNotifications
+        ? new NotificationReader({ ...reader, clock, openSocket, receiveBytes: notificationBytes, readLinks })
+        : reportOverruns(reader.onNotification, pollMs),
+    );
+  };
   return {
     readState: (ownership) => readState({ tables, path, firewall: firewall?.table }, ownership),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
-    lookupRoute: (address) => lookupRoute(engine, address),
+    lookupRoute: (address) => lookupRoute(client, address),
     readForwardDrops: async () => (await firewall?.table.readForwardDrops()) ?? [],
     readSysctl,
     readFeature: (dev, name) => features.read(dev, name),
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
-        applySteps({ engine, path, features, firewall: firewall?.table }, steps);
+        applySteps({ client, path, features, firewall: firewall?.table }, steps);
       return firewall ? firewall.during(work) : work();
     },
     subscribe: (ownership, onEach) => {
-      const onNotice = (notice: KernelNotification): void => {
-        if (notice.type === 'underlay-route') path.refreshSoon();
-        onEach(notice);
+      const onNotification = (notification: KernelNotification): void => {
+        if (notification.kind === 'underlay-route') path.refreshSoon();
+        onEach(notification);
       };
-      const receiveBytes = options.noticeBytes ?? 32 << 20;
-      const readLinks = (): ReturnType<typeof tables.links> => tables.links();
-      readers.push(
-        loadNative().native === undefined
-          ? tellOverruns(onNotice, options.pollMs ?? 10_000)
-          : new NotificationReader({ openSocket, receiveBytes, readLinks, ownership, onNotice }),
-      );
-      firewall?.subscribe(onNotice);
+      startReader({ ownership, onNotification });
+      firewall?.subscribe(onNotification);
     },
     close: () => {
       path.end();
       firewall?.close();
       for (const reader of readers) reader.close();
       features.close();
-      engine.close();
+      client.close();
     },
   };
 }
 
-/** Without the addon a socket that overflows would end the process, so none listens: the reader looks by itself. */
-function tellOverruns(onNotice: (notice: KernelNotification) => void, intervalMs: number): { close(): void } {
-  const timer = setInterval(() => onNotice({ type: 'overrun' }), intervalMs);
+/**
+ * A socket that overflows without the addon would end the process, so none listens: the subscriber
+ * resyncs instead.
+ */
+function reportOverruns(
+  onNotification: (notification: KernelNotification) => void,
+  intervalMs: number,
+): { close(): void } {
+  const timer = setInterval(() => onNotification({ kind: 'overrun' }), intervalMs);
   return { close: () => clearInterval(timer) };
 }

@@ -1,5 +1,6 @@
-// Links: VXLAN devices of the kernel and TUN devices of the packet path, made as desired, changed in place where that can
-// be, removed. Each call asks the kernel what is there first, as a device may have changed hands since anybody looked.
+// Links: VXLAN devices of the kernel and TUN devices of the packet path. Creates them, changes them
+// in place where the kernel can, removes them. Each call reads the link first: another process may
+// have changed it since the last read.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual.ts';
@@ -8,99 +9,106 @@ import {
   encodeLinkDelete,
   encodeLinkDown,
   encodeLinkRename,
-  encodeVxlanChange,
-  encodeVxlanCreate,
   type LinkChange,
   type LinkMessage,
+} from './netlink/link.ts';
+import { DONE, KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
+import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
+import {
+  encodeVxlanChange,
+  encodeVxlanCreate,
   type VxlanAttributes,
   type VxlanChange,
-} from './netlink/link.ts';
-import { DONE, KernelReadError, type Outcome, refusal } from './netlink/outcome.ts';
-import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
+} from './netlink/vxlan.ts';
 import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import { readLink } from './netlink-reader.ts';
-import { isInUse, type PathTable, refuseInUse } from './path-table.ts';
+import { isInUse, rejectInUse } from './path-objects.ts';
+import type { PathTable } from './path-table.ts';
 
 /**
- * Makes the VXLAN device `link` exist exactly as it says, of the device `from` if that is given. EOPNOTSUPP: only by
- * removing it first.
+ * Creates the VXLAN device `link`, or changes it in place; renames it from `from` if that is given.
+ * EOPNOTSUPP: it must be removed first. Never rejects.
  */
-export function ensureVxlan(engine: NetlinkClient, link: VxlanLink, from = link.name): Promise<Outcome> {
+export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.name): Promise<Outcome> {
   return asOutcome(async () => {
-    if (from !== link.name) await rename(engine, from, link.name);
-    const parent = await readLink(engine, { name: link.parent });
+    if (from !== link.name) await rename(client, from, link.name);
+    const parent = await readLink(client, { name: link.parent });
     if (parent === undefined)
-      return refusal('ENODEV', `no interface ${link.parent} for ${link.name} to send through: bring it back`);
-    const current = await readLink(engine, { name: link.name });
+      return rejection('ENODEV', `no interface ${link.parent} as the parent of ${link.name}: restore it`);
+    const current = await readLink(client, { name: link.name });
     const plan = current ? planChange(link, current, parent.index) : planCreate(link, parent.index);
     if ('status' in plan) return plan;
-    const failure = (await engine.send(plan)).find(({ status }) => status !== 'done');
-    return failure ?? verify(engine, link, parent);
+    const failure = (await client.send(plan)).find(({ status }) => status !== 'done');
+    return failure ?? verify(client, link, parent);
   });
 }
 
-/** Makes the device `link` of the packet path exist exactly as it says. EOPNOTSUPP: only by removing it first. */
-export function ensureTun(engine: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
+/**
+ * Creates the device `link` of the packet path, or changes it in place. EOPNOTSUPP: it must be
+ * removed first. Never rejects.
+ */
+export function ensureTun(client: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
   return asOutcome(async () => {
-    const opened = path.open(link, await readLink(engine, { name: link.name }));
+    const opened = path.open(link, await readLink(client, { name: link.name }));
     if (opened.status !== 'done') return opened;
-    const current = await readLink(engine, { name: link.name });
-    if (current === undefined) return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
-    path.bind(current);
+    const current = await readLink(client, { name: link.name });
+    if (current === undefined) return rejection('ENODEV', `${link.name} vanished right after its creation`);
+    path.attach(current);
     const { index } = current;
     path.setMtu(link.name, link.mtu);
     const change: LinkChange = { txQueueLength: TUN_QUEUE_LENGTH, mtu: link.mtu };
-    const [outcome] = await engine.send([(writer) => encodeLinkChange(writer, index, change)]);
-    return outcome?.status === 'done' ? verifyTun(engine, path, link) : outcome!;
+    const [outcome] = await client.send([(writer) => encodeLinkChange(writer, index, change)]);
+    return outcome?.status === 'done' ? verifyTun(client, path, link) : outcome!;
   });
 }
 
-/** Best effort: the device is changed, or made, under its new name in any case. */
-async function rename(engine: NetlinkClient, from: string, to: string): Promise<void> {
-  const current = await readLink(engine, { name: from });
+/** Best effort: the device is changed, or created, under its new name in any case. */
+async function rename(client: NetlinkClient, from: string, to: string): Promise<void> {
+  const current = await readLink(client, { name: from });
   if (current === undefined) return;
   const change: Request = (writer) => encodeLinkRename(writer, current.index, to);
-  const [outcome] = await engine.send([change]);
-  // Before Linux 6.2 a device must be down for that, and loses its routes and neighbours.
-  if (outcome?.status === 'refused' && outcome.errno === 'EBUSY')
-    await engine.send([(writer) => encodeLinkDown(writer, current.index), change]);
+  const [outcome] = await client.send([change]);
+  // Before Linux 6.2 a device must be down for a rename, and loses its routes and neighbours.
+  if (outcome?.status === 'rejected' && outcome.errno === 'EBUSY')
+    await client.send([(writer) => encodeLinkDown(writer, current.index), change]);
 }
 
-async function verifyTun(engine: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
-  const made = await readLink(engine, { name: link.name });
+async function verifyTun(client: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
+  const made = await readLink(client, { name: link.name });
   const device = made && path.deviceOf(made);
   if (made === undefined || device === undefined)
-    return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
+    return rejection('ENODEV', `${link.name} vanished right after its creation`);
   const drift = describeDrift(link, toTunLink(made, device));
-  return drift === '' ? DONE : refusal('EINVAL', `the kernel made ${link.name} otherwise: ${drift}`);
+  return drift === '' ? DONE : rejection('EINVAL', `the kernel set ${link.name} differently: ${drift}`);
 }
 
 /**
- * Removes the device of this name, of whatever kind: the name is ours. Hardware cannot be removed, and a TUN device that
- * another process serves is not.
+ * Removes the device of this name, of any kind: the name is ours. The kernel rejects hardware;
+ * EBUSY for a TUN device that another process serves. Never rejects.
  */
-export function removeLink(engine: NetlinkClient, path: PathTable, name: string): Promise<Outcome> {
+export function removeLink(client: NetlinkClient, path: PathTable, name: string): Promise<Outcome> {
   return asOutcome(async () => {
-    const current = await readLink(engine, { name });
+    const current = await readLink(client, { name });
     const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
     path.close(name);
     if (current === undefined) return DONE;
-    if (!isOurs && !(await becomesFree(engine, current))) return refuseInUse(name);
-    const [outcome] = await engine.send([(writer) => encodeLinkDelete(writer, current.index)]);
-    return outcome?.status === 'refused' && outcome.errno === 'ENODEV' ? DONE : outcome!;
+    if (!isOurs && !(await isReleased(client, current))) return rejectInUse(name);
+    const [outcome] = await client.send([(writer) => encodeLinkDelete(writer, current.index)]);
+    return outcome?.status === 'rejected' && outcome.errno === 'ENODEV' ? DONE : outcome!;
   });
 }
 
-/** A process that is ending takes its TUN devices along a little later. */
-const FREE_WITHIN_MS = 1000;
-const LOOK_EVERY_MS = 20;
+/** A process that ends releases its TUN devices a moment later. */
+const RELEASE_TIMEOUT_MS = 1000;
+const RELEASE_POLL_MS = 20;
 
-async function becomesFree(engine: NetlinkClient, link: LinkMessage): Promise<boolean> {
+/** Waits until no process has the device open. */
+async function isReleased(client: NetlinkClient, link: LinkMessage): Promise<boolean> {
   let current: LinkMessage | undefined = link;
-  for (let waitedMs = 0; current !== undefined && isInUse(current); waitedMs += LOOK_EVERY_MS) {
-    if (waitedMs >= FREE_WITHIN_MS) return false;
-    await sleep(LOOK_EVERY_MS);
-    current = await readLink(engine, { index: link.index });
+  for (let waitedMs = 0; current !== undefined && isInUse(current); waitedMs += RELEASE_POLL_MS) {
+    if (waitedMs >= RELEASE_TIMEOUT_MS) return false;
+    await sleep(RELEASE_POLL_MS);
+    current = await readLink(client, { index: link.index });
   }
   return true;
 }
@@ -116,14 +124,24 @@ function planChange(
 ): readonly Request[] | Outcome {
   const { vxlan } = current;
   if (vxlan === undefined)
-    return refusal(
+    return rejection(
       'EEXIST',
-      `${link.name} exists and is no VXLAN device but ${current.kind || 'hardware'}: rename it`,
+      `${link.name} exists and is ${current.kind || 'hardware'}, not a VXLAN device: rename it`,
     );
   const fixed = describeFixed(link, vxlan);
-  if (fixed !== '') return refusal('EOPNOTSUPP', `${link.name} cannot be changed in place: ${fixed}`);
+  if (fixed !== '') return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: ${fixed}`);
+  return changeRequests(link, current, vxlan, parentIndex);
+}
+
+/** Sends the settings that differ. The device is set up in any case. */
+function changeRequests(
+  link: VxlanLink,
+  current: LinkMessage,
+  vxlan: VxlanAttributes,
+  parentIndex: number,
+): readonly Request[] {
   const { index } = current;
-  const tunnel: VxlanChange = {
+  const vxlanChange: VxlanChange = {
     ...(vxlan.local !== link.local && { local: link.local }),
     ...(vxlan.parentIndex !== parentIndex && { parentIndex }),
     ...(vxlan.learning !== link.learning && { learning: link.learning }),
@@ -133,30 +151,34 @@ function planChange(
     ...(current.mtu !== link.mtu && { mtu: link.mtu }),
     ...(current.mac !== link.mac && { mac: link.mac }),
   };
-  const plan: Request[] = [(writer) => encodeLinkChange(writer, index, change)];
-  if (Object.keys(tunnel).length > 0) plan.unshift((writer) => encodeVxlanChange(writer, index, tunnel));
-  return plan;
+  const requests: Request[] = [(writer) => encodeLinkChange(writer, index, change)];
+  if (Object.keys(vxlanChange).length > 0)
+    requests.unshift((writer) => encodeVxlanChange(writer, index, vxlanChange));
+  return requests;
 }
 
-/** What a VXLAN device keeps for life (vxlan_nl2conf in the kernel). */
+/** Differences in settings that the kernel never changes on a VXLAN device (vxlan_nl2conf). */
 function describeFixed(link: VxlanLink, vxlan: VxlanAttributes): string {
-  const fixed = [...vxlan.oddities];
+  const fixed = [...vxlan.unsupported];
   if (vxlan.vni !== link.vni) fixed.push(`VNI ${vxlan.vni} instead of ${link.vni}`);
   if (vxlan.port !== link.port) fixed.push(`port ${vxlan.port} instead of ${link.port}`);
   if (vxlan.gbp !== link.gbp) fixed.push(`gbp ${vxlan.gbp} instead of ${link.gbp}`);
   return fixed.join(', ');
 }
 
-/** The kernel cuts an MTU that is too large for the parent, and udev may rewrite a MAC address, both without an error. */
-async function verify(engine: NetlinkClient, link: VxlanLink, parent: LinkMessage): Promise<Outcome> {
-  const made = await readLink(engine, { name: link.name });
-  if (made?.vxlan === undefined) return refusal('ENODEV', `${link.name} vanished as soon as it was made`);
+/**
+ * The kernel reduces an MTU that is too large for the parent, and udev may rewrite a MAC address,
+ * both without an error.
+ */
+async function verify(client: NetlinkClient, link: VxlanLink, parent: LinkMessage): Promise<Outcome> {
+  const made = await readLink(client, { name: link.name });
+  if (made?.vxlan === undefined) return rejection('ENODEV', `${link.name} vanished right after its creation`);
   const parentName = made.vxlan.parentIndex === parent.index ? parent.name : '';
   const drift = describeDrift(link, toVxlanLink(made, made.vxlan, parentName));
   if (drift === '') return DONE;
-  return refusal(
+  return rejection(
     'EINVAL',
-    `the kernel made ${link.name} otherwise: ${drift}; MTU of ${parent.name}: ${parent.mtu}`,
+    `the kernel set ${link.name} differently: ${drift}; MTU of ${parent.name}: ${parent.mtu}`,
   );
 }
 
@@ -167,6 +189,6 @@ async function asOutcome(run: () => Promise<Outcome>): Promise<Outcome> {
     if (!(error instanceof KernelReadError)) throw error;
     return error.errno === 'ETIMEDOUT'
       ? { status: 'unknown', message: error.message }
-      : { status: 'refused', errno: error.errno, message: error.message };
+      : { status: 'rejected', errno: error.errno, message: error.message };
   }
 }

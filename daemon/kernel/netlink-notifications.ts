@@ -1,6 +1,9 @@
-// Notices: what changed in the kernel, from its multicast groups. Listens and translates; asks the kernel only for the
-// names of interface indexes, at the start and after an overrun. What is not ours costs a look at one header.
-import { setTimeout as sleep } from 'node:timers/promises';
+// Notifications of the kernel's multicast groups (rtnetlink(7)), translated. Reads only the names
+// of interface indexes, at the start and after an overrun. A message that is not ours costs the
+// decoding of one header.
+import { ControlLoop } from '../../lib/control-loop.ts';
+import { Backoff } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import type { KernelNotification } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
@@ -27,20 +30,23 @@ import { decodeRoute } from './netlink/route.ts';
 import type { NetlinkSocket, OpenSocket } from './netlink/socket.ts';
 import { describeNeighbourChange, RouteChanges } from './table-notifications.ts';
 
-export interface NoticeOptions {
+export interface NotificationReaderOptions {
+  readonly clock: Clock;
   readonly openSocket: OpenSocket;
-  /** Receive buffer to ask for, in bytes. */
+  /** Receive buffer to request, in bytes. */
   readonly receiveBytes: number;
-  /** Lists all links, to know the names of indexes. */
+  /** Lists all links, for the names of indexes. May reject. */
   readonly readLinks: () => Promise<readonly LinkMessage[]>;
+  /** Read at each message; `undefined`: only interfaces are reported. */
   readonly ownership: () => Ownership | undefined;
-  readonly onNotice: (notice: KernelNotification) => void;
+  /** Must not throw. */
+  readonly onNotification: (notification: KernelNotification) => void;
 }
 
-/** Notices are short, one a datagram, and each read allocates this much. */
+/** Notifications are short, one a datagram, and each read allocates this much. */
 const DATAGRAM_BYTES = 8 * 1024;
-/** After the links could not be listed. */
-const RETRY_MS = 200;
+/** Retries of the list of links. */
+const RETRY = { baseMs: 200, capMs: 5_000, random: Math.random };
 const GROUPS = [
   RTNLGRP_LINK,
   RTNLGRP_NEIGH,
@@ -51,31 +57,43 @@ const GROUPS = [
 ];
 
 export class NotificationReader {
-  readonly #options: NoticeOptions;
+  readonly #options: NotificationReaderOptions;
   readonly #socket: NetlinkSocket;
   readonly #names = new Map<number, string>();
   readonly #routeChanges = new RouteChanges();
-  #isNaming = false;
-  #isNamingDue = false;
+  readonly #nameReads: ControlLoop;
+  readonly #backoff = new Backoff(RETRY);
+  /** The links must be listed, not before {@link #retryAtMs}. */
+  #isReadDue = true;
+  #retryAtMs = 0;
+  /** All links have names: those listed, and those of messages since. */
+  #areNamesComplete = false;
+  /** A message was dropped for want of a name. */
   #hasMissed = false;
   #isClosed = false;
 
   /** @throws Error with errno if no socket can be opened. */
-  constructor(options: NoticeOptions) {
+  constructor(options: NotificationReaderOptions) {
     this.#options = options;
     this.#socket = options.openSocket(
       { datagramBytes: DATAGRAM_BYTES, receiveBytes: options.receiveBytes, groups: GROUPS },
       {
         onDatagram: (datagram) =>
           forEachMessage(datagram, (type, start, end) => this.#onMessage(type, datagram, start, end)),
-        onTrouble: () => this.#onOverrun(),
+        onError: () => this.#onOverrun(),
       },
     );
-    void this.#learnNames();
+    this.#nameReads = new ControlLoop({
+      clock: options.clock,
+      step: () => this.#readNamesIfDue(),
+      deadlinesMs: () => (this.#isReadDue ? [Math.max(this.#retryAtMs, options.clock.nowMs() + 1)] : []),
+    });
+    this.#nameReads.start();
   }
 
   close(): void {
     this.#isClosed = true;
+    void this.#nameReads.stop();
     this.#socket.close();
   }
 
@@ -96,7 +114,7 @@ export class NotificationReader {
     }
   }
 
-  /** Other devices' neighbours come and go all the time. */
+  /** Most messages are of other devices' neighbours, so only the index is decoded first. */
   #onNeighbour(type: number, buffer: Buffer, start: number, end: number): void {
     const ownership = this.#options.ownership();
     const dev = this.#nameOf(decodeNeighbourIndex(buffer, start, end));
@@ -121,54 +139,62 @@ export class NotificationReader {
     if (type === RTM_DELLINK) this.#names.delete(link.index);
     else this.#names.set(link.index, link.name);
     const names = before === undefined || before === link.name ? [link.name] : [before, link.name];
-    this.#emit({ type: 'interfaces', names });
+    this.#emit({ kind: 'interfaces', names });
   }
 
   #onAddress(buffer: Buffer, start: number, end: number): void {
     const message = decodeAddress(buffer, start, end);
     const name = message && this.#nameOf(message.index);
-    if (name !== undefined) this.#emit({ type: 'interfaces', names: [name] });
+    if (name !== undefined) this.#emit({ kind: 'interfaces', names: [name] });
   }
 
-  /** While names are still being read, an unknown index may be ours: what was missed is told as an overrun. */
+  /**
+   * While names are incomplete, an unknown index may be ours: what is missed then is reported as an
+   * overrun.
+   */
   #nameOf(index: number): string | undefined {
     const name = this.#names.get(index);
-    if (name === undefined && this.#isNaming) this.#hasMissed = true;
+    if (name === undefined && !this.#areNamesComplete) this.#hasMissed = true;
     return name;
   }
 
   #onOverrun(): void {
-    this.#emit({ type: 'overrun' });
-    void this.#learnNames();
+    this.#emit({ kind: 'overrun' });
+    this.#isReadDue = true;
+    this.#areNamesComplete = false;
+    this.#nameReads.wake();
   }
 
-  /** Until all names are known nothing can be told of links without one but that something may have changed. */
-  async #learnNames(): Promise<void> {
-    this.#isNamingDue = true;
-    if (this.#isNaming) return;
-    this.#isNaming = true;
-    while (this.#isNamingDue && !this.#isClosed) {
-      this.#isNamingDue = false;
-      await this.#learnOnce();
+  async #readNamesIfDue(): Promise<boolean> {
+    if (!this.#isReadDue || this.#options.clock.nowMs() < this.#retryAtMs) return false;
+    this.#isReadDue = false;
+    await this.#readNames();
+    // An overrun during the read makes another one due.
+    if (!this.#isReadDue) this.#onNamesComplete();
+    return this.#isReadDue;
+  }
+
+  /** Links that are added and removed all the time can keep the kernel from listing them. */
+  async #readNames(): Promise<void> {
+    const { clock, readLinks } = this.#options;
+    try {
+      for (const link of await readLinks()) this.#names.set(link.index, link.name);
+      this.#backoff.reset();
+    } catch {
+      this.#hasMissed = true;
+      this.#isReadDue = true;
+      this.#retryAtMs = clock.nowMs() + this.#backoff.nextMs();
     }
-    this.#isNaming = false;
-    if (this.#hasMissed) this.#emit({ type: 'overrun' });
+  }
+
+  #onNamesComplete(): void {
+    this.#areNamesComplete = true;
+    if (this.#hasMissed) this.#emit({ kind: 'overrun' });
     this.#hasMissed = false;
   }
 
-  /** Links that come and go all the time can keep the kernel from listing them. */
-  async #learnOnce(): Promise<void> {
-    try {
-      for (const link of await this.#options.readLinks()) this.#names.set(link.index, link.name);
-    } catch {
-      this.#hasMissed = true;
-      this.#isNamingDue = true;
-      await sleep(RETRY_MS, undefined, { ref: false });
-    }
-  }
-
-  #emit(...notices: readonly KernelNotification[]): void {
+  #emit(...notifications: readonly KernelNotification[]): void {
     if (this.#isClosed) return;
-    for (const notice of notices) this.#options.onNotice(notice);
+    for (const notification of notifications) this.#options.onNotification(notification);
   }
 }

@@ -1,64 +1,76 @@
-// Questions to the real kernel: its tables, one link, one route.
+// Reads from the real kernel: its tables by dump, one link, one route.
 import type { IpAddress } from '../../lib/address.ts';
 import type { RouteLookup } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { decodeAddress, encodeAddressDump } from './netlink/address.ts';
-import { decodeLink, encodeLinkDump, encodeLinkGet, type LinkMessage } from './netlink/link.ts';
+import {
+  decodeLink,
+  encodeLinkDump,
+  encodeLinkGet,
+  type LinkMessage,
+  type LinkSelector,
+} from './netlink/link.ts';
 import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour.ts';
 import { KernelReadError } from './netlink/outcome.ts';
 import type { NetlinkClient } from './netlink/netlink-client.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from './netlink/route.ts';
 
-/** Tables by dump. The kernel filters by device where it checks strictly; elsewhere all come and are filtered here. */
-export function openTables(engine: NetlinkClient): KernelTables {
+/**
+ * Tables by dump. The kernel filters by device if it checks strictly; else all messages come and
+ * are filtered here.
+ */
+export function openTables(client: NetlinkClient): KernelTables {
   const only = async <T extends { readonly index: number }>(
     index: number,
     all: Promise<T[]>,
   ): Promise<T[]> => (index === 0 ? all : (await all).filter((message) => message.index === index));
   return {
-    links: () => engine.dump('links', encodeLinkDump, decodeLink),
+    links: () => client.dump('links', encodeLinkDump, decodeLink),
     addresses: (index) =>
       only(
         index,
-        engine.dump('addresses', (writer) => encodeAddressDump(writer, index), decodeAddress),
+        client.dump('addresses', (writer) => encodeAddressDump(writer, index), decodeAddress),
       ),
     neighbours: (index) =>
       only(
         index,
-        engine.dump('neighbours', (writer) => encodeNeighbourDump(writer, index), decodeNeighbour),
+        client.dump('neighbours', (writer) => encodeNeighbourDump(writer, index), decodeNeighbour),
       ),
     fdb: (index) => {
       const encode = (writer: Parameters<typeof encodeFdbDump>[0]): void =>
-        encodeFdbDump(writer, index, engine.hasStrictCheck);
-      return only(index, engine.dump('FDB entries', encode, decodeNeighbour));
+        encodeFdbDump(writer, index, client.hasStrictCheck);
+      return only(index, client.dump('FDB entries', encode, decodeNeighbour));
     },
-    routes: (family) => engine.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
+    routes: (family) => client.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
   };
 }
 
 /** One link by name or index, `undefined` if there is none. @throws KernelReadError */
 export async function readLink(
-  engine: NetlinkClient,
-  which: { readonly name: string } | { readonly index: number },
+  client: NetlinkClient,
+  selector: LinkSelector,
 ): Promise<LinkMessage | undefined> {
-  const { outcome, item } = await engine.get((writer) => encodeLinkGet(writer, which), decodeLink);
+  const { outcome, item } = await client.get((writer) => encodeLinkGet(writer, selector), decodeLink);
   if (item !== undefined || outcome.status === 'done') return item;
   if (outcome.status === 'unknown') throw new KernelReadError('a link', 'ETIMEDOUT', outcome.message);
   if (outcome.errno === 'ENODEV') return undefined;
   throw new KernelReadError('a link', outcome.errno, outcome.message);
 }
 
-/** The way the kernel would take to `address`; `undefined` if it has none. @throws KernelReadError */
+/**
+ * The next hop that the kernel picks for `address`; `undefined` if it is unreachable.
+ * @throws KernelReadError
+ */
 export async function lookupRoute(
-  engine: NetlinkClient,
+  client: NetlinkClient,
   address: IpAddress,
 ): Promise<RouteLookup | undefined> {
-  const { outcome, item } = await engine.get((writer) => encodeRouteLookup(writer, address), decodeAnyRoute);
+  const { outcome, item } = await client.get((writer) => encodeRouteLookup(writer, address), decodeAnyRoute);
   if (outcome.status === 'unknown')
     throw new KernelReadError(`the route to ${address}`, 'ETIMEDOUT', outcome.message);
-  // A refusal is the answer: unreachable, prohibited, blackhole.
-  if (outcome.status === 'refused' || item === undefined) return undefined;
-  const link = await readLink(engine, { index: item.index });
+  // A rejection is the answer: unreachable, prohibited, blackhole.
+  if (outcome.status === 'rejected' || item === undefined) return undefined;
+  const link = await readLink(client, { index: item.index });
   if (link === undefined) return undefined;
   const { gateway, source } = item;
   return { dev: link.name, ...(gateway && { gateway }), ...(source && { source }) };

@@ -1,5 +1,5 @@
-// One step as requests: which messages make a table entry so, or make it absent. Pure; links, tunnels and sysctls are
-// elsewhere.
+// One step on a table entry as netlink requests that set or remove it. Pure; links, path routes and
+// sysctls are elsewhere.
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
@@ -18,17 +18,20 @@ import { encodeRouteDelete, encodeRouteSet } from './netlink/route.ts';
 
 /** An object that is one entry of a table of a device. */
 export type TableObject = AddressObject | NeighbourObject | FdbObject | RouteObject;
+/** A step on a {@link TableObject}. */
 export type TableStep = Step & { readonly object: TableObject };
 
-/** A request of a step. `isRemoval`: being told that there is nothing to remove is success. */
+/** A request of a step. */
 export interface PlannedRequest {
   readonly request: Request;
+  /** {@link NOT_FOUND} is success. */
   readonly isRemoval: boolean;
 }
 
-/** Errno names with which the kernel says that there is nothing to remove. */
-export const ABSENCE: ReadonlySet<string> = new Set(['ESRCH', 'ENOENT', 'EADDRNOTAVAIL', 'ENODEV']);
+/** Errno names of the kernel if there is nothing to remove. */
+export const NOT_FOUND: ReadonlySet<string> = new Set(['ESRCH', 'ENOENT', 'EADDRNOTAVAIL', 'ENODEV']);
 
+/** Whether `step` is one for {@link planStep}. */
 export function isTableStep(step: Step): step is TableStep {
   const { kind } = step.object;
   return kind === 'address' || kind === 'neighbour' || kind === 'fdb' || kind === 'route';
@@ -38,30 +41,33 @@ export function isTableStep(step: Step): step is TableStep {
 export function planStep(step: TableStep, index: number): readonly PlannedRequest[] {
   const { object } = step;
   if (step.action === 'remove') return [removal(planRemoval(object, index))];
-  const isDeviating = step.current?.deviation !== undefined;
+  const isMismatched = step.current?.mismatch !== undefined;
   switch (object.kind) {
     case 'address':
-      return planAddress(object, index, isDeviating);
+      return planAddress(object, index, isMismatched);
     case 'neighbour':
       return [change((writer) => encodeNeighbourSet(writer, { ...object, index }))];
     case 'fdb':
-      return planFdb(object, index, isDeviating);
+      return planFdb(object, index, isMismatched);
     case 'route':
       return [change((writer) => encodeRouteSet(writer, targetOf(object, index)))];
   }
 }
 
-function planAddress(object: AddressObject, index: number, isDeviating: boolean): readonly PlannedRequest[] {
+function planAddress(object: AddressObject, index: number, isMismatched: boolean): readonly PlannedRequest[] {
   const target = { index, ...splitCidr(object.address) };
   const set = change((writer) => encodeAddressSet(writer, target));
-  return isDeviating ? [removal((writer) => encodeAddressDelete(writer, target)), set] : [set];
+  return isMismatched ? [removal((writer) => encodeAddressDelete(writer, target)), set] : [set];
 }
 
-/** An entry that points to a nexthop object cannot be replaced, and the kernel says nothing (vxlan_fdb_replace). */
-function planFdb(object: FdbObject, index: number, isDeviating: boolean): readonly PlannedRequest[] {
+/**
+ * An entry that points to a nexthop object cannot be replaced, without an error
+ * (vxlan_fdb_replace).
+ */
+function planFdb(object: FdbObject, index: number, isMismatched: boolean): readonly PlannedRequest[] {
   const { mac, destination } = object;
   const set = change((writer) => encodeFdbSet(writer, { index, mac, address: destination }));
-  return isDeviating ? [removal((writer) => encodeFdbDelete(writer, { index, mac })), set] : [set];
+  return isMismatched ? [removal((writer) => encodeFdbDelete(writer, { index, mac })), set] : [set];
 }
 
 function planRemoval(object: TableObject, index: number): Request {
@@ -78,24 +84,25 @@ function planRemoval(object: TableObject, index: number): Request {
 }
 
 /**
- * Second try of a refused IPv6 route: the kernel does not take a gateway `onlink` while another device's route, be it the one to
- * be replaced, leads to it (ip6_route_check_nh_onlink). For as long as it looks, a route to the gateway alone leads to the
- * right device, so that the old route can be replaced without a gap. All travel in one datagram. Its protocol is the
- * kernel's own, so that nobody takes it for one of weft's that is too much.
+ * Requests that repeat a rejected IPv6 route: the kernel rejects an `onlink` gateway that a route
+ * of another device covers, be it the one to be replaced (ip6_route_check_nh_onlink). A host route
+ * to the gateway on the right device exists during the check, so that the old route is replaced
+ * without a gap. All travel in one datagram. The host route has RTPROT_KERNEL, so that it never
+ * counts as an orphan of weft. Empty if a retry cannot help.
  */
 export function planRetry(step: TableStep, index: number, errno: string): readonly PlannedRequest[] {
   const { object } = step;
   const isBlocked = errno === 'EINVAL' && object.kind === 'route' && object.isOnLink;
   if (!isBlocked || step.action === 'remove' || !object.destination.includes(':')) return [];
-  const way = { destination: `${object.gateway}/128` as Cidr, protocol: RTPROT_KERNEL, index };
+  const hostRoute = { destination: `${object.gateway}/128` as Cidr, protocol: RTPROT_KERNEL, index };
   return [
-    change((writer) => encodeRouteSet(writer, { ...way, isOnLink: false })),
+    change((writer) => encodeRouteSet(writer, { ...hostRoute, isOnLink: false })),
     ...planStep(step, index),
-    removal((writer) => encodeRouteDelete(writer, way)),
+    removal((writer) => encodeRouteDelete(writer, hostRoute)),
   ];
 }
 
-/** Removes only the route that was meant: with its protocol, metric and next hop. */
+/** Matches only the route that was meant, by its protocol, metric and next hop. */
 function matchRoute(route: RouteObject | ActualRoute): Parameters<typeof encodeRouteDelete>[1] {
   const { destination } = route;
   const gateway = gatewayOf(route);

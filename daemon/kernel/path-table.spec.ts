@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { PacketPath } from '../../native/packet-path.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { PathTable } from './path-table.ts';
 
-describe('the packet path as a table of the kernel', () => {
+describe('the packet path as a kernel table', () => {
   function tableOf(...names: readonly string[]) {
     const refreshed: string[] = [];
     const devices = () => names.map((name) => ({ name }));
@@ -11,13 +11,13 @@ describe('the packet path as a table of the kernel', () => {
     return { refreshed, table: new PathTable({ packetPath: packetPath as unknown as PacketPath }) };
   }
 
-  it('looks the MTUs to peers up once for many routes of the underlay that change together, and again later', async () => {
+  it('refreshes the MTUs to peers once for many route changes of the underlay, and again for a later one', async () => {
     const { refreshed, table } = tableOf('flannel.1', 'flannel-v6.1');
     for (let count = 0; count < 100; count++) table.refreshSoon();
     assert.deepEqual(refreshed, []);
-    await until('the lookups', () => refreshed.length > 0);
+    await waitFor('the refresh', () => refreshed.length > 0);
     assert.deepEqual(refreshed, ['flannel.1', 'flannel-v6.1']);
     table.refreshSoon();
-    await until('the lookups after another change', () => refreshed.length === 4);
+    await waitFor('the refresh after another change', () => refreshed.length === 4);
   });
 });

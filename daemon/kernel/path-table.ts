@@ -1,50 +1,62 @@
-// The packet path as one more table of the kernel: its devices are links, its routes are tunnels. One for the real kernel
-// and its model; what is done to the TUN device itself (MTU, up, removal) is the door's own. Every call is synchronous.
-import type { TunLink, TunnelObject } from '../../backends/kernel-state.ts';
-import type { PacketPath, PathDescriptor, PathDevice, PathRoute } from '../../native/packet-path.ts';
-import { encodeRecord } from '../handover/device-checkpoint.ts';
+// The packet path as one more table of the kernel: its devices are links, its routes are objects of
+// kind `tunnel`. Shared by the real kernel and its model, which change the TUN device itself (MTU,
+// up, removal). Every call is synchronous.
+import type { TunLink, PathRouteObject } from '../../backends/kernel-state.ts';
+import type { PacketPath, PathDescriptor, PathDevice } from '../../native/packet-path.ts';
+import { encodeCheckpoint } from './device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
-import { toTunnel } from './message-objects.ts';
+import { toPathRouteObject } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import { DONE, type Outcome, refusal } from './netlink/outcome.ts';
+import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
+import { attempt, checkFixed, toDevice, toPathRoute } from './path-objects.ts';
 
-/** Where open descriptors of TUN devices outlive this process. Knows wanted devices only. */
+/** Where open descriptors of TUN devices outlive this process. */
 export interface DescriptorStore {
-  /** Whether there are descriptors of an earlier process for `device` that nobody took. */
+  /** Whether there are descriptors of an earlier process for `device` that were not taken. */
   has(device: string): boolean;
-  /** Hands those over, to be used or closed. */
+  /** Takes them out: the caller uses or closes them. */
   take(device: string): readonly PathDescriptor[];
-  /** Keeps copies for a successor, instead of all that were kept for `device`. */
-  keep(device: string, descriptors: readonly PathDescriptor[]): void;
-  /** Keeps nothing for `device` any more. */
-  forget(device: string): void;
-  /** Keeps a text about `device` for a successor, instead of the one before. */
-  record(device: string, text: string): void;
+  /** Stores copies for the next process, instead of all that were stored for `device`. */
+  store(device: string, descriptors: readonly PathDescriptor[]): void;
+  /** Removes descriptors and checkpoint of `device`. */
+  remove(device: string): void;
+  /** Stores the checkpoint of `device` for the next process, instead of the one before. */
+  storeCheckpoint(device: string, text: string): void;
 }
 
 export interface PathTableOptions {
-  /** Unset: without the addon there is none. */
+  /** Unset without the addon. */
   readonly packetPath?: PacketPath | undefined;
+  /** Unset: nothing is handed over. */
   readonly descriptorStore?: DescriptorStore | undefined;
 }
 
-/** Routes of the underlay often change together; the MTUs to all peers are looked up once for all of them. */
+/**
+ * Routes of the underlay often change together: one refresh of the MTUs to all peers serves them
+ * all.
+ */
 const REFRESH_DELAY_MS = 100;
 
-/** Records may be this much older than what they tell of when a process is killed; one that is asked to end brings them up to date. */
-const RECORD_DELAY_MS = 1000;
+/**
+ * How old a checkpoint may be when the process is killed. A process that stops stores a last one.
+ */
+const CHECKPOINT_DELAY_MS = 1000;
 
 type Settings = Parameters<PacketPath['configure']>[1];
 
+/** Devices and routes of the packet path. */
 export class PathTable {
   readonly #path: PacketPath | undefined;
   readonly #store: DescriptorStore | undefined;
-  /** Interface index behind each device: a link of the same name with another one is somebody else's. */
+  /**
+   * Interface index of each device: a link of the same name with another index belongs to another
+   * process.
+   */
   readonly #indexes = new Map<string, number>();
   readonly #settings = new Map<string, Settings>();
   #refreshTimer: NodeJS.Timeout | undefined;
-  #recordTimer: NodeJS.Timeout | undefined;
-  /** Devices whose records are out of date. */
+  #checkpointTimer: NodeJS.Timeout | undefined;
+  /** Devices whose checkpoints are out of date. */
   readonly #changed = new Set<string>();
 
   constructor({ packetPath, descriptorStore }: PathTableOptions) {
@@ -52,85 +64,98 @@ export class PathTable {
     this.#store = descriptorStore;
   }
 
-  /** The device behind `link`, if that is one of ours. */
+  /** The device of `link`; `undefined` unless this process serves it. */
   deviceOf({ name, index }: LinkMessage): PathDevice | undefined {
     return this.#indexes.get(name) === index ? this.#find(name) : undefined;
   }
 
-  /** Whether `link` is a device of an earlier process that {@link open} takes over. */
-  isInherited({ name, kind }: LinkMessage): boolean {
+  /** Whether `link` is a device of an earlier process, which {@link open} takes over. */
+  isHandedOver({ name, kind }: LinkMessage): boolean {
     return kind === 'tun' && this.#path !== undefined && this.#store?.has(name) === true;
   }
 
-  /** `link` is, perhaps, that of a device which was resumed before anybody read the kernel: it is ours from now on. */
+  /**
+   * Attaches `link` if its device was resumed before the first read of the kernel; else without
+   * effect.
+   */
   adopt(link: LinkMessage): void {
     if (!this.#isResumed(link)) return;
     this.#store?.take(link.name);
-    this.bind(link);
+    this.attach(link);
   }
 
-  /** Tunnels of a device that {@link deviceOf} gave. */
-  tunnels({ name }: PathDevice): readonly TunnelObject[] {
-    return (this.#path?.routes(name) ?? []).map((route) => toTunnel(route, name));
+  /** Path routes of a device that {@link deviceOf} gave. */
+  pathRoutes({ name }: PathDevice): readonly PathRouteObject[] {
+    return (this.#path?.routes(name) ?? []).map((route) => toPathRouteObject(route, name));
   }
 
-  /** Makes a device as `link` says exist. `current` is the link that has its name. EOPNOTSUPP: only by removing it first. */
+  /**
+   * Opens the device `link`. `current` is the link that has its name, if any. Rejected: EOPNOTSUPP
+   * if an open device must be removed first, EEXIST if the link belongs to another process, ENOSYS
+   * without the addon, else the errno of the path.
+   */
   open(link: TunLink, current: LinkMessage | undefined): Outcome {
     const path = this.#path;
-    if (path === undefined) return refusal('ENOSYS', 'no packet path: the addon is missing');
+    if (path === undefined) return rejection('ENOSYS', 'no packet path: the addon is missing');
     const device = current && this.deviceOf(current);
     if (device !== undefined) return checkFixed(link, device);
-    if (current !== undefined && !this.isInherited(current))
-      return refusal(
+    if (current !== undefined && !this.isHandedOver(current))
+      return rejection(
         'EEXIST',
-        `${link.name} exists and is another's ${current.kind || 'hardware'}: rename it`,
+        `${link.name} exists and is ${current.kind || 'hardware'} of another process: rename it`,
       );
     const inherited = this.#store?.take(link.name) ?? [];
-    // One whose link other hands removed leads nowhere.
+    // Another process may have removed its link.
     this.close(link.name);
     return attempt(() => path.open(toDevice(link), inherited));
   }
 
-  /** `link` is the one behind the device of its name from now on. */
-  bind({ name, index, mtu }: LinkMessage): void {
+  /** Makes `link` that of the device of its name, and stores the descriptors. */
+  attach({ name, index, mtu }: LinkMessage): void {
     if (this.#path === undefined || this.#indexes.get(name) === index) return;
     this.#indexes.set(name, index);
     this.setMtu(name, mtu);
-    this.#store?.keep(name, this.#path.descriptors(name));
-    this.#recordSoon(name);
+    this.#store?.store(name, this.#path.descriptors(name));
+    this.#checkpointSoon(name);
   }
 
+  /** Closes a device and drops what is stored of it; without effect if there is none. */
   close(name: string): void {
     if (this.#find(name) === undefined) return;
     this.#path?.close(name);
     this.#indexes.delete(name);
     this.#settings.delete(name);
-    this.#store?.forget(name);
+    this.#store?.remove(name);
   }
 
+  /** `mtu` of the TUN device, in bytes. */
   setMtu(name: string, mtu: number): void {
     this.#configure(name, { ...this.#settings.get(name), mtu });
   }
 
-  /** Tells the path what it must know of the kernel: MTUs, and the addresses that its ICMP errors come from. */
-  learn({ objects }: ActualState): void {
-    const seen = new Map<string, { mtu: number; ipv4?: string; ipv6?: string }>();
+  /** Configures the path from kernel state: MTUs, and the source addresses of its ICMP errors. */
+  configureFrom({ objects }: ActualState): void {
+    const settingsByName = new Map<string, { mtu: number; ipv4?: string; ipv6?: string }>();
     for (const object of objects.values())
-      if (object.kind === 'link' && object.type === 'tun') seen.set(object.name, { mtu: object.mtu });
+      if (object.kind === 'link' && object.type === 'tun')
+        settingsByName.set(object.name, { mtu: object.mtu });
     for (const object of objects.values()) {
-      const settings = object.kind === 'address' ? seen.get(object.dev) : undefined;
+      const settings = object.kind === 'address' ? settingsByName.get(object.dev) : undefined;
       if (object.kind !== 'address' || settings === undefined) continue;
       const address = object.address.slice(0, object.address.indexOf('/'));
       settings[address.includes(':') ? 'ipv6' : 'ipv4'] ??= address;
     }
-    for (const [name, settings] of seen) {
+    for (const [name, settings] of settingsByName) {
       this.#configure(name, settings);
-      // Everything is read when interfaces changed, the underlay's among them.
+      // A full read follows changes of interfaces, the underlay's among them.
       this.#refresh(name);
     }
   }
 
-  /** Routes of the underlay changed, and with them perhaps the MTUs to peers, which the path looks up once for many packets. */
+  /**
+   * Routes of the underlay changed: refreshes the MTUs to peers, which the path caches, after a
+   * moment.
+   */
   refreshSoon(): void {
     if (this.#refreshTimer !== undefined || (this.#path?.devices() ?? []).length === 0) return;
     this.#refreshTimer = setTimeout(() => {
@@ -139,24 +164,24 @@ export class PathTable {
     }, REFRESH_DELAY_MS).unref();
   }
 
-  /** Brings records up to date; nothing is recorded afterwards. */
+  /** Stores the last checkpoints; none is stored afterwards. */
   end(): void {
     clearTimeout(this.#refreshTimer);
-    clearTimeout(this.#recordTimer);
-    this.#record();
+    clearTimeout(this.#checkpointTimer);
+    this.#storeCheckpoints();
   }
 
-  /** Applies a step on the tunnels of `link`. */
-  applyTunnel(action: Step['action'], tunnel: TunnelObject, link: LinkMessage | undefined): Outcome {
+  /** Sets or removes `route` on the device of `link`. Removal without a device is success. */
+  applyPathRoute(action: Step['action'], route: PathRouteObject, link: LinkMessage | undefined): Outcome {
     const device = link && this.deviceOf(link);
     const path = this.#path;
     if (path === undefined || device === undefined)
-      return action === 'remove' ? DONE : refusal('ENODEV', `no device ${tunnel.dev} of the packet path`);
-    this.#recordSoon(device.name);
+      return action === 'remove' ? DONE : rejection('ENODEV', `no device ${route.dev} of the packet path`);
+    this.#checkpointSoon(device.name);
     return attempt(() =>
       action === 'set'
-        ? path.setRoute(device.name, toRoute(tunnel, device))
-        : path.removeRoute(device.name, tunnel.destination),
+        ? path.setRoute(device.name, toPathRoute(route, device))
+        : path.removeRoute(device.name, route.destination),
     );
   }
 
@@ -165,7 +190,7 @@ export class PathTable {
   }
 
   #refresh(name: string): void {
-    if (this.#path?.refresh(name) === true) this.#store?.keep(name, this.#path.descriptors(name));
+    if (this.#path?.refresh(name) === true) this.#store?.store(name, this.#path.descriptors(name));
   }
 
   #isResumed({ name, kind }: LinkMessage): boolean {
@@ -173,20 +198,20 @@ export class PathTable {
     return isWaiting && !this.#indexes.has(name) && this.#find(name) !== undefined;
   }
 
-  #recordSoon(name: string): void {
+  #checkpointSoon(name: string): void {
     if (this.#store === undefined) return;
     this.#changed.add(name);
-    this.#recordTimer ??= setTimeout(() => this.#record(), RECORD_DELAY_MS).unref();
+    this.#checkpointTimer ??= setTimeout(() => this.#storeCheckpoints(), CHECKPOINT_DELAY_MS).unref();
   }
 
-  #record(): void {
-    this.#recordTimer = undefined;
+  #storeCheckpoints(): void {
+    this.#checkpointTimer = undefined;
     for (const name of this.#changed) {
       const device = this.#find(name);
       const settings = this.#settings.get(name);
       if (device === undefined || settings === undefined) continue;
       const routes = this.#path?.routes(name) ?? [];
-      this.#store?.record(name, encodeRecord({ device, settings, routes }));
+      this.#store?.storeCheckpoint(name, encodeCheckpoint({ device, settings, routes }));
     }
     this.#changed.clear();
   }
@@ -198,45 +223,6 @@ export class PathTable {
     if (isSame) return;
     this.#path?.configure(name, settings);
     this.#settings.set(name, settings);
-    this.#recordSoon(name);
-  }
-}
-
-/** Whether `link` is a TUN device that some process has open: to remove it is to break that process. */
-export function isInUse(link: LinkMessage): boolean {
-  return link.kind === 'tun' && link.hasCarrier;
-}
-
-/** Refusal to remove a TUN device that another process serves. */
-export function refuseInUse(name: string): Outcome {
-  return refusal('EBUSY', `${name} is a TUN device that another process has open`);
-}
-
-function toDevice({ name, encapsulation, local, port, vni, mac }: TunLink): PathDevice {
-  return { name, encapsulation, local, port, ...(encapsulation === 'vxlan' && { vni, mac }) };
-}
-
-function toRoute({ destination, remote, port, mac }: TunnelObject, { encapsulation }: PathDevice): PathRoute {
-  return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }) };
-}
-
-function checkFixed(link: TunLink, device: PathDevice): Outcome {
-  const want = toDevice(link);
-  const fixed = (['encapsulation', 'local', 'port', 'vni', 'mac'] as const).filter(
-    (name) => want[name] !== device[name],
-  );
-  if (fixed.length === 0) return DONE;
-  const words = fixed.map((name) => `${name} ${device[name]} instead of ${want[name]}`).join(', ');
-  return refusal('EOPNOTSUPP', `${link.name} cannot be changed in place: ${words}`);
-}
-
-function attempt(call: () => void): Outcome {
-  try {
-    call();
-    return DONE;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    return refusal(code, message);
+    this.#checkpointSoon(name);
   }
 }

@@ -1,14 +1,17 @@
-// Which routes of the main table are ours to replace and remove. Pure; the netlink and the memory kernel share it.
+// Which routes of the main table weft owns, so that it may replace and remove them. Pure; shared by
+// the netlink and the memory kernel.
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
 import { encodeIp } from './netlink/address-bytes.ts';
 import { RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_RA } from './netlink/constants.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
 import type { ActualRoute } from './actual.ts';
 
-/** A route as far as its owner can be told from it. */
+/** The fields of a route that decide ownership. */
 export interface RouteShape {
   readonly destination: Cidr;
+  /** RTPROT_* */
   readonly protocol: number;
   /** RTN_* */
   readonly type: number;
@@ -24,7 +27,7 @@ interface Network {
   readonly isIpv6: boolean;
 }
 
-/** An {@link Ownership} prepared for asking it of every route of a large table. */
+/** An {@link Ownership} prepared for checks of every route of a large table. */
 export class RouteOwnership {
   readonly #devices: ReadonlySet<string>;
   readonly #nextHopDevices: ReadonlySet<string>;
@@ -40,28 +43,31 @@ export class RouteOwnership {
   }
 
   /**
-   * Ours: every route through our devices but the kernel's own, and inside our networks those with our protocol number
-   * and those that flannel would have made.
+   * Ours: every route through our devices except the kernel's own and those of router
+   * advertisements; inside our networks, routes with our protocol number and routes of flannel's
+   * shape (RTPROT_BOOT, one subnet, a gateway).
    */
   isOurs(route: RouteShape): boolean {
     if (this.#devices.has(route.dev)) return route.protocol !== RTPROT_KERNEL && route.protocol !== RTPROT_RA;
     if (route.protocol !== ROUTE_PROTOCOL && route.protocol !== RTPROT_BOOT) return false;
     const network = this.#networkOf(route.destination);
     if (network === undefined) return false;
-    return route.protocol === ROUTE_PROTOCOL || this.#isFlannels(route, network);
+    return route.protocol === ROUTE_PROTOCOL || this.#hasFlannelShape(route, network);
   }
 
-  /** Whether `destination` lies inside one of our networks: a foreign route there may be in the way. */
+  /**
+   * Whether `destination` lies inside one of our networks: a foreign route there may replace ours.
+   */
   isInside(destination: Cidr): boolean {
     return this.#networkOf(destination) !== undefined;
   }
 
-  /** Whether a route to `destination` through `dev` that weft makes would be ours. */
+  /** Whether a route that weft makes to `destination` through `dev` would be ours. */
   mayHold(dev: string, destination: Cidr): boolean {
     return this.#devices.has(dev) || this.isInside(destination);
   }
 
-  #isFlannels(route: RouteShape, network: Network): boolean {
+  #hasFlannelShape(route: RouteShape, network: Network): boolean {
     const { destination } = route;
     const prefixLength = Number(destination.slice(destination.indexOf('/') + 1));
     const isHostSubnet = prefixLength === network.subnetLength && route.type === RTN_UNICAST;
@@ -82,13 +88,19 @@ export class RouteOwnership {
   }
 }
 
-/** Key of a route as it was read: desired routes have the short form, what weft never makes has a longer one. */
-export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): string {
-  const key = `route ${route.destination}`;
+/**
+ * Key of a route as it was read: that of the desired route, longer if the metric is one that weft
+ * never sets.
+ */
+export function routeKey(route: Pick<ActualRoute, 'destination' | 'metric'>): ObjectKey {
+  const key = `route ${route.destination}` as const;
   return route.metric === defaultMetric(route.destination) ? key : `${key} metric ${route.metric}`;
 }
 
-/** Metric that the kernel gives a route made without one. */
+/**
+ * Metric that the kernel gives a route made without one: 1024 for IPv6 (IP6_RT_PRIO_USER), 0 for
+ * IPv4.
+ */
 export function defaultMetric(destination: Cidr): number {
   return destination.includes(':') ? 1024 : 0;
 }

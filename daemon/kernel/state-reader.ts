@@ -1,7 +1,7 @@
-// What the tables hold that is ours, and what the host looks like: interfaces and routes. Nothing is remembered, so
-// that nothing can be stale.
+// Reads from the tables: the state that is ours, the host's interfaces, the main table. It caches
+// nothing.
 import type { Ownership } from '../../backends/backend.ts';
-import { objectKey, type FirewallObject } from '../../backends/kernel-state.ts';
+import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
@@ -29,7 +29,7 @@ import {
 import type { PathTable } from './path-table.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
-type Objects = Map<string, ActualObject>;
+type Objects = Map<ObjectKey, ActualObject>;
 
 /** Where kernel state is read. */
 export interface StateSources {
@@ -39,7 +39,10 @@ export interface StateSources {
   readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
 }
 
-/** Reads all that `ownership` covers, and tells the packet path what it must know of it. */
+/**
+ * Reads all that `ownership` covers, and configures the packet path from it.
+ * @throws KernelReadError
+ */
 export async function readState(
   { tables, path, firewall }: StateSources,
   ownership: Ownership,
@@ -51,21 +54,27 @@ export async function readState(
   const foreignLinks = new Map<string, ForeignLink>();
   for (const link of links) {
     if (!ownership.devices.includes(link.name)) continue;
-    path.adopt(link);
-    const device = path.deviceOf(link);
-    if (device !== undefined) {
-      addObject(objects, toTunLink(link, device));
-      for (const tunnel of path.tunnels(device)) addObject(objects, tunnel);
-    } else if (link.vxlan !== undefined)
-      addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
-    else if (!path.isInherited(link)) foreignLinks.set(link.name, { name: link.name, type: link.kind });
+    if (!readLink(path, link, nameOf, objects) && !path.isHandedOver(link))
+      foreignLinks.set(link.name, { name: link.name, type: link.kind });
     await readDevice(tables, link, objects);
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
   const state = { objects, foreignLinks };
-  path.learn(state);
+  path.configureFrom(state);
   return state;
+}
+
+/** Adds a link with a name of ours, and its path routes. Returns whether it is one of ours. */
+function readLink(path: PathTable, link: LinkMessage, nameOf: NameOf, objects: Objects): boolean {
+  path.adopt(link);
+  const device = path.deviceOf(link);
+  if (device !== undefined) {
+    addObject(objects, toTunLink(link, device));
+    for (const route of path.pathRoutes(device)) addObject(objects, route);
+  } else if (link.vxlan !== undefined)
+    addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
+  return device !== undefined || link.vxlan !== undefined;
 }
 
 async function readDevice(
@@ -104,6 +113,7 @@ async function readOwnedRoutes(
   }
 }
 
+/** All interfaces with their addresses. @throws KernelReadError */
 export async function readInterfaces(tables: KernelTables): Promise<readonly Interface[]> {
   const links = await tables.links();
   const messages = await tables.addresses(0);
@@ -131,14 +141,14 @@ function toInterfaceAddress(message: AddressMessage): InterfaceAddress {
   };
 }
 
-/** Scopes that an administrator made up lie between universe and site. */
+/** Scopes between universe and site are an administrator's own (rt_scopes). */
 function scopeName(scope: number): InterfaceAddress['scope'] {
   if (scope === RT_SCOPE_UNIVERSE) return 'global';
   if (scope === RT_SCOPE_LINK) return 'link';
   return scope <= RT_SCOPE_SITE ? 'site' : 'host';
 }
 
-/** Unicast routes of the main table of both families. */
+/** Unicast routes of the main table of both families. @throws KernelReadError */
 export async function readRoutes(tables: KernelTables): Promise<readonly MainRoute[]> {
   const links = await tables.links();
   const names = new Map(links.map((link) => [link.index, link.name]));

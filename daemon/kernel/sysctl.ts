@@ -1,19 +1,22 @@
 // Files below /proc/sys. Paths have slashes, since device names have dots.
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { WeftError } from '../../api/errors.ts';
 import { DONE, type Outcome } from './netlink/outcome.ts';
 
 /** A path that could leave /proc/sys, or is written as `sysctl` does with dots for slashes. */
-export class SysctlPathError extends Error {
+export class SysctlPathError extends WeftError {
   constructor(path: string) {
-    super(`Not a path below /proc/sys: ${JSON.stringify(path)}; write it like net/ipv4/ip_forward`);
-    this.name = 'SysctlPathError';
+    super(
+      'SYSCTL_PATH_INVALID',
+      `Not a path below /proc/sys: ${JSON.stringify(path)}; write it like net/ipv4/ip_forward`,
+    );
   }
 }
 
 /**
- * Value without the newline; `undefined` if there is no such file. Read in place: the kernel has it in memory, and handing
- * one read to another thread, five times there and back, costs more than all of them.
+ * Value without the newline; `undefined` if there is no such file. Reads synchronously: the kernel
+ * has it in memory, and the thread pool would cost more than the read.
  * @throws SysctlPathError, or the file's error
  */
 export async function readSysctl(path: string): Promise<string | undefined> {
@@ -25,16 +28,17 @@ export async function readSysctl(path: string): Promise<string | undefined> {
   }
 }
 
+/** Writes `value` and a newline. Rejected: EINVAL for a bad path, else the file's errno. */
 export async function writeSysctl(path: string, value: string): Promise<Outcome> {
   try {
     await writeFile(sysctlFile(path), `${value}\n`);
     return DONE;
   } catch (error) {
     if (error instanceof SysctlPathError)
-      return { status: 'refused', errno: 'EINVAL', message: error.message };
+      return { status: 'rejected', errno: 'EINVAL', message: error.message };
     if (!isErrno(error) || error.code === undefined) throw error;
     const message = `${error.code}: cannot write ${JSON.stringify(value)} to /proc/sys/${path}`;
-    return { status: 'refused', errno: error.code, message };
+    return { status: 'rejected', errno: error.code, message };
   }
 }
 

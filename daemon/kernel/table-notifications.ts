@@ -1,5 +1,7 @@
-// From one change of a table to what the reconciler is told. Pure; one for the real kernel and its model.
+// From one change of a table to kernel notifications. Pure; shared by the real kernel and its
+// model.
 import type { Ownership } from '../../backends/backend.ts';
+import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual.ts';
 import type { KernelNotification } from './kernel.ts';
 import { toFdb, toNeighbour, toRoute } from './message-objects.ts';
@@ -8,24 +10,31 @@ import type { NeighbourMessage } from './netlink/neighbour.ts';
 import type { RouteMessage } from './netlink/route.ts';
 import { defaultMetric, routeKey, RouteOwnership } from './route-ownership.ts';
 
-/** A change of the neighbour table or the FDB of one of our devices. */
+/** Notifications of a change of the neighbour table or the FDB of `dev`, one of our devices. */
 export function describeNeighbourChange(
   message: NeighbourMessage,
   dev: string,
   isGone: boolean,
 ): readonly KernelNotification[] {
   const isFdb = message.family === AF_BRIDGE;
-  const name = isFdb ? message.mac : message.address;
-  if (name === undefined) return [];
+  const id = isFdb ? message.mac : message.address;
+  if (id === undefined) return [];
   const object = isFdb ? toFdb(message, dev) : toNeighbour(message, dev);
-  return [objectNotice(`${isFdb ? 'fdb' : 'neighbour'} ${dev} ${name}`, isGone ? undefined : object)];
+  return [objectNotification(`${isFdb ? 'fdb' : 'neighbour'} ${dev} ${id}`, isGone ? undefined : object)];
 }
 
-/** A change of the main table. Tells {@link RouteMessage}s that concern nobody apart cheaply. */
+/**
+ * Describes changes of the main table. Keeps the ownership prepared, as most routes of a large
+ * table are foreign.
+ */
 export class RouteChanges {
   #source: Ownership | undefined;
   #routes = new RouteOwnership({ devices: [], networks: [], interface: '' });
 
+  /**
+   * Notifications of one change: of our object, of the underlay, or of both if a foreign route
+   * replaced ours.
+   */
   describe(
     message: RouteMessage,
     dev: string,
@@ -35,12 +44,12 @@ export class RouteChanges {
     const routes = this.#prepare(ownership);
     const key = routeKey(message);
     if (routes.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined }))
-      return [objectNotice(key, isGone ? undefined : toRoute(message, dev))];
-    const underlay: KernelNotification = { type: 'underlay-route', destination: message.destination };
-    // A foreign route of the same destination and metric has taken the place of ours.
+      return [objectNotification(key, isGone ? undefined : toRoute(message, dev))];
+    const underlay: KernelNotification = { kind: 'underlay-route', destination: message.destination };
+    // A foreign route of the same destination and metric replaces ours without RTM_DELROUTE.
     const isDefault = message.metric === defaultMetric(message.destination);
-    const isInTheWay = !isGone && isDefault && routes.isInside(message.destination);
-    return isInTheWay ? [objectNotice(key), underlay] : [underlay];
+    const isReplacing = !isGone && isDefault && routes.isInside(message.destination);
+    return isReplacing ? [objectNotification(key), underlay] : [underlay];
   }
 
   #prepare(ownership: Ownership): RouteOwnership {
@@ -52,6 +61,6 @@ export class RouteChanges {
   }
 }
 
-function objectNotice(key: string, object?: ActualObject): KernelNotification {
-  return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
+function objectNotification(key: ObjectKey, object?: ActualObject): KernelNotification {
+  return object === undefined ? { kind: 'object', key } : { kind: 'object', key, object };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { ip4, subnets } from '../../backends/fixture.ts';
-import { logKeeperEvent } from './lease-log.ts';
+import { logLeaseEvent } from './lease-log.ts';
 import { createLogRateLimit } from './log-rate-limit.ts';
 import { createLogger } from './log.ts';
 
@@ -9,10 +9,10 @@ function fixture() {
   const lines: string[] = [];
   let nowMs = 0;
   const limit = createLogRateLimit({ nowMs: () => nowMs });
-  const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
+  const logger = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
   return {
     lines,
-    tell: (event: LeaseEvent) => logKeeperEvent(log, limit, event),
+    log: (event: LeaseEvent) => logLeaseEvent(logger, limit, event),
     wait: (ms: number) => void (nowMs += ms),
   };
 }
@@ -24,7 +24,7 @@ const unreachable: LeaseEvent = {
   error: new Error('198.18.0.2:2379 does not answer'),
 };
 
-describe('log lines of the lease keeper', () => {
+describe('the lease log', () => {
   const cases: readonly [LeaseEvent, RegExp][] = [
     [{ level: 'info', code: 'lease-created', key }, /INFO {2}Leased a subnet key=10\.5\.72\.0-24/],
     [{ level: 'warn', code: 'lease-lost', key, reason: 'expired' }, /WARN .*Lost the lease.*reason=expired/],
@@ -56,34 +56,34 @@ describe('log lines of the lease keeper', () => {
     [unreachable, /WARN .*forwarding goes on.*198\.18\.0\.2:2379 does not answer/],
   ];
   for (const [event, expected] of cases)
-    it(`of ${event.code} say what happened, to what, and what to do`, () => {
-      const { lines, tell } = fixture();
-      tell(event);
+    it(`names event, key and remedy of ${event.code}`, () => {
+      const { lines, log } = fixture();
+      log(event);
       assert.equal(lines.length, 1);
       assert.match(lines[0]!, expected);
     });
 
-  it('of what repeats come once a minute, with the number held back', () => {
-    const { lines, tell, wait } = fixture();
+  it('logs a repeating event once a minute with the number of suppressed lines', () => {
+    const { lines, log, wait } = fixture();
     const failed: LeaseEvent = { level: 'warn', code: 'attempt-failed', error: new Error('x') };
-    for (let count = 0; count < 5; count++) tell(failed);
+    for (let count = 0; count < 5; count++) log(failed);
     wait(60_000);
-    tell(failed);
+    log(failed);
     assert.equal(lines.length, 2);
     assert.match(lines[1]!, /suppressed=4/);
   });
 
-  it('of a registry lost again come at once if it was back in between', () => {
-    const { lines, tell } = fixture();
+  it('logs a lost registry at once if it was back in between', () => {
+    const { lines, log } = fixture();
     for (const event of [unreachable, { level: 'info', code: 'registry-back' } as const, unreachable])
-      tell(event);
+      log(event);
     assert.equal(lines.length, 3);
   });
 
-  it('of leases that come and go are never held back', () => {
-    const { lines, tell } = fixture();
+  it('suppresses no event of a lease', () => {
+    const { lines, log } = fixture();
     for (let count = 0; count < 3; count++)
-      tell({ level: 'warn', code: 'lease-lost', key, reason: 'deleted' });
+      log({ level: 'warn', code: 'lease-lost', key, reason: 'deleted' });
     assert.equal(lines.length, 3);
   });
 });

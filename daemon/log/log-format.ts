@@ -1,14 +1,25 @@
-// The two shapes of a log line. A value can hold anything (a peer wrote it, a kernel sent it): control characters are
-// escaped, nothing throws, nothing is longer than a bound.
-import type { LogRecord } from './log.ts';
+// The two formats of a log line. A value is untrusted (a peer or the kernel sent it): control
+// characters are escaped, nothing throws, and every value has a maximum length.
+import { WeftError, type LogLevel } from '../../api/index.ts';
 import type { Redactor } from './redact.ts';
 
-/** Characters of one value that are printed at most. */
+/** Values to print after the message. An `Error` is printed with its code and causes. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** One line before it is text. */
+export interface LogRecord {
+  readonly timeMs: number;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** Characters printed of one value. */
 const MAX_VALUE_LENGTH = 4096;
-/** Causes of an error that are printed at most. */
+/** Causes printed of one error. */
 const MAX_CAUSES = 5;
 
-/** `2026-11-23T12:00:00.123Z INFO  message key=value key="two words"`. */
+/** `2026-11-23T12:00:00.123Z INFO  message key=value key="a text"`. */
 export function formatHuman(record: LogRecord, redact: Redactor): string {
   const time = new Date(record.timeMs).toISOString();
   let line = `${time} ${record.level.toUpperCase().padEnd(5)} ${escapeControls(redact.text(record.message))}`;
@@ -32,7 +43,7 @@ export function formatJson(record: LogRecord, redact: Redactor): string {
 
 type Plain = string | number | boolean | null | undefined | object;
 
-/** A value that JSON can hold, with secrets masked. */
+/** A value as JSON, with secrets masked. */
 function toPlain(key: string, value: unknown, redact: Redactor): Plain {
   if (redact.isSecretName(key)) return redact.mask;
   if (value instanceof Error) return clip(redact.text(describeError(value)));
@@ -56,7 +67,7 @@ function objectToPlain(value: object | null, redact: Redactor): Plain {
   if (value === null) return null;
   try {
     const json = JSON.stringify(value, (key: string, member: unknown): unknown => {
-      // At the top the key is empty, and again `objectToPlain` would have no end.
+      // The root has the empty key; toPlain would call this function again without end.
       if (typeof member === 'object' && !(member instanceof Error)) {
         return redact.isSecretName(key) ? redact.mask : member;
       }
@@ -75,7 +86,7 @@ export function describeError(error: unknown): string {
   for (let depth = 0; depth < MAX_CAUSES && current !== undefined; depth++) {
     text += `${depth === 0 ? '' : ': '}${describeOne(current)}`;
     current = current instanceof Error ? current.cause : undefined;
-    // A bare list of failures, which the message names already.
+    // Its message is empty, and the outer message names the failures.
     if (current instanceof AggregateError && current.message === '') break;
   }
   return text;
@@ -84,9 +95,15 @@ export function describeError(error: unknown): string {
 function describeOne(error: unknown): string {
   if (!(error instanceof Error))
     return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error));
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   const message = error.message === '' ? error.name : error.message;
-  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+  const code = codeToAppend(error);
+  return code === undefined ? message : `${message} (${code})`;
+}
+
+/** Messages of system errors contain the code, and messages of weft name cause and remedy. */
+function codeToAppend(error: Error): string | undefined {
+  if (error instanceof WeftError || 'syscall' in error) return undefined;
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function textOf(plain: Plain): string {
@@ -99,7 +116,10 @@ function quoteIfNeeded(text: string): string {
     : escapeControls(text.startsWith('{') || text.startsWith('[') ? text : JSON.stringify(text));
 }
 
-/** Control, format and unassigned characters as `\u…`: none may break the line or the terminal. */
+/**
+ * Writes control, format and unassigned characters as `\u…`, which neither break the line nor
+ * control the terminal.
+ */
 function escapeControls(text: string): string {
   return text.replaceAll(/\p{C}|[\u2028\u2029]/gu, (character) => {
     if (character === '\n') return '\\n';

@@ -1,17 +1,19 @@
-// "At most once a minute": lets through the first of many equal log lines and counts the rest. Does not print.
+// Rate limit of log lines: passes the first line of a key within the interval and counts the
+// others. It does not print.
 
-/** How long a key stays quiet after a line, by default. */
+/** Default interval between two lines of a key. */
 const INTERVAL_MS = 60_000;
-/** Keys remembered at most; the ones quiet for longest are forgotten first. */
+/** Keys kept; the least recently printed one is evicted first. */
 const MAX_KEYS = 1000;
 
 export interface LogRateLimit {
   /**
-   * Asks whether a line with this key may be printed now.
-   * @returns how many were held back since the last one, or `undefined` if this one is to be held back too.
+   * Whether a line of this key may be printed now.
+   * @returns the number of lines suppressed since the last one; `undefined` if this one is
+   * suppressed, too.
    */
   take(key: string): number | undefined;
-  /** Forgets a key, so that its next line is printed at once: when the trouble has ended. */
+  /** Lets the next line of a key pass at once; to be called when the error has ended. */
   reset(key: string): void;
 }
 
@@ -37,7 +39,7 @@ export function createLogRateLimit(
       }
       entries.delete(key);
       entries.set(key, { sinceMs: now, suppressed: 0 });
-      if (entries.size > MAX_KEYS) forgetOldest(entries);
+      if (entries.size > MAX_KEYS) evictOldest(entries);
       return entry?.suppressed ?? 0;
     },
     reset(key) {
@@ -46,7 +48,7 @@ export function createLogRateLimit(
   };
 }
 
-function forgetOldest(entries: Map<string, Entry>): void {
+function evictOldest(entries: Map<string, Entry>): void {
   for (const key of entries.keys()) {
     entries.delete(key);
     return;

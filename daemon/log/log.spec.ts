@@ -13,13 +13,13 @@ function fixture(options: LoggerOptions = {}) {
   return { lines, log: createLogger({ nowMs, write: (line) => lines.push(line), ...options }) };
 }
 
-describe('log', () => {
+describe('the logger', () => {
   const circle: { self?: unknown } = {};
   circle.self = circle;
   const cases: readonly [string, unknown, string, unknown][] = [
-    ['a word', 'eth0', 'a=eth0', 'eth0'],
-    ['words', 'two words', 'a="two words"', 'two words'],
-    ['nothing', '', 'a=""', ''],
+    ['a single word', 'eth0', 'a=eth0', 'eth0'],
+    ['a text with a blank', 'eth0 up', 'a="eth0 up"', 'eth0 up'],
+    ['an empty text', '', 'a=""', ''],
     ['an equals sign', 'x=y', 'a="x=y"', 'x=y'],
     ['a line break', 'x\nINFO y', 'a="x\\nINFO y"', 'x\nINFO y'],
     ['an escape sequence', '\u001b[31mred', 'a="\\u001b[31mred"', '\u001b[31mred'],
@@ -55,7 +55,7 @@ describe('log', () => {
     ['a secret', new Secret('swordfish'), 'a=[redacted]', '[redacted]'],
   ];
   for (const [name, value, human, json] of cases)
-    it(`prints ${name} in both formats, in one line`, () => {
+    it(`prints ${name} in one line in both formats`, () => {
       const text = fixture({ secrets: ['hunter2'] });
       text.log.info('hello', { a: value });
       assert.deepEqual(text.lines, [`${TIME} INFO  hello ${human}\n`]);
@@ -70,19 +70,19 @@ describe('log', () => {
       assert.equal(object.lines[0]?.indexOf('\n'), (object.lines[0]?.length ?? 0) - 1);
     });
 
-  it('keeps a message in its line and out of the terminal', () => {
+  it('escapes control characters of a message', () => {
     const { log, lines } = fixture();
     log.error('a\nb\u001b[2J');
     assert.deepEqual(lines, [`${TIME} ERROR a\\nb\\u{1b}[2J\n`]);
   });
 
-  it('cuts what is too long', () => {
+  it('truncates long values', () => {
     const { log, lines } = fixture();
     log.info('x', { a: 'y'.repeat(100_000) });
     assert.ok((lines[0]?.length ?? 0) < 5000);
   });
 
-  it('prints from its level on and does not even make the fields below', () => {
+  it('evaluates fields only of lines at or above its level', () => {
     const { log, lines } = fixture({ level: 'warn' });
     log.debug('a', () => assert.fail('made fields'));
     log.info('b', () => assert.fail('made fields'));
@@ -95,19 +95,19 @@ describe('log', () => {
     assert.deepEqual([log.isEnabled('info'), log.isEnabled('error')], [false, true]);
   });
 
-  it('gives its fields to its children, which may replace them', () => {
+  it('passes its fields to child loggers, which may override them', () => {
     const { log, lines } = fixture();
     log.child({ peer: 'a', n: 1 }).child({ n: 2 }).info('x', { m: undefined });
     assert.deepEqual(lines, [`${TIME} INFO  x peer=a n=2\n`]);
   });
 
-  it('does not let a field stand in for time, level or message', () => {
+  it('does not let a field override time, level or message', () => {
     const { log, lines } = fixture({ format: 'json' });
     log.info('x', { level: 'error', message: 'y', time: 'z' });
     assert.deepEqual(JSON.parse(lines[0] ?? ''), { time: TIME, level: 'info', message: 'x' });
   });
 
-  it('does not throw when fields do', () => {
+  it('does not throw if the fields function throws', () => {
     const { log, lines } = fixture();
     log.info('x', () => {
       throw new Error('oops');
@@ -116,8 +116,8 @@ describe('log', () => {
   });
 });
 
-describe('log rate limit', () => {
-  it('lets one line through in a minute and counts the others', () => {
+describe('the log rate limit', () => {
+  it('passes one line a minute and counts the others', () => {
     let now = 0;
     const limit = createLogRateLimit({ nowMs: () => now });
     const taken = [];
@@ -125,14 +125,14 @@ describe('log rate limit', () => {
     assert.deepEqual(taken, [0, undefined, undefined, 2, undefined, 1]);
   });
 
-  it('knows keys apart and forgets them on request', () => {
+  it('keeps keys apart and resets them', () => {
     const limit = createLogRateLimit({ nowMs: () => 0 });
     assert.deepEqual([limit.take('a'), limit.take('b'), limit.take('a')], [0, 0, undefined]);
     limit.reset('a');
     assert.equal(limit.take('a'), 0);
   });
 
-  it('forgets the oldest of very many keys', () => {
+  it('evicts the oldest key beyond its limit', () => {
     const limit = createLogRateLimit({ nowMs: () => 0 });
     for (let i = 0; i <= 1000; i++) limit.take(String(i));
     assert.deepEqual([limit.take('1000'), limit.take('0')], [undefined, 0]);
@@ -140,7 +140,7 @@ describe('log rate limit', () => {
 });
 
 describe('Secret', () => {
-  it('shows a mask everywhere but where it is asked for', () => {
+  it('shows a mask everywhere except through reveal', () => {
     const secret = new Secret('swordfish');
     for (const text of [
       String(secret),

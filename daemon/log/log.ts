@@ -1,15 +1,12 @@
-// Log lines: levels, the two shapes (one for people, one for machines), and the masks over secrets. One line an entry,
-// whatever is in it. Does not decide what is worth a line.
-import { formatHuman, formatJson } from './log-format.ts';
+// The logger: levels, two formats (for people and for machines) and masked secrets. Every entry is
+// one line.
+import { LOG_LEVELS, type LogLevel } from '../../api/index.ts';
+import { formatHuman, formatJson, type LogFields } from './log-format.ts';
 import { createRedactor } from './redact.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'human' | 'json';
 
-/** Values to print behind the message. An `Error` is printed with its code and causes. */
-export type LogFields = Readonly<Record<string, unknown>>;
-
-/** Fields, or a function that makes them and is called only if the line is wanted. */
+/** Fields, or a function that is called only if the line is printed. */
 export type LazyLogFields = LogFields | (() => LogFields);
 
 export interface Logger {
@@ -22,7 +19,7 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
-/** The logger of a process; its level holds for all its children, and can be changed at any time. */
+/** The logger of a process. Its level applies to all children and can change at any time. */
 export interface RootLogger extends Logger {
   level: LogLevel;
 }
@@ -32,23 +29,13 @@ export interface LoggerOptions {
   readonly format?: LogFormat;
   /** Least severe level to print, default `info`. */
   readonly level?: LogLevel;
-  /** Texts that must not appear in any line, however they got there. */
+  /** Texts that are masked in every line. */
   readonly secrets?: readonly string[];
-  /** Takes whole lines with their newline; default standard error. */
+  /** Receives whole lines with their newline; default standard error. */
   readonly write?: (line: string) => void;
   /** Wall clock in milliseconds; default `Date.now`. */
   readonly nowMs?: () => number;
 }
-
-/** One line before it is text. */
-export interface LogRecord {
-  readonly timeMs: number;
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly fields: LogFields;
-}
-
-export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
 /** Makes a logger. Logging never throws. */
 export function createLogger(options: LoggerOptions = {}): RootLogger {
@@ -105,7 +92,7 @@ function evaluate(fields: LazyLogFields | undefined): LogFields | undefined {
   }
 }
 
-/** A reader that went away must not take the daemon with it. */
+/** Without a listener, EPIPE of a closed reader would end the process. */
 function writeToStandardError(): (line: string) => void {
   process.stderr.on('error', ignore);
   return (line) => {

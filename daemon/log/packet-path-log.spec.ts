@@ -17,37 +17,37 @@ describe('the log of the packet path', () => {
     log = new PacketPathLog(createLogger({ write: (line) => lines.push(line.slice(25).trimEnd()) }));
   });
 
-  it('tells the offloads of a device once, and again when it is made anew', () => {
+  it('logs the offloads of a device once, and again after it is re-created', () => {
     path.offloads = { ...path.offloads, uso: false };
-    log.look(path);
-    log.look(path);
-    const line = 'INFO  EncapsulationOverhead in userspace device=flannel0 offloads="tso udpGso udpGro"';
-    const kernel = 'INFO  A BPF program in the kernel moves packets device=flannel0';
-    assert.deepEqual(lines, [line, kernel]);
+    log.update(path);
+    log.update(path);
+    const line = 'INFO  Encapsulating in userspace device=flannel0 offloads="tso udpGso udpGro"';
+    const fastPath = 'INFO  The BPF program forwards packets in the kernel device=flannel0';
+    assert.deepEqual(lines, [line, fastPath]);
     path.close('flannel0');
-    log.look(path);
+    log.update(path);
     path.open(DEVICE);
-    log.look(path);
-    assert.deepEqual(lines, [line, kernel, line, kernel]);
+    log.update(path);
+    assert.deepEqual(lines, [line, fastPath, line, fastPath]);
   });
 
-  it('tells why the kernel moves no packets by itself, whenever the reason is another', () => {
+  it('logs why the BPF program forwards no packets when the reason changes', () => {
     for (const reason of ['it is turned off', 'it is turned off', 'the underlay is IPv6']) {
-      path.whyNotKernel = reason;
-      log.look(path);
+      path.bpfDisabledReason = reason;
+      log.update(path);
     }
     assert.deepEqual(
-      lines.slice(1).map((line) => /without a BPF program device=flannel0 why="(.*)"$/.exec(line)?.[1]),
+      lines.slice(1).map((line) => /without the BPF program device=flannel0 why="(.*)"$/.exec(line)?.[1]),
       ['it is turned off', 'the underlay is IPv6'],
     );
   });
 
-  it('warns once of each offload that was dropped', () => {
-    log.look(path);
+  it('warns once of each dropped offload', () => {
+    log.update(path);
     path.offloads = { ...path.offloads, udpGso: false };
-    for (let round = 0; round < 2; round++) log.look(path);
+    for (let round = 0; round < 2; round++) log.update(path);
     path.offloads = { ...path.offloads, tso: false, uso: false };
-    for (let round = 0; round < 2; round++) log.look(path);
+    for (let round = 0; round < 2; round++) log.update(path);
     assert.deepEqual(
       lines.slice(2).map((line) => /^WARN .*dropped=(.*)$/.exec(line)?.[1]),
       ['udpGso', '"tso uso"'],

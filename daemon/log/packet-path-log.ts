@@ -1,5 +1,5 @@
-// What the log says of devices of the packet path: the offloads of each once, each that the kernel refused later, and
-// whether the kernel moves packets by itself.
+// Log lines of packet path devices: the offloads of a new device, offloads that the kernel rejects
+// later, and whether the BPF program forwards packets.
 import type { PacketPath, PathOffloads, PathStatus } from '../../native/packet-path.ts';
 import type { Logger } from './log.ts';
 
@@ -7,51 +7,53 @@ const NAMES = ['tso', 'uso', 'udpGso', 'udpGro'] as const satisfies readonly (ke
 
 export class PacketPathLog {
   readonly #log: Logger;
-  /** As they were when last looked at, by device. */
+  /** By device, as last logged. */
   readonly #offloads = new Map<string, PathOffloads>();
-  readonly #whyNotKernel = new Map<string, string | undefined>();
+  readonly #bpfDisabledReason = new Map<string, string | undefined>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
-  /** Looks at all devices. */
-  look(path: PacketPath): void {
+  /** Compares all devices with the last call, and logs the changes. */
+  update(path: PacketPath): void {
     const names = path.devices().map(({ name }) => name);
     for (const name of this.#offloads.keys())
       if (!names.includes(name)) {
         this.#offloads.delete(name);
-        this.#whyNotKernel.delete(name);
+        this.#bpfDisabledReason.delete(name);
       }
     for (const name of names) {
       const status = path.status(name);
-      this.#lookAt(name, status.offloads);
-      this.#lookAtKernel(name, status);
+      this.#logOffloads(name, status.offloads);
+      this.#logFastPath(name, status);
     }
   }
 
-  #lookAtKernel(device: string, { whyNotKernel }: PathStatus): void {
-    if (this.#whyNotKernel.has(device) && this.#whyNotKernel.get(device) === whyNotKernel) return;
-    this.#whyNotKernel.set(device, whyNotKernel);
-    if (whyNotKernel === undefined) this.#log.info('A BPF program in the kernel moves packets', { device });
+  #logFastPath(device: string, { bpfDisabledReason }: PathStatus): void {
+    if (this.#bpfDisabledReason.has(device) && this.#bpfDisabledReason.get(device) === bpfDisabledReason)
+      return;
+    this.#bpfDisabledReason.set(device, bpfDisabledReason);
+    if (bpfDisabledReason === undefined)
+      this.#log.info('The BPF program forwards packets in the kernel', { device });
     else
-      this.#log.info('Each packet goes through userspace, without a BPF program', {
+      this.#log.info('Forwarding all packets in userspace, without the BPF program', {
         device,
-        why: whyNotKernel,
+        why: bpfDisabledReason,
       });
   }
 
-  #lookAt(device: string, offloads: PathOffloads): void {
+  #logOffloads(device: string, offloads: PathOffloads): void {
     const before = this.#offloads.get(device);
     this.#offloads.set(device, offloads);
     if (before === undefined)
-      this.#log.info('EncapsulationOverhead in userspace', {
+      this.#log.info('Encapsulating in userspace', {
         device,
         offloads: listOf(NAMES.filter((name) => offloads[name])),
       });
     const dropped = NAMES.filter((name) => before?.[name] === true && !offloads[name]);
     if (dropped.length > 0)
-      this.#log.warn('The kernel refused an offload at run time; going on without, slower', {
+      this.#log.warn('The kernel rejected an offload at run time; going on without it, at lower throughput', {
         device,
         dropped: listOf(dropped),
       });

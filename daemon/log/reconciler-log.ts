@@ -1,37 +1,129 @@
-// Log lines of what the reconciler tells.
+// Log lines and codes of the reconciler's events.
+import type { EventCode } from '../../api/index.ts';
 import type { Logger } from './log.ts';
 import type { LogRateLimit } from './log-rate-limit.ts';
-import type { EventCode, ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent, ReconcilerEventKind } from '../reconciler/events.ts';
 
-const MESSAGES: Readonly<Record<EventCode, string>> = {
-  KERNEL_DRIFT: 'Somebody changed kernel state of the overlay; putting it back',
-  KERNEL_REPAIRED: 'Put back what somebody changed',
-  KERNEL_CONTESTED: 'Something keeps changing kernel state of the overlay; repairing it more slowly',
-  ORPHANS_REMOVED: 'Removed kernel entries that no lease stands for',
-  PEER_REJECTED: 'A peer cannot be served, because of what its lease says',
-  PEER_FAILED: 'A peer cannot be programmed; trying again',
-  PEER_RECOVERED: 'A peer is programmed again',
-  HOST_FAILED: "This host's own device or address cannot be programmed; trying again",
-  HOST_RECOVERED: "This host's own device and address are programmed again",
-  ORPHAN_REMOVE_FAILED: 'A kernel entry that no lease stands for cannot be removed',
-  LINK_REPLACED: 'Made the device anew: what differs cannot be changed in place',
-  SYSCTL_REFUSED: 'A kernel setting cannot be made',
-  KERNEL_READ_FAILED: 'Cannot read kernel state; trying again',
-  KERNEL_NO_ANSWER: 'The kernel did not answer; reading everything anew',
-};
-
-/** Prints one line for an event, or none if the same was said of the same thing within the last minute. */
-export function logReconcilerEvent(
-  log: Logger,
-  limit: LogRateLimit,
-  { code, level, fields }: ReconcilerEvent,
-): void {
-  const suppressed = limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
-  if (suppressed === undefined) return;
-  log[level](MESSAGES[code], suppressed > 0 ? { ...fields, suppressed } : fields);
+interface EventText {
+  /** Stable name for programs, in the log and on the control socket. */
+  readonly code: EventCode;
+  readonly topic: 'kernel' | 'peer';
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
 }
 
-/** What happened, in words. */
-export function reconcilerMessage(code: EventCode): string {
-  return MESSAGES[code];
+const TEXTS: Readonly<Record<ReconcilerEventKind, EventText>> = {
+  'drift-detected': {
+    code: 'KERNEL_DRIFT',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Detected changes of overlay objects by another program; repairing them',
+  },
+  'drift-repaired': {
+    code: 'KERNEL_REPAIRED',
+    topic: 'kernel',
+    level: 'info',
+    message: 'Repaired changed overlay objects',
+  },
+  'object-contested': {
+    code: 'KERNEL_CONTESTED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Slowing down repairs: another program keeps changing an overlay object',
+  },
+  'orphans-removed': {
+    code: 'ORPHANS_REMOVED',
+    topic: 'kernel',
+    level: 'info',
+    message: 'Removed kernel objects without a lease',
+  },
+  'orphan-remove-failed': {
+    code: 'ORPHAN_REMOVE_FAILED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Cannot remove a kernel object without a lease; retrying',
+  },
+  'peer-rejected': {
+    code: 'PEER_REJECTED',
+    topic: 'peer',
+    level: 'warn',
+    message: 'Rejected a peer: its lease cannot be programmed',
+  },
+  'more-peers-rejected': {
+    code: 'PEER_REJECTED',
+    topic: 'peer',
+    level: 'warn',
+    message: 'Rejected further peers: their leases cannot be programmed',
+  },
+  'peer-failed': {
+    code: 'PEER_FAILED',
+    topic: 'peer',
+    level: 'warn',
+    message: 'Cannot program a peer; retrying',
+  },
+  'peer-recovered': {
+    code: 'PEER_RECOVERED',
+    topic: 'peer',
+    level: 'info',
+    message: 'Programmed a peer that failed before',
+  },
+  'link-failed': {
+    code: 'HOST_FAILED',
+    topic: 'kernel',
+    level: 'error',
+    message: "Cannot set up this host's device; retrying",
+  },
+  'host-failed': {
+    code: 'HOST_FAILED',
+    topic: 'kernel',
+    level: 'error',
+    message: "Cannot program this host's own objects; retrying",
+  },
+  'host-recovered': {
+    code: 'HOST_RECOVERED',
+    topic: 'kernel',
+    level: 'info',
+    message: "Programmed this host's own device and objects",
+  },
+  'link-replaced': {
+    code: 'LINK_REPLACED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Re-creating the device: the kernel rejects the change in place',
+  },
+  'setting-rejected': {
+    code: 'SYSCTL_REJECTED',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Cannot change a kernel setting',
+  },
+  'read-failed': {
+    code: 'KERNEL_READ_FAILED',
+    topic: 'kernel',
+    level: 'error',
+    message: 'Cannot read kernel state; retrying',
+  },
+  'steps-unanswered': {
+    code: 'KERNEL_NO_ANSWER',
+    topic: 'kernel',
+    level: 'warn',
+    message: 'Received no answer from the kernel; reading its state again',
+  },
+};
+
+/** An event as the log and the control socket show it. */
+export interface DescribedEvent extends EventText {
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export function describeReconcilerEvent({ kind, ...fields }: ReconcilerEvent): DescribedEvent {
+  return { ...TEXTS[kind], fields };
+}
+
+/** Prints one line for an event, at most one a minute for the same object or peer. */
+export function logReconcilerEvent(log: Logger, limit: LogRateLimit, event: ReconcilerEvent): void {
+  const { code, level, message, fields } = describeReconcilerEvent(event);
+  const suppressed = limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
+  if (suppressed === undefined) return;
+  log[level](message, suppressed > 0 ? { ...fields, suppressed } : fields);
 }

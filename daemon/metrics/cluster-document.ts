@@ -1,32 +1,27 @@
-// GET /cluster.json: the answers of /v1/status and /v1/peers in one document, made once a second at most, however many ask.
+// GET /cluster.json: the documents of /v1/status and /v1/peers in one, rebuilt at most once a
+// second.
+import type { ClusterV1 } from '../../api/index.ts';
 import { systemClock } from '../../lib/clock.ts';
-import type { DaemonView } from '../control/daemon-view.ts';
-import { peersOf } from '../control/peers.ts';
-import { statusOf } from '../control/status.ts';
-import type { PeerV1, StatusV1 } from '../../api/types.ts';
+import type { NodeView } from '../view/node-view.ts';
+import { peersOf } from '../view/peers.ts';
+import { statusOf } from '../view/status.ts';
 
-/** What the page shows. */
-export interface ClusterV1 {
-  readonly status: StatusV1;
-  readonly peers: readonly PeerV1[];
-}
-
-const KEPT_MS = 1000;
+const MAX_AGE_MS = 1000;
 
 export class ClusterDocument {
-  readonly #daemon: DaemonView;
-  #made: { readonly atMs: number; readonly text: string } | undefined;
+  readonly #daemon: NodeView;
+  #cached: { readonly atMs: number; readonly text: string } | undefined;
 
-  constructor(daemon: DaemonView) {
+  constructor(daemon: NodeView) {
     this.#daemon = daemon;
   }
 
   text(): string {
     const nowMs = systemClock.nowMs();
-    if (this.#made === undefined || nowMs - this.#made.atMs > KEPT_MS) {
+    if (this.#cached === undefined || nowMs - this.#cached.atMs > MAX_AGE_MS) {
       const cluster: ClusterV1 = { status: statusOf(this.#daemon), peers: peersOf(this.#daemon).peers };
-      this.#made = { atMs: nowMs, text: JSON.stringify(cluster) };
+      this.#cached = { atMs: nowMs, text: JSON.stringify(cluster) };
     }
-    return this.#made.text;
+    return this.#cached.text;
   }
 }

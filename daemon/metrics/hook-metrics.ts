@@ -1,18 +1,18 @@
-// Metrics on the command that --on-change names; absent without one.
-import { each, only, type Family } from './metric.ts';
+// Metrics of the command of --on-change; absent without one.
+import { byLabel, single, type Metric } from './metric.ts';
 
-export const HOOK_FAMILIES: readonly Family[] = [
+export const HOOK_METRICS: readonly Metric[] = [
   {
     name: 'weft_on_change_runs_total',
     type: 'counter',
-    help: 'Runs of the command of --on-change by how they ended',
+    help: 'Runs of the --on-change command by outcome',
     labels: ['outcome'],
-    read: ({ daemon }) => each('outcome', daemon.hook?.counts),
+    read: ({ daemon }) => byLabel('outcome', daemon.hook?.counts),
   },
   {
     name: 'weft_on_change_running',
     type: 'gauge',
-    help: 'Whether the command of --on-change runs now',
-    read: ({ daemon }) => only(daemon.hook?.isRunning),
+    help: 'Whether the --on-change command is running',
+    read: ({ daemon }) => single(daemon.hook?.isRunning),
   },
 ];

@@ -1,61 +1,66 @@
-// What a metric is: its name, and how its samples are read from the parts of the daemon as they are now. Nothing is counted
-// for metrics alone; they are looked at when somebody asks.
-import { systemClock } from '../../lib/clock.ts';
-import { readDeviceCounters } from '../control/device-counters.ts';
-import type { DaemonView } from '../control/daemon-view.ts';
-import { statusOf } from '../control/status.ts';
-import type { DeviceCountersV1, StatusV1 } from '../../api/types.ts';
+// Definition of a metric: its name, and how a scrape reads its samples from the node. Nothing is
+// counted for metrics alone: the daemon's parts keep the counters, and a scrape reads them.
+import type { DeviceCountersV1, StatusV1 } from '../../api/index.ts';
+import type { NodeView } from '../view/node-view.ts';
 
-/** One look at the daemon, shared by all metrics of a scrape. */
-export interface Look {
-  readonly daemon: DaemonView;
+/** The node at one point in time, shared by all metrics of a scrape. */
+export interface ScrapeContext {
+  readonly daemon: NodeView;
   readonly status: StatusV1;
-  /** By name; of devices that belong to no one here, too. */
+  /** By name, of every device in the network namespace. */
   readonly devices: ReadonlyMap<string, DeviceCountersV1>;
+  /** Packets that the kernel dropped at a socket (SO_MEMINFO); unset without the addon. */
+  readonly socketDrops: ((fd: number) => number) | undefined;
   /** On the monotonic clock of the daemon's parts. */
   readonly nowMs: number;
 }
 
 export interface Sample {
-  /** A value for each of the metric's labels. */
+  /** One value for each of the metric's labels. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-export interface Family {
-  /** As Prometheus wants it: base units, and `_total` where it only grows. */
+export interface Metric {
+  /** Prometheus' conventions: base units, and `_total` for counters. */
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   /** One sentence without a full stop. */
   readonly help: string;
-  /** Names of labels. Their values come from closed sets or from the names of devices, never from peers. */
+  /** Names of the labels. Values come from closed sets or are names of devices, never of peers. */
   readonly labels?: readonly string[];
-  /** No sample means that there is nothing to tell, which is not the same as 0. */
-  readonly read: (look: Look) => readonly Sample[];
+  /** No sample means unknown or not applicable, which is not 0. */
+  readonly read: (context: ScrapeContext) => readonly Sample[];
 }
 
-export async function lookAt(daemon: DaemonView): Promise<Look> {
-  // Where there is no /proc there are no counters, and all others are worth having.
-  const devices = await readDeviceCounters().catch(() => new Map<string, DeviceCountersV1>());
-  return { daemon, status: statusOf(daemon), devices, nowMs: systemClock.nowMs() };
-}
-
-/** The samples of a metric without labels: one, or none while `value` is unknown. */
-export function only(value: number | boolean | undefined): readonly Sample[] {
+/** The sample of a metric without labels; none while `value` is unknown. */
+export function single(value: number | boolean | undefined): readonly Sample[] {
   return value === undefined ? [] : [{ value: Number(value) }];
 }
 
-/** A sample for each member of `numbers`, named by the label `label`. */
-export function each(
+/** One sample for each member of `numbers`, its name in the label `label`. */
+export function byLabel(
   label: string,
   numbers: Readonly<Record<string, number>> | undefined,
 ): readonly Sample[] {
   return Object.entries(numbers ?? {}).map(([name, value]) => ({ labels: { [label]: name }, value }));
 }
 
-/** One sample for each of `states`: 1 for the one that holds. */
-export function oneOf(label: string, states: readonly string[], now: string | undefined): readonly Sample[] {
-  return now === undefined
+/**
+ * One sample for each of `states`: 1 for the current one, 0 for the others; none while it is
+ * unknown.
+ */
+export function stateSet(
+  label: string,
+  states: readonly string[],
+  current: string | undefined,
+): readonly Sample[] {
+  return current === undefined
     ? []
-    : states.map((state) => ({ labels: { [label]: state }, value: Number(state === now) }));
+    : states.map((state) => ({ labels: { [label]: state }, value: Number(state === current) }));
+}
+
+/** Prometheus counts seconds. */
+export function secondsOf(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000;
 }

@@ -1,19 +1,20 @@
-// All metrics. A file of families is a line here; what is counted for each peer is summed up before it gets here.
-import type { Family } from './metric.ts';
-import { HOOK_FAMILIES } from './hook-metrics.ts';
-import { HOST_FAMILIES } from './host-metrics.ts';
-import { KERNEL_FAMILIES } from './kernel-metrics.ts';
-import { PATH_FAMILIES } from './path-metrics.ts';
-import { PROBE_FAMILIES } from './probe-metrics.ts';
-import { PROCESS_FAMILIES } from './process-metrics.ts';
-import { REGISTRY_FAMILIES } from './registry-metrics.ts';
+// All metrics, one line for each file of them. Values of single peers are summed up: labels never
+// name a peer.
+import type { Metric } from './metric.ts';
+import { HOOK_METRICS } from './hook-metrics.ts';
+import { HOST_METRICS } from './host-metrics.ts';
+import { KERNEL_METRICS } from './kernel-metrics.ts';
+import { PATH_METRICS } from './path-metrics.ts';
+import { PROBE_METRICS } from './probe-metrics.ts';
+import { PROCESS_METRICS } from './process-metrics.ts';
+import { REGISTRY_METRICS } from './registry-metrics.ts';
 
-export const FAMILIES: readonly Family[] = [
-  ...HOST_FAMILIES,
-  ...REGISTRY_FAMILIES,
-  ...KERNEL_FAMILIES,
-  ...PATH_FAMILIES,
-  ...PROBE_FAMILIES,
-  ...HOOK_FAMILIES,
-  ...PROCESS_FAMILIES,
+export const METRICS: readonly Metric[] = [
+  ...HOST_METRICS,
+  ...REGISTRY_METRICS,
+  ...KERNEL_METRICS,
+  ...PATH_METRICS,
+  ...PROBE_METRICS,
+  ...HOOK_METRICS,
+  ...PROCESS_METRICS,
 ];

@@ -1,4 +1,5 @@
-// The text of page.html, which lies beside the compiled file; the bundler puts the text here instead.
+// The text of page.html beside the compiled file. The bundler replaces this module by one that
+// contains the text.
 import { readFileSync } from 'node:fs';
 
 export function readPage(): string {

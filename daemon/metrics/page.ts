@@ -1,4 +1,5 @@
-// GET /: the page, and what it may do. page.html is read at the first question; in a bundle its text is part of it.
+// GET /: the page and its Content-Security-Policy. page.html is read at the first request; a bundle
+// contains its text.
 import { createHash } from 'node:crypto';
 import { readPage } from './page-text.ts';
 
@@ -22,7 +23,7 @@ function makePage(text: string): Page {
   };
 }
 
-/** Only the script and the style that are in it, and questions to where it came from. */
+/** Allows the page's own script and style, and requests to its own origin. */
 export function policyOf(html: string): string {
   const source = (tag: string): string =>
     Array.from(html.matchAll(new RegExp(`<${tag}>([^]*?)</${tag}>`, 'g')), ([, body]) => hashOf(body!)).join(

@@ -1,54 +1,53 @@
-// Metrics on the packet path of userspace: empty where the kernel encapsulates.
-import { loadNative } from '../../native/index.ts';
+// Metrics of the userspace packet path; absent where the kernel encapsulates.
 import type { PathStatus } from '../../native/packet-path.ts';
-import { type Family, type Look, type Sample } from './metric.ts';
+import { type Metric, type ScrapeContext, type Sample } from './metric.ts';
 
-export const PATH_FAMILIES: readonly Family[] = [
-  pair('packets', 'Inner packets carried, segments counted one by one', 'rxPackets', 'txPackets'),
-  pair('bytes', 'Bytes of inner packets carried', 'rxBytes', 'txBytes'),
-  pair(
+export const PATH_METRICS: readonly Metric[] = [
+  directionCounter('packets', 'Inner packets carried; each segment counts', 'rxPackets', 'txPackets'),
+  directionCounter('bytes', 'Bytes of inner packets carried', 'rxBytes', 'txBytes'),
+  directionCounter(
     'kernel_packets',
-    'Of the packets carried, those that the BPF program moved',
+    'Carried packets that the BPF program forwarded',
     'kernelRxPackets',
     'kernelTxPackets',
   ),
   {
     name: 'weft_path_drops_total',
     type: 'counter',
-    help: 'Packets that were not passed on, by the one reason that each has',
+    help: 'Packets dropped, by reason',
     labels: ['device', 'direction', 'reason'],
-    read: (look) => statusesOf(look).flatMap(dropsOf),
+    read: (context) => statusesOf(context).flatMap(dropsOf),
   },
-  single('icmp_errors', 'ICMP errors sent to senders', 'icmpSent'),
-  single('icmp_errors_limited', 'ICMP errors owed but not sent, for their rate', 'icmpLimited'),
-  single('fragmented_packets', 'IPv4 packets cut for a peer with a smaller path MTU', 'fragmented'),
-  single('offloads_dropped', 'Offloads given up at run time', 'offloadsDropped'),
+  deviceCounter('icmp_errors', 'ICMP errors sent to senders', 'icmpSent'),
+  deviceCounter('icmp_errors_limited', 'ICMP errors suppressed by the rate limit', 'icmpLimited'),
+  deviceCounter('fragmented_packets', 'IPv4 packets fragmented for a smaller path MTU', 'fragmented'),
+  deviceCounter('offloads_dropped', 'Offloads disabled at run time', 'offloadsDropped'),
   {
     name: 'weft_path_socket_drops_total',
     type: 'counter',
-    help: 'Datagrams that the kernel dropped as the receive buffer of a socket of the packet path was full',
+    help: "Datagrams dropped by full receive buffers of the packet path's sockets",
     labels: ['device'],
-    read: socketDrops,
+    read: socketDropsOf,
   },
   {
     name: 'weft_path_in_kernel',
     type: 'gauge',
-    help: 'Whether a BPF program moves what is simple',
+    help: 'Whether the BPF program forwards packets',
     labels: ['device'],
-    read: (look) =>
-      statusesOf(look).map(({ device, whyNotKernel }) => ({
+    read: (context) =>
+      statusesOf(context).map(({ device, bpfDisabledReason }) => ({
         labels: { device: device.name },
-        value: Number(whyNotKernel === undefined),
+        value: Number(bpfDisabledReason === undefined),
       })),
   },
 ];
 
-function statusesOf({ daemon: { packetPath } }: Look): readonly PathStatus[] {
+function statusesOf({ daemon: { packetPath } }: ScrapeContext): readonly PathStatus[] {
   return (packetPath?.devices() ?? []).map(({ name }) => packetPath!.status(name));
 }
 
-/** A counter of both directions. */
-function pair(what: string, help: string, rx: string, tx: string): Family {
+/** A counter for each device and direction. */
+function directionCounter(what: string, help: string, rx: string, tx: string): Metric {
   const sampleOf = ({ device, counters }: PathStatus, name: string, direction: string): Sample => ({
     labels: { device: device.name, direction },
     value: Number(counters[name] ?? 0n),
@@ -58,43 +57,41 @@ function pair(what: string, help: string, rx: string, tx: string): Family {
     type: 'counter',
     help,
     labels: ['device', 'direction'],
-    read: (look) =>
-      statusesOf(look).flatMap((path) => [sampleOf(path, rx, 'receive'), sampleOf(path, tx, 'transmit')]),
+    read: (context) =>
+      statusesOf(context).flatMap((path) => [sampleOf(path, rx, 'receive'), sampleOf(path, tx, 'transmit')]),
   };
 }
 
-function single(what: string, help: string, counter: string): Family {
+function deviceCounter(what: string, help: string, counter: string): Metric {
   return {
     name: `weft_path_${what}_total`,
     type: 'counter',
     help,
     labels: ['device'],
-    read: (look) =>
-      statusesOf(look).map(({ device, counters }) => ({
+    read: (context) =>
+      statusesOf(context).map(({ device, counters }) => ({
         labels: { device: device.name },
         value: Number(counters[counter] ?? 0n),
       })),
   };
 }
 
-/** Whatever reasons there are: `dropRxNotIp` is the reason `not-ip` of direction receive. */
+/** Every drop counter there is: `dropRxNotIp` is the reason `not-ip` of direction receive. */
 function dropsOf({ device, counters }: PathStatus): readonly Sample[] {
   return Object.entries(counters).flatMap(([name, value]) => {
-    const [, direction, words] = /^drop(Tx|Rx)(\w+)$/.exec(name) ?? [];
-    if (words === undefined) return [];
-    const reason = words.replaceAll(/(?!^)[A-Z]/g, '-$&').toLowerCase();
+    const [, direction, suffix] = /^drop(Tx|Rx)(\w+)$/.exec(name) ?? [];
+    if (suffix === undefined) return [];
+    const reason = suffix.replaceAll(/(?!^)[A-Z]/g, '-$&').toLowerCase();
     const labels = { device: device.name, direction: direction === 'Tx' ? 'transmit' : 'receive', reason };
     return [{ labels, value: Number(value) }];
   });
 }
 
-/** SO_MEMINFO tells of any socket. */
-function socketDrops({ daemon: { packetPath } }: Look): readonly Sample[] {
-  const { native } = loadNative();
-  if (native === undefined || packetPath === undefined) return [];
+function socketDropsOf({ daemon: { packetPath }, socketDrops }: ScrapeContext): readonly Sample[] {
+  if (socketDrops === undefined || packetPath === undefined) return [];
   return packetPath.devices().map(({ name }) => {
     const sockets = packetPath.descriptors(name).filter(({ kind }) => kind === 'udp');
-    const value = sockets.reduce((sum, { fd }) => sum + native.countNetlinkDrops(fd), 0);
+    const value = sockets.reduce((sum, { fd }) => sum + socketDrops(fd), 0);
     return { labels: { device: name }, value };
   });
 }

@@ -1,39 +1,39 @@
-// Metrics on the registry as this host sees it.
-import { each, only, type Family } from './metric.ts';
+// Metrics of the registry as this host sees it.
+import { byLabel, single, type Metric } from './metric.ts';
 
-export const REGISTRY_FAMILIES: readonly Family[] = [
+export const REGISTRY_METRICS: readonly Metric[] = [
   {
     name: 'weft_registry_connected',
     type: 'gauge',
-    help: 'Whether the registry answers',
-    read: ({ status }) => only(status.registry.isConnected),
+    help: 'Whether the registry is connected',
+    read: ({ status }) => single(status.registry.isConnected),
   },
   {
     name: 'weft_registry_contact_age_seconds',
     type: 'gauge',
-    help: 'Time since the registry last answered or sent an event or a sign of life; absent before the first',
+    help: 'Time since the last answer, event or progress notification of the registry; absent before the first',
     read: ({ daemon, nowMs }) => {
       const lastMs = daemon.mirror?.lastContactMs;
-      return only(lastMs === undefined ? undefined : Math.max(0, nowMs - lastMs) / 1000);
+      return single(lastMs === undefined ? undefined : Math.max(0, nowMs - lastMs) / 1000);
     },
   },
   {
     name: 'weft_registry_revision',
     type: 'gauge',
-    help: 'Revision of the registry that this host stands at',
-    read: ({ status }) => only(status.registry.revision),
+    help: 'Registry revision that this host has applied',
+    read: ({ status }) => single(status.registry.revision),
   },
   {
     name: 'weft_registry_resyncs_total',
     type: 'counter',
-    help: 'Full reads of the registry by reason',
+    help: 'Full lists of the registry by reason',
     labels: ['reason'],
-    read: ({ status }) => each('reason', status.registry.resyncs),
+    read: ({ status }) => byLabel('reason', status.registry.resyncs),
   },
   {
     name: 'weft_registry_bad_keys',
     type: 'gauge',
-    help: 'Keys below subnets/ that are no leases',
-    read: ({ status }) => only(status.registry.badKeys.length),
+    help: 'Invalid keys below subnets/',
+    read: ({ status }) => single(status.registry.badKeys.length),
   },
 ];

@@ -1,4 +1,5 @@
-// The server of metrics over a host of a cluster in memory: what it serves, and that alerts and dashboard use no other names.
+// The metrics server over a host of an in-memory cluster: its answers, and that alerts and
+// dashboard use declared names.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,23 +13,24 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
-import type { DaemonView } from '../control/daemon-view.ts';
-import { EventHub } from '../control/event-hub.ts';
-import { EventPublisher } from '../control/event-publisher.ts';
-import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { waitFor } from '../../lab/wait.ts';
+import type { NodeView } from '../view/node-view.ts';
+import { EventHub } from '../events/event-hub.ts';
+import { EventPublisher } from '../events/event-publisher.ts';
+import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../http/http-listener.ts';
-import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
+import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { MemoryKernel } from '../kernel/memory/memory-kernel.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { OverlayNode } from '../node/overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
-import { routerWith } from '../host/forwarding-setup.ts';
+import { forwardingWith } from '../host/forwarding-setup.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
-import type { ClusterV1 } from './cluster-document.ts';
-import { FAMILIES } from './metrics.ts';
+import type { ClusterV1 } from '../../api/index.ts';
+import { METRICS } from './metrics.ts';
+import { createMetricsRenderer } from './renderer.ts';
 import { startMetricsServer } from './server.ts';
 import { toRevision } from '../../allocator/registry/registry.ts';
 
@@ -43,6 +45,7 @@ describe('the metrics server', () => {
   let kernel: MemoryKernel;
   let server: HttpListener;
   const logged: string[] = [];
+  const log = createLogger({ write: (line) => logged.push(line) });
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'weft-metrics-'));
@@ -56,10 +59,11 @@ describe('the metrics server', () => {
     mirror.start();
     await mirror.ready;
     const daemon = await startMember();
-    server = await startMetricsServer({ ip: '127.0.0.1', port: 0 }, daemon);
+    const options = { ip: '127.0.0.1', port: 0, render: createMetricsRenderer(daemon), log };
+    server = await startMetricsServer(options, daemon);
     const isDone = (): boolean =>
       member.reconciler.summary().inSync === 2 && member.subnetFile.problem === undefined;
-    await until('all is in sync', isDone);
+    await waitFor('all is in sync', isDone);
   });
   after(async () => {
     await server.stop();
@@ -69,23 +73,23 @@ describe('the metrics server', () => {
     await rm(folder, { recursive: true });
   });
 
-  async function startMember(): Promise<DaemonView> {
+  async function startMember(): Promise<NodeView> {
     const commandLine = parseCommandLine(
       ['--iface=eth0', '--probe-interval=0', `--subnet-file=${folder}/subnet.env`],
       {},
     );
     assert.ok(commandLine.kind === 'run');
     const { options } = commandLine;
-    const log = createLogger({ write: (line) => logged.push(line) });
     const read = await readHost(kernel, options.interface, { ipv4: true, ipv6: false });
     assert.ok(read.ok);
     const events = new EventHub();
     member = new OverlayNode({
+      clock: systemClock,
       options,
       config: network('4', VXLAN),
-      encapsulation: chooseEncapsulation(VXLAN, false),
+      encapsulation: chooseDatapath(VXLAN, false),
       canUseUserspace: true,
-      router: routerWith(options, NO_PROGRAMS),
+      router: forwardingWith(options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -103,20 +107,19 @@ describe('the metrics server', () => {
     const { keeper, reconciler, subnetFile, config, reading } = member;
     const probes = new ProbeHistory();
     const rtt = { minMs: 1, avgMs: 2, p50Ms: 2, maxMs: 3 };
-    probes.note(PEERS[0]!.key, {
+    probes.record(PEERS[0]!.key, {
       atMs: 0,
       report: { address: PEERS[0]!.attributes.publicIp!, sent: 4, received: 3, rtt, errors: [] },
     });
     const status = { revision: 7, counts: { applied: 2, rejected: 1 } };
     return {
       options,
-      log,
       events,
       startedMs: systemClock.nowMs(),
       readiness: {
         phase: '',
         problem: undefined,
-        lack: undefined,
+        missingIpv6: undefined,
         keeper,
         reconciler,
         subnetFile,
@@ -127,7 +130,6 @@ describe('the metrics server', () => {
           rejected: { revision: toRevision(8), reason: 'it is wrong' },
         },
       },
-      registry,
       mirror,
       config,
       reading,
@@ -147,7 +149,7 @@ describe('the metrics server', () => {
     fetch(`http://127.0.0.1:${server.port}${path}`, init);
   const scrape = async (): Promise<string> => (await ask('/metrics')).text();
 
-  it('tells how the host is', async () => {
+  it('serves the state of the host', async () => {
     const lines = new Set((await scrape()).split('\n'));
     const expected = [
       'weft_health{health="ok"} 0',
@@ -178,17 +180,17 @@ describe('the metrics server', () => {
     );
   });
 
-  it('counts what somebody else changed, and that it was repaired', async () => {
+  it('counts drift and its repair', async () => {
     kernel.tables.removeRoute({ destination: '10.5.2.0/24' as Cidr });
-    await until('the drift shows', async () =>
+    await waitFor('the drift shows', async () =>
       /^weft_kernel_drift_total\{kind="route"\} 1$/m.test(await scrape()),
     );
   });
 
-  it('has every metric that is declared, and nothing of single peers', async () => {
+  it('serves every declared metric and no value of a single peer', async () => {
     const text = await scrape();
     const served = new Set(Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name]) => name!));
-    const names = FAMILIES.map(({ name }) => name);
+    const names = METRICS.map(({ name }) => name);
     const isUnused = (name: string): boolean => UNUSED.some((prefix) => name.startsWith(prefix));
     assert.deepEqual(
       names.filter((name) => !isUnused(name) && !served.has(name)),
@@ -202,9 +204,9 @@ describe('the metrics server', () => {
       for (const own of [key, attributes.publicIp!]) assert.ok(!text.includes(own), own);
   });
 
-  it('has every name that alerts and dashboard use', async () => {
-    const names = new Set(FAMILIES.map(({ name }) => name));
-    const labels = new Set(['job', 'instance', ...FAMILIES.flatMap((family) => family.labels ?? [])]);
+  it('declares every name that alerts and dashboard use', async () => {
+    const names = new Set(METRICS.map(({ name }) => name));
+    const labels = new Set(['job', 'instance', ...METRICS.flatMap((metric) => metric.labels ?? [])]);
     for (const file of ['deploy/prometheus/weft.rules.yml', 'deploy/grafana/weft.json']) {
       const text = await readFile(join(packageRoot(), file), 'utf8');
       const used = new Set(text.match(/\b(?:weft|process|nodejs)_[a-z_]+\b/g));
@@ -223,14 +225,14 @@ describe('the metrics server', () => {
     }
   });
 
-  it('gives a document with what status and peers have', async () => {
+  it('serves the documents of status and peers as one', async () => {
     const answer = await ask('/cluster.json');
     assert.equal(answer.headers.get('content-type'), 'application/json; charset=utf-8');
     const { status, peers } = (await answer.json()) as ClusterV1;
     assert.deepEqual([status.peers.total, peers.map(({ key }) => key)], [2, PEERS.map(({ key }) => key)]);
   });
 
-  it('gives a page that asks nobody else and can be put into no other', async () => {
+  it('serves a page that loads from its own origin alone and cannot be framed', async () => {
     const answer = await ask('/');
     assert.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8');
     const policy = answer.headers.get('content-security-policy') ?? '';
@@ -243,7 +245,7 @@ describe('the metrics server', () => {
     assert.doesNotMatch(await answer.text(), /https?:\/\/(?!www\.w3\.org\/)/);
   });
 
-  it('lets nobody change anything, and has nothing else', async () => {
+  it('rejects other methods and other paths', async () => {
     const statuses = [
       ask('/cluster.json', { method: 'POST' }),
       ask('/v1/options'),

@@ -1,10 +1,11 @@
-// The server of --metrics-port: metrics for Prometheus, a page for people, and the document that the page shows. It only
-// answers GET, and tells nothing that "weft status" and "weft peers" do not.
+// The server of --metrics-port: metrics for Prometheus, a page for people, and the document of the
+// page. It answers GET alone, and publishes only what `weft status` and `weft peers` show.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DaemonView } from '../control/daemon-view.ts';
 import { listenHttp, type HttpListener } from '../http/http-listener.ts';
+import type { Logger } from '../log/log.ts';
+import type { NodeView } from '../view/node-view.ts';
 import { ClusterDocument } from './cluster-document.ts';
-import { expose } from './exposition.ts';
+import type { MetricsRenderer } from './renderer.ts';
 import { loadPage } from './page.ts';
 
 interface Answer {
@@ -13,43 +14,51 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Of every answer: whatever it is, a browser shows it as what it is said to be, and keeps nothing. */
+/** On every answer: the browser neither guesses the type nor caches. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 };
-/** Of what is no page: even if it were opened as one, it could do nothing. */
-const NOTHING_ALLOWED = "default-src 'none'; frame-ancestors 'none'";
+/** On every answer but the page: opened as a document it can load and run nothing. */
+const DENY_ALL = "default-src 'none'; frame-ancestors 'none'";
 
-/** Starts to answer. @throws HttpListenerError */
+export interface MetricsServerOptions {
+  readonly ip: string;
+  /** TCP port; 0 takes a free one. */
+  readonly port: number;
+  readonly render: MetricsRenderer;
+  readonly log: Logger;
+}
+
+/** Starts the server. @throws HttpListenerError */
 export function startMetricsServer(
-  { ip, port }: { readonly ip: string; readonly port: number },
-  daemon: DaemonView,
+  { ip, port, render, log }: MetricsServerOptions,
+  daemon: NodeView,
 ): Promise<HttpListener> {
   const cluster = new ClusterDocument(daemon);
   const answers: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
-    '/metrics': () => expose(daemon),
+    '/metrics': render,
     '/cluster.json': () => ({ text: cluster.text(), contentType: 'application/json; charset=utf-8' }),
     '/': () => loadPage(),
   };
   return listenHttp({ ip, port, title: 'Metrics server', flag: 'metrics' }, (request, response) => {
-    // A client that goes away is no error.
+    // A client that disconnects is no error.
     response.on('error', () => undefined);
     void answer(request, response).catch((error: Error) => {
-      daemon.log.error('A request for metrics failed', { error });
+      log.error('Metrics request failed', { error });
       send(response, 500, plain('500 internal error\n'));
     });
   });
 
   async function answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = url.split('?', 1)[0]!;
-    const find = Object.hasOwn(answers, path) ? answers[path] : undefined;
-    if (find === undefined)
+    const load = Object.hasOwn(answers, path) ? answers[path] : undefined;
+    if (load === undefined)
       return send(response, 404, plain('404 not found: there are /, /metrics, /cluster.json\n'));
     if (method !== 'GET' && method !== 'HEAD')
       return send(response, 405, { ...plain('405 only GET\n'), headers: { Allow: 'GET, HEAD' } });
-    send(response, 200, await find());
+    send(response, 200, await load());
   }
 }
 
@@ -61,7 +70,7 @@ function send(response: ServerResponse, status: number, { text, contentType, hea
   if (response.headersSent) return void response.destroy();
   response.writeHead(status, {
     ...HEADERS,
-    'Content-Security-Policy': NOTHING_ALLOWED,
+    'Content-Security-Policy': DENY_ALL,
     ...headers,
     'Content-Type': contentType,
     'Content-Length': Buffer.byteLength(text),

@@ -4,33 +4,33 @@ import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { ConfigWatcher, type Refusal } from './config-watcher.ts';
+import { ConfigWatcher, type ConfigRejection } from './config-watcher.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 
 const vxlan = (vni: number): string => `{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","VNI":${vni}}}`;
 
-describe('following the network config', () => {
+describe('the watcher of the network config', () => {
   let clock: FakeClock;
   let store: MemoryStore;
   let mirror: RegistryCache;
   let lines: string[];
   let applied: number[];
   let tries: number;
-  let refusal: Refusal | undefined;
+  let rejection: ConfigRejection | undefined;
   let changes: number;
-  let follower: ConfigWatcher;
+  let watcher: ConfigWatcher;
 
   beforeEach(async () => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
     mirror = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
-    [lines, applied, tries, refusal, changes] = [[], [], 0, undefined, 0];
+    [lines, applied, tries, rejection, changes] = [[], [], 0, undefined, 0];
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     store.putConfig(vxlan(1));
     mirror.start();
     await clock.settle();
-    follower = new ConfigWatcher({
+    watcher = new ConfigWatcher({
       source: { mirror, key: 'config', log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) },
       clock,
       revision: mirror.config!.modRevision,
@@ -39,15 +39,15 @@ describe('following the network config', () => {
     });
   });
   afterEach(() => {
-    follower.stop();
+    watcher.stop();
     mirror.stop();
   });
 
-  async function apply({ backend }: NetworkConfig): Promise<Refusal | undefined> {
+  async function apply({ backend }: NetworkConfig): Promise<ConfigRejection | undefined> {
     tries++;
     await Promise.resolve();
-    if (refusal === undefined && backend.type === 'vxlan') applied.push(backend.vni);
-    return refusal;
+    if (rejection === undefined && backend.type === 'vxlan') applied.push(backend.vni);
+    return rejection;
   }
 
   async function put(text: string | undefined): Promise<void> {
@@ -60,7 +60,7 @@ describe('following the network config', () => {
   it('applies what is right and says which revision is in force', async () => {
     await put(vxlan(2));
     assert.deepEqual(applied, [2]);
-    assert.deepEqual(follower.status, { revision: store.revision, counts: { applied: 2, rejected: 0 } });
+    assert.deepEqual(watcher.status, { revision: store.revision, counts: { applied: 2, rejected: 0 } });
     assert.equal(changes, 1);
   });
 
@@ -69,43 +69,43 @@ describe('following the network config', () => {
     ['no document', undefined, /no network config at config/],
   ] as const)
     it(`keeps the last good one for ${name}, with the reason, until the next good one`, async () => {
-      const before = follower.status.revision;
+      const before = watcher.status.revision;
       await put(text);
       assert.deepEqual(applied, []);
-      assert.equal(follower.status.revision, before);
-      assert.match(follower.status.rejected!.reason, reason);
-      assert.equal(follower.status.counts.rejected, 1);
-      assert.match(errors().at(-1)!, /is refused, the last good one stays in force/);
+      assert.equal(watcher.status.revision, before);
+      assert.match(watcher.status.rejected!.reason, reason);
+      assert.equal(watcher.status.counts.rejected, 1);
+      assert.match(errors().at(-1)!, /is rejected, the last good one stays in force/);
       await put(vxlan(3));
       assert.deepEqual(applied, [3]);
-      assert.equal(follower.status.rejected, undefined);
+      assert.equal(watcher.status.rejected, undefined);
     });
 
   it('says once that this host cannot, and tries again as long as that may pass', async () => {
-    refusal = { reason: 'no interface', mayPass: true };
+    rejection = { reason: 'no interface', isRetryable: true };
     await put(vxlan(2));
     await clock.advance(10_000);
     assert.equal(errors().length, 1);
-    assert.equal(follower.status.rejected?.reason, 'no interface');
-    refusal = undefined;
+    assert.equal(watcher.status.rejected?.reason, 'no interface');
+    rejection = undefined;
     await clock.advance(5_000);
     assert.deepEqual(applied, [2]);
-    assert.equal(follower.status.rejected, undefined);
+    assert.equal(watcher.status.rejected, undefined);
   });
 
   it('follows a document that is written again as it is, for who waits for its revision', async () => {
     await put(vxlan(1));
-    assert.equal(follower.status.revision, store.revision);
+    assert.equal(watcher.status.revision, store.revision);
   });
 
   it('asks ever more rarely while it cannot, and at once for another document', async () => {
-    refusal = { reason: 'not confirmed', mayPass: true };
+    rejection = { reason: 'not confirmed', isRetryable: true };
     await put(vxlan(2));
     await clock.advance(3_600_000);
     const before = tries;
     await clock.advance(3_600_000);
     assert.ok(tries - before <= 120, `${tries - before} tries in an hour`);
-    refusal = undefined;
+    rejection = undefined;
     await put(vxlan(3));
     assert.deepEqual(applied, [3]);
   });
@@ -116,6 +116,6 @@ describe('following the network config', () => {
     for (const vni of [3, 4, 5]) store.putConfig(vxlan(vni));
     await clock.advance(10);
     assert.equal(applied.at(-1), 5);
-    assert.equal(follower.status.revision, store.revision);
+    assert.equal(watcher.status.revision, store.revision);
   });
 });

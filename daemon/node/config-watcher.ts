@@ -1,107 +1,116 @@
-// Follows the network config document: whatever comes is checked, then handed to whoever applies it, one at a time and the
-// newest first. What is refused, for what it says or because this host cannot do it, changes nothing: the last good one
-// stays in force, and everybody who asks is told. Knows no setting.
+// Watches the network config document: checks each revision, then applies it, one at a time and the
+// newest first. A rejected config changes nothing: the last good one stays in force. Knows no
+// setting.
 //
-//   document changed ──► read ──wrong──► refused, with the reason        a refusal that may end by itself
-//                          └──right──► apply ──► in force, or refused    is tried again
+//   document changed ──► parse ──invalid──► rejected, with the reason    a rejection that may end by
+//                          └──valid──► apply ──► in force, or rejected   itself is tried again
+import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import { readConfig, type ConfigSource } from './network-config.ts';
 
-/** Why a config is not applied. `mayPass`: it is worth another try without a change of the document. */
-export interface Refusal {
+/**
+ * Why a config is not applied. `isRetryable`: it may be applied later without a change of the
+ * document.
+ */
+export interface ConfigRejection {
   readonly reason: string;
-  readonly mayPass: boolean;
+  readonly isRetryable: boolean;
 }
 
-/** Makes `config` the one in force. Resolves with a reason if this host cannot. */
-export type ApplyConfig = (config: NetworkConfig, revision: Revision) => Promise<Refusal | undefined>;
+/** Puts `config` in force. Resolves with a rejection if this host cannot. */
+export type ApplyConfig = (config: NetworkConfig, revision: Revision) => Promise<ConfigRejection | undefined>;
 
-/** What is in force, and what is not. */
 export interface ConfigStatus {
   /** Revision of the document in force. */
   readonly revision: Revision;
   /** The newest document, if it is not the one in force. */
   readonly rejected?: { readonly revision: Revision; readonly reason: string };
-  /** How many documents came into force, and how many were refused, since the start. */
+  /** Documents that came into force, and documents that were rejected, since the start. */
   readonly counts: { readonly applied: number; readonly rejected: number };
 }
 
-export interface ConfigFollowerOptions {
+export interface ConfigWatcherOptions {
   readonly source: ConfigSource;
   readonly clock: Clock;
   /** Revision of the document that is in force already. */
   readonly revision: Revision;
   readonly apply: ApplyConfig;
-  /** Called when {@link ConfigWatcher.status} is another one. */
+  /** Called when {@link ConfigWatcher.status} changed. */
   readonly onChange: () => void;
 }
 
-/** Until a refused document is looked at again; doubles each time, as every host of the cluster may ask the registry. */
+/**
+ * Until a rejected document is tried again; doubles, as every host of the cluster may read the
+ * registry.
+ */
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
 
 export class ConfigWatcher {
-  readonly #options: ConfigFollowerOptions;
+  readonly #options: ConfigWatcherOptions;
+  readonly #loop: ControlLoop;
+  // Without jitter, which would halve the mean wait.
+  readonly #backoff = new Backoff({ baseMs: FIRST_RETRY_MS, capMs: LONGEST_RETRY_MS, random: () => 1 });
   #status: ConfigStatus;
-  #isLooking = false;
-  #isDue = false;
+  #retryAtMs = Infinity;
   #isStopped = false;
-  #retryMs = FIRST_RETRY_MS;
-  #cancelRetry: () => void = () => undefined;
 
-  constructor(options: ConfigFollowerOptions) {
+  constructor(options: ConfigWatcherOptions) {
+    const { clock, revision, source } = options;
     this.#options = options;
-    this.#status = { revision: options.revision, counts: { applied: 1, rejected: 0 } };
-    options.source.mirror.subscribe({
-      onChange: ({ isConfigChanged }) => void (isConfigChanged && this.look()),
+    this.#status = { revision, counts: { applied: 1, rejected: 0 } };
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [this.#retryAtMs],
     });
+    source.mirror.subscribe({
+      onChange: ({ isConfigChanged }) => void (isConfigChanged && this.reconcile()),
+    });
+    // The document may have changed since `revision`.
+    this.#loop.start();
   }
 
   get status(): ConfigStatus {
     return this.#status;
   }
 
-  /** Looks at the document as it is now, even if it is the one that was refused. */
-  look(): void {
-    this.#isDue = true;
-    if (!this.#isLooking) void this.#work();
+  /** Applies the document as it is now, even if it is the one that was rejected. */
+  reconcile(): void {
+    this.#loop.wake();
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.#cancelRetry();
+    void this.#loop.stop();
   }
 
-  async #work(): Promise<void> {
-    this.#isLooking = true;
-    this.#cancelRetry();
-    while (this.#isDue && !this.#isStopped) {
-      this.#isDue = false;
-      await this.#lookOnce();
-    }
-    this.#isLooking = false;
-  }
-
-  async #lookOnce(): Promise<void> {
+  async #step(): Promise<boolean> {
     const { apply, source } = this.#options;
-    if (source.mirror.config?.modRevision === this.#status.revision) return this.#settle();
-    const reading = readConfig(source);
+    this.#retryAtMs = Infinity;
+    if (source.mirror.config?.modRevision === this.#status.revision) {
+      this.#restore();
+      return false;
+    }
+    const result = readConfig(source);
     // A kernel that cannot be read now may be readable soon.
-    const refusal = reading.ok
-      ? await apply(reading.config, reading.revision).catch((error: Error): Refusal => ({
+    const rejection = result.ok
+      ? await apply(result.config, result.revision).catch((error: Error): ConfigRejection => ({
           reason: error.message,
-          mayPass: true,
+          isRetryable: true,
         }))
-      : { reason: reading.reason, mayPass: false };
-    if (this.#isStopped) return;
-    if (refusal === undefined) this.#accept(reading.revision);
-    else this.#reject(reading.revision, refusal);
+      : { reason: result.reason, isRetryable: false };
+    if (this.#isStopped) return false;
+    if (rejection === undefined) this.#accept(result.revision);
+    else this.#reject(result.revision, rejection);
+    return false;
   }
 
-  /** The document in force is back at its place. */
-  #settle(): void {
+  /** The document in force is back at its key. */
+  #restore(): void {
     if (this.#status.rejected !== undefined) this.#accept(this.#status.revision);
   }
 
@@ -112,18 +121,19 @@ export class ConfigWatcher {
     this.#options.onChange();
   }
 
-  #reject(revision: Revision, { reason, mayPass }: Refusal): void {
+  #reject(revision: Revision, { reason, isRetryable }: ConfigRejection): void {
+    const { clock, onChange, source } = this.#options;
     const { rejected: before, counts } = this.#status;
-    const isNews = before?.revision !== revision || before.reason !== reason;
-    this.#retryMs = isNews ? FIRST_RETRY_MS : Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
-    if (mayPass) this.#cancelRetry = this.#options.clock.setTimer(this.#retryMs, () => this.look());
-    if (!isNews) return;
+    const isChanged = before?.revision !== revision || before.reason !== reason;
+    if (isChanged) this.#backoff.reset();
+    if (isRetryable) this.#retryAtMs = clock.nowMs() + this.#backoff.nextMs();
+    if (!isChanged) return;
     const rejected = { revision, reason };
     this.#status = { ...this.#status, rejected, counts: { ...counts, rejected: counts.rejected + 1 } };
-    this.#options.source.log.error(
-      `The network config of revision ${revision} is refused, the last good one stays in force: ${reason}`,
+    source.log.error(
+      `The network config of revision ${revision} is rejected, the last good one stays in force: ${reason}`,
       { inForce: this.#status.revision },
     );
-    this.#options.onChange();
+    onChange();
   }
 }

@@ -1,5 +1,5 @@
-// How the process ends, and what signals do. Exit codes mean: 0 a stop that was asked for, 2 wrong usage, 1 the rest.
-// Does not know what stopping takes.
+// How the process ends, and what signals do. Exit codes mean: 0 a stop that was asked for, 2 wrong
+// usage, 1 the rest. Does not know what stopping takes.
 import { describeError } from '../log/log-format.ts';
 import type { Logger } from '../log/log.ts';
 
@@ -11,9 +11,12 @@ export const EXIT_USAGE = 2;
 const STOP_DEADLINE_MS = 1000;
 
 export interface SignalHandlers {
-  /** SIGTERM or SIGINT came. The process exits with 0 when the promise resolves, with 1 if it does not in time. */
+  /**
+   * SIGTERM or SIGINT came. The process exits with 0 when the promise resolves, with 1 if it does
+   * not in time.
+   */
   onStop(signal: NodeJS.Signals): Promise<void>;
-  /** SIGHUP came: read everything anew. */
+  /** SIGHUP came: read everything again. */
   onResync(): void;
 }
 
@@ -27,7 +30,10 @@ export interface ExitOptions {
   readonly stopDeadlineMs?: number;
 }
 
-/** Handles signals until the returned function is called. The first stop signal stops, the second ends at once. */
+/**
+ * Handles signals until the returned function is called. The first stop signal stops, the second
+ * ends at once.
+ */
 export function handleSignals(handlers: SignalHandlers, options: ExitOptions): () => void {
   const { log } = options;
   const exit = options.exit ?? ((code) => process.exit(code));
@@ -43,13 +49,16 @@ export function handleSignals(handlers: SignalHandlers, options: ExitOptions): (
     void stopInTime(handlers.onStop(signal), options).then(exit);
   };
   const onHangUp = (): void => {
-    log.info('SIGHUP: reading everything anew');
+    log.info('SIGHUP: reading everything again');
     handlers.onResync();
   };
   return listen(options.source ?? process, { SIGTERM: onStopSignal, SIGINT: onStopSignal, SIGHUP: onHangUp });
 }
 
-/** Ends the process with one line and code 1 on what nobody caught. Returns a function that undoes it. */
+/**
+ * Ends the process with one line and code 1 on an uncaught error. Returns a function that undoes
+ * it.
+ */
 export function handleCrashes(options: ExitOptions): () => void {
   const exit = options.exit ?? ((code) => process.exit(code));
   const onCrash = (error: unknown): void => {

@@ -37,7 +37,7 @@ describe('GcMode', () => {
     assert.deepEqual(run(['--optimize-for-size'], 999), []);
   });
 
-  it('leaves V8 alone where nobody asked it to save memory', () => {
+  it('leaves V8 alone without a flag to save memory', () => {
     assert.deepEqual(run([], 10_000), []);
   });
 });

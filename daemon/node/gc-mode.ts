@@ -1,6 +1,7 @@
-// Whether V8 rather saves memory or time. A daemon that idles on every host is started with --optimize-for-size (bin/weft);
-// while it takes in thousands of peers at once, half of its time would then go to collecting garbage, so until they are
-// in the kernel V8 may do as it does by itself. Does nothing for a process that was started without that flag.
+// Whether V8 rather saves memory or time. A daemon that idles on every host is started with
+// --optimize-for-size (bin/weft); while it takes in thousands of peers at once, half of its time
+// would then go to collecting garbage, so until they are in the kernel V8 may do as it does by
+// itself. Does nothing for a process that was started without that flag.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -31,7 +32,10 @@ export class GcMode {
     this.#setFlag('--no-optimize-for-size');
   }
 
-  /** All of them are in the kernel: what the hurry took is given back, which holds this process up once. */
+  /**
+   * All of them are in the kernel: what the hurry took is given back, which holds this process up
+   * once.
+   */
   end(): void {
     if (!this.#isHurrying) return;
     this.#isHurrying = false;
@@ -40,7 +44,10 @@ export class GcMode {
   }
 }
 
-/** One full collection: about a tenth of a second among 10,000 peers. V8 has it for contexts made after this flag. */
+/**
+ * One full collection: about a tenth of a second among 10,000 peers. V8 has it for contexts made
+ * after this flag.
+ */
 function collectAll(): void {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();

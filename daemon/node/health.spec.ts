@@ -62,7 +62,7 @@ describe('health server', () => {
     assert.deepEqual(statuses, [200, 503, 200]);
   });
 
-  it('is not ready, and lives on, when readiness cannot be told', async () => {
+  it('is not ready, and lives on, when readiness cannot be computed', async () => {
     readiness = () => {
       throw new Error('oops');
     };

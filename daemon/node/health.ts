@@ -1,12 +1,12 @@
-// The health server: /healthz says that the process lives, /readyz that the host can carry traffic. Paths, codes and
-// bodies are flannel's. Holds no state: readiness is asked for at each request.
+// The health server: /healthz says that the process lives, /readyz that the host can carry traffic.
+// Paths, codes and bodies are flannel's. Holds no state: readiness is asked for at each request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 
 /** Whether the host can carry traffic, and if not, why. */
 export interface Readiness {
   readonly isReady: boolean;
-  /** One line each; shown with `?verbose`. May also tell of trouble that does not take readiness away. */
+  /** One line each; shown with `?verbose`. Some do not affect readiness. */
   readonly reasons: readonly string[];
 }
 

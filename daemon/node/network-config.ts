@@ -1,4 +1,4 @@
-// Reads the network config document that the registry shows, telling what is missing or wrong with it.
+// Reads the network config document that the registry shows, and reports what is missing or wrong.
 import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
@@ -16,7 +16,7 @@ export interface ConfigSource {
   readonly limit: LogRateLimit;
 }
 
-export type ConfigReading =
+export type ConfigResult =
   | { readonly ok: true; readonly config: NetworkConfig; readonly revision: Revision }
   /** `revision` is 0 if there is no document. */
   | { readonly ok: false; readonly reason: string; readonly revision: Revision };
@@ -25,25 +25,25 @@ export type ConfigReading =
 export function awaitNetworkConfig(
   source: ConfigSource,
   signal: AbortSignal,
-): Promise<Extract<ConfigReading, { ok: true }>> {
+): Promise<Extract<ConfigResult, { ok: true }>> {
   const { mirror } = source;
   return new Promise((resolve, reject) => {
-    const look = (): void => {
+    const check = (): void => {
       const reading = readConfig(source);
       if (!reading.ok) return;
       unsubscribe();
       resolve(reading);
     };
     const unsubscribe = mirror.subscribe({
-      onChange: ({ isConfigChanged }) => void (isConfigChanged && look()),
+      onChange: ({ isConfigChanged }) => void (isConfigChanged && check()),
     });
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    look();
+    check();
   });
 }
 
 /** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
-export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigReading {
+export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigResult {
   if (mirror.config === undefined) {
     const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)
@@ -52,9 +52,9 @@ export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigRea
   }
   const { text, modRevision: revision } = mirror.config;
   const result = parseNetworkConfig(text);
-  // One that may yet be applied is looked at again and again.
-  const isNews = limit.take(`config-issues-${revision}`) !== undefined;
-  const issues = !isNews ? [] : result.ok ? result.warnings : result.issues;
+  // A document that may yet be applied is read repeatedly.
+  const isFirstRead = limit.take(`config-issues-${revision}`) !== undefined;
+  const issues = !isFirstRead ? [] : result.ok ? result.warnings : result.issues;
   for (const issue of issues)
     log[issue.severity === 'error' ? 'error' : 'warn'](`${key}: ${formatConfigIssue(issue)}`);
   if (result.ok) return { ok: true, config: result.config, revision };

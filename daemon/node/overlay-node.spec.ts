@@ -11,42 +11,42 @@ import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { until } from '../../test/support/wait-for.ts';
-import { chooseEncapsulation } from '../host/datapath-mode.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { chooseDatapath } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
-import { EventHub } from '../control/event-hub.ts';
-import { EventPublisher } from '../control/event-publisher.ts';
+import { EventHub } from '../events/event-hub.ts';
+import { EventPublisher } from '../events/event-publisher.ts';
 import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
-import { NO_PROGRAMS } from '../kernel/firewall/tools.ts';
-import { routerWith } from '../host/forwarding-setup.ts';
+import { NO_TOOLS } from '../kernel/firewall/tools.ts';
+import { forwardingWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEER = vxlanPeer(2);
 
-describe('a member whose kernel', () => {
+describe('a node whose kernel', () => {
   let folder: string;
   let lines: string[];
-  let hopeless: string | undefined;
+  let fatalMessage: string | undefined;
   let working: number;
   let kernel: MemoryKernel;
   let registry: MemoryRegistry;
   let mirror: RegistryCache;
-  let member: OverlayNode;
+  let node: OverlayNode;
 
-  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-member-'))));
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-node-'))));
   afterEach(async () => {
-    await member.stop();
+    await node.stop();
     mirror.stop();
     registry.close();
     await rm(folder, { recursive: true, force: true });
   });
 
   async function start(options: MemoryKernelOptions, backend: BackendConfig = VXLAN): Promise<void> {
-    [lines, hopeless, working] = [[], undefined, 0];
+    [lines, fatalMessage, working] = [[], undefined, 0];
     kernel = new MemoryKernel(options);
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as Cidr);
@@ -65,12 +65,13 @@ describe('a member whose kernel', () => {
     const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
     const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
     assert.ok(reading.ok);
-    member = new OverlayNode({
+    node = new OverlayNode({
+      clock: systemClock,
       options: commandLine.options,
       config: network('4', backend),
-      encapsulation: chooseEncapsulation(backend, false),
+      encapsulation: chooseDatapath(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
-      router: routerWith(commandLine.options, NO_PROGRAMS),
+      router: forwardingWith(commandLine.options, NO_TOOLS),
       registry,
       mirror,
       kernel,
@@ -82,27 +83,27 @@ describe('a member whose kernel', () => {
       onSubnetFile: () => undefined,
       onReconciled: () => undefined,
       onFirstSync: () => working++,
-      onFatal: (message) => (hopeless = message),
+      onFatal: (message) => (fatalMessage = message),
     });
-    member.start();
+    node.start();
   }
 
   const warnings = (): readonly string[] => lines.filter((line) => /WARN|ERROR/.test(line));
   const isInSync = (): boolean => {
-    const { host, inSync } = member.reconciler.summary();
+    const { host, inSync } = node.reconciler.summary();
     return host.state === 'in-sync' && inSync === 1;
   };
 
   it('has VXLAN uses it', async () => {
     await start({});
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'vxlan');
     assert.deepEqual([warnings(), working], [[], 1]);
   });
 
   it('has no VXLAN encapsulates in userspace, says so once, and publishes the same', async () => {
     await start({ hasVxlan: false });
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     assert.match(await kernel.render(), /^path flannel\.1 vxlan local 10\.9\.0\.1 port 8472$/m);
     assert.match(
       await kernel.render(),
@@ -110,25 +111,25 @@ describe('a member whose kernel', () => {
     );
     assert.equal(warnings().length, 1);
     assert.match(warnings()[0]!, /WARN {2}This kernel has no VXLAN: encapsulating in userspace instead/);
-    assert.equal(member.keeper.own?.attributes.backendType, 'vxlan');
-    assert.deepEqual([hopeless, working], [undefined, 1]);
+    assert.equal(node.keeper.own?.attributes.backendType, 'vxlan');
+    assert.deepEqual([fatalMessage, working], [undefined, 1]);
   });
 
   it('has no VXLAN stays in userspace when facts about the host change', async () => {
     await start({ hasVxlan: false });
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     kernel.tables.changeLink('eth0', { mtu: 1400 });
-    await until('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
-    await until('all is in sync', isInSync);
+    await waitFor('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
+    await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
   });
 
-  it('is asked for more by another config says what it lacks, as at a start', async () => {
+  it('lacks what another config needs logs that, as at a start', async () => {
     await start({});
-    await until('all is in sync', isInSync);
+    await waitFor('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
-    assert.equal(await member.applyConfig(config, toRevision(1)), undefined);
-    await until('it is told', () => warnings().length > 0);
+    assert.equal(await node.applyConfig(config, toRevision(1)), undefined);
+    await waitFor('it is logged', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),
       /^\S+ WARN {2}No forward rules: .*"EnableNFTables": true .*install it/,
@@ -141,9 +142,9 @@ describe('a member whose kernel', () => {
   ] as const)
     it(`has no VXLAN ${what} gives up, with all remedies`, async () => {
       await start(options, backend);
-      await until('it gives up', () => hopeless !== undefined);
+      await waitFor('it gives up', () => fatalMessage !== undefined);
       assert.match(
-        hopeless ?? '',
+        fatalMessage ?? '',
         /^Cannot make flannel\.1: EOPNOTSUPP.*modprobe vxlan.*--userspace=true.*make.*host-gw/,
       );
       assert.equal(working, 0);
@@ -151,16 +152,16 @@ describe('a member whose kernel', () => {
 
   it('has no VXLAN gives up if userspace does not work either', async () => {
     await start({ hasVxlan: false });
-    kernel.packetPath.refuse('open', 'EADDRINUSE');
-    await until('it gives up', () => hopeless !== undefined);
-    assert.match(hopeless ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
+    kernel.packetPath.injectFault('open', 'EADDRINUSE');
+    await waitFor('it gives up', () => fatalMessage !== undefined);
+    assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EADDRINUSE.*UDP port 8472/);
   });
 
   it('has a TUN device of another process gives up and leaves it', async () => {
     await start({}, { ...VXLAN, userspace: true });
     kernel.tables.addTun('flannel.1');
-    await until('it gives up', () => hopeless !== undefined);
-    assert.match(hopeless ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
+    await waitFor('it gives up', () => fatalMessage !== undefined);
+    assert.match(fatalMessage ?? '', /^Cannot make flannel\.1: EBUSY.*stop it$/);
     assert.ok(kernel.tables.link('flannel.1'));
   });
 });

@@ -1,72 +1,45 @@
-// This host as a member of the cluster: lease keeper, reconciler, subnet file and facts about the host, joined once
-// config and interface are known. It passes on what each tells the others and starts and stops them together.
+// Composition root of this node in the overlay: wires lease manager, overlay controller,
+// reconciler, subnet file, checksum probes and host watcher, once config and interface are known.
+//
+//   registry ──► lease manager ──own lease, peers──► overlay controller ──desired state──► reconciler
+//   config, host, probes ──► node state ──config, facts──►  ▲    └──subnet.env                │
+//                                                           └──────────── settled ◄───────────┘
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Family } from '../../lib/address.ts';
-import { systemClock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
-import type { NodeIdentity } from '../../allocator/lease/node-identity.ts';
-import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
-import type { LeaseSubnets } from '../../allocator/lease.ts';
-import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import { RENUMBER_KEY, type Registry, type Revision } from '../../allocator/registry/registry.ts';
-import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
-import { chooseEncapsulation, type Encapsulation, withEncapsulation } from '../host/datapath-mode.ts';
-import type { HostFacts } from '../../backends/backend.ts';
-import { configForHost, type HostConfig } from '../host/family-choice.ts';
-import { readHost, type HostReading } from '../host/host-facts.ts';
-import type { Refusal } from './config-watcher.ts';
-import { familiesOf } from '../host/interface-choice.ts';
-import { logKeeperEvent } from '../log/lease-log.ts';
-import type { EventPublisher } from '../control/event-publisher.ts';
-import type { Kernel, KernelNotification } from '../kernel/kernel.ts';
-import type { Logger } from '../log/log.ts';
-import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import { Network, type NetworkStatus, type MigrationStatus } from '../overlay/overlay-controller.ts';
-import type { DaemonOptions } from '../options/options.ts';
-import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
-import { checkHostPrerequisites, remedyForLink, unsuitableHost } from '../host/prerequisites.ts';
-import { doubtsAbout, policyFor, type ForwardingSetup } from '../host/forwarding-setup.ts';
+import type { Revision } from '../../allocator/registry/registry.ts';
+import { readHost, type HostSnapshot } from '../host/host-facts.ts';
+import { familiesOf } from '../host/interface-facts.ts';
+import type { KernelNotification } from '../kernel/kernel.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
+import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
+import type { OverlayController } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import type { ReconcilerEvent } from '../reconciler/reports.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import { admitConfig } from './config-admission.ts';
+import type { ConfigRejection } from './config-watcher.ts';
+import { HostWatcher } from './host-watcher.ts';
+import { linkRemedy } from './link-failure.ts';
+import { createLeaseManager, createOverlay, type OverlayNodeOptions } from './node-parts.ts';
+import { NodeReports } from './node-reports.ts';
+import {
+  factsOf,
+  identityOf,
+  initialNodeState,
+  next,
+  type NodeEffect,
+  type NodeEvent,
+  type NodeState,
+} from './node-state.ts';
 
-export interface OverlayNodeOptions {
-  readonly options: DaemonOptions;
-  readonly config: NetworkConfig;
-  readonly encapsulation: Encapsulation;
-  /** Whether the packet path can stand in for a kernel without VXLAN. */
-  readonly canUseUserspace: boolean;
-  readonly router: ForwardingSetup;
-  readonly registry: Registry;
-  /** Started, and read at least once. */
-  readonly mirror: RegistryCache;
-  readonly kernel: Kernel;
-  readonly reading: HostReading;
-  /** Subnets of an earlier run. */
-  readonly previousSubnets?: LeaseSubnets;
-  readonly log: Logger;
-  readonly limit: LogRateLimit;
-  /** Is told what happens. */
-  readonly events: Pick<EventPublisher, 'keeper' | 'reconciler' | 'offload'>;
-  /** Something that readiness or status depend on changed. */
-  readonly onChange: () => void;
-  /** The reconciler has done for now what it could. */
-  readonly onReconciled: () => void;
-  /** subnet.env has this content now. */
-  readonly onSubnetFile: (text: string) => void;
-  /** This host's own objects are in the kernel for the first time. */
-  readonly onFirstSync: () => void;
-  /** This kernel can never carry the backend. `message` has the remedy. Called at most once, before anything works. */
-  readonly onFatal: (message: string) => void;
-}
-
-/** Notices come in bursts; facts about the host are read once a burst. */
-const FACTS_DELAY_MS = 5;
-/** After the kernel would not tell them. */
-const FACTS_RETRY_MS = 1000;
-/** Longest wait for a write or a change of a device at stop; the whole process has a second to end. */
+/**
+ * Longest wait for a write or a change of a device at stop; the whole process has a second to end.
+ */
 const STOP_GRACE_MS = 300;
 
 export class OverlayNode {
@@ -75,193 +48,120 @@ export class OverlayNode {
   readonly subnetFile: SubnetFileWriter;
   readonly offload: ChecksumOffloadController;
   readonly #options: OverlayNodeOptions;
-  readonly #network: Network;
-  #host: HostConfig;
-  #reading: HostReading;
-  #isReadingFacts = false;
-  #isFactsDue = false;
+  readonly #overlay: OverlayController;
+  readonly #hostWatcher: HostWatcher;
+  readonly #reports: NodeReports;
+  #state: NodeState;
   #isStopped = false;
-  #encapsulation: Encapsulation;
-  #hasWorked = false;
+  #hasSynced = false;
   #createdLease = false;
 
   constructor(options: OverlayNodeOptions) {
-    const { config, kernel, log, onChange, reading } = options;
+    const { clock, config, kernel, log, onChange, reading: snapshot } = options;
     this.#options = options;
-    this.#host = configForHost(config, reading.facts, reading.lack);
-    this.#reading = reading;
-    this.#encapsulation = options.encapsulation;
-    const clock = systemClock;
-    const onEvent = (event: ReconcilerEvent): void => this.#onReconcilerEvent(event);
+    this.#state = initialNodeState(config, snapshot, options.encapsulation);
+    this.#reports = new NodeReports(options);
     this.reconciler = new Reconciler({
       kernel,
       clock,
       onChange: () => this.#onReconciled(),
-      onEvent,
-      onSettled: () => this.#network.advance(),
+      onEvent: (event) => this.#onReconcilerEvent(event),
+      onSettled: () => this.#overlay.wake(),
     });
-    this.subnetFile = new SubnetFileWriter({
-      path: options.options.subnetFile,
-      clock,
-      log,
-      onChange,
-      onContent: options.onSubnetFile,
-    });
+    const { probeIntervalSec, subnetFile: path } = options.options;
+    this.subnetFile = new SubnetFileWriter({ path, clock, log, onChange, onContent: options.onSubnetFile });
     this.offload = new ChecksumOffloadController({
       clock,
       log,
-      intervalMs: options.options.probeIntervalSec * 1000,
-      backend: () => this.#host.config.backend,
+      native: options.native,
+      intervalMs: probeIntervalSec * 1000,
+      backend: () => this.#state.host.config.backend,
       reconciler: this.reconciler,
       kernel,
       onVerdict: (family) => this.#onOffload(family),
     });
-    this.#network = new Network({
-      host: this.#host,
-      facts: this.#complete(reading.facts),
+    this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      routerFor: (each) => policyFor(options.router, each),
-      isBlackholing: options.options.ipBlackholeRoute,
-      migrationTimeoutMs: options.options.migrationTimeoutSec * 1000,
-      onPublish: () => this.keeper.publish(),
-      onMigration: onChange,
-      clock,
-      log,
+      publish: () => this.keeper.publish(),
     });
-    this.keeper = this.#makeKeeper();
-    this.#tellLack();
+    this.keeper = createLeaseManager(options, this.#state, {
+      overlay: this.#overlay,
+      onEvent: (event) => this.#onLeaseEvent(event),
+    });
+    const onError = (error: Error): void => this.#reports.hostUnreadable(error);
+    this.#hostWatcher = new HostWatcher({ clock, read: () => this.#readHost(), onError });
+    if (this.missingIpv6 !== undefined) this.#reports.ipv6(this.missingIpv6);
   }
 
   start(): void {
-    const { kernel } = this.#options;
-    kernel.subscribe(
-      () => this.reconciler.ownership ?? this.#network.ownership(),
-      (notice) => this.#onNotice(notice),
+    this.#options.kernel.subscribe(
+      () => this.reconciler.ownership ?? this.#overlay.ownership(),
+      (notification) => this.#onNotification(notification),
     );
     this.keeper.start();
     this.offload.start();
-    // Nobody told what changed since the interface was chosen.
-    void this.#readFacts();
+    // Changes since the choice of the interface caused no notification.
+    this.#hostWatcher.request();
   }
 
-  /** The one in force. */
+  // ---- read-only view ----
+
+  /** The config in force. */
   get config(): NetworkConfig {
-    return this.#host.document;
+    return this.#state.host.clusterConfig;
   }
 
-  /** Why this host has no IPv6 though the network has; `undefined` if it has what the network has. */
-  get lack(): string | undefined {
-    return this.#host.lack;
+  /**
+   * Why this host has no IPv6 although the network has; `undefined` if it has what the network has.
+   */
+  get missingIpv6(): string | undefined {
+    return this.#state.host.missingIpv6;
   }
 
-  /** The interface in use, and what it was derived from. */
-  get reading(): HostReading {
-    return { ...this.#reading, facts: this.#complete(this.#reading.facts) };
+  /** The interface in use, and the facts that kernel state is derived from. */
+  get reading(): HostSnapshot {
+    return { ...this.#state.snapshot, facts: factsOf(this.#state) };
   }
 
-  /** Facts about the host with what was decided and found out about it. */
-  #complete(facts: HostFacts, encapsulation = this.#encapsulation): HostFacts {
-    const { badFamilies } = this.offload;
-    const known = badFamilies.length === 0 ? facts : { ...facts, badOffloadFamilies: badFamilies };
-    return withEncapsulation(known, encapsulation);
-  }
-
-  /** What this host takes part in. */
   get network(): NetworkStatus {
-    return this.#network.here;
+    return this.#overlay.status;
   }
 
-  /** What is left of a change of the way to this host; `undefined` if nothing. */
   get migration(): MigrationStatus | undefined {
-    return this.#network.migration;
+    return this.#overlay.migration;
   }
 
-  /** Why nothing could be derived for this host; `undefined` if all is well. */
-  get problem(): string | undefined {
-    return this.#network.problem;
+  /** Why nothing could be derived for this host; `undefined` if something was. */
+  get error(): string | undefined {
+    return this.#overlay.error;
   }
 
-  /** Makes `config`, which is valid, the one in force; resolves with the reason if this host cannot, and then nothing changed. */
-  async applyConfig(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
-    const { kernel, options } = this.#options;
-    const encapsulation = this.#encapsulationFor(config);
-    const missing = await checkHostPrerequisites(config, encapsulation);
-    if (missing !== undefined) return { reason: missing, mayPass: true };
-    const result = await readHost(kernel, options.interface, familiesOf(config), this.#reading.chosen);
-    if (!result.ok) return { reason: result.message, mayPass: true };
-    const facts = this.#complete(result.reading.facts, encapsulation);
-    const host = configForHost(config, facts, result.reading.lack);
-    const unsuitable = unsuitableHost(host.config, facts);
-    if (unsuitable !== undefined) return { reason: unsuitable, mayPass: true };
-    const router = this.#options.router.choose(config);
-    if (!router.ok) return { reason: router.message, mayPass: true };
-    const renumbering = await this.#refuseRenumbering(host.config, revision);
-    if (renumbering !== undefined || this.#isStopped) return renumbering;
-    this.#reading = result.reading;
-    this.#encapsulation = encapsulation;
-    void this.#tellDoubts(this.#host.document, config);
-    this.#setHost(host);
-    // The registry was asked meanwhile; what the host is may have changed.
-    void this.#readFacts();
+  // ---- inputs ----
+
+  /**
+   * Applies a valid config. Resolves with the reason if this host cannot, and then changes nothing.
+   */
+  async applyConfig(config: NetworkConfig, revision: Revision): Promise<ConfigRejection | undefined> {
+    const admission = await admitConfig(config, revision, {
+      ...this.#options,
+      interface: this.#options.options.interface,
+      state: () => this.#state,
+      own: () => this.keeper.own,
+    });
+    if (!admission.ok) return admission.rejection;
+    if (this.#isStopped) return undefined;
+    void this.#reports.forwardingChange(this.config, config);
+    this.#dispatch(admission.event);
+    // The host may have changed while the registry was read.
+    this.#hostWatcher.request();
     return undefined;
   }
 
-  /** Another config, or another part of it, is in force on this host. */
-  #setHost(host: HostConfig): void {
-    const before = this.#host;
-    this.#host = host;
-    if (isOtherTrial(before, host)) this.offload.forget();
-    this.#network.setConfig(host, this.reading.facts, this.keeper);
-    this.keeper.setConfig(host.config);
-    // Where IPv4 comes or goes, this host is known by its address of another family.
-    this.keeper.setIdentity(identityOf(this.#reading));
-    this.keeper.publish();
-    this.#tellLack(before);
-    this.#options.onChange();
-  }
-
-  /** Those that the config of before gave no reason for. */
-  async #tellDoubts(before: NetworkConfig, config: NetworkConfig): Promise<void> {
-    const { kernel, log, router } = this.#options;
-    const known = await doubtsAbout(router, kernel, before);
-    for (const doubt of await doubtsAbout(router, kernel, config))
-      if (!known.includes(doubt)) log.warn(doubt);
-  }
-
-  #tellLack(before?: HostConfig): void {
-    const { log } = this.#options;
-    const { lack } = this.#host;
-    if (lack === before?.lack) return;
-    if (lack !== undefined)
-      log.warn(`No IPv6 on this host, IPv4 works without it: ${lack}; IPv6 comes once that is mended`);
-    else log.info('IPv6 is there: this host takes part with both families');
-  }
-
-  /** How VXLAN is done from now on. A kernel that had none will have none now, and what is no VXLAN says nothing about it. */
-  #encapsulationFor({ backend }: NetworkConfig): Encapsulation {
-    if (backend.type !== 'vxlan') return this.#encapsulation;
-    const wasVxlan = this.#host.config.backend.type === 'vxlan';
-    return chooseEncapsulation(backend, wasVxlan && this.#encapsulation === 'userspace');
-  }
-
-  /** Whoever writes a document may not have meant to move every container: another subnet must be asked for. */
-  async #refuseRenumbering(config: NetworkConfig, revision: Revision): Promise<Refusal | undefined> {
-    const { own } = this.keeper;
-    if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
-    const confirmation = await this.#options.registry.readMeta(RENUMBER_KEY).catch(() => undefined);
-    if (confirmation !== undefined && confirmation.modRevision >= revision) return undefined;
-    const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter(Boolean).join(' and ');
-    const reason =
-      `it has no room for ${subnets} of this host, which would get another subnet, and its containers other addresses: ` +
-      `confirm that with "weft config set --renumber", or restart the daemon of each host`;
-    return { reason, mayPass: true };
-  }
-
-  /** Reads kernel and facts anew. */
+  /** Reads kernel and host again. */
   resync(): void {
     this.reconciler.resync('request');
-    void this.#readFacts();
+    this.#hostWatcher.request();
   }
 
   /** Ends timers and calls; etcd, kernel and subnet.env stay as they are. */
@@ -269,44 +169,45 @@ export class OverlayNode {
     this.#isStopped = true;
     this.keeper.stop();
     this.offload.stop();
-    this.#network.stop();
+    this.#overlay.stop();
+    this.#hostWatcher.stop();
     const stopped = Promise.all([this.subnetFile.stop(), this.reconciler.stop()]);
     await Promise.race([stopped, sleep(STOP_GRACE_MS)]);
   }
 
-  #makeKeeper(): LeaseManager {
-    const { mirror, onChange, options, previousSubnets, reading, registry } = this.#options;
-    const keeper: LeaseManager = new LeaseManager({
-      registry,
-      cache: mirror,
-      clock: systemClock,
-      random: Math.random,
-      ...identityOf(reading),
-      config: this.#host.config,
-      ...(previousSubnets && { previousSubnets }),
-      ttlSec: options.subnetLeaseTtlSec,
-      renewMarginSec: renewMarginSec(options),
-      attributes: (published) => this.#network.attributes(published),
-      listener: {
-        onOwnLease: (own, change) => this.#network.setOwnLease(own, change, keeper),
-        onPeers: (changedKeys) => this.#network.setPeers(changedKeys, keeper),
-        onState: onChange,
-        onEvent: (event) => this.#onKeeperEvent(event),
-      },
-    });
-    return keeper;
+  #onNotification(notification: KernelNotification): void {
+    this.reconciler.handleNotification(notification);
+    if (notification.kind !== 'object') this.#hostWatcher.request();
   }
 
-  #onKeeperEvent(event: LeaseEvent): void {
+  async #readHost(): Promise<void> {
+    const { kernel, options } = this.#options;
+    const { host, snapshot } = this.#state;
+    const families = familiesOf(host.clusterConfig);
+    const result = await readHost(kernel, options.interface, families, snapshot.chosen);
+    if (this.#isStopped) return;
+    // Read for a config that is no longer in force.
+    if (host.clusterConfig !== this.config) return this.#hostWatcher.request();
+    this.#reports.hostRead(result);
+    if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.reading });
+  }
+
+  #onOffload(family: Family): void {
+    const status = this.offload.verdicts.get(family);
+    if (status !== undefined) this.#options.events.offload(family, status);
+    this.#dispatch({ kind: 'offload-probed', badFamilies: this.offload.badFamilies });
+  }
+
+  #onLeaseEvent(event: LeaseEvent): void {
     if (event.code === 'lease-created') this.#createdLease = true;
-    logKeeperEvent(this.#options.log, this.#options.limit, event);
-    this.#options.events.keeper(event);
+    logLeaseEvent(this.#options.log, this.#options.limit, event);
+    this.#options.events.lease(event);
   }
 
   #onReconciled(): void {
     this.#options.onReconciled();
-    if (!this.#hasWorked && this.reconciler.summary().host.state === 'in-sync') {
-      this.#hasWorked = true;
+    if (!this.#hasSynced && this.reconciler.summary().host.state === 'in-sync') {
+      this.#hasSynced = true;
       this.#options.onFirstSync();
     }
     this.#options.onChange();
@@ -314,128 +215,58 @@ export class OverlayNode {
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
     const { events, log, limit } = this.#options;
-    const { errno, message, object } = event.fields;
-    const [kind, name = ''] = String(object).split(' ');
-    const isLinkMissing = event.code === 'HOST_FAILED' && kind === 'link';
-    if (isLinkMissing && errno === 'EOPNOTSUPP' && this.#canFallBack()) return this.#moveToUserspace();
-    const isFatal = isLinkMissing && !this.#hasWorked && this.#network.needs(name);
-    const link = { name, isTun: this.#encapsulation === 'userspace' };
-    const remedy = isFatal ? remedyForLink(String(errno), this.#host.config.backend, link) : undefined;
+    const failure = event.kind === 'link-failed' ? event : undefined;
+    if (failure?.errno === 'EOPNOTSUPP' && this.#canFallBack) {
+      log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
+      return this.#dispatch({ kind: 'vxlan-missing' });
+    }
+    const isFatal = failure !== undefined && !this.#hasSynced && this.#overlay.needs(failure.device);
+    const message = isFatal ? linkRemedy(failure, this.#state) : undefined;
     events.reconciler(event);
-    if (remedy === undefined) logReconcilerEvent(log, limit, event);
-    else void this.#giveUp(`Cannot make ${name}: ${String(message)}: ${remedy}`);
+    if (message === undefined) logReconcilerEvent(log, limit, event);
+    else void this.#abort(message);
   }
 
-  #canFallBack(): boolean {
-    return this.#encapsulation === 'kernel-first' && this.#options.canUseUserspace;
+  get #canFallBack(): boolean {
+    return this.#state.encapsulation === 'kernel-first' && this.#options.canUseUserspace;
   }
 
-  #moveToUserspace(): void {
-    this.#encapsulation = 'userspace';
-    this.#options.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+  // ---- effects ----
+
+  #dispatch(event: NodeEvent): void {
+    const { state, effects } = next(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+    if (effects.some(({ kind }) => kind === 'set-config')) this.#options.onChange();
   }
 
-  #onOffload(family: Family): void {
-    const verdict = this.offload.verdicts.get(family);
-    if (verdict !== undefined) this.#options.events.offload(family, verdict);
-    this.#network.setFacts(this.#complete(this.#reading.facts), this.keeper);
+  #perform(effect: NodeEffect): void {
+    switch (effect.kind) {
+      case 'reset-offload':
+        return this.offload.forget();
+      case 'reconnect-registry':
+        return this.#options.registry.reconnect();
+      case 'set-config':
+        this.#overlay.setConfig(this.#state.host, factsOf(this.#state));
+        return this.keeper.setConfig(this.#state.host.config);
+      case 'set-facts':
+        return void this.#overlay.setFacts(factsOf(this.#state));
+      case 'set-identity':
+        this.keeper.setIdentity(identityOf(this.#state.snapshot));
+        return this.keeper.publish();
+      case 'report-ipv6':
+        return this.#reports.ipv6(this.missingIpv6);
+      case 'report-identity':
+        return this.#reports.identity(effect);
+    }
   }
 
-  /** Leaves nothing half-done: the subnet file and the lease that this run made are taken back. */
-  async #giveUp(message: string): Promise<void> {
+  /** Takes back the subnet file and the lease that this run created. */
+  async #abort(message: string): Promise<void> {
     const { own } = this.keeper;
     this.keeper.stop();
-    await this.subnetFile.withdraw();
+    await this.subnetFile.remove();
     if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
     this.#options.onFatal(message);
   }
-
-  #onNotice(notice: KernelNotification): void {
-    this.reconciler.notice(notice);
-    if (notice.type !== 'object') void this.#readFacts();
-  }
-
-  /** Facts about the host may be others now: reads them, once for all notices of a burst. */
-  async #readFacts(): Promise<void> {
-    this.#isFactsDue = true;
-    if (this.#isReadingFacts) return;
-    this.#isReadingFacts = true;
-    while (this.#isFactsDue && !this.#isStopped) {
-      await sleep(FACTS_DELAY_MS);
-      this.#isFactsDue = false;
-      await this.#readFactsOnce().catch((error: Error) => {
-        if (!this.#isStopped) this.#onFactsUnread(error);
-        return sleep(FACTS_RETRY_MS);
-      });
-    }
-    this.#isReadingFacts = false;
-  }
-
-  #onFactsUnread({ message }: Error): void {
-    this.#isFactsDue = true;
-    if (this.#options.limit.take('facts-unread') !== undefined)
-      this.#options.log.warn(`Cannot read interfaces and routes, trying again: ${message}`);
-  }
-
-  async #readFactsOnce(): Promise<void> {
-    const { kernel, limit, log, options } = this.#options;
-    const { document } = this.#host;
-    const result = await readHost(kernel, options.interface, familiesOf(document), this.#reading.chosen);
-    // Read for a config that is no longer in force.
-    if (document !== this.#host.document) return void (this.#isFactsDue = true);
-    if (!result.ok) {
-      if (limit.take('no-interface') !== undefined)
-        log.warn(`${result.message}; what was chosen stays in force`);
-      return;
-    }
-    const { lack } = result.reading;
-    if (lack !== undefined && result.reading.chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
-      log.warn(`${lack.reason}; the IPv6 address of before stays in force`);
-    const { nodeId: before } = identityOf(this.#reading);
-    if (hasLostAddress(this.#reading, result.reading)) this.#options.registry.reconnect();
-    if (result.reading.chosen.name !== this.#reading.chosen.name) this.offload.forget();
-    this.#reading = result.reading;
-    const facts = this.#complete(result.reading.facts);
-    const host = configForHost(this.#host.document, facts, lack);
-    const isOther = (host.lack === undefined) !== (this.#host.lack === undefined);
-    if (isOther) this.#setHost(host);
-    else this.#host = host;
-    if (!isOther && !this.#network.setFacts(facts, this.keeper)) return;
-    const who = identityOf(result.reading);
-    if (who.nodeId !== before)
-      log.warn('The public IP of this host changed', { from: before, to: who.nodeId });
-    this.keeper.setIdentity(who);
-    this.keeper.publish();
-  }
-}
-
-/** What stands for this host in the registry. */
-function identityOf({ chosen }: HostReading): NodeIdentity {
-  const { publicIp, publicIpv6 } = chosen;
-  const identity = publicIp ?? publicIpv6;
-  if (identity === undefined) throw new Error(`Interface ${chosen.name} was chosen without a public address`);
-  return { nodeId: identity, ...(publicIpv6 && { publicIpv6 }) };
-}
-
-/** Whether what was found out about checksums is to be found out anew. */
-function isOtherTrial(
-  { config: { backend: before } }: HostConfig,
-  { config: { backend } }: HostConfig,
-): boolean {
-  if (before.type !== 'vxlan' || backend.type !== 'vxlan') return before.type !== backend.type;
-  return before.txChecksumOffload !== backend.txChecksumOffload || before.port !== backend.port;
-}
-
-/** Whether an address that connections may hang on is another one now. */
-function hasLostAddress({ chosen: before }: HostReading, { chosen: now }: HostReading): boolean {
-  if (before.name !== now.name) return true;
-  return (['ipv4', 'ipv6'] as const).some(
-    (family) => before[family] !== undefined && before[family] !== now[family],
-  );
-}
-
-/** Half of the life at most: a margin as long as a short lease would renew it without pause. */
-function renewMarginSec({ subnetLeaseRenewMarginMin, subnetLeaseTtlSec }: DaemonOptions): number {
-  return Math.min(subnetLeaseRenewMarginMin * 60, Math.floor(subnetLeaseTtlSec / 2));
 }

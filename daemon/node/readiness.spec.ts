@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { subnets } from '../../backends/fixture.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
-import type { StatusSummary } from '../reconciler/reports.ts';
 import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
+import type { StatusSummary } from '../reconciler/status/status.ts';
 
 const OWN: OwnLease = {
   key: '10.5.72.0-24',
@@ -64,7 +64,7 @@ describe('readiness', () => {
       false,
       /own device: link flannel\.1: ENODEV/,
     ],
-    ['a peer is on its way', { summary: { inSync: 8, pending: 1 } }, false, /1 of 9 peers are not in/],
+    ['a peer is pending', { summary: { inSync: 8, pending: 1 } }, false, /1 of 9 peers are not in/],
     ['the kernel cannot be read', { summary: { readError: 'EMFILE' } }, false, /EMFILE/],
     ['the backend cannot work', { problem: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
     ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
@@ -78,7 +78,7 @@ describe('readiness', () => {
       else assert.match(readiness.reasons.join('\n'), reason);
     });
 
-  it('names everything that stands in the way, before what only is worth knowing', () => {
+  it('names all blockers before notes', () => {
     const changes = { keeper: lost, fileProblem: 'disk full', isConnected: false };
     const { reasons } = readinessOf(parts(changes));
     assert.equal(reasons.length, 3);

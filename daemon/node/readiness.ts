@@ -1,5 +1,6 @@
-// Whether this host can carry traffic, computed from its parts whenever somebody asks, and the one line that says how
-// it is. Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can end again.
+// Whether this host can carry traffic, computed from its parts at each call, and the status line.
+// Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can
+// end again.
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from './config-watcher.ts';
@@ -13,7 +14,7 @@ export interface ReadinessParts {
   /** Why the backend cannot work on this host as it is. */
   readonly problem?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
-  readonly lack?: string | undefined;
+  readonly missingIpv6?: string | undefined;
   readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
   readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
@@ -21,29 +22,29 @@ export interface ReadinessParts {
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
 }
 
-/** Everything that stands in the way, and what does not but should be known. */
+/** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
   const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
   if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
-  const obstacles: string[] = problem === undefined ? [] : [problem];
-  if (!keeper.isHeld) obstacles.push(leaseProblem(keeper));
-  if (subnetFile.problem !== undefined) obstacles.push(subnetFile.problem);
+  const blockers: string[] = problem === undefined ? [] : [problem];
+  if (!keeper.isHeld) blockers.push(leaseError(keeper));
+  if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
-  if (!isComplete) obstacles.push('the kernel is not programmed yet');
-  if (host.state !== 'in-sync') obstacles.push(`own device: ${host.reason ?? host.state}`);
-  if (pending > 0) obstacles.push(`${pending} of ${peers} peers are not in the kernel yet`);
-  if (readError !== undefined) obstacles.push(readError);
+  if (!isComplete) blockers.push('the kernel is not programmed yet');
+  if (host.state !== 'in-sync') blockers.push(`own device: ${host.reason ?? host.state}`);
+  if (pending > 0) blockers.push(`${pending} of ${peers} peers are not in the kernel yet`);
+  if (readError !== undefined) blockers.push(readError);
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
-    notes.push(`the newest network config is refused: ${parts.config.rejected.reason}`);
-  if (parts.lack !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.lack}`);
+    notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
+  if (parts.missingIpv6 !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');
-  return { isReady: obstacles.length === 0, reasons: [...obstacles, ...notes] };
+  return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
-function leaseProblem({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {
+function leaseError({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {
   return `the lease is ${state}${lastError === undefined ? '' : `: ${lastError.message}`}`;
 }
 

@@ -21,7 +21,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('sd_notify', () => {
-  it('says nothing where nobody listens', () => {
+  it('sends nothing without a socket', () => {
     const { sd, sent } = fixture({ WATCHDOG_USEC: '1000' });
     sd.ready('x');
     sd.startWatchdog(() => true);
@@ -30,7 +30,7 @@ describe('sd_notify', () => {
     assert.deepEqual(sent, []);
   });
 
-  it('tells ready, status and stopping, one assignment a line', () => {
+  it('sends ready, status and stopping, one assignment a line', () => {
     const { sd, sent } = fixture({ NOTIFY_SOCKET: '@s' });
     sd.status('waiting for etcd');
     sd.ready('2 peers');
@@ -45,12 +45,12 @@ describe('sd_notify', () => {
     ]);
   });
 
-  it('tells when a reload began and ended, though the status is the same again', () => {
+  it('notifies of the begin and end of a reload, also with the same status', () => {
     const { sd, sent } = fixture({ NOTIFY_SOCKET: '@s' });
     sd.ready('2 peers');
     sd.reloading();
     sd.ready('2 peers');
-    assert.match(sent[1]!, /^@s RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=Reading everything anew$/);
+    assert.match(sent[1]!, /^@s RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=Reading everything again$/);
     assert.equal(sent[2], '@s READY=1\nSTATUS=2 peers');
   });
 
@@ -94,9 +94,9 @@ describe('sd_notify', () => {
 
   it('runs the command in order without the addon, and logs its failure once', async () => {
     const calls: string[] = [];
-    const runCommand = async (words: readonly string[]): Promise<void> => {
+    const runCommand = async (args: readonly string[]): Promise<void> => {
       await wait(calls.length === 0 ? 2 : 0);
-      calls.push(words.join(' '));
+      calls.push(args.join(' '));
       throw new Error('no systemd-notify');
     };
     const { sd, lines } = fixture({ NOTIFY_SOCKET: '/s' }, { sendDatagram: undefined, runCommand });

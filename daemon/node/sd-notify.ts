@@ -1,5 +1,6 @@
-// Tells systemd how the daemon is (sd_notify(3)): ready, what it does, reloading, stopping, and alive for the watchdog. Does nothing
-// if no service manager asked for it. A failed notice is logged once and never an error of the daemon.
+// Notifies systemd of the daemon's state (sd_notify(3)): ready, status, reloading, stopping, and
+// alive for the watchdog. Without a service manager it does nothing. A failed notification is
+// logged once and never an error of the daemon.
 import { execFile } from 'node:child_process';
 import type { Logger } from '../log/log.ts';
 
@@ -8,8 +9,9 @@ export interface SdNotifyOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
   /**
-   * Sends one datagram to a UNIX socket; throws or returns false if it cannot. Unset if the native addon is missing:
-   * Node has no datagram sockets of that kind, so the `systemd-notify` command stands in.
+   * Sends one datagram to a UNIX socket; throws or returns false if it cannot. Unset if the native
+   * addon is missing: Node has no datagram sockets of that kind, so the `systemd-notify` command
+   * stands in.
    */
   readonly sendDatagram?: ((path: string, text: string) => unknown) | undefined;
   /** Runs the stand-in; default `systemd-notify`. */
@@ -26,7 +28,10 @@ export interface SdNotify {
   /** `RELOADING=1`; {@link ready} ends it. */
   reloading(): void;
   stopping(): void;
-  /** Sends signs of life, at half of the time that the unit's WatchdogSec gives, while `isHealthy` says so. */
+  /**
+   * Sends signs of life, at half of the time that the unit's WatchdogSec gives, while `isHealthy`
+   * says so.
+   */
   startWatchdog(isHealthy: () => boolean): void;
   /** Ends the signs of life. */
   stop(): void;
@@ -53,7 +58,7 @@ export function createSdNotify(options: SdNotifyOptions): SdNotify {
       send([`STATUS=${line}`]);
     },
     reloading() {
-      lastStatus = 'Reading everything anew';
+      lastStatus = 'Reading everything again';
       // Which moment of CLOCK_MONOTONIC it is about: newer systemds want to know.
       const usec = process.hrtime.bigint() / 1000n;
       send(['RELOADING=1', `MONOTONIC_USEC=${usec}`, `STATUS=${lastStatus}`]);
@@ -73,7 +78,10 @@ export function createSdNotify(options: SdNotifyOptions): SdNotify {
   };
 }
 
-/** Half of WATCHDOG_USEC, or `undefined` if no watchdog waits for this process (sd_watchdog_enabled(3)). */
+/**
+ * Half of WATCHDOG_USEC, or `undefined` if no watchdog waits for this process
+ * (sd_watchdog_enabled(3)).
+ */
 function watchdogIntervalMs(
   env: Readonly<Record<string, string | undefined>>,
   pid: number,
@@ -124,8 +132,8 @@ function createSender(socket: string, options: SdNotifyOptions): (lines: readonl
 function runSystemdNotify(socket: string, lines: readonly string[], pid: number): Promise<void> {
   const env = { PATH: process.env['PATH'], NOTIFY_SOCKET: socket };
   return new Promise((resolve, reject) => {
-    const words = [`--pid=${pid}`, ...lines];
-    execFile('systemd-notify', words, { env, timeout: COMMAND_TIMEOUT_MS }, (error) =>
+    const args = [`--pid=${pid}`, ...lines];
+    execFile('systemd-notify', args, { env, timeout: COMMAND_TIMEOUT_MS }, (error) =>
       error === null ? resolve() : reject(error),
     );
   });

@@ -7,49 +7,49 @@ import { StatusPublisher } from './status-publisher.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 
-const REPORT = { version: 1, key: '10.5.1.0-24', config: { revision: 3 } } as const;
+const STATUS = { version: 1, key: '10.5.1.0-24', config: { revision: 3 } } as const;
 const KEY = 'hosts/198.18.1.1';
 
-describe('what a host reports to operators', () => {
+describe('status that a node publishes', () => {
   let clock: FakeClock;
   let registry: MemoryRegistry;
-  let reporter: StatusPublisher;
+  let publisher: StatusPublisher;
 
   beforeEach(() => {
     clock = new FakeClock();
     registry = new MemoryRegistry(new MemoryStore({ clock }));
     const log = createLogger({ write: () => undefined });
-    reporter = new StatusPublisher({ registry, clock, log, limit: createLogRateLimit() });
+    publisher = new StatusPublisher({ registry, clock, log, limit: createLogRateLimit() });
   });
 
   const read = async () => (await registry.readMeta(KEY))?.text;
 
-  it('goes with the lease of the host', async () => {
+  it('ends with the lease of the node', async () => {
     const lease = await registry.grant(3600);
-    reporter.tell('198.18.1.1', REPORT, lease);
+    publisher.publish('198.18.1.1', STATUS, lease);
     await clock.settle();
-    assert.equal(await read(), JSON.stringify(REPORT));
+    assert.equal(await read(), JSON.stringify(STATUS));
     await registry.revoke(lease);
     assert.equal(await read(), undefined);
   });
 
-  it('of a reservation stays while the daemon runs and goes a minute after it', async () => {
-    reporter.tell('198.18.1.1', REPORT, NO_LEASE);
+  it('of a reservation stays while the daemon runs and ends a minute after it', async () => {
+    publisher.publish('198.18.1.1', STATUS, NO_LEASE);
     await clock.advance(3_600_000);
-    assert.equal(await read(), JSON.stringify(REPORT));
-    reporter.stop();
+    assert.equal(await read(), JSON.stringify(STATUS));
+    publisher.stop();
     await clock.advance(61_000);
     assert.equal(await read(), undefined);
     assert.equal(clock.pendingTimers, 0);
   });
 
   it('of a reservation comes back after the registry forgot it', async () => {
-    reporter.tell('198.18.1.1', REPORT, NO_LEASE);
+    publisher.publish('198.18.1.1', STATUS, NO_LEASE);
     await clock.jump(120_000);
-    assert.equal(await read(), JSON.stringify(REPORT));
-    reporter.tell('198.18.1.1', { ...REPORT, config: { revision: 4 } }, NO_LEASE);
+    assert.equal(await read(), JSON.stringify(STATUS));
+    publisher.publish('198.18.1.1', { ...STATUS, config: { revision: 4 } }, NO_LEASE);
     await clock.settle();
     assert.match((await read()) ?? '', /"revision":4/);
-    reporter.stop();
+    publisher.stop();
   });
 });

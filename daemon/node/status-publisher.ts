@@ -1,8 +1,9 @@
-// What this host tells operators through the registry: which network config it has in force, and what of a change is left. It
-// stands in a key of weft's own, hung on the host's registry lease, so that it goes with the host; a reservation has none, so
-// that the report then hangs on a short one of its own. Best effort: nothing depends on it but "weft config set", which waits
-// for it.
+// Publishes the status of this node in the registry: which network config it has in force, and the
+// migration in progress. The key is weft's own and hangs on the node's registry lease, so that it
+// goes with the node. A reservation has no registry lease; its status hangs on a short one of its
+// own. Best effort: only "weft config set" waits for it.
 import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import { HOSTS_FOLDER, type HostReportV1 } from '../../allocator/registry/node-status.ts';
 import {
   NO_LEASE,
@@ -14,7 +15,7 @@ import {
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import type { MigrationStatus } from '../overlay/overlay-controller.ts';
+import type { MigrationStatus } from '../overlay/overlay-status.ts';
 
 export interface StatusPublisherOptions {
   readonly registry: Pick<Registry, 'writeMeta' | 'grant' | 'keepAlive'>;
@@ -24,102 +25,102 @@ export interface StatusPublisherOptions {
 }
 
 const RETRY_MS = 5000;
-/** How long the report of a host with a reservation outlives its daemon. */
-const REPORT_TTL_SEC = 60;
+/** How long the status of a node with a reservation outlives its daemon. */
+const STATUS_TTL_SEC = 60;
+const RENEWAL_MS = (STATUS_TTL_SEC * 1000) / 3;
 
 export class StatusPublisher {
   readonly #options: StatusPublisherOptions;
+  readonly #loop: ControlLoop;
   #wanted: NewEntry | undefined;
+  /** Text of the entry that was written last. */
   #written = '';
-  #isWriting = false;
-  #cancelRetry: () => void = () => undefined;
-  /** Instead of the host's own, where that is {@link NO_LEASE}. */
+  /** Replaces the node's own registry lease where that is {@link NO_LEASE}. */
   #lease: LeaseId | undefined;
-  #cancelRenewal: () => void = () => undefined;
+  #renewAtMs = Infinity;
+  #retryAtMs = -Infinity;
 
   constructor(options: StatusPublisherOptions) {
     this.#options = options;
+    this.#loop = new ControlLoop({
+      clock: options.clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [this.#renewAtMs, this.#retryAtMs],
+    });
+    this.#loop.start();
   }
 
-  /** Makes `report` what operators see of the host `identity`, soon. */
-  tell(identity: string, report: HostReportV1, leaseId: LeaseId): void {
-    this.#wanted = { key: `${HOSTS_FOLDER}${identity}`, value: JSON.stringify(report), leaseId };
-    if (!this.#isWriting) void this.#work();
+  /** Publishes `status` for the node `nodeId`, soon. */
+  publish(nodeId: string, status: HostReportV1, leaseId: LeaseId): void {
+    this.#wanted = { key: `${HOSTS_FOLDER}${nodeId}`, value: JSON.stringify(status), leaseId };
+    this.#retryAtMs = -Infinity;
+    this.#loop.wake();
   }
 
   /** Writes nothing more. */
   stop(): void {
     this.#wanted = undefined;
-    this.#cancelRetry();
-    this.#cancelRenewal();
+    void this.#loop.stop();
   }
 
-  async #work(): Promise<void> {
-    this.#isWriting = true;
-    this.#cancelRetry();
-    // Later than the caller's own turn: several things often change at once.
-    await Promise.resolve();
-    for (let text = JSON.stringify(this.#wanted); this.#wanted !== undefined && text !== this.#written;) {
-      const isDone = await this.#write(this.#wanted).then(
-        () => true,
-        (error: Error) => this.#onFailure(error),
-      );
-      if (!isDone) break;
+  /** Renews the lease or writes the entry; returns whether another may be due. */
+  async #step(): Promise<boolean> {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#wanted === undefined) return false;
+    if (this.#lease !== undefined && nowMs >= this.#renewAtMs) await this.#renew(this.#lease);
+    const entry = this.#wanted;
+    const text = JSON.stringify(entry);
+    if (entry === undefined || text === this.#written || nowMs < this.#retryAtMs) return false;
+    try {
+      await this.#write(entry);
       this.#written = text;
-      text = JSON.stringify(this.#wanted);
+      return true;
+    } catch (error) {
+      this.#onFailure(error as Error);
+      return false;
     }
-    this.#isWriting = false;
   }
 
   async #write(entry: NewEntry): Promise<void> {
     const isReservation = entry.leaseId === NO_LEASE;
-    if (!isReservation) this.#cancelRenewal();
     const leaseId = isReservation ? await this.#ensureLease() : entry.leaseId;
+    if (!isReservation) this.#renewAtMs = Infinity;
     await this.#options.registry.writeMeta({ ...entry, leaseId });
   }
 
   async #ensureLease(): Promise<LeaseId> {
-    this.#lease ??= await this.#options.registry.grant(REPORT_TTL_SEC);
-    this.#planRenewal();
+    const { clock, registry } = this.#options;
+    this.#lease ??= await registry.grant(STATUS_TTL_SEC);
+    this.#renewAtMs = clock.nowMs() + RENEWAL_MS;
     return this.#lease;
   }
 
-  #planRenewal(): void {
-    this.#cancelRenewal();
-    if (this.#wanted === undefined) return;
-    const delayMs = (REPORT_TTL_SEC * 1000) / 3;
-    this.#cancelRenewal = this.#options.clock.setTimer(delayMs, () => void this.#renew());
-  }
-
-  async #renew(): Promise<void> {
-    const lease = this.#lease;
-    if (lease === undefined) return;
-    // Unanswered, it is tried again at its time.
-    const secondsLeft = await this.#options.registry.keepAlive(lease).catch(() => undefined);
-    if (secondsLeft !== 0) return this.#planRenewal();
-    this.#forgetLease();
-    if (this.#wanted !== undefined && !this.#isWriting) void this.#work();
+  async #renew(lease: LeaseId): Promise<void> {
+    const { clock, registry } = this.#options;
+    // Without an answer the next renewal is due at its time.
+    const secondsLeft = await registry.keepAlive(lease).catch(() => undefined);
+    this.#renewAtMs = clock.nowMs() + RENEWAL_MS;
+    if (secondsLeft === 0) this.#forgetLease();
   }
 
   #forgetLease(): void {
     this.#lease = undefined;
     this.#written = '';
+    this.#renewAtMs = Infinity;
   }
 
-  #onFailure(error: Error): false {
+  #onFailure(error: Error): void {
     const { clock, limit, log } = this.#options;
-    const { message } = error;
     if (error instanceof RegistryError && error.code === 'REGISTRY_LEASE_NOT_FOUND') this.#forgetLease();
-    if (this.#wanted === undefined) return false;
+    if (this.#wanted === undefined) return;
+    this.#retryAtMs = clock.nowMs() + RETRY_MS;
     if (limit.take('host-report') !== undefined)
-      log.warn(`Cannot tell through the registry how this host follows the network config: ${message}`);
-    this.#cancelRetry = clock.setTimer(RETRY_MS, () => void (this.#isWriting || this.#work()));
-    return false;
+      log.warn(`Cannot publish the status of this node in the registry, trying again: ${error.message}`);
   }
 }
 
-/** What a host with the key `key` has to tell. */
-export function hostReport(
+/** Status of the node with the lease `key`. */
+export function nodeStatus(
   key: string,
   { revision, rejected }: ConfigStatus,
   migration: MigrationStatus | undefined,
@@ -128,10 +129,18 @@ export function hostReport(
     version: 1,
     key,
     config: { revision, ...(rejected && { rejected }) },
-    ...(migration && { migration: toReport(migration) }),
+    ...(migration && { migration: migrationReport(migration) }),
   };
 }
 
-function toReport({ stragglers, ...migration }: MigrationStatus): NonNullable<HostReportV1['migration']> {
-  return { ...migration, waitingFor: stragglers.length };
+function migrationReport({
+  pendingPeers,
+  blocker,
+  ...migration
+}: MigrationStatus): NonNullable<HostReportV1['migration']> {
+  return {
+    ...migration,
+    waitingFor: pendingPeers.length,
+    ...(blocker !== undefined && { obstacle: blocker }),
+  };
 }

@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 /** Put in by the bundler: a bundle has no package.json. */
 declare const WEFT_VERSION: string | undefined;
 
-/** For example `0.1.0`. Looks in the folders above this file, because the compiled file lies deeper than the source. */
+/**
+ * For example `0.1.0`. Searches the folders above this file, because the compiled file lies deeper
+ * than the source.
+ */
 export function weftVersion(): string {
   if (typeof WEFT_VERSION === 'string') return WEFT_VERSION;
   for (let folder = new URL('./', import.meta.url); ; folder = new URL('../', folder)) {

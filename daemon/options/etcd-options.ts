@@ -1,17 +1,20 @@
-// What the --etcd-* flags say together: where etcd is, how to prove who is who. Reads no file and opens no connection.
+// Parses the --etcd-* flags together: endpoints, prefix and credentials. It reads no file and opens
+// no connection.
 import { posix } from 'node:path';
 import type { TlsFiles } from '../../allocator/registry/etcd/index.ts';
 import { Secret } from '../../lib/secret.ts';
 
-/** Where etcd listens for clients unless told otherwise. */
+/** Default client port of etcd. */
 const ETCD_PORT = '2379';
 
 export interface EtcdOptions {
   /** `http://host:port` or `https://host:port`, one scheme for all, at least one. */
   readonly endpoints: readonly string[];
-  /** Key prefix, without a slash at the end unless it is all there is. */
+  /** Key prefix without a trailing slash, except for `/` itself. */
   readonly prefix: string;
-  /** Set if the endpoints are https; empty means the system's authorities and no client certificate. */
+  /**
+   * Set if the endpoints are https. Empty means the system's authorities and no client certificate.
+   */
   readonly tls?: TlsFiles;
   readonly auth?: { readonly username: string; readonly password: Secret };
 }
@@ -26,25 +29,25 @@ export interface EtcdFlagValues {
   readonly 'etcd-password': string;
 }
 
-/** Where findings go; one line each. */
+/** Collects errors and warnings, one line each. */
 export interface Findings {
   readonly errors: string[];
   readonly warnings: string[];
-  /** How the operator wrote a flag: `--name`, or the environment variable that stands for it. */
+  /** The flag as the operator set it: `--name`, or its environment variable. */
   readonly labelOf: (name: string) => string;
 }
 
-/** Reads the etcd flags. The result is meaningless if it adds an error. */
+/** Parses the etcd flags. The result is invalid if this adds an error. */
 export function parseEtcdOptions(values: EtcdFlagValues, findings: Findings): EtcdOptions {
-  const files = readTlsFiles(values, findings);
+  const files = parseTlsFiles(values, findings);
   const endpoints = parseEndpoints(values['etcd-endpoints'], files !== undefined, findings);
   const isTls = endpoints[0]?.startsWith('https:') === true;
-  // Sending in clear what the operator wanted encrypted would be worse than not starting.
+  // Starting would send in clear what the operator wants encrypted.
   if (!isTls && files !== undefined && endpoints.length > 0)
     findings.errors.push(
       `${findings.labelOf('etcd-endpoints')} has http:// but --etcd-certfile, --etcd-keyfile or --etcd-cafile is set; write https://, or leave those out`,
     );
-  const auth = readAuth(values, findings);
+  const auth = parseAuth(values, findings);
   return {
     endpoints,
     prefix: parsePrefix(values['etcd-prefix'], findings),
@@ -53,7 +56,7 @@ export function parseEtcdOptions(values: EtcdFlagValues, findings: Findings): Et
   };
 }
 
-function readTlsFiles(values: EtcdFlagValues, findings: Findings): TlsFiles | undefined {
+function parseTlsFiles(values: EtcdFlagValues, findings: Findings): TlsFiles | undefined {
   const certFile = values['etcd-certfile'];
   const keyFile = values['etcd-keyfile'];
   const caFile = values['etcd-cafile'];
@@ -71,7 +74,7 @@ function readTlsFiles(values: EtcdFlagValues, findings: Findings): TlsFiles | un
   };
 }
 
-function readAuth(values: EtcdFlagValues, findings: Findings): EtcdOptions['auth'] {
+function parseAuth(values: EtcdFlagValues, findings: Findings): EtcdOptions['auth'] {
   const username = values['etcd-username'];
   const password = values['etcd-password'];
   if (username === '' && password === '') return undefined;
@@ -86,15 +89,15 @@ function readAuth(values: EtcdFlagValues, findings: Findings): EtcdOptions['auth
 }
 
 function parseEndpoints(text: string, hasTlsFiles: boolean, findings: Findings): readonly string[] {
-  const words = text.split(',').map((word) => word.trim());
-  const named = words.filter((word) => word !== '');
+  const items = text.split(',').map((item) => item.trim());
+  const named = items.filter((item) => item !== '');
   if (named.length === 0)
     findings.errors.push(
       `${findings.labelOf('etcd-endpoints')} is empty; give at least one, for example http://10.0.0.1:2379`,
     );
   const endpoints: string[] = [];
-  for (const word of named) {
-    const parsed = parseEndpoint(word, hasTlsFiles);
+  for (const item of named) {
+    const parsed = parseEndpoint(item, hasTlsFiles);
     if ('problem' in parsed) findings.errors.push(`${findings.labelOf('etcd-endpoints')}: ${parsed.problem}`);
     else endpoints.push(parsed.endpoint);
   }
@@ -106,22 +109,24 @@ function parseEndpoints(text: string, hasTlsFiles: boolean, findings: Findings):
   return endpoints;
 }
 
-function parseEndpoint(word: string, hasTlsFiles: boolean): { endpoint: string } | { problem: string } {
-  if (word.includes('@'))
+function parseEndpoint(text: string, hasTlsFiles: boolean): { endpoint: string } | { problem: string } {
+  if (text.includes('@'))
     return { problem: 'an endpoint holds a user or password; use --etcd-username and --etcd-password' };
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(word)
-    ? word
-    : `${hasTlsFiles ? 'https' : 'http'}://${word}`;
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+    ? text
+    : `${hasTlsFiles ? 'https' : 'http'}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   const isOrigin = url !== undefined && url.hostname !== '' && url.pathname + url.search + url.hash === '/';
   if (!isOrigin || !/^https?:$/.test(url.protocol))
-    return { problem: `${JSON.stringify(word)} is not http://host:port or https://host:port` };
-  // `URL` drops a port that is the scheme's default, so only the text tells whether it was written.
+    return { problem: `${JSON.stringify(text)} is not http://host:port or https://host:port` };
+  // `URL` drops the scheme's default port; the text shows whether a port was written.
   const port = url.port || /:(\d+)\/?$/.exec(withScheme)?.[1] || ETCD_PORT;
   return { endpoint: `${url.protocol}//${url.hostname}:${port}` };
 }
 
-/** flannel joins paths with Go's `path.Join`, which folds double slashes and drops the last one. */
+/**
+ * flannel joins paths with Go's `path.Join`, which folds double slashes and drops a trailing one.
+ */
 function parsePrefix(text: string, findings: Findings): string {
   if (text.trim() === '')
     findings.errors.push(`${findings.labelOf('etcd-prefix')} is empty; the usual one is /coreos.com/network`);

@@ -1,6 +1,5 @@
-// The usage text of a set of flags, made from their definitions so that it cannot lie about defaults and bounds.
-import { environmentName } from './go-flags.ts';
-import type { FlagDefinition, FlagDefinitions } from './go-flags.ts';
+// Formats the usage text of a set of flags from their definitions, defaults and bounds included.
+import { environmentName, type FlagDefinition, type FlagDefinitions } from './flag-definition.ts';
 
 const WIDTH = 100;
 const INDENT = '      ';
@@ -43,12 +42,12 @@ function factsOf(name: string, flag: FlagDefinition, envPrefix: string): string 
 function wrap(text: string): string {
   const lines: string[] = [];
   let line = INDENT;
-  for (const word of text.split(' ')) {
-    if (line.length + word.length >= WIDTH && line !== INDENT) {
+  for (const token of text.split(' ')) {
+    if (line.length + token.length >= WIDTH && line !== INDENT) {
       lines.push(line.trimEnd());
       line = INDENT;
     }
-    line += `${word} `;
+    line += `${token} `;
   }
   return [...lines, line.trimEnd()].join('\n');
 }

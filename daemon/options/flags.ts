@@ -1,11 +1,11 @@
-// Every flag of the daemon as data: flannel's, by the same names and defaults, then weft's own. Knows no behaviour.
+// Every flag of the daemon as data: flannel's with the same names and defaults, then weft's own.
 import { DEFAULT_TUNING } from '../../native/packet-path.ts';
-import type { FlagDefinitions } from './go-flags.ts';
+import type { FlagDefinitions } from './flag-definition.ts';
 
-/** Prefix of the environment variables that stand for flags. */
+/** Prefix of the flags' environment variables. */
 export const ENV_PREFIX = 'FLANNELD_';
 
-/** Seconds in a day: how long flannel's leases live. */
+/** A day: the TTL of flannel's leases. */
 const DAY_SEC = 86_400;
 
 export const DAEMON_FLAGS = {
@@ -17,7 +17,7 @@ export const DAEMON_FLAGS = {
   'etcd-prefix': {
     type: 'string',
     default: '/coreos.com/network',
-    help: 'etcd key prefix below which config and subnets/ lie.',
+    help: 'etcd key prefix of config and subnets/.',
   },
   'etcd-keyfile': {
     type: 'string',
@@ -28,7 +28,7 @@ export const DAEMON_FLAGS = {
   'etcd-cafile': {
     type: 'string',
     default: '',
-    help: 'Certificate authority that etcd is checked against; unset means those of the system.',
+    help: 'Certificate authority of etcd; unset means those of the system.',
   },
   'etcd-username': { type: 'string', default: '', help: 'etcd user. Needs --etcd-password.' },
   'etcd-password': {
@@ -55,7 +55,7 @@ export const DAEMON_FLAGS = {
   'subnet-file': {
     type: 'string',
     default: '/run/flannel/subnet.env',
-    help: "File that tells the container runtime this host's subnet and MTU.",
+    help: "File with this host's subnet and MTU for the container runtime.",
   },
   'public-ip': {
     type: 'string',
@@ -71,7 +71,7 @@ export const DAEMON_FLAGS = {
     type: 'int',
     default: 60,
     bound: [1, 1439],
-    help: 'Minutes before its end at which the subnet lease is renewed at the latest.',
+    help: 'Minutes before its expiry at which the subnet lease is renewed at the latest.',
   },
   'ip-masq': { type: 'bool', default: false, help: 'Masquerade traffic that leaves the overlay.' },
   'ip-masq-fully-random-disable': {
@@ -108,7 +108,7 @@ export const DAEMON_FLAGS = {
     type: 'duration-seconds',
     default: 5,
     bound: [1, DAY_SEC],
-    help: 'How often firewall rules are checked where the kernel does not tell of changes (iptables-legacy).',
+    help: 'How often firewall rules are checked where the kernel does not notify of changes (iptables-legacy).',
   },
   'iptables-forward-rules': {
     type: 'bool',
@@ -140,9 +140,9 @@ export const DAEMON_FLAGS = {
     type: 'duration-seconds',
     default: DAY_SEC,
     bound: [10, 365 * DAY_SEC],
-    help: 'How long the subnet stays ours after the last sign of life. For tests and special clusters.',
+    help: 'TTL of the subnet lease after the last keep-alive. For tests and special clusters.',
   },
-  'metrics-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the server of metrics and page.' },
+  'metrics-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the metrics server.' },
   'metrics-port': {
     type: 'int',
     default: 0,
@@ -152,18 +152,18 @@ export const DAEMON_FLAGS = {
   'on-change': {
     type: 'string',
     default: '',
-    help: 'Command to run when the subnet file changes: words with blanks between them, or a JSON array of words. No shell.',
+    help: 'Command to run when the subnet file changes: arguments separated by blanks, or a JSON array of arguments. No shell.',
   },
   'on-change-timeout': {
     type: 'duration-seconds',
     default: 60,
     bound: [1, DAY_SEC],
-    help: 'How long that command may take before it is ended.',
+    help: 'Timeout of that command.',
   },
   'control-socket': {
     type: 'string',
     default: '/run/weft/weft.sock',
-    help: 'Unix socket on which "weft status" and the other commands ask this daemon; empty turns it off.',
+    help: 'Unix socket for "weft status" and the other commands; empty turns it off.',
   },
   'no-sysctl': {
     type: 'bool',
@@ -174,41 +174,41 @@ export const DAEMON_FLAGS = {
     type: 'duration-seconds',
     default: 0,
     bound: [0, 365 * DAY_SEC],
-    help: 'When VNI, port or backend of the network change: how long to keep the old way for hosts that have not followed; 0 means for ever.',
+    help: 'When VNI, port or backend of the network change: how long to keep the old transport for hosts that have not migrated; 0 means forever.',
   },
   'probe-interval': {
     type: 'duration-seconds',
     default: 60,
     bound: [0, DAY_SEC],
-    help: 'With vxlan: how often to probe some peers for checksums that network devices get wrong ("TxChecksumOffload": "auto"); 0 means never.',
+    help: 'With vxlan: how often to probe peers for checksums that network devices compute wrongly ("TxChecksumOffload": "auto"); 0 means never.',
   },
   userspace: {
     type: 'string',
     default: '',
     choices: ['true', 'false', 'auto'],
-    help: 'Do VXLAN in this process instead of the kernel: always, never, or where the kernel has none. Unset means as the network config says.',
+    help: 'Do VXLAN in this process instead of the kernel: always, never, or where the kernel has none. Unset follows the network config.',
   },
   'no-source-check': {
     type: 'bool',
     default: !DEFAULT_TUNING.isSourceChecked,
-    help: "In userspace: take packets of senders that are no peers, and inner sources outside of the peer's subnet.",
+    help: "In userspace: accept packets of senders that are not peers, and inner sources outside the peer's subnet.",
   },
   bpf: {
     type: 'string',
     default: 'auto',
     choices: ['auto', 'off'],
-    help: 'In userspace: let a BPF program move the packets that are simple without copying them, where the kernel allows it (Linux 6.6).',
+    help: 'In userspace: let a BPF program forward plain packets without copying them, where the kernel supports it (Linux 6.6).',
   },
   'packet-workers': {
     type: 'int',
     default: DEFAULT_TUNING.workers,
     bound: [1, 64],
-    help: 'In userspace: threads, each with a queue and a socket of its own.',
+    help: 'In userspace: threads, each with its own queue and socket.',
   },
   'source-ports': {
     type: 'int',
     default: DEFAULT_TUNING.sourcePorts,
     bound: [0, 64],
-    help: 'In userspace: further UDP ports a thread to send from, so that the underlay can spread flows.',
+    help: 'In userspace: additional UDP source ports a thread, so that the underlay can spread flows.',
   },
 } as const satisfies FlagDefinitions;

@@ -1,12 +1,12 @@
-// The text of one flag value, read as Go's `strconv` reads it and checked against the flag's bound.
-import type { FlagDefinition, NumberFlag, StringFlag } from './go-flags.ts';
+// Parses the text of one flag value as Go's `strconv` does, and checks the flag's bound.
+import type { FlagDefinition, NumberFlag, StringFlag } from './flag-definition.ts';
 
 export type ParsedFlagValue =
   | { readonly value: string | boolean | number | readonly string[] }
-  /** What is wrong and what would be right, without the value itself. */
+  /** The rule that the value breaks, without the value. */
   | { readonly problem: string };
 
-/** Reads `text` as a value of `flag`. */
+/** Parses `text` as a value of `flag`. */
 export function parseFlagValue(flag: FlagDefinition, text: string): ParsedFlagValue {
   switch (flag.type) {
     case 'string':
@@ -16,7 +16,7 @@ export function parseFlagValue(flag: FlagDefinition, text: string): ParsedFlagVa
     case 'repeatable':
       return { value: [text] };
     case 'int':
-      return checkBound(flag, parseGoInt(text), 'a whole number');
+      return checkBound(flag, parseGoInt(text), 'an integer');
     case 'duration-seconds':
       return checkBound(flag, parseSeconds(text), 'seconds, or a number with s, m or h');
   }
@@ -41,7 +41,10 @@ function checkBound(flag: NumberFlag, value: number | undefined, wanted: string)
   return { value };
 }
 
-/** Decimal, `0x`, `0o` or `0b`; a leading zero alone means octal, as in `strconv.ParseInt` with base 0. */
+/**
+ * Decimal, `0x`, `0o` or `0b`; a leading zero alone means octal, as in `strconv.ParseInt` with base
+ * 0.
+ */
 function parseGoInt(text: string): number | undefined {
   const match = /^([+-]?)(0x[0-9a-f]+|0b[01]+|0o?[0-7]+|0|[1-9]\d*)$/i.exec(text);
   if (match?.[2] === undefined) return undefined;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseFlags } from './go-flags.ts';
-import type { FlagDefinitions } from './go-flags.ts';
+import type { FlagDefinitions } from './flag-definition.ts';
 
 const FLAGS = {
   name: { type: 'string', default: 'x', help: '' },
@@ -22,17 +22,17 @@ function read(argv: readonly string[], env: Record<string, string> = {}) {
 describe('parseFlags', () => {
   const good: readonly (readonly [string, readonly string[], object, (readonly string[])?])[] = [
     ['nothing', [], { name: 'x', count: 5, fast: false, iface: [] }],
-    ['one dash, next word', ['-name', 'a'], { name: 'a' }],
-    ['two dashes, next word', ['--name', 'a'], { name: 'a' }],
+    ['one dash, next argument', ['-name', 'a'], { name: 'a' }],
+    ['two dashes, next argument', ['--name', 'a'], { name: 'a' }],
     ['one dash, equals', ['-name=a'], { name: 'a' }],
     ['a value with =', ['--name=a=b'], { name: 'a=b' }],
     ['a value with a line break', ['--name=a\nb'], { name: 'a\nb' }],
     ['an empty value', ['--name='], { name: '' }],
-    ['a value that looks like a flag', ['--name', '--fast'], { name: '--fast', fast: false }],
+    ['a value with the form of a flag', ['--name', '--fast'], { name: '--fast', fast: false }],
     ['a bool alone', ['--fast'], { fast: true }],
     ['a bool with =', ['--fast=F'], { fast: false }],
     [
-      'a bool does not eat the next word',
+      'a bool that leaves the next argument',
       ['--fast', 'false', '--count=2'],
       { fast: true, count: 5 },
       ['false', '--count=2'],
@@ -40,7 +40,7 @@ describe('parseFlags', () => {
     ['the last one counts', ['--name=a', '--name=b'], { name: 'b' }],
     ['repeated ones add up', ['--iface=a', '-iface', 'b'], { iface: ['a', 'b'] }],
     ['-- ends the flags', ['--fast', '--', '--count=2'], { fast: true, count: 5 }, ['--count=2']],
-    ['a single dash is a word', ['-', '--fast'], { fast: false }, ['-', '--fast']],
+    ['a single dash as an argument', ['-', '--fast'], { fast: false }, ['-', '--fast']],
     ['hex', ['--count=0x10'], { count: 16 }],
     ['octal as in Go', ['--count=010'], { count: 8 }],
     ['binary', ['--count=0b11'], { count: 3 }],
@@ -52,7 +52,7 @@ describe('parseFlags', () => {
     ['a bound is included', ['--count=20'], { count: 20 }],
   ];
   for (const [name, argv, expected, rest] of good)
-    it(`reads ${name}`, () => {
+    it(`parses ${name}`, () => {
       const parsed = read(argv);
       assert.deepEqual(parsed.errors, []);
       assert.deepEqual({ ...parsed.values, ...expected }, parsed.values);
@@ -68,32 +68,32 @@ describe('parseFlags', () => {
     [['---name=a'], ['---name: not a flag; write --name or --name=value']],
     [['-=a'], ['-: not a flag; write --name or --name=value']],
     [['--shape=flat'], ['--shape="flat": must be one of round, square']],
-    [['--count=0'], ['--count="0": must be a whole number from 1 to 20']],
-    [['--count=21'], ['--count="21": must be a whole number from 1 to 20']],
-    [['--count=1.5'], ['--count="1.5": must be a whole number from 1 to 20']],
-    [['--count='], ['--count="": must be a whole number from 1 to 20']],
-    [['--count=1e1'], ['--count="1e1": must be a whole number from 1 to 20']],
-    [['--any=99999999999999999999'], ['--any="99999999999999999999": must be a whole number']],
+    [['--count=0'], ['--count="0": must be an integer from 1 to 20']],
+    [['--count=21'], ['--count="21": must be an integer from 1 to 20']],
+    [['--count=1.5'], ['--count="1.5": must be an integer from 1 to 20']],
+    [['--count='], ['--count="": must be an integer from 1 to 20']],
+    [['--count=1e1'], ['--count="1e1": must be an integer from 1 to 20']],
+    [['--any=99999999999999999999'], ['--any="99999999999999999999": must be an integer']],
     [['--wait=5d'], ['--wait="5d": must be seconds, or a number with s, m or h from 1 to 86400']],
     [['--wait=25h'], ['--wait="25h": must be seconds, or a number with s, m or h from 1 to 86400']],
     [['--fast=maybe'], ['--fast="maybe": must be true or false']],
-    // Neither the value of an unknown flag, nor the word after it, is shown: it may be a password.
+    // Neither the value of an unknown flag, nor the argument after it, is shown: it may be a password.
     [['--pas=hunter2'], ['--pas: unknown flag; did you mean --pass?']],
     [
       ['--nmae', 'hunter2', '--count=0', '--fast=x'],
       [
         '--nmae: unknown flag; did you mean --name?',
-        '--count="0": must be a whole number from 1 to 20',
+        '--count="0": must be an integer from 1 to 20',
         '--fast="x": must be true or false',
       ],
     ],
   ];
   for (const [argv, errors] of bad)
-    it(`refuses ${argv.join(' ')}`, () => {
+    it(`rejects ${argv.join(' ')}`, () => {
       assert.deepEqual(read(argv).errors, errors);
     });
 
-  it('sees a wish for help among other flags, but not as a value', () => {
+  it('recognizes --help among other flags, but not as a value', () => {
     assert.equal(read(['--fast', '-h', '--nmae']).isHelpWanted, true);
     assert.equal(read(['-help']).isHelpWanted, true);
     assert.equal(read(['--name', '--help']).isHelpWanted, false);
@@ -108,36 +108,36 @@ describe('parseFlags', () => {
       ['counts as unset when empty', [], { T_COUNT: '' }, { count: 5 }],
       ['is one entry of a repeatable flag', [], { T_IFACE: 'a,b' }, { iface: ['a,b'] }],
       ['has _ for a dot', [], { T_LOG_AT: 'here' }, { 'log.at': 'here' }],
-      ['has no say in some flags', [], { T_HIDDEN: 'true' }, { hidden: false }],
+      ['is ignored for a flag without one', [], { T_HIDDEN: 'true' }, { hidden: false }],
       ['needs the prefix', [], { COUNT: '7' }, { count: 5 }],
     ];
     for (const [name, argv, env, expected] of cases)
-      it(name, () => {
+      it(`a variable ${name}`, () => {
         const parsed = read(argv, env);
         assert.deepEqual(parsed.errors, []);
         assert.deepEqual({ ...parsed.values, ...expected }, parsed.values);
       });
 
-    it('is an error naming the variable when its value is wrong', () => {
+    it('names the variable of an invalid value', () => {
       assert.deepEqual(read([], { T_COUNT: 'seven', T_FAST: 'y' }).errors, [
-        'T_COUNT="seven": must be a whole number from 1 to 20',
+        'T_COUNT="seven": must be an integer from 1 to 20',
         'T_FAST="y": must be true or false',
       ]);
     });
 
-    it('does not stand in for a flag with a wrong value', () => {
+    it('does not replace a flag with an invalid value', () => {
       assert.deepEqual(read(['--count=0'], { T_COUNT: 'seven' }).errors, [
-        '--count="0": must be a whole number from 1 to 20',
+        '--count="0": must be an integer from 1 to 20',
       ]);
     });
 
-    it('gets a warning for a near miss only', () => {
+    it('warns of near misses only', () => {
       const { warnings } = read([], { T_COUNTT: '7', T_SERVICE_HOST: '10.0.0.1' });
       assert.deepEqual(warnings, ['T_COUNTT is set but stands for no flag; did you mean T_COUNT?']);
     });
   });
 
-  it('says where a value came from', () => {
+  it('reports the source of a value', () => {
     const parsed = read(['--name=a'], { T_COUNT: '7' });
     assert.deepEqual(
       ['name', 'count', 'fast'].map((name) => parsed.labelOf(name)),

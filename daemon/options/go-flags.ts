@@ -1,46 +1,17 @@
-// Command-line flags in the syntax of Go's `flag` package, and the same flags from the environment. Definitions are
-// data; the result is a plain object typed after them. Reports every error at once. Knows no flag by name but `help`,
-// and never puts the value of a secret flag, or of a flag it does not know, into a message.
+// Parses command-line flags in the syntax of Go's `flag` package, and the same flags from the
+// environment. The result is a plain object typed by the definitions. It reports all errors at once
+// and knows no flag by name but `help`. Messages never contain the value of a secret or unknown
+// flag.
 import { didYouMean } from '../../lib/did-you-mean.ts';
+import {
+  environmentName,
+  type BoolFlag,
+  type FlagDefinition,
+  type FlagDefinitions,
+  type NumberFlag,
+  type RepeatableFlag,
+} from './flag-definition.ts';
 import { parseFlagValue } from './go-flag-values.ts';
-
-interface FlagBase {
-  /** One or two sentences for the usage text. */
-  readonly help: string;
-  /** Environment variable; `undefined` takes the prefix and the flag's name, `null` means none. */
-  readonly env?: string | null;
-  /** True if the value must never be shown. */
-  readonly isSecret?: boolean;
-}
-
-export interface StringFlag extends FlagBase {
-  readonly type: 'string';
-  readonly default: string;
-  /** The only values allowed; unset means any. */
-  readonly choices?: readonly string[];
-}
-
-export interface BoolFlag extends FlagBase {
-  readonly type: 'bool';
-  readonly default: boolean;
-}
-
-export interface NumberFlag extends FlagBase {
-  /** `duration-seconds` also takes `90s`, `10m` and `24h`. */
-  readonly type: 'int' | 'duration-seconds';
-  readonly default: number;
-  /** Smallest and largest value allowed, both included. */
-  readonly bound?: readonly [min: number, max: number];
-}
-
-/** A flag that may be given several times; every value is kept, in order. */
-export interface RepeatableFlag extends FlagBase {
-  readonly type: 'repeatable';
-  readonly default: readonly string[];
-}
-
-export type FlagDefinition = StringFlag | BoolFlag | NumberFlag | RepeatableFlag;
-export type FlagDefinitions = Readonly<Record<string, FlagDefinition>>;
 
 type ValueOf<Flag extends FlagDefinition> = Flag extends BoolFlag
   ? boolean
@@ -60,11 +31,14 @@ export type FlagSource = 'default' | 'command line' | 'environment';
 export interface ParsedFlags<Flags extends FlagDefinitions> {
   readonly values: FlagValues<Flags>;
   readonly sourceOf: (name: keyof Flags & string) => FlagSource;
-  /** How the operator wrote the flag, for messages: `--name`, or the environment variable that stands for it. */
+  /**
+   * How the operator wrote the flag, for messages: `--name`, or the environment variable that
+   * stands for it.
+   */
   readonly labelOf: (name: string) => string;
   /** True if `-h`, `-help` or `--help` was among the flags. */
   readonly isHelpWanted: boolean;
-  /** Words from the first non-flag on, or after `--`. */
+  /** Arguments from the first non-flag on, or after `--`. */
   readonly rest: readonly string[];
   /** One line each. The values of flags with an error are their defaults. */
   readonly errors: readonly string[];
@@ -72,7 +46,7 @@ export interface ParsedFlags<Flags extends FlagDefinitions> {
 }
 
 export interface FlagInput {
-  /** Words after the command's name. */
+  /** Arguments after the command's name. */
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Prefix of environment variables, for example `FLANNELD_`. */
@@ -81,7 +55,7 @@ export interface FlagInput {
 
 type FlagValue = string | boolean | number | readonly string[];
 
-interface Reading {
+interface ParserState {
   readonly flags: FlagDefinitions;
   readonly values: Map<string, FlagValue>;
   readonly sources: Map<string, FlagSource>;
@@ -89,95 +63,92 @@ interface Reading {
   readonly warnings: string[];
 }
 
-/** Reads flags from words and, where a flag is not among them, from the environment. Never throws. */
+/**
+ * Parses flags from arguments; a flag that is not among them comes from the environment. Never
+ * throws.
+ */
 export function parseFlags<const Flags extends FlagDefinitions>(
   flags: Flags,
   input: FlagInput,
 ): ParsedFlags<Flags> {
-  const reading: Reading = { flags, values: new Map(), sources: new Map(), errors: [], warnings: [] };
-  const { rest, isHelpWanted } = readWords(reading, input.argv);
-  readEnvironment(reading, input);
+  const state: ParserState = { flags, values: new Map(), sources: new Map(), errors: [], warnings: [] };
+  const { rest, isHelpWanted } = parseArgs(state, input.argv);
+  parseEnvironment(state, input);
   const values = Object.fromEntries(
-    Object.entries(flags).map(([name, flag]) => [name, reading.values.get(name) ?? flag.default]),
+    Object.entries(flags).map(([name, flag]) => [name, state.values.get(name) ?? flag.default]),
   );
   return {
     values: Object.freeze(values) as FlagValues<Flags>,
-    sourceOf: (name) => reading.sources.get(name) ?? 'default',
-    labelOf: (name) => labelOf(reading, name, input.envPrefix ?? ''),
+    sourceOf: (name) => state.sources.get(name) ?? 'default',
+    labelOf: (name) => labelOf(state, name, input.envPrefix ?? ''),
     isHelpWanted,
     rest,
-    errors: reading.errors,
-    warnings: reading.warnings,
+    errors: state.errors,
+    warnings: state.warnings,
   };
 }
 
-/** Name of the environment variable that stands for a flag, or `undefined` if none does. */
-export function environmentName(name: string, flag: FlagDefinition, prefix: string): string | undefined {
-  if (flag.env === null) return undefined;
-  return flag.env ?? prefix + name.toUpperCase().replaceAll(/[-.]/g, '_');
-}
-
-function labelOf(reading: Reading, name: string, prefix: string): string {
-  const flag = definitionOf(reading, name);
-  const isFromEnvironment = flag !== undefined && reading.sources.get(name) === 'environment';
+function labelOf(state: ParserState, name: string, prefix: string): string {
+  const flag = definitionOf(state, name);
+  const isFromEnvironment = flag !== undefined && state.sources.get(name) === 'environment';
   return (isFromEnvironment ? environmentName(name, flag, prefix) : undefined) ?? `--${name}`;
 }
 
-function readWords(reading: Reading, argv: readonly string[]): { rest: string[]; isHelpWanted: boolean } {
+function parseArgs(state: ParserState, argv: readonly string[]): { rest: string[]; isHelpWanted: boolean } {
   let isHelpWanted = false;
   let index = 0;
   while (index < argv.length) {
-    const word = argv[index] ?? '';
-    if (word === '--') return { rest: argv.slice(index + 1), isHelpWanted };
-    if (word === '-' || !word.startsWith('-')) break;
+    const arg = argv[index] ?? '';
+    if (arg === '--') return { rest: argv.slice(index + 1), isHelpWanted };
+    if (arg === '-' || !arg.startsWith('-')) break;
     index++;
-    const flag = splitWord(word);
+    const flag = splitArg(arg);
     if (flag === undefined)
-      reading.errors.push(`${word.split('=')[0]}: not a flag; write --name or --name=value`);
-    else if (isHelp(reading, flag.name)) isHelpWanted = true;
-    else index += readFlag(reading, flag, argv[index]);
+      state.errors.push(`${arg.split('=')[0]}: not a flag; write --name or --name=value`);
+    else if (isHelp(state, flag.name)) isHelpWanted = true;
+    else index += parseFlag(state, flag, argv[index]);
   }
   return { rest: argv.slice(index), isHelpWanted };
 }
 
-interface FlagWord {
+interface FlagArg {
   readonly name: string;
   readonly value?: string;
 }
 
 /** Go takes one or two dashes; a third one, or nothing before `=`, is an error. */
-function splitWord(word: string): FlagWord | undefined {
-  const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word);
+function splitArg(arg: string): FlagArg | undefined {
+  const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(arg);
   if (match?.[1] === undefined) return undefined;
   return match[2] === undefined ? { name: match[1] } : { name: match[1], value: match[2] };
 }
 
-function isHelp(reading: Reading, name: string): boolean {
-  return (name === 'help' || name === 'h') && !Object.hasOwn(reading.flags, name);
+function isHelp(state: ParserState, name: string): boolean {
+  return (name === 'help' || name === 'h') && !Object.hasOwn(state.flags, name);
 }
 
-/** Reads one flag; returns how many of the next words (0 or 1) were its value. */
-function readFlag(reading: Reading, word: FlagWord, next: string | undefined): number {
-  const flag = definitionOf(reading, word.name);
+/** Parses one flag. @returns how many of the next arguments, 0 or 1, were its value. */
+function parseFlag(state: ParserState, arg: FlagArg, next: string | undefined): number {
+  const flag = definitionOf(state, arg.name);
   if (flag === undefined) {
-    reading.errors.push(unknownFlag(reading, word.name));
-    // The next word is most likely its value: stepping over it finds the other errors too.
-    return word.value === undefined && next !== undefined && !next.startsWith('-') ? 1 : 0;
+    state.errors.push(unknownFlag(state, arg.name));
+    // The next argument is most likely its value: skipping it finds the other errors, too.
+    return arg.value === undefined && next !== undefined && !next.startsWith('-') ? 1 : 0;
   }
-  const isNextTaken = word.value === undefined && flag.type !== 'bool';
-  const text = word.value ?? (flag.type === 'bool' ? 'true' : next);
-  const label = `--${word.name}`;
-  if (text === undefined) reading.errors.push(`${label} needs a value: ${label}=VALUE`);
-  else setFlag(reading, { name: word.name, flag, text, source: 'command line', label });
+  const isNextTaken = arg.value === undefined && flag.type !== 'bool';
+  const text = arg.value ?? (flag.type === 'bool' ? 'true' : next);
+  const label = `--${arg.name}`;
+  if (text === undefined) state.errors.push(`${label} needs a value: ${label}=VALUE`);
+  else setFlag(state, { name: arg.name, flag, text, source: 'command line', label });
   return isNextTaken ? 1 : 0;
 }
 
-function definitionOf(reading: Reading, name: string): FlagDefinition | undefined {
-  return Object.hasOwn(reading.flags, name) ? reading.flags[name] : undefined;
+function definitionOf(state: ParserState, name: string): FlagDefinition | undefined {
+  return Object.hasOwn(state.flags, name) ? state.flags[name] : undefined;
 }
 
-function unknownFlag(reading: Reading, name: string): string {
-  const near = didYouMean(name, Object.keys(reading.flags));
+function unknownFlag(state: ParserState, name: string): string {
+  const near = didYouMean(name, Object.keys(state.flags));
   return `--${name}: unknown flag${near === undefined ? '' : `; did you mean --${near}?`}`;
 }
 
@@ -189,38 +160,36 @@ interface Setting {
   readonly label: string;
 }
 
-function setFlag(reading: Reading, { name, flag, text, source, label }: Setting): void {
-  // A flag with a wrong value is set nevertheless: the environment does not stand in for it.
-  reading.sources.set(name, source);
+function setFlag(state: ParserState, { name, flag, text, source, label }: Setting): void {
+  // A flag with an invalid value counts as set: the environment does not replace it.
+  state.sources.set(name, source);
   const parsed = parseFlagValue(flag, text);
   if ('problem' in parsed) {
-    reading.errors.push(
-      `${label}=${flag.isSecret === true ? '...' : JSON.stringify(text)}: ${parsed.problem}`,
-    );
+    state.errors.push(`${label}=${flag.isSecret === true ? '...' : JSON.stringify(text)}: ${parsed.problem}`);
     return;
   }
-  const earlier = reading.values.get(name);
-  reading.values.set(name, Array.isArray(earlier) ? [...(earlier as string[]), text] : parsed.value);
+  const earlier = state.values.get(name);
+  state.values.set(name, Array.isArray(earlier) ? [...(earlier as string[]), text] : parsed.value);
 }
 
-function readEnvironment(reading: Reading, input: FlagInput): void {
+function parseEnvironment(state: ParserState, input: FlagInput): void {
   const env = input.env ?? {};
   const prefix = input.envPrefix ?? '';
   const known = new Set<string>();
-  for (const [name, flag] of Object.entries(reading.flags)) {
+  for (const [name, flag] of Object.entries(state.flags)) {
     const variable = environmentName(name, flag, prefix);
     if (variable === undefined) continue;
     known.add(variable);
     const text = env[variable];
-    if (text === undefined || text === '' || reading.sources.has(name)) continue;
-    setFlag(reading, { name, flag, text, source: 'environment', label: variable });
+    if (text === undefined || text === '' || state.sources.has(name)) continue;
+    setFlag(state, { name, flag, text, source: 'environment', label: variable });
   }
-  if (prefix !== '') warnOfMisspelled(reading, Object.keys(env), known, prefix);
+  if (prefix !== '') warnOfMisspelled(state, Object.keys(env), known, prefix);
 }
 
-/** Other programs may own variables with the same prefix, so only a near miss is worth a word. */
+/** Other programs may own variables with the same prefix, so only a near miss is worth a arg. */
 function warnOfMisspelled(
-  reading: Reading,
+  state: ParserState,
   variables: string[],
   known: ReadonlySet<string>,
   prefix: string,
@@ -232,6 +201,6 @@ function warnOfMisspelled(
       [...known].map((name) => name.slice(prefix.length)),
     );
     if (near !== undefined)
-      reading.warnings.push(`${variable} is set but stands for no flag; did you mean ${prefix}${near}?`);
+      state.warnings.push(`${variable} is set but stands for no flag; did you mean ${prefix}${near}?`);
   }
 }

@@ -1,9 +1,9 @@
-// Regular expressions in the RE2 syntax that flannel's --iface-regex takes, as JavaScript ones. Translates what differs
-// in spelling and refuses what JavaScript would silently read as something else.
+// Translates the RE2 syntax of flannel's --iface-regex into JavaScript regular expressions. It
+// rejects syntax that JavaScript would silently interpret differently.
 
 export type ParsedRegExp = { readonly pattern: RegExp } | { readonly problem: string };
 
-/** POSIX classes (RE2 syntax, `[[:digit:]]`), as they stand inside brackets. */
+/** POSIX classes (RE2 syntax, `[[:digit:]]`) as JavaScript character classes. */
 const POSIX_CLASSES: Readonly<Record<string, string>> = {
   digit: '0-9',
   alpha: 'A-Za-z',
@@ -15,17 +15,17 @@ const POSIX_CLASSES: Readonly<Record<string, string>> = {
   space: '\\s',
 };
 
-/** Compiles `text`; unanchored, without state between uses. */
+/** Compiles `text`: unanchored and stateless. */
 export function parseGoRegExp(text: string): ParsedRegExp {
   const flags = /^\(\?([is]+)\)/.exec(text);
   const body = text
     .slice(flags?.[0].length ?? 0)
     .replaceAll('(?P<', '(?<')
-    .replaceAll(/\[:(\w+):\]/g, (whole, name: string) => POSIX_CLASSES[name] ?? whole)
+    .replaceAll(/\[:(\w+):\]/g, (match, name: string) => POSIX_CLASSES[name] ?? match)
     .replaceAll(/(?<!\\)((?:\\\\)*)\\A/g, '$1^')
     .replaceAll(/(?<!\\)((?:\\\\)*)\\z/g, '$1$$');
-  const foreign = /\[:\w+:\]|\(\?[imsU-]+[):]|(?<!\\)(?:\\\\)*(\\[QECpP])/.exec(body);
-  if (foreign !== null) return { problem: `${foreign[1] ?? foreign[0]} is not supported here` };
+  const unsupported = /\[:\w+:\]|\(\?[imsU-]+[):]|(?<!\\)(?:\\\\)*(\\[QECpP])/.exec(body);
+  if (unsupported !== null) return { problem: `${unsupported[1] ?? unsupported[0]} is not supported` };
   try {
     return { pattern: new RegExp(body, flags?.[1]) };
   } catch (error) {

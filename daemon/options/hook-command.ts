@@ -1,26 +1,30 @@
-// The words of --on-change. No shell reads them: no quotes, variables or wildcards, unless the command is a shell itself.
+// Parses the command of --on-change. No shell interprets it: quotes, variables and wildcards have
+// no meaning.
 
 export interface ChangeHookCommand {
-  /** Program and arguments; the program is looked for in PATH unless it has a slash. */
-  readonly words: readonly string[];
-  /** Then it is ended. */
+  /** Program and arguments. A program without a slash is searched in PATH. */
+  readonly args: readonly string[];
+  /** Time after which the command is terminated. */
   readonly timeoutMs: number;
 }
 
-/** Words with blanks between them or, where it begins with `[`, a JSON array of words. A text is what is wrong. */
+/**
+ * Splits at blanks; a text that begins with `[` is a JSON array of arguments.
+ * @returns the arguments, or the error as a string
+ */
 export function parseHookCommand(text: string): readonly string[] | string {
   const trimmed = text.trim();
   if (trimmed === '') return 'must name a command, for example /usr/local/sbin/subnet-changed';
   if (trimmed.includes('\0')) return 'must not have a NUL character';
-  return trimmed.startsWith('[') ? parseWords(trimmed) : trimmed.split(/\s+/);
+  return trimmed.startsWith('[') ? parseJsonArgs(trimmed) : trimmed.split(/\s+/);
 }
 
-function parseWords(text: string): readonly string[] | string {
-  const remedy = 'must be a JSON array of words, for example ["sh","-c","systemctl restart docker"]';
+function parseJsonArgs(text: string): readonly string[] | string {
+  const remedy = 'must be a JSON array of strings, for example ["sh","-c","systemctl restart docker"]';
   try {
-    const words: unknown = JSON.parse(text);
-    const isRight = Array.isArray(words) && words.every((word) => typeof word === 'string');
-    return isRight && words[0] ? words : remedy;
+    const args: unknown = JSON.parse(text);
+    const isValid = Array.isArray(args) && args.every((arg) => typeof arg === 'string');
+    return isValid && args[0] ? args : remedy;
   } catch {
     return remedy;
   }

@@ -19,8 +19,8 @@ function errorsOf(argv: readonly string[], env: Record<string, string> = {}): re
   return result.kind === 'wrong' ? result.errors : [];
 }
 
-describe('daemon options', () => {
-  it("have flannel's defaults", () => {
+describe('parseCommandLine', () => {
+  it("uses flannel's defaults", () => {
     assert.deepEqual(run([]), {
       etcd: { endpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'], prefix: '/coreos.com/network' },
       interface: { names: [], patterns: [] },
@@ -35,7 +35,7 @@ describe('daemon options', () => {
       setsSysctls: true,
       migrationTimeoutSec: 0,
       probeIntervalSec: 60,
-      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true },
+      tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, useBpf: true },
       health: { ip: '0.0.0.0', port: 0 },
       metrics: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
@@ -48,15 +48,15 @@ describe('daemon options', () => {
       ' ',
     );
   for (const name of FLANNEL_FLAGS)
-    it(`know flannel's --${name}`, () => {
+    it(`accepts flannel's --${name}`, () => {
       assert.deepEqual(
         errorsOf([`--${name}=\u0001`]).filter((error) => error.includes('unknown flag')),
         [],
       );
     });
 
-  it('take every value from flags and environment alike', () => {
-    const words: [string, string][] = [
+  it('takes every value from flags and from the environment', () => {
+    const flags: [string, string][] = [
       ['etcd-endpoints', 'https://10.0.0.1:2379, https://[fd00::1]:2379/'],
       ['etcd-prefix', '/net//a/'],
       ['etcd-certfile', '/c'],
@@ -78,8 +78,8 @@ describe('daemon options', () => {
       ['packet-workers', '4'],
       ['source-ports', '8'],
     ];
-    const fromFlags = run(words.map(([name, value]) => `--${name}=${value}`));
-    const env = words.map(([name, value]) => [`FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`, value]);
+    const fromFlags = run(flags.map(([name, value]) => `--${name}=${value}`));
+    const env = flags.map(([name, value]) => [`FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`, value]);
     assert.deepEqual(run([], Object.fromEntries(env) as Record<string, string>), fromFlags);
     const { etcd } = fromFlags;
     assert.deepEqual(etcd.endpoints, ['https://10.0.0.1:2379', 'https://[fd00::1]:2379']);
@@ -92,11 +92,11 @@ describe('daemon options', () => {
     assert.equal(fromFlags.subnetLeaseTtlSec, 600);
     assert.equal(fromFlags.userspace, true);
     const inheritsDscp = false;
-    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, usesKernel: false };
+    const tuning = { workers: 4, isSourceChecked: false, sourcePorts: 8, inheritsDscp, useBpf: false };
     assert.deepEqual(fromFlags.tuning, tuning);
   });
 
-  it('do not show the password, however they are printed', () => {
+  it('masks the password in every output', () => {
     const options = run(['--etcd-username=u', '--etcd-password=hunter2']);
     const shown = [
       JSON.stringify(options),
@@ -106,13 +106,13 @@ describe('daemon options', () => {
     for (const text of shown) assert.doesNotMatch(text, /hunter2/);
   });
 
-  it('leave it to the network config who does VXLAN, unless told', () => {
+  it('leaves the datapath to the network config by default', () => {
     assert.equal(run([]).userspace, undefined);
     assert.equal(run(['--userspace=false']).userspace, false);
     assert.equal(run(['--userspace=auto']).userspace, 'auto');
   });
 
-  it('are frozen to the bottom', () => {
+  it('freezes the options deeply', () => {
     const options = run([]);
     assert.ok(Object.isFrozen(options.etcd.endpoints) && Object.isFrozen(options.interface.names));
   });
@@ -157,25 +157,25 @@ describe('daemon options', () => {
     ['--ip-masq=yes', /^--ip-masq="yes": must be true or false$/],
     ['--log-format=xml', /one of human, json/],
     ['--log-level=trace', /one of debug, info, warn, error/],
-    ['--v=high', /^--v="high": must be a whole number$/],
+    ['--v=high', /^--v="high": must be an integer$/],
     ['--etcd-endpoint=http://x', /did you mean --etcd-endpoints\?$/],
   ];
-  for (const [word, expected] of wrong) {
-    it(`refuse ${word} in one line`, () => {
-      const errors = errorsOf([word]);
+  for (const [arg, expected] of wrong) {
+    it(`rejects ${arg} in one line`, () => {
+      const errors = errorsOf([arg]);
       assert.equal(errors.length, 1, inspect(errors));
       assert.match(errors[0] ?? '', expected);
       assert.doesNotMatch(errors[0] ?? '', /hunter2|\n/);
     });
   }
 
-  it('name the variable where the environment is wrong', () => {
+  it('names the variable of an invalid value', () => {
     const env = { FLANNELD_PUBLIC_IP: 'x', FLANNELD_HEALTHZ_PORT: 'y', FLANNELD_ETCD_ENDPOINTS: 'ftp://z' };
     const errors = errorsOf([], env).map((error) => error.split(/[=: ]/)[0]);
     assert.deepEqual(new Set(errors), new Set(Object.keys(env)));
   });
 
-  it('report all errors at once', () => {
+  it('reports all errors at once', () => {
     assert.equal(
       errorsOf([
         '--x',
@@ -189,19 +189,19 @@ describe('daemon options', () => {
     );
   });
 
-  it('let help and version win', () => {
+  it('prefers help and version to errors', () => {
     assert.equal(parseCommandLine(['--nonsense', '--help'], {}).kind, 'help');
     assert.equal(parseCommandLine(['-version', '--public-ip=x'], { FLANNELD_V: 'x' }).kind, 'version');
     assert.equal(parseCommandLine([], { FLANNELD_VERSION: 'true' }).kind, 'run');
   });
 
-  it('take klog levels unless --log-level speaks', () => {
+  it('applies klog levels only without --log-level', () => {
     assert.equal(run(['-v=1']).log.level, 'info');
     assert.equal(run(['-v', '2']).log.level, 'debug');
     assert.equal(run(['-v=9', '--log-level=warn']).log.level, 'warn');
   });
 
-  it('warn of words that are not read', () => {
+  it('warns of ignored arguments', () => {
     assert.deepEqual(warningsOf([]), []);
     const [warning = ''] = warningsOf([
       '--set-node-network-unavailable',
@@ -209,7 +209,7 @@ describe('daemon options', () => {
       '--etcd-password',
       'hunter2',
     ]);
-    assert.match(warning, /argument 3, .*\(3\) are ignored; a boolean flag takes its value with =/);
+    assert.match(warning, /Argument 3 .*\(3\) are ignored; a boolean flag takes its value with =/);
     assert.doesNotMatch(warning, /hunter2/);
   });
 
@@ -218,7 +218,7 @@ describe('daemon options', () => {
     ['a/b/', 'a/b'],
     ['/a//b', '/a/b'],
   ])
-    it(`read the prefix ${text} as ${expected}`, () => {
+    it(`parses the prefix ${text} as ${expected}`, () => {
       assert.equal(run([`--etcd-prefix=${text}`]).etcd.prefix, expected);
     });
 
@@ -231,7 +231,7 @@ describe('daemon options', () => {
     ['(?P<n>eth)0', 'eth0', true],
   ];
   for (const [pattern, text, expected] of regexps)
-    it(`match ${pattern} as RE2 does`, () => {
+    it(`matches ${pattern} as RE2 does`, () => {
       const [compiled] = run([`--iface-regex=${pattern}`]).interface.patterns;
       assert.equal(compiled?.test(text), expected);
       assert.equal(compiled?.test(text), expected, 'a second time too');
@@ -246,7 +246,7 @@ describe('daemon options', () => {
     ['[fd00::1]:2379', [], 'http://[fd00::1]:2379'],
   ];
   for (const [text, more, expected] of endpoints)
-    it(`read the endpoint ${text} as ${expected}`, () => {
+    it(`parses the endpoint ${text} as ${expected}`, () => {
       assert.deepEqual(run([`--etcd-endpoints=${text}`, ...more]).etcd.endpoints, [expected]);
     });
 });

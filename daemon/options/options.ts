@@ -1,5 +1,5 @@
-// The daemon's options: flags and environment read, checked across fields, frozen. Nothing reads argv or the
-// environment for an option after this. Does not print and does not exit.
+// The daemon's options: parsed from flags and environment, checked across fields, frozen. Nothing
+// reads argv or the environment for an option afterwards. It neither prints nor exits.
 import { parseIpv4, parseIpv6, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import { DEFAULT_TUNING, type PathTuning } from '../../native/packet-path.ts';
@@ -10,17 +10,18 @@ import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
 import { parseFlags } from './go-flags.ts';
 import type { FlagValues, ParsedFlags } from './go-flags.ts';
 import { parseGoRegExp } from './go-regexp.ts';
-import type { InterfaceOptions } from '../host/interface-choice.ts';
-import type { LogFormat, LogLevel } from '../log/log.ts';
+import type { InterfaceOptions } from '../host/interface-facts.ts';
+import type { LogLevel } from '../../api/index.ts';
+import type { LogFormat } from '../log/log.ts';
 
-/** Everything that the daemon was told, deeply frozen. */
+/** The options of the daemon, deeply frozen. */
 export interface DaemonOptions {
   readonly etcd: EtcdOptions;
   readonly interface: InterfaceOptions;
   readonly subnetFile: string;
-  /** Minutes before its end at which the lease is renewed at the latest, 1..1439, default 60. */
+  /** Minutes before its expiry at which the lease is renewed at the latest, 1..1439, default 60. */
   readonly subnetLeaseRenewMarginMin: number;
-  /** Life of the lease after the last keep-alive, 10 and more, default 86400. */
+  /** TTL of the lease after the last keep-alive, at least 10, default 86400. */
   readonly subnetLeaseTtlSec: number;
   readonly ipMasq: boolean;
   readonly ipMasqFullyRandom: boolean;
@@ -28,23 +29,26 @@ export interface DaemonOptions {
   /** Seconds, 1..86400, default 5. */
   readonly iptablesResyncSec: number;
   readonly ipBlackholeRoute: boolean;
-  /** Whether forwarding may be turned on. */
+  /** Whether the daemon may enable forwarding. */
   readonly setsSysctls: boolean;
-  /** How long others are waited for when VNI, port or backend change; 0, the default, means for ever. */
+  /** How long a migration waits for other hosts; 0, the default, means without limit. */
   readonly migrationTimeoutSec: number;
-  /** How often checksums are probed, in seconds; 0: never. */
+  /** Interval of the checksum probes, 0..86400; 0 means never. */
   readonly probeIntervalSec: number;
-  /** Who does VXLAN on this host; unset means as the network config says. */
+  /** Whether VXLAN runs in userspace on this host; unset follows the network config. */
   readonly userspace?: boolean | 'auto';
-  /** How the packet path works, where it does. */
+  /** Parameters of the userspace packet path. */
   readonly tuning: PathTuning;
   /** Port 0 means no health server. */
   readonly health: { readonly ip: IpAddress; readonly port: number };
   /** Port 0 means no metrics and no page. */
   readonly metrics: { readonly ip: IpAddress; readonly port: number };
-  /** What runs when subnet.env changes; unset for nothing. */
+  /** Command to run when subnet.env changes. */
   readonly onChange?: ChangeHookCommand;
-  /** `path` is empty for none. `isRequired`: the operator named it, so that the daemon does not run without. */
+  /**
+   * Empty `path`: none. `isRequired`: the operator set the flag, so the daemon does not start
+   * without the socket.
+   */
   readonly controlSocket: { readonly path: string; readonly isRequired: boolean };
   readonly log: { readonly format: LogFormat; readonly level: LogLevel };
 }
@@ -58,7 +62,9 @@ export type CommandLine =
 
 type Values = FlagValues<typeof DAEMON_FLAGS>;
 
-/** Reads the daemon's command line and environment. Help and version win over errors. */
+/**
+ * Parses the daemon's command line and environment. Help and version take precedence over errors.
+ */
 export function parseCommandLine(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
@@ -67,19 +73,19 @@ export function parseCommandLine(
   if (flags.isHelpWanted) return { kind: 'help' };
   if (flags.values.version) return { kind: 'version' };
   const findings = { errors: [...flags.errors], warnings: [...flags.warnings], labelOf: flags.labelOf };
-  const options = readOptions(flags, findings);
+  const options = parseOptions(flags, findings);
   if (findings.errors.length > 0) return { kind: 'wrong', errors: findings.errors };
-  warnOfRest(argv, flags.rest, findings);
+  warnOfIgnoredArgs(argv, flags.rest, findings);
   return { kind: 'run', options, warnings: findings.warnings };
 }
 
-function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings): DaemonOptions {
+function parseOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings): DaemonOptions {
   const { values } = flags;
   checkSubnetSource(values, findings);
   return deepFreeze({
     etcd: parseEtcdOptions(values, findings),
-    interface: readInterfaceOptions(values, findings),
-    subnetFile: readSubnetFile(values, findings),
+    interface: parseInterfaceOptions(values, findings),
+    subnetFile: parseSubnetFile(values, findings),
     subnetLeaseRenewMarginMin: values['subnet-lease-renew-margin'],
     subnetLeaseTtlSec: values['subnet-lease-ttl'],
     ipMasq: values['ip-masq'],
@@ -90,16 +96,16 @@ function readOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings
     setsSysctls: !values['no-sysctl'],
     migrationTimeoutSec: values['migration-timeout'],
     probeIntervalSec: values['probe-interval'],
-    ...readUserspace(values),
-    tuning: readTuning(values),
-    health: readListener('healthz', values, findings),
-    metrics: readListener('metrics', values, findings),
-    ...readOnChange(values, findings),
+    ...parseUserspace(values),
+    tuning: parseTuning(values),
+    health: parseListener('healthz', values, findings),
+    metrics: parseListener('metrics', values, findings),
+    ...parseOnChange(values, findings),
     controlSocket: {
       path: values['control-socket'],
       isRequired: flags.sourceOf('control-socket') !== 'default',
     },
-    log: { format: values['log-format'] as LogFormat, level: readLogLevel(flags) },
+    log: { format: values['log-format'] as LogFormat, level: parseLogLevel(flags) },
   });
 }
 
@@ -110,20 +116,20 @@ function checkSubnetSource(values: Values, findings: Findings): void {
     );
 }
 
-function readInterfaceOptions(values: Values, findings: Findings): InterfaceOptions {
-  const canReach = readAddress(values, 'iface-can-reach', parseIp, 'an IPv4 or IPv6 address', findings);
-  const publicIp = readAddress<Ipv4>(values, 'public-ip', parseIpv4, 'an IPv4 address', findings);
-  const publicIpv6 = readAddress<Ipv6>(values, 'public-ipv6', parseIpv6, 'an IPv6 address', findings);
+function parseInterfaceOptions(values: Values, findings: Findings): InterfaceOptions {
+  const canReach = parseAddress(values, 'iface-can-reach', parseIp, 'an IPv4 or IPv6 address', findings);
+  const publicIp = parseAddress<Ipv4>(values, 'public-ip', parseIpv4, 'an IPv4 address', findings);
+  const publicIpv6 = parseAddress<Ipv6>(values, 'public-ipv6', parseIpv6, 'an IPv6 address', findings);
   return {
-    names: readNames(values.iface, findings),
-    patterns: readPatterns(values['iface-regex'], findings),
+    names: parseNames(values.iface, findings),
+    patterns: parsePatterns(values['iface-regex'], findings),
     ...(canReach === undefined ? {} : { canReach }),
     ...(publicIp === undefined ? {} : { publicIp }),
     ...(publicIpv6 === undefined ? {} : { publicIpv6 }),
   };
 }
 
-function readAddress<Address extends IpAddress>(
+function parseAddress<Address extends IpAddress>(
   values: Values,
   name: 'iface-can-reach' | 'public-ip' | 'public-ipv6' | 'healthz-ip' | 'metrics-ip',
   parse: (text: string) => Address | undefined,
@@ -138,7 +144,7 @@ function readAddress<Address extends IpAddress>(
   return address;
 }
 
-function readNames(names: readonly string[], findings: Findings): readonly string[] {
+function parseNames(names: readonly string[], findings: Findings): readonly string[] {
   if (names.includes('')) findings.errors.push('--iface= is empty; give the name or address of an interface');
   for (const name of names)
     if (name.includes(','))
@@ -148,7 +154,7 @@ function readNames(names: readonly string[], findings: Findings): readonly strin
   return names;
 }
 
-function readPatterns(texts: readonly string[], findings: Findings): readonly RegExp[] {
+function parsePatterns(texts: readonly string[], findings: Findings): readonly RegExp[] {
   const patterns: RegExp[] = [];
   for (const text of texts) {
     const parsed = parseGoRegExp(text);
@@ -159,7 +165,7 @@ function readPatterns(texts: readonly string[], findings: Findings): readonly Re
   return patterns;
 }
 
-function readSubnetFile(values: Values, findings: Findings): string {
+function parseSubnetFile(values: Values, findings: Findings): string {
   const path = values['subnet-file'];
   if (path === '' || path.endsWith('/') || path.includes('\0'))
     findings.errors.push(
@@ -168,16 +174,16 @@ function readSubnetFile(values: Values, findings: Findings): string {
   return path;
 }
 
-function readListener(
+function parseListener(
   flag: 'healthz' | 'metrics',
   values: Values,
   findings: Findings,
 ): DaemonOptions['health'] {
-  const ip = readAddress(values, `${flag}-ip`, parseIp, 'an IPv4 or IPv6 address', findings);
+  const ip = parseAddress(values, `${flag}-ip`, parseIp, 'an IPv4 or IPv6 address', findings);
   return { ip: ip ?? ('0.0.0.0' as Ipv4), port: values[`${flag}-port`] };
 }
 
-function readOnChange(values: Values, findings: Findings): Pick<DaemonOptions, 'onChange'> {
+function parseOnChange(values: Values, findings: Findings): Pick<DaemonOptions, 'onChange'> {
   const text = values['on-change'];
   if (text === '') return {};
   const parsed = parseHookCommand(text);
@@ -185,38 +191,38 @@ function readOnChange(values: Values, findings: Findings): Pick<DaemonOptions, '
     findings.errors.push(`${findings.labelOf('on-change')}=${JSON.stringify(text)}: ${parsed}`);
     return {};
   }
-  return { onChange: { words: parsed, timeoutMs: values['on-change-timeout'] * 1000 } };
+  return { onChange: { args: parsed, timeoutMs: values['on-change-timeout'] * 1000 } };
 }
 
-function readUserspace({ userspace }: Values): Pick<DaemonOptions, 'userspace'> {
+function parseUserspace({ userspace }: Values): Pick<DaemonOptions, 'userspace'> {
   if (userspace === '') return {};
   return { userspace: userspace === 'auto' ? 'auto' : userspace === 'true' };
 }
 
-function readTuning(values: Values): PathTuning {
+function parseTuning(values: Values): PathTuning {
   return {
     ...DEFAULT_TUNING,
     isSourceChecked: !values['no-source-check'],
     workers: values['packet-workers'],
     sourcePorts: values['source-ports'],
-    usesKernel: values.bpf === 'auto',
+    useBpf: values.bpf === 'auto',
   };
 }
 
-/** klog's `-v` speaks only if --log-level does not. */
-function readLogLevel(flags: ParsedFlags<typeof DAEMON_FLAGS>): LogLevel {
+/** klog's `-v` applies only without --log-level. */
+function parseLogLevel(flags: ParsedFlags<typeof DAEMON_FLAGS>): LogLevel {
   if (flags.sourceOf('log-level') === 'default' && flags.values.v >= 2) return 'debug';
   return flags.values['log-level'] as LogLevel;
 }
 
-/** Only the number of words is told: one of them may be half of a password with a space in it. */
-function warnOfRest(argv: readonly string[], rest: readonly string[], findings: Findings): void {
+/** Names only the position: an argument may be part of a password with a blank. */
+function warnOfIgnoredArgs(argv: readonly string[], rest: readonly string[], findings: Findings): void {
   if (rest.length === 0) return;
-  const place = argv.length - rest.length + 1;
+  const position = argv.length - rest.length + 1;
   const isBool = /^(?:true|false|0|1)$/i.test(rest[0] ?? '');
   const why = isBool ? '; a boolean flag takes its value with =, for example --ip-masq=false' : '';
   findings.warnings.push(
-    `Reading stopped at argument ${place}, which is no flag; it and all behind it (${rest.length}) are ignored${why}`,
+    `Argument ${position} is not a flag; it and all after it (${rest.length}) are ignored${why}`,
   );
 }
 

@@ -1,22 +1,24 @@
-// Keeps an eye on checksums of the tunnel that are left to network devices, while the network config leaves that to weft:
-// joins the watch with backend, reconciler and log.
+// Turns checksum offload off where probes find that devices compute wrong checksums, while the
+// network config leaves that to weft. Connects the probe loop with backend, reconciler and log.
 import { familyOf, type Family } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { BackendConfig } from '../../allocator/config/config.ts';
-import { loadNative } from '../../native/index.ts';
+import type { Native } from '../../native/index.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import { probeChecksums } from '../probe/checksum-probe.ts';
 import type { OffloadState } from '../probe/checksum-offload-state.ts';
 import { chooseTunnelPeers } from '../probe/checksum-probe-peers.ts';
-import { ChecksumProbeLoop, type OffloadVerdict } from '../probe/checksum-probe-loop.ts';
+import { ChecksumProbeLoop, type ChecksumStatus } from '../probe/checksum-probe-loop.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 
 export interface ChecksumOffloadControllerOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** 0: never looks. */
+  /** Weft's addon; without it no checksum can be kept from the device, and no probe runs. */
+  readonly native: Native | undefined;
+  /** 0: never probes. */
   readonly intervalMs: number;
   /** The one in force on this host. */
   readonly backend: () => BackendConfig;
@@ -26,39 +28,37 @@ export interface ChecksumOffloadControllerOptions {
   readonly onVerdict: (family: Family) => void;
 }
 
-/** What others may see of it. */
+/** Read-only view. */
 export interface OffloadView {
   /** By family; empty until something was found. */
-  readonly verdicts: ReadonlyMap<Family, OffloadVerdict>;
+  readonly verdicts: ReadonlyMap<Family, ChecksumStatus>;
 }
 
 const MESSAGES: Readonly<Record<OffloadState, string>> = {
-  unknown: 'Nothing is known about checksums that are left to network devices',
-  good: 'Checksums that are left to network devices arrive right',
-  suspect: 'Peers answer checksums of this host and none that is left to a network device; looking again',
-  off: 'Checksums are not left to network devices, as somebody or an earlier daemon wanted: it stays so',
-  bad: 'Checksums that are left to network devices arrive wrong: this host computes them itself from now on',
+  unknown: 'Checksum offload has not been probed',
+  good: 'Offloaded checksums arrive correct',
+  suspect: 'Peers answer checksums of this host and no offloaded one; probing again',
+  off: 'Checksum offload was turned off by an administrator or an earlier daemon; leaving it off',
+  bad: 'Offloaded checksums arrive wrong: computing checksums on this host from now on',
 };
 
-/** What was found, in words. */
+/** The finding as a message. */
 export function offloadMessage(state: OffloadState): string {
   return MESSAGES[state];
 }
 
 export class ChecksumOffloadController implements OffloadView {
-  readonly #watch: ChecksumProbeLoop;
+  readonly #probeLoop: ChecksumProbeLoop;
 
   constructor(options: ChecksumOffloadControllerOptions) {
-    const { clock, log, intervalMs, backend, reconciler, onVerdict } = options;
-    const { native } = loadNative();
-    this.#watch = new ChecksumProbeLoop({
+    const { clock, log, native, intervalMs, backend, reconciler, onVerdict } = options;
+    this.#probeLoop = new ChecksumProbeLoop({
       clock,
-      // Without the addon a checksum cannot be kept from the device.
       intervalMs: native === undefined ? 0 : intervalMs,
       choosePeers: (family, count) => (isAuto(backend()) ? chooseTunnelPeers(reconciler, family, count) : []),
       isOn: (family) => isOffloading(options, family),
       probe: (address) => probeChecksums(address, { native: native!, clock }),
-      onVerdict: (family, { state, peers }) => {
+      onChange: (family, { state, peers }) => {
         const level = state === 'bad' ? 'warn' : state === 'suspect' ? 'info' : 'debug';
         log[level](MESSAGES[state], { family, peers });
         onVerdict(family);
@@ -66,30 +66,30 @@ export class ChecksumOffloadController implements OffloadView {
     });
   }
 
-  get verdicts(): ReadonlyMap<Family, OffloadVerdict> {
-    return this.#watch.verdicts;
+  get verdicts(): ReadonlyMap<Family, ChecksumStatus> {
+    return this.#probeLoop.statuses;
   }
 
-  /** Families whose checksums devices get wrong. */
+  /** Families in which devices compute wrong checksums. */
   get badFamilies(): readonly Family[] {
-    return this.#watch.badFamilies;
+    return this.#probeLoop.badFamilies;
   }
 
   start(): void {
-    this.#watch.start();
+    this.#probeLoop.start();
   }
 
   stop(): void {
-    this.#watch.stop();
+    this.#probeLoop.stop();
   }
 
-  /** Begins from nothing: another setting or another interface is in force. */
+  /** Drops all findings: another setting or another interface is in force. */
   forget(): void {
-    this.#watch.forget();
+    this.#probeLoop.reset();
   }
 }
 
-/** `undefined`: there is no such device now, or the kernel would not tell. */
+/** `undefined`: there is no such device now, or the kernel did not answer. */
 function isOffloading(
   { reconciler, kernel }: Pick<ChecksumOffloadControllerOptions, 'reconciler' | 'kernel'>,
   family: Family,

@@ -1,4 +1,5 @@
-// What a change of the network config would do, and to whom, for whoever is about to write it. Pure.
+// Plans a change of the network config: its effect, and the hosts and containers that it affects.
+// Pure.
 import type {
   Ipv4Range,
   Ipv6Range,
@@ -9,11 +10,11 @@ import type { Lease } from '../../allocator/lease.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { transportId, transportOf } from '../../backends/transport.ts';
 
-/** `live`: hosts follow without anybody noticing. */
+/** `live`: hosts follow without disruption. */
 export type ConfigEffect = 'none' | 'live' | 'migration' | 'renumbering';
 
 export interface ConfigChangePlan {
-  /** The gravest of all. */
+  /** The most severe of all. */
   readonly effect: ConfigEffect;
   /** One a change: what, from what, to what. */
   readonly changes: readonly string[];
@@ -77,7 +78,7 @@ function consequencesOf(names: readonly string[], { after, renumbered, leases }:
   if (names.some((name) => name === 'Backend.MTU' || name === 'Backend.Type'))
     lines.push('the MTU in subnet.env changes; containers that run keep theirs');
   if (names.some((name) => name === 'Backend.GBP' || name === 'Backend.Userspace'))
-    lines.push('the device of every host is made anew: packets of some milliseconds are lost');
+    lines.push('the device of every host is re-created: packets of some milliseconds are lost');
   if (names.includes('Backend.TxChecksumOffload') && after.backend.type === 'vxlan')
     lines.push(OFFLOAD_CONSEQUENCES[after.backend.txChecksumOffload]);
   return lines;

@@ -1,5 +1,5 @@
-// What the kernel should hold while hosts are reached in one way or in several: each way received from everybody, each peer
-// sent to in the way that was chosen for it. Puts together what the backends derive; pure.
+// Desired kernel objects for one transport or several: every transport is received from every peer,
+// and each peer is sent to by the transport chosen for it. Combines what the backends derive. Pure.
 import type { Lease } from '../../allocator/lease.ts';
 import type { Backend, BackendContext, Ownership, PeerState } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
@@ -10,32 +10,39 @@ export function backendOf({ config }: Pick<BackendContext, 'config'>): Backend {
   return backendFor(config.backend.type);
 }
 
-/** Ownership in all ways; at least one. */
-export function ownershipIn(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): Ownership {
+/** Ownership of all transports, of which there is at least one. */
+export function ownershipFor(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): Ownership {
   const all = contexts.map((context) => backendOf(context).ownership(context.config, context.host));
   const [first] = all;
-  if (first === undefined) throw new RangeError('There is no way to reach hosts');
+  if (first === undefined) throw new RangeError('Cannot derive ownership without a transport');
   const networks = all.find((one) => one.networks.length > 0)?.networks ?? [];
   return { ...first, networks, devices: [...new Set(all.flatMap(({ devices }) => devices))] };
 }
 
-/** MTU that containers may use whichever way their packets go. @throws BackendError if nothing usable is left. */
-export function mtuIn(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): OverlayMtu {
+/**
+ * MTU for containers, by whichever transport their packets leave.
+ * @throws BackendError if nothing usable is left.
+ */
+export function mtuFor(contexts: readonly Pick<BackendContext, 'config' | 'host'>[]): OverlayMtu {
   const mtus = contexts.map((context) => backendOf(context).mtu(context.config, context.host));
   return Math.min(...mtus) as OverlayMtu;
 }
 
-/** This host's own objects in all ways; of one key, those of the last. @throws BackendError as the backends do. */
-export function deriveHostIn(contexts: readonly BackendContext[]): readonly KernelObject[] {
+/**
+ * This host's own objects for all transports; of one key, that of the last.
+ * @throws BackendError as the backends do.
+ */
+export function deriveHostFor(contexts: readonly BackendContext[]): readonly KernelObject[] {
   const objects = contexts.flatMap((context) => backendOf(context).deriveHost(context));
-  return contexts.length === 1 ? objects : [...objects, ...objects.flatMap(acceptOtherWay)];
+  return contexts.length === 1 ? objects : [...objects, ...objects.flatMap(relaxReversePath)];
 }
 
 /**
- * Objects that lead to `peer` in the way of `chosen`, and all but the route of the others: they let packets of it in, and
- * make a change of the way one of the route alone, behind which no packet loses its neighbour half-way.
+ * Objects that lead to `peer` by the transport of `chosen`, and all but the routes of the others:
+ * those receive its packets, so that a change of transport replaces the route alone and no packet
+ * in transit loses its neighbour entry.
  */
-export function derivePeerIn(
+export function derivePeerFor(
   contexts: readonly BackendContext[],
   chosen: BackendContext,
   peer: Lease,
@@ -49,7 +56,10 @@ export function derivePeerIn(
   return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
 }
 
-/** What leads to `peer` in the way of `context`, whatever it announces. Whatever goes wrong costs that peer alone. */
+/**
+ * What leads to `peer` by the transport of `context`, whatever it announces. An error costs that
+ * peer alone.
+ */
 export function deriveAs(context: BackendContext, peer: Lease): PeerState {
   try {
     return backendOf(context).derivePeer(context, assumeTransport(peer, transportOf(context.config.backend)));
@@ -58,8 +68,8 @@ export function deriveAs(context: BackendContext, peer: Lease): PeerState {
   }
 }
 
-/** A packet may come by another device than the one that its answer leaves by, which a strict rp_filter would not have. */
-function acceptOtherWay(object: KernelObject): readonly KernelObject[] {
+/** A packet may arrive by another device than its reply leaves by, which strict rp_filter drops. */
+function relaxReversePath(object: KernelObject): readonly KernelObject[] {
   if (object.kind !== 'link' || object.local.includes(':')) return [];
   return [{ kind: 'sysctl', path: `net/ipv4/conf/${object.name}/rp_filter`, value: '2' }];
 }

@@ -10,18 +10,18 @@ import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { newKernel } from '../../test/support/reconciler-host.ts';
-import { until } from '../../test/support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
-import { Network } from './overlay-controller.ts';
+import { OverlayController } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
-import { SETTLE_MS } from './transport-migration.ts';
 import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
+import { SETTLE_MS } from './migration-state.ts';
 
 const two = vxlanPeer(2);
 
-describe('network', () => {
+describe('overlay controller', () => {
   let folder: string;
   let path: string;
   let clock: FakeClock;
@@ -30,7 +30,7 @@ describe('network', () => {
   let peers: Map<string, Lease>;
   let subnetFile: SubnetFileWriter;
   let reconciler: Reconciler;
-  let net: Network;
+  let net: OverlayController;
   let publications: number;
 
   beforeEach(async () => {
@@ -44,15 +44,15 @@ describe('network', () => {
     const log = createLogger({ write: (line) => lines.push(line) });
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
-    net = new Network({
-      host: { document: network('4', VXLAN), config: network('4', VXLAN) },
+    net = new OverlayController({
+      host: { clusterConfig: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
       subnetFile,
-      routerFor: () => FORWARDING_DISABLED,
+      policyFor: () => FORWARDING_DISABLED,
       isBlackholing: false,
       migrationTimeoutMs: 0,
-      onPublish: () => publications++,
+      publish: () => publications++,
       onMigration: () => undefined,
       clock,
       log,
@@ -79,14 +79,15 @@ describe('network', () => {
   }
 
   async function joinCluster(): Promise<void> {
-    net.setOwnLease(own('10.5.1.0/24'), 'acquired', { peers });
+    net.setPeers(new Set(peers.keys()), peers);
+    net.setOwnLease(own('10.5.1.0/24'), 'acquired');
     await clock.settle();
   }
 
   function set(key: string, lease?: Lease): void {
     if (lease === undefined) peers.delete(key);
     else peers.set(key, lease);
-    net.setPeers(new Set([key]), { peers });
+    net.setPeers(new Set([key]), peers);
   }
 
   async function inKernel(): Promise<string> {
@@ -125,65 +126,65 @@ describe('network', () => {
     assert.deepEqual(kernel.steps, []);
   });
 
-  it('writes subnet.env, and writes it anew for another subnet', async () => {
+  it('writes subnet.env, and writes it again for another subnet', async () => {
     const has = (text: string) => async () => (await readFile(path, 'utf8').catch(() => '')).includes(text);
     await joinCluster();
-    await until('subnet.env is there', has('FLANNEL_SUBNET=10.5.1.1/24\nFLANNEL_MTU=1450\n'));
-    net.setOwnLease(own('10.5.9.0/24'), 'subnet-changed', { peers });
-    await until('subnet.env follows', has('FLANNEL_SUBNET=10.5.9.1/24\n'));
+    await waitFor('subnet.env is there', has('FLANNEL_SUBNET=10.5.1.1/24\nFLANNEL_MTU=1450\n'));
+    net.setOwnLease(own('10.5.9.0/24'), 'subnet-changed');
+    await waitFor('subnet.env follows', has('FLANNEL_SUBNET=10.5.9.1/24\n'));
     await clock.settle();
     const state = await inKernel();
     assert.match(state, /inet 10\.5\.9\.0\/32/);
     assert.doesNotMatch(state, /inet 10\.5\.1\.0\/32/);
   });
 
-  it('derives anew only if facts about the host are others', async () => {
+  it('derives again only if facts about the host changed', async () => {
     await joinCluster();
-    assert.equal(net.setFacts(host(), { peers }), false);
+    assert.equal(net.setFacts(host()), false);
     const moved: HostFacts = host({ interface: { ...host().interface, ipv4: ip4('10.9.0.7') } });
-    assert.equal(net.setFacts(moved, { peers }), true);
+    assert.equal(net.setFacts(moved), true);
     await clock.settle();
     assert.match(await inKernel(), /local 10\.9\.0\.7/);
   });
 
-  it('leaves what is programmed while the interface has no address, and says so', async () => {
+  it('keeps the kernel state while the interface has no address, and logs it', async () => {
     await joinCluster();
     const before = await inKernel();
     const { name, mtu } = host().interface;
-    net.setFacts({ interface: { name, mtu }, underlayRoutes: [] }, { peers });
+    net.setFacts({ interface: { name, mtu }, underlayRoutes: [] });
     await clock.settle();
     assert.equal(await inKernel(), before);
     assert.match(lines.at(-1)!, /ERROR.*eth0 has no IPv4 address/);
-    net.setFacts(host(), { peers });
+    net.setFacts(host());
     await clock.settle();
     assert.equal(await inKernel(), before);
   });
 
-  it('takes another backend at once where the one of before has become impossible', async () => {
+  it('uses another backend at once where the former one became unusable', async () => {
     await joinCluster();
     // Too small for a header of VXLAN.
     const narrow = host({ interface: { ...host().interface, mtu: 100 as UnderlayMtu } });
-    net.setFacts(narrow, { peers });
-    assert.ok(net.problem !== undefined);
+    net.setFacts(narrow);
+    assert.ok(net.error !== undefined);
     const config = network('4', { type: 'host-gw' });
-    net.setConfig({ document: config, config }, narrow, { peers });
-    assert.equal(net.problem, undefined);
+    net.setConfig({ clusterConfig: config, config }, narrow);
+    assert.equal(net.error, undefined);
     assert.equal(net.migration, undefined);
     assert.equal(net.attributes().backendType, 'host-gw');
     const isSubnetFileWritten = async () =>
       /^FLANNEL_MTU=100$/m.test(await readFile(path, 'utf8').catch(() => ''));
-    await until('subnet.env has the new MTU', isSubnetFileWritten);
+    await waitFor('subnet.env has the new MTU', isSubnetFileWritten);
     await clock.settle();
     assert.doesNotMatch(await inKernel(), /flannel\.1/);
   });
 
-  it('keeps a backend that has become impossible while the one that is wanted is so, too', async () => {
+  it('keeps an unusable backend while the wanted one is unusable, too', async () => {
     await joinCluster();
     const narrow = host({ interface: { ...host().interface, mtu: 80 as UnderlayMtu } });
-    net.setFacts(narrow, { peers });
+    net.setFacts(narrow);
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, narrow, { peers });
-    assert.ok(net.problem !== undefined);
+    net.setConfig({ clusterConfig: config, config }, narrow);
+    assert.ok(net.error !== undefined);
     assert.equal(net.migration?.state, 'preparing');
     assert.match(await inKernel(), /flannel\.1 /);
   });
@@ -196,56 +197,61 @@ describe('network', () => {
     },
   });
 
-  it('goes on from a way that only peers know, though its device cannot be made here', async () => {
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+  it('leaves a transport that only peers use, although its device cannot be created here', async () => {
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     set(two.key, leavingPeer);
     await joinCluster();
     assert.notEqual(reconciler.summary().host.state, 'in-sync');
-    net.advance();
+    net.wake();
+    await clock.settle();
     assert.equal(net.migration?.state, 'draining');
     set(two.key, two);
-    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes() }, 'updated', { peers });
+    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes() }, 'updated');
     await clock.advance(SETTLE_MS);
     assert.equal(net.migration, undefined);
     await clock.advance(1_000);
     assert.equal(reconciler.summary().host.state, 'in-sync');
   });
 
-  it('does not go on to a way whose device cannot be made', async () => {
+  it('does not announce a transport whose device cannot be created', async () => {
     await joinCluster();
-    kernel.refuse('link flannel.2', 'EADDRINUSE');
+    kernel.injectFault('link flannel.2', 'EADDRINUSE');
     const config = network('4', { ...VXLAN, vni: 2 });
-    net.setConfig({ document: config, config }, host(), { peers });
+    net.setConfig({ clusterConfig: config, config }, host());
     await clock.advance(10_000);
-    net.advance();
+    net.wake();
+    await clock.settle();
     assert.equal(net.migration?.state, 'preparing');
     kernel.clearFault('link flannel.2');
     await clock.advance(60_000);
-    net.advance();
+    net.wake();
+    await clock.settle();
     assert.equal(net.migration?.state, 'leaving');
   });
 
-  it('tells all of a way that it heard of from a peer, even before it has a lease', () => {
+  it('publishes all data of a transport learned from a peer, even before it has a lease', () => {
     set(two.key, leavingPeer);
-    const [way] = net.attributes().weft?.leaving ?? [];
-    assert.equal(way?.backendType, 'vxlan');
-    assert.match(JSON.stringify(way.backendData), /"VNI":2,"VtepMAC":"([0-9a-f]{2}:){5}[0-9a-f]{2}"/);
+    const [transport] = net.attributes().weft?.leaving ?? [];
+    assert.equal(transport?.backendType, 'vxlan');
+    assert.match(JSON.stringify(transport.backendData), /"VNI":2,"VtepMAC":"([0-9a-f]{2}:){5}[0-9a-f]{2}"/);
   });
 
-  it('publishes again what another daemon, or an earlier one, left incomplete, before it gives a way up', async () => {
+  it('completes what another daemon published before it drops a transport', async () => {
     set(two.key, leavingPeer);
     const lease = own('10.5.1.0/24');
     const weft = { leaving: [{ backendType: 'vxlan' }], isDrained: true };
     const incomplete = { ...lease, attributes: { ...lease.attributes, weft } };
-    net.setOwnLease(incomplete, 'acquired', { peers });
+    net.setOwnLease(incomplete, 'acquired');
     await clock.settle();
-    net.advance();
+    net.wake();
+    await clock.settle();
     set(two.key, two);
     assert.equal(net.migration?.state, 'draining');
     const before = publications;
-    net.advance();
+    net.wake();
+    await clock.settle();
     assert.ok(publications > before);
-    net.setOwnLease({ ...lease, attributes: net.attributes(lease.attributes) }, 'updated', { peers });
+    net.setOwnLease({ ...lease, attributes: net.attributes(lease.attributes) }, 'updated');
     await clock.advance(SETTLE_MS);
     assert.equal(net.migration, undefined);
   });

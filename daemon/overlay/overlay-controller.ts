@@ -1,378 +1,250 @@
-// Joins the parts once config, interface and registry are known: leases and facts about the host go in, desired kernel
-// objects and subnet.env come out. Whatever changes, it derives again what depends on it and hands that on; it never
-// looks at the kernel itself, and it knows no backend by name.
-import type { Clock } from '../../lib/clock.ts';
-import type { NetworkConfig } from '../../allocator/config/config.ts';
+// Runs the overlay of this host: takes leases and host facts in, derives desired kernel objects and
+// subnet.env from them, and performs the effects of the migration's state machine. It reads no
+// kernel and knows no backend by name.
+//
+//   lease, config, facts, peers ──► next(state, event, now) ──► derive ──► reconciler, subnet.env
+//                                      ▲                   └──► publish, reports
+//                                      └── observed: reconciler, registry, pending peers
+import { ControlLoop } from '../../lib/control-loop.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
-import {
-  BackendError,
-  type BackendContext,
-  type HostFacts,
-  type Ownership,
-  type PeerState,
-} from '../../backends/backend.ts';
-import { deriveBlackholes } from '../../backends/blackhole.ts';
-import { deriveFirewall, deriveForwarding, type FirewallPolicy } from '../../backends/firewall.ts';
-import type { KernelObject } from '../../backends/kernel-state.ts';
-import { backendOf, deriveAs, deriveHostIn, derivePeerIn, mtuIn, ownershipIn } from './derive-transports.ts';
+import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { sameFacts } from '../host/host-facts.ts';
+import { checkHost } from '../host/prerequisites.ts';
 import type { Logger } from '../log/log.ts';
-import { unsuitableHost } from '../host/prerequisites.ts';
-import { HOST } from '../reconciler/desired-state.ts';
-import { isInSync } from '../reconciler/diff.ts';
-import { deviceOf } from '../reconciler/object-device.ts';
-import type { Reconciler } from '../reconciler/reconciler.ts';
-import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
-import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
-import { TransportMigration, type LocalTransport, type WayState } from './transport-migration.ts';
+import {
+  attributesOf,
+  deriveOwnership,
+  findBlocker,
+  networkStatusOf,
+  type OverlayInputs,
+} from './derive-overlay.ts';
+import { isHostInPlace, needsDevice } from './host-devices.ts';
+import { announcedOf, wantedOf } from './migration-state.ts';
+import { MigrationRunner } from './migration-runner.ts';
+import { OverlayProgrammer, type OverlayProgrammerDeps } from './overlay-programmer.ts';
+import type { MigrationStatus, NetworkStatus } from './overlay-status.ts';
+import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events.ts';
 
-export interface NetworkOptions {
+export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly host: HostConfig;
   readonly facts: HostFacts;
-  readonly reconciler: Reconciler;
-  readonly subnetFile: SubnetFileWriter;
-  readonly routerFor: (config: NetworkConfig) => ForwardingPolicy;
-  /** Whether packets for addresses of the own subnet that nobody has are dropped. */
-  readonly isBlackholing: boolean;
-  /** How long others are waited for when the way to this host changes, in ms; 0 means for ever. */
+  /** How long a migration waits for peers, in ms; 0 means forever. */
   readonly migrationTimeoutMs: number;
-  /** What {@link Network.attributes} gives is another now. */
-  readonly onPublish: () => void;
-  /** {@link Network.migration} is another now. */
+  /** Publishes {@link OverlayController.attributes}, which changed. */
+  readonly publish: () => void;
+  /** Called when {@link OverlayController.migration} changed. */
   readonly onMigration: () => void;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** A change of the way to this host that is under way. */
-export interface MigrationStatus {
-  readonly state: Exclude<WayState, 'steady'>;
-  readonly announced: string;
-  readonly wanted: string;
-  /** Keys of peers that have not followed. */
-  readonly stragglers: readonly string[];
-  /** Why the wanted way cannot be announced. */
-  readonly obstacle?: string;
-}
-
-/** What this host takes part in, which may be less than the document says, or otherwise while that is on its way. */
-export interface NetworkStatus {
-  /** With the backend that is announced. */
-  readonly config: NetworkConfig;
-  /** For containers, whichever way their packets go; unset if nothing usable is left. */
-  readonly mtu?: number;
-}
-
-/**
- * How long the entries of a peer outlive its lease. A host whose key was deleted or whose lease was revoked takes the
- * same subnet again within a few round trips to the registry, and traffic to it should not notice.
- */
-const WITHDRAWAL_GRACE_MS = 80;
-
-/** Where peers are looked up; the lease keeper. */
-export interface PeerSource {
-  readonly peers: ReadonlyMap<string, Lease>;
-}
-
-/** What this host does for packets that it forwards, whatever the backend. */
-export interface ForwardingPolicy {
-  readonly firewall: FirewallPolicy;
-  /** Whether forwarding is turned on. */
-  readonly setsSysctls: boolean;
-}
-
-export class Network {
-  readonly #options: NetworkOptions;
-  readonly #ways: TransportMigration;
-  /** By name of the way, as derived last. */
-  #contexts: ReadonlyMap<string, BackendContext> = new Map();
-  /** Peers without a lease whose entries are still there, with what cancels their removal. */
-  readonly #leaving = new Map<string, () => void>();
+export class OverlayController {
+  readonly #deps: OverlayControllerDeps;
+  readonly #loop: ControlLoop;
+  readonly #migration: MigrationRunner;
+  readonly #programmer: OverlayProgrammer;
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
-  #peers: ReadonlyMap<string, Lease> = new Map();
-  #problem: string | undefined;
-  #obstacle: string | undefined;
-  #cancelAdvance: () => void = () => undefined;
+  #error: string | undefined;
 
-  constructor(options: NetworkOptions) {
-    const { clock, host, facts, migrationTimeoutMs } = options;
-    this.#options = options;
+  constructor(deps: OverlayControllerDeps) {
+    const { clock, host, facts, migrationTimeoutMs } = deps;
+    this.#deps = deps;
     this.#host = host;
     this.#facts = facts;
-    this.#ways = new TransportMigration(host.config.backend, clock, migrationTimeoutMs);
+    this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
+    this.#programmer = new OverlayProgrammer(deps);
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [...this.#migration.deadlinesMs, ...this.#programmer.deadlinesMs],
+    });
   }
+
+  // ---- queries ----
 
   /** Why the backend cannot work with the facts as they are; `undefined` if it can. */
-  get problem(): string | undefined {
-    return this.#problem;
+  get error(): string | undefined {
+    return this.#error;
   }
 
-  /** What is left of a change of the way to this host; `undefined` if nothing. */
+  /** The migration in progress; `undefined` if none. */
   get migration(): MigrationStatus | undefined {
-    const { announced, state, stragglers, wanted } = this.#ways;
-    if (state === 'steady') return undefined;
-    const obstacle = state === 'preparing' ? this.#obstacle : undefined;
-    return {
-      state,
-      announced: announced.name,
-      wanted: wanted.name,
-      stragglers,
-      ...(obstacle && { obstacle }),
-    };
+    return this.#migration.status;
   }
 
-  /** As it is now. */
-  get here(): NetworkStatus {
-    const config = this.#ways.configFor(this.#host.config, this.#ways.announced);
-    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.config, way));
-    try {
-      return { config, mtu: mtuIn(configs.map((each) => ({ config: each, host: this.#facts }))) };
-    } catch (error) {
-      if (!(error instanceof BackendError)) throw error;
-      return { config };
-    }
+  get status(): NetworkStatus {
+    return networkStatusOf(this.#inputs);
   }
 
-  /** Removes nothing more. */
-  stop(): void {
-    this.#cancelAdvance();
-    for (const cancel of this.#leaving.values()) cancel();
-  }
-
-  /** What to publish; the lease keeper asks. @throws BackendError if this host cannot take part. */
+  /**
+   * What to publish; `previous` is what the registry shows under the own key.
+   * @throws BackendError if this host cannot take part.
+   */
   attributes(previous?: LeaseAttributes): LeaseAttributes {
-    this.#ways.begin(
-      previous,
-      (backend) => unsuitableHost({ ...this.#host.config, backend }, this.#facts) === undefined,
-    );
-    const attributes = this.#attributesIn(this.#ways.announced, previous);
-    // A way that only peers have told of yet: whoever hears of it from this host needs to know all of it.
-    for (const way of this.#ways.all) if (way.attributes === undefined) this.#attributesIn(way);
-    const { weft } = this.#ways;
-    return weft === undefined ? attributes : { ...attributes, weft };
+    const migration = this.#migration.startedWith(previous, this.#canUse);
+    return attributesOf({ ...this.#inputs, migration }, previous);
   }
 
-  /** What of the kernel's state is ours: also in a family that this host does not have now, but may have had. */
   ownership(): Ownership {
-    const configs = this.#ways.all.map((way) => this.#ways.configFor(this.#host.document, way));
-    return ownershipIn(configs.map((config) => ({ config, host: this.#facts })));
+    return deriveOwnership(this.#inputs);
   }
+
+  /** Whether the wanted transport needs the device. */
+  needs(device: string): boolean {
+    return needsDevice(this.#programmer.contexts, wantedOf(this.#migration.state).id, device);
+  }
+
+  // ---- inputs ----
 
   /** The own lease is new or changed. */
-  setOwnLease(own: OwnLease, change: OwnLeaseChange, { peers }: PeerSource): void {
+  setOwnLease(own: OwnLease, change: OwnLeaseChange): void {
     const isFirst = this.#own === undefined;
     this.#own = own;
-    this.#deriveAll(peers);
-    if (isFirst) this.#startReconciler();
+    if (isFirst) this.#dispatch({ kind: 'started', published: own.attributes, canUse: this.#canUse });
+    else this.#derive();
+    if (isFirst) this.#programmer.start();
+    if (isFirst) this.#loop.start();
     if (change !== 'updated' || isFirst)
-      this.#options.log.info('Subnet of this host', { ...own.subnets, key: own.key });
-    this.advance();
+      this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
+    this.#loop.wake();
   }
 
-  /** Leases of peers came, went or changed. */
-  setPeers(changedKeys: ReadonlySet<string>, { peers }: PeerSource): void {
-    let hasOtherWays = false;
-    for (const key of changedKeys) if (this.#ways.note(key, peers.get(key))) hasOtherWays = true;
-    if (hasOtherWays) this.#deriveAll(peers);
-    for (const key of changedKeys) this.#derivePeer(key, peers.get(key));
-    this.advance();
+  /** The leases of peers under `changedKeys` are as in `current`, or gone. */
+  setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
+    this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
+    const { peers, state } = this.#migration;
+    if (this.#own !== undefined)
+      for (const key of changedKeys) this.#programmer.programPeer(state, key, peers.get(key));
+    this.#loop.wake();
   }
 
-  /** Facts about the host were read again. Returns whether anything changed for peers or the kernel. */
-  setFacts(facts: HostFacts, { peers }: PeerSource): boolean {
+  /** Facts about the host were read. Returns whether anything changed for peers or the kernel. */
+  setFacts(facts: HostFacts): boolean {
     if (sameFacts(facts, this.#facts)) return false;
     this.#facts = facts;
-    this.#forgo();
-    this.#deriveAll(peers);
+    this.#dispatch({ kind: 'host-changed', canUse: this.#canUse });
+    this.#loop.wake();
     return true;
   }
 
   /** Another config is in force, and with it perhaps other facts count. */
-  setConfig(host: HostConfig, facts: HostFacts, { peers }: PeerSource): void {
+  setConfig(host: HostConfig, facts: HostFacts): void {
     this.#host = host;
     this.#facts = facts;
-    const before = this.#ways.state;
-    this.#ways.want(host.config.backend);
-    this.#forgo();
-    if (this.#ways.state !== before) this.#tellState();
-    this.#deriveAll(peers);
-    this.advance();
+    this.#dispatch({ kind: 'backend-changed', backend: host.config.backend, canUse: this.#canUse });
+    this.#loop.wake();
   }
 
-  /** Whether the wanted way leads through the device. */
-  needs(device: string): boolean {
-    const wanted = this.#contexts.get(this.#ways.wanted.name);
-    return wanted === undefined || deriveHostIn([wanted]).some((object) => deviceOf(object) === device);
+  /**
+   * What {@link Reconciler.isSettled} says may have changed: takes the migration as far as it can
+   * go.
+   */
+  wake(): void {
+    this.#loop.wake();
   }
 
-  /** Takes a change of the way to this host as far as it can go; to be called when the reconciler has settled, too. */
-  advance(): void {
-    if (this.#own === undefined || this.#problem !== undefined) return;
-    for (let before: WayState | undefined; before !== this.#ways.state && this.#ways.state !== 'steady';) {
-      before = this.#ways.state;
-      const { mustDerive, mustPublish } = this.#ways.advance({
-        isSettled: this.#isSettled(),
-        isPublished: sameAttributes(this.#own.attributes, this.attributes(this.#own.attributes)),
-      });
-      if (mustDerive) this.#deriveAll(this.#peers);
-      if (mustPublish) this.#options.onPublish();
-      if (before !== this.#ways.state) this.#tellState();
-    }
-    this.#planAdvance();
+  /** Removes no more entries of peers, and goes on with no migration. */
+  stop(): void {
+    void this.#loop.stop();
   }
 
-  /** A way that became impossible must not stand in the way of the one that replaces it. */
-  #forgo(): void {
-    for (const way of this.#ways.forgo())
-      this.#options.log.warn('A way to this host is given up at once, as it cannot be gone any more', {
-        way,
-      });
+  // ---- state machine ----
+
+  get #inputs(): OverlayInputs {
+    return { host: this.#host, facts: this.#facts, migration: this.#migration.state };
   }
 
-  #planAdvance(): void {
-    const { clock } = this.#options;
-    const { dueMs } = this.#ways;
-    this.#cancelAdvance();
-    if (dueMs !== undefined)
-      this.#cancelAdvance = clock.setTimer(Math.max(0, dueMs - clock.nowMs()), () => this.advance());
+  readonly #canUse: CanUse = (backend) =>
+    checkHost({ ...this.#host.config, backend }, this.#facts) === undefined;
+
+  #dispatch(event: MigrationEvent): void {
+    this.#perform(this.#migration.dispatch(event));
   }
 
-  #tellState(): void {
-    const { announced, state, stragglers, wanted } = this.#ways;
-    const fields = { state, announced: announced.name, wanted: wanted.name, waitingFor: stragglers.length };
-    this.#options.log.info('The way to this host changes', fields);
-    this.#options.onMigration();
+  #perform(effects: readonly MigrationEffect[]): void {
+    const { log, onMigration, publish } = this.#deps;
+    for (const effect of effects)
+      switch (effect.kind) {
+        case 'derive':
+          this.#derive();
+          break;
+        case 'publish':
+          publish();
+          break;
+        case 'report-state':
+          this.#logState();
+          onMigration();
+          break;
+        case 'report-blocker':
+          log.error(`Migration blocked: peer would become unreachable: ${effect.blocker}`);
+          onMigration();
+          break;
+        case 'report-dropped':
+          log.warn('Dropping unusable transport', { transport: effect.transport });
+      }
   }
 
-  /** Whether the kernel holds what is wanted, and no peer would be lost by going on. */
-  #isSettled(): boolean {
-    const { log, reconciler } = this.#options;
-    if (!reconciler.isSettled || !this.#isHostInPlace()) return false;
-    const obstacle = this.#ways.state === 'preparing' ? this.#findLost() : undefined;
-    const isNews = obstacle !== undefined && obstacle !== this.#obstacle;
-    this.#obstacle = obstacle;
-    if (isNews) log.error(`The way to this host stays as it is, as a peer would be lost: ${obstacle}`);
-    if (isNews) this.#options.onMigration();
-    return obstacle === undefined;
+  /** Steps the migration once; returns whether another step may follow. */
+  #step(): boolean {
+    this.#programmer.removeDeparted();
+    const { kind } = this.#migration.state;
+    if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
+    const isSettled = this.#deps.reconciler.isSettled && this.#isHostInPlace();
+    const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
+    this.#dispatch({
+      kind: 'observed',
+      isSettled,
+      isPublished: this.#isPublished(this.#own),
+      ...this.#migration.pending,
+      ...(blocker !== undefined && { blocker }),
+    });
+    return this.#migration.state.kind !== kind;
   }
 
-  /** Devices of other ways, which this host may have no room for, must not keep it from going the wanted one. */
   #isHostInPlace(): boolean {
-    const { reconciler } = this.#options;
-    if (reconciler.summary().host.state === 'in-sync') return true;
-    const contexts = [...this.#contexts.values()];
-    const devices = deriveHostIn(contexts).map(deviceOf);
-    const beside = new Set(devices.filter((device) => device !== undefined && !this.needs(device)));
-    for (const [key, want] of reconciler.objectsOf(HOST))
-      if (!beside.has(deviceOf(want)) && !isInSync(want, reconciler.known?.objects.get(key))) return false;
-    return true;
+    return isHostInPlace(
+      this.#deps.reconciler,
+      this.#programmer.contexts,
+      wantedOf(this.#migration.state).id,
+    );
   }
 
-  /** Why a peer that is reached now could not be reached in the wanted way. */
-  #findLost(): string | undefined {
-    const wanted = this.#contexts.get(this.#ways.wanted.name);
-    if (wanted === undefined) return undefined;
-    for (const [key, peer] of this.#peers) {
-      const state = deriveAs(wanted, peer);
-      if (state.mode === 'error' && this.#stateOf(peer)?.mode !== 'error') return `${key}: ${state.reason}`;
-    }
-    return undefined;
+  #isPublished({ attributes }: OwnLease): boolean {
+    return sameAttributes(attributes, this.attributes(attributes));
   }
 
-  /** All objects are known now, so whatever else is ours in the kernel is an orphan. */
-  #startReconciler(): void {
-    const { reconciler } = this.#options;
-    reconciler.markComplete();
-    reconciler.start();
+  #findBlocker(): string | undefined {
+    return findBlocker(this.#migration.state, this.#programmer.contexts, this.#migration.peers);
   }
 
-  #attributesIn(way: LocalTransport, previous?: LeaseAttributes): LeaseAttributes {
-    const config = this.#ways.configFor(this.#host.config, way);
-    const attributes = backendOf({ config }).attributes(config, this.#facts, way.attributes ?? previous);
-    this.#ways.remember(way.name, attributes);
-    return attributes;
+  #logState(): void {
+    const { pending, state } = this.#migration;
+    const [announced, wanted] = [announcedOf(state).id, wantedOf(state).id];
+    const fields = { state: state.kind, announced, wanted, waitingFor: pending.pending };
+    this.#deps.log.info('Migration state changed', fields);
   }
 
-  #contextIn(way: LocalTransport, { subnets }: OwnLease): BackendContext {
-    const config = this.#ways.configFor(this.#host.config, way);
-    const own = { subnets, attributes: this.#attributesIn(way) };
-    const isMigrating = this.#ways.all.length > 1;
-    return { config, host: this.#facts, own, ...(isMigrating && { isMigrating }) };
-  }
+  // ---- derivation ----
 
-  #deriveAll(peers: ReadonlyMap<string, Lease>): void {
-    this.#peers = peers;
-    const own = this.#own;
-    if (own === undefined) return;
+  #derive(): void {
+    if (this.#own === undefined) return;
     try {
-      const ways = this.#ways.all;
-      this.#contexts = new Map(ways.map((way) => [way.name, this.#contextIn(way, own)]));
-      const contexts = [...this.#contexts.values()];
-      const ownership = this.ownership();
-      this.#options.reconciler.setHost(ownership, [
-        ...deriveHostIn(contexts),
-        ...this.#deriveRouter(contexts.at(-1)!),
-        ...(this.#options.isBlackholing ? deriveBlackholes(own.subnets, ownership) : []),
-      ]);
-      for (const [key, peer] of peers) this.#derivePeer(key, peer);
-      this.#writeSubnetEnv(own, contexts);
-      this.#problem = undefined;
+      this.#deriveAll(this.#own);
+      this.#error = undefined;
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
-      this.#problem = error.message;
-      this.#options.log.error(`${error.message}; what is programmed already stays`);
+      this.#error = error.message;
+      this.#deps.log.error(`${error.message}; kernel state stays as it is`);
     }
   }
 
-  #deriveRouter(context: BackendContext): readonly KernelObject[] {
-    const { firewall, setsSysctls } = this.#options.routerFor(this.#host.config);
-    return [...(setsSysctls ? deriveForwarding(context) : []), ...deriveFirewall(context, firewall)];
-  }
-
-  #derivePeer(key: string, peer: Lease | undefined): void {
-    if (this.#own === undefined) return;
-    if (peer === undefined) return this.#removeSoon(key);
-    this.#leaving.get(key)?.();
-    this.#leaving.delete(key);
-    const state = this.#stateOf(peer);
-    if (state !== undefined) this.#options.reconciler.setPeer(key, state);
-  }
-
-  /** `undefined` while nothing can be derived for this host: what leads to the peer stays. */
-  #stateOf(peer: Lease): PeerState | undefined {
-    const way = this.#ways.find(peer);
-    const wanted = this.#contexts.get(this.#ways.wanted.name);
-    const chosen = (way && this.#contexts.get(way.name)) ?? wanted;
-    if (chosen === undefined) return undefined;
-    if (way !== undefined) return derivePeerIn([...this.#contexts.values()], chosen, peer);
-    // Nobody knows how to send to it; its backend tells best why, unless it is the port.
-    const state = backendOf(chosen).derivePeer(chosen, peer);
-    if (state.mode === 'error') return state;
-    const theirs = peer.attributes.weft?.port;
-    const reason = `it listens at UDP port ${theirs} and this host does at ${this.#ways.wanted.port}`;
-    return theirs === undefined ? state : { mode: 'error', reason, objects: [] };
-  }
-
-  #removeSoon(key: string): void {
-    const { clock, reconciler } = this.#options;
-    if (this.#leaving.has(key)) return;
-    const cancel = clock.setTimer(WITHDRAWAL_GRACE_MS, () => {
-      this.#leaving.delete(key);
-      reconciler.removePeer(key);
-    });
-    this.#leaving.set(key, cancel);
-  }
-
-  #writeSubnetEnv({ subnets }: OwnLease, contexts: readonly BackendContext[]): void {
-    const { subnetFile, routerFor } = this.#options;
-    const { isMasquerading } = routerFor(this.#host.config).firewall;
-    const { ipv4, ipv6 } = this.#host.config;
-    const networks = { ...(ipv4 && { ipv4: ipv4.network }), ...(ipv6 && { ipv6: ipv6.network }) };
-    subnetFile.write(formatSubnetEnv({ networks, subnets, mtu: mtuIn(contexts), isMasquerading }));
+  #deriveAll(own: OwnLease): void {
+    const attributes = this.#programmer.update(this.#inputs, own);
+    this.#dispatch({ kind: 'attributes-derived', attributes });
+    this.#programmer.program(this.#inputs, own, this.#migration.peers);
   }
 }

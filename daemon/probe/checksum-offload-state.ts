@@ -1,4 +1,5 @@
-// Whether checksums that are left to devices come out wrong, from rounds of probes of one family. Pure.
+// Whether devices compute the checksums that are left to them, from rounds of probes of one family.
+// A pure state machine.
 //
 //             a peer answers a device's checksum
 //   unknown ─────────────────────────────────────► good ◄──────────────┐
@@ -9,36 +10,33 @@
 //                   suspect ───────────────────────────────────────────┘
 //                      │ the third such round in a row
 //                      ▼
-//                     bad      for as long as this judge lives: with the offload off nothing can be learned about it
+//                     bad      absorbing: with the offload off, probes cannot show anything about it
 //
-// A round in which no peer answers at all changes nothing. So one counterexample keeps the offload on, a firewall or a dead
-// peer never turns it off, and it never goes to and fro: whoever wants another trial makes another judge.
+// A round in which no peer answers at all changes nothing. So one counterexample keeps the offload
+// on, a firewall or a dead peer never turns it off, and the offload never flaps: another trial
+// starts from INITIAL_OFFLOAD.
 import type { ProbeResult } from './checksum-probe.ts';
 
-/** `off`, which no round tells: nothing is left to devices, by somebody else's will or an earlier run's. */
-export type OffloadState = 'unknown' | 'good' | 'suspect' | 'bad' | 'off';
+/** State of one family. */
+export interface ChecksumOffloadState {
+  readonly kind: 'unknown' | 'good' | 'suspect' | 'bad';
+  /** Bad rounds in a row. */
+  readonly badRounds: number;
+}
 
-/** Bad rounds in a row. */
-const BAD_ROUNDS = 3;
+/** What is reported; `off`: nothing is left to devices, by an administrator or an earlier run. */
+export type OffloadState = ChecksumOffloadState['kind'] | 'off';
 
-export class ChecksumOffloadState {
-  #state: OffloadState = 'unknown';
-  #badRounds = 0;
+export const INITIAL_OFFLOAD: ChecksumOffloadState = { kind: 'unknown', badRounds: 0 };
 
-  get state(): OffloadState {
-    return this.#state;
-  }
+/** Bad rounds in a row that make `suspect` `bad`. */
+const MAX_BAD_ROUNDS = 3;
 
-  /** Takes what a round found of each peer; returns the state from then on. */
-  note(sights: readonly ProbeResult[]): OffloadState {
-    if (this.#state === 'bad') return this.#state;
-    if (sights.includes('good')) {
-      this.#badRounds = 0;
-      this.#state = 'good';
-    } else if (sights.includes('bad')) {
-      this.#badRounds++;
-      this.#state = this.#badRounds < BAD_ROUNDS ? 'suspect' : 'bad';
-    }
-    return this.#state;
-  }
+/** The state after a round with one result a peer. */
+export function next(state: ChecksumOffloadState, results: readonly ProbeResult[]): ChecksumOffloadState {
+  if (state.kind === 'bad') return state;
+  if (results.includes('good')) return { kind: 'good', badRounds: 0 };
+  if (!results.includes('bad')) return state;
+  const badRounds = state.badRounds + 1;
+  return { kind: badRounds < MAX_BAD_ROUNDS ? 'suspect' : 'bad', badRounds };
 }

@@ -1,15 +1,23 @@
-// Looks now and then whether checksums that are left to devices arrive right, at a few peers a round, and tells when they do
-// not. Sends nothing while nobody wants to know, and nothing more about a family that is judged bad.
+// Probes at intervals whether the checksums that are left to devices arrive right, at a few peers a
+// round, and reports changes. Sends nothing while no peer is offered, and nothing more for a family
+// that is bad.
 import type { Family, IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import { FAMILIES } from '../../backends/address-family.ts';
 import type { ProbeResult } from './checksum-probe.ts';
-import { ChecksumOffloadState, type OffloadState } from './checksum-offload-state.ts';
+import {
+  INITIAL_OFFLOAD,
+  next,
+  type ChecksumOffloadState,
+  type OffloadState,
+} from './checksum-offload-state.ts';
 
-export interface OffloadVerdict {
+/** What probes found of one family. */
+export interface ChecksumStatus {
   readonly state: OffloadState;
-  /** When it became that, on the clock given. */
+  /** Start of that state, on the clock given. */
   readonly sinceMs: number;
   /** Peers whose answers decided it: overlay addresses of the last round. */
   readonly peers: readonly IpAddress[];
@@ -21,112 +29,133 @@ export interface ChecksumProbeLoopOptions {
   readonly random?: Random;
   /** From one round to the next, in ms; 0: never. Rounds come sooner while little is known. */
   readonly intervalMs: number;
-  /** Some peers that are reached through the tunnel, at most `count`; none while it is not to be looked at. */
+  /** At most `count` peers that are reached through the tunnel; none: the round is left out. */
   readonly choosePeers: (family: Family, count: number) => readonly IpAddress[];
-  /** Whether checksums are left to devices at all; `undefined` if nobody can tell. */
+  /** Whether checksums are left to devices at all; `undefined` if that is unknown. */
   readonly isOn: (family: Family) => Promise<boolean | undefined>;
   readonly probe: (address: IpAddress) => Promise<ProbeResult>;
-  /** A family has another state. Must not throw. */
-  readonly onVerdict: (family: Family, verdict: OffloadVerdict) => void;
+  /** The state of a family changed. Must not throw. */
+  readonly onChange: (family: Family, status: ChecksumStatus) => void;
 }
 
-const PEERS_A_ROUND = 3;
-/** While nothing is known, growing to the interval; and while something is suspected. */
+const PEERS_PER_ROUND = 3;
+/** First pause; doubles up to the interval while no peer answers. */
 const FIRST_ROUND_MS = 2_000;
 const SUSPECT_ROUND_MS = 2_000;
-/** Where no peer answers anything, rounds are in the end so many intervals apart. */
-const SILENT_INTERVALS = 10;
-/** Hosts that start at once should not probe at once: rounds are up to so much earlier or later. */
+/** Upper bound of the pause while no peer answers, in intervals. */
+const NO_ANSWER_INTERVALS = 10;
+/** Part of a pause by which it varies, so that hosts that start together do not probe together. */
 const JITTER = 0.1;
+
+/** A round that became due since the step checked is still in the future for the control loop. */
+const MIN_SLEEP_MS = 1;
+
+/** What is known since the last reset; a round that began before one is dropped. */
+interface Trial {
+  readonly states: Map<Family, ChecksumOffloadState>;
+  readonly statuses: Map<Family, ChecksumStatus>;
+}
 
 export class ChecksumProbeLoop {
   readonly #options: ChecksumProbeLoopOptions;
-  #judges = new Map<Family, ChecksumOffloadState>();
-  #verdicts = new Map<Family, OffloadVerdict>();
+  readonly #loop: ControlLoop;
+  #trial: Trial = newTrial();
   #pauseMs = FIRST_ROUND_MS;
-  #cancel: () => void = () => undefined;
+  #nextRoundMs = Infinity;
   #isStopped = false;
 
   constructor(options: ChecksumProbeLoopOptions) {
     this.#options = options;
+    this.#loop = new ControlLoop({
+      clock: options.clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [Math.max(this.#nextRoundMs, options.clock.nowMs() + MIN_SLEEP_MS)],
+    });
   }
 
-  /** Of families that were looked at. */
-  get verdicts(): ReadonlyMap<Family, OffloadVerdict> {
-    return this.#verdicts;
+  /** Of families that were probed. */
+  get statuses(): ReadonlyMap<Family, ChecksumStatus> {
+    return this.#trial.statuses;
   }
 
   /** Families whose checksums devices get wrong. */
   get badFamilies(): readonly Family[] {
-    return FAMILIES.filter((family) => this.#verdicts.get(family)?.state === 'bad');
+    return FAMILIES.filter((family) => this.statuses.get(family)?.state === 'bad');
   }
 
+  /** Without effect with an interval of 0. */
   start(): void {
-    if (this.#options.intervalMs > 0) this.#plan();
+    if (this.#options.intervalMs === 0) return;
+    this.#scheduleRound();
+    this.#loop.start();
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.#cancel();
+    void this.#loop.stop();
   }
 
-  /** What was learned holds no longer: another device carries the packets, or somebody wants another trial. */
-  forget(): void {
-    this.#judges = new Map();
-    this.#verdicts = new Map();
+  /** Starts another trial: another device carries the packets, or the setting changed. */
+  reset(): void {
+    this.#trial = newTrial();
     this.#pauseMs = FIRST_ROUND_MS;
-    if (!this.#isStopped) this.start();
+    this.#scheduleRound();
+    this.#loop.wake();
   }
 
-  #plan(): void {
+  #scheduleRound(): void {
     const { clock, random = Math.random } = this.#options;
-    this.#cancel();
     const jitter = 1 + JITTER * (2 * random() - 1);
-    this.#cancel = clock.setTimer(this.#pauseMs * jitter, () => void this.#round());
+    this.#nextRoundMs = clock.nowMs() + this.#pauseMs * jitter;
   }
 
-  async #round(): Promise<void> {
-    const judges = this.#judges;
-    await Promise.all(FAMILIES.map((family) => this.#look(family)));
-    // Forgotten meanwhile: another round is planned already.
-    if (this.#isStopped || judges !== this.#judges) return;
+  async #step(): Promise<boolean> {
+    if (this.#options.clock.nowMs() < this.#nextRoundMs) return false;
+    const trial = this.#trial;
+    await Promise.all(FAMILIES.map((family) => this.#probeFamily(trial, family)));
+    // A reset has scheduled a round already.
+    if (!this.#isCurrent(trial)) return false;
+    this.#pauseMs = this.#nextPauseMs();
+    this.#scheduleRound();
+    return false;
+  }
+
+  #nextPauseMs(): number {
     const { intervalMs } = this.#options;
-    const states = [...this.#verdicts.values()].map(({ state }) => state);
-    if (states.includes('suspect')) this.#pauseMs = Math.min(SUSPECT_ROUND_MS, intervalMs);
-    else if (states.includes('good') || states.includes('off')) this.#pauseMs = intervalMs;
-    else
-      this.#pauseMs = Math.min(
-        2 * this.#pauseMs,
-        states.length > 0 ? SILENT_INTERVALS * intervalMs : intervalMs,
-      );
-    this.#plan();
+    const states = Array.from(this.statuses.values(), ({ state }) => state);
+    if (states.includes('suspect')) return Math.min(SUSPECT_ROUND_MS, intervalMs);
+    if (states.includes('good') || states.includes('off')) return intervalMs;
+    return Math.min(2 * this.#pauseMs, states.length > 0 ? NO_ANSWER_INTERVALS * intervalMs : intervalMs);
   }
 
-  async #look(family: Family): Promise<void> {
+  async #probeFamily(trial: Trial, family: Family): Promise<void> {
     const { choosePeers, isOn, probe } = this.#options;
-    const judges = this.#judges;
-    const judge = judges.get(family) ?? new ChecksumOffloadState();
-    if (judge.state === 'bad') return;
-    const peers = choosePeers(family, PEERS_A_ROUND);
+    const before = trial.states.get(family) ?? INITIAL_OFFLOAD;
+    if (before.kind === 'bad') return;
+    const peers = choosePeers(family, PEERS_PER_ROUND);
     if (peers.length === 0) return;
-    judges.set(family, judge);
     const isOff = (await isOn(family)) === false;
-    const sights = isOff ? [] : await Promise.all(peers.map(probe));
-    // Of this round nothing counts any more.
-    if (this.#isStopped || judges !== this.#judges) return;
-    const state = isOff ? 'off' : judge.note(sights);
-    const decisive = state === 'good' ? 'good' : 'bad';
-    this.#tell(
-      family,
-      state,
-      peers.filter((_, index) => sights[index] === decisive),
-    );
+    const results = isOff ? [] : await Promise.all(peers.map(probe));
+    if (!this.#isCurrent(trial)) return;
+    const after = next(before, results);
+    trial.states.set(family, after);
+    const decisive = after.kind === 'good' ? 'good' : 'bad';
+    const deciders = peers.filter((_, index) => results[index] === decisive);
+    this.#setStatus(family, isOff ? 'off' : after.kind, deciders);
   }
 
-  #tell(family: Family, state: OffloadState, peers: readonly IpAddress[]): void {
-    if (this.#verdicts.get(family)?.state === state) return;
-    const verdict = { state, sinceMs: this.#options.clock.nowMs(), peers };
-    this.#verdicts.set(family, verdict);
-    this.#options.onVerdict(family, verdict);
+  #setStatus(family: Family, state: OffloadState, peers: readonly IpAddress[]): void {
+    if (this.statuses.get(family)?.state === state) return;
+    const status = { state, sinceMs: this.#options.clock.nowMs(), peers };
+    this.#trial.statuses.set(family, status);
+    this.#options.onChange(family, status);
   }
+
+  #isCurrent(trial: Trial): boolean {
+    return !this.#isStopped && trial === this.#trial;
+  }
+}
+
+function newTrial(): Trial {
+  return { states: new Map(), statuses: new Map() };
 }

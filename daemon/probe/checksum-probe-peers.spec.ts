@@ -5,7 +5,7 @@ import { DEV, TestHost } from '../../test/support/reconciler-host.ts';
 import { chooseTunnelPeers } from './checksum-probe-peers.ts';
 
 describe('peers to probe for checksums', () => {
-  it('are some of those that the kernel leads to through a tunnel, by their ends of it', async () => {
+  it('are overlay addresses of some peers that are reached through the tunnel', async () => {
     const host = await new TestHost().start([2, 3, 4, 5].map((number) => vxlanPeer(number)));
     const chosen = chooseTunnelPeers(host.reconciler, 4, 3);
     assert.equal(new Set(chosen).size, 3);
@@ -14,11 +14,11 @@ describe('peers to probe for checksums', () => {
     assert.equal(chooseTunnelPeers(host.reconciler, 4, 9).length, 4);
   });
 
-  it('are none that is reached by a plain route, or not at all', async () => {
+  it('are none with direct routing or without a device', async () => {
     const host = await new TestHost({ vxlan: { directRouting: true } }).start([vxlanPeer(2)]);
     assert.deepEqual(chooseTunnelPeers(host.reconciler, 4, 3), []);
     const lost = await new TestHost().start([vxlanPeer(2)]);
-    lost.kernel.refuse(`link ${DEV}`, 'EPERM');
+    lost.kernel.injectFault(`link ${DEV}`, 'EPERM');
     lost.kernel.tables.removeLink(DEV);
     await lost.clock.settle();
     assert.deepEqual(chooseTunnelPeers(lost.reconciler, 4, 3), []);

@@ -1,11 +1,12 @@
-// Peers whose tunnel can be probed for checksums: overlay addresses that the kernel leads to through a device of ours. Pure.
+// Peers whose tunnel can be probed for checksums: overlay addresses that routes reach through a
+// device of ours. Pure.
 import { familyOf, type Family, type IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 
 type Source = Pick<Reconciler, 'objectsOf' | 'status' | 'ownership'>;
 
-/** At most `count`, others each time. */
+/** At most `count`, picked at random. */
 export function chooseTunnelPeers(
   reconciler: Source,
   family: Family,
@@ -26,7 +27,7 @@ export function chooseTunnelPeers(
   return chosen;
 }
 
-/** The peer's end of the tunnel; one that is reached by a plain route in this family has none. */
+/** The peer's overlay address; `undefined` for a peer with direct routing in this family. */
 function gatewayOf(reconciler: Source, key: string, family: Family): IpAddress | undefined {
   const devices = reconciler.ownership?.devices ?? [];
   for (const object of reconciler.objectsOf(key).values())

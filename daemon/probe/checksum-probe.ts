@@ -1,28 +1,35 @@
-// Whether checksums that are left to network devices arrive right at one peer: datagrams to a closed port of it, some with a
-// checksum that this kernel computed, some without. A peer's kernel, flannel's hosts' too, answers whichever it finds right.
+// Whether checksums that are left to network devices arrive right at one peer: datagrams to a
+// closed port, some with a checksum that this kernel computed, some without. The peer's kernel
+// answers those with a right checksum by an ICMP port unreachable (RFC 1122 §4.1.3.1), under
+// flannel as well.
 import type { IpAddress } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { NativeChecksumProbe, NativeEcho } from '../../native/index.ts';
 
-/** `bad`: every checksum of this kernel was answered and none of a device. `silent`: the peer tells nothing. */
-export type ProbeResult = 'good' | 'bad' | 'silent';
+/**
+ * `bad`: every checksum of this kernel was answered and none of a device. `no-answer`: neither was.
+ */
+export type ProbeResult = 'good' | 'bad' | 'no-answer';
 
 export interface ChecksumProbeOptions {
   readonly native: NativeChecksumProbe & Pick<NativeEcho, 'echoClose'>;
   readonly clock: Clock;
-  /** How long an answer may take, in ms; default 500. */
+  /** Time limit of one answer, in ms; default 500. */
   readonly timeoutMs?: number;
-  /** Pairs that must agree before it is `bad`; default 3, as the kernel answers six at once and then one a second (icmp(7), icmp_ratelimit). */
+  /**
+   * Pairs that must agree before it is `bad`; default 3: the kernel answers six at once and then
+   * one a second (icmp(7), icmp_ratelimit).
+   */
   readonly attempts?: number;
 }
 
-/** discard(9): nobody listens. */
+/** discard (RFC 863): no process listens. */
 const CLOSED_PORT = 9;
-const FIRST_LOOK_MS = 1;
-/** Answers come at once or never, and nobody waits for them: each look is made after so many times as long as the one before. */
-const LOOK_GROWTH = 4;
+const FIRST_POLL_MS = 1;
+/** Factor between two pauses: answers come at once or never. */
+const POLL_GROWTH = 4;
 
-/** One datagram if all is well, else at most two an attempt. Never rejects. */
+/** Sends one datagram if the first is answered, else at most two an attempt. Never rejects. */
 export async function probeChecksums(
   address: IpAddress,
   options: ChecksumProbeOptions,
@@ -30,7 +37,7 @@ export async function probeChecksums(
   const { attempts = 3 } = options;
   for (let attempt = 0; attempt < attempts; attempt++) {
     if (await isAnswered(address, false, options)) return 'good';
-    if (!(await isAnswered(address, true, options))) return 'silent';
+    if (!(await isAnswered(address, true, options))) return 'no-answer';
   }
   return 'bad';
 }
@@ -44,15 +51,15 @@ async function isAnswered(
   let fd: number | undefined;
   try {
     fd = native.checksumProbeSend(address, CLOSED_PORT, isInSoftware);
-    for (let pauseMs = FIRST_LOOK_MS; ; pauseMs *= LOOK_GROWTH) {
-      // Before what is read: an answer that was there in time counts, however late this look is.
+    for (let pauseMs = FIRST_POLL_MS; ; pauseMs *= POLL_GROWTH) {
+      // Read before the answer: one that came in time counts, however late this poll is.
       const nowMs = clock.nowMs();
       if (native.checksumProbeRead(fd)) return true;
       if (nowMs >= deadlineMs) return false;
       await new Promise<void>((resolve) => clock.setTimer(Math.min(pauseMs, deadlineMs - nowMs), resolve));
     }
   } catch {
-    // No route, a firewall of this host, no buffers: nothing is known by that.
+    // No route, a firewall of this host, no buffers: they say nothing about checksums.
     return false;
   } finally {
     if (fd !== undefined) native.echoClose(fd);

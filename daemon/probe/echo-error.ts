@@ -1,16 +1,25 @@
-// What went wrong with an echo, by the ICMP error that came for it (RFC 792, RFC 4443, RFC 8335). Pure.
+// Errors of echoes, by the ICMP error that answered them (RFC 792, RFC 1812, RFC 4443). Pure.
 import type { Family } from '../../lib/address.ts';
 import type { EchoAnswer } from '../../native/index.ts';
 
+/** Why an echo has no reply. `by` is the address that sent the error. */
 export type EchoError =
-  /** A router or this host's own kernel (`by` unset: before it left the host) cannot carry a packet of that size. */
+  /** Larger than an MTU, in bytes: of a router, or of this host's device if `by` is unset. */
   | { readonly kind: 'too-big'; readonly by?: string; readonly mtu?: number }
-  /** `by` says that there is no way; of this host itself if the next hop does not answer ARP or neighbour discovery. */
+  /**
+   * Destination unreachable; `by` this host if the next hop does not answer ARP or neighbour
+   * discovery.
+   */
   | { readonly kind: 'unreachable'; readonly by: string; readonly reason: string }
+  /** The TTL ended at `by`. */
   | { readonly kind: 'time-exceeded'; readonly by: string }
-  /** The kernel did not send it: no route, forbidden by the firewall and the like. */
+  /**
+   * The kernel did not send it, for example without a route or by a firewall rule; `code` is an
+   * errno name.
+   */
   | { readonly kind: 'not-sent'; readonly code: string; readonly message: string };
 
+/** Texts by code of destination unreachable: RFC 792 and RFC 1812 §5.2.7.1; RFC 4443 §3.1. */
 const UNREACHABLE: Readonly<Record<Family, Readonly<Record<number, string>>>> = {
   4: {
     0: 'no route to the network',
@@ -32,9 +41,11 @@ const UNREACHABLE: Readonly<Record<Family, Readonly<Record<number, string>>>> = 
   },
 };
 
+/** ICMP types, and the code for "fragmentation needed" (RFC 1191). */
 const [IPV4_UNREACHABLE, IPV4_TIME_EXCEEDED, IPV4_FRAGMENTATION_NEEDED] = [3, 11, 4];
 const [IPV6_UNREACHABLE, IPV6_TOO_BIG, IPV6_TIME_EXCEEDED] = [1, 2, 3];
 
+/** The error of an answer of kind `error`. */
 export function describeEchoError(answer: EchoAnswer, family: Family): EchoError {
   const { type, code, mtu } = answer;
   const by = answer.from ?? 'an unknown router';
@@ -47,7 +58,7 @@ export function describeEchoError(answer: EchoAnswer, family: Family): EchoError
   return { kind: 'unreachable', by, reason: reason ?? `ICMP type ${type}, code ${code}` };
 }
 
-/** For example `198.18.0.1 says: no route to the network`. */
+/** One line, for example `198.18.0.1 says: no route to the network`. */
 export function formatEchoError(error: EchoError): string {
   switch (error.kind) {
     case 'too-big': {

@@ -8,11 +8,11 @@ import { EchoSocket, type EchoResult } from './echo-socket.ts';
 const PEER = '10.5.72.0' as IpAddress;
 const PACKET_BYTES = 84;
 
-/** A network that answers when a test says so. */
+/** A network whose answers a test sets. */
 class FakeNetwork implements NativeEcho {
   readonly sequences: number[] = [];
   readonly answers: EchoAnswer[] = [];
-  refusal: string | undefined;
+  sendError: string | undefined;
   isClosed = false;
 
   echoOpen(): number {
@@ -20,11 +20,11 @@ class FakeNetwork implements NativeEcho {
   }
 
   echoSetTtl(): void {
-    assert.fail('nobody asked for it');
+    assert.fail('no test sets a TTL');
   }
 
   echoSend(_fd: number, _address: string, _identifier: number, sequence: number): number {
-    if (this.refusal !== undefined) throw Object.assign(new Error('refused'), { code: this.refusal });
+    if (this.sendError !== undefined) throw Object.assign(new Error('rejected'), { code: this.sendError });
     this.sequences.push(sequence);
     return 1_000_000;
   }
@@ -75,7 +75,7 @@ describe('echo socket', () => {
     assert.deepEqual(result, { kind: 'reply', rttMs: 0.25 });
   });
 
-  it('counts a reply that was there in time, although the process looks late', async () => {
+  it('counts a reply that came in time although the poll is late', async () => {
     send();
     network.answer({ timeUs: 1_900_000 });
     await clock.jump(30_000);
@@ -84,11 +84,11 @@ describe('echo socket', () => {
 
   for (const [what, answer] of [
     ['nothing', undefined],
-    ['a reply of somebody else', { from: '10.5.73.0' }],
+    ['a reply from another address', { from: '10.5.73.0' }],
     ['a reply to another echo', { sequence: 0x10000 }],
     ['a reply without the token', { hasToken: false }],
     ['a reply that came too late', { timeUs: 2_000_001 + 1000 }],
-    ['an error about an echo to somebody else', { kind: 'error', from: '198.18.0.1', to: '10.5.73.0' }],
+    ['an error about an echo to another address', { kind: 'error', from: '198.18.0.1', to: '10.5.73.0' }],
   ] as const)
     it(`is lost after the time-out with ${what}`, async () => {
       send();
@@ -100,7 +100,7 @@ describe('echo socket', () => {
       assert.equal(clock.pendingTimers, 0);
     });
 
-  it('tells who says that a packet is too large', async () => {
+  it('names the router that rejects a packet as too large', async () => {
     send();
     network.answer({
       kind: 'error',
@@ -115,23 +115,23 @@ describe('echo socket', () => {
     assert.deepEqual(result, { kind: 'error', error: { kind: 'too-big', by: '198.18.0.1', mtu: 1400 } });
   });
 
-  it('tells the MTU of the device of what the own kernel refuses', async () => {
-    network.refusal = 'EMSGSIZE';
+  it('names the MTU of the device if this host rejects a packet', async () => {
+    network.sendError = 'EMSGSIZE';
     network.answer({ kind: 'local', to: PEER, mtu: 1450 });
     send();
     await clock.settle();
     assert.deepEqual(result, { kind: 'error', error: { kind: 'too-big', mtu: 1450 } });
   });
 
-  it('tells why an echo was not sent', async () => {
-    network.refusal = 'ENETUNREACH';
+  it('has the reason of an echo that was not sent', async () => {
+    network.sendError = 'ENETUNREACH';
     send();
     await clock.settle();
-    const error = { kind: 'not-sent', code: 'ENETUNREACH', message: 'refused' };
+    const error = { kind: 'not-sent', code: 'ENETUNREACH', message: 'rejected' };
     assert.deepEqual(result, { kind: 'error', error });
   });
 
-  it('gives up what is awaited when it is closed, and is closed once', async () => {
+  it('resolves awaited echoes as lost when it is closed, and closes once', async () => {
     send();
     socket.close();
     socket.close();

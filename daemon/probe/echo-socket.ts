@@ -1,17 +1,21 @@
-// ICMP echoes of one family from one socket: each is sent, then waited for. The kernel notes when a reply came, so that a
-// process that looks late measures no more than one that looks at once; it looks often only while a reply is awaited.
+// ICMP echoes of one family on one socket (RFC 792, RFC 4443 §4). The kernel timestamps replies
+// (SO_TIMESTAMPNS), so that a late poll measures the same as an early one. Polls only while replies
+// are awaited.
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Family, IpAddress } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import type { EchoAnswer, NativeEcho } from '../../native/index.ts';
 import { describeEchoError, type EchoError } from './echo-error.ts';
 
-/** Bytes of IP and ICMP headers of an echo. */
+/** Bytes of the IP and ICMP headers of an echo. */
 export const ECHO_HEADER_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
 
+/** Result of one echo. */
 export type EchoResult =
+  /** Round trip by the kernel's timestamps. */
   | { readonly kind: 'reply'; readonly rttMs: number }
-  /** Nothing came in time. */
+  /** No answer came in time. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'error'; readonly error: EchoError };
 
@@ -19,10 +23,10 @@ export interface EchoSocketOptions {
   readonly native: NativeEcho;
   readonly clock: Clock;
   readonly family: Family;
-  /** Name of the interface that echoes leave by; unset: as routes say. */
+  /** Interface that echoes leave by (SO_BINDTODEVICE); unset: by the routes. */
   readonly device?: string;
   readonly source?: IpAddress;
-  /** Routers that echoes may pass; default: as the kernel has it. */
+  /** TTL or hop limit; default: the kernel's. */
   readonly ttl?: number;
 }
 
@@ -35,35 +39,46 @@ interface Awaited {
   readonly settle: (result: EchoResult) => void;
 }
 
-/** First and longest pause between two looks while replies are awaited. */
-const FIRST_LOOK_MS = 1;
-const LONGEST_LOOK_MS = 10;
+/** First and longest pause between two polls while replies are awaited. */
+const FIRST_POLL_MS = 1;
+const LONGEST_POLL_MS = 10;
 const MAX_SEQUENCE = 0xffff;
 const TOKEN_BYTES = 8;
 
+/** One socket; echoes to any addresses of its family. */
 export class EchoSocket {
   readonly #options: EchoSocketOptions;
   readonly #fd: number;
   readonly #identifier = randomInt(1, 0x10000);
   readonly #token: Uint8Array = randomBytes(TOKEN_BYTES);
   readonly #awaited = new Map<number, Awaited>();
-  /** Errors come for the echoes of every program on this host, and tell whose by sequence and destination alone. */
+  /**
+   * Starts at random: errors of the echoes of every program arrive here, and differ only by
+   * sequence and destination.
+   */
   #sequence = randomInt(0, MAX_SEQUENCE + 1);
-  #pauseMs = FIRST_LOOK_MS;
-  #cancelLook: (() => void) | undefined;
+  readonly #loop: ControlLoop;
+  #pauseMs = FIRST_POLL_MS;
+  #nextPollMs = Infinity;
   #isClosed = false;
 
-  /** @throws Error with errno if the socket cannot be opened: EACCES without the right to. */
+  /** @throws Error with a `code` if the socket cannot be opened: EACCES without CAP_NET_RAW. */
   constructor(options: EchoSocketOptions) {
-    const { native, family, device, source, ttl } = options;
+    const { native, clock, family, device, source, ttl } = options;
     this.#options = options;
     this.#fd = native.echoOpen(family, this.#identifier, device, source);
     if (ttl !== undefined) native.echoSetTtl(this.#fd, family, ttl);
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [Math.max(this.#nextPollMs, clock.nowMs() + FIRST_POLL_MS)],
+    });
+    this.#loop.start();
   }
 
   /**
-   * One echo of an IP packet of `packetBytes`, its header included, with DF set. Resolves always: at the latest
-   * `timeoutMs` after it was sent, or when the socket is closed, as lost.
+   * One echo in an IP packet of `packetBytes`, its header included, with DF set. Never rejects:
+   * resolves as lost `timeoutMs` after it was sent, or when the socket is closed.
    */
   send(address: IpAddress, packetBytes: number, timeoutMs: number): Promise<EchoResult> {
     const { native, clock, family } = this.#options;
@@ -83,15 +98,17 @@ export class EchoSocket {
       const deadlineMs = clock.nowMs() + timeoutMs;
       const hasToken = payloadBytes >= TOKEN_BYTES;
       this.#awaited.set(sequence, { address, sentUs, timeoutMs, deadlineMs, hasToken, settle });
-      this.#pauseMs = FIRST_LOOK_MS;
-      this.#lookSoon();
+      this.#pauseMs = FIRST_POLL_MS;
+      this.#nextPollMs = clock.nowMs() + this.#pauseMs;
+      this.#loop.wake();
     });
   }
 
+  /** Resolves awaited echoes as lost. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#cancelLook?.();
+    void this.#loop.stop();
     for (const { settle } of this.#awaited.values()) settle({ kind: 'lost' });
     this.#awaited.clear();
     this.#options.native.echoClose(this.#fd);
@@ -104,7 +121,7 @@ export class EchoSocket {
     return this.#sequence;
   }
 
-  /** Of a packet that is too large the kernel tells the MTU apart from the error. */
+  /** The kernel queues the MTU apart from EMSGSIZE (IP_RECVERR, ip(7)). */
   #notSent(error: NodeJS.ErrnoException, address: string): EchoError {
     let mtu: number | undefined;
     if (error.code === 'EMSGSIZE')
@@ -114,15 +131,13 @@ export class EchoSocket {
     return { kind: 'not-sent', code: error.code ?? '', message: error.message };
   }
 
-  #lookSoon(): void {
-    if (this.#isClosed || this.#awaited.size === 0) return;
-    this.#cancelLook?.();
-    this.#cancelLook = this.#options.clock.setTimer(this.#pauseMs, () => this.#look());
+  #step(): boolean {
+    if (this.#options.clock.nowMs() >= this.#nextPollMs) this.#poll();
+    return false;
   }
 
-  #look(): void {
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_LOOK_MS);
-    // Before what was read: a reply that was there in time counts, however late this look is.
+  #poll(): void {
+    // Read before the answers: a reply that came in time counts, however late this poll is.
     const nowMs = this.#options.clock.nowMs();
     this.#read();
     for (const [sequence, { deadlineMs, settle }] of this.#awaited) {
@@ -130,7 +145,8 @@ export class EchoSocket {
       this.#awaited.delete(sequence);
       settle({ kind: 'lost' });
     }
-    this.#lookSoon();
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_POLL_MS);
+    this.#nextPollMs = this.#awaited.size === 0 ? Infinity : nowMs + this.#pauseMs;
   }
 
   #read(): readonly EchoAnswer[] {

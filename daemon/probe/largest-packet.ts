@@ -1,9 +1,10 @@
-// The largest packet that passes: tries the upper bound first, then what an error tells, then halves. Each size gets
-// several echoes, as one that is lost for another reason must not count as too large. Knows no socket.
+// The largest packet that passes: tries the upper bound first, then the MTU in an error (RFC 1191,
+// RFC 8201), then bisects. Each size gets several echoes, as one lost for another reason must not
+// count as too large. Knows no socket.
 import type { EchoResult } from './echo-socket.ts';
 
 export interface LargestSearch {
-  /** IP packets, in bytes. Nothing is asked about sizes outside. */
+  /** Bounds of the IP packets, in bytes; both included. */
   readonly minBytes: number;
   readonly maxBytes: number;
   /** Echoes of one size before it counts as too large. */
@@ -14,7 +15,7 @@ export interface LargestSearch {
 export interface LargestPacket {
   /** Unset if not even the smallest passes. */
   readonly packetBytes?: number;
-  /** Echoes that it took. */
+  /** Echoes sent. */
   readonly sent: number;
 }
 
@@ -22,7 +23,7 @@ export interface LargestPacket {
 export async function findLargestPacket(search: LargestSearch): Promise<LargestPacket> {
   const { minBytes, maxBytes, attempts, send } = search;
   let sent = 0;
-  /** Or the MTU according to whoever refused it; 0 if nobody said. */
+  /** Else the MTU that an error named, or 0. */
   const passes = async (packetBytes: number): Promise<true | { mtu: number }> => {
     for (let attempt = 0; attempt < attempts; attempt++) {
       const result = await send(packetBytes);
@@ -38,10 +39,11 @@ export async function findLargestPacket(search: LargestSearch): Promise<LargestP
   while (low < high) {
     const result = await passes(next);
     if (result === true) low = next;
-    // What a liar tells, larger than what it refused, is no hint.
+    // An MTU outside the search, or not below the rejected size, is ignored.
     else high = result.mtu >= minBytes && result.mtu < next ? Math.max(low, result.mtu) : next - 1;
     if (result !== true && result.mtu === high) next = high;
-    // Before halving, whether anything passes at all: else a silent host would cost a time-out for each size.
+    // The smallest size goes before bisection: else a host without replies would cost a time-out a
+    // size.
     else next = low < minBytes ? minBytes : Math.ceil((low + high) / 2);
   }
   return { ...(low >= minBytes && { packetBytes: low }), sent };

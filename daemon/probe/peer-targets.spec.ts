@@ -19,28 +19,28 @@ const IPV6_ONLY: Lease = {
 describe('targets of a probe', () => {
   for (const [what, peer, backend, family, expected] of [
     ['IPv4 before IPv6', PEER, 'vxlan', undefined, { overlay: '10.5.100.0', underlay: '198.18.1.2' }],
-    ['IPv6 if asked', PEER, 'udp', 6, { overlay: 'fd00:5:0:64::', underlay: 'fd00:c6::2' }],
+    ['IPv6 if requested', PEER, 'udp', 6, { overlay: 'fd00:5:0:64::', underlay: 'fd00:c6::2' }],
     [
-      'IPv6 where nothing else is',
+      'IPv6 without IPv4',
       IPV6_ONLY,
       'vxlan',
       undefined,
       { overlay: 'fd00:5:0:65::', underlay: 'fd00:c6::3' },
     ],
-    ['nothing of a family that it has not', IPV6_ONLY, 'vxlan', 4, {}],
+    ['nothing of a family that the peer lacks', IPV6_ONLY, 'vxlan', 4, {}],
     ['the public IP alone with host-gw', PEER, 'host-gw', undefined, { underlay: '198.18.1.2' }],
     ['the public IP alone with alloc', PEER, 'alloc', undefined, { underlay: '198.18.1.2' }],
   ] as const)
     it(what, () => assert.deepEqual(targetsOf(peer, backend, family && { family }), expected));
 
-  it('an address inside the subnet in place of that of the host, whatever the backend', () => {
-    const asked = '10.5.100.7' as Ipv4;
-    assert.deepEqual(targetsOf(PEER, 'host-gw', { asked }), { overlay: asked, underlay: '198.18.1.2' });
+  it('an address inside the subnet instead of the overlay address, with any backend', () => {
+    const target = '10.5.100.7' as Ipv4;
+    assert.deepEqual(targetsOf(PEER, 'host-gw', { target }), { overlay: target, underlay: '198.18.1.2' });
   });
 });
 
-describe('the peer that a word means', () => {
-  for (const word of [
+describe('the peer that a text names', () => {
+  for (const text of [
     PEER.key,
     '198.18.1.2',
     'fd00:c6::2',
@@ -50,12 +50,12 @@ describe('the peer that a word means', () => {
     'fd00:5::64:0:0:0:0/64',
     'fd00:5:0:64::',
   ])
-    it(word, () => assert.deepEqual(findPeer([IPV6_ONLY, PEER], word), { peer: PEER }));
+    it(text, () => assert.deepEqual(findPeer([IPV6_ONLY, PEER], text), { peer: PEER }));
 
-  for (const word of ['10.5.100.7', 'fd00:5:0:64::7'])
-    it(`${word}, inside its subnet`, () =>
-      assert.deepEqual(findPeer([IPV6_ONLY, PEER], word), { peer: PEER, asked: word }));
+  for (const text of ['10.5.100.7', 'fd00:5:0:64::7'])
+    it(`${text}, inside its subnet`, () =>
+      assert.deepEqual(findPeer([IPV6_ONLY, PEER], text), { peer: PEER, target: text }));
 
-  for (const word of ['10.5.101.0', '198.18.1.9', '10.5.100.0/25', 'h2', ''])
-    it(`none: ${JSON.stringify(word)}`, () => assert.equal(findPeer([IPV6_ONLY, PEER], word), undefined));
+  for (const text of ['10.5.101.0', '198.18.1.9', '10.5.100.0/25', 'h2', ''])
+    it(`none: ${JSON.stringify(text)}`, () => assert.equal(findPeer([IPV6_ONLY, PEER], text), undefined));
 });

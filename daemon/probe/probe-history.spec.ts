@@ -8,30 +8,30 @@ const ADDRESS = '10.5.100.0' as IpAddress;
 const LOST: EchoResult = { kind: 'lost' };
 const reply = (rttMs: number): EchoResult => ({ kind: 'reply', rttMs });
 
-describe('the last probes', () => {
-  const book = new ProbeHistory();
-  const note = (key: string, ...results: EchoResult[]): void =>
-    book.note(key, { atMs: 0, report: reportOf(ADDRESS, results) });
+describe('the history of probes', () => {
+  const history = new ProbeHistory();
+  const record = (key: string, ...results: EchoResult[]): void =>
+    history.record(key, { atMs: 0, report: reportOf(ADDRESS, results) });
 
-  it('of none are all zero', () => {
+  it('is all zeros without probes', () => {
     assert.deepEqual(
-      book.summary(() => true),
-      { peers: 0, sent: 0, lost: 0, silent: 0 },
+      history.summary(() => true),
+      { peers: 0, sent: 0, lost: 0, noReply: 0 },
     );
   });
 
-  it('are summed over peers that are left, the latest of each', () => {
-    note('a', LOST, LOST);
-    note('a', reply(1), reply(3));
-    note('b', reply(6), LOST);
-    note('c', LOST, LOST);
-    note('gone', reply(99));
-    const expected = { peers: 3, sent: 6, lost: 3, silent: 1, avgMs: 4, maxMs: 6 };
+  it('sums the latest probes of the peers that are left', () => {
+    record('a', LOST, LOST);
+    record('a', reply(1), reply(3));
+    record('b', reply(6), LOST);
+    record('c', LOST, LOST);
+    record('gone', reply(99));
+    const expected = { peers: 3, sent: 6, lost: 3, noReply: 1, avgMs: 4, maxMs: 6 };
     assert.deepEqual(
-      book.summary((key) => key !== 'gone'),
+      history.summary((key) => key !== 'gone'),
       expected,
     );
-    assert.equal(book.get('gone'), undefined);
-    assert.equal(book.get('a')?.report.received, 2);
+    assert.equal(history.get('gone'), undefined);
+    assert.equal(history.get('a')?.report.received, 2);
   });
 });

@@ -1,20 +1,26 @@
-// The last probe of each peer, and what all of them come to. Pure memory.
+// The last probe of each peer, and their sums. In memory only.
 import type { ProbeReport } from './report.ts';
 
+/** The last probe of one peer. */
 export interface LastProbe {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970 (wall clock). */
   readonly atMs: number;
   readonly report: ProbeReport;
 }
 
-/** Sums over the last probes of all peers; of none all zero. */
+/** Sums over the last probes of all peers; zeros without any. */
 export interface ProbeSummary {
+  /** Peers with a probe. */
   readonly peers: number;
+  /** Echoes. */
   readonly sent: number;
+  /** Echoes without a reply in time. */
   readonly lost: number;
-  /** Peers that answered nothing. */
-  readonly silent: number;
-  /** Mean round trips of the peers that answered, in ms: their mean and the worst. */
+  /** Peers without any reply. */
+  readonly noReply: number;
+  /**
+   * Mean and maximum over the mean round trips of the peers that replied, in ms; unset without any.
+   */
   readonly avgMs?: number;
   readonly maxMs?: number;
 }
@@ -22,16 +28,17 @@ export interface ProbeSummary {
 export class ProbeHistory {
   readonly #last = new Map<string, LastProbe>();
 
-  /** By key of the peer. */
+  /** `key` is that of the peer's lease. */
   get(key: string): LastProbe | undefined {
     return this.#last.get(key);
   }
 
-  note(key: string, probe: LastProbe): void {
+  /** Replaces the last probe of a peer. */
+  record(key: string, probe: LastProbe): void {
     this.#last.set(key, probe);
   }
 
-  /** Of peers that are left, as of `has`; the others are forgotten. */
+  /** Sums over the peers for which `has` holds; drops the others. */
   summary(has: (key: string) => boolean): ProbeSummary {
     for (const key of this.#last.keys()) if (!has(key)) this.#last.delete(key);
     const reports = [...this.#last.values()].map(({ report }) => report);
@@ -41,7 +48,7 @@ export class ProbeHistory {
       peers: reports.length,
       sent: sum(reports.map(({ sent }) => sent)),
       lost: sum(reports.map(({ sent, received }) => sent - received)),
-      silent: reports.filter(({ received }) => received === 0).length,
+      noReply: reports.filter(({ received }) => received === 0).length,
       ...(means.length > 0 && { avgMs: sum(means) / means.length, maxMs: Math.max(...means) }),
     };
   }

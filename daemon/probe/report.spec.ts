@@ -9,7 +9,7 @@ import { reportOf, roundTripsOf } from './report.ts';
 const ADDRESS = '10.5.72.0' as IpAddress;
 const reply = (rttMs: number): EchoResult => ({ kind: 'reply', rttMs });
 
-describe('report of a row of echoes', () => {
+describe('the report of a series of echoes', () => {
   for (const [rtts, expected] of [
     [[3], [3, 3, 3, 3]],
     [
@@ -30,7 +30,7 @@ describe('report of a row of echoes', () => {
       assert.deepEqual([minMs, avgMs, p50Ms, maxMs], expected);
     });
 
-  it('has no round trips where nothing came', () => {
+  it('has no round trips without replies', () => {
     assert.deepEqual(reportOf(ADDRESS, [{ kind: 'lost' }]), {
       address: ADDRESS,
       sent: 1,
@@ -50,7 +50,7 @@ describe('report of a row of echoes', () => {
   });
 });
 
-describe('ICMP errors in words', () => {
+describe('the text of ICMP errors', () => {
   const answer = (type: number, code: number, mtu = 0): EchoAnswer => ({
     kind: 'error',
     from: '198.18.0.1',
@@ -78,7 +78,7 @@ describe('ICMP errors in words', () => {
       assert.equal(formatEchoError(describeEchoError(answer(type, code, mtu), family)), text);
     });
 
-  it('of the own kernel', () => {
+  it('names the MTU of the device for an error of this host', () => {
     assert.equal(
       formatEchoError({ kind: 'too-big', mtu: 1450 }),
       'larger than the MTU of the device, the limit is 1450 bytes',

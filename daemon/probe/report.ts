@@ -1,6 +1,6 @@
-// What came of a row of echoes, in figures. Pure.
+// Statistics of a series of echoes. Pure.
 import type { IpAddress } from '../../lib/address.ts';
-import { formatEchoError, type EchoError } from './echo-error.ts';
+import type { EchoError } from './echo-error.ts';
 import type { EchoResult } from './echo-socket.ts';
 
 /** Round trips, in ms. */
@@ -11,24 +11,26 @@ export interface RoundTrips {
   readonly maxMs: number;
 }
 
+/** Result of the echoes to one address. */
 export interface ProbeReport {
   readonly address: IpAddress;
-  /** Echoes sent or refused by the own kernel. */
+  /** Echoes sent, or rejected by this host's kernel. */
   readonly sent: number;
   /** Replies that came in time. */
   readonly received: number;
   /** Unset if no reply came. */
   readonly rtt?: RoundTrips;
-  /** Different errors in the order in which they came first, with how often. */
+  /** Distinct errors in the order of their first occurrence. */
   readonly errors: readonly { readonly error: EchoError; readonly count: number }[];
 }
 
+/** Counts `results`, one an echo. */
 export function reportOf(address: IpAddress, results: readonly EchoResult[]): ProbeReport {
   const rttsMs = results.flatMap((result) => (result.kind === 'reply' ? [result.rttMs] : []));
   const errors = new Map<string, { error: EchoError; count: number }>();
   for (const result of results) {
     if (result.kind !== 'error') continue;
-    const key = formatEchoError(result.error);
+    const key = JSON.stringify(result.error);
     errors.set(key, { error: result.error, count: (errors.get(key)?.count ?? 0) + 1 });
   }
   const rtt = roundTripsOf(rttsMs);
@@ -41,7 +43,7 @@ export function reportOf(address: IpAddress, results: readonly EchoResult[]): Pr
   };
 }
 
-/** `undefined` for none. */
+/** Minimum, mean, median and maximum; `undefined` for none. */
 export function roundTripsOf(rttsMs: readonly number[]): RoundTrips | undefined {
   if (rttsMs.length === 0) return undefined;
   const sorted = [...rttsMs].sort((a, b) => a - b);

@@ -26,7 +26,7 @@ function route(subnet: number): KernelObject {
 const lines = (desired: DesiredState): readonly string[] => renderObjects(desired.objects.values());
 
 describe('DesiredState', () => {
-  it('tells the keys that changed, and only those', () => {
+  it('returns exactly the keys that changed', () => {
     const desired = new DesiredState();
     assert.deepEqual([...desired.set('b', [fdb(1, 2), route(2)]).keys].sort(), [
       'fdb flannel.1 c6:00:00:00:00:01',
@@ -37,7 +37,7 @@ describe('DesiredState', () => {
     assert.deepEqual([...desired.set('b', [route(2)]).keys], ['fdb flannel.1 c6:00:00:00:00:01']);
   });
 
-  it('lets two owners share an equal object until both are gone', () => {
+  it('keeps an equal object of two owners until both are removed', () => {
     const desired = new DesiredState();
     desired.set('a', [fdb(1, 2)]);
     assert.deepEqual([...desired.set('b', [fdb(1, 2)]).keys], []);
@@ -47,7 +47,7 @@ describe('DesiredState', () => {
     assert.deepEqual(lines(desired), []);
   });
 
-  it('gives a contested key to the first in order and nothing to the other, whoever came first', () => {
+  it('gives a key to the first of two conflicting owners in key order and nothing to the other', () => {
     for (const order of [
       ['a', 'b'],
       ['b', 'a'],
@@ -61,7 +61,7 @@ describe('DesiredState', () => {
     }
   });
 
-  it('gives everything back when the winner leaves', () => {
+  it('activates the blocked owner when the winner drops the key', () => {
     const desired = new DesiredState();
     desired.set('b', [fdb(1, 3), route(3)]);
     desired.set('a', [fdb(1, 2), route(2)]);
@@ -70,14 +70,14 @@ describe('DesiredState', () => {
     assert.deepEqual(lines(desired), renderObjects([fdb(1, 3), route(3), route(2)]));
   });
 
-  it('puts the host before every peer', () => {
+  it('gives the host precedence over every peer', () => {
     const desired = new DesiredState();
     desired.set('!first', [fdb(1, 3)]);
     desired.set(HOST, [fdb(1, 2)]);
     assert.equal(desired.conflictOf('!first')?.winner, HOST);
   });
 
-  it('a blocked owner blocks nobody', () => {
+  it('does not let a blocked owner block others', () => {
     const desired = new DesiredState();
     desired.set('c', [fdb(2, 9)]);
     desired.set('b', [fdb(1, 8), fdb(2, 8)]);
@@ -88,7 +88,7 @@ describe('DesiredState', () => {
     assert.deepEqual(lines(desired), renderObjects([fdb(1, 7), fdb(2, 9)]));
   });
 
-  it('knows which devices matter', () => {
+  it('counts the devices that desired objects use', () => {
     const desired = new DesiredState();
     desired.set('a', [route(2)]);
     assert.equal(desired.usesDevice('flannel.1'), true);
@@ -96,7 +96,7 @@ describe('DesiredState', () => {
     assert.equal(desired.usesDevice('flannel.1'), false);
   });
 
-  it('depends on what is wanted now, not on the order in which it came', () => {
+  it('depends on the present claims, independent of their order', () => {
     const owner = fc.constantFrom('a', 'b', 'c', 'd', HOST);
     const objects = fc.array(
       fc.oneof(
@@ -120,7 +120,7 @@ describe('DesiredState', () => {
         const fresh = new DesiredState();
         for (const [who, what] of new Map(history)) fresh.set(who, what);
         assert.deepEqual(lines(desired), lines(fresh));
-        // What was told as changed is enough to follow.
+        // The returned keys are enough to follow the state.
         assert.deepEqual(renderObjects(shown.values()), lines(desired));
         for (const who of ['a', 'b', 'c', 'd'])
           assert.deepEqual(desired.conflictOf(who)?.winner, fresh.conflictOf(who)?.winner);

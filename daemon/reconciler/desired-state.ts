@@ -1,6 +1,7 @@
-// Which kernel objects are wanted, and by whom. Two owners may want the same object; if they want different objects of one
-// key (two peers with one VTEP MAC), the host and then the first peer in key order has it, and the other gets nothing at
-// all: half of its objects would lead its traffic to somebody else. Holds no kernel state and decides no step.
+// Desired kernel objects and their owners. Two owners may want the same object. If they want
+// different objects under one key (two peers with one VTEP MAC), the host, then the first peer in
+// key order wins and the other owner is blocked: with half of its objects its traffic would reach
+// another host. Holds no kernel state and decides no step.
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { deviceOf } from './object-device.ts';
@@ -12,14 +13,14 @@ export const HOST: Owner = 'host';
 
 export interface Conflict {
   readonly key: ObjectKey;
-  /** Who has the key. */
+  /** The owner that has the key. */
   readonly winner: Owner;
 }
 
 export interface DesiredChange {
-  /** Keys whose wanted object is another one now, or none. */
+  /** Keys whose desired object changed or was dropped. */
   readonly keys: ReadonlySet<ObjectKey>;
-  /** Owners that were blocked or are free again, the changed one aside. */
+  /** Other owners that are newly blocked or unblocked. */
   readonly owners: ReadonlySet<Owner>;
 }
 
@@ -32,43 +33,53 @@ const NO_OBJECTS: ReadonlyMap<ObjectKey, KernelObject> = new Map();
 
 export class DesiredState {
   readonly #byOwner = new Map<Owner, ReadonlyMap<ObjectKey, KernelObject>>();
-  /** All claims of a key, host first, then in key order. */
+  /** All claims of a key: the host's first, then in key order of the peers. */
   readonly #claims = new Map<ObjectKey, readonly Claim[]>();
   readonly #conflicts = new Map<Owner, Conflict>();
   readonly #effective = new Map<ObjectKey, KernelObject>();
   readonly #deviceUses = new Map<string, number>();
+  #isComplete = false;
+
+  /** Whether every owner has been set once, so that unwanted objects are orphans. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  markComplete(): void {
+    this.#isComplete = true;
+  }
 
   /** What the kernel should hold. */
   get objects(): ReadonlyMap<ObjectKey, KernelObject> {
     return this.#effective;
   }
 
-  /** What `owner` wants, whether it has it or not. */
+  /** What `owner` wants, blocked or not. */
   objectsOf(owner: Owner): ReadonlyMap<ObjectKey, KernelObject> {
     return this.#byOwner.get(owner) ?? NO_OBJECTS;
   }
 
-  /** Whose object `key` is. */
+  /** The owner of the desired object under `key`. */
   ownerOf(key: ObjectKey): Owner | undefined {
     return this.#winningClaim(key)?.owner;
   }
 
-  /** Every owner that wants something under `key`. */
+  /** Every owner that wants an object under `key`. */
   claimantsOf(key: ObjectKey): readonly Owner[] {
     return (this.#claims.get(key) ?? []).map((claim) => claim.owner);
   }
 
-  /** Why `owner` gets nothing. */
+  /** Why `owner` is blocked, if it is. */
   conflictOf(owner: Owner): Conflict | undefined {
     return this.#conflicts.get(owner);
   }
 
-  /** Whether a wanted object is, or goes through, the device `name`. */
+  /** Whether a desired object is, or is on, the device `name`. */
   usesDevice(name: string): boolean {
     return this.#deviceUses.has(name);
   }
 
-  /** Replaces all that `owner` wants; costs as much as it wants and wanted. */
+  /** Replaces all objects of `owner`. Cost: the number of its old and new objects. */
   set(owner: Owner, objects: readonly KernelObject[]): DesiredChange {
     const before = this.objectsOf(owner);
     const wasActive = this.#isActive(owner);
@@ -78,7 +89,7 @@ export class DesiredState {
     const touched = new Set<ObjectKey>([...before.keys(), ...after.keys()]);
     for (const key of touched) this.#setClaim(key, owner, after.get(key));
     this.#decide(owner);
-    // Claims that were blocked and are blocked mean nothing to others, however many they are.
+    // An owner that was and stays blocked concerns no other owner, however many share its keys.
     const rivals = wasActive || this.#isActive(owner) ? this.#rivalsOf(touched, owner) : [];
     const owners = this.#decideAll(rivals, touched);
     const keys = new Set<ObjectKey>();
@@ -98,29 +109,30 @@ export class DesiredState {
   }
 
   /**
-   * Decides anew for `rivals` and those whom a decision reaches. Whether an owner is blocked depends on earlier owners
-   * only, so each is looked at once, in order. Adds the keys of whoever was decided otherwise to `touched`.
+   * Decides again for `rivals` and the owners that a decision affects. Whether an owner is blocked
+   * depends on earlier owners only, so each is visited once, in order. Adds the keys of owners with
+   * another decision to `touched`.
    */
   #decideAll(rivals: Iterable<Owner>, touched: Set<ObjectKey>): ReadonlySet<Owner> {
     const pending = new Set(rivals);
-    const decidedOtherwise = new Set<Owner>();
+    const changed = new Set<Owner>();
     while (pending.size > 0)
       for (const owner of [...pending].sort(compareOwners)) {
         pending.delete(owner);
         const wasActive = this.#isActive(owner);
-        if (this.#decide(owner)) decidedOtherwise.add(owner);
+        if (this.#decide(owner)) changed.add(owner);
         if (wasActive === this.#isActive(owner)) continue;
         const size = pending.size;
         const keys = [...this.objectsOf(owner).keys()];
         for (const key of keys) touched.add(key);
         for (const rival of this.#rivalsOf(keys, owner)) pending.add(rival);
-        // Somebody new may come before the rest of this round.
+        // A new rival may come before the rest of this round.
         if (pending.size > size) break;
       }
-    return decidedOtherwise;
+    return changed;
   }
 
-  /** Owners after `owner` that want one of `keys`. */
+  /** Later owners than `owner` that want one of `keys`. */
   #rivalsOf(keys: Iterable<ObjectKey>, owner: Owner): ReadonlySet<Owner> {
     const rivals = new Set<Owner>();
     for (const key of keys)
@@ -129,12 +141,12 @@ export class DesiredState {
     return rivals;
   }
 
-  /** Whether `owner` wants something and is not blocked. */
+  /** Whether `owner` wants objects and is not blocked. */
   #isActive(owner: Owner): boolean {
     return this.#byOwner.has(owner) && !this.#conflicts.has(owner);
   }
 
-  /** Returns whether the owner's conflict is another one than before. */
+  /** Returns whether the owner's conflict changed. */
   #decide(owner: Owner): boolean {
     const before = this.#conflicts.get(owner);
     const now = this.#findConflict(owner);
@@ -184,7 +196,7 @@ function compareOwners(a: Owner, b: Owner): number {
   return a < b ? -1 : 1;
 }
 
-/** Equality of two desired objects of one key, which therefore have the same kind and members. */
+/** Equality of two desired objects under one key, which thus have the same kind and members. */
 function isEqual(a: KernelObject, b: KernelObject): boolean {
   const [one, other] = [a, b] as unknown as readonly Readonly<Record<string, unknown>>[];
   return Object.keys(a).every((name) => one![name] === other![name]);

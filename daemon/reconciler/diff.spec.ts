@@ -9,7 +9,7 @@ import type { ActualObject } from '../kernel/actual.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { diff, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';
-import { Mirror } from './cached-state.ts';
+import { CachedState } from './cache/cached-state.ts';
 import { deviceOf } from './object-device.ts';
 
 const DEV = 'flannel.1';
@@ -112,8 +112,8 @@ const byKey = (objects: readonly KernelObject[]): Map<ObjectKey, KernelObject> =
   new Map(objects.map((object) => [objectKey(object), object]));
 const render = ({ action, object }: Step): string =>
   `${action === 'set' ? '+' : '-'} ${renderObject(object)}`;
-const deviating = (object: KernelObject, deviation: string): KernelObject =>
-  ({ ...object, deviation }) as ActualObject;
+const deviating = (object: KernelObject, mismatch: string): KernelObject =>
+  ({ ...object, mismatch }) as ActualObject;
 
 interface Case {
   readonly name: string;
@@ -144,16 +144,21 @@ const PATH_PEER_STEPS = [
 ];
 
 const cases: readonly Case[] = [
-  { name: 'nothing to do', from: [...host, ...peer(2)], to: [...host, ...peer(2)], steps: [] },
   {
-    name: 'from nothing: device first, route last',
+    name: 'plans nothing for equal states',
+    from: [...host, ...peer(2)],
+    to: [...host, ...peer(2)],
+    steps: [],
+  },
+  {
+    name: 'creates the device first and the route last',
     from: [],
     to: [...peer(2), ...host],
     steps: [...HOST_STEPS, ...PEER_STEPS],
   },
-  { name: 'a peer joins', from: host, to: [...host, ...peer(2)], steps: PEER_STEPS },
+  { name: 'adds a joining peer', from: host, to: [...host, ...peer(2)], steps: PEER_STEPS },
   {
-    name: 'a peer leaves: route first',
+    name: 'removes the route of a leaving peer first',
     from: [...host, ...peer(2)],
     to: host,
     steps: [
@@ -163,7 +168,7 @@ const cases: readonly Case[] = [
     ],
   },
   {
-    name: 'a peer has a new MAC: it can be reached before it is used, the old one goes last',
+    name: 'makes a new MAC reachable before use and removes the old one last',
     from: [...host, ...peer(2)],
     to: [...host, fdb(9, 2), neighbour(2, 9), tunnel(2)],
     steps: [
@@ -173,13 +178,13 @@ const cases: readonly Case[] = [
     ],
   },
   {
-    name: 'a peer has a new address',
+    name: 'changes the FDB entry for a new address of a peer',
     from: [...host, ...peer(2)],
     to: [...host, neighbour(2), fdb(2, 8), tunnel(2)],
     steps: ['+ c6:00:00:00:00:02 dst 10.9.0.8 dev flannel.1'],
   },
   {
-    name: 'tunnel to direct: the route moves, then the rest goes',
+    name: 'moves the route from tunnel to direct before the rest is removed',
     from: [...host, ...peer(2)],
     to: [...host, direct(2)],
     steps: [
@@ -189,13 +194,13 @@ const cases: readonly Case[] = [
     ],
   },
   {
-    name: 'direct to tunnel: the route moves when the rest is there',
+    name: 'moves the route from direct to tunnel after the rest is set',
     from: [...host, direct(2)],
     to: [...host, ...peer(2)],
     steps: PEER_STEPS,
   },
   {
-    name: 'own subnet changes: new address before the old one goes',
+    name: 'sets the address of a new subnet before the old one is removed',
     from: host,
     to: [link(), address(7), sysctl()],
     steps: ['+ inet 10.5.7.0/32 dev flannel.1', '- inet 10.5.1.0/32 dev flannel.1'],
@@ -208,13 +213,13 @@ const cases: readonly Case[] = [
       ['tunnel source', { local: ip4('10.9.0.99') }],
     ] as const
   ).map(([name, change]) => ({
-    name: `${name} of the device changes in place`,
+    name: `changes the ${name} of the device in place`,
     from: [link(change), address(), sysctl(), ...peer(2)],
     to: [...host, ...peer(2)],
     steps: [`+ ${LINK}`],
   })),
   {
-    name: 'a device that is down is set in place',
+    name: 'sets a device up in place',
     from: [deviating(link(), 'down'), address(), sysctl()],
     to: host,
     steps: [`+ ${LINK}`],
@@ -226,52 +231,52 @@ const cases: readonly Case[] = [
       ['GBP', { gbp: true }],
     ] as const
   ).map(([name, change]) => ({
-    name: `${name} differs: the device is made anew, and all that was on it`,
+    name: `re-creates the device and everything on it for another ${name}`,
     from: [link(change), address(), sysctl(), ...peer(2)],
     to: [...host, ...peer(2)],
     steps: [`- ${renderObject(link(change))}`, ...HOST_STEPS, ...PEER_STEPS],
   })),
   {
-    name: 'a device that the kernel would not change is made anew',
+    name: 're-creates a device that the kernel does not change in place',
     from: [link({ mtu: 1400 as OverlayMtu }), address(), sysctl()],
     to: host,
     options: { replaceLinks: new Set([objectKey(link())]) },
     steps: [`- ${renderObject(link({ mtu: 1400 as OverlayMtu }))}`, ...HOST_STEPS],
   },
   {
-    name: 'a link of another kind is in the way',
+    name: 'removes a foreign link that has the name of the device',
     from: [],
     to: host,
     options: { foreignLinks: new Map([[DEV, { name: DEV, type: 'dummy' }]]) },
     steps: [`- ${LINK}`, ...HOST_STEPS],
   },
   {
-    name: 'a link of another kind that is in nobody’s way stays',
+    name: 'keeps a foreign link whose name is not wanted',
     from: [],
     to: [],
     options: { foreignLinks: new Map([[DEV, { name: DEV, type: 'dummy' }]]) },
     steps: [],
   },
   {
-    name: 'in userspace, from nothing: device first, then tunnels, then routes',
+    name: 'sets device, tunnels and routes in this order in userspace',
     from: [],
     to: [...pathPeer(2), ...pathHost],
     steps: [...PATH_HOST_STEPS, ...PATH_PEER_STEPS],
   },
   {
-    name: 'in userspace, a peer leaves: route first',
+    name: 'removes the route of a leaving peer first in userspace',
     from: [...pathHost, ...pathPeer(2)],
     to: pathHost,
     steps: PATH_PEER_STEPS.toReversed().map((line) => line.replace('+', '-')),
   },
   {
-    name: 'in userspace, a peer moves',
+    name: 'changes the tunnel of a peer with a new address in userspace',
     from: [...pathHost, ...pathPeer(2)],
     to: [...pathHost, pathEntry(2, 7), deviceRoute(2)],
     steps: ['+ 10.5.2.0/24 remote 10.9.0.7:8472 lladdr c6:00:00:00:00:07 dev flannel.1'],
   },
   {
-    name: 'in userspace, another MTU needs no new device',
+    name: 'changes the MTU of the device in place in userspace',
     from: [tun({ mtu: 1400 as OverlayMtu }), address(), sysctl(), ...pathPeer(2)],
     to: [...pathHost, ...pathPeer(2)],
     steps: [`+ ${TUN}`],
@@ -285,38 +290,38 @@ const cases: readonly Case[] = [
       ['MAC address', { mac: mac(9) }],
     ] as const
   ).map(([name, change]) => ({
-    name: `in userspace, another ${name}: the device is made anew, and all that was on it`,
+    name: `re-creates the device and everything on it for another ${name} in userspace`,
     from: [tun(change), address(), sysctl(), ...pathPeer(2)],
     to: [...pathHost, ...pathPeer(2)],
     steps: [`- ${renderObject(tun(change))}`, ...PATH_HOST_STEPS, ...PATH_PEER_STEPS],
   })),
   {
-    name: 'from the kernel into userspace: a device of another type, and all on it',
+    name: 'replaces a VXLAN device and everything on it by a TUN device',
     from: [...host, ...peer(2)],
     to: [...pathHost, ...pathPeer(2)],
     steps: [`- ${LINK}`, ...PATH_HOST_STEPS, ...PATH_PEER_STEPS],
   },
   {
-    name: 'and back',
+    name: 'replaces a TUN device and everything on it by a VXLAN device',
     from: [...pathHost, ...pathPeer(2)],
     to: [...host, ...peer(2)],
     steps: [`- ${TUN}`, ...HOST_STEPS, ...PEER_STEPS],
   },
   {
-    name: 'a device that nobody wants takes all along',
+    name: 'removes only the device, with which the kernel removes everything on it',
     from: [...host, ...peer(2)],
     to: [],
     steps: [`- ${LINK}`],
   },
   {
-    name: 'something else on an object of ours',
+    name: 'sets an object with unsupported attributes again',
     from: [...host, ...peer(2).slice(0, 2), deviating(tunnel(2), '2 next hops')],
     to: [...host, ...peer(2)],
     steps: ['+ 10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink'],
   },
-  { name: 'a sysctl that nobody wants is left', from: [...host, sysctl('1', 'eth7')], to: host, steps: [] },
+  { name: 'leaves an unwanted sysctl as it is', from: [...host, sysctl('1', 'eth7')], to: host, steps: [] },
   {
-    name: 'only the keys asked for',
+    name: 'compares only the given keys',
     from: [...host, ...peer(2)],
     to: [...host, ...peer(3)],
     options: { keys: ['route 10.5.3.0/24', 'route 10.5.2.0/24'] },
@@ -326,17 +331,17 @@ const cases: readonly Case[] = [
     ],
   },
   {
-    name: 'a new device brings its entries even if only its own key is asked for',
+    name: 'sets the entries of a new device even if only the key of the device is given',
     from: [],
     to: [...host, ...peer(2)],
     options: { keys: ['link flannel.1'] },
     steps: [...HOST_STEPS, ...PEER_STEPS],
   },
   {
-    name: 'what is held is left as it is',
+    name: 'leaves deferred objects as they are',
     from: [link({ vni: 2 }), ...peer(2)],
     to: [...host, ...peer(3)],
-    options: { isHeld: (object) => deviceOf(object) === DEV },
+    options: { isDeferred: (object) => deviceOf(object) === DEV },
     steps: [],
   },
 ];
@@ -347,14 +352,14 @@ describe('diff', () => {
       assert.deepEqual(diff(byKey(to), byKey(from), options).map(render), steps);
     });
 
-  it('tells a step what it replaces', () => {
+  it('gives a step the object that it replaces', () => {
     const actual = deviating(fdb(2), 'two remotes');
     const [step] = diff(byKey([fdb(2)]), byKey([actual]));
     assert.deepEqual(step, { action: 'set', object: fdb(2), current: actual });
   });
 });
 
-// ---- properties -----------------------------------------------------------------------------------------------------
+// ---- properties ----------------------------------------------------------------------------
 
 const few = fc.integer({ min: 2, max: 5 });
 const dev = fc.constantFrom(DEV, 'flannel.2');
@@ -374,7 +379,7 @@ const anyLink = fc
 const anyTun = fc
   .record({ name: dev, vni: fc.constantFrom(1, 2), mtu: fc.constantFrom(1400, 1450) })
   .map(({ mtu, ...rest }) => tun({ ...rest, mtu: mtu as OverlayMtu }));
-/** States that can exist: nothing lies on a device of ours that is not there. */
+/** Possible states: no object is on a device that does not exist. */
 const anyState = fc
   .tuple(fc.array(fc.oneof(anyLink, anyTun), { maxLength: 2 }), fc.array(anyEntry, { maxLength: 12 }))
   .map(([links, entries]) => {
@@ -382,19 +387,19 @@ const anyState = fc
     return byKey([...links, ...entries.filter((object) => names.has(deviceOf(object) ?? ''))]);
   });
 
-function applied(actual: ReadonlyMap<ObjectKey, KernelObject>, steps: readonly Step[]): Mirror {
-  const mirror = new Mirror({
+function applied(actual: ReadonlyMap<ObjectKey, KernelObject>, steps: readonly Step[]): CachedState {
+  const cached = new CachedState({
     objects: new Map(actual) as Map<ObjectKey, ActualObject>,
     foreignLinks: new Map(),
   });
-  for (const step of steps) mirror.recordStep(step);
-  return mirror;
+  for (const step of steps) cached.recordStep(step);
+  return cached;
 }
 
 const withoutSysctls = (objects: Iterable<KernelObject>): readonly string[] =>
   renderObjects([...objects].filter(({ kind }) => kind !== 'sysctl'));
 
-describe('diff, for any two states,', () => {
+describe('diff of any two states', () => {
   it('leads from one to the other', () => {
     fc.assert(
       fc.property(anyState, anyState, (from, to) => {
@@ -405,11 +410,11 @@ describe('diff, for any two states,', () => {
     );
   });
 
-  it('is empty between equal ones', () => {
+  it('is empty for equal states', () => {
     fc.assert(fc.property(anyState, (state) => assert.deepEqual(diff(state, new Map(state)), [])));
   });
 
-  it('never puts anything on a device before the device, nor removes it after', () => {
+  it('sets a device before its entries and removes it with them', () => {
     fc.assert(
       fc.property(anyState, anyState, (from, to) => {
         const steps = diff(to, from);
@@ -425,7 +430,7 @@ describe('diff, for any two states,', () => {
     );
   });
 
-  it('never has a route without what it needs, if both ends are whole', () => {
+  it('keeps every route with its neighbour and FDB entry at each step', () => {
     const peers = fc.uniqueArray(fc.record({ number: few, isDirect: fc.boolean() }), {
       selector: ({ number }) => number,
     });
@@ -454,7 +459,7 @@ describe('diff, for any two states,', () => {
     );
   });
 
-  it('never interrupts a peer that both states have', () => {
+  it('keeps the objects of a peer that both states have at each step', () => {
     const peers = fc.uniqueArray(few);
     fc.assert(
       fc.property(peers, peers, (before, after) => {

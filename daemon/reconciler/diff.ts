@@ -1,7 +1,8 @@
-// The steps from what the kernel holds to what is desired, as data. Pure.
-// Order: links, addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels, routes are set; then what nobody wants is removed the other
-// way round. So a route appears when all that it needs is there, and nothing is removed while something still leads to
-// it. The FDB goes before the neighbour because a peer's new MAC address must be known before packets carry it.
+// The steps from the actual to the desired state, as data. Pure. Order: links, addresses, sysctls,
+// features, firewall rules, FDB entries, neighbours, tunnels and routes are set; then unwanted
+// objects are removed in reverse order. So a route is set after all that it needs, and removed
+// before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
+// before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
 import type {
   KernelObject,
@@ -18,14 +19,14 @@ import { deviceOf } from './object-device.ts';
 export type Objects = ReadonlyMap<ObjectKey, KernelObject>;
 
 export interface DiffOptions {
-  /** Keys to look at; default all of both sides. */
+  /** Keys to compare; default all of both sides. */
   readonly keys?: Iterable<ObjectKey>;
-  /** Links that are in the way of desired ones, by name. */
+  /** Foreign links with names of desired ones, by name. */
   readonly foreignLinks?: ReadonlyMap<string, ForeignLink>;
-  /** Links that the kernel refused to change in place. */
+  /** Links that the kernel does not change in place. */
   readonly replaceLinks?: ReadonlySet<ObjectKey>;
-  /** Objects that must be left as they are for now. */
-  readonly isHeld?: (object: KernelObject, key: ObjectKey) => boolean;
+  /** Objects that must stay as they are for now. */
+  readonly isDeferred?: (object: KernelObject, key: ObjectKey) => boolean;
 }
 
 const SET_ORDER: readonly KernelObjectKind[] = [
@@ -45,22 +46,23 @@ export function diff(desired: Objects, actual: Objects, options: DiffOptions = {
   const plan = new Plan();
   const keys = new Set(options.keys ?? [...desired.keys(), ...actual.keys()]);
   const renames = findRenames(keys, desired, actual, options);
-  const gone = new Set<string>(renames.values());
-  for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, gone });
+  const removedDevices = new Set<string>(renames.values());
+  for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, removedDevices });
   for (const key of keys)
     if (!renames.has(key))
-      planLink(plan, { key, desired, actual: withoutLinks(actual, renames), options, gone });
-  if (gone.size > 0) for (const [key, object] of desired) if (gone.has(deviceOf(object) ?? '')) keys.add(key);
-  for (const key of keys) planObject(plan, { key, desired, actual, options, gone });
+      planLink(plan, { key, desired, actual: withoutLinks(actual, renames), options, removedDevices });
+  if (removedDevices.size > 0)
+    for (const [key, object] of desired) if (removedDevices.has(deviceOf(object) ?? '')) keys.add(key);
+  for (const key of keys) planObject(plan, { key, desired, actual, options, removedDevices });
   return plan.steps();
 }
 
-/** Whether `actual`, read or confirmed, is what is desired. */
+/** Whether `actual`, read or acknowledged, is as desired. */
 export function isInSync(desired: KernelObject, actual: KernelObject | undefined): boolean {
   return actual !== undefined && sameObject(desired, actual as ActualObject);
 }
 
-/** Collects steps by kind; the order in which they are added within a kind is kept. */
+/** Collects steps by kind; keeps the order of addition within a kind. */
 class Plan {
   readonly #sets = new Map<KernelObjectKind, Step[]>(SET_ORDER.map((kind) => [kind, []]));
   readonly #removes = new Map<KernelObjectKind, Step[]>(SET_ORDER.map((kind) => [kind, []]));
@@ -73,7 +75,7 @@ class Plan {
     this.#sets.get(object.kind)?.push(step);
   }
 
-  /** Removes what `object` is about to take the place of. */
+  /** Removes what `object` replaces. */
   removeConflict(object: KernelObject): void {
     this.#sets.get(object.kind)?.push({ action: 'remove', object });
   }
@@ -90,14 +92,14 @@ class Plan {
 }
 
 /**
- * Devices that are wanted under another name than they have, by the key that they are to have: a device that changes its
- * name keeps all that is on it. In the order in which the names become free.
+ * Devices that are wanted under another name, as key of the new name to old name: a renamed device
+ * keeps everything on it. In the order in which the names become free.
  */
 function findRenames(
   keys: ReadonlySet<ObjectKey>,
   desired: Objects,
   actual: Objects,
-  { isHeld, foreignLinks, replaceLinks }: DiffOptions,
+  { isDeferred, foreignLinks, replaceLinks }: DiffOptions,
 ): ReadonlyMap<ObjectKey, string> {
   const renames = new Map<ObjectKey, string>();
   const isTaken = (key: ObjectKey, name: string): boolean =>
@@ -114,7 +116,7 @@ function findRenames(
         renames.has(key) ||
         isTaken(key, want.name) ||
         replaceLinks?.has(key) === true ||
-        isHeld?.(want, key) === true
+        isDeferred?.(want, key) === true
       )
         continue;
       const from = findRenamed(want, desired, actual);
@@ -124,7 +126,7 @@ function findRenames(
   return renames;
 }
 
-/** Name of the device that is what `want` is to be, and that nobody wants under that name. */
+/** Name of a device equal to `want` that is not wanted under its present name. */
 function findRenamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
   for (const [key, have] of actual) {
     if (have.kind !== 'link' || have.type !== 'vxlan' || !isSameTunnel(want, have)) continue;
@@ -134,13 +136,13 @@ function findRenamed(want: LinkObject, desired: Objects, actual: Objects): strin
   return undefined;
 }
 
-interface Question {
+interface DiffContext {
   readonly key: ObjectKey;
   readonly desired: Objects;
   readonly actual: Objects;
   readonly options: DiffOptions;
-  /** Names of devices that these steps remove or make anew, and with them all that was on them. */
-  readonly gone: Set<string>;
+  /** Names of devices that these steps remove or re-create, and with them everything on them. */
+  readonly removedDevices: Set<string>;
 }
 
 function withoutLinks(actual: Objects, renames: ReadonlyMap<ObjectKey, string>): Objects {
@@ -152,27 +154,27 @@ function withoutLinks(actual: Objects, renames: ReadonlyMap<ObjectKey, string>):
 
 function planRename(
   plan: Plan,
-  { key, from, desired, actual, gone }: Omit<Question, 'options'> & { readonly from: string },
+  { key, from, desired, actual, removedDevices }: Omit<DiffContext, 'options'> & { readonly from: string },
 ): void {
   const want = desired.get(key);
   if (want?.kind !== 'link') return;
   plan.set(want, actual.get(`link ${from}`));
-  gone.add(want.name);
+  removedDevices.add(want.name);
 }
 
-function planLink(plan: Plan, { key, desired, actual, options, gone }: Question): void {
+function planLink(plan: Plan, { key, desired, actual, options, removedDevices }: DiffContext): void {
   const want = desired.get(key);
   const have = actual.get(key);
   const link = want ?? have;
-  if (link?.kind !== 'link' || options.isHeld?.(link, key) === true) return;
+  if (link?.kind !== 'link' || options.isDeferred?.(link, key) === true) return;
   if (want?.kind !== 'link') {
     plan.remove(link);
-    gone.add(link.name);
+    removedDevices.add(link.name);
   } else if (have?.kind !== 'link' || isReplaced(want, have, options)) {
-    const isInTheWay = have !== undefined || options.foreignLinks?.has(want.name) === true;
-    if (isInTheWay) plan.removeConflict(have ?? want);
+    const hasConflict = have !== undefined || options.foreignLinks?.has(want.name) === true;
+    if (hasConflict) plan.removeConflict(have ?? want);
     plan.set(want);
-    gone.add(want.name);
+    removedDevices.add(want.name);
   } else if (!isInSync(want, have)) plan.set(want, have);
 }
 
@@ -181,8 +183,9 @@ function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOp
 }
 
 /**
- * Whether `have` can become `want` in place. The kernel fixes what is compared here when it makes a VXLAN device
- * (vxlan_changelink refuses the rest), the packet path when it opens one of its own.
+ * Whether `have` can become `want` in place. The kernel fixes the compared attributes when it
+ * creates a VXLAN device (vxlan_changelink rejects changes), the packet path when it opens a TUN
+ * device.
  */
 export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'tun')
@@ -198,16 +201,16 @@ export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
 
 const PATH_FIELDS = ['encapsulation', 'local', 'port', 'vni', 'mac'] as const;
 
-function planObject(plan: Plan, { key, desired, actual, options, gone }: Question): void {
+function planObject(plan: Plan, { key, desired, actual, options, removedDevices }: DiffContext): void {
   const want = desired.get(key);
   const found = actual.get(key);
   const object = want ?? found;
-  if (object === undefined || object.kind === 'link' || options.isHeld?.(object, key) === true) return;
-  const have = found !== undefined && gone.has(deviceOf(found) ?? '') ? undefined : found;
+  if (object === undefined || object.kind === 'link' || options.isDeferred?.(object, key) === true) return;
+  const have = found !== undefined && removedDevices.has(deviceOf(found) ?? '') ? undefined : found;
   if (want !== undefined) {
     if (!isInSync(want, have)) plan.set(want, have);
   } else if (have !== undefined && have.kind !== 'sysctl') {
-    // A sysctl has no absence: its earlier value is not known, and it goes with its device.
+    // A sysctl cannot be absent: its earlier value is unknown, and it vanishes with its device.
     plan.remove(have);
   }
 }

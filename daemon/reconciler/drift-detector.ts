@@ -1,75 +1,20 @@
-// What somebody else made other than desired: counts it, tells it, and marks it dirty, at once or, where it keeps happening,
-// later. It repairs nothing.
-import type { Clock } from '../../lib/clock.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
+// Finds objects that another program made other than desired. Pure.
 import type { ObjectKey } from '../../backends/kernel-state.ts';
-import type { Kernel } from '../kernel/kernel.ts';
-import { HOST } from './desired-state.ts';
-import type { DesiredState } from './desired-state.ts';
 import { isInSync } from './diff.ts';
-import type { RetryGate } from './retry-gate.ts';
-import type { KernelCache } from './kernel-cache.ts';
-import type { Mirror } from './cached-state.ts';
-import type { Reporter } from './reporter.ts';
-import type { MutableCounters } from './reports.ts';
+import type { CachedView, View } from './view.ts';
 
-export interface DriftParts {
-  readonly desired: DesiredState;
-  readonly view: KernelCache;
-  readonly holds: RetryGate;
-  readonly reporter: Reporter;
-  readonly counters: MutableCounters;
-  readonly kernel: Pick<Kernel, 'readSysctl'>;
-  readonly clock: Clock;
-  /** What is to be compared and repaired. */
-  readonly dirty: Set<ObjectKey>;
+/** Whether `key` is as desired; an unwanted object is so when it is absent. */
+export function isAsDesired({ desired, cached }: Pick<View, 'desired' | 'cached'>, key: ObjectKey): boolean {
+  const want = desired.objects.get(key);
+  const have = cached?.objects.get(key);
+  return want === undefined ? have === undefined : isInSync(want, have);
 }
 
-export class Drift {
-  readonly #parts: DriftParts;
-
-  constructor(parts: DriftParts) {
-    this.#parts = parts;
-  }
-
-  /** Marks `key` if it is other than desired. */
-  markIfChanged(key: ObjectKey): void {
-    const { desired, dirty, view } = this.#parts;
-    const want = desired.objects.get(key);
-    const have = view.mirror?.objects.get(key);
-    const isAsDesired = want === undefined ? have === undefined : isInSync(want, have);
-    if (!isAsDesired && !dirty.has(key)) this.#record(key);
-  }
-
-  /** What was in place when last looked at, and is not any more in `mirror`, which is to take its place. */
-  find(mirror: Mirror): void {
-    const { desired, dirty, view } = this.#parts;
-    const before = view.mirror;
-    if (before === undefined) return;
-    for (const [key, want] of desired.objects)
-      if (!dirty.has(key) && !isInSync(want, mirror.objects.get(key)))
-        if (isInSync(want, before.objects.get(key))) this.#record(key);
-  }
-
-  /** Of sysctls there are no notices. A value that cannot be read is the next full read's business. */
-  async lookAtSysctls(): Promise<void> {
-    const { desired, kernel, view } = this.#parts;
-    for (const object of desired.objectsOf(HOST).values()) {
-      if (object.kind !== 'sysctl') continue;
-      const value = await kernel.readSysctl(object.path).catch(() => undefined);
-      const key = objectKey(object);
-      if (value !== undefined && view.record(key, { ...object, value })) this.markIfChanged(key);
-    }
-  }
-
-  #record(key: ObjectKey): void {
-    const { clock, counters, desired, dirty, holds, reporter, view } = this.#parts;
-    const object = desired.objects.get(key) ?? view.mirror?.objects.get(key);
-    if (object === undefined) return;
-    counters.drift[object.kind]++;
-    reporter.addDrift(key);
-    const { mustWait, isNews } = holds.recordDrift(key, clock.nowMs());
-    if (isNews) reporter.tell('KERNEL_CONTESTED', 'warn', { object: key });
-    if (!mustWait) dirty.add(key);
-  }
+/** Keys that were as desired in the cached state and are not in `actual`, which replaces it. */
+export function findDrift({ desired, cached }: View, actual: CachedView): readonly ObjectKey[] {
+  if (cached === undefined) return [];
+  const keys: ObjectKey[] = [];
+  for (const [key, want] of desired.objects)
+    if (!isInSync(want, actual.objects.get(key)) && isInSync(want, cached.objects.get(key))) keys.push(key);
+  return keys;
 }

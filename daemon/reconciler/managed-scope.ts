@@ -1,4 +1,5 @@
-// What is this daemon's own in the kernel: the present ownership, and earlier ones until what they covered is gone.
+// What this daemon manages in the kernel: the present ownership, and earlier ones until the objects
+// that they cover are removed.
 import type { Ownership } from '../../backends/backend.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { RouteOwnership } from '../kernel/route-ownership.ts';
@@ -8,12 +9,12 @@ export class ManagedScope {
   #former: readonly Ownership[] = [];
   #union: Ownership | undefined;
 
-  /** Present and earlier ownership in one; the same object while nothing changed. */
+  /** Present and earlier ownerships in one; the same object while unchanged. */
   get ownership(): Ownership | undefined {
     return this.#union;
   }
 
-  /** Returns whether `ownership` is another one than before. */
+  /** Returns whether `ownership` differs from the present one. */
   set(ownership: Ownership): boolean {
     if (JSON.stringify(this.#current) === JSON.stringify(ownership)) return false;
     if (this.#current !== undefined) this.#former = [...this.#former, this.#current];
@@ -22,7 +23,10 @@ export class ManagedScope {
     return true;
   }
 
-  /** Earlier ones are ours no more, unless only they cover something of `desired`: peers may still have subnets of before. */
+  /**
+   * Drops earlier ownerships, unless only they cover a desired route: peers may have subnets in the
+   * former network.
+   */
   forgetFormer(desired: Iterable<KernelObject>): void {
     if (this.#former.length === 0 || this.#current === undefined) return;
     const routes = new RouteOwnership(this.#current);
@@ -32,7 +36,7 @@ export class ManagedScope {
     this.#join();
   }
 
-  /** Whether a change of the interface `name` may have changed what is ours. */
+  /** Whether a change of the interface `name` may have changed managed objects. */
   concerns(name: string): boolean {
     const { ownership } = this;
     return ownership !== undefined && (ownership.interface === name || ownership.devices.includes(name));

@@ -1,9 +1,12 @@
-// Which network device an object belongs to. The kernel removes everything on a device together with it.
+// The network device of an object. The kernel removes a device together with everything on it.
 import type { KernelObject } from '../../backends/kernel-state.ts';
 
 const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
-/** Name of the device that `object` is or lies on; unset for a sysctl of no device, a blackhole, and the firewall. */
+/**
+ * Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route and
+ * the firewall.
+ */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
     case 'link':

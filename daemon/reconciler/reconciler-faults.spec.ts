@@ -1,4 +1,4 @@
-// The reconciler when the kernel refuses, does not answer, or somebody fights it.
+// The reconciler when the kernel rejects steps, does not answer, or another program interferes.
 import assert from 'node:assert/strict';
 import { cidr, ip4 } from '../../backends/fixture.ts';
 import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
@@ -6,10 +6,10 @@ import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconcil
 const [good, bad] = [vxlanPeer(2), vxlanPeer(3)];
 const BAD_FDB = 'fdb flannel.1 c6:00:00:00:04:03';
 
-describe('a peer that the kernel refuses', () => {
-  it('costs nobody else, says why, and is tried again until it works', async () => {
+describe('a peer that the kernel rejects', () => {
+  it('leaves other peers in sync, has a reason and is retried until it works', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     assert.ok(host.reconciler.isSettled);
     assert.equal(host.reconciler.peerStatus(good.key)?.state, 'in-sync');
@@ -21,14 +21,14 @@ describe('a peer that the kernel refuses', () => {
     await host.clock.until(() => host.reconciler.peerStatus(bad.key)?.state === 'in-sync', 2_000);
     assert.deepEqual(await host.actual(), host.expected([bad, good]));
     assert.deepEqual(
-      host.eventCodes().filter((code) => code.startsWith('PEER')),
-      ['PEER_FAILED', 'PEER_RECOVERED'],
+      host.eventKinds().filter((kind) => kind.startsWith('peer')),
+      ['peer-failed', 'peer-recovered'],
     );
   });
 
-  it('is tried less and less often, at least once in 72 seconds', async () => {
+  it('is retried with back-off, at least once in 72 seconds', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     const tries: number[] = [];
     const apply = host.kernel.apply.bind(host.kernel);
@@ -43,23 +43,23 @@ describe('a peer that the kernel refuses', () => {
       assert.ok(gap <= 72_000);
       assert.ok(index === 0 || gap >= gaps[index - 1]! || gap >= 60_000);
     }
-    assert.equal(host.eventCodes().filter((code) => code === 'PEER_FAILED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'peer-failed').length, 1);
   });
 
   for (const [name, act] of [
     ['facts about the host change', (host: TestHost) => host.setHost({})],
     [
       'the interface changes',
-      (host: TestHost) => host.reconciler.notice({ type: 'interfaces', names: ['eth0'] }),
+      (host: TestHost) => host.reconciler.handleNotification({ kind: 'interfaces', names: ['eth0'] }),
     ],
     [
       'the peer publishes other data',
       (host: TestHost) => host.setPeer(vxlanPeer(3, '4', { publicIp: ip4('10.9.0.33') })),
     ],
   ] as const)
-    it(`is tried at once when ${name}`, async () => {
+    it(`is retried at once when ${name}`, async () => {
       const host = new TestHost();
-      host.kernel.refuse(BAD_FDB, 'ENOSPC');
+      host.kernel.injectFault(BAD_FDB, 'ENOSPC');
       await host.start([bad, good]);
       await host.clock.advance(300);
       host.kernel.clearFault(BAD_FDB);
@@ -68,15 +68,15 @@ describe('a peer that the kernel refuses', () => {
       assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
     });
 
-  it('is tried again in time though its time came while others were being programmed', async () => {
+  it('is retried in time though its retry is due while other peers are programmed', async () => {
     const host = new TestHost();
     let proceed = (): void => undefined;
     const apply = host.kernel.apply.bind(host.kernel);
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     host.kernel.apply = async (steps) => {
       const results = await apply(steps);
-      if (results.every(({ ok }) => ok === true)) return results;
-      // Another comes before this run has ended, and takes longer than the first wait.
+      if (results.every(({ status }) => status === 'done')) return results;
+      // Another peer joins before this run ends and takes longer than the first back-off.
       host.kernel.gate = new Promise((resolve) => (proceed = resolve));
       host.setPeer(vxlanPeer(4));
       return results;
@@ -89,9 +89,9 @@ describe('a peer that the kernel refuses', () => {
     assert.equal(host.reconciler.peerStatus(bad.key)?.state, 'in-sync');
   });
 
-  it('leaves nothing behind when it goes', async () => {
+  it('leaves no objects when it is removed', async () => {
     const host = new TestHost();
-    host.kernel.refuse(BAD_FDB, 'ENOSPC');
+    host.kernel.injectFault(BAD_FDB, 'ENOSPC');
     await host.start([bad, good]);
     host.reconciler.removePeer(bad.key);
     await host.clock.settle();
@@ -99,14 +99,14 @@ describe('a peer that the kernel refuses', () => {
     assert.equal(host.reconciler.summary().errors, 0);
   });
 
-  it('whose data is unusable is an error that is not tried', async () => {
+  it('is in error and not tried if its data is invalid', async () => {
     const host = await new TestHost().start([vxlanPeer(3, '4', { backendData: 'rubbish' }), good]);
     assert.match(host.reconciler.peerStatus(bad.key)?.reason ?? '', /"rubbish"/);
     assert.equal(host.reconciler.summary().inSync, 1);
     assert.deepEqual(await host.actual(), host.expected([good]));
   });
 
-  it('that shares its MAC with another gets nothing until the other leaves', async () => {
+  it('gets no objects while another peer has its MAC', async () => {
     const clone = vxlanPeer(3, '4', { backendData: good.attributes.backendData });
     const host = await new TestHost().start([clone, good]);
     assert.deepEqual(await host.actual(), host.expected([good]));
@@ -120,27 +120,27 @@ describe('a peer that the kernel refuses', () => {
   });
 });
 
-describe('an orphan that the kernel will not give up', () => {
-  it('is tried again, and does not block anything', async () => {
+describe('an orphan that the kernel does not remove', () => {
+  it('is retried and blocks nothing else', async () => {
     const kernel = newKernel();
     const earlier = await new TestHost({ kernel }).start([good, bad]);
     await earlier.reconciler.stop();
-    kernel.refuse('route 10.5.3.0/24', 'EBUSY');
+    kernel.injectFault('route 10.5.3.0/24', 'EBUSY');
     const host = await new TestHost({ kernel }).start([good]);
     assert.ok(host.reconciler.isSettled);
-    assert.ok(host.eventCodes().includes('ORPHAN_REMOVE_FAILED'));
+    assert.ok(host.eventKinds().includes('orphan-remove-failed'));
     kernel.clearFault('route 10.5.3.0/24');
     await host.clock.advance(1_000);
     assert.deepEqual(await host.actual(), host.expected([good]));
   });
 });
 
-describe('a device that cannot be made', () => {
+describe('a device that cannot be set up', () => {
   const LINK = 'link flannel.1';
 
-  it('makes the peers wait for it, without a storm, and brings them when it works', async () => {
+  it('makes peers wait, is retried with back-off and brings them in sync when it works', async () => {
     const host = new TestHost();
-    host.kernel.refuse(LINK, 'EPERM');
+    host.kernel.injectFault(LINK, 'EPERM');
     await host.start([good, bad]);
     assert.ok(host.reconciler.isSettled);
     assert.equal(host.reconciler.summary().host.state, 'error');
@@ -155,17 +155,17 @@ describe('a device that cannot be made', () => {
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
     assert.equal(host.reconciler.summary().inSync, 2);
-    assert.ok(host.eventCodes().includes('HOST_RECOVERED'));
+    assert.ok(host.eventKinds().includes('host-recovered'));
   });
 
-  it('for lack of its parent comes with the parent', async () => {
+  it('is created as soon as its missing parent appears', async () => {
     const kernel = newKernel();
     const host = await new TestHost({ kernel }).start([good]);
-    kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    kernel.injectFault('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
     kernel.tables.removeLink('eth0');
     await host.clock.advance(10_000);
     assert.equal(host.reconciler.summary().host.state, 'error');
-    assert.ok(!host.eventCodes().includes('SYSCTL_REFUSED'), 'that is only a consequence');
+    assert.ok(!host.eventKinds().includes('setting-rejected'), 'the missing setting is only a consequence');
     kernel.clearFault('sysctl net/ipv6/conf/flannel.1/accept_ra');
     kernel.tables.addLink({ name: 'eth0' });
     kernel.tables.setAddress('eth0', '10.9.0.1/24' as ReturnType<typeof cidr>);
@@ -173,18 +173,18 @@ describe('a device that cannot be made', () => {
     assert.deepEqual(await host.actual(), host.expected([good]));
   });
 
-  it('in place is made anew, with all that was on it', async () => {
+  it('is re-created with everything on it if it cannot change in place', async () => {
     const host = await new TestHost().start([good]);
-    host.kernel.refuse(LINK, 'EOPNOTSUPP', 1);
+    host.kernel.injectFault(LINK, 'EOPNOTSUPP', 1);
     host.setHost({ vxlan: { mtu: 1400 } });
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good]));
-    assert.ok(host.eventCodes().includes('LINK_REPLACED'));
+    assert.ok(host.eventKinds().includes('link-replaced'));
   });
 
-  it('as wished, but works, keeps its peers', async () => {
+  it('keeps its peers if a change is rejected and the old one works', async () => {
     const host = await new TestHost().start([good]);
-    host.kernel.refuse(LINK, 'EINVAL');
+    host.kernel.injectFault(LINK, 'EINVAL');
     host.setHost({ vxlan: { mtu: 1400 } });
     host.setPeer(bad);
     await host.clock.settle();
@@ -193,7 +193,7 @@ describe('a device that cannot be made', () => {
     assert.equal(host.reconciler.status().counters.steps.link.remove, 0);
   });
 
-  it('because another kind of link has its name takes its place', async () => {
+  it('replaces a foreign link of the same name', async () => {
     const kernel = newKernel();
     kernel.tables.addLink({ name: DEV, kind: 'dummy' });
     const host = await new TestHost({ kernel }).start([good]);
@@ -201,18 +201,18 @@ describe('a device that cannot be made', () => {
     assert.deepEqual(await host.actual(), host.expected([good]));
   });
 
-  it('in time for what lies on it is no failure of a peer', async () => {
+  it('is no failure of a peer when it vanishes before the steps of the peer', async () => {
     const host = await new TestHost().start([good]);
     host.kernel.tables.removeLink(DEV);
     host.setPeer(bad);
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good, bad]));
-    assert.ok(!host.eventCodes().includes('PEER_FAILED'));
+    assert.ok(!host.eventKinds().includes('peer-failed'));
   });
 });
 
 describe('a kernel that does not answer', () => {
-  it('is read again, and what is missing is done', async () => {
+  it('is read again and missing objects are set', async () => {
     const host = await new TestHost().start();
     host.kernel.loseAnswers(3);
     host.setPeer(good);
@@ -222,7 +222,7 @@ describe('a kernel that does not answer', () => {
     assert.equal(host.reconciler.status().counters.resyncs.unknown, 1);
   });
 
-  it('again and again is asked less and less often', async () => {
+  it('is tried with back-off if it stays silent', async () => {
     const host = await new TestHost().start();
     host.kernel.apply = (steps) => {
       host.kernel.batches.push(steps);
@@ -238,7 +238,7 @@ describe('a kernel that does not answer', () => {
     assert.equal(host.reconciler.peerStatus(good.key)?.state, 'pending');
   });
 
-  it('to reads is asked again, while known peers are still served', async () => {
+  it('is read again with back-off while known peers are still programmed', async () => {
     const host = await new TestHost().start([good]);
     host.kernel.failReads(3);
     host.reconciler.resync();
@@ -253,15 +253,15 @@ describe('a kernel that does not answer', () => {
   });
 });
 
-describe('somebody who keeps changing what is ours', () => {
+describe('another program that keeps changing managed objects', () => {
   const destination = cidr('10.5.2.0/24');
 
-  it('is repaired after at once, then ever more slowly, and is told', async () => {
+  it('is countered at once, then at a limited rate, and reported', async () => {
     const host = await new TestHost().start([good]);
     let repairs = 0;
-    host.kernel.tables.onEvent = ((tell) => (event) => {
-      tell(event);
-      // Whenever the route is there, it is deleted as fast as can be.
+    host.kernel.tables.onEvent = ((emit) => (event) => {
+      emit(event);
+      // Each time the route is set, it is deleted at once.
       if (event.table !== 'routes' || event.isGone) return;
       repairs++;
       queueMicrotask(() => host.kernel.tables.removeRoute({ destination }));
@@ -275,11 +275,11 @@ describe('somebody who keeps changing what is ours', () => {
       `${repairs} repairs in a minute, of which each may wait 150 ms`,
     );
     assert.deepEqual(host.reconciler.summary().contested, ['route 10.5.2.0/24']);
-    assert.equal(host.eventCodes().filter((code) => code === 'KERNEL_CONTESTED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'object-contested').length, 1);
     assert.equal(host.reconciler.peerStatus(bad.key), undefined);
   });
 
-  it('has no last word', async () => {
+  it('does not prevail once it stops', async () => {
     const host = await new TestHost().start([good]);
     for (let index = 0; index < 10; index++) {
       host.kernel.tables.removeRoute({ destination });
@@ -291,7 +291,7 @@ describe('somebody who keeps changing what is ours', () => {
     assert.deepEqual(host.reconciler.summary().contested, []);
   });
 
-  it('on the device itself slows repairs down, too', async () => {
+  it('also limits the rate of repairs of the device', async () => {
     const host = await new TestHost().start([good]);
     const rewrite = (): void => void host.kernel.tables.changeLink(DEV, { mtu: 1000 });
     host.kernel.forgetCalls();
@@ -306,12 +306,12 @@ describe('somebody who keeps changing what is ours', () => {
 });
 
 describe('a sysctl that cannot be written', () => {
-  it('is a warning, once', async () => {
+  it('is reported once as a warning', async () => {
     const host = new TestHost();
-    host.kernel.refuse('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
+    host.kernel.injectFault('sysctl net/ipv6/conf/flannel.1/accept_ra', 'ENOENT');
     await host.start([good]);
     await host.clock.advance(300_000);
     assert.equal(host.reconciler.summary().host.state, 'in-sync');
-    assert.equal(host.eventCodes().filter((code) => code === 'SYSCTL_REFUSED').length, 1);
+    assert.equal(host.eventKinds().filter((kind) => kind === 'setting-rejected').length, 1);
   });
 });

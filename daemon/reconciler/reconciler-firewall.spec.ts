@@ -1,4 +1,5 @@
-// The reconciler and firewall rules: repair at the kernel's notice, and no moment without rules when others take their place.
+// The reconciler and firewall rules: repair at a notification of the kernel, and replacement
+// without a moment without rules.
 import assert from 'node:assert/strict';
 import type { FirewallObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
@@ -33,7 +34,7 @@ describe('the reconciler of firewall rules', () => {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     kernel.subscribe(
       () => reconciler.ownership,
-      (notice) => reconciler.notice(notice),
+      (notification) => reconciler.handleNotification(notification),
     );
   });
 
@@ -49,10 +50,10 @@ describe('the reconciler of firewall rules', () => {
   const kept = (): string[] => [...kernel.firewall.objects.values()].map(({ engine }) => engine).sort();
 
   for (const [what, change] of [
-    ['gone', undefined],
-    ['others', { ...TABLE, rules: 'somebody\n' }],
+    ['deleted', undefined],
+    ['changed', { ...TABLE, rules: 'other\n' }],
   ] as const)
-    it(`puts rules back that are ${what}, at once, and counts it`, async () => {
+    it(`restores ${what} rules at once and counts the drift`, async () => {
       await start(TABLE);
       kernel.forgetCalls();
       kernel.firewall.replace(objectKey(TABLE), change);
@@ -62,7 +63,7 @@ describe('the reconciler of firewall rules', () => {
       assert.equal(reconciler.status().counters.drift.firewall, 1);
     });
 
-  it('removes what nobody wants when what takes its place stands, at a start and later', async () => {
+  it('removes unwanted rules after their replacement is set, at a start and later', async () => {
     kernel.firewall.replace(objectKey(CHAIN), CHAIN);
     await start(TABLE);
     assert.deepEqual(steps(), ['set nft', 'remove iptables']);
@@ -74,9 +75,9 @@ describe('the reconciler of firewall rules', () => {
     assert.deepEqual(kept(), ['iptables']);
   });
 
-  it('keeps the old rules as long as the new ones are refused', async () => {
+  it('keeps the old rules while the kernel rejects the new ones', async () => {
     kernel.firewall.replace(objectKey(CHAIN), CHAIN);
-    kernel.refuse(objectKey(TABLE), 'EPERM');
+    kernel.injectFault(objectKey(TABLE), 'EPERM');
     await start(TABLE);
     await clock.advance(10_000);
     assert.deepEqual(kept(), ['iptables']);
@@ -87,7 +88,7 @@ describe('the reconciler of firewall rules', () => {
     assert.equal(reconciler.summary().host.state, 'in-sync');
   });
 
-  it('removes rules where none are wanted', async () => {
+  it('removes rules if none are wanted', async () => {
     kernel.firewall.replace(objectKey(TABLE), TABLE);
     await start();
     assert.deepEqual(kept(), []);

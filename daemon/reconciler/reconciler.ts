@@ -1,452 +1,237 @@
-// Makes the kernel equal to what is desired, and keeps it so. Level-triggered: what comes in (host, peers, notices, a slow
-// timer) only marks keys dirty or asks for a full read; one run at a time takes what is dirty, compares desired objects
-// with the mirror of the kernel, applies the steps and records what the kernel confirmed.
+// Makes the kernel equal to the desired state, and keeps it so. Level-triggered: inputs (host,
+// peers, notifications, a slow timer) only queue work; one pass at a time does it.
 //
-//   idle ──dirty key──► diff of those keys ──► apply ──► record results ──► idle, or again
-//   idle ──start, overrun, interfaces, link step, no answer, timer──► read all ──► diff of everything ──► apply …
+//   idle ──dirty key──► diff of those keys ──► apply ──► record outcomes ──► idle, or the next pass
+//   idle ──start, overrun, interfaces, link step, no answer, timer──► read all ──► diff all ──► apply …
 //
 // It knows no backend and reads no lease. Stopping removes nothing.
-import type { Random } from '../../lib/backoff.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import type { Ownership, PeerState } from '../../backends/backend.ts';
-import { isSetting, objectKey } from '../../backends/kernel-state.ts';
-import type { KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
-import type { ActualObject } from '../kernel/actual.ts';
-import type { Kernel, KernelNotification, Step } from '../kernel/kernel.ts';
-import { DesiredState, HOST } from './desired-state.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type { KernelNotification } from '../kernel/kernel.ts';
+import type { ResyncReason } from './status/counters.ts';
+import { HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
-import { Drift } from './drift-detector.ts';
-import { RetryGate } from './retry-gate.ts';
-import { KernelCache } from './kernel-cache.ts';
-import type { Mirror } from './cached-state.ts';
-import { ManagedScope } from './managed-scope.ts';
-import { ResyncSchedule } from './resync-schedule.ts';
-import { ResyncQueue } from './resync-queue.ts';
-import { Reporter } from './reporter.ts';
-import { newCounters } from './reports.ts';
-import type {
-  PeerStatus,
-  ReconcilerEvent,
-  ReconcilerStatus,
-  ResyncReason,
-  StatusSummary,
-  Tell,
-} from './reports.ts';
-import { firstBatch, StepPlanner } from './step-planner.ts';
-import { StepRecorder } from './step-recorder.ts';
-import type { BatchOutcome } from './step-recorder.ts';
+import { ReconcilePass } from './reconcile-pass.ts';
+import { createParts } from './reconciler-parts.ts';
+import type { ReconcilerOptions, ReconcilerParts } from './reconciler-parts.ts';
+import type { PeerStatus, ReconcilerStatus, StatusSummary } from './status/status.ts';
+import type { CachedView } from './view.ts';
 
-export interface ReconcilerOptions {
-  readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;
-  readonly clock: Clock;
-  /** Default `Math.random`. */
-  readonly random?: Random;
-  /**
-   * Mean time between looks without any other cause, in ms; default 60 000; each is up to 10 % earlier or later. A look
-   * reads everything, or, while that finds nothing, sysctls alone, of which there are no notices, and everything at
-   * every second look, fourth, and so on up to the tenth.
-   */
-  readonly resyncIntervalMs?: number;
-  /** Called after each run that changed the sums. Must not throw. */
-  readonly onChange?: (summary: StatusSummary) => void;
-  /** Called after each run that left nothing to do. Must not throw. */
-  readonly onSettled?: () => void;
-  /** What is worth a log line. Must not throw. */
-  readonly onEvent?: (event: ReconcilerEvent) => void;
-}
-
-const RESYNC_INTERVAL_MS = 60_000;
-/** Longest wait of {@link Reconciler.stop} for steps on devices, in ms: far from the second that ending may take. */
+/**
+ * Longest wait of {@link Reconciler.stop} for steps on devices, in ms; a stop may take a second.
+ */
 const STOP_GRACE_MS = 300;
-/** A failed step on a device may itself cause a notice of that device, which is no reason to try again. */
-const ECHO_MS = 250;
+/**
+ * Age of a failure from which an interface notification ends its back-off: the failed step itself
+ * may cause one.
+ */
+const SELF_NOTIFICATION_MS = 250;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  readonly #clock: Clock;
-  readonly #desired = new DesiredState();
-  readonly #scope = new ManagedScope();
-  readonly #holds: RetryGate;
-  readonly #counters = newCounters();
-  readonly #reads: ResyncQueue;
-  readonly #periodic: ResyncSchedule;
-  readonly #planner: StepPlanner;
-  readonly #drift: Drift;
-  readonly #dirty = new Set<ObjectKey>();
-  readonly #view: KernelCache;
-  readonly #reporter: Reporter;
-  readonly #recorder: StepRecorder;
-  #readError: string | undefined;
+  readonly #parts: ReconcilerParts;
+  readonly #pass: ReconcilePass;
+  readonly #loop: ControlLoop;
   #phase: 'new' | 'started' | 'stopped' = 'new';
-  #isComplete = false;
-  #isScheduled = false;
-  #isRunning = false;
-  #run: Promise<void> = Promise.resolve();
-  #cancelTimer: () => void = () => {};
+  #isPassing = false;
 
   constructor(options: ReconcilerOptions) {
+    const { clock } = options;
     this.#options = options;
-    this.#clock = options.clock;
-    const { random = Math.random, resyncIntervalMs = RESYNC_INTERVAL_MS } = options;
-    this.#holds = new RetryGate(this.#desired, random);
-    this.#reads = new ResyncQueue(this.#clock, random);
-    this.#periodic = new ResyncSchedule(resyncIntervalMs, random);
-    this.#view = new KernelCache(options);
-    const { onChange, onEvent } = options;
-    const shared = { desired: this.#desired, holds: this.#holds, clock: this.#clock };
-    this.#reporter = new Reporter({ ...shared, view: this.#view, onChange, onEvent });
-    const tell: Tell = (...event) => this.#reporter.tell(...event);
-    this.#recorder = new StepRecorder({ ...shared, counters: this.#counters, tell });
-    this.#planner = new StepPlanner({ ...shared, recorder: this.#recorder });
-    this.#drift = new Drift({
-      ...shared,
-      kernel: options.kernel,
-      view: this.#view,
-      reporter: this.#reporter,
-      counters: this.#counters,
-      dirty: this.#dirty,
-    });
+    this.#parts = createParts(options);
+    this.#pass = new ReconcilePass(this.#parts);
+    const deadlinesMs = (): readonly number[] => this.#pass.deadlinesMs();
+    this.#loop = new ControlLoop({ clock, step: () => this.#step(), deadlinesMs });
   }
-
-  /** What notices and reads must cover; unset before the first {@link setHost}. The same object while nothing changed. */
-  get ownership(): Ownership | undefined {
-    return this.#scope.ownership;
-  }
-
-  // ---- inputs -----------------------------------------------------------------------------------------------------
 
   /**
-   * Sets the host's own objects and what is this daemon's in the kernel. To be called again whenever facts about the host
-   * changed: whatever failed before is tried again at once. What an earlier ownership covered is still cleaned up.
+   * What notifications and reads must cover; unset before the first {@link setHost}. The same
+   * object while it is unchanged.
    */
-  setHost(ownership: Ownership, objects: readonly KernelObject[]): void {
-    if (this.#scope.set(ownership) && this.#phase === 'started') this.#requestRead('ownership');
-    this.#holds.expedite(this.#clock.nowMs());
-    for (const key of this.#holds.takeDue(this.#clock.nowMs())) this.#dirty.add(key);
-    const change = this.#desired.set(HOST, objects);
-    if (this.#isOtherDevice(this.#holds.failureOf(HOST)?.object)) this.#holds.forgetFailure(HOST);
-    this.#mark(HOST, change);
+  get ownership(): Ownership | undefined {
+    return this.#parts.scope.ownership;
   }
 
-  /** Sets what leads to one peer, or why nothing can. */
+  // ---- inputs --------------------------------------------------------------------------------
+
+  /**
+   * Sets the host's own objects and what this daemon manages in the kernel. To be called again
+   * after each change of facts about the host, which also ends all back-offs. What an earlier
+   * ownership covered is still cleaned up.
+   */
+  setHost(ownership: Ownership, objects: readonly KernelObject[]): void {
+    const { clock, desired, gate, scope } = this.#parts;
+    if (scope.set(ownership) && this.#phase === 'started') this.#requestResync('ownership');
+    gate.retryNow(clock.nowMs());
+    this.#pass.queueRetries();
+    const change = desired.set(HOST, objects);
+    if (this.#isOtherDevice(gate.failureOf(HOST)?.object)) gate.forgetFailure(HOST);
+    this.#onDesired(HOST, change);
+  }
+
+  /** Sets the objects that lead to one peer, or why there are none. */
   setPeer(key: string, state: PeerState): void {
-    this.#reporter.setPeer(key, state);
-    const change = this.#desired.set(key, state.objects);
-    // Another wish is another try.
-    if (change.keys.size > 0) this.#holds.forgetFailure(key);
-    this.#mark(key, change);
+    const { desired, gate, status } = this.#parts;
+    status.setPeer(key, state);
+    const change = desired.set(key, state.objects);
+    // Another desired state is another first try.
+    if (change.keys.size > 0) gate.forgetFailure(key);
+    this.#onDesired(key, change);
   }
 
   removePeer(key: string): void {
-    this.#reporter.removePeer(key);
-    this.#holds.forgetFailure(key);
-    this.#mark(key, this.#desired.set(key, []));
+    const { desired, gate, status } = this.#parts;
+    status.removePeer(key);
+    gate.forgetFailure(key);
+    this.#onDesired(key, desired.set(key, []));
   }
 
-  /** Declares that every peer has been set once; from now on what nobody wants is removed. */
+  /** Declares that every peer has been set once; from now on unwanted objects are removed. */
   markComplete(): void {
-    if (this.#isComplete) return;
-    this.#isComplete = true;
-    if (this.#phase === 'started') this.#requestRead('start');
+    if (this.#parts.desired.isComplete) return;
+    this.#parts.desired.markComplete();
+    if (this.#phase === 'started') this.#requestResync('start');
   }
 
-  /** Takes a notice of the kernel; for `Kernel.subscribe`. */
-  notice(notice: KernelNotification): void {
+  /** Takes a notification of the kernel; for `Kernel.subscribe`. */
+  handleNotification(notification: KernelNotification): void {
     if (this.#phase !== 'started') return;
-    switch (notice.type) {
+    const { cache, status } = this.#parts;
+    switch (notification.kind) {
       case 'object':
-        return this.#noticeObject(notice.key, notice.object);
+        if (cache.record(notification.key, notification.object)) this.#pass.onChanged([notification.key]);
+        return this.#loop.wake();
       case 'interfaces':
-        return this.#noticeInterfaces(notice.names);
+        return this.#onInterfaces(notification.names);
       case 'overrun':
-        this.#counters.overruns++;
-        this.#view.onOverrun();
-        return this.#requestRead('overrun');
+        status.counters.onOverrun();
+        cache.onOverrun();
+        return this.#requestResync('overrun');
       case 'underlay-route':
       case 'forward-policy':
-        // Whoever derives the desired state asks for other objects, if that changes any.
+        // These change the desired state, if anything, which is set from outside.
         return undefined;
     }
   }
 
   /** Reads everything and repairs what differs. */
   resync(reason: ResyncReason = 'request'): void {
-    if (this.#phase === 'started') this.#requestRead(reason);
+    if (this.#phase === 'started') this.#requestResync(reason);
   }
 
-  // ---- life cycle -------------------------------------------------------------------------------------------------
+  // ---- life cycle ----------------------------------------------------------------------------
 
-  /** Begins to work; the kernel's notices should be subscribed to before. */
+  /** Starts the loop; notifications should be subscribed to before. */
   start(): void {
     if (this.#phase !== 'new') return;
     this.#phase = 'started';
-    this.#periodic.plan(this.#clock.nowMs());
-    this.#requestRead('start');
+    this.#parts.queue.start(this.#parts.clock.nowMs());
+    // After the caller's own loop over peers.
+    queueMicrotask(() => this.#loop.start());
   }
 
   /**
-   * Ends timers. Waits for steps on devices, but not for ever: half-done they would leave the host without its device.
-   * Entries that are missing only wait for the next start. Removes nothing.
+   * Ends timers. Waits briefly for steps on devices, which half-done would leave the host without
+   * its device. Missing entries wait for the next start. Removes nothing.
    */
   async stop(): Promise<void> {
     this.#phase = 'stopped';
-    this.#cancelTimer();
-    if (!this.#view.isChangingLinks) return;
+    const stopped = this.#loop.stop();
+    if (!this.#parts.cache.isChangingLinks) return;
     let cancelGrace = (): void => {};
     const grace = new Promise<void>((resolve) => {
-      cancelGrace = this.#clock.setTimer(STOP_GRACE_MS, resolve);
+      cancelGrace = this.#options.clock.setTimer(STOP_GRACE_MS, resolve);
     });
-    await Promise.race([this.#run, grace]);
+    await Promise.race([stopped, grace]);
     cancelGrace();
   }
 
-  /** Nothing is dirty and no run is under way: everything is in the kernel or reported as an error. */
+  /**
+   * Nothing is queued and no pass runs: everything is in the kernel or reported as an
+   * error.
+   */
   get isSettled(): boolean {
-    return (
-      this.#phase === 'started' &&
-      this.#view.mirror !== undefined &&
-      !this.#isRunning &&
-      !this.#isScheduled &&
-      this.#reads.reason === undefined &&
-      this.#dirty.size === 0 &&
-      !this.#holds.hasContestedWaits
-    );
+    const { cache, gate, queue } = this.#parts;
+    if (this.#phase !== 'started' || this.#isPassing) return false;
+    return cache.state !== undefined && queue.isEmpty && !gate.hasContestedWaits;
   }
 
-  // ---- reports ----------------------------------------------------------------------------------------------------
+  // ---- reports -------------------------------------------------------------------------------
 
   status(): ReconcilerStatus {
-    return {
-      ...this.summary(),
-      peerStatus: this.#reporter.peers,
-      counters: structuredClone(this.#counters),
-    };
+    const { status } = this.#parts;
+    return { ...this.summary(), peerStatus: status.peers, counters: status.counters.snapshot() };
   }
 
   /** What the kernel should hold. */
   get desired(): ReadonlyMap<ObjectKey, KernelObject> {
-    return this.#desired.objects;
+    return this.#parts.desired.objects;
   }
 
   /** What the kernel holds as far as known; unset before the first read. */
-  get known(): Pick<Mirror, 'objects' | 'foreignLinks'> | undefined {
-    return this.#view.mirror;
+  get known(): CachedView | undefined {
+    return this.#parts.cache.state;
   }
 
-  /** Who wants what the kernel should hold under `key`. */
+  /** The owner of the desired object under `key`. */
   ownerOf(key: ObjectKey): Owner | undefined {
-    return this.#desired.ownerOf(key);
+    return this.#parts.desired.ownerOf(key);
   }
 
   /** What `owner` ({@link HOST}, or a peer's key) wants. */
   objectsOf(owner: Owner): ReadonlyMap<ObjectKey, KernelObject> {
-    return this.#desired.objectsOf(owner);
+    return this.#parts.desired.objectsOf(owner);
   }
 
   peerStatus(key: string): PeerStatus | undefined {
-    return this.#reporter.peers.get(key);
+    return this.#parts.status.peers.get(key);
   }
 
   summary(): StatusSummary {
-    return this.#reporter.summary(this.#isComplete, this.#readError);
+    const { clock, desired, gate, status } = this.#parts;
+    return status.summary(gate.contested(clock.nowMs()), desired.isComplete);
   }
 
-  // ---- marking ----------------------------------------------------------------------------------------------------
+  // ---- the loop ------------------------------------------------------------------------------
 
-  #mark(owner: Owner, change: DesiredChange): void {
-    for (const key of change.keys) this.#dirty.add(key);
-    this.#reporter.judge(owner);
-    for (const other of change.owners) this.#reporter.judge(other);
-    this.#schedule();
+  async #step(): Promise<boolean> {
+    this.#isPassing = true;
+    if (await this.#pass.step()) return true;
+    this.#isPassing = false;
+    this.#pass.endRun();
+    this.#parts.status.emitSummary(this.summary());
+    if (this.isSettled) this.#options.onSettled?.();
+    return false;
   }
 
-  /** Whether a device of another type is wanted in the place of `failed`: another wish is another try. */
+  #onDesired(owner: Owner, change: DesiredChange): void {
+    this.#parts.queue.add(change.keys);
+    this.#pass.updateStatus([owner, ...change.owners]);
+    this.#loop.wake();
+  }
+
+  /**
+   * Whether a device of another type is wanted in place of `failed`, which is another first try.
+   */
   #isOtherDevice(failed: KernelObject | undefined): boolean {
     if (failed?.kind !== 'link') return false;
-    const want = this.#desired.objects.get(objectKey(failed));
+    const want = this.desired.get(objectKey(failed));
     return want?.kind === 'link' && want.type !== failed.type;
   }
 
-  #noticeObject(key: ObjectKey, object: ActualObject | undefined): void {
-    if (!this.#view.record(key, object)) return;
-    this.#drift.markIfChanged(key);
-    this.#schedule();
+  #onInterfaces(names: readonly string[]): void {
+    const { cache, clock, desired, gate, queue, scope } = this.#parts;
+    const isRelevant = (name: string): boolean => scope.concerns(name) || desired.usesDevice(name);
+    if (cache.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
+    gate.retryNow(clock.nowMs(), SELF_NOTIFICATION_MS);
+    queue.onInterfaces(clock.nowMs());
+    this.#loop.wake();
   }
 
-  #noticeInterfaces(names: readonly string[]): void {
-    const isRelevant = (name: string): boolean =>
-      this.#scope.concerns(name) || this.#desired.usesDevice(name);
-    if (this.#view.isChangingLinks || (names.length > 0 && !names.some(isRelevant))) return;
-    const nowMs = this.#clock.nowMs();
-    this.#holds.expedite(nowMs, ECHO_MS);
-    this.#reads.requestForInterfaces();
-    this.#schedule();
-  }
-
-  #requestRead(reason: ResyncReason): void {
-    this.#reads.request(reason);
-    this.#schedule();
-  }
-
-  // ---- the loop ---------------------------------------------------------------------------------------------------
-
-  #schedule(): void {
-    if (this.#phase !== 'started' || this.#isScheduled || this.#isRunning) return;
-    this.#isScheduled = true;
-    // Later than the caller's own loop over peers, earlier than any timer.
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      if (this.#phase === 'started') this.#run = this.#work();
-    });
-  }
-
-  async #work(): Promise<void> {
-    this.#isRunning = true;
-    const startedMs = this.#clock.nowMs();
-    let hasWorked = false;
-    while (this.#phase === 'started' && this.#hasWork()) {
-      hasWorked = true;
-      this.#reporter.report();
-      const { isDue, reason } = this.#reads;
-      if (isDue && reason !== undefined) await this.#workOnAll(reason);
-      else await this.#workOnDirty();
-    }
-    this.#reporter.report();
-    if (hasWorked) this.#countRun(startedMs);
-    this.#isRunning = false;
-    if (this.#phase !== 'started') return;
-    this.#armTimer();
-    this.#reporter.tellSummary(this.summary());
-    if (this.isSettled) this.#options.onSettled?.();
-  }
-
-  #hasWork(): boolean {
-    if (this.#scope.ownership === undefined) return false;
-    const { isDue, reason } = this.#reads;
-    if (isDue) return true;
-    // Devices may have changed: what is dirty waits for the read, unless that is not to be had.
-    if (reason !== undefined && reason !== 'unknown') return false;
-    return this.#view.mirror !== undefined && this.#dirty.size > 0;
-  }
-
-  #countRun(startedMs: number): void {
-    this.#counters.runs++;
-    this.#counters.lastRunMs = this.#clock.nowMs();
-    this.#counters.lastDurationMs = this.#clock.nowMs() - startedMs;
-    this.#counters.busyMs += this.#counters.lastDurationMs;
-  }
-
-  async #workOnDirty(): Promise<void> {
-    const mirror = this.#view.mirror;
-    if (mirror === undefined) return;
-    const keys = [...this.#dirty];
-    this.#dirty.clear();
-    for (const key of keys) this.#reporter.touchKey(key);
-    await this.#apply(mirror, this.#plan(mirror, keys));
-  }
-
-  async #workOnAll(reason: ResyncReason): Promise<void> {
-    this.#reads.take();
-    this.#counters.resyncs[reason]++;
-    const mirror = await this.#readAll();
-    if (mirror === undefined) return;
-    this.#drift.find(mirror);
-    this.#view.replace(mirror);
-    this.#dirty.clear();
-    this.#holds.prune(mirror, this.#clock.nowMs());
-    this.#reporter.touchAll();
-    this.#reporter.lookForRepairs();
-    const steps = this.#plan(mirror);
-    this.#reporter.reportOrphans(steps);
-    if (reason === 'timer') this.#periodic.onResult(steps.length > 0);
-    // What an earlier ownership covered is empty once a read of it asks for nothing.
-    if (steps.length === 0 && this.#isComplete) this.#scope.forgetFormer(this.#desired.objects.values());
-    await this.#apply(mirror, steps);
-  }
-
-  /** Everything as it is now; `undefined` if the kernel would not tell. */
-  async #readAll(): Promise<Mirror | undefined> {
-    const { ownership } = this.#scope;
-    if (ownership === undefined) return undefined;
-    const wanted = [...this.#desired.objectsOf(HOST).values()].filter(isSetting);
-    try {
-      const mirror = await this.#view.read(ownership, [...wanted, ...this.#spareFeatures()]);
-      for (const setting of wanted) this.#recorder.skipRejectedSetting(mirror, setting);
-      this.#reads.onSuccess();
-      this.#readError = undefined;
-      return mirror;
-    } catch (error) {
-      this.#onReadFailure(error);
-      return undefined;
-    }
-  }
-
-  /** Features that nobody wants any more and that were not given back yet: no table tells of them. */
-  #spareFeatures(): readonly SettingObject[] {
-    const known = [...(this.#view.mirror?.objects.values() ?? [])];
-    return known.filter(
-      (object) => object.kind === 'feature' && !this.#desired.objects.has(objectKey(object)),
-    ) as SettingObject[];
-  }
-
-  #onReadFailure(error: unknown): void {
-    this.#readError = error instanceof Error ? error.message : String(error);
-    if (this.#reads.onFailure()) this.#reporter.tell('KERNEL_READ_FAILED', 'error', { error });
-    this.#schedule();
-  }
-
-  #plan(mirror: Mirror, keys?: readonly ObjectKey[]): Step[] {
-    return this.#planner.plan(mirror, this.#clock.nowMs(), this.#isComplete, keys);
-  }
-
-  // ---- applying ---------------------------------------------------------------------------------------------------
-
-  async #apply(mirror: Mirror, steps: readonly Step[]): Promise<void> {
-    const batch = firstBatch(steps);
-    if (batch.length === 0) return;
-    let answer: BatchOutcome = {};
-    const changed = await this.#view.apply(batch, (results) => {
-      answer = this.#recorder.record(mirror, results);
-    });
-    const keys = batch.map(({ object }) => objectKey(object));
-    for (const key of keys) this.#reporter.touchKey(key);
-    for (const key of changed) this.#drift.markIfChanged(key);
-    for (const key of this.#planner.obsoleteRules(mirror, batch)) this.#dirty.add(key);
-    this.#reporter.lookForRepairs(keys);
-    if (answer.isDeviceGone === true || batch.some(({ object }) => object.kind === 'link'))
-      this.#requestRead('link');
-    this.#onNoAnswer(answer.open);
-  }
-
-  #onNoAnswer(message: string | undefined): void {
-    if (message === undefined) return this.#reads.onAnswers();
-    const times = this.#reads.onNoAnswer();
-    this.#reporter.tell('KERNEL_NO_ANSWER', 'warn', { message, times });
-    this.#schedule();
-  }
-
-  // ---- timers -------------------------------------------------------------------------------------------------------
-
-  #armTimer(): void {
-    this.#cancelTimer();
-    const nowMs = this.#clock.nowMs();
-    const dueMs = Math.min(
-      this.#periodic.nextMs,
-      // Before the first `setHost` there is nothing to read, however long it has been due.
-      (this.#scope.ownership && this.#reads.atMs) ?? Infinity,
-      this.#holds.nextDueMs ?? Infinity,
-      this.#view.nextDueMs ?? Infinity,
-    );
-    this.#cancelTimer = this.#clock.setTimer(Math.max(0, dueMs - nowMs), () => this.#onTimer());
-  }
-
-  #onTimer(): void {
-    const nowMs = this.#clock.nowMs();
-    for (const key of this.#holds.takeDue(nowMs)) this.#dirty.add(key);
-    for (const key of this.#view.takeOverdue()) this.#drift.markIfChanged(key);
-    const due = this.#periodic.take(nowMs);
-    if (due === 'everything') this.#reads.request('timer');
-    if (due === 'sysctls') void this.#drift.lookAtSysctls().then(() => this.#schedule());
-    this.#schedule();
+  #requestResync(reason: ResyncReason): void {
+    this.#parts.queue.requestResync(reason, this.#parts.clock.nowMs());
+    this.#loop.wake();
   }
 }

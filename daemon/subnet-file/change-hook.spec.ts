@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '../../lib/clock.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { ChangeHook, hookEnvironment } from './change-hook.ts';
 import { createLogger } from '../log/log.ts';
@@ -11,7 +12,7 @@ const [FIRST, SECOND, THIRD] = ['10.5.1.1/24', '10.5.2.1/24', '10.5.3.1/24'].map
   envOf(subnet),
 ) as [string, string, string];
 
-describe('the command of --on-change', () => {
+describe('the change hook', () => {
   let folder: string;
   let hook: ChangeHook;
   let log: string[];
@@ -28,14 +29,14 @@ describe('the command of --on-change', () => {
   });
 
   const write = (line: string): void => void log.push(line);
-  async function start(words: readonly string[], timeoutMs = 60_000): Promise<void> {
-    hook = new ChangeHook({ words, timeoutMs, subnetFile, log: createLogger({ write }) });
+  async function start(args: readonly string[], timeoutMs = 60_000): Promise<void> {
+    hook = new ChangeHook({ args, timeoutMs, subnetFile, clock: systemClock, log: createLogger({ write }) });
     await hook.start();
   }
 
   const inShell = (script: string): readonly string[] => ['sh', '-c', script, 'sh', folder];
-  /** Says what it is told, a line a run. */
-  const tell = (): readonly string[] => inShell('echo "$FLANNEL_SUBNET $WEFT_CHANGED" >>"$1/told"');
+  /** Records its variables, one line a run. */
+  const record = (): readonly string[] => inShell('echo "$FLANNEL_SUBNET $WEFT_CHANGED" >>"$1/runs"');
   const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8').catch(() => '');
   const runs = (): number => hook.counts.ok + hook.counts.failed + hook.counts.timeout;
   const afterRuns = (count: number): Promise<void> =>
@@ -43,88 +44,89 @@ describe('the command of --on-change', () => {
   const lines = (subnets: readonly string[]): string =>
     subnets.map((subnet) => `${subnet}/24 FLANNEL_SUBNET\n`).join('');
 
-  it('runs for the first subnet of a host, then for each change, and not without one', async () => {
-    await start(tell());
-    hook.tell(FIRST);
+  it('runs for the first subnet of a host, then once for each change', async () => {
+    await start(record());
+    hook.notify(FIRST);
     await afterRuns(1);
-    hook.tell(FIRST);
-    hook.tell(SECOND);
+    hook.notify(FIRST);
+    hook.notify(SECOND);
     await afterRuns(2);
-    assert.equal(await read('told'), `10.5.1.1/24 FLANNEL_SUBNET FLANNEL_MTU\n${lines(['10.5.2.1'])}`);
+    assert.equal(await read('runs'), `10.5.1.1/24 FLANNEL_SUBNET FLANNEL_MTU\n${lines(['10.5.2.1'])}`);
   });
 
-  it('does not run again after a restart, nor where it is new and subnet.env is old', async () => {
+  it('does not run again after a restart, nor for a subnet.env older than the flag', async () => {
     await writeFile(subnetFile, FIRST);
     for (let round = 0; round < 2; round++) {
-      await start(tell());
-      hook.tell(FIRST);
+      await start(record());
+      hook.notify(FIRST);
       await hook.stop();
     }
-    await start(tell());
-    hook.tell(SECOND);
+    await start(record());
+    hook.notify(SECOND);
     await afterRuns(1);
     await hook.stop();
-    await start(tell());
-    hook.tell(SECOND);
-    hook.tell(THIRD);
+    await start(record());
+    hook.notify(SECOND);
+    hook.notify(THIRD);
     await afterRuns(1);
-    assert.equal(await read('told'), lines(['10.5.2.1', '10.5.3.1']));
+    assert.equal(await read('runs'), lines(['10.5.2.1', '10.5.3.1']));
   });
 
-  it('runs one at a time, and once more for the last of the changes meanwhile', async () => {
+  it('runs once at a time, and once more for the last of several changes', async () => {
     await writeFile(subnetFile, FIRST);
     await start(
       inShell(
-        'mkdir "$1/busy" || echo both >>"$1/told"; while [ ! -e "$1/go" ]; do sleep 0.01; done; rmdir "$1/busy"; echo "$FLANNEL_SUBNET $WEFT_CHANGED" >>"$1/told"',
+        'mkdir "$1/busy" || echo both >>"$1/runs"; while [ ! -e "$1/go" ]; do sleep 0.01; done; rmdir "$1/busy"; echo "$FLANNEL_SUBNET $WEFT_CHANGED" >>"$1/runs"',
       ),
     );
-    hook.tell(SECOND);
-    for (const text of [THIRD, FIRST, THIRD]) hook.tell(text);
+    hook.notify(SECOND);
+    await waitFor('the command to run', () => Promise.resolve(hook.isRunning), 60_000, 5);
+    for (const text of [THIRD, FIRST, THIRD]) hook.notify(text);
     assert.equal(hook.isRunning, true);
     await writeFile(join(folder, 'go'), '');
     await afterRuns(2);
-    assert.equal(await read('told'), lines(['10.5.2.1', '10.5.3.1']));
+    assert.equal(await read('runs'), lines(['10.5.2.1', '10.5.3.1']));
   });
 
-  it('is logged with its last words when it fails, and not tried again', async () => {
+  it('logs a failure with the end of its output and does not retry', async () => {
     await start(inShell('echo out; echo "no such service" >&2; exit 3'));
-    hook.tell(FIRST);
+    hook.notify(FIRST);
     await afterRuns(1);
-    hook.tell(FIRST);
+    hook.notify(FIRST);
     assert.match(log.join(''), /ERROR .*--on-change ended with code 3; .*no such service/);
     assert.deepEqual(hook.counts, { ok: 0, failed: 1, timeout: 0 });
   });
 
-  it('is named where it cannot be started', async () => {
+  it('names a program that cannot be started', async () => {
     await start([join(folder, 'missing')]);
-    hook.tell(FIRST);
+    hook.notify(FIRST);
     await afterRuns(1);
-    assert.match(log.join(''), /cannot be started: there is no .*missing; correct --on-change/);
+    assert.match(log.join(''), /cannot be started: \S+missing does not exist; correct --on-change/);
   });
 
-  it('is ended after its time, with what it started', async () => {
+  it('terminates the command and its children after the timeout', async () => {
     await start(inShell('sleep 1000 & echo $! >"$1/child"; trap "" TERM; sleep 1000; sleep 1000'), 300);
-    hook.tell(FIRST);
+    hook.notify(FIRST);
     await afterRuns(1);
     assert.equal(hook.counts.timeout, 1);
-    assert.match(log.join(''), /took longer than 0.3 s and was ended/);
+    assert.match(log.join(''), /took longer than 0.3 s and was terminated/);
     await assertGone((await read('child')).trim());
   });
 
-  it('is ended with the daemon, and told again at the next start', async () => {
+  it('terminates the command with the daemon and repeats it at the next start', async () => {
     await writeFile(subnetFile, FIRST);
     await start(inShell('echo $$ >"$1/child.new"; mv "$1/child.new" "$1/child"; sleep 1000'));
-    hook.tell(SECOND);
+    hook.notify(SECOND);
     await waitFor('the command to run', async () => (await read('child')) !== '', 60_000, 5);
     await hook.stop();
     await assertGone((await read('child')).trim());
-    await start(tell());
-    hook.tell(SECOND);
+    await start(record());
+    hook.notify(SECOND);
     await afterRuns(1);
-    assert.equal(await read('told'), lines(['10.5.2.1']));
+    assert.equal(await read('runs'), lines(['10.5.2.1']));
   });
 
-  it('gets what was, and no secret of the daemon', () => {
+  it('passes previous values and no secret of the daemon', () => {
     process.env['FLANNELD_ETCD_PASSWORD'] = 'secret';
     try {
       const { PATH, ...env } = hookEnvironment(

@@ -1,25 +1,30 @@
-// Runs a command of the operator when subnet.env changes: one at a time, and after the last change always once more. What
-// it was told last is kept beside subnet.env, so that neither a restart of the daemon runs it without need, nor a crash
-// between a change and the command loses the change.
+// Runs the operator's command when subnet.env changes: one run at a time, the last run for the
+// newest content. The content of the last run is stored beside subnet.env: a restart of the daemon
+// does not repeat the run, and a crash between a change and its run does not lose it.
 //
-//   subnet.env has new content ──► wanted ──differs from told──► run ──ended, failed or timed out──► told, and look again
-//                                                                 └──daemon stops──► killed; told stays as it was
+//   new content, differs from lastNotified ──► run ──ended or timed out──► lastNotified = content
+//                                               └──daemon stops──► killed, lastNotified unchanged
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import { parseEnvFile } from '../../lib/env-file.ts';
-import type { ChangeHookCommand } from '../options/hook-command.ts';
 import { startHookProcess, type HookOutcome, type HookProcess } from './hook-process.ts';
 import type { Logger } from '../log/log.ts';
 import { writeSubnetFile } from './subnet-file.ts';
 
-/** What metrics show of it. */
+/** State for metrics. */
 export interface ChangeHookView {
   readonly isRunning: boolean;
-  /** Runs that ended, by how. */
+  /** Finished runs by outcome. */
   readonly counts: Readonly<Record<HookOutcome, number>>;
 }
 
-export interface ChangeHookOptions extends ChangeHookCommand {
+export interface ChangeHookOptions {
+  /** Program and arguments; not empty. */
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+  readonly clock: Clock;
   readonly subnetFile: string;
   readonly log: Logger;
 }
@@ -27,15 +32,16 @@ export interface ChangeHookOptions extends ChangeHookCommand {
 export class ChangeHook implements ChangeHookView {
   readonly #options: ChangeHookOptions;
   readonly #counts: Record<HookOutcome, number> = { ok: 0, failed: 0, timeout: 0 };
-  #told = '';
-  #wanted: string | undefined;
+  readonly #loop: ControlLoop;
+  /** Content of the last run. */
+  #lastNotified = '';
+  #content: string | undefined;
   #process: HookProcess | undefined;
-  #isWorking = false;
-  #work: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: ChangeHookOptions) {
     this.#options = options;
+    this.#loop = new ControlLoop({ clock: options.clock, step: () => this.#step() });
   }
 
   get isRunning(): boolean {
@@ -46,63 +52,71 @@ export class ChangeHook implements ChangeHookView {
     return this.#counts;
   }
 
-  /** To be called before subnet.env is written. Where nothing was told yet, what is there now is taken as known. */
+  /**
+   * To be called before subnet.env is written. Without a stored content, the present one counts as
+   * notified.
+   */
   async start(): Promise<void> {
-    const told = await readText(this.#toldFile);
-    this.#told = told ?? (await readText(this.#options.subnetFile)) ?? '';
-    if (told === undefined) await this.#remember();
+    const stored = await readText(this.#storeFile);
+    this.#lastNotified = stored ?? (await readText(this.#options.subnetFile)) ?? '';
+    if (stored === undefined) await this.#store();
+    this.#loop.start();
   }
 
-  /** subnet.env has this content. */
-  tell(text: string): void {
-    this.#wanted = text;
-    if (!this.#isWorking && !this.#isStopped) this.#work = this.#catchUp();
+  /** subnet.env has the content `text`. */
+  notify(text: string): void {
+    this.#content = text;
+    this.#loop.wake();
   }
 
-  /** Ends the command and all that it started in its process group. */
+  /** Terminates the process group of a running command. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    const loopStopped = this.#loop.stop();
     await this.#process?.end();
-    await this.#work;
+    await loopStopped;
   }
 
-  async #catchUp(): Promise<void> {
-    this.#isWorking = true;
-    while (!this.#isStopped && this.#wanted !== undefined && this.#wanted !== this.#told)
-      await this.#runOnce(this.#wanted);
-    this.#isWorking = false;
+  async #step(): Promise<boolean> {
+    const content = this.#content;
+    if (content === undefined || content === this.#lastNotified) return false;
+    await this.#runFor(content);
+    return true;
   }
 
-  async #runOnce(text: string): Promise<void> {
-    const { log, subnetFile, timeoutMs, words } = this.#options;
-    const env = hookEnvironment(subnetFile, this.#told, text);
+  async #runFor(text: string): Promise<void> {
+    const { log, subnetFile, timeoutMs, args } = this.#options;
+    const env = hookEnvironment(subnetFile, this.#lastNotified, text);
     log.info('subnet.env changed: running the command of --on-change', { changed: env['WEFT_CHANGED'] });
     const startedMs = performance.now();
-    this.#process = startHookProcess({ words, env, timeoutMs });
+    this.#process = startHookProcess({ args, env, timeoutMs });
     const { outcome, message, output } = await this.#process.ended;
     this.#process = undefined;
     if (this.#isStopped) return;
     this.#counts[outcome]++;
-    const fields = { command: words[0], ms: Math.round(performance.now() - startedMs), output };
+    const fields = { command: args[0], ms: Math.round(performance.now() - startedMs), output };
     if (outcome === 'ok') log.debug('The command of --on-change ended', fields);
     else log.error(`The command of --on-change ${message}; it runs again at the next change`, fields);
-    this.#told = text;
-    await this.#remember();
+    this.#lastNotified = text;
+    await this.#store();
   }
 
-  get #toldFile(): string {
+  get #storeFile(): string {
     const { subnetFile } = this.#options;
     return join(dirname(subnetFile), `.${basename(subnetFile)}.told`);
   }
 
-  async #remember(): Promise<void> {
-    await writeSubnetFile(this.#toldFile, this.#told).catch((error: Error) =>
-      this.#options.log.warn(`${error.message}; after a restart --on-change may run without need`),
+  async #store(): Promise<void> {
+    await writeSubnetFile(this.#storeFile, this.#lastNotified).catch((error: Error) =>
+      this.#options.log.warn(`${error.message}; --on-change may run again after a restart`),
     );
   }
 }
 
-/** The variables of subnet.env, which of them are new, and what those were before. Of the daemon's own only PATH. */
+/**
+ * The variables of subnet.env, the names of the changed ones, and their previous values. Of the
+ * daemon's own only PATH.
+ */
 export function hookEnvironment(subnetFile: string, before: string, now: string): Record<string, string> {
   const [old, values] = [before, now].map((text) => parseEnvFile(text, () => undefined)) as [
     ReadonlyMap<string, string>,

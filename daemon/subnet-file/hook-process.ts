@@ -1,36 +1,38 @@
-// One run of a command: in a process group of its own, so that it ends with all that it started; its output is read, the
-// last of it kept, and nothing of it waited for.
+// One run of the hook's command in its own process group, so that it ends with all its children.
+// The end of the output is kept; open pipes of children do not delay the end of the run.
 import { spawn, type ChildProcess } from 'node:child_process';
 
 export type HookOutcome = 'ok' | 'failed' | 'timeout';
 
 export interface HookRun {
-  readonly words: readonly string[];
+  /** Program and arguments. */
+  readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
 
 export interface HookEnd {
   readonly outcome: HookOutcome;
-  /** What it did, for example `ended with code 3`. */
+  /** The end as text, for example `ended with code 3`. */
   readonly message: string;
-  /** The last of what it wrote on either output. */
+  /** The end of its standard output and error. */
   readonly output: string;
 }
 
 export interface HookProcess {
   /** Never rejects. */
   readonly ended: Promise<HookEnd>;
-  /** Asks the group to end, and soon kills it. */
+  /** Terminates the process group: SIGTERM, then SIGKILL after {@link GRACE_MS}. */
   end(): Promise<void>;
 }
 
-/** From SIGTERM to SIGKILL. The daemon itself has a second to end. */
+/** From SIGTERM to SIGKILL. The daemon's own stop deadline is 1 s. */
 const GRACE_MS = 200;
+/** Characters. */
 const KEPT_OUTPUT = 1000;
 
-export function startHookProcess({ words, env, timeoutMs }: HookRun): HookProcess {
-  const [program = '', ...args] = words;
+export function startHookProcess({ args: argv, env, timeoutMs }: HookRun): HookProcess {
+  const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     cwd: '/',
     env: { ...env },
@@ -38,45 +40,45 @@ export function startHookProcess({ words, env, timeoutMs }: HookRun): HookProces
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = keepOutput(child);
-  let isLate = false;
-  const gone = new Promise<string | undefined>((resolve) => {
+  let isTimedOut = false;
+  const exited = new Promise<string | undefined>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => resolve(describeError(program, error)));
     child.once('exit', (code, signal) => resolve(code === 0 ? undefined : describeEnd(code, signal)));
   });
   const end = async (): Promise<void> => {
     kill(child, 'SIGTERM');
     const timer = setTimeout(() => kill(child, 'SIGKILL'), GRACE_MS);
-    await gone;
+    await exited;
     clearTimeout(timer);
-    // Its children may be less polite than itself.
+    // Children may have ignored SIGTERM.
     kill(child, 'SIGKILL');
   };
   const timer = setTimeout(() => {
-    isLate = true;
+    isTimedOut = true;
     void end();
   }, timeoutMs);
-  const ended = gone.then((trouble): HookEnd => {
+  const ended = exited.then((error): HookEnd => {
     clearTimeout(timer);
     for (const stream of [child.stdout, child.stderr]) stream?.destroy();
-    if (isLate)
+    if (isTimedOut)
       return {
         outcome: 'timeout',
-        message: `took longer than ${timeoutMs / 1000} s and was ended`,
+        message: `took longer than ${timeoutMs / 1000} s and was terminated`,
         output: output(),
       };
-    if (trouble !== undefined) return { outcome: 'failed', message: trouble, output: output() };
+    if (error !== undefined) return { outcome: 'failed', message: error, output: output() };
     return { outcome: 'ok', message: 'ended', output: output() };
   });
   return { ended, end };
 }
 
-/** A process that could not be started has no group. */
+/** A program that failed to start has no process group. */
 function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
   } catch {
-    // Everybody in it has ended.
+    // ESRCH: every process of the group has ended.
   }
 }
 
@@ -89,13 +91,13 @@ function keepOutput(child: ChildProcess): () => string {
 
 function describeError(program: string, { code, message }: NodeJS.ErrnoException): string {
   const why: Readonly<Record<string, string>> = {
-    ENOENT: `cannot be started: there is no ${program}; correct --on-change, with a path in front`,
-    EACCES: `cannot be started: ${program} may not be executed; chmod +x it, or put a shell in front`,
-    ENOEXEC: `cannot be started: ${program} is no program; give it a first line like #!/bin/sh`,
+    ENOENT: `cannot be started: ${program} does not exist; correct --on-change, or give the full path`,
+    EACCES: `cannot be started: ${program} is not executable; chmod +x it, or start it by a shell`,
+    ENOEXEC: `cannot be started: ${program} has no executable format; add a first line like #!/bin/sh`,
   };
   return why[code ?? ''] ?? `cannot be started: ${message}`;
 }
 
 function describeEnd(code: number | null, signal: NodeJS.Signals | null): string {
-  return code === null ? `was ended by ${signal}` : `ended with code ${code}`;
+  return code === null ? `was terminated by ${signal}` : `ended with code ${code}`;
 }

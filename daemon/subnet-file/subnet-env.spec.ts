@@ -21,7 +21,7 @@ const V4_LINES = 'FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_SUBNET=10.5.72.1/24\n';
 const V6_LINES = 'FLANNEL_IPV6_NETWORK=fd00::/48\nFLANNEL_IPV6_SUBNET=fd00:0:0:1::1/64\n';
 
 describe('subnet.env', () => {
-  it('is written with the keys, order and line ends of flannel', () => {
+  it('has the keys, order and line ends of flannel', () => {
     assert.equal(formatSubnetEnv(env(true, false)), `${V4_LINES}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=false\n`);
     assert.equal(formatSubnetEnv(env(false, true)), `${V6_LINES}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n`);
     assert.equal(
@@ -30,7 +30,7 @@ describe('subnet.env', () => {
     );
   });
 
-  it('is read back as it was written', () => {
+  it('parses to what was formatted', () => {
     const { subnets, networks } = env(true, true);
     assert.deepEqual(parseSubnetEnv(formatSubnetEnv(env(true, true))), { subnets, networks, problems: [] });
   });
@@ -58,19 +58,19 @@ describe('subnet.env', () => {
     ['another key', 'PATH=/bin:/usr/bin\n', undefined, 0],
   ];
   for (const [name, text, subnet, problems] of cases)
-    it(`is read with ${name}`, () => {
+    it(`is parsed with ${name}`, () => {
       const parsed = parseSubnetEnv(text);
       assert.equal(parsed.subnets?.ipv4, subnet);
       assert.equal(parsed.problems.length, problems, parsed.problems.join('\n'));
     });
 
-  it('keeps its problems few and short', () => {
+  it('limits number and length of problems', () => {
     const { problems } = parseSubnetEnv(`${'!'.repeat(5000)}\n`.repeat(500));
     assert.ok(problems.length <= 11);
     assert.ok(problems.every((problem) => problem.length < 120));
   });
 
-  it('is read without an exception, whatever it holds', () => {
+  it('is parsed without an exception for any content', () => {
     const line = fc.oneof(
       fc.string(),
       fc.string().map((value) => `FLANNEL_SUBNET=${value}`),

@@ -1,5 +1,6 @@
-// The text of subnet.env: what container runtimes and CNI plugins read to learn this host's subnet and MTU. Pure;
-// `subnet-file.ts` does the I/O. Keys and order are those of flannel, since scripts source the file and plugins split it.
+// Formats and parses subnet.env, from which container runtimes and CNI plugins read this host's
+// subnet and MTU. Pure; `subnet-file.ts` does the I/O. Keys and order are flannel's: scripts source
+// the file, and plugins split it.
 import {
   addToAddress,
   addressOf,
@@ -19,23 +20,25 @@ export interface SubnetEnv {
   readonly subnets: LeaseSubnets;
   /** In bytes. */
   readonly mtu: OverlayMtu;
-  /** Whether this daemon masquerades; a CNI plugin does it itself if not. */
+  /** Whether this daemon masquerades; otherwise the CNI plugin does. */
   readonly isMasquerading: boolean;
 }
 
-/** What could be read of an earlier file. Members that are missing or unusable are unset. */
+/** The file of a previous run. Missing or invalid members are unset. */
 export interface PreviousSubnetEnv {
   readonly subnets?: LeaseSubnets;
   readonly networks?: { readonly ipv4?: Ipv4Cidr; readonly ipv6?: Ipv6Cidr };
-  /** One line each; every problem costs only what it names. */
+  /** One line each; a problem affects only the member that it names. */
   readonly problems: readonly string[];
 }
 
-/** Problems reported at most, and characters of a bad line that are shown. */
 const MAX_PROBLEMS = 10;
+/** Characters shown of an invalid line. */
 const MAX_SHOWN_LENGTH = 60;
 
-/** Formats the file. A subnet is shown with its first address after the network's own, which bridges take. */
+/**
+ * Formats the file. FLANNEL_SUBNET has the first host address of the subnet, which bridges take.
+ */
 export function formatSubnetEnv({ networks, subnets, mtu, isMasquerading }: SubnetEnv): string {
   const lines: string[] = [];
   if (networks.ipv4 !== undefined && subnets.ipv4 !== undefined)
@@ -50,17 +53,20 @@ function firstAddress(subnet: Cidr): string {
   return `${addToAddress(addressOf(subnet), 1n)}/${prefixLengthOf(subnet)}`;
 }
 
-/** Reads the file as written by weft, by flannel or by hand: quotes, `export`, comments and blank lines are fine. */
+/**
+ * Parses a file of weft, of flannel or of an editor: quotes, `export`, comments and blank lines are
+ * allowed.
+ */
 export function parseSubnetEnv(text: string): PreviousSubnetEnv {
   const problems: string[] = [];
   const values = parseEnvFile(text, (line, number) =>
     problems.push(`line ${number} is not KEY=VALUE: ${show(line)}`),
   );
-  const cidrs = (key: string, family: 4 | 6): Cidr | undefined => readCidr(values, key, family, problems);
-  const ipv4 = cidrs('FLANNEL_SUBNET', 4) as Ipv4Cidr | undefined;
-  const ipv6 = cidrs('FLANNEL_IPV6_SUBNET', 6) as Ipv6Cidr | undefined;
-  const ipv4Network = cidrs('FLANNEL_NETWORK', 4) as Ipv4Cidr | undefined;
-  const ipv6Network = cidrs('FLANNEL_IPV6_NETWORK', 6) as Ipv6Cidr | undefined;
+  const parse = (key: string, family: 4 | 6): Cidr | undefined => parseCidrOf(values, key, family, problems);
+  const ipv4 = parse('FLANNEL_SUBNET', 4) as Ipv4Cidr | undefined;
+  const ipv6 = parse('FLANNEL_IPV6_SUBNET', 6) as Ipv6Cidr | undefined;
+  const ipv4Network = parse('FLANNEL_NETWORK', 4) as Ipv4Cidr | undefined;
+  const ipv6Network = parse('FLANNEL_IPV6_NETWORK', 6) as Ipv6Cidr | undefined;
   return {
     ...familyPair('subnets', ipv4, ipv6),
     ...familyPair('networks', ipv4Network, ipv6Network),
@@ -77,8 +83,10 @@ function familyPair(
   return { [name]: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) } };
 }
 
-/** A value may list several, of which exactly one has to be of the family: with more nobody knows which one is meant. */
-function readCidr(
+/**
+ * A value may list several; exactly one must belong to the family, since more would be ambiguous.
+ */
+function parseCidrOf(
   values: ReadonlyMap<string, string>,
   key: string,
   family: 4 | 6,
@@ -90,7 +98,7 @@ function readCidr(
   for (const part of text.split(',')) {
     const parsed = parseCidr(part.trim());
     if (parsed === undefined || familyOf(parsed.address) !== family)
-      problems.push(`${key}: ${show(part)} is no IPv${family} network`);
+      problems.push(`${key}: ${show(part)} is not an IPv${family} network`);
     else found.add(networkOf(parsed.address, parsed.prefixLength));
   }
   if (found.size > 1) problems.push(`${key}: ${show(text)} names several networks; ignored`);

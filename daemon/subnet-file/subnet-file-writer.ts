@@ -1,152 +1,159 @@
-// Keeps subnet.env as it should be: writes the newest text, one write at a time, tries again when the disk refused, and
-// looks whether somebody changed or removed it: when the kernel tells so (inotify(7)), and now and then all the same.
+// Keeps subnet.env as desired: writes the newest text, retries after an error, and restores the
+// file when another program changes or removes it. inotify(7) reports such changes; a periodic
+// check covers file systems without it.
 import { statSync } from 'node:fs';
 import { realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
 import { FileWatch } from '../../lib/file-watch.ts';
 import type { Logger } from '../log/log.ts';
 import { writeSubnetFile } from './subnet-file.ts';
 
-/** Until the next try, until the first look at what was written, and from look to look where the kernel tells nothing. */
-const LOOK_MS = 5000;
-/** From look to look at a file that was right and whose folder is watched. */
-const WATCHED_LOOK_MS = 600_000;
-/** After somebody did something to the file; two programs that both want it theirs take turns every {@link LOOK_MS}. */
+/** Interval of retries, of the first check after a write, and of all checks without inotify. */
+const CHECK_INTERVAL_MS = 5000;
+/** Interval of checks of a verified file whose folder is watched. */
+const WATCHED_CHECK_INTERVAL_MS = 600_000;
+/**
+ * From an external edit to the check. After a write the check waits for {@link CHECK_INTERVAL_MS}:
+ * two programs that both write the file alternate no faster.
+ */
 const EXTERNAL_EDIT_DELAY_MS = 500;
 
 export interface SubnetFileWriterOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called after the file has become what was asked for, or has failed to. */
+  /** Called after each attempt to write the newest text, successful or not. */
   readonly onChange: () => void;
-  /** Called when the file is known to have this content, whoever wrote it. Must not throw. */
+  /** Called when the file is known to have this content, written by any program. Must not throw. */
   readonly onContent?: (text: string) => void;
 }
 
 export class SubnetFileWriter {
   readonly #options: SubnetFileWriterOptions;
-  #wanted: string | undefined;
-  #written: string | undefined;
-  /** Whether what is in the file is of this process. */
-  #isOurs = false;
-  /** What {@link signatureOf} said before the content was last found right. */
-  #seen: string | undefined;
-  #isWriting = false;
-  #isStopped = false;
-  #run: Promise<void> = Promise.resolve();
-  #error: Error | undefined;
-  #cancelLook: (() => void) | undefined;
+  readonly #loop: ControlLoop;
   readonly #watch: FileWatch;
-  /** Whether something was done to the file since the last look at it. */
-  #isTouched = false;
+  #desired: string | undefined;
+  /** The text of the last attempt. */
+  #attempted: string | undefined;
+  /** The text in the file, as far as known. */
+  #written: string | undefined;
+  #error: Error | undefined;
+  /** Whether this process wrote the file. */
+  #isOurs = false;
+  /** {@link signatureOf} from before the content was last verified. */
+  #verified: string | undefined;
+  /** When the file was last modified after the last check; unset if it was not. */
+  #touchedMs: number | undefined;
+  #checkedMs = -Infinity;
   #writtenMs = -Infinity;
+  #isStopped = false;
 
   constructor(options: SubnetFileWriterOptions) {
+    const { path, clock } = options;
     this.#options = options;
-    this.#watch = new FileWatch(options.path, () => this.#touch());
+    this.#watch = new FileWatch(path, () => this.#touch());
+    // A deadline must lie in the future, or the loop would skip it.
+    const deadlinesMs = (): readonly number[] => [Math.max(this.#checkDueMs, clock.nowMs() + 1)];
+    this.#loop = new ControlLoop({ clock, step: () => this.#step(), deadlinesMs });
+    this.#loop.start();
   }
 
-  /** Why the file is not what was asked for; `undefined` if it is. */
+  /** Why the file differs from the desired text; `undefined` if it does not. */
   get problem(): string | undefined {
-    if (this.#wanted !== undefined && this.#wanted === this.#written) return undefined;
+    if (this.#desired !== undefined && this.#desired === this.#written) return undefined;
     return this.#error?.message ?? `${this.#options.path} is not written yet`;
   }
 
-  /** Makes `text` the content of the file, soon. */
+  /** Makes `text` the content of the file, asynchronously. */
   write(text: string): void {
-    this.#wanted = text;
-    this.#start();
+    if (this.#isStopped) return;
+    this.#desired = text;
+    this.#loop.wake();
   }
 
-  /** Starts no further write; resolves when the one under way has ended. */
+  /** Writes a text that is still pending, and stops. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#cancelLook?.();
     this.#watch.close();
-    await this.#run;
+    await this.#loop.stop();
+    if (this.#desired !== undefined && this.#desired !== this.#attempted) await this.#attempt(this.#desired);
   }
 
   /** Stops, and removes the file if this process wrote it. */
-  async withdraw(): Promise<void> {
+  async remove(): Promise<void> {
     await this.stop();
     if (this.#isOurs) await realpath(this.#options.path).then(rm, () => undefined);
   }
 
-  #start(): void {
-    if (!this.#isWriting && !this.#isStopped) this.#run = this.#work();
-  }
-
-  async #work(): Promise<void> {
-    this.#isWriting = true;
-    this.#isTouched = false;
-    this.#cancelLook?.();
-    let isDone = false;
-    while (!isDone && this.#wanted !== undefined) {
-      const text = this.#wanted;
-      const isWritten = await this.#writeOnce(text);
-      isDone = !isWritten || text === this.#wanted;
-    }
-    this.#isWriting = false;
-    this.#options.onChange();
-    if (this.#isStopped) return;
-    if (this.#seen === undefined) this.#watch.start();
-    this.#lookLater();
+  /** Without a desired text there is nothing to check. */
+  get #checkDueMs(): number {
+    if (this.#desired === undefined) return Infinity;
+    if (this.#touchedMs !== undefined)
+      return Math.max(this.#touchedMs + EXTERNAL_EDIT_DELAY_MS, this.#writtenMs + CHECK_INTERVAL_MS);
+    const isWatched = this.#verified !== undefined && this.#watch.isWatching;
+    return this.#checkedMs + (isWatched ? WATCHED_CHECK_INTERVAL_MS : CHECK_INTERVAL_MS);
   }
 
   #touch(): void {
-    if (this.#isTouched) return;
-    this.#isTouched = true;
-    if (!this.#isWriting) this.#lookLater();
+    this.#touchedMs ??= this.#options.clock.nowMs();
+    this.#loop.wake();
   }
 
-  #lookLater(): void {
-    this.#cancelLook?.();
-    this.#cancelLook = this.#options.clock.setTimer(this.#pauseMs, () => this.#look());
+  async #step(): Promise<boolean> {
+    const text = this.#desired;
+    if (text === undefined || (text === this.#attempted && !this.#needsWrite())) return false;
+    this.#touchedMs = undefined;
+    await this.#attempt(text);
+    if (this.#desired !== text) return true;
+    this.#checkedMs = this.#options.clock.nowMs();
+    this.#options.onChange();
+    if (!this.#isStopped && this.#verified === undefined) this.#watch.start();
+    return false;
   }
 
-  get #pauseMs(): number {
-    const sinceWrittenMs = this.#options.clock.nowMs() - this.#writtenMs;
-    if (this.#isTouched) return Math.max(EXTERNAL_EDIT_DELAY_MS, LOOK_MS - sinceWrittenMs);
-    return this.#seen !== undefined && this.#watch.isWatching ? WATCHED_LOOK_MS : LOOK_MS;
+  /** Whether a check is due and finds the file modified. An unmodified file is not read. */
+  #needsWrite(): boolean {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs < this.#checkDueMs) return false;
+    this.#touchedMs = undefined;
+    this.#checkedMs = nowMs;
+    return this.#verified === undefined || this.#verified !== signatureOf(this.#options.path);
   }
 
-  /** Nobody reads a file for years that nobody has touched. */
-  #look(): void {
-    this.#isTouched = false;
-    if (this.#seen !== undefined && this.#seen === signatureOf(this.#options.path)) this.#lookLater();
-    else this.#start();
-  }
-
-  async #writeOnce(text: string): Promise<boolean> {
-    const { path, log } = this.#options;
-    // From before the content is read: what changes later must not pass for seen.
+  async #attempt(text: string): Promise<void> {
+    const { path, log, onContent } = this.#options;
+    // From before the content is read: a later change must not count as verified.
     const signature = signatureOf(path);
-    this.#seen = undefined;
+    this.#attempted = text;
+    this.#verified = undefined;
     try {
       const outcome = await writeSubnetFile(path, text);
-      if (outcome === 'written') {
-        this.#isOurs = true;
-        this.#writtenMs = this.#options.clock.nowMs();
-        if (text === this.#written)
-          log.warn('Somebody changed or removed the subnet file; wrote it again', { path });
-        else log.info('Wrote the subnet file', { path });
-      } else this.#seen = signature;
+      if (outcome === 'written') this.#noteWrite(text);
+      else this.#verified = signature;
       this.#written = text;
-      this.#options.onContent?.(text);
       this.#error = undefined;
-      return true;
+      onContent?.(text);
     } catch (error) {
       const { message } = error as Error;
-      if (this.#error?.message !== message) log.error(`${message}; trying again every ${LOOK_MS / 1000} s`);
+      if (this.#error?.message !== message)
+        log.error(`${message}; retrying every ${CHECK_INTERVAL_MS / 1000} s`);
       this.#error = error as Error;
       this.#written = undefined;
-      return false;
     }
+  }
+
+  #noteWrite(text: string): void {
+    const { path, log, clock } = this.#options;
+    this.#isOurs = true;
+    this.#writtenMs = clock.nowMs();
+    if (text === this.#written)
+      log.warn('Restored the subnet file after another program changed or removed it', { path });
+    else log.info('Wrote the subnet file', { path });
   }
 }
 
-/** Changes with whatever is done to the file; `undefined` if it cannot be looked at. */
+/** Changes with every modification of the file; `undefined` if it cannot be read. */
 function signatureOf(path: string): string | undefined {
   try {
     const { ino, size, ctimeMs } = statSync(path);

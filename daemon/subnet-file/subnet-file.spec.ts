@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SubnetFileError, readSubnetFile, writeSubnetFile } from './subnet-file.ts';
 
-describe('subnet file', () => {
+describe('the subnet file', () => {
   let folder = '';
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-subnet-file-'));
@@ -25,7 +25,7 @@ describe('subnet file', () => {
   });
   const modeOf = (path: string): string => (statSync(path).mode & 0o7777).toString(8);
 
-  it('is made with its folders, readable for all whatever the umask is', async () => {
+  it('is created with its folders and mode 0644 under every umask', async () => {
     const path = join(folder, 'a/b/subnet.env');
     const umask = process.umask(0o027);
     try {
@@ -38,7 +38,7 @@ describe('subnet file', () => {
     assert.deepEqual(readdirSync(join(folder, 'a/b')), ['subnet.env']);
   });
 
-  it('keeps the mode it has', async () => {
+  it('keeps its mode', async () => {
     const path = join(folder, 'subnet.env');
     writeFileSync(path, 'old');
     chmodSync(path, 0o600);
@@ -47,7 +47,7 @@ describe('subnet file', () => {
     assert.equal(modeOf(path), '600');
   });
 
-  it('is left alone if it holds the text already', async () => {
+  it('is not written if it has the text', async () => {
     const path = join(folder, 'subnet.env');
     await writeSubnetFile(path, 'same');
     const before = statSync(path).ino;
@@ -55,7 +55,7 @@ describe('subnet file', () => {
     assert.equal(statSync(path).ino, before);
   });
 
-  it('is replaced, never rewritten in place', async () => {
+  it('is replaced, never written in place', async () => {
     const path = join(folder, 'subnet.env');
     await writeSubnetFile(path, 'old');
     const before = statSync(path).ino;
@@ -72,13 +72,13 @@ describe('subnet file', () => {
     assert.equal(readFileSync(join(folder, 'real.env'), 'utf8'), 'new');
   });
 
-  it('removes what a killed run left', async () => {
+  it('removes the temporary file of a killed run', async () => {
     writeFileSync(join(folder, '.subnet.env.weft'), 'half');
-    await writeSubnetFile(join(folder, 'subnet.env'), 'whole');
+    await writeSubnetFile(join(folder, 'subnet.env'), 'complete');
     assert.deepEqual(readdirSync(folder), ['subnet.env']);
   });
 
-  const refused: readonly [string, (folder: string) => string, string, RegExp][] = [
+  const rejected: readonly [string, (folder: string) => string, string, RegExp][] = [
     ['a directory', (at) => at, 'EISDIR', /it is a directory .*--subnet-file/],
     ['a device', () => '/dev/null', 'EINVAL', /not a regular file/],
     [
@@ -95,13 +95,13 @@ describe('subnet file', () => {
     ],
     ['a name that is too long', (at) => join(at, 'n'.repeat(300)), 'ENAMETOOLONG', /too long/],
   ];
-  for (const [name, make, code, message] of refused)
+  for (const [name, make, code, message] of rejected)
     it(`is not written to ${name}`, async () => {
       const path = make(folder);
       const before = readdirSync(folder);
       await assert.rejects(writeSubnetFile(path, 'x'), (error) => {
         assert.ok(error instanceof SubnetFileError);
-        assert.equal(error.code, code);
+        assert.equal(error.errno, code);
         assert.match(error.message, message);
         assert.ok(error.message.startsWith(`Cannot write ${path}: `));
         return true;
@@ -109,7 +109,7 @@ describe('subnet file', () => {
       assert.deepEqual(readdirSync(folder), before);
     });
 
-  it('is read back, with the path in each problem', async () => {
+  it('is read with the path in each problem', async () => {
     const path = join(folder, 'subnet.env');
     writeFileSync(path, 'FLANNEL_SUBNET=10.5.72.1/24\n???\n');
     const { subnets, problems } = await readSubnetFile(path);
@@ -117,7 +117,7 @@ describe('subnet file', () => {
     assert.deepEqual(problems, [`${path}: line 2 is not KEY=VALUE: "???"`]);
   });
 
-  it('may be missing, a folder, or far too large', async () => {
+  it('may be missing, a folder, or too large', async () => {
     assert.deepEqual(await readSubnetFile(join(folder, 'nope')), { problems: [] });
     assert.match((await readSubnetFile(folder)).problems[0] ?? '', /not a regular file/);
     mkdirSync(join(folder, 'd'));

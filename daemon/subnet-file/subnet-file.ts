@@ -1,46 +1,46 @@
-// subnet.env on disk: written so that a reader, or a crash at any instruction, sees the old file or the new one whole.
-// Order: temporary file beside the target, fsync, rename, fsync of the folder. Knows nothing of what is in it.
+// Reads and writes subnet.env atomically: a reader, or a crash at any instruction, sees the old
+// file or the new one. Order: temporary file beside the target, fsync, rename, fsync of the folder.
+// It does not know the content.
 import { constants } from 'node:fs';
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { parseSubnetEnv } from './subnet-env.ts';
-import type { PreviousSubnetEnv } from './subnet-env.ts';
+import { WeftError } from '../../api/index.ts';
+import { parseSubnetEnv, type PreviousSubnetEnv } from './subnet-env.ts';
 
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
-/** A subnet.env has some 200 bytes; whatever is larger is not one. */
+/** A subnet.env has some 200 bytes; a larger file is another one. */
 const MAX_BYTES = 65_536;
 
-/** Why the file could not be written. The message has path, cause and remedy. */
-export class SubnetFileError extends Error {
-  /** The system's error code, for example `ENOSPC`. */
-  readonly code: string;
+/** Why the file cannot be written. The message has path, cause and remedy. */
+export class SubnetFileError extends WeftError {
+  /** For example `ENOSPC`. */
+  readonly errno: string;
 
-  constructor(path: string, code: string, options?: ErrorOptions) {
-    super(`Cannot write ${path}: ${REMEDIES[code] ?? code}`, options);
-    this.name = 'SubnetFileError';
-    this.code = code;
+  constructor(path: string, errno: string, options?: ErrorOptions) {
+    super('SUBNET_FILE_FAILED', `Cannot write ${path}: ${REMEDIES[errno] ?? errno}`, options);
+    this.errno = errno;
   }
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space left on the device (ENOSPC); free some, or name another place with --subnet-file',
-  EDQUOT: 'disk quota exceeded (EDQUOT); free some space, or name another place with --subnet-file',
-  EROFS: 'the file system is read-only (EROFS); name a writable place with --subnet-file',
-  EACCES: 'permission denied (EACCES); run as root, or name a writable place with --subnet-file',
-  EPERM: 'operation not permitted (EPERM); run as root, or name a writable place with --subnet-file',
-  EISDIR: 'it is a directory (EISDIR); name a file with --subnet-file',
+  ENOSPC: 'no space left on the device (ENOSPC); free some, or choose another path with --subnet-file',
+  EDQUOT: 'disk quota exceeded (EDQUOT); free some space, or choose another path with --subnet-file',
+  EROFS: 'the file system is read-only (EROFS); choose a writable path with --subnet-file',
+  EACCES: 'permission denied (EACCES); run as root, or choose a writable path with --subnet-file',
+  EPERM: 'operation not permitted (EPERM); run as root, or choose a writable path with --subnet-file',
+  EISDIR: 'it is a directory (EISDIR); choose a file with --subnet-file',
   ENOTDIR: 'a part of the path is no directory (ENOTDIR); correct --subnet-file',
-  EINVAL: 'it is a device, pipe or socket, not a regular file; name another with --subnet-file',
+  EINVAL: 'it is a device, pipe or socket, not a regular file; choose another with --subnet-file',
   ELOOP: 'too many symbolic links (ELOOP); correct --subnet-file',
   ENAMETOOLONG: 'the name is too long (ENAMETOOLONG); correct --subnet-file',
 };
 
 /**
- * Makes `path` contain `text`. Parent folders are made as needed; an existing file keeps its mode, a new one has 0644.
- * A symbolic link stays one. The same text is not written again.
- * @throws SubnetFileError; nothing is changed and no temporary file is left then.
+ * Makes `path` contain `text`. Parent folders are created; an existing file keeps its mode, a new
+ * one gets 0644. A symbolic link stays one. Equal content is not written.
+ * @throws SubnetFileError; then nothing is changed and no temporary file is left
  */
 export async function writeSubnetFile(path: string, text: string): Promise<'written' | 'unchanged'> {
   try {
@@ -56,7 +56,7 @@ export async function writeSubnetFile(path: string, text: string): Promise<'writ
   }
 }
 
-/** Reads what an earlier run left. Whatever is wrong with the file is a problem in the result, never an exception. */
+/** Reads the file of a previous run. Errors are problems in the result, never exceptions. */
 export async function readSubnetFile(path: string): Promise<PreviousSubnetEnv> {
   try {
     const stats = await stat(path);
@@ -71,7 +71,7 @@ export async function readSubnetFile(path: string): Promise<PreviousSubnetEnv> {
   }
 }
 
-/** The file behind symbolic links, or the path itself where nothing is yet. */
+/** The target of symbolic links; the path itself if it does not exist. */
 async function resolveTarget(path: string): Promise<string> {
   try {
     return await realpath(path);
@@ -81,7 +81,7 @@ async function resolveTarget(path: string): Promise<string> {
   }
 }
 
-/** Renaming over a device such as /dev/null would destroy it for everybody. */
+/** Rejects devices: a rename over /dev/null would replace it for the whole host. */
 async function statRegularFile(path: string): Promise<Stats | undefined> {
   try {
     const stats = await stat(path);
@@ -94,7 +94,7 @@ async function statRegularFile(path: string): Promise<Stats | undefined> {
 }
 
 async function replaceFile(target: string, text: string, mode: number): Promise<void> {
-  // One fixed name: what a killed run left is removed by the next one.
+  // A fixed name, so that the next run removes the file of a killed one.
   const temporary = join(dirname(target), `.${basename(target)}.weft`);
   await rm(temporary, { force: true });
   try {
@@ -111,7 +111,7 @@ async function writeDurably(path: string, text: string, mode: number): Promise<v
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
   try {
-    // The umask has cut the mode of the open.
+    // The umask has restricted the mode of open(2).
     await file.chmod(mode);
     await file.writeFile(text);
     await file.sync();
@@ -120,7 +120,7 @@ async function writeDurably(path: string, text: string, mode: number): Promise<v
   }
 }
 
-/** The file is in place already; some file systems cannot sync a folder, which is no reason to fail. */
+/** Best effort: the file is in place, and some file systems cannot sync a folder. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY).catch(() => undefined);
   await folder?.sync().catch(() => undefined);

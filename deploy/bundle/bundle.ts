@@ -1,20 +1,20 @@
-// Makes one file of a program and all that it imports, to be run by Node alone.
+// Bundles a program and its imports into one file that needs only Node.
 import { chmod } from 'node:fs/promises';
 import { build, type Metafile } from 'esbuild';
 import { embedPage } from './page.ts';
 import { embedPackages, gatherPackages } from './packages.ts';
 
 export interface BundleOptions {
-  /** Compiled file that the program starts with. It may not await at its top level. */
+  /** Compiled entry file, without await at its top level. */
   readonly entry: string;
-  /** File to write; it can be executed. */
+  /** File to write, executable. */
   readonly out: string;
-  /** Folder in which packages are found. */
+  /** Folder of node_modules. */
   readonly root: string;
   readonly version: string;
 }
 
-/** The bundled code is CommonJS inside of an ES module, so that built-in modules, too, are loaded only when needed. */
+/** The bundled code is CommonJS inside an ES module, so that built-in modules load on first use. */
 const PREAMBLE = `#!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,7 @@ const require = createRequire(moduleUrl);
 const __dirname = fileURLToPath(new URL('.', moduleUrl));
 const module = { exports: {} };`;
 
-/** @returns what went into it. */
+/** @returns the inputs of the bundle. */
 export async function bundle({ entry, out, root, version }: BundleOptions): Promise<Metafile[]> {
   const packages = await gatherPackages(entry, root);
   const result = await build({

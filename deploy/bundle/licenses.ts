@@ -1,9 +1,12 @@
-// The licenses of the packages that went into a bundle: their terms want them to be passed on with the code.
+// Collects the licenses of bundled packages, which their terms require to accompany the code.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** One text with name, version, license and license text of each package, those in the folders `extra` included. */
+/**
+ * One text with name, version, license and license text of each package, those in the folders
+ * `extra` included.
+ */
 export function licensesOf(metafiles: readonly Metafile[], extra: readonly string[]): string {
   const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
   const folders = new Set([...inputs.flatMap((file) => packageFolder(file) ?? []), ...extra]);
@@ -18,7 +21,7 @@ function packageFolder(file: string): string | undefined {
   return folder;
 }
 
-/** Some packages have nameless package.json files in inner folders. */
+/** Inner folders of some packages have a package.json without a name. */
 function hasName(folder: string): boolean {
   return manifest(folder).name !== undefined;
 }

@@ -1,5 +1,5 @@
-// `make bundle`: dist/weft.mjs, which needs Node and no node_modules, with dist/addons/linux-ARCH/ beside it and the
-// licenses of what is in it.
+// `make bundle`: writes dist/weft.mjs, which needs no node_modules, dist/addons/linux-ARCH/ and the
+// licenses of bundled packages.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
@@ -7,9 +7,9 @@ import { packageRoot } from '../../lab/package-root.ts';
 import { bundle } from './bundle.ts';
 import { licensesOf } from './licenses.ts';
 
-/** Programs by the file that each starts with. */
+/** Programs by entry file. */
 const PROGRAMS = [{ entry: 'dist/cli/bundled.js', out: 'dist/weft.mjs' }] as const;
-/** Names of Node and of the addons' folders. */
+/** Architectures as Node names them, also in names of addon folders. */
 const ARCHITECTURES = ['x64', 'arm64'] as const;
 
 const root = packageRoot();
@@ -20,7 +20,10 @@ for (const { entry, out } of PROGRAMS) parts.push(...(await bundle({ entry, out,
 writeFileSync('dist/THIRD-PARTY-LICENSES', licensesOf(parts, ['node_modules/node-addon-api']));
 copyAddons();
 
-/** Prebuilt copies, and for this machine what was built here. The newer of the two is never the prebuilt one. */
+/**
+ * Copies prebuilt addons; for this architecture the local build, which is never older, takes
+ * precedence.
+ */
 function copyAddons(): void {
   rmSync('dist/addons', { recursive: true, force: true });
   for (const arch of ARCHITECTURES) {

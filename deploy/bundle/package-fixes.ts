@@ -1,5 +1,5 @@
-// What packages expect of their own folder at run time, done when they are bundled: etcd's protocol files are read now, and
-// the netlink addon is looked for beside the bundle. A package that does not look as expected any more fails the build.
+// Replaces accesses of packages to their own folder: etcd's protocol files are embedded, and the
+// netlink addon loads from beside the bundle. An unexpected version of a package fails the build.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -22,7 +22,7 @@ export const packageFixes: Plugin = {
         "require(__dirname + '/addons/linux-' + process.arch + '/netlink.node')",
       ),
     }));
-    // Its main file hides what it requires from bundlers.
+    // The main file of jsonc-parser hides its imports from bundlers.
     plugin.onResolve({ filter: /^jsonc-parser$/ }, ({ resolveDir }) =>
       plugin.resolve('jsonc-parser/lib/esm/main.js', { resolveDir, kind: 'require-call' }),
     );
@@ -33,12 +33,12 @@ function replaceOnce(file: string, from: string, to: string): string {
   const parts = readFileSync(file, 'utf8').split(from);
   if (parts.length !== 2)
     throw new Error(
-      `${file} does not have '${from}' once: another version of the package needs another fix here`,
+      `${file} does not have '${from}' once: this version of the package needs another fix here`,
     );
   return parts.join(to);
 }
 
-/** The protocol as JSON, so that no parser has to run at the start of a daemon. */
+/** The protocol as JSON, so that the daemon starts without the parser. */
 function protocolOf(folder: string): string {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => join(folder, target.split('/').pop()!);

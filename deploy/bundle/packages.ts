@@ -1,5 +1,5 @@
-// The npm packages of a bundle, as one text that is compiled when the first of them is needed: a command that does not
-// need them (`weft version`, weft-cni) then does not pay for reading half a megabyte of code.
+// Embeds the npm packages of a bundle as one text that is compiled on first use: commands without
+// them, such as `weft version`, skip half a megabyte of code.
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { packageFixes } from './package-fixes.ts';
 
@@ -16,7 +16,7 @@ const NAMESPACE = 'package';
 /** Module names that are no path. */
 const BARE = /^[^./]/;
 
-/** Packages that the program behind `entry` imports, itself or through its files. */
+/** Packages that the program of `entry` imports. */
 export async function gatherPackages(entry: string, root: string): Promise<PackageText> {
   const scan = await build({
     entryPoints: [entry],
@@ -50,7 +50,7 @@ export async function gatherPackages(entry: string, root: string): Promise<Packa
   return { names, text: result.outputFiles[0]!.text, metafile: result.metafile };
 }
 
-/** Lets the program's imports of packages find them in `packages`. */
+/** Resolves the program's imports of packages to `packages`. */
 export function embedPackages(packages: PackageText): Plugin {
   return {
     name: 'embed-packages',

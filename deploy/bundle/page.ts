@@ -1,4 +1,4 @@
-// The status page as part of a bundle, instead of a file beside it.
+// Embeds the status page in the bundle.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Lays out the smallest root that weft runs in: Node, the shell that starts it, the programs it calls, and the libraries of
-# these, all from this machine. rootfs.sh FOLDER, after make bundle; FOLDER must not exist. No engine, no network, no root.
-# Pack it with:  tar -C FOLDER -c . | docker import -c 'ENTRYPOINT ["/usr/bin/weft"]' - weft
+# Creates a minimal root filesystem for weft: Node, a shell, the programs that weft calls, and their
+# libraries, all from this machine. Usage, after make bundle: rootfs.sh FOLDER, which must not
+# exist. Needs no engine, network or root. Pack it with:
+#   tar -C FOLDER -c . | docker import -c 'ENTRYPOINT ["/usr/bin/weft"]' - weft
 set -eu
 root=$1
 cd "$(dirname "$0")/../.."
-[ ! -e "$root" ] || { echo "$root exists: give a folder that does not" >&2; exit 1; }
+[ ! -e "$root" ] || { echo "$root exists: give a new folder" >&2; exit 1; }
 for file in dist/weft.mjs dist/weft-client.cjs dist/weft-cni.cjs; do
   [ -e "$file" ] || { echo "$file is missing: run make bundle" >&2; exit 1; }
 done
@@ -13,7 +14,7 @@ PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$root"
 root=$(realpath "$root")
 
-# Copies a program and every library that it is linked with, to where the loader looks for them.
+# Copies a program and its shared libraries to the paths of the loader.
 add_program() {
   found=$(command -v "$1") || return 1
   install -D -m 755 "$found" "$root$2"
@@ -26,9 +27,9 @@ add_program "${WEFT_NODE:-node}" /usr/bin/node
 add_program sh /bin/sh
 for tool in env dirname readlink setpriv; do add_program $tool /usr/bin/$tool; done
 for tool in nft iptables-restore iptables-save ip6tables-restore ip6tables-save; do
-  add_program $tool /usr/sbin/$tool || echo "Without $tool, which this machine does not have"
+  add_program $tool /usr/sbin/$tool || echo "Omitting $tool: missing on this machine"
 done
-# What iptables loads at run time.
+# Extensions that iptables loads at run time.
 for folder in /usr/lib/*/xtables; do
   [ ! -d "$folder" ] || { mkdir -p "$root$folder" && cp -a "$folder/." "$root$folder/"; }
 done

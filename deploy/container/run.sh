@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs weft of a root made by rootfs.sh in the network of this host, without an engine: run.sh FOLDER [WORDS], as root.
-# It sees the host's /run/flannel and /run/weft, and of its devices what it needs; nothing else of the host's files.
-# As an engine: docker run --network host --cap-drop ALL --cap-add NET_ADMIN --cap-add NET_RAW --device /dev/net/tun \
-#   -v /run/flannel:/run/flannel -v /run/weft:/run/weft weft daemon WORDS
+# Runs weft in a root made by rootfs.sh and the host's network namespace, without an engine.
+# Usage, as root: run.sh FOLDER [ARGS]
+# Of the host's files, weft has /run/flannel, /run/weft and three devices. The same with an engine:
+#   docker run --network host --cap-drop ALL --cap-add NET_ADMIN --cap-add NET_RAW \
+#   --device /dev/net/tun -v /run/flannel:/run/flannel -v /run/weft:/run/weft weft daemon ARGS
 set -eu
 root=$(realpath "$1")
 shift
@@ -23,7 +24,7 @@ exec unshare --mount --propagation private sh -c '
     touch "$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"
   done
-  # The working directory must not be outside of the new root.
+  # chroot keeps the working directory, which must be inside the new root.
   cd "$root"
   exec chroot . /usr/bin/setpriv --bounding-set=-all,+net_admin,+net_raw --inh-caps=-all /usr/bin/weft "$@"
 ' sh "$root" "${@:-daemon}"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes dist/weft_VERSION_ARCH.deb of what `make prebuild bundle` left: build.sh ARCH [VERSION], ARCH as Debian names it.
-# Needs dpkg-deb and no root.
+# Builds dist/weft_VERSION_ARCH.deb from the output of `make prebuild bundle`. Usage: build.sh ARCH
+# [VERSION], with ARCH as Debian names it. Needs dpkg-deb and no root.
 set -eu
 cd "$(dirname "$0")/../.."
 arch=$1
@@ -8,7 +8,7 @@ version=${2:-$(node -p 'require("./package.json").version')}
 case $arch in
   amd64) node_arch=x64 ;;
   arm64) node_arch=arm64 ;;
-  *) echo "There are no addons for '$arch': give amd64 or arm64" >&2; exit 2 ;;
+  *) echo "No addons for '$arch': give amd64 or arm64" >&2; exit 2 ;;
 esac
 for addon in weft netlink; do
   [ -e "dist/addons/linux-$node_arch/$addon.node" ] || {
@@ -30,8 +30,11 @@ for name in weft flanneld mk-docker-opts.sh; do ln -s "../lib/weft/bin/$name" "$
 install -D -m 755 dist/weft-cni.cjs "$tree/usr/lib/cni/weft-cni"
 install -D -m 644 -t "$tree/usr/lib/systemd/system" deploy/systemd/weft.service
 install -D -m 644 deploy/deb/weft.default "$tree/etc/default/weft"
-install -m 644 README.md docs/*.md "$doc"
-# Only an example: in Docker's unit it would let no engine start before weft has a subnet.
+install -m 644 README.md "$doc"
+for shelf in . tutorial how-to reference explanation; do
+  install -D -m 644 -t "$doc/docs/$shelf" docs/"$shelf"/*.md
+done
+# An example only: as Docker's drop-in it delays every engine until weft has a subnet.
 install -D -m 644 deploy/docker/weft.conf "$doc/examples/docker.service.d/weft.conf"
 
 share=$tree/usr/share

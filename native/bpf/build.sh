@@ -1,22 +1,22 @@
 #!/bin/sh
-# Compiles the program for the kernel into native/bpf/program.h, which is committed: building weft needs no BPF compiler.
+# Compiles the program for the kernel into native/bpf/kernel/program.h, which is committed: building weft needs no BPF compiler.
 # To be run after each change of its sources; a spec compares the digest in program.h with them. Needs clang and llvm.
 set -eu
 cd "$(dirname "$0")/../.."
 folder=.build/bpf
 mkdir -p "$folder"
-clang -O2 -target bpf -Wall -Wextra -Werror -I"/usr/include/$(uname -m)-linux-gnu" -c native/bpf/overlay.bpf.c -o "$folder/overlay.o"
+clang -O2 -target bpf -Wall -Wextra -Werror -I"/usr/include/$(uname -m)-linux-gnu" -c native/bpf/kernel/overlay.bpf.c -o "$folder/overlay.o"
 
 # Instructions of one program, 8 bytes each, as an array of 64-bit numbers.
 print_program() {
   llvm-objcopy -O binary -j "$1" "$folder/overlay.o" "$folder/$1.bin"
-  echo "static const uint64_t weft_fast_$1[] = {"
+  echo "static const uint64_t weft_bpf_$1[] = {"
   od -An -v -t x8 -w48 "$folder/$1.bin" | sed 's/ \([0-9a-f]\{16\}\)/ 0x\1,/g; s/^/ /'
   echo '};'
 }
 
 {
-  echo "/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: $(cat native/bpf/overlay.bpf.c native/bpf/shared.h | sha256sum | cut -d' ' -f1) */"
+  echo "/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: $(cat native/bpf/kernel/overlay.bpf.c native/bpf/kernel/shared.h | sha256sum | cut -d' ' -f1) */"
   echo '#ifndef WEFT_BPF_PROGRAM_H'
   echo '#define WEFT_BPF_PROGRAM_H'
   echo
@@ -28,4 +28,4 @@ print_program() {
   echo
   echo '#endif'
 } >"$folder/program.h"
-mv "$folder/program.h" native/bpf/program.h
+mv "$folder/program.h" native/bpf/kernel/program.h

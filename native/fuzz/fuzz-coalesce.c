@@ -1,14 +1,14 @@
 /*
- * A stream of packets of one or two flows, some of them changed on the way, with or without the checksums being made
- * good again, goes through the coalescer. What comes out, cut again, has to be what went in: the same packets in the
- * same order, byte by byte. As segments always have good checksums, this also means that no bad one was ever joined.
+ * Coalesces a stream of packets of one or two flows, some of them corrupted, with or without
+ * repaired checksums. The segmented output must equal the input byte for byte, in the same order.
+ * Segments have good checksums, so no bad packet was coalesced.
  *
  * Input: five bytes for the flow, then five for each packet (see struct step).
  */
-#include "coalesce.h"
+#include "packet/coalesce.h"
 
-#include "../test/build-packet.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
 enum { MAX_PACKETS = 70, MAX_PAYLOAD = 1100, ROOM = 20 + 40 + 60 + MAX_PAYLOAD };
 
@@ -66,7 +66,7 @@ static void make_packet(struct packet *packet, const struct step *step, struct s
   shape->sequence += (uint32_t)own_bytes;
 }
 
-/* Two ways to write the same number; and what means nothing if the packet cannot be fragmented (RFC 6864 §4). */
+/* Normalizes the two forms of zero, and fields that are meaningless with DF (RFC 6864 §4). */
 static void normalize(uint8_t *data, size_t length, const struct weft_packet *packet) {
   uint8_t *field = data + packet->network_bytes + (packet->protocol == WEFT_PROTOCOL_TCP ? 16 : 6);
   HOLDS(field + 2 <= data + length);
@@ -129,10 +129,8 @@ static void take(struct weft_coalescer *coalescer) {
     length += coalescer->iov[i].iov_len;
   }
   HOLDS(length == coalescer->total_bytes);
-  if (count > 1)
-    check_super(&header, whole, length, count);
-  else
-    check_alone(&header, whole, length);
+  if (count > 1) check_super(&header, whole, length, count);
+  else check_alone(&header, whole, length);
   weft_coalescer_clear(coalescer);
 }
 
@@ -160,11 +158,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(&step, data + at, sizeof(step));
     make_packet(&packets[count], &step, &shape, payload_bytes);
     /* As the path does, what is no packet is not passed on. */
-    if (weft_packet_parse(packets[count].data, packets[count].length, &parsed) < 0) {
+    if (weft_packet_parse(packets[count].data, packets[count].length, &parsed) != 0) {
       free(packets[count].data);
       continue;
     }
-    deliver(&coalescer, &packets[count++], step.flags ? WEFT_JOIN_TCP | WEFT_JOIN_UDP : 0u);
+    deliver(&coalescer, &packets[count++], step.flags ? WEFT_COALESCE_TCP | WEFT_COALESCE_UDP : 0u);
   }
   if (coalescer.packets > 0) take(&coalescer);
   HOLDS(delivered == count);

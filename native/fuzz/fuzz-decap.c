@@ -1,15 +1,16 @@
 /*
- * Any message on the underlay socket, through the receiving worker to the TUN device: each datagram in it is delivered
- * or counted under one reason, delivered packets are what came (but for their congestion mark), and those of a flow
- * stay in order. What the address sanitizer sees: nothing behind the message is read.
+ * Any message on the underlay socket, through the receiving worker to the TUN device: each datagram
+ * in it is delivered or counted under one reason, delivered packets are what came (but for their
+ * congestion mark), and those of a flow stay in order. What the address sanitizer sees: nothing
+ * behind the message is read.
  *
  * Input: four bytes (see struct setting), then the message.
  */
-#include "../test/build-packet.h"
-#include "../test/fake-kernel.h"
-#include "../test/fake-worker.h"
-#include "ecn.h"
+#include "packet/ecn.h"
 #include "property.h"
+#include "test/support/build-packet.h"
+#include "test/support/fake-kernel.h"
+#include "test/support/fake-worker.h"
 
 enum { MAX_EXPECTED = 256, VNI = 7 };
 
@@ -41,13 +42,13 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
   const size_t header_bytes = settings->encap->header_bytes;
   struct expected *next = &expected[expected_count];
   struct weft_packet packet;
-  if (settings->encap->check(datagram, length, &settings->encap_settings) < 0) return false;
-  if (weft_packet_parse(datagram + header_bytes, length - header_bytes, &packet) < 0) return false;
+  if (settings->encap->check(datagram, length, &settings->encap_settings) != 0) return false;
+  if (weft_packet_parse(datagram + header_bytes, length - header_bytes, &packet) != 0) return false;
   if (settings->is_source_checked && !is_from(datagram + header_bytes, &packet, peer)) return false;
   HOLDS(expected_count < MAX_EXPECTED);
   *next = (struct expected){.data = malloc(packet.total_bytes), .length = packet.total_bytes};
   memcpy(next->data, datagram + header_bytes, next->length);
-  if (weft_ecn_decap(next->data, &packet, tos) < 0) {
+  if (weft_ecn_decap(next->data, &packet, tos) != 0) {
     free(next->data);
     return false;
   }
@@ -56,12 +57,13 @@ static bool expect_datagram(const uint8_t *datagram, size_t length, uint8_t tos,
   return true;
 }
 
-/* The kernel hands over a super-packet of a kernel, or of a BPF program, at the other end as one datagram. */
+/*
+ * The kernel delivers a super-packet of the sending kernel, or of its BPF program, as one datagram.
+ */
 static bool is_one_datagram(const uint8_t *data, size_t length) {
   struct weft_packet packet;
   const size_t header_bytes = path.settings.encap->header_bytes;
-  return length > header_bytes &&
-         weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
+  return length > header_bytes && weft_packet_parse(data + header_bytes, length - header_bytes, &packet) == 0 &&
          packet.total_bytes == length - header_bytes;
 }
 
@@ -96,7 +98,10 @@ static bool has_good_checksums(uint8_t *data, size_t length, const struct weft_p
   return plain_transport_sum(data, length, packet->network_bytes, packet->protocol) == 0xffff;
 }
 
-/* Good checksums, which have two forms of zero, and an identification that means nothing (RFC 6864 §4). */
+/*
+ * Good checksums, which have two forms of zero, and an identification that means nothing (RFC 6864
+ * §4).
+ */
 static void forget(uint8_t *data, const struct weft_packet *packet) {
   weft_store16(checksum_of(data, packet), 0);
   if (packet->family == 6) return;
@@ -121,7 +126,7 @@ static void check_joined(const struct fake_item *item, const struct weft_packet 
   static uint8_t segment[WEFT_MAX_PACKET];
   struct weft_segmenter segmenter;
   HOLDS(weft_segmenter_init(&segmenter, &item->header, item->bytes, item->length, packet) == 0);
-  HOLDS(segmenter.count > 1 && segmenter.count <= WEFT_MAX_JOINED);
+  HOLDS(segmenter.count > 1 && segmenter.count <= WEFT_MAX_COALESCED);
   while (weft_segmenter_next(&segmenter, segment)) {
     memcpy(segment + segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes);
     check_segment(segment, segmenter.header_bytes + segmenter.payload_bytes);
@@ -203,7 +208,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 enum { THREE, ONE_SUPER, THREE_MIXED, KINDS };
 
-/* Packets of a flow in one message, the last one shorter, with a partial one between; or a super-packet of a kernel. */
+/*
+ * Packets of a flow in one message, the last one shorter, with a partial one between; or a
+ * super-packet of a kernel.
+ */
 static size_t make_message(uint8_t *out, const struct weft_encap *encap, const struct shape *flow, unsigned kind,
                            size_t *segment_bytes) {
   const struct weft_encap_settings settings = {.vni = VNI};

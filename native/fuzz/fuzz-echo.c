@@ -1,5 +1,5 @@
 /* Anything at an echo socket: an answer says no more than what came, and nothing is read beyond. */
-#include "echo-parse.h"
+#include "src/echo-parse.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -53,15 +53,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   if (!corpus) return 0;
   uint8_t seed[256] = {0, CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in))};
   struct cmsghdr part = {.cmsg_len = CMSG_LEN(seed[1] - CMSG_LEN(0)), .cmsg_level = SOL_IP, .cmsg_type = IP_RECVERR};
-  const struct sock_extended_err error = {.ee_errno = EMSGSIZE, .ee_origin = SO_EE_ORIGIN_ICMP, .ee_type = 3,
-                                          .ee_code = 4, .ee_info = 1400};
+  const struct sock_extended_err error = {
+      .ee_errno = EMSGSIZE, .ee_origin = SO_EE_ORIGIN_ICMP, .ee_type = 3, .ee_code = 4, .ee_info = 1400};
   memcpy(seed + CONTROL_AT, &part, sizeof(part));
   memcpy(seed + CONTROL_AT + sizeof(part), &error, sizeof(error));
   seed[CONTROL_AT + seed[1]] = 8;
   write_seed(corpus, "error", seed, CONTROL_AT + seed[1] + 16U);
   memset(seed, 0, sizeof(seed));
-  part = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(struct timespec)), .cmsg_level = SOL_SOCKET,
-                          .cmsg_type = SCM_TIMESTAMPNS};
+  part = (struct cmsghdr){
+      .cmsg_len = CMSG_LEN(sizeof(struct timespec)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_TIMESTAMPNS};
   seed[1] = CMSG_SPACE(sizeof(struct timespec));
   memcpy(seed + CONTROL_AT, &part, sizeof(part));
   seed[CONTROL_AT + seed[1]] = 0x45;

@@ -1,10 +1,13 @@
-/* Any packet, any MTU: fragments fit, are well-formed and make the packet again, also those of fragments. */
-#include "fragment.h"
+/*
+ * Any packet, any MTU: fragments fit, are well-formed and make the packet again, also those of
+ * fragments.
+ */
+#include "packet/fragment.h"
 
 #include <stdlib.h>
 
-#include "checksum.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/wire.h"
 
 static void require(bool holds) {
   if (!holds) abort();
@@ -33,7 +36,7 @@ static void cut(const uint8_t *data, const struct weft_packet *packet, const siz
   struct weft_fragmenter fragmenter;
   struct weft_packet piece;
   uint8_t bytes[WEFT_MAX_PACKET];
-  if (weft_fragmenter_init(&fragmenter, data, packet, mtus[0]) < 0) return;
+  if (weft_fragmenter_init(&fragmenter, data, packet, mtus[0]) != 0) return;
   while (weft_fragmenter_next(&fragmenter, bytes)) {
     const size_t length = fragmenter.header_bytes + fragmenter.payload_bytes;
     require(fragmenter.header_bytes <= 60 && length <= mtus[0]);

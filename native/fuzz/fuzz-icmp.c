@@ -1,10 +1,10 @@
 /* Any packet: the error about it is well-formed and short, and there is none about an error. */
-#include "icmp.h"
+#include "packet/icmp.h"
 
 #include <stdlib.h>
 
-#include "checksum.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/wire.h"
 
 static const uint8_t OWN[16] = {0xfd, 1, 2, 3, [15] = 9};
 

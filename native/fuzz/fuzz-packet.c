@@ -1,13 +1,13 @@
 /*
- * One packet or datagram of any bytes through everything that looks at one. It has to be that what is said of it lies
- * within it, that checksums are judged rightly, and that changes to TTL and ECN keep an IPv4 header checksum good.
+ * Parses a packet or datagram of arbitrary bytes. The parsed lengths must lie within it, checksum
+ * states must be right, and changes of TTL and ECN must keep an IPv4 header checksum good.
  */
-#include "packet.h"
+#include "packet/packet.h"
 
-#include "../test/build-packet.h"
-#include "ecn.h"
-#include "encap.h"
+#include "packet/ecn.h"
+#include "packet/encap.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
 static void check_bounds(const struct weft_packet *packet, size_t size) {
   HOLDS(packet->family == 4 || packet->family == 6);
@@ -29,8 +29,8 @@ static void check_checksum(const uint8_t *data, const struct weft_packet *packet
   size_t covered = packet->total_bytes - packet->network_bytes;
   const size_t own_length = weft_load16(transport + 4);
   if (packet->protocol == WEFT_PROTOCOL_UDP && own_length <= covered) covered = own_length;
-  const bool is_good = plain_transport_sum(data, packet->network_bytes + covered, packet->network_bytes,
-                                           packet->protocol) == 0xffff;
+  const bool is_good =
+      plain_transport_sum(data, packet->network_bytes + covered, packet->network_bytes, packet->protocol) == 0xffff;
   HOLDS(state != WEFT_CHECKSUM_GOOD || is_good);
   HOLDS(state != WEFT_CHECKSUM_PARTIAL || weft_packet_is_partial(data, packet));
   HOLDS(state != WEFT_CHECKSUM_NONE || (packet->protocol == WEFT_PROTOCOL_UDP && weft_load16(transport + 6) == 0));
@@ -50,7 +50,7 @@ static void check_changes(const uint8_t *data, struct weft_packet packet) {
   if (packet.ttl > 0) weft_packet_decrement_ttl(copy, &packet);
   HOLDS(has_good_header(copy, &packet) == was_good);
   const bool is_ect = (packet.tos & 3) != 0;
-  HOLDS(weft_ecn_decap(copy, &packet, 3) == (is_ect ? 0 : -WEFT_DROP_RX_ECN)); /* congestion outside */
+  HOLDS(weft_ecn_decap(copy, &packet, 3) == (is_ect ? 0 : WEFT_DROP_RX_ECN)); /* congestion outside */
   HOLDS(has_good_header(copy, &packet) == was_good);
   HOLDS(weft_packet_parse(copy, packet.total_bytes, &again) == 0);
   HOLDS(again.tos == packet.tos && again.ttl == (packet.ttl > 0 ? packet.ttl - 1 : 0));
@@ -61,13 +61,14 @@ static void check_changes(const uint8_t *data, struct weft_packet packet) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const struct weft_encap_settings SETTINGS = {.vni = 1, .mac = {2, 0, 0, 0, 0, 1}};
   struct weft_packet packet;
-  const int udp = weft_encap_udp.check(data, size, &SETTINGS);
-  const int vxlan = weft_encap_vxlan.check(data, size, &SETTINGS);
-  HOLDS(udp <= 0 && vxlan <= 0 && (vxlan < 0 || size > 22));
-  const int result = weft_packet_parse(data, size, &packet);
-  HOLDS(result == 0 || result == -WEFT_DROP_RX_MALFORMED);
-  HOLDS(result < 0 || udp == 0);
-  if (result < 0) return 0;
+  const enum weft_drop_reason udp = weft_encap_udp.check(data, size, &SETTINGS);
+  const enum weft_drop_reason vxlan = weft_encap_vxlan.check(data, size, &SETTINGS);
+  HOLDS(udp == WEFT_NOT_DROPPED || udp >= WEFT_DROP_RX_HEADER);
+  HOLDS(vxlan == WEFT_NOT_DROPPED ? size > 22 : vxlan >= WEFT_DROP_RX_HEADER);
+  const enum weft_drop_reason result = weft_packet_parse(data, size, &packet);
+  HOLDS(result == 0 || result == WEFT_DROP_RX_MALFORMED);
+  HOLDS(result != WEFT_NOT_DROPPED || udp == WEFT_NOT_DROPPED);
+  if (result != WEFT_NOT_DROPPED) return 0;
   check_bounds(&packet, size);
   check_checksum(data, &packet);
   check_changes(data, packet);

@@ -1,12 +1,16 @@
-/* Any sequence of updates: the route table finds what a list finds, and keeps what a reader holds. */
-#include "route.h"
+/*
+ * Any sequence of updates: the route table finds what a list finds, and keeps what a reader holds.
+ */
+#include "route/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "wire.h"
+#include "packet/wire.h"
 
-/* An operation is its code, 4 bytes of address, a length and the last byte of an underlay address. */
+/*
+ * An operation is its code, 4 bytes of address, a length and the last byte of an underlay address.
+ */
 enum { OPERATION_BYTES = 7, MAX_OPERATIONS = 300 };
 
 static struct weft_route model[MAX_OPERATIONS];
@@ -70,7 +74,7 @@ static struct weft_route make_route(const uint8_t *operation) {
   route.prefix_bits = (uint8_t)(operation[5] % (route.family == 4 ? 33 : 129));
   /* Host bits only now and then. */
   for (unsigned bit = route.prefix_bits; bit < 128 && operation[0] < 0xf0; bit++)
-    route.subnet[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+    route.subnet[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
   route.remote.any.sa_family = operation[0] & 2 ? AF_INET6 : AF_INET;
   if (operation[0] & 2) route.remote.v6.sin6_addr.s6_addr[15] = operation[6];
   else route.remote.v4.sin_addr.s_addr = operation[6];

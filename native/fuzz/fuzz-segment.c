@@ -1,16 +1,17 @@
 /*
- * A super-packet of any bytes with any virtio header. The segments have to be good packets with the payload of the
- * whole, no more and no less; and joined again they have to be the super-packet again, byte by byte.
+ * A super-packet of any bytes with any virtio header. The segments have to be good packets with the
+ * payload of the whole, no more and no less; and joined again they have to be the super-packet
+ * again, byte by byte.
  *
  * Input: virtio header, packet.
  */
-#include "segment.h"
+#include "packet/segment.h"
 
-#include "../test/build-packet.h"
-#include "coalesce.h"
+#include "packet/coalesce.h"
 #include "property.h"
+#include "test/support/build-packet.h"
 
-enum { MAX_SEGMENTS = WEFT_MAX_JOINED };
+enum { MAX_SEGMENTS = WEFT_MAX_COALESCED };
 
 static uint8_t segments[MAX_SEGMENTS][WEFT_MAX_PACKET];
 static uint8_t joined[WEFT_MAX_PACKET];
@@ -27,14 +28,20 @@ static void check_segment(const uint8_t *segment, size_t length, const struct we
   HOLDS(weft_packet_checksum(segment, &packet) == WEFT_CHECKSUM_GOOD);
 }
 
-/* What TCP says once is said once: FIN and PSH by the last segment, CWR by the first. `at`: of its payload. */
+/*
+ * What TCP says once is said once: FIN and PSH by the last segment, CWR by the first. `at`: of its
+ * payload.
+ */
 static void check_tcp(const uint8_t *tcp, const uint8_t *whole, size_t at, bool is_last) {
   const unsigned only_last = is_last ? 0 : WEFT_TCP_FIN | WEFT_TCP_PSH, only_first = at == 0 ? 0 : WEFT_TCP_CWR;
   HOLDS(tcp[13] == (whole[13] & ~(only_last | only_first)));
   HOLDS(weft_load32(tcp + 4) == weft_load32(whole + 4) + (uint32_t)at);
 }
 
-/* The super-packet as its sender must have left it: what the kernel fills in is whatever it was in the input. */
+/*
+ * The super-packet as its sender must have left it: what the kernel fills in is whatever it was in
+ * the input.
+ */
 static void normalize(uint8_t *data, const struct weft_packet *packet) {
   uint8_t *transport = data + packet->network_bytes;
   const size_t length = packet->total_bytes - packet->network_bytes;
@@ -54,7 +61,7 @@ static void check_joined(const uint8_t *data, const struct weft_packet *whole, c
   weft_coalescer_clear(&coalescer);
   for (unsigned i = 0; i < count; i++) {
     HOLDS(weft_packet_parse(segments[i], lengths[i], &packet) == 0);
-    if (!weft_coalescer_add(&coalescer, segments[i], &packet, WEFT_JOIN_TCP | WEFT_JOIN_UDP)) return;
+    if (!weft_coalescer_add(&coalescer, segments[i], &packet, WEFT_COALESCE_TCP | WEFT_COALESCE_UDP)) return;
   }
   weft_coalescer_take(&coalescer);
   for (unsigned i = 1; i < coalescer.iov_count; i++) {
@@ -76,7 +83,7 @@ static void check_segments(const struct virtio_net_hdr *header, const uint8_t *d
   struct weft_segmenter segmenter;
   size_t lengths[MAX_SEGMENTS], payload_bytes = 0;
   unsigned count = 0;
-  if (weft_segmenter_init(&segmenter, header, data, size, packet) < 0) return;
+  if (weft_segmenter_init(&segmenter, header, data, size, packet) != 0) return;
   const size_t header_bytes = segmenter.header_bytes;
   HOLDS(header_bytes <= WEFT_MAX_INNER_HEADER);
   for (; segmenter.count <= MAX_SEGMENTS; count++) {
@@ -108,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint8_t *copy = malloc(size); /* of its own length, and to be written to */
   memcpy(copy, data + sizeof(header), size);
   if (weft_packet_parse(copy, size, &packet) == 0) check_segments(&header, copy, size, &packet);
-  const int result = weft_complete_checksum(&header, copy, size);
+  const enum weft_drop_reason result = weft_complete_checksum(&header, copy, size);
   HOLDS((result == 0) == ((size_t)header.csum_start + header.csum_offset + 2 <= size));
   free(copy);
   return 0;

@@ -1,4 +1,7 @@
-/* What the fuzz targets share: a property that must hold, and first inputs for a target that has none. */
+/*
+ * What the fuzz targets share: a property that must hold, and first inputs for a target that has
+ * none.
+ */
 #ifndef WEFT_PROPERTY_H
 #define WEFT_PROPERTY_H
 
@@ -13,11 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Ends the run; libFuzzer then keeps the input. */
-#define HOLDS(condition)                                                         \
-  do {                                                                           \
-    if (condition) break;                                                        \
-    fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-    abort();                                                                     \
+#define HOLDS(condition)                                                                                               \
+  do {                                                                                                                 \
+    if (condition) break;                                                                                              \
+    fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);                                     \
+    abort();                                                                                                           \
   } while (0)
 
 /* The corpus folder that libFuzzer was given, if it is empty; else NULL. */

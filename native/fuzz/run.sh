@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 out=.build/fuzz
-flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -pthread -Inative/path -Inative/src -Inative/test -fno-sanitize-recover=all'
+flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -pthread -Inative -fno-sanitize-recover=all'
 if ! command -v clang >/dev/null; then
   echo "native/fuzz/run.sh: needs clang (Debian: apt-get install clang)" >&2
   exit 1
@@ -18,7 +18,7 @@ fi
 # All parts of them; a target takes what it needs.
 mkdir -p "$out/path"
 rm -f "$out/libpath.a"
-for source in native/path/*.c native/src/echo-parse.c; do
+for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c native/src/echo-parse.c; do
   clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
 done
 ar rcs "$out/libpath.a" "$out"/path/*.o
@@ -29,7 +29,7 @@ for target in "$@"; do
   wraps=''
   # A target that plays the kernel has the system calls of the path come to its own functions.
   if grep -q 'fake-kernel.h"' "native/fuzz/$target.c"; then
-    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/fake-kernel.h | sort -u); do
+    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/support/fake-kernel.h | sort -u); do
       wraps="$wraps -Wl,--wrap=${call#__wrap_}"
     done
   fi

@@ -1,4 +1,4 @@
-/* Writes to the TUN device what was received, joined where flow and order allow it. */
+/* Coalesces received packets and writes them to the TUN device. */
 #include "deliver.h"
 
 #include <errno.h>
@@ -15,8 +15,11 @@ static bool write_iov(struct weft_worker *worker, const struct iovec *iov, unsig
   return written >= 0;
 }
 
-/* The packets that were joined, as they came: their payloads lie behind headers of the same length as the first one's. */
-static unsigned write_singly(struct weft_worker *worker, const struct weft_coalescer *flow) {
+/*
+ * Writes coalesced packets one by one, unchanged. Their headers are as long as the first one's and
+ * lie before the payloads.
+ */
+static unsigned write_one_by_one(struct weft_worker *worker, const struct weft_coalescer *flow) {
   struct virtio_net_hdr plain = {0};
   const size_t header_bytes = flow->iov[1].iov_len;
   unsigned delivered = 0;
@@ -29,7 +32,7 @@ static unsigned write_singly(struct weft_worker *worker, const struct weft_coale
   return delivered;
 }
 
-/* A super-packet of the kernel at the other end, cut here. Returns how many of its segments were taken. */
+/* Segments a super-packet of the sending kernel. Returns the number of segments written. */
 static unsigned write_segments(struct weft_worker *worker, const struct weft_coalescer *flow) {
   struct virtio_net_hdr plain = {0};
   uint8_t header[WEFT_MAX_INNER_HEADER];
@@ -38,8 +41,8 @@ static unsigned write_segments(struct weft_worker *worker, const struct weft_coa
   unsigned delivered = 0;
   const uint8_t *data = flow->iov[1].iov_base;
   const size_t length = flow->iov[1].iov_len;
-  if (weft_packet_parse(data, length, &packet) < 0) return 0;
-  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) < 0) return 0;
+  if (weft_packet_parse(data, length, &packet) != 0) return 0;
+  if (weft_segmenter_init(&segmenter, &flow->header, data, length, &packet) != 0) return 0;
   while (weft_segmenter_next(&segmenter, header)) {
     const struct iovec iov[3] = {{&plain, sizeof(plain)},
                                  {header, segmenter.header_bytes},
@@ -49,14 +52,17 @@ static unsigned write_segments(struct weft_worker *worker, const struct weft_coa
   return delivered;
 }
 
-/* What the TUN device must offer for packets of this type; NULL: nothing. */
+/* The TUN offload for packets of this type; NULL: none needed. */
 static _Atomic bool *offload_of(struct weft_worker *worker, unsigned gso_type) {
   struct weft_path_offloads *offloads = &worker->path->offloads;
   if (gso_type == VIRTIO_NET_HDR_GSO_NONE) return NULL;
   return gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 ? &offloads->uso : &offloads->tso;
 }
 
-/* Returns how many packets were taken. A kernel that refuses super-packets (EINVAL) gets them one by one from now on. */
+/*
+ * Returns the number of packets written. If the kernel rejects a super-packet (EINVAL), its offload
+ * is turned off.
+ */
 static unsigned write_flow(struct weft_worker *worker, const struct weft_coalescer *flow) {
   _Atomic bool *offload = offload_of(worker, flow->header.gso_type);
   if (offload == NULL || atomic_load_explicit(offload, memory_order_relaxed)) {
@@ -64,8 +70,8 @@ static unsigned write_flow(struct weft_worker *worker, const struct weft_coalesc
     if (offload == NULL || errno != EINVAL) return 0;
     if (atomic_exchange(offload, false)) weft_worker_count(worker, WEFT_OFFLOADS_DROPPED, 1);
   }
-  /* Nothing but one packet: the kernel at the other end made it. */
-  return flow->iov_count == 2 ? write_segments(worker, flow) : write_singly(worker, flow);
+  /* A single packet is a super-packet of the sending kernel. */
+  return flow->iov_count == 2 ? write_segments(worker, flow) : write_one_by_one(worker, flow);
 }
 
 void weft_deliver_flow(struct weft_worker *worker, struct weft_coalescer *flow) {
@@ -78,10 +84,10 @@ void weft_deliver_flow(struct weft_worker *worker, struct weft_coalescer *flow) 
   weft_coalescer_clear(flow);
 }
 
-static unsigned join_flags(const struct weft_worker *worker) {
+static unsigned coalesce_flags(const struct weft_worker *worker) {
   const struct weft_path_offloads *offloads = &worker->path->offloads;
-  return (atomic_load_explicit(&offloads->tso, memory_order_relaxed) ? WEFT_JOIN_TCP : 0u) |
-         (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_JOIN_UDP : 0u);
+  return (atomic_load_explicit(&offloads->tso, memory_order_relaxed) ? WEFT_COALESCE_TCP : 0u) |
+         (atomic_load_explicit(&offloads->uso, memory_order_relaxed) ? WEFT_COALESCE_UDP : 0u);
 }
 
 void weft_deliver_packet(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet,
@@ -93,7 +99,7 @@ void weft_deliver_packet(struct weft_worker *worker, const uint8_t *data, const 
                                segment_payload);
     return weft_deliver_flow(worker, flow);
   }
-  const unsigned flags = join_flags(worker);
+  const unsigned flags = coalesce_flags(worker);
   if (weft_coalescer_add(flow, data, packet, flags)) return;
   weft_deliver_flow(worker, flow);
   weft_coalescer_add(flow, data, packet, flags);

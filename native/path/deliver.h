@@ -1,22 +1,22 @@
-/* The last step from the underlay to the TUN device: checked packets are joined to super-packets and written. */
+/* The last step from the underlay to the TUN device: coalesces checked packets and writes them. */
 #ifndef WEFT_DELIVER_H
 #define WEFT_DELIVER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "coalesce.h"
-#include "packet.h"
+#include "packet/coalesce.h"
+#include "packet/packet.h"
 
 struct weft_worker;
 
 /*
- * All packets of a flow pass through one coalescer, so that they stay in order. `segment_payload`: of a super-packet, as
- * the kernel at the other end tells it, or 0.
+ * All packets of a flow pass through one coalescer, which keeps their order. `segment_payload`:
+ * payload of the segments of a super-packet, as reported by the sending kernel, or 0.
  */
 void weft_deliver_packet(struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet,
                          size_t segment_payload);
-/* Writes what `flow` holds, if anything, and counts it; a refused super-packet goes packet by packet. */
+/* Writes and counts the packets of `flow`. A rejected super-packet is written packet by packet. */
 void weft_deliver_flow(struct weft_worker *worker, struct weft_coalescer *flow);
 
 #endif

@@ -1,4 +1,4 @@
-/* Opens and closes a device: descriptors, offloads, workers. Packets are moved in tx.c and rx.c. */
+/* Opens and closes a device: descriptors, offloads, workers. tx.c and rx.c move packets. */
 #include "path.h"
 
 #include <errno.h>
@@ -7,20 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fast.h"
+#include "packet/wire.h"
 #include "tun.h"
-#include "wire.h"
 #include "worker.h"
 
-/* Descriptors on their way from an earlier process to a worker; -1 once taken. */
-struct inheritance {
+/* Descriptors of an earlier process; -1 once a worker has one. */
+struct handover {
   struct weft_path_fd fds[WEFT_MAX_PATH_FDS];
   unsigned count;
 };
 
-static int take_inherited(struct inheritance *inherited, enum weft_path_fd_kind kind, unsigned index) {
-  for (unsigned at = 0; at < inherited->count; at++) {
-    struct weft_path_fd *entry = &inherited->fds[at];
+static int take_adopted(struct handover *adopted, enum weft_path_fd_kind kind, unsigned index) {
+  for (unsigned at = 0; at < adopted->count; at++) {
+    struct weft_path_fd *entry = &adopted->fds[at];
     if (entry->fd < 0 || entry->kind != kind || entry->index != index) continue;
     const int fd = entry->fd;
     entry->fd = -1;
@@ -29,35 +28,38 @@ static int take_inherited(struct inheritance *inherited, enum weft_path_fd_kind 
   return -1;
 }
 
-static void close_inherited(struct inheritance *inherited) {
-  for (unsigned at = 0; at < inherited->count; at++)
-    if (inherited->fds[at].fd >= 0) close(inherited->fds[at].fd);
+static void close_unused(struct handover *adopted) {
+  for (unsigned at = 0; at < adopted->count; at++)
+    if (adopted->fds[at].fd >= 0) close(adopted->fds[at].fd);
 }
 
 static bool has_workers(const struct weft_path *path) {
   return path->workers[0] != NULL;
 }
 
-static int open_tun(struct weft_path *path, struct inheritance *inherited, unsigned index) {
-  const int fd = take_inherited(inherited, WEFT_FD_TUN, index);
+static int open_tun(struct weft_path *path, struct handover *adopted, unsigned index) {
+  const int fd = take_adopted(adopted, WEFT_FD_TUN, index);
   if (fd >= 0 && weft_tun_check(fd, path->settings.name) == 0) return fd;
   if (fd >= 0) close(fd);
   return weft_tun_open(path->settings.name, !has_workers(path));
 }
 
-static int open_socket(struct weft_path *path, struct inheritance *inherited, unsigned index) {
-  const int fd = take_inherited(inherited, WEFT_FD_UDP, index);
+static int open_socket(struct weft_path *path, struct handover *adopted, unsigned index) {
+  const int fd = take_adopted(adopted, WEFT_FD_UDP, index);
   if (fd >= 0 && weft_udp_adopt(fd, &path->settings.local) == 0) return fd;
   if (fd >= 0) close(fd);
   return weft_udp_open(&path->settings.local, path->settings.workers > 1);
 }
 
-/* sockets[0] as `open_socket` says, the others on ports of the kernel's choice. 0 or negative errno; then all are closed. */
-static int open_sockets(struct weft_path *path, struct inheritance *inherited, unsigned index, int *sockets) {
+/*
+ * sockets[0] comes from open_socket, the others have ephemeral ports. Returns 0, or negative errno
+ * and closes all.
+ */
+static int open_sockets(struct weft_path *path, struct handover *adopted, unsigned index, int *sockets) {
   union weft_endpoint any_port = path->settings.local;
-  any_port.v4.sin_port = 0; /* at the same place in both families */
+  any_port.v4.sin_port = 0; /* the same offset in both families */
   for (unsigned at = 0; at <= path->settings.source_ports; at++) {
-    sockets[at] = at == 0 ? open_socket(path, inherited, index) : weft_udp_open(&any_port, false);
+    sockets[at] = at == 0 ? open_socket(path, adopted, index) : weft_udp_open(&any_port, false);
     if (sockets[at] >= 0) continue;
     const int error = sockets[at];
     while (at-- > 0) close(sockets[at]);
@@ -77,13 +79,13 @@ static void probe_offloads(struct weft_path *path, int tun_fd, const int *socket
   atomic_store(&path->offloads.gro, udp.gro);
 }
 
-static int add_worker(struct weft_path *path, struct inheritance *inherited, unsigned index, const char **failed_call) {
+static int add_worker(struct weft_path *path, struct handover *adopted, unsigned index, const char **failed_call) {
   int sockets[1 + WEFT_MAX_SOURCE_PORTS];
   *failed_call = "open /dev/net/tun";
-  const int tun_fd = open_tun(path, inherited, index);
+  const int tun_fd = open_tun(path, adopted, index);
   if (tun_fd < 0) return tun_fd;
   *failed_call = "bind";
-  const int error = open_sockets(path, inherited, index, sockets);
+  const int error = open_sockets(path, adopted, index, sockets);
   if (error < 0) {
     close(tun_fd);
     return error;
@@ -97,34 +99,35 @@ static int add_worker(struct weft_path *path, struct inheritance *inherited, uns
   return -ENOMEM;
 }
 
-/* What fails here is not missed: the workers do all. */
-static void open_fast(struct weft_path *path, struct inheritance *inherited) {
+/* Without the BPF fast path the workers forward everything, so errors only set the reason. */
+static void open_bpf(struct weft_path *path, struct handover *adopted) {
   const struct weft_path_settings *settings = &path->settings;
-  const struct weft_fast_settings fast = {.tun = settings->name,
-                                          .encap = settings->encap,
-                                          .encap_settings = &settings->encap_settings,
-                                          .local = &settings->local,
-                                          .inherits_dscp = settings->inherits_dscp};
-  snprintf(path->why_not_fast, sizeof(path->why_not_fast), "it is turned off");
-  if (!settings->uses_kernel) return;
-  /* ICMP errors about its packets must find the socket that sends to the same peers. */
-  if (settings->source_ports > 0) snprintf(path->why_not_fast, sizeof(path->why_not_fast), "flows have source ports of their own");
-  else path->fast = weft_fast_open(&fast, path->why_not_fast);
-  if (!path->fast) return;
-  snprintf(path->why_not_fast, sizeof(path->why_not_fast), "workers wait to be started");
-  for (enum weft_fast_hook which = 0; which < WEFT_FAST_HOOKS; which++)
-    weft_fast_inherit(path->fast, which, take_inherited(inherited, WEFT_FD_LINK, which));
+  const struct weft_bpf_path_settings bpf = {.tun = settings->name,
+                                             .encap = settings->encap,
+                                             .encap_settings = &settings->encap_settings,
+                                             .local = &settings->local,
+                                             .inherits_dscp = settings->inherits_dscp};
+  snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "it is turned off");
+  if (!settings->use_bpf) return;
+  /* ICMP errors about its packets must reach the socket that sends to the same peers. */
+  if (settings->source_ports > 0)
+    snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "flows have source ports of their own");
+  else path->bpf = weft_bpf_path_open(&bpf, path->bpf_disabled_reason);
+  if (!path->bpf) return;
+  snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "workers wait to be started");
+  for (enum weft_bpf_hook which = 0; which < WEFT_BPF_HOOKS; which++)
+    weft_bpf_path_adopt_link(path->bpf, which, take_adopted(adopted, WEFT_FD_LINK, which));
 }
 
 static void refresh_route(void *context, const struct weft_route *route) {
-  weft_fast_set_route(context, route);
+  weft_bpf_path_set_route(context, route);
 }
 
 bool weft_path_refresh(struct weft_path *path) {
-  if (!path->fast || !path->workers[0]->is_started) return false;
-  weft_routes_each(path->routes, refresh_route, path->fast);
-  path->is_fast = weft_fast_attach(path->fast, path->why_not_fast);
-  return weft_fast_take_change(path->fast);
+  if (!path->bpf || !path->workers[0]->is_started) return false;
+  weft_routes_each(path->routes, refresh_route, path->bpf);
+  path->is_bpf_active = weft_bpf_path_attach(path->bpf, path->bpf_disabled_reason);
+  return weft_bpf_path_consume_change(path->bpf);
 }
 
 int weft_path_start(struct weft_path *path) {
@@ -135,12 +138,12 @@ int weft_path_start(struct weft_path *path) {
   return error == 0 ? weft_path_refresh(path) : error;
 }
 
-static int start_workers(struct weft_path *path, struct inheritance *inherited, const char **failed_call) {
+static int start_workers(struct weft_path *path, struct handover *adopted, const char **failed_call) {
   int error = 0;
   for (unsigned index = 0; index < path->settings.workers && error == 0; index++)
-    error = add_worker(path, inherited, index, failed_call);
-  if (error == 0) open_fast(path, inherited);
-  if (error < 0 || path->settings.is_held) return error;
+    error = add_worker(path, adopted, index, failed_call);
+  if (error == 0) open_bpf(path, adopted);
+  if (error < 0 || path->settings.start_paused) return error;
   *failed_call = "pthread_create";
   const int started = weft_path_start(path);
   return started < 0 ? started : 0;
@@ -156,25 +159,25 @@ static struct weft_path *make_path(const struct weft_path_settings *settings) {
   if (!path) return NULL;
   path->settings = *settings;
   path->overhead = overhead_of(settings);
-  atomic_store(&path->mtu, WEFT_MAX_PACKET); /* until it is told */
+  atomic_store(&path->mtu, WEFT_MAX_PACKET); /* until weft_path_configure */
   path->routes = weft_routes_new(settings->workers);
   if (!path->routes) {
     free(path);
     return NULL;
   }
-  pthread_mutex_init(&path->live_lock, NULL);
+  pthread_mutex_init(&path->config_lock, NULL);
   return path;
 }
 
-int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
+int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *adopted, unsigned count,
                    struct weft_path **path, const char **failed_call) {
-  struct inheritance inheritance = {.count = count};
+  struct handover handover = {.count = count};
   *failed_call = "malloc";
-  if (count > sizeof(inheritance.fds) / sizeof(inheritance.fds[0])) return -E2BIG;
-  if (count > 0) memcpy(inheritance.fds, inherited, count * sizeof(*inherited));
+  if (count > sizeof(handover.fds) / sizeof(handover.fds[0])) return -E2BIG;
+  if (count > 0) memcpy(handover.fds, adopted, count * sizeof(*adopted));
   *path = make_path(settings);
-  const int error = *path ? start_workers(*path, &inheritance, failed_call) : -ENOMEM;
-  close_inherited(&inheritance);
+  const int error = *path ? start_workers(*path, &handover, failed_call) : -ENOMEM;
+  close_unused(&handover);
   if (error == 0) return 0;
   if (*path) weft_path_close(*path);
   *path = NULL;
@@ -182,43 +185,43 @@ int weft_path_open(const struct weft_path_settings *settings, const struct weft_
 }
 
 void weft_path_close(struct weft_path *path) {
-  weft_fast_close(path->fast);
+  weft_bpf_path_close(path->bpf);
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
     if (path->workers[index]) weft_worker_stop(path->workers[index]);
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
     if (path->workers[index]) weft_worker_free(path->workers[index]);
   weft_routes_free(path->routes);
-  pthread_mutex_destroy(&path->live_lock);
+  pthread_mutex_destroy(&path->config_lock);
   free(path);
 }
 
-void weft_path_configure(struct weft_path *path, const struct weft_path_live *live) {
-  pthread_mutex_lock(&path->live_lock);
-  path->live = *live;
-  pthread_mutex_unlock(&path->live_lock);
-  atomic_store(&path->mtu, live->mtu);
+void weft_path_configure(struct weft_path *path, const struct weft_path_config *config) {
+  pthread_mutex_lock(&path->config_lock);
+  path->config = *config;
+  pthread_mutex_unlock(&path->config_lock);
+  atomic_store(&path->mtu, config->mtu);
 }
 
 int weft_path_set_route(struct weft_path *path, const struct weft_route *route) {
   const int error = weft_routes_set(path->routes, route);
-  if (error == 0) weft_fast_set_route(path->fast, route);
+  if (error == 0) weft_bpf_path_set_route(path->bpf, route);
   return error;
 }
 
 int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
-  weft_fast_remove_route(path->fast, family, subnet, prefix_bits);
+  weft_bpf_path_remove_route(path->bpf, family, subnet, prefix_bits);
   return weft_routes_remove(path->routes, family, subnet, prefix_bits);
 }
 
 void weft_path_counts(const struct weft_path *path, uint64_t *counts) {
-  const struct weft_fast_counts totals = weft_fast_totals(path->fast);
+  const struct weft_bpf_counts totals = weft_bpf_path_totals(path->bpf);
   for (unsigned which = 0; which < WEFT_COUNTER_COUNT; which++) {
     counts[which] = 0;
     for (unsigned index = 0; index < path->settings.workers; index++)
       counts[which] += atomic_load_explicit(&path->workers[index]->counters[which], memory_order_relaxed);
   }
-  counts[WEFT_KERNEL_TX_PACKETS] = totals.tx_packets;
-  counts[WEFT_KERNEL_RX_PACKETS] = totals.rx_packets;
+  counts[WEFT_BPF_TX_PACKETS] = totals.tx_packets;
+  counts[WEFT_BPF_RX_PACKETS] = totals.rx_packets;
   counts[WEFT_TX_PACKETS] += totals.tx_packets;
   counts[WEFT_TX_BYTES] += totals.tx_bytes;
   counts[WEFT_RX_PACKETS] += totals.rx_packets;
@@ -231,8 +234,8 @@ unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, u
     fds[used++] = (struct weft_path_fd){WEFT_FD_TUN, index, path->workers[index]->tun_fd};
     fds[used++] = (struct weft_path_fd){WEFT_FD_UDP, index, path->workers[index]->sockets[0]};
   }
-  for (enum weft_fast_hook which = 0; which < WEFT_FAST_HOOKS && used < count; which++) {
-    const int link_fd = weft_fast_link(path->fast, which);
+  for (enum weft_bpf_hook which = 0; which < WEFT_BPF_HOOKS && used < count; which++) {
+    const int link_fd = weft_bpf_path_link_fd(path->bpf, which);
     if (link_fd >= 0) fds[used++] = (struct weft_path_fd){WEFT_FD_LINK, which, link_fd};
   }
   return used;

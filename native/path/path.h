@@ -1,9 +1,11 @@
 /*
- * One device of the packet path: a TUN device, its workers, the routes to its peers. Opened, changed and closed by one thread;
- * packets are moved by the workers alone.
+ * One device of the packet path: a TUN device, its workers and the routes to its peers. One thread
+ * opens, changes and closes it. Only workers move packets.
  *
- *   TUN queue --tx--> parse, route, segment, encapsulate --> UDP socket        one thread a worker does both ways,
- *   TUN queue <--rx-- coalesce, check source, decapsulate <-- UDP socket       with a queue and a socket of its own
+ *   TUN queue ──tx──► parse, route, segment, encapsulate ──► UDP socket
+ *   TUN queue ◄──rx── coalesce, check source, decapsulate ◄── UDP socket
+ *
+ * A worker is one thread with its own queue and socket. It serves both directions.
  */
 #ifndef WEFT_PATH_H
 #define WEFT_PATH_H
@@ -14,11 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "counters.h"
-#include "encap.h"
-#include "route.h"
+#include "bpf/bpf-path.h"
+#include "packet/counters.h"
+#include "packet/encap.h"
+#include "route/route.h"
 
-enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64, WEFT_REASON_BYTES = 160 };
+enum { WEFT_MAX_WORKERS = 64, WEFT_MAX_SOURCE_PORTS = 64 };
 
 struct weft_path_settings {
   char name[IF_NAMESIZE];
@@ -28,44 +31,46 @@ struct weft_path_settings {
   unsigned workers;      /* 1..WEFT_MAX_WORKERS */
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
   bool is_source_checked, inherits_dscp;
-  bool uses_kernel; /* for what the kernel can do by itself (fast.h) */
-  bool is_held; /* workers wait for weft_path_start, and packets in the queues meanwhile */
+  bool use_bpf;      /* attach the BPF fast path (bpf-path.h) */
+  bool start_paused; /* workers start with weft_path_start; packets stay in the queues until then */
 };
 
-/* What can change while it runs. */
-struct weft_path_live {
+/* Configuration of a running device. */
+struct weft_path_config {
   uint32_t mtu; /* of the TUN device */
   bool has_ipv4, has_ipv6;
-  uint8_t ipv4[4], ipv6[16]; /* where ICMP errors come from */
+  uint8_t ipv4[4], ipv6[16]; /* source addresses of ICMP errors */
 };
 
-/* Offloads in use; each goes from true to false at most once, at the kernel's first refusal. */
+/* Offloads in use. Each goes from true to false at most once, when the kernel rejects it. */
 struct weft_path_offloads {
   _Atomic bool tso, uso, gso, gro;
 };
 
-struct weft_fast;
 struct weft_worker;
 
 struct weft_path {
   struct weft_path_settings settings;
   struct weft_routes *routes;
   struct weft_path_offloads offloads;
-  pthread_mutex_t live_lock; /* taken by workers only to send an ICMP error */
-  struct weft_path_live live;
-  _Atomic uint32_t mtu; /* the same as live.mtu */
-  unsigned overhead;    /* bytes before the inner packet, underlay IP header included */
+  pthread_mutex_t config_lock; /* workers take it to send an ICMP error */
+  struct weft_path_config config;
+  _Atomic uint32_t mtu; /* a copy of config.mtu */
+  unsigned overhead;    /* bytes before the inner packet, with the underlay IP header */
   struct weft_worker *workers[WEFT_MAX_WORKERS];
-  struct weft_fast *fast; /* NULL: none */
-  bool is_fast;           /* it is at work */
-  char why_not_fast[WEFT_REASON_BYTES];
+  struct weft_bpf_path *bpf; /* NULL: not loaded */
+  bool is_bpf_active;        /* attached and enabled */
+  char bpf_disabled_reason[WEFT_REASON_BYTES];
 };
 
-/* Sockets and TUN queues, one of each with the index of its worker; links of the kernel's share, by enum weft_fast_hook. */
+/*
+ * A socket and a TUN queue have the index of their worker, a BPF link that of its enum
+ * weft_bpf_hook.
+ */
 enum weft_path_fd_kind { WEFT_FD_UDP, WEFT_FD_TUN, WEFT_FD_LINK };
 enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + 2 };
 
-/* A descriptor of an earlier process, or of this one for a successor. */
+/* A descriptor handed over from one process to the next. */
 struct weft_path_fd {
   enum weft_path_fd_kind kind;
   unsigned index;
@@ -73,28 +78,32 @@ struct weft_path_fd {
 };
 
 /*
- * Makes the device, or takes it over through `inherited` descriptors: those that fit are used, all others closed. Returns 0
- * and the path, or negative errno with the name of the call that failed; then nothing is left.
+ * Creates the device, or takes it over through `adopted` descriptors: uses those that fit and
+ * closes the others. Returns 0 and the path, or negative errno and the name of the failed call, and
+ * leaves nothing behind.
  */
-int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *inherited, unsigned count,
+int weft_path_open(const struct weft_path_settings *settings, const struct weft_path_fd *adopted, unsigned count,
                    struct weft_path **path, const char **failed_call);
 /*
- * Starts workers that wait. 0, 1 if descriptors for a successor are others now, or negative errno; to be called by whoever
- * opened the path.
+ * Starts paused workers. Returns 0, 1 if the descriptors of weft_path_fds changed, or negative
+ * errno. The thread that opened the path calls it.
  */
 int weft_path_start(struct weft_path *path);
-/* Ends the workers and closes all descriptors. */
+/* Stops the workers and closes all descriptors. */
 void weft_path_close(struct weft_path *path);
 
-void weft_path_configure(struct weft_path *path, const struct weft_path_live *live);
-/* As weft_routes_set and weft_routes_remove, for workers and kernel alike. */
+void weft_path_configure(struct weft_path *path, const struct weft_path_config *config);
+/* Like weft_routes_set and weft_routes_remove, for the workers and the BPF fast path. */
 int weft_path_set_route(struct weft_path *path, const struct weft_route *route);
 int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
-/* Interfaces have changed, perhaps. Returns whether descriptors for a successor are others now. */
+/*
+ * Reattaches the BPF fast path after interfaces changed. Returns whether the descriptors of
+ * weft_path_fds changed.
+ */
 bool weft_path_refresh(struct weft_path *path);
-/* Sums over all workers and the kernel's share, WEFT_COUNTER_COUNT of them, all of one moment. */
+/* WEFT_COUNTER_COUNT sums over all workers and the BPF fast path. */
 void weft_path_counts(const struct weft_path *path, uint64_t *counts);
-/* Descriptors in use, at most `count`; returns how many. */
+/* Stores at most `count` descriptors in use. Returns their number. */
 unsigned weft_path_fds(const struct weft_path *path, struct weft_path_fd *fds, unsigned count);
 
 #endif

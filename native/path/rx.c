@@ -1,38 +1,21 @@
-/* Underlay to TUN device: receives, checks, passes on to deliver.c. */
+/* Receives and checks datagrams. deliver.c writes the packets to the TUN device. */
 #include "rx.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "deliver.h"
-#include "ecn.h"
+#include "packet/ecn.h"
 #include "worker.h"
 
 enum { BATCHES_PER_DRAIN = 4 };
 
-int weft_rx_init(struct weft_rx *rx) {
-  rx->buffers = mmap(NULL, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (rx->buffers == MAP_FAILED) {
-    rx->buffers = NULL;
-    return -errno;
-  }
-  for (unsigned index = 0; index < WEFT_RX_BATCH; index++)
-    rx->iov[index] = (struct iovec){rx->buffers + (size_t)index * WEFT_RX_BUFFER_BYTES, WEFT_RX_BUFFER_BYTES};
-  return 0;
-}
+/* --- Checks --- */
 
-void weft_rx_free(struct weft_rx *rx) {
-  if (rx->buffers) munmap(rx->buffers, (size_t)WEFT_RX_BATCH * WEFT_RX_BUFFER_BYTES);
-}
-
-/* ---- checks ---------------------------------------------------------------------------------------------------- */
-
-/* The route whose subnet has the packet's source, remembered from packet to packet. */
+/* The route of the packet's source. Caches the last one. */
 static const struct weft_route *find_source(struct weft_worker *worker, const uint8_t *data,
                                             const struct weft_packet *packet) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   const uint8_t *source = weft_packet_source(data, packet);
   const size_t bytes = packet->family == 4 ? 4 : 16;
   if (rx->source_route && rx->source_family == packet->family && memcmp(rx->source, source, bytes) == 0)
@@ -42,15 +25,16 @@ static const struct weft_route *find_source(struct weft_worker *worker, const ui
   return rx->source_route = weft_routes_find(worker->path->routes, packet->family, source);
 }
 
-/* Returns 0, or -(enum weft_counter) if `remote` may not send this. */
-static int check_source(struct weft_worker *worker, const struct weft_route *route, const union weft_endpoint *remote) {
-  if (!worker->path->settings.is_source_checked) return 0;
-  if (route && weft_endpoint_same_address(&route->remote, remote)) return 0;
-  return weft_routes_has_remote(worker->path->routes, remote) ? -WEFT_DROP_RX_SOURCE : -WEFT_DROP_RX_SENDER;
+/* Whether `remote` may send packets with the inner source of `route`. */
+static enum weft_drop_reason check_source(struct weft_worker *worker, const struct weft_route *route,
+                                          const union weft_endpoint *remote) {
+  if (!worker->path->settings.is_source_checked) return WEFT_NOT_DROPPED;
+  if (route && weft_endpoint_same_address(&route->remote, remote)) return WEFT_NOT_DROPPED;
+  return weft_routes_has_remote(worker->path->routes, remote) ? WEFT_DROP_RX_SOURCE : WEFT_DROP_RX_SENDER;
 }
 
-/* Adds what was counted for one peer: locked additions once a run of its packets, not once a packet. */
-static void flush_count(struct weft_rx *rx) {
+/* Adds the counts of one peer: one atomic addition per run of its packets. */
+static void flush_count(struct weft_rx_batch *rx) {
   struct weft_peer *peer = rx->counted.peer;
   if (!peer) return;
   atomic_fetch_add_explicit(&peer->rx_packets, rx->counted.packets, memory_order_relaxed);
@@ -58,7 +42,7 @@ static void flush_count(struct weft_rx *rx) {
   rx->counted.peer = NULL;
 }
 
-static void count_peer(struct weft_rx *rx, const struct weft_route *route, const struct weft_packet *packet) {
+static void count_peer(struct weft_rx_batch *rx, const struct weft_route *route, const struct weft_packet *packet) {
   if (!route) return;
   if (rx->counted.peer != route->peer) {
     flush_count(rx);
@@ -68,35 +52,37 @@ static void count_peer(struct weft_rx *rx, const struct weft_route *route, const
   rx->counted.bytes += packet->total_bytes;
 }
 
-/* What came with a message beside its bytes. */
+/* Metadata of a message. */
 struct received {
   const union weft_endpoint *remote;
   uint8_t tos;
   size_t segment_payload; /* see weft_deliver_packet */
 };
 
-/* One datagram. Returns 0, or -(enum weft_counter) with the reason to drop it. */
-static int accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
-                           const struct received *received) {
+/* Checks and delivers one datagram. */
+static enum weft_drop_reason accept_datagram(struct weft_worker *worker, uint8_t *datagram, size_t length,
+                                             const struct received *received) {
   const struct weft_path_settings *settings = &worker->path->settings;
   uint8_t *data = datagram + settings->encap->header_bytes;
   struct weft_packet packet;
-  int error = settings->encap->check(datagram, length, &settings->encap_settings);
-  if (error < 0) return error;
-  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) < 0) return -WEFT_DROP_RX_MALFORMED;
+  enum weft_drop_reason drop = settings->encap->check(datagram, length, &settings->encap_settings);
+  if (drop != WEFT_NOT_DROPPED) return drop;
+  if (weft_packet_parse(data, length - settings->encap->header_bytes, &packet) != WEFT_NOT_DROPPED)
+    return WEFT_DROP_RX_MALFORMED;
   const struct weft_route *route = find_source(worker, data, &packet);
-  if ((error = check_source(worker, route, received->remote)) < 0) return error;
-  if ((error = weft_ecn_decap(data, &packet, received->tos)) < 0) return error;
+  if ((drop = check_source(worker, route, received->remote)) != WEFT_NOT_DROPPED) return drop;
+  if ((drop = weft_ecn_decap(data, &packet, received->tos)) != WEFT_NOT_DROPPED) return drop;
   count_peer(&worker->rx, route, &packet);
   weft_deliver_packet(worker, data, &packet, received->segment_payload);
-  return 0;
+  return WEFT_NOT_DROPPED;
 }
 
-/* ---- reception ------------------------------------------------------------------------------------------------- */
+/* --- Reception --- */
 
 /*
- * Whether the datagrams that the kernel says it coalesced are one: its vxlan device, and the BPF program of a weft peer, can hand
- * a UDP super-packet over whole where no hardware is between, with the inner segment size in the place of the outer one.
+ * Whether a message that UDP_GRO reports as merged is one datagram. The vxlan device of a kernel,
+ * and the BPF fast path of a peer, can send a UDP super-packet whole where no hardware is in
+ * between; the reported segment size is then the inner one.
  */
 static bool is_one_datagram(const struct weft_worker *worker, const uint8_t *datagram, size_t length) {
   const struct weft_encap *encap = worker->path->settings.encap;
@@ -107,7 +93,7 @@ static bool is_one_datagram(const struct weft_worker *worker, const uint8_t *dat
 }
 
 static void accept_message(struct weft_worker *worker, unsigned index) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   struct msghdr *message = &rx->messages[index].msg_hdr;
   struct received received = {.remote = &rx->remotes[index]};
   uint8_t *datagram = rx->iov[index].iov_base;
@@ -121,15 +107,15 @@ static void accept_message(struct weft_worker *worker, unsigned index) {
   }
   do {
     const size_t bytes = segment_bytes != 0 && segment_bytes < left ? segment_bytes : left;
-    const int error = accept_datagram(worker, datagram, bytes, &received);
-    if (error < 0) weft_worker_count(worker, (enum weft_counter)-error, 1);
+    const enum weft_drop_reason drop = accept_datagram(worker, datagram, bytes, &received);
+    if (drop != WEFT_NOT_DROPPED) weft_worker_count(worker, drop, 1);
     datagram += bytes;
     left -= bytes;
   } while (left > 0);
 }
 
 static int receive(struct weft_worker *worker) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   for (unsigned index = 0; index < WEFT_RX_BATCH; index++)
     rx->messages[index].msg_hdr = (struct msghdr){.msg_name = &rx->remotes[index],
                                                   .msg_namelen = sizeof(rx->remotes[index]),
@@ -140,7 +126,7 @@ static int receive(struct weft_worker *worker) {
   return recvmmsg(worker->sockets[0], rx->messages, WEFT_RX_BATCH, MSG_DONTWAIT, NULL);
 }
 
-/* Errors that ICMP messages left behind; nothing else would make the socket quiet again. */
+/* Empties the error queue. Otherwise the socket stays readable. */
 static void forget_errors(struct weft_worker *worker) {
   union weft_endpoint remote;
   uint32_t mtu;
@@ -148,7 +134,7 @@ static void forget_errors(struct weft_worker *worker) {
 }
 
 unsigned weft_rx_drain(struct weft_worker *worker) {
-  struct weft_rx *rx = &worker->rx;
+  struct weft_rx_batch *rx = &worker->rx;
   unsigned received = 0;
   for (unsigned batch = 0; batch < BATCHES_PER_DRAIN; batch++) {
     const int count = receive(worker);
@@ -160,7 +146,7 @@ unsigned weft_rx_drain(struct weft_worker *worker) {
     for (unsigned flow = 0; flow < WEFT_RX_FLOWS; flow++) weft_deliver_flow(worker, &rx->flows[flow]);
     if (count < WEFT_RX_BATCH) break;
   }
-  rx->source_route = NULL; /* good until the next quiescent point only */
+  rx->source_route = NULL; /* invalid after the next quiescent point */
   weft_worker_count(worker, WEFT_RX_RECEIVES, received);
   return received;
 }

@@ -14,14 +14,17 @@
 #define UDP_GRO 104
 #endif
 
-/* Bytes that may wait: what a stream sends while a worker is busy elsewhere. The kernel takes them only when needed. */
+/*
+ * Buffer size: the bytes that a stream sends while a worker is busy. The kernel allocates them on
+ * demand.
+ */
 enum { BUFFER_BYTES = 4 << 20 };
 
 static int set_int(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* Beyond net.core.rmem_max where allowed (CAP_NET_ADMIN in the first user namespace). */
+/* Exceeds net.core.rmem_max where allowed (CAP_NET_ADMIN in the initial user namespace). */
 static void set_buffers(int fd) {
   if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES) < 0) set_int(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
   if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES) < 0) set_int(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
@@ -58,7 +61,7 @@ int weft_udp_open(const union weft_endpoint *local, bool is_shared) {
 }
 
 static bool same_endpoint(const union weft_endpoint *a, const union weft_endpoint *b) {
-  /* The port is at the same place in both families. */
+  /* The port has the same offset in both families. */
   return weft_endpoint_same_address(a, b) && a->v4.sin_port == b->v4.sin_port;
 }
 
@@ -76,7 +79,7 @@ int weft_udp_adopt(int fd, const union weft_endpoint *local) {
 
 void weft_udp_probe_offloads(int fd, struct weft_socket_offloads *offloads) {
   offloads->gro = set_int(fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
-  /* Each message names its own segment size; this only asks whether the kernel knows the option. */
+  /* Each message has its own segment size. This call only probes the option. */
   offloads->gso = set_int(fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;
 }
 
@@ -85,10 +88,8 @@ bool weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu) {
     struct cmsghdr align;
     uint8_t bytes[512];
   } control;
-  struct msghdr message = {.msg_name = remote,
-                           .msg_namelen = sizeof(*remote),
-                           .msg_control = &control,
-                           .msg_controllen = sizeof(control)};
+  struct msghdr message = {
+      .msg_name = remote, .msg_namelen = sizeof(*remote), .msg_control = &control, .msg_controllen = sizeof(control)};
   *mtu = 0;
   memset(remote, 0, sizeof(*remote));
   if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false;
@@ -129,7 +130,7 @@ void weft_udp_read_control(struct msghdr *message, uint16_t *segment_bytes, uint
       memcpy(&value, CMSG_DATA(item), sizeof(value));
       *segment_bytes = (uint16_t)value;
     } else if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TOS) {
-      *tos = *CMSG_DATA(item); /* one byte, unlike all others (ip(7)) */
+      *tos = *CMSG_DATA(item); /* one byte, unlike the other options (ip(7)) */
     } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_TCLASS) {
       memcpy(&value, CMSG_DATA(item), sizeof(value));
       *tos = (uint8_t)value;

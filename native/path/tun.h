@@ -1,4 +1,7 @@
-/* The TUN device: opening queues, probing offloads. Its MTU, addresses and state are set by others, over netlink. */
+/*
+ * Queues and offloads of the TUN device. The reconciler sets its MTU, addresses and state over
+ * netlink.
+ */
 #ifndef WEFT_TUN_H
 #define WEFT_TUN_H
 
@@ -10,15 +13,22 @@ struct weft_tun_offloads {
 };
 
 /*
- * Opens one more queue of device `name`, made if `is_first`: then nobody else may have it (EBUSY). Non-blocking, with virtio
- * headers in the byte order of this host. Returns the descriptor or negative errno.
+ * Opens one more queue of device `name`. `is_first` creates the device; EBUSY: it exists. The queue
+ * is non-blocking, with virtio headers in host byte order. Returns the descriptor or negative
+ * errno.
  */
 int weft_tun_open(const char *name, bool is_first);
 
-/* 0 if `fd` is a queue of device `name` as weft_tun_open makes it, else negative errno. */
+/*
+ * Returns 0 if `fd` is a queue of device `name` with the flags of weft_tun_open, else negative
+ * errno.
+ */
 int weft_tun_check(int fd, const char *name);
 
-/* Asks for all offloads, then for fewer until the kernel agrees (TUNSETOFFLOAD); says which. 0 or negative errno. */
+/*
+ * Requests all offloads, then fewer until the kernel accepts (TUNSETOFFLOAD). Stores the accepted
+ * ones. Returns 0 or negative errno.
+ */
 int weft_tun_probe_offloads(int fd, struct weft_tun_offloads *offloads);
 
 #endif

@@ -1,4 +1,4 @@
-/* The life of a worker's thread: wait, move packets both ways, wait again. */
+/* The thread of a worker: waits for packets, moves them in both directions, waits again. */
 #include "worker.h"
 
 #include <errno.h>
@@ -6,47 +6,22 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "rx.h"
+#include "tx.h"
+
 enum {
-  /* ICMP errors a worker, in the long run and at once (RFC 4443 §2.4f asks for a limit of the router's choice). */
+  /* Rate limit of ICMP errors per worker (RFC 4443 §2.4f leaves the values to the router). */
   ICMP_PER_SECOND = 1000,
   ICMP_BURST = 50,
 };
 
-uint64_t weft_now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static bool overlay_address(struct weft_path *path, unsigned family, uint8_t *address) {
-  pthread_mutex_lock(&path->live_lock);
-  const bool is_known = family == 4 ? path->live.has_ipv4 : path->live.has_ipv6;
-  if (family == 4) memcpy(address, path->live.ipv4, sizeof(path->live.ipv4));
-  else memcpy(address, path->live.ipv6, sizeof(path->live.ipv6));
-  pthread_mutex_unlock(&path->live_lock);
-  return is_known;
-}
-
-void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error error, size_t mtu, const uint8_t *data,
-                           const struct weft_packet *packet) {
-  struct virtio_net_hdr plain = {0};
-  uint8_t source[16], out[WEFT_MAX_ICMP];
-  if (!overlay_address(worker->path, packet->family, source)) return;
-  const size_t length = weft_icmp_make(out, error, mtu, source, data, packet);
-  if (length == 0) return;
-  if (!weft_rate_take(&worker->icmp_rate, weft_now_ns())) return weft_worker_count(worker, WEFT_ICMP_LIMITED, 1);
-  const struct iovec iov[2] = {{&plain, sizeof(plain)}, {out, length}};
-  if (writev(worker->tun_fd, iov, 2) >= 0) weft_worker_count(worker, WEFT_ICMP_SENT, 1);
-}
-
 enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_COUNT };
 
-/* Until a descriptor is ready. While asleep, a worker holds up nobody who waits to free routes. */
+/* Waits until a descriptor is ready. A sleeping worker does not delay the reclamation of routes. */
 static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds) {
   if (worker->is_tun_gone) fds[POLL_TUN].fd = -1;
   weft_routes_leave(worker->path->routes, worker->index);
@@ -86,10 +61,11 @@ struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int 
   memcpy(worker->sockets, sockets, worker->socket_count * sizeof(*sockets));
   weft_rate_init(&worker->icmp_rate, ICMP_PER_SECOND, ICMP_BURST);
   worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (worker->stop_fd >= 0 && weft_tx_init(&worker->tx) == 0 && weft_rx_init(&worker->rx) == 0) return worker;
+  if (worker->stop_fd >= 0 && weft_tx_batch_init(&worker->tx) == 0 && weft_rx_batch_init(&worker->rx) == 0)
+    return worker;
   if (worker->stop_fd >= 0) close(worker->stop_fd);
-  weft_tx_free(&worker->tx);
-  weft_rx_free(&worker->rx);
+  weft_tx_batch_free(&worker->tx);
+  weft_rx_batch_free(&worker->rx);
   free(worker);
   return NULL;
 }
@@ -97,7 +73,7 @@ struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int 
 int weft_worker_start(struct weft_worker *worker) {
   sigset_t all, before;
   char name[16];
-  /* Signals are for the thread that runs JavaScript. */
+  /* The JavaScript thread handles signals. */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error = pthread_create(&worker->thread, NULL, run, worker);
@@ -113,7 +89,7 @@ void weft_worker_stop(struct weft_worker *worker) {
   const uint64_t one = 1;
   if (!worker->is_started) return;
   atomic_store(&worker->is_stopping, true);
-  /* Cannot fail: the counter of the eventfd is 0 until now. */
+  /* Cannot fail: the counter of the eventfd is 0. */
   if (write(worker->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one)) pthread_join(worker->thread, NULL);
   worker->is_started = false;
 }
@@ -123,7 +99,7 @@ void weft_worker_free(struct weft_worker *worker) {
     if (worker->sockets[index] >= 0) close(worker->sockets[index]);
   if (worker->tun_fd >= 0) close(worker->tun_fd);
   close(worker->stop_fd);
-  weft_tx_free(&worker->tx);
-  weft_rx_free(&worker->rx);
+  weft_tx_batch_free(&worker->tx);
+  weft_rx_batch_free(&worker->rx);
   free(worker);
 }

@@ -1,4 +1,4 @@
-/* One worker: a thread with a TUN queue, a UDP socket and buffers of its own. Private to the path. */
+/* A worker: a thread with its own TUN queue, UDP sockets and buffers. Internal to native/path. */
 #ifndef WEFT_WORKER_H
 #define WEFT_WORKER_H
 
@@ -6,49 +6,41 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "coalesce.h"
-#include "icmp.h"
+#include "packet/icmp.h"
 #include "path.h"
-#include "rx.h"
-#include "tx.h"
+#include "rx-batch.h"
+#include "tx-batch.h"
 
 struct weft_worker {
   struct weft_path *path;
-  unsigned index; /* also its number as a reader of the routes */
+  unsigned index; /* also its reader number in the routes */
   int tun_fd;
-  int stop_fd;                                /* eventfd(2) that wakes the thread up */
+  int stop_fd; /* eventfd(2) that wakes the thread */
   _Atomic bool is_stopping;
-  unsigned socket_count;                      /* 1 + source_ports */
-  int sockets[1 + WEFT_MAX_SOURCE_PORTS];     /* the first one receives */
+  unsigned socket_count;                  /* 1 + source_ports */
+  int sockets[1 + WEFT_MAX_SOURCE_PORTS]; /* the first one receives */
   bool is_started;
-  bool is_tun_gone; /* somebody deleted the device */
+  bool is_tun_gone; /* the device was deleted */
   pthread_t thread;
   struct weft_rate icmp_rate;
-  struct weft_tx tx;
-  struct weft_rx rx;
+  struct weft_tx_batch tx;
+  struct weft_rx_batch rx;
   _Alignas(64) weft_count counters[WEFT_COUNTER_COUNT];
 };
 
-/* Makes a worker around descriptors that it owns from now on, or closes. NULL without memory. */
+/*
+ * Creates a worker. Takes ownership of the descriptors on success. Without memory returns NULL and
+ * the caller closes them.
+ */
 struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int tun_fd, const int *sockets);
 int weft_worker_start(struct weft_worker *worker);
-/* Ends the thread; closes nothing. */
+/* Ends the thread. Descriptors stay open. */
 void weft_worker_stop(struct weft_worker *worker);
-/* Closes and frees; after stop. */
+/* Closes the descriptors and frees the worker. Call it after weft_worker_stop. */
 void weft_worker_free(struct weft_worker *worker);
 
-static inline void weft_worker_count(struct weft_worker *worker, enum weft_counter which, uint64_t amount) {
+static inline void weft_worker_count(struct weft_worker *worker, unsigned which, uint64_t amount) {
   weft_count_add(worker->counters, which, amount);
 }
-
-/*
- * Tells the sender of `data` why it is not passed on, through the TUN device, if an error is owed, its rate allows it and this
- * host has an overlay address.
- */
-void weft_worker_send_icmp(struct weft_worker *worker, enum weft_icmp_error error, size_t mtu, const uint8_t *data,
-                           const struct weft_packet *packet);
-
-/* Monotonic clock in ns. */
-uint64_t weft_now_ns(void);
 
 #endif

@@ -1,4 +1,4 @@
-// Big-endian fields of byte strings. Reading beyond the end is a mistake of the caller and throws.
+// Big-endian fields of byte strings. Reading beyond the end throws.
 
 export function read16(bytes: Uint8Array, at: number): number {
   return byte(bytes, at) * 0x100 + byte(bytes, at + 1);

@@ -3,33 +3,36 @@ import { byte, concat, read16 } from './bytes.ts';
 import { PROTOCOL, type IpPacket } from './ip-packet.ts';
 
 /**
- * One's complement sum of the 16-bit words of `bytes`, padded with a zero byte if their number is odd (RFC 1071 §1).
- * Not complemented. 0 only if all words are 0.
+ * One's complement sum of the 16-bit words of `bytes`, padded with a zero byte if their number is
+ * odd (RFC 1071 §1). Not complemented. 0 only if all bytes are 0.
  */
 export function onesComplementSum(bytes: Uint8Array): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2) {
     sum += byte(bytes, at) * 0x100 + (bytes[at + 1] ?? 0);
-    // The carry out of the top comes in again at the bottom.
+    // End-around carry.
     if (sum > 0xffff) sum -= 0xffff;
   }
   return sum;
 }
 
-/** What a checksum field holds if `bytes` is covered, the field itself being 0 in it (RFC 1071 §1). */
+/** The checksum of `bytes`, in which the field itself is 0 (RFC 1071 §1). */
 export function internetChecksum(bytes: Uint8Array): number {
   return 0xffff - onesComplementSum(bytes);
 }
 
-/** The checksum after one word of what it covers changed: HC' = ~(~HC + ~m + m'), RFC 1624 §3 equation 3. */
+/**
+ * The checksum after a change of one covered word: HC' = ~(~HC + ~m + m'), RFC 1624 §3 equation 3.
+ */
 export function updatedChecksum(checksum: number, before: number, after: number): number {
-  const words = [0xffff - checksum, 0xffff - before, after];
-  return internetChecksum(Uint8Array.from(words.flatMap((word) => [word >>> 8, word & 0xff])));
+  const terms = [0xffff - checksum, 0xffff - before, after];
+  return internetChecksum(Uint8Array.from(terms.flatMap((term) => [term >>> 8, term & 0xff])));
 }
 
 /**
- * Pseudo header of TCP and UDP: RFC 9293 §3.1 and RFC 768 over IPv4, RFC 8200 §8.1 over IPv6. `upperLength`: bytes of
- * the transport header and its payload. The destination is that of the IP header even before a routing header.
+ * Pseudo header of TCP and UDP: RFC 9293 §3.1 and RFC 768 over IPv4, RFC 8200 §8.1 over IPv6.
+ * `upperLength`: bytes of the transport header and its payload. The destination is that of the IP
+ * header even before a routing header.
  */
 export function pseudoHeader(bytes: Uint8Array, packet: IpPacket, upperLength: number): Uint8Array {
   const length = Uint8Array.of(upperLength >>> 24, upperLength >>> 16, upperLength >>> 8, upperLength);
@@ -38,15 +41,18 @@ export function pseudoHeader(bytes: Uint8Array, packet: IpPacket, upperLength: n
   return concat(addresses, length, Uint8Array.of(0, 0, 0, packet.protocol));
 }
 
-/** Whether the header checksum of an IPv4 header, given with its options, is right (RFC 791 §3.1). */
+/**
+ * Whether the header checksum of an IPv4 header, given with its options, is right (RFC 791 §3.1).
+ */
 export function isHeaderChecksumGood(header: Uint8Array): boolean {
   return onesComplementSum(header) === 0xffff;
 }
 
 /**
- * What the checksum field of a TCP or UDP packet says. `partial`: just the pseudo header is summed, not complemented,
- * as Linux leaves it to hardware. `none`: UDP over IPv4 without a checksum (RFC 768); over IPv6 that is bad (RFC 8200
- * §8.1). What is beyond the UDP length is not covered; a UDP length that cannot be is bad.
+ * State of the checksum of a TCP or UDP packet. `partial`: the sum of the pseudo header only, not
+ * complemented, as Linux leaves it for hardware offload. `none`: UDP over IPv4 without a checksum
+ * (RFC 768); bad over IPv6 (RFC 8200 §8.1). Bytes beyond the UDP length are not covered. An invalid
+ * UDP length is bad.
  */
 export type ChecksumState = 'bad' | 'good' | 'partial' | 'none';
 

@@ -79,7 +79,7 @@ describe('coalesce', () => {
     assert.deepEqual(counts([packet(0), short, afterShort]), [2, 1]);
   });
 
-  it('does not look at an identification that means nothing', () => {
+  it('ignores a meaningless identification', () => {
     const dontFragment = (bytes: Uint8Array): Uint8Array => with8(with16(bytes, 4, 0), 6, 0x40);
     assert.deepEqual(counts([packet(0, dontFragment), packet(1, dontFragment)]), [2]);
   });

@@ -1,6 +1,7 @@
-// Packets of one flow as one super-packet for the TUN device. Specified by its inverse: packets may be joined exactly if
-// cutting the result gives them back, byte for byte, and each was shown to be undamaged before. One field may differ:
-// the identification of IPv4 packets with DF, which means nothing (RFC 6864 §4.1).
+// Coalesces packets of one flow into a super-packet for the TUN device. The inverse specifies it:
+// packets are coalesced exactly if segmenting the result restores them byte for byte and their
+// checksums are good. One field may differ: the identification of IPv4 packets with DF, which is
+// meaningless (RFC 6864 §4.1).
 import { byte, concat, isEqual, read16, with16, with8 } from './bytes.ts';
 import { checksumState, isHeaderChecksumGood, onesComplementSum, pseudoHeader } from './checksum.ts';
 import { isDropped } from './dropped.ts';
@@ -19,12 +20,12 @@ import {
 export interface TunWrite {
   readonly header: VirtioHeader;
   readonly bytes: Uint8Array;
-  /** Packets that it stands for, and their bytes, each with its headers. */
+  /** Number and bytes of its packets, each with its headers. */
   readonly packets: number;
   readonly innerBytes: number;
 }
 
-/** What the TUN device takes. */
+/** Offloads of the TUN device. */
 export interface Joinable {
   readonly tcp: boolean;
   readonly udp: boolean;
@@ -32,7 +33,7 @@ export interface Joinable {
 
 const MAX_JOINED = 64;
 const MAX_PACKET = 65535;
-/** Of the IPv4 flags: to be 0 (RFC 791 §3.1). Nobody knows what its segments would have. */
+/** The reserved IPv4 flag, which must be 0 (RFC 791 §3.1). */
 const RESERVED_BIT = 0x8000;
 const NO_OFFLOAD: VirtioHeader = {
   flags: 0,
@@ -43,7 +44,7 @@ const NO_OFFLOAD: VirtioHeader = {
   checksumOffset: 0,
 };
 
-/** The writes that deliver `packets`, all well-formed, in their order. Padding is left out. */
+/** The writes that deliver well-formed `packets` in order, without padding. */
 export function coalesce(packets: readonly Uint8Array[], joinable: Joinable): readonly TunWrite[] {
   const runs: Uint8Array[][] = [];
   for (const padded of packets) {
@@ -78,7 +79,7 @@ function canJoin(run: readonly Uint8Array[], joinable: Joinable): boolean {
   );
 }
 
-/** Data, undamaged as its checksums show, without anything that only some of its segments would have. */
+/** Whether the packet has data, good checksums and no field that only some segments would have. */
 function isJoinable(bytes: Uint8Array, joinable: Joinable): boolean {
   const packet = parseWhole(bytes);
   if (packet.transportBytes === 0 || packet.hasOptions) return false;
@@ -89,7 +90,7 @@ function isJoinable(bytes: Uint8Array, joinable: Joinable): boolean {
   return packet.protocol === PROTOCOL.tcp ? joinable.tcp && hasPlainFlags(bytes, packet) : joinable.udp;
 }
 
-/** Whether headers of one packet can stand for those of the other. */
+/** Whether one header can represent both packets. */
 function isOfOneKind(one: Uint8Array, other: Uint8Array): boolean {
   const [a, b] = [parseWhole(one), parseWhole(other)];
   return a.family === b.family && a.protocol === b.protocol && a.transportBytes === b.transportBytes;
@@ -102,7 +103,10 @@ function hasPlainFlags(bytes: Uint8Array, packet: IpPacket): boolean {
   return (flags & TCP_FLAG.ack) !== 0 && (flags & special) === 0 && reserved === 0;
 }
 
-/** A good packet without what says nothing: its checksums, which have two forms of zero, and an identification beside DF. */
+/**
+ * A good packet without its meaningless fields: checksums, as zero has two forms, and the
+ * identification beside DF.
+ */
 function comparable(bytes: Uint8Array): Uint8Array {
   const packet = parseWhole(bytes);
   const withoutTransport = with16(bytes, packet.networkBytes + checksumOffset(packet), 0);
@@ -115,7 +119,9 @@ function hasDontFragment(bytes: Uint8Array): boolean {
   return (read16(bytes, 6) & 0x4000) !== 0;
 }
 
-/** The headers of the first packet, all payloads, FIN and PSH of the last; the checksum is left to be completed. */
+/**
+ * The headers of the first packet, all payloads, FIN and PSH of the last, and a partial checksum.
+ */
 function joined(run: readonly Uint8Array[]): TunWrite {
   const first = run[0]!;
   const packet = parseWhole(first);
@@ -162,15 +168,17 @@ function gsoTypeOf(bytes: Uint8Array, packet: IpPacket): number {
   return (packet.family === 4 ? GSO.tcpv4 : GSO.tcpv6) | (hasCwr ? GSO.ecn : 0);
 }
 
-/** What is known of a packet whose checksum Linux left to hardware. */
+/** Context of a packet with a partial checksum. */
 export interface PartialOptions {
-  /** Of the TUN device: longer TCP packets are super-packets of segments that fill it. */
+  /** MTU of the TUN device. Longer TCP packets are super-packets of segments with this MTU. */
   readonly mtu: number;
-  /** Payload of the UDP packets that a longer one stands for, if Linux said so; else 0. */
+  /** Payload per segment of a UDP super-packet; 0: unknown. */
   readonly segmentPayload: number;
 }
 
-/** The write for a packet whose checksum Linux left to hardware: bytes as they are, completion left to the TUN device. */
+/**
+ * The write of a packet with a partial checksum: unchanged bytes, which the TUN device completes.
+ */
 export function deliverPartial(padded: Uint8Array, options: PartialOptions): TunWrite {
   const packet = parseWhole(padded);
   const bytes = padded.slice(0, packet.totalBytes);

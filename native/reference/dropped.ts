@@ -1,4 +1,4 @@
-// Why a packet is not passed on: the names of the drop counters in native/path/counters.h.
+// Drop reasons: the names of the counters in native/packet/counters.h.
 
 export type DropReason =
   | 'dropTxMalformed'

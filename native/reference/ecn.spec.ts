@@ -15,7 +15,7 @@ function ipv4(tos: number): Uint8Array {
 }
 
 describe('ecn', () => {
-  it('copies the mark to the outer header, DSCP only if told', () => {
+  it('copies the mark to the outer header, DSCP only on request', () => {
     assert.equal(encapsulatedTos(0xb9, false), 1);
     assert.equal(encapsulatedTos(0xb9, true), 0xb9);
   });

@@ -9,8 +9,9 @@ const MORE_FRAGMENTS = 0x2000;
 const OFFSET = 0x1fff;
 
 /**
- * Cuts a well-formed packet into fragments of at most `mtu` bytes, at least 68. One that fits already stays whole. IPv6
- * packets are never cut on the way (RFC 8200 §5), nor is a fragment that reaches beyond the longest packet.
+ * Fragments a well-formed packet for `mtu` bytes, at least 68. A packet that fits stays whole.
+ * Routers do not fragment IPv6 packets (RFC 8200 §5). A fragment that ends beyond the longest
+ * packet is dropped.
  */
 export function fragment(padded: Uint8Array, mtu: number): readonly Uint8Array[] | Dropped {
   const packet = parseIpPacket(padded);
@@ -21,7 +22,7 @@ export function fragment(padded: Uint8Array, mtu: number): readonly Uint8Array[]
   return cut(padded.slice(0, packet.networkBytes), padded.slice(packet.networkBytes, packet.totalBytes), mtu);
 }
 
-/** The first fragment keeps the whole header; the rest is cut as if it had come with the copied options only. */
+/** The first fragment keeps the whole header. The others have the copied options only. */
 function cut(header: Uint8Array, payload: Uint8Array, mtu: number): readonly Uint8Array[] {
   const field = read16(header, 6);
   if (header.length + payload.length <= mtu) return [withLength(header, payload, field)];
@@ -48,7 +49,7 @@ const END_OF_OPTIONS = 0;
 const NO_OPERATION = 1;
 const COPIED = 0x80;
 
-/** Options with the copied flag, in their order (RFC 791 §3.1). Nothing after one with an impossible length is an option. */
+/** Options with the copied flag, in their order (RFC 791 §3.1). An invalid length ends the list. */
 function copiedOptions(options: Uint8Array): Uint8Array {
   if (options.length === 0 || byte(options, 0) === END_OF_OPTIONS) return new Uint8Array();
   if (byte(options, 0) === NO_OPERATION) return copiedOptions(options.slice(1));

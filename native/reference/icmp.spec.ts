@@ -79,17 +79,17 @@ describe('makeIcmpError', () => {
   for (const [what, bytes] of [
     ['an ICMP error', icmp(3)],
     ['an ICMP redirect', icmp(5)],
-    ['an ICMP type that nobody knows', icmp(99)],
+    ['an unknown ICMP type', icmp(99)],
     ['an ICMPv6 error', with8(V6, 40, 1)],
     ['an ICMPv6 redirect', with8(V6, 40, 137)],
     ['a later fragment', with8(V4, 7, 1)],
     ['a multicast packet', v4To('e0000001')],
     ['a broadcast packet', v4To('ffffffff')],
     ['a packet from multicast', v4From('e0000001')],
-    ['a packet from nobody', v4From('00000000')],
+    ['a packet from the unspecified address', v4From('00000000')],
     ['a packet from loopback', v4From('7f000001')],
     ['an IPv6 packet from a link-local address', v6From('fe800000000000000000000000000001')],
-    ['an IPv6 packet from nobody', v6From('00000000000000000000000000000000')],
+    ['an IPv6 packet from the unspecified address', v6From('00000000000000000000000000000000')],
     ['an IPv6 packet from loopback', v6From('00000000000000000000000000000001')],
   ] as const)
     it(`keeps silent about ${what}`, () => assert.equal(errorAbout(bytes, 'tooBig', 1400), undefined));
@@ -99,7 +99,7 @@ describe('makeIcmpError', () => {
     assert.ok(errorAbout(with8(V4, 6, 0x20)));
   });
 
-  it('tells the MTU even about IPv6 multicast, but nothing else', () => {
+  it('reports the MTU even about IPv6 multicast, but no other error', () => {
     const multicast = replaced(V6, 24, bytesOf('ff0e0000000000000000000000000001'));
     assert.ok(errorAbout(multicast, 'tooBig', 1400));
     assert.equal(errorAbout(multicast, 'noRoute'), undefined);

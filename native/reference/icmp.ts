@@ -1,5 +1,5 @@
-// Errors that a router owes about a packet that it cannot pass on: ICMP (RFC 792, RFC 1812 §4.3, RFC 1191 §4) and ICMPv6
-// (RFC 4443), and about which packets none may be sent.
+// Errors of a router about packets that it cannot forward: ICMP (RFC 792, RFC 1812 §4.3, RFC 1191
+// §4) and ICMPv6 (RFC 4443), and the packets about which none is sent.
 import { byte, concat, with16, with32, with8 } from './bytes.ts';
 import { internetChecksum, pseudoHeader } from './checksum.ts';
 import { destinationAddress, parseIpPacket, PROTOCOL, sourceAddress, type IpPacket } from './ip-packet.ts';
@@ -17,7 +17,7 @@ const TYPES = {
 const LONGEST = { 4: 576, 6: 1280 } as const;
 const SMALLEST_IPV6_MTU = 1280;
 const HOP_LIMIT = 64;
-/** Precedence internetwork control, RFC 1812 §4.3.2.5; nothing of the kind is said for ICMPv6. */
+/** Precedence internetwork control, RFC 1812 §4.3.2.5. ICMPv6 has no such rule. */
 const TOS = 0xc0;
 
 export interface IcmpRequest {
@@ -28,7 +28,10 @@ export interface IcmpRequest {
   readonly source: Uint8Array;
 }
 
-/** The error about the well-formed packet `padded` as a whole IP packet; `undefined` if none may be sent. */
+/**
+ * The error about the well-formed packet `padded` as a whole IP packet; `undefined` if none may be
+ * sent.
+ */
 export function makeIcmpError(request: IcmpRequest, padded: Uint8Array): Uint8Array | undefined {
   const about = parseIpPacket(padded);
   if (about === undefined) return undefined;
@@ -80,11 +83,11 @@ function mayReport(error: IcmpError, bytes: Uint8Array, about: IpPacket): boolea
   return isIpv6Host(destination) || (error === 'tooBig' && isIpv6Multicast(destination));
 }
 
-/** ICMP messages that ask or answer: all that RFC 792, 950, 1256 and 8335 know; any other may be an error. */
+/** ICMP queries and replies of RFC 792, 950, 1256 and 8335. Other types can be errors. */
 const ICMP_QUERIES: readonly number[] = [0, 8, 9, 10, 13, 14, 15, 16, 17, 18, 42, 43];
 const ICMPV6_REDIRECT = 137;
 
-/** An ICMP error, an ICMPv6 redirect, or what cannot be told from one because too little of it can be read. */
+/** Whether a packet is or, as it is truncated, can be an ICMP error or an ICMPv6 redirect. */
 function mayBeIcmpError(bytes: Uint8Array, about: IpPacket): boolean {
   if (about.protocol === PROTOCOL.none) return true;
   if (about.protocol !== PROTOCOL.icmp && about.protocol !== PROTOCOL.icmpv6) return false;

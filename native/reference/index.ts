@@ -1,9 +1,10 @@
-// The packet path once more, as an executable specification: what the C in native/path must do to every packet, written
-// from the RFCs in the order in which they say it. It is read, and it is the oracle of test/packet-differential.spec.ts,
-// which wants the same bytes and the same drop reasons from both. The product never imports it.
+// The executable specification of the packet path: what the C in native/packet must do to each
+// packet, written from the RFCs and in their order. It is the oracle of
+// test/packet-differential.spec.ts, which expects the same bytes and drop reasons from both. The
+// product does not import it.
 //
-// Every function is pure, from bytes to bytes; packets are never changed in place. Clarity goes before speed throughout:
-// super-packets are really concatenated, checksums are summed word by word, headers are rebuilt for each segment.
+// Each function is pure, from bytes to bytes. Clarity goes before speed: super-packets are
+// concatenated, checksums summed per 16 bits, headers rebuilt for each segment.
 //
 //   bytes         big-endian fields, concatenation
 //   checksum      RFC 1071, 1624; pseudo headers of RFC 9293 and 8200

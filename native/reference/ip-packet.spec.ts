@@ -76,13 +76,13 @@ describe('parseIpPacket', () => {
   });
 
   it('does not trust a checksum of source-routed packets, whose destination is another', () => {
-    const onItsWay = parseIpPacket(ipv6(43, `06000301 00000000 ${TCP}`))!;
+    const inTransit = parseIpPacket(ipv6(43, `06000301 00000000 ${TCP}`))!;
     const arrived = parseIpPacket(ipv6(43, `06000300 00000000 ${TCP}`))!;
-    assert.deepEqual([onItsWay.isSourceRouted, onItsWay.transportBytes], [true, 0]);
+    assert.deepEqual([inTransit.isSourceRouted, inTransit.transportBytes], [true, 0]);
     assert.deepEqual([arrived.isSourceRouted, arrived.transportBytes], [false, 20]);
   });
 
-  it('cannot tell the protocol of headers that are cut short', () =>
+  it('reads no protocol behind truncated headers', () =>
     assert.equal(parseIpPacket(ipv6(60, '0601 000000000000'))!.protocol, 59));
 
   it('reads no transport header that is cut short', () => {

@@ -1,13 +1,13 @@
-// What the path must know of an inner packet, from IPv4 (RFC 791 §3.1), IPv6 (RFC 8200 §3, §4), TCP (RFC 9293 §3.1) and
-// UDP (RFC 768) headers.
+// Parsed headers of an inner packet: IPv4 (RFC 791 §3.1), IPv6 (RFC 8200 §3, §4), TCP (RFC 9293
+// §3.1) and UDP (RFC 768) headers.
 import { byte, read16 } from './bytes.ts';
 
 export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, none: 59 } as const;
 
-/** As struct weft_packet in native/path/packet.h. */
+/** As struct weft_packet in native/packet/packet.h. */
 export interface IpPacket {
   readonly family: 4 | 6;
-  /** Of the transport header; 59 (no next header) if it cannot be told. */
+  /** Of the transport header; 59 (no next header) if it is unreadable. */
   readonly protocol: number;
   /** DSCP and ECN. */
   readonly tos: number;
@@ -16,16 +16,19 @@ export interface IpPacket {
   readonly isFragment: boolean;
   readonly isLaterFragment: boolean;
   readonly hasOptions: boolean;
-  /** IPv6 with a routing header that is not used up: the transport checksum is over another destination. */
+  /** IPv6 before its final destination, which the transport checksum covers. */
   readonly isSourceRouted: boolean;
   /** Where the transport header begins. */
   readonly networkBytes: number;
-  /** Length of the TCP or UDP header; 0 for anything else, for fragments, if source-routed, and if it is cut short. */
+  /**
+   * Length of the TCP or UDP header; 0 for other protocols, fragments, source-routed and truncated
+   * packets.
+   */
   readonly transportBytes: number;
   readonly totalBytes: number;
 }
 
-/** Reads the headers of `bytes`, which may go on with padding. `undefined`: malformed, nothing can be done with it. */
+/** Reads the headers of `bytes`, which can end with padding. `undefined`: malformed. */
 export function parseIpPacket(bytes: Uint8Array): IpPacket | undefined {
   const version = bytes.length > 0 ? byte(bytes, 0) >>> 4 : 0;
   if (version === 4) return parseIpv4(bytes);
@@ -92,10 +95,10 @@ const EXTENSION_HEADERS: readonly number[] = [
   DESTINATION_OPTIONS,
 ];
 
-/** No honest packet has more: RFC 8200 §4.1 knows seven places. */
+/** Bounds the walk. RFC 8200 §4.1 names seven positions. */
 const MAX_EXTENSION_HEADERS = 8;
 
-/** From the IPv6 header along Next Header to the first that is no extension header, or that cannot be read. */
+/** Walks Next Header up to the first header that is no extension header, or is unreadable. */
 function walkExtensionHeaders(bytes: Uint8Array): Chain {
   let chain: Chain = {
     protocol: byte(bytes, 6),
@@ -107,7 +110,7 @@ function walkExtensionHeaders(bytes: Uint8Array): Chain {
   for (let count = 0; EXTENSION_HEADERS.includes(chain.protocol); count++) {
     const rest = bytes.slice(chain.networkBytes);
     const length = extensionHeaderBytes(rest, chain.protocol);
-    // What follows the fragment header of a later fragment is from the middle of the packet.
+    // A later fragment continues in the middle of the packet.
     if (count === MAX_EXTENSION_HEADERS || chain.isLaterFragment || length === undefined)
       return { ...chain, protocol: PROTOCOL.none };
     chain = stepOver(chain, rest.slice(0, length));
@@ -115,7 +118,7 @@ function walkExtensionHeaders(bytes: Uint8Array): Chain {
   return chain;
 }
 
-/** A fragment header with offset 0 that announces no more makes no fragment (RFC 6946 §2: atomic). */
+/** An atomic fragment (offset 0, no more fragments) is no fragment (RFC 6946 §2). */
 function stepOver(chain: Chain, header: Uint8Array): Chain {
   const isFragmentHeader = chain.protocol === FRAGMENT;
   return {
@@ -128,7 +131,10 @@ function stepOver(chain: Chain, header: Uint8Array): Chain {
   };
 }
 
-/** Length of the extension header of type `protocol` at the start of `rest`; `undefined` if it is cut short. */
+/**
+ * Length of the extension header of type `protocol` at the start of `rest`; `undefined` if it is
+ * truncated.
+ */
 function extensionHeaderBytes(rest: Uint8Array, protocol: number): number | undefined {
   if (rest.length < 8) return undefined;
   let length = (byte(rest, 1) + 1) * 8;

@@ -1,5 +1,5 @@
-// A packet as the TUN device hands it over, with the virtio header that says what is still to be done to it (virtio 1.2
-// §5.1.6): a super-packet to be cut into segments, or a checksum to be completed.
+// A packet of the TUN device and its virtio header (virtio 1.2 §5.1.6), which requests segmentation
+// of a super-packet or completion of a checksum.
 import { byte, concat, read16, read32, replaced, with16, with32, with8 } from './bytes.ts';
 import { internetChecksum, pseudoHeader } from './checksum.ts';
 import type { Dropped } from './dropped.ts';
@@ -35,7 +35,7 @@ export const MAX_INNER_HEADER = 224;
 
 const MALFORMED: Dropped = { drop: 'dropTxMalformed' };
 
-/** The packets that the super-packet `bytes` stands for, whole and with complete checksums. */
+/** The segments of the super-packet `bytes`, with complete checksums. */
 export function segment(header: VirtioHeader, bytes: Uint8Array): readonly Uint8Array[] | Dropped {
   const packet = parseIpPacket(bytes);
   if (packet === undefined || !canSegment(header, packet)) return MALFORMED;
@@ -79,13 +79,18 @@ function makeSegment(headers: Uint8Array, payload: Uint8Array, packet: IpPacket,
   return withTransportChecksum(concat(ip, upper), packet);
 }
 
-/** FIN and PSH belong to the last byte of the stream, CWR to the first segment alone (RFC 3168 §6.1.2). */
+/**
+ * FIN and PSH belong to the last byte of the stream, CWR to the first segment alone (RFC 3168
+ * §6.1.2).
+ */
 function tcpHeaderOf(header: Uint8Array, at: Position): Uint8Array {
   const notHere = (at.isLast ? 0 : TCP_FLAG.fin | TCP_FLAG.psh) | (at.index === 0 ? 0 : TCP_FLAG.cwr);
   return with8(with32(header, 4, read32(header, 4) + at.offset), 13, byte(header, 13) & ~notHere);
 }
 
-/** Own length, and for IPv4 own identification (counted up, as Linux does it) and header checksum. */
+/**
+ * Own length, and for IPv4 own identification (counted up, as Linux does it) and header checksum.
+ */
 export function networkHeaderOf(
   header: Uint8Array,
   family: 4 | 6,
@@ -97,12 +102,15 @@ export function networkHeaderOf(
   return withHeaderChecksum(with16(with16(header, 2, header.length + upperBytes), 4, identification));
 }
 
-/** An IPv4 header with its checksum made anew. */
+/** An IPv4 header with a recomputed checksum. */
 export function withHeaderChecksum(header: Uint8Array): Uint8Array {
   return with16(header, 10, internetChecksum(with16(header, 10, 0)));
 }
 
-/** The packet with its TCP or UDP checksum made anew; 0 goes as all ones in UDP, where 0 means none (RFC 768). */
+/**
+ * The packet with a recomputed TCP or UDP checksum. In UDP 0 becomes all ones, as 0 means none (RFC
+ * 768).
+ */
 export function withTransportChecksum(bytes: Uint8Array, packet: IpPacket): Uint8Array {
   const fieldAt = checksumOffset(packet);
   const upper = with16(bytes.slice(packet.networkBytes), fieldAt, 0);
@@ -117,8 +125,8 @@ export function checksumOffset(packet: IpPacket): number {
 }
 
 /**
- * Completes a checksum left to the device: sums from `checksumStart` to the end, the field holding the sum of the pseudo
- * header already. 0 goes as all ones, which UDP needs and which says the same to TCP.
+ * Completes a partial checksum: sums from `checksumStart` to the end; the field has the sum of the
+ * pseudo header. 0 becomes all ones, which UDP needs and TCP accepts.
  */
 export function completeChecksum(header: VirtioHeader, bytes: Uint8Array): Uint8Array | Dropped {
   if ((header.flags & NEEDS_CHECKSUM) === 0) return bytes;

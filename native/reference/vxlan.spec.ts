@@ -24,7 +24,7 @@ describe('vxlan', () => {
 
   it('finds the packet', () => assert.deepEqual(decapsulateVxlan(OWN, DATAGRAM), INNER));
 
-  it('does not look at reserved bits', () => {
+  it('ignores reserved bits', () => {
     const odd = with8(with8(with16(DATAGRAM, 1, 0xffff), 0, 0xff), 7, 0xff);
     assert.deepEqual(decapsulateVxlan(OWN, odd), INNER);
   });

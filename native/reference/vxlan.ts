@@ -1,15 +1,16 @@
-// Encapsulation vxlan: VXLAN header, Ethernet header, inner packet (RFC 7348 §5), between stations that know each other's
-// MAC address. What it drops, and in which order it looks, is in native/path/counters.h.
+// Encapsulation vxlan: VXLAN header, Ethernet header, inner packet (RFC 7348 §5), between VTEPs
+// with known MAC addresses. Checks run in the order of the drop reasons in
+// native/packet/counters.h.
 import { byte, concat, isEqual, read16, read32 } from './bytes.ts';
 import type { Dropped } from './dropped.ts';
 
 const VXLAN_BYTES = 8;
 export const VXLAN_HEADER_BYTES = VXLAN_BYTES + 14;
-/** The VNI is valid; the other seven flags are sent as 0 and not looked at. */
+/** The VNI is valid. The other seven flags are sent as 0 and ignored on receipt. */
 const FLAG_I = 0x08;
 const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const;
 
-/** What a VXLAN datagram is made of before `inner`; MACs are six bytes. */
+/** Header fields of a VXLAN datagram. MACs are six bytes. */
 export interface VxlanPath {
   readonly vni: number;
   readonly sourceMac: Uint8Array;
@@ -30,7 +31,7 @@ export function encapsulateVxlan(path: VxlanPath, inner: Uint8Array): Uint8Array
   );
 }
 
-/** The inner packet of a UDP payload for the station `ownMac` on `vni`, or why it is none. */
+/** The inner packet of a UDP payload to `ownMac` on `vni`, or the drop reason. */
 export function decapsulateVxlan(
   own: { readonly vni: number; readonly mac: Uint8Array },
   datagram: Uint8Array,

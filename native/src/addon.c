@@ -1,4 +1,7 @@
-/* Entry of the addon: registers what each source offers. No state of its own, so it is safe in workers. */
+/*
+ * Entry point of the addon: registers all functions. Stateless, so it is safe in worker threads of
+ * Node.
+ */
 #include "binding.h"
 
 NAPI_MODULE_INIT() {

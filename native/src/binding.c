@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Part of libuv's stable ABI, exported by the node binary; musl has no strerrorname_np(3). */
+/* Part of libuv's stable ABI, exported by the node binary. musl lacks strerrorname_np(3). */
 extern const char *uv_err_name(int error);
 
 static void set_string(napi_env env, napi_value object, const char *name, const char *text) {
@@ -22,8 +22,7 @@ napi_value weft__throw_errno(napi_env env, const char *syscall, int error) {
   if (napi_create_error(env, NULL, message, &exception) != napi_ok) return NULL;
   set_string(env, exception, "syscall", syscall);
   set_string(env, exception, "code", uv_err_name(error));
-  if (napi_create_int32(env, error, &number) == napi_ok)
-    napi_set_named_property(env, exception, "errno", number);
+  if (napi_create_int32(env, error, &number) == napi_ok) napi_set_named_property(env, exception, "errno", number);
   napi_throw(env, exception);
   return NULL;
 }

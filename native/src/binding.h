@@ -1,6 +1,6 @@
 /*
- * What every source of the addon shares: argument readers and errors. Nothing here knows a subsystem.
- * C functions below return negative errno; only a binding function turns that into a JavaScript error.
+ * Argument readers and errors of the addon. C functions return negative errno. Only a binding
+ * function converts it to a JavaScript error.
  */
 #ifndef WEFT_BINDING_H
 #define WEFT_BINDING_H
@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Throws an Error with `syscall`, `errno` (negative) and `code`; returns NULL so that a binding can return it. */
+/*
+ * Throws an Error with `syscall`, `errno` (negative) and `code`. Returns NULL for the binding to
+ * return.
+ */
 napi_value weft__throw_errno(napi_env env, const char *syscall, int error);
 /* Throws a TypeError; returns NULL. */
 napi_value weft__throw_type(napi_env env, const char *message);
@@ -18,7 +21,7 @@ int weft__arguments(napi_env env, napi_callback_info info, size_t count, napi_va
 /* Adds function `name` to `exports`. Returns 0 or -EINVAL. */
 int weft__export(napi_env env, napi_value exports, const char *name, napi_callback function);
 
-/* Each registers its functions; returns 0 or -EINVAL. */
+/* Each registers its functions. Returns 0 or -EINVAL. */
 int weft_netlink_options_init(napi_env env, napi_value exports);
 int weft_datagram_init(napi_env env, napi_value exports);
 int weft_path_init(napi_env env, napi_value exports);

@@ -1,4 +1,4 @@
-/* Probes of checksums: sent, answered. No JavaScript here. */
+/* Sends checksum probes and reads their answers. */
 #include "checksum-probe.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@ static int send_payload(int fd, bool in_software) {
   static const uint8_t payload[PAYLOAD_BYTES] = "weft: are checksums right here?";
   size_t sent = 0;
   if (in_software) {
-    /* A datagram that more is added to is not left to the device (__ip_append_data, __ip6_append_data). */
+    /* MSG_MORE makes the kernel compute the checksum (__ip_append_data, __ip6_append_data). */
     sent = PAYLOAD_BYTES / 2;
     if (send(fd, payload, sent, MSG_MORE) < 0) return -errno;
   }
@@ -34,7 +34,7 @@ int weft_checksum_probe_send(const union weft_echo_address *to, uint16_t port, b
 
 int weft_checksum_probe_read(int fd) {
   uint8_t byte;
-  /* Whoever listens at a port that should be closed may say something, too. */
+  /* A listener at the port can answer, too. */
   if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0) return 1;
   if (errno == ECONNREFUSED) return 1;
   return errno == EAGAIN ? 0 : -errno;

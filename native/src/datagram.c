@@ -1,4 +1,7 @@
-/* One text, perhaps with descriptors, to a Unix datagram socket, which Node cannot do: the transport of sd_notify(3). */
+/*
+ * Sends a text and descriptors to a Unix datagram socket, the protocol of sd_notify(3). Node has no
+ * API for it.
+ */
 #include "binding.h"
 
 #include <errno.h>
@@ -8,10 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Room for a status line; sd_notify messages are shorter. A device of the packet path has few descriptors. */
+/* A status line fits; sd_notify messages are shorter. */
 enum { TEXT_BYTES = 4096, MAX_FDS = 16 };
 
-/* Fills `address`; `@name` is in the abstract namespace (unix(7)). Returns its length or negative errno. */
+/*
+ * Fills `address`; `@name` is in the abstract namespace (unix(7)). Returns its length or negative
+ * errno.
+ */
 static int unix_address(const char *path, size_t length, struct sockaddr_un *address) {
   if (length == 0 || length >= sizeof(address->sun_path)) return -ENAMETOOLONG;
   memset(address, 0, sizeof(*address));
@@ -23,15 +29,14 @@ static int unix_address(const char *path, size_t length, struct sockaddr_un *add
 }
 
 /* Adds `fds` to `message` as SCM_RIGHTS (unix(7)), in `room`. */
-static void attach_fds(struct msghdr *message, char *room, const int *fds, size_t count) {
+static void attach_fds(struct msghdr *message, struct cmsghdr *room, const int *fds, size_t count) {
   if (count == 0) return;
   message->msg_control = room;
   message->msg_controllen = CMSG_SPACE(count * sizeof(int));
-  struct cmsghdr *header = CMSG_FIRSTHDR(message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(count * sizeof(int));
-  memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+  room->cmsg_level = SOL_SOCKET;
+  room->cmsg_type = SCM_RIGHTS;
+  room->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(room), fds, count * sizeof(int));
 }
 
 static int send_message(const struct msghdr *message) {
@@ -47,8 +52,9 @@ static int send_text(struct sockaddr_un *address, int address_bytes, char *text,
                      size_t fd_count) {
   _Alignas(struct cmsghdr) char room[CMSG_SPACE(MAX_FDS * sizeof(int))] = {0};
   struct iovec part = {.iov_base = text, .iov_len = length};
-  struct msghdr message = {.msg_name = address, .msg_namelen = (socklen_t)address_bytes, .msg_iov = &part, .msg_iovlen = 1};
-  attach_fds(&message, room, fds, fd_count);
+  struct msghdr message = {
+      .msg_name = address, .msg_namelen = (socklen_t)address_bytes, .msg_iov = &part, .msg_iovlen = 1};
+  attach_fds(&message, (struct cmsghdr *)(void *)room, fds, fd_count);
   return send_message(&message);
 }
 
@@ -66,7 +72,7 @@ static int read_fds(napi_env env, napi_value value, int *fds) {
   return (int)count;
 }
 
-/* sendDatagram(path, text, fds?): throws on failure, never blocks. */
+/* sendDatagram(path, text, fds?): throws on failure. Non-blocking. */
 static napi_value send_datagram(napi_env env, napi_callback_info info) {
   static const char usage[] = "sendDatagram takes (path, text) and up to 16 descriptors";
   napi_value values[3];
@@ -75,8 +81,9 @@ static napi_value send_datagram(napi_env env, napi_callback_info info) {
   int fds[MAX_FDS];
   size_t count = 3, path_length, text_length;
   struct sockaddr_un address;
-  /* What was not given reads as undefined. */
-  if (napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count > 3) return weft__throw_type(env, usage);
+  /* Missing arguments read as undefined. */
+  if (napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count > 3)
+    return weft__throw_type(env, usage);
   const int fd_count = read_fds(env, values[2], fds);
   if (fd_count < 0 || napi_get_value_string_utf8(env, values[0], path, sizeof(path), &path_length) != napi_ok ||
       napi_get_value_string_utf8(env, values[1], NULL, 0, &text_length) != napi_ok)

@@ -1,4 +1,4 @@
-/* Echoes and probes of checksums for JavaScript: addresses as text, answers as objects. */
+/* ICMP echoes and checksum probes for JavaScript: addresses as text, answers as objects. */
 #include "binding.h"
 #include "checksum-probe.h"
 #include "echo.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Answers of one call; more wait in the kernel. */
+/* Answers per call. The kernel queues more. */
 enum { MAX_ANSWERS = 256 };
 
 static bool is_undefined(napi_env env, napi_value value) {
@@ -84,7 +84,7 @@ static napi_value echo_set_ttl(napi_env env, napi_callback_info info) {
   return error < 0 ? weft__throw_errno(env, "setsockopt", error) : NULL;
 }
 
-/* echoSend(fd, address, identifier, sequence, payloadBytes, token): when it went out, in µs. */
+/* echoSend(fd, address, identifier, sequence, payloadBytes, token): the send time in µs. */
 static napi_value echo_send(napi_env env, napi_callback_info info) {
   static const char usage[] = "echoSend takes (fd, address, identifier, sequence, payloadBytes, token)";
   napi_value values[6], result;
@@ -98,8 +98,7 @@ static napi_value echo_send(napi_env env, napi_callback_info info) {
       !read_uint(env, values[2], 0xffff, &identifier) || !read_uint(env, values[3], 0xffff, &sequence) ||
       !read_uint(env, values[4], 0xffff, &payload_bytes) || !read_token(env, values[5], &token))
     return weft__throw_type(env, usage);
-  const int error =
-    weft_echo_send(fd, &to, (uint16_t)identifier, (uint16_t)sequence, payload_bytes, token, &time_us);
+  const int error = weft_echo_send(fd, &to, (uint16_t)identifier, (uint16_t)sequence, payload_bytes, token, &time_us);
   if (error < 0) return weft__throw_errno(env, "sendto", error);
   return napi_create_double(env, time_us, &result) == napi_ok ? result : NULL;
 }
@@ -120,11 +119,11 @@ static void set_text(napi_env env, napi_value object, const char *name, const ch
     napi_set_named_property(env, object, name, value);
 }
 
-/* Left out if there is none. */
+/* Omitted without an address. */
 static void set_address(napi_env env, napi_value object, const char *name, const union weft_echo_address *address) {
   char text[INET6_ADDRSTRLEN];
   const void *bytes = address->any.sa_family == AF_INET ? (const void *)&address->ipv4.sin_addr
-                                                         : (const void *)&address->ipv6.sin6_addr;
+                                                        : (const void *)&address->ipv6.sin6_addr;
   const int family = address->any.sa_family;
   if ((family == AF_INET || family == AF_INET6) && inet_ntop(family, bytes, text, sizeof(text)))
     set_text(env, object, name, text);
@@ -147,7 +146,7 @@ static napi_value make_answer(napi_env env, const struct weft_echo_answer *answe
   return object;
 }
 
-/* echoRead(fd, family, token): what came since, at most 256 answers. */
+/* echoRead(fd, family, token): at most 256 answers. */
 static napi_value echo_read(napi_env env, napi_callback_info info) {
   napi_value values[3], list;
   const uint8_t *token;
@@ -169,7 +168,7 @@ static napi_value echo_read(napi_env env, napi_callback_info info) {
   return list;
 }
 
-/* echoClose(fd): to be called once. */
+/* echoClose(fd) */
 static napi_value echo_close(napi_env env, napi_callback_info info) {
   napi_value value;
   int32_t fd;
@@ -178,7 +177,7 @@ static napi_value echo_close(napi_env env, napi_callback_info info) {
   return close(fd) < 0 ? weft__throw_errno(env, "close", -errno) : NULL;
 }
 
-/* checksumProbeSend(address, port, isInSoftware): the descriptor of its own socket. */
+/* checksumProbeSend(address, port, isInSoftware): the descriptor of a new socket. */
 static napi_value checksum_probe_send(napi_env env, napi_callback_info info) {
   napi_value values[3], result;
   union weft_echo_address to;
@@ -193,13 +192,12 @@ static napi_value checksum_probe_send(napi_env env, napi_callback_info info) {
   return napi_create_int32(env, fd, &result) == napi_ok ? result : NULL;
 }
 
-/* checksumProbeRead(fd): whether it was answered. */
+/* checksumProbeRead(fd): whether an answer arrived. */
 static napi_value checksum_probe_read(napi_env env, napi_callback_info info) {
   napi_value value, result;
   int32_t fd;
   if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  if (napi_get_value_int32(env, value, &fd) != napi_ok)
-    return weft__throw_type(env, "checksumProbeRead takes (fd)");
+  if (napi_get_value_int32(env, value, &fd) != napi_ok) return weft__throw_type(env, "checksumProbeRead takes (fd)");
   const int answered = weft_checksum_probe_read(fd);
   if (answered < 0) return weft__throw_errno(env, "recv", answered);
   return napi_get_boolean(env, answered == 1, &result) == napi_ok ? result : NULL;

@@ -1,4 +1,4 @@
-/* Bytes from echo sockets, which others wrote. No system call here. */
+/* Parses bytes from echo sockets. Pure. */
 #include "echo-parse.h"
 
 #include <errno.h>
@@ -37,7 +37,9 @@ void weft_echo_parse_control(struct msghdr *message, struct weft_echo_answer *an
   }
 }
 
-/* Bytes before the ICMP header: raw IPv4 sockets get the IP header, too, but for what errors quote. */
+/*
+ * Bytes before the ICMP header. Raw IPv4 sockets receive the IP header, except in quotes of errors.
+ */
 static size_t header_offset(int family, bool is_error, const uint8_t *packet, size_t length) {
   if (family != AF_INET || is_error || length == 0 || packet[0] >> 4 != 4) return 0;
   return (size_t)(packet[0] & 15) * 4;

@@ -1,4 +1,4 @@
-/* Echo sockets: opened, sent on, read; echo-parse.c tells what came. No JavaScript here. */
+/* Opens, writes and reads echo sockets. echo-parse.c parses the messages. */
 #include "echo.h"
 #include "echo-parse.h"
 
@@ -11,24 +11,30 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Room for bursts: a thousand hosts answer at once. */
+/* Receive buffer for bursts: a thousand hosts answer at once. */
 enum { RECEIVE_BYTES = 4 << 20, ATTEMPTS = 4 };
 
 static int set_int(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* Lets through replies to `identifier` only: a raw socket sees those of every ping on this host. */
+/* Accepts only replies to `identifier`. A raw socket receives those of every ping on this host. */
 static int filter_replies(int fd, int family, uint16_t identifier) {
-  /* IPv4 sockets see the IP header, and "ldx msh" has its length; IPv6 ones begin with ICMPv6. */
+  /*
+   * IPv4 packets have an IP header, whose length "ldx msh" loads. IPv6 packets begin with ICMPv6.
+   */
   struct sock_filter ipv4[] = {
-    BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-    BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
   };
   struct sock_filter ipv6[] = {
-    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
-    BPF_STMT(BPF_RET | BPF_K, 0xffffffff), BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, identifier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
   };
   const struct sock_fprog program = family == AF_INET ? (struct sock_fprog){sizeof(ipv4) / sizeof(*ipv4), ipv4}
                                                       : (struct sock_fprog){sizeof(ipv6) / sizeof(*ipv6), ipv6};
@@ -50,7 +56,7 @@ static int set_options(int fd, int family) {
   if (error == 0 && !is_ipv4) error = set_int(fd, SOL_IPV6, IPV6_DONTFRAG, 1);
   if (error == 0) error = is_ipv4 ? set_int(fd, SOL_IP, IP_RECVERR, 1) : set_int(fd, SOL_IPV6, IPV6_RECVERR, 1);
   if (error == 0) error = set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
-  /* Beyond net.core.rmem_max with CAP_NET_ADMIN; else what that leaves. */
+  /* Exceeds net.core.rmem_max with CAP_NET_ADMIN. */
   if (error == 0 && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES) < 0)
     (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES);
   return error;
@@ -98,13 +104,12 @@ int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifie
   struct timespec now;
   if (payload_bytes > WEFT_ECHO_MAX_PAYLOAD) return -EMSGSIZE;
   const size_t length = WEFT_ECHO_HEADER_BYTES + payload_bytes;
-  struct weft_echo_header header = {.type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST,
-                               .identifier = htons(identifier),
-                               .sequence = htons(sequence)};
+  struct weft_echo_header header = {
+      .type = is_ipv4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST, .identifier = htons(identifier), .sequence = htons(sequence)};
   memcpy(packet, &header, sizeof(header));
   for (size_t at = 0; at < payload_bytes; at++) packet[WEFT_ECHO_HEADER_BYTES + at] = (uint8_t)at;
   if (payload_bytes >= WEFT_ECHO_TOKEN_BYTES) memcpy(packet + WEFT_ECHO_HEADER_BYTES, token, WEFT_ECHO_TOKEN_BYTES);
-  /* That of ICMPv6 has the addresses in it, and the kernel does it (RFC 3542 §3.1). */
+  /* The ICMPv6 checksum covers the addresses. The kernel computes it (RFC 3542 §3.1). */
   if (is_ipv4) header.checksum = htons(checksum(packet, length));
   memcpy(packet, &header, sizeof(header));
   const socklen_t to_length = is_ipv4 ? sizeof(to->ipv4) : sizeof(to->ipv6);
@@ -112,12 +117,12 @@ int weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifie
     clock_gettime(CLOCK_REALTIME, &now);
     *time_us = weft_echo_to_us(&now);
     if (sendto(fd, packet, length, 0, &to->any, to_length) >= 0) return 0;
-    /* It may be the error of an earlier echo, which the kernel tells once on whatever comes next. */
+    /* The kernel reports an error of an earlier echo once, on the next call. */
     if (errno == EMSGSIZE || errno == EAGAIN || attempt == ATTEMPTS) return -errno;
   }
 }
 
-/* Returns 1 for an answer, 2 for something else, 0 for nothing there, or negative errno. */
+/* Returns 1 for an answer, 2 for another message, 0 for an empty queue, or negative errno. */
 static int read_one(int fd, int family, int flags, const uint8_t *token, struct weft_echo_answer *answer) {
   uint8_t packet[65536];
   _Alignas(struct cmsghdr) uint8_t control[512];
@@ -125,8 +130,12 @@ static int read_one(int fd, int family, int flags, const uint8_t *token, struct 
   union weft_echo_address name;
   memset(&name, 0, sizeof(name));
   memset(answer, 0, sizeof(*answer));
-  struct msghdr message = {.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &part, .msg_iovlen = 1,
-                           .msg_control = control, .msg_controllen = sizeof(control)};
+  struct msghdr message = {.msg_name = &name,
+                           .msg_namelen = sizeof(name),
+                           .msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof(control)};
   const ssize_t length = recvmsg(fd, &message, flags | MSG_DONTWAIT);
   if (length < 0) return errno == EAGAIN ? 0 : -errno;
   if (flags & MSG_ERRQUEUE) answer->to = name;
@@ -138,12 +147,12 @@ static int read_one(int fd, int family, int flags, const uint8_t *token, struct 
 
 int weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer) {
   int result;
-  /* Errors first: while one is pending, reading the rest would give it instead. */
+  /* Errors first: a pending error fails the next read. */
   do result = read_one(fd, family, MSG_ERRQUEUE, token, answer);
   while (result == 2);
   if (result != 0) return result;
   int failures = 0;
-  /* A pending error is told once, and its details are in the queue of errors for the next look. */
+  /* A pending error is reported once. Its details are in the error queue for the next call. */
   do {
     result = read_one(fd, family, 0, token, answer);
     if (result < 0) failures++;

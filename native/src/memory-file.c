@@ -1,4 +1,4 @@
-/* Files that have no name and live as long as they are open anywhere (memfd_create(2)), which Node cannot make. */
+/* Anonymous files in memory (memfd_create(2)). Node has no API for them. */
 #include "binding.h"
 
 #include <errno.h>

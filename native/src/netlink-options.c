@@ -1,8 +1,8 @@
 /*
- * Socket options that Node and its netlink package cannot set: extended acks, capped acks, strict dump checking, a
- * receive buffer beyond net.core.rmem_max, and losses that are counted instead of reported: a pending ENOBUFS makes
- * libuv call the package's poll handler with an error, on which the package aborts the process.
- * Works on a socket that somebody else opened; never closes or reads it.
+ * Netlink socket options that Node's netlink package lacks: extended acks, capped acks, strict dump
+ * checking, a receive buffer beyond net.core.rmem_max, and NETLINK_NO_ENOBUFS. A pending ENOBUFS
+ * makes libuv call the package's poll handler with an error, and the package then aborts the
+ * process. The socket belongs to the caller: it is neither read nor closed here.
  */
 #include "binding.h"
 
@@ -27,7 +27,7 @@ static bool enable(int fd, int option) {
   return setsockopt(fd, SOL_NETLINK, option, &on, sizeof(on)) == 0;
 }
 
-/* Returns the size in force, in bytes (the kernel doubles what is asked for), or negative errno. */
+/* Returns the size in force, in bytes (the kernel doubles the requested one), or negative errno. */
 static int set_receive_bytes(int fd, int bytes) {
   int actual = 0;
   socklen_t length = sizeof(actual);
@@ -42,7 +42,10 @@ static void set_boolean(napi_env env, napi_value object, const char *name, bool 
   if (napi_get_boolean(env, flag, &value) == napi_ok) napi_set_named_property(env, object, name, value);
 }
 
-/* setNetlinkOptions(fd, portId, receiveBytes): false if fd is another socket, else what was set. */
+/*
+ * setNetlinkOptions(fd, portId, receiveBytes): the options in force, or false if fd is another
+ * socket.
+ */
 static napi_value set_netlink_options(napi_env env, napi_callback_info info) {
   napi_value values[3], result, size;
   int32_t fd, receive_bytes;
@@ -64,7 +67,7 @@ static napi_value set_netlink_options(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* countNetlinkDrops(fd): datagrams that the kernel dropped because the receive buffer was full, since the start. */
+/* countNetlinkDrops(fd): datagrams dropped because the receive buffer was full, since the start. */
 static napi_value count_netlink_drops(napi_env env, napi_callback_info info) {
   napi_value value, result;
   int32_t fd;
@@ -72,8 +75,7 @@ static napi_value count_netlink_drops(napi_env env, napi_callback_info info) {
   socklen_t length = sizeof(memory);
   if (weft__arguments(env, info, 1, &value) < 0) return NULL;
   if (napi_get_value_int32(env, value, &fd) != napi_ok) return weft__throw_type(env, "countNetlinkDrops takes (fd)");
-  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0)
-    return weft__throw_errno(env, "getsockopt", -errno);
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0) return weft__throw_errno(env, "getsockopt", -errno);
   return napi_create_uint32(env, memory[SK_MEMINFO_DROPS], &result) == napi_ok ? result : NULL;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The packet path's functions for TypeScript: positional arguments, as native/packet-path.ts alone calls them. A device is an
- * external value; closing it, or the end of this Node environment, ends its threads.
+ * The packet path for native/packet-path.ts, with positional arguments. A device is an external
+ * value. Closing it, or the end of the Node environment, stops its threads.
  */
 #include "binding.h"
 
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../path/fast.h"
-#include "../path/path.h"
-#include "../path/worker.h"
+#include "bpf/bpf-path.h"
+#include "path/path.h"
+#include "path/worker.h"
 
-/* What an external points to; `path` is NULL once closed. */
+/* The target of an external value. `path` is NULL once closed. */
 struct handle {
   struct weft_path *path;
 };
@@ -44,7 +44,7 @@ static struct weft_path *path_of(napi_env env, napi_value value) {
   return ((struct handle *)data)->path;
 }
 
-/* The device of a call that takes nothing else, or NULL with an error pending. */
+/* The device of a call without further arguments, or NULL with an error pending. */
 static struct weft_path *only_path(napi_env env, napi_callback_info info) {
   napi_value value;
   return weft__arguments(env, info, 1, &value) < 0 ? NULL : path_of(env, value);
@@ -65,7 +65,7 @@ static bool read_endpoint(napi_env env, napi_value address, napi_value port, uni
   unsigned number;
   memset(endpoint, 0, sizeof(*endpoint));
   if (!read_text(env, address, text, sizeof(text)) || !read_uint(env, port, 65535, &number)) return false;
-  endpoint->v4.sin_port = htons((uint16_t)number); /* at the same place in both families */
+  endpoint->v4.sin_port = htons((uint16_t)number); /* the same offset in both families */
   if (inet_pton(AF_INET, text, &endpoint->v4.sin_addr) == 1) endpoint->any.sa_family = AF_INET;
   else if (inet_pton(AF_INET6, text, &endpoint->v6.sin6_addr) == 1) endpoint->any.sa_family = AF_INET6;
   return endpoint->any.sa_family != 0;
@@ -92,7 +92,8 @@ static bool read_fds(napi_env env, napi_value value, struct weft_path_fd *fds, u
   const int32_t *numbers = data;
   *count = (unsigned)(length / 3);
   for (unsigned at = 0; at < *count; at++)
-    fds[at] = (struct weft_path_fd){(enum weft_path_fd_kind)numbers[3 * at], (unsigned)numbers[3 * at + 1], numbers[3 * at + 2]};
+    fds[at] = (struct weft_path_fd){(enum weft_path_fd_kind)numbers[3 * at], (unsigned)numbers[3 * at + 1],
+                                    numbers[3 * at + 2]};
   return true;
 }
 
@@ -123,23 +124,25 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
   settings->encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   settings->is_source_checked = flags & 1;
   settings->inherits_dscp = flags & 2;
-  settings->is_held = flags & 4;
-  settings->uses_kernel = flags & 8;
+  settings->start_paused = flags & 4;
+  settings->use_bpf = flags & 8;
   return true;
 }
 
-/* pathOpen(name, isVxlan, local, port, vni, mac, workers, sourcePorts, flags, inherited): the device. */
+/*
+ * pathOpen(name, isVxlan, local, port, vni, mac, workers, sourcePorts, flags, adopted): the device.
+ */
 static napi_value path_open(napi_env env, napi_callback_info info) {
   napi_value values[10];
   struct weft_path_settings settings;
-  struct weft_path_fd inherited[WEFT_MAX_PATH_FDS];
+  struct weft_path_fd adopted[WEFT_MAX_PATH_FDS];
   struct weft_path *path;
   const char *failed_call;
   unsigned count;
   if (weft__arguments(env, info, 10, values) < 0) return NULL;
-  if (!read_settings(env, values, &settings) || !read_fds(env, values[9], inherited, &count))
+  if (!read_settings(env, values, &settings) || !read_fds(env, values[9], adopted, &count))
     return weft__throw_type(env, "pathOpen: a name, address, port, VNI, MAC address or number is out of bounds");
-  const int error = weft_path_open(&settings, inherited, count, &path, &failed_call);
+  const int error = weft_path_open(&settings, adopted, count, &path, &failed_call);
   return error < 0 ? weft__throw_errno(env, failed_call, error) : make_external(env, path);
 }
 
@@ -148,7 +151,7 @@ static napi_value make_boolean(napi_env env, bool value) {
   return napi_get_boolean(env, value, &result) == napi_ok ? result : NULL;
 }
 
-/* pathStart(device): whether pathDescriptors are others now. */
+/* pathStart(device): whether pathDescriptors changed. */
 static napi_value path_start(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
@@ -169,16 +172,16 @@ static napi_value path_close(napi_env env, napi_callback_info info) {
 static napi_value path_configure(napi_env env, napi_callback_info info) {
   napi_value values[4];
   char ipv4[NAME_BYTES], ipv6[NAME_BYTES];
-  struct weft_path_live live = {0};
+  struct weft_path_config config = {0};
   if (weft__arguments(env, info, 4, values) < 0) return NULL;
   struct weft_path *path = path_of(env, values[0]);
   if (!path) return NULL;
-  if (!read_uint(env, values[1], 65535, &live.mtu) || !read_text(env, values[2], ipv4, sizeof(ipv4)) ||
+  if (!read_uint(env, values[1], 65535, &config.mtu) || !read_text(env, values[2], ipv4, sizeof(ipv4)) ||
       !read_text(env, values[3], ipv6, sizeof(ipv6)))
     return weft__throw_type(env, "pathConfigure takes (device, mtu, ipv4, ipv6)");
-  live.has_ipv4 = inet_pton(AF_INET, ipv4, live.ipv4) == 1;
-  live.has_ipv6 = inet_pton(AF_INET6, ipv6, live.ipv6) == 1;
-  weft_path_configure(path, &live);
+  config.has_ipv4 = inet_pton(AF_INET, ipv4, config.ipv4) == 1;
+  config.has_ipv6 = inet_pton(AF_INET6, ipv6, config.ipv6) == 1;
+  weft_path_configure(path, &config);
   return NULL;
 }
 
@@ -224,7 +227,7 @@ static napi_value path_remove_route(napi_env env, napi_callback_info info) {
   return make_boolean(env, weft_path_remove_route(path, family, subnet, bits) == 0);
 }
 
-/* A new array of 64-bit numbers; NULL without memory. */
+/* A new array of 64-bit numbers; NULL: out of memory. */
 static uint64_t *make_numbers(napi_env env, size_t count, napi_value *array) {
   napi_value buffer;
   void *data;
@@ -248,7 +251,7 @@ static void list_peer(void *context, const struct weft_route *route) {
   const struct weft_peer *peer = route->peer;
   uint64_t *numbers = list->numbers + (size_t)list->count * NUMBERS_PER_PEER;
   char address[INET6_ADDRSTRLEN], name[NAME_BYTES];
-  const struct weft_fast_counts kernel = weft_fast_count_route(list->path->fast, route);
+  const struct weft_bpf_counts kernel = weft_bpf_path_route_counts(list->path->bpf, route);
   napi_value text;
   inet_ntop(route->family == 4 ? AF_INET : AF_INET6, route->subnet, address, sizeof(address));
   snprintf(name, sizeof(name), "%s/%u", address, route->prefix_bits);
@@ -261,15 +264,18 @@ static void list_peer(void *context, const struct weft_route *route) {
   numbers[4] = atomic_load_explicit(&peer->path_mtu, memory_order_relaxed);
 }
 
-/* pathPeers(device): [subnets, numbers], five numbers a subnet: packets and bytes sent, received, path MTU or 0. */
+/*
+ * pathPeers(device): [subnets, numbers], five numbers per subnet: packets and bytes sent, received,
+ * path MTU or 0.
+ */
 static napi_value path_peers(napi_env env, napi_callback_info info) {
-  napi_value result, numbers;
+  napi_value result, numbers = NULL;
   struct peer_list list = {.env = env};
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   list.path = path;
   list.numbers = make_numbers(env, weft_routes_count(path->routes) * NUMBERS_PER_PEER, &numbers);
-  if (!list.numbers && weft_routes_count(path->routes) > 0) return NULL;
+  if (!numbers) return NULL;
   if (napi_create_array(env, &list.names) != napi_ok || napi_create_array(env, &result) != napi_ok) return NULL;
   weft_routes_each(path->routes, list_peer, &list);
   napi_set_element(env, result, 0, list.names);
@@ -277,7 +283,7 @@ static napi_value path_peers(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* pathCounters(device): one number a counter, in the order of pathCounterNames. */
+/* pathCounters(device): one number per counter, in the order of pathCounterNames. */
 static napi_value path_counters(napi_env env, napi_callback_info info) {
   napi_value array;
   struct weft_path *path = only_path(env, info);
@@ -310,22 +316,26 @@ static napi_value path_offloads(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
   const struct weft_path_offloads *offloads = &path->offloads;
-  const unsigned bits = (offloads->tso ? 1u : 0) | (offloads->uso ? 2u : 0) | (offloads->gso ? 4u : 0) | (offloads->gro ? 8u : 0);
+  const unsigned bits =
+      (offloads->tso ? 1u : 0) | (offloads->uso ? 2u : 0) | (offloads->gso ? 4u : 0) | (offloads->gro ? 8u : 0);
   return napi_create_uint32(env, bits, &result) == napi_ok ? result : NULL;
 }
 
-/* pathRefresh(device): to be called when interfaces may have changed; whether pathDescriptors are others now. */
+/*
+ * pathRefresh(device): reattaches BPF programs after interfaces changed. Returns whether
+ * pathDescriptors changed.
+ */
 static napi_value path_refresh(napi_env env, napi_callback_info info) {
   struct weft_path *path = only_path(env, info);
   return path ? make_boolean(env, weft_path_refresh(path)) : NULL;
 }
 
-/* pathWhyNotKernel(device): why the kernel moves no packets by itself; empty text if it does. */
-static napi_value path_why_not_kernel(napi_env env, napi_callback_info info) {
+/* pathBpfDisabledReason(device): why the BPF fast path is off; empty if it is on. */
+static napi_value path_bpf_disabled_reason(napi_env env, napi_callback_info info) {
   napi_value text;
   struct weft_path *path = only_path(env, info);
   if (!path) return NULL;
-  const char *reason = path->is_fast ? "" : path->why_not_fast;
+  const char *reason = path->is_bpf_active ? "" : path->bpf_disabled_reason;
   return napi_create_string_utf8(env, reason, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
 }
 
@@ -349,13 +359,19 @@ int weft_path_init(napi_env env, napi_value exports) {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"pathOpen", path_open},         {"pathStart", path_start},
+      {"pathOpen", path_open},
+      {"pathStart", path_start},
       {"pathClose", path_close},
-      {"pathConfigure", path_configure}, {"pathSetRoute", path_set_route},
-      {"pathRemoveRoute", path_remove_route}, {"pathPeers", path_peers},
-      {"pathCounters", path_counters}, {"pathCounterNames", path_counter_names},
-      {"pathOffloads", path_offloads}, {"pathDescriptors", path_descriptors},
-      {"pathRefresh", path_refresh},   {"pathWhyNotKernel", path_why_not_kernel},
+      {"pathConfigure", path_configure},
+      {"pathSetRoute", path_set_route},
+      {"pathRemoveRoute", path_remove_route},
+      {"pathPeers", path_peers},
+      {"pathCounters", path_counters},
+      {"pathCounterNames", path_counter_names},
+      {"pathOffloads", path_offloads},
+      {"pathDescriptors", path_descriptors},
+      {"pathRefresh", path_refresh},
+      {"pathBpfDisabledReason", path_bpf_disabled_reason},
   };
   for (size_t at = 0; at < sizeof(functions) / sizeof(functions[0]); at++)
     if (weft__export(env, exports, functions[at].name, functions[at].function) < 0) return -EINVAL;

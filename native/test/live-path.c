@@ -1,11 +1,13 @@
 /*
- * A device of the packet path with real workers, for checkers that only a program of its own can have (TSan, ASan,
- * valgrind, leaks). Runs in a network namespace of its own, as root there. Usage: live-path traffic PACKETS | cycles COUNT
+ * A device of the packet path with real workers, for checkers that only a program of its own can
+ * have (TSan, ASan, valgrind, leaks). Runs in a network namespace of its own, as root there. Usage:
+ * live-path traffic PACKETS | cycles COUNT
  *
- *   peer socket 127.0.0.2:9000 --udp--> 127.0.0.1:8285 [ path ] weft0 10.5.1.0 <--> this program's sockets
+ *   peer 127.0.0.2:9000 ──udp──► 127.0.0.1:8285 [ path ] weft0 10.5.1.0 ◄──► own sockets
  *
- * traffic: PACKETS packets each way through two workers, while routes are set, replaced and removed without a pause.
- * cycles: opens and closes COUNT times; afterwards there are as many descriptors and threads as before.
+ * traffic: PACKETS packets in each direction through two workers, while routes change
+ * without a pause. cycles: opens and closes COUNT times; afterwards there are as many descriptors
+ * and threads as before.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -17,10 +19,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../path/checksum.h"
-#include "../path/packet.h"
-#include "../path/path.h"
-#include "../path/wire.h"
+#include "packet/checksum.h"
+#include "packet/packet.h"
+#include "packet/wire.h"
+#include "path/path.h"
 
 enum { PORT = 8285, PEER_PORT = 9000, OVERLAY_PORT = 7777, PAYLOAD = 64, ROUTES = 200, PATIENCE_MS = 60000 };
 
@@ -52,7 +54,7 @@ static struct weft_path *open_path(unsigned workers) {
   return path;
 }
 
-static uint64_t counted(const struct weft_path *path, enum weft_counter which) {
+static uint64_t counted(const struct weft_path *path, unsigned which) {
   uint64_t counts[WEFT_COUNTER_COUNT];
   weft_path_counts(path, counts);
   return counts[which];
@@ -88,7 +90,7 @@ static size_t make_inner(uint8_t *data) {
   weft_store16(data + 20, 5000);
   weft_store16(data + 22, OVERLAY_PORT);
   weft_store16(data + 24, WEFT_UDP_BYTES + PAYLOAD);
-  if (weft_packet_parse(data, length, &packet) < 0) fail("weft_packet_parse", EINVAL);
+  if (weft_packet_parse(data, length, &packet) != 0) fail("weft_packet_parse", EINVAL);
   weft_store_checksum(data + 26, weft_sum(weft_pseudo_sum(data, &packet, WEFT_UDP_BYTES + PAYLOAD), data + 20,
                                           WEFT_UDP_BYTES + PAYLOAD));
   return length;
@@ -99,7 +101,7 @@ struct traffic {
   unsigned packets;
 };
 
-/* Sends both ways, and waits for each packet of the way in, so that none is lost to a full buffer. */
+/* Sends in both directions. Waits for each inbound packet, so that no buffer overflows. */
 static void *move_packets(void *argument) {
   const struct traffic *traffic = argument;
   const union weft_endpoint path = endpoint("127.0.0.1", PORT), far = endpoint("10.5.2.9", 5000);
@@ -132,11 +134,11 @@ static void churn(struct weft_path *path, unsigned round) {
 
 static void run_traffic(unsigned packets) {
   struct weft_path *path = open_path(2);
-  const struct weft_path_live live = {.mtu = 1472, .has_ipv4 = true, .ipv4 = {10, 5, 1, 0}};
+  const struct weft_path_config config = {.mtu = 1472, .has_ipv4 = true, .ipv4 = {10, 5, 1, 0}};
   struct traffic traffic = {.packets = packets};
   pthread_t thread;
   run("ip link set weft0 mtu 1472 up && ip addr add 10.5.1.0/32 dev weft0 && ip route add 10.5.0.0/16 dev weft0");
-  weft_path_configure(path, &live);
+  weft_path_configure(path, &config);
   set_route(path, "10.5.2.0", 24);
   traffic.peer = open_udp("127.0.0.2", PEER_PORT);
   traffic.overlay = open_udp("10.5.1.0", OVERLAY_PORT);
@@ -173,11 +175,11 @@ static void run_cycles(unsigned cycles) {
   if (entries("/proc/self/task") != threads) fail("threads left over", EAGAIN);
 }
 
-int main(int count, char **words) {
-  const unsigned amount = count == 3 ? (unsigned)strtoul(words[2], NULL, 10) : 0;
+int main(int count, char **args) {
+  const unsigned amount = count == 3 ? (unsigned)strtoul(args[2], NULL, 10) : 0;
   run("ip link set lo up");
-  if (amount > 0 && strcmp(words[1], "traffic") == 0) run_traffic(amount);
-  else if (amount > 0 && strcmp(words[1], "cycles") == 0) run_cycles(amount);
+  if (amount > 0 && strcmp(args[1], "traffic") == 0) run_traffic(amount);
+  else if (amount > 0 && strcmp(args[1], "cycles") == 0) run_cycles(amount);
   else fail("usage: live-path traffic PACKETS | cycles COUNT", EINVAL);
   return 0;
 }

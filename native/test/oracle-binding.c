@@ -1,23 +1,24 @@
 /*
- * The pure functions of the packet path for test/packet-differential.spec.ts, each callable by itself from JavaScript.
- * Tests only: the product never loads this. Packets are Buffers; what is written is a copy; a drop is returned as the
- * name of its counter. Arguments are trusted: the spec is the only caller.
+ * The pure functions of the packet path for test/packet-differential.spec.ts, each callable by
+ * itself from JavaScript. Tests only: the product never loads this. Packets are Buffers; what is
+ * written is a copy; a drop is returned as the name of its counter. Arguments are trusted: the spec
+ * is the only caller.
  */
 #include <node_api.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "checksum.h"
-#include "coalesce.h"
-#include "counters.h"
-#include "ecn.h"
-#include "encap.h"
-#include "fragment.h"
-#include "icmp.h"
-#include "packet.h"
-#include "route.h"
-#include "segment.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/coalesce.h"
+#include "packet/counters.h"
+#include "packet/ecn.h"
+#include "packet/encap.h"
+#include "packet/fragment.h"
+#include "packet/icmp.h"
+#include "packet/packet.h"
+#include "packet/segment.h"
+#include "packet/wire.h"
+#include "route/route.h"
 
 enum { MAX_ARGUMENTS = 4 };
 
@@ -129,16 +130,16 @@ static napi_value joined(napi_env env, const uint8_t *header, size_t header_byte
   return result;
 }
 
-/* { drop: NAME } of a -(enum weft_counter). */
-static napi_value dropped(napi_env env, int result) {
+/* { drop: NAME } of a reason. */
+static napi_value dropped(napi_env env, enum weft_drop_reason reason) {
   static const char *const names[] = {
 #define NAME(symbol, name) #name,
       WEFT_COUNTERS(NAME)
 #undef NAME
   };
   napi_value drop = object(env);
-  const bool is_known = result < 0 && -result < WEFT_COUNTER_COUNT;
-  set(env, drop, "drop", text(env, is_known ? names[-result] : "no counter"));
+  const bool is_known = reason >= WEFT_DROP_TX_MALFORMED && reason < WEFT_COUNTER_COUNT;
+  set(env, drop, "drop", text(env, is_known ? names[reason] : "no counter"));
   return drop;
 }
 
@@ -169,7 +170,7 @@ static napi_value virtio(napi_env env, const struct virtio_net_hdr *header) {
 /* Calls that follow a parse are for well-formed packets only. */
 static struct weft_packet parsed(struct bytes bytes) {
   struct weft_packet packet;
-  if (weft_packet_parse(bytes.data, bytes.length, &packet) < 0)
+  if (weft_packet_parse(bytes.data, bytes.length, &packet) != 0)
     napi_fatal_error("oracle-binding", NAPI_AUTO_LENGTH, "malformed packet", NAPI_AUTO_LENGTH);
   return packet;
 }
@@ -180,8 +181,8 @@ static napi_value parse(napi_env env, napi_callback_info info) {
   struct weft_packet packet;
   arguments(env, info, values);
   const struct bytes bytes = bytes_of(env, values[0]);
-  const int error = weft_packet_parse(bytes.data, bytes.length, &packet);
-  if (error < 0) return dropped(env, error);
+  const enum weft_drop_reason drop = weft_packet_parse(bytes.data, bytes.length, &packet);
+  if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   result = object(env);
   set(env, result, "family", number(env, packet.family));
   set(env, result, "protocol", number(env, packet.protocol));
@@ -248,7 +249,7 @@ static napi_value sum(napi_env env, napi_callback_info info) {
   return number(env, weft_load16((const uint8_t *)&folded));
 }
 
-/* updateChecksum(checksum, before, after), words of two bytes */
+/* updateChecksum(checksum, before, after), two bytes each */
 static napi_value update_checksum(napi_env env, napi_callback_info info) {
   napi_value values[MAX_ARGUMENTS];
   uint16_t before, after;
@@ -272,12 +273,11 @@ static napi_value segment(napi_env env, napi_callback_info info) {
   const struct virtio_net_hdr header = virtio_of(env, values[0]);
   const struct bytes bytes = bytes_of(env, values[1]);
   const struct weft_packet packet = parsed(bytes);
-  const int error = weft_segmenter_init(&segmenter, &header, bytes.data, bytes.length, &packet);
-  if (error < 0) return dropped(env, error);
+  const enum weft_drop_reason drop = weft_segmenter_init(&segmenter, &header, bytes.data, bytes.length, &packet);
+  if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   napi_value result = array(env);
   while (weft_segmenter_next(&segmenter, headers))
-    append(env, result,
-           joined(env, headers, segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes));
+    append(env, result, joined(env, headers, segmenter.header_bytes, segmenter.payload, segmenter.payload_bytes));
   return result;
 }
 
@@ -288,8 +288,8 @@ static napi_value complete_checksum(napi_env env, napi_callback_info info) {
   const struct virtio_net_hdr header = virtio_of(env, values[0]);
   const struct bytes bytes = bytes_of(env, values[1]);
   napi_value result = buffer(env, bytes.data, bytes.length);
-  const int error = weft_complete_checksum(&header, bytes_of(env, result).data, bytes.length);
-  return error < 0 ? dropped(env, error) : result;
+  const enum weft_drop_reason drop = weft_complete_checksum(&header, bytes_of(env, result).data, bytes.length);
+  return drop != WEFT_NOT_DROPPED ? dropped(env, drop) : result;
 }
 
 /* One write as { header, bytes, packets, innerBytes }; empties the coalescer. */
@@ -382,8 +382,8 @@ static napi_value decapsulate(napi_env env, napi_callback_info info) {
   const struct weft_encap *const encap = encap_of(env, values[0]);
   const struct weft_encap_settings settings = settings_of(env, values[1]);
   const struct bytes datagram = bytes_of(env, values[2]);
-  const int error = encap->check(datagram.data, datagram.length, &settings);
-  if (error < 0) return dropped(env, error);
+  const enum weft_drop_reason drop = encap->check(datagram.data, datagram.length, &settings);
+  if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   return buffer(env, datagram.data + encap->header_bytes, datagram.length - encap->header_bytes);
 }
 
@@ -403,8 +403,8 @@ static napi_value ecn_decap(napi_env env, napi_callback_info info) {
   struct weft_packet packet = parsed(bytes);
   napi_value result = buffer(env, bytes.data, bytes.length);
   const struct bytes copy = bytes_of(env, result);
-  const int error = weft_ecn_decap(copy.data, &packet, (uint8_t)number_of(env, values[1]));
-  if (error < 0) return dropped(env, error);
+  const enum weft_drop_reason drop = weft_ecn_decap(copy.data, &packet, (uint8_t)number_of(env, values[1]));
+  if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   after = parsed(copy);
   if (after.tos != packet.tos)
     napi_fatal_error("oracle-binding", NAPI_AUTO_LENGTH, "tos is not that of the packet", NAPI_AUTO_LENGTH);
@@ -418,8 +418,8 @@ static napi_value icmp(napi_env env, napi_callback_info info) {
   arguments(env, info, values);
   const struct bytes source = bytes_of(env, values[2]), bytes = bytes_of(env, values[3]);
   const struct weft_packet packet = parsed(bytes);
-  const size_t length = weft_icmp_make(out, (enum weft_icmp_error)number_of(env, values[0]),
-                                       number_of(env, values[1]), source.data, bytes.data, &packet);
+  const size_t length = weft_icmp_make(out, (enum weft_icmp_error)number_of(env, values[0]), number_of(env, values[1]),
+                                       source.data, bytes.data, &packet);
   must(napi_get_null(env, &nothing));
   return length == 0 ? nothing : buffer(env, out, length);
 }
@@ -432,12 +432,11 @@ static napi_value fragment(napi_env env, napi_callback_info info) {
   arguments(env, info, values);
   const struct bytes bytes = bytes_of(env, values[0]);
   const struct weft_packet packet = parsed(bytes);
-  const int error = weft_fragmenter_init(&fragmenter, bytes.data, &packet, number_of(env, values[1]));
-  if (error < 0) return dropped(env, error);
+  const enum weft_drop_reason drop = weft_fragmenter_init(&fragmenter, bytes.data, &packet, number_of(env, values[1]));
+  if (drop != WEFT_NOT_DROPPED) return dropped(env, drop);
   napi_value result = array(env);
   while (weft_fragmenter_next(&fragmenter, header))
-    append(env, result,
-           joined(env, header, fragmenter.header_bytes, fragmenter.payload, fragmenter.payload_bytes));
+    append(env, result, joined(env, header, fragmenter.header_bytes, fragmenter.payload, fragmenter.payload_bytes));
   return result;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds and runs the C tests of the packet path, which need no privileges and no network: run.sh [arm64]
-# Without arguments for this machine, under sanitizers; with `arm64` for that machine, under qemu-aarch64.
+# Builds and runs the C tests of the packet path: run.sh [arm64 | coverage]. They need no privileges and
+# no network. Without arguments they run under sanitizers, with `arm64` under qemu-aarch64, with
+# `coverage` for native/test/coverage.sh.
 set -eu
 cd "$(dirname "$0")/../.."
 target=${1:-native}
@@ -11,33 +12,34 @@ case $target in
     fi
     ;;
   arm64) CC=aarch64-linux-gnu-gcc ;;
+  coverage) CC=gcc ;;
   *)
-    echo "usage: $0 [arm64]" >&2
+    echo "usage: $0 [arm64 | coverage]" >&2
     exit 2
     ;;
 esac
-flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative/path -Inative/test'
+flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative'
 failed=0
 
-# build_library FOLDER FLAGS: all parts of the path, of which a test takes what it needs
+# build_library FOLDER FLAGS: an archive, of which each test links what it uses
 build_library() {
   library=$1/libpath.a
   mkdir -p "$1"
-  if [ -e "$library" ] && [ -z "$(find native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
+  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
   rm -f "$library"
-  for source in native/path/*.c; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
     "$CC" $flags -Wconversion $2 -c -o "$1/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$1"/*.o
 }
 
-# run_test NAME FOLDER FLAGS [COMMAND...]: COMMAND is what runs the program
+# run_test NAME FOLDER FLAGS [COMMAND...]: COMMAND runs the program
 run_test() {
   name=$1 folder=$2 test_flags=$3
   shift 3
-  # A test that plays the kernel has the system calls of the path come to its own functions.
-  if grep -q '"fake-kernel.h"' "native/test/$name.c"; then
-    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/fake-kernel.h | sort -u); do
+  # A test with the fake kernel wraps the system calls of the path.
+  if grep -q 'fake-kernel.h"' "native/test/$name.c"; then
+    for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/support/fake-kernel.h | sort -u); do
       test_flags="$test_flags -Wl,--wrap=${call#__wrap_}"
     done
   fi
@@ -61,10 +63,12 @@ run_tests() {
 
 if [ "$target" = arm64 ]; then
   run_tests arm64 'test-*.c' '-O2 -static' qemu-aarch64
+elif [ "$target" = coverage ]; then
+  run_tests coverage 'test-*.c' '-O0 --coverage'
 else
   common='-O1 -fno-omit-frame-pointer -fno-sanitize-recover=all'
   run_tests asan 'test-*.c' "$common -fsanitize=address,undefined"
-  # Threads a second time, for races. ThreadSanitizer cannot place its memory where addresses are very random.
+  # ThreadSanitizer needs a fixed address space layout.
   run_tests tsan 'test-*-threads.c' "$common -fsanitize=thread" setarch "$(uname -m)" -R
 fi
 exit "$failed"

@@ -1,9 +1,9 @@
-/* Sums against the plainest way to compute them, at every alignment and length that a loop could get wrong. */
-#include "checksum.h"
+/* Compares sums with a plain computation, at each alignment and critical length. */
+#include "packet/checksum.h"
 
-#include "build-packet.h"
-#include "expect.h"
-#include "packet.h"
+#include "packet/packet.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 static uint8_t bytes[WEFT_MAX_PACKET + 64];
 
@@ -41,7 +41,7 @@ static void test_lengths(void) {
   expect_sum(bytes + 3, 65534);
 }
 
-/* All ones: every addition carries. All zeros: the only way to a zero sum. */
+/* All ones: each addition carries. All zeros: the only input with a zero sum. */
 static void test_carries(void) {
   memset(bytes, 0xff, sizeof(bytes));
   for (size_t length = 1; length < 100; length++) expect_sum(bytes, length);
@@ -86,7 +86,7 @@ static void test_pseudo_sum(void) {
   }
 }
 
-/* A header of ten words with each value before and after that could be special. */
+/* A header of 20 bytes with each special value before and after. */
 static void test_update(void) {
   static const unsigned VALUES[] = {0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff, 0x1234, 0x4000};
   enum { COUNT = sizeof(VALUES) / sizeof(VALUES[0]) };

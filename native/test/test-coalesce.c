@@ -1,10 +1,10 @@
-/* Which packets become one, which must not, and what is then written to the TUN device. */
-#include "coalesce.h"
+/* Which packets are coalesced, which are not, and the resulting writes to the TUN device. */
+#include "packet/coalesce.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
-enum { PACKETS = 80, ALL = WEFT_JOIN_TCP | WEFT_JOIN_UDP };
+enum { PACKETS = 80, ALL = WEFT_COALESCE_TCP | WEFT_COALESCE_UDP };
 
 static uint8_t noise[WEFT_MAX_PACKET], packets[PACKETS][WEFT_MAX_PACKET], written[2 * WEFT_MAX_PACKET];
 static uint8_t expected[WEFT_MAX_PACKET];
@@ -26,7 +26,9 @@ static struct shape shape_of(unsigned family, unsigned protocol) {
                         .window = 1000};
 }
 
-/* Packet `index` of a flow in which each has `payload_bytes`; the last one may have another length. */
+/*
+ * Packet `index` of a flow in which each has `payload_bytes`; the last one may have another length.
+ */
 static size_t build(unsigned index, const struct shape *flow, size_t payload_bytes, size_t own_bytes) {
   struct shape shape = *flow;
   shape.id = (flow->id + index) & 0xffff;
@@ -48,7 +50,7 @@ static bool add(unsigned index, size_t length) {
 static size_t take(struct virtio_net_hdr *header) {
   size_t length = 0;
   weft_coalescer_take(&coalescer);
-  EXPECT(coalescer.iov_count <= WEFT_MAX_JOINED_IOV, true);
+  EXPECT(coalescer.iov_count <= WEFT_MAX_COALESCED_IOV, true);
   EXPECT(coalescer.iov[0].iov_len, sizeof(*header));
   memcpy(header, coalescer.iov[0].iov_base, sizeof(*header));
   for (unsigned i = 1; i < coalescer.iov_count; i++) {
@@ -74,7 +76,9 @@ static unsigned gso_type(const struct shape *shape) {
   return shape->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 }
 
-/* The super-packet of `shape`, with its payload of `payload_bytes` from the beginning of the noise. */
+/*
+ * The super-packet of `shape`, with its payload of `payload_bytes` from the beginning of the noise.
+ */
 static void expect_super(const struct shape *shape, unsigned count, size_t payload_bytes, size_t segment_bytes) {
   struct virtio_net_hdr header;
   const size_t length = build_packet(expected, shape, noise, payload_bytes);
@@ -95,10 +99,8 @@ static void expect_super(const struct shape *shape, unsigned count, size_t paylo
 static void test_joins(struct shape shape) {
   for (unsigned count = 1; count <= 40; count++) {
     for (unsigned i = 0; i < count; i++) EXPECT(add(i, build(i, &shape, 1400, 1400)), true);
-    if (count > 1)
-      expect_super(&shape, count, count * (size_t)1400, 1400);
-    else
-      expect_alone(0, shape_header_bytes(&shape) + 1400);
+    if (count > 1) expect_super(&shape, count, count * (size_t)1400, 1400);
+    else expect_alone(0, shape_header_bytes(&shape) + 1400);
   }
 }
 
@@ -118,7 +120,7 @@ static void test_lengths(struct shape shape) {
 
 static void test_limits(struct shape shape) {
   const size_t header_bytes = shape_header_bytes(&shape);
-  for (unsigned i = 0; i < WEFT_MAX_JOINED; i++) EXPECT(add(i, build(i, &shape, 64, 64)), true);
+  for (unsigned i = 0; i < WEFT_MAX_COALESCED; i++) EXPECT(add(i, build(i, &shape, 64, 64)), true);
   EXPECT(add(64, build(64, &shape, 64, 64)), false);
   expect_super(&shape, 64, 64 * 64, 64);
   /* As much as fits into 65,535 bytes, and one byte more. */
@@ -132,7 +134,7 @@ static void test_limits(struct shape shape) {
 }
 
 static void test_flags(struct shape shape) {
-  const unsigned own = shape.protocol == WEFT_PROTOCOL_TCP ? WEFT_JOIN_TCP : WEFT_JOIN_UDP;
+  const unsigned own = shape.protocol == WEFT_PROTOCOL_TCP ? WEFT_COALESCE_TCP : WEFT_COALESCE_UDP;
   const size_t length = build(0, &shape, 100, 100);
   build(1, &shape, 100, 100);
   EXPECT(add_flags(0, length, (unsigned)ALL & ~own), true);
@@ -143,7 +145,7 @@ static void test_flags(struct shape shape) {
   expect_super(&shape, 2, 200, 100);
 }
 
-/* What TCP says at the end of a burst; nothing follows it, nothing of it is lost. */
+/* Flags at the end of a burst: no packet follows, no flag is lost. */
 static void test_push_and_fin(unsigned family) {
   static const unsigned LAST[] = {WEFT_TCP_PSH, WEFT_TCP_FIN, WEFT_TCP_PSH | WEFT_TCP_FIN};
   for (size_t i = 0; i < 3; i++) {
@@ -169,7 +171,10 @@ static void test_tcp_flags(void) {
   }
 }
 
-/* Whether a second packet joins that differs by `bits` of the byte at `at`, its checksums being right. */
+/*
+ * Whether a second packet with good checksums, but `bits` changed in the byte at `at`, is
+ * coalesced.
+ */
 static bool joins_with(const struct shape *shape, size_t at, unsigned bits) {
   build(0, shape, 100, 100);
   const size_t length = build(1, shape, 100, 100);
@@ -192,16 +197,16 @@ static void test_differences(void) {
     const size_t at = shape_network_bytes(&shape);
     EXPECT(joins_with(&shape, 0, 0), true);
     if (shape.family == 4) {
-      expect_differences_matter(&shape, 1, 2);   /* TOS */
-      expect_differences_matter(&shape, 4, 6);   /* identification, without DF */
+      expect_differences_matter(&shape, 1, 2); /* TOS */
+      expect_differences_matter(&shape, 4, 6); /* identification, without DF */
       EXPECT(joins_with(&shape, 6, 0x40), false);
       EXPECT(joins_with(&shape, 6, 0x80), false);
       EXPECT(joins_with(&shape, 6, 0x20), false);
       expect_differences_matter(&shape, 8, 9);   /* TTL */
       expect_differences_matter(&shape, 12, 20); /* addresses */
     } else {
-      expect_differences_matter(&shape, 1, 4);   /* traffic class and flow label */
-      expect_differences_matter(&shape, 7, 40);  /* hop limit and addresses */
+      expect_differences_matter(&shape, 1, 4);  /* traffic class and flow label */
+      expect_differences_matter(&shape, 7, 40); /* hop limit and addresses */
     }
     expect_differences_matter(&shape, at, at + 4); /* ports */
     if (shape.protocol == WEFT_PROTOCOL_UDP) continue;
@@ -229,7 +234,7 @@ static void test_options_never_join(void) {
   }
 }
 
-/* What a flag without a meaning may one day mean is not for us to spread. */
+/* Packets with reserved flags are not coalesced. */
 static void test_reserved_flag_never_joins(void) {
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_TCP);
   size_t length = 0;
@@ -243,7 +248,7 @@ static void test_reserved_flag_never_joins(void) {
   expect_alone(0, length);
 }
 
-/* Each byte of each of two packets in turn is harmed on the way. All that comes out is what came in. */
+/* Corrupts each byte of two packets in turn. The output equals the input. */
 static void test_harm(struct shape shape) {
   const size_t length = build(0, &shape, 50, 50);
   for (unsigned harmed = 0; harmed < 2; harmed++) {
@@ -253,7 +258,7 @@ static void test_harm(struct shape shape) {
       build(1, &shape, 50, 50);
       packets[harmed][at] ^= 0x10;
       if (shape.family == 6 && (at < 4 || at == 7)) continue; /* not covered by any checksum */
-      if (weft_packet_parse(packets[harmed], length, &packet) < 0) continue;
+      if (weft_packet_parse(packets[harmed], length, &packet) != 0) continue;
       const size_t harmed_length = packet.total_bytes;
       EXPECT(add(0, length), true);
       EXPECT(add(1, length), false);
@@ -264,7 +269,7 @@ static void test_harm(struct shape shape) {
   }
 }
 
-/* Harm in the third leaves the first two joined; the fourth does not continue the third. */
+/* A corrupt third packet: the first two are coalesced, the fourth does not continue the third. */
 static void test_harm_later(struct shape shape) {
   size_t length = 0;
   for (unsigned i = 0; i < 4; i++) length = build(i, &shape, 50, 50);
@@ -301,7 +306,7 @@ static void test_partial_never_joins(struct shape shape) {
   }
 }
 
-/* Padding behind the packet is nobody's. */
+/* Padding behind the packet is ignored. */
 static void test_padding(struct shape shape) {
   size_t length = build(0, &shape, 6, 6);
   build(1, &shape, 6, 6);
@@ -348,7 +353,7 @@ static void test_put_partial(unsigned family) {
   EXPECT(header.gso_size, 1400 - tcp_bytes);
   /* A device whose MTU holds no payload: as it is. */
   EXPECT(put_partial(&tcp, 30000, tcp_bytes, 0).gso_type, VIRTIO_NET_HDR_GSO_NONE);
-  /* Datagrams are cut where their sender cut them, or not at all. */
+  /* Datagrams are segmented at the sender's segment size, or not at all. */
   EXPECT(put_partial(&udp, 3000, 1400, 0).gso_type, VIRTIO_NET_HDR_GSO_NONE);
   EXPECT(put_partial(&udp, 1000, 1400, 1000).gso_type, VIRTIO_NET_HDR_GSO_NONE);
   header = put_partial(&udp, 1000, 1400, 300);

@@ -1,8 +1,8 @@
 /* Congestion marks across the tunnel: all sixteen cases of RFC 6040 figure 4, in both families. */
-#include "ecn.h"
+#include "packet/ecn.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 enum { NOT_ECT = 0, ECT_1 = 1, ECT_0 = 2, CE = 3, DROP = -1 };
 
@@ -31,7 +31,7 @@ static void test_egress(unsigned family) {
     EXPECT(weft_packet_parse(data, length, &packet), 0);
     /* The outer DSCP is of no interest. */
     EXPECT(weft_ecn_decap(data, &packet, (uint8_t)(0x48 | FIGURE_4[i].outer)),
-           FIGURE_4[i].result < 0 ? -WEFT_DROP_RX_ECN : 0);
+           FIGURE_4[i].result < 0 ? WEFT_DROP_RX_ECN : 0);
     EXPECT_BYTES(data, expected, length);
     EXPECT(packet.tos, shape.tos);
   }

@@ -1,8 +1,8 @@
-/* Encapsulation headers byte by byte, and which datagrams are refused for what reason. */
-#include "encap.h"
+/* Encapsulation headers byte by byte, and the drop reasons of datagrams. */
+#include "packet/encap.h"
 
-#include "expect.h"
-#include "wire.h"
+#include "packet/wire.h"
+#include "support/expect.h"
 
 enum { DATAGRAM_BYTES = 22 + 20 };
 
@@ -12,17 +12,17 @@ static const struct weft_encap_settings OWN = {.vni = 0x123456, .mac = {2, 0, 0,
 
 /* What a peer with the other MAC sends to us. */
 static const uint8_t GOOD[DATAGRAM_BYTES] = {
-    0x08, 0, 0, 0, 0x12, 0x34, 0x56, 0,                /* VXLAN */
-    2,    0, 0, 0, 0,    1,                            /* to us */
-    2,    0, 0, 0, 0,    2,    0x08, 0,                /* from the peer, IPv4 */
+    0x08, 0, 0, 0,  0x12, 0x34, 0x56, 0, /* VXLAN */
+    2,    0, 0, 0,  0,    1,             /* to us */
+    2,    0, 0, 0,  0,    2,    0x08, 0, /* from the peer, IPv4 */
     0x45, 0, 0, 20,
 };
 
 static void test_vxlan_header(void) {
-  static const uint8_t EXPECTED4[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2,    0,   0,
-                                        0, 0, 2, 2, 0,    0,    0,    0, 1,    0x08, 0x00};
-  static const uint8_t EXPECTED6[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2,    0,   0,
-                                        0, 0, 2, 2, 0,    0,    0,    0, 1,    0x86, 0xdd};
+  static const uint8_t EXPECTED4[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2, 0,    0,
+                                        0, 0, 2, 2, 0,    0,    0,    0, 1, 0x08, 0x00};
+  static const uint8_t EXPECTED6[22] = {8, 0, 0, 0, 0x12, 0x34, 0x56, 0, 2, 0,    0,
+                                        0, 0, 2, 2, 0,    0,    0,    0, 1, 0x86, 0xdd};
   uint8_t header[WEFT_MAX_ENCAP_HEADER], datagram[24];
   memset(header, 0xaa, sizeof(header));
   weft_encap_vxlan.make_header(header, &OWN, PEER_MAC);
@@ -67,19 +67,19 @@ static void test_vxlan_check(void) {
   /* Reserved bits and those of extensions do not matter; without the VNI bit there is no VNI. */
   EXPECT(check_with(0, 0xff), 0);
   EXPECT(check_with(0, 0x88), 0);
-  EXPECT(check_with(0, 0xf7), -WEFT_DROP_RX_HEADER);
-  EXPECT(check_with(0, 0), -WEFT_DROP_RX_HEADER);
+  EXPECT(check_with(0, 0xf7), WEFT_DROP_RX_HEADER);
+  EXPECT(check_with(0, 0), WEFT_DROP_RX_HEADER);
   for (size_t at = 1; at <= 3; at++) EXPECT(check_with(at, 0xff), 0);
   EXPECT(check_with(7, 0xff), 0);
-  for (size_t at = 4; at <= 6; at++) EXPECT(check_with(at, 0xff), -WEFT_DROP_RX_VNI);
-  for (size_t at = 8; at <= 13; at++) EXPECT(check_with(at, 0xff), -WEFT_DROP_RX_MAC);
+  for (size_t at = 4; at <= 6; at++) EXPECT(check_with(at, 0xff), WEFT_DROP_RX_VNI);
+  for (size_t at = 8; at <= 13; at++) EXPECT(check_with(at, 0xff), WEFT_DROP_RX_MAC);
   for (size_t at = 14; at <= 19; at++) EXPECT(check_with(at, 0xff), 0);
-  EXPECT(check_with(20, 0x86), -WEFT_DROP_RX_NOT_IP);
-  EXPECT(check_with(21, 0x06), -WEFT_DROP_RX_NOT_IP); /* ARP */
-  EXPECT(check_with(22, 0x60), -WEFT_DROP_RX_NOT_IP);
-  EXPECT(check_with(22, 0x00), -WEFT_DROP_RX_NOT_IP);
+  EXPECT(check_with(20, 0x86), WEFT_DROP_RX_NOT_IP);
+  EXPECT(check_with(21, 0x06), WEFT_DROP_RX_NOT_IP); /* ARP */
+  EXPECT(check_with(22, 0x60), WEFT_DROP_RX_NOT_IP);
+  EXPECT(check_with(22, 0x00), WEFT_DROP_RX_NOT_IP);
   for (size_t length = 0; length <= 22; length++)
-    EXPECT(check_length(&weft_encap_vxlan, GOOD, length), -WEFT_DROP_RX_HEADER);
+    EXPECT(check_length(&weft_encap_vxlan, GOOD, length), WEFT_DROP_RX_HEADER);
   EXPECT(check_length(&weft_encap_vxlan, GOOD, 23), 0);
 }
 
@@ -87,7 +87,7 @@ static void test_vxlan_ipv6(void) {
   uint8_t datagram[DATAGRAM_BYTES];
   memcpy(datagram, GOOD, sizeof(datagram));
   weft_store16(datagram + 20, WEFT_ETHERTYPE_IPV6);
-  EXPECT(weft_encap_vxlan.check(datagram, sizeof(datagram), &OWN), -WEFT_DROP_RX_NOT_IP);
+  EXPECT(weft_encap_vxlan.check(datagram, sizeof(datagram), &OWN), WEFT_DROP_RX_NOT_IP);
   datagram[22] = 0x6f;
   EXPECT(weft_encap_vxlan.check(datagram, sizeof(datagram), &OWN), 0);
 }
@@ -100,15 +100,15 @@ static void test_both_ends(void) {
   weft_encap_vxlan.make_header(header, &peer, OWN_MAC);
   weft_encap_push(&weft_encap_vxlan, datagram + 22, header, 4);
   EXPECT(weft_encap_vxlan.check(datagram, sizeof(datagram), &OWN), 0);
-  EXPECT(weft_encap_vxlan.check(datagram, sizeof(datagram), &peer), -WEFT_DROP_RX_MAC);
+  EXPECT(weft_encap_vxlan.check(datagram, sizeof(datagram), &peer), WEFT_DROP_RX_MAC);
 }
 
 static void test_udp_check(void) {
   for (unsigned version = 0; version < 16; version++) {
     const uint8_t first = (uint8_t)(version << 4 | 5);
-    EXPECT(check_length(&weft_encap_udp, &first, 1), version == 4 || version == 6 ? 0 : -WEFT_DROP_RX_NOT_IP);
+    EXPECT(check_length(&weft_encap_udp, &first, 1), version == 4 || version == 6 ? 0 : WEFT_DROP_RX_NOT_IP);
   }
-  EXPECT(check_length(&weft_encap_udp, NULL, 0), -WEFT_DROP_RX_HEADER);
+  EXPECT(check_length(&weft_encap_udp, NULL, 0), WEFT_DROP_RX_HEADER);
 }
 
 int main(void) {

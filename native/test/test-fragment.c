@@ -1,15 +1,20 @@
-/* Fragments as a receiver sees them: headers, offsets, options, and that they make the packet again. */
-#include "fragment.h"
+/*
+ * Fragments as a receiver sees them: headers, offsets, options, and that they make the packet
+ * again.
+ */
+#include "packet/fragment.h"
 
-#include "checksum.h"
-#include "expect.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/wire.h"
+#include "support/expect.h"
 
 enum { DONT_FRAGMENT = 0x4000, MORE_FRAGMENTS = 0x2000 };
 
 static uint8_t packet_bytes[WEFT_MAX_PACKET];
 
-/* A packet with `header_bytes` of header (options all 0) and `payload_bytes` of counting payload. */
+/*
+ * A packet with `header_bytes` of header (options all 0) and `payload_bytes` of counting payload.
+ */
 static struct weft_packet make(size_t header_bytes, size_t payload_bytes, unsigned field) {
   struct weft_packet packet;
   memset(packet_bytes, 0, header_bytes);
@@ -27,7 +32,10 @@ static struct weft_packet make(size_t header_bytes, size_t payload_bytes, unsign
   return packet;
 }
 
-/* What all fragments have in common with the packet, and that their own lengths and checksum are right. */
+/*
+ * What all fragments have in common with the packet, and that their own lengths and checksum are
+ * right.
+ */
 static void expect_header(const uint8_t *header, const struct weft_fragmenter *fragmenter, size_t mtu) {
   EXPECT(header[0], 0x40 | fragmenter->header_bytes / 4);
   EXPECT(header[1], 0xb9);
@@ -40,7 +48,10 @@ static void expect_header(const uint8_t *header, const struct weft_fragmenter *f
   EXPECT(weft_fold(weft_sum(0, header, fragmenter->header_bytes)), 0xffff);
 }
 
-/* Cuts a packet with the given flags and offset, and checks that the pieces follow each other. Returns how many. */
+/*
+ * Cuts a packet with the given flags and offset, and checks that the pieces follow each other.
+ * Returns how many.
+ */
 static unsigned cut(size_t header_bytes, size_t payload_bytes, unsigned field, size_t mtu) {
   const struct weft_packet packet = make(header_bytes, payload_bytes, field);
   struct weft_fragmenter fragmenter;
@@ -85,13 +96,13 @@ static void test_fragments_again(void) {
 static void test_not_to_be_cut(void) {
   struct weft_fragmenter fragmenter;
   struct weft_packet packet = make(20, 2000, DONT_FRAGMENT);
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), WEFT_DROP_TX_TOO_BIG);
   packet = make(20, 2000, 8191);
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), WEFT_DROP_TX_TOO_BIG);
   packet = make(20, 2000, 0);
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 67), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 67), WEFT_DROP_TX_TOO_BIG);
   packet.family = 6;
-  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), -WEFT_DROP_TX_TOO_BIG);
+  EXPECT(weft_fragmenter_init(&fragmenter, packet_bytes, &packet, 1500), WEFT_DROP_TX_TOO_BIG);
 }
 
 /* Cuts a packet with these options in two; the options of the second must be `expected`. */

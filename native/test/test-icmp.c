@@ -1,9 +1,9 @@
 /* ICMP errors byte for byte, what they are never sent about, and their rate. */
-#include "icmp.h"
+#include "packet/icmp.h"
 
-#include "checksum.h"
-#include "expect.h"
-#include "wire.h"
+#include "packet/checksum.h"
+#include "packet/wire.h"
+#include "support/expect.h"
 
 static uint8_t inner[WEFT_MAX_PACKET], out[WEFT_MAX_ICMP];
 static const uint8_t OWN4[4] = {10, 9, 8, 7};
@@ -116,7 +116,7 @@ static void test_icmp_errors(void) {
   make_ipv4(28, WEFT_PROTOCOL_ICMP);
   inner[20] = 8;
   EXPECT(errors_sent(), ALL_ERRORS);
-  /* Cut short: cannot be told from an error. */
+  /* Truncated: can be an error. */
   make_ipv4(27, WEFT_PROTOCOL_ICMP);
   inner[20] = 8;
   EXPECT(errors_sent(), 0);
@@ -156,10 +156,10 @@ static void test_ipv4_addresses(void) {
     uint8_t address[4];
     unsigned as_source, as_destination;
   } CASES[] = {
-      {{10, 0, 0, 1}, 3, 3},    {{1, 0, 0, 0}, 3, 3},      {{126, 255, 255, 255}, 3, 3}, {{128, 0, 0, 1}, 3, 3},
-      {{223, 9, 9, 9}, 3, 3},   {{169, 254, 1, 1}, 3, 3},  {{0, 0, 0, 0}, 0, 0},         {{0, 1, 2, 3}, 0, 0},
-      {{127, 0, 0, 1}, 0, 0},   {{127, 255, 0, 9}, 0, 0},  {{224, 0, 0, 1}, 0, 0},       {{239, 1, 2, 3}, 0, 0},
-      {{240, 0, 0, 1}, 0, 0},   {{255, 255, 255, 255}, 0, 0},
+      {{10, 0, 0, 1}, 3, 3},  {{1, 0, 0, 0}, 3, 3},         {{126, 255, 255, 255}, 3, 3}, {{128, 0, 0, 1}, 3, 3},
+      {{223, 9, 9, 9}, 3, 3}, {{169, 254, 1, 1}, 3, 3},     {{0, 0, 0, 0}, 0, 0},         {{0, 1, 2, 3}, 0, 0},
+      {{127, 0, 0, 1}, 0, 0}, {{127, 255, 0, 9}, 0, 0},     {{224, 0, 0, 1}, 0, 0},       {{239, 1, 2, 3}, 0, 0},
+      {{240, 0, 0, 1}, 0, 0}, {{255, 255, 255, 255}, 0, 0},
   };
   for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
     make_ipv4(60, WEFT_PROTOCOL_UDP);
@@ -176,9 +176,9 @@ static void test_ipv6_addresses(void) {
     uint8_t address[16];
     unsigned as_source, as_destination;
   } CASES[] = {
-      {{0xfd, 1}, 3, 3},          {{0x20, 1, [15] = 1}, 3, 3}, {{[15] = 2}, 3, 3},
-      {{0}, 0, 0},                {{[15] = 1}, 0, 0},          {{0xfe, 0x80, [15] = 1}, 0, 3},
-      {{0xfe, 0xbf, 1}, 0, 3},    {{0xfe, 0xc0, 1}, 3, 3},     {{0xff, 2, [15] = 1}, 0, 1},
+      {{0xfd, 1}, 3, 3},           {{0x20, 1, [15] = 1}, 3, 3},    {{[15] = 2}, 3, 3},      {{0}, 0, 0},
+      {{[15] = 1}, 0, 0},          {{0xfe, 0x80, [15] = 1}, 0, 3}, {{0xfe, 0xbf, 1}, 0, 3}, {{0xfe, 0xc0, 1}, 3, 3},
+      {{0xff, 2, [15] = 1}, 0, 1},
   };
   for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
     make_ipv6(60, WEFT_PROTOCOL_UDP);
@@ -215,7 +215,10 @@ static void test_burst_and_refill(void) {
   EXPECT(take_all(&rate, 9 * SECOND), 50);
 }
 
-/* However often it is asked, no error too many is sent, and hardly one too few (a thousandth, for rounding). */
+/*
+ * However often it is asked, no error too many is sent, and hardly one too few (a thousandth, for
+ * rounding).
+ */
 static void test_long_run(uint32_t per_second, uint64_t step_ns) {
   struct weft_rate rate;
   uint64_t count = 0;

@@ -1,8 +1,11 @@
-/* What is read of a packet's headers, of good and of hostile ones; states of a checksum; flow hash; TTL. */
-#include "packet.h"
+/*
+ * What is read of a packet's headers, of good and of hostile ones; states of a checksum; flow hash;
+ * TTL.
+ */
+#include "packet/packet.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, ESP = 50, AUTHENTICATION = 51, DESTINATION_OPTIONS = 60 };
 
@@ -58,13 +61,16 @@ static void test_fields(void) {
   }
 }
 
-/* Cut anywhere, with lengths corrected or not: nothing is read beyond, and only what is whole is believed. */
+/*
+ * Cut anywhere, with lengths corrected or not: nothing is read beyond, and only what is whole is
+ * believed.
+ */
 static void test_cut(void) {
   for (unsigned family = 4; family <= 6; family += 2) {
     const struct shape shape = shape_of(family, WEFT_PROTOCOL_TCP);
     const size_t network_bytes = shape_network_bytes(&shape);
     const size_t whole = build_packet(data, &shape, PAYLOAD, 10);
-    for (size_t length = 0; length < whole; length++) EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+    for (size_t length = 0; length < whole; length++) EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
     for (size_t length = network_bytes; length <= whole; length++) {
       weft_store16(data + (family == 4 ? 2 : 4), (unsigned)(family == 4 ? length : length - 40));
       EXPECT(parse(length), 0);
@@ -80,25 +86,25 @@ static void test_ipv4_malformed(void) {
   for (unsigned first = 0; first < 256; first++) {
     if (first >> 4 == 6) continue; /* another packet, which may well be good */
     data[0] = (uint8_t)first;
-    EXPECT(parse(length), first >= 0x45 && first <= 0x4f ? 0 : -WEFT_DROP_RX_MALFORMED);
+    EXPECT(parse(length), first >= 0x45 && first <= 0x4f ? 0 : WEFT_DROP_RX_MALFORMED);
   }
   data[0] = 0x46;
   weft_store16(data + 2, 23);
-  EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+  EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
   weft_store16(data + 2, 24);
   EXPECT(parse(length), 0);
   weft_store16(data + 2, (unsigned)length + 1);
-  EXPECT(parse(length), -WEFT_DROP_RX_MALFORMED);
+  EXPECT(parse(length), WEFT_DROP_RX_MALFORMED);
 }
 
 static void test_tcp_header_length(void) {
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_TCP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 20);
-  for (unsigned words = 0; words < 16; words++) {
-    data[20 + 12] = (uint8_t)(words << 4);
+  for (unsigned offset = 0; offset < 16; offset++) {
+    data[20 + 12] = (uint8_t)(offset << 4);
     EXPECT(parse(length), 0);
     EXPECT(packet.protocol, WEFT_PROTOCOL_TCP);
-    EXPECT(packet.transport_bytes, words >= 5 && words <= 10 ? words * 4 : 0);
+    EXPECT(packet.transport_bytes, offset >= 5 && offset <= 10 ? offset * 4 : 0);
   }
 }
 
@@ -106,8 +112,8 @@ static void test_ipv4_fragments(void) {
   static const struct {
     unsigned field;
     bool is_fragment, is_later;
-  } CASES[] = {{0, false, false}, {0x4000, false, false}, {0x8000, false, false},
-               {0x2000, true, false}, {0x2001, true, true}, {0x1fff, true, true}};
+  } CASES[] = {{0, false, false},     {0x4000, false, false}, {0x8000, false, false},
+               {0x2000, true, false}, {0x2001, true, true},   {0x1fff, true, true}};
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_UDP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 40);
   for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -121,7 +127,7 @@ static void test_ipv4_fragments(void) {
 }
 
 /* An IPv6 packet of 40 bytes and these, the first of them of type `next`. */
-static int parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
+static enum weft_drop_reason parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
   const struct shape shape = shape_of(6, WEFT_PROTOCOL_UDP);
   build_network(data, 40 + length, &shape);
   data[6] = (uint8_t)next;
@@ -131,12 +137,78 @@ static int parse_ipv6(unsigned next, const uint8_t *rest, size_t length) {
 
 static void test_extension_chain(void) {
   static const uint8_t CHAIN[] = {
-      DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0,                          /* hop-by-hop */
-      ROUTING, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,             /* destination options */
-      AUTHENTICATION, 0, 4, 0, 0, 0, 0, 0,                               /* routing, at its end */
-      FRAGMENT, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* authentication: 24 bytes */
-      WEFT_PROTOCOL_UDP, 0, 0, 0, 0, 0, 0, 9,                            /* fragment, but all of it */
-      0, 7, 0, 9, 0, 8, 0, 0,
+      DESTINATION_OPTIONS,
+      0,
+      1,
+      4,
+      0,
+      0,
+      0,
+      0, /* hop-by-hop */
+      ROUTING,
+      1,
+      1,
+      12,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0, /* destination options */
+      AUTHENTICATION,
+      0,
+      4,
+      0,
+      0,
+      0,
+      0,
+      0, /* routing, at its end */
+      FRAGMENT,
+      4,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0, /* authentication: 24 bytes */
+      WEFT_PROTOCOL_UDP,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      9, /* fragment, but all of it */
+      0,
+      7,
+      0,
+      9,
+      0,
+      8,
+      0,
+      0,
   };
   EXPECT(parse_ipv6(HOP_BY_HOP, CHAIN, sizeof(CHAIN)), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_UDP);
@@ -191,7 +263,7 @@ static void test_ipv6_other_headers(void) {
   EXPECT(packet.protocol, 200);
   EXPECT(parse_ipv6(WEFT_PROTOCOL_NONE, rest, 0), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_NONE);
-  /* More headers than anybody needs: the walk ends, and what comes after them is not told. */
+  /* Too many headers: the walk ends without a protocol. */
   for (size_t at = 0; at < sizeof(rest); at += 8) memcpy(rest + at, (const uint8_t[]){DESTINATION_OPTIONS, 0, 1, 4}, 4);
   EXPECT(parse_ipv6(DESTINATION_OPTIONS, rest, sizeof(rest)), 0);
   EXPECT(packet.protocol, WEFT_PROTOCOL_NONE);
@@ -270,7 +342,7 @@ static void test_flow_hash(void) {
     for (unsigned place = 0; place < 16; place++) used += seen[place] > 4 && seen[place] < 40;
     EXPECT(used, 16);
   }
-  /* First and later fragments go the same way. */
+  /* First and later fragments have the same hash. */
   const struct shape shape = shape_of(4, WEFT_PROTOCOL_UDP);
   const size_t length = build_packet(data, &shape, PAYLOAD, 20);
   weft_store16(data + 6, 0x2000);

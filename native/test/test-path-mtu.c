@@ -1,8 +1,11 @@
-/* A path with a smaller MTU: learned from the kernel, told to senders, and what may be cut is cut. */
-#include "expect.h"
-#include "fake-kernel.h"
-#include "fake-worker.h"
-#include "icmp.h"
+/*
+ * A path with a smaller MTU: it is learned from the kernel and reported to senders; packets without
+ * DF are fragmented.
+ */
+#include "packet/icmp.h"
+#include "support/expect.h"
+#include "support/fake-kernel.h"
+#include "support/fake-worker.h"
 
 static size_t largest_datagram;
 
@@ -12,7 +15,7 @@ static size_t packet_bytes(const struct fake_item *message) {
 }
 
 /* A path whose kernel knows its MTU: says so in the error queue, too. */
-static int refuse_large(const struct fake_item *message) {
+static int reject_large(const struct fake_item *message) {
   if (packet_bytes(message) <= largest_datagram) return 0;
   fake.path_mtu = (uint32_t)largest_datagram;
   fake.path_mtu_remote = message->remote;
@@ -37,7 +40,7 @@ static void test_path_mtu(void) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
   largest_datagram = 1300;
-  fake.refuse_message = refuse_large;
+  fake.reject_message = reject_large;
   for (unsigned round = 0; round < 2; round++) {
     give_packet(&shape, PAYLOAD);
     weft_tx_drain(worker);
@@ -74,12 +77,12 @@ static void test_path_mtu_expires(void) {
   end();
 }
 
-/* A super-packet on a path that became smaller: the sender is told, the offload stays. */
+/* A super-packet on a path with a reduced MTU: the sender gets an ICMP error, the offload stays. */
 static void test_path_mtu_of_super(void) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
   largest_datagram = 1300;
-  fake.refuse_message = refuse_large;
+  fake.reject_message = reject_large;
   give_super(&shape, SEGMENTS);
   weft_tx_drain(worker);
   expect_too_big(build_segment(&shape, 0), 1300 - OVERHEAD);
@@ -89,13 +92,13 @@ static void test_path_mtu_of_super(void) {
   end();
 }
 
-/* Nothing was learned, or of another peer: it is lost, and nobody is told a wrong MTU. */
+/* No path MTU, or one of another peer: the packet is dropped without an ICMP error. */
 static void test_path_mtu_unknown(void) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin();
-  refusal_error = EMSGSIZE;
-  refusals_left = UINT32_MAX;
-  fake.refuse_message = refuse_some;
+  rejection_error = EMSGSIZE;
+  rejections_left = UINT32_MAX;
+  fake.reject_message = reject_some;
   fake.path_mtu = 1300;
   fake.path_mtu_remote = remote_of(5);
   fake.path_mtu_count = 3;
@@ -107,7 +110,10 @@ static void test_path_mtu_unknown(void) {
   end();
 }
 
-/* All datagrams on the wire from here on are fragments of the packet that is built, in order. Returns how many. */
+/*
+ * All datagrams on the wire from here on are fragments of the packet that is built, in order.
+ * Returns how many.
+ */
 static unsigned expect_fragments(size_t length, size_t largest) {
   size_t at = 0;
   unsigned count = 0;
@@ -130,7 +136,7 @@ static void test_fragments(size_t payload_bytes, size_t mtu) {
   shape.is_df = false;
   begin();
   largest_datagram = mtu;
-  fake.refuse_message = refuse_large;
+  fake.reject_message = reject_large;
   for (unsigned round = 0; round < 2; round++) {
     give_packet(&shape, payload_bytes);
     weft_tx_drain(worker);
@@ -144,18 +150,21 @@ static void test_fragments(size_t payload_bytes, size_t mtu) {
 }
 
 /* A path that gets smaller just as the fragments for it come. */
-static int refuse_shrinking(const struct fake_item *message) {
+static int reject_shrinking(const struct fake_item *message) {
   if (packet_bytes(message) <= largest_datagram) largest_datagram = 700;
-  return refuse_large(message);
+  return reject_large(message);
 }
 
-/* Fragments that are too big in their turn may be lost, but nothing wrong is sent, and what comes next arrives. */
+/*
+ * Fragments that are too big in their turn may be lost, but nothing wrong is sent, and what comes
+ * next arrives.
+ */
 static void test_path_mtu_shrinks_twice(void) {
   struct shape shape = shape_of(WEFT_PROTOCOL_UDP);
   shape.is_df = false;
   begin();
   largest_datagram = 1300;
-  fake.refuse_message = refuse_shrinking;
+  fake.reject_message = reject_shrinking;
   give_packet(&shape, 2 * PAYLOAD);
   weft_tx_drain(worker);
   const size_t length = build_packet(built, &shape, noise, 2 * PAYLOAD);

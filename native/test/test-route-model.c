@@ -1,11 +1,14 @@
-/* The route table against a list that is searched from end to end, at its full size, and when peers come and go. */
-#include "route.h"
+/*
+ * The route table against a list that is searched from end to end, at its full size, and when peers
+ * come and go.
+ */
+#include "route/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "expect.h"
-#include "route-helpers.h"
+#include "support/expect.h"
+#include "support/route-helpers.h"
 
 /* --- Against a list --- */
 
@@ -67,7 +70,7 @@ static struct weft_route random_route(void) {
   struct weft_route route = {0};
   route.family = (uint8_t)random_address(route.subnet);
   route.prefix_bits = (uint8_t)(route.family == 4 ? 1 + random_below(32) : 4 * (1 + random_below(32)));
-  for (unsigned bit = route.prefix_bits; bit < 128; bit++) route.subnet[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+  for (unsigned bit = route.prefix_bits; bit < 128; bit++) route.subnet[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
   route.remote = random_below(2) ? remote4(random_below(64), random_below(9)) : remote6(random_below(64));
   route.mac[0] = (uint8_t)random_below(256);
   return route;

@@ -1,15 +1,16 @@
 /*
- * Readers look up while a writer adds, replaces, removes and reclaims. The sanitizer sees races (-fsanitize=thread) and
- * memory freed too early (-fsanitize=address); here it is checked that what is found is whole and what was asked for.
+ * Readers search while a writer adds, replaces, removes and reclaims. Sanitizers detect races
+ * (-fsanitize=thread) and early frees (-fsanitize=address). The test checks that found routes are
+ * consistent.
  */
-#include "route.h"
+#include "route/route.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 
-#include "expect.h"
-#include "wire.h"
+#include "packet/wire.h"
+#include "support/expect.h"
 
 enum { READERS = 3, SUBNETS = 300, UPDATES = 20000, LOOKUPS_AT_LEAST = 20000, BATCH = 16 };
 
@@ -53,7 +54,7 @@ static void expect_whole(const struct weft_route *route, unsigned index) {
   atomic_fetch_add_explicit(&route->peer->tx_packets, 1, memory_order_relaxed);
 }
 
-/* A batch: what was found first is looked at again at its end. */
+/* A batch: the first route is checked again at its end. */
 static void read_batch(uint32_t *random) {
   const struct weft_route *found[BATCH];
   unsigned index[BATCH];

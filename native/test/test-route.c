@@ -1,11 +1,14 @@
-/* The route table by hand: which route wins, what is refused, what a reader holds, and what happens without memory. */
-#include "route.h"
+/*
+ * The route table by hand: which route wins, what is refused, what a reader holds, and what happens
+ * without memory.
+ */
+#include "route/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "expect.h"
-#include "route-helpers.h"
+#include "support/expect.h"
+#include "support/route-helpers.h"
 
 /* --- Without memory --- */
 
@@ -118,7 +121,7 @@ static void test_too_many_lengths(void) {
   weft_routes_free(routes);
 }
 
-/* Counters and path MTU stay when a route changes, and begin anew when it was gone. */
+/* Counters and path MTU survive a change of the route and reset with its removal. */
 static void test_peer_stays(void) {
   struct weft_routes *routes = weft_routes_new(1);
   const uint8_t address[4] = {10, 1, 2, 3};
@@ -137,7 +140,10 @@ static void test_peer_stays(void) {
   weft_routes_free(routes);
 }
 
-/* What a reader found stays as it was until it says that it holds nothing. Freed too early, the sanitizer tells. */
+/*
+ * What a reader found stays as it was until it says that it holds nothing. Freed too early, the
+ * sanitizer detects.
+ */
 static void test_reader_holds(void) {
   struct weft_routes *routes = weft_routes_new(2);
   const uint8_t address[4] = {10, 1, 2, 3};

@@ -1,8 +1,8 @@
-/* Super-packets cut: every field of every segment, and super-packets that must be refused. */
-#include "segment.h"
+/* Segmentation: each field of each segment, and super-packets that must be dropped. */
+#include "packet/segment.h"
 
-#include "build-packet.h"
-#include "expect.h"
+#include "support/build-packet.h"
+#include "support/expect.h"
 
 static uint8_t super[WEFT_MAX_PACKET + 1], noise[WEFT_MAX_PACKET], segment[WEFT_MAX_PACKET], expected[WEFT_MAX_PACKET];
 static struct weft_packet packet;
@@ -19,7 +19,7 @@ static struct virtio_net_hdr header_of(const struct shape *shape, size_t gso_siz
   };
 }
 
-/* As the kernel hands it over: checksum partial. */
+/* As the kernel delivers it, with a partial checksum. */
 static size_t build_super(const struct shape *shape, size_t payload_bytes) {
   const size_t length = build_packet(super, shape, noise, payload_bytes);
   make_partial(super, length, shape);
@@ -60,8 +60,8 @@ static void expect_segments(const struct shape *shape, size_t payload_bytes, siz
 
 static void test_all_kinds(void) {
   static const unsigned PROTOCOLS[] = {WEFT_PROTOCOL_TCP, WEFT_PROTOCOL_UDP};
-  static const size_t SIZES[][2] = {{10, 1400},  {1400, 1400}, {1401, 1400}, {2800, 1400}, {60001, 1400},
-                                    {65000, 1373}, {700, 7},   {64, 1},      {0, 1400},    {30000, 65535}};
+  static const size_t SIZES[][2] = {{10, 1400},    {1400, 1400}, {1401, 1400}, {2800, 1400}, {60001, 1400},
+                                    {65000, 1373}, {700, 7},     {64, 1},      {0, 1400},    {30000, 65535}};
   for (unsigned i = 0; i < 4; i++) {
     for (size_t j = 0; j < sizeof(SIZES) / sizeof(SIZES[0]); j++) {
       for (size_t extra = 0; extra <= 16; extra += 8) {
@@ -94,7 +94,7 @@ static void test_header_limit(void) {
   struct weft_segmenter segmenter;
   const size_t length = build_super(&shape, 3000);
   const struct virtio_net_hdr header = header_of(&shape, 1200);
-  EXPECT(weft_segmenter_init(&segmenter, &header, super, length, &packet) < 0, true);
+  EXPECT(weft_segmenter_init(&segmenter, &header, super, length, &packet) != 0, true);
 }
 
 /* "No checksum" must not come out of a sum that happens to be all ones. */
@@ -130,17 +130,17 @@ static void test_refusals(void) {
     const unsigned right = TYPES[is_udp ? 2 : i];
     for (unsigned type = 0; type < 256; type++) {
       const bool is_right = type == right || (!is_udp && type == (right | VIRTIO_NET_HDR_GSO_ECN));
-      EXPECT(init_with(type, 1000, length), is_right ? 0 : -WEFT_DROP_TX_MALFORMED);
+      EXPECT(init_with(type, 1000, length), is_right ? 0 : WEFT_DROP_TX_MALFORMED);
     }
-    EXPECT(init_with(right, 0, length), -WEFT_DROP_TX_MALFORMED);
-    EXPECT(init_with(right, 1000, length - 1), -WEFT_DROP_TX_MALFORMED);
+    EXPECT(init_with(right, 0, length), WEFT_DROP_TX_MALFORMED);
+    EXPECT(init_with(right, 1000, length - 1), WEFT_DROP_TX_MALFORMED);
     EXPECT(init_with(right, 1000, length + 1), 0);
   }
   const struct shape shape = {.family = 4, .protocol = WEFT_PROTOCOL_UDP};
   const size_t length = build_super(&shape, 3000);
   weft_store16(super + 6, 0x2000);
   EXPECT(weft_packet_parse(super, length, &packet), 0);
-  EXPECT(init_with(VIRTIO_NET_HDR_GSO_UDP_L4, 1000, length), -WEFT_DROP_TX_MALFORMED);
+  EXPECT(init_with(VIRTIO_NET_HDR_GSO_UDP_L4, 1000, length), WEFT_DROP_TX_MALFORMED);
 }
 
 static void test_complete(void) {
@@ -163,11 +163,11 @@ static void test_complete_refuses(void) {
   for (unsigned start = 0; start < 100; start++) {
     for (unsigned offset = 0; offset < 100; offset++) {
       const struct virtio_net_hdr header = {.csum_start = (uint16_t)start, .csum_offset = (uint16_t)offset};
-      EXPECT(weft_complete_checksum(&header, exact, 40), start + offset + 2 <= 40 ? 0 : -WEFT_DROP_TX_MALFORMED);
+      EXPECT(weft_complete_checksum(&header, exact, 40), start + offset + 2 <= 40 ? 0 : WEFT_DROP_TX_MALFORMED);
     }
   }
   const struct virtio_net_hdr header = {.csum_start = 0xffff, .csum_offset = 0xffff};
-  EXPECT(weft_complete_checksum(&header, exact, 40), -WEFT_DROP_TX_MALFORMED);
+  EXPECT(weft_complete_checksum(&header, exact, 40), WEFT_DROP_TX_MALFORMED);
   free(exact);
 }
 

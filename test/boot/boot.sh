@@ -6,7 +6,7 @@ set -eu
 lower=$(realpath "$1") state=$(realpath "$2")
 mkdir -p "$state/upper" "$state/work" "$state/root" "$state/cgroups"
 
-# Its control groups are a branch of their own, and a new cgroup namespace shows it as the whole tree.
+# Its control groups are a branch of their own, and a new cgroup namespace shows it as the root.
 mount -t cgroup2 cgroup2 "$state/cgroups"
 group=$state/cgroups/weft-machine-$$
 remove_groups() {

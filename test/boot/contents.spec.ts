@@ -53,14 +53,14 @@ for (const [arch, nodeArch, machine] of ARCHITECTURES)
       assert.ok(read('usr/lib/weft/weft-client.cjs').length < 100_000);
     });
 
-    it('has the manual page where man looks', () => {
+    it('has the manual page on the path of man', () => {
       assert.match(
         gunzipSync(read('usr/share/man/man1/weft.1.gz')).toString(),
         /^\.TH WEFT 1 [^]*weft status/m,
       );
     });
 
-    it('has completions where the shells look', () => {
+    it('has completions on the paths of the shells', () => {
       execFileSync('bash', ['-n', join(folder, 'usr/share/bash-completion/completions/weft')]);
       assert.match(read('usr/share/zsh/vendor-completions/_weft').toString(), /^#compdef weft\b/);
       assert.match(read('usr/share/fish/vendor_completions.d/weft.fish').toString(), /^complete -c weft /m);

@@ -1,5 +1,5 @@
 // The Debian package on a clean Debian under a real systemd: a host of a lab, from installation to purge. The tests are one
-// life of that machine, in order.
+// life of that machine, step by step.
 //
 //   c1 ── br0 ── machine (h1, systemd) ── switch, etcd ── h2 ── br0 ── c2
 import assert from 'node:assert/strict';
@@ -15,7 +15,7 @@ import { startPing } from '../../lab/traffic.ts';
 
 const UNIT = 'weft.service';
 const SETTINGS = '/etc/default/weft';
-/** What changes on a disk without anybody's doing, and what dpkg writes down. */
+/** Files that change on a disk without action, and those that dpkg writes. */
 const CHANGING = '/proc /sys /dev /run /tmp /var/tmp /var/log /var/lib/dpkg /var/lib/systemd /var/cache /old';
 
 describe('the Debian package under a real systemd', function debianPackage() {
@@ -58,7 +58,7 @@ describe('the Debian package under a real systemd', function debianPackage() {
   const pid = () => machine.property(UNIT, 'MainPID');
   const view = (): Promise<HostView> => viewOf(lab(), 'h1');
 
-  /** Does something to the daemon and waits for another one to be ready, under 1000 pings a second or as told. */
+  /** Runs an action on the daemon and waits for its successor to be ready, under 1000 pings a second or `perSecond`. */
   async function countLost(change: () => Promise<unknown>, intervalMs = 1): Promise<number> {
     const before = await pid();
     const ping = await startPing(lab(), 'c2', await lab().containerAddress('h1'), intervalMs);
@@ -68,14 +68,14 @@ describe('the Debian package under a real systemd', function debianPackage() {
     return (await ping.stop()).lost;
   }
 
-  it('is installed, waits for etcd, and says so', async () => {
+  it('is installed, waits for etcd, and logs it', async () => {
     await install('1');
     await machine.waitForProperty(UNIT, 'StatusText', /^waiting for the registry$/);
     assert.equal(await machine.property(UNIT, 'ActiveState'), 'activating');
     assert.equal(await machine.check(`systemctl is-enabled ${UNIT}`), 'enabled');
   });
 
-  it('connects its host when it is told where etcd is', async () => {
+  it('connects its host once the endpoint of etcd is configured', async () => {
     await machine.check(`cat >>${SETTINGS}`, `FLANNELD_ETCD_ENDPOINTS=${ETCD_URL}\n`);
     await machine.check(`systemctl restart ${UNIT}`);
     assert.match(await machine.property(UNIT, 'StatusText'), /^10\.5\.\d+\.0\/24, 1 peers? in sync$/);
@@ -105,10 +105,10 @@ describe('the Debian package under a real systemd', function debianPackage() {
     assert.deepEqual(await view(), before);
   });
 
-  it('reads everything anew on reload', async () => {
+  it('resyncs on reload', async () => {
     await machine.check(`systemctl reload ${UNIT}`);
     await isReady();
-    assert.match(await machine.check(`journalctl --no-pager -u ${UNIT}`), /SIGHUP: reading everything anew/);
+    assert.match(await machine.check(`journalctl --no-pager -u ${UNIT}`), /SIGHUP: reading everything again/);
   });
 
   it('is killed by the watchdog when it hangs, and runs again, without losing a packet', async () => {
@@ -182,8 +182,8 @@ describe('the Debian package under a real systemd', function debianPackage() {
   });
 });
 
-function script(file: string, ...words: string[]): Promise<{ stdout: string }> {
-  return promisify(execFile)('sh', [join(packageRoot(), file), ...words]);
+function script(file: string, ...args: string[]): Promise<{ stdout: string }> {
+  return promisify(execFile)('sh', [join(packageRoot(), file), ...args]);
 }
 
 function debianArchitecture(): string {

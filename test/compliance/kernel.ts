@@ -1,5 +1,5 @@
-// What every implementation of Kernel must do, as one mocha suite. It knows a host only through the fixture, so that the
-// same sentences hold for Linux and for the model of it. It measures no time.
+// The compliance suite of Kernel. It knows a host only through the fixture, so that the same tests
+// hold for Linux and for its model. It measures no time.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import type { Cidr, IpAddress, MacAddress } from '../../lib/address.ts';
@@ -9,18 +9,19 @@ import {
   type FdbObject,
   type KernelObject,
   type NeighbourObject,
+  type ObjectKey,
   objectKey,
   type OverlayMtu,
   type RouteObject,
   type TunLink,
-  type TunnelObject,
+  type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
 import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
-import { until } from '../support/wait-for.ts';
+import { waitFor } from '../../lab/wait.ts';
 
-/** A route that somebody else makes; what is left out is as `ip route replace` has it. */
+/** A route that another process makes; what is left out is as `ip route replace` has it. */
 export interface ForeignRoute {
   readonly destination: string;
   readonly type?: 'unicast' | 'blackhole';
@@ -32,7 +33,7 @@ export interface ForeignRoute {
   readonly metric?: number;
 }
 
-/** Whoever else changes the host: an administrator, another daemon. */
+/** Changes the host as an administrator or another daemon does. */
 export interface ExternalActor {
   addBridge(name: string): void;
   /** A persistent TUN device that no process has open. */
@@ -49,10 +50,13 @@ export interface ExternalActor {
   deleteRoute(destination: string): void;
 }
 
-/** A host with one interface {@link UNDERLAY}: up, MTU 1500, 192.0.2.1/24 and 2001:db8::1/64. Its kernel has a packet path. */
+/**
+ * A host with one interface {@link UNDERLAY}: up, MTU 1500, 192.0.2.1/24 and 2001:db8::1/64. Its
+ * kernel has a packet path.
+ */
 export interface KernelFixture {
   readonly kernel: Kernel;
-  readonly others: ExternalActor;
+  readonly actor: ExternalActor;
   close(): void;
 }
 
@@ -152,7 +156,7 @@ export const TUN_LINK: TunLink = {
   mac: mac('00:00:00:00:00:00'),
   mtu: 1472 as OverlayMtu,
 };
-/** The same in the manner of VXLAN. */
+/** The same with VXLAN encapsulation. */
 const TUN_VXLAN: TunLink = {
   ...TUN_LINK,
   encapsulation: 'vxlan',
@@ -163,7 +167,7 @@ const TUN_VXLAN: TunLink = {
 };
 export const TUN_ADDRESS: AddressObject = { kind: 'address', dev: TUN, address: cidr('10.5.72.0/32') };
 const TUN_ROUTE: RouteObject = { ...DEVICE_ROUTE, destination: cidr('10.5.0.0/16'), dev: TUN };
-export const TUNNEL: TunnelObject = {
+export const TUNNEL: PathRouteObject = {
   kind: 'tunnel',
   dev: TUN,
   destination: cidr('10.5.2.0/24'),
@@ -171,7 +175,7 @@ export const TUNNEL: TunnelObject = {
   port: 8285,
   mac: TUN_LINK.mac,
 };
-const TUNNEL6: TunnelObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
+const TUNNEL6: PathRouteObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
 
 export const OWNERSHIP: Ownership = {
   devices: [DEVICE, RENAMED, DEVICE6, TUN],
@@ -182,7 +186,7 @@ export const OWNERSHIP: Ownership = {
   interface: UNDERLAY,
 };
 
-/** Devices and addresses that the rest stands on. */
+/** Devices and addresses that the other objects need. */
 const BASE: readonly KernelObject[] = [LINK, LINK6, ADDRESS, ADDRESS6];
 
 interface ReplaceCase {
@@ -254,12 +258,12 @@ const REOPEN: readonly TunCase[] = [
 export function describeKernel(name: string, open: () => KernelFixture): void {
   describe(`Kernel: ${name}`, () => {
     let kernel: Kernel;
-    let others: ExternalActor;
+    let actor: ExternalActor;
     let host: KernelFixture;
 
     beforeEach(() => {
       host = open();
-      ({ kernel, others } = host);
+      ({ kernel, actor } = host);
     });
     afterEach(() => host.close());
 
@@ -270,16 +274,16 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
     /** Applies steps that must all succeed. */
     async function succeed(...steps: readonly Step[]): Promise<void> {
       for (const result of await kernel.apply(steps))
-        assert.equal(result.ok, true, `${objectKey(result.step.object)}: ${JSON.stringify(result)}`);
+        assert.equal(result.status, 'done', `${objectKey(result.step.object)}: ${JSON.stringify(result)}`);
     }
 
-    /** Errno of the one step. */
-    async function refusalOf(step: Step): Promise<string> {
+    /** Errno of a rejected step, else its status. */
+    async function errnoOf(step: Step): Promise<string> {
       const [result] = await kernel.apply([step]);
-      return result?.ok === false ? result.errno : `ok: ${String(result?.ok)}`;
+      return result?.status === 'rejected' ? result.errno : String(result?.status);
     }
 
-    async function actual(key: string): Promise<ActualObject | undefined> {
+    async function actual(key: ObjectKey): Promise<ActualObject | undefined> {
       return (await kernel.readState(OWNERSHIP)).objects.get(key);
     }
 
@@ -335,25 +339,25 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         for (const object of [LINK, ADDRESS, ...all]) await assertIs(object);
       });
 
-      it('a refused step costs itself only and tells why', async () => {
+      it('a rejected step does not stop the others, and has the reason', async () => {
         const bad: RouteObject = { ...ROUTE, gateway: ip('203.0.113.9'), isOnLink: false };
         const results = await kernel.apply([set(NEIGHBOUR), set(bad), set(FDB)]);
         assert.deepEqual(
-          results.map(({ ok }) => ok),
-          [true, false, true],
+          results.map(({ status }) => status),
+          ['done', 'rejected', 'done'],
         );
-        const [, refused] = results;
-        assert.ok(refused?.ok === false);
-        assert.equal(refused.errno, 'ENETUNREACH');
-        assert.match(refused.message, /^ENETUNREACH: /);
+        const [, rejected] = results;
+        assert.ok(rejected?.status === 'rejected');
+        assert.equal(rejected.errno, 'ENETUNREACH');
+        assert.match(rejected.message, /^ENETUNREACH: /);
         await assertIs(FDB);
       });
 
       it('without the device: set fails with ENODEV, remove succeeds', async () => {
-        others.deleteLink(DEVICE);
+        actor.deleteLink(DEVICE);
         for (const object of [ADDRESS, NEIGHBOUR, FDB, ROUTE]) {
-          assert.equal(await refusalOf(set(object)), 'ENODEV', objectKey(object));
-          assert.equal(await refusalOf(remove(object)), 'ok: true', objectKey(object));
+          assert.equal(await errnoOf(set(object)), 'ENODEV', objectKey(object));
+          assert.equal(await errnoOf(remove(object)), 'done', objectKey(object));
         }
       });
 
@@ -362,7 +366,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         const results = await kernel.apply(peers.map((object) => set(object)));
         assert.equal(results.length, peers.length);
         assert.equal(
-          results.find(({ ok }) => ok !== true),
+          results.find(({ status }) => status !== 'done'),
           undefined,
         );
         const { objects } = await kernel.readState(OWNERSHIP);
@@ -394,15 +398,15 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       for (const { what, change } of RECREATE)
-        it(`${what} needs a new device, and says so`, async () => {
+        it(`${what} needs a new device: EOPNOTSUPP`, async () => {
           const link = { ...LINK, ...change };
-          assert.equal(await refusalOf(set(link, await actual(objectKey(LINK)))), 'EOPNOTSUPP');
+          assert.equal(await errnoOf(set(link, await actual(objectKey(LINK)))), 'EOPNOTSUPP');
           await assertIs(LINK);
           await succeed(remove(LINK), set(link));
           await assertIs(link);
         });
 
-      it('takes another name with all that is on it, and leaves its own to another', async () => {
+      it('is renamed with all that is on it, and leaves its name to another device', async () => {
         const entries = [ADDRESS, NEIGHBOUR, FDB, ROUTE];
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
         const renamed = { ...LINK, name: RENAMED, mtu: 1400 as OverlayMtu };
@@ -415,29 +419,29 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('a device that is down is drift, and set brings it up', async () => {
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
-        others.setLink(DEVICE, { isUp: false });
+        actor.setLink(DEVICE, { isUp: false });
         const down = await actual(objectKey(LINK));
-        assert.equal(down?.deviation, 'down');
+        assert.equal(down?.mismatch, 'down');
         await assertAbsent(ROUTE);
         await succeed(set(LINK, down), set(NEIGHBOUR), set(ROUTE));
         for (const object of [LINK, NEIGHBOUR, FDB, ROUTE]) await assertIs(object);
       });
 
-      it('an MTU changed by others is drift', async () => {
-        others.setLink(DEVICE, { mtu: 1200 });
+      it('an MTU changed by another process is drift', async () => {
+        actor.setLink(DEVICE, { mtu: 1200 });
         const changed = await actual(objectKey(LINK));
         assert.ok(changed && !sameObject(LINK, changed));
         await succeed(set(LINK, changed));
         await assertIs(LINK);
       });
 
-      it('a foreign device of the name is told, in the way of ours, and removed by its name', async () => {
+      it('a foreign device of the name is reported, blocks ours, and is removed by its name', async () => {
         await succeed(remove(LINK));
-        others.addBridge(DEVICE);
+        actor.addBridge(DEVICE);
         const state = await kernel.readState(OWNERSHIP);
         assert.deepEqual(state.foreignLinks.get(DEVICE), { name: DEVICE, type: 'bridge' });
         assert.equal(state.objects.get(objectKey(LINK)), undefined);
-        assert.equal(await refusalOf(set(LINK)), 'EEXIST');
+        assert.equal(await errnoOf(set(LINK)), 'EEXIST');
         await succeed(remove(LINK));
         assert.ok(!(await kernel.readState(OWNERSHIP)).foreignLinks.has(DEVICE));
         await succeed(set(LINK));
@@ -445,19 +449,19 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
       it('without its parent: ENODEV', async () => {
         await succeed(remove(LINK));
-        assert.equal(await refusalOf(set({ ...LINK, parent: 'nosuch0' })), 'ENODEV');
+        assert.equal(await errnoOf(set({ ...LINK, parent: 'nosuch0' })), 'ENODEV');
       });
 
       it('an MTU beyond the parent: EINVAL, new or old', async () => {
         const large = { ...LINK, mtu: 1500 as OverlayMtu };
-        assert.equal(await refusalOf(set(large)), 'EINVAL');
+        assert.equal(await errnoOf(set(large)), 'EINVAL');
         await succeed(remove(LINK));
-        assert.equal(await refusalOf(set(large)), 'EINVAL');
+        assert.equal(await errnoOf(set(large)), 'EINVAL');
       });
 
       it('goes with its parent, and all entries with it', async () => {
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
-        others.deleteLink(UNDERLAY);
+        actor.deleteLink(UNDERLAY);
         const state = await kernel.readState(OWNERSHIP);
         assert.deepEqual([...state.objects.keys()], []);
       });
@@ -491,7 +495,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       it('takes 10,000 tunnels in one go and reads them back', async () => {
-        const peers = Array.from({ length: 10_000 }, (_, peer): TunnelObject => ({
+        const peers = Array.from({ length: 10_000 }, (_, peer): PathRouteObject => ({
           ...TUNNEL,
           destination: cidr(`10.${128 + (peer >> 8)}.${peer & 255}.0/24`),
           remote: ip(`198.18.${peer >> 8}.${peer & 255}`),
@@ -513,11 +517,11 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       for (const { what, change } of REOPEN)
-        it(`another ${what} needs a new device, and says so`, async () => {
+        it(`another ${what} needs a new device: EOPNOTSUPP`, async () => {
           await succeed(remove(TUN_LINK), set(TUN_VXLAN));
           await assertIs(TUN_VXLAN);
           const link = { ...TUN_VXLAN, ...change };
-          assert.equal(await refusalOf(set(link, await actual(objectKey(link)))), 'EOPNOTSUPP');
+          assert.equal(await errnoOf(set(link, await actual(objectKey(link)))), 'EOPNOTSUPP');
           await assertIs(TUN_VXLAN);
           await succeed(remove(TUN_VXLAN), set(link));
           await assertIs(link);
@@ -529,15 +533,15 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.deepEqual([...state.objects.keys(), ...state.foreignLinks.keys()], []);
         await succeed(remove(TUN_LINK));
         for (const object of [TUNNEL, TUNNEL6]) {
-          assert.equal(await refusalOf(set(object)), 'ENODEV');
+          assert.equal(await errnoOf(set(object)), 'ENODEV');
           await succeed(remove(object));
         }
       });
 
-      it('deleted by others, it is gone with its tunnels; set makes it anew', async () => {
-        others.deleteLink(TUN);
+      it('deleted by another process, it is gone with its tunnels; set re-creates it', async () => {
+        actor.deleteLink(TUN);
         assert.deepEqual([...(await kernel.readState(OWNERSHIP)).objects.keys()], []);
-        assert.equal(await refusalOf(set(TUNNEL)), 'ENODEV');
+        assert.equal(await errnoOf(set(TUNNEL)), 'ENODEV');
         await succeed(set(TUN_LINK));
         await assertIs(TUN_LINK);
         assert.deepEqual(await tunnels(), []);
@@ -546,50 +550,50 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       it('down, or with another MTU, it is drift; set repairs it', async () => {
-        others.setLink(TUN, { isUp: false, mtu: 1200 });
+        actor.setLink(TUN, { isUp: false, mtu: 1200 });
         const found = await actual(objectKey(TUN_LINK));
         assert.equal(found && describeDrift(TUN_LINK, found), 'down, mtu 1200 instead of 1472');
         await succeed(set(TUN_LINK, found), set(TUN_ROUTE));
         for (const object of [TUN_LINK, ...entries]) await assertIs(object);
       });
 
-      it('a TUN device of the name that is not ours is told, in the way of ours, and removed by its name', async () => {
+      it('a TUN device of the name that is not ours is reported, blocks ours, and is removed by its name', async () => {
         for (const removeOurs of [
           () => succeed(remove(TUN_LINK)),
-          () => Promise.resolve(others.deleteLink(TUN)),
+          () => Promise.resolve(actor.deleteLink(TUN)),
         ]) {
           await removeOurs();
-          others.addTun(TUN);
+          actor.addTun(TUN);
           const state = await kernel.readState(OWNERSHIP);
           assert.deepEqual(state.foreignLinks.get(TUN), { name: TUN, type: 'tun' });
           assert.deepEqual([...state.objects.keys()], []);
-          assert.equal(await refusalOf(set(TUN_LINK)), 'EEXIST');
-          assert.equal(await refusalOf(set(TUNNEL)), 'ENODEV');
+          assert.equal(await errnoOf(set(TUN_LINK)), 'EEXIST');
+          assert.equal(await errnoOf(set(TUNNEL)), 'ENODEV');
           await succeed(remove(TUN_LINK), set(TUN_LINK), set(TUNNEL));
           for (const object of [TUN_LINK, TUNNEL]) await assertIs(object);
         }
       });
 
-      it('a VXLAN device of the kernel takes its name, and it takes the name back', async () => {
+      it('a VXLAN device of the kernel takes its name after removal, and the reverse', async () => {
         const vxlan = { ...LINK, name: TUN };
-        assert.equal(await refusalOf(set(vxlan)), 'EEXIST');
+        assert.equal(await errnoOf(set(vxlan)), 'EEXIST');
         await succeed(remove(TUN_LINK), set(vxlan));
         await assertIs(vxlan);
         assert.deepEqual(await tunnels(), []);
-        assert.equal(await refusalOf(set(TUN_LINK)), 'EEXIST');
+        assert.equal(await errnoOf(set(TUN_LINK)), 'EEXIST');
         await succeed(remove(vxlan), set(TUN_LINK));
         await assertIs(TUN_LINK);
       });
     });
 
-    describe('what others do', () => {
+    describe('changes by another process', () => {
       beforeEach(async () => {
         await setUp();
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
       });
 
       it('an FDB entry that points elsewhere is drift; set repairs it', async () => {
-        others.setFdb({ ...FDB, destination: ip('192.0.2.50') });
+        actor.setFdb({ ...FDB, destination: ip('192.0.2.50') });
         const found = await actual(objectKey(FDB));
         assert.equal(found && describeDrift(FDB, found), 'destination 192.0.2.50 instead of 192.0.2.2');
         await succeed(set(FDB, found));
@@ -601,16 +605,16 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         [ROUTE6, '2001:db8::7'],
       ] as const) {
         const { destination } = route;
-        it(`${destination}: a route as flannel makes it is ours, by another protocol number`, async () => {
-          others.replaceRoute({ destination, gateway, dev: UNDERLAY });
+        it(`${destination}: a route of flannel's shape is ours, with another protocol number`, async () => {
+          actor.replaceRoute({ destination, gateway, dev: UNDERLAY });
           const foreign = await actual(objectKey(route));
-          assert.match(foreign?.deviation ?? '', /protocol 3/);
+          assert.match(foreign?.mismatch ?? '', /protocol 3/);
           await succeed(set(route, foreign));
           await assertIs(route);
         });
 
-        it(`${destination}: a route of nobody's shape hides ours; set replaces it`, async () => {
-          others.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
+        it(`${destination}: a foreign route replaces ours; set replaces it`, async () => {
+          actor.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
           await assertAbsent(route);
           await succeed(set(route));
           await assertIs(route);
@@ -618,18 +622,18 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
 
         it(`${destination}: a blackhole of our protocol is drift; set and remove both end it`, async () => {
           const blackhole = { destination, type: 'blackhole', protocol: 87 } as const;
-          others.deleteRoute(destination);
-          others.replaceRoute(blackhole);
+          actor.deleteRoute(destination);
+          actor.replaceRoute(blackhole);
           const found = await actual(objectKey(route));
-          assert.match(found?.deviation ?? '', /blackhole/);
+          assert.match(found?.mismatch ?? '', /blackhole/);
           await succeed(remove(found!));
           await assertAbsent(route);
-          others.replaceRoute(blackhole);
+          actor.replaceRoute(blackhole);
           await succeed(set(route, await actual(objectKey(route))));
           await assertIs(route);
         });
 
-        it(`${destination}: a blackhole of ours lies under the route, and each goes alone`, async () => {
+        it(`${destination}: a blackhole of ours lies under the route, and each is removed alone`, async () => {
           const gate = ip(destination.includes(':') ? '::' : '0.0.0.0');
           const shape = { kind: 'route', destination, gateway: gate, dev: '', isOnLink: false } as const;
           const blackhole = { ...shape, isBlackhole: true } as const;
@@ -648,24 +652,24 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await assertAbsent(blackhole);
         });
 
-        it(`${destination}: one with a metric has a key of its own and is removed alone`, async () => {
-          others.replaceRoute({
+        it(`${destination}: a route with a metric has a key of its own and is removed alone`, async () => {
+          actor.replaceRoute({
             destination,
             gateway: route.gateway,
             dev: route.dev,
             isOnLink: true,
             metric: 50,
           });
-          const odd = await actual(`${objectKey(route)} metric 50`);
-          assert.ok(odd, 'the odd route is not reported');
-          await succeed(remove(odd));
+          const extra = await actual(`${objectKey(route)} metric 50`);
+          assert.ok(extra, 'the route with a metric is not reported');
+          await succeed(remove(extra));
           assert.equal(await actual(`${objectKey(route)} metric 50`), undefined);
           await assertIs(route);
         });
 
         it(`${destination}: remove spares a foreign route of the same destination`, async () => {
           await succeed(remove(route));
-          others.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
+          actor.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
           await succeed(remove(route));
           const routes = await kernel.readRoutes();
           assert.equal(routes.find((each) => each.destination === destination)?.gateway, gateway);
@@ -673,13 +677,13 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       }
 
       it('routes outside our networks and devices are not ours, whatever their protocol', async () => {
-        others.replaceRoute({
+        actor.replaceRoute({
           destination: '10.6.1.0/24',
           gateway: '192.0.2.7',
           dev: UNDERLAY,
           protocol: 87,
         });
-        others.replaceRoute({ destination: '10.5.8.0/25', gateway: '192.0.2.7', dev: UNDERLAY });
+        actor.replaceRoute({ destination: '10.5.8.0/25', gateway: '192.0.2.7', dev: UNDERLAY });
         const { objects } = await kernel.readState(OWNERSHIP);
         assert.deepEqual(
           [...objects.keys()].filter((key) => key.startsWith('route 10.')),
@@ -706,7 +710,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
 
       it('routes of both families, with gateway, metric and protocol', async () => {
-        others.replaceRoute({
+        actor.replaceRoute({
           destination: '198.51.100.0/24',
           gateway: '192.0.2.7',
           dev: UNDERLAY,
@@ -739,7 +743,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         });
       });
 
-      it('looks up the way to an address', async () => {
+      it('gives the next hop of an address', async () => {
         await succeed(set(DIRECT));
         const near = await kernel.lookupRoute(ip('192.0.2.77'));
         assert.deepEqual([near?.dev, near?.gateway], [UNDERLAY, undefined]);
@@ -755,7 +759,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(await kernel.readSysctl('net/ipv4/conf/nosuch0/rp_filter'), undefined);
       });
 
-      it('offloads: on at first, turned off, given back, absent', async () => {
+      it('offloads: on at first, turned off, restored, absent', async () => {
         const feature = 'tx-checksum-ip-generic';
         const read = (dev = DEVICE): Promise<boolean | undefined> => kernel.readFeature(dev, feature);
         assert.equal(await read(), true);
@@ -767,56 +771,62 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(await read('nosuch0'), undefined);
         await succeed({ action: 'remove', object: { ...off, dev: 'nosuch0' } });
         const [result] = await kernel.apply([set({ ...off, dev: 'nosuch0' })]);
-        assert.equal(result?.ok === false && result.errno, 'ENODEV');
+        assert.equal(result?.status === 'rejected' && result.errno, 'ENODEV');
       });
     });
 
-    describe('notices', () => {
-      let notices: KernelNotification[];
+    describe('notifications', () => {
+      let notifications: KernelNotification[];
       let owned: Ownership | undefined;
 
       beforeEach(async () => {
-        notices = [];
+        notifications = [];
         owned = OWNERSHIP;
         await setUp();
         await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE), set(ROUTE6));
         kernel.subscribe(
           () => owned,
-          (notice) => notices.push(notice),
+          (notification) => notifications.push(notification),
         );
-        // Whatever is told from here on is about what the test does.
+        // All notifications from here on are about what the test does.
         await succeed(set({ ...ADDRESS, address: cidr('10.5.74.0/32') }));
-        await until('the first notice', () => notices.some(({ type }) => type === 'interfaces'));
-        notices.length = 0;
+        await waitFor('the first notification', () =>
+          notifications.some(({ kind }) => kind === 'interfaces'),
+        );
+        notifications.length = 0;
       });
 
-      const told = (key: string, object?: KernelObject): Promise<void> =>
-        until(`a notice that ${key} is ${object ? 'there' : 'gone'}`, () => {
-          const last = notices.findLast((notice) => notice.type === 'object' && notice.key === key);
-          if (last?.type !== 'object') return false;
+      const notified = (key: string, object?: KernelObject): Promise<void> =>
+        waitFor(`a notification that ${key} is ${object ? 'there' : 'gone'}`, () => {
+          const last = notifications.findLast(
+            (notification) => notification.kind === 'object' && notification.key === key,
+          );
+          if (last?.kind !== 'object') return false;
           return object
             ? last.object !== undefined && sameObject(object, last.object)
             : last.object === undefined;
         });
-      const toldInterface = (dev: string): Promise<void> =>
-        until(`a notice about ${dev}`, () =>
-          notices.some((notice) => notice.type === 'interfaces' && notice.names.includes(dev)),
+      const interfaceNotified = (dev: string): Promise<void> =>
+        waitFor(`a notification about ${dev}`, () =>
+          notifications.some(
+            (notification) => notification.kind === 'interfaces' && notification.names.includes(dev),
+          ),
         );
 
-      it('neighbour deleted, altered', async () => {
-        others.deleteNeighbour(NEIGHBOUR);
-        await told(objectKey(NEIGHBOUR));
+      it('neighbour deleted, changed', async () => {
+        actor.deleteNeighbour(NEIGHBOUR);
+        await notified(objectKey(NEIGHBOUR));
         const other = { ...NEIGHBOUR, mac: mac('02:00:00:00:00:77') };
-        others.setNeighbour(other);
-        await told(objectKey(NEIGHBOUR), other);
+        actor.setNeighbour(other);
+        await notified(objectKey(NEIGHBOUR), other);
       });
 
-      it('FDB entry deleted, altered', async () => {
-        others.deleteFdb(FDB);
-        await told(objectKey(FDB));
+      it('FDB entry deleted, changed', async () => {
+        actor.deleteFdb(FDB);
+        await notified(objectKey(FDB));
         const other = { ...FDB, destination: ip('192.0.2.60') };
-        others.setFdb(other);
-        await told(objectKey(FDB), other);
+        actor.setFdb(other);
+        await notified(objectKey(FDB), other);
       });
 
       for (const [route, gateway] of [
@@ -825,12 +835,12 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       ] as const)
         it(`route ${route.destination} deleted, replaced by a foreign one`, async () => {
           const { destination } = route;
-          others.deleteRoute(destination);
-          await told(objectKey(route));
+          actor.deleteRoute(destination);
+          await notified(objectKey(route));
           await succeed(set(route));
-          await told(objectKey(route), route);
-          others.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
-          await told(objectKey(route));
+          await notified(objectKey(route), route);
+          actor.replaceRoute({ destination, gateway, dev: UNDERLAY, protocol: 4 });
+          await notified(objectKey(route));
         });
 
       for (const [route, gateway] of [
@@ -841,61 +851,65 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           const direct = { ...route, gateway, dev: UNDERLAY, isOnLink: false };
           for (const next of [direct, route]) {
             await succeed(set(next));
-            await told(objectKey(route), next);
+            await notified(objectKey(route), next);
           }
-          const gone = notices.filter(
-            (notice) =>
-              notice.type === 'object' && notice.key === objectKey(route) && notice.object === undefined,
+          const gone = notifications.filter(
+            (notification) =>
+              notification.kind === 'object' &&
+              notification.key === objectKey(route) &&
+              notification.object === undefined,
           );
           assert.deepEqual(gone, []);
           const routes = await kernel.readRoutes();
           assert.ok(!routes.some(({ destination }) => destination.startsWith(`${route.gateway}/128`)));
         });
 
-      it('a route that is not ours is news about the underlay', async () => {
-        others.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
-        await until('the underlay notice', () =>
-          notices.some((each) => each.type === 'underlay-route' && each.destination === '198.51.100.0/24'),
+      it('a route that is not ours is a change of the underlay', async () => {
+        actor.replaceRoute({ destination: '198.51.100.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
+        await waitFor('the underlay notification', () =>
+          notifications.some(
+            (each) => each.kind === 'underlay-route' && each.destination === '198.51.100.0/24',
+          ),
         );
-        assert.ok(!notices.some(({ type }) => type === 'object'));
+        assert.ok(!notifications.some(({ kind }) => kind === 'object'));
       });
 
       it('device down, changed, deleted; address deleted', async () => {
         for (const act of [
-          () => others.deleteAddress(DEVICE, ADDRESS.address),
-          () => others.setLink(DEVICE, { mtu: 1300 }),
-          () => others.setLink(DEVICE, { isUp: false }),
-          () => others.deleteLink(DEVICE),
+          () => actor.deleteAddress(DEVICE, ADDRESS.address),
+          () => actor.setLink(DEVICE, { mtu: 1300 }),
+          () => actor.setLink(DEVICE, { isUp: false }),
+          () => actor.deleteLink(DEVICE),
         ]) {
-          notices.length = 0;
+          notifications.length = 0;
           act();
-          await toldInterface(DEVICE);
+          await interfaceNotified(DEVICE);
         }
       });
 
       it('device of the packet path deleted', async () => {
         await succeed(set(TUN_LINK));
-        await toldInterface(TUN);
-        notices.length = 0;
-        others.deleteLink(TUN);
-        await toldInterface(TUN);
+        await interfaceNotified(TUN);
+        notifications.length = 0;
+        actor.deleteLink(TUN);
+        await interfaceNotified(TUN);
       });
 
-      it('a device made again is known by its new index', async () => {
-        others.deleteLink(DEVICE);
+      it('a re-created device is known by its new index', async () => {
+        actor.deleteLink(DEVICE);
         await succeed(set(LINK), set(ADDRESS), set(NEIGHBOUR));
-        await told(objectKey(NEIGHBOUR), NEIGHBOUR);
+        await notified(objectKey(NEIGHBOUR), NEIGHBOUR);
       });
 
       it('nothing about tables while nothing is owned, nor about neighbours of other devices', async () => {
-        others.setNeighbour({ ...NEIGHBOUR, dev: UNDERLAY, address: ip('192.0.2.40') });
+        actor.setNeighbour({ ...NEIGHBOUR, dev: UNDERLAY, address: ip('192.0.2.40') });
         owned = undefined;
-        others.deleteNeighbour(NEIGHBOUR);
-        others.deleteRoute(ROUTE.destination);
-        others.setLink(UNDERLAY, { mtu: 1499 });
-        await toldInterface(UNDERLAY);
+        actor.deleteNeighbour(NEIGHBOUR);
+        actor.deleteRoute(ROUTE.destination);
+        actor.setLink(UNDERLAY, { mtu: 1499 });
+        await interfaceNotified(UNDERLAY);
         assert.deepEqual(
-          notices.filter(({ type }) => type !== 'interfaces'),
+          notifications.filter(({ kind }) => kind !== 'interfaces'),
           [],
         );
       });
@@ -904,7 +918,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
     it('after close, steps have an unknown result', async () => {
       kernel.close();
       const [result] = await kernel.apply([set(LINK)]);
-      assert.equal(result?.ok, 'unknown');
+      assert.equal(result?.status, 'unknown');
     });
   });
 }

@@ -1,9 +1,9 @@
-// The page of the daemon in a real browser, with made-up clusters: what a reader sees of hosts and trouble, and what the
-// browser says of it. PAGE_SHOTS=FOLDER keeps pictures of it in light and dark.
+// The page of the daemon in a real browser, with simulated clusters: how it shows hosts and errors, and what the
+// browser reports. PAGE_SHOTS=FOLDER keeps pictures of it in light and dark.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
-import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 import type { HttpListener } from '../../daemon/http/http-listener.ts';
 import { chromium, clusterOf, servePage } from '../support/page-server.ts';
 
@@ -20,7 +20,7 @@ interface PageDocument {
 const SHOTS = process.env['PAGE_SHOTS'];
 const CASES: readonly { readonly name: string; readonly cluster: ClusterV1 }[] = [
   { name: '3 hosts', cluster: clusterOf(2) },
-  { name: '12 hosts, some in trouble', cluster: clusterOf(11, { pending: 1, error: 2 }) },
+  { name: '12 hosts, some with errors', cluster: clusterOf(11, { pending: 1, error: 2 }) },
   { name: '1,000 hosts', cluster: clusterOf(999, { pending: 5, error: 9 }) },
   { name: 'one host alone', cluster: clusterOf(0) },
 ];
@@ -50,14 +50,14 @@ describe('the page in a browser', function () {
       assert.equal(count('#map line.error'), errors);
       assert.equal(count('#map line.pending'), pending);
       assert.equal(count('#rows tr'), Math.min(total, 200));
-      // Those in trouble come first, and what a registry says is text and never markup.
+      // Hosts with errors come first, and data of the registry is text and never markup.
       if (errors > 0) assert.match(text('#rows tr:first-child'), /not reached<b>its backend/);
       assert.equal(count('#rows b'), 0);
       if (total > 0) assert.ok(text('#summary').startsWith(`${total.toLocaleString('en')} other hosts: `));
-      const places = Array.from(document.querySelectorAll('#map a circle'), (each) =>
+      const positions = Array.from(document.querySelectorAll('#map a circle'), (each) =>
         [each.getAttribute('cx'), each.getAttribute('cy')].join(),
       );
-      assert.equal(new Set(places).size, total, 'hosts lie on one another');
+      assert.equal(new Set(positions).size, total, 'hosts lie on one another');
     });
 
   if (SHOTS !== undefined)

@@ -15,7 +15,7 @@ import {
 } from '../support/container-network.ts';
 import { DockerEngine, removeCgroups } from '../support/docker-engine.ts';
 import { configWith, FIREWALL_MODES, switchFirewall } from '../support/firewall-mode.ts';
-import { holds, useLab, waitUntilReady } from '../support/lab-suite.ts';
+import { shellTest, useLab, waitUntilReady } from '../support/lab-suite.ts';
 import { makeWebRoot } from '../support/web-root.ts';
 
 const PROGRAM = join(packageRoot(), 'bin/mk-docker-opts.sh');
@@ -62,7 +62,7 @@ describe('Docker engines on weft', () => {
       before(async () => {
         await switchFirewall(lab(), mode);
         for (const host of HOSTS)
-          await waitFor(`${host} to accept its containers`, () => holds(lab(), host, ACCEPTED), 60_000);
+          await waitFor(`${host} to accept its containers`, () => shellTest(lab(), host, ACCEPTED), 60_000);
       });
 
       it('have containers that reach each other across hosts and see each other’s own address', async () => {

@@ -1,4 +1,4 @@
-// Restarts of daemons whose packets a program in the kernel moves, with somebody who keeps their descriptors. Loading that
+// Restarts of daemons whose packets a program in the kernel moves, with a descriptor store. Loading that
 // takes the real root: test/in-namespaces.sh with AS_ROOT=1.
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
@@ -56,27 +56,27 @@ describe('a restart of a daemon whose descriptors are kept', () => {
   it('loses none where workers move them: they wait in queues, and the next process knows at once where they go', async () => {
     await lab().stopDaemon('h1');
     await start(['--bpf=off']);
-    await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+    await waitFor('packets in both directions', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
     await assertNothingLost();
     assert.match(
       await logOf(lab(), 'h1'),
-      /Took a device of the process before over device=flannel\.1 routes=1/,
+      /Resumed a device of the earlier process device=flannel\.1 routes=1/,
     );
   });
 
   it('goes on while etcd is away', async () => {
     await lab().stopEtcd();
     await lab().stopDaemon('h1', 'HUP');
-    await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+    await waitFor('packets in both directions', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
     await lab().startEtcd();
     await waitUntilReady(lab(), 'h1');
   });
 
-  it('gives way to the kernel where that encapsulates from now on', async () => {
+  it('yields to the kernel after a switch to its datapath', async () => {
     await lab().putConfig(CONFIG.replace('true', 'false'));
     await restartKept(lab(), 'h1');
     await waitUntilReady(lab(), 'h2');
     // What a program of before would still take from the underlay would go to a device that is gone.
-    await waitFor('packets both ways', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+    await waitFor('packets in both directions', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
   });
 });

@@ -1,5 +1,5 @@
 // The BPF programs of the packet path against its specification: a packet that one takes leaves as the reference makes it, any
-// other goes on as it came, and which is which is what docs/packet-path.md says. native/test/kernel-share.c sends and captures.
+// other passes unchanged, as docs/explanation/packet-path.md specifies. native/test/bpf-programs.c sends and captures.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
@@ -32,13 +32,14 @@ function isTestable({ bytes }: Sent): boolean {
 
 function build(): string {
   const root = packageRoot();
-  const folder = join(root, '.build/kernel-share');
+  const folder = join(root, '.build/bpf-programs');
   mkdirSync(folder, { recursive: true });
-  const sources = readdirSync(join(root, 'native/path')).filter((file) => file.endsWith('.c'));
-  const files = ['native/test/kernel-share.c', ...sources.map((file) => `native/path/${file}`)];
-  const options = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
-  execFileSync('cc', [...options, '-o', join(folder, 'kernel-share'), ...files], { cwd: root });
-  return join(folder, 'kernel-share');
+  const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+  const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
+  const files = ['native/test/bpf-programs.c', ...sources.filter((file) => file.endsWith('.c'))];
+  const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
+  execFileSync('cc', [...options, '-o', join(folder, 'bpf-programs'), ...files], { cwd: root });
+  return join(folder, 'bpf-programs');
 }
 
 const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -47,13 +48,13 @@ const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 function sendAll(
   program: string,
   encapsulation: Encapsulation,
-  way: 'tx' | 'rx',
+  direction: 'tx' | 'rx',
   packets: readonly Sent[],
 ): Outcome[] {
   const routes = ROUTES.map(
     ({ subnet, bits, remote, port }) => `route ${subnet.join('.')} ${bits} ${remote.join('.')} ${port}`,
   );
-  const lines = packets.map(({ bytes, segmentBytes }) => `${way} ${segmentBytes} ${asText(bytes)}`);
+  const lines = packets.map(({ bytes, segmentBytes }) => `${direction} ${segmentBytes} ${asText(bytes)}`);
   return ask(program, encapsulation, [...routes, ...lines]);
 }
 
@@ -66,7 +67,7 @@ function ask(program: string, encapsulation: Encapsulation, lines: readonly stri
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' '));
-  return answers.map(([word = '', bytes = '']) => ({ word, bytes: hex(bytes) }));
+  return answers.map(([action = '', bytes = '']) => ({ action, bytes: hex(bytes) }));
 }
 
 function assertAll(
@@ -75,16 +76,16 @@ function assertAll(
   expected: readonly Outcome[],
   taken: string,
 ): void {
-  const text = ({ word, bytes }: Outcome): string => `${word} ${Buffer.from(bytes).toString('hex')}`;
+  const text = ({ action, bytes }: Outcome): string => `${action} ${Buffer.from(bytes).toString('hex')}`;
   assert.equal(actual.length, packets.length);
   for (const [index, sent] of packets.entries())
     assert.equal(
       text(actual[index]!),
       text(expected[index]!),
-      `of ${text({ word: String(sent.segmentBytes), bytes: sent.bytes })}`,
+      `of ${text({ action: String(sent.segmentBytes), bytes: sent.bytes })}`,
     );
   // Else the comparison would be of nothing.
-  const share = actual.filter(({ word }) => word === taken).length / actual.length;
+  const share = actual.filter(({ action }) => action === taken).length / actual.length;
   assert.ok(share > 0.1 && share < 0.9, `${share} of the packets were taken`);
 }
 
@@ -149,7 +150,7 @@ describe("the kernel's share against its specification", function () {
       `unroute ${wide}`,
       send,
     ]);
-    const hops = answers.map(({ word, bytes }) => (word === 'wire' ? bytes[REMOTE_OFFSET] : word));
+    const hops = answers.map(({ action, bytes }) => (action === 'wire' ? bytes[REMOTE_OFFSET] : action));
     assert.deepEqual(hops, [3, 2, 3, 3, 'tun']);
   });
 });

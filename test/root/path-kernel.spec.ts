@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { waitFor } from '../../lab/wait.ts';
-import type { PathEnd, PathPair, PathPairOptions } from '../support/path/path-pair.ts';
+import type { PathEnd } from '../support/path/path-host.ts';
+import type { PathPair, PathPairOptions } from '../support/path/path-pair.ts';
 import {
   assertAnswered,
   assertDatagramsIntact,
@@ -17,7 +18,7 @@ import {
 } from '../support/path/path-suite.ts';
 
 const PATIENCE_MS = 10_000;
-const tuning = { usesKernel: true };
+const tuning = { useBpf: true };
 
 const PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [
   ...ENCAPSULATIONS.flatMap((encapsulation) => [
@@ -47,7 +48,7 @@ for (const { name, ...options } of PAIRS)
   describe(`the kernel's share: ${name}`, () => {
     const pairOf = usePair({ ...options, tuning });
 
-    it('carries TCP both ways, and workers see little of it', async () => {
+    it('carries TCP in both directions, and workers see little of it', async () => {
       const pair = pairOf();
       const grown = await growth(pair.a, () => assertIntact(pair, 4, 8_000_000));
       assert.ok(grown['kernelTxPackets']! > grown['txPackets']! * 0.9, JSON.stringify(grown));
@@ -111,11 +112,11 @@ for (const encapsulation of ENCAPSULATIONS)
       assert.equal(grown['kernelTxPackets'], 1);
     });
 
-    it('goes on after the underlay interface was made anew', async () => {
+    it('survives a re-created underlay interface', async () => {
       const pair = pairOf();
       await replaceUnderlay(pair);
       for (const end of [pair.a, pair.b])
-        assert.equal((await end.status({ refresh: true })).whyNotKernel, '');
+        assert.equal((await end.status({ refresh: true })).bpfDisabledReason, '');
       await assertAnswered(pair.a, pair.b.overlay[4]);
       const grown = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[4]));
       assert.deepEqual([grown['kernelRxPackets'], grown['kernelTxPackets']], [1, 1]);

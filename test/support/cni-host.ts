@@ -9,7 +9,7 @@ const PLUGINS = '/usr/lib/cni';
 const BUNDLE = join(packageRoot(), 'dist/weft-cni.cjs');
 const COMMAND_MS = 60_000;
 
-/** Standard plugins, told of the host's subnet by hand; they share bridge and addresses with {@link weftConflist}. */
+/** Standard plugins with the host's subnet in their config; they share bridge and addresses with {@link weftConflist}. */
 export function bridgeConflist(host: string, subnetEnv: string): Conflist {
   const valueOf = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(subnetEnv)![1]!;
   const subnet = valueOf('FLANNEL_SUBNET').replace(/\.1\//, '.0/');

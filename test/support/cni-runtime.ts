@@ -1,4 +1,4 @@
-// A container runtime as far as its network goes: it calls CNI plugins as the specification says (1.1, section
+// The network part of a container runtime: it calls CNI plugins according to the specification (1.1, section
 // "Execution Protocol"), in the order of a conflist, and keeps the result of ADD for what comes later.
 
 /** A conflist as on disk. */

@@ -1,4 +1,4 @@
-// What users of containers notice of their network, asked the same way of every runtime.
+// The network as users of containers see it, checked in the same manner for every runtime.
 import assert from 'node:assert/strict';
 import type { Lab } from '../../lab/lab.ts';
 import { ETCD_ADDRESS } from '../../lab/topology.ts';
@@ -12,7 +12,7 @@ export interface ServingContainer {
   run(argv: readonly string[]): Promise<string>;
 }
 
-/** Serves `www` outside of the cluster network, where nobody has a route into it. */
+/** Serves `www` outside of the cluster network, from a host without a route into it. */
 export async function serveOutside(lab: Lab, root: string): Promise<void> {
   await lab.check('etcd', ['busybox', 'httpd', '-p', '80', '-h', `${root}/www`]);
 }

@@ -1,21 +1,21 @@
-// What a daemon in a lab says of itself, and the routes of its host: questions that several lab suites ask.
+// Status of a daemon in a lab, and the routes of its host: queries that several lab suites share.
 import { readFile } from 'node:fs/promises';
-import { HEALTH_PORT, type Lab } from '../../lab/lab.ts';
+import { HEALTH_PORT } from '../../lab/daemon-command.ts';
+import type { Lab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { ask } from './lab-suite.ts';
 
-/** Status and body of `/readyz?verbose`; status 0 if nobody answers. */
+/** Status and body of `/readyz?verbose`; status 0 without an answer. */
 export async function askReadyz(
   lab: Lab,
   name: string,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  const url = `http://127.0.0.1:${HEALTH_PORT}/readyz?verbose`;
-  const print = 'console.log(JSON.stringify({ status: r.status, body: await r.text() }))';
-  const script = `fetch('${url}').then(async (r) => ${print}, () => console.log('{"status":0,"body":""}'))`;
-  return JSON.parse(await lab.check(name, [process.execPath, '-e', script])) as {
-    status: number;
-    body: string;
-  };
+  const request = String.raw`GET /readyz?verbose HTTP/1.0\r\n\r\n`;
+  const script = `exec 3<>/dev/tcp/127.0.0.1/${HEALTH_PORT} && printf '${request}' >&3 && cat <&3`;
+  const { code, stdout } = await lab.query(name, ['bash', '--norc', '-c', script]);
+  if (code !== 0) return { status: 0, body: '' };
+  const [head = '', ...body] = stdout.split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), body: body.join('\r\n\r\n') };
 }
 
 /** Everything that a host's daemon has logged. */
@@ -29,12 +29,12 @@ export async function waitForLogLine(lab: Lab, name: string, pattern: RegExp): P
   await waitFor(`${name} to log ${String(pattern)}`, isThere, 60_000, 50);
 }
 
-/** Has the program that keeps the descriptors of a host's daemon (`fd-store`) start another, and waits until that is ready. */
+/** Restarts a host's daemon under the descriptor store (`fd-store`), and waits until it is ready. */
 export async function restartKept(lab: Lab, name: string): Promise<void> {
   const starts = async () => (await logOf(lab, name)).split('INFO  Ready ').length;
   const before = await starts();
   await lab.stopDaemon(name, 'HUP');
-  await waitFor('the daemon to be ready again', async () => (await starts()) > before, 60_000);
+  await waitFor('the restarted daemon to be ready', async () => (await starts()) > before, 60_000);
 }
 
 export interface RouteView {

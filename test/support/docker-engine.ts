@@ -14,7 +14,7 @@ const CGROUP_PREFIX = 'weft-engine-';
 /**
  * Starts in a mount namespace of its own, in which the folders that engine and containerd write to are empty. A cgroup
  * namespace keeps all that runc makes below one cgroup; the engine itself moves out of that one, as a cgroup with
- * processes cannot hand controllers down.
+ * processes cannot delegate controllers.
  */
 const ENGINE_SCRIPT = `
 set -e
@@ -59,7 +59,7 @@ export class DockerEngine {
     await lab.check(host, ['sh', '-c', start, 'sh', ...files, ENGINE_SCRIPT, 'sh', folder, cgroup]);
     const answers = async () => (await lab.exec(host, [...engine.#client, 'version'])).code === 0;
     await waitFor(`the engine of ${host} to answer`, answers, START_MS, 50).catch(async (error: Error) => {
-      throw new Error(`${error.message}; it says:\n${await lab.logTail(`docker-${host}`, 10)}`);
+      throw new Error(`${error.message}; its log ends with:\n${await lab.logTail(`docker-${host}`, 10)}`);
     });
     return engine;
   }
@@ -80,8 +80,8 @@ export class DockerEngine {
   /** Makes an image of a root folder and starts a container of it that serves `www`. */
   async serve(root: string, name: string): Promise<ServingContainer> {
     const importRoot = `tar -C "$1" -c . | { shift; "$@"; }`;
-    const words = ['sh', root, ...this.#client, 'import', '-', 'web-root'];
-    await this.#lab.check(this.#host, ['sh', '-c', importRoot, ...words]);
+    const args = ['sh', root, ...this.#client, 'import', '-', 'web-root'];
+    await this.#lab.check(this.#host, ['sh', '-c', importRoot, ...args]);
     await this.docker(['run', '--detach', '--name', name, 'web-root', 'httpd', '-f', '-h', '/www']);
     const address = await this.docker(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', name]);
     return {

@@ -1,4 +1,4 @@
-// A broken network, for `weft doctor` to name. Types only, and what the tables of them share.
+// A fault of the network for `weft doctor` to find: types and shared values of the tables.
 import type { Lab } from '../../lab/lab.ts';
 
 export const CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
@@ -7,15 +7,15 @@ export interface Fault {
   readonly name: string;
   /** Ids that must be among the findings. */
   readonly finds: readonly string[];
-  /** What the evidence of the first one has in it. */
+  /** Pattern of the evidence of the first one. */
   readonly evidence: RegExp;
-  /** Where; default h1. */
+  /** Host of the fault; default h1. */
   readonly host?: string;
-  /** Host that is examined; default `host`, or h1 where that is none. */
-  readonly asks?: string;
-  /** Shell commands there, or something else. */
+  /** Host that runs the doctor; default `host`, or h1 if `host` is no host. */
+  readonly runsOn?: string;
+  /** Shell commands on `host`, or a function. */
   readonly breaks: string | ((lab: Lab) => Promise<unknown>);
-  readonly mends: string | ((lab: Lab) => Promise<unknown>);
-  /** Further words of the command, and only then. */
-  readonly words?: readonly string[];
+  readonly fixes: string | ((lab: Lab) => Promise<unknown>);
+  /** More arguments of the doctor. */
+  readonly args?: readonly string[];
 }

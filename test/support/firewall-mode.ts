@@ -1,7 +1,7 @@
 // The two programs that can keep a lab's firewall rules, chosen in the network config while the hosts run.
 import type { Lab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { holds } from './lab-suite.ts';
+import { shellTest } from './lab-suite.ts';
 
 export const FIREWALL_MODES = ['nftables', 'iptables'] as const;
 export type FirewallMode = (typeof FIREWALL_MODES)[number];
@@ -24,5 +24,5 @@ export function configWith(mode: FirewallMode): string {
 export async function switchFirewall(lab: Lab, mode: FirewallMode): Promise<void> {
   await lab.putConfig(configWith(mode));
   for (const { name } of lab.topology.hosts)
-    await waitFor(`rules of ${mode} on ${name}`, () => holds(lab, name, IS_ON[mode]), SWITCH_MS, 50);
+    await waitFor(`rules of ${mode} on ${name}`, () => shellTest(lab, name, IS_ON[mode]), SWITCH_MS, 50);
 }

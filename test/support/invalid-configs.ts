@@ -1,4 +1,4 @@
-// Documents that are no network config, each wrong in its own way, as editors and scripts write them.
+// Invalid network configs, each with one typical error of editors and scripts.
 const NETWORK = '"Network":"10.5.0.0/16"';
 const withBackend = (fields: string): string => `{${NETWORK},"Backend":{"Type":"vxlan",${fields}}}`;
 const withField = (field: string): string => `{${NETWORK},${field},"Backend":{"Type":"vxlan"}}`;

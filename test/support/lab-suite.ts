@@ -24,8 +24,9 @@ export function useLab(options: Omit<LabOptions, 'name'>): () => Lab {
 
 /** The document of a host's `ip -j …` or `bridge -j …`, which is a list. */
 export async function ask<Row>(lab: Lab, netns: string, command: string): Promise<Row[]> {
-  const output = await lab.check(netns, command.split(' '));
-  return JSON.parse(output.trim() === '' ? '[]' : output) as Row[];
+  const { code, stdout, stderr } = await lab.query(netns, command.split(' '));
+  if (code !== 0) throw new Error(`'${command}' in ${netns} failed (${code}): ${stderr || stdout}`);
+  return JSON.parse(stdout.trim() === '' ? '[]' : stdout) as Row[];
 }
 
 export interface HostView {
@@ -49,12 +50,12 @@ export async function waitUntilReady(lab: Lab, name: string, timeoutMs = 60_000)
 /** Whether one ping from container `from` to the container of host `to` is answered within a second. */
 export async function canPing(lab: Lab, from: string, to: string): Promise<boolean> {
   const address = await lab.containerAddress(to);
-  return (await lab.exec(from, ['ping', '-q', '-c', '1', '-W', '1', address])).code === 0;
+  return (await lab.query(from, ['ping', '-q', '-c', '1', '-W', '1', address])).code === 0;
 }
 
-/** Whether a shell condition holds in a namespace. */
-export async function holds(lab: Lab, netns: string, condition: string): Promise<boolean> {
-  return (await lab.exec(netns, ['sh', '-c', condition])).code === 0;
+/** Whether a shell condition succeeds in a namespace. */
+export async function shellTest(lab: Lab, netns: string, condition: string): Promise<boolean> {
+  return (await lab.query(netns, ['sh', '-c', condition])).code === 0;
 }
 
 /** Peers that a host's kernel leads to: subnets with a route, a neighbour and an FDB entry, sorted. */

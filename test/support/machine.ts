@@ -23,7 +23,7 @@ export class Machine {
     this.#state = `/run/machine-${host}`;
   }
 
-  /** Starts it and waits until its systemd answers, whatever that still waits for. */
+  /** Starts it and waits until its systemd answers, in any state. */
   async boot(): Promise<void> {
     const [script, root] = ['test/boot/boot.sh', '.build/debian-12'].map((path) => join(packageRoot(), path));
     const background = `mkdir -p "$3" && setsid sh "$1" "$2" "$3" </dev/null >"$3/console" 2>&1 &`;
@@ -46,7 +46,7 @@ export class Machine {
     this.#init = '';
   }
 
-  /** Runs a shell command on it. Never rejects for a failed command: look at `code`. */
+  /** Runs a shell command on it. A failed command resolves with its `code`. */
   run(command: string, input?: string): Promise<Output> {
     const enter = ['nsenter', '-t', this.#init, '-m', '-p', '-u', '-i', '-C', '--', 'env', '-i', PATH];
     const options = input === undefined ? {} : { input };
@@ -72,7 +72,7 @@ export class Machine {
     return this.check(`systemctl show --value --property=${name} ${unit}`);
   }
 
-  /** Waits until a property of a unit is as wanted. */
+  /** Waits until a property of a unit has the given value. */
   async waitForProperty(unit: string, name: string, isWanted: RegExp, timeoutMs = 60_000): Promise<void> {
     let last = '';
     const isSo = async () => isWanted.test((last = await this.property(unit, name)));

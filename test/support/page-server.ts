@@ -4,13 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { PeerV1, SyncV1 } from '../../api/types.ts';
+import type { PeerV1, SyncV1 } from '../../api/index.ts';
 import { listenHttp, type HttpListener } from '../../daemon/http/http-listener.ts';
-import type { ClusterV1 } from '../../daemon/metrics/cluster-document.ts';
+import type { ClusterV1 } from '../../api/index.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
-import { STATUS } from '../../cli/fixture.ts';
+import { STATUS } from '../../cli/fixture/status.ts';
 
-/** A cluster of `count` other hosts, of which some are in trouble. */
+/** A cluster of `count` other hosts, some of them with errors. */
 export function clusterOf(
   count: number,
   troubled: Readonly<Partial<Record<SyncV1, number>>> = {},
@@ -18,7 +18,7 @@ export function clusterOf(
   const { pending = 0, error: errors = 0 } = troubled;
   const stateOf = (index: number): SyncV1 =>
     index < errors ? 'error' : index < errors + pending ? 'pending' : 'in-sync';
-  // Places of trouble are spread, as hosts in it are.
+  // Errors are spread over the hosts.
   const peers = Array.from({ length: count }, (_, index) => peerOf(index, stateOf((index * 7 + 3) % count)));
   return {
     status: {
@@ -60,7 +60,7 @@ export function servePage(cluster: () => ClusterV1): Promise<HttpListener> {
 
 /** Runs Chromium with a profile of its own; resolves with what it printed. */
 export async function chromium(
-  words: readonly string[],
+  args: readonly string[],
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const profile = await mkdtemp(join(tmpdir(), 'weft-chromium-'));
   const quiet = [
@@ -76,7 +76,7 @@ export async function chromium(
     const log = ['--enable-logging=stderr', '--log-level=0'];
     return await promisify(execFile)(
       'chromium',
-      [...quiet, ...log, `--user-data-dir=${profile}`, ...words],
+      [...quiet, ...log, `--user-data-dir=${profile}`, ...args],
       options,
     );
   } finally {

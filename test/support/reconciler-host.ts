@@ -1,5 +1,5 @@
-// A host for specs: the reconciler over a model of the kernel, with calls counted. Test code: nothing in the product
-// imports it.
+// A host for specs: the reconciler over a model of the kernel that counts calls. Test code: nothing
+// in the product imports it.
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from './fake-clock.ts';
 import { PREVIOUS, VXLAN, context, host, network, vxlanPeer } from '../../backends/fixture.ts';
@@ -13,12 +13,13 @@ import { renderObjects } from '../../backends/render.ts';
 import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
 import { MemoryKernel } from '../../daemon/kernel/memory/memory-kernel.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
-import type { EventCode, ReconcilerEvent, StatusSummary } from '../../daemon/reconciler/reports.ts';
+import type { ReconcilerEvent, ReconcilerEventKind } from '../../daemon/reconciler/events.ts';
+import type { StatusSummary } from '../../daemon/reconciler/status/status.ts';
 
 export const DEV = 'flannel.1';
 const backend = backendFor('vxlan');
 
-/** The memory kernel with its calls counted and its answers, on demand, delayed. */
+/** The memory kernel with counted calls and, on demand, delayed answers. */
 export class CountingKernel extends MemoryKernel {
   reads = 0;
   batches: (readonly Step[])[] = [];
@@ -73,11 +74,11 @@ export class TestHost {
     });
     this.kernel.subscribe(
       () => this.reconciler.ownership,
-      (notice) => this.reconciler.notice(notice),
+      (notification) => this.reconciler.handleNotification(notification),
     );
   }
 
-  /** Sets the host and `peers`, declares them complete, starts and waits. */
+  /** Sets the host and `peers`, marks them complete, starts and waits. */
   async start(peers: readonly Lease[] = []): Promise<this> {
     this.setHost();
     for (const peer of peers) this.setPeer(peer);
@@ -97,13 +98,13 @@ export class TestHost {
     this.reconciler.setPeer(lease.key, backend.derivePeer(this.#context, lease));
   }
 
-  /** Desired objects of the host and `peers` as they are rendered. */
+  /** Desired objects of the host and `peers`, rendered. */
   expected(peers: readonly Lease[]): readonly string[] {
     const objects = peers.flatMap((peer) => backend.derivePeer(this.#context, peer).objects);
     return renderObjects([...backend.deriveHost(this.#context), ...objects]);
   }
 
-  /** What the kernel holds of what is owned, and the sysctls and offloads of the host. */
+  /** Managed objects in the kernel, sysctls and offloads included, rendered. */
   async actual(): Promise<readonly string[]> {
     const { ownership } = this.reconciler;
     if (ownership === undefined) return [];
@@ -115,8 +116,8 @@ export class TestHost {
     return renderObjects(all);
   }
 
-  eventCodes(): readonly EventCode[] {
-    return this.events.map(({ code }) => code);
+  eventKinds(): readonly ReconcilerEventKind[] {
+    return this.events.map(({ kind }) => kind);
   }
 }
 

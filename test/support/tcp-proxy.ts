@@ -1,4 +1,4 @@
-// A TCP proxy on loopback that can go wrong as networks do: hold everything back without a word, reset, or be slow.
+// A TCP proxy on loopback that injects network faults: silence, resets, delay.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
@@ -8,7 +8,7 @@ export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   /** The sockets whose data are answers. */
   readonly #servers = new Set<Socket>();
-  #holds: 'nothing' | 'answers' | 'all' = 'nothing';
+  #held: 'nothing' | 'answers' | 'all' = 'nothing';
   #delayMs = 0;
   /** Connections accepted so far. */
   accepted = 0;
@@ -45,7 +45,7 @@ export class TcpProxy {
 
   /** Lets everything through again. */
   pass(): void {
-    this.#holds = 'nothing';
+    this.#held = 'nothing';
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -88,11 +88,11 @@ export class TcpProxy {
     if (this.#isHeld(from)) from.pause();
   }
   #hold(what: 'answers' | 'all'): void {
-    this.#holds = what;
+    this.#held = what;
     for (const socket of this.#sockets) if (this.#isHeld(socket)) socket.pause();
   }
 
   #isHeld(socket: Socket): boolean {
-    return this.#holds === 'all' || (this.#holds === 'answers' && this.#servers.has(socket));
+    return this.#held === 'all' || (this.#held === 'answers' && this.#servers.has(socket));
   }
 }

@@ -1,4 +1,4 @@
-// A root folder of a container that can ping, serve and fetch, made of Debian's static busybox alone. Its web server tells
+// A root folder of a container that can ping, serve and fetch, made of Debian's static busybox alone. Its web server returns
 // each client the address that it came from: what masquerade does is seen there.
 import { copyFileSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ const BUSYBOX = '/bin/busybox';
 const APPLETS = ['cat', 'sh', 'ping', 'wget', 'httpd', 'sleep'];
 const TELL_CLIENT = '#!/bin/sh\necho Content-Type: text/plain\necho\necho "$REMOTE_ADDR"\n';
 
-/** Where a client learns its address, on port 80 of whoever serves `www`. */
+/** Path of the client's own address, on port 80 of the server of `www`. */
 export const WHO_AM_I = '/cgi-bin/who';
 
 /** Makes the folder; the caller removes it. */

@@ -1,30 +1,32 @@
-// What this host's programs print for rules that were just applied. Versions word the same rule differently; taken as
-// drift, that would be repaired for ever.
+// How this host's tools print rules that were just applied. Versions print the same rule
+// differently, and a difference that counted as drift would be repaired forever.
 import { objectKey, type FirewallObject } from '../../../backends/kernel-state.ts';
 
-interface Learned {
-  readonly rules: string;
+interface Printed {
+  /** Rules as they were applied. */
+  readonly applied: string;
+  /** The same rules as the tool prints them. */
   readonly printed: string;
 }
 
 export class CanonicalRules {
-  readonly #byKey = new Map<string, Learned>();
+  readonly #byKey = new Map<string, Printed>();
 
   /**
-   * Learns that `printed` was read right after `object` was applied. Something that differs by more than words (in its
-   * number of lines) was changed by somebody, and is not learned.
+   * Records that `printed` was read right after `object` was applied. A text with another number of
+   * lines is not recorded: another process changed the rules in between.
    */
-  learn(object: FirewallObject, printed: string): void {
+  record(object: FirewallObject, printed: string): void {
     const { rules } = object;
     if (printed === rules) this.#byKey.delete(objectKey(object));
     else if (countLines(printed) === countLines(rules))
-      this.#byKey.set(objectKey(object), { rules, printed });
+      this.#byKey.set(objectKey(object), { applied: rules, printed });
   }
 
-  /** `read` in the words in which it was applied, if it is that. */
-  translate(read: FirewallObject): FirewallObject {
-    const learned = this.#byKey.get(objectKey(read));
-    return learned?.printed === read.rules ? { ...read, rules: learned.rules } : read;
+  /** `object` with its rules as they were applied, if it has those; else `object`. */
+  canonicalize(object: FirewallObject): FirewallObject {
+    const known = this.#byKey.get(objectKey(object));
+    return known?.printed === object.rules ? { ...object, rules: known.applied } : object;
   }
 }
 

@@ -1,45 +1,53 @@
-// The firewall's part of the kernel door: its table, and who keeps that true. Only puts the parts together.
-import { loadNative } from '../../../native/index.ts';
+// The firewall as part of the Kernel interface: its table, its watch, and the buffers of its
+// subscribers. Only wires the components.
+import type { Clock } from '../../../lib/clock.ts';
 import type { KernelNotification } from '../kernel.ts';
 import type { OpenSocket } from '../netlink/socket.ts';
 import { FirewallTable } from './firewall-table.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { NotificationBuffer } from './notification-buffer.ts';
-import type { FirewallPrograms } from './tools.ts';
+import type { FirewallTools } from './tools.ts';
 
-export interface FirewallDoorOptions {
-  readonly programs: FirewallPrograms;
-  /** How often to look where nobody tells of changes, in ms. */
+export interface FirewallClientOptions {
+  readonly tools: FirewallTools;
+  /** Poll interval where the kernel does not report changes, in ms. */
   readonly pollMs: number;
+}
+
+export interface FirewallClientDeps {
+  readonly clock: Clock;
+  /** Unset without the addon: the kernel reports no changes. */
+  readonly openSocket?: OpenSocket;
 }
 
 export class FirewallClient {
   readonly table: FirewallTable;
-  readonly #gates: NotificationBuffer[] = [];
+  readonly #buffers: NotificationBuffer[] = [];
   readonly #watch: FirewallWatch;
 
-  /** Listens from the first, so that what was read before somebody subscribes need not be read again. */
-  constructor({ programs, pollMs }: FirewallDoorOptions, openSocket: OpenSocket) {
-    this.table = new FirewallTable(programs);
+  /** Watches from the start, so that what was read before a subscription need not be read again. */
+  constructor({ tools, pollMs }: FirewallClientOptions, deps: FirewallClientDeps) {
+    this.table = new FirewallTable(tools);
     this.#watch = new FirewallWatch({
+      ...deps,
       table: this.table,
-      ...(loadNative().native && { openSocket }),
-      isIptablesLegacy: programs.iptables?.isLegacy === true,
+      isIptablesLegacy: tools.iptables?.isLegacy === true,
       pollMs,
-      onNotice: (notice) => {
-        for (const gate of this.#gates) gate.tell(notice);
+      onNotification: (notification) => {
+        for (const buffer of this.#buffers) buffer.push(notification);
       },
     });
   }
 
-  /** Does steps, of whatever kind, with notices of the firewall kept back. */
+  /** Runs steps, of any kind, while notifications of the firewall are buffered. */
   during<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#gates.reduce((inner, gate) => () => gate.during(inner), work)();
+    return this.#buffers.reduce((inner, buffer) => () => buffer.during(inner), work)();
   }
 
-  subscribe(onNotice: (notice: KernelNotification) => void): void {
-    this.#gates.push(new NotificationBuffer(onNotice));
-    if (!this.#watch.isTold) this.table.markStale();
+  /** `onNotification` must not throw. */
+  subscribe(onNotification: (notification: KernelNotification) => void): void {
+    this.#buffers.push(new NotificationBuffer(onNotification));
+    if (!this.#watch.isNotified) this.table.markStale();
   }
 
   close(): void {

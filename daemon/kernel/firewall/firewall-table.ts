@@ -1,100 +1,113 @@
-// The firewall as one more kernel table: what of it is ours, read by nft and iptables-save, changed by nft and
-// iptables-restore, each change one transaction. What was read counts until somebody says that it is stale, so that a
-// host on which nothing happens starts no process. One thing at a time.
+// The firewall as one more kernel table: our part of it, read by nft and iptables-save, changed by
+// nft and iptables-restore, each change one transaction. A snapshot is valid until it is marked
+// stale, so that a host on which nothing happens starts no process. One operation at a time.
 import type { Family } from '../../../lib/address.ts';
 import { FAMILIES } from '../../../backends/address-family.ts';
-import { OWN_CHAINS, chainName, type OwnChain } from '../../../backends/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../kernel.ts';
-import { DONE, type Outcome, refusal } from '../netlink/outcome.ts';
-import { parseSave, removeScript, setScript } from './iptables-save.ts';
+import { DONE, type Outcome, rejection } from '../netlink/outcome.ts';
+import { chainNamed, parseSave, removeScript, setScript } from './iptables-save.ts';
 import { CanonicalRules } from './canonical-rules.ts';
-import { describe, type FirewallPrograms } from './tools.ts';
-import { runProgram, type ProgramOutput, type RunProgram } from './run-program.ts';
+import { describe, nftFamily, type FirewallTools, xtables } from './tools.ts';
+import { runTool, type ToolOutput, type RunTool } from './run-tool.ts';
 
-/** What is read by one process. */
+/** What one process reads. */
 export interface FirewallScope {
   readonly engine: FirewallObject['engine'];
+  /** Address family. */
   readonly family: Family;
 }
 
-interface PartReading {
+interface ScopeSnapshot {
   readonly objects: readonly FirewallObject[];
   readonly isForwardDropping: boolean;
 }
 
-const NOTHING: PartReading = { objects: [], isForwardDropping: false };
+const EMPTY: ScopeSnapshot = { objects: [], isForwardDropping: false };
 
+/** Our rules, by scope. */
 export class FirewallTable {
-  readonly #parts: readonly FirewallScope[];
-  readonly #run: RunProgram;
-  readonly #learned = new CanonicalRules();
-  readonly #readings = new Map<FirewallScope, PartReading>();
+  readonly #scopes: readonly FirewallScope[];
+  readonly #run: RunTool;
+  readonly #canonical = new CanonicalRules();
+  readonly #snapshots = new Map<FirewallScope, ScopeSnapshot>();
   readonly #stale = new Set<FirewallScope>();
-  /** Parts that somebody may have changed since {@link refresh} told of them, whoever has read them meanwhile. */
-  readonly #untold = new Set<FirewallScope>();
-  /** Keys of all objects that a part ever had. */
+  /**
+   * Scopes that may have changed since {@link refresh} reported them, even if they were read since.
+   */
+  readonly #dirty = new Set<FirewallScope>();
+  /** Keys of all objects that a scope ever had. */
   readonly #known = new Map<FirewallScope, Set<ObjectKey>>();
-  #toldDrops = '';
-  /** Ends when all that was asked for so far has been done. */
-  #last: Promise<unknown> = Promise.resolve();
+  #notifiedDrops = '';
+  /** Resolves when the last operation that was enqueued has ended. */
+  #tail: Promise<unknown> = Promise.resolve();
 
-  constructor({ hasNft, iptables }: FirewallPrograms, run: RunProgram = runProgram) {
+  /** `tools` decide which scopes there are. */
+  constructor({ hasNft, iptables }: FirewallTools, run: RunTool = runTool) {
     this.#run = run;
     const engines = [...(hasNft ? (['nft'] as const) : []), ...(iptables ? (['iptables'] as const) : [])];
-    this.#parts = engines.flatMap((engine) => FAMILIES.map((family) => ({ engine, family })));
+    this.#scopes = engines.flatMap((engine) => FAMILIES.map((family) => ({ engine, family })));
     this.markStale();
   }
 
-  /** Somebody may have changed what `isMeant` names; default everything. */
-  markStale(isMeant: (part: FirewallScope) => boolean = () => true): void {
-    for (const part of this.#parts.filter(isMeant)) {
-      this.#stale.add(part);
-      this.#untold.add(part);
+  /** The scopes for which `isStale` holds may have changed; default all. */
+  markStale(isStale: (scope: FirewallScope) => boolean = () => true): void {
+    for (const scope of this.#scopes.filter(isStale)) {
+      this.#stale.add(scope);
+      this.#dirty.add(scope);
     }
   }
 
-  get hasNews(): boolean {
-    return this.#untold.size > 0;
+  /** Whether {@link refresh} has anything to report. */
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
   }
 
-  /** Whether rules of ours were there when `engine` was last read. */
+  /** Whether `engine` had rules of ours when it was last read. */
   hasRules(engine: FirewallScope['engine']): boolean {
-    return this.#parts.some((part) => part.engine === engine && this.#readingOf(part).objects.length > 0);
+    return this.#scopes.some(
+      (scope) => scope.engine === engine && this.#snapshotOf(scope).objects.length > 0,
+    );
   }
 
-  /** All rules that are ours. */
+  /** All rules that are ours. Never rejects. */
   read(): Promise<readonly FirewallObject[]> {
     return this.#exclusively(async () => {
       await this.#readStale();
-      return this.#parts.flatMap((part) => this.#readingOf(part).objects);
+      return this.#scopes.flatMap((scope) => this.#snapshotOf(scope).objects);
     });
   }
 
-  /** Families whose FORWARD chain drops what no rule accepts. */
+  /** Address families whose FORWARD chain drops packets that no rule accepts. Never rejects. */
   readForwardDrops(): Promise<readonly Family[]> {
     return this.#exclusively(async () => {
-      // The table of nftables has no such chain.
-      await this.#readAgain([...this.#stale].filter(({ engine }) => engine === 'iptables'));
+      // Our table of nftables has no such chain.
+      await this.#readScopes([...this.#stale].filter(({ engine }) => engine === 'iptables'));
       return this.#dropFamilies();
     });
   }
 
-  /** Tells how everything is now that somebody may have changed, changed or not. */
+  /**
+   * Reads and reports the present state of all that may have changed, whether it did or not. Never
+   * rejects.
+   */
   refresh(): Promise<readonly KernelNotification[]> {
     return this.#exclusively(async () => {
-      const parts = [...this.#untold];
-      this.#untold.clear();
+      const scopes = [...this.#dirty];
+      this.#dirty.clear();
       await this.#readStale();
-      const notices = parts.flatMap((part) => this.#describe(part));
+      const notifications = scopes.flatMap((scope) => this.#describe(scope));
       const drops = this.#dropFamilies().join();
-      if (drops === this.#toldDrops) return notices;
-      this.#toldDrops = drops;
-      return [...notices, { type: 'forward-policy' }];
+      if (drops === this.#notifiedDrops) return notifications;
+      this.#notifiedDrops = drops;
+      return [...notifications, { kind: 'forward-policy' }];
     });
   }
 
+  /**
+   * One step. Rejected: ENOENT without the tool, EIO with its first line of output. Never rejects.
+   */
   apply({
     action,
     object,
@@ -103,134 +116,127 @@ export class FirewallTable {
     readonly object: FirewallObject;
   }): Promise<Outcome> {
     return this.#exclusively(async () => {
-      const part = this.#parts.find(
+      const scope = this.#scopes.find(
         ({ engine, family }) => engine === object.engine && family === object.family,
       );
-      if (part === undefined)
-        return refusal('ENOENT', `${object.engine} is not installed or does not work here`);
-      const output = await (action === 'set' ? this.#set(part, object) : this.#remove(part, object));
-      this.#stale.add(part);
-      if (output.code !== 0) return refusal('EIO', `${object.engine}: ${describe(output)}`);
-      if (action === 'set') await this.#learn(part, object);
+      if (scope === undefined)
+        return rejection('ENOENT', `${object.engine} is not installed or does not work here`);
+      const output = await (action === 'set' ? this.#set(scope, object) : this.#remove(scope, object));
+      this.#stale.add(scope);
+      if (output.code !== 0) return rejection('EIO', `${object.engine}: ${describe(output)}`);
+      if (action === 'set') await this.#recordPrinted(scope, object);
       return DONE;
     });
   }
 
-  /** In one transaction with what was there, so that there is no moment without rules. */
-  async #set(part: FirewallScope, object: FirewallObject): Promise<ProgramOutput> {
-    if (part.engine === 'nft') {
-      const table = `table ${wordOf(part)} ${object.name}`;
+  /** Replaces the old rules in one transaction, so that there is no moment without rules. */
+  async #set(scope: FirewallScope, object: FirewallObject): Promise<ToolOutput> {
+    if (scope.engine === 'nft') {
+      const table = `table ${nftFamily(scope.family)} ${object.name}`;
       return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n${object.rules}`);
     }
     return this.#restore(
-      part,
-      setScript(chainOf(object), object.rules, await this.#currentRules(part, object)),
+      scope,
+      setScript(chainNamed(object.name), object.rules, await this.#currentRules(scope, object)),
     );
   }
 
-  async #remove(part: FirewallScope, object: FirewallObject): Promise<ProgramOutput> {
-    if (part.engine === 'nft') {
-      const table = `table ${wordOf(part)} ${object.name}`;
+  async #remove(scope: FirewallScope, object: FirewallObject): Promise<ToolOutput> {
+    if (scope.engine === 'nft') {
+      const table = `table ${nftFamily(scope.family)} ${object.name}`;
       return this.#run('nft', ['-f', '-'], `add ${table}\ndelete ${table}\n`);
     }
-    return this.#restore(part, removeScript(chainOf(object), await this.#currentRules(part, object)));
+    return this.#restore(
+      scope,
+      removeScript(chainNamed(object.name), await this.#currentRules(scope, object)),
+    );
   }
 
-  #restore({ family }: FirewallScope, script: string): Promise<ProgramOutput> {
+  #restore({ family }: FirewallScope, script: string): Promise<ToolOutput> {
     return this.#run(`${xtables(family)}-restore`, ['--noflush', '--wait'], script);
   }
 
-  /** In the words of the program: a rule that is deleted must be there. */
-  async #currentRules(part: FirewallScope, object: FirewallObject): Promise<string> {
-    await this.#readAgain(this.#stale.has(part) ? [part] : []);
-    return this.#printed(part, object) ?? '';
+  /** As the tool prints them: iptables-restore deletes a rule only by its exact text. */
+  async #currentRules(scope: FirewallScope, object: FirewallObject): Promise<string> {
+    await this.#readScopes(this.#stale.has(scope) ? [scope] : []);
+    return this.#printed(scope, object) ?? '';
   }
 
-  async #learn(part: FirewallScope, object: FirewallObject): Promise<void> {
-    await this.#readAgain([part]);
-    const printed = this.#printed(part, object);
-    if (printed !== undefined) this.#learned.learn(object, printed);
+  async #recordPrinted(scope: FirewallScope, object: FirewallObject): Promise<void> {
+    await this.#readScopes([scope]);
+    const printed = this.#printed(scope, object);
+    if (printed !== undefined) this.#canonical.record(object, printed);
   }
 
-  #printed(part: FirewallScope, { name: wanted }: FirewallObject): string | undefined {
-    return this.#readings.get(part)?.objects.find(({ name }) => name === wanted)?.rules;
+  #printed(scope: FirewallScope, { name: wanted }: FirewallObject): string | undefined {
+    return this.#snapshots.get(scope)?.objects.find(({ name }) => name === wanted)?.rules;
   }
 
   #readStale(): Promise<void> {
-    return this.#readAgain([...this.#stale]);
+    return this.#readScopes([...this.#stale]);
   }
 
-  /** What changes while it is read is stale again. */
-  async #readAgain(parts: readonly FirewallScope[]): Promise<void> {
-    for (const part of parts) this.#stale.delete(part);
+  /** Marks scopes as read before the read, so that a change during it makes them stale again. */
+  async #readScopes(scopes: readonly FirewallScope[]): Promise<void> {
+    for (const scope of scopes) this.#stale.delete(scope);
     await Promise.all(
-      parts.map(async (part) => {
-        const reading = await this.#readPart(part);
-        this.#readings.set(part, reading);
-        this.#known.set(part, new Set([...(this.#known.get(part) ?? []), ...reading.objects.map(objectKey)]));
+      scopes.map(async (scope) => {
+        const snapshot = await this.#readScope(scope);
+        this.#snapshots.set(scope, snapshot);
+        this.#known.set(
+          scope,
+          new Set([...(this.#known.get(scope) ?? []), ...snapshot.objects.map(objectKey)]),
+        );
       }),
     );
   }
 
-  #readPart(part: FirewallScope): Promise<PartReading> {
-    return part.engine === 'nft' ? this.#readNft(part) : this.#readIptables(part);
+  #readScope(scope: FirewallScope): Promise<ScopeSnapshot> {
+    return scope.engine === 'nft' ? this.#readNft(scope) : this.#readIptables(scope);
   }
 
-  /** What cannot be read counts as missing: to write it again tells why, and harms nobody. */
-  async #readNft(part: FirewallScope): Promise<PartReading> {
-    const name = NFT_TABLES[part.family];
-    const output = await this.#run('nft', ['--stateless', 'list', 'table', wordOf(part), name]);
-    if (output.code !== 0) return NOTHING;
-    return { objects: [this.#object(part, name, output.stdout)], isForwardDropping: false };
+  /** A scope that cannot be read counts as empty: the next write reports why, and does no harm. */
+  async #readNft(scope: FirewallScope): Promise<ScopeSnapshot> {
+    const name = NFT_TABLES[scope.family];
+    const output = await this.#run('nft', ['--stateless', 'list', 'table', nftFamily(scope.family), name]);
+    if (output.code !== 0) return EMPTY;
+    return { objects: [this.#object(scope, name, output.stdout)], isForwardDropping: false };
   }
 
-  async #readIptables(part: FirewallScope): Promise<PartReading> {
-    const output = await this.#run(`${xtables(part.family)}-save`, []);
-    if (output.code !== 0) return NOTHING;
+  async #readIptables(scope: FirewallScope): Promise<ScopeSnapshot> {
+    const output = await this.#run(`${xtables(scope.family)}-save`, []);
+    if (output.code !== 0) return EMPTY;
     const { chains, isForwardDropping } = parseSave(output.stdout);
-    return { objects: [...chains].map(([name, text]) => this.#object(part, name, text)), isForwardDropping };
+    return { objects: [...chains].map(([name, text]) => this.#object(scope, name, text)), isForwardDropping };
   }
 
   #object({ engine, family }: FirewallScope, name: string, rules: string): FirewallObject {
     return { kind: 'firewall', engine, family, name, rules };
   }
 
-  #describe(part: FirewallScope): readonly KernelNotification[] {
-    const now = new Map(this.#readingOf(part).objects.map((object) => [objectKey(object), object]));
-    return Array.from(this.#known.get(part) ?? [], (key) => {
+  #describe(scope: FirewallScope): readonly KernelNotification[] {
+    const now = new Map(this.#snapshotOf(scope).objects.map((object) => [objectKey(object), object]));
+    return Array.from(this.#known.get(scope) ?? [], (key) => {
       const object = now.get(key);
-      return object === undefined ? { type: 'object', key } : { type: 'object', key, object };
+      return object === undefined ? { kind: 'object', key } : { kind: 'object', key, object };
     });
   }
 
-  /** In the words of who wants it. */
-  #readingOf(part: FirewallScope): PartReading {
-    const { objects, isForwardDropping } = this.#readings.get(part) ?? NOTHING;
-    return { objects: objects.map((object) => this.#learned.translate(object)), isForwardDropping };
+  /** With canonical rules, so that they compare equal to desired ones. */
+  #snapshotOf(scope: FirewallScope): ScopeSnapshot {
+    const { objects, isForwardDropping } = this.#snapshots.get(scope) ?? EMPTY;
+    return { objects: objects.map((object) => this.#canonical.canonicalize(object)), isForwardDropping };
   }
 
   #dropFamilies(): readonly Family[] {
-    return this.#parts.filter((part) => this.#readingOf(part).isForwardDropping).map(({ family }) => family);
+    return this.#scopes
+      .filter((scope) => this.#snapshotOf(scope).isForwardDropping)
+      .map(({ family }) => family);
   }
 
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
     return result;
   }
-}
-
-function chainOf({ name }: FirewallObject): OwnChain {
-  const own = OWN_CHAINS.find((each) => chainName(each) === name);
-  if (own === undefined) throw new Error(`No chain of ours is named ${name}`);
-  return own;
-}
-
-/** The word of nft for a family. */
-function wordOf({ family }: FirewallScope): string {
-  return family === 4 ? 'ip' : 'ip6';
-}
-
-function xtables(family: Family): string {
-  return family === 4 ? 'iptables' : 'ip6tables';
 }

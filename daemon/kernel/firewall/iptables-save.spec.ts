@@ -23,7 +23,7 @@ function chain(...lines: readonly string[]): string | undefined {
 }
 
 describe('the output of iptables-save', () => {
-  it('gives our chain with what leads there, among the rules of others', () => {
+  it('gives our chain with the jumps to it, among foreign rules', () => {
     const foreign = ['-A FORWARD -i docker0 -j ACCEPT', '-A DOCKER-USER -j RETURN'];
     assert.equal(
       chain(':FLANNEL-FWD - [0:0]', ':DOCKER-USER - [0:0]', foreign[0]!, JUMP, RULE, foreign[1]!),
@@ -31,21 +31,21 @@ describe('the output of iptables-save', () => {
     );
   });
 
-  it('gives nothing where nothing is ours', () => {
+  it('gives nothing without rules of ours', () => {
     assert.equal(chain('-A FORWARD -i docker0 -j ACCEPT', '-A FORWARD -j FLANNEL-FWD-OLD'), undefined);
     assert.equal(parseSave('').chains.size, 0);
   });
 
-  it('gives every rule that leads there from FORWARD, also those that flannel once wrote into it', () => {
+  it('gives every jump from FORWARD, and rules that older flannel wrote into it', () => {
     const direct = '-A FORWARD -s 10.5.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT';
     assert.equal(chain(direct, '-A FORWARD -j FLANNEL-FWD'), `${direct}\n-A FORWARD -j FLANNEL-FWD\n`);
   });
 
-  it('leaves a rule of another chain alone, even if it leads to ours', () => {
+  it('ignores a jump from another chain', () => {
     assert.equal(chain(':FLANNEL-FWD - [0:0]', '-A DOCKER-USER -j FLANNEL-FWD'), ':FLANNEL-FWD -\n');
   });
 
-  it('tells whether FORWARD drops', () => {
+  it('shows whether FORWARD drops', () => {
     assert.equal(parseSave(save('DROP')).isForwardDropping, true);
     assert.equal(parseSave(save('ACCEPT')).isForwardDropping, false);
   });
@@ -53,11 +53,11 @@ describe('the output of iptables-save', () => {
 
 describe('a script for iptables-restore', () => {
   const cases: readonly [string, string, readonly string[]][] = [
-    ['makes the chain, and the rule that leads there', '', [RULE, JUMP]],
-    ['leaves the rule that leads there where it is', `:FLANNEL-FWD -\n${JUMP}\n${OTHER}\n`, [RULE]],
-    ['keeps the first of two', `:FLANNEL-FWD -\n${JUMP}\n${JUMP}\n`, [RULE, `-D${JUMP.slice(2)}`]],
+    ['creates the chain and the jump to it', '', [RULE, JUMP]],
+    ['keeps the place of the jump', `:FLANNEL-FWD -\n${JUMP}\n${OTHER}\n`, [RULE]],
+    ['keeps the first of two jumps', `:FLANNEL-FWD -\n${JUMP}\n${JUMP}\n`, [RULE, `-D${JUMP.slice(2)}`]],
     [
-      'puts ours in the place of another',
+      'replaces another jump by ours',
       ':FLANNEL-FWD -\n-A FORWARD -j FLANNEL-FWD\n',
       [RULE, '-D FORWARD -j FLANNEL-FWD', JUMP],
     ],
@@ -68,12 +68,12 @@ describe('a script for iptables-restore', () => {
       assert.equal(setScript(FORWARD_CHAIN, WANTED, found), script);
     });
 
-  it('removes the chain and all that leads there', () => {
+  it('removes the chain and all jumps to it', () => {
     const script = ['*filter', ':FLANNEL-FWD - [0:0]', `-D${JUMP.slice(2)}`, '-X FLANNEL-FWD', 'COMMIT', ''];
     assert.equal(removeScript(FORWARD_CHAIN, WANTED), script.join('\n'));
   });
 
-  it('works on the table of the chain', () => {
+  it('names the table of the chain', () => {
     assert.match(
       removeScript(MASQUERADE_CHAIN, ''),
       /^\*nat\n:FLANNEL-POSTRTG - \[0:0\]\n-X FLANNEL-POSTRTG\n/,

@@ -1,19 +1,22 @@
-// Our part of what `iptables-save` prints, and scripts for `iptables-restore --noflush` that change nothing else. Pure.
+// Our part of the output of `iptables-save`, and scripts for `iptables-restore --noflush` that
+// change nothing else. Pure.
 import { OWN_CHAINS, chainName, jumpTo, type OwnChain } from '../../../backends/firewall-iptables.ts';
 
 export interface SavedChains {
-  /** Text of each chain of ours that exists, with the rules that lead to it, by name of its object. */
+  /**
+   * Text of each chain of ours that exists, with the rules that jump to it, by name of its object.
+   */
   readonly chains: ReadonlyMap<string, string>;
-  /** The FORWARD chain drops what no rule accepts. */
+  /** The FORWARD chain drops packets that no rule accepts. */
   readonly isForwardDropping: boolean;
 }
 
-/** Takes what is ours out of the output of `iptables-save`. */
+/** Parses our chains out of the output of `iptables-save`. */
 export function parseSave(text: string): SavedChains {
   const tables = splitTables(text);
   const chains = new Map<string, string>();
   for (const own of OWN_CHAINS) {
-    const lines = takeOwn(own, tables.get(own.table) ?? []);
+    const lines = selectOwn(own, tables.get(own.table) ?? []);
     if (lines.length > 0) chains.set(chainName(own), lines.map((line) => `${line}\n`).join(''));
   }
   const isForwardDropping = (tables.get('filter') ?? []).some((line) => line.startsWith(':FORWARD DROP'));
@@ -29,23 +32,32 @@ function splitTables(text: string): ReadonlyMap<string, readonly string[]> {
   return tables;
 }
 
-/** The chain itself, what leads to it, its rules; in this order, whatever the order of the chains. */
-function takeOwn(own: OwnChain, lines: readonly string[]): readonly string[] {
+/**
+ * The chain itself, the jumps to it, its rules; in this order, independent of the order of the
+ * chains.
+ */
+function selectOwn(own: OwnChain, lines: readonly string[]): readonly string[] {
   const { chain } = own;
   const declared = lines.some((line) => line.startsWith(`:${chain} `)) ? [`:${chain} -`] : [];
-  const jumps = lines.filter((line) => leadsTo(own, line));
+  const jumps = lines.filter((line) => isOurJump(own, line));
   return [...declared, ...jumps, ...lines.filter((line) => line.startsWith(`-A ${chain} `))];
 }
 
-/** Rules of the built-in chain that are ours; flannel once wrote its rules there directly. Those of others chains are not. */
-function leadsTo({ from, chain, comment }: OwnChain, line: string): boolean {
+/**
+ * Whether a rule of the built-in chain is ours: a jump to our chain, or one of the rules that older
+ * flannel wrote into the built-in chain. Jumps from other chains are not ours.
+ */
+function isOurJump({ from, chain, comment }: OwnChain, line: string): boolean {
   if (!line.startsWith(`-A ${from} `)) return false;
   return line.endsWith(` -j ${chain}`) || line.includes(` --comment "${comment}" `);
 }
 
-/** Makes `wanted` of a chain whose text is `found` (empty if there is none). The rule that leads there stays in its place. */
+/**
+ * Script that turns a chain with the text `found` (empty if there is none) into `wanted`. The jump
+ * to it keeps its place.
+ */
 export function setScript(own: OwnChain, wanted: string, found: string): string {
-  const jumps = found.split('\n').filter((line) => leadsTo(own, line));
+  const jumps = found.split('\n').filter((line) => isOurJump(own, line));
   const kept = jumps.indexOf(jumpTo(own));
   const rules = wanted.split('\n').filter((line) => line.startsWith(`-A ${own.chain} `));
   return script(own, [
@@ -55,17 +67,24 @@ export function setScript(own: OwnChain, wanted: string, found: string): string 
   ]);
 }
 
-/** Removes a chain whose text is `found`, and what leads there. */
+/** Script that removes a chain with the text `found`, and the jumps to it. */
 export function removeScript(own: OwnChain, found: string): string {
-  const jumps = found.split('\n').filter((line) => leadsTo(own, line));
+  const jumps = found.split('\n').filter((line) => isOurJump(own, line));
   return script(own, [...jumps.map(deletion), `-X ${own.chain}`]);
 }
 
-/** One transaction. To declare a chain empties it, or makes it. */
+/** One transaction. The declaration of a chain creates or empties it. */
 function script({ table, chain }: OwnChain, commands: readonly string[]): string {
   return [`*${table}`, `:${chain} - [0:0]`, ...commands, 'COMMIT', ''].join('\n');
 }
 
 function deletion(rule: string): string {
   return rule.replace(/^-A /, '-D ');
+}
+
+/** The chain of ours that an object's `name` names. @throws Error for any other name */
+export function chainNamed(name: string): OwnChain {
+  const own = OWN_CHAINS.find((each) => chainName(each) === name);
+  if (own === undefined) throw new Error(`Unknown chain ${name}`);
+  return own;
 }

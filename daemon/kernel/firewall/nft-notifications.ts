@@ -1,5 +1,6 @@
-// What the kernel says about changes of nftables (nfnetlink, NFNLGRP_NFTABLES): only which of our parts a change may concern.
-// Tables of iptables are tables of nftables where iptables is built on it. What is not ours costs a look at two names.
+// Notifications of nftables (nfnetlink, NFNLGRP_NFTABLES): which of our scopes a change may
+// concern. Tables of iptables-nft are tables of nftables. A message that is not ours costs the
+// decoding of two names.
 import { OWN_CHAINS } from '../../../backends/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
 import { AF_INET, AF_INET6, NETLINK_NETFILTER, NFNLGRP_NFTABLES } from '../netlink/constants.ts';
@@ -7,27 +8,31 @@ import { AttributeTable, forEachMessage, HEADER_BYTES } from '../netlink/message
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
 import type { FirewallScope } from './firewall-table.ts';
 
-export interface NftNoticeOptions {
+export interface NftNotificationOptions {
   readonly openSocket: OpenSocket;
-  /** A part changed, or with `undefined`, nobody knows what. */
-  readonly onChange: (part: FirewallScope | undefined) => void;
+  /** A scope changed; `undefined`: any may have changed. */
+  readonly onChange: (scope: FirewallScope | undefined) => void;
 }
 
 const NFNL_SUBSYS_NFTABLES = 10;
-/** Message types come in threes (new, get, delete), in this order. */
+/** Message types come in threes (new, get, delete), in this order (enum nf_tables_msg_types). */
 const TRIPLES = ['table', 'chain', 'rule'] as const;
+/** Bytes of `struct nfgenmsg`. */
 const NFGENMSG_BYTES = 4;
-/** In all three kinds of message the first attribute is the table's name. */
+/**
+ * The table's name in all three kinds of message (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
+ * NFTA_RULE_TABLE).
+ */
 const NFTA_TABLE = 1;
 const NFTA_RULE_CHAIN = 2;
 const NFTA_CHAIN_NAME = 3;
 
-/** The kernel packs what one transaction changed into as few datagrams as it can. */
+/** The kernel packs the changes of one transaction into as few datagrams as it can. */
 const DATAGRAM_BYTES = 64 * 1024;
 const RECEIVE_BYTES = 4 << 20;
 
-/** Opens a socket for notices. @throws Error with errno if the kernel refuses. */
-export function openNftNotices({ openSocket, onChange }: NftNoticeOptions): NetlinkSocket {
+/** Opens a socket for notifications. @throws Error with errno if the kernel rejects it. */
+export function openNftNotifications({ openSocket, onChange }: NftNotificationOptions): NetlinkSocket {
   const settings = {
     protocol: NETLINK_NETFILTER,
     groups: [NFNLGRP_NFTABLES],
@@ -37,17 +42,17 @@ export function openNftNotices({ openSocket, onChange }: NftNoticeOptions): Netl
   return openSocket(settings, {
     onDatagram: (datagram) =>
       forEachMessage(datagram, (type, start, end) => {
-        const part = partOf(type, datagram, start, end);
-        if (part !== undefined) onChange(part);
+        const scope = scopeOf(type, datagram, start, end);
+        if (scope !== undefined) onChange(scope);
       }),
-    onTrouble: () => onChange(undefined),
+    onError: () => onChange(undefined),
   });
 }
 
 const attributes = new AttributeTable(NFTA_CHAIN_NAME);
 
-/** Which of our parts a message concerns. */
-function partOf(type: number, buffer: Buffer, start: number, end: number): FirewallScope | undefined {
+/** The scope that a message concerns; `undefined` if none. */
+function scopeOf(type: number, buffer: Buffer, start: number, end: number): FirewallScope | undefined {
   const kind = type >> 8 === NFNL_SUBSYS_NFTABLES ? TRIPLES[Math.floor((type & 0xff) / 3)] : undefined;
   const body = start + HEADER_BYTES;
   const family = kind === undefined ? undefined : familyOf(buffer[body]);
@@ -57,7 +62,7 @@ function partOf(type: number, buffer: Buffer, start: number, end: number): Firew
   if (table === NFT_TABLES[family]) return { engine: 'nft', family };
   const chain =
     kind === 'table' ? undefined : attributes.text(kind === 'chain' ? NFTA_CHAIN_NAME : NFTA_RULE_CHAIN);
-  return isOfIptables(table, chain) ? { engine: 'iptables', family } : undefined;
+  return isIptablesChain(table, chain) ? { engine: 'iptables', family } : undefined;
 }
 
 function familyOf(protocolFamily: number | undefined): 4 | 6 | undefined {
@@ -66,7 +71,7 @@ function familyOf(protocolFamily: number | undefined): 4 | 6 | undefined {
 }
 
 /** Whether a table (with no chain named) or a chain of it is one that has rules of ours. */
-function isOfIptables(table: string, chain: string | undefined): boolean {
+function isIptablesChain(table: string, chain: string | undefined): boolean {
   return OWN_CHAINS.some(
     (own) => own.table === table && (chain === undefined || chain === own.chain || chain === own.from),
   );

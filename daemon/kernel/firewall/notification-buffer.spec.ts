@@ -2,30 +2,30 @@ import assert from 'node:assert/strict';
 import type { KernelNotification } from '../kernel.ts';
 import { NotificationBuffer } from './notification-buffer.ts';
 
-const NOTICE: KernelNotification = { type: 'forward-policy' };
+const NOTIFICATION: KernelNotification = { kind: 'forward-policy' };
 
-describe('the gate of notices', () => {
-  it('passes them on at once, but not before the results of steps that are under way', async () => {
-    const told: string[] = [];
-    const gate = new NotificationBuffer(() => told.push('notice'));
-    gate.tell(NOTICE);
-    assert.deepEqual(told, ['notice']);
-    await gate.during(async () => {
-      gate.tell(NOTICE);
+describe('the notification buffer', () => {
+  it('delivers at once, but not before the results of running steps', async () => {
+    const events: string[] = [];
+    const buffer = new NotificationBuffer(() => events.push('notification'));
+    buffer.push(NOTIFICATION);
+    assert.deepEqual(events, ['notification']);
+    await buffer.during(async () => {
+      buffer.push(NOTIFICATION);
       await Promise.resolve();
     });
-    told.push('results');
+    events.push('results');
     await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(told, ['notice', 'results', 'notice']);
+    assert.deepEqual(events, ['notification', 'results', 'notification']);
   });
 
-  it('opens after steps that failed, and stays shut while others are under way', async () => {
+  it('delivers after failed steps, but not while others are running', async () => {
     let count = 0;
     let finish = (): void => undefined;
-    const gate = new NotificationBuffer(() => count++);
-    const long = gate.during(() => new Promise<void>((resolve) => (finish = resolve)));
-    await assert.rejects(gate.during(() => Promise.reject(new Error('refused'))));
-    gate.tell(NOTICE);
+    const buffer = new NotificationBuffer(() => count++);
+    const long = buffer.during(() => new Promise<void>((resolve) => (finish = resolve)));
+    await assert.rejects(buffer.during(() => Promise.reject(new Error('rejected'))));
+    buffer.push(NOTIFICATION);
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(count, 0);
     finish();

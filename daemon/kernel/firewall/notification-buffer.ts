@@ -1,36 +1,38 @@
-// Keeps notices back while steps are under way, so that whoever asked for the steps has recorded their results before he
-// hears what happened since.
+// Buffers kernel notifications until the caller has recorded the results of its steps.
 import type { KernelNotification } from '../kernel.ts';
 
 export class NotificationBuffer {
-  readonly #pass: (notice: KernelNotification) => void;
-  #closedBy = 0;
-  #waiting: KernelNotification[] = [];
+  readonly #deliver: (notification: KernelNotification) => void;
+  /** Calls of {@link during} that have not ended. */
+  #running = 0;
+  #buffered: KernelNotification[] = [];
 
-  constructor(pass: (notice: KernelNotification) => void) {
-    this.#pass = pass;
+  constructor(deliver: (notification: KernelNotification) => void) {
+    this.#deliver = deliver;
   }
 
-  tell(notice: KernelNotification): void {
-    if (this.#closedBy > 0) this.#waiting.push(notice);
-    else this.#pass(notice);
+  /** Delivers at once, unless work is running. */
+  push(notification: KernelNotification): void {
+    if (this.#running > 0) this.#buffered.push(notification);
+    else this.#deliver(notification);
   }
 
+  /** Runs `work` and delivers what was pushed meanwhile after the caller has handled its result. */
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#closedBy++;
+    this.#running++;
     try {
       return await work();
     } finally {
-      // Behind everything that is done with the results at once.
-      setImmediate(() => this.#open());
+      // After the promise jobs of the caller, which record the result.
+      setImmediate(() => this.#release());
     }
   }
 
-  #open(): void {
-    this.#closedBy--;
-    if (this.#closedBy > 0) return;
-    const notices = this.#waiting;
-    this.#waiting = [];
-    for (const notice of notices) this.#pass(notice);
+  #release(): void {
+    this.#running--;
+    if (this.#running > 0) return;
+    const notifications = this.#buffered;
+    this.#buffered = [];
+    for (const notification of notifications) this.#deliver(notification);
   }
 }

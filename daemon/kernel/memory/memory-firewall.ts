@@ -1,4 +1,5 @@
-// A model of the firewall: rules of ours by key. Others change them by `replace`, our own steps come through `apply`.
+// A model of the firewall: rules of ours by key. Tests change them by `replace`, our own steps come
+// through `apply`.
 import type { Family } from '../../../lib/address.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../kernel.ts';
@@ -8,7 +9,7 @@ export class MemoryFirewall {
   readonly #objects = new Map<ObjectKey, FirewallObject>();
   #dropFamilies: readonly Family[] = [];
   /** Called for each change. */
-  onNotice: (notice: KernelNotification) => void = () => undefined;
+  onNotification: (notification: KernelNotification) => void = () => undefined;
 
   get objects(): ReadonlyMap<ObjectKey, FirewallObject> {
     return this.#objects;
@@ -27,15 +28,15 @@ export class MemoryFirewall {
     return DONE;
   }
 
-  /** Sets or removes what has `key`. */
+  /** Sets or removes the object of `key`, as another process would. */
   replace(key: ObjectKey, object: FirewallObject | undefined): void {
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);
-    this.onNotice(object === undefined ? { type: 'object', key } : { type: 'object', key, object });
+    this.onNotification(object === undefined ? { kind: 'object', key } : { kind: 'object', key, object });
   }
 
   setForwardDrops(families: readonly Family[]): void {
     this.#dropFamilies = families;
-    this.onNotice({ type: 'forward-policy' });
+    this.onNotification({ kind: 'forward-policy' });
   }
 }

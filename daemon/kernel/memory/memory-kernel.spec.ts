@@ -35,10 +35,10 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  return { kernel, others: otherHands(tables), close: () => kernel.close() };
+  return { kernel, actor: externalActor(tables), close: () => kernel.close() };
 }
 
-function otherHands(tables: MemoryTables): ExternalActor {
+function externalActor(tables: MemoryTables): ExternalActor {
   const must = (outcome: Outcome): void => assert.equal(outcome.status, 'done', JSON.stringify(outcome));
   return {
     addBridge: (name) => must(tables.addLink({ name, kind: 'bridge' })),
@@ -77,53 +77,53 @@ describe('MemoryKernel faults', () => {
     return kernel as MemoryKernel;
   }
 
-  it('refuses a key as often as told', async () => {
+  it('rejects steps on a key as often as injected', async () => {
     const kernel = await open();
-    kernel.refuse(objectKey(FDB), 'ENOBUFS', 2);
+    kernel.injectFault(objectKey(FDB), 'ENOBUFS', 2);
     const attempt = async (): Promise<unknown> =>
-      (await kernel.apply([set(FDB), set(NEIGHBOUR)])).map(({ ok }) => ok);
+      (await kernel.apply([set(FDB), set(NEIGHBOUR)])).map(({ status }) => status);
     assert.deepEqual(
       [await attempt(), await attempt(), await attempt()],
       [
-        [false, true],
-        [false, true],
-        [true, true],
+        ['rejected', 'done'],
+        ['rejected', 'done'],
+        ['done', 'done'],
       ],
     );
   });
 
-  it('loses answers of steps that are done nevertheless', async () => {
+  it('loses answers of steps that it applies', async () => {
     const kernel = await open();
     kernel.loseAnswers(1);
     assert.deepEqual(
-      (await kernel.apply([set(NEIGHBOUR), set(FDB)])).map(({ ok }) => ok),
-      ['unknown', true],
+      (await kernel.apply([set(NEIGHBOUR), set(FDB)])).map(({ status }) => status),
+      ['unknown', 'done'],
     );
     assert.ok((await kernel.readState(OWNERSHIP)).objects.has(objectKey(NEIGHBOUR)));
   });
 
-  it('loses notices and tells so afterwards', async () => {
+  it('drops notifications and reports the overrun afterwards', async () => {
     const kernel = await open();
-    const notices: KernelNotification[] = [];
+    const notifications: KernelNotification[] = [];
     kernel.subscribe(
       () => OWNERSHIP,
-      (notice) => notices.push(notice),
+      (notification) => notifications.push(notification),
     );
-    kernel.loseNotices();
+    kernel.dropNotifications();
     kernel.tables.setNeighbour(NEIGHBOUR);
-    assert.deepEqual(notices, []);
+    assert.deepEqual(notifications, []);
     kernel.reportOverrun();
-    assert.deepEqual(notices, [{ type: 'overrun' }]);
+    assert.deepEqual(notifications, [{ kind: 'overrun' }]);
   });
 
-  it('fails reads as often as told', async () => {
+  it('fails reads as often as injected', async () => {
     const kernel = await open();
     kernel.failReads(1);
     await assert.rejects(kernel.readState(OWNERSHIP), KernelReadError);
     await kernel.readState(OWNERSHIP);
   });
 
-  it('renders itself in the words of ip', async () => {
+  it('renders its state in the form of ip', async () => {
     const kernel = await open();
     await kernel.apply([set(NEIGHBOUR), set(FDB), set(ROUTE)]);
     await kernel.apply([set({ kind: 'sysctl', path: 'net/ipv6/conf/flannel.900/accept_ra', value: '0' })]);
@@ -153,32 +153,32 @@ describe('MemoryKernel: packet path', () => {
   const noStore: DescriptorStore = {
     has: () => false,
     take: () => [],
-    keep: () => undefined,
-    forget: () => undefined,
-    record: () => undefined,
+    store: () => undefined,
+    remove: () => undefined,
+    storeCheckpoint: () => undefined,
   };
 
   async function errnoOf(kernel: MemoryKernel, step: Step): Promise<string> {
     const [result] = await kernel.apply([step]);
-    return result?.ok === false ? result.errno : '';
+    return result?.status === 'rejected' ? result.errno : '';
   }
 
-  it('without the addon refuses devices and says why', async () => {
+  it('rejects devices without the addon, with the reason', async () => {
     const kernel = new MemoryKernel({ hasPacketPath: false });
     const [result] = await kernel.apply([set(TUN_LINK)]);
-    assert.ok(result?.ok === false);
+    assert.ok(result?.status === 'rejected');
     assert.match(result.message, /^ENOSYS: .*addon/);
     assert.equal(kernel.tables.link(TUN), undefined);
   });
 
-  it('a kernel without VXLAN refuses its devices alone', async () => {
+  it('rejects only VXLAN devices if the kernel lacks VXLAN', async () => {
     const kernel = new MemoryKernel({ hasVxlan: false });
     kernel.tables.addLink({ name: UNDERLAY });
     assert.equal(await errnoOf(kernel, set(LINK)), 'EOPNOTSUPP');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
   });
 
-  it('tells the path its MTU at once, and its addresses when they were read', async () => {
+  it('configures the MTU of the path at once, and its addresses after a read', async () => {
     const kernel = new MemoryKernel();
     await kernel.apply([set(TUN_LINK), set(TUN_ADDRESS)]);
     assert.deepEqual(kernel.packetPath.settings(TUN), { mtu: 1472 });
@@ -196,17 +196,17 @@ describe('MemoryKernel: packet path', () => {
     assert.ok(kernel.tables.link(TUN));
   });
 
-  it('passes on what the path refuses', async () => {
+  it('has the errno of the path', async () => {
     const kernel = new MemoryKernel();
-    kernel.packetPath.refuse('open', 'EADDRINUSE');
+    kernel.packetPath.injectFault('open', 'EADDRINUSE');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), 'EADDRINUSE');
     kernel.packetPath.clearFault('open');
     assert.equal(await errnoOf(kernel, set(TUN_LINK)), '');
-    kernel.packetPath.refuse('setRoute', 'ENOMEM');
+    kernel.packetPath.injectFault('setRoute', 'ENOMEM');
     assert.equal(await errnoOf(kernel, set(TUNNEL)), 'ENOMEM');
   });
 
-  it('takes over the device of an earlier process, which is neither ours nor in the way until then', async () => {
+  it('takes over the device of an earlier process, which is neither ours nor foreign until then', async () => {
     const descriptors = [{ kind: 'tun', index: 0, fd: 7 }] as const;
     const waiting = new Set([TUN]);
     const kept: string[] = [];
@@ -214,9 +214,9 @@ describe('MemoryKernel: packet path', () => {
       descriptorStore: {
         has: (device) => waiting.has(device),
         take: (device) => (waiting.delete(device) ? descriptors : []),
-        keep: (device, { length }) => kept.push(`${device} ${length}`),
-        forget: (device) => kept.push(`no ${device}`),
-        record: () => undefined,
+        store: (device, { length }) => kept.push(`${device} ${length}`),
+        remove: (device) => kept.push(`no ${device}`),
+        storeCheckpoint: () => undefined,
       },
     });
     kernel.tables.addTun(TUN);
@@ -231,7 +231,7 @@ describe('MemoryKernel: packet path', () => {
     assert.deepEqual(kept, [`${TUN} 1`, `no ${TUN}`]);
   });
 
-  it('a device that was resumed before is ours as soon as it is read, with the routes that it has', async () => {
+  it('owns a resumed device as soon as it is read, with its routes', async () => {
     const waiting = new Set([TUN]);
     const kept: string[] = [];
     const kernel = new MemoryKernel({
@@ -239,7 +239,7 @@ describe('MemoryKernel: packet path', () => {
         ...noStore,
         has: (device) => waiting.has(device),
         take: (device) => (waiting.delete(device) ? [] : []),
-        keep: (device) => kept.push(device),
+        store: (device) => kept.push(device),
       },
     });
     kernel.tables.addTun(TUN);
@@ -255,7 +255,7 @@ describe('MemoryKernel: packet path', () => {
     assert.deepEqual([[...waiting], kept], [[], [TUN]]);
   });
 
-  it('starts a device that nobody left at once', async () => {
+  it('starts a device that was not handed over at once', async () => {
     const kernel = new MemoryKernel({ descriptorStore: noStore });
     await kernel.apply([set(TUN_LINK)]);
     assert.equal(kernel.packetPath.isStarted(TUN), true);

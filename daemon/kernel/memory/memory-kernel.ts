@@ -1,5 +1,6 @@
-// The kernel door over a model of the kernel, for what the real one cannot show: faults at will, property tests with
-// thousands of histories. `tables` is the model; whoever else changes the host does it there.
+// The Kernel interface over a model of the kernel, for what the real one cannot show: injected
+// faults, property tests with thousands of histories. `tables` is the model; tests change it there
+// as other processes would.
 import { contains, type Family, type IpAddress, prefixLengthOf } from '../../../lib/address.ts';
 import type { Ownership } from '../../../backends/backend.ts';
 import { objectKey, type ObjectKey } from '../../../backends/kernel-state.ts';
@@ -15,7 +16,8 @@ import type {
 } from '../kernel.ts';
 import { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryState, performStep } from './memory-steps.ts';
-import { MemoryTables, refuse, type TableEvent } from './memory-tables.ts';
+import { type ErrnoName, reject } from './memory-outcome.ts';
+import { MemoryTables, type TableEvent } from './memory-tables.ts';
 import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
@@ -25,17 +27,18 @@ import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts
 
 interface Subscriber {
   readonly ownership: () => Ownership | undefined;
-  readonly onNotice: (notice: KernelNotification) => void;
+  readonly onNotification: (notification: KernelNotification) => void;
 }
 
 export interface MemoryKernelOptions {
-  /** False: there is no addon. Default true. */
+  /** False: the addon is missing. Default true. */
   readonly hasPacketPath?: boolean;
-  /** False: the kernel refuses every VXLAN device with EOPNOTSUPP. Default true. */
+  /** False: the kernel rejects every VXLAN device with EOPNOTSUPP. Default true. */
   readonly hasVxlan?: boolean;
   readonly descriptorStore?: DescriptorStore;
 }
 
+/** A kernel in memory. */
 export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
   readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
@@ -44,12 +47,12 @@ export class MemoryKernel implements Kernel {
   readonly featuresOff = new Set<string>();
   readonly firewall = new MemoryFirewall();
   readonly #state: MemoryState;
-  readonly #refusals = new Map<ObjectKey, { readonly errno: Parameters<typeof refuse>[0]; times: number }>();
+  readonly #faults = new Map<ObjectKey, { readonly errno: ErrnoName; times: number }>();
   readonly #subscribers: Subscriber[] = [];
   readonly #routeChanges = new RouteChanges();
   #lostAnswers = 0;
   #failedReads = 0;
-  #areNoticesLost = false;
+  #isDroppingNotifications = false;
   #isClosed = false;
 
   constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
@@ -57,23 +60,23 @@ export class MemoryKernel implements Kernel {
     const path = new PathTable({ packetPath, descriptorStore });
     const { tables, firewall, sysctls, featuresOff } = this;
     this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan };
-    tables.onEvent = (event) => this.#tell(event);
-    firewall.onNotice = (notice) => this.#pass(notice);
+    tables.onEvent = (event) => this.#onEvent(event);
+    firewall.onNotification = (notification) => this.#emit(notification);
   }
 
   // Faults
 
-  /** Refuses the next `times` steps (default: all) on the object of this key. */
-  refuse(key: ObjectKey, errno: Parameters<typeof refuse>[0], times = Number.POSITIVE_INFINITY): void {
-    this.#refusals.set(key, { errno, times });
+  /** Rejects the next `times` steps (default: all) on the object of this key. */
+  injectFault(key: ObjectKey, errno: ErrnoName, times = Number.POSITIVE_INFINITY): void {
+    this.#faults.set(key, { errno, times });
   }
 
-  /** Ends {@link refuse}. */
+  /** Ends {@link injectFault}. */
   clearFault(key: ObjectKey): void {
-    this.#refusals.delete(key);
+    this.#faults.delete(key);
   }
 
-  /** Does the next `count` steps, but their results are unknown. */
+  /** Applies the next `count` steps, but their results are unknown. */
   loseAnswers(count: number): void {
     this.#lostAnswers = count;
   }
@@ -83,15 +86,15 @@ export class MemoryKernel implements Kernel {
     this.#failedReads = count;
   }
 
-  /** Drops notices from now on, as a full receive buffer does. */
-  loseNotices(): void {
-    this.#areNoticesLost = true;
+  /** Drops notifications from now on, as a full receive buffer does. */
+  dropNotifications(): void {
+    this.#isDroppingNotifications = true;
   }
 
-  /** Tells that notices were lost, and tells them again from now on. */
+  /** Reports the overrun; delivers notifications from now on. */
   reportOverrun(): void {
-    this.#areNoticesLost = false;
-    for (const { onNotice } of this.#subscribers) onNotice({ type: 'overrun' });
+    this.#isDroppingNotifications = false;
+    for (const { onNotification } of this.#subscribers) onNotification({ kind: 'overrun' });
   }
 
   /** What {@link readState} reads, without its faults. */
@@ -143,55 +146,54 @@ export class MemoryKernel implements Kernel {
     return Promise.resolve(steps.map((step) => this.#applyOne(step)));
   }
 
-  subscribe(ownership: Subscriber['ownership'], onNotice: Subscriber['onNotice']): void {
-    this.#subscribers.push({ ownership, onNotice });
+  subscribe(ownership: Subscriber['ownership'], onNotification: Subscriber['onNotification']): void {
+    this.#subscribers.push({ ownership, onNotification });
   }
 
   close(): void {
     this.#isClosed = true;
   }
 
-  /** Everything in it as sorted lines in the words of `ip` and `bridge`: the golden text of tests. */
+  /** The whole state as sorted lines in the form of `ip` and `bridge`: the golden text of tests. */
   render(): Promise<string> {
     return renderTables(this.tables, this, this.packetPath);
   }
 
   #applyOne(step: Step): StepResult {
-    const outcome = this.#isClosed ? CLOSED : (this.#refusal(step) ?? performStep(this.#state, step));
+    const outcome = this.#isClosed ? CLOSED : (this.#rejection(step) ?? performStep(this.#state, step));
     if (this.#lostAnswers > 0) {
       this.#lostAnswers--;
-      return { step, ok: 'unknown', message: 'no answer within 5000 ms' };
+      return { step, status: 'unknown', message: 'no answer within 5000 ms' };
     }
-    if (outcome.status === 'done') return { step, ok: true };
-    if (outcome.status === 'unknown') return { step, ok: 'unknown', message: outcome.message };
-    return { step, ok: false, errno: outcome.errno, message: outcome.message };
+    return { step, ...outcome };
   }
 
-  #refusal(step: Step): Outcome | undefined {
+  #rejection(step: Step): Outcome | undefined {
     const key = objectKey(step.object);
-    const refusal = this.#refusals.get(key);
-    if (refusal === undefined) return undefined;
-    refusal.times--;
-    if (refusal.times <= 0) this.#refusals.delete(key);
-    return refuse(refusal.errno, 'injected');
+    const fault = this.#faults.get(key);
+    if (fault === undefined) return undefined;
+    fault.times--;
+    if (fault.times <= 0) this.#faults.delete(key);
+    return reject(fault.errno, 'injected');
   }
 
-  #tell(event: TableEvent): void {
+  #onEvent(event: TableEvent): void {
     if (event.table === 'interfaces') this.#forgetSettings(event.name);
-    if (this.#areNoticesLost || this.#isClosed) return;
-    for (const { ownership, onNotice } of this.#subscribers) {
+    if (this.#isDroppingNotifications || this.#isClosed) return;
+    for (const { ownership, onNotification } of this.#subscribers) {
       const owned = ownership();
-      if (event.table === 'interfaces') onNotice({ type: 'interfaces', names: [event.name] });
-      else if (owned !== undefined) for (const notice of this.#describe(event, owned)) onNotice(notice);
+      if (event.table === 'interfaces') onNotification({ kind: 'interfaces', names: [event.name] });
+      else if (owned !== undefined)
+        for (const notification of this.#describe(event, owned)) onNotification(notification);
     }
   }
 
-  #pass(notice: KernelNotification): void {
-    if (this.#areNoticesLost || this.#isClosed) return;
-    for (const { onNotice } of this.#subscribers) onNotice(notice);
+  #emit(notification: KernelNotification): void {
+    if (this.#isDroppingNotifications || this.#isClosed) return;
+    for (const { onNotification } of this.#subscribers) onNotification(notification);
   }
 
-  /** A device's settings go with it. */
+  /** A device's sysctls and offloads go with it. */
   #forgetSettings(name: string): void {
     if (this.tables.link(name) !== undefined) return;
     for (const path of this.sysctls.keys()) if (path.split('/').includes(name)) this.sysctls.delete(path);
@@ -209,4 +211,4 @@ export class MemoryKernel implements Kernel {
   }
 }
 
-const CLOSED: Outcome = { status: 'unknown', message: 'the kernel door is closed' };
+const CLOSED: Outcome = { status: 'unknown', message: 'the kernel interface is closed' };

@@ -1,4 +1,4 @@
-// A model of the packet path: devices and routes without packets, failures at will.
+// A model of the packet path: devices and routes without packets, injected faults.
 import { constants } from 'node:os';
 import type {
   PacketPath,
@@ -26,31 +26,31 @@ interface Entry {
   isStarted: boolean;
 }
 
-const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, usesKernel: true };
+const TUNING = { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, useBpf: true };
 
 export class MemoryPacketPath implements PacketPath {
-  /** Offloads of all devices; to be changed by tests. */
+  /** Offloads of all devices; tests may change them. */
   offloads: PathOffloads = { tso: true, uso: true, udpGso: true, udpGro: true };
-  /** Why none of its devices has a program in the kernel; to be changed by tests. */
-  whyNotKernel: string | undefined;
+  /** Why no device has a BPF program; tests may set it. */
+  bpfDisabledReason: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
-  readonly #refusals = new Map<Call, keyof typeof constants.errno>();
+  readonly #faults = new Map<Call, keyof typeof constants.errno>();
 
   constructor(options: MemoryPacketPathOptions = {}) {
     this.#makeTun = options.makeTun ?? (() => () => undefined);
   }
 
-  /** Refuses `call` until told otherwise by `clearFault`. */
-  refuse(call: Call, errno: keyof typeof constants.errno): void {
-    this.#refusals.set(call, errno);
+  /** Fails `call` with `errno` until {@link clearFault}. */
+  injectFault(call: Call, errno: keyof typeof constants.errno): void {
+    this.#faults.set(call, errno);
   }
 
   clearFault(call: Call): void {
-    this.#refusals.delete(call);
+    this.#faults.delete(call);
   }
 
-  /** What {@link configure} said last. */
+  /** The last argument of {@link configure}. */
   settings(name: string): Entry['settings'] {
     return this.#entries.get(name)?.settings;
   }
@@ -59,7 +59,7 @@ export class MemoryPacketPath implements PacketPath {
     return this.#entry(name).isStarted;
   }
 
-  /** What {@link open} was given. */
+  /** The descriptors that {@link open} adopted. */
   inherited(name: string): readonly PathDescriptor[] {
     return this.#entries.get(name)?.inherited ?? [];
   }
@@ -91,7 +91,7 @@ export class MemoryPacketPath implements PacketPath {
     this.#entry(name).settings = settings;
   }
 
-  /** Nothing of it is attached anywhere. */
+  /** Never re-attaches: there are no BPF programs. */
   refresh(): boolean {
     return false;
   }
@@ -117,9 +117,9 @@ export class MemoryPacketPath implements PacketPath {
 
   status(name: string): PathStatus {
     const { device, routes } = this.#entry(name);
-    const { offloads, whyNotKernel } = this;
+    const { offloads, bpfDisabledReason } = this;
     const status = { device, tuning: TUNING, offloads, counters: {}, routes: routes.size };
-    return whyNotKernel === undefined ? status : { ...status, whyNotKernel };
+    return bpfDisabledReason === undefined ? status : { ...status, bpfDisabledReason };
   }
 
   descriptors(name: string): readonly PathDescriptor[] {
@@ -137,7 +137,7 @@ export class MemoryPacketPath implements PacketPath {
   }
 
   #check(call: Call): void {
-    const errno = this.#refusals.get(call);
+    const errno = this.#faults.get(call);
     if (errno !== undefined) throw systemError(call, errno);
   }
 }

@@ -1,18 +1,20 @@
-// Steps on the model's tables: what the netlink kernel does with requests, with the same results.
+// Steps on the model's tables, with the results of the netlink kernel's requests.
 import { BLACKHOLE_METRIC } from '../../../backends/kernel-state.ts';
 import type { FeatureObject, RouteObject, TunLink, VxlanLink } from '../../../backends/kernel-state.ts';
 import { describeDrift } from '../actual.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
-import { type MemoryTables, refuse } from './memory-tables.ts';
+import { reject } from './memory-outcome.ts';
+import type { MemoryTables } from './memory-tables.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
 import { RTN_BLACKHOLE } from '../netlink/constants.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
-import { ABSENCE, gatewayOf, type TableObject } from '../netlink-steps.ts';
+import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
 import { formerName } from '../netlink-apply.ts';
-import { isInUse, type PathTable, refuseInUse } from '../path-table.ts';
+import { isInUse, rejectInUse } from '../path-objects.ts';
+import type { PathTable } from '../path-table.ts';
 
-/** What steps change. */
+/** The state that steps change. */
 export interface MemoryState {
   readonly tables: MemoryTables;
   readonly firewall: MemoryFirewall;
@@ -22,6 +24,7 @@ export interface MemoryState {
   readonly hasVxlan: boolean;
 }
 
+/** Applies one step. */
 export function performStep(state: MemoryState, step: Step): Outcome {
   const { tables, sysctls, path, hasVxlan } = state;
   const { action, object } = step;
@@ -31,18 +34,18 @@ export function performStep(state: MemoryState, step: Step): Outcome {
     return DONE;
   }
   if (object.kind === 'feature') return setFeature(state, action, object);
-  if (object.kind === 'tunnel') return path.applyTunnel(step.action, object, tables.link(object.dev));
+  if (object.kind === 'tunnel') return path.applyPathRoute(step.action, object, tables.link(object.dev));
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object.name);
     if (object.type === 'tun') return setTun(tables, path, object);
-    if (!hasVxlan) return refuse('EOPNOTSUPP', 'Unknown device type');
+    if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
     const from = formerName(step);
     if (from !== undefined && from !== object.name) tables.renameLink(from, object.name);
     return setVxlan(tables, object);
   }
   if (step.action === 'set') return setObject(tables, object);
   const outcome = removeObject(tables, object);
-  return outcome.status === 'refused' && ABSENCE.has(outcome.errno) ? DONE : outcome;
+  return outcome.status === 'rejected' && NOT_FOUND.has(outcome.errno) ? DONE : outcome;
 }
 
 function setFeature(
@@ -51,7 +54,7 @@ function setFeature(
   object: FeatureObject,
 ): Outcome {
   const { dev, name, isOn } = object;
-  if (tables.link(dev) === undefined) return action === 'remove' ? DONE : refuse('ENODEV');
+  if (tables.link(dev) === undefined) return action === 'remove' ? DONE : reject('ENODEV');
   if (action === 'remove' || isOn) featuresOff.delete(`${dev} ${name}`);
   else featuresOff.add(`${dev} ${name}`);
   return DONE;
@@ -87,42 +90,42 @@ function removeLink(tables: MemoryTables, path: PathTable, name: string): Outcom
   const current = tables.link(name);
   const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
   path.close(name);
-  // The path may have taken its device along.
+  // The path may have removed its device.
   if (current === undefined || tables.link(name) === undefined) return DONE;
-  return !isOurs && isInUse(current) ? refuseInUse(name) : tables.removeLink(name);
+  return !isOurs && isInUse(current) ? rejectInUse(name) : tables.removeLink(name);
 }
 
 function setTun(tables: MemoryTables, path: PathTable, link: TunLink): Outcome {
   const opened = path.open(link, tables.link(link.name));
   if (opened.status !== 'done') return opened;
   const current = tables.link(link.name);
-  if (current === undefined) return refuse('ENODEV');
-  path.bind(current);
+  if (current === undefined) return reject('ENODEV');
+  path.attach(current);
   path.setMtu(link.name, link.mtu);
   return tables.changeLink(link.name, { mtu: link.mtu, txQueueLength: TUN_QUEUE_LENGTH, isUp: true });
 }
 
 function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
   const parent = tables.link(link.parent);
-  if (parent === undefined) return refuse('ENODEV', `no interface ${link.parent}`);
+  if (parent === undefined) return reject('ENODEV', `no interface ${link.parent}`);
   const current = tables.link(link.name);
-  if (current !== undefined && current.vxlan === undefined) return refuse('EEXIST');
+  if (current !== undefined && current.vxlan === undefined) return reject('EEXIST');
   const { vni, port, local, learning, gbp, mac } = link;
-  const vxlan = { vni, port, local, parentIndex: parent.index, learning, gbp, oddities: [] };
+  const vxlan = { vni, port, local, parentIndex: parent.index, learning, gbp, unsupported: [] };
   const change = { mac, isUp: true, txQueueLength: VXLAN_QUEUE_LENGTH, vxlan };
   const largestMtu = parent.mtu - (local.includes(':') ? 70 : 50);
   if (current?.vxlan !== undefined) {
     const isFixed = current.vxlan.vni !== vni || current.vxlan.port !== port || current.vxlan.gbp !== gbp;
     if (isFixed)
-      return refuse('EOPNOTSUPP', describeDrift(link, toVxlanLink(current, current.vxlan, link.parent)));
+      return reject('EOPNOTSUPP', describeDrift(link, toVxlanLink(current, current.vxlan, link.parent)));
     return link.mtu > largestMtu
-      ? refuse('EINVAL')
+      ? reject('EINVAL')
       : tables.changeLink(link.name, { ...change, mtu: link.mtu });
   }
-  // The MTU of a new device is cut to what the parent can carry, without an error.
+  // The kernel reduces the MTU of a new device to what the parent can carry, without an error.
   const mtu = Math.min(link.mtu, largestMtu);
   const made = tables.addLink({ name: link.name, kind: 'vxlan', ...change, mtu });
-  return mtu === link.mtu ? made : refuse('EINVAL', `MTU ${link.mtu} is above ${largestMtu}`);
+  return mtu === link.mtu ? made : reject('EINVAL', `MTU ${link.mtu} is above ${largestMtu}`);
 }
 
 function setRoute(tables: MemoryTables, route: RouteObject): Outcome {

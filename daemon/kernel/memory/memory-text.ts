@@ -6,7 +6,7 @@ import type { LinkMessage } from '../netlink/link.ts';
 import type { RouteMessage } from '../netlink/route.ts';
 import { defaultMetric } from '../route-ownership.ts';
 
-/** Sorted lines in the words of `ip`, `bridge` and `sysctl`, and others for the packet path. */
+/** Sorted lines in the form of `ip`, `bridge` and `sysctl`, and of its own for the packet path. */
 export async function renderTables(
   tables: MemoryTables,
   { sysctls, featuresOff }: Pick<MemoryState, 'sysctls' | 'featuresOff'>,
@@ -43,14 +43,14 @@ async function renderDevice(tables: MemoryTables, link: LinkMessage): Promise<re
 function renderTunnel(tables: MemoryTables, { mac, vxlan }: LinkMessage): string {
   if (vxlan === undefined) return '';
   const { vni, local, port, learning, gbp, parentIndex } = vxlan;
-  const words = `address ${mac} id ${vni} local ${local} dev ${tables.nameOf(parentIndex)} dstport ${port}`;
-  return ` ${words}${learning ? '' : ' nolearning'}${gbp ? ' gbp' : ''}`;
+  const settings = `address ${mac} id ${vni} local ${local} dev ${tables.nameOf(parentIndex)} dstport ${port}`;
+  return ` ${settings}${learning ? '' : ' nolearning'}${gbp ? ' gbp' : ''}`;
 }
 
 function renderRoute(tables: MemoryTables, route: RouteMessage): string {
   const via = route.gateway === undefined ? '' : ` via ${route.gateway}`;
   const dev = tables.nameOf(route.index);
   const metric = route.metric === defaultMetric(route.destination) ? '' : ` metric ${route.metric}`;
-  const words = `${via}${dev === undefined ? '' : ` dev ${dev}`} proto ${route.protocol}`;
-  return `route ${route.destination}${words}${metric}${route.isOnLink ? ' onlink' : ''}`;
+  const settings = `${via}${dev === undefined ? '' : ` dev ${dev}`} proto ${route.protocol}`;
+  return `route ${route.destination}${settings}${metric}${route.isOnLink ? ' onlink' : ''}`;
 }

@@ -28,7 +28,7 @@ describe('address bytes', () => {
       assert.equal(decodeIp(buffer, 2, length), text);
     });
 
-  it('agrees with the allocator on every IPv6 address, both ways', () =>
+  it('agrees with the allocator on every IPv6 address, in both directions', () =>
     fc.assert(
       fc.property(ipv6Bytes, (bytes) => {
         const text = decodeIp(Buffer.from(bytes), 0, 16)!;

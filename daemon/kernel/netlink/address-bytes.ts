@@ -1,5 +1,5 @@
-// Canonical address text to and from bytes, without BigInt: a full read of the kernel does this 100,000 times.
-// Text that goes in is canonical already (the types say so); nothing is validated here.
+// Canonical address text to and from bytes, without BigInt: a full read of the kernel converts
+// 100,000 addresses. Text is canonical by its type; nothing is validated here.
 import type { IpAddress, Ipv4, Ipv6, MacAddress } from '../../../lib/address.ts';
 
 const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
@@ -75,7 +75,10 @@ function countGroups(text: string, from: number): number {
   return count;
 }
 
-/** RFC 5952 §4: no leading zeros, `::` for the longest run of two or more zero groups, the first of equals. */
+/**
+ * RFC 5952 §4: no leading zeros, `::` for the longest run of two or more zero groups, the first of
+ * equals.
+ */
 function decodeIpv6(buffer: Buffer, at: number): Ipv6 {
   let bestStart = -1;
   let bestLength = 1;

@@ -1,4 +1,4 @@
-// RTM_*ADDR: interface addresses as bytes.
+// RTM_*ADDR: interface addresses as bytes (rtnetlink(7)).
 // struct ifaddrmsg: family u8, prefix length u8, flags u8, scope u8, index u32.
 import type { IpAddress } from '../../../lib/address.ts';
 import {
@@ -17,38 +17,50 @@ import {
 } from './constants.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
+/** Bytes of `struct ifaddrmsg`. */
 const IFADDR_BYTES = 8;
 
+/** RTM_NEWADDR or RTM_DELADDR. */
 export interface AddressMessage {
+  /** Of the interface. */
   readonly index: number;
+  /** IFA_LOCAL, or IFA_ADDRESS without it. */
   readonly address: IpAddress;
-  /** The far end, if the address is point-to-point. */
+  /** IFA_ADDRESS if it differs: the far end of a point-to-point address. */
   readonly peer?: IpAddress;
   readonly prefixLength: number;
   /** RT_SCOPE_* */
   readonly scope: number;
-  /** IFA_F_* */
+  /** IFA_F_*; 32 bits in IFA_FLAGS since Linux 3.14, 8 bits in the header before. */
   readonly flags: number;
 }
 
+/** An address to set or delete. */
 export interface AddressTarget {
   readonly index: number;
   readonly address: IpAddress;
   readonly prefixLength: number;
 }
 
-/** Dumps addresses of one device, of all if `index` is 0; the kernel filters only with strict checking. */
+/**
+ * RTM_GETADDR: dumps addresses of one device, of all if `index` is 0; the kernel filters only with
+ * strict checking.
+ */
 export function encodeAddressDump(writer: MessageWriter, index: number): void {
   writer.writeU32(writer.begin(RTM_GETADDR, NLM_F_DUMP, IFADDR_BYTES) + 4, index);
 }
 
-/** Scope global. An IPv6 address skips duplicate detection: nobody answers on a point-to-multipoint tunnel. */
+/**
+ * RTM_NEWADDR: creates or replaces; scope global. IFA_F_NODAD skips duplicate address detection
+ * (RFC 4862 §5.4), which has no effect on a point-to-multipoint tunnel but a delay.
+ */
 export function encodeAddressSet(writer: MessageWriter, target: AddressTarget): void {
   const at = writer.begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, IFADDR_BYTES);
   if (target.address.includes(':')) writer.writeU8(at + 2, IFA_F_NODAD);
   writeTarget(writer, at, target);
 }
 
+/** RTM_DELADDR */
 export function encodeAddressDelete(writer: MessageWriter, target: AddressTarget): void {
   writeTarget(writer, writer.begin(RTM_DELADDR, 0, IFADDR_BYTES), target);
 }

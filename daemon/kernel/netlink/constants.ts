@@ -1,5 +1,7 @@
-// Numbers of the kernel's netlink interface, with the kernel's names, from include/uapi/linux/{netlink,rtnetlink,
-// if_link,if_addr,neighbour,if,netfilter/nfnetlink,genetlink,ethtool_netlink}.h. Only those that are used.
+// Numbers of the kernel's netlink interface, with the kernel's names, from
+// include/uapi/linux/{netlink,rtnetlink,
+// if_link,if_addr,neighbour,if,netfilter/nfnetlink,genetlink,ethtool_netlink}.h. Only those that
+// weft uses.
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;

@@ -1,5 +1,6 @@
-// Offloads of devices as bytes: ETHTOOL_MSG_FEATURES_* of generic netlink (Linux 5.7), and how to find the number that the
-// kernel gave that family. struct genlmsghdr: cmd u8, version u8, reserved u16.
+// Offloads of devices as bytes: ETHTOOL_MSG_FEATURES_* of generic netlink (Linux 5.7,
+// ethtool-netlink.rst in the kernel), and the lookup of that family's message type. struct
+// genlmsghdr: cmd u8, version u8, reserved u16.
 import {
   CTRL_ATTR_FAMILY_ID,
   CTRL_ATTR_FAMILY_NAME,
@@ -20,6 +21,7 @@ import {
 } from './constants.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
+/** Bytes of `struct genlmsghdr`. */
 const GENL_BYTES = 4;
 const VERSION = 1;
 
@@ -29,6 +31,7 @@ function begin(writer: MessageWriter, family: number, command: number): void {
   writer.writeU8(at + 1, VERSION);
 }
 
+/** CTRL_CMD_GETFAMILY: the lookup of a generic netlink family by name. */
 export function encodeFamilyGet(writer: MessageWriter, name: string): void {
   begin(writer, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
   writer.attributeText(CTRL_ATTR_FAMILY_NAME, name);
@@ -36,18 +39,19 @@ export function encodeFamilyGet(writer: MessageWriter, name: string): void {
 
 const control = new AttributeTable(CTRL_ATTR_FAMILY_NAME);
 
-/** Number of the family. */
+/** CTRL_ATTR_FAMILY_ID: message type of the family. */
 export function decodeFamily(buffer: Buffer, start: number, end: number): number {
   control.read(buffer, start + HEADER_BYTES + GENL_BYTES, end);
   return control.u16(CTRL_ATTR_FAMILY_ID);
 }
 
+/** ETHTOOL_MSG_FEATURES_GET: all features of `dev`. */
 export function encodeFeaturesGet(writer: MessageWriter, family: number, dev: string): void {
   begin(writer, family, ETHTOOL_MSG_FEATURES_GET);
   writer.nested(ETHTOOL_A_FEATURES_HEADER, () => writer.attributeText(ETHTOOL_A_HEADER_DEV_NAME, dev));
 }
 
-/** Wants one feature on or off and leaves all others as they are. */
+/** ETHTOOL_MSG_FEATURES_SET: wants one feature on or off; the others stay. */
 export function encodeFeatureSet(
   writer: MessageWriter,
   family: number,
@@ -72,7 +76,7 @@ const features = new AttributeTable(ETHTOOL_A_FEATURES_ACTIVE);
 const bitset = new AttributeTable(ETHTOOL_A_BITSET_BITS);
 const bit = new AttributeTable(ETHTOOL_A_BITSET_BIT_VALUE);
 
-/** Names of the features that are on. */
+/** Names of the features in ETHTOOL_A_FEATURES_ACTIVE. */
 export function decodeFeatures(buffer: Buffer, start: number, end: number): ReadonlySet<string> {
   features.read(buffer, start + HEADER_BYTES + GENL_BYTES, end);
   bitset.readNested(features, ETHTOOL_A_FEATURES_ACTIVE);

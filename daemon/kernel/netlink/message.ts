@@ -1,13 +1,13 @@
-// Netlink messages as bytes (RFC 3549 §2.3): a writer that packs many into one buffer, and a reader of attributes.
-// Knows the framing only, no message type. Numbers are in the byte order of the machine; every platform that weft
-// runs on is little-endian.
+// Netlink messages as bytes (RFC 3549 §2.3): a writer that packs many into one buffer, and a reader
+// of attributes. Knows the framing only, no message type. Numbers are in the byte order of the
+// machine; every platform that weft runs on is little-endian.
 import type { IpAddress, MacAddress } from '../../../lib/address.ts';
 import { decodeIp, decodeMac, encodeIp, encodeMac } from './address-bytes.ts';
 import { NLM_F_REQUEST } from './constants.ts';
 
 /** Bytes of `struct nlmsghdr`. */
 export const HEADER_BYTES = 16;
-/** No message that this daemon sends is longer. */
+/** Upper bound of every message that weft sends. */
 const LONGEST_REQUEST_BYTES = 512;
 
 const ATTRIBUTE_HEADER_BYTES = 4;
@@ -29,7 +29,7 @@ export class MessageWriter {
     this.#buffer = Buffer.alloc(capacityBytes);
   }
 
-  /** True while another request surely fits. */
+  /** True while any other request fits. */
   get hasRoom(): boolean {
     return this.#buffer.length - this.#length >= LONGEST_REQUEST_BYTES;
   }
@@ -39,11 +39,14 @@ export class MessageWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Drops the packed requests. */
   clear(): void {
     this.#length = 0;
   }
 
-  /** Begins a request whose fixed header has `headerBytes` zero bytes; returns where that header is. */
+  /**
+   * Begins a request whose fixed header has `headerBytes` zero bytes; returns where that header is.
+   */
   begin(type: number, flags: number, headerBytes: number): number {
     const at = this.#length;
     this.#start = at;
@@ -55,7 +58,10 @@ export class MessageWriter {
     return body;
   }
 
-  /** Ends the request: `sequence` names it in the answer, `extraFlags` are added to those of {@link begin}. */
+  /**
+   * Ends the request: `sequence` names it in the answer, `extraFlags` are added to those of {@link
+   * begin}.
+   */
   end(sequence: number, extraFlags = 0): void {
     const at = this.#start;
     this.#buffer.writeUInt32LE(this.#length - at, at);
@@ -83,7 +89,7 @@ export class MessageWriter {
     this.#buffer.writeUInt32LE(value >>> 0, this.#attribute(type, 4));
   }
 
-  /** A port is in network byte order. */
+  /** A port is in network byte order (__be16). */
   attributePort(type: number, value: number): void {
     this.#buffer.writeUInt16BE(value, this.#attribute(type, 2));
   }
@@ -105,7 +111,7 @@ export class MessageWriter {
     encodeIp(this.#buffer, this.#attribute(type, address.includes(':') ? 16 : 4), address);
   }
 
-  /** Everything that `write` adds becomes the content of attribute `type`. */
+  /** The attributes that `write` adds become the content of attribute `type` (NLA_F_NESTED). */
   nested(type: number, write: () => void): void {
     const at = this.#length;
     this.#attribute(type | NLA_F_NESTED, 0);
@@ -126,15 +132,16 @@ export class MessageWriter {
 }
 
 /**
- * Where each attribute of one message is: the `tb[]` of the kernel's own parsers. One table serves one codec and is
- * filled anew for every message, so that reading allocates nothing. Numbers of absent attributes read as 0.
+ * Offsets of the attributes of one message, like the `tb[]` of the kernel's parsers (nla_parse).
+ * One table serves one codec; each message refills it, so that reading allocates nothing.
+ * Numbers of absent attributes read as 0.
  */
 export class AttributeTable {
   readonly #at: Uint32Array;
   readonly #lengths: Uint16Array;
   #buffer: Buffer = Buffer.alloc(0);
 
-  /** Attributes of a type above `maxType` are passed over, as newer kernels may have them. */
+  /** Attributes of a type above `maxType` are skipped, as newer kernels may have them. */
   constructor(maxType: number) {
     this.#at = new Uint32Array(maxType + 1);
     this.#lengths = new Uint16Array(maxType + 1);
@@ -156,13 +163,16 @@ export class AttributeTable {
     }
   }
 
-  /** Indexes what is inside attribute `type` of `outer`. */
+  /** Indexes the attributes inside attribute `type` of `outer`. */
   readNested(outer: AttributeTable, type: number): void {
     const at = outer.at(type);
     this.read(outer.#buffer, at, at + outer.lengthOf(type));
   }
 
-  /** Indexes each attribute that is inside `type` of `outer` by itself, one after the other, and calls `visit` after it. */
+  /**
+   * For each attribute inside `type` of `outer`: indexes the attributes inside it, and calls
+   * `visit`.
+   */
   readEach(outer: AttributeTable, type: number, visit: () => void): void {
     const buffer = outer.#buffer;
     const end = outer.at(type) + outer.lengthOf(type);
@@ -184,6 +194,7 @@ export class AttributeTable {
     return this.#at[type]!;
   }
 
+  /** Bytes of the payload, 0 if absent. */
   lengthOf(type: number): number {
     return this.has(type) ? this.#lengths[type]! : 0;
   }
@@ -200,18 +211,22 @@ export class AttributeTable {
     return this.lengthOf(type) >= 4 ? this.#buffer.readUInt32LE(this.at(type)) : 0;
   }
 
+  /** In network byte order (__be16). */
   port(type: number): number {
     return this.lengthOf(type) >= 2 ? this.#buffer.readUInt16BE(this.at(type)) : 0;
   }
 
+  /** `undefined` unless the payload has 4 or 16 bytes. */
   ip(type: number): IpAddress | undefined {
     return decodeIp(this.#buffer, this.at(type), this.lengthOf(type));
   }
 
+  /** `undefined` unless the payload has 6 bytes. */
   mac(type: number): MacAddress | undefined {
     return this.lengthOf(type) === 6 ? decodeMac(this.#buffer, this.at(type)) : undefined;
   }
 
+  /** Up to the first NUL; empty if absent. */
   text(type: number): string {
     const at = this.at(type);
     const text = this.#buffer.toString('utf8', at, at + this.lengthOf(type));
@@ -220,7 +235,10 @@ export class AttributeTable {
   }
 }
 
-/** Calls `visit` for each whole message in `datagram`; `start` is its header, `end` is behind its payload. */
+/**
+ * Calls `visit` for each whole message in `datagram`; `start` is its header, `end` is behind its
+ * payload.
+ */
 export function forEachMessage(
   datagram: Buffer,
   visit: (type: number, start: number, end: number) => void,

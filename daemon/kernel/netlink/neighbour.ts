@@ -1,5 +1,5 @@
-// RTM_*NEIGH: neighbour entries and, in family AF_BRIDGE, forwarding entries of a VXLAN device, as bytes.
-// struct ndmsg: family u8, pad u8, pad u16, index i32, state u16, flags u8, type u8.
+// RTM_*NEIGH: neighbour entries and, in family AF_BRIDGE, forwarding entries of a VXLAN device, as
+// bytes. struct ndmsg: family u8, pad u8, pad u16, index i32, state u16, flags u8, type u8.
 import type { IpAddress, MacAddress } from '../../../lib/address.ts';
 import {
   AF_BRIDGE,
@@ -21,10 +21,11 @@ import {
   RTM_NEWNEIGH,
   RTN_UNICAST,
 } from './constants.ts';
+import { IFINFO_BYTES } from './link-header.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
+/** Bytes of `struct ndmsg`. */
 const NDMSG_BYTES = 12;
-const IFINFO_BYTES = 16;
 
 /** One neighbour entry, or one remote of one forwarding entry. */
 export interface NeighbourMessage {
@@ -33,33 +34,40 @@ export interface NeighbourMessage {
   readonly index: number;
   /** NUD_* */
   readonly state: number;
-  /** Neighbour: its address. Forwarding entry: the remote, unset if it has none. */
+  /**
+   * NDA_DST. Of a neighbour: its address. Of a forwarding entry: the remote, unset if it has none.
+   */
   readonly address?: IpAddress;
+  /** NDA_LLADDR; unset unless it has six bytes. */
   readonly mac?: MacAddress;
-  /** What a forwarding entry has that weft never sets, in words, such as `port 4789`. */
-  readonly oddities: readonly string[];
+  /** Attributes of a forwarding entry that weft never sets, one text each, such as `port 4789`. */
+  readonly unsupported: readonly string[];
 }
 
+/** An entry to set: a neighbour, or a forwarding entry with the remote `address`. */
 export interface NeighbourTarget {
   readonly index: number;
   readonly address: IpAddress;
   readonly mac: MacAddress;
 }
 
-/** Dumps neighbours of device `index`, of all if 0. */
+/** RTM_GETNEIGH: dumps neighbours of device `index`, of all if 0. */
 export function encodeNeighbourDump(writer: MessageWriter, index: number): void {
   writer.begin(RTM_GETNEIGH, NLM_F_DUMP, NDMSG_BYTES);
   if (index !== 0) writer.attributeU32(NDA_IFINDEX, index);
 }
 
-/** Dumps forwarding entries of one device. With strict checking the kernel wants `ndmsg`, without it `ifinfomsg`. */
+/**
+ * RTM_GETNEIGH in AF_BRIDGE: dumps forwarding entries of one device. With strict checking the
+ * kernel requires `ndmsg`, without it `ifinfomsg` (rtnl_fdb_dump).
+ */
 export function encodeFdbDump(writer: MessageWriter, index: number, hasStrictCheck: boolean): void {
   const at = writer.begin(RTM_GETNEIGH, NLM_F_DUMP, hasStrictCheck ? NDMSG_BYTES : IFINFO_BYTES);
   writer.writeU8(at, AF_BRIDGE);
   writer.writeU32(at + 4, index);
 }
 
-/** Creates or replaces; permanent. */
+/** RTM_NEWNEIGH: creates or replaces; NUD_PERMANENT. */
 export function encodeNeighbourSet(writer: MessageWriter, target: NeighbourTarget): void {
   const at = begin(writer, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, target.index);
   writer.writeU8(at, target.address.includes(':') ? AF_INET6 : AF_INET);
@@ -69,6 +77,7 @@ export function encodeNeighbourSet(writer: MessageWriter, target: NeighbourTarge
   writer.attributeMac(NDA_LLADDR, target.mac);
 }
 
+/** RTM_DELNEIGH */
 export function encodeNeighbourDelete(
   writer: MessageWriter,
   target: { readonly index: number; readonly address: IpAddress },
@@ -78,7 +87,7 @@ export function encodeNeighbourDelete(
   writer.attributeIp(NDA_DST, target.address);
 }
 
-/** Creates or replaces; permanent. */
+/** RTM_NEWNEIGH in AF_BRIDGE: creates or replaces; NUD_PERMANENT, NTF_SELF. */
 export function encodeFdbSet(writer: MessageWriter, target: NeighbourTarget): void {
   const at = begin(writer, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, target.index);
   writer.writeU8(at, AF_BRIDGE);
@@ -88,7 +97,7 @@ export function encodeFdbSet(writer: MessageWriter, target: NeighbourTarget): vo
   writer.attributeIp(NDA_DST, target.address);
 }
 
-/** Deletes the entry with all its remotes. */
+/** RTM_DELNEIGH in AF_BRIDGE: deletes the entry with all its remotes. */
 export function encodeFdbDelete(
   writer: MessageWriter,
   target: { readonly index: number; readonly mac: MacAddress },
@@ -105,15 +114,21 @@ function begin(writer: MessageWriter, type: number, flags: number, index: number
   return at;
 }
 
-const NOTHING_ODD: readonly string[] = [];
+const NONE: readonly string[] = [];
 const attributes = new AttributeTable(NDA_NH_ID);
 
-/** Device index alone: cheap, for notices about the many neighbours that are not ours. 0 if the message is too short. */
+/**
+ * The device index alone, for the many notifications of neighbours that are not ours. 0 if the
+ * message is too short.
+ */
 export function decodeNeighbourIndex(buffer: Buffer, start: number, end: number): number {
   return end < start + HEADER_BYTES + NDMSG_BYTES ? 0 : buffer.readInt32LE(start + HEADER_BYTES + 4);
 }
 
-/** Decodes RTM_NEWNEIGH and RTM_DELNEIGH; `undefined` for families that are neither IP nor AF_BRIDGE. */
+/**
+ * Decodes RTM_NEWNEIGH and RTM_DELNEIGH; `undefined` for families that are neither IP nor
+ * AF_BRIDGE.
+ */
 export function decodeNeighbour(buffer: Buffer, start: number, end: number): NeighbourMessage | undefined {
   const at = start + HEADER_BYTES;
   if (end < at + NDMSG_BYTES) return undefined;
@@ -128,19 +143,19 @@ export function decodeNeighbour(buffer: Buffer, start: number, end: number): Nei
     state: buffer.readUInt16LE(at + 8),
     ...(address && { address }),
     ...(mac && { mac }),
-    oddities: family === AF_BRIDGE ? decodeOddities() : NOTHING_ODD,
+    unsupported: family === AF_BRIDGE ? decodeUnsupported() : NONE,
   };
 }
 
-/** The kernel reports these only where they differ from the device's own. */
-function decodeOddities(): readonly string[] {
+/** The kernel reports these only where they differ from the device's own (vxlan_fdb_info). */
+function decodeUnsupported(): readonly string[] {
   if (!attributes.has(NDA_PORT) && !attributes.has(NDA_VNI)) {
-    if (!attributes.has(NDA_IFINDEX) && !attributes.has(NDA_NH_ID)) return NOTHING_ODD;
+    if (!attributes.has(NDA_IFINDEX) && !attributes.has(NDA_NH_ID)) return NONE;
   }
-  const odd: string[] = [];
-  if (attributes.has(NDA_PORT)) odd.push(`port ${attributes.port(NDA_PORT)}`);
-  for (const [name, type] of NUMBERS) if (attributes.has(type)) odd.push(`${name} ${attributes.u32(type)}`);
-  return odd;
+  const found: string[] = [];
+  if (attributes.has(NDA_PORT)) found.push(`port ${attributes.port(NDA_PORT)}`);
+  for (const [name, type] of NUMBERS) if (attributes.has(type)) found.push(`${name} ${attributes.u32(type)}`);
+  return found;
 }
 
 const NUMBERS = [

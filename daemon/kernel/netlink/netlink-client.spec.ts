@@ -12,24 +12,28 @@ import {
 } from './constants.ts';
 import { forEachMessage } from './message.ts';
 import { KernelReadError, type Outcome } from './outcome.ts';
-import { type EngineOptions, type Request, NetlinkClient } from './netlink-client.ts';
+import { type NetlinkClientOptions, type Request, NetlinkClient } from './netlink-client.ts';
 import type { SocketHandlers } from './socket.ts';
 
 interface Sent {
   readonly sequence: number;
   readonly flags: number;
-  /** Interface index in the request: what tests tell requests apart by. */
+  /** Interface index in the request, by which tests identify it. */
   readonly index: number;
 }
 
-/** A kernel that answers as `answer` says, one datagram an element. */
+/** A kernel whose answers are those of `answer`, one datagram an element. */
 interface FakeKernel {
   answer: (requests: readonly Sent[], handlers: SocketHandlers) => readonly Buffer[];
   sockets: number;
   datagrams: number;
 }
 
-function open(fake: FakeKernel, options: EngineOptions = {}, receiveBytes = 1 << 20): NetlinkClient {
+function open(
+  fake: FakeKernel,
+  options: Pick<NetlinkClientOptions, 'timeoutMs'> = {},
+  receiveBytes = 1 << 20,
+): NetlinkClient {
   return new NetlinkClient({
     timeoutMs: 50,
     ...options,
@@ -86,12 +90,12 @@ function ack(sequence: number, code: number, text = ''): Buffer {
   );
 }
 
-/** Answers as the kernel does: every refusal, and an ack where one is asked for. */
-function acknowledge(refused: ReadonlyMap<number, number> = new Map()): FakeKernel['answer'] {
+/** Answers as the kernel does: every rejection, and an ack where one is requested. */
+function acknowledge(rejected: ReadonlyMap<number, number> = new Map()): FakeKernel['answer'] {
   return (requests) =>
     requests
-      .filter(({ flags, index }) => (flags & NLM_F_ACK) !== 0 || refused.has(index))
-      .map(({ sequence, index }) => ack(sequence, refused.get(index) ?? 0));
+      .filter(({ flags, index }) => (flags & NLM_F_ACK) !== 0 || rejected.has(index))
+      .map(({ sequence, index }) => ack(sequence, rejected.get(index) ?? 0));
 }
 
 const fakeKernel = (answer: FakeKernel['answer']): FakeKernel => ({ answer, sockets: 0, datagrams: 0 });
@@ -123,12 +127,12 @@ describe('NetlinkClient', () => {
         ]),
       ),
     );
-    const engine = open(fake);
-    const outcomes = await engine.send(requests(5000));
-    const refused = outcomes.flatMap((outcome, index) =>
-      outcome.status === 'refused' ? [[index, outcome.errno]] : [],
+    const client = open(fake);
+    const outcomes = await client.send(requests(5000));
+    const rejected = outcomes.flatMap((outcome, index) =>
+      outcome.status === 'rejected' ? [[index, outcome.errno]] : [],
     );
-    assert.deepEqual(refused, [
+    assert.deepEqual(rejected, [
       [0, 'EEXIST'],
       [1234, 'ENETUNREACH'],
       [4999, 'ENOENT'],
@@ -137,7 +141,7 @@ describe('NetlinkClient', () => {
     assert.ok(fake.datagrams < 20);
   });
 
-  it('sends no more at once than the receive buffer could hold refusals of', async () => {
+  it('sends no more at once than the rejections that the receive buffer can hold', async () => {
     const fake = fakeKernel(acknowledge());
     await open(fake, {}, 20_480).send(requests(100));
     assert.equal(fake.datagrams, 10);
@@ -149,7 +153,7 @@ describe('NetlinkClient', () => {
     ]);
     const [outcome] = await open(fake).send(requests(1));
     assert.deepEqual(outcome, {
-      status: 'refused',
+      status: 'rejected',
       errno: 'EINVAL',
       message: 'EINVAL: Invalid prefix for given prefix length (invalid argument)',
     });
@@ -164,18 +168,18 @@ describe('NetlinkClient', () => {
     assert.deepEqual(statuses(await open(fake).send(requests(1))), ['done']);
   });
 
-  it('without the last answer: unknown but for known refusals, and the next batch uses a new socket', async () => {
+  it('reports an unknown outcome without the last answer, except for known rejections, and uses a new socket next', async () => {
     const fake = fakeKernel(([first]) => [ack(first!.sequence, -17)]);
-    const engine = open(fake);
-    assert.deepEqual(statuses(await engine.send(requests(3))), ['refused', 'unknown', 'unknown']);
+    const client = open(fake);
+    assert.deepEqual(statuses(await client.send(requests(3))), ['rejected', 'unknown', 'unknown']);
     fake.answer = acknowledge();
-    assert.deepEqual(statuses(await engine.send(requests(2))), ['done', 'done']);
+    assert.deepEqual(statuses(await client.send(requests(2))), ['done', 'done']);
     assert.equal(fake.sockets, 2);
   });
 
-  it('after an overrun: unknown at once', async () => {
+  it('reports an unknown outcome right after an overrun', async () => {
     const fake = fakeKernel((_, handlers) => {
-      handlers.onTrouble('the receive buffer was full');
+      handlers.onError('the receive buffer was full');
       return [];
     });
     const [outcome] = await open(fake, { timeoutMs: 60_000 }).send(requests(1));
@@ -190,17 +194,17 @@ describe('NetlinkClient', () => {
     assert.deepEqual(await open(fake).dump('things', dump, payloadOf), [1, 2, 3]);
   });
 
-  it('keeps exchanges apart, however they are started', async () => {
+  it('keeps concurrent transactions apart', async () => {
     const fake = fakeKernel(([first]) => [
       Buffer.concat([item(first!.sequence, first!.sequence), done(first!.sequence)]),
     ]);
-    const engine = open(fake);
-    const all = await Promise.all([1, 2, 3].map(() => engine.dump('things', dump, payloadOf)));
+    const client = open(fake);
+    const all = await Promise.all([1, 2, 3].map(() => client.dump('things', dump, payloadOf)));
     assert.deepEqual(all, [[1], [2], [3]]);
   });
 
   for (const where of ['item', 'end'] as const)
-    it(`repeats a dump that was interrupted (told in its ${where})`, async () => {
+    it(`repeats a dump that was interrupted (flag in its ${where})`, async () => {
       let round = 0;
       const fake = fakeKernel(([first]) => {
         const flags = ++round < 3 ? NLM_F_DUMP_INTR : 0;
@@ -224,16 +228,16 @@ describe('NetlinkClient', () => {
     assert.equal(fake.datagrams, 6);
   });
 
-  it('repeats a dump of which answers were lost', async () => {
+  it('repeats a dump that lost answers', async () => {
     let round = 0;
     const fake = fakeKernel(([first], handlers) => {
-      if (++round === 1) handlers.onTrouble('lost');
+      if (++round === 1) handlers.onError('lost');
       return [item(first!.sequence, round), done(first!.sequence)];
     });
     assert.deepEqual(await open(fake).dump('things', dump, payloadOf), [2]);
   });
 
-  it('rejects a dump that the kernel refuses, naming what was read', async () => {
+  it('fails a dump that the kernel rejects, and names what was read', async () => {
     const fake = fakeKernel(([first]) => [ack(first!.sequence, -1)]);
     await assert.rejects(open(fake).dump('things', dump, payloadOf), (error) => {
       assert.ok(error instanceof KernelReadError);
@@ -243,12 +247,12 @@ describe('NetlinkClient', () => {
     });
   });
 
-  it('close ends what is under way and what comes later', async () => {
+  it('ends pending and later requests when it is closed', async () => {
     const fake = fakeKernel(() => []);
-    const engine = open(fake, { timeoutMs: 60_000 });
-    const pending = engine.send(requests(1));
-    setImmediate(() => engine.close());
+    const client = open(fake, { timeoutMs: 60_000 });
+    const pending = client.send(requests(1));
+    setImmediate(() => client.close());
     assert.deepEqual(statuses(await pending), ['unknown']);
-    assert.deepEqual(statuses(await engine.send(requests(1))), ['unknown']);
+    assert.deepEqual(statuses(await client.send(requests(1))), ['unknown']);
   });
 });

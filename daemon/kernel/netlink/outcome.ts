@@ -1,35 +1,49 @@
-// What the kernel said to one request, and errno as text.
+// The kernel's answer to one request, errno as a name, and the error of a failed read.
 import { getSystemErrorMap } from 'node:util';
+import { WeftError } from '../../../api/errors.ts';
 
-/** Answer to one request. `unknown`: the answer was lost or never came. */
+/** The kernel, or this module on its behalf, rejected a request. */
+export interface Rejection {
+  readonly status: 'rejected';
+  /** Name such as `EPERM` (errno(3)). */
+  readonly errno: string;
+  /** Starts with the errno; has the kernel's extended-ack text if it sent one. */
+  readonly message: string;
+}
+
+/**
+ * Answer to one request. `unknown`: the answer was lost or never came, so the request may be done.
+ */
 export type Outcome =
-  | { readonly status: 'done' }
-  | { readonly status: 'refused'; readonly errno: string; readonly message: string }
-  | { readonly status: 'unknown'; readonly message: string };
+  { readonly status: 'done' } | Rejection | { readonly status: 'unknown'; readonly message: string };
 
 export const DONE: Outcome = { status: 'done' };
 
-/** A read of the kernel that failed. `errno` is a name such as `EPERM`, or `ETIMEDOUT`/`EINTR` for lost answers. */
-export class KernelReadError extends Error {
+/** A read of the kernel that failed. */
+export class KernelReadError extends WeftError {
+  /** Name such as `EPERM`; `ETIMEDOUT` or `EINTR` if answers were lost. */
   readonly errno: string;
 
+  /** `what` completes "Cannot read … from the kernel". */
   constructor(what: string, errno: string, message: string) {
-    super(`Cannot read ${what} from the kernel: ${message}`);
-    this.name = 'KernelReadError';
+    super('KERNEL_READ_FAILED', `Cannot read ${what} from the kernel: ${message}`);
     this.errno = errno;
   }
 }
 
-/** A refusal that the door itself words. */
-export function refusal(errno: string, message: string): Outcome {
-  return { status: 'refused', errno, message: `${errno}: ${message}` };
+/** A rejection by this module: the kernel did not see the request. */
+export function rejection(errno: string, message: string): Outcome {
+  return { status: 'rejected', errno, message: `${errno}: ${message}` };
 }
 
-/** Names errno `code` (negative) and adds the kernel's own text, if it sent one. */
-export function refused(code: number, text: string): Outcome {
+/**
+ * The kernel's rejection with `code`, a negative errno, and its extended-ack text, empty if it sent
+ * none.
+ */
+export function kernelRejection(code: number, text: string): Outcome {
   const [name, description] = getSystemErrorMap().get(code) ?? [`E${-code}`, `errno ${-code}`];
-  // One number on Linux; the network stack means the other name.
+  // Linux has one number for both names; the network stack means EOPNOTSUPP.
   const errno = name === 'ENOTSUP' ? 'EOPNOTSUPP' : name;
   const detail = text === '' ? description : `${text} (${description})`;
-  return { status: 'refused', errno, message: `${errno}: ${detail}` };
+  return { status: 'rejected', errno, message: `${errno}: ${detail}` };
 }

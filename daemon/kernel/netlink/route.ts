@@ -1,4 +1,4 @@
-// RTM_*ROUTE: routes of both families as bytes.
+// RTM_*ROUTE: routes of both families as bytes (rtnetlink(7)).
 // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type (u8 each), flags u32.
 import type { Cidr, IpAddress } from '../../../lib/address.ts';
 import { decodeIp } from './address-bytes.ts';
@@ -30,32 +30,39 @@ import {
 } from './constants.ts';
 import { align, AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
+/** Bytes of `struct rtmsg` and `struct rtnexthop`. */
 const RTMSG_BYTES = 12;
 const RTNEXTHOP_BYTES = 8;
 
-/** A route of the main table. */
+/** RTM_NEWROUTE or RTM_DELROUTE. */
 export interface RouteMessage {
+  /** RTA_DST and its length; the default route without RTA_DST. */
   readonly destination: Cidr;
   /** RTPROT_* */
   readonly protocol: number;
   /** RTN_* */
   readonly type: number;
-  /** 0 is best; IPv6 routes made without one have 1024. */
+  /** RTA_PRIORITY. 0 is best; IPv6 routes made without one have 1024 (IP6_RT_PRIO_USER). */
   readonly metric: number;
-  /** First next hop's device, 0 if there is none. */
+  /** RTA_OIF: device of the first next hop, 0 if there is none. */
   readonly index: number;
+  /** RTA_GATEWAY or RTA_VIA of the first next hop. */
   readonly gateway?: IpAddress;
+  /** RTA_PREFSRC */
   readonly source?: IpAddress;
+  /** RTNH_F_ONLINK */
   readonly isOnLink: boolean;
   /** Number of next hops: above 1 for multipath. */
   readonly hops: number;
   readonly hasTos: boolean;
+  /** RTA_NH_ID is set. */
   readonly isNexthopObject: boolean;
 }
 
+/** A route to set. */
 export interface RouteTarget {
   readonly destination: Cidr;
-  /** Unset: the destination is on the device itself. */
+  /** Unset: the destination is on the link. */
   readonly gateway?: IpAddress;
   readonly index: number;
   readonly isOnLink: boolean;
@@ -73,14 +80,14 @@ export interface RouteMatch {
   readonly metric?: number;
 }
 
-/** Dumps the main table of one family. */
+/** RTM_GETROUTE: dumps the main table of one family. */
 export function encodeRouteDump(writer: MessageWriter, family: 4 | 6): void {
   const at = writer.begin(RTM_GETROUTE, NLM_F_DUMP, RTMSG_BYTES);
   writer.writeU8(at, family === 4 ? AF_INET : AF_INET6);
   writer.writeU8(at + 4, RT_TABLE_MAIN);
 }
 
-/** Asks which route the kernel would take to `address`. */
+/** RTM_GETROUTE: the route that the kernel picks for `address`. */
 export function encodeRouteLookup(writer: MessageWriter, address: IpAddress): void {
   const isIpv6 = address.includes(':');
   const at = writer.begin(RTM_GETROUTE, 0, RTMSG_BYTES);
@@ -89,7 +96,10 @@ export function encodeRouteLookup(writer: MessageWriter, address: IpAddress): vo
   writer.attributeIp(RTA_DST, address);
 }
 
-/** Creates, or replaces the route of this destination and metric (the default one) in one step, without a gap. */
+/**
+ * RTM_NEWROUTE: creates, or replaces the route of this destination and metric in one step, without
+ * a gap.
+ */
 export function encodeRouteSet(writer: MessageWriter, route: RouteTarget): void {
   const at = begin(writer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route.destination);
   writer.writeU8(at + 5, route.protocol);
@@ -101,6 +111,7 @@ export function encodeRouteSet(writer: MessageWriter, route: RouteTarget): void 
   writer.attributeU32(RTA_OIF, route.index);
 }
 
+/** RTM_DELROUTE: deletes the first route that matches. */
 export function encodeRouteDelete(writer: MessageWriter, match: RouteMatch): void {
   const at = begin(writer, RTM_DELROUTE, 0, match.destination);
   writer.writeU8(at + 5, match.protocol ?? 0);
@@ -124,7 +135,10 @@ function begin(writer: MessageWriter, type: number, flags: number, destination: 
 const attributes = new AttributeTable(RTA_NH_ID);
 const hop = new AttributeTable(RTA_VIA);
 
-/** Decodes RTM_NEWROUTE and RTM_DELROUTE; `undefined` for other tables, cached routes and families other than IP. */
+/**
+ * Decodes RTM_NEWROUTE and RTM_DELROUTE; `undefined` for other tables, cached routes and families
+ * other than IP.
+ */
 export function decodeRoute(buffer: Buffer, start: number, end: number): RouteMessage | undefined {
   const at = start + HEADER_BYTES;
   if (end < at + RTMSG_BYTES || buffer[at + 4] !== RT_TABLE_MAIN) return undefined;
@@ -132,7 +146,7 @@ export function decodeRoute(buffer: Buffer, start: number, end: number): RouteMe
   return decodeAnyRoute(buffer, start, end);
 }
 
-/** As {@link decodeRoute}, for the answer to a lookup, which may come from any table. */
+/** As {@link decodeRoute}, of any table: for the answer to a lookup. */
 export function decodeAnyRoute(buffer: Buffer, start: number, end: number): RouteMessage | undefined {
   const at = start + HEADER_BYTES;
   if (end < at + RTMSG_BYTES) return undefined;
@@ -159,7 +173,10 @@ export function decodeAnyRoute(buffer: Buffer, start: number, end: number): Rout
   };
 }
 
-/** Indexes the first of several next hops (struct rtnexthop: length u16, flags u8, hops u8, index i32); counts all. */
+/**
+ * Reads the first of several next hops (struct rtnexthop: length u16, flags u8, hops u8, index
+ * i32); counts all.
+ */
 function readHops(buffer: Buffer): { readonly count: number; readonly firstIndex: number } {
   const end = attributes.at(RTA_MULTIPATH) + attributes.lengthOf(RTA_MULTIPATH);
   let count = 0;
@@ -177,7 +194,7 @@ function readHops(buffer: Buffer): { readonly count: number; readonly firstIndex
   return { count, firstIndex };
 }
 
-/** RTA_VIA is a gateway of the other family: family u16, then the address. */
+/** RTA_VIA is a gateway of the other family (struct rtvia): family u16, then the address. */
 function decodeVia(buffer: Buffer, table: AttributeTable): IpAddress | undefined {
   const at = table.at(RTA_VIA);
   return at === 0 ? undefined : decodeIp(buffer, at + 2, table.lengthOf(RTA_VIA) - 2);

@@ -1,26 +1,31 @@
-// One netlink socket: the `netlink` package's, with the options that only weft's addon can set. Knows datagrams, no
-// messages. Handlers are called from native code, where an exception would end the process, so none gets out of here.
+// One netlink socket: that of the `netlink` package, with the options that only weft's addon can
+// set. Knows datagrams, no messages. Native code calls the handlers, and an exception there would
+// end the process, so none gets out of here.
 //
-// Losses: a pending ENOBUFS ends the process (libuv reports POLLERR, on which the package's native code throws). With
-// the addon the kernel only counts what it drops, and the count is looked at after every round of reading: a drop
-// means that the queue was full, so there is something to read. Without the addon a socket must never overflow.
+// Losses: a pending ENOBUFS ends the process (libuv reports POLLERR, on which the package's native
+// code throws). With the addon the kernel only counts what it drops, and the count is read after
+// every round of reading: a drop means that the queue was full, so there is something to read.
+// Without the addon a socket must never overflow.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
-import { loadNative, type Native, type NetlinkOptions } from '../../../native/index.ts';
+import type { Native, NetlinkOptions } from '../../../native/index.ts';
 import { NETLINK_ROUTE } from './constants.ts';
 
 export interface SocketHandlers {
   onDatagram(datagram: Buffer): void;
   /** Datagrams are missing: the kernel dropped some, or the socket failed. */
-  onTrouble(message: string): void;
+  onError(message: string): void;
 }
 
 export interface SocketSettings {
-  /** NETLINK_*; default rtnetlink. */
+  /** NETLINK_*; default NETLINK_ROUTE. */
   readonly protocol?: number;
-  /** Longest datagram that can be read, in bytes. Each read allocates as much. A longer one counts as overrun. */
+  /**
+   * Longest datagram that can be read, in bytes. Each read allocates as much. A longer one counts
+   * as overrun.
+   */
   readonly datagramBytes: number;
-  /** Receive buffer to ask for, in bytes. */
+  /** Receive buffer to request, in bytes. */
   readonly receiveBytes: number;
   /** RTNLGRP_* (or of another protocol) to join. */
   readonly groups?: readonly number[];
@@ -31,50 +36,62 @@ export interface NetlinkSocket {
   readonly hasStrictCheck: boolean;
   /** Receive buffer in force, as the kernel counts it. */
   readonly receiveBytes: number;
-  /** Sends one datagram; `bytes` may be reused once its answer is there. Failures come as trouble. */
+  /**
+   * Sends one datagram; `bytes` may be reused once its answer is there. Failures go to {@link
+   * SocketHandlers.onError}.
+   */
   send(bytes: Buffer): void;
   /** No handler is called afterwards. */
   close(): void;
 }
 
-/** How a {@link NetlinkSocket} is opened; tests put their own in its place. */
+/**
+ * Opens a socket to the kernel of this network namespace.
+ * @throws Error with errno if the kernel rejects it.
+ */
 export type OpenSocket = (settings: SocketSettings, handlers: SocketHandlers) => NetlinkSocket;
+
+/** The functions of the addon that tune a socket. */
+export type NetlinkNative = Pick<Native, 'setNetlinkOptions' | 'countNetlinkDrops'>;
 
 const SEND_BUFFER_BYTES = 1 << 18;
 
-/** Opens a socket to the kernel of this network namespace. @throws Error with errno if the kernel refuses. */
-export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
+/** The opener of real sockets, tuned by `native` unless that is missing. */
+export function socketOpener(native: NetlinkNative | undefined): OpenSocket {
+  return (settings, handlers) => openSocket(native, settings, handlers);
+}
+
+function openSocket(
+  native: NetlinkNative | undefined,
+  settings: SocketSettings,
+  handlers: SocketHandlers,
+): NetlinkSocket {
   let isOpen = true;
   const guard = (handle: () => void): void => {
     if (isOpen) guarded(handle, handlers);
   };
-  const trouble = (message: string): void => guard(() => handlers.onTrouble(message));
+  const fail = (message: string): void => guard(() => handlers.onError(message));
   const raw = new RawNetlinkSocket(settings.protocol ?? NETLINK_ROUTE, {
     messagePeeking: false,
     msgBufferSize: settings.datagramBytes,
     recvBufferSize: settings.receiveBytes,
     sendBufferSize: SEND_BUFFER_BYTES,
   });
-  const tuned = tune(raw, settings.receiveBytes);
-  const checkDrops = tuned ? watchDrops(tuned, () => isOpen, trouble) : (): void => undefined;
+  const tuned = native && tune(native, raw, settings.receiveBytes);
+  const checkDrops = tuned ? watchDrops(tuned, () => isOpen, fail) : (): void => undefined;
   raw.on('message', (datagram, sender) => {
     // Any local process can send to a netlink socket; only port 0 is the kernel.
     if (sender.port === 0) guard(() => handlers.onDatagram(datagram));
     checkDrops();
   });
-  raw.on('truncatedMessage', () => trouble('a netlink message was longer than the read buffer'));
-  raw.on('error', (error) => trouble(error.message));
-  try {
-    for (const group of settings.groups ?? []) raw.addMembership(group);
-  } catch (error) {
-    raw.close();
-    throw error;
-  }
+  raw.on('truncatedMessage', () => fail('a netlink message was longer than the read buffer'));
+  raw.on('error', (error) => fail(error.message));
+  join(raw, settings.groups ?? []);
   return {
     hasStrictCheck: tuned?.options.hasStrictCheck ?? false,
     receiveBytes: tuned?.options.receiveBytes ?? raw.getRecvBufferSize(),
     send: (bytes) =>
-      raw.send(bytes, {}, (error) => error && trouble(`cannot send to the kernel: ${error.message}`)),
+      raw.send(bytes, {}, (error) => error && fail(`cannot send to the kernel: ${error.message}`)),
     close: () => {
       if (!isOpen) return;
       isOpen = false;
@@ -82,28 +99,43 @@ export const openNetlinkSocket: OpenSocket = (settings, handlers) => {
       setImmediate(() => raw.close());
     },
   };
-};
+}
 
-/** A handler's own failure must neither be lost nor end the process: it is trouble like any other. */
+function join(raw: RawNetlinkSocket, groups: readonly number[]): void {
+  try {
+    for (const group of groups) raw.addMembership(group);
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
+}
+
+/**
+ * Reports a handler's own exception as an error of the socket: it must neither be lost nor end the
+ * process.
+ */
 function guarded(handle: () => void, handlers: SocketHandlers): void {
   try {
     handle();
   } catch (error) {
-    queueMicrotask(() => handlers.onTrouble(String(error)));
+    queueMicrotask(() => handlers.onError(String(error)));
   }
 }
 
 interface Tuned {
-  readonly native: Native;
+  readonly native: NetlinkNative;
   readonly fd: number;
   readonly options: NetlinkOptions;
 }
 
-/** Returns what to call after reading: once a round, it compares the kernel's count of dropped datagrams. */
+/**
+ * Returns what to call after reading: once a round, it compares the kernel's count of dropped
+ * datagrams.
+ */
 function watchDrops(
   { native, fd }: Tuned,
   isOpen: () => boolean,
-  trouble: (message: string) => void,
+  fail: (message: string) => void,
 ): () => void {
   let known = 0;
   let isScheduled = false;
@@ -113,7 +145,7 @@ function watchDrops(
     const drops = native.countNetlinkDrops(fd);
     if (drops === known) return;
     known = drops;
-    trouble('the kernel dropped netlink messages: the receive buffer was full');
+    fail('the kernel dropped netlink messages: the receive buffer was full');
   };
   return () => {
     if (isScheduled) return;
@@ -122,10 +154,11 @@ function watchDrops(
   };
 }
 
-/** The package hides its descriptor, so it is found by asking each socket of this process for the port it is bound to. */
-function tune(raw: RawNetlinkSocket, receiveBytes: number): Tuned | undefined {
-  const { native } = loadNative();
-  if (!native) return undefined;
+/**
+ * The package hides its descriptor: finds it by the port that each socket of this process is bound
+ * to.
+ */
+function tune(native: NetlinkNative, raw: RawNetlinkSocket, receiveBytes: number): Tuned | undefined {
   const { port } = raw.address();
   for (const name of readdirSync('/proc/self/fd')) {
     if (!isSocket(name)) continue;

@@ -1,7 +1,8 @@
 /*
- * bad-offload A B: moves frames between two devices of this namespace as a network card whose checksum offload does not
- * understand tunnels: from A to B, the checksum of a packet inside a tunnel stays as unfinished as the kernel left it. All
- * else is right. Prints "ready", and runs until it is killed. Packets must not be longer than the MTU: gso off.
+ * bad-offload A B: moves frames between two devices of this namespace as a network card whose
+ * checksum offload does not understand tunnels: from A to B, the checksum of a packet inside a
+ * tunnel stays as unfinished as the kernel left it. All else is right. Prints "ready", and runs
+ * until it is killed. Packets must not be longer than the MTU: gso off.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,19 +53,18 @@ static void move_frame(int from, int to, bool is_bad) {
   const ssize_t length = read(from, buffer, sizeof(buffer));
   if (length < (ssize_t)sizeof(header) + 14) return;
   memcpy(&header, buffer, sizeof(header));
-  if (is_bad && (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
-      is_inside_tunnel(&header, buffer + sizeof(header)))
+  if (is_bad && (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && is_inside_tunnel(&header, buffer + sizeof(header)))
     memset(buffer, 0, sizeof(header));
   if (write(to, buffer, (size_t)length) < 0 && errno == EBADF) die("write");
 }
 
-int main(int count, char **words) {
+int main(int count, char **args) {
   if (count != 3) {
     fprintf(stderr, "usage: bad-offload FROM TO\n");
     return 2;
   }
-  struct pollfd ends[2] = {{.fd = open_device(words[1]), .events = POLLIN},
-                           {.fd = open_device(words[2]), .events = POLLIN}};
+  struct pollfd ends[2] = {{.fd = open_device(args[1]), .events = POLLIN},
+                           {.fd = open_device(args[2]), .events = POLLIN}};
   puts("ready");
   fflush(stdout);
   while (poll(ends, 2, -1) >= 0)

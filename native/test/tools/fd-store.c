@@ -1,16 +1,16 @@
 /*
- * A tiny service manager for tests: `fd-store CMD...` runs CMD with NOTIFY_SOCKET, keeps the descriptors that it sends with
- * FDSTORE=1 (sd_pid_notify_with_fds(3)) and hands them back at the next start (sd_listen_fds(3)). SIGHUP restarts CMD with
- * SIGTERM and SIGUSR1 with SIGKILL, SIGTERM and SIGINT end it; ends as CMD does. Trusts whoever writes to its socket; reads no
- * other message.
+ * A tiny service manager for tests: `fd-store CMD...` runs CMD with NOTIFY_SOCKET, keeps the
+ * descriptors that it sends with FDSTORE=1 (sd_pid_notify_with_fds(3)) and passes them to the next
+ * start (sd_listen_fds(3)). SIGHUP restarts CMD with SIGTERM and SIGUSR1 with SIGKILL, SIGTERM and
+ * SIGINT end it; ends as CMD does. Trusts all senders to its socket. Ignores other messages.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static void set_env(const char *name, const char *format, ...) {
   if (setenv(name, value, 1) < 0) die("setenv");
 }
 
-/* In the child: descriptors 3 and up, and the variables that tell of them. */
+/* In the child: sets descriptors 3 and up and their environment variables. */
 static void hand_over(void) {
   static char names[MAX_STORED * (MAX_NAME + 1)];
   int high[MAX_STORED];
@@ -76,7 +76,9 @@ static void hand_over(void) {
     if (i > 0) strcat(names, ":");
     strcat(names, store[i].name);
   }
-  /* dup2 clears close-on-exec; whatever has these numbers now is our own and not needed any more. */
+  /*
+   * dup2 clears close-on-exec; whatever has these numbers now is our own and not needed any more.
+   */
   for (unsigned i = 0; i < store_count; i++)
     if (dup2(high[i], FIRST_FD + (int)i) < 0) die("cannot hand over a descriptor");
   set_env("LISTEN_PID", "%d", (int)getpid());

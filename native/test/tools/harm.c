@@ -4,8 +4,8 @@
 #include "random.h"
 
 /*
- * Changes one byte: a sum over it changes by less than 2^16 and not by zero, so any Internet checksum that covers it
- * tells, without the luck of one in 65,536.
+ * Changes one byte. A sum over it changes by less than 2^16 and not by zero, so each Internet
+ * checksum that covers it detects the change.
  */
 static bool corrupt_byte(uint64_t *random, struct outer *outer, size_t from, size_t to) {
   if (to > outer->payload_bytes) to = outer->payload_bytes;

@@ -1,4 +1,7 @@
-/* What `impair` does to one datagram: seeded random harm in one direction, and the count of it. Sends nothing. */
+/*
+ * What `impair` does to one datagram: seeded random harm in one direction, and the count of it.
+ * Sends nothing.
+ */
 #ifndef WEFT_TOOLS_HARM_H
 #define WEFT_TOOLS_HARM_H
 

@@ -26,7 +26,10 @@ struct hold {
 void hold_init(struct hold *hold);
 /* False if it is full. */
 bool hold_add(struct hold *hold, const uint8_t *frame, size_t length, uint64_t release_at);
-/* The oldest frame if it is due at `now`, else NULL. Valid until MAX_HELD / 2 frames more were added. */
+/*
+ * The oldest frame if it is due at `now`, else NULL. Valid until MAX_HELD / 2 frames more were
+ * added.
+ */
 struct held_frame *hold_take(struct hold *hold, uint64_t now);
 
 #endif

@@ -1,12 +1,14 @@
 /*
- * A man in the middle: moves every frame between two Ethernet interfaces and harms the UDP datagrams to one port as told,
- * with seeded random numbers. It never touches other frames (ARP, ICMP, fragments), and never sends a datagram that the
- * receiver's kernel would refuse, unless told so: the harm is to be seen by who opens the tunnel.
+ * A man in the middle: forwards all frames between two Ethernet interfaces and impairs the UDP
+ * datagrams to one port, with seeded random numbers. It leaves other frames (ARP, ICMP, fragments)
+ * unchanged. By default it sends only datagrams that the receiver's kernel accepts, so the
+ * impairment reaches the tunnel's end.
  *
- *   first ──ring──► lose, harm, hold back, double ──batch──► second                        and the same the other way
+ *   first ──ring──► lose, harm, hold back, double ──batch──► second, and in reverse
  *
- * The other ends of the interfaces must not leave segmentation or checksums to hardware: frames longer than the MTU are
- * dropped and counted (superFrames). Counters are printed as JSON at the end.
+ * The other ends of the interfaces must not leave segmentation or checksums to hardware: frames
+ * longer than the MTU are dropped and counted (superFrames). Counters are printed as JSON at the
+ * end.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +46,7 @@ struct settings {
   double loss, duplicate, reorder; /* rates, 0..1 of the datagrams to the port */
   double hold;                     /* frames that overtake a reordered one */
   double seed;
-  int one_way;
+  int is_one_sided;
 };
 
 struct direction {
@@ -102,7 +104,7 @@ static void release_all(struct direction *direction) {
   flush_out(direction);
 }
 
-/* A datagram to the port, on its way through loss, harm, reordering and duplication. */
+/* Applies loss, harm, reordering and duplication to a datagram to the port. */
 static void forward_datagram(struct direction *direction, struct outer *outer, uint8_t *frame, size_t length) {
   struct counters *counters = &direction->counters;
   uint64_t *random = &direction->random;
@@ -190,7 +192,7 @@ static int open_signals(void) {
   return fd;
 }
 
-/* Until told to end. */
+/* Runs until a signal. */
 static void run(struct direction *forward, struct direction *backward, int signals) {
   struct pollfd waits[] = {{.fd = forward->from->fd, .events = POLLIN},
                            {.fd = backward->from->fd, .events = POLLIN},
@@ -219,7 +221,7 @@ static void read_options(int argc, char **argv) {
       {"low-ttl", &harm->low_ttl, NULL, 0, 1},
       {"seed", &settings.seed, NULL, 0, 0x1p52},
       {"break-checksum", NULL, &harm->break_checksum, 0, 0},
-      {"one-way", NULL, &settings.one_way, 0, 0},
+      {"one-way", NULL, &settings.is_one_sided, 0, 0},
   };
   options_read(argc, argv, 4, specs, sizeof(specs) / sizeof(specs[0]));
 }
@@ -249,7 +251,7 @@ int main(int argc, char **argv) {
   ring_open(&first, argv[1]);
   ring_open(&second, argv[2]);
   struct direction *forward = new_direction(&first, second.fd, true, 0);
-  struct direction *backward = new_direction(&second, first.fd, !settings.one_way, 1);
+  struct direction *backward = new_direction(&second, first.fd, !settings.is_one_sided, 1);
   puts("ready");
   fflush(stdout);
   run(forward, backward, signals);

@@ -1,6 +1,6 @@
 /*
- * Sends what a receiver can check byte for byte, and checks it: a TCP stream or numbered UDP datagrams, all determined by
- * a seed that both ends are told. Prints `ready`, then one line of JSON.
+ * Sends and verifies a TCP stream or numbered UDP datagrams byte for byte. Both ends derive them
+ * from the same seed. Prints `ready`, then one line of JSON.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,15 +9,14 @@
 #include "integrity.h"
 #include "options.h"
 
-static const char usage[] =
-    "Usage: integrity tcp-listen|tcp-connect|udp-receive|udp-send ADDRESS PORT [OPTION...]\n"
-    "  --seed NUMBER          (1)\n"
-    "  --idle-ms MS           how long nothing may come before it is over (10000)\n"
-    "TCP  --bytes BYTES (64 Mi)  --both  data flows both ways  --cubic\n"
-    "UDP  --count DATAGRAMS (10000)  --smallest BYTES (1)  --largest BYTES (1400)\n"
-    "     --segments DATAGRAMS  of one size in one send with UDP_SEGMENT (1)\n"
-    "     --pps DATAGRAMS a second at most  --gro  receives with UDP_GRO\n"
-    "SIGTERM tells udp-receive that the sender is done.\n";
+static const char usage[] = "Usage: integrity tcp-listen|tcp-connect|udp-receive|udp-send ADDRESS PORT [OPTION...]\n"
+                            "  --seed NUMBER          (1)\n"
+                            "  --idle-ms MS           how long nothing may come before it is over (10000)\n"
+                            "TCP  --bytes BYTES (64 Mi)  --both  data flows in both directions  --cubic\n"
+                            "UDP  --count DATAGRAMS (10000)  --smallest BYTES (1)  --largest BYTES (1400)\n"
+                            "     --segments DATAGRAMS  of one size in one send with UDP_SEGMENT (1)\n"
+                            "     --pps DATAGRAMS a second at most  --gro  receives with UDP_GRO\n"
+                            "SIGTERM to udp-receive: the sender is done.\n";
 
 static const struct {
   const char *name;
@@ -48,8 +47,8 @@ static void read_options(int argc, char **argv, struct settings *settings) {
 }
 
 int main(int argc, char **argv) {
-  struct settings settings = {.seed = 1, .bytes = 64 << 20, .count = 10000, .smallest = 1, .largest = 1400,
-                              .segments = 1, .idle_ms = 10000};
+  struct settings settings = {
+      .seed = 1, .bytes = 64 << 20, .count = 10000, .smallest = 1, .largest = 1400, .segments = 1, .idle_ms = 10000};
   for (size_t i = 0; argc >= 4 && i < sizeof(commands) / sizeof(commands[0]); i++) {
     if (strcmp(commands[i].name, argv[1]) != 0) continue;
     settings.address = address_read(argv[2], (unsigned)atoi(argv[3]));

@@ -12,11 +12,11 @@ union address {
   struct sockaddr_in6 v6;
 };
 
-/* Both ends must be told the same bytes, count, seed, smallest, largest, segments and both. */
+/* Both ends need the same bytes, count, seed, smallest, largest, segments and both. */
 struct settings {
   union address address;
   double seed;
-  double bytes;             /* TCP: length of the stream, each way */
+  double bytes;             /* TCP: length of the stream per direction */
   double count;             /* UDP: datagrams */
   double smallest, largest; /* UDP: bytes of payload */
   double segments;          /* UDP: datagrams of one size that one send carries (UDP_SEGMENT) */
@@ -25,7 +25,10 @@ struct settings {
   int both, cubic, gro;
 };
 
-/* All run to the end, print JSON and return the exit code: 0 if every byte that came is right (TCP: and all came). */
+/*
+ * All run to the end, print JSON and return the exit code: 0 if every byte that came is right (TCP:
+ * and all came).
+ */
 int tcp_listen(const struct settings *settings);
 int tcp_connect(const struct settings *settings);
 int udp_receive(const struct settings *settings);
@@ -34,9 +37,12 @@ int udp_send(const struct settings *settings);
 /* Ends the process if `text` is no address. */
 union address address_read(const char *text, unsigned port);
 socklen_t address_bytes(const union address *address);
-/* A socket with large buffers, bound to `address` if `is_bound`, else connected to it. Ends the process if it cannot. */
+/*
+ * A socket with large buffers, bound to `address` if `is_bound`, else connected to it. Ends the
+ * process if it cannot.
+ */
 int socket_open(int type, const union address *address, bool is_bound);
-/* Tells who started this process that the other end may begin. */
+/* Reports to the parent process that the other end can begin. */
 void say_ready(void);
 double now_seconds(void);
 

@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 struct option_spec {
-  const char *name;      /* without the dashes */
-  double *number;        /* set to the value; NULL for a flag */
-  int *flag;             /* set to 1; NULL for a number */
+  const char *name; /* without the dashes */
+  double *number;   /* set to the value; NULL for a flag */
+  int *flag;        /* set to 1; NULL for a number */
   double minimum, maximum;
 };
 

@@ -1,4 +1,4 @@
-/* Outer headers of a tunnelled frame. Written apart from native/path on purpose: a judge does not ask the accused. */
+/* Outer headers of a tunnelled frame. Independent of the tested code in native/packet. */
 #include "outer.h"
 
 #include <string.h>
@@ -21,8 +21,8 @@ static void store16(uint8_t *at, unsigned value) {
   at[1] = (uint8_t)value;
 }
 
-/* Sum of 16-bit words, an odd last byte padded with zero (RFC 1071). */
-static uint32_t sum_words(const uint8_t *data, size_t length) {
+/* Sum of 16-bit units, an odd last byte padded with zero (RFC 1071). */
+static uint32_t sum_units(const uint8_t *data, size_t length) {
   uint32_t sum = 0;
   for (size_t i = 0; i + 1 < length; i += 2) sum += load16(data + i);
   if (length % 2 != 0) sum += (uint32_t)data[length - 1] << 8;
@@ -63,7 +63,7 @@ bool outer_parse(struct outer *outer, uint8_t *frame, size_t length, unsigned po
 static void fix_ip_checksum(struct outer *outer) {
   if (outer->family != 4) return;
   store16(outer->ip + 10, 0);
-  store16(outer->ip + 10, complement(sum_words(outer->ip, (size_t)(outer->udp - outer->ip))));
+  store16(outer->ip + 10, complement(sum_units(outer->ip, (size_t)(outer->udp - outer->ip))));
 }
 
 size_t outer_cut(struct outer *outer, const uint8_t *frame, size_t payload_bytes) {
@@ -77,7 +77,10 @@ size_t outer_cut(struct outer *outer, const uint8_t *frame, size_t payload_bytes
 }
 
 void outer_mark_congestion(struct outer *outer) {
-  /* The traffic class of IPv6 lies across two bytes; its ECN field is in bits 4 and 5 of the second. */
+  /*
+   * The traffic class of IPv6 lies across two bytes; its ECN field is in bits 4 and 5 of the
+   * second.
+   */
   if (outer->family == 4) outer->ip[1] |= CONGESTION_EXPERIENCED;
   else outer->ip[1] |= CONGESTION_EXPERIENCED << 4;
   fix_ip_checksum(outer);
@@ -92,9 +95,9 @@ void outer_set_ttl(struct outer *outer, uint8_t ttl) {
 static unsigned udp_checksum(struct outer *outer) {
   const size_t udp_bytes = outer->payload_bytes + UDP_BYTES;
   const uint8_t *addresses = outer->family == 4 ? outer->ip + 12 : outer->ip + 8;
-  uint32_t sum = PROTOCOL_UDP + (uint32_t)udp_bytes + sum_words(addresses, outer->family == 4 ? 8 : 32);
+  uint32_t sum = PROTOCOL_UDP + (uint32_t)udp_bytes + sum_units(addresses, outer->family == 4 ? 8 : 32);
   store16(outer->udp + 6, 0);
-  sum += sum_words(outer->udp, udp_bytes);
+  sum += sum_units(outer->udp, udp_bytes);
   const unsigned checksum = complement(sum);
   return checksum == 0 ? 0xffff : checksum;
 }

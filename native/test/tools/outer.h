@@ -1,6 +1,6 @@
 /*
- * Outer headers of a tunnelled frame, and edits of it that a receiver's kernel does not notice: lengths and checksums
- * of the outer headers are put right again. Owns no memory.
+ * Outer headers of a tunnelled frame, and edits of it that a receiver's kernel does not notice:
+ * lengths and checksums of the outer headers are put right again. Owns no memory.
  *
  *   Ethernet | IPv4 or IPv6 | UDP | payload
  */
@@ -20,7 +20,10 @@ struct outer {
 /* False if the frame is no whole, unfragmented UDP datagram to `port`. */
 bool outer_parse(struct outer *outer, uint8_t *frame, size_t length, unsigned port);
 
-/* Cuts the payload to `payload_bytes`, which is no more than it has; returns the new length of the frame. */
+/*
+ * Cuts the payload to `payload_bytes`, which is no more than it has; returns the new length of the
+ * frame.
+ */
 size_t outer_cut(struct outer *outer, const uint8_t *frame, size_t payload_bytes);
 
 /* Both put the IPv4 header checksum right. */

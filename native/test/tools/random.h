@@ -1,4 +1,6 @@
-/* Seeded numbers that are fast and the same on every machine: SplitMix64 (Steele, Lea, Flood 2014). */
+/*
+ * Seeded numbers that are fast and the same on every machine: SplitMix64 (Steele, Lea, Flood 2014).
+ */
 #ifndef WEFT_TOOLS_RANDOM_H
 #define WEFT_TOOLS_RANDOM_H
 

@@ -1,6 +1,7 @@
 /*
- * Frames that arrive at an interface, read from memory shared with the kernel (packet(7), TPACKET_V2): it does not count
- * against socket buffers, whose limit only the machine's own root can raise, and frames are changed and sent on in place.
+ * Frames that arrive at an interface, read from memory shared with the kernel (packet(7),
+ * TPACKET_V2): it does not count against socket buffers, whose limit only the machine's own root
+ * can raise, and frames are changed and sent on in place.
  */
 #ifndef WEFT_TOOLS_RING_H
 #define WEFT_TOOLS_RING_H

@@ -1,4 +1,7 @@
-/* A stream of bytes: word i is a mix of seed and i, so that no state has to be kept and any place can be made anew. */
+/*
+ * A stream of bytes in units of 64 bits. Unit i mixes seed and i, so any offset can be recomputed
+ * without state.
+ */
 #include "stream.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* A TCP connection whose every byte is known: one thread writes its stream in pieces of random sizes, one reads and compares. */
+/*
+ * A TCP connection whose every byte is known: one thread writes its stream in pieces of random
+ * sizes, one reads and compares.
+ */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -17,7 +20,7 @@ enum { MAX_PIECE = 128 << 10 };
 
 struct half {
   int fd;
-  uint64_t seed, bytes; /* 0 bytes: nothing goes this way */
+  uint64_t seed, bytes; /* 0 bytes: no data in this direction */
   uint64_t done;
   int64_t first_wrong; /* offset, or -1 */
   bool is_ended;       /* reader: end of stream came, and not early */
@@ -78,7 +81,7 @@ static void print_half(const char *name, const struct half *half) {
          (long long)half->first_wrong, half->error == 0 ? "" : strerror(half->error));
 }
 
-/* Fails instead of waiting for ever when the path is dead. */
+/* Fails instead of blocking when the path is down. */
 static void set_limits(int fd, const struct settings *settings) {
   const unsigned limit_ms = (unsigned)settings->idle_ms;
   const struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};

@@ -1,6 +1,6 @@
 /*
- * Datagrams whose content follows from their number, which is their first 8 bytes. Shorter ones have no number: they bear
- * a fixed pattern, are counted, and are not missed.
+ * Datagrams whose content follows from their number, which is their first 8 bytes. Shorter ones
+ * have no number: they bear a fixed pattern, are counted, and are not missed.
  */
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -49,7 +49,7 @@ static void make_datagram(const struct settings *settings, uint64_t number, uint
   stream_fill(content_seed(settings, number), 0, out + NUMBER_BYTES, size - NUMBER_BYTES);
 }
 
-/* Sends not faster than told; a send is late rather than lost. */
+/* Paces the sends. A late send is not skipped. */
 static void pace(const struct settings *settings, double start, uint64_t number) {
   if (settings->pps <= 0) return;
   const double early = start + (double)number / settings->pps - now_seconds();
@@ -68,7 +68,7 @@ static uint64_t send_run(int fd, const struct settings *settings, uint64_t numbe
   for (uint64_t i = 0; i < run; i++) make_datagram(settings, number + i, buffer + i * size, size);
   if (run > 1 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0) fail("UDP_SEGMENT");
   if (run == 1) (void)setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &(int){0}, sizeof(int));
-  /* An ICMP error told on a send is about an earlier one, so the second try counts. */
+  /* A send can report the ICMP error of an earlier one, so the second attempt counts. */
   for (int tries = 0; tries < 2; tries++)
     if (send(fd, buffer, run * size, 0) >= 0) return run;
   *refused += run;
@@ -149,8 +149,7 @@ static void receive(int fd, const struct settings *settings, struct tally *tally
   static uint8_t buffer[MAX_UDP];
   _Alignas(struct cmsghdr) uint8_t control[128];
   struct iovec iov = {buffer, sizeof(buffer)};
-  struct msghdr message = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+  struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   const ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
   if (size < 0) return;
   const size_t segment = segment_size(&message, (size_t)size);
@@ -176,8 +175,8 @@ static void note_sender_done(int number) {
 }
 
 /*
- * After the last has come, duplicates and stragglers may still, so the end is silence: short after SIGTERM, which says that
- * the sender is done, long before.
+ * After the last has come, duplicates and stragglers may still, so the end is silence: short after
+ * SIGTERM, which says that the sender is done, long before.
  */
 static void receive_all(int fd, const struct settings *settings, struct tally *tally) {
   struct pollfd waits[] = {{.fd = fd, .events = POLLIN}};
@@ -186,7 +185,9 @@ static void receive_all(int fd, const struct settings *settings, struct tally *t
   sigemptyset(&none);
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
-  /* Let in by ppoll only, so that none comes between the look at is_sender_done and the wait. */
+  /*
+   * Unblocked in ppoll only, so that none arrives between the check of is_sender_done and the wait.
+   */
   sigprocmask(SIG_BLOCK, &set, NULL);
   sigaction(SIGTERM, &action, NULL);
   say_ready();

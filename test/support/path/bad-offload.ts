@@ -1,4 +1,4 @@
-// A host of a lab whose network card gets checksums inside of tunnels wrong: a program in the place of its cable.
+// A host of a lab whose network card corrupts checksums inside of tunnels: a program replaces its cable.
 import type { Lab } from '../../../lab/lab.ts';
 import { toolFile } from '../../../lab/tools.ts';
 

@@ -1,4 +1,4 @@
-// Packets and frames for the BPF programs of the packet path: mostly such that they should take, and the same with one thing odd.
+// Packets and frames for the BPF programs of the packet path: mostly ones that they take, and the same with one anomaly.
 import * as fc from 'fast-check';
 import {
   concat,
@@ -19,7 +19,8 @@ import {
   isPlainIpv4,
   outerOf,
 } from './bpf-path-model.ts';
-import { anyBytes, damaged, ipPacket } from './packet-arbitrary.ts';
+import { anyBytes, damaged } from './damage-arbitrary.ts';
+import { ipPacket } from './packet-arbitrary.ts';
 import { ENCAPSULATIONS } from './path-suite.ts';
 
 const few = <Value>(usual: Value, ...others: Value[]): fc.Arbitrary<Value> =>
@@ -49,7 +50,7 @@ const between = fc
 
 const innerPacket = fc.oneof(anyBytes, ipPacket, between, between, between);
 
-/** Of super-packets only those that a stack hands over: TCP and UDP without options, checksums for the device to fill in. */
+/** Super-packets as a stack emits them only: TCP and UDP without options, checksums for the device to fill in. */
 export const sentOut: fc.Arbitrary<Sent> = fc.oneof(
   {
     weight: 5,
@@ -85,7 +86,7 @@ function superPacket(like: Uint8Array, protocol: number, segmentBytes: number, p
   return { bytes: concat(withHeaderChecksum(ip), withLength, payload), segmentBytes };
 }
 
-/** A frame of the tunnel that is mostly right. None of super-packets, whose type a test run cannot tell: suites of hosts send them. */
+/** A frame of the tunnel that is mostly right. No super-packets: a BPF test run cannot set their type; suites of hosts send them. */
 const frame = fc
   .record({
     inner: innerPacket,

@@ -1,5 +1,5 @@
-// What must become of a packet at the BPF programs of the packet path, by the reference and docs/packet-path.md, on the host that
-// native/test/kernel-share.c makes.
+// What must become of a packet at the BPF programs of the packet path, by the reference and docs/explanation/packet-path.md, on the host that
+// native/test/bpf-programs.c makes.
 import {
   byte,
   concat,
@@ -42,7 +42,7 @@ interface Route {
   readonly link?: Uint8Array;
 }
 
-/** Over the addresses of most packets: two peers, a longer prefix, and a peer whose link address nobody knows. */
+/** Over the addresses of most packets: two peers, a longer prefix, and a peer without a known link address. */
 export const ROUTES: readonly Route[] = [
   {
     subnet: Uint8Array.of(10, 1, 2, 0),
@@ -67,9 +67,9 @@ export interface Sent {
   readonly segmentBytes: number;
 }
 
-/** What must become of a packet: a word and bytes; the same bytes if nobody took it. */
+/** Expected outcome of a packet: an action and bytes; the same bytes if it passes through. */
 export interface Outcome {
-  readonly word: string;
+  readonly action: string;
   readonly bytes: Uint8Array;
 }
 
@@ -83,7 +83,7 @@ export function isPlainIpv4(bytes: Uint8Array): boolean {
   return packet?.family === 4 && !packet.hasOptions && packet.totalBytes === bytes.length;
 }
 
-/** Longest packet of a super-packet; unset if nobody could cut it. */
+/** Longest packet of a super-packet; unset if it cannot be segmented. */
 function longestSegment({ bytes, segmentBytes }: Sent): number | undefined {
   if (segmentBytes === 0) return bytes.length;
   const protocol = byte(bytes, 9);
@@ -95,12 +95,12 @@ function longestSegment({ bytes, segmentBytes }: Sent): number | undefined {
 
 /** The datagram that carries `payload`, as a socket sends it, but for the UDP checksum. */
 export function outerOf(route: Route, sourcePort: number, tos: number, payload: Uint8Array): Uint8Array {
-  const word = (value: number): Uint8Array => Uint8Array.of(value >>> 8, value);
-  const udp = concat(word(sourcePort), word(route.port), word(8 + payload.length), word(0));
+  const uint16 = (value: number): Uint8Array => Uint8Array.of(value >>> 8, value);
+  const udp = concat(uint16(sourcePort), uint16(route.port), uint16(8 + payload.length), uint16(0));
   const total = 28 + payload.length;
   const ip = concat(
     Uint8Array.of(0x45, tos),
-    word(total),
+    uint16(total),
     hex('00004000'),
     Uint8Array.of(64, PROTOCOL.udp, 0, 0),
     local,
@@ -111,7 +111,7 @@ export function outerOf(route: Route, sourcePort: number, tos: number, payload: 
 
 /** Of a packet that goes out by the TUN device. */
 export function expectedTx(encapsulation: Encapsulation, sent: Sent): Outcome {
-  const passedOn = { word: 'tun', bytes: sent.bytes };
+  const passedOn = { action: 'tun', bytes: sent.bytes };
   if (!isPlainIpv4(sent.bytes)) return passedOn;
   const packet = parseIpPacket(sent.bytes)!;
   const route = routeOf(destinationAddress(sent.bytes, packet));
@@ -126,7 +126,7 @@ export function expectedTx(encapsulation: Encapsulation, sent: Sent): Outcome {
       : encapsulateVxlan({ vni: own.vni, sourceMac: own.mac, destinationMac: peerMac }, sent.bytes);
   const frame = concat(route.link, hex('020000000011'), hex('0800'));
   const outer = outerOf(route, PORTS[encapsulation], encapsulatedTos(packet.tos, false), payload);
-  return { word: 'wire', bytes: concat(frame, outer) };
+  return { action: 'wire', bytes: concat(frame, outer) };
 }
 
 /** The UDP payload of a frame for this end, with its sender and TOS; unset if it is none that is simple. */
@@ -144,14 +144,14 @@ function payloadOf(
   const datagram = outer.slice(28);
   const inner = encapsulation === 'udp' ? decapsulateUdp(datagram) : decapsulateVxlan(own, datagram);
   if (isDropped(inner) || !isPlainIpv4(inner)) return undefined;
-  // Nobody here has verified a checksum; TCP has its own.
+  // No checksum is verified here; TCP has its own.
   const isVerified = read16(outer, 26) === 0 || byte(inner, 9) === PROTOCOL.tcp;
   return isVerified ? { inner, remote: outer.slice(12, 16), tos: byte(outer, 1) } : undefined;
 }
 
 /** Of a frame that comes in by the underlay interface. */
 export function expectedRx(encapsulation: Encapsulation, sent: Sent): Outcome {
-  const passedOn = { word: String(NEXT), bytes: sent.bytes };
+  const passedOn = { action: String(NEXT), bytes: sent.bytes };
   const payload = payloadOf(encapsulation, sent);
   if (payload === undefined) return passedOn;
   const { inner, remote, tos } = payload;
@@ -159,5 +159,5 @@ export function expectedRx(encapsulation: Encapsulation, sent: Sent): Outcome {
   if (decapsulateEcn(inner, packet, tos) !== inner) return passedOn;
   const route = routeOf(sourceAddress(inner, packet));
   if (route === undefined || !containsAddress({ subnet: remote, bits: 32 }, route.remote)) return passedOn;
-  return { word: String(REDIRECT), bytes: concat(sent.bytes.slice(0, 14), inner) };
+  return { action: String(REDIRECT), bytes: concat(sent.bytes.slice(0, 14), inner) };
 }

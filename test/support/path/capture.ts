@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { run } from '../../../bench/path/path-process.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import type { Encapsulation } from '../../../native/packet-path.ts';
-import type { PathEnd, PathPair } from './path-pair.ts';
+import type { PathEnd } from './path-host.ts';
+import type { PathPair } from './path-pair.ts';
 
-/** Everything that can be wrong with a checksum is looked at, and TCP's opinions on the order of segments are not. */
+/** Verifies all checksums; ignores TCP's analysis of sequence numbers. */
 const SETTINGS = (
   'ip.check_checksum:TRUE udp.check_checksum:TRUE tcp.check_checksum:TRUE ' +
   'tcp.analyze_sequence_numbers:FALSE ip.defragment:FALSE ipv6.defragment:FALSE'
@@ -22,23 +23,48 @@ const DISSECTORS: Readonly<Record<Encapsulation, string>> = { udp: 'ip', vxlan: 
 /** One frame: a list for each field, outermost first, as text. */
 export type DecodedFrame = Readonly<Record<string, readonly string[]>>;
 
+/** Fields of the protocols' own checks. */
+const CHECKSUM_FIELDS = ['ip', 'udp', 'tcp', 'icmp', 'icmpv6'].map((name) => `${name}.checksum.status`);
+const CHECK_FIELDS = [
+  'frame.number',
+  '_ws.col.Info',
+  '_ws.expert.message',
+  '_ws.expert.severity',
+  '_ws.malformed',
+  'tcp.checksum',
+  ...CHECKSUM_FIELDS,
+];
+/** PI_ERROR and checksum status "Bad" (epan/proto.h). */
+const ERROR_SEVERITY = '8388608';
+const BAD_CHECKSUM = '0';
+
 export class Capture {
   readonly #file: string;
   readonly #port: number;
-  readonly #words: readonly string[];
+  readonly #decodeArgs: readonly string[];
 
   constructor(file: string, { options, port }: PathPair) {
     this.#file = file;
     this.#port = port;
-    this.#words = ['-d', `udp.port==${port},${DISSECTORS[options.encapsulation]}`, ...DATA, ...SETTINGS];
+    this.#decodeArgs = ['-d', `udp.port==${port},${DISSECTORS[options.encapsulation]}`, ...DATA, ...SETTINGS];
   }
 
   /** Frames that `filter` selects (wireshark-filter(4)). */
   async frames(fields: readonly string[], filter?: string): Promise<DecodedFrame[]> {
     const selected = `(udp.port == ${this.#port})${filter === undefined ? '' : ` && (${filter})`}`;
     const columns = fields.flatMap((field) => ['-e', field]);
-    const words = ['-r', this.#file, ...this.#words, '-Y', selected, '-T', 'fields', '-E', 'occurrence=a'];
-    const output = await run(['tshark', ...words, ...columns], { timeoutMs: 60_000 });
+    const args = [
+      '-r',
+      this.#file,
+      ...this.#decodeArgs,
+      '-Y',
+      selected,
+      '-T',
+      'fields',
+      '-E',
+      'occurrence=a',
+    ];
+    const output = await run(['tshark', ...args, ...columns], { timeoutMs: 60_000 });
     const lines = output.split('\n').slice(0, -1);
     return lines.map((line) => {
       const values = line.split('\t').map((text) => (text === '' ? [] : text.split(',')));
@@ -46,15 +72,24 @@ export class Capture {
     });
   }
 
-  /** Frames that Wireshark complains about, as text. */
-  async complaints(): Promise<string[]> {
-    const bad = ['ip', 'udp', 'tcp', 'icmp', 'icmpv6'].map((name) => `${name}.checksum.status == "Bad"`);
-    // All ones is zero in ones' complement, and valid; Linux sends it, too (skb_checksum_help).
-    const filter = `(_ws.malformed || _ws.expert.severity == error || ${bad.join(' || ')}) && !(tcp.checksum == 0xffff)`;
-    const fields = ['frame.number', '_ws.col.Info', '_ws.expert.message'];
-    const frames = await this.frames(fields, filter);
-    return frames.map((frame) => fields.map((field) => frame[field]!.join(',')).join(' '));
+  /** All frames, and Wireshark's complaints about them as text: one run of tshark, whose start costs most of its time. */
+  async checkedFrames(
+    fields: readonly string[],
+  ): Promise<{ readonly frames: DecodedFrame[]; readonly complaints: string[] }> {
+    const frames = await this.frames([...fields, ...CHECK_FIELDS]);
+    const complaints = frames.filter(isBad).map((frame) => JSON.stringify(frame));
+    return { frames, complaints };
   }
+}
+
+/** All ones is zero in ones' complement, and valid; Linux sends it, too (skb_checksum_help). */
+function isBad(frame: DecodedFrame): boolean {
+  if (frame['tcp.checksum']!.includes('0xffff')) return false;
+  return (
+    frame['_ws.malformed']!.length > 0 ||
+    frame['_ws.expert.severity']!.includes(ERROR_SEVERITY) ||
+    CHECKSUM_FIELDS.some((field) => frame[field]!.includes(BAD_CHECKSUM))
+  );
 }
 
 /** Last in every capture: what came before it is in the file. */
@@ -62,12 +97,12 @@ const MARK = 'end of capture';
 const DISCARD_PORT = 9;
 const PATIENCE_MS = 60_000;
 
-/** Captures on the underlay of `end` while `action` goes on, and hands the result to `look`. */
+/** Captures on the underlay of `end` during `action`, and passes the result to `inspect`. */
 export async function capture(
   pair: PathPair,
   end: PathEnd,
   action: () => Promise<unknown>,
-  look: (capture: Capture) => Promise<void>,
+  inspect: (capture: Capture) => Promise<void>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-capture-'));
   const file = join(folder, 'frames.pcap');
@@ -86,7 +121,7 @@ export async function capture(
       PATIENCE_MS,
     );
     await program.stop('SIGINT');
-    await look(new Capture(file, pair));
+    await inspect(new Capture(file, pair));
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,4 +1,4 @@
-// TCP servers in a lab that first tell a client which address they see of it and then repeat what it says; and clients.
+// TCP servers in a lab that send a client its visible address and then echo its lines; and clients.
 import type { Lab } from '../../../lab/lab.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { LabScript } from '../../../lab/traffic.ts';
@@ -9,7 +9,7 @@ const PORT = 7000;
 export async function startEcho(lab: Lab, netns: string): Promise<void> {
   const serve = `SYSTEM:'echo seen $SOCAT_PEERADDR; cat'`;
   const listen = ['TCP4-LISTEN', 'TCP6-LISTEN'].map(
-    (word) => `socat ${word}:${PORT},fork,reuseaddr${word === 'TCP6-LISTEN' ? ',ipv6only' : ''} ${serve} &`,
+    (line) => `socat ${line}:${PORT},fork,reuseaddr${line === 'TCP6-LISTEN' ? ',ipv6only' : ''} ${serve} &`,
   );
   await lab.check(netns, ['sh', '-c', `{ ${listen.join(' ')} } </dev/null >/dev/null 2>&1`]);
   const isListening = async (): Promise<boolean> =>
@@ -34,14 +34,14 @@ function connect(address: string, bind = ''): string {
 }
 
 export interface Conversation {
-  /** Waits until something that is said from now on has come back over the same connection. */
+  /** Waits until a line sent from now on has come back over the same connection. */
   goesOn(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Opens one connection from `from` and keeps talking on it, ten times a second. */
 export async function startConversation(lab: Lab, from: string, address: string): Promise<Conversation> {
-  const talk = `while :; do echo word; sleep 0.1; done | socat - ${connect(address)}; echo ended`;
+  const talk = `while :; do echo line; sleep 0.1; done | socat - ${connect(address)}; echo ended`;
   const client = new LabScript(lab, from, talk);
   const heard = (): number => client.output.split('\n').length;
   const goesOn = async (): Promise<void> => {
@@ -53,7 +53,7 @@ export async function startConversation(lab: Lab, from: string, address: string)
   return { goesOn, stop: async () => void (await client.end()) };
 }
 
-/** Opens one new connection after the other from `from` until stopped; tells how many were answered and not. */
+/** Opens one new connection after the other from `from` until stopped; counts answered and lost ones. */
 export async function startCallers(
   lab: Lab,
   from: string,
@@ -66,10 +66,10 @@ export async function startCallers(
     stop: async () => {
       const output = await callers.end();
       // The call that was cut short counts for nothing.
-      const words = output.split('\n').slice(0, -2);
+      const lines = output.split('\n').slice(0, -2);
       return {
-        answered: words.filter((word) => word === 'answered').length,
-        lost: words.filter((word) => word === 'lost').length,
+        answered: lines.filter((line) => line === 'answered').length,
+        lost: lines.filter((line) => line === 'lost').length,
       };
     },
   };

@@ -12,10 +12,12 @@ import {
   withHeaderChecksum,
   withTransportChecksum,
 } from '../../../native/reference/index.ts';
-import { filler, ipPacket, survivingPacket, transportPacket } from './packet-arbitrary.ts';
+import { survivingPacket } from './damage-arbitrary.ts';
+import { ipPacket, transportPacket } from './packet-arbitrary.ts';
+import { filler } from './transport-arbitrary.ts';
 
-/** What is odd about one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
-export interface Oddity {
+/** Anomaly of one packet. `at`: byte of which `bit` is changed before checksums are made; `harm`: the same after. */
+export interface Anomaly {
   readonly at?: number;
   readonly bit?: number;
   readonly harm?: number;
@@ -25,7 +27,7 @@ export interface Oddity {
   readonly idStep?: number;
 }
 
-const oddity: fc.Arbitrary<Oddity> = fc.oneof(
+const oddity: fc.Arbitrary<Anomaly> = fc.oneof(
   { weight: 30, arbitrary: fc.constant({}) },
   fc.nat({ max: 60 }).map((at) => ({ at })),
   fc.nat({ max: 120 }).map((harm) => ({ harm })),
@@ -52,26 +54,30 @@ export function flowPacket(
   data: Uint8Array,
   sent: number,
   index: number,
-  odd: Oddity,
+  anomaly: Anomaly,
 ): Uint8Array {
   const packet = parseIpPacket(withLengths(headers, new Uint8Array()))!;
   const transportAt = packet.networkBytes;
   let own = headers;
   if (packet.protocol === PROTOCOL.tcp) {
     own = with32(own, transportAt + 4, read32(own, transportAt + 4) + sent);
-    own = with8(own, transportAt + 13, own[transportAt + 13]! ^ (odd.flags ?? 0));
+    own = with8(own, transportAt + 13, own[transportAt + 13]! ^ (anomaly.flags ?? 0));
   }
-  if (packet.family === 4) own = with16(own, 4, (read16(own, 4) + index * (odd.idStep ?? 1)) & 0xffff);
+  if (packet.family === 4) own = with16(own, 4, (read16(own, 4) + index * (anomaly.idStep ?? 1)) & 0xffff);
   const whole = withLengths(own, data);
   const changed =
-    odd.at === undefined
+    anomaly.at === undefined
       ? whole
-      : with8(whole, odd.at % whole.length, whole[odd.at % whole.length]! ^ (1 << (odd.bit ?? 0)));
+      : with8(
+          whole,
+          anomaly.at % whole.length,
+          whole[anomaly.at % whole.length]! ^ (1 << (anomaly.bit ?? 0)),
+        );
   const summed = withChecksums(changed);
-  const harmAt = (odd.harm ?? 0) % summed.length;
-  const harmed = odd.harm === undefined ? summed : with8(summed, harmAt, summed[harmAt]! ^ 0x10);
+  const harmAt = (anomaly.harm ?? 0) % summed.length;
+  const harmed = anomaly.harm === undefined ? summed : with8(summed, harmAt, summed[harmAt]! ^ 0x10);
   // Nothing harms a packet so much that it is none.
-  return concat(parseIpPacket(harmed) === undefined ? summed : harmed, filler(odd.padding ?? 0, 9));
+  return concat(parseIpPacket(harmed) === undefined ? summed : harmed, filler(anomaly.padding ?? 0, 9));
 }
 
 function withLengths(headers: Uint8Array, data: Uint8Array): Uint8Array {
@@ -92,27 +98,27 @@ function withChecksums(bytes: Uint8Array): Uint8Array {
   return concat(withHeaderChecksum(summed.slice(0, packet.networkBytes)), summed.slice(packet.networkBytes));
 }
 
-/** One flow: a size for all packets but the odd ones. */
+/** One flow: a size for all packets without an anomaly. */
 const flow = fc
   .record({
     headers: plainPacket,
     size: fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 1448 })),
-    oddities: fc.oneof(
+    anomalies: fc.oneof(
       { weight: 5, arbitrary: fc.array(oddity, { minLength: 1, maxLength: 8 }) },
       { weight: 1, arbitrary: fc.array(oddity, { minLength: 40, maxLength: 70 }) },
     ),
   })
-  .map(({ headers, size, oddities }) => {
+  .map(({ headers, size, anomalies }) => {
     let sent = 0;
-    return oddities.map((odd, index) => {
-      const data = filler(odd.bytes === undefined ? size : Math.max(0, size + odd.bytes - 2), index);
-      const packet = flowPacket(headers, data, sent, index, odd);
+    return anomalies.map((anomaly, index) => {
+      const data = filler(anomaly.bytes === undefined ? size : Math.max(0, size + anomaly.bytes - 2), index);
+      const packet = flowPacket(headers, data, sent, index, anomaly);
       sent += data.length;
       return packet;
     });
   });
 
-/** Packets in the order in which they come: flows, one after another or torn by other packets. */
+/** Packets in arrival order: flows, one after another or interrupted by other packets. */
 export const packetsInARow = fc
   .array(
     fc.oneof(

@@ -1,10 +1,11 @@
-// The man in the middle of a path pair, and traffic whose every byte is checked: typed doors to the tools in
-// native/test/tools, which are built when first asked for.
+// The impairment in the middle of a path pair, and traffic whose every byte is checked: typed wrappers of the tools in
+// native/test/tools, which are built on first use.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { waitFor } from '../../../lab/wait.ts';
 import { toolFile } from '../../../lab/tools.ts';
-import { MIDDLE, startIn, type PathEnd, type PathPair } from './path-pair.ts';
+import { startIn, type PathEnd } from './path-host.ts';
+import { MIDDLE, type PathPair } from './path-pair.ts';
 
 /** Rates are 0..1 of the datagrams of the tunnel. */
 export interface Harm {
@@ -18,7 +19,7 @@ export interface Harm {
   readonly corrupt?: number;
   /** One byte of the encapsulation header; with encapsulation udp, which has none, of the inner IP header. */
   readonly corruptHead?: number;
-  /** The outer checksum of what was changed is left wrong; default: it is corrected, so that only the inner one tells. */
+  /** Leaves the outer checksum of changed datagrams wrong; default: corrects it, so that only the inner one detects the change. */
   readonly breakChecksum?: boolean;
   /** Outer ECN field set to CE. */
   readonly congest?: number;
@@ -33,7 +34,7 @@ export interface Harm {
 export interface HarmCounters {
   readonly frames: number;
   readonly bytes: number;
-  /** Whole datagrams of the tunnel. */
+  /** Complete datagrams of the tunnel. */
   readonly matched: number;
   readonly lost: number;
   readonly duplicated: number;
@@ -64,12 +65,12 @@ export async function startImpairment(
   harm: Harm = {},
 ): Promise<{ stop(): Promise<HarmReport> }> {
   const { options, port } = pair;
-  const words: string[] = ['--head-bytes', String(HEAD_BYTES[options.encapsulation])];
+  const args: string[] = ['--head-bytes', String(HEAD_BYTES[options.encapsulation])];
   for (const [name, value] of Object.entries(harm) as [string, number | boolean][]) {
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (value !== false) words.push(option, ...(value === true ? [] : [String(value)]));
+    if (value !== false) args.push(option, ...(value === true ? [] : [String(value)]));
   }
-  const argv = [toolFile('impair'), 'left', 'right', String(port), ...words];
+  const argv = [toolFile('impair'), 'left', 'right', String(port), ...args];
   const program = await startIn(MIDDLE, argv, 'ready');
   await pair.reached();
   return { stop: async () => lastLine(await program.stop()) as HarmReport };
@@ -80,7 +81,7 @@ function lastLine(output: string): unknown {
 }
 
 export interface TcpOptions {
-  /** Each way. */
+  /** Per direction. */
   readonly bytes: number;
   /** Data flows from `to` to `from`, too; default false. */
   readonly isBothWays?: boolean;
@@ -92,7 +93,7 @@ export interface TcpOptions {
 export interface TcpReport {
   readonly sent: TcpHalf;
   readonly received: TcpHalf;
-  /** All bytes went and came, right and in order, and both ended. */
+  /** All bytes arrived, right and ordered, and both ends closed. */
   readonly isComplete: boolean;
   readonly seconds: number;
 }
@@ -122,14 +123,14 @@ export interface UdpOptions {
 export interface UdpReport {
   readonly received: number;
   readonly bytes: number;
-  /** Shorter than the 8 bytes that a number takes: they cannot be missed or told apart. */
+  /** Shorter than the 8 bytes of a number: neither counted as lost nor distinguished. */
   readonly unnumbered: number;
   readonly lost: number;
   readonly duplicate: number;
   readonly reordered: number;
   /** With a byte or a length that was not sent. */
   readonly wrong: number;
-  /** Lost for want of room in the receiver's own buffer. */
+  /** Lost for lack of space in the receiver's own buffer. */
   readonly overflow: number;
   readonly firstWrong: { readonly number: number; readonly offset: number };
 }
@@ -146,12 +147,12 @@ export async function checkTcp(
   address: string,
   { bytes, isBothWays = false, isCubic = false, seed = 1, port = DEFAULT_PORT }: TcpOptions,
 ): Promise<{ readonly client: TcpReport; readonly server: TcpReport }> {
-  const words = [address, port, '--bytes', bytes, '--seed', seed, '--idle-ms', IDLE_MS].map(String);
-  if (isBothWays) words.push('--both');
-  if (isCubic) words.push('--cubic');
-  const server = new Checker(to, ['tcp-listen', ...words]);
+  const args = [address, port, '--bytes', bytes, '--seed', seed, '--idle-ms', IDLE_MS].map(String);
+  if (isBothWays) args.push('--both');
+  if (isCubic) args.push('--cubic');
+  const server = new Checker(to, ['tcp-listen', ...args]);
   await server.ready();
-  const client = new Checker(from, ['tcp-connect', ...words]);
+  const client = new Checker(from, ['tcp-connect', ...args]);
   return { client: (await client.report()) as TcpReport, server: (await server.report()) as TcpReport };
 }
 
@@ -162,12 +163,12 @@ export async function checkUdp(
   address: string,
   { gro = false, port = DEFAULT_PORT, ...numbers }: UdpOptions,
 ): Promise<UdpReport> {
-  const words = [address, String(port)];
-  for (const [name, value] of Object.entries(numbers)) words.push(`--${name}`, String(value));
-  words.push('--idle-ms', String(IDLE_MS));
-  const receiver = new Checker(to, ['udp-receive', ...words, ...(gro ? ['--gro'] : [])]);
+  const args = [address, String(port)];
+  for (const [name, value] of Object.entries(numbers)) args.push(`--${name}`, String(value));
+  args.push('--idle-ms', String(IDLE_MS));
+  const receiver = new Checker(to, ['udp-receive', ...args, ...(gro ? ['--gro'] : [])]);
   await receiver.ready();
-  await new Checker(from, ['udp-send', ...words]).report();
+  await new Checker(from, ['udp-send', ...args]).report();
   receiver.tellSenderDone();
   return (await receiver.report()) as UdpReport;
 }
@@ -180,9 +181,9 @@ class Checker {
   #isEnded = false;
   #output = '';
 
-  constructor({ netns }: PathEnd, words: readonly string[]) {
-    this.#name = `integrity ${words.join(' ')}`;
-    const argv = ['netns', 'exec', netns, toolFile('integrity'), ...words];
+  constructor({ netns }: PathEnd, args: readonly string[]) {
+    this.#name = `integrity ${args.join(' ')}`;
+    const argv = ['netns', 'exec', netns, toolFile('integrity'), ...args];
     this.#child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
       stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));

@@ -1,5 +1,5 @@
 // One end of weft's packet path as a process of its own, in the network namespace that it is started in: `path-end.js
-// CONFIG` opens the device with its routes and says `ready`. Addresses and kernel routes are the caller's. Each line of
+// CONFIG` opens the device with its routes and prints `ready`. Addresses and kernel routes are the caller's. Each line of
 // input is answered with the status of the device; at the end of input it closes the device and goes.
 import { createInterface } from 'node:readline';
 import { loadNative } from '../../../native/index.ts';
@@ -23,12 +23,12 @@ export interface PathEndStatus {
   readonly counters: Readonly<Record<string, number>>;
   readonly offloads: PathOffloads;
   /** Why the kernel moves no packets by itself; empty if it does. */
-  readonly whyNotKernel: string;
+  readonly bpfDisabledReason: string;
   /** Learned path MTUs by destination, in bytes. */
   readonly pathMtus: Readonly<Record<string, number>>;
 }
 
-/** What to do before the status is told. */
+/** Change to make before the status is read. */
 export interface PathEndCommand {
   readonly setRoute?: PathRoute;
   readonly removeRoute?: string;
@@ -52,12 +52,12 @@ async function main({ device, tuning, settings, routes }: PathEndConfig): Promis
   console.log('ready');
   for await (const line of createInterface({ input: process.stdin })) {
     obey(path, device.name, JSON.parse(line) as PathEndCommand);
-    const { counters, offloads, whyNotKernel = '' } = path.status(device.name);
+    const { counters, offloads, bpfDisabledReason = '' } = path.status(device.name);
     const learned = path.routeCounters(device.name).filter(({ pathMtu }) => pathMtu !== undefined);
     const status: PathEndStatus = {
       counters: Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)])),
       offloads,
-      whyNotKernel,
+      bpfDisabledReason,
       pathMtus: Object.fromEntries(learned.map(({ destination, pathMtu }) => [destination, pathMtu!])),
     };
     console.log(JSON.stringify(status));

@@ -4,7 +4,6 @@
 //   a: 10.5.1.0, fd00:5:1::, flannel.1 ─ eth0 ─────[ left  mid  right ]───── eth0 ─ flannel.1, fd00:5:2::, 10.5.2.0 :b
 //
 // It must run where `ip netns` is private: test/in-namespaces.sh.
-import { fileURLToPath } from 'node:url';
 import type { Family } from '../../../lib/address.ts';
 import type { UnderlayMtu } from '../../../backends/kernel-state.ts';
 import {
@@ -13,10 +12,11 @@ import {
   udpOverheadBytes,
   vxlanOverheadBytes,
 } from '../../../backends/mtu.ts';
-import { Program, run, type RunOptions } from '../../../bench/path/path-process.ts';
+import { run } from '../../../bench/path/path-process.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import type { Encapsulation, PathTuning } from '../../../native/packet-path.ts';
-import type { PathEndCommand, PathEndConfig, PathEndStatus } from './path-end.ts';
+import type { PathEndConfig } from './path-end.ts';
+import { PathEnd, runIp, VNI, type EndName } from './path-host.ts';
 
 export interface PathPairOptions {
   readonly encapsulation: Encapsulation;
@@ -39,101 +39,12 @@ export interface PathPairOptions {
 /**
  * Suites are about the workers; with PATH_KERNEL=1, as root, the kernel moves what it can, and the same must hold.
  */
-const WORKERS_OR_KERNEL: Partial<PathTuning> = { usesKernel: process.env['PATH_KERNEL'] === '1' };
+const WORKERS_OR_KERNEL: Partial<PathTuning> = { useBpf: process.env['PATH_KERNEL'] === '1' };
 
-export type EndName = 'a' | 'b';
-
-const VNI = 1;
 const PORTS: Readonly<Record<Encapsulation, number>> = { udp: 8285, vxlan: 8472 };
 const PATIENCE_MS = 60_000;
 export const MIDDLE = 'pair-mid';
 const OFFLOADS = ['tx', 'rx', 'tso', 'gso', 'gro', 'tx-udp-segmentation'];
-
-/** One host. */
-export class PathEnd {
-  readonly name: EndName;
-  readonly netns: string;
-  readonly device: string;
-  readonly mac: string;
-  /** Addresses on the underlay and in the overlay. */
-  readonly underlay: Readonly<Record<Family, string>>;
-  readonly overlay: Readonly<Record<Family, string>>;
-  readonly subnets: Readonly<Record<Family, string>>;
-  readonly isKernel: boolean;
-  #program: Program | undefined;
-
-  constructor(name: EndName, { encapsulation, kernelEnds = [] }: PathPairOptions) {
-    const number = name === 'a' ? 1 : 2;
-    this.name = name;
-    this.netns = `pair-${name}`;
-    this.device = encapsulation === 'udp' ? 'flannel0' : `flannel.${VNI}`;
-    this.mac = `02:00:00:00:00:0${number}`;
-    this.underlay = { 4: `192.0.2.${number}`, 6: `2001:db8::${number}` };
-    this.overlay = { 4: `10.5.${number}.0`, 6: `fd00:5:${number}::` };
-    this.subnets = { 4: `${this.overlay[4]}/24`, 6: `${this.overlay[6]}/64` };
-    this.isKernel = kernelEnds.includes(name);
-  }
-
-  run(argv: readonly string[], options?: RunOptions): Promise<string> {
-    return run(['ip', 'netns', 'exec', this.netns, ...argv], options);
-  }
-
-  /** Starts a program; resolves once it has written `word`, to either output. */
-  start(argv: readonly string[], word = 'ready'): Promise<Program> {
-    return startIn(this.netns, argv, word);
-  }
-
-  ip(lines: readonly string[]): Promise<string> {
-    return ip(this.netns, lines);
-  }
-
-  async open(config: PathEndConfig): Promise<void> {
-    const file = fileURLToPath(import.meta.resolve('./path-end.js'));
-    this.#program = await this.start([process.execPath, file, JSON.stringify(config)]);
-  }
-
-  /** Does `command` first. */
-  async status(command: PathEndCommand = {}): Promise<PathEndStatus> {
-    if (this.#program === undefined) throw new Error(`Host ${this.name} has no packet path`);
-    return JSON.parse(await this.#program.ask(JSON.stringify(command))) as PathEndStatus;
-  }
-
-  async counters(): Promise<Readonly<Record<string, number>>> {
-    return (await this.status()).counters;
-  }
-
-  /** One counter of the kernel's, by its name in `nstat`. */
-  async kernelCounter(name: string): Promise<number> {
-    const output = await this.run(['nstat', '-asz', name]);
-    return Number(new RegExp(`^${name}\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0);
-  }
-
-  /** Datagrams to UDP port `port` that the kernel did not give to its socket (ss(8), `d` of skmem). */
-  async socketDrops(port: number): Promise<number> {
-    const output = await this.run(['ss', '-Huanm', `sport = :${port}`]);
-    return [...output.matchAll(/,d(\d+)\)/g)].reduce((sum, [, drops]) => sum + Number(drops), 0);
-  }
-
-  /** Packets that the queue of a link had no room for. */
-  async linkDrops(link: string): Promise<number> {
-    return Number(await this.run(['cat', `/sys/class/net/${link}/statistics/tx_dropped`]));
-  }
-
-  async close(signal?: NodeJS.Signals): Promise<void> {
-    await this.#program?.stop(signal);
-    this.#program = undefined;
-  }
-}
-
-export async function startIn(netns: string, argv: readonly string[], word: string): Promise<Program> {
-  const program = new Program(['ip', 'netns', 'exec', netns, ...argv]);
-  await program.waitUntil(`it says '${word}'`, () => program.said.includes(word));
-  return program;
-}
-
-function ip(netns: string, lines: readonly string[]): Promise<string> {
-  return run(['ip', '-n', netns, '-batch', '-'], { input: lines.join('\n') });
-}
 
 export class PathPair {
   readonly a: PathEnd;
@@ -199,7 +110,7 @@ export class PathPair {
       `link add ${from} mtu ${mtu} type veth peer name ${to} mtu ${mtu}`;
     if (hasMiddle) {
       await run(['ip', 'netns', 'add', MIDDLE]);
-      await ip(MIDDLE, [
+      await runIp(MIDDLE, [
         veth('left', `eth0 netns ${this.a.netns}`),
         veth('right', `eth0 netns ${this.b.netns}`),
         'link set left up',
@@ -237,7 +148,7 @@ export class PathPair {
       ),
       `link set ${device} up`,
     ]);
-    // ICMP errors of the path bear an address of this host, which the kernel takes from no other device without being told.
+    // ICMP errors of the path bear an address of this host, which the kernel accepts from another device only with accept_local.
     if (!end.isKernel) await end.run(['sh', '-c', `echo 1 >/proc/sys/net/ipv4/conf/${device}/accept_local`]);
     await end.ip(this.families.flatMap((family) => this.#kernelRoutes(end, peer, family)));
     if (end.isKernel)
@@ -280,7 +191,7 @@ export class PathPair {
       tuning: {
         ...WORKERS_OR_KERNEL,
         ...tuning,
-        ...(workerEnds.includes(end.name) && { usesKernel: false }),
+        ...(workerEnds.includes(end.name) && { useBpf: false }),
       },
       settings: { mtu: this.mtu, ipv4: end.overlay[4], ipv6: end.overlay[6] },
       routes: this.families.map((family) => ({
@@ -293,7 +204,7 @@ export class PathPair {
   }
 }
 
-/** @throws Error naming what ethtool could not turn off */
+/** @throws Error naming the offload that ethtool could not turn off */
 async function turnOffloadsOff(end: PathEnd): Promise<void> {
   await end.run(['ethtool', '-K', 'eth0', ...OFFLOADS.flatMap((name) => [name, 'off'])]);
   const features = await end.run(['ethtool', '-k', 'eth0']);

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before } from 'mocha';
 import type { Family } from '../../../lib/address.ts';
 import { checkTcp, checkUdp } from './impairment.ts';
-import { PathPair, type PathEnd, type PathPairOptions } from './path-pair.ts';
+import type { PathEnd } from './path-host.ts';
+import { PathPair, type PathPairOptions } from './path-pair.ts';
 
 export const FAMILIES = [4, 6] as const;
 export const ENCAPSULATIONS = ['udp', 'vxlan'] as const;
@@ -19,9 +20,9 @@ export function usePair(options: PathPairOptions): () => PathPair {
   return () => pair!;
 }
 
-/** What ping says, whether it is answered or not. An error of its own does not keep it from waiting. */
-export function ping(from: PathEnd, address: string, ...words: string[]): Promise<string> {
-  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...words, address]);
+/** Output of ping, answered or not. After an ICMP error it still waits. */
+export function ping(from: PathEnd, address: string, ...args: string[]): Promise<string> {
+  return from.run(['sh', '-c', 'ping -n -c 1 -W 2 "$@" 2>&1 || true', 'sh', ...args, address]);
 }
 
 /** Options of ping for a packet of so many bytes that must not be fragmented. */
@@ -32,12 +33,12 @@ export const sizeOf = (packetBytes: number, family: Family): string[] => [
   String(packetBytes - ECHO_OVERHEAD_BYTES[family]),
 ];
 
-/** @throws AssertionError with what ping says, unless it is answered */
-export async function assertAnswered(from: PathEnd, address: string, ...words: string[]): Promise<void> {
-  assert.match(await ping(from, address, ...words), /1 received/);
+/** @throws AssertionError with the output of ping, unless it is answered */
+export async function assertAnswered(from: PathEnd, address: string, ...args: string[]): Promise<void> {
+  assert.match(await ping(from, address, ...args), /1 received/);
 }
 
-/** TCP both ways, `bytes` each. */
+/** TCP in both directions, `bytes` each. */
 export async function assertIntact(pair: PathPair, family: Family, bytes: number): Promise<void> {
   const { a, b } = pair;
   const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes, isBothWays: true });
@@ -63,7 +64,7 @@ export async function assertDatagramsIntact(
   assert.ok(report.lost <= explained && report.received > 0, JSON.stringify({ ...report, explained }));
 }
 
-/** What kernels dropped on the way from one end of a pair to the other since this was last asked. */
+/** Packets that kernels dropped between the ends of a pair since the last call. */
 async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<number> {
   const total =
     (await to.socketDrops(port)) + (await from.linkDrops(from.device)) + (await from.linkDrops('eth0'));

@@ -23,7 +23,7 @@ export function readPcap(path: string): readonly Buffer[] {
   return frames;
 }
 
-/** Numbers are in the byte order of the machine that captured; the first one tells which. */
+/** Numbers are in the byte order of the capturing machine; the magic number identifies it. */
 function wordReader(file: Buffer): ((at: number) => number) | undefined {
   const magics: readonly number[] = Object.values(MAGIC);
   if (magics.includes(file.readUInt32LE(0))) return (at) => file.readUInt32LE(at);

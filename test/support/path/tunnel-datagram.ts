@@ -1,4 +1,4 @@
-// Datagrams of the tunnel, made byte by byte, to be sent to a packet path by somebody who need not be a peer.
+// Datagrams of the tunnel, built byte by byte, from a sender that need not be a peer.
 import type { Family } from '../../../lib/address.ts';
 import type { Encapsulation } from '../../../native/packet-path.ts';
 
@@ -58,7 +58,7 @@ function ipv6Header(addresses: Buffer, payloadBytes: number): Buffer {
   return header;
 }
 
-/** From port 9 to port 9, which nobody listens on; with a right checksum. */
+/** From port 9 to port 9, which has no listener; with a right checksum. */
 function udpDatagram(addresses: Buffer, payloadBytes: number): Buffer {
   const datagram = Buffer.alloc(UDP_BYTES + payloadBytes + (payloadBytes % 2));
   datagram.writeUInt16BE(9, 0);

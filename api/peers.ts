@@ -1,0 +1,63 @@
+// `GET /v1/peers`: every other host with a lease; and the document of the metrics server's page.
+import type { StatusV1, SyncV1 } from './status.ts';
+import type { CONTROL_VERSION } from './version.ts';
+
+/**
+ * The datapath to a peer. `none`: the backend programs nothing. `error`: the peer is unreachable.
+ */
+export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'none' | 'error';
+
+/** `GET /v1/peers` */
+export interface PeersV1 {
+  readonly version: typeof CONTROL_VERSION;
+  readonly at: string;
+  /** In the order of their keys. */
+  readonly peers: readonly PeerV1[];
+}
+
+export interface PeerV1 {
+  /** Text of the key below `subnets/`. */
+  readonly key: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly publicIp?: string;
+  readonly publicIpv6?: string;
+  /** MAC address of its VTEP; unset where the transport needs none. */
+  readonly mac?: string;
+  readonly mode: ModeV1;
+  readonly state: SyncV1;
+  /** Why it is in error. */
+  readonly reason?: string;
+  /** Desired objects that the kernel lacks, in iproute2 syntax. */
+  readonly missing: readonly string[];
+  /** When `state` or `reason` last changed. */
+  readonly since: string;
+  readonly isReservation: boolean;
+  /** Only with the userspace datapath. */
+  readonly traffic?: TrafficV1;
+  /** The last probe, where the daemon probes. */
+  readonly probe?: ProbeV1;
+}
+
+/** Counters since the start of the daemon or the device. */
+export interface TrafficV1 {
+  readonly txPackets: number;
+  readonly txBytes: number;
+  readonly rxPackets: number;
+  readonly rxBytes: number;
+}
+
+/** One probe of a peer. */
+export interface ProbeV1 {
+  readonly at: string;
+  readonly sent: number;
+  readonly lost: number;
+  /** Mean round trip of the echoes that came back, in ms. */
+  readonly rttMs?: number;
+}
+
+/** `GET /cluster.json` of the metrics server: what its page shows. */
+export interface ClusterV1 {
+  readonly status: StatusV1;
+  readonly peers: readonly PeerV1[];
+}

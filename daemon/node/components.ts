@@ -1,0 +1,98 @@
+// The parts of the daemon as they start, which is also the view that control socket and metrics
+// have of it. Only the daemon sets a part.
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { Registry } from '../../allocator/registry/registry.ts';
+import type { PacketPath } from '../../native/packet-path.ts';
+import type { ControlledNode } from '../control/endpoint.ts';
+import { EventHub } from '../events/event-hub.ts';
+import type { HostSnapshot } from '../host/host-facts.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { RootLogger } from '../log/log.ts';
+import type { DaemonOptions } from '../options/options.ts';
+import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
+import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
+import { ProbeHistory } from '../probe/probe-history.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { ChangeHook } from '../subnet-file/change-hook.ts';
+import type { ConfigWatcher } from './config-watcher.ts';
+import type { OverlayNode } from './overlay-node.ts';
+import type { ReadinessParts } from './readiness.ts';
+
+export interface InitialComponents {
+  readonly options: DaemonOptions;
+  readonly log: RootLogger;
+  readonly startedMs: number;
+  /** Unset without the addon. */
+  readonly packetPath: PacketPath | undefined;
+  /** Unset without --on-change. */
+  readonly hook: ChangeHook | undefined;
+}
+
+export class Components implements ControlledNode {
+  readonly options: DaemonOptions;
+  readonly log: RootLogger;
+  readonly events = new EventHub();
+  readonly probes = new ProbeHistory();
+  readonly startedMs: number;
+  readonly packetPath: PacketPath | undefined;
+  readonly hook: ChangeHook | undefined;
+  /** What the daemon waits for while parts are missing. */
+  phase = 'starting';
+  registry: Registry | undefined;
+  mirror: RegistryCache | undefined;
+  kernel: Kernel | undefined;
+  node: OverlayNode | undefined;
+  configWatcher: ConfigWatcher | undefined;
+
+  constructor({ options, log, startedMs, packetPath, hook }: InitialComponents) {
+    this.options = options;
+    this.log = log;
+    this.startedMs = startedMs;
+    this.packetPath = packetPath;
+    this.hook = hook;
+  }
+
+  get config(): NetworkConfig | undefined {
+    return this.node?.config;
+  }
+
+  get network(): NetworkStatus | undefined {
+    return this.node?.network;
+  }
+
+  get migration(): MigrationStatus | undefined {
+    return this.node?.migration;
+  }
+
+  get reading(): HostSnapshot | undefined {
+    return this.node?.reading;
+  }
+
+  get keeper(): LeaseManager | undefined {
+    return this.node?.keeper;
+  }
+
+  get reconciler(): Reconciler | undefined {
+    return this.node?.reconciler;
+  }
+
+  get offload(): OffloadView | undefined {
+    return this.node?.offload;
+  }
+
+  get readiness(): ReadinessParts {
+    const { keeper, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
+    return {
+      phase: this.phase,
+      problem: error,
+      missingIpv6,
+      ...(keeper && { keeper }),
+      ...(reconciler && { reconciler }),
+      ...(subnetFile && { subnetFile }),
+      ...(this.mirror && { mirror: this.mirror }),
+      ...(this.configWatcher && { config: this.configWatcher.status }),
+    };
+  }
+}

@@ -1,0 +1,74 @@
+// Checks whether this host can apply a valid network config, and resolves what it needs for that.
+// It changes nothing.
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { OwnLease } from '../../allocator/lease/lease-events.ts';
+import { RENUMBER_KEY, type Registry, type Revision } from '../../allocator/registry/registry.ts';
+import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
+import { configForHost } from '../host/family-choice.ts';
+import type { ForwardingSetup } from '../host/forwarding-setup.ts';
+import { readHost } from '../host/host-facts.ts';
+import { familiesOf, type InterfaceOptions } from '../host/interface-facts.ts';
+import { checkPrerequisites, checkHost } from '../host/prerequisites.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ConfigRejection } from './config-watcher.ts';
+import { encapsulationFor, factsOf, type NodeEvent, type NodeState } from './node-state.ts';
+
+export interface AdmissionDeps {
+  readonly kernel: Kernel;
+  readonly registry: Pick<Registry, 'readMeta'>;
+  readonly router: ForwardingSetup;
+  readonly interface: InterfaceOptions;
+  /** As it is at the time of the call. */
+  readonly state: () => NodeState;
+  readonly own: () => OwnLease | undefined;
+}
+
+export type Admission =
+  | { readonly ok: true; readonly event: Extract<NodeEvent, { kind: 'config-applied' }> }
+  | { readonly ok: false; readonly rejection: ConfigRejection };
+
+export async function admitConfig(
+  config: NetworkConfig,
+  revision: Revision,
+  deps: AdmissionDeps,
+): Promise<Admission> {
+  const encapsulation = encapsulationFor(deps.state(), config);
+  const missing = await checkPrerequisites(config, encapsulation);
+  if (missing !== undefined) return reject(missing);
+  const { chosen } = deps.state().snapshot;
+  const result = await readHost(deps.kernel, deps.interface, familiesOf(config), chosen);
+  if (!result.ok) return reject(result.message);
+  const snapshot = result.reading;
+  const facts = factsOf({ ...deps.state(), snapshot, encapsulation });
+  const host = configForHost(config, facts, snapshot.missingIpv6);
+  const unsuitable = checkHost(host.config, facts);
+  if (unsuitable !== undefined) return reject(unsuitable);
+  const forwarding = deps.router.choose(config);
+  if (!forwarding.ok) return reject(forwarding.message);
+  const renumbering = await rejectRenumbering(host.config, revision, deps);
+  if (renumbering !== undefined) return reject(renumbering);
+  return { ok: true, event: { kind: 'config-applied', host, snapshot, encapsulation } };
+}
+
+/**
+ * A config that takes subnets away needs a confirmation: it moves containers to other addresses.
+ */
+async function rejectRenumbering(
+  config: NetworkConfig,
+  revision: Revision,
+  { own: ownLease, registry }: AdmissionDeps,
+): Promise<string | undefined> {
+  const own = ownLease();
+  if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
+  const confirmation = await registry.readMeta(RENUMBER_KEY).catch(() => undefined);
+  if (confirmation !== undefined && confirmation.modRevision >= revision) return undefined;
+  const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter(Boolean).join(' and ');
+  return (
+    `it has no room for ${subnets} of this host, which would get another subnet, and its containers other addresses: ` +
+    `confirm that with "weft config set --renumber", or restart the daemon of each host`
+  );
+}
+
+function reject(reason: string): Admission {
+  return { ok: false, rejection: { reason, isRetryable: true } };
+}

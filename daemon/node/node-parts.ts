@@ -1,0 +1,101 @@
+// Options of the node, and its overlay controller and lease manager made from them.
+import type { Clock } from '../../lib/clock.ts';
+import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
+import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseSubnets } from '../../allocator/lease.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { Registry } from '../../allocator/registry/registry.ts';
+import type { Native } from '../../native/index.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
+import { policyFor } from '../host/forwarding-setup.ts';
+import type { PreparedHost } from '../host/host-preparation.ts';
+import type { LogRateLimit } from '../log/log-rate-limit.ts';
+import type { Logger } from '../log/log.ts';
+import type { DaemonOptions } from '../options/options.ts';
+import { OverlayController, type OverlayControllerDeps } from '../overlay/overlay-controller.ts';
+import { factsOf, identityOf, type NodeState } from './node-state.ts';
+
+export interface OverlayNodeOptions extends PreparedHost {
+  readonly options: DaemonOptions;
+  /** Weft's addon; unset if it is missing. */
+  readonly native?: Native | undefined;
+  readonly clock: Clock;
+  /** Whether the packet path can replace a kernel without VXLAN. */
+  readonly canUseUserspace: boolean;
+  readonly registry: Registry;
+  /** Started, and read at least once. */
+  readonly mirror: RegistryCache;
+  /** Subnets of an earlier run. */
+  readonly previousSubnets?: LeaseSubnets;
+  readonly log: Logger;
+  readonly limit: LogRateLimit;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
+  /** Something that readiness or status depend on changed. */
+  readonly onChange: () => void;
+  /** A run of the reconciler ended. */
+  readonly onReconciled: () => void;
+  /** subnet.env has this content now. */
+  readonly onSubnetFile: (text: string) => void;
+  /** This host's own objects are in the kernel for the first time. */
+  readonly onFirstSync: () => void;
+  /**
+   * The kernel cannot carry the backend. `message` has the remedy. Called at most once, before the
+   * first sync.
+   */
+  readonly onFatal: (message: string) => void;
+}
+
+export function createOverlay(
+  { clock, log, onChange, options, router }: OverlayNodeOptions,
+  state: NodeState,
+  parts: Pick<OverlayControllerDeps, 'reconciler' | 'subnetFile' | 'publish'>,
+): OverlayController {
+  return new OverlayController({
+    ...parts,
+    host: state.host,
+    facts: factsOf(state),
+    policyFor: (config) => policyFor(router, config),
+    isBlackholing: options.ipBlackholeRoute,
+    migrationTimeoutMs: options.migrationTimeoutSec * 1000,
+    onMigration: onChange,
+    clock,
+    log,
+  });
+}
+
+export interface LeaseManagerParts {
+  /** Takes the own lease and the peers, and says what to publish. */
+  readonly overlay: OverlayController;
+  readonly onEvent: (event: LeaseEvent) => void;
+}
+
+export function createLeaseManager(
+  { clock, mirror, onChange, options, previousSubnets, registry }: OverlayNodeOptions,
+  { host, snapshot }: NodeState,
+  { overlay, onEvent }: LeaseManagerParts,
+): LeaseManager {
+  const manager: LeaseManager = new LeaseManager({
+    registry,
+    cache: mirror,
+    clock,
+    random: Math.random,
+    ...identityOf(snapshot),
+    config: host.config,
+    ...(previousSubnets && { previousSubnets }),
+    ttlSec: options.subnetLeaseTtlSec,
+    renewMarginSec: renewMarginSec(options),
+    attributes: (published) => overlay.attributes(published),
+    listener: {
+      onOwnLease: (own, change) => overlay.setOwnLease(own, change),
+      onPeers: (changedKeys) => overlay.setPeers(changedKeys, manager.peers),
+      onState: onChange,
+      onEvent,
+    },
+  });
+  return manager;
+}
+
+/** At most half of the lease's life: a longer margin would renew a short lease without pause. */
+function renewMarginSec({ subnetLeaseRenewMarginMin, subnetLeaseTtlSec }: DaemonOptions): number {
+  return Math.min(subnetLeaseRenewMarginMin * 60, Math.floor(subnetLeaseTtlSec / 2));
+}

@@ -1,0 +1,58 @@
+// Log lines about the host that this node runs on.
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import { forwardingWarnings, type ForwardingSetup } from '../host/forwarding-setup.ts';
+import type { HostSnapshotResult } from '../host/host-facts.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { LogRateLimit } from '../log/log-rate-limit.ts';
+import type { Logger } from '../log/log.ts';
+
+export interface NodeReportsDeps {
+  readonly log: Logger;
+  readonly limit: LogRateLimit;
+  readonly router: ForwardingSetup;
+  readonly kernel: Kernel;
+}
+
+export class NodeReports {
+  readonly #deps: NodeReportsDeps;
+
+  constructor(deps: NodeReportsDeps) {
+    this.#deps = deps;
+  }
+
+  /** @param missingIpv6 - why this host has no IPv6 although the network has; unset if it has. */
+  ipv6(missingIpv6: string | undefined): void {
+    const { log } = this.#deps;
+    if (missingIpv6 === undefined) log.info('IPv6 is available: this host uses both families');
+    else log.warn(`No IPv6 on this host, using IPv4 only: ${missingIpv6}; IPv6 follows once that is fixed`);
+  }
+
+  identity({ from, to }: { readonly from: string; readonly to: string }): void {
+    this.#deps.log.warn('The public IP of this host changed', { from, to });
+  }
+
+  hostUnreadable({ message }: Error): void {
+    if (this.#deps.limit.take('facts-unread') !== undefined)
+      this.#deps.log.warn(`Cannot read interfaces and routes, trying again: ${message}`);
+  }
+
+  hostRead(result: HostSnapshotResult): void {
+    const { limit, log } = this.#deps;
+    if (!result.ok) {
+      if (limit.take('no-interface') !== undefined)
+        log.warn(`${result.message}; keeping the interface in use`);
+      return;
+    }
+    const { chosen, missingIpv6 } = result.reading;
+    if (missingIpv6 !== undefined && chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
+      log.warn(`${missingIpv6.reason}; keeping the former IPv6 address`);
+  }
+
+  /** Warnings about forwarding that the former config gave no reason for. */
+  async forwardingChange(before: NetworkConfig, config: NetworkConfig): Promise<void> {
+    const { kernel, log, router } = this.#deps;
+    const known = await forwardingWarnings(router, kernel, before);
+    for (const warning of await forwardingWarnings(router, kernel, config))
+      if (!known.includes(warning)) log.warn(warning);
+  }
+}

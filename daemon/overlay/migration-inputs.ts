@@ -1,0 +1,185 @@
+// What leases, config and facts about the host make of the state of a migration. Pure.
+import type { BackendConfig } from '../../allocator/config/config.ts';
+import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
+import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
+import {
+  decodeTransport,
+  matchTransport,
+  transportId,
+  transportOf,
+  type Transport,
+} from '../../backends/transport.ts';
+import type { CanUse, Transition } from './migration-events.ts';
+import {
+  announcedOf,
+  announcementOf,
+  baseOf,
+  isLeaving,
+  localTransport,
+  stateFor,
+  wantedOf,
+  withKnown,
+  type LocalTransport,
+  type MigrationState,
+} from './migration-state.ts';
+
+const MAX_KNOWN = 5;
+
+// ---------------------------------------------------------------------------------------
+
+/**
+ * Adopts what an earlier run published: its transport stays announced and received until the wanted
+ * one is set up.
+ */
+export function start(
+  state: MigrationState,
+  published: LeaseAttributes | undefined,
+  canUse: CanUse,
+  nowMs: number,
+): MigrationState {
+  if (state.isStarted) return state;
+  const adopted = published === undefined ? state : adopt(state, published);
+  // Peers advertised transports before it was known which of them this host can use.
+  const wanted = wantedOf(adopted);
+  const known = adopted.known.filter((transport) => transport === wanted || canUse(transport.backend));
+  return withKnown({ ...adopted, isStarted: true, wantedSinceMs: nowMs }, known);
+}
+
+function adopt(initial: MigrationState, published: LeaseAttributes): MigrationState {
+  const { isDrained = false, leaving = [] } = published.weft ?? {};
+  const wantedId = wantedOf(initial).id;
+  const remembered = remember(initial, new Map([[wantedId, published]]));
+  const admitAll = (from: MigrationState): MigrationState =>
+    leaving.reduce((state, legacy) => admit(state, legacy, { published }), from);
+  // An empty type has no data that says what it means: a reservation has it, for one.
+  if (published.backendType === '') return admitAll(remembered);
+  const announcement = announcementOf(published);
+  const known = matchTransport(announcement, remembered.known);
+  const withAnnounced =
+    known === undefined
+      ? admit(remembered, announcement, { published })
+      : adoptAttributes(remembered, known.id, published);
+  const announcedId = matchTransport(announcement, withAnnounced.known)?.id ?? wantedId;
+  const base = baseOf(admitAll(withAnnounced));
+  const advertised = new Set([...base.advertised, ...base.known.map(({ id }) => id)]);
+  if (announcedId !== wantedId) advertised.delete(wantedId);
+  return stateFor({ ...base, advertised }, { announcedId, isDrained });
+}
+
+export function want(state: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
+  const wanted: LocalTransport = { ...localTransport(backend), ...attributesFor(state, backend) };
+  const announced = announcedOf(state);
+  const others = state.known.filter(({ id }) => id !== wanted.id);
+  const surplus =
+    others.length < MAX_KNOWN ? undefined : others.findLast((transport) => transport !== announced);
+  // Without packets there are none to lose.
+  const isImmediate = wanted.type === 'alloc' || announced.type === 'alloc';
+  const known = isImmediate ? [wanted] : [wanted, ...others.filter((transport) => transport !== surplus)];
+  if (wantedOf(state).id === wanted.id) return withKnown(state, known);
+  const base = { ...baseOf(state), known, wantedSinceMs: nowMs, abandoned: new Set<string>() };
+  return stateFor(base, { announcedId: announced.id, isDrained: false });
+}
+
+/**
+ * Drops transports that this host cannot use, as no packet passes by them; not while the wanted one
+ * is unusable, too.
+ */
+export function dropUnusable(state: MigrationState, canUse: CanUse): Transition {
+  const wanted = wantedOf(state);
+  if (!state.isStarted || !canUse(wanted.backend)) return { state, effects: [] };
+  const dropped = state.known.filter((transport) => transport !== wanted && !canUse(transport.backend));
+  if (dropped.length === 0) return { state, effects: [] };
+  const known = state.known.filter((transport) => !dropped.includes(transport));
+  const announced = announcedOf(state);
+  const announcedId = known.includes(announced) ? announced.id : wanted.id;
+  const advertised = new Set(state.advertised).add(announcedId);
+  return {
+    state: stateFor({ ...baseOf(state), known, advertised }, { announcedId, isDrained: false }),
+    effects: dropped.map(({ id }) => ({ kind: 'report-dropped', transport: id })),
+  };
+}
+
+/** Learns the transports that peers leave, since those still send and expect packets by them. */
+export function learn(state: MigrationState, leases: readonly Lease[], canUse: CanUse): MigrationState {
+  let learned = state;
+  for (const lease of leases) {
+    if (!isLeaving(lease)) continue;
+    for (const legacy of lease.attributes.weft?.leaving ?? [])
+      learned = admit(learned, legacy, state.isStarted ? { canUse } : {});
+  }
+  return learned;
+}
+
+interface Admission {
+  /** Own attributes that name the transport. */
+  readonly published?: LeaseAttributes;
+  /**
+   * A peer must not make this host receive a transport that it cannot use. Absent: no restriction.
+   */
+  readonly canUse?: CanUse;
+}
+
+/** Adds a transport that a lease names to the known ones, if there is room for it. */
+function admit(
+  state: MigrationState,
+  legacy: LegacyTransport,
+  { published, canUse = () => true }: Admission,
+): MigrationState {
+  const transport = decodeTransport(legacy);
+  if (transport === undefined) return state;
+  const id = transportId(transport);
+  const attributes = published && { ...published, ...legacy };
+  if (state.known.some((other) => other.id === id)) return adoptAttributes(state, id, attributes);
+  if (state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
+  const backend = backendFor(transport, wantedOf(state).backend);
+  if (!canUse(backend)) return state;
+  const added: LocalTransport = { ...transport, id, backend, ...(attributes && { attributes }) };
+  const base = { ...baseOf(state), known: [...state.known, added] };
+  return stateFor(base, { announcedId: announcedOf(state).id, isDrained: false });
+}
+
+/** Gives a transport that was learned from a peer the attributes that this host published for it. */
+function adoptAttributes(
+  state: MigrationState,
+  id: string,
+  attributes: LeaseAttributes | undefined,
+): MigrationState {
+  const transport = state.known.find((other) => other.id === id);
+  if (attributes === undefined || transport?.attributes !== undefined) return state;
+  return remember(state, new Map([[id, attributes]]));
+}
+
+export function remember(
+  state: MigrationState,
+  attributes: ReadonlyMap<string, LeaseAttributes>,
+): MigrationState {
+  const known = state.known.map((transport) => {
+    const derived = attributes.get(transport.id);
+    return derived === undefined ? transport : { ...transport, attributes: derived };
+  });
+  return { ...state, known };
+}
+
+/** Settings for a transport that only leases name: those of the config as far as they fit. */
+function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
+  if (type === 'vxlan')
+    return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
+  return type === 'udp' ? { type, port: port! } : { type };
+}
+
+/**
+ * What the wanted transport takes over from a known one: its own attributes, or the MAC of any
+ * other.
+ */
+function attributesFor(
+  { known }: MigrationState,
+  backend: BackendConfig,
+): Pick<LocalTransport, 'attributes'> {
+  const id = transportId(transportOf(backend));
+  const withAttributes = known.filter(({ attributes }) => attributes !== undefined);
+  const { attributes } =
+    withAttributes.find((transport) => transport.id === id) ??
+    withAttributes.find(({ type }) => type === 'vxlan') ??
+    {};
+  return attributes === undefined ? {} : { attributes };
+}

@@ -1,0 +1,218 @@
+// State of this host's migration between transports, and what follows from it. Plain data; `next`
+// in transport-migration.ts makes one state of another.
+//
+//   state      means                                            leaves it
+//   steady     one transport is known                           another is wanted ► preparing;
+//                                                               a peer leaves another ► leaving
+//   preparing  the wanted transport is being set up; the old    the kernel holds all of it, and no peer would
+//              one is announced                                 become unreachable ► leaving
+//   leaving    the wanted transport is announced; each peer     every peer announces the wanted transport, and
+//              is sent to by the transport that it announces    the kernel follows ► draining
+//   draining   only the wanted transport is sent by, and the    no peer leaves a transport, and SETTLE_MS
+//              lease says so; peers may still send by others    passed ► steady
+//
+// In each state all known transports are received. A peer's lease may lead back to an earlier
+// state. After the time-out pending peers are ignored: draining and steady follow at once.
+import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
+import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
+import {
+  matchTransport,
+  publishedPort,
+  transportId,
+  transportOf,
+  type Transport,
+} from '../../backends/transport.ts';
+
+export interface LocalTransport extends Transport {
+  readonly id: string;
+  /** Settings with which this host uses the transport. */
+  readonly backend: BackendConfig;
+  /** What this host publishes, or published last, for the transport; keeps its MAC. */
+  readonly attributes?: LeaseAttributes;
+}
+
+/** Fields that every state has. */
+export interface MigrationBase {
+  /** Whether the `started` event came. Before it, transports are only collected. */
+  readonly isStarted: boolean;
+  /** All transports that this host receives: the wanted one first, then in the order of arrival. */
+  readonly known: readonly LocalTransport[];
+  /** Ids of known transports that peers may have learned from this host. */
+  readonly advertised: ReadonlySet<string>;
+  /** Ids of transports removed while peers still used them. A lease does not bring these back. */
+  readonly abandoned: ReadonlySet<string>;
+  /** When the wanted transport became the wanted one. */
+  readonly wantedSinceMs: number;
+  /** How long to wait for peers, in ms; 0 means forever. */
+  readonly timeoutMs: number;
+}
+
+export type MigrationState = MigrationBase &
+  (
+    | { readonly kind: 'steady' }
+    | {
+        readonly kind: 'preparing';
+        /** Id of the transport that the lease announces. */
+        readonly announcedId: string;
+        /** Why the wanted transport cannot be announced yet, by peer. */
+        readonly blocker?: string;
+      }
+    | { readonly kind: 'leaving' }
+    | {
+        readonly kind: 'draining';
+        /** Since when nothing is pending; unset while something is. */
+        readonly quietSinceMs?: number;
+      }
+  );
+
+/** Lets packets in transit, and in queues, arrive after the last peer has changed over. */
+export const SETTLE_MS = 500;
+
+/** The state before the first event. */
+export function initialState(backend: BackendConfig, timeoutMs: number): MigrationState {
+  const wanted = localTransport(backend);
+  return {
+    kind: 'steady',
+    isStarted: false,
+    known: [wanted],
+    advertised: new Set([wanted.id]),
+    abandoned: new Set(),
+    wantedSinceMs: 0,
+    timeoutMs,
+  };
+}
+
+export function baseOf(state: MigrationState): MigrationBase {
+  const { isStarted, known, advertised, abandoned, wantedSinceMs, timeoutMs } = state;
+  return { isStarted, known, advertised, abandoned, wantedSinceMs, timeoutMs };
+}
+
+/** The state of `base` while `announcedId` is announced. */
+export function stateFor(
+  base: MigrationBase,
+  { announcedId, isDrained }: { readonly announcedId: string; readonly isDrained: boolean },
+): MigrationState {
+  if (base.known.length === 1) return { ...base, kind: 'steady' };
+  if (announcedId !== base.known[0]!.id) return { ...base, kind: 'preparing', announcedId };
+  return { ...base, kind: isDrained ? 'draining' : 'leaving' };
+}
+
+/** The same state with other known transports; keeps the data of its kind. */
+export function withKnown(state: MigrationState, known: readonly LocalTransport[]): MigrationState {
+  const base = { ...baseOf(state), known };
+  const changed = stateFor(base, {
+    announcedId: announcedOf({ ...state, known }).id,
+    isDrained: state.kind === 'draining',
+  });
+  return changed.kind === state.kind ? { ...state, known } : changed;
+}
+
+export function asLeaving(state: MigrationState): MigrationState {
+  return { ...baseOf(state), kind: 'leaving' };
+}
+
+/** Draining, with the quiet time not begun. */
+export function asDraining(state: MigrationState): MigrationState {
+  return { ...baseOf(state), kind: 'draining' };
+}
+
+export function localTransport(backend: BackendConfig): LocalTransport {
+  const transport = transportOf(backend);
+  return { ...transport, id: transportId(transport), backend };
+}
+
+export function wantedOf({ known }: MigrationState): LocalTransport {
+  return known[0]!;
+}
+
+/** The transport that the lease announces. */
+export function announcedOf(state: MigrationState): LocalTransport {
+  const wanted = wantedOf(state);
+  if (state.kind !== 'preparing') return wanted;
+  return state.known.find(({ id }) => id === state.announcedId) ?? wanted;
+}
+
+/** All transports that are received; the announced one last. */
+export function receivedBy(state: MigrationState): readonly LocalTransport[] {
+  const announced = announcedOf(state);
+  return [...state.known.filter((transport) => transport !== announced), announced];
+}
+
+/** What the lease publishes beside the attributes of the announced transport. */
+export function weftAttributesOf(state: MigrationState): LeaseAttributes['weft'] {
+  const [announced, wanted] = [announcedOf(state), wantedOf(state)];
+  const port = publishedPort(announced);
+  // A transport that was advertised before stays advertised, also while it is only wanted.
+  const leaving = state.known
+    .filter((transport) => transport !== announced)
+    .filter((transport) => transport !== wanted || state.advertised.has(transport.id))
+    .map(toLegacy);
+  if (port === undefined && leaving.length === 0) return undefined;
+  return {
+    ...(port !== undefined && { port }),
+    ...(leaving.length > 0 && { leaving }),
+    ...(state.kind === 'draining' && { isDrained: true }),
+  };
+}
+
+function toLegacy(transport: LocalTransport): LegacyTransport {
+  const port = publishedPort(transport);
+  const { backendData, backendV6Data } = transport.type === 'vxlan' ? (transport.attributes ?? {}) : {};
+  return {
+    backendType: transport.type === 'udp' ? '' : transport.type,
+    ...(backendData !== undefined && { backendData }),
+    ...(backendV6Data !== undefined && { backendV6Data }),
+    ...(port !== undefined && { port }),
+  };
+}
+
+/**
+ * `config` with the backend of `transport`. Two transports of one VNI get devices named by port.
+ */
+export function configFor(
+  { known }: MigrationState,
+  config: NetworkConfig,
+  transport: LocalTransport,
+): NetworkConfig {
+  const { backend } = transport;
+  const first = known.find(({ type, vni }) => type === transport.type && vni === transport.vni);
+  const hasUsualName = first?.id === transport.id;
+  if (hasUsualName || (backend.type !== 'vxlan' && backend.type !== 'udp')) return { ...config, backend };
+  return { ...config, backend: { ...backend, usesPortName: true } };
+}
+
+/**
+ * The known transport that reaches a peer: the one that its lease announces, else one that it
+ * leaves.
+ */
+export function findTransport(
+  { known }: MigrationState,
+  { attributes }: Pick<Lease, 'attributes'>,
+): LocalTransport | undefined {
+  for (const advertised of [announcementOf(attributes), ...(attributes.weft?.leaving ?? [])]) {
+    const transport = matchTransport(advertised, known);
+    if (transport !== undefined) return transport;
+  }
+  return undefined;
+}
+
+/** The announced transport of a lease. */
+export function announcementOf(attributes: LeaseAttributes): LegacyTransport {
+  const { backendType, backendData, backendV6Data, weft } = attributes;
+  return { backendType, backendData, backendV6Data, ...(weft?.port !== undefined && { port: weft.port }) };
+}
+
+/** Whether a host may still send by other transports than the one that it announces. */
+export function isLeaving({ attributes }: Lease): boolean {
+  const { leaving = [], isDrained = false } = attributes.weft ?? {};
+  return leaving.length > 0 && !isDrained;
+}
+
+/** Points on the clock at which an observation may change the state without any other cause. */
+export function deadlinesMs(state: MigrationState): readonly number[] {
+  const pointsMs: number[] = [];
+  if (state.kind === 'draining' && state.quietSinceMs !== undefined)
+    pointsMs.push(state.quietSinceMs + SETTLE_MS);
+  if (state.kind !== 'steady' && state.timeoutMs > 0) pointsMs.push(state.wantedSinceMs + state.timeoutMs);
+  return pointsMs;
+}

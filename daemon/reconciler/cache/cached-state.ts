@@ -1,0 +1,46 @@
+// Kernel objects as this process knows them: as read, then changed by acknowledged steps and by
+// notifications.
+import { objectKey } from '../../../backends/kernel-state.ts';
+import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ActualState, ForeignLink, Step } from '../../kernel/kernel.ts';
+import { deviceOf } from '../object-device.ts';
+
+export class CachedState {
+  readonly #objects: Map<ObjectKey, KernelObject>;
+  readonly #foreignLinks: Map<string, ForeignLink>;
+
+  constructor(actual: ActualState) {
+    this.#objects = new Map(actual.objects);
+    this.#foreignLinks = new Map(actual.foreignLinks);
+  }
+
+  get objects(): ReadonlyMap<ObjectKey, KernelObject> {
+    return this.#objects;
+  }
+
+  get foreignLinks(): ReadonlyMap<string, ForeignLink> {
+    return this.#foreignLinks;
+  }
+
+  /** Records one object as it is now, or its absence. */
+  record(key: ObjectKey, object: KernelObject | undefined): void {
+    if (object === undefined) this.#objects.delete(key);
+    else this.#objects.set(key, object);
+  }
+
+  /** Records an acknowledged step. */
+  recordStep(step: Step): void {
+    const { action, object } = step;
+    const former = step.action === 'set' ? step.current : undefined;
+    // The objects on a renamed device have other keys now; the next read restores them.
+    if (former?.kind === 'link' && former.name !== deviceOf(object)) this.#dropDevice(former.name);
+    if (object.kind === 'link' && (action === 'remove' || !this.#objects.has(objectKey(object))))
+      this.#dropDevice(object.name);
+    this.record(objectKey(object), action === 'set' ? object : undefined);
+  }
+
+  #dropDevice(name: string): void {
+    this.#foreignLinks.delete(name);
+    for (const [key, object] of this.#objects) if (deviceOf(object) === name) this.#objects.delete(key);
+  }
+}

@@ -1,0 +1,70 @@
+// The read-only view of the node for the control socket and for metrics: its parts as they are now,
+// plain data and queries alone. Parts that the daemon still waits for are unset.
+// daemon/node/daemon.ts implements it.
+import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { PacketPath } from '../../native/packet-path.ts';
+import type { EventHub } from '../events/event-hub.ts';
+import type { HostSnapshot } from '../host/host-facts.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ReadinessParts } from '../node/readiness.ts';
+import type { DaemonOptions } from '../options/options.ts';
+import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
+import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
+import type { ProbeHistory } from '../probe/probe-history.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { ChangeHookView } from '../subnet-file/change-hook.ts';
+
+export interface NodeView {
+  readonly options: DaemonOptions;
+  readonly events: Pick<EventHub, 'recent' | 'counts' | 'watch'>;
+  /** On the system's monotonic clock, as are all times of the parts below. */
+  readonly startedMs: number;
+  readonly readiness: ReadinessParts;
+  readonly mirror: RegistryView | undefined;
+  /** The network config in force. */
+  readonly config: NetworkConfig | undefined;
+  /** The network that this host is part of. */
+  readonly network: NetworkStatus | undefined;
+  readonly migration: MigrationStatus | undefined;
+  /** The interface in use, and the facts that kernel state is derived from. */
+  readonly reading: HostSnapshot | undefined;
+  readonly keeper: LeaseView | undefined;
+  readonly reconciler: ReconcilerView | undefined;
+  readonly kernel: KernelReader | undefined;
+  /** Results of the checksum probes. */
+  readonly offload: OffloadView | undefined;
+  /** The last probe of each peer. */
+  readonly probes: Pick<ProbeHistory, 'get' | 'summary'>;
+  /** Unset without the addon. */
+  readonly packetPath: PacketPathView | undefined;
+  /** The command of --on-change; unset without one. */
+  readonly hook: ChangeHookView | undefined;
+}
+
+export type RegistryView = Pick<
+  RegistryCache,
+  | 'isConnected'
+  | 'revision'
+  | 'lastContactMs'
+  | 'lastError'
+  | 'resyncs'
+  | 'entries'
+  | 'leases'
+  | 'invalidEntries'
+>;
+
+export type LeaseView = Pick<LeaseManager, 'own' | 'peers' | 'state' | 'lastError'>;
+
+export type ReconcilerView = Pick<
+  Reconciler,
+  'summary' | 'status' | 'peerStatus' | 'ownership' | 'known' | 'desired' | 'objectsOf' | 'ownerOf'
+>;
+
+export type KernelReader = Pick<
+  Kernel,
+  'readState' | 'readInterfaces' | 'readSysctl' | 'readFeature' | 'lookupRoute'
+>;
+
+export type PacketPathView = Pick<PacketPath, 'devices' | 'status' | 'routeCounters' | 'descriptors'>;

@@ -1,0 +1,128 @@
+// Makes the status document of the node view.
+import { systemClock } from '../../lib/clock.ts';
+import type { KernelObject } from '../../backends/kernel-state.ts';
+import { HOST } from '../reconciler/desired-state.ts';
+import { readinessOf } from '../node/readiness.ts';
+import { weftVersion } from '../node/version.ts';
+import { checksumOffloadOf } from './checksum-offload.ts';
+import type { NodeView } from './node-view.ts';
+import { CONTROL_VERSION } from '../../api/index.ts';
+import type {
+  HealthV1,
+  InterfaceV1,
+  KernelV1,
+  NetworkV1,
+  OwnLeaseV1,
+  RegistryV1,
+  StatusV1,
+} from '../../api/index.ts';
+import { wallTime } from './wall-time.ts';
+
+export function statusOf(daemon: NodeView): StatusV1 {
+  const { isReady, reasons } = readinessOf(daemon.readiness);
+  const health: HealthV1 = isReady ? (reasons.length === 0 ? 'ok' : 'degraded') : 'not-ready';
+  const { peers = 0, inSync = 0, pending = 0, errors = 0 } = daemon.reconciler?.summary() ?? {};
+  const [network, chosen] = [networkOf(daemon), interfaceOf(daemon)];
+  const [lease, kernel] = [leaseOf(daemon), kernelOf(daemon)];
+  return {
+    version: CONTROL_VERSION,
+    at: wallTime(systemClock.nowMs()),
+    health,
+    reasons,
+    daemon: {
+      version: weftVersion(),
+      pid: process.pid,
+      startedAt: wallTime(daemon.startedMs),
+      phase: daemon.keeper === undefined ? daemon.readiness.phase : 'working',
+      memoryBytes: process.memoryUsage.rss(),
+    },
+    ...(network && { network }),
+    ...(daemon.readiness.config && { config: daemon.readiness.config }),
+    ...(chosen && { interface: chosen }),
+    ...(lease && { lease }),
+    registry: registryOf(daemon),
+    ...(kernel && { kernel }),
+    peers: { total: peers, inSync, pending, errors },
+  };
+}
+
+function networkOf(daemon: NodeView): NetworkV1 | undefined {
+  const { network, migration, reconciler } = daemon;
+  if (network === undefined) return undefined;
+  const { config, mtu } = network;
+  const checksumOffload = checksumOffloadOf(daemon);
+  return {
+    ...(config.ipv4 && { ipv4: config.ipv4.network }),
+    ...(config.ipv6 && { ipv6: config.ipv6.network }),
+    backend: config.backend.type,
+    encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
+    devices: reconciler?.ownership?.devices ?? [],
+    ...(mtu !== undefined && { mtu }),
+    ...(migration && { migration }),
+    ...(checksumOffload.length > 0 && { checksumOffload }),
+  };
+}
+
+function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {
+  for (const object of objects)
+    if (object.kind === 'link') return object.type === 'tun' ? 'userspace' : 'kernel';
+  return 'none';
+}
+
+function interfaceOf({ reading }: NodeView): InterfaceV1 | undefined {
+  if (reading === undefined) return undefined;
+  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6, selectedBy } = reading.chosen;
+  return {
+    name,
+    mtu,
+    ...(ipv4 && { address: ipv4 }),
+    ...(ipv6 && { addressV6: ipv6 }),
+    ...(publicIp && { publicIp }),
+    ...(publicIpv6 && { publicIpv6 }),
+    selectedBy,
+  };
+}
+
+function leaseOf({ keeper }: NodeView): OwnLeaseV1 | undefined {
+  if (keeper === undefined) return undefined;
+  const { own, state, lastError } = keeper;
+  return {
+    state,
+    ...(own && { key: own.key, ...own.subnets, isReservation: own.isReservation }),
+    ...(own && Number.isFinite(own.expiresAtMs) && { expiresAt: wallTime(own.expiresAtMs) }),
+    ...(lastError && { lastError: lastError.message }),
+  };
+}
+
+function registryOf({ options, mirror }: NodeView): RegistryV1 {
+  const { endpoints, prefix } = options.etcd;
+  return {
+    endpoints,
+    prefix,
+    isConnected: mirror?.isConnected ?? false,
+    revision: mirror?.revision ?? 0,
+    ...(mirror?.lastContactMs !== undefined && { lastContactAt: wallTime(mirror.lastContactMs) }),
+    ...(mirror?.lastError && { lastError: mirror.lastError.message }),
+    resyncs: mirror?.resyncs ?? {},
+    badKeys: Array.from(mirror?.invalidEntries.values() ?? [], ({ key, reason }) => ({ key, reason })),
+  };
+}
+
+function kernelOf({ reconciler }: NodeView): KernelV1 | undefined {
+  if (reconciler === undefined) return undefined;
+  const { host, contested, readError, counters } = reconciler.status();
+  const { runs, steps, drift, resyncs, failures, lastRunMs, lastDurationMs } = counters;
+  return {
+    host: host.state,
+    ...(host.reason !== undefined && { hostReason: host.reason }),
+    contested,
+    ...(readError !== undefined && { readError }),
+    runs,
+    ...(lastRunMs !== undefined && { lastRunAt: wallTime(lastRunMs) }),
+    ...(lastDurationMs !== undefined && { lastRunMs: lastDurationMs }),
+    steps,
+    drift,
+    resyncs,
+    failures,
+  };
+}

@@ -1,0 +1,57 @@
+// Background processes of a lab: each has a PID file on the sandbox's private /run and a log in the lab's folder.
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Sandbox } from './sandbox.ts';
+import { waitFor } from './wait.ts';
+
+export type StopSignal = 'TERM' | 'KILL';
+/** STOP, CONT, HUP and USR1 leave the process running. */
+export type DaemonSignal = StopSignal | 'STOP' | 'CONT' | 'HUP' | 'USR1';
+
+export class LabProcesses {
+  readonly #sandbox: Sandbox;
+  readonly #logFolder: string;
+
+  constructor(sandbox: Sandbox, logFolder: string) {
+    this.#sandbox = sandbox;
+    this.#logFolder = logFolder;
+  }
+
+  /** Starts `argv` in namespace `netns`; resolves once it has a PID. */
+  async start(name: string, netns: string, argv: readonly string[]): Promise<void> {
+    const log = join(this.#logFolder, `${name}.log`);
+    await writeFile(log, '', { flag: 'a' });
+    await chmod(log, 0o600);
+    const script =
+      'pidfile=$1 log=$2; shift 2; setsid sh -c \'echo $$ >"$0"; exec "$@"\' "$pidfile" "$@" >>"$log" 2>&1 </dev/null &';
+    await this.#sandbox.check(['sh', '-c', script, 'sh', pidFile(name), log, ...argv], netns);
+    await waitFor(`${name} to start`, async () => (await this.#pidOf(name)) !== undefined);
+  }
+
+  /** Sends `signal`; after TERM and KILL it resolves when the process is gone. @throws Error if none runs by this name. */
+  async signal(name: string, signal: DaemonSignal): Promise<void> {
+    const pid = await this.#pidOf(name);
+    if (pid === undefined) throw new Error(`No process '${name}' runs in this lab: start it first`);
+    await this.#sandbox.run(['kill', `-${signal}`, String(pid)]);
+    if (signal !== 'TERM' && signal !== 'KILL') return;
+    await waitFor(`${name} to end`, async () => !(await this.isRunning(name)));
+    await rm(this.#sandbox.outside(pidFile(name)), { force: true });
+  }
+
+  /** Whether the process exists. A zombie counts as gone. */
+  async isRunning(name: string): Promise<boolean> {
+    const pid = await this.#pidOf(name);
+    const path = this.#sandbox.outside(`/proc/${pid}/status`);
+    const status = await readFile(path, 'utf8').catch(() => 'State:\tZ');
+    return !/^State:\s+Z/m.test(status);
+  }
+
+  async #pidOf(name: string): Promise<number | undefined> {
+    const text = await readFile(this.#sandbox.outside(pidFile(name)), 'utf8').catch(() => '');
+    return Number(text) || undefined;
+  }
+}
+
+function pidFile(name: string): string {
+  return `/run/${name}.pid`;
+}

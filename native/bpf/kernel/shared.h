@@ -1,0 +1,67 @@
+/*
+ * Maps, keys and values that the BPF programs share with their loader (bpf-path.c). Addresses,
+ * ports and the VXLAN header word are in network order, other fields in host order.
+ */
+#ifndef WEFT_BPF_SHARED_H
+#define WEFT_BPF_SHARED_H
+
+#include <linux/types.h>
+
+enum {
+  /* Prefix lengths in use at once. With more, the workers forward all packets. */
+  WEFT_BPF_PREFIX_LENGTHS = 4,
+  WEFT_BPF_MAX_ROUTES = 65536,
+  /*
+   * Capacity of the first table, whose buckets (16 bytes each) fit a CPU cache. Further routes are
+   * in the overflow table.
+   */
+  WEFT_BPF_MAIN_ROUTES = 16384,
+};
+
+/*
+ * Maps in the order of their creation. A program names one by a constant with WEFT_MAP_MARK in the
+ * upper half.
+ */
+enum weft_bpf_map { WEFT_MAP_CONFIG, WEFT_MAP_ROUTES, WEFT_MAP_OVERFLOW, WEFT_MAP_TOTALS, WEFT_MAP_COUNT };
+#define WEFT_MAP_MARK 0x77656674u
+
+/* The only element of WEFT_MAP_CONFIG, an array. */
+struct weft_bpf_config {
+  __u32 is_enabled;
+  __u32 tun_index;
+  __be32 local;
+  __be16 port;
+  __u8 is_vxlan;
+  __u8 inherits_dscp;
+  __be32 vni; /* as in the header: 24 bits, then 8 reserved */
+  __u8 mac[6];
+  __u8 has_overflow; /* WEFT_MAP_OVERFLOW is in use */
+  __u8 lengths;      /* used elements of `length` */
+  struct {
+    __u32 bits;
+    __be32 mask;
+  } length[WEFT_BPF_PREFIX_LENGTHS]; /* longest first */
+};
+
+/* Key of WEFT_MAP_ROUTES and WEFT_MAP_OVERFLOW, hash tables. A subnet is in one of them. */
+struct weft_bpf_key {
+  __u32 bits;
+  __be32 subnet;
+};
+
+/* All CPUs add to them. Packets are counted as on the wire, bytes as of inner packets. */
+struct weft_bpf_counts {
+  __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;
+};
+
+struct weft_bpf_route {
+  __be32 remote;
+  __be16 port;
+  __u8 mac[6];
+  __u32 mtu; /* of the host's route to it; fib_lookup adds learned path MTUs */
+  struct weft_bpf_counts counts;
+};
+
+/* WEFT_MAP_TOTALS is a per-CPU array of one struct weft_bpf_counts. */
+
+#endif

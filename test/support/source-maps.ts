@@ -1,0 +1,2 @@
+// Stack traces of failed tests name the TypeScript sources.
+process.setSourceMapsEnabled(true);
