@@ -18,7 +18,10 @@ const OTHER = '192.0.2.2';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-describe('LeaseManager', () => {
+describe('LeaseManager', function () {
+  // Days of simulated time.
+  this.timeout(20_000);
+
   let clock: FakeClock;
   let store: MemoryStore;
   let hosts: LeaseHost[];
@@ -744,6 +747,14 @@ describe('LeaseManager', () => {
       store.delete('10.5.200.0-24&fd00:0:0:1::-64');
       await clock.settle();
       assertHolds(host, '10.5.9.0-24&fd00:0:0:1::-64');
+    });
+
+    it('turned off where a leaked key of this host has the IPv4 subnet: one key in the end', async () => {
+      const host = await start({ config: NETWORK_DUAL, previous: '10.5.9.0/24 fd00:0:0:9::/64' });
+      store.put(ONE, valueOf(ME), host.manager.own?.leaseId);
+      host.manager.setConfig(NETWORK_IPV4);
+      await clock.advance(60_000);
+      assertHolds(host, ONE);
     });
 
     it('gives up the IPv6 subnet alone to a peer that had it first', async () => {
