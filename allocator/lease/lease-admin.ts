@@ -7,7 +7,7 @@ import { parseNetworkConfig } from '../config/config-parse.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
 import type { LeaseSubnets } from '../lease.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toRevision } from '../registry/registry.ts';
 import type { Registry, RegistryEntry, RegistrySnapshot } from '../registry/registry.ts';
 import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../registry/subnet-key.ts';
 import { SubnetPool } from '../subnet/subnet-pool.ts';
@@ -82,7 +82,7 @@ export async function releaseLease(registry: LeaseRegistry, request: ReleaseV1):
   const entry = findEntry(snapshot, request.subnet);
   if (entry === undefined)
     throw new LeaseAdminError('not-found', `No host holds ${request.subnet}: weft leases lists all leases`);
-  const result = await registry.remove(entry.key, request.modRevision);
+  const result = await registry.remove(entry.key, toRevision(request.modRevision));
   if (!result.written) throw conflictAt(entry.key);
   return { key: entry.key, outcome: 'released', revision: result.revision };
 }

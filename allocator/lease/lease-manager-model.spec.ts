@@ -10,7 +10,7 @@ import type { NetworkConfig } from '../config/config.ts';
 import { subnetsOverlap } from './choose-subnet.ts';
 import type { StoreBackup } from '../registry/memory/registry-memory-store.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toLeaseId } from '../registry/registry.ts';
 
 const HOSTS = 4;
 const TTL_SEC = 3600;
@@ -96,7 +96,7 @@ const onKey =
 
 const DEEDS: Readonly<Record<string, Deed>> = {
   'delete key': onKey(({ store }, key) => store.delete(key)),
-  'revoke lease': onKey(({ store }, key) => store.revoke(store.get(key)?.leaseId ?? '')),
+  'revoke lease': onKey(({ store }, key) => store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''))),
   'overwrite with garbage': onKey(({ store }, key) => void store.put(key, '{', store.grant(TTL_SEC))),
   'overwrite with a stranger': onKey((world, key) => world.stranger(key)),
   'overwrite with other data': onKey(

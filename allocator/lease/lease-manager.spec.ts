@@ -11,14 +11,17 @@ import {
 import type { LeaseHostOptions } from '../../test/support/lease-host.ts';
 import type { IpAddress, Ipv4 } from '../../lib/address.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toLeaseId, toRevision } from '../registry/registry.ts';
 
 const ME = '192.0.2.1';
 const OTHER = '192.0.2.2';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-describe('LeaseManager', () => {
+describe('LeaseManager', function () {
+  // Days of simulated time.
+  this.timeout(20_000);
+
   let clock: FakeClock;
   let store: MemoryStore;
   let hosts: LeaseHost[];
@@ -171,7 +174,7 @@ describe('LeaseManager', () => {
       const host = make();
       host.cache.start();
       await clock.until(() => host.cache.isConnected);
-      store.revoke(store.get('10.5.9.0-24')?.leaseId ?? '');
+      store.revoke(toLeaseId(store.get('10.5.9.0-24')?.leaseId ?? ''));
       host.manager.start();
       await clock.advance(60_000);
       assertHolds(host, '10.5.9.0-24');
@@ -386,7 +389,7 @@ describe('LeaseManager', () => {
   describe('losing', () => {
     const LOSSES: readonly (readonly [string, (key: string) => void])[] = [
       ['its key is deleted', (key) => store.delete(key)],
-      ['its lease is revoked', (key) => store.revoke(store.get(key)?.leaseId ?? '')],
+      ['its lease is revoked', (key) => store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''))],
       ['all keys and leases vanish', () => store.restore(new MemoryStore({ clock }).save())],
     ];
     for (const [what, lose] of LOSSES)
@@ -420,7 +423,7 @@ describe('LeaseManager', () => {
       const key = keyIn(host);
       host.registry.setUnavailable(true);
       await clock.settle();
-      store.revoke(store.get(key)?.leaseId ?? '');
+      store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''));
       foreignLease(key);
       host.registry.setUnavailable(false);
       await clock.advance(60_000);
@@ -460,7 +463,7 @@ describe('LeaseManager', () => {
 
     it('leaves the lease to the host that is written into the key on it', async () => {
       const host = await start();
-      const leaseId = host.manager.own?.leaseId ?? '';
+      const leaseId = toLeaseId(host.manager.own?.leaseId ?? '');
       store.put(keyIn(host), valueOf(OTHER), leaseId);
       await clock.advance(2 * DAY_MS);
       assertHolds(host, keyIn(host));
@@ -511,7 +514,7 @@ describe('LeaseManager', () => {
       foreignLease('10.5.8.0-24&fd00:0:0:7::-64');
       const blind = new MemoryStore({ clock }).snapshot();
       const snapshot = host.registry.snapshot.bind(host.registry);
-      host.registry.snapshot = async () => ({ ...blind, revision: 1 });
+      host.registry.snapshot = async () => ({ ...blind, revision: toRevision(1) });
       host.registry.setUnavailable(false);
       host.manager.start();
       await clock.advance(5000);
@@ -744,6 +747,14 @@ describe('LeaseManager', () => {
       store.delete('10.5.200.0-24&fd00:0:0:1::-64');
       await clock.settle();
       assertHolds(host, '10.5.9.0-24&fd00:0:0:1::-64');
+    });
+
+    it('turned off where a leaked key of this host has the IPv4 subnet: one key in the end', async () => {
+      const host = await start({ config: NETWORK_DUAL, previous: '10.5.9.0/24 fd00:0:0:9::/64' });
+      store.put(ONE, valueOf(ME), host.manager.own?.leaseId);
+      host.manager.setConfig(NETWORK_IPV4);
+      await clock.advance(60_000);
+      assertHolds(host, ONE);
     });
 
     it('gives up the IPv6 subnet alone to a peer that had it first', async () => {

@@ -27,9 +27,10 @@ export function maintain(state: Keyed, registry: RegistryView, now: Now): Transi
   const isCurrent = registry.revision >= own.modRevision;
   return (
     (isCurrent ? checkOwnKey(state, registry, now) : undefined) ??
+    // Before a move, since the leaked key may be the one to move to.
+    removeLeak(state, registry, now) ??
     moveOrRelease(state, registry, now) ??
     publish(state, now) ??
-    removeLeak(state, registry, now) ??
     // A key that the last write removed may still be in the cache: it is no collision.
     to(state, ...(isCurrent ? [audit(own)] : []))
   );

@@ -1,7 +1,7 @@
 // Transitions of the own key: it is held, or lost, or its deadline passes. Pure.
 import { NO_RETRY } from '../../lib/backoff.ts';
 import type { LeaseSubnets } from '../lease.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, NO_REVISION } from '../registry/registry.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
 import type { LeaseEffect } from './lease-effects.ts';
 import type { LeaseEvent, LossReason, OwnLeaseChange } from './lease-events.ts';
@@ -92,7 +92,7 @@ export function forgetRevisions(state: LeaseState): LeaseState {
   if (state.own === undefined) return state;
   const { createdAt: _, ...own } = state.own;
   const registryLease = renewNow(state.registryLease);
-  return { ...state, own: { ...own, modRevision: 0 }, registryLease };
+  return { ...state, own: { ...own, modRevision: NO_REVISION }, registryLease };
 }
 
 /** A new registry lease repairs this; peers drop this host until then, so the first time it is not waited for. */

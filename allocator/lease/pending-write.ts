@@ -6,7 +6,7 @@
 //   remove                  ──► write             renew ──► keep-alive
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { encodeLeaseValue, sameAttributes } from '../registry/lease-value.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, NO_REVISION } from '../registry/registry.ts';
 import type { LeaseId, RegistryEntry } from '../registry/registry.ts';
 import { formatSubnetKey } from '../registry/subnet-key.ts';
 import type { LeaseCall } from './lease-effects.ts';
@@ -100,7 +100,7 @@ export function keyOf(write: PreparedWrite, subnets = subnetsOf(write)): HeldKey
   if (write.kind === 'publish' || write.kind === 'repair') return { ...write.own, attributes, leaseId };
   if (write.kind === 'adopt')
     return { key: write.entry.key, subnets, attributes, leaseId, modRevision: write.entry.modRevision };
-  return { key: formatSubnetKey(subnets), subnets, attributes, leaseId, modRevision: 0 };
+  return { key: formatSubnetKey(subnets), subnets, attributes, leaseId, modRevision: NO_REVISION };
 }
 
 /** The call that carries the write out. */

@@ -1,6 +1,7 @@
 // One watch of the registry cache, until there is a reason to compare again: the watch ends, time passes, a caller asks, or
 // the revision goes back. Applies nothing itself.
 import type { Clock } from '../../lib/clock.ts';
+import { revisionAfter } from './registry.ts';
 import type { RegistryReader, RegistryEvent, Revision, WatchEnd } from './registry.ts';
 
 /** Why the cache is compared with the registry. */
@@ -61,7 +62,7 @@ export class CacheWatch {
     const startedMs = clock.nowMs();
     const cancelTimer = clock.setTimer(periodMs, () => this.end('periodic'));
     const end = await registry.watch({
-      fromRevision: revision() + 1,
+      fromRevision: revisionAfter(revision()),
       onReady,
       onEvents: (events, reached) => {
         if (signal.aborted) return;

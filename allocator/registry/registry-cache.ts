@@ -16,6 +16,7 @@ import type { RegistryCacheListener } from './cache-listeners.ts';
 import { CacheWatch, resyncPeriodMs } from './cache-watch.ts';
 import type { ResyncReason } from './cache-watch.ts';
 import { decodeEntry } from './lease-entry.ts';
+import { NO_REVISION } from './registry.ts';
 import type { ConfigEntry, RegistryReader, RegistryEntry, RegistryEvent, Revision } from './registry.ts';
 import { RegistrySnapshotStore } from './registry-snapshot-store.ts';
 import type { DecodeEntry } from './registry-snapshot-store.ts';
@@ -51,7 +52,7 @@ export class RegistryCache {
   readonly #stopped = new AbortController();
   #watch: CacheWatch | undefined;
   #reason: ResyncReason = 'start';
-  #seenRevision: Revision = 0;
+  #seenRevision: Revision = NO_REVISION;
   #lastContactMs: number | undefined;
   #lastError: Error | undefined;
   /**
@@ -143,7 +144,7 @@ export class RegistryCache {
 
   /** Records the revision of an answer to a write of this host: a list that begins later must not be older. */
   noteRevision(revision: Revision): void {
-    this.#seenRevision = Math.max(this.#seenRevision, revision);
+    if (revision > this.#seenRevision) this.#seenRevision = revision;
   }
 
   /** Compares with the registry and follows it until it has to be compared again. */
@@ -181,7 +182,8 @@ export class RegistryCache {
     const isRestored = snapshot.revision < seenRevision;
     this.#resyncs[isRestored ? 'restored' : reason]++;
     const change = this.#store.applySnapshot(snapshot);
-    this.#seenRevision = isRestored ? snapshot.revision : Math.max(this.#seenRevision, snapshot.revision);
+    if (isRestored) this.#seenRevision = snapshot.revision;
+    this.noteRevision(snapshot.revision);
     this.#recordContact();
     this.#listeners.notifyChange({ ...change, isRestored });
   }

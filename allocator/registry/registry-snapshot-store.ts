@@ -2,6 +2,7 @@
 // of events the set of keys that differ. Each entry is decoded once; an invalid one concerns its key alone. No clock, no I/O.
 import type { DecodedEntry } from './lease-entry.ts';
 import type { InvalidEntry, Lease } from '../lease.ts';
+import { NO_REVISION } from './registry.ts';
 import type {
   ConfigEntry,
   RegistryChanges,
@@ -25,9 +26,9 @@ export class RegistrySnapshotStore {
   readonly leases = new Map<string, Lease>();
   readonly invalidEntries = new Map<string, InvalidEntry>();
   config: ConfigEntry | undefined;
-  revision: Revision = 0;
+  revision: Revision = NO_REVISION;
   /** Revision at which the store was last known to equal the registry. */
-  checkedRevision: Revision = 0;
+  checkedRevision: Revision = NO_REVISION;
   readonly #decode: DecodeEntry;
 
   constructor(decode: DecodeEntry) {

@@ -5,13 +5,32 @@
 import { WeftError } from '../../api/errors.ts';
 import type { ErrorCode } from '../../api/errors.ts';
 
+declare const brand: unique symbol;
+
 /** Point in the registry's history. Larger is later; a smaller one than seen before means a restored backup. */
-export type Revision = number;
+export type Revision = number & { readonly [brand]: 'Revision' };
 
 /** Registry-side lease id as decimal text; `'0'` means that no lease is attached. */
-export type LeaseId = string;
+export type LeaseId = string & { readonly [brand]: 'LeaseId' };
 
-export const NO_LEASE: LeaseId = '0';
+export const NO_LEASE = '0' as LeaseId;
+/** Before every revision of a registry. */
+export const NO_REVISION = 0 as Revision;
+
+/** Brands a number that a registry gave, as etcd writes it. */
+export function toRevision(value: number | string): Revision {
+  return Number(value) as Revision;
+}
+
+/** The first revision after `revision`. */
+export function revisionAfter(revision: Revision): Revision {
+  return (revision + 1) as Revision;
+}
+
+/** Brands a lease id that a registry gave. */
+export function toLeaseId(text: string): LeaseId {
+  return text as LeaseId;
+}
 
 /**
  * Key below `<prefix>/weft/` that confirms a network config which gives hosts other subnets, if it was written with that

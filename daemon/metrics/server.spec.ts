@@ -32,6 +32,7 @@ import type { ClusterV1 } from '../../api/index.ts';
 import { METRICS } from './metrics.ts';
 import { createMetricsRenderer } from './renderer.ts';
 import { startMetricsServer } from './server.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
 const UNUSED = ['weft_path_', 'weft_device_'];
@@ -123,7 +124,11 @@ describe('the metrics server', () => {
         reconciler,
         subnetFile,
         mirror,
-        config: { ...status, rejected: { revision: 8, reason: 'it is wrong' } },
+        config: {
+          ...status,
+          revision: toRevision(status.revision),
+          rejected: { revision: toRevision(8), reason: 'it is wrong' },
+        },
       },
       mirror,
       config,

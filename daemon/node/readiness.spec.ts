@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { subnets } from '../../backends/fixture.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { StatusSummary } from '../reconciler/status/status.ts';
 
 const OWN: OwnLease = {
   key: '10.5.72.0-24',
   subnets: subnets('10.5.72.0/24'),
   attributes: { backendType: 'vxlan' },
-  leaseId: '1',
-  modRevision: 1,
+  leaseId: toLeaseId('1'),
+  modRevision: toRevision(1),
   isReservation: false,
   expiresAtMs: Infinity,
 };
@@ -40,7 +41,7 @@ function parts({ keeper, summary, fileProblem, isConnected = true, error }: Chan
     keeper: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...keeper },
     reconciler: { summary: () => ({ ...SUMMARY, ...summary }) },
     subnetFile: { problem: fileProblem },
-    mirror: { isConnected, revision: 7 },
+    mirror: { isConnected, revision: toRevision(7) },
   };
 }
 

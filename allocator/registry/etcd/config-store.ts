@@ -10,7 +10,14 @@ import type {
   ConfigSnapshot,
   ConfigWriteResult,
 } from '../config-store.ts';
-import { NO_LEASE, RENUMBER_KEY, RegistryError, type ConfigEntry, type Revision } from '../registry.ts';
+import {
+  NO_LEASE,
+  RENUMBER_KEY,
+  RegistryError,
+  type ConfigEntry,
+  type Revision,
+  toRevision,
+} from '../registry.ts';
 import { EtcdClient, type EtcdCall } from './client.ts';
 import { EtcdKeys, decodeConfig, type EtcdKeyValue } from './keys.ts';
 import { resolveEtcdOptions, type EtcdOptions } from './options.ts';
@@ -51,7 +58,7 @@ class EtcdConfigStore implements ConfigStore {
     const [configs = [], leases = [], reports = []] = answer.responses.map((one) => one.response_range.kvs);
     const [config] = configs;
     return {
-      revision: Number(answer.header.revision),
+      revision: toRevision(answer.header.revision),
       ...(config && { config: decodeConfig(config) }),
       leases: leases.map((pair) => this.#keys.decodeEntry(pair)),
       reports: new Map(reports.map((pair) => [this.#below(hosts.key, pair), pair.value.toString()])),
@@ -70,7 +77,7 @@ class EtcdConfigStore implements ConfigStore {
       if (found === undefined) break;
       const note = { timeMs: Date.now(), isExternal: true };
       if (!versions.has(found.modRevision)) versions.set(found.modRevision, { ...found, note });
-      revision = found.modRevision - 1;
+      revision = toRevision(found.modRevision - 1);
     }
     return [...versions.values()].sort((a, b) => b.modRevision - a.modRevision);
   }
@@ -97,7 +104,7 @@ class EtcdConfigStore implements ConfigStore {
     );
     if (!answer.succeeded) return { written: false };
     if (history.length >= MAX_VERSIONS) await this.#prune();
-    return { written: true, revision: Number(answer.header.revision) };
+    return { written: true, revision: toRevision(answer.header.revision) };
   }
 
   close(): void {
@@ -173,7 +180,7 @@ function decodeVersion(pair: EtcdKeyValue): ConfigVersion[] {
       revision?: number;
     };
     if (typeof text !== 'string' || typeof note?.timeMs !== 'number') return [];
-    return [{ text, note, modRevision: revision ?? Number(pair.mod_revision) }];
+    return [{ text, note, modRevision: toRevision(revision ?? pair.mod_revision) }];
   } catch {
     return [];
   }

@@ -1,7 +1,7 @@
 // Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection, endpoints and authentication
 // are the client's.
 import type { IRangeRequest, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
-import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
+import { MAX_CREATE_KEYS, RegistryError, toLeaseId, toRevision } from '../registry.ts';
 import type {
   ConfigEntry,
   CreateRequest,
@@ -71,7 +71,7 @@ class EtcdRegistry implements Registry {
     const [configPair] = response.responses[0]?.response_range.kvs ?? [];
     const { kvs = [], count = 0 } = response.responses[1]?.response_range ?? {};
     return {
-      revision: Number(response.header.revision),
+      revision: toRevision(response.header.revision),
       ...(configPair !== undefined && { config: decodeConfig(configPair) }),
       entries: kvs.map((pair) => this.#keys.decodeEntry(pair)),
       count: Number(count),
@@ -82,7 +82,7 @@ class EtcdRegistry implements Registry {
     const response = await this.#client.unary(this.#call('grant', false), signal, (rpc) =>
       rpc.lease.leaseGrant({ TTL: ttlSec }),
     );
-    return response.ID;
+    return toLeaseId(response.ID);
   }
 
   async create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult> {
@@ -96,7 +96,7 @@ class EtcdRegistry implements Registry {
       this.#transactions.createFirst(request),
       signal,
     );
-    const revision = Number(answer.header.revision);
+    const revision = toRevision(answer.header.revision);
     const { taken, last } = descendFailures(answer);
     const key = keys[taken];
     if (key !== undefined) return { created: true, key, revision };
@@ -162,7 +162,7 @@ class EtcdRegistry implements Registry {
     const put = { key: Buffer.from(path), value: Buffer.from(value), lease: leaseId };
     const call = { name: 'writeMeta', scope: path, isRepeatable: true };
     const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
-    return Number(header.revision);
+    return toRevision(header.revision);
   }
 
   watch(options: WatchOptions): Promise<WatchEnd> {
@@ -200,7 +200,7 @@ class EtcdRegistry implements Registry {
   }
 
   #written(answer: ITxnResponse): WriteResult {
-    const revision = Number(answer.header.revision);
+    const revision = toRevision(answer.header.revision);
     if (answer.succeeded) return { written: true, revision };
     const pair = answer.responses[0]?.response_range.kvs[0];
     if (pair === undefined) return { written: false, revision };

@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import { WatchClient } from 'etcd3/lib/rpc.js';
 import type { IWatchResponse } from 'etcd3/lib/rpc.js';
+import { toRevision } from '../registry.ts';
 import type { RegistryEvent, Revision, WatchEnd, WatchOptions } from '../registry.ts';
 import type { EtcdCall, EtcdClient } from './client.ts';
 import { registryError, toRegistryError, watchCancelled } from './errors.ts';
@@ -135,7 +136,7 @@ class Watch {
   #deliver(response: IWatchResponse): void {
     if (this.#hasEnded) return;
     const events = response.events.map(({ type, kv }): RegistryEvent => this.#keys.decodeEvent(type, kv));
-    const revision: Revision = Number(response.header.revision);
+    const revision: Revision = toRevision(response.header.revision);
     this.#options.onEvents(events, revision);
   }
 
