@@ -3,7 +3,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../registry/memory/registry-memory.ts';
 import { describeLeases, findLease, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import { NO_LEASE } from '../registry/registry.ts';
 
 const VALUE =
   '{"PublicIP":"198.18.1.2","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:02"}}';

@@ -17,7 +17,7 @@ export interface OwnLease {
   readonly expiresAtMs: number;
 }
 
-/** See the table at the head of `next.ts`. */
+/** See the table at the head of `lease-state-machine.ts`. */
 export type LeaseManagerState =
   'waiting' | 'acquiring' | 'held' | 'expiring' | 'lost' | 'exhausted' | 'stopped';
 

@@ -1,5 +1,5 @@
 // Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is lost, and knows the peers.
-// It runs the state machine of `next.ts`: level-triggered, one registry call at a time. Every change only wakes its loop;
+// It runs the state machine of `lease-state-machine.ts`: level-triggered, one registry call at a time. Every change only wakes its loop;
 // effects are performed here, and their results go back in as inputs.
 //
 //   cache, daemon ──input──► next ──state──► peer index ──► listener
@@ -19,7 +19,7 @@ import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-e
 import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
 import { deadlinesMs, initialState, isHeldAt, ownLeaseOf } from './lease-state.ts';
 import type { LeaseState } from './lease-state.ts';
-import { next } from './next.ts';
+import { next } from './lease-state-machine.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PeerIndex } from './peer-index.ts';
 import type { LocalNode } from './peer-index.ts';

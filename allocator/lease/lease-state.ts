@@ -1,4 +1,4 @@
-// The state of this host's lease as immutable data, and the questions that others ask of it. `next.ts` has the transitions
+// The state of this host's lease as immutable data, and the questions that others ask of it. `lease-state-machine.ts` has the transitions
 // and the table of states.
 import { NO_RETRY } from '../../lib/backoff.ts';
 import type { Retry } from '../../lib/backoff.ts';

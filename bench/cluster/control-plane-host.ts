@@ -18,7 +18,7 @@ import {
   type ObjectKey,
   type UnderlayMtu,
 } from '../../backends/kernel-state.ts';
-import type { ActualObject } from '../../daemon/kernel/actual.ts';
+import type { ActualObject } from '../../daemon/kernel/actual-state.ts';
 import { ROUTE_PROTOCOL, type Kernel } from '../../daemon/kernel/kernel.ts';
 import { GcMode } from '../../daemon/node/gc-mode.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';

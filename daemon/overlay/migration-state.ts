@@ -1,5 +1,5 @@
 // State of this host's migration between transports, and what follows from it. Plain data; `next`
-// in transport-migration.ts makes one state of another.
+// in migration-state-machine.ts makes one state of another.
 //
 //   state      means                                         leaves it
 //   steady     one transport is known                        another is wanted ► preparing;

@@ -9,7 +9,7 @@ import type { RegistryEntry } from '../registry/registry.ts';
 import type { LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
 import { deadlinesMs, factsOf, initialState, isHeldAt } from './lease-state.ts';
 import type { LeaseFacts, LeaseState } from './lease-state.ts';
-import { next } from './next.ts';
+import { next } from './lease-state-machine.ts';
 import type { HeldKey } from './own-key.ts';
 import type { PendingWrite } from './pending-write.ts';
 
