@@ -14,7 +14,9 @@ import { bury, unbury } from './tombstones.ts';
 import { emit, fail, revokeUnused, to, withFacts } from './transition.ts';
 import type { Transition } from './transition.ts';
 
-/** The registry confirmed `own`, with the attributes derived last. `events` say how it came to that. */
+/**
+ * The registry confirmed `own`, with the attributes derived last. `events` say how it came to that.
+ */
 export function hold(state: LeaseState, own: HeldKey, ...events: readonly LeaseEvent[]): Transition {
   const { own: before, loss, publication } = state;
   // A key given up is still attached to this host's registry lease: it may be removed now.
@@ -60,7 +62,8 @@ export function holdNew(state: LeaseState, own: HeldKey, ...events: readonly Lea
 export function lose(state: LeaseState, reason: LossReason, own: HeldKey, entry?: RegistryEntry): Transition {
   const { registryLease, tombstones } = state;
   const isGivenUp = reason === 'overlap' || reason === 'incompatible';
-  // Another host uses this registry lease now: it is no longer this host's to renew, reuse or revoke.
+  // Another host uses this registry lease now: it is no longer this host's to renew, reuse or
+  // revoke.
   const isLeaseTaken = reason === 'overwritten' && entry?.leaseId === own.leaseId;
   const isLeaseGone = reason === 'expired' || isLeaseTaken;
   const detached = isGivenUp ? registryLease : { ...registryLease, isUsed: false };
@@ -95,14 +98,20 @@ export function forgetRevisions(state: LeaseState): LeaseState {
   return { ...state, own: { ...own, modRevision: NO_REVISION }, registryLease };
 }
 
-/** A new registry lease repairs this; peers drop this host until then, so the first time it is not waited for. */
+/**
+ * A new registry lease repairs this; peers drop this host until then, so the first time it is not
+ * waited for.
+ */
 export function failLeaseNotFound(state: LeaseState, error: Error, isFirst: boolean): Transition {
   const registryLease = renewNow(forgetLease(state.registryLease));
   if (!isFirst) return fail(withFacts(state, { registryLease }), error);
   return to(withFacts(state, { registryLease, retry: { ...state.retry, dueMs: 0 } }));
 }
 
-/** Whether a family with a subnet before and after has another one: containers keep addresses of the old subnet. */
+/**
+ * Whether a family with a subnet before and after has another one: containers keep addresses of the
+ * old subnet.
+ */
 export function isRenumbered(before: LeaseSubnets, after: LeaseSubnets): boolean {
   const isOther = <Subnet>(a: Subnet | undefined, b: Subnet | undefined): boolean =>
     a !== undefined && b !== undefined && a !== b;
