@@ -118,7 +118,7 @@ describe('the metrics server', () => {
       startedMs: systemClock.nowMs(),
       readiness: {
         phase: '',
-        problem: undefined,
+        error: undefined,
         missingIpv6: undefined,
         keeper,
         reconciler,
@@ -136,7 +136,7 @@ describe('the metrics server', () => {
       keeper,
       network: member.network,
       migration: undefined,
-      offload: { verdicts: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
+      offload: { statuses: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
       probes,
       reconciler,
       kernel,

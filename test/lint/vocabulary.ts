@@ -38,6 +38,8 @@ const ALLOWED: readonly RegExp[] = [
   /\b(?:two|one|three|four|both)-way\b/gi,
   /\bone-way\b/gi,
   /\b(?:either|halfway|by) way\b/gi,
+  // Variables and builtins of shells in completion scripts.
+  /\bCOMP_WORDS\b|\$words\b|\bshift words\b/g,
 ];
 
 /** Phrases that are wrong as a whole. */
