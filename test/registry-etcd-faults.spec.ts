@@ -1,5 +1,6 @@
-// The etcd registry when servers and networks fail: each test breaks something, sees the promised error within the
-// promised time, ends it and sees the same client work again. Mocha fails a test on an unhandled rejection.
+// The etcd registry when servers and networks fail: each test breaks something, sees the promised
+// error within the promised time, ends it and sees the same client work again. Mocha fails a test
+// on an unhandled rejection.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

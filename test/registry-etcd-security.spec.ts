@@ -1,4 +1,5 @@
-// TLS, users and permissions of the etcd registry: what works, and that each mistake is reported with the flag to correct.
+// TLS, users and permissions of the etcd registry: what works, and that each mistake is reported
+// with the flag to correct.
 import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

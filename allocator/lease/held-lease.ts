@@ -12,7 +12,9 @@ import { unbury } from './tombstones.ts';
 import { emit, revokeUnused, to, withFacts } from './transition.ts';
 import type { Transition } from './transition.ts';
 
-/** The registry confirmed `own`, with the attributes derived last. `events` say how it came to that. */
+/**
+ * The registry confirmed `own`, with the attributes derived last. `events` say how it came to that.
+ */
 export function hold(state: LeaseState, own: HeldKey, ...events: readonly LeaseEvent[]): Transition {
   const { own: before, loss, publication } = state;
   // A key given up is still attached to this host's registry lease: it may be removed now.
@@ -60,7 +62,10 @@ export function confirm(state: LeaseState): LeaseState {
   return { ...state, kind: 'held', lastError: undefined };
 }
 
-/** Whether a family with a subnet before and after has another one: containers keep addresses of the old subnet. */
+/**
+ * Whether a family with a subnet before and after has another one: containers keep addresses of the
+ * old subnet.
+ */
 export function isRenumbered(before: LeaseSubnets, after: LeaseSubnets): boolean {
   const isOther = <Subnet>(a: Subnet | undefined, b: Subnet | undefined): boolean =>
     a !== undefined && b !== undefined && a !== b;

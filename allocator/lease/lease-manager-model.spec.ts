@@ -1,5 +1,6 @@
-// Random sequences of faults of the registry and of the connection to it. After each of them, once faults end, every host
-// holds exactly one key, no two the same, with the right value, and sees all others as peers.
+// Random sequences of faults of the registry and of the connection to it. After each of them, once
+// faults end, every host holds exactly one key, no two the same, with the right value, and sees all
+// others as peers.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';

@@ -109,7 +109,10 @@ const showEffect = (effect: LeaseEffect): string => {
   if (effect.kind === 'emit') return effect.event.code;
   return effect.kind === 'notify-own-lease' ? effect.change : effect.kind;
 };
-/** What a transition does: kind of state, pending write, resync and pause; effects behind the arrow. `same`: nothing. */
+/**
+ * What a transition does: kind of state, pending write, resync and pause; effects behind the arrow.
+ * `same`: nothing.
+ */
 const show = (state: LeaseState, input: LeaseInput, now = NOW): string => {
   const { state: after, effects } = next(state, input, now);
   const parts = [

@@ -14,7 +14,8 @@ import type { Transition } from './transition.ts';
 export function lose(state: LeaseState, reason: LossReason, own: HeldKey, entry?: RegistryEntry): Transition {
   const { registryLease, tombstones } = state;
   const isGivenUp = reason === 'overlap' || reason === 'incompatible';
-  // Another host uses this registry lease now: it is no longer this host's to renew, reuse or revoke.
+  // Another host uses this registry lease now: it is no longer this host's to renew, reuse or
+  // revoke.
   const isLeaseTaken = reason === 'overwritten' && entry?.leaseId === own.leaseId;
   const isLeaseGone = reason === 'expired' || isLeaseTaken;
   const detached = isGivenUp ? registryLease : { ...registryLease, isUsed: false };
@@ -43,7 +44,10 @@ export function forgetRevisions(state: LeaseState): LeaseState {
   return { ...state, own: { ...own, modRevision: NO_REVISION }, registryLease };
 }
 
-/** A new registry lease repairs this; peers drop this host until then, so the first time it is not waited for. */
+/**
+ * A new registry lease repairs this; peers drop this host until then, so the first time it is not
+ * waited for.
+ */
 export function failLeaseNotFound(state: LeaseState, error: Error, isFirst: boolean): Transition {
   const registryLease = renewNow(forgetLease(state.registryLease));
   if (!isFirst) return fail(withFacts(state, { registryLease }), error);

@@ -1,5 +1,5 @@
-// The next step of a host with a key: check that the key is unchanged and its subnets still fit, publish what changed,
-// remove a leaked second key. Pure.
+// The next step of a host with a key: check that the key is unchanged and its subnets still fit,
+// publish what changed, remove a leaked second key. Pure.
 import type { Now } from '../../lib/clock.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
 import { NO_LEASE } from '../registry/registry.ts';
@@ -57,7 +57,10 @@ function checkOwnKey(state: Keyed, registry: RegistryView, now: Now): Transition
   }
 }
 
-/** Writes the own data again over another program's. A key without registry lease stays a reservation. */
+/**
+ * Writes the own data again over another program's. A key without registry lease stays a
+ * reservation.
+ */
 function repair(state: Keyed, entry: RegistryEntry, lease: Lease | undefined, now: Now): Transition {
   const { own } = state;
   const overwrites = recordOverwrite(state.overwrites, entry.modRevision, now);
@@ -117,7 +120,10 @@ function publish(state: Keyed, now: Now): Transition | undefined {
   return carryOn(state, { kind: 'publish', own, previous, leaseId }, now);
 }
 
-/** A second key on the own registry lease: a create that was carried out after its answer was given up. */
+/**
+ * A second key on the own registry lease: a create that was carried out after its answer was given
+ * up.
+ */
 function removeLeak(state: Keyed, registry: RegistryView, now: Now): Transition | undefined {
   const { own, tombstones } = state;
   if (own.leaseId === NO_LEASE) return undefined;
@@ -129,7 +135,10 @@ function removeLeak(state: Keyed, registry: RegistryView, now: Now): Transition 
   return undefined;
 }
 
-/** Subnets of peers that overlapped the own ones before the own key was created: a key guards one pair of subnets only. */
+/**
+ * Subnets of peers that overlapped the own ones before the own key was created: a key guards one
+ * pair of subnets only.
+ */
 function earlierRivals(
   { createdAt }: HeldKey,
   { entries, leases, overlapping }: RegistryView,

@@ -1,5 +1,6 @@
-// What every implementation of Registry must do, as one mocha suite. It knows a store only through the fixture, so that
-// the same statements hold for etcd and for memory. It starts no server and measures no time.
+// What every implementation of Registry must do, as one mocha suite. It knows a store only through
+// the fixture, so that the same statements hold for etcd and for memory. It starts no server and
+// measures no time.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { MAX_CREATE_KEYS, NO_LEASE, toLeaseId, toRevision } from '../../allocator/registry/registry.ts';

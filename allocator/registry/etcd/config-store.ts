@@ -1,5 +1,6 @@
-// ConfigStore on etcd. A version's note is written in the transaction that writes the document, so both have one revision.
-// Versions that other programs wrote are read from etcd's history, as far as that is not compacted, and then recorded.
+// ConfigStore on etcd. A version's note is written in the transaction that writes the document, so
+// both have one revision. Versions that other programs wrote are read from etcd's history, as far
+// as that is not compacted, and then recorded.
 import type { IRequestOp } from 'etcd3/lib/rpc.js';
 import { HOSTS_FOLDER } from '../node-status.ts';
 import type {
@@ -27,7 +28,10 @@ const HISTORY_FOLDER = 'history/';
 const MAX_VERSIONS = 100;
 const MAX_EXTERNAL_VERSIONS = 20;
 
-/** A config store on etcd 3.3 or later. Connects on the first call. @throws RegistryError if a PEM file cannot be used. */
+/**
+ * A config store on etcd 3.3 or later. Connects on the first call. @throws RegistryError if a PEM
+ * file cannot be used.
+ */
 export function createEtcdConfigStore(options: EtcdOptions): ConfigStore {
   return new EtcdConfigStore(options);
 }
@@ -111,7 +115,10 @@ class EtcdConfigStore implements ConfigStore {
     this.#client.close();
   }
 
-  /** The document at `revision`, or the present one; `undefined` if there was none, or etcd compacted it. */
+  /**
+   * The document at `revision`, or the present one; `undefined` if there was none, or etcd
+   * compacted it.
+   */
   async #at(revision: Revision | undefined): Promise<ConfigEntry | undefined> {
     if (revision === 0) return undefined;
     const request = { key: this.#keys.configKey, ...(revision !== undefined && { revision }) };

@@ -1,4 +1,5 @@
-// Keys of the registry's layout as etcd wants them, and etcd's key-value pairs as registry entries. Pure.
+// Keys of the registry's layout as etcd wants them, and etcd's key-value pairs as registry entries.
+// Pure.
 import type { EtcdSettings } from './options.ts';
 import { toLeaseId, toRevision } from '../registry.ts';
 import type { ConfigEntry, RegistryEntry, RegistryEvent } from '../registry.ts';

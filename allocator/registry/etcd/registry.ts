@@ -1,5 +1,5 @@
-// Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection, endpoints and authentication
-// are the client's.
+// Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection,
+// endpoints and authentication are the client's.
 import type { IRangeRequest, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
 import { MAX_CREATE_KEYS, RegistryError, toLeaseId, toRevision } from '../registry.ts';
 import type {
@@ -29,11 +29,12 @@ import { watchEtcd } from './watch.ts';
 /**
  * A registry on etcd 3.3 or later. Connects on the first call.
  *
- * A call that writes is sent to one endpoint only, once. When it rejects with `REGISTRY_UNAVAILABLE` it may have been
- * carried out all the same:
+ * A call that writes is sent to one endpoint only, once. When it rejects with
+ * `REGISTRY_UNAVAILABLE` it may have been carried out all the same:
  * - `create`, `update`, `move`: take a snapshot and compare the key with what was to be written;
  * - `grant`: ask for another; the lost lease has no keys and expires by itself;
- * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
+ * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here
+ *   already.
  *
  * @throws RegistryError `REGISTRY_REJECTED` if a PEM file cannot be used, naming its flag
  */
@@ -119,7 +120,8 @@ class EtcdRegistry implements Registry {
     entry: NewEntry,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    // In this order: flannel hosts apply an event to the subnet as a whole, so the new key must come last.
+    // In this order: flannel hosts apply an event to the subnet as a whole, so the new key must
+    // come last.
     const writes = [this.#transactions.delete(from), this.#transactions.put(entry)];
     const request = this.#transactions.ifUnchanged(from, expectedModRevision, ...writes);
     request.compare?.push(this.#transactions.isFree(entry.key));

@@ -1,5 +1,5 @@
-// The data behind in-memory registries: keys, leases with expiry, revisions, history. It behaves as etcd does and knows
-// no client; faults between a client and the store are in `registry-memory.ts`.
+// The data behind in-memory registries: keys, leases with expiry, revisions, history. It behaves as
+// etcd does and knows no client; faults between a client and the store are in `registry-memory.ts`.
 import type { Clock } from '../../../lib/clock.ts';
 import { NO_LEASE, RegistryError, revisionAfter, toLeaseId, toRevision } from '../registry.ts';
 import type {
@@ -39,7 +39,9 @@ export interface StoreBackup {
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
-  /** Writes to remember for watches from the past; default 100,000. Older ones count as compacted. */
+  /**
+   * Writes to remember for watches from the past; default 100,000. Older ones count as compacted.
+   */
   readonly maxHistory?: number;
 }
 
@@ -203,7 +205,10 @@ export class MemoryStore {
     };
   }
 
-  /** Goes back to a backup. Leases in it start their full time again, as after an etcd restore; all watches end. */
+  /**
+   * Goes back to a backup. Leases in it start their full time again, as after an etcd restore; all
+   * watches end.
+   */
   restore({ snapshot, ttlSecByLease }: StoreBackup): void {
     for (const lease of this.#leases.values()) lease.cancelTimer();
     this.#leases.clear();
@@ -217,7 +222,10 @@ export class MemoryStore {
     for (const watcher of this.#watchers.keys()) this.#end(watcher, () => watcher.onLost());
   }
 
-  /** Reports every write from `fromRevision` on; returns how to stop. Nothing is reported before this returns. */
+  /**
+   * Reports every write from `fromRevision` on; returns how to stop. Nothing is reported before
+   * this returns.
+   */
   watch(fromRevision: Revision, watcher: StoreWatcher): () => void {
     this.#watchers.set(watcher, fromRevision);
     this.#flushSoon();
