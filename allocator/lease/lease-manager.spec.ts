@@ -342,11 +342,11 @@ describe('LeaseManager', () => {
     });
 
     it('renews through errors on the same lease', async () => {
-      const host = await start();
+      const host = await start(SHORT_LEASE);
       const leaseId = host.manager.own?.leaseId;
-      await clock.advance(7 * HOUR_MS);
+      await clock.advance(0.29 * SHORT_LEASE.ttlSec * 1000);
       host.registry.setUnavailable(true);
-      await clock.advance(10 * HOUR_MS);
+      await clock.advance(0.42 * SHORT_LEASE.ttlSec * 1000);
       assert.equal(host.manager.state, 'held');
       assert.ok(host.manager.lastError);
       host.registry.setUnavailable(false);
