@@ -67,7 +67,7 @@ export class ConfigWatcher {
       step: () => this.#step(),
       deadlinesMs: () => [this.#retryAtMs],
     });
-    source.mirror.subscribe({
+    source.registryCache.subscribe({
       onChange: ({ isConfigChanged }) => void (isConfigChanged && this.reconcile()),
     });
     // The document may have changed since `revision`.
@@ -91,7 +91,7 @@ export class ConfigWatcher {
   async #step(): Promise<boolean> {
     const { apply, source } = this.#options;
     this.#retryAtMs = Infinity;
-    if (source.mirror.config?.modRevision === this.#status.revision) {
+    if (source.registryCache.config?.modRevision === this.#status.revision) {
       this.#restore();
       return false;
     }

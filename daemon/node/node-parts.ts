@@ -29,7 +29,7 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly canUseUserspace: boolean;
   readonly registry: Registry;
   /** Started, and read at least once. */
-  readonly mirror: RegistryCache;
+  readonly registryCache: RegistryCache;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
@@ -88,13 +88,13 @@ export interface LeaseManagerParts {
 }
 
 export function createLeaseManager(
-  { clock, mirror, onChange, options, previousSubnets, registry }: OverlayNodeOptions,
+  { clock, registryCache, onChange, options, previousSubnets, registry }: OverlayNodeOptions,
   { host, snapshot }: NodeState,
   { overlay, onEvent }: LeaseManagerParts,
 ): LeaseManager {
   const manager: LeaseManager = new LeaseManager({
     registry,
-    cache: mirror,
+    cache: registryCache,
     clock,
     random: Math.random,
     ...identityOf(snapshot),

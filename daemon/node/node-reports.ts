@@ -70,7 +70,7 @@ export class NodeReports {
         log.warn(`${result.message}; keeping the interface in use`);
       return;
     }
-    const { chosen, missingIpv6 } = result.reading;
+    const { chosen, missingIpv6 } = result.snapshot;
     if (missingIpv6 !== undefined && chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${missingIpv6.reason}; keeping the former IPv6 address`);
   }

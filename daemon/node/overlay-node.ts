@@ -47,7 +47,7 @@ import { StartGuard } from './start-guard.ts';
 const STOP_GRACE_MS = 300;
 
 export class OverlayNode {
-  readonly keeper: LeaseManager;
+  readonly leaseManager: LeaseManager;
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileWriter;
   readonly offload: ChecksumOffloadController;
@@ -60,7 +60,7 @@ export class OverlayNode {
   #isStopped = false;
 
   constructor(options: OverlayNodeOptions) {
-    const { clock, config, kernel, reading: snapshot } = options;
+    const { clock, config, kernel, snapshot: snapshot } = options;
     this.#options = options;
     this.#state = initialNodeState(config, snapshot, options.encapsulation);
     this.#reports = new NodeReports(options);
@@ -80,9 +80,9 @@ export class OverlayNode {
     this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      publish: () => this.keeper.publish(),
+      publish: () => this.leaseManager.publish(),
     });
-    this.keeper = createLeaseManager(options, this.#state, {
+    this.leaseManager = createLeaseManager(options, this.#state, {
       overlay: this.#overlay,
       onEvent: (event) => this.#onLeaseEvent(event),
     });
@@ -96,7 +96,7 @@ export class OverlayNode {
       () => this.reconciler.ownership ?? this.#overlay.ownership(),
       (notification) => this.#onNotification(notification),
     );
-    this.keeper.start();
+    this.leaseManager.start();
     this.offload.start();
     // Changes since the choice of the interface caused no notification.
     this.#hostWatcher.request();
@@ -115,7 +115,7 @@ export class OverlayNode {
   }
 
   /** The interface in use, and the facts that kernel state is derived from. */
-  get reading(): HostSnapshot {
+  get snapshot(): HostSnapshot {
     return { ...this.#state.snapshot, facts: factsOf(this.#state) };
   }
 
@@ -142,7 +142,7 @@ export class OverlayNode {
       ...this.#options,
       interface: this.#options.options.interface,
       state: () => this.#state,
-      own: () => this.keeper.own,
+      own: () => this.leaseManager.own,
     });
     if (!admission.ok) return admission.rejection;
     if (this.#isStopped) return undefined;
@@ -162,7 +162,7 @@ export class OverlayNode {
   /** Ends timers and calls; etcd, kernel and subnet.env stay as they are. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.keeper.stop();
+    this.leaseManager.stop();
     this.offload.stop();
     this.#overlay.stop();
     this.#hostWatcher.stop();
@@ -184,7 +184,7 @@ export class OverlayNode {
     // Read for a config that is no longer in force.
     if (host.clusterConfig !== this.config) return this.#hostWatcher.request();
     this.#reports.hostRead(result);
-    if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.reading });
+    if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.snapshot });
   }
 
   #onOffload(family: Family): void {
@@ -237,12 +237,12 @@ export class OverlayNode {
         return this.#options.registry.reconnect();
       case 'set-config':
         this.#overlay.setConfig(this.#state.host, factsOf(this.#state));
-        return this.keeper.setConfig(this.#state.host.config);
+        return this.leaseManager.setConfig(this.#state.host.config);
       case 'set-facts':
         return void this.#overlay.setFacts(factsOf(this.#state));
       case 'set-identity':
-        this.keeper.setIdentity(identityOf(this.#state.snapshot));
-        return this.keeper.publish();
+        this.leaseManager.setIdentity(identityOf(this.#state.snapshot));
+        return this.leaseManager.publish();
       case 'report-ipv6':
         return this.#reports.ipv6(this.missingIpv6);
       case 'report-identity':
@@ -252,8 +252,8 @@ export class OverlayNode {
 
   async #abort(message: string): Promise<void> {
     const { onFatal, registry } = this.#options;
-    const { keeper, subnetFile } = this;
-    await this.#startGuard.abort({ keeper, subnetFile, registry });
+    const { leaseManager, subnetFile } = this;
+    await this.#startGuard.abort({ leaseManager, subnetFile, registry });
     onFatal(message);
   }
 }

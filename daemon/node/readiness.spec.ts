@@ -24,24 +24,30 @@ const SUMMARY: StatusSummary = {
   isComplete: true,
 };
 
-type Keeper = NonNullable<ReadinessParts['keeper']>;
+type LeaseManagerView = NonNullable<ReadinessParts['leaseManager']>;
 
 interface Changes {
-  readonly keeper?: Partial<Keeper>;
+  readonly leaseManager?: Partial<LeaseManagerView>;
   readonly summary?: Partial<StatusSummary>;
   readonly fileProblem?: string;
   readonly isConnected?: boolean;
   readonly error?: string;
 }
 
-function parts({ keeper, summary, fileProblem, isConnected = true, error }: Changes = {}): ReadinessParts {
+function parts({
+  leaseManager,
+  summary,
+  fileProblem,
+  isConnected = true,
+  error,
+}: Changes = {}): ReadinessParts {
   return {
     phase: 'acquiring a lease',
     error,
-    keeper: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...keeper },
+    leaseManager: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...leaseManager },
     reconciler: { summary: () => ({ ...SUMMARY, ...summary }) },
     subnetFile: { problem: fileProblem },
-    mirror: { isConnected, revision: toRevision(7) },
+    registryCache: { isConnected, revision: toRevision(7) },
   };
 }
 
@@ -49,10 +55,10 @@ describe('readiness', () => {
   const lost = { isHeld: false, state: 'lost' } as const;
   const cases: readonly [string, Changes, boolean, RegExp | undefined][] = [
     ['all is as it should be', {}, true, undefined],
-    ['the lease is lost', { keeper: lost }, false, /^the lease is lost$/],
+    ['the lease is lost', { leaseManager: lost }, false, /^the lease is lost$/],
     [
       'the lease is lost, and a call failed',
-      { keeper: { ...lost, lastError: new Error('etcd: timed out') } },
+      { leaseManager: { ...lost, lastError: new Error('etcd: timed out') } },
       false,
       /lost: etcd: timed out/,
     ],
@@ -79,7 +85,7 @@ describe('readiness', () => {
     });
 
   it('names all blockers before notes', () => {
-    const changes = { keeper: lost, fileProblem: 'disk full', isConnected: false };
+    const changes = { leaseManager: lost, fileProblem: 'disk full', isConnected: false };
     const { reasons } = readinessOf(parts(changes));
     assert.equal(reasons.length, 3);
     assert.deepEqual(reasons.slice(0, 2), ['the lease is lost', 'disk full']);
@@ -97,13 +103,13 @@ describe('status line', () => {
   const both = { ...OWN, subnets: subnets('10.5.72.0/24 fd00:0:0:1::/64') };
   const cases: readonly [ReadinessParts, string][] = [
     [{ phase: 'waiting for the registry' }, 'waiting for the registry'],
-    [parts({ keeper: { own: undefined } }), 'acquiring a lease'],
+    [parts({ leaseManager: { own: undefined } }), 'acquiring a lease'],
     [parts(), '10.5.72.0/24, 9 peers in sync'],
     [
       parts({ summary: { inSync: 6, pending: 2, errors: 1 } }),
       '10.5.72.0/24, 6 peers in sync, 2 pending, 1 in error',
     ],
-    [parts({ keeper: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
+    [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
   ];
   for (const [state, text] of cases) it(text, () => assert.equal(statusLine(state), text));
 });

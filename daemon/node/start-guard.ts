@@ -9,7 +9,7 @@ import { linkRemedy, type LinkFailure } from './link-failure.ts';
 import type { NodeState } from './node-state.ts';
 
 export interface StartGuardDeps {
-  readonly keeper: LeaseManager;
+  readonly leaseManager: LeaseManager;
   readonly subnetFile: SubnetFileWriter;
   readonly registry: Pick<Registry, 'revoke'>;
 }
@@ -40,9 +40,9 @@ export class StartGuard {
   }
 
   /** Takes back the subnet file and the lease that this run created. */
-  async abort({ keeper, registry, subnetFile }: StartGuardDeps): Promise<void> {
-    const { own } = keeper;
-    keeper.stop();
+  async abort({ leaseManager, registry, subnetFile }: StartGuardDeps): Promise<void> {
+    const { own } = leaseManager;
+    leaseManager.stop();
     await subnetFile.remove();
     if (own && this.#createdLease) await registry.revoke(own.leaseId).catch(() => undefined);
   }
