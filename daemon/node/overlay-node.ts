@@ -60,7 +60,7 @@ export class OverlayNode {
   #isStopped = false;
 
   constructor(options: OverlayNodeOptions) {
-    const { clock, config, kernel, snapshot: snapshot } = options;
+    const { clock, config, kernel, snapshot } = options;
     this.#options = options;
     this.#state = initialNodeState(config, snapshot, options.encapsulation);
     this.#reports = new NodeReports(options);
