@@ -32,6 +32,31 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'daemon/subnet-file': ['daemon/log', 'backends', 'allocator', 'api', 'lib'],
   'daemon/host': ['daemon/kernel', 'daemon/log', 'backends', 'allocator', 'native', 'api', 'lib'],
   'daemon/handover': ['daemon/kernel', 'daemon/log', 'native', 'api', 'lib'],
+  'daemon/cleanup': ['daemon/kernel', 'daemon/subnet-file', 'backends', 'native', 'api', 'lib'],
+  // Both read the node through daemon/view alone, and neither knows the other.
+  'daemon/metrics': [
+    'daemon/view',
+    'daemon/http',
+    'daemon/log',
+    'daemon/probe',
+    'allocator',
+    'native',
+    'api',
+    'lib',
+  ],
+  'daemon/control': [
+    'daemon/view',
+    'daemon/http',
+    'daemon/log',
+    'daemon/kernel',
+    'daemon/probe',
+    'daemon/reconciler',
+    'backends',
+    'allocator',
+    'native',
+    'api',
+    'lib',
+  ],
   'daemon/overlay': ['daemon', 'backends', 'allocator', 'native', 'api', 'lib'],
 };
 
