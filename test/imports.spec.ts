@@ -114,11 +114,15 @@ function roomOf(file: string): string {
   return room in ALLOWED ? room : folder;
 }
 
+/** Whether `file` lies in a room, or in any room of a folder. */
+function isIn(room: string, file: string): boolean {
+  return room.endsWith('/.') ? dirname(file) === room.slice(0, -2) : file.startsWith(`${room}/`);
+}
+
 function mayImport(from: string, target: string): boolean {
-  const [room, targetRoom, folder] = [roomOf(from), roomOf(target), target.split('/')[0]!];
-  if (room === targetRoom) return true;
-  const allowed = ALLOWED[room] ?? [...BELOW[room]!, room];
-  return allowed.includes(targetRoom) || allowed.includes(folder);
+  const room = roomOf(from);
+  const allowed = ALLOWED[room] ?? BELOW[room]!;
+  return [room, ...allowed].some((other) => isIn(other, target));
 }
 
 describe('imports', () => {
