@@ -63,6 +63,17 @@ describe('ControlLoop', () => {
     assert.equal(steps, 2);
   });
 
+  it('steps again for a deadline that falls due during a step', async () => {
+    let finish = (): void => {};
+    const slow = (step: number): boolean | Promise<boolean> =>
+      step > 1 ? false : new Promise((resolve) => (finish = () => resolve(false)));
+    start(slow, () => [50]);
+    await clock.advance(60);
+    finish();
+    await clock.advance(1);
+    assert.equal(steps, 2);
+  });
+
   it('steps no more once it is stopped, whatever wakes it', async () => {
     const startMs = clock.nowMs();
     start(

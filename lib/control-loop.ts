@@ -12,7 +12,7 @@ export interface ControlLoopOptions {
   readonly clock: Clock;
   /** Does one thing; resolves to whether to step again at once. Must not reject or throw. */
   readonly step: () => Promise<boolean> | boolean;
-  /** Points on the clock at which to step without a wake-up, in ms. Read before each sleep; points not in the future are skipped. */
+  /** Points on the clock at which to step without a wake-up, in ms. Read before each sleep; points up to the start of the last step are skipped. */
   readonly deadlinesMs?: () => readonly number[];
 }
 
@@ -59,20 +59,24 @@ export class ControlLoop {
   }
 
   async #steps(): Promise<void> {
+    const { clock, step } = this.#options;
+    let startedMs = -Infinity;
     let isMore = true;
     while (this.#phase === 'started' && (isMore || this.#isWoken)) {
       this.#isWoken = false;
-      isMore = await this.#options.step();
+      startedMs = clock.nowMs();
+      isMore = await step();
     }
     this.#isStepping = false;
-    if (this.#phase === 'started') this.#sleep();
+    if (this.#phase === 'started') this.#sleep(startedMs);
   }
 
-  #sleep(): void {
+  /** The last step has seen every point up to its start; one that falls due during it is still to come. */
+  #sleep(startedMs: number): void {
     const { clock, deadlinesMs = () => [] } = this.#options;
-    const nowMs = clock.nowMs();
-    const pointsMs = deadlinesMs().filter((pointMs) => pointMs > nowMs && pointMs < Infinity);
+    const pointsMs = deadlinesMs().filter((pointMs) => pointMs > startedMs && pointMs < Infinity);
     if (pointsMs.length === 0) return;
-    this.#cancelTimer = clock.setTimer(Math.min(...pointsMs) - nowMs, () => this.wake());
+    const delayMs = Math.max(0, Math.min(...pointsMs) - clock.nowMs());
+    this.#cancelTimer = clock.setTimer(delayMs, () => this.wake());
   }
 }

@@ -1,4 +1,4 @@
-// Every backend and the settings of vxlan, each in a cluster that is told to use it: what the kernel then holds, what
+// Every backend and the settings of vxlan, each in a cluster that is configured for it: what the kernel then holds, what
 // peers read in the lease, and that packets arrive.
 import assert from 'node:assert/strict';
 import { checkLab, subnetOf } from '../lab/run.ts';

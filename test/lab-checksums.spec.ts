@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import type { ChecksumOffloadV1, DevicesV1, StatusV1 } from '../api/index.ts';
 import { waitFor } from '../lab/wait.ts';
-import { breakOffload, mendOffload } from './support/path/bad-offload.ts';
+import { breakOffload, repairOffload } from './support/path/bad-offload.ts';
 import { canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const PATIENCE_MS = 60_000;
@@ -124,7 +124,7 @@ describe('checksums that a network card gets wrong', () => {
   });
 
   it('return to the card once it is repaired, without packet loss', async () => {
-    await mendOffload(lab(), 'h1');
+    await repairOffload(lab(), 'h1');
     await waitFor('pings to pass', () => canPing(lab(), 'c1', 'c2'), PATIENCE_MS);
     const address = await lab().containerAddress('c2');
     const pings = lab().exec('c1', ['ping', '-q', '-i', '0.02', '-c', '150', address]);

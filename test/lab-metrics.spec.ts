@@ -165,9 +165,9 @@ describe('metrics', () => {
     const args = ['config', 'set', '-', '--renumber', '--yes', '--no-wait', '--etcd-endpoints', ETCD_URL];
     const { code, stderr } = await lab().weft('h1', args, { input: config });
     assert.equal(code, 0, stderr);
-    const isTold = async (): Promise<boolean> =>
+    const hasRun = async (): Promise<boolean> =>
       /^FLANNEL_SUBNET=10\.6\.[^]*^changed .*FLANNEL_SUBNET$/m.test(await hookLog());
-    await waitFor('the command to hear of the new subnet', isTold, 60_000, 50);
+    await waitFor('the command to hear of the new subnet', hasRun, 60_000, 50);
     await waitForLogLine(lab(), 'h1', /running the command of --on-change/);
     assert.ok((await leaseKeys(lab())).some((key) => key.startsWith('10.6.')));
   });

@@ -181,8 +181,8 @@ describe('a start that has to wait', () => {
       await lab().sandbox.check(['sh', '-c', damage]);
       const from = (await logOf(lab(), 'h1')).length;
       await lab().startDaemon('h1', ['--subnet-file=/run/weft-lab/h1/folder/subnet.env']);
-      const isTold = async () => reason.test((await logOf(lab(), 'h1')).slice(from));
-      await waitFor('the log to name the cause', isTold, 60_000, 50);
+      const isLogged = async () => reason.test((await logOf(lab(), 'h1')).slice(from));
+      await waitFor('the log to name the cause', isLogged, 60_000, 50);
       const { status, body } = await askReadyz(lab(), 'h1');
       assert.equal(status, 503);
       assert.match(body, reason);

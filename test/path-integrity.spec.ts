@@ -81,10 +81,10 @@ interface Flows {
 
 /** Everything at once: that is when packets of several flows stand between those of one. */
 async function runFlows({ a, b, mtu }: PathPair): Promise<Flows> {
-  const tcp = async (family: Family, isBothWays: boolean) => {
+  const tcp = async (family: Family, isBidirectional: boolean) => {
     const options = {
       bytes: TCP_BYTES,
-      isBothWays,
+      isBidirectional,
       isCubic: family === 4,
       seed: family,
       port: 5000 + family,
@@ -196,7 +196,7 @@ for (const { name, ...options } of PAIRS)
     it('congestion marks reach a TCP that understands them', async () => {
       const { a, b } = pair!;
       for (const end of [a, b]) await end.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_ecn']);
-      impairment = await startImpairment(pair!, { congest: 0.05, oneWay: true });
+      impairment = await startImpairment(pair!, { congest: 0.05, isOneDirection: true });
       for (const family of [4, 6] as const) {
         const earlier = await a.kernelCounter('TcpExtTCPDeliveredCE');
         const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes: TCP_BYTES });

@@ -84,13 +84,13 @@ describe('leases by hand', () => {
     ['everything', '198.18.1.9', /^bad-request: "everything" is not a subnet/],
   ];
   for (const [subnet, publicIp, message] of refused)
-    it(`refuse to reserve ${subnet} for ${publicIp ?? 'nobody'}`, async () => {
+    it(`refuse to reserve ${subnet} for ${publicIp ?? 'no host'}`, async () => {
       const before = await leases();
       assert.match(await refusal(reserveLease(registry, { subnet, ...(publicIp && { publicIp }) })), message);
       assert.deepEqual(await leases(), before);
     });
 
-  it('release a key, if nobody wrote to it since it was looked at', async () => {
+  it('release a key that no other program wrote since it was read', async () => {
     const [lease] = await leases();
     const { modRevision } = lease!;
     assert.match(

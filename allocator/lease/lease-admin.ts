@@ -38,7 +38,8 @@ function describe(entry: RegistryEntry, isOwn: boolean): LeaseV1 {
   const { key, value, modRevision, leaseId } = entry;
   const base = { key, isReservation: leaseId === NO_LEASE, isOwn, modRevision, value };
   const decoded = decodeEntry(entry);
-  if (!decoded.ok) return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
+  if (!decoded.ok)
+    return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
   const { subnets, attributes } = decoded.lease;
   const { publicIp, publicIpv6, backendType } = attributes;
   return {

@@ -1,4 +1,4 @@
-// Callers that wait for a fresh list of the registry. A request made while a list is under way waits for the next one.
+// Callers that wait for a fresh list of the registry. A request made while a list is in flight waits for the next one.
 interface Request {
   readonly promise: Promise<void>;
   readonly resolve: () => void;

@@ -7,14 +7,14 @@ const run: fc.Arbitrary<SlotRun> = fc
   .tuple(fc.integer({ min: -5, max: 45 }), fc.integer({ min: -1, max: 6 }))
   .map(([first, length]) => ({ first, last: first + length }));
 
-/** The same by looking at every slot. */
+/** The same by checking every slot. */
 function freeSlotsOf(size: number, taken: readonly SlotRun[]): number[] {
   const slots = Array.from({ length: size }, (_, slot) => slot);
   return slots.filter((slot) => !taken.some(({ first, last }) => slot >= first && slot <= last));
 }
 
 describe('FreeSlots', () => {
-  it('agrees with looking at every slot', () => {
+  it('agrees with a check of every slot', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.array(run, { maxLength: 12 }), (size, taken) => {
         const free = new FreeSlots(size, taken);

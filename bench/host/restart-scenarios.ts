@@ -32,7 +32,7 @@ function changesOf(backend: Backend, other: Backend): RestartScenario['changes']
 }
 
 /** In userspace, with a service manager's store of descriptors and without. */
-function userspaceWays(name: string, backend: Backend): RestartScenario[] {
+function userspaceScenarios(name: string, backend: Backend): RestartScenario[] {
   return [true, false].map((hasFdStore) => ({
     name: hasFdStore ? `${name}, fd store` : name,
     backend,
@@ -57,6 +57,6 @@ export const SCENARIOS: readonly RestartScenario[] = [
     hasFdStore: false,
     isInKernel: true,
   },
-  ...userspaceWays('userspace vxlan', USERSPACE_VXLAN),
-  ...userspaceWays('udp', UDP),
+  ...userspaceScenarios('userspace vxlan', USERSPACE_VXLAN),
+  ...userspaceScenarios('udp', UDP),
 ];

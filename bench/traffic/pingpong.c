@@ -1,5 +1,5 @@
 /*
- * Latency of a 64-byte UDP request and its echo, one at a time. `pingpong PORT` echoes for ever, printing `ready` first;
+ * Latency of a 64-byte UDP request and its echo, one at a time. `pingpong PORT` echoes without end, printing `ready` first;
  * `pingpong ADDRESS PORT SECONDS` asks, and prints {"count","lost","p50","p99","p999"}, times in microseconds.
  */
 #include "traffic.h"

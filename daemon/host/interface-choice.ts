@@ -1,5 +1,5 @@
 // Chooses the underlay interface and its addresses. Pure but for the route lookup that the caller
-// hands in. Order: each --iface, each --iface-regex, --iface-can-reach; without any of them the
+// provides. Order: each --iface, each --iface-regex, --iface-can-reach; without any of them the
 // public address, and without that the default route. Devices of weft and flannel are never chosen.
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { Interface } from '../kernel/kernel.ts';

@@ -1,5 +1,5 @@
 // Lookups of an interface, one for each flag: by name, by address, by pattern, by route. Pure but
-// for the route lookup that the caller hands in.
+// for the route lookup that the caller provides.
 import { familyOf, parseIp, type IpAddress, type Ipv4, type Ipv6 } from '../../lib/address.ts';
 import type { Interface } from '../kernel/kernel.ts';
 import type { Families, InterfaceFacts, InterfaceMatch } from './interface-facts.ts';

@@ -19,7 +19,7 @@ const MAX_VALUE_LENGTH = 4096;
 /** Causes printed of one error. */
 const MAX_CAUSES = 5;
 
-/** `2026-11-23T12:00:00.123Z INFO  message key=value key="two words"`. */
+/** `2026-11-23T12:00:00.123Z INFO  message key=value key="a text"`. */
 export function formatHuman(record: LogRecord, redact: Redactor): string {
   const time = new Date(record.timeMs).toISOString();
   let line = `${time} ${record.level.toUpperCase().padEnd(5)} ${escapeControls(redact.text(record.message))}`;

@@ -18,7 +18,7 @@ describe('the logger', () => {
   circle.self = circle;
   const cases: readonly [string, unknown, string, unknown][] = [
     ['a single word', 'eth0', 'a=eth0', 'eth0'],
-    ['a text with a blank', 'two words', 'a="two words"', 'two words'],
+    ['a text with a blank', 'eth0 up', 'a="eth0 up"', 'eth0 up'],
     ['an empty text', '', 'a=""', ''],
     ['an equals sign', 'x=y', 'a="x=y"', 'x=y'],
     ['a line break', 'x\nINFO y', 'a="x\\nINFO y"', 'x\nINFO y'],

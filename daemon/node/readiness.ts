@@ -37,7 +37,8 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
-  if (parts.missingIpv6 !== undefined) notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
+  if (parts.missingIpv6 !== undefined)
+    notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');

@@ -1,4 +1,4 @@
-// Derives what the overlay wants and hands it on: kernel objects to the reconciler, subnet.env to
+// Derives what the overlay wants and passes it on: kernel objects to the reconciler, subnet.env to
 // its writer. Keeps the contexts of the transports as derived last, and the peers whose entries
 // outlive their lease.
 import type { Clock } from '../../lib/clock.ts';

@@ -34,9 +34,12 @@ const REPLACED: Readonly<Record<string, string>> = {
 /** Phrases in which such a word has its ordinary sense. */
 const ALLOWED: readonly RegExp[] = [
   /\b(?:16|32|64)-bit words\b/gi,
+  /\.told\b/g,
   /\b(?:two|one|three|four|both)-way\b/gi,
   /\bone-way\b/gi,
   /\b(?:either|halfway|by) way\b/gi,
+  // Variables and builtins of shells in completion scripts.
+  /\bCOMP_WORDS\b|\$words\b|\bshift words\b/g,
 ];
 
 /** Phrases that are wrong as a whole. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const BUSYBOX = '/bin/busybox';
 const APPLETS = ['cat', 'sh', 'ping', 'wget', 'httpd', 'sleep'];
-const TELL_CLIENT = '#!/bin/sh\necho Content-Type: text/plain\necho\necho "$REMOTE_ADDR"\n';
+const PRINT_CLIENT = '#!/bin/sh\necho Content-Type: text/plain\necho\necho "$REMOTE_ADDR"\n';
 
 /** Path of the client's own address, on port 80 of the server of `www`. */
 export const WHO_AM_I = '/cgi-bin/who';
@@ -17,6 +17,6 @@ export function makeWebRoot(): string {
   for (const folder of ['bin', 'www/cgi-bin']) mkdirSync(join(root, folder), { recursive: true });
   copyFileSync(BUSYBOX, join(root, 'bin/busybox'));
   for (const applet of APPLETS) symlinkSync('busybox', join(root, 'bin', applet));
-  writeFileSync(join(root, 'www', WHO_AM_I), TELL_CLIENT, { mode: 0o755 });
+  writeFileSync(join(root, 'www', WHO_AM_I), PRINT_CLIENT, { mode: 0o755 });
   return root;
 }

@@ -20,7 +20,7 @@ export async function breakOffload(lab: Lab, name: string): Promise<void> {
 }
 
 /** Gives the host its cable back. */
-export async function mendOffload(lab: Lab, name: string): Promise<void> {
+export async function repairOffload(lab: Lab, name: string): Promise<void> {
   const { bridge } = lab.topology.hosts.find((host) => host.name === name)!;
   const script = `kill -KILL $(cat ${PID}); ip link del bad0; ip link set ${name} master ${bridge}`;
   await lab.check('sw', ['sh', '-ec', script]);

@@ -26,7 +26,7 @@ export interface Harm {
   /** Outer TTL set to 1. */
   readonly lowTtl?: number;
   /** Only from a to b. */
-  readonly oneWay?: boolean;
+  readonly isOneDirection?: boolean;
   readonly seed?: number;
 }
 
@@ -84,7 +84,7 @@ export interface TcpOptions {
   /** Per direction. */
   readonly bytes: number;
   /** Data flows from `to` to `from`, too; default false. */
-  readonly isBothWays?: boolean;
+  readonly isBidirectional?: boolean;
   readonly isCubic?: boolean;
   readonly seed?: number;
   readonly port?: number;
@@ -145,10 +145,10 @@ export async function checkTcp(
   from: PathEnd,
   to: PathEnd,
   address: string,
-  { bytes, isBothWays = false, isCubic = false, seed = 1, port = DEFAULT_PORT }: TcpOptions,
+  { bytes, isBidirectional = false, isCubic = false, seed = 1, port = DEFAULT_PORT }: TcpOptions,
 ): Promise<{ readonly client: TcpReport; readonly server: TcpReport }> {
   const args = [address, port, '--bytes', bytes, '--seed', seed, '--idle-ms', IDLE_MS].map(String);
-  if (isBothWays) args.push('--both');
+  if (isBidirectional) args.push('--both');
   if (isCubic) args.push('--cubic');
   const server = new Checker(to, ['tcp-listen', ...args]);
   await server.ready();
@@ -169,7 +169,7 @@ export async function checkUdp(
   const receiver = new Checker(to, ['udp-receive', ...args, ...(gro ? ['--gro'] : [])]);
   await receiver.ready();
   await new Checker(from, ['udp-send', ...args]).report();
-  receiver.tellSenderDone();
+  receiver.notifySenderDone();
   return (await receiver.report()) as UdpReport;
 }
 
@@ -194,7 +194,7 @@ class Checker {
     await waitFor(this.#name, () => this.#isEnded || this.#output.includes('ready\n'), READY_LIMIT_MS);
   }
 
-  tellSenderDone(): void {
+  notifySenderDone(): void {
     this.#child.kill('SIGTERM');
   }
 

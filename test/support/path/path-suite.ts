@@ -41,7 +41,7 @@ export async function assertAnswered(from: PathEnd, address: string, ...args: st
 /** TCP in both directions, `bytes` each. */
 export async function assertIntact(pair: PathPair, family: Family, bytes: number): Promise<void> {
   const { a, b } = pair;
-  const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes, isBothWays: true });
+  const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes, isBidirectional: true });
   assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
 }
 
