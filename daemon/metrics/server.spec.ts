@@ -32,6 +32,7 @@ import type { ClusterV1 } from '../../api/index.ts';
 import { METRICS } from './metrics.ts';
 import { createMetricsRenderer } from './renderer.ts';
 import { startMetricsServer } from './server.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
 const UNUSED = ['weft_path_', 'weft_device_'];
@@ -117,13 +118,17 @@ describe('the metrics server', () => {
       startedMs: systemClock.nowMs(),
       readiness: {
         phase: '',
-        problem: undefined,
+        error: undefined,
         missingIpv6: undefined,
         keeper,
         reconciler,
         subnetFile,
         mirror,
-        config: { ...status, rejected: { revision: 8, reason: 'it is wrong' } },
+        config: {
+          ...status,
+          revision: toRevision(status.revision),
+          rejected: { revision: toRevision(8), reason: 'it is wrong' },
+        },
       },
       mirror,
       config,
@@ -131,7 +136,7 @@ describe('the metrics server', () => {
       keeper,
       network: member.network,
       migration: undefined,
-      offload: { verdicts: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
+      offload: { statuses: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
       probes,
       reconciler,
       kernel,

@@ -86,7 +86,7 @@ export class Components implements ControlledNode {
     const { keeper, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
     return {
       phase: this.phase,
-      problem: error,
+      error,
       missingIpv6,
       ...(keeper && { keeper }),
       ...(reconciler && { reconciler }),

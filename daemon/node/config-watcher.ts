@@ -2,8 +2,8 @@
 // newest first. A rejected config changes nothing: the last good one stays in force. Knows no
 // setting.
 //
-//   document changed ──► parse ──invalid──► rejected, with the reason    a rejection that may end by
-//                          └──valid──► apply ──► in force, or rejected   itself is tried again
+//   document changed ──► parse ──invalid──► rejected, with the reason
+//                          └──valid──► apply ──► in force, or rejected and tried again
 import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';

@@ -3,6 +3,7 @@ import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import { NO_REVISION } from '../../allocator/registry/registry.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
@@ -47,7 +48,7 @@ export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigRes
     const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)
       log.error(`${reason}: put one there, for example {"Network":"10.5.0.0/16"}`);
-    return { ok: false, reason, revision: 0 };
+    return { ok: false, reason, revision: NO_REVISION };
   }
   const { text, modRevision: revision } = mirror.config;
   const result = parseNetworkConfig(text);

@@ -23,6 +23,7 @@ import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEER = vxlanPeer(2);
 
@@ -127,7 +128,7 @@ describe('a node whose kernel', () => {
     await start({});
     await waitFor('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
-    assert.equal(await node.applyConfig(config, 1), undefined);
+    assert.equal(await node.applyConfig(config, toRevision(1)), undefined);
     await waitFor('it is logged', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),

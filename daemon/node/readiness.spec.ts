@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { subnets } from '../../backends/fixture.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { StatusSummary } from '../reconciler/status/status.ts';
 
 const OWN: OwnLease = {
   key: '10.5.72.0-24',
   subnets: subnets('10.5.72.0/24'),
   attributes: { backendType: 'vxlan' },
-  leaseId: '1',
-  modRevision: 1,
+  leaseId: toLeaseId('1'),
+  modRevision: toRevision(1),
   isReservation: false,
   expiresAtMs: Infinity,
 };
@@ -30,17 +31,17 @@ interface Changes {
   readonly summary?: Partial<StatusSummary>;
   readonly fileProblem?: string;
   readonly isConnected?: boolean;
-  readonly problem?: string;
+  readonly error?: string;
 }
 
-function parts({ keeper, summary, fileProblem, isConnected = true, problem }: Changes = {}): ReadinessParts {
+function parts({ keeper, summary, fileProblem, isConnected = true, error }: Changes = {}): ReadinessParts {
   return {
     phase: 'acquiring a lease',
-    problem,
+    error,
     keeper: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...keeper },
     reconciler: { summary: () => ({ ...SUMMARY, ...summary }) },
     subnetFile: { problem: fileProblem },
-    mirror: { isConnected, revision: 7 },
+    mirror: { isConnected, revision: toRevision(7) },
   };
 }
 
@@ -65,7 +66,7 @@ describe('readiness', () => {
     ],
     ['a peer is pending', { summary: { inSync: 8, pending: 1 } }, false, /1 of 9 peers are not in/],
     ['the kernel cannot be read', { summary: { readError: 'EMFILE' } }, false, /EMFILE/],
-    ['the backend cannot work', { problem: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
+    ['the backend cannot work', { error: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
     ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
     ['the registry is away', { isConnected: false }, true, /not reachable/],
   ];

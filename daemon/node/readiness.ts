@@ -12,7 +12,7 @@ export interface ReadinessParts {
   /** What the daemon waits for while parts are missing. */
   readonly phase: string;
   /** Why the backend cannot work on this host as it is. */
-  readonly problem?: string | undefined;
+  readonly error?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
   readonly missingIpv6?: string | undefined;
   readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
@@ -24,9 +24,9 @@ export interface ReadinessParts {
 
 /** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
-  const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
+  const { phase, error, keeper, reconciler, subnetFile, mirror } = parts;
   if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
-  const blockers: string[] = problem === undefined ? [] : [problem];
+  const blockers: string[] = error === undefined ? [] : [error];
   if (!keeper.isHeld) blockers.push(leaseError(keeper));
   if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();

@@ -10,7 +10,7 @@ import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import { NO_LEASE, toLeaseId } from '../../allocator/registry/registry.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { host as factsOf, ip4 } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
@@ -221,7 +221,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   want: (world, _host, amount) => world.want(amount),
   restart: (_world, host) => host.restart(),
   'delete key': onKey((store, key) => store.delete(key)),
-  'revoke lease': onKey((store, key) => store.revoke(store.get(key)?.leaseId ?? '')),
+  'revoke lease': onKey((store, key) => store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''))),
   'make it a reservation': onKey((store, key) => void store.put(key, store.get(key)!.value, NO_LEASE)),
   'break watch': (_world, { daemon }) => daemon.registry.breakWatches(),
   'cut off': (_world, { daemon }) => daemon.registry.setUnavailable(true),
