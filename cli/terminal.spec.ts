@@ -169,13 +169,11 @@ function runs(): number {
   return fc.readConfigureGlobal().numRuns ?? 12;
 }
 
-/** A copy of `data` with `attack` at the end of every string, names of fields excepted. */
+/** A copy of `data` with `attack` at the end of every string but `kind`, which selects the format. */
 function insertAfterText(data: unknown, attack: string): unknown {
   if (typeof data === 'string') return data + attack;
   if (Array.isArray(data)) return data.map((item) => insertAfterText(item, attack));
   if (typeof data !== 'object' || data === null) return data;
-  // These name a form of output rather than text of the outside.
-
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => [
       name,
