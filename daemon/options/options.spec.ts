@@ -96,6 +96,16 @@ describe('parseCommandLine', () => {
     assert.deepEqual(fromFlags.tuning, tuning);
   });
 
+  it('takes names of the metrics server', () => {
+    assert.deepEqual(run(['--metrics-hosts= Node1.example.com, *.cluster.local']).metrics, {
+      ip: '0.0.0.0',
+      port: 0,
+      hosts: ['node1.example.com', '*.cluster.local'],
+    });
+    for (const wrong of ['a.example:9090', 'http://a', '*', 'a.*.b', '*a'])
+      assert.match(errorsOf([`--metrics-hosts=${wrong}`]).join(), /is no host name; give names like/);
+  });
+
   it('masks the password in every output', () => {
     const options = run(['--etcd-username=u', '--etcd-password=hunter2']);
     const shown = [
