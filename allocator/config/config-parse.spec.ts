@@ -570,7 +570,7 @@ describe('parseNetworkConfig', () => {
       ['{"Network"="10.5.0.0/16"}', '1:11', 'colon'],
       ['{"Network":"10.5.0.0/16";"EnableIPv6":true}', '1:25', 'semicolon'],
       ['{# the network\n"Network":"10.5.0.0/16"}', '1:2', 'comment'],
-      ['{"Network"：\"10.5.0.0/16\"}', '1:11', 'full-width'],
+      ['{"Network"："10.5.0.0/16"}', '1:11', 'full-width'],
       ['['.repeat(50_000), '1:17', 'nests'],
       ['{"a":'.repeat(10_000), '1:81', 'nests'],
       [`{"a":"${'x'.repeat(70_000)}"}`, '1:1', '65536'],
