@@ -29,7 +29,10 @@ describe('deploy/install-tools.sh', () => {
     it(`names what is missing to an ordinary user whose sudo ${what}`, () => {
       const { status, stderr } = run({ ...user, ...apt, sudo }, 'weft-no-such-tool', 'nft-of-weft');
       assert.equal(status, 1);
-      assert.match(stderr, /run as root: apt-get update && apt-get install weft-no-such-tool nft-of-weft$/m);
+      assert.match(
+        stderr,
+        /^Packages are missing, and sudo .*; run as root: apt-get update && apt-get install weft-no-such-tool nft-of-weft$/m,
+      );
     });
 
   it('names what is missing if the installation fails', () => {
