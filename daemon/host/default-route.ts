@@ -76,7 +76,7 @@ function overlapOf(
   { networks = [] }: Families,
 ): { readonly problem: string; readonly isBridge: boolean } | undefined {
   const found = interfaces.find((candidate) => candidate.name === dev);
-  const network = networks.find((candidate) => familyOf(candidate) === family);
+  const network = networks.map((each) => each.network).find((each) => familyOf(each) === family);
   if (found === undefined || network === undefined) return undefined;
   const addresses = usableAddresses(found, family);
   if (!addresses.every((address) => contains(network, address))) return undefined;

@@ -295,8 +295,14 @@ describe('the choice of an interface', () => {
       { interfaces: [nic('eth0', ['10.0.0.1 x'])] },
     ],
   ];
-  const net = { ...V4, networks: ['10.5.0.0/16' as Cidr] };
-  const both = { ...DUAL, networks: ['10.5.0.0/16' as Cidr, 'fd44::/48' as Cidr] };
+  const net = { ...V4, networks: [{ network: '10.5.0.0/16' as Cidr, subnetLength: 24 }] };
+  const both = {
+    ...DUAL,
+    networks: [
+      { network: '10.5.0.0/16' as Cidr, subnetLength: 24 },
+      { network: 'fd44::/48' as Cidr, subnetLength: 24 },
+    ],
+  };
   const bridge = nic('br0', ['10.5.1.1', 'fd44::1'], { type: 'bridge' });
   const skips: typeof good = [
     [
@@ -347,7 +353,7 @@ describe('the choice of an interface', () => {
     [
       'an address inside the network where the host has no other',
       {},
-      { ...V4, networks: ['10.0.0.0/8' as Cidr] },
+      { ...V4, networks: [{ network: '10.0.0.0/8' as Cidr, subnetLength: 24 }] },
       { name: 'eth0' },
       { routes: ROUTES.slice(1) },
     ],
@@ -390,7 +396,7 @@ describe('the choice of an interface', () => {
     [
       'default routes of which none is usable, with every reason',
       {},
-      { ...V4, networks: ['10.5.0.0/16' as Cidr] },
+      { ...V4, networks: [{ network: '10.5.0.0/16' as Cidr, subnetLength: 24 }] },
       /flannel\.1, which is an overlay device; 10\.5\.1\.1 of br0 lies inside the network 10\.5\.0\.0\/16/,
       {
         routes: [defaultRoute('flannel.1'), defaultRoute('br0')],

@@ -1,7 +1,8 @@
 // Input and result of the choice of an interface: the operator's options, the kernel's interfaces
 // and routes, and the chosen interface. Types, and which address families a network config enables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
+import type { Ownership } from '../../backends/backend.ts';
+import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { Interface, MainRoute, RouteLookup } from '../kernel/kernel.ts';
 
 /** The operator's flags. */
@@ -30,12 +31,12 @@ export interface Families {
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   /** The networks themselves: their addresses are those of containers. */
-  readonly networks?: readonly Cidr[];
+  readonly networks?: Ownership['networks'];
 }
 
 /** The address families of a network config. */
 export function familiesOf({ ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>): Families {
-  const networks = [ipv4, ipv6].flatMap((range) => (range === undefined ? [] : [range.network]));
+  const networks = [ipv4, ipv6].flatMap((range) => (range === undefined ? [] : [range]));
   return { ipv4: ipv4 !== undefined, ipv6: ipv6 !== undefined, networks };
 }
 

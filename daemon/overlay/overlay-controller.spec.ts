@@ -14,6 +14,7 @@ import { waitFor } from '../../lab/wait.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
 import { OverlayController } from './overlay-controller.ts';
+import { macsOf } from './peer-macs.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { SETTLE_MS } from './migration-state.ts';
@@ -123,6 +124,35 @@ describe('overlay controller', () => {
     await clock.advance(1_000);
     assert.ok(await hasPeer(two));
     assert.deepEqual(kernel.steps, []);
+  });
+
+  it('takes another MAC, and publishes it, where a peer publishes its own', async () => {
+    await joinCluster();
+    const mac = macsOf(net.attributes(own('10.5.1.0/24').attributes))[0]!;
+    const [published, before] = [own('10.5.1.0/24').attributes, publications];
+    const thief = vxlanPeer(3, '4', { backendData: { VNI: 1, VtepMAC: mac } });
+    set(thief.key, thief);
+    await clock.settle();
+    const other = macsOf(net.attributes(published))[0]!;
+    assert.notEqual(other, mac);
+    assert.equal(publications, before + 1);
+    assert.ok(await hasPeer(thief));
+    assert.match(await inKernel(), new RegExp(`flannel\\.1 mtu 1450 address ${other}`));
+    assert.match(lines.join(''), /Replacing a VTEP MAC that a peer publishes, too peer=10\.5\.3\.0-24/);
+    // Published: no further change, even once the other host has gone or takes another.
+    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes(published) }, 'updated');
+    set(thief.key);
+    await clock.settle();
+    assert.equal(macsOf(net.attributes(net.attributes(published)))[0], other);
+    assert.equal(publications, before + 1);
+  });
+
+  it('begins with a MAC that no peer publishes', () => {
+    const mac = macsOf(net.attributes())[0]!;
+    const thief = vxlanPeer(3, '4', { backendData: { VNI: 1, VtepMAC: mac } });
+    set(thief.key, thief);
+    assert.notEqual(macsOf(net.attributes())[0], mac);
+    assert.equal(publications, 0);
   });
 
   it('writes subnet.env, and writes it again for another subnet', async () => {
