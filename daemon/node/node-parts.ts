@@ -1,4 +1,5 @@
 // Options of the node, and its overlay controller and lease manager made from them.
+import type { Cidr } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
@@ -27,6 +28,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly mirror: RegistryCache;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
+  /** Networks of an earlier run. */
+  readonly formerNetworks?: readonly Cidr[];
   readonly log: Logger;
   readonly limit: LogRateLimit;
   readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
@@ -46,7 +49,7 @@ export interface OverlayNodeOptions extends PreparedHost {
 }
 
 export function createOverlay(
-  { clock, log, onChange, options, router }: OverlayNodeOptions,
+  { clock, formerNetworks, log, onChange, options, router }: OverlayNodeOptions,
   state: NodeState,
   parts: Pick<OverlayControllerDeps, 'reconciler' | 'subnetFile' | 'publish'>,
 ): OverlayController {
@@ -54,6 +57,7 @@ export function createOverlay(
     ...parts,
     host: state.host,
     facts: factsOf(state),
+    ...(formerNetworks && { formerNetworks }),
     policyFor: (config) => policyFor(router, config),
     isBlackholing: options.ipBlackholeRoute,
     migrationTimeoutMs: options.migrationTimeoutSec * 1000,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { HostFacts } from '../../backends/backend.ts';
-import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../../backends/fixture.ts';
+import { VXLAN, cidr, host, ip4, network, subnets, vxlanPeer } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
@@ -13,7 +13,7 @@ import { newKernel } from '../../test/support/reconciler-host.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
-import { OverlayController } from './overlay-controller.ts';
+import { OverlayController, type OverlayControllerDeps } from './overlay-controller.ts';
 import { macsOf } from './peer-macs.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
@@ -41,10 +41,14 @@ describe('overlay controller', () => {
     lines = [];
     publications = 0;
     peers = new Map([[two.key, two]]);
-    const log = createLogger({ write: (line) => lines.push(line) });
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+    const log = createLogger({ write: (line) => lines.push(line) });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
-    net = new OverlayController({
+    net = create();
+  });
+
+  function create(more: Partial<OverlayControllerDeps> = {}): OverlayController {
+    return new OverlayController({
       host: { clusterConfig: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
@@ -55,9 +59,10 @@ describe('overlay controller', () => {
       publish: () => publications++,
       onMigration: () => undefined,
       clock,
-      log,
+      log: createLogger({ write: (line) => lines.push(line) }),
+      ...more,
     });
-  });
+  }
 
   afterEach(async () => {
     net.stop();
@@ -153,6 +158,19 @@ describe('overlay controller', () => {
     set(thief.key, thief);
     assert.notEqual(macsOf(net.attributes())[0], mac);
     assert.equal(publications, 0);
+  });
+
+  it('removes the routes that an earlier run left in another network, and none of others there', async () => {
+    net.stop();
+    net = create({ formerNetworks: [cidr('10.77.0.0/16')] });
+    const left = { dev: 'eth0', gateway: ip4('10.9.0.3'), protocol: 87 };
+    kernel.tables.setRoute({ ...left, destination: cidr('10.77.3.0/24') });
+    kernel.tables.setRoute({ ...left, destination: cidr('10.77.4.0/24'), protocol: 3 });
+    kernel.tables.setRoute({ ...left, destination: cidr('10.78.3.0/24') });
+    await joinCluster();
+    const destinations = (await kernel.readRoutes()).map(({ destination }) => destination);
+    const isThere = (text: string) => destinations.includes(cidr(text));
+    assert.deepEqual(['10.77.3.0/24', '10.77.4.0/24', '10.78.3.0/24'].map(isThere), [false, true, true]);
   });
 
   it('writes subnet.env, and writes it again for another subnet', async () => {

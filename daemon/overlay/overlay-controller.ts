@@ -5,6 +5,7 @@
 //   lease, config, facts, peers ──► next(state, event, now) ──► derive ──► reconciler, subnet.env
 //                                      ▲                   └──► publish, reports
 //                                      └── observed: reconciler, registry, pending peers
+import type { Cidr } from '../../lib/address.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
@@ -32,6 +33,8 @@ import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events
 export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly host: HostConfig;
   readonly facts: HostFacts;
+  /** Networks of an earlier run, as subnet.env names them. */
+  readonly formerNetworks?: readonly Cidr[];
   /** How long a migration waits for peers, in ms; 0 means forever. */
   readonly migrationTimeoutMs: number;
   /** Publishes {@link OverlayController.attributes}, which changed. */
@@ -175,7 +178,9 @@ export class OverlayController {
 
   get #inputs(): OverlayInputs {
     const facts = { ...this.#facts, takenMacs: this.#macs };
-    return { host: this.#host, facts, migration: this.#migration.state };
+    const { formerNetworks } = this.#deps;
+    const inputs = { host: this.#host, facts, migration: this.#migration.state };
+    return formerNetworks === undefined ? inputs : { ...inputs, formerNetworks };
   }
 
   readonly #canUse: CanUse = (backend) =>
