@@ -84,6 +84,17 @@ describe('readiness', () => {
     assert.deepEqual(reasons.slice(0, 2), ['the lease is lost', 'disk full']);
   });
 
+  it('names the cause for which the registry is not reachable, before and after it had an answer', () => {
+    const mirror = { isConnected: false, revision: 7, lastError: new Error('getaddrinfo ENOTFOUND etcd') };
+    const waiting = { phase: 'waiting for the registry', mirror };
+    assert.deepEqual(readinessOf(waiting).reasons, ['waiting for the registry: getaddrinfo ENOTFOUND etcd']);
+    assert.deepEqual(readinessOf({ ...parts(), mirror }).reasons, [
+      'the registry is not reachable: getaddrinfo ENOTFOUND etcd; the peers known last are in force',
+    ]);
+    const back = { ...mirror, isConnected: true };
+    assert.deepEqual(readinessOf({ ...waiting, mirror: back }).reasons, ['waiting for the registry']);
+  });
+
   it('is what the daemon waits for until it has its parts', () => {
     assert.deepEqual(readinessOf({ phase: 'waiting for an interface' }), {
       isReady: false,

@@ -16,7 +16,8 @@ export interface ReadinessParts {
   /** Why the host has no IPv6 though the network has. */
   readonly missingIpv6?: string | undefined;
   readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
-  readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'>;
+  readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'> &
+    Partial<Pick<RegistryCache, 'lastError'>>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
@@ -25,7 +26,8 @@ export interface ReadinessParts {
 /** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
   const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
-  if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
+  const cause = mirror?.isConnected === false && mirror.lastError ? `: ${mirror.lastError.message}` : '';
+  if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [`${phase}${cause}`] };
   const blockers: string[] = problem === undefined ? [] : [problem];
   if (!keeper.isHeld) blockers.push(leaseError(keeper));
   if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
@@ -41,7 +43,7 @@ export function readinessOf(parts: ReadinessParts): Readiness {
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (mirror?.isConnected === false)
-    notes.push('the registry is not reachable; the peers known last are in force');
+    notes.push(`the registry is not reachable${cause}; the peers known last are in force`);
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
