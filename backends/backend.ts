@@ -6,6 +6,7 @@ import type { BackendType, NetworkConfig } from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import { WeftError } from '../api/errors.ts';
 import type { KernelObject, OverlayMtu, UnderlayMtu } from './kernel-state.ts';
+import type { TakenMacs } from './vtep-mac.ts';
 
 /** A route of the main table that this daemon does not own, as far as next hops depend on it. */
 export interface UnderlayRoute {
@@ -44,6 +45,8 @@ export interface HostFacts {
    * Families in whose tunnel devices get checksums wrong that are left to them. Absent means none.
    */
   readonly badOffloadFamilies?: readonly Family[];
+  /** VTEP MACs of peers, which this host's own must not be among. Absent means none. */
+  readonly takenMacs?: TakenMacs;
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
 }

@@ -54,8 +54,14 @@ export function deviceObjects(link: LinkObject, family: Family, subnet: Cidr): r
     { kind: 'address', dev: link.name, address: `${addressOf(subnet)}/${bitsOf(family)}` as Cidr },
     // A router advertisement through the tunnel must not give the host a default route.
     { kind: 'sysctl', path: `net/ipv6/conf/${link.name}/accept_ra`, value: '0' },
+    ...(family === 6 ? [enableIpv6(link.name)] : []),
     ...(link.type === 'tun' && family === 4 ? [acceptLocal(link.name)] : []),
   ];
+}
+
+/** The kernel takes its default for new devices, which administrators turn off. */
+function enableIpv6(dev: string): KernelObject {
+  return { kind: 'sysctl', path: `net/ipv6/conf/${dev}/disable_ipv6`, value: '0' };
 }
 
 /**

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Lease } from '../allocator/lease.ts';
-import { VXLAN, context, ip4, lease, network } from './fixture.ts';
+import type { BackendConfig } from '../allocator/config/config.ts';
+import type { UnderlayRoute } from './backend.ts';
+import { UDP, VXLAN, context, host, ip4, lease, network, plainPeer, route, vxlanPeer } from './fixture.ts';
 import { backendFor } from './index.ts';
+import type { KernelObject } from './kernel-state.ts';
 
 describe('a subnet that is reserved for a host which never was there', () => {
   const backend = backendFor('vxlan');
@@ -23,5 +26,77 @@ describe('a subnet that is reserved for a host which never was there', () => {
   it('is an error if its host publishes what this one cannot use', () => {
     const other = lease('10.5.9.0/24', { publicIp: ip4('10.9.0.9'), backendType: 'host-gw' });
     assert.equal(modeOf({ ...other, isReservation: true }), 'error');
+  });
+});
+
+describe('a reservation with udp', () => {
+  const backend = backendFor('udp');
+  const here = context(backend, network('4', UDP));
+  const stateOf = (peer: Lease) => backend.derivePeer(here, { ...peer, isReservation: true });
+
+  it('is a peer: the value of a host that runs is the same', () => {
+    const leased = backend.derivePeer(here, plainPeer(9));
+    assert.equal(leased.mode, 'userspace');
+    assert.deepEqual(stateOf(plainPeer(9)), leased);
+  });
+
+  it('has nothing in the kernel without an address', () => {
+    assert.deepEqual(stateOf(lease('10.5.9.0/24', { backendType: '' })), { mode: 'none', objects: [] });
+  });
+});
+
+describe('a peer whose subnet another device of this host has a route to', () => {
+  const peers: Readonly<Record<string, (families: '4' | '6' | '46') => Lease>> = {
+    vxlan: (families) => vxlanPeer(9, families),
+    'host-gw': (families) => plainPeer(9, families, { backendType: 'host-gw' }),
+    udp: (families) => plainPeer(9, families),
+  };
+  const configs: readonly BackendConfig[] = [VXLAN, { ...VXLAN, userspace: true }, { type: 'host-gw' }, UDP];
+  const routes = {
+    4: [
+      route('10.5.9.0/24', { dev: 'lan1' }),
+      route('10.5.9.0/24', { dev: 'br0', metric: 100, gateway: ip4('10.8.0.1') }),
+    ],
+    6: [route('fd00:0:0:9::/64', { dev: 'lan1', metric: 256 })],
+  };
+  const facts = (extra: readonly UnderlayRoute[]) =>
+    host({ underlayRoutes: [...host().underlayRoutes, ...extra] });
+
+  for (const config of configs)
+    for (const family of [4, 6] as const)
+      for (const extra of routes[family])
+        it(`is an error: ${JSON.stringify(config)}, IPv${family}, ${extra.dev}`, () => {
+          const backend = backendFor(config.type);
+          const here = context(backend, network(`${family}`, config), facts([extra]));
+          const state = backend.derivePeer(here, peers[config.type]!(`${family}`));
+          assert.deepEqual(state.objects, []);
+          assert.ok(state.mode === 'error');
+          const subnet = `to its subnet ${extra.destination} through ${extra.dev}, which stays`;
+          assert.ok(state.reason.includes(subnet), state.reason);
+        });
+
+  it('keeps its other family', () => {
+    const backend = backendFor('vxlan');
+    const here = context(backend, network('46', VXLAN), facts(routes[4]));
+    const state = backend.derivePeer(here, vxlanPeer(9, '46'));
+    assert.equal(state.mode, 'tunnel');
+    assert.match(state.mode === 'tunnel' ? (state.reason ?? '') : '', /10\.5\.9\.0\/24 through lan1/);
+    assert.ok(state.objects.every((object) => JSON.stringify(object).includes(':')));
+  });
+
+  for (const destination of ['10.5.0.0/16', '10.5.9.0/25', '10.5.10.0/24'])
+    it(`is reached beside a route to ${destination}`, () => {
+      const backend = backendFor('vxlan');
+      const here = context(backend, network('4', VXLAN), facts([route(destination, { dev: 'lan1' })]));
+      assert.equal(backend.derivePeer(here, vxlanPeer(9)).mode, 'tunnel');
+    });
+
+  it('is the network itself: the packet path routes each peer then', () => {
+    const backend = backendFor('udp');
+    const here = context(backend, network('4', UDP), facts([route('10.5.0.0/16', { dev: 'lan1' })]));
+    const isRoute = ({ kind }: KernelObject): boolean => kind === 'route';
+    assert.deepEqual(backend.deriveHost(here).filter(isRoute), []);
+    const state = backend.derivePeer(here, plainPeer(9));
+    assert.equal(state.objects.filter(isRoute).length, 1);
   });
 });

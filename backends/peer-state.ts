@@ -8,6 +8,7 @@ import type { BackendContext, PeerState } from './backend.ts';
 import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './address-family.ts';
 import { wireType } from './requirements.ts';
 import type { KernelObject } from './kernel-state.ts';
+import { deviceOfRoute } from './underlay.ts';
 
 /** One family of a peer that has passed the common checks. */
 export interface PeerFamily {
@@ -30,7 +31,7 @@ export function derivePeerState(
   peer: Lease,
   deriveFamily: (peerFamily: PeerFamily) => PeerFamilyState,
 ): PeerState {
-  if (isBareReservation(peer)) return { mode: 'none', objects: [] };
+  if (isBareReservation(context, peer)) return { mode: 'none', objects: [] };
   const error = peerError(context, peer);
   if (error !== undefined) return { mode: 'error', reason: error, objects: [] };
   const families: PeerFamilyState[] = [];
@@ -42,10 +43,14 @@ export function derivePeerState(
   return combine(families);
 }
 
-/** A subnet reserved for a host that never ran: it has no objects, which is no error. */
-function isBareReservation({ isReservation, attributes }: Lease): boolean {
-  const { backendType, backendData, backendV6Data } = attributes;
-  return isReservation && backendType === '' && backendData === undefined && backendV6Data === undefined;
+/**
+ * A subnet reserved for a host that never ran: it has no objects, which is no error. With udp the
+ * value of a host that runs is the same, so that every reservation with an address is a peer.
+ */
+function isBareReservation({ config }: BackendContext, { isReservation, attributes }: Lease): boolean {
+  const { backendType, backendData, backendV6Data, publicIp, publicIpv6 } = attributes;
+  const mayRun = config.backend.type === 'udp' && (publicIp ?? publicIpv6) !== undefined;
+  return isReservation && !mayRun && backendType === '' && (backendData ?? backendV6Data) === undefined;
 }
 
 /** The one route to a peer's subnet that needs no tunnel. */
@@ -122,8 +127,8 @@ function subnetClash({ own }: BackendContext, peer: Lease, family: Family): stri
 }
 
 /**
- * A route outside the network, or over the host's own link, could cut the host off; no lease may
- * cause that.
+ * A route outside the network, or over the host's own link, could cut the host off, and one in the
+ * place of another device's cuts that device off; no lease may cause that.
  */
 function subnetError({ config, host }: BackendContext, family: Family, subnet: Cidr): string | undefined {
   const network = rangeOf(config, family)?.network;
@@ -132,6 +137,12 @@ function subnetError({ config, host }: BackendContext, family: Family, subnet: C
   const address = interfaceAddressOf(host, family);
   if (address !== undefined && contains(subnet, address))
     return `its subnet ${subnet} contains ${address}, this host's address on ${host.interface.name}`;
+  const dev = deviceOfRoute(host.underlayRoutes, subnet);
+  if (dev !== undefined)
+    return (
+      `this host has a route to its subnet ${subnet} through ${dev}, which stays: ` +
+      `remove that route or the address of ${dev}, or give the peer another subnet`
+    );
   return undefined;
 }
 

@@ -32,6 +32,7 @@ const V6_HOST = [
   'flannel-v6.0 mtu 1452 tun udp local 2001:db8::1 port 8285',
   'inet6 fd00:0:0:1::/128 dev flannel-v6.0',
   'net/ipv6/conf/flannel-v6.0/accept_ra = 0',
+  'net/ipv6/conf/flannel-v6.0/disable_ipv6 = 0',
   'fd00::/48 dev flannel-v6.0',
 ];
 const V4_PEER = ['10.5.2.0/24 remote 10.9.0.2:8285 dev flannel0'];

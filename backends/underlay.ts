@@ -33,6 +33,11 @@ export function bestPrefixLength(routes: readonly UnderlayRoute[], address: IpAd
   return best === undefined ? 0 : prefixLengthOf(best.destination);
 }
 
+/** Device of the best route to exactly `destination`; `undefined` without one. */
+export function deviceOfRoute(routes: readonly UnderlayRoute[], destination: Cidr): string | undefined {
+  return indexOf(routes).byDestination.get(destination)?.[0]?.dev;
+}
+
 /** Routes of the longest matching prefix, lowest metric first. */
 function bestRoutes(routes: readonly UnderlayRoute[], address: IpAddress): readonly UnderlayRoute[] {
   const index = indexOf(routes);

@@ -11,19 +11,29 @@ export interface VtepIdentity {
   readonly family: Family;
 }
 
+/** MACs that peers publish. */
+export type TakenMacs = Pick<ReadonlySet<MacAddress>, 'has'>;
+
 /**
  * The MAC that `previousData` (what this host published before) names if usable, else one derived
- * from `identity`.
+ * from `identity`; in both cases one that no peer has. A host that renumbers keeps its MAC, so that
+ * the next host with its former address would derive the same.
  */
-export function stableVtepMac(previousData: unknown, identity: VtepIdentity): MacAddress {
+export function stableVtepMac(previousData: unknown, identity: VtepIdentity, taken?: TakenMacs): MacAddress {
   const previous = parseVxlanData(previousData);
-  return previous.ok ? previous.data.mac : deriveVtepMac(identity);
+  let mac = previous.ok ? previous.data.mac : deriveVtepMac(identity);
+  for (let attempt = 0; taken?.has(mac) === true; attempt++) mac = deriveVtepMac(identity, attempt);
+  return mac;
 }
 
-/** A locally administered unicast address (IEEE 802 §8.2) that depends on `identity` alone. */
-export function deriveVtepMac({ publicIp, vni, family }: VtepIdentity): MacAddress {
+/**
+ * A locally administered unicast address (IEEE 802 §8.2) that depends on `identity` and `attempt`
+ * alone. Peers assume that of attempt 0 of a host that has published none.
+ */
+export function deriveVtepMac({ publicIp, vni, family }: VtepIdentity, attempt = 0): MacAddress {
+  const suffix = attempt === 0 ? '' : ` ${attempt}`;
   const octets = createHash('sha256')
-    .update(`weft vtep ${publicIp} ${vni} ${family}`)
+    .update(`weft vtep ${publicIp} ${vni} ${family}${suffix}`)
     .digest()
     .subarray(0, 6);
   octets[0] = (octets.readUInt8(0) & 0b1111_1100) | 0b10;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseMac } from '../lib/address.ts';
+import { parseMac, type MacAddress } from '../lib/address.ts';
 import { ip4 } from './fixture.ts';
 import { formatVxlanData, isUnicastMac, parseVxlanData } from './vxlan-backend-data.ts';
 import { deriveVtepMac, stableVtepMac } from './vtep-mac.ts';
@@ -66,6 +66,16 @@ describe('VTEP MAC', () => {
     it(`is derived if the previous data is ${JSON.stringify(previous)}`, () => {
       assert.equal(stableVtepMac(previous, identity), deriveVtepMac(identity));
     });
+
+  it('is none that a peer publishes, kept or derived', () => {
+    const derived = deriveVtepMac(identity);
+    const next = stableVtepMac(undefined, identity, new Set([derived]));
+    assert.ok(isUnicastMac(next));
+    assert.notEqual(next, derived);
+    assert.equal(stableVtepMac({ VNI: 9, VtepMAC: MAC }, identity, new Set([MAC as MacAddress])), derived);
+    const third = stableVtepMac(undefined, identity, new Set([derived, next]));
+    assert.equal(new Set([derived, next, third]).size, 3);
+  });
 
   it('is the same in each run, unicast and locally administered', () => {
     // Fixed text: a release that derives another address would cut hosts off until their peers have

@@ -29,6 +29,7 @@ const V6_HOST = [
   'flannel-v6.1 mtu 1430 address c6:00:00:00:06:01 vxlan id 1 local 2001:db8::1 dev eth0 dstport 8472 nolearning',
   'inet6 fd00:0:0:1::/128 dev flannel-v6.1',
   'net/ipv6/conf/flannel-v6.1/accept_ra = 0',
+  'net/ipv6/conf/flannel-v6.1/disable_ipv6 = 0',
 ];
 const V4_PEER = [
   '10.5.2.0 lladdr c6:00:00:00:04:02 dev flannel.1',
@@ -168,6 +169,7 @@ const V6_PATH_HOST = [
   'flannel-v6.1 mtu 1430 address c6:00:00:00:06:01 tun vxlan id 1 local 2001:db8::1 port 8472',
   'inet6 fd00:0:0:1::/128 dev flannel-v6.1',
   'net/ipv6/conf/flannel-v6.1/accept_ra = 0',
+  'net/ipv6/conf/flannel-v6.1/disable_ipv6 = 0',
   'fd00::/48 dev flannel-v6.1',
 ];
 const V4_PATH_PEER = ['10.5.2.0/24 remote 10.9.0.2:8472 lladdr c6:00:00:00:04:02 dev flannel.1'];

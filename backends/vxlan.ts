@@ -104,7 +104,7 @@ function familyAttributes(
   requireInterfaceAddress(host, family);
   const publicIp = requirePublicIp(host, family);
   const previousData = previous?.backendType === 'vxlan' ? backendDataOf(previous, family) : undefined;
-  const mac = stableVtepMac(previousData, { publicIp, vni: vxlan.vni, family });
+  const mac = stableVtepMac(previousData, { publicIp, vni: vxlan.vni, family }, host.takenMacs);
   const data = formatVxlanData(vxlan.vni, mac);
   return family === 4
     ? { publicIp: publicIp as Ipv4, backendData: data }
@@ -115,7 +115,8 @@ function ownMac(context: BackendContext, family: Family): MacAddress {
   const { host, own, config } = context;
   const publicIp = publicIpOf(own.attributes, family) ?? requirePublicIp(host, family);
   const { vni } = vxlanConfigOf(config);
-  return stableVtepMac(backendDataOf(own.attributes, family), { publicIp, vni, family });
+  const data = backendDataOf(own.attributes, family);
+  return stableVtepMac(data, { publicIp, vni, family }, host.takenMacs);
 }
 
 function hostObjects(context: BackendContext, family: Family): readonly KernelObject[] {

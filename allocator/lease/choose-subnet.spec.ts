@@ -102,6 +102,18 @@ describe('chooseSubnet', () => {
       'adopt 10.5.10.0-24',
     ],
     [
+      'of several own keys that of the previous subnet',
+      { '10.5.1.0-24': valueOf(ME), '10.5.77.0-24': valueOf(ME), '10.5.8.0-24': valueOf(ME) },
+      { previous },
+      'adopt 10.5.77.0-24',
+    ],
+    [
+      'of several own keys none that another host has',
+      { '10.5.1.0-24': valueOf(ME), '10.5.77.0-24': valueOf(OTHER) },
+      { previous },
+      'adopt 10.5.1.0-24',
+    ],
+    [
       'own key outside of the network',
       { '10.6.8.0-24': valueOf(ME), [KEY]: valueOf(ME) },
       {},

@@ -51,8 +51,8 @@ export interface ChoiceInput extends NodeIdentity {
 }
 
 /**
- * Order: the lost subnet; a key with this host's address; the previous subnet; a free one of the
- * pool. Families count separately: a subnet that can stay stays, and only the other one is chosen
+ * Order: the lost subnet; a key with this host's address, that of the
+ * previous subnet first; the previous subnet; a free one of the pool. Families count separately: a subnet that can stay stays, and only the other one is chosen
  * again. A preferred subnet is tried alone: if another host has it after all, a fresh list decides
  * better than a second key.
  */
@@ -172,7 +172,7 @@ function createPreferred(subnets: LeaseSubnets): Choice {
   return { kind: 'create', subnets: [subnets], isPreferred: true };
 }
 
-/** Leases with this host's address, in key order, with their entries. */
+/** Leases with this host's address, with their entries: that of subnet.env first, the others in key order. */
 function ownEntries(input: ChoiceInput): { readonly lease: Lease; readonly entry: RegistryEntry }[] {
   const found = [];
   for (const lease of input.leases.values()) {
@@ -180,7 +180,13 @@ function ownEntries(input: ChoiceInput): { readonly lease: Lease; readonly entry
     const entry = input.entries.get(lease.key);
     if (entry !== undefined && !isBuried(input, entry.key)) found.push({ lease, entry });
   }
-  return found.sort((a, b) => (a.lease.key < b.lease.key ? -1 : 1));
+  const isOther = ({ lease }: { lease: Lease }): number =>
+    Number(input.previous === undefined || !hasSubnetOf(lease.subnets, input.previous));
+  return found.sort((a, b) => isOther(a) - isOther(b) || (a.lease.key < b.lease.key ? -1 : 1));
+}
+
+function hasSubnetOf(a: LeaseSubnets, b: LeaseSubnets): boolean {
+  return (a.ipv4 !== undefined && a.ipv4 === b.ipv4) || (a.ipv6 !== undefined && a.ipv6 === b.ipv6);
 }
 
 /** Every key that names a subnet blocks it, whatever its value is; but not `ownKey`. */

@@ -373,6 +373,20 @@ describe('LeaseManager', () => {
       assert.equal(host.count('subnet-changed'), 0);
     });
 
+    it('goes on after a listener that throws', async () => {
+      const host = make();
+      host.cache.start();
+      await clock.until(() => host.cache.isConnected);
+      host.failNextOwnLease();
+      host.manager.start();
+      await clock.advance(2000);
+      assert.equal(host.count('attempt-failed'), 1);
+      const { keepAlive } = host.registry.calls;
+      await clock.advance(DAY_MS);
+      assert.ok(host.manager.isHeld);
+      assert.ok(host.registry.calls.keepAlive > keepAlive);
+    });
+
     it('stops at once and leaves key and lease', async () => {
       const host = await start();
       const key = keyIn(host);

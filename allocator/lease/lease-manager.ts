@@ -170,8 +170,19 @@ export class LeaseManager {
     this.#loop.wake();
   }
 
-  /** Takes one step and waits for its call; returns whether it changed anything. */
+  /** Takes one step; returns whether there is more to do. A fault of a listener costs one back-off. */
   async #step(): Promise<boolean> {
+    try {
+      return await this.#advance();
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return false;
+      this.#dispatch({ kind: 'call-failed', call: 'derive-attributes', error: error as Error });
+      return true;
+    }
+  }
+
+  /** Makes one transition and waits for its call; returns whether that changed anything. */
+  async #advance(): Promise<boolean> {
     const before = this.#state;
     const call = this.#dispatch({ kind: 'step', registry: this.#registryView() });
     if (call !== undefined) {

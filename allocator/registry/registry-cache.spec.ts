@@ -62,6 +62,14 @@ describe('RegistryCache', () => {
     store.leaseIds.forEach((id) => store.revoke(id));
   });
 
+  it('is connected as soon as it is ready, and when a requested resync is done', async () => {
+    cache.start();
+    await cache.ready;
+    assert.ok(cache.isConnected);
+    const isConnected = cache.resync().then(() => cache.isConnected);
+    assert.ok(await isConnected);
+  });
+
   it('follows puts, changes, removals and config changes', async () => {
     await start();
     store.put('10.5.1.0-24', value('192.0.2.1'));

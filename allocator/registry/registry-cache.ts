@@ -165,8 +165,11 @@ export class RegistryCache {
   async #cycle(): Promise<boolean> {
     const { signal } = this.#stopped;
     try {
-      await this.#requests.serve((isRequested) => this.#compare(this.#reason, isRequested));
-      this.#setConnected(true);
+      await this.#requests.serve(async (isRequested) => {
+        await this.#compare(this.#reason, isRequested);
+        // Before callers go on: a cache that they waited for is connected.
+        this.#setConnected(true);
+      });
       this.#reason = await this.#follow();
     } catch (error) {
       if (signal.aborted) this.#requests.rejectAll(error as Error);

@@ -26,8 +26,6 @@ export interface Ipv6Unavailable {
 /** With `missingIpv6`, IPv6 addresses of the choice are former ones that the interface has lost. */
 export type FamilyChoice = InterfaceChoice & { readonly missingIpv6?: Ipv6Unavailable };
 
-const IPV4_ALONE: Families = { ipv4: true, ipv6: false };
-
 /** Chooses an interface; with IPv4 alone if both families are enabled and no interface has both. */
 export async function chooseFamilies(
   facts: InterfaceFacts,
@@ -35,13 +33,14 @@ export async function chooseFamilies(
   families: Families,
   current?: ChosenInterface,
 ): Promise<FamilyChoice> {
+  const ipv4Alone = { ...families, ipv6: false };
   if (current === undefined || !families.ipv4 || !families.ipv6) {
     const dual = await choose(facts, options, families, current);
     if (dual.ok || !families.ipv4 || !families.ipv6) return dual;
-    const single = await chooseInterface(facts, options, IPV4_ALONE);
+    const single = await chooseInterface(facts, options, ipv4Alone);
     return single.ok ? withMissingIpv6(single, dual.message, facts) : dual;
   }
-  const single = await rechooseInterface(facts, options, IPV4_ALONE, current);
+  const single = await rechooseInterface(facts, options, ipv4Alone, current);
   // The IPv4 address is the host's identity: an interface with IPv6 must not replace it.
   if (!single.ok || single.chosen.name !== current.name) return chooseFamilies(facts, options, families);
   const dual = await rechooseInterface(facts, options, families, current);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IpAddress } from '../../lib/address.ts';
-import { ip4, route } from '../../backends/fixture.ts';
+import { cidr, ip4, route } from '../../backends/fixture.ts';
 import { readHost, sameFacts } from './host-facts.ts';
 import type { InterfaceOptions } from './interface-facts.ts';
 import { ROUTE_PROTOCOL, type Interface, type MainRoute } from '../kernel/kernel.ts';
@@ -67,6 +67,26 @@ describe('host facts', () => {
         { destination: '10.9.0.0/24', dev: 'eth0', metric: 0 },
       ],
     });
+  });
+
+  it('have no routes that flannel left, which have the form of underlay routes, and all others', async () => {
+    const networks = [{ network: cidr('10.5.0.0/16'), subnetLength: 24 }];
+    const gateway = ip4('10.9.0.3');
+    const routes = [
+      mainRoute('10.5.3.0/24', { gateway }),
+      mainRoute('10.5.4.0/24', { gateway, metric: 100 }),
+      mainRoute('10.5.5.0/24', { gateway, protocol: 4 }),
+      mainRoute('10.5.6.0/24', { dev: 'lan1', protocol: 2 }),
+      mainRoute('10.5.7.0/25', { gateway }),
+      mainRoute('10.6.3.0/24', { gateway }),
+    ];
+    const found = await read(
+      kernel([networkInterface('eth0', '10.9.0.1')], [...routes, defaultRoute]),
+      NO_OPTIONS,
+      { ...IPV4, networks },
+    );
+    const destinations = found.facts.underlayRoutes.map(({ destination }) => destination);
+    assert.deepEqual(destinations, [...routes.slice(1).map((each) => each.destination), '0.0.0.0/0']);
   });
 
   it('keep interface and address while they exist', async () => {

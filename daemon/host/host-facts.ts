@@ -1,11 +1,12 @@
 // Host facts for the backends: the chosen interface with its addresses, underlay routes, and
 // firewalls that drop forwarded packets. Read again at every notification about interfaces or
 // routes.
+import { RouteOwnership } from '../kernel/route-ownership.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import type { HostFacts, UnderlayRoute } from '../../backends/backend.ts';
 import { chooseFamilies, type Ipv6Unavailable } from './family-choice.ts';
 import type { ChosenInterface, Families, InterfaceOptions } from './interface-facts.ts';
-import { RTPROT_RA } from '../kernel/netlink/constants.ts';
+import { RTN_UNICAST, RTPROT_RA } from '../kernel/netlink/constants.ts';
 import { ROUTE_PROTOCOL, type Kernel, type MainRoute } from '../kernel/kernel.ts';
 
 export interface HostSnapshot {
@@ -40,24 +41,31 @@ export async function readHost(
   const choice = await chooseFamilies(facts, options, families, current);
   if (!choice.ok) return choice;
   const { chosen, warnings, missingIpv6 } = choice;
-  const snapshot = { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings };
+  const snapshot = { chosen, facts: { ...hostFacts(chosen, routes, families), ...forwardDrops }, warnings };
   return { ok: true, snapshot: missingIpv6 === undefined ? snapshot : { ...snapshot, missingIpv6 } };
 }
 
-function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {
+function hostFacts(
+  chosen: ChosenInterface,
+  routes: readonly MainRoute[],
+  { networks = [] }: Families,
+): HostFacts {
   const { name, mtu, ipv4, ipv6, publicIp, publicIpv6 } = chosen;
+  const owned = new RouteOwnership({ devices: [], networks, interface: name });
   const advertisedRouters = [...new Set(routes.filter(isAdvertised).map(({ dev }) => dev))];
   return {
     interface: { name, mtu: mtu as UnderlayMtu, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) },
     ...(publicIp && { publicIp }),
     ...(publicIpv6 && { publicIpv6 }),
-    underlayRoutes: routes.filter(isUnderlay).map(underlayRoute),
+    underlayRoutes: routes.filter((route) => isUnderlay(route, owned)).map(underlayRoute),
     ...(advertisedRouters.length > 0 && { advertisedRouters }),
   };
 }
 
-function isUnderlay({ protocol, dev }: MainRoute): boolean {
-  return protocol !== ROUTE_PROTOCOL && !OVERLAY_DEVICE.test(dev);
+/** Routes that flannel left are to be taken over, not avoided. */
+function isUnderlay(route: MainRoute, owned: RouteOwnership): boolean {
+  if (route.protocol === ROUTE_PROTOCOL || OVERLAY_DEVICE.test(route.dev)) return false;
+  return !owned.isOurs({ ...route, type: RTN_UNICAST, hasGateway: route.gateway !== undefined });
 }
 
 function isAdvertised({ protocol, destination }: MainRoute): boolean {

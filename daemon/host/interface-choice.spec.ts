@@ -2,21 +2,22 @@ import assert from 'node:assert/strict';
 import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import { familyOf, parseIp } from '../../lib/address.ts';
 import { chooseInterface, rechooseInterface } from './interface-choice.ts';
-import type { ChosenInterface, InterfaceFacts, InterfaceOptions } from './interface-facts.ts';
+import type { ChosenInterface, Families, InterfaceFacts, InterfaceOptions } from './interface-facts.ts';
 import type { Interface, InterfaceAddress, MainRoute, RouteLookup } from '../kernel/kernel.ts';
 
 const V4 = { ipv4: true, ipv6: false };
 const V6 = { ipv4: false, ipv6: true };
 const DUAL = { ipv4: true, ipv6: true };
 
-/** `10.0.0.1`, or with marks behind: `d` dynamic, `t` temporary, `x` deprecated. */
+/** `10.0.0.1` or `10.0.0.1/32`, with marks behind: `d` dynamic, `t` temporary, `x` deprecated. */
 function addressFrom(text: string): InterfaceAddress {
-  const [plain = '', marks = ''] = text.split(' ');
+  const [cidr = '', marks = ''] = text.split(' ');
+  const [plain = '', prefix = ''] = cidr.split('/');
   const address = parseIp(plain);
   assert.ok(address, plain);
   return {
     address,
-    prefixLength: familyOf(address) === 4 ? 24 : 64,
+    prefixLength: prefix === '' ? (familyOf(address) === 4 ? 24 : 64) : Number(prefix),
     scope: /^(?:fe80|169\.254)/.test(plain) ? 'link' : 'global',
     isPermanent: !marks.includes('d'),
     isTemporary: marks.includes('t'),
@@ -73,7 +74,7 @@ describe('the choice of an interface', () => {
   const good: readonly (readonly [
     string,
     Partial<InterfaceOptions>,
-    typeof V4,
+    Families,
     Partial<ChosenInterface>,
     Partial<InterfaceFacts>?,
   ])[] = [
@@ -218,7 +219,146 @@ describe('the choice of an interface', () => {
       { interfaces: [nic('e', ['10.0.0.1 x', '10.0.0.2 d'])] },
     ],
   ];
-  for (const [name, options, families, expected, overrides] of good)
+  const sourceOf = (found: Record<string, string>) => (target: IpAddress) =>
+    Promise.resolve(
+      found[target] === undefined ? undefined : { dev: 'eth0', source: found[target] as IpAddress },
+    );
+  const ETCD = '10.0.0.200' as IpAddress;
+  const sources: typeof good = [
+    [
+      'beside a permanent VIP the dynamic address in the subnet',
+      {},
+      V4,
+      { ipv4: ip4('10.0.0.5') },
+      { interfaces: [nic('eth0', ['10.0.0.100/32', '10.0.0.5 d'])] },
+    ],
+    [
+      'the source towards etcd',
+      { etcdAddresses: [ETCD] },
+      V4,
+      { ipv4: ip4('10.0.0.5'), publicIp: ip4('10.0.0.5') },
+      {
+        interfaces: [nic('eth0', ['10.0.0.100', '10.0.0.5 d'])],
+        lookupRoute: sourceOf({ [ETCD]: '10.0.0.5' }),
+      },
+    ],
+    [
+      'with a named interface the source of its default route',
+      { names: ['eth0'] },
+      V4,
+      { ipv4: ip4('10.0.0.5') },
+      {
+        interfaces: [nic('eth0', ['10.0.0.100', '10.0.0.5 d'])],
+        lookupRoute: sourceOf({ '192.0.2.1': '10.0.0.5' }),
+      },
+    ],
+    [
+      'without a default route the source towards its link',
+      { names: ['eth0'] },
+      V4,
+      { ipv4: ip4('10.0.0.5') },
+      {
+        interfaces: [nic('eth0', ['10.0.0.100', '10.0.0.5 d'])],
+        routes: [{ ...defaultRoute('eth0'), destination: '10.0.0.0/24' as Cidr }],
+        lookupRoute: sourceOf({ '10.0.0.1': '10.0.0.5' }),
+      },
+    ],
+    [
+      'no source of another interface',
+      { names: ['eth1'], etcdAddresses: [ETCD] },
+      V4,
+      { ipv4: ip4('10.0.0.6') },
+      {
+        interfaces: [nic('eth0', ['10.0.0.5']), nic('eth1', ['10.0.0.6', '10.0.0.5 d'])],
+        lookupRoute: sourceOf({ [ETCD]: '10.0.0.5' }),
+      },
+    ],
+    [
+      'as source no IPv6 VIP and no privacy address',
+      { names: ['eth0'] },
+      V6,
+      { ipv6: ip6('fd00::5') },
+      {
+        interfaces: [nic('eth0', ['fd00::100/128', 'fd00::9 dt', 'fd00::5 d'])],
+        routes: [
+          { ...defaultRoute('eth0', 0, 6), gateway: ip6('fd00::fe') },
+          { ...defaultRoute('eth0', 0, 6), destination: 'fd00::/64' as Cidr },
+        ],
+        lookupRoute: sourceOf({ '2001:db8::1': 'fd00::100', 'fd00::fe': 'fd00::9', 'fd00::1': 'fd00::5' }),
+      },
+    ],
+    [
+      'a deprecated address if there is nothing else',
+      {},
+      V4,
+      { ipv4: ip4('10.0.0.1') },
+      { interfaces: [nic('eth0', ['10.0.0.1 x'])] },
+    ],
+  ];
+  const net = { ...V4, networks: [{ network: '10.5.0.0/16' as Cidr, subnetLength: 24 }] };
+  const both = {
+    ...DUAL,
+    networks: [
+      { network: '10.5.0.0/16' as Cidr, subnetLength: 24 },
+      { network: 'fd44::/48' as Cidr, subnetLength: 24 },
+    ],
+  };
+  const bridge = nic('br0', ['10.5.1.1', 'fd44::1'], { type: 'bridge' });
+  const skips: typeof good = [
+    [
+      'no default route into the overlay',
+      {},
+      V4,
+      { name: 'eth0' },
+      { routes: [defaultRoute('flannel.1', 50), ...ROUTES] },
+    ],
+    [
+      'no default route without an address',
+      {},
+      V4,
+      { name: 'eth0' },
+      { routes: [defaultRoute('wlan0', 50), ...ROUTES] },
+    ],
+    [
+      'no default route to a missing device',
+      {},
+      V4,
+      { name: 'eth0' },
+      { routes: [defaultRoute('eth7', 50), ...ROUTES] },
+    ],
+    [
+      'no default route through several devices beside another',
+      {},
+      V4,
+      { name: 'eth1' },
+      { routes: [defaultRoute('eth0', 50, 4, true), ...ROUTES.slice(0, 1)] },
+    ],
+    [
+      'no default route of a container bridge',
+      {},
+      net,
+      { name: 'eth0' },
+      { routes: [defaultRoute('br0', 10), ...ROUTES], interfaces: [bridge, ...HOST] },
+    ],
+    [
+      'no default route inside the network, of any device, in both families',
+      {},
+      both,
+      { name: 'eth0' },
+      {
+        routes: [defaultRoute('br1', 10), defaultRoute('br1', 10, 6), ...ROUTES],
+        interfaces: [nic('br1', ['10.5.1.1', 'fd44::1']), ...HOST],
+      },
+    ],
+    [
+      'an address inside the network where the host has no other',
+      {},
+      { ...V4, networks: [{ network: '10.0.0.0/8' as Cidr, subnetLength: 24 }] },
+      { name: 'eth0' },
+      { routes: ROUTES.slice(1) },
+    ],
+  ];
+  for (const [name, options, families, expected, overrides] of [...good, ...sources, ...skips])
     it(`chooses ${name}`, async () => {
       const result = await chooseInterface(facts(overrides), asked(options), families);
       assert.ok(result.ok, result.ok ? '' : result.message);
@@ -241,7 +381,7 @@ describe('the choice of an interface', () => {
   const bad: readonly (readonly [
     string,
     Partial<InterfaceOptions>,
-    typeof V4,
+    Families,
     RegExp,
     Partial<InterfaceFacts>?,
   ])[] = [
@@ -253,6 +393,16 @@ describe('the choice of an interface', () => {
       { routes: [] },
     ],
     ['no default route of two families', {}, DUAL, /none for IPv4 or IPv6/, { routes: [] }],
+    [
+      'default routes of which none is usable, with every reason',
+      {},
+      { ...V4, networks: [{ network: '10.5.0.0/16' as Cidr, subnetLength: 24 }] },
+      /flannel\.1, which is an overlay device; 10\.5\.1\.1 of br0 lies inside the network 10\.5\.0\.0\/16/,
+      {
+        routes: [defaultRoute('flannel.1'), defaultRoute('br0')],
+        interfaces: [nic('br0', ['10.5.1.1'], { type: 'bridge' }), ...HOST],
+      },
+    ],
     [
       'an IPv6 link-local address, for which a lease has no zone',
       { names: ['e'] },

@@ -19,7 +19,7 @@ import {
   lookupText,
   OVERLAY_DEVICE,
 } from './interface-lookup.ts';
-import { usableAddresses } from './usable-address.ts';
+import { pickSource } from './source-address.ts';
 
 interface Attempt {
   readonly label: string;
@@ -42,7 +42,7 @@ export async function chooseInterface(
   const tried: string[] = [];
   for (const { label, run } of attemptsOf(request)) {
     for (const lookup of [await run()].flat()) {
-      const result = complete(lookup, label, request);
+      const result = await complete(lookup, label, request);
       if ('problem' in result) tried.push(`${label}: ${result.problem}`);
       else return { ok: true, chosen: result, warnings: [...tried, ...warningsFor(result, facts)] };
     }
@@ -66,7 +66,8 @@ export async function rechooseInterface(
     const kept = keepAddresses(same, current);
     const isLost = current.isBoundToAddress && (kept.ipv4 !== current.ipv4 || kept.ipv6 !== current.ipv6);
     const lookup = { interface: same, ...kept, isBoundToAddress: current.isBoundToAddress };
-    const result = isLost ? undefined : complete(lookup, current.selectedBy, { facts, options, families });
+    const request = { facts, options, families };
+    const result = isLost ? undefined : await complete(lookup, current.selectedBy, request);
     if (result !== undefined && !('problem' in result)) return { ok: true, chosen: result, warnings: [] };
   }
   return chooseInterface(facts, options, families);
@@ -113,21 +114,21 @@ function publicAddressAttempt({ facts, options, families }: Request): Attempt | 
 }
 
 /** Fills in the addresses that the lookup left open, and checks that the interface is usable. */
-function complete(
+async function complete(
   lookup: InterfaceMatch,
   label: string,
   request: Request,
-): ChosenInterface | { problem: string } {
+): Promise<ChosenInterface | { problem: string }> {
   if ('problem' in lookup) return lookup;
   const { facts, options, families } = request;
   const { name, mtu } = lookup.interface;
   if (OVERLAY_DEVICE.test(name)) return { problem: `${name} is an overlay device` };
   if (mtu <= 0) return { problem: `${name} has MTU ${mtu}` };
   const ipv4 = families.ipv4
-    ? (lookup.ipv4 ?? pickAddress(usableAddresses(lookup.interface, 4), options.publicIp))
+    ? (lookup.ipv4 ?? (await pickSource<Ipv4>(lookup.interface, 4, facts, options)))
     : undefined;
   const ipv6 = families.ipv6
-    ? (lookup.ipv6 ?? pickAddress(usableAddresses(lookup.interface, 6), options.publicIpv6))
+    ? (lookup.ipv6 ?? (await pickSource<Ipv6>(lookup.interface, 6, facts, options)))
     : undefined;
   const missing = [families.ipv4 && ipv4 === undefined ? 4 : 0, families.ipv6 && ipv6 === undefined ? 6 : 0];
   const family = missing.find((version) => version !== 0);
@@ -146,17 +147,6 @@ function complete(
     selectedBy: label,
     isBoundToAddress: lookup.isBoundToAddress,
   };
-}
-
-/**
- * Prefers the public address as tunnel source: replies then have the source address that peers send
- * to.
- */
-function pickAddress<Address extends IpAddress>(
-  usable: readonly Address[],
-  publicAddress: Address | undefined,
-): Address | undefined {
-  return usable.find((address) => address === publicAddress) ?? usable[0];
 }
 
 /** With both public addresses as the only rule, one interface must carry both. */

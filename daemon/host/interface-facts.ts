@@ -1,6 +1,7 @@
 // Input and result of the choice of an interface: the operator's options, the kernel's interfaces
 // and routes, and the chosen interface. Types, and which address families a network config enables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { Ownership } from '../../backends/backend.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { Interface, MainRoute, RouteLookup } from '../kernel/kernel.ts';
 
@@ -13,6 +14,8 @@ export interface InterfaceOptions {
   readonly canReach?: IpAddress;
   readonly publicIp?: Ipv4;
   readonly publicIpv6?: Ipv6;
+  /** Addresses of etcd, as far as its endpoints are addresses of other hosts. */
+  readonly etcdAddresses?: readonly IpAddress[];
 }
 
 /** A snapshot of the kernel's interfaces and routes. */
@@ -27,11 +30,14 @@ export interface InterfaceFacts {
 export interface Families {
   readonly ipv4: boolean;
   readonly ipv6: boolean;
+  /** The networks themselves: their addresses are those of containers. */
+  readonly networks?: Ownership['networks'];
 }
 
 /** The address families of a network config. */
 export function familiesOf({ ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>): Families {
-  return { ipv4: ipv4 !== undefined, ipv6: ipv6 !== undefined };
+  const networks = [ipv4, ipv6].flatMap((range) => (range === undefined ? [] : [range]));
+  return { ipv4: ipv4 !== undefined, ipv6: ipv6 !== undefined, networks };
 }
 
 export interface ChosenInterface {

@@ -81,7 +81,10 @@ export interface Interface {
 export interface MainRoute extends UnderlayRoute {
   /** RTPROT_* (rtnetlink(7)). */
   readonly protocol: number;
-  /** True if it has several next hops; `dev` and `gateway` are then the first's. */
+  /**
+   * Its next hops have several devices; `dev` and `gateway` are then the first's. Several next hops
+   * through one device count as one.
+   */
   readonly isMultipath: boolean;
 }
 

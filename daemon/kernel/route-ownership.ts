@@ -18,6 +18,8 @@ export interface RouteShape {
   /** Empty if it has none. */
   readonly dev: string;
   readonly hasGateway: boolean;
+  /** RTA_PRIORITY. Absent means the one of a route made without. */
+  readonly metric?: number;
 }
 
 interface Network {
@@ -45,7 +47,7 @@ export class RouteOwnership {
   /**
    * Ours: every route through our devices except the kernel's own and those of router
    * advertisements; inside our networks, routes with our protocol number and routes of flannel's
-   * shape (RTPROT_BOOT, one subnet, a gateway).
+   * shape (RTPROT_BOOT, one subnet, a gateway, no metric).
    */
   isOurs(route: RouteShape): boolean {
     if (this.#devices.has(route.dev)) return route.protocol !== RTPROT_KERNEL && route.protocol !== RTPROT_RA;
@@ -71,7 +73,8 @@ export class RouteOwnership {
     const { destination } = route;
     const prefixLength = Number(destination.slice(destination.indexOf('/') + 1));
     const isHostSubnet = prefixLength === network.subnetLength && route.type === RTN_UNICAST;
-    return isHostSubnet && route.hasGateway && this.#nextHopDevices.has(route.dev);
+    const hasMetric = (route.metric ?? defaultMetric(destination)) !== defaultMetric(destination);
+    return isHostSubnet && route.hasGateway && !hasMetric && this.#nextHopDevices.has(route.dev);
   }
 
   #networkOf(destination: Cidr): Network | undefined {

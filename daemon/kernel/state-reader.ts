@@ -163,7 +163,7 @@ export async function readRoutes(tables: KernelTables): Promise<readonly MainRou
         dev,
         metric,
         protocol,
-        isMultipath: message.hops > 1,
+        isMultipath: message.hasSeveralDevices === true,
         ...(gateway && { gateway }),
       });
     }

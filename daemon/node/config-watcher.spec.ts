@@ -42,6 +42,7 @@ describe('the watcher of the network config', () => {
       apply: (config) => apply(config),
       onChange: () => changes++,
     });
+    watcher.start();
   });
   afterEach(() => {
     watcher.stop();

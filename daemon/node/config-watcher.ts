@@ -70,7 +70,10 @@ export class ConfigWatcher {
     source.registryCache.subscribe({
       onChange: ({ isConfigChanged }) => void (isConfigChanged && this.reconcile()),
     });
-    // The document may have changed since `revision`.
+  }
+
+  /** Applies the document if it changed since the first revision, and follows it from now on. */
+  start(): void {
     this.#loop.start();
   }
 

@@ -10,6 +10,8 @@ import type { Native } from '../../native/index.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
+import { previousSubnets } from '../host/subnets-in-use.ts';
+import { identityOf } from './node-state.ts';
 import { detectForwarding, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
@@ -198,8 +200,14 @@ export class Daemon {
     const { clock, log, native, options } = this.#deps;
     const { hook, packetPath } = this.#parts;
     this.#progress.setPhase('acquiring a lease');
-    const { subnets, problems } = await readSubnetFile(options.subnetFile);
+    const { subnets: written, networks, problems } = await readSubnetFile(options.subnetFile);
     for (const problem of problems) log.warn(problem);
+    const subnets = await previousSubnets({
+      written,
+      identity: identityOf(host.snapshot),
+      leases: open.registryCache.leases.values(),
+      readInterfaces: () => host.kernel.readInterfaces(),
+    });
     await hook?.start();
     if (this.#stopping.signal.aborted) return;
     this.#parts.node = new OverlayNode({
@@ -209,6 +217,7 @@ export class Daemon {
       native,
       clock,
       ...(subnets && { previousSubnets: subnets }),
+      ...(networks && { formerNetworks: Object.values(networks) }),
       log,
       limit: this.#limit,
       events: this.#publisher,
@@ -236,5 +245,6 @@ export class Daemon {
       apply: (config, rev) => node.applyConfig(overrideUserspace(config, options.userspace), rev),
       onChange: () => this.#progress.update(),
     });
+    this.#parts.configWatcher.start();
   }
 }

@@ -1,5 +1,6 @@
 // Options of the node, and the parts that are made from them alone.
 import type { checkPrerequisites } from '../host/prerequisites.ts';
+import type { Cidr } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
@@ -35,6 +36,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly registryCache: RegistryCache;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
+  /** Networks of an earlier run. */
+  readonly formerNetworks?: readonly Cidr[];
   readonly log: Logger;
   readonly limit: LogRateLimit;
   readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
@@ -67,7 +70,7 @@ export function createOffloadController(
 }
 
 export function createOverlay(
-  { clock, log, onChange, options, router }: OverlayNodeOptions,
+  { clock, formerNetworks, log, onChange, options, router }: OverlayNodeOptions,
   state: NodeState,
   parts: Pick<OverlayControllerDeps, 'reconciler' | 'subnetFile' | 'publish'>,
 ): OverlayController {
@@ -75,6 +78,7 @@ export function createOverlay(
     ...parts,
     host: state.host,
     facts: factsOf(state),
+    ...(formerNetworks && { formerNetworks }),
     policyFor: (config) => policyFor(router, config),
     isBlackholing: options.ipBlackholeRoute,
     migrationTimeoutMs: options.migrationTimeoutSec * 1000,

@@ -91,6 +91,21 @@ describe('readiness', () => {
     assert.deepEqual(reasons.slice(0, 2), ['the lease is lost', 'disk full']);
   });
 
+  it('names the cause for which the registry is not reachable, before and after it had an answer', () => {
+    const registryCache = {
+      isConnected: false,
+      revision: toRevision(7),
+      lastError: new Error('getaddrinfo ENOTFOUND etcd'),
+    };
+    const waiting = { phase: 'waiting for the registry', registryCache };
+    assert.deepEqual(readinessOf(waiting).reasons, ['waiting for the registry: getaddrinfo ENOTFOUND etcd']);
+    assert.deepEqual(readinessOf({ ...parts(), registryCache }).reasons, [
+      'the registry is not reachable: getaddrinfo ENOTFOUND etcd; the peers known last are in force',
+    ]);
+    const back = { ...registryCache, isConnected: true };
+    assert.deepEqual(readinessOf({ ...waiting, registryCache: back }).reasons, ['waiting for the registry']);
+  });
+
   it('is what the daemon waits for until it has its parts', () => {
     assert.deepEqual(readinessOf({ phase: 'waiting for an interface' }), {
       isReady: false,

@@ -16,7 +16,8 @@ export interface ReadinessParts {
   /** Why the host has no IPv6 though the network has. */
   readonly missingIpv6?: string | undefined;
   readonly leaseManager?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
-  readonly registryCache?: Pick<RegistryCache, 'isConnected' | 'revision'>;
+  readonly registryCache?: Pick<RegistryCache, 'isConnected' | 'revision'> &
+    Partial<Pick<RegistryCache, 'lastError'>>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
@@ -25,7 +26,11 @@ export interface ReadinessParts {
 /** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
   const { phase, error, leaseManager, reconciler, subnetFile, registryCache } = parts;
-  if (!leaseManager || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
+  const cause =
+    registryCache?.isConnected === false && registryCache.lastError
+      ? `: ${registryCache.lastError.message}`
+      : '';
+  if (!leaseManager || !reconciler || !subnetFile) return { isReady: false, reasons: [`${phase}${cause}`] };
   const blockers: string[] = error === undefined ? [] : [error];
   if (!leaseManager.isHeld) blockers.push(leaseError(leaseManager));
   if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
@@ -41,7 +46,7 @@ export function readinessOf(parts: ReadinessParts): Readiness {
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (registryCache?.isConnected === false)
-    notes.push('the registry is not reachable; the peers known last are in force');
+    notes.push(`the registry is not reachable${cause}; the peers known last are in force`);
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 

@@ -90,7 +90,8 @@ export class StatusPublisher {
 
   async #ensureLease(): Promise<LeaseId> {
     const { clock, registry } = this.#options;
-    this.#lease ??= await registry.grant(STATUS_TTL_SEC);
+    if (this.#lease !== undefined) return this.#lease;
+    this.#lease = await registry.grant(STATUS_TTL_SEC);
     this.#renewAtMs = clock.nowMs() + RENEWAL_MS;
     return this.#lease;
   }

@@ -2,10 +2,12 @@
 // no connection.
 import { posix } from 'node:path';
 import type { TlsFiles } from '../../allocator/registry/etcd/index.ts';
+import { contains, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import { Secret } from '../../lib/secret.ts';
 
 /** Default client port of etcd. */
 const ETCD_PORT = '2379';
+const LOOPBACK = ['127.0.0.0/8', '::1/128'] as string[] as Cidr[];
 
 export interface EtcdOptions {
   /** `http://host:port` or `https://host:port`, one scheme for all, at least one. */
@@ -35,6 +37,14 @@ export interface Findings {
   readonly warnings: string[];
   /** The flag as the operator set it: `--name`, or its environment variable. */
   readonly labelOf: (name: string) => string;
+}
+
+/** Addresses of the endpoints that have one of another host instead of a name. */
+export function endpointAddresses({ endpoints }: EtcdOptions): readonly IpAddress[] {
+  return endpoints.flatMap((endpoint) => {
+    const address = parseIp(new URL(endpoint).hostname.replaceAll(/[[\]]/g, ''));
+    return address === undefined || LOOPBACK.some((network) => contains(network, address)) ? [] : [address];
+  });
 }
 
 /** Parses the etcd flags. The result is invalid if this adds an error. */

@@ -4,7 +4,7 @@ import { parseIpv4, parseIpv6, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import { DEFAULT_TUNING, type PathTuning } from '../../native/packet-path.ts';
 import { parseHookCommand, type ChangeHookCommand } from './hook-command.ts';
-import { parseEtcdOptions } from './etcd-options.ts';
+import { endpointAddresses, parseEtcdOptions } from './etcd-options.ts';
 import type { EtcdOptions, Findings } from './etcd-options.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
 import { parseFlags } from './go-flags.ts';
@@ -87,9 +87,14 @@ export function parseCommandLine(
 function parseOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings): DaemonOptions {
   const { values } = flags;
   checkSubnetSource(values, findings);
+  const etcd = parseEtcdOptions(values, findings);
+  const etcdAddresses = endpointAddresses(etcd);
   return deepFreeze({
-    etcd: parseEtcdOptions(values, findings),
-    interface: parseInterfaceOptions(values, findings),
+    etcd,
+    interface: {
+      ...parseInterfaceOptions(values, findings),
+      ...(etcdAddresses.length > 0 && { etcdAddresses }),
+    },
     subnetFile: parseSubnetFile(values, findings),
     subnetLeaseRenewMarginMin: values['subnet-lease-renew-margin'],
     subnetLeaseTtlSec: values['subnet-lease-ttl'],

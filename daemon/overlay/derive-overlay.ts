@@ -1,6 +1,7 @@
 // Everything that the overlay publishes or wants in the kernel, derived from config, host facts,
 // the own lease and the state of the migration. Pure.
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
+import type { Cidr } from '../../lib/address.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import {
   BackendError,
@@ -40,6 +41,8 @@ export interface OverlayInputs {
   readonly host: HostConfig;
   readonly facts: HostFacts;
   readonly migration: MigrationState;
+  /** Networks of an earlier run, whose routes of weft are orphans. Absent means none. */
+  readonly formerNetworks?: readonly Cidr[];
 }
 
 /** One context a received transport, by its id; that of the announced one last. */
@@ -90,11 +93,15 @@ export function derivedAttributes(contexts: TransportContexts): ReadonlyMap<stri
  * This daemon's part of the kernel's state, including the families that this host lacks now and may
  * have had.
  */
-export function deriveOwnership({ host, facts, migration }: OverlayInputs): Ownership {
+export function deriveOwnership({ host, facts, formerNetworks, migration }: OverlayInputs): Ownership {
   const configs = receivedBy(migration).map((transport) =>
     configFor(migration, host.clusterConfig, transport),
   );
-  return ownershipFor(configs.map((config) => ({ config, host: facts })));
+  const ownership = ownershipFor(configs.map((config) => ({ config, host: facts })));
+  if (formerNetworks === undefined || ownership.networks.length === 0) return ownership;
+  // Subnet length 0 is that of no host: routes of flannel's shape may be of others there.
+  const former = formerNetworks.map((network) => ({ network, subnetLength: 0 }));
+  return { ...ownership, networks: [...ownership.networks, ...former] };
 }
 
 export interface HostObjectsOptions {

@@ -131,6 +131,7 @@ class TestDaemon {
     });
     const apply = (next: NetworkConfig): Promise<undefined> => Promise.resolve(this.#setConfig(next));
     this.#configWatcher = new ConfigWatcher({ source, clock, revision, apply, onChange: () => undefined });
+    this.#configWatcher.start();
     kernel.subscribe(
       () => this.reconciler.ownership ?? this.network.ownership(),
       (notice) => this.reconciler.handleNotification(notice),

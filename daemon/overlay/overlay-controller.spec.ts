@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { HostFacts } from '../../backends/backend.ts';
-import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../../backends/fixture.ts';
+import { VXLAN, cidr, host, ip4, network, subnets, vxlanPeer } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
@@ -13,7 +13,8 @@ import { newKernel } from '../../test/support/reconciler-host.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
-import { OverlayController } from './overlay-controller.ts';
+import { OverlayController, type OverlayControllerDeps } from './overlay-controller.ts';
+import { macsOf } from './peer-macs.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
@@ -41,10 +42,14 @@ describe('overlay controller', () => {
     lines = [];
     publications = 0;
     peers = new Map([[two.key, two]]);
-    const log = createLogger({ write: (line) => lines.push(line) });
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+    const log = createLogger({ write: (line) => lines.push(line) });
     subnetFile = new SubnetFileWriter({ path, clock, log, onChange: () => undefined });
-    net = new OverlayController({
+    net = create();
+  });
+
+  function create(more: Partial<OverlayControllerDeps> = {}): OverlayController {
+    return new OverlayController({
       host: { clusterConfig: network('4', VXLAN), config: network('4', VXLAN) },
       facts: host(),
       reconciler,
@@ -55,9 +60,10 @@ describe('overlay controller', () => {
       publish: () => publications++,
       onMigration: () => undefined,
       clock,
-      log,
+      log: createLogger({ write: (line) => lines.push(line) }),
+      ...more,
     });
-  });
+  }
 
   afterEach(async () => {
     net.stop();
@@ -124,6 +130,48 @@ describe('overlay controller', () => {
     await clock.advance(1_000);
     assert.ok(await hasPeer(two));
     assert.deepEqual(kernel.steps, []);
+  });
+
+  it('takes another MAC, and publishes it, where a peer publishes its own', async () => {
+    await joinCluster();
+    const mac = macsOf(net.attributes(own('10.5.1.0/24').attributes))[0]!;
+    const [published, before] = [own('10.5.1.0/24').attributes, publications];
+    const thief = vxlanPeer(3, '4', { backendData: { VNI: 1, VtepMAC: mac } });
+    set(thief.key, thief);
+    await clock.settle();
+    const other = macsOf(net.attributes(published))[0]!;
+    assert.notEqual(other, mac);
+    assert.equal(publications, before + 1);
+    assert.ok(await hasPeer(thief));
+    assert.match(await inKernel(), new RegExp(`flannel\\.1 mtu 1450 address ${other}`));
+    assert.match(lines.join(''), /Replacing a VTEP MAC that a peer publishes, too peer=10\.5\.3\.0-24/);
+    // Published: no further change, even once the other host has gone or takes another.
+    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes(published) }, 'updated');
+    set(thief.key);
+    await clock.settle();
+    assert.equal(macsOf(net.attributes(net.attributes(published)))[0], other);
+    assert.equal(publications, before + 1);
+  });
+
+  it('begins with a MAC that no peer publishes', () => {
+    const mac = macsOf(net.attributes())[0]!;
+    const thief = vxlanPeer(3, '4', { backendData: { VNI: 1, VtepMAC: mac } });
+    set(thief.key, thief);
+    assert.notEqual(macsOf(net.attributes())[0], mac);
+    assert.equal(publications, 0);
+  });
+
+  it('removes the routes that an earlier run left in another network, and none of others there', async () => {
+    net.stop();
+    net = create({ formerNetworks: [cidr('10.77.0.0/16')] });
+    const left = { dev: 'eth0', gateway: ip4('10.9.0.3'), protocol: 87 };
+    kernel.tables.setRoute({ ...left, destination: cidr('10.77.3.0/24') });
+    kernel.tables.setRoute({ ...left, destination: cidr('10.77.4.0/24'), protocol: 3 });
+    kernel.tables.setRoute({ ...left, destination: cidr('10.78.3.0/24') });
+    await joinCluster();
+    const destinations = (await kernel.readRoutes()).map(({ destination }) => destination);
+    const isThere = (text: string) => destinations.includes(cidr(text));
+    assert.deepEqual(['10.77.3.0/24', '10.77.4.0/24', '10.78.3.0/24'].map(isThere), [false, true, true]);
   });
 
   it('writes subnet.env, and writes it again for another subnet', async () => {

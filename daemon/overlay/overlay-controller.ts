@@ -5,6 +5,7 @@
 //   lease, config, facts, peers ──► next(state, event, now) ──► derive ──► reconciler, subnet.env
 //                                      ▲                   └──► publish, reports
 //                                      └── observed: reconciler, registry, pending peers
+import type { Cidr } from '../../lib/address.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
@@ -24,6 +25,7 @@ import {
 import { isHostInPlace, needsDevice } from './host-devices.ts';
 import { announcedOf, wantedOf } from './migration-state.ts';
 import { MigrationRunner } from './migration-runner.ts';
+import { macsOf, PeerMacs } from './peer-macs.ts';
 import { OverlayProgrammer, type OverlayProgrammerDeps } from './overlay-programmer.ts';
 import type { MigrationStatus, NetworkStatus } from './overlay-status.ts';
 import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events.ts';
@@ -31,6 +33,8 @@ import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events
 export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly host: HostConfig;
   readonly facts: HostFacts;
+  /** Networks of an earlier run, as subnet.env names them. */
+  readonly formerNetworks?: readonly Cidr[];
   /** How long a migration waits for peers, in ms; 0 means forever. */
   readonly migrationTimeoutMs: number;
   /** Publishes {@link OverlayController.attributes}, which changed. */
@@ -40,11 +44,14 @@ export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly log: Logger;
 }
 
+const NO_ATTRIBUTES: LeaseAttributes = { backendType: '' };
+
 export class OverlayController {
   readonly #deps: OverlayControllerDeps;
   readonly #loop: ControlLoop;
   readonly #migration: MigrationRunner;
   readonly #programmer: OverlayProgrammer;
+  readonly #macs = new PeerMacs();
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
@@ -115,11 +122,26 @@ export class OverlayController {
 
   /** The leases of peers under `changedKeys` are as in `current`, or gone. */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
+    for (const key of changedKeys) this.#macs.set(key, current.get(key));
     this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
+    this.#changeTakenMac(changedKeys, current);
     const { peers, state } = this.#migration;
     if (this.#own !== undefined)
       for (const key of changedKeys) this.#programmer.programPeer(state, key, peers.get(key));
     this.#loop.wake();
+  }
+
+  /** Two hosts with one MAC get each other's packets: this one takes another, and publishes it. */
+  #changeTakenMac(changedKeys: ReadonlySet<string>, peers: ReadonlyMap<string, Lease>): void {
+    if (this.#own === undefined) return;
+    const ours = macsOf(this.#own.attributes);
+    const key = [...changedKeys].find((one) =>
+      macsOf(peers.get(one)?.attributes ?? NO_ATTRIBUTES).some((mac) => ours.includes(mac)),
+    );
+    if (key === undefined) return;
+    this.#deps.log.warn('Replacing a VTEP MAC that a peer publishes, too', { peer: key });
+    this.#derive();
+    this.#deps.publish();
   }
 
   /** Facts about the host were read. Returns whether anything changed for peers or the kernel. */
@@ -155,7 +177,10 @@ export class OverlayController {
   // ---- state machine ----
 
   get #inputs(): OverlayInputs {
-    return { host: this.#host, facts: this.#facts, migration: this.#migration.state };
+    const facts = { ...this.#facts, takenMacs: this.#macs };
+    const { formerNetworks } = this.#deps;
+    const inputs = { host: this.#host, facts, migration: this.#migration.state };
+    return formerNetworks === undefined ? inputs : { ...inputs, formerNetworks };
   }
 
   readonly #canUse: CanUse = (backend) =>

@@ -145,6 +145,12 @@ const PATH_PEER_STEPS = [
 
 const cases: readonly Case[] = [
   {
+    name: 'turns IPv6 on for a device before its address, and other settings after it',
+    from: [],
+    to: [...host, { kind: 'sysctl', path: `net/ipv6/conf/${DEV}/disable_ipv6`, value: '0' }],
+    steps: [HOST_STEPS[0]!, `+ net/ipv6/conf/${DEV}/disable_ipv6 = 0`, ...HOST_STEPS.slice(1)],
+  },
+  {
     name: 'plans nothing for equal states',
     from: [...host, ...peer(2)],
     to: [...host, ...peer(2)],

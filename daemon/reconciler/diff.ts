@@ -1,5 +1,5 @@
-// The steps from the actual to the desired state, as data. Pure. Order: links, addresses, sysctls,
-// features, firewall rules, FDB entries, neighbours, tunnels and routes are set; then unwanted
+// The steps from the actual to the desired state, as data. Pure. Order: links, IPv6 on them,
+// addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels and routes are set; then unwanted
 // objects are removed in reverse order. So a route is set after all that it needs, and removed
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
@@ -29,8 +29,11 @@ export interface DiffOptions {
   readonly isDeferred?: (object: KernelObject, key: ObjectKey) => boolean;
 }
 
-const SET_ORDER: readonly KernelObjectKind[] = [
+type Stage = KernelObjectKind | 'enable-ipv6';
+
+const SET_ORDER: readonly Stage[] = [
   'link',
+  'enable-ipv6',
   'address',
   'sysctl',
   'feature',
@@ -62,26 +65,31 @@ export function isInSync(desired: KernelObject, actual: KernelObject | undefined
   return actual !== undefined && sameObject(desired, actual as ActualObject);
 }
 
+/** The kernel rejects IPv6 addresses with EACCES on a device that has IPv6 off. */
+function stageOf(object: KernelObject): Stage {
+  return object.kind === 'sysctl' && object.path.endsWith('/disable_ipv6') ? 'enable-ipv6' : object.kind;
+}
+
 /** Collects steps by kind; keeps the order of addition within a kind. */
 class Plan {
-  readonly #sets = new Map<KernelObjectKind, Step[]>(SET_ORDER.map((kind) => [kind, []]));
-  readonly #removes = new Map<KernelObjectKind, Step[]>(SET_ORDER.map((kind) => [kind, []]));
+  readonly #sets = new Map<Stage, Step[]>(SET_ORDER.map((kind) => [kind, []]));
+  readonly #removes = new Map<Stage, Step[]>(SET_ORDER.map((kind) => [kind, []]));
 
   set(object: KernelObject, current?: KernelObject): void {
     const step: Step =
       current === undefined
         ? { action: 'set', object }
         : { action: 'set', object, current: current as ActualObject };
-    this.#sets.get(object.kind)?.push(step);
+    this.#sets.get(stageOf(object))?.push(step);
   }
 
   /** Removes what `object` replaces. */
   removeConflict(object: KernelObject): void {
-    this.#sets.get(object.kind)?.push({ action: 'remove', object });
+    this.#sets.get(stageOf(object))?.push({ action: 'remove', object });
   }
 
   remove(object: KernelObject): void {
-    this.#removes.get(object.kind)?.push({ action: 'remove', object });
+    this.#removes.get(stageOf(object))?.push({ action: 'remove', object });
   }
 
   steps(): Step[] {

@@ -101,7 +101,8 @@ export class Reconciler {
     const { cache, status } = this.#parts;
     switch (notification.kind) {
       case 'object':
-        if (cache.record(notification.key, notification.object)) this.#pass.onChanged([notification.key]);
+        if (!cache.record(notification.key, notification.object)) return;
+        this.#pass.onChanged([notification.key]);
         return this.#loop.wake();
       case 'interfaces':
         return this.#onInterfaces(notification.names);

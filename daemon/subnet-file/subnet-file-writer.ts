@@ -96,7 +96,8 @@ export class SubnetFileWriter {
   }
 
   #touch(): void {
-    this.#touchedMs ??= this.#options.clock.nowMs();
+    if (this.#touchedMs !== undefined) return;
+    this.#touchedMs = this.#options.clock.nowMs();
     this.#loop.wake();
   }
 

@@ -78,6 +78,7 @@ export class LeaseHost {
   mac = 'aa';
   readonly publicIpv6: string | undefined;
   readonly #clock: FakeClock;
+  #fault: Error | undefined;
 
   constructor(options: LeaseHostOptions) {
     const { clock, store, identity, random = () => 0.5 } = options;
@@ -106,7 +107,12 @@ export class LeaseHost {
       ...(options.ttlSec === undefined ? {} : { ttlSec: options.ttlSec }),
       ...(options.renewMarginSec === undefined ? {} : { renewMarginSec: options.renewMarginSec }),
       listener: {
-        onOwnLease: (own, change) => this.owns.push({ own, change }),
+        onOwnLease: (own, change) => {
+          const fault = this.#fault;
+          this.#fault = undefined;
+          if (fault !== undefined) throw fault;
+          this.owns.push({ own, change });
+        },
         onPeers: (keys) => this.notifiedPeers.push([...keys].sort()),
         onState: (state) => this.states.push(state),
         onEvent: (event) => this.events.push(event),
@@ -121,6 +127,11 @@ export class LeaseHost {
     this.manager.start();
     await this.#clock.settle();
     return this;
+  }
+
+  /** Makes the next report of the own lease throw. */
+  failNextOwnLease(): void {
+    this.#fault = new Error('The listener failed');
   }
 
   stop(): void {

@@ -261,6 +261,11 @@ describe('netlink codecs', () => {
       [route?.destination, route?.hops, route?.index, route?.gateway],
       ['198.51.100.0/24', 2, 3, '192.0.2.7'],
     );
+    assert.equal(route?.hasSeveralDevices, true);
+    // The second next hop gets the device of the first.
+    message[message.length - 12] = 3;
+    const oneDevice = decodeRoute(message, 0, message.length);
+    assert.deepEqual([oneDevice?.hops, oneDevice?.hasSeveralDevices], [2, undefined]);
   });
 
   it('ignores other tables and cut attributes', () => {

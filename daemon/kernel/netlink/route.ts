@@ -54,6 +54,8 @@ export interface RouteMessage {
   readonly isOnLink: boolean;
   /** Number of next hops: above 1 for multipath. */
   readonly hops: number;
+  /** The next hops have different devices. Absent means no. */
+  readonly hasSeveralDevices?: boolean;
   readonly hasTos: boolean;
   /** RTA_NH_ID is set. */
   readonly isNexthopObject: boolean;
@@ -168,19 +170,27 @@ export function decodeAnyRoute(buffer: Buffer, start: number, end: number): Rout
     ...(source && { source }),
     isOnLink: (buffer.readUInt32LE(at + 8) & RTNH_F_ONLINK) !== 0,
     hops: multipath?.count ?? 1,
+    ...(multipath?.hasSeveralDevices === true && { hasSeveralDevices: true }),
     hasTos: buffer[at + 3] !== 0,
     isNexthopObject: attributes.has(RTA_NH_ID),
   };
+}
+
+interface Hops {
+  readonly count: number;
+  readonly firstIndex: number;
+  readonly hasSeveralDevices: boolean;
 }
 
 /**
  * Reads the first of several next hops (struct rtnexthop: length u16, flags u8, hops u8, index
  * i32); counts all.
  */
-function readHops(buffer: Buffer): { readonly count: number; readonly firstIndex: number } {
+function readHops(buffer: Buffer): Hops {
   const end = attributes.at(RTA_MULTIPATH) + attributes.lengthOf(RTA_MULTIPATH);
   let count = 0;
   let firstIndex = 0;
+  let hasSeveralDevices = false;
   hop.read(buffer, 0, 0);
   for (let at = attributes.at(RTA_MULTIPATH); at + RTNEXTHOP_BYTES <= end; count++) {
     const length = buffer.readUInt16LE(at);
@@ -188,10 +198,10 @@ function readHops(buffer: Buffer): { readonly count: number; readonly firstIndex
     if (count === 0) {
       hop.read(buffer, at + RTNEXTHOP_BYTES, at + length);
       firstIndex = buffer.readInt32LE(at + 4);
-    }
+    } else if (buffer.readInt32LE(at + 4) !== firstIndex) hasSeveralDevices = true;
     at += align(length);
   }
-  return { count, firstIndex };
+  return { count, firstIndex, hasSeveralDevices };
 }
 
 /** RTA_VIA is a gateway of the other family (struct rtvia): family u16, then the address. */
