@@ -4,6 +4,7 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
+import { badKeysOf } from './bad-keys.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
 import type { NodeView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
@@ -104,7 +105,7 @@ function registryOf({ options, mirror }: NodeView): RegistryV1 {
     ...(mirror?.lastContactMs !== undefined && { lastContactAt: wallTime(mirror.lastContactMs) }),
     ...(mirror?.lastError && { lastError: mirror.lastError.message }),
     resyncs: mirror?.resyncs ?? {},
-    badKeys: Array.from(mirror?.invalidEntries.values() ?? [], ({ key, reason }) => ({ key, reason })),
+    ...badKeysOf(mirror?.invalidEntries ?? new Map()),
   };
 }
 
