@@ -175,7 +175,9 @@ export interface RegistryV1 {
   readonly lastError?: string;
   /** Full lists since the start, by reason. */
   readonly resyncs: Readonly<Record<string, number>>;
-  /** Invalid keys below `subnets/`. */
+  /** Number of invalid keys below `subnets/`. */
+  readonly badKeyCount: number;
+  /** At most 20 of them; longer texts than 256 characters are cut. */
   readonly badKeys: readonly { readonly key: string; readonly reason: string }[];
 }
 

@@ -2,6 +2,7 @@
 // code. Resumes handed-over devices before loading the rest of the code, which takes longer.
 import type { Daemon } from './node/daemon.ts';
 import { EXIT_FAILURE, EXIT_OK, handleCrashes, handleSignals } from './node/exit.ts';
+import { checkFileLimit } from './host/file-limit.ts';
 import { adoptDevices } from './handover/handover.ts';
 import { systemClock } from '../lib/clock.ts';
 import { loadNative } from '../native/index.ts';
@@ -22,6 +23,9 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   handleSignals({ onStop: async () => daemon?.stop(), onResync: () => daemon?.resync() }, { log });
   log.info(`Starting ${versionLine()}`, { node: process.version, pid: process.pid });
   for (const warning of warnings) log.warn(warning);
+  const fileLimit = checkFileLimit();
+  if (fileLimit !== undefined) log[fileLimit.level](fileLimit.message);
+  if (fileLimit?.level === 'error') return EXIT_FAILURE;
   const { native } = loadNative();
   const handover = adoptDevices({ native, tuning: options.tuning, log });
   const { Daemon } = await import('./node/daemon.ts');

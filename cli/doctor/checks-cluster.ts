@@ -66,12 +66,12 @@ const badKeys: Check = {
   id: 'bad-keys',
   about: 'keys below subnets/ that are no leases',
   run: async (facts) => {
-    const keys = (await facts.status)?.registry.badKeys ?? [];
-    if (keys.length === 0) return [];
+    const { badKeys: keys = [], badKeyCount = keys.length } = (await facts.status)?.registry ?? {};
+    if (badKeyCount === 0) return [];
     return [
       {
         severity: 'warning',
-        title: `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} below subnets/ in etcd ${keys.length === 1 ? 'is no lease' : 'are no leases'}`,
+        title: `${badKeyCount} ${badKeyCount === 1 ? 'key' : 'keys'} below subnets/ in etcd ${badKeyCount === 1 ? 'is no lease' : 'are no leases'}`,
         evidence: truncate(keys.map(({ key, reason }) => `${key}: ${reason}`)),
         impact: 'If the key belongs to a host, no other host reaches that host',
         fix: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,

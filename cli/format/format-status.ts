@@ -96,15 +96,15 @@ function underlayRow(status: StatusV1): Row | undefined {
 }
 
 function registryRow({ registry, at }: StatusV1, style: Style): Row {
-  const { isConnected, endpoints, revision, lastContactAt, lastError, badKeys } = registry;
+  const { isConnected, endpoints, revision, lastContactAt, lastError, badKeyCount } = registry;
   const contact =
     lastContactAt === undefined ? '' : `, contact ${formatDuration(msBetween(lastContactAt, at))} ago`;
   const state = isConnected ? style.good('connected') : style.bad('unreachable');
   const why = isConnected || lastError === undefined ? '' : `: ${lastError}`;
   const bad =
-    badKeys.length === 0
+    badKeyCount === 0
       ? ''
-      : `, ${badKeys.length === 1 ? '1 key is no lease' : `${badKeys.length} keys are no leases`}`;
+      : `, ${badKeyCount === 1 ? '1 key is no lease' : `${badKeyCount} keys are no leases`}`;
   return ['registry', `${state}, ${endpoints.join(' ')}, revision ${revision}${contact}${bad}${why}`];
 }
 

@@ -8,7 +8,8 @@ import type { RegistryCacheChange } from '../../allocator/registry/cache-listene
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from '../node/config-watcher.ts';
 import type { Readiness } from '../node/health.ts';
-import { leaseMessage } from '../log/lease-log.ts';
+import { leaseMessage, takeLeaseEvent } from '../log/lease-log.ts';
+import { createLogRateLimit, type LogRateLimit } from '../log/log-rate-limit.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
 import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
@@ -24,6 +25,12 @@ const REGISTRY_CODES: ReadonlySet<EventCode> = new Set<RegistryEventCode>([
   'registry-back',
   'registry-restored',
 ]);
+/** Any writer of etcd can cause these for any number of keys. */
+const INVALID_KEY_CODES: ReadonlySet<EventCode> = new Set<LeaseEventCode>([
+  'bad-entry',
+  'duplicate-public-ip',
+  'subnet-overlap',
+]);
 const HEALTH_LEVELS = { ok: 'info', degraded: 'warn', 'not-ready': 'error' } as const satisfies Record<
   HealthV1,
   NewEvent['level']
@@ -31,15 +38,19 @@ const HEALTH_LEVELS = { ok: 'info', degraded: 'warn', 'not-ready': 'error' } as 
 
 export class EventPublisher {
   readonly #hub: EventHub;
+  /** Events of keys that flip would displace all others. */
+  readonly #limit: LogRateLimit;
   #health = '';
   #config: ConfigStatus | undefined;
 
-  constructor(hub: EventHub) {
+  constructor(hub: EventHub, limit: LogRateLimit = createLogRateLimit()) {
     this.#hub = hub;
+    this.#limit = limit;
   }
 
   /** An event of the lease manager, which reports the registry's state, too. */
   lease({ level, code, ...fields }: LeaseEvent): void {
+    if (INVALID_KEY_CODES.has(code) && takeLeaseEvent(this.#limit, code) === undefined) return;
     const topic: EventTopic = REGISTRY_CODES.has(code) ? 'registry' : 'lease';
     this.#publish({ topic, level, code, message: leaseMessage(code), fields: plain(fields) });
   }
@@ -136,7 +147,15 @@ function leaseFields({ key, attributes, isReservation }: Lease): NewEvent['field
 function plain(fields: NewEvent['fields']): NewEvent['fields'] {
   const entries = Object.entries(fields).map(([name, value]) => [
     name,
-    value instanceof Error ? describeError(value) : value,
+    clip(value instanceof Error ? describeError(value) : value),
   ]);
   return Object.fromEntries(entries) as NewEvent['fields'];
+}
+
+/** The hub keeps hundreds of events, and a key of etcd may have a megabyte. */
+const MAX_FIELD_LENGTH = 1024;
+
+function clip(value: unknown): unknown {
+  if (typeof value !== 'string' || value.length <= MAX_FIELD_LENGTH) return value;
+  return `${value.slice(0, MAX_FIELD_LENGTH)}… (${value.length} characters)`;
 }

@@ -25,6 +25,25 @@ const unreachable: LeaseEvent = {
 };
 
 describe('the lease log', () => {
+  for (const code of ['bad-entry', 'duplicate-public-ip', 'subnet-overlap'] as const)
+    it(`has at most ten lines a minute of ${code}, then the number of the others`, () => {
+      const { lines, log, wait } = fixture();
+      const flip = (index: number): void =>
+        log({
+          level: 'warn',
+          code,
+          key: `10.5.${index}.0-24`,
+          reason: 'x',
+          peerKey: 'y',
+          identity: 'z',
+        } as unknown as LeaseEvent);
+      for (let index = 0; index < 6200; index++) flip(index % 20);
+      assert.equal(lines.length, 10);
+      wait(60_000);
+      flip(0);
+      assert.match(lines[10]!, / suppressed=6190$/m);
+    });
+
   const cases: readonly [LeaseEvent, RegExp][] = [
     [{ level: 'info', code: 'lease-created', key }, /INFO {2}Leased a subnet key=10\.5\.72\.0-24/],
     [{ level: 'warn', code: 'lease-lost', key, reason: 'expired' }, /WARN .*Lost the lease.*reason=expired/],

@@ -31,20 +31,31 @@ const MESSAGES: Readonly<Record<LeaseEvent['code'], string>> = {
   'attempt-failed': 'A registry call failed; retrying',
 };
 
-/** Codes that repeat while an error lasts: one line a minute is enough. */
-const REPEATING: ReadonlySet<LeaseEvent['code']> = new Set([
-  'attempt-failed',
-  'pool-exhausted',
-  'registry-unreachable',
-  'key-overwritten',
-  'public-ip-contested',
-]);
+/** Lines a minute of codes that repeat while an error lasts, or that any writer of etcd can cause. */
+const BURSTS: Readonly<Partial<Record<LeaseEvent['code'], number>>> = {
+  'attempt-failed': 1,
+  'pool-exhausted': 1,
+  'registry-unreachable': 1,
+  'key-overwritten': 1,
+  'public-ip-contested': 1,
+  'bad-entry': 10,
+  'duplicate-public-ip': 10,
+  'subnet-overlap': 10,
+};
 
-/** Logs an event. A repeating one is logged once a minute, with the number of suppressed lines. */
+/**
+ * The number of events of this code suppressed since the last minute; `undefined` if this one is
+ * suppressed, too.
+ */
+export function takeLeaseEvent(limit: LogRateLimit, code: LeaseEvent['code']): number | undefined {
+  const burst = BURSTS[code];
+  return burst === undefined ? 0 : limit.take(code, burst);
+}
+
+/** Logs an event. A repeating one is logged a few times a minute, with the number of suppressed lines. */
 export function logLeaseEvent(log: Logger, limit: LogRateLimit, event: LeaseEvent): void {
   if (event.code === 'registry-back') limit.reset('registry-unreachable');
-  let suppressed: number | undefined = 0;
-  if (REPEATING.has(event.code)) suppressed = limit.take(event.code);
+  const suppressed = takeLeaseEvent(limit, event.code);
   if (suppressed === undefined) return;
   const repeats = suppressed > 0 ? { suppressed } : {};
   log[event.level](MESSAGES[event.code], { ...fieldsOf(event), ...repeats });

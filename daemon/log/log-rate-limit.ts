@@ -1,4 +1,4 @@
-// Rate limit of log lines: passes the first line of a key within the interval and counts the
+// Rate limit of log lines: passes the first lines of a key within the interval and counts the
 // others. It does not print.
 
 /** Default interval between two lines of a key. */
@@ -8,17 +8,18 @@ const MAX_KEYS = 1000;
 
 export interface LogRateLimit {
   /**
-   * Whether a line of this key may be printed now.
+   * Whether a line of this key may be printed now; `burst` lines may within the interval, default 1.
    * @returns the number of lines suppressed since the last one; `undefined` if this one is
    * suppressed, too.
    */
-  take(key: string): number | undefined;
+  take(key: string, burst?: number): number | undefined;
   /** Lets the next line of a key pass at once; to be called when the error has ended. */
   reset(key: string): void;
 }
 
 interface Entry {
   readonly sinceMs: number;
+  passed: number;
   suppressed: number;
 }
 
@@ -30,15 +31,19 @@ export function createLogRateLimit(
   const nowMs = options.nowMs ?? (() => performance.now());
   const entries = new Map<string, Entry>();
   return {
-    take(key) {
+    take(key, burst = 1) {
       const now = nowMs();
       const entry = entries.get(key);
       if (entry !== undefined && now - entry.sinceMs < intervalMs) {
-        entry.suppressed++;
-        return undefined;
+        if (entry.passed >= burst) {
+          entry.suppressed++;
+          return undefined;
+        }
+        entry.passed++;
+        return 0;
       }
       entries.delete(key);
-      entries.set(key, { sinceMs: now, suppressed: 0 });
+      entries.set(key, { sinceMs: now, passed: 1, suppressed: 0 });
       if (entries.size > MAX_KEYS) evictOldest(entries);
       return entry?.suppressed ?? 0;
     },

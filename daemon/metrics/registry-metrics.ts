@@ -34,6 +34,6 @@ export const REGISTRY_METRICS: readonly Metric[] = [
     name: 'weft_registry_bad_keys',
     type: 'gauge',
     help: 'Invalid keys below subnets/',
-    read: ({ status }) => single(status.registry.badKeys.length),
+    read: ({ status }) => single(status.registry.badKeyCount),
   },
 ];

@@ -80,6 +80,12 @@ describe('the subnet file', () => {
 
   const rejected: readonly [string, (folder: string) => string, string, RegExp][] = [
     ['a directory', (at) => at, 'EISDIR', /it is a directory .*--subnet-file/],
+    [
+      'a file whose temporary name is a directory',
+      (at) => (mkdirSync(join(at, '.subnet.env.weft')), join(at, 'subnet.env')),
+      'TEMPORARY_IS_DIRECTORY',
+      /its temporary file, \.NAME\.weft in the same folder, is a directory; remove that directory$/,
+    ],
     ['a device', () => '/dev/null', 'EINVAL', /not a regular file/],
     [
       'a file as folder',

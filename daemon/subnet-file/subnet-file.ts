@@ -2,7 +2,7 @@
 // file or the new one. Order: temporary file beside the target, fsync, rename, fsync of the folder.
 // It does not know the content.
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { WeftError } from '../../api/index.ts';
@@ -33,6 +33,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory (EISDIR); choose a file with --subnet-file',
   ENOTDIR: 'a part of the path is no directory (ENOTDIR); correct --subnet-file',
   EINVAL: 'it is a device, pipe or socket, not a regular file; choose another with --subnet-file',
+  TEMPORARY_IS_DIRECTORY:
+    'its temporary file, .NAME.weft in the same folder, is a directory; remove that directory',
   ELOOP: 'too many symbolic links (ELOOP); correct --subnet-file',
   ENAMETOOLONG: 'the name is too long (ENAMETOOLONG); correct --subnet-file',
 };
@@ -96,7 +98,7 @@ async function statRegularFile(path: string): Promise<Stats | undefined> {
 async function replaceFile(target: string, text: string, mode: number): Promise<void> {
   // A fixed name, so that the next run removes the file of a killed one.
   const temporary = join(dirname(target), `.${basename(target)}.weft`);
-  await rm(temporary, { force: true });
+  await removeFile(temporary);
   try {
     await writeDurably(temporary, text, mode);
     await rename(temporary, target);
@@ -105,6 +107,12 @@ async function replaceFile(target: string, text: string, mode: number): Promise<
     throw error;
   }
   await syncFolder(dirname(target));
+}
+
+async function removeFile(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) throw Object.assign(new Error(path), { code: 'TEMPORARY_IS_DIRECTORY' });
+  await rm(path, { force: true });
 }
 
 async function writeDurably(path: string, text: string, mode: number): Promise<void> {

@@ -4,6 +4,7 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
+import { badKeysOf } from './bad-keys.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
 import type { NodeView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
@@ -106,7 +107,7 @@ function registryOf({ options, registryCache }: NodeView): RegistryV1 {
     }),
     ...(registryCache?.lastError && { lastError: registryCache.lastError.message }),
     resyncs: registryCache?.resyncs ?? {},
-    badKeys: Array.from(registryCache?.invalidEntries.values() ?? [], ({ key, reason }) => ({ key, reason })),
+    ...badKeysOf(registryCache?.invalidEntries ?? new Map()),
   };
 }
 
