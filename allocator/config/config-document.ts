@@ -1,5 +1,6 @@
-// Parses the text of a config document as strict JSON (RFC 8259) with the position of every field, and takes single fields out
-// of its objects, checked against their schema. Knows no field's meaning.
+// Parses the text of a config document as strict JSON (RFC 8259) with the position of every field,
+// and takes single fields out of its objects, checked against their schema. Knows no field's
+// meaning.
 import { createScanner, parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { Node, ParseError } from 'jsonc-parser';
 import type { ConfigIssues, SourceRange } from './config.ts';
@@ -17,7 +18,9 @@ export interface ConfigField extends SourceRange {
   readonly node: Node;
 }
 
-/** The fields of an object, by the name that the schema gives them, and those that it does not name. */
+/**
+ * The fields of an object, by the name that the schema gives them, and those that it does not name.
+ */
 export interface ObjectFields {
   readonly known: ReadonlyMap<string, ConfigField>;
   readonly unknown: readonly UnknownField[];
@@ -47,7 +50,10 @@ export function parseDocument(text: string, issues: ConfigIssues): ConfigField |
   return { path: '', offset: node.offset, value: shownValue(node, text), node };
 }
 
-/** Sorts the fields of an object. Letter case does not matter; of several with one name the last one counts. */
+/**
+ * Sorts the fields of an object. Letter case does not matter; of several with one name the last one
+ * counts.
+ */
 export function parseFields(
   text: string,
   object: ConfigField,
@@ -135,7 +141,9 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Offset of the first bracket that opens level `limit` + 1; without recursion, unlike the parser. */
+/**
+ * Offset of the first bracket that opens level `limit` + 1; without recursion, unlike the parser.
+ */
 function findDepth(text: string, limit: number): number | undefined {
   const scanner = createScanner(text, true);
   let depth = 0;
@@ -169,8 +177,8 @@ function printable(text: string, maxCharacters: number): string {
 }
 
 /**
- * The fields of one object. Absent and null mean unset; a wrong field is reported once and counts as unset, but
- * {@link ConfigFields.hasError}.
+ * The fields of one object. Absent and null mean unset; a wrong field is reported once and counts
+ * as unset, but {@link ConfigFields.hasError}.
  */
 export class ConfigFields<Name extends string> {
   readonly issues: ConfigIssues;
@@ -221,7 +229,10 @@ export class ConfigFields<Name extends string> {
     return value === undefined ? undefined : value === true;
   }
 
-  /** True, false or `keyword`; the schema's default if unset. Keywords match in exact spelling, as in JSON. */
+  /**
+   * True, false or `keyword`; the schema's default if unset. Keywords match in exact spelling, as
+   * in JSON.
+   */
   booleanOr<Keyword extends string>(name: Name, keyword: Keyword): boolean | Keyword {
     const node = this.get(name)?.node;
     if (node?.type === 'boolean') return node.value === true;
@@ -257,7 +268,10 @@ export class ConfigFields<Name extends string> {
     return typeof value === 'string' ? value : undefined;
   }
 
-  /** The value within the schema's bounds. `1.0` and `1e3` are refused too: flannel does not read them. */
+  /**
+   * The value within the schema's bounds. `1.0` and `1e3` are refused too: flannel does not read
+   * them.
+   */
   integer(name: Name): number | undefined {
     const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER, $comment } = this.#schemas[name];
     const why = $comment === undefined ? '' : ` (${$comment})`;

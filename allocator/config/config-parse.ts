@@ -1,5 +1,6 @@
-// Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen. Pure, and reports all errors
-// at once. The daemon checks from the leases whether flannel nodes in the same network agree.
+// Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen.
+// Pure, and reports all errors at once. The daemon checks from the leases whether flannel nodes in
+// the same network agree.
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';

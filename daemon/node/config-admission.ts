@@ -38,7 +38,7 @@ export async function admitConfig(
   const { chosen } = deps.state().snapshot;
   const result = await readHost(deps.kernel, deps.interface, familiesOf(config), chosen);
   if (!result.ok) return reject(result.message);
-  const snapshot = result.reading;
+  const snapshot = result.snapshot;
   const facts = factsOf({ ...deps.state(), snapshot, encapsulation });
   const host = configForHost(config, facts, snapshot.missingIpv6);
   const unsuitable = checkHost(host.config, facts);

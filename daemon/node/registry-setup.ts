@@ -9,14 +9,14 @@ import type { DaemonOptions } from '../options/options.ts';
 
 export interface OpenRegistry {
   readonly registry: Registry;
-  readonly mirror: RegistryCache;
+  readonly registryCache: RegistryCache;
 }
 
 /** Connects to nothing yet. */
 export function openRegistry({ etcd: { auth, ...etcd } }: DaemonOptions, clock: Clock): OpenRegistry {
   const credentials = auth && { username: auth.username, password: auth.password.reveal() };
   const registry = createEtcdRegistry({ ...etcd, auth: credentials });
-  return { registry, mirror: new RegistryCache({ registry, clock, random: Math.random }) };
+  return { registry, registryCache: new RegistryCache({ registry, clock, random: Math.random }) };
 }
 
 type StartingCache = Pick<RegistryCache, 'subscribe' | 'start' | 'ready'>;
@@ -24,28 +24,34 @@ type StartingCache = Pick<RegistryCache, 'subscribe' | 'start' | 'ready'>;
 /** Causes of one loss that are logged. */
 const MAX_CAUSES = 20;
 
-/** Starts the cache. Resolves once the registry has been read; logs why it cannot be, now and later. */
-export async function readRegistry(mirror: StartingCache, log: Logger, limit: LogRateLimit): Promise<void> {
-  const unsubscribe = mirror.subscribe({
+/**
+ * Starts the cache. Resolves once the registry has been read; logs why it cannot be, now and later.
+ */
+export async function readRegistry(
+  registryCache: StartingCache,
+  log: Logger,
+  limit: LogRateLimit,
+): Promise<void> {
+  const unsubscribe = registryCache.subscribe({
     onConnection: (isConnected, error) => {
       const cause = error?.message ?? 'no answer';
       if (!isConnected && limit.take(`registry-unavailable ${cause}`) !== undefined)
         log.error(`Registry unavailable, waiting for it: ${cause}`);
     },
   });
-  mirror.start();
-  await mirror.ready;
+  registryCache.start();
+  await registryCache.ready;
   unsubscribe();
-  logCauses(mirror, log);
+  logCauses(registryCache, log);
 }
 
 /**
  * The log of leases has a loss with its first cause, which is often a mere time-out; this adds those
  * that follow, each once a loss.
  */
-function logCauses(mirror: StartingCache, log: Logger): void {
+function logCauses(registryCache: StartingCache, log: Logger): void {
   const causes = new Set<string>();
-  mirror.subscribe({
+  registryCache.subscribe({
     onConnection: (isConnected, error) => {
       const cause = error?.message;
       if (isConnected) causes.clear();

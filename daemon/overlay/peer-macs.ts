@@ -2,7 +2,7 @@
 import type { MacAddress } from '../../lib/address.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { FAMILIES, backendDataOf } from '../../backends/address-family.ts';
-import { parseVxlanData } from '../../backends/vxlan-data.ts';
+import { parseVxlanData } from '../../backends/vxlan-backend-data.ts';
 
 export class PeerMacs {
   readonly #macs = new Map<string, readonly MacAddress[]>();
