@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { EXIT_OK } from '../daemon/node/exit.ts';
 import type { Command, CommandSpec } from './command-spec.ts';
 import { UsageError } from './usage-error.ts';
+import { printText } from './output.ts';
 
 /** Values of options: `false`, `undefined` or an empty list for those that are absent. */
 export type OptionValues<Options extends CommandSpec['options']> = {
@@ -34,7 +35,7 @@ export function defineCommand<const Options extends CommandSpec['options']>(
       const { values, positionals } = parse(name, spec.options, argv);
       if (values['help'] === true) {
         const { formatHelp } = await import('./format/help.ts');
-        process.stdout.write(formatHelp(name, spec));
+        printText(formatHelp(name, spec));
         return EXIT_OK;
       }
       const [extra] = positionals.slice(maxArgs);

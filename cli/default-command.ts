@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs';
 import { EXIT_USAGE } from '../daemon/node/exit.ts';
 import { socketPath } from './client/control-client.ts';
+import { printError } from './output.ts';
 
 /** @returns the exit code. */
 export function printHint(): number {
-  process.stderr.write(formatHint(existsSync(socketPath(undefined))));
+  printError(formatHint(existsSync(socketPath(undefined))));
   return EXIT_USAGE;
 }
 

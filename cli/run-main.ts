@@ -3,6 +3,7 @@ import { WeftError, type ErrorCode } from '../api/errors.ts';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from '../daemon/node/exit.ts';
 import { describeError } from '../daemon/log/log-format.ts';
 import { EXIT_NO_DAEMON } from './exit-codes.ts';
+import { oneLine, printError } from './output.ts';
 
 /** Errors of the command line itself, whose message needs no code. */
 const PLAIN_CODES: readonly ErrorCode[] = [
@@ -21,7 +22,7 @@ export async function runMain(run: () => Promise<number>): Promise<never> {
   try {
     code = await run();
   } catch (error) {
-    process.stderr.write(`weft: ${formatFailure(error)}${hintFor(error)}\n`);
+    printError(`weft: ${formatFailure(error)}${hintFor(error)}\n`);
     code = exitCodeOf(error);
   }
   process.exit(code);
@@ -29,7 +30,9 @@ export async function runMain(run: () => Promise<number>): Promise<never> {
 
 /** The message with causes. A code, as of the registry, leads to docs/reference/events-and-errors.md. */
 function formatFailure(error: unknown): string {
-  const text = describeError(error);
+  // Errors of the command line and of a lab may have several lines.
+  const isOneLine = error instanceof WeftError && error.code !== 'USAGE';
+  const text = isOneLine ? oneLine(describeError(error)) : describeError(error);
   const hasCode = error instanceof WeftError && !PLAIN_CODES.includes(error.code);
   return hasCode ? `${text} (${error.code})` : text;
 }

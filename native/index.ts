@@ -102,6 +102,11 @@ export interface Native extends NativePath, NativeEcho, NativeChecksumProbe {
    * descriptor
    */
   openMemoryFile(name: string): number;
+  /**
+   * Takes the exclusive flock(2) of an open file. @returns whether it was free. It lasts until the
+   * descriptor is closed.
+   */
+  tryLockFile(fd: number): boolean;
 }
 
 /** A device of the packet path. Its threads end with it. */

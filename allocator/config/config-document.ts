@@ -5,6 +5,7 @@ import { createScanner, parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { Node, ParseError } from 'jsonc-parser';
 import type { ConfigIssues, SourceRange } from './config.ts';
 import type { FieldSchema, JsonType } from './config-schema.ts';
+import { hintOfText, hintOfToken } from './syntax-hint.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 
 /** Bounds that no sane document comes near, so that a hostile one costs neither time nor stack. */
@@ -91,6 +92,8 @@ function reportSyntax(text: string, issues: ConfigIssues): void {
   const faults = errors.map(({ error, offset }) => ({ name: printParseErrorCode(error), offset }));
   // Behind the first error the parser guesses, so that all but comments would be noise.
   const first = faults.find(({ name }) => name !== COMMENT);
+  const hint = first === undefined ? undefined : hintOfText(text);
+  if (hint !== undefined) return issues.error(positionAt(0), hint);
   for (const fault of faults)
     if (fault === first || fault.name === COMMENT)
       issues.error(positionAt(fault.offset), syntaxMessage(fault.name, text, fault.offset));
@@ -107,8 +110,19 @@ function syntaxMessage(name: string, text: string, offset: number): string {
     return `has a comma before ${found}: JSON allows none, remove it`;
   const isPaddedNumber = /\d/.test(found) && /\d$/.test(before);
   if (isPaddedNumber) return SYNTAX_MESSAGES.InvalidNumberFormat ?? name;
+  if (name !== COMMENT) {
+    const foreign = hintOfToken(tokenAt(text, offset));
+    if (foreign !== undefined) return foreign;
+  }
   if (name !== COMMENT && isJson(before)) return SYNTAX_MESSAGES.EndOfFileExpected ?? name;
   return SYNTAX_MESSAGES[name] ?? 'is not JSON here: check it with a JSON validator';
+}
+
+/** The characters from `offset` up to the next one that JSON has outside of strings. */
+function tokenAt(text: string, offset: number): string {
+  return (
+    /^[^ \t\r\n{}[\],:"]*[^ \t\r\n]?/u.exec(text.slice(offset, offset + MAX_SHOWN_CHARACTERS))?.[0] ?? ''
+  );
 }
 
 const COMMENT = 'InvalidCommentToken';

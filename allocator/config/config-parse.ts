@@ -56,7 +56,9 @@ function parseConfig(text: string, issues: ConfigIssues): NetworkConfig | undefi
   const root = parseDocument(text, issues);
   if (root === undefined) return undefined;
   if (root.node.type !== 'object') {
-    issues.error(root, 'must be a JSON object such as {"Network": "10.5.0.0/16"}');
+    const isQuoted = root.node.type === 'string' && String(root.node.value).trimStart().startsWith('{');
+    const hint = isQuoted ? ': remove the quotes around it and the backslashes in it' : '';
+    issues.error(root, `must be a JSON object such as {"Network": "10.5.0.0/16"}${hint}`);
     return undefined;
   }
   const { known, unknown } = parseFields(text, root, Object.keys(networkFields), issues);

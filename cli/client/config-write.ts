@@ -13,6 +13,7 @@ import { waitForRollout, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
 import { NO_REVISION } from '../../allocator/registry/registry.ts';
+import { printError, printLines, printText } from '../output.ts';
 
 export interface WriteOptions {
   readonly yes: boolean;
@@ -33,7 +34,7 @@ export async function writeConfig(
   options: WriteOptions,
 ): Promise<number> {
   const plan = planAgainst(snapshot, given);
-  for (const line of [...given.warnings, ...describePlan(plan)]) process.stdout.write(`${line}\n`);
+  printLines([...given.warnings, ...describePlan(plan)]);
   if (plan.effect === 'none' && snapshot.config !== undefined) return EXIT_OK;
   if (plan.effect === 'renumbering' && !options.renumber)
     throw new UsageError('The change renumbers hosts; nothing was written. Give --renumber to allow it');
@@ -47,15 +48,15 @@ export async function writeConfig(
     isRenumberingConfirmed: options.renumber,
   });
   if (!result.written) {
-    process.stderr.write(
+    printError(
       'The config changed meanwhile; nothing was written. Check it with weft config get and try again\n',
     );
     return EXIT_FAILURE;
   }
-  process.stdout.write(`Written as revision ${result.revision}\n`);
+  printText(`Written as revision ${result.revision}\n`);
   if (!options.isWaiting) return EXIT_OK;
   const lines = await waitForRollout(store, result.revision, options.timeoutMs, (line) =>
-    process.stdout.write(`  ${formatNode(line)}\n`),
+    printLines([formatNode(line)]),
   );
   return printSummary(lines);
 }
@@ -77,17 +78,17 @@ export function describePlan({ changes, consequences, effect }: ConfigChangePlan
 
 function formatNode({ host, key, progress }: NodeRollout): string {
   const reason = 'reason' in progress ? `: ${progress.reason}` : '';
-  return `${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
+  return `  ${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
 }
 
 function printSummary(lines: readonly NodeRollout[]): number {
   const of = (state: NodeRollout['progress']['state']) =>
     lines.filter(({ progress }) => progress.state === state);
-  for (const line of [...of('waiting'), ...of('unreported')]) process.stdout.write(`  ${formatNode(line)}\n`);
+  printLines([...of('waiting'), ...of('unreported')].map(formatNode));
   const total = lines.length - of('unreported').length;
-  process.stdout.write(`${of('followed').length} of ${total} hosts have followed\n`);
+  printText(`${of('followed').length} of ${total} hosts have followed\n`);
   if (of('unreported').length > 0)
-    process.stdout.write(
+    printText(
       `${of('unreported').length} hosts run no weft daemon: start it, or restart flanneld, to apply the config there\n`,
     );
   return of('followed').length === total ? EXIT_OK : EXIT_FINDINGS;

@@ -1,13 +1,14 @@
 // Asks the operator before a change that other hosts may notice.
 import { createInterface } from 'node:readline/promises';
 import { UsageError } from '../usage-error.ts';
+import { oneLine } from '../output.ts';
 
 /** The operator's answer; `undefined` without a terminal. */
 export async function askOnTerminal(question: string): Promise<boolean | undefined> {
   if (!process.stdin.isTTY) return undefined;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return /^y(?:es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+    return /^y(?:es)?$/i.test((await terminal.question(`${oneLine(question)} [y/N] `)).trim());
   } finally {
     terminal.close();
   }

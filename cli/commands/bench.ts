@@ -6,6 +6,7 @@ import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
+import { printError, printText } from '../output.ts';
 
 const SPEC: CommandSpec = {
   synopsis: [
@@ -41,10 +42,10 @@ async function run(argv: readonly string[]): Promise<number> {
   const folder = sources();
   if (folder !== undefined) return start(folder, argv);
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(formatHelp('bench', SPEC));
+    printText(formatHelp('bench', SPEC));
     return EXIT_OK;
   }
-  process.stderr.write('weft bench: this installation has no benchmarks: run make bench in the sources\n');
+  printError('weft bench: this installation has no benchmarks: run make bench in the sources\n');
   return EXIT_FAILURE;
 }
 

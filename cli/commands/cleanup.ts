@@ -3,6 +3,7 @@ import { cleanUp, type CleanupResult } from '../../daemon/cleanup/cleanup.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { loadNative } from '../../native/index.ts';
 import { defineCommand } from '../command.ts';
+import { printData } from '../output.ts';
 
 export const cleanupCommand = defineCommand({
   name: 'cleanup',
@@ -32,7 +33,7 @@ Objects of other programs stay. The lease in etcd stays until its TTL ends ("wef
       isDryRun: values['dry-run'],
       isForced: values.force,
     });
-    process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : formatResults(results));
+    printData(results, { json: values.json, text: formatResults });
     return results.some(({ result }) => result === 'failed') ? EXIT_FAILURE : EXIT_OK;
   },
 });

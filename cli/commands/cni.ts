@@ -5,6 +5,7 @@ import { PLUGIN_NAMES, type PluginName } from '../../containers/cni/conflist.ts'
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
+import { printError, printText } from '../output.ts';
 
 /** Runtimes take files of their folder only. */
 const FILE_NAME = /^[^/]+\.conflist$/;
@@ -97,8 +98,7 @@ names it. Checks first that the plugins it needs are there. Replaces files of ot
 
 function print({ changes, warnings }: InstallPlan, isDryRun: boolean): void {
   const verb = isDryRun ? 'would write' : 'writing';
-  for (const { path, change } of changes)
-    process.stdout.write(`${change === 'none' ? 'unchanged' : verb} ${path}\n`);
-  if (isDryRun) process.stdout.write(`\n${changes.at(-1)!.text}`);
-  for (const warning of warnings) process.stderr.write(`weft cni: ${warning}\n`);
+  for (const { path, change } of changes) printText(`${change === 'none' ? 'unchanged' : verb} ${path}\n`);
+  if (isDryRun) printText(`\n${changes.at(-1)!.text}`);
+  for (const warning of warnings) printError(`weft cni: ${warning}\n`);
 }

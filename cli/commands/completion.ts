@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { loadCommandSpecs, type Command, type CommandTable } from '../command-spec.ts';
 import { completionScript, SHELLS, type Shell } from '../format/completion-scripts.ts';
 import { UsageError } from '../usage-error.ts';
+import { printText } from '../output.ts';
 
 export function createCompletionCommand(table: CommandTable): Command {
   return defineCommand({
@@ -24,7 +25,7 @@ export function createCompletionCommand(table: CommandTable): Command {
     run: async (_values, [shell]) => {
       if (!SHELLS.includes(shell as Shell))
         throw new UsageError(`weft completion needs a shell: give one of ${SHELLS.join(', ')}`);
-      process.stdout.write(completionScript(shell as Shell, await loadCommandSpecs(table)));
+      printText(completionScript(shell as Shell, await loadCommandSpecs(table)));
       return EXIT_OK;
     },
   });

@@ -15,6 +15,7 @@ import { ETCD_OPTIONS, openConfigStore } from '../client/etcd-options.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
+import { oneLine, printData, printError, printFile, printLines, printText } from '../output.ts';
 
 const EXAMPLE = '{\n  "Network": "10.5.0.0/16",\n  "Backend": { "Type": "vxlan" }\n}\n';
 export const configCommand = defineCommand({
@@ -48,7 +49,7 @@ export const configCommand = defineCommand({
   maxArgs: 2,
   run: async (values, [verb, arg]) => {
     checkConfigArgs(verb, arg);
-    if (verb === 'schema') return print(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
+    if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     if (verb === 'validate') return validate(arg!);
     const options = {
       yes: values.yes,
@@ -80,18 +81,18 @@ async function runOnStore(task: Task): Promise<number> {
   if (verb === 'history') return history(task);
   const given = verb === 'set' || verb === 'diff' ? check(await readSource(arg)) : undefined;
   const snapshot = await store.read();
-  if (verb === 'get') return print(ended(requireText(snapshot, task.key)));
+  if (verb === 'get') return printDocument(ended(requireText(snapshot, task.key)));
   if (verb === 'rollback') return writeConfig(store, snapshot, await findVersion(store, arg), options);
   if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`weft config ${verb} has no action`);
   if (verb === 'set') return writeConfig(store, snapshot, given, options);
   const plan = planAgainst(snapshot, given);
-  print(`${describePlan(plan).join('\n')}\n`);
+  printLines(describePlan(plan));
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }
 
-function print(text: string): number {
-  process.stdout.write(text);
+function printDocument(text: string): number {
+  printFile(text);
   return EXIT_OK;
 }
 
@@ -109,28 +110,32 @@ function check(source: string): ParsedConfigFile {
   const result = checkConfig(source);
   if (result.ok) return result;
   throw new UsageError(
-    `The document is no valid network config; nothing was written\n${result.errors.join('\n')}`,
+    `The document is no valid network config; nothing was written\n${result.errors.map(oneLine).join('\n')}`,
   );
 }
 
 async function validate(path: string): Promise<number> {
   const result = checkConfig(await readSource(path));
-  for (const line of result.ok ? result.warnings : result.errors) process.stdout.write(`${line}\n`);
-  process.stdout.write(result.ok ? 'The document is valid\n' : 'The document is invalid\n');
+  printLines(result.ok ? result.warnings : result.errors);
+  printText(result.ok ? 'The document is valid\n' : 'The document is invalid\n');
   return result.ok ? EXIT_OK : EXIT_FAILURE;
 }
 
 async function history({ store, isJson }: Task): Promise<number> {
   const versions = await store.history();
-  if (isJson) return print(`${JSON.stringify(versions)}\n`);
+  printData(versions, { json: isJson, indent: 0, text: formatHistory });
+  return EXIT_OK;
+}
+
+function formatHistory(versions: readonly ConfigVersion[]): string {
   const rows = versions.map(({ modRevision, note, text }) => [
     String(modRevision),
     new Date(note.timeMs).toISOString(),
     note.isExternal === true ? 'unknown (seen then)' : (note.author ?? 'unknown'),
     note.reason ?? '',
-    text.replaceAll(/\s+/g, ' ').slice(0, 80),
+    text.replaceAll(/(?:\s|\\[nt])+/g, ' ').slice(0, 80),
   ]);
-  return print(formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]));
+  return formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]);
 }
 
 async function findVersion(store: ConfigStore, arg: string): Promise<ParsedConfigFile> {
@@ -160,7 +165,7 @@ async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise
   } catch (error) {
     const text = await readFile(path, 'utf8').catch(() => '');
     isKept = text !== '' && text !== ended(before);
-    if (isKept) process.stderr.write(`Your text is in ${path}: weft config set ${path}\n`);
+    if (isKept) printError(`Your text is in ${path}: weft config set ${path}\n`);
     throw error;
   } finally {
     if (!isKept) await rm(folder, { recursive: true, force: true });

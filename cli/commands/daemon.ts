@@ -5,6 +5,7 @@ import type { FlagDefinition } from '../../daemon/options/flag-definition.ts';
 import { parseCommandLine } from '../../daemon/options/options.ts';
 import { printUsage } from '../../daemon/node/usage.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
+import { printError, printText } from '../output.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -40,8 +41,8 @@ async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   const commandLine = parseCommandLine(argv, process.env);
   if (commandLine.kind !== 'run')
     return printUsage(commandLine, {
-      out: (text) => void process.stdout.write(text),
-      error: (text) => void process.stderr.write(text),
+      out: printText,
+      error: printError,
     });
   // While the code loads there is nothing to stop but the process.
   const end = (): never => process.exit(EXIT_OK);

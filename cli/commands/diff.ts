@@ -6,6 +6,7 @@ import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client
 import { formatDiff } from '../format/format-diff.ts';
 import { EXIT_FINDINGS, EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { styleOf } from '../format/style.ts';
+import { printData } from '../output.ts';
 
 /** Covers a full read of the kernel. */
 const TIMEOUT_MS = 15_000;
@@ -26,7 +27,7 @@ drift within milliseconds, so remaining differences are those it cannot repair, 
     const answer = await new ControlClient(socketPath(socket)).request<DiffV1>('diff', {
       timeoutMs: TIMEOUT_MS,
     });
-    process.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : formatDiff(answer, styleOf()));
+    printData(answer, { json, text: (safe) => formatDiff(safe, styleOf()) });
     return answer.differences.length === 0 ? EXIT_OK : EXIT_FINDINGS;
   },
 });

@@ -5,6 +5,7 @@ import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { parseDockerOptsArgs } from '../args/docker-opts-args.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
+import { printError } from '../output.ts';
 
 const SPEC: CommandSpec = {
   synopsis: ['[-f FILE] [-d FILE] [-i] [-c] [-k KEY] [-m]     (also as: mk-docker-opts.sh)'],
@@ -37,10 +38,10 @@ export const dockerOptsCommand: Command = { ...SPEC, run };
 function run(argv: readonly string[]): Promise<number> {
   const args = parseDockerOptsArgs(argv);
   if (args === undefined) {
-    process.stderr.write(formatHelp('docker-opts', SPEC));
+    printError(formatHelp('docker-opts', SPEC));
     return Promise.resolve(EXIT_FAILURE);
   }
   const error = writeDockerOptions(args, args);
-  if (error !== undefined) process.stderr.write(`weft docker-opts: ${error}\n`);
+  if (error !== undefined) printError(`weft docker-opts: ${error}\n`);
   return Promise.resolve(error === undefined ? EXIT_OK : EXIT_FAILURE);
 }

@@ -11,6 +11,7 @@ import { EXIT_FINDINGS, EXIT_NOT_READY } from '../exit-codes.ts';
 import { styleOf } from '../format/style.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
+import { printData, printText } from '../output.ts';
 
 export const doctorCommand = defineCommand({
   name: 'doctor',
@@ -37,21 +38,17 @@ a daemon. Run it as root.`,
     [EXIT_NOT_READY]: 'errors',
   },
   run: async ({ list, only, verbose, json, socket, ...etcd }) => {
-    if (list) return print(formatTable(CHECKS.map(({ id, about }) => [id, about])));
+    if (list) {
+      printText(formatTable(CHECKS.map(({ id, about }) => [id, about])));
+      return EXIT_OK;
+    }
     const checks = choose(only);
     const answer = await createReport(new ControlClient(socketPath(socket)), checks, etcd);
     const { findings } = answer;
-    print(
-      json ? `${JSON.stringify(answer, null, 2)}\n` : formatFindings(findings, checks, styleOf(), verbose),
-    );
+    printData(answer, { json, text: (safe) => formatFindings(safe.findings, checks, styleOf(), verbose) });
     return exitCodeOf(findings);
   },
 });
-
-function print(text: string): number {
-  process.stdout.write(text);
-  return EXIT_OK;
-}
 
 function choose(only: string | undefined): readonly Check[] {
   if (only === undefined) return CHECKS;

@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { GROUPS, type Command, type CommandTable } from '../command-spec.ts';
 import { formatTable } from '../format/table.ts';
 import { unknownCommand } from '../unknown-command.ts';
+import { printText } from '../output.ts';
 
 export function createHelpCommand(table: CommandTable): Command {
   return defineCommand({
@@ -18,7 +19,7 @@ export function createHelpCommand(table: CommandTable): Command {
         if (!Object.hasOwn(table, name)) throw unknownCommand(name, table);
         return (await table[name]!.load()).run(['--help']);
       }
-      process.stdout.write(formatCommands(table));
+      printText(formatCommands(table));
       return EXIT_OK;
     },
   });

@@ -5,6 +5,7 @@ import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatDevices } from '../format/format-ifconfig.ts';
+import { printData } from '../output.ts';
 
 export const ifconfigCommand = defineCommand({
   name: 'ifconfig',
@@ -22,7 +23,7 @@ export const ifconfigCommand = defineCommand({
     const answer = await new ControlClient(socketPath(socket)).request<DevicesV1>('devices');
     const devices = answer.devices.filter(({ role }) => all || role === 'overlay');
     const shown = { ...answer, devices };
-    process.stdout.write(json ? `${JSON.stringify(shown, null, 2)}\n` : formatDevices(shown));
+    printData(shown, { json, text: formatDevices });
     return EXIT_OK;
   },
 });

@@ -14,6 +14,7 @@ import {
   type LabValues,
 } from '../args/lab-args.ts';
 import { UsageError } from '../usage-error.ts';
+import { printError, printText } from '../output.ts';
 
 type Verb = (values: LabValues, args: readonly string[]) => Promise<number>;
 
@@ -67,19 +68,28 @@ async function create(values: LabValues): Promise<Lab> {
 }
 
 async function run(values: LabValues): Promise<number> {
-  const print = (text: string) => void (values.json || process.stdout.write(`… ${text}\n`));
+  const print = (text: string) => void (values.json || printText(`… ${text}\n`));
   print(`starting ${values.hosts} hosts, an etcd, and a daemon on each host`);
   const lab = await create(values);
-  const onInterrupt = () => void lab.down().finally(() => process.exit(130));
+  let isInterrupted = false;
+  const onInterrupt = () => {
+    isInterrupted = true;
+    void lab.down().finally(() => process.exit(130));
+  };
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
     const report = await checkLab(lab, print);
-    process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+    // What a lab answers while it ends is no report.
+    if (isInterrupted) return await new Promise<never>(() => undefined);
+    printText(values.json ? `${JSON.stringify(report)}\n` : formatReport(report));
     if (!report.ok) await explainFailure(lab, report);
     return report.ok ? 0 : 1;
+  } catch (error) {
+    if (isInterrupted) return await new Promise<never>(() => undefined);
+    throw error;
   } finally {
     await lab.down({ keepLogs: values['keep-logs'] });
-    if (values['keep-logs']) process.stderr.write(`Logs are in ${lab.logFolder}\n`);
+    if (values['keep-logs']) printError(`Logs are in ${lab.logFolder}\n`);
   }
 }
 
@@ -101,13 +111,14 @@ function formatReport(report: LabReport): string {
 
 async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
   const name = lab.host(report.ping.broken[0]!.split('>')[0]!).name;
-  process.stderr.write(`Last lines of the log of ${name}:\n${await lab.logTail(name, 10)}\n`);
+  printError(`Last lines of the log of ${name}:\n${await lab.logTail(name, 10)}\n`);
 }
 
 async function up(values: LabValues): Promise<number> {
   const lab = await create(values);
   lab.keep();
-  process.stdout.write(`Lab '${lab.name}' is up; logs are in ${lab.logFolder}\n`);
+  await lab.waitUntilReady().catch((error: Error) => printError(`weft lab: ${error.message}\n`));
+  printText(`Lab '${lab.name}' is up; logs are in ${lab.logFolder}\n`);
   return status(values);
 }
 
@@ -128,12 +139,11 @@ interface HostStatus {
 async function status(values: LabValues): Promise<number> {
   const lab = await find(values);
   const hosts = await Promise.all(lab.topology.hosts.map((host) => hostStatus(lab, host.name)));
-  if (values.json)
-    process.stdout.write(`${JSON.stringify({ name: lab.name, logs: lab.logFolder, hosts })}\n`);
+  if (values.json) printText(`${JSON.stringify({ name: lab.name, logs: lab.logFolder, hosts })}\n`);
   else {
-    process.stdout.write(`  ${'HOST'.padEnd(6)}${'PUBLIC IP'.padEnd(17)}${'SUBNET'.padEnd(20)}DAEMON\n`);
+    printText(`  ${'HOST'.padEnd(6)}${'PUBLIC IP'.padEnd(17)}${'SUBNET'.padEnd(20)}DAEMON\n`);
     for (const host of hosts)
-      process.stdout.write(
+      printText(
         `  ${host.name.padEnd(6)}${host.publicIp.padEnd(17)}${host.subnet.padEnd(20)}${host.daemon}\n`,
       );
   }
@@ -157,12 +167,20 @@ async function exec(values: LabValues, args: readonly string[]): Promise<number>
     throw new UsageError('weft lab exec needs a namespace and a command: weft lab exec h1 -- ip route');
   const lab = await find(values);
   if (!namespacesOf(lab.topology).includes(netns)) lab.host(netns);
-  const [file, ...rest] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
+  const [file, ...rest] = lab.sandbox.commandLine(
+    [...inFolder(process.cwd()), ...lab.userEnvironment(netns), ...argv],
+    netns,
+  );
   return new Promise((resolve, reject) => {
     const child = spawn(file!, rest, { stdio: 'inherit' });
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
+}
+
+/** Command prefix for relative paths. A lab has a /run of its own. */
+function inFolder(path: string): string[] {
+  return path.startsWith('/run/') ? [] : ['env', '-C', path];
 }
 
 async function onDaemon(
@@ -198,6 +216,6 @@ async function down(values: LabValues): Promise<number> {
 }
 
 async function list(): Promise<number> {
-  for (const name of await Lab.list()) process.stdout.write(`${name}\n`);
+  for (const name of await Lab.list()) printText(`${name}\n`);
   return 0;
 }

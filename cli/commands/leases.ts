@@ -10,14 +10,15 @@ import { ETCD_OPTIONS, openLeaseAdmin, type LeaseAdminClient } from '../client/l
 import { formatLease, formatLeaseChange, formatLeases } from '../format/format-leases.ts';
 import { styleOf } from '../format/style.ts';
 import { UsageError } from '../usage-error.ts';
+import { printData } from '../output.ts';
 
 interface Task {
   readonly admin: LeaseAdminClient;
   readonly subnet: string;
   readonly publicIp: string | undefined;
   readonly isConfirmed: boolean;
-  /** Prints JSON or text. */
-  readonly print: (json: unknown, text: () => string) => void;
+  /** Prints data as JSON or as text. */
+  readonly print: <Data>(data: Data, text: (safe: Data) => string) => void;
 }
 
 export const leasesCommand = defineCommand({
@@ -63,8 +64,7 @@ public IP while the host is down. SUBNET is 10.5.72.0/24 or a key of the list; s
       subnet: subnet ?? '',
       publicIp: values['public-ip'],
       isConfirmed: values.yes,
-      print: (json, text) =>
-        void process.stdout.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : text()),
+      print: (data, text) => printData(data, { json: values.json, text }),
     });
   },
 });
@@ -73,7 +73,7 @@ const ACTIONS: Readonly<Record<string, (task: Task) => Promise<number>>> = { lis
 
 async function list({ admin, print }: Task): Promise<number> {
   const leases = await admin.list();
-  print(leases, () => formatLeases(leases, styleOf()));
+  print(leases, (safe) => formatLeases(safe, styleOf()));
   return EXIT_OK;
 }
 
@@ -86,13 +86,13 @@ async function find({ admin, subnet }: Task): Promise<LeaseV1> {
 
 async function show(task: Task): Promise<number> {
   const lease = await find(task);
-  task.print(lease, () => formatLease(lease, styleOf()));
+  task.print(lease, (safe) => formatLease(safe, styleOf()));
   return EXIT_OK;
 }
 
 async function reserve({ admin, subnet, publicIp, print }: Task): Promise<number> {
   const change = await admin.reserve({ subnet, ...(publicIp !== undefined && { publicIp }) });
-  print(change, () => formatLeaseChange(change));
+  print(change, formatLeaseChange);
   return EXIT_OK;
 }
 
@@ -104,6 +104,6 @@ async function release(task: Task): Promise<number> {
   const kind = lease.isReservation ? 'reserved for' : 'leased by';
   if (!task.isConfirmed && !(await confirm(`Release ${lease.key}, ${kind} ${holder}?`))) return EXIT_FAILURE;
   const change = await task.admin.release({ subnet: lease.key, modRevision: lease.modRevision });
-  task.print(change, () => formatLeaseChange(change));
+  task.print(change, formatLeaseChange);
   return EXIT_OK;
 }

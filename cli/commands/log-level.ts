@@ -5,6 +5,7 @@ import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
+import { printData } from '../output.ts';
 
 export const logLevelCommand = defineCommand({
   name: 'log-level',
@@ -27,7 +28,7 @@ export const logLevelCommand = defineCommand({
       'log-level',
       level === undefined ? {} : { method: 'PUT', body: { level } },
     );
-    process.stdout.write(json ? `${JSON.stringify(answer)}\n` : `${answer.level}\n`);
+    printData(answer, { json, indent: 0, text: (safe) => `${safe.level}\n` });
     return EXIT_OK;
   },
 });

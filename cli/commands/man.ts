@@ -4,6 +4,7 @@ import { weftVersion } from '../../daemon/node/version.ts';
 import { defineCommand } from '../command.ts';
 import { loadCommandSpecs, type Command, type CommandTable } from '../command-spec.ts';
 import { formatManPage } from '../format/man-page.ts';
+import { printText } from '../output.ts';
 
 export function createManCommand(table: CommandTable): Command {
   return defineCommand({
@@ -16,7 +17,7 @@ export function createManCommand(table: CommandTable): Command {
       ['weft man > /usr/local/share/man/man1/weft.1', 'for all users of this host'],
     ],
     run: async () => {
-      process.stdout.write(formatManPage(await loadCommandSpecs(table), weftVersion()));
+      printText(formatManPage(await loadCommandSpecs(table), weftVersion()));
       return EXIT_OK;
     },
   });

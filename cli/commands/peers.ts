@@ -6,6 +6,7 @@ import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client
 import { EXIT_FINDINGS, EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatPeers } from '../format/format-peers.ts';
 import { styleOf } from '../format/style.ts';
+import { printData } from '../output.ts';
 
 export const peersCommand = defineCommand({
   name: 'peers',
@@ -31,8 +32,8 @@ Missing kernel entries follow in the syntax of ip and bridge.`,
     const answer = await new ControlClient(socketPath(socket)).request<PeersV1>('peers');
     const wrong = answer.peers.filter(({ state }) => state !== 'in-sync');
     const shown = problems ? { ...answer, peers: wrong } : answer;
-    if (json) process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
-    else if (!problems || wrong.length > 0) process.stdout.write(formatPeers(shown, styleOf()));
+    const isEmpty = problems && wrong.length === 0;
+    printData(shown, { json, text: (safe) => (isEmpty ? '' : formatPeers(safe, styleOf())) });
     return wrong.length === 0 ? EXIT_OK : EXIT_FINDINGS;
   },
 });

@@ -8,6 +8,7 @@ import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from '../format/format-ping.ts';
 import { toPingRequest } from '../args/ping-args.ts';
 import { styleOf } from '../format/style.ts';
+import { printData } from '../output.ts';
 
 export const pingCommand = defineCommand({
   name: 'ping',
@@ -54,13 +55,15 @@ is pinged instead of the overlay address. weft peers shows the last result.`,
     const client = new ControlClient(socketPath(socket));
     for await (const line of client.follow<PingLineV1>('ping', { method: 'POST', body })) {
       if (line.kind === 'peer') peers.push(line);
-      if (json) process.stdout.write(`${JSON.stringify(line)}\n`);
-      else if (args.all) continue;
-      else
-        process.stdout.write(line.kind === 'echo' ? formatEcho(line, style) : formatPingedPeer(line, style));
+      if (args.all && !json) continue;
+      printData(line, {
+        json,
+        indent: 0,
+        text: (safe) => (safe.kind === 'echo' ? formatEcho(safe, style) : formatPingedPeer(safe, style)),
+      });
     }
     peers.sort((a, b) => (a.key < b.key ? -1 : 1));
-    if (args.all && !json) process.stdout.write(formatPingedPeers(peers, style));
+    if (args.all && !json) printData(peers, { json, text: (safe) => formatPingedPeers(safe, style) });
     return peers.every(hasAnswered) ? EXIT_OK : EXIT_FAILURE;
   },
 });

@@ -7,6 +7,7 @@ import { EXIT_FINDINGS, EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatRoute, formatRoutes } from '../format/format-route.ts';
 import { styleOf } from '../format/style.ts';
 import { UsageError } from '../usage-error.ts';
+import { printData } from '../output.ts';
 
 export const routeCommand = defineCommand({
   name: 'route',
@@ -32,13 +33,13 @@ the largest packet that fits.`,
     const client = new ControlClient(socketPath(socket));
     if (verb === 'list' && address === undefined) {
       const peers = await client.request<PeersV1>('peers');
-      process.stdout.write(json ? `${JSON.stringify(peers, null, 2)}\n` : formatRoutes(peers, styleOf()));
+      printData(peers, { json, text: (safe) => formatRoutes(safe, styleOf()) });
       return EXIT_OK;
     }
     if (verb !== 'get' || address === undefined)
       throw new UsageError('weft route takes list, or get and an address: weft route get 10.5.72.2');
     const route = await client.request<RouteV1>(`route?to=${encodeURIComponent(address)}`);
-    process.stdout.write(json ? `${JSON.stringify(route, null, 2)}\n` : formatRoute(route, styleOf()));
+    printData(route, { json, text: (safe) => formatRoute(safe, styleOf()) });
     return route.isWhole ? EXIT_OK : EXIT_FINDINGS;
   },
 });

@@ -3,6 +3,7 @@
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
+import { printText } from '../output.ts';
 
 export const schemaCommand = defineCommand({
   name: 'schema',
@@ -12,7 +13,7 @@ export const schemaCommand = defineCommand({
   options: {},
   examples: [['weft schema > network-config.schema.json', 'write a file for an editor']],
   run: () => {
-    process.stdout.write(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
+    printText(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     return Promise.resolve(EXIT_OK);
   },
 });

@@ -12,6 +12,7 @@ import {
 import { EXIT_FINDINGS, EXIT_NO_DAEMON, EXIT_NOT_READY } from '../exit-codes.ts';
 import { formatStatus } from '../format/format-status.ts';
 import { styleOf } from '../format/style.ts';
+import { printData, printText } from '../output.ts';
 
 const EXIT_CODES: Readonly<Record<HealthV1, number>> = {
   ok: EXIT_OK,
@@ -43,12 +44,14 @@ then one line per problem.`,
   run: async ({ brief, json, socket }) => {
     try {
       const status = await new ControlClient(socketPath(socket)).request<StatusV1>('status');
-      const text = brief ? `${status.health}\n` : formatStatus(status, styleOf());
-      process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : text);
+      printData(status, {
+        json,
+        text: (safe) => (brief ? `${safe.health}\n` : formatStatus(safe, styleOf())),
+      });
       return EXIT_CODES[status.health];
     } catch (error) {
       if (!brief || !(error instanceof NoDaemonError)) throw error;
-      process.stdout.write('down\n');
+      printText('down\n');
       return EXIT_NO_DAEMON;
     }
   },

@@ -10,6 +10,7 @@ import { formatBytes } from '../format/duration.ts';
 import { gatherParts } from '../client/sysdump-parts.ts';
 import { formatTable } from '../format/table.ts';
 import { tar, type TarFile } from '../format/tar.ts';
+import { printBytes, printText } from '../output.ts';
 
 export const sysdumpCommand = defineCommand({
   name: 'sysdump',
@@ -38,11 +39,11 @@ host are included. Works without a daemon. Review the archive before sharing it:
     const parts = [...(await gatherParts(new ControlClient(socketPath(socket)))), version];
     const files = parts.map(({ path, text }) => ({ path: `${name.slice(0, 60)}/${path}`, text }));
     const archive = gzipSync(tar(files, Math.floor(now.getTime() / 1000)));
-    if (output === '-') await new Promise<void>((resolve) => process.stdout.write(archive, () => resolve()));
+    if (output === '-') await printBytes(archive);
     else {
       const file = output ?? `${name}.tar.gz`;
       await writeFile(file, archive, { mode: 0o600 });
-      process.stdout.write(formatContents(file, archive.length, parts));
+      printText(formatContents(file, archive.length, parts));
     }
     return EXIT_OK;
   },

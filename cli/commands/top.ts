@@ -2,15 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CountersV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
+import { escapeStrings } from '../../lib/escape.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { styleOf } from '../format/style.ts';
 import { formatTop } from '../format/format-top.ts';
 import { UsageError } from '../usage-error.ts';
-
-/** Cursor home, clear below: clearing the whole screen first would flicker. */
-const REDRAW = '\u001b[H\u001b[J';
+import { printData, printText, redrawText } from '../output.ts';
 
 export const topCommand = defineCommand({
   name: 'top',
@@ -39,13 +38,13 @@ export const topCommand = defineCommand({
     if (!(seconds > 0) || !(rounds > 0)) throw new UsageError('-d and -n of weft top need numbers above 0');
     const client = new ControlClient(socketPath(socket));
     const style = styleOf();
+    const print = process.stdout.isTTY ? redrawText : printText;
     let before = await client.request<CountersV1>('counters');
     for (let round = 0; round < rounds; round++) {
       await sleep(seconds * 1000);
       const now = await client.request<CountersV1>('counters');
-      const screen = formatTop(before, now, style);
-      const text = json ? `${JSON.stringify(now)}\n` : process.stdout.isTTY ? REDRAW + screen : screen;
-      process.stdout.write(text);
+      if (json) printData(now, { json, indent: 0, text: String });
+      else print(formatTop(escapeStrings(before), escapeStrings(now), style));
       before = now;
     }
     return EXIT_OK;

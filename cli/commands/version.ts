@@ -2,6 +2,7 @@
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { versionLine } from '../../daemon/node/usage.ts';
 import { defineCommand } from '../command.ts';
+import { printText } from '../output.ts';
 
 export const versionCommand = defineCommand({
   name: 'version',
@@ -10,7 +11,7 @@ export const versionCommand = defineCommand({
   options: {},
   examples: [['weft version', 'print the version for a bug report']],
   run: () => {
-    process.stdout.write(`${versionLine()}\n`);
+    printText(`${versionLine()}\n`);
     return Promise.resolve(EXIT_OK);
   },
 });

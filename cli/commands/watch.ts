@@ -7,6 +7,7 @@ import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { styleOf } from '../format/style.ts';
 import { UsageError } from '../usage-error.ts';
 import { formatEvent } from '../format/format-watch.ts';
+import { printData } from '../output.ts';
 
 const TOPICS = ['health', 'lease', 'peer', 'kernel', 'config', 'registry'] as const;
 
@@ -46,7 +47,7 @@ connection to the registry, health of this host. Ends with Ctrl-C.`,
     const query = `events?last=${last}${once ? '&follow=0' : ''}`;
     for await (const event of eventsAt(path, query)) {
       if (topic.length > 0 && !topic.includes(event.topic)) continue;
-      process.stdout.write(json ? `${JSON.stringify(event)}\n` : formatEvent(event, style));
+      printData(event, { json, indent: 0, text: (safe) => formatEvent(safe, style) });
     }
     if (once) return EXIT_OK;
     throw new NoDaemonError('not-running', `The daemon on ${path} ended`);

@@ -87,6 +87,20 @@ describe('the handler of the control socket', () => {
       '{"error":{"code":"not-found","message":"No endpoint /v1/nope: GET /v1 lists all"}}',
     ],
     [
+      'GET',
+      'http://[',
+      undefined,
+      400,
+      '{"error":{"code":"bad-request","message":"\\"http://[\\" is no path: GET /v1 lists all"}}',
+    ],
+    [
+      'GET',
+      '//:',
+      undefined,
+      400,
+      '{"error":{"code":"bad-request","message":"\\"//:\\" is no path: GET /v1 lists all"}}',
+    ],
+    [
       'PUT',
       '/v1/echo',
       '1',

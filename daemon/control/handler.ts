@@ -24,13 +24,19 @@ export function createControlHandler(daemon: ControlledNode, endpoints: readonly
   };
 
   async function answer(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://weft');
+    const { pathname, searchParams } = parseTarget(request.url ?? '/');
     if (pathname === '/v1') return { json: { endpoints: endpoints.map(nameOf) } };
     const endpoint = findEndpoint(endpoints, request.method ?? '', pathname);
     const body = await readBody(request);
     const control: ControlRequest = { query: searchParams, body, signal };
     return endpoint.handle(daemon, control);
   }
+}
+
+function parseTarget(target: string): URL {
+  if (!URL.canParse(target, 'http://weft'))
+    throw new ControlError(400, 'bad-request', `${JSON.stringify(target)} is no path: GET /v1 lists all`);
+  return new URL(target, 'http://weft');
 }
 
 function nameOf({ method, path, summary }: Endpoint): object {

@@ -1,6 +1,7 @@
 // The control socket: HTTP over a Unix socket of mode 0600. It listens and sets limits; handler.ts
 // answers.
 import { createServer } from 'node:http';
+import { limitConnections } from '../http/connection-limit.ts';
 import { limitRequestTime, NO_REQUEST_CHECK } from '../http/request-timeout.ts';
 import type { ControlledNode, Endpoint } from './endpoint.ts';
 import { createEndpoints } from './endpoints.ts';
@@ -24,7 +25,7 @@ export async function startControlServer(
 ): Promise<ControlServer> {
   const server = createServer(NO_REQUEST_CHECK, createControlHandler(daemon, createEndpoints(renderMetrics)));
   limitRequestTime(server, REQUEST_TIMEOUT_MS);
-  server.maxConnections = MAX_CONNECTIONS;
+  limitConnections(server, { maxConnections: MAX_CONNECTIONS });
   const remove = await listenAt(server, path);
   // Without a listener, the error of one connection would end the process.
   server.on('error', () => undefined);

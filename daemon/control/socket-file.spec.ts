@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, connect, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lockFile } from './file-lock.ts';
 import { ControlSocketError, listenAt } from './socket-file.ts';
 
 describe('the file of the control socket', () => {
@@ -81,6 +92,41 @@ describe('the file of the control socket', () => {
       assert.equal(await greetingAt(path), winners[0]);
       assert.deepEqual(readdirSync(join(folder, 'run')), ['weft.sock']);
     }
+  });
+
+  it('is created although another process binds the abstract name of a lock', async () => {
+    const name = `\0weft-control-${createHash('sha256').update(path).digest('hex').slice(0, 32)}`;
+    const stranger = newServer();
+    await new Promise<void>((resolve) => stranger.listen(name, resolve));
+    await listenAt(newServer('here'), path);
+    assert.equal(await greetingAt(path), 'here');
+  });
+
+  it('is created after a process was killed while it held the lock and listened', async () => {
+    leaveDeadSocket();
+    renameSync(path, `${path}.0123abcd`);
+    writeFileSync(`${path}.lock`, '', { mode: 0o600 });
+    writeFileSync(`${path}.89abcdef`, 'no socket');
+    await listenAt(newServer('here'), path);
+    assert.equal(await greetingAt(path), 'here');
+    assert.deepEqual(readdirSync(join(folder, 'run')), ['weft.sock', 'weft.sock.89abcdef']);
+  });
+
+  it('waits for the lock, which other users cannot open, and names it', async () => {
+    const unlock = await lockFile(`${path.replace('run/', '')}.lock`);
+    const file = join(folder, 'weft.sock.lock');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const second = lockFile(file);
+    await unlock();
+    await (
+      await second
+    )();
+    assert.ok(!existsSync(file));
+    symlinkSync('/etc/hostname', file);
+    await assert.rejects(
+      listenAt(newServer(), join(folder, 'weft.sock')),
+      /Cannot create the control socket .*weft\.sock: its lock, .* is a symbolic link; remove it$/,
+    );
   });
 
   it('is removed only by the process that created it', async () => {

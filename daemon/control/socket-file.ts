@@ -1,20 +1,18 @@
 // The file of the control socket. No client can connect before its mode is set: the server listens
 // under a temporary name, which link(2) then publishes. The socket of a dead daemon is replaced,
-// that of a live one never. Daemons that start at once serialize by a lock, an abstract socket,
-// which the kernel frees when its process ends.
-import { createHash, randomBytes } from 'node:crypto';
-import { chmod, link, lstat, mkdir, rm, unlink } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
-import { dirname, isAbsolute } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+// that of a live one never. Daemons that start at once serialize by a lock file beside it, which
+// other users cannot open.
+import { randomBytes } from 'node:crypto';
+import { chmod, link, lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises';
+import { connect, type Server } from 'node:net';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { WeftError } from '../../api/index.ts';
+import { lockFile } from './file-lock.ts';
 
 /** Longest path in `sockaddr_un`, without its terminating zero (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 const SUFFIX_BYTES = 4;
-/** The lock is held for a few system calls. */
-const LOCK_POLL_MS = 5;
-const LOCK_TIMEOUT_MS = 2000;
+const SUFFIX = /^[0-9a-f]{8}$/;
 const MAX_PATH_BYTES = MAX_SOCKET_PATH_BYTES - '.'.length - 2 * SUFFIX_BYTES;
 
 /** Why the control socket cannot be created. One line with the remedy. */
@@ -35,20 +33,33 @@ export class ControlSocketError extends WeftError {
  */
 export async function listenAt(server: Server, path: string): Promise<() => Promise<void>> {
   checkPath(path);
-  const temporary = `${path}.${randomBytes(SUFFIX_BYTES).toString('hex')}`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    await listen(server, temporary);
-    await chmod(temporary, 0o600);
-    await publish(temporary, path);
-    const { ino } = await lstat(path);
-    return () => removeOwn(path, ino);
+    const unlock = await lockFile(`${path}.lock`);
+    try {
+      return await publish(server, path);
+    } finally {
+      await unlock();
+    }
   } catch (error) {
     server.close();
     throw error instanceof ControlSocketError ? error : describe(error as NodeJS.ErrnoException, path);
+  }
+}
+
+async function publish(server: Server, path: string): Promise<() => Promise<void>> {
+  const temporary = `${path}.${randomBytes(SUFFIX_BYTES).toString('hex')}`;
+  await removeLeftovers(path);
+  try {
+    await listen(server, temporary);
+    await chmod(temporary, 0o600);
+    await removeStale(path);
+    await link(temporary, path);
   } finally {
     await unlink(temporary).catch(() => undefined);
   }
+  const { ino } = await lstat(path);
+  return () => removeOwn(path, ino);
 }
 
 function checkPath(path: string): void {
@@ -73,28 +84,14 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function publish(temporary: string, path: string): Promise<void> {
-  const unlock = await lock(path);
-  try {
-    await removeStale(path);
-    await link(temporary, path);
-  } finally {
-    unlock();
-  }
-}
-
-/** Waits for the lock of `path`. @returns a function that releases it */
-async function lock(path: string): Promise<() => void> {
-  const name = `\0weft-control-${createHash('sha256').update(path).digest('hex').slice(0, 32)}`;
-  for (let waitedMs = 0; ; waitedMs += LOCK_POLL_MS) {
-    const holder = createServer();
-    try {
-      await listen(holder, name);
-      return () => void holder.close();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || waitedMs >= LOCK_TIMEOUT_MS) throw error;
-    }
-    await sleep(LOCK_POLL_MS);
+/** Under the lock, nothing else makes files of temporary names: these are of killed processes. */
+async function removeLeftovers(path: string): Promise<void> {
+  const [folder, name] = [dirname(path), `${basename(path)}.`];
+  for (const file of await readdir(folder)) {
+    if (!file.startsWith(name) || !SUFFIX.test(file.slice(name.length))) continue;
+    const leftover = join(folder, file);
+    const found = await lstat(leftover).catch(ignoreAbsence);
+    if (found?.isSocket() === true && !(await isLive(leftover))) await unlink(leftover).catch(ignoreAbsence);
   }
 }
 
@@ -147,6 +144,8 @@ async function removeOwn(path: string, inode: number): Promise<void> {
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied; run as root, or choose --control-socket in a writable folder',
   EROFS: 'the file system is read-only; choose --control-socket elsewhere',
+  EISDIR: 'its lock, of the same name with .lock, is a folder; remove it',
+  ELOOP: 'its lock, of the same name with .lock, is a symbolic link; remove it',
   ENOTDIR: 'a part of the path is not a folder',
 };
 

@@ -3,6 +3,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { WeftError } from '../../api/index.ts';
+import { limitConnections } from './connection-limit.ts';
 import { limitRequestTime, NO_REQUEST_CHECK } from './request-timeout.ts';
 
 export interface HttpListenerOptions {
@@ -30,6 +31,8 @@ export class HttpListenerError extends WeftError {
 
 /** Limit for the head of a request; it also limits how long a client holds a connection. */
 const REQUEST_TIMEOUT_MS = 5000;
+/** Answers are documents, not streams: only a client that does not read takes longer. */
+const ANSWER_TIMEOUT_MS = 30_000;
 const MAX_CONNECTIONS = 128;
 
 /** Starts a server with `handler`. @throws HttpListenerError */
@@ -39,7 +42,7 @@ export async function listenHttp(
 ): Promise<HttpListener> {
   const server = createServer(NO_REQUEST_CHECK, handler);
   limitRequestTime(server, REQUEST_TIMEOUT_MS);
-  server.maxConnections = MAX_CONNECTIONS;
+  limitConnections(server, { maxConnections: MAX_CONNECTIONS, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   await listen(server, options);
   // Without a listener, the error of one connection would end the process.
   server.on('error', () => undefined);

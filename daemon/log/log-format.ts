@@ -1,6 +1,7 @@
 // The two formats of a log line. A value is untrusted (a peer or the kernel sent it): control
 // characters are escaped, nothing throws, and every value has a maximum length.
 import { WeftError, type LogLevel } from '../../api/index.ts';
+import { escapeControls, toPrintableJson } from '../../lib/escape.ts';
 import type { Redactor } from './redact.ts';
 
 /** Values to print after the message. An `Error` is printed with its code and causes. */
@@ -38,7 +39,7 @@ export function formatJson(record: LogRecord, redact: Redactor): string {
     message: redact.text(record.message),
   };
   const plain = Object.entries(record.fields).map(([key, value]) => [key, toPlain(key, value, redact)]);
-  return JSON.stringify({ ...head, ...Object.fromEntries(plain), ...head });
+  return toPrintableJson({ ...head, ...Object.fromEntries(plain), ...head });
 }
 
 type Plain = string | number | boolean | null | undefined | object;
@@ -114,18 +115,6 @@ function quoteIfNeeded(text: string): string {
   return /^[^\s"=\\\p{C}]+$/u.test(text)
     ? text
     : escapeControls(text.startsWith('{') || text.startsWith('[') ? text : JSON.stringify(text));
-}
-
-/**
- * Writes control, format and unassigned characters as `\u…`, which neither break the line nor
- * control the terminal.
- */
-function escapeControls(text: string): string {
-  return text.replaceAll(/\p{C}|[\u2028\u2029]/gu, (character) => {
-    if (character === '\n') return '\\n';
-    if (character === '\t') return '\\t';
-    return `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`;
-  });
 }
 
 function clip(text: string): string {

@@ -1,9 +1,12 @@
 // The metrics server over a host of an in-memory cluster: its answers, and that alerts and
 // dashboard use declared names.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import type { Cidr } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
@@ -148,6 +151,19 @@ describe('the metrics server', () => {
   const ask = (path: string, init?: RequestInit): Promise<Response> =>
     fetch(`http://127.0.0.1:${server.port}${path}`, init);
   const scrape = async (): Promise<string> => (await ask('/metrics')).text();
+
+  for (const path of ['/metrics', '/cluster.json', '/', '/none'])
+    it(`rejects ${path} under a foreign name, as DNS rebinding asks`, async () => {
+      const headers = { Host: 'evil.example' };
+      const [response] = (await once(get({ port: server.port, path, headers }), 'response')) as [
+        IncomingMessage,
+      ];
+      assert.equal(response.statusCode, 421);
+      assert.equal(
+        await readText(response),
+        '421 "evil.example" is no name of this host: use its address, or add the name to --metrics-hosts\n',
+      );
+    });
 
   it('serves the state of the host', async () => {
     const lines = new Set((await scrape()).split('\n'));

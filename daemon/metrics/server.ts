@@ -1,6 +1,8 @@
 // The server of --metrics-port: metrics for Prometheus, a page for people, and the document of the
 // page. It answers GET alone, and publishes only what `weft status` and `weft peers` show.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { toPrintableJson } from '../../lib/escape.ts';
+import { isHostAccepted } from '../http/host-check.ts';
 import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 import type { Logger } from '../log/log.ts';
 import type { NodeView } from '../view/node-view.ts';
@@ -27,13 +29,15 @@ export interface MetricsServerOptions {
   readonly ip: string;
   /** TCP port; 0 takes a free one. */
   readonly port: number;
+  /** Names that clients may use; see {@link isHostAccepted}. Default none. */
+  readonly hosts?: readonly string[];
   readonly render: MetricsRenderer;
   readonly log: Logger;
 }
 
 /** Starts the server. @throws HttpListenerError */
 export function startMetricsServer(
-  { ip, port, render, log }: MetricsServerOptions,
+  { ip, port, hosts = [], render, log }: MetricsServerOptions,
   daemon: NodeView,
 ): Promise<HttpListener> {
   const cluster = new ClusterDocument(daemon);
@@ -51,7 +55,9 @@ export function startMetricsServer(
     });
   });
 
-  async function answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method, url = '', headers } = request;
+    if (!isHostAccepted(headers.host, hosts)) return send(response, 421, plain(unknownHost(headers.host)));
     const path = url.split('?', 1)[0]!;
     const load = Object.hasOwn(answers, path) ? answers[path] : undefined;
     if (load === undefined)
@@ -60,6 +66,10 @@ export function startMetricsServer(
       return send(response, 405, { ...plain('405 only GET\n'), headers: { Allow: 'GET, HEAD' } });
     send(response, 200, await load());
   }
+}
+
+function unknownHost(host: string | undefined): string {
+  return `421 ${toPrintableJson(host)} is no name of this host: use its address, or add the name to --metrics-hosts\n`;
 }
 
 function plain(text: string): Answer {

@@ -44,6 +44,12 @@ describe('health server', () => {
       200,
       'flanneld is ready\n1 peer failed',
     ],
+    [
+      '/readyz?verbose',
+      { isReady: false, reasons: ['a key \u001b]0;x\u0007\nforged'] },
+      503,
+      'flanneld is not ready yet\na key \\u{1b}]0;x\\u{7}\\nforged',
+    ],
     ['/', undefined, 404, '404 page not found\n'],
     ['/readyz/', undefined, 404, '404 page not found\n'],
     ['//', undefined, 404, '404 page not found\n'],

@@ -1,6 +1,7 @@
 // The health server: /healthz says that the process lives, /readyz that the host can carry traffic.
 // Paths, codes and bodies are flannel's. Holds no state: readiness is asked for at each request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { escapeControls } from '../../lib/escape.ts';
 import { listenHttp, type HttpListener } from '../http/http-listener.ts';
 
 /** Whether the host can carry traffic, and if not, why. */
@@ -34,7 +35,7 @@ function answer(request: IncomingMessage, response: ServerResponse, readiness: (
 function answerReadiness(response: ServerResponse, query: string | undefined, ask: () => Readiness): void {
   const { isReady, reasons } = askSafely(ask);
   const isVerbose = new URLSearchParams(query).has('verbose');
-  const details = isVerbose ? reasons.map((reason) => `\n${reason}`).join('') : '';
+  const details = isVerbose ? reasons.map((reason) => `\n${escapeControls(reason)}`).join('') : '';
   if (isReady) send(response, 200, `flanneld is ready${details}`);
   else send(response, 503, `flanneld is not ready yet${details}`);
 }

@@ -38,6 +38,10 @@ describe('waiting for the network config', () => {
     readConfig(source);
     assert.equal(lines.length, 1);
     assert.match(lines[0]!, /ERROR.*no network config at \/coreos\.com\/network\/config.*\{"Network"/);
+    assert.match(
+      lines[0]!,
+      /echo '\{"Network":"10\.5\.0\.0\/16","Backend":\{"Type":"vxlan"\}\}' \| weft config set -\n$/,
+    );
     await clock.advance(61_000);
     readConfig(source);
     assert.equal(lines.length, 2);

@@ -42,12 +42,14 @@ export function awaitNetworkConfig(
   });
 }
 
+const EXAMPLE = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
+
 /** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
 export function readConfig({ registryCache, key, log, limit }: ConfigSource): ConfigResult {
   if (registryCache.config === undefined) {
     const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)
-      log.error(`${reason}: put one there, for example {"Network":"10.5.0.0/16"}`);
+      log.error(`${reason}: put one there, for example: echo '${EXAMPLE}' | weft config set -`);
     return { ok: false, reason, revision: NO_REVISION };
   }
   const { text, modRevision: revision } = registryCache.config;

@@ -1,5 +1,6 @@
 // Options of the node, and the parts that are made from them alone.
 import type { Cidr } from '../../lib/address.ts';
+import type { checkPrerequisites } from '../host/prerequisites.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
@@ -26,6 +27,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   /** Weft's addon; unset if it is missing. */
   readonly native?: Native | undefined;
   readonly clock: Clock;
+  /** Default: of this process and machine. */
+  readonly checkPrerequisites?: typeof checkPrerequisites;
   /** Whether the packet path can replace a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
   readonly registry: Registry;

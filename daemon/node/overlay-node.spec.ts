@@ -68,6 +68,8 @@ describe('a node whose kernel', () => {
     node = new OverlayNode({
       clock: systemClock,
       options: commandLine.options,
+      // The kernel is a model: it needs no capability of this process.
+      checkPrerequisites: () => Promise.resolve(undefined),
       config: network('4', backend),
       encapsulation: chooseDatapath(backend, false),
       canUseUserspace: options.hasPacketPath !== false,

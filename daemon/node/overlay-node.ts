@@ -19,6 +19,7 @@ import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.t
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import { checkPrerequisites } from '../host/prerequisites.ts';
 import { admitConfig } from './config-admission.ts';
 import type { ConfigRejection } from './config-watcher.ts';
 import { HostWatcher } from './host-watcher.ts';
@@ -141,6 +142,7 @@ export class OverlayNode {
     const admission = await admitConfig(config, revision, {
       ...this.#options,
       interface: this.#options.options.interface,
+      checkPrerequisites: this.#options.checkPrerequisites ?? checkPrerequisites,
       state: () => this.#state,
       own: () => this.leaseManager.own,
     });

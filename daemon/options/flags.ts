@@ -142,6 +142,11 @@ export const DAEMON_FLAGS = {
     bound: [10, 365 * DAY_SEC],
     help: 'TTL of the subnet lease after the last keep-alive. For tests and special clusters.',
   },
+  'metrics-hosts': {
+    type: 'string',
+    default: '',
+    help: 'Names besides addresses and the host name by which clients may reach the metrics server, separated by commas; *.NAME for all below.',
+  },
   'metrics-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the metrics server.' },
   'metrics-port': {
     type: 'int',

@@ -42,7 +42,12 @@ export interface DaemonOptions {
   /** Port 0 means no health server. */
   readonly health: { readonly ip: IpAddress; readonly port: number };
   /** Port 0 means no metrics and no page. */
-  readonly metrics: { readonly ip: IpAddress; readonly port: number };
+  readonly metrics: {
+    readonly ip: IpAddress;
+    readonly port: number;
+    /** Accepted in the Host header besides addresses and the host name; lower case. */
+    readonly hosts?: readonly string[];
+  };
   /** Command to run when subnet.env changes. */
   readonly onChange?: ChangeHookCommand;
   /**
@@ -104,7 +109,7 @@ function parseOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Finding
     ...parseUserspace(values),
     tuning: parseTuning(values),
     health: parseListener('healthz', values, findings),
-    metrics: parseListener('metrics', values, findings),
+    metrics: { ...parseListener('metrics', values, findings), ...parseHosts(values, findings) },
     ...parseOnChange(values, findings),
     controlSocket: {
       path: values['control-socket'],
@@ -187,6 +192,19 @@ function parseListener(
   const ip = parseAddress(values, `${flag}-ip`, parseIp, 'an IPv4 or IPv6 address', findings);
   return { ip: ip ?? ('0.0.0.0' as Ipv4), port: values[`${flag}-port`] };
 }
+
+function parseHosts(values: Values, { errors, labelOf }: Findings): { hosts?: readonly string[] } {
+  const hosts = values['metrics-hosts'].split(',').map((name) => name.trim().toLowerCase());
+  const named = hosts.filter((name) => name !== '');
+  const wrong = named.find((name) => !HOST_NAME.test(name));
+  if (wrong !== undefined)
+    errors.push(
+      `${labelOf('metrics-hosts')}: ${JSON.stringify(wrong)} is no host name; give names like node1.example.com or *.example.com, without port`,
+    );
+  return named.length === 0 ? {} : { hosts: named };
+}
+
+const HOST_NAME = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$/;
 
 function parseOnChange(values: Values, findings: Findings): Pick<DaemonOptions, 'onChange'> {
   const text = values['on-change'];
