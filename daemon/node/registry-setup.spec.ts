@@ -10,7 +10,7 @@ describe('the log of a registry that is away', () => {
     const listeners = new Set<RegistryCacheListener>();
     const limit = createLogRateLimit();
     let markReady: () => void = () => undefined;
-    const mirror = {
+    const registryCache = {
       subscribe: (listener: RegistryCacheListener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -25,7 +25,7 @@ describe('the log of a registry that is away', () => {
     };
     const logged = (): string[] => lines.splice(0).map((line) => line.slice(line.indexOf(' ') + 1).trim());
 
-    const reading = readRegistry(mirror, createLogger({ write: (line) => lines.push(line) }), limit);
+    const reading = readRegistry(registryCache, createLogger({ write: (line) => lines.push(line) }), limit);
     notify(false, 'timed out', 'invalid password', 'timed out');
     assert.deepEqual(logged(), [
       'ERROR Registry unavailable, waiting for it: timed out',
