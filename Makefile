@@ -7,7 +7,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
@@ -42,8 +42,8 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
-# dist/weft.mjs and dist/addons/: all that a host with Node needs.
-bundle: dist/.bundled
+# dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
+bundle: dist/.bundled dist/weft-cni.cjs
 
 dist/.bundled: dist/.built dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
@@ -80,8 +80,10 @@ test-native:
 	@deploy/install-tools.sh cc
 	@sh native/test/run.sh
 
+# Root's capabilities are dropped: what passes for root passes for an ordinary user.
+UNPRIVILEGED = $(shell [ "$$(id -u)" -ne 0 ] || echo setpriv --bounding-set=-all --inh-caps=-all)
 test-unit: build test-native
-	node_modules/.bin/mocha --parallel $(UNIT_SPECS)
+	$(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
 
 # One spec or suite after an incremental build: make test-one FILE=daemon/reconciler/diff.spec.ts, or FILE=lab-repair.
 .PHONY: test-one
@@ -164,11 +166,12 @@ lint: build
 format: node_modules/.installed
 	node_modules/.bin/prettier --write --log-level warn .
 
-# Property tests and random walks with many more cases than in `make test`; then each C fuzzer for FUZZ_SECONDS.
+# Property tests and random walks with many more cases than in `make test`, without time limits; then each C fuzzer for
+# FUZZ_SECONDS, whatever the walks found.
 fuzz: build native/build/weft-oracle.node
-	WALK_RUNS=2000 node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS)
 	@deploy/install-tools.sh libfuzzer
-	@sh native/fuzz/run.sh $(FUZZ_SECONDS)
+	@status=0; WALK_RUNS=$${WALK_RUNS:-2000} node_modules/.bin/mocha --timeout 0 --require ./dist/test/support/fuzz.js $(FUZZ_SPECS) || status=$$?; \
+	  sh native/fuzz/run.sh $(FUZZ_SECONDS) || status=$$?; exit $$status
 
 clean:
 	rm -rf dist .build native/build native/prebuilds node_modules bench/out deploy/man deploy/completions

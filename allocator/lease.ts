@@ -2,17 +2,22 @@
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
 
 /**
- * The subnets that one key stands for. At least one is present.
- * Key text of both: `10.5.52.0-24`, `10.5.52.0-24&fd00:12:13::-56`, `0.0.0.0-0&fd00:0:0:1::-64` (IPv6 only).
+ * The subnets that one key stands for. At least one is present. Key text of both: `10.5.52.0-24`,
+ * `10.5.52.0-24&fd00:12:13::-56`, `0.0.0.0-0&fd00:0:0:1::-64` (IPv6 only).
  */
 export interface LeaseSubnets {
   readonly ipv4?: Ipv4Cidr;
   readonly ipv6?: Ipv6Cidr;
 }
 
-/** What a host publishes as the value of its key. Absent optional members are unset (`null` or omitted on the wire). */
+/**
+ * What a host publishes as the value of its key. Absent optional members are unset (`null` or
+ * omitted on the wire).
+ */
 export interface LeaseAttributes {
-  /** Underlay IPv4 address that peers send to; unset on an IPv6-only host (`0.0.0.0` on the wire). */
+  /**
+   * Underlay IPv4 address that peers send to; unset on an IPv6-only host (`0.0.0.0` on the wire).
+   */
   readonly publicIp?: Ipv4;
   readonly publicIpv6?: Ipv6;
   /** Empty for `udp` and `alloc`, which flannel leaves out of the value. */
@@ -27,7 +32,9 @@ export interface LeaseAttributes {
 export interface WeftAttributes {
   /** UDP port of the backend, where it is not that backend's usual one. */
   readonly port?: number;
-  /** Transports that this host may still send by and receives on, while it migrates to another one. */
+  /**
+   * Transports that this host may still send by and receives on, while it migrates to another one.
+   */
   readonly leaving?: readonly LegacyTransport[];
   /** It sends by none of them any more. */
   readonly isDrained?: boolean;

@@ -19,15 +19,15 @@ export function nftTable(each: FirewallFamily, policy: FirewallPolicy): Firewall
 }
 
 function masquerade({ family, network, subnet }: FirewallFamily, ip: string, isFullyRandom: boolean): string {
-  const verdict = `masquerade${isFullyRandom ? ' fully-random' : ''}`;
+  const statement = `masquerade${isFullyRandom ? ' fully-random' : ''}`;
   const mark = `0x${SERVICE_MARK.toString(16).padStart(8, '0')}`;
   return chain('postrtg', 'type nat hook postrouting priority srcnat; policy accept;', [
     `meta mark & ${mark} == ${mark} return`,
     `${ip} saddr ${subnet} ${ip} daddr ${network} return`,
     `${ip} saddr ${network} ${ip} daddr ${subnet} return`,
     `${ip} saddr != ${network} ${ip} daddr ${subnet} return`,
-    `${ip} saddr ${network} ${ip} daddr != ${MULTICAST[family]} ${verdict}`,
-    `${ip} saddr != ${network} ${ip} daddr ${network} ${verdict}`,
+    `${ip} saddr ${network} ${ip} daddr != ${MULTICAST[family]} ${statement}`,
+    `${ip} saddr != ${network} ${ip} daddr ${network} ${statement}`,
   ]);
 }
 

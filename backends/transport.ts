@@ -7,7 +7,7 @@ import type { Lease, LeaseAttributes, LegacyTransport } from '../allocator/lease
 import { backendDataOf, publicIpOf } from './address-family.ts';
 import { wireType } from './requirements.ts';
 import { DEFAULT_VXLAN_PORT } from './vxlan.ts';
-import { formatVxlanData, parseVxlanData } from './vxlan-data.ts';
+import { formatVxlanData, parseVxlanData } from './vxlan-backend-data.ts';
 import { stableVtepMac } from './vtep-mac.ts';
 
 export interface Transport {

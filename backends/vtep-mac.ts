@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { parseMac } from '../lib/address.ts';
 import type { Family, IpAddress, MacAddress } from '../lib/address.ts';
-import { parseVxlanData } from './vxlan-data.ts';
+import { parseVxlanData } from './vxlan-backend-data.ts';
 
 export interface VtepIdentity {
   readonly publicIp: IpAddress;

@@ -19,7 +19,7 @@ import { derivePeerState, directRoute } from './peer-state.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { onLinkDevice } from './underlay.ts';
 import { stableVtepMac } from './vtep-mac.ts';
-import { formatVxlanData, parseVxlanData } from './vxlan-data.ts';
+import { formatVxlanData, parseVxlanData } from './vxlan-backend-data.ts';
 
 /** The kernel's own default, older than the port that IANA assigned (4789). */
 export const DEFAULT_VXLAN_PORT = 8472;

@@ -55,6 +55,15 @@ if [ "$print" = yes ]; then
 fi
 
 if [ "$(id -u)" -eq 0 ]; then sudo=''; else sudo='sudo -n'; fi
+# Before anything that sudo does: without it the first command would end this script in silence.
+if [ -n "$sudo" ] && ! $sudo true 2>/dev/null; then
+  echo "Packages are missing, and sudo asks for a password or is not there; run as root: apt-get update && apt-get install$missing" >&2
+  exit 1
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "Packages are missing, and there is no apt-get; install by Debian's names or your system's:$missing" >&2
+  exit 1
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # Prevents packages from starting their services during the installation.

@@ -46,6 +46,12 @@ export function clientEnvironment(host: string | undefined): string[] {
   return ['env', path, `WEFT_NODE=${process.execPath}`, ...socket];
 }
 
+/** What a user's commands on a host need beyond {@link clientEnvironment}: this lab's etcd and subnet.env. */
+export function userEnvironment(host: string | undefined): string[] {
+  const etcd = [`FLANNELD_ETCD_ENDPOINTS=${ETCD_URL}`, `ETCDCTL_ENDPOINTS=${ETCD_URL}`, 'ETCDCTL_API=3'];
+  return host === undefined ? etcd : [...etcd, `FLANNELD_SUBNET_FILE=${subnetFileOf(host)}`];
+}
+
 /** Defined by the bundler. */
 declare const WEFT_VERSION: string | undefined;
 

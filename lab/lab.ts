@@ -10,6 +10,7 @@ import {
   INSIDE,
   IS_READY_COMMAND,
   subnetFileOf,
+  userEnvironment,
 } from './daemon-command.ts';
 import { etcdCommand, etcdctlCommand } from './etcd-command.ts';
 import {
@@ -28,7 +29,6 @@ import { LabProcesses, type DaemonSignal, type StopSignal } from './processes.ts
 import { Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { buildUnderlay, runIpBatch } from './underlay.ts';
-import { waitFor } from './wait.ts';
 
 export interface LabOptions extends plan.TopologyOptions {
   readonly name: string;
@@ -135,6 +135,12 @@ export class Lab {
     return (await this.query(name, IS_READY_COMMAND)).code === 0;
   }
 
+  /** Waits until the daemon of each host is ready, bare ones aside: it is so after its subnet.env. */
+  async waitUntilReady(): Promise<void> {
+    for (const { name } of this.topology.hosts.filter((host) => !host.isBare))
+      await this.#processes.waitFor(name, `${name} is ready`, () => this.isReady(name));
+  }
+
   /** Runs `argv` in namespace `netns` (`h1`, `c1`, `sw`, `etcd`, `out`). */
   exec(netns: string, argv: readonly string[], options?: RunOptions): Promise<Output> {
     return this.sandbox.run(argv, netns, options);
@@ -170,7 +176,11 @@ export class Lab {
     });
     await this.#processes.start('etcd', 'etcd', command);
     const health = etcdctlCommand(plan.ETCD_URL, ['endpoint', 'health']);
-    await waitFor('etcd to answer', async () => (await this.exec('etcd', health)).code === 0, 60_000);
+    await this.#processes.waitFor(
+      'etcd',
+      'etcd answers',
+      async () => (await this.exec('etcd', health)).code === 0,
+    );
   }
 
   stopEtcd(signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
@@ -213,8 +223,16 @@ export class Lab {
 
   /** Command prefix that puts `weft` on the PATH and points it at the daemon of namespace `netns`, if that is a host. */
   environment(netns: string): string[] {
-    const host = this.topology.hosts.find(({ name, container }) => name === netns || container === netns);
-    return clientEnvironment(host?.name);
+    return clientEnvironment(this.#hostOf(netns));
+  }
+
+  /** As {@link environment}, and points commands at etcd and the host's subnet.env as well. */
+  userEnvironment(netns: string): string[] {
+    return [...this.environment(netns), ...userEnvironment(this.#hostOf(netns))];
+  }
+
+  #hostOf(netns: string): string | undefined {
+    return this.topology.hosts.find(({ name, container }) => name === netns || container === netns)?.name;
   }
 
   /** Text of a host's subnet.env, empty if it is not there. */
@@ -233,9 +251,7 @@ export class Lab {
     let container: plan.ContainerPlan | undefined;
     const isReady = async () =>
       (container = plan.planContainer(await this.readSubnetEnv(name))) !== undefined;
-    await waitFor(`the subnet file of ${name}`, isReady, timeoutMs).catch(async (error: Error) => {
-      throw new Error(`${error.message}; its log ends with:\n${await this.logTail(name, 5)}`);
-    });
+    await this.#processes.waitFor(host.name, `${host.name} has its subnet file`, isReady, timeoutMs);
     await runIpBatch(this.sandbox, name, plan.hostContainerCommands(host, container!));
     await runIpBatch(this.sandbox, host.container, plan.containerCommands(container!));
     return container!;

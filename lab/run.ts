@@ -1,7 +1,6 @@
 // The lab's one-shot check: everything reachable from everywhere, and how fast. Shared by `weft lab run` and the demo.
 import { networkOf, parseCidr } from '../lib/address.ts';
 import type { Lab } from './lab.ts';
-import { waitFor } from './wait.ts';
 import { pingAll, tcpThroughput, type CongestionControl, type PingReport } from './probe.ts';
 
 export interface LabReport {
@@ -14,8 +13,6 @@ export interface LabReport {
 }
 
 const TCP_SECONDS = 2;
-/** A host has its subnet before all peers are in its kernel. */
-const READY_MS = 60_000;
 
 /** Tests a lab whose hosts all have their containers. */
 export async function checkLab(lab: Lab, onStep: (text: string) => void): Promise<LabReport> {
@@ -23,7 +20,7 @@ export async function checkLab(lab: Lab, onStep: (text: string) => void): Promis
   const hosts = await Promise.all(
     running.map(async ({ name, publicIp }) => ({ name, publicIp, subnet: await subnetOf(lab, name) })),
   );
-  for (const { name } of running) await waitFor(`${name} to be ready`, () => lab.isReady(name), READY_MS);
+  await lab.waitUntilReady();
   onStep(`pinging every container from every other (${hosts.length * (hosts.length - 1)} pairs)`);
   const ping = await pingAll(lab);
   const tcp = { congestion: 'cubic', seconds: TCP_SECONDS } as const;

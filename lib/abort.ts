@@ -1,4 +1,4 @@
-// Promises that end early when an abort signal fires.
+// Promises that an abort signal ends.
 
 /** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

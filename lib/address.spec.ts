@@ -21,7 +21,7 @@ import type { Cidr, IpAddress, Ipv4, Ipv4Cidr, Ipv6 } from './address.ts';
 const ipv4 = fc.nat({ max: 0xffff_ffff }).map(ipv4FromNumber);
 const ipv6 = fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }).map((value) => fromBigInt(value, 6) as Ipv6);
 
-/** The mask arithmetic of RFC 4632 bit by bit, for both families. */
+/** The mask arithmetic of RFC 4632 done slowly, for both families. */
 function slowContains(cidr: Cidr, address: IpAddress, bits: number): boolean {
   const [network = '', length = ''] = cidr.split('/');
   const hostBits = BigInt(bits - Number(length));

@@ -1,6 +1,7 @@
-// Addresses, subnets and MAC addresses as canonical text, and the arithmetic on them. Canonical text is compared with
-// `===`, used as a map key and printed as it is; numbers appear only inside this file's arithmetic.
-// Parsing is strict (RFC 6943 §3.1.1): four decimal octets without leading zeros, no short forms, no zone.
+// Addresses, subnets and MAC addresses as canonical text, and the arithmetic on them. Canonical
+// text is compared with `===`, used as a map key and printed as it is; numbers appear only inside
+// this file's arithmetic. Parsing is strict (RFC 6943 §3.1.1): four decimal octets without leading
+// zeros, no short forms, no zone.
 import ipaddr from 'ipaddr.js';
 
 declare const brand: unique symbol;
@@ -41,8 +42,9 @@ export function parseIpv4(text: string): Ipv4 | undefined {
 }
 
 /**
- * Parses any IPv6 text without zone; `undefined` if `text` is anything else. Returns the RFC 5952 form, with IPv4-mapped
- * addresses in hex too, as keys of the registry hold hex digits and colons only.
+ * Parses any IPv6 text without zone; `undefined` if `text` is anything else. Returns the RFC 5952
+ * form, with IPv4-mapped addresses in hex too, as keys of the registry hold hex digits and colons
+ * only.
  */
 export function parseIpv6(text: string): Ipv6 | undefined {
   const groups = text.includes('.') ? withHexTail(text) : text;
@@ -51,7 +53,10 @@ export function parseIpv6(text: string): Ipv6 | undefined {
   return ipaddr.IPv6.parse(groups).toRFC5952String() as Ipv6;
 }
 
-/** Rewrites a dotted tail as two groups: ipaddr.js reads zero-padded tails as octal and takes `::1.2.3.4` for a mapped address. */
+/**
+ * Rewrites a dotted tail as two groups: ipaddr.js reads zero-padded tails as octal and takes
+ * `::1.2.3.4` for a mapped address.
+ */
 function withHexTail(text: string): string | undefined {
   const tailAt = text.lastIndexOf(':') + 1;
   const tail = parseIpv4(text.slice(tailAt));
@@ -70,7 +75,10 @@ export function familyOf(text: IpAddress | Cidr): Family {
   return text.includes(':') ? 6 : 4;
 }
 
-/** A CIDR taken apart. `address` keeps host bits, so that `10.5.72.1/24` can be read from subnet.env. */
+/**
+ * A CIDR taken apart. `address` keeps host bits, so that `10.5.72.1/24` can be read from
+ * subnet.env.
+ */
 export interface ParsedCidr<Address extends IpAddress = IpAddress> {
   readonly address: Address;
   readonly prefixLength: number;
@@ -177,7 +185,10 @@ export function addToAddress<Address extends IpAddress>(address: Address, count:
   return fromBigInt(toBigInt(address) + count, familyOf(address)) as Address;
 }
 
-/** Parses colon, dash or dotted MAC notation (Go's `net.ParseMAC`, 48 bits only) into canonical text. */
+/**
+ * Parses colon, dash or dotted MAC notation (Go's `net.ParseMAC`, 48 bits only) into canonical
+ * text.
+ */
 export function parseMac(text: string): MacAddress | undefined {
   // The usual spelling; there are thousands of them.
   if (CANONICAL_MAC.test(text)) return text as MacAddress;
@@ -188,12 +199,18 @@ export function parseMac(text: string): MacAddress | undefined {
   return digits.replaceAll(/..(?!$)/g, '$&:') as MacAddress;
 }
 
-/** Network mask as a signed 32-bit number. A shift by 32 would be a shift by 0, hence the special case. */
+/**
+ * Network mask as a signed 32-bit number. A shift by 32 would be a shift by 0, hence the special
+ * case.
+ */
 function ipv4Mask(prefixLength: number): number {
   return prefixLength === 0 ? 0 : -1 << (32 - prefixLength);
 }
 
-/** Mask of one 16-bit group of which the first `bits` belong to the network; below 0 is none and above 16 is all. */
+/**
+ * Mask of one 16-bit group of which the first `bits` belong to the network; below 0 is none and
+ * above 16 is all.
+ */
 function groupMask(bits: number): number {
   return bits <= 0 ? 0 : -1 << Math.max(16 - bits, 0);
 }

@@ -1,5 +1,5 @@
-// A queue between a producer and one asynchronous reader: pushed at one end, iterated at the other. It has no bound of its own,
-// so it serves streams that are bounded by their request.
+// A queue between a producer and one asynchronous reader: pushed at one end, iterated at the other.
+// It has no bound of its own, so it serves streams that are bounded by their request.
 
 export class AsyncQueue<Item> implements AsyncIterable<Item> {
   readonly #items: Item[] = [];

@@ -1,5 +1,6 @@
-// Delays before a retry: exponential with full jitter, so that a thousand hosts that fail together do not retry together.
-// `backoffDelayMs` and `Retry` are pure, for state machines; `Backoff` keeps the count for loops. None holds a timer.
+// Delays before a retry: exponential with full jitter, so that a thousand hosts that fail together
+// do not retry together. `backoffDelayMs` and `Retry` are pure, for state machines; `Backoff` keeps
+// the count for loops. None holds a timer.
 import type { Now } from './clock.ts';
 
 /** Uniform numbers in 0 (included) to 1 (excluded), as `Math.random` gives. */
@@ -13,7 +14,8 @@ export interface BackoffBounds {
 }
 
 /**
- * The delay after `failures` earlier failures in a row: uniform in 0..min(cap, base·2ⁿ), rounded up to at least 1 ms.
+ * The delay after `failures` earlier failures in a row: uniform in 0..min(cap, base·2ⁿ), rounded up
+ * to at least 1 ms.
  * @param jitter - uniform in 0..1
  */
 export function backoffDelayMs({ baseMs, capMs }: BackoffBounds, failures: number, jitter: number): number {

@@ -1,5 +1,5 @@
-// Monotonic time and one-shot timers. Everything that waits takes a Clock, so that tests and simulations control the time. It
-// must never return wall-clock time, which jumps.
+// Monotonic time and one-shot timers. Everything that waits takes a Clock, so that tests and
+// simulations control the time. It must never return wall-clock time, which jumps.
 
 /** Source of time and timers. */
 export interface Clock {
@@ -13,8 +13,9 @@ export interface Clock {
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
- * The process's own clock (CLOCK_MONOTONIC). It stands still while the machine is suspended, not while the process is
- * stopped. A timer longer than 24 days fires after 24 days: callers compare `nowMs` when a timer fires.
+ * The process's own clock (CLOCK_MONOTONIC). It stands still while the machine is suspended, not
+ * while the process is stopped. A timer longer than 24 days fires after 24 days: callers compare
+ * `nowMs` when a timer fires.
  */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),

@@ -1,5 +1,5 @@
-// Level-triggered control loop: single flight, stepped again when woken, asleep until the next deadline. A wake-up during
-// a step is kept. It knows nothing of the work.
+// Level-triggered control loop: single flight, stepped again when woken, asleep until the next
+// deadline. A wake-up during a step is kept. It knows nothing of the work.
 //
 //   new ──start──► stepping ──step: true, or woken──► stepping
 //                     │  ▲
@@ -12,7 +12,10 @@ export interface ControlLoopOptions {
   readonly clock: Clock;
   /** Does one thing; resolves to whether to step again at once. Must not reject or throw. */
   readonly step: () => Promise<boolean> | boolean;
-  /** Points on the clock at which to step without a wake-up, in ms. Read before each sleep; points up to the start of the last step are skipped. */
+  /**
+   * Points on the clock at which to step without a wake-up, in ms. Read before each sleep; points
+   * up to the start of the last step are skipped.
+   */
   readonly deadlinesMs?: () => readonly number[];
 }
 
@@ -41,7 +44,10 @@ export class ControlLoop {
     this.#run = this.#steps();
   }
 
-  /** Something changed: steps once more, after the caller's own synchronous work. Without effect before {@link start}. */
+  /**
+   * Something changed: steps once more, after the caller's own synchronous work. Without effect
+   * before {@link start}.
+   */
   wake(): void {
     if (this.#phase !== 'started') return;
     this.#isWoken = true;
@@ -71,7 +77,10 @@ export class ControlLoop {
     if (this.#phase === 'started') this.#sleep(startedMs);
   }
 
-  /** The last step has seen every point up to its start; one that falls due during it is still to come. */
+  /**
+   * The last step has seen every point up to its start; one that falls due during it is still to
+   * come.
+   */
   #sleep(startedMs: number): void {
     const { clock, deadlinesMs = () => [] } = this.#options;
     const pointsMs = deadlinesMs().filter((pointMs) => pointMs > startedMs && pointMs < Infinity);

@@ -15,7 +15,10 @@ export function didYouMean(written: string, candidates: Iterable<string>): strin
   return best;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours between two texts (optimal string alignment). */
+/**
+ * Insertions, deletions, replacements and swaps of neighbours between two texts (optimal string
+ * alignment).
+ */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -1,10 +1,12 @@
-// Files of KEY=VALUE lines that shells source, of which subnet.env is one. Pure; nothing is expanded or run.
+// Files of KEY=VALUE lines that shells source, of which subnet.env is one. Pure; nothing is
+// expanded or run.
 const ASSIGNMENT =
   /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|([^\s#"']*))\s*(?:#.*)?$/;
 
 /**
- * Reads a file as written by weft, by flannel or by hand: quotes, `export`, comments and blank lines are fine. The last
- * assignment of a key counts, as it does for a shell. `onBadLine` gets every other line, counted from 1.
+ * Reads a file as written by weft, by flannel or by hand: quotes, `export`, comments and blank
+ * lines are fine. The last assignment of a key counts, as it does for a shell. `onBadLine` gets
+ * every other line, counted from 1.
  */
 export function parseEnvFile(
   text: string,

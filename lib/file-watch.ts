@@ -1,5 +1,6 @@
-// Notifies of changes to one file by watching its folder (inotify(7)). Where that is impossible (no such folder yet, no watches
-// left, a file system without inotify), `isWatching` is false and the caller polls.
+// Notifies of changes to one file by watching its folder (inotify(7)). Where that is impossible (no
+// such folder yet, no watches left, a file system without inotify), `isWatching` is false and the
+// caller polls.
 import { realpathSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
@@ -8,7 +9,10 @@ export class FileWatch {
   readonly #onChange: () => void;
   #watcher: FSWatcher | undefined;
 
-  /** @param onChange - made, changed, replaced, renamed or removed; also by this process. Must not throw. */
+  /**
+   * @param onChange - made, changed, replaced, renamed or removed; also by this process. Must not
+   * throw.
+   */
   constructor(path: string, onChange: () => void) {
     this.#path = path;
     this.#onChange = onChange;

@@ -1,4 +1,5 @@
-// A text that must not be printed. Every conversion of the object (template, JSON, console, inspect) shows a mask.
+// A text that must not be printed. Every conversion of the object (template, JSON, console,
+// inspect) shows a mask.
 import { inspect } from 'node:util';
 
 const MASK = '[redacted]';

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packageRoot } from '../lab/package-root.ts';
 import { CniRuntime, PluginError, type Conflist, type Execute } from './support/cni-runtime.ts';
 
@@ -213,6 +213,69 @@ describe('weft-cni', () => {
     const cni = runtime();
     await cni.add(A);
     writeFileSync(join(folder, 'data', A.id), '{"cniVersion":');
+    await cni.del(A);
+    assert.deepEqual([storedNames(), assigned()], [[], []]);
+  });
+
+  /** What happens to a container's file, and what is left of the subnet file. */
+  const damages: readonly [string, (file: string) => void][] = [
+    ['is cut off', (file) => writeFileSync(file, '{"cniVersion":')],
+    ['is empty', (file) => writeFileSync(file, '')],
+    ['is no object', (file) => writeFileSync(file, '[1]')],
+    ['is missing', (file) => rmSync(file)],
+    ['is a folder', (file) => (rmSync(file), mkdirSync(join(file, 'more'), { recursive: true }))],
+    [
+      'cannot be reached',
+      (file) => (rmSync(dirname(file), { recursive: true }), writeFileSync(dirname(file), '')),
+    ],
+  ];
+  for (const [name, damage] of damages)
+    for (const subnet of [SUBNET_ENV, 'FLANNEL_MTU=x\n', undefined])
+      it(`DEL removes all of a container whose file ${name}, with subnet.env ${JSON.stringify(subnet?.slice(0, 14))}`, async () => {
+        const cni = runtime();
+        await cni.add(A);
+        damage(join(folder, 'data', A.id));
+        if (subnet === undefined) rmSync(join(folder, 'subnet.env'));
+        else writeFileSync(join(folder, 'subnet.env'), subnet);
+        await cni.del(A);
+        assert.throws(() => ip('netns', 'exec', A.id, 'ip', 'link', 'show', 'eth0'));
+        assert.deepEqual(assigned(), []);
+        assert.equal(existsSync(join(folder, 'data', A.id)), false);
+        await cni.del(A);
+      });
+
+  it('DEL of an unknown container succeeds without subnet and plugins', async () => {
+    rmSync(join(folder, 'subnet.env'));
+    await runtime({ path: '/nowhere' }).del(A);
+  });
+
+  for (const [name, damage] of damages.slice(0, 3).concat(damages.slice(4, 5)))
+    for (const subnet of [SUBNET_ENV, undefined])
+      it(`GC releases the addresses of a container whose file ${name}, ${subnet === undefined ? 'without' : 'with'} subnet.env`, async () => {
+        const cni = runtime({ cniVersion: '1.1.0' });
+        await cni.add(A);
+        await cni.add(B);
+        damage(join(folder, 'data', A.id));
+        if (subnet === undefined) rmSync(join(folder, 'subnet.env'));
+        await cni.gc([B]);
+        assert.deepEqual(storedNames(), [B.id]);
+        assert.deepEqual(assigned().toSorted(), ['10.5.72.3', 'fd00:0:0:1::3']);
+      });
+
+  it('GC spares a damaged file that names another network, and one of a listed container', async () => {
+    const cni = runtime({ cniVersion: '1.1.0' });
+    await cni.add(A);
+    writeFileSync(join(folder, 'data', A.id), '{');
+    writeFileSync(join(folder, 'data', 'other'), '{"cniVersion":"1.0.0","name":"lan","type":"br');
+    await cni.gc([A]);
+    assert.deepEqual(storedNames().toSorted(), ['other', A.id].toSorted());
+    assert.equal(assigned().length, 2);
+  });
+
+  it('ADD replaces a folder in place of its file', async () => {
+    for (const name of [A.id, `.${A.id}.weft`]) mkdirSync(join(folder, 'data', name), { recursive: true });
+    const cni = runtime();
+    await cni.add(A);
     await cni.del(A);
     assert.deepEqual([storedNames(), assigned()], [[], []]);
   });

@@ -196,7 +196,7 @@ for (const { name, ...options } of PAIRS)
     it('congestion marks reach a TCP that understands them', async () => {
       const { a, b } = pair!;
       for (const end of [a, b]) await end.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_ecn']);
-      impairment = await startImpairment(pair!, { congest: 0.05, isOneDirection: true });
+      impairment = await startImpairment(pair!, { congest: 0.05, oneSided: true });
       for (const family of [4, 6] as const) {
         const earlier = await a.kernelCounter('TcpExtTCPDeliveredCE');
         const { client, server } = await checkTcp(a, b, b.overlay[family], { bytes: TCP_BYTES });

@@ -1,5 +1,6 @@
-// The etcd registry when servers and networks fail: each test breaks something, sees the promised error within the
-// promised time, ends it and sees the same client work again. Mocha fails a test on an unhandled rejection.
+// The etcd registry when servers and networks fail: each test breaks something, sees the promised
+// error within the promised time, ends it and sees the same client work again. Mocha fails a test
+// on an unhandled rejection.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
 import { createEtcdRegistry } from '../allocator/registry/etcd/index.ts';
 import type { EtcdOptions } from '../allocator/registry/etcd/index.ts';
-import { NO_LEASE } from '../allocator/registry/registry.ts';
+import { NO_LEASE, revisionAfter, toLeaseId, toRevision } from '../allocator/registry/registry.ts';
 import type { Registry, WatchEnd } from '../allocator/registry/registry.ts';
 import { startEtcd } from '../lab/etcd-server.ts';
 import type { EtcdServer } from '../lab/etcd-server.ts';
@@ -49,7 +50,7 @@ describe('etcd registry and faults', () => {
   const works = (registry: Registry): Promise<void> =>
     waitFor('the registry answers again', () => registry.snapshot().then(Boolean, () => false));
   const watchNow = async (registry: Registry): Promise<ReturnType<typeof recordWatch>> => {
-    const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+    const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
     await watch.ready;
     return watch;
   };
@@ -124,8 +125,8 @@ describe('etcd registry and faults', () => {
         registry.snapshot(),
         registry.grant(60),
         create(registry, 'a'),
-        registry.update({ key: 'a', value: 'v', leaseId }, 1),
-        registry.remove('a', 1),
+        registry.update({ key: 'a', value: 'v', leaseId }, toRevision(1)),
+        registry.remove('a', toRevision(1)),
         registry.keepAlive(leaseId),
         registry.revoke(leaseId),
       ];
@@ -158,7 +159,10 @@ describe('etcd registry and faults', () => {
       const registry = connect([near.url]);
       const { revision } = await registry.snapshot();
       near.hold();
-      assert.match(lostMessage(await recordWatch(registry, revision + 1).ended), /did not accept the watch/);
+      assert.match(
+        lostMessage(await recordWatch(registry, revisionAfter(revision)).ended),
+        /did not accept the watch/,
+      );
     });
 
     it('does not end a quiet watch that is alive', async () => {
@@ -206,7 +210,7 @@ describe('etcd registry and faults', () => {
       near.hold();
       const controller = new AbortController();
       const aborted = registry.snapshot(controller.signal);
-      const [pending, starting] = [registry.keepAlive('1'), connect([near.url], {}).snapshot()];
+      const [pending, starting] = [registry.keepAlive(toLeaseId('1')), connect([near.url], {}).snapshot()];
       const reason = new Error('enough');
       controller.abort(reason);
       await assert.rejects(aborted, reason);
@@ -244,7 +248,7 @@ describe('etcd registry and faults', () => {
       server.pause();
       try {
         await rejectsWith('REGISTRY_UNAVAILABLE', registry.snapshot());
-        await rejectsWith('REGISTRY_UNAVAILABLE', registry.keepAlive('1'));
+        await rejectsWith('REGISTRY_UNAVAILABLE', registry.keepAlive(toLeaseId('1')));
         assert.equal((await watch.ended).reason, 'lost');
       } finally {
         server.resume();
@@ -279,7 +283,7 @@ describe('etcd registry and faults', () => {
         const { revision } = await registry.snapshot();
         await server.snapshotRestore(backup);
         assert.match(
-          lostMessage(await recordWatch(registry, revision + 1).ended),
+          lostMessage(await recordWatch(registry, revisionAfter(revision)).ended),
           /the registry is at revision/,
         );
         const restored = await registry.snapshot();

@@ -1,4 +1,5 @@
-// TLS, users and permissions of the etcd registry: what works, and that each mistake is reported with the flag to correct.
+// TLS, users and permissions of the etcd registry: what works, and that each mistake is reported
+// with the flag to correct.
 import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { createEtcdRegistry } from '../allocator/registry/etcd/index.ts';
 import type { EtcdOptions, TlsFiles } from '../allocator/registry/etcd/index.ts';
-import { NO_LEASE, RegistryError } from '../allocator/registry/registry.ts';
+import { NO_LEASE, RegistryError, revisionAfter, toRevision } from '../allocator/registry/registry.ts';
 import type { Registry, RegistryErrorCode } from '../allocator/registry/registry.ts';
 import { makeCertificates } from './support/certificates.ts';
 import type { Certificates } from './support/certificates.ts';
@@ -52,7 +53,7 @@ describe('etcd registry and TLS', () => {
 
   it('needs no more than the authority of the server', async () => {
     const registry = connect({ endpoints: [server.url], tls: { caFile: trusted.ca } });
-    const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+    const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
     await watch.ready;
     await registry.create({ keys: ['a'], value: 'v', leaseId: NO_LEASE });
     await watch.seen(1);
@@ -210,7 +211,7 @@ describe('etcd registry and users', () => {
     const calls: string[] = [];
     const registry = asWeft({ onCall: (rpc) => calls.push(rpc) });
     const { revision } = await registry.snapshot();
-    const watch = recordWatch(registry, revision + 1);
+    const watch = recordWatch(registry, revisionAfter(revision));
     await watch.ready;
     const leaseId = await registry.grant(60);
     const created = await registry.create({ keys: ['a', 'b'], value: 'v', leaseId });
@@ -252,7 +253,7 @@ describe('etcd registry and users', () => {
     });
 
   it('get an error when a watch is not allowed', async () => {
-    const end = await recordWatch(asWeft({ prefix: '/theirs' }), 1).ended;
+    const end = await recordWatch(asWeft({ prefix: '/theirs' }), toRevision(1)).ended;
     assert.ok(end.reason === 'lost' && end.error instanceof RegistryError);
     assert.equal(end.error.code, 'REGISTRY_DENIED');
     assert.match(end.error.message, /access to \/theirs\/config/);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
 import { createEtcdRegistry } from '../allocator/registry/etcd/index.ts';
-import { NO_LEASE } from '../allocator/registry/registry.ts';
+import { NO_LEASE, toRevision } from '../allocator/registry/registry.ts';
 import type { Registry } from '../allocator/registry/registry.ts';
 import { describeRegistry } from './compliance/registry.ts';
 import type { RegistryFixture } from './compliance/registry.ts';
@@ -41,7 +41,7 @@ describe('etcd registry', () => {
     const { revision } = await registry.create({ keys: ['a', 'b', 'c', 'd'], value: 'v', leaseId });
     await registry.update({ key: 'a', value: 'w', leaseId }, revision);
     await registry.keepAlive(leaseId);
-    await registry.remove('a', 1);
+    await registry.remove('a', toRevision(1));
     await registry.revoke(leaseId);
     assert.deepEqual(calls, [
       'KV.txn',
@@ -55,7 +55,7 @@ describe('etcd registry', () => {
   });
 
   it('reads and watches its own directory only', async () => {
-    const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+    const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
     await watch.ready;
     for (const path of ['/subnets', '/subnets-old/a', '/subnets0', '/config/x', '/config2', '/confi'])
       await put(prefix + path, 'foreign');
@@ -103,7 +103,7 @@ describe('etcd registry', () => {
   it('sees a lease run out by itself', async () => {
     const leaseId = await registry.grant(1);
     await registry.create({ keys: ['a'], value: 'v', leaseId });
-    const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+    const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
     await watch.seen(1);
     assert.deepEqual(watch.events, [{ type: 'delete', key: 'a' }]);
     await watch.stop();

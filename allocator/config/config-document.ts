@@ -1,9 +1,11 @@
-// Parses the text of a config document as strict JSON (RFC 8259) with the position of every field, and takes single fields out
-// of its objects, checked against their schema. Knows no field's meaning.
+// Parses the text of a config document as strict JSON (RFC 8259) with the position of every field,
+// and takes single fields out of its objects, checked against their schema. Knows no field's
+// meaning.
 import { createScanner, parseTree, printParseErrorCode } from 'jsonc-parser';
 import type { Node, ParseError } from 'jsonc-parser';
 import type { ConfigIssues, SourceRange } from './config.ts';
 import type { FieldSchema, JsonType } from './config-schema.ts';
+import { hintOfText, hintOfToken } from './syntax-hint.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 
 /** Bounds that no sane document comes near, so that a hostile one costs neither time nor stack. */
@@ -17,7 +19,9 @@ export interface ConfigField extends SourceRange {
   readonly node: Node;
 }
 
-/** The fields of an object, by the name that the schema gives them, and those that it does not name. */
+/**
+ * The fields of an object, by the name that the schema gives them, and those that it does not name.
+ */
 export interface ObjectFields {
   readonly known: ReadonlyMap<string, ConfigField>;
   readonly unknown: readonly UnknownField[];
@@ -47,7 +51,10 @@ export function parseDocument(text: string, issues: ConfigIssues): ConfigField |
   return { path: '', offset: node.offset, value: shownValue(node, text), node };
 }
 
-/** Sorts the fields of an object. Letter case does not matter; of several with one name the last one counts. */
+/**
+ * Sorts the fields of an object. Letter case does not matter; of several with one name the last one
+ * counts.
+ */
 export function parseFields(
   text: string,
   object: ConfigField,
@@ -85,6 +92,8 @@ function reportSyntax(text: string, issues: ConfigIssues): void {
   const faults = errors.map(({ error, offset }) => ({ name: printParseErrorCode(error), offset }));
   // Behind the first error the parser guesses, so that all but comments would be noise.
   const first = faults.find(({ name }) => name !== COMMENT);
+  const hint = first === undefined ? undefined : hintOfText(text);
+  if (hint !== undefined) return issues.error(positionAt(0), hint);
   for (const fault of faults)
     if (fault === first || fault.name === COMMENT)
       issues.error(positionAt(fault.offset), syntaxMessage(fault.name, text, fault.offset));
@@ -101,8 +110,19 @@ function syntaxMessage(name: string, text: string, offset: number): string {
     return `has a comma before ${found}: JSON allows none, remove it`;
   const isPaddedNumber = /\d/.test(found) && /\d$/.test(before);
   if (isPaddedNumber) return SYNTAX_MESSAGES.InvalidNumberFormat ?? name;
+  if (name !== COMMENT) {
+    const foreign = hintOfToken(tokenAt(text, offset));
+    if (foreign !== undefined) return foreign;
+  }
   if (name !== COMMENT && isJson(before)) return SYNTAX_MESSAGES.EndOfFileExpected ?? name;
   return SYNTAX_MESSAGES[name] ?? 'is not JSON here: check it with a JSON validator';
+}
+
+/** The characters from `offset` up to the next one that JSON has outside of strings. */
+function tokenAt(text: string, offset: number): string {
+  return (
+    /^[^ \t\r\n{}[\],:"]*[^ \t\r\n]?/u.exec(text.slice(offset, offset + MAX_SHOWN_CHARACTERS))?.[0] ?? ''
+  );
 }
 
 const COMMENT = 'InvalidCommentToken';
@@ -135,7 +155,9 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Offset of the first bracket that opens level `limit` + 1; without recursion, unlike the parser. */
+/**
+ * Offset of the first bracket that opens level `limit` + 1; without recursion, unlike the parser.
+ */
 function findDepth(text: string, limit: number): number | undefined {
   const scanner = createScanner(text, true);
   let depth = 0;
@@ -169,8 +191,8 @@ function printable(text: string, maxCharacters: number): string {
 }
 
 /**
- * The fields of one object. Absent and null mean unset; a wrong field is reported once and counts as unset, but
- * {@link ConfigFields.hasError}.
+ * The fields of one object. Absent and null mean unset; a wrong field is reported once and counts
+ * as unset, but {@link ConfigFields.hasError}.
  */
 export class ConfigFields<Name extends string> {
   readonly issues: ConfigIssues;
@@ -221,7 +243,10 @@ export class ConfigFields<Name extends string> {
     return value === undefined ? undefined : value === true;
   }
 
-  /** True, false or `keyword`; the schema's default if unset. Keywords match in exact spelling, as in JSON. */
+  /**
+   * True, false or `keyword`; the schema's default if unset. Keywords match in exact spelling, as
+   * in JSON.
+   */
   booleanOr<Keyword extends string>(name: Name, keyword: Keyword): boolean | Keyword {
     const node = this.get(name)?.node;
     if (node?.type === 'boolean') return node.value === true;
@@ -257,7 +282,10 @@ export class ConfigFields<Name extends string> {
     return typeof value === 'string' ? value : undefined;
   }
 
-  /** The value within the schema's bounds. `1.0` and `1e3` are refused too: flannel does not read them. */
+  /**
+   * The value within the schema's bounds. `1.0` and `1e3` are refused too: flannel does not read
+   * them.
+   */
   integer(name: Name): number | undefined {
     const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER, $comment } = this.#schemas[name];
     const why = $comment === undefined ? '' : ` (${$comment})`;

@@ -1,5 +1,6 @@
-// Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen. Pure, and reports all errors
-// at once. The daemon checks from the leases whether flannel nodes in the same network agree.
+// Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen.
+// Pure, and reports all errors at once. The daemon checks from the leases whether flannel nodes in
+// the same network agree.
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
@@ -55,7 +56,9 @@ function parseConfig(text: string, issues: ConfigIssues): NetworkConfig | undefi
   const root = parseDocument(text, issues);
   if (root === undefined) return undefined;
   if (root.node.type !== 'object') {
-    issues.error(root, 'must be a JSON object such as {"Network": "10.5.0.0/16"}');
+    const isQuoted = root.node.type === 'string' && String(root.node.value).trimStart().startsWith('{');
+    const hint = isQuoted ? ': remove the quotes around it and the backslashes in it' : '';
+    issues.error(root, `must be a JSON object such as {"Network": "10.5.0.0/16"}${hint}`);
     return undefined;
   }
   const { known, unknown } = parseFields(text, root, Object.keys(networkFields), issues);

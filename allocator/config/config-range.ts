@@ -1,5 +1,5 @@
-// The subnets that hosts may lease, from the four fields of a family: derives what is left out and checks what is given.
-// The two families differ in the numbers and names of a table only.
+// The subnets that hosts may lease, from the four fields of a family: derives what is left out and
+// checks what is given. The two families differ in the numbers and names of a table only.
 import {
   addressOf,
   bitsOf,
@@ -25,7 +25,9 @@ interface FamilyRules {
   readonly max: NetworkFieldName;
   /** Longest prefix of a network, so that four of the smallest subnets fit. */
   readonly longestPrefix: number;
-  /** Networks up to this prefix length get subnets of `usualLength`, smaller ones are cut in four. */
+  /**
+   * Networks up to this prefix length get subnets of `usualLength`, smaller ones are cut in four.
+   */
   readonly widePrefix: number;
   readonly usualLength: number;
   readonly longestLength: number;
@@ -68,7 +70,10 @@ const IPV6: FamilyRules = {
 
 type Fields = ConfigFields<NetworkFieldName>;
 
-/** The IPv4 range; `undefined` if IPv4 is off, or if it is wrong and reported. Syntax is checked even if it is off. */
+/**
+ * The IPv4 range; `undefined` if IPv4 is off, or if it is wrong and reported. Syntax is checked
+ * even if it is off.
+ */
 export function parseIpv4Range(fields: Fields, isEnabled: boolean): Ipv4Range | undefined {
   return parseRange(fields, IPV4, isEnabled) as Ipv4Range | undefined;
 }
@@ -142,7 +147,9 @@ function missingMessage({ family, enable }: FamilyRules): string {
   return `is missing: write the network of all containers, such as ${remedy}, or set ${enable} to false`;
 }
 
-/** At least four subnets, as the first one is left out by default and one alone would be no pool. */
+/**
+ * At least four subnets, as the first one is left out by default and one alone would be no pool.
+ */
 function deriveLength(fields: Fields, rules: FamilyRules, network: Cidr, length: number): number | undefined {
   if (fields.hasError(rules.length)) return undefined;
   const shortest = prefixLengthOf(network) + 2;

@@ -1,5 +1,6 @@
-// The network config document as JSON Schema: the one place for names, types, defaults and bounds of its fields. The
-// parser reads them from here; rules between fields (a subnet inside its network, say) are the parser's own.
+// The network config document as JSON Schema: the one place for names, types, defaults and bounds
+// of its fields. The parser reads them from here; rules between fields (a subnet inside its
+// network, say) are the parser's own.
 
 export type JsonType = 'object' | 'string' | 'integer' | 'boolean' | 'null';
 
@@ -240,7 +241,10 @@ const properties = {
 const IS_IPV4_OFF = { properties: { EnableIPv4: { const: false } }, required: ['EnableIPv4'] } as const;
 const IS_IPV6_ON = { properties: { EnableIPv6: { const: true } }, required: ['EnableIPv6'] } as const;
 
-/** JSON Schema (2020-12) of the document below `<prefix>/config`. Readers match names in any letter case; it shows them as written. */
+/**
+ * JSON Schema (2020-12) of the document below `<prefix>/config`. Readers match names in any letter
+ * case; it shows them as written.
+ */
 export const networkConfigSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: 'urn:weft:network-config',

@@ -1,8 +1,11 @@
-// The network config after validation, and what can be wrong with a document. `config-parse.ts` makes both of the document in
-// etcd.
+// The network config after validation, and what can be wrong with a document. `config-parse.ts`
+// makes both of the document in etcd.
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 
-/** Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to `max`, both included. */
+/**
+ * Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to
+ * `max`, both included.
+ */
 export interface Ipv4Range {
   readonly network: Ipv4Cidr;
   /** Prefix length of each host's subnet, in bits. */
@@ -24,20 +27,34 @@ export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
 export interface VxlanConfig {
   readonly type: 'vxlan';
-  /** VXLAN network identifier, 1..16777215 (RFC 7348 §4); default 1. The device name limits it further. */
+  /**
+   * VXLAN network identifier, 1..16777215 (RFC 7348 §4); default 1. The device name limits it
+   * further.
+   */
   readonly vni: number;
   /** UDP destination port; unset means the kernel's default, 8472. */
   readonly port?: number;
-  /** MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface. */
+  /**
+   * MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface.
+   */
   readonly mtu?: number;
   readonly learning: boolean;
   readonly gbp: boolean;
   readonly directRouting: boolean;
-  /** Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers see no difference. */
+  /**
+   * Encapsulate in userspace: always, never, or `auto`: where the kernel has no VXLAN. Peers see no
+   * difference.
+   */
   readonly userspace: boolean | 'auto';
-  /** Whether checksums of packets in the tunnel are left to devices; `auto`: until they are found to come out wrong. */
+  /**
+   * Whether checksums of packets in the tunnel are left to devices; `auto`: until they are found to
+   * come out wrong.
+   */
   readonly txChecksumOffload: TxChecksumOffload;
-  /** Not in the document: the device is named after its port, as another of this VNI has the usual name. */
+  /**
+   * Not in the document: the device is named after its port, as another of this VNI has the usual
+   * name.
+   */
   readonly usesPortName?: boolean;
 }
 
@@ -46,7 +63,9 @@ export interface UdpConfig {
   readonly type: 'udp';
   /** UDP port of all hosts; default 8285. */
   readonly port: number;
-  /** MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface. */
+  /**
+   * MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface.
+   */
   readonly mtu?: number;
   /** As with vxlan. */
   readonly usesPortName?: boolean;
@@ -75,17 +94,29 @@ export interface NetworkConfig {
   readonly isBackendDefaulted: boolean;
 }
 
-/** One error or warning about a config document. Several are found at once, so that one edit fixes all. */
+/**
+ * One error or warning about a config document. Several are found at once, so that one edit fixes
+ * all.
+ */
 export interface ConfigIssue {
   readonly severity: 'error' | 'warning';
-  /** Line and column of the value (of the enclosing object if a field is missing), both from 1; columns in UTF-16 units. */
+  /**
+   * Line and column of the value (of the enclosing object if a field is missing), both from 1;
+   * columns in UTF-16 units.
+   */
   readonly line: number;
   readonly column: number;
-  /** JSON pointer (RFC 6901) in the document's own spelling, for example `/Backend/VNI`; empty for the document. */
+  /**
+   * JSON pointer (RFC 6901) in the document's own spelling, for example `/Backend/VNI`; empty for
+   * the document.
+   */
   readonly path: string;
   /** The value as written, shortened; unset if it is missing or private. */
   readonly value?: string;
-  /** What is wrong or should be there, with bounds and remedy, worded to follow the path and the value. */
+  /**
+   * What is wrong or should be there, with bounds and remedy, worded to follow the path and the
+   * value.
+   */
   readonly message: string;
   /** The field is unknown, or misplaced inside or outside of Backend. */
   readonly isUnknownField?: true;
@@ -99,7 +130,9 @@ export interface SourceRange {
   readonly value?: string;
 }
 
-/** Writes an issue as one line, for example `line 1, column 40: error: /Backend/VNI (0) must be …`. */
+/**
+ * Writes an issue as one line, for example `line 1, column 40: error: /Backend/VNI (0) must be …`.
+ */
 export function formatConfigIssue(issue: ConfigIssue): string {
   const { line, column, severity, path, value, message } = issue;
   const what = path === '' ? 'the document' : path;

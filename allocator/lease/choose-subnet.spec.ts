@@ -8,6 +8,7 @@ import { ownKeyStatus } from './own-key.ts';
 import type { OwnKey } from './own-key.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import type { Lease } from '../lease.ts';
+import { toLeaseId, toRevision } from '../registry/registry.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
 import { formatSubnetKey } from '../registry/subnet-key.ts';
 import { SubnetPool } from '../subnet/subnet-pool.ts';
@@ -28,14 +29,14 @@ describe('ownKeyStatus', () => {
     key: KEY,
     subnets: subnets('10.5.9.0/24'),
     attributes: attributesOf(ME, 'aa'),
-    leaseId: '70',
-    modRevision: 5,
+    leaseId: toLeaseId('70'),
+    modRevision: toRevision(5),
   };
   const is = (value: string, leaseId = '70', modRevision = 6): RegistryEntry => ({
     key: KEY,
     value,
-    leaseId,
-    modRevision,
+    leaseId: toLeaseId(leaseId),
+    modRevision: toRevision(modRevision),
   });
   const CASES: readonly (readonly [string, RegistryEntry | undefined, string])[] = [
     ['what we wrote', is(valueOf(ME), '70', 5), 'intact'],
@@ -64,7 +65,7 @@ describe('chooseSubnet', () => {
   const choose = (entries: Record<string, string>, more: Partial<ChoiceInput> = {}): string => {
     const list = Object.entries(entries).map(([key, text]) => {
       const [value = '', leaseId = '70'] = text.split(' @');
-      return [key, { key, value, leaseId, modRevision: 3 }] as const;
+      return [key, { key, value, leaseId: toLeaseId(leaseId), modRevision: toRevision(3) }] as const;
     });
     const leases = list.flatMap(([, entry]) => leaseOf(entry) ?? []);
     const input: ChoiceInput = {
@@ -119,7 +120,7 @@ describe('chooseSubnet', () => {
     [
       'the lost key given up',
       { [KEY]: valueOf(ME) },
-      { lost, tombstones: new Map([[KEY, 9]]) },
+      { lost, tombstones: new Map([[KEY, toRevision(9)]]) },
       `adopt ${KEY}`,
     ],
     ['the lost key of another host', { [KEY]: valueOf(OTHER) }, { lost, previous }, 'prefer 10.5.77.0-24'],
@@ -134,7 +135,7 @@ describe('chooseSubnet', () => {
     const entries = { '10.5.77.0-24': valueOf(ME) };
     const at = (revision: number): Partial<ChoiceInput> => ({
       previous,
-      tombstones: new Map([['10.5.77.0-24', revision]]),
+      tombstones: new Map([['10.5.77.0-24', toRevision(revision)]]),
     });
     assert.equal(choose(entries, at(3)), 'prefer 10.5.77.0-24');
     assert.equal(choose(entries, at(2)), 'adopt 10.5.77.0-24');

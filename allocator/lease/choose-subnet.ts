@@ -1,5 +1,6 @@
-// Which subnet a host takes, and whether it can keep the one that it holds: pure functions of what the registry shows. The
-// decision is carried out with compare-and-swap, so that one made on an outdated view costs a retry and no harm.
+// Which subnet a host takes, and whether it can keep the one that it holds: pure functions of what
+// the registry shows. The decision is carried out with compare-and-swap, so that one made on an
+// outdated view costs a retry and no harm.
 import { overlaps, prefixLengthOf } from '../../lib/address.ts';
 import type { Cidr } from '../../lib/address.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
@@ -15,11 +16,17 @@ import type { OwnKey } from './own-key.ts';
 export type Choice =
   /** This key is this host's already: keep its registry lease alive and publish. */
   | { readonly kind: 'adopt'; readonly entry: RegistryEntry; readonly subnets: LeaseSubnets }
-  /** This key is this host's, but the config does not allow all of its subnets: replace it by the key of `subnets`. */
+  /**
+   * This key is this host's, but the config does not allow all of its subnets: replace it by the
+   * key of `subnets`.
+   */
   | { readonly kind: 'move'; readonly entry: RegistryEntry; readonly subnets: LeaseSubnets }
   /** This key is this host's, and the config allows none of its subnets. */
   | { readonly kind: 'remove'; readonly entry: RegistryEntry }
-  /** Lease the first of these that is free. `isPreferred`: it is the subnet that this host had before. */
+  /**
+   * Lease the first of these that is free. `isPreferred`: it is the subnet that this host had
+   * before.
+   */
   | { readonly kind: 'create'; readonly subnets: readonly LeaseSubnets[]; readonly isPreferred: boolean }
   /** The pool has no free subnet. */
   | { readonly kind: 'exhausted' };
@@ -32,7 +39,10 @@ export interface ChoiceInput extends NodeIdentity {
   readonly lost?: { readonly key: string; readonly subnets: LeaseSubnets };
   /** The subnets of subnet.env. Come after keys of this host. */
   readonly previous?: LeaseSubnets;
-  /** Keys with this host's address that it removed or gave up, with the revision they had: they count as absent. */
+  /**
+   * Keys with this host's address that it removed or gave up, with the revision they had: they
+   * count as absent.
+   */
   readonly tombstones: ReadonlyMap<string, Revision>;
   /** A newer list of keys than `entries`, from a lost race. */
   readonly takenKeys?: readonly string[];
@@ -41,9 +51,10 @@ export interface ChoiceInput extends NodeIdentity {
 }
 
 /**
- * Order: the lost subnet; a key with this host's address; the previous subnet; a free one of the pool. Families count
- * separately: a subnet that can stay stays, and only the other one is chosen again.
- * A preferred subnet is tried alone: if another host has it after all, a fresh list decides better than a second key.
+ * Order: the lost subnet; a key with this host's address; the previous subnet; a free one of the
+ * pool. Families count separately: a subnet that can stay stays, and only the other one is chosen
+ * again. A preferred subnet is tried alone: if another host has it after all, a fresh list decides
+ * better than a second key.
  */
 export function chooseSubnet(input: ChoiceInput): Choice {
   const { pool, lost, previous } = input;
@@ -52,7 +63,8 @@ export function chooseSubnet(input: ChoiceInput): Choice {
   const taken = takenSubnets(input);
   const isFree = (subnets: LeaseSubnets): boolean =>
     pool.isCompatible(subnets) && !taken.some((other) => subnetsOverlap(subnets, other));
-  // Given up for a config or a peer that no longer exist: only keys of others block it, so what is there is this host's.
+  // Given up for a config or a peer that no longer exist: only keys of others block it, so what is
+  // there is this host's.
   if (lost !== undefined && isFree(lost.subnets))
     return lostEntry === undefined ? createPreferred(lost.subnets) : adopt(lostEntry, lost.subnets);
   const own = chooseOwn(input);
@@ -76,8 +88,8 @@ export type MoveChoice =
   | { readonly kind: 'release' };
 
 /**
- * Whether a host can keep the subnets that it holds, each family separately: turning IPv6 on or off never costs a host its
- * IPv4 subnet. `rivals`: subnets of hosts that had an overlapping one first.
+ * Whether a host can keep the subnets that it holds, each family separately: turning IPv6 on or off
+ * never costs a host its IPv4 subnet. `rivals`: subnets of hosts that had an overlapping one first.
  */
 export function chooseMove(input: ChoiceInput, own: OwnKey, rivals: readonly LeaseSubnets[]): MoveChoice {
   const { pool } = input;
@@ -89,7 +101,10 @@ export function chooseMove(input: ChoiceInput, own: OwnKey, rivals: readonly Lea
   return subnets === undefined ? { kind: 'pending' } : { kind: 'move', subnets };
 }
 
-/** Whether a family with a subnet before and after has another one: containers keep addresses of the old subnet. */
+/**
+ * Whether a family with a subnet before and after has another one: containers keep addresses of the
+ * old subnet.
+ */
 export function isRenumbered(before: LeaseSubnets, after: LeaseSubnets): boolean {
   const isOther = <Subnet>(a: Subnet | undefined, b: Subnet | undefined): boolean =>
     a !== undefined && b !== undefined && a !== b;

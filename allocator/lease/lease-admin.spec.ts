@@ -3,6 +3,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../registry/memory/registry-memory.ts';
 import { describeLeases, findLease, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
+import { NO_LEASE } from '../registry/registry.ts';
 
 const VALUE =
   '{"PublicIP":"198.18.1.2","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:02"}}';
@@ -34,8 +35,8 @@ describe('leases by hand', () => {
   }
 
   it('are listed by number, bad keys with what is wrong', async () => {
-    await registry.create({ keys: ['10.5.100.0-24'], value: VALUE, leaseId: '0' });
-    await registry.create({ keys: ['rubbish'], value: '{}', leaseId: '0' });
+    await registry.create({ keys: ['10.5.100.0-24'], value: VALUE, leaseId: NO_LEASE });
+    await registry.create({ keys: ['rubbish'], value: '{}', leaseId: NO_LEASE });
     const [first, second, third] = await leases();
     assert.deepEqual([first?.key, first?.isOwn, first?.isReservation], ['10.5.72.0-24', true, false]);
     assert.deepEqual([second?.key, second?.isOwn, second?.isReservation], ['10.5.100.0-24', false, true]);
@@ -90,7 +91,7 @@ describe('leases by hand', () => {
       assert.deepEqual(await leases(), before);
     });
 
-  it('release a key that no other program wrote since it was read', async () => {
+  it('release a key, if it was not written since it was listed', async () => {
     const [lease] = await leases();
     const { modRevision } = lease!;
     assert.match(

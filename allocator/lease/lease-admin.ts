@@ -1,5 +1,5 @@
-// Lease administration: list, reserve and release. It needs a registry alone, so it serves the control socket and a command
-// line without a daemon.
+// Lease administration: list, reserve and release. It needs a registry alone, so it serves the
+// control socket and a command line without a daemon.
 import { familyOf, networkOf, parseCidr, parseIp } from '../../lib/address.ts';
 import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 import { formatConfigIssue } from '../config/config.ts';
@@ -7,7 +7,7 @@ import { parseNetworkConfig } from '../config/config-parse.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
 import type { LeaseSubnets } from '../lease.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toRevision } from '../registry/registry.ts';
 import type { Registry, RegistryEntry, RegistrySnapshot } from '../registry/registry.ts';
 import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../registry/subnet-key.ts';
 import { SubnetPool } from '../subnet/subnet-pool.ts';
@@ -56,7 +56,10 @@ function compare(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** Reserves a subnet for the host that holds it, or for the host with `publicIp`. @throws LeaseAdminError or RegistryError */
+/**
+ * Reserves a subnet for the host that holds it, or for the host with `publicIp`. @throws
+ * LeaseAdminError or RegistryError
+ */
 export async function reserveLease(registry: LeaseRegistry, request: ReserveV1): Promise<LeaseChangeV1> {
   const snapshot = await registry.snapshot();
   const publicIp = parsePublicIp(request.publicIp);
@@ -76,13 +79,16 @@ export async function reserveLease(registry: LeaseRegistry, request: ReserveV1):
   return { key, outcome: 'reserved', revision: result.revision };
 }
 
-/** Removes a key if `modRevision` is still its mod revision. @throws LeaseAdminError or RegistryError */
+/**
+ * Removes a key if `modRevision` is still its mod revision. @throws LeaseAdminError or
+ * RegistryError
+ */
 export async function releaseLease(registry: LeaseRegistry, request: ReleaseV1): Promise<LeaseChangeV1> {
   const snapshot = await registry.snapshot();
   const entry = findEntry(snapshot, request.subnet);
   if (entry === undefined)
     throw new LeaseAdminError('not-found', `No host holds ${request.subnet}: weft leases lists all leases`);
-  const result = await registry.remove(entry.key, request.modRevision);
+  const result = await registry.remove(entry.key, toRevision(request.modRevision));
   if (!result.written) throw conflictAt(entry.key);
   return { key: entry.key, outcome: 'released', revision: result.revision };
 }
@@ -130,7 +136,10 @@ async function createReservation(
   return { key, outcome: 'reserved', revision: result.revision };
 }
 
-/** The subnets of a new reservation: those of `text`, which a host of this network must be able to hold. */
+/**
+ * The subnets of a new reservation: those of `text`, which a host of this network must be able to
+ * hold.
+ */
 function completeSubnets({ config, entries }: RegistrySnapshot, text: string): LeaseSubnets {
   const subnets = parseSubnets(text);
   const parsed = parseNetworkConfig(config?.text ?? '');

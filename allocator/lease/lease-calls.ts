@@ -1,4 +1,5 @@
-// Performs one registry call of the lease's state machine and makes its outcome an input. Decides nothing, retries nothing.
+// Performs one registry call of the lease's state machine and makes its outcome an input. Decides
+// nothing, retries nothing.
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseAttributes } from '../lease.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';

@@ -1,5 +1,5 @@
-// What goes into the lease's state machine and what comes out of it: inputs, and effects for the manager to perform. A
-// registry call is an effect whose result comes back as an input. Types only.
+// What goes into the lease's state machine and what comes out of it: inputs, and effects for the
+// manager to perform. A registry call is an effect whose result comes back as an input. Types only.
 import type { NetworkConfig } from '../config/config.ts';
 import type { Lease, LeaseAttributes } from '../lease.ts';
 import type {

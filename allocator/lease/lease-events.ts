@@ -1,5 +1,5 @@
-// What the lease manager reports to the daemon: the own lease, its state, the peers, and events for the operator. Types only;
-// the daemon makes log lines and metrics of them.
+// What the lease manager reports to the daemon: the own lease, its state, the peers, and events for
+// the operator. Types only; the daemon makes log lines and metrics of them.
 import type { IpAddress } from '../../lib/address.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import type { LeaseId, Revision } from '../registry/registry.ts';
@@ -17,16 +17,19 @@ export interface OwnLease {
   readonly expiresAtMs: number;
 }
 
-/** See the table at the head of `next.ts`. */
+/** See the table at the head of `lease-state-machine.ts`. */
 export type LeaseManagerState =
   'waiting' | 'acquiring' | 'held' | 'expiring' | 'lost' | 'exhausted' | 'stopped';
 
-/** `updated`: same subnets, or one of another family more or less, but other attributes, registry lease, or now (no longer) a reservation. */
+/**
+ * `updated`: same subnets, or one of another family more or less, but other attributes, registry
+ * lease, or now (no longer) a reservation.
+ */
 export type OwnLeaseChange = 'acquired' | 'updated' | 'subnet-changed';
 
 /**
- * `deleted`: the key is gone; `expired`: its registry lease is; `overlap`: another key was there first; `unfit`: the network
- * config does not allow its subnets any more.
+ * `deleted`: the key is gone; `expired`: its registry lease is; `overlap`: another key was there
+ * first; `unfit`: the network config does not allow its subnets any more.
  */
 export type LossReason = 'deleted' | 'expired' | 'overwritten' | 'overlap' | 'incompatible';
 
@@ -37,7 +40,10 @@ export type LeaseEvent =
   | { readonly level: 'info'; readonly code: 'lease-reserved'; readonly key: string }
   | { readonly level: 'warn'; readonly code: 'lease-lost'; readonly key: string; readonly reason: LossReason }
   | { readonly level: 'warn'; readonly code: 'lease-expiring'; readonly key: string }
-  /** A subnet of one family came or went, and with it the key changed; the other family's subnet is the same. */
+  /**
+   * A subnet of one family came or went, and with it the key changed; the other family's subnet is
+   * the same.
+   */
   | { readonly level: 'info'; readonly code: 'lease-moved'; readonly key: string; readonly from: string }
   /** `from` is the subnet held before, by this process or according to subnet.env. */
   | {
@@ -64,7 +70,10 @@ export type LeaseEvent =
       readonly identity: IpAddress;
       readonly count: number;
     }
-  /** Another key has this host's public address: another host has it too, or an earlier process left the key. */
+  /**
+   * Another key has this host's public address: another host has it too, or an earlier process left
+   * the key.
+   */
   | {
       readonly level: 'warn';
       readonly code: 'duplicate-public-ip';
@@ -79,7 +88,9 @@ export type LeaseEvent =
     }
   | { readonly level: 'error'; readonly code: 'pool-exhausted'; readonly error: Error }
   | { readonly level: 'warn'; readonly code: 'bad-entry'; readonly key: string; readonly reason: string }
-  /** The config names no backend, and this peer took flannel's default, which weft does not take. */
+  /**
+   * The config names no backend, and this peer took flannel's default, which weft does not take.
+   */
   | { readonly level: 'warn'; readonly code: 'implied-backend-differs'; readonly peerKey: string }
   | { readonly level: 'warn'; readonly code: 'registry-unreachable'; readonly error: Error }
   | { readonly level: 'info'; readonly code: 'registry-back' }

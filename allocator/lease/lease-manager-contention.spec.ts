@@ -9,6 +9,7 @@ import type { NetworkConfig } from '../config/config.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import type { DecodedEntry } from '../registry/lease-entry.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
+import { toLeaseId } from '../registry/registry.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
 
 /** 1,024 subnets of length /24. */
@@ -78,7 +79,7 @@ describe('LeaseManager under contention', function () {
     // Ten hosts leave for good.
     for (const host of hosts.filter(({ manager }) => manager.isHeld).slice(0, 10)) {
       host.stop();
-      store.revoke(host.manager.own?.leaseId ?? '');
+      store.revoke(toLeaseId(host.manager.own?.leaseId ?? ''));
     }
     await clock.advance(120_000);
     const alive = hosts.filter(({ manager }) => manager.state !== 'stopped');

@@ -1,5 +1,6 @@
-// Random sequences of faults of the registry and of the connection to it. After each of them, once faults end, every host
-// holds exactly one key, no two the same, with the right value, and sees all others as peers.
+// Random sequences of faults of the registry and of the connection to it. After each of them, once
+// faults end, every host holds exactly one key, no two the same, with the right value, and sees all
+// others as peers.
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
@@ -10,7 +11,7 @@ import type { NetworkConfig } from '../config/config.ts';
 import { subnetsOverlap } from './choose-subnet.ts';
 import type { StoreBackup } from '../registry/memory/registry-memory-store.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toLeaseId } from '../registry/registry.ts';
 
 const HOSTS = 4;
 const TTL_SEC = 3600;
@@ -96,7 +97,7 @@ const onKey =
 
 const DEEDS: Readonly<Record<string, Deed>> = {
   'delete key': onKey(({ store }, key) => store.delete(key)),
-  'revoke lease': onKey(({ store }, key) => store.revoke(store.get(key)?.leaseId ?? '')),
+  'revoke lease': onKey(({ store }, key) => store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''))),
   'overwrite with garbage': onKey(({ store }, key) => void store.put(key, '{', store.grant(TTL_SEC))),
   'overwrite with a stranger': onKey((world, key) => world.stranger(key)),
   'overwrite with other data': onKey(

@@ -11,12 +11,15 @@ import {
 import type { LeaseHostOptions } from '../../test/support/lease-host.ts';
 import type { IpAddress, Ipv4 } from '../../lib/address.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toLeaseId, toRevision } from '../registry/registry.ts';
 
 const ME = '192.0.2.1';
 const OTHER = '192.0.2.2';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+
+/** Retries in simulated time cost real time: three lease lives are enough to show what lasts. */
+const SHORT_LEASE = { ttlSec: 3600, renewMarginSec: 300 };
 
 describe('LeaseManager', () => {
   let clock: FakeClock;
@@ -171,7 +174,7 @@ describe('LeaseManager', () => {
       const host = make();
       host.cache.start();
       await clock.until(() => host.cache.isConnected);
-      store.revoke(store.get('10.5.9.0-24')?.leaseId ?? '');
+      store.revoke(toLeaseId(store.get('10.5.9.0-24')?.leaseId ?? ''));
       host.manager.start();
       await clock.advance(60_000);
       assertHolds(host, '10.5.9.0-24');
@@ -339,11 +342,11 @@ describe('LeaseManager', () => {
     });
 
     it('renews through errors on the same lease', async () => {
-      const host = await start();
+      const host = await start(SHORT_LEASE);
       const leaseId = host.manager.own?.leaseId;
-      await clock.advance(7 * HOUR_MS);
+      await clock.advance(0.29 * SHORT_LEASE.ttlSec * 1000);
       host.registry.setUnavailable(true);
-      await clock.advance(10 * HOUR_MS);
+      await clock.advance(0.42 * SHORT_LEASE.ttlSec * 1000);
       assert.equal(host.manager.state, 'held');
       assert.ok(host.manager.lastError);
       host.registry.setUnavailable(false);
@@ -354,10 +357,10 @@ describe('LeaseManager', () => {
     });
 
     it('does not trust its lease beyond the deadline, and takes the same subnet again', async () => {
-      const host = await start();
+      const host = await start(SHORT_LEASE);
       const key = keyIn(host);
       host.registry.setUnavailable(true);
-      await clock.advance(DAY_MS - 1000);
+      await clock.advance(SHORT_LEASE.ttlSec * 1000 - 1000);
       assert.ok(host.manager.isHeld);
       await clock.advance(1000);
       assert.equal(host.manager.isHeld, false);
@@ -386,7 +389,7 @@ describe('LeaseManager', () => {
   describe('losing', () => {
     const LOSSES: readonly (readonly [string, (key: string) => void])[] = [
       ['its key is deleted', (key) => store.delete(key)],
-      ['its lease is revoked', (key) => store.revoke(store.get(key)?.leaseId ?? '')],
+      ['its lease is revoked', (key) => store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''))],
       ['all keys and leases vanish', () => store.restore(new MemoryStore({ clock }).save())],
     ];
     for (const [what, lose] of LOSSES)
@@ -420,7 +423,7 @@ describe('LeaseManager', () => {
       const key = keyIn(host);
       host.registry.setUnavailable(true);
       await clock.settle();
-      store.revoke(store.get(key)?.leaseId ?? '');
+      store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''));
       foreignLease(key);
       host.registry.setUnavailable(false);
       await clock.advance(60_000);
@@ -460,7 +463,7 @@ describe('LeaseManager', () => {
 
     it('leaves the lease to the host that is written into the key on it', async () => {
       const host = await start();
-      const leaseId = host.manager.own?.leaseId ?? '';
+      const leaseId = toLeaseId(host.manager.own?.leaseId ?? '');
       store.put(keyIn(host), valueOf(OTHER), leaseId);
       await clock.advance(2 * DAY_MS);
       assertHolds(host, keyIn(host));
@@ -511,7 +514,7 @@ describe('LeaseManager', () => {
       foreignLease('10.5.8.0-24&fd00:0:0:7::-64');
       const blind = new MemoryStore({ clock }).snapshot();
       const snapshot = host.registry.snapshot.bind(host.registry);
-      host.registry.snapshot = async () => ({ ...blind, revision: 1 });
+      host.registry.snapshot = async () => ({ ...blind, revision: toRevision(1) });
       host.registry.setUnavailable(false);
       host.manager.start();
       await clock.advance(5000);
@@ -645,9 +648,9 @@ describe('LeaseManager', () => {
 
     it('stay while the registry does not answer', async () => {
       foreignLease('10.5.1.0-24');
-      const host = await start();
+      const host = await start(SHORT_LEASE);
       host.registry.setUnavailable(true);
-      await clock.advance(3 * DAY_MS);
+      await clock.advance(3 * SHORT_LEASE.ttlSec * 1000);
       assert.deepEqual([...host.manager.peers.keys()], ['10.5.1.0-24']);
       assert.equal(host.count('registry-unreachable'), 1);
     });
@@ -744,6 +747,14 @@ describe('LeaseManager', () => {
       store.delete('10.5.200.0-24&fd00:0:0:1::-64');
       await clock.settle();
       assertHolds(host, '10.5.9.0-24&fd00:0:0:1::-64');
+    });
+
+    it('turned off where a leaked key of this host has the IPv4 subnet: one key in the end', async () => {
+      const host = await start({ config: NETWORK_DUAL, previous: '10.5.9.0/24 fd00:0:0:9::/64' });
+      store.put(ONE, valueOf(ME), host.manager.own?.leaseId);
+      host.manager.setConfig(NETWORK_IPV4);
+      await clock.advance(60_000);
+      assertHolds(host, ONE);
     });
 
     it('gives up the IPv6 subnet alone to a peer that had it first', async () => {
@@ -853,9 +864,9 @@ describe('LeaseManager', () => {
 
     it('keeps a subnet alive that another config has no room for, until there is another', async () => {
       for (const index of [1, 2, 3]) store.put(`10.5.${index}.0-24`, valueOf(`198.51.100.${index}`));
-      const host = await start({ previous: '10.5.200.0/24' });
+      const host = await start({ previous: '10.5.200.0/24', ...SHORT_LEASE });
       host.manager.setConfig(SMALL);
-      await clock.advance(3 * DAY_MS);
+      await clock.advance(3 * SHORT_LEASE.ttlSec * 1000);
       assert.equal(host.manager.state, 'exhausted');
       assert.ok(store.get('10.5.200.0-24') !== undefined, 'peers still reach it');
       store.delete('10.5.2.0-24');

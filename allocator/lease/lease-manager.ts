@@ -1,6 +1,7 @@
-// Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is lost, and knows the peers.
-// It runs the state machine of `next.ts`: level-triggered, one registry call at a time. Every change only wakes its loop;
-// effects are performed here, and their results go back in as inputs.
+// Owns this host's lease: gets it, keeps it, publishes attributes in it, replaces it when it is
+// lost, and knows the peers. It runs the state machine of `lease-state-machine.ts`: level-triggered, one registry
+// call at a time. Every change only wakes its loop; effects are performed here, and their results
+// go back in as inputs.
 //
 //   cache, daemon ──input──► next ──state──► peer index ──► listener
 //                             ▲ └──effects──► listener, auditor, registry
@@ -19,7 +20,7 @@ import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-e
 import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
 import { deadlinesMs, initialState, isHeldAt, ownLeaseOf } from './lease-state.ts';
 import type { LeaseState } from './lease-state.ts';
-import { next } from './next.ts';
+import { next } from './lease-state-machine.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PeerIndex } from './peer-index.ts';
 import type { LocalNode } from './peer-index.ts';
@@ -38,7 +39,10 @@ export interface LeaseManagerOptions extends NodeIdentity {
   readonly ttlSec?: number;
   /** Latest renewal before the end of the lease; default 3600. */
   readonly renewMarginSec?: number;
-  /** What to publish; `previous` is what is published under the own key. May throw: tried again with back-off. */
+  /**
+   * What to publish; `previous` is what is published under the own key. May throw: tried again with
+   * back-off.
+   */
   readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
   readonly listener: LeaseListener;
 }
@@ -85,7 +89,9 @@ export class LeaseManager {
     return ownLeaseOf(this.#state);
   }
 
-  /** Whether the lease is known to be this host's now: not lost, and its deadline has not passed. */
+  /**
+   * Whether the lease is known to be this host's now: not lost, and its deadline has not passed.
+   */
   get isHeld(): boolean {
     return isHeldAt(this.#state, this.#options.clock.nowMs());
   }
@@ -151,8 +157,9 @@ export class LeaseManager {
   }
 
   /**
-   * Another network config is in force from now on. Subnets that it allows stay, each family separately: the key of the new
-   * subnets replaces the own one. A host that can keep none gets another subnet before it gives up the one that it has.
+   * Another network config is in force from now on. Subnets that it allows stay, each family
+   * separately: the key of the new subnets replaces the own one. A host that can keep none gets
+   * another subnet before it gives up the one that it has.
    */
   setConfig(config: NetworkConfig): void {
     this.#send({ kind: 'config-changed', config });

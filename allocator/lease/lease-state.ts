@@ -1,5 +1,5 @@
-// The state of this host's lease as immutable data, and the questions that others ask of it. `next.ts` has the transitions
-// and the table of states.
+// The state of this host's lease as immutable data, and the questions that others ask of it.
+// `lease-state-machine.ts` has the transitions and the table of states.
 import { NO_RETRY } from '../../lib/backoff.ts';
 import type { Retry } from '../../lib/backoff.ts';
 import type { NetworkConfig } from '../config/config.ts';
@@ -150,12 +150,17 @@ export function expiresAtMs({ own, registryLease }: LeaseState): number {
   return own?.leaseId === NO_LEASE ? Infinity : registryLease.expiresAtMs;
 }
 
-/** Whether the key is known to be this host's at `nowMs`: not lost, and its deadline has not passed. */
+/**
+ * Whether the key is known to be this host's at `nowMs`: not lost, and its deadline has not passed.
+ */
 export function isHeldAt(state: LeaseState, nowMs: number): boolean {
   return state.own !== undefined && state.loss === undefined && nowMs < expiresAtMs(state);
 }
 
-/** A subnet that the config does not allow is kept alive until there is another: peers reach this host by it. */
+/**
+ * A subnet that the config does not allow is kept alive until there is another: peers reach this
+ * host by it.
+ */
 export function isRenewing({ own, loss }: LeaseState): boolean {
   return own !== undefined && own.leaseId !== NO_LEASE && (loss === undefined || loss === 'incompatible');
 }

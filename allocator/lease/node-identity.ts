@@ -1,4 +1,5 @@
-// Which host a published value belongs to. A host is its public IPv4 address; where it publishes none, its public IPv6 address.
+// Which host a published value belongs to. A host is its public IPv4 address; where it publishes
+// none, its public IPv6 address.
 import { familyOf } from '../../lib/address.ts';
 import type { IpAddress, Ipv6 } from '../../lib/address.ts';
 import type { LeaseAttributes } from '../lease.ts';

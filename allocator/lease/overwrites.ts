@@ -1,5 +1,6 @@
-// Overwrites of the own key by another program, and when to answer the last one: at once the first time, then with back-off,
-// since two hosts with one public address would otherwise overwrite each other without end. Pure.
+// Overwrites of the own key by another program, and when to answer the last one: at once the first
+// time, then with back-off, since two hosts with one public address would otherwise overwrite each
+// other without end. Pure.
 import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { Revision } from '../registry/registry.ts';
 import type { Now } from '../../lib/clock.ts';

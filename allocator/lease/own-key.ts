@@ -20,7 +20,9 @@ export type OwnKeyStatus =
   | 'intact'
   /** Written again with what this host published: only the revision is new. */
   | 'rewritten'
-  /** This host's data, attached to another registry lease, or to none: an operator's reservation. */
+  /**
+   * This host's data, attached to another registry lease, or to none: an operator's reservation.
+   */
   | 'reattached'
   /** Garbage, or this host's public address with other data. */
   | 'modified'

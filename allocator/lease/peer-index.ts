@@ -1,5 +1,6 @@
-// Index of the peers: all leases of the registry except this host's own key and other keys with its public address, which
-// would route to itlocalNode. Updated key by key; a change of k keys costs O(k).
+// Index of the peers: all leases of the registry except this host's own key and other keys with its
+// public address, which would route to itlocalNode. Updated key by key; a change of k keys costs
+// O(k).
 import { subnetsOverlap } from './choose-subnet.ts';
 import { belongsTo, isSameNode } from './node-identity.ts';
 import type { NodeIdentity } from './node-identity.ts';
@@ -13,7 +14,9 @@ export interface LocalNode extends NodeIdentity {
 
 export class PeerIndex {
   readonly peers = new Map<string, Lease>();
-  /** Other keys with this host's public address: leaked by it, or of a host with the same address. */
+  /**
+   * Other keys with this host's public address: leaked by it, or of a host with the same address.
+   */
   readonly duplicates = new Map<string, Lease>();
   /** Peers whose subnets share addresses with the own ones. */
   readonly overlapping = new Set<string>();

@@ -1,12 +1,13 @@
-// A pending write of the own key, as data. It takes up to four calls, one at a time: derive the attributes, get a registry
-// lease that is alive, write. `write-key.ts` takes the steps. Pure.
+// A pending write of the own key, as data. It takes up to four calls, one at a time: derive the
+// attributes, get a registry lease that is alive, write. `write-key.ts` takes the steps. Pure.
 //
-//   create, publish, repair ──► attributes ──► lease at hand, or grant ──────────────────► write
-//   adopt, move             ──► attributes ──► keep the key's own lease alive, or grant ──► write
-//   remove                  ──► write             renew ──► keep-alive
+//   create, publish, repair ► attributes ► lease at hand, or grant ► write
+//   adopt, move             ► attributes ► keep the key's lease alive, or grant ► write
+//   remove                  ► write
+//   renew                   ► keep-alive
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { encodeLeaseValue, sameAttributes } from '../registry/lease-value.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, NO_REVISION } from '../registry/registry.ts';
 import type { LeaseId, RegistryEntry } from '../registry/registry.ts';
 import { formatSubnetKey } from '../registry/subnet-key.ts';
 import type { LeaseCall } from './lease-effects.ts';
@@ -34,7 +35,10 @@ export interface PendingCreate extends Preparation {
   readonly isPreferred: boolean;
 }
 
-/** Makes a key the own one that names this host; without a write if its value and its registry lease are right. */
+/**
+ * Makes a key the own one that names this host; without a write if its value and its registry lease
+ * are right.
+ */
 export interface PendingAdopt extends Preparation {
   readonly kind: 'adopt';
   readonly entry: RegistryEntry;
@@ -94,13 +98,16 @@ export function isWritten(write: PreparedWrite): boolean {
   return leaseId === write.entry.leaseId && sameAttributes(attributes, write.published);
 }
 
-/** The key that the write makes the own one, but for its new revision. Of a create: its first choice. */
+/**
+ * The key that the write makes the own one, but for its new revision. Of a create: its first
+ * choice.
+ */
 export function keyOf(write: PreparedWrite, subnets = subnetsOf(write)): HeldKey {
   const { attributes, leaseId } = write;
   if (write.kind === 'publish' || write.kind === 'repair') return { ...write.own, attributes, leaseId };
   if (write.kind === 'adopt')
     return { key: write.entry.key, subnets, attributes, leaseId, modRevision: write.entry.modRevision };
-  return { key: formatSubnetKey(subnets), subnets, attributes, leaseId, modRevision: 0 };
+  return { key: formatSubnetKey(subnets), subnets, attributes, leaseId, modRevision: NO_REVISION };
 }
 
 /** The call that carries the write out. */

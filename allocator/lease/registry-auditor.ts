@@ -1,4 +1,5 @@
-// Reports anomalies of the registry to the operator, each once for as long as it lasts. It decides nothing.
+// Reports anomalies of the registry to the operator, each once for as long as it lasts. It decides
+// nothing.
 import type { IpAddress } from '../../lib/address.ts';
 import type { LeaseEvent } from './lease-events.ts';
 import type { PeerIndex } from './peer-index.ts';

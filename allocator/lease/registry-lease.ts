@@ -1,5 +1,6 @@
-// The registry lease that this host's key is attached to, as data: granted or taken over, and renewed under the same id.
-// Times count from before the request, so that this host never trusts the lease longer than the registry does. Pure.
+// The registry lease that this host's key is attached to, as data: granted or taken over, and
+// renewed under the same id. Times count from before the request, so that this host never trusts
+// the lease longer than the registry does. Pure.
 import { backoffDelayMs } from '../../lib/backoff.ts';
 import type { LeaseId } from '../registry/registry.ts';
 import type { Now } from '../../lib/clock.ts';
@@ -68,7 +69,10 @@ export function forgetLease(lease: RegistryLease): RegistryLease {
   return { ...lease, id: undefined, isUsed: false };
 }
 
-/** The id of a lease without a key of this host: to be revoked. A key that a lost request attached to it goes with it. */
+/**
+ * The id of a lease without a key of this host: to be revoked. A key that a lost request attached
+ * to it goes with it.
+ */
 export function unusedLeaseId({ id, isUsed }: RegistryLease): LeaseId | undefined {
   return isUsed ? undefined : id;
 }

@@ -1,5 +1,5 @@
-// Tombstones: keys with this host's address that count as absent, because this host removed them or gave them up while the
-// cache may still show them. Immutable data and pure functions.
+// Tombstones: keys with this host's address that count as absent, because this host removed them or
+// gave them up while the cache may still show them. Immutable data and pure functions.
 import type { RegistryEntry, Revision } from '../registry/registry.ts';
 
 type KeyVersion = Pick<RegistryEntry, 'key' | 'modRevision'>;
@@ -7,7 +7,10 @@ type KeyVersion = Pick<RegistryEntry, 'key' | 'modRevision'>;
 export interface Tombstones {
   /** The revision that each key had. A key written since counts again. */
   readonly revisions: ReadonlyMap<string, Revision>;
-  /** Removed keys: from this revision on the cache shows what is there, and the tombstone is obsolete. */
+  /**
+   * Removed keys: from this revision on the cache shows what is there, and the tombstone is
+   * obsolete.
+   */
   readonly removedAt: ReadonlyMap<string, Revision>;
 }
 
@@ -17,7 +20,9 @@ export function isBuried({ revisions }: Tombstones, { key, modRevision }: KeyVer
   return revisions.get(key) === modRevision;
 }
 
-/** @param removedAt - revision of the removal; unset for a key that is given up and still exists. */
+/**
+ * @param removedAt - revision of the removal; unset for a key that is given up and still exists.
+ */
 export function bury(
   tombstones: Tombstones,
   { key, modRevision }: KeyVersion,

@@ -1,4 +1,5 @@
-// Building blocks of transitions: the result type, and the small steps that several of them share. Pure.
+// Building blocks of transitions: the result type, and the small steps that several of them share.
+// Pure.
 import { afterFailure } from '../../lib/backoff.ts';
 import type { Now } from '../../lib/clock.ts';
 import type { LeaseEffect } from './lease-effects.ts';
@@ -41,8 +42,8 @@ export function requireResync(state: LeaseState): LeaseState {
 }
 
 /**
- * A write was rejected because the key is not as expected. The list follows at once, the answer to it later: two hosts that
- * overwrite each other must not speed up.
+ * A write was rejected because the key is not as expected. The list follows at once, the answer to
+ * it later: two hosts that overwrite each other must not speed up.
  */
 export function rejectWrite(state: LeaseState, now: Now): LeaseState {
   return pause(requireResync(withFacts(state, { write: undefined })), now);

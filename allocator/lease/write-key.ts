@@ -4,7 +4,8 @@ import { NO_LEASE, RegistryError } from '../registry/registry.ts';
 import type { CreateResult, Revision, WriteResult } from '../registry/registry.ts';
 import type { LeaseCall } from './lease-effects.ts';
 import type { LeaseState } from './lease-state.ts';
-import { confirm, failLeaseNotFound, hold, holdNew, lose } from './own-lease.ts';
+import { confirm, hold, holdNew } from './held-lease.ts';
+import { failLeaseNotFound, lose } from './lost-lease.ts';
 import type { HeldKey } from './own-key.ts';
 import { callOf, isWritten, keyOf } from './pending-write.ts';
 import type { KeyVersion, KeyWrite, PendingCreate, PendingWrite, PreparedWrite } from './pending-write.ts';
@@ -21,7 +22,10 @@ import { bury } from './tombstones.ts';
 import { emit, fail, pause, rejectWrite, requireResync, to, withFacts } from './transition.ts';
 import type { Transition } from './transition.ts';
 
-/** Lost races in a row before a pause. A race is lost only to another host, so the next try comes at once. */
+/**
+ * Lost races in a row before a pause. A race is lost only to another host, so the next try comes at
+ * once.
+ */
 const RACES_BEFORE_PAUSE = 16;
 
 /** Begins a write, or takes its next step. */
@@ -147,7 +151,10 @@ export function onWritten(
   return holdNew(moved, { ...own, createdAt: revision }, event);
 }
 
-/** A call failed. A write that failed may have been carried out all the same, unless the registry said why not. */
+/**
+ * A call failed. A write that failed may have been carried out all the same, unless the registry
+ * said why not.
+ */
 export function onCallFailed(
   state: LeaseState,
   failed: LeaseCall['kind'],

@@ -1,7 +1,11 @@
-// Listeners of the registry cache. A change without content and a connection state that is known already reach none.
+// Listeners of the registry cache. A change without content and a connection state that is known
+// already reach none.
 import type { RegistryChange } from './registry-snapshot-store.ts';
 
-/** A change of the cache. `isRestored`: the revision went back, so the registry was restored from a backup. */
+/**
+ * A change of the cache. `isRestored`: the revision went back, so the registry was restored from a
+ * backup.
+ */
 export interface RegistryCacheChange extends RegistryChange {
   readonly isRestored: boolean;
 }

@@ -1,6 +1,7 @@
-// One watch of the registry cache, until there is a reason to compare again: the watch ends, time passes, a caller asks, or
-// the revision goes back. Applies nothing itself.
+// One watch of the registry cache, until there is a reason to compare again: the watch ends, time
+// passes, a caller asks, or the revision goes back. Applies nothing itself.
 import type { Clock } from '../../lib/clock.ts';
+import { revisionAfter } from './registry.ts';
 import type { RegistryReader, RegistryEvent, Revision, WatchEnd } from './registry.ts';
 
 /** Why the cache is compared with the registry. */
@@ -29,9 +30,9 @@ const ENTRIES_PER_RESYNC = 1000;
 const MAX_RESYNC_MS = 12 * 3_600_000;
 
 /**
- * Time until the next periodic comparison: `resyncMs` for up to 1,000 entries and in proportion for more, at most 12 hours,
- * shortened by up to a fifth. The registry walks over all entries for each host, so that a fixed period would cost it the
- * square of their number.
+ * Time until the next periodic comparison: `resyncMs` for up to 1,000 entries and in proportion for
+ * more, at most 12 hours, shortened by up to a fifth. The registry walks over all entries for each
+ * host, so that a fixed period would cost it the square of their number.
  * @param jitter - uniform in 0..1
  */
 export function resyncPeriodMs(resyncMs: number, entryCount: number, jitter: number): number {
@@ -61,7 +62,7 @@ export class CacheWatch {
     const startedMs = clock.nowMs();
     const cancelTimer = clock.setTimer(periodMs, () => this.end('periodic'));
     const end = await registry.watch({
-      fromRevision: revision() + 1,
+      fromRevision: revisionAfter(revision()),
       onReady,
       onEvents: (events, reached) => {
         if (signal.aborted) return;

@@ -1,5 +1,5 @@
-// The network config as operators edit it: the document with its history, and how far hosts follow it. Types only;
-// `etcd/config-store.ts` implements it.
+// The network config as operators edit it: the document with its history, and how far hosts follow
+// it. Types only; `etcd/config-store.ts` implements it.
 import type { ConfigEntry, RegistryEntry, Revision } from './registry.ts';
 
 /** Who wrote a version of the document, when and why, as far as that is known. */

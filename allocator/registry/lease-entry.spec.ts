@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { decodeEntry } from './lease-entry.ts';
-import { NO_LEASE } from './registry.ts';
+import { NO_LEASE, toLeaseId, toRevision } from './registry.ts';
 import type { RegistryEntry } from './registry.ts';
 
 const good: RegistryEntry = {
   key: '10.5.52.0-24',
   value: '{"PublicIP":"1.2.3.4","PublicIPv6":null,"BackendType":"host-gw"}',
-  leaseId: '7587870291840000001',
-  modRevision: 12,
+  leaseId: toLeaseId('7587870291840000001'),
+  modRevision: toRevision(12),
 };
 
 describe('decodeEntry', () => {

@@ -1,5 +1,5 @@
-// The JSON value of a lease's key, written byte for byte as flannel (Go's encoding/json) writes it and read as tolerantly.
-// Knows nothing of what a backend puts into its data.
+// The JSON value of a lease's key, written byte for byte as flannel (Go's encoding/json) writes it
+// and read as tolerantly. Knows nothing of what a backend puts into its data.
 import { parseIpv4, parseIpv6 } from '../../lib/address.ts';
 import type { Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { LeaseAttributes, LegacyTransport, WeftAttributes } from '../lease.ts';
@@ -8,7 +8,10 @@ export type LeaseValueResult =
   | { readonly ok: true; readonly attributes: LeaseAttributes }
   | { readonly ok: false; readonly reason: string };
 
-/** Bound on a value, in UTF-16 units. Real ones have some 150; a hostile one must not slow every host down. */
+/**
+ * Bound on a value, in UTF-16 units. Real ones have some 150; a hostile one must not slow every
+ * host down.
+ */
 export const MAX_VALUE_CHARACTERS = 65_536;
 /** Bound on nesting, so that no later walk over backend data can exhaust the stack. */
 const MAX_DEPTH = 32;
@@ -19,8 +22,9 @@ const UNSET_IPV4 = '0.0.0.0';
 const UNSET_IPV6 = '::' as Ipv6;
 
 /**
- * Reads a value. Field names match in any letter case, the last of several wins, unknown ones are ignored. `0.0.0.0` and
- * `::` mean unset, as do a missing address, a null `PublicIPv6` and null backend data; a null `PublicIP` is an error.
+ * Reads a value. Field names match in any letter case, the last of several wins, unknown ones are
+ * ignored. `0.0.0.0` and `::` mean unset, as do a missing address, a null `PublicIPv6` and null
+ * backend data; a null `PublicIP` is an error.
  */
 export function decodeLeaseValue(text: string): LeaseValueResult {
   if (text.length > MAX_VALUE_CHARACTERS)
@@ -37,7 +41,9 @@ export function decodeLeaseValue(text: string): LeaseValueResult {
   return decodeFields(new Map(Object.entries(json).map(([name, value]) => [name.toLowerCase(), value])));
 }
 
-/** Writes a value: compact, fields in flannel's order, `<`, `>`, `&` and line separators escaped. */
+/**
+ * Writes a value: compact, fields in flannel's order, `<`, `>`, `&` and line separators escaped.
+ */
 export function encodeLeaseValue(attributes: LeaseAttributes): string {
   const { publicIp, publicIpv6, backendType, backendData, backendV6Data } = attributes;
   const fields = {

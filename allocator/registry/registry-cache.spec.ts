@@ -5,7 +5,7 @@ import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
 import type { RegistryCacheChange } from './cache-listeners.ts';
-import { NO_LEASE } from './registry.ts';
+import { NO_LEASE, NO_REVISION, toRevision } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
 const subnetKey = (index: number): string => `10.${index >> 8}.${index & 255}.0-24`;
@@ -284,7 +284,11 @@ describe('RegistryCache', () => {
   it('notices a restored backup that is older only than a write just made', async () => {
     const backup = store.save();
     await start();
-    cache.noteRevision((await registry.update({ key: 'x', value: '', leaseId: NO_LEASE }, 0)).revision + 5);
+    cache.noteRevision(
+      toRevision(
+        (await registry.update({ key: 'x', value: '', leaseId: NO_LEASE }, NO_REVISION)).revision + 5,
+      ),
+    );
     store.restore(backup);
     await clock.until(() => cache.resyncs.restored === 1, 11_000);
   });

@@ -1,31 +1,34 @@
-// This host's copy of the registry, kept up to date: lists everything at revision R, watches from R+1, and lists again when
-// the watch ends, the revision goes back or a caller asks. The watch is advisory: every few minutes the cache reads what was
-// written meanwhile, and lists everything if it differs. It never drops an entry because the registry does not answer.
+// This host's copy of the registry, kept up to date: lists everything at revision R, watches from
+// R+1, and lists again when the watch ends, the revision goes back or a caller asks. The watch is
+// advisory: every few minutes the cache reads what was written meanwhile, and lists everything if
+// it differs. It never drops an entry because the registry does not answer.
 //
-//   list ──ok──► watch ──ended, asked──► list …        list, incremental resync or watch fails: back off, then list
+//   list ──ok──► watch ──ended, asked──► list …        any failure: back off, then list
 //                 ▲  └──time──► incremental resync ──differs──► list …
 //                 └──same─────────────┘
-import { Backoff } from '../../lib/backoff.ts';
-import type { Random } from '../../lib/backoff.ts';
-import { delay } from '../../lib/clock.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { Backoff, type Random } from '../../lib/backoff.ts';
+import { delay, type Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { InvalidEntry, Lease } from '../lease.ts';
-import { CacheListeners } from './cache-listeners.ts';
-import type { RegistryCacheListener } from './cache-listeners.ts';
-import { CacheWatch, resyncPeriodMs } from './cache-watch.ts';
-import type { ResyncReason } from './cache-watch.ts';
+import { CacheListeners, type RegistryCacheListener } from './cache-listeners.ts';
+import { CacheWatch, resyncPeriodMs, type ResyncReason } from './cache-watch.ts';
 import { decodeEntry } from './lease-entry.ts';
-import type { ConfigEntry, RegistryReader, RegistryEntry, RegistryEvent, Revision } from './registry.ts';
-import { RegistrySnapshotStore } from './registry-snapshot-store.ts';
-import type { DecodeEntry } from './registry-snapshot-store.ts';
+import {
+  NO_REVISION,
+  type ConfigEntry,
+  type RegistryReader,
+  type RegistryEntry,
+  type RegistryEvent,
+  type Revision,
+} from './registry.ts';
+import { RegistrySnapshotStore, type DecodeEntry } from './registry-snapshot-store.ts';
 import { ResyncRequests } from './resync-requests.ts';
 
 export interface RegistryCacheOptions {
   readonly registry: RegistryReader;
   readonly clock: Clock;
   readonly random: Random;
-  /** Time between periodic comparisons of a small cluster, in ms, see {@link resyncPeriodMs}; default 5 minutes. */
+  /** Base of {@link resyncPeriodMs}; default 5 minutes. */
   readonly resyncMs?: number;
   /** Default {@link decodeEntry}; simulations of many hosts in one process share the results. */
   readonly decode?: DecodeEntry;
@@ -51,12 +54,12 @@ export class RegistryCache {
   readonly #stopped = new AbortController();
   #watch: CacheWatch | undefined;
   #reason: ResyncReason = 'start';
-  #seenRevision: Revision = 0;
+  #seenRevision: Revision = NO_REVISION;
   #lastContactMs: number | undefined;
   #lastError: Error | undefined;
   /**
-   * Incremental resyncs left before the next full list. 0 after any list that is not periodic: a backup restored between
-   * that list and its watch makes revisions incomparable.
+   * Incremental resyncs left before the next full list. 0 after any list that is not periodic: a
+   * backup restored between that list and its watch makes revisions incomparable.
    */
   #incrementalLeft = 0;
 
@@ -82,7 +85,10 @@ export class RegistryCache {
     return this.#store.invalidEntries;
   }
 
-  /** The network config document as last read; unset if the key does not exist, or before the first list. */
+  /**
+   * The network config document as last read; unset if the key does not exist, or before the first
+   * list.
+   */
   get config(): ConfigEntry | undefined {
     return this.#store.config;
   }
@@ -92,7 +98,10 @@ export class RegistryCache {
     return this.#store.revision;
   }
 
-  /** Comparisons so far, by reason: full lists, and periodic incremental ones that found no difference. */
+  /**
+   * Comparisons so far, by reason: full lists, and periodic incremental ones that found no
+   * difference.
+   */
   get resyncs(): Readonly<Record<ResyncReason, number>> {
     return this.#resyncs;
   }
@@ -102,7 +111,10 @@ export class RegistryCache {
     return this.#listeners.isConnected;
   }
 
-  /** When the registry last answered or sent events, on the clock given; unset before the first time. */
+  /**
+   * When the registry last answered or sent events, on the clock given; unset before the first
+   * time.
+   */
   get lastContactMs(): number | undefined {
     return this.#lastContactMs;
   }
@@ -131,8 +143,8 @@ export class RegistryCache {
   }
 
   /**
-   * Lists everything again now. Resolves when a list that began after this call is applied, however long the registry does
-   * not answer. @throws if the cache is stopped.
+   * Lists everything again now. Resolves when a list that began after this call is applied, however
+   * long the registry does not answer. @throws if the cache is stopped.
    */
   resync(): Promise<void> {
     const resynced = this.#requests.add();
@@ -141,9 +153,12 @@ export class RegistryCache {
     return resynced;
   }
 
-  /** Records the revision of an answer to a write of this host: a list that begins later must not be older. */
+  /**
+   * Records the revision of an answer to a write of this host: a list that begins later must not be
+   * older.
+   */
   noteRevision(revision: Revision): void {
-    this.#seenRevision = Math.max(this.#seenRevision, revision);
+    if (revision > this.#seenRevision) this.#seenRevision = revision;
   }
 
   /** Compares with the registry and follows it until it has to be compared again. */
@@ -181,8 +196,9 @@ export class RegistryCache {
     const isRestored = snapshot.revision < seenRevision;
     this.#resyncs[isRestored ? 'restored' : reason]++;
     const change = this.#store.applySnapshot(snapshot);
-    this.#seenRevision = isRestored ? snapshot.revision : Math.max(this.#seenRevision, snapshot.revision);
-    this.#recordContact();
+    if (isRestored) this.#seenRevision = snapshot.revision;
+    this.noteRevision(snapshot.revision);
+    this.#lastContactMs = this.#options.clock.nowMs();
     this.#listeners.notifyChange({ ...change, isRestored });
   }
 
@@ -195,7 +211,7 @@ export class RegistryCache {
     if (changes.revision < seenRevision || !this.#store.confirm(changes)) return false;
     this.#resyncs.periodic++;
     this.noteRevision(changes.revision);
-    this.#recordContact();
+    this.#lastContactMs = this.#options.clock.nowMs();
     return true;
   }
 
@@ -209,7 +225,7 @@ export class RegistryCache {
       clock,
       revision: () => this.revision,
       periodMs: resyncPeriodMs(resyncMs, this.entries.size, random()),
-      onReady: () => this.#recordContact(),
+      onReady: () => (this.#lastContactMs = clock.nowMs()),
       onEvents: (events, revision) => this.#applyEvents(events, revision),
     });
     const outcome = await this.#watch.run();
@@ -223,17 +239,14 @@ export class RegistryCache {
   #applyEvents(events: readonly RegistryEvent[], revision: Revision): void {
     const change = this.#store.applyEvents(events, revision);
     this.noteRevision(revision);
-    this.#recordContact();
+    this.#lastContactMs = this.#options.clock.nowMs();
     this.#backoff.reset();
     this.#listeners.notifyChange({ ...change, isRestored: false });
   }
 
-  async #pause(): Promise<void> {
-    await delay(this.#options.clock, this.#backoff.nextMs(), this.#stopped.signal).catch(() => undefined);
-  }
-
-  #recordContact(): void {
-    this.#lastContactMs = this.#options.clock.nowMs();
+  #pause(): Promise<void> {
+    const { signal } = this.#stopped;
+    return delay(this.#options.clock, this.#backoff.nextMs(), signal).catch(() => undefined);
   }
 
   #setConnected(isConnected: boolean, error?: Error): void {

@@ -1,7 +1,9 @@
-// The data of the registry cache: entries as read, what they decode to, and the config text. It makes a full list or a batch
-// of events the set of keys that differ. Each entry is decoded once; an invalid one concerns its key alone. No clock, no I/O.
+// The data of the registry cache: entries as read, what they decode to, and the config text. It
+// makes a full list or a batch of events the set of keys that differ. Each entry is decoded once;
+// an invalid one concerns its key alone. No clock, no I/O.
 import type { DecodedEntry } from './lease-entry.ts';
 import type { InvalidEntry, Lease } from '../lease.ts';
+import { NO_REVISION } from './registry.ts';
 import type {
   ConfigEntry,
   RegistryChanges,
@@ -25,9 +27,9 @@ export class RegistrySnapshotStore {
   readonly leases = new Map<string, Lease>();
   readonly invalidEntries = new Map<string, InvalidEntry>();
   config: ConfigEntry | undefined;
-  revision: Revision = 0;
+  revision: Revision = NO_REVISION;
   /** Revision at which the store was last known to equal the registry. */
-  checkedRevision: Revision = 0;
+  checkedRevision: Revision = NO_REVISION;
   readonly #decode: DecodeEntry;
 
   constructor(decode: DecodeEntry) {
@@ -48,8 +50,9 @@ export class RegistrySnapshotStore {
   }
 
   /**
-   * Returns whether the store has all that was written after {@link checkedRevision}, and moves that forward then. Older
-   * entries were equal at that revision, and the count shows whether one is gone.
+   * Returns whether the store has all that was written after {@link checkedRevision}, and moves
+   * that forward then. Older entries were equal at that revision, and the count shows whether one
+   * is gone.
    */
   confirm({ config, count, entries, revision }: RegistryChanges): boolean {
     const isSame =
@@ -101,7 +104,8 @@ export class RegistrySnapshotStore {
   }
 
   #setConfig(config: ConfigEntry | undefined): boolean {
-    // The same text at another revision counts: it may be confirmed now, and a rollout waits for the revision.
+    // The same text at another revision counts: it may be confirmed now, and a rollout waits for
+    // the revision.
     const isChanged = !isSameConfig(config, this.config);
     this.config = config;
     return isChanged;

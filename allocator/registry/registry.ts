@@ -1,21 +1,43 @@
-// The store of leases as the allocator sees it: a small ordered key-value store with transactions, expiry and
-// notifications. Implemented by `etcd/` and `memory/`; one compliance suite holds for both.
-// Values are opaque text here; `subnet-key.ts` and `lease-value.ts` know what is inside.
+// The store of leases as the allocator sees it: a small ordered key-value store with transactions,
+// expiry and notifications. Implemented by `etcd/` and `memory/`; one compliance suite holds for
+// both. Values are opaque text here; `subnet-key.ts` and `lease-value.ts` know what is inside.
 
 import { WeftError } from '../../api/errors.ts';
 import type { ErrorCode } from '../../api/errors.ts';
 
-/** Point in the registry's history. Larger is later; a smaller one than seen before means a restored backup. */
-export type Revision = number;
-
-/** Registry-side lease id as decimal text; `'0'` means that no lease is attached. */
-export type LeaseId = string;
-
-export const NO_LEASE: LeaseId = '0';
+declare const brand: unique symbol;
 
 /**
- * Key below `<prefix>/weft/` that confirms a network config which gives hosts other subnets, if it was written with that
- * config or later. Its value means nothing.
+ * Point in the registry's history. Larger is later; a smaller one than seen before means a restored
+ * backup.
+ */
+export type Revision = number & { readonly [brand]: 'Revision' };
+
+/** Registry-side lease id as decimal text; `'0'` means that no lease is attached. */
+export type LeaseId = string & { readonly [brand]: 'LeaseId' };
+
+export const NO_LEASE = '0' as LeaseId;
+/** Before every revision of a registry. */
+export const NO_REVISION = 0 as Revision;
+
+/** Brands a number that a registry gave, as etcd writes it. */
+export function toRevision(value: number | string): Revision {
+  return Number(value) as Revision;
+}
+
+/** The first revision after `revision`. */
+export function revisionAfter(revision: Revision): Revision {
+  return (revision + 1) as Revision;
+}
+
+/** Brands a lease id that a registry gave. */
+export function toLeaseId(text: string): LeaseId {
+  return text as LeaseId;
+}
+
+/**
+ * Key below `<prefix>/weft/` that confirms a network config which gives hosts other subnets, if it
+ * was written with that config or later. Its value means nothing.
  */
 export const RENUMBER_KEY = 'renumber';
 
@@ -35,14 +57,19 @@ export interface ConfigEntry {
   readonly modRevision: Revision;
 }
 
-/** Everything at one revision, read in one round trip. `config` is unset if the key does not exist. */
+/**
+ * Everything at one revision, read in one round trip. `config` is unset if the key does not exist.
+ */
 export interface RegistrySnapshot {
   readonly revision: Revision;
   readonly config?: ConfigEntry;
   readonly entries: readonly RegistryEntry[];
 }
 
-/** The entries written after some revision; the config whenever it was written. `count`: entries there are, older ones too. */
+/**
+ * The entries written after some revision; the config whenever it was written. `count`: entries
+ * there are, older ones too.
+ */
 export interface RegistryChanges extends RegistrySnapshot {
   readonly count: number;
 }
@@ -50,12 +77,18 @@ export interface RegistryChanges extends RegistrySnapshot {
 export type CreateResult =
   /** `key` is the first of the request's keys that was free. */
   | { readonly created: true; readonly key: string; readonly revision: Revision }
-  /** All of the keys exist. `takenKeys` is every key below subnets/ at `revision`, for the next choice. */
+  /**
+   * All of the keys exist. `takenKeys` is every key below subnets/ at `revision`, for the next
+   * choice.
+   */
   | { readonly created: false; readonly revision: Revision; readonly takenKeys: readonly string[] };
 
 export type WriteResult =
   | { readonly written: true; readonly revision: Revision }
-  /** The key was changed or removed since `expectedModRevision`; `current` is the present entry, if there is one. */
+  /**
+   * The key was changed or removed since `expectedModRevision`; `current` is the present entry, if
+   * there is one.
+   */
   | { readonly written: false; readonly revision: Revision; readonly current?: RegistryEntry };
 
 export type RegistryEvent =
@@ -95,7 +128,10 @@ export interface RegistryReader {
 export interface RegistryLeases {
   /** Makes a registry lease that expires `ttlSec` seconds after the last keep-alive. */
   grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId>;
-  /** Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not exist any more. */
+  /**
+   * Extends a registry lease. Resolves with the seconds left from now, 0 if the lease does not
+   * exist any more.
+   */
   keepAlive(leaseId: LeaseId, signal?: AbortSignal): Promise<number>;
   /** Ends a registry lease and removes its keys; absence is success. */
   revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void>;
@@ -108,8 +144,9 @@ export interface SubnetKeys {
   /** Replaces a key's value and lease if it was not written since `expectedModRevision`. */
   update(entry: NewEntry, expectedModRevision: Revision, signal?: AbortSignal): Promise<WriteResult>;
   /**
-   * Replaces the key `from` by a key that does not exist yet, in one transaction: no reader sees both, or neither. Rejected if
-   * `from` was written since `expectedModRevision`, or the other key exists; then `current` is `from`.
+   * Replaces the key `from` by a key that does not exist yet, in one transaction: no reader sees
+   * both, or neither. Rejected if `from` was written since `expectedModRevision`, or the other key
+   * exists; then `current` is `from`.
    */
   move(
     from: string,
@@ -130,15 +167,19 @@ export interface MetaKeys {
 }
 
 /**
- * A registry in which hosts choose their subnets and keep them with leases. The parts are what may be absent elsewhere: a
- * registry that assigns subnets itself has no {@link SubnetKeys}, one without expiry no {@link RegistryLeases}. Operators edit
- * the config through a `ConfigStore`, so that its source may be another.
+ * A registry in which hosts choose their subnets and keep them with leases. The parts are what may
+ * be absent elsewhere: a registry that assigns subnets itself has no {@link SubnetKeys}, one
+ * without expiry no {@link RegistryLeases}. Operators edit the config through a `ConfigStore`, so
+ * that its source may be another.
  *
- * All calls carry a deadline of their own and reject with a {@link RegistryError}; none waits forever. `signal` ends a call
- * early with the signal's reason.
+ * All calls carry a deadline of their own and reject with a {@link RegistryError}; none waits
+ * forever. `signal` ends a call early with the signal's reason.
  */
 export interface Registry extends RegistryReader, RegistryLeases, SubnetKeys, MetaKeys {
-  /** Drops the connections, which may use an address that this host lost; calls and watches on them fail. */
+  /**
+   * Drops the connections, which may use an address that this host lost; calls and watches on them
+   * fail.
+   */
   reconnect(): void;
   /** Ends every call and frees the connections. */
   close(): void;
@@ -163,7 +204,10 @@ export interface NewEntry {
 /** `REGISTRY_LEASE_NOT_FOUND`: the lease given does not exist (any more). */
 export type RegistryErrorCode = Extract<ErrorCode, `REGISTRY_${string}`>;
 
-/** What a registry call rejects with. The message names the endpoint, the call, the cause and the remedy if known. */
+/**
+ * What a registry call rejects with. The message names the endpoint, the call, the cause and the
+ * remedy if known.
+ */
 export class RegistryError extends WeftError {
   declare readonly code: RegistryErrorCode;
 

@@ -1,4 +1,5 @@
-// Callers that wait for a fresh list of the registry. A request made while a list is in flight waits for the next one.
+// Callers that wait for a fresh list of the registry. A request made during a list waits for the
+// next one.
 interface Request {
   readonly promise: Promise<void>;
   readonly resolve: () => void;
@@ -13,7 +14,9 @@ export class ResyncRequests {
     return this.#waiting.length === 0;
   }
 
-  /** Resolves when {@link serve} succeeds that begins after this call; rejects on {@link rejectAll}. */
+  /**
+   * Resolves when {@link serve} succeeds that begins after this call; rejects on {@link rejectAll}.
+   */
   add(): Promise<void> {
     const request = createRequest();
     // A caller that no longer waits ignores the rejection.
@@ -22,7 +25,10 @@ export class ResyncRequests {
     return request.promise;
   }
 
-  /** Serves the requests made so far by `list`; if it fails they wait for the next one. @throws what `list` throws. */
+  /**
+   * Serves the requests made so far by `list`; if it fails they wait for the next one. @throws what
+   * `list` throws.
+   */
   async serve(list: (isRequested: boolean) => Promise<void>): Promise<void> {
     const served = this.#waiting.splice(0);
     try {

@@ -1,12 +1,15 @@
-// The text below `<prefix>/subnets/` that names a lease's subnets. Shared with flannel nodes, so reading is as tolerant
-// as theirs where that is harmless, and writing gives the one text that they would write. Knows nothing of values.
+// The text below `<prefix>/subnets/` that names a lease's subnets. Shared with flannel nodes, so
+// reading is as tolerant as theirs where that is harmless, and writing gives the one text that they
+// would write. Knows nothing of values.
 import { addressOf, networkOf, parseIpv4, parseIpv6, prefixLengthOf } from '../../lib/address.ts';
 import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { LeaseSubnets } from '../lease.ts';
 
 export type SubnetKeyResult =
   | { readonly ok: true; readonly subnets: LeaseSubnets }
-  /** `blocked`: subnets that flannel nodes read from the key. They are never leased to another host. */
+  /**
+   * `blocked`: subnets that flannel nodes read from the key. They are never leased to another host.
+   */
   | { readonly ok: false; readonly reason: string; readonly blocked?: LeaseSubnets };
 
 const KEY = /^([\d.]{7,15})-(\d{1,9})(?:&([0-9a-f:]{2,39})-(\d{1,9}))?$/;
@@ -16,8 +19,9 @@ const FORM = 'A.B.C.D-LEN, A.B.C.D-LEN&IPV6-LEN or 0.0.0.0-0&IPV6-LEN';
 const MAX_SHOWN_CHARACTERS = 80;
 
 /**
- * Parses the whole of `text`, for example `10.5.52.0-24&fd00:12:13::-56`. Lengths may have leading zeros and may be the
- * full 32 or 128 bits, which flannel writes but does not read. Host bits are an error.
+ * Parses the whole of `text`, for example `10.5.52.0-24&fd00:12:13::-56`. Lengths may have leading
+ * zeros and may be the full 32 or 128 bits, which flannel writes but does not read. Host bits are
+ * an error.
  */
 export function parseSubnetKey(text: string): SubnetKeyResult {
   const match = KEY.exec(text);
@@ -44,7 +48,10 @@ export function formatSubnetKey(subnets: LeaseSubnets): string {
   return ipv6 === undefined ? ipv4Text : `${ipv4Text}&${formatPart(ipv6)}`;
 }
 
-/** Subnets that the key keeps from being leased to another host; `undefined` if it is no subnet key at all. */
+/**
+ * Subnets that the key keeps from being leased to another host; `undefined` if it is no subnet key
+ * at all.
+ */
 export function blockedSubnets(key: string): LeaseSubnets | undefined {
   const result = parseSubnetKey(key);
   return result.ok ? result.subnets : result.blocked;

@@ -1,5 +1,6 @@
-// Which slots of 0..size-1 are free, when a few thousand of up to 2^48 are not. Keeps the taken ones as sorted runs, so
-// that it costs what is taken and never what is free. Knows nothing of addresses.
+// Which slots of 0..size-1 are free, when a few thousand of up to 2^48 are not. Keeps the taken
+// ones as sorted runs, so that it costs what is taken and never what is free. Knows nothing of
+// addresses.
 
 /** Slots `first` to `last`, both included. */
 export interface SlotRun {
@@ -43,7 +44,10 @@ export class FreeSlots {
     return run === undefined ? rank : run.last + 1 + rank - (this.#freeBefore[index] ?? 0);
   }
 
-  /** The first free slot from `slot` on, starting again at 0 behind the last; `undefined` if all are taken. */
+  /**
+   * The first free slot from `slot` on, starting again at 0 behind the last; `undefined` if all are
+   * taken.
+   */
   next(slot: number): number | undefined {
     if (this.count === 0) return undefined;
     const run = this.#runs[lastAtMost(this.#runs.length, slot, (index) => this.#runs[index]?.first)];

@@ -65,7 +65,7 @@ describe('SubnetPool', () => {
   });
 
   describe('candidates', () => {
-    it('gives the same host the same preferred subnet whichever subnets others hold', () => {
+    it('gives the same host the same preferred subnet, whichever host holds another subnet', () => {
       const pool = new SubnetPool({ ipv4: slots1024 });
       const [preferred] = pool.candidates('192.0.2.1', [], 0, 1);
       assert.ok(preferred);

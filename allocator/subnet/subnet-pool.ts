@@ -1,5 +1,5 @@
-// Which subnets a host may lease, and which of the free ones it should try. Policy only: no registry, no clock, and no
-// chance but a hash, so that the same host makes the same choices.
+// Which subnets a host may lease, and which of the free ones it should try. Policy only: no
+// registry, no clock, and no chance but a hash, so that the same host makes the same choices.
 import { createHash } from 'node:crypto';
 import type { NetworkConfig } from '../config/config.ts';
 import { FreeSlots } from './free-slots.ts';
@@ -15,8 +15,9 @@ export interface PoolUsage {
 }
 
 /**
- * All host subnets of a network config. A slot is the distance of a subnet from the pool's first one; the IPv6 subnet of a
- * dual-stack host has the slot of its IPv4 subnet, so that a key that guards one guards both.
+ * All host subnets of a network config. A slot is the distance of a subnet from the pool's first
+ * one; the IPv6 subnet of a dual-stack host has the slot of its IPv4 subnet, so that a key that
+ * guards one guards both.
  */
 export class SubnetPool {
   readonly #ipv4: Ipv4Slots | undefined;
@@ -27,12 +28,18 @@ export class SubnetPool {
     this.#ipv6 = config.ipv6 && new Ipv6Slots(config.ipv6);
   }
 
-  /** How many hosts can have a subnet: dual-stack hosts need one of either family. Rounded beyond 2^53. */
+  /**
+   * How many hosts can have a subnet: dual-stack hosts need one of either family. Rounded beyond
+   * 2^53.
+   */
   get size(): number {
     return Math.min(this.#ipv4?.total ?? Infinity, this.#ipv6?.total ?? Infinity);
   }
 
-  /** Whether a host may hold `subnets`: the config's families, its subnet length, its range, on a slot's boundary. */
+  /**
+   * Whether a host may hold `subnets`: the config's families, its subnet length, its range, on a
+   * slot's boundary.
+   */
   isCompatible({ ipv4, ipv6 }: LeaseSubnets): boolean {
     if ((ipv4 === undefined) !== (this.#ipv4 === undefined)) return false;
     if ((ipv6 === undefined) !== (this.#ipv6 === undefined)) return false;
@@ -50,7 +57,10 @@ export class SubnetPool {
     };
   }
 
-  /** Whether a host with `subnets` must get another one of a family that it has and the config has, too. */
+  /**
+   * Whether a host with `subnets` must get another one of a family that it has and the config has,
+   * too.
+   */
   renumbers(subnets: LeaseSubnets): boolean {
     const { ipv4, ipv6 } = this.compatiblePart(subnets);
     const isOther4 = this.#ipv4 !== undefined && ipv4 !== subnets.ipv4;
@@ -58,8 +68,9 @@ export class SubnetPool {
   }
 
   /**
-   * `kept`, which is compatible and not empty, with a free subnet for each family that it lacks: the one of `wished` if that
-   * is free, else the one with the same slot, else the next; `undefined` if such a family has none.
+   * `kept`, which is compatible and not empty, with a free subnet for each family that it lacks:
+   * the one of `wished` if that is free, else the one with the same slot, else the next;
+   * `undefined` if such a family has none.
    */
   fillFamilies(
     kept: LeaseSubnets,
@@ -80,9 +91,10 @@ export class SubnetPool {
   }
 
   /**
-   * Up to `count` distinct free subnets for the host `identity`, best first; none only if the pool is exhausted.
-   * The first is the host's preferred subnet, a hash of its identity, if that is free; the others are spread evenly over all free ones
-   * and differ with `attempt` (lost races so far), so that many hosts that start at once rarely meet, nor meet again.
+   * Up to `count` distinct free subnets for the host `identity`, best first; none only if the pool
+   * is exhausted. The first is the host's preferred subnet, a hash of its identity, if that is
+   * free; the others are spread evenly over all free ones and differ with `attempt` (lost races so
+   * far), so that many hosts that start at once rarely meet, nor meet again.
    */
   candidates(
     identity: string,
@@ -94,7 +106,8 @@ export class SubnetPool {
     const paired = chooseSlots(both, identity, attempt, count);
     if (paired.length > 0) return paired.map((slot) => this.#at(slot, slot));
     if (ipv4 === undefined || ipv6 === undefined) return [];
-    // No slot is free in both families: pair the rest as it comes. Overlaps in IPv6 are then found only by reading.
+    // No slot is free in both families: pair the rest as it comes. Overlaps in IPv6 are then found
+    // only by reading.
     return chooseSlots(ipv4, identity, attempt, count).flatMap((slot) => {
       const slot6 = ipv6.next(slot % ipv6.size);
       return slot6 === undefined ? [] : [this.#at(slot, slot6)];
@@ -162,7 +175,10 @@ function chooseSlots(free: FreeSlots, identity: string, attempt: number, count: 
   return [...chosen];
 }
 
-/** 48 bits of SHA-256: as many as the most slots that a pool offers, and far more than any IPv4 pool has. */
+/**
+ * 48 bits of SHA-256: as many as the most slots that a pool offers, and far more than any IPv4 pool
+ * has.
+ */
 function hash(text: string): number {
   return createHash('sha256').update(text).digest().readUIntBE(0, 6);
 }

@@ -1,5 +1,6 @@
-// Subnets of one family as slot numbers and back. A slot is the distance from the first subnet of the range, in subnets.
-// Numbers for IPv4; for IPv6 big integers at the edge only, as its slots beyond 2^48 are never offered.
+// Subnets of one family as slot numbers and back. A slot is the distance from the first subnet of
+// the range, in subnets. Numbers for IPv4; for IPv6 big integers at the edge only, as its slots
+// beyond 2^48 are never offered.
 import {
   addressOf,
   fromBigInt,
@@ -82,7 +83,10 @@ export class Ipv6Slots {
     );
   }
 
-  /** Slots that share an address with `cidr`. Far away ones are rounded, and lie outside what is offered all the same. */
+  /**
+   * Slots that share an address with `cidr`. Far away ones are rounded, and lie outside what is
+   * offered all the same.
+   */
   runOf(cidr: Ipv6Cidr): SlotRun {
     const start = toBigInt(addressOf(cidr)) - this.#first;
     const end = start + (1n << BigInt(128 - prefixLengthOf(cidr))) - 1n;

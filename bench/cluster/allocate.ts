@@ -1,5 +1,5 @@
 // Stampedes: how many requests does each of N hosts need that boot at once, and when has the last one its lease? Then the same
-// with a pool that is nearly full. Each host is a real lease keeper with its own connection to one real etcd; kernels are
+// with a pool that is nearly full. Each host is a real lease manager with its own connection to one real etcd; kernels are
 // missing, and so are watches: in one process, a thousand watchers of a thousand joins would be all that is measured.
 // Baseline: the same hosts one after another, which never collide. `--hosts 10,100,1000,5000` chooses stampedes.
 import { parseArgs } from 'node:util';

@@ -7,6 +7,7 @@ import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import { PeerIndex } from '../../allocator/lease/peer-index.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { RegistrySnapshotStore } from '../../allocator/registry/registry-snapshot-store.ts';
+import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { RegistryEntry } from '../../allocator/registry/registry.ts';
 import type { Ipv4, Ipv4Cidr } from '../../lib/address.ts';
 import type { BackendContext, HostFacts } from '../../backends/backend.ts';
@@ -17,7 +18,7 @@ import {
   type ObjectKey,
   type UnderlayMtu,
 } from '../../backends/kernel-state.ts';
-import type { ActualObject } from '../../daemon/kernel/actual.ts';
+import type { ActualObject } from '../../daemon/kernel/actual-state.ts';
 import { ROUTE_PROTOCOL, type Kernel } from '../../daemon/kernel/kernel.ts';
 import { GcMode } from '../../daemon/node/gc-mode.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
@@ -42,7 +43,7 @@ const FACTS: HostFacts = {
 };
 
 function entryOf(index: number): RegistryEntry {
-  return { ...leaseOf(index), leaseId: '1', modRevision: index + 2 };
+  return { ...leaseOf(index), leaseId: toLeaseId('1'), modRevision: toRevision(index + 2) };
 }
 
 function asRead(object: KernelObject): ActualObject {
@@ -125,7 +126,7 @@ async function main(count: number): Promise<void> {
   const entries = Array.from({ length: count }, (_, index) => entryOf(index));
   const startMs = processorMs();
   const copy = new RegistrySnapshotStore(decodeEntry);
-  copy.applySnapshot({ revision: count + 2, entries });
+  copy.applySnapshot({ revision: toRevision(count + 2), entries });
   const view = new PeerIndex(copy.leases, { nodeId: IDENTITY });
   const decodedMs = processorMs();
   const heap = new GcMode();
@@ -138,7 +139,7 @@ async function main(count: number): Promise<void> {
   heap.end();
   const rssMb = process.memoryUsage.rss() / 1e6;
   for (let index = count; index < count + JOINS; index++) {
-    copy.applyEvents([{ type: 'put', entry: entryOf(index) }], index + 2);
+    copy.applyEvents([{ type: 'put', entry: entryOf(index) }], toRevision(index + 2));
     view.update([entryOf(index).key]);
     await host.join(copy.leases.get(entryOf(index).key)!);
   }

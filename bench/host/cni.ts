@@ -2,7 +2,7 @@
 // beside a Node that does nothing, which is the least that a plugin in JavaScript can take. One round after another on
 // one host, each candidate with a network namespace of its own.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
@@ -17,12 +17,15 @@ const SUBNET_ENV =
 /** Rounds before the first that counts: files are in memory then. */
 const WARM_ROUNDS = 2;
 
+const WEFT_CNI = join(packageRoot(), 'dist/weft-cni.cjs');
+
 interface Candidate {
   readonly file: string;
   readonly config: string;
 }
 
 export function benchCni(rounds = 30): Promise<BenchmarkRecord> {
+  if (!existsSync(WEFT_CNI)) throw new Error(`There is no ${WEFT_CNI}: run make bundle`);
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-cni-'));
   try {
     const { weft, bridge } = candidates(folder);
@@ -78,7 +81,7 @@ function candidates(folder: string): { readonly weft: Candidate; readonly bridge
   const weft = JSON.stringify(network);
   const delegate = deriveDelegateConfig(parseNetwork(weft), parseHostSubnet(SUBNET_ENV, subnetFile));
   return {
-    weft: { file: join(packageRoot(), 'dist/weft-cni.cjs'), config: weft },
+    weft: { file: WEFT_CNI, config: weft },
     bridge: { file: join(PLUGINS, 'bridge'), config: JSON.stringify(delegate) },
   };
 }

@@ -12,6 +12,7 @@ import type { ParsedConfigFile } from './config-source.ts';
 import { waitForRollout, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
+import { NO_REVISION } from '../../allocator/registry/registry.ts';
 import { printError, printLines, printText } from '../output.ts';
 
 export interface WriteOptions {
@@ -42,7 +43,7 @@ export async function writeConfig(
   const author = `${process.env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
   const result = await store.write({
     text: given.text,
-    expected: snapshot.config?.modRevision ?? 0,
+    expected: snapshot.config?.modRevision ?? NO_REVISION,
     note: { author, timeMs: Date.now(), ...(options.reason !== undefined && { reason: options.reason }) },
     isRenumberingConfirmed: options.renumber,
   });

@@ -9,6 +9,7 @@ import {
 } from '../../daemon/options/etcd-options.ts';
 import type { OptionsV1 } from '../../api/index.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from '../../daemon/options/flags.ts';
+import { findStrayCharacters } from '../../daemon/options/stray-characters.ts';
 import type { OptionSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -55,10 +56,10 @@ export function etcdOptionsOf(
   const values = Object.fromEntries(
     NAMES.map((name) => [
       name,
-      flags[name] ?? env[envOf(name)] ?? ofDaemon?.[name] ?? DAEMON_FLAGS[name].default,
+      flags[name] ?? variableOf(env, name) ?? ofDaemon?.[name] ?? DAEMON_FLAGS[name].default,
     ]),
   ) as unknown as EtcdFlagValues;
-  const errors: string[] = [];
+  const errors: string[] = NAMES.flatMap((name) => findStray(name, flags, env));
   const { auth, ...etcd } = parseEtcdOptions(values, {
     errors,
     warnings: [],
@@ -66,6 +67,20 @@ export function etcdOptionsOf(
   });
   if (errors.length > 0) throw new UsageError(errors.join('; '));
   return { ...etcd, auth: auth && { username: auth.username, password: auth.password.reveal() } };
+}
+
+/** As for the daemon, an empty variable counts as unset. */
+function variableOf(env: Env, name: EtcdFlag): string | undefined {
+  return env[envOf(name)] || undefined;
+}
+
+/** A password may have any character. */
+function findStray(name: EtcdFlag, flags: EtcdFlags, env: Env): string[] {
+  const text = flags[name] ?? variableOf(env, name);
+  if (text === undefined || name === 'etcd-password') return [];
+  const stray = findStrayCharacters(text);
+  const label = flags[name] === undefined ? envOf(name) : `--${name}`;
+  return stray === undefined ? [] : [`${label}=${JSON.stringify(text)}: ${stray}`];
 }
 
 /** The flags that these options of a daemon come from. */

@@ -71,13 +71,22 @@ async function run(values: LabValues): Promise<number> {
   const print = (text: string) => void (values.json || printText(`… ${text}\n`));
   print(`starting ${values.hosts} hosts, an etcd, and a daemon on each host`);
   const lab = await create(values);
-  const onInterrupt = () => void lab.down().finally(() => process.exit(130));
+  let isInterrupted = false;
+  const onInterrupt = () => {
+    isInterrupted = true;
+    void lab.down().finally(() => process.exit(130));
+  };
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
     const report = await checkLab(lab, print);
+    // What a lab answers while it ends is no report.
+    if (isInterrupted) return await new Promise<never>(() => undefined);
     printText(values.json ? `${JSON.stringify(report)}\n` : formatReport(report));
     if (!report.ok) await explainFailure(lab, report);
     return report.ok ? 0 : 1;
+  } catch (error) {
+    if (isInterrupted) return await new Promise<never>(() => undefined);
+    throw error;
   } finally {
     await lab.down({ keepLogs: values['keep-logs'] });
     if (values['keep-logs']) printError(`Logs are in ${lab.logFolder}\n`);
@@ -108,6 +117,7 @@ async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
 async function up(values: LabValues): Promise<number> {
   const lab = await create(values);
   lab.keep();
+  await lab.waitUntilReady().catch((error: Error) => printError(`weft lab: ${error.message}\n`));
   printText(`Lab '${lab.name}' is up; logs are in ${lab.logFolder}\n`);
   return status(values);
 }
@@ -157,12 +167,20 @@ async function exec(values: LabValues, args: readonly string[]): Promise<number>
     throw new UsageError('weft lab exec needs a namespace and a command: weft lab exec h1 -- ip route');
   const lab = await find(values);
   if (!namespacesOf(lab.topology).includes(netns)) lab.host(netns);
-  const [file, ...rest] = lab.sandbox.commandLine([...lab.environment(netns), ...argv], netns);
+  const [file, ...rest] = lab.sandbox.commandLine(
+    [...inFolder(process.cwd()), ...lab.userEnvironment(netns), ...argv],
+    netns,
+  );
   return new Promise((resolve, reject) => {
     const child = spawn(file!, rest, { stdio: 'inherit' });
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
+}
+
+/** Command prefix for relative paths. A lab has a /run of its own. */
+function inFolder(path: string): string[] {
+  return path.startsWith('/run/') ? [] : ['env', '-C', path];
 }
 
 async function onDaemon(

@@ -2,6 +2,7 @@
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
 import { transportOf } from '../../backends/transport.ts';
 import { truncate, type Check } from './check.ts';
+import { findDrops } from './firewall-drops.ts';
 
 const forwardDrop: Check = {
   id: 'forward-drop',
@@ -59,40 +60,6 @@ export function acceptsForward(rule: string, network: Cidr): boolean {
   const ranges = [...rule.matchAll(/ -[sd] (\S+)/g)].map(([, range]) => range!);
   return ranges.every(
     (range) => parseCidr(range) !== undefined && contains(range as Cidr, addressOf(network)),
-  );
-}
-
-/** Input rules, in the syntax of their program, that drop UDP port `port` from every sender. */
-export function findDrops(port: number, iptables: string, nft: string): readonly string[] {
-  const rules = iptables.split('\n').filter((line) => line.startsWith('-A INPUT '));
-  const first = rules.find((rule) => /-j (?:DROP|REJECT|ACCEPT)\b/.test(rule) && matchesPort(rule, port));
-  const isClosed = /^:INPUT (?:DROP|REJECT)/m.test(iptables);
-  if (first !== undefined && !first.includes('-j ACCEPT')) return [`iptables: ${first}`];
-  if (first === undefined && isClosed && !rules.some((rule) => mayAccept(rule, port)))
-    return [`iptables: policy of INPUT drops, and no rule accepts UDP port ${port}`];
-  const isDrop = new RegExp(
-    String.raw`^(?:iifname \S+ )?udp dport (?:${port}|\{[^}]*\b${port}\b[^}]*\})(?: counter[^a-z]*(?:packets \d+ bytes \d+)?)? (?:drop|reject)`,
-  );
-  const lines = nft.split('\n').map((line) => line.trim());
-  return lines.filter((line) => isDrop.test(line)).map((line) => `nft: ${line}`);
-}
-
-/** Whether a rule matches UDP port `port`, or all packets, from every sender. */
-function matchesPort(rule: string, port: number): boolean {
-  if (/ (?:-s|-i|!|--state|--ctstate|-m (?:limit|set|mark|owner)) ?/.test(rule)) return false;
-  if (!/ -p | --dport/.test(rule)) return true;
-  return (
-    / -p udp\b/.test(rule) &&
-    (!/--dport/.test(rule) || new RegExp(String.raw`--dports? (?:\S*,)?${port}\b`).test(rule))
-  );
-}
-
-/** Whether a rule with conditions may accept the port from peers, for example by their network. */
-function mayAccept(rule: string, port: number): boolean {
-  return (
-    /-j (?!DROP|REJECT|LOG)/.test(rule) &&
-    !/-i lo\b|state/.test(rule) &&
-    (!/--dport/.test(rule) || new RegExp(String.raw`\b${port}\b`).test(rule))
   );
 }
 

@@ -8,7 +8,8 @@ import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../client/control-client.ts';
 import { findDirectDrops, type DirectPath } from './checks-docker.ts';
 import { explainTlsError } from './checks-etcd.ts';
-import { acceptsForward, findDrops } from './checks-firewall.ts';
+import { acceptsForward } from './checks-firewall.ts';
+import { findDrops } from './firewall-drops.ts';
 import { describeSkew } from './clock-check.ts';
 import { CHECKS, runChecks } from './run-checks.ts';
 import { Facts } from './facts.ts';
@@ -17,6 +18,14 @@ describe('the port-dropped check of weft doctor finds', () => {
   const save = (...rules: readonly string[]): string => `*filter\n:INPUT ACCEPT [0:0]\n${rules.join('\n')}\n`;
   const closed = (...rules: readonly string[]): string =>
     save(...rules).replace('INPUT ACCEPT', 'INPUT DROP');
+
+  const [ACCEPT, DROP] = ['accept', 'drop'].map(
+    (verdict) => `udp dport 8472 counter packets 3 bytes 90 ${verdict}`,
+  ) as [string, string];
+  const chain = (name: string, ...rules: readonly string[]): string =>
+    `table ip filter {\n\tchain ${name} {\n${rules.map((rule) => `\t\t${rule}\n`).join('')}\t}\n}\n`;
+  const input = (...rules: readonly string[]): string =>
+    chain('INPUT', 'type filter hook input priority filter; policy accept;', ...rules);
 
   for (const [what, iptables, nft] of [
     ['a rule about its port', save('-A INPUT -p udp -m udp --dport 8472 -j DROP'), ''],
@@ -29,6 +38,20 @@ describe('the port-dropped check of weft doctor finds', () => {
     ],
     ['a rule of nftables', '', '\t\tudp dport 8472 drop\n'],
     ['a rule of nftables with a counter', '', 'udp dport { 8285, 8472 } counter packets 3 bytes 90 drop\n'],
+    ['a rule of nftables behind one for the loopback', '', input('iifname "lo" accept', DROP)],
+    ['a rule of nftables behind one about another port', '', input('udp dport 4789 accept', DROP)],
+    ['a rule of nftables before one that accepts', '', input(DROP, ACCEPT)],
+    ['a rule of nftables in a chain that another one calls', '', input('jump more') + chain('more', DROP)],
+    [
+      'a rule of nftables behind one of another table',
+      '',
+      input(ACCEPT) + input(DROP).replace('filter', 'other'),
+    ],
+    [
+      'a rule behind one of another table',
+      `*mangle\n-A INPUT -j ACCEPT\n${save('-A INPUT -p udp -j DROP')}`,
+      '',
+    ],
   ] as const)
     it(what, () => assert.equal(findDrops(8472, iptables, nft).length, 1));
 
@@ -47,6 +70,16 @@ describe('the port-dropped check of weft doctor finds', () => {
       '',
     ],
     ['a policy beside another chain', closed('-A INPUT -j ufw-before-input'), ''],
+    [
+      'both views of its own remedy before the rule',
+      save('-A INPUT -p udp -m udp --dport 8472 -j ACCEPT', '-A INPUT -p udp -m udp --dport 8472 -j DROP'),
+      input(ACCEPT, DROP),
+    ],
+    ['a rule of nftables behind one that accepts all of UDP', '', input('meta l4proto udp accept', DROP)],
+    ['a chain behind a rule that accepts', '', input(ACCEPT, 'jump more') + chain('more', DROP)],
+    ['a chain that accepts before the rule', '', input('jump more', DROP) + chain('more', ACCEPT)],
+    ['a chain that none calls', '', input() + chain('more', DROP)],
+    ['chains that call each other', '', input('jump more') + chain('more', 'jump INPUT')],
     ['a rule of nftables about some senders', '', 'ip saddr != 10.0.0.0/8 udp dport 8472 drop\n'],
   ] as const)
     it(`no fault in ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));

@@ -2,7 +2,7 @@
 // changes or weft is removed. Folder and names follow flannel's plugin, so that each plugin can
 // remove what the other added: `<container>` for eth0, weft's `<container>@<interface>` for further
 // interfaces.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DelegateConfig } from './delegate-config.ts';
 import { isObject, type AttachmentId } from './network.ts';
@@ -13,7 +13,13 @@ export const USUAL_IFNAME = 'eth0';
 const SEPARATOR = '@';
 
 export interface SavedAttachment extends AttachmentId {
-  readonly config: DelegateConfig;
+  readonly config: DelegateConfig | 'unreadable';
+}
+
+/** What a file holds; `text` of an unreadable one may still name its network. */
+interface Stored {
+  readonly config: DelegateConfig | 'unreadable';
+  readonly text: string;
 }
 
 export class AttachmentStore {
@@ -23,12 +29,12 @@ export class AttachmentStore {
     this.#folder = folder;
   }
 
-  /** The config of ADD; `'unreadable'` for a damaged file. */
+  /** The config of ADD; `'unreadable'` for a damaged file, or for a folder of its name. */
   find(id: AttachmentId, network: string): DelegateConfig | 'unreadable' | undefined {
-    const own = this.#read(nameOf(id));
+    const own = this.#read(nameOf(id))?.config;
     if (own !== undefined || id.ifname === USUAL_IFNAME) return own;
     // flannel's plugin names files by container alone.
-    const other = this.#read(id.containerId);
+    const other = this.#read(id.containerId)?.config;
     return isObject(other) && other.name === network ? other : undefined;
   }
 
@@ -36,44 +42,66 @@ export class AttachmentStore {
   save(id: AttachmentId, config: DelegateConfig): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     const temporary = join(this.#folder, `.${nameOf(id)}.weft`);
+    const file = join(this.#folder, nameOf(id));
+    // A folder in place of a file is damage, and has nothing that a later DEL needs.
+    for (const path of [temporary, file]) if (isFolder(path)) rmSync(path, { recursive: true });
     writeFileSync(temporary, JSON.stringify(config), { mode: 0o600 });
-    renameSync(temporary, join(this.#folder, nameOf(id)));
+    renameSync(temporary, file);
   }
 
   /** Removes the file that {@link find} reads. */
   remove(id: AttachmentId, network: string): void {
     const hasOwn = id.ifname === USUAL_IFNAME || this.#read(nameOf(id)) !== undefined;
     if (!hasOwn && this.find(id, network) === undefined) return;
-    rmSync(join(this.#folder, hasOwn ? nameOf(id) : id.containerId), { force: true });
+    rmSync(join(this.#folder, hasOwn ? nameOf(id) : id.containerId), { force: true, recursive: true });
   }
 
-  /** All readable attachments of a network. */
+  /** All attachments of a network, and damaged ones that name no other network. */
   list(network: string): SavedAttachment[] {
     return listFolder(this.#folder).flatMap((name) => {
-      const config = name.startsWith('.') ? undefined : this.#read(name);
-      if (!isObject(config) || config.name !== network) return [];
+      const stored = name.startsWith('.') ? undefined : this.#read(name);
+      if (stored === undefined || !isOf(network, stored)) return [];
       const [containerId = name, ifname = USUAL_IFNAME] = name.split(SEPARATOR);
-      return [{ containerId, ifname, config }];
+      return [{ containerId, ifname, config: stored.config }];
     });
   }
 
-  #read(name: string): DelegateConfig | 'unreadable' | undefined {
-    let text: string;
+  #read(name: string): Stored | undefined {
     try {
-      text = readFileSync(join(this.#folder, name), 'utf8');
+      const text = readFileSync(join(this.#folder, name), 'utf8');
+      return { config: parseConfig(text), text };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-    try {
-      const config = JSON.parse(text) as unknown;
-      return isObject(config) && typeof config['type'] === 'string' && isObject(config['ipam'])
-        ? (config as DelegateConfig)
-        : 'unreadable';
-    } catch {
-      return 'unreadable';
+      return isAbsent(error) ? undefined : { config: 'unreadable', text: '' };
     }
   }
+}
+
+function parseConfig(text: string): DelegateConfig | 'unreadable' {
+  try {
+    const config = JSON.parse(text) as unknown;
+    return isObject(config) && typeof config['type'] === 'string' && isObject(config['ipam'])
+      ? (config as DelegateConfig)
+      : 'unreadable';
+  } catch {
+    return 'unreadable';
+  }
+}
+
+/** Networks may share a folder: the rest of a damaged file may name another network. */
+function isOf(network: string, { config, text }: Stored): boolean {
+  if (config !== 'unreadable') return config.name === network;
+  const names = [...text.matchAll(/"name"\s*:\s*"([^"]*)"/g)].map(([, name]) => name);
+  return names.length === 0 || names.includes(network);
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Also if the folder of the store is a file. */
+function isAbsent(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 function nameOf({ containerId, ifname }: AttachmentId): string {
@@ -84,7 +112,7 @@ function listFolder(path: string): string[] {
   try {
     return readdirSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (isAbsent(error)) return [];
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // This host's subnet as subnet.env holds it, for a plugin that assigns its addresses.
 import { readFileSync } from 'node:fs';
-import { familyOf, networkOf, parseCidr, type Cidr } from '../../lib/address.ts';
+import { familyOf, networkOf, parseCidr, type Cidr, type Ipv4 } from '../../lib/address.ts';
 import { parseEnvFile } from '../../lib/env-file.ts';
 import { CNI_CODES, CniError } from './cni-error.ts';
 
@@ -14,6 +14,17 @@ export interface HostSubnet {
   /** Whether the daemon masquerades. */
   readonly isMasquerading: boolean;
 }
+
+/**
+ * Stands for a subnet that is not known, where an attachment is removed: host-local wants a range,
+ * and releases by container and interface. Addresses of RFC 5737, which no host has.
+ */
+export const UNKNOWN_SUBNET: HostSubnet = {
+  networks: [],
+  subnets: [networkOf('192.0.2.0' as Ipv4, 24)],
+  mtu: 1280,
+  isMasquerading: true,
+};
 
 /** @throws CniError, `TRY_AGAIN_LATER` if the file does not exist. */
 export function readHostSubnet(path: string): HostSubnet {

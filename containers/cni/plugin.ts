@@ -5,12 +5,17 @@ import { CNI_CODES, CniError, toCniError } from './cni-error.ts';
 import { CNI_VERSIONS, isAtLeast, newestCommonVersion } from './cni-version.ts';
 import { findPlugin, runPlugin, supportedVersions, withVersion, type Environment } from './delegate.ts';
 import { deriveDelegateConfig, type DelegateConfig } from './delegate-config.ts';
-import { readHostSubnet } from './host-subnet.ts';
+import { readHostSubnet, UNKNOWN_SUBNET } from './host-subnet.ts';
 import type { AttachmentId, Network } from './network.ts';
 
 /** Input of a command. */
 export interface Request {
   readonly network: Network;
+  readonly environment: Environment;
+}
+
+interface DelegateCall {
+  readonly config: DelegateConfig;
   readonly environment: Environment;
 }
 
@@ -46,18 +51,35 @@ function undo(store: AttachmentStore, config: DelegateConfig, request: Attachmen
   }
 }
 
-/** An unknown attachment counts as removed. @throws CniError */
+/**
+ * Removes what it can: a lost or damaged file must not prevent the removal of a container.
+ * @throws CniError
+ */
 export function del({ network, environment, id }: AttachmentRequest): void {
   const store = new AttachmentStore(network.dataDir);
   const saved = store.find(id, network.name);
-  if (saved === undefined) return;
-  // A damaged file must not prevent the removal of a container.
-  const config =
-    saved === 'unreadable'
-      ? deriveDelegateConfig(network, readHostSubnet(network.subnetFile))
-      : { ...saved, ...network.extras };
+  if (saved === undefined) return delUnknown({ network, environment, id });
+  const config = saved === 'unreadable' ? configForRemoval(network) : { ...saved, ...network.extras };
   runInCommonVersion(withPrevResult(config, network), environment);
   store.remove(id, network.name);
+}
+
+/** An attachment without a file is removed already, or has lost its file. Both succeed. */
+function delUnknown({ network, environment }: AttachmentRequest): void {
+  try {
+    runInCommonVersion(withPrevResult(configForRemoval(network), network), environment);
+  } catch {
+    // The delegate knows nothing of it either, or is not installed.
+  }
+}
+
+/** The delegate's config for a removal, also while this host has no subnet. */
+function configForRemoval(network: Network): DelegateConfig {
+  try {
+    return deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
+  } catch {
+    return deriveDelegateConfig(network, UNKNOWN_SUBNET);
+  }
 }
 
 /** @throws CniError if the attachment differs from ADD's result, or this host's subnet changed. */
@@ -102,15 +124,16 @@ export function collectGarbage({ network, environment }: Request): void {
   const failures: string[] = [];
   for (const attachment of store.list(network.name).filter((saved) => !isValid(saved, validAttachments)))
     try {
-      const { containerId, ifname, config } = attachment;
+      const { containerId, ifname } = attachment;
+      const config = attachment.config === 'unreadable' ? configForRemoval(network) : attachment.config;
       const names = { CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '' };
-      runPlugin(config, { ...environment, ...names, CNI_COMMAND: 'DEL' });
+      runInCommonVersion(config, { ...environment, ...names, CNI_COMMAND: 'DEL' });
       store.remove(attachment, network.name);
     } catch (error) {
       failures.push(`${attachment.ifname} of ${attachment.containerId}: ${toCniError(error).message}`);
     }
   callDelegate(
-    { network, environment },
+    { config: configForRemoval(network), environment },
     {
       'cni.dev/valid-attachments': validAttachments.map(({ containerId, ifname }) => ({
         containerID: containerId,
@@ -137,18 +160,18 @@ function checkPlugins(config: DelegateConfig, environment: Environment): void {
 
 /** @throws CniError, `UNAVAILABLE` if ADD would fail. */
 export function status({ network, environment }: Request): void {
+  let config: DelegateConfig;
   try {
-    const config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
+    config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
     checkPlugins(config, environment);
   } catch (error) {
     throw new CniError(CNI_CODES.UNAVAILABLE, toCniError(error).message);
   }
-  callDelegate({ network, environment }, {});
+  callDelegate({ config, environment }, {});
 }
 
 /** Passes a command of version 1.1 to delegates that support it. */
-function callDelegate({ network, environment }: Request, more: Readonly<Record<string, unknown>>): void {
-  const config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
+function callDelegate({ config, environment }: DelegateCall, more: Readonly<Record<string, unknown>>): void {
   const isKnown = supportedVersions(config, environment).some((adapted) => isAtLeast(adapted, '1.1.0'));
   if (isKnown) runPlugin({ ...withVersion(config, '1.1.0'), ...more }, environment);
 }

@@ -6,7 +6,7 @@ import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
-import type { ActualRoute } from '../kernel/actual.ts';
+import type { ActualRoute } from '../kernel/actual-state.ts';
 import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
 import { findFirewallTools } from '../kernel/firewall/tools.ts';
 import { runTool, type RunTool } from '../kernel/firewall/run-tool.ts';

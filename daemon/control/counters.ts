@@ -15,9 +15,9 @@ export const countersEndpoint: Endpoint = {
 };
 
 async function countersOf(daemon: NodeView): Promise<CountersV1> {
-  const { reconciler, reading, mirror, packetPath, startedMs } = daemon;
+  const { reconciler, snapshot, registryCache, packetPath, startedMs } = daemon;
   const counters = await readDeviceCounters();
-  const names = [...(reconciler?.ownership?.devices ?? []), ...(reading ? [reading.chosen.name] : [])];
+  const names = [...(reconciler?.ownership?.devices ?? []), ...(snapshot ? [snapshot.chosen.name] : [])];
   const { user, system } = process.cpuUsage();
   const nowMs = systemClock.nowMs();
   const { peers = 0, inSync = 0, pending = 0, errors = 0 } = reconciler?.summary() ?? {};
@@ -32,7 +32,7 @@ async function countersOf(daemon: NodeView): Promise<CountersV1> {
     paths: pathsOf(packetPath),
     kernel: kernelOf(daemon),
     peers: { total: peers, inSync, pending, errors },
-    registry: { isConnected: mirror?.isConnected ?? false, revision: mirror?.revision ?? 0 },
+    registry: { isConnected: registryCache?.isConnected ?? false, revision: registryCache?.revision ?? 0 },
   };
 }
 

@@ -21,7 +21,7 @@ async function devicesOf(daemon: NodeView): Promise<DevicesV1> {
   const { kernel, reconciler, actual } = await readKernelSnapshot(daemon);
   const [interfaces, counters] = await Promise.all([kernel.readInterfaces(), readDeviceCounters()]);
   const overlay = reconciler.ownership?.devices ?? [];
-  const underlay = daemon.reading?.chosen.name;
+  const underlay = daemon.snapshot?.chosen.name;
   const roles = [
     ...overlay.map((name) => ({ name, role: 'overlay' as const })),
     ...(underlay === undefined ? [] : [{ name: underlay, role: 'underlay' as const }]),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
-import type { ActualObject } from '../kernel/actual.ts';
+import type { ActualObject } from '../kernel/actual-state.ts';
 import { diffOf } from './diff.ts';
 import type { KernelSnapshot } from './kernel-snapshot.ts';
 

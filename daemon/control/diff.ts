@@ -3,7 +3,7 @@
 import { systemClock } from '../../lib/clock.ts';
 import { isSetting, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
-import { describeDrift, type ActualObject } from '../kernel/actual.ts';
+import { describeDrift, type ActualObject } from '../kernel/actual-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { ReconcilerView } from '../view/node-view.ts';

@@ -49,12 +49,12 @@ export const releaseEndpoint: Endpoint = {
   },
 };
 
-function leasesOf({ mirror, keeper }: NodeView): LeasesV1 {
+function leasesOf({ registryCache, leaseManager }: NodeView): LeasesV1 {
   return {
     version: CONTROL_VERSION,
     at: wallTime(systemClock.nowMs()),
-    revision: mirror?.revision ?? 0,
-    leases: describeLeases(mirror?.entries.values() ?? [], keeper?.own?.key),
+    revision: registryCache?.revision ?? 0,
+    leases: describeLeases(registryCache?.entries.values() ?? [], leaseManager?.own?.key),
   };
 }
 

@@ -50,8 +50,8 @@ function reject(error: unknown): never {
   throw error;
 }
 
-function findPeers({ keeper }: NodeView, { peer: name }: PingRequest): readonly FoundPeer[] {
-  const peers = [...(keeper?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
+function findPeers({ leaseManager }: NodeView, { peer: name }: PingRequest): readonly FoundPeer[] {
+  const peers = [...(leaseManager?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
   if (name === undefined) return peers.map((peer) => ({ peer }));
   const found = findPeer(peers, name);
   if (found !== undefined) return [found];

@@ -5,7 +5,7 @@ import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
 import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
-import type { ActualObject } from '../kernel/actual.ts';
+import type { ActualObject } from '../kernel/actual-state.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { KernelSnapshot } from './kernel-snapshot.ts';

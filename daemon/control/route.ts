@@ -63,13 +63,13 @@ interface AddressOwner {
   readonly publicIp?: IpAddress | undefined;
 }
 
-function ownerOf({ config, keeper }: NodeView, to: IpAddress): AddressOwner {
+function ownerOf({ config, leaseManager }: NodeView, to: IpAddress): AddressOwner {
   const network = familyOf(to) === 4 ? config?.ipv4?.network : config?.ipv6?.network;
   if (network === undefined || !contains(network, to)) return { kind: 'outside' };
-  const own = keeper?.own;
+  const own = leaseManager?.own;
   const ownSubnet = own && subnetWith(own.subnets, to);
   if (own && ownSubnet) return { kind: 'own', key: own.key, subnet: ownSubnet };
-  for (const { key, subnets, attributes } of keeper?.peers.values() ?? []) {
+  for (const { key, subnets, attributes } of leaseManager?.peers.values() ?? []) {
     const subnet = subnetWith(subnets, to);
     const { publicIp, publicIpv6 } = attributes;
     if (subnet) return { kind: 'peer', key, subnet, publicIp: publicIp ?? publicIpv6 };

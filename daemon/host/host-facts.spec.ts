@@ -46,7 +46,7 @@ function kernel(interfaces: readonly Interface[], routes: readonly MainRoute[]) 
 async function read(...parameters: Parameters<typeof readHost>) {
   const result = await readHost(...parameters);
   assert.ok(result.ok, result.ok ? '' : result.message);
-  return result.reading;
+  return result.snapshot;
 }
 
 describe('host facts', () => {

@@ -18,7 +18,7 @@ export interface HostSnapshot {
 }
 
 export type HostSnapshotResult =
-  { readonly ok: true; readonly reading: HostSnapshot } | { readonly ok: false; readonly message: string };
+  { readonly ok: true; readonly snapshot: HostSnapshot } | { readonly ok: false; readonly message: string };
 
 /** Devices of weft and flannel; routes through them are not underlay routes. */
 const OVERLAY_DEVICE = /^flannel(?:[.-]|0|6-)/;
@@ -40,8 +40,8 @@ export async function readHost(
   const choice = await chooseFamilies(facts, options, families, current);
   if (!choice.ok) return choice;
   const { chosen, warnings, missingIpv6 } = choice;
-  const reading = { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings };
-  return { ok: true, reading: missingIpv6 === undefined ? reading : { ...reading, missingIpv6 } };
+  const snapshot = { chosen, facts: { ...hostFacts(chosen, routes), ...forwardDrops }, warnings };
+  return { ok: true, snapshot: missingIpv6 === undefined ? snapshot : { ...snapshot, missingIpv6 } };
 }
 
 function hostFacts(chosen: ChosenInterface, routes: readonly MainRoute[]): HostFacts {

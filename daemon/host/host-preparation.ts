@@ -35,7 +35,7 @@ export interface PreparedHost {
   readonly encapsulation: DatapathMode;
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
-  readonly reading: HostSnapshot;
+  readonly snapshot: HostSnapshot;
 }
 
 /** Why the daemon cannot run on this host. One line with the remedy. */
@@ -61,11 +61,11 @@ export async function resolveHost(options: HostPreparation): Promise<PreparedHos
   onWaiting();
   const families = familiesOf(config);
   const wait = { kernel, options: options.interface, families, log, limit, signal, isStale };
-  const reading = await awaitInterface(wait);
-  if (reading === undefined) return undefined;
-  const facts = withDatapath(reading.facts, encapsulation);
-  rejectIf(checkHost(configForHost(config, facts, reading.missingIpv6).config, facts));
-  return { config, encapsulation, router, kernel, reading };
+  const snapshot = await awaitInterface(wait);
+  if (snapshot === undefined) return undefined;
+  const facts = withDatapath(snapshot.facts, encapsulation);
+  rejectIf(checkHost(configForHost(config, facts, snapshot.missingIpv6).config, facts));
+  return { config, encapsulation, router, kernel, snapshot };
 }
 
 function rejectIf(reason: string | undefined): void {

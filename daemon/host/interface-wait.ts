@@ -39,10 +39,10 @@ export async function awaitInterface({
   const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
   while (!isStale()) {
     const result = await readHost(kernel, options, families);
-    const isPending = result.ok && result.reading.missingIpv6?.isPending === true;
+    const isPending = result.ok && result.snapshot.missingIpv6?.isPending === true;
     if (result.ok && (!isPending || performance.now() > ipv6DeadlineMs)) {
-      logChoice(result.reading, log);
-      return result.reading;
+      logChoice(result.snapshot, log);
+      return result.snapshot;
     }
     if (!result.ok && limit.take('no-interface') !== undefined) log.error(result.message);
     await sleep(result.ok ? IPV6_RETRY_MS : RETRY_MS, undefined, { signal });

@@ -63,6 +63,7 @@ describe('the remedy for a device that the kernel rejects', () => {
     ['EOPNOTSUPP', vxlan, /no VXLAN.*modprobe vxlan.*--userspace=true.*make.*host-gw/],
     ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
     ['EADDRINUSE', { ...vxlan, port: 4789 }, /UDP port 4789 /],
+    ['EADDRINUSE', vxlan, /ss -lunp .*ip -d link show type vxlan .*another network namespace/],
     ['EEXIST', vxlan, /VNI 7 and UDP port 8472 .*"VNI"/],
     // Trying again may help.
     ['ENODEV', vxlan, undefined],
@@ -81,6 +82,7 @@ describe('the remedy for a device that the kernel rejects', () => {
   const tunCases: readonly [string, BackendConfig, RegExp | undefined][] = [
     ['EBUSY', UDP, /uses flannel0 .*stop it/],
     ['EADDRINUSE', UDP, /UDP port 8285 .*"Port"/],
+    ['EADDRINUSE', UDP, /ss -lunp .*ip -d link show type vxlan .*another network namespace/],
     ['EADDRINUSE', vxlan, /UDP port 8472 .*"Port"/],
     ['EPERM', UDP, /CAP_NET_ADMIN/],
     ['ENOENT', UDP, /modprobe tun/],

@@ -116,7 +116,7 @@ const VXLAN_REMEDIES: Remedies = {
   EOPNOTSUPP: () => NO_VXLAN,
   ENOTSUP: () => NO_VXLAN,
   EADDRINUSE: ({ port }) =>
-    `another program, or a VXLAN device with other settings, has UDP port ${port} (ss -lunp shows it): stop it, or set another "Port" in the network config of all hosts`,
+    `another program (ss -lunp shows it), or a VXLAN device with other settings (ip -d link show type vxlan shows it), has UDP port ${port} here; a device that was moved to another network namespace keeps its port (lsns -t net): stop or remove it, or set another "Port" in the network config of all hosts`,
   EEXIST: ({ vni, port }) =>
     `another VXLAN device has VNI ${vni} and UDP port ${port} (ip -d link show type vxlan shows it): remove it, or set another "VNI" in the network config of all hosts`,
 };
@@ -124,7 +124,7 @@ const VXLAN_REMEDIES: Remedies = {
 const TUN_LINK_REMEDIES: Remedies = {
   ...REMEDIES,
   EADDRINUSE: ({ port }) =>
-    `another program has UDP port ${port} (ss -lunp shows it): stop it, or set another "Port" in the network config of all hosts`,
+    `another program (ss -lunp shows it), or a VXLAN device (ip -d link show type vxlan shows it), has UDP port ${port} here; a device that was moved to another network namespace keeps its port (lsns -t net): stop or remove it, or set another "Port" in the network config of all hosts`,
   ENOENT: () => NO_TUN,
   ENXIO: () => NO_TUN,
 };

@@ -2,7 +2,7 @@
 // `state-reader.ts` selects what is ours.
 import type { AddressMessage } from './netlink/address.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import type { NeighbourMessage } from './netlink/neighbour.ts';
+import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
 import type { RouteMessage } from './netlink/route.ts';
 
 /** Reads whole tables. Every call may reject with a KernelReadError. */

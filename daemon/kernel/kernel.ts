@@ -4,7 +4,7 @@
 import type { Cidr, Family, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
-import type { ActualObject } from './actual.ts';
+import type { ActualObject } from './actual-state.ts';
 import type { Outcome } from './netlink/outcome.ts';
 
 /**

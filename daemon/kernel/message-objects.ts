@@ -20,7 +20,7 @@ import {
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
 import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
-import type { ActualObject, ActualRoute, Mismatched } from './actual.ts';
+import type { ActualObject, ActualRoute, Mismatched } from './actual-state.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import {
@@ -34,7 +34,7 @@ import {
   RTN_UNICAST,
 } from './netlink/constants.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import type { NeighbourMessage } from './netlink/neighbour.ts';
+import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
 import type { RouteMessage } from './netlink/route.ts';
 import type { VxlanAttributes } from './netlink/vxlan.ts';
 import { defaultMetric } from './route-ownership.ts';

@@ -3,7 +3,7 @@
 // have changed it since the last read.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TunLink, VxlanLink } from '../../backends/kernel-state.ts';
-import { describeDrift } from './actual.ts';
+import { describeDrift } from './actual-state.ts';
 import {
   encodeLinkChange,
   encodeLinkDelete,

@@ -10,7 +10,7 @@ import {
   type LinkMessage,
   type LinkSelector,
 } from './netlink/link.ts';
-import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour.ts';
+import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour-fdb.ts';
 import { KernelReadError } from './netlink/outcome.ts';
 import type { NetlinkClient } from './netlink/netlink-client.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from './netlink/route.ts';

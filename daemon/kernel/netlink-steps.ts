@@ -3,7 +3,7 @@
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
-import type { ActualRoute } from './actual.ts';
+import type { ActualRoute } from './actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from './kernel.ts';
 import { encodeAddressDelete, encodeAddressSet } from './netlink/address.ts';
 import {
@@ -11,7 +11,7 @@ import {
   encodeFdbSet,
   encodeNeighbourDelete,
   encodeNeighbourSet,
-} from './netlink/neighbour.ts';
+} from './netlink/neighbour-fdb.ts';
 import type { Request } from './netlink/netlink-client.ts';
 import { RTPROT_KERNEL } from './netlink/constants.ts';
 import { encodeRouteDelete, encodeRouteSet } from './netlink/route.ts';

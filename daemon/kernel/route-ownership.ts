@@ -6,7 +6,7 @@ import type { ObjectKey } from '../../backends/kernel-state.ts';
 import { encodeIp } from './netlink/address-bytes.ts';
 import { RTN_UNICAST, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_RA } from './netlink/constants.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
-import type { ActualRoute } from './actual.ts';
+import type { ActualRoute } from './actual-state.ts';
 
 /** The fields of a route that decide ownership. */
 export interface RouteShape {

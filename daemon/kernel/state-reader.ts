@@ -2,7 +2,7 @@
 // nothing.
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
-import type { ActualObject } from './actual.ts';
+import type { ActualObject } from './actual-state.ts';
 import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import type { AddressMessage } from './netlink/address.ts';

@@ -11,6 +11,13 @@ describe('sysctl', () => {
     assert.equal(outcome.status === 'rejected' && outcome.errno, 'ENOENT');
   });
 
+  // Mode 0444, also for root.
+  it('takes a file that cannot be written for done if it has the value', async () => {
+    assert.deepEqual(await writeSysctl('kernel/ostype', 'Linux'), { status: 'done' });
+    const outcome = await writeSysctl('kernel/ostype', 'Other');
+    assert.equal(outcome.status === 'rejected' && outcome.errno, 'EACCES');
+  });
+
   for (const path of [
     '',
     '/proc/sys/net',

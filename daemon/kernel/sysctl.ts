@@ -28,7 +28,10 @@ export async function readSysctl(path: string): Promise<string | undefined> {
   }
 }
 
-/** Writes `value` and a newline. Rejected: EINVAL for a bad path, else the file's errno. */
+/**
+ * Writes `value` and a newline. Rejected: EINVAL for a bad path, else the file's errno. A file that
+ * cannot be written, as /proc/sys is read-only in many containers, is fine if it has the value.
+ */
 export async function writeSysctl(path: string, value: string): Promise<Outcome> {
   try {
     await writeFile(sysctlFile(path), `${value}\n`);
@@ -37,6 +40,7 @@ export async function writeSysctl(path: string, value: string): Promise<Outcome>
     if (error instanceof SysctlPathError)
       return { status: 'rejected', errno: 'EINVAL', message: error.message };
     if (!isErrno(error) || error.code === undefined) throw error;
+    if ((await readSysctl(path).catch(() => undefined)) === value) return DONE;
     const message = `${error.code}: cannot write ${JSON.stringify(value)} to /proc/sys/${path}`;
     return { status: 'rejected', errno: error.code, message };
   }

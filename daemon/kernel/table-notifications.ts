@@ -2,11 +2,11 @@
 // model.
 import type { Ownership } from '../../backends/backend.ts';
 import type { ObjectKey } from '../../backends/kernel-state.ts';
-import type { ActualObject } from './actual.ts';
+import type { ActualObject } from './actual-state.ts';
 import type { KernelNotification } from './kernel.ts';
 import { toFdb, toNeighbour, toRoute } from './message-objects.ts';
 import { AF_BRIDGE } from './netlink/constants.ts';
-import type { NeighbourMessage } from './netlink/neighbour.ts';
+import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
 import type { RouteMessage } from './netlink/route.ts';
 import { defaultMetric, routeKey, RouteOwnership } from './route-ownership.ts';
 

@@ -18,6 +18,12 @@ const cases: readonly [ReconcilerEvent, topic: string, level: string, code: stri
   [{ kind: 'host-recovered' }, 'kernel', 'info', 'HOST_RECOVERED'],
   [{ kind: 'link-replaced', object: 'link flannel.1', message: '' }, 'kernel', 'warn', 'LINK_REPLACED'],
   [{ kind: 'setting-rejected', object: 'sysctl a', message: '' }, 'kernel', 'warn', 'SYSCTL_REJECTED'],
+  [
+    { kind: 'setting-rejected', object: 'sysctl net/ipv6/conf/flannel.1/accept_ra', message: '' },
+    'kernel',
+    'info',
+    'SYSCTL_REJECTED',
+  ],
   [{ kind: 'read-failed', error: undefined }, 'kernel', 'error', 'KERNEL_READ_FAILED'],
   [{ kind: 'steps-unanswered', message: '', times: 1 }, 'kernel', 'warn', 'KERNEL_NO_ANSWER'],
 ];

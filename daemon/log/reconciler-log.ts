@@ -117,8 +117,15 @@ export interface DescribedEvent extends EventText {
 }
 
 export function describeReconcilerEvent({ kind, ...fields }: ReconcilerEvent): DescribedEvent {
-  return { ...TEXTS[kind], fields };
+  const isMinor = 'object' in fields && MINOR_SETTING.test(fields.object ?? '');
+  return { ...TEXTS[kind], ...(kind === 'setting-rejected' && isMinor ? { level: 'info' } : {}), fields };
 }
+
+/**
+ * Router advertisements on an overlay device: the device works without this setting, which a host
+ * without IPv6 does not have.
+ */
+const MINOR_SETTING = /^sysctl net\/ipv6\/conf\/flannel[^/]*\/accept_ra$/;
 
 /** Prints one line for an event, at most one a minute for the same object or peer. */
 export function logReconcilerEvent(log: Logger, limit: LogRateLimit, event: ReconcilerEvent): void {

@@ -55,7 +55,7 @@ export const HOST_METRICS: readonly Metric[] = [
     name: 'weft_pool_used_subnets',
     type: 'gauge',
     help: 'Subnets that are leased or reserved',
-    read: ({ daemon }) => single(daemon.mirror?.leases.size),
+    read: ({ daemon }) => single(daemon.registryCache?.leases.size),
   },
   {
     name: 'weft_config_revision',

@@ -31,6 +31,6 @@ function of(name: string, help: string, pick: (summary: ProbeSummary) => number 
   return { name, type: 'gauge', help, read: (context) => single(pick(summaryOf(context))) };
 }
 
-function summaryOf({ daemon: { keeper, probes } }: ScrapeContext): ProbeSummary {
-  return probes.summary((key) => keeper?.peers.has(key) === true);
+function summaryOf({ daemon: { leaseManager, probes } }: ScrapeContext): ProbeSummary {
+  return probes.summary((key) => leaseManager?.peers.has(key) === true);
 }

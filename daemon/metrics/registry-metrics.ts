@@ -13,7 +13,7 @@ export const REGISTRY_METRICS: readonly Metric[] = [
     type: 'gauge',
     help: 'Time since the last answer, event or progress notification of the registry; absent before the first',
     read: ({ daemon, nowMs }) => {
-      const lastMs = daemon.mirror?.lastContactMs;
+      const lastMs = daemon.registryCache?.lastContactMs;
       return single(lastMs === undefined ? undefined : Math.max(0, nowMs - lastMs) / 1000);
     },
   },

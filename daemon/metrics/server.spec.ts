@@ -35,6 +35,7 @@ import type { ClusterV1 } from '../../api/index.ts';
 import { METRICS } from './metrics.ts';
 import { createMetricsRenderer } from './renderer.ts';
 import { startMetricsServer } from './server.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
 const UNUSED = ['weft_path_', 'weft_device_'];
@@ -42,7 +43,7 @@ const UNUSED = ['weft_path_', 'weft_device_'];
 describe('the metrics server', () => {
   let folder: string;
   let registry: MemoryRegistry;
-  let mirror: RegistryCache;
+  let registryCache: RegistryCache;
   let member: OverlayNode;
   let kernel: MemoryKernel;
   let server: HttpListener;
@@ -57,9 +58,9 @@ describe('the metrics server', () => {
     const store = new MemoryStore({ clock: new FakeClock() });
     for (const { key, attributes } of PEERS) store.put(key, encodeLeaseValue(attributes));
     registry = new MemoryRegistry(store);
-    mirror = new RegistryCache({ registry, clock: systemClock, random: Math.random });
-    mirror.start();
-    await mirror.ready;
+    registryCache = new RegistryCache({ registry, clock: systemClock, random: Math.random });
+    registryCache.start();
+    await registryCache.ready;
     const daemon = await startMember();
     const options = { ip: '127.0.0.1', port: 0, render: createMetricsRenderer(daemon), log };
     server = await startMetricsServer(options, daemon);
@@ -70,7 +71,7 @@ describe('the metrics server', () => {
   after(async () => {
     await server.stop();
     await member.stop();
-    mirror.stop();
+    registryCache.stop();
     registry.close();
     await rm(folder, { recursive: true });
   });
@@ -93,9 +94,9 @@ describe('the metrics server', () => {
       canUseUserspace: true,
       router: forwardingWith(options, NO_TOOLS),
       registry,
-      mirror,
+      registryCache,
       kernel,
-      reading: read.reading,
+      snapshot: read.snapshot,
       log,
       limit: createLogRateLimit(),
       events: new EventPublisher(events),
@@ -106,7 +107,7 @@ describe('the metrics server', () => {
       onFatal: assert.fail,
     });
     member.start();
-    const { keeper, reconciler, subnetFile, config, reading } = member;
+    const { leaseManager, reconciler, subnetFile, config, snapshot } = member;
     const probes = new ProbeHistory();
     const rtt = { minMs: 1, avgMs: 2, p50Ms: 2, maxMs: 3 };
     probes.record(PEERS[0]!.key, {
@@ -120,21 +121,25 @@ describe('the metrics server', () => {
       startedMs: systemClock.nowMs(),
       readiness: {
         phase: '',
-        problem: undefined,
+        error: undefined,
         missingIpv6: undefined,
-        keeper,
+        leaseManager,
         reconciler,
         subnetFile,
-        mirror,
-        config: { ...status, rejected: { revision: 8, reason: 'it is wrong' } },
+        registryCache,
+        config: {
+          ...status,
+          revision: toRevision(status.revision),
+          rejected: { revision: toRevision(8), reason: 'it is wrong' },
+        },
       },
-      mirror,
+      registryCache,
       config,
-      reading,
-      keeper,
+      snapshot,
+      leaseManager,
       network: member.network,
       migration: undefined,
-      offload: { verdicts: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
+      offload: { statuses: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
       probes,
       reconciler,
       kernel,

@@ -41,7 +41,7 @@ export class Components implements ControlledNode {
   /** What the daemon waits for while parts are missing. */
   phase = 'starting';
   registry: Registry | undefined;
-  mirror: RegistryCache | undefined;
+  registryCache: RegistryCache | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
@@ -66,12 +66,12 @@ export class Components implements ControlledNode {
     return this.node?.migration;
   }
 
-  get reading(): HostSnapshot | undefined {
-    return this.node?.reading;
+  get snapshot(): HostSnapshot | undefined {
+    return this.node?.snapshot;
   }
 
-  get keeper(): LeaseManager | undefined {
-    return this.node?.keeper;
+  get leaseManager(): LeaseManager | undefined {
+    return this.node?.leaseManager;
   }
 
   get reconciler(): Reconciler | undefined {
@@ -83,15 +83,15 @@ export class Components implements ControlledNode {
   }
 
   get readiness(): ReadinessParts {
-    const { keeper, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
+    const { leaseManager, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
     return {
       phase: this.phase,
-      problem: error,
+      error,
       missingIpv6,
-      ...(keeper && { keeper }),
+      ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),
-      ...(this.mirror && { mirror: this.mirror }),
+      ...(this.registryCache && { registryCache: this.registryCache }),
       ...(this.configWatcher && { config: this.configWatcher.status }),
     };
   }

@@ -8,7 +8,7 @@ import { configForHost } from '../host/family-choice.ts';
 import type { ForwardingSetup } from '../host/forwarding-setup.ts';
 import { readHost } from '../host/host-facts.ts';
 import { familiesOf, type InterfaceOptions } from '../host/interface-facts.ts';
-import { checkPrerequisites, checkHost } from '../host/prerequisites.ts';
+import { checkHost, type checkPrerequisites } from '../host/prerequisites.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ConfigRejection } from './config-watcher.ts';
 import { encapsulationFor, factsOf, type NodeEvent, type NodeState } from './node-state.ts';
@@ -18,6 +18,7 @@ export interface AdmissionDeps {
   readonly registry: Pick<Registry, 'readMeta'>;
   readonly router: ForwardingSetup;
   readonly interface: InterfaceOptions;
+  readonly checkPrerequisites: typeof checkPrerequisites;
   /** As it is at the time of the call. */
   readonly state: () => NodeState;
   readonly own: () => OwnLease | undefined;
@@ -33,12 +34,12 @@ export async function admitConfig(
   deps: AdmissionDeps,
 ): Promise<Admission> {
   const encapsulation = encapsulationFor(deps.state(), config);
-  const missing = await checkPrerequisites(config, encapsulation);
+  const missing = await deps.checkPrerequisites(config, encapsulation);
   if (missing !== undefined) return reject(missing);
   const { chosen } = deps.state().snapshot;
   const result = await readHost(deps.kernel, deps.interface, familiesOf(config), chosen);
   if (!result.ok) return reject(result.message);
-  const snapshot = result.reading;
+  const snapshot = result.snapshot;
   const facts = factsOf({ ...deps.state(), snapshot, encapsulation });
   const host = configForHost(config, facts, snapshot.missingIpv6);
   const unsuitable = checkHost(host.config, facts);

@@ -13,7 +13,7 @@ const vxlan = (vni: number): string => `{"Network":"10.5.0.0/16","Backend":{"Typ
 describe('the watcher of the network config', () => {
   let clock: FakeClock;
   let store: MemoryStore;
-  let mirror: RegistryCache;
+  let registryCache: RegistryCache;
   let lines: string[];
   let applied: number[];
   let tries: number;
@@ -24,23 +24,28 @@ describe('the watcher of the network config', () => {
   beforeEach(async () => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
-    mirror = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
+    registryCache = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
     [lines, applied, tries, rejection, changes] = [[], [], 0, undefined, 0];
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     store.putConfig(vxlan(1));
-    mirror.start();
+    registryCache.start();
     await clock.settle();
     watcher = new ConfigWatcher({
-      source: { mirror, key: 'config', log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) },
+      source: {
+        registryCache,
+        key: 'config',
+        log,
+        limit: createLogRateLimit({ nowMs: () => clock.nowMs() }),
+      },
       clock,
-      revision: mirror.config!.modRevision,
+      revision: registryCache.config!.modRevision,
       apply: (config) => apply(config),
       onChange: () => changes++,
     });
   });
   afterEach(() => {
     watcher.stop();
-    mirror.stop();
+    registryCache.stop();
   });
 
   async function apply({ backend }: NetworkConfig): Promise<ConfigRejection | undefined> {

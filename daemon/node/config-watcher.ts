@@ -2,8 +2,8 @@
 // newest first. A rejected config changes nothing: the last good one stays in force. Knows no
 // setting.
 //
-//   document changed ──► parse ──invalid──► rejected, with the reason    a rejection that may end by
-//                          └──valid──► apply ──► in force, or rejected   itself is tried again
+//   document changed ──► parse ──invalid──► rejected, with the reason
+//                          └──valid──► apply ──► in force, or rejected and tried again
 import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
@@ -67,7 +67,7 @@ export class ConfigWatcher {
       step: () => this.#step(),
       deadlinesMs: () => [this.#retryAtMs],
     });
-    source.mirror.subscribe({
+    source.registryCache.subscribe({
       onChange: ({ isConfigChanged }) => void (isConfigChanged && this.reconcile()),
     });
     // The document may have changed since `revision`.
@@ -91,7 +91,7 @@ export class ConfigWatcher {
   async #step(): Promise<boolean> {
     const { apply, source } = this.#options;
     this.#retryAtMs = Infinity;
-    if (source.mirror.config?.modRevision === this.#status.revision) {
+    if (source.registryCache.config?.modRevision === this.#status.revision) {
       this.#restore();
       return false;
     }

@@ -95,10 +95,10 @@ export class Daemon {
 
   /** Stops all parts. Kernel, etcd and subnet.env stay as they are. */
   async stop(): Promise<void> {
-    const { configWatcher, hook, mirror, node, packetPath } = this.#parts;
+    const { configWatcher, hook, registryCache, node, packetPath } = this.#parts;
     this.#progress.stop();
     this.#stopping.abort(new Error('The daemon was stopped'));
-    mirror?.stop();
+    registryCache?.stop();
     configWatcher?.stop();
     const controlStopped = this.#servers.stopControl();
     const hookStopped = hook?.stop();
@@ -116,8 +116,8 @@ export class Daemon {
 
   /** Reads registry, kernel and host again. */
   resync(): void {
-    const { configWatcher, mirror, node } = this.#parts;
-    const isRead = mirror?.resync().then(
+    const { configWatcher, registryCache, node } = this.#parts;
+    const isRead = registryCache?.resync().then(
       () => configWatcher?.reconcile(),
       () => undefined,
     );
@@ -134,8 +134,8 @@ export class Daemon {
     this.#notify.startWatchdog(() => true);
     const open = await this.#openRegistry();
     for (;;) {
-      const { config, revision } = await this.#awaitConfig(open.mirror);
-      const isStale = (): boolean => open.mirror.config?.modRevision !== revision;
+      const { config, revision } = await this.#awaitConfig(open.registryCache);
+      const isStale = (): boolean => open.registryCache.config?.modRevision !== revision;
       const host = await this.#prepare(config, router, isStale);
       if (host === undefined) continue;
       await this.#join(host, open);
@@ -148,25 +148,25 @@ export class Daemon {
     const { clock, log, options } = this.#deps;
     this.#progress.setPhase('waiting for the registry');
     const open = openRegistry(options, clock);
-    const { mirror } = open;
+    const { registryCache } = open;
     this.#parts.registry = open.registry;
-    this.#parts.mirror = mirror;
-    mirror.subscribe({ onChange: (change) => this.#publisher.leases(change, mirror) });
-    await readRegistry(mirror, log, this.#limit);
-    this.#gcMode.begin(mirror.entries.size);
+    this.#parts.registryCache = registryCache;
+    registryCache.subscribe({ onChange: (change) => this.#publisher.leases(change, registryCache) });
+    await readRegistry(registryCache, log, this.#limit);
+    this.#gcMode.begin(registryCache.entries.size);
     return open;
   }
 
-  async #awaitConfig(mirror: RegistryCache): Promise<{ config: NetworkConfig; revision: Revision }> {
+  async #awaitConfig(registryCache: RegistryCache): Promise<{ config: NetworkConfig; revision: Revision }> {
     this.#progress.setPhase('waiting for the network config');
-    const source = this.#configSource(mirror);
+    const source = this.#configSource(registryCache);
     const { config, revision } = await awaitNetworkConfig(source, this.#stopping.signal);
     return { config: overrideUserspace(config, this.#deps.options.userspace), revision };
   }
 
-  #configSource(mirror: RegistryCache): ConfigSource {
+  #configSource(registryCache: RegistryCache): ConfigSource {
     const { log, options } = this.#deps;
-    return { mirror, key: `${options.etcd.prefix}/config`, log, limit: this.#limit };
+    return { registryCache, key: `${options.etcd.prefix}/config`, log, limit: this.#limit };
   }
 
   #prepare(
@@ -224,13 +224,13 @@ export class Daemon {
   }
 
   /** From now on configs are applied as they are written. */
-  #watchConfig({ mirror, registry }: OpenRegistry, revision: Revision): void {
+  #watchConfig({ registryCache, registry }: OpenRegistry, revision: Revision): void {
     const { clock, options } = this.#deps;
     const { node } = this.#parts;
     if (node === undefined) return;
     this.#progress.publishTo(registry);
     this.#parts.configWatcher = new ConfigWatcher({
-      source: this.#configSource(mirror),
+      source: this.#configSource(registryCache),
       clock,
       revision,
       apply: (config, rev) => node.applyConfig(overrideUserspace(config, options.userspace), rev),

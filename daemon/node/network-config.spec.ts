@@ -12,21 +12,21 @@ const KEY = '/coreos.com/network/config';
 describe('waiting for the network config', () => {
   let clock: FakeClock;
   let store: MemoryStore;
-  let mirror: RegistryCache;
+  let registryCache: RegistryCache;
   let lines: string[];
   let source: ConfigSource;
 
   beforeEach(async () => {
     clock = new FakeClock();
     store = new MemoryStore({ clock });
-    mirror = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
+    registryCache = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
     lines = [];
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
-    source = { mirror, key: KEY, log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) };
-    mirror.start();
+    source = { registryCache, key: KEY, log, limit: createLogRateLimit({ nowMs: () => clock.nowMs() }) };
+    registryCache.start();
     await clock.settle();
   });
-  afterEach(() => mirror.stop());
+  afterEach(() => registryCache.stop());
 
   async function put(text: string): Promise<void> {
     store.putConfig(text);
@@ -38,6 +38,10 @@ describe('waiting for the network config', () => {
     readConfig(source);
     assert.equal(lines.length, 1);
     assert.match(lines[0]!, /ERROR.*no network config at \/coreos\.com\/network\/config.*\{"Network"/);
+    assert.match(
+      lines[0]!,
+      /echo '\{"Network":"10\.5\.0\.0\/16","Backend":\{"Type":"vxlan"\}\}' \| weft config set -\n$/,
+    );
     await clock.advance(61_000);
     readConfig(source);
     assert.equal(lines.length, 2);

@@ -3,12 +3,13 @@ import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import { NO_REVISION } from '../../allocator/registry/registry.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 
 export interface ConfigSource {
-  readonly mirror: RegistryCache;
+  readonly registryCache: RegistryCache;
   /** Key of the document, for messages. */
   readonly key: string;
   readonly log: Logger;
@@ -25,15 +26,15 @@ export function awaitNetworkConfig(
   source: ConfigSource,
   signal: AbortSignal,
 ): Promise<Extract<ConfigResult, { ok: true }>> {
-  const { mirror } = source;
+  const { registryCache } = source;
   return new Promise((resolve, reject) => {
     const check = (): void => {
-      const reading = readConfig(source);
-      if (!reading.ok) return;
+      const snapshot = readConfig(source);
+      if (!snapshot.ok) return;
       unsubscribe();
-      resolve(reading);
+      resolve(snapshot);
     };
-    const unsubscribe = mirror.subscribe({
+    const unsubscribe = registryCache.subscribe({
       onChange: ({ isConfigChanged }) => void (isConfigChanged && check()),
     });
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
@@ -41,15 +42,17 @@ export function awaitNetworkConfig(
   });
 }
 
+const EXAMPLE = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
+
 /** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
-export function readConfig({ mirror, key, log, limit }: ConfigSource): ConfigResult {
-  if (mirror.config === undefined) {
+export function readConfig({ registryCache, key, log, limit }: ConfigSource): ConfigResult {
+  if (registryCache.config === undefined) {
     const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)
-      log.error(`${reason}: put one there, for example {"Network":"10.5.0.0/16"}`);
-    return { ok: false, reason, revision: 0 };
+      log.error(`${reason}: put one there, for example: echo '${EXAMPLE}' | weft config set -`);
+    return { ok: false, reason, revision: NO_REVISION };
   }
-  const { text, modRevision: revision } = mirror.config;
+  const { text, modRevision: revision } = registryCache.config;
   const result = parseNetworkConfig(text);
   // A document that may yet be applied is read repeatedly.
   const isFirstRead = limit.take(`config-issues-${revision}`) !== undefined;

@@ -1,4 +1,5 @@
-// Options of the node, and its overlay controller and lease manager made from them.
+// Options of the node, and the parts that are made from them alone.
+import type { checkPrerequisites } from '../host/prerequisites.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
@@ -12,7 +13,12 @@ import type { PreparedHost } from '../host/host-preparation.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
+import {
+  ChecksumOffloadController,
+  type ChecksumOffloadControllerOptions,
+} from '../overlay/checksum-offload-controller.ts';
 import { OverlayController, type OverlayControllerDeps } from '../overlay/overlay-controller.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
 export interface OverlayNodeOptions extends PreparedHost {
@@ -20,11 +26,13 @@ export interface OverlayNodeOptions extends PreparedHost {
   /** Weft's addon; unset if it is missing. */
   readonly native?: Native | undefined;
   readonly clock: Clock;
+  /** Default: of this process and machine. */
+  readonly checkPrerequisites?: typeof checkPrerequisites;
   /** Whether the packet path can replace a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
   readonly registry: Registry;
   /** Started, and read at least once. */
-  readonly mirror: RegistryCache;
+  readonly registryCache: RegistryCache;
   /** Subnets of an earlier run. */
   readonly previousSubnets?: LeaseSubnets;
   readonly log: Logger;
@@ -43,6 +51,19 @@ export interface OverlayNodeOptions extends PreparedHost {
    * first sync.
    */
   readonly onFatal: (message: string) => void;
+}
+
+export function createSubnetFile(deps: OverlayNodeOptions): SubnetFileWriter {
+  const { clock, log, onChange, onSubnetFile: onContent, options } = deps;
+  return new SubnetFileWriter({ path: options.subnetFile, clock, log, onChange, onContent });
+}
+
+export function createOffloadController(
+  { clock, kernel, log, native, options }: OverlayNodeOptions,
+  parts: Pick<ChecksumOffloadControllerOptions, 'reconciler' | 'backend' | 'onStatus'>,
+): ChecksumOffloadController {
+  const intervalMs = options.probeIntervalSec * 1000;
+  return new ChecksumOffloadController({ ...parts, clock, kernel, log, native, intervalMs });
 }
 
 export function createOverlay(
@@ -70,13 +91,13 @@ export interface LeaseManagerParts {
 }
 
 export function createLeaseManager(
-  { clock, mirror, onChange, options, previousSubnets, registry }: OverlayNodeOptions,
+  { clock, registryCache, onChange, options, previousSubnets, registry }: OverlayNodeOptions,
   { host, snapshot }: NodeState,
   { overlay, onEvent }: LeaseManagerParts,
 ): LeaseManager {
   const manager: LeaseManager = new LeaseManager({
     registry,
-    cache: mirror,
+    cache: registryCache,
     clock,
     random: Math.random,
     ...identityOf(snapshot),

@@ -1,16 +1,24 @@
-// Log lines about the host that this node runs on.
+// Log lines and events about this node and its host.
+import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
+import type { EventPublisher } from '../events/event-publisher.ts';
 import { forwardingWarnings, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import type { HostSnapshotResult } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
+import { logReconcilerEvent } from '../log/reconciler-log.ts';
+import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
+import type { ReconcilerEvent } from '../reconciler/events.ts';
 
 export interface NodeReportsDeps {
   readonly log: Logger;
   readonly limit: LogRateLimit;
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
 }
 
 export class NodeReports {
@@ -18,6 +26,25 @@ export class NodeReports {
 
   constructor(deps: NodeReportsDeps) {
     this.#deps = deps;
+  }
+
+  leaseEvent(event: LeaseEvent): void {
+    logLeaseEvent(this.#deps.log, this.#deps.limit, event);
+    this.#deps.events.lease(event);
+  }
+
+  reconcilerEvent(event: ReconcilerEvent, { isLogged }: { readonly isLogged: boolean }): void {
+    this.#deps.events.reconciler(event);
+    if (isLogged) logReconcilerEvent(this.#deps.log, this.#deps.limit, event);
+  }
+
+  /** @param status - what probes found; unset if nothing. */
+  offload(family: Family, status: ChecksumStatus | undefined): void {
+    if (status !== undefined) this.#deps.events.offload(family, status);
+  }
+
+  userspaceFallback(): void {
+    this.#deps.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
   }
 
   /** @param missingIpv6 - why this host has no IPv6 although the network has; unset if it has. */
@@ -43,7 +70,7 @@ export class NodeReports {
         log.warn(`${result.message}; keeping the interface in use`);
       return;
     }
-    const { chosen, missingIpv6 } = result.reading;
+    const { chosen, missingIpv6 } = result.snapshot;
     if (missingIpv6 !== undefined && chosen.ipv6 !== undefined && limit.take('no-ipv6') !== undefined)
       log.warn(`${missingIpv6.reason}; keeping the former IPv6 address`);
   }

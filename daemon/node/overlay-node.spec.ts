@@ -23,6 +23,7 @@ import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
+import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEER = vxlanPeer(2);
 
@@ -33,13 +34,13 @@ describe('a node whose kernel', () => {
   let working: number;
   let kernel: MemoryKernel;
   let registry: MemoryRegistry;
-  let mirror: RegistryCache;
+  let registryCache: RegistryCache;
   let node: OverlayNode;
 
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'weft-node-'))));
   afterEach(async () => {
     await node.stop();
-    mirror.stop();
+    registryCache.stop();
     registry.close();
     await rm(folder, { recursive: true, force: true });
   });
@@ -53,28 +54,30 @@ describe('a node whose kernel', () => {
     const store = new MemoryStore({ clock: new FakeClock() });
     store.put(PEER.key, encodeLeaseValue(PEER.attributes));
     registry = new MemoryRegistry(store);
-    mirror = new RegistryCache({ registry, clock: systemClock, random: Math.random });
-    mirror.start();
-    await mirror.ready;
+    registryCache = new RegistryCache({ registry, clock: systemClock, random: Math.random });
+    registryCache.start();
+    await registryCache.ready;
     const commandLine = parseCommandLine(
       ['--iface=eth0', '--probe-interval=0', `--subnet-file=${folder}/subnet.env`],
       {},
     );
     assert.ok(commandLine.kind === 'run');
     const log = createLogger({ level: 'debug', write: (line) => lines.push(line) });
-    const reading = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
-    assert.ok(reading.ok);
+    const snapshot = await readHost(kernel, commandLine.options.interface, { ipv4: true, ipv6: false });
+    assert.ok(snapshot.ok);
     node = new OverlayNode({
       clock: systemClock,
       options: commandLine.options,
+      // The kernel is a model: it needs no capability of this process.
+      checkPrerequisites: () => Promise.resolve(undefined),
       config: network('4', backend),
       encapsulation: chooseDatapath(backend, false),
       canUseUserspace: options.hasPacketPath !== false,
       router: forwardingWith(commandLine.options, NO_TOOLS),
       registry,
-      mirror,
+      registryCache,
       kernel,
-      reading: reading.reading,
+      snapshot: snapshot.snapshot,
       log,
       limit: createLogRateLimit(),
       events: new EventPublisher(new EventHub()),
@@ -110,7 +113,7 @@ describe('a node whose kernel', () => {
     );
     assert.equal(warnings().length, 1);
     assert.match(warnings()[0]!, /WARN {2}This kernel has no VXLAN: encapsulating in userspace instead/);
-    assert.equal(node.keeper.own?.attributes.backendType, 'vxlan');
+    assert.equal(node.leaseManager.own?.attributes.backendType, 'vxlan');
     assert.deepEqual([fatalMessage, working], [undefined, 1]);
   });
 
@@ -127,7 +130,7 @@ describe('a node whose kernel', () => {
     await start({});
     await waitFor('all is in sync', isInSync);
     const config = { ...network('4', VXLAN), enableNftables: true };
-    assert.equal(await node.applyConfig(config, 1), undefined);
+    assert.equal(await node.applyConfig(config, toRevision(1)), undefined);
     await waitFor('it is logged', () => warnings().length > 0);
     assert.match(
       warnings().join('\n'),

@@ -1,9 +1,9 @@
 // Composition root of this node in the overlay: wires lease manager, overlay controller,
 // reconciler, subnet file, checksum probes and host watcher, once config and interface are known.
 //
-//   registry ──► lease manager ──own lease, peers──► overlay controller ──desired state──► reconciler
-//   config, host, probes ──► node state ──config, facts──►  ▲    └──subnet.env                │
-//                                                           └──────────── settled ◄───────────┘
+//   registry ──► lease manager ──own lease, peers──► overlay controller ──► reconciler, subnet.env
+//   config, host, probes ──► node state ──config, facts──► ▲                    │
+//                                                          └──── settled ◄──────┘
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
@@ -13,19 +13,23 @@ import type { Revision } from '../../allocator/registry/registry.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import { familiesOf } from '../host/interface-facts.ts';
 import type { KernelNotification } from '../kernel/kernel.ts';
-import { logLeaseEvent } from '../log/lease-log.ts';
-import { logReconcilerEvent } from '../log/reconciler-log.ts';
-import { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
+import type { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import type { OverlayController } from '../overlay/overlay-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
-import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import { checkPrerequisites } from '../host/prerequisites.ts';
 import { admitConfig } from './config-admission.ts';
 import type { ConfigRejection } from './config-watcher.ts';
 import { HostWatcher } from './host-watcher.ts';
-import { linkRemedy } from './link-failure.ts';
-import { createLeaseManager, createOverlay, type OverlayNodeOptions } from './node-parts.ts';
+import {
+  createLeaseManager,
+  createOffloadController,
+  createOverlay,
+  createSubnetFile,
+  type OverlayNodeOptions,
+} from './node-parts.ts';
 import { NodeReports } from './node-reports.ts';
 import {
   factsOf,
@@ -36,6 +40,7 @@ import {
   type NodeEvent,
   type NodeState,
 } from './node-state.ts';
+import { StartGuard } from './start-guard.ts';
 
 /**
  * Longest wait for a write or a change of a device at stop; the whole process has a second to end.
@@ -43,7 +48,7 @@ import {
 const STOP_GRACE_MS = 300;
 
 export class OverlayNode {
-  readonly keeper: LeaseManager;
+  readonly leaseManager: LeaseManager;
   readonly reconciler: Reconciler;
   readonly subnetFile: SubnetFileWriter;
   readonly offload: ChecksumOffloadController;
@@ -51,13 +56,12 @@ export class OverlayNode {
   readonly #overlay: OverlayController;
   readonly #hostWatcher: HostWatcher;
   readonly #reports: NodeReports;
+  readonly #startGuard = new StartGuard();
   #state: NodeState;
   #isStopped = false;
-  #hasSynced = false;
-  #createdLease = false;
 
   constructor(options: OverlayNodeOptions) {
-    const { clock, config, kernel, log, onChange, reading: snapshot } = options;
+    const { clock, config, kernel, snapshot } = options;
     this.#options = options;
     this.#state = initialNodeState(config, snapshot, options.encapsulation);
     this.#reports = new NodeReports(options);
@@ -68,24 +72,18 @@ export class OverlayNode {
       onEvent: (event) => this.#onReconcilerEvent(event),
       onSettled: () => this.#overlay.wake(),
     });
-    const { probeIntervalSec, subnetFile: path } = options.options;
-    this.subnetFile = new SubnetFileWriter({ path, clock, log, onChange, onContent: options.onSubnetFile });
-    this.offload = new ChecksumOffloadController({
-      clock,
-      log,
-      native: options.native,
-      intervalMs: probeIntervalSec * 1000,
-      backend: () => this.#state.host.config.backend,
+    this.subnetFile = createSubnetFile(options);
+    this.offload = createOffloadController(options, {
       reconciler: this.reconciler,
-      kernel,
-      onVerdict: (family) => this.#onOffload(family),
+      backend: () => this.#state.host.config.backend,
+      onStatus: (family) => this.#onOffload(family),
     });
     this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
-      publish: () => this.keeper.publish(),
+      publish: () => this.leaseManager.publish(),
     });
-    this.keeper = createLeaseManager(options, this.#state, {
+    this.leaseManager = createLeaseManager(options, this.#state, {
       overlay: this.#overlay,
       onEvent: (event) => this.#onLeaseEvent(event),
     });
@@ -99,7 +97,7 @@ export class OverlayNode {
       () => this.reconciler.ownership ?? this.#overlay.ownership(),
       (notification) => this.#onNotification(notification),
     );
-    this.keeper.start();
+    this.leaseManager.start();
     this.offload.start();
     // Changes since the choice of the interface caused no notification.
     this.#hostWatcher.request();
@@ -112,15 +110,13 @@ export class OverlayNode {
     return this.#state.host.clusterConfig;
   }
 
-  /**
-   * Why this host has no IPv6 although the network has; `undefined` if it has what the network has.
-   */
+  /** Why this host has no IPv6 although the network has; `undefined` if it has. */
   get missingIpv6(): string | undefined {
     return this.#state.host.missingIpv6;
   }
 
   /** The interface in use, and the facts that kernel state is derived from. */
-  get reading(): HostSnapshot {
+  get snapshot(): HostSnapshot {
     return { ...this.#state.snapshot, facts: factsOf(this.#state) };
   }
 
@@ -146,8 +142,9 @@ export class OverlayNode {
     const admission = await admitConfig(config, revision, {
       ...this.#options,
       interface: this.#options.options.interface,
+      checkPrerequisites: this.#options.checkPrerequisites ?? checkPrerequisites,
       state: () => this.#state,
-      own: () => this.keeper.own,
+      own: () => this.leaseManager.own,
     });
     if (!admission.ok) return admission.rejection;
     if (this.#isStopped) return undefined;
@@ -167,7 +164,7 @@ export class OverlayNode {
   /** Ends timers and calls; etcd, kernel and subnet.env stay as they are. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.keeper.stop();
+    this.leaseManager.stop();
     this.offload.stop();
     this.#overlay.stop();
     this.#hostWatcher.stop();
@@ -189,42 +186,36 @@ export class OverlayNode {
     // Read for a config that is no longer in force.
     if (host.clusterConfig !== this.config) return this.#hostWatcher.request();
     this.#reports.hostRead(result);
-    if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.reading });
+    if (result.ok) this.#dispatch({ kind: 'host-read', snapshot: result.snapshot });
   }
 
   #onOffload(family: Family): void {
-    const status = this.offload.verdicts.get(family);
-    if (status !== undefined) this.#options.events.offload(family, status);
+    this.#reports.offload(family, this.offload.statuses.get(family));
     this.#dispatch({ kind: 'offload-probed', badFamilies: this.offload.badFamilies });
   }
 
   #onLeaseEvent(event: LeaseEvent): void {
-    if (event.code === 'lease-created') this.#createdLease = true;
-    logLeaseEvent(this.#options.log, this.#options.limit, event);
-    this.#options.events.lease(event);
+    this.#startGuard.noteLeaseEvent(event);
+    this.#reports.leaseEvent(event);
   }
 
   #onReconciled(): void {
     this.#options.onReconciled();
-    if (!this.#hasSynced && this.reconciler.summary().host.state === 'in-sync') {
-      this.#hasSynced = true;
-      this.#options.onFirstSync();
-    }
+    const { state } = this.reconciler.summary().host;
+    if (this.#startGuard.noteHostState(state)) this.#options.onFirstSync();
     this.#options.onChange();
   }
 
   #onReconcilerEvent(event: ReconcilerEvent): void {
-    const { events, log, limit } = this.#options;
     const failure = event.kind === 'link-failed' ? event : undefined;
     if (failure?.errno === 'EOPNOTSUPP' && this.#canFallBack) {
-      log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
+      this.#reports.userspaceFallback();
       return this.#dispatch({ kind: 'vxlan-missing' });
     }
-    const isFatal = failure !== undefined && !this.#hasSynced && this.#overlay.needs(failure.device);
-    const message = isFatal ? linkRemedy(failure, this.#state) : undefined;
-    events.reconciler(event);
-    if (message === undefined) logReconcilerEvent(log, limit, event);
-    else void this.#abort(message);
+    const isNeeded = (device: string): boolean => this.#overlay.needs(device);
+    const message = this.#startGuard.fatalMessage(failure, this.#state, isNeeded);
+    this.#reports.reconcilerEvent(event, { isLogged: message === undefined });
+    if (message !== undefined) void this.#abort(message);
   }
 
   get #canFallBack(): boolean {
@@ -248,12 +239,12 @@ export class OverlayNode {
         return this.#options.registry.reconnect();
       case 'set-config':
         this.#overlay.setConfig(this.#state.host, factsOf(this.#state));
-        return this.keeper.setConfig(this.#state.host.config);
+        return this.leaseManager.setConfig(this.#state.host.config);
       case 'set-facts':
         return void this.#overlay.setFacts(factsOf(this.#state));
       case 'set-identity':
-        this.keeper.setIdentity(identityOf(this.#state.snapshot));
-        return this.keeper.publish();
+        this.leaseManager.setIdentity(identityOf(this.#state.snapshot));
+        return this.leaseManager.publish();
       case 'report-ipv6':
         return this.#reports.ipv6(this.missingIpv6);
       case 'report-identity':
@@ -261,12 +252,10 @@ export class OverlayNode {
     }
   }
 
-  /** Takes back the subnet file and the lease that this run created. */
   async #abort(message: string): Promise<void> {
-    const { own } = this.keeper;
-    this.keeper.stop();
-    await this.subnetFile.remove();
-    if (own && this.#createdLease) await this.#options.registry.revoke(own.leaseId).catch(() => undefined);
-    this.#options.onFatal(message);
+    const { onFatal, registry } = this.#options;
+    const { leaseManager, subnetFile } = this;
+    await this.#startGuard.abort({ leaseManager, subnetFile, registry });
+    onFatal(message);
   }
 }

@@ -84,9 +84,9 @@ export class ProgressReporter {
 
   #publishStatus(): void {
     const { configWatcher, migration, node } = this.#deps.components;
-    const own = node?.keeper.own;
+    const own = node?.leaseManager.own;
     if (node === undefined || own === undefined || configWatcher === undefined) return;
     const status = nodeStatus(own.key, configWatcher.status, migration);
-    this.#statusPublisher?.publish(node.keeper.nodeId, status, own.leaseId);
+    this.#statusPublisher?.publish(node.leaseManager.nodeId, status, own.leaseId);
   }
 }

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { subnets } from '../../backends/fixture.ts';
 import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { StatusSummary } from '../reconciler/status/status.ts';
 
 const OWN: OwnLease = {
   key: '10.5.72.0-24',
   subnets: subnets('10.5.72.0/24'),
   attributes: { backendType: 'vxlan' },
-  leaseId: '1',
-  modRevision: 1,
+  leaseId: toLeaseId('1'),
+  modRevision: toRevision(1),
   isReservation: false,
   expiresAtMs: Infinity,
 };
@@ -23,24 +24,30 @@ const SUMMARY: StatusSummary = {
   isComplete: true,
 };
 
-type Keeper = NonNullable<ReadinessParts['keeper']>;
+type LeaseManagerView = NonNullable<ReadinessParts['leaseManager']>;
 
 interface Changes {
-  readonly keeper?: Partial<Keeper>;
+  readonly leaseManager?: Partial<LeaseManagerView>;
   readonly summary?: Partial<StatusSummary>;
   readonly fileProblem?: string;
   readonly isConnected?: boolean;
-  readonly problem?: string;
+  readonly error?: string;
 }
 
-function parts({ keeper, summary, fileProblem, isConnected = true, problem }: Changes = {}): ReadinessParts {
+function parts({
+  leaseManager,
+  summary,
+  fileProblem,
+  isConnected = true,
+  error,
+}: Changes = {}): ReadinessParts {
   return {
     phase: 'acquiring a lease',
-    problem,
-    keeper: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...keeper },
+    error,
+    leaseManager: { isHeld: true, own: OWN, state: 'held', lastError: undefined, ...leaseManager },
     reconciler: { summary: () => ({ ...SUMMARY, ...summary }) },
     subnetFile: { problem: fileProblem },
-    mirror: { isConnected, revision: 7 },
+    registryCache: { isConnected, revision: toRevision(7) },
   };
 }
 
@@ -48,10 +55,10 @@ describe('readiness', () => {
   const lost = { isHeld: false, state: 'lost' } as const;
   const cases: readonly [string, Changes, boolean, RegExp | undefined][] = [
     ['all is as it should be', {}, true, undefined],
-    ['the lease is lost', { keeper: lost }, false, /^the lease is lost$/],
+    ['the lease is lost', { leaseManager: lost }, false, /^the lease is lost$/],
     [
       'the lease is lost, and a call failed',
-      { keeper: { ...lost, lastError: new Error('etcd: timed out') } },
+      { leaseManager: { ...lost, lastError: new Error('etcd: timed out') } },
       false,
       /lost: etcd: timed out/,
     ],
@@ -65,7 +72,7 @@ describe('readiness', () => {
     ],
     ['a peer is pending', { summary: { inSync: 8, pending: 1 } }, false, /1 of 9 peers are not in/],
     ['the kernel cannot be read', { summary: { readError: 'EMFILE' } }, false, /EMFILE/],
-    ['the backend cannot work', { problem: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
+    ['the backend cannot work', { error: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
     ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
     ['the registry is away', { isConnected: false }, true, /not reachable/],
   ];
@@ -78,7 +85,7 @@ describe('readiness', () => {
     });
 
   it('names all blockers before notes', () => {
-    const changes = { keeper: lost, fileProblem: 'disk full', isConnected: false };
+    const changes = { leaseManager: lost, fileProblem: 'disk full', isConnected: false };
     const { reasons } = readinessOf(parts(changes));
     assert.equal(reasons.length, 3);
     assert.deepEqual(reasons.slice(0, 2), ['the lease is lost', 'disk full']);
@@ -96,13 +103,13 @@ describe('status line', () => {
   const both = { ...OWN, subnets: subnets('10.5.72.0/24 fd00:0:0:1::/64') };
   const cases: readonly [ReadinessParts, string][] = [
     [{ phase: 'waiting for the registry' }, 'waiting for the registry'],
-    [parts({ keeper: { own: undefined } }), 'acquiring a lease'],
+    [parts({ leaseManager: { own: undefined } }), 'acquiring a lease'],
     [parts(), '10.5.72.0/24, 9 peers in sync'],
     [
       parts({ summary: { inSync: 6, pending: 2, errors: 1 } }),
       '10.5.72.0/24, 6 peers in sync, 2 pending, 1 in error',
     ],
-    [parts({ keeper: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
+    [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
   ];
   for (const [state, text] of cases) it(text, () => assert.equal(statusLine(state), text));
 });

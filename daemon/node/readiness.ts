@@ -12,11 +12,11 @@ export interface ReadinessParts {
   /** What the daemon waits for while parts are missing. */
   readonly phase: string;
   /** Why the backend cannot work on this host as it is. */
-  readonly problem?: string | undefined;
+  readonly error?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
   readonly missingIpv6?: string | undefined;
-  readonly keeper?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
-  readonly mirror?: Pick<RegistryCache, 'isConnected' | 'revision'>;
+  readonly leaseManager?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
+  readonly registryCache?: Pick<RegistryCache, 'isConnected' | 'revision'>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
@@ -24,10 +24,10 @@ export interface ReadinessParts {
 
 /** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
-  const { phase, problem, keeper, reconciler, subnetFile, mirror } = parts;
-  if (!keeper || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
-  const blockers: string[] = problem === undefined ? [] : [problem];
-  if (!keeper.isHeld) blockers.push(leaseError(keeper));
+  const { phase, error, leaseManager, reconciler, subnetFile, registryCache } = parts;
+  if (!leaseManager || !reconciler || !subnetFile) return { isReady: false, reasons: [phase] };
+  const blockers: string[] = error === undefined ? [] : [error];
+  if (!leaseManager.isHeld) blockers.push(leaseError(leaseManager));
   if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
   if (!isComplete) blockers.push('the kernel is not programmed yet');
@@ -40,19 +40,19 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (parts.missingIpv6 !== undefined)
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
-  if (mirror?.isConnected === false)
+  if (registryCache?.isConnected === false)
     notes.push('the registry is not reachable; the peers known last are in force');
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
-function leaseError({ state, lastError }: NonNullable<ReadinessParts['keeper']>): string {
+function leaseError({ state, lastError }: NonNullable<ReadinessParts['leaseManager']>): string {
   return `the lease is ${state}${lastError === undefined ? '' : `: ${lastError.message}`}`;
 }
 
 /** For example `10.5.72.0/24, 9 peers in sync`. */
 export function statusLine(parts: ReadinessParts): string {
-  const { keeper, reconciler } = parts;
-  const own = keeper?.own;
+  const { leaseManager, reconciler } = parts;
+  const own = leaseManager?.own;
   if (!own || !reconciler) return parts.phase;
   const { inSync, pending, errors } = reconciler.summary();
   const counts = [

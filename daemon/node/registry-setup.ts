@@ -9,25 +9,29 @@ import type { DaemonOptions } from '../options/options.ts';
 
 export interface OpenRegistry {
   readonly registry: Registry;
-  readonly mirror: RegistryCache;
+  readonly registryCache: RegistryCache;
 }
 
 /** Connects to nothing yet. */
 export function openRegistry({ etcd: { auth, ...etcd } }: DaemonOptions, clock: Clock): OpenRegistry {
   const credentials = auth && { username: auth.username, password: auth.password.reveal() };
   const registry = createEtcdRegistry({ ...etcd, auth: credentials });
-  return { registry, mirror: new RegistryCache({ registry, clock, random: Math.random }) };
+  return { registry, registryCache: new RegistryCache({ registry, clock, random: Math.random }) };
 }
 
 /** Starts the cache. Resolves once the registry has been read; logs why it cannot be. */
-export async function readRegistry(mirror: RegistryCache, log: Logger, limit: LogRateLimit): Promise<void> {
-  const unsubscribe = mirror.subscribe({
+export async function readRegistry(
+  registryCache: RegistryCache,
+  log: Logger,
+  limit: LogRateLimit,
+): Promise<void> {
+  const unsubscribe = registryCache.subscribe({
     onConnection: (isConnected, error) => {
       if (!isConnected && limit.take('registry-unreachable') !== undefined)
         log.error(`Registry unavailable, waiting for it: ${error?.message ?? 'no answer'}`);
     },
   });
-  mirror.start();
-  await mirror.ready;
+  registryCache.start();
+  await registryCache.ready;
   unsubscribe();
 }

@@ -12,6 +12,7 @@ import {
   type RepeatableFlag,
 } from './flag-definition.ts';
 import { parseFlagValue } from './go-flag-values.ts';
+import { findStrayCharacters } from './stray-characters.ts';
 
 type ValueOf<Flag extends FlagDefinition> = Flag extends BoolFlag
   ? boolean
@@ -163,6 +164,13 @@ interface Setting {
 function setFlag(state: ParserState, { name, flag, text, source, label }: Setting): void {
   // A flag with an invalid value counts as set: the environment does not replace it.
   state.sources.set(name, source);
+  const stray = findStrayCharacters(text);
+  if (stray !== undefined && flag.isSecret !== true) {
+    state.errors.push(`${label}=${JSON.stringify(text)}: ${stray}`);
+    return;
+  }
+  // A password may have any character.
+  if (stray !== undefined) state.warnings.push(`${label}=...: ${stray}, unless it belongs to the password`);
   const parsed = parseFlagValue(flag, text);
   if ('problem' in parsed) {
     state.errors.push(`${label}=${flag.isSecret === true ? '...' : JSON.stringify(text)}: ${parsed.problem}`);

@@ -179,6 +179,39 @@ describe('parseCommandLine', () => {
     });
   }
 
+  const stray: readonly [string, RegExp][] = [
+    ['/x\r', /="\/x\\r": has a carriage return: .*Unix line ends/],
+    ['/x\n', /has a line break/],
+    ['"/x"', /has quotes around it.*remove them/],
+    ["'/x'", /has quotes around it/],
+    ['“/x”', /has quotes around it/],
+    ['"/x', /has a quote at one end/],
+    ["/x'", /has a quote at one end/],
+    ['/x\u00A0', /no-break space/],
+    ['\uFEFF/x', /byte order mark/],
+    ['/x\u200B', /U\+200B/],
+  ];
+  for (const [text, expected] of stray)
+    for (const name of ['etcd-prefix', 'etcd-endpoints', 'subnet-file', 'iface', 'healthz-port', 'ip-masq'])
+      it(`names what does not belong to --${name}=${JSON.stringify(text)}, also as a variable`, () => {
+        const variable = `FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`;
+        for (const [label, errors] of [
+          [`--${name}`, errorsOf([`--${name}=${text}`])],
+          [variable, errorsOf([], { [variable]: text })],
+        ] as const) {
+          assert.ok(errors[0]?.startsWith(`${label}=`) === true, inspect(errors));
+          assert.match(errors[0] ?? '', expected);
+        }
+      });
+
+  it('only warns of such characters in a password, and of a command around all of it', () => {
+    const args = ['--etcd-username=u', '--etcd-password="hunter2"'];
+    assert.equal(run(args).etcd.auth?.password.reveal(), '"hunter2"');
+    assert.match(warningsOf(args)[0] ?? '', /^--etcd-password=\.\.\.: has quotes around it/);
+    assert.deepEqual(run(['--on-change=["a b", "c"]']).onChange?.args, ['a b', 'c']);
+    assert.match(errorsOf(['--on-change="a b"'])[0] ?? '', /^--on-change=/);
+  });
+
   it('names the variable of an invalid value', () => {
     const env = { FLANNELD_PUBLIC_IP: 'x', FLANNELD_HEALTHZ_PORT: 'y', FLANNELD_ETCD_ENDPOINTS: 'ftp://z' };
     const errors = errorsOf([], env).map((error) => error.split(/[=: ]/)[0]);

@@ -24,14 +24,14 @@ export interface ChecksumOffloadControllerOptions {
   readonly backend: () => BackendConfig;
   readonly reconciler: Reconciler;
   readonly kernel: Pick<Kernel, 'readFeature'>;
-  /** A family has another verdict. */
-  readonly onVerdict: (family: Family) => void;
+  /** A family has another status. */
+  readonly onStatus: (family: Family) => void;
 }
 
 /** Read-only view. */
 export interface OffloadView {
   /** By family; empty until something was found. */
-  readonly verdicts: ReadonlyMap<Family, ChecksumStatus>;
+  readonly statuses: ReadonlyMap<Family, ChecksumStatus>;
 }
 
 const MESSAGES: Readonly<Record<OffloadState, string>> = {
@@ -51,7 +51,7 @@ export class ChecksumOffloadController implements OffloadView {
   readonly #probeLoop: ChecksumProbeLoop;
 
   constructor(options: ChecksumOffloadControllerOptions) {
-    const { clock, log, native, intervalMs, backend, reconciler, onVerdict } = options;
+    const { clock, log, native, intervalMs, backend, reconciler, onStatus } = options;
     this.#probeLoop = new ChecksumProbeLoop({
       clock,
       intervalMs: native === undefined ? 0 : intervalMs,
@@ -61,12 +61,12 @@ export class ChecksumOffloadController implements OffloadView {
       onChange: (family, { state, peers }) => {
         const level = state === 'bad' ? 'warn' : state === 'suspect' ? 'info' : 'debug';
         log[level](MESSAGES[state], { family, peers });
-        onVerdict(family);
+        onStatus(family);
       },
     });
   }
 
-  get verdicts(): ReadonlyMap<Family, ChecksumStatus> {
+  get statuses(): ReadonlyMap<Family, ChecksumStatus> {
     return this.#probeLoop.statuses;
   }
 

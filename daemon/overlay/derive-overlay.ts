@@ -9,7 +9,7 @@ import {
   type Ownership,
   type PeerState,
 } from '../../backends/backend.ts';
-import { deriveBlackholes } from '../../backends/blackhole.ts';
+import { deriveBlackholes } from '../../backends/blackhole-route.ts';
 import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import type { HostConfig } from '../host/family-choice.ts';

@@ -138,7 +138,9 @@ function admit(
   return stateFor(base, { announcedId: announcedOf(state).id, isDrained: false });
 }
 
-/** Gives a transport that was learned from a peer the attributes that this host published for it. */
+/**
+ * Gives a transport that was learned from a peer the attributes that this host published for it.
+ */
 function adoptAttributes(
   state: MigrationState,
   id: string,

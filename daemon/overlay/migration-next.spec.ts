@@ -12,7 +12,7 @@ import {
   type MigrationState,
 } from './migration-state.ts';
 import type { CanUse, MigrationEvent, Observation } from './migration-events.ts';
-import { next } from './transport-migration.ts';
+import { next } from './migration-state-machine.ts';
 
 const VNI2: BackendConfig = { ...VXLAN, vni: 2 };
 const HOST_GW: BackendConfig = { type: 'host-gw' };

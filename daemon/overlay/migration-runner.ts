@@ -7,7 +7,7 @@ import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events
 import { announcedOf, deadlinesMs, initialState, wantedOf, type MigrationState } from './migration-state.ts';
 import type { MigrationStatus } from './overlay-status.ts';
 import { PendingPeers } from './pending-peers.ts';
-import { next } from './transport-migration.ts';
+import { next } from './migration-state-machine.ts';
 
 export class MigrationRunner {
   readonly #clock: Clock;

@@ -1,15 +1,15 @@
 // State of this host's migration between transports, and what follows from it. Plain data; `next`
-// in transport-migration.ts makes one state of another.
+// in migration-state-machine.ts makes one state of another.
 //
-//   state      means                                            leaves it
-//   steady     one transport is known                           another is wanted ► preparing;
-//                                                               a peer leaves another ► leaving
-//   preparing  the wanted transport is being set up; the old    the kernel holds all of it, and no peer would
-//              one is announced                                 become unreachable ► leaving
-//   leaving    the wanted transport is announced; each peer     every peer announces the wanted transport, and
-//              is sent to by the transport that it announces    the kernel follows ► draining
-//   draining   only the wanted transport is sent by, and the    no peer leaves a transport, and SETTLE_MS
-//              lease says so; peers may still send by others    passed ► steady
+//   state      means                                         leaves it
+//   steady     one transport is known                        another is wanted ► preparing;
+//                                                            a peer leaves another ► leaving
+//   preparing  the wanted transport is being set up;         the kernel holds all of it, and no
+//              the former one is announced                   peer would be unreachable ► leaving
+//   leaving    the wanted transport is announced; each       every peer announces the wanted
+//              peer is sent to by the one that it announces  transport, kernel settled ► draining
+//   draining   only the wanted transport is sent by, and     no peer leaves a transport, and
+//              the lease says so; peers may use others       SETTLE_MS passed ► steady
 //
 // In each state all known transports are received. A peer's lease may lead back to an earlier
 // state. After the time-out pending peers are ignored: draining and steady follow at once.

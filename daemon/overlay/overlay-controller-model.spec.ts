@@ -10,7 +10,7 @@ import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import { NO_LEASE, toLeaseId } from '../../allocator/registry/registry.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { host as factsOf, ip4 } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
@@ -45,8 +45,8 @@ const LINKS = ['link flannel.1', 'link flannel.2', 'link flannel0'] as const;
 /** The parts of one daemon's daemon, joined as the daemon does. */
 class TestDaemon {
   readonly registry: MemoryRegistry;
-  readonly mirror: RegistryCache;
-  keeper!: LeaseManager;
+  readonly registryCache: RegistryCache;
+  leaseManager!: LeaseManager;
   network!: OverlayController;
   reconciler!: Reconciler;
   #configWatcher!: ConfigWatcher;
@@ -66,24 +66,24 @@ class TestDaemon {
     this.#kernel = parts.kernel;
     this.#facts = parts.facts;
     this.#random = random;
-    this.mirror = new RegistryCache({ registry, clock, random });
-    this.mirror.start();
-    this.mirror.ready.then(
+    this.registryCache = new RegistryCache({ registry, clock, random });
+    this.registryCache.start();
+    this.registryCache.ready.then(
       () => this.#join(),
       () => undefined,
     );
   }
 
   get isJoined(): boolean {
-    return this.keeper !== undefined;
+    return this.leaseManager !== undefined;
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.mirror.stop();
+    this.registryCache.stop();
     if (!this.isJoined) return;
     this.#configWatcher.stop();
-    this.keeper.stop();
+    this.leaseManager.stop();
     this.network.stop();
     void this.reconciler.stop();
   }
@@ -92,10 +92,10 @@ class TestDaemon {
     if (this.#isStopped) return;
     const log = createLogger({ write: () => undefined });
     const limit = createLogRateLimit({ nowMs: () => this.#clock.nowMs() });
-    const source = { mirror: this.mirror, key: 'config', log, limit };
-    const reading = readConfig(source);
-    assert.ok(reading.ok);
-    const { config, revision } = reading;
+    const source = { registryCache: this.registryCache, key: 'config', log, limit };
+    const snapshot = readConfig(source);
+    assert.ok(snapshot.ok);
+    const { config, revision } = snapshot;
     const [clock, random, kernel] = [this.#clock, this.#random, this.#kernel];
     const onSettled = (): void => this.network.wake();
     this.reconciler = new Reconciler({ kernel, clock, random, resyncIntervalMs: RESYNC_MS, onSettled });
@@ -107,14 +107,14 @@ class TestDaemon {
       policyFor: () => FORWARDING_DISABLED,
       isBlackholing: false,
       migrationTimeoutMs: 0,
-      publish: () => this.keeper.publish(),
+      publish: () => this.leaseManager.publish(),
       onMigration: () => undefined,
       clock,
       log,
     });
-    this.keeper = new LeaseManager({
+    this.leaseManager = new LeaseManager({
       registry: this.registry,
-      cache: this.mirror,
+      cache: this.registryCache,
       clock,
       random,
       config,
@@ -124,7 +124,7 @@ class TestDaemon {
       attributes: (published) => this.network.attributes(published),
       listener: {
         onOwnLease: (own, change) => this.network.setOwnLease(own, change),
-        onPeers: (changedKeys) => this.network.setPeers(changedKeys, this.keeper.peers),
+        onPeers: (changedKeys) => this.network.setPeers(changedKeys, this.leaseManager.peers),
         onState: () => undefined,
         onEvent: () => undefined,
       },
@@ -135,13 +135,13 @@ class TestDaemon {
       () => this.reconciler.ownership ?? this.network.ownership(),
       (notice) => this.reconciler.handleNotification(notice),
     );
-    this.keeper.start();
+    this.leaseManager.start();
   }
 
   #setConfig(config: NetworkConfig): undefined {
     this.network.setConfig({ clusterConfig: config, config }, this.#factsFor(config));
-    this.keeper.setConfig(config);
-    this.keeper.publish();
+    this.leaseManager.setConfig(config);
+    this.leaseManager.publish();
   }
 
   #factsFor({ backend }: NetworkConfig): HostFacts {
@@ -171,7 +171,7 @@ class Host {
   }
 
   get key(): string | undefined {
-    return this.daemon.isJoined ? this.daemon.keeper.own?.key : undefined;
+    return this.daemon.isJoined ? this.daemon.leaseManager.own?.key : undefined;
   }
 
   #begin(): TestDaemon {
@@ -221,7 +221,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   want: (world, _host, amount) => world.want(amount),
   restart: (_world, host) => host.restart(),
   'delete key': onKey((store, key) => store.delete(key)),
-  'revoke lease': onKey((store, key) => store.revoke(store.get(key)?.leaseId ?? '')),
+  'revoke lease': onKey((store, key) => store.revoke(toLeaseId(store.get(key)?.leaseId ?? ''))),
   'make it a reservation': onKey((store, key) => void store.put(key, store.get(key)!.value, NO_LEASE)),
   'break watch': (_world, { daemon }) => daemon.registry.breakWatches(),
   'cut off': (_world, { daemon }) => daemon.registry.setUnavailable(true),
@@ -277,19 +277,19 @@ async function walk(happenings: readonly Happening[]): Promise<void> {
   assert.equal(clock.pendingTimers, 0, 'a timer was left behind');
 }
 
-function check({ daemon: { keeper, mirror, network, reconciler } }: Host): void {
-  const reading = readConfig({
-    mirror,
+function check({ daemon: { leaseManager, registryCache, network, reconciler } }: Host): void {
+  const snapshot = readConfig({
+    registryCache,
     key: 'config',
     log: createLogger({ write: () => undefined }),
     limit: createLogRateLimit(),
   });
-  assert.ok(reading.ok && keeper.isHeld, `${keeper.state}: ${String(keeper.lastError)}`);
+  assert.ok(snapshot.ok && leaseManager.isHeld, `${leaseManager.state}: ${String(leaseManager.lastError)}`);
   assert.deepEqual(network.migration, undefined);
   assert.equal(network.error, undefined);
   const { backend } = network.status.config;
-  assert.equal(transportId(transportOf(backend)), transportId(transportOf(reading.config.backend)));
-  assert.deepEqual(keeper.own?.attributes.weft, undefined);
+  assert.equal(transportId(transportOf(backend)), transportId(transportOf(snapshot.config.backend)));
+  assert.deepEqual(leaseManager.own?.attributes.weft, undefined);
   const { host, inSync, peers, contested } = reconciler.summary();
   assert.deepEqual([host, inSync, peers, contested], [{ state: 'in-sync' }, HOSTS - 1, HOSTS - 1, []]);
   for (const [key, want] of reconciler.desired)

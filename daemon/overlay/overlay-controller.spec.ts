@@ -16,6 +16,7 @@ import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
 import { OverlayController } from './overlay-controller.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import { SETTLE_MS } from './migration-state.ts';
 
 const two = vxlanPeer(2);
@@ -70,8 +71,8 @@ describe('overlay controller', () => {
       key: subnet.replace('/', '-'),
       subnets: subnets(subnet),
       attributes: net.attributes(),
-      leaseId: '1',
-      modRevision: 1,
+      leaseId: toLeaseId('1'),
+      modRevision: toRevision(1),
       isReservation: false,
       expiresAtMs: Infinity,
     };

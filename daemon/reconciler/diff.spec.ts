@@ -5,7 +5,7 @@ import { cidr, ip4 } from '../../backends/fixture.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey, OverlayMtu, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { renderObject, renderObjects } from '../../backends/render.ts';
-import type { ActualObject } from '../kernel/actual.ts';
+import type { ActualObject } from '../kernel/actual-state.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { diff, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';

@@ -11,8 +11,8 @@ import type {
   ObjectKey,
   VxlanLink,
 } from '../../backends/kernel-state.ts';
-import { sameObject } from '../kernel/actual.ts';
-import type { ActualObject } from '../kernel/actual.ts';
+import { sameObject } from '../kernel/actual-state.ts';
+import type { ActualObject } from '../kernel/actual-state.ts';
 import type { ForeignLink, Step } from '../kernel/kernel.ts';
 import { deviceOf } from './object-device.ts';
 

@@ -13,6 +13,8 @@ type Rejected = Extract<StepResult, { status: 'rejected' }>;
 
 /** Kernel errors of a device that is missing or down (ip-route(8): "Nexthop device is not up"). */
 const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
+/** Errors of a file below /proc/sys that this process may not write. */
+const READ_ONLY_ERRORS: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM']);
 /** Batches in a row in which a missing device is no failure of the objects on it. */
 const MAX_MISSING_DEVICE_BATCHES = 3;
 
@@ -29,7 +31,8 @@ interface Batch {
 export class Executor {
   readonly #kernel: Pick<Kernel, 'apply'>;
   readonly #replaceLinks = new Set<ObjectKey>();
-  readonly #rejectedSettings = new Set<ObjectKey>();
+  /** With the error; until the setting is applied. */
+  readonly #rejectedSettings = new Map<ObjectKey, string>();
   #missingDeviceBatches = 0;
 
   constructor(kernel: Pick<Kernel, 'apply'>) {
@@ -41,9 +44,14 @@ export class Executor {
     return this.#replaceLinks;
   }
 
-  /** Whether the kernel ever rejected `setting`. */
+  /** Whether the kernel rejected `setting` and did not apply it since. */
   isRejected(setting: SettingObject): boolean {
     return this.#rejectedSettings.has(objectKey(setting));
+  }
+
+  /** Whether `setting` exists and this process may not write it. */
+  isReadOnly(setting: SettingObject): boolean {
+    return READ_ONLY_ERRORS.has(this.#rejectedSettings.get(objectKey(setting)) ?? '');
   }
 
   /**
@@ -88,6 +96,7 @@ export class Executor {
 
   #onApplied(step: Step, { removedLinks }: Batch): StepOutcome {
     const { action, object } = step;
+    if (isSetting(object)) this.#rejectedSettings.delete(objectKey(object));
     if (object.kind !== 'link') return { kind: 'applied', step };
     const key = objectKey(object);
     if (action === 'remove') removedLinks.add(key);
@@ -103,9 +112,9 @@ export class Executor {
    * A setting is best effort: without IPv6, or with a read-only /proc, the overlay works without
    * it.
    */
-  #onSettingRejected({ step, message }: Rejected, setting: SettingObject): StepOutcome {
+  #onSettingRejected({ step, errno, message }: Rejected, setting: SettingObject): StepOutcome {
     const isFirst = !this.isRejected(setting);
-    this.#rejectedSettings.add(objectKey(setting));
+    this.#rejectedSettings.set(objectKey(setting), errno);
     return { kind: 'setting-rejected', step, message, isFirst };
   }
 

@@ -4,7 +4,7 @@
 //   queue ──work──► cache (read) ──view──► planner ──steps──► executor ──outcomes──► cache, gate, status
 //     ▲                                                          │
 //     └───────── drift, retries, resync requests ◄───────────────┘
-import { objectKey } from '../../backends/kernel-state.ts';
+import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject, SysctlObject } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
 import type { CachedState } from './cache/cached-state.ts';
@@ -115,9 +115,10 @@ export class ReconcilePass {
   }
 
   async #checkSysctls(): Promise<void> {
-    const { cache, desired } = this.#parts;
-    const isSysctl = (setting: SettingObject): setting is SysctlObject => setting.kind === 'sysctl';
-    this.onChanged(await cache.readSysctls(wantedSettings(desired).filter(isSysctl)));
+    const { cache, desired, executor } = this.#parts;
+    const isWritable = (setting: SettingObject): setting is SysctlObject =>
+      setting.kind === 'sysctl' && !executor.isReadOnly(setting);
+    this.onChanged(await cache.readSysctls(wantedSettings(desired).filter(isWritable)));
   }
 
   async #resync(reason: ResyncReason): Promise<void> {
@@ -145,7 +146,10 @@ export class ReconcilePass {
     const { cache, clock, executor, queue, scope, status } = this.#parts;
     const { ownership } = scope;
     if (ownership === undefined) return undefined;
-    const request = readRequestOf(ownership, this.#view(), (setting) => executor.isRejected(setting));
+    const request = readRequestOf(ownership, this.#view(), {
+      isRejected: (setting) => executor.isRejected(setting),
+      isReadOnly: (setting) => executor.isReadOnly(setting),
+    });
     try {
       const state = await cache.read(request);
       status.onRead();
@@ -190,9 +194,11 @@ export class ReconcilePass {
   // ---- marking -------------------------------------------------------------------------------
 
   #onDrift(key: ObjectKey): void {
-    const { cache, clock, desired, gate, queue, status } = this.#parts;
+    const { cache, clock, desired, executor, gate, queue, status } = this.#parts;
     const object = desired.objects.get(key) ?? cache.state?.objects.get(key);
     if (object === undefined) return;
+    // Its device got the file only now: the kernel's own value, and no other program's.
+    if (isSetting(object) && executor.isRejected(object)) return queue.add([key]);
     const nowMs = clock.nowMs();
     const { mustWait, isFirst } = gate.recordDrift(key, nowMs);
     status.onDrift({ key, object, isContested: isFirst, nowMs });

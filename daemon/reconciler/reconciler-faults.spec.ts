@@ -314,4 +314,32 @@ describe('a sysctl that cannot be written', () => {
     assert.equal(host.reconciler.summary().host.state, 'in-sync');
     assert.equal(host.eventKinds().filter((kind) => kind === 'setting-rejected').length, 1);
   });
+
+  const PATH = 'net/ipv6/conf/flannel.1/accept_ra';
+  for (const errno of ['EROFS', 'EACCES', 'EPERM'] as const)
+    it(`is neither retried nor called changed by another program after ${errno}`, async () => {
+      const host = new TestHost();
+      host.kernel.injectFault(`sysctl ${PATH}`, errno);
+      host.kernel.sysctls.set(PATH, '1');
+      await host.start([good]);
+      host.kernel.forgetCalls();
+      await host.clock.advance(3_600_000);
+      const { host: summary } = host.reconciler.summary();
+      assert.deepEqual([summary.state, host.reconciler.status().counters.drift.sysctl], ['in-sync', 0]);
+      assert.deepEqual([host.kernel.steps.length, host.eventKinds().includes('drift-detected')], [0, false]);
+    });
+
+  it('is set once its file exists, without a report of another program', async () => {
+    const host = new TestHost();
+    host.kernel.injectFault(`sysctl ${PATH}`, 'ENOENT');
+    await host.start([good]);
+    host.kernel.clearFault(`sysctl ${PATH}`);
+    host.kernel.sysctls.set(PATH, '1');
+    await host.clock.advance(3_600_000);
+    assert.equal(host.kernel.sysctls.get(PATH), '0');
+    assert.equal(host.reconciler.status().counters.drift.sysctl, 0);
+    host.kernel.sysctls.set(PATH, '1');
+    await host.clock.advance(3_600_000);
+    assert.equal(host.reconciler.status().counters.drift.sysctl, 1);
+  });
 });

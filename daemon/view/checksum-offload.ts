@@ -14,7 +14,7 @@ export function checksumOffloadOf({ config, offload, reconciler }: NodeView): re
     const family = familyOf(link.local);
     const feature = desired.find((object) => object.kind === 'feature' && object.dev === link.name);
     const isOn = feature?.kind === 'feature' ? feature.isOn : undefined;
-    const probed = offload?.verdicts.get(family);
+    const probed = offload?.statuses.get(family);
     return [
       {
         device: link.name,

@@ -22,15 +22,15 @@ export interface NodeView {
   /** On the system's monotonic clock, as are all times of the parts below. */
   readonly startedMs: number;
   readonly readiness: ReadinessParts;
-  readonly mirror: RegistryView | undefined;
+  readonly registryCache: RegistryView | undefined;
   /** The network config in force. */
   readonly config: NetworkConfig | undefined;
   /** The network that this host is part of. */
   readonly network: NetworkStatus | undefined;
   readonly migration: MigrationStatus | undefined;
   /** The interface in use, and the facts that kernel state is derived from. */
-  readonly reading: HostSnapshot | undefined;
-  readonly keeper: LeaseView | undefined;
+  readonly snapshot: HostSnapshot | undefined;
+  readonly leaseManager: LeaseView | undefined;
   readonly reconciler: ReconcilerView | undefined;
   readonly kernel: KernelReader | undefined;
   /** Results of the checksum probes. */

@@ -13,9 +13,9 @@ import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/inde
 import { wallTime } from './wall-time.ts';
 
 export function peersOf(daemon: NodeView): PeersV1 {
-  const { keeper, reconciler } = daemon;
+  const { leaseManager, reconciler } = daemon;
   const traffic = trafficOf(daemon);
-  const leases = [...(keeper?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
+  const leases = [...(leaseManager?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     version: CONTROL_VERSION,
     at: wallTime(systemClock.nowMs()),

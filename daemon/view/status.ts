@@ -34,7 +34,7 @@ export function statusOf(daemon: NodeView): StatusV1 {
       version: weftVersion(),
       pid: process.pid,
       startedAt: wallTime(daemon.startedMs),
-      phase: daemon.keeper === undefined ? daemon.readiness.phase : 'working',
+      phase: daemon.leaseManager === undefined ? daemon.readiness.phase : 'working',
       memoryBytes: process.memoryUsage.rss(),
     },
     ...(network && { network }),
@@ -70,9 +70,9 @@ function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulat
   return 'none';
 }
 
-function interfaceOf({ reading }: NodeView): InterfaceV1 | undefined {
-  if (reading === undefined) return undefined;
-  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6, selectedBy } = reading.chosen;
+function interfaceOf({ snapshot }: NodeView): InterfaceV1 | undefined {
+  if (snapshot === undefined) return undefined;
+  const { name, mtu, ipv4, ipv6, publicIp, publicIpv6, selectedBy } = snapshot.chosen;
   return {
     name,
     mtu,
@@ -84,9 +84,9 @@ function interfaceOf({ reading }: NodeView): InterfaceV1 | undefined {
   };
 }
 
-function leaseOf({ keeper }: NodeView): OwnLeaseV1 | undefined {
-  if (keeper === undefined) return undefined;
-  const { own, state, lastError } = keeper;
+function leaseOf({ leaseManager }: NodeView): OwnLeaseV1 | undefined {
+  if (leaseManager === undefined) return undefined;
+  const { own, state, lastError } = leaseManager;
   return {
     state,
     ...(own && { key: own.key, ...own.subnets, isReservation: own.isReservation }),
@@ -95,17 +95,19 @@ function leaseOf({ keeper }: NodeView): OwnLeaseV1 | undefined {
   };
 }
 
-function registryOf({ options, mirror }: NodeView): RegistryV1 {
+function registryOf({ options, registryCache }: NodeView): RegistryV1 {
   const { endpoints, prefix } = options.etcd;
   return {
     endpoints,
     prefix,
-    isConnected: mirror?.isConnected ?? false,
-    revision: mirror?.revision ?? 0,
-    ...(mirror?.lastContactMs !== undefined && { lastContactAt: wallTime(mirror.lastContactMs) }),
-    ...(mirror?.lastError && { lastError: mirror.lastError.message }),
-    resyncs: mirror?.resyncs ?? {},
-    ...badKeysOf(mirror?.invalidEntries ?? new Map()),
+    isConnected: registryCache?.isConnected ?? false,
+    revision: registryCache?.revision ?? 0,
+    ...(registryCache?.lastContactMs !== undefined && {
+      lastContactAt: wallTime(registryCache.lastContactMs),
+    }),
+    ...(registryCache?.lastError && { lastError: registryCache.lastError.message }),
+    resyncs: registryCache?.resyncs ?? {},
+    ...badKeysOf(registryCache?.invalidEntries ?? new Map()),
   };
 }
 

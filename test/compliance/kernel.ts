@@ -17,7 +17,7 @@ import {
   type PathRouteObject,
   type VxlanLink,
 } from '../../backends/kernel-state.ts';
-import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual.ts';
+import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual-state.ts';
 import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
 import { waitFor } from '../../lab/wait.ts';
 

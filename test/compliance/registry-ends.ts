@@ -1,7 +1,7 @@
 // The part of Registry's compliance suite that is about aborting calls and closing clients.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import { NO_LEASE, toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { Registry, RegistryError } from '../../allocator/registry/registry.ts';
 import { recordWatch } from '../support/watch-recorder.ts';
 import { rejectsWith } from './registry-fixture.ts';
@@ -22,10 +22,13 @@ export function describeEnds(fixture: () => RegistryFixture): void {
       ['snapshot', (signal) => registry.snapshot(signal)],
       ['grant', (signal) => registry.grant(60, signal)],
       ['create', (signal) => registry.create({ keys: ['a'], value: 'v', leaseId: NO_LEASE }, signal)],
-      ['update', (signal) => registry.update({ key: 'a', value: 'v', leaseId: NO_LEASE }, 1, signal)],
-      ['remove', (signal) => registry.remove('a', 1, signal)],
-      ['keepAlive', (signal) => registry.keepAlive('1', signal)],
-      ['revoke', (signal) => registry.revoke('1', signal)],
+      [
+        'update',
+        (signal) => registry.update({ key: 'a', value: 'v', leaseId: NO_LEASE }, toRevision(1), signal),
+      ],
+      ['remove', (signal) => registry.remove('a', toRevision(1), signal)],
+      ['keepAlive', (signal) => registry.keepAlive(toLeaseId('1'), signal)],
+      ['revoke', (signal) => registry.revoke(toLeaseId('1'), signal)],
     ];
 
     for (const [method, call] of calls) {
@@ -42,7 +45,7 @@ export function describeEnds(fixture: () => RegistryFixture): void {
     }
 
     it('close ends a watch, and twice is once', async () => {
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       await watch.ready;
       registry.close();
       registry.close();
@@ -58,7 +61,7 @@ export function describeEnds(fixture: () => RegistryFixture): void {
     });
 
     it('reconnect ends a watch as lost, and calls work again at once', async () => {
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       await watch.ready;
       registry.reconnect();
       assert.equal((await watch.ended).reason, 'lost');

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { RegistryError } from '../../allocator/registry/registry.ts';
 import type { Registry, RegistryErrorCode, LeaseId } from '../../allocator/registry/registry.ts';
 
-/** One empty store, reached by two clients and from behind. All `raw` writes bypass the registry under test. */
+/**
+ * One empty store, reached by two clients and from behind. All `raw` writes bypass the registry
+ * under test.
+ */
 export interface RegistryFixture {
   readonly registry: Registry;
   /** Another client of the same store; the fixture closes it. */

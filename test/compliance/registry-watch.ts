@@ -1,7 +1,7 @@
 // The part of Registry's compliance suite that is about watches.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
+import { NO_LEASE, NO_REVISION, revisionAfter, toRevision } from '../../allocator/registry/registry.ts';
 import type { Registry, RegistryEvent } from '../../allocator/registry/registry.ts';
 import { recordWatch } from '../support/watch-recorder.ts';
 import { UNUSUAL } from './registry-fixture.ts';
@@ -26,18 +26,18 @@ export function describeWatch(fixture: () => RegistryFixture): void {
 
     it('reports what happens after it is ready, in order', async () => {
       const from = (await registry.snapshot()).revision + 1;
-      const watch = recordWatch(registry, from);
+      const watch = recordWatch(registry, toRevision(from));
       await watch.ready;
       const leaseId = await registry.grant(60);
       const put = await created('a', 'one', leaseId);
       await store.putConfig('{}');
-      const update = await registry.update({ key: 'a', value: 'two', leaseId }, put);
+      const update = await registry.update({ key: 'a', value: 'two', leaseId }, toRevision(put));
       await registry.remove('a', update.revision);
       await store.putConfig(undefined);
       await watch.seen(5);
       assert.deepEqual(withoutConfigRevision(watch.events), [
         { type: 'put', entry: { key: 'a', value: 'one', leaseId, modRevision: put } },
-        { type: 'config', config: { text: '{}', modRevision: 0 } },
+        { type: 'config', config: { text: '{}', modRevision: NO_REVISION } },
         { type: 'put', entry: { key: 'a', value: 'two', leaseId, modRevision: update.revision } },
         { type: 'delete', key: 'a' },
         { type: 'config' },
@@ -46,7 +46,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
     });
 
     it('brings the reader to a revision that never goes back', async () => {
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       await watch.ready;
       for (const key of ['a', 'b', 'c']) await created(key);
       await watch.seen(3);
@@ -64,7 +64,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
       await created('a', 'one');
       await store.rawDelete('before');
       await store.putConfig('{"Network":"10.6.0.0/16"}');
-      const watch = recordWatch(registry, revision + 1);
+      const watch = recordWatch(registry, revisionAfter(revision));
       await watch.seen(3);
       assert.deepEqual(
         watch.events.flatMap((event) => (event.type === 'config' ? [] : [keyOf(event)])),
@@ -79,7 +79,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
       const leaseId = await registry.grant(60);
       await created('a', 'v', leaseId);
       await created('b', 'v', leaseId);
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       await watch.ready;
       await store.expireLease(leaseId);
       await watch.seen(2);
@@ -89,7 +89,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
     });
 
     it('reports unusual keys and values unchanged', async () => {
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       await watch.ready;
       for (const { key, value } of UNUSUAL) await store.rawPut(key, value);
       await watch.seen(UNUSUAL.length);
@@ -101,7 +101,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
     });
 
     it('loses nothing of many quick writes', async () => {
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       const wanted = Array.from({ length: 200 }, (_, index) => `k${index}`);
       await Promise.all(wanted.map((key) => created(key)));
       await watch.seen(wanted.length);
@@ -113,13 +113,13 @@ export function describeWatch(fixture: () => RegistryFixture): void {
       const { revision } = await registry.snapshot();
       for (const key of ['a', 'b', 'c']) await created(key);
       await store.compact();
-      const watch = recordWatch(registry, revision + 1);
+      const watch = recordWatch(registry, revisionAfter(revision));
       assert.deepEqual(await watch.ended, { reason: 'compacted' });
       assert.deepEqual(watch.events, []);
     });
 
     it('stops on abort and reports nothing more', async () => {
-      const watch = recordWatch(registry, (await registry.snapshot()).revision + 1);
+      const watch = recordWatch(registry, toRevision((await registry.snapshot()).revision + 1));
       await watch.ready;
       assert.deepEqual(await watch.stop(), { reason: 'aborted' });
       await created('late');
@@ -129,7 +129,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
 
     it('with a signal that was aborted before does not start', async () => {
       const end = await registry.watch({
-        fromRevision: 1,
+        fromRevision: toRevision(1),
         onReady: () => assert.fail('the watch started'),
         onEvents: () => assert.fail('the watch started'),
         signal: AbortSignal.abort(),
@@ -140,7 +140,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
     it('whose reader throws ends as lost with that error', async () => {
       const failure = new Error('reader failed');
       const end = registry.watch({
-        fromRevision: (await registry.snapshot()).revision + 1,
+        fromRevision: toRevision((await registry.snapshot()).revision + 1),
         onReady: () => void created('a').catch(() => undefined),
         onEvents: () => {
           throw failure;
@@ -152,7 +152,7 @@ export function describeWatch(fixture: () => RegistryFixture): void {
 
     it('leaves other watches of the same client alone', async () => {
       const from = (await registry.snapshot()).revision + 1;
-      const [one, two] = [recordWatch(registry, from), recordWatch(registry, from)];
+      const [one, two] = [recordWatch(registry, toRevision(from)), recordWatch(registry, toRevision(from))];
       await Promise.all([one.ready, two.ready]);
       await one.stop();
       await created('a');
@@ -172,7 +172,7 @@ function keyOf(event: RegistryEvent): string {
 function withoutConfigRevision(events: readonly RegistryEvent[]): RegistryEvent[] {
   return events.map((event) =>
     event.type === 'config' && event.config !== undefined
-      ? { type: 'config', config: { ...event.config, modRevision: 0 } }
+      ? { type: 'config', config: { ...event.config, modRevision: NO_REVISION } }
       : event,
   );
 }

@@ -1,8 +1,9 @@
-// What every implementation of Registry must do, as one mocha suite. It knows a store only through the fixture, so that
-// the same statements hold for etcd and for memory. It starts no server and measures no time.
+// What every implementation of Registry must do, as one mocha suite. It knows a store only through
+// the fixture, so that the same statements hold for etcd and for memory. It starts no server and
+// measures no time.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { MAX_CREATE_KEYS, NO_LEASE } from '../../allocator/registry/registry.ts';
+import { MAX_CREATE_KEYS, NO_LEASE, toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { CreateResult, Registry, RegistryEntry } from '../../allocator/registry/registry.ts';
 import { describeEnds } from './registry-ends.ts';
 import { UNUSUAL, rejectsWith } from './registry-fixture.ts';
@@ -85,11 +86,14 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         const leaseId = await registry.grant(60);
         await created('a', 'one');
         const since = await created('b', 'two', leaseId);
-        const nothing = await registry.changesSince(since);
+        const nothing = await registry.changesSince(toRevision(since));
         assert.deepEqual([nothing.entries, nothing.count, nothing.revision], [[], 2, since]);
         assert.equal(nothing.config?.text, '{"Network":"10.5.0.0/16"}');
-        const { revision } = await registry.update({ key: 'a', value: 'new', leaseId }, since - 1);
-        const changes = await registry.changesSince(since);
+        const { revision } = await registry.update(
+          { key: 'a', value: 'new', leaseId },
+          toRevision(since - 1),
+        );
+        const changes = await registry.changesSince(toRevision(since));
         assert.deepEqual(changes.entries, [{ key: 'a', value: 'new', leaseId, modRevision: revision }]);
         assert.deepEqual([changes.count, changes.revision], [2, revision]);
       });
@@ -97,8 +101,8 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('counts less after a removal', async () => {
         await created('a');
         const since = await created('b');
-        await registry.remove('a', since - 1);
-        const { count, entries: changed, config } = await registry.changesSince(since);
+        await registry.remove('a', toRevision(since - 1));
+        const { count, entries: changed, config } = await registry.changesSince(toRevision(since));
         assert.deepEqual([count, changed, config], [1, [], undefined]);
       });
     });
@@ -155,7 +159,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       });
 
       it('with a lease that does not exist fails and writes nothing', async () => {
-        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', create(['a'], 'v', '123456789'));
+        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', create(['a'], 'v', toLeaseId('123456789')));
         assert.deepEqual(await keys(), []);
       });
 
@@ -168,7 +172,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('replaces value and lease', async () => {
         const leaseId = await registry.grant(60);
         const at = await created('a', 'old');
-        const result = await registry.update({ key: 'a', value: 'new', leaseId }, at);
+        const result = await registry.update({ key: 'a', value: 'new', leaseId }, toRevision(at));
         assert.equal(result.written, true);
         assert.ok(result.revision > at);
         assert.deepEqual(await entries(), [
@@ -180,7 +184,10 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         const at = await created('a', 'mine');
         await store.rawPut('a', 'theirs');
         const [current] = await entries();
-        const result = await registry.update({ key: 'a', value: 'again mine', leaseId: NO_LEASE }, at);
+        const result = await registry.update(
+          { key: 'a', value: 'again mine', leaseId: NO_LEASE },
+          toRevision(at),
+        );
         assert.deepEqual(result, { written: false, revision: result.revision, current });
         assert.equal((await entries())[0]?.value, 'theirs');
       });
@@ -188,7 +195,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('of a removed key writes nothing and shows nothing', async () => {
         const at = await created('a');
         await store.rawDelete('a');
-        const result = await registry.update({ key: 'a', value: 'x', leaseId: NO_LEASE }, at);
+        const result = await registry.update({ key: 'a', value: 'x', leaseId: NO_LEASE }, toRevision(at));
         assert.deepEqual(result, { written: false, revision: result.revision });
         assert.deepEqual(await keys(), []);
       });
@@ -197,15 +204,18 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         const at = await created('a', 'mine');
         await store.rawDelete('a');
         await store.rawPut('a', 'mine');
-        assert.equal((await registry.update({ key: 'a', value: 'x', leaseId: NO_LEASE }, at)).written, false);
+        assert.equal(
+          (await registry.update({ key: 'a', value: 'x', leaseId: NO_LEASE }, toRevision(at))).written,
+          false,
+        );
       });
 
       it('lets exactly one of two racing clients write', async () => {
         const at = await created('a');
         const other = store.second();
         const results = await Promise.all([
-          registry.update({ key: 'a', value: 'one', leaseId: NO_LEASE }, at),
-          other.update({ key: 'a', value: 'two', leaseId: NO_LEASE }, at),
+          registry.update({ key: 'a', value: 'one', leaseId: NO_LEASE }, toRevision(at)),
+          other.update({ key: 'a', value: 'two', leaseId: NO_LEASE }, toRevision(at)),
         ]);
         assert.equal(results.filter((result) => result.written).length, 1);
         assert.equal((await entries())[0]?.value, results[0].written ? 'one' : 'two');
@@ -214,14 +224,17 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('to no lease makes a key outlive its former lease', async () => {
         const leaseId = await registry.grant(60);
         const at = await created('a', 'v', leaseId);
-        await registry.update({ key: 'a', value: 'v', leaseId: NO_LEASE }, at);
+        await registry.update({ key: 'a', value: 'v', leaseId: NO_LEASE }, toRevision(at));
         await store.expireLease(leaseId);
         assert.deepEqual(await keys(), ['a']);
       });
 
       it('with a lease that does not exist fails and leaves the key', async () => {
         const at = await created('a', 'old');
-        const update = registry.update({ key: 'a', value: 'new', leaseId: '123456789' }, at);
+        const update = registry.update(
+          { key: 'a', value: 'new', leaseId: toLeaseId('123456789') },
+          toRevision(at),
+        );
         await rejectsWith('REGISTRY_LEASE_NOT_FOUND', update);
         assert.equal((await entries())[0]?.value, 'old');
       });
@@ -234,7 +247,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         const leaseId = await registry.grant(60);
         const at = await created('10.5.1.0-24', 'old', leaseId);
         const key = '10.5.1.0-24&fd00:0:0:1::-64';
-        const result = await registry.move('10.5.1.0-24', at, to(key, 'new', leaseId));
+        const result = await registry.move('10.5.1.0-24', toRevision(at), to(key, 'new', leaseId));
         assert.equal(result.written, true);
         assert.ok(result.revision > at);
         assert.deepEqual(await entries(), [{ key, value: 'new', leaseId, modRevision: result.revision }]);
@@ -246,7 +259,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         const ended = new AbortController();
         const isSeen = new Promise<void>((resolve) => {
           void store.second().watch({
-            fromRevision: at + 1,
+            fromRevision: toRevision(at + 1),
             signal: ended.signal,
             onEvents: (events) => {
               seen.push(events.map((event) => (event.type === 'put' ? event.entry.key : event.type)).join());
@@ -254,7 +267,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
             },
           });
         });
-        await registry.move('a', at, to('b'));
+        await registry.move('a', toRevision(at), to('b'));
         await isSeen;
         ended.abort();
         assert.deepEqual(seen, ['delete,b']);
@@ -264,7 +277,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
         const at = await created('a', 'mine');
         await store.rawPut('a', 'theirs');
         const [current] = await entries();
-        const result = await registry.move('a', at, to('b'));
+        const result = await registry.move('a', toRevision(at), to('b'));
         assert.deepEqual(result, { written: false, revision: result.revision, current });
         assert.deepEqual(await keys(), ['a']);
       });
@@ -272,14 +285,14 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('of a removed key writes nothing', async () => {
         const at = await created('a');
         await store.rawDelete('a');
-        assert.equal((await registry.move('a', at, to('b'))).written, false);
+        assert.equal((await registry.move('a', toRevision(at), to('b'))).written, false);
         assert.deepEqual(await keys(), []);
       });
 
       it('to a key that exists writes nothing', async () => {
         const at = await created('a', 'mine');
         await store.rawPut('b', 'theirs');
-        assert.equal((await registry.move('a', at, to('b'))).written, false);
+        assert.equal((await registry.move('a', toRevision(at), to('b'))).written, false);
         assert.deepEqual(
           (await entries()).map(({ key, value }) => `${key} ${value}`),
           ['a mine', 'b theirs'],
@@ -288,7 +301,10 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
 
       it('with a lease that does not exist fails and leaves the key', async () => {
         const at = await created('a', 'old');
-        await rejectsWith('REGISTRY_LEASE_NOT_FOUND', registry.move('a', at, to('b', 'new', '123456789')));
+        await rejectsWith(
+          'REGISTRY_LEASE_NOT_FOUND',
+          registry.move('a', toRevision(at), to('b', 'new', toLeaseId('123456789'))),
+        );
         assert.deepEqual(await keys(), ['a']);
       });
     });
@@ -297,7 +313,7 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('removes the key that is meant and no other', async () => {
         const at = await created('10.5.1.0-24');
         await created('10.5.1.0-24&fd00::-64');
-        const result = await registry.remove('10.5.1.0-24', at);
+        const result = await registry.remove('10.5.1.0-24', toRevision(at));
         assert.equal(result.written, true);
         assert.ok(result.revision > at);
         assert.deepEqual(await keys(), ['10.5.1.0-24&fd00::-64']);
@@ -306,15 +322,15 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       it('of an absent key succeeds', async () => {
         const at = await created('a');
         await store.rawDelete('a');
-        assert.equal((await registry.remove('a', at)).written, true);
-        assert.equal((await registry.remove('never there', at)).written, true);
+        assert.equal((await registry.remove('a', toRevision(at))).written, true);
+        assert.equal((await registry.remove('never there', toRevision(at))).written, true);
       });
 
       it('of a key that was changed meanwhile leaves it and shows what is there', async () => {
         const at = await created('a', 'mine');
         await store.rawPut('a', 'theirs');
         const [current] = await entries();
-        const result = await registry.remove('a', at);
+        const result = await registry.remove('a', toRevision(at));
         assert.deepEqual(result, { written: false, revision: result.revision, current });
         assert.deepEqual(await keys(), ['a']);
       });
@@ -355,8 +371,8 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
       });
 
       it('that do not exist have no time left, and revoking them succeeds', async () => {
-        assert.equal(await registry.keepAlive('123456789'), 0);
-        await registry.revoke('123456789');
+        assert.equal(await registry.keepAlive(toLeaseId('123456789')), 0);
+        await registry.revoke(toLeaseId('123456789'));
         assert.equal(await registry.keepAlive(NO_LEASE), 0);
         await registry.revoke(NO_LEASE);
       });

@@ -1,5 +1,5 @@
-// A Clock that stands still until a test moves it. Timers fire in order of their time; between two of them all pending
-// promise work is done, so that a test sees what a real run would.
+// A Clock that stands still until a test moves it. Timers fire in order of their time; between two
+// of them all pending promise work is done, so that a test sees what a real run would.
 import type { Clock } from '../../lib/clock.ts';
 
 interface Timer {
@@ -28,7 +28,8 @@ export class FakeClock implements Clock {
 
   /** Does all promise work that needs no more time. */
   async settle(): Promise<void> {
-    // Promise jobs run to the end before an immediate does; the second turn is for work that itself took an immediate.
+    // Promise jobs run to the end before an immediate does; the second turn is for work that itself
+    // took an immediate.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -46,14 +47,20 @@ export class FakeClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Moves time on by `ms` at once, as a stopped process sees it: every timer that is due by then fires late. */
+  /**
+   * Moves time on by `ms` at once, as a stopped process sees it: every timer that is due by then
+   * fires late.
+   */
   async jump(ms: number): Promise<void> {
     await this.settle();
     this.#nowMs += ms;
     await this.advance(0);
   }
 
-  /** Moves on until `condition` holds. @throws Error if it does not within `limitMs` of this clock's time. */
+  /**
+   * Moves on until `condition` holds. @throws Error if it does not within `limitMs` of this clock's
+   * time.
+   */
   async until(condition: () => boolean, limitMs = 3_600_000): Promise<void> {
     const endMs = this.#nowMs + limitMs;
     await this.settle();

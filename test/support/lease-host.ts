@@ -1,4 +1,5 @@
-// One simulated host: a client of a memory store with its cache and lease manager, and everything that they reported.
+// One simulated host: a client of a memory store with its cache and lease manager, and everything
+// that they reported.
 import type { Cidr, IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 import { familyOf } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';

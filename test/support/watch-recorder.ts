@@ -1,4 +1,5 @@
-// Runs one watch of a Registry and keeps what it reports, so that a test can wait for it without polling.
+// Runs one watch of a Registry and keeps what it reports, so that a test can wait for it without
+// polling.
 import type { Registry, RegistryEvent, Revision, WatchEnd } from '../../allocator/registry/registry.ts';
 
 /** A running watch and all that it reported. */

@@ -1,4 +1,5 @@
-// The token of etcd's authentication: fetched when a call needs one, shared by all calls until the server rejects it.
+// The token of etcd's authentication: fetched when a call needs one, shared by all calls until the
+// server rejects it.
 import { AuthClient } from 'etcd3/lib/rpc.js';
 import { unlessAborted } from '../../../lib/abort.ts';
 import type { EtcdChannel } from './channel.ts';

@@ -1,6 +1,7 @@
-// The connection to one endpoint: one gRPC channel for all services, and when it last showed a sign of life. A channel that
-// failed is closed and replaced, never repaired, so that each new connection starts with freshly read certificates and
-// without another's reconnect back-off. Retries nothing.
+// The connection to one endpoint: one gRPC channel for all services, and when it last showed a sign
+// of life. A channel that failed is closed and replaced, never repaired, so that each new
+// connection starts with freshly read certificates and without another's reconnect back-off.
+// Retries nothing.
 import { performance } from 'node:perf_hooks';
 import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 import { RegistryError } from '../registry.ts';
@@ -23,9 +24,10 @@ type ChannelState = ReturnType<Channel['getConnectivityState']>;
 const STATE = { CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
 const DIAGNOSIS_TIMEOUT_MS = 2000;
 
-// A quiet watch requests progress itself; pings serve servers that do not answer that. etcd drops clients that ping more often
-// than every 5 s (--grpc-keepalive-min-time), and those that ping without a pending call at any rate. The time-out is long: a
-// host that takes a slow answer for none lists everything again, which slows an overloaded cluster down further.
+// A quiet watch requests progress itself; pings serve servers that do not answer that. etcd drops
+// clients that ping more often than every 5 s (--grpc-keepalive-min-time), and those that ping
+// without a pending call at any rate. The time-out is long: a host that takes a slow answer for
+// none lists everything again, which slows an overloaded cluster down further.
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 60_000,
   'grpc.keepalive_timeout_ms': 20_000,
@@ -89,7 +91,8 @@ export class EtcdChannel {
   }
 
   /**
-   * The client of `name` with metadata of its own. The pool sees no failed call, so its policies never act.
+   * The client of `name` with metadata of its own. The pool sees no failed call, so its policies
+   * never act.
    * @throws ConnectError if the channel was closed
    */
   service(name: ServiceName): Promise<ServiceConnection> {

@@ -1,5 +1,6 @@
-// Endpoints, deadlines, authentication and cancellation of etcd calls. Stays with the endpoint that works and moves on
-// when it does not; one call tries each endpoint at most once within its deadline. Knows no keys and no values.
+// Endpoints, deadlines, authentication and cancellation of etcd calls. Stays with the endpoint that
+// works and moves on when it does not; one call tries each endpoint at most once within its
+// deadline. Knows no keys and no values.
 import { performance } from 'node:perf_hooks';
 import { RegistryError } from '../registry.ts';
 import { EtcdAuth } from './auth.ts';
@@ -38,7 +39,8 @@ export class EtcdClient {
   }
 
   /**
-   * Runs `send` on the first endpoint that can be reached, and on a further one if it fails there and may be repeated.
+   * Runs `send` on the first endpoint that can be reached, and on a further one if it fails there
+   * and may be repeated.
    * @throws RegistryError, or the signal's reason
    */
   unary<T>(call: EtcdCall, signal: AbortSignal | undefined, send: (rpc: EtcdRpc) => Promise<T>): Promise<T> {
@@ -46,7 +48,8 @@ export class EtcdClient {
   }
 
   /**
-   * Runs `use` on a connected channel of the current endpoint with an RPC that has no deadline, for a stream that stays.
+   * Runs `use` on a connected channel of the current endpoint with an RPC that has no deadline, for
+   * a stream that stays.
    * @throws RegistryError if there is no connection, or the signal's reason
    */
   stream<T>(call: EtcdCall, signal: AbortSignal, use: (rpc: EtcdRpc) => Promise<T>): Promise<T> {
@@ -68,7 +71,10 @@ export class EtcdClient {
     this.#auth.forget();
   }
 
-  /** Leaves the endpoint of `channel` if it is the current one; closes the channel if it was silent since `sinceMs`. */
+  /**
+   * Leaves the endpoint of `channel` if it is the current one; closes the channel if it was silent
+   * since `sinceMs`.
+   */
   markFailed(channel: EtcdChannel, sinceMs: number): void {
     const index = this.#channels.indexOf(channel);
     if (index < 0) return;
@@ -155,7 +161,10 @@ export class EtcdClient {
     }
   }
 
-  /** Sends with a token, and once more with a new one if the server rejects it (it did nothing then). */
+  /**
+   * Sends with a token, and once more with a new one if the server rejects it (it did nothing
+   * then).
+   */
   async #send<T>(
     channel: EtcdChannel,
     budgetMs: number,
@@ -204,7 +213,10 @@ export class EtcdClient {
     }
   }
 
-  /** Certificates may have been renewed. Half-written ones must not break what the old ones can still do. */
+  /**
+   * Certificates may have been renewed. Half-written ones must not break what the old ones can
+   * still do.
+   */
   #refreshMaterial(): void {
     try {
       this.#material = readTlsMaterial(this.settings.tlsFiles);

@@ -1,5 +1,6 @@
-// ConfigStore on etcd. A version's note is written in the transaction that writes the document, so both have one revision.
-// Versions that other programs wrote are read from etcd's history, as far as that is not compacted, and then recorded.
+// ConfigStore on etcd. A version's note is written in the transaction that writes the document, so
+// both have one revision. Versions that other programs wrote are read from etcd's history, as far
+// as that is not compacted, and then recorded.
 import type { IRequestOp } from 'etcd3/lib/rpc.js';
 import { HOSTS_FOLDER } from '../node-status.ts';
 import type {
@@ -10,7 +11,14 @@ import type {
   ConfigSnapshot,
   ConfigWriteResult,
 } from '../config-store.ts';
-import { NO_LEASE, RENUMBER_KEY, RegistryError, type ConfigEntry, type Revision } from '../registry.ts';
+import {
+  NO_LEASE,
+  RENUMBER_KEY,
+  RegistryError,
+  type ConfigEntry,
+  type Revision,
+  toRevision,
+} from '../registry.ts';
 import { EtcdClient, type EtcdCall } from './client.ts';
 import { EtcdKeys, decodeConfig, type EtcdKeyValue } from './keys.ts';
 import { resolveEtcdOptions, type EtcdOptions } from './options.ts';
@@ -20,7 +28,10 @@ const HISTORY_FOLDER = 'history/';
 const MAX_VERSIONS = 100;
 const MAX_EXTERNAL_VERSIONS = 20;
 
-/** A config store on etcd 3.3 or later. Connects on the first call. @throws RegistryError if a PEM file cannot be used. */
+/**
+ * A config store on etcd 3.3 or later. Connects on the first call. @throws RegistryError if a PEM
+ * file cannot be used.
+ */
 export function createEtcdConfigStore(options: EtcdOptions): ConfigStore {
   return new EtcdConfigStore(options);
 }
@@ -51,7 +62,7 @@ class EtcdConfigStore implements ConfigStore {
     const [configs = [], leases = [], reports = []] = answer.responses.map((one) => one.response_range.kvs);
     const [config] = configs;
     return {
-      revision: Number(answer.header.revision),
+      revision: toRevision(answer.header.revision),
       ...(config && { config: decodeConfig(config) }),
       leases: leases.map((pair) => this.#keys.decodeEntry(pair)),
       reports: new Map(reports.map((pair) => [this.#below(hosts.key, pair), pair.value.toString()])),
@@ -70,7 +81,7 @@ class EtcdConfigStore implements ConfigStore {
       if (found === undefined) break;
       const note = { timeMs: Date.now(), isExternal: true };
       if (!versions.has(found.modRevision)) versions.set(found.modRevision, { ...found, note });
-      revision = found.modRevision - 1;
+      revision = toRevision(found.modRevision - 1);
     }
     return [...versions.values()].sort((a, b) => b.modRevision - a.modRevision);
   }
@@ -97,14 +108,17 @@ class EtcdConfigStore implements ConfigStore {
     );
     if (!answer.succeeded) return { written: false };
     if (history.length >= MAX_VERSIONS) await this.#prune();
-    return { written: true, revision: Number(answer.header.revision) };
+    return { written: true, revision: toRevision(answer.header.revision) };
   }
 
   close(): void {
     this.#client.close();
   }
 
-  /** The document at `revision`, or the present one; `undefined` if there was none, or etcd compacted it. */
+  /**
+   * The document at `revision`, or the present one; `undefined` if there was none, or etcd
+   * compacted it.
+   */
   async #at(revision: Revision | undefined): Promise<ConfigEntry | undefined> {
     if (revision === 0) return undefined;
     const request = { key: this.#keys.configKey, ...(revision !== undefined && { revision }) };
@@ -173,7 +187,7 @@ function decodeVersion(pair: EtcdKeyValue): ConfigVersion[] {
       revision?: number;
     };
     if (typeof text !== 'string' || typeof note?.timeMs !== 'number') return [];
-    return [{ text, note, modRevision: revision ?? Number(pair.mod_revision) }];
+    return [{ text, note, modRevision: toRevision(revision ?? pair.mod_revision) }];
   } catch {
     return [];
   }

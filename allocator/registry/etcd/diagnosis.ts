@@ -1,5 +1,6 @@
-// Why a connection could not be made, found with one plain socket: gRPC reports every such failure as "unavailable"
-// with a text. Runs only after a failure; sends an HTTP/2 preface and nothing else.
+// Why a connection could not be made, found with one plain socket: gRPC reports every such failure
+// as "unavailable" with a text. Runs only after a failure; sends an HTTP/2 preface and nothing
+// else.
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -52,7 +53,8 @@ function greet(endpoint: EtcdEndpoint, material: TlsMaterial, timeoutMs: number)
     };
     const timer = setTimeout(() => finish('silent'), timeoutMs);
     socket.once(readyEvent, () => socket.write(PREFACE));
-    // A TLS server that gets plain text may answer with an HTTP/1 error; a frame starts with its 24-bit length.
+    // A TLS server that gets plain text may answer with an HTTP/1 error; a frame starts with its
+    // 24-bit length.
     socket.once('data', (data) => finish(data[0] === 0 ? 'answered' : 'closed'));
     socket.once('close', () => finish('closed'));
     socket.on('error', finish);

@@ -1,4 +1,5 @@
-// The one border where what gRPC and etcd report becomes a RegistryError. Knows codes and remedies; retries nothing.
+// The one border where what gRPC and etcd report becomes a RegistryError. Knows codes and remedies;
+// retries nothing.
 import { RegistryError } from '../registry.ts';
 import type { RegistryErrorCode } from '../registry.ts';
 
@@ -19,8 +20,8 @@ export const GRPC = {
   UNAUTHENTICATED: 16,
 } as const;
 
-// etcd gives several conditions one gRPC code and a fixed description each, which its own clients compare as well (etcd
-// api/v3rpc/rpctypes).
+// etcd gives several conditions one gRPC code and a fixed description each, which its own clients
+// compare as well (etcd api/v3rpc/rpctypes).
 const USER_EMPTY = 'etcdserver: user name is empty';
 const WRONG_PASSWORD = 'etcdserver: authentication failed, invalid user ID or password';
 const OLD_AUTH_REVISION = 'etcdserver: revision of auth store is old';
@@ -56,7 +57,8 @@ export function isTokenRejected(error: unknown): boolean {
   const status = grpcStatus(error);
   if (status === undefined) return false;
   if (status.code === GRPC.UNAUTHENTICATED) return true;
-  // etcd 3.4 reports these two as invalid arguments: authentication was switched on, or its users changed.
+  // etcd 3.4 reports these two as invalid arguments: authentication was switched on, or its users
+  // changed.
   return (
     status.code === GRPC.INVALID_ARGUMENT &&
     (status.details === USER_EMPTY || status.details === OLD_AUTH_REVISION)

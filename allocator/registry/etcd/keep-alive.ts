@@ -3,7 +3,10 @@ import { RegistryError } from '../registry.ts';
 import type { LeaseId } from '../registry.ts';
 import type { EtcdRpc } from './rpc.ts';
 
-/** Extends a lease and returns the seconds that it has now, 0 if it does not exist. Rejects with the gRPC error. */
+/**
+ * Extends a lease and returns the seconds that it has now, 0 if it does not exist. Rejects with the
+ * gRPC error.
+ */
 export async function keepAliveOnce(rpc: EtcdRpc, leaseId: LeaseId): Promise<number> {
   const stream = await rpc.lease.leaseKeepAlive(rpc.streamOptions);
   const cancel = (): void => stream.cancel();

@@ -1,5 +1,7 @@
-// Keys of the registry's layout as etcd wants them, and etcd's key-value pairs as registry entries. Pure.
+// Keys of the registry's layout as etcd wants them, and etcd's key-value pairs as registry entries.
+// Pure.
 import type { EtcdSettings } from './options.ts';
+import { toLeaseId, toRevision } from '../registry.ts';
 import type { ConfigEntry, RegistryEntry, RegistryEvent } from '../registry.ts';
 
 /** What is needed of etcd's mvccpb.KeyValue. */
@@ -40,8 +42,8 @@ export class EtcdKeys {
     return {
       key: this.decode(key),
       value: value.toString(),
-      leaseId: lease,
-      modRevision: Number(mod_revision),
+      leaseId: toLeaseId(lease),
+      modRevision: toRevision(mod_revision),
     };
   }
 
@@ -55,5 +57,5 @@ export class EtcdKeys {
 }
 
 export function decodeConfig({ value, mod_revision }: EtcdKeyValue): ConfigEntry {
-  return { text: value.toString(), modRevision: Number(mod_revision) };
+  return { text: value.toString(), modRevision: toRevision(mod_revision) };
 }

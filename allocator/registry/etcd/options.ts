@@ -1,5 +1,5 @@
-// Options of the etcd registry, and the settings made of them. The caller has validated them; only the PEM files are read
-// here, to find errors in them at start. Opens no connection.
+// Options of the etcd registry, and the settings made of them. The caller has validated them; only
+// the PEM files are read here, to find errors in them at start. Opens no connection.
 import { posix } from 'node:path';
 import { readTlsMaterial } from './tls.ts';
 import type { TlsFiles } from './tls.ts';
@@ -15,8 +15,8 @@ export interface EtcdOptions {
   /** Bound on each call with all its tries, in ms. Default 5000. */
   readonly requestTimeoutMs?: number | undefined;
   /**
-   * Silence after which a watch requests progress, in ms. It waits half as long for the answer, and at least as long as for
-   * a call. Default 20 000.
+   * Silence after which a watch requests progress, in ms. It waits half as long for the answer, and
+   * at least as long as for a call. Default 20 000.
    */
   readonly idleProbeMs?: number | undefined;
   /** Called with the name of each RPC that is sent, for example `KV.txn`. Must not throw. */

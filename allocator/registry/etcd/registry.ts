@@ -1,7 +1,7 @@
-// Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection, endpoints and authentication
-// are the client's.
+// Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection,
+// endpoints and authentication are the client's.
 import type { IRangeRequest, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
-import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';
+import { MAX_CREATE_KEYS, RegistryError, toLeaseId, toRevision } from '../registry.ts';
 import type {
   ConfigEntry,
   CreateRequest,
@@ -29,11 +29,12 @@ import { watchEtcd } from './watch.ts';
 /**
  * A registry on etcd 3.3 or later. Connects on the first call.
  *
- * A call that writes is sent to one endpoint only, once. When it rejects with `REGISTRY_UNAVAILABLE` it may have been
- * carried out all the same:
+ * A call that writes is sent to one endpoint only, once. When it rejects with
+ * `REGISTRY_UNAVAILABLE` it may have been carried out all the same:
  * - `create`, `update`, `move`: take a snapshot and compare the key with what was to be written;
  * - `grant`: ask for another; the lost lease has no keys and expires by itself;
- * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here already.
+ * - `remove`, `revoke`, `keepAlive` end up the same if done twice, so they are repeated here
+ *   already.
  *
  * @throws RegistryError `REGISTRY_REJECTED` if a PEM file cannot be used, naming its flag
  */
@@ -71,7 +72,7 @@ class EtcdRegistry implements Registry {
     const [configPair] = response.responses[0]?.response_range.kvs ?? [];
     const { kvs = [], count = 0 } = response.responses[1]?.response_range ?? {};
     return {
-      revision: Number(response.header.revision),
+      revision: toRevision(response.header.revision),
       ...(configPair !== undefined && { config: decodeConfig(configPair) }),
       entries: kvs.map((pair) => this.#keys.decodeEntry(pair)),
       count: Number(count),
@@ -82,7 +83,7 @@ class EtcdRegistry implements Registry {
     const response = await this.#client.unary(this.#call('grant', false), signal, (rpc) =>
       rpc.lease.leaseGrant({ TTL: ttlSec }),
     );
-    return response.ID;
+    return toLeaseId(response.ID);
   }
 
   async create(request: CreateRequest, signal?: AbortSignal): Promise<CreateResult> {
@@ -96,7 +97,7 @@ class EtcdRegistry implements Registry {
       this.#transactions.createFirst(request),
       signal,
     );
-    const revision = Number(answer.header.revision);
+    const revision = toRevision(answer.header.revision);
     const { taken, last } = descendFailures(answer);
     const key = keys[taken];
     if (key !== undefined) return { created: true, key, revision };
@@ -119,7 +120,8 @@ class EtcdRegistry implements Registry {
     entry: NewEntry,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    // In this order: flannel hosts apply an event to the subnet as a whole, so the new key must come last.
+    // In this order: flannel hosts apply an event to the subnet as a whole, so the new key must
+    // come last.
     const writes = [this.#transactions.delete(from), this.#transactions.put(entry)];
     const request = this.#transactions.ifUnchanged(from, expectedModRevision, ...writes);
     request.compare?.push(this.#transactions.isFree(entry.key));
@@ -162,7 +164,7 @@ class EtcdRegistry implements Registry {
     const put = { key: Buffer.from(path), value: Buffer.from(value), lease: leaseId };
     const call = { name: 'writeMeta', scope: path, isRepeatable: true };
     const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
-    return Number(header.revision);
+    return toRevision(header.revision);
   }
 
   watch(options: WatchOptions): Promise<WatchEnd> {
@@ -200,7 +202,7 @@ class EtcdRegistry implements Registry {
   }
 
   #written(answer: ITxnResponse): WriteResult {
-    const revision = Number(answer.header.revision);
+    const revision = toRevision(answer.header.revision);
     if (answer.succeeded) return { written: true, revision };
     const pair = answer.responses[0]?.response_range.kvs[0];
     if (pair === undefined) return { written: false, revision };

@@ -1,5 +1,6 @@
-// One attempt of one call on one channel, in the shape that etcd3's typed service clients want: it adds deadline, token,
-// leader requirement and cancellation, and rejects with the bare gRPC error. Retries nothing.
+// One attempt of one call on one channel, in the shape that etcd3's typed service clients want: it
+// adds deadline, token, leader requirement and cancellation, and rejects with the bare gRPC error.
+// Retries nothing.
 import { KVClient, LeaseClient } from 'etcd3/lib/rpc.js';
 import type { ICallable } from 'etcd3/lib/rpc.js';
 import type { EtcdChannel, ServiceConnection } from './channel.ts';
@@ -17,7 +18,10 @@ interface UnaryClient {
 
 export interface RpcOptions {
   readonly channel: EtcdChannel;
-  /** Point on the wall clock, in ms since the epoch, as gRPC wants it; unset for a stream that stays. */
+  /**
+   * Point on the wall clock, in ms since the epoch, as gRPC wants it; unset for a stream that
+   * stays.
+   */
   readonly deadlineMs?: number;
   readonly token?: string | undefined;
   readonly signal: AbortSignal;
@@ -90,7 +94,8 @@ export class EtcdRpc implements ICallable<undefined> {
   async #connection(service: ServiceName): Promise<ServiceConnection> {
     const connection = await this.#options.channel.service(service);
     if (this.#options.token !== undefined) connection.metadata.set('token', this.#options.token);
-    // A member cut off from its cluster must refuse a watch or read, not serve it silently from the past.
+    // A member cut off from its cluster must refuse a watch or read, not serve it silently from the
+    // past.
     connection.metadata.set('hasleader', 'true');
     return connection;
   }

@@ -34,7 +34,10 @@ export class EtcdTransactions {
     return { key: this.#keys.encode(key), target: 'Version', result: 'Equal', version: 0 };
   }
 
-  /** Puts the first key that is free; lists all keys if none is. Each further key nests one transaction deeper. */
+  /**
+   * Puts the first key that is free; lists all keys if none is. Each further key nests one
+   * transaction deeper.
+   */
   createFirst(request: CreateRequest, index = 0): ITxnRequest {
     const { keys, value, leaseId } = request;
     const key = keys[index] ?? '';
@@ -61,7 +64,10 @@ export class EtcdTransactions {
   }
 }
 
-/** Follows the failed branches of nested transactions: how many keys were taken, and the innermost answer. */
+/**
+ * Follows the failed branches of nested transactions: how many keys were taken, and the innermost
+ * answer.
+ */
 export function descendFailures(answer: ITxnResponse): { taken: number; last: IResponseOp | undefined } {
   let taken = 0;
   let level = answer;

@@ -1,8 +1,10 @@
-// One watch: a stream of its own with two watches on it, config and subnets. Delivers events in order, detects a silent server
-// or network, and ends with a reason instead of an error. Never reconnects; never throws into gRPC.
+// One watch: a stream of its own with two watches on it, config and subnets. Delivers events in
+// order, detects a silent server or network, and ends with a reason instead of an error. Never
+// reconnects; never throws into gRPC.
 import { performance } from 'node:perf_hooks';
 import { WatchClient } from 'etcd3/lib/rpc.js';
 import type { IWatchResponse } from 'etcd3/lib/rpc.js';
+import { toRevision } from '../registry.ts';
 import type { RegistryEvent, Revision, WatchEnd, WatchOptions } from '../registry.ts';
 import type { EtcdCall, EtcdClient } from './client.ts';
 import { registryError, toRegistryError, watchCancelled } from './errors.ts';
@@ -44,7 +46,10 @@ class Watch {
   /** Responses that came before both watches existed; delivered after `onReady`. */
   #buffered: IWatchResponse[] = [];
   #lastActivityMs = performance.now();
-  /** Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean something. */
+  /**
+   * Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean
+   * something.
+   */
   #answersProbes = false;
   /** Progress was requested, and the server has not answered since. */
   #awaitingProgress = false;
@@ -135,7 +140,7 @@ class Watch {
   #deliver(response: IWatchResponse): void {
     if (this.#hasEnded) return;
     const events = response.events.map(({ type, kv }): RegistryEvent => this.#keys.decodeEvent(type, kv));
-    const revision: Revision = Number(response.header.revision);
+    const revision: Revision = toRevision(response.header.revision);
     this.#options.onEvents(events, revision);
   }
 
@@ -150,7 +155,10 @@ class Watch {
     this.#probeTimer = setTimeout(() => this.#probe(), delayMs);
   }
 
-  /** Requests progress on a quiet stream. TCP and HTTP/2 may seem alive while etcd is stopped or cut off. */
+  /**
+   * Requests progress on a quiet stream. TCP and HTTP/2 may seem alive while etcd is stopped or cut
+   * off.
+   */
   #probe(): void {
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
     // Responses that came while this process did not run are read first.
@@ -184,7 +192,10 @@ class Watch {
     this.#finish({ reason: 'lost', error });
   }
 
-  /** An exception of the reader, or of a stream that is closing, ends this watch and not the process. */
+  /**
+   * An exception of the reader, or of a stream that is closing, ends this watch and not the
+   * process.
+   */
   #guarded(step: () => void): void {
     try {
       step();

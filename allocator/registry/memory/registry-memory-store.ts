@@ -1,7 +1,7 @@
-// The data behind in-memory registries: keys, leases with expiry, revisions, history. It behaves as etcd does and knows
-// no client; faults between a client and the store are in `registry-memory.ts`.
+// The data behind in-memory registries: keys, leases with expiry, revisions, history. It behaves as
+// etcd does and knows no client; faults between a client and the store are in `registry-memory.ts`.
 import type { Clock } from '../../../lib/clock.ts';
-import { NO_LEASE, RegistryError } from '../registry.ts';
+import { NO_LEASE, RegistryError, revisionAfter, toLeaseId, toRevision } from '../registry.ts';
 import type {
   ConfigEntry,
   CreateRequest,
@@ -39,7 +39,9 @@ export interface StoreBackup {
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
-  /** Writes to remember for watches from the past; default 100,000. Older ones count as compacted. */
+  /**
+   * Writes to remember for watches from the past; default 100,000. Older ones count as compacted.
+   */
   readonly maxHistory?: number;
 }
 
@@ -54,8 +56,8 @@ export class MemoryStore {
   #config: ConfigEntry | undefined;
   // A write is one revision, so the events of revision r are #history[r - #historyFrom].
   #history: (readonly RegistryEvent[])[] = [];
-  #historyFrom: Revision = 2;
-  #revision: Revision = 1;
+  #historyFrom: Revision = toRevision(2);
+  #revision: Revision = toRevision(1);
   #lastLeaseId = 7_587_800_000_000_000;
   #snapshot: RegistrySnapshot | undefined;
   #isFlushDue = false;
@@ -95,7 +97,7 @@ export class MemoryStore {
   /** Writes without any condition, as an operator does. */
   put(key: string, value: string, leaseId: LeaseId = NO_LEASE): Revision {
     this.#requireLease(leaseId, `put of ${key}`);
-    const entry = { key, value, leaseId, modRevision: this.#revision + 1 };
+    const entry = { key, value, leaseId, modRevision: revisionAfter(this.#revision) };
     this.#entries.set(key, entry);
     return this.#commit([{ type: 'put', entry }]);
   }
@@ -106,7 +108,7 @@ export class MemoryStore {
   }
 
   putConfig(text: string | undefined): void {
-    this.#config = text === undefined ? undefined : { text, modRevision: this.#revision + 1 };
+    this.#config = text === undefined ? undefined : { text, modRevision: revisionAfter(this.#revision) };
     this.#commit([{ type: 'config', ...(this.#config === undefined ? {} : { config: this.#config }) }]);
   }
 
@@ -131,7 +133,7 @@ export class MemoryStore {
     this.#requireLease(leaseId, `move of ${from} to ${key}`);
     const isRefused = this.#entries.get(from)?.modRevision !== expectedModRevision || this.#entries.has(key);
     if (isRefused) return this.#refused(from);
-    const entry = { key, value, leaseId, modRevision: this.#revision + 1 };
+    const entry = { key, value, leaseId, modRevision: revisionAfter(this.#revision) };
     this.#entries.delete(from);
     this.#entries.set(key, entry);
     const revision = this.#commit([
@@ -155,14 +157,14 @@ export class MemoryStore {
 
   writeMeta({ key, value, leaseId }: NewEntry): Revision {
     this.#requireLease(leaseId, `put of ${key}`);
-    this.#own.set(key, { text: value, leaseId, modRevision: this.#revision + 1 });
+    this.#own.set(key, { text: value, leaseId, modRevision: revisionAfter(this.#revision) });
     return this.#commit([]);
   }
 
   grant(ttlSec: number): LeaseId {
     const id = String(++this.#lastLeaseId);
-    this.#addLease(id, ttlSec);
-    return id;
+    this.#addLease(toLeaseId(id), ttlSec);
+    return toLeaseId(id);
   }
 
   keepAlive(id: LeaseId): number {
@@ -193,7 +195,7 @@ export class MemoryStore {
   /** Forgets the history up to the newest revision. */
   compact(): void {
     this.#history = [];
-    this.#historyFrom = this.#revision + 1;
+    this.#historyFrom = revisionAfter(this.#revision);
   }
 
   save(): StoreBackup {
@@ -203,7 +205,10 @@ export class MemoryStore {
     };
   }
 
-  /** Goes back to a backup. Leases in it start their full time again, as after an etcd restore; all watches end. */
+  /**
+   * Goes back to a backup. Leases in it start their full time again, as after an etcd restore; all
+   * watches end.
+   */
   restore({ snapshot, ttlSecByLease }: StoreBackup): void {
     for (const lease of this.#leases.values()) lease.cancelTimer();
     this.#leases.clear();
@@ -217,7 +222,10 @@ export class MemoryStore {
     for (const watcher of this.#watchers.keys()) this.#end(watcher, () => watcher.onLost());
   }
 
-  /** Reports every write from `fromRevision` on; returns how to stop. Nothing is reported before this returns. */
+  /**
+   * Reports every write from `fromRevision` on; returns how to stop. Nothing is reported before
+   * this returns.
+   */
   watch(fromRevision: Revision, watcher: StoreWatcher): () => void {
     this.#watchers.set(watcher, fromRevision);
     this.#flushSoon();
@@ -247,13 +255,13 @@ export class MemoryStore {
         this.#end(watcher, () => watcher.onCompacted());
         continue;
       }
-      this.#watchers.set(watcher, revision + 1);
+      this.#watchers.set(watcher, revisionAfter(revision));
       watcher.onEvents(this.#history.slice(fromRevision - this.#historyFrom).flat(), revision);
     }
     const excess = this.#history.length - this.#maxHistory;
     if (excess > 0) {
       this.#history.splice(0, excess);
-      this.#historyFrom += excess;
+      this.#historyFrom = toRevision(this.#historyFrom + excess);
     }
   }
 

@@ -5,7 +5,7 @@ import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { MemoryStore } from './registry-memory-store.ts';
 import { MemoryRegistry } from './registry-memory.ts';
-import { NO_LEASE } from '../registry.ts';
+import { NO_LEASE, revisionAfter, toRevision } from '../registry.ts';
 
 describeRegistry('memory', async () => {
   const store = new MemoryStore({ clock: systemClock });
@@ -71,7 +71,7 @@ describe('MemoryRegistry', () => {
     store.put('a', 'new');
     store.put('b', 'new');
     const end = registry.watch({
-      fromRevision: store.revision + 1,
+      fromRevision: revisionAfter(store.revision),
       onEvents: () => assert.fail('no event expected'),
       signal: new AbortController().signal,
     });
@@ -88,7 +88,7 @@ describe('MemoryRegistry', () => {
     for (const key of ['a', 'b', 'c', 'd']) store.put(key, 'v');
     await Promise.resolve();
     const end = await registry.watch({
-      fromRevision: 2,
+      fromRevision: toRevision(2),
       onEvents: () => assert.fail('no event expected'),
       signal: new AbortController().signal,
     });

@@ -1,5 +1,5 @@
-// A Registry client on a MemoryStore: the tests' fake, and the registry of simulations. What can go wrong between a host
-// and its etcd can be made to go wrong here, per client.
+// A Registry client on a MemoryStore: the tests' fake, and the registry of simulations. What can go
+// wrong between a host and its etcd can be made to go wrong here, per client.
 import { delay } from '../../../lib/clock.ts';
 import type { MemoryStore } from './registry-memory-store.ts';
 import { MAX_CREATE_KEYS, RegistryError } from '../registry.ts';

@@ -2,7 +2,7 @@
 // change; knows no links.
 import { AF_BRIDGE, AF_INET, AF_INET6, NUD_PERMANENT } from '../netlink/constants.ts';
 import type { IpAddress, MacAddress } from '../../../lib/address.ts';
-import type { NeighbourMessage } from '../netlink/neighbour.ts';
+import type { NeighbourMessage } from '../netlink/neighbour-fdb.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
 import { isIpv4, reject } from './memory-outcome.ts';
 

@@ -8,7 +8,7 @@ import type { KernelTables } from '../kernel-tables.ts';
 import type { AddressMessage } from '../netlink/address.ts';
 import { AF_INET, IFA_F_PERMANENT, NUD_PERMANENT, RT_SCOPE_UNIVERSE } from '../netlink/constants.ts';
 import type { LinkMessage } from '../netlink/link.ts';
-import type { NeighbourMessage } from '../netlink/neighbour.ts';
+import type { NeighbourMessage } from '../netlink/neighbour-fdb.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
 import type { RouteMessage } from '../netlink/route.ts';
 import { MemoryNeighbours } from './memory-neighbours.ts';

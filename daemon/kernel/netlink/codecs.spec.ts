@@ -14,7 +14,7 @@ import {
   encodeFdbSet,
   encodeNeighbourDelete,
   encodeNeighbourSet,
-} from './neighbour.ts';
+} from './neighbour-fdb.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDelete, encodeRouteSet } from './route.ts';
 import { encodeVxlanChange, encodeVxlanCreate } from './vxlan.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cidr, ip4 } from '../../../backends/fixture.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { KernelObject } from '../../../backends/kernel-state.ts';
-import type { ActualObject } from '../../kernel/actual.ts';
+import type { ActualObject } from '../../kernel/actual-state.ts';
 import { Expectations } from './expectations.ts';
 
 function route(gateway: number): KernelObject {

@@ -3,7 +3,7 @@
 // deletions wait in the socket while its entries are already re-created. Notifications arrive in
 // order, so those of a key before the self-notification of our step are old. Holds no timer.
 import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
-import type { ActualObject } from '../../kernel/actual.ts';
+import type { ActualObject } from '../../kernel/actual-state.ts';
 import type { Step } from '../../kernel/kernel.ts';
 import { isInSync } from '../diff.ts';
 

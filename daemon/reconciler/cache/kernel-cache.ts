@@ -4,7 +4,7 @@
 import type { Clock } from '../../../lib/clock.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { ObjectKey, SysctlObject } from '../../../backends/kernel-state.ts';
-import type { ActualObject } from '../../kernel/actual.ts';
+import type { ActualObject } from '../../kernel/actual-state.ts';
 import { readSetting, type Kernel, type Step } from '../../kernel/kernel.ts';
 import { CachedState } from './cached-state.ts';
 import { Expectations } from './expectations.ts';

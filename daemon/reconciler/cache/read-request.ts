@@ -13,16 +13,22 @@ export interface ReadRequest {
   readonly assumed: readonly SettingObject[];
 }
 
-/** @param isRejected - whether the kernel ever rejected a setting. */
+/** What the kernel rejected so far. */
+export interface Rejections {
+  readonly isRejected: (setting: SettingObject) => boolean;
+  readonly isReadOnly: (setting: SettingObject) => boolean;
+}
+
+/** A setting that cannot be written is not read: a difference would be repaired without end. */
 export function readRequestOf(
   ownership: Ownership,
   { desired, cached }: View,
-  isRejected: (setting: SettingObject) => boolean,
+  { isRejected, isReadOnly }: Rejections,
 ): ReadRequest {
   const wanted = wantedSettings(desired);
   return {
     ownership,
-    settings: [...wanted, ...obsoleteFeatures(desired, cached)],
+    settings: [...wanted.filter((setting) => !isReadOnly(setting)), ...obsoleteFeatures(desired, cached)],
     assumed: wanted.filter(isRejected),
   };
 }

@@ -221,7 +221,7 @@ static void read_options(int argc, char **argv) {
       {"low-ttl", &harm->low_ttl, NULL, 0, 1},
       {"seed", &settings.seed, NULL, 0, 0x1p52},
       {"break-checksum", NULL, &harm->break_checksum, 0, 0},
-      {"one-way", NULL, &settings.is_one_sided, 0, 0},
+      {"one-sided", NULL, &settings.is_one_sided, 0, 0},
   };
   options_read(argc, argv, 4, specs, sizeof(specs) / sizeof(specs[0]));
 }
@@ -235,7 +235,7 @@ static const char usage[] =
     "  --head-bytes BYTES     length of that header (22)\n"
     "  --break-checksum       leaves the outer checksum of changed datagrams wrong\n"
     "  --congest RATE         outer ECN field set to CE    --low-ttl RATE  outer TTL set to 1\n"
-    "  --one-way              harm only from FIRST to SECOND\n"
+    "  --one-sided            harm only from FIRST to SECOND\n"
     "  --seed NUMBER          (1)\n"
     "It ends with SIGTERM or SIGINT.\n";
 

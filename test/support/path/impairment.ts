@@ -26,7 +26,7 @@ export interface Harm {
   /** Outer TTL set to 1. */
   readonly lowTtl?: number;
   /** Only from a to b. */
-  readonly isOneDirection?: boolean;
+  readonly oneSided?: boolean;
   readonly seed?: number;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parseMac } from '../lib/address.ts';
 import { ip4 } from './fixture.ts';
-import { formatVxlanData, isUnicastMac, parseVxlanData } from './vxlan-data.ts';
+import { formatVxlanData, isUnicastMac, parseVxlanData } from './vxlan-backend-data.ts';
 import { deriveVtepMac, stableVtepMac } from './vtep-mac.ts';
 
 const MAC = 'c6:d2:32:6f:8f:44';

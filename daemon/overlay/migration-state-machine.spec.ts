@@ -19,7 +19,7 @@ import {
 } from './migration-state.ts';
 import { PendingPeers } from './pending-peers.ts';
 import type { CanUse, MigrationEffect, MigrationEvent } from './migration-events.ts';
-import { next } from './transport-migration.ts';
+import { next } from './migration-state-machine.ts';
 
 const VNI1: BackendConfig = VXLAN;
 const VNI2: BackendConfig = { ...VXLAN, vni: 2 };

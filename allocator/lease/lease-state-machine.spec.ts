@@ -4,27 +4,27 @@ import { attributesOf, NETWORK_IPV4, subnets, valueOf } from '../../test/support
 import type { IpAddress } from '../../lib/address.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 
-import { NO_LEASE, RegistryError } from '../registry/registry.ts';
+import { NO_LEASE, RegistryError, toLeaseId, toRevision } from '../registry/registry.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
 import type { LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
 import { deadlinesMs, factsOf, initialState, isHeldAt } from './lease-state.ts';
 import type { LeaseFacts, LeaseState } from './lease-state.ts';
-import { next } from './next.ts';
+import { next } from './lease-state-machine.ts';
 import type { HeldKey } from './own-key.ts';
 import type { PendingWrite } from './pending-write.ts';
 
 const ME = '192.0.2.1';
 const OTHER = '192.0.2.2';
 const KEY = '10.5.9.0-24';
-const LEASE_ID = '70';
+const LEASE_ID = toLeaseId('70');
 const NOW = { ms: 1000, jitter: 0.5 };
 const ATTRIBUTES = attributesOf(ME, 'aa');
 
-const entryOf = (value: string, leaseId = LEASE_ID, modRevision = 5, key = KEY): RegistryEntry => ({
+const entryOf = (value: string, leaseId: string = LEASE_ID, modRevision = 5, key = KEY): RegistryEntry => ({
   key,
   value,
-  leaseId,
-  modRevision,
+  leaseId: toLeaseId(leaseId),
+  modRevision: toRevision(modRevision),
 });
 const viewOf = (entries: readonly RegistryEntry[], isConnected = true): RegistryView => {
   const leases = entries.flatMap((entry) => {
@@ -33,7 +33,7 @@ const viewOf = (entries: readonly RegistryEntry[], isConnected = true): Registry
   });
   return {
     isConnected,
-    revision: 9,
+    revision: toRevision(9),
     entries: new Map(entries.map((entry) => [entry.key, entry])),
     leases: new Map(leases),
     duplicates: new Map(),
@@ -46,7 +46,7 @@ const OWN: HeldKey = {
   subnets: subnets('10.5.9.0/24'),
   attributes: ATTRIBUTES,
   leaseId: LEASE_ID,
-  modRevision: 5,
+  modRevision: toRevision(5),
 };
 const FRESH = initialState({
   terms: { ttlSec: 100, renewMarginSec: 10 },
@@ -85,8 +85,18 @@ const INPUTS = {
   'step, own key on another lease': { kind: 'step', registry: viewOf([entryOf(valueOf(ME), '71', 8)]) },
   'step, full pool': { kind: 'step', registry: viewOf(FULL) },
   'step, registry away': { kind: 'step', registry: viewOf([], false) },
-  'a key goes away': { kind: 'registry-changed', removed: new Set(['x']), revision: 9, isRestored: false },
-  'backup restored': { kind: 'registry-changed', removed: new Set(), revision: 2, isRestored: true },
+  'a key goes away': {
+    kind: 'registry-changed',
+    removed: new Set(['x']),
+    revision: toRevision(9),
+    isRestored: false,
+  },
+  'backup restored': {
+    kind: 'registry-changed',
+    removed: new Set(),
+    revision: toRevision(2),
+    isRestored: true,
+  },
   resynced: { kind: 'resynced' },
   'publish requested': { kind: 'publish-requested' },
   'identity changed': { kind: 'identity-changed', node: { nodeId: '192.0.2.9' as IpAddress } },
@@ -99,7 +109,10 @@ const showEffect = (effect: LeaseEffect): string => {
   if (effect.kind === 'emit') return effect.event.code;
   return effect.kind === 'notify-own-lease' ? effect.change : effect.kind;
 };
-/** What a transition does: kind of state, pending write, resync and pause; effects behind the arrow. `same`: nothing. */
+/**
+ * What a transition does: kind of state, pending write, resync and pause; effects behind the arrow.
+ * `same`: nothing.
+ */
 const show = (state: LeaseState, input: LeaseInput, now = NOW): string => {
   const { state: after, effects } = next(state, input, now);
   const parts = [
@@ -274,16 +287,24 @@ describe('next', () => {
       it(`takes a lease that is ${kind} on "${name}" to: ${expected}`, () =>
         assert.equal(show(STATES[kind as Kind], INPUTS[name as keyof typeof INPUTS]), expected));
 
-  const CREATED = { created: true, key: KEY, revision: 10 } as const;
+  const CREATED = { created: true, key: KEY, revision: toRevision(10) } as const;
   const RESULTS = {
     'attributes derived': { kind: 'attributes-derived', attributes: ATTRIBUTES },
-    granted: { kind: 'lease-granted', leaseId: '71', sentAtMs: 900, ttlSec: 100 },
+    granted: { kind: 'lease-granted', leaseId: toLeaseId('71'), sentAtMs: 900, ttlSec: 100 },
     'kept alive': { kind: 'lease-kept-alive', leaseId: LEASE_ID, sentAtMs: 900, ttlSec: 100 },
     'lease gone': { kind: 'lease-kept-alive', leaseId: LEASE_ID, sentAtMs: 900, ttlSec: 0 },
     created: { kind: 'key-created', result: CREATED },
-    taken: { kind: 'key-created', result: { created: false, revision: 10, takenKeys: [KEY] } },
-    written: { kind: 'key-written', result: { written: true, revision: 10 }, cacheRevision: 9 },
-    rejected: { kind: 'key-written', result: { written: false, revision: 10 }, cacheRevision: 9 },
+    taken: { kind: 'key-created', result: { created: false, revision: toRevision(10), takenKeys: [KEY] } },
+    written: {
+      kind: 'key-written',
+      result: { written: true, revision: toRevision(10) },
+      cacheRevision: toRevision(9),
+    },
+    rejected: {
+      kind: 'key-written',
+      result: { written: false, revision: toRevision(10) },
+      cacheRevision: toRevision(9),
+    },
   } satisfies Readonly<Record<string, LeaseInput>>;
 
   describe('without a pending write', () => {

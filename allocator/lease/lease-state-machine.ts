@@ -1,32 +1,34 @@
-// The state machine of this host's lease: one pure function of state, input and time. The manager performs the effects and
-// feeds their results back as inputs. It never deletes the key that is held but to replace it, writes only with compare,
-// and has no influence on forwarding.
+// The state machine of this host's lease: one pure function of state, input and time. The manager
+// performs the effects and feeds their results back as inputs. It never deletes the key that is
+// held but to replace it, writes only with compare, and has no influence on forwarding.
 //
-//   state      meaning                                             left on
-//   waiting    no lease; the registry cannot be read                list read ► acquiring
-//   acquiring  no lease; choosing a subnet, creating its key        created or adopted ► held; pool full ► exhausted;
-//                                                                   outcome of a write unknown ► waiting
-//   held       the key and its registry lease are this host's       no answer until the deadline ► expiring;
-//              (or the key is a reservation)                        key gone, taken or not allowed, lease ended ► lost
-//   expiring   the deadline passed and the registry is silent;      keep-alive answered ► held; lease ended ► lost
-//              the key may be gone
-//   lost       the key is not this host's; getting the same         created or adopted ► held; pool full ► exhausted
-//              subnet again, or else another
-//   exhausted  no subnet is free; tries again with back-off and     created or adopted ► held; lease ended ► lost
-//              when a key goes away
-//   stopped    absorbing                                            —
+//   state      meaning                                      left on
+//   waiting    no lease; the registry cannot be read         list read ► acquiring
+//   acquiring  no lease; choosing a subnet, creating its     created or adopted ► held;
+//              key                                           pool full ► exhausted;
+//                                                            outcome unknown ► waiting
+//   held       the key and its registry lease are this       no answer until the deadline
+//              host's (or the key is a reservation)          ► expiring; key gone, taken or
+//                                                            not allowed, lease ended ► lost
+//   expiring   the deadline passed and the registry is       keep-alive answered ► held;
+//              silent; the key may be gone                   lease ended ► lost
+//   lost       the key is not this host's; getting the       created or adopted ► held;
+//              same subnet again, or else another            pool full ► exhausted
+//   exhausted  no subnet is free; tries again with           created or adopted ► held;
+//              back-off and when a key goes away             lease ended ► lost
+//   stopped    absorbing                                     —
 import { NO_RETRY, expedite } from '../../lib/backoff.ts';
 import type { Now } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import { SubnetPool } from '../subnet/subnet-pool.ts';
-import { acquire } from './acquire.ts';
+import { acquire } from './acquire-lease.ts';
 import type { LeaseInput, RegistryView } from './lease-effects.ts';
 import { expiresAtMs, factsOf, isRenewing } from './lease-state.ts';
 import type { LeaseState } from './lease-state.ts';
-import { maintain } from './maintain.ts';
+import { maintain } from './maintain-lease.ts';
 import { isSameNode } from './node-identity.ts';
 import type { NodeIdentity } from './node-identity.ts';
-import { expire, forgetRevisions, lose } from './own-lease.ts';
+import { expire, forgetRevisions, lose } from './lost-lease.ts';
 import { NO_TOMBSTONES, settle } from './tombstones.ts';
 import { emit, requireResync, to, withFacts } from './transition.ts';
 import type { Transition } from './transition.ts';
@@ -91,7 +93,10 @@ function renew(state: LeaseState, now: Now): Transition {
   return own === undefined ? to(ended) : lose(ended, 'expired', own);
 }
 
-/** A fresh list comes before any decision: the cache may be outdated, or a request carried out unseen. */
+/**
+ * A fresh list comes before any decision: the cache may be outdated, or a request carried out
+ * unseen.
+ */
 function resync(state: LeaseState): Transition {
   if (state.resync === 'running') return to(state);
   const running = withFacts(state, { resync: 'running' });

@@ -1,5 +1,5 @@
-// The next step of a host without a key: adopt, move, remove or create one, or wait because the pool is full. The choice is
-// `choose-subnet.ts`'s. Pure.
+// The next step of a host without a key: adopt, move, remove or create one, or wait because the
+// pool is full. The choice is `choose-subnet.ts`'s. Pure.
 import type { Now } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../lease.ts';
 import type { RegistryEntry } from '../registry/registry.ts';

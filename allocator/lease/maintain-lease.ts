@@ -1,17 +1,17 @@
-// The next step of a host with a key: check that the key is unchanged and its subnets still fit, publish what changed,
-// remove a leaked second key. Pure.
+// The next step of a host with a key: check that the key is unchanged and its subnets still fit,
+// publish what changed, remove a leaked second key. Pure.
 import type { Now } from '../../lib/clock.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
 import { NO_LEASE } from '../registry/registry.ts';
 import type { RegistryEntry } from '../registry/registry.ts';
-import { adopt, choiceInput, move, reportExhausted } from './acquire.ts';
+import { adopt, choiceInput, move, reportExhausted } from './acquire-lease.ts';
 import { chooseMove } from './choose-subnet.ts';
 import type { LeaseEffect, RegistryView } from './lease-effects.ts';
 import type { LeaseEvent } from './lease-events.ts';
 import type { Keyed } from './lease-state.ts';
 import { ownKeyStatus } from './own-key.ts';
 import type { HeldKey } from './own-key.ts';
-import { lose } from './own-lease.ts';
+import { lose } from './lost-lease.ts';
 import { recordOverwrite } from './overwrites.ts';
 import { isBuried } from './tombstones.ts';
 import { emit, to, withFacts } from './transition.ts';
@@ -27,9 +27,10 @@ export function maintain(state: Keyed, registry: RegistryView, now: Now): Transi
   const isCurrent = registry.revision >= own.modRevision;
   return (
     (isCurrent ? checkOwnKey(state, registry, now) : undefined) ??
+    // Before a move, since the leaked key may be the one to move to.
+    removeLeak(state, registry, now) ??
     moveOrRelease(state, registry, now) ??
     publish(state, now) ??
-    removeLeak(state, registry, now) ??
     // A key that the last write removed may still be in the cache: it is no collision.
     to(state, ...(isCurrent ? [audit(own)] : []))
   );
@@ -56,7 +57,10 @@ function checkOwnKey(state: Keyed, registry: RegistryView, now: Now): Transition
   }
 }
 
-/** Writes the own data again over another program's. A key without registry lease stays a reservation. */
+/**
+ * Writes the own data again over another program's. A key without registry lease stays a
+ * reservation.
+ */
 function repair(state: Keyed, entry: RegistryEntry, lease: Lease | undefined, now: Now): Transition {
   const { own } = state;
   const overwrites = recordOverwrite(state.overwrites, entry.modRevision, now);
@@ -116,7 +120,10 @@ function publish(state: Keyed, now: Now): Transition | undefined {
   return carryOn(state, { kind: 'publish', own, previous, leaseId }, now);
 }
 
-/** A second key on the own registry lease: a create that was carried out after its answer was given up. */
+/**
+ * A second key on the own registry lease: a create that was carried out after its answer was given
+ * up.
+ */
 function removeLeak(state: Keyed, registry: RegistryView, now: Now): Transition | undefined {
   const { own, tombstones } = state;
   if (own.leaseId === NO_LEASE) return undefined;
@@ -128,7 +135,10 @@ function removeLeak(state: Keyed, registry: RegistryView, now: Now): Transition 
   return undefined;
 }
 
-/** Subnets of peers that overlapped the own ones before the own key was created: a key guards one pair of subnets only. */
+/**
+ * Subnets of peers that overlapped the own ones before the own key was created: a key guards one
+ * pair of subnets only.
+ */
 function earlierRivals(
   { createdAt }: HeldKey,
   { entries, leases, overlapping }: RegistryView,

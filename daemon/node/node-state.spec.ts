@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import type { BackendConfig } from '../../allocator/config/config.ts';
+import { VXLAN, host as hostFacts, ip4, network } from '../../backends/fixture.ts';
+import type { HostFacts } from '../../backends/backend.ts';
+import type { HostSnapshot } from '../host/host-facts.ts';
+import { configForHost } from '../host/family-choice.ts';
+import {
+  encapsulationFor,
+  factsOf,
+  initialNodeState,
+  next,
+  type NodeEvent,
+  type NodeState,
+} from './node-state.ts';
+
+function snapshot(facts: HostFacts = hostFacts()): HostSnapshot {
+  const { name, mtu, ipv4 } = facts.interface;
+  const chosen = { name, mtu, ...(ipv4 && { ipv4 }), publicIp: facts.publicIp ?? ipv4!, selectedBy: 'test' };
+  return { facts, chosen } as unknown as HostSnapshot;
+}
+
+const AUTO: BackendConfig = { ...VXLAN, txChecksumOffload: 'auto' };
+const START: NodeState = initialNodeState(network('4', AUTO), snapshot(), 'kernel-first');
+const BAD: NodeState = { ...START, badOffloadFamilies: [4] };
+
+function applied(backend: BackendConfig): NodeEvent {
+  const config = network('4', backend);
+  const host = configForHost(config, hostFacts(), undefined);
+  return { kind: 'config-applied', host, snapshot: snapshot(), encapsulation: 'kernel-first' };
+}
+
+const moved = hostFacts({
+  interface: { ...hostFacts().interface, ipv4: ip4('10.9.0.77') },
+  publicIp: ip4('10.9.0.77'),
+});
+const renamed = hostFacts({ interface: { ...hostFacts().interface, name: 'eth9' } });
+const narrower = hostFacts({ interface: { ...hostFacts().interface, mtu: 1400 as never } });
+
+const CASES: readonly (readonly [string, NodeState, NodeEvent, readonly string[]])[] = [
+  ['the same host again', START, { kind: 'host-read', snapshot: snapshot() }, []],
+  ['another MTU', START, { kind: 'host-read', snapshot: snapshot(narrower) }, ['set-facts', 'set-identity']],
+  [
+    'another address',
+    START,
+    { kind: 'host-read', snapshot: snapshot(moved) },
+    ['reconnect-registry', 'set-facts', 'set-identity', 'report-identity'],
+  ],
+  [
+    'another interface',
+    BAD,
+    { kind: 'host-read', snapshot: snapshot(renamed) },
+    ['reconnect-registry', 'reset-offload', 'set-facts', 'set-identity'],
+  ],
+  ['another MTU in the config', START, applied({ ...AUTO, mtu: 1400 }), ['set-config', 'set-identity']],
+  [
+    'another port in the config',
+    BAD,
+    applied({ ...AUTO, port: 4789 }),
+    ['reset-offload', 'set-config', 'set-identity'],
+  ],
+  ['bad checksums', START, { kind: 'offload-probed', badFamilies: [4] }, ['set-facts']],
+  ['a kernel without VXLAN', START, { kind: 'vxlan-missing' }, ['set-facts']],
+];
+
+describe('the state of the node', () => {
+  for (const [name, state, event, effects] of CASES)
+    it(`answers ${name} with ${effects.join(', ') || 'nothing'}`, () => {
+      const transition = next(state, event);
+      assert.deepEqual(
+        transition.effects.map(({ kind }) => kind),
+        effects,
+      );
+      if (effects.includes('reset-offload')) assert.deepEqual(transition.state.badOffloadFamilies, []);
+    });
+
+  it('has facts with the findings of probes and the datapath', () => {
+    const { state } = next(BAD, { kind: 'vxlan-missing' });
+    assert.deepEqual(factsOf(state).badOffloadFamilies, [4]);
+    assert.equal(factsOf(state).isVxlanInUserspace, true);
+    assert.equal(factsOf(START).badOffloadFamilies, undefined);
+  });
+
+  it('keeps to userspace for VXLAN once the kernel has none', () => {
+    const { state } = next(START, { kind: 'vxlan-missing' });
+    assert.equal(encapsulationFor(state, network('4', { ...AUTO, vni: 7 })), 'userspace');
+    assert.equal(encapsulationFor(START, network('4', { ...AUTO, vni: 7 })), 'kernel-first');
+  });
+});
