@@ -1,4 +1,4 @@
-// An exclusive lock between processes: a file of mode 0600 that is locked with flock(2). Other users
+// An exclusive lock between processes: a file of mode 0600, locked with flock(2). Other users
 // cannot open it, so they cannot hold the lock. The kernel frees it when its process ends; the file
 // of a killed process is used by the next one. A release removes the file.
 import { constants } from 'node:fs';

@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
-/** Whether `header` names an address, this host, or one of `names` (lower case, `*.` for any below). */
+/** Whether `header` is an address, this host, or one of `names` (lower case, `*.` for suffixes). */
 export function isHostAccepted(header: string | undefined, names: readonly string[]): boolean {
   // Without the header (HTTP/1.0), it is no browser.
   if (header === undefined) return true;

@@ -31,7 +31,7 @@ const MESSAGES: Readonly<Record<LeaseEvent['code'], string>> = {
   'attempt-failed': 'A registry call failed; retrying',
 };
 
-/** Lines a minute of codes that repeat while an error lasts, or that any writer of etcd can cause. */
+/** Lines a minute of codes that repeat while an error lasts, or that any etcd writer can cause. */
 const BURSTS: Readonly<Partial<Record<LeaseEvent['code'], number>>> = {
   'attempt-failed': 1,
   'pool-exhausted': 1,
@@ -52,7 +52,7 @@ export function takeLeaseEvent(limit: LogRateLimit, code: LeaseEvent['code']): n
   return burst === undefined ? 0 : limit.take(code, burst);
 }
 
-/** Logs an event. A repeating one is logged a few times a minute, with the number of suppressed lines. */
+/** Logs an event; a repeating one a few times a minute, with the number of suppressed lines. */
 export function logLeaseEvent(log: Logger, limit: LogRateLimit, event: LeaseEvent): void {
   if (event.code === 'registry-back') limit.reset('registry-unreachable');
   const suppressed = takeLeaseEvent(limit, event.code);

@@ -1,4 +1,4 @@
-/* Locks of open files (flock(2)), which the kernel frees when the process ends. Node has no API for them. */
+/* Locks of open files (flock(2)), which the kernel frees when the process ends. Node has none. */
 #include "binding.h"
 
 #include <errno.h>
