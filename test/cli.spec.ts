@@ -38,7 +38,7 @@ describe('weft as a program', function () {
 
   it('starts client commands from their own bundle', () => {
     const [, names = ''] =
-      /^ {2}(.+)\)\n.*Interactive/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
+      /^ {2}(.+)\)\n.*\$client/m.exec(readFileSync(join(folder, 'package/bin/weft'), 'utf8')) ?? [];
     assert.deepEqual(names.split(' | '), Object.keys(CLIENT_COMMANDS));
     const { status, stderr } = run('weft', ['status', '--socket', '/nonexistent']);
     assert.deepEqual([status, stderr.split(':')[1]], [3, ' No weft daemon on this host']);
