@@ -26,10 +26,10 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   const fileLimit = checkFileLimit();
   if (fileLimit !== undefined) log[fileLimit.level](fileLimit.message);
   if (fileLimit?.level === 'error') return EXIT_FAILURE;
-  const { native } = loadNative();
-  const handover = adoptDevices({ native, tuning: options.tuning, log });
+  const addon = loadNative();
+  const handover = adoptDevices({ native: addon.native, tuning: options.tuning, log });
   const { Daemon } = await import('./node/daemon.ts');
-  daemon = new Daemon({ options, log, clock: systemClock, native, handover });
+  daemon = new Daemon({ options, log, clock: systemClock, addon, handover });
   try {
     await daemon.run();
     return EXIT_OK;

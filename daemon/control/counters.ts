@@ -1,5 +1,4 @@
 // GET /v1/counters: everything that counts upwards, in one document, to compute rates from.
-import { systemClock } from '../../lib/clock.ts';
 import type { NodeView, PacketPathView } from '../view/node-view.ts';
 import { readDeviceCounters } from '../view/device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -19,7 +18,7 @@ async function countersOf(daemon: NodeView): Promise<CountersV1> {
   const counters = await readDeviceCounters();
   const names = [...(reconciler?.ownership?.devices ?? []), ...(snapshot ? [snapshot.chosen.name] : [])];
   const { user, system } = process.cpuUsage();
-  const nowMs = systemClock.nowMs();
+  const nowMs = daemon.clock.nowMs();
   const { peers = 0, inSync = 0, pending = 0, errors = 0 } = reconciler?.summary() ?? {};
   return {
     version: CONTROL_VERSION,

@@ -1,5 +1,4 @@
 // GET /v1/devices: the overlay devices and the underlay interface, read from the kernel.
-import { systemClock } from '../../lib/clock.ts';
 import type { LinkObject } from '../../backends/kernel-state.ts';
 import type { Interface } from '../kernel/kernel.ts';
 import type { KernelReader, NodeView } from '../view/node-view.ts';
@@ -35,7 +34,7 @@ async function devicesOf(daemon: NodeView): Promise<DevicesV1> {
   });
   return {
     version: CONTROL_VERSION,
-    at: wallTime(systemClock.nowMs()),
+    at: wallTime(daemon.clock.nowMs()),
     devices: (await Promise.all(devices)).flat(),
   };
 }

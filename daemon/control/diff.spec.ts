@@ -28,7 +28,7 @@ function differences(desired: readonly KernelObject[], actual: readonly KernelOb
     peerStatus: () => ({ reason: 'the kernel rejected it' }),
   } as unknown as KernelSnapshot['reconciler'];
   const state = { objects: byKey(actual as readonly ActualObject[]), foreignLinks: new Map() };
-  return diffOf({ reconciler, actual: state }).differences;
+  return diffOf({ reconciler, actual: state }, 0).differences;
 }
 
 describe('the diff document', () => {

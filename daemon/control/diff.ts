@@ -1,6 +1,5 @@
 // GET /v1/diff: desired against actual kernel state. Usually empty: the reconciler repairs drift
 // within milliseconds, so a difference that stays is one that the daemon cannot or must not change.
-import { systemClock } from '../../lib/clock.ts';
 import { isSetting, type KernelObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
 import { describeDrift, type ActualObject } from '../kernel/actual-state.ts';
@@ -17,10 +16,14 @@ export const diffEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/diff',
   summary: 'desired against actual kernel state, read now',
-  handle: async (daemon) => ({ json: diffOf(await readKernelSnapshot(daemon)) }),
+  handle: async (daemon) => ({ json: diffOf(await readKernelSnapshot(daemon), daemon.clock.nowMs()) }),
 };
 
-export function diffOf({ reconciler, actual }: Pick<KernelSnapshot, 'reconciler' | 'actual'>): DiffV1 {
+/** @param nowMs - on the daemon's clock */
+export function diffOf(
+  { reconciler, actual }: Pick<KernelSnapshot, 'reconciler' | 'actual'>,
+  nowMs: number,
+): DiffV1 {
   const differences: DifferenceV1[] = [];
   for (const [key, want] of reconciler.desired) {
     const found = actual.objects.get(key);
@@ -37,7 +40,7 @@ export function diffOf({ reconciler, actual }: Pick<KernelSnapshot, 'reconciler'
       differences.push({ kind: 'extra', object: key, actual: renderObject(found) });
   return {
     version: CONTROL_VERSION,
-    at: wallTime(systemClock.nowMs()),
+    at: wallTime(nowMs),
     desired: reconciler.desired.size,
     differences: differences.sort((a, b) => (a.object < b.object ? -1 : 1)),
   };

@@ -1,6 +1,5 @@
 // GET /v1/status, /v1/peers and /v1/options: documents made of the node view alone.
 import { CONTROL_VERSION, type OptionsV1 } from '../../api/index.ts';
-import { systemClock } from '../../lib/clock.ts';
 import { peersOf } from '../view/peers.ts';
 import { statusOf } from '../view/status.ts';
 import { wallTime } from '../view/wall-time.ts';
@@ -24,10 +23,10 @@ export const optionsEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/options',
   summary: 'options of the daemon from flags and environment, passwords masked',
-  handle: ({ options }) => ({
+  handle: ({ clock, options }) => ({
     json: {
       version: CONTROL_VERSION,
-      at: wallTime(systemClock.nowMs()),
+      at: wallTime(clock.nowMs()),
       options: toPlain(options) as Readonly<Record<string, unknown>>,
     } satisfies OptionsV1,
   }),

@@ -1,5 +1,4 @@
 // GET /v1/leases, and the two requests that change leases.
-import { systemClock } from '../../lib/clock.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
 import {
   describeLeases,
@@ -49,10 +48,10 @@ export const releaseEndpoint: Endpoint = {
   },
 };
 
-function leasesOf({ registryCache, leaseManager }: NodeView): LeasesV1 {
+function leasesOf({ clock, registryCache, leaseManager }: NodeView): LeasesV1 {
   return {
     version: CONTROL_VERSION,
-    at: wallTime(systemClock.nowMs()),
+    at: wallTime(clock.nowMs()),
     revision: registryCache?.revision ?? 0,
     leases: describeLeases(registryCache?.entries.values() ?? [], leaseManager?.own?.key),
   };

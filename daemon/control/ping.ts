@@ -12,7 +12,6 @@ import { ProbeError, Prober } from '../probe/prober.ts';
 import type { ProbeReport } from '../probe/report.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
-import { loadNative } from '../../native/index.ts';
 import { AsyncQueue } from '../../lib/async-queue.ts';
 import { parsePingRequest, type PingRequest } from './ping-request.ts';
 import type { PingEchoV1, PingLayerV1, PingLineV1 } from '../../api/index.ts';
@@ -28,7 +27,7 @@ export const pingEndpoint: Endpoint = {
   handle: async (daemon, { body, signal }) => {
     const request = parsePingRequest(body);
     const peers = findPeers(daemon, request);
-    const prober = new Prober({ addon: loadNative() });
+    const prober = new Prober({ addon: daemon.addon });
     const lines = new AsyncQueue<PingLineV1>();
     // Each series of echoes listens for the client to disconnect.
     setMaxListeners(0, signal);

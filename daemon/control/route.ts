@@ -1,7 +1,6 @@
 // GET /v1/route?to=ADDRESS: the host of an address and the datapath of a packet to it: the kernel's
 // lookups in their order, each compared with the desired state.
 import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
-import { systemClock } from '../../lib/clock.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
@@ -33,7 +32,7 @@ async function routeTo(daemon: NodeView, text: string): Promise<RouteV1> {
   const { kind, key, subnet, publicIp } = owner;
   return {
     version: CONTROL_VERSION,
-    at: wallTime(systemClock.nowMs()),
+    at: wallTime(daemon.clock.nowMs()),
     to,
     kind,
     ...(key !== undefined && subnet && { owner: { key, subnet, ...(publicIp && { publicIp }) } }),

@@ -1,7 +1,6 @@
 // GET /cluster.json: the documents of /v1/status and /v1/peers in one, rebuilt at most once a
 // second.
 import type { ClusterV1 } from '../../api/index.ts';
-import { systemClock } from '../../lib/clock.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { peersOf } from '../view/peers.ts';
 import { statusOf } from '../view/status.ts';
@@ -17,7 +16,7 @@ export class ClusterDocument {
   }
 
   text(): string {
-    const nowMs = systemClock.nowMs();
+    const nowMs = this.#daemon.clock.nowMs();
     if (this.#cached === undefined || nowMs - this.#cached.atMs > MAX_AGE_MS) {
       const cluster: ClusterV1 = { status: statusOf(this.#daemon), peers: peersOf(this.#daemon).peers };
       this.#cached = { atMs: nowMs, text: JSON.stringify(cluster) };

@@ -1,7 +1,6 @@
 // Renders the metrics of a node as text. prom-client is loaded at the first scrape: it takes 2 MB
 // and 18 ms, which a daemon without a scraper does not spend.
 import type { DeviceCountersV1 } from '../../api/index.ts';
-import { systemClock } from '../../lib/clock.ts';
 import { readDeviceCounters } from '../view/device-counters.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { statusOf } from '../view/status.ts';
@@ -26,7 +25,7 @@ export function createMetricsRenderer(
 async function collect(daemon: NodeView, socketDrops: ScrapeContext['socketDrops']): Promise<ScrapeContext> {
   // Without /proc the device counters are missing; the other metrics remain.
   const devices = await readDeviceCounters().catch(() => new Map<string, DeviceCountersV1>());
-  return { daemon, status: statusOf(daemon), devices, socketDrops, nowMs: systemClock.nowMs() };
+  return { daemon, status: statusOf(daemon), devices, socketDrops, nowMs: daemon.clock.nowMs() };
 }
 
 async function render(context: ScrapeContext): Promise<MetricsText> {

@@ -117,6 +117,8 @@ describe('the metrics server', () => {
     const status = { revision: 7, counts: { applied: 2, rejected: 1 } };
     return {
       options,
+      clock: systemClock,
+      addon: { native: undefined, reason: 'not needed here' },
       events,
       startedMs: systemClock.nowMs(),
       readiness: {

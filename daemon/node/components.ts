@@ -4,6 +4,8 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { LoadedNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import type { ControlledNode } from '../control/endpoint.ts';
 import { EventHub } from '../events/event-hub.ts';
@@ -23,6 +25,8 @@ import type { ReadinessParts } from './readiness.ts';
 export interface InitialComponents {
   readonly options: DaemonOptions;
   readonly log: RootLogger;
+  readonly clock: Clock;
+  readonly addon: LoadedNative;
   readonly startedMs: number;
   /** Unset without the addon. */
   readonly packetPath: PacketPath | undefined;
@@ -33,6 +37,8 @@ export interface InitialComponents {
 export class Components implements ControlledNode {
   readonly options: DaemonOptions;
   readonly log: RootLogger;
+  readonly clock: Clock;
+  readonly addon: LoadedNative;
   readonly events = new EventHub();
   readonly probes = new ProbeHistory();
   readonly startedMs: number;
@@ -46,9 +52,11 @@ export class Components implements ControlledNode {
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
 
-  constructor({ options, log, startedMs, packetPath, hook }: InitialComponents) {
+  constructor({ options, log, clock, addon, startedMs, packetPath, hook }: InitialComponents) {
     this.options = options;
     this.log = log;
+    this.clock = clock;
+    this.addon = addon;
     this.startedMs = startedMs;
     this.packetPath = packetPath;
     this.hook = hook;

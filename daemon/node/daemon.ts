@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
-import type { Native } from '../../native/index.ts';
+import type { LoadedNative } from '../../native/index.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
@@ -37,7 +37,7 @@ export interface DaemonDeps {
   readonly log: RootLogger;
   readonly clock: Clock;
   /** Weft's addon; unset if it is missing. */
-  readonly native: Native | undefined;
+  readonly addon: LoadedNative;
   readonly handover: Handover;
 }
 
@@ -56,13 +56,16 @@ export class Daemon {
   #fail: (error: Error) => void = () => undefined;
 
   constructor(deps: DaemonDeps) {
-    const { clock, handover, log, native, options } = deps;
+    const { addon, clock, handover, log, options } = deps;
+    const { native } = addon;
     const { onChange, subnetFile } = options;
     this.#deps = deps;
     this.#devices = new AdoptedDevices(handover);
     this.#parts = new Components({
       options,
       log,
+      clock,
+      addon,
       startedMs: clock.nowMs(),
       packetPath: handover.packetPath,
       hook: onChange && new ChangeHook({ ...onChange, subnetFile, clock, log }),
@@ -176,7 +179,8 @@ export class Daemon {
     router: Promise<ForwardingSetup>,
     isStale: () => boolean,
   ): Promise<PreparedHost | undefined> {
-    const { handover, log, native, options } = this.#deps;
+    const { addon, handover, log, options } = this.#deps;
+    const { native } = addon;
     const { descriptors: descriptorStore, packetPath } = handover;
     return resolveHost({
       config,
@@ -197,7 +201,8 @@ export class Daemon {
   }
 
   async #join(host: PreparedHost, open: OpenRegistry): Promise<void> {
-    const { clock, log, native, options } = this.#deps;
+    const { addon, clock, log, options } = this.#deps;
+    const { native } = addon;
     const { hook, packetPath } = this.#parts;
     this.#progress.setPhase('acquiring a lease');
     const { subnets: written, networks, problems } = await readSubnetFile(options.subnetFile);

@@ -4,6 +4,8 @@
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { LoadedNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import type { HostSnapshot } from '../host/host-facts.ts';
@@ -18,8 +20,11 @@ import type { ChangeHookView } from '../subnet-file/change-hook.ts';
 
 export interface NodeView {
   readonly options: DaemonOptions;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  /** The addon, or why it is not loaded. */
+  readonly addon: LoadedNative;
   readonly events: Pick<EventHub, 'recent' | 'counts' | 'watch'>;
-  /** On the system's monotonic clock, as are all times of the parts below. */
+  /** On {@link clock}, as are all times of the parts below. */
   readonly startedMs: number;
   readonly readiness: ReadinessParts;
   readonly registryCache: RegistryView | undefined;

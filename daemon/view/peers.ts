@@ -2,7 +2,6 @@
 // peer.
 import type { Lease } from '../../allocator/lease.ts';
 import { NO_MAC } from '../../lib/address.ts';
-import { systemClock } from '../../lib/clock.ts';
 import type { PeerState } from '../../backends/backend.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { renderObject } from '../../backends/render.ts';
@@ -18,7 +17,7 @@ export function peersOf(daemon: NodeView): PeersV1 {
   const leases = [...(leaseManager?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     version: CONTROL_VERSION,
-    at: wallTime(systemClock.nowMs()),
+    at: wallTime(daemon.clock.nowMs()),
     peers:
       reconciler === undefined
         ? []

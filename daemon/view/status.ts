@@ -1,5 +1,4 @@
 // Makes the status document of the node view.
-import { systemClock } from '../../lib/clock.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../node/readiness.ts';
@@ -27,7 +26,7 @@ export function statusOf(daemon: NodeView): StatusV1 {
   const [lease, kernel] = [leaseOf(daemon), kernelOf(daemon)];
   return {
     version: CONTROL_VERSION,
-    at: wallTime(systemClock.nowMs()),
+    at: wallTime(daemon.clock.nowMs()),
     health,
     reasons,
     daemon: {
