@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { systemClock } from '../../lib/clock.ts';
 import { parseCommandLine } from '../options/options.ts';
 import type { ControlledNode } from './endpoint.ts';
 import { optionsEndpoint } from './documents.ts';
@@ -8,7 +9,7 @@ describe('the options document', () => {
     const argv = ['--etcd-username=weft', '--etcd-password=hunter2-long', '--iface-regex=^eth'];
     const commandLine = parseCommandLine(argv, {});
     assert.ok(commandLine.kind === 'run');
-    const daemon = { options: commandLine.options } as ControlledNode;
+    const daemon = { options: commandLine.options, clock: systemClock } as ControlledNode;
     const request = { query: new URLSearchParams(), body: undefined, signal: new AbortController().signal };
     const text = JSON.stringify(await optionsEndpoint.handle(daemon, request));
     assert.ok(!text.includes('hunter2'), text);
