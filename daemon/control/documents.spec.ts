@@ -9,7 +9,10 @@ describe('the options document', () => {
     const argv = ['--etcd-username=weft', '--etcd-password=hunter2-long', '--iface-regex=^eth'];
     const commandLine = parseCommandLine(argv, {});
     assert.ok(commandLine.kind === 'run');
-    const daemon = { options: commandLine.options, clock: systemClock } as ControlledNode;
+    const daemon = {
+      options: commandLine.options,
+      clock: systemClock,
+    } as Partial<ControlledNode> as ControlledNode;
     const request = { query: new URLSearchParams(), body: undefined, signal: new AbortController().signal };
     const text = JSON.stringify(await optionsEndpoint.handle(daemon, request));
     assert.ok(!text.includes('hunter2'), text);
