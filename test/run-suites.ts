@@ -1,5 +1,5 @@
-// Runs suites, each spec file in namespaces of its own, twice as many side by side as there are processors: each waits for
-// something half of its time.
+// Runs suites, each spec file in namespaces of its own and one file more side by side than there are processors, as each
+// waits for something a third of its time.
 // A suite that fails beside others runs once more alone, and the summary names it. A suite that fails alone fails the run.
 // Usage: node dist/test/run-suites.js FILE…
 import { spawn } from 'node:child_process';
@@ -65,7 +65,7 @@ const failed = (outcomes: readonly Outcome[]) =>
 
 const files = process.argv.slice(2);
 if (files.length === 0) throw new Error('No suite named: node dist/test/run-suites.js FILE…');
-const together = failed(await runAll(files, availableParallelism() * 2));
+const together = failed(await runAll(files, availableParallelism() + 1));
 const alone = failed(await runAll(together, 1, ', once more, alone'));
 const unsteady = together.filter((file) => !alone.includes(file));
 if (unsteady.length > 0) console.log(`Passed only alone: ${unsteady.join(' ')}`);
