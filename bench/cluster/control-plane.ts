@@ -51,7 +51,7 @@ export async function benchControlPlane(args: readonly string[], rounds = 3): Pr
 /** Flags that bin/weft gives to Node. */
 async function daemonFlags(): Promise<readonly string[]> {
   const script = await readFile(join(packageRoot(), 'bin/weft'), 'utf8');
-  const args = /^ *flags="(--single-threaded .*) \$flags"$/m.exec(script)?.[1];
+  const args = /^ *flags="(--single-threaded .*)"$/m.exec(script)?.[1];
   if (args === undefined)
     throw new Error(
       'bin/weft sets the flags of Node in an unknown form: update the pattern of this benchmark',
