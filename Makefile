@@ -95,7 +95,7 @@ UNPRIVILEGED = $(shell [ "$$(id -u)" -ne 0 ] || echo setpriv --bounding-set=-all
 test-unit: test-native test-specs
 
 test-specs: build
-	$(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
+	env -u NODE_EXTRA_CA_CERTS $(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
 
 # One spec or suite after an incremental build: make test-one FILE=daemon/reconciler/diff.spec.ts, or FILE=lab-repair.
 .PHONY: test-one
@@ -188,7 +188,7 @@ lint-types: node_modules/.installed
 	@sh test/unless-passed.sh 'node node_modules/.bin/oxlint' '$(TYPED)' node_modules/.bin/oxlint --type-aware
 
 lint-format: node_modules/.installed
-	node_modules/.bin/prettier --check --log-level warn --cache --cache-strategy content --cache-location .build/prettier .
+	node_modules/.bin/prettier --check --log-level warn $(if $(CHECK_ALL),,--cache --cache-strategy content --cache-location .build/prettier) .
 
 lint-vocabulary: dist/.built
 	node dist/test/lint/vocabulary.js

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'mocha';
 import type { Family } from '../../../lib/address.ts';
+import { explainedLoss, type Drops } from './explained-loss.ts';
 import { checkTcp, checkUdp } from './impairment.ts';
 import type { PathEnd } from './path-host.ts';
 import { PathPair, type PathPairOptions } from './path-pair.ts';
@@ -45,22 +46,11 @@ export async function assertIntact(pair: PathPair, family: Family, bytes: number
   assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
 }
 
-/**
- * Datagrams in one buffer at most: the path sends 64 at once (WEFT_TX_MAX_SEGMENTS), whatever one send of its user
- * carried, and joins 64 (WEFT_MAX_COALESCED) as GRO does (UDP_GRO_CNT_MAX).
- */
-const MAX_DATAGRAMS_PER_BUFFER = 64;
-
-/** Buffers that the kernel dropped; its counters count a buffer once, however many datagrams it carries. */
-interface Drops {
-  /** In the queue of the overlay device: each is one send. */
-  readonly sends: number;
-  /** On the underlay: each may be a batch of the path. */
-  readonly batches: number;
-}
+/** Drops before the receiving socket. */
+type UnderwayDrops = Omit<Drops, 'overflow'>;
 
 /** Drops that have explained a loss before, by the end that lost. */
-const known = new WeakMap<PathEnd, Drops>();
+const known = new WeakMap<PathEnd, UnderwayDrops>();
 
 /** Each datagram arrives as it was sent, but for those that some buffer of the kernel had no room for. */
 export async function assertDatagramsIntact(
@@ -73,14 +63,12 @@ export async function assertDatagramsIntact(
   const report = await checkUdp(from, to, to.overlay[family], options);
   assert.equal(report.wrong, 0, JSON.stringify(report));
   const { sends, batches } = report.lost > 0 ? await kernelDrops(from, to, port) : { sends: 0, batches: 0 };
-  // The kernel cuts what comes joined before it queues it to a socket without UDP_GRO.
-  const received = report.overflow * (options.gro === true ? MAX_DATAGRAMS_PER_BUFFER : 1);
-  const explained = sends * (options.segments ?? 1) + batches * MAX_DATAGRAMS_PER_BUFFER + received;
+  const explained = explainedLoss({ sends, batches, overflow: report.overflow }, options);
   assert.ok(report.lost <= explained && report.received > 0, JSON.stringify({ ...report, explained }));
 }
 
 /** What kernels dropped between the ends of a pair since the last call. */
-async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<Drops> {
+async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<UnderwayDrops> {
   const total = {
     sends: await from.linkDrops(from.device),
     batches: (await to.socketDrops(port)) + (await from.linkDrops('eth0')),
