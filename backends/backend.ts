@@ -47,8 +47,18 @@ export interface HostFacts {
   readonly badOffloadFamilies?: readonly Family[];
   /** VTEP MACs of peers, which this host's own must not be among. Absent means none. */
   readonly takenMacs?: TakenMacs;
+  /** Addresses of etcd, as far as they are known. Absent means none. */
+  readonly etcdAddresses?: readonly IpAddress[];
+  /** What the leases of other peers have against the subnet of a peer. Absent means nothing. */
+  readonly peerClashes?: PeerClashes;
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
+}
+
+/** Compares leases with each other, so that no backend has to. */
+export interface PeerClashes {
+  /** Why the peer `key` must not be routed to by `subnet`; `undefined` if it may. */
+  clashOf(key: string, subnet: Cidr): string | undefined;
 }
 
 /** Everything that the state of this host's own objects depends on. */

@@ -11,6 +11,7 @@ import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../config/config.ts';
+import { subnetAround } from '../lease.ts';
 import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
@@ -33,6 +34,8 @@ export interface LeaseManagerOptions extends NodeIdentity {
   readonly clock: Clock;
   readonly random: Random;
   readonly config: NetworkConfig;
+  /** See {@link LeaseManager.setUnderlay}. Absent means none. */
+  readonly underlay?: readonly IpAddress[];
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
   /** Default 86400. */
@@ -69,6 +72,7 @@ export class LeaseManager {
       node,
       config,
       formerSubnets: previousSubnets,
+      avoided: (options.underlay ?? []).map(subnetAround),
     });
     this.#peers = new PeerIndex(cache.leases, node);
     this.#auditor = new RegistryAuditor({
@@ -154,6 +158,11 @@ export class LeaseManager {
   /** This host has other public addresses from now on. The own key stays and is published again. */
   setIdentity(node: NodeIdentity): void {
     this.#send({ kind: 'identity-changed', node: nodeOf(node) });
+  }
+
+  /** Addresses of the underlay that this host needs: it leases no subnet that holds one of them. */
+  setUnderlay(addresses: readonly IpAddress[]): void {
+    this.#send({ kind: 'underlay-changed', addresses });
   }
 
   /**

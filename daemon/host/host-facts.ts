@@ -41,7 +41,9 @@ export async function readHost(
   const choice = await chooseFamilies(facts, options, families, current);
   if (!choice.ok) return choice;
   const { chosen, warnings, missingIpv6 } = choice;
-  const snapshot = { chosen, facts: { ...hostFacts(chosen, routes, families), ...forwardDrops }, warnings };
+  const etcd = options.etcdAddresses === undefined ? {} : { etcdAddresses: options.etcdAddresses };
+  const known = { ...hostFacts(chosen, routes, families), ...forwardDrops, ...etcd };
+  const snapshot = { chosen, facts: known, warnings };
   return { ok: true, snapshot: missingIpv6 === undefined ? snapshot : { ...snapshot, missingIpv6 } };
 }
 

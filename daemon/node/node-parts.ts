@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
+import { underlayAddresses } from '../../backends/underlay-addresses.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
 import type { Native } from '../../native/index.ts';
@@ -106,6 +107,7 @@ export function createLeaseManager(
     random: Math.random,
     ...identityOf(snapshot),
     config: host.config,
+    underlay: underlayAddresses(snapshot.facts).map(({ address }) => address),
     ...(previousSubnets && { previousSubnets }),
     ttlSec: options.subnetLeaseTtlSec,
     renewMarginSec: renewMarginSec(options),

@@ -10,6 +10,7 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
+import { underlayAddresses } from '../../backends/underlay-addresses.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import { familiesOf } from '../host/interface-facts.ts';
 import type { KernelNotification } from '../kernel/kernel.ts';
@@ -244,6 +245,7 @@ export class OverlayNode {
         return void this.#overlay.setFacts(factsOf(this.#state));
       case 'set-identity':
         this.leaseManager.setIdentity(identityOf(this.#state.snapshot));
+        this.leaseManager.setUnderlay(underlayAddresses(factsOf(this.#state)).map(({ address }) => address));
         return this.leaseManager.publish();
       case 'report-ipv6':
         return this.#reports.ipv6(this.missingIpv6);
