@@ -11,9 +11,11 @@ import type { TakenMacs } from './vtep-mac.ts';
 /** A route of the main table that this daemon does not own, as far as next hops depend on it. */
 export interface UnderlayRoute {
   readonly destination: Cidr;
-  /** Unset for a connected network. */
+  /** Unset for a connected network, and for a route that discards. */
   readonly gateway?: IpAddress;
   readonly dev: string;
+  /** Set if the route discards packets; the device then means nothing. */
+  readonly discards?: 'blackhole' | 'unreachable' | 'prohibit';
   /** Lower wins among equal destinations. */
   readonly metric: number;
 }

@@ -16,6 +16,7 @@ import {
   vxlanPeer,
 } from './fixture.ts';
 import { backendFor } from './index.ts';
+import { isOnLink } from './underlay.ts';
 import type { KernelObject, UnderlayMtu } from './kernel-state.ts';
 
 describe('a subnet that is reserved for a host which never was there', () => {
@@ -96,6 +97,27 @@ describe('a peer whose subnet holds an address that this host needs', () => {
       assert.doesNotMatch(stateOf('10.5.5.0/24').reason ?? '', /contains/);
     });
   }
+});
+
+describe('a peer whose subnet this host discards', () => {
+  for (const discards of ['blackhole', 'unreachable', 'prohibit'] as const)
+    for (const metric of [0, 77])
+      it(`is refused: ${discards} metric ${metric}`, () => {
+        const underlayRoutes = [route('10.5.9.0/24', { dev: '', discards, metric })];
+        const here = context(backendFor('vxlan'), network('4', VXLAN), host({ underlayRoutes }));
+        const { mode, objects, reason } = backendFor('vxlan').derivePeer(here, vxlanPeer(9));
+        assert.deepEqual([mode, objects], ['error', []]);
+        assert.match(
+          reason ?? '',
+          new RegExp(`this host has the route "${discards} 10.5.9.0/24", which stays`),
+        );
+      });
+
+  it('is behind no link, as far as its address is discarded', () => {
+    const underlayRoutes = [route('10.9.0.0/24'), route('10.9.0.9/32', { dev: '', discards: 'blackhole' })];
+    assert.equal(isOnLink(underlayRoutes, ip4('10.9.0.9')), false);
+    assert.equal(isOnLink(underlayRoutes, ip4('10.9.0.8')), true);
+  });
 });
 
 describe('a peer whose subnet another device of this host has a route to', () => {

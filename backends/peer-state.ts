@@ -8,7 +8,7 @@ import type { BackendContext, PeerState } from './backend.ts';
 import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './address-family.ts';
 import { wireType } from './requirements.ts';
 import type { KernelObject } from './kernel-state.ts';
-import { deviceOfRoute } from './underlay.ts';
+import { routeTo } from './underlay.ts';
 import { addressIn, underlayAddresses } from './underlay-addresses.ts';
 
 /** One family of a peer that has passed the common checks. */
@@ -140,7 +140,12 @@ function subnetError({ config, host }: BackendContext, family: Family, subnet: C
     return `its subnet ${subnet} lies outside the network ${network ?? 'of this host'}`;
   const needed = addressIn(subnet, underlayAddresses(host));
   if (needed !== undefined) return `its subnet ${subnet} contains ${needed.address}, ${needed.role}`;
-  const dev = deviceOfRoute(host.underlayRoutes, subnet);
+  const { dev, discards } = routeTo(host.underlayRoutes, subnet) ?? {};
+  if (discards !== undefined)
+    return (
+      `this host has the route "${discards} ${subnet}", which stays: ` +
+      `remove that route, or give the peer another subnet`
+    );
   if (dev !== undefined)
     return (
       `this host has a route to its subnet ${subnet} through ${dev}, which stays: ` +

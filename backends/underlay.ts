@@ -20,7 +20,7 @@ export function isOnLink(routes: readonly UnderlayRoute[], address: IpAddress, d
  */
 export function onLinkDevice(routes: readonly UnderlayRoute[], address: IpAddress): string | undefined {
   const [best, second] = bestRoutes(routes, address);
-  if (best === undefined || best.gateway !== undefined) return undefined;
+  if (best === undefined || best.gateway !== undefined || best.discards !== undefined) return undefined;
   return second?.metric === best.metric ? undefined : best.dev;
 }
 
@@ -33,9 +33,9 @@ export function bestPrefixLength(routes: readonly UnderlayRoute[], address: IpAd
   return best === undefined ? 0 : prefixLengthOf(best.destination);
 }
 
-/** Device of the best route to exactly `destination`; `undefined` without one. */
-export function deviceOfRoute(routes: readonly UnderlayRoute[], destination: Cidr): string | undefined {
-  return indexOf(routes).byDestination.get(destination)?.[0]?.dev;
+/** The best route to exactly `destination`; `undefined` without one. */
+export function routeTo(routes: readonly UnderlayRoute[], destination: Cidr): UnderlayRoute | undefined {
+  return indexOf(routes).byDestination.get(destination)?.[0];
 }
 
 /** Next hops through `dev`, each once. */

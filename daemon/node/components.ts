@@ -46,6 +46,8 @@ export class Components implements ControlledNode {
   readonly hook: ChangeHook | undefined;
   /** What the daemon waits for while parts are missing. */
   phase = 'starting';
+  /** Whether another host publishes this host's public IP. */
+  hasPublicIpConflict = false;
   registry: Registry | undefined;
   registryCache: RegistryCache | undefined;
   kernel: Kernel | undefined;
@@ -96,6 +98,7 @@ export class Components implements ControlledNode {
       phase: this.phase,
       error,
       missingIpv6,
+      hasPublicIpConflict: this.hasPublicIpConflict,
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

@@ -23,6 +23,9 @@ import { OverlayController, type OverlayControllerDeps } from '../overlay/overla
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
+/** What the node needs of subnet.env. */
+export type NodeSubnetFile = Pick<SubnetFileWriter, 'write' | 'stop' | 'remove' | 'problem'>;
+
 export interface OverlayNodeOptions extends PreparedHost {
   readonly options: DaemonOptions;
   /** Weft's addon; unset if it is missing. */
@@ -30,6 +33,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly clock: Clock;
   /** Default: of this process and machine. */
   readonly checkPrerequisites?: typeof checkPrerequisites;
+  /** Default: a file on disk, as the options name it. */
+  readonly subnetFile?: NodeSubnetFile;
   /** Whether the packet path can replace a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
   readonly registry: Registry;
@@ -57,7 +62,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly onFatal: (message: string) => void;
 }
 
-export function createSubnetFile(deps: OverlayNodeOptions): SubnetFileWriter {
+export function createSubnetFile(deps: OverlayNodeOptions): NodeSubnetFile {
+  if (deps.subnetFile !== undefined) return deps.subnetFile;
   const { clock, log, onChange, onSubnetFile: onContent, options } = deps;
   return new SubnetFileWriter({ path: options.subnetFile, clock, log, onChange, onContent });
 }

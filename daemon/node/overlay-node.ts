@@ -19,7 +19,6 @@ import type { OverlayController } from '../overlay/overlay-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
-import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { checkPrerequisites } from '../host/prerequisites.ts';
 import { admitConfig } from './config-admission.ts';
 import type { ConfigRejection } from './config-watcher.ts';
@@ -29,6 +28,7 @@ import {
   createOffloadController,
   createOverlay,
   createSubnetFile,
+  type NodeSubnetFile,
   type OverlayNodeOptions,
 } from './node-parts.ts';
 import { NodeReports } from './node-reports.ts';
@@ -51,7 +51,7 @@ const STOP_GRACE_MS = 300;
 export class OverlayNode {
   readonly leaseManager: LeaseManager;
   readonly reconciler: Reconciler;
-  readonly subnetFile: SubnetFileWriter;
+  readonly subnetFile: NodeSubnetFile;
   readonly offload: ChecksumOffloadController;
   readonly #options: OverlayNodeOptions;
   readonly #overlay: OverlayController;
