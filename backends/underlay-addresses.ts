@@ -3,6 +3,7 @@
 // off, from the deletion of that lease, too.
 import { contains, familyOf } from '../lib/address.ts';
 import type { Cidr, IpAddress } from '../lib/address.ts';
+import type { NetworkConfig } from '../allocator/config/config.ts';
 import type { HostFacts } from './backend.ts';
 import { gatewaysOf } from './underlay.ts';
 
@@ -32,4 +33,24 @@ export function underlayAddresses(host: Facts): readonly UnderlayAddress[] {
 export function addressIn(subnet: Cidr, addresses: readonly UnderlayAddress[]): UnderlayAddress | undefined {
   const family = familyOf(subnet);
   return addresses.find(({ address }) => familyOf(address) === family && contains(subnet, address));
+}
+
+const MAX_NAMED = 4;
+
+/** A warning about a network that lies around addresses of the underlay; `undefined` if it does not. */
+export function overlapWarning(
+  { ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>,
+  addresses: readonly UnderlayAddress[],
+): string | undefined {
+  const networks = [ipv4, ipv6].flatMap((range) => range?.network ?? []);
+  const inside = addresses.filter(({ address }) =>
+    networks.some((network) => familyOf(network) === familyOf(address) && contains(network, address)),
+  );
+  if (inside.length === 0) return undefined;
+  const named = inside.slice(0, MAX_NAMED).map(({ address, role }) => `${address} (${role})`);
+  const rest = inside.length > MAX_NAMED ? ` and ${inside.length - MAX_NAMED} more` : '';
+  return (
+    `the network ${networks.join(' and ')} contains addresses of the underlay: ${named.join(', ')}${rest}; ` +
+    `no host leases a subnet with such an address, and peers refuse it: choose a network apart from the hosts' own`
+  );
 }

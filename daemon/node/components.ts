@@ -93,11 +93,12 @@ export class Components implements ControlledNode {
   }
 
   get readiness(): ReadinessParts {
-    const { leaseManager, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
+    const { leaseManager, reconciler, subnetClash, subnetFile, error, missingIpv6 } = this.node ?? {};
     return {
       phase: this.phase,
       error,
       missingIpv6,
+      subnetClash,
       hasPublicIpConflict: this.hasPublicIpConflict,
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),

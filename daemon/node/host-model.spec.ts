@@ -534,6 +534,11 @@ async function perform(world: World, happenings: readonly Happening[]): Promise<
   }
   for (const key of world.stray) store.delete(key);
   await clock.advance(CALM_MS);
+  // A reservation of a host that renumbered while it was stopped is the operator's to remove.
+  const held = new Set(hosts.map(({ key }) => key));
+  for (const { key, leaseId } of store.snapshot().entries)
+    if (leaseId === NO_LEASE && !held.has(key)) store.delete(key);
+  await clock.advance(CALM_MS);
   for (const host of hosts) await check(world, host);
   const { revision } = store;
   await clock.advance(CALM_MS);

@@ -15,6 +15,8 @@ export interface ReadinessParts {
   readonly error?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
   readonly missingIpv6?: string | undefined;
+  /** Why peers refuse the subnet of this host. */
+  readonly subnetClash?: string | undefined;
   /** Whether another host publishes this host's public IP. Absent means no. */
   readonly hasPublicIpConflict?: boolean;
   readonly leaseManager?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'> &
@@ -45,6 +47,7 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
+  if (parts.subnetClash !== undefined) notes.push(parts.subnetClash);
   if (parts.hasPublicIpConflict === true)
     notes.push(
       `another host publishes the public IP ${leaseManager.nodeId} of this host, and peers send to either: ` +
