@@ -98,6 +98,24 @@ describe('weft lab', () => {
         assert.equal(status, 0, stderr);
         assert.match(stdout, /10\.5\./);
       });
+
+    it('names the key of a config that lies beside its key', () => {
+      const etcdctl = (args: string) => weft(`exec --name inside h1 etcdctl ${args}`);
+      const { stdout: document } = etcdctl('get --print-value-only /coreos.com/network/config');
+      assert.equal(etcdctl(`put /coreos.com/network ${document.trim()}`).status, 0);
+      etcdctl('del /coreos.com/network/config');
+      const { status, stderr } = weft('exec --name inside h1 weft config get');
+      assert.match(
+        stderr,
+        /no network config at \/coreos\.com\/network\/config: weft does not read the one at \/coreos\.com\/network: move it/,
+      );
+      assert.equal(status, 2);
+      etcdctl('del /coreos.com/network');
+      assert.match(
+        weft('exec --name inside h1 weft config get').stderr,
+        /for example: echo .* \| weft config set -/,
+      );
+    });
   });
 });
 
