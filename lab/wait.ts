@@ -1,4 +1,5 @@
 // Waiting for a condition with a deadline: the one implementation for labs, tests and benchmarks.
+import { TIME_SCALE } from './time-scale.ts';
 
 /** Poll interval in ms. */
 const DEFAULT_INTERVAL_MS = 10;
@@ -27,7 +28,7 @@ const evenPauseMs = ({ intervalMs, pollMs }: PollTimes): number => Math.max(inte
 
 /**
  * Resolves once `condition` is true. A condition that throws counts as false; its last error becomes the cause.
- * @throws Error naming `what` after `timeoutMs`.
+ * @throws Error naming `what` after `timeoutMs`, which {@link TIME_SCALE} multiplies.
  */
 export function waitFor(
   what: string,
@@ -35,7 +36,7 @@ export function waitFor(
   timeoutMs = DEFAULT_TIMEOUT_MS,
   intervalMs = DEFAULT_INTERVAL_MS,
 ): Promise<void> {
-  return poll(what, condition, timeoutMs, intervalMs, pauseMs);
+  return poll(what, condition, timeoutMs * TIME_SCALE, intervalMs, pauseMs);
 }
 
 /** As {@link waitFor}, with even pauses: for measurements of how long the wait takes. */
@@ -45,7 +46,7 @@ export function waitEvenly(
   timeoutMs: number,
   intervalMs = DEFAULT_INTERVAL_MS,
 ): Promise<void> {
-  return poll(what, condition, timeoutMs, intervalMs, evenPauseMs);
+  return poll(what, condition, timeoutMs * TIME_SCALE, intervalMs, evenPauseMs);
 }
 
 async function poll(

@@ -20,7 +20,7 @@ library=$out/libpath.a
 mkdir -p "$out/path"
 if [ ! -e "$library" ] || [ -n "$(find native -name '*.[ch]' -newer "$library")" ] || [ native/fuzz/run.sh -nt "$library" ]; then
   rm -f "$library"
-  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c native/src/echo-parse.c; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
     clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$out"/path/*.o

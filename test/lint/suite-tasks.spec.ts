@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { orderTasks, processorSeconds, taskOf } from '../support/suite-tasks.ts';
+import { orderTasks, processorSeconds, taskOf } from '../suite-tasks.ts';
 
 describe('the tasks of make test', () => {
   it('start with those of unknown length, then the longest', () => {

@@ -1,8 +1,9 @@
 // What run-suites.ts runs: command lines, their order, and the processor time in their output. Pure.
 import { basename, dirname } from 'node:path';
+import { TIME_SCALE } from '../lab/time-scale.ts';
 
 /** Of one test, in milliseconds: suites boot clusters. */
-const TEST_TIMEOUT_MS = '180000';
+const TEST_TIMEOUT_MS = String(180_000 * TIME_SCALE);
 
 /** Unit specs have a time limit of 2 s each: they take precedence. */
 const URGENT = 'make:test-specs';
