@@ -1,14 +1,14 @@
 // Command line of the path benchmark, and the list of its candidates.
 import { parseArgs } from 'node:util';
 import type { Family } from '../../lib/address.ts';
-import { BETWEEN_CONTAINERS } from './path-containers.ts';
-import { BETWEEN_HOSTS } from './path-hosts.ts';
+import { BETWEEN_CONTAINERS } from './tunnels/path-container-competitors.ts';
+import { BETWEEN_HOSTS } from './tunnels/path-hosts.ts';
 import type { Measure } from './path-measure.ts';
 import { DEFAULT_TUNING } from '../../native/packet-path.ts';
 import { MEASURES } from './path-measures.ts';
-import { UNDERLAYS, type UnderlayKind } from './path-offloads.ts';
-import { TOPOLOGIES, type PathCandidate, type TopologyName } from './path-testbed.ts';
-import type { Tuning } from './path-tunnel.ts';
+import { UNDERLAYS, type UnderlayKind } from './tunnels/path-offloads.ts';
+import { TOPOLOGIES, type PathCandidate, type TopologyName } from './tunnels/path-testbed.ts';
+import type { Tuning } from './tunnels/path-tunnel.ts';
 
 const CANDIDATES: Readonly<Record<TopologyName, readonly PathCandidate[]>> = {
   containers: BETWEEN_CONTAINERS,

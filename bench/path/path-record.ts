@@ -2,8 +2,8 @@
 import type { Unit } from './path-measure.ts';
 import { MEASURES } from './path-measures.ts';
 import type { Family } from '../../lib/address.ts';
-import type { UnderlayKind } from './path-offloads.ts';
-import type { TopologyName } from './path-testbed.ts';
+import type { UnderlayKind } from './tunnels/path-offloads.ts';
+import type { TopologyName } from './tunnels/path-testbed.ts';
 import type { Measure, Subject } from '../record.ts';
 import { ASKED_OF, QUOTIENTS, thresholdOf, type Quotient } from './path-thresholds.ts';
 
@@ -70,7 +70,8 @@ function measureOf(runs: readonly PathRun[], rounds: number): Measure {
     title: circumstances,
     unit: unit ?? 'none',
     better: unit === undefined ? 'neither' : LESS_IS_BETTER.includes(unit) ? 'less' : 'more',
-    reference: REFERENCE,
+    // A quotient of counts that are mostly 0 says nothing.
+    ...(unit === 'segments' ? {} : { reference: REFERENCE }),
     subjects: candidates.map((candidate) =>
       subjectOf(
         candidate,
