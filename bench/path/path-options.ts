@@ -65,13 +65,15 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
   const underlays = UNDERLAYS.map((name) => ({ name }));
   const candidates = CANDIDATES[topology];
   const measures = MEASURES.filter((measure) => (measure.topology ?? topology) === topology);
+  const chosenCandidates = chosen('only', values.only, candidates, candidates.filter(isDefault));
+  requireFamilies(families, chosenCandidates);
   return {
     rounds: numberIn('rounds', values.rounds, 1, 1000),
     seconds: numberIn('seconds', values.seconds, 1, 60),
     topology,
     underlays: chosen('underlay', values.underlay, underlays, underlays.slice(0, 2)).map(({ name }) => name),
     families: families.map(({ family }) => family),
-    candidates: chosen('only', values.only, candidates, candidates.filter(isDefault)),
+    candidates: chosenCandidates,
     measures: chosen('measures', values.measures, measures, measures.filter(isDefault)),
     mtu: numberIn('mtu', values.mtu, 600, 65_535),
     tuning: {
@@ -80,6 +82,14 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
     },
     isProfiled: values.perf,
   };
+}
+
+function requireFamilies(families: typeof FAMILIES, candidates: readonly PathCandidate[]): void {
+  for (const { name, family } of families)
+    if (!candidates.some((candidate) => candidate.families.includes(family)))
+      throw new Error(
+        `--families '${name}': none of ${candidates.map((one) => one.name).join(',')} carries it: give ipv4, or --topology containers with weft's or the kernel's`,
+      );
 }
 
 function isDefault({ isOptional }: { readonly isOptional?: true }): boolean {

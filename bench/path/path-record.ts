@@ -52,10 +52,9 @@ export function measuresOfRuns(runs: readonly PathRun[]): Measure[] {
   return [...measures, ...quotients];
 }
 
-/** What a measure's name has behind the metric; between containers and over IPv4 unless it states otherwise. */
-function circumstancesOf({ topology, underlay, family }: PathRun): string {
-  const others = [...(topology === 'hosts' ? ['hosts'] : []), ...(family === 6 ? ['IPv6'] : [])];
-  return [underlay, ...others].join(', ');
+/** What a measure's name has behind the metric; over IPv4 unless it states IPv6. A record has one topology. */
+function circumstancesOf({ underlay, family }: PathRun): string {
+  return family === 6 ? `${underlay}, IPv6` : underlay;
 }
 
 /** `runs`: of one metric under the same circumstances. */

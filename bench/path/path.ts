@@ -35,9 +35,9 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
   const { seconds, topology, mtu, tuning } = options;
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
   return {
-    benchmark: 'path',
+    benchmark: topology === 'hosts' ? 'path-hosts' : 'path',
     invalidatedBy: 'on an otherwise idle machine, the median of a ratio above misses its threshold',
-    conditions: { seconds, topology, mtu, ...tuning, defaultCongestion: congestion },
+    conditions: { seconds, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),
   };
 }
