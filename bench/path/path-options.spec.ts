@@ -18,10 +18,11 @@ describe('options of the path benchmark', () => {
   });
 
   it('choose topology, underlay, families, candidates and measures', () => {
-    const { underlays, families, candidates, measures } = parsePathOptions([
-      ...['--underlay', 'slow-wire', '--families', 'ipv6,ipv4', '--only', 'weft-udp,kernel-vxlan'],
-      ...['--measures', 'rr-64,tcp-8-bbr-both'],
-    ]);
+    const { underlays, families, candidates, measures } = parsePathOptions(
+      '--underlay slow-wire --families ipv6,ipv4 --only weft-udp,kernel-vxlan --measures rr-64,tcp-8-bbr-both'.split(
+        ' ',
+      ),
+    );
     assert.deepEqual(
       [underlays, families, namesOf(candidates), namesOf(measures)],
       [['slow-wire'], [4, 6], ['kernel-vxlan', 'weft-udp'], ['tcp-8-bbr-both', 'rr-64']],
