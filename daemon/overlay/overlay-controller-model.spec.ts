@@ -18,7 +18,7 @@ import { transportId, transportOf } from '../../backends/transport.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { CountingKernel } from '../../test/support/reconciler-host.ts';
 import { ConfigWatcher } from '../node/config-watcher.ts';
-import { chooseDatapath, withDatapath } from '../host/datapath-mode.ts';
+import { chooseDatapath, INITIAL_DATAPATHS, withDatapaths, withMode } from '../host/datapath-mode.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { readConfig } from '../node/network-config.ts';
@@ -146,7 +146,8 @@ class TestDaemon {
   }
 
   #factsFor({ backend }: NetworkConfig): HostFacts {
-    return withDatapath(this.#facts, chooseDatapath(backend, false));
+    const datapaths = withMode(INITIAL_DATAPATHS, backend.type, chooseDatapath(backend, false));
+    return withDatapaths(this.#facts, datapaths);
   }
 }
 
