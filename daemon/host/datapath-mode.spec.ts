@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import type { BackendConfig } from '../../allocator/config/config.ts';
 import { UDP, VXLAN, host, network } from '../../backends/fixture.ts';
-import { chooseDatapath, overrideUserspace, INITIAL_DATAPATHS, withDatapaths, withMode, type DatapathMode } from './datapath-mode.ts';
+import {
+  chooseDatapath,
+  overrideUserspace,
+  INITIAL_DATAPATHS,
+  withDatapaths,
+  withMode,
+  type DatapathMode,
+} from './datapath-mode.ts';
 
 type Userspace = boolean | 'auto';
 

@@ -20,7 +20,13 @@ import {
   type VxlanAttributes,
   type VxlanChange,
 } from './netlink/vxlan.ts';
-import { toFouLink, toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
+import {
+  toFouLink,
+  toTunLink,
+  toVxlanLink,
+  TUN_QUEUE_LENGTH,
+  VXLAN_QUEUE_LENGTH,
+} from './message-objects.ts';
 import type { FouPorts } from './fou-ports.ts';
 import { readLink } from './netlink-reader.ts';
 import { isInUse, rejectInUse } from './path-objects.ts';

@@ -45,7 +45,8 @@ export class NodeReports {
 
   userspaceFallback(type: BackendType, message: string): void {
     const { log } = this.#deps;
-    if (type === 'udp') log.info(`This kernel has no IP-in-UDP: encapsulating in userspace instead: ${message}`);
+    if (type === 'udp')
+      log.info(`This kernel has no IP-in-UDP: encapsulating in userspace instead: ${message}`);
     else log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
   }
 

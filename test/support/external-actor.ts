@@ -29,9 +29,7 @@ export const externalActor: ExternalActor = {
   addTun: (name) => void ip(`tuntap add dev ${name} mode tun`),
   deleteLink: (name) => void ip(`link delete ${name}`),
   deleteFouPort: ({ local, port }) =>
-    void ip(
-      `${family(local)}fou del port ${port} local ${local} ipproto ${local.includes(':') ? 41 : 4}`,
-    ),
+    void ip(`${family(local)}fou del port ${port} local ${local} ipproto ${local.includes(':') ? 41 : 4}`),
   setLink: (name, { isUp, mtu }) => {
     if (mtu !== undefined) ip(`link set ${name} mtu ${mtu}`);
     if (isUp !== undefined) ip(`link set ${name} ${isUp ? 'up' : 'down'}`);
