@@ -198,8 +198,7 @@ function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOp
 export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'tun')
     return have.type === 'tun' && PATH_FIELDS.every((name) => want[name] === have[name]);
-  if (want.type === 'fou')
-    return have.type === 'fou' && want.local === have.local && want.port === have.port;
+  if (want.type === 'fou') return have.type === 'fou' && want.local === have.local && want.port === have.port;
   return (
     have.type === 'vxlan' &&
     want.vni === have.vni &&

@@ -1,7 +1,14 @@
 // Steps on the model's tables, with the results of the netlink kernel's requests.
 import { BLACKHOLE_METRIC } from '../../../backends/kernel-state.ts';
 import type { FouPort } from '../netlink/fou.ts';
-import type { FeatureObject, FouLink, LinkObject, RouteObject, TunLink, VxlanLink } from '../../../backends/kernel-state.ts';
+import type {
+  FeatureObject,
+  FouLink,
+  LinkObject,
+  RouteObject,
+  TunLink,
+  VxlanLink,
+} from '../../../backends/kernel-state.ts';
 import { describeDrift } from '../actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
