@@ -13,6 +13,7 @@ package_of() {
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
+    node) echo nodejs ;;
     ovsdb-server | ovsdb-tool | ovs-vswitchd | ovs-vsctl) echo openvswitch-switch ;;
     tincd) echo tinc ;;
     vtund) echo vtun ;;
