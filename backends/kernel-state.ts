@@ -66,6 +66,11 @@ export interface FouLink {
   readonly local: IpAddress;
   /** UDP port of both ends. */
   readonly port: number;
+  /**
+   * Name of the underlay interface, or empty. The kernel tells devices without remote apart by
+   * `local` and this (ip_tunnel_find), so the second of two ports has it.
+   */
+  readonly parent: string;
   readonly mtu: OverlayMtu;
 }
 

@@ -81,7 +81,8 @@ function hostObjects(context: BackendContext, family: Family): readonly KernelOb
     return pathHostObjects(context, family, () => tunLink(context, family));
   const subnet = subnetOf(context.own.subnets, family);
   if (subnet === undefined) return [];
-  const link: FouLink = { kind: 'link', type: 'fou', ...linkFields(context, family) };
+  const parent = udpConfigOf(context.config).usesPortName === true ? context.host.interface.name : '';
+  const link: FouLink = { kind: 'link', type: 'fou', ...linkFields(context, family), parent };
   return deviceObjects(link, family, subnet);
 }
 

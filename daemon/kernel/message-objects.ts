@@ -102,19 +102,25 @@ export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Mism
 /**
  * An IP-in-IP device of FOU; `undefined` for any other. `ports` are those that the kernel has.
  */
-export function toFouLink(link: LinkMessage, ports: readonly FouPort[]): (FouLink & Mismatched) | undefined {
+export function toFouLink(
+  link: LinkMessage,
+  ports: readonly FouPort[],
+  nameOf: NameOf,
+): (FouLink & Mismatched) | undefined {
   const tunnel = link.ipTunnel;
   if (tunnel?.local === undefined || tunnel.port === 0) return undefined;
   const { local, port } = tunnel;
   const mismatches = [...tunnel.unsupported, ...(link.isUp ? [] : ['down'])];
   if (!hasPort(ports, { local, port })) mismatches.push(NO_FOU_PORT);
   const { name } = link;
+  const parent = nameOf(tunnel.parentIndex) ?? '';
   return {
     kind: 'link',
     type: 'fou',
     name,
     local,
     port,
+    parent,
     mtu: link.mtu as OverlayMtu,
     ...mismatchOf(mismatches),
   };

@@ -4,7 +4,7 @@ import type { FouLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual-state.ts';
 import type { FouPorts } from './fou-ports.ts';
 import { toFouLink } from './message-objects.ts';
-import { encodeFouLinkCreate } from './netlink/ip-tunnel.ts';
+import { encodeFouLinkCreate, type FouLinkSettings } from './netlink/ip-tunnel.ts';
 import { encodeLinkMtu, type LinkMessage } from './netlink/link.ts';
 import type { NetlinkClient } from './netlink/netlink-client.ts';
 import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
@@ -23,27 +23,33 @@ export interface FouTarget {
 export function ensureFou(target: FouTarget, link: FouLink): Promise<Outcome> {
   const { client, fouPorts } = target;
   return asOutcome(async () => {
+    const parent = link.parent === '' ? NO_PARENT : await readLink(client, { name: link.parent });
+    if (parent === undefined)
+      return rejection('ENODEV', `no interface ${link.parent} as the parent of ${link.name}: restore it`);
     const current = await readLink(client, { name: link.name });
-    if (current !== undefined && !isChangeable(current, link))
+    if (current !== undefined && !isChangeable(current, link, parent.index))
       return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: remove it first`);
     const port = await fouPorts.ensure(link);
     if (port.status !== 'done') return port;
-    const outcome = await setDevice(client, current, link);
-    if (outcome.status === 'done') return verify(target, link);
+    const outcome = await setDevice(client, current, { ...link, parentIndex: parent.index });
+    if (outcome.status === 'done') return verify(target, link, parent);
     if (current === undefined) await fouPorts.remove(link);
     return outcome;
   });
 }
 
-function isChangeable(current: LinkMessage, { local, port }: FouLink): boolean {
+const NO_PARENT = { index: 0, name: '' };
+
+function isChangeable(current: LinkMessage, { local, port }: FouLink, parentIndex: number): boolean {
   const tunnel = current.ipTunnel;
-  return tunnel?.local === local && tunnel.port === port && tunnel.unsupported.length === 0;
+  if (tunnel?.local !== local || tunnel.parentIndex !== parentIndex) return false;
+  return tunnel.port === port && tunnel.unsupported.length === 0;
 }
 
 async function setDevice(
   client: NetlinkClient,
   current: LinkMessage | undefined,
-  link: FouLink,
+  link: FouLinkSettings,
 ): Promise<Outcome> {
   const [outcome] = await client.send([
     (writer) =>
@@ -57,9 +63,15 @@ async function setDevice(
   return outcome!;
 }
 
-async function verify({ client, fouPorts }: FouTarget, link: FouLink): Promise<Outcome> {
+async function verify(
+  { client, fouPorts }: FouTarget,
+  link: FouLink,
+  parent: Pick<LinkMessage, 'index' | 'name'>,
+): Promise<Outcome> {
   const made = await readLink(client, { name: link.name });
-  const actual = made && toFouLink(made, await fouPorts.list());
+  const actual =
+    made &&
+    toFouLink(made, await fouPorts.list(), (index) => (index === parent.index ? parent.name : undefined));
   if (actual === undefined) return rejection('ENODEV', `${link.name} vanished right after its creation`);
   const drift = describeDrift(link, actual);
   return drift === '' ? DONE : rejection('EINVAL', `the kernel set ${link.name} differently: ${drift}`);

@@ -8,6 +8,8 @@ import {
   encodeLinkChange,
   encodeLinkDelete,
   encodeLinkDown,
+  encodeLinkDump,
+  decodeLink,
   encodeLinkRename,
   type LinkChange,
   type LinkMessage,
@@ -20,14 +22,9 @@ import {
   type VxlanAttributes,
   type VxlanChange,
 } from './netlink/vxlan.ts';
-import {
-  toFouLink,
-  toTunLink,
-  toVxlanLink,
-  TUN_QUEUE_LENGTH,
-  VXLAN_QUEUE_LENGTH,
-} from './message-objects.ts';
+import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
 import type { FouPorts } from './fou-ports.ts';
+import type { FouPort } from './netlink/fou.ts';
 import { readLink } from './netlink-reader.ts';
 import { isInUse, rejectInUse } from './path-objects.ts';
 import type { PathTable } from './path-table.ts';
@@ -99,15 +96,26 @@ export function removeLink({ client, path, fouPorts }: LinkTarget, link: LinkObj
     const current = await readLink(client, { name });
     const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
     path.close(name);
-    // Its port outlives the device.
-    if (current === undefined) return link.type === 'fou' ? fouPorts.remove(link) : DONE;
+    if (current === undefined) return link.type === 'fou' ? removePort({ client, fouPorts }, link) : DONE;
     if (!isOurs && !(await isReleased(client, current))) return rejectInUse(name);
     const [outcome] = await client.send([(writer) => encodeLinkDelete(writer, current.index)]);
     if (outcome?.status !== 'done' && !(outcome?.status === 'rejected' && outcome.errno === 'ENODEV'))
       return outcome!;
-    const fou = toFouLink(current, []);
-    return fou === undefined ? DONE : fouPorts.remove(fou);
+    const { ipTunnel } = current;
+    return ipTunnel?.local === undefined
+      ? DONE
+      : removePort({ client, fouPorts }, { port: ipTunnel.port, local: ipTunnel.local });
   });
+}
+
+/** Removes the port of a device that is gone, unless another device has the same. */
+async function removePort(
+  { client, fouPorts }: Pick<LinkTarget, 'client' | 'fouPorts'>,
+  { port, local }: FouPort,
+): Promise<Outcome> {
+  const links = await client.dump('links', encodeLinkDump, decodeLink);
+  const isShared = links.some(({ ipTunnel }) => ipTunnel?.port === port && ipTunnel.local === local);
+  return isShared ? DONE : fouPorts.remove({ port, local });
 }
 
 /** Where links are removed. */

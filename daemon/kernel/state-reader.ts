@@ -83,7 +83,7 @@ async function readLink(
     for (const route of path.pathRoutes(device)) addObject(objects, route);
   } else if (link.vxlan !== undefined)
     addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
-  const fou = link.ipTunnel && toFouLink(link, await tables.fouPorts());
+  const fou = link.ipTunnel && toFouLink(link, await tables.fouPorts(), nameOf);
   if (fou !== undefined) addObject(objects, fou);
   return device !== undefined || link.vxlan !== undefined || fou !== undefined;
 }

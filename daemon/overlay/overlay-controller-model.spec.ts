@@ -38,7 +38,8 @@ const BACKENDS = [
   { Type: 'vxlan', DirectRouting: true },
   { Type: 'vxlan', VNI: 2, Userspace: true },
   { Type: 'host-gw' },
-  { Type: 'udp' },
+  { Type: 'udp', Userspace: true },
+  { Type: 'udp', Userspace: false },
 ];
 const LINKS = ['link flannel.1', 'link flannel.2', 'link flannel0'] as const;
 
@@ -54,6 +55,7 @@ class TestDaemon {
   readonly #clock: FakeClock;
   readonly #kernel: CountingKernel;
   readonly #facts: HostFacts;
+  #datapaths = INITIAL_DATAPATHS;
   readonly #random: () => number;
 
   constructor(
@@ -146,8 +148,8 @@ class TestDaemon {
   }
 
   #factsFor({ backend }: NetworkConfig): HostFacts {
-    const datapaths = withMode(INITIAL_DATAPATHS, backend.type, chooseDatapath(backend, false));
-    return withDatapaths(this.#facts, datapaths);
+    this.#datapaths = withMode(this.#datapaths, backend.type, chooseDatapath(backend, false));
+    return withDatapaths(this.#facts, this.#datapaths);
   }
 }
 

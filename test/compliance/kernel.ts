@@ -189,6 +189,7 @@ const FOU_LINK: FouLink = {
   name: TUN,
   local: ip('192.0.2.1'),
   port: 8285,
+  parent: '',
   mtu: 1472 as OverlayMtu,
 };
 const FOU_LINK6: FouLink = { ...FOU_LINK, local: ip('2001:db8::1'), mtu: 1452 as OverlayMtu };
@@ -647,6 +648,16 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await assertIs(link);
           await succeed(remove(link), set(other));
           await assertIs(other);
+        });
+
+        it('a second device has another port and a parent; the last one of a port removes it', async () => {
+          const second = { ...link, name: RENAMED, port: 8286, parent: UNDERLAY };
+          const first = { ...link, port: 8286 };
+          await succeed(set(second));
+          for (const object of [link, second]) await assertIs(object);
+          await succeed(remove(link), set(first), remove(second));
+          await assertIs(first);
+          await assertAbsent(second);
         });
 
         it('removed, it leaves its port to another program; removed again', async () => {

@@ -1,6 +1,6 @@
 // Steps on the model's tables, with the results of the netlink kernel's requests.
 import { BLACKHOLE_METRIC } from '../../../backends/kernel-state.ts';
-import type { FouPort } from '../netlink/fou.ts';
+import type { LinkMessage } from '../netlink/link.ts';
 import type {
   FeatureObject,
   FouLink,
@@ -15,7 +15,7 @@ import type { MemoryFirewall } from './memory-firewall.ts';
 import { reject } from './memory-outcome.ts';
 import type { MemoryTables } from './memory-tables.ts';
 import { hasPort } from '../fou-ports.ts';
-import { toFouLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
+import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
 import { RTN_BLACKHOLE } from '../netlink/constants.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
 import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
@@ -98,29 +98,35 @@ function removeObject(tables: MemoryTables, object: TableObject): Outcome {
   }
 }
 
-function removeLink(tables: MemoryTables, path: PathTable, link: LinkObject): Outcome {
-  const { name } = link;
+function removeLink(tables: MemoryTables, path: PathTable, { name, ...link }: LinkObject): Outcome {
   const current = tables.link(name);
-  const removePort = (port: FouPort): void =>
-    void (tables.ports = tables.ports.filter((each) => !hasPort([each], port)));
-  if (current === undefined && link.type === 'fou') removePort(link);
   const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
   path.close(name);
-  // The path may have removed its device.
-  if (current === undefined || tables.link(name) === undefined) return DONE;
-  if (!isOurs && isInUse(current)) return rejectInUse(name);
-  const fou = toFouLink(current, []);
-  if (fou !== undefined) removePort(fou);
-  return tables.removeLink(name);
+  const fou = current?.ipTunnel ?? (current === undefined && link.type === 'fou' ? link : undefined);
+  const outcome = current === undefined ? DONE : removeDevice(tables, current, isOurs);
+  if (outcome.status === 'done' && fou !== undefined && !tables.hasFouDevice(fou))
+    tables.ports = tables.ports.filter(({ port, local }) => port !== fou.port || local !== fou.local);
+  return outcome;
 }
 
-function setFou(tables: MemoryTables, { name, local, port, mtu }: FouLink): Outcome {
+function removeDevice(tables: MemoryTables, current: LinkMessage, isOurs: boolean): Outcome {
+  // The path may have removed its device.
+  if (tables.link(current.name) === undefined) return DONE;
+  return !isOurs && isInUse(current) ? rejectInUse(current.name) : tables.removeLink(current.name);
+}
+
+function setFou(tables: MemoryTables, { name, local, port, parent, mtu }: FouLink): Outcome {
+  const parentIndex = parent === '' ? 0 : tables.link(parent)?.index;
+  if (parentIndex === undefined) return reject('ENODEV', `no interface ${parent}`);
   const current = tables.link(name);
   const { ipTunnel } = current ?? {};
-  if (current !== undefined && (ipTunnel?.local !== local || ipTunnel.port !== port))
+  if (
+    current !== undefined &&
+    (ipTunnel?.local !== local || ipTunnel.port !== port || ipTunnel.parentIndex !== parentIndex)
+  )
     return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
   if (!hasPort(tables.ports, { port, local })) tables.ports = [...tables.ports, { port, local }];
-  const change = { mtu, isUp: true, ipTunnel: { local, port, unsupported: [] } };
+  const change = { mtu, isUp: true, ipTunnel: { local, port, parentIndex, unsupported: [] } };
   if (current !== undefined) return tables.changeLink(name, change);
   return tables.addLink({ name, kind: local.includes(':') ? 'ip6tnl' : 'ipip', ...change });
 }

@@ -73,6 +73,13 @@ export class MemoryTables implements KernelTables {
     return this.#links.get(name);
   }
 
+  /** Whether a device sends and receives at this port. */
+  hasFouDevice({ port, local }: Partial<FouPort>): boolean {
+    return [...this.#links.values()].some(
+      ({ ipTunnel }) => ipTunnel?.port === port && ipTunnel?.local === local,
+    );
+  }
+
   nameOf(index: number): string | undefined {
     return [...this.#links.values()].find((link) => link.index === index)?.name;
   }

@@ -252,9 +252,9 @@ describe('netlink codecs', () => {
       [V4, 'ipip'],
       [V6, 'ip6tnl'],
     ] as const) {
-      const settings = { name: 'flannel0', local, port: 8285, mtu: 1472 };
+      const settings = { name: 'flannel0', local, port: 8285, parentIndex: 3, mtu: 1472 };
       const [link] = decodeAll((writer) => encodeFouLinkCreate(writer, settings), decodeLink);
-      assert.deepEqual(link?.ipTunnel, { local, port: 8285, unsupported: [] });
+      assert.deepEqual(link?.ipTunnel, { local, port: 8285, parentIndex: 3, unsupported: [] });
       assert.deepEqual([link.kind, link.name, link.mtu, link.isUp], [kind, 'flannel0', 1472, true]);
     }
   });

@@ -80,6 +80,7 @@ export const IFLA_VXLAN_GBP = 23;
 export const IFLA_VXLAN_COLLECT_METADATA = 25;
 export const IFLA_VXLAN_GPE = 27;
 
+export const IFLA_IPTUN_LINK = 1;
 export const IFLA_IPTUN_LOCAL = 2;
 export const IFLA_IPTUN_REMOTE = 3;
 export const IFLA_IPTUN_TTL = 4;

@@ -12,6 +12,7 @@ import {
   IFLA_IPTUN_ENCAP_TYPE,
   IFLA_IPTUN_FLAGS,
   IFLA_IPTUN_FWMARK,
+  IFLA_IPTUN_LINK,
   IFLA_IPTUN_LOCAL,
   IFLA_IPTUN_PMTUDISC,
   IFLA_IPTUN_PROTO,
@@ -37,6 +38,8 @@ export interface IpTunnelAttributes {
   readonly port: number;
   /** IFLA_IPTUN_LOCAL; unset if the device has none. */
   readonly local?: IpAddress;
+  /** IFLA_IPTUN_LINK: index of the parent, 0 if the device has none. */
+  readonly parentIndex: number;
   /** Settings that weft never makes, one text each, such as `ttl 0`. */
   readonly unsupported: readonly string[];
 }
@@ -46,6 +49,8 @@ export interface FouLinkSettings {
   readonly name: string;
   readonly local: IpAddress;
   readonly port: number;
+  /** 0 for none. */
+  readonly parentIndex: number;
   readonly mtu: number;
 }
 
@@ -68,6 +73,7 @@ export function encodeFouLinkCreate(writer: MessageWriter, link: FouLinkSettings
   writer.nested(IFLA_LINKINFO, () => {
     writer.attributeText(IFLA_INFO_KIND, isIpv6 ? 'ip6tnl' : 'ipip');
     writer.nested(IFLA_INFO_DATA, () => {
+      writer.attributeU32(IFLA_IPTUN_LINK, link.parentIndex);
       writer.attributeIp(IFLA_IPTUN_LOCAL, link.local);
       writer.attributeU8(IFLA_IPTUN_TTL, OUTER_TTL);
       if (isIpv6) writeIpv6(writer);
@@ -99,6 +105,7 @@ export function decodeIpTunnel(info: AttributeTable, kind: string): IpTunnelAttr
   return {
     port: data.port(IFLA_IPTUN_ENCAP_DPORT),
     ...(local && { local }),
+    parentIndex: data.u32(IFLA_IPTUN_LINK),
     unsupported: decodeUnsupported(kind === 'ip6tnl'),
   };
 }
