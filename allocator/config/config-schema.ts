@@ -90,9 +90,9 @@ const backendProperties = {
     examples: [true],
   },
   Userspace: {
-    title: 'VXLAN in userspace',
+    title: 'Encapsulation in userspace',
     description:
-      'Encapsulates in the daemon instead of the kernel; other hosts see no difference. true: on all hosts. false: on none. auto: where the kernel has no VXLAN. vxlan only.',
+      'Encapsulates in the daemon instead of the kernel; other hosts see no difference. true: on all hosts. false: on none. auto, with vxlan: where the kernel has no VXLAN. auto, with udp: on hosts that check the source of packets, which the kernel does not, and where the kernel has no FOU. vxlan and udp only.',
     type: ['boolean', 'string', 'null'],
     enum: [true, false, 'auto', null],
     default: 'auto',

@@ -168,7 +168,7 @@ export class Daemon {
     this.#progress.setPhase('waiting for the network config');
     const source = this.#configSource(registryCache);
     const { config, revision } = await awaitNetworkConfig(source, this.#stopping.signal);
-    return { config: overrideUserspace(config, this.#deps.options.userspace), revision };
+    return { config: overrideUserspace(config, this.#deps.options), revision };
   }
 
   #configSource(registryCache: RegistryCache): ConfigSource {
@@ -250,7 +250,7 @@ export class Daemon {
       source: this.#configSource(registryCache),
       clock,
       revision,
-      apply: (config, rev) => node.applyConfig(overrideUserspace(config, options.userspace), rev),
+      apply: (config, rev) => node.applyConfig(overrideUserspace(config, options), rev),
       onChange: () => this.#progress.update(),
     });
     this.#parts.configWatcher.start();

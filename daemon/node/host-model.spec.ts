@@ -14,7 +14,7 @@ import { NO_LEASE, toLeaseId } from '../../allocator/registry/registry.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
-import { chooseDatapath } from '../host/datapath-mode.ts';
+import { chooseDatapath, INITIAL_DATAPATHS, withMode } from '../host/datapath-mode.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
 import { readHost } from '../host/host-facts.ts';
 import { familiesOf } from '../host/interface-facts.ts';
@@ -45,7 +45,8 @@ const BACKENDS = [
   { Type: 'vxlan', DirectRouting: true },
   { Type: 'vxlan', Userspace: true },
   { Type: 'host-gw' },
-  { Type: 'udp' },
+  { Type: 'udp', Userspace: true },
+  { Type: 'udp', Userspace: false },
 ];
 /** The latter lie around the hosts' own network. */
 const NETWORKS = [
@@ -139,7 +140,7 @@ class TestDaemon {
       options: OPTIONS,
       checkPrerequisites: () => Promise.resolve(undefined),
       config,
-      encapsulation: chooseDatapath(config.backend, false),
+      datapaths: withMode(INITIAL_DATAPATHS, config.backend.type, chooseDatapath(config.backend, false)),
       canUseUserspace: true,
       router: forwardingWith(OPTIONS, NO_TOOLS),
       registry: this.registry,
