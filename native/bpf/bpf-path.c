@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bpf/kernel/program.h"
+#include "decap.h"
 #include "hook.h"
 #include "syscall.h"
 #include "underlay.h"
@@ -25,6 +26,8 @@ struct weft_bpf_path {
   int probe_fd;                      /* a UDP socket for route lookups; sends nothing */
   unsigned cpus;
   int error;          /* negative errno once its routes differ from those of the workers */
+  struct weft_decap decap;
+  struct weft_hook decap_hook;
   bool links_changed; /* since the last consume_change */
 };
 
@@ -52,7 +55,10 @@ static int load_programs(struct weft_bpf_path *bpf) {
   *tx = weft_bpf_prog_load(weft_bpf_tx, sizeof(weft_bpf_tx), bpf->maps);
   if (*tx < 0) return *tx;
   *rx = weft_bpf_prog_load(weft_bpf_rx, sizeof(weft_bpf_rx), bpf->maps);
-  return *rx < 0 ? *rx : 0;
+  if (*rx < 0) return *rx;
+  bpf->decap_hook = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
+  bpf->decap_hook.program_fd = weft_bpf_prog_load(weft_bpf_in, sizeof(weft_bpf_in), bpf->maps);
+  return bpf->decap_hook.program_fd < 0 ? bpf->decap_hook.program_fd : 0;
 }
 
 /* --- Routes --- */
@@ -251,6 +257,24 @@ bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
   const int tx_error = attach(bpf, WEFT_BPF_TX, bpf->config.tun_index,
                               "the kernel does not attach the program to the TUN device (TCX, Linux 6.6)", reason);
   if (error == 0) error = tx_error;
+  if (if_nametoindex("wgro0") > 0) {
+    int r=weft_hook_attach(&bpf->decap_hook, if_nametoindex("wgro1"));
+    fprintf(stderr, "veth %d\n", r);
+    bpf->config.gro_index = if_nametoindex("wgro0");
+    memcpy(bpf->config.secret, "\2\1\1\1\1\1", 6);
+    memcpy(bpf->config.decap_mac, "\2\1\1\1\1\2", 6);
+  } else
+  if (!getenv("NODECAP")) {
+  if (bpf->decap.index == 0) {int r=weft_decap_open(&bpf->decap, bpf->config.tun_index); fprintf(stderr,"decap %d %u\n",r,bpf->decap.index);}
+  if (bpf->decap.index) {
+    int r=weft_hook_attach(&bpf->decap_hook, bpf->decap.index);
+    if (r>0) fprintf(stderr,"attached\n");
+    bpf->config.has_decap = r>=0;
+    memcpy(bpf->config.secret, "\2\1\1\1\1\1", 6);
+    memcpy(bpf->config.decap_mac, bpf->decap.mac, 6);
+    bpf->config.decap_port = htons(bpf->decap.port);
+    bpf->config.decap_vni = htonl(bpf->decap.vni << 8);
+  }}
   write_config(bpf);
   if (bpf->error < 0) set_reason(reason, "its table of routes failed", bpf->error);
   else if (error == 0 && !bpf->config.is_enabled)

@@ -29,6 +29,12 @@ static long (*const change_head)(struct __sk_buff *skb, __u32 bytes, __u64 flags
 static long (*const csum_level)(struct __sk_buff *skb, __u64 level) = (void *)BPF_FUNC_csum_level;
 static long (*const fib_lookup)(void *skb, struct bpf_fib_lookup *query, int bytes,
                                 __u32 flags) = (void *)BPF_FUNC_fib_lookup;
+static long (*const skb_store)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 bytes,
+                               __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
+static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tuple, __u32 bytes, __u64 netns,
+                                            __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
+static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
+static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
 static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
                                     __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
@@ -299,6 +305,47 @@ INLINE bool is_own_frame(const struct weft_bpf_config *config, const struct vxla
          *(const __u16 *)(vxlan->frame.destination + 4) == *(const __u16 *)(config->mac + 4);
 }
 
+/* Rewrites the packet for the device that decapsulates. The socket takes it from there. */
+INLINE int pass_to_decap(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct outer *old,
+                         __u32 overhead, __u32 total) {
+  struct {
+    struct outer outer;
+    struct vxlan vxlan;
+  } __attribute__((packed)) headers = {.outer = *old,
+               .vxlan = {.flags = VXLAN_FLAGS, .vni = config->decap_vni, .frame = {.type = htons(TYPE_IPV4)}}};
+  struct bpf_sock_tuple tuple = {};
+  headers.outer.ip.total = htons(total + sizeof(headers));
+  headers.outer.ip.checksum = 0;
+  headers.outer.ip.checksum = header_checksum(&headers.outer.ip);
+  headers.outer.udp.length = htons(total + sizeof(headers) - IPV4_BYTES);
+  headers.outer.udp.checksum = 0;
+  __builtin_memcpy(headers.vxlan.frame.destination, config->decap_mac, 6);
+  __builtin_memcpy(headers.vxlan.frame.source, config->secret, 6);
+  tuple.ipv4.saddr = headers.outer.ip.source;
+  tuple.ipv4.sport = headers.outer.udp.source;
+  tuple.ipv4.daddr = 0x0100007f;
+  tuple.ipv4.dport = config->decap_port;
+  if (overhead != sizeof(headers) &&
+      adjust_room(skb, sizeof(headers) - sizeof(struct outer), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0)
+    return NEXT;
+  if (skb_store(skb, ETHERNET_BYTES, &headers, sizeof(headers), BPF_F_RECOMPUTE_CSUM) < 0) return DROP;
+  struct bpf_sock *socket = lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u64)BPF_F_CURRENT_NETNS, 0);
+  if (!socket) return DROP;
+  const long error = assign(skb, socket, 0);
+  release(socket);
+  return error < 0 ? DROP : NEXT;
+}
+
+SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
+  const struct weft_bpf_config *config = read_config();
+  const struct ethernet *frame = (void *)(long)skb->data;
+  if (!config || (void *)(frame + 1) > (void *)(long)skb->data_end) return DROP;
+  if (*(const __u32 *)frame->source != *(const __u32 *)config->secret ||
+      *(const __u16 *)(frame->source + 4) != *(const __u16 *)(config->secret + 4))
+    return DROP;
+  return (int)redirect(config->tun_index, BPF_F_INGRESS);
+}
+
 SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   const __u32 length = skb->len - ETHERNET_BYTES;
   if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
@@ -324,10 +371,22 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   if (!route || route->remote != outer->ip.source) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);
   if (amount.packets == 0) return NEXT;
+  const bool is_tcp = inner->protocol == PROTOCOL_TCP;
+  if (config->has_decap && inner->protocol == PROTOCOL_TCP) {
+    count_rx(&route->counts, &amount);
+    return pass_to_decap(skb, config, outer, overhead, length - overhead);
+  }
   if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
   count_rx(&route->counts, &amount);
   const __u32 first = 0;
   struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_rx(totals, &amount);
+  if (is_tcp && config->gro_index) {
+    __u8 macs[12];
+    __builtin_memcpy(macs, config->decap_mac, 6);
+    __builtin_memcpy(macs + 6, config->secret, 6);
+    skb_store(skb, 0, macs, 12, 0);
+    return (int)redirect(config->gro_index, 0);
+  }
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }

@@ -41,6 +41,13 @@ struct weft_bpf_config {
     __u32 bits;
     __be32 mask;
   } length[WEFT_BPF_PREFIX_LENGTHS]; /* longest first */
+  /* The device that decapsulates (bpf/decap.h). */
+  __u8 has_decap;
+  __u8 secret[6];    /* source address of its frames */
+  __u8 decap_mac[6]; /* destination address of its frames */
+  __be16 decap_port;
+  __be32 decap_vni; /* as in the header */
+  __u32 gro_index;
 };
 
 /* Key of WEFT_MAP_ROUTES and WEFT_MAP_OVERFLOW, hash tables. A subnet is in one of them. */
