@@ -5,7 +5,9 @@
  * programs reject nothing and send no ICMP errors.
  *
  *   tx   egress of the TUN device: header before the packet, then out by the route to the peer
- *   rx   ingress of the underlay interface: header away, then into the TUN device
+ *   rx   ingress of the underlay interface: header away, then into the TUN device; TCP with a VXLAN
+ *        header to the decapsulating device (bpf/decap.h)
+ *   in   ingress of the decapsulating device: into the TUN device
  *
  * IPv4 in IPv4 only. Licensed under Apache-2.0 or GPL-2.0-only. build.sh compiles it into
  * program.h.
@@ -177,7 +179,7 @@ INLINE __u16 header_checksum(const struct ipv4 *ip) {
 /* RFC 1624, equation 3: HC' = ~(~HC + ~m + m'). TTL above 0. */
 INLINE void decrement_ttl(struct ipv4 *ip) {
   const __u32 sum = (__u32)(__u16)~ip->checksum + (__u16)~htons(0x0100);
-  ip->checksum = (__u16)~(sum + (sum >> 16));
+  ip->checksum = (__u16) ~(sum + (sum >> 16));
   ip->ttl--;
 }
 
@@ -309,43 +311,51 @@ INLINE bool is_own_frame(const struct weft_bpf_config *config, const struct vxla
          *(const __u16 *)(vxlan->frame.destination + 4) == *(const __u16 *)(config->mac + 4);
 }
 
-/* Rewrites the packet for the device that decapsulates. The socket takes it from there. */
-INLINE int pass_to_decap(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct outer *old,
-                         __u32 overhead, __u32 total) {
-  struct {
-    struct outer outer;
-    struct vxlan vxlan;
-  } __attribute__((packed)) headers = {.outer = *old,
-               .vxlan = {.flags = VXLAN_FLAGS, .vni = config->decap_vni, .frame = {.type = htons(TYPE_IPV4)}}};
+/* --- Through the decapsulating device --- */
+
+struct decap_headers {
+  struct outer outer;
+  struct vxlan vxlan;
+} __attribute__((packed));
+
+/* The outer headers for the device. The port stays: the host's firewall sees the packet. */
+INLINE void write_decap(struct decap_headers *headers, const struct weft_bpf_config *config, __u32 total) {
+  headers->outer.ip.total = htons(total + sizeof(*headers));
+  headers->outer.ip.checksum = 0;
+  headers->outer.ip.checksum = header_checksum(&headers->outer.ip);
+  headers->outer.udp.length = htons(total + sizeof(*headers) - IPV4_BYTES);
+  headers->outer.udp.checksum = 0;
+  headers->vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->decap_vni, .frame = {.type = htons(TYPE_IPV4)}};
+  __builtin_memcpy(headers->vxlan.frame.destination, config->decap_mac, 6);
+  __builtin_memcpy(headers->vxlan.frame.source, config->decap_source, 6);
+}
+
+INLINE struct bpf_sock *find_decap_socket(struct __sk_buff *skb, const struct weft_bpf_config *config) {
   struct bpf_sock_tuple tuple = {};
-  headers.outer.ip.total = htons(total + sizeof(headers));
-  headers.outer.ip.checksum = 0;
-  headers.outer.ip.checksum = header_checksum(&headers.outer.ip);
-  headers.outer.udp.length = htons(total + sizeof(headers) - IPV4_BYTES);
-  headers.outer.udp.checksum = 0;
-  __builtin_memcpy(headers.vxlan.frame.destination, config->decap_mac, 6);
-  __builtin_memcpy(headers.vxlan.frame.source, config->secret, 6);
-  tuple.ipv4.saddr = headers.outer.ip.source;
-  tuple.ipv4.sport = headers.outer.udp.source;
-  tuple.ipv4.daddr = 0x0100007f;
+  tuple.ipv4.daddr = config->local;
   tuple.ipv4.dport = config->decap_port;
-  if (overhead != sizeof(headers) &&
-      adjust_room(skb, sizeof(headers) - sizeof(struct outer), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0)
-    return NEXT;
-  if (skb_store(skb, ETHERNET_BYTES, &headers, sizeof(headers), BPF_F_RECOMPUTE_CSUM) < 0) return DROP;
-  struct bpf_sock *socket = lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u64)BPF_F_CURRENT_NETNS, 0);
-  if (!socket) return DROP;
-  const long error = assign(skb, socket, 0);
+  return lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u64)BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Makes room for the headers, writes them and assigns the packet. Takes over the socket. */
+INLINE int send_to_decap(struct __sk_buff *skb, const struct decap_headers *headers, __s32 room,
+                         struct bpf_sock *socket) {
+  int action = DROP;
+  if (room != 0 && adjust_room(skb, room, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) action = NEXT;
+  else if (skb_store(skb, ETHERNET_BYTES, headers, sizeof(*headers), BPF_F_RECOMPUTE_CSUM) == 0 &&
+           assign(skb, socket, 0) == 0)
+    action = 0;
   release(socket);
-  return error < 0 ? DROP : NEXT;
+  return action;
 }
 
 SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
-  const struct weft_bpf_config *config = read_config();
+  const __u32 first = 0;
+  const struct weft_bpf_config *config = map_lookup(MAP(WEFT_MAP_CONFIG), &first);
   const struct ethernet *frame = (void *)(long)skb->data;
-  if (!config || (void *)(frame + 1) > (void *)(long)skb->data_end) return DROP;
-  if (*(const __u32 *)frame->source != *(const __u32 *)config->secret ||
-      *(const __u16 *)(frame->source + 4) != *(const __u16 *)(config->secret + 4))
+  if (!config || (void *)(frame + 1) > (void *)(long)skb->data_end || skb->pkt_type != PACKET_HOST) return DROP;
+  if (*(const __u32 *)frame->source != *(const __u32 *)config->decap_source ||
+      *(const __u16 *)(frame->source + 4) != *(const __u16 *)(config->decap_source + 4))
     return DROP;
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }
@@ -375,22 +385,24 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   if (!route || route->remote != outer->ip.source) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);
   if (amount.packets == 0) return NEXT;
-  const bool is_tcp = inner->protocol == PROTOCOL_TCP;
-  if (config->has_decap && inner->protocol == PROTOCOL_TCP) {
+  const __u32 total = length - overhead, first = 0;
+  struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
+  struct bpf_sock *socket = NULL;
+  /* All packets of a flow take the same queue. */
+  if (config->has_decap && inner->protocol == PROTOCOL_TCP && total <= 65535 - sizeof(struct decap_headers))
+    socket = find_decap_socket(skb, config);
+  if (socket) {
+    struct decap_headers headers = {.outer = *outer};
+    write_decap(&headers, config, total);
+    const int action = send_to_decap(skb, &headers, (__s32)(sizeof(headers) - overhead), socket);
+    if (action != 0) return action;
     count_rx(&route->counts, &amount);
-    return pass_to_decap(skb, config, outer, overhead, length - overhead);
+    if (totals) count_rx(totals, &amount);
+    if (totals) totals->decap_packets += amount.packets;
+    return NEXT;
   }
   if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
   count_rx(&route->counts, &amount);
-  const __u32 first = 0;
-  struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_rx(totals, &amount);
-  if (is_tcp && config->gro_index) {
-    __u8 macs[12];
-    __builtin_memcpy(macs, config->decap_mac, 6);
-    __builtin_memcpy(macs + 6, config->secret, 6);
-    skb_store(skb, 0, macs, 12, 0);
-    return (int)redirect(config->gro_index, 0);
-  }
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }
