@@ -90,6 +90,12 @@ describe('etcd registry and TLS', () => {
       message: /other names.*localhost.*--etcd-endpoints/,
     },
     {
+      what: 'a name that does not resolve',
+      options: () => ({ endpoints: [`https://etcd.invalid:${server.port}`], tls: { caFile: trusted.ca } }),
+      code: 'REGISTRY_UNAVAILABLE',
+      message: /the name etcd\.invalid does not resolve \(.*; correct --etcd-endpoints, or the name server/,
+    },
+    {
       what: 'no client certificate',
       options: () => ({ endpoints: [strict.url], tls: { caFile: trusted.ca } }),
       code: 'REGISTRY_DENIED',

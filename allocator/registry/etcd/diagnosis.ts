@@ -20,6 +20,9 @@ const CERTIFICATE_TIMEOUT_MS = 1000;
 /** Connection preface and an empty SETTINGS frame (RFC 9113 §3.4): any HTTP/2 server answers it. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 
+/** Of getaddrinfo(3). */
+const UNRESOLVED: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']);
+
 const UNTRUSTED: ReadonlySet<string> = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -131,6 +134,11 @@ function explain(
 ): ConnectionFault {
   const code = error.code ?? '';
   if (code === 'ECONNRESET') return { ...unavailable(error.message), remedy: otherScheme(endpoint) };
+  if (UNRESOLVED.has(code))
+    return {
+      ...unavailable(`the name ${endpoint.host} does not resolve (${error.message})`),
+      remedy: 'correct --etcd-endpoints, or the name server in /etc/resolv.conf',
+    };
   if (UNTRUSTED.has(code))
     return denied(
       `its certificate is not trusted (${code}: ${error.message})`,
