@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import type { IpAddress } from '../../lib/address.ts';
 import { overlapsOf } from '../../daemon/overlay/config-change.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
+import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
+import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { checkConfigArgs, CONFIG_VERBS, parseSeconds } from '../args/config-args.ts';
@@ -85,7 +87,7 @@ async function runOnStore(task: Task): Promise<number> {
   if (verb === 'history') return history(task);
   const given = verb === 'set' || verb === 'diff' ? check(await readSource(arg)) : undefined;
   const snapshot = await store.read();
-  if (verb === 'get') return printDocument(ended(requireText(snapshot, task.key)));
+  if (verb === 'get') return printDocument(ended(await requireText(snapshot, task)));
   if (verb === 'rollback') return writeConfig(store, snapshot, await findVersion(store, arg), options);
   if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`weft config ${verb} has no action`);
@@ -104,9 +106,13 @@ function ended(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
 }
 
-function requireText({ config }: ConfigSnapshot, key: string): string {
+/** @throws UsageError naming a key where the document was perhaps put by mistake. */
+async function requireText({ config }: ConfigSnapshot, { store, key }: Task): Promise<string> {
   if (config !== undefined) return config.text;
-  throw new UsageError(`There is no network config at ${key}: write one with weft config set FILE`);
+  const [found] = await store.nearMisses();
+  const remedy =
+    found === undefined ? `write one, for example: ${PUT_EXAMPLE_CONFIG}` : nearMissRemedy(found, key);
+  throw new UsageError(`There is no network config at ${key}: ${remedy}`);
 }
 
 /** @throws UsageError with every error, one per line. */
