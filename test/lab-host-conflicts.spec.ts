@@ -5,6 +5,7 @@ import type { StatusV1 } from '../api/index.ts';
 import type { Lab } from '../lab/lab.ts';
 import { pingAll } from '../lab/probe.ts';
 import { subnetOf } from '../lab/run.ts';
+import { ETCD_URL } from '../lab/topology.ts';
 import { startPings } from '../lab/traffic.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askReadyz, logOf, putLease, routesOf, waitForLogLine } from './support/daemon-view.ts';
@@ -55,7 +56,7 @@ describe('two hosts with one public IP', () => {
   it('report that within a minute, and cost other hosts no packet', async () => {
     const publicIp = lab().host('h1').publicIp;
     const pings = await startPings(lab(), 'c2', await lab().containerAddress('h3'), 200);
-    await lab().startDaemon('h4', [`--public-ip=${publicIp}`]);
+    await lab().startDaemon('h4', ['--iface=eth0', `--public-ip=${publicIp}`]);
     for (const name of ['h1', 'h4']) {
       await waitForLogLine(
         lab(),
@@ -134,7 +135,7 @@ describe('a network around that of the hosts', () => {
       ['config', 'set', '-', '--yes', '--no-wait'],
     ]) {
       const input = config.replace('"vxlan"}', '"vxlan","MTU":1400}');
-      const { stdout } = await lab().weft('h1', args, { input });
+      const { stdout } = await lab().weft('h1', [...args, '--etcd-endpoints', ETCD_URL], { input });
       assert.match(
         stdout,
         /contains addresses of the underlay: 198\.18\.0\.2 \(an address of etcd\), 198\.18\.\d+\.\d+ \(the public/,

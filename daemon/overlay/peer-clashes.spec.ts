@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { cidr, ip4, ip6, lease, network, subnets, VXLAN } from '../../backends/fixture.ts';
-import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
+import type { Lease } from '../../allocator/lease.ts';
 import { PeerClashes } from './peer-clashes.ts';
 
 const at = (subnetText: string, publicIp: string): Lease => {
   const address = publicIp.includes(':') ? { publicIpv6: ip6(publicIp) } : { publicIp: ip4(publicIp) };
-  return lease(subnetText, { backendType: 'vxlan', ...address } as LeaseAttributes);
+  return lease(subnetText, { backendType: 'vxlan', ...address });
 };
 
 /** What each of `leases` is refused for, in the order given. */
