@@ -82,6 +82,18 @@ describe('leases of peers that clash', () => {
     assert.equal(clashes.clashOf(inside.key, inside.subnets.ipv4!), undefined);
   });
 
+  it('are found among hundreds of hosts inside the network', () => {
+    const { ipv4, ...rest } = network('4', VXLAN);
+    const clashes = new PeerClashes({ ...rest, ipv4: { ...ipv4!, network: subnets('10.0.0.0/8').ipv4! } });
+    const leases = Array.from({ length: 512 }, (_, index) => {
+      const [high, low] = [index >> 8, index & 255];
+      return at(`10.${high}.${low}.0/24`, `10.${high}.${255 - low}.9`);
+    });
+    for (const each of leases) clashes.set(each.key, each);
+    const found = leases.filter((each) => clashes.clashOf(each.key, each.subnets.ipv4!) !== undefined);
+    assert.equal(found.length, 512);
+  });
+
   it('follow the subnet length and the networks of another config', () => {
     const clashes = new PeerClashes(network('4', VXLAN));
     const other = at('10.6.1.0/25', '10.5.2.9');
