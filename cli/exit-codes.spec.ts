@@ -297,7 +297,7 @@ describe('exit codes', () => {
   ];
   for (const [thrown, code, text] of ERRORS)
     it(`${String(thrown).replaceAll('\n', ' ')} exits with ${code}`, async () => {
-      const outcome = await captured(() => Promise.reject(thrown as Error));
+      const outcome = await captured(() => Promise.reject(thrown));
       assert.deepEqual([outcome.code, outcome.out], [code, '']);
       assert.match(outcome.error, text);
     });
@@ -309,7 +309,7 @@ describe('exit codes', () => {
 
 /** Runs `run` as a process would, with exit code and streams caught. */
 async function captured(run: () => Promise<number>) {
-  const { exit } = process;
+  const exit = process.exit.bind(process);
   const writes = [process.stdout, process.stderr].map((stream) => ({
     stream,
     write: stream.write.bind(stream),

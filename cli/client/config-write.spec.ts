@@ -70,14 +70,16 @@ async function write(
   const [out, error] = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));
   let printed = '';
   const catchText = (chunk: string | Uint8Array): boolean => ((printed += chunk.toString()), true);
-  [process.stdout.write, process.stderr.write] = [catchText, catchText];
+  Object.assign(process.stdout, { write: catchText });
+  Object.assign(process.stderr, { write: catchText });
   try {
     const code = await writeConfig(store, before, parsed(text), { ...OPTIONS, ...options });
     return { code, printed, changes };
   } catch (failure) {
     return { code: (failure as { code: string }).code, printed: (failure as Error).message, changes };
   } finally {
-    [process.stdout.write, process.stderr.write] = [out!, error!];
+    Object.assign(process.stdout, { write: out });
+    Object.assign(process.stderr, { write: error });
   }
 }
 

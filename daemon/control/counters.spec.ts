@@ -35,7 +35,7 @@ async function counters(node: NodeView): Promise<CountersV1> {
 }
 
 describe('GET /v1/counters', () => {
-  const { cpuUsage } = process;
+  const cpuUsage = process.cpuUsage.bind(process);
   afterEach(() => Object.assign(process, { cpuUsage }));
 
   it('has each value in its own field', async () => {

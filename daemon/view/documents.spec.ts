@@ -113,7 +113,7 @@ const NODE = {
   reconciler: reconcilerWith([LINK]),
   offload: { statuses: new Map([[4, { state: 'bad', sinceMs: at(-29_000), peers: ['10.5.2.0'] }]]) },
 } as unknown as NodeView;
-const nodeWith = (more: object): NodeView => ({ ...NODE, ...more }) as NodeView;
+const nodeWith = (more: object): NodeView => ({ ...NODE, ...more });
 const EMPTY = nodeWith({
   readiness: { phase: 'waiting for etcd' },
   registryCache: undefined,

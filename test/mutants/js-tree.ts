@@ -75,7 +75,8 @@ export class JsTree {
   #checkGreen(specs: readonly string[]): void {
     const key = specs.join(' ');
     if (this.#green.has(key)) return;
-    if (this.#mocha(specs) !== 'survived') throw new Error(`Specs fail without a mutant: ${key}`);
+    if (this.#mocha(specs) !== 'survived')
+      throw new Error(`Specs fail without a mutant, in ${this.#root}: ${key}`);
     this.#green.set(key, true);
   }
 

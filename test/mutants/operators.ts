@@ -99,8 +99,8 @@ function binary({ left, right, operator }: acorn.BinaryExpression, text: Text): 
 }
 
 function isText(node: acorn.Node): boolean {
-  const { type, value } = node as acorn.Literal;
-  return (node as acorn.Node).type === 'TemplateLiteral' || (type === 'Literal' && typeof value === 'string');
+  const isString = node.type === 'Literal' && typeof (node as acorn.Literal).value === 'string';
+  return isString || node.type === 'TemplateLiteral';
 }
 
 /** The opposite name. */
