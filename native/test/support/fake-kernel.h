@@ -13,8 +13,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "expect.h"
+#include "path/echo.h"
+#include "path/socket.h"
 #include "route/route.h"
 
 #ifndef UDP_SEGMENT
@@ -72,11 +75,15 @@ static struct {
   uint32_t path_mtu;        /* reported by the error queue for `path_mtu_remote`, path_mtu_count times */
   union weft_endpoint path_mtu_remote;
   unsigned path_mtu_count;
+  bool is_path_mtu_of_icmp; /* not a local error */
+  size_t largest_echo;      /* that the peer answers, as a whole packet; 0: none */
+  uint16_t answers[64];
+  unsigned answer_count;
   int receive_error;                    /* what recvmmsg returns, once */
   int read_error;                       /* what read returns, once */
   struct iovec forbidden[FAKE_BUFFERS]; /* ends of the buffers that received last */
   /* What was tried. */
-  unsigned messages, super_messages, writes, super_writes, polls;
+  unsigned messages, super_messages, writes, super_writes, polls, searches, echoes;
 } fake;
 
 /* Poisons this memory and unpoisons the previous one. */
@@ -269,14 +276,44 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 
 /* --- The error queue, in place of socket.c's reading of it --- */
 
-bool __wrap_weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu);
-bool __wrap_weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu) {
+bool __wrap_weft_udp_take_error(int fd, struct weft_udp_error *error);
+bool __wrap_weft_udp_take_error(int fd, struct weft_udp_error *error) {
   EXPECT(fd, FAKE_SOCKET);
   if (fake.path_mtu_count == 0) return false;
   fake.path_mtu_count--;
-  *remote = fake.path_mtu_remote;
-  *mtu = fake.path_mtu;
+  *error = (struct weft_udp_error){fake.path_mtu_remote, true, !fake.is_path_mtu_of_icmp, fake.path_mtu};
   return true;
+}
+
+/* --- The echo socket of a search --- */
+
+int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source);
+int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source) {
+  (void)identifier, (void)device, (void)source;
+  EXPECT(family, AF_INET);
+  fake.searches++;
+  return dup(STDIN_FILENO);
+}
+
+/* The peer answers at once: echoes to 10.4.5.0 of at most `largest_echo` bytes, as whole packets. */
+int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
+                          size_t payload_bytes, const uint8_t *token, double *time_us);
+int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
+                          size_t payload_bytes, const uint8_t *token, double *time_us) {
+  (void)fd, (void)identifier, (void)token, (void)time_us;
+  EXPECT(to->ipv4.sin_addr.s_addr, htonl(0x0a040500));
+  fake.echoes++;
+  if (payload_bytes + 28 <= fake.largest_echo) fake.answers[fake.answer_count++] = sequence;
+  return 0;
+}
+
+int __wrap_weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer);
+int __wrap_weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer) {
+  (void)fd, (void)family, (void)token;
+  if (fake.answer_count == 0) return 0;
+  *answer = (struct weft_echo_answer){
+      .kind = WEFT_ECHO_REPLY, .sequence = fake.answers[--fake.answer_count], .has_token = true};
+  return 1;
 }
 
 #endif
