@@ -18,6 +18,7 @@ const OPTIONS: WriteOptions = {
   reason: undefined,
   isWaiting: true,
   timeoutMs: 0,
+  etcdAddresses: [],
 };
 const WRITTEN = 8;
 
@@ -65,6 +66,7 @@ async function write(
       changes.push(change);
       return Promise.resolve(isRaced ? { written: false } : { written: true, revision: toRevision(WRITTEN) });
     },
+    nearMisses: () => Promise.resolve([]),
     close: () => undefined,
   };
   const [out, error] = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream));

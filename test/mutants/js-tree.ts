@@ -20,7 +20,7 @@ import { SpecFinder } from './specs-of.ts';
 /** A hanging spec counts as one that fails. */
 const LIMIT_MS = 60_000;
 
-const NOBODY = '--reuid=65534 --regid=65534 --clear-groups --bounding-set=-all';
+const UNPRIVILEGED_USER = '--reuid=65534 --regid=65534 --clear-groups --bounding-set=-all';
 
 export type Result = 'killed' | 'survived' | 'timed out' | 'no spec' | 'invalid';
 
@@ -106,7 +106,7 @@ export class JsTree {
 /** Root gives its identity up; an ordinary user has nothing to give. */
 const UNPRIVILEGED =
   process.getuid?.() === 0
-    ? ['unshare', '--net', 'sh', '-c', `ip link set lo up && exec setpriv ${NOBODY} -- "$@"`, 'sh']
+    ? ['unshare', '--net', 'sh', '-c', `ip link set lo up && exec setpriv ${UNPRIVILEGED_USER} -- "$@"`, 'sh']
     : [];
 
 function lineOf(text: string, offset: number, map: SourceMap): number {
