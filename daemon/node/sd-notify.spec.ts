@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createLogger } from '../log/log.ts';
 import { createSdNotify } from './sd-notify.ts';
@@ -184,5 +187,43 @@ describe('sd_notify', () => {
     assert.deepEqual(calls, ['READY=1 STATUS=a', 'STOPPING=1 STATUS=Stopping']);
     await until(() => lines.length > 0);
     assert.equal(lines.length, 1);
+  });
+
+  describe('by systemd-notify', () => {
+    const { PATH } = process.env;
+    let folder: string;
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'weft-notify-'));
+      Object.assign(process.env, { PATH: `${folder}:${PATH}`, WEFT_SECRET: 'secret' });
+    });
+    afterEach(() => {
+      Object.assign(process.env, { PATH });
+      delete process.env['WEFT_SECRET'];
+      rmSync(folder, { recursive: true });
+    });
+    const install = (exitCode: number): void => {
+      const script = `#!/bin/sh\necho "$NOTIFY_SOCKET|$WEFT_SECRET|$*" >>${folder}/calls\nexit ${exitCode}\n`;
+      writeFileSync(join(folder, 'systemd-notify'), script, { mode: 0o755 });
+    };
+    const calls = (): string =>
+      existsSync(join(folder, 'calls')) ? readFileSync(join(folder, 'calls'), 'utf8') : '';
+
+    it('passes on the socket, the process and the lines alone, in order', async () => {
+      install(0);
+      const { sd, lines } = fixture({ NOTIFY_SOCKET: '/s' }, { sendDatagram: undefined });
+      sd.ready('a');
+      sd.status('b');
+      await until(() => calls().endsWith('=b\n'));
+      assert.equal(calls(), '/s||--pid=42 READY=1 STATUS=a\n/s||--pid=42 STATUS=b\n');
+      assert.deepEqual(lines, []);
+    });
+
+    it('logs that it failed', async () => {
+      install(1);
+      const { sd, lines } = fixture({ NOTIFY_SOCKET: '/s' }, { sendDatagram: undefined });
+      sd.ready('a');
+      await until(() => lines.length > 0);
+      assert.match(lines[0] ?? '', /Cannot notify systemd/);
+    });
   });
 });

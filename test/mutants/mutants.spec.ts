@@ -17,6 +17,7 @@ const JS: Readonly<Record<string, readonly string[]>> = {
   'a >= b;': ['a > b;'],
   'a === b;': ['a !== b;'],
   'a + b;': ['a - b;'],
+  'a < 5000;': ['a < 5000000;', 'a <= 5000;'],
   'a * 3;': ['a * 4;', 'a / 3;'],
   '"x" + a;': [],
   'a && b;': ['a || b;', 'a;', 'b;'],

@@ -175,3 +175,10 @@ function otherUnit(value: acorn.Node, text: Text): readonly Replacement[] {
   const isDuration = /^[\w.#]+(?:Ms|Sec|Seconds)$/.test(text(value));
   return isDuration ? [{ operator: 'wrong unit', of: value, text: `${text(value)} * 1000` }] : [];
 }
+
+/** Large numbers are durations and bounds: one more is no fault. */
+function changedNumber(value: number): Replacement {
+  return value < 100
+    ? { operator: 'off by one', text: String(value + 1) }
+    : { operator: 'wrong unit', text: String(value * 1000) };
+}
