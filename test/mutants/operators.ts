@@ -53,7 +53,7 @@ export const OPERATORS: {
   ],
   Literal: ({ value }) =>
     typeof value === 'number'
-      ? [{ operator: 'off by one', text: String(value + 1) }]
+      ? [changedNumber(value)]
       : typeof value === 'boolean'
         ? [{ operator: 'negated condition', text: String(!value) }]
         : [],
