@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** More specs than these seldom notice what these do not, and each costs time for each mutant. */
-const MAX_SPECS = 10;
+const MAX_SPECS = 6;
 
 /** Distance in imports at which a spec of another folder still tests a file. */
 const MAX_DISTANCE = 3;
