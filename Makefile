@@ -8,7 +8,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
@@ -101,11 +101,18 @@ coverage: build
 	  node_modules/.bin/mocha $(UNIT_SPECS)
 	@sh native/test/coverage.sh
 
+# Plants small faults, one at a time, and prints those that no unit spec or C test notices: MUTANTS='daemon/metrics native/path'
+# picks folders or files, SAMPLE how many of each folder, SEED which.
+.PHONY: mutants
+mutants: build
+	@deploy/install-tools.sh cc
+	@node dist/test/mutants/main.js --sample $(or $(SAMPLE),20) --seed $(or $(SEED),1) $(MUTANTS)
+
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
 	@sh native/fuzz/run.sh 3
-	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
+	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory test-root
 	@$(MAKE) --no-print-directory bench-check
 
