@@ -55,7 +55,7 @@ describe('the Debian package with its own Node', function packageWithNode() {
   });
 });
 
-/** The package for this machine, made anew from `make bundle`. */
+/** The package for this machine, made from `make bundle`. */
 function debFiles(): readonly string[] {
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const build = join(packageRoot(), 'deploy/deb/build.sh');

@@ -1,7 +1,7 @@
 // Commands on a Debian that nothing was installed on: test/fresh/enter.sh runs them. Needs root.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
 
@@ -24,6 +24,17 @@ export class FreshDebian {
     const { status, stdout, stderr } = this.run(command);
     assert.equal(status, 0, `${command} ended with ${status}:\n${stdout}${stderr}`);
     return stdout;
+  }
+
+  /** Path, on this machine, of a file that was written there. */
+  pathOf(file: string): string {
+    return join(this.state, 'upper', file);
+  }
+
+  /** Path, on this machine, of a file to put into root's home there. */
+  pathInHome(name: string): string {
+    mkdirSync(this.pathOf('root'), { recursive: true });
+    return this.pathOf(`root/${name}`);
   }
 
   remove(): void {
