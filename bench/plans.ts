@@ -12,6 +12,8 @@ export interface Job {
 
 export interface Plan {
   readonly purpose: string;
+  /** Typical duration on an idle machine with two processors. */
+  readonly aboutSec: number;
   /** Parts that would begin later than this many seconds after the start are left out, which is a failure. */
   readonly withinSec: number;
   readonly jobs: readonly Job[];
@@ -35,6 +37,7 @@ const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].m
 export const PLANS: Readonly<Record<string, Plan>> = {
   check: {
     purpose: 'smoke test of a quarter of a minute: benchmarks run, and no ranking invariant is violated',
+    aboutSec: 15,
     withinSec: 600,
     jobs: [
       job(
@@ -48,6 +51,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   },
   short: {
     purpose: 'a minute and a half, for weft bench compare: five rounds are the minimum for a comparison',
+    aboutSec: 90,
     withinSec: 120,
     jobs: [
       job('restart', 1, '--scenarios vxlan;udp --faults nothing;restart;crash'),
@@ -61,6 +65,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   },
   full: {
     purpose: 'twelve minutes at most, for the report in docs/benchmarks',
+    aboutSec: 720,
     withinSec: 600,
     jobs: [
       job('micro', 5),
