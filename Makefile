@@ -136,6 +136,18 @@ test-fresh: build
 	  deploy/install-tools.sh debootstrap unshare && sh test/boot/debian-root.sh debian-12-minimal git,make && \
 	  node_modules/.bin/mocha --timeout 1200000 'dist/test/fresh/*.spec.js'; fi
 
+# Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
+# lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
+KERNEL ?= debian-12
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-migration
+.PHONY: test-kernel
+test-kernel: test-tools bundle native/build/weft-oracle.node
+	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv
+	@sh test/kernel/fetch.sh $(KERNEL)
+	@sh native/test/build-tools.sh
+	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 node dist/test/run-suites.js \
+	  $(foreach suite,$(or $(FILE),$(KERNEL_SUITES)),dist/test/$(patsubst test/%,%,$(patsubst %.spec.ts,%,$(suite))).spec.js)
+
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)
 

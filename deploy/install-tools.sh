@@ -26,6 +26,8 @@ package_of() {
     libfuzzer) echo clang libclang-rt-dev ;;
     promtool) echo prometheus ;;
     qemu-aarch64) echo qemu-user ;;
+    qemu-system-x86_64) echo qemu-system-x86 ;;
+    modprobe | depmod) echo kmod ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     *) echo "$1" ;;
   esac

@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { IpAddress } from '../../lib/address.ts';
+import { overlapsOf } from '../../daemon/overlay/config-change.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
 import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
 import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
@@ -52,15 +54,16 @@ export const configCommand = defineCommand({
   run: async (values, [verb, arg]) => {
     checkConfigArgs(verb, arg);
     if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
-    if (verb === 'validate') return validate(arg!);
+    const { store, key, addresses: etcdAddresses } = openConfigStore(values);
+    if (verb === 'validate') return validate(arg!, etcdAddresses).finally(() => store.close());
     const options = {
       yes: values.yes,
       renumber: values.renumber,
       reason: values.reason,
       isWaiting: !values['no-wait'],
       timeoutMs: parseSeconds(values.timeout ?? '60') * 1000,
+      etcdAddresses,
     };
-    const { store, key } = openConfigStore(values);
     try {
       return await runOnStore({ store, key, verb, arg: arg ?? '', options, isJson: values.json });
     } finally {
@@ -88,7 +91,7 @@ async function runOnStore(task: Task): Promise<number> {
   if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`weft config ${verb} has no action`);
   if (verb === 'set') return writeConfig(store, snapshot, given, options);
-  const plan = planAgainst(snapshot, given);
+  const plan = planAgainst(snapshot, given, options.etcdAddresses);
   printLines(describePlan(plan));
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }
@@ -120,9 +123,11 @@ function check(source: string): ParsedConfigFile {
   );
 }
 
-async function validate(path: string): Promise<number> {
+async function validate(path: string, etcdAddresses: readonly IpAddress[]): Promise<number> {
   const result = checkConfig(await readSource(path));
-  printLines(result.ok ? result.warnings : result.errors);
+  printLines(
+    result.ok ? [...result.warnings, ...overlapsOf(result.config, [], etcdAddresses)] : result.errors,
+  );
   printText(result.ok ? 'The document is valid\n' : 'The document is invalid\n');
   return result.ok ? EXIT_OK : EXIT_FAILURE;
 }

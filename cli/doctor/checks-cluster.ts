@@ -110,6 +110,27 @@ const duplicatePublicIp: Check = {
   },
 };
 
+const contestedPublicIp: Check = {
+  id: 'public-ip-contested',
+  about: 'whether another host publishes the public IP of this host',
+  run: async (facts) => {
+    const status = await facts.status;
+    if (status?.lease?.isPublicIpContested !== true) return [];
+    const { publicIp, publicIpv6 } = status.interface ?? {};
+    return [
+      {
+        severity: 'error',
+        title: 'Another host publishes the public IP of this host',
+        evidence: [
+          `${publicIp ?? publicIpv6} is published by this host and by another one, both with ${status.lease.key}`,
+        ],
+        impact: 'Two hosts use one subnet: peers send its packets to either of them',
+        fix: 'give one of the two hosts another address: --public-ip or --iface, then restart its daemon',
+      },
+    ];
+  },
+};
+
 const networkOverlap: Check = {
   id: 'network-overlap',
   about: 'whether the cluster network overlaps other networks of this host',
@@ -171,5 +192,6 @@ export const CLUSTER_CHECKS: readonly Check[] = [
   configRejected,
   badKeys,
   duplicatePublicIp,
+  contestedPublicIp,
   networkOverlap,
 ];

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
-import { UDP, VXLAN, vxlanPeer, network } from '../../backends/fixture.ts';
-import { planConfigChange, type ConfigEffect } from './config-change.ts';
+import type { Ipv4Cidr } from '../../lib/address.ts';
+import { ip4, UDP, VXLAN, vxlanPeer, network } from '../../backends/fixture.ts';
+import { overlapsOf, planConfigChange, type ConfigEffect } from './config-change.ts';
 
 const before = network('4', VXLAN);
 const leases = [vxlanPeer(2), vxlanPeer(3)];
@@ -14,6 +15,34 @@ interface Case {
   readonly changes: readonly string[];
   readonly consequence?: RegExp;
 }
+
+describe('a network around addresses of hosts and etcd', () => {
+  const around = (text: string): NetworkConfig => {
+    const { ipv4, ...rest } = before;
+    return { ...rest, ipv4: { ...ipv4!, network: text as Ipv4Cidr } };
+  };
+
+  it('is a consequence of its change, with the addresses', () => {
+    const { consequences } = planConfigChange(before, around('10.8.0.0/14'), leases, [ip4('10.9.0.99')]);
+    assert.match(
+      consequences.at(-1)!,
+      /^the network 10\.8\.0\.0\/14 contains .*: 10\.9\.0\.99 \(an address of etcd\), 10\.9\.0\.2 \(the public address of 10\.5\.2\.0-24\), 10\.9\.0\.3 .*choose a network apart/,
+    );
+  });
+
+  it('is none elsewhere', () => {
+    const { consequences } = planConfigChange(before, around('10.96.0.0/12'), [], [ip4('10.9.0.99')]);
+    assert.doesNotMatch(consequences.join(), /contains addresses/);
+  });
+
+  it('names a few addresses of many', () => {
+    const many = Array.from({ length: 9 }, (_, index) => vxlanPeer(index + 2));
+    assert.match(
+      overlapsOf(around('10.8.0.0/14'), many, []).join(),
+      /10\.9\.0\.5 \([^)]*\) and 5 more; no host/,
+    );
+  });
+});
 
 const cases: readonly Case[] = [
   { name: 'the same', after: network('4', VXLAN), effect: 'none', changes: [] },

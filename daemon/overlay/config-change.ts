@@ -8,9 +8,11 @@ import type {
   NetworkConfig,
   TxChecksumOffload,
 } from '../../allocator/config/config.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
+import { overlapWarning } from '../../backends/underlay-addresses.ts';
 import { transportId, transportOf } from '../../backends/transport.ts';
 
 /** `live`: hosts follow without disruption. */
@@ -27,11 +29,14 @@ export interface ConfigChangePlan {
   readonly renumbered: readonly string[];
 }
 
-/** Compares two configs; `before` is unset if there is none. */
+/**
+ * Compares two configs; `before` is unset if there is none. `etcdAddresses`: as far as they are known.
+ */
 export function planConfigChange(
   before: NetworkConfig | undefined,
   after: NetworkConfig,
   leases: readonly Lease[],
+  etcdAddresses: readonly IpAddress[] = [],
 ): ConfigChangePlan {
   // Settings of one type mean nothing in another: of another type only those that differ from its defaults are changes.
   const isOtherType = before?.backend.type !== after.backend.type;
@@ -50,9 +55,26 @@ export function planConfigChange(
     consequences: [
       ...(migration === undefined ? [] : [migration]),
       ...consequencesOf(names, { before, after, renumbered, leases }, migration !== undefined),
+      ...overlapsOf(after, leases, etcdAddresses),
     ],
     renumbered,
   };
+}
+
+/** Addresses of hosts and etcd in the new networks. */
+export function overlapsOf(
+  after: NetworkConfig,
+  leases: readonly Lease[],
+  etcdAddresses: readonly IpAddress[],
+): readonly string[] {
+  const etcd = etcdAddresses.map((address) => ({ address, role: 'an address of etcd' }));
+  const hosts = leases.flatMap(({ attributes: { publicIp, publicIpv6 }, key }) =>
+    [publicIp, publicIpv6].flatMap((address) =>
+      address === undefined ? [] : [{ address, role: `the public address of ${key}` }],
+    ),
+  );
+  const warning = overlapWarning(after, [...etcd, ...hosts]);
+  return warning === undefined ? [] : [warning];
 }
 
 function effectOf(isChanged: boolean, isMigration: boolean, isRenumbering: boolean): ConfigEffect {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct weft_bpf_path {
   struct weft_bpf_config config;
   unsigned routes_of[IPV4_BITS + 1]; /* number of routes by prefix length */
   unsigned overflow_routes;          /* of these, in WEFT_MAP_OVERFLOW */
-  int probe_fd;                      /* a UDP socket for route lookups; sends nothing */
+  pthread_mutex_t routes_lock; /* workers change MTUs */
   unsigned cpus;
   int error;          /* negative errno once its routes differ from those of the workers */
   bool links_changed; /* since the last consume_change */
@@ -124,15 +125,20 @@ static int add_route(struct weft_bpf_path *bpf, const struct weft_bpf_key *key, 
   return error;
 }
 
-void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route *route) {
+static uint32_t bpf_mtu(const struct weft_route *route) {
+  const uint32_t mtu = weft_peer_mtu(route->peer);
+  return mtu == 0 ? UINT32_MAX : mtu;
+}
+
+static void set_route(struct weft_bpf_path *bpf, const struct weft_route *route) {
   struct weft_bpf_key key;
   struct weft_bpf_route before, after = {0};
-  if (!bpf || !make_key(route->family, route->subnet, route->prefix_bits, &key)) return;
+  if (!make_key(route->family, route->subnet, route->prefix_bits, &key)) return;
   const int table = find_route(bpf, &key, &before);
   if (table >= 0) after.counts = before.counts;
   after.remote = route->remote.v4.sin_addr.s_addr;
   after.port = route->remote.v4.sin_port;
-  after.mtu = weft_underlay_mtu(bpf->probe_fd, &route->remote);
+  after.mtu = bpf_mtu(route);
   memcpy(after.mac, route->mac, sizeof(after.mac));
   if (table >= 0 && memcmp(&before, &after, offsetof(struct weft_bpf_route, counts)) == 0) return;
   const int error = table >= 0 ? weft_bpf_map_update(table, &key, &after) : add_route(bpf, &key, &after);
@@ -141,16 +147,47 @@ void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route 
   write_config(bpf);
 }
 
-void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
-                                unsigned prefix_bits) {
+void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route *route) {
+  if (!bpf) return;
+  pthread_mutex_lock(&bpf->routes_lock);
+  set_route(bpf, route);
+  pthread_mutex_unlock(&bpf->routes_lock);
+}
+
+static void update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route) {
   struct weft_bpf_key key;
-  if (!bpf || !make_key(family, subnet, prefix_bits, &key)) return;
+  struct weft_bpf_route found;
+  if (!make_key(route->family, route->subnet, route->prefix_bits, &key)) return;
+  const int table = find_route(bpf, &key, &found);
+  if (table < 0 || found.remote != route->remote.v4.sin_addr.s_addr || found.mtu == bpf_mtu(route)) return;
+  found.mtu = bpf_mtu(route);
+  weft_bpf_map_update(table, &key, &found);
+}
+
+void weft_bpf_path_update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route) {
+  if (!bpf) return;
+  pthread_mutex_lock(&bpf->routes_lock);
+  update_mtu(bpf, route);
+  pthread_mutex_unlock(&bpf->routes_lock);
+}
+
+static void remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
+  struct weft_bpf_key key;
+  if (!make_key(family, subnet, prefix_bits, &key)) return;
   bool is_new = false;
   if (weft_bpf_map_delete(bpf->maps[WEFT_MAP_ROUTES], &key) < 0) {
     if (weft_bpf_map_delete(bpf->maps[WEFT_MAP_OVERFLOW], &key) < 0) return;
     is_new = --bpf->overflow_routes == 0;
   }
   if (--bpf->routes_of[prefix_bits] == 0 || is_new) write_config(bpf);
+}
+
+void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
+                                unsigned prefix_bits) {
+  if (!bpf) return;
+  pthread_mutex_lock(&bpf->routes_lock);
+  remove_route(bpf, family, subnet, prefix_bits);
+  pthread_mutex_unlock(&bpf->routes_lock);
 }
 
 /* --- Counts --- */
@@ -198,7 +235,7 @@ static struct weft_bpf_path *make(const struct weft_bpf_path_settings *settings)
   bpf->hooks[WEFT_BPF_TX] = (struct weft_hook){-1, -1, WEFT_HOOK_EGRESS, false};
   bpf->hooks[WEFT_BPF_RX] = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
   bpf->cpus = weft_bpf_possible_cpus();
-  bpf->probe_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  pthread_mutex_init(&bpf->routes_lock, NULL);
   snprintf(bpf->tun, sizeof(bpf->tun), "%s", settings->tun);
   fill_config(bpf, settings);
   return bpf;
@@ -272,6 +309,6 @@ void weft_bpf_path_close(struct weft_bpf_path *bpf) {
   if (!bpf) return;
   for (unsigned which = 0; which < WEFT_BPF_HOOKS; which++) weft_hook_close(&bpf->hooks[which]);
   for (unsigned at = 0; at < WEFT_MAP_COUNT; at++) close_fd(bpf->maps[at]);
-  close_fd(bpf->probe_fd);
+  pthread_mutex_destroy(&bpf->routes_lock);
   free(bpf);
 }

@@ -55,10 +55,12 @@ bool weft_bpf_path_consume_change(struct weft_bpf_path *bpf);
 bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason);
 
 /*
- * Mirrors the routes of the workers. IPv6 routes stay with the workers. Setting a route again
- * refreshes its MTU.
+ * Mirrors the routes of the workers, with the path MTUs of their peers. IPv6 routes stay with the
+ * workers. Only weft_bpf_path_update_mtu may be called by workers: it changes the MTU of a route
+ * that is there.
  */
 void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route *route);
+void weft_bpf_path_update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route);
 void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
                                 unsigned prefix_bits);
 

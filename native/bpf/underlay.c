@@ -1,9 +1,10 @@
-/* Interfaces by getifaddrs(3), route MTUs by IP_MTU (ip(7)). */
+/* Interfaces by getifaddrs(3). */
 #include "underlay.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <netpacket/packet.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,14 +36,4 @@ unsigned weft_underlay_index(uint32_t address) {
   const unsigned index = ethernet_index(list, name);
   freeifaddrs(list);
   return index;
-}
-
-uint32_t weft_underlay_mtu(int probe_fd, const union weft_endpoint *remote) {
-  /* Clears the source address that the last connect chose. */
-  const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
-  int mtu = 0;
-  socklen_t length = sizeof(mtu);
-  connect(probe_fd, &unspecified, sizeof(unspecified));
-  if (connect(probe_fd, &remote->any, sizeof(remote->v4)) < 0) return UINT16_MAX;
-  return getsockopt(probe_fd, IPPROTO_IP, IP_MTU, &mtu, &length) < 0 ? UINT16_MAX : (uint32_t)mtu;
 }

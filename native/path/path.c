@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host-mtu.h"
 #include "packet/wire.h"
 #include "tun.h"
 #include "worker.h"
@@ -119,13 +120,18 @@ static void open_bpf(struct weft_path *path, struct handover *adopted) {
     weft_bpf_path_adopt_link(path->bpf, which, take_adopted(adopted, WEFT_FD_LINK, which));
 }
 
+/* Passes a route on with the MTU of this host's route to the peer. */
 static void refresh_route(void *context, const struct weft_route *route) {
-  weft_bpf_path_set_route(context, route);
+  struct weft_path *path = context;
+  const uint32_t mtu = weft_host_mtu(path->host_mtu_fd, &route->remote);
+  atomic_store_explicit(&route->peer->host_mtu, mtu, memory_order_relaxed);
+  weft_bpf_path_set_route(path->bpf, route);
 }
 
 bool weft_path_refresh(struct weft_path *path) {
-  if (!path->bpf || !path->workers[0]->is_started) return false;
-  weft_routes_each(path->routes, refresh_route, path->bpf);
+  if (!path->workers[0]->is_started) return false;
+  weft_routes_each(path->routes, refresh_route, path);
+  if (!path->bpf) return false;
   path->is_bpf_active = weft_bpf_path_attach(path->bpf, path->bpf_disabled_reason);
   return weft_bpf_path_consume_change(path->bpf);
 }
@@ -159,9 +165,11 @@ static struct weft_path *make_path(const struct weft_path_settings *settings) {
   if (!path) return NULL;
   path->settings = *settings;
   path->overhead = overhead_of(settings);
+  path->host_mtu_fd = weft_host_mtu_open();
   atomic_store(&path->mtu, WEFT_MAX_PACKET); /* until weft_path_configure */
   path->routes = weft_routes_new(settings->workers);
   if (!path->routes) {
+    if (path->host_mtu_fd >= 0) close(path->host_mtu_fd);
     free(path);
     return NULL;
   }
@@ -185,11 +193,12 @@ int weft_path_open(const struct weft_path_settings *settings, const struct weft_
 }
 
 void weft_path_close(struct weft_path *path) {
-  weft_bpf_path_close(path->bpf);
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
     if (path->workers[index]) weft_worker_stop(path->workers[index]);
+  weft_bpf_path_close(path->bpf); /* workers use it */
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
     if (path->workers[index]) weft_worker_free(path->workers[index]);
+  if (path->host_mtu_fd >= 0) close(path->host_mtu_fd);
   weft_routes_free(path->routes);
   pthread_mutex_destroy(&path->config_lock);
   free(path);
@@ -203,9 +212,14 @@ void weft_path_configure(struct weft_path *path, const struct weft_path_config *
 }
 
 int weft_path_set_route(struct weft_path *path, const struct weft_route *route) {
+  const struct weft_route *before = weft_routes_get(path->routes, route->family, route->subnet, route->prefix_bits);
+  const bool has_moved = before && !weft_endpoint_same_address(&before->remote, &route->remote);
   const int error = weft_routes_set(path->routes, route);
-  if (error == 0) weft_bpf_path_set_route(path->bpf, route);
-  return error;
+  if (error < 0) return error;
+  const struct weft_route *set = weft_routes_get(path->routes, route->family, route->subnet, route->prefix_bits);
+  if (has_moved) atomic_store_explicit(&set->peer->probed_mtu, 0, memory_order_relaxed);
+  refresh_route(path, set);
+  return 0;
 }
 
 int weft_path_remove_route(struct weft_path *path, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {

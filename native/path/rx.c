@@ -126,19 +126,13 @@ static int receive(struct weft_worker *worker) {
   return recvmmsg(worker->sockets[0], rx->messages, WEFT_RX_BATCH, MSG_DONTWAIT, NULL);
 }
 
-/* Empties the error queue. Otherwise the socket stays readable. */
-static void forget_errors(struct weft_worker *worker) {
-  union weft_endpoint remote;
-  uint32_t mtu;
-  while (weft_udp_take_error(worker->sockets[0], &remote, &mtu)) continue;
-}
-
 unsigned weft_rx_drain(struct weft_worker *worker) {
   struct weft_rx_batch *rx = &worker->rx;
   unsigned received = 0;
   for (unsigned batch = 0; batch < BATCHES_PER_DRAIN; batch++) {
     const int count = receive(worker);
-    if (count < 0 && errno != EAGAIN) forget_errors(worker);
+    /* Otherwise the socket stays readable. */
+    if (count < 0 && errno != EAGAIN) weft_path_mtu_drain(worker, worker->sockets[0], NULL);
     if (count <= 0) break;
     for (unsigned index = 0; index < (unsigned)count; index++) accept_message(worker, index);
     received += (unsigned)count;

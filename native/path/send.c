@@ -18,8 +18,7 @@ enum {
 };
 
 /*
- * Lifetime of a learned path MTU. The kernel keeps its own for 10 minutes (route mtu_expires) and
- * reports it again.
+ * Lifetime of a path MTU that a local error gave. The kernel reports it again.
  */
 static const uint64_t PATH_MTU_NS = 60ull * 1000 * 1000 * 1000;
 
@@ -46,18 +45,9 @@ static void make_message(struct weft_tx_batch *batch, unsigned index) {
   message->msg_control = message->msg_controllen > 0 ? batch->control[index] : NULL;
 }
 
-/* Empties the error queue of ICMP and local errors. Returns the path MTU to `remote`, or 0. */
-static uint32_t drain_errors(int fd, const union weft_endpoint *remote) {
-  union weft_endpoint about;
-  uint32_t mtu, found = 0;
-  while (weft_udp_take_error(fd, &about, &mtu))
-    if (mtu != 0 && weft_endpoint_same_address(&about, remote)) found = mtu;
-  return found;
-}
-
 /* Records the path MTU from the error queue. False: it has none for this peer. */
 static bool learn_path_mtu(struct weft_worker *worker, const struct weft_run *run) {
-  const uint32_t mtu = drain_errors(worker->sockets[run->socket], &run->route->remote);
+  const uint32_t mtu = weft_path_mtu_drain(worker, worker->sockets[run->socket], &run->route->remote);
   /* RFC 791: each link carries 68 bytes. Less leaves no room for an inner packet. */
   if (mtu < worker->path->overhead + 68) return false;
   atomic_store_explicit(&run->route->peer->path_mtu_until_ns, weft_now_ns() + PATH_MTU_NS, memory_order_relaxed);
@@ -183,6 +173,8 @@ static void send_batch(struct weft_worker *worker, unsigned first, unsigned end)
     for (int index = 0; index < sent; index++)
       count_sent(worker, &batch->runs[first + (unsigned)index], batch->runs[first + (unsigned)index].count,
                  batch->runs[first + (unsigned)index].total_bytes);
+    /* An ICMP error. Those of this host come again when the messages are sent one by one. */
+    if (sent < 0 && error == EMSGSIZE) weft_path_mtu_drain(worker, fd, NULL);
     if (sent > 0) {
       first += (unsigned)sent;
       has_failed = false;

@@ -34,11 +34,11 @@ static int set_options(int fd, int family) {
   int error;
   set_buffers(fd);
   if (family == AF_INET) {
-    if ((error = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)) < 0) return error;
+    if ((error = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)) < 0) return error;
     if ((error = set_int(fd, IPPROTO_IP, IP_RECVERR, 1)) < 0) return error;
     return set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
   }
-  if ((error = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)) < 0) return error;
+  if ((error = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)) < 0) return error;
   if ((error = set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)) < 0) return error;
   return set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
@@ -83,23 +83,29 @@ void weft_udp_probe_offloads(int fd, struct weft_socket_offloads *offloads) {
   offloads->gso = set_int(fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;
 }
 
-bool weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu) {
+static void read_error(const struct cmsghdr *item, struct weft_udp_error *error) {
+  struct sock_extended_err detail;
+  memcpy(&detail, CMSG_DATA(item), sizeof(detail));
+  error->is_too_big = detail.ee_errno == EMSGSIZE;
+  error->is_local = detail.ee_origin == SO_EE_ORIGIN_LOCAL;
+  error->mtu = error->is_too_big ? detail.ee_info : 0;
+}
+
+bool weft_udp_take_error(int fd, struct weft_udp_error *error) {
   union {
     struct cmsghdr align;
     uint8_t bytes[512];
   } control;
-  struct msghdr message = {
-      .msg_name = remote, .msg_namelen = sizeof(*remote), .msg_control = &control, .msg_controllen = sizeof(control)};
-  *mtu = 0;
-  memset(remote, 0, sizeof(*remote));
+  struct msghdr message = {.msg_name = &error->remote,
+                           .msg_namelen = sizeof(error->remote),
+                           .msg_control = &control,
+                           .msg_controllen = sizeof(control)};
+  memset(error, 0, sizeof(*error));
   if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false;
   for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
     const bool is_v4 = item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_RECVERR;
     const bool is_v6 = item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_RECVERR;
-    if (!is_v4 && !is_v6) continue;
-    struct sock_extended_err error;
-    memcpy(&error, CMSG_DATA(item), sizeof(error));
-    if (error.ee_errno == EMSGSIZE) *mtu = error.ee_info;
+    if (is_v4 || is_v6) read_error(item, error);
   }
   return true;
 }

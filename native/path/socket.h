@@ -1,4 +1,4 @@
-/* UDP sockets of the underlay: options, offloads, and the path MTUs that the kernel learns. */
+/* UDP sockets of the underlay: options, offloads, and the error queue. */
 #ifndef WEFT_SOCKET_H
 #define WEFT_SOCKET_H
 
@@ -17,9 +17,9 @@ struct weft_socket_offloads {
 enum { WEFT_CONTROL_BYTES = 2 * CMSG_SPACE(sizeof(int)) };
 
 /*
- * Opens a non-blocking socket bound to `local`, with SO_REUSEPORT if `is_shared`. It sets DF, so
- * that the kernel learns path MTUs; ICMP errors arrive in the error queue. Returns the descriptor
- * or negative errno.
+ * Opens a non-blocking socket bound to `local`, with SO_REUSEPORT if `is_shared`. It sends with DF.
+ * The path MTUs that the kernel learns do not bind it (IP_PMTUDISC_PROBE): ICMP errors, which any
+ * host can forge, only arrive in the error queue. Returns the descriptor or negative errno.
  */
 int weft_udp_open(const union weft_endpoint *local, bool is_shared);
 
@@ -32,11 +32,16 @@ int weft_udp_adopt(int fd, const union weft_endpoint *local);
 /* Turns UDP_GRO on and probes UDP_SEGMENT. Stores which the kernel supports. */
 void weft_udp_probe_offloads(int fd, struct weft_socket_offloads *offloads);
 
-/*
- * Takes one entry of the error queue (ip(7) IP_RECVERR). False: it is empty. `mtu` is the path MTU
- * to `remote`, or 0 if the entry has none.
- */
-bool weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu);
+/* An entry of the error queue (ip(7) IP_RECVERR). */
+struct weft_udp_error {
+  union weft_endpoint remote; /* destination of the datagram */
+  bool is_too_big;            /* EMSGSIZE */
+  bool is_local;              /* of this host, not of an ICMP message */
+  uint32_t mtu;               /* with is_too_big; 0: unknown */
+};
+
+/* Takes one entry of the error queue. False: it is empty. */
+bool weft_udp_take_error(int fd, struct weft_udp_error *error);
 
 /*
  * Writes TOS and segment size, unless 0, to the `control` buffer of a message. Returns the length

@@ -41,16 +41,6 @@ static void append_segments(struct weft_worker *worker, const struct weft_tx_met
   worker->tx.slots_used--;
 }
 
-/* Largest inner packet that fits the known path MTU to the peer. */
-static size_t inner_limit(const struct weft_worker *worker, const struct weft_route *route) {
-  const uint32_t mtu = atomic_load_explicit(&route->peer->path_mtu, memory_order_relaxed);
-  if (mtu == 0) return WEFT_MAX_PACKET;
-  if (weft_now_ns() < atomic_load_explicit(&route->peer->path_mtu_until_ns, memory_order_relaxed))
-    return mtu - worker->path->overhead;
-  atomic_store_explicit(&route->peer->path_mtu, 0, memory_order_relaxed);
-  return WEFT_MAX_PACKET;
-}
-
 static void append_fragments(struct weft_worker *worker, const struct weft_tx_meta *meta,
                              struct weft_fragmenter *fragmenter) {
   weft_worker_count(worker, WEFT_FRAGMENTED, 1);
@@ -67,7 +57,8 @@ static void append_fragments(struct weft_worker *worker, const struct weft_tx_me
 static bool handle_oversized(struct weft_worker *worker, const struct weft_tx_meta *meta, const uint8_t *data,
                              const struct weft_packet *packet, size_t limit) {
   struct weft_fragmenter fragmenter;
-  if (packet->total_bytes <= limit) return false;
+  if (packet->total_bytes <= limit || weft_path_mtu_is_probe(worker, data, packet)) return false;
+  weft_path_mtu_exceeded(worker, meta->route);
   if (weft_fragmenter_init(&fragmenter, data, packet, limit) == 0) {
     append_fragments(worker, meta, &fragmenter);
     return true;
@@ -82,7 +73,7 @@ static void resend_oversized(struct weft_worker *worker, const struct weft_overs
   struct weft_packet packet;
   if (weft_packet_parse(oversized->data, oversized->length, &packet) != 0) return;
   const struct weft_tx_meta meta = {oversized->route, oversized->tos, oversized->socket, packet.family};
-  if (!handle_oversized(worker, &meta, oversized->data, &packet, inner_limit(worker, oversized->route)))
+  if (!handle_oversized(worker, &meta, oversized->data, &packet, weft_path_mtu_limit(worker, oversized->route)))
     weft_worker_count(worker, WEFT_DROP_TX_REFUSED, 1);
 }
 
@@ -133,7 +124,7 @@ static enum weft_drop_reason append_super(struct weft_worker *worker, const stru
                                           const struct virtio_net_hdr *header, const uint8_t *data, size_t length,
                                           const struct weft_packet *packet) {
   struct weft_segmenter segmenter;
-  const size_t limit = inner_limit(worker, meta->route);
+  const size_t limit = weft_path_mtu_limit(worker, meta->route);
   const enum weft_drop_reason drop = weft_segmenter_init(&segmenter, header, data, length, packet);
   if (drop != WEFT_NOT_DROPPED) return drop;
   if (segmenter.header_bytes + segmenter.segment_payload > limit)
@@ -148,7 +139,7 @@ static enum weft_drop_reason append_single(struct weft_worker *worker, const str
   const enum weft_drop_reason drop =
       (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ? weft_complete_checksum(header, data, length) : WEFT_NOT_DROPPED;
   if (drop != WEFT_NOT_DROPPED) return drop;
-  if (!handle_oversized(worker, meta, data, packet, inner_limit(worker, meta->route))) {
+  if (!handle_oversized(worker, meta, data, packet, weft_path_mtu_limit(worker, meta->route))) {
     if (!weft_tx_batch_has_room(&worker->tx)) flush(worker);
     weft_tx_batch_append(worker, meta, data, packet->total_bytes, NULL, 0);
   }

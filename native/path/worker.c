@@ -19,13 +19,14 @@ enum {
   ICMP_BURST = 50,
 };
 
-enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_COUNT };
+enum { POLL_TUN, POLL_SOCKET, POLL_STOP, POLL_PROBE, POLL_COUNT };
 
 /* Waits until a descriptor is ready. A sleeping worker does not delay the reclamation of routes. */
 static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds) {
   if (worker->is_tun_gone) fds[POLL_TUN].fd = -1;
+  fds[POLL_PROBE].fd = worker->path_mtu.fd;
   weft_routes_leave(worker->path->routes, worker->index);
-  while (poll(fds, POLL_COUNT, -1) < 0 && errno == EINTR) continue;
+  while (poll(fds, POLL_COUNT, weft_path_mtu_wait_ms(worker)) < 0 && errno == EINTR) continue;
   weft_routes_enter(worker->path->routes, worker->index);
   weft_worker_count(worker, WEFT_WAKEUPS, 1);
 }
@@ -33,6 +34,7 @@ static void wait_for_packets(struct weft_worker *worker, struct pollfd *fds) {
 static void move_packets(struct weft_worker *worker, const struct pollfd *fds) {
   if (fds[POLL_SOCKET].revents) weft_rx_drain(worker);
   if (fds[POLL_TUN].revents) weft_tx_drain(worker);
+  weft_path_mtu_run(worker);
   weft_routes_quiescent(worker->path->routes, worker->index);
 }
 
@@ -40,7 +42,8 @@ static void *run(void *argument) {
   struct weft_worker *worker = argument;
   struct pollfd fds[POLL_COUNT] = {{.fd = worker->tun_fd, .events = POLLIN},
                                    {.fd = worker->sockets[0], .events = POLLIN},
-                                   {.fd = worker->stop_fd, .events = POLLIN}};
+                                   {.fd = worker->stop_fd, .events = POLLIN},
+                                   {.fd = -1, .events = POLLIN}};
   weft_routes_enter(worker->path->routes, worker->index);
   while (!atomic_load_explicit(&worker->is_stopping, memory_order_relaxed)) {
     wait_for_packets(worker, fds);
@@ -57,6 +60,7 @@ struct weft_worker *weft_worker_new(struct weft_path *path, unsigned index, int 
   worker->path = path;
   worker->index = index;
   worker->tun_fd = tun_fd;
+  worker->path_mtu.fd = -1;
   worker->socket_count = 1 + path->settings.source_ports;
   memcpy(worker->sockets, sockets, worker->socket_count * sizeof(*sockets));
   weft_rate_init(&worker->icmp_rate, ICMP_PER_SECOND, ICMP_BURST);
@@ -95,6 +99,7 @@ void weft_worker_stop(struct weft_worker *worker) {
 }
 
 void weft_worker_free(struct weft_worker *worker) {
+  weft_path_mtu_end(worker);
   for (unsigned index = 0; index < worker->socket_count; index++)
     if (worker->sockets[index] >= 0) close(worker->sockets[index]);
   if (worker->tun_fd >= 0) close(worker->tun_fd);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "packet/icmp.h"
+#include "path-mtu.h"
 #include "path.h"
 #include "rx-batch.h"
 #include "tx-batch.h"
@@ -23,6 +24,7 @@ struct weft_worker {
   bool is_tun_gone; /* the device was deleted */
   pthread_t thread;
   struct weft_rate icmp_rate;
+  struct weft_path_mtu path_mtu;
   struct weft_tx_batch tx;
   struct weft_rx_batch rx;
   _Alignas(64) weft_count counters[WEFT_COUNTER_COUNT];

@@ -195,6 +195,15 @@ int weft_routes_remove(struct weft_routes *routes, unsigned family, const uint8_
   return 0;
 }
 
+const struct weft_route *weft_routes_get(const struct weft_routes *routes, unsigned family, const uint8_t *subnet,
+                                         unsigned prefix_bits) {
+  struct weft_key key;
+  size_t slot;
+  if (!subnet_key(family, subnet, prefix_bits, &key)) return NULL;
+  const struct route_node *node = route_of(routes, family, prefix_bits, key, &slot);
+  return node ? &node->route : NULL;
+}
+
 void weft_routes_reclaim(struct weft_routes *routes) {
   weft_reclaim(&routes->reclaimer);
 }
@@ -234,6 +243,27 @@ const struct weft_route *weft_routes_find(const struct weft_routes *routes, unsi
     const struct level *level = &levels->list[i];
     const struct weft_node *node = weft_table_find(level->table, weft_key_masked(key, level->mask), &slot);
     if (node) return &((const struct route_node *)node)->route;
+  }
+  return NULL;
+}
+
+static const struct weft_route *find_remote_in(const struct weft_table *table, const union weft_endpoint *remote) {
+  for (size_t slot = 0; slot <= weft_last_slot(table); slot++) {
+    const struct weft_node *node = atomic_load_explicit(&table->slots[slot], memory_order_acquire);
+    if (node == NULL || node == &weft_tombstone) continue;
+    const struct weft_route *route = &((const struct route_node *)node)->route;
+    if (weft_endpoint_same_address(&route->remote, remote)) return route;
+  }
+  return NULL;
+}
+
+const struct weft_route *weft_routes_find_remote(const struct weft_routes *routes, const union weft_endpoint *remote) {
+  for (unsigned is_ipv6 = 0; is_ipv6 < FAMILIES; is_ipv6++) {
+    const struct levels *levels = atomic_load_explicit(&routes->levels[is_ipv6], memory_order_acquire);
+    for (unsigned i = 0; levels && i < levels->count; i++) {
+      const struct weft_route *route = find_remote_in(levels->list[i].table, remote);
+      if (route) return route;
+    }
   }
   return NULL;
 }

@@ -27,10 +27,21 @@ union weft_endpoint {
 /* Mutable state of a peer. Lives as long as the subnet has a route. */
 struct weft_peer {
   _Atomic uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
-  /* Path MTU in bytes, and its expiry (monotonic ns). 0: the interface MTU applies. */
-  _Atomic uint32_t path_mtu;
+  /*
+   * Path MTUs in bytes; 0: none. path/path-mtu.h has their sources: the host's route, probes, and
+   * local errors with their expiry. Times are monotonic.
+   */
+  _Atomic uint32_t host_mtu, probed_mtu, path_mtu;
   _Atomic uint64_t path_mtu_until_ns;
+  _Atomic uint64_t search_after_ns, grow_after_ns; /* earliest next searches */
 };
+
+/* Path MTU to the peer by route and probes, or 0. `peer` may be NULL. */
+static inline uint32_t weft_peer_mtu(const struct weft_peer *peer) {
+  const uint32_t host = peer ? atomic_load_explicit(&peer->host_mtu, memory_order_relaxed) : 0;
+  const uint32_t probed = peer ? atomic_load_explicit(&peer->probed_mtu, memory_order_relaxed) : 0;
+  return host == 0 || (probed != 0 && probed < host) ? probed : host;
+}
 
 /* Immutable once published. */
 struct weft_route {
@@ -61,6 +72,9 @@ void weft_routes_free(struct weft_routes *routes);
 int weft_routes_set(struct weft_routes *routes, const struct weft_route *route);
 /* Returns 0, -ESRCH if there is none, or -EINVAL (host bits set, invalid length). */
 int weft_routes_remove(struct weft_routes *routes, unsigned family, const uint8_t *subnet, unsigned prefix_bits);
+/* The route of exactly this subnet, or NULL. Valid until its next change. */
+const struct weft_route *weft_routes_get(const struct weft_routes *routes, unsigned family, const uint8_t *subnet,
+                                         unsigned prefix_bits);
 size_t weft_routes_count(const struct weft_routes *routes);
 /* Calls `visit` for each route in no particular order. The route is valid during the call only. */
 void weft_routes_each(const struct weft_routes *routes, void (*visit)(void *context, const struct weft_route *route),
@@ -76,6 +90,8 @@ void weft_routes_reclaim(struct weft_routes *routes);
 const struct weft_route *weft_routes_find(const struct weft_routes *routes, unsigned family, const uint8_t *address);
 /* Whether a route has this underlay address, with any port. O(1). */
 bool weft_routes_has_remote(const struct weft_routes *routes, const union weft_endpoint *remote);
+/* A route with this underlay address, or NULL. O(routes). */
+const struct weft_route *weft_routes_find_remote(const struct weft_routes *routes, const union weft_endpoint *remote);
 /* A reader calls enter, then quiescent between batches, and leave before it sleeps. */
 void weft_routes_enter(struct weft_routes *routes, unsigned reader);
 void weft_routes_quiescent(struct weft_routes *routes, unsigned reader);

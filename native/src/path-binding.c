@@ -261,7 +261,8 @@ static void list_peer(void *context, const struct weft_route *route) {
   numbers[1] = atomic_load_explicit(&peer->tx_bytes, memory_order_relaxed) + kernel.tx_bytes;
   numbers[2] = atomic_load_explicit(&peer->rx_packets, memory_order_relaxed) + kernel.rx_packets;
   numbers[3] = atomic_load_explicit(&peer->rx_bytes, memory_order_relaxed) + kernel.rx_bytes;
-  numbers[4] = atomic_load_explicit(&peer->path_mtu, memory_order_relaxed);
+  const uint32_t local = atomic_load_explicit(&peer->path_mtu, memory_order_relaxed), known = weft_peer_mtu(peer);
+  numbers[4] = known == 0 || (local != 0 && local < known) ? local : known;
 }
 
 /*

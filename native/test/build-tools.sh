@@ -20,3 +20,4 @@ build impair impair.c harm.c hold.c outer.c ring.c options.c
 build integrity integrity.c stream.c socket.c tcp.c udp.c options.c
 build fd-store fd-store.c
 build bad-offload bad-offload.c
+build forge-mtu forge-mtu.c

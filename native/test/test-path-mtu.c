@@ -179,6 +179,101 @@ static void test_path_mtu_shrinks_twice(void) {
   end();
 }
 
+/* --- ICMP errors, which anyone can forge --- */
+
+enum { FULL_MTU = 1500, FULL_INNER = FULL_MTU - OVERHEAD };
+
+/* A worker with full-size packets, and a peer that answers echoes of at most so many bytes. */
+static struct weft_peer *begin_search(size_t largest_echo) {
+  static const uint8_t DESTINATION[4] = {10, 4, 5, 6};
+  begin();
+  atomic_store(&path.mtu, FULL_INNER);
+  fake.largest_echo = largest_echo;
+  return weft_routes_find(path.routes, 4, DESTINATION)->peer;
+}
+
+/* An ICMP error arrives; the search that it may start runs to its end. */
+static void report_mtu(unsigned peer, uint32_t mtu) {
+  fake.is_path_mtu_of_icmp = true;
+  fake.path_mtu = mtu;
+  fake.path_mtu_remote = remote_of(peer);
+  fake.path_mtu_count = 1;
+  fake.receive_error = EMSGSIZE;
+  weft_rx_drain(worker);
+  EXPECT(fake.path_mtu_count, 0);
+  for (unsigned turn = 0; turn < 20 && worker->path_mtu.fd >= 0; turn++) {
+    weft_path_mtu_run(worker);
+    worker->path_mtu.search.due_ns = 0; /* time passes */
+  }
+  EXPECT(worker->path_mtu.fd, -1);
+}
+
+static size_t limit_now(void) {
+  static const uint8_t DESTINATION[4] = {10, 4, 5, 6};
+  return weft_path_mtu_limit(worker, weft_routes_find(path.routes, 4, DESTINATION));
+}
+
+static void test_forged(uint32_t mtu, unsigned searches) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin_search(FULL_INNER);
+  report_mtu(1, mtu);
+  EXPECT(fake.searches, searches);
+  EXPECT(limit_now(), WEFT_MAX_PACKET);
+  report_mtu(1, mtu); /* not at once again */
+  EXPECT(fake.searches, searches);
+  give_packet(&shape, FULL_INNER - 40);
+  weft_tx_drain(worker);
+  expect_sent(build_packet(built, &shape, noise, FULL_INNER - 40));
+  expect_drops(WEFT_DROP_TX_TOO_BIG, 0);
+  end();
+}
+
+/* The search finds what passes, also by an error with another number or none. */
+static void test_narrow(uint32_t mtu, uint32_t reported, bool is_exact) {
+  begin_search(mtu - OVERHEAD);
+  report_mtu(1, reported);
+  EXPECT(fake.searches, 1);
+  EXPECT(limit_now() <= mtu - OVERHEAD, true);
+  EXPECT(limit_now() * 6 >= (mtu - OVERHEAD) * 4, true);
+  if (is_exact) EXPECT(limit_now(), mtu - OVERHEAD);
+  end();
+}
+
+static void test_stranger(void) {
+  begin_search(0);
+  report_mtu(7, 1400);
+  EXPECT(fake.searches, 0);
+  end();
+}
+
+static void test_silent_peer(uint32_t reported, size_t limit) {
+  begin_search(0);
+  report_mtu(1, reported);
+  EXPECT(limit_now(), limit);
+  EXPECT(fake.echoes % 3, 0); /* three rounds */
+  end();
+}
+
+/* A larger packet starts a search after a minute; the limit stays until it ends. */
+static void test_path_grows(void) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  struct weft_peer *peer = begin_search(1400 - OVERHEAD);
+  report_mtu(1, 1400);
+  EXPECT(limit_now(), 1400 - OVERHEAD);
+  fake.largest_echo = FULL_INNER;
+  give_packet(&shape, FULL_INNER - 40);
+  weft_tx_drain(worker);
+  EXPECT(worker->path_mtu.fd, -1);
+  atomic_store(&peer->grow_after_ns, 0);
+  give_packet(&shape, FULL_INNER - 40);
+  weft_tx_drain(worker);
+  EXPECT(worker->path_mtu.fd >= 0, true);
+  EXPECT(limit_now(), 1400 - OVERHEAD);
+  for (unsigned turn = 0; turn < 2; turn++) weft_path_mtu_run(worker);
+  EXPECT(limit_now(), WEFT_MAX_PACKET);
+  end();
+}
+
 int main(void) {
   fill_noise(noise, sizeof(noise));
   test_path_mtu();
@@ -189,4 +284,19 @@ int main(void) {
   test_fragments(60000, 1300);
   test_fragments(60000, 140);
   test_path_mtu_shrinks_twice();
+  test_forged(552, 0);
+  test_forged(100, 0);
+  test_forged(0, 1);
+  test_forged(600, 1);
+  test_forged(1280, 1);
+  test_forged(1500, 0);
+  test_narrow(1400, 1400, true);
+  test_narrow(1400, 0, false);
+  test_narrow(1400, 600, false);
+  test_narrow(1400, 1480, false);
+  test_narrow(700, 700, true);
+  test_stranger();
+  test_silent_peer(1400, 1400 - OVERHEAD);
+  test_silent_peer(1200, WEFT_MAX_PACKET);
+  test_path_grows();
 }

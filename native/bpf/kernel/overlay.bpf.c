@@ -168,10 +168,10 @@ INLINE __u16 header_checksum(const struct ipv4 *ip) {
   return (__u16)~sum;
 }
 
-/* RFC 1624; TTL above 0. */
+/* RFC 1624, equation 3: HC' = ~(~HC + ~m + m'). TTL above 0. */
 INLINE void decrement_ttl(struct ipv4 *ip) {
-  const __u32 sum = (__u32)ip->checksum + htons(0x0100);
-  ip->checksum = (__u16)(sum + (sum >> 16));
+  const __u32 sum = (__u32)(__u16)~ip->checksum + (__u16)~htons(0x0100);
+  ip->checksum = (__u16)~(sum + (sum >> 16));
   ip->ttl--;
 }
 
@@ -230,13 +230,17 @@ INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *c
   hop->l4_protocol = PROTOCOL_UDP;
   hop->sport = config->port;
   hop->dport = route->port;
-  hop->tot_len = (__u16)(longest + overhead);
   hop->ifindex = skb->ifindex;
   hop->tos = tos;
   hop->ipv4_src = config->local;
   hop->ipv4_dst = route->remote;
   /* The next hop of an IPv4 route can be IPv6 (RFC 8950). */
-  return fib_lookup(skb, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS && hop->family == FAMILY_IPV4;
+  if (fib_lookup(skb, hop, sizeof(*hop), 0) != BPF_FIB_LKUP_RET_SUCCESS || hop->family != FAMILY_IPV4) return false;
+  /*
+   * Without tot_len the result has the MTU of the interface (Linux 5.12), else a path MTU that any
+   * host can forge by ICMP.
+   */
+  return longest + overhead <= hop->mtu_result;
 }
 
 SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {

@@ -13,8 +13,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "expect.h"
+#include "path/echo.h"
+#include "path/socket.h"
 #include "route/route.h"
 
 #ifndef UDP_SEGMENT
@@ -33,14 +36,23 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-enum { FAKE_TUN = 1000, FAKE_SOCKET = 1001, FAKE_ITEMS = 2048, FAKE_BUFFERS = 16, FAKE_MEMORY = 4 << 20 };
+enum {
+  FAKE_TUN = 1000,
+  FAKE_SOCKET = 1001,
+  FAKE_SOCKETS = 8,
+  FAKE_ITEMS = 2048,
+  FAKE_BUFFERS = 16,
+  FAKE_MEMORY = 4 << 20
+};
 
 /* Bytes that wait or went: of a TUN packet behind its virtio header, or of one datagram. */
 struct fake_item {
   struct virtio_net_hdr header;
   union weft_endpoint remote;
   uint16_t segment_bytes; /* of a message; 0: a datagram */
-  uint8_t tos;            /* of a message received */
+  uint8_t tos;            /* of the underlay packet */
+  bool is_truncated;      /* a message received that was longer than the buffer */
+  int socket;             /* that a datagram left by */
   const uint8_t *bytes;
   size_t length;
 };
@@ -63,10 +75,15 @@ static struct {
   uint32_t path_mtu;        /* reported by the error queue for `path_mtu_remote`, path_mtu_count times */
   union weft_endpoint path_mtu_remote;
   unsigned path_mtu_count;
+  bool is_path_mtu_of_icmp; /* not a local error */
+  size_t largest_echo;      /* that the peer answers, as a whole packet; 0: none */
+  uint16_t answers[64];
+  unsigned answer_count;
   int receive_error;                    /* what recvmmsg returns, once */
+  int read_error;                       /* what read returns, once */
   struct iovec forbidden[FAKE_BUFFERS]; /* ends of the buffers that received last */
   /* What was tried. */
-  unsigned messages, super_messages, writes, super_writes, polls;
+  unsigned messages, super_messages, writes, super_writes, polls, searches, echoes;
 } fake;
 
 /* Poisons this memory and unpoisons the previous one. */
@@ -116,6 +133,9 @@ static int fail(int error) {
 ssize_t __wrap_read(int fd, void *buffer, size_t size);
 ssize_t __wrap_read(int fd, void *buffer, size_t size) {
   EXPECT(fd, FAKE_TUN);
+  const int error = fake.read_error;
+  fake.read_error = 0;
+  if (error != 0) return fail(error);
   const struct fake_item *item = fake_next(&fake.tun_in);
   if (!item) return fail(EAGAIN);
   EXPECT(sizeof(item->header) + item->length <= size, true);
@@ -149,23 +169,36 @@ static uint16_t segment_bytes_of(const struct msghdr *message) {
   return bytes;
 }
 
+static uint8_t tos_of(const struct msghdr *message) {
+  struct msghdr copy = *message;
+  int tos = 0;
+  for (struct cmsghdr *item = CMSG_FIRSTHDR(&copy); item; item = CMSG_NXTHDR(&copy, item))
+    if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TOS) memcpy(&tos, CMSG_DATA(item), sizeof(tos));
+  return (uint8_t)tos;
+}
+
 static void fake_send(const struct fake_item *message) {
   const size_t step = message->segment_bytes ? message->segment_bytes : message->length;
   for (size_t at = 0; at < message->length; at += step) {
     const size_t bytes = message->length - at < step ? message->length - at : step;
-    fake_put_bytes(&fake.sent, message->bytes + at, bytes)->remote = message->remote;
+    struct fake_item *datagram = fake_put_bytes(&fake.sent, message->bytes + at, bytes);
+    datagram->remote = message->remote;
+    datagram->socket = message->socket;
+    datagram->tos = message->tos;
   }
 }
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
   static struct fake_queue scratch;
-  EXPECT(fd, FAKE_SOCKET);
+  EXPECT(fd >= FAKE_SOCKET && fd < FAKE_SOCKET + FAKE_SOCKETS, true);
   EXPECT(flags, MSG_DONTWAIT);
   scratch.count = 0;
   struct fake_item *item = fake_put(&scratch, message->msg_iov, message->msg_iovlen);
   memcpy(&item->remote, message->msg_name, message->msg_namelen);
   item->segment_bytes = segment_bytes_of(message);
+  item->tos = tos_of(message);
+  item->socket = fd;
   /* Limits that no kernel lacks: UDP_MAX_SEGMENTS, and the length of a UDP datagram. */
   EXPECT(item->length <= 65507, true);
   EXPECT(item->segment_bytes == 0 || item->length <= 64u * item->segment_bytes, true);
@@ -234,6 +267,7 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
     memcpy(message->msg_name, &item->remote, sizeof(item->remote));
     messages[received].msg_len = (unsigned)item->length;
     message->msg_controllen = 0;
+    message->msg_flags = item->is_truncated ? MSG_TRUNC : 0;
     if (item->tos) add_control(message, &control, IPPROTO_IP, IP_TOS, &item->tos, sizeof(item->tos));
     if (segment_bytes) add_control(message, &control, IPPROTO_UDP, UDP_GRO, &segment_bytes, sizeof(segment_bytes));
   }
@@ -242,14 +276,44 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 
 /* --- The error queue, in place of socket.c's reading of it --- */
 
-bool __wrap_weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu);
-bool __wrap_weft_udp_take_error(int fd, union weft_endpoint *remote, uint32_t *mtu) {
+bool __wrap_weft_udp_take_error(int fd, struct weft_udp_error *error);
+bool __wrap_weft_udp_take_error(int fd, struct weft_udp_error *error) {
   EXPECT(fd, FAKE_SOCKET);
   if (fake.path_mtu_count == 0) return false;
   fake.path_mtu_count--;
-  *remote = fake.path_mtu_remote;
-  *mtu = fake.path_mtu;
+  *error = (struct weft_udp_error){fake.path_mtu_remote, true, !fake.is_path_mtu_of_icmp, fake.path_mtu};
   return true;
+}
+
+/* --- The echo socket of a search --- */
+
+int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source);
+int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source) {
+  (void)identifier, (void)device, (void)source;
+  EXPECT(family, AF_INET);
+  fake.searches++;
+  return dup(STDIN_FILENO);
+}
+
+/* The peer answers at once: echoes to 10.4.5.0 of at most `largest_echo` bytes, as whole packets. */
+int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
+                          size_t payload_bytes, const uint8_t *token, double *time_us);
+int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
+                          size_t payload_bytes, const uint8_t *token, double *time_us) {
+  (void)fd, (void)identifier, (void)token, (void)time_us;
+  EXPECT(to->ipv4.sin_addr.s_addr, htonl(0x0a040500));
+  fake.echoes++;
+  if (payload_bytes + 28 <= fake.largest_echo) fake.answers[fake.answer_count++] = sequence;
+  return 0;
+}
+
+int __wrap_weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer);
+int __wrap_weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer) {
+  (void)fd, (void)family, (void)token;
+  if (fake.answer_count == 0) return 0;
+  *answer = (struct weft_echo_answer){
+      .kind = WEFT_ECHO_REPLY, .sequence = fake.answers[--fake.answer_count], .has_token = true};
+  return 1;
 }
 
 #endif
