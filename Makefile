@@ -51,6 +51,9 @@ dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/
 	node dist/deploy/bundle/main.js
 	@touch $@
 
+# The addon's recipe removes those of older sources.
+native/prebuilds/%/weft.node: ;
+
 # Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
 deb: build prebuild
