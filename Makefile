@@ -17,7 +17,7 @@ build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
 	@deploy/install-node.sh
-	npm install --no-save --ignore-scripts --no-progress --loglevel=error
+	NODE_NO_WARNINGS=1 npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
 # Incremental. What was compiled from a file that is gone goes first.
