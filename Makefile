@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 # deploy/install-node.sh puts a Node into .build/node/ where the system's is too old.
 export PATH := $(CURDIR)/.build/node/bin:$(PATH):/usr/sbin:/sbin
-LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
+LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv sysctl
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
 FUZZ_SECONDS ?= 60
@@ -17,7 +17,7 @@ build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
 	@deploy/install-node.sh
-	npm install --no-save --ignore-scripts --no-progress --loglevel=error
+	NODE_NO_WARNINGS=1 npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
 # Incremental. What was compiled from a file that is gone goes first.
@@ -50,6 +50,9 @@ bundle: dist/.bundled dist/weft-cni.cjs
 dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
 	@touch $@
+
+# The addon's recipe removes those of older sources.
+native/prebuilds/%/weft.node: ;
 
 # Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
