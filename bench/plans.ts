@@ -96,6 +96,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   path: {
     purpose:
       'two hours: every measure between containers in seven rounds, for the tables of the documentation',
+    aboutSec: 7200,
     withinSec: 600,
     jobs: [job('path', 7, '--underlay wire,uncut --families ipv4,ipv6 --seconds 1')],
   },
