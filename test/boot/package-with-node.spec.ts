@@ -24,6 +24,8 @@ describe('the Debian package with its own Node', function packageWithNode() {
   after(() => machine?.off());
 
   it('installs and connects its host by the commands of the guide', async () => {
+    // The boot empties /tmp.
+    await machine.run('systemctl is-system-running --wait');
     await machine.copy(debFile(), 'weft.deb');
     for (const command of guideCommands())
       await machine.check(
