@@ -18,7 +18,7 @@ export const udpBackend: Backend = {
   type: 'udp',
 
   attributes(config, host) {
-    let attributes: LeaseAttributes = { backendType: wireType('udp') };
+    let attributes: LeaseAttributes = { backendType: wireType('udp'), weft: { acceptsGso: true } };
     for (const family of familiesOf(config))
       attributes = { ...attributes, ...familyAttributes(host, family) };
     return attributes;
@@ -51,6 +51,8 @@ export const udpBackend: Backend = {
         dev: deviceName(udp, peerInFamily.family),
         port: udp.port,
         mac: NO_MAC,
+        // A host without weft's mark may run flannel, which takes one packet a datagram.
+        needsSegments: peer.attributes.weft?.acceptsGso !== true,
       }),
     );
   },

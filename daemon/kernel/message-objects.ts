@@ -104,7 +104,7 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 
 /** A route of the packet path on `dev`. */
 export function toPathRouteObject(
-  { destination, remote, port, mac }: PathRoute,
+  { destination, remote, port, mac, needsSegments }: PathRoute,
   dev: string,
 ): PathRouteObject {
   return {
@@ -114,6 +114,7 @@ export function toPathRouteObject(
     remote: remote as IpAddress,
     port,
     mac: (mac ?? NO_MAC) as MacAddress,
+    needsSegments: needsSegments === true,
   };
 }
 

@@ -87,7 +87,7 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   const { action, object } = step;
   if (object.kind === 'link') {
     if (action === 'remove') return removeLink(client, path, object.name);
-    if (object.type === 'tun') return ensureTun(client, path, object);
+    if (object.type === 'tun') return ensureTun(client, path, object, formerName(step));
     return ensureVxlan(client, object, formerName(step));
   }
   if (object.kind === 'firewall')

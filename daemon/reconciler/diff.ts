@@ -9,7 +9,6 @@ import type {
   KernelObjectKind,
   LinkObject,
   ObjectKey,
-  VxlanLink,
 } from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual-state.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
@@ -112,10 +111,10 @@ function findRenames(
   const renames = new Map<ObjectKey, string>();
   const isTaken = (key: ObjectKey, name: string): boolean =>
     (actual.has(key) && ![...renames.values()].includes(name)) || foreignLinks?.has(name) === true;
-  const wanted: (readonly [ObjectKey, VxlanLink])[] = [];
+  const wanted: (readonly [ObjectKey, LinkObject])[] = [];
   for (const key of keys) {
     const want = desired.get(key);
-    if (want?.kind === 'link' && want.type === 'vxlan') wanted.push([key, want]);
+    if (want?.kind === 'link') wanted.push([key, want]);
   }
   for (let size = -1; size < renames.size;) {
     size = renames.size;
@@ -137,7 +136,7 @@ function findRenames(
 /** Name of a device equal to `want` that is not wanted under its present name. */
 function findRenamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
   for (const [key, have] of actual) {
-    if (have.kind !== 'link' || have.type !== 'vxlan' || !isSameTunnel(want, have)) continue;
+    if (have.kind !== 'link' || !isSameTunnel(want, have)) continue;
     const other = desired.get(key);
     if (other?.kind !== 'link' || !isSameTunnel(other, have)) return have.name;
   }

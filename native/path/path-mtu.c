@@ -70,6 +70,7 @@ static void open_socket(struct weft_worker *worker) {
   struct weft_path *path = worker->path;
   struct weft_path_mtu *mtu = &worker->path_mtu;
   union weft_echo_address source;
+  char name[IF_NAMESIZE];
   memset(&source, 0, sizeof(source));
   pthread_mutex_lock(&path->config_lock);
   const bool is_v4 = mtu->target.family == 4;
@@ -77,8 +78,9 @@ static void open_socket(struct weft_worker *worker) {
   source.any.sa_family = is_v4 ? AF_INET : AF_INET6;
   if (is_v4) memcpy(&source.ipv4.sin_addr, path->config.ipv4, 4);
   else memcpy(&source.ipv6.sin6_addr, path->config.ipv6, 16);
+  memcpy(name, path->settings.name, sizeof(name));
   pthread_mutex_unlock(&path->config_lock);
-  mtu->fd = weft_echo_open(source.any.sa_family, mtu->identifier, path->settings.name, has_source ? &source : NULL);
+  mtu->fd = weft_echo_open(source.any.sa_family, mtu->identifier, name, has_source ? &source : NULL);
 }
 
 static void send_round(struct weft_worker *worker) {

@@ -204,6 +204,13 @@ void weft_path_close(struct weft_path *path) {
   free(path);
 }
 
+void weft_path_rename(struct weft_path *path, const char *name) {
+  pthread_mutex_lock(&path->config_lock);
+  snprintf(path->settings.name, sizeof(path->settings.name), "%s", name);
+  pthread_mutex_unlock(&path->config_lock);
+  weft_bpf_path_rename(path->bpf, name);
+}
+
 void weft_path_configure(struct weft_path *path, const struct weft_path_config *config) {
   pthread_mutex_lock(&path->config_lock);
   path->config = *config;
