@@ -57,9 +57,8 @@ function renderRoute({ destination, gateway, dev, isOnLink, isBlackhole }: Route
 }
 
 /** iproute2 has no notation for it: the packet path belongs to this process. */
-function renderTunnel(tunnel: PathRouteObject): string {
-  const { destination, remote, port, mac, dev, needsSegments = false } = tunnel;
+function renderTunnel({ destination, remote, port, mac, dev }: PathRouteObject): string {
   const endpoint = familyOf(remote) === 4 ? `${remote}:${port}` : `[${remote}]:${port}`;
   const lladdr = mac === NO_MAC ? '' : ` lladdr ${mac}`;
-  return `${destination} remote ${endpoint}${lladdr} dev ${dev}${needsSegments ? ' gso off' : ''}`;
+  return `${destination} remote ${endpoint}${lladdr} dev ${dev}`;
 }

@@ -23,7 +23,7 @@ struct weft_bpf_path {
   struct weft_bpf_config config;
   unsigned routes_of[IPV4_BITS + 1]; /* number of routes by prefix length */
   unsigned overflow_routes;          /* of these, in WEFT_MAP_OVERFLOW */
-  pthread_mutex_t routes_lock; /* workers change MTUs */
+  pthread_mutex_t routes_lock;       /* workers change MTUs */
   unsigned cpus;
   int error;          /* negative errno once its routes differ from those of the workers */
   bool links_changed; /* since the last consume_change */

@@ -134,8 +134,8 @@ static void begin(struct weft_worker *worker, const struct weft_route *route, ui
 static const struct weft_route *find_target(const struct weft_worker *worker) {
   const struct weft_route *target = &worker->path_mtu.target;
   const struct weft_route *route = weft_routes_find(worker->path->routes, target->family, target->subnet);
-  const bool is_same = route && route->prefix_bits == target->prefix_bits &&
-                       weft_endpoint_same_address(&route->remote, &target->remote);
+  const bool is_same =
+      route && route->prefix_bits == target->prefix_bits && weft_endpoint_same_address(&route->remote, &target->remote);
   return is_same ? route : NULL;
 }
 
@@ -226,7 +226,8 @@ void weft_path_mtu_exceeded(struct weft_worker *worker, const struct weft_route 
 bool weft_path_mtu_is_probe(const struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet) {
   const uint32_t identifier = load32(&worker->path->probe_identifier);
   const uint8_t *echo = data + packet->network_bytes;
-  if (identifier == 0 || packet->is_fragment || packet->total_bytes < packet->network_bytes + (unsigned)WEFT_ECHO_HEADER_BYTES)
+  if (identifier == 0 || packet->is_fragment ||
+      packet->total_bytes < packet->network_bytes + (unsigned)WEFT_ECHO_HEADER_BYTES)
     return false;
   if (packet->protocol != (packet->family == 4 ? WEFT_PROTOCOL_ICMP : WEFT_PROTOCOL_ICMPV6)) return false;
   return echo[0] == (packet->family == 4 ? 8 : 128) && weft_load16(echo + 4) == identifier;

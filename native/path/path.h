@@ -55,10 +55,10 @@ struct weft_path {
   struct weft_path_offloads offloads;
   pthread_mutex_t config_lock; /* of config and settings.name; workers take it to send an ICMP error */
   struct weft_path_config config;
-  _Atomic uint32_t mtu; /* a copy of config.mtu */
+  _Atomic uint32_t mtu;              /* a copy of config.mtu */
   _Atomic uint32_t probe_identifier; /* of the echoes of a search (path-mtu.h); 0: no worker searches */
   int host_mtu_fd;                   /* for weft_host_mtu */
-  unsigned overhead;    /* bytes before the inner packet, with the underlay IP header */
+  unsigned overhead;                 /* bytes before the inner packet, with the underlay IP header */
   struct weft_worker *workers[WEFT_MAX_WORKERS];
   struct weft_bpf_path *bpf; /* NULL: not loaded */
   bool is_bpf_active;        /* attached and enabled */

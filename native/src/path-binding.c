@@ -235,8 +235,7 @@ static napi_value path_rename(napi_env env, napi_callback_info info) {
   if (weft__arguments(env, info, 2, values) < 0) return NULL;
   struct weft_path *path = path_of(env, values[0]);
   if (!path) return NULL;
-  if (!read_text(env, values[1], name, sizeof(name)))
-    return weft__throw_type(env, "pathRename takes (device, name)");
+  if (!read_text(env, values[1], name, sizeof(name))) return weft__throw_type(env, "pathRename takes (device, name)");
   weft_path_rename(path, name);
   return NULL;
 }
