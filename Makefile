@@ -1,6 +1,7 @@
 # weft: `make` builds, `make demo` shows, `make test` proves. Each target does its own set-up.
 SHELL := /bin/sh
-export PATH := $(PATH):/usr/sbin:/sbin
+# deploy/install-node.sh puts a Node into .build/node/ where the system's is too old.
+export PATH := $(CURDIR)/.build/node/bin:$(PATH):/usr/sbin:/sbin
 LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
@@ -15,6 +16,7 @@ build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
+	@deploy/install-node.sh
 	npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
@@ -49,12 +51,12 @@ dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/
 	node dist/deploy/bundle/main.js
 	@touch $@
 
-# Debian packages for amd64 and arm64 in dist/.
+# Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
 deb: build prebuild
 	@deploy/install-tools.sh dpkg-deb
 	$(MAKE) bundle
-	@for arch in amd64 arm64; do sh deploy/deb/build.sh $$arch || exit 1; done
+	@for arch in amd64 arm64; do sh deploy/deb/build.sh $$arch && sh deploy/deb/build.sh --with-node $$arch || exit 1; done
 
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
 native/build/weft-oracle.node: node_modules/.installed $(wildcard native/packet/*.[ch] native/route/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
@@ -67,7 +69,7 @@ prebuild: native/build/weft.node
 	CC=aarch64-linux-gnu-gcc sh native/build.sh native/prebuilds/linux-arm64/weft.node
 
 lab-tools:
-	@deploy/install-tools.sh $(LAB_TOOLS)
+	@deploy/install-tools.sh $(LAB_TOOLS) cc node npm
 
 test-tools:
 	@deploy/install-tools.sh $(TEST_TOOLS)
@@ -103,7 +105,7 @@ coverage: build
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
 	@sh native/fuzz/run.sh 3
-	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
+	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory test-root
 	@$(MAKE) --no-print-directory bench-check
 
@@ -120,11 +122,31 @@ test-page: build
 	sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/page/*.spec.js'
 
 # What is in the packages, and the package on a Debian of its own under a real systemd. The first time makes that Debian in .build/, which takes a minute.
+BOOT_PACKAGES = systemd,systemd-sysv,dbus,iproute2,iputils-ping,nftables,iptables,procps
 .PHONY: test-boot
 test-boot: test-tools deb
 	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-boot needs root: a machine with systemd is booted in namespaces'; else \
-	  deploy/install-tools.sh debootstrap && sh test/boot/debian-root.sh && \
+	  deploy/install-tools.sh debootstrap && sh test/boot/debian-root.sh debian-12 $(BOOT_PACKAGES) && \
 	  AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/boot/*.spec.js'; fi
+
+# README and docs/how-to/install.md on a Debian that has only git and make: clones HEAD, and fetches from Debian and the npm registry.
+.PHONY: test-fresh
+test-fresh: build
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-fresh needs root: it makes a Debian and runs in it'; else \
+	  deploy/install-tools.sh debootstrap unshare && sh test/boot/debian-root.sh debian-12-minimal git,make && \
+	  node_modules/.bin/mocha --timeout 1200000 'dist/test/fresh/*.spec.js'; fi
+
+# Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
+# lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
+KERNEL ?= debian-12
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-migration
+.PHONY: test-kernel
+test-kernel: test-tools bundle native/build/weft-oracle.node
+	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv
+	@sh test/kernel/fetch.sh $(KERNEL)
+	@sh native/test/build-tools.sh
+	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 node dist/test/run-suites.js \
+	  $(foreach suite,$(or $(FILE),$(KERNEL_SUITES)),dist/test/$(patsubst test/%,%,$(patsubst %.spec.ts,%,$(suite))).spec.js)
 
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)

@@ -1,5 +1,6 @@
-// The nouns of the allocator: what a lease is, and what a host publishes with it. Types only.
-import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
+// The nouns of the allocator: what a lease is, and what a host publishes with it.
+import { familyOf } from '../lib/address.ts';
+import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
 
 /**
  * The subnets that one key stands for. At least one is present. Key text of both: `10.5.52.0-24`,
@@ -8,6 +9,13 @@ import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
 export interface LeaseSubnets {
   readonly ipv4?: Ipv4Cidr;
   readonly ipv6?: Ipv6Cidr;
+}
+
+/** `address` as the subnet that holds it alone. */
+export function subnetAround(address: IpAddress): LeaseSubnets {
+  return familyOf(address) === 4
+    ? { ipv4: `${address}/32` as Ipv4Cidr }
+    : { ipv6: `${address}/128` as Ipv6Cidr };
 }
 
 /**

@@ -161,6 +161,8 @@ export interface OwnLeaseV1 {
   readonly isReservation?: boolean;
   /** Unset for a reservation, which never expires. */
   readonly expiresAt?: string;
+  /** Another host publishes the same public IP now. Absent means none is known. */
+  readonly isPublicIpContested?: boolean;
   /** The current error. */
   readonly lastError?: string;
 }

@@ -11,9 +11,11 @@ import type { TakenMacs } from './vtep-mac.ts';
 /** A route of the main table that this daemon does not own, as far as next hops depend on it. */
 export interface UnderlayRoute {
   readonly destination: Cidr;
-  /** Unset for a connected network. */
+  /** Unset for a connected network, and for a route that discards. */
   readonly gateway?: IpAddress;
   readonly dev: string;
+  /** Set if the route discards packets; the device then means nothing. */
+  readonly discards?: 'blackhole' | 'unreachable' | 'prohibit';
   /** Lower wins among equal destinations. */
   readonly metric: number;
 }
@@ -47,8 +49,18 @@ export interface HostFacts {
   readonly badOffloadFamilies?: readonly Family[];
   /** VTEP MACs of peers, which this host's own must not be among. Absent means none. */
   readonly takenMacs?: TakenMacs;
+  /** Addresses of etcd, as far as they are known. Absent means none. */
+  readonly etcdAddresses?: readonly IpAddress[];
+  /** What the leases of other peers have against the subnet of a peer. Absent means nothing. */
+  readonly peerClashes?: PeerClashes;
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
+}
+
+/** Compares leases with each other, so that no backend has to. */
+export interface PeerClashes {
+  /** Why the peer `key` must not be routed to by `subnet`; `undefined` if it may. */
+  clashOf(key: string, subnet: Cidr): string | undefined;
 }
 
 /** Everything that the state of this host's own objects depends on. */

@@ -12,7 +12,7 @@ import { interfaceAddressOf, rangeOf, subnetOf } from './address-family.ts';
 import type { KernelObject, PathRouteObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
-import { bestPrefixLength, deviceOfRoute } from './underlay.ts';
+import { bestPrefixLength, routeTo } from './underlay.ts';
 
 /**
  * Objects of this host in one family, with the device that `deriveLink` makes; none without a
@@ -64,7 +64,7 @@ export function pathPeerFamily(
 function routedNetwork({ config, host }: BackendContext, family: Family): Cidr | undefined {
   const range = rangeOf(config, family);
   if (range === undefined || !isLeasedWhole(range, family)) return undefined;
-  if (deviceOfRoute(host.underlayRoutes, range.network) !== undefined) return undefined;
+  if (routeTo(host.underlayRoutes, range.network) !== undefined) return undefined;
   const address = interfaceAddressOf(host, family);
   return address !== undefined && contains(range.network, address) ? undefined : range.network;
 }

@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
 import type { Lease } from '../allocator/lease.ts';
 import type { BackendConfig } from '../allocator/config/config.ts';
-import type { UnderlayRoute } from './backend.ts';
-import { UDP, VXLAN, context, host, ip4, lease, network, plainPeer, route, vxlanPeer } from './fixture.ts';
+import type { PeerState, UnderlayRoute } from './backend.ts';
+import {
+  UDP,
+  VXLAN,
+  context,
+  host,
+  ip4,
+  ip6,
+  lease,
+  network,
+  plainPeer,
+  route,
+  vxlanPeer,
+} from './fixture.ts';
 import { backendFor } from './index.ts';
-import type { KernelObject } from './kernel-state.ts';
+import { isOnLink } from './underlay.ts';
+import type { KernelObject, UnderlayMtu } from './kernel-state.ts';
 
 describe('a subnet that is reserved for a host which never was there', () => {
   const backend = backendFor('vxlan');
@@ -42,6 +55,68 @@ describe('a reservation with udp', () => {
 
   it('has nothing in the kernel without an address', () => {
     assert.deepEqual(stateOf(lease('10.5.9.0/24', { backendType: '' })), { mode: 'none', objects: [] });
+  });
+});
+
+describe('a peer whose subnet holds an address that this host needs', () => {
+  const needed: Readonly<Record<string, string>> = {
+    'an address of etcd': '10.5.9.0/24',
+    'a gateway of eth0': '10.5.8.0/24',
+    "this host's address on eth0": '10.5.7.0/24',
+    "this host's public address": '10.5.6.0/24',
+    'an address of etcd ': 'fd00:0:0:9::/64',
+  };
+  const here = host({
+    interface: { name: 'eth0', mtu: 1500 as UnderlayMtu, ipv4: ip4('10.5.7.1'), ipv6: ip6('2001:db8::1') },
+    publicIp: ip4('10.5.6.1'),
+    etcdAddresses: [ip4('10.5.9.7'), ip6('fd00:0:0:9::7'), ip4('192.0.2.1')],
+    underlayRoutes: [
+      route('0.0.0.0/0', { gateway: ip4('10.5.8.1') }),
+      route('172.16.0.0/12', { gateway: ip4('10.5.5.1'), dev: 'br0' }),
+    ],
+  });
+  const configs: readonly BackendConfig[] = [VXLAN, { ...VXLAN, userspace: true }, { type: 'host-gw' }, UDP];
+  for (const config of configs) {
+    const backend = backendFor(config.type);
+    const type = config.type === 'udp' ? '' : config.type;
+    const isNatted = config.type !== 'host-gw';
+    const stateOf = (text: string): PeerState =>
+      backend.derivePeer(
+        context(backend, network('46', config), isNatted ? here : { ...here, publicIp: ip4('10.5.7.1') }),
+        lease(text, { ...vxlanPeer(9, '46').attributes, backendType: type, publicIp: ip4('10.9.0.9') }),
+      );
+    for (const [role, subnet] of Object.entries(needed).filter(
+      ([each]) => isNatted || !each.includes('public'),
+    ))
+      it(`is refused with ${JSON.stringify(config.type)}: ${role}`, () => {
+        const { mode, objects, reason } = stateOf(subnet);
+        assert.deepEqual([mode, objects], ['error', []]);
+        assert.match(reason ?? '', new RegExp(`its subnet ${subnet} contains \\S+, ${role.trim()}$`));
+      });
+    it(`is none with ${config.type} for a gateway of another device`, () => {
+      assert.doesNotMatch(stateOf('10.5.5.0/24').reason ?? '', /contains/);
+    });
+  }
+});
+
+describe('a peer whose subnet this host discards', () => {
+  for (const discards of ['blackhole', 'unreachable', 'prohibit'] as const)
+    for (const metric of [0, 77])
+      it(`is refused: ${discards} metric ${metric}`, () => {
+        const underlayRoutes = [route('10.5.9.0/24', { dev: '', discards, metric })];
+        const here = context(backendFor('vxlan'), network('4', VXLAN), host({ underlayRoutes }));
+        const { mode, objects, reason } = backendFor('vxlan').derivePeer(here, vxlanPeer(9));
+        assert.deepEqual([mode, objects], ['error', []]);
+        assert.match(
+          reason ?? '',
+          new RegExp(`this host has the route "${discards} 10.5.9.0/24", which stays`),
+        );
+      });
+
+  it('is behind no link, as far as its address is discarded', () => {
+    const underlayRoutes = [route('10.9.0.0/24'), route('10.9.0.9/32', { dev: '', discards: 'blackhole' })];
+    assert.equal(isOnLink(underlayRoutes, ip4('10.9.0.9')), false);
+    assert.equal(isOnLink(underlayRoutes, ip4('10.9.0.8')), true);
   });
 });
 

@@ -8,7 +8,8 @@ import type { BackendContext, PeerState } from './backend.ts';
 import { FAMILIES, familiesOf, interfaceAddressOf, publicIpOf, rangeOf, subnetOf } from './address-family.ts';
 import { wireType } from './requirements.ts';
 import type { KernelObject } from './kernel-state.ts';
-import { deviceOfRoute } from './underlay.ts';
+import { routeTo } from './underlay.ts';
+import { addressIn, underlayAddresses } from './underlay-addresses.ts';
 
 /** One family of a peer that has passed the common checks. */
 export interface PeerFamily {
@@ -71,7 +72,10 @@ function familyState(
       mode: 'error',
       reason: `it has the subnet ${subnet} but publishes no IPv${family} public address`,
     };
-  const error = publicIpError(publicIp, subnet) ?? subnetError(context, family, subnet);
+  const error =
+    publicIpError(publicIp, subnet) ??
+    subnetError(context, family, subnet) ??
+    context.host.peerClashes?.clashOf(peer.key, subnet);
   return error === undefined
     ? deriveFamily({ family, subnet, publicIp, lease: peer })
     : { mode: 'error', reason: error };
@@ -134,10 +138,14 @@ function subnetError({ config, host }: BackendContext, family: Family, subnet: C
   const network = rangeOf(config, family)?.network;
   if (network === undefined || !isInside(subnet, network))
     return `its subnet ${subnet} lies outside the network ${network ?? 'of this host'}`;
-  const address = interfaceAddressOf(host, family);
-  if (address !== undefined && contains(subnet, address))
-    return `its subnet ${subnet} contains ${address}, this host's address on ${host.interface.name}`;
-  const dev = deviceOfRoute(host.underlayRoutes, subnet);
+  const needed = addressIn(subnet, underlayAddresses(host));
+  if (needed !== undefined) return `its subnet ${subnet} contains ${needed.address}, ${needed.role}`;
+  const { dev, discards } = routeTo(host.underlayRoutes, subnet) ?? {};
+  if (discards !== undefined)
+    return (
+      `this host has the route "${discards} ${subnet}", which stays: ` +
+      `remove that route, or give the peer another subnet`
+    );
   if (dev !== undefined)
     return (
       `this host has a route to its subnet ${subnet} through ${dev}, which stays: ` +

@@ -20,7 +20,7 @@ export function isOnLink(routes: readonly UnderlayRoute[], address: IpAddress, d
  */
 export function onLinkDevice(routes: readonly UnderlayRoute[], address: IpAddress): string | undefined {
   const [best, second] = bestRoutes(routes, address);
-  if (best === undefined || best.gateway !== undefined) return undefined;
+  if (best === undefined || best.gateway !== undefined || best.discards !== undefined) return undefined;
   return second?.metric === best.metric ? undefined : best.dev;
 }
 
@@ -33,9 +33,14 @@ export function bestPrefixLength(routes: readonly UnderlayRoute[], address: IpAd
   return best === undefined ? 0 : prefixLengthOf(best.destination);
 }
 
-/** Device of the best route to exactly `destination`; `undefined` without one. */
-export function deviceOfRoute(routes: readonly UnderlayRoute[], destination: Cidr): string | undefined {
-  return indexOf(routes).byDestination.get(destination)?.[0]?.dev;
+/** The best route to exactly `destination`; `undefined` without one. */
+export function routeTo(routes: readonly UnderlayRoute[], destination: Cidr): UnderlayRoute | undefined {
+  return indexOf(routes).byDestination.get(destination)?.[0];
+}
+
+/** Next hops through `dev`, each once. */
+export function gatewaysOf(routes: readonly UnderlayRoute[], dev: string): readonly IpAddress[] {
+  return indexOf(routes).gateways.get(dev) ?? [];
 }
 
 /** Routes of the longest matching prefix, lowest metric first. */
@@ -52,6 +57,8 @@ interface RouteIndex {
   readonly byDestination: ReadonlyMap<Cidr, readonly UnderlayRoute[]>;
   /** Prefix lengths in use, longest first. */
   readonly prefixLengths: Readonly<Record<Family, readonly number[]>>;
+  /** By device. */
+  readonly gateways: ReadonlyMap<string, readonly IpAddress[]>;
 }
 
 const indexes = new WeakMap<readonly UnderlayRoute[], RouteIndex>();
@@ -70,7 +77,22 @@ function buildIndex(routes: readonly UnderlayRoute[]): RouteIndex {
     else sameDestination.push(route);
   }
   for (const sameDestination of byDestination.values()) sameDestination.sort((a, b) => a.metric - b.metric);
-  return { byDestination, prefixLengths: { 4: prefixLengths(routes, 4), 6: prefixLengths(routes, 6) } };
+  return {
+    byDestination,
+    prefixLengths: { 4: prefixLengths(routes, 4), 6: prefixLengths(routes, 6) },
+    gateways: gatewaysByDevice(routes),
+  };
+}
+
+function gatewaysByDevice(routes: readonly UnderlayRoute[]): ReadonlyMap<string, readonly IpAddress[]> {
+  const gateways = new Map<string, Set<IpAddress>>();
+  for (const { dev, gateway } of routes) {
+    if (gateway === undefined) continue;
+    const ofDevice = gateways.get(dev);
+    if (ofDevice === undefined) gateways.set(dev, new Set([gateway]));
+    else ofDevice.add(gateway);
+  }
+  return new Map(Array.from(gateways, ([dev, addresses]) => [dev, [...addresses]]));
 }
 
 function prefixLengths(routes: readonly UnderlayRoute[], family: Family): readonly number[] {

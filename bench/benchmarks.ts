@@ -40,7 +40,7 @@ function labBenchmark(
 }
 
 /** Options of the path benchmark that make up the benchmark on loss. It takes long. */
-const LOSS = ['--measures', 'udp-64-loss', '--offloads', 'on'];
+const LOSS = ['--measures', 'udp-64-loss', '--topology', 'hosts', '--underlay', 'uncut'];
 
 export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   path: {

@@ -26,7 +26,7 @@ function job(benchmark: string, rounds: number, args = ''): Job {
 /** Many times as fast in every run observed, without BPF as well. */
 const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].map((ahead) => ({
   benchmark: 'path',
-  measure: 'tcp-cubic',
+  measure: 'tcp-cubic, uncut, hosts',
   ahead,
   behind: 'fastd',
 }));
@@ -40,7 +40,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job(
         'path',
         1,
-        '--only kernel-vxlan,weft-udp,weft-vxlan,fastd --measures tcp-cubic,udp-64-batch --offloads on --seconds 1',
+        '--topology hosts --underlay uncut --only kernel-vxlan,weft-udp,weft-vxlan,fastd --measures tcp-cubic,udp-64-batch --seconds 1',
       ),
       job('simulate', 1, '--hosts 10,30'),
     ],
@@ -55,7 +55,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
       job(
         'path',
         5,
-        '--only kernel-vxlan,weft-vxlan --measures tcp-cubic,udp-64-batch --offloads on --seconds 1',
+        '--only kernel-vxlan,weft-vxlan --measures tcp-cubic,udp-64-batch --underlay wire --seconds 1',
       ),
     ],
   },
@@ -68,7 +68,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
         'path',
         3,
         '--only veth,kernel-vxlan,weft-udp,weft-vxlan,fastd,openvswitch,tinc,vtun,wireguard-go' +
-          ' --measures tcp-cubic,tcp-8,udp-1400,udp-64-batch,latency,latency-busy,memory --offloads on --seconds 1',
+          ' --topology hosts --underlay uncut --measures tcp-cubic,tcp-8-cubic,udp-1400,udp-64-batch,latency,latency-busy,memory --seconds 1',
       ),
       job('loss', 2, '--only kernel-vxlan,weft-vxlan,fastd --seconds 1'),
       job('boot', 3),

@@ -13,6 +13,7 @@ package_of() {
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;
+    node) echo nodejs ;;
     ovsdb-server | ovsdb-tool | ovs-vswitchd | ovs-vsctl) echo openvswitch-switch ;;
     tincd) echo tinc ;;
     vtund) echo vtun ;;
@@ -25,6 +26,8 @@ package_of() {
     libfuzzer) echo clang libclang-rt-dev ;;
     promtool) echo prometheus ;;
     qemu-aarch64) echo qemu-user ;;
+    qemu-system-x86_64) echo qemu-system-x86 ;;
+    modprobe | depmod) echo kmod ;;
     aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     *) echo "$1" ;;
   esac

@@ -5,6 +5,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
 import { getuid } from 'node:process';
+import { TIME_SCALE } from './time-scale.ts';
 
 export interface Output {
   readonly code: number;
@@ -15,7 +16,7 @@ export interface Output {
 export interface RunOptions {
   /** Text for standard input; none means end of file at once. */
   readonly input?: string;
-  /** After this long the command is killed and reported as code 124; default 60 s. */
+  /** After this long the command is killed and reported as code 124; default 60 s. {@link TIME_SCALE} multiplies it. */
   readonly timeoutMs?: number;
 }
 
@@ -131,7 +132,7 @@ export class Sandbox {
 function execute([file, ...args]: readonly string[], options: RunOptions): Promise<Output> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, input } = options;
   return new Promise((resolve) => {
-    const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
+    const limits = { timeout: timeoutMs * TIME_SCALE, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
     const child = execFile(file!, args, limits, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
       resolve({ code, stdout, stderr });

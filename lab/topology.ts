@@ -27,6 +27,8 @@ export interface Topology {
   readonly mtu: number;
   /** Whether underlay cables compute checksums and cut super-packets only when they must, as good hardware does. */
   readonly hasOffloads: boolean;
+  /** Whether hosts join the packets that arrive, as drivers of network cards do. */
+  readonly hasGro: boolean;
   readonly hasOutside: boolean;
 }
 
@@ -39,6 +41,8 @@ export interface TopologyOptions {
   readonly mtu?: number;
   /** Default true. */
   readonly offloads?: boolean;
+  /** Default false, a veth's own default. */
+  readonly gro?: boolean;
   /** Whether there is a host outside of the cluster. */
   readonly outside?: boolean;
 }
@@ -71,6 +75,7 @@ export function planTopology(options: TopologyOptions): Topology {
     routed = false,
     mtu = 1500,
     offloads = true,
+    gro = false,
     outside = false,
   } = options;
   if (!Number.isInteger(hosts) || hosts < 1 || hosts > MAX_HOSTS)
@@ -84,7 +89,14 @@ export function planTopology(options: TopologyOptions): Topology {
     userspace.filter((name) => name !== 'all'),
     (name) => `Cannot run host '${name}' in userspace`,
   );
-  return { hosts: plans, isRouted: routed, mtu, hasOffloads: offloads, hasOutside: outside };
+  return {
+    hosts: plans,
+    isRouted: routed,
+    mtu,
+    hasOffloads: offloads,
+    hasGro: gro,
+    hasOutside: outside,
+  };
 }
 
 function checkNames(

@@ -34,10 +34,12 @@ function enableForwarding(sandbox: Sandbox, netns: string): Promise<string> {
 async function buildHost(sandbox: Sandbox, topology: plan.Topology, host: plan.HostPlan): Promise<void> {
   await runIpBatch(sandbox, host.name, plan.underlayCommands(host));
   await enableForwarding(sandbox, host.name);
-  if (topology.hasOffloads) return;
-  for (const [netns, device] of [
-    ['sw', host.name],
-    [host.name, 'eth0'],
-  ] as const)
-    await sandbox.check(['ethtool', '-K', device, ...plan.OFFLOADS_OFF], netns);
+  if (!topology.hasOffloads) {
+    for (const [netns, device] of [
+      ['sw', host.name],
+      [host.name, 'eth0'],
+    ] as const)
+      await sandbox.check(['ethtool', '-K', device, ...plan.OFFLOADS_OFF], netns);
+  }
+  if (topology.hasGro) await sandbox.check(['ethtool', '-K', 'eth0', 'gro', 'on'], host.name);
 }

@@ -1,4 +1,5 @@
 // Waiting for a condition with a deadline: the one implementation for labs, tests and benchmarks.
+import { TIME_SCALE } from './time-scale.ts';
 
 /** Poll interval in ms. */
 const DEFAULT_INTERVAL_MS = 10;
@@ -7,7 +8,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 /**
  * Resolves once `condition` is true. The pause between two polls is at least as long as a poll takes, so polling uses at
  * most half of a processor. A condition that throws counts as false; its last error becomes the cause.
- * @throws Error naming `what` after `timeoutMs`.
+ * @throws Error naming `what` after `timeoutMs`, which {@link TIME_SCALE} multiplies.
  */
 export async function waitFor(
   what: string,
@@ -15,7 +16,7 @@ export async function waitFor(
   timeoutMs = DEFAULT_TIMEOUT_MS,
   intervalMs = DEFAULT_INTERVAL_MS,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs * TIME_SCALE;
   let cause: unknown;
   for (;;) {
     const startMs = performance.now();
@@ -30,5 +31,5 @@ export async function waitFor(
     const pauseMs = Math.max(intervalMs, nowMs - startMs);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-  throw new Error(`Waited ${timeoutMs} ms for ${what}`, cause === undefined ? undefined : { cause });
+  throw new Error(`Waited ${timeoutMs * TIME_SCALE} ms for ${what}`, cause === undefined ? undefined : { cause });
 }

@@ -48,6 +48,27 @@ const REFUSALS: readonly Refusal[] = [
     expected: [/flannel\.1/, /UDP port 8472/, /"Port"/],
   },
   {
+    name: 'metrics port in use',
+    obstacle: {
+      argv: ['socat', '-u', 'TCP-LISTEN:9471,fork', 'STDOUT'],
+      isThere: 'ss -Hltn | grep -q :9471',
+    },
+    flags: ['--metrics-port=9471'],
+    expected: [/:9471/, /in use/, /--metrics-port/],
+  },
+  {
+    name: 'UDP port of the udp backend in use by a program',
+    obstacle: { argv: ['socat', '-u', 'UDP4-RECV:8285', 'STDOUT'], isThere: 'ss -Hlun | grep -q :8285' },
+    config: configOf({ Type: 'udp' }),
+    expected: [/flannel0/, /UDP port 8285/, /"Port"/],
+  },
+  {
+    name: 'UDP port of VXLAN in userspace in use by a program',
+    obstacle: { argv: ['socat', '-u', 'UDP4-RECV:8472', 'STDOUT'], isThere: 'ss -Hlun | grep -q :8472' },
+    flags: ['--userspace=true'],
+    expected: [/flannel\.1/, /UDP port 8472/, /"Port"/],
+  },
+  {
     name: 'another device with the same VNI and port',
     before: 'ip link add other type vxlan id 1 dev eth0 dstport 8472 && ip link set other up',
     after: 'ip link del other',

@@ -6,6 +6,7 @@ import {
   familyOf,
   fromBigInt,
   networkOf,
+  overlaps,
   parseCidr,
   parseIp,
   prefixLengthOf,
@@ -16,6 +17,12 @@ import type { ConfigFields } from './config-document.ts';
 import type { NetworkFieldName } from './config-schema.ts';
 import type { Ipv4Range, Ipv6Range } from './config.ts';
 
+/** A network of RFC 6890 whose packets stay on the host or the link, or go to no single host. */
+interface SpecialNetwork {
+  readonly network: Cidr;
+  readonly purpose: string;
+}
+
 interface FamilyRules {
   readonly family: Family;
   readonly enable: NetworkFieldName;
@@ -23,6 +30,10 @@ interface FamilyRules {
   readonly length: NetworkFieldName;
   readonly min: NetworkFieldName;
   readonly max: NetworkFieldName;
+  /** Shortest prefix of a network: a shorter one covers more than any private network. */
+  readonly shortestPrefix: number;
+  /** Networks with a meaning of their own to every host, which no network may overlap. */
+  readonly special: readonly SpecialNetwork[];
   /** Longest prefix of a network, so that four of the smallest subnets fit. */
   readonly longestPrefix: number;
   /**
@@ -42,6 +53,14 @@ const IPV4: FamilyRules = {
   length: 'SubnetLen',
   min: 'SubnetMin',
   max: 'SubnetMax',
+  shortestPrefix: 8,
+  special: [
+    special('0.0.0.0/8', 'addresses of this network'),
+    special('127.0.0.0/8', 'loopback addresses'),
+    special('169.254.0.0/16', 'link-local addresses'),
+    special('224.0.0.0/4', 'multicast addresses'),
+    special('240.0.0.0/4', 'reserved and broadcast addresses'),
+  ],
   longestPrefix: 28,
   widePrefix: 22,
   usualLength: 24,
@@ -59,6 +78,12 @@ const IPV6: FamilyRules = {
   length: 'IPv6SubnetLen',
   min: 'IPv6SubnetMin',
   max: 'IPv6SubnetMax',
+  shortestPrefix: 7,
+  special: [
+    special('::/8', 'the unspecified, loopback and IPv4-mapped addresses'),
+    special('fe80::/10', 'link-local addresses'),
+    special('ff00::/8', 'multicast addresses'),
+  ],
   longestPrefix: 124,
   widePrefix: 62,
   usualLength: 64,
@@ -133,18 +158,37 @@ function checkNetwork(fields: Fields, rules: FamilyRules, network: Cidr | undefi
     if (!fields.hasError(rules.network)) fields.error(rules.network, missingMessage(rules));
     return false;
   }
+  const error = networkError(rules, network);
+  if (error !== undefined) fields.error(rules.network, error);
+  return error === undefined;
+}
+
+function networkError(
+  { family, longestPrefix, shortestPrefix, special: reserved }: FamilyRules,
+  network: Cidr,
+): string | undefined {
   const prefixLength = prefixLengthOf(network);
-  if (prefixLength >= 1 && prefixLength <= rules.longestPrefix) return true;
-  fields.error(
-    rules.network,
-    `must have a length 1..${rules.longestPrefix}, so that it holds at least four subnets but not all addresses`,
+  const hit = reserved.find((one) => overlaps(one.network, network));
+  const remedy = `write a private network such as ${exampleOf(family)}`;
+  if (prefixLength > 0 && hit !== undefined)
+    return `overlaps ${hit.network}, ${hit.purpose}, which no host routes to another: ${remedy}`;
+  if (prefixLength >= shortestPrefix && prefixLength <= longestPrefix) return undefined;
+  return (
+    `must have a length ${shortestPrefix}..${longestPrefix}, so that it holds at least four subnets ` +
+    `and leaves out the addresses of other networks: ${remedy}`
   );
-  return false;
 }
 
 function missingMessage({ family, enable }: FamilyRules): string {
-  const remedy = family === 4 ? '"10.5.0.0/16"' : '"fd00::/48"';
-  return `is missing: write the network of all containers, such as ${remedy}, or set ${enable} to false`;
+  return `is missing: write the network of all containers, such as ${exampleOf(family)}, or set ${enable} to false`;
+}
+
+function exampleOf(family: Family): string {
+  return family === 4 ? '"10.5.0.0/16"' : '"fd00::/48"';
+}
+
+function special(network: string, purpose: string): SpecialNetwork {
+  return { network: network as Cidr, purpose };
 }
 
 /**

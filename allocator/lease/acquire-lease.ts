@@ -38,12 +38,13 @@ export function acquire(keyless: Keyless, registry: RegistryView, now: Now): Tra
 
 /** What is known now, for a decision. */
 export function choiceInput(state: LeaseState, registry: RegistryView): ChoiceInput {
-  const { nodes, own, pool, preferred, races, tombstones } = state;
+  const { avoided, nodes, own, pool, preferred, races, tombstones } = state;
   const { entries, leases, revision } = registry;
   const isNewer = races.taken !== undefined && races.taken.revision > revision;
   return {
     ...nodes.current,
     pool,
+    avoided,
     entries,
     leases,
     tombstones: tombstones.revisions,

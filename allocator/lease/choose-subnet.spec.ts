@@ -93,6 +93,25 @@ describe('chooseSubnet', () => {
 
   const CASES: readonly (readonly [string, Record<string, string>, Partial<ChoiceInput>, string])[] = [
     ['an empty registry', {}, {}, 'any'],
+    [
+      'a previous subnet with an address of the underlay',
+      {},
+      { previous, avoided: [subnets('10.5.77.9/32')] },
+      'any',
+    ],
+    [
+      'an own key with an address of the underlay',
+      { [KEY]: valueOf(ME) },
+      { previous, avoided: [subnets('10.5.9.1/32')] },
+      `remove ${KEY}`,
+    ],
+    ['a lost key with an address of the underlay', {}, { lost, avoided: [subnets('10.5.9.1/32')] }, 'any'],
+    [
+      'a previous subnet with the public address of a peer',
+      { '10.5.3.0-24': valueOf('10.5.77.8') },
+      { previous },
+      'any',
+    ],
     ['the previous subnet', {}, { previous }, 'prefer 10.5.77.0-24'],
     ['own key before the previous subnet', { [KEY]: valueOf(ME) }, { previous }, `adopt ${KEY}`],
     [

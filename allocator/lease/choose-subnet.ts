@@ -3,6 +3,7 @@
 // outdated view costs a retry and no harm.
 import { overlaps, prefixLengthOf } from '../../lib/address.ts';
 import type { Cidr } from '../../lib/address.ts';
+import { subnetAround } from '../lease.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
 import { MAX_CREATE_KEYS } from '../registry/registry.ts';
 import type { RegistryEntry, Revision } from '../registry/registry.ts';
@@ -32,7 +33,15 @@ export type Choice =
   | { readonly kind: 'exhausted' };
 
 export interface ChoiceInput extends NodeIdentity {
-  readonly pool: Pick<SubnetPool, 'isCompatible' | 'compatiblePart' | 'fillFamilies' | 'candidates'>;
+  readonly pool: Pick<
+    SubnetPool,
+    'isCompatible' | 'compatiblePart' | 'fillFamilies' | 'candidates' | 'contains'
+  >;
+  /**
+   * Addresses of the underlay, each as a subnet: one that holds any of them is not leased, as peers
+   * refuse it. Absent means none.
+   */
+  readonly avoided?: readonly LeaseSubnets[];
   readonly entries: ReadonlyMap<string, RegistryEntry>;
   readonly leases: ReadonlyMap<string, Lease>;
   /** The key that this process held and lost. Comes before any other key of this host. */
@@ -120,19 +129,26 @@ export function subnetsOverlap(a: LeaseSubnets, b: LeaseSubnets): boolean {
 function chooseOwn(input: ChoiceInput): Choice | undefined {
   const { pool, previous } = input;
   const mine = ownEntries(input);
-  const best =
-    mine.find(({ lease }) => pool.isCompatible(lease.subnets)) ??
-    mine.find(({ lease }) => !isNone(pool.compatiblePart(lease.subnets)));
-  const incompatible = mine.find(
-    (one) => one !== best && !one.lease.isReservation && !pool.isCompatible(one.lease.subnets),
-  );
+  const isWhole = ({ lease: { subnets } }: { lease: Lease }): boolean =>
+    pool.isCompatible(subnets) && isSame(usablePart(input, subnets), subnets);
+  const best = mine.find(isWhole) ?? mine.find(({ lease }) => !isNone(usablePart(input, lease.subnets)));
+  const incompatible = mine.find((one) => one !== best && !one.lease.isReservation && !isWhole(one));
   if (incompatible !== undefined) return { kind: 'remove', entry: incompatible.entry };
   if (best === undefined) return undefined;
   const { entry, lease } = best;
-  if (pool.isCompatible(lease.subnets)) return adopt(entry, lease.subnets);
-  const kept = pool.compatiblePart(lease.subnets);
+  if (isWhole(best)) return adopt(entry, lease.subnets);
+  const kept = usablePart(input, lease.subnets);
   const subnets = pool.fillFamilies(kept, takenSubnets(input, entry.key), previous);
   return subnets === undefined ? adopt(entry, lease.subnets) : { kind: 'move', entry, subnets };
+}
+
+/** What of `subnets` this host may hold and peers route to. */
+function usablePart({ avoided = [], pool }: ChoiceInput, subnets: LeaseSubnets): LeaseSubnets {
+  return freePart(pool.compatiblePart(subnets), avoided);
+}
+
+function isSame(a: LeaseSubnets, b: LeaseSubnets): boolean {
+  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
 }
 
 /** Those of `subnets` that are still free, with others for the rest; `undefined` if none is. */
@@ -189,15 +205,26 @@ function hasSubnetOf(a: LeaseSubnets, b: LeaseSubnets): boolean {
   return (a.ipv4 !== undefined && a.ipv4 === b.ipv4) || (a.ipv6 !== undefined && a.ipv6 === b.ipv6);
 }
 
-/** Every key that names a subnet blocks it, whatever its value is; but not `ownKey`. */
+/**
+ * Every key that names a subnet blocks it, whatever its value is; but not `ownKey`. So does an address
+ * of the underlay: this host's own, those that it needs, those of peers.
+ */
 function takenSubnets(input: ChoiceInput, ownKey?: string): LeaseSubnets[] {
-  const taken: LeaseSubnets[] = [];
+  const taken: LeaseSubnets[] = [...(input.avoided ?? []), ...publicAddresses(input)];
   const keys = input.takenKeys ?? input.entries.keys();
   for (const key of keys) {
     const subnets = input.leases.get(key)?.subnets ?? blockedSubnets(key);
     if (subnets !== undefined && key !== ownKey && !isBuried(input, key)) taken.push(subnets);
   }
   return taken;
+}
+
+function publicAddresses({ leases, pool }: ChoiceInput): LeaseSubnets[] {
+  const found: LeaseSubnets[] = [];
+  for (const { attributes } of leases.values())
+    for (const address of [attributes.publicIp, attributes.publicIpv6])
+      if (address !== undefined && pool.contains(address)) found.push(subnetAround(address));
+  return found;
 }
 
 function isBuried({ tombstones, entries }: ChoiceInput, key: string): boolean {

@@ -1,5 +1,6 @@
 // What goes into the lease's state machine and what comes out of it: inputs, and effects for the
 // manager to perform. A registry call is an effect whose result comes back as an input. Types only.
+import type { IpAddress } from '../../lib/address.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import type { Lease, LeaseAttributes } from '../lease.ts';
 import type {
@@ -42,6 +43,7 @@ export type LeaseInput =
   | { readonly kind: 'publish-requested' }
   | { readonly kind: 'identity-changed'; readonly node: NodeIdentity }
   | { readonly kind: 'config-changed'; readonly config: NetworkConfig }
+  | { readonly kind: 'underlay-changed'; readonly addresses: readonly IpAddress[] }
   | { readonly kind: 'stopped' }
   | LeaseResult;
 

@@ -11,7 +11,9 @@ import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../config/config.ts';
+import { subnetAround } from '../lease.ts';
 import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import { encodeLeaseValue } from '../registry/lease-value.ts';
 import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -33,6 +35,8 @@ export interface LeaseManagerOptions extends NodeIdentity {
   readonly clock: Clock;
   readonly random: Random;
   readonly config: NetworkConfig;
+  /** See {@link LeaseManager.setUnderlay}. Absent means none. */
+  readonly underlay?: readonly IpAddress[];
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
   /** Default 86400. */
@@ -69,6 +73,7 @@ export class LeaseManager {
       node,
       config,
       formerSubnets: previousSubnets,
+      avoided: (options.underlay ?? []).map(subnetAround),
     });
     this.#peers = new PeerIndex(cache.leases, node);
     this.#auditor = new RegistryAuditor({
@@ -154,6 +159,28 @@ export class LeaseManager {
   /** This host has other public addresses from now on. The own key stays and is published again. */
   setIdentity(node: NodeIdentity): void {
     this.#send({ kind: 'identity-changed', node: nodeOf(node) });
+  }
+
+  /** Whether one of `entries` is the own key, or another key with this host's public address. */
+  isOwnAmong(keys: ReadonlySet<string>): boolean {
+    const own = this.own?.key;
+    if (own !== undefined && keys.has(own)) return true;
+    for (const key of this.duplicates.keys()) if (keys.has(key)) return true;
+    return false;
+  }
+
+  /** Writes the own key as it is, so that watches report it to another host that has it, too. */
+  async touch(): Promise<void> {
+    const { own, isHeld } = this;
+    if (own === undefined || !isHeld) return;
+    const { attributes, key, leaseId, modRevision } = own;
+    const entry = { key, value: encodeLeaseValue(attributes), leaseId };
+    await this.#options.registry.update(entry, modRevision, this.#stopped.signal);
+  }
+
+  /** Addresses of the underlay that this host needs: it leases no subnet that holds one of them. */
+  setUnderlay(addresses: readonly IpAddress[]): void {
+    this.#send({ kind: 'underlay-changed', addresses });
   }
 
   /**

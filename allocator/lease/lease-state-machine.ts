@@ -20,6 +20,7 @@
 import { NO_RETRY, expedite } from '../../lib/backoff.ts';
 import type { Now } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../config/config.ts';
+import { subnetAround } from '../lease.ts';
 import { SubnetPool } from '../subnet/subnet-pool.ts';
 import { acquire } from './acquire-lease.ts';
 import type { LeaseInput, RegistryView } from './lease-effects.ts';
@@ -54,6 +55,9 @@ export function next(state: LeaseState, input: LeaseInput, now: Now): Transition
       return to(setIdentity(state, input.node));
     case 'config-changed':
       return to(setConfig(state, input.config));
+    case 'underlay-changed':
+      // A subnet that is held stays: moving its containers is the operator's to decide.
+      return to(withFacts(state, { avoided: input.addresses.map(subnetAround) }));
     case 'attributes-derived':
       return onAttributes(state, input);
     case 'lease-granted':

@@ -77,6 +77,8 @@ export interface LeaseFacts {
   readonly nodes: OwnIdentities;
   readonly config: NetworkConfig;
   readonly pool: SubnetPool;
+  /** Addresses of the underlay, each as a subnet. */
+  readonly avoided: readonly LeaseSubnets[];
   /** Subnets to ask for before any other. */
   readonly preferred: LeaseSubnets | undefined;
   readonly registryLease: RegistryLease;
@@ -116,9 +118,11 @@ export interface LeaseSettings {
   readonly node: NodeIdentity;
   readonly config: NetworkConfig;
   readonly formerSubnets: LeaseSubnets | undefined;
+  /** Absent means none. */
+  readonly avoided?: readonly LeaseSubnets[];
 }
 
-export function initialState({ terms, node, config, formerSubnets }: LeaseSettings): Waiting {
+export function initialState({ terms, node, config, formerSubnets, avoided = [] }: LeaseSettings): Waiting {
   return {
     kind: 'waiting',
     terms,
@@ -126,6 +130,7 @@ export function initialState({ terms, node, config, formerSubnets }: LeaseSettin
     nodes: { current: node, former: [] },
     config,
     pool: new SubnetPool(config),
+    avoided,
     preferred: formerSubnets,
     registryLease: NO_REGISTRY_LEASE,
     tombstones: NO_TOMBSTONES,

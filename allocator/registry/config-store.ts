@@ -46,5 +46,7 @@ export interface ConfigStore {
   history(): Promise<readonly ConfigVersion[]>;
   /** Replaces the document with its note if it is unchanged. flannel does not see the note. */
   write(change: ConfigChange): Promise<ConfigWriteResult>;
+  /** Keys that exist and were perhaps meant for the document; none if etcd does not let this user read them. */
+  nearMisses(): Promise<readonly string[]>;
   close(): void;
 }

@@ -5,6 +5,8 @@ export const HOSTS_FOLDER = 'hosts/';
 
 export interface HostReportV1 {
   readonly version: 1;
+  /** Identity of the host's boot: two hosts with one public IP have two. */
+  readonly boot?: string;
   /** Key of the host's lease below `<prefix>/subnets/`. */
   readonly key: string;
   readonly config: {

@@ -1,6 +1,8 @@
 // Which subnets a host may lease, and which of the free ones it should try. Policy only: no
 // registry, no clock, and no chance but a hash, so that the same host makes the same choices.
 import { createHash } from 'node:crypto';
+import { contains, familyOf } from '../../lib/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import { FreeSlots } from './free-slots.ts';
 import type { SlotRun } from './free-slots.ts';
@@ -22,10 +24,12 @@ export interface PoolUsage {
 export class SubnetPool {
   readonly #ipv4: Ipv4Slots | undefined;
   readonly #ipv6: Ipv6Slots | undefined;
+  readonly #networks: readonly Cidr[];
 
   constructor(config: Pick<NetworkConfig, 'ipv4' | 'ipv6'>) {
     this.#ipv4 = config.ipv4 && new Ipv4Slots(config.ipv4);
     this.#ipv6 = config.ipv6 && new Ipv6Slots(config.ipv6);
+    this.#networks = [config.ipv4, config.ipv6].flatMap((range) => range?.network ?? []);
   }
 
   /**
@@ -46,6 +50,13 @@ export class SubnetPool {
     return (
       (ipv4 === undefined || this.#ipv4?.includes(ipv4) === true) &&
       (ipv6 === undefined || this.#ipv6?.includes(ipv6) === true)
+    );
+  }
+
+  /** Whether `address` lies in the networks, so that a subnet may hold it. */
+  contains(address: IpAddress): boolean {
+    return this.#networks.some(
+      (network) => familyOf(network) === familyOf(address) && contains(network, address),
     );
   }
 

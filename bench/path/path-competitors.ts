@@ -79,7 +79,7 @@ export async function openCompetitor(
   underlay: Underlay,
   overheadBytes: number,
   start: (host: PathHost, other: PathHost) => Program,
-): Promise<Tunnel> {
+): Promise<Tunnel & { readonly ends: readonly Program[] }> {
   const mtu = underlay.mtu - overheadBytes;
   const ends = underlay.hosts.map((host) => start(host, otherOf(underlay, host)));
   for (const [index, host] of underlay.hosts.entries()) await setUpDevice(host, ends[index]!, mtu);

@@ -1,6 +1,6 @@
 // What packets cost: the time that processors were busy, of the whole machine, so that the kernel's own tunnels show theirs.
 import { readFile } from 'node:fs/promises';
-import type { Reading } from './path-measures.ts';
+import type { Reading } from './path-measure.ts';
 
 /** USER_HZ: /proc counts in hundredths of a second (proc(5)). */
 const TICKS_PER_SEC = 100;

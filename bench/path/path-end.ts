@@ -50,7 +50,7 @@ function ip(args: string): void {
 async function ownMemory(): Promise<number> {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
-  return anonymousBytes('self');
+  return anonymousBytes('/proc/self');
 }
 
 function openEnd(path: PacketPath, { device, mtu, address, route }: EndConfig): void {

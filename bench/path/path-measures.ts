@@ -6,54 +6,29 @@ import {
   pingFlood,
   pingPong,
   pingSlowly,
+  requestResponse,
   sendAndCount,
   type Latency,
   type Trial,
 } from './path-traffic.ts';
 import { median } from '../statistics.ts';
-
-export type Unit = 'Gbit/s' | 'kpps' | 'µs' | 'MiB' | 's/Gbit';
-
-/** One value of one run. */
-export interface Reading {
-  readonly metric: string;
-  readonly unit: Unit;
-  readonly value: number;
-  /** What belongs to the value: retransmits, congestion control, loss. */
-  readonly details?: Readonly<Record<string, unknown>>;
-}
-
-export interface Measure {
-  readonly name: string;
-  /** What it is, for the table. */
-  readonly title: string;
-  /** Also measured with offloads off when both are measured. */
-  readonly isForBothOffloads?: true;
-  /** Only run if named on the command line. */
-  readonly isOptional?: true;
-  /** Needs the many peers: at one underlay address, or at underlay addresses of their own. */
-  readonly peers?: 'same-remote' | 'own-remotes';
-  run(trial: Trial): Promise<Reading[]>;
-}
+import type { Measure, Reading } from './path-measure.ts';
+import { TCP_MEASURES } from './path-tcp.ts';
 
 const UDP_BYTES = 1400;
-const IPV4_AND_UDP_BYTES = 28;
+const IP_AND_UDP_BYTES = { 4: 28, 6: 48 } as const;
 
 /** In the order in which they are run: those that change the tunnel come last. */
 export const MEASURES: readonly Measure[] = [
-  tcp('tcp-cubic', 'TCP, one stream, cubic', 'cubic', 1),
-  tcp('tcp-bbr', 'TCP, one stream, BBR', 'bbr', 1),
-  tcp('tcp-8', 'TCP, 8 streams, cubic', 'cubic', 8),
+  ...TCP_MEASURES,
   {
     name: 'udp-64',
     title: 'UDP, 64 bytes, iperf3',
-    isForBothOffloads: true,
     run: async (trial) => [await udp(trial, 'udp-64', 64)],
   },
   {
     name: 'udp-64-batch',
     title: 'UDP, 64 bytes, sendmmsg in batches of 64',
-    isForBothOffloads: true,
     run: async (trial) => [await counted(trial, 'udp-64-batch', [])],
   },
   {
@@ -71,9 +46,12 @@ export const MEASURES: readonly Measure[] = [
   {
     name: 'udp-1400',
     title: `UDP goodput, ${UDP_BYTES} bytes or what the MTU leaves, iperf3`,
-    isForBothOffloads: true,
     run: async (trial) => [
-      await udp(trial, 'udp-1400', Math.min(UDP_BYTES, trial.tunnel.mtu - IPV4_AND_UDP_BYTES)),
+      await udp(
+        trial,
+        'udp-1400',
+        Math.min(UDP_BYTES, trial.testbed.tunnel.mtu - IP_AND_UDP_BYTES[trial.family]),
+      ),
     ],
   },
   {
@@ -106,10 +84,13 @@ export const MEASURES: readonly Measure[] = [
       return latencies('latency-busy', latency, { besideGbit: beside.bits_per_second / 1e9 });
     },
   },
+  transactions(1),
+  transactions(64),
   {
     name: 'memory',
+    topology: 'hosts',
     title: 'Memory at a: of a worker of weft, or of a whole process of others',
-    async run({ tunnel }) {
+    async run({ testbed: { tunnel } }) {
       const bytes = await (tunnel.workerBytes?.() ?? tunnel.ends[0]?.anonymousBytes());
       return bytes === undefined ? [] : [{ metric: 'memory', unit: 'MiB', value: bytes / 2 ** 20 }];
     },
@@ -123,17 +104,14 @@ export const MEASURES: readonly Measure[] = [
   peers('peers-10k-own', 'To one host of each of these at random', 'own-remotes', PEER_COUNT),
 ];
 
-function tcp(name: string, title: string, congestion: string, streams: number): Measure {
+function transactions(connections: number): Measure {
+  const name = `rr-${connections}`;
   return {
     name,
-    title,
-    isForBothOffloads: true,
+    title: `TCP request and response of a byte, ${connections === 1 ? 'one connection' : `${connections} connections`}`,
     async run(trial) {
-      const end = await iperf(trial, ['-C', congestion, '-P', String(streams)]);
-      if (end.sender_tcp_congestion !== congestion)
-        throw new Error(`The sender used ${end.sender_tcp_congestion} instead of ${congestion}`);
-      const details = { congestion, retransmits: end.sum_sent.retransmits };
-      return [{ metric: name, unit: 'Gbit/s', value: end.sum_received.bits_per_second / 1e9, details }];
+      const { transactions: count, seconds, p50, p99 } = await requestResponse(trial, connections);
+      return [{ metric: name, unit: 'k/s', value: count / seconds / 1e3, details: { p50, p99 } }];
     },
   };
 }
@@ -184,6 +162,7 @@ function peers(
     name,
     title,
     peers: need,
+    topology: 'hosts',
     run: async (trial) => [await counted(trial, name, all, FIRST_PEER_ADDRESS)],
   };
 }
@@ -194,8 +173,9 @@ function pastRouting(name: string, title: string, used: number): Measure {
     name,
     title,
     peers: 'same-remote',
+    topology: 'hosts',
     run: async (trial) => {
-      const { device } = trial.tunnel;
+      const { device } = trial.testbed.tunnel;
       if (device === undefined) return [];
       const { name: dev, source, mac } = device;
       const args = ['-n', String(used), '-d', dev, '-s', source, ...(mac === undefined ? [] : ['-m', mac])];

@@ -1,39 +1,33 @@
 // Command line of the path benchmark, and the list of its candidates.
 import { parseArgs } from 'node:util';
-import { kernelVxlan, veth } from './path-kernel.ts';
-import { MEASURES, type Measure } from './path-measures.ts';
-import { fastd, socat, wireguardGo } from './path-competitors.ts';
-import type { Candidate, Tuning } from './path-tunnel.ts';
-import { openVswitch, tinc, vtun } from './path-tunnelers.ts';
-import type { Switch } from './path-underlay.ts';
-import { weftUdp, weftUdpWorkers, weftVxlan, weftVxlanKernel, weftVxlanWorkers } from './path-weft.ts';
+import type { Family } from '../../lib/address.ts';
+import { BETWEEN_CONTAINERS } from './path-containers.ts';
+import { BETWEEN_HOSTS } from './path-hosts.ts';
+import type { Measure } from './path-measure.ts';
+import { DEFAULT_TUNING } from '../../native/packet-path.ts';
+import { MEASURES } from './path-measures.ts';
+import { UNDERLAYS, type UnderlayKind } from './path-offloads.ts';
+import { TOPOLOGIES, type PathCandidate, type TopologyName } from './path-testbed.ts';
+import type { Tuning } from './path-tunnel.ts';
 
-const CANDIDATES = [
-  veth,
-  kernelVxlan,
-  weftUdp,
-  weftVxlan,
-  weftVxlanKernel,
-  weftUdpWorkers,
-  weftVxlanWorkers,
-  fastd,
-  socat,
-  openVswitch,
-  tinc,
-  vtun,
-  wireguardGo,
+const CANDIDATES: Readonly<Record<TopologyName, readonly PathCandidate[]>> = {
+  containers: BETWEEN_CONTAINERS,
+  hosts: BETWEEN_HOSTS,
+};
+const FAMILIES: readonly { readonly name: string; readonly family: Family }[] = [
+  { name: 'ipv4', family: 4 },
+  { name: 'ipv6', family: 6 },
 ];
-/** Without wireguard-go, which encrypts: it runs only if named. */
-const DEFAULT_CANDIDATES = CANDIDATES.filter((candidate) => candidate !== wireguardGo);
 
 export interface PathOptions {
   readonly rounds: number;
   /** Of each measurement. */
   readonly seconds: number;
-  readonly candidates: readonly Candidate[];
+  readonly topology: TopologyName;
+  readonly underlays: readonly UnderlayKind[];
+  readonly families: readonly Family[];
+  readonly candidates: readonly PathCandidate[];
   readonly measures: readonly Measure[];
-  readonly offloads: readonly Switch[];
-  readonly gro: Switch;
   /** Of the underlay, in bytes. */
   readonly mtu: number;
   readonly tuning: Tuning;
@@ -44,13 +38,14 @@ export interface PathOptions {
 const OPTIONS = {
   rounds: { type: 'string', default: '3' },
   seconds: { type: 'string', default: '2' },
+  topology: { type: 'string', default: 'containers' },
+  underlay: { type: 'string' },
+  families: { type: 'string' },
   only: { type: 'string' },
   measures: { type: 'string' },
-  offloads: { type: 'string', default: 'both' },
-  gro: { type: 'string', default: 'off' },
   mtu: { type: 'string', default: '1500' },
-  workers: { type: 'string', default: '1' },
-  'source-ports': { type: 'string', default: '0' },
+  workers: { type: 'string', default: String(DEFAULT_TUNING.workers) },
+  'source-ports': { type: 'string', default: String(DEFAULT_TUNING.sourcePorts) },
   perf: { type: 'boolean', default: false },
 } as const;
 
@@ -65,18 +60,19 @@ export function pathTools(args: readonly string[]): string[] {
 /** @throws Error naming the option, its value and what it may be. */
 export function parsePathOptions(args: readonly string[]): PathOptions {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const topology = oneOf('topology', values.topology, TOPOLOGIES);
+  const families = chosen('families', values.families, FAMILIES, FAMILIES.slice(0, 1));
+  const underlays = UNDERLAYS.map((name) => ({ name }));
+  const candidates = CANDIDATES[topology];
+  const measures = MEASURES.filter((measure) => (measure.topology ?? topology) === topology);
   return {
     rounds: numberIn('rounds', values.rounds, 1, 1000),
     seconds: numberIn('seconds', values.seconds, 1, 60),
-    candidates: chosen('only', values.only, CANDIDATES, DEFAULT_CANDIDATES),
-    measures: chosen(
-      'measures',
-      values.measures,
-      MEASURES,
-      MEASURES.filter(({ isOptional }) => !isOptional),
-    ),
-    offloads: values.offloads === 'both' ? ['on', 'off'] : [switchOf('offloads', values.offloads)],
-    gro: switchOf('gro', values.gro),
+    topology,
+    underlays: chosen('underlay', values.underlay, underlays, underlays.slice(0, 2)).map(({ name }) => name),
+    families: families.map(({ family }) => family),
+    candidates: chosen('only', values.only, candidates, candidates.filter(isDefault)),
+    measures: chosen('measures', values.measures, measures, measures.filter(isDefault)),
     mtu: numberIn('mtu', values.mtu, 600, 65_535),
     tuning: {
       workers: numberIn('workers', values.workers, 1, 64),
@@ -86,16 +82,21 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
   };
 }
 
+function isDefault({ isOptional }: { readonly isOptional?: true }): boolean {
+  return isOptional !== true;
+}
+
+function oneOf<Value extends string>(name: string, text: string, all: readonly Value[]): Value {
+  const found = all.find((value) => value === text);
+  if (found === undefined) throw new Error(`--${name} '${text}': give one of ${all.join(', ')}`);
+  return found;
+}
+
 function numberIn(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most)
     throw new Error(`--${name} '${text}': give a whole number from ${least} to ${most}`);
   return value;
-}
-
-function switchOf(name: string, text: string): Switch {
-  if (text !== 'on' && text !== 'off') throw new Error(`--${name} '${text}': give on or off`);
-  return text;
 }
 
 /** The named items, in the order of `all`: measures that change a tunnel run after the others. */

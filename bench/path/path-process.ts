@@ -108,14 +108,12 @@ export class Program {
   /** CPU time that it has used so far, in seconds, of all its threads, user and system. */
   async cpuSeconds(): Promise<number> {
     if (this.#isClosed) throw new Error(`'${this.name}' has exited: ${this.output}`);
-    const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
+    return cpuSeconds(`/proc/${this.pid}`);
   }
 
   /** Anonymous memory: what is its own and no file's, in bytes. */
   anonymousBytes(): Promise<number> {
-    return anonymousBytes(this.pid);
+    return anonymousBytes(`/proc/${this.pid}`);
   }
 
   /** The end of its output, for an error. */
@@ -124,7 +122,15 @@ export class Program {
   }
 }
 
-export async function anonymousBytes(pid: number | 'self'): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+/** `proc`: a process's folder of /proc. CPU time of all its threads, user and system. */
+export async function cpuSeconds(proc: string): Promise<number> {
+  const stat = await readFile(`${proc}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
+}
+
+/** `proc`: as above. */
+export async function anonymousBytes(proc: string): Promise<number> {
+  const rollup = await readFile(`${proc}/smaps_rollup`, 'utf8');
   return Number(/^Anonymous:\s+(\d+) kB/m.exec(rollup)![1]) * 1024;
 }

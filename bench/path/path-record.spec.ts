@@ -3,7 +3,8 @@ import { measuresOfRuns, type PathRun } from './path-record.ts';
 import type { Measure } from '../record.ts';
 
 function run(round: number, candidate: string, metric: string, value: number): PathRun {
-  return { round, candidate, offloads: 'on', mtu: 1450, load: 1, metric, unit: 'Gbit/s', value };
+  const conditions = { topology: 'containers', underlay: 'wire', family: 4, mtu: 1450, load: 1 } as const;
+  return { round, candidate, ...conditions, metric, unit: 'Gbit/s', value };
 }
 
 describe('measures of the path', () => {
@@ -26,16 +27,21 @@ describe('measures of the path', () => {
     );
   });
 
-  it('keep offloads off apart', () => {
+  it('keep underlays, topologies and families apart', () => {
+    const wire = run(0, 'host-gw', 'tcp-cubic', 10);
     const measures = measuresOfRuns([
-      run(0, 'veth', 'tcp-cubic', 30),
-      { ...run(0, 'veth', 'tcp-cubic', 10), offloads: 'off' },
+      wire,
+      { ...wire, value: 30, underlay: 'uncut' },
+      { ...wire, value: 31, underlay: 'uncut', topology: 'hosts' },
+      { ...wire, value: 9, family: 6 },
     ]);
     assert.deepEqual(
       measures.map(({ name, subjects }) => [name, subjects[0]!.rounds]),
       [
-        ['tcp-cubic', [30]],
-        ['tcp-cubic, offloads off', [10]],
+        ['tcp-cubic, wire', [10]],
+        ['tcp-cubic, uncut', [30]],
+        ['tcp-cubic, uncut, hosts', [31]],
+        ['tcp-cubic, wire, IPv6', [9]],
       ],
     );
   });
@@ -62,8 +68,8 @@ describe('measures of the path', () => {
     assert.deepEqual(
       ratios.map(({ name, subjects }) => [name, subjects[0]!.rounds]),
       [
-        ["tcp-cubic ÷ fastd's", [16]],
-        ['peers-10k ÷ peers-1', [0.5]],
+        ["tcp-cubic ÷ fastd's, wire", [16]],
+        ['peers-10k ÷ peers-1, wire', [0.5]],
       ],
     );
   });

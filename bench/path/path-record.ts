@@ -1,13 +1,19 @@
 // Turns the runs of the path benchmark into measures: one for each metric, and one for each quotient.
-import { MEASURES, type Unit } from './path-measures.ts';
-import type { Switch } from './path-underlay.ts';
-import type { Measure, Threshold, Subject } from '../record.ts';
+import type { Unit } from './path-measure.ts';
+import { MEASURES } from './path-measures.ts';
+import type { Family } from '../../lib/address.ts';
+import type { UnderlayKind } from './path-offloads.ts';
+import type { TopologyName } from './path-testbed.ts';
+import type { Measure, Subject } from '../record.ts';
+import { ASKED_OF, QUOTIENTS, thresholdOf, type Quotient } from './path-thresholds.ts';
 
 /** One value of one candidate in one round, with its conditions; or the cause of its absence. */
 export interface PathRun {
   readonly round: number;
   readonly candidate: string;
-  readonly offloads: Switch;
+  readonly topology: TopologyName;
+  readonly underlay: UnderlayKind;
+  readonly family: Family;
   /** Of the tunnel's device, in bytes. */
   readonly mtu: number;
   /** Load average of the machine over the last minute, own doings included. */
@@ -27,67 +33,46 @@ export interface PathRun {
 const REFERENCE = 'kernel-vxlan';
 /** No tunnel at all. */
 const BOUND = 'veth';
-const ASKED_OF = ['weft-udp', 'weft-vxlan'];
-const LESS_IS_BETTER: readonly (Unit | undefined)[] = ['µs', 'MiB', 's/Gbit'];
+const LESS_IS_BETTER: readonly (Unit | undefined)[] = ['µs', 'MiB', 's/Gbit', 'segments'];
 
-/** By metric; with offloads on unless the name states off. */
-const THRESHOLDS: Readonly<Record<string, Threshold>> = {
-  'tcp-cubic': { of: 'ratio', atLeast: 0.85 },
-  'tcp-bbr': { of: 'ratio', atLeast: 0.65 },
-  'tcp-cubic, offloads off': { of: 'ratio', atLeast: 0.55 },
-  'tcp-8': { of: 'ratio', atLeast: 0.8 },
-  'udp-64': { of: 'ratio', atLeast: 0.6 },
-  // Packet by packet the bare veth is 1.5 times as fast as the kernel's tunnel: the upper bound of any tunnel.
-  'udp-64-batch': { of: 'ratio', atLeast: 1 },
-  ping: { of: 'ratio', atMost: 6 },
-  memory: { of: 'value', atMost: 4 },
-};
-
-interface Quotient {
-  readonly metric: string;
-  /** What it is divided by: another candidate's value, or another metric of the same one. */
-  readonly by: { readonly candidate: string } | { readonly metric: string };
-  readonly atLeast: number;
-}
-
-/** Ratios to something else than the {@link REFERENCE}. */
-const QUOTIENTS: readonly Quotient[] = [
-  { metric: 'tcp-cubic', by: { candidate: 'fastd' }, atLeast: 7 },
-  { metric: 'peers-10k', by: { metric: 'peers-1' }, atLeast: 0.9 },
-  { metric: 'peers-10k-own', by: { metric: 'peers-1-own' }, atLeast: 0.9 },
-  { metric: 'peers-10k-raw', by: { metric: 'peers-1-raw' }, atLeast: 0.9 },
-];
-
-/** In the order in which metrics first occur. */
+/** In the order in which metrics first occur, each under all circumstances one after another. */
 export function measuresOfRuns(runs: readonly PathRun[]): Measure[] {
   const rounds = 1 + Math.max(-1, ...runs.map(({ round }) => round));
-  const names = [...new Set(runs.map(nameOf))];
-  const measures = names.map((name) =>
-    measureOf(
-      name,
-      runs.filter((run) => nameOf(run) === name),
-      rounds,
-    ),
+  const metrics = [...new Set(runs.map(({ metric }) => metric))];
+  const all = [...new Set(runs.map(circumstancesOf))];
+  const measures = metrics.flatMap((metric) =>
+    all.flatMap((circumstances) => {
+      const found = runs.filter((run) => run.metric === metric && circumstancesOf(run) === circumstances);
+      return found.length === 0 ? [] : [measureOf(found, rounds)];
+    }),
   );
-  return [...measures, ...QUOTIENTS.flatMap((quotient) => quotientOf(quotient, measures))];
+  const quotients = QUOTIENTS.flatMap((quotient) =>
+    all.flatMap((circumstances) => quotientOf(quotient, circumstances, measures)),
+  );
+  return [...measures, ...quotients];
 }
 
-function nameOf({ metric, offloads }: PathRun): string {
-  return offloads === 'on' ? metric : `${metric}, offloads off`;
+/** What a measure's name has behind the metric; between containers and over IPv4 unless it states otherwise. */
+function circumstancesOf({ topology, underlay, family }: PathRun): string {
+  const others = [...(topology === 'hosts' ? ['hosts'] : []), ...(family === 6 ? ['IPv6'] : [])];
+  return [underlay, ...others].join(', ');
 }
 
-function measureOf(name: string, runs: readonly PathRun[], rounds: number): Measure {
+/** `runs`: of one metric under the same circumstances. */
+function measureOf(runs: readonly PathRun[], rounds: number): Measure {
+  const { metric } = runs[0]!;
+  const circumstances = circumstancesOf(runs[0]!);
   const unit = runs.find((run) => run.unit !== undefined)?.unit;
   const candidates = [...new Set(runs.map(({ candidate }) => candidate))].toSorted(referenceFirst);
   return {
-    name,
-    title: titleOf(runs[0]!),
+    name: `${metric}, ${circumstances}`,
+    group: titleOf(metric),
+    title: circumstances,
     unit: unit ?? 'none',
     better: unit === undefined ? 'neither' : LESS_IS_BETTER.includes(unit) ? 'less' : 'more',
     reference: REFERENCE,
     subjects: candidates.map((candidate) =>
       subjectOf(
-        name,
         candidate,
         runs.filter((run) => run.candidate === candidate),
         rounds,
@@ -96,21 +81,21 @@ function measureOf(name: string, runs: readonly PathRun[], rounds: number): Meas
   };
 }
 
-/** A metric's name is its measure's, or that with a percentile behind it. */
-function titleOf({ metric, offloads }: PathRun): string {
+/** A metric's name is its measure's, or that with a percentile or the like behind it. */
+function titleOf(metric: string): string {
   const [name, ...rest] = metric.split(' ');
-  const title = [MEASURES.find((measure) => measure.name === name)?.title ?? metric, ...rest].join(', ');
-  return offloads === 'on' ? title : `${title}, no offloads on the underlay`;
+  const title = MEASURES.find((measure) => measure.name === name)?.title ?? name!;
+  return [title, ...rest].join(', ');
 }
 
 function referenceFirst(a: string, b: string): number {
   return Number(b === REFERENCE) - Number(a === REFERENCE);
 }
 
-function subjectOf(measure: string, name: string, runs: readonly PathRun[], rounds: number): Subject {
+function subjectOf(name: string, runs: readonly PathRun[], rounds: number): Subject {
   const all = Array.from({ length: rounds }, (_, round) => runs.find((run) => run.round === round));
   const failures = [...new Set(runs.flatMap(({ failure }) => failure ?? []))];
-  const threshold = ASKED_OF.includes(name) ? THRESHOLDS[measure] : undefined;
+  const threshold = thresholdOf(runs[0]!, runs[0]!.metric, name);
   return {
     name,
     rounds: all.map((run) => run?.value ?? null),
@@ -128,9 +113,14 @@ function detailsOf(run: PathRun | undefined): Readonly<Record<string, unknown>> 
 }
 
 /** A measure of its own for a ratio of which both sides were measured; else none. */
-function quotientOf({ metric, by, atLeast }: Quotient, measures: readonly Measure[]): Measure[] {
-  const own = measures.find(({ name }) => name === metric);
-  const beside = 'metric' in by ? measures.find(({ name }) => name === by.metric) : own;
+function quotientOf(
+  { metric, by, atLeast }: Quotient,
+  circumstances: string,
+  measures: readonly Measure[],
+): Measure[] {
+  const find = (wanted: string) => measures.find(({ name }) => name === `${wanted}, ${circumstances}`);
+  const own = find(metric);
+  const beside = 'metric' in by ? find(by.metric) : own;
   // What sender and receiver themselves make of it, where no tunnel is between them, is no tunnel's.
   const names = 'metric' in by ? [BOUND, ...ASKED_OF] : ASKED_OF;
   const isBounded = 'metric' in by && own?.subjects.some(({ name }) => name === BOUND) === true;
@@ -145,7 +135,8 @@ function quotientOf({ metric, by, atLeast }: Quotient, measures: readonly Measur
   if (subjects.length === 0) return [];
   const divisor = 'metric' in by ? by.metric : `${by.candidate}'s`;
   const reference = isBounded ? { reference: BOUND } : {};
-  return [{ name: `${metric} ÷ ${divisor}`, unit: 'ratio', better: 'more', ...reference, subjects }];
+  const name = `${metric} ÷ ${divisor}, ${circumstances}`;
+  return [{ name, unit: 'ratio', better: 'more', ...reference, subjects }];
 }
 
 function divide(over: number | null, under: number | null): number | null {

@@ -11,16 +11,27 @@ export interface PacketDevice {
   readonly mac?: string;
 }
 
+/** A process that packets pass through, and what it costs. */
+export interface TunnelEnd {
+  readonly name: string;
+  /** The end of its output, for an error. */
+  readonly output: string;
+  /** CPU time that it has used so far, in seconds, of all its threads, user and system. */
+  cpuSeconds(): Promise<number>;
+  /** Anonymous memory: what is its own and no file's, in bytes. */
+  anonymousBytes(): Promise<number>;
+}
+
 /** A tunnel that is up; it goes with its underlay. */
 export interface Tunnel {
-  /** Address of host b inside. */
+  /** Address of b inside. */
   readonly to: string;
   /** Of its device, in bytes. */
   readonly mtu: number;
   /** Its device at a, if that takes IP packets without neighbour resolution. */
   readonly device?: PacketDevice;
   /** Processes that packets pass through at a and at b; the kernel's own tunnels have none. */
-  readonly ends: readonly Program[];
+  readonly ends: readonly TunnelEnd[];
   /**
    * Gives host a {@link PEER_COUNT} peers, all of them host b: each at an underlay address of its own, or all at the same.
    * Missing: it cannot have so many. @throws Error if it cannot have them at addresses of their own.

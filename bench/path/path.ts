@@ -1,8 +1,10 @@
-// Throughput, packet rate and latency of tunnels, side by side. In every round each candidate gets an underlay of its
-// own, is set up, measured and torn down; their order is rotated from round to round, and ratios are formed within one
-// round only, since what a machine can do drifts. Sender and receiver run on the same cores as both ends of a tunnel.
+// Throughput, packet rate and latency of tunnels, side by side. In every round each candidate is set up on an underlay
+// of its own, measured and torn down, once for each kind of underlay and each family; their order is rotated from round
+// to round, and ratios are formed within one round only, since what a machine can do drifts. Sender and receiver run on
+// the same cores as both ends of a tunnel.
 import { readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
+import type { Family } from '../../lib/address.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { buildGenerators, type Trial } from './path-traffic.ts';
 import type { PathOptions } from './path-options.ts';
@@ -11,9 +13,10 @@ import { measuresOfRuns, type PathRun } from './path-record.ts';
 import { withPerf } from './perf.ts';
 import { progress } from '../progress.ts';
 import type { BenchmarkRecord } from '../record.ts';
-import type { Candidate, Tunnel } from './path-tunnel.ts';
-import { Underlay, type Switch } from './path-underlay.ts';
-import type { Measure } from './path-measures.ts';
+import type { UnderlayKind } from './path-offloads.ts';
+import type { PathCandidate, Testbed } from './path-testbed.ts';
+import type { Tunnel } from './path-tunnel.ts';
+import type { Measure } from './path-measure.ts';
 
 /** @throws Error if it does not run where namespaces are its own. */
 export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> {
@@ -24,15 +27,17 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
   const generators = await buildGenerators();
   const runs: PathRun[] = [];
   for (let round = 0; round < options.rounds; round++)
-    for (const offloads of options.offloads)
-      for (const candidate of rotated(options.candidates, round))
-        runs.push(...(await runTrial({ options, generators, round, offloads, candidate })));
-  const { seconds, gro, mtu, tuning } = options;
+    for (const underlay of options.underlays)
+      for (const family of options.families)
+        for (const candidate of rotated(options.candidates, round))
+          if (candidate.families.includes(family))
+            runs.push(...(await runTrial({ options, generators, round, underlay, family, candidate })));
+  const { seconds, topology, mtu, tuning } = options;
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
   return {
     benchmark: 'path',
     invalidatedBy: 'on an otherwise idle machine, the median of a ratio above misses its threshold',
-    conditions: { seconds, gro, mtu, ...tuning, defaultCongestion: congestion },
+    conditions: { seconds, topology, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),
   };
 }
@@ -46,18 +51,23 @@ interface TrialPlan {
   readonly options: PathOptions;
   readonly generators: string;
   readonly round: number;
-  readonly offloads: Switch;
-  readonly candidate: Candidate;
+  readonly underlay: UnderlayKind;
+  readonly family: Family;
+  readonly candidate: PathCandidate;
 }
 
 /** Runs all measures on a fresh setup of one candidate. A candidate that fails to start is recorded with the cause. */
 async function runTrial(plan: TrialPlan): Promise<PathRun[]> {
-  const { options, candidate, offloads, round } = plan;
-  progress(`path: round ${round + 1} of ${options.rounds}, offloads ${offloads}: ${candidate.name}`);
-  const underlay = await Underlay.create({ offloads, gro: options.gro, mtu: options.mtu });
+  const { options, candidate, underlay, family, round } = plan;
+  const { rounds, topology, mtu, tuning, seconds } = options;
+  progress(
+    `path: round ${round + 1} of ${rounds}, ${topology}, ${underlay}, IPv${family}: ${candidate.name}`,
+  );
+  let testbed: Testbed | undefined;
   try {
-    const tunnel = await openTunnel(candidate, underlay, options);
-    const trial: Trial = { underlay, tunnel, seconds: options.seconds, generators: plan.generators };
+    testbed = await candidate.open({ underlay, family, mtu, tuning });
+    await waitForAnswer(testbed);
+    const trial: Trial = { testbed, family, seconds, generators: plan.generators };
     const runs: PathRun[] = [];
     for (const measure of options.measures.filter((one) => isAsked(one, plan)))
       runs.push(...(await measureOnce(plan, trial, measure)));
@@ -66,37 +76,35 @@ async function runTrial(plan: TrialPlan): Promise<PathRun[]> {
   } catch (error) {
     return [failed(plan, 'start', options.mtu, error)];
   } finally {
-    await underlay.down();
+    await testbed?.down();
   }
 }
 
-async function openTunnel(candidate: Candidate, underlay: Underlay, options: PathOptions): Promise<Tunnel> {
-  const tunnel = await candidate.open(underlay, options.tuning);
-  const ping = async () => (await underlay.a.run(['ping', '-c', '1', '-W', '1', tunnel.to])) !== '';
+async function waitForAnswer({ a, tunnel }: Testbed): Promise<void> {
+  const ping = async () => (await a.run(['ping', '-c', '1', '-W', '1', tunnel.to])) !== '';
   await waitFor('an answer to ping', ping, 15_000).catch((error: unknown) => {
     const outputs = tunnel.ends.map((end) => `; output of ${end.name}: ${end.output}`);
     throw new Error(`${String(error)}${outputs.join('')}`, { cause: error });
   });
-  return tunnel;
 }
 
 /** What is known at the end of a trial only. */
-async function describeEnd({ underlay, tunnel }: Trial): Promise<Readonly<Record<string, unknown>>> {
-  const fragments = await underlay.fragments();
-  if (fragments > 0) progress(`  Host a made ${fragments} IPv4 fragments: the tunnel's MTU is wrong`);
+async function describeEnd({ testbed }: Trial): Promise<Readonly<Record<string, unknown>>> {
+  const { tunnel } = testbed;
+  const fragments = await testbed.fragments();
+  if (fragments > 0) progress(`  The sending host made ${fragments} fragments: the tunnel's MTU is wrong`);
   const anonymousBytes = await Promise.all(tunnel.ends.map((one) => one.anonymousBytes()));
   return { fragments, anonymousBytes, ends: await tunnel.describe?.() };
 }
 
-function isAsked(measure: Measure, { options, offloads, candidate }: TrialPlan): boolean {
+function isAsked(measure: Measure, { candidate }: TrialPlan): boolean {
   if (measure.peers === 'same-remote' && candidate.peers === 'none') return false;
-  if (measure.peers === 'own-remotes' && candidate.peers !== 'own-remotes') return false;
-  return offloads === 'on' || options.offloads.length === 1 || measure.isForBothOffloads === true;
+  return measure.peers !== 'own-remotes' || candidate.peers === 'own-remotes';
 }
 
 /** A measurement that fails is a result, too: it is shown with its cause and the others go on. */
 async function measureOnce(plan: TrialPlan, trial: Trial, measure: Measure): Promise<PathRun[]> {
-  const { tunnel } = trial;
+  const { tunnel } = trial.testbed;
   try {
     if (measure.peers) await tunnel.addPeers!(measure.peers === 'own-remotes');
     const before = await cpuSeconds(tunnel);
@@ -119,8 +127,9 @@ function failed(plan: TrialPlan, metric: string, mtu: number, error: unknown): P
   return { ...circumstances(plan, mtu), metric, failure: String(error) };
 }
 
-function circumstances({ round, candidate, offloads }: TrialPlan, mtu: number) {
-  return { round, candidate: candidate.name, offloads, mtu, load: loadavg()[0]! };
+function circumstances({ round, candidate, underlay, family, options }: TrialPlan, mtu: number) {
+  const { topology } = options;
+  return { round, candidate: candidate.name, topology, underlay, family, mtu, load: loadavg()[0]! };
 }
 
 function cpuSeconds({ ends }: Tunnel): Promise<number[]> {

@@ -12,15 +12,15 @@ enum {
 };
 
 static _Noreturn void echo(const char *port) {
-  const int fd = open_bound_udp(port);
+  const int fd = open_bound(SOCK_DGRAM, port);
   uint8_t buffer[BYTES];
   puts("ready");
   fflush(stdout);
   for (;;) {
-    struct sockaddr_in from;
-    socklen_t length = sizeof(from);
-    const ssize_t received = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &length);
-    if (received > 0) (void)sendto(fd, buffer, (size_t)received, 0, (const struct sockaddr *)&from, length);
+    struct endpoint from;
+    from.length = sizeof(from.ipv6);
+    const ssize_t received = recvfrom(fd, buffer, sizeof(buffer), 0, &from.any, &from.length);
+    if (received > 0) (void)sendto(fd, buffer, (size_t)received, 0, &from.any, from.length);
   }
 }
 
@@ -38,20 +38,11 @@ static uint64_t ask(int fd, uint64_t number) {
   return now_ns() - from;
 }
 
-static int compare(const void *a, const void *b) {
-  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
-}
-
-static double percentile_us(const uint64_t *sorted, size_t count, double part) {
-  return count == 0 ? -1 : (double)sorted[(size_t)((double)(count - 1) * part)] / 1e3;
-}
-
 static int ask_for(const char *address, const char *port, double seconds) {
   static uint64_t samples[MAX_SAMPLES];
-  const int fd = open_udp();
-  const struct sockaddr_in to = parse_endpoint(address, port);
-  if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) give_up("connect");
+  const struct endpoint to = parse_endpoint(address, port);
+  const int fd = open_socket(&to, SOCK_DGRAM);
+  if (connect(fd, &to.any, to.length) < 0) give_up("connect");
   set_receive_timeout(fd, LOST_MS);
   const uint64_t until = now_ns() + (uint64_t)(seconds * 1e9);
   size_t count = 0;
@@ -61,7 +52,7 @@ static int ask_for(const char *address, const char *port, double seconds) {
     if (taken > 0) samples[count++] = taken;
     else lost++;
   }
-  qsort(samples, count, sizeof(samples[0]), compare);
+  sort_samples(samples, count);
   printf("{\"count\":%zu,\"lost\":%llu,\"p50\":%.1f,\"p99\":%.1f,\"p999\":%.1f}\n", count, lost,
          percentile_us(samples, count, 0.5), percentile_us(samples, count, 0.99), percentile_us(samples, count, 0.999));
   return 0;

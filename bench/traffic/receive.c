@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   const struct sigaction action = {.sa_handler = stop};
   if (sigaction(SIGTERM, &action, NULL) < 0) give_up("sigaction");
-  const int fd = open_bound_udp(argv[1]);
+  const int fd = open_bound(SOCK_DGRAM, argv[1]);
   const int bytes = QUEUE_BYTES;
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
       setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0)

@@ -3,6 +3,8 @@
  *
  *   send [-l BYTES] [-t SECONDS] [-p PACKETS] [-n SUBNETS] [-r HOSTS] [-g] [-d DEVICE -s SOURCE [-m MAC]] ADDRESS PORT
  *
+ * -n, -r and -d are for IPv4 alone.
+ *
  * -l  payload of a datagram, 1..1472; default 64
  * -p  so many a second, evenly in bursts of 16, instead of as fast as it can
  * -n  each datagram to a random one of so many /24 subnets, of which ADDRESS is in the first; default 1
@@ -31,9 +33,9 @@ struct sender {
   size_t bytes;
   uint32_t subnets, hosts;
   bool is_segmented;
-  struct sockaddr_in first;
+  struct endpoint first;
   uint64_t random;
-  struct sockaddr_in destinations[TRAFFIC_BATCH];
+  struct endpoint destinations[TRAFFIC_BATCH];
   struct mmsghdr messages[TRAFFIC_BATCH];
   struct iovec payload;
   const char *device; /* NULL: by a UDP socket */
@@ -54,11 +56,11 @@ static uint32_t next_random(struct sender *sender) {
 }
 
 static void choose_destinations(struct sender *sender) {
-  const uint32_t first = ntohl(sender->first.sin_addr.s_addr);
+  const uint32_t first = ntohl(sender->first.ipv4.sin_addr.s_addr);
   for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
     const uint32_t subnet = (uint32_t)((uint64_t)next_random(sender) * sender->subnets >> 32);
     const uint32_t host = (uint32_t)((uint64_t)next_random(sender) * sender->hosts >> 32);
-    sender->destinations[i].sin_addr.s_addr = htonl(first + (subnet << 8) + host);
+    sender->destinations[i].ipv4.sin_addr.s_addr = htonl(first + (subnet << 8) + host);
   }
 }
 
@@ -67,8 +69,8 @@ static void prepare(struct sender *sender) {
   sender->payload = (struct iovec){sender->buffer, length};
   for (size_t i = 0; i < TRAFFIC_BATCH; i++) {
     sender->destinations[i] = sender->first;
-    sender->messages[i].msg_hdr = (struct msghdr){.msg_name = &sender->destinations[i],
-                                                  .msg_namelen = sizeof(sender->destinations[i]),
+    sender->messages[i].msg_hdr = (struct msghdr){.msg_name = &sender->destinations[i].any,
+                                                  .msg_namelen = sender->first.length,
                                                   .msg_iov = &sender->payload,
                                                   .msg_iovlen = 1};
   }
@@ -95,7 +97,7 @@ static unsigned send_batch(struct sender *sender) {
   if (sender->is_segmented)
     return sendmsg(sender->fd, &sender->messages[0].msg_hdr, 0) < 0 ? 0 : TRAFFIC_BATCH;
   for (size_t i = 0; sender->device && i < TRAFFIC_BATCH; i++)
-    fill_raw(&sender->headers[i], sender->source, &sender->destinations[i], sender->bytes);
+    fill_raw(&sender->headers[i], sender->source, &sender->destinations[i].ipv4, sender->bytes);
   const int sent = sendmmsg(sender->fd, sender->messages, sender->batch, 0);
   return sent < 0 ? 0 : (unsigned)sent;
 }
@@ -135,7 +137,7 @@ int main(int argc, char **argv) {
     else if (option == 'g') sender.is_segmented = true;
     else if (option == 'd') sender.device = optarg;
     else if (option == 'm') sender.mac = optarg;
-    else if (option == 's') sender.source = parse_endpoint(optarg, "0").sin_addr;
+    else if (option == 's') sender.source = parse_endpoint(optarg, "0").ipv4.sin_addr;
     else return 2;
   }
   if (argc - optind != 2 || sender.bytes < 1 || sender.bytes > TRAFFIC_MAX_BYTES || sender.subnets < 1 ||
@@ -144,7 +146,8 @@ int main(int argc, char **argv) {
   sender.batch = sender.rate > 0 ? BURST : TRAFFIC_BATCH;
   prctl(PR_SET_TIMERSLACK, 1UL);
   sender.first = parse_endpoint(argv[optind], argv[optind + 1]);
-  sender.fd = sender.device ? open_raw() : open_udp();
+  if (sender.first.any.sa_family != AF_INET && (sender.device || sender.subnets > 1 || sender.hosts > 1)) return 2;
+  sender.fd = sender.device ? open_raw() : open_socket(&sender.first, SOCK_DGRAM);
   prepare(&sender);
   if (sender.device) prepare_raw(&sender);
   run(&sender, seconds);

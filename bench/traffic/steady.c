@@ -67,8 +67,8 @@ int main(int argc, char **argv) {
   const struct sigaction action = {.sa_handler = stop};
   if (sigaction(SIGINT, &action, NULL) < 0) give_up("sigaction");
   prctl(PR_SET_TIMERSLACK, 1UL);
-  const int fd = open_udp();
-  const struct sockaddr_in to = parse_endpoint(argv[1], argv[2]);
+  const struct endpoint to = parse_endpoint(argv[1], argv[2]);
+  const int fd = open_socket(&to, SOCK_DGRAM);
   const double interval_ns = 1e9 / atof(argv[3]);
   const uint64_t from = now_ns();
   uint64_t count = 0;
@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
     memcpy(buffer, &count, sizeof(count));
     take_until(fd, from + (uint64_t)((double)count * interval_ns), &tally);
     /* No route, no buffer, no permission: the request is lost. */
-    (void)sendto(fd, buffer, sizeof(buffer), 0, (const struct sockaddr *)&to, sizeof(to));
+    (void)sendto(fd, buffer, sizeof(buffer), 0, &to.any, to.length);
   }
   take_until(fd, now_ns() + GRACE_MS * 1000000ull, &tally);
   const uint64_t sent = tally.answered == 0 ? 0 : count - tally.first;

@@ -1,5 +1,5 @@
 /*
- * What the traffic generators have in common: the clock, sockets, and giving up. For benchmarks only: a failed call ends
+ * What the traffic generators have in common: the clock, sockets of either family, percentiles, and giving up. For benchmarks only: a failed call ends
  * the program with its name on standard error.
  */
 #ifndef WEFT_BENCH_TRAFFIC_H
@@ -30,25 +30,56 @@ static inline uint64_t now_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static inline struct sockaddr_in parse_endpoint(const char *address, const char *port) {
-  struct sockaddr_in endpoint = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+/* An address and a port of IPv4 or IPv6. */
+struct endpoint {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+  };
+  socklen_t length;
+};
+
+static inline struct endpoint parse_endpoint(const char *address, const char *port) {
+  const in_port_t number = htons((uint16_t)atoi(port));
+  struct endpoint endpoint = {.ipv4 = {.sin_family = AF_INET, .sin_port = number}, .length = sizeof(endpoint.ipv4)};
+  if (inet_pton(AF_INET, address, &endpoint.ipv4.sin_addr) == 1) return endpoint;
+  endpoint.ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = number};
+  endpoint.length = sizeof(endpoint.ipv6);
   errno = EINVAL;
-  if (inet_pton(AF_INET, address, &endpoint.sin_addr) != 1) give_up(address);
+  if (inet_pton(AF_INET6, address, &endpoint.ipv6.sin6_addr) != 1) give_up(address);
   return endpoint;
 }
 
-static inline int open_udp(void) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+/* `type`: SOCK_DGRAM or SOCK_STREAM, of the family of `endpoint`. */
+static inline int open_socket(const struct endpoint *endpoint, int type) {
+  const int fd = socket(endpoint->any.sa_family, type | SOCK_CLOEXEC, 0);
   if (fd < 0) give_up("socket");
   return fd;
 }
 
-/* A socket that takes datagrams for every address of the host. */
-static inline int open_bound_udp(const char *port) {
-  const int fd = open_udp();
-  const struct sockaddr_in any = parse_endpoint("0.0.0.0", port);
-  if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0) give_up("bind");
+/* A socket for every address of the host, IPv4 included (ipv6(7): IPV6_V6ONLY). */
+static inline int open_bound(int type, const char *port) {
+  const struct endpoint any = parse_endpoint("::", port);
+  const int fd = open_socket(&any, type), off = 0, on = 1;
+  if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0) give_up("IPV6_V6ONLY");
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) give_up("SO_REUSEADDR");
+  if (bind(fd, &any.any, any.length) < 0) give_up("bind");
   return fd;
+}
+
+static inline int compare_samples(const void *a, const void *b) {
+  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static inline void sort_samples(uint64_t *samples, size_t count) {
+  qsort(samples, count, sizeof(samples[0]), compare_samples);
+}
+
+/* -1 without samples. */
+static inline double percentile_us(const uint64_t *sorted, size_t count, double part) {
+  return count == 0 ? -1 : (double)sorted[(size_t)((double)(count - 1) * part)] / 1e3;
 }
 
 static inline void set_receive_timeout(int fd, unsigned ms) {

@@ -13,11 +13,11 @@ type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /**
  * Options may share a dash, a value may follow its letter, and the first other argument ends the
- * options. `undefined` for usage errors.
+ * options. `undefined` for usage errors. `subnetFile` is read unless -f names another.
  */
-export function parseDockerOptsArgs(argv: readonly string[]): DockerOptsArgs | undefined {
+export function parseDockerOptsArgs(argv: readonly string[], subnetFile: string): DockerOptsArgs | undefined {
   const args: Mutable<DockerOptsArgs> = {
-    input: '/run/flannel/subnet.env',
+    input: subnetFile,
     output: '/run/docker_opts.env',
     key: 'DOCKER_OPTS',
     isIndividual: false,

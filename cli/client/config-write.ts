@@ -1,5 +1,6 @@
 // Writes a network config: prints the changes and their impact, asks, writes if the revision is
 // unchanged, waits for the hosts. Shared by set, edit and rollback.
+import type { IpAddress } from '../../lib/address.ts';
 import { userInfo, hostname } from 'node:os';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
@@ -21,6 +22,8 @@ export interface WriteOptions {
   readonly reason: string | undefined;
   readonly isWaiting: boolean;
   readonly timeoutMs: number;
+  /** Of etcd, as far as its endpoints are any. */
+  readonly etcdAddresses: readonly IpAddress[];
 }
 
 /**
@@ -33,7 +36,7 @@ export async function writeConfig(
   given: ParsedConfigFile,
   options: WriteOptions,
 ): Promise<number> {
-  const plan = planAgainst(snapshot, given);
+  const plan = planAgainst(snapshot, given, options.etcdAddresses);
   printLines([...given.warnings, ...describePlan(plan)]);
   if (plan.effect === 'none' && snapshot.config !== undefined) return EXIT_OK;
   if (plan.effect === 'renumbering' && !options.renumber)
@@ -62,13 +65,17 @@ export async function writeConfig(
 }
 
 /** The changes and their impact. */
-export function planAgainst({ config, leases }: ConfigSnapshot, given: ParsedConfigFile): ConfigChangePlan {
+export function planAgainst(
+  { config, leases }: ConfigSnapshot,
+  given: ParsedConfigFile,
+  etcdAddresses: readonly IpAddress[],
+): ConfigChangePlan {
   const before = config === undefined ? undefined : parseNetworkConfig(config.text);
   const held = leases.flatMap((entry): Lease[] => {
     const decoded = decodeEntry(entry);
     return decoded.ok ? [decoded.lease] : [];
   });
-  return planConfigChange(before?.ok === true ? before.config : undefined, given.config, held);
+  return planConfigChange(before?.ok === true ? before.config : undefined, given.config, held, etcdAddresses);
 }
 
 export function describePlan({ changes, consequences, effect }: ConfigChangePlan): readonly string[] {

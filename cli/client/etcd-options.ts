@@ -1,8 +1,10 @@
 // Options of etcd for commands that connect to it: the daemon's flags and environment variables.
+import type { IpAddress } from '../../lib/address.ts';
 import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions as EtcdStoreOptions } from '../../allocator/registry/etcd/options.ts';
 import type { ConfigStore } from '../../allocator/registry/config-store.ts';
 import {
+  endpointAddresses,
   parseEtcdOptions,
   type EtcdFlagValues,
   type EtcdOptions,
@@ -33,13 +35,20 @@ export const ETCD_OPTIONS = Object.fromEntries(
 type EtcdFlags = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Opens the store that flags and environment name. @throws UsageError for invalid values. */
+/**
+ * Opens the store that flags and environment name. `addresses`: of etcd, as far as its endpoints are any.
+ * @throws UsageError for invalid values.
+ */
 export function openConfigStore(
   flags: EtcdFlags,
   env: Env = process.env,
-): { readonly store: ConfigStore; readonly key: string } {
+): { readonly store: ConfigStore; readonly key: string; readonly addresses: readonly IpAddress[] } {
   const etcd = etcdOptionsOf(flags, env);
-  return { store: createEtcdConfigStore(etcd), key: `${etcd.prefix}/config` };
+  return {
+    store: createEtcdConfigStore(etcd),
+    key: `${etcd.prefix}/config`,
+    addresses: endpointAddresses(etcd),
+  };
 }
 
 /**

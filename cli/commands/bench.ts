@@ -1,6 +1,7 @@
 // `weft bench`: passes its arguments to bench/main.ts, which an installed weft lacks.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
@@ -64,15 +65,27 @@ function sources(): string | undefined {
  */
 const READ_ONLY_VERBS: readonly (string | undefined)[] = ['report', 'compare', '--help', '-h'];
 
-/** @returns the exit code of the benchmark. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type Signal = (typeof SIGNALS)[number];
+
+/** @returns the exit code of the benchmark, or that of a shell for a signal, which ends all processes of the benchmark. */
 function start(folder: string, argv: readonly string[]): Promise<number> {
   const program = [process.execPath, join(folder, 'dist/bench/main.js'), ...argv];
   const isReadOnly = READ_ONLY_VERBS.includes(argv[0]);
   const [file, ...args] = isReadOnly ? program : ['sh', join(folder, 'test/in-namespaces.sh'), ...program];
   const env = { ...process.env, AS_ROOT: '1', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
   const child = spawn(file!, args, { stdio: 'inherit', env });
+  let ending: Signal | undefined;
+  const end = (signal: Signal): void => {
+    ending ??= signal;
+    // unshare blocks other signals; its namespaces, with all processes in them, end with it.
+    child.kill('SIGKILL');
+  };
+  for (const signal of SIGNALS) process.on(signal, end);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? EXIT_FAILURE));
+    child.once('close', (code) =>
+      resolve(ending === undefined ? (code ?? EXIT_FAILURE) : 128 + constants.signals[ending]),
+    );
   });
 }

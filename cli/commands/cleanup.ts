@@ -2,6 +2,7 @@
 import { cleanUp, type CleanupResult } from '../../daemon/cleanup/cleanup.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { loadNative } from '../../native/index.ts';
+import { SUBNET_FILE_DEFAULT, subnetFilePath } from '../client/subnet-file-path.ts';
 import { defineCommand } from '../command.ts';
 import { printData } from '../output.ts';
 
@@ -18,8 +19,7 @@ Objects of other programs stay. The lease in etcd stays until its TTL ends ("wef
     'subnet-file': {
       type: 'string',
       value: 'PATH',
-      default: '/run/flannel/subnet.env',
-      help: 'subnet.env of the daemon (default: /run/flannel/subnet.env)',
+      help: `subnet.env of the daemon (default: ${SUBNET_FILE_DEFAULT})`,
     },
   },
   examples: [
@@ -29,7 +29,7 @@ Objects of other programs stay. The lease in etcd stays until its TTL ends ("wef
   run: async (values) => {
     const results = await cleanUp({
       native: loadNative().native,
-      subnetFile: values['subnet-file'],
+      subnetFile: subnetFilePath(values['subnet-file']),
       isDryRun: values['dry-run'],
       isForced: values.force,
     });

@@ -4,6 +4,7 @@ import { CNI_VERSIONS } from '../../containers/cni/cni-version.ts';
 import { PLUGIN_NAMES, type PluginName } from '../../containers/cni/conflist.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
+import { SUBNET_FILE_DEFAULT } from '../client/subnet-file-path.ts';
 import { UsageError } from '../usage-error.ts';
 import { printError, printText } from '../output.ts';
 
@@ -52,7 +53,7 @@ names it. Checks first that the plugins it needs are there. Replaces files of ot
     'subnet-file': {
       type: 'string',
       value: 'PATH',
-      help: 'subnet.env (default: /run/flannel/subnet.env)',
+      help: `subnet.env (default: ${SUBNET_FILE_DEFAULT})`,
     },
     'data-dir': {
       type: 'string',
@@ -85,7 +86,7 @@ names it. Checks first that the plugins it needs are there. Replaces files of ot
       name: values.name,
       type: values.type as PluginName,
       cniVersion: values['cni-version'],
-      subnetFile: values['subnet-file'],
+      subnetFile: values['subnet-file'] ?? (process.env['FLANNELD_SUBNET_FILE'] || undefined),
       dataDir: values['data-dir'],
       hasPortmap: !values['no-portmap'],
       isForced: values.force,

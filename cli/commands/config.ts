@@ -4,7 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { IpAddress } from '../../lib/address.ts';
+import { overlapsOf } from '../../daemon/overlay/config-change.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
+import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
+import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { checkConfigArgs, CONFIG_VERBS, parseSeconds } from '../args/config-args.ts';
@@ -50,15 +54,16 @@ export const configCommand = defineCommand({
   run: async (values, [verb, arg]) => {
     checkConfigArgs(verb, arg);
     if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
-    if (verb === 'validate') return validate(arg!);
+    const { store, key, addresses: etcdAddresses } = openConfigStore(values);
+    if (verb === 'validate') return validate(arg!, etcdAddresses).finally(() => store.close());
     const options = {
       yes: values.yes,
       renumber: values.renumber,
       reason: values.reason,
       isWaiting: !values['no-wait'],
       timeoutMs: parseSeconds(values.timeout ?? '60') * 1000,
+      etcdAddresses,
     };
-    const { store, key } = openConfigStore(values);
     try {
       return await runOnStore({ store, key, verb, arg: arg ?? '', options, isJson: values.json });
     } finally {
@@ -81,12 +86,12 @@ async function runOnStore(task: Task): Promise<number> {
   if (verb === 'history') return history(task);
   const given = verb === 'set' || verb === 'diff' ? check(await readSource(arg)) : undefined;
   const snapshot = await store.read();
-  if (verb === 'get') return printDocument(ended(requireText(snapshot, task.key)));
+  if (verb === 'get') return printDocument(ended(await requireText(snapshot, task)));
   if (verb === 'rollback') return writeConfig(store, snapshot, await findVersion(store, arg), options);
   if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`weft config ${verb} has no action`);
   if (verb === 'set') return writeConfig(store, snapshot, given, options);
-  const plan = planAgainst(snapshot, given);
+  const plan = planAgainst(snapshot, given, options.etcdAddresses);
   printLines(describePlan(plan));
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }
@@ -100,9 +105,13 @@ function ended(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
 }
 
-function requireText({ config }: ConfigSnapshot, key: string): string {
+/** @throws UsageError naming a key where the document was perhaps put by mistake. */
+async function requireText({ config }: ConfigSnapshot, { store, key }: Task): Promise<string> {
   if (config !== undefined) return config.text;
-  throw new UsageError(`There is no network config at ${key}: write one with weft config set FILE`);
+  const [found] = await store.nearMisses();
+  const remedy =
+    found === undefined ? `write one, for example: ${PUT_EXAMPLE_CONFIG}` : nearMissRemedy(found, key);
+  throw new UsageError(`There is no network config at ${key}: ${remedy}`);
 }
 
 /** @throws UsageError with every error, one per line. */
@@ -114,9 +123,11 @@ function check(source: string): ParsedConfigFile {
   );
 }
 
-async function validate(path: string): Promise<number> {
+async function validate(path: string, etcdAddresses: readonly IpAddress[]): Promise<number> {
   const result = checkConfig(await readSource(path));
-  printLines(result.ok ? result.warnings : result.errors);
+  printLines(
+    result.ok ? [...result.warnings, ...overlapsOf(result.config, [], etcdAddresses)] : result.errors,
+  );
   printText(result.ok ? 'The document is valid\n' : 'The document is invalid\n');
   return result.ok ? EXIT_OK : EXIT_FAILURE;
 }

@@ -3,6 +3,7 @@
 import { writeDockerOptions } from '../../containers/docker-options-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
 import { parseDockerOptsArgs } from '../args/docker-opts-args.ts';
+import { SUBNET_FILE_DEFAULT, subnetFilePath } from '../client/subnet-file-path.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
 import { printError } from '../output.ts';
@@ -15,7 +16,7 @@ const SPEC: CommandSpec = {
     f: {
       type: 'string',
       value: 'FILE',
-      help: 'subnet.env to read (default: /run/flannel/subnet.env); a missing file gives empty options',
+      help: `subnet.env to read (default: ${SUBNET_FILE_DEFAULT}); a missing file gives empty options`,
     },
     d: { type: 'string', value: 'FILE', help: 'file to write (default: /run/docker_opts.env)' },
     i: {
@@ -36,7 +37,7 @@ const SPEC: CommandSpec = {
 export const dockerOptsCommand: Command = { ...SPEC, run };
 
 function run(argv: readonly string[]): Promise<number> {
-  const args = parseDockerOptsArgs(argv);
+  const args = parseDockerOptsArgs(argv, subnetFilePath(undefined));
   if (args === undefined) {
     printError(formatHelp('docker-opts', SPEC));
     return Promise.resolve(EXIT_FAILURE);

@@ -117,9 +117,13 @@ async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
 async function up(values: LabValues): Promise<number> {
   const lab = await create(values);
   lab.keep();
-  await lab.waitUntilReady().catch((error: Error) => printError(`weft lab: ${error.message}\n`));
+  const isReady = await lab.waitUntilReady().then(
+    () => true,
+    (error: Error) => (printError(`weft lab: ${error.message}\n`), false),
+  );
   printText(`Lab '${lab.name}' is up; logs are in ${lab.logFolder}\n`);
-  return status(values);
+  // On a busy machine a second question may find no answer in time.
+  return printStatus(lab, values, isReady ? () => Promise.resolve('ready') : daemonStatus);
 }
 
 async function find(values: LabValues): Promise<Lab> {
@@ -137,8 +141,11 @@ interface HostStatus {
 }
 
 async function status(values: LabValues): Promise<number> {
-  const lab = await find(values);
-  const hosts = await Promise.all(lab.topology.hosts.map((host) => hostStatus(lab, host.name)));
+  return printStatus(await find(values), values, daemonStatus);
+}
+
+async function printStatus(lab: Lab, values: LabValues, query: typeof daemonStatus): Promise<number> {
+  const hosts = await Promise.all(lab.topology.hosts.map((host) => hostStatus(lab, host.name, query)));
   if (values.json) printText(`${JSON.stringify({ name: lab.name, logs: lab.logFolder, hosts })}\n`);
   else {
     printText(`  ${'HOST'.padEnd(6)}${'PUBLIC IP'.padEnd(17)}${'SUBNET'.padEnd(20)}DAEMON\n`);
@@ -150,10 +157,10 @@ async function status(values: LabValues): Promise<number> {
   return hosts.every((host) => host.daemon === 'ready' || host.daemon === 'bare') ? 0 : 1;
 }
 
-async function hostStatus(lab: Lab, name: string): Promise<HostStatus> {
+async function hostStatus(lab: Lab, name: string, query: typeof daemonStatus): Promise<HostStatus> {
   const { publicIp, isBare } = lab.host(name);
   const subnet = await subnetOf(lab, name);
-  return { name, publicIp, subnet, daemon: isBare ? 'bare' : await daemonStatus(lab, name) };
+  return { name, publicIp, subnet, daemon: isBare ? 'bare' : await query(lab, name) };
 }
 
 async function daemonStatus(lab: Lab, name: string): Promise<HostStatus['daemon']> {

@@ -1,6 +1,8 @@
 // Checks of the state that all hosts share: the network config and the leases in etcd.
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
 import { formatConfigIssue } from '../../allocator/config/config.ts';
+import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
+import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { truncate, type Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -10,13 +12,18 @@ const configMissing: Check = {
   run: async (facts) => {
     const view = await facts.registry;
     if (view === undefined || view.config !== undefined) return [];
+    const key = `${facts.etcd.prefix}/config`;
+    const [found] = await facts.configNearMisses;
     return [
       {
         severity: 'error',
         title: 'There is no network config in etcd',
-        evidence: [`no key ${facts.etcd.prefix}/config`],
+        evidence: [`no key ${key}`, ...(found === undefined ? [] : [`a key ${found}`])],
         impact: 'Starting daemons wait for it; running daemons keep their last config',
-        fix: 'weft config edit, or weft config history and weft config rollback REVISION',
+        fix:
+          found === undefined
+            ? `weft config edit, or weft config history and weft config rollback REVISION, or ${PUT_EXAMPLE_CONFIG}. What etcdctl wrote with ETCDCTL_API=2 is in another store`
+            : nearMissRemedy(found, key),
       },
     ];
   },
@@ -103,6 +110,27 @@ const duplicatePublicIp: Check = {
   },
 };
 
+const contestedPublicIp: Check = {
+  id: 'public-ip-contested',
+  about: 'whether another host publishes the public IP of this host',
+  run: async (facts) => {
+    const status = await facts.status;
+    if (status?.lease?.isPublicIpContested !== true) return [];
+    const { publicIp, publicIpv6 } = status.interface ?? {};
+    return [
+      {
+        severity: 'error',
+        title: 'Another host publishes the public IP of this host',
+        evidence: [
+          `${publicIp ?? publicIpv6} is published by this host and by another one, both with ${status.lease.key}`,
+        ],
+        impact: 'Two hosts use one subnet: peers send its packets to either of them',
+        fix: 'give one of the two hosts another address: --public-ip or --iface, then restart its daemon',
+      },
+    ];
+  },
+};
+
 const networkOverlap: Check = {
   id: 'network-overlap',
   about: 'whether the cluster network overlaps other networks of this host',
@@ -164,5 +192,6 @@ export const CLUSTER_CHECKS: readonly Check[] = [
   configRejected,
   badKeys,
   duplicatePublicIp,
+  contestedPublicIp,
   networkOverlap,
 ];

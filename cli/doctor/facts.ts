@@ -93,17 +93,24 @@ export class Facts {
 
   /** Content of the registry, read through all endpoints. */
   get registry(): Promise<ConfigSnapshot | undefined> {
-    return this.once('registry', async () => {
-      let store: ConfigStore | undefined;
-      try {
-        store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_TIMEOUT_MS });
-        return await store.read();
-      } catch {
-        return undefined;
-      } finally {
-        store?.close();
-      }
-    });
+    return this.once('registry', () => this.#onStore((store) => store.read()));
+  }
+
+  /** Keys where the document was perhaps put by mistake. */
+  get configNearMisses(): Promise<readonly string[]> {
+    return this.#onStore((store) => store.nearMisses()).then((keys) => keys ?? []);
+  }
+
+  async #onStore<Result>(action: (store: ConfigStore) => Promise<Result>): Promise<Result | undefined> {
+    let store: ConfigStore | undefined;
+    try {
+      store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_TIMEOUT_MS });
+      return await action(store);
+    } catch {
+      return undefined;
+    } finally {
+      store?.close();
+    }
   }
 
   /** The document in etcd as hosts parse it; `undefined` without one. */

@@ -51,9 +51,9 @@ export class AttachmentStore {
 
   /** Removes the file that {@link find} reads. */
   remove(id: AttachmentId, network: string): void {
-    const hasOwn = id.ifname === USUAL_IFNAME || this.#read(nameOf(id)) !== undefined;
-    if (!hasOwn && this.find(id, network) === undefined) return;
-    rmSync(join(this.#folder, hasOwn ? nameOf(id) : id.containerId), { force: true, recursive: true });
+    if (this.find(id, network) === undefined) return;
+    const name = this.#read(nameOf(id)) === undefined ? id.containerId : nameOf(id);
+    rmSync(join(this.#folder, name), { force: true, recursive: true });
   }
 
   /** All attachments of a network, and damaged ones that name no other network. */

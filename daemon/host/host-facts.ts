@@ -37,11 +37,14 @@ export async function readHost(
     kernel.readForwardDrops(),
   ]);
   const forwardDrops = forwardDropFamilies.length > 0 ? { forwardDropFamilies } : {};
-  const facts = { interfaces, routes, lookupRoute: kernel.lookupRoute.bind(kernel) };
+  const leading = routes.filter(({ discards }) => discards === undefined);
+  const facts = { interfaces, routes: leading, lookupRoute: kernel.lookupRoute.bind(kernel) };
   const choice = await chooseFamilies(facts, options, families, current);
   if (!choice.ok) return choice;
   const { chosen, warnings, missingIpv6 } = choice;
-  const snapshot = { chosen, facts: { ...hostFacts(chosen, routes, families), ...forwardDrops }, warnings };
+  const etcd = options.etcdAddresses === undefined ? {} : { etcdAddresses: options.etcdAddresses };
+  const known = { ...hostFacts(chosen, routes, families), ...forwardDrops, ...etcd };
+  const snapshot = { chosen, facts: known, warnings };
   return { ok: true, snapshot: missingIpv6 === undefined ? snapshot : { ...snapshot, missingIpv6 } };
 }
 
@@ -72,8 +75,8 @@ function isAdvertised({ protocol, destination }: MainRoute): boolean {
   return protocol === RTPROT_RA && destination === '::/0';
 }
 
-function underlayRoute({ destination, gateway, dev, metric }: MainRoute): UnderlayRoute {
-  return { destination, dev, metric, ...(gateway && { gateway }) };
+function underlayRoute({ destination, discards, gateway, dev, metric }: MainRoute): UnderlayRoute {
+  return { destination, dev, metric, ...(gateway && { gateway }), ...(discards && { discards }) };
 }
 
 /** Whether backends derive the same state from both. */

@@ -77,7 +77,7 @@ export interface Interface {
   readonly addresses: readonly InterfaceAddress[];
 }
 
-/** A unicast route of the main table, for interface choice and facts about the host. */
+/** A route of the main table that leads somewhere or discards, for interface choice and facts about the host. */
 export interface MainRoute extends UnderlayRoute {
   /** RTPROT_* (rtnetlink(7)). */
   readonly protocol: number;

@@ -13,7 +13,10 @@ import {
   RT_SCOPE_LINK,
   RT_SCOPE_SITE,
   RT_SCOPE_UNIVERSE,
+  RTN_BLACKHOLE,
+  RTN_PROHIBIT,
   RTN_UNICAST,
+  RTN_UNREACHABLE,
 } from './netlink/constants.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import {
@@ -148,15 +151,22 @@ function scopeName(scope: number): InterfaceAddress['scope'] {
   return scope <= RT_SCOPE_SITE ? 'site' : 'host';
 }
 
-/** Unicast routes of the main table of both families. @throws KernelReadError */
+const DISCARDS: Readonly<Record<number, MainRoute['discards']>> = {
+  [RTN_BLACKHOLE]: 'blackhole',
+  [RTN_UNREACHABLE]: 'unreachable',
+  [RTN_PROHIBIT]: 'prohibit',
+};
+
+/** Unicast and discarding routes of the main table of both families. @throws KernelReadError */
 export async function readRoutes(tables: KernelTables): Promise<readonly MainRoute[]> {
   const links = await tables.links();
   const names = new Map(links.map((link) => [link.index, link.name]));
   const routes: MainRoute[] = [];
   for (const family of [4, 6] as const) {
     for (const message of await tables.routes(family)) {
-      const dev = names.get(message.index);
-      if (message.type !== RTN_UNICAST || dev === undefined) continue;
+      const discards = DISCARDS[message.type];
+      const dev = discards === undefined ? names.get(message.index) : '';
+      if ((message.type !== RTN_UNICAST && discards === undefined) || dev === undefined) continue;
       const { destination, gateway, metric, protocol } = message;
       routes.push({
         destination,
@@ -165,6 +175,7 @@ export async function readRoutes(tables: KernelTables): Promise<readonly MainRou
         protocol,
         isMultipath: message.hasSeveralDevices === true,
         ...(gateway && { gateway }),
+        ...(discards && { discards }),
       });
     }
   }

@@ -32,6 +32,7 @@ import { parseCommandLine } from '../options/options.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { ClusterV1 } from '../../api/index.ts';
+import { ClusterDocument } from './cluster-document.ts';
 import { METRICS } from './metrics.ts';
 import { createMetricsRenderer } from './renderer.ts';
 import { startMetricsServer } from './server.ts';
@@ -47,6 +48,7 @@ describe('the metrics server', () => {
   let member: OverlayNode;
   let kernel: MemoryKernel;
   let server: HttpListener;
+  let daemon: NodeView;
   const logged: string[] = [];
   const log = createLogger({ write: (line) => logged.push(line) });
 
@@ -61,7 +63,7 @@ describe('the metrics server', () => {
     registryCache = new RegistryCache({ registry, clock: systemClock, random: Math.random });
     registryCache.start();
     await registryCache.ready;
-    const daemon = await startMember();
+    daemon = await startMember();
     const options = { ip: '127.0.0.1', port: 0, render: createMetricsRenderer(daemon), log };
     server = await startMetricsServer(options, daemon);
     const isDone = (): boolean =>
@@ -248,6 +250,16 @@ describe('the metrics server', () => {
     assert.equal(answer.headers.get('content-type'), 'application/json; charset=utf-8');
     const { status, peers } = (await answer.json()) as ClusterV1;
     assert.deepEqual([status.peers.total, peers.map(({ key }) => key)], [2, PEERS.map(({ key }) => key)]);
+  });
+
+  it('rebuilds that document at most once a second', () => {
+    let nowMs = systemClock.nowMs();
+    const cluster = new ClusterDocument({ ...daemon, clock: { nowMs: () => nowMs } });
+    const first = cluster.text();
+    nowMs += 1000;
+    assert.equal(cluster.text(), first);
+    nowMs += 1;
+    assert.notEqual(cluster.text(), first);
   });
 
   it('serves a page that loads from its own origin alone and cannot be framed', async () => {

@@ -46,6 +46,8 @@ export class Components implements ControlledNode {
   readonly hook: ChangeHook | undefined;
   /** What the daemon waits for while parts are missing. */
   phase = 'starting';
+  /** Whether another host publishes this host's public IP. */
+  hasPublicIpConflict = false;
   registry: Registry | undefined;
   registryCache: RegistryCache | undefined;
   kernel: Kernel | undefined;
@@ -91,11 +93,13 @@ export class Components implements ControlledNode {
   }
 
   get readiness(): ReadinessParts {
-    const { leaseManager, reconciler, subnetFile, error, missingIpv6 } = this.node ?? {};
+    const { leaseManager, reconciler, subnetClash, subnetFile, error, missingIpv6 } = this.node ?? {};
     return {
       phase: this.phase,
       error,
       missingIpv6,
+      subnetClash,
+      hasPublicIpConflict: this.hasPublicIpConflict,
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

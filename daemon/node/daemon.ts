@@ -11,6 +11,7 @@ import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
 import { previousSubnets } from '../host/subnets-in-use.ts';
+import { readBootIdentity } from '../host/boot-identity.ts';
 import { identityOf } from './node-state.ts';
 import { detectForwarding, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import { resolveHost, UnsuitableHostError, type PreparedHost } from '../host/host-preparation.ts';
@@ -52,6 +53,7 @@ export class Daemon {
   readonly #gcMode = new GcMode();
   readonly #servers: Servers;
   readonly #stopping = new AbortController();
+  #boot = '';
   #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
 
@@ -214,6 +216,7 @@ export class Daemon {
       readInterfaces: () => host.kernel.readInterfaces(),
     });
     await hook?.start();
+    this.#boot = await readBootIdentity();
     if (this.#stopping.signal.aborted) return;
     this.#parts.node = new OverlayNode({
       ...host,
@@ -242,7 +245,7 @@ export class Daemon {
     const { clock, options } = this.#deps;
     const { node } = this.#parts;
     if (node === undefined) return;
-    this.#progress.publishTo(registry);
+    this.#progress.publishTo(registry, this.#boot);
     this.#parts.configWatcher = new ConfigWatcher({
       source: this.#configSource(registryCache),
       clock,

@@ -1,5 +1,6 @@
 // Reads the network config document that the registry shows, and reports what is missing or wrong.
 import { formatConfigIssue } from '../../allocator/config/config.ts';
+import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -42,14 +43,12 @@ export function awaitNetworkConfig(
   });
 }
 
-const EXAMPLE = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
-
 /** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
 export function readConfig({ registryCache, key, log, limit }: ConfigSource): ConfigResult {
   if (registryCache.config === undefined) {
     const reason = `There is no network config at ${key}`;
     if (limit.take('config-missing') !== undefined)
-      log.error(`${reason}: put one there, for example: echo '${EXAMPLE}' | weft config set -`);
+      log.error(`${reason}: put one there, for example: ${PUT_EXAMPLE_CONFIG}`);
     return { ok: false, reason, revision: NO_REVISION };
   }
   const { text, modRevision: revision } = registryCache.config;

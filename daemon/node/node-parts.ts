@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
+import { underlayAddresses } from '../../backends/underlay-addresses.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
 import type { Native } from '../../native/index.ts';
@@ -22,6 +23,9 @@ import { OverlayController, type OverlayControllerDeps } from '../overlay/overla
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
+/** What the node needs of subnet.env. */
+export type NodeSubnetFile = Pick<SubnetFileWriter, 'write' | 'stop' | 'remove' | 'problem'>;
+
 export interface OverlayNodeOptions extends PreparedHost {
   readonly options: DaemonOptions;
   /** Weft's addon; unset if it is missing. */
@@ -29,6 +33,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly clock: Clock;
   /** Default: of this process and machine. */
   readonly checkPrerequisites?: typeof checkPrerequisites;
+  /** Default: a file on disk, as the options name it. */
+  readonly subnetFile?: NodeSubnetFile;
   /** Whether the packet path can replace a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
   readonly registry: Registry;
@@ -56,7 +62,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly onFatal: (message: string) => void;
 }
 
-export function createSubnetFile(deps: OverlayNodeOptions): SubnetFileWriter {
+export function createSubnetFile(deps: OverlayNodeOptions): NodeSubnetFile {
+  if (deps.subnetFile !== undefined) return deps.subnetFile;
   const { clock, log, onChange, onSubnetFile: onContent, options } = deps;
   return new SubnetFileWriter({ path: options.subnetFile, clock, log, onChange, onContent });
 }
@@ -106,6 +113,7 @@ export function createLeaseManager(
     random: Math.random,
     ...identityOf(snapshot),
     config: host.config,
+    underlay: underlayAddresses(snapshot.facts).map(({ address }) => address),
     ...(previousSubnets && { previousSubnets }),
     ttlSec: options.subnetLeaseTtlSec,
     renewMarginSec: renewMarginSec(options),

@@ -2,6 +2,8 @@
 import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
+import type { HostFacts } from '../../backends/backend.ts';
+import { overlapWarning, underlayAddresses } from '../../backends/underlay-addresses.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import { forwardingWarnings, type ForwardingSetup } from '../host/forwarding-setup.ts';
 import type { HostSnapshotResult } from '../host/host-facts.ts';
@@ -56,6 +58,12 @@ export class NodeReports {
 
   identity({ from, to }: { readonly from: string; readonly to: string }): void {
     this.#deps.log.warn('The public IP of this host changed', { from, to });
+  }
+
+  /** Warns of a network around addresses that this host needs. */
+  network(config: NetworkConfig, facts: HostFacts): void {
+    const warning = overlapWarning(config, underlayAddresses(facts));
+    if (warning !== undefined) this.#deps.log.warn(`Unsuitable network config: ${warning}`);
   }
 
   hostUnreadable({ message }: Error): void {

@@ -10,6 +10,7 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
+import { addressIn, underlayAddresses } from '../../backends/underlay-addresses.ts';
 import { readHost, type HostSnapshot } from '../host/host-facts.ts';
 import { familiesOf } from '../host/interface-facts.ts';
 import type { KernelNotification } from '../kernel/kernel.ts';
@@ -18,7 +19,6 @@ import type { OverlayController } from '../overlay/overlay-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
-import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { checkPrerequisites } from '../host/prerequisites.ts';
 import { admitConfig } from './config-admission.ts';
 import type { ConfigRejection } from './config-watcher.ts';
@@ -28,6 +28,7 @@ import {
   createOffloadController,
   createOverlay,
   createSubnetFile,
+  type NodeSubnetFile,
   type OverlayNodeOptions,
 } from './node-parts.ts';
 import { NodeReports } from './node-reports.ts';
@@ -50,7 +51,7 @@ const STOP_GRACE_MS = 300;
 export class OverlayNode {
   readonly leaseManager: LeaseManager;
   readonly reconciler: Reconciler;
-  readonly subnetFile: SubnetFileWriter;
+  readonly subnetFile: NodeSubnetFile;
   readonly offload: ChecksumOffloadController;
   readonly #options: OverlayNodeOptions;
   readonly #overlay: OverlayController;
@@ -90,6 +91,7 @@ export class OverlayNode {
     const onError = (error: Error): void => this.#reports.hostUnreadable(error);
     this.#hostWatcher = new HostWatcher({ clock, read: () => this.#readHost(), onError });
     if (this.missingIpv6 !== undefined) this.#reports.ipv6(this.missingIpv6);
+    this.#reports.network(config, factsOf(this.#state));
   }
 
   start(): void {
@@ -131,6 +133,18 @@ export class OverlayNode {
   /** Why nothing could be derived for this host; `undefined` if something was. */
   get error(): string | undefined {
     return this.#overlay.error;
+  }
+
+  /** Why peers refuse the subnet of this host; `undefined` if nothing is known against it. */
+  get subnetClash(): string | undefined {
+    const { ipv4, ipv6 } = this.leaseManager.own?.subnets ?? {};
+    const needed = underlayAddresses(factsOf(this.#state));
+    for (const subnet of [ipv4, ipv6]) {
+      const found = subnet && addressIn(subnet, needed);
+      if (found !== undefined)
+        return `the subnet ${subnet} of this host contains ${found.address}, ${found.role}: peers refuse it; restart the daemon to lease another one`;
+    }
+    return undefined;
   }
 
   // ---- inputs ----
@@ -238,12 +252,14 @@ export class OverlayNode {
       case 'reconnect-registry':
         return this.#options.registry.reconnect();
       case 'set-config':
+        this.#reports.network(this.config, factsOf(this.#state));
         this.#overlay.setConfig(this.#state.host, factsOf(this.#state));
         return this.leaseManager.setConfig(this.#state.host.config);
       case 'set-facts':
         return void this.#overlay.setFacts(factsOf(this.#state));
       case 'set-identity':
         this.leaseManager.setIdentity(identityOf(this.#state.snapshot));
+        this.leaseManager.setUnderlay(underlayAddresses(factsOf(this.#state)).map(({ address }) => address));
         return this.leaseManager.publish();
       case 'report-ipv6':
         return this.#reports.ipv6(this.missingIpv6);

@@ -7,6 +7,8 @@ import type { EventPublisher } from '../events/event-publisher.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Components } from './components.ts';
 import type { GcMode } from './gc-mode.ts';
+import type { IpAddress } from '../../lib/address.ts';
+import { logLeaseEvent } from '../log/lease-log.ts';
 import { readinessOf, statusLine } from './readiness.ts';
 import type { SdNotify } from './sd-notify.ts';
 import { nodeStatus, StatusPublisher } from './status-publisher.ts';
@@ -26,6 +28,7 @@ export interface ProgressReporterDeps {
 export class ProgressReporter {
   readonly #deps: ProgressReporterDeps;
   #statusPublisher: StatusPublisher | undefined;
+  #boot: string | undefined;
   #hasBeenReady = false;
   #isStopped = false;
 
@@ -33,10 +36,51 @@ export class ProgressReporter {
     this.#deps = deps;
   }
 
-  /** Publishes the status of this node in `registry` from now on. */
-  publishTo(registry: Registry): void {
+  /**
+   * Publishes the status of this node in `registry` from now on, and reports another host that does so
+   * with the same public IP.
+   */
+  publishTo(registry: Registry, boot: string): void {
     const { clock, components, limit } = this.#deps;
-    this.#statusPublisher = new StatusPublisher({ registry, clock, log: components.log, limit });
+    const { log, registryCache } = components;
+    this.#boot = boot;
+    const touch = async (): Promise<void> => void (await components.node?.leaseManager.touch());
+    const publisher = new StatusPublisher({
+      registry,
+      clock,
+      log,
+      limit,
+      conflicts: {
+        boot,
+        touch,
+        onConflict: (nodeId, count) => this.#setConflict(nodeId, count),
+        onResolved: (nodeId) => this.#setConflict(nodeId, 0),
+      },
+    });
+    this.#statusPublisher = publisher;
+    registryCache?.subscribe({
+      onChange: ({ put }) => {
+        if (components.node?.leaseManager.isOwnAmong(put) === true) publisher.checkConflict();
+      },
+    });
+  }
+
+  /** @param count - answers of another host with this host's public IP; 0 if there is none any more. */
+  #setConflict(nodeId: string, count: number): void {
+    const { components, limit, publisher } = this.#deps;
+    const key = components.node?.leaseManager.own?.key;
+    if (key === undefined) return;
+    components.hasPublicIpConflict = count > 0;
+    if (count > 0) {
+      const identity = nodeId as IpAddress;
+      const event = { level: 'error', code: 'public-ip-contested', key, identity, count } as const;
+      logLeaseEvent(components.log, limit, event);
+      publisher.lease(event);
+    } else
+      components.log.info('No other host publishes the public IP of this host any more', {
+        identity: nodeId,
+      });
+    this.update();
   }
 
   setPhase(phase: string): void {
@@ -86,7 +130,7 @@ export class ProgressReporter {
     const { configWatcher, migration, node } = this.#deps.components;
     const own = node?.leaseManager.own;
     if (node === undefined || own === undefined || configWatcher === undefined) return;
-    const status = nodeStatus(own.key, configWatcher.status, migration);
+    const status = nodeStatus(own.key, configWatcher.status, migration, this.#boot);
     this.#statusPublisher?.publish(node.leaseManager.nodeId, status, own.leaseId);
   }
 }

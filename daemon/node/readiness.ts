@@ -15,7 +15,12 @@ export interface ReadinessParts {
   readonly error?: string | undefined;
   /** Why the host has no IPv6 though the network has. */
   readonly missingIpv6?: string | undefined;
-  readonly leaseManager?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'>;
+  /** Why peers refuse the subnet of this host. */
+  readonly subnetClash?: string | undefined;
+  /** Whether another host publishes this host's public IP. Absent means no. */
+  readonly hasPublicIpConflict?: boolean;
+  readonly leaseManager?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'> &
+    Partial<Pick<LeaseManager, 'nodeId'>>;
   readonly registryCache?: Pick<RegistryCache, 'isConnected' | 'revision'> &
     Partial<Pick<RegistryCache, 'lastError'>>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
@@ -42,6 +47,12 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
+  if (parts.subnetClash !== undefined) notes.push(parts.subnetClash);
+  if (parts.hasPublicIpConflict === true)
+    notes.push(
+      `another host publishes the public IP ${leaseManager.nodeId} of this host, and peers send to either: ` +
+        'give one of the two another address with --public-ip or --iface',
+    );
   if (parts.missingIpv6 !== undefined)
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);

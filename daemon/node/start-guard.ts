@@ -10,7 +10,7 @@ import type { NodeState } from './node-state.ts';
 
 export interface StartGuardDeps {
   readonly leaseManager: LeaseManager;
-  readonly subnetFile: SubnetFileWriter;
+  readonly subnetFile: Pick<SubnetFileWriter, 'remove'>;
   readonly registry: Pick<Registry, 'revoke'>;
 }
 

@@ -8,7 +8,126 @@ import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 
 const STATUS = { version: 1, key: '10.5.1.0-24', config: { revision: 3 } } as const;
+/** Of the store, for the lease that all share. */
+const LEASE_TIMER = 1;
 const KEY = 'hosts/198.18.1.1';
+
+describe('status of two hosts with one public IP', () => {
+  /** A host whose own key the others watch. */
+  class Host {
+    readonly publisher: StatusPublisher;
+    readonly registry: MemoryRegistry;
+    readonly conflicts: string[] = [];
+    touches = 0;
+    readonly #world: World;
+
+    constructor(world: World, boot: string, nodeId = '198.18.1.1') {
+      this.#world = world;
+      this.registry = new MemoryRegistry(world.store);
+      this.publisher = new StatusPublisher({
+        registry: this.registry,
+        clock: world.clock,
+        log: createLogger({ write: () => undefined }),
+        limit: createLogRateLimit(),
+        conflicts: {
+          boot,
+          touch: () => this.#touch(),
+          onConflict: (id, count) => this.conflicts.push(`${id} ${count > 1}`),
+          onResolved: (id) => this.conflicts.push(`${id} resolved`),
+        },
+      });
+      world.hosts.push(this);
+      this.publisher.publish(nodeId, { ...STATUS, boot }, world.lease);
+    }
+
+    stop(): void {
+      this.publisher.stop();
+      this.#world.hosts.splice(this.#world.hosts.indexOf(this), 1);
+    }
+
+    #touch(): Promise<void> {
+      this.touches++;
+      for (const { publisher } of this.#world.hosts) publisher.checkConflict();
+      return Promise.resolve();
+    }
+  }
+
+  class World {
+    readonly clock = new FakeClock();
+    readonly store = new MemoryStore({ clock: this.clock });
+    readonly lease = this.store.grant(86_400);
+    readonly hosts: Host[] = [];
+    readonly registry = new MemoryRegistry(this.store);
+  }
+
+  let world: World;
+  beforeEach(() => (world = new World()));
+  afterEach(() => world.hosts.forEach(({ publisher }) => publisher.stop()));
+
+  it('is an error on both within a minute, wherever they start', async () => {
+    for (const delayMs of [0, 5, 3_600_000]) {
+      world = new World();
+      const a = new Host(world, 'a');
+      await world.clock.advance(delayMs);
+      const b = new Host(world, 'b');
+      await world.clock.advance(60_000);
+      assert.deepEqual(
+        [a.conflicts, b.conflicts],
+        [['198.18.1.1 true'], ['198.18.1.1 true']],
+        `${delayMs} ms`,
+      );
+    }
+  });
+
+  it('stays an error while both live, and ends on the other when one stops', async () => {
+    const [a, b] = [new Host(world, 'a'), new Host(world, 'b')];
+    await world.clock.advance(3_600_000);
+    assert.deepEqual([a.conflicts.length, b.conflicts.length], [1, 1]);
+    b.stop();
+    await world.clock.advance(180_000);
+    assert.deepEqual(a.conflicts, ['198.18.1.1 true', '198.18.1.1 resolved']);
+    assert.equal(world.clock.pendingTimers, LEASE_TIMER);
+  });
+
+  it('ends on both when one gets another address', async () => {
+    const [a, b] = [new Host(world, 'a'), new Host(world, 'b')];
+    await world.clock.advance(60_000);
+    b.publisher.publish('198.18.1.2', { ...STATUS, boot: 'b' }, world.lease);
+    await world.clock.advance(180_000);
+    assert.equal(a.conflicts.at(-1), '198.18.1.1 resolved');
+    assert.equal(b.conflicts.length, 1);
+  });
+
+  it('is no error of a host that booted again or was installed again', async () => {
+    new Host(world, 'a').stop();
+    await world.clock.advance(1000);
+    for (const boot of ['a', 'b', 'c']) {
+      const host = new Host(world, boot);
+      await world.clock.advance(120_000);
+      assert.deepEqual([host.conflicts, host.touches], [[], boot === 'a' ? 0 : 1]);
+      assert.match((await world.registry.readMeta(KEY))?.text ?? '', new RegExp(`"boot":"${boot}"`));
+      assert.equal(world.clock.pendingTimers, LEASE_TIMER);
+      host.stop();
+    }
+  });
+
+  it('is no error of hosts that swap their addresses', async () => {
+    const [a, b] = [new Host(world, 'a'), new Host(world, 'b', '198.18.1.2')];
+    await world.clock.advance(60_000);
+    a.publisher.publish('198.18.1.2', { ...STATUS, boot: 'a' }, world.lease);
+    await world.clock.advance(2000);
+    b.publisher.publish('198.18.1.1', { ...STATUS, boot: 'b' }, world.lease);
+    await world.clock.advance(300_000);
+    assert.deepEqual([a.conflicts, b.conflicts], [[], []]);
+  });
+
+  it('costs a host without conflict two reads and one write', async () => {
+    const { registry, touches } = new Host(world, 'a');
+    await world.clock.advance(86_000_000);
+    assert.deepEqual([touches, registry.unaryCalls, registry.calls.readMeta], [0, 3, 2]);
+    assert.equal(world.clock.pendingTimers, LEASE_TIMER);
+  });
+});
 
 describe('status that a node publishes', () => {
   let clock: FakeClock;

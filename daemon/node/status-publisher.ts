@@ -1,10 +1,11 @@
 // Publishes the status of this node in the registry: which network config it has in force, and the
 // migration in progress. The key is weft's own and hangs on the node's registry lease, so that it
 // goes with the node. A reservation has no registry lease; its status hangs on a short one of its
-// own. Best effort: only "weft config set" waits for it.
+// own. Best effort: only "weft config set" waits for it. Where the status of another host appears under
+// the key, two hosts have one public IP.
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
-import { HOSTS_FOLDER, type HostReportV1 } from '../../allocator/registry/node-status.ts';
+import { HOSTS_FOLDER, parseHostReport, type HostReportV1 } from '../../allocator/registry/node-status.ts';
 import {
   NO_LEASE,
   RegistryError,
@@ -12,16 +13,36 @@ import {
   type Registry,
   type LeaseId,
 } from '../../allocator/registry/registry.ts';
+import {
+  initialConflict,
+  onKeyWritten,
+  onRead,
+  onReadFailed,
+  type ConflictEffect,
+  type PublicIpConflict,
+} from '../host/public-ip-conflict.ts';
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { MigrationStatus } from '../overlay/overlay-status.ts';
 
 export interface StatusPublisherOptions {
-  readonly registry: Pick<Registry, 'writeMeta' | 'grant' | 'keepAlive'>;
+  readonly registry: Pick<Registry, 'readMeta' | 'writeMeta' | 'grant' | 'keepAlive'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limit: LogRateLimit;
+  /** Unset: conflicts are not looked for. */
+  readonly conflicts?: ConflictListener;
+}
+
+export interface ConflictListener {
+  /** Of this host, see {@link HostReportV1.boot}. */
+  readonly boot: string;
+  /** Writes the own key again as it is. */
+  readonly touch: () => Promise<void>;
+  /** Another host publishes this host's address, or does no more. */
+  readonly onConflict: (nodeId: string, count: number) => void;
+  readonly onResolved: (nodeId: string) => void;
 }
 
 const RETRY_MS = 5000;
@@ -39,21 +60,31 @@ export class StatusPublisher {
   #lease: LeaseId | undefined;
   #renewAtMs = Infinity;
   #retryAtMs = -Infinity;
+  #conflict: PublicIpConflict;
 
   constructor(options: StatusPublisherOptions) {
     this.#options = options;
+    this.#conflict = initialConflict(this.#now);
     this.#loop = new ControlLoop({
       clock: options.clock,
       step: () => this.#step(),
-      deadlinesMs: () => [this.#renewAtMs, this.#retryAtMs],
+      deadlinesMs: () => [this.#renewAtMs, this.#retryAtMs, this.#checkAtMs],
     });
     this.#loop.start();
   }
 
   /** Publishes `status` for the node `nodeId`, soon. */
   publish(nodeId: string, status: HostReportV1, leaseId: LeaseId): void {
-    this.#wanted = { key: `${HOSTS_FOLDER}${nodeId}`, value: JSON.stringify(status), leaseId };
+    const key = `${HOSTS_FOLDER}${nodeId}`;
+    if (key !== this.#wanted?.key) this.#conflict = initialConflict(this.#now);
+    this.#wanted = { key, value: JSON.stringify(status), leaseId };
     this.#retryAtMs = -Infinity;
+    this.#loop.wake();
+  }
+
+  /** A key with this host's public address was written, by whichever host. */
+  checkConflict(): void {
+    this.#conflict = onKeyWritten(this.#conflict, this.#now);
     this.#loop.wake();
   }
 
@@ -68,6 +99,7 @@ export class StatusPublisher {
     const nowMs = this.#options.clock.nowMs();
     if (this.#wanted === undefined) return false;
     if (this.#lease !== undefined && nowMs >= this.#renewAtMs) await this.#renew(this.#lease);
+    if (nowMs >= this.#checkAtMs) await this.#check(this.#wanted.key);
     const entry = this.#wanted;
     const text = JSON.stringify(entry);
     if (entry === undefined || text === this.#written || nowMs < this.#retryAtMs) return false;
@@ -78,6 +110,50 @@ export class StatusPublisher {
     } catch (error) {
       this.#onFailure(error as Error);
       return false;
+    }
+  }
+
+  get #now(): { readonly ms: number } {
+    return { ms: this.#options.clock.nowMs() };
+  }
+
+  get #checkAtMs(): number {
+    return this.#options.conflicts === undefined ? Infinity : this.#conflict.dueMs;
+  }
+
+  /** Reads what is published under `key`; another host may have written it. */
+  async #check(key: string): Promise<void> {
+    const { conflicts, registry } = this.#options;
+    const isFirst = !this.#written.includes(`"${key}"`);
+    try {
+      const found = await registry.readMeta(key);
+      // Meanwhile this host may have another address.
+      if (key !== this.#wanted?.key) return;
+      const boot = found && parseHostReport(found.text)?.boot;
+      const isForeign = boot !== undefined && boot !== conflicts?.boot;
+      const { state, effects } = onRead(this.#conflict, { isForeign, isFirst }, this.#now);
+      this.#conflict = state;
+      for (const effect of effects) await this.#perform(effect, key);
+    } catch {
+      this.#conflict = onReadFailed(this.#conflict, this.#now);
+    }
+  }
+
+  async #perform(effect: ConflictEffect, key: string): Promise<void> {
+    const { conflicts } = this.#options;
+    const nodeId = key.slice(HOSTS_FOLDER.length);
+    switch (effect.kind) {
+      case 'rewrite':
+        this.#written = '';
+        if (this.#wanted !== undefined) await this.#write(this.#wanted);
+        this.#written = JSON.stringify(this.#wanted);
+        return undefined;
+      case 'touch':
+        return conflicts?.touch();
+      case 'report-contested':
+        return conflicts?.onConflict(nodeId, effect.count);
+      case 'report-unique':
+        return conflicts?.onResolved(nodeId);
     }
   }
 
@@ -125,9 +201,11 @@ export function nodeStatus(
   key: string,
   { revision, rejected }: ConfigStatus,
   migration: MigrationStatus | undefined,
+  boot?: string,
 ): HostReportV1 {
   return {
     version: 1,
+    ...(boot !== undefined && { boot }),
     key,
     config: { revision, ...(rejected && { rejected }) },
     ...(migration && { migration: migrationReport(migration) }),

@@ -40,7 +40,7 @@ export interface Findings {
 }
 
 /** Addresses of the endpoints that have one of another host instead of a name. */
-export function endpointAddresses({ endpoints }: EtcdOptions): readonly IpAddress[] {
+export function endpointAddresses({ endpoints }: Pick<EtcdOptions, 'endpoints'>): readonly IpAddress[] {
   return endpoints.flatMap((endpoint) => {
     const address = parseIp(new URL(endpoint).hostname.replaceAll(/[[\]]/g, ''));
     return address === undefined || LOOPBACK.some((network) => contains(network, address)) ? [] : [address];

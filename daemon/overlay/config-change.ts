@@ -1,13 +1,18 @@
 // Plans a change of the network config: its effect, and the hosts and containers that it affects.
 // Pure.
 import type {
+  BackendConfig,
+  BackendType,
   Ipv4Range,
   Ipv6Range,
   NetworkConfig,
   TxChecksumOffload,
 } from '../../allocator/config/config.ts';
+import type { IpAddress } from '../../lib/address.ts';
+import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
+import { overlapWarning } from '../../backends/underlay-addresses.ts';
 import { transportId, transportOf } from '../../backends/transport.ts';
 
 /** `live`: hosts follow without disruption. */
@@ -24,14 +29,19 @@ export interface ConfigChangePlan {
   readonly renumbered: readonly string[];
 }
 
-/** Compares two configs; `before` is unset if there is none. */
+/**
+ * Compares two configs; `before` is unset if there is none. `etcdAddresses`: as far as they are known.
+ */
 export function planConfigChange(
   before: NetworkConfig | undefined,
   after: NetworkConfig,
   leases: readonly Lease[],
+  etcdAddresses: readonly IpAddress[] = [],
 ): ConfigChangePlan {
-  const from = before === undefined ? {} : fieldsOf(before);
-  const to = fieldsOf(after);
+  // Settings of one type mean nothing in another: of another type only those that differ from its defaults are changes.
+  const isOtherType = before?.backend.type !== after.backend.type;
+  const from = before === undefined ? {} : fieldsOf(before, isOtherType);
+  const to = fieldsOf(after, isOtherType);
   const names = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter(
     (name) => from[name] !== to[name],
   );
@@ -44,10 +54,27 @@ export function planConfigChange(
     changes,
     consequences: [
       ...(migration === undefined ? [] : [migration]),
-      ...consequencesOf(names, { after, renumbered, leases }),
+      ...consequencesOf(names, { before, after, renumbered, leases }, migration !== undefined),
+      ...overlapsOf(after, leases, etcdAddresses),
     ],
     renumbered,
   };
+}
+
+/** Addresses of hosts and etcd in the new networks. */
+export function overlapsOf(
+  after: NetworkConfig,
+  leases: readonly Lease[],
+  etcdAddresses: readonly IpAddress[],
+): readonly string[] {
+  const etcd = etcdAddresses.map((address) => ({ address, role: 'an address of etcd' }));
+  const hosts = leases.flatMap(({ attributes: { publicIp, publicIpv6 }, key }) =>
+    [publicIp, publicIpv6].flatMap((address) =>
+      address === undefined ? [] : [{ address, role: `the public address of ${key}` }],
+    ),
+  );
+  const warning = overlapWarning(after, [...etcd, ...hosts]);
+  return warning === undefined ? [] : [warning];
 }
 
 function effectOf(isChanged: boolean, isMigration: boolean, isRenumbering: boolean): ConfigEffect {
@@ -59,29 +86,60 @@ function effectOf(isChanged: boolean, isMigration: boolean, isRenumbering: boole
 function findMigration(before: NetworkConfig, after: NetworkConfig): string | undefined {
   const [from, to] = [transportId(transportOf(before.backend)), transportId(transportOf(after.backend))];
   if (from === to) return undefined;
-  return `all hosts go from ${from} to ${to}, one by one and without loss between backends of the kernel`;
+  return `all hosts go from ${from} to ${to}, one by one ${lossOf(before.backend, after.backend)}`;
+}
+
+/** A transport beside the other costs nothing; one whose device has the name of the other's does. */
+function lossOf(before: BackendConfig, after: BackendConfig): string {
+  const reopened = 'and each opens its device in userspace again: packets of 0.1 to 0.2 s are lost';
+  if (before.type === 'udp' && after.type === 'udp') return reopened;
+  if (before.type !== 'vxlan' || after.type !== 'vxlan' || before.vni !== after.vni)
+    return 'without packet loss';
+  if (before.userspace === true && after.userspace === true) return reopened;
+  return 'without packet loss since Linux 6.2; an older kernel renames a device that is down, in a few milliseconds';
 }
 
 interface Consequential {
+  readonly before: NetworkConfig | undefined;
   readonly after: NetworkConfig;
   readonly renumbered: readonly string[];
   readonly leases: readonly Lease[];
 }
 
-function consequencesOf(names: readonly string[], { after, renumbered, leases }: Consequential): string[] {
+/** A migration makes a device beside the present one, which is then removed: no device is re-created. */
+function consequencesOf(
+  names: readonly string[],
+  { before, after, renumbered, leases }: Consequential,
+  isMigration: boolean,
+): string[] {
   const lines: string[] = [];
   if (renumbered.length > 0)
     lines.push(
       `${renumbered.length} of ${leases.length} hosts get another subnet, and their containers must be started again: ` +
         `${renumbered.slice(0, 5).join(', ')}${renumbered.length > 5 ? ', …' : ''}`,
     );
-  if (names.some((name) => name === 'Backend.MTU' || name === 'Backend.Type'))
-    lines.push('the MTU in subnet.env changes; containers that run keep theirs');
-  if (names.some((name) => name === 'Backend.GBP' || name === 'Backend.Userspace'))
+  if (before !== undefined && names.some((name) => name === 'Backend.MTU' || name === 'Backend.Type'))
+    lines.push(mtuConsequence(before.backend, after.backend));
+  if (!isMigration && names.some((name) => name === 'Backend.GBP' || name === 'Backend.Userspace'))
     lines.push('the device of every host is re-created: packets of some milliseconds are lost');
   if (names.includes('Backend.TxChecksumOffload') && after.backend.type === 'vxlan')
     lines.push(OFFLOAD_CONSEQUENCES[after.backend.txChecksumOffload]);
   return lines;
+}
+
+/** The backend itself may change the MTU, and an MTU that is unset is that of each host's interface. */
+function mtuConsequence(before: BackendConfig, after: BackendConfig): string {
+  const [from, to] = [mtuOf(before), mtuOf(after)];
+  if (before.type === after.type && from !== undefined && to !== undefined && to > from)
+    return `the MTU in subnet.env grows by ${to - from}; containers that run keep theirs until they are started again`;
+  return (
+    'the MTU in subnet.env changes; containers that run keep theirs: start them again where it shrinks, ' +
+    'as their larger packets are dropped with an ICMP error'
+  );
+}
+
+function mtuOf(backend: BackendConfig): number | undefined {
+  return 'mtu' in backend ? backend.mtu : undefined;
 }
 
 const OFFLOAD_CONSEQUENCES: Readonly<Record<TxChecksumOffload, string>> = {
@@ -90,23 +148,26 @@ const OFFLOAD_CONSEQUENCES: Readonly<Record<TxChecksumOffload, string>> = {
   off: 'every host computes checksums itself, and sends large TCP packets in pieces: slower, right everywhere; no packet is lost',
 };
 
-/** Every setting by the name that the document has for it, defaults included. */
-function fieldsOf({
-  ipv4,
-  ipv6,
-  enableNftables,
-  backend,
-}: NetworkConfig): Record<string, string | undefined> {
-  const settings = Object.entries(backend as object).map(([name, value]): [string, string] => [
-    `Backend.${BACKEND_NAMES[name] ?? name}`,
-    String(value),
-  ]);
+/** Settings by the name that the document has for them; those of the backend that are its defaults on request only. */
+function fieldsOf(
+  { ipv4, ipv6, enableNftables, backend }: NetworkConfig,
+  isWithoutDefaults: boolean,
+): Record<string, string | undefined> {
+  const defaults = isWithoutDefaults ? defaultsOf(backend.type) : {};
+  const settings = Object.entries(backend)
+    .filter(([name, value]) => name === 'type' || value !== defaults[name])
+    .map(([name, value]): [string, string] => [`Backend.${BACKEND_NAMES[name] ?? name}`, String(value)]);
   return {
     ...rangeFields('', ipv4),
     ...rangeFields('IPv6', ipv6),
-    EnableNFTables: String(enableNftables),
+    ...(enableNftables !== undefined && { EnableNFTables: String(enableNftables) }),
     ...Object.fromEntries(settings),
   };
+}
+
+function defaultsOf(type: BackendType): Readonly<Record<string, unknown>> {
+  const parsed = parseNetworkConfig(JSON.stringify({ Network: '10.0.0.0/8', Backend: { Type: type } }));
+  return parsed.ok ? { ...parsed.config.backend } : {};
 }
 
 function rangeFields(prefix: string, range: Ipv4Range | Ipv6Range | undefined): Record<string, string> {

@@ -25,6 +25,7 @@ import {
 import { isHostInPlace, needsDevice } from './host-devices.ts';
 import { announcedOf, wantedOf } from './migration-state.ts';
 import { MigrationRunner } from './migration-runner.ts';
+import { PeerClashes } from './peer-clashes.ts';
 import { macsOf, PeerMacs } from './peer-macs.ts';
 import { OverlayProgrammer, type OverlayProgrammerDeps } from './overlay-programmer.ts';
 import type { MigrationStatus, NetworkStatus } from './overlay-status.ts';
@@ -52,6 +53,7 @@ export class OverlayController {
   readonly #migration: MigrationRunner;
   readonly #programmer: OverlayProgrammer;
   readonly #macs = new PeerMacs();
+  readonly #clashes: PeerClashes;
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
@@ -62,6 +64,7 @@ export class OverlayController {
     this.#deps = deps;
     this.#host = host;
     this.#facts = facts;
+    this.#clashes = new PeerClashes(host.config);
     this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
     this.#programmer = new OverlayProgrammer(deps);
     this.#loop = new ControlLoop({
@@ -122,13 +125,25 @@ export class OverlayController {
 
   /** The leases of peers under `changedKeys` are as in `current`, or gone. */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
-    for (const key of changedKeys) this.#macs.set(key, current.get(key));
+    const affected = this.#indexPeers(changedKeys, current);
     this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
     this.#changeTakenMac(changedKeys, current);
     const { peers, state } = this.#migration;
     if (this.#own !== undefined)
-      for (const key of changedKeys) this.#programmer.programPeer(state, key, peers.get(key));
+      for (const key of [...changedKeys, ...affected])
+        this.#programmer.programPeer(state, key, peers.get(key));
     this.#loop.wake();
+  }
+
+  /** Returns keys of other peers that must be derived again. */
+  #indexPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): ReadonlySet<string> {
+    const affected = new Set<string>();
+    for (const key of changedKeys) {
+      this.#macs.set(key, current.get(key));
+      for (const other of this.#clashes.set(key, current.get(key)))
+        if (!changedKeys.has(other)) affected.add(other);
+    }
+    return affected;
   }
 
   /** Two hosts with one MAC get each other's packets: this one takes another, and publishes it. */
@@ -157,6 +172,7 @@ export class OverlayController {
   setConfig(host: HostConfig, facts: HostFacts): void {
     this.#host = host;
     this.#facts = facts;
+    this.#clashes.setConfig(host.config);
     this.#dispatch({ kind: 'backend-changed', backend: host.config.backend, canUse: this.#canUse });
     this.#loop.wake();
   }
@@ -177,7 +193,7 @@ export class OverlayController {
   // ---- state machine ----
 
   get #inputs(): OverlayInputs {
-    const facts = { ...this.#facts, takenMacs: this.#macs };
+    const facts = { ...this.#facts, takenMacs: this.#macs, peerClashes: this.#clashes };
     const { formerNetworks } = this.#deps;
     const inputs = { host: this.#host, facts, migration: this.#migration.state };
     return formerNetworks === undefined ? inputs : { ...inputs, formerNetworks };

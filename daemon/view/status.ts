@@ -83,13 +83,14 @@ function interfaceOf({ snapshot }: NodeView): InterfaceV1 | undefined {
   };
 }
 
-function leaseOf({ leaseManager }: NodeView): OwnLeaseV1 | undefined {
+function leaseOf({ leaseManager, readiness }: NodeView): OwnLeaseV1 | undefined {
   if (leaseManager === undefined) return undefined;
   const { own, state, lastError } = leaseManager;
   return {
     state,
     ...(own && { key: own.key, ...own.subnets, isReservation: own.isReservation }),
     ...(own && Number.isFinite(own.expiresAtMs) && { expiresAt: wallTime(own.expiresAtMs) }),
+    ...(readiness.hasPublicIpConflict === true && { isPublicIpContested: true }),
     ...(lastError && { lastError: lastError.message }),
   };
 }

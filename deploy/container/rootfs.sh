@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 for file in dist/weft.mjs dist/weft-client.cjs dist/weft-cni.cjs; do
   [ -e "$file" ] || { echo "$file is missing: run make bundle" >&2; exit 1; }
 done
-PATH=$PATH:/usr/sbin:/sbin
+PATH=$PWD/.build/node/bin:$PATH:/usr/sbin:/sbin
 mkdir -p "$root"
 root=$(realpath "$root")
 

@@ -102,6 +102,19 @@ export const CLUSTER_FAULTS: readonly Fault[] = [
     fixes: (lab) => lab.putConfig(CONFIG),
   },
   {
+    name: 'the network config lies under its prefix',
+    finds: ['config-missing'],
+    evidence: /a key \/coreos\.com\/network\b/,
+    breaks: async (lab) => {
+      await lab.etcdctl(['put', FOLDER, CONFIG]);
+      await lab.etcdctl(['del', `${FOLDER}/config`]);
+    },
+    fixes: async (lab) => {
+      await lab.etcdctl(['del', FOLDER]);
+      await lab.putConfig(CONFIG);
+    },
+  },
+  {
     name: 'the network config is no JSON',
     finds: ['config-invalid'],
     evidence: /line 1/,

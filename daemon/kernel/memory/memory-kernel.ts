@@ -126,7 +126,7 @@ export class MemoryKernel implements Kernel {
     const [best] = routes.sort(
       (a, b) => prefixLengthOf(b.destination) - prefixLengthOf(a.destination) || a.metric - b.metric,
     );
-    if (best === undefined) return undefined;
+    if (best === undefined || best.discards !== undefined) return undefined;
     return { dev: best.dev, ...(best.gateway && { gateway: best.gateway }) };
   }
 

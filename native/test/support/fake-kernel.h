@@ -36,14 +36,23 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-enum { FAKE_TUN = 1000, FAKE_SOCKET = 1001, FAKE_ITEMS = 2048, FAKE_BUFFERS = 16, FAKE_MEMORY = 4 << 20 };
+enum {
+  FAKE_TUN = 1000,
+  FAKE_SOCKET = 1001,
+  FAKE_SOCKETS = 8,
+  FAKE_ITEMS = 2048,
+  FAKE_BUFFERS = 16,
+  FAKE_MEMORY = 4 << 20
+};
 
 /* Bytes that wait or went: of a TUN packet behind its virtio header, or of one datagram. */
 struct fake_item {
   struct virtio_net_hdr header;
   union weft_endpoint remote;
   uint16_t segment_bytes; /* of a message; 0: a datagram */
-  uint8_t tos;            /* of a message received */
+  uint8_t tos;            /* of the underlay packet */
+  bool is_truncated;      /* a message received that was longer than the buffer */
+  int socket;             /* that a datagram left by */
   const uint8_t *bytes;
   size_t length;
 };
@@ -71,6 +80,7 @@ static struct {
   uint16_t answers[64];
   unsigned answer_count;
   int receive_error;                    /* what recvmmsg returns, once */
+  int read_error;                       /* what read returns, once */
   struct iovec forbidden[FAKE_BUFFERS]; /* ends of the buffers that received last */
   /* What was tried. */
   unsigned messages, super_messages, writes, super_writes, polls, searches, echoes;
@@ -123,6 +133,9 @@ static int fail(int error) {
 ssize_t __wrap_read(int fd, void *buffer, size_t size);
 ssize_t __wrap_read(int fd, void *buffer, size_t size) {
   EXPECT(fd, FAKE_TUN);
+  const int error = fake.read_error;
+  fake.read_error = 0;
+  if (error != 0) return fail(error);
   const struct fake_item *item = fake_next(&fake.tun_in);
   if (!item) return fail(EAGAIN);
   EXPECT(sizeof(item->header) + item->length <= size, true);
@@ -156,23 +169,36 @@ static uint16_t segment_bytes_of(const struct msghdr *message) {
   return bytes;
 }
 
+static uint8_t tos_of(const struct msghdr *message) {
+  struct msghdr copy = *message;
+  int tos = 0;
+  for (struct cmsghdr *item = CMSG_FIRSTHDR(&copy); item; item = CMSG_NXTHDR(&copy, item))
+    if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TOS) memcpy(&tos, CMSG_DATA(item), sizeof(tos));
+  return (uint8_t)tos;
+}
+
 static void fake_send(const struct fake_item *message) {
   const size_t step = message->segment_bytes ? message->segment_bytes : message->length;
   for (size_t at = 0; at < message->length; at += step) {
     const size_t bytes = message->length - at < step ? message->length - at : step;
-    fake_put_bytes(&fake.sent, message->bytes + at, bytes)->remote = message->remote;
+    struct fake_item *datagram = fake_put_bytes(&fake.sent, message->bytes + at, bytes);
+    datagram->remote = message->remote;
+    datagram->socket = message->socket;
+    datagram->tos = message->tos;
   }
 }
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
   static struct fake_queue scratch;
-  EXPECT(fd, FAKE_SOCKET);
+  EXPECT(fd >= FAKE_SOCKET && fd < FAKE_SOCKET + FAKE_SOCKETS, true);
   EXPECT(flags, MSG_DONTWAIT);
   scratch.count = 0;
   struct fake_item *item = fake_put(&scratch, message->msg_iov, message->msg_iovlen);
   memcpy(&item->remote, message->msg_name, message->msg_namelen);
   item->segment_bytes = segment_bytes_of(message);
+  item->tos = tos_of(message);
+  item->socket = fd;
   /* Limits that no kernel lacks: UDP_MAX_SEGMENTS, and the length of a UDP datagram. */
   EXPECT(item->length <= 65507, true);
   EXPECT(item->segment_bytes == 0 || item->length <= 64u * item->segment_bytes, true);
@@ -241,6 +267,7 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
     memcpy(message->msg_name, &item->remote, sizeof(item->remote));
     messages[received].msg_len = (unsigned)item->length;
     message->msg_controllen = 0;
+    message->msg_flags = item->is_truncated ? MSG_TRUNC : 0;
     if (item->tos) add_control(message, &control, IPPROTO_IP, IP_TOS, &item->tos, sizeof(item->tos));
     if (segment_bytes) add_control(message, &control, IPPROTO_UDP, UDP_GRO, &segment_bytes, sizeof(segment_bytes));
   }

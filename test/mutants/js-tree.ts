@@ -1,0 +1,115 @@
+// A copy of the compiled tree in which one file at a time is wrong, and a run of the specs that may notice.
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { join } from 'node:path';
+import { jsMutants } from './js-mutants.ts';
+import { apply, type Candidate } from './mutant.ts';
+import { SpecFinder } from './specs-of.ts';
+
+/** A hanging spec counts as one that fails. */
+const LIMIT_MS = 60_000;
+
+const NOBODY = '--reuid=65534 --regid=65534 --clear-groups --bounding-set=-all';
+
+export type Result = 'killed' | 'survived' | 'timed out' | 'no spec' | 'invalid';
+
+export class JsTree {
+  readonly #root: string;
+  readonly #finder: SpecFinder;
+  readonly #green = new Map<string, boolean>();
+
+  constructor(project: string) {
+    this.#root = join(project, `.build/mutants/js-${process.pid}`);
+    process.on('exit', () => rmSync(this.#root, { recursive: true, force: true }));
+    mkdirSync(join(this.#root, 'tmp'), { recursive: true });
+    chmodSync(join(this.#root, 'tmp'), 0o1777);
+    for (const name of readdirSync(project))
+      if (!/^(?:dist|\.build|\.git)$/.test(name)) symlinkSync(join(project, name), join(this.#root, name));
+    cpSync(join(project, 'dist'), join(this.#root, 'dist'), { recursive: true });
+    const specs = readdirSync(join(project, 'dist'), { recursive: true, encoding: 'utf8' });
+    const isUnit = (name: string): boolean => name.endsWith('.spec.js') && !name.startsWith('test/');
+    this.#finder = new SpecFinder(join(this.#root, 'dist'), specs.filter(isUnit).toSorted());
+  }
+
+  /** Candidates of a source file (`daemon/metrics/metric.ts`). */
+  candidates(source: string): readonly Candidate[] {
+    const file = source.replace(/\.ts$/, '.js');
+    const path = join(this.#root, 'dist', file);
+    if (!existsSync(path)) return [];
+    const text = readFileSync(path, 'utf8');
+    const map = new SourceMap(JSON.parse(readFileSync(`${path}.map`, 'utf8')) as SourceMapPayload);
+    return jsMutants(text).map((mutant) => ({
+      mutant,
+      file,
+      place: `${source}:${lineOf(text, mutant.start, map)}`,
+    }));
+  }
+
+  run({ file, mutant }: Candidate): Result {
+    const specs = this.#finder.specsOf(file);
+    if (specs.length === 0) return 'no spec';
+    this.#checkGreen(specs);
+    const path = join(this.#root, 'dist', file);
+    const original = readFileSync(path, 'utf8');
+    writeFileSync(path, apply(original, mutant));
+    try {
+      // The nearest one alone: most mutants die there, and little is loaded for it.
+      const nearest = this.#mocha(specs.slice(0, 1));
+      return nearest !== 'survived' || specs.length === 1 ? nearest : this.#mocha(specs.slice(1));
+    } finally {
+      writeFileSync(path, original);
+    }
+  }
+
+  #checkGreen(specs: readonly string[]): void {
+    const key = specs.join(' ');
+    if (this.#green.has(key)) return;
+    if (this.#mocha(specs) !== 'survived') throw new Error(`Specs fail without a mutant: ${key}`);
+    this.#green.set(key, true);
+  }
+
+  /** Without privileges and network: what a mutant breaks is its own. */
+  #mocha(specs: readonly string[]): Result {
+    const mocha = [
+      'node',
+      'node_modules/mocha/bin/mocha.js',
+      '--bail',
+      '--exit',
+      '--fail-zero',
+      '--timeout',
+      '10000',
+    ];
+    const args = [...UNPRIVILEGED, ...mocha, ...specs.map((spec) => join('dist', spec))];
+    const { status, error } = spawnSync(args[0]!, args.slice(1), {
+      cwd: this.#root,
+      env: { ...process.env, TMPDIR: join(this.#root, 'tmp') },
+      stdio: 'ignore',
+      timeout: LIMIT_MS,
+      killSignal: 'SIGKILL',
+    });
+    return error !== undefined ? 'timed out' : status === 0 ? 'survived' : 'killed';
+  }
+}
+
+/** Root gives its identity up; an ordinary user has nothing to give. */
+const UNPRIVILEGED =
+  process.getuid?.() === 0
+    ? ['unshare', '--net', 'sh', '-c', `ip link set lo up && exec setpriv ${NOBODY} -- "$@"`, 'sh']
+    : [];
+
+function lineOf(text: string, offset: number, map: SourceMap): number {
+  const before = text.slice(0, offset).split('\n');
+  const entry = map.findEntry(before.length - 1, before.at(-1)!.length);
+  return 'originalLine' in entry ? entry.originalLine + 1 : 0;
+}
