@@ -44,7 +44,7 @@ export interface EchoAnswer {
 }
 
 /**
- * ICMP echoes with DF (native/path/echo.h). Only `daemon/probe/echo-socket.ts` uses it. All throw
+ * ICMP echoes with DF (native/probe/echo.h). Only `daemon/probe/echo-socket.ts` uses it. All throw
  * errors with errno.
  */
 export interface NativeEcho {

@@ -49,8 +49,8 @@ export interface PathRoute {
   /** VTEP MAC of the peer; only with encapsulation vxlan. */
   readonly mac?: string;
   /**
-   * The peer takes one packet a datagram: super-packets of the kernel are not sent to it, also
-   * where the underlay would carry them. Default false.
+   * The peer takes one packet a datagram, with its checksums: what the kernel leaves to the
+   * underlay's hardware is done before, as a veth does neither. Default false.
    */
   readonly needsSegments?: boolean;
 }

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "echo.h"
 #include "packet/wire.h"
+#include "probe/echo.h"
 #include "worker.h"
 
 enum {

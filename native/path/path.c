@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host-mtu.h"
 #include "packet/wire.h"
+#include "probe/host-mtu.h"
 #include "tun.h"
 #include "worker.h"
 

@@ -34,7 +34,7 @@ function build(): string {
   const root = packageRoot();
   const folder = join(root, '.build/bpf-programs');
   mkdirSync(folder, { recursive: true });
-  const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+  const folders = ['packet', 'route', 'bpf', 'probe', 'path'].map((part) => `native/${part}`);
   const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
   const files = ['native/test/bpf-programs.c', ...sources.filter((file) => file.endsWith('.c'))];
   const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
