@@ -4,12 +4,7 @@
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
-import type {
-  KernelObject,
-  KernelObjectKind,
-  LinkObject,
-  ObjectKey,
-} from '../../backends/kernel-state.ts';
+import type { KernelObject, KernelObjectKind, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual-state.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { ForeignLink, Step } from '../kernel/kernel.ts';

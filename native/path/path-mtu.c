@@ -175,7 +175,7 @@ void weft_path_mtu_run(struct weft_worker *worker) {
     apply(worker);
     weft_path_mtu_end(worker);
   } else if (weft_mtu_search_next(&mtu->search, now_ns)) {
-    /* Large packets are being lost if the control is answered: the rest of the search may fix that. */
+    /* The control is answered: large packets are being lost. Later answers may lift the limit. */
     if (mtu->search.round > 1 && weft_mtu_search_best(&mtu->search) != 0) apply(worker);
     send_round(worker);
   }
