@@ -31,5 +31,8 @@ export async function waitFor(
     const pauseMs = Math.max(intervalMs, nowMs - startMs);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-  throw new Error(`Waited ${timeoutMs * TIME_SCALE} ms for ${what}`, cause === undefined ? undefined : { cause });
+  throw new Error(
+    `Waited ${timeoutMs * TIME_SCALE} ms for ${what}`,
+    cause === undefined ? undefined : { cause },
+  );
 }

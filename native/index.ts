@@ -150,6 +150,7 @@ export interface NativePath {
   pathDescriptors(handle: PathHandle): readonly number[];
   pathRefresh(handle: PathHandle): boolean;
   pathBpfDisabledReason(handle: PathHandle): string;
+  pathDecapDevice(handle: PathHandle): string;
 }
 
 /** The addon, or the reason for its absence as a log message. */

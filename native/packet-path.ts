@@ -99,6 +99,8 @@ export interface PathStatus {
   readonly routes: number;
   /** Why the BPF fast path is off; unset if it is on. */
   readonly bpfDisabledReason?: string;
+  /** The VXLAN device that decapsulates TCP for the BPF fast path; unset: none. */
+  readonly decapDevice?: string;
 }
 
 /**
@@ -290,6 +292,7 @@ class NativePacketPath implements PacketPath {
     const numbers = this.#native.pathCounters(handle);
     const names = this.#native.pathCounterNames();
     const bpfDisabledReason = this.#native.pathBpfDisabledReason(handle);
+    const decapDevice = this.#native.pathDecapDevice(handle);
     return {
       device,
       tuning: this.#tuning,
@@ -302,6 +305,7 @@ class NativePacketPath implements PacketPath {
       counters: Object.fromEntries(names.map((each, index) => [each, numbers[index]!])),
       routes: routes.size,
       ...(bpfDisabledReason !== '' && { bpfDisabledReason }),
+      ...(decapDevice !== '' && { decapDevice }),
     };
   }
 

@@ -70,7 +70,7 @@ struct weft_path {
  * weft_bpf_hook.
  */
 enum weft_path_fd_kind { WEFT_FD_UDP, WEFT_FD_TUN, WEFT_FD_LINK };
-enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + 2 };
+enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + WEFT_BPF_HOOKS };
 
 /* A descriptor handed over from one process to the next. */
 struct weft_path_fd {

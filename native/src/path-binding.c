@@ -353,6 +353,15 @@ static napi_value path_bpf_disabled_reason(napi_env env, napi_callback_info info
   return napi_create_string_utf8(env, reason, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
 }
 
+/* pathDecapDevice(device): name of the decapsulating device in use; empty: none. */
+static napi_value path_decap_device(napi_env env, napi_callback_info info) {
+  napi_value text;
+  struct weft_path *path = only_path(env, info);
+  if (!path) return NULL;
+  const char *name = path->is_bpf_active ? weft_bpf_path_decap_name(path->bpf) : "";
+  return napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
+}
+
 /* pathDescriptors(device): numbers in threes: kind, index, descriptor. */
 static napi_value path_descriptors(napi_env env, napi_callback_info info) {
   napi_value array, number;
@@ -386,6 +395,7 @@ int weft_path_init(napi_env env, napi_value exports) {
       {"pathOffloads", path_offloads},
       {"pathDescriptors", path_descriptors},
       {"pathRefresh", path_refresh},
+      {"pathDecapDevice", path_decap_device},
       {"pathBpfDisabledReason", path_bpf_disabled_reason},
   };
   for (size_t at = 0; at < sizeof(functions) / sizeof(functions[0]); at++)
