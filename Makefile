@@ -40,7 +40,7 @@ dist/weft-client.cjs: dist/.built bin/check-node.mjs
 	  --banner:js="$$(echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/probe/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 

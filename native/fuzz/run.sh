@@ -18,7 +18,7 @@ fi
 # All parts of them; a target takes what it needs.
 mkdir -p "$out/path"
 rm -f "$out/libpath.a"
-for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
+for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c; do
   clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
 done
 ar rcs "$out/libpath.a" "$out"/path/*.o
