@@ -8,7 +8,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
@@ -101,11 +101,18 @@ coverage: build
 	  node_modules/.bin/mocha $(UNIT_SPECS)
 	@sh native/test/coverage.sh
 
+# Plants small faults, one at a time, and prints those that no unit spec or C test notices: MUTANTS='daemon/metrics native/path'
+# picks folders or files, SAMPLE how many of each folder, SEED which.
+.PHONY: mutants
+mutants: build
+	@deploy/install-tools.sh cc
+	@node dist/test/mutants/main.js --sample $(or $(SAMPLE),20) --seed $(or $(SEED),1) $(MUTANTS)
+
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
 test: test-tools lint test-unit bundle native/build/weft-oracle.node
 	@sh native/test/run.sh arm64
 	@sh native/fuzz/run.sh 3
-	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
+	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory test-root
 	@$(MAKE) --no-print-directory bench-check
 
@@ -139,7 +146,7 @@ test-fresh: build
 # Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
 # lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
 KERNEL ?= debian-12
-KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-migration
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration
 .PHONY: test-kernel
 test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv
@@ -155,20 +162,29 @@ bench-tools:
 bench: bench-tools bundle
 	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
 
-# Smoke test of a quarter of a minute; fails if a benchmark cannot run or weft is slower than fastd.
+# Smoke test of half a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check
 bench-check: test-tools build
 	bin/weft bench --plan check --out bench/out/check.json
 
-# A minute and a half; bin/weft bench compare compares it with an earlier one.
+# Two minutes; bin/weft bench compare compares it with an earlier one.
 bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
-# Twelve minutes at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
+# A quarter of an hour at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
 bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \
 	  bin/weft bench report $(BENCH_DAY) -o docs/benchmarks/report.html --picture docs/benchmarks/picture.svg && exit $$status
+
+# Two hours on an idle machine: every measure between containers; fills in the tables of the pages.
+PATH_DAY = docs/benchmarks/path-$(shell date -u +%F).json
+PATH_PAGES = README.md docs/benchmarks/README.md docs/explanation/packet-path.md
+.PHONY: bench-path
+bench-path: bench-tools bundle
+	bin/weft bench --plan path --out $(PATH_DAY); status=$$?; \
+	  bin/weft bench report $(PATH_DAY) -o docs/benchmarks/path.html --picture docs/benchmarks/picture.svg \
+	    $(PATH_PAGES:%=--tables %) && exit $$status
 
 # Manual page and completions, for packages.
 man: build

@@ -40,6 +40,23 @@ const V6_PEER = ['fd00:0:0:2::/64 remote [2001:db8::2]:8285 dev flannel-v6.0'];
 
 const goldens: readonly Golden[] = [
   { name: 'no peers', expected: V4_HOST },
+  {
+    name: 'by the kernel: one route a peer, whose gateway is its public address',
+    families: '46',
+    host: host({ isUdpInKernel: true }),
+    peers: [plainPeer(2, '46')],
+    expected: [
+      'flannel0 mtu 1472 ip-in-udp local 10.9.0.1 port 8285',
+      'inet 10.5.1.0/32 dev flannel0',
+      'net/ipv6/conf/flannel0/accept_ra = 0',
+      '10.5.2.0/24 via 10.9.0.2 dev flannel0 onlink',
+      'flannel-v6.0 mtu 1452 ip-in-udp local 2001:db8::1 port 8285',
+      'inet6 fd00:0:0:1::/128 dev flannel-v6.0',
+      'net/ipv6/conf/flannel-v6.0/accept_ra = 0',
+      'net/ipv6/conf/flannel-v6.0/disable_ipv6 = 0',
+      'fd00:0:0:2::/64 via 2001:db8::2 dev flannel-v6.0 onlink',
+    ],
+  },
   { name: 'one peer', peers: [plainPeer(2)], expected: [...V4_HOST, ...V4_PEER] },
   {
     name: 'port and MTU from config; peers are taken to have the same port',

@@ -63,6 +63,7 @@ describe('arguments of weft bench report and compare', () => {
       files: ['a.json', 'b.json'],
       out: 'r.html',
       picture: 'p.svg',
+      pages: [],
     });
     assert.deepEqual(parseBenchArgs(['compare', 'a.json', 'b.json', '--tolerance', '0.2']), {
       verb: 'compare',

@@ -2,12 +2,14 @@
 // in place where the kernel can, removes them. Each call reads the link first: another process may
 // have changed it since the last read.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TunLink, VxlanLink } from '../../backends/kernel-state.ts';
+import type { LinkObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual-state.ts';
 import {
   encodeLinkChange,
   encodeLinkDelete,
   encodeLinkDown,
+  encodeLinkDump,
+  decodeLink,
   encodeLinkRename,
   type LinkChange,
   type LinkMessage,
@@ -21,6 +23,8 @@ import {
   type VxlanChange,
 } from './netlink/vxlan.ts';
 import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
+import type { FouPorts } from './fou-ports.ts';
+import type { FouPort } from './netlink/fou.ts';
 import { readLink } from './netlink-reader.ts';
 import { isInUse, rejectInUse } from './path-objects.ts';
 import type { PathTable } from './path-table.ts';
@@ -83,19 +87,42 @@ async function verifyTun(client: NetlinkClient, path: PathTable, link: TunLink):
 }
 
 /**
- * Removes the device of this name, of any kind: the name is ours. The kernel rejects hardware;
+ * Removes the device of this name, of any kind, with its port of FOU: the name is ours. The kernel rejects hardware;
  * EBUSY for a TUN device that another process serves. Never rejects.
  */
-export function removeLink(client: NetlinkClient, path: PathTable, name: string): Promise<Outcome> {
+export function removeLink({ client, path, fouPorts }: LinkTarget, link: LinkObject): Promise<Outcome> {
+  const { name } = link;
   return asOutcome(async () => {
     const current = await readLink(client, { name });
     const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
     path.close(name);
-    if (current === undefined) return DONE;
+    if (current === undefined) return link.type === 'fou' ? removePort({ client, fouPorts }, link) : DONE;
     if (!isOurs && !(await isReleased(client, current))) return rejectInUse(name);
     const [outcome] = await client.send([(writer) => encodeLinkDelete(writer, current.index)]);
-    return outcome?.status === 'rejected' && outcome.errno === 'ENODEV' ? DONE : outcome!;
+    if (outcome?.status !== 'done' && !(outcome?.status === 'rejected' && outcome.errno === 'ENODEV'))
+      return outcome!;
+    const { ipTunnel } = current;
+    return ipTunnel?.local === undefined
+      ? DONE
+      : removePort({ client, fouPorts }, { port: ipTunnel.port, local: ipTunnel.local });
   });
+}
+
+/** Removes the port of a device that is gone, unless another device has the same. */
+async function removePort(
+  { client, fouPorts }: Pick<LinkTarget, 'client' | 'fouPorts'>,
+  { port, local }: FouPort,
+): Promise<Outcome> {
+  const links = await client.dump('links', encodeLinkDump, decodeLink);
+  const isShared = links.some(({ ipTunnel }) => ipTunnel?.port === port && ipTunnel.local === local);
+  return isShared ? DONE : fouPorts.remove({ port, local });
+}
+
+/** Where links are removed. */
+export interface LinkTarget {
+  readonly client: NetlinkClient;
+  readonly path: PathTable;
+  readonly fouPorts: Pick<FouPorts, 'remove'>;
 }
 
 /** A process that ends releases its TUN devices a moment later. */
@@ -182,7 +209,8 @@ async function verify(client: NetlinkClient, link: VxlanLink, parent: LinkMessag
   );
 }
 
-async function asOutcome(run: () => Promise<Outcome>): Promise<Outcome> {
+/** `run`, with a failed read of the kernel as its outcome. */
+export async function asOutcome(run: () => Promise<Outcome>): Promise<Outcome> {
   try {
     return await run();
   } catch (error) {

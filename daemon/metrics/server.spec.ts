@@ -20,7 +20,7 @@ import { waitFor } from '../../lab/wait.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
-import { chooseDatapath } from '../host/datapath-mode.ts';
+import { INITIAL_DATAPATHS } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../http/http-listener.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
@@ -92,7 +92,7 @@ describe('the metrics server', () => {
       clock: systemClock,
       options,
       config: network('4', VXLAN),
-      encapsulation: chooseDatapath(VXLAN, false),
+      datapaths: INITIAL_DATAPATHS,
       canUseUserspace: true,
       router: forwardingWith(options, NO_TOOLS),
       registry,

@@ -198,6 +198,8 @@ function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOp
 export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'tun')
     return have.type === 'tun' && PATH_FIELDS.every((name) => want[name] === have[name]);
+  if (want.type === 'fou')
+    return have.type === 'fou' && FOU_FIELDS.every((name) => want[name] === have[name]);
   return (
     have.type === 'vxlan' &&
     want.vni === have.vni &&
@@ -207,6 +209,7 @@ export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   );
 }
 
+const FOU_FIELDS = ['local', 'port', 'parent'] as const;
 const PATH_FIELDS = ['encapsulation', 'local', 'port', 'vni', 'mac'] as const;
 
 function planObject(plan: Plan, { key, desired, actual, options, removedDevices }: DiffContext): void {
