@@ -2,13 +2,13 @@
 SHELL := /bin/sh
 # deploy/install-node.sh puts a Node into .build/node/ where the system's is too old.
 export PATH := $(CURDIR)/.build/node/bin:$(PATH):/usr/sbin:/sbin
-LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
+LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv sysctl
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
@@ -17,7 +17,7 @@ build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
 	@deploy/install-node.sh
-	npm install --no-save --ignore-scripts --no-progress --loglevel=error
+	NODE_NO_WARNINGS=1 npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
 # Incremental. What was compiled from a file that is gone goes first.
@@ -40,7 +40,7 @@ dist/weft-client.cjs: dist/.built bin/check-node.mjs
 	  --banner:js="$$(echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/probe/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
@@ -50,6 +50,9 @@ bundle: dist/.bundled dist/weft-cni.cjs
 dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
 	@touch $@
+
+# The addon's recipe removes those of older sources.
+native/prebuilds/%/weft.node: ;
 
 # Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
@@ -78,7 +81,7 @@ demo: lab-tools bundle
 	bin/weft lab run --hosts 3
 
 # The C of the packet path under sanitizers, and for arm64 under qemu. Neither runs twice for the same sources and tools.
-C_TESTS = Makefile native/packet native/route native/bpf native/path native/src native/test
+C_TESTS = Makefile native/packet native/route native/bpf native/probe native/path native/src native/test
 test-native:
 	@deploy/install-tools.sh cc
 	@sh test/unless-passed.sh gcc '$(C_TESTS)' sh native/test/run.sh
@@ -113,6 +116,13 @@ coverage: build
 	  node_modules/.bin/mocha $(UNIT_SPECS)
 	@sh native/test/coverage.sh
 
+# Plants small faults, one at a time, and prints those that no unit spec or C test notices: MUTANTS='daemon/metrics native/path'
+# picks folders or files, SAMPLE how many of each folder, SEED which.
+.PHONY: mutants
+mutants: build
+	@deploy/install-tools.sh cc
+	@node dist/test/mutants/main.js --sample $(or $(SAMPLE),20) --seed $(or $(SEED),1) $(MUTANTS)
+
 # Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine. Everything but
 # the benchmarks runs side by side; without times of an earlier run, in this order.
 PHASES = $(addprefix make:,test-specs lint-c lint-types lint-format lint-vocabulary test-native test-arm64 test-fuzz)
@@ -122,7 +132,7 @@ test: test-tools bundle native/build/weft-oracle.node
 	@root=; if [ "$$(id -u)" -eq 0 ]; then root="$(ROOT_SUITES)"; else \
 	  echo 'The suites in test/root do not run: Docker engines and BPF need root; run make test-root as root'; fi; \
 	node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
-	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
+	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for.
@@ -158,7 +168,7 @@ test-fresh: build
 # Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
 # lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
 KERNEL ?= debian-12
-KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-migration
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration
 .PHONY: test-kernel
 test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv
@@ -174,20 +184,29 @@ bench-tools:
 bench: bench-tools bundle
 	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
 
-# Smoke test of a quarter of a minute; fails if a benchmark cannot run or weft is slower than fastd.
+# Smoke test of half a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check
 bench-check: test-tools build
 	bin/weft bench --plan check --out bench/out/check.json
 
-# A minute and a half; bin/weft bench compare compares it with an earlier one.
+# Two minutes; bin/weft bench compare compares it with an earlier one.
 bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
-# Twelve minutes at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
+# A quarter of an hour at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
 bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \
 	  bin/weft bench report $(BENCH_DAY) -o docs/benchmarks/report.html --picture docs/benchmarks/picture.svg && exit $$status
+
+# Two hours on an idle machine: every measure between containers; fills in the tables of the pages.
+PATH_DAY = docs/benchmarks/path-$(shell date -u +%F).json
+PATH_PAGES = README.md docs/benchmarks/README.md docs/explanation/packet-path.md
+.PHONY: bench-path
+bench-path: bench-tools bundle
+	bin/weft bench --plan path --out $(PATH_DAY); status=$$?; \
+	  bin/weft bench report $(PATH_DAY) -o docs/benchmarks/path.html --picture docs/benchmarks/picture.svg \
+	    $(PATH_PAGES:%=--tables %) && exit $$status
 
 # Manual page and completions, for packages.
 man: build

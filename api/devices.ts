@@ -24,7 +24,8 @@ export interface DeviceV1 {
   }[];
   /** Only of an overlay device. */
   readonly tunnel?: {
-    readonly type: 'vxlan' | 'tun';
+    /** `fou`: IP in UDP by the kernel. */
+    readonly type: 'vxlan' | 'tun' | 'fou';
     readonly encapsulation: 'vxlan' | 'udp';
     /** 24 bits; 0 with `udp`. */
     readonly vni: number;

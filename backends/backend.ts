@@ -41,6 +41,11 @@ export interface HostFacts {
    * no.
    */
   readonly isVxlanInUserspace?: boolean;
+  /**
+   * Whether the kernel carries the udp backend instead of the packet path of this process. Absent
+   * means no.
+   */
+  readonly isUdpInKernel?: boolean;
   /** Devices whose IPv6 default route a router advertised. Absent means none. */
   readonly advertisedRouters?: readonly string[];
   /**

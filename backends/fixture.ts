@@ -37,7 +37,7 @@ export const VXLAN: VxlanConfig = {
   txChecksumOffload: 'auto',
 };
 
-export const UDP: UdpConfig = { type: 'udp', port: 8285 };
+export const UDP: UdpConfig = { type: 'udp', port: 8285, userspace: 'auto' };
 
 /** 10.5.0.0/16 in /24 and fd00::/48 in /64, as far as `families` has them. */
 export function network(families: Families, backend: BackendConfig): NetworkConfig {

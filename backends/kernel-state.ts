@@ -52,7 +52,29 @@ export interface TunLink {
   readonly mtu: OverlayMtu;
 }
 
-export type LinkObject = VxlanLink | TunLink;
+/**
+ * An IP-in-UDP device of the kernel (`ip -d link show NAME`, ipip or ip6tnl with encap fou), and the
+ * port at which the kernel receives for it (`ip fou show`): what flannel's udp backend sends. Always
+ * up, without a remote: the gateway of a route is the underlay address of the peer. The inner family
+ * is that of `local`.
+ */
+export interface FouLink {
+  readonly kind: 'link';
+  readonly type: 'fou';
+  readonly name: string;
+  /** Underlay address of this end: an address of this host. */
+  readonly local: IpAddress;
+  /** UDP port of both ends. */
+  readonly port: number;
+  /**
+   * Name of the underlay interface, or empty. The kernel tells devices without remote apart by
+   * `local` and this (ip_tunnel_find), so the second of two ports has it.
+   */
+  readonly parent: string;
+  readonly mtu: OverlayMtu;
+}
+
+export type LinkObject = VxlanLink | TunLink | FouLink;
 
 /** `ip address show dev DEV`: scope global, no label. */
 export interface AddressObject {
@@ -118,6 +140,8 @@ export interface PathRouteObject {
   readonly port: number;
   /** The peer's VTEP MAC; all zero with encapsulation udp. */
   readonly mac: MacAddress;
+  /** The peer takes one packet a datagram: no super-packets. Default false. */
+  readonly needsSegments?: boolean;
 }
 
 /**

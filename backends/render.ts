@@ -37,6 +37,8 @@ export function renderObjects(objects: Iterable<KernelObject>): readonly string[
 
 function renderLink(link: LinkObject): string {
   if (link.type === 'tun') return renderTun(link);
+  if (link.type === 'fou')
+    return `${link.name} mtu ${link.mtu} ip-in-udp local ${link.local}${link.parent === '' ? '' : ` dev ${link.parent}`} port ${link.port}`;
   const flags = [link.learning ? 'learning' : 'nolearning', ...(link.gbp ? ['gbp'] : [])].join(' ');
   return (
     `${link.name} mtu ${link.mtu} address ${link.mac} ` +

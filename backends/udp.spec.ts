@@ -40,6 +40,23 @@ const V6_PEER = ['fd00:0:0:2::/64 remote [2001:db8::2]:8285 dev flannel-v6.0'];
 
 const goldens: readonly Golden[] = [
   { name: 'no peers', expected: V4_HOST },
+  {
+    name: 'by the kernel: one route a peer, whose gateway is its public address',
+    families: '46',
+    host: host({ isUdpInKernel: true }),
+    peers: [plainPeer(2, '46')],
+    expected: [
+      'flannel0 mtu 1472 ip-in-udp local 10.9.0.1 port 8285',
+      'inet 10.5.1.0/32 dev flannel0',
+      'net/ipv6/conf/flannel0/accept_ra = 0',
+      '10.5.2.0/24 via 10.9.0.2 dev flannel0 onlink',
+      'flannel-v6.0 mtu 1452 ip-in-udp local 2001:db8::1 port 8285',
+      'inet6 fd00:0:0:1::/128 dev flannel-v6.0',
+      'net/ipv6/conf/flannel-v6.0/accept_ra = 0',
+      'net/ipv6/conf/flannel-v6.0/disable_ipv6 = 0',
+      'fd00:0:0:2::/64 via 2001:db8::2 dev flannel-v6.0 onlink',
+    ],
+  },
   { name: 'one peer', peers: [plainPeer(2)], expected: [...V4_HOST, ...V4_PEER] },
   {
     name: 'port and MTU from config; peers are taken to have the same port',
@@ -138,6 +155,20 @@ describe('udp peer', () => {
     assert.match(state.reason ?? '', /no IPv6 public address/);
   });
 
+  for (const [what, weft, needsSegments] of [
+    ['with the mark of weft gets super-packets', { acceptsGso: true }, false],
+    ['without it gets one packet a datagram', undefined, true],
+    ['with other members of weft alone gets one packet a datagram', { port: 9000 }, true],
+  ] as const)
+    it(what, () => {
+      const { attributes } = plainPeer(2);
+      const peer = lease('10.5.2.0/24', { ...attributes, ...(weft && { weft }) });
+      const marks = backend
+        .derivePeer(own, peer)
+        .objects.map((object) => object.kind === 'tunnel' && object.needsSegments);
+      assert.deepEqual(marks, [needsSegments]);
+    });
+
   it('without a backend type is udp or alloc to all other backends, and an error there', () => {
     const other = backendFor('host-gw');
     const state = other.derivePeer(context(other, network('4', { type: 'host-gw' })), plainPeer(2));
@@ -148,9 +179,9 @@ describe('udp peer', () => {
 
 describe('udp publishes', () => {
   for (const [families, expected] of [
-    ['4', '{"PublicIP":"10.9.0.1","PublicIPv6":null}'],
-    ['46', '{"PublicIP":"10.9.0.1","PublicIPv6":"2001:db8::1"}'],
-    ['6', '{"PublicIP":"0.0.0.0","PublicIPv6":"2001:db8::1"}'],
+    ['4', '{"PublicIP":"10.9.0.1","PublicIPv6":null,"Weft":{"Gso":true}}'],
+    ['46', '{"PublicIP":"10.9.0.1","PublicIPv6":"2001:db8::1","Weft":{"Gso":true}}'],
+    ['6', '{"PublicIP":"0.0.0.0","PublicIPv6":"2001:db8::1","Weft":{"Gso":true}}'],
   ] as const)
     it(`${expected} with families ${families}`, () => {
       assert.equal(encodeLeaseValue(backend.attributes(network(families, UDP), host())), expected);

@@ -26,6 +26,7 @@ import {
   type LabState,
 } from './lab-folder.ts';
 import { LabProcesses, type DaemonSignal, type StopSignal } from './processes.ts';
+import { requireLabTools } from './required-tools.ts';
 import { Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { buildUnderlay, runIpBatch } from './underlay.ts';
@@ -65,6 +66,7 @@ export class Lab {
   /** Creates a lab that ends with this process unless {@link keep} is called. */
   static async create(options: LabOptions): Promise<Lab> {
     const topology = plan.planTopology(options);
+    requireLabTools(`${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`);
     await requireFreeName(options.name);
     await makeFolder(options.name);
     const sandbox = await Sandbox.create(folderOf(options.name));

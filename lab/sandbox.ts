@@ -138,7 +138,11 @@ function stdoutOf({ code, stdout, stderr }: Output, argv: readonly string[], net
 function execute([file, ...args]: readonly string[], options: RunOptions): Promise<Output> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, input } = options;
   return new Promise((resolve) => {
-    const limits = { timeout: timeoutMs * TIME_SCALE, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
+    const limits = {
+      timeout: timeoutMs * TIME_SCALE,
+      killSignal: 'SIGKILL',
+      maxBuffer: MAX_OUTPUT_BYTES,
+    } as const;
     const child = execFile(file!, args, limits, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
       resolve({ code, stdout, stderr });

@@ -21,6 +21,7 @@ import {
   DEVICE6,
   FDB,
   FDB6,
+  FOU_LINKS,
   type KernelFixture,
   LINK,
   LINK6,
@@ -76,11 +77,25 @@ function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
     kernel.close();
     packetPath?.closeAll();
     const links = ip('-o link');
+    deleteFouPorts();
     const left = [DEVICE, DEVICE6, TUN, UNDERLAY].filter((name) => links.includes(` ${name}`));
     ipBatch([...left.map((name) => `link delete ${name}`), 'route flush proto 87']);
     ip('-6 route flush proto 87');
   };
-  return { kernel, actor: externalActor, close };
+  // The kernel of a virtual machine is known to have it.
+  const hasFou = process.env['WEFT_TEST_KERNEL'] === undefined ? undefined : true;
+  return { kernel, actor: externalActor, hasFou, close };
+}
+
+/** A port of FOU outlives its device. */
+function deleteFouPorts(): void {
+  for (const link of FOU_LINKS) {
+    try {
+      externalActor.deleteFouPort(link);
+    } catch {
+      // There is none, as after most tests.
+    }
+  }
 }
 
 const set = (object: KernelObject): Step => ({ action: 'set', object });

@@ -156,7 +156,7 @@ describe('parseNetworkConfig', () => {
       it(`udp with ${JSON.stringify(fields)}`, () => {
         const document = { Network: '10.5.0.0/16', Backend: { Type: 'udp', ...fields } };
         const { config, warnings } = accept(JSON.stringify(document));
-        assert.deepEqual(config.backend, { type: 'udp', port, ...(mtu && { mtu }) });
+        assert.deepEqual(config.backend, { type: 'udp', port, ...(mtu && { mtu }), userspace: 'auto' });
         assert.deepEqual(warnings, []);
       });
 
@@ -167,6 +167,7 @@ describe('parseNetworkConfig', () => {
         type: 'udp',
         port: 8285,
         mtu: 1328,
+        userspace: 'auto',
       });
       assert.ok(matchesSchema(document));
     });
@@ -285,8 +286,8 @@ describe('parseNetworkConfig', () => {
       ],
       [
         'a field of vxlan on udp',
-        '{"Network":"10.5.0.0/16","Backend":{"Type":"udp","Port":8285,"Userspace":true}}',
-        '/Backend/Userspace',
+        '{"Network":"10.5.0.0/16","Backend":{"Type":"udp","Port":8285,"DirectRouting":true}}',
+        '/Backend/DirectRouting',
         'the backend udp',
       ],
       [

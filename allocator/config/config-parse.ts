@@ -138,7 +138,7 @@ function parseBackend(
 
 /** Fields of backends that take any, but vxlan, whose are all. */
 const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {
-  udp: ['Port', 'MTU'],
+  udp: ['Port', 'MTU', 'Userspace'],
 };
 
 function warnOfOtherFields(
@@ -213,7 +213,8 @@ function parseVxlan(fields: BackendFields, isIpv6Enabled: boolean): VxlanConfig 
 function parseUdp(fields: BackendFields, isIpv6Enabled: boolean): UdpConfig {
   const port = fields.integer('Port') ?? Number(udpBackendFields.Port.default);
   const mtu = parseMtu(fields, isIpv6Enabled, 'UDP');
-  return { type: 'udp', port, ...(mtu !== undefined && { mtu }) };
+  const userspace = fields.booleanOr('Userspace', 'auto');
+  return { type: 'udp', port, ...(mtu !== undefined && { mtu }), userspace };
 }
 
 function parseMtu(

@@ -58,7 +58,7 @@ export interface VxlanConfig {
   readonly usesPortName?: boolean;
 }
 
-/** Packets in bare UDP, encapsulated in userspace: flannel's udp backend. */
+/** Packets in bare UDP: flannel's udp backend. */
 export interface UdpConfig {
   readonly type: 'udp';
   /** UDP port of all hosts; default 8285. */
@@ -67,6 +67,11 @@ export interface UdpConfig {
    * MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface.
    */
   readonly mtu?: number;
+  /**
+   * Encapsulate in userspace: always, never, or `auto`: where the kernel has no FOU, or sources are
+   * checked. Peers see no difference.
+   */
+  readonly userspace: boolean | 'auto';
   /** As with vxlan. */
   readonly usesPortName?: boolean;
 }

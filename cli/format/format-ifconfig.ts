@@ -28,9 +28,11 @@ function formatDevice(device: DeviceV1): string {
   return [first, ...rest.map((line) => `        ${line}`)].join('\n');
 }
 
+const POINT_TO_POINT: readonly Flag[] = ['POINTOPOINT', 'NOARP', 'MULTICAST'];
+
 function flagsOf({ isUp, tunnel }: DeviceV1): readonly Flag[] {
   const kind: readonly Flag[] =
-    tunnel?.type === 'tun' ? ['POINTOPOINT', 'NOARP', 'MULTICAST'] : ['BROADCAST', 'MULTICAST'];
+    tunnel === undefined || tunnel.type === 'vxlan' ? ['BROADCAST', 'MULTICAST'] : POINT_TO_POINT;
   return (Object.keys(FLAGS) as Flag[]).filter(
     (flag) => kind.includes(flag) || (isUp && (flag === 'UP' || flag === 'RUNNING')),
   );

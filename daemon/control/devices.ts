@@ -59,7 +59,9 @@ async function tunnelOf(
   link: LinkObject,
   kernel: Pick<KernelReader, 'readFeature'>,
 ): Promise<NonNullable<DeviceV1['tunnel']>> {
-  const { name, type, vni, port, local } = link;
+  const { name, port, local } = link;
+  if (link.type === 'fou') return { type: 'fou', encapsulation: 'udp', vni: 0, port, local };
+  const { type, vni } = link;
   if (link.type === 'tun') return { type, encapsulation: link.encapsulation, vni, port, local };
   const hasChecksumOffload = await kernel.readFeature(name, 'tx-checksum-ip-generic').catch(() => undefined);
   return {

@@ -132,7 +132,7 @@ function compare(
 
 function overheadOf(link: LinkObject): number {
   const family = familyOf(link.local);
-  return link.type === 'tun' && link.encapsulation === 'udp'
+  return link.type === 'fou' || (link.type === 'tun' && link.encapsulation === 'udp')
     ? udpOverheadBytes(family)
     : vxlanOverheadBytes(family);
 }

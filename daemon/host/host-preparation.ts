@@ -2,7 +2,14 @@
 // an interface. It waits for the interface; every other missing prerequisite is an error.
 import { WeftError } from '../../api/index.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import { chooseDatapath, withDatapath, type DatapathMode } from './datapath-mode.ts';
+import {
+  chooseDatapath,
+  INITIAL_DATAPATHS,
+  withDatapaths,
+  withMode,
+  type DatapathMode,
+  type Datapaths,
+} from './datapath-mode.ts';
 import { configForHost } from './family-choice.ts';
 import type { HostSnapshot } from './host-facts.ts';
 import { familiesOf, type InterfaceOptions } from './interface-facts.ts';
@@ -32,7 +39,7 @@ export interface HostPreparation {
 
 export interface PreparedHost {
   readonly config: NetworkConfig;
-  readonly encapsulation: DatapathMode;
+  readonly datapaths: Datapaths;
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
   readonly snapshot: HostSnapshot;
@@ -63,9 +70,10 @@ export async function resolveHost(options: HostPreparation): Promise<PreparedHos
   const wait = { kernel, options: options.interface, families, log, limit, signal, isStale };
   const snapshot = await awaitInterface(wait);
   if (snapshot === undefined) return undefined;
-  const facts = withDatapath(snapshot.facts, encapsulation);
+  const datapaths = withMode(INITIAL_DATAPATHS, config.backend.type, encapsulation);
+  const facts = withDatapaths(snapshot.facts, datapaths);
   rejectIf(checkHost(configForHost(config, facts, snapshot.missingIpv6).config, facts));
-  return { config, encapsulation, router, kernel, snapshot };
+  return { config, datapaths, router, kernel, snapshot };
 }
 
 function rejectIf(reason: string | undefined): void {

@@ -57,18 +57,32 @@ const TUN_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: TUN_FORBIDDEN,
 };
 
+/** What {@link checkPrerequisites} asks the host. */
+export interface HostChecks {
+  readonly capability: typeof checkCapability;
+  readonly packetPath: typeof checkPacketPath;
+  readonly addon: typeof loadNative;
+}
+
+const HOST_CHECKS: HostChecks = {
+  capability: checkCapability,
+  packetPath: checkPacketPath,
+  addon: loadNative,
+};
+
 /**
  * Why this host cannot run `config` with this datapath, interfaces aside; `undefined` if it can.
  */
 export async function checkPrerequisites(
   { backend: { type } }: NetworkConfig,
   encapsulation: DatapathMode,
+  checks = HOST_CHECKS,
 ): Promise<string | undefined> {
-  const missing = await checkCapability(type);
-  const needsPacketPath = type === 'udp' || (type === 'vxlan' && encapsulation === 'userspace');
+  const missing = await checks.capability(type);
+  const needsPacketPath = (type === 'udp' || type === 'vxlan') && encapsulation === 'userspace';
   if (missing !== undefined || !needsPacketPath) return missing;
-  const loaded = loadNative();
-  return checkPacketPath(type, loaded.native ? undefined : loaded.reason);
+  const loaded = checks.addon();
+  return checks.packetPath(type, loaded.native ? undefined : loaded.reason);
 }
 
 /**
@@ -121,6 +135,18 @@ const VXLAN_REMEDIES: Remedies = {
     `another VXLAN device has VNI ${vni} and UDP port ${port} (ip -d link show type vxlan shows it): remove it, or set another "VNI" in the network config of all hosts`,
 };
 
+const NO_FOU =
+  'this kernel has no IP-in-UDP for this process: load its modules (modprobe -a fou ipip; IPv6: fou6 ip6_tunnel), which a user namespace other than the first cannot use, or let weft encapsulate in userspace (--userspace=true; needs the addon: make)';
+
+const FOU_REMEDIES: Remedies = {
+  ...REMEDIES,
+  EOPNOTSUPP: () => NO_FOU,
+  EADDRINUSE: ({ port }) =>
+    `another program (ss -lunp shows it), or a port of FOU (ip fou show shows it), has UDP port ${port} here: stop or remove it, or set another "Port" in the network config of all hosts`,
+  EEXIST: ({ name }) =>
+    `another IP tunnel device without remote has the address of ${name} (ip -d link show type ipip shows it): remove it`,
+};
+
 const TUN_LINK_REMEDIES: Remedies = {
   ...REMEDIES,
   EADDRINUSE: ({ port }) =>
@@ -132,7 +158,8 @@ const TUN_LINK_REMEDIES: Remedies = {
 /** The remedy for a device rejected at start with `errno`; `undefined` if a retry may succeed. */
 export function remedyForLink(errno: string, backend: BackendConfig, link: RejectedLink): string | undefined {
   if (backend.type !== 'vxlan' && backend.type !== 'udp') return undefined;
-  const remedy = (link.isTun ? TUN_LINK_REMEDIES : VXLAN_REMEDIES)[errno];
+  const kernelRemedies = backend.type === 'udp' ? FOU_REMEDIES : VXLAN_REMEDIES;
+  const remedy = (link.isTun ? TUN_LINK_REMEDIES : kernelRemedies)[errno];
   const vni = backend.type === 'vxlan' ? backend.vni : 0;
   return remedy?.({ name: link.name, vni, port: backend.port ?? DEFAULT_VXLAN_PORT });
 }

@@ -6,6 +6,7 @@ import type {
   FdbObject,
   FeatureObject,
   FirewallObject,
+  FouLink,
   KernelObject,
   NeighbourObject,
   RouteObject,
@@ -39,6 +40,7 @@ export interface ActualRoute extends RouteObject, Mismatched {
 export type ActualObject =
   | (VxlanLink & Mismatched)
   | (TunLink & Mismatched)
+  | (FouLink & Mismatched)
   | (AddressObject & Mismatched)
   | (NeighbourObject & Mismatched)
   | (FdbObject & Mismatched)

@@ -1,13 +1,8 @@
 // Offloads of devices (`ethtool -k`): read and set by name. Most hosts never need one, so the
 // socket opens with the first request.
 import { NETLINK_GENERIC } from './netlink/constants.ts';
-import {
-  decodeFamily,
-  decodeFeatures,
-  encodeFamilyGet,
-  encodeFeatureSet,
-  encodeFeaturesGet,
-} from './netlink/ethtool.ts';
+import { decodeFeatures, encodeFeatureSet, encodeFeaturesGet } from './netlink/ethtool.ts';
+import { decodeFamily, encodeFamilyGet } from './netlink/genetlink.ts';
 import { KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
 import { type NetlinkClientOptions, NetlinkClient } from './netlink/netlink-client.ts';
 

@@ -1,5 +1,6 @@
 // The kernel's tables as lists of decoded messages. The real kernel and its model implement it;
 // `state-reader.ts` selects what is ours.
+import type { FouPort } from './netlink/fou.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
@@ -15,6 +16,8 @@ export interface KernelTables {
   neighbours(index: number): Promise<readonly NeighbourMessage[]>;
   /** Forwarding entries of a VXLAN device, one message a remote. */
   fdb(index: number): Promise<readonly NeighbourMessage[]>;
+  /** UDP ports at which the kernel takes IP packets. */
+  fouPorts(): Promise<readonly FouPort[]>;
   /** The main table of one family. */
   routes(family: 4 | 6): Promise<readonly RouteMessage[]>;
 }

@@ -11,6 +11,7 @@ import {
 import {
   BLACKHOLE_METRIC,
   type FdbObject,
+  type FouLink,
   type ObjectKey,
   objectKey,
   type OverlayMtu,
@@ -22,6 +23,7 @@ import {
 import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
 import type { ActualObject, ActualRoute, Mismatched } from './actual-state.ts';
 import { ROUTE_PROTOCOL } from './kernel.ts';
+import { hasPort } from './fou-ports.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import {
   IFA_F_DADFAILED,
@@ -33,6 +35,7 @@ import {
   RTN_BLACKHOLE,
   RTN_UNICAST,
 } from './netlink/constants.ts';
+import type { FouPort } from './netlink/fou.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
 import type { RouteMessage } from './netlink/route.ts';
@@ -96,6 +99,36 @@ export function toTunLink(link: LinkMessage, device: PathDevice): TunLink & Mism
   };
 }
 
+/**
+ * An IP-in-IP device of FOU; `undefined` for any other. `ports` are those that the kernel has.
+ */
+export function toFouLink(
+  link: LinkMessage,
+  ports: readonly FouPort[],
+  nameOf: NameOf,
+): (FouLink & Mismatched) | undefined {
+  const tunnel = link.ipTunnel;
+  if (tunnel?.local === undefined || tunnel.port === 0) return undefined;
+  const { local, port } = tunnel;
+  const mismatches = [...tunnel.unsupported, ...(link.isUp ? [] : ['down'])];
+  if (!hasPort(ports, { local, port })) mismatches.push(NO_FOU_PORT);
+  const { name } = link;
+  const parent = nameOf(tunnel.parentIndex) ?? '';
+  return {
+    kind: 'link',
+    type: 'fou',
+    name,
+    local,
+    port,
+    parent,
+    mtu: link.mtu as OverlayMtu,
+    ...mismatchOf(mismatches),
+  };
+}
+
+/** Mismatch of a device that sends and does not receive. */
+const NO_FOU_PORT = 'no FOU port';
+
 function describeQueue(link: LinkMessage, txQueueLength: number): readonly string[] {
   const mismatches = link.isUp ? [] : ['down'];
   if (link.txQueueLength !== txQueueLength) mismatches.push(`txqlen ${link.txQueueLength}`);
@@ -104,7 +137,7 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 
 /** A route of the packet path on `dev`. */
 export function toPathRouteObject(
-  { destination, remote, port, mac }: PathRoute,
+  { destination, remote, port, mac, needsSegments }: PathRoute,
   dev: string,
 ): PathRouteObject {
   return {
@@ -114,6 +147,7 @@ export function toPathRouteObject(
     remote: remote as IpAddress,
     port,
     mac: (mac ?? NO_MAC) as MacAddress,
+    needsSegments: needsSegments === true,
   };
 }
 

@@ -1,6 +1,8 @@
 // Applies steps in order: runs of table entries in large batches; links, path routes, sysctls and
 // the firewall one by one between them. One result a step; a rejected step does not stop the
 // others.
+import type { FouPorts } from './fou-ports.ts';
+import { ensureFou } from './netlink-fou.ts';
 import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
@@ -29,6 +31,7 @@ export interface ApplyTarget {
   readonly client: NetlinkClient;
   readonly path: PathTable;
   readonly features: Features;
+  readonly fouPorts: FouPorts;
   /** Unset if the firewall is not managed. */
   readonly firewall: FirewallTable | undefined;
 }
@@ -86,8 +89,9 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   const { client, path, features, firewall } = target;
   const { action, object } = step;
   if (object.kind === 'link') {
-    if (action === 'remove') return removeLink(client, path, object.name);
-    if (object.type === 'tun') return ensureTun(client, path, object);
+    if (action === 'remove') return removeLink(target, object);
+    if (object.type === 'tun') return ensureTun(client, path, object, formerName(step));
+    if (object.type === 'fou') return ensureFou(target, object);
     return ensureVxlan(client, object, formerName(step));
   }
   if (object.kind === 'firewall')

@@ -2,6 +2,7 @@
 // offloads, the packet path for its devices and routes, nft and iptables for the firewall,
 // /proc/sys for sysctls. Only wires the components.
 import { systemClock, type Clock } from '../../lib/clock.ts';
+import { FouPorts } from './fou-ports.ts';
 import { Features } from './features.ts';
 import { FirewallClient, type FirewallClientOptions } from './firewall/firewall-client.ts';
 import type { Kernel, KernelNotification, StepResult } from './kernel.ts';
@@ -46,7 +47,8 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const { native, clock = systemClock, openSocket = socketOpener(native) } = options;
   const hasNotifications = native !== undefined;
   const client = new NetlinkClient({ ...options, openSocket });
-  const tables = openTables(client);
+  const fouPorts = new FouPorts({ ...options, openSocket });
+  const tables = openTables(client, fouPorts);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
   const firewall =
@@ -72,7 +74,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     readFeature: (dev, name) => features.read(dev, name),
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
-        applySteps({ client, path, features, firewall: firewall?.table }, steps);
+        applySteps({ client, path, features, fouPorts, firewall: firewall?.table }, steps);
       return firewall ? firewall.during(work) : work();
     },
     subscribe: (ownership, onEach) => {
@@ -88,6 +90,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       firewall?.close();
       for (const reader of readers) reader.close();
       features.close();
+      fouPorts.close();
       client.close();
     },
   };

@@ -2,12 +2,14 @@
 // in place where the kernel can, removes them. Each call reads the link first: another process may
 // have changed it since the last read.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TunLink, VxlanLink } from '../../backends/kernel-state.ts';
+import type { LinkObject, TunLink, VxlanLink } from '../../backends/kernel-state.ts';
 import { describeDrift } from './actual-state.ts';
 import {
   encodeLinkChange,
   encodeLinkDelete,
   encodeLinkDown,
+  encodeLinkDump,
+  decodeLink,
   encodeLinkRename,
   type LinkChange,
   type LinkMessage,
@@ -21,6 +23,8 @@ import {
   type VxlanChange,
 } from './netlink/vxlan.ts';
 import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './message-objects.ts';
+import type { FouPorts } from './fou-ports.ts';
+import type { FouPort } from './netlink/fou.ts';
 import { readLink } from './netlink-reader.ts';
 import { isInUse, rejectInUse } from './path-objects.ts';
 import type { PathTable } from './path-table.ts';
@@ -44,11 +48,17 @@ export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.
 }
 
 /**
- * Creates the device `link` of the packet path, or changes it in place. EOPNOTSUPP: it must be
- * removed first. Never rejects.
+ * Creates the device `link` of the packet path, or changes it in place; renames it from `from` if
+ * that is given. EOPNOTSUPP: it must be removed first. Never rejects.
  */
-export function ensureTun(client: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
+export function ensureTun(
+  client: NetlinkClient,
+  path: PathTable,
+  link: TunLink,
+  from = link.name,
+): Promise<Outcome> {
   return asOutcome(async () => {
+    if (from !== link.name) await renameTun(client, path, from, link.name);
     const opened = path.open(link, await readLink(client, { name: link.name }));
     if (opened.status !== 'done') return opened;
     const current = await readLink(client, { name: link.name });
@@ -73,6 +83,16 @@ async function rename(client: NetlinkClient, from: string, to: string): Promise<
     await client.send([(writer) => encodeLinkDown(writer, current.index), change]);
 }
 
+/** A device that keeps its name is closed: the one of the new name has its port. */
+async function renameTun(client: NetlinkClient, path: PathTable, from: string, to: string): Promise<void> {
+  const current = await readLink(client, { name: from });
+  if (current === undefined || path.deviceOf(current) === undefined) return;
+  await rename(client, from, to);
+  const renamed = await readLink(client, { index: current.index });
+  if (renamed?.name === to) path.rename(from, to);
+  else path.close(from);
+}
+
 async function verifyTun(client: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
   const made = await readLink(client, { name: link.name });
   const device = made && path.deviceOf(made);
@@ -83,19 +103,42 @@ async function verifyTun(client: NetlinkClient, path: PathTable, link: TunLink):
 }
 
 /**
- * Removes the device of this name, of any kind: the name is ours. The kernel rejects hardware;
+ * Removes the device of this name, of any kind, with its port of FOU: the name is ours. The kernel rejects hardware;
  * EBUSY for a TUN device that another process serves. Never rejects.
  */
-export function removeLink(client: NetlinkClient, path: PathTable, name: string): Promise<Outcome> {
+export function removeLink({ client, path, fouPorts }: LinkTarget, link: LinkObject): Promise<Outcome> {
+  const { name } = link;
   return asOutcome(async () => {
     const current = await readLink(client, { name });
     const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
     path.close(name);
-    if (current === undefined) return DONE;
+    if (current === undefined) return link.type === 'fou' ? removePort({ client, fouPorts }, link) : DONE;
     if (!isOurs && !(await isReleased(client, current))) return rejectInUse(name);
     const [outcome] = await client.send([(writer) => encodeLinkDelete(writer, current.index)]);
-    return outcome?.status === 'rejected' && outcome.errno === 'ENODEV' ? DONE : outcome!;
+    if (outcome?.status !== 'done' && !(outcome?.status === 'rejected' && outcome.errno === 'ENODEV'))
+      return outcome!;
+    const { ipTunnel } = current;
+    return ipTunnel?.local === undefined
+      ? DONE
+      : removePort({ client, fouPorts }, { port: ipTunnel.port, local: ipTunnel.local });
   });
+}
+
+/** Removes the port of a device that is gone, unless another device has the same. */
+async function removePort(
+  { client, fouPorts }: Pick<LinkTarget, 'client' | 'fouPorts'>,
+  { port, local }: FouPort,
+): Promise<Outcome> {
+  const links = await client.dump('links', encodeLinkDump, decodeLink);
+  const isShared = links.some(({ ipTunnel }) => ipTunnel?.port === port && ipTunnel.local === local);
+  return isShared ? DONE : fouPorts.remove({ port, local });
+}
+
+/** Where links are removed. */
+export interface LinkTarget {
+  readonly client: NetlinkClient;
+  readonly path: PathTable;
+  readonly fouPorts: Pick<FouPorts, 'remove'>;
 }
 
 /** A process that ends releases its TUN devices a moment later. */
@@ -182,7 +225,8 @@ async function verify(client: NetlinkClient, link: VxlanLink, parent: LinkMessag
   );
 }
 
-async function asOutcome(run: () => Promise<Outcome>): Promise<Outcome> {
+/** `run`, with a failed read of the kernel as its outcome. */
+export async function asOutcome(run: () => Promise<Outcome>): Promise<Outcome> {
   try {
     return await run();
   } catch (error) {

@@ -1,5 +1,6 @@
 // Reads from the real kernel: its tables by dump, one link, one route.
 import type { IpAddress } from '../../lib/address.ts';
+import type { FouPorts } from './fou-ports.ts';
 import type { RouteLookup } from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { decodeAddress, encodeAddressDump } from './netlink/address.ts';
@@ -19,7 +20,7 @@ import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from 
  * Tables by dump. The kernel filters by device if it checks strictly; else all messages come and
  * are filtered here.
  */
-export function openTables(client: NetlinkClient): KernelTables {
+export function openTables(client: NetlinkClient, fouPorts: Pick<FouPorts, 'list'>): KernelTables {
   const only = async <T extends { readonly index: number }>(
     index: number,
     all: Promise<T[]>,
@@ -41,6 +42,7 @@ export function openTables(client: NetlinkClient): KernelTables {
         encodeFdbDump(writer, index, client.hasStrictCheck);
       return only(index, client.dump('FDB entries', encode, decodeNeighbour));
     },
+    fouPorts: () => fouPorts.list(),
     routes: (family) => client.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
   };
 }

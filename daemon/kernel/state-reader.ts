@@ -23,6 +23,7 @@ import {
   addObject,
   type NameOf,
   toAddress,
+  toFouLink,
   toFdb,
   toNeighbour,
   toRoute,
@@ -57,7 +58,7 @@ export async function readState(
   const foreignLinks = new Map<string, ForeignLink>();
   for (const link of links) {
     if (!ownership.devices.includes(link.name)) continue;
-    if (!readLink(path, link, nameOf, objects) && !path.isHandedOver(link))
+    if (!(await readLink({ tables, path }, link, nameOf, objects)) && !path.isHandedOver(link))
       foreignLinks.set(link.name, { name: link.name, type: link.kind });
     await readDevice(tables, link, objects);
   }
@@ -69,7 +70,12 @@ export async function readState(
 }
 
 /** Adds a link with a name of ours, and its path routes. Returns whether it is one of ours. */
-function readLink(path: PathTable, link: LinkMessage, nameOf: NameOf, objects: Objects): boolean {
+async function readLink(
+  { tables, path }: Pick<StateSources, 'tables' | 'path'>,
+  link: LinkMessage,
+  nameOf: NameOf,
+  objects: Objects,
+): Promise<boolean> {
   path.adopt(link);
   const device = path.deviceOf(link);
   if (device !== undefined) {
@@ -77,7 +83,9 @@ function readLink(path: PathTable, link: LinkMessage, nameOf: NameOf, objects: O
     for (const route of path.pathRoutes(device)) addObject(objects, route);
   } else if (link.vxlan !== undefined)
     addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
-  return device !== undefined || link.vxlan !== undefined;
+  const fou = link.ipTunnel && toFouLink(link, await tables.fouPorts(), nameOf);
+  if (fou !== undefined) addObject(objects, fou);
+  return device !== undefined || link.vxlan !== undefined || fou !== undefined;
 }
 
 async function readDevice(

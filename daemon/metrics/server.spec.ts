@@ -20,7 +20,7 @@ import { waitFor } from '../../lab/wait.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
-import { chooseDatapath } from '../host/datapath-mode.ts';
+import { INITIAL_DATAPATHS } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import type { HttpListener } from '../http/http-listener.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
@@ -92,7 +92,7 @@ describe('the metrics server', () => {
       clock: systemClock,
       options,
       config: network('4', VXLAN),
-      encapsulation: chooseDatapath(VXLAN, false),
+      datapaths: INITIAL_DATAPATHS,
       canUseUserspace: true,
       router: forwardingWith(options, NO_TOOLS),
       registry,
@@ -274,6 +274,23 @@ describe('the metrics server', () => {
     assert.doesNotMatch(policy, /unsafe|\*/);
     assert.doesNotMatch(await answer.text(), /https?:\/\/(?!www\.w3\.org\/)/);
   });
+
+  for (const [path, method, status, allow] of [
+    ['/', 'GET', 200, null],
+    ['/metrics', 'GET', 200, null],
+    ['/cluster.json', 'HEAD', 200, null],
+    ['/none', 'GET', 404, null],
+    ['/metrics', 'POST', 405, 'GET, HEAD'],
+  ] as const)
+    it(`protects its answer to ${method} ${path}`, async () => {
+      const answer = await ask(path, { method });
+      const { headers } = answer;
+      assert.deepEqual([answer.status, headers.get('allow')], [status, allow]);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+      assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+      assert.match(headers.get('content-type') ?? '', /; charset=utf-8/);
+      assert.ok(Number(headers.get('content-length')) > 0);
+    });
 
   it('rejects other methods and other paths', async () => {
     const statuses = [

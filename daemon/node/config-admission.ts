@@ -11,7 +11,8 @@ import { familiesOf, type InterfaceOptions } from '../host/interface-facts.ts';
 import { checkHost, type checkPrerequisites } from '../host/prerequisites.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ConfigRejection } from './config-watcher.ts';
-import { encapsulationFor, factsOf, type NodeEvent, type NodeState } from './node-state.ts';
+import { withMode } from '../host/datapath-mode.ts';
+import { datapathFor, factsOf, type NodeEvent, type NodeState } from './node-state.ts';
 
 export interface AdmissionDeps {
   readonly kernel: Kernel;
@@ -33,14 +34,15 @@ export async function admitConfig(
   revision: Revision,
   deps: AdmissionDeps,
 ): Promise<Admission> {
-  const encapsulation = encapsulationFor(deps.state(), config);
-  const missing = await deps.checkPrerequisites(config, encapsulation);
+  const mode = datapathFor(deps.state(), config);
+  const missing = await deps.checkPrerequisites(config, mode);
   if (missing !== undefined) return reject(missing);
   const { chosen } = deps.state().snapshot;
   const result = await readHost(deps.kernel, deps.interface, familiesOf(config), chosen);
   if (!result.ok) return reject(result.message);
   const snapshot = result.snapshot;
-  const facts = factsOf({ ...deps.state(), snapshot, encapsulation });
+  const datapaths = withMode(deps.state().datapaths, config.backend.type, mode);
+  const facts = factsOf({ ...deps.state(), snapshot, datapaths });
   const host = configForHost(config, facts, snapshot.missingIpv6);
   const unsuitable = checkHost(host.config, facts);
   if (unsuitable !== undefined) return reject(unsuitable);
@@ -48,7 +50,7 @@ export async function admitConfig(
   if (!forwarding.ok) return reject(forwarding.message);
   const renumbering = await rejectRenumbering(host.config, revision, deps);
   if (renumbering !== undefined) return reject(renumbering);
-  return { ok: true, event: { kind: 'config-applied', host, snapshot, encapsulation } };
+  return { ok: true, event: { kind: 'config-applied', host, snapshot, datapaths } };
 }
 
 /**

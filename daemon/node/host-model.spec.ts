@@ -14,7 +14,7 @@ import { NO_LEASE, toLeaseId } from '../../allocator/registry/registry.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { EventHub } from '../events/event-hub.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
-import { chooseDatapath } from '../host/datapath-mode.ts';
+import { chooseDatapath, INITIAL_DATAPATHS, withMode } from '../host/datapath-mode.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
 import { readHost } from '../host/host-facts.ts';
 import { familiesOf } from '../host/interface-facts.ts';
@@ -45,7 +45,8 @@ const BACKENDS = [
   { Type: 'vxlan', DirectRouting: true },
   { Type: 'vxlan', Userspace: true },
   { Type: 'host-gw' },
-  { Type: 'udp' },
+  { Type: 'udp', Userspace: true },
+  { Type: 'udp', Userspace: false },
 ];
 /** The latter lie around the hosts' own network. */
 const NETWORKS = [
@@ -139,7 +140,7 @@ class TestDaemon {
       options: OPTIONS,
       checkPrerequisites: () => Promise.resolve(undefined),
       config,
-      encapsulation: chooseDatapath(config.backend, false),
+      datapaths: withMode(INITIAL_DATAPATHS, config.backend.type, chooseDatapath(config.backend, false)),
       canUseUserspace: true,
       router: forwardingWith(OPTIONS, NO_TOOLS),
       registry: this.registry,
@@ -409,6 +410,12 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     host.add(its);
     other.add(mine);
   },
+  'take the address of another host': (world, host, amount) => {
+    const { number } = world.hosts[amount % HOSTS]!;
+    if (number === host.number) return;
+    host.remove(host.number);
+    host.add(number);
+  },
   'install again': async (_world, host) => {
     await host.daemon.stop();
     host.install();
@@ -532,6 +539,12 @@ async function perform(world: World, happenings: readonly Happening[]): Promise<
     host.daemon.registry.setUnavailable(false);
     host.removeForeign();
   }
+  for (const host of hosts)
+    if (hosts.some((other) => other !== host && other.number === host.number)) {
+      const before = host.number;
+      host.add(world.freeNumber(before));
+      host.remove(before);
+    }
   for (const key of world.stray) store.delete(key);
   await clock.advance(CALM_MS);
   // A reservation of a host that renumbered while it was stopped is the operator's to remove.

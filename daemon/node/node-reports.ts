@@ -1,6 +1,6 @@
 // Log lines and events about this node and its host.
 import type { Family } from '../../lib/address.ts';
-import type { NetworkConfig } from '../../allocator/config/config.ts';
+import type { BackendType, NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import { overlapWarning, underlayAddresses } from '../../backends/underlay-addresses.ts';
@@ -45,8 +45,11 @@ export class NodeReports {
     if (status !== undefined) this.#deps.events.offload(family, status);
   }
 
-  userspaceFallback(): void {
-    this.#deps.log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
+  userspaceFallback(type: BackendType, message: string): void {
+    const { log } = this.#deps;
+    if (type === 'udp')
+      log.info(`This kernel has no IP-in-UDP: encapsulating in userspace instead: ${message}`);
+    else log.warn('This kernel has no VXLAN: encapsulating in userspace instead');
   }
 
   /** @param missingIpv6 - why this host has no IPv6 although the network has; unset if it has. */

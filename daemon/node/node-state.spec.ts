@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import type { BackendConfig } from '../../allocator/config/config.ts';
-import { VXLAN, host as hostFacts, ip4, network } from '../../backends/fixture.ts';
+import { UDP, VXLAN, host as hostFacts, ip4, network } from '../../backends/fixture.ts';
 import type { HostFacts } from '../../backends/backend.ts';
 import type { HostSnapshot } from '../host/host-facts.ts';
+import { INITIAL_DATAPATHS, withMode } from '../host/datapath-mode.ts';
 import { configForHost } from '../host/family-choice.ts';
 import {
-  encapsulationFor,
+  datapathFor,
+  datapathOf,
   factsOf,
   initialNodeState,
   next,
@@ -20,13 +22,13 @@ function snapshot(facts: HostFacts = hostFacts()): HostSnapshot {
 }
 
 const AUTO: BackendConfig = { ...VXLAN, txChecksumOffload: 'auto' };
-const START: NodeState = initialNodeState(network('4', AUTO), snapshot(), 'kernel-first');
+const START: NodeState = initialNodeState(network('4', AUTO), snapshot(), INITIAL_DATAPATHS);
 const BAD: NodeState = { ...START, badOffloadFamilies: [4] };
 
 function applied(backend: BackendConfig): NodeEvent {
   const config = network('4', backend);
   const host = configForHost(config, hostFacts(), undefined);
-  return { kind: 'config-applied', host, snapshot: snapshot(), encapsulation: 'kernel-first' };
+  return { kind: 'config-applied', host, snapshot: snapshot(), datapaths: INITIAL_DATAPATHS };
 }
 
 const moved = hostFacts({
@@ -59,7 +61,7 @@ const CASES: readonly (readonly [string, NodeState, NodeEvent, readonly string[]
     ['reset-offload', 'set-config', 'set-identity'],
   ],
   ['bad checksums', START, { kind: 'offload-probed', badFamilies: [4] }, ['set-facts']],
-  ['a kernel without VXLAN', START, { kind: 'vxlan-missing' }, ['set-facts']],
+  ['a kernel without VXLAN', START, { kind: 'datapath-missing' }, ['set-facts']],
 ];
 
 describe('the state of the node', () => {
@@ -74,15 +76,29 @@ describe('the state of the node', () => {
     });
 
   it('has facts with the findings of probes and the datapath', () => {
-    const { state } = next(BAD, { kind: 'vxlan-missing' });
+    const { state } = next(BAD, { kind: 'datapath-missing' });
     assert.deepEqual(factsOf(state).badOffloadFamilies, [4]);
     assert.equal(factsOf(state).isVxlanInUserspace, true);
     assert.equal(factsOf(START).badOffloadFamilies, undefined);
   });
 
   it('keeps to userspace for VXLAN once the kernel has none', () => {
-    const { state } = next(START, { kind: 'vxlan-missing' });
-    assert.equal(encapsulationFor(state, network('4', { ...AUTO, vni: 7 })), 'userspace');
-    assert.equal(encapsulationFor(START, network('4', { ...AUTO, vni: 7 })), 'kernel-first');
+    const { state } = next(START, { kind: 'datapath-missing' });
+    assert.equal(datapathFor(state, network('4', { ...AUTO, vni: 7 })), 'userspace');
+    assert.equal(datapathFor(START, network('4', { ...AUTO, vni: 7 })), 'kernel-first');
+  });
+
+  it('has a datapath for udp of its own, which the one for VXLAN does not change', () => {
+    const config = network('4', { ...UDP, userspace: false });
+    const host = configForHost(config, hostFacts(), undefined);
+    const datapaths = withMode(START.datapaths, 'udp', datapathFor(START, config));
+    const { state } = next(START, { kind: 'config-applied', host, snapshot: snapshot(), datapaths });
+    assert.equal(datapathOf(state), 'kernel');
+    assert.equal(factsOf(state).isUdpInKernel, true);
+    assert.equal(factsOf(state).isVxlanInUserspace, false);
+    const { state: without } = next(state, { kind: 'datapath-missing' });
+    assert.equal(factsOf(without).isUdpInKernel, false);
+    assert.equal(factsOf(without).isVxlanInUserspace, false);
+    assert.equal(datapathFor(without, network('4', { ...UDP, userspace: 'auto' })), 'userspace');
   });
 });

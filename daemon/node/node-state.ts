@@ -4,7 +4,13 @@ import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { NodeIdentity } from '../../allocator/lease/node-identity.ts';
 import type { HostFacts } from '../../backends/backend.ts';
-import { chooseDatapath, withDatapath, type DatapathMode } from '../host/datapath-mode.ts';
+import {
+  chooseDatapath,
+  withDatapaths,
+  withMode,
+  type DatapathMode,
+  type Datapaths,
+} from '../host/datapath-mode.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { sameFacts, type HostSnapshot } from '../host/host-facts.ts';
 
@@ -12,7 +18,7 @@ export interface NodeState {
   /** The config in force, as far as this host takes part. */
   readonly host: HostConfig;
   readonly snapshot: HostSnapshot;
-  readonly encapsulation: DatapathMode;
+  readonly datapaths: Datapaths;
   /** Families in which devices compute wrong checksums. */
   readonly badOffloadFamilies: readonly Family[];
 }
@@ -23,11 +29,12 @@ export type NodeEvent =
       readonly kind: 'config-applied';
       readonly host: HostConfig;
       readonly snapshot: HostSnapshot;
-      readonly encapsulation: DatapathMode;
+      readonly datapaths: Datapaths;
     }
   | { readonly kind: 'host-read'; readonly snapshot: HostSnapshot }
   | { readonly kind: 'offload-probed'; readonly badFamilies: readonly Family[] }
-  | { readonly kind: 'vxlan-missing' };
+  /** The kernel cannot carry the backend in force. */
+  | { readonly kind: 'datapath-missing' };
 
 export type NodeEffect =
   /** Forget what probes found about checksums. */
@@ -51,24 +58,26 @@ const SET_FACTS: NodeEffect = { kind: 'set-facts' };
 export function initialNodeState(
   config: NetworkConfig,
   snapshot: HostSnapshot,
-  encapsulation: DatapathMode,
+  datapaths: Datapaths,
 ): NodeState {
   const host = configForHost(config, snapshot.facts, snapshot.missingIpv6);
-  return { host, snapshot, encapsulation, badOffloadFamilies: [] };
+  return { host, snapshot, datapaths, badOffloadFamilies: [] };
 }
 
 export function next(state: NodeState, event: NodeEvent): NodeTransition {
   switch (event.kind) {
     case 'config-applied': {
-      const { host, snapshot, encapsulation } = event;
-      return withHost({ ...state, snapshot, encapsulation }, host);
+      const { host, snapshot, datapaths } = event;
+      return withHost({ ...state, snapshot, datapaths }, host);
     }
     case 'host-read':
       return onHostRead(state, event.snapshot);
     case 'offload-probed':
       return { state: { ...state, badOffloadFamilies: event.badFamilies }, effects: [SET_FACTS] };
-    case 'vxlan-missing':
-      return { state: { ...state, encapsulation: 'userspace' }, effects: [SET_FACTS] };
+    case 'datapath-missing': {
+      const datapaths = withMode(state.datapaths, state.host.config.backend.type, 'userspace');
+      return { state: { ...state, datapaths }, effects: [SET_FACTS] };
+    }
   }
 }
 
@@ -117,10 +126,10 @@ function withHost(state: NodeState, host: HostConfig): NodeTransition {
 // ---- queries ----
 
 /** Facts about the host, with what was decided and found out about it. */
-export function factsOf({ snapshot, badOffloadFamilies, encapsulation }: NodeState): HostFacts {
+export function factsOf({ snapshot, badOffloadFamilies, datapaths }: NodeState): HostFacts {
   const { facts } = snapshot;
   const known = badOffloadFamilies.length === 0 ? facts : { ...facts, badOffloadFamilies };
-  return withDatapath(known, encapsulation);
+  return withDatapaths(known, datapaths);
 }
 
 /** The identity of this node in the registry. */
@@ -131,17 +140,19 @@ export function identityOf({ chosen }: HostSnapshot): NodeIdentity {
   return { nodeId, ...(publicIpv6 && { publicIpv6 }) };
 }
 
+/** The datapath of the backend in force; `kernel` for one that has no choice. */
+export function datapathOf({ host, datapaths }: NodeState): DatapathMode {
+  const { type } = host.config.backend;
+  return type === 'udp' || type === 'vxlan' ? datapaths[type] : 'kernel';
+}
+
 /**
- * The datapath for `config`. A kernel that had no VXLAN has none now; another backend says nothing
- * about it.
+ * The datapath for `config`. A kernel that could not carry the backend cannot now; another backend
+ * says nothing about it.
  */
-export function encapsulationFor(
-  { host, encapsulation }: NodeState,
-  { backend }: NetworkConfig,
-): DatapathMode {
-  if (backend.type !== 'vxlan') return encapsulation;
-  const wasVxlan = host.config.backend.type === 'vxlan';
-  return chooseDatapath(backend, wasVxlan && encapsulation === 'userspace');
+export function datapathFor(state: NodeState, { backend }: NetworkConfig): DatapathMode {
+  const wasSame = state.host.config.backend.type === backend.type;
+  return chooseDatapath(backend, wasSame && datapathOf(state) === 'userspace');
 }
 
 /** Whether findings about checksums no longer apply. */

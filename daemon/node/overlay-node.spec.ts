@@ -12,7 +12,7 @@ import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
 import type { Cidr } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { chooseDatapath } from '../host/datapath-mode.ts';
+import { chooseDatapath, INITIAL_DATAPATHS, withMode } from '../host/datapath-mode.ts';
 import { readHost } from '../host/host-facts.ts';
 import { MemoryKernel, type MemoryKernelOptions } from '../kernel/memory/memory-kernel.ts';
 import { EventHub } from '../events/event-hub.ts';
@@ -71,7 +71,7 @@ describe('a node whose kernel', () => {
       // The kernel is a model: it needs no capability of this process.
       checkPrerequisites: () => Promise.resolve(undefined),
       config: network('4', backend),
-      encapsulation: chooseDatapath(backend, false),
+      datapaths: withMode(INITIAL_DATAPATHS, backend.type, chooseDatapath(backend, false)),
       canUseUserspace: options.hasPacketPath !== false,
       router: forwardingWith(commandLine.options, NO_TOOLS),
       registry,

@@ -34,6 +34,7 @@ import {
 import { NodeReports } from './node-reports.ts';
 import {
   factsOf,
+  datapathOf,
   identityOf,
   initialNodeState,
   next,
@@ -64,7 +65,7 @@ export class OverlayNode {
   constructor(options: OverlayNodeOptions) {
     const { clock, config, kernel, snapshot } = options;
     this.#options = options;
-    this.#state = initialNodeState(config, snapshot, options.encapsulation);
+    this.#state = initialNodeState(config, snapshot, options.datapaths);
     this.#reports = new NodeReports(options);
     this.reconciler = new Reconciler({
       kernel,
@@ -223,8 +224,8 @@ export class OverlayNode {
   #onReconcilerEvent(event: ReconcilerEvent): void {
     const failure = event.kind === 'link-failed' ? event : undefined;
     if (failure?.errno === 'EOPNOTSUPP' && this.#canFallBack) {
-      this.#reports.userspaceFallback();
-      return this.#dispatch({ kind: 'vxlan-missing' });
+      this.#reports.userspaceFallback(this.#state.host.config.backend.type, failure.message);
+      return this.#dispatch({ kind: 'datapath-missing' });
     }
     const isNeeded = (device: string): boolean => this.#overlay.needs(device);
     const message = this.#startGuard.fatalMessage(failure, this.#state, isNeeded);
@@ -233,7 +234,7 @@ export class OverlayNode {
   }
 
   get #canFallBack(): boolean {
-    return this.#state.encapsulation === 'kernel-first' && this.#options.canUseUserspace;
+    return datapathOf(this.#state) === 'kernel-first' && this.#options.canUseUserspace;
   }
 
   // ---- effects ----

@@ -191,7 +191,7 @@ export const DAEMON_FLAGS = {
     type: 'string',
     default: '',
     choices: ['true', 'false', 'auto'],
-    help: 'Do VXLAN in this process instead of the kernel: always, never, or where the kernel has none. Unset follows the network config.',
+    help: 'Encapsulate in this process instead of the kernel: always, never, or where the kernel cannot. Unset follows the network config.',
   },
   'no-source-check': {
     type: 'bool',

@@ -166,7 +166,7 @@ export function remember(
 function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
   if (type === 'vxlan')
     return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
-  return type === 'udp' ? { type, port: port! } : { type };
+  return type === 'udp' ? { type, port: port!, userspace: 'auto' } : { type };
 }
 
 /**

@@ -25,7 +25,7 @@ const VNI1: BackendConfig = VXLAN;
 const VNI2: BackendConfig = { ...VXLAN, vni: 2 };
 const PORT: BackendConfig = { ...VXLAN, port: 4789 };
 const HOST_GW: BackendConfig = { type: 'host-gw' };
-const UDP: BackendConfig = { type: 'udp', port: 8285 };
+const UDP: BackendConfig = { type: 'udp', port: 8285, userspace: 'auto' };
 const BACKENDS = [VNI1, VNI2, PORT, HOST_GW, UDP];
 
 /** A runner of the state machine alone: it keeps the state, the peers and what the host can use. */

@@ -18,7 +18,7 @@ import { transportId, transportOf } from '../../backends/transport.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { CountingKernel } from '../../test/support/reconciler-host.ts';
 import { ConfigWatcher } from '../node/config-watcher.ts';
-import { chooseDatapath, withDatapath } from '../host/datapath-mode.ts';
+import { chooseDatapath, INITIAL_DATAPATHS, withDatapaths, withMode } from '../host/datapath-mode.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
 import { readConfig } from '../node/network-config.ts';
@@ -38,7 +38,8 @@ const BACKENDS = [
   { Type: 'vxlan', DirectRouting: true },
   { Type: 'vxlan', VNI: 2, Userspace: true },
   { Type: 'host-gw' },
-  { Type: 'udp' },
+  { Type: 'udp', Userspace: true },
+  { Type: 'udp', Userspace: false },
 ];
 const LINKS = ['link flannel.1', 'link flannel.2', 'link flannel0'] as const;
 
@@ -54,6 +55,7 @@ class TestDaemon {
   readonly #clock: FakeClock;
   readonly #kernel: CountingKernel;
   readonly #facts: HostFacts;
+  #datapaths = INITIAL_DATAPATHS;
   readonly #random: () => number;
 
   constructor(
@@ -146,7 +148,8 @@ class TestDaemon {
   }
 
   #factsFor({ backend }: NetworkConfig): HostFacts {
-    return withDatapath(this.#facts, chooseDatapath(backend, false));
+    this.#datapaths = withMode(this.#datapaths, backend.type, chooseDatapath(backend, false));
+    return withDatapaths(this.#facts, this.#datapaths);
   }
 }
 
@@ -290,7 +293,8 @@ function check({ daemon: { leaseManager, registryCache, network, reconciler } }:
   assert.equal(network.error, undefined);
   const { backend } = network.status.config;
   assert.equal(transportId(transportOf(backend)), transportId(transportOf(snapshot.config.backend)));
-  assert.deepEqual(leaseManager.own?.attributes.weft, undefined);
+  const mark = backend.type === 'udp' ? { acceptsGso: true } : undefined;
+  assert.deepEqual(leaseManager.own?.attributes.weft, mark);
   const { host, inSync, peers, contested } = reconciler.summary();
   assert.deepEqual([host, inSync, peers, contested], [{ state: 'in-sync' }, HOSTS - 1, HOSTS - 1, []]);
   for (const [key, want] of reconciler.desired)

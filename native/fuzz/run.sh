@@ -19,8 +19,8 @@ fi
 library=$out/libpath.a
 mkdir -p "$out/path"
 if [ ! -e "$library" ] || [ -n "$(find native -name '*.[ch]' -newer "$library")" ] || [ native/fuzz/run.sh -nt "$library" ]; then
-  rm -f "$library"
-  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
+  rm -f "$library" "$out"/path/*.o
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c; do
     clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$out"/path/*.o

@@ -7,6 +7,7 @@ import type { Ownership } from '../../backends/backend.ts';
 import {
   type AddressObject,
   type FdbObject,
+  type FouLink,
   type KernelObject,
   type NeighbourObject,
   type ObjectKey,
@@ -39,6 +40,8 @@ export interface ExternalActor {
   /** A persistent TUN device that no process has open. */
   addTun(name: string): void;
   deleteLink(name: string): void;
+  /** Ends the reception of a device of FOU. */
+  deleteFouPort(link: FouLink): void;
   setLink(name: string, change: { readonly isUp?: boolean; readonly mtu?: number }): void;
   addAddress(dev: string, address: string): void;
   deleteAddress(dev: string, address: string): void;
@@ -55,6 +58,8 @@ export interface ExternalActor {
  * kernel has a packet path.
  */
 export interface KernelFixture {
+  /** Whether the kernel has FOU, IP in UDP; `undefined`: perhaps, and its tests are skipped where it has not. */
+  readonly hasFou: boolean | undefined;
   readonly kernel: Kernel;
   readonly actor: ExternalActor;
   close(): void;
@@ -176,6 +181,35 @@ export const TUNNEL: PathRouteObject = {
   mac: TUN_LINK.mac,
 };
 const TUNNEL6: PathRouteObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
+
+/** Devices of the kernel in the same format, by inner family. */
+const FOU_LINK: FouLink = {
+  kind: 'link',
+  type: 'fou',
+  name: TUN,
+  local: ip('192.0.2.1'),
+  port: 8285,
+  parent: '',
+  mtu: 1472 as OverlayMtu,
+};
+const FOU_LINK6: FouLink = { ...FOU_LINK, local: ip('2001:db8::1'), mtu: 1452 as OverlayMtu };
+export const FOU_LINKS: readonly FouLink[] = [FOU_LINK, FOU_LINK6];
+const FOU_ROUTE: RouteObject = {
+  ...DEVICE_ROUTE,
+  destination: cidr('10.5.2.0/24'),
+  gateway: ip('192.0.2.2'),
+  dev: TUN,
+  isOnLink: true,
+};
+const FOU_ROUTE6: RouteObject = {
+  ...FOU_ROUTE,
+  destination: cidr('fd00:5:2::/64'),
+  gateway: ip('2001:db8::2'),
+};
+const FOU_CASES = [
+  { what: 'IPv4', link: FOU_LINK, route: FOU_ROUTE },
+  { what: 'IPv6', link: FOU_LINK6, route: FOU_ROUTE6 },
+] as const;
 
 export const OWNERSHIP: Ownership = {
   devices: [DEVICE, RENAMED, DEVICE6, TUN],
@@ -481,6 +515,25 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         }
       });
 
+      it('is renamed with all that is on it, and leaves its name to another device', async () => {
+        const renamed = { ...TUN_LINK, name: RENAMED };
+        const other = { ...TUN_LINK, port: TUN_LINK.port + 1 };
+        await succeed(set(renamed, await actual(objectKey(TUN_LINK))), set(other));
+        for (const object of [renamed, other, ...entries.map((entry) => ({ ...entry, dev: RENAMED }))])
+          await assertIs(object);
+        await assertAbsent(TUNNEL);
+        await succeed(remove(renamed));
+        await assertIs(other);
+      });
+
+      it('a peer that takes no super-packets, and then does', async () => {
+        for (const needsSegments of [true, false]) {
+          const object = { ...TUNNEL, needsSegments };
+          await succeed(set(object));
+          await assertIs(object);
+        }
+      });
+
       it('a tunnel: replaced, removed, removed again, in both families', async () => {
         for (const tunnel of [TUNNEL, TUNNEL6]) {
           const other = { ...tunnel, remote: ip('192.0.2.77'), port: 9 };
@@ -585,6 +638,85 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         await assertIs(TUN_LINK);
       });
     });
+
+    for (const { what, link, route } of FOU_CASES)
+      describe(`IP in UDP by the kernel over ${what}`, () => {
+        beforeEach(async function startFou() {
+          const [result] = await kernel.apply([set(link)]);
+          if (host.hasFou === undefined && result?.status === 'rejected' && result.errno === 'EOPNOTSUPP')
+            return this.skip();
+          assert.equal(result?.status, 'done', JSON.stringify(result));
+          await succeed(set(route));
+        });
+
+        it('a device and a route to a peer are as they were set, also when set again', async () => {
+          for (const object of [link, route]) await assertIs(object);
+          await succeed(set(link), set(route));
+          for (const object of [link, route]) await assertIs(object);
+        });
+
+        it('MTU changes in place, with the route kept', async () => {
+          const other = { ...link, mtu: 1300 as OverlayMtu };
+          await succeed(set(other, await actual(objectKey(link))));
+          for (const object of [other, route]) await assertIs(object);
+        });
+
+        it('another port needs a new device: EOPNOTSUPP', async () => {
+          const other = { ...link, port: 8286 };
+          assert.equal(await errnoOf(set(other)), 'EOPNOTSUPP');
+          await assertIs(link);
+          await succeed(remove(link), set(other));
+          await assertIs(other);
+        });
+
+        it('a second device has another port and a parent; the last one of a port removes it', async () => {
+          const second = { ...link, name: RENAMED, port: 8286, parent: UNDERLAY };
+          const first = { ...link, port: 8286 };
+          await succeed(set(second));
+          for (const object of [link, second]) await assertIs(object);
+          await succeed(remove(link), set(first), remove(second));
+          await assertIs(first);
+          await assertAbsent(second);
+        });
+
+        it('removed, it leaves its port to another program; removed again', async () => {
+          const tun = { ...TUN_LINK, local: link.local, mtu: link.mtu };
+          await succeed(remove(link), remove(link), set(tun));
+          await assertIs(tun);
+          await succeed(remove(tun), set(link));
+          await assertIs(link);
+        });
+
+        it('without its port it is drift; set repairs it', async () => {
+          actor.deleteFouPort(link);
+          const found = await actual(objectKey(link));
+          assert.equal(found && describeDrift(link, found), 'no FOU port');
+          await succeed(set(link, found));
+          for (const object of [link, route]) await assertIs(object);
+        });
+
+        it('down, or with another MTU, it is drift; set repairs it', async () => {
+          actor.setLink(TUN, { isUp: false, mtu: 1290 });
+          const found = await actual(objectKey(link));
+          assert.equal(found && describeDrift(link, found), `down, mtu 1290 instead of ${link.mtu}`);
+          await succeed(set(link, found), set(route));
+          for (const object of [link, route]) await assertIs(object);
+        });
+
+        it('deleted by another process, it is gone; set re-creates it', async () => {
+          actor.deleteLink(TUN);
+          await assertAbsent(link);
+          await succeed(set(link), set(route));
+          for (const object of [link, route]) await assertIs(object);
+        });
+
+        it('deleted by another process and no longer wanted, its port goes with the removal', async () => {
+          actor.deleteLink(TUN);
+          const tun = { ...TUN_LINK, local: link.local, mtu: link.mtu };
+          await succeed(remove(link), set(tun));
+          await assertIs(tun);
+        });
+      });
 
     describe('changes by another process', () => {
       beforeEach(async () => {

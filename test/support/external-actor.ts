@@ -28,6 +28,8 @@ export const externalActor: ExternalActor = {
   addBridge: (name) => void ip(`link add ${name} type bridge`),
   addTun: (name) => void ip(`tuntap add dev ${name} mode tun`),
   deleteLink: (name) => void ip(`link delete ${name}`),
+  deleteFouPort: ({ local, port }) =>
+    void ip(`${family(local)}fou del port ${port} local ${local} ipproto ${local.includes(':') ? 41 : 4}`),
   setLink: (name, { isUp, mtu }) => {
     if (mtu !== undefined) ip(`link set ${name} mtu ${mtu}`);
     if (isUp !== undefined) ip(`link set ${name} ${isUp ? 'up' : 'down'}`);

@@ -35,7 +35,7 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  return { kernel, actor: externalActor(tables), close: () => kernel.close() };
+  return { kernel, actor: externalActor(tables), hasFou: true, close: () => kernel.close() };
 }
 
 function externalActor(tables: MemoryTables): ExternalActor {
@@ -44,6 +44,7 @@ function externalActor(tables: MemoryTables): ExternalActor {
     addBridge: (name) => must(tables.addLink({ name, kind: 'bridge' })),
     addTun: (name) => must(tables.addLink({ name, kind: 'tun', hasCarrier: false })),
     deleteLink: (name) => must(tables.removeLink(name)),
+    deleteFouPort: () => void (tables.ports = []),
     setLink: (name, change) => must(tables.changeLink(name, change)),
     addAddress: (dev, address) => must(tables.setAddress(dev, address as Cidr)),
     deleteAddress: (dev, address) => must(tables.removeAddress(dev, address as Cidr)),

@@ -35,6 +35,8 @@ export interface MemoryKernelOptions {
   readonly hasPacketPath?: boolean;
   /** False: the kernel rejects every VXLAN device with EOPNOTSUPP. Default true. */
   readonly hasVxlan?: boolean;
+  /** False: the kernel rejects every IP-in-UDP device with EOPNOTSUPP. Default true. */
+  readonly hasFou?: boolean;
   readonly descriptorStore?: DescriptorStore;
 }
 
@@ -55,11 +57,12 @@ export class MemoryKernel implements Kernel {
   #isDroppingNotifications = false;
   #isClosed = false;
 
-  constructor({ hasPacketPath = true, hasVxlan = true, descriptorStore }: MemoryKernelOptions = {}) {
+  constructor(options: MemoryKernelOptions = {}) {
+    const { hasPacketPath = true, hasVxlan = true, hasFou = true, descriptorStore } = options;
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
     const { tables, firewall, sysctls, featuresOff } = this;
-    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan };
+    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan, hasFou };
     tables.onEvent = (event) => this.#onEvent(event);
     firewall.onNotification = (notification) => this.#emit(notification);
   }

@@ -1,11 +1,20 @@
 // Steps on the model's tables, with the results of the netlink kernel's requests.
 import { BLACKHOLE_METRIC } from '../../../backends/kernel-state.ts';
-import type { FeatureObject, RouteObject, TunLink, VxlanLink } from '../../../backends/kernel-state.ts';
+import type { LinkMessage } from '../netlink/link.ts';
+import type {
+  FeatureObject,
+  FouLink,
+  LinkObject,
+  RouteObject,
+  TunLink,
+  VxlanLink,
+} from '../../../backends/kernel-state.ts';
 import { describeDrift } from '../actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
 import { reject } from './memory-outcome.ts';
 import type { MemoryTables } from './memory-tables.ts';
+import { hasPort } from '../fou-ports.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
 import { RTN_BLACKHOLE } from '../netlink/constants.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
@@ -22,6 +31,7 @@ export interface MemoryState {
   readonly featuresOff: Set<string>;
   readonly path: PathTable;
   readonly hasVxlan: boolean;
+  readonly hasFou: boolean;
 }
 
 /** Applies one step. */
@@ -36,11 +46,17 @@ export function performStep(state: MemoryState, step: Step): Outcome {
   if (object.kind === 'feature') return setFeature(state, action, object);
   if (object.kind === 'tunnel') return path.applyPathRoute(step.action, object, tables.link(object.dev));
   if (object.kind === 'link') {
-    if (step.action === 'remove') return removeLink(tables, path, object.name);
-    if (object.type === 'tun') return setTun(tables, path, object);
-    if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
+    if (step.action === 'remove') return removeLink(tables, path, object);
     const from = formerName(step);
-    if (from !== undefined && from !== object.name) tables.renameLink(from, object.name);
+    const isRenamed = from !== undefined && from !== object.name;
+    if (isRenamed) {
+      const outcome = tables.renameLink(from, object.name);
+      if (outcome.status === 'done' && object.type === 'tun') path.rename(from, object.name);
+    }
+    if (object.type === 'tun') return setTun(tables, path, object);
+    if (object.type === 'fou')
+      return state.hasFou ? setFou(tables, object) : reject('EOPNOTSUPP', 'this kernel has no FOU');
+    if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
     return setVxlan(tables, object);
   }
   if (step.action === 'set') return setObject(tables, object);
@@ -86,13 +102,37 @@ function removeObject(tables: MemoryTables, object: TableObject): Outcome {
   }
 }
 
-function removeLink(tables: MemoryTables, path: PathTable, name: string): Outcome {
+function removeLink(tables: MemoryTables, path: PathTable, { name, ...link }: LinkObject): Outcome {
   const current = tables.link(name);
   const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
   path.close(name);
+  const fou = current?.ipTunnel ?? (current === undefined && link.type === 'fou' ? link : undefined);
+  const outcome = current === undefined ? DONE : removeDevice(tables, current, isOurs);
+  if (outcome.status === 'done' && fou !== undefined && !tables.hasFouDevice(fou))
+    tables.ports = tables.ports.filter(({ port, local }) => port !== fou.port || local !== fou.local);
+  return outcome;
+}
+
+function removeDevice(tables: MemoryTables, current: LinkMessage, isOurs: boolean): Outcome {
   // The path may have removed its device.
-  if (current === undefined || tables.link(name) === undefined) return DONE;
-  return !isOurs && isInUse(current) ? rejectInUse(name) : tables.removeLink(name);
+  if (tables.link(current.name) === undefined) return DONE;
+  return !isOurs && isInUse(current) ? rejectInUse(current.name) : tables.removeLink(current.name);
+}
+
+function setFou(tables: MemoryTables, { name, local, port, parent, mtu }: FouLink): Outcome {
+  const parentIndex = parent === '' ? 0 : tables.link(parent)?.index;
+  if (parentIndex === undefined) return reject('ENODEV', `no interface ${parent}`);
+  const current = tables.link(name);
+  const { ipTunnel } = current ?? {};
+  if (
+    current !== undefined &&
+    (ipTunnel?.local !== local || ipTunnel.port !== port || ipTunnel.parentIndex !== parentIndex)
+  )
+    return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
+  if (!hasPort(tables.ports, { port, local })) tables.ports = [...tables.ports, { port, local }];
+  const change = { mtu, isUp: true, ipTunnel: { local, port, parentIndex, unsupported: [] } };
+  if (current !== undefined) return tables.changeLink(name, change);
+  return tables.addLink({ name, kind: local.includes(':') ? 'ip6tnl' : 'ipip', ...change });
 }
 
 function setTun(tables: MemoryTables, path: PathTable, link: TunLink): Outcome {

@@ -7,6 +7,7 @@ import type { FdbObject, NeighbourObject } from '../../../backends/kernel-state.
 import type { KernelTables } from '../kernel-tables.ts';
 import type { AddressMessage } from '../netlink/address.ts';
 import { AF_INET, IFA_F_PERMANENT, NUD_PERMANENT, RT_SCOPE_UNIVERSE } from '../netlink/constants.ts';
+import type { FouPort } from '../netlink/fou.ts';
 import type { LinkMessage } from '../netlink/link.ts';
 import type { NeighbourMessage } from '../netlink/neighbour-fdb.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
@@ -27,6 +28,8 @@ export type MemoryInterface = Partial<Omit<LinkMessage, 'index'>> & { readonly n
 export class MemoryTables implements KernelTables {
   /** Called for each change, in order. */
   onEvent: (event: TableEvent) => void = () => undefined;
+  /** Ports of FOU; they outlive devices, and their changes are not notified. */
+  ports: readonly FouPort[] = [];
   #links = new Map<string, LinkMessage>();
   #addresses: AddressMessage[] = [];
   #nextIndex = 1;
@@ -56,6 +59,10 @@ export class MemoryTables implements KernelTables {
     return Promise.resolve(this.#neighbours.fdb(index));
   }
 
+  fouPorts(): Promise<readonly FouPort[]> {
+    return Promise.resolve(this.ports);
+  }
+
   routes(family: 4 | 6): Promise<readonly RouteMessage[]> {
     return Promise.resolve(
       this.#routes.all.filter(({ destination }) => isIpv4(destination) === (family === 4)),
@@ -64,6 +71,13 @@ export class MemoryTables implements KernelTables {
 
   link(name: string): LinkMessage | undefined {
     return this.#links.get(name);
+  }
+
+  /** Whether a device sends and receives at this port. */
+  hasFouDevice({ port, local }: Partial<FouPort>): boolean {
+    return [...this.#links.values()].some(
+      ({ ipTunnel }) => ipTunnel?.port === port && ipTunnel?.local === local,
+    );
   }
 
   nameOf(index: number): string | undefined {
@@ -92,7 +106,10 @@ export class MemoryTables implements KernelTables {
   addTun(name: string): () => void {
     this.addLink({ name, kind: 'tun', isUp: false, txQueueLength: 500 });
     const { index } = this.#links.get(name)!;
-    return () => void (this.#links.get(name)?.index === index && this.removeLink(name));
+    return () => {
+      const present = [...this.#links.values()].find((link) => link.index === index);
+      if (present !== undefined) this.removeLink(present.name);
+    };
   }
 
   changeLink(name: string, change: Partial<Omit<LinkMessage, 'index' | 'name'>>): Outcome {

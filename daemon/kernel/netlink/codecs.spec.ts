@@ -16,6 +16,8 @@ import {
   encodeNeighbourSet,
 } from './neighbour-fdb.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDelete, encodeRouteSet } from './route.ts';
+import { decodeFouPort, encodeFouAdd, encodeFouDelete } from './fou.ts';
+import { encodeFouLinkCreate } from './ip-tunnel.ts';
 import { encodeVxlanChange, encodeVxlanCreate } from './vxlan.ts';
 
 const CREATE_REPLACE = 0x501;
@@ -245,6 +247,27 @@ describe('netlink codecs', () => {
     );
   });
 
+  it('reads what it encodes: IP-in-IP devices with FOU', () => {
+    for (const [local, kind] of [
+      [V4, 'ipip'],
+      [V6, 'ip6tnl'],
+    ] as const) {
+      const settings = { name: 'flannel0', local, port: 8285, parentIndex: 3, mtu: 1472 };
+      const [link] = decodeAll((writer) => encodeFouLinkCreate(writer, settings), decodeLink);
+      assert.deepEqual(link?.ipTunnel, { local, port: 8285, parentIndex: 3, unsupported: [] });
+      assert.deepEqual([link.kind, link.name, link.mtu, link.isUp], [kind, 'flannel0', 1472, true]);
+    }
+  });
+
+  it('reads what it encodes: ports of FOU', () => {
+    for (const local of [V4, V6])
+      for (const encode of [encodeFouAdd, encodeFouDelete])
+        assert.deepEqual(
+          decodeAll((writer) => encode(writer, 31, { port: 8285, local }), decodeFouPort),
+          [{ port: 8285, local }],
+        );
+  });
+
   it('reads several next hops: the first, and how many', () => {
     // Two rtnexthop of 16 bytes (flags and weight zero), each with RTA_GATEWAY, as `ip route add
     // nexthop` makes them.
@@ -285,7 +308,14 @@ describe('netlink codecs', () => {
         const table = new AttributeTable(20);
         table.read(buffer, 0, buffer.length);
         forEachMessage(buffer, () => undefined);
-        for (const decode of [decodeAddress, decodeLink, decodeNeighbour, decodeRoute, decodeAnyRoute])
+        for (const decode of [
+          decodeAddress,
+          decodeLink,
+          decodeNeighbour,
+          decodeRoute,
+          decodeAnyRoute,
+          decodeFouPort,
+        ])
           decode(buffer, 0, buffer.length);
       }),
     ));

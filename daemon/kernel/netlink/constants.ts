@@ -1,7 +1,6 @@
 // Numbers of the kernel's netlink interface, with the kernel's names, from
-// include/uapi/linux/{netlink,rtnetlink,
-// if_link,if_addr,neighbour,if,netfilter/nfnetlink,genetlink,ethtool_netlink}.h. Only those that
-// weft uses.
+// include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour,if,in,if_tunnel,ip6_tunnel,fou,
+// netfilter/nfnetlink,genetlink,ethtool_netlink}.h. Only those that weft uses.
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
@@ -81,6 +80,29 @@ export const IFLA_VXLAN_GBP = 23;
 export const IFLA_VXLAN_COLLECT_METADATA = 25;
 export const IFLA_VXLAN_GPE = 27;
 
+export const IFLA_IPTUN_LINK = 1;
+export const IFLA_IPTUN_LOCAL = 2;
+export const IFLA_IPTUN_REMOTE = 3;
+export const IFLA_IPTUN_TTL = 4;
+export const IFLA_IPTUN_TOS = 5;
+export const IFLA_IPTUN_ENCAP_LIMIT = 6;
+export const IFLA_IPTUN_FLOWINFO = 7;
+export const IFLA_IPTUN_FLAGS = 8;
+export const IFLA_IPTUN_PROTO = 9;
+export const IFLA_IPTUN_PMTUDISC = 10;
+export const IFLA_IPTUN_ENCAP_TYPE = 15;
+export const IFLA_IPTUN_ENCAP_FLAGS = 16;
+export const IFLA_IPTUN_ENCAP_SPORT = 17;
+export const IFLA_IPTUN_ENCAP_DPORT = 18;
+export const IFLA_IPTUN_COLLECT_METADATA = 19;
+export const IFLA_IPTUN_FWMARK = 20;
+export const TUNNEL_ENCAP_FOU = 1;
+export const TUNNEL_ENCAP_FLAG_CSUM = 0x1;
+export const TUNNEL_ENCAP_FLAG_CSUM6 = 0x2;
+export const IP6_TNL_F_IGN_ENCAP_LIMIT = 0x1;
+export const IPPROTO_IPIP = 4;
+export const IPPROTO_IPV6 = 41;
+
 export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_FLAGS = 8;
@@ -141,3 +163,15 @@ export const ETHTOOL_A_BITSET_BITS = 3;
 export const ETHTOOL_A_FEATURES_HEADER = 1;
 export const ETHTOOL_A_FEATURES_WANTED = 3;
 export const ETHTOOL_A_FEATURES_ACTIVE = 4;
+export const FOU_CMD_ADD = 1;
+export const FOU_CMD_DEL = 2;
+export const FOU_CMD_GET = 3;
+export const FOU_ENCAP_DIRECT = 1;
+export const FOU_ATTR_PORT = 1;
+export const FOU_ATTR_AF = 2;
+export const FOU_ATTR_IPPROTO = 3;
+export const FOU_ATTR_TYPE = 4;
+export const FOU_ATTR_LOCAL_V4 = 6;
+export const FOU_ATTR_LOCAL_V6 = 7;
+export const FOU_ATTR_PEER_V4 = 8;
+export const FOU_ATTR_PEER_V6 = 9;

@@ -1,10 +1,6 @@
 // Offloads of devices as bytes: ETHTOOL_MSG_FEATURES_* of generic netlink (Linux 5.7,
-// ethtool-netlink.rst in the kernel), and the lookup of that family's message type. struct
-// genlmsghdr: cmd u8, version u8, reserved u16.
+// ethtool-netlink.rst in the kernel).
 import {
-  CTRL_ATTR_FAMILY_ID,
-  CTRL_ATTR_FAMILY_NAME,
-  CTRL_CMD_GETFAMILY,
   ETHTOOL_A_BITSET_BIT_NAME,
   ETHTOOL_A_BITSET_BIT_VALUE,
   ETHTOOL_A_BITSET_BITS,
@@ -17,37 +13,13 @@ import {
   ETHTOOL_FLAG_OMIT_REPLY,
   ETHTOOL_MSG_FEATURES_GET,
   ETHTOOL_MSG_FEATURES_SET,
-  GENL_ID_CTRL,
 } from './constants.ts';
-import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
-
-/** Bytes of `struct genlmsghdr`. */
-const GENL_BYTES = 4;
-const VERSION = 1;
-
-function begin(writer: MessageWriter, family: number, command: number): void {
-  const at = writer.begin(family, 0, GENL_BYTES);
-  writer.writeU8(at, command);
-  writer.writeU8(at + 1, VERSION);
-}
-
-/** CTRL_CMD_GETFAMILY: the lookup of a generic netlink family by name. */
-export function encodeFamilyGet(writer: MessageWriter, name: string): void {
-  begin(writer, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
-  writer.attributeText(CTRL_ATTR_FAMILY_NAME, name);
-}
-
-const control = new AttributeTable(CTRL_ATTR_FAMILY_NAME);
-
-/** CTRL_ATTR_FAMILY_ID: message type of the family. */
-export function decodeFamily(buffer: Buffer, start: number, end: number): number {
-  control.read(buffer, start + HEADER_BYTES + GENL_BYTES, end);
-  return control.u16(CTRL_ATTR_FAMILY_ID);
-}
+import { beginGeneric, GENL_ATTRIBUTES_AT } from './genetlink.ts';
+import { AttributeTable, type MessageWriter } from './message.ts';
 
 /** ETHTOOL_MSG_FEATURES_GET: all features of `dev`. */
 export function encodeFeaturesGet(writer: MessageWriter, family: number, dev: string): void {
-  begin(writer, family, ETHTOOL_MSG_FEATURES_GET);
+  beginGeneric(writer, family, ETHTOOL_MSG_FEATURES_GET);
   writer.nested(ETHTOOL_A_FEATURES_HEADER, () => writer.attributeText(ETHTOOL_A_HEADER_DEV_NAME, dev));
 }
 
@@ -57,7 +29,7 @@ export function encodeFeatureSet(
   family: number,
   { dev, name, isOn }: { readonly dev: string; readonly name: string; readonly isOn: boolean },
 ): void {
-  begin(writer, family, ETHTOOL_MSG_FEATURES_SET);
+  beginGeneric(writer, family, ETHTOOL_MSG_FEATURES_SET);
   writer.nested(ETHTOOL_A_FEATURES_HEADER, () => {
     writer.attributeText(ETHTOOL_A_HEADER_DEV_NAME, dev);
     writer.attributeU32(ETHTOOL_A_HEADER_FLAGS, ETHTOOL_FLAG_OMIT_REPLY);
@@ -78,7 +50,7 @@ const bit = new AttributeTable(ETHTOOL_A_BITSET_BIT_VALUE);
 
 /** Names of the features in ETHTOOL_A_FEATURES_ACTIVE. */
 export function decodeFeatures(buffer: Buffer, start: number, end: number): ReadonlySet<string> {
-  features.read(buffer, start + HEADER_BYTES + GENL_BYTES, end);
+  features.read(buffer, start + GENL_ATTRIBUTES_AT, end);
   bitset.readNested(features, ETHTOOL_A_FEATURES_ACTIVE);
   const names = new Set<string>();
   bit.readEach(bitset, ETHTOOL_A_BITSET_BITS, () => names.add(bit.text(ETHTOOL_A_BITSET_BIT_NAME)));

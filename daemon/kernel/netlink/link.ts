@@ -1,5 +1,5 @@
-// RTM_*LINK: network devices as bytes. Attributes of VXLAN devices are in `vxlan.ts`; no other
-// kind's are decoded.
+// RTM_*LINK: network devices as bytes. Attributes of VXLAN devices are in `vxlan.ts`, of
+// IP-in-IP devices in `ip-tunnel.ts`; no other kind's are decoded.
 import type { MacAddress } from '../../../lib/address.ts';
 import {
   AF_BRIDGE,
@@ -19,6 +19,7 @@ import {
   RTM_DELLINK,
   RTM_GETLINK,
 } from './constants.ts';
+import { decodeIpTunnel, IP_TUNNEL_KINDS, type IpTunnelAttributes } from './ip-tunnel.ts';
 import { beginLink, IFINFO_BYTES, LINK_UP } from './link-header.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 import { decodeVxlan, type VxlanAttributes } from './vxlan.ts';
@@ -44,6 +45,8 @@ export interface LinkMessage {
   readonly kind: string;
   /** Set for kind `vxlan`. */
   readonly vxlan?: VxlanAttributes;
+  /** Set for kinds `ipip` and `ip6tnl`. */
+  readonly ipTunnel?: IpTunnelAttributes;
 }
 
 /** Which link to get. */
@@ -69,6 +72,12 @@ export function encodeLinkGet(writer: MessageWriter, selector: LinkSelector): vo
   beginLink(writer, { index: 'index' in selector ? selector.index : 0, type: RTM_GETLINK });
   if ('name' in selector) writer.attributeText(IFLA_IFNAME, selector.name);
   writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+/** RTM_NEWLINK: sets the MTU of a device, and the device up. */
+export function encodeLinkMtu(writer: MessageWriter, index: number, mtu: number): void {
+  beginLink(writer, { index, ...LINK_UP });
+  writer.attributeU32(IFLA_MTU, mtu);
 }
 
 /** RTM_NEWLINK: changes a device in place and sets it up. */
@@ -122,5 +131,6 @@ export function decodeLink(buffer: Buffer, start: number, end: number): LinkMess
     ...(mac && { mac }),
     kind,
     ...(kind === 'vxlan' && { vxlan: decodeVxlan(info) }),
+    ...(IP_TUNNEL_KINDS.has(kind) && { ipTunnel: decodeIpTunnel(info, kind) }),
   };
 }

@@ -85,6 +85,10 @@ export class MessageWriter {
     this.#buffer[this.#attribute(type, 1)] = value;
   }
 
+  attributeU16(type: number, value: number): void {
+    this.#buffer.writeUInt16LE(value, this.#attribute(type, 2));
+  }
+
   attributeU32(type: number, value: number): void {
     this.#buffer.writeUInt32LE(value >>> 0, this.#attribute(type, 4));
   }
