@@ -160,7 +160,7 @@ export class Lab {
 
   /** Runs `etcdctl` beside etcd. */
   etcdctl(argv: readonly string[], options?: RunOptions): Promise<string> {
-    return this.check('etcd', etcdctlCommand(plan.ETCD_URL, argv), options);
+    return this.sandbox.checkQuery(etcdctlCommand(plan.ETCD_URL, argv), 'etcd', options);
   }
 
   async putConfig(config: string): Promise<void> {
@@ -181,7 +181,7 @@ export class Lab {
     await this.#processes.waitFor(
       'etcd',
       'etcd answers',
-      async () => (await this.exec('etcd', health)).code === 0,
+      async () => (await this.query('etcd', health)).code === 0,
     );
   }
 
