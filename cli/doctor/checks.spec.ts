@@ -184,7 +184,7 @@ describe('weft doctor beside the Kubernetes API as registry', () => {
     ['kubernetes', []],
     [undefined, ['etcd-unreachable']],
   ] as const)
-    it(`${kind === undefined ? 'checks etcd without it' : 'checks no etcd'}`, async () => {
+    it(kind === undefined ? 'checks etcd without it' : 'checks no etcd', async () => {
       const status = { registry: { ...(kind && { kind }), isConnected: true } };
       const facts = new Facts({
         client: { request: () => Promise.resolve(status) } as unknown as ControlClient,
