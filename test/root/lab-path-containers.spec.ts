@@ -40,12 +40,15 @@ async function reorderings(lab: Lab): Promise<number> {
   return counters.reduce((sum, name) => sum + Number(values![names!.indexOf(name)]), 0);
 }
 
-/** Moves {@link BYTES} from c1 to c2. */
+/**
+ * Moves {@link BYTES} from c1 to c2. On one CPU: on several, each has a queue of packets, and a stream whose sender the scheduler
+ * moves is reordered by the kernel itself, with any tunnel.
+ */
 async function stream(lab: Lab): Promise<Delivery> {
   const address = await lab.containerAddress('h2');
-  await lab.check('c2', ['iperf3', '-s', '-1', '-D']);
+  await lab.check('c2', ['taskset', '-c', '0', 'iperf3', '-s', '-1', '-D']);
   const [before, early] = [await sentToContainer(lab), await reorderings(lab)];
-  await lab.check('c1', ['iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
+  await lab.check('c1', ['taskset', '-c', '0', 'iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
   const after = await sentToContainer(lab);
   return {
     meanBytes: (after.bytes - before.bytes) / (after.packets - before.packets),
