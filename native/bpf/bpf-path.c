@@ -323,7 +323,7 @@ static void attach_decap(struct weft_bpf_path *bpf) {
   config->decap_port = decap->port;
 }
 
-/* Once no program of an earlier process uses its device, and packets on their way to it are through. */
+/* Once no program of an earlier process uses its device, and queued packets have left it. */
 static void remove_old_decap(struct weft_bpf_path *bpf) {
   const struct timespec packets_pass = {.tv_nsec = 1000000};
   if (bpf->has_removed_old_decap) return;

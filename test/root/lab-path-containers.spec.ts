@@ -47,11 +47,11 @@ async function reorderings(lab: Lab): Promise<number> {
 async function stream(lab: Lab): Promise<Delivery> {
   const address = await lab.containerAddress('h2');
   await lab.check('c2', ['taskset', '-c', '0', 'iperf3', '-s', '-1', '-D']);
-  const [before, early] = [await sentToContainer(lab), await reorderings(lab)];
+  const [first, early] = [await sentToContainer(lab), await reorderings(lab)];
   await lab.check('c1', ['taskset', '-c', '0', 'iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
-  const after = await sentToContainer(lab);
+  const last = await sentToContainer(lab);
   return {
-    meanBytes: (after.bytes - before.bytes) / (after.packets - before.packets),
+    meanBytes: (last.bytes - first.bytes) / (last.packets - first.packets),
     reordered: (await reorderings(lab)) - early,
   };
 }
@@ -83,11 +83,11 @@ for (const [name, config] of Object.entries(BACKENDS))
       });
 
       it('keeps a device of its own for that across restarts, and none without the program', async () => {
-        const before = await decapDevices(lab(), 'h2');
+        const earlier = await decapDevices(lab(), 'h2');
         await restartKept(lab(), 'h2');
-        const after = await decapDevices(lab(), 'h2');
-        assert.deepEqual([before.length, after.length], [1, 1]);
-        assert.notDeepEqual(after, before);
+        const later = await decapDevices(lab(), 'h2');
+        assert.deepEqual([earlier.length, later.length], [1, 1]);
+        assert.notDeepEqual(later, earlier);
         assert.equal((await stream(lab())).reordered, 0);
         await lab().stopDaemon('h2');
         await lab().startDaemon('h2', ['--bpf=off']);
