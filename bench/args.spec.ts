@@ -31,6 +31,7 @@ describe('arguments of weft bench', () => {
       assert.deepEqual(parsed, {
         verb: 'run',
         jobs: plan.jobs,
+        aboutSec: plan.aboutSec,
         withinSec: plan.withinSec,
         invariants: plan.invariants ?? [],
         out: 'x.json',

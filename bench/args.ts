@@ -11,6 +11,8 @@ export class BenchUsageError extends Error {}
 export interface RunArgs {
   readonly verb: 'run';
   readonly jobs: readonly Job[];
+  /** As {@link Plan.aboutSec}; undefined: without a plan. */
+  readonly aboutSec?: number | undefined;
   /** As {@link Plan.withinSec}; undefined: no limit. */
   readonly withinSec: number | undefined;
   /** As {@link Plan.invariants}. */
@@ -149,8 +151,8 @@ function parsePlan(name: string, hasMore: boolean, out: string | undefined): Run
     throw new BenchUsageError(`There is no plan '${name}': give one of ${Object.keys(PLANS).join(', ')}`);
   if (hasMore)
     throw new BenchUsageError(`--plan ${name} names benchmarks and rounds itself: leave out others`);
-  const { jobs, withinSec, invariants = [] } = plan;
-  return { verb: 'run', jobs, withinSec, invariants, out };
+  const { jobs, aboutSec, withinSec, invariants = [] } = plan;
+  return { verb: 'run', jobs, aboutSec, withinSec, invariants, out };
 }
 
 const FRAME_OPTIONS = {

@@ -12,6 +12,8 @@ export interface Job {
 
 export interface Plan {
   readonly purpose: string;
+  /** Typical duration on an idle machine with two processors. */
+  readonly aboutSec: number;
   /** Parts that would begin later than this many seconds after the start are left out, which is a failure. */
   readonly withinSec: number;
   readonly jobs: readonly Job[];
@@ -35,6 +37,7 @@ const AHEAD_OF_FASTD: readonly RankingInvariant[] = ['weft-udp', 'weft-vxlan'].m
 export const PLANS: Readonly<Record<string, Plan>> = {
   check: {
     purpose: 'smoke test of half a minute: benchmarks run, and no ranking invariant is violated',
+    aboutSec: 30,
     withinSec: 600,
     jobs: [
       job(
@@ -48,6 +51,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   },
   short: {
     purpose: 'two minutes, for weft bench compare: five rounds are the minimum for a comparison',
+    aboutSec: 120,
     withinSec: 120,
     jobs: [
       job('restart', 1, '--scenarios vxlan;udp --faults nothing;restart;crash'),
@@ -61,6 +65,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   },
   full: {
     purpose: 'a quarter of an hour at most, for the report in docs/benchmarks',
+    aboutSec: 750,
     withinSec: 750,
     jobs: [
       job('micro', 5),
@@ -91,6 +96,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   path: {
     purpose:
       'two hours: every measure between containers in seven rounds, for the tables of the documentation',
+    aboutSec: 7200,
     withinSec: 600,
     jobs: [job('path', 7, '--underlay wire,uncut --families ipv4,ipv6 --seconds 1')],
   },

@@ -302,6 +302,18 @@ describe('exit codes', () => {
       assert.match(outcome.error, text);
     });
 
+  for (const [errno, code] of [
+    ['EPIPE', 0],
+    ['ENOSPC', 1],
+  ] as const)
+    it(`are ${code} when standard output fails with ${errno}`, async () => {
+      const run = (): Promise<number> => {
+        process.stdout.emit('error', Object.assign(new Error(errno), { code: errno }));
+        return Promise.resolve(4);
+      };
+      assert.equal((await captured(run)).code, code);
+    });
+
   it('are those that a command returns', async () => {
     for (const code of [0, 4, 5]) assert.equal((await captured(() => Promise.resolve(code))).code, code);
   });
@@ -324,7 +336,7 @@ async function captured(run: () => Promise<number>) {
       return true;
     };
   });
-  process.exit = ((given: unknown) => void (code = given)) as typeof process.exit;
+  process.exit = ((given: unknown) => void (code ??= given)) as typeof process.exit;
   try {
     await runMain(run);
   } finally {

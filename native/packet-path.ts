@@ -48,6 +48,11 @@ export interface PathRoute {
   readonly port: number;
   /** VTEP MAC of the peer; only with encapsulation vxlan. */
   readonly mac?: string;
+  /**
+   * The peer takes one packet a datagram, with its checksums: what the kernel leaves to the
+   * underlay's hardware is done before, as a veth does neither. Default false.
+   */
+  readonly needsSegments?: boolean;
 }
 
 export interface PathRouteCounters extends PathRoute {
@@ -116,6 +121,8 @@ export interface PacketPath {
    * is success.
    */
   close(name: string): void;
+  /** The TUN device `name` was renamed `to`. Workers and packets notice nothing. */
+  rename(name: string, to: string): void;
   devices(): readonly PathDevice[];
   /**
    * Sets the source addresses of ICMP errors (unset: no errors in that family) and the MTU of the
@@ -207,6 +214,14 @@ class NativePacketPath implements PacketPath {
     this.#native.pathClose(open.handle);
   }
 
+  rename(name: string, to: string): void {
+    const open = this.#find(name);
+    if (this.#devices.has(to)) throw new Error(`Device ${to} of the packet path is open already`);
+    this.#native.pathRename(open.handle, to);
+    this.#devices.delete(name);
+    this.#devices.set(to, { ...open, device: { ...open.device, name: to } });
+  }
+
   closeAll(): void {
     for (const name of this.#devices.keys()) this.close(name);
   }
@@ -225,7 +240,7 @@ class NativePacketPath implements PacketPath {
 
   setRoute(name: string, route: PathRoute): void {
     const { handle, routes } = this.#find(name);
-    const { destination, remote, port, mac } = route;
+    const { destination, remote, port, mac, needsSegments = false } = route;
     const slash = destination.indexOf('/');
     const prefixLength = Number(destination.slice(slash + 1));
     this.#native.pathSetRoute(
@@ -235,6 +250,7 @@ class NativePacketPath implements PacketPath {
       remote,
       port,
       mac === undefined ? NO_MAC : macBytes(mac),
+      needsSegments,
     );
     routes.set(destination, route);
   }

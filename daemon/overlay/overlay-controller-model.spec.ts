@@ -293,7 +293,8 @@ function check({ daemon: { leaseManager, registryCache, network, reconciler } }:
   assert.equal(network.error, undefined);
   const { backend } = network.status.config;
   assert.equal(transportId(transportOf(backend)), transportId(transportOf(snapshot.config.backend)));
-  assert.deepEqual(leaseManager.own?.attributes.weft, undefined);
+  const mark = backend.type === 'udp' ? { acceptsGso: true } : undefined;
+  assert.deepEqual(leaseManager.own?.attributes.weft, mark);
   const { host, inSync, peers, contested } = reconciler.summary();
   assert.deepEqual([host, inSync, peers, contested], [{ state: 'in-sync' }, HOSTS - 1, HOSTS - 1, []]);
   for (const [key, want] of reconciler.desired)

@@ -100,7 +100,7 @@ export class PeerClashes implements Clashes {
     return found;
   }
 
-  /** Keys of subnets that `lease` may have something against, and the other way round. */
+  /** Keys whose answer depends on `lease`. */
   #collect(lease: Lease, into: Set<string>): void {
     const inside = this.#inside.get(lease.key) ?? [];
     const around = inside.map(subnetAround);

@@ -149,6 +149,7 @@ static void set_route(struct weft_bpf_path *bpf, const struct weft_route *route)
   after.remote = route->remote.v4.sin_addr.s_addr;
   after.port = route->remote.v4.sin_port;
   after.mtu = bpf_mtu(route);
+  after.needs_segments = route->needs_segments;
   memcpy(after.mac, route->mac, sizeof(after.mac));
   if (table >= 0 && memcmp(&before, &after, offsetof(struct weft_bpf_route, counts)) == 0) return;
   const int error = table >= 0 ? weft_bpf_map_update(table, &key, &after) : add_route(bpf, &key, &after);
@@ -288,6 +289,10 @@ struct weft_bpf_path *weft_bpf_path_open(const struct weft_bpf_path_settings *se
 void weft_bpf_path_adopt_link(struct weft_bpf_path *bpf, enum weft_bpf_hook which, int link_fd) {
   if (which == WEFT_BPF_DECAP) bpf->old_decap_fd = link_fd;
   else weft_hook_adopt(&bpf->hooks[which], link_fd);
+}
+
+void weft_bpf_path_rename(struct weft_bpf_path *bpf, const char *tun) {
+  if (bpf) snprintf(bpf->tun, sizeof(bpf->tun), "%s", tun);
 }
 
 int weft_bpf_path_link_fd(const struct weft_bpf_path *bpf, enum weft_bpf_hook which) {

@@ -44,6 +44,8 @@ void weft_bpf_path_close(struct weft_bpf_path *bpf);
 
 /* Takes ownership of a link of an earlier process, before the first attach. */
 void weft_bpf_path_adopt_link(struct weft_bpf_path *bpf, enum weft_bpf_hook which, int link_fd);
+/* The TUN device has this name now. */
+void weft_bpf_path_rename(struct weft_bpf_path *bpf, const char *tun);
 /* The link to hand over; -1: none. */
 int weft_bpf_path_link_fd(const struct weft_bpf_path *bpf, enum weft_bpf_hook which);
 /* Whether links changed since the last call. */

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "bpf/decap.h"
-#include "host-mtu.h"
 #include "packet/wire.h"
+#include "probe/host-mtu.h"
 #include "tun.h"
 #include "worker.h"
 
@@ -209,6 +209,13 @@ void weft_path_close(struct weft_path *path) {
   weft_routes_free(path->routes);
   pthread_mutex_destroy(&path->config_lock);
   free(path);
+}
+
+void weft_path_rename(struct weft_path *path, const char *name) {
+  pthread_mutex_lock(&path->config_lock);
+  snprintf(path->settings.name, sizeof(path->settings.name), "%s", name);
+  pthread_mutex_unlock(&path->config_lock);
+  weft_bpf_path_rename(path->bpf, name);
 }
 
 void weft_path_configure(struct weft_path *path, const struct weft_path_config *config) {

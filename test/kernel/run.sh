@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs a command as root in a virtual machine with another kernel: run.sh KERNEL COMMAND [ARGUMENT]...
 # KERNEL is a name that fetch.sh knows. The machine is this one, read-only; what the command writes is gone with it. It is
-# emulated, thus about ten times slower: WEFT_TIME_SCALE there multiplies deadlines of tests. Exit code as the command's.
+# emulated, and its clock counts instructions: one is a nanosecond, however busy this machine is. WEFT_TIME_SCALE there
+# multiplies deadlines of tests. Exit code as the command's.
 # KERNEL_CONSOLE=FILE keeps what the kernel says.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -34,7 +35,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 ln -sf /proc/self/fd /dev/fd
 export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export WEFT_TEST_KERNEL=$name WEFT_TIME_SCALE=${WEFT_TIME_SCALE:-5}
+export WEFT_TEST_KERNEL=$name WEFT_TIME_SCALE=${WEFT_TIME_SCALE:-4}
 modprobe tun
 ip link set lo up
 cd "\$(cat /job/project)"
@@ -50,7 +51,7 @@ INSIDE
 # kernel panics at boot where the machine is so busy that the emulated timer's interrupts come late.
 append='console=ttyS0 quiet loglevel=4 panic=-1 tsc=reliable clocksource=tsc no_timer_check nowatchdog mitigations=off random.trust_cpu=on'
 # It ends with this shell, however that ends.
-setpriv --pdeathsig KILL qemu-system-x86_64 -accel tcg,thread=multi -machine q35 -cpu max -smp "$(nproc)" -m "${KERNEL_MEMORY:-4G}" \
+setpriv --pdeathsig KILL qemu-system-x86_64 -accel tcg,thread=single -icount shift=0,align=off,sleep=on -machine q35 -cpu max -smp 1 -m "${KERNEL_MEMORY:-4G}" \
   -no-reboot -nodefaults -display none -serial "file:$job/console" -device virtio-rng-pci -net none \
   -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" -append "$append" \
   -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \

@@ -143,7 +143,7 @@ export class ConnectError extends Error {
 
 const DISCONNECTED: ConnectionFault = { code: 'REGISTRY_UNAVAILABLE', reason: 'disconnected' };
 
-/** A name server that does not answer looks like an etcd that does not. */
+/** Neither an etcd nor a name server that is silent says which of the two it is. */
 function noAnswer({ host }: EtcdEndpoint, timeoutMs: number): ConnectionFault {
   const fault = {
     code: 'REGISTRY_UNAVAILABLE',

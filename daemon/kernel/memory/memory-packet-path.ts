@@ -85,6 +85,12 @@ export class MemoryPacketPath implements PacketPath {
     this.#entries.delete(name);
   }
 
+  rename(name: string, to: string): void {
+    const entry = this.#entry(name);
+    this.#entries.delete(name);
+    this.#entries.set(to, { ...entry, device: { ...entry.device, name: to } });
+  }
+
   devices(): readonly PathDevice[] {
     return [...this.#entries.values()].map(({ device }) => device);
   }

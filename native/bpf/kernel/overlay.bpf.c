@@ -262,7 +262,7 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
   const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
   struct weft_bpf_route *route = find_route(config, ip->destination);
-  if (!route) return NEXT;
+  if (!route || route->needs_segments) return NEXT;
   const struct amount amount = measure(skb, 0, ip->protocol, total);
   struct bpf_fib_lookup hop = {};
   if (amount.packets == 0 || !find_next_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
