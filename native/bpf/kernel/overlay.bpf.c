@@ -290,11 +290,12 @@ INLINE bool keeps_ecn(__u8 inner, __u8 outer) {
 }
 
 /*
- * Whether there is no outer checksum, the kernel has verified it, or the inner TCP checksum covers
- * the payload. The socket verifies all other checksums.
+ * Whether there is no outer checksum, or the kernel has verified it; the socket verifies all
+ * others. TCP with a checksum goes to the workers: UDP GRO joins its datagrams for them, and single
+ * ones must not overtake those.
  */
 INLINE bool is_verified(struct __sk_buff *skb, const struct udp *udp, const struct ipv4 *inner) {
-  return udp->checksum == 0 || inner->protocol == PROTOCOL_TCP || csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0;
+  return udp->checksum == 0 || (inner->protocol != PROTOCOL_TCP && csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0);
 }
 
 INLINE bool is_tunnel_packet(const struct weft_bpf_config *config, const struct outer *outer, __u32 length) {
