@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: b5de09ad60dfe174225d6463d45c21e126b5e1c96b1100334ae146cad9901b56 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 305a0db0e6344afd9f2a66c82e4e2b745ccd794a2d8e86fe1d8678a8dddfa2a5 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
