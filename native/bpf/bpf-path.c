@@ -234,11 +234,7 @@ const char *weft_bpf_path_decap_name(const struct weft_bpf_path *bpf) {
 
 /* --- Life --- */
 
-<<<<<<< HEAD
-/* A random source address. No packet on the underlay has it. */
-=======
 /* A source address that no other host knows. */
->>>>>>> main
 static void choose_decap_source(struct weft_bpf_config *config) {
   if (getrandom(config->decap_source, sizeof(config->decap_source), 0) < 0) return;
   config->decap_source[0] = (uint8_t)((config->decap_source[0] & 0xfc) | 2);

@@ -74,11 +74,7 @@ static uint16_t find_free_port(void) {
   return address.sin_port;
 }
 
-<<<<<<< HEAD
-/* Random, so that other hosts cannot guess them; no packet on the underlay has them. */
-=======
 /* No other host can guess VNI and address, and no packet on the underlay has them. */
->>>>>>> main
 static int choose_identity(struct weft_decap *decap) {
   uint8_t random[sizeof(decap->mac) + 3];
   if (getrandom(random, sizeof(random), 0) != sizeof(random)) return -EIO;
