@@ -367,8 +367,8 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
   if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_own_frame(config, vxlan))) return NEXT;
   /*
-   * UDP GRO joins datagrams with checksums for the socket of a worker. A single one must not overtake
-   * those.
+   * UDP GRO joins datagrams with checksums for the socket of a worker. A single one must not
+   * overtake those.
    */
   if (outer->udp.checksum != 0) return NEXT;
   /* Linux keeps the tunnel mark of a UDP super-packet and drops it on segmentation (as of 6.18). */

@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 305a0db0e6344afd9f2a66c82e4e2b745ccd794a2d8e86fe1d8678a8dddfa2a5 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: 96dd5d2cb5a94e34d76d5b09606f11621a2b8c07de8abe0ad3da4d4b9d0ec2d5 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
