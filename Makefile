@@ -2,22 +2,22 @@
 SHELL := /bin/sh
 # deploy/install-node.sh puts a Node into .build/node/ where the system's is too old.
 export PATH := $(CURDIR)/.build/node/bin:$(PATH):/usr/sbin:/sbin
-LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv
+LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv sysctl
 TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
 
-.PHONY: build bundle prebuild demo test test-unit test-native test-root bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
+.PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
 build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
 	@deploy/install-node.sh
-	npm install --no-save --ignore-scripts --no-progress --loglevel=error
+	NODE_NO_WARNINGS=1 npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
 # Incremental. What was compiled from a file that is gone goes first.
@@ -40,7 +40,7 @@ dist/weft-client.cjs: dist/.built bin/check-node.mjs
 	  --banner:js="$$(echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
-native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
+native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/probe/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
 	@rm -rf native/prebuilds
 
@@ -50,6 +50,9 @@ bundle: dist/.bundled dist/weft-cni.cjs
 dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
 	node dist/deploy/bundle/main.js
 	@touch $@
+
+# The addon's recipe removes those of older sources.
+native/prebuilds/%/weft.node: ;
 
 # Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
@@ -77,15 +80,27 @@ test-tools:
 demo: lab-tools bundle
 	bin/weft lab run --hosts 3
 
-# The C of the packet path under sanitizers.
+# The C of the packet path under sanitizers, and for arm64 under qemu. Neither runs twice for the same sources and tools.
+C_TESTS = Makefile native/packet native/route native/bpf native/probe native/path native/src native/test
 test-native:
 	@deploy/install-tools.sh cc
-	@sh native/test/run.sh
+	@sh test/unless-passed.sh gcc '$(C_TESTS)' sh native/test/run.sh
+
+test-arm64:
+	@deploy/install-tools.sh aarch64-linux-gnu-gcc qemu-aarch64
+	@sh test/unless-passed.sh 'aarch64-linux-gnu-gcc qemu-aarch64' '$(C_TESTS)' sh native/test/run.sh arm64
+
+# Each C fuzzer for a moment.
+test-fuzz:
+	@deploy/install-tools.sh libfuzzer
+	@sh native/fuzz/run.sh 3
 
 # Root's capabilities are dropped: what passes for root passes for an ordinary user.
 UNPRIVILEGED = $(shell [ "$$(id -u)" -ne 0 ] || echo setpriv --bounding-set=-all --inh-caps=-all)
-test-unit: build test-native
-	$(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
+test-unit: test-native test-specs
+
+test-specs: build
+	env -u NODE_EXTRA_CA_CERTS $(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
 
 # One spec or suite after an incremental build: make test-one FILE=daemon/reconciler/diff.spec.ts, or FILE=lab-repair.
 .PHONY: test-one
@@ -101,19 +116,33 @@ coverage: build
 	  node_modules/.bin/mocha $(UNIT_SPECS)
 	@sh native/test/coverage.sh
 
-# Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine.
-test: test-tools lint test-unit bundle native/build/weft-oracle.node
-	@sh native/test/run.sh arm64
-	@sh native/fuzz/run.sh 3
-	node dist/test/run-suites.js $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -name 'import*' | sort)
-	@$(MAKE) --no-print-directory test-root
+# Plants small faults, one at a time, and prints those that no unit spec or C test notices: MUTANTS='daemon/metrics native/path'
+# picks folders or files, SAMPLE how many of each folder, SEED which.
+.PHONY: mutants
+mutants: build
+	@deploy/install-tools.sh cc
+	@node dist/test/mutants/main.js --sample $(or $(SAMPLE),20) --seed $(or $(SEED),1) $(MUTANTS)
+
+# Suites with a real etcd and a real kernel run in namespaces of their own and leave nothing on the machine. Everything but
+# the benchmarks runs side by side; without times of an earlier run, in this order.
+PHASES = $(addprefix make:,test-specs lint-c lint-types lint-format lint-vocabulary test-native test-arm64 test-fuzz)
+LONG_SUITES = $(patsubst %,dist/test/%.spec.js,lab-host-network lab-doctor lab-etcd path-integrity path-wire cni-plugin)
+ROOT_SUITES = $$(find dist/test/root -name '*.spec.js' | sort) make:test-path-kernel
+test: test-tools bundle native/build/weft-oracle.node
+	@root=; if [ "$$(id -u)" -eq 0 ]; then root="$(ROOT_SUITES)"; else \
+	  echo 'The suites in test/root do not run: Docker engines and BPF need root; run make test-root as root'; fi; \
+	node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
+	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory bench-check
 
-# Suites that no user namespace is enough for; and what holds of the packet path's workers must hold when the kernel moves packets.
-test-root: test-tools build
-	@if [ "$$(id -u)" -eq 0 ]; then AS_ROOT=1 node dist/test/run-suites.js dist/test/root/*.spec.js && \
-	  PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 --grep 'over IPv4' dist/test/path-router.spec.js; \
-	else echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
+# Suites that no user namespace is enough for.
+test-root: test-tools bundle native/build/weft-oracle.node
+	@if [ "$$(id -u)" -eq 0 ]; then node dist/test/run-suites.js $(ROOT_SUITES); else \
+	  echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
+
+# What holds of the packet path's workers must hold when the kernel moves packets.
+test-path-kernel: build
+	@PATH_KERNEL=1 AS_ROOT=1 sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 --grep 'over IPv4' dist/test/path-router.spec.js
 
 # The page of --metrics-port in Chromium. PAGE_SHOTS=FOLDER keeps pictures.
 .PHONY: test-page
@@ -155,20 +184,29 @@ bench-tools:
 bench: bench-tools bundle
 	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
 
-# Smoke test of a quarter of a minute; fails if a benchmark cannot run or weft is slower than fastd.
+# Smoke test of half a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check
 bench-check: test-tools build
 	bin/weft bench --plan check --out bench/out/check.json
 
-# A minute and a half; bin/weft bench compare compares it with an earlier one.
+# Two minutes; bin/weft bench compare compares it with an earlier one.
 bench-short: bench-tools bundle
 	bin/weft bench --plan short --out bench/out/short.json
 
-# Twelve minutes at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
+# A quarter of an hour at most on an idle machine: docs/benchmarks/ gets the day's results, the report and the README's picture.
 BENCH_DAY = docs/benchmarks/$(shell date -u +%F).json
 bench-report: bench-tools bundle
 	bin/weft bench --plan full --out $(BENCH_DAY); status=$$?; \
 	  bin/weft bench report $(BENCH_DAY) -o docs/benchmarks/report.html --picture docs/benchmarks/picture.svg && exit $$status
+
+# Two hours on an idle machine: every measure between containers; fills in the tables of the pages.
+PATH_DAY = docs/benchmarks/path-$(shell date -u +%F).json
+PATH_PAGES = README.md docs/benchmarks/README.md docs/explanation/packet-path.md
+.PHONY: bench-path
+bench-path: bench-tools bundle
+	bin/weft bench --plan path --out $(PATH_DAY); status=$$?; \
+	  bin/weft bench report $(PATH_DAY) -o docs/benchmarks/path.html --picture docs/benchmarks/picture.svg \
+	    $(PATH_PAGES:%=--tables %) && exit $$status
 
 # Manual page and completions, for packages.
 man: build
@@ -178,11 +216,22 @@ man: build
 	bin/weft completion zsh >deploy/completions/_weft
 	bin/weft completion fish >deploy/completions/weft.fish
 
-lint: build
+# Neither analysis runs twice for the same sources and tools, and prettier skips files that it has found right.
+.PHONY: lint-c lint-types lint-format lint-vocabulary
+lint: lint-c lint-types lint-format lint-vocabulary
+
+lint-c: node_modules/.installed
 	@deploy/install-tools.sh cc clang-format
-	@sh native/lint.sh
-	node_modules/.bin/oxlint --type-aware
-	node_modules/.bin/prettier --check --log-level warn .
+	@sh test/unless-passed.sh 'gcc clang-format' '.clang-format native bench/micro node_modules/node-api-headers/include' sh native/lint.sh
+
+TYPED = .oxlintrc.json tsconfig.json package.json node_modules/.package-lock.json api lib allocator backends daemon containers cli native lab bench test deploy bin
+lint-types: node_modules/.installed
+	@sh test/unless-passed.sh 'node node_modules/.bin/oxlint' '$(TYPED)' node_modules/.bin/oxlint --type-aware
+
+lint-format: node_modules/.installed
+	node_modules/.bin/prettier --check --log-level warn $(if $(CHECK_ALL),,--cache --cache-strategy content --cache-location .build/prettier) .
+
+lint-vocabulary: dist/.built
 	node dist/test/lint/vocabulary.js
 
 format: node_modules/.installed

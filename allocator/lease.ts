@@ -46,6 +46,11 @@ export interface WeftAttributes {
   readonly leaving?: readonly LegacyTransport[];
   /** It sends by none of them any more. */
   readonly isDrained?: boolean;
+  /**
+   * With `udp`: it takes super-packets of a kernel, one datagram of up to 64 KiB. flannel's proxy
+   * truncates them.
+   */
+  readonly acceptsGso?: boolean;
 }
 
 /** A transport that a host migrates away from, as its lease advertises it. */

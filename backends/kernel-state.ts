@@ -140,6 +140,8 @@ export interface PathRouteObject {
   readonly port: number;
   /** The peer's VTEP MAC; all zero with encapsulation udp. */
   readonly mac: MacAddress;
+  /** The peer takes one packet a datagram: no super-packets. Default false. */
+  readonly needsSegments?: boolean;
 }
 
 /**

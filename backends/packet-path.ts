@@ -5,11 +5,11 @@
 // gets one route a peer, as kernel VXLAN has: packets of the path must never be routed back into
 // it.
 import { UNSPECIFIED, addressOf, bitsOf, contains, prefixLengthOf, toBigInt } from '../lib/address.ts';
-import type { Cidr, Family, MacAddress } from '../lib/address.ts';
+import type { Cidr, Family } from '../lib/address.ts';
 import type { Ipv4Range, Ipv6Range } from '../allocator/config/config.ts';
 import type { BackendContext } from './backend.ts';
 import { interfaceAddressOf, rangeOf, subnetOf } from './address-family.ts';
-import type { KernelObject, RouteObject, TunLink } from './kernel-state.ts';
+import type { KernelObject, PathRouteObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { bestPrefixLength, routeTo } from './underlay.ts';
@@ -31,16 +31,19 @@ export function pathHostObjects(
   return network === undefined ? objects : [...objects, deviceRoute(network, family, link.name)];
 }
 
+type PathPeer = Pick<PathRouteObject, 'dev' | 'port' | 'mac' | 'needsSegments'>;
+
 /**
  * What leads to a peer through the device `dev`. `mac` is the peer's VTEP MAC; all zero with
- * encapsulation udp.
+ * encapsulation udp. `needsSegments`: see {@link PathRouteObject}.
  */
 export function pathPeerFamily(
   context: BackendContext,
   { family, subnet, publicIp }: PeerFamily,
-  { dev, port, mac }: { readonly dev: string; readonly port: number; readonly mac: MacAddress },
+  { dev, port, mac, needsSegments = false }: PathPeer,
 ): PeerFamilyState {
-  const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, remote: publicIp, port, mac };
+  const end = { remote: publicIp, port, mac, needsSegments };
+  const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, ...end };
   const routed: PeerFamilyState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
   const network = routedNetwork(context, family);
   if (network === undefined) return routed;

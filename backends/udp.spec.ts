@@ -155,6 +155,20 @@ describe('udp peer', () => {
     assert.match(state.reason ?? '', /no IPv6 public address/);
   });
 
+  for (const [what, weft, needsSegments] of [
+    ['with the mark of weft gets super-packets', { acceptsGso: true }, false],
+    ['without it gets one packet a datagram', undefined, true],
+    ['with other members of weft alone gets one packet a datagram', { port: 9000 }, true],
+  ] as const)
+    it(what, () => {
+      const { attributes } = plainPeer(2);
+      const peer = lease('10.5.2.0/24', { ...attributes, ...(weft && { weft }) });
+      const marks = backend
+        .derivePeer(own, peer)
+        .objects.map((object) => object.kind === 'tunnel' && object.needsSegments);
+      assert.deepEqual(marks, [needsSegments]);
+    });
+
   it('without a backend type is udp or alloc to all other backends, and an error there', () => {
     const other = backendFor('host-gw');
     const state = other.derivePeer(context(other, network('4', { type: 'host-gw' })), plainPeer(2));
@@ -165,9 +179,9 @@ describe('udp peer', () => {
 
 describe('udp publishes', () => {
   for (const [families, expected] of [
-    ['4', '{"PublicIP":"10.9.0.1","PublicIPv6":null}'],
-    ['46', '{"PublicIP":"10.9.0.1","PublicIPv6":"2001:db8::1"}'],
-    ['6', '{"PublicIP":"0.0.0.0","PublicIPv6":"2001:db8::1"}'],
+    ['4', '{"PublicIP":"10.9.0.1","PublicIPv6":null,"Weft":{"Gso":true}}'],
+    ['46', '{"PublicIP":"10.9.0.1","PublicIPv6":"2001:db8::1","Weft":{"Gso":true}}'],
+    ['6', '{"PublicIP":"0.0.0.0","PublicIPv6":"2001:db8::1","Weft":{"Gso":true}}'],
   ] as const)
     it(`${expected} with families ${families}`, () => {
       assert.equal(encodeLeaseValue(backend.attributes(network(families, UDP), host())), expected);

@@ -18,7 +18,7 @@ export const udpBackend: Backend = {
   type: 'udp',
 
   attributes(config, host) {
-    let attributes: LeaseAttributes = { backendType: wireType('udp') };
+    let attributes: LeaseAttributes = { backendType: wireType('udp'), weft: { acceptsGso: true } };
     for (const family of familiesOf(config))
       attributes = { ...attributes, ...familyAttributes(host, family) };
     return attributes;
@@ -46,9 +46,11 @@ export const udpBackend: Backend = {
     const udp = udpConfigOf(context.config);
     return derivePeerState(context, peer, (peerInFamily) => {
       const dev = deviceName(udp, peerInFamily.family);
-      return context.host.isUdpInKernel === true
-        ? { mode: 'tunnel', objects: [kernelRoute(peerInFamily, dev)] }
-        : pathPeerFamily(context, peerInFamily, { dev, port: udp.port, mac: NO_MAC });
+      if (context.host.isUdpInKernel === true)
+        return { mode: 'tunnel', objects: [kernelRoute(peerInFamily, dev)] };
+      // A host without weft's mark may run flannel, which takes one packet a datagram.
+      const needsSegments = peer.attributes.weft?.acceptsGso !== true;
+      return pathPeerFamily(context, peerInFamily, { dev, port: udp.port, mac: NO_MAC, needsSegments });
     });
   },
 };

@@ -31,6 +31,7 @@ describe('arguments of weft bench', () => {
       assert.deepEqual(parsed, {
         verb: 'run',
         jobs: plan.jobs,
+        aboutSec: plan.aboutSec,
         withinSec: plan.withinSec,
         invariants: plan.invariants ?? [],
         out: 'x.json',
@@ -63,6 +64,7 @@ describe('arguments of weft bench report and compare', () => {
       files: ['a.json', 'b.json'],
       out: 'r.html',
       picture: 'p.svg',
+      pages: [],
     });
     assert.deepEqual(parseBenchArgs(['compare', 'a.json', 'b.json', '--tolerance', '0.2']), {
       verb: 'compare',

@@ -11,6 +11,8 @@ export class BenchUsageError extends Error {}
 export interface RunArgs {
   readonly verb: 'run';
   readonly jobs: readonly Job[];
+  /** As {@link Plan.aboutSec}; undefined: without a plan. */
+  readonly aboutSec?: number | undefined;
   /** As {@link Plan.withinSec}; undefined: no limit. */
   readonly withinSec: number | undefined;
   /** As {@link Plan.invariants}. */
@@ -26,6 +28,8 @@ export interface ReportArgs {
   readonly out: string;
   /** Where the README's picture goes, if it is wanted. */
   readonly picture: string | undefined;
+  /** Markdown pages whose tables are filled in. */
+  readonly pages: readonly string[];
 }
 
 export interface CompareArgs {
@@ -42,7 +46,7 @@ const MOST_ROUNDS = 1000;
 export const USAGE = `Usage:
   weft bench [BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]
   weft bench --plan NAME [--out FILE]
-  weft bench report FILE... -o FILE.html [--picture FILE.svg]
+  weft bench report FILE... -o FILE.html [--picture FILE.svg] [--tables FILE.md]...
   weft bench compare BEFORE AFTER [--tolerance 0.1] [--alpha 0.01]
 
 Benchmarks, all of them if none is named:
@@ -67,13 +71,23 @@ export function parseBenchArgs(argv: readonly string[]): BenchArgs {
   return parseRun(argv);
 }
 
-const REPORT_OPTIONS = { output: { type: 'string', short: 'o' }, picture: { type: 'string' } } as const;
+const REPORT_OPTIONS = {
+  output: { type: 'string', short: 'o' },
+  picture: { type: 'string' },
+  tables: { type: 'string', multiple: true },
+} as const;
 
 function parseReport(args: readonly string[]): ReportArgs {
   const { values, positionals } = parse(args, REPORT_OPTIONS);
   if (positionals.length === 0 || values.output === undefined)
     throw new BenchUsageError('weft bench report needs files of results, and -o FILE.html for what it makes');
-  return { verb: 'report', files: positionals, out: values.output, picture: values.picture };
+  return {
+    verb: 'report',
+    files: positionals,
+    out: values.output,
+    picture: values.picture,
+    pages: values.tables ?? [],
+  };
 }
 
 const COMPARE_OPTIONS = {
@@ -137,8 +151,8 @@ function parsePlan(name: string, hasMore: boolean, out: string | undefined): Run
     throw new BenchUsageError(`There is no plan '${name}': give one of ${Object.keys(PLANS).join(', ')}`);
   if (hasMore)
     throw new BenchUsageError(`--plan ${name} names benchmarks and rounds itself: leave out others`);
-  const { jobs, withinSec, invariants = [] } = plan;
-  return { verb: 'run', jobs, withinSec, invariants, out };
+  const { jobs, aboutSec, withinSec, invariants = [] } = plan;
+  return { verb: 'run', jobs, aboutSec, withinSec, invariants, out };
 }
 
 const FRAME_OPTIONS = {

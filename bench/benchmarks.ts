@@ -24,6 +24,7 @@ const LAB_TOOLS = [
   'nsenter',
   'unshare',
   'setpriv',
+  'sysctl',
 ];
 
 /** A benchmark without options that needs a lab. */

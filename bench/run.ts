@@ -6,6 +6,7 @@ import { packageRoot } from '../lab/package-root.ts';
 import { formatMachine, readMachine } from './machine.ts';
 import { violations } from './invariants.ts';
 import { BENCHMARKS } from './benchmarks.ts';
+import { formatEstimate } from './estimate.ts';
 import { progress } from './progress.ts';
 import { writeRecord, type BenchmarkRecord } from './record.ts';
 import { formatBenchmark } from './summary.ts';
@@ -17,14 +18,11 @@ const exec = promisify(execFile);
  * @returns the exit code: 1 if a subject failed, an invariant is violated, or the time limit left a benchmark out.
  * @throws Error at once if a tool is missing.
  */
-export async function runBenchmarks({
-  jobs,
-  withinSec = Infinity,
-  invariants,
-  out,
-}: RunArgs): Promise<number> {
-  for (const { benchmark, args } of jobs)
-    await requireTools(benchmark, await BENCHMARKS[benchmark]!.needs(args));
+export async function runBenchmarks(args: RunArgs): Promise<number> {
+  const { jobs, withinSec = Infinity, invariants, out } = args;
+  for (const { benchmark, args: options } of jobs)
+    await requireTools(benchmark, await BENCHMARKS[benchmark]!.needs(options));
+  progress(`… ${jobs.length} ${jobs.length === 1 ? 'benchmark' : 'benchmarks'}: ${formatEstimate(args)}`);
   const records: BenchmarkRecord[] = [];
   const startMs = performance.now();
   for (const [index, job] of jobs.entries()) {

@@ -60,8 +60,9 @@ function parse(name: string, options: CommandSpec['options'], argv: readonly str
 function withDefaults(options: CommandSpec['options'], values: Readonly<Record<string, unknown>>): object {
   const named = Object.entries(options).map(([name, { type, multiple, choices }]) => {
     const value = values[name] ?? (type === 'boolean' ? false : multiple === true ? [] : undefined);
-    if (choices !== undefined && typeof value === 'string' && !choices.includes(value))
-      throw new UsageError(`--${name} ${JSON.stringify(value)}: give one of ${choices.join(', ')}`);
+    const wrong = choices && [value].flat().find((one) => typeof one === 'string' && !choices.includes(one));
+    if (wrong !== undefined)
+      throw new UsageError(`--${name} ${JSON.stringify(wrong)}: give one of ${choices!.join(', ')}`);
     return [name, value];
   });
   return Object.fromEntries(named) as object;

@@ -87,13 +87,15 @@ const ATTACKS = fc.oneof(
 const BENIGN = '~';
 
 describe('the terminal', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-terminal-'));
-  const socket = join(folder, 'weft.sock');
+  let folder = '';
+  let socket = '';
   let server: Server;
   let answer: unknown;
   let status = 200;
 
   before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-terminal-'));
+    socket = join(folder, 'weft.sock');
     server = createServer((request, response) => {
       request.resume();
       response.writeHead(status, { Connection: 'close' });

@@ -10,6 +10,7 @@ package_of() {
     etcdctl) echo etcd-client ;;
     ip | bridge | tc) echo iproute2 ;;
     nft) echo nftables ;;
+    sysctl) echo procps ;;
     ping) echo iputils-ping ;;
     nsenter | unshare | setpriv) echo util-linux ;;
     cc) echo gcc libc6-dev ;;

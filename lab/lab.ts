@@ -26,6 +26,7 @@ import {
   type LabState,
 } from './lab-folder.ts';
 import { LabProcesses, type DaemonSignal, type StopSignal } from './processes.ts';
+import { requireLabTools } from './required-tools.ts';
 import { Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { buildUnderlay, runIpBatch } from './underlay.ts';
@@ -65,6 +66,7 @@ export class Lab {
   /** Creates a lab that ends with this process unless {@link keep} is called. */
   static async create(options: LabOptions): Promise<Lab> {
     const topology = plan.planTopology(options);
+    requireLabTools(`${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`);
     await requireFreeName(options.name);
     await makeFolder(options.name);
     const sandbox = await Sandbox.create(folderOf(options.name));
@@ -158,7 +160,7 @@ export class Lab {
 
   /** Runs `etcdctl` beside etcd. */
   etcdctl(argv: readonly string[], options?: RunOptions): Promise<string> {
-    return this.check('etcd', etcdctlCommand(plan.ETCD_URL, argv), options);
+    return this.sandbox.checkQuery(etcdctlCommand(plan.ETCD_URL, argv), 'etcd', options);
   }
 
   async putConfig(config: string): Promise<void> {
@@ -179,7 +181,7 @@ export class Lab {
     await this.#processes.waitFor(
       'etcd',
       'etcd answers',
-      async () => (await this.exec('etcd', health)).code === 0,
+      async () => (await this.query('etcd', health)).code === 0,
     );
   }
 

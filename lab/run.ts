@@ -1,6 +1,7 @@
 // The lab's one-shot check: everything reachable from everywhere, and how fast. Shared by `weft lab run` and the demo.
 import { networkOf, parseCidr } from '../lib/address.ts';
-import type { Lab } from './lab.ts';
+import type { Lab, LabOptions } from './lab.ts';
+import { measureBeside, type BesideReport } from './beside.ts';
 import { pingAll, tcpThroughput, type CongestionControl, type PingReport } from './probe.ts';
 
 export interface LabReport {
@@ -9,13 +10,19 @@ export interface LabReport {
   /** One TCP stream from the first container to the second, in Gbit/s; `null` with fewer than two hosts. */
   readonly tcpGbitPerSec: number | null;
   readonly tcpCongestionControl: CongestionControl;
+  /** Only if asked for, with two hosts at least. */
+  readonly beside?: BesideReport;
   readonly ok: boolean;
 }
 
 const TCP_SECONDS = 2;
 
-/** Tests a lab whose hosts all have their containers. */
-export async function checkLab(lab: Lab, onStep: (text: string) => void): Promise<LabReport> {
+/** Tests a lab whose hosts all have their containers. `beside`: options of `lab`, to measure the kernel's VXLAN as well. */
+export async function checkLab(
+  lab: Lab,
+  onStep: (text: string) => void,
+  beside?: LabOptions,
+): Promise<LabReport> {
   const running = lab.topology.hosts.filter((host) => !host.isBare);
   const hosts = await Promise.all(
     running.map(async ({ name, publicIp }) => ({ name, publicIp, subnet: await subnetOf(lab, name) })),
@@ -26,14 +33,26 @@ export async function checkLab(lab: Lab, onStep: (text: string) => void): Promis
   const tcp = { congestion: 'cubic', seconds: TCP_SECONDS } as const;
   const [first, second] = running;
   let tcpGbitPerSec: number | null = null;
+  let besideReport: BesideReport | undefined;
   if (first && second && ping.lost === 0) {
     onStep(
       `one TCP stream (${tcp.congestion}) from ${first.container} to ${second.container}, ${tcp.seconds} s`,
     );
-    const rate = await tcpThroughput(lab, { ...tcp, from: first.container, to: second.container });
-    tcpGbitPerSec = Math.round(rate * 100) / 100;
+    const stream = { ...tcp, from: first.container, to: second.container };
+    tcpGbitPerSec = Math.round((await tcpThroughput(lab, stream)) * 100) / 100;
+    if (beside) {
+      onStep("the same beside the kernel's VXLAN, by turns");
+      besideReport = await measureBeside(lab, beside, stream);
+    }
   }
-  return { hosts, ping, tcpGbitPerSec, tcpCongestionControl: tcp.congestion, ok: ping.lost === 0 };
+  return {
+    hosts,
+    ping,
+    tcpGbitPerSec,
+    tcpCongestionControl: tcp.congestion,
+    ...(besideReport && { beside: besideReport }),
+    ok: ping.lost === 0,
+  };
 }
 
 /** The first network in a host's subnet.env, for example `10.5.72.0/24`; `-` if there is none. */

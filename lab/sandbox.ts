@@ -91,18 +91,18 @@ export class Sandbox {
    * As {@link run}, for commands that read: without `ip netns exec` and its mount namespace, which cost half of a short
    * command. /sys shows the devices of the sandbox, not those of `netns`.
    */
-  query(argv: readonly string[], netns: string): Promise<Output> {
-    return execute([...this.#enter(netns), '--', ...argv], {});
+  query(argv: readonly string[], netns: string, options: RunOptions = {}): Promise<Output> {
+    return execute([...this.#enter(netns), '--', ...argv], options);
   }
 
   /** As {@link run}, but a failed command rejects with its output. */
   async check(argv: readonly string[], netns?: string, options?: RunOptions): Promise<string> {
-    const { code, stdout, stderr } = await this.run(argv, netns, options);
-    if (code !== 0)
-      throw new Error(
-        `'${argv.join(' ')}'${netns ? ` in ${netns}` : ''} failed (${code}): ${stderr || stdout}`,
-      );
-    return stdout;
+    return stdoutOf(await this.run(argv, netns, options), argv, netns);
+  }
+
+  /** As {@link query}, but a failed command rejects with its output. */
+  async checkQuery(argv: readonly string[], netns: string, options?: RunOptions): Promise<string> {
+    return stdoutOf(await this.query(argv, netns, options), argv, netns);
   }
 
   /** Path of a file inside the sandbox as seen from outside. */
@@ -129,10 +129,20 @@ export class Sandbox {
   }
 }
 
+function stdoutOf({ code, stdout, stderr }: Output, argv: readonly string[], netns?: string): string {
+  if (code === 0) return stdout;
+  const place = netns ? ` in ${netns}` : '';
+  throw new Error(`'${argv.join(' ')}'${place} failed (${code}): ${stderr || stdout}`);
+}
+
 function execute([file, ...args]: readonly string[], options: RunOptions): Promise<Output> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, input } = options;
   return new Promise((resolve) => {
-    const limits = { timeout: timeoutMs * TIME_SCALE, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES } as const;
+    const limits = {
+      timeout: timeoutMs * TIME_SCALE,
+      killSignal: 'SIGKILL',
+      maxBuffer: MAX_OUTPUT_BYTES,
+    } as const;
     const child = execFile(file!, args, limits, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 124;
       resolve({ code, stdout, stderr });

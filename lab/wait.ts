@@ -5,21 +5,61 @@ import { TIME_SCALE } from './time-scale.ts';
 const DEFAULT_INTERVAL_MS = 10;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
+type Condition = () => boolean | Promise<boolean>;
+
+/** Times of a wait, in ms: its interval, how long the last poll took, how long the wait has lasted. */
+export interface PollTimes {
+  readonly intervalMs: number;
+  readonly pollMs: number;
+  readonly waitedMs: number;
+}
+
 /**
- * Resolves once `condition` is true. The pause between two polls is at least as long as a poll takes, so polling uses at
- * most half of a processor. A condition that throws counts as false; its last error becomes the cause.
+ * A poll often starts processes. The pause is at least as long as a poll takes, so polling uses at most half of a
+ * processor, and grows up to nine times a poll, a tenth of a processor, within a quarter of the time waited: the caller
+ * learns of the condition at most that much later.
+ */
+export function pauseMs({ intervalMs, pollMs, waitedMs }: PollTimes): number {
+  return Math.max(intervalMs, pollMs, Math.min(9 * pollMs, waitedMs / 4));
+}
+
+/** As {@link pauseMs}, without growth. */
+const evenPauseMs = ({ intervalMs, pollMs }: PollTimes): number => Math.max(intervalMs, pollMs);
+
+/**
+ * Resolves once `condition` is true. A condition that throws counts as false; its last error becomes the cause.
  * @throws Error naming `what` after `timeoutMs`, which {@link TIME_SCALE} multiplies.
  */
-export async function waitFor(
+export function waitFor(
   what: string,
-  condition: () => boolean | Promise<boolean>,
+  condition: Condition,
   timeoutMs = DEFAULT_TIMEOUT_MS,
   intervalMs = DEFAULT_INTERVAL_MS,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs * TIME_SCALE;
+  return poll(what, condition, timeoutMs * TIME_SCALE, intervalMs, pauseMs);
+}
+
+/** As {@link waitFor}, with even pauses: for measurements of how long the wait takes. */
+export function waitEvenly(
+  what: string,
+  condition: Condition,
+  timeoutMs: number,
+  intervalMs = DEFAULT_INTERVAL_MS,
+): Promise<void> {
+  return poll(what, condition, timeoutMs * TIME_SCALE, intervalMs, evenPauseMs);
+}
+
+async function poll(
+  what: string,
+  condition: Condition,
+  timeoutMs: number,
+  intervalMs: number,
+  pauseAfter: (times: PollTimes) => number,
+): Promise<void> {
+  const startMs = performance.now();
   let cause: unknown;
   for (;;) {
-    const startMs = performance.now();
+    const pollStartMs = performance.now();
     try {
       if (await condition()) return;
       cause = undefined;
@@ -27,9 +67,11 @@ export async function waitFor(
       cause = error;
     }
     const nowMs = performance.now();
-    if (nowMs >= deadline) break;
-    const pauseMs = Math.max(intervalMs, nowMs - startMs);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    const waitedMs = nowMs - startMs;
+    if (waitedMs >= timeoutMs) break;
+    const pause = pauseAfter({ intervalMs, pollMs: nowMs - pollStartMs, waitedMs });
+    // The last poll is at the deadline.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(pause, timeoutMs - waitedMs + 1)));
   }
-  throw new Error(`Waited ${timeoutMs * TIME_SCALE} ms for ${what}`, cause === undefined ? undefined : { cause });
+  throw new Error(`Waited ${timeoutMs} ms for ${what}`, cause === undefined ? undefined : { cause });
 }

@@ -14,5 +14,5 @@ mkdir -p "$(dirname "$out")"
 # Renamed into place, so that a process that has the old file mapped keeps it.
 "$cc" -std=c11 -D_GNU_SOURCE -DNAPI_VERSION=8 -O2 -Wall -Wextra -Wconversion -Werror -fPIC -fvisibility=hidden \
   -pthread -shared -Inode_modules/node-api-headers/include -Inative -o "$out.new" \
-  native/src/*.c native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c
+  native/src/*.c native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c
 mv "$out.new" "$out"

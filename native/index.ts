@@ -44,7 +44,7 @@ export interface EchoAnswer {
 }
 
 /**
- * ICMP echoes with DF (native/path/echo.h). Only `daemon/probe/echo-socket.ts` uses it. All throw
+ * ICMP echoes with DF (native/probe/echo.h). Only `daemon/probe/echo-socket.ts` uses it. All throw
  * errors with errno.
  */
 export interface NativeEcho {
@@ -131,6 +131,7 @@ export interface NativePath {
   ): PathHandle;
   pathStart(handle: PathHandle): boolean;
   pathClose(handle: PathHandle): void;
+  pathRename(handle: PathHandle, name: string): void;
   pathConfigure(handle: PathHandle, mtu: number, ipv4: string, ipv6: string): void;
   pathSetRoute(
     handle: PathHandle,
@@ -139,6 +140,7 @@ export interface NativePath {
     remote: string,
     port: number,
     mac: Uint8Array,
+    needsSegments: boolean,
   ): void;
   pathRemoveRoute(handle: PathHandle, subnet: string, prefixLength: number): boolean;
   pathPeers(handle: PathHandle): readonly [subnets: readonly string[], numbers: BigUint64Array];
@@ -148,6 +150,7 @@ export interface NativePath {
   pathDescriptors(handle: PathHandle): readonly number[];
   pathRefresh(handle: PathHandle): boolean;
   pathBpfDisabledReason(handle: PathHandle): string;
+  pathDecapDevice(handle: PathHandle): string;
 }
 
 /** The addon, or the reason for its absence as a log message. */

@@ -48,6 +48,11 @@ export interface PathRoute {
   readonly port: number;
   /** VTEP MAC of the peer; only with encapsulation vxlan. */
   readonly mac?: string;
+  /**
+   * The peer takes one packet a datagram, with its checksums: what the kernel leaves to the
+   * underlay's hardware is done before, as a veth does neither. Default false.
+   */
+  readonly needsSegments?: boolean;
 }
 
 export interface PathRouteCounters extends PathRoute {
@@ -94,6 +99,8 @@ export interface PathStatus {
   readonly routes: number;
   /** Why the BPF fast path is off; unset if it is on. */
   readonly bpfDisabledReason?: string;
+  /** The VXLAN device that decapsulates TCP for the BPF fast path; unset: none. */
+  readonly decapDevice?: string;
 }
 
 /**
@@ -114,6 +121,8 @@ export interface PacketPath {
    * is success.
    */
   close(name: string): void;
+  /** The TUN device `name` was renamed `to`. Workers and packets notice nothing. */
+  rename(name: string, to: string): void;
   devices(): readonly PathDevice[];
   /**
    * Sets the source addresses of ICMP errors (unset: no errors in that family) and the MTU of the
@@ -205,6 +214,14 @@ class NativePacketPath implements PacketPath {
     this.#native.pathClose(open.handle);
   }
 
+  rename(name: string, to: string): void {
+    const open = this.#find(name);
+    if (this.#devices.has(to)) throw new Error(`Device ${to} of the packet path is open already`);
+    this.#native.pathRename(open.handle, to);
+    this.#devices.delete(name);
+    this.#devices.set(to, { ...open, device: { ...open.device, name: to } });
+  }
+
   closeAll(): void {
     for (const name of this.#devices.keys()) this.close(name);
   }
@@ -223,7 +240,7 @@ class NativePacketPath implements PacketPath {
 
   setRoute(name: string, route: PathRoute): void {
     const { handle, routes } = this.#find(name);
-    const { destination, remote, port, mac } = route;
+    const { destination, remote, port, mac, needsSegments = false } = route;
     const slash = destination.indexOf('/');
     const prefixLength = Number(destination.slice(slash + 1));
     this.#native.pathSetRoute(
@@ -233,6 +250,7 @@ class NativePacketPath implements PacketPath {
       remote,
       port,
       mac === undefined ? NO_MAC : macBytes(mac),
+      needsSegments,
     );
     routes.set(destination, route);
   }
@@ -274,6 +292,7 @@ class NativePacketPath implements PacketPath {
     const numbers = this.#native.pathCounters(handle);
     const names = this.#native.pathCounterNames();
     const bpfDisabledReason = this.#native.pathBpfDisabledReason(handle);
+    const decapDevice = this.#native.pathDecapDevice(handle);
     return {
       device,
       tuning: this.#tuning,
@@ -286,6 +305,7 @@ class NativePacketPath implements PacketPath {
       counters: Object.fromEntries(names.map((each, index) => [each, numbers[index]!])),
       routes: routes.size,
       ...(bpfDisabledReason !== '' && { bpfDisabledReason }),
+      ...(decapDevice !== '' && { decapDevice }),
     };
   }
 

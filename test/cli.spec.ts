@@ -1,7 +1,16 @@
 // The real program as a child process: exit codes, streams, names and links. No etcd, no kernel.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -110,5 +119,32 @@ describe('weft as a program', function () {
       assert.equal(result.status, code, result.stderr);
       assert.match(result.stdout, stdout);
       assert.match(result.stderr, stderr);
+    });
+});
+
+describe('bin/weft in a working copy', () => {
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-copy-'));
+    for (const part of ['bin', 'dist', 'native/build']) mkdirSync(join(folder, part), { recursive: true });
+    cpSync(join(packageRoot(), 'bin/weft'), join(folder, 'bin/weft'));
+    writeFileSync(join(folder, 'bin/start.mjs'), "console.log('files')");
+    writeFileSync(join(folder, 'dist/weft.mjs'), "console.log('bundle')");
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const times = ['dist/.bundled', 'dist/.built', 'native/build/weft.node'] as const;
+  for (const [what, seconds, expected] of [
+    ['takes a bundle of its files and addon', [3, 1, 2], 'bundle'],
+    ['takes the files if they were built after the bundle', [2, 3, 1], 'files'],
+    ['takes the files if the addon was built after the bundle', [2, 1, 3], 'files'],
+  ] as const)
+    it(what, () => {
+      for (const [index, name] of times.entries()) {
+        writeFileSync(join(folder, name), '');
+        utimesSync(join(folder, name), seconds[index]!, seconds[index]!);
+      }
+      const { stdout } = spawnSync(join(folder, 'bin/weft'), ['version'], { encoding: 'utf8' });
+      assert.equal(stdout, `${expected}\n`);
     });
 });

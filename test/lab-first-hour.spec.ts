@@ -87,9 +87,9 @@ describe('weft lab', () => {
     });
 
     it('lets weft docker-opts find subnet.env', () => {
-      const { status, stdout, stderr } = weft('exec --name inside h1 weft docker-opts --stdout');
+      const { status, stderr } = weft('exec --name inside h1 weft docker-opts -d /run/docker-opts');
       assert.equal(status, 0, stderr);
-      assert.match(stdout, /--bip=10\.5\./);
+      assert.match(weft('exec --name inside h1 cat /run/docker-opts').stdout, /--bip=10\.5\./);
     });
 
     for (const args of ['weft config get', 'weft leases', 'etcdctl get --prefix /coreos.com/network/config'])

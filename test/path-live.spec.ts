@@ -21,7 +21,7 @@ describe('packet path under checkers', function () {
 
   async function build(name: string, flags: readonly string[]): Promise<string> {
     const program = join(folder, name);
-    const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+    const folders = ['packet', 'route', 'bpf', 'probe', 'path'].map((part) => `native/${part}`);
     const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
     const files = ['native/test/live-path.c', ...sources.filter((file) => file.endsWith('.c'))];
     const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-g', '-O1', '-pthread', ...flags];

@@ -17,7 +17,8 @@ import { waitFor } from '../lab/wait.ts';
 import { recordWatch } from './support/watch-recorder.ts';
 import { rejectsWith } from './compliance/registry-fixture.ts';
 
-const QUICK = { requestTimeoutMs: 400, idleProbeMs: 200 };
+/** Shorter ones pass on a busy machine while etcd is well. */
+const QUICK = { requestTimeoutMs: 1000, idleProbeMs: 200 };
 
 describe('etcd registry and faults', () => {
   let server: EtcdServer;
@@ -253,8 +254,12 @@ describe('etcd registry and faults', () => {
       } finally {
         server.resume();
       }
-      await works(registry);
-      await (await watchNow(registry)).stop();
+      // The member may lose its leadership once more: it has missed its own heartbeats.
+      const isWatched = () =>
+        watchNow(registry)
+          .then((again) => again.stop())
+          .then(() => true);
+      await waitFor('the registry answers and is watched again', isWatched);
     });
 
     it('that restarts ends a watch as lost; leases, keys and revisions are still there', async () => {

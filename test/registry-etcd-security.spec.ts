@@ -90,6 +90,12 @@ describe('etcd registry and TLS', () => {
       message: /other names.*localhost.*--etcd-endpoints/,
     },
     {
+      what: 'a name that does not resolve',
+      options: () => ({ endpoints: [`https://etcd.invalid:${server.port}`], tls: { caFile: trusted.ca } }),
+      code: 'REGISTRY_UNAVAILABLE',
+      message: /the name etcd\.invalid does not resolve \(.*; correct --etcd-endpoints, or the name server/,
+    },
+    {
       what: 'no client certificate',
       options: () => ({ endpoints: [strict.url], tls: { caFile: trusted.ca } }),
       code: 'REGISTRY_DENIED',
@@ -118,6 +124,25 @@ describe('etcd registry and TLS', () => {
     it(`explains ${what}`, async () => {
       const error = await rejectsWith(code, connect(options()).snapshot());
       assert.match(error.message, message);
+    });
+
+  const EXPIRED = [
+    ['ca', /the certificate of --etcd-cafile expired on 2021-01-01T00:00:00Z .*; renew it/],
+    ['server', /: its certificate expired on 2021-01-01T00:00:00Z .*; renew it/],
+    ['client', /the certificate of --etcd-certfile expired on 2021-01-01T00:00:00Z .*; renew it/],
+  ] as const;
+  for (const [which, message] of EXPIRED)
+    it(`explains an expired certificate with its date: ${which}`, async () => {
+      const old = await makeCertificates('IP:127.0.0.1', which);
+      const expired = await startEtcd({ tls: old, ...(which === 'client' && { clientCertAuth: true }) });
+      try {
+        const client = { certFile: old.clientCert, keyFile: old.clientKey };
+        const registry = connect({ endpoints: [expired.url], tls: { caFile: old.ca, client } });
+        const error = await rejectsWith('REGISTRY_DENIED', registry.snapshot());
+        assert.match(error.message, message);
+      } finally {
+        await Promise.all([expired.stop(), old.remove()]);
+      }
     });
 
   it('explains https where the server speaks plain', async () => {

@@ -12,7 +12,7 @@ case $file in
   test/root/* | test/boot/* | test/page/*) AS_ROOT=1; export AS_ROOT ;;
 esac
 case $file in
-  test/lint/* | test/imports.spec.ts | test/import-cycles.spec.ts) ;;
+  test/lint/* | test/mutants/* | test/imports.spec.ts | test/import-cycles.spec.ts) ;;
   test/*)
     make -s --no-print-directory bundle native/build/weft-oracle.node
     exec sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 "$@" "$spec" ;;

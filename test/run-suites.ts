@@ -1,32 +1,36 @@
-// Runs suites, each spec file in namespaces of its own and one file more side by side than there are processors, as each
-// waits for something a third of its time.
-// A suite that fails beside others runs once more alone, and the summary names it. A suite that fails alone fails the run.
-// Usage: node dist/test/run-suites.js FILE…
+// Runs suites, each spec file in namespaces of its own, and the other phases of `make test`, each a target of the Makefile.
+// They wait for something half of their time, so twice as many run side by side as there are processors. The longest of the
+// last run starts first, so that no processor idles at the end.
+// What fails beside others runs once more alone, and the summary names it. What fails alone fails the run.
+// Usage: node dist/test/run-suites.js FILE|make:TARGET…
 import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { TIME_SCALE } from '../lab/time-scale.ts';
+import { orderTasks, processorSeconds, taskOf, type Task } from './suite-tasks.ts';
 
 /** A suite that takes longer hangs: it is killed, and its namespaces with it. In milliseconds. */
 const LIMIT_MS = 10 * 60_000 * TIME_SCALE;
 
-/** Of one test, in milliseconds: suites boot clusters. */
-const TEST_TIMEOUT_MS = String(180_000 * TIME_SCALE);
+/** Seconds of each task in earlier runs. */
+const DURATIONS_FILE = '.build/suite-seconds.json';
 
 interface Outcome {
-  readonly file: string;
+  readonly task: Task;
   readonly isPassed: boolean;
   readonly output: string;
   readonly seconds: number;
+  readonly cpuSeconds: number;
 }
 
-function run(file: string): Promise<Outcome> {
+function run(task: Task): Promise<Outcome> {
   const start = performance.now();
-  const args = ['test/in-namespaces.sh', 'node_modules/.bin/mocha', '--timeout', TEST_TIMEOUT_MS, file];
-  const child = spawn('sh', args, {
+  const [file, ...args] = task.argv;
+  const child = spawn(file!, args, {
+    env: { ...process.env, ...task.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
-    killSignal: 'SIGKILL',
+    ...(task.isSuite && { timeout: LIMIT_MS, killSignal: 'SIGKILL' }),
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -35,24 +39,26 @@ function run(file: string): Promise<Outcome> {
     child.on('close', (code, signal) => {
       if (signal !== null) output += `\nended by ${signal} after ${LIMIT_MS / 60_000} minutes`;
       const seconds = (performance.now() - start) / 1000;
-      resolve({ file, isPassed: code === 0, output: output.trim(), seconds });
+      resolve({ task, isPassed: code === 0, seconds, ...processorSeconds(output) });
     });
   });
 }
 
-function report({ file, isPassed, output, seconds }: Outcome, remark = ''): void {
-  console.log(`--- ${basename(file, '.spec.js')}: ${seconds.toFixed(1)} s${remark}`);
-  // Of a passed suite only the number of tests is printed.
-  console.log(isPassed ? /^ *\d+ passing.*$/m.exec(output)?.[0] : output);
+function report({ task, isPassed, output, seconds, cpuSeconds }: Outcome, remark = ''): void {
+  console.log(`--- ${task.name}: ${seconds.toFixed(1)} s, processors ${cpuSeconds.toFixed(1)} s${remark}`);
+  // Of what passed only the number of tests is printed.
+  const passing = /^ *\d+ passing.*$/m.exec(output)?.[0];
+  const shown = isPassed ? (passing ?? output) : output;
+  if (shown !== '') console.log(shown);
 }
 
-/** Runs all files, `width` at a time, in the order given. */
-async function runAll(files: readonly string[], width: number, remark = ''): Promise<readonly Outcome[]> {
-  const waiting = [...files];
+/** Runs all tasks, `width` at a time, in the order given. */
+async function runAll(tasks: readonly Task[], width: number, remark = ''): Promise<readonly Outcome[]> {
+  const waiting = [...tasks];
   const outcomes: Outcome[] = [];
   const work = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const outcome = await run(file);
+    for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
+      const outcome = await run(task);
       outcomes.push(outcome);
       report(outcome, remark);
     }
@@ -61,16 +67,42 @@ async function runAll(files: readonly string[], width: number, remark = ''): Pro
   return outcomes;
 }
 
-const failed = (outcomes: readonly Outcome[]) =>
-  outcomes.filter(({ isPassed }) => !isPassed).map(({ file }) => file);
+function readDurations(): Record<string, number> {
+  try {
+    return JSON.parse(readFileSync(DURATIONS_FILE, 'utf8')) as Record<string, number>;
+  } catch {
+    return {};
+  }
+}
 
-const files = process.argv.slice(2);
-if (files.length === 0) throw new Error('No suite named: node dist/test/run-suites.js FILE…');
+/** Best effort: without it the next run has another order. */
+function writeDurations(outcomes: readonly Outcome[]): void {
+  const latest = outcomes.map(({ task, seconds }) => [task.name, Math.round(seconds)] as const);
+  const text = JSON.stringify({ ...readDurations(), ...Object.fromEntries(latest) });
+  try {
+    mkdirSync(dirname(DURATIONS_FILE), { recursive: true });
+    writeFileSync(DURATIONS_FILE, text);
+  } catch (error) {
+    console.log(`Cannot write ${DURATIONS_FILE}: ${String(error)}`);
+  }
+}
+
+const failed = (outcomes: readonly Outcome[]) =>
+  outcomes.filter(({ isPassed }) => !isPassed).map(({ task }) => task);
+const namesOf = (tasks: readonly Task[]) => tasks.map(({ name }) => name).join(' ');
+
+const tasks = [...new Set(process.argv.slice(2))].map(taskOf);
+if (tasks.length === 0)
+  throw new Error(`No suite named: node ${basename(process.argv[1]!)} FILE|make:TARGET…`);
 // An emulated processor has no time to spare for another suite.
-const width = TIME_SCALE > 1 ? 1 : availableParallelism() + 1;
-const together = failed(await runAll(files, width));
+const width = TIME_SCALE > 1 ? 1 : 2 * availableParallelism();
+const outcomes = await runAll(orderTasks(tasks, readDurations()), width);
+writeDurations(outcomes);
+const together = failed(outcomes);
 const alone = failed(await runAll(together, 1, ', once more, alone'));
-const unsteady = together.filter((file) => !alone.includes(file));
-if (unsteady.length > 0) console.log(`Passed only alone: ${unsteady.join(' ')}`);
-console.log(alone.length > 0 ? `Failed: ${alone.join(' ')}` : `${files.length} suites passed`);
+const unsteady = together.filter((task) => !alone.includes(task));
+const cpuSeconds = outcomes.reduce((sum, outcome) => sum + outcome.cpuSeconds, 0);
+console.log(`All: ${(performance.now() / 1000).toFixed(0)} s, processors ${cpuSeconds.toFixed(0)} s`);
+if (unsteady.length > 0) console.log(`Passed only alone: ${namesOf(unsteady)}`);
+console.log(alone.length > 0 ? `Failed: ${namesOf(alone)}` : `${tasks.length} suites and phases passed`);
 process.exitCode = alone.length > 0 ? 1 : 0;

@@ -151,7 +151,7 @@ const properties = {
   Network: {
     title: 'IPv4 network',
     description:
-      'IPv4 network of all containers, /1 to /28. Needed unless EnableIPv4 is false. Must not overlap any network that hosts or containers talk to.',
+      'IPv4 network of all containers, /8 to /28. Needed unless EnableIPv4 is false. Must not overlap any network that hosts or containers talk to.',
     type: 'string',
     pattern: String.raw`^${IPV4}/\d{1,2}$`,
     examples: ['10.5.0.0/16'],
@@ -185,7 +185,7 @@ const properties = {
   },
   IPv6Network: {
     title: 'IPv6 network',
-    description: 'IPv6 network of all containers, /1 to /124. Needed if EnableIPv6 is true.',
+    description: 'IPv6 network of all containers, /7 to /124. Needed if EnableIPv6 is true.',
     type: 'string',
     pattern: String.raw`^${IPV6}/\d{1,3}$`,
     examples: ['fd00::/48'],

@@ -341,6 +341,23 @@ describe('LeaseManager', () => {
       assert.equal(host.count('lease-lost'), 0);
     });
 
+    it('leaves its key to another host that has its former address and the same key', async () => {
+      const host = await start();
+      const [key, value, { leaseId }] = [keyIn(host), valueOf(host.manager.nodeId), host.manager.own!];
+      host.manager.setIdentity({ nodeId: '192.0.2.99' as IpAddress });
+      await clock.advance(1000);
+      for (let round = 0; round < 20; round++) {
+        if (store.get(key)?.value !== value) store.put(key, value, leaseId);
+        await clock.advance(60_000);
+      }
+      assert.deepEqual(
+        [store.get(key)?.value, host.manager.state, host.count('subnet-changed')],
+        [value, 'held', 1],
+      );
+      assert.notEqual(keyIn(host), key);
+      assert.deepEqual([...host.manager.peers.keys()], [key]);
+    });
+
     it('renews through errors on the same lease', async () => {
       const host = await start(SHORT_LEASE);
       const leaseId = host.manager.own?.leaseId;

@@ -9,6 +9,7 @@ import { chooseMove } from './choose-subnet.ts';
 import type { LeaseEffect, RegistryView } from './lease-effects.ts';
 import type { LeaseEvent } from './lease-events.ts';
 import type { Keyed } from './lease-state.ts';
+import { isPublishedByAnother } from './node-identity.ts';
 import { ownKeyStatus } from './own-key.ts';
 import type { HeldKey } from './own-key.ts';
 import { lose } from './lost-lease.ts';
@@ -46,7 +47,9 @@ function checkOwnKey(state: Keyed, registry: RegistryView, now: Now): Transition
     case 'taken':
       return lose(state, 'overwritten', own, entry);
     case 'modified':
-      return repair(state, entry, lease, now);
+      return isContested(state, lease)
+        ? lose(state, 'overwritten', own, entry)
+        : repair(state, entry, lease, now);
     case 'reattached':
       return adopt(state, entry, own.subnets, registry, now);
     case 'rewritten':
@@ -55,6 +58,15 @@ function checkOwnKey(state: Keyed, registry: RegistryView, now: Now): Transition
     case 'gone':
       return undefined;
   }
+}
+
+/**
+ * Whether another host has this key, too, and the address that this one had before: a backup brings
+ * that back once, a host writes it again and again.
+ */
+function isContested({ nodes, overwrites }: Keyed, lease: Lease | undefined): boolean {
+  const isAnother = lease !== undefined && isPublishedByAnother(lease.attributes, nodes.current);
+  return isAnother && overwrites.count >= CONTEST_COUNT;
 }
 
 /**

@@ -57,8 +57,8 @@ export function encodeLeaseValue(attributes: LeaseAttributes): string {
   return JSON.stringify(fields).replaceAll(/[<>&\u2028\u2029]/g, escapeAsGoDoes);
 }
 
-function encodeWeft({ port, leaving = [], isDrained }: WeftAttributes = {}): object {
-  if (port === undefined && leaving.length === 0) return {};
+function encodeWeft({ port, leaving = [], isDrained, acceptsGso }: WeftAttributes = {}): object {
+  if (port === undefined && leaving.length === 0 && acceptsGso !== true) return {};
   const transports = leaving.map(({ backendType, backendData, backendV6Data, port: ownPort }) => ({
     ...(backendType !== '' && { BackendType: backendType }),
     ...(backendData !== undefined && { BackendData: backendData }),
@@ -70,6 +70,7 @@ function encodeWeft({ port, leaving = [], isDrained }: WeftAttributes = {}): obj
       ...(port !== undefined && { Port: port }),
       ...(transports.length > 0 && { Leaving: transports }),
       ...(isDrained === true && { Drained: true }),
+      ...(acceptsGso === true && { Gso: true }),
     },
   };
 }
@@ -82,13 +83,15 @@ export function sameAttributes(a: LeaseAttributes, b: LeaseAttributes): boolean 
 /** Garbage here counts as absent: the rest of the value has the host's address. */
 function decodeWeft(value: unknown): WeftAttributes | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { Port: port, Leaving: leaving, Drained: drained } = value as Readonly<Record<string, unknown>>;
+  const fields = value as Readonly<Record<string, unknown>>;
+  const { Port: port, Leaving: leaving, Drained: drained, Gso: gso } = fields;
   const transports = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
-  if (!isPort(port) && transports.length === 0) return undefined;
+  if (!isPort(port) && transports.length === 0 && gso !== true) return undefined;
   return {
     ...(isPort(port) && { port }),
     ...(transports.length > 0 && { leaving: transports }),
     ...(drained === true && { isDrained: true }),
+    ...(gso === true && { acceptsGso: true }),
   };
 }
 

@@ -247,6 +247,31 @@ describe('RegistryCache', () => {
       assert.ok(muted.isConnected);
     });
 
+    it('reads all of it where the registry is older than a write of this host', async () => {
+      await clock.advance(300_000);
+      const [{ snapshot }, { revision }] = [registry.calls, store];
+      // Nothing differs but the revision, which a restored backup has had before.
+      muted.noteRevision(toRevision(revision + 5));
+      await clock.advance(270_000);
+      assert.deepEqual([registry.calls.snapshot, muted.resyncs.restored], [snapshot + 1, 1]);
+      // It is comparable from there on.
+      await clock.advance(2 * 270_000);
+      assert.deepEqual([muted.resyncs.restored, muted.isConnected], [1, true]);
+    });
+
+    for (const behind of [1, 5])
+      it(`reads all of it where the registry is ${behind} revisions behind`, async () => {
+        await clock.advance(300_000);
+        const { snapshot } = registry.calls;
+        const changesSince = registry.changesSince.bind(registry);
+        registry.changesSince = async (since, signal) => {
+          const changes = await changesSince(since, signal);
+          return { ...changes, revision: toRevision(changes.revision - behind) };
+        };
+        await clock.advance(270_000);
+        assert.equal(registry.calls.snapshot, snapshot + 1);
+      });
+
     it('reads all of it where the registry did not answer the question', async () => {
       registry.changesSince = () => Promise.reject(new Error('gone for a moment'));
       await clock.advance(300_000);

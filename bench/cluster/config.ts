@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Lab } from '../../lab/lab.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { ETCD_URL } from '../../lab/topology.ts';
-import { waitFor } from '../../lab/wait.ts';
+import { waitEvenly, waitFor } from '../../lab/wait.ts';
 import type { BenchResult } from '../metrics.ts';
 
 const HOSTS = 10;
@@ -63,6 +63,6 @@ async function measureOnce(lab: Lab, write: Writer, mtu: number): Promise<number
     const results = await Promise.all(lab.topology.hosts.map(({ name }) => isLive(name)));
     return results.every(Boolean);
   };
-  await waitFor('the config to be live', areLive, LIMIT_MS, 1);
+  await waitEvenly('the config to be live', areLive, LIMIT_MS, 1);
   return performance.now() - startedMs;
 }

@@ -1,6 +1,6 @@
 // Some of the hosts of a simulated cluster, in one process: does what it is result, one command a message, and answers when all of
 // its hosts are where they should be, with what that took.
-import { waitFor } from '../../lab/wait.ts';
+import { waitEvenly } from '../../lab/wait.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { BENCH_CONFIG } from './seed.ts';
 import { readConfig, SimulatedHost } from './simulated-host.ts';
@@ -77,7 +77,7 @@ async function execute(command: WorkerCommand): Promise<void> {
     case 'leave':
       return hosts.pop()?.leave();
     case 'await':
-      return waitFor(
+      return waitEvenly(
         `${command.peers} peers`,
         () => hosts.every((host) => knowsAll(host, command)),
         LIMIT_MS,
@@ -86,7 +86,7 @@ async function execute(command: WorkerCommand): Promise<void> {
       markMs = systemClock.nowMs();
       return;
     case 'reconnect':
-      return waitFor('the registry', () => hosts.every((host) => host.hadContactSince(markMs)), LIMIT_MS);
+      return waitEvenly('the registry', () => hosts.every((host) => host.hadContactSince(markMs)), LIMIT_MS);
   }
 }
 

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { waitFor } from '../../lab/wait.ts';
+import { waitEvenly } from '../../lab/wait.ts';
 
 export interface StartTimes {
   readonly pid: number;
@@ -32,9 +32,9 @@ async function main([subnetFile, port, file, ...args]: readonly string[]): Promi
   const agent = new Agent({ keepAlive: true });
   const startMs = performance.now();
   const daemon = spawn(file!, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  await waitFor('the subnet file', () => existsSync(subnetFile!), LIMIT_MS, POLL_MS);
+  await waitEvenly('the subnet file', () => existsSync(subnetFile!), LIMIT_MS, POLL_MS);
   const leasedMs = performance.now() - startMs;
-  await waitFor('readiness', () => isReady(port!, agent), LIMIT_MS, POLL_MS);
+  await waitEvenly('readiness', () => isReady(port!, agent), LIMIT_MS, POLL_MS);
   const times: StartTimes = { pid: daemon.pid!, leasedMs, readyMs: performance.now() - startMs };
   console.log(JSON.stringify(times));
   agent.destroy();

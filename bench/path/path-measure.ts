@@ -1,5 +1,5 @@
 // What a measure of the path benchmark is, and what it gives.
-import type { TopologyName } from './path-testbed.ts';
+import type { TopologyName } from './tunnels/path-testbed.ts';
 import type { Trial } from './path-traffic.ts';
 
 export type Unit = 'Gbit/s' | 'kpps' | 'µs' | 'MiB' | 's/Gbit' | 'segments' | 'k/s';

@@ -1,6 +1,6 @@
 // Measures of the path benchmark, one entry each.
 import { highestRates } from './path-loss.ts';
-import { FIRST_PEER_ADDRESS, PEER_COUNT } from './path-plan.ts';
+import { FIRST_PEER_ADDRESS, PEER_COUNT } from './tunnels/path-plan.ts';
 import {
   iperf,
   pingFlood,

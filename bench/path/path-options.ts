@@ -1,14 +1,14 @@
 // Command line of the path benchmark, and the list of its candidates.
 import { parseArgs } from 'node:util';
 import type { Family } from '../../lib/address.ts';
-import { BETWEEN_CONTAINERS } from './path-containers.ts';
-import { BETWEEN_HOSTS } from './path-hosts.ts';
+import { BETWEEN_CONTAINERS } from './tunnels/path-container-competitors.ts';
+import { BETWEEN_HOSTS } from './tunnels/path-hosts.ts';
 import type { Measure } from './path-measure.ts';
 import { DEFAULT_TUNING } from '../../native/packet-path.ts';
 import { MEASURES } from './path-measures.ts';
-import { UNDERLAYS, type UnderlayKind } from './path-offloads.ts';
-import { TOPOLOGIES, type PathCandidate, type TopologyName } from './path-testbed.ts';
-import type { Tuning } from './path-tunnel.ts';
+import { UNDERLAYS, type UnderlayKind } from './tunnels/path-offloads.ts';
+import { TOPOLOGIES, type PathCandidate, type TopologyName } from './tunnels/path-testbed.ts';
+import type { Tuning } from './tunnels/path-tunnel.ts';
 
 const CANDIDATES: Readonly<Record<TopologyName, readonly PathCandidate[]>> = {
   containers: BETWEEN_CONTAINERS,
@@ -65,13 +65,15 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
   const underlays = UNDERLAYS.map((name) => ({ name }));
   const candidates = CANDIDATES[topology];
   const measures = MEASURES.filter((measure) => (measure.topology ?? topology) === topology);
+  const chosenCandidates = chosen('only', values.only, candidates, candidates.filter(isDefault));
+  requireFamilies(families, chosenCandidates);
   return {
     rounds: numberIn('rounds', values.rounds, 1, 1000),
     seconds: numberIn('seconds', values.seconds, 1, 60),
     topology,
     underlays: chosen('underlay', values.underlay, underlays, underlays.slice(0, 2)).map(({ name }) => name),
     families: families.map(({ family }) => family),
-    candidates: chosen('only', values.only, candidates, candidates.filter(isDefault)),
+    candidates: chosenCandidates,
     measures: chosen('measures', values.measures, measures, measures.filter(isDefault)),
     mtu: numberIn('mtu', values.mtu, 600, 65_535),
     tuning: {
@@ -80,6 +82,14 @@ export function parsePathOptions(args: readonly string[]): PathOptions {
     },
     isProfiled: values.perf,
   };
+}
+
+function requireFamilies(families: typeof FAMILIES, candidates: readonly PathCandidate[]): void {
+  for (const { name, family } of families)
+    if (!candidates.some((candidate) => candidate.families.includes(family)))
+      throw new Error(
+        `--families '${name}': none of ${candidates.map((one) => one.name).join(',')} carries it: give ipv4, or --topology containers with weft's or the kernel's`,
+      );
 }
 
 function isDefault({ isOptional }: { readonly isOptional?: true }): boolean {

@@ -27,12 +27,11 @@ describe('measures of the path', () => {
     );
   });
 
-  it('keep underlays, topologies and families apart', () => {
+  it('keep underlays and families apart', () => {
     const wire = run(0, 'host-gw', 'tcp-cubic', 10);
     const measures = measuresOfRuns([
       wire,
       { ...wire, value: 30, underlay: 'uncut' },
-      { ...wire, value: 31, underlay: 'uncut', topology: 'hosts' },
       { ...wire, value: 9, family: 6 },
     ]);
     assert.deepEqual(
@@ -40,7 +39,6 @@ describe('measures of the path', () => {
       [
         ['tcp-cubic, wire', [10]],
         ['tcp-cubic, uncut', [30]],
-        ['tcp-cubic, uncut, hosts', [31]],
         ['tcp-cubic, wire, IPv6', [9]],
       ],
     );

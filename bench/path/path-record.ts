@@ -2,8 +2,8 @@
 import type { Unit } from './path-measure.ts';
 import { MEASURES } from './path-measures.ts';
 import type { Family } from '../../lib/address.ts';
-import type { UnderlayKind } from './path-offloads.ts';
-import type { TopologyName } from './path-testbed.ts';
+import type { UnderlayKind } from './tunnels/path-offloads.ts';
+import type { TopologyName } from './tunnels/path-testbed.ts';
 import type { Measure, Subject } from '../record.ts';
 import { ASKED_OF, QUOTIENTS, thresholdOf, type Quotient } from './path-thresholds.ts';
 
@@ -52,10 +52,9 @@ export function measuresOfRuns(runs: readonly PathRun[]): Measure[] {
   return [...measures, ...quotients];
 }
 
-/** What a measure's name has behind the metric; between containers and over IPv4 unless it states otherwise. */
-function circumstancesOf({ topology, underlay, family }: PathRun): string {
-  const others = [...(topology === 'hosts' ? ['hosts'] : []), ...(family === 6 ? ['IPv6'] : [])];
-  return [underlay, ...others].join(', ');
+/** What a measure's name has behind the metric; over IPv4 unless it states IPv6. A record has one topology. */
+function circumstancesOf({ underlay, family }: PathRun): string {
+  return family === 6 ? `${underlay}, IPv6` : underlay;
 }
 
 /** `runs`: of one metric under the same circumstances. */
@@ -70,7 +69,8 @@ function measureOf(runs: readonly PathRun[], rounds: number): Measure {
     title: circumstances,
     unit: unit ?? 'none',
     better: unit === undefined ? 'neither' : LESS_IS_BETTER.includes(unit) ? 'less' : 'more',
-    reference: REFERENCE,
+    // A quotient of counts that are mostly 0 says nothing.
+    ...(unit === 'segments' ? {} : { reference: REFERENCE }),
     subjects: candidates.map((candidate) =>
       subjectOf(
         candidate,

@@ -1,5 +1,5 @@
 // What TCP saw of a path besides its rate: segments out of order and losses, from the counters of a station's namespace.
-import type { Station } from './path-station.ts';
+import type { Station } from './tunnels/path-station.ts';
 
 /** Differences of the counters of Linux's TCP (include/uapi/linux/snmp.h) over a measurement. */
 export interface TcpCounters {

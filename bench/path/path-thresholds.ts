@@ -1,7 +1,7 @@
 // What medians of the path benchmark must keep, by topology, underlay and metric. Data, and how to find it.
 import type { Threshold } from '../record.ts';
-import type { UnderlayKind } from './path-offloads.ts';
-import type { TopologyName } from './path-testbed.ts';
+import type { UnderlayKind } from './tunnels/path-offloads.ts';
+import type { TopologyName } from './tunnels/path-testbed.ts';
 
 /** weft by its defaults. */
 export const ASKED_OF: readonly string[] = ['weft-udp', 'weft-vxlan'];
@@ -27,7 +27,7 @@ function streams(one: number, many: number): Bounds {
   };
 }
 
-function bothWays(atLeast: number): Bounds {
+function bothDirections(atLeast: number): Bounds {
   const names = ['tcp-cubic', 'tcp-bbr', 'tcp-8-cubic', 'tcp-8-bbr'];
   return Object.fromEntries(names.map((name) => [`${name}-both`, ratio(atLeast)]));
 }
@@ -49,14 +49,14 @@ const CONTAINERS: Partial<Record<UnderlayKind, Bounds>> = {
   wire: {
     ...PACKETS,
     ...WIRE_STREAMS,
-    ...bothWays(0.95),
+    ...bothDirections(0.95),
     'tcp-cubic CPU': ratioAtMost(1.15),
     'tcp-bbr CPU': ratioAtMost(1.15),
   },
   uncut: {
     ...PACKETS,
     ...UNCUT_STREAMS,
-    ...bothWays(0.55),
+    ...bothDirections(0.55),
     'tcp-cubic CPU': ratioAtMost(1.8),
     'tcp-bbr CPU': ratioAtMost(1.8),
   },

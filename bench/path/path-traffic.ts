@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { run } from './path-process.ts';
 import type { Family } from '../../lib/address.ts';
-import type { Testbed } from './path-testbed.ts';
+import type { Testbed } from './tunnels/path-testbed.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 
 /** Inputs of a measurement. */

@@ -13,9 +13,9 @@ import { measuresOfRuns, type PathRun } from './path-record.ts';
 import { withPerf } from './perf.ts';
 import { progress } from '../progress.ts';
 import type { BenchmarkRecord } from '../record.ts';
-import type { UnderlayKind } from './path-offloads.ts';
-import type { PathCandidate, Testbed } from './path-testbed.ts';
-import type { Tunnel } from './path-tunnel.ts';
+import type { UnderlayKind } from './tunnels/path-offloads.ts';
+import type { PathCandidate, Testbed } from './tunnels/path-testbed.ts';
+import type { Tunnel } from './tunnels/path-tunnel.ts';
 import type { Measure } from './path-measure.ts';
 
 /** @throws Error if it does not run where namespaces are its own. */
@@ -35,9 +35,9 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
   const { seconds, topology, mtu, tuning } = options;
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
   return {
-    benchmark: 'path',
+    benchmark: topology === 'hosts' ? 'path-hosts' : 'path',
     invalidatedBy: 'on an otherwise idle machine, the median of a ratio above misses its threshold',
-    conditions: { seconds, topology, mtu, ...tuning, defaultCongestion: congestion },
+    conditions: { seconds, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),
   };
 }

@@ -1,17 +1,19 @@
 // `weft bench report`: from files of results to files for people.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { progress } from '../progress.ts';
 import { readRecord } from '../record.ts';
 import type { ReportArgs } from '../args.ts';
 import { formatReport } from './html.ts';
 import { drawPicture } from './picture.ts';
+import { fillTables } from './tables.ts';
 
 /** @returns the exit code. @throws Error naming a file that is no record. */
-export async function writeReport({ files, out, picture }: ReportArgs): Promise<number> {
+export async function writeReport({ files, out, picture, pages }: ReportArgs): Promise<number> {
   const records = await Promise.all(files.map(readRecord));
   await write(out, formatReport(records));
   if (picture !== undefined) await write(picture, drawPicture(records));
+  for (const page of pages) await write(page, fillTables(await readFile(page, 'utf8'), records));
   return 0;
 }
 

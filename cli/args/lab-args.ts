@@ -57,6 +57,16 @@ export const LAB_OPTIONS = {
     default: 'on',
     help: 'checksum and segmentation offloads of the underlay (default: on); off needs ethtool',
   },
+  gro: {
+    type: 'boolean',
+    help: 'hosts join packets that arrive (GRO), as network cards do; needs ethtool. With --offloads off: a wire',
+  },
+  beside: {
+    type: 'string',
+    choices: ['vxlan'],
+    value: 'vxlan',
+    help: "run: print the TCP rate beside that of the kernel's VXLAN in a second lab, by turns",
+  },
   mtu: {
     type: 'string',
     value: 'BYTES',
@@ -112,6 +122,7 @@ export async function labOptions(values: LabValues): Promise<LabOptions> {
     routed: values.routed,
     userspace: values.userspace,
     offloads: values.offloads === 'on',
+    gro: values.gro,
     daemonFlags: values.flag,
     config: checkConfig(values.config === undefined ? fromBackend : await readConfig(values.config)),
   };

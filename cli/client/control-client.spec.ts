@@ -9,12 +9,16 @@ import { ControlClient, NoDaemonError, RejectedError } from './control-client.ts
 const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
 
 describe('the client of the control socket', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-client-'));
-  const path = join(folder, 'weft.sock');
+  let folder = '';
+  let path = '';
   const sockets = new Set<Socket>();
   let server: Server | undefined;
   let received = '';
 
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-client-'));
+    path = join(folder, 'weft.sock');
+  });
   after(() => rmSync(folder, { recursive: true }));
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();

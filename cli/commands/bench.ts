@@ -12,8 +12,8 @@ import { printError, printText } from '../output.ts';
 const SPEC: CommandSpec = {
   synopsis: [
     '[BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]',
-    '--plan check|short|full [--out FILE]',
-    'report FILE... -o FILE.html [--picture FILE.svg]',
+    '--plan check|short|full|path [--out FILE]',
+    'report FILE... -o FILE.html [--picture FILE.svg] [--tables FILE.md]...',
     'compare BEFORE AFTER [--tolerance 0.1] [--alpha 0.01]',
   ],
   about: `Measures weft beside competitors on this machine, from the sources, where bench/ and its tools are. Labs and tunnels

@@ -15,7 +15,8 @@ import { checkConfigArgs, CONFIG_VERBS, parseSeconds } from '../args/config-args
 import { defineCommand } from '../command.ts';
 import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
 import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
-import { ETCD_OPTIONS, openConfigStore } from '../client/etcd-options.ts';
+import { endpointAddresses } from '../../daemon/options/etcd-options.ts';
+import { ETCD_OPTIONS, etcdOptionsOf, openConfigStore } from '../client/etcd-options.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
@@ -54,8 +55,8 @@ export const configCommand = defineCommand({
   run: async (values, [verb, arg]) => {
     checkConfigArgs(verb, arg);
     if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
+    if (verb === 'validate') return validate(arg!, endpointAddresses(etcdOptionsOf(values)));
     const { store, key, addresses: etcdAddresses } = openConfigStore(values);
-    if (verb === 'validate') return validate(arg!, etcdAddresses).finally(() => store.close());
     const options = {
       yes: values.yes,
       renumber: values.renumber,

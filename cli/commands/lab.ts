@@ -1,6 +1,7 @@
 // `weft lab`: a cluster on this machine. Parses arguments and prints results; lab/ does the work.
 import { spawn } from 'node:child_process';
-import { Lab } from '../../lab/lab.ts';
+import { Lab, type LabOptions } from '../../lab/lab.ts';
+import type { BesideReport } from '../../lab/beside.ts';
 import { namespacesOf } from '../../lab/topology.ts';
 import { checkLab, subnetOf, type LabReport } from '../../lab/run.ts';
 import { EXIT_USAGE } from '../../daemon/node/exit.ts';
@@ -58,9 +59,9 @@ export const labCommand: Command = {
   run: (argv) => command.run(endOptionsBehindNamespace(argv)),
 };
 
-async function create(values: LabValues): Promise<Lab> {
+async function create(options: LabOptions): Promise<Lab> {
   try {
-    return await Lab.create(await labOptions(values));
+    return await Lab.create(options);
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);
     throw error;
@@ -68,9 +69,12 @@ async function create(values: LabValues): Promise<Lab> {
 }
 
 async function run(values: LabValues): Promise<number> {
+  if (values.beside !== undefined && Number(values.hosts) < 2)
+    throw new UsageError('--beside measures between two containers: give --hosts 2 or more');
   const print = (text: string) => void (values.json || printText(`… ${text}\n`));
   print(`starting ${values.hosts} hosts, an etcd, and a daemon on each host`);
-  const lab = await create(values);
+  const options = await labOptions(values);
+  const lab = await create(options);
   let isInterrupted = false;
   const onInterrupt = () => {
     isInterrupted = true;
@@ -78,7 +82,7 @@ async function run(values: LabValues): Promise<number> {
   };
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
-    const report = await checkLab(lab, print);
+    const report = await checkLab(lab, print, values.beside === undefined ? undefined : options);
     // What a lab answers while it ends is no report.
     if (isInterrupted) return await new Promise<never>(() => undefined);
     printText(values.json ? `${JSON.stringify(report)}\n` : formatReport(report));
@@ -104,9 +108,15 @@ function formatReport(report: LabReport): string {
     ...rows,
     `ping: ${pairs} pairs, ${sent} sent, ${lost} lost${broken.length > 0 ? ` (${broken.slice(0, 5).join(', ')})` : ''}`,
     `TCP:  ${tcp}, one stream, ${report.tcpCongestionControl}`,
+    ...(report.beside ? [formatBeside(report.beside)] : []),
     report.ok ? 'ok: every container reaches every other' : 'FAILED: see above',
     '',
   ].join('\n');
+}
+
+function formatBeside({ tcpGbitPerSec, referenceGbitPerSec, ratio, rounds }: BesideReport): string {
+  const range = `[${ratio.least.toFixed(2)}–${ratio.most.toFixed(2)}]`;
+  return `      ${ratio.median.toFixed(2)} ${range} of the kernel's VXLAN: ${tcpGbitPerSec.toFixed(2)} beside ${referenceGbitPerSec.toFixed(2)} Gbit/s, medians of ${rounds} rounds`;
 }
 
 async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
@@ -115,7 +125,7 @@ async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
 }
 
 async function up(values: LabValues): Promise<number> {
-  const lab = await create(values);
+  const lab = await create(await labOptions(values));
   lab.keep();
   const isReady = await lab.waitUntilReady().then(
     () => true,

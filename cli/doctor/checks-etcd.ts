@@ -7,6 +7,7 @@ import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-stor
 import type { EtcdOptions } from '../../allocator/registry/etcd/options.ts';
 import type { ConfigStore } from '../../allocator/registry/config-store.ts';
 import { RegistryError } from '../../allocator/registry/registry.ts';
+import { certificateEnd } from './certificate-check.ts';
 import type { Check, Found } from './check.ts';
 import { etcdClock } from './clock-check.ts';
 import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
@@ -192,5 +193,6 @@ export const ETCD_CHECKS: readonly Check[] = [
   endpointCheck('etcd-tls', 'whether certificates are valid: authority, name, dates'),
   endpointCheck('etcd-auth', 'whether etcd accepts this host’s credentials'),
   endpointCheck('etcd-quorum', 'whether each endpoint answers requests'),
+  certificateEnd,
   etcdClock,
 ];

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { checkFileLimit } from './file-limit.ts';
 
 describe('the limit of open files', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-limits-'));
+  let folder = '';
+  before(() => (folder = mkdtempSync(join(tmpdir(), 'weft-limits-'))));
   after(() => rmSync(folder, { recursive: true }));
 
   const cases: readonly (readonly [soft: string, expected: RegExp])[] = [

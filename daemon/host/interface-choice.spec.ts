@@ -522,6 +522,22 @@ describe('the choice of an interface', () => {
       assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.5', selectedBy: 'the default route' });
     });
 
+    it('leaves a VIP that it took while there was no other address', async () => {
+      const before = facts({ interfaces: [eth('10.0.0.100/32')] });
+      const gone = { interfaces: [eth('10.0.0.100/32', '10.0.0.5 d')] };
+      assert.deepEqual(await after({}, gone, before), {
+        name: 'eth0',
+        ipv4: '10.0.0.5',
+        selectedBy: 'the default route',
+      });
+      // The operator's choice, and that of the kernel, come first.
+      const named = await after({ names: ['10.0.0.100'] }, gone, before);
+      assert.equal(typeof named === 'object' && named.ipv4, '10.0.0.100');
+      const lookupRoute = sourceOf({ '192.0.2.1': '10.0.0.100' });
+      const used = await after({}, { ...gone, lookupRoute }, before);
+      assert.equal(typeof used === 'object' && used.ipv4, '10.0.0.100');
+    });
+
     it('chooses another address when the current one is removed', async () => {
       const result = await after({ names: ['eth0'] }, { interfaces: [eth('10.0.0.77')] });
       assert.deepEqual(result, { name: 'eth0', ipv4: '10.0.0.77', selectedBy: '--iface=eth0' });

@@ -2,7 +2,8 @@
 // provides. Order: each --iface, each --iface-regex, --iface-can-reach; without any of them the
 // public address, and without that the default route. Devices of weft and flannel are never chosen.
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
-import type { Interface } from '../kernel/kernel.ts';
+import { familyOf } from '../../lib/address.ts';
+import type { Interface, InterfaceAddress } from '../kernel/kernel.ts';
 import { lookupDefaultRoute } from './default-route.ts';
 import type {
   ChosenInterface,
@@ -20,6 +21,7 @@ import {
   OVERLAY_DEVICE,
 } from './interface-lookup.ts';
 import { pickSource } from './source-address.ts';
+import { isAlone } from './usable-address.ts';
 
 interface Attempt {
   readonly label: string;
@@ -63,7 +65,7 @@ export async function rechooseInterface(
 ): Promise<InterfaceChoice> {
   const same = facts.interfaces.find((candidate) => candidate.name === current.name);
   if (same !== undefined) {
-    const kept = keepAddresses(same, current);
+    const kept = await keepAddresses(same, current, facts, options);
     const isLost = current.isBoundToAddress && (kept.ipv4 !== current.ipv4 || kept.ipv6 !== current.ipv6);
     const lookup = { interface: same, ...kept, isBoundToAddress: current.isBoundToAddress };
     const request = { facts, options, families };
@@ -73,13 +75,38 @@ export async function rechooseInterface(
   return chooseInterface(facts, options, families);
 }
 
-function keepAddresses(candidate: Interface, current: ChosenInterface): { ipv4?: Ipv4; ipv6?: Ipv6 } {
-  const isThere = (address: IpAddress): boolean =>
-    candidate.addresses.some((entry) => entry.address === address);
-  return {
-    ...(current.ipv4 !== undefined && isThere(current.ipv4) ? { ipv4: current.ipv4 } : {}),
-    ...(current.ipv6 !== undefined && isThere(current.ipv6) ? { ipv6: current.ipv6 } : {}),
+async function keepAddresses(
+  candidate: Interface,
+  current: ChosenInterface,
+  facts: InterfaceFacts,
+  options: InterfaceOptions,
+): Promise<{ ipv4?: Ipv4; ipv6?: Ipv6 }> {
+  const stays = async (address: IpAddress | undefined): Promise<boolean> => {
+    const entry = candidate.addresses.find((each) => each.address === address);
+    if (entry === undefined) return false;
+    return (
+      current.isBoundToAddress || !isAlone(entry) || !(await isReplaced(entry, candidate, facts, options))
+    );
   };
+  const [keepsIpv4, keepsIpv6] = [await stays(current.ipv4), await stays(current.ipv6)];
+  return {
+    ...(keepsIpv4 && current.ipv4 && { ipv4: current.ipv4 }),
+    ...(keepsIpv6 && current.ipv6 && { ipv6: current.ipv6 }),
+  };
+}
+
+/**
+ * Whether the kernel sends from an address in a subnet, while `entry` is alone, perhaps a VIP: it was
+ * taken as long as the host had no other, and leaves with the next failover.
+ */
+async function isReplaced(
+  entry: InterfaceAddress,
+  candidate: Interface,
+  facts: InterfaceFacts,
+  options: InterfaceOptions,
+): Promise<boolean> {
+  const picked = await pickSource(candidate, familyOf(entry.address), facts, options);
+  return candidate.addresses.some((each) => each.address === picked && !isAlone(each));
 }
 
 function attemptsOf(request: Request): readonly Attempt[] {

@@ -6,7 +6,15 @@ import type { BackendConfig, BackendType } from '../../allocator/config/config.t
 import type { HostFacts } from '../../backends/backend.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { UDP, VXLAN, host, ip4, network } from '../../backends/fixture.ts';
-import { checkPacketPath, checkCapability, remedyForLink, checkHost } from './prerequisites.ts';
+import type { LoadedNative } from '../../native/index.ts';
+import type { DatapathMode } from './datapath-mode.ts';
+import {
+  checkPacketPath,
+  checkCapability,
+  checkPrerequisites,
+  remedyForLink,
+  checkHost,
+} from './prerequisites.ts';
 
 describe('checkCapability', () => {
   let folder: string;
@@ -35,6 +43,47 @@ describe('checkCapability', () => {
   it('passes without /proc', async () => {
     assert.equal(await checkCapability('vxlan', join(folder, 'nothing')), undefined);
   });
+});
+
+describe('checkPrerequisites', () => {
+  const NO_ADDON = { native: undefined, reason: 'not built' } as const;
+  /** Backend and datapath, and the prerequisites that are asked for in order. */
+  const cases: readonly (readonly [BackendConfig, DatapathMode, readonly string[]])[] = [
+    [UDP, 'kernel', ['capability udp', 'packet path udp']],
+    [UDP, 'kernel-first', ['capability udp', 'packet path udp']],
+    [UDP, 'userspace', ['capability udp', 'packet path udp']],
+    [VXLAN, 'userspace', ['capability vxlan', 'packet path vxlan']],
+    [VXLAN, 'kernel-first', ['capability vxlan']],
+    [VXLAN, 'kernel', ['capability vxlan']],
+    [{ type: 'host-gw' }, 'userspace', ['capability host-gw']],
+    [{ type: 'alloc' }, 'userspace', ['capability alloc']],
+  ];
+  for (const [backend, mode, expected] of cases)
+    it(`asks for ${expected.join(' and ')} with datapath ${mode}`, async () => {
+      const run = async (failing: string | undefined, loaded: LoadedNative = NO_ADDON) => {
+        const asked: string[] = [];
+        const check = (what: string): Promise<string | undefined> => {
+          asked.push(what);
+          return Promise.resolve(what === failing ? `no ${what}` : undefined);
+        };
+        let reason: string | undefined;
+        const problem = await checkPrerequisites(network('4', backend), mode, {
+          capability: (type) => check(`capability ${type}`),
+          packetPath: (type, noAddon) => ((reason = noAddon), check(`packet path ${type}`)),
+          addon: () => loaded,
+        });
+        return { asked, problem, reason };
+      };
+      const passed = await run(undefined);
+      assert.deepEqual([passed.asked, passed.problem], [expected, undefined]);
+      assert.equal(passed.reason, expected.length > 1 ? 'not built' : undefined);
+      assert.equal((await run(undefined, { native: {} } as unknown as LoadedNative)).reason, undefined);
+      // The first that is missing is the answer.
+      for (const [index, what] of expected.entries()) {
+        const { asked, problem } = await run(what);
+        assert.deepEqual([asked, problem], [expected.slice(0, index + 1), `no ${what}`]);
+      }
+    });
 });
 
 describe('checkHost', () => {

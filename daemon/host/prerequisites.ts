@@ -57,18 +57,32 @@ const TUN_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: TUN_FORBIDDEN,
 };
 
+/** What {@link checkPrerequisites} asks the host. */
+export interface HostChecks {
+  readonly capability: typeof checkCapability;
+  readonly packetPath: typeof checkPacketPath;
+  readonly addon: typeof loadNative;
+}
+
+const HOST_CHECKS: HostChecks = {
+  capability: checkCapability,
+  packetPath: checkPacketPath,
+  addon: loadNative,
+};
+
 /**
  * Why this host cannot run `config` with this datapath, interfaces aside; `undefined` if it can.
  */
 export async function checkPrerequisites(
   { backend: { type } }: NetworkConfig,
   encapsulation: DatapathMode,
+  checks = HOST_CHECKS,
 ): Promise<string | undefined> {
-  const missing = await checkCapability(type);
+  const missing = await checks.capability(type);
   const needsPacketPath = (type === 'udp' || type === 'vxlan') && encapsulation === 'userspace';
   if (missing !== undefined || !needsPacketPath) return missing;
-  const loaded = loadNative();
-  return checkPacketPath(type, loaded.native ? undefined : loaded.reason);
+  const loaded = checks.addon();
+  return checks.packetPath(type, loaded.native ? undefined : loaded.reason);
 }
 
 /**

@@ -48,7 +48,7 @@ export function isLikelySource({ addresses }: Interface, address: IpAddress): bo
 }
 
 /** Without a subnet: the form of addresses that fail over between hosts. */
-function isAlone({ address, prefixLength }: InterfaceAddress): boolean {
+export function isAlone({ address, prefixLength }: InterfaceAddress): boolean {
   return prefixLength === bitsOf(familyOf(address));
 }
 

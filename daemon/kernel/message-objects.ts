@@ -137,7 +137,7 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 
 /** A route of the packet path on `dev`. */
 export function toPathRouteObject(
-  { destination, remote, port, mac }: PathRoute,
+  { destination, remote, port, mac, needsSegments }: PathRoute,
   dev: string,
 ): PathRouteObject {
   return {
@@ -147,6 +147,7 @@ export function toPathRouteObject(
     remote: remote as IpAddress,
     port,
     mac: (mac ?? NO_MAC) as MacAddress,
+    needsSegments: needsSegments === true,
   };
 }
 

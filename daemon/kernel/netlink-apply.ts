@@ -90,7 +90,7 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   const { action, object } = step;
   if (object.kind === 'link') {
     if (action === 'remove') return removeLink(target, object);
-    if (object.type === 'tun') return ensureTun(client, path, object);
+    if (object.type === 'tun') return ensureTun(client, path, object, formerName(step));
     if (object.type === 'fou') return ensureFou(target, object);
     return ensureVxlan(client, object, formerName(step));
   }

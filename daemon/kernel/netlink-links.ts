@@ -48,11 +48,17 @@ export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.
 }
 
 /**
- * Creates the device `link` of the packet path, or changes it in place. EOPNOTSUPP: it must be
- * removed first. Never rejects.
+ * Creates the device `link` of the packet path, or changes it in place; renames it from `from` if
+ * that is given. EOPNOTSUPP: it must be removed first. Never rejects.
  */
-export function ensureTun(client: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {
+export function ensureTun(
+  client: NetlinkClient,
+  path: PathTable,
+  link: TunLink,
+  from = link.name,
+): Promise<Outcome> {
   return asOutcome(async () => {
+    if (from !== link.name) await renameTun(client, path, from, link.name);
     const opened = path.open(link, await readLink(client, { name: link.name }));
     if (opened.status !== 'done') return opened;
     const current = await readLink(client, { name: link.name });
@@ -75,6 +81,16 @@ async function rename(client: NetlinkClient, from: string, to: string): Promise<
   // Before Linux 6.2 a device must be down for a rename, and loses its routes and neighbours.
   if (outcome?.status === 'rejected' && outcome.errno === 'EBUSY')
     await client.send([(writer) => encodeLinkDown(writer, current.index), change]);
+}
+
+/** A device that keeps its name is closed: the one of the new name has its port. */
+async function renameTun(client: NetlinkClient, path: PathTable, from: string, to: string): Promise<void> {
+  const current = await readLink(client, { name: from });
+  if (current === undefined || path.deviceOf(current) === undefined) return;
+  await rename(client, from, to);
+  const renamed = await readLink(client, { index: current.index });
+  if (renamed?.name === to) path.rename(from, to);
+  else path.close(from);
 }
 
 async function verifyTun(client: NetlinkClient, path: PathTable, link: TunLink): Promise<Outcome> {

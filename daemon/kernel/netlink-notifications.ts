@@ -86,7 +86,7 @@ export class NotificationReader {
     this.#nameReads = new ControlLoop({
       clock: options.clock,
       step: () => this.#readNamesIfDue(),
-      deadlinesMs: () => (this.#isReadDue ? [Math.max(this.#retryAtMs, options.clock.nowMs() + 1)] : []),
+      deadlinesMs: () => (this.#isReadDue ? [this.#retryAtMs] : []),
     });
     this.#nameReads.start();
   }

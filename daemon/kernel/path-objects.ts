@@ -22,10 +22,11 @@ export function toDevice({ name, encapsulation, local, port, vni, mac }: TunLink
 
 /** The route of the packet path that `route` describes, on `device`. */
 export function toPathRoute(
-  { destination, remote, port, mac }: PathRouteObject,
+  { destination, remote, port, mac, needsSegments }: PathRouteObject,
   { encapsulation }: PathDevice,
 ): PathRoute {
-  return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }) };
+  const marks = needsSegments === true ? { needsSegments } : {};
+  return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }), ...marks };
 }
 
 /** Compares the settings that a device keeps for its lifetime. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { PacketPath } from '../../native/packet-path.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { PathTable } from './path-table.ts';
+import { MemoryPacketPath } from './memory/memory-packet-path.ts';
+import type { LinkMessage } from './netlink/link.ts';
+import { PathTable, type DescriptorStore } from './path-table.ts';
 
 describe('the packet path as a kernel table', () => {
   function tableOf(...names: readonly string[]) {
@@ -19,5 +21,30 @@ describe('the packet path as a kernel table', () => {
     assert.deepEqual(refreshed, ['flannel.1', 'flannel-v6.1']);
     table.refreshSoon();
     await waitFor('the refresh after another change', () => refreshed.length === 4);
+  });
+
+  it('hands a renamed device over under its new name alone', () => {
+    const calls: string[] = [];
+    const store: DescriptorStore = {
+      has: () => false,
+      take: () => [],
+      store: (device) => void calls.push(`store ${device}`),
+      remove: (device) => void calls.push(`remove ${device}`),
+      storeCheckpoint: (device, text) => void calls.push(`checkpoint ${device} ${text.includes('1450')}`),
+    };
+    const packetPath = new MemoryPacketPath();
+    const table = new PathTable({ packetPath, descriptorStore: store });
+    packetPath.open({ name: 'flannel0', encapsulation: 'udp', local: '10.9.0.1', port: 8285 });
+    table.attach({ name: 'flannel0', index: 7, mtu: 1450 } as LinkMessage);
+    table.rename('flannel0', 'flannel-p8285');
+    table.end();
+    assert.deepEqual(calls, [
+      'store flannel0',
+      'remove flannel0',
+      'store flannel-p8285',
+      'checkpoint flannel-p8285 true',
+    ]);
+    assert.equal(table.deviceOf({ name: 'flannel-p8285', index: 7 } as LinkMessage)?.port, 8285);
+    assert.equal(table.deviceOf({ name: 'flannel0', index: 7 } as LinkMessage), undefined);
   });
 });

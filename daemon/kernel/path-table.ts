@@ -119,6 +119,22 @@ export class PathTable {
     this.#checkpointSoon(name);
   }
 
+  /** The link of the device `from` has the name `to` now. */
+  rename(from: string, to: string): void {
+    const index = this.#indexes.get(from);
+    const settings = this.#settings.get(from);
+    if (this.#path === undefined || index === undefined) return;
+    this.#path.rename(from, to);
+    this.#indexes.delete(from);
+    this.#indexes.set(to, index);
+    this.#settings.delete(from);
+    if (settings !== undefined) this.#settings.set(to, settings);
+    this.#changed.delete(from);
+    this.#store?.remove(from);
+    this.#store?.store(to, this.#path.descriptors(to));
+    this.#checkpointSoon(to);
+  }
+
   /** Closes a device and drops what is stored of it; without effect if there is none. */
   close(name: string): void {
     if (this.#find(name) === undefined) return;

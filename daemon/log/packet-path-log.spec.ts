@@ -31,6 +31,15 @@ describe('the log of the packet path', () => {
     assert.deepEqual(lines, [line, fastPath, line, fastPath]);
   });
 
+  it('names the device that decapsulates TCP', () => {
+    path.decapDevice = 'weft-rx7a';
+    log.update(path);
+    assert.equal(
+      lines[1],
+      'INFO  The BPF program forwards packets in the kernel device=flannel0 decapDevice=weft-rx7a',
+    );
+  });
+
   it('logs why the BPF program forwards no packets when the reason changes', () => {
     for (const reason of ['it is turned off', 'it is turned off', 'the underlay is IPv6']) {
       path.bpfDisabledReason = reason;

@@ -30,12 +30,15 @@ export class PacketPathLog {
     }
   }
 
-  #logFastPath(device: string, { bpfDisabledReason }: PathStatus): void {
+  #logFastPath(device: string, { bpfDisabledReason, decapDevice }: PathStatus): void {
     if (this.#bpfDisabledReason.has(device) && this.#bpfDisabledReason.get(device) === bpfDisabledReason)
       return;
     this.#bpfDisabledReason.set(device, bpfDisabledReason);
     if (bpfDisabledReason === undefined)
-      this.#log.info('The BPF program forwards packets in the kernel', { device });
+      this.#log.info('The BPF program forwards packets in the kernel', {
+        device,
+        ...(decapDevice !== undefined && { decapDevice }),
+      });
     else
       this.#log.info('Forwarding all packets in userspace, without the BPF program', {
         device,

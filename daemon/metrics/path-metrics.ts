@@ -11,6 +11,11 @@ export const PATH_METRICS: readonly Metric[] = [
     'kernelRxPackets',
     'kernelTxPackets',
   ),
+  deviceCounter(
+    'decapsulated_packets',
+    "Received packets that the kernel's VXLAN device decapsulated for the BPF program",
+    'kernelDecapPackets',
+  ),
   {
     name: 'weft_path_drops_total',
     type: 'counter',

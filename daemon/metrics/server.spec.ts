@@ -275,6 +275,23 @@ describe('the metrics server', () => {
     assert.doesNotMatch(await answer.text(), /https?:\/\/(?!www\.w3\.org\/)/);
   });
 
+  for (const [path, method, status, allow] of [
+    ['/', 'GET', 200, null],
+    ['/metrics', 'GET', 200, null],
+    ['/cluster.json', 'HEAD', 200, null],
+    ['/none', 'GET', 404, null],
+    ['/metrics', 'POST', 405, 'GET, HEAD'],
+  ] as const)
+    it(`protects its answer to ${method} ${path}`, async () => {
+      const answer = await ask(path, { method });
+      const { headers } = answer;
+      assert.deepEqual([answer.status, headers.get('allow')], [status, allow]);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+      assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+      assert.match(headers.get('content-type') ?? '', /; charset=utf-8/);
+      assert.ok(Number(headers.get('content-length')) > 0);
+    });
+
   it('rejects other methods and other paths', async () => {
     const statuses = [
       ask('/cluster.json', { method: 'POST' }),

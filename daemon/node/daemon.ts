@@ -11,6 +11,8 @@ import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
 import { previousSubnets } from '../host/subnets-in-use.ts';
+import { withEtcdAddresses } from '../host/etcd-addresses.ts';
+import type { InterfaceOptions } from '../host/interface-facts.ts';
 import { readBootIdentity } from '../host/boot-identity.ts';
 import { identityOf } from './node-state.ts';
 import { detectForwarding, type ForwardingSetup } from '../host/forwarding-setup.ts';
@@ -54,6 +56,7 @@ export class Daemon {
   readonly #servers: Servers;
   readonly #stopping = new AbortController();
   #boot = '';
+  #interface: InterfaceOptions;
   #end: () => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
 
@@ -62,6 +65,7 @@ export class Daemon {
     const { native } = addon;
     const { onChange, subnetFile } = options;
     this.#deps = deps;
+    this.#interface = options.interface;
     this.#devices = new AdoptedDevices(handover);
     this.#parts = new Components({
       options,
@@ -161,6 +165,7 @@ export class Daemon {
     registryCache.subscribe({ onChange: (change) => this.#publisher.leases(change, registryCache) });
     await readRegistry(registryCache, log, this.#limit);
     this.#gcMode.begin(registryCache.entries.size);
+    this.#interface = await withEtcdAddresses(options.interface, options.etcd.endpoints);
     return open;
   }
 
@@ -181,14 +186,14 @@ export class Daemon {
     router: Promise<ForwardingSetup>,
     isStale: () => boolean,
   ): Promise<PreparedHost | undefined> {
-    const { addon, handover, log, options } = this.#deps;
+    const { addon, handover, log } = this.#deps;
     const { native } = addon;
     const { descriptors: descriptorStore, packetPath } = handover;
     return resolveHost({
       config,
       router,
       hasInherited: !this.#devices.isEmpty,
-      interface: options.interface,
+      interface: this.#interface,
       openKernel: ({ firewall }, encapsulation) => {
         // Devices of the kernel take the place of those of the packet path.
         if (encapsulation !== 'userspace') this.#devices.closeUnclaimed();
@@ -203,7 +208,8 @@ export class Daemon {
   }
 
   async #join(host: PreparedHost, open: OpenRegistry): Promise<void> {
-    const { addon, clock, log, options } = this.#deps;
+    const { addon, clock, log } = this.#deps;
+    const options = { ...this.#deps.options, interface: this.#interface };
     const { native } = addon;
     const { hook, packetPath } = this.#parts;
     this.#progress.setPhase('acquiring a lease');

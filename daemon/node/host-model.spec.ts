@@ -410,6 +410,12 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     host.add(its);
     other.add(mine);
   },
+  'take the address of another host': (world, host, amount) => {
+    const { number } = world.hosts[amount % HOSTS]!;
+    if (number === host.number) return;
+    host.remove(host.number);
+    host.add(number);
+  },
   'install again': async (_world, host) => {
     await host.daemon.stop();
     host.install();
@@ -533,6 +539,12 @@ async function perform(world: World, happenings: readonly Happening[]): Promise<
     host.daemon.registry.setUnavailable(false);
     host.removeForeign();
   }
+  for (const host of hosts)
+    if (hosts.some((other) => other !== host && other.number === host.number)) {
+      const before = host.number;
+      host.add(world.freeNumber(before));
+      host.remove(before);
+    }
   for (const key of world.stray) store.delete(key);
   await clock.advance(CALM_MS);
   // A reservation of a host that renumbered while it was stopped is the operator's to remove.

@@ -44,7 +44,7 @@ export class ProgressReporter {
     const { clock, components, limit } = this.#deps;
     const { log, registryCache } = components;
     this.#boot = boot;
-    const touch = async (): Promise<void> => void (await components.node?.leaseManager.touch());
+    const touch = async (): Promise<void> => components.node?.leaseManager.touch();
     const publisher = new StatusPublisher({
       registry,
       clock,

@@ -31,7 +31,7 @@ export interface StatusPublisherOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limit: LogRateLimit;
-  /** Unset: conflicts are not looked for. */
+  /** Unset: conflicts are not detected. */
   readonly conflicts?: ConflictListener;
 }
 

@@ -59,7 +59,7 @@ export function attributesOf(inputs: OverlayInputs, previous?: LeaseAttributes):
   }));
   const attributes = transportAttributes(inputs, announced, previous);
   const weft = weftAttributesOf({ ...migration, known });
-  return weft === undefined ? attributes : { ...attributes, weft };
+  return weft === undefined ? attributes : { ...attributes, weft: { ...attributes.weft, ...weft } };
 }
 
 function transportAttributes(

@@ -295,8 +295,9 @@ function check({ daemon: { leaseManager, registryCache, network, reconciler } }:
   const { backend } = network.status.config;
   assert.equal(transportId(transportOf(backend)), transportId(transportOf(snapshot.config.backend)));
   // flannel's leases have no port: only another than its own is published.
-  const published = backend.type === 'udp' && backend.port !== 8285 ? { port: backend.port } : undefined;
-  assert.deepEqual(leaseManager.own?.attributes.weft, published);
+  const port = backend.type === 'udp' && backend.port !== 8285 ? { port: backend.port } : {};
+  const mark = backend.type === 'udp' ? { acceptsGso: true, ...port } : undefined;
+  assert.deepEqual(leaseManager.own?.attributes.weft, mark);
   const { host, inSync, peers, contested } = reconciler.summary();
   assert.deepEqual([host, inSync, peers, contested], [{ state: 'in-sync' }, HOSTS - 1, HOSTS - 1, []]);
   for (const [key, want] of reconciler.desired)

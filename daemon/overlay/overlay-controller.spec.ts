@@ -261,6 +261,24 @@ describe('overlay controller', () => {
     assert.equal(reconciler.summary().host.state, 'in-sync');
   });
 
+  for (const isJoined of [true, false])
+    it(`does not take up a transport that it cannot make, which a peer leaves ${isJoined ? 'after' : 'before'} the start`, async () => {
+      const leaving = (backendType: string) => vxlanPeer(2, '4', { weft: { leaving: [{ backendType }] } });
+      // Plain routes cannot lead to an address behind a NAT.
+      for (const [facts, state] of [
+        [host({ publicIp: ip4('203.0.113.5') }), undefined],
+        [host(), 'leaving'],
+      ] as const) {
+        net.stop();
+        net = create({ facts });
+        peers.clear();
+        if (!isJoined) set(two.key, leaving('host-gw'));
+        net.setOwnLease(own('10.5.1.0/24'), 'acquired');
+        if (isJoined) set(two.key, leaving('host-gw'));
+        assert.equal(net.migration?.state, state);
+      }
+    });
+
   it('does not announce a transport whose device cannot be created', async () => {
     await joinCluster();
     kernel.injectFault('link flannel.2', 'EADDRINUSE');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { cidr, ip4, ip6, lease, network, subnets, VXLAN } from '../../backends/fixture.ts';
-import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
+import type { Lease } from '../../allocator/lease.ts';
 import { PeerClashes } from './peer-clashes.ts';
 
 const at = (subnetText: string, publicIp: string): Lease => {
   const address = publicIp.includes(':') ? { publicIpv6: ip6(publicIp) } : { publicIp: ip4(publicIp) };
-  return lease(subnetText, { backendType: 'vxlan', ...address } as LeaseAttributes);
+  return lease(subnetText, { backendType: 'vxlan', ...address });
 };
 
 /** What each of `leases` is refused for, in the order given. */
@@ -80,6 +80,18 @@ describe('leases of peers that clash', () => {
     assert.deepEqual([...clashes.set(far.key, undefined)], [usual.key]);
     assert.deepEqual([...clashes.set(usual.key, undefined)], [inside.key]);
     assert.equal(clashes.clashOf(inside.key, inside.subnets.ipv4!), undefined);
+  });
+
+  it('are found among hundreds of hosts inside the network', () => {
+    const { ipv4, ...rest } = network('4', VXLAN);
+    const clashes = new PeerClashes({ ...rest, ipv4: { ...ipv4!, network: subnets('10.0.0.0/8').ipv4! } });
+    const leases = Array.from({ length: 512 }, (_, index) => {
+      const [high, low] = [index >> 8, index & 255];
+      return at(`10.${high}.${low}.0/24`, `10.${high}.${255 - low}.9`);
+    });
+    for (const each of leases) clashes.set(each.key, each);
+    const found = leases.filter((each) => clashes.clashOf(each.key, each.subnets.ipv4!) !== undefined);
+    assert.equal(found.length, 512);
   });
 
   it('follow the subnet length and the networks of another config', () => {

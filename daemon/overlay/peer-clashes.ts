@@ -17,12 +17,15 @@ export class PeerClashes implements Clashes {
   readonly #lengths: Readonly<Record<Family, Map<number, Set<Cidr>>>> = { 4: new Map(), 6: new Map() };
   /** Public addresses inside the network, by key: none in most clusters. */
   readonly #inside = new Map<string, readonly IpAddress[]>();
+  /** Keys of {@link #inside} by the subnet of usual length around each address. */
+  readonly #insideBySubnet = new Map<Cidr, Set<string>>();
 
   constructor(config: NetworkConfig) {
     this.#config = config;
   }
 
   setConfig(config: NetworkConfig): void {
+    for (const key of this.#leases.keys()) this.#dropInside(key);
     this.#config = config;
     for (const [key, lease] of this.#leases) this.#setInside(key, lease);
   }
@@ -53,7 +56,10 @@ export class PeerClashes implements Clashes {
 
   #addressClash(key: string, subnet: Cidr): string | undefined {
     const family = familyOf(subnet);
-    for (const [other, addresses] of this.#inside) {
+    const isUsual = prefixLengthOf(subnet) === this.#usualLength(family);
+    const others = isUsual ? (this.#insideBySubnet.get(subnet) ?? []) : this.#inside.keys();
+    for (const other of others) {
+      const addresses = this.#inside.get(other) ?? [];
       const found = addresses.find((each) => familyOf(each) === family && contains(subnet, each));
       if (other !== key && found !== undefined)
         return `its subnet ${subnet} contains ${found}, the public address of the peer ${other}`;
@@ -68,7 +74,7 @@ export class PeerClashes implements Clashes {
    */
   #overlapClash(key: string, subnet: Cidr): string | undefined {
     const length = prefixLengthOf(subnet);
-    const usual = rangeOf(this.#config, familyOf(subnet))?.subnetLength;
+    const usual = this.#usualLength(familyOf(subnet));
     if (length === usual) return undefined;
     for (const other of this.#overlapping(subnet)) {
       const otherLength = prefixLengthOf(other);
@@ -94,7 +100,7 @@ export class PeerClashes implements Clashes {
     return found;
   }
 
-  /** Keys of subnets that `lease` may have something against, and the other way round. */
+  /** Keys whose answer depends on `lease`. */
   #collect(lease: Lease, into: Set<string>): void {
     const inside = this.#inside.get(lease.key) ?? [];
     const around = inside.map(subnetAround);
@@ -118,7 +124,7 @@ export class PeerClashes implements Clashes {
   }
 
   #unindex(lease: Lease): void {
-    this.#inside.delete(lease.key);
+    this.#dropInside(lease.key);
     for (const family of FAMILIES) {
       const subnet = subnetOf(lease.subnets, family);
       if (subnet === undefined) continue;
@@ -133,8 +139,23 @@ export class PeerClashes implements Clashes {
       const network = rangeOf(this.#config, family)?.network;
       return address !== undefined && network !== undefined && contains(network, address) ? [address] : [];
     });
-    if (addresses.length > 0) this.#inside.set(key, addresses);
-    else this.#inside.delete(key);
+    if (addresses.length === 0) return;
+    this.#inside.set(key, addresses);
+    for (const address of addresses) addTo(this.#insideBySubnet, this.#usualSubnet(address), key);
+  }
+
+  #dropInside(key: string): void {
+    for (const address of this.#inside.get(key) ?? [])
+      removeFrom(this.#insideBySubnet, this.#usualSubnet(address), key);
+    this.#inside.delete(key);
+  }
+
+  #usualSubnet(address: IpAddress): Cidr {
+    return networkOf(address, this.#usualLength(familyOf(address)) ?? 0);
+  }
+
+  #usualLength(family: Family): number | undefined {
+    return rangeOf(this.#config, family)?.subnetLength;
   }
 }
 

@@ -358,6 +358,19 @@ describe('diff', () => {
       assert.deepEqual(diff(byKey(to), byKey(from), options).map(render), steps);
     });
 
+  it('renames a device of the packet path whose name another one gets', () => {
+    const wanted = byKey([tun({ port: 4789 }), tun({ name: 'flannel-p8472' })]);
+    const steps = diff(wanted, byKey([tun()]));
+    assert.deepEqual(
+      steps.map(({ action, object }) => `${action} ${objectKey(object)}`),
+      ['set link flannel-p8472', 'set link flannel.1'],
+    );
+    assert.deepEqual(
+      steps.map((step) => step.action === 'set' && step.current),
+      [tun(), undefined],
+    );
+  });
+
   it('gives a step the object that it replaces', () => {
     const actual = deviating(fdb(2), 'two remotes');
     const [step] = diff(byKey([fdb(2)]), byKey([actual]));

@@ -4,13 +4,7 @@
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
 import { objectKey } from '../../backends/kernel-state.ts';
-import type {
-  KernelObject,
-  KernelObjectKind,
-  LinkObject,
-  ObjectKey,
-  VxlanLink,
-} from '../../backends/kernel-state.ts';
+import type { KernelObject, KernelObjectKind, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual-state.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { ForeignLink, Step } from '../kernel/kernel.ts';
@@ -112,10 +106,10 @@ function findRenames(
   const renames = new Map<ObjectKey, string>();
   const isTaken = (key: ObjectKey, name: string): boolean =>
     (actual.has(key) && ![...renames.values()].includes(name)) || foreignLinks?.has(name) === true;
-  const wanted: (readonly [ObjectKey, VxlanLink])[] = [];
+  const wanted: (readonly [ObjectKey, LinkObject])[] = [];
   for (const key of keys) {
     const want = desired.get(key);
-    if (want?.kind === 'link' && want.type === 'vxlan') wanted.push([key, want]);
+    if (want?.kind === 'link' && want.type !== 'fou') wanted.push([key, want]);
   }
   for (let size = -1; size < renames.size;) {
     size = renames.size;
@@ -137,7 +131,7 @@ function findRenames(
 /** Name of a device equal to `want` that is not wanted under its present name. */
 function findRenamed(want: LinkObject, desired: Objects, actual: Objects): string | undefined {
   for (const [key, have] of actual) {
-    if (have.kind !== 'link' || have.type !== 'vxlan' || !isSameTunnel(want, have)) continue;
+    if (have.kind !== 'link' || !isSameTunnel(want, have)) continue;
     const other = desired.get(key);
     if (other?.kind !== 'link' || !isSameTunnel(other, have)) return have.name;
   }

@@ -53,8 +53,7 @@ export class SubnetFileWriter {
     const { path, clock } = options;
     this.#options = options;
     this.#watch = new FileWatch(path, () => this.#touch());
-    // A deadline must lie in the future, or the loop would skip it.
-    const deadlinesMs = (): readonly number[] => [Math.max(this.#checkDueMs, clock.nowMs() + 1)];
+    const deadlinesMs = (): readonly number[] => [this.#checkDueMs];
     this.#loop = new ControlLoop({ clock, step: () => this.#step(), deadlinesMs });
     this.#loop.start();
   }

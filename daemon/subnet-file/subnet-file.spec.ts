@@ -11,6 +11,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SubnetFileError, readSubnetFile, writeSubnetFile } from './subnet-file.ts';
@@ -129,5 +131,68 @@ describe('the subnet file', () => {
     mkdirSync(join(folder, 'd'));
     writeFileSync(join(folder, 'd/big'), Buffer.alloc(100_000));
     assert.match((await readSubnetFile(join(folder, 'd/big'))).problems[0] ?? '', /100000 bytes/);
+  });
+});
+
+/** Calls of node:fs/promises that a write makes, in order; `fail` names one that is rejected. */
+async function callsOf(write: () => Promise<unknown>, fail?: string): Promise<string[]> {
+  const { open, rename } = fs;
+  const calls: string[] = [];
+  const call = async <Result>(name: string, run: () => Promise<Result>): Promise<Result> => {
+    calls.push(name);
+    if (name === fail) throw Object.assign(new Error(name), { code: 'EIO' });
+    return run();
+  };
+  fs.rename = (from, to) => call('rename', () => rename(from, to));
+  fs.open = async (path, ...rest) => {
+    const handle = await open(path, ...rest);
+    const kind = (await handle.stat()).isDirectory() ? 'folder' : 'file';
+    for (const method of ['writeFile', 'chmod', 'sync', 'close'] as const) {
+      const original = handle[method].bind(handle) as (...args: unknown[]) => Promise<never>;
+      handle[method] = (...args: unknown[]) => call(`${method} ${kind}`, () => original(...args));
+    }
+    return handle;
+  };
+  syncBuiltinESMExports();
+  try {
+    await write();
+  } finally {
+    Object.assign(fs, { open, rename });
+    syncBuiltinESMExports();
+  }
+  return calls;
+}
+
+describe('a write of subnet.env', () => {
+  let folder: string;
+  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'weft-durable-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('is on disk before the old file goes, and its name afterwards', async () => {
+    const calls = await callsOf(() => writeSubnetFile(join(folder, 'subnet.env'), 'x'));
+    assert.deepEqual(calls, [
+      'chmod file',
+      'writeFile file',
+      'sync file',
+      'close file',
+      'rename',
+      'sync folder',
+      'close folder',
+    ]);
+  });
+
+  for (const step of ['chmod file', 'writeFile file', 'sync file', 'rename'])
+    it(`keeps the old file if ${step} fails`, async () => {
+      const path = join(folder, 'subnet.env');
+      writeFileSync(path, 'old');
+      const write = callsOf(() => writeSubnetFile(path, 'new'), step);
+      await assert.rejects(write, { code: 'SUBNET_FILE_FAILED', errno: 'EIO' });
+      assert.deepEqual([readFileSync(path, 'utf8'), readdirSync(folder)], ['old', ['subnet.env']]);
+    });
+
+  it('succeeds on a file system that cannot sync a folder', async () => {
+    const path = join(folder, 'subnet.env');
+    await callsOf(() => writeSubnetFile(path, 'new'), 'sync folder');
+    assert.equal(readFileSync(path, 'utf8'), 'new');
   });
 });

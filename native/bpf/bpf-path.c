@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "bpf/kernel/program.h"
+#include "decap.h"
 #include "hook.h"
 #include "syscall.h"
 #include "underlay.h"
@@ -23,7 +25,11 @@ struct weft_bpf_path {
   struct weft_bpf_config config;
   unsigned routes_of[IPV4_BITS + 1]; /* number of routes by prefix length */
   unsigned overflow_routes;          /* of these, in WEFT_MAP_OVERFLOW */
-  pthread_mutex_t routes_lock; /* workers change MTUs */
+  pthread_mutex_t routes_lock;       /* workers change MTUs */
+  struct weft_decap decap;
+  bool use_decap;
+  bool has_removed_old_decap;
+  int old_decap_fd; /* link of the earlier process, until its program no longer forwards; -1: none */
   unsigned cpus;
   int error;          /* negative errno once its routes differ from those of the workers */
   bool links_changed; /* since the last consume_change */
@@ -53,7 +59,10 @@ static int load_programs(struct weft_bpf_path *bpf) {
   *tx = weft_bpf_prog_load(weft_bpf_tx, sizeof(weft_bpf_tx), bpf->maps);
   if (*tx < 0) return *tx;
   *rx = weft_bpf_prog_load(weft_bpf_rx, sizeof(weft_bpf_rx), bpf->maps);
-  return *rx < 0 ? *rx : 0;
+  if (*rx < 0) return *rx;
+  int *in = &bpf->hooks[WEFT_BPF_DECAP].program_fd;
+  *in = weft_bpf_prog_load(weft_bpf_in, sizeof(weft_bpf_in), bpf->maps);
+  return *in < 0 ? *in : 0;
 }
 
 /* --- Routes --- */
@@ -139,6 +148,7 @@ static void set_route(struct weft_bpf_path *bpf, const struct weft_route *route)
   after.remote = route->remote.v4.sin_addr.s_addr;
   after.port = route->remote.v4.sin_port;
   after.mtu = bpf_mtu(route);
+  after.needs_segments = route->needs_segments;
   memcpy(after.mac, route->mac, sizeof(after.mac));
   if (table >= 0 && memcmp(&before, &after, offsetof(struct weft_bpf_route, counts)) == 0) return;
   const int error = table >= 0 ? weft_bpf_map_update(table, &key, &after) : add_route(bpf, &key, &after);
@@ -197,6 +207,7 @@ static void add(struct weft_bpf_counts *sum, const struct weft_bpf_counts *more)
   sum->tx_bytes += more->tx_bytes;
   sum->rx_packets += more->rx_packets;
   sum->rx_bytes += more->rx_bytes;
+  sum->decap_packets += more->decap_packets;
 }
 
 struct weft_bpf_counts weft_bpf_path_totals(const struct weft_bpf_path *bpf) {
@@ -216,7 +227,17 @@ struct weft_bpf_counts weft_bpf_path_route_counts(const struct weft_bpf_path *bp
   return found.counts;
 }
 
+const char *weft_bpf_path_decap_name(const struct weft_bpf_path *bpf) {
+  return bpf && bpf->config.has_decap ? bpf->decap.name : "";
+}
+
 /* --- Life --- */
+
+/* A source address that nobody outside knows. */
+static void choose_decap_source(struct weft_bpf_config *config) {
+  if (getrandom(config->decap_source, sizeof(config->decap_source), 0) < 0) return;
+  config->decap_source[0] = (uint8_t)((config->decap_source[0] & 0xfc) | 2);
+}
 
 static void fill_config(struct weft_bpf_path *bpf, const struct weft_bpf_path_settings *settings) {
   struct weft_bpf_config *config = &bpf->config;
@@ -234,10 +255,14 @@ static struct weft_bpf_path *make(const struct weft_bpf_path_settings *settings)
   for (unsigned at = 0; at < WEFT_MAP_COUNT; at++) bpf->maps[at] = -1;
   bpf->hooks[WEFT_BPF_TX] = (struct weft_hook){-1, -1, WEFT_HOOK_EGRESS, false};
   bpf->hooks[WEFT_BPF_RX] = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
+  bpf->hooks[WEFT_BPF_DECAP] = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
+  bpf->old_decap_fd = -1;
+  bpf->use_decap = settings->use_decap;
   bpf->cpus = weft_bpf_possible_cpus();
   pthread_mutex_init(&bpf->routes_lock, NULL);
   snprintf(bpf->tun, sizeof(bpf->tun), "%s", settings->tun);
   fill_config(bpf, settings);
+  choose_decap_source(&bpf->config);
   return bpf;
 }
 
@@ -261,11 +286,21 @@ struct weft_bpf_path *weft_bpf_path_open(const struct weft_bpf_path_settings *se
 }
 
 void weft_bpf_path_adopt_link(struct weft_bpf_path *bpf, enum weft_bpf_hook which, int link_fd) {
-  weft_hook_adopt(&bpf->hooks[which], link_fd);
+  if (which == WEFT_BPF_DECAP) bpf->old_decap_fd = link_fd;
+  else weft_hook_adopt(&bpf->hooks[which], link_fd);
+}
+
+void weft_bpf_path_rename(struct weft_bpf_path *bpf, const char *tun) {
+  if (bpf) snprintf(bpf->tun, sizeof(bpf->tun), "%s", tun);
 }
 
 int weft_bpf_path_link_fd(const struct weft_bpf_path *bpf, enum weft_bpf_hook which) {
+  if (bpf && which == WEFT_BPF_DECAP && bpf->old_decap_fd >= 0) return bpf->old_decap_fd;
   return bpf ? bpf->hooks[which].link_fd : -1;
+}
+
+static void close_fd(int fd) {
+  if (fd >= 0) close(fd);
 }
 
 /* Returns 0, or negative errno and the reason. */
@@ -280,13 +315,37 @@ static int attach(struct weft_bpf_path *bpf, enum weft_bpf_hook which, unsigned 
   return result;
 }
 
+/* Without the device the program delivers TCP itself. */
+static void attach_decap(struct weft_bpf_path *bpf) {
+  struct weft_bpf_config *config = &bpf->config;
+  struct weft_decap *decap = &bpf->decap;
+  char reason[WEFT_REASON_BYTES];
+  config->has_decap = bpf->use_decap && weft_decap_open(decap, config->tun_index) == 0 &&
+                      attach(bpf, WEFT_BPF_DECAP, decap->index, "decapsulating device", reason) == 0;
+  memcpy(config->decap_mac, decap->mac, sizeof(decap->mac));
+  config->decap_vni = decap->vni;
+  config->decap_port = decap->port;
+}
+
+/* Once no program of an earlier process uses its device. */
+static void remove_old_decap(struct weft_bpf_path *bpf) {
+  if (bpf->has_removed_old_decap) return;
+  bpf->has_removed_old_decap = true;
+  close_fd(bpf->old_decap_fd);
+  bpf->old_decap_fd = -1;
+  weft_decap_remove_others(bpf->config.has_decap ? &bpf->decap : NULL, bpf->config.tun_index);
+}
+
 bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
   if (!bpf) return false;
   bpf->config.tun_index = if_nametoindex(bpf->tun);
   const unsigned underlay = weft_underlay_index(bpf->config.local);
+  attach_decap(bpf);
+  write_config(bpf); /* that program forwards as soon as the one of the underlay interface does */
   int error = attach(bpf, WEFT_BPF_RX, underlay, "no Ethernet interface with the underlay address", reason);
   const int tx_error = attach(bpf, WEFT_BPF_TX, bpf->config.tun_index,
                               "the kernel does not attach the program to the TUN device (TCX, Linux 6.6)", reason);
+  if (error == 0) remove_old_decap(bpf);
   if (error == 0) error = tx_error;
   write_config(bpf);
   if (bpf->error < 0) set_reason(reason, "its table of routes failed", bpf->error);
@@ -301,13 +360,10 @@ bool weft_bpf_path_consume_change(struct weft_bpf_path *bpf) {
   return has_changed;
 }
 
-static void close_fd(int fd) {
-  if (fd >= 0) close(fd);
-}
-
 void weft_bpf_path_close(struct weft_bpf_path *bpf) {
   if (!bpf) return;
   for (unsigned which = 0; which < WEFT_BPF_HOOKS; which++) weft_hook_close(&bpf->hooks[which]);
+  close_fd(bpf->old_decap_fd);
   for (unsigned at = 0; at < WEFT_MAP_COUNT; at++) close_fd(bpf->maps[at]);
   pthread_mutex_destroy(&bpf->routes_lock);
   free(bpf);

@@ -24,7 +24,7 @@ struct weft_bpf_path;
 
 enum { WEFT_REASON_BYTES = 160 };
 
-enum weft_bpf_hook { WEFT_BPF_TX, WEFT_BPF_RX, WEFT_BPF_HOOKS };
+enum weft_bpf_hook { WEFT_BPF_TX, WEFT_BPF_RX, WEFT_BPF_DECAP, WEFT_BPF_HOOKS };
 
 struct weft_bpf_path_settings {
   const char *tun; /* name of the TUN device */
@@ -32,6 +32,7 @@ struct weft_bpf_path_settings {
   const struct weft_encap_settings *encap_settings;
   const union weft_endpoint *local; /* the interface with this address receives the packets of peers */
   bool inherits_dscp;
+  bool use_decap; /* receive TCP through the decapsulating device (decap.h) where the kernel has VXLAN */
 };
 
 /*
@@ -43,6 +44,8 @@ void weft_bpf_path_close(struct weft_bpf_path *bpf);
 
 /* Takes ownership of a link of an earlier process, before the first attach. */
 void weft_bpf_path_adopt_link(struct weft_bpf_path *bpf, enum weft_bpf_hook which, int link_fd);
+/* The TUN device has this name now. */
+void weft_bpf_path_rename(struct weft_bpf_path *bpf, const char *tun);
 /* The link to hand over; -1: none. */
 int weft_bpf_path_link_fd(const struct weft_bpf_path *bpf, enum weft_bpf_hook which);
 /* Whether links changed since the last call. */
@@ -63,6 +66,9 @@ void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route 
 void weft_bpf_path_update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route);
 void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
                                 unsigned prefix_bits);
+
+/* Name of the decapsulating device in use; empty: none. */
+const char *weft_bpf_path_decap_name(const struct weft_bpf_path *bpf);
 
 /* Counters of the fast path: of all routes, and of one. Zero without BPF. */
 struct weft_bpf_counts weft_bpf_path_totals(const struct weft_bpf_path *bpf);

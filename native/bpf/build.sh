@@ -26,6 +26,8 @@ print_program() {
   echo
   print_program rx
   echo
+  print_program in
+  echo
   echo '#endif'
 } >"$folder/program.h"
 mv "$folder/program.h" native/bpf/kernel/program.h

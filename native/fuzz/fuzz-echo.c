@@ -1,5 +1,5 @@
 /* Anything at an echo socket: an answer says no more than what came, and nothing is read beyond. */
-#include "path/echo-parse.h"
+#include "probe/echo-parse.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>

@@ -16,12 +16,15 @@ if [ $# -eq 0 ]; then
 fi
 
 # All parts of them; a target takes what it needs.
+library=$out/libpath.a
 mkdir -p "$out/path"
-rm -f "$out/libpath.a"
-for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
-  clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
-done
-ar rcs "$out/libpath.a" "$out"/path/*.o
+if [ ! -e "$library" ] || [ -n "$(find native -name '*.[ch]' -newer "$library")" ] || [ native/fuzz/run.sh -nt "$library" ]; then
+  rm -f "$library" "$out"/path/*.o
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c; do
+    clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
+  done
+  ar rcs "$library" "$out"/path/*.o
+fi
 
 failed=0
 for target in "$@"; do

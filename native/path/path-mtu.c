@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "echo.h"
 #include "packet/wire.h"
+#include "probe/echo.h"
 #include "worker.h"
 
 enum {
@@ -70,6 +70,7 @@ static void open_socket(struct weft_worker *worker) {
   struct weft_path *path = worker->path;
   struct weft_path_mtu *mtu = &worker->path_mtu;
   union weft_echo_address source;
+  char name[IF_NAMESIZE];
   memset(&source, 0, sizeof(source));
   pthread_mutex_lock(&path->config_lock);
   const bool is_v4 = mtu->target.family == 4;
@@ -77,8 +78,9 @@ static void open_socket(struct weft_worker *worker) {
   source.any.sa_family = is_v4 ? AF_INET : AF_INET6;
   if (is_v4) memcpy(&source.ipv4.sin_addr, path->config.ipv4, 4);
   else memcpy(&source.ipv6.sin6_addr, path->config.ipv6, 16);
+  memcpy(name, path->settings.name, sizeof(name));
   pthread_mutex_unlock(&path->config_lock);
-  mtu->fd = weft_echo_open(source.any.sa_family, mtu->identifier, path->settings.name, has_source ? &source : NULL);
+  mtu->fd = weft_echo_open(source.any.sa_family, mtu->identifier, name, has_source ? &source : NULL);
 }
 
 static void send_round(struct weft_worker *worker) {
@@ -132,8 +134,8 @@ static void begin(struct weft_worker *worker, const struct weft_route *route, ui
 static const struct weft_route *find_target(const struct weft_worker *worker) {
   const struct weft_route *target = &worker->path_mtu.target;
   const struct weft_route *route = weft_routes_find(worker->path->routes, target->family, target->subnet);
-  const bool is_same = route && route->prefix_bits == target->prefix_bits &&
-                       weft_endpoint_same_address(&route->remote, &target->remote);
+  const bool is_same =
+      route && route->prefix_bits == target->prefix_bits && weft_endpoint_same_address(&route->remote, &target->remote);
   return is_same ? route : NULL;
 }
 
@@ -173,7 +175,7 @@ void weft_path_mtu_run(struct weft_worker *worker) {
     apply(worker);
     weft_path_mtu_end(worker);
   } else if (weft_mtu_search_next(&mtu->search, now_ns)) {
-    /* Large packets are being lost if the control is answered: the rest of the search may fix that. */
+    /* The control is answered: large packets are being lost. Later answers may lift the limit. */
     if (mtu->search.round > 1 && weft_mtu_search_best(&mtu->search) != 0) apply(worker);
     send_round(worker);
   }
@@ -224,7 +226,8 @@ void weft_path_mtu_exceeded(struct weft_worker *worker, const struct weft_route 
 bool weft_path_mtu_is_probe(const struct weft_worker *worker, const uint8_t *data, const struct weft_packet *packet) {
   const uint32_t identifier = load32(&worker->path->probe_identifier);
   const uint8_t *echo = data + packet->network_bytes;
-  if (identifier == 0 || packet->is_fragment || packet->total_bytes < packet->network_bytes + (unsigned)WEFT_ECHO_HEADER_BYTES)
+  if (identifier == 0 || packet->is_fragment ||
+      packet->total_bytes < packet->network_bytes + (unsigned)WEFT_ECHO_HEADER_BYTES)
     return false;
   if (packet->protocol != (packet->family == 4 ? WEFT_PROTOCOL_ICMP : WEFT_PROTOCOL_ICMPV6)) return false;
   return echo[0] == (packet->family == 4 ? 8 : 128) && weft_load16(echo + 4) == identifier;

@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mtu-search.h"
 #include "packet/packet.h"
+#include "probe/mtu-search.h"
 #include "route/route.h"
 #include "socket.h"
 

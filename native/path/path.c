@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host-mtu.h"
+#include "bpf/decap.h"
 #include "packet/wire.h"
+#include "probe/host-mtu.h"
 #include "tun.h"
 #include "worker.h"
 
@@ -101,13 +102,14 @@ static int add_worker(struct weft_path *path, struct handover *adopted, unsigned
 }
 
 /* Without the BPF fast path the workers forward everything, so errors only set the reason. */
-static void open_bpf(struct weft_path *path, struct handover *adopted) {
+static void load_bpf(struct weft_path *path, struct handover *adopted) {
   const struct weft_path_settings *settings = &path->settings;
   const struct weft_bpf_path_settings bpf = {.tun = settings->name,
                                              .encap = settings->encap,
                                              .encap_settings = &settings->encap_settings,
                                              .local = &settings->local,
-                                             .inherits_dscp = settings->inherits_dscp};
+                                             .inherits_dscp = settings->inherits_dscp,
+                                             .use_decap = true};
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "it is turned off");
   if (!settings->use_bpf) return;
   /* ICMP errors about its packets must reach the socket that sends to the same peers. */
@@ -118,6 +120,11 @@ static void open_bpf(struct weft_path *path, struct handover *adopted) {
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "workers wait to be started");
   for (enum weft_bpf_hook which = 0; which < WEFT_BPF_HOOKS; which++)
     weft_bpf_path_adopt_link(path->bpf, which, take_adopted(adopted, WEFT_FD_LINK, which));
+}
+
+static void open_bpf(struct weft_path *path, struct handover *adopted) {
+  load_bpf(path, adopted);
+  if (!path->bpf) weft_decap_remove_others(NULL, if_nametoindex(path->settings.name)); /* of an earlier process */
 }
 
 /* Passes a route on with the MTU of this host's route to the peer. */
@@ -204,6 +211,13 @@ void weft_path_close(struct weft_path *path) {
   free(path);
 }
 
+void weft_path_rename(struct weft_path *path, const char *name) {
+  pthread_mutex_lock(&path->config_lock);
+  snprintf(path->settings.name, sizeof(path->settings.name), "%s", name);
+  pthread_mutex_unlock(&path->config_lock);
+  weft_bpf_path_rename(path->bpf, name);
+}
+
 void weft_path_configure(struct weft_path *path, const struct weft_path_config *config) {
   pthread_mutex_lock(&path->config_lock);
   path->config = *config;
@@ -236,6 +250,7 @@ void weft_path_counts(const struct weft_path *path, uint64_t *counts) {
   }
   counts[WEFT_BPF_TX_PACKETS] = totals.tx_packets;
   counts[WEFT_BPF_RX_PACKETS] = totals.rx_packets;
+  counts[WEFT_DECAP_PACKETS] = totals.decap_packets;
   counts[WEFT_TX_PACKETS] += totals.tx_packets;
   counts[WEFT_TX_BYTES] += totals.tx_bytes;
   counts[WEFT_RX_PACKETS] += totals.rx_packets;

@@ -53,12 +53,12 @@ struct weft_path {
   struct weft_path_settings settings;
   struct weft_routes *routes;
   struct weft_path_offloads offloads;
-  pthread_mutex_t config_lock; /* workers take it to send an ICMP error */
+  pthread_mutex_t config_lock; /* of config and settings.name; workers take it to send an ICMP error */
   struct weft_path_config config;
-  _Atomic uint32_t mtu; /* a copy of config.mtu */
+  _Atomic uint32_t mtu;              /* a copy of config.mtu */
   _Atomic uint32_t probe_identifier; /* of the echoes of a search (path-mtu.h); 0: no worker searches */
   int host_mtu_fd;                   /* for weft_host_mtu */
-  unsigned overhead;    /* bytes before the inner packet, with the underlay IP header */
+  unsigned overhead;                 /* bytes before the inner packet, with the underlay IP header */
   struct weft_worker *workers[WEFT_MAX_WORKERS];
   struct weft_bpf_path *bpf; /* NULL: not loaded */
   bool is_bpf_active;        /* attached and enabled */
@@ -70,7 +70,7 @@ struct weft_path {
  * weft_bpf_hook.
  */
 enum weft_path_fd_kind { WEFT_FD_UDP, WEFT_FD_TUN, WEFT_FD_LINK };
-enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + 2 };
+enum { WEFT_MAX_PATH_FDS = 2 * WEFT_MAX_WORKERS + WEFT_BPF_HOOKS };
 
 /* A descriptor handed over from one process to the next. */
 struct weft_path_fd {
@@ -94,6 +94,8 @@ int weft_path_start(struct weft_path *path);
 /* Stops the workers and closes all descriptors. */
 void weft_path_close(struct weft_path *path);
 
+/* The TUN device has this name now. */
+void weft_path_rename(struct weft_path *path, const char *name);
 void weft_path_configure(struct weft_path *path, const struct weft_path_config *config);
 /* Like weft_routes_set and weft_routes_remove, for the workers and the BPF fast path. */
 int weft_path_set_route(struct weft_path *path, const struct weft_route *route);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "path/echo.h"
+#include "probe/echo.h"
 
 /* Sends a probe from a new socket. Returns the descriptor. */
 int weft_checksum_probe_send(const union weft_echo_address *to, uint16_t port, bool in_software);

@@ -1,7 +1,7 @@
 /* ICMP echoes and checksum probes for JavaScript: addresses as text, answers as objects. */
 #include "binding.h"
 #include "checksum-probe.h"
-#include "path/echo.h"
+#include "probe/echo.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

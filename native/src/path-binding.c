@@ -193,18 +193,19 @@ static unsigned read_subnet(napi_env env, napi_value value, uint8_t *subnet) {
   return inet_pton(AF_INET6, text, subnet) == 1 ? 6 : 0;
 }
 
-/* pathSetRoute(device, subnet, prefixLength, remote, port, mac) */
+/* pathSetRoute(device, subnet, prefixLength, remote, port, mac, needsSegments) */
 static napi_value path_set_route(napi_env env, napi_callback_info info) {
-  napi_value values[6];
+  napi_value values[7];
   struct weft_route route = {0};
   unsigned bits;
-  if (weft__arguments(env, info, 6, values) < 0) return NULL;
+  if (weft__arguments(env, info, 7, values) < 0) return NULL;
   struct weft_path *path = path_of(env, values[0]);
   if (!path) return NULL;
   route.family = (uint8_t)read_subnet(env, values[1], route.subnet);
   if (route.family == 0 || !read_uint(env, values[2], 128, &bits) ||
-      !read_endpoint(env, values[3], values[4], &route.remote) || !read_mac(env, values[5], route.mac))
-    return weft__throw_type(env, "pathSetRoute takes (device, subnet, prefixLength, remote, port, mac)");
+      !read_endpoint(env, values[3], values[4], &route.remote) || !read_mac(env, values[5], route.mac) ||
+      napi_get_value_bool(env, values[6], &route.needs_segments) != napi_ok)
+    return weft__throw_type(env, "pathSetRoute takes (device, subnet, prefixLength, remote, port, mac, needsSegments)");
   if (route.remote.any.sa_family != path->settings.local.any.sa_family)
     return weft__throw_errno(env, "pathSetRoute", -EAFNOSUPPORT);
   route.prefix_bits = (uint8_t)bits;
@@ -225,6 +226,18 @@ static napi_value path_remove_route(napi_env env, napi_callback_info info) {
   if (family == 0 || !read_uint(env, values[2], 128, &bits))
     return weft__throw_type(env, "pathRemoveRoute takes (device, subnet, prefixLength)");
   return make_boolean(env, weft_path_remove_route(path, family, subnet, bits) == 0);
+}
+
+/* pathRename(device, name): the TUN device has this name now. */
+static napi_value path_rename(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  char name[IF_NAMESIZE];
+  if (weft__arguments(env, info, 2, values) < 0) return NULL;
+  struct weft_path *path = path_of(env, values[0]);
+  if (!path) return NULL;
+  if (!read_text(env, values[1], name, sizeof(name))) return weft__throw_type(env, "pathRename takes (device, name)");
+  weft_path_rename(path, name);
+  return NULL;
 }
 
 /* A new array of 64-bit numbers; NULL: out of memory. */
@@ -340,6 +353,15 @@ static napi_value path_bpf_disabled_reason(napi_env env, napi_callback_info info
   return napi_create_string_utf8(env, reason, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
 }
 
+/* pathDecapDevice(device): name of the decapsulating device in use; empty: none. */
+static napi_value path_decap_device(napi_env env, napi_callback_info info) {
+  napi_value text;
+  struct weft_path *path = only_path(env, info);
+  if (!path) return NULL;
+  const char *name = path->is_bpf_active ? weft_bpf_path_decap_name(path->bpf) : "";
+  return napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
+}
+
 /* pathDescriptors(device): numbers in threes: kind, index, descriptor. */
 static napi_value path_descriptors(napi_env env, napi_callback_info info) {
   napi_value array, number;
@@ -363,6 +385,7 @@ int weft_path_init(napi_env env, napi_value exports) {
       {"pathOpen", path_open},
       {"pathStart", path_start},
       {"pathClose", path_close},
+      {"pathRename", path_rename},
       {"pathConfigure", path_configure},
       {"pathSetRoute", path_set_route},
       {"pathRemoveRoute", path_remove_route},
@@ -372,6 +395,7 @@ int weft_path_init(napi_env env, napi_value exports) {
       {"pathOffloads", path_offloads},
       {"pathDescriptors", path_descriptors},
       {"pathRefresh", path_refresh},
+      {"pathDecapDevice", path_decap_device},
       {"pathBpfDisabledReason", path_bpf_disabled_reason},
   };
   for (size_t at = 0; at < sizeof(functions) / sizeof(functions[0]); at++)

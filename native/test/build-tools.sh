@@ -21,3 +21,4 @@ build integrity integrity.c stream.c socket.c tcp.c udp.c options.c
 build fd-store fd-store.c
 build bad-offload bad-offload.c
 build forge-mtu forge-mtu.c
+build plain-proxy plain-proxy.c

@@ -25,9 +25,9 @@ failed=0
 build_library() {
   library=$1/libpath.a
   mkdir -p "$1"
-  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
+  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/probe native/path native/test/run.sh -newer "$library")" ]; then return 0; fi
   rm -f "$library"
-  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/path/*.c; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c; do
     "$CC" $flags -Wconversion $2 -c -o "$1/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$1"/*.o

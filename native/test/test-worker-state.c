@@ -458,6 +458,20 @@ static void test_many_supers(unsigned protocol, unsigned segments, unsigned coun
   end();
 }
 
+/* Segments that just fit a learned path MTU stay one message. */
+static void test_segments_as_large_as_path_mtu(void) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin();
+  struct weft_peer *peer = peer_of(SUBNET_1);
+  atomic_store(&peer->path_mtu, (uint32_t)(PAYLOAD + shape_header_bytes(&shape) + OVERHEAD));
+  atomic_store(&peer->path_mtu_until_ns, UINT64_MAX);
+  give_super(&shape, SEGMENTS);
+  weft_tx_drain(worker);
+  EXPECT(fake.messages, 1);
+  expect_segments_sent(&shape, SEGMENTS);
+  end();
+}
+
 /* Runs end where peer, mark or size change, and at 64 datagrams. */
 static void test_runs(void) {
   struct shape shape = shape_of(WEFT_PROTOCOL_UDP);
@@ -553,6 +567,7 @@ int main(void) {
   test_full_batch(SMALL, 250);
   test_many_supers(WEFT_PROTOCOL_TCP, 49, 8);
   test_many_supers(WEFT_PROTOCOL_UDP, 49, 8);
+  test_segments_as_large_as_path_mtu();
   test_runs();
   test_outer_tos(false);
   test_outer_tos(true);

@@ -1,6 +1,5 @@
 // The Debian package that brings its Node, on a Debian without any, as docs/how-to/install.md installs it.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
@@ -25,8 +24,9 @@ describe('the Debian package with its own Node', function packageWithNode() {
   after(() => machine?.off());
 
   it('installs and connects its host by the commands of the guide', async () => {
-    const [file] = debFiles();
-    await machine.copy(file!, 'weft.deb');
+    // The boot empties /tmp.
+    await machine.run('systemctl is-system-running --wait');
+    await machine.copy(debFile(), 'weft.deb');
     for (const command of guideCommands())
       await machine.check(
         `cd /tmp; ${command.replace(/weft_\S+\.deb/, 'weft.deb').replace('http://ETCD:2379', ETCD_URL)}`,
@@ -55,12 +55,13 @@ describe('the Debian package with its own Node', function packageWithNode() {
   });
 });
 
-/** The package for this machine, made anew from `make bundle`. */
-function debFiles(): readonly string[] {
+/** The package for this machine, of `make deb`. */
+function debFile(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
-  const build = join(packageRoot(), 'deploy/deb/build.sh');
-  const file = execFileSync(build, ['--with-node', arch], { encoding: 'utf8' }).trim();
-  return [join(packageRoot(), file)];
+  return join(packageRoot(), `dist/weft_${version}+node_${arch}.deb`);
 }
 
 /** The commands of the guide's section on the package. */

@@ -515,6 +515,25 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         }
       });
 
+      it('is renamed with all that is on it, and leaves its name to another device', async () => {
+        const renamed = { ...TUN_LINK, name: RENAMED };
+        const other = { ...TUN_LINK, port: TUN_LINK.port + 1 };
+        await succeed(set(renamed, await actual(objectKey(TUN_LINK))), set(other));
+        for (const object of [renamed, other, ...entries.map((entry) => ({ ...entry, dev: RENAMED }))])
+          await assertIs(object);
+        await assertAbsent(TUNNEL);
+        await succeed(remove(renamed));
+        await assertIs(other);
+      });
+
+      it('a peer that takes no super-packets, and then does', async () => {
+        for (const needsSegments of [true, false]) {
+          const object = { ...TUNNEL, needsSegments };
+          await succeed(set(object));
+          await assertIs(object);
+        }
+      });
+
       it('a tunnel: replaced, removed, removed again, in both families', async () => {
         for (const tunnel of [TUNNEL, TUNNEL6]) {
           const other = { ...tunnel, remote: ip('192.0.2.77'), port: 9 };

@@ -22,8 +22,7 @@ describe('a fresh clone on a Debian 12 with git and make', function freshClone()
   });
 
   it('is cloned', () => {
-    const bundle = join(debian.state, 'upper/root/weft.bundle');
-    debian.check('true');
+    const bundle = debian.pathInHome('weft.bundle');
     execFileSync('git', ['-C', root, 'bundle', 'create', '--quiet', bundle, 'HEAD']);
     debian.check('git clone --quiet weft.bundle weft');
   });
@@ -43,9 +42,8 @@ describe('a fresh clone on a Debian 12 with git and make', function freshClone()
   it('install: dpkg -i on an untouched Debian', () => {
     const other = new FreshDebian('debian-12-minimal');
     try {
-      other.check('true');
       const file = inClone('ls -1 $PWD/dist/weft_*+node*_$(dpkg --print-architecture).deb').trim();
-      execFileSync('cp', [join(debian.state, 'upper', file), join(other.state, 'upper/root/weft.deb')]);
+      execFileSync('cp', [debian.pathOf(file), other.pathInHome('weft.deb')]);
       assert.match(other.check('dpkg -i weft.deb && weft version'), /^weft /m);
     } finally {
       other.remove();

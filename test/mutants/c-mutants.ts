@@ -33,7 +33,7 @@ const RULES: readonly Rule[] = [
   ['dropped call', /^(\s+)(?:\(void\))?(?!return|else|if|for|while|switch|sizeof)\w+\(.*\);$/g, '$1;'],
   ['dropped assignment', /^(\s+)\*?\w[\w.>\-[\]]* [-+|&]?= .*;$/g, '$1;'],
   ['dropped assignment', /^(\s+)\w[\w.>\-[\]]*(?:\+\+|--);$/g, '$1;'],
-  ['constant result', /(?<=^\s*)return (?!0;).+;$/g, 'return 0;'],
+  ['constant result', /(?<=^\s*)return (?!0;|WEFT_NOT_DROPPED;).+;$/g, 'return 0;'],
 ];
 
 export function cMutants(source: string): readonly Mutant[] {

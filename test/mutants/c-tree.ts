@@ -8,7 +8,7 @@ import { apply, type Candidate } from './mutant.ts';
 
 const FLAGS = '-std=c11 -D_GNU_SOURCE -w -g -pthread -O1 -fno-omit-frame-pointer'.split(' ');
 const SANITIZERS = ['-fno-sanitize-recover=all', '-fsanitize=address,undefined'];
-const FOLDERS = ['packet', 'route', 'bpf', 'path'].map((name) => `native/${name}`);
+const FOLDERS = ['packet', 'route', 'bpf', 'probe', 'path'].map((name) => `native/${name}`);
 const LIMIT_MS = 30_000;
 
 interface Test {

@@ -17,17 +17,21 @@ import { jsMutants } from './js-mutants.ts';
 import { apply, type Candidate } from './mutant.ts';
 import { SpecFinder } from './specs-of.ts';
 
-/** A hanging spec counts as one that fails. */
-const LIMIT_MS = 60_000;
+/** Of the specs without a mutant. A busy machine takes long. */
+const BASELINE_LIMIT_MS = 300_000;
+/** A spec that hangs counts as one that fails: this many times as long as without the mutant. */
+const LIMIT_FACTOR = 4;
+const MIN_LIMIT_MS = 20_000;
 
-const NOBODY = '--reuid=65534 --regid=65534 --clear-groups --bounding-set=-all';
+const UNPRIVILEGED_USER = '--reuid=65534 --regid=65534 --clear-groups --bounding-set=-all';
 
 export type Result = 'killed' | 'survived' | 'timed out' | 'no spec' | 'invalid';
 
 export class JsTree {
   readonly #root: string;
   readonly #finder: SpecFinder;
-  readonly #green = new Map<string, boolean>();
+  /** Limit of each set of specs that pass without a mutant. */
+  readonly #limitsMs = new Map<string, number>();
 
   constructor(project: string) {
     this.#root = join(project, `.build/mutants/js-${process.pid}`);
@@ -59,28 +63,33 @@ export class JsTree {
   run({ file, mutant }: Candidate): Result {
     const specs = this.#finder.specsOf(file);
     if (specs.length === 0) return 'no spec';
-    this.#checkGreen(specs);
+    const limitMs = this.#limitMs(specs);
     const path = join(this.#root, 'dist', file);
     const original = readFileSync(path, 'utf8');
     writeFileSync(path, apply(original, mutant));
     try {
       // The nearest one alone: most mutants die there, and little is loaded for it.
-      const nearest = this.#mocha(specs.slice(0, 1));
-      return nearest !== 'survived' || specs.length === 1 ? nearest : this.#mocha(specs.slice(1));
+      const nearest = this.#mocha(specs.slice(0, 1), limitMs);
+      return nearest !== 'survived' || specs.length === 1 ? nearest : this.#mocha(specs.slice(1), limitMs);
     } finally {
       writeFileSync(path, original);
     }
   }
 
-  #checkGreen(specs: readonly string[]): void {
+  #limitMs(specs: readonly string[]): number {
     const key = specs.join(' ');
-    if (this.#green.has(key)) return;
-    if (this.#mocha(specs) !== 'survived') throw new Error(`Specs fail without a mutant: ${key}`);
-    this.#green.set(key, true);
+    const known = this.#limitsMs.get(key);
+    if (known !== undefined) return known;
+    const startMs = performance.now();
+    const result = this.#mocha(specs, BASELINE_LIMIT_MS);
+    if (result !== 'survived') throw new Error(`Without a mutant ${result}, in ${this.#root}: ${key}`);
+    const limitMs = Math.max(MIN_LIMIT_MS, LIMIT_FACTOR * (performance.now() - startMs));
+    this.#limitsMs.set(key, limitMs);
+    return limitMs;
   }
 
   /** Without privileges and network: what a mutant breaks is its own. */
-  #mocha(specs: readonly string[]): Result {
+  #mocha(specs: readonly string[], limitMs: number): Result {
     const mocha = [
       'node',
       'node_modules/mocha/bin/mocha.js',
@@ -95,7 +104,7 @@ export class JsTree {
       cwd: this.#root,
       env: { ...process.env, TMPDIR: join(this.#root, 'tmp') },
       stdio: 'ignore',
-      timeout: LIMIT_MS,
+      timeout: limitMs,
       killSignal: 'SIGKILL',
     });
     return error !== undefined ? 'timed out' : status === 0 ? 'survived' : 'killed';
@@ -105,7 +114,7 @@ export class JsTree {
 /** Root gives its identity up; an ordinary user has nothing to give. */
 const UNPRIVILEGED =
   process.getuid?.() === 0
-    ? ['unshare', '--net', 'sh', '-c', `ip link set lo up && exec setpriv ${NOBODY} -- "$@"`, 'sh']
+    ? ['unshare', '--net', 'sh', '-c', `ip link set lo up && exec setpriv ${UNPRIVILEGED_USER} -- "$@"`, 'sh']
     : [];
 
 function lineOf(text: string, offset: number, map: SourceMap): number {

@@ -53,7 +53,7 @@ export const OPERATORS: {
   ],
   Literal: ({ value }) =>
     typeof value === 'number'
-      ? [{ operator: 'off by one', text: String(value + 1) }]
+      ? [changedNumber(value)]
       : typeof value === 'boolean'
         ? [{ operator: 'negated condition', text: String(!value) }]
         : [],
@@ -99,8 +99,8 @@ function binary({ left, right, operator }: acorn.BinaryExpression, text: Text): 
 }
 
 function isText(node: acorn.Node): boolean {
-  const { type, value } = node as acorn.Literal;
-  return (node as acorn.Node).type === 'TemplateLiteral' || (type === 'Literal' && typeof value === 'string');
+  const isString = node.type === 'Literal' && typeof (node as acorn.Literal).value === 'string';
+  return isString || node.type === 'TemplateLiteral';
 }
 
 /** The opposite name. */
@@ -174,4 +174,11 @@ function swappedProperties(properties: readonly acorn.Node[], text: Text): reado
 function otherUnit(value: acorn.Node, text: Text): readonly Replacement[] {
   const isDuration = /^[\w.#]+(?:Ms|Sec|Seconds)$/.test(text(value));
   return isDuration ? [{ operator: 'wrong unit', of: value, text: `${text(value)} * 1000` }] : [];
+}
+
+/** Large numbers are durations and bounds: one more is no fault. */
+function changedNumber(value: number): Replacement {
+  return value < 100
+    ? { operator: 'off by one', text: String(value + 1) }
+    : { operator: 'wrong unit', text: String(value * 1000) };
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** More specs than these seldom notice what these do not, and each costs time for each mutant. */
-const MAX_SPECS = 10;
+const MAX_SPECS = 6;
 
 /** Distance in imports at which a spec of another folder still tests a file. */
 const MAX_DISTANCE = 3;
@@ -27,11 +27,11 @@ export class SpecFinder {
       const distance = distances.get(file);
       if (distance === undefined) return [];
       const isSameFolder = dirname(spec) === dirname(file);
-      return isSameFolder || distance <= MAX_DISTANCE
-        ? [{ spec, rank: distance - Number(isSameFolder) * MAX_DISTANCE }]
-        : [];
+      const rank = distance - Number(isSameFolder) * MAX_DISTANCE;
+      return isSameFolder || distance <= MAX_DISTANCE ? [{ spec, rank, modules: distances.size }] : [];
     });
-    ranked.sort((one, other) => one.rank - other.rank || (one.spec < other.spec ? -1 : 1));
+    // Of two as near, the one that loads less.
+    ranked.sort((one, other) => one.rank - other.rank || one.modules - other.modules);
     return ranked.slice(0, MAX_SPECS).map(({ spec }) => spec);
   }
 }

@@ -34,7 +34,7 @@ function build(): string {
   const root = packageRoot();
   const folder = join(root, '.build/bpf-programs');
   mkdirSync(folder, { recursive: true });
-  const folders = ['packet', 'route', 'bpf', 'path'].map((part) => `native/${part}`);
+  const folders = ['packet', 'route', 'bpf', 'probe', 'path'].map((part) => `native/${part}`);
   const sources = folders.flatMap((from) => readdirSync(join(root, from)).map((file) => `${from}/${file}`));
   const files = ['native/test/bpf-programs.c', ...sources.filter((file) => file.endsWith('.c'))];
   const options = ['-Inative', '-std=c11', '-D_GNU_SOURCE', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror'];
@@ -122,6 +122,14 @@ describe("the kernel's share against its specification", function () {
     });
   }
 
+  it('udp, to the underlay: a header whose checksum becomes 0', () => {
+    const sent = { bytes: zeroChecksumTo(Uint8Array.of(10, 1, 2, 9)), segmentBytes: 0 };
+    const [outcome] = sendAll(program, 'udp', 'tx', [sent]);
+    assert.equal(outcome?.action, 'wire');
+    assert.equal(asText(outcome.bytes.subarray(INNER_CHECKSUM_OFFSET).subarray(0, 2)), '0000');
+    assert.equal(asText(outcome.bytes), asText(expectedTx('udp', sent).bytes));
+  });
+
   it('has a second table for routes that the first has no room for', () => {
     const fill = Array.from(
       { length: 16_384 },
@@ -154,6 +162,24 @@ describe("the kernel's share against its specification", function () {
     assert.deepEqual(hops, [3, 2, 3, 3, 'tun']);
   });
 });
+
+/** Of an inner header with encapsulation udp, behind Ethernet, IPv4 and UDP. */
+const INNER_CHECKSUM_OFFSET = 14 + 28 + 10;
+
+/** A packet whose header checksum is 0 once its TTL is one less (RFC 1624 §3). */
+function zeroChecksumTo(address: Uint8Array): Uint8Array {
+  const packet = anyUdpTo(address);
+  const later = packet.slice(0, 20);
+  later.set([later[8]! - 1], 8);
+  later.set([0, 0], 10);
+  // The identification takes what the sum lacks.
+  const lack = internetChecksum(later);
+  packet.set([lack >> 8, lack & 255], 4);
+  packet.set([0, 0], 10);
+  const sum = internetChecksum(packet.subarray(0, 20));
+  packet.set([sum >> 8, sum & 255], 10);
+  return packet;
+}
 
 /** Last byte of the outer destination, behind the Ethernet header. */
 const REMOTE_OFFSET = 14 + 19;

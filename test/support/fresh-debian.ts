@@ -1,13 +1,14 @@
 // Commands on a Debian that nothing was installed on: test/fresh/enter.sh runs them. Needs root.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
 
 /** A copy of a Debian root of .build/, with a disk of its own that lasts until {@link remove}. */
 export class FreshDebian {
-  readonly state = mkdtempSync(join(packageRoot(), '.build/fresh-'));
+  /** In memory, about 3 GB: tens of thousands of small files. */
+  readonly state = mkdtempSync('/dev/shm/weft-fresh-');
   readonly #lower: string;
 
   constructor(name: string) {
@@ -24,6 +25,17 @@ export class FreshDebian {
     const { status, stdout, stderr } = this.run(command);
     assert.equal(status, 0, `${command} ended with ${status}:\n${stdout}${stderr}`);
     return stdout;
+  }
+
+  /** Path, on this machine, of a file that was written there. */
+  pathOf(file: string): string {
+    return join(this.state, 'upper', file);
+  }
+
+  /** Path, on this machine, of a file to put into root's home there. */
+  pathInHome(name: string): string {
+    mkdirSync(this.pathOf('root'), { recursive: true });
+    return this.pathOf(`root/${name}`);
   }
 
   remove(): void {

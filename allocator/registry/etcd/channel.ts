@@ -2,6 +2,7 @@
 // of life. A channel that failed is closed and replaced, never repaired, so that each new
 // connection starts with freshly read certificates and without another's reconnect back-off.
 // Retries nothing.
+import { isIP } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 import { RegistryError } from '../registry.ts';
@@ -84,7 +85,7 @@ export class EtcdChannel {
       const leftMs = timeoutMs - (performance.now() - startMs);
       if (state === STATE.SHUTDOWN) throw new ConnectError(DISCONNECTED);
       if (state === STATE.TRANSIENT_FAILURE) throw new ConnectError(await this.#diagnose(leftMs));
-      if (leftMs <= 0) throw new ConnectError(noAnswer(timeoutMs));
+      if (leftMs <= 0) throw new ConnectError(noAnswer(this.endpoint, timeoutMs));
       await stateChange(channel, channelState, leftMs, signal);
     }
     this.#wasReady = true;
@@ -142,8 +143,13 @@ export class ConnectError extends Error {
 
 const DISCONNECTED: ConnectionFault = { code: 'REGISTRY_UNAVAILABLE', reason: 'disconnected' };
 
-function noAnswer(timeoutMs: number): ConnectionFault {
-  return { code: 'REGISTRY_UNAVAILABLE', reason: `no answer within ${Math.round(timeoutMs)} ms` };
+/** Neither an etcd nor a name server that is silent says which of the two it is. */
+function noAnswer({ host }: EtcdEndpoint, timeoutMs: number): ConnectionFault {
+  const fault = {
+    code: 'REGISTRY_UNAVAILABLE',
+    reason: `no answer within ${Math.round(timeoutMs)} ms`,
+  } as const;
+  return isIP(host) === 0 ? { ...fault, remedy: `check that ${host} resolves: getent hosts ${host}` } : fault;
 }
 
 /** Resolves on a change of state, on time-out and on abort; the caller checks which. */

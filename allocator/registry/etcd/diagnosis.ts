@@ -3,8 +3,9 @@
 // else.
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import type { RegistryErrorCode } from '../registry.ts';
+import { firstEndOf, lastEndOf } from './certificate-dates.ts';
 import type { EtcdEndpoint } from './options.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -14,8 +15,13 @@ export interface ConnectionFault {
   readonly remedy?: string;
 }
 
+const CERTIFICATE_TIMEOUT_MS = 1000;
+
 /** Connection preface and an empty SETTINGS frame (RFC 9113 §3.4): any HTTP/2 server answers it. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
+
+/** Of getaddrinfo(3). */
+const UNRESOLVED: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']);
 
 const UNTRUSTED: ReadonlySet<string> = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -35,7 +41,11 @@ export async function diagnoseConnection(
   timeoutMs: number,
 ): Promise<ConnectionFault> {
   const outcome = await greet(endpoint, material, timeoutMs);
-  if (outcome instanceof Error) return explain(outcome, endpoint);
+  if (outcome instanceof Error)
+    return (
+      explainOwn(outcome, material) ??
+      explain(outcome, endpoint, await serverEnd(outcome, endpoint, material))
+    );
   if (outcome === 'answered') return unavailable('the connection was lost, but the server answers again');
   if (outcome === 'silent') return unavailable(`no answer within ${Math.round(timeoutMs)} ms`);
   return { ...unavailable('the server closed the connection'), remedy: otherScheme(endpoint) };
@@ -64,8 +74,11 @@ function greet(endpoint: EtcdEndpoint, material: TlsMaterial, timeoutMs: number)
 function open(endpoint: EtcdEndpoint, material: TlsMaterial): { socket: Socket; readyEvent: string } {
   const { host, port } = endpoint;
   if (!endpoint.isSecure) return { socket: connectTcp({ host, port }), readyEvent: 'connect' };
-  const socket = connectTls({ host, port, servername: serverName(host), ALPNProtocols: ['h2'], ...material });
-  return { socket, readyEvent: 'secureConnect' };
+  return { socket: connectTls({ ...tlsOptions(endpoint), ...material }), readyEvent: 'secureConnect' };
+}
+
+function tlsOptions({ host, port }: EtcdEndpoint): ConnectionOptions {
+  return { host, port, servername: serverName(host), ALPNProtocols: ['h2'] };
 }
 
 /** RFC 6066 §3 allows no IP address as a server name. */
@@ -73,9 +86,59 @@ function serverName(host: string): string {
   return /^[\d.]+$|:/.test(host) ? '' : host;
 }
 
-function explain(error: NodeJS.ErrnoException, endpoint: EtcdEndpoint): ConnectionFault {
+const EXPIRED = 'CERT_HAS_EXPIRED';
+
+/** A certificate of this host that has expired, where that explains `error`. */
+function explainOwn(error: NodeJS.ErrnoException, { ca, cert }: TlsMaterial): ConnectionFault | undefined {
+  const code = error.code ?? '';
+  const isRejected = code.includes('_ALERT_') || code === 'ECONNRESET';
+  const caEnd = ca && code === EXPIRED ? lastEndOf(ca) : undefined;
+  const certEnd = cert && isRejected ? firstEndOf(cert) : undefined;
+  for (const [flag, end] of [
+    ['--etcd-cafile', caEnd],
+    ['--etcd-certfile', certEnd],
+  ] as const)
+    if (end !== undefined && end.getTime() < Date.now())
+      return denied(`the certificate of ${flag} expired on ${formatDate(end)} (${code})`, 'renew it');
+  return undefined;
+}
+
+/** When the certificate of the server ends, if `error` is that it has. */
+function serverEnd(
+  error: NodeJS.ErrnoException,
+  endpoint: EtcdEndpoint,
+  material: TlsMaterial,
+): Promise<Date | undefined> {
+  if (error.code !== EXPIRED) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    // Reads the certificate and ends the connection: nothing is sent to a server without authority.
+    const socket = connectTls({ ...tlsOptions(endpoint), ...material, rejectUnauthorized: false });
+    const finish = (end?: Date): void => {
+      socket.destroy();
+      resolve(end);
+    };
+    socket.setTimeout(CERTIFICATE_TIMEOUT_MS, () => finish());
+    socket.on('error', () => finish());
+    socket.once('secureConnect', () => finish(new Date(socket.getPeerCertificate().valid_to)));
+  });
+}
+
+function formatDate(date: Date): string {
+  return `${date.toISOString().slice(0, 19)}Z`;
+}
+
+function explain(
+  error: NodeJS.ErrnoException,
+  endpoint: EtcdEndpoint,
+  end: Date | undefined,
+): ConnectionFault {
   const code = error.code ?? '';
   if (code === 'ECONNRESET') return { ...unavailable(error.message), remedy: otherScheme(endpoint) };
+  if (UNRESOLVED.has(code))
+    return {
+      ...unavailable(`the name ${endpoint.host} does not resolve (${error.message})`),
+      remedy: 'correct --etcd-endpoints, or the name server in /etc/resolv.conf',
+    };
   if (UNTRUSTED.has(code))
     return denied(
       `its certificate is not trusted (${code}: ${error.message})`,
@@ -86,9 +149,11 @@ function explain(error: NodeJS.ErrnoException, endpoint: EtcdEndpoint): Connecti
       `its certificate is for other names (${error.message})`,
       'use a name in --etcd-endpoints that it holds',
     );
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+  if (code === EXPIRED || code === 'CERT_NOT_YET_VALID')
     return denied(
-      `its certificate is not valid now (${code})`,
+      end === undefined
+        ? `its certificate is not valid now (${code})`
+        : `its certificate expired on ${formatDate(end)} (${code})`,
       'renew it, or correct the clock of this host',
     );
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')

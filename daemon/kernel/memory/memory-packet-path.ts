@@ -33,6 +33,8 @@ export class MemoryPacketPath implements PacketPath {
   offloads: PathOffloads = { tso: true, uso: true, udpGso: true, udpGro: true };
   /** Why no device has a BPF program; tests may set it. */
   bpfDisabledReason: string | undefined;
+  /** Of all devices; tests may set it. */
+  decapDevice: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
   readonly #faults = new Map<Call, keyof typeof constants.errno>();
@@ -83,6 +85,12 @@ export class MemoryPacketPath implements PacketPath {
     this.#entries.delete(name);
   }
 
+  rename(name: string, to: string): void {
+    const entry = this.#entry(name);
+    this.#entries.delete(name);
+    this.#entries.set(to, { ...entry, device: { ...entry.device, name: to } });
+  }
+
   devices(): readonly PathDevice[] {
     return [...this.#entries.values()].map(({ device }) => device);
   }
@@ -117,9 +125,16 @@ export class MemoryPacketPath implements PacketPath {
 
   status(name: string): PathStatus {
     const { device, routes } = this.#entry(name);
-    const { offloads, bpfDisabledReason } = this;
-    const status = { device, tuning: TUNING, offloads, counters: {}, routes: routes.size };
-    return bpfDisabledReason === undefined ? status : { ...status, bpfDisabledReason };
+    const { offloads, bpfDisabledReason, decapDevice } = this;
+    return {
+      device,
+      tuning: TUNING,
+      offloads,
+      counters: {},
+      routes: routes.size,
+      ...(bpfDisabledReason !== undefined && { bpfDisabledReason }),
+      ...(decapDevice !== undefined && { decapDevice }),
+    };
   }
 
   descriptors(name: string): readonly PathDescriptor[] {

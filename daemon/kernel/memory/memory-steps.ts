@@ -47,12 +47,16 @@ export function performStep(state: MemoryState, step: Step): Outcome {
   if (object.kind === 'tunnel') return path.applyPathRoute(step.action, object, tables.link(object.dev));
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object);
+    const from = formerName(step);
+    const isRenamed = from !== undefined && from !== object.name;
+    if (isRenamed) {
+      const outcome = tables.renameLink(from, object.name);
+      if (outcome.status === 'done' && object.type === 'tun') path.rename(from, object.name);
+    }
     if (object.type === 'tun') return setTun(tables, path, object);
     if (object.type === 'fou')
       return state.hasFou ? setFou(tables, object) : reject('EOPNOTSUPP', 'this kernel has no FOU');
     if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
-    const from = formerName(step);
-    if (from !== undefined && from !== object.name) tables.renameLink(from, object.name);
     return setVxlan(tables, object);
   }
   if (step.action === 'set') return setObject(tables, object);

@@ -108,7 +108,10 @@ export class MemoryTables implements KernelTables {
   addTun(name: string): () => void {
     this.addLink({ name, kind: 'tun', isUp: false, txQueueLength: 500 });
     const { index } = this.#links.get(name)!;
-    return () => void (this.#links.get(name)?.index === index && this.removeLink(name));
+    return () => {
+      const present = [...this.#links.values()].find((link) => link.index === index);
+      if (present !== undefined) this.removeLink(present.name);
+    };
   }
 
   changeLink(name: string, change: Partial<Omit<LinkMessage, 'index' | 'name'>>): Outcome {

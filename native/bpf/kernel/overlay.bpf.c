@@ -5,7 +5,9 @@
  * programs reject nothing and send no ICMP errors.
  *
  *   tx   egress of the TUN device: header before the packet, then out by the route to the peer
- *   rx   ingress of the underlay interface: header away, then into the TUN device
+ *   rx   ingress of the underlay interface: header away, then into the TUN device; TCP with a VXLAN
+ *        header to the decapsulating device (bpf/decap.h)
+ *   in   ingress of the decapsulating device: into the TUN device
  *
  * IPv4 in IPv4 only. Licensed under Apache-2.0 or GPL-2.0-only. build.sh compiles it into
  * program.h.
@@ -29,6 +31,12 @@ static long (*const change_head)(struct __sk_buff *skb, __u32 bytes, __u64 flags
 static long (*const csum_level)(struct __sk_buff *skb, __u64 level) = (void *)BPF_FUNC_csum_level;
 static long (*const fib_lookup)(void *skb, struct bpf_fib_lookup *query, int bytes,
                                 __u32 flags) = (void *)BPF_FUNC_fib_lookup;
+static long (*const skb_store)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 bytes,
+                               __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
+static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tuple, __u32 bytes, __u64 netns,
+                                            __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
+static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
+static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
 static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
                                     __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
@@ -171,7 +179,7 @@ INLINE __u16 header_checksum(const struct ipv4 *ip) {
 /* RFC 1624, equation 3: HC' = ~(~HC + ~m + m'). TTL above 0. */
 INLINE void decrement_ttl(struct ipv4 *ip) {
   const __u32 sum = (__u32)(__u16)~ip->checksum + (__u16)~htons(0x0100);
-  ip->checksum = (__u16)~(sum + (sum >> 16));
+  ip->checksum = (__u16) ~(sum + (sum >> 16));
   ip->ttl--;
 }
 
@@ -254,7 +262,7 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
   const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
   struct weft_bpf_route *route = find_route(config, ip->destination);
-  if (!route) return NEXT;
+  if (!route || route->needs_segments) return NEXT;
   const struct amount amount = measure(skb, 0, ip->protocol, total);
   struct bpf_fib_lookup hop = {};
   if (amount.packets == 0 || !find_next_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
@@ -303,6 +311,55 @@ INLINE bool is_own_frame(const struct weft_bpf_config *config, const struct vxla
          *(const __u16 *)(vxlan->frame.destination + 4) == *(const __u16 *)(config->mac + 4);
 }
 
+/* --- Through the decapsulating device --- */
+
+struct decap_headers {
+  struct outer outer;
+  struct vxlan vxlan;
+} __attribute__((packed));
+
+/* The outer headers for the device. The port stays: the host's firewall sees the packet. */
+INLINE void write_decap(struct decap_headers *headers, const struct weft_bpf_config *config, __u32 total) {
+  headers->outer.ip.total = htons(total + sizeof(*headers));
+  headers->outer.ip.checksum = 0;
+  headers->outer.ip.checksum = header_checksum(&headers->outer.ip);
+  headers->outer.udp.length = htons(total + sizeof(*headers) - IPV4_BYTES);
+  headers->outer.udp.checksum = 0;
+  headers->vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->decap_vni, .frame = {.type = htons(TYPE_IPV4)}};
+  __builtin_memcpy(headers->vxlan.frame.destination, config->decap_mac, 6);
+  __builtin_memcpy(headers->vxlan.frame.source, config->decap_source, 6);
+}
+
+INLINE struct bpf_sock *find_decap_socket(struct __sk_buff *skb, const struct weft_bpf_config *config) {
+  struct bpf_sock_tuple tuple = {};
+  tuple.ipv4.daddr = config->local;
+  tuple.ipv4.dport = config->decap_port;
+  return lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u64)BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Makes room for the headers, writes them and assigns the packet. Takes over the socket. */
+INLINE int send_to_decap(struct __sk_buff *skb, const struct decap_headers *headers, __s32 room,
+                         struct bpf_sock *socket) {
+  int action = DROP;
+  if (room != 0 && adjust_room(skb, room, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) action = NEXT;
+  else if (skb_store(skb, ETHERNET_BYTES, headers, sizeof(*headers), BPF_F_RECOMPUTE_CSUM) == 0 &&
+           assign(skb, socket, 0) == 0)
+    action = 0;
+  release(socket);
+  return action;
+}
+
+SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
+  const __u32 first = 0;
+  const struct weft_bpf_config *config = map_lookup(MAP(WEFT_MAP_CONFIG), &first);
+  const struct ethernet *frame = (void *)(long)skb->data;
+  if (!config || (void *)(frame + 1) > (void *)(long)skb->data_end || skb->pkt_type != PACKET_HOST) return DROP;
+  if (*(const __u32 *)frame->source != *(const __u32 *)config->decap_source ||
+      *(const __u16 *)(frame->source + 4) != *(const __u16 *)(config->decap_source + 4))
+    return DROP;
+  return (int)redirect(config->tun_index, BPF_F_INGRESS);
+}
+
 SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   const __u32 length = skb->len - ETHERNET_BYTES;
   if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
@@ -328,10 +385,24 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   if (!route || route->remote != outer->ip.source) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);
   if (amount.packets == 0) return NEXT;
+  const __u32 total = length - overhead, first = 0;
+  struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
+  struct bpf_sock *socket = NULL;
+  /* All packets of a flow take the same queue. */
+  if (config->has_decap && inner->protocol == PROTOCOL_TCP && total <= 65535 - sizeof(struct decap_headers))
+    socket = find_decap_socket(skb, config);
+  if (socket) {
+    struct decap_headers headers = {.outer = *outer};
+    write_decap(&headers, config, total);
+    const int action = send_to_decap(skb, &headers, (__s32)(sizeof(headers) - overhead), socket);
+    if (action != 0) return action;
+    count_rx(&route->counts, &amount);
+    if (totals) count_rx(totals, &amount);
+    if (totals) totals->decap_packets += amount.packets;
+    return NEXT;
+  }
   if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
   count_rx(&route->counts, &amount);
-  const __u32 first = 0;
-  struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_rx(totals, &amount);
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }

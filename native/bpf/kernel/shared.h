@@ -41,6 +41,11 @@ struct weft_bpf_config {
     __u32 bits;
     __be32 mask;
   } length[WEFT_BPF_PREFIX_LENGTHS]; /* longest first */
+  /* The decapsulating device (bpf/decap.h): what its frames have, and the port of its socket. */
+  __u8 decap_mac[6], decap_source[6]; /* the source is a secret: the device drops other frames */
+  __be32 decap_vni;                   /* as `vni` */
+  __be16 decap_port;
+  __u8 has_decap;
 };
 
 /* Key of WEFT_MAP_ROUTES and WEFT_MAP_OVERFLOW, hash tables. A subnet is in one of them. */
@@ -49,15 +54,19 @@ struct weft_bpf_key {
   __be32 subnet;
 };
 
-/* All CPUs add to them. Packets are counted as on the wire, bytes as of inner packets. */
+/*
+ * All CPUs add to them. Packets are counted as on the wire, bytes as of inner packets.
+ * decap_packets: the part of rx_packets that the decapsulating device took.
+ */
 struct weft_bpf_counts {
-  __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;
+  __u64 tx_packets, tx_bytes, rx_packets, rx_bytes, decap_packets;
 };
 
 struct weft_bpf_route {
   __be32 remote;
   __be16 port;
   __u8 mac[6];
+  __u32 needs_segments; /* packets to it pass to the workers, which complete checksums, too */
   __u32 mtu; /* path MTU by the host's route and by probes; that of the interface applies beside it */
   struct weft_bpf_counts counts;
 };

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "expect.h"
-#include "path/echo.h"
 #include "path/socket.h"
+#include "probe/echo.h"
 #include "route/route.h"
 
 #ifndef UDP_SEGMENT

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'mocha';
 import type { Family } from '../../../lib/address.ts';
+import { explainedLoss, type Drops } from './explained-loss.ts';
 import { checkTcp, checkUdp } from './impairment.ts';
 import type { PathEnd } from './path-host.ts';
 import { PathPair, type PathPairOptions } from './path-pair.ts';
@@ -45,8 +46,11 @@ export async function assertIntact(pair: PathPair, family: Family, bytes: number
   assert.ok(client.isComplete && server.isComplete, JSON.stringify({ client, server }));
 }
 
+/** Drops before the receiving socket. */
+type UnderwayDrops = Omit<Drops, 'overflow'>;
+
 /** Drops that have explained a loss before, by the end that lost. */
-const known = new WeakMap<PathEnd, number>();
+const known = new WeakMap<PathEnd, UnderwayDrops>();
 
 /** Each datagram arrives as it was sent, but for those that some buffer of the kernel had no room for. */
 export async function assertDatagramsIntact(
@@ -58,19 +62,20 @@ export async function assertDatagramsIntact(
 ): Promise<void> {
   const report = await checkUdp(from, to, to.overlay[family], options);
   assert.equal(report.wrong, 0, JSON.stringify(report));
-  const drops = report.lost > 0 ? await kernelDrops(from, to, port) : 0;
-  // What carries many datagrams is one drop.
-  const explained = (drops + report.overflow) * (options.segments ?? 1);
+  const { sends, batches } = report.lost > 0 ? await kernelDrops(from, to, port) : { sends: 0, batches: 0 };
+  const explained = explainedLoss({ sends, batches, overflow: report.overflow }, options);
   assert.ok(report.lost <= explained && report.received > 0, JSON.stringify({ ...report, explained }));
 }
 
-/** Packets that kernels dropped between the ends of a pair since the last call. */
-async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<number> {
-  const total =
-    (await to.socketDrops(port)) + (await from.linkDrops(from.device)) + (await from.linkDrops('eth0'));
-  const earlier = known.get(to) ?? 0;
+/** What kernels dropped between the ends of a pair since the last call. */
+async function kernelDrops(from: PathEnd, to: PathEnd, port: number): Promise<UnderwayDrops> {
+  const total = {
+    sends: await from.linkDrops(from.device),
+    batches: (await to.socketDrops(port)) + (await from.linkDrops('eth0')),
+  };
+  const earlier = known.get(to) ?? { sends: 0, batches: 0 };
   known.set(to, total);
-  return total - earlier;
+  return { sends: total.sends - earlier.sends, batches: total.batches - earlier.batches };
 }
 
 /** How much each counter of a weft end grows while `action` goes on. */

@@ -1,5 +1,5 @@
 // What the path benchmark measures in, of either topology: two stations with a tunnel between them, under chosen conditions.
-import type { Family } from '../../lib/address.ts';
+import type { Family } from '../../../lib/address.ts';
 import type { UnderlayKind } from './path-offloads.ts';
 import type { Station } from './path-station.ts';
 import type { Tunnel, Tuning } from './path-tunnel.ts';

@@ -1,8 +1,8 @@
 // Competitors: tunnels in userspace from distribution packages. None encrypts unless its comment states it.
 import { DEVICE, OVERLAY } from './path-plan.ts';
-import { run, type Program } from './path-process.ts';
+import { run, type Program } from '../path-process.ts';
 import { otherOf, setUpDevice, type Candidate, type Tunnel } from './path-tunnel.ts';
-import type { PathHost, Underlay } from './path-underlay.ts';
+import type { PathHost, HostPair } from './path-underlay.ts';
 
 const PORT = 9000;
 
@@ -76,7 +76,7 @@ export const wireguardGo: Candidate = {
 
 /** A candidate that is one program at each end, which makes the device by itself. */
 export async function openCompetitor(
-  underlay: Underlay,
+  underlay: HostPair,
   overheadBytes: number,
   start: (host: PathHost, other: PathHost) => Program,
 ): Promise<Tunnel & { readonly ends: readonly Program[] }> {

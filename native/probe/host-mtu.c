@@ -35,10 +35,9 @@ int weft_host_mtu_open(void) {
 static int ask(int fd, const union weft_endpoint *remote, uint32_t sequence) {
   const bool is_v4 = remote->any.sa_family == AF_INET;
   const size_t bytes = is_v4 ? 4 : 16;
-  struct query query = {
-      .header = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = sequence},
-      .route = {.rtm_family = (uint8_t)remote->any.sa_family, .rtm_flags = RTM_F_FIB_MATCH},
-      .attribute = {.rta_type = RTA_DST}};
+  struct query query = {.header = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = sequence},
+                        .route = {.rtm_family = (uint8_t)remote->any.sa_family, .rtm_flags = RTM_F_FIB_MATCH},
+                        .attribute = {.rta_type = RTA_DST}};
   query.route.rtm_dst_len = (uint8_t)(8 * bytes);
   query.attribute.rta_len = (uint16_t)RTA_LENGTH(bytes);
   memcpy(query.address, is_v4 ? (const void *)&remote->v4.sin_addr : (const void *)&remote->v6.sin6_addr, bytes);

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEVICE, OVERLAY, VNI } from './path-plan.ts';
 import { VXLAN_OVERHEAD_BYTES } from './path-kernel.ts';
-import { run, type Program } from './path-process.ts';
+import { run, type Program } from '../path-process.ts';
 import { openCompetitor } from './path-competitors.ts';
 import { otherOf, setUpDevice, type Candidate } from './path-tunnel.ts';
-import type { PathHost, Underlay } from './path-underlay.ts';
+import type { PathHost, HostPair } from './path-underlay.ts';
 
 const PORT = 9000;
 /** Outer IPv4 and UDP, sequence number, Ethernet header, and room for what its search for the path MTU settles at. */
@@ -95,7 +95,7 @@ export const openVswitch: Candidate = {
 const OVS_SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 const UNDERLAY_BRIDGE = 'underlay0';
 
-async function startSwitch(folder: string, underlay: Underlay, host: PathHost): Promise<Program> {
+async function startSwitch(folder: string, underlay: HostPair, host: PathHost): Promise<Program> {
   const own = join(folder, host.name);
   await mkdir(own);
   // Its programs keep sockets and logs in these.

@@ -1,5 +1,5 @@
 // What the underlay of the path benchmark does with packets, and how to see that it does.
-import { OFFLOADS_OFF } from '../../lab/topology.ts';
+import { OFFLOADS_OFF } from '../../../lab/topology.ts';
 import type { Station } from './path-station.ts';
 
 /**

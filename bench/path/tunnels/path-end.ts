@@ -5,16 +5,16 @@ import { execFileSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { loadNative } from '../../native/index.ts';
+import { loadNative } from '../../../native/index.ts';
 import {
   openPacketPath,
   type PacketPath,
   type PathDevice,
   type PathRoute,
   type PathTuning,
-} from '../../native/packet-path.ts';
+} from '../../../native/packet-path.ts';
 import { peer } from './path-plan.ts';
-import { anonymousBytes } from './path-process.ts';
+import { anonymousBytes } from '../path-process.ts';
 
 export interface EndConfig {
   readonly device: PathDevice;

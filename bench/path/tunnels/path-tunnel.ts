@@ -1,7 +1,7 @@
 // What the path benchmark measures: a tunnel between hosts a and b of the underlay, in one of several makes.
 import { DEVICE, OVERLAY, PEER_SUBNETS } from './path-plan.ts';
-import type { Program } from './path-process.ts';
-import type { PathHost, Underlay } from './path-underlay.ts';
+import type { Program } from '../path-process.ts';
+import type { PathHost, HostPair } from './path-underlay.ts';
 
 export interface PacketDevice {
   readonly name: string;
@@ -54,11 +54,11 @@ export interface Candidate {
   readonly needs: readonly string[];
   /** Whether {@link Tunnel.addPeers} takes peers at the same or even at own underlay addresses. */
   readonly peers: 'none' | 'same-remote' | 'own-remotes';
-  open(underlay: Underlay, tuning: Tuning): Promise<Tunnel>;
+  open(underlay: HostPair, tuning: Tuning): Promise<Tunnel>;
 }
 
 /** The other end of a tunnel. */
-export function otherOf(underlay: Underlay, host: PathHost): PathHost {
+export function otherOf(underlay: HostPair, host: PathHost): PathHost {
   return host === underlay.a ? underlay.b : underlay.a;
 }
 
@@ -76,7 +76,7 @@ export async function setUpDevice(host: PathHost, program: Program, mtu: number)
 }
 
 /** Host b acts as all peers; host a reaches them through `via`, arguments of `ip route`. */
-export async function routePeers(underlay: Underlay, via: string): Promise<void> {
+export async function routePeers(underlay: HostPair, via: string): Promise<void> {
   await underlay.b.ip(`route replace local ${PEER_SUBNETS} dev lo`);
   await underlay.a.ip(`route replace ${PEER_SUBNETS} ${via}`);
 }

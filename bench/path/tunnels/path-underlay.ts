@@ -3,7 +3,7 @@
 //   a 198.18.0.1/24 eth0 ────── veth ────── eth0 198.18.0.2/24 b
 //
 // It must run where `ip netns` is private: test/in-namespaces.sh.
-import { run } from './path-process.ts';
+import { run } from '../path-process.ts';
 import { Station } from './path-station.ts';
 import { checkOffloads, fragmentsOf, offloadsOf, type UnderlayKind } from './path-offloads.ts';
 
@@ -18,19 +18,29 @@ export class PathHost extends Station {
   readonly name: 'a' | 'b';
   readonly underlay: string;
 
-  constructor(name: 'a' | 'b', underlay: string) {
-    super(['ip', 'netns', 'exec', name]);
+  /** `enter`: the command that runs its arguments there. */
+  constructor(name: 'a' | 'b', underlay: string, enter: readonly string[] = ['ip', 'netns', 'exec', name]) {
+    super(enter);
     this.name = name;
     this.underlay = underlay;
   }
 
   /** Runs `ip` with these arguments, separated by blanks. */
   ip(args: string): Promise<string> {
-    return run(['ip', '-n', this.name, ...args.split(' ')]);
+    return this.run(['ip', ...args.split(' ')]);
   }
 }
 
-export class Underlay {
+/** Two hosts that reach each other at their underlay addresses. */
+export interface HostPair {
+  readonly a: PathHost;
+  readonly b: PathHost;
+  readonly hosts: readonly [PathHost, PathHost];
+  /** Of the underlay, in bytes. */
+  readonly mtu: number;
+}
+
+export class Underlay implements HostPair {
   readonly a = new PathHost('a', '198.18.0.1');
   readonly b = new PathHost('b', '198.18.0.2');
   readonly mtu: number;

@@ -1,13 +1,13 @@
 // Candidates of weft's own: its userspace path at both ends with either encapsulation, and against the kernel's VXLAN.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Encapsulation, PathRoute } from '../../native/packet-path.ts';
+import type { Encapsulation, PathRoute } from '../../../native/packet-path.ts';
 import type { EndCommand, EndConfig, EndStatus } from './path-end.ts';
 import { addVxlanDevice, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from './path-kernel.ts';
 import { DEVICE, OVERLAY, PEER_COUNT, PEER_REMOTES, VNI } from './path-plan.ts';
-import type { Program } from './path-process.ts';
+import type { Program } from '../path-process.ts';
 import { otherOf, routePeers, type Candidate, type Tunnel, type Tuning } from './path-tunnel.ts';
-import type { PathHost, Underlay } from './path-underlay.ts';
+import type { PathHost, HostPair } from './path-underlay.ts';
 
 const END = join(dirname(fileURLToPath(import.meta.url)), 'path-end.js');
 const UDP_PORT = 8285;
@@ -55,7 +55,7 @@ interface Make {
   readonly tuning: Tuning;
 }
 
-async function openTunnel(underlay: Underlay, make: Make): Promise<Tunnel> {
+async function openTunnel(underlay: HostPair, make: Make): Promise<Tunnel> {
   const endA = await startEnd(underlay, underlay.a, make);
   let endB: Program | undefined;
   if (make.far === 'weft') endB = await startEnd(underlay, underlay.b, make);
@@ -85,12 +85,12 @@ async function openTunnel(underlay: Underlay, make: Make): Promise<Tunnel> {
   };
 }
 
-function overlayMtu(underlay: Underlay, { encapsulation }: Make): number {
+function overlayMtu(underlay: HostPair, { encapsulation }: Make): number {
   return underlay.mtu - (encapsulation === 'udp' ? UDP_OVERHEAD_BYTES : VXLAN_OVERHEAD_BYTES);
 }
 
 /** `local`: what the sockets are bound to, if not to the host's underlay address. */
-function startEnd(underlay: Underlay, host: PathHost, make: Make, local = host.underlay): Promise<Program> {
+function startEnd(underlay: HostPair, host: PathHost, make: Make, local = host.underlay): Promise<Program> {
   const other = otherOf(underlay, host);
   const [own, far] = [OVERLAY[host.name], OVERLAY[other.name]];
   const isVxlan = make.encapsulation === 'vxlan';

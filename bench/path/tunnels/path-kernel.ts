@@ -1,7 +1,7 @@
 // Candidates of the kernel: the bare veth, and VXLAN devices made as weft's vxlan backend makes them.
 import { DEVICE, OVERLAY, PEER_COUNT, peer, VNI } from './path-plan.ts';
 import { otherOf, routePeers, type Candidate } from './path-tunnel.ts';
-import type { PathHost, Underlay } from './path-underlay.ts';
+import type { PathHost, HostPair } from './path-underlay.ts';
 
 export const VXLAN_PORT = 8472;
 /** Outer IPv4, UDP, VXLAN and inner Ethernet header. */
@@ -41,7 +41,7 @@ async function macOf(host: PathHost): Promise<string> {
 }
 
 /** A VXLAN device with its one peer: neighbour, FDB entry and on-link route, none of them learned. */
-export async function addVxlanDevice(underlay: Underlay, host: PathHost): Promise<void> {
+export async function addVxlanDevice(underlay: HostPair, host: PathHost): Promise<void> {
   const other = otherOf(underlay, host);
   const [own, far] = [OVERLAY[host.name], OVERLAY[other.name]];
   const gateway = far.subnet.split('/')[0]!;
@@ -56,7 +56,7 @@ export async function addVxlanDevice(underlay: Underlay, host: PathHost): Promis
   await host.ip(`route add ${far.subnet} via ${gateway} dev ${DEVICE} onlink`);
 }
 
-async function addPeers(underlay: Underlay): Promise<void> {
+async function addPeers(underlay: HostPair): Promise<void> {
   await routePeers(underlay, `dev ${DEVICE}`);
   let lines = '';
   for (let index = 0; index < PEER_COUNT; index++) {

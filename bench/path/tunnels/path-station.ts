@@ -1,5 +1,5 @@
 // Where traffic and tunnels start and end: a network namespace, with what was started there.
-import { Program, run, type RunOptions } from './path-process.ts';
+import { Program, run, type RunOptions } from '../path-process.ts';
 
 /** A namespace, entered by a command that becomes the program: a process id is the program's own. */
 export class Station {

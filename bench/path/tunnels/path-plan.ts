@@ -1,5 +1,5 @@
 // Addresses of the path benchmark, known to its tunnels, its ends and its measures.
-import { ipv4FromNumber } from '../../lib/address.ts';
+import { ipv4FromNumber } from '../../../lib/address.ts';
 
 /** The overlay's address and subnet of each end, its VTEP MAC, and what its device is called. */
 export const OVERLAY = {

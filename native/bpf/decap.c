@@ -1,0 +1,153 @@
+/* Creates and removes VXLAN devices (rtnetlink(7)). */
+#include "decap.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Two names a TUN device: that of this process and that of the process before. */
+static const char suffixes[] = {'a', 'b'};
+
+enum {
+  ATTEMPTS = 4,        /* another socket can take the port first */
+  WITHOUT_IPV6 = 1279, /* an MTU for which the kernel configures no IPv6; the device sends nothing */
+};
+
+struct request {
+  struct nlmsghdr header;
+  struct ifinfomsg link;
+  uint8_t attributes[256];
+};
+
+/* --- Messages --- */
+
+static struct rtattr *put(struct request *request, unsigned short type, const void *value, size_t bytes) {
+  struct rtattr *attribute = (void *)((uint8_t *)request + request->header.nlmsg_len);
+  attribute->rta_type = type;
+  attribute->rta_len = (unsigned short)RTA_LENGTH(bytes);
+  if (bytes > 0) memcpy(RTA_DATA(attribute), value, bytes);
+  request->header.nlmsg_len += (uint32_t)RTA_SPACE(bytes);
+  return attribute;
+}
+
+/* Ends an attribute that contains those after it. */
+static void end(struct request *request, struct rtattr *attribute) {
+  attribute->rta_len = (unsigned short)((uint8_t *)request + request->header.nlmsg_len - (uint8_t *)attribute);
+}
+
+/* Returns the kernel's answer. */
+static int transact(struct request *request) {
+  struct {
+    struct nlmsghdr header;
+    struct nlmsgerr error;
+    uint8_t rest[sizeof(struct request)];
+  } answer;
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) return -errno;
+  request->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+  ssize_t bytes = send(fd, request, request->header.nlmsg_len, 0);
+  if (bytes >= 0) bytes = recv(fd, &answer, sizeof(answer), 0);
+  const int error = bytes < 0 ? -errno : answer.error.error;
+  close(fd);
+  return error;
+}
+
+/* --- Devices --- */
+
+static void write_name(char *name, unsigned tun_index, char suffix) {
+  snprintf(name, IF_NAMESIZE, "weft-rx%u%c", tun_index % 1000000, suffix);
+}
+
+static uint16_t find_free_port(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  socklen_t bytes = sizeof(address);
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  if (bind(fd, (const void *)&address, sizeof(address)) == 0) getsockname(fd, (void *)&address, &bytes);
+  close(fd);
+  return address.sin_port;
+}
+
+/* Nobody outside can guess VNI and address, and no packet on the underlay has them. */
+static int choose_identity(struct weft_decap *decap) {
+  uint8_t random[sizeof(decap->mac) + 3];
+  if (getrandom(random, sizeof(random), 0) != sizeof(random)) return -EIO;
+  memcpy(decap->mac, random, sizeof(decap->mac));
+  decap->mac[0] = (uint8_t)((decap->mac[0] & 0xfc) | 2); /* locally administered unicast */
+  const uint32_t vni = (uint32_t)random[6] << 16 | (uint32_t)random[7] << 8 | random[8];
+  decap->vni = htonl((vni == 0 ? 1 : vni) << 8);
+  decap->port = find_free_port();
+  return decap->port == 0 ? -EADDRNOTAVAIL : 0;
+}
+
+static int create(const struct weft_decap *decap) {
+  struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+                                       .nlmsg_type = RTM_NEWLINK,
+                                       .nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL},
+                            .link = {.ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP}};
+  const uint32_t vni = ntohl(decap->vni) >> 8, lower = decap->tun_index, mtu = WITHOUT_IPV6;
+  const uint8_t no = 0;
+  put(&request, IFLA_IFNAME, decap->name, strlen(decap->name) + 1);
+  put(&request, IFLA_ADDRESS, decap->mac, sizeof(decap->mac));
+  put(&request, IFLA_MTU, &mtu, sizeof(mtu));
+  struct rtattr *info = put(&request, IFLA_LINKINFO, NULL, 0);
+  put(&request, IFLA_INFO_KIND, "vxlan", sizeof("vxlan"));
+  struct rtattr *data = put(&request, IFLA_INFO_DATA, NULL, 0);
+  put(&request, IFLA_VXLAN_ID, &vni, sizeof(vni));
+  put(&request, IFLA_VXLAN_LINK, &lower, sizeof(lower));
+  put(&request, IFLA_VXLAN_PORT, &decap->port, sizeof(decap->port));
+  put(&request, IFLA_VXLAN_LEARNING, &no, sizeof(no));
+  end(&request, data);
+  end(&request, info);
+  return transact(&request);
+}
+
+static void remove_device(const char *name) {
+  struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_DELLINK}};
+  request.link.ifi_index = (int)if_nametoindex(name);
+  if (request.link.ifi_index != 0) transact(&request);
+}
+
+static bool exists(const struct weft_decap *decap, unsigned tun_index) {
+  return decap->index != 0 && decap->tun_index == tun_index && if_nametoindex(decap->name) == decap->index;
+}
+
+/* The first free name. Both are taken only if two processes died before they removed the other one. */
+static void choose_name(struct weft_decap *decap) {
+  for (unsigned at = 0; at < sizeof(suffixes); at++) {
+    write_name(decap->name, decap->tun_index, suffixes[at]);
+    if (if_nametoindex(decap->name) == 0) return;
+  }
+  remove_device(decap->name);
+}
+
+int weft_decap_open(struct weft_decap *decap, unsigned tun_index) {
+  int error = -EADDRINUSE;
+  if (exists(decap, tun_index)) return 0;
+  decap->index = 0;
+  if (decap->is_unavailable) return -EOPNOTSUPP;
+  if (tun_index == 0) return -ENODEV;
+  decap->tun_index = tun_index;
+  choose_name(decap);
+  for (unsigned attempt = 0; attempt < ATTEMPTS && (error == -EADDRINUSE || error == -EEXIST); attempt++) {
+    error = choose_identity(decap);
+    if (error == 0) error = create(decap);
+  }
+  decap->is_unavailable = error == -EOPNOTSUPP;
+  if (error == 0) decap->index = if_nametoindex(decap->name);
+  return error < 0 ? error : decap->index == 0 ? -ENODEV : 0;
+}
+
+void weft_decap_remove_others(const struct weft_decap *kept, unsigned tun_index) {
+  char name[IF_NAMESIZE];
+  for (unsigned at = 0; at < sizeof(suffixes); at++) {
+    write_name(name, tun_index, suffixes[at]);
+    if (!kept || kept->index == 0 || strcmp(name, kept->name) != 0) remove_device(name);
+  }
+}

@@ -1,0 +1,94 @@
+// TCP between containers behind bridges, as the BPF fast path delivers it: whole super-packets, in order, by default and after a switch of
+// the mode. Loading a BPF program takes the real root: test/in-namespaces.sh with AS_ROOT=1.
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'mocha';
+import type { Lab } from '../../lab/lab.ts';
+import { toolFile } from '../../lab/tools.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { restartKept } from '../support/daemon-view.ts';
+import { ask, canPing, useLab, waitUntilReady } from '../support/lab-suite.ts';
+
+const WAIT_MS = 60_000;
+const BACKENDS = {
+  udp: '{"Network":"10.5.0.0/16","Backend":{"Type":"udp"}}',
+  'userspace VXLAN': '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","Userspace":true}}',
+} as const;
+const BYTES = 200_000_000;
+/** Of the packets that the bridge passes to a container; an MTU has 1,500. */
+const LEAST_MEAN_BYTES = 8000;
+
+interface LinkRow {
+  readonly ifname: string;
+  readonly stats64: { readonly tx: { readonly bytes: number; readonly packets: number } };
+}
+
+interface Delivery {
+  readonly meanBytes: number;
+  readonly outOfOrder: number;
+}
+
+async function sentToContainer(lab: Lab): Promise<LinkRow['stats64']['tx']> {
+  const [row] = await ask<LinkRow>(lab, 'h2', 'ip -s -j link show veth0');
+  return row!.stats64.tx;
+}
+
+/** Segments that came before an earlier one. */
+async function outOfOrder(lab: Lab): Promise<number> {
+  const lines = (await lab.check('c2', ['grep', 'TcpExt:', '/proc/net/netstat'])).trim().split('\n');
+  const [names, values] = lines.map((line) => line.split(' '));
+  return Number(values![names!.indexOf('TCPOFOQueue')]);
+}
+
+/** Moves {@link BYTES} from c1 to c2. */
+async function stream(lab: Lab): Promise<Delivery> {
+  const address = await lab.containerAddress('h2');
+  await lab.check('c2', ['iperf3', '-s', '-1', '-D']);
+  const [before, early] = [await sentToContainer(lab), await outOfOrder(lab)];
+  await lab.check('c1', ['iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
+  const after = await sentToContainer(lab);
+  return {
+    meanBytes: (after.bytes - before.bytes) / (after.packets - before.packets),
+    outOfOrder: (await outOfOrder(lab)) - early,
+  };
+}
+
+async function decapDevices(lab: Lab, name: string): Promise<readonly string[]> {
+  const rows = await ask<{ readonly ifname?: string }>(lab, name, 'ip -j link show type vxlan');
+  return rows.flatMap(({ ifname }) => (ifname?.startsWith('weft-rx') === true ? [ifname] : []));
+}
+
+for (const [name, config] of Object.entries(BACKENDS))
+  for (const offloads of [true, false])
+    describe(`${name} between containers, ${offloads ? 'super-packets on the underlay' : 'as on a wire'}`, () => {
+      const lab = useLab({ hosts: 2, bare: ['h2'], config, offloads });
+
+      before(async () => {
+        await lab().startDaemon('h2', [], [toolFile('fd-store')]);
+        await waitUntilReady(lab(), 'h2');
+        await lab().attachContainer('h2');
+        await waitUntilReady(lab(), 'h1');
+        if (!offloads)
+          for (const host of ['h1', 'h2']) await lab().check(host, ['ethtool', '-K', 'eth0', 'gro', 'on']);
+        await waitFor('packets in both directions', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+      });
+
+      it('delivers a TCP stream in super-packets and in order', async () => {
+        const { meanBytes, outOfOrder: reordered } = await stream(lab());
+        assert.ok(meanBytes > LEAST_MEAN_BYTES, `${meanBytes}`);
+        assert.equal(reordered, 0);
+      });
+
+      it('keeps a device of its own for that across restarts, and none without the program', async () => {
+        const before = await decapDevices(lab(), 'h2');
+        await restartKept(lab(), 'h2');
+        const after = await decapDevices(lab(), 'h2');
+        assert.deepEqual([before.length, after.length], [1, 1]);
+        assert.notDeepEqual(after, before);
+        assert.equal((await stream(lab())).outOfOrder, 0);
+        await lab().stopDaemon('h2');
+        await lab().startDaemon('h2', ['--bpf=off']);
+        await waitUntilReady(lab(), 'h2');
+        assert.deepEqual(await decapDevices(lab(), 'h2'), []);
+        await waitFor('packets in both directions', () => canPing(lab(), 'c1', 'h2'), WAIT_MS);
+      });
+    });

@@ -1,0 +1,84 @@
+// The decapsulating device of the packet path: what it receives, what it rejects, and how long it exists. Loading a BPF program
+// takes the real root: test/in-namespaces.sh with AS_ROOT=1.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { waitFor } from '../../lab/wait.ts';
+import type { PathEnd } from '../support/path/path-host.ts';
+import { assertAnswered, assertIntact, ENCAPSULATIONS, growth, usePair } from '../support/path/path-suite.ts';
+
+const PATIENCE_MS = 10_000;
+const tuning = { useBpf: true };
+
+interface Vxlan {
+  readonly ifname: string;
+  readonly address: string;
+  readonly linkinfo: { readonly info_data: { readonly id: number; readonly port: number } };
+}
+
+async function decapDevices(end: PathEnd): Promise<readonly Vxlan[]> {
+  const links = JSON.parse(
+    await end.run(['ip', '-j', '-d', 'link', 'show', 'type', 'vxlan']),
+  ) as Partial<Vxlan>[];
+  return links.filter((link): link is Vxlan => link.ifname?.startsWith('weft-rx') === true);
+}
+
+async function receivedBy(end: PathEnd, link: string): Promise<number> {
+  const [row] = JSON.parse(await end.run(['ip', '-s', '-j', 'link', 'show', link])) as {
+    stats64: { rx: { packets: number } };
+  }[];
+  return row!.stats64.rx.packets;
+}
+
+for (const encapsulation of ENCAPSULATIONS)
+  describe(`the decapsulating device of ${encapsulation}`, () => {
+    const pairOf = usePair({ encapsulation, underlay: 4, hasOffloads: true, tuning });
+
+    it('receives TCP, and other packets pass it by', async () => {
+      const pair = pairOf();
+      const tcp = await growth(pair.b, () => assertIntact(pair, 4, 4_000_000));
+      assert.ok(tcp['kernelDecapPackets']! > tcp['rxPackets']! * 0.9, JSON.stringify(tcp));
+      const other = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[4]));
+      assert.deepEqual([other['kernelRxPackets'], other['kernelDecapPackets']], [1, 0]);
+    });
+
+    it('is made again after someone removed it, and until then the program delivers TCP itself', async () => {
+      const pair = pairOf();
+      const [before] = await decapDevices(pair.b);
+      await pair.b.ip([`link delete ${before!.ifname}`]);
+      const without = await growth(pair.b, () => assertIntact(pair, 4, 1_000_000));
+      assert.equal(without['kernelDecapPackets'], 0);
+      assert.ok(without['kernelRxPackets']! > 0, JSON.stringify(without));
+      await pair.b.status({ refresh: true });
+      const after = await growth(pair.b, () => assertIntact(pair, 4, 1_000_000));
+      assert.ok(after['kernelDecapPackets']! > 0, JSON.stringify(after));
+      assert.equal((await decapDevices(pair.b)).length, 1);
+    });
+
+    it('drops what another host sends to its port, even with its VNI and address', async () => {
+      const { a, b } = pairOf();
+      const [device] = await decapDevices(b);
+      const { id, port } = device!.linkinfo.info_data;
+      await a.ip([
+        `link add forged type vxlan id ${id} dstport ${port} remote ${b.underlay[4]} local ${a.underlay[4]} nolearning`,
+        'link set forged addrgenmode none up',
+        'address add 10.99.0.1/24 dev forged',
+        `neighbour add 10.99.0.2 lladdr ${device!.address} dev forged`,
+      ]);
+      await b.ip(['address add 10.99.0.2/32 dev lo', `route add 10.99.0.1 dev ${b.device}`]);
+      const received = await b.kernelCounter('IcmpInEchos');
+      const arrived = await receivedBy(b, device!.ifname);
+      const answer = await a.run(['sh', '-c', 'ping -q -n -c 3 -i 0.05 -W 1 10.99.0.2 || true']);
+      await a.ip(['link delete forged']);
+      assert.match(answer, / 0 received/);
+      assert.equal(await b.kernelCounter('IcmpInEchos'), received);
+      // Else they did not reach the device at all.
+      assert.ok((await receivedBy(b, device!.ifname)) >= arrived + 3);
+    });
+
+    it('ends with its process, however that ends', async () => {
+      const { b } = pairOf();
+      assert.equal((await decapDevices(b)).length, 1);
+      await b.close('SIGKILL');
+      await waitFor('the device to be gone', async () => (await decapDevices(b)).length === 0, PATIENCE_MS);
+    });
+  });
