@@ -67,7 +67,7 @@ export interface FouLink {
   /** UDP port of both ends. */
   readonly port: number;
   /**
-   * Name of the underlay interface, or empty. The kernel tells devices without remote apart by
+   * Name of the underlay interface, or empty. The kernel distinguishes devices without remote by
    * `local` and this (ip_tunnel_find), so the second of two ports has it.
    */
   readonly parent: string;

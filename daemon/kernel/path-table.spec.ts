@@ -23,7 +23,7 @@ describe('the packet path as a kernel table', () => {
     await waitFor('the refresh after another change', () => refreshed.length === 4);
   });
 
-  it('hands a renamed device over under its new name alone', () => {
+  it('passes a renamed device on under its new name alone', () => {
     const calls: string[] = [];
     const store: DescriptorStore = {
       has: () => false,

@@ -73,6 +73,7 @@ function pathOf(name: string, from: bigint, bpfDisabledReason?: string): PathSta
     'dropTxNoRoute',
     'dropRxNotIp',
     'dropTxTtl',
+    'kernelDecapPackets',
   ];
   const counters = Object.fromEntries(all.map((counter, index) => [counter, from + BigInt(index)]));
   return {
@@ -256,6 +257,8 @@ weft_path_kernel_packets_total{device="flannel0",direction="receive"} 205
 weft_path_kernel_packets_total{device="flannel0",direction="transmit"} 206
 weft_path_kernel_packets_total{device="flannel.7",direction="receive"} 305
 weft_path_kernel_packets_total{device="flannel.7",direction="transmit"} 306
+weft_path_decapsulated_packets_total{device="flannel0"} 214
+weft_path_decapsulated_packets_total{device="flannel.7"} 314
 weft_path_drops_total{device="flannel0",direction="transmit",reason="no-route"} 211
 weft_path_drops_total{device="flannel0",direction="receive",reason="not-ip"} 212
 weft_path_drops_total{device="flannel0",direction="transmit",reason="ttl"} 213
@@ -342,11 +345,11 @@ describe('the values of metrics', () => {
     METRICS.find((metric) => metric.name === name)!.read(context)[0]?.value;
   const withDaemon = (more: object): ScrapeContext => ({
     ...CONTEXT,
-    daemon: { ...DAEMON, ...more } as NodeView,
+    daemon: { ...DAEMON, ...more },
   });
   const withStatus = (more: object): ScrapeContext => ({
     ...CONTEXT,
-    status: { ...STATUS, ...more } as StatusV1,
+    status: { ...STATUS, ...more },
   });
   const single: readonly (readonly [string, ScrapeContext, number | undefined])[] = [
     ['weft_registry_contact_age_seconds', { ...CONTEXT, nowMs: 3000 }, 0],
@@ -372,8 +375,11 @@ describe('the values of metrics', () => {
 });
 
 describe('the metrics of the process', () => {
-  const { cpuUsage, memoryUsage, uptime } = process;
-  afterEach(() => Object.assign(process, { cpuUsage, memoryUsage, uptime }));
+  const originals = { ...Object.getOwnPropertyDescriptors(process) };
+  afterEach(() => {
+    for (const name of ['cpuUsage', 'memoryUsage', 'uptime'] as const)
+      Object.defineProperty(process, name, originals[name]);
+  });
 
   it('have base units', () => {
     const memory = Object.assign(() => ({ heapUsed: 7000 }), { rss: () => 5000 });

@@ -233,7 +233,7 @@ const char *weft_bpf_path_decap_name(const struct weft_bpf_path *bpf) {
 
 /* --- Life --- */
 
-/* A source address that nobody outside knows. */
+/* A source address that no other host knows. */
 static void choose_decap_source(struct weft_bpf_config *config) {
   if (getrandom(config->decap_source, sizeof(config->decap_source), 0) < 0) return;
   config->decap_source[0] = (uint8_t)((config->decap_source[0] & 0xfc) | 2);

@@ -74,7 +74,7 @@ static uint16_t find_free_port(void) {
   return address.sin_port;
 }
 
-/* Nobody outside can guess VNI and address, and no packet on the underlay has them. */
+/* No other host can guess VNI and address, and no packet on the underlay has them. */
 static int choose_identity(struct weft_decap *decap) {
   uint8_t random[sizeof(decap->mac) + 3];
   if (getrandom(random, sizeof(random), 0) != sizeof(random)) return -EIO;
@@ -118,7 +118,7 @@ static bool exists(const struct weft_decap *decap, unsigned tun_index) {
   return decap->index != 0 && decap->tun_index == tun_index && if_nametoindex(decap->name) == decap->index;
 }
 
-/* The first free name. Both are taken only if two processes died before they removed the other one. */
+/* The first free name. Both are taken only if two processes died before they removed theirs. */
 static void choose_name(struct weft_decap *decap) {
   for (unsigned at = 0; at < sizeof(suffixes); at++) {
     write_name(decap->name, decap->tun_index, suffixes[at]);

@@ -218,7 +218,7 @@ static void test_partial_partly_refused(unsigned taken) {
   end();
 }
 
-/* A device that refuses for another reason keeps its offload, and the packet is not tried in pieces. */
+/* A device that refuses for another reason keeps its offload; the packet is not tried in pieces. */
 static int reject_down(const struct fake_item *packet) {
   (void)packet;
   return EIO;

@@ -32,7 +32,7 @@ function sources(path: string): readonly string[] {
 function isSource(name: string): boolean {
   if (/(?:^|\/)(?:fixture|test|build|fuzz|prebuilds|reference|kernel)\b/.test(name) && isC(name))
     return false;
-  return isC(name) || (/\.ts$/.test(name) && !/\.spec\.ts$|fixture/.test(name));
+  return isC(name) || (name.endsWith('.ts') && !/\.spec\.ts$|fixture/.test(name));
 }
 
 function byFolder(files: readonly string[]): ReadonlyMap<string, readonly string[]> {

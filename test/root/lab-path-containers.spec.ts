@@ -43,11 +43,11 @@ async function outOfOrder(lab: Lab): Promise<number> {
 async function stream(lab: Lab): Promise<Delivery> {
   const address = await lab.containerAddress('h2');
   await lab.check('c2', ['iperf3', '-s', '-1', '-D']);
-  const [before, early] = [await sentToContainer(lab), await outOfOrder(lab)];
+  const [start, early] = [await sentToContainer(lab), await outOfOrder(lab)];
   await lab.check('c1', ['iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
   const after = await sentToContainer(lab);
   return {
-    meanBytes: (after.bytes - before.bytes) / (after.packets - before.packets),
+    meanBytes: (after.bytes - start.bytes) / (after.packets - start.packets),
     outOfOrder: (await outOfOrder(lab)) - early,
   };
 }
@@ -79,11 +79,11 @@ for (const [name, config] of Object.entries(BACKENDS))
       });
 
       it('keeps a device of its own for that across restarts, and none without the program', async () => {
-        const before = await decapDevices(lab(), 'h2');
+        const former = await decapDevices(lab(), 'h2');
         await restartKept(lab(), 'h2');
         const after = await decapDevices(lab(), 'h2');
-        assert.deepEqual([before.length, after.length], [1, 1]);
-        assert.notDeepEqual(after, before);
+        assert.deepEqual([former.length, after.length], [1, 1]);
+        assert.notDeepEqual(after, former);
         assert.equal((await stream(lab())).outOfOrder, 0);
         await lab().stopDaemon('h2');
         await lab().startDaemon('h2', ['--bpf=off']);

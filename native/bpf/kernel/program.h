@@ -1,4 +1,4 @@
-/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: d3f5a617b1f85a0653aef6631c8ac7db4cacb238b0501e5624d5a2a85726d621 */
+/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: a79bdee53658cd3e95ee7e358aac6a77389640f3dcfde7fd70ffd0bd22d4ebe4 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 

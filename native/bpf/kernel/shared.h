@@ -67,7 +67,7 @@ struct weft_bpf_route {
   __be16 port;
   __u8 mac[6];
   __u32 needs_segments; /* packets to it pass to the workers, which complete checksums, too */
-  __u32 mtu; /* path MTU by the host's route and by probes; that of the interface applies beside it */
+  __u32 mtu;            /* path MTU by the host's route and by probes; that of the interface applies beside it */
   struct weft_bpf_counts counts;
 };
 

@@ -295,7 +295,7 @@ int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, c
   return dup(STDIN_FILENO);
 }
 
-/* The peer answers at once: echoes to 10.4.5.0 of at most `largest_echo` bytes, as whole packets. */
+/* The peer answers at once: echoes to 10.4.5.0 up to `largest_echo` bytes, as whole packets. */
 int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
                           size_t payload_bytes, const uint8_t *token, double *time_us);
 int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
