@@ -133,7 +133,7 @@ function setFou(tables: MemoryTables, { name, local, port, parent, mtu }: FouLin
     (ipTunnel?.local !== local || ipTunnel.port !== port || ipTunnel.parentIndex !== parentIndex)
   )
     return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
-  // The kernel tells devices without remote apart by address and parent (ip_tunnel_find).
+  // The kernel distinguishes devices without remote by address and parent (ip_tunnel_find).
   if (current === undefined && tables.hasIpTunnel({ local, parentIndex })) return reject('EEXIST');
   if (!hasPort(tables.ports, { port, local })) tables.ports = [...tables.ports, { port, local }];
   const change = { mtu, isUp: true, ipTunnel: { local, port, parentIndex, unsupported: [] } };
