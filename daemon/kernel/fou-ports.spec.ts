@@ -32,11 +32,12 @@ class FakeKernel {
       openSocket: (_, { onDatagram }) => ({
         hasStrictCheck: true,
         receiveBytes: 1 << 20,
-        send: (bytes) =>
-          void forEachMessage(bytes, (type, start) => {
+        send: (bytes) => {
+          forEachMessage(bytes, (type, start) => {
             const answers = this.#answer(type, bytes[start + 16]!, bytes.readUInt32LE(start + 8));
-            setImmediate(() => answers.forEach(onDatagram));
-          }),
+            setImmediate(() => answers.forEach((answer) => onDatagram(answer)));
+          });
+        },
         close: () => undefined,
       }),
     });
