@@ -29,13 +29,13 @@ class FakeKernel {
         this.isLoaded = options.canLoad !== false;
         return Promise.resolve({ code: 0, stdout: '', stderr: '' });
       },
-      openSocket: (_, { onDatagram }) => ({
+      openSocket: (_, handlers) => ({
         hasStrictCheck: true,
         receiveBytes: 1 << 20,
         send: (bytes) => {
           forEachMessage(bytes, (type, start) => {
             const answers = this.#answer(type, bytes[start + 16]!, bytes.readUInt32LE(start + 8));
-            setImmediate(() => answers.forEach((answer) => onDatagram(answer)));
+            setImmediate(() => answers.forEach((answer) => handlers.onDatagram(answer)));
           });
         },
         close: () => undefined,
