@@ -20,8 +20,8 @@ describe('estimate of a run', () => {
     ['boot cni', 'about 60 seconds'],
     ['boot --rounds 70', 'about 5 minutes'],
     ['restart --faults crash', 'at most about 3 minutes'],
-    ['--plan check', 'about 15 seconds'],
-    ['--plan full', 'about 12 minutes'],
+    ['--plan check', 'about 30 seconds'],
+    ['--plan full', 'about 13 minutes'],
   ] as const)
     it(`of ${argv} is ${text}`, () => assert.equal(estimate(...argv.split(' ')), `${text} ${IDLE}`));
 

@@ -189,6 +189,16 @@ export class Lab {
     return this.#processes.signal('etcd', signal);
   }
 
+  /** Starts a process of the caller's in namespace `netns`; its log is `<name>.log`. */
+  startProcess(name: string, netns: string, argv: readonly string[]): Promise<void> {
+    return this.#processes.start(name, netns, argv);
+  }
+
+  /** Ends a process of {@link startProcess}, or stops or continues it. */
+  signalProcess(name: string, signal: StopSignal | 'STOP' | 'CONT'): Promise<void> {
+    return this.#processes.signal(name, signal);
+  }
+
   /** Starts the daemon of a host, as an argument of the command `under` if given; does not wait for its lease. */
   async startDaemon(
     name: string,

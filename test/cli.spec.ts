@@ -102,7 +102,7 @@ describe('weft as a program', function () {
       /^$/,
       /^weft: --subnet-lease-renew-margin="1440": [^\n]*\n[^\n]*\n$/,
     ],
-    ['flanneld', ['--kube-subnet-mgr'], 2, /^$/, /not from the Kubernetes API/],
+    ['flanneld', ['--kube-subnet-mgr'], 2, /^$/, /environment names no node; set NODE_NAME/],
     ['flanneld', ['--x', '--y'], 2, /^$/, /^weft: --x: [^\n]*\nweft: --y: [^\n]*\nweft: see --help[^\n]*\n$/],
     [
       'flanneld',

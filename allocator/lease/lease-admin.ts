@@ -5,6 +5,7 @@ import type { IpAddress, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/addres
 import { formatConfigIssue } from '../config/config.ts';
 import { parseNetworkConfig } from '../config/config-parse.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
+import type { DecodeEntry } from '../registry/registry-snapshot-store.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
 import type { LeaseSubnets } from '../lease.ts';
 import { NO_LEASE, toRevision } from '../registry/registry.ts';
@@ -29,15 +30,19 @@ export class LeaseAdminError extends WeftError {
 type LeaseRegistry = Pick<Registry, 'snapshot' | 'create' | 'update' | 'remove'>;
 
 /** All keys below `subnets/`, sorted. */
-export function describeLeases(entries: Iterable<RegistryEntry>, ownKey?: string): readonly LeaseV1[] {
+export function describeLeases(
+  entries: Iterable<RegistryEntry>,
+  ownKey?: string,
+  decode: DecodeEntry = decodeEntry,
+): readonly LeaseV1[] {
   const sorted = [...entries].sort((a, b) => compare(a.key, b.key));
-  return sorted.map((entry) => describe(entry, entry.key === ownKey));
+  return sorted.map((entry) => describe(entry, entry.key === ownKey, decode));
 }
 
-function describe(entry: RegistryEntry, isOwn: boolean): LeaseV1 {
+function describe(entry: RegistryEntry, isOwn: boolean, decode: DecodeEntry = decodeEntry): LeaseV1 {
   const { key, value, modRevision, leaseId } = entry;
   const base = { key, isReservation: leaseId === NO_LEASE, isOwn, modRevision, value };
-  const decoded = decodeEntry(entry);
+  const decoded = decode(entry);
   if (!decoded.ok)
     return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
   const { subnets, attributes } = decoded.lease;

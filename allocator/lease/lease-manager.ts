@@ -23,6 +23,7 @@ import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.
 import { deadlinesMs, initialState, isHeldAt, ownLeaseOf } from './lease-state.ts';
 import type { LeaseState } from './lease-state.ts';
 import { next } from './lease-state-machine.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PeerIndex } from './peer-index.ts';
 import type { LocalNode } from './peer-index.ts';
@@ -54,7 +55,7 @@ export interface LeaseManagerOptions extends NodeIdentity {
 const TTL_SEC = 86_400;
 const RENEW_MARGIN_SEC = 3600;
 
-export class LeaseManager {
+export class LeaseManager implements LeaseKeeper {
   readonly #options: LeaseManagerOptions;
   readonly #peers: PeerIndex;
   readonly #auditor: RegistryAuditor;

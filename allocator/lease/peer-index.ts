@@ -42,7 +42,8 @@ export class PeerIndex {
     const before = this.#localNode;
     this.#localNode = localNode;
     if (!isSameNode(before, localNode)) return this.update(this.#leases.keys());
-    if (before.own?.key === localNode.own?.key) return new Set();
+    if (before.own?.key === localNode.own?.key && before.own?.subnets === localNode.own?.subnets)
+      return new Set();
     this.overlapping.clear();
     for (const lease of this.peers.values()) this.#recordOverlap(lease);
     return this.update([before.own?.key, localNode.own?.key].filter((key) => key !== undefined));

@@ -4,6 +4,7 @@
 
 import { WeftError } from '../../api/errors.ts';
 import type { ErrorCode } from '../../api/errors.ts';
+import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 
 declare const brand: unique symbol;
 
@@ -175,7 +176,19 @@ export interface MetaKeys {
  * All calls carry a deadline of their own and reject with a {@link RegistryError}; none waits
  * forever. `signal` ends a call early with the signal's reason.
  */
-export interface Registry extends RegistryReader, RegistryLeases, SubnetKeys, MetaKeys {
+export interface Registry extends RegistryReader, RegistryLeases, SubnetKeys, MetaKeys, RegistryConnection {
+  readonly allocation: 'claimed';
+}
+
+/**
+ * A registry whose control plane gives each host its subnets, like Kubernetes. A host publishes
+ * attributes beside them, and nothing expires.
+ */
+export interface AssigningRegistry extends RegistryReader, SubnetAssignments, RegistryConnection {
+  readonly allocation: 'assigned';
+}
+
+export interface RegistryConnection {
   /**
    * Drops the connections, which may use an address that this host lost; calls and watches on them
    * fail.
@@ -183,6 +196,30 @@ export interface Registry extends RegistryReader, RegistryLeases, SubnetKeys, Me
   reconnect(): void;
   /** Ends every call and frees the connections. */
   close(): void;
+}
+
+/** Of either kind; `allocation` distinguishes them. */
+export type AnyRegistry = Registry | AssigningRegistry;
+
+/** What this host reads and writes of its own assignment. */
+export interface SubnetAssignments {
+  /** Key of this host's own entry. */
+  readonly ownKey: string;
+  /** What `entry`, the entry of {@link ownKey}, assigns to this host. */
+  assignmentOf(entry: RegistryEntry): Assignment;
+  /** Publishes attributes in the own entry. @throws RegistryError; `REGISTRY_REJECTED` if the entry was replaced */
+  publish(entry: RegistryEntry, attributes: LeaseAttributes, signal?: AbortSignal): Promise<void>;
+  /** Says to the control plane whether this host's network works, if it wants to hear that. */
+  setReady(isReady: boolean, reason: string, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Assignment {
+  /** Changes if the entry was deleted and made again. */
+  readonly uid: string;
+  /** A text says why there are none. */
+  readonly subnets: LeaseSubnets | string;
+  /** Whether peers see exactly these attributes. */
+  isPublished(attributes: LeaseAttributes): boolean;
 }
 
 export interface CreateRequest {

@@ -1,7 +1,7 @@
 // Definition of an endpoint of the control socket. A new one is a file that exports an Endpoint,
 // and a line in endpoints.ts.
 import { WeftError, type ControlErrorCode } from '../../api/index.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { RootLogger } from '../log/log.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
 import type { NodeView } from '../view/node-view.ts';
@@ -11,7 +11,7 @@ export interface ControlledNode extends NodeView {
   /** Takes a new level. */
   readonly log: RootLogger;
   /** Takes reservations and releases; unset until it is opened. */
-  readonly registry: Registry | undefined;
+  readonly registry: AnyRegistry | undefined;
   /** Takes the result of a ping as the last probe. */
   readonly probes: ProbeHistory;
 }

@@ -6,6 +6,8 @@ import {
   releaseLease,
   reserveLease,
 } from '../../allocator/lease/lease-admin.ts';
+import { decodeNodeEntry } from '../../allocator/registry/kubernetes/node-lease.ts';
+import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
@@ -48,12 +50,13 @@ export const releaseEndpoint: Endpoint = {
   },
 };
 
-function leasesOf({ clock, registryCache, leaseManager }: NodeView): LeasesV1 {
+function leasesOf({ clock, options, registryCache, leaseManager }: NodeView): LeasesV1 {
+  const decode = options.kubernetes === undefined ? decodeEntry : decodeNodeEntry;
   return {
     version: CONTROL_VERSION,
     at: wallTime(clock.nowMs()),
     revision: registryCache?.revision ?? 0,
-    leases: describeLeases(registryCache?.entries.values() ?? [], leaseManager?.own?.key),
+    leases: describeLeases(registryCache?.entries.values() ?? [], leaseManager?.own?.key, decode),
   };
 }
 
@@ -78,6 +81,12 @@ async function change(
 ): Promise<{ readonly json: LeaseChangeV1 }> {
   if (registry === undefined)
     throw new ControlError(503, 'not-ready', 'The daemon has not opened the registry yet');
+  if (registry.allocation === 'assigned')
+    throw new ControlError(
+      409,
+      'conflict',
+      'Kubernetes assigns the subnets of this cluster: they go with the Node objects',
+    );
   try {
     return { json: await act(registry) };
   } catch (error) {

@@ -49,8 +49,8 @@ describe('checkPrerequisites', () => {
   const NO_ADDON = { native: undefined, reason: 'not built' } as const;
   /** Backend and datapath, and the prerequisites that are asked for in order. */
   const cases: readonly (readonly [BackendConfig, DatapathMode, readonly string[]])[] = [
-    [UDP, 'kernel', ['capability udp', 'packet path udp']],
-    [UDP, 'kernel-first', ['capability udp', 'packet path udp']],
+    [UDP, 'kernel', ['capability udp']],
+    [UDP, 'kernel-first', ['capability udp']],
     [UDP, 'userspace', ['capability udp', 'packet path udp']],
     [VXLAN, 'userspace', ['capability vxlan', 'packet path vxlan']],
     [VXLAN, 'kernel-first', ['capability vxlan']],

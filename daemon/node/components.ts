@@ -1,9 +1,9 @@
 // The parts of the daemon as they start, which is also the view that control socket and metrics
 // have of it. Only the daemon sets a part.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LoadedNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
@@ -48,7 +48,7 @@ export class Components implements ControlledNode {
   phase = 'starting';
   /** Whether another host publishes this host's public IP. */
   hasPublicIpConflict = false;
-  registry: Registry | undefined;
+  registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
@@ -80,7 +80,7 @@ export class Components implements ControlledNode {
     return this.node?.snapshot;
   }
 
-  get leaseManager(): LeaseManager | undefined {
+  get leaseManager(): LeaseKeeper | undefined {
     return this.node?.leaseManager;
   }
 

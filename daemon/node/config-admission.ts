@@ -2,8 +2,15 @@
 // It changes nothing.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
-import { RENUMBER_KEY, type Registry, type Revision } from '../../allocator/registry/registry.ts';
+import {
+  RENUMBER_KEY,
+  type AnyRegistry,
+  type Registry,
+  type Revision,
+} from '../../allocator/registry/registry.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
+import type { LeaseSubnets } from '../../allocator/lease.ts';
+import { isInside } from '../../lib/address.ts';
 import { configForHost } from '../host/family-choice.ts';
 import type { ForwardingSetup } from '../host/forwarding-setup.ts';
 import { readHost } from '../host/host-facts.ts';
@@ -16,7 +23,7 @@ import { datapathFor, factsOf, type NodeEvent, type NodeState } from './node-sta
 
 export interface AdmissionDeps {
   readonly kernel: Kernel;
-  readonly registry: Pick<Registry, 'readMeta'>;
+  readonly registry: AnyRegistry | Pick<Registry, 'allocation' | 'readMeta'>;
   readonly router: ForwardingSetup;
   readonly interface: InterfaceOptions;
   readonly checkPrerequisites: typeof checkPrerequisites;
@@ -62,7 +69,9 @@ async function rejectRenumbering(
   { own: ownLease, registry }: AdmissionDeps,
 ): Promise<string | undefined> {
   const own = ownLease();
-  if (own === undefined || !new SubnetPool(config).renumbers(own.subnets)) return undefined;
+  if (own === undefined) return undefined;
+  if (registry.allocation === 'assigned') return rejectOutside(config, own.subnets);
+  if (!new SubnetPool(config).renumbers(own.subnets)) return undefined;
   const confirmation = await registry.readMeta(RENUMBER_KEY).catch(() => undefined);
   if (confirmation !== undefined && confirmation.modRevision >= revision) return undefined;
   const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter(Boolean).join(' and ');
@@ -70,6 +79,16 @@ async function rejectRenumbering(
     `it has no room for ${subnets} of this host, which would get another subnet, and its containers other addresses: ` +
     `confirm that with "weft config set --renumber", or restart the daemon of each host`
   );
+}
+
+/** Subnets that the control plane assigned stay: the network has to hold them. */
+function rejectOutside(config: NetworkConfig, { ipv4, ipv6 }: LeaseSubnets): string | undefined {
+  const isLost4 = ipv4 !== undefined && config.ipv4 !== undefined && !isInside(ipv4, config.ipv4.network);
+  const isLost6 = ipv6 !== undefined && config.ipv6 !== undefined && !isInside(ipv6, config.ipv6.network);
+  const isNone = !(ipv4 !== undefined && config.ipv4) && !(ipv6 !== undefined && config.ipv6);
+  if (!isLost4 && !isLost6 && !isNone) return undefined;
+  const subnets = [ipv4, ipv6].filter(Boolean).join(' and ');
+  return `its network does not hold ${subnets}, which Kubernetes assigned to this node: Network must be the cluster CIDR of kube-controller-manager`;
 }
 
 function reject(reason: string): Admission {

@@ -158,7 +158,8 @@ export class Daemon {
   async #openRegistry(): Promise<OpenRegistry> {
     const { clock, log, options } = this.#deps;
     this.#progress.setPhase('waiting for the registry');
-    const open = openRegistry(options, clock);
+    const { signal } = this.#stopping;
+    const open = await openRegistry(options, { clock, log, limit: this.#limit, signal });
     const { registryCache } = open;
     this.#parts.registry = open.registry;
     this.#parts.registryCache = registryCache;
@@ -178,7 +179,8 @@ export class Daemon {
 
   #configSource(registryCache: RegistryCache): ConfigSource {
     const { log, options } = this.#deps;
-    return { registryCache, key: `${options.etcd.prefix}/config`, log, limit: this.#limit };
+    const key = options.kubernetes?.configPath ?? `${options.etcd.prefix}/config`;
+    return { registryCache, key, log, limit: this.#limit };
   }
 
   #prepare(

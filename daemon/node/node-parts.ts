@@ -2,12 +2,14 @@
 import type { checkPrerequisites } from '../host/prerequisites.ts';
 import type { Cidr } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
+import type { LeaseEvent, OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
+import { AssignedLeaseManager } from '../../allocator/lease/assigned-lease-manager.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
-import type { LeaseSubnets } from '../../allocator/lease.ts';
+import type { LeaseAttributes, LeaseSubnets } from '../../allocator/lease.ts';
 import { underlayAddresses } from '../../backends/underlay-addresses.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { Native } from '../../native/index.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import { policyFor } from '../host/forwarding-setup.ts';
@@ -37,7 +39,7 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly subnetFile?: NodeSubnetFile;
   /** Whether the packet path can replace a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
-  readonly registry: Registry;
+  readonly registry: AnyRegistry;
   /** Started, and read at least once. */
   readonly registryCache: RegistryCache;
   /** Subnets of an earlier run. */
@@ -105,9 +107,8 @@ export function createLeaseManager(
   { clock, registryCache, onChange, options, previousSubnets, registry }: OverlayNodeOptions,
   { host, snapshot }: NodeState,
   { overlay, onEvent }: LeaseManagerParts,
-): LeaseManager {
-  const manager: LeaseManager = new LeaseManager({
-    registry,
+): LeaseKeeper {
+  const common = {
     cache: registryCache,
     clock,
     random: Math.random,
@@ -115,16 +116,23 @@ export function createLeaseManager(
     config: host.config,
     underlay: underlayAddresses(snapshot.facts).map(({ address }) => address),
     ...(previousSubnets && { previousSubnets }),
-    ttlSec: options.subnetLeaseTtlSec,
-    renewMarginSec: renewMarginSec(options),
-    attributes: (published) => overlay.attributes(published),
+    attributes: (published?: LeaseAttributes) => overlay.attributes(published),
     listener: {
-      onOwnLease: (own, change) => overlay.setOwnLease(own, change),
-      onPeers: (changedKeys) => overlay.setPeers(changedKeys, manager.peers),
+      onOwnLease: (own: OwnLease, change: OwnLeaseChange) => overlay.setOwnLease(own, change),
+      onPeers: (changedKeys: ReadonlySet<string>) => overlay.setPeers(changedKeys, manager.peers),
       onState: onChange,
       onEvent,
     },
-  });
+  };
+  const manager: LeaseKeeper =
+    registry.allocation === 'assigned'
+      ? new AssignedLeaseManager({ ...common, registry })
+      : new LeaseManager({
+          ...common,
+          registry,
+          ttlSec: options.subnetLeaseTtlSec,
+          renewMarginSec: renewMarginSec(options),
+        });
   return manager;
 }
 

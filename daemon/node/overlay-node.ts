@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Family } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import { addressIn, underlayAddresses } from '../../backends/underlay-addresses.ts';
@@ -50,7 +50,7 @@ import { StartGuard } from './start-guard.ts';
 const STOP_GRACE_MS = 300;
 
 export class OverlayNode {
-  readonly leaseManager: LeaseManager;
+  readonly leaseManager: LeaseKeeper;
   readonly reconciler: Reconciler;
   readonly subnetFile: NodeSubnetFile;
   readonly offload: ChecksumOffloadController;

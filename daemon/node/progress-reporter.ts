@@ -2,16 +2,17 @@
 // registry for operators who change the config.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Components } from './components.ts';
 import type { GcMode } from './gc-mode.ts';
+import { NodeCondition } from './publish/node-condition.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import { logLeaseEvent } from '../log/lease-log.ts';
 import { readinessOf, statusLine } from './readiness.ts';
 import type { SdNotify } from './sd-notify.ts';
-import { nodeStatus, StatusPublisher } from './status-publisher.ts';
+import { nodeStatus, StatusPublisher } from './publish/status-publisher.ts';
 
 /** How long the service manager sees a reload at most. */
 const RELOAD_LIMIT_MS = 5000;
@@ -28,6 +29,7 @@ export interface ProgressReporterDeps {
 export class ProgressReporter {
   readonly #deps: ProgressReporterDeps;
   #statusPublisher: StatusPublisher | undefined;
+  #condition: NodeCondition | undefined;
   #boot: string | undefined;
   #hasBeenReady = false;
   #isStopped = false;
@@ -40,9 +42,13 @@ export class ProgressReporter {
    * Publishes the status of this node in `registry` from now on, and reports another host that does so
    * with the same public IP.
    */
-  publishTo(registry: Registry, boot: string): void {
+  publishTo(registry: AnyRegistry, boot: string): void {
     const { clock, components, limit } = this.#deps;
     const { log, registryCache } = components;
+    if (registry.allocation === 'assigned') {
+      this.#condition = new NodeCondition({ registry, clock, log, limit });
+      return this.update();
+    }
     this.#boot = boot;
     const touch = async (): Promise<void> => components.node?.leaseManager.touch();
     const publisher = new StatusPublisher({
@@ -104,6 +110,7 @@ export class ProgressReporter {
       log.info('Ready', { status: line });
       notify.ready(line);
     } else notify.status(line);
+    if (readiness.isReady) this.#condition?.setReady(`weft: ${line}`);
     this.#publishStatus();
   }
 
@@ -124,6 +131,7 @@ export class ProgressReporter {
     this.#deps.notify.stopping();
     this.#deps.notify.stop();
     this.#statusPublisher?.stop();
+    this.#condition?.stop();
   }
 
   #publishStatus(): void {

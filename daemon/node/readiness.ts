@@ -1,7 +1,7 @@
 // Whether this host can carry traffic, computed from its parts at each call, and the status line.
 // Ready: own lease held, subnet.env written, every known peer in the kernel or reported. Each can
 // end again.
-import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Readiness } from './health.ts';
@@ -19,8 +19,8 @@ export interface ReadinessParts {
   readonly subnetClash?: string | undefined;
   /** Whether another host publishes this host's public IP. Absent means no. */
   readonly hasPublicIpConflict?: boolean;
-  readonly leaseManager?: Pick<LeaseManager, 'isHeld' | 'own' | 'state' | 'lastError'> &
-    Partial<Pick<LeaseManager, 'nodeId'>>;
+  readonly leaseManager?: Pick<LeaseKeeper, 'isHeld' | 'own' | 'state' | 'lastError'> &
+    Partial<Pick<LeaseKeeper, 'nodeId'>>;
   readonly registryCache?: Pick<RegistryCache, 'isConnected' | 'revision'> &
     Partial<Pick<RegistryCache, 'lastError'>>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;

@@ -2,22 +2,66 @@
 import type { Clock } from '../../lib/clock.ts';
 import { createEtcdRegistry } from '../../allocator/registry/etcd/index.ts';
 import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
+import type { KubernetesOptions } from '../options/kubernetes-options.ts';
+import { weftVersion } from './version.ts';
 
 export interface OpenRegistry {
-  readonly registry: Registry;
+  readonly registry: AnyRegistry;
   readonly registryCache: RegistryCache;
 }
 
-/** Connects to nothing yet. */
-export function openRegistry({ etcd: { auth, ...etcd } }: DaemonOptions, clock: Clock): OpenRegistry {
+export interface OpenContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limit: LogRateLimit;
+  readonly signal: AbortSignal;
+}
+
+/** Connects only where the API server has to name this node. @throws Error if the options do not suffice */
+export async function openRegistry(
+  { etcd: { auth, ...etcd }, kubernetes }: DaemonOptions,
+  context: OpenContext,
+): Promise<OpenRegistry> {
+  const { clock } = context;
+  if (kubernetes !== undefined) return openKubernetes(kubernetes, context);
   const credentials = auth && { username: auth.username, password: auth.password.reveal() };
   const registry = createEtcdRegistry({ ...etcd, auth: credentials });
   return { registry, registryCache: new RegistryCache({ registry, clock, random: Math.random }) };
 }
+
+/** Loaded only here: hosts without Kubernetes do not pay for it. */
+async function openKubernetes(options: KubernetesOptions, context: OpenContext): Promise<OpenRegistry> {
+  const kubernetes = await import('../../allocator/registry/kubernetes/index.ts');
+  const { decodeNodeEntry, findAccess, KubernetesRegistry } = kubernetes;
+  const { clock, limit, log, signal } = context;
+  const { node } = options;
+  const access = await findAccess(options, process.env);
+  const shared = { access, clock, userAgent: `weft/${weftVersion()}`, random: Math.random };
+  const onError = (error: Error): void => {
+    if (limit.take('node-name') !== undefined)
+      log.error(`Cannot read the name of this node: ${error.message}`);
+  };
+  const nodeName =
+    'name' in node
+      ? node.name
+      : await kubernetes.readNodeName({
+          ...shared,
+          ...node,
+          client: new kubernetes.ApiClient(shared),
+          onError,
+          signal,
+        });
+  const registry = new KubernetesRegistry({ ...options, ...shared, nodeName });
+  const cache = { registry, clock, random: Math.random, resyncMs: KUBERNETES_RESYNC_MS };
+  return { registry, registryCache: new RegistryCache({ ...cache, decode: decodeNodeEntry }) };
+}
+
+/** A watch of the API server misses nothing; the comparison is for restored backups. */
+const KUBERNETES_RESYNC_MS = 3_600_000;
 
 type StartingCache = Pick<RegistryCache, 'subscribe' | 'start' | 'ready'>;
 

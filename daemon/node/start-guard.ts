@@ -1,17 +1,17 @@
 // Guards the start of the node: until its own objects are in the kernel once, a device that the
 // kernel cannot have ends the daemon, and what this run created is taken back.
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
-import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
+import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { SyncState } from '../reconciler/status/status.ts';
 import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { linkRemedy, type LinkFailure } from './link-failure.ts';
 import type { NodeState } from './node-state.ts';
 
 export interface StartGuardDeps {
-  readonly leaseManager: LeaseManager;
+  readonly leaseManager: LeaseKeeper;
   readonly subnetFile: Pick<SubnetFileWriter, 'remove'>;
-  readonly registry: Pick<Registry, 'revoke'>;
+  readonly registry: AnyRegistry;
 }
 
 export class StartGuard {
@@ -44,6 +44,7 @@ export class StartGuard {
     const { own } = leaseManager;
     leaseManager.stop();
     await subnetFile.remove();
-    if (own && this.#createdLease) await registry.revoke(own.leaseId).catch(() => undefined);
+    if (own && this.#createdLease && registry.allocation === 'claimed')
+      await registry.revoke(own.leaseId).catch(() => undefined);
   }
 }

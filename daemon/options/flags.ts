@@ -82,21 +82,33 @@ export const DAEMON_FLAGS = {
   'kube-subnet-mgr': {
     type: 'bool',
     default: false,
-    help: 'Take subnets from the Kubernetes API. Not available: weft takes them from etcd.',
+    help: 'Take subnets from the Kubernetes API instead of etcd. NODE_NAME in the environment names the node.',
   },
-  'kube-api-url': { type: 'string', default: '', help: 'Only with --kube-subnet-mgr.' },
-  'kubeconfig-file': { type: 'string', default: '', help: 'Only with --kube-subnet-mgr.' },
+  'kube-api-url': {
+    type: 'string',
+    default: '',
+    help: 'URLs of API servers, separated by commas; unset means that of the kubeconfig or of the pod.',
+  },
+  'kubeconfig-file': {
+    type: 'string',
+    default: '',
+    help: 'kubeconfig with the API server and the credentials; unset means those of the pod.',
+  },
   'kube-annotation-prefix': {
     type: 'string',
     default: 'flannel.alpha.coreos.com',
-    help: 'Only with --kube-subnet-mgr.',
+    help: 'Prefix of the annotations in which nodes publish their addresses.',
   },
   'net-config-path': {
     type: 'string',
     default: '/etc/kube-flannel/net-conf.json',
-    help: 'Only with --kube-subnet-mgr.',
+    help: 'File of the network config with --kube-subnet-mgr; changes take effect.',
   },
-  'set-node-network-unavailable': { type: 'bool', default: true, help: 'Only with --kube-subnet-mgr.' },
+  'set-node-network-unavailable': {
+    type: 'bool',
+    default: true,
+    help: 'Clear the condition NetworkUnavailable of the node once its network works.',
+  },
   'healthz-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the health server.' },
   'healthz-port': {
     type: 'int',

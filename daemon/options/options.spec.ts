@@ -135,7 +135,7 @@ describe('parseCommandLine', () => {
     ['--packet-workers=0', /from 1 to 64$/],
     ['--packet-workers=65', /from 1 to 64$/],
     ['--source-ports=65', /from 0 to 64$/],
-    ['--kube-subnet-mgr', /^--kube-subnet-mgr: .*etcd, not from the Kubernetes API/],
+    ['--kube-subnet-mgr', /^--kube-subnet-mgr: the environment names no node; set NODE_NAME/],
     ['--etcd-certfile=c', /--etcd-certfile and --etcd-keyfile belong together.*set --etcd-keyfile too/],
     ['--etcd-keyfile=k', /set --etcd-certfile too/],
     ['--etcd-username=u', /--etcd-username and --etcd-password belong together.*set --etcd-password too/],
@@ -230,6 +230,25 @@ describe('parseCommandLine', () => {
       ]).length,
       5,
     );
+  });
+
+  it('rejects an annotation prefix that Kubernetes would reject', () => {
+    const argv = ['--kube-subnet-mgr', '--kube-annotation-prefix=X'];
+    const line = parseCommandLine(argv, { NODE_NAME: 'a' });
+    assert.match(
+      line.kind === 'wrong' ? line.errors.join() : '',
+      /^--kube-annotation-prefix="X": must be a domain/,
+    );
+  });
+
+  it('takes the node from NODE_NAME, else from the pod', () => {
+    const nodeOf = (env: Record<string, string>): unknown => {
+      const line = parseCommandLine(['--kube-subnet-mgr'], env);
+      return line.kind === 'run' ? line.options.kubernetes?.node : undefined;
+    };
+    const pod = { POD_NAME: 'p', POD_NAMESPACE: 'n' };
+    assert.deepEqual(nodeOf({ NODE_NAME: 'a', ...pod }), { name: 'a' });
+    assert.deepEqual(nodeOf(pod), { podName: 'p', podNamespace: 'n' });
   });
 
   it('prefers help and version to errors', () => {

@@ -6,6 +6,7 @@ import { DEFAULT_TUNING, type PathTuning } from '../../native/packet-path.ts';
 import { parseHookCommand, type ChangeHookCommand } from './hook-command.ts';
 import { endpointAddresses, parseEtcdOptions } from './etcd-options.ts';
 import type { EtcdOptions, Findings } from './etcd-options.ts';
+import { parseKubernetesOptions, type KubernetesOptions } from './kubernetes-options.ts';
 import { DAEMON_FLAGS, ENV_PREFIX } from './flags.ts';
 import { parseFlags } from './go-flags.ts';
 import type { FlagValues, ParsedFlags } from './go-flags.ts';
@@ -17,6 +18,8 @@ import type { LogFormat } from '../log/log.ts';
 /** The options of the daemon, deeply frozen. */
 export interface DaemonOptions {
   readonly etcd: EtcdOptions;
+  /** Set if the Kubernetes API is the registry instead of etcd. */
+  readonly kubernetes?: KubernetesOptions;
   readonly interface: InterfaceOptions;
   readonly subnetFile: string;
   /** Minutes before its expiry at which the lease is renewed at the latest, 1..1439, default 60. */
@@ -78,19 +81,24 @@ export function parseCommandLine(
   if (flags.isHelpWanted) return { kind: 'help' };
   if (flags.values.version) return { kind: 'version' };
   const findings = { errors: [...flags.errors], warnings: [...flags.warnings], labelOf: flags.labelOf };
-  const options = parseOptions(flags, findings);
+  const options = parseOptions(flags, env, findings);
   if (findings.errors.length > 0) return { kind: 'wrong', errors: findings.errors };
   warnOfIgnoredArgs(argv, flags.rest, findings);
   return { kind: 'run', options, warnings: findings.warnings };
 }
 
-function parseOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Findings): DaemonOptions {
+function parseOptions(
+  flags: ParsedFlags<typeof DAEMON_FLAGS>,
+  env: Readonly<Record<string, string | undefined>>,
+  findings: Findings,
+): DaemonOptions {
   const { values } = flags;
-  checkSubnetSource(values, findings);
+  const kubernetes = parseKubernetesOptions(values, env, findings);
   const etcd = parseEtcdOptions(values, findings);
-  const etcdAddresses = endpointAddresses(etcd);
+  const etcdAddresses = kubernetes === undefined ? endpointAddresses(etcd) : [];
   return deepFreeze({
     etcd,
+    ...(kubernetes && { kubernetes }),
     interface: {
       ...parseInterfaceOptions(values, findings),
       ...(etcdAddresses.length > 0 && { etcdAddresses }),
@@ -117,13 +125,6 @@ function parseOptions(flags: ParsedFlags<typeof DAEMON_FLAGS>, findings: Finding
     },
     log: { format: values['log-format'] as LogFormat, level: parseLogLevel(flags) },
   });
-}
-
-function checkSubnetSource(values: Values, findings: Findings): void {
-  if (values['kube-subnet-mgr'])
-    findings.errors.push(
-      `${findings.labelOf('kube-subnet-mgr')}: this version takes subnets from etcd, not from the Kubernetes API; leave the flag out and set --etcd-endpoints, or stay with flanneld on this cluster`,
-    );
 }
 
 function parseInterfaceOptions(values: Values, findings: Findings): InterfaceOptions {

@@ -2,7 +2,7 @@
 // plain data and queries alone. Parts that the daemon still waits for are unset.
 // daemon/node/daemon.ts implements it.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { LeaseManager } from '../../allocator/lease/lease-manager.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LoadedNative } from '../../native/index.ts';
@@ -60,7 +60,7 @@ export type RegistryView = Pick<
   | 'invalidEntries'
 >;
 
-export type LeaseView = Pick<LeaseManager, 'own' | 'peers' | 'state' | 'lastError'>;
+export type LeaseView = Pick<LeaseKeeper, 'own' | 'peers' | 'state' | 'lastError'>;
 
 export type ReconcilerView = Pick<
   Reconciler,

@@ -96,7 +96,14 @@ function leaseOf({ leaseManager, readiness }: NodeView): OwnLeaseV1 | undefined 
 }
 
 function registryOf({ options, registryCache }: NodeView): RegistryV1 {
-  const { endpoints, prefix } = options.etcd;
+  const { kubernetes } = options;
+  const { endpoints, prefix } =
+    kubernetes === undefined
+      ? options.etcd
+      : {
+          endpoints: [kubernetes.apiUrl || kubernetes.kubeconfigFile || 'in-cluster'],
+          prefix: kubernetes.names.isManaged,
+        };
   return {
     endpoints,
     prefix,

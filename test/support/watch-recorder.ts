@@ -1,6 +1,6 @@
 // Runs one watch of a Registry and keeps what it reports, so that a test can wait for it without
 // polling.
-import type { Registry, RegistryEvent, Revision, WatchEnd } from '../../allocator/registry/registry.ts';
+import type { RegistryEvent, RegistryReader, Revision, WatchEnd } from '../../allocator/registry/registry.ts';
 
 /** A running watch and all that it reported. */
 export interface WatchRecorder {
@@ -16,7 +16,7 @@ export interface WatchRecorder {
 }
 
 /** Starts a watch. The caller stops it or closes the registry. */
-export function recordWatch(registry: Registry, fromRevision: Revision): WatchRecorder {
+export function recordWatch(registry: Pick<RegistryReader, 'watch'>, fromRevision: Revision): WatchRecorder {
   const events: RegistryEvent[] = [];
   const revisions: Revision[] = [];
   const controller = new AbortController();

@@ -43,6 +43,7 @@ export function createEtcdRegistry(options: EtcdOptions): Registry {
 }
 
 class EtcdRegistry implements Registry {
+  readonly allocation = 'claimed';
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
   readonly #transactions: EtcdTransactions;

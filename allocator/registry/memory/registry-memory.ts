@@ -54,6 +54,7 @@ export interface MemoryRegistryOptions {
 }
 
 export class MemoryRegistry implements Registry {
+  readonly allocation = 'claimed';
   /** Calls made so far, by kind, failed ones included. */
   readonly calls: Record<RegistryCall, number> = {
     snapshot: 0,

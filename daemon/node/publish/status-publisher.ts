@@ -3,16 +3,16 @@
 // goes with the node. A reservation has no registry lease; its status hangs on a short one of its
 // own. Best effort: only "weft config set" waits for it. Where the status of another host appears under
 // the key, two hosts have one public IP.
-import type { Clock } from '../../lib/clock.ts';
-import { ControlLoop } from '../../lib/control-loop.ts';
-import { HOSTS_FOLDER, parseHostReport, type HostReportV1 } from '../../allocator/registry/node-status.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { ControlLoop } from '../../../lib/control-loop.ts';
+import { HOSTS_FOLDER, parseHostReport, type HostReportV1 } from '../../../allocator/registry/node-status.ts';
 import {
   NO_LEASE,
   RegistryError,
   type NewEntry,
   type Registry,
   type LeaseId,
-} from '../../allocator/registry/registry.ts';
+} from '../../../allocator/registry/registry.ts';
 import {
   initialConflict,
   onKeyWritten,
@@ -20,11 +20,11 @@ import {
   onReadFailed,
   type ConflictEffect,
   type PublicIpConflict,
-} from '../host/public-ip-conflict.ts';
-import type { ConfigStatus } from './config-watcher.ts';
-import type { Logger } from '../log/log.ts';
-import type { LogRateLimit } from '../log/log-rate-limit.ts';
-import type { MigrationStatus } from '../overlay/overlay-status.ts';
+} from '../../host/public-ip-conflict.ts';
+import type { ConfigStatus } from '../config-watcher.ts';
+import type { Logger } from '../../log/log.ts';
+import type { LogRateLimit } from '../../log/log-rate-limit.ts';
+import type { MigrationStatus } from '../../overlay/overlay-status.ts';
 
 export interface StatusPublisherOptions {
   readonly registry: Pick<Registry, 'readMeta' | 'writeMeta' | 'grant' | 'keepAlive'>;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
-import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
-import { NO_LEASE } from '../../allocator/registry/registry.ts';
-import { FakeClock } from '../../test/support/fake-clock.ts';
+import { MemoryRegistry } from '../../../allocator/registry/memory/registry-memory.ts';
+import { MemoryStore } from '../../../allocator/registry/memory/registry-memory-store.ts';
+import { NO_LEASE } from '../../../allocator/registry/registry.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { createLogRateLimit } from '../log/log-rate-limit.ts';
-import { createLogger } from '../log/log.ts';
+import { createLogRateLimit } from '../../log/log-rate-limit.ts';
+import { createLogger } from '../../log/log.ts';
 
 const STATUS = { version: 1, key: '10.5.1.0-24', config: { revision: 3 } } as const;
 /** Of the store, for the lease that all share. */

@@ -1,0 +1,244 @@
+// Keeps this host's lease where the control plane assigns subnets: follows the own entry in the
+// cache, publishes attributes in it, and knows the peers. It runs the state machine of
+// `assigned-lease.ts`, one write at a time, and serves the daemon as the manager of claimed ones does.
+import type { IpAddress } from '../../lib/address.ts';
+import type { Random } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
+import type { NetworkConfig } from '../config/config.ts';
+import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import type { RegistryCache } from '../registry/registry-cache.ts';
+import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
+import { RegistryError, type AssigningRegistry } from '../registry/registry.ts';
+import { decide, initialAssignedState, onPublishFailed } from './assigned-lease.ts';
+import type { AssignedLeaseState, AssignedLeaseTransition, AssignmentView } from './assigned-lease.ts';
+import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import { PeerIndex, type LocalNode } from './peer-index.ts';
+import { RegistryAuditor } from './registry-auditor.ts';
+
+export interface AssignedLeaseManagerOptions extends NodeIdentity {
+  readonly registry: Pick<AssigningRegistry, 'ownKey' | 'assignmentOf' | 'publish'>;
+  /** Started, and read at least once. */
+  readonly cache: RegistryCache;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly config: NetworkConfig;
+  /** Subnets of subnet.env. */
+  readonly previousSubnets?: LeaseSubnets;
+  /** What to publish; `previous` is what is published. May throw: tried again with back-off. */
+  readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
+  readonly listener: LeaseListener;
+}
+
+export class AssignedLeaseManager implements LeaseKeeper {
+  readonly #options: AssignedLeaseManagerOptions;
+  readonly #peers: PeerIndex;
+  readonly #auditor: RegistryAuditor;
+  readonly #loop: ControlLoop;
+  readonly #stopped = new AbortController();
+  #identity: NodeIdentity;
+  #config: NetworkConfig;
+  #state: AssignedLeaseState;
+  /** Derived last; the same object as long as its content is the same. */
+  #attributes: LeaseAttributes | undefined;
+  #isAttributesDue = true;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: AssignedLeaseManagerOptions) {
+    const { cache, clock, config, listener, nodeId, previousSubnets, publicIpv6 } = options;
+    this.#options = options;
+    this.#identity = { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+    this.#config = config;
+    this.#state = initialAssignedState(previousSubnets);
+    this.#peers = new PeerIndex(cache.leases, this.#localNode());
+    this.#auditor = new RegistryAuditor({
+      cache,
+      peers: this.#peers,
+      isBackendDefaulted: config.isBackendDefaulted,
+      onEvent: (event) => listener.onEvent(event),
+    });
+    this.#loop = new ControlLoop({
+      clock,
+      step: () => this.#step(),
+      deadlinesMs: () => [this.#state.retry.dueMs],
+    });
+  }
+
+  get own(): OwnLease | undefined {
+    return this.#state.own;
+  }
+
+  get isHeld(): boolean {
+    return this.#state.kind === 'held';
+  }
+
+  get peers(): ReadonlyMap<string, Lease> {
+    return this.#peers.peers;
+  }
+
+  get duplicates(): ReadonlyMap<string, Lease> {
+    return this.#peers.duplicates;
+  }
+
+  get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
+    return this.#options.cache.invalidEntries;
+  }
+
+  get nodeId(): IpAddress {
+    return this.#identity.nodeId;
+  }
+
+  get state(): LeaseManagerState {
+    return this.#state.kind;
+  }
+
+  get lastError(): Error | undefined {
+    return this.#state.lastError;
+  }
+
+  start(): void {
+    const { cache, listener } = this.#options;
+    if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
+    this.#unsubscribe = cache.subscribe({
+      onChange: (change) => this.#onChange(change),
+      onConnection: (isConnected, error) => this.#auditor.onConnection(isConnected, error),
+    });
+    this.#peers.update([...this.peers.keys(), ...this.duplicates.keys(), ...cache.leases.keys()]);
+    if (this.peers.size > 0) listener.onPeers(new Set(this.peers.keys()));
+    this.#auditor.check(cache.entries.keys());
+    this.#loop.start();
+  }
+
+  stop(): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort(new Error('The lease manager was stopped'));
+    this.#unsubscribe?.();
+    this.#enter({ ...this.#state, kind: 'stopped' });
+    void this.#loop.stop();
+  }
+
+  publish(): void {
+    this.#isAttributesDue = true;
+    this.#loop.wake();
+  }
+
+  setIdentity({ nodeId, publicIpv6 }: NodeIdentity): void {
+    this.#identity = { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+    this.#notifyPeers(this.#peers.setLocalNode(this.#localNode()));
+    this.publish();
+  }
+
+  setConfig(config: NetworkConfig): void {
+    this.#config = config;
+    this.publish();
+  }
+
+  isOwnAmong(keys: ReadonlySet<string>): boolean {
+    return keys.has(this.#options.registry.ownKey);
+  }
+
+  /** A Node has one name and one kubelet: no other host writes it. */
+  touch(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** The control plane chose the subnets. */
+  setUnderlay(): void {}
+
+  /** Returns whether there is more to do now. */
+  async #step(): Promise<boolean> {
+    const { clock, random } = this.#options;
+    const now = { ms: clock.nowMs(), jitter: random() };
+    try {
+      const isPublishing = this.#perform(decide(this.#state, this.#view(), now));
+      if (!isPublishing) return false;
+      await this.#publish();
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return false;
+      this.#perform(onPublishFailed(this.#state, error as Error, now));
+    }
+    return false;
+  }
+
+  /** The answer brings the entry by the watch, which wakes the loop. */
+  async #publish(): Promise<void> {
+    const { cache, registry } = this.#options;
+    const { signal } = this.#stopped;
+    const entry = cache.entries.get(registry.ownKey);
+    if (entry === undefined || this.#attributes === undefined) return;
+    try {
+      await registry.publish(entry, this.#attributes, signal);
+      if (cache.entries.get(registry.ownKey) !== entry) return;
+      // The watch may be late, or the write have changed nothing: read what is there now.
+      await cache.resync();
+    } catch (error) {
+      // The entry is not what this host knows of it.
+      if (error instanceof RegistryError && !error.isTransient) void cache.resync().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #view(): AssignmentView {
+    const { cache, registry } = this.#options;
+    const { ownKey: key } = registry;
+    const entry = cache.entries.get(key);
+    const attributes = this.#deriveAttributes();
+    return {
+      key,
+      ...(entry && { assignment: registry.assignmentOf(entry) }),
+      attributes,
+      config: this.#config,
+      modRevision: entry?.modRevision ?? cache.revision,
+    };
+  }
+
+  #deriveAttributes(): LeaseAttributes {
+    const { attributes, cache, registry } = this.#options;
+    if (this.#isAttributesDue || this.#attributes === undefined)
+      this.#attributes = attributes(this.own?.attributes ?? cache.leases.get(registry.ownKey)?.attributes);
+    this.#isAttributesDue = false;
+    return this.#attributes;
+  }
+
+  /** Returns whether the attributes are to be published. */
+  #perform({ effects, state }: AssignedLeaseTransition): boolean {
+    const { listener } = this.#options;
+    this.#enter(state);
+    for (const effect of effects) {
+      if (effect.kind === 'emit') listener.onEvent(effect.event);
+      if (effect.kind === 'notify-own-lease' && this.own) {
+        listener.onOwnLease(this.own, effect.change);
+        this.#auditor.checkOwnKey(this.own.key, this.nodeId);
+      }
+    }
+    return effects.some(({ kind }) => kind === 'publish');
+  }
+
+  #enter(state: AssignedLeaseState): void {
+    const before = this.#state;
+    this.#state = state;
+    if (state.own !== before.own) this.#notifyPeers(this.#peers.setLocalNode(this.#localNode()));
+    if (state.kind !== before.kind) this.#options.listener.onState(state.kind, before.kind);
+  }
+
+  #onChange({ put, removed, isRestored }: RegistryCacheChange): void {
+    const { listener } = this.#options;
+    const changed = [...put, ...removed];
+    if (isRestored) listener.onEvent({ level: 'warn', code: 'registry-restored' });
+    this.#notifyPeers(this.#peers.update(changed));
+    this.#auditor.check(changed);
+    if (changed.length > 0) this.#loop.wake();
+  }
+
+  #notifyPeers(changedKeys: ReadonlySet<string>): void {
+    if (changedKeys.size > 0) this.#options.listener.onPeers(changedKeys);
+  }
+
+  /** The own entry is the own one even before anything is published in it. */
+  #localNode(): LocalNode {
+    const { registry } = this.#options;
+    return { ...this.#identity, own: { key: registry.ownKey, subnets: this.#state?.own?.subnets ?? {} } };
+  }
+}

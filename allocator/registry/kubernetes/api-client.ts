@@ -1,0 +1,239 @@
+// Requests to an API server over HTTP/1.1 with keep-alive: several servers in turn, credentials read
+// again each minute and on 401, Retry-After honoured. Environment proxies are not used. It retries
+// nothing but a request that reached no server or met an old token.
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { Agent, request as requestHttps } from 'node:https';
+import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
+import type { Clock } from '../../../lib/clock.ts';
+import { RegistryError } from '../registry.ts';
+import type { ClusterAccess, Credentials } from './access.ts';
+import { CredentialCache } from './credential-cache.ts';
+import { ApiError, connectionError, type ApiStatus } from './errors.ts';
+
+export interface ApiRequest {
+  readonly method?: 'GET' | 'PATCH' | 'POST' | 'DELETE';
+  /** With query. */
+  readonly path: string;
+  /** Media type of the answer; default JSON. */
+  readonly accept?: string;
+  readonly contentType?: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Longest wait for the head of the answer, in ms; default 10 s. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ApiAnswer {
+  /** Body, decompressed. It is to be read or destroyed. */
+  readonly body: Readable;
+  /** Server that answered. */
+  readonly server: string;
+}
+
+const TIMEOUT_MS = 10_000;
+/** A longer Retry-After is cut. */
+const MAX_RETRY_AFTER_MS = 60_000;
+/** Bound of the body of a single object, and of an error. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+export interface ApiClientOptions {
+  readonly access: ClusterAccess;
+  readonly clock: Clock;
+  /** Sent as User-Agent. */
+  readonly userAgent: string;
+}
+
+export class ApiClient {
+  readonly #options: ApiClientOptions;
+  #server = 0;
+  readonly #credentials: CredentialCache;
+  #agent: Agent | undefined;
+  #earliestMs = -Infinity;
+  #isClosed = false;
+
+  constructor(options: ApiClientOptions) {
+    this.#options = options;
+    this.#credentials = new CredentialCache({ ...options, onConnectionOld: () => this.reconnect() });
+  }
+
+  /** When the server wants the next request at the earliest, on the clock given. */
+  get earliestMs(): number {
+    return this.#earliestMs;
+  }
+
+  /** Reads one object. @throws RegistryError */
+  async json<T>(request: ApiRequest): Promise<T> {
+    const { body } = await this.send(request);
+    const text = await readText(body).catch((error: unknown) => {
+      throw connectionError(callOf(request), this.#current, error);
+    });
+    try {
+      return JSON.parse(text) as T;
+    } catch (error) {
+      throw new RegistryError('REGISTRY_UNAVAILABLE', `${callOf(request)}: the answer is not JSON`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Resolves with the head of a 2xx answer. @throws RegistryError; the signal's reason */
+  async send(request: ApiRequest): Promise<ApiAnswer> {
+    try {
+      return await this.#sendToAny(request);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      // A token that was replaced, or whose pod is gone.
+      if (!(await this.#credentials.renew(request.signal))) throw error;
+      return this.#sendToAny(request);
+    }
+  }
+
+  /** Drops connections, which may use an address that this host lost. */
+  reconnect(): void {
+    this.#agent?.destroy();
+    this.#agent = undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.reconnect();
+  }
+
+  get #current(): string {
+    const { servers } = this.#options.access;
+    return servers[this.#server % servers.length]!;
+  }
+
+  /** Servers that cannot be reached are passed over; the one that answers stays in use. */
+  async #sendToAny(request: ApiRequest): Promise<ApiAnswer> {
+    const { servers } = this.#options.access;
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#sendOnce(request);
+      } catch (error) {
+        request.signal?.throwIfAborted();
+        const isUnreached =
+          error instanceof RegistryError && !(error instanceof ApiError) && error.isTransient;
+        if (!isUnreached || this.#isClosed) throw error;
+        this.#server++;
+        this.reconnect();
+        if (tries >= servers.length) throw error;
+      }
+    }
+  }
+
+  async #sendOnce(request: ApiRequest): Promise<ApiAnswer> {
+    if (this.#isClosed)
+      throw new RegistryError('REGISTRY_REJECTED', `${callOf(request)}: the client is closed`);
+    const credentials = await this.#credentials.read(request.signal);
+    const server = this.#current;
+    const response = await this.#open(request, server, credentials);
+    const body = response.headers['content-encoding'] === 'gzip' ? response.pipe(createGunzip()) : response;
+    // A connection that breaks must end the reader, whichever stream it holds.
+    if (body !== response) response.once('error', (error) => body.destroy(error));
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return { body, server };
+    const retryAfterMs = this.#noteRetryAfter(response);
+    throw new ApiError(callOf(request), { ...(await readStatus(body)), code: status }, retryAfterMs);
+  }
+
+  #open(request: ApiRequest, server: string, credentials: Credentials): Promise<IncomingMessage> {
+    const {
+      accept = 'application/json',
+      body,
+      contentType,
+      method = 'GET',
+      path,
+      signal,
+      timeoutMs = TIMEOUT_MS,
+    } = request;
+    const { token } = credentials;
+    const isTls = server.startsWith('https:');
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const onFailure = (error: unknown): void =>
+        reject(
+          signal?.aborted === true
+            ? (signal.reason as Error)
+            : connectionError(callOf(request), server, error),
+        );
+      const outgoing = (isTls ? requestHttps : requestHttp)(`${server}${path}`, {
+        method,
+        headers: {
+          accept,
+          'accept-encoding': 'gzip',
+          'user-agent': this.#options.userAgent,
+          ...(payload !== undefined && {
+            'content-type': contentType ?? 'application/json',
+            'content-length': Buffer.byteLength(payload),
+          }),
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        ...(isTls && { agent: this.#agentFor(credentials) }),
+        ...(signal && { signal }),
+      });
+      const timer = setTimeout(
+        () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
+        timeoutMs,
+      );
+      outgoing.once('response', (response) => {
+        clearTimeout(timer);
+        resolve(response);
+      });
+      outgoing.once('error', (error) => {
+        clearTimeout(timer);
+        onFailure(error);
+      });
+      outgoing.end(payload);
+    });
+  }
+
+  #agentFor({ certificate, key }: Credentials): Agent {
+    const { isTlsVerified, tlsServerName } = this.#options.access;
+    const authority = this.#credentials.authority;
+    this.#agent ??= new Agent({
+      keepAlive: true,
+      rejectUnauthorized: isTlsVerified,
+      ...(authority !== undefined && { ca: authority }),
+      ...(certificate !== undefined && { cert: certificate }),
+      ...(key !== undefined && { key }),
+      ...(tlsServerName !== undefined && { servername: tlsServerName }),
+    });
+    return this.#agent;
+  }
+
+  #noteRetryAfter({ headers }: IncomingMessage): number | undefined {
+    const seconds = Number(headers['retry-after']);
+    if (!Number.isFinite(seconds) || seconds <= 0) return undefined;
+    const delayMs = Math.min(seconds * 1000, MAX_RETRY_AFTER_MS);
+    this.#earliestMs = this.#options.clock.nowMs() + delayMs;
+    return delayMs;
+  }
+}
+
+/** For messages: without the query, which repeats in every one. */
+function callOf({ method = 'GET', path }: ApiRequest): string {
+  return `${method} ${path.split('?')[0]}`;
+}
+
+async function readStatus(body: Readable): Promise<ApiStatus> {
+  try {
+    return (JSON.parse(await readText(body)) ?? {}) as ApiStatus;
+  } catch {
+    return {};
+  }
+}
+
+/** @throws if the text exceeds its bound or breaks off. */
+async function readText(body: Readable): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of body as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer exceeds ${MAX_BODY_BYTES} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,150 @@
+// What weft does on the hosts of a Kubernetes cluster: the same cases on a real API server and on the
+// fake one, with real daemons, kernel devices and containers.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'mocha';
+import type { Lab } from '../../lab/lab.ts';
+import { startPings } from '../../lab/traffic.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { askReadyz } from '../support/daemon-view.ts';
+import { canPing, useLab, viewOf, waitUntilReady } from '../support/lab-suite.ts';
+import { LabCluster, type LabApiServer } from '../support/kubernetes/lab-cluster.ts';
+import { PREFIX } from './assigning-registry.ts';
+
+const CONFIG = '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}';
+const FOLLOW_MS = 60_000;
+
+/** Declares the suite; `serverOf` makes the API server of a lab, which is not started. */
+export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => LabApiServer): void {
+  describe(`a cluster with ${title}`, () => {
+    const useIt = useLab({ hosts: 3, start: false });
+    let lab: Lab;
+    let server: LabApiServer;
+    let cluster: LabCluster;
+
+    before(async () => {
+      lab = useIt();
+      server = serverOf(lab);
+      cluster = new LabCluster(lab, server);
+      await server.start();
+      await cluster.putConfig(CONFIG);
+      await cluster.addNode('h1', ['10.244.1.0/24']);
+      await cluster.addNode('h2');
+      for (const name of ['h1', 'h2']) await cluster.startDaemon(name);
+    });
+    after(() => server.stop().catch(() => undefined));
+
+    const subnetOf = async (name: string): Promise<string> =>
+      (await lab.readSubnetEnv(name)).match(/SUBNET=(.*)/)?.[1] ?? '';
+    const annotationOf = async (name: string, key: string): Promise<string | undefined> =>
+      (await cluster.node(name)).metadata.annotations?.[`${PREFIX}${key}`];
+
+    it('waits for a pod CIDR and says so', async () => {
+      await waitUntilReady(lab, 'h1');
+      await waitFor('h2 to give the reason', async () =>
+        /no spec\.podCIDR.*--allocate-node-cidrs/.test((await askReadyz(lab, 'h2')).body),
+      );
+      assert.equal(await subnetOf('h2'), '');
+    });
+
+    it('goes on once the pod CIDR is assigned', async () => {
+      await cluster.assign('h2', ['10.244.2.0/24']);
+      await waitUntilReady(lab, 'h2');
+      assert.equal(await subnetOf('h1'), '10.244.1.1/24');
+      assert.equal(await subnetOf('h2'), '10.244.2.1/24');
+    });
+
+    it('connects containers of two nodes', async () => {
+      for (const name of ['h1', 'h2']) await lab.attachContainer(name);
+      await waitFor('containers to reach each other', () => canPing(lab, 'c1', 'h2'), FOLLOW_MS);
+    });
+
+    it("publishes what flannel's nodes read", async () => {
+      const { mac } = await viewOf(lab, 'h1');
+      assert.equal(await annotationOf('h1', 'backend-data'), JSON.stringify({ VNI: 1, VtepMAC: mac }));
+      assert.equal(await annotationOf('h1', 'public-ip'), lab.host('h1').publicIp);
+      assert.equal(await annotationOf('h1', 'kube-subnet-manager'), 'true');
+    });
+
+    it('clears the condition NetworkUnavailable when the network works', async () => {
+      await waitFor('the condition to be cleared', async () => {
+        const { conditions = [] } = (await cluster.node('h1')).status;
+        return conditions.some(({ type, status }) => type === 'NetworkUnavailable' && status === 'False');
+      });
+    });
+
+    it('writes annotations again that another program changed', async () => {
+      await cluster.annotate('h1', {
+        [`${PREFIX}public-ip`]: '203.0.113.9',
+        [`${PREFIX}backend-data`]: null,
+      });
+      await waitFor(
+        'the address to be back',
+        async () => (await annotationOf('h1', 'public-ip')) === lab.host('h1').publicIp,
+      );
+      await waitFor('h2 to send to it again', () => canPing(lab, 'c2', 'h1'), FOLLOW_MS);
+    });
+
+    it('keeps forwarding while the API server is away, and follows after it', async () => {
+      const pings = await startPings(lab, 'c1', await lab.containerAddress('h2'), 200);
+      await server.stop();
+      await waitFor(
+        'h1 to notice',
+        async () => /registry is not reachable/.test((await askReadyz(lab, 'h1')).body),
+        FOLLOW_MS,
+      );
+      assert.equal(await lab.isReady('h1'), true);
+      await server.start();
+      await cluster.addNode('h3', ['10.244.3.0/24']);
+      await cluster.startDaemon('h3');
+      await waitUntilReady(lab, 'h3');
+      await lab.attachContainer('h3');
+      await waitFor('h1 to know h3', () => canPing(lab, 'c1', 'h3'), FOLLOW_MS);
+      const { lost, sent } = await pings.stop();
+      assert.equal(lost, 0, `lost ${lost} of ${sent}`);
+    });
+
+    it('restarts without a write and without a lost packet', async () => {
+      const revision = (await cluster.node('h1')).metadata.resourceVersion;
+      const pings = await startPings(lab, 'c2', await lab.containerAddress('h1'), 200);
+      await lab.stopDaemon('h1');
+      await cluster.startDaemon('h1', ['--set-node-network-unavailable=false']);
+      await waitUntilReady(lab, 'h1');
+      const { lost, sent } = await pings.stop();
+      assert.equal(lost, 0, `lost ${lost} of ${sent}`);
+      assert.equal((await cluster.node('h1')).metadata.resourceVersion, revision);
+    });
+
+    it('follows a change of the config file from vxlan to host-gw', async () => {
+      const pings = await startPings(lab, 'c1', await lab.containerAddress('h2'), 200);
+      await cluster.putConfig('{"Network":"10.244.0.0/16","Backend":{"Type":"host-gw"}}');
+      for (const name of ['h1', 'h2', 'h3'])
+        await waitFor(
+          `${name} to publish host-gw`,
+          async () => (await annotationOf(name, 'backend-type')) === 'host-gw',
+          FOLLOW_MS,
+        );
+      await waitFor(
+        'routes to go by the underlay',
+        async () => {
+          const { stdout } = await lab.query('h1', ['ip', 'route', 'show', '10.244.2.0/24']);
+          return /via .* dev eth0/.test(stdout);
+        },
+        FOLLOW_MS,
+      );
+      const { lost, sent } = await pings.stop();
+      assert.equal(lost, 0, `lost ${lost} of ${sent}`);
+    });
+
+    it('takes other subnets when its node is made again', async () => {
+      await cluster.deleteNode('h3');
+      await waitFor('h1 to drop the route', async () => !(await canPing(lab, 'c1', 'h3')), FOLLOW_MS);
+      await cluster.addNode('h3', ['10.244.33.0/24']);
+      await waitFor(
+        'h3 to have the new subnet',
+        async () => (await subnetOf('h3')) === '10.244.33.1/24',
+        FOLLOW_MS,
+      );
+      await waitUntilReady(lab, 'h3');
+    });
+  });
+}

@@ -1,0 +1,80 @@
+// Nodes of the API server of a lab: how a test makes, changes and removes them, as kubelet, the
+// controller manager and administrators do. It knows the API alone, so that it serves any server.
+import { fileURLToPath } from 'node:url';
+import { writeFile } from 'node:fs/promises';
+import type { Lab } from '../../../lab/lab.ts';
+import { INSIDE } from '../../../lab/daemon-command.ts';
+import type { FakeNode } from './fake-api-server.ts';
+
+const CALL = fileURLToPath(new URL('api-call.js', import.meta.url));
+/** Where the network config of all nodes is, inside the sandbox. */
+const CONFIG = `${INSIDE}/net-conf.json`;
+
+/** An API server that runs in namespace `etcd` of a lab. */
+export interface LabApiServer {
+  /** As daemons reach it. */
+  readonly url: string;
+  /** Of an administrator. */
+  readonly token?: string;
+  /** Environment that makes Node accept its certificate. */
+  readonly environment: readonly string[];
+  /** Flags that daemons need besides the URL. */
+  readonly daemonFlags: readonly string[];
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export class LabCluster {
+  readonly #lab: Lab;
+  readonly #server: LabApiServer;
+
+  constructor(lab: Lab, server: LabApiServer) {
+    this.#lab = lab;
+    this.#server = server;
+  }
+
+  async addNode(name: string, podCIDRs: readonly string[] = []): Promise<void> {
+    const spec = podCIDRs.length === 0 ? {} : { podCIDR: podCIDRs[0], podCIDRs };
+    await this.#call('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec });
+  }
+
+  assign(name: string, podCIDRs: readonly string[]): Promise<unknown> {
+    return this.#call('PATCH', `/api/v1/nodes/${name}`, { spec: { podCIDR: podCIDRs[0], podCIDRs } });
+  }
+
+  annotate(name: string, annotations: Readonly<Record<string, string | null>>): Promise<unknown> {
+    return this.#call('PATCH', `/api/v1/nodes/${name}/status`, { metadata: { annotations } });
+  }
+
+  deleteNode(name: string): Promise<unknown> {
+    return this.#call('DELETE', `/api/v1/nodes/${name}`);
+  }
+
+  async node(name: string): Promise<FakeNode> {
+    return JSON.parse(await this.#call('GET', `/api/v1/nodes/${name}`)) as FakeNode;
+  }
+
+  /** Replaces the file as a whole, as kubelet does. */
+  async putConfig(config: string): Promise<void> {
+    await writeFile(this.#lab.sandbox.outside(`${CONFIG}.new`), config);
+    await this.#lab.sandbox.check(['mv', `${CONFIG}.new`, CONFIG]);
+  }
+
+  async startDaemon(name: string, more: readonly string[] = []): Promise<void> {
+    const { daemonFlags, url } = this.#server;
+    const flags = [
+      '--kube-subnet-mgr',
+      `--kube-api-url=${url}`,
+      `--net-config-path=${CONFIG}`,
+      ...daemonFlags,
+    ];
+    await this.#lab.startDaemon(name, [...flags, ...more], ['env', `NODE_NAME=${name}`]);
+  }
+
+  async #call(method: string, path: string, body?: object): Promise<string> {
+    const { environment, token, url } = this.#server;
+    const argv = ['env', ...environment, process.execPath, CALL, method, `${url}${path}`];
+    const input = body === undefined ? {} : { input: JSON.stringify(body) };
+    return this.#lab.check('etcd', token === undefined ? argv : [...argv, token], input);
+  }
+}
