@@ -194,6 +194,11 @@ export class Lab {
     return this.#processes.start(name, netns, argv);
   }
 
+  /** Waits for `condition`, for which a process of {@link startProcess} has to run. */
+  waitForProcess(name: string, what: string, condition: () => Promise<boolean>): Promise<void> {
+    return this.#processes.waitFor(name, what, condition);
+  }
+
   /** Ends a process of {@link startProcess}, or stops or continues it. */
   signalProcess(name: string, signal: StopSignal | 'STOP' | 'CONT'): Promise<void> {
     return this.#processes.signal(name, signal);
