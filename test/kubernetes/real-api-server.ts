@@ -83,8 +83,7 @@ export function call({ body, method = 'GET', token = ADMIN_TOKEN, url }: Call): 
 /** @throws unless the answer is 2xx. */
 export async function mustCall(one: Call): Promise<Record<string, unknown>> {
   const { body, status } = await call(one);
-  if (status < 200 || status > 299)
-    throw new Error(`${one.method ?? 'GET'} ${one.url}: ${status} ${body}`);
+  if (status < 200 || status > 299) throw new Error(`${one.method ?? 'GET'} ${one.url}: ${status} ${body}`);
   return JSON.parse(body) as Record<string, unknown>;
 }
 
