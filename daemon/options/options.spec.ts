@@ -122,6 +122,11 @@ describe('parseCommandLine', () => {
     assert.equal(run(['--userspace=auto']).userspace, 'auto');
   });
 
+  it('takes several workers that have source ports to spread flows over', () => {
+    const { workers, sourcePorts } = run(['--packet-workers=2', '--source-ports=4']).tuning;
+    assert.deepEqual([workers, sourcePorts], [2, 4]);
+  });
+
   it('freezes the options deeply', () => {
     const options = run([]);
     assert.ok(Object.isFrozen(options.etcd.endpoints) && Object.isFrozen(options.interface.names));
@@ -134,6 +139,10 @@ describe('parseCommandLine', () => {
     ['--userspace=yes', /^--userspace="yes": must be one of true, false, auto$/],
     ['--packet-workers=0', /from 1 to 64$/],
     ['--packet-workers=65', /from 1 to 64$/],
+    [
+      '--packet-workers=2',
+      /^--packet-workers="2": .*from one UDP port at one worker; set --source-ports too/,
+    ],
     ['--source-ports=65', /from 0 to 64$/],
     ['--kube-subnet-mgr', /^--kube-subnet-mgr: the environment names no node; set NODE_NAME/],
     ['--etcd-certfile=c', /--etcd-certfile and --etcd-keyfile belong together.*set --etcd-keyfile too/],
