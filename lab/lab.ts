@@ -178,11 +178,11 @@ export class Lab {
     });
     await this.#processes.start('etcd', 'etcd', command);
     const health = etcdctlCommand(plan.ETCD_URL, ['endpoint', 'health']);
-    await this.#processes.waitFor(
-      'etcd',
-      'etcd answers',
-      async () => (await this.query('etcd', health)).code === 0,
-    );
+    await this.#processes.waitFor('etcd', 'etcd answers', async () => {
+      const { code, stderr, stdout } = await this.query('etcd', health);
+      // With users it answers, but not without a name.
+      return code === 0 || `${stdout}${stderr}`.includes('user name is empty');
+    });
   }
 
   stopEtcd(signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
