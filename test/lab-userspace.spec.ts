@@ -170,7 +170,7 @@ describe('a start in userspace that cannot work', () => {
 
 describe('a service manager that keeps descriptors', () => {
   const lab = useLab({ hosts: 2, bare: ['h1'], config: dual('{"Type":"vxlan","Userspace":true}') });
-  const flags = ['--packet-workers=2', '--source-ports=2'];
+  const flags = ['--packet-workers=2'];
 
   before(async () => {
     await lab().startDaemon('h1', flags, [toolFile('fd-store')]);

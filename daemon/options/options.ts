@@ -231,9 +231,9 @@ function parseUserspace({ userspace }: Values): Pick<DaemonOptions, 'userspace'>
 function checkWorkers(values: Values, findings: Findings): void {
   const workers = values['packet-workers'];
   if (workers === 1 || values['source-ports'] > 0) return;
-  findings.errors.push(
-    `${findings.labelOf('packet-workers')}="${workers}": all packets of a peer arrive from one UDP port at one worker; ` +
-      'set --source-ports too on all hosts, or use one worker',
+  findings.warnings.push(
+    `${findings.labelOf('packet-workers')}="${workers}": all packets of a peer without --source-ports arrive at one worker; ` +
+      'set --source-ports on all hosts, or use one worker',
   );
 }
 
