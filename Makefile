@@ -132,7 +132,7 @@ test: test-tools bundle native/build/weft-oracle.node
 	@root=; if [ "$$(id -u)" -eq 0 ]; then root="$(ROOT_SUITES)"; else \
 	  echo 'The suites in test/root do not run: Docker engines and BPF need root; run make test-root as root'; fi; \
 	node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
-	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
+	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
 	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for.
@@ -176,6 +176,12 @@ test-kernel: test-tools bundle native/build/weft-oracle.node
 	@sh native/test/build-tools.sh
 	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 node dist/test/run-suites.js \
 	  $(foreach suite,$(or $(FILE),$(KERNEL_SUITES)),dist/test/$(patsubst test/%,%,$(patsubst %.spec.ts,%,$(suite))).spec.js)
+
+# Suites against a real kube-apiserver, which is built from the Go module proxy the first time.
+.PHONY: test-kube
+test-kube: test-tools bundle
+	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && export KUBE_APISERVER && \
+	  AS_ROOT=1 node dist/test/run-suites.js dist/test/kubernetes/*.spec.js
 
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)

@@ -178,11 +178,11 @@ export class Lab {
     });
     await this.#processes.start('etcd', 'etcd', command);
     const health = etcdctlCommand(plan.ETCD_URL, ['endpoint', 'health']);
-    await this.#processes.waitFor(
-      'etcd',
-      'etcd answers',
-      async () => (await this.query('etcd', health)).code === 0,
-    );
+    await this.#processes.waitFor('etcd', 'etcd answers', async () => {
+      const { code, stderr, stdout } = await this.query('etcd', health);
+      // With users it answers, but not without a name.
+      return code === 0 || `${stdout}${stderr}`.includes('user name is empty');
+    });
   }
 
   stopEtcd(signal: StopSignal | 'STOP' | 'CONT' = 'TERM'): Promise<void> {
@@ -192,6 +192,11 @@ export class Lab {
   /** Starts a process of the caller's in namespace `netns`; its log is `<name>.log`. */
   startProcess(name: string, netns: string, argv: readonly string[]): Promise<void> {
     return this.#processes.start(name, netns, argv);
+  }
+
+  /** Waits for `condition`, for which a process of {@link startProcess} has to run. */
+  waitForProcess(name: string, what: string, condition: () => Promise<boolean>): Promise<void> {
+    return this.#processes.waitFor(name, what, condition);
   }
 
   /** Ends a process of {@link startProcess}, or stops or continues it. */

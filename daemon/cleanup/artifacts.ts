@@ -26,7 +26,7 @@ type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' 
 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
-const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip']);
+const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip', 'ip6tnl']);
 /**
  * A length that no subnet has: inside such networks only routes with weft's protocol number are
  * ours.

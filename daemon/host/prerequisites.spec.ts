@@ -128,6 +128,18 @@ describe('the remedy for a device that the kernel rejects', () => {
       else assert.match(remedy ?? '', expected);
     });
 
+  for (const [errno, expected] of [
+    ['EOPNOTSUPP', /modprobe -a fou ipip.*--userspace=true/],
+    ['EADDRINUSE', /UDP port 8285 .*"Port"/],
+    ['EEXIST', /without remote .*flannel0.*remove it/],
+    ['ENOBUFS', undefined],
+  ] as const)
+    it(`${errno} at IP in UDP by the kernel: ${expected ?? 'try again'}`, () => {
+      const remedy = remedyForLink(errno, UDP, { name: 'flannel0', isTun: false });
+      if (expected === undefined) assert.equal(remedy, undefined);
+      else assert.match(remedy ?? '', expected);
+    });
+
   const tunCases: readonly [string, BackendConfig, RegExp | undefined][] = [
     ['EBUSY', UDP, /uses flannel0 .*stop it/],
     ['EADDRINUSE', UDP, /UDP port 8285 .*"Port"/],

@@ -1,6 +1,7 @@
 // UDP ports at which the kernel takes IP packets (FOU): listed, added, removed. The socket opens with
 // the first request. The module `fou` has no alias that a netlink request would load it by (Linux
 // 6.1), so it is loaded by name when a port is wanted.
+import type { Family } from '../../lib/address.ts';
 import { runTool, type RunTool } from './firewall/run-tool.ts';
 import { NETLINK_GENERIC } from './netlink/constants.ts';
 import { decodeFouPort, encodeFouAdd, encodeFouDelete, encodeFouDump, type FouPort } from './netlink/fou.ts';
@@ -19,6 +20,7 @@ export interface FouPortsOptions extends NetlinkClientOptions {
 /** The ports of this network namespace. */
 export class FouPorts {
   readonly #options: FouPortsOptions;
+  readonly #loaded = new Set<Family>();
   #client: NetlinkClient | undefined;
   /** Message type of the generic netlink family `fou`, once the kernel has one. */
   #family: number | undefined;
@@ -40,7 +42,8 @@ export class FouPorts {
    */
   async ensure(port: FouPort): Promise<Outcome> {
     if (hasPort(await this.list(), port)) return DONE;
-    const family = (await this.#findFamily()) ?? (await this.#load(port));
+    await this.#load(port.local.includes(':') ? 6 : 4);
+    const family = await this.#findFamily();
     if (family === undefined)
       return rejection('EOPNOTSUPP', 'this kernel has no FOU, IP packets in UDP (CONFIG_NET_FOU)');
     const [outcome] = await this.#open().send([(writer) => encodeFouAdd(writer, family, port)]);
@@ -70,10 +73,12 @@ export class FouPorts {
     }));
   }
 
-  async #load({ local }: FouPort): Promise<number | undefined> {
+  /** Once an address family; a failure shows in what needs the module. */
+  async #load(family: Family): Promise<void> {
+    if (this.#loaded.has(family)) return;
+    this.#loaded.add(family);
     const run = this.#options.runTool ?? runTool;
-    await run('modprobe', ['-q', '-a', ...MODULES[local.includes(':') ? 6 : 4]]);
-    return this.#findFamily();
+    await run('modprobe', ['-q', '-a', ...MODULES[family]]);
   }
 
   async #findFamily(): Promise<number | undefined> {

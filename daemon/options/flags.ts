@@ -220,7 +220,7 @@ export const DAEMON_FLAGS = {
     type: 'int',
     default: DEFAULT_TUNING.workers,
     bound: [1, 64],
-    help: 'In userspace: threads, each with its own queue and socket.',
+    help: 'In userspace: threads, each with its own queue and socket; more than one needs --source-ports on all hosts.',
   },
   'source-ports': {
     type: 'int',

@@ -115,7 +115,7 @@ function parseOptions(
     migrationTimeoutSec: values['migration-timeout'],
     probeIntervalSec: values['probe-interval'],
     ...parseUserspace(values),
-    tuning: parseTuning(values),
+    tuning: parseTuning(values, findings),
     health: parseListener('healthz', values, findings),
     metrics: { ...parseListener('metrics', values, findings), ...parseHosts(values, findings) },
     ...parseOnChange(values, findings),
@@ -223,7 +223,22 @@ function parseUserspace({ userspace }: Values): Pick<DaemonOptions, 'userspace'>
   return { userspace: userspace === 'auto' ? 'auto' : userspace === 'true' };
 }
 
-function parseTuning(values: Values): PathTuning {
+/**
+ * A worker reads what the kernel hashes to its socket by addresses and ports. With one port at both
+ * ends, that is all of a peer's packets or none, and the TUN device sends the answers of a flow to
+ * the worker that received it (tun_automq_select_queue).
+ */
+function checkWorkers(values: Values, findings: Findings): void {
+  const workers = values['packet-workers'];
+  if (workers === 1 || values['source-ports'] > 0) return;
+  findings.warnings.push(
+    `${findings.labelOf('packet-workers')}="${workers}": all packets of a peer without --source-ports arrive at one worker; ` +
+      'set --source-ports on all hosts, or use one worker',
+  );
+}
+
+function parseTuning(values: Values, findings: Findings): PathTuning {
+  checkWorkers(values, findings);
   return {
     ...DEFAULT_TUNING,
     isSourceChecked: !values['no-source-check'],

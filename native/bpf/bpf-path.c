@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bpf/kernel/program.h"
@@ -327,13 +328,15 @@ static void attach_decap(struct weft_bpf_path *bpf) {
   config->decap_port = decap->port;
 }
 
-/* Once no program of an earlier process uses its device. */
+/* Once no program of an earlier process uses its device, and queued packets have left it. */
 static void remove_old_decap(struct weft_bpf_path *bpf) {
+  const struct timespec packets_pass = {.tv_nsec = 1000000};
   if (bpf->has_removed_old_decap) return;
   bpf->has_removed_old_decap = true;
+  if (bpf->old_decap_fd >= 0) nanosleep(&packets_pass, NULL);
+  weft_decap_remove_others(bpf->config.has_decap ? &bpf->decap : NULL, bpf->config.tun_index);
   close_fd(bpf->old_decap_fd);
   bpf->old_decap_fd = -1;
-  weft_decap_remove_others(bpf->config.has_decap ? &bpf->decap : NULL, bpf->config.tun_index);
 }
 
 bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {

@@ -672,6 +672,7 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         it('a second device has another port and a parent; the last one of a port removes it', async () => {
           const second = { ...link, name: RENAMED, port: 8286, parent: UNDERLAY };
           const first = { ...link, port: 8286 };
+          assert.equal(await errnoOf(set({ ...second, parent: '' })), 'EEXIST');
           await succeed(set(second));
           for (const object of [link, second]) await assertIs(object);
           await succeed(remove(link), set(first), remove(second));

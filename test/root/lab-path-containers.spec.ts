@@ -24,7 +24,7 @@ interface LinkRow {
 
 interface Delivery {
   readonly meanBytes: number;
-  readonly outOfOrder: number;
+  readonly reordered: number;
 }
 
 async function sentToContainer(lab: Lab): Promise<LinkRow['stats64']['tx']> {
@@ -32,23 +32,27 @@ async function sentToContainer(lab: Lab): Promise<LinkRow['stats64']['tx']> {
   return row!.stats64.tx;
 }
 
-/** Segments that came before an earlier one. */
-async function outOfOrder(lab: Lab): Promise<number> {
-  const lines = (await lab.check('c2', ['grep', 'TcpExt:', '/proc/net/netstat'])).trim().split('\n');
+/** Reorderings that the sender has found. A loss does not count as one. */
+async function reorderings(lab: Lab): Promise<number> {
+  const lines = (await lab.check('c1', ['grep', 'TcpExt:', '/proc/net/netstat'])).trim().split('\n');
   const [names, values] = lines.map((line) => line.split(' '));
-  return Number(values![names!.indexOf('TCPOFOQueue')]);
+  const counters = ['TCPSACKReorder', 'TCPRenoReorder', 'TCPTSReorder'];
+  return counters.reduce((sum, name) => sum + Number(values![names!.indexOf(name)]), 0);
 }
 
-/** Moves {@link BYTES} from c1 to c2. */
+/**
+ * Moves {@link BYTES} from c1 to c2. On one CPU: on several, each has a queue of packets, and a stream whose sender the scheduler
+ * moves is reordered by the kernel itself, with any tunnel.
+ */
 async function stream(lab: Lab): Promise<Delivery> {
   const address = await lab.containerAddress('h2');
-  await lab.check('c2', ['iperf3', '-s', '-1', '-D']);
-  const [start, early] = [await sentToContainer(lab), await outOfOrder(lab)];
-  await lab.check('c1', ['iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
-  const after = await sentToContainer(lab);
+  await lab.check('c2', ['taskset', '-c', '0', 'iperf3', '-s', '-1', '-D']);
+  const [first, early] = [await sentToContainer(lab), await reorderings(lab)];
+  await lab.check('c1', ['taskset', '-c', '0', 'iperf3', '-c', address, '-n', String(BYTES), '-C', 'cubic']);
+  const last = await sentToContainer(lab);
   return {
-    meanBytes: (after.bytes - start.bytes) / (after.packets - start.packets),
-    outOfOrder: (await outOfOrder(lab)) - early,
+    meanBytes: (last.bytes - first.bytes) / (last.packets - first.packets),
+    reordered: (await reorderings(lab)) - early,
   };
 }
 
@@ -73,18 +77,18 @@ for (const [name, config] of Object.entries(BACKENDS))
       });
 
       it('delivers a TCP stream in super-packets and in order', async () => {
-        const { meanBytes, outOfOrder: reordered } = await stream(lab());
+        const { meanBytes, reordered } = await stream(lab());
         assert.ok(meanBytes > LEAST_MEAN_BYTES, `${meanBytes}`);
         assert.equal(reordered, 0);
       });
 
       it('keeps a device of its own for that across restarts, and none without the program', async () => {
-        const former = await decapDevices(lab(), 'h2');
+        const earlier = await decapDevices(lab(), 'h2');
         await restartKept(lab(), 'h2');
-        const after = await decapDevices(lab(), 'h2');
-        assert.deepEqual([former.length, after.length], [1, 1]);
-        assert.notDeepEqual(after, former);
-        assert.equal((await stream(lab())).outOfOrder, 0);
+        const later = await decapDevices(lab(), 'h2');
+        assert.deepEqual([earlier.length, later.length], [1, 1]);
+        assert.notDeepEqual(later, earlier);
+        assert.equal((await stream(lab())).reordered, 0);
         await lab().stopDaemon('h2');
         await lab().startDaemon('h2', ['--bpf=off']);
         await waitUntilReady(lab(), 'h2');

@@ -82,3 +82,18 @@ for (const encapsulation of ENCAPSULATIONS)
       await waitFor('the device to be gone', async () => (await decapDevices(b)).length === 0, PATIENCE_MS);
     });
   });
+
+describe('traffic of a peer with workers', () => {
+  const pairOf = usePair({ encapsulation: 'udp', underlay: 4, workerEnds: ['b'], tuning });
+
+  it('is left to the workers whole: a single datagram overtakes none that UDP GRO has joined', async () => {
+    const pair = pairOf();
+    await pair.a.run(['ethtool', '-K', 'eth0', 'gro', 'on']);
+    const grown = await growth(pair.a, async () => {
+      await assertIntact(pair, 4, 4_000_000);
+      await assertAnswered(pair.b, pair.a.overlay[4]);
+    });
+    assert.equal(grown['kernelRxPackets'], 0);
+    assert.ok(grown['rxPackets']! > 1000, JSON.stringify(grown));
+  });
+});

@@ -108,7 +108,11 @@ function removeLink(tables: MemoryTables, path: PathTable, { name, ...link }: Li
   path.close(name);
   const fou = current?.ipTunnel ?? (current === undefined && link.type === 'fou' ? link : undefined);
   const outcome = current === undefined ? DONE : removeDevice(tables, current, isOurs);
-  if (outcome.status === 'done' && fou !== undefined && !tables.hasFouDevice(fou))
+  if (
+    outcome.status === 'done' &&
+    fou !== undefined &&
+    !tables.hasIpTunnel({ local: fou.local!, port: fou.port })
+  )
     tables.ports = tables.ports.filter(({ port, local }) => port !== fou.port || local !== fou.local);
   return outcome;
 }
@@ -129,6 +133,8 @@ function setFou(tables: MemoryTables, { name, local, port, parent, mtu }: FouLin
     (ipTunnel?.local !== local || ipTunnel.port !== port || ipTunnel.parentIndex !== parentIndex)
   )
     return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
+  // The kernel distinguishes devices without remote by address and parent (ip_tunnel_find).
+  if (current === undefined && tables.hasIpTunnel({ local, parentIndex })) return reject('EEXIST');
   if (!hasPort(tables.ports, { port, local })) tables.ports = [...tables.ports, { port, local }];
   const change = { mtu, isUp: true, ipTunnel: { local, port, parentIndex, unsupported: [] } };
   if (current !== undefined) return tables.changeLink(name, change);

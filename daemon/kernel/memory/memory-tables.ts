@@ -8,6 +8,7 @@ import type { KernelTables } from '../kernel-tables.ts';
 import type { AddressMessage } from '../netlink/address.ts';
 import { AF_INET, IFA_F_PERMANENT, NUD_PERMANENT, RT_SCOPE_UNIVERSE } from '../netlink/constants.ts';
 import type { FouPort } from '../netlink/fou.ts';
+import type { IpTunnelAttributes } from '../netlink/ip-tunnel.ts';
 import type { LinkMessage } from '../netlink/link.ts';
 import type { NeighbourMessage } from '../netlink/neighbour-fdb.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
@@ -73,10 +74,11 @@ export class MemoryTables implements KernelTables {
     return this.#links.get(name);
   }
 
-  /** Whether a device sends and receives at this port. */
-  hasFouDevice({ port, local }: Partial<FouPort>): boolean {
+  /** Whether an IP-in-IP device has all of `wanted`. */
+  hasIpTunnel(wanted: Partial<IpTunnelAttributes>): boolean {
+    const fields = Object.entries(wanted) as [keyof IpTunnelAttributes, unknown][];
     return [...this.#links.values()].some(
-      ({ ipTunnel }) => ipTunnel?.port === port && ipTunnel?.local === local,
+      ({ ipTunnel }) => ipTunnel !== undefined && fields.every(([name, value]) => ipTunnel[name] === value),
     );
   }
 

@@ -268,6 +268,20 @@ describe('netlink codecs', () => {
         );
   });
 
+  it('reads ports of FOU as Linux 6.1 dumps them, whose peer is zeros', () => {
+    const dumped = [
+      '6c00000020000200020000007e00400803010000050002000a00000006000100205d000006000a00000000000500030029000000050004000100000008000b000000000014000700000000000000000000000000000000011400090000000000000000000000000000000000',
+      '5400000020000200020000007e00400803010000050002000200000006000100205d000006000a00000000000500030004000000050004000100000008000b0000000000080006007f0000010800080000000000',
+    ].map((hex) => Buffer.from(hex, 'hex'));
+    assert.deepEqual(
+      dumped.map((message) => decodeFouPort(message, 0, message.length)),
+      [
+        { port: 8285, local: '::1' },
+        { port: 8285, local: '127.0.0.1' },
+      ],
+    );
+  });
+
   it('reads several next hops: the first, and how many', () => {
     // Two rtnexthop of 16 bytes (flags and weight zero), each with RTA_GATEWAY, as `ip route add
     // nexthop` makes them.

@@ -71,7 +71,12 @@ export function decodeFouPort(buffer: Buffer, start: number, end: number): FouPo
   const isOurs =
     attributes.u8(FOU_ATTR_TYPE) === FOU_ENCAP_DIRECT &&
     attributes.u8(FOU_ATTR_IPPROTO) === fouProtocol(family) &&
-    !attributes.has(FOU_ATTR_PEER_V4) &&
-    !attributes.has(FOU_ATTR_PEER_V6);
-  return isOurs && local !== undefined ? { port: attributes.port(FOU_ATTR_PORT), local } : undefined;
+    !isSpecified(attributes.ip(FOU_ATTR_PEER_V4)) &&
+    !isSpecified(attributes.ip(FOU_ATTR_PEER_V6));
+  return isOurs && isSpecified(local) ? { port: attributes.port(FOU_ATTR_PORT), local } : undefined;
+}
+
+/** The kernel reports the addresses that a port has not as zeros (fou_fill_info, Linux 6.1). */
+function isSpecified(address: IpAddress | undefined): address is IpAddress {
+  return address !== undefined && address !== '0.0.0.0' && address !== '::';
 }

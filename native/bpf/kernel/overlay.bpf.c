@@ -28,7 +28,6 @@ static long (*const skb_pull)(struct __sk_buff *skb, __u32 bytes) = (void *)BPF_
 static long (*const adjust_room)(struct __sk_buff *skb, __s32 bytes, __u32 mode,
                                  __u64 flags) = (void *)BPF_FUNC_skb_adjust_room;
 static long (*const change_head)(struct __sk_buff *skb, __u32 bytes, __u64 flags) = (void *)BPF_FUNC_skb_change_head;
-static long (*const csum_level)(struct __sk_buff *skb, __u64 level) = (void *)BPF_FUNC_csum_level;
 static long (*const fib_lookup)(void *skb, struct bpf_fib_lookup *query, int bytes,
                                 __u32 flags) = (void *)BPF_FUNC_fib_lookup;
 static long (*const skb_store)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 bytes,
@@ -289,14 +288,6 @@ INLINE bool keeps_ecn(__u8 inner, __u8 outer) {
   return inner == ECN_CE || (outer != ECN_CE && !(inner == ECN_ECT0 && outer == ECN_ECT1));
 }
 
-/*
- * Whether there is no outer checksum, the kernel has verified it, or the inner TCP checksum covers
- * the payload. The socket verifies all other checksums.
- */
-INLINE bool is_verified(struct __sk_buff *skb, const struct udp *udp, const struct ipv4 *inner) {
-  return udp->checksum == 0 || inner->protocol == PROTOCOL_TCP || csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0;
-}
-
 INLINE bool is_tunnel_packet(const struct weft_bpf_config *config, const struct outer *outer, __u32 length) {
   return outer->ip.version_ihl == 0x45 && outer->ip.protocol == PROTOCOL_UDP &&
          outer->ip.destination == config->local && outer->udp.destination == config->port &&
@@ -375,12 +366,15 @@ SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   const struct ipv4 *inner = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
   if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
   if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_own_frame(config, vxlan))) return NEXT;
-  /* Datagrams merged by UDP GRO. The kernel merges only those with checksums. */
-  if (skb->gso_size != 0 && outer->udp.checksum != 0) return NEXT;
+  /*
+   * UDP GRO joins datagrams with checksums for the socket of a worker. A single one must not
+   * overtake those.
+   */
+  if (outer->udp.checksum != 0) return NEXT;
   /* Linux keeps the tunnel mark of a UDP super-packet and drops it on segmentation (as of 6.18). */
   if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
   if (inner->version_ihl != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
-  if (!keeps_ecn(inner->tos, outer->ip.tos) || !is_verified(skb, &outer->udp, inner)) return NEXT;
+  if (!keeps_ecn(inner->tos, outer->ip.tos)) return NEXT;
   struct weft_bpf_route *route = find_route(config, inner->source);
   if (!route || route->remote != outer->ip.source) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);

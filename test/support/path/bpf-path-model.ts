@@ -144,9 +144,8 @@ function payloadOf(
   const datagram = outer.slice(28);
   const inner = encapsulation === 'udp' ? decapsulateUdp(datagram) : decapsulateVxlan(own, datagram);
   if (isDropped(inner) || !isPlainIpv4(inner)) return undefined;
-  // No checksum is verified here; TCP has its own.
-  const isVerified = read16(outer, 26) === 0 || byte(inner, 9) === PROTOCOL.tcp;
-  return isVerified ? { inner, remote: outer.slice(12, 16), tos: byte(outer, 1) } : undefined;
+  // No checksum is verified here.
+  return read16(outer, 26) === 0 ? { inner, remote: outer.slice(12, 16), tos: byte(outer, 1) } : undefined;
 }
 
 /** Of a frame that comes in by the underlay interface. */
