@@ -146,16 +146,21 @@ describe('a real API server', () => {
 
   describe("a token of weft's service account", () => {
     let token: string;
+    const patch = (name: string, body: unknown, sub = '/status'): Promise<number> =>
+      call({ url: `${nodeUrl(name)}${sub}`, method: 'PATCH', body, token }).then(({ status }) => status);
+
     before(async () => {
       await addNode('mine', ['10.244.1.0/24']);
       await addNode('other', ['10.244.2.0/24']);
       token = await tokenFor(URL_OF_API, 'mine');
+      // The API server compiles a policy some time after it was created.
+      const labels = { metadata: { labels: { probe: 'x' } } };
+      const isInForce = async (): Promise<boolean> =>
+        (await patch('mine', labels, '/status?dryRun=All')) === 422;
+      await waitFor('the policy to be in force', isInForce);
     });
     after(deleteAll);
     afterEach(() => annotate('mine', { [`${PREFIX}public-ip`]: null }));
-
-    const patch = (name: string, body: unknown, sub = '/status'): Promise<number> =>
-      call({ url: `${nodeUrl(name)}${sub}`, method: 'PATCH', body, token }).then(({ status }) => status);
 
     it('changes annotations and the condition of its own node', async () => {
       assert.equal(
