@@ -168,6 +168,8 @@ export interface OwnLeaseV1 {
 }
 
 export interface RegistryV1 {
+  /** `kubernetes`: the Kubernetes API. Absent means etcd. */
+  readonly kind?: 'kubernetes';
   readonly endpoints: readonly string[];
   readonly prefix: string;
   readonly isConnected: boolean;

@@ -7,6 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import { sameAttributes } from '../registry/lease-value.ts';
 import type { RegistryCache } from '../registry/registry-cache.ts';
 import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
 import { RegistryError, type AssigningRegistry } from '../registry/registry.ts';
@@ -196,10 +197,13 @@ export class AssignedLeaseManager implements LeaseKeeper {
 
   #deriveAttributes(): LeaseAttributes {
     const { attributes, cache, registry } = this.#options;
-    if (this.#isAttributesDue || this.#attributes === undefined)
-      this.#attributes = attributes(this.own?.attributes ?? cache.leases.get(registry.ownKey)?.attributes);
+    const before = this.#attributes;
+    if (before !== undefined && !this.#isAttributesDue) return before;
+    const derived = attributes(this.own?.attributes ?? cache.leases.get(registry.ownKey)?.attributes);
     this.#isAttributesDue = false;
-    return this.#attributes;
+    if (before !== undefined && sameAttributes(before, derived)) return before;
+    this.#attributes = derived;
+    return derived;
   }
 
   /** Returns whether the attributes are to be published. */
@@ -210,7 +214,7 @@ export class AssignedLeaseManager implements LeaseKeeper {
       if (effect.kind === 'emit') listener.onEvent(effect.event);
       if (effect.kind === 'notify-own-lease' && this.own) {
         listener.onOwnLease(this.own, effect.change);
-        this.#auditor.checkOwnKey(this.own.key, this.nodeId);
+        this.#auditOwnKey();
       }
     }
     return effects.some(({ kind }) => kind === 'publish');
@@ -229,7 +233,12 @@ export class AssignedLeaseManager implements LeaseKeeper {
     if (isRestored) listener.onEvent({ level: 'warn', code: 'registry-restored' });
     this.#notifyPeers(this.#peers.update(changed));
     this.#auditor.check(changed);
+    this.#auditOwnKey();
     if (changed.length > 0) this.#loop.wake();
+  }
+
+  #auditOwnKey(): void {
+    if (this.own !== undefined) this.#auditor.checkOwnKey(this.own.key, this.nodeId);
   }
 
   #notifyPeers(changedKeys: ReadonlySet<string>): void {

@@ -6,7 +6,8 @@
 //              or the network config has no room for them  attributes are published already
 //   acquiring  subnets are known, attributes are not       published ► held
 //              published yet
-//   held       peers can reach this host                   entry gone or with other subnets ► lost
+//   held       peers can reach this host                   entry gone ► lost; with other subnets, or
+//                                                          of a new node ► acquiring
 //   lost       the subnets held before are not assigned    entry fits ► acquiring
 //              any more
 //   stopped    absorbing                                   —

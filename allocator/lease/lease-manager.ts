@@ -162,7 +162,7 @@ export class LeaseManager implements LeaseKeeper {
     this.#send({ kind: 'identity-changed', node: nodeOf(node) });
   }
 
-  /** Whether one of `entries` is the own key, or another key with this host's public address. */
+  /** Whether one of `keys` is the own key, or another key with this host's public address. */
   isOwnAmong(keys: ReadonlySet<string>): boolean {
     const own = this.own?.key;
     if (own !== undefined && keys.has(own)) return true;

@@ -56,13 +56,14 @@ export const configCommand = defineCommand({
     checkConfigArgs(verb, arg);
     if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     if (verb === 'validate') return validate(arg!, endpointAddresses(etcdOptionsOf(values)));
+    const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
     const { store, key, addresses: etcdAddresses } = openConfigStore(values);
     const options = {
       yes: values.yes,
       renumber: values.renumber,
       reason: values.reason,
       isWaiting: !values['no-wait'],
-      timeoutMs: parseSeconds(values.timeout ?? '60') * 1000,
+      timeoutMs,
       etcdAddresses,
     };
     try {

@@ -28,6 +28,8 @@ export interface Check {
   readonly about: string;
   /** Runs only if no other check finds an error. */
   readonly isLastResort?: boolean;
+  /** Not run where the Kubernetes API is the registry. */
+  readonly isAboutEtcd?: boolean;
   readonly run: (facts: Facts) => Promise<readonly Found[]>;
 }
 

@@ -187,7 +187,7 @@ async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryErr
   }
 }
 
-export const ETCD_CHECKS: readonly Check[] = [
+const CHECKS: readonly Check[] = [
   endpointCheck('etcd-dns', 'whether the names of the endpoints of etcd resolve'),
   endpointCheck('etcd-unreachable', 'whether each endpoint accepts connections'),
   endpointCheck('etcd-tls', 'whether certificates are valid: authority, name, dates'),
@@ -196,3 +196,5 @@ export const ETCD_CHECKS: readonly Check[] = [
   certificateEnd,
   etcdClock,
 ];
+
+export const ETCD_CHECKS: readonly Check[] = CHECKS.map((check) => ({ ...check, isAboutEtcd: true }));

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../client/control-client.ts';
 import { findDirectDrops, type DirectPath } from './checks-docker.ts';
-import { explainTlsError } from './checks-etcd.ts';
+import { ETCD_CHECKS, explainTlsError } from './checks-etcd.ts';
 import { acceptsForward } from './checks-firewall.ts';
 import { findDrops } from './firewall-drops.ts';
 import { describeSkew } from './clock-check.ts';
@@ -177,6 +177,23 @@ describe('each check of weft doctor', () => {
   );
   for (const { id } of CHECKS)
     it(`${id} is explained in docs/how-to/find-a-fault.md`, () => assert.ok(page.includes(`**${id}**`)));
+});
+
+describe('weft doctor beside the Kubernetes API as registry', () => {
+  for (const [kind, expected] of [
+    ['kubernetes', []],
+    [undefined, ['etcd-unreachable']],
+  ] as const)
+    it(kind === undefined ? 'checks etcd without it' : 'checks no etcd', async () => {
+      const status = { registry: { ...(kind && { kind }), isConnected: true } };
+      const facts = new Facts({
+        client: { request: () => Promise.resolve(status) } as unknown as ControlClient,
+        etcd: { endpoints: ['http://127.0.0.1:1'], prefix: '/coreos.com/network' },
+      });
+      const ids = (await runChecks(facts, ETCD_CHECKS)).map(({ check }) => check);
+      facts.close();
+      assert.deepEqual(ids, expected);
+    });
 });
 
 describe('weft doctor on a host without a daemon', () => {

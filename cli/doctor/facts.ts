@@ -91,9 +91,19 @@ export class Facts {
     return this.#ask<DiffV1>('diff');
   }
 
-  /** Content of the registry, read through all endpoints. */
+  /** Whether the daemon takes subnets from the Kubernetes API. */
+  get isKubernetes(): Promise<boolean> {
+    return this.status.then(
+      (status) => status?.registry.kind === 'kubernetes',
+      () => false,
+    );
+  }
+
+  /** Content of etcd, read through all endpoints; `undefined` if it cannot be read, or is not the registry. */
   get registry(): Promise<ConfigSnapshot | undefined> {
-    return this.once('registry', () => this.#onStore((store) => store.read()));
+    return this.once('registry', async () =>
+      (await this.isKubernetes) ? undefined : this.#onStore((store) => store.read()),
+    );
   }
 
   /** Keys where the document was perhaps put by mistake. */

@@ -37,7 +37,9 @@ export async function runChecks(
 ): Promise<readonly Finding[]> {
   const runAll = async (some: readonly Check[]): Promise<Finding[]> =>
     (await Promise.all(some.map((check) => runOne(check, facts, limitMs)))).flat();
-  const findings = await runAll(checks.filter(({ isLastResort }) => isLastResort !== true));
+  const skipsEtcd = checks.some(({ isAboutEtcd }) => isAboutEtcd) && (await facts.isKubernetes);
+  const usual = checks.filter(({ isLastResort }) => isLastResort !== true);
+  const findings = await runAll(usual.filter(({ isAboutEtcd }) => !(isAboutEtcd === true && skipsEtcd)));
   const isExplained = findings.some(({ severity }) => severity === 'error');
   if (!isExplained)
     findings.push(...(await runAll(checks.filter(({ isLastResort }) => isLastResort === true))));

@@ -46,8 +46,8 @@ export class Components implements ControlledNode {
   readonly hook: ChangeHook | undefined;
   /** What the daemon waits for while parts are missing. */
   phase = 'starting';
-  /** Whether another host publishes this host's public IP. */
-  hasPublicIpConflict = false;
+  /** The public IP that another host publishes, too, as this host has or had it. */
+  contestedPublicIp: string | undefined;
   registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
   kernel: Kernel | undefined;
@@ -99,7 +99,7 @@ export class Components implements ControlledNode {
       error,
       missingIpv6,
       subnetClash,
-      hasPublicIpConflict: this.hasPublicIpConflict,
+      hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

@@ -140,10 +140,14 @@ export class OverlayNode {
   get subnetClash(): string | undefined {
     const { ipv4, ipv6 } = this.leaseManager.own?.subnets ?? {};
     const needed = underlayAddresses(factsOf(this.#state));
+    const isAssigned = this.#options.registry.allocation === 'assigned';
+    const remedy = isAssigned
+      ? 'choose a cluster CIDR apart from the addresses of the underlay'
+      : 'restart the daemon to lease another one';
     for (const subnet of [ipv4, ipv6]) {
       const found = subnet && addressIn(subnet, needed);
       if (found !== undefined)
-        return `the subnet ${subnet} of this host contains ${found.address}, ${found.role}: peers refuse it; restart the daemon to lease another one`;
+        return `the subnet ${subnet} of this host contains ${found.address}, ${found.role}: peers refuse it; ${remedy}`;
     }
     return undefined;
   }

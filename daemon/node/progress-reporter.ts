@@ -75,8 +75,8 @@ export class ProgressReporter {
   #setConflict(nodeId: string, count: number): void {
     const { components, limit, publisher } = this.#deps;
     const key = components.node?.leaseManager.own?.key;
+    components.contestedPublicIp = count > 0 ? nodeId : undefined;
     if (key === undefined) return;
-    components.hasPublicIpConflict = count > 0;
     if (count > 0) {
       const identity = nodeId as IpAddress;
       const event = { level: 'error', code: 'public-ip-contested', key, identity, count } as const;

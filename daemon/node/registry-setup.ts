@@ -6,7 +6,7 @@ import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
-import type { KubernetesOptions } from '../options/kubernetes-options.ts';
+import type { KubernetesOptions, NodeSource } from '../options/kubernetes-options.ts';
 import { weftVersion } from './version.ts';
 
 export interface OpenRegistry {
@@ -45,16 +45,13 @@ async function openKubernetes(options: KubernetesOptions, context: OpenContext):
     if (limit.take('node-name') !== undefined)
       log.error(`Cannot read the name of this node: ${error.message}`);
   };
-  const nodeName =
-    'name' in node
-      ? node.name
-      : await kubernetes.readNodeName({
-          ...shared,
-          ...node,
-          client: new kubernetes.ApiClient(shared),
-          onError,
-          signal,
-        });
+  const readName = async (pod: Exclude<NodeSource, { readonly name: string }>): Promise<string> => {
+    const client = new kubernetes.ApiClient(shared);
+    return kubernetes
+      .readNodeName({ ...shared, ...pod, client, onError, signal })
+      .finally(() => client.close());
+  };
+  const nodeName = 'name' in node ? node.name : await readName(node);
   const registry = new KubernetesRegistry({ ...options, ...shared, nodeName });
   const cache = { registry, clock, random: Math.random, resyncMs: KUBERNETES_RESYNC_MS };
   return { registry, registryCache: new RegistryCache({ ...cache, decode: decodeNodeEntry }) };

@@ -94,6 +94,22 @@ describe('leases of peers that clash', () => {
     assert.equal(found.length, 512);
   });
 
+  it('cost little after a change of the subnet length, too', () => {
+    const { ipv4, ...rest } = network('4', VXLAN);
+    const range = { ...ipv4!, network: subnets('10.0.0.0/8').ipv4!, subnetLength: 26 };
+    const clashes = new PeerClashes({ ...rest, ipv4: range });
+    for (let index = 0; index < 8000; index++) {
+      const third = `10.${32 + (index >> 8)}.${index & 255}`;
+      const fresh = `10.${64 + (index >> 8)}.${index & 255}`;
+      for (const each of [at(`${third}.0/24`, '192.0.2.1'), at(`${fresh}.64/26`, '192.0.2.2')])
+        clashes.set(each.key, each);
+    }
+    const old = at('10.64.7.0/24', '192.0.2.3');
+    clashes.set(old.key, old);
+    assert.match(clashes.clashOf(old.key, old.subnets.ipv4!)!, /contains 10\.64\.7\.64\/26 of the peer/);
+    assert.equal(clashes.clashOf('10.32.7.0-24', cidr('10.32.7.0/24')), undefined);
+  });
+
   it('follow the subnet length and the networks of another config', () => {
     const clashes = new PeerClashes(network('4', VXLAN));
     const other = at('10.6.1.0/25', '10.5.2.9');

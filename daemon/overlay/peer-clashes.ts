@@ -1,7 +1,15 @@
 // Finds leases that take packets of other peers: a subnet that holds a peer's public address, which
 // would then be reached through the overlay, and a subnet that overlaps a peer's. Among equal lengths,
 // as nearly all leases have, a change costs one lookup.
-import { addressOf, contains, familyOf, networkOf, prefixLengthOf } from '../../lib/address.ts';
+import {
+  addToAddress,
+  addressOf,
+  bitsOf,
+  contains,
+  familyOf,
+  networkOf,
+  prefixLengthOf,
+} from '../../lib/address.ts';
 import type { Cidr, Family, IpAddress } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { subnetAround } from '../../allocator/lease.ts';
@@ -94,8 +102,7 @@ export class PeerClashes implements Clashes {
     for (const [otherLength, subnets] of this.#lengths[familyOf(subnet)]) {
       const wider = otherLength <= length ? networkOf(addressOf(subnet), otherLength) : undefined;
       if (wider !== undefined && subnets.has(wider)) found.push(wider);
-      if (wider === undefined)
-        for (const other of subnets) if (contains(subnet, addressOf(other))) found.push(other);
+      if (wider === undefined) found.push(...subnetsInside(subnet, otherLength, subnets));
     }
     return found;
   }
@@ -157,6 +164,19 @@ export class PeerClashes implements Clashes {
   #usualLength(family: Family): number | undefined {
     return rangeOf(this.#config, family)?.subnetLength;
   }
+}
+
+/**
+ * Those of `subnets`, all of `length`, inside `around`. After a change of the subnet length thousands
+ * of leases have the shorter one: each tries the few longer ones inside it, not all that exist.
+ */
+function subnetsInside(around: Cidr, length: number, subnets: ReadonlySet<Cidr>): readonly Cidr[] {
+  const count = 2 ** (length - prefixLengthOf(around));
+  if (count > subnets.size) return [...subnets].filter((each) => contains(around, addressOf(each)));
+  const step = 1n << BigInt(bitsOf(familyOf(around)) - length);
+  return Array.from({ length: count }, (_, index) =>
+    networkOf(addToAddress(addressOf(around), step * BigInt(index)), length),
+  ).filter((each) => subnets.has(each));
 }
 
 function addTo<Key, Value>(index: Map<Key, Set<Value>>, key: Key, value: Value): void {

@@ -105,6 +105,7 @@ function registryOf({ options, registryCache }: NodeView): RegistryV1 {
           prefix: kubernetes.names.isManaged,
         };
   return {
+    ...(kubernetes !== undefined && { kind: 'kubernetes' }),
     endpoints,
     prefix,
     isConnected: registryCache?.isConnected ?? false,

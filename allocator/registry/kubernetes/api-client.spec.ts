@@ -100,6 +100,34 @@ describe('ApiClient', () => {
       (error: ApiError) => error.status === 429 && error.isTransient && error.retryAfterMs === 7000,
     );
     assert.equal(client.earliestMs, clock.nowMs() + 7000);
+    server.intercept = undefined;
+    const next = nodeOf(client);
+    await clock.advance(6999);
+    assert.equal(server.requests.length, 1);
+    await clock.advance(1);
+    assert.equal((await next).metadata.name, 'a');
+  });
+
+  it('does not wait for the rest of an answer that stops', async () => {
+    server.intercept = (_, response) => response.writeHead(200).write('{"metadata":');
+    await assert.rejects(clientOf([server.url]).json({ path: '/api/v1/nodes/a', timeoutMs: 50 }), {
+      code: 'REGISTRY_UNAVAILABLE',
+      message: /sent nothing for 0\.05 s/,
+    });
+  });
+
+  it('closes the connection of an answer that is not read to its end, compressed or not', async () => {
+    for (const encoding of ['gzip', 'identity']) {
+      const closed = new Promise<void>((resolve) => {
+        server.intercept = (_, response) => {
+          response.once('close', resolve);
+          return response.writeHead(200, { 'content-encoding': encoding }).write('x');
+        };
+      });
+      const { body } = await clientOf([server.url]).send({ path: '/api/v1/nodes' });
+      body.on('error', () => undefined).destroy();
+      await closed;
+    }
   });
 
   it('distinguishes a denied request from a missing object', async () => {

@@ -4,10 +4,11 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent, request as requestHttps } from 'node:https';
 import { createGunzip } from 'node:zlib';
-import type { Readable } from 'node:stream';
-import type { Clock } from '../../../lib/clock.ts';
+import { pipeline, type Readable } from 'node:stream';
+import { delay, type Clock } from '../../../lib/clock.ts';
 import { RegistryError } from '../registry.ts';
 import type { ClusterAccess, Credentials } from './access.ts';
+import { readChunks } from './body-chunks.ts';
 import { CredentialCache } from './credential-cache.ts';
 import { ApiError, connectionError, type ApiStatus } from './errors.ts';
 
@@ -20,7 +21,10 @@ export interface ApiRequest {
   readonly contentType?: string;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Longest wait for the head of the answer, in ms; default 10 s. */
+  /**
+   * Longest wait for the head of the answer, and for each part of the text that
+   * {@link ApiClient.json} reads, in ms; default 10 s.
+   */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,9 +69,11 @@ export class ApiClient {
 
   /** Reads one object. @throws RegistryError */
   async json<T>(request: ApiRequest): Promise<T> {
-    const { body } = await this.send(request);
-    const text = await readText(body).catch((error: unknown) => {
-      throw connectionError(callOf(request), this.#current, error);
+    const { body, server } = await this.send(request);
+    const limit = { server, silenceMs: request.timeoutMs ?? TIMEOUT_MS };
+    const text = await readText(body, limit).catch((error: unknown) => {
+      request.signal?.throwIfAborted();
+      throw connectionError(callOf(request), server, error);
     });
     try {
       return JSON.parse(text) as T;
@@ -127,16 +133,25 @@ export class ApiClient {
   async #sendOnce(request: ApiRequest): Promise<ApiAnswer> {
     if (this.#isClosed)
       throw new RegistryError('REGISTRY_REJECTED', `${callOf(request)}: the client is closed`);
+    await this.#awaitTurn(request.signal);
     const credentials = await this.#credentials.read(request.signal);
     const server = this.#current;
     const response = await this.#open(request, server, credentials);
-    const body = response.headers['content-encoding'] === 'gzip' ? response.pipe(createGunzip()) : response;
-    // A connection that breaks must end the reader, whichever stream it holds.
-    if (body !== response) response.once('error', (error) => body.destroy(error));
+    const isGzip = response.headers['content-encoding'] === 'gzip';
+    // A connection that breaks ends the reader, and a reader that stops ends the connection.
+    const body = isGzip ? pipeline(response, createGunzip(), () => undefined) : response;
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return { body, server };
     const retryAfterMs = this.#noteRetryAfter(response);
-    throw new ApiError(callOf(request), { ...(await readStatus(body)), code: status }, retryAfterMs);
+    const limit = { server, silenceMs: request.timeoutMs ?? TIMEOUT_MS };
+    throw new ApiError(callOf(request), { ...(await readStatus(body, limit)), code: status }, retryAfterMs);
+  }
+
+  /** A busy server names the time of the next request. */
+  async #awaitTurn(signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#options;
+    const delayMs = this.#earliestMs - clock.nowMs();
+    if (delayMs > 0) await delay(clock, delayMs, signal);
   }
 
   #open(request: ApiRequest, server: string, credentials: Credentials): Promise<IncomingMessage> {
@@ -218,19 +233,21 @@ function callOf({ method = 'GET', path }: ApiRequest): string {
   return `${method} ${path.split('?')[0]}`;
 }
 
-async function readStatus(body: Readable): Promise<ApiStatus> {
+type ReadLimit = Parameters<typeof readChunks>[1];
+
+async function readStatus(body: Readable, limit: ReadLimit): Promise<ApiStatus> {
   try {
-    return (JSON.parse(await readText(body)) ?? {}) as ApiStatus;
+    return (JSON.parse(await readText(body, limit)) ?? {}) as ApiStatus;
   } catch {
     return {};
   }
 }
 
-/** @throws if the text exceeds its bound or breaks off. */
-async function readText(body: Readable): Promise<string> {
+/** @throws if the text exceeds its bound, breaks off or stops. */
+async function readText(body: Readable, limit: ReadLimit): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of body as AsyncIterable<Buffer>) {
+  for await (const part of readChunks(body, limit)) {
     bytes += part.length;
     if (bytes > MAX_BODY_BYTES) throw new Error(`the answer exceeds ${MAX_BODY_BYTES} bytes`);
     parts.push(part);

@@ -4,6 +4,7 @@ import { toRevision } from '../registry.ts';
 import type { Revision } from '../registry.ts';
 import { RegistryError } from '../registry.ts';
 import type { ApiClient } from './api-client.ts';
+import { readChunks } from './body-chunks.ts';
 import { JsonItemSplitter } from './json-items.ts';
 import type { NodeObject } from './node-record.ts';
 
@@ -37,7 +38,7 @@ export async function listNodes(
   const { body, server } = await client.send({ path, accept, timeoutMs: TIMEOUT_MS, signal });
   const splitter = new JsonItemSplitter((text) => onNode(JSON.parse(text) as NodeObject));
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) splitter.write(chunk);
+    for await (const chunk of readChunks(body, { server, silenceMs: TIMEOUT_MS })) splitter.write(chunk);
     const revision = Number(splitter.end().metadata?.resourceVersion);
     if (!Number.isSafeInteger(revision)) throw new Error('the list has no metadata.resourceVersion');
     return toRevision(revision);
@@ -45,8 +46,6 @@ export async function listNodes(
     signal?.throwIfAborted();
     const message = `GET /api/v1/nodes at ${server}: ${(error as Error).message}`;
     throw new RegistryError('REGISTRY_UNAVAILABLE', message, { cause: error });
-  } finally {
-    body.destroy();
   }
 }
 

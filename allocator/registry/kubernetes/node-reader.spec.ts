@@ -103,6 +103,16 @@ describe('NodeReader', () => {
     assert.equal((await watch.ended).reason, 'lost');
   });
 
+  it('ends as lost when the server ends each watch at once', async () => {
+    const { revision } = await reader.snapshot();
+    server.intercept = ({ url }, response) =>
+      url!.includes('watch=1') && response.writeHead(200).end() !== undefined;
+    const watch = recordWatch(reader, revisionAfter(revision));
+    const end = await watch.ended;
+    assert.match(JSON.stringify(end, ['reason']), /lost/);
+    assert.equal(countOf(/watch=1/), 2);
+  });
+
   it('asks for the latest state where the server is behind what was seen', async () => {
     for (let i = 0; i < 5; i++) server.heartbeat('own');
     const { revision } = await reader.snapshot();

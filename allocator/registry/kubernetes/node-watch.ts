@@ -1,9 +1,10 @@
 // Watches the metadata of all nodes. The server ends a watch at a random time, which is not its end
 // for the caller: it goes on where it was. Silence is an end, since bookmarks come each minute.
-import { toRevision } from '../registry.ts';
+import { RegistryError, toRevision } from '../registry.ts';
 import type { Revision } from '../registry.ts';
 import type { Random } from '../../../lib/backoff.ts';
 import type { ApiClient } from './api-client.ts';
+import { readChunks } from './body-chunks.ts';
 import { ApiError, type ApiStatus } from './errors.ts';
 import type { NodeObject } from './node-record.ts';
 
@@ -13,6 +14,8 @@ const SILENCE_MS = 150_000;
 /** Length of one watch, in seconds: random, so that nodes do not reconnect together. */
 const MIN_WATCH_SEC = 300;
 const MAX_WATCH_SEC = 600;
+/** A watch that ends sooner, without an event, did not end at its time. */
+const MIN_LIFE_MS = 1000;
 /** Bound of one event, in UTF-16 units. */
 const MAX_EVENT_CHARACTERS = 4 * 1024 * 1024;
 
@@ -39,15 +42,25 @@ export interface NodeWatchOptions {
 
 /**
  * Never resolves. @throws ApiError of status 410 if history before `after` is gone; RegistryError or
- * Error for any other end; the signal's reason.
+ * Error for any other end, two watches in a row that end at once among them; the signal's reason.
  */
 export async function watchNodes(client: ApiClient, options: NodeWatchOptions): Promise<never> {
   let { after } = options;
+  let isIdle = true;
   const onEvents = (events: readonly NodeEvent[]): void => {
     after = events.at(-1)?.revision ?? after;
+    isIdle = false;
     options.onEvents(events);
   };
-  for (;;) await watchOnce(client, { ...options, after, onEvents });
+  for (let shortOnes = 0; shortOnes < 2;) {
+    isIdle = true;
+    const startedMs = performance.now();
+    await watchOnce(client, { ...options, after, onEvents });
+    const isShort = isIdle && performance.now() - startedMs < MIN_LIFE_MS;
+    shortOnes = isShort ? shortOnes + 1 : 0;
+  }
+  // A proxy in front of the API server cannot watch: the caller waits before it tries again.
+  throw new RegistryError('REGISTRY_UNAVAILABLE', 'watch of /api/v1/nodes: the server ends it at once');
 }
 
 /** Resolves when the server ends the watch at its time. */
@@ -58,22 +71,12 @@ async function watchOnce(client: ApiClient, options: NodeWatchOptions): Promise<
   // The head comes with the first event, or at once; a quiet cluster may need a bookmark's time.
   const { body, server } = await client.send({ path, accept: METADATA, timeoutMs: silenceMs, signal });
   onReady();
-  const silence = setTimeout(
-    () => body.destroy(new Error(`${server} sent nothing for ${silenceMs / 1000} s`)),
-    silenceMs,
-  );
   const lines = new LineReader();
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      silence.refresh();
-      const events = lines.read(chunk).map(parseEvent);
-      if (events.length > 0) onEvents(events);
-    }
-    signal.throwIfAborted();
-  } finally {
-    clearTimeout(silence);
-    body.destroy();
+  for await (const chunk of readChunks(body, { server, silenceMs })) {
+    const events = lines.read(chunk).map(parseEvent);
+    if (events.length > 0) onEvents(events);
   }
+  signal.throwIfAborted();
 }
 
 /** @throws ApiError for the event ERROR, which comes inside an answer of status 200. */

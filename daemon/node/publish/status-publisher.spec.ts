@@ -111,6 +111,27 @@ describe('status of two hosts with one public IP', () => {
     }
   });
 
+  it('loses no status that is wanted while it is written again', async () => {
+    const a = new Host(world, 'a');
+    await world.clock.advance(20_000);
+    await world.registry.writeMeta({
+      key: KEY,
+      value: JSON.stringify({ ...STATUS, boot: 'b' }),
+      leaseId: world.lease,
+    });
+    const write = a.registry.writeMeta.bind(a.registry);
+    const next = { ...STATUS, boot: 'a', config: { revision: 4 } };
+    a.registry.writeMeta = async (...args) => {
+      a.registry.writeMeta = write;
+      const revision = await write(...args);
+      a.publisher.publish('198.18.1.1', next, world.lease);
+      return revision;
+    };
+    a.publisher.checkConflict();
+    await world.clock.advance(1000);
+    assert.deepEqual(JSON.parse((await world.registry.readMeta(KEY))!.text), next);
+  });
+
   it('is no error of hosts that swap their addresses', async () => {
     const [a, b] = [new Host(world, 'a'), new Host(world, 'b', '198.18.1.2')];
     await world.clock.advance(60_000);

@@ -144,10 +144,7 @@ export class StatusPublisher {
     const nodeId = key.slice(HOSTS_FOLDER.length);
     switch (effect.kind) {
       case 'rewrite':
-        this.#written = '';
-        if (this.#wanted !== undefined) await this.#write(this.#wanted);
-        this.#written = JSON.stringify(this.#wanted);
-        return undefined;
+        return this.#rewrite();
       case 'touch':
         return conflicts?.touch();
       case 'report-contested':
@@ -155,6 +152,15 @@ export class StatusPublisher {
       case 'report-unique':
         return conflicts?.onResolved(nodeId);
     }
+  }
+
+  /** A status that is wanted meanwhile is left to the next step. */
+  async #rewrite(): Promise<void> {
+    const entry = this.#wanted;
+    this.#written = '';
+    if (entry === undefined) return;
+    await this.#write(entry);
+    this.#written = JSON.stringify(entry);
   }
 
   async #write(entry: NewEntry): Promise<void> {
