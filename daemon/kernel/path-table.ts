@@ -36,6 +36,8 @@ export interface PathTableOptions {
  * all.
  */
 const REFRESH_DELAY_MS = 100;
+/** A refresh reads the route to each peer: at most this part of the time. */
+const REFRESH_SHARE = 1 / 20;
 
 /**
  * How old a checkpoint may be when the process is killed. A process that stops stores a last one.
@@ -55,6 +57,8 @@ export class PathTable {
   readonly #indexes = new Map<string, number>();
   readonly #settings = new Map<string, Settings>();
   #refreshTimer: NodeJS.Timeout | undefined;
+  /** How long the last refresh took. */
+  #refreshMs = 0;
   #checkpointTimer: NodeJS.Timeout | undefined;
   /** Devices whose checkpoints are out of date. */
   readonly #changed = new Set<string>();
@@ -174,10 +178,13 @@ export class PathTable {
    */
   refreshSoon(): void {
     if (this.#refreshTimer !== undefined || (this.#path?.devices() ?? []).length === 0) return;
+    const delayMs = Math.max(REFRESH_DELAY_MS, this.#refreshMs / REFRESH_SHARE);
     this.#refreshTimer = setTimeout(() => {
       this.#refreshTimer = undefined;
+      const startedMs = performance.now();
       for (const { name } of this.#path?.devices() ?? []) this.#refresh(name);
-    }, REFRESH_DELAY_MS).unref();
+      this.#refreshMs = performance.now() - startedMs;
+    }, delayMs).unref();
   }
 
   /** Stores the last checkpoints; none is stored afterwards. */

@@ -1,5 +1,8 @@
 // Parses the flags of the Kubernetes registry together. It reads no file and opens no connection.
-import { parseAnnotationPrefix, type AnnotationNames } from '../../allocator/registry/kubernetes/annotations.ts';
+import {
+  parseAnnotationPrefix,
+  type AnnotationNames,
+} from '../../allocator/registry/kubernetes/annotations.ts';
 import type { Findings } from './etcd-options.ts';
 
 export interface KubernetesOptions {

@@ -28,6 +28,8 @@ enum {
 static const uint64_t SECOND_NS = 1000ull * 1000 * 1000;
 /* Searches about one peer, at most one in this time. */
 static const uint64_t SEARCH_NS = 2 * SECOND_NS;
+/* A reported peer is found at most once in this time: O(routes), for errors that anyone can forge. */
+static const uint64_t LOOKUP_NS = SECOND_NS / 100;
 /* Time until a larger packet on a narrow path starts a search. */
 static const uint64_t NARROW_NS = 60 * SECOND_NS;
 
@@ -198,8 +200,11 @@ static void suspect(struct weft_worker *worker, const union weft_endpoint *remot
   /* 0: a router before RFC 1191. */
   if (reported != 0 && reported < floor) return;
   if (!weft_routes_has_remote(worker->path->routes, remote)) return;
+  const uint64_t now_ns = weft_now_ns();
+  if (now_ns < worker->path_mtu.lookup_after_ns) return;
+  worker->path_mtu.lookup_after_ns = now_ns + LOOKUP_NS;
   const struct weft_route *route = weft_routes_find_remote(worker->path->routes, remote);
-  if (!route || weft_now_ns() < load64(&route->peer->search_after_ns)) return;
+  if (!route || now_ns < load64(&route->peer->search_after_ns)) return;
   const size_t limit = weft_path_mtu_limit(worker, route), largest = largest_inner(worker, route);
   /* No packet was that large. */
   if (reported >= worker->path->overhead + (limit < largest ? limit : largest)) return;

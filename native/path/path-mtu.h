@@ -29,6 +29,7 @@ struct weft_path_mtu {
   struct weft_mtu_search search;
   struct weft_route target; /* a copy, without `peer` */
   uint32_t reported;        /* path MTU of the ICMP error; 0: unknown */
+  uint64_t lookup_after_ns; /* earliest next lookup of a reported peer (monotonic) */
   uint16_t identifier;
   uint8_t token[8];
 };

@@ -213,6 +213,19 @@ static size_t limit_now(void) {
   return weft_path_mtu_limit(worker, weft_routes_find(path.routes, 4, DESTINATION));
 }
 
+/* Many forged errors cost one lookup in a while. */
+static void test_forged_often(void) {
+  begin_search(600);
+  worker->path_mtu.lookup_after_ns = UINT64_MAX;
+  report_mtu(1, 1300);
+  EXPECT(fake.searches, 0);
+  worker->path_mtu.lookup_after_ns = 0;
+  report_mtu(1, 1300);
+  EXPECT(fake.searches, 1);
+  EXPECT(worker->path_mtu.lookup_after_ns > 0, true);
+  end();
+}
+
 static void test_forged(uint32_t mtu, unsigned searches) {
   const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
   begin_search(FULL_INNER);
@@ -284,6 +297,7 @@ int main(void) {
   test_fragments(60000, 1300);
   test_fragments(60000, 140);
   test_path_mtu_shrinks_twice();
+  test_forged_often();
   test_forged(552, 0);
   test_forged(100, 0);
   test_forged(0, 1);

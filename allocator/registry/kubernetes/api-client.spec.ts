@@ -89,6 +89,20 @@ describe('ApiClient', () => {
     assert.equal((await nodeOf(client)).metadata.name, 'a');
   });
 
+  it('does not read credentials that fail before each request', async () => {
+    let reads = 0;
+    const client = clientOf([server.url], () =>
+      reads++ === 0 ? Promise.resolve({ token: 't' }) : Promise.reject(new Error('plugin')),
+    );
+    await nodeOf(client);
+    await clock.advance(60_000);
+    for (let request = 0; request < 3; request++) await nodeOf(client);
+    assert.equal(reads, 2);
+    await clock.advance(60_000);
+    await nodeOf(client);
+    assert.equal(reads, 3);
+  });
+
   it('keeps what a busy server asks for', async () => {
     server.intercept = (_, response) => {
       response.writeHead(429, { 'retry-after': '7' }).end('{"reason":"TooManyRequests","message":"later"}');

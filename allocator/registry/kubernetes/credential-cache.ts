@@ -47,7 +47,11 @@ export class CredentialCache {
   async renew(signal: AbortSignal | undefined): Promise<boolean> {
     const before = this.#known;
     const known = await this.#readAll(signal);
-    if (known === undefined) return false;
+    if (known === undefined) {
+      // A plugin that fails takes up to 30 s: not before each request.
+      this.#known = before && { ...before, readMs: this.#options.clock.nowMs() };
+      return false;
+    }
     this.#known = known;
     const isConnectionOld =
       before !== undefined &&
