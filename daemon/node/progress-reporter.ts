@@ -111,6 +111,7 @@ export class ProgressReporter {
       notify.ready(line);
     } else notify.status(line);
     if (readiness.isReady) this.#condition?.setReady(`weft: ${line}`);
+    else if (parts.leaseManager?.state === 'lost') this.#condition?.forget();
     this.#publishStatus();
   }
 

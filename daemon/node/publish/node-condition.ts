@@ -42,6 +42,12 @@ export class NodeCondition {
     this.#loop.wake();
   }
 
+  /** The node is gone; one of the same name that is made again has to hear it again. */
+  forget(): void {
+    this.#reason = undefined;
+    this.#isWritten = false;
+  }
+
   stop(): void {
     this.#stopped.abort(new Error('The daemon was stopped'));
     void this.#loop.stop();

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { createLogRateLimit } from '../../log/log-rate-limit.ts';
+import { createLogger } from '../../log/log.ts';
+import { NodeCondition } from './node-condition.ts';
+
+describe('NodeCondition', () => {
+  let clock: FakeClock;
+  let written: string[];
+  let failures: number;
+  let condition: NodeCondition;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    written = [];
+    failures = 0;
+    condition = new NodeCondition({
+      registry: {
+        setReady: (isReady, reason) => {
+          if (failures-- > 0) return Promise.reject(new Error('denied'));
+          written.push(`${isReady} ${reason}`);
+          return Promise.resolve();
+        },
+      },
+      clock,
+      log: createLogger({ format: 'human', level: 'error', write: () => undefined }),
+      limit: createLogRateLimit(),
+    });
+  });
+  afterEach(() => condition.stop());
+
+  it('is written once, whatever changes later', async () => {
+    condition.setReady('one');
+    await clock.settle();
+    condition.setReady('two');
+    await clock.settle();
+    assert.deepEqual(written, ['true one']);
+  });
+
+  it('is tried again until it is written', async () => {
+    failures = 2;
+    condition.setReady('one');
+    await clock.settle();
+    assert.deepEqual(written, []);
+    await clock.advance(120_000);
+    assert.deepEqual(written, ['true one']);
+  });
+
+  it('is written again for a node that was made again', async () => {
+    condition.setReady('one');
+    await clock.settle();
+    condition.forget();
+    condition.setReady('two');
+    await clock.settle();
+    assert.deepEqual(written, ['true one', 'true two']);
+  });
+});
