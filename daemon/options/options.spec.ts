@@ -123,16 +123,12 @@ describe('parseCommandLine', () => {
   });
 
   it('warns of several workers that peers cannot spread flows over', () => {
-    const warningsOf = (...argv: string[]): readonly string[] => {
-      const line = parseCommandLine(argv, {});
-      return line.kind === 'run' ? line.warnings : [];
-    };
     assert.match(
-      warningsOf('--packet-workers=2').join(),
+      warningsOf(['--packet-workers=2']).join(),
       /^--packet-workers="2": .* arrive at one worker; set --source-ports on all hosts/,
     );
-    assert.deepEqual(warningsOf('--packet-workers=2', '--source-ports=4'), []);
-    assert.deepEqual(warningsOf('--packet-workers=1'), []);
+    assert.deepEqual(warningsOf(['--packet-workers=2', '--source-ports=4']), []);
+    assert.deepEqual(warningsOf(['--packet-workers=1']), []);
   });
 
   it('takes several workers that have source ports to spread flows over', () => {

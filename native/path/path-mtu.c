@@ -28,7 +28,7 @@ enum {
 static const uint64_t SECOND_NS = 1000ull * 1000 * 1000;
 /* Searches about one peer, at most one in this time. */
 static const uint64_t SEARCH_NS = 2 * SECOND_NS;
-/* A reported peer is found at most once in this time: O(routes), for errors that anyone can forge. */
+/* A reported peer is found at most once in this time: O(routes), and errors can be forged. */
 static const uint64_t LOOKUP_NS = SECOND_NS / 100;
 /* Time until a larger packet on a narrow path starts a search. */
 static const uint64_t NARROW_NS = 60 * SECOND_NS;
