@@ -18,7 +18,8 @@ const at = (ms: number): number => BASE_MS + ms;
 /** Milliseconds from {@link BASE_MS} to a time of a document, as far as two clocks agree. */
 function offsetOf(text: string | undefined): number {
   const ms = Date.parse(text!) - Date.parse(wallTime(BASE_MS));
-  return Math.round(ms / 100) * 100;
+  // Not -0, which is another number to deepEqual.
+  return Math.round(ms / 100) * 100 || 0;
 }
 
 const LINK = {
