@@ -78,6 +78,34 @@ describe('NodeReader', () => {
     await watch.stop();
   });
 
+  it('drops what it read of a node that was deleted meanwhile', async () => {
+    const watch = recordWatch(reader, revisionAfter((await reader.snapshot()).revision));
+    await watch.ready;
+    let release: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      server.intercept = ({ url }, response) => {
+        if (url !== '/api/v1/nodes/f') return false;
+        const body = JSON.stringify(server.nodes.get('f'));
+        release = () => response.writeHead(200).end(body);
+        resolve();
+        return true;
+      };
+    });
+    server.addNode('f', ['10.244.3.0/24']);
+    server.annotate('f', FLANNEL_NODE);
+    await asked;
+    server.deleteNode('f');
+    server.annotate('own', { [`${PREFIX}public-ip-overwrite`]: '203.0.113.1' });
+    await watch.seen(1);
+    release();
+    // The late answer comes before this one.
+    await client.json({ path: '/api/v1/nodes/own' });
+    server.annotate('own', { [`${PREFIX}public-ip-overwrite`]: '203.0.113.2' });
+    await watch.seen(2);
+    assert.doesNotMatch(JSON.stringify(watch.events), /10\.244\.3\.0/);
+    await watch.stop();
+  });
+
   it('goes on where it was when the server ends a watch at its time', async () => {
     const watch = recordWatch(reader, revisionAfter((await reader.snapshot()).revision));
     await watch.ready;

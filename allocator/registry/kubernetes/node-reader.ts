@@ -42,6 +42,8 @@ export class NodeReader implements RegistryReader {
   #entries = new Map<string, RegistryEntry>();
   /** Pod CIDRs by UID, as read from specs. They never change for a UID. */
   #podCidrs = new Map<string, readonly string[]>();
+  /** Nodes that are being read, each with the read that counts: a later event makes it void. */
+  readonly #pending = new Map<string, symbol>();
   #revision: Revision = NO_REVISION;
   #fullListMs = -Infinity;
 
@@ -82,6 +84,7 @@ export class NodeReader implements RegistryReader {
       return isExpired(error) ? { reason: 'compacted' } : { reason: 'lost', error: error as Error };
     } finally {
       unsubscribe();
+      this.#pending.clear();
     }
   }
 
@@ -177,6 +180,7 @@ export class NodeReader implements RegistryReader {
   ): readonly RegistryEvent[] {
     const record = this.#project(node)[0];
     const name = node.metadata?.name ?? '';
+    this.#pending.delete(name);
     if (type === 'delete' || record === undefined)
       return this.#entries.delete(name) ? [{ type: 'delete', key: name }] : [];
     if (record.podCidrs === undefined || (record.podCidrs.length === 0 && node.spec === undefined)) {
@@ -196,11 +200,15 @@ export class NodeReader implements RegistryReader {
   /** flannel's nodes and new ones: all peers would ask at once, so they ask at random times. */
   async #readLater(record: NodeRecord, report: WatchOptions['onEvents'], signal: AbortSignal): Promise<void> {
     const { clock, ownName, random } = this.#options;
+    const read = Symbol(record.name);
+    this.#pending.set(record.name, read);
     const delayMs = record.name === ownName ? 0 : random() * READ_SPREAD_MS;
     await new Promise<void>((resolve) => void clock.setTimer(delayMs, resolve));
     if (signal.aborted) return;
     // After a failure the next event of the node, or the next list, asks again.
     const complete = await this.#complete(record, signal).catch(() => undefined);
+    if (this.#pending.get(record.name) !== read) return;
+    this.#pending.delete(record.name);
     if (signal.aborted || complete === undefined) return;
     const changes = this.#put(complete, this.#revision);
     if (changes.length > 0) report(changes, this.#revision);
