@@ -31,6 +31,13 @@ export class KernelReadError extends WeftError {
   }
 }
 
+/** The error of a read of `what` that `outcome` answers without a result. */
+export function readErrorOf(what: string, outcome: Outcome): KernelReadError {
+  if (outcome.status === 'rejected') return new KernelReadError(what, outcome.errno, outcome.message);
+  const message = outcome.status === 'unknown' ? outcome.message : 'the answer is empty';
+  return new KernelReadError(what, 'ETIMEDOUT', message);
+}
+
 /** A rejection by this module: the kernel did not see the request. */
 export function rejection(errno: string, message: string): Outcome {
   return { status: 'rejected', errno, message: `${errno}: ${message}` };
