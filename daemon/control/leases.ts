@@ -6,9 +6,8 @@ import {
   releaseLease,
   reserveLease,
 } from '../../allocator/lease/lease-admin.ts';
-import { decodeNodeEntry } from '../../allocator/registry/kubernetes/node-lease.ts';
-import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
-import type { NodeView } from '../view/node-view.ts';
+import type { DecodeEntry } from '../../allocator/registry/registry-snapshot-store.ts';
+import type { NodeView, RegistryView } from '../view/node-view.ts';
 import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
@@ -50,13 +49,23 @@ export const releaseEndpoint: Endpoint = {
   },
 };
 
-function leasesOf({ clock, options, registryCache, leaseManager }: NodeView): LeasesV1 {
-  const decode = options.kubernetes === undefined ? decodeEntry : decodeNodeEntry;
+function leasesOf({ clock, registryCache, leaseManager }: NodeView): LeasesV1 {
   return {
     version: CONTROL_VERSION,
     at: wallTime(clock.nowMs()),
     revision: registryCache?.revision ?? 0,
-    leases: describeLeases(registryCache?.entries.values() ?? [], leaseManager?.own?.key, decode),
+    leases:
+      registryCache === undefined
+        ? []
+        : describeLeases(registryCache.entries.values(), leaseManager?.own?.key, decodedBy(registryCache)),
+  };
+}
+
+/** The cache has decoded each entry, as its registry wants it. */
+function decodedBy({ invalidEntries, leases }: RegistryView): DecodeEntry {
+  return ({ key }) => {
+    const lease = leases.get(key);
+    return lease === undefined ? { ok: false, invalid: invalidEntries.get(key)! } : { ok: true, lease };
   };
 }
 
