@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { systemClock } from '../../lib/clock.ts';
 import { MemoryStore } from '../registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../registry/memory/registry-memory.ts';
+import { decodeNodeEntry } from '../registry/kubernetes/node-lease.ts';
 import { describeLeases, findLease, LeaseAdminError, releaseLease, reserveLease } from './lease-admin.ts';
-import { NO_LEASE } from '../registry/registry.ts';
+import { NO_LEASE, toRevision } from '../registry/registry.ts';
 
 const VALUE =
   '{"PublicIP":"198.18.1.2","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"02:00:00:00:00:02"}}';
@@ -33,6 +34,17 @@ describe('leases by hand', () => {
     assert.ok(error instanceof LeaseAdminError, String(error));
     return `${error.reason}: ${error.message}`;
   }
+
+  it('are no reservations where the registry assigns subnets without leases', () => {
+    const value = JSON.stringify({
+      uid: 'u',
+      podCidrs: ['10.244.1.0/24'],
+      value: { PublicIP: '198.18.1.1' },
+    });
+    const entry = { key: 'node-1', value, leaseId: NO_LEASE, modRevision: toRevision(7) };
+    const [lease] = describeLeases([entry], 'node-1', decodeNodeEntry);
+    assert.deepEqual([lease?.ipv4, lease?.isReservation], ['10.244.1.0/24', false]);
+  });
 
   it('are listed by number, bad keys with what is wrong', async () => {
     await registry.create({ keys: ['10.5.100.0-24'], value: VALUE, leaseId: NO_LEASE });

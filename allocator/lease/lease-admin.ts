@@ -45,10 +45,11 @@ function describe(entry: RegistryEntry, isOwn: boolean, decode: DecodeEntry = de
   const decoded = decode(entry);
   if (!decoded.ok)
     return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
-  const { subnets, attributes } = decoded.lease;
+  const { attributes, isReservation, subnets } = decoded.lease;
   const { publicIp, publicIpv6, backendType } = attributes;
   return {
     ...base,
+    isReservation,
     ...subnets,
     ...(publicIp && { publicIp }),
     ...(publicIpv6 && { publicIpv6 }),

@@ -55,4 +55,24 @@ describe('NodeCondition', () => {
     await clock.settle();
     assert.deepEqual(written, ['true one', 'true two']);
   });
+
+  it('is written again for a node that was made again during the write', async () => {
+    let answer = (): void => undefined;
+    const registry = {
+      setReady: (_: boolean, reason: string): Promise<void> => {
+        written.push(reason);
+        return new Promise((resolve) => (answer = resolve));
+      },
+    };
+    const log = createLogger({ level: 'error', write: () => undefined });
+    const busy = new NodeCondition({ registry, clock, log, limit: createLogRateLimit() });
+    busy.setReady('same');
+    await clock.settle();
+    busy.forget();
+    busy.setReady('same');
+    answer();
+    await clock.settle();
+    assert.deepEqual(written, ['same', 'same']);
+    busy.stop();
+  });
 });

@@ -21,8 +21,10 @@ export class NodeCondition {
   readonly #loop: ControlLoop;
   readonly #backoff = new Backoff(BACKOFF);
   readonly #stopped = new AbortController();
-  #reason: string | undefined;
-  #isWritten = false;
+  /** What the node is to hear. */
+  #wanted: { readonly reason: string } | undefined;
+  /** The last one that was written. */
+  #written: { readonly reason: string } | undefined;
   #retryAtMs = -Infinity;
 
   constructor(deps: NodeConditionDeps) {
@@ -37,15 +39,14 @@ export class NodeCondition {
 
   /** The node is ready for pods; `reason` is the message of the condition. */
   setReady(reason: string): void {
-    if (this.#reason !== undefined) return;
-    this.#reason = reason;
+    if (this.#wanted !== undefined) return;
+    this.#wanted = { reason };
     this.#loop.wake();
   }
 
   /** The node is gone; one of the same name that is made again has to hear it again. */
   forget(): void {
-    this.#reason = undefined;
-    this.#isWritten = false;
+    this.#wanted = undefined;
   }
 
   stop(): void {
@@ -55,10 +56,11 @@ export class NodeCondition {
 
   async #step(): Promise<boolean> {
     const { clock, limit, log, registry } = this.#deps;
-    if (this.#reason === undefined || this.#isWritten || clock.nowMs() < this.#retryAtMs) return false;
+    const wanted = this.#wanted;
+    if (wanted === undefined || wanted === this.#written || clock.nowMs() < this.#retryAtMs) return false;
     try {
-      await registry.setReady(true, this.#reason, this.#stopped.signal);
-      this.#isWritten = true;
+      await registry.setReady(true, wanted.reason, this.#stopped.signal);
+      this.#written = wanted;
     } catch (error) {
       if (this.#stopped.signal.aborted) return false;
       this.#retryAtMs = clock.nowMs() + this.#backoff.nextMs();
