@@ -36,6 +36,8 @@ static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tu
                                             __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
 static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
 static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
+static long (*const check_mtu)(void *skb, __u32 index, __u32 *mtu, __s32 difference,
+                               __u64 flags) = (void *)BPF_FUNC_check_mtu;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
 static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
                                     __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
@@ -55,8 +57,9 @@ static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, in
 #define ntohs(value) __builtin_bswap16(value)
 
 enum {
-  NEXT = -1, /* TCX_NEXT: pass to the workers */
-  DROP = 2,  /* TCX_DROP: out of memory only */
+  ENODEV = 19,
+  NEXT = -1, /* TCX_NEXT, TC_ACT_UNSPEC: pass to the workers */
+  DROP = 2,  /* TCX_DROP, TC_ACT_SHOT: out of memory only */
   FAMILY_IPV4 = 2,
   PROTOCOL_TCP = 6,
   PROTOCOL_UDP = 17,
@@ -351,12 +354,19 @@ SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }
 
+/* A filter stays when its process dies, and would take the packets of whatever receives next. */
+INLINE bool has_tun(struct __sk_buff *skb, const struct weft_bpf_config *config) {
+  __u32 mtu = 0;
+  return !config->outlives_process || check_mtu(skb, config->tun_index, &mtu, 0, 0) != -ENODEV;
+}
+
 SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
   const __u32 length = skb->len - ETHERNET_BYTES;
   if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
   const struct weft_bpf_config *config = read_config();
   const struct outer *outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_tunnel_packet(config, outer, length))
+  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_tunnel_packet(config, outer, length) ||
+      !has_tun(skb, config))
     return NEXT;
   const bool is_vxlan = config->is_vxlan;
   const __u32 overhead = sizeof(struct outer) + (is_vxlan ? sizeof(struct vxlan) : 0);

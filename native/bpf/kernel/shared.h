@@ -46,6 +46,7 @@ struct weft_bpf_config {
   __be32 decap_vni;                   /* as `vni` */
   __be16 decap_port;
   __u8 has_decap;
+  __u8 outlives_process; /* the program may find its TUN device gone */
 };
 
 /* Key of WEFT_MAP_ROUTES and WEFT_MAP_OVERFLOW, hash tables. A subnet is in one of them. */
