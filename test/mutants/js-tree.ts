@@ -83,7 +83,7 @@ export class JsTree {
     const startMs = performance.now();
     const result = this.#mocha(specs, BASELINE_LIMIT_MS);
     if (result !== 'survived') throw new Error(`Without a mutant ${result}, in ${this.#root}: ${key}`);
-    const limitMs = Math.max(MIN_LIMIT_MS, LIMIT_FACTOR * (performance.now() - startMs));
+    const limitMs = Math.max(MIN_LIMIT_MS, Math.ceil(LIMIT_FACTOR * (performance.now() - startMs)));
     this.#limitsMs.set(key, limitMs);
     return limitMs;
   }
