@@ -55,14 +55,12 @@ const CASES: readonly (readonly [string, NodeState, NodeEvent, readonly string[]
     { kind: 'host-read', snapshot: snapshot(moved) },
     ['reconnect-registry', 'set-facts', 'set-identity', 'report-identity'],
   ],
-  ...OTHER_UNDERLAYS.map(
-    ([name, facts]): (typeof CASES)[number] => [
-      name,
-      START,
-      { kind: 'host-read', snapshot: snapshot(hostFacts(facts)) },
-      ['set-facts', 'set-identity'],
-    ],
-  ),
+  ...OTHER_UNDERLAYS.map(([name, facts]): (typeof CASES)[number] => [
+    name,
+    START,
+    { kind: 'host-read', snapshot: snapshot(hostFacts(facts)) },
+    ['set-facts', 'set-identity'],
+  ]),
   [
     'another interface',
     BAD,
