@@ -180,7 +180,12 @@ export class Daemon {
   #configSource(registryCache: RegistryCache): ConfigSource {
     const { log, options } = this.#deps;
     const key = options.kubernetes?.configPath ?? `${options.etcd.prefix}/config`;
-    return { registryCache, key, log, limit: this.#limit };
+    const { registry } = this.#parts;
+    const nearMisses =
+      registry?.allocation === 'claimed'
+        ? { nearMisses: () => registry.configNearMisses(this.#stopping.signal) }
+        : {};
+    return { registryCache, key, log, limit: this.#limit, ...nearMisses };
   }
 
   #prepare(
