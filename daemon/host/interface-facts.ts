@@ -16,7 +16,7 @@ export interface InterfaceOptions {
   readonly publicIpv6?: Ipv6;
   /** Addresses of etcd, as far as its endpoints are addresses of other hosts. */
   readonly etcdAddresses?: readonly IpAddress[];
-  /** `--bpf=off`. */
+  /** No BPF fast path: by a flag, or the kernel has none. */
   readonly isBpfOff?: boolean;
 }
 
