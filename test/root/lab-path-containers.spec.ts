@@ -102,7 +102,7 @@ for (const [name, config] of Object.entries(BACKENDS))
         const earlier = await pathCounters(lab(), 'h2');
         await stream(lab());
         const later = await pathCounters(lab(), 'h2');
-        const grown = (name: string): number => later[name]! - earlier[name]!;
+        const grown = (counter: string): number => later[counter]! - earlier[counter]!;
         const report = JSON.stringify({ earlier, later });
         assert.ok(grown('rxPackets') > 1000, report);
         assert.ok(grown('kernelRxPackets') > grown('rxPackets') * 0.9, report);
