@@ -1,4 +1,4 @@
-/* Made by build.sh from its sources. sha256 of all: 2512273c1f539bf1745f815e5f0cfdc996582efb83166739672de345845f0741 */
+/* Made by build.sh from its sources. sha256 of all: ef60495943fc9e82989649905b1f35f79c8f334391eff11463216916ac4c6484 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
