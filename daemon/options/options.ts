@@ -102,6 +102,7 @@ function parseOptions(
     interface: {
       ...parseInterfaceOptions(values, findings),
       ...(etcdAddresses.length > 0 && { etcdAddresses }),
+      ...((values.bpf === 'off' || values['source-ports'] > 0) && { isBpfOff: true }),
     },
     subnetFile: parseSubnetFile(values, findings),
     subnetLeaseRenewMarginMin: values['subnet-lease-renew-margin'],
