@@ -177,11 +177,16 @@ test-kernel: test-tools bundle native/build/weft-oracle.node
 	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 node dist/test/run-suites.js \
 	  $(foreach suite,$(or $(FILE),$(KERNEL_SUITES)),dist/test/$(patsubst test/%,%,$(patsubst %.spec.ts,%,$(suite))).spec.js)
 
-# Suites against a real kube-apiserver, which is built from the Go module proxy the first time.
+# Suites against a real kube-apiserver, and the chart with a real helm; both are built from the Go module proxy the first time.
 .PHONY: test-kube
 test-kube: test-tools bundle
-	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && export KUBE_APISERVER && \
+	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && HELM=$$(sh test/kubernetes/build.sh helm) && export KUBE_APISERVER HELM && \
 	  AS_ROOT=1 node dist/test/run-suites.js dist/test/kubernetes/*.spec.js
+
+# deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
+.PHONY: kube-manifests
+kube-manifests:
+	@HELM=$$(sh test/kubernetes/build.sh helm) && sh deploy/kubernetes/render.sh "$$HELM"
 
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)

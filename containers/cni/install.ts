@@ -17,13 +17,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../../api/errors.ts';
 import { newestCommonVersion } from './cni-version.ts';
-import {
-  formatConflist,
-  networkConfigs,
-  problemOfConfig,
-  type ConflistOptions,
-  type PluginName,
-} from './conflist.ts';
+import { networkConfigs, problemOfConfig } from '../../daemon/cni/network-configs.ts';
+import { formatConflist, type ConflistOptions, type PluginName } from './conflist.ts';
 
 export interface InstallOptions extends Omit<ConflistOptions, 'cniVersion'> {
   /** Folder of conflists. */
