@@ -8,7 +8,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js
+UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js dist/test/suite-inputs.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
@@ -106,14 +106,16 @@ test-arm64:
 # Each C fuzzer for a moment.
 test-fuzz:
 	@deploy/install-tools.sh libfuzzer
-	@sh native/fuzz/run.sh 3
+	@sh test/unless-passed.sh clang '$(C_TESTS) native/fuzz' sh native/fuzz/run.sh 3
 
 # Root's capabilities are dropped: what passes for root passes for an ordinary user.
 UNPRIVILEGED = $(shell [ "$$(id -u)" -ne 0 ] || echo setpriv --bounding-set=-all --inh-caps=-all)
 test-unit: test-native test-specs
 
+# Some read documents, packages' recipes and C.
+SPEC_INPUTS = .mocharc.json CHANGELOG.md CONTRIBUTING.md Makefile README.md bin deploy dist docs native native/build/weft.node package.json package-lock.json
 test-specs: build
-	env -u NODE_EXTRA_CA_CERTS $(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
+	@sh test/unless-passed.sh node '$(SPEC_INPUTS)' env -u NODE_EXTRA_CA_CERTS $(UNPRIVILEGED) node_modules/.bin/mocha --parallel $(UNIT_SPECS)
 
 # One spec or suite after an incremental build: make test-one FILE=daemon/reconciler/diff.spec.ts, or FILE=lab-repair.
 .PHONY: test-one
@@ -144,13 +146,13 @@ ROOT_SUITES = $$(find dist/test/root -name '*.spec.js' | sort) make:test-path-ke
 test: test-tools bundle native/build/weft-oracle.node
 	@root=; if [ "$$(id -u)" -eq 0 ]; then root="$(ROOT_SUITES)"; else \
 	  echo 'The suites in test/root do not run: Docker engines and BPF need root; run make test-root as root'; fi; \
-	node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
-	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/image/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' | sort)
+	TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
+	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/image/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' -not -name 'suite-inputs*' | sort)
 	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for.
 test-root: test-tools bundle native/build/weft-oracle.node
-	@if [ "$$(id -u)" -eq 0 ]; then node dist/test/run-suites.js $(ROOT_SUITES); else \
+	@if [ "$$(id -u)" -eq 0 ]; then TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js $(ROOT_SUITES); else \
 	  echo 'The suites in test/root did not run: Docker engines and BPF need root; run make test-root as root'; fi
 
 # What holds of the packet path's workers must hold when the kernel moves packets.
@@ -187,14 +189,14 @@ test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv
 	@sh test/kernel/fetch.sh $(KERNEL)
 	@sh native/test/build-tools.sh
-	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 node dist/test/run-suites.js \
+	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js \
 	  $(foreach suite,$(or $(FILE),$(KERNEL_SUITES)),dist/test/$(patsubst test/%,%,$(patsubst %.spec.ts,%,$(suite))).spec.js)
 
 # Suites against a real kube-apiserver, and the chart with a real helm; both are built from the Go module proxy the first time.
 .PHONY: test-kube
 test-kube: test-tools bundle
 	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && HELM=$$(sh test/kubernetes/build.sh helm) && export KUBE_APISERVER HELM && \
-	  AS_ROOT=1 node dist/test/run-suites.js dist/test/kubernetes/*.spec.js
+	  AS_ROOT=1 TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js dist/test/kubernetes/*.spec.js
 
 # deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
 .PHONY: kube-manifests

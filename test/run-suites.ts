@@ -2,12 +2,14 @@
 // They wait for something half of their time, so twice as many run side by side as there are processors. The longest of the
 // last run starts first, so that no processor idles at the end.
 // What fails beside others runs once more alone, and the summary names it. What fails alone fails the run.
-// Usage: node dist/test/run-suites.js FILE|make:TARGET…
+// A suite that has passed here with the same inputs does not run again, as with `go test`; CHECK_ALL=1 repeats all.
+// Usage: TOOLS='NAME…' node dist/test/run-suites.js FILE|make:TARGET…
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { TIME_SCALE } from '../lab/time-scale.ts';
+import { PassedTasks } from './passed-tasks.ts';
 import { orderTasks, processorSeconds, taskOf, type Task } from './suite-tasks.ts';
 
 /** A suite that takes longer hangs: it is killed, and its namespaces with it. In milliseconds. */
@@ -96,13 +98,22 @@ if (tasks.length === 0)
   throw new Error(`No suite named: node ${basename(process.argv[1]!)} FILE|make:TARGET…`);
 // An emulated processor has no time to spare for another suite.
 const width = TIME_SCALE > 1 ? 1 : 2 * availableParallelism();
-const outcomes = await runAll(orderTasks(tasks, readDurations()), width);
+const passed = new PassedTasks((process.env['TOOLS'] ?? '').split(' '));
+const due = tasks.filter((task) => !passed.has(task) || process.env['CHECK_ALL'] === '1');
+for (const { name } of tasks.filter((task) => !due.includes(task)))
+  console.log(`--- ${name}: unchanged since it passed`);
+const outcomes = await runAll(orderTasks(due, readDurations()), width);
 writeDurations(outcomes);
+for (const { task, isPassed } of outcomes) passed.set(task, isPassed);
 const together = failed(outcomes);
 const alone = failed(await runAll(together, 1, ', once more, alone'));
 const unsteady = together.filter((task) => !alone.includes(task));
 const cpuSeconds = outcomes.reduce((sum, outcome) => sum + outcome.cpuSeconds, 0);
 console.log(`All: ${(performance.now() / 1000).toFixed(0)} s, processors ${cpuSeconds.toFixed(0)} s`);
 if (unsteady.length > 0) console.log(`Passed only alone: ${namesOf(unsteady)}`);
-console.log(alone.length > 0 ? `Failed: ${namesOf(alone)}` : `${tasks.length} suites and phases passed`);
+const unchanged =
+  tasks.length > due.length ? `; ${tasks.length - due.length} unchanged since they passed` : '';
+console.log(
+  alone.length > 0 ? `Failed: ${namesOf(alone)}` : `${due.length} suites and phases passed${unchanged}`,
+);
 process.exitCode = alone.length > 0 ? 1 : 0;

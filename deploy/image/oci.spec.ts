@@ -45,10 +45,8 @@ describe('the image layout', () => {
     layout.archive(file, CREATED);
     return { digest, archive: readFileSync(file) };
   }
-  const blob = <Content>(name: string, { digest }: Descriptor): Content =>
-    JSON.parse(
-      readFileSync(join(folder, `layout-${name}`, 'blobs', digest.replace(':', '/')), 'utf8'),
-    ) as Content;
+  const blob = (name: string, { digest }: Descriptor): unknown =>
+    JSON.parse(readFileSync(join(folder, `layout-${name}`, 'blobs', digest.replace(':', '/')), 'utf8'));
 
   it('is the same, byte for byte, whenever and in whichever order files were made', () => {
     const one = build('one', makeTree('one', ['a', 'b'], 1));
@@ -71,13 +69,13 @@ describe('the image layout', () => {
       root.manifests[0]?.annotations?.['io.containerd.image.name'],
       'docker.io/library/weft:1.2.3',
     );
-    const { manifests } = blob<{ manifests: Descriptor[] }>('one', root.manifests[0]!);
+    const { manifests } = blob('one', root.manifests[0]) as { manifests: readonly Descriptor[] };
     assert.deepEqual(
       manifests.map(({ platform }) => platform),
       ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' })),
     );
-    const manifest = blob<{ config: Descriptor; layers: Descriptor[] }>('one', manifests[0]!);
-    const config = blob<{ architecture: string; rootfs: { diff_ids: string[] } }>('one', manifest.config);
+    const manifest = blob('one', manifests[0]!) as { config: Descriptor; layers: Descriptor[] };
+    const config = blob('one', manifest.config) as { architecture: string; rootfs: { diff_ids: string[] } };
     assert.equal(config.architecture, 'amd64');
     const [layer] = manifest.layers;
     const bytes = readFileSync(join(folder, 'layout-one/blobs', layer!.digest.replace(':', '/')));
