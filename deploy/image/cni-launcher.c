@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 /* `weft cni copy` recognizes its files by this text. */
@@ -36,8 +37,13 @@ static int fail(const char *what, const char *path) {
 
 int main(void) {
   char self[PATH_MAX], link[PATH_MAX + 8], version[NAME_MAX + 1];
-  if (read_link("/proc/self/exe", self, sizeof self) < 0) return fail("cannot read", "/proc/self/exe");
+  /* The path that execve(2) got, without procfs. Runtimes give an absolute one. */
+  snprintf(self, sizeof self, "%s", (const char *)getauxval(AT_EXECFN));
   char *const slash = strrchr(self, '/');
+  if (slash == NULL) {
+    errno = EINVAL;
+    return fail("cannot find the folder of", self);
+  }
   const char *const name = slash + 1;
   *slash = '\0';
   snprintf(link, sizeof link, "%s/.weft", self);

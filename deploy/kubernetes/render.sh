@@ -16,5 +16,7 @@ render() {
   mv "$file.new" "$file"
 }
 render weft.yaml 'weft on every node. kubectl apply -f weft.yaml' --set namespace.create=true
+render cleanup.yaml 'Removes weft from every node, in the place of its daemon. kubectl apply -f cleanup.yaml' \
+  --set cleanup=true --show-only templates/daemonset.yaml
 render rbac.yaml 'What weft may do: read Nodes, and annotate its own. Part of weft.yaml; alone for daemons outside of pods.' \
   --set namespace.create=true --show-only templates/namespace.yaml --show-only templates/rbac.yaml

@@ -53,7 +53,7 @@ describe('the manifests for Kubernetes', () => {
       execFileSync(HELM, ['lint', '--strict', CHART], { encoding: 'utf8' }).includes('ERROR'),
       false,
     );
-    for (const name of ['weft.yaml', 'rbac.yaml']) {
+    for (const name of ['weft.yaml', 'rbac.yaml', 'cleanup.yaml']) {
       const args =
         read(name)
           .match(/^# helm template .*? weft-system (.*)$/m)?.[1]
@@ -108,6 +108,7 @@ describe('the manifests for Kubernetes', () => {
     ['an image by digest', ['--set', `image.digest=sha256:${'0'.repeat(64)}`]],
     ['a device for userspace', ['--set', 'tun=true', '--set-json', 'extraCapabilities=["BPF","PERFMON"]']],
     ['plugins of another program', ['--set', 'cni.install=false']],
+    ['the removal from each node', ['--set', 'cleanup=true,kubernetesApi.host=192.0.2.1']],
     ['no admission policy', ['--set', 'admissionPolicy=false,ipMasq=false']],
   ];
   for (const [what, args] of VARIANTS)
@@ -133,6 +134,23 @@ describe('the manifests for Kubernetes', () => {
     );
     assert.match(JSON.stringify(found[1]), /--iface=eth1","--iface=bond0/);
     assert.doesNotMatch(JSON.stringify(found[0]), /--iface/);
+  });
+
+  it('replace the daemon by what removes it, under the same name and selector', async () => {
+    const [daemon] = daemonSets(parseManifests(read('weft.yaml')));
+    const [cleanup] = daemonSets(parseManifests(read('cleanup.yaml')));
+    assert.equal(cleanup!.metadata.name, daemon!.metadata.name);
+    const selectorOf = ({ spec }: Manifest): unknown => (spec as { selector: unknown }).selector;
+    assert.deepEqual(selectorOf(cleanup!), selectorOf(daemon!));
+    const url = `${server.url}${collectionOf(daemon!)}/weft`;
+    const stored = await mustCall({ url });
+    const { resourceVersion } = stored['metadata'] as { resourceVersion: string };
+    const metadata = { ...cleanup!.metadata, resourceVersion };
+    await mustCall({
+      url: `${url}?fieldValidation=Strict&dryRun=All`,
+      method: 'PUT',
+      body: { ...cleanup, metadata },
+    });
   });
 
   it('hold a network config and a conflist that are JSON', () => {

@@ -35,6 +35,11 @@ export class LabCluster {
     this.#server = server;
   }
 
+  /** Of commands that ask the API server themselves. */
+  get accessFlags(): readonly string[] {
+    return [`--kube-api-url=${this.#server.url}`, ...this.#server.daemonFlags];
+  }
+
   async addNode(name: string, podCIDRs: readonly string[] = []): Promise<void> {
     const spec = podCIDRs.length === 0 ? {} : { podCIDR: podCIDRs[0], podCIDRs };
     await this.#call('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec });
