@@ -57,6 +57,8 @@ export interface PathRoute {
    * underlay's hardware is done before, as a veth does neither. Default false.
    */
   readonly needsSegments?: boolean;
+  /** The peer takes UDP over IPv6 without a checksum, which the BPF program sends. Default false. */
+  readonly acceptsZeroChecksum?: boolean;
 }
 
 export interface PathRouteCounters extends PathRoute {
@@ -189,7 +191,14 @@ class NativePacketPath implements PacketPath {
   open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
     const { name, encapsulation, local, port, vni = 0, mac } = device;
     if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
-    const { workers, sourcePorts, isSourceChecked, inheritsDscp, useBpf, avoidsBpfLinks = false } = this.#tuning;
+    const {
+      workers,
+      sourcePorts,
+      isSourceChecked,
+      inheritsDscp,
+      useBpf,
+      avoidsBpfLinks = false,
+    } = this.#tuning;
     const handle = this.#native.pathOpen(
       name,
       encapsulation === 'vxlan' ? 1 : 0,
@@ -244,7 +253,7 @@ class NativePacketPath implements PacketPath {
 
   setRoute(name: string, route: PathRoute): void {
     const { handle, routes } = this.#find(name);
-    const { destination, remote, port, mac, needsSegments = false } = route;
+    const { destination, remote, port, mac, needsSegments = false, acceptsZeroChecksum = false } = route;
     const slash = destination.indexOf('/');
     const prefixLength = Number(destination.slice(slash + 1));
     this.#native.pathSetRoute(
@@ -255,6 +264,7 @@ class NativePacketPath implements PacketPath {
       port,
       mac === undefined ? NO_MAC : macBytes(mac),
       needsSegments,
+      acceptsZeroChecksum,
     );
     routes.set(destination, route);
   }

@@ -16,7 +16,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
 /** Something that weft or flannel made on this host. */
 export interface Artifact {
-  readonly kind: 'device' | 'filter' | 'route' | 'rules' | 'file';
+  readonly kind: 'device' | 'filter' | 'route' | 'rules' | 'file' | 'node';
   /** For people, one line. */
   readonly name: string;
   /** Resolves with why the removal failed, or `undefined`. Never rejects. */
@@ -61,7 +61,13 @@ function findFilters(native: Pick<Native, 'pathFilters'> | undefined): readonly 
     const left = native?.pathFilters(false) ?? 0;
     return Promise.resolve(left === 0 ? undefined : `${left} are left: remove them with tc filter del`);
   };
-  return [{ kind: 'filter', name: `${count} BPF filters of the packet path (tc filter show)`, remove }];
+  return [
+    {
+      kind: 'filter',
+      name: `${count} BPF filter${count === 1 ? '' : 's'} of the packet path (tc filter show)`,
+      remove,
+    },
+  ];
 }
 
 async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> {
