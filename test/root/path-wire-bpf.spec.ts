@@ -18,9 +18,8 @@ import {
 } from '../support/path/path-suite.ts';
 
 const ETHERNET_BYTES = 14;
-const FRAME_FIELDS = (
-  'frame.len ip.ttl ip.flags.df ipv6.hlim ipv6.flow ' + 'udp.checksum vxlan.vni vxlan.flags eth.type'
-).split(' ');
+const FRAME_FIELDS =
+  'frame.len ip.ttl ip.flags.df ipv6.hlim ipv6.flow udp.checksum vxlan.vni vxlan.flags eth.type'.split(' ');
 
 for (const encapsulation of ENCAPSULATIONS)
   for (const underlay of FAMILIES)
