@@ -62,7 +62,7 @@ describe('the retry gate', () => {
 
   for (const kind of ['applied', 'failed-too', 'device-missing'] as const)
     it(`counts no failure for ${kind}`, () => {
-      assert.equal(gate.recordOutcome({ ...applied, kind } as StepOutcome, 1000), 0);
+      assert.equal(gate.recordOutcome({ ...applied, kind }, 1000), 0);
       assert.equal(gate.nextDueMs, undefined);
     });
 
