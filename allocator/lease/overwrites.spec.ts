@@ -4,12 +4,18 @@ import { toRevision } from '../registry/registry.ts';
 import { NO_OVERWRITES, recordOverwrite } from './overwrites.ts';
 
 describe('overwrites of the own key', () => {
-  const at = (ms: number, jitter: number): Now => ({ ms, jitter }) as Now;
+  const at = (ms: number, jitter: number): Now => ({ ms, jitter });
 
   // Revision, time, jitter; then the count and how long the answer waits.
   const cases: readonly (readonly [
     name: string,
-    steps: readonly (readonly [revision: number, ms: number, jitter: number, count: number, waitMs: number])[],
+    steps: readonly (readonly [
+      revision: number,
+      ms: number,
+      jitter: number,
+      count: number,
+      waitMs: number,
+    ])[],
   ])[] = [
     ['are answered at once the first time', [[7, 1_000_000, 0.5, 1, 0]]],
     [
