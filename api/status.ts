@@ -64,6 +64,17 @@ export interface StatusV1 {
   /** Unset until the kernel is first read. */
   readonly kernel?: KernelV1;
   readonly peers: PeerCountsV1;
+  /** The conflist that container runtimes read; unset without --cni-config-path. */
+  readonly conflist?: ConflistV1;
+}
+
+export interface ConflistV1 {
+  readonly path: string;
+  readonly isInstalled: boolean;
+  /** Path of the file of another program that runtimes use instead. */
+  readonly precededBy?: string;
+  /** Why runtimes do not use the conflist of this node. */
+  readonly problem?: string;
 }
 
 /** Peers by state. `total` is the sum of the others. */
@@ -91,8 +102,25 @@ export interface NetworkV1 {
   readonly mtu?: number;
   /** The change of VNI, port or backend in progress. */
   readonly migration?: MigrationV1;
+  /** Devices of the userspace packet path; unset without any. */
+  readonly paths?: readonly PacketPathV1[];
   /** Checksum offload by address family; unset where the kernel does no VXLAN. */
   readonly checksumOffload?: readonly ChecksumOffloadV1[];
+}
+
+/** One device of the userspace packet path; docs/explanation/packet-path.md explains the counts. */
+export interface PacketPathV1 {
+  readonly device: string;
+  /** Why the BPF fast path is off; unset if it is on. */
+  readonly bpfDisabledReason?: string;
+  /** The VXLAN device that decapsulates TCP for the fast path; unset: none. */
+  readonly decapDevice?: string;
+  /** Since the device was opened; each contains the next. */
+  readonly rxPackets: number;
+  readonly kernelRxPackets: number;
+  readonly kernelDecapPackets: number;
+  readonly txPackets: number;
+  readonly kernelTxPackets: number;
 }
 
 /** Checksum offload of one VXLAN device; docs/reference/config.md explains it. */
