@@ -116,6 +116,43 @@ describe('the watcher of the network config', () => {
     assert.deepEqual(applied, [3]);
   });
 
+  it('tries after 2, 4, 8, 16 and 30 s, and from the start for another reason or document', async () => {
+    const waits = async (count: number): Promise<readonly number[]> => {
+      const found: number[] = [];
+      for (let seconds = 0, before = tries; found.length < count;) {
+        await clock.advance(1000);
+        seconds++;
+        if (tries === before) continue;
+        found.push(seconds);
+        [seconds, before] = [0, tries];
+      }
+      return found;
+    };
+    rejection = { reason: 'no interface', isRetryable: true };
+    await put(vxlan(2));
+    assert.deepEqual(await waits(6), [2, 4, 8, 16, 30, 30]);
+    rejection = { reason: 'no kernel', isRetryable: true };
+    await waits(1);
+    assert.deepEqual(await waits(2), [2, 4]);
+    await put(vxlan(3));
+    assert.deepEqual(await waits(2), [2, 4]);
+    rejection = { reason: 'no kernel', isRetryable: false };
+    await put(vxlan(4));
+    const before = tries;
+    await clock.advance(600_000);
+    assert.equal(tries, before);
+  });
+
+  it('says nothing of a document that was being applied when it stopped', async () => {
+    store.putConfig(vxlan(2));
+    await Promise.resolve();
+    while (tries === 0) await Promise.resolve();
+    watcher.stop();
+    const { status } = watcher;
+    await clock.advance(60_000);
+    assert.deepEqual([watcher.status, changes, lines], [status, 0, []]);
+  });
+
   it('passes over documents that were replaced while another was being applied', async () => {
     store.putConfig(vxlan(2));
     await Promise.resolve();
