@@ -18,6 +18,7 @@ describe('the watcher of the network config', () => {
   let applied: number[];
   let tries: number;
   let rejection: ConfigRejection | undefined;
+  let duringApply: () => Promise<unknown>;
   let changes: number;
   let watcher: ConfigWatcher;
 
@@ -26,6 +27,7 @@ describe('the watcher of the network config', () => {
     store = new MemoryStore({ clock });
     registryCache = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
     [lines, applied, tries, rejection, changes] = [[], [], 0, undefined, 0];
+    duringApply = () => Promise.resolve();
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     store.putConfig(vxlan(1));
     registryCache.start();
@@ -51,7 +53,7 @@ describe('the watcher of the network config', () => {
 
   async function apply({ backend }: NetworkConfig): Promise<ConfigRejection | undefined> {
     tries++;
-    await Promise.resolve();
+    await duringApply();
     if (rejection === undefined && backend.type === 'vxlan') applied.push(backend.vni);
     return rejection;
   }
@@ -145,9 +147,9 @@ describe('the watcher of the network config', () => {
 
   it('says nothing of a document that was being applied when it stopped', async () => {
     store.putConfig(vxlan(2));
-    await Promise.resolve();
-    while (tries === 0) await Promise.resolve();
-    watcher.stop();
+    duringApply = () => Promise.resolve(watcher.stop());
+    await clock.advance(10);
+    assert.equal(tries, 1);
     const { status } = watcher;
     await clock.advance(60_000);
     assert.deepEqual([watcher.status, changes, lines], [status, 0, []]);
