@@ -15,8 +15,6 @@ const SETTINGS = (
 )
   .split(' ')
   .flatMap((setting) => ['-o', setting]);
-/** The fast path sends outer headers without (RFC 6935). */
-const ALLOWS_ZERO_CHECKSUM = ['-o', 'udp.ignore_ipv6_zero_checksum:TRUE'];
 /** Ports of what is sent through the tunnel: its random bytes are no protocol. */
 const DATA = ['tcp', 'udp'].flatMap((protocol) => ['-d', `${protocol}.port==5000,data`]);
 /** Wireshark's dissector `ip` takes both families. */
@@ -45,12 +43,10 @@ export class Capture {
   readonly #port: number;
   readonly #decodeArgs: readonly string[];
 
-  constructor(file: string, { options, port, hasFastPath }: PathPair) {
+  constructor(file: string, { options, port }: PathPair) {
     this.#file = file;
     this.#port = port;
-    const dissector = `udp.port==${port},${DISSECTORS[options.encapsulation]}`;
-    const zero = hasFastPath ? ALLOWS_ZERO_CHECKSUM : [];
-    this.#decodeArgs = ['-d', dissector, ...DATA, ...SETTINGS, ...zero];
+    this.#decodeArgs = ['-d', `udp.port==${port},${DISSECTORS[options.encapsulation]}`, ...DATA, ...SETTINGS];
   }
 
   /** Frames that `filter` selects (wireshark-filter(4)). */
