@@ -181,7 +181,7 @@ for (const encapsulation of ENCAPSULATIONS)
       assert.match(await ping(a, b.overlay[6]), /No route/);
       await a.status({ setRoute: whole });
       await assertAnswered(a, b.overlay[6]);
-      const part = { ...whole, destination: b.subnets[6].replace('/64', '/126'), remote: 'fd00::99' };
+      const part = { ...whole, destination: b.subnets[6].replace('/64', '/126'), remote: '2001:db8::99' };
       await a.status({ setRoute: part });
       assert.doesNotMatch(await ping(a, b.overlay[6]), /1 received/);
       await a.status({ removeRoute: part.destination });

@@ -231,7 +231,8 @@ INLINE int run_tx(struct __sk_buff *skb, bool is_over6) {
   const __u8 tos = config->inherits_dscp ? inner.tos : inner.tos & ECN_MASK;
   struct weft_bpf_route *route = NULL;
   if (!inner.is_ipv6) route = find_route(config, ((const struct ipv4 *)ip)->destination);
-  else if (ip + IPV6_BYTES <= end) route = find_route6(config, ((const struct ipv6 *)ip)->destination);
+  else if (ip + IPV6_BYTES <= end) /* which the verifier does not know */
+    route = find_route6(config, ((const struct ipv6 *)ip)->destination);
   if (!route || route->needs_workers) return NEXT;
   const struct amount amount = measure(skb, 0, &inner);
   struct bpf_fib_lookup hop = {};
@@ -403,7 +404,7 @@ INLINE int run_rx(struct __sk_buff *skb, bool is_over6) {
   if (!keeps_ecn(inner.tos, tos)) return NEXT;
   struct weft_bpf_route *route = NULL;
   if (!inner.is_ipv6) route = find_route(config, ((const struct ipv4 *)ip)->source);
-  else if (ip + IPV6_BYTES <= end) route = find_route6(config, ((const struct ipv6 *)ip)->source);
+  else if (ip + IPV6_BYTES <= end) /* as above */ route = find_route6(config, ((const struct ipv6 *)ip)->source);
   if (!route || !is_from_peer(outer, route, is_over6)) return NEXT;
   const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, &inner);
   if (amount.packets == 0) return NEXT;

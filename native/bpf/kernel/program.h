@@ -1,4 +1,4 @@
-/* Made by build.sh from its sources. sha256 of all: 9f826cb77b314be01bfc6df9fdfb3f9b35d17eec5826ca4a1ebbe31daf112cfd */
+/* Made by build.sh from its sources. sha256 of all: 8bd408bb5aa2011b0078314b10632b49f4570c7a7368e379e6a6afbf879dd6d0 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
