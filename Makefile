@@ -61,6 +61,19 @@ deb: build prebuild
 	$(MAKE) bundle
 	@for arch in amd64 arm64; do sh deploy/deb/build.sh $$arch && sh deploy/deb/build.sh --with-node $$arch || exit 1; done
 
+# Container image for amd64 and arm64 in dist/, without an engine. Fetches from Debian and the npm registry.
+.PHONY: image test-image
+image: build prebuild
+	@deploy/install-tools.sh dpkg-deb readelf aarch64-linux-gnu-gcc
+	@$(MAKE) --no-print-directory bundle
+	@node dist/deploy/image/main.js
+
+# Two builds and what is in them; root only.
+test-image: build prebuild
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-image needs root: it runs programs of the image'; else \
+	  deploy/install-tools.sh dpkg-deb readelf aarch64-linux-gnu-gcc containerd && $(MAKE) --no-print-directory bundle && \
+	  node_modules/.bin/mocha --timeout 180000 'dist/test/image/*.spec.js'; fi
+
 # Each C function of the packet path by itself, for the tests that compare it with its specification.
 native/build/weft-oracle.node: node_modules/.installed $(wildcard native/packet/*.[ch] native/route/*.[ch]) native/test/oracle-binding.c native/test/build-oracle.sh
 	@sh native/test/build-oracle.sh
@@ -134,7 +147,7 @@ test: test-tools bundle native/build/weft-oracle.node
 	@root=; if [ "$$(id -u)" -eq 0 ]; then root="$(ROOT_SUITES)"; else \
 	  echo 'The suites in test/root do not run: Docker engines and BPF need root; run make test-root as root'; fi; \
 	TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
-	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' -not -name 'suite-inputs*' | sort)
+	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/image/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' -not -name 'suite-inputs*' | sort)
 	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for.
@@ -179,11 +192,16 @@ test-kernel: test-tools bundle native/build/weft-oracle.node
 	@sh test/kernel/run.sh $(KERNEL) env AS_ROOT=1 TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js \
 	  $(foreach suite,$(or $(FILE),$(KERNEL_SUITES)),dist/test/$(patsubst test/%,%,$(patsubst %.spec.ts,%,$(suite))).spec.js)
 
-# Suites against a real kube-apiserver, which is built from the Go module proxy the first time.
+# Suites against a real kube-apiserver, and the chart with a real helm; both are built from the Go module proxy the first time.
 .PHONY: test-kube
 test-kube: test-tools bundle
-	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && export KUBE_APISERVER && \
+	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && HELM=$$(sh test/kubernetes/build.sh helm) && export KUBE_APISERVER HELM && \
 	  AS_ROOT=1 TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js dist/test/kubernetes/*.spec.js
+
+# deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
+.PHONY: kube-manifests
+kube-manifests:
+	@HELM=$$(sh test/kubernetes/build.sh helm) && sh deploy/kubernetes/render.sh "$$HELM"
 
 bench-tools:
 	@deploy/install-tools.sh $(BENCH_TOOLS)

@@ -64,6 +64,17 @@ export interface StatusV1 {
   /** Unset until the kernel is first read. */
   readonly kernel?: KernelV1;
   readonly peers: PeerCountsV1;
+  /** The conflist that container runtimes read; unset without --cni-config-path. */
+  readonly conflist?: ConflistV1;
+}
+
+export interface ConflistV1 {
+  readonly path: string;
+  readonly isInstalled: boolean;
+  /** Path of the file of another program that runtimes use instead. */
+  readonly precededBy?: string;
+  /** Why runtimes do not use the conflist of this node. */
+  readonly problem?: string;
 }
 
 /** Peers by state. `total` is the sum of the others. */

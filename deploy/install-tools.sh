@@ -20,6 +20,7 @@ package_of() {
     vtund) echo vtun ;;
     wg) echo wireguard-tools ;;
     dpkg-deb) echo dpkg ;;
+    readelf) echo binutils ;;
     perf) echo linux-perf ;;
     /usr/lib/cni/*) echo containernetworking-plugins ;;
     busybox) echo busybox-static ;;

@@ -51,6 +51,57 @@ describe('FileWatch', () => {
     await touchAfter(() => writeFile(join(inner, 'file'), 'new'), link);
   });
 
+  /** As kubelet mounts a ConfigMap: `file` → `..data/file`, `..data` → `..1/`. */
+  async function mountConfigMap(): Promise<string> {
+    const mount = join(folder, 'mount');
+    await mkdir(mount);
+    await putVersion(mount, 1);
+    await symlink('..data/file', join(mount, 'file'));
+    return mount;
+  }
+  async function putVersion(mount: string, version: number): Promise<void> {
+    await mkdir(join(mount, `..${version}`));
+    await writeFile(join(mount, `..${version}/file`), String(version));
+    await symlink(`..${version}`, join(mount, '..data_tmp'));
+    await rename(join(mount, '..data_tmp'), join(mount, '..data'));
+    if (version > 1) await rm(join(mount, `..${version - 1}`), { recursive: true });
+  }
+
+  it('reports each replacement of a folder behind the file, as of a ConfigMap', async () => {
+    const mount = await mountConfigMap();
+    let touches = 0;
+    watch = new FileWatch(join(mount, 'file'), () => touches++);
+    watch.start();
+    for (const version of [2, 3, 4]) {
+      const before = touches;
+      await putVersion(mount, version);
+      await touchOf(join(mount, `last${version}`));
+      assert.ok(touches > before, `version ${version}`);
+    }
+    const before = touches;
+    await writeFile(join(mount, '..4/file'), 'in place');
+    await touchOf(join(mount, '..4/last'));
+    assert.ok(touches > before, 'in place');
+  });
+
+  it('goes on when its folder is replaced by another of the same name', async () => {
+    const inner = join(folder, 'inner');
+    await mkdir(inner);
+    const other = join(folder, 'other');
+    await mkdir(other);
+    let touches = 0;
+    watch = new FileWatch(join(inner, 'file'), () => touches++);
+    watch.start();
+    await rename(inner, `${inner}-gone`);
+    await rename(other, inner);
+    await touchOf(join(inner, 'last'));
+    watch.start();
+    const before = touches;
+    await writeFile(join(inner, 'file'), 'new');
+    await touchOf(join(inner, 'last'));
+    assert.ok(touches > before);
+  });
+
   it('does not report other files', async () => {
     let touches = 0;
     watch = new FileWatch(path, () => touches++);

@@ -1,5 +1,11 @@
-// `weft cni install`: installs the CNI plugin and a conflist.
-import { applyInstall, planInstall, type InstallPlan } from '../../containers/cni/install.ts';
+// `weft cni install`: installs the CNI plugin and a conflist. `weft cni copy`: copies the plugins of
+// weft's image to a host without Node.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { copyPlugins, type PluginSources } from '../../containers/cni/copy.ts';
+import { InstallError } from '../../containers/cni/install-error.ts';
+import { applyInstall, planInstall, USUAL_BIN_DIRS, type InstallPlan } from '../../containers/cni/install.ts';
 import { CNI_VERSIONS } from '../../containers/cni/cni-version.ts';
 import { PLUGIN_NAMES, type PluginName } from '../../containers/cni/conflist.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
@@ -14,10 +20,15 @@ const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
 export const cniCommand = defineCommand({
   name: 'cni',
-  synopsis: ['install [options]'],
+  synopsis: ['install [options]', 'copy [--bin-dir DIR]'],
   about: `Installs weft-cni, the CNI plugin that gives containers addresses of this host's subnet, and a conflist that
-names it. Checks first that the plugins it needs are there. Replaces files of other programs only with --force.`,
-  verbs: { install: 'write files that are missing or of an older weft' },
+names it. Checks first that the plugins it needs are there. Replaces files of other programs only with --force.
+In the container image, copy installs the plugins of the image instead, with all that they need to run on a host without
+Node. Files of other programs stay.`,
+  verbs: {
+    install: 'write files that are missing or of an older weft',
+    copy: 'copy the plugins of this container image',
+  },
   options: {
     'conf-dir': {
       type: 'string',
@@ -73,8 +84,9 @@ names it. Checks first that the plugins it needs are there. Replaces files of ot
   ],
   maxArgs: 1,
   run: (values, [verb]) => {
+    if (verb === 'copy') return Promise.resolve(copy(values['bin-dir'] ?? USUAL_BIN_DIRS[0]));
     if (verb !== 'install')
-      throw new UsageError('weft cni needs a verb: weft cni install; see weft cni --help');
+      throw new UsageError('weft cni needs a verb: weft cni install or copy; see weft cni --help');
     if (!FILE_NAME.test(values.file))
       throw new UsageError(`--file ${values.file}: give a name that ends in .conflist`);
     if (!NETWORK_NAME.test(values.name))
@@ -96,6 +108,29 @@ names it. Checks first that the plugins it needs are there. Replaces files of ot
     return Promise.resolve(EXIT_OK);
   },
 });
+
+const COPY_VERBS = {
+  copied: 'copied',
+  current: 'unchanged',
+  foreign: 'kept the file of another program',
+} as const;
+
+/** @throws InstallError */
+function copy(binDir: string): number {
+  for (const { change, path } of copyPlugins({ sources: readSources(), binDir }))
+    printText(`${COPY_VERBS[change]} ${path}\n`);
+  return EXIT_OK;
+}
+
+/** Beside weft in the image. */
+function readSources(): PluginSources {
+  const path = join(dirname(fileURLToPath(import.meta.url)), 'cni.json');
+  if (!existsSync(path))
+    throw new InstallError(
+      `There is no ${path}: weft cni copy is for the container image; use weft cni install`,
+    );
+  return JSON.parse(readFileSync(path, 'utf8')) as PluginSources;
+}
 
 function print({ changes, warnings }: InstallPlan, isDryRun: boolean): void {
   const verb = isDryRun ? 'would write' : 'writing';

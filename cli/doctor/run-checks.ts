@@ -1,5 +1,6 @@
 // Runs all checks in parallel, each with a time limit. A check that fails is a finding of its own.
 import { CLUSTER_CHECKS } from './checks-cluster.ts';
+import { CNI_CHECKS } from './checks-cni.ts';
 import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
 import { DOCKER_CHECKS } from './checks-docker.ts';
 import { ENGINE_CHECKS } from './checks-engine.ts';
@@ -19,6 +20,7 @@ export const CHECKS: readonly Check[] = [
   ...HOST_CHECKS,
   ...ENGINE_CHECKS,
   ...DOCKER_CHECKS,
+  ...CNI_CHECKS,
   ...KERNEL_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,

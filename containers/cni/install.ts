@@ -15,15 +15,10 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { WeftError } from '../../api/errors.ts';
 import { newestCommonVersion } from './cni-version.ts';
-import {
-  formatConflist,
-  networkConfigs,
-  problemOfConfig,
-  type ConflistOptions,
-  type PluginName,
-} from './conflist.ts';
+import { InstallError } from './install-error.ts';
+import { networkConfigs, problemOfConfig } from '../../daemon/cni/network-configs.ts';
+import { formatConflist, type ConflistOptions, type PluginName } from './conflist.ts';
 
 export interface InstallOptions extends Omit<ConflistOptions, 'cniVersion'> {
   /** Folder of conflists. */
@@ -49,13 +44,6 @@ export interface InstallPlan {
   readonly changes: readonly FileChange[];
   /** Conditions that may hide the installed conflist. */
   readonly warnings: readonly string[];
-}
-
-/** The reason why nothing is installed; one line with the remedy. */
-export class InstallError extends WeftError {
-  constructor(message: string) {
-    super('CNI_INSTALL_FAILED', message);
-  }
 }
 
 /** The plugin folders of Kubernetes and containerd, and of Debian. */

@@ -15,7 +15,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
 /** Something that weft or flannel made on this host. */
 export interface Artifact {
-  readonly kind: 'device' | 'route' | 'rules' | 'file';
+  readonly kind: 'device' | 'route' | 'rules' | 'file' | 'node';
   /** For people, one line. */
   readonly name: string;
   /** Resolves with why the removal failed, or `undefined`. Never rejects. */

@@ -7,10 +7,10 @@ import { findDaemon } from './running-daemon.ts';
 
 /** A running daemon would create all of it again. The message has the remedy. */
 export class DaemonRunningError extends WeftError {
-  constructor(command: string, pid: number) {
+  constructor(command: string, pid?: number) {
     super(
       'DAEMON_RUNNING',
-      `${command} runs here (process ${pid}) and needs what would be removed: stop it first, or list only (--dry-run), or remove anyway (--force)`,
+      `${command} runs here${pid === undefined ? '' : ` (process ${pid})`} and needs what would be removed: stop it first, or list only (--dry-run), or remove anyway (--force)`,
     );
   }
 }
@@ -23,6 +23,8 @@ export interface CleanupOptions {
   readonly isDryRun: boolean;
   /** Remove also while a daemon runs. */
   readonly isForced: boolean;
+  /** Artifacts elsewhere than in kernel, firewall and subnet.env; removed first. */
+  readonly others?: readonly Artifact[];
 }
 
 export interface CleanupResult extends Pick<Artifact, 'kind' | 'name'> {
@@ -37,13 +39,13 @@ export interface CleanupResult extends Pick<Artifact, 'kind' | 'name'> {
  * @throws DaemonRunningError, or KernelReadError if the kernel does not answer.
  */
 export async function cleanUp(options: CleanupOptions): Promise<readonly CleanupResult[]> {
-  const { native, subnetFile, isDryRun, isForced } = options;
+  const { native, subnetFile, isDryRun, isForced, others = [] } = options;
   const daemon = isDryRun || isForced ? undefined : await findDaemon();
   if (daemon !== undefined) throw new DaemonRunningError(daemon.command, daemon.pid);
   const kernel = openNetlinkKernel({ native });
   try {
     const results: CleanupResult[] = [];
-    for (const artifact of await findArtifacts(kernel, subnetFile))
+    for (const artifact of [...others, ...(await findArtifacts(kernel, subnetFile))])
       results.push(await clean(artifact, isDryRun));
     return results;
   } finally {

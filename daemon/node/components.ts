@@ -7,6 +7,7 @@ import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LoadedNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
+import type { ConflistKeeper } from '../cni/conflist-keeper.ts';
 import type { ControlledNode } from '../control/endpoint.ts';
 import { EventHub } from '../events/event-hub.ts';
 import type { HostSnapshot } from '../host/host-facts.ts';
@@ -53,6 +54,8 @@ export class Components implements ControlledNode {
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
+  /** Unset without --cni-config-path. */
+  conflist: ConflistKeeper | undefined;
 
   constructor({ options, log, clock, addon, startedMs, packetPath, hook }: InitialComponents) {
     this.options = options;
@@ -99,6 +102,7 @@ export class Components implements ControlledNode {
       error,
       missingIpv6,
       subnetClash,
+      conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),

@@ -8,6 +8,7 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { LoadedNative } from '../../native/index.ts';
+import { ConflistKeeper } from '../cni/conflist-keeper.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { withBpfSupport } from '../host/bpf-support.ts';
@@ -78,6 +79,9 @@ export class Daemon {
       packetPath: handover.packetPath,
       hook: onChange && new ChangeHook({ ...onChange, subnetFile, clock, log }),
     });
+    this.#parts.conflist =
+      options.cniConflist &&
+      new ConflistKeeper({ ...options.cniConflist, clock, log, onChange: () => this.#progress.update() });
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
     const renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
@@ -108,7 +112,7 @@ export class Daemon {
 
   /** Stops all parts. Kernel, etcd and subnet.env stay as they are. */
   async stop(): Promise<void> {
-    const { configWatcher, hook, registryCache, node, packetPath } = this.#parts;
+    const { configWatcher, conflist, hook, registryCache, node, packetPath } = this.#parts;
     this.#progress.stop();
     this.#stopping.abort(new Error('The daemon was stopped'));
     registryCache?.stop();
@@ -116,7 +120,7 @@ export class Daemon {
     const controlStopped = this.#servers.stopControl();
     const hookStopped = hook?.stop();
     await node?.stop();
-    await Promise.all([controlStopped, hookStopped]);
+    await Promise.all([controlStopped, hookStopped, conflist?.stop()]);
     // The rest would end with the process as well.
     this.#end();
     this.#parts.registry?.close();
@@ -182,7 +186,12 @@ export class Daemon {
   #configSource(registryCache: RegistryCache): ConfigSource {
     const { log, options } = this.#deps;
     const key = options.kubernetes?.configPath ?? `${options.etcd.prefix}/config`;
-    return { registryCache, key, log, limit: this.#limit };
+    const { registry } = this.#parts;
+    const nearMisses =
+      registry?.allocation === 'claimed'
+        ? { nearMisses: () => registry.configNearMisses(this.#stopping.signal) }
+        : {};
+    return { registryCache, key, log, limit: this.#limit, ...nearMisses };
   }
 
   #prepare(
@@ -215,7 +224,7 @@ export class Daemon {
     const { addon, clock, log } = this.#deps;
     const options = { ...this.#deps.options, interface: this.#interface };
     const { native } = addon;
-    const { hook, packetPath } = this.#parts;
+    const { conflist, hook, packetPath } = this.#parts;
     this.#progress.setPhase('acquiring a lease');
     const { subnets: written, networks, problems } = await readSubnetFile(options.subnetFile);
     for (const problem of problems) log.warn(problem);
@@ -242,7 +251,11 @@ export class Daemon {
       canUseUserspace: packetPath !== undefined,
       onChange: () => this.#progress.update(),
       onReconciled: () => this.#devices.startAll(),
-      onSubnetFile: (text) => hook?.notify(text),
+      onSubnetFile: (text) => {
+        hook?.notify(text);
+        // From now on the plugin finds a subnet, so runtimes may call it.
+        conflist?.start();
+      },
       // Devices that are unclaimed by now belong to an earlier configuration.
       onFirstSync: () => this.#devices.closeUnclaimed(),
       onFatal: (message) => this.#fail(new UnsuitableHostError(message)),

@@ -26,6 +26,8 @@ export interface ReadinessParts {
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
+  /** Why container runtimes do not use the conflist. */
+  readonly conflistProblem?: string | undefined;
 }
 
 /** All blockers, and the notes that do not affect readiness. */
@@ -55,6 +57,7 @@ export function readinessOf(parts: ReadinessParts): Readiness {
     );
   if (parts.missingIpv6 !== undefined)
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
+  if (parts.conflistProblem !== undefined) notes.push(parts.conflistProblem);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (registryCache?.isConnected === false)
     notes.push(`the registry is not reachable${cause}; the peers known last are in force`);

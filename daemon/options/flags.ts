@@ -109,6 +109,16 @@ export const DAEMON_FLAGS = {
     default: true,
     help: 'Clear the condition NetworkUnavailable of the node once its network works.',
   },
+  'cni-config-path': {
+    type: 'string',
+    default: '',
+    help: 'Conflist for container runtimes, as of a ConfigMap; kept as --cni-conf-file once the subnet file is written. Unset: none.',
+  },
+  'cni-conf-file': {
+    type: 'string',
+    default: '/etc/cni/net.d/10-flannel.conflist',
+    help: 'Where container runtimes read the conflist of --cni-config-path.',
+  },
   'healthz-ip': { type: 'string', default: '0.0.0.0', help: 'Address of the health server.' },
   'healthz-port': {
     type: 'int',

@@ -22,6 +22,8 @@ export interface DaemonOptions {
   readonly kubernetes?: KubernetesOptions;
   readonly interface: InterfaceOptions;
   readonly subnetFile: string;
+  /** The conflist that is kept for container runtimes. */
+  readonly cniConflist?: { readonly source: string; readonly path: string };
   /** Minutes before its expiry at which the lease is renewed at the latest, 1..1439, default 60. */
   readonly subnetLeaseRenewMarginMin: number;
   /** TTL of the lease after the last keep-alive, at least 10, default 86400. */
@@ -105,6 +107,7 @@ function parseOptions(
       ...((values.bpf === 'off' || values['source-ports'] > 0) && { isBpfOff: true }),
     },
     subnetFile: parseSubnetFile(values, findings),
+    ...parseCniConflist(values, findings),
     subnetLeaseRenewMarginMin: values['subnet-lease-renew-margin'],
     subnetLeaseTtlSec: values['subnet-lease-ttl'],
     ipMasq: values['ip-masq'],
@@ -184,6 +187,16 @@ function parseSubnetFile(values: Values, findings: Findings): string {
       `${findings.labelOf('subnet-file')}=${JSON.stringify(path)}: must be the path of a file`,
     );
   return path;
+}
+
+function parseCniConflist(values: Values, findings: Findings): Pick<DaemonOptions, 'cniConflist'> {
+  const { 'cni-config-path': source, 'cni-conf-file': path } = values;
+  if (source === '') return {};
+  if (!/^\/.*\.(?:conf|conflist|json)$/.test(path))
+    findings.errors.push(
+      `${findings.labelOf('cni-conf-file')}=${JSON.stringify(path)}: must be an absolute path that ends in .conflist, which runtimes read`,
+    );
+  return { cniConflist: { source, path } };
 }
 
 function parseListener(

@@ -1,4 +1,4 @@
-// Keeps subnet.env as desired: writes the newest text, retries after an error, and restores the
+// Keeps subnet.env, or the conflist of container runtimes, as desired: writes the newest text, retries after an error, and restores the
 // file when another program changes or removes it. inotify(7) reports such changes; a periodic
 // check covers file systems without it.
 import { statSync } from 'node:fs';
@@ -21,6 +21,10 @@ const EXTERNAL_EDIT_DELAY_MS = 500;
 
 export interface SubnetFileWriterOptions {
   readonly path: string;
+  /** For log messages; default `subnet file`. */
+  readonly title?: string;
+  /** The flag that names the path; default `--subnet-file`. */
+  readonly flag?: string;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called after each attempt to write the newest text, successful or not. */
@@ -122,13 +126,13 @@ export class SubnetFileWriter {
   }
 
   async #attempt(text: string): Promise<void> {
-    const { path, log, onContent } = this.#options;
+    const { flag, path, log, onContent } = this.#options;
     // From before the content is read: a later change must not count as verified.
     const signature = signatureOf(path);
     this.#attempted = text;
     this.#verified = undefined;
     try {
-      const outcome = await writeSubnetFile(path, text);
+      const outcome = await writeSubnetFile(path, text, flag);
       if (outcome === 'written') this.#noteWrite(text);
       else this.#verified = signature;
       this.#written = text;
@@ -144,12 +148,12 @@ export class SubnetFileWriter {
   }
 
   #noteWrite(text: string): void {
-    const { path, log, clock } = this.#options;
+    const { path, log, clock, title = 'subnet file' } = this.#options;
     this.#isOurs = true;
     this.#writtenMs = clock.nowMs();
     if (text === this.#written)
-      log.warn('Restored the subnet file after another program changed or removed it', { path });
-    else log.info('Wrote the subnet file', { path });
+      log.warn(`Restored the ${title} after another program changed or removed it`, { path });
+    else log.info(`Wrote the ${title}`, { path });
   }
 }
 

@@ -18,8 +18,9 @@ export class SubnetFileError extends WeftError {
   /** For example `ENOSPC`. */
   readonly errno: string;
 
-  constructor(path: string, errno: string, options?: ErrorOptions) {
-    super('SUBNET_FILE_FAILED', `Cannot write ${path}: ${REMEDIES[errno] ?? errno}`, options);
+  constructor(path: string, errno: string, options: ErrorOptions & { readonly flag?: string } = {}) {
+    const remedy = (REMEDIES[errno] ?? errno).replace('--subnet-file', options.flag ?? '--subnet-file');
+    super('SUBNET_FILE_FAILED', `Cannot write ${path}: ${remedy}`, options);
     this.errno = errno;
   }
 }
@@ -42,9 +43,14 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /**
  * Makes `path` contain `text`. Parent folders are created; an existing file keeps its mode, a new
  * one gets 0644. A symbolic link stays one. Equal content is not written.
+ * @param flag - which names the path, for the message.
  * @throws SubnetFileError; then nothing is changed and no temporary file is left
  */
-export async function writeSubnetFile(path: string, text: string): Promise<'written' | 'unchanged'> {
+export async function writeSubnetFile(
+  path: string,
+  text: string,
+  flag?: string,
+): Promise<'written' | 'unchanged'> {
   try {
     const target = await resolveTarget(path);
     const existing = await statRegularFile(target);
@@ -54,7 +60,7 @@ export async function writeSubnetFile(path: string, text: string): Promise<'writ
     await replaceFile(target, text, existing === undefined ? FILE_MODE : existing.mode & 0o7777);
     return 'written';
   } catch (error) {
-    throw new SubnetFileError(path, codeOf(error), { cause: error });
+    throw new SubnetFileError(path, codeOf(error), { cause: error, ...(flag !== undefined && { flag }) });
   }
 }
 

@@ -7,6 +7,7 @@ import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LoadedNative } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
+import type { ConflistKeeper } from '../cni/conflist-keeper.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import type { HostSnapshot } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -44,6 +45,8 @@ export interface NodeView {
   readonly probes: Pick<ProbeHistory, 'get' | 'summary'>;
   /** Unset without the addon. */
   readonly packetPath: PacketPathView | undefined;
+  /** The conflist of container runtimes; unset without --cni-config-path. */
+  readonly conflist?: Pick<ConflistKeeper, 'status'> | undefined;
   /** The command of --on-change; unset without one. */
   readonly hook: ChangeHookView | undefined;
 }

@@ -43,6 +43,7 @@ export function statusOf(daemon: NodeView): StatusV1 {
     ...(lease && { lease }),
     registry: registryOf(daemon),
     ...(kernel && { kernel }),
+    ...(daemon.conflist && { conflist: daemon.conflist.status }),
     peers: { total: peers, inSync, pending, errors },
   };
 }

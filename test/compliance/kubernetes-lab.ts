@@ -1,7 +1,10 @@
 // What weft does on the hosts of a Kubernetes cluster: the same cases on a real API server and on the
 // fake one, with real daemons, kernel devices and containers.
 import assert from 'node:assert/strict';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { INSIDE } from '../../lab/daemon-command.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { startPings } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -145,6 +148,44 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
         FOLLOW_MS,
       );
       await waitUntilReady(lab, 'h3');
+    });
+
+    it('leaves nothing of a node after weft cleanup, in Kubernetes and on the host', async () => {
+      const inside = ['net.d', 'bin'].map((name) => `${INSIDE}/${name}`);
+      const folders = inside.map((folder) => lab.sandbox.outside(folder));
+      for (const folder of folders) await mkdir(folder, { recursive: true });
+      const [confDir, binDir] = folders as [string, string];
+      await writeFile(join(confDir, '10-flannel.conflist'), '{"plugins":[{"type": "weft-cni"}]}');
+      await writeFile(join(confDir, '20-other.conflist'), '{"plugins":[{"type": "bridge"}]}');
+      await symlink('.weft-1', join(binDir, '.weft'));
+      await mkdir(join(binDir, '.weft-1'));
+      await writeFile(join(binDir, 'bridge'), 'of another program');
+      await cluster.annotate('h2', { [`${PREFIX}public-ip-overwrite`]: '203.0.113.1' });
+      const flags = [`--cni-conf-dir=${inside[0]}`, `--cni-bin-dir=${inside[1]}`, ...cluster.accessFlags];
+      const args = ['cleanup', '--kube-node=h2', '--subnet-file', lab.subnetFile('h2'), ...flags];
+      const clean = () => lab.weft('h2', args);
+
+      const running = await clean();
+      assert.match(running.stderr, /weft daemon runs here.*stop it first/);
+      await lab.stopDaemon('h2');
+      const { code, stdout, stderr } = await clean();
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /removed +node +h2: \d annotations/);
+      assert.doesNotMatch(stdout, /CANNOT/);
+
+      const { metadata, status } = await cluster.node('h2');
+      const own = Object.keys(metadata.annotations ?? {}).filter((name) => name.startsWith(PREFIX));
+      assert.deepEqual(own, [`${PREFIX}public-ip-overwrite`]);
+      const condition = status.conditions?.find(({ type }) => type === 'NetworkUnavailable');
+      assert.deepEqual([condition?.status, condition?.reason], ['True', 'WeftRemoved']);
+      assert.deepEqual([await readdir(confDir), await readdir(binDir)], [['20-other.conflist'], ['bridge']]);
+      assert.doesNotMatch(
+        await lab.check('h2', ['sh', '-c', 'ip route; ip link; nft list tables']),
+        /flannel|proto 87/,
+      );
+      await waitFor('h1 to drop the node', async () => !(await canPing(lab, 'c1', 'h2')), FOLLOW_MS);
+      // A second run finds nothing.
+      assert.match((await clean()).stdout, /^Nothing of weft/);
     });
   });
 }

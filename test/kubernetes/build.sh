@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds kube-apiserver from the Go module proxy, once for each version, outside of the tree.
-# Prints its path. A cold build takes some eight minutes of processor time and 4 GB of caches.
+# Builds kube-apiserver or helm from the Go module proxy, once for each version, outside of the
+# tree. Usage: build.sh [kube-apiserver | helm]. Prints its path. A cold build takes some eight
+# minutes of processor time and 4 GB of caches for the first, two minutes for the second.
 set -eu
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/local/go/bin
@@ -8,17 +9,34 @@ command -v go >/dev/null || {
   echo "make test-kube needs Go: install it from https://go.dev/dl/ (version $(sed -n 's/^go //p' go.mod) or newer)" >&2
   exit 1
 }
-version=$(sed -n 's/^require k8s.io\/kubernetes //p; s/^\tk8s.io\/kubernetes \(v[^ ]*\).*/\1/p' go.mod | head -1)
+program=${1:-kube-apiserver}
+# A module of its own: helm and kube-apiserver need different versions of the same modules.
+case $program in
+  helm)
+    cd helm
+    module=helm.sh/helm/v3 package=helm.sh/helm/v3/cmd/helm
+    ;;
+  *) module=k8s.io/kubernetes package=k8s.io/kubernetes/cmd/kube-apiserver ;;
+esac
+version=$(awk -v module=$module '$1 == module { print $2; exit } $2 == module { print $3; exit }' go.mod)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/weft-kubernetes/$version
-binary=$cache/kube-apiserver
+binary=$cache/$program
 if [ ! -x "$binary" ]; then
   mkdir -p "$cache"
-  echo "Building kube-apiserver $version, which takes minutes" >&2
-  part=k8s.io/component-base/version
-  minor=$(echo "$version" | cut -d. -f2)
-  CGO_ENABLED=0 go build -trimpath -o "$binary.new" \
-    -ldflags "-s -w -X $part.gitVersion=$version -X $part.gitMajor=1 -X $part.gitMinor=$minor" \
-    k8s.io/kubernetes/cmd/kube-apiserver >&2
+  echo "Building $program $version, which takes minutes" >&2
+  flags="-s -w"
+  if [ "$program" = helm ]; then
+    # The version of Kubernetes that helm template assumes; without it an old one.
+    for part in chartutil lint/rules; do
+      minor=$(awk '$1 == "k8s.io/client-go" { split($2, part, "."); print part[2] }' go.mod)
+      flags="$flags -X helm.sh/helm/v3/pkg/$part.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$part.k8sVersionMinor=$minor"
+    done
+  else
+    part=k8s.io/component-base/version
+    minor=$(echo "$version" | cut -d. -f2)
+    flags="$flags -X $part.gitVersion=$version -X $part.gitMajor=1 -X $part.gitMinor=$minor"
+  fi
+  CGO_ENABLED=0 go build -trimpath -o "$binary.new" -ldflags "$flags" "$package" >&2
   mv "$binary.new" "$binary"
 fi
 echo "$binary"

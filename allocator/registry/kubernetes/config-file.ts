@@ -1,8 +1,7 @@
 // The network config as a file, which a ConfigMap mounts: read with the nodes, and again when it
-// changes. kubelet replaces the folder `..data`, so that the file's folder is watched.
+// changes.
 import { readFile } from 'node:fs/promises';
-import { watch, type FSWatcher } from 'node:fs';
-import { dirname } from 'node:path';
+import { FileWatch } from '../../../lib/file-watch.ts';
 import { RegistryError, toRevision } from '../registry.ts';
 import type { ConfigEntry } from '../registry.ts';
 
@@ -15,18 +14,20 @@ export type ConfigListener = (config: ConfigEntry | undefined) => void;
 export class ConfigFile {
   readonly #path: string;
   readonly #listeners = new Set<ConfigListener>();
-  #watcher: FSWatcher | undefined;
+  readonly #watch: FileWatch;
   #timer: NodeJS.Timeout | undefined;
   #entry: ConfigEntry | undefined;
   #versions = 0;
 
   constructor(path: string) {
     this.#path = path;
+    this.#watch = new FileWatch(path, () => this.#onChange());
   }
 
   /** `undefined` if there is no file. Each other text has a revision of its own. @throws RegistryError */
   async read(): Promise<ConfigEntry | undefined> {
-    this.#watch();
+    // The folder may have been missing, or replaced with its mount.
+    if (!this.#watch.isWatching) this.#watch.start();
     const text = await this.#readText();
     if (text === undefined) this.#entry = undefined;
     else if (text !== this.#entry?.text) this.#entry = { text, modRevision: toRevision(++this.#versions) };
@@ -40,7 +41,7 @@ export class ConfigFile {
   }
 
   close(): void {
-    this.#watcher?.close();
+    this.#watch.close();
     clearTimeout(this.#timer);
   }
 
@@ -57,16 +58,6 @@ export class ConfigFile {
         `Cannot read the network config ${this.#path}: ${(error as Error).message}`,
         { cause: error },
       );
-    }
-  }
-
-  #watch(): void {
-    if (this.#watcher !== undefined) return;
-    try {
-      this.#watcher = watch(dirname(this.#path), { persistent: false }, () => this.#onChange());
-      this.#watcher.on('error', () => (this.#watcher = undefined));
-    } catch {
-      // The folder is missing: the next read tries again.
     }
   }
 

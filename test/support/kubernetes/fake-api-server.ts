@@ -13,7 +13,7 @@ export interface FakeNode {
     annotations?: Record<string, string>;
   };
   spec: { podCIDR?: string; podCIDRs?: string[] };
-  status: { conditions?: { type: string; status: string; message?: string }[] };
+  status: { conditions?: { type: string; status: string; message?: string; reason?: string }[] };
 }
 
 interface Event {

@@ -1,14 +1,15 @@
 // Nodes of the API server of a lab: how a test makes, changes and removes them, as kubelet, the
 // controller manager and administrators do. It knows the API alone, so that it serves any server.
 import { fileURLToPath } from 'node:url';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { Lab } from '../../../lab/lab.ts';
 import { INSIDE } from '../../../lab/daemon-command.ts';
 import type { FakeNode } from './fake-api-server.ts';
 
 const CALL = fileURLToPath(new URL('api-call.js', import.meta.url));
 /** Where the network config of all nodes is, inside the sandbox. */
-const CONFIG = `${INSIDE}/net-conf.json`;
+const CONFIG_FOLDER = `${INSIDE}/kube-flannel`;
+const CONFIG = `${CONFIG_FOLDER}/net-conf.json`;
 
 /** An API server that runs in namespace `etcd` of a lab. */
 export interface LabApiServer {
@@ -27,10 +28,16 @@ export interface LabApiServer {
 export class LabCluster {
   readonly #lab: Lab;
   readonly #server: LabApiServer;
+  #versions = 0;
 
   constructor(lab: Lab, server: LabApiServer) {
     this.#lab = lab;
     this.#server = server;
+  }
+
+  /** Of commands that ask the API server themselves. */
+  get accessFlags(): readonly string[] {
+    return [`--kube-api-url=${this.#server.url}`, ...this.#server.daemonFlags];
   }
 
   async addNode(name: string, podCIDRs: readonly string[] = []): Promise<void> {
@@ -54,10 +61,18 @@ export class LabCluster {
     return JSON.parse(await this.#call('GET', `/api/v1/nodes/${name}`)) as FakeNode;
   }
 
-  /** Replaces the file as a whole, as kubelet does. */
+  /**
+   * As kubelet changes a mounted ConfigMap: a new folder, the link `..data` to it, and the former
+   * folder removed.
+   */
   async putConfig(config: string): Promise<void> {
-    await writeFile(this.#lab.sandbox.outside(`${CONFIG}.new`), config);
-    await this.#lab.sandbox.check(['mv', `${CONFIG}.new`, CONFIG]);
+    const folder = `${CONFIG_FOLDER}/..${++this.#versions}`;
+    await mkdir(this.#lab.sandbox.outside(folder), { recursive: true });
+    await writeFile(this.#lab.sandbox.outside(`${folder}/net-conf.json`), config);
+    const script = `cd "$1" && ln -s "$2" ..data_tmp && mv -T ..data_tmp ..data &&
+      ln -sf ..data/net-conf.json . && rm -rf "..$(($3 - 1))"`;
+    const version = String(this.#versions);
+    await this.#lab.sandbox.check(['sh', '-c', script, 'sh', CONFIG_FOLDER, `..${version}`, version]);
   }
 
   async startDaemon(name: string, more: readonly string[] = []): Promise<void> {

@@ -1,0 +1,224 @@
+// What an administrator applies, on a real API server: weft.yaml and the chart are the same, every
+// object is accepted as it is, and pods ask for no more than the network of their host needs.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { packageRoot } from '../../lab/package-root.ts';
+import { mustCall } from './real-api-server.ts';
+import {
+  collectionOf,
+  create,
+  parseManifests,
+  startApiServer,
+  type Manifest,
+  type RunningApiServer,
+} from './running-api-server.ts';
+
+const FOLDER = join(packageRoot(), 'deploy/kubernetes');
+const CHART = join(FOLDER, 'chart');
+const HELM = process.env['HELM'] ?? '';
+
+/** Renders the chart as `make kube-manifests` does. */
+function render(...args: readonly string[]): string {
+  const common = ['template', 'weft', CHART, '--namespace', 'weft-system'];
+  return execFileSync(HELM, [...common, ...args], { encoding: 'utf8' });
+}
+
+interface PodSpec {
+  hostNetwork?: boolean;
+  containers: { securityContext: { capabilities: { add?: string[] } } }[];
+  initContainers: unknown[];
+  volumes: { name: string; hostPath?: unknown; emptyDir?: object }[];
+}
+
+const podSpecOf = (daemonSet: Manifest): PodSpec =>
+  structuredClone((daemonSet['spec'] as { template: { spec: PodSpec } }).template.spec);
+
+describe('the manifests for Kubernetes', () => {
+  let server: RunningApiServer;
+  before(async function start() {
+    this.timeout(120_000);
+    server = await startApiServer(16_444);
+  });
+  after(() => server.stop());
+
+  const read = (name: string): string => readFileSync(join(FOLDER, name), 'utf8');
+  const daemonSets = (manifests: readonly Manifest[]): Manifest[] =>
+    manifests.filter(({ kind }) => kind === 'DaemonSet');
+
+  it('are what the chart renders', () => {
+    assert.equal(
+      execFileSync(HELM, ['lint', '--strict', CHART], { encoding: 'utf8' }).includes('ERROR'),
+      false,
+    );
+    for (const name of ['weft.yaml', 'rbac.yaml', 'cleanup.yaml']) {
+      const args =
+        read(name)
+          .match(/^# helm template .*? weft-system (.*)$/m)?.[1]
+          ?.split(' ') ?? [];
+      assert.notEqual(args.length, 0, `${name} names its command`);
+      assert.equal(
+        read(name).replace(/^(?:#.*\n)+/, ''),
+        render(...args),
+        `${name}: run make kube-manifests`,
+      );
+    }
+  });
+
+  it('are accepted, first as a dry run and then for real, and twice', async () => {
+    const [namespace, ...rest] = parseManifests(read('weft.yaml'));
+    assert.equal((await create(server.url, namespace!, '&dryRun=All')).status, 201);
+    assert.equal((await create(server.url, namespace!)).status, 201);
+    for (const query of ['&dryRun=All', ''])
+      for (const manifest of rest) {
+        const { status, body } = await create(server.url, manifest, query);
+        assert.equal(status, 201, `${manifest.kind}: ${body}`);
+      }
+    // What the API server added are defaults alone.
+    for (const manifest of daemonSets(rest)) {
+      const stored = await mustCall({
+        url: `${server.url}${collectionOf(manifest)}/${manifest.metadata.name}`,
+      });
+      assert.deepEqual(withoutDefaults(stored['spec'], manifest['spec']), manifest['spec']);
+    }
+  });
+
+  const VARIANTS: readonly (readonly [what: string, args: readonly string[]])[] = [
+    ['dual stack with another backend', ['--set', 'podCidrv6=fd00:10::/48,backend.Type=host-gw']],
+    ['IPv6 alone', ['--set', 'podCidr=,podCidrv6=fd00:10::/48']],
+    [
+      'pools with interfaces of their own',
+      [
+        '--set-json',
+        'pools=[{"name":"","nodeSelector":{"rack":"a"}},{"name":"b","nodeSelector":{"rack":"b"},"interfaces":["eth1","bond0"]}]',
+      ],
+    ],
+    ['metrics', ['--set', 'metrics.port=8082,metrics.service=true']],
+    ['network policies', ['--set', 'networkPolicy.enabled=true']],
+    [
+      'labels, annotations and secrets',
+      [
+        '--set-json',
+        'imagePullSecrets=[{"name":"registry"}],podLabels={"a":"b"},podAnnotations={"c":"d"},daemonSetAnnotations={"e":"f"},commonLabels={"team":"net"}',
+      ],
+    ],
+    ['an API server outside of the cluster network', ['--set', 'kubernetesApi.host=192.0.2.1']],
+    ['an image by digest', ['--set', `image.digest=sha256:${'0'.repeat(64)}`]],
+    ['a device for userspace', ['--set', 'tun=true', '--set-json', 'extraCapabilities=["BPF","PERFMON"]']],
+    ['plugins of another program', ['--set', 'cni.install=false']],
+    ['the removal from each node', ['--set', 'cleanup=true,kubernetesApi.host=192.0.2.1']],
+    ['no admission policy', ['--set', 'admissionPolicy=false,ipMasq=false']],
+  ];
+  for (const [what, args] of VARIANTS)
+    it(`are accepted with ${what}`, async () => {
+      for (const manifest of parseManifests(render(...args))) {
+        const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'weft-system' } };
+        await create(server.url, namespace);
+        const { status, body } = await create(server.url, manifest, '&dryRun=All');
+        // 409: it exists since the test above; the API server validates an object before it says so.
+        assert.ok(
+          status === 201 || status === 409,
+          `${manifest.kind} ${manifest.metadata.name}: ${status} ${body}`,
+        );
+      }
+    });
+
+  it('select disjoint nodes and pods by pool', () => {
+    const args = VARIANTS.find(([what]) => what.startsWith('pools'))![1];
+    const found = daemonSets(parseManifests(render(...args)));
+    assert.deepEqual(
+      found.map(({ metadata }) => metadata.name),
+      ['weft', 'weft-b'],
+    );
+    assert.match(JSON.stringify(found[1]), /--iface=eth1","--iface=bond0/);
+    assert.doesNotMatch(JSON.stringify(found[0]), /--iface/);
+  });
+
+  it('replace the daemon by what removes it, under the same name and selector', async () => {
+    const [daemon] = daemonSets(parseManifests(read('weft.yaml')));
+    const [cleanup] = daemonSets(parseManifests(read('cleanup.yaml')));
+    assert.equal(cleanup!.metadata.name, daemon!.metadata.name);
+    const selectorOf = ({ spec }: Manifest): unknown => (spec as { selector: unknown }).selector;
+    assert.deepEqual(selectorOf(cleanup!), selectorOf(daemon!));
+    const url = `${server.url}${collectionOf(daemon!)}/weft`;
+    const stored = await mustCall({ url });
+    const { resourceVersion } = stored['metadata'] as { resourceVersion: string };
+    const metadata = { ...cleanup!.metadata, resourceVersion };
+    await mustCall({
+      url: `${url}?fieldValidation=Strict&dryRun=All`,
+      method: 'PUT',
+      body: { ...cleanup, metadata },
+    });
+  });
+
+  it('hold a network config and a conflist that are JSON', () => {
+    const { data } = parseManifests(read('weft.yaml')).find(
+      ({ kind }) => kind === 'ConfigMap',
+    ) as unknown as {
+      data: Record<string, string>;
+    };
+    assert.deepEqual(JSON.parse(data['net-conf.json']!), {
+      Network: '10.244.0.0/16',
+      Backend: { Type: 'vxlan' },
+    });
+    const { name, plugins } = JSON.parse(data['cni-conf.json']!) as {
+      name: string;
+      plugins: { type: string }[];
+    };
+    assert.deepEqual([name, ...plugins.map(({ type }) => type)], ['cbr0', 'weft-cni', 'portmap']);
+  });
+
+  it('meet the baseline of Pod Security but for what the network of the host needs', async () => {
+    const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'baseline', labels } };
+    assert.equal((await create(server.url, namespace)).status, 201);
+    const account = {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'weft', namespace: 'baseline' },
+    };
+    assert.equal((await create(server.url, account)).status, 201);
+    const [daemonSet] = daemonSets(parseManifests(read('weft.yaml')));
+    const podOf = (spec: PodSpec): Manifest => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'weft', namespace: 'baseline' },
+      spec,
+    });
+
+    const rejected = await create(server.url, podOf(podSpecOf(daemonSet!)), '&dryRun=All');
+    assert.equal(rejected.status, 403, rejected.body);
+    const { message } = JSON.parse(rejected.body) as { message: string };
+    const violations = message.replace(/^.*?"baseline:latest": /, '').replaceAll(/ \([^)]*\)/g, '');
+    assert.deepEqual(violations.split(', ').toSorted(), [
+      'host namespaces',
+      'hostPath volumes',
+      'non-default capabilities',
+    ]);
+
+    const spec = podSpecOf(daemonSet!);
+    delete spec.hostNetwork;
+    delete spec.containers[0]!.securityContext.capabilities.add;
+    spec.volumes = spec.volumes.map((volume) =>
+      volume.hostPath === undefined ? volume : { name: volume.name, emptyDir: {} },
+    );
+    const { status, body } = await create(server.url, podOf(spec), '&dryRun=All');
+    assert.equal(status, 201, body);
+  });
+});
+
+/** `stored` with the members alone that `wanted` has. */
+function withoutDefaults(stored: unknown, wanted: unknown): unknown {
+  if (Array.isArray(stored) && Array.isArray(wanted))
+    return stored.map((member, index) => withoutDefaults(member, wanted[index]));
+  if (typeof stored !== 'object' || stored === null || typeof wanted !== 'object' || wanted === null)
+    return stored;
+  return Object.fromEntries(
+    Object.keys(wanted).map((key) => [
+      key,
+      withoutDefaults((stored as Record<string, unknown>)[key], (wanted as Record<string, unknown>)[key]),
+    ]),
+  );
+}
