@@ -77,10 +77,16 @@ enum {
   VXLAN_BYTES = 8,
 };
 
+/*
+ * Headers are at even addresses (NET_IP_ALIGN, and room is made by even numbers). Unless the
+ * compiler knows, it loads and stores byte by byte.
+ */
+#define HEADER __attribute__((packed, aligned(2)))
+
 struct ethernet {
   __u8 destination[6], source[6];
   __be16 type;
-} __attribute__((packed));
+} HEADER;
 
 struct ipv4 {
   __u8 version_ihl, tos;
@@ -89,34 +95,34 @@ struct ipv4 {
   __u8 ttl, protocol;
   __u16 checksum;
   __be32 source, destination;
-} __attribute__((packed));
+} HEADER;
 
 struct ipv6 {
   __be32 version_class_label;
   __be16 payload;
   __u8 next, hop_limit;
   __be32 source[4], destination[4];
-} __attribute__((packed));
+} HEADER;
 
 struct udp {
   __be16 source, destination, length, checksum;
-} __attribute__((packed));
+} HEADER;
 
 struct vxlan {
   __u8 flags, reserved[3];
   __be32 vni;
   struct ethernet frame;
-} __attribute__((packed));
+} HEADER;
 
 struct outer {
   struct ipv4 ip;
   struct udp udp;
-} __attribute__((packed));
+} HEADER;
 
 struct outer6 {
   struct ipv6 ip;
   struct udp udp;
-} __attribute__((packed));
+} HEADER;
 
 _Static_assert(sizeof(struct outer) == IPV4_BYTES + UDP_BYTES, "overhead of encapsulation udp");
 _Static_assert(sizeof(struct outer6) == IPV6_BYTES + UDP_BYTES, "the same over IPv6");
