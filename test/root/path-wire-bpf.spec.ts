@@ -80,7 +80,8 @@ for (const encapsulation of ENCAPSULATIONS)
             const refusal = await ping(a, b.overlay[family], ...sizeOf(mtu, family));
             assert.match(refusal, new RegExp(`mtu.?=? ?${mtu - 100}`));
           });
-          await a.ip([`route delete ${route}`, `route flush cache`, `-6 route flush cache`]);
+          await a.ip([`route delete ${route}`]);
+          await a.run(['ip', `-${family}`, 'route', 'flush', 'cache']);
           await a.status({ refresh: true });
           assert.deepEqual([grown['dropTxTooBig'], grown['kernelTxPackets']], [1, 0], JSON.stringify(grown));
         });
