@@ -160,7 +160,7 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
       await symlink('.weft-1', join(binDir, '.weft'));
       await mkdir(join(binDir, '.weft-1'));
       await writeFile(join(binDir, 'bridge'), 'of another program');
-      await cluster.annotate('h2', { [`${PREFIX}public-ip-overwrite`]: '203.0.113.1' });
+      await cluster.annotate('h2', { [`${PREFIX}node-public-ip`]: '203.0.113.1' });
       const flags = [`--cni-conf-dir=${inside[0]}`, `--cni-bin-dir=${inside[1]}`, ...cluster.accessFlags];
       const args = ['cleanup', '--kube-node=h2', '--subnet-file', lab.subnetFile('h2'), ...flags];
       const clean = () => lab.weft('h2', args);
@@ -175,7 +175,7 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
 
       const { metadata, status } = await cluster.node('h2');
       const own = Object.keys(metadata.annotations ?? {}).filter((name) => name.startsWith(PREFIX));
-      assert.deepEqual(own, [`${PREFIX}public-ip-overwrite`]);
+      assert.deepEqual(own, [`${PREFIX}node-public-ip`]);
       const condition = status.conditions?.find(({ type }) => type === 'NetworkUnavailable');
       assert.deepEqual([condition?.status, condition?.reason], ['True', 'WeftRemoved']);
       assert.deepEqual([await readdir(confDir), await readdir(binDir)], [['20-other.conflist'], ['bridge']]);
