@@ -51,6 +51,11 @@ export interface WeftAttributes {
    * truncates them.
    */
   readonly acceptsGso?: boolean;
+  /**
+   * With a packet path over IPv6: it takes UDP without a checksum (RFC 6935), which a BPF program
+   * sends.
+   */
+  readonly acceptsZeroChecksum?: boolean;
 }
 
 /** A transport that a host migrates away from, as its lease advertises it. */

@@ -102,8 +102,25 @@ export interface NetworkV1 {
   readonly mtu?: number;
   /** The change of VNI, port or backend in progress. */
   readonly migration?: MigrationV1;
+  /** Devices of the userspace packet path; unset without any. */
+  readonly paths?: readonly PacketPathV1[];
   /** Checksum offload by address family; unset where the kernel does no VXLAN. */
   readonly checksumOffload?: readonly ChecksumOffloadV1[];
+}
+
+/** One device of the userspace packet path; docs/explanation/packet-path.md explains the counts. */
+export interface PacketPathV1 {
+  readonly device: string;
+  /** Why the BPF fast path is off; unset if it is on. */
+  readonly bpfDisabledReason?: string;
+  /** The VXLAN device that decapsulates TCP for the fast path; unset: none. */
+  readonly decapDevice?: string;
+  /** Since the device was opened; each contains the next. */
+  readonly rxPackets: number;
+  readonly kernelRxPackets: number;
+  readonly kernelDecapPackets: number;
+  readonly txPackets: number;
+  readonly kernelTxPackets: number;
 }
 
 /** Checksum offload of one VXLAN device; docs/reference/config.md explains it. */

@@ -46,6 +46,11 @@ export interface HostFacts {
    * means no.
    */
   readonly isUdpInKernel?: boolean;
+  /**
+   * Whether the packet path leaves all packets to its workers, which take datagrams with checksums
+   * many at once. Absent means no.
+   */
+  readonly isBpfOff?: boolean;
   /** Devices whose IPv6 default route a router advertised. Absent means none. */
   readonly advertisedRouters?: readonly string[];
   /**

@@ -142,6 +142,8 @@ export interface PathRouteObject {
   readonly mac: MacAddress;
   /** The peer takes one packet a datagram: no super-packets. Default false. */
   readonly needsSegments?: boolean;
+  /** The peer takes UDP over IPv6 without a checksum. Default false. */
+  readonly acceptsZeroChecksum?: boolean;
 }
 
 /**

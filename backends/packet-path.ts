@@ -7,7 +7,8 @@
 import { UNSPECIFIED, addressOf, bitsOf, contains, prefixLengthOf, toBigInt } from '../lib/address.ts';
 import type { Cidr, Family } from '../lib/address.ts';
 import type { Ipv4Range, Ipv6Range } from '../allocator/config/config.ts';
-import type { BackendContext } from './backend.ts';
+import type { WeftAttributes } from '../allocator/lease.ts';
+import type { BackendContext, HostFacts } from './backend.ts';
 import { interfaceAddressOf, rangeOf, subnetOf } from './address-family.ts';
 import type { KernelObject, PathRouteObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
@@ -31,6 +32,14 @@ export function pathHostObjects(
   return network === undefined ? objects : [...objects, deviceRoute(network, family, link.name)];
 }
 
+/**
+ * What this host publishes about its packet path: without checksums a peer's BPF program can send
+ * over IPv6 what its workers would send else. Workers alone take them one by one, so not then.
+ */
+export function zeroChecksumMark({ isBpfOff }: HostFacts, families: readonly Family[]): WeftAttributes {
+  return families.includes(6) && isBpfOff !== true ? { acceptsZeroChecksum: true } : {};
+}
+
 type PathPeer = Pick<PathRouteObject, 'dev' | 'port' | 'mac' | 'needsSegments'>;
 
 /**
@@ -39,10 +48,17 @@ type PathPeer = Pick<PathRouteObject, 'dev' | 'port' | 'mac' | 'needsSegments'>;
  */
 export function pathPeerFamily(
   context: BackendContext,
-  { family, subnet, publicIp }: PeerFamily,
+  { family, subnet, publicIp, lease }: PeerFamily,
   { dev, port, mac, needsSegments = false }: PathPeer,
 ): PeerFamilyState {
-  const end = { remote: publicIp, port, mac, needsSegments };
+  const acceptsZeroChecksum = family === 6 && lease.attributes.weft?.acceptsZeroChecksum === true;
+  const end = {
+    remote: publicIp,
+    port,
+    mac,
+    needsSegments,
+    ...(acceptsZeroChecksum && { acceptsZeroChecksum }),
+  };
   const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, ...end };
   const routed: PeerFamilyState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
   const network = routedNetwork(context, family);

@@ -86,14 +86,22 @@ export function assumeTransport(peer: Lease, transport: Transport): Lease {
   };
   if (matchTransport(advertised, [transport]) !== undefined) return peer;
   const legacy = weft?.leaving?.find((one) => matchTransport(one, [transport]) !== undefined);
-  if (legacy !== undefined) return { ...peer, attributes: { ...peer.attributes, ...legacy } };
-  const { backendData: _data, backendV6Data: _v6Data, ...rest } = peer.attributes;
+  const known = withoutZeroChecksum(peer.attributes);
+  if (legacy !== undefined) return { ...peer, attributes: { ...known, ...legacy } };
+  const { backendData: _data, backendV6Data: _v6Data, ...rest } = known;
   const attributes: LeaseAttributes = {
     ...rest,
     backendType: wireType(transport.type),
     ...(transport.type === 'vxlan' && vxlanData(peer.attributes, transport.vni ?? 1)),
   };
   return { ...peer, attributes };
+}
+
+/** The mark is of the announced transport: another one may be the kernel's, which needs checksums. */
+function withoutZeroChecksum(attributes: LeaseAttributes): LeaseAttributes {
+  if (attributes.weft?.acceptsZeroChecksum === undefined) return attributes;
+  const { acceptsZeroChecksum: _mark, ...weft } = attributes.weft;
+  return { ...attributes, weft };
 }
 
 /** A host keeps its MAC across VNIs; a host without one has the MAC that it would derive. */

@@ -169,6 +169,21 @@ describe('udp peer', () => {
       assert.deepEqual(marks, [needsSegments]);
     });
 
+  for (const [what, weft, expected] of [
+    ['with the mark is sent no checksums in IPv6', { acceptsZeroChecksum: true }, [undefined, true]],
+    ['without it is sent checksums', { acceptsGso: true }, [undefined, undefined]],
+  ] as const)
+    it(what, () => {
+      const { attributes } = plainPeer(2);
+      const address = { publicIpv6: ip6('2001:db8::2') };
+      const peer = lease('10.5.2.0/24 fd00:0:0:2::/64', { ...attributes, ...address, weft });
+      const state = backend.derivePeer(context(backend, network('46', UDP)), peer);
+      const marks = state.objects.flatMap((object) =>
+        object.kind === 'tunnel' ? [object.acceptsZeroChecksum] : [],
+      );
+      assert.deepEqual(marks, expected);
+    });
+
   it('without a backend type is udp or alloc to all other backends, and an error there', () => {
     const other = backendFor('host-gw');
     const state = other.derivePeer(context(other, network('4', { type: 'host-gw' })), plainPeer(2));
@@ -180,12 +195,19 @@ describe('udp peer', () => {
 describe('udp publishes', () => {
   for (const [families, expected] of [
     ['4', '{"PublicIP":"10.9.0.1","PublicIPv6":null,"Weft":{"Gso":true}}'],
-    ['46', '{"PublicIP":"10.9.0.1","PublicIPv6":"2001:db8::1","Weft":{"Gso":true}}'],
-    ['6', '{"PublicIP":"0.0.0.0","PublicIPv6":"2001:db8::1","Weft":{"Gso":true}}'],
+    ['46', '{"PublicIP":"10.9.0.1","PublicIPv6":"2001:db8::1","Weft":{"Gso":true,"ZeroChecksum":true}}'],
+    ['6', '{"PublicIP":"0.0.0.0","PublicIPv6":"2001:db8::1","Weft":{"Gso":true,"ZeroChecksum":true}}'],
   ] as const)
     it(`${expected} with families ${families}`, () => {
       assert.equal(encodeLeaseValue(backend.attributes(network(families, UDP), host())), expected);
     });
+
+  for (const [what, facts] of [
+    ['where workers take all packets', { isBpfOff: true }],
+    ['where the kernel takes them', { isUdpInKernel: true }],
+  ] as const)
+    it(`no mark of missing checksums ${what}`, () =>
+      assert.deepEqual(backend.attributes(network('46', UDP), host(facts)).weft, { acceptsGso: true }));
 
   it('the public address behind a NAT', () => {
     const facts = host({ publicIp: ip4('203.0.113.9') });

@@ -11,16 +11,20 @@ import { ownershipOf, wireType, requireInterfaceAddress, requirePublicIp } from 
 import type { FouLink, KernelObject, OverlayMtu, TunLink } from './kernel-state.ts';
 import { udpOverheadBytes } from './mtu.ts';
 import { deviceMtu, deviceObjects, portDeviceName } from './overlay-device.ts';
-import { pathHostObjects, pathPeerFamily } from './packet-path.ts';
+import { pathHostObjects, pathPeerFamily, zeroChecksumMark } from './packet-path.ts';
 import { derivePeerState, type PeerFamily } from './peer-state.ts';
 
 export const udpBackend: Backend = {
   type: 'udp',
 
   attributes(config, host) {
-    let attributes: LeaseAttributes = { backendType: wireType('udp'), weft: { acceptsGso: true } };
-    for (const family of familiesOf(config))
-      attributes = { ...attributes, ...familyAttributes(host, family) };
+    const families = familiesOf(config);
+    const zeroChecksum = host.isUdpInKernel === true ? {} : zeroChecksumMark(host, families);
+    let attributes: LeaseAttributes = {
+      backendType: wireType('udp'),
+      weft: { acceptsGso: true, ...zeroChecksum },
+    };
+    for (const family of families) attributes = { ...attributes, ...familyAttributes(host, family) };
     return attributes;
   },
 

@@ -266,12 +266,21 @@ describe('vxlan in userspace', () => {
   const inKernel = network('46', VXLAN);
   const inUserspace = network('46', { ...VXLAN, userspace: true });
 
-  it('publishes and owns what it does in the kernel, so that peers see no difference', () => {
+  it('publishes and owns what it does in the kernel, and that it needs no checksums in IPv6', () => {
     for (const previous of [undefined, PREVIOUS])
-      assert.deepEqual(
-        backend.attributes(inUserspace, host(), previous),
-        backend.attributes(inKernel, host(), previous),
-      );
+      assert.deepEqual(backend.attributes(inUserspace, host(), previous), {
+        ...backend.attributes(inKernel, host(), previous),
+        weft: { acceptsZeroChecksum: true },
+      });
+    const [ipv4InUserspace, ipv4InKernel] = [true, false].map((userspace) =>
+      backend.attributes(network('4', { ...VXLAN, userspace }), host(), PREVIOUS),
+    );
+    assert.deepEqual(ipv4InUserspace, ipv4InKernel);
+    const withoutBpf = host({ isBpfOff: true });
+    assert.deepEqual(
+      backend.attributes(inUserspace, withoutBpf, PREVIOUS),
+      backend.attributes(inKernel, withoutBpf, PREVIOUS),
+    );
     assert.deepEqual(backend.ownership(inUserspace, host()), backend.ownership(inKernel, host()));
   });
 

@@ -14,7 +14,7 @@ import type { KernelObject, OverlayMtu, TunLink, VxlanLink } from './kernel-stat
 import { vxlanOverheadBytes } from './mtu.ts';
 import { ownershipOf, requireInterfaceAddress, requirePublicIp } from './requirements.ts';
 import { deviceMtu, deviceObjects, portDeviceName } from './overlay-device.ts';
-import { pathHostObjects, pathPeerFamily } from './packet-path.ts';
+import { pathHostObjects, pathPeerFamily, zeroChecksumMark } from './packet-path.ts';
 import { derivePeerState, directRoute } from './peer-state.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
 import { onLinkDevice } from './underlay.ts';
@@ -31,8 +31,13 @@ export const vxlanBackend: Backend = {
 
   attributes(config, host, previous) {
     const vxlan = vxlanConfigOf(config);
-    let attributes: LeaseAttributes = { backendType: 'vxlan' };
-    for (const family of familiesOf(config))
+    const families = familiesOf(config);
+    const weft = isInUserspace({ config, host }) ? zeroChecksumMark(host, families) : {};
+    let attributes: LeaseAttributes = {
+      backendType: 'vxlan',
+      ...(weft.acceptsZeroChecksum === true && { weft }),
+    };
+    for (const family of families)
       attributes = { ...attributes, ...familyAttributes(vxlan, host, family, previous) };
     return attributes;
   },
@@ -80,7 +85,7 @@ function deviceName({ vni, port, usesPortName }: VxlanConfig, family: Family): s
 /**
  * Whether the packet path replaces the kernel device. A `false` in the config overrides the host.
  */
-function isInUserspace({ config, host }: BackendContext): boolean {
+function isInUserspace({ config, host }: Pick<BackendContext, 'config' | 'host'>): boolean {
   const { userspace } = vxlanConfigOf(config);
   return userspace === 'auto' ? host.isVxlanInUserspace === true : userspace;
 }

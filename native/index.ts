@@ -141,6 +141,7 @@ export interface NativePath {
     port: number,
     mac: Uint8Array,
     needsSegments: boolean,
+    acceptsZeroChecksum: boolean,
   ): void;
   pathRemoveRoute(handle: PathHandle, subnet: string, prefixLength: number): boolean;
   pathPeers(handle: PathHandle): readonly [subnets: readonly string[], numbers: BigUint64Array];

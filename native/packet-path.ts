@@ -53,6 +53,8 @@ export interface PathRoute {
    * underlay's hardware is done before, as a veth does neither. Default false.
    */
   readonly needsSegments?: boolean;
+  /** The peer takes UDP over IPv6 without a checksum, which the BPF program sends. Default false. */
+  readonly acceptsZeroChecksum?: boolean;
 }
 
 export interface PathRouteCounters extends PathRoute {
@@ -240,7 +242,7 @@ class NativePacketPath implements PacketPath {
 
   setRoute(name: string, route: PathRoute): void {
     const { handle, routes } = this.#find(name);
-    const { destination, remote, port, mac, needsSegments = false } = route;
+    const { destination, remote, port, mac, needsSegments = false, acceptsZeroChecksum = false } = route;
     const slash = destination.indexOf('/');
     const prefixLength = Number(destination.slice(slash + 1));
     this.#native.pathSetRoute(
@@ -251,6 +253,7 @@ class NativePacketPath implements PacketPath {
       port,
       mac === undefined ? NO_MAC : macBytes(mac),
       needsSegments,
+      acceptsZeroChecksum,
     );
     routes.set(destination, route);
   }

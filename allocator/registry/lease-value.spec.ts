@@ -42,6 +42,20 @@ describe('lease value', () => {
       { publicIpv6: 'fd00::3' as Ipv6, backendType: 'host-gw' },
     ],
     [
+      'udp with the marks of a packet path',
+      '{"PublicIP":"0.0.0.0","PublicIPv6":"fd00::3","Weft":{"Gso":true,"ZeroChecksum":true}}',
+      {
+        publicIpv6: 'fd00::3' as Ipv6,
+        backendType: '',
+        weft: { acceptsGso: true, acceptsZeroChecksum: true },
+      },
+    ],
+    [
+      'one such mark alone',
+      '{"PublicIP":"0.0.0.0","PublicIPv6":"fd00::3","BackendType":"vxlan","Weft":{"ZeroChecksum":true}}',
+      { publicIpv6: 'fd00::3' as Ipv6, backendType: 'vxlan', weft: { acceptsZeroChecksum: true } },
+    ],
+    [
       'extension data with HTML characters and a line separator',
       String.raw`{"PublicIP":"1.2.3.4","PublicIPv6":null,"BackendType":"extension","BackendData":"\u003ca\u003e \u0026 \u2028\n"}`,
       { publicIp: '1.2.3.4' as Ipv4, backendType: 'extension', backendData: '<a> & \u2028\n' },

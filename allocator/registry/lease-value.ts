@@ -57,8 +57,10 @@ export function encodeLeaseValue(attributes: LeaseAttributes): string {
   return JSON.stringify(fields).replaceAll(/[<>&\u2028\u2029]/g, escapeAsGoDoes);
 }
 
-function encodeWeft({ port, leaving = [], isDrained, acceptsGso }: WeftAttributes = {}): object {
-  if (port === undefined && leaving.length === 0 && acceptsGso !== true) return {};
+function encodeWeft(weft: WeftAttributes = {}): object {
+  const { port, leaving = [], isDrained, acceptsGso, acceptsZeroChecksum } = weft;
+  const hasMarks = acceptsGso === true || acceptsZeroChecksum === true;
+  if (port === undefined && leaving.length === 0 && !hasMarks) return {};
   const transports = leaving.map(({ backendType, backendData, backendV6Data, port: ownPort }) => ({
     ...(backendType !== '' && { BackendType: backendType }),
     ...(backendData !== undefined && { BackendData: backendData }),
@@ -71,6 +73,7 @@ function encodeWeft({ port, leaving = [], isDrained, acceptsGso }: WeftAttribute
       ...(transports.length > 0 && { Leaving: transports }),
       ...(isDrained === true && { Drained: true }),
       ...(acceptsGso === true && { Gso: true }),
+      ...(acceptsZeroChecksum === true && { ZeroChecksum: true }),
     },
   };
 }
@@ -84,14 +87,15 @@ export function sameAttributes(a: LeaseAttributes, b: LeaseAttributes): boolean 
 function decodeWeft(value: unknown): WeftAttributes | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const { Port: port, Leaving: leaving, Drained: drained, Gso: gso } = fields;
+  const { Port: port, Leaving: leaving, Drained: drained, Gso: gso, ZeroChecksum: zero } = fields;
   const transports = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
-  if (!isPort(port) && transports.length === 0 && gso !== true) return undefined;
+  if (!isPort(port) && transports.length === 0 && gso !== true && zero !== true) return undefined;
   return {
     ...(isPort(port) && { port }),
     ...(transports.length > 0 && { leaving: transports }),
     ...(drained === true && { isDrained: true }),
     ...(gso === true && { acceptsGso: true }),
+    ...(zero === true && { acceptsZeroChecksum: true }),
   };
 }
 

@@ -178,6 +178,8 @@ export interface MetaKeys {
  */
 export interface Registry extends RegistryReader, RegistryLeases, SubnetKeys, MetaKeys, RegistryConnection {
   readonly allocation: 'claimed';
+  /** Keys that exist and were perhaps meant for the config; none if this user may not read them. */
+  configNearMisses(signal?: AbortSignal): Promise<readonly string[]>;
 }
 
 /**

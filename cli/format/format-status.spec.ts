@@ -38,6 +38,31 @@ describe('weft status prints', () => {
     );
   });
 
+  it('which part of the packets the kernel moved, or why none', () => {
+    const counts = {
+      rxPackets: 600,
+      kernelRxPackets: 500,
+      kernelDecapPackets: 400,
+      txPackets: 300,
+      kernelTxPackets: 200,
+    };
+    const rowOf = (more: object): string | undefined => {
+      const network = { ...STATUS.network!, paths: [{ device: 'flannel0', ...counts, ...more }] };
+      return formatStatus({ ...STATUS, network }, PLAIN)
+        .split('\n')
+        .find((line) => line.includes('fast path'));
+    };
+    assert.equal(
+      rowOf({ decapDevice: 'weft-rx7a' }),
+      '  fast path  of flannel0 on: 500 of 600 packets received (400 decapsulated by weft-rx7a), 200 of 300 sent',
+    );
+    assert.equal(rowOf({}), '  fast path  of flannel0 on: 500 of 600 packets received, 200 of 300 sent');
+    assert.equal(
+      rowOf({ bpfDisabledReason: 'it is turned off' }),
+      '  fast path  of flannel0 off: it is turned off',
+    );
+  });
+
   it('the owner of checksums unless it is the device', () => {
     const rowOf = (more: object): string | undefined => {
       const checksumOffload = [{ device: 'flannel.1', family: 4, setting: 'auto', ...more } as const];

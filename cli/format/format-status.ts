@@ -1,5 +1,5 @@
 // Output of `weft status`. Pure: the time, too, comes from the answer.
-import type { HealthV1, StatusV1 } from '../../api/index.ts';
+import type { HealthV1, PacketPathV1, StatusV1 } from '../../api/index.ts';
 import { formatDuration, msBetween } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
@@ -12,6 +12,7 @@ export function formatStatus(status: StatusV1, style: Style): string {
     subnetRow(status),
     networkRow(status),
     migrationRow(status, style),
+    ...pathRows(status),
     ...checksumRows(status, style),
     underlayRow(status),
     registryRow(status, style),
@@ -66,6 +67,19 @@ function migrationRow({ network }: StatusV1, style: Style): Row | undefined {
   const blocked = blocker === undefined ? '' : `; ${style.bad('blocked')}: ${blocker}`;
   const from = announced === wanted ? `to ${wanted}` : `from ${announced} to ${wanted}`;
   return ['change', `${from}: ${style.warn(state)}${waiting}${blocked}`];
+}
+
+/** Which part of the packets the kernel moved: one row a device of the userspace packet path. */
+function pathRows({ network }: StatusV1): readonly Row[] {
+  return (network?.paths ?? []).map((path) => ['fast path', `of ${path.device} ${formatFastPath(path)}`]);
+}
+
+function formatFastPath(path: PacketPathV1): string {
+  if (path.bpfDisabledReason !== undefined) return `off: ${path.bpfDisabledReason}`;
+  const { rxPackets, kernelRxPackets, kernelDecapPackets, txPackets, kernelTxPackets } = path;
+  const decap =
+    path.decapDevice === undefined ? '' : ` (${kernelDecapPackets} decapsulated by ${path.decapDevice})`;
+  return `on: ${kernelRxPackets} of ${rxPackets} packets received${decap}, ${kernelTxPackets} of ${txPackets} sent`;
 }
 
 /** Rows only for exceptions: devices usually compute checksums. */

@@ -188,6 +188,13 @@ describe('weft-cni', function () {
       assert.equal(stored['cniVersion'], '0.4.0');
     });
 
+    it('takes a blank answer of an older delegate as it is', () => {
+      const [incompatible, versions] = [INCOMPATIBLE, '{"supportedVersions":["0.4.0"]}'];
+      const script = `case "$CNI_COMMAND $(cat)" in VERSION*) echo '${versions}' ;; *'"0.4.0"'*) echo ' ' ;; *) echo '${incompatible}'; exit 1 ;; esac`;
+      writeFileSync(join(plugins, 'bridge'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      assert.equal(adding('a'), ' \n');
+    });
+
     for (const supported of ['["0.1.0"]', '["1.0.0"]', '[]'])
       it(`fails with a delegate that rejects the version and supports ${supported}`, () => {
         answer('VERSION', `{"supportedVersions":${supported}}`);

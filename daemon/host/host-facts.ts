@@ -43,7 +43,8 @@ export async function readHost(
   if (!choice.ok) return choice;
   const { chosen, warnings, missingIpv6 } = choice;
   const etcd = options.etcdAddresses === undefined ? {} : { etcdAddresses: options.etcdAddresses };
-  const known = { ...hostFacts(chosen, routes, families), ...forwardDrops, ...etcd };
+  const bpf = options.isBpfOff === true ? { isBpfOff: true } : {};
+  const known = { ...hostFacts(chosen, routes, families), ...forwardDrops, ...etcd, ...bpf };
   const snapshot = { chosen, facts: known, warnings };
   return { ok: true, snapshot: missingIpv6 === undefined ? snapshot : { ...snapshot, missingIpv6 } };
 }

@@ -16,6 +16,8 @@ export interface InterfaceOptions {
   readonly publicIpv6?: Ipv6;
   /** Addresses of etcd, as far as its endpoints are addresses of other hosts. */
   readonly etcdAddresses?: readonly IpAddress[];
+  /** No BPF fast path: by a flag, or the kernel has none. */
+  readonly isBpfOff?: boolean;
 }
 
 /** A snapshot of the kernel's interfaces and routes. */

@@ -137,7 +137,7 @@ function describeQueue(link: LinkMessage, txQueueLength: number): readonly strin
 
 /** A route of the packet path on `dev`. */
 export function toPathRouteObject(
-  { destination, remote, port, mac, needsSegments }: PathRoute,
+  { destination, remote, port, mac, needsSegments, acceptsZeroChecksum }: PathRoute,
   dev: string,
 ): PathRouteObject {
   return {
@@ -148,6 +148,7 @@ export function toPathRouteObject(
     port,
     mac: (mac ?? NO_MAC) as MacAddress,
     needsSegments: needsSegments === true,
+    ...(acceptsZeroChecksum === true && { acceptsZeroChecksum }),
   };
 }
 

@@ -45,6 +45,9 @@ const ABROAD = {
 };
 const HOLE = { ...ROUTE, index: 0, isOnLink: false, blackholeMetric: 1_000_000 };
 
+/** Of rtm_table in the first message: struct nlmsghdr has 16 bytes. */
+const TABLE_OFFSET = 16 + 4;
+
 type Encode = (writer: MessageWriter) => void;
 const link =
   (type: number, index: number, name: string, family = 0): Encode =>
@@ -74,6 +77,7 @@ describe('notifications of the kernel', () => {
   let receive: (...messages: readonly Encode[]) => void;
   let overrun: () => void;
   let groups: readonly number[];
+  let datagramBytes: number;
   let isOpen: boolean;
   let listed: readonly LinkMessage[];
   let reads: number;
@@ -87,7 +91,7 @@ describe('notifications of the kernel', () => {
       ownership: () => ownership,
       onNotification: (notification) => notifications.push(notification),
       openSocket: (settings, handlers) => {
-        ({ groups = [] } = settings);
+        ({ groups = [], datagramBytes } = settings);
         isOpen = true;
         receive = (...messages) => {
           const writer = new MessageWriter(4096);
@@ -217,6 +221,20 @@ describe('notifications of the kernel', () => {
       [underlay('10.5.7.0/24')],
     ],
     ['a route of an unknown link', [(to) => encodeRouteSet(to, { index: LATER, ...ROUTE })], []],
+    ...[253, 255].map(
+      (table) =>
+        [
+          `a route of table ${table}`,
+          [
+            (to: MessageWriter) => {
+              encodeRouteSet(to, { index: OURS, ...ROUTE });
+              to.bytes[TABLE_OFFSET] = table;
+            },
+            link(RTM_NEWLINK, LATER, 'veth1'),
+          ],
+          [names('veth1')],
+        ] as const,
+    ),
     [
       'several messages',
       [link(RTM_NEWLINK, LATER, 'a'), link(RTM_NEWLINK, LATER, 'b')],
@@ -286,6 +304,20 @@ describe('notifications of the kernel', () => {
     receive((to) => encodeNeighbourDelete(to, { index: LATER, address: PEER.address }));
     assert.deepEqual(notifications.at(-1), gone('neighbour flannel-v6.1 10.5.7.0'));
   });
+
+  it('report what was missed during one list of the links once', async () => {
+    const counts: number[] = [];
+    for (const isMissing of [true, false, true, false]) {
+      notifications.length = 0;
+      overrun();
+      if (isMissing) receive((to) => encodeRouteSet(to, { index: LATER, ...ROUTE }));
+      await clock.advance(10);
+      counts.push(notifications.length);
+    }
+    assert.deepEqual(counts, [2, 1, 2, 1]);
+  });
+
+  it('come whole: the longest has 8 KiB', () => assert.equal(datagramBytes, 8192));
 
   it('are those of links, neighbours, addresses and routes', () => {
     // rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.

@@ -22,10 +22,13 @@ export function toDevice({ name, encapsulation, local, port, vni, mac }: TunLink
 
 /** The route of the packet path that `route` describes, on `device`. */
 export function toPathRoute(
-  { destination, remote, port, mac, needsSegments }: PathRouteObject,
+  { destination, remote, port, mac, needsSegments, acceptsZeroChecksum }: PathRouteObject,
   { encapsulation }: PathDevice,
 ): PathRoute {
-  const marks = needsSegments === true ? { needsSegments } : {};
+  const marks = {
+    ...(needsSegments === true && { needsSegments }),
+    ...(acceptsZeroChecksum === true && { acceptsZeroChecksum }),
+  };
   return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }), ...marks };
 }
 

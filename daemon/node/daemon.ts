@@ -2,6 +2,7 @@
 // step waits as long as it takes; health, log and status show for what.
 //
 //   control socket ──► registry ──► config ──► interface ──► overlay node ──► ready
+import { release } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -10,6 +11,7 @@ import type { LoadedNative } from '../../native/index.ts';
 import { ConflistKeeper } from '../cni/conflist-keeper.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
+import { withBpfSupport } from '../host/bpf-support.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
 import { previousSubnets } from '../host/subnets-in-use.ts';
 import { withEtcdAddresses } from '../host/etcd-addresses.ts';
@@ -66,7 +68,7 @@ export class Daemon {
     const { native } = addon;
     const { onChange, subnetFile } = options;
     this.#deps = deps;
-    this.#interface = options.interface;
+    this.#interface = withBpfSupport(options.interface, release());
     this.#devices = new AdoptedDevices(handover);
     this.#parts = new Components({
       options,
@@ -170,7 +172,7 @@ export class Daemon {
     registryCache.subscribe({ onChange: (change) => this.#publisher.leases(change, registryCache) });
     await readRegistry(registryCache, log, this.#limit);
     this.#gcMode.begin(registryCache.entries.size);
-    this.#interface = await withEtcdAddresses(options.interface, options.etcd.endpoints);
+    this.#interface = await withEtcdAddresses(this.#interface, options.etcd.endpoints);
     return open;
   }
 
@@ -184,7 +186,12 @@ export class Daemon {
   #configSource(registryCache: RegistryCache): ConfigSource {
     const { log, options } = this.#deps;
     const key = options.kubernetes?.configPath ?? `${options.etcd.prefix}/config`;
-    return { registryCache, key, log, limit: this.#limit };
+    const { registry } = this.#parts;
+    const nearMisses =
+      registry?.allocation === 'claimed'
+        ? { nearMisses: () => registry.configNearMisses(this.#stopping.signal) }
+        : {};
+    return { registryCache, key, log, limit: this.#limit, ...nearMisses };
   }
 
   #prepare(

@@ -47,6 +47,38 @@ describe('waiting for the network config', () => {
     assert.equal(lines.length, 2);
   });
 
+  const NEAR_MISSES: readonly (readonly [string, () => Promise<readonly string[]>, RegExp | undefined])[] = [
+    [
+      'the key without /config',
+      () => Promise.resolve(['/coreos.com/network', '/kubernetes/network']),
+      /WARN +Found a key .*network config: weft does not read the one at \/coreos\.com\/network: move it to \/coreos\.com\/network\/config\n$/,
+    ],
+    [
+      'another prefix',
+      () => Promise.resolve(['/atomic.io/network/config']),
+      /at \/atomic\.io\/network\/config: move it .*, or give --etcd-prefix \/atomic\.io\/network\n$/,
+    ],
+    ['nothing', () => Promise.resolve([]), undefined],
+    ['a registry that is away', () => Promise.reject(new Error('gone')), undefined],
+  ];
+  for (const [what, nearMisses, expected] of NEAR_MISSES)
+    it(`warns of a config that no host reads, with the remedy, beside ${what}`, async () => {
+      for (let call = 0; call < 2; call++) readConfig({ ...source, nearMisses });
+      await clock.settle();
+      assert.match(lines[0]!, /ERROR There is no network config/);
+      assert.equal(lines.length, expected === undefined ? 1 : 2);
+      if (expected !== undefined) assert.match(lines[1]!, expected);
+    });
+
+  it('does not warn of another key once the document is there', async () => {
+    let answer = (_keys: readonly string[]): void => undefined;
+    readConfig({ ...source, nearMisses: () => new Promise((resolve) => (answer = resolve)) });
+    await put('{"Network":"10.5.0.0/16"}');
+    answer(['/coreos.com/network']);
+    await clock.settle();
+    assert.equal(lines.length, 1);
+  });
+
   it('takes the first valid document, and reports what is wrong with those before', async () => {
     const waiting = awaitNetworkConfig(source, new AbortController().signal);
     await put('{"Network":"10.5.0.0/33","Backend":{"Type":"vxlan"}}');

@@ -1,6 +1,7 @@
 // Reads the network config document that the registry shows, and reports what is missing or wrong.
 import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
+import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -15,6 +16,8 @@ export interface ConfigSource {
   readonly key: string;
   readonly log: Logger;
   readonly limit: LogRateLimit;
+  /** Keys that exist and were perhaps meant for the document. Absent where there are none. */
+  readonly nearMisses?: () => Promise<readonly string[]>;
 }
 
 export type ConfigResult =
@@ -44,11 +47,14 @@ export function awaitNetworkConfig(
 }
 
 /** The document as it is now, or the first thing that is wrong with it; all of them are logged. */
-export function readConfig({ registryCache, key, log, limit }: ConfigSource): ConfigResult {
+export function readConfig(source: ConfigSource): ConfigResult {
+  const { registryCache, key, log, limit } = source;
   if (registryCache.config === undefined) {
     const reason = `There is no network config at ${key}`;
-    if (limit.take('config-missing') !== undefined)
+    if (limit.take('config-missing') !== undefined) {
       log.error(`${reason}: put one there, for example: ${PUT_EXAMPLE_CONFIG}`);
+      void reportNearMiss(source);
+    }
     return { ok: false, reason, revision: NO_REVISION };
   }
   const { text, modRevision: revision } = registryCache.config;
@@ -61,4 +67,12 @@ export function readConfig({ registryCache, key, log, limit }: ConfigSource): Co
   if (result.ok) return { ok: true, config: result.config, revision };
   const first = result.issues.find(({ severity }) => severity === 'error');
   return { ok: false, reason: first ? formatConfigIssue(first) : 'it is no network config', revision };
+}
+
+/** The missing document may lie at a key that no host reads. */
+async function reportNearMiss({ registryCache, key, log, nearMisses }: ConfigSource): Promise<void> {
+  // A registry that does not answer is reported by its own calls.
+  const [found] = (await nearMisses?.().catch(() => undefined)) ?? [];
+  if (found !== undefined && registryCache.config === undefined)
+    log.warn(`Found a key that may be meant for the network config: ${nearMissRemedy(found, key)}`);
 }

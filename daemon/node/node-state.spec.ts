@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Cidr } from '../../lib/address.ts';
 import type { BackendConfig } from '../../allocator/config/config.ts';
 import { UDP, VXLAN, host as hostFacts, ip4, network } from '../../backends/fixture.ts';
 import type { HostFacts } from '../../backends/backend.ts';
@@ -38,6 +39,13 @@ const moved = hostFacts({
 const renamed = hostFacts({ interface: { ...hostFacts().interface, name: 'eth9' } });
 const narrower = hostFacts({ interface: { ...hostFacts().interface, mtu: 1400 as never } });
 
+const route = { destination: '0.0.0.0/0' as Cidr, dev: 'eth0', metric: 0 };
+const OTHER_UNDERLAYS: readonly (readonly [string, Partial<HostFacts>])[] = [
+  ['a gateway', { underlayRoutes: [{ ...route, gateway: ip4('10.9.0.253') }] }],
+  ['an address of etcd', { etcdAddresses: [ip4('10.9.0.66')] }],
+  ['a firewall that drops', { forwardDropFamilies: [6] }],
+];
+
 const CASES: readonly (readonly [string, NodeState, NodeEvent, readonly string[]])[] = [
   ['the same host again', START, { kind: 'host-read', snapshot: snapshot() }, []],
   ['another MTU', START, { kind: 'host-read', snapshot: snapshot(narrower) }, ['set-facts', 'set-identity']],
@@ -47,6 +55,12 @@ const CASES: readonly (readonly [string, NodeState, NodeEvent, readonly string[]
     { kind: 'host-read', snapshot: snapshot(moved) },
     ['reconnect-registry', 'set-facts', 'set-identity', 'report-identity'],
   ],
+  ...OTHER_UNDERLAYS.map(([name, facts]): (typeof CASES)[number] => [
+    name,
+    START,
+    { kind: 'host-read', snapshot: snapshot(hostFacts(facts)) },
+    ['set-facts', 'set-identity'],
+  ]),
   [
     'another interface',
     BAD,

@@ -9,7 +9,7 @@ import { MemoryStore } from '../../allocator/registry/memory/registry-memory-sto
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import { VXLAN, network, vxlanPeer } from '../../backends/fixture.ts';
-import type { Cidr } from '../../lib/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { chooseDatapath, INITIAL_DATAPATHS, withMode } from '../host/datapath-mode.ts';
@@ -124,6 +124,21 @@ describe('a node whose kernel', () => {
     await waitFor('the MTU follows', () => kernel.tables.link('flannel.1')?.mtu === 1350);
     await waitFor('all is in sync', isInSync);
     assert.equal(kernel.tables.link('flannel.1')?.kind, 'tun');
+  });
+
+  it('gets another gateway leases no subnet that holds it', async () => {
+    await start({});
+    await waitFor('all is in sync', isInSync);
+    const { leaseManager } = node;
+    const underlays: (readonly IpAddress[])[] = [];
+    const setUnderlay = leaseManager.setUnderlay.bind(leaseManager);
+    leaseManager.setUnderlay = (addresses) => (underlays.push(addresses), setUnderlay(addresses));
+    for (const last of [253, 254]) {
+      const gateway = `10.9.0.${last}` as IpAddress;
+      kernel.tables.setRoute({ destination: '0.0.0.0/0' as Cidr, dev: 'eth0', gateway });
+      await waitFor(`it avoids ${gateway}`, () => underlays.at(-1)?.includes(gateway) === true);
+      assert.deepEqual(underlays.at(-1), ['10.9.0.1', gateway]);
+    }
   });
 
   it('lacks what another config needs logs that, as at a start', async () => {

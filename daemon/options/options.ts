@@ -104,6 +104,7 @@ function parseOptions(
     interface: {
       ...parseInterfaceOptions(values, findings),
       ...(etcdAddresses.length > 0 && { etcdAddresses }),
+      ...((values.bpf === 'off' || values['source-ports'] > 0) && { isBpfOff: true }),
     },
     subnetFile: parseSubnetFile(values, findings),
     ...parseCniConflist(values, findings),

@@ -271,6 +271,42 @@ describe('the state machine of a migration', () => {
     assert.deepEqual(published.map(adopt), [[data(1)], [data(1)]]);
   });
 
+  for (const [name, unusable, announced, known] of [
+    ['a transport beside the announced one', 'host-gw', FROM, [TO, FROM]],
+    ['the announced one', FROM, TO, [TO, 'host-gw']],
+    ['all but the wanted one', '', TO, [TO]],
+  ] as const)
+    it(`announces ${announced} after it dropped ${name}`, () => {
+      const learned = next(PREPARING, { kind: 'peers-changed', leases: [HELD_PEER], canUse }, NOW_MS).state;
+      assert.deepEqual(learned.known.map(({ id }) => id).toSorted(), ['host-gw', FROM, TO].toSorted());
+      const isUsable: CanUse = (backend) => {
+        const id = backend.type === 'vxlan' ? `vxlan VNI ${backend.vni} port 8472` : backend.type;
+        return id === TO || (unusable !== '' && id !== unusable);
+      };
+      const { state } = next(learned, { kind: 'host-changed', canUse: isUsable }, NOW_MS);
+      assert.deepEqual([announcedOf(state).id, state.known.map(({ id }) => id)], [announced, known]);
+    });
+
+  it('takes over the MAC of a transport that has one, its own first', () => {
+    const data = (vni: number) => ({ VNI: vni, VtepMAC: `c6:00:00:00:04:0${vni}` });
+    const published: LeaseAttributes = { backendType: 'vxlan', backendData: data(1) };
+    const macOf = (backend: BackendConfig, own: LeaseAttributes | undefined): unknown => {
+      const started: MigrationEvent = { kind: 'started', published: own, canUse };
+      const { state } = next(initialState(VXLAN, 0), started, NOW_MS);
+      const wanted = next(state, wants(backend), NOW_MS).state.known[0];
+      return (wanted?.attributes?.backendData as { VtepMAC?: string } | undefined)?.VtepMAC;
+    };
+    assert.deepEqual(
+      [
+        macOf({ ...VXLAN, mtu: 1400 }, published),
+        macOf(VNI2, published),
+        macOf(HOST_GW, published),
+        macOf(VNI2, undefined),
+      ],
+      ['c6:00:00:00:04:01', 'c6:00:00:00:04:01', 'c6:00:00:00:04:01', undefined],
+    );
+  });
+
   it('starts only once, with what the first run published', () => {
     const published: LeaseAttributes = { backendType: 'host-gw', weft: { isDrained: true } };
     const started = next(initialState(VXLAN, 0), { kind: 'started', published, canUse }, NOW_MS).state;

@@ -64,6 +64,42 @@ describe('subnet.env', () => {
       assert.equal(parsed.problems.length, problems, parsed.problems.join('\n'));
     });
 
+  const networks: readonly (readonly [
+    value: string,
+    ipv4: string | undefined,
+    ipv6: string | undefined,
+    problems: readonly string[],
+  ])[] = [
+    ['FLANNEL_NETWORK=10.5.3.4/16', '10.5.0.0/16', undefined, []],
+    ['FLANNEL_IPV6_NETWORK=fd00::7/48', undefined, 'fd00::/48', []],
+    ['FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_IPV6_NETWORK=fd01::/56', '10.5.0.0/16', 'fd01::/56', []],
+    ['FLANNEL_NETWORK="10.5.0.0/16 , 10.5.9.9/16"', '10.5.0.0/16', undefined, []],
+    [
+      'FLANNEL_NETWORK="10.5.0.0/16, oops"',
+      '10.5.0.0/16',
+      undefined,
+      ['FLANNEL_NETWORK: " oops" is not an IPv4 network'],
+    ],
+    [
+      'FLANNEL_NETWORK=10.5.0.0/16,10.6.0.0/16',
+      undefined,
+      undefined,
+      ['FLANNEL_NETWORK: "10.5.0.0/16,10.6.0.0/16" names several networks; ignored'],
+    ],
+    [
+      'FLANNEL_IPV6_NETWORK=10.5.0.0/16',
+      undefined,
+      undefined,
+      ['FLANNEL_IPV6_NETWORK: "10.5.0.0/16" is not an IPv6 network'],
+    ],
+  ];
+  for (const [text, ipv4, ipv6, problems] of networks)
+    it(`has the networks of ${text.replace('\n', ' and ')}`, () => {
+      const parsed = parseSubnetEnv(text);
+      assert.deepEqual([parsed.networks?.ipv4, parsed.networks?.ipv6], [ipv4, ipv6]);
+      assert.deepEqual(parsed.problems, problems);
+    });
+
   it('limits number and length of problems', () => {
     const { problems } = parseSubnetEnv(`${'!'.repeat(5000)}\n`.repeat(500));
     assert.ok(problems.length <= 11);

@@ -116,6 +116,7 @@ describe('the subnet file writer', () => {
     assert.match(writer.problem ?? '', /no directory/);
     await nextCheck();
     assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /Cannot write .*no directory.*; retrying every 5 s/);
     await rm(join(folder, 'run'));
     await nextCheck();
     assert.equal(writer.problem, undefined);

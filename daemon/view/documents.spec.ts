@@ -279,6 +279,45 @@ describe('the status document', () => {
       assert.equal(status.network!.encapsulation, encapsulation);
     });
 
+  it('has each device of the packet path, with the part of its packets that the kernel moved', () => {
+    const counters = {
+      rxPackets: 6n,
+      kernelRxPackets: 5n,
+      kernelDecapPackets: 4n,
+      txPackets: 3n,
+      kernelTxPackets: 2n,
+      dropRxVni: 9n,
+    };
+    const states = {
+      flannel0: { counters, decapDevice: 'weft-rx7a' },
+      'flannel-v6.0': { counters: {}, bpfDisabledReason: 'the underlay is IPv6' },
+    };
+    const packetPath = {
+      devices: () => Object.keys(states).map((name) => ({ name })),
+      status: (name: keyof typeof states) => states[name],
+    };
+    assert.deepEqual(statusOf(nodeWith({ packetPath })).network!.paths, [
+      {
+        device: 'flannel0',
+        decapDevice: 'weft-rx7a',
+        rxPackets: 6,
+        kernelRxPackets: 5,
+        kernelDecapPackets: 4,
+        txPackets: 3,
+        kernelTxPackets: 2,
+      },
+      {
+        device: 'flannel-v6.0',
+        bpfDisabledReason: 'the underlay is IPv6',
+        rxPackets: 0,
+        kernelRxPackets: 0,
+        kernelDecapPackets: 0,
+        txPackets: 0,
+        kernelTxPackets: 0,
+      },
+    ]);
+  });
+
   it('has no expiry for a reservation', () => {
     const own = { ...OWN, isReservation: true, expiresAtMs: Infinity };
     const { lease } = statusOf(nodeWith({ leaseManager: { own, state: 'held', peers: new Map() } }));

@@ -6,6 +6,7 @@ import { weftVersion } from '../node/version.ts';
 import { badKeysOf } from './bad-keys.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
 import type { NodeView } from './node-view.ts';
+import { pathsOf } from './path-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type {
   HealthV1,
@@ -51,7 +52,7 @@ function networkOf(daemon: NodeView): NetworkV1 | undefined {
   const { network, migration, reconciler } = daemon;
   if (network === undefined) return undefined;
   const { config, mtu } = network;
-  const checksumOffload = checksumOffloadOf(daemon);
+  const [paths, checksumOffload] = [pathsOf(daemon), checksumOffloadOf(daemon)];
   return {
     ...(config.ipv4 && { ipv4: config.ipv4.network }),
     ...(config.ipv6 && { ipv6: config.ipv6.network }),
@@ -60,6 +61,7 @@ function networkOf(daemon: NodeView): NetworkV1 | undefined {
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
     ...(migration && { migration }),
+    ...(paths.length > 0 && { paths }),
     ...(checksumOffload.length > 0 && { checksumOffload }),
   };
 }

@@ -2,6 +2,7 @@
 #include "bpf-path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,16 +18,25 @@
 #include "syscall.h"
 #include "underlay.h"
 
-enum { IPV4_BITS = 32 };
+enum { IPV4_BITS = 32, IPV6_BITS = 128 };
+
+/* The two tables of the subnets of one family. */
+struct table {
+  unsigned bits; /* of an address */
+  enum weft_bpf_map main, overflow;
+  unsigned routes_of[IPV6_BITS + 1]; /* number of routes by prefix length */
+  unsigned overflow_routes;          /* of these, in `overflow` */
+};
 
 struct weft_bpf_path {
   char tun[IF_NAMESIZE];
   int maps[WEFT_MAP_COUNT];
   struct weft_hook hooks[WEFT_BPF_HOOKS];
   struct weft_bpf_config config;
-  unsigned routes_of[IPV4_BITS + 1]; /* number of routes by prefix length */
-  unsigned overflow_routes;          /* of these, in WEFT_MAP_OVERFLOW */
-  pthread_mutex_t routes_lock;       /* workers change MTUs */
+  struct table ipv4, ipv6;
+  union weft_endpoint local;
+  bool is_over6;               /* the underlay is IPv6 */
+  pthread_mutex_t routes_lock; /* workers change MTUs */
   struct weft_decap decap;
   bool use_decap;
   bool has_removed_old_decap;
@@ -38,18 +48,27 @@ struct weft_bpf_path {
 
 /* --- Maps and programs --- */
 
-static int make_table(unsigned entries) {
-  return weft_bpf_map_create(BPF_MAP_TYPE_HASH, sizeof(struct weft_bpf_key), sizeof(struct weft_bpf_route), entries);
+static int make_map(unsigned key_bytes, unsigned entries) {
+  return weft_bpf_map_create(BPF_MAP_TYPE_HASH, key_bytes, sizeof(struct weft_bpf_route), entries);
+}
+
+/* The family that the underlay does not have is rare, and has one small map for both. */
+static int make_table(int *maps, const struct table *table, bool is_rare) {
+  const unsigned key_bytes = table->bits == IPV4_BITS ? sizeof(struct weft_bpf_key) : sizeof(struct weft_bpf_key6);
+  maps[table->main] = make_map(key_bytes, is_rare ? WEFT_BPF_OTHER_ROUTES : WEFT_BPF_MAIN_ROUTES);
+  if (maps[table->main] < 0) return maps[table->main];
+  maps[table->overflow] = is_rare ? fcntl(maps[table->main], F_DUPFD_CLOEXEC, 0)
+                                  : make_map(key_bytes, WEFT_BPF_MAX_ROUTES - WEFT_BPF_MAIN_ROUTES);
+  return maps[table->overflow] < 0 ? maps[table->overflow] : 0;
 }
 
 static int make_maps(struct weft_bpf_path *bpf) {
   int *maps = bpf->maps;
   maps[WEFT_MAP_CONFIG] = weft_bpf_map_create(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct weft_bpf_config), 1);
   if (maps[WEFT_MAP_CONFIG] < 0) return maps[WEFT_MAP_CONFIG];
-  maps[WEFT_MAP_ROUTES] = make_table(WEFT_BPF_MAIN_ROUTES);
-  if (maps[WEFT_MAP_ROUTES] < 0) return maps[WEFT_MAP_ROUTES];
-  maps[WEFT_MAP_OVERFLOW] = make_table(WEFT_BPF_MAX_ROUTES - WEFT_BPF_MAIN_ROUTES);
-  if (maps[WEFT_MAP_OVERFLOW] < 0) return maps[WEFT_MAP_OVERFLOW];
+  int error = make_table(maps, &bpf->ipv4, bpf->is_over6);
+  if (error == 0) error = make_table(maps, &bpf->ipv6, !bpf->is_over6);
+  if (error < 0) return error;
   maps[WEFT_MAP_TOTALS] =
       weft_bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct weft_bpf_counts), 1);
   return maps[WEFT_MAP_TOTALS] < 0 ? maps[WEFT_MAP_TOTALS] : 0;
@@ -57,9 +76,11 @@ static int make_maps(struct weft_bpf_path *bpf) {
 
 static int load_programs(struct weft_bpf_path *bpf) {
   int *tx = &bpf->hooks[WEFT_BPF_TX].program_fd, *rx = &bpf->hooks[WEFT_BPF_RX].program_fd;
-  *tx = weft_bpf_prog_load(weft_bpf_tx, sizeof(weft_bpf_tx), bpf->maps);
+  *tx = bpf->is_over6 ? weft_bpf_prog_load(weft_bpf_tx6, sizeof(weft_bpf_tx6), bpf->maps)
+                      : weft_bpf_prog_load(weft_bpf_tx, sizeof(weft_bpf_tx), bpf->maps);
   if (*tx < 0) return *tx;
-  *rx = weft_bpf_prog_load(weft_bpf_rx, sizeof(weft_bpf_rx), bpf->maps);
+  *rx = bpf->is_over6 ? weft_bpf_prog_load(weft_bpf_rx6, sizeof(weft_bpf_rx6), bpf->maps)
+                      : weft_bpf_prog_load(weft_bpf_rx, sizeof(weft_bpf_rx), bpf->maps);
   if (*rx < 0) return *rx;
   int *in = &bpf->hooks[WEFT_BPF_DECAP].program_fd;
   *in = weft_bpf_prog_load(weft_bpf_in, sizeof(weft_bpf_in), bpf->maps);
@@ -68,8 +89,36 @@ static int load_programs(struct weft_bpf_path *bpf) {
 
 /* --- Routes --- */
 
-static uint32_t mask_of(unsigned bits) {
-  return bits == 0 ? 0 : htonl(~(uint32_t)0 << (IPV4_BITS - bits));
+/* Word `word` of the mask, 4 bytes in network order. */
+static uint32_t mask_of(unsigned bits, unsigned word) {
+  const unsigned before = word * 32;
+  if (bits <= before) return 0;
+  return bits - before >= 32 ? ~(uint32_t)0 : htonl(~(uint32_t)0 << (32 - (bits - before)));
+}
+
+static void write_length(struct weft_bpf_config *config, const struct table *table, unsigned at, unsigned bits) {
+  if (table->bits == IPV4_BITS) {
+    config->length[at].bits = bits;
+    config->length[at].mask = mask_of(bits, 0);
+    return;
+  }
+  config->length6[at].bits = bits;
+  for (unsigned word = 0; word < 4; word++) config->length6[at].mask[word] = mask_of(bits, word);
+}
+
+/* Longest first. Returns how many there are; the config has room for WEFT_BPF_PREFIX_LENGTHS. */
+static unsigned write_lengths(struct weft_bpf_config *config, const struct table *table) {
+  unsigned lengths = 0;
+  for (unsigned bits = table->bits + 1; bits-- > 0;) {
+    if (table->routes_of[bits] == 0) continue;
+    if (lengths < WEFT_BPF_PREFIX_LENGTHS) write_length(config, table, lengths, bits);
+    lengths++;
+  }
+  return lengths;
+}
+
+static uint8_t usable_lengths(unsigned lengths) {
+  return (uint8_t)(lengths < WEFT_BPF_PREFIX_LENGTHS ? lengths : WEFT_BPF_PREFIX_LENGTHS);
 }
 
 /*
@@ -79,19 +128,13 @@ static uint32_t mask_of(unsigned bits) {
 static void write_config(struct weft_bpf_path *bpf) {
   const uint32_t first = 0;
   struct weft_bpf_config *config = &bpf->config;
-  unsigned lengths = 0;
-  for (unsigned bits = IPV4_BITS + 1; bits-- > 0;) {
-    if (bpf->routes_of[bits] == 0) continue;
-    if (lengths < WEFT_BPF_PREFIX_LENGTHS) {
-      config->length[lengths].bits = bits;
-      config->length[lengths].mask = mask_of(bits);
-    }
-    lengths++;
-  }
-  config->has_overflow = bpf->overflow_routes > 0;
-  config->lengths = (uint8_t)(lengths < WEFT_BPF_PREFIX_LENGTHS ? lengths : WEFT_BPF_PREFIX_LENGTHS);
-  config->is_enabled = lengths <= WEFT_BPF_PREFIX_LENGTHS && bpf->error == 0 && bpf->hooks[WEFT_BPF_TX].link_fd >= 0 &&
-                       bpf->hooks[WEFT_BPF_RX].link_fd >= 0;
+  const unsigned lengths = write_lengths(config, &bpf->ipv4), lengths6 = write_lengths(config, &bpf->ipv6);
+  config->has_overflow = bpf->ipv4.overflow_routes > 0;
+  config->has_overflow6 = bpf->ipv6.overflow_routes > 0;
+  config->lengths = usable_lengths(lengths);
+  config->lengths6 = usable_lengths(lengths6);
+  config->is_enabled = lengths <= WEFT_BPF_PREFIX_LENGTHS && lengths6 <= WEFT_BPF_PREFIX_LENGTHS && bpf->error == 0 &&
+                       bpf->hooks[WEFT_BPF_TX].link_fd >= 0 && bpf->hooks[WEFT_BPF_RX].link_fd >= 0;
   const int error = weft_bpf_map_update(bpf->maps[WEFT_MAP_CONFIG], &first, config);
   if (error < 0) bpf->error = error;
 }
@@ -104,32 +147,39 @@ static void disable_program(struct weft_bpf_path *bpf) {
   if (error < 0) bpf->error = error;
 }
 
-static bool make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bits, struct weft_bpf_key *key) {
-  if (family != 4) return false;
-  key->bits = prefix_bits;
-  memcpy(&key->subnet, subnet, sizeof(key->subnet));
-  return true;
+static const struct table *table_of(const struct weft_bpf_path *bpf, unsigned family) {
+  return family == 4 ? &bpf->ipv4 : &bpf->ipv6;
 }
 
-/* Descriptor of the table with the subnet, and its route; -1: none. */
-static int find_route(const struct weft_bpf_path *bpf, const struct weft_bpf_key *key, struct weft_bpf_route *route) {
-  if (weft_bpf_map_lookup(bpf->maps[WEFT_MAP_ROUTES], key, route) == 0) return bpf->maps[WEFT_MAP_ROUTES];
-  if (bpf->overflow_routes == 0 || weft_bpf_map_lookup(bpf->maps[WEFT_MAP_OVERFLOW], key, route) < 0) return -1;
-  return bpf->maps[WEFT_MAP_OVERFLOW];
+/* The key of IPv4 is the first part of that of IPv6. */
+static struct weft_bpf_key6 make_key(unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
+  struct weft_bpf_key6 key = {.bits = prefix_bits};
+  memcpy(key.subnet, subnet, family == 4 ? 4 : 16);
+  return key;
+}
+
+/* Descriptor of the map with the subnet, and its route; -1: none. */
+static int find_route(const struct weft_bpf_path *bpf, unsigned family, const struct weft_bpf_key6 *key,
+                      struct weft_bpf_route *route) {
+  const struct table *table = table_of(bpf, family);
+  if (weft_bpf_map_lookup(bpf->maps[table->main], key, route) == 0) return bpf->maps[table->main];
+  if (table->overflow_routes == 0 || weft_bpf_map_lookup(bpf->maps[table->overflow], key, route) < 0) return -1;
+  return bpf->maps[table->overflow];
 }
 
 /*
  * A new prefix length or a new overflow table disables the program first: else packets would match
  * a shorter prefix.
  */
-static int add_route(struct weft_bpf_path *bpf, const struct weft_bpf_key *key, const struct weft_bpf_route *route) {
-  bool is_new = bpf->routes_of[key->bits]++ == 0;
+static int add_route(struct weft_bpf_path *bpf, struct table *table, const struct weft_bpf_key6 *key,
+                     const struct weft_bpf_route *route) {
+  bool is_new = table->routes_of[key->bits]++ == 0;
   if (is_new) disable_program(bpf);
-  int error = weft_bpf_map_update(bpf->maps[WEFT_MAP_ROUTES], key, route);
+  int error = weft_bpf_map_update(bpf->maps[table->main], key, route);
   if (error == -E2BIG) {
-    is_new |= bpf->overflow_routes++ == 0;
+    is_new |= table->overflow_routes++ == 0;
     if (is_new) disable_program(bpf);
-    error = weft_bpf_map_update(bpf->maps[WEFT_MAP_OVERFLOW], key, route);
+    error = weft_bpf_map_update(bpf->maps[table->overflow], key, route);
   }
   if (is_new && error == 0) write_config(bpf);
   return error;
@@ -140,19 +190,37 @@ static uint32_t bpf_mtu(const struct weft_route *route) {
   return mtu == 0 ? UINT32_MAX : mtu;
 }
 
+/* Without counts. */
+static struct weft_bpf_route make_route(const struct weft_route *route) {
+  struct weft_bpf_route made = {.mtu = bpf_mtu(route), .needs_workers = route->needs_segments};
+  memcpy(made.mac, route->mac, sizeof(made.mac));
+  made.port = route->remote.v4.sin_port; /* the same offset in both families */
+  if (route->remote.any.sa_family == AF_INET) {
+    made.remote = route->remote.v4.sin_addr.s_addr;
+    return made;
+  }
+  memcpy(made.remote6, &route->remote.v6.sin6_addr, sizeof(made.remote6));
+  /* A program cannot have a super-packet's checksums computed (SKB_GSO_UDP_TUNNEL_CSUM, 6.18). */
+  made.needs_workers |= !route->accepts_zero_checksum;
+  return made;
+}
+
+static bool has_same_remote(const struct weft_bpf_route *a, const struct weft_bpf_route *b) {
+  return a->remote == b->remote && memcmp(a->remote6, b->remote6, sizeof(a->remote6)) == 0;
+}
+
+static bool is_same_route(const struct weft_bpf_route *a, const struct weft_bpf_route *b) {
+  return memcmp(a, b, offsetof(struct weft_bpf_route, counts)) == 0 && has_same_remote(a, b);
+}
+
 static void set_route(struct weft_bpf_path *bpf, const struct weft_route *route) {
-  struct weft_bpf_key key;
-  struct weft_bpf_route before, after = {0};
-  if (!make_key(route->family, route->subnet, route->prefix_bits, &key)) return;
-  const int table = find_route(bpf, &key, &before);
-  if (table >= 0) after.counts = before.counts;
-  after.remote = route->remote.v4.sin_addr.s_addr;
-  after.port = route->remote.v4.sin_port;
-  after.mtu = bpf_mtu(route);
-  after.needs_segments = route->needs_segments;
-  memcpy(after.mac, route->mac, sizeof(after.mac));
-  if (table >= 0 && memcmp(&before, &after, offsetof(struct weft_bpf_route, counts)) == 0) return;
-  const int error = table >= 0 ? weft_bpf_map_update(table, &key, &after) : add_route(bpf, &key, &after);
+  const struct weft_bpf_key6 key = make_key(route->family, route->subnet, route->prefix_bits);
+  struct weft_bpf_route before, after = make_route(route);
+  const int map = find_route(bpf, route->family, &key, &before);
+  if (map >= 0) after.counts = before.counts;
+  if (map >= 0 && is_same_route(&before, &after)) return;
+  struct table *table = route->family == 4 ? &bpf->ipv4 : &bpf->ipv6;
+  const int error = map >= 0 ? weft_bpf_map_update(map, &key, &after) : add_route(bpf, table, &key, &after);
   if (error == 0) return;
   bpf->error = error;
   write_config(bpf);
@@ -166,13 +234,13 @@ void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route 
 }
 
 static void update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route) {
-  struct weft_bpf_key key;
+  const struct weft_bpf_key6 key = make_key(route->family, route->subnet, route->prefix_bits);
+  const struct weft_bpf_route now = make_route(route);
   struct weft_bpf_route found;
-  if (!make_key(route->family, route->subnet, route->prefix_bits, &key)) return;
-  const int table = find_route(bpf, &key, &found);
-  if (table < 0 || found.remote != route->remote.v4.sin_addr.s_addr || found.mtu == bpf_mtu(route)) return;
-  found.mtu = bpf_mtu(route);
-  weft_bpf_map_update(table, &key, &found);
+  const int map = find_route(bpf, route->family, &key, &found);
+  if (map < 0 || !has_same_remote(&found, &now) || found.mtu == now.mtu) return;
+  found.mtu = now.mtu;
+  weft_bpf_map_update(map, &key, &found);
 }
 
 void weft_bpf_path_update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route) {
@@ -183,14 +251,14 @@ void weft_bpf_path_update_mtu(struct weft_bpf_path *bpf, const struct weft_route
 }
 
 static void remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet, unsigned prefix_bits) {
-  struct weft_bpf_key key;
-  if (!make_key(family, subnet, prefix_bits, &key)) return;
+  const struct weft_bpf_key6 key = make_key(family, subnet, prefix_bits);
+  struct table *table = family == 4 ? &bpf->ipv4 : &bpf->ipv6;
   bool is_new = false;
-  if (weft_bpf_map_delete(bpf->maps[WEFT_MAP_ROUTES], &key) < 0) {
-    if (weft_bpf_map_delete(bpf->maps[WEFT_MAP_OVERFLOW], &key) < 0) return;
-    is_new = --bpf->overflow_routes == 0;
+  if (weft_bpf_map_delete(bpf->maps[table->main], &key) < 0) {
+    if (table->overflow_routes == 0 || weft_bpf_map_delete(bpf->maps[table->overflow], &key) < 0) return;
+    is_new = --table->overflow_routes == 0;
   }
-  if (--bpf->routes_of[prefix_bits] == 0 || is_new) write_config(bpf);
+  if (--table->routes_of[prefix_bits] == 0 || is_new) write_config(bpf);
 }
 
 void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, const uint8_t *subnet,
@@ -222,9 +290,9 @@ struct weft_bpf_counts weft_bpf_path_totals(const struct weft_bpf_path *bpf) {
 }
 
 struct weft_bpf_counts weft_bpf_path_route_counts(const struct weft_bpf_path *bpf, const struct weft_route *route) {
-  struct weft_bpf_key key;
+  const struct weft_bpf_key6 key = make_key(route->family, route->subnet, route->prefix_bits);
   struct weft_bpf_route found = {0};
-  if (bpf && make_key(route->family, route->subnet, route->prefix_bits, &key)) find_route(bpf, &key, &found);
+  if (bpf) find_route(bpf, route->family, &key, &found);
   return found.counts;
 }
 
@@ -242,8 +310,9 @@ static void choose_decap_source(struct weft_bpf_config *config) {
 
 static void fill_config(struct weft_bpf_path *bpf, const struct weft_bpf_path_settings *settings) {
   struct weft_bpf_config *config = &bpf->config;
-  config->local = settings->local->v4.sin_addr.s_addr;
-  config->port = settings->local->v4.sin_port;
+  if (bpf->is_over6) memcpy(config->local6, &settings->local->v6.sin6_addr, sizeof(config->local6));
+  else config->local = settings->local->v4.sin_addr.s_addr;
+  config->port = settings->local->v4.sin_port; /* the same offset in both families */
   config->is_vxlan = !settings->encap->decrements_ttl;
   config->inherits_dscp = settings->inherits_dscp;
   config->vni = htonl(settings->encap_settings->vni << 8);
@@ -259,6 +328,10 @@ static struct weft_bpf_path *make(const struct weft_bpf_path_settings *settings)
   bpf->hooks[WEFT_BPF_DECAP] = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
   bpf->old_decap_fd = -1;
   bpf->use_decap = settings->use_decap;
+  bpf->local = *settings->local;
+  bpf->is_over6 = settings->local->any.sa_family == AF_INET6;
+  bpf->ipv4 = (struct table){.bits = IPV4_BITS, .main = WEFT_MAP_ROUTES, .overflow = WEFT_MAP_OVERFLOW};
+  bpf->ipv6 = (struct table){.bits = IPV6_BITS, .main = WEFT_MAP_ROUTES6, .overflow = WEFT_MAP_OVERFLOW6};
   bpf->cpus = weft_bpf_possible_cpus();
   pthread_mutex_init(&bpf->routes_lock, NULL);
   snprintf(bpf->tun, sizeof(bpf->tun), "%s", settings->tun);
@@ -273,10 +346,6 @@ static void set_reason(char *reason, const char *what, int error) {
 }
 
 struct weft_bpf_path *weft_bpf_path_open(const struct weft_bpf_path_settings *settings, char *reason) {
-  if (settings->local->any.sa_family != AF_INET) {
-    snprintf(reason, WEFT_REASON_BYTES, "the underlay is IPv6");
-    return NULL;
-  }
   struct weft_bpf_path *bpf = make(settings);
   int error = bpf ? make_maps(bpf) : -ENOMEM;
   if (error == 0) error = load_programs(bpf);
@@ -321,7 +390,7 @@ static void attach_decap(struct weft_bpf_path *bpf) {
   struct weft_bpf_config *config = &bpf->config;
   struct weft_decap *decap = &bpf->decap;
   char reason[WEFT_REASON_BYTES];
-  config->has_decap = bpf->use_decap && weft_decap_open(decap, config->tun_index) == 0 &&
+  config->has_decap = bpf->use_decap && weft_decap_open(decap, config->tun_index, bpf->is_over6) == 0 &&
                       attach(bpf, WEFT_BPF_DECAP, decap->index, "decapsulating device", reason) == 0;
   memcpy(config->decap_mac, decap->mac, sizeof(decap->mac));
   config->decap_vni = decap->vni;
@@ -342,7 +411,7 @@ static void remove_old_decap(struct weft_bpf_path *bpf) {
 bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
   if (!bpf) return false;
   bpf->config.tun_index = if_nametoindex(bpf->tun);
-  const unsigned underlay = weft_underlay_index(bpf->config.local);
+  const unsigned underlay = weft_underlay_index(&bpf->local);
   attach_decap(bpf);
   write_config(bpf); /* that program forwards as soon as the one of the underlay interface does */
   int error = attach(bpf, WEFT_BPF_RX, underlay, "no Ethernet interface with the underlay address", reason);

@@ -1,7 +1,7 @@
 /*
  * The BPF fast path (native/bpf/kernel/overlay.bpf.c): loads the programs, attaches them to the TUN
  * device and the underlay interface, and maintains their routes. The kernel then forwards plain
- * IPv4 packets without a worker. Programs, maps and links live as long as their descriptors
+ * packets without a worker. Programs, maps and links live as long as their descriptors
  * (bpf(2), TCX links of Linux 6.6), so the end of the last process that holds them removes all. A
  * handed-over link keeps its program and that program's routes until the next process attaches its
  * own.
@@ -58,9 +58,8 @@ bool weft_bpf_path_consume_change(struct weft_bpf_path *bpf);
 bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason);
 
 /*
- * Mirrors the routes of the workers, with the path MTUs of their peers. IPv6 routes stay with the
- * workers. Only weft_bpf_path_update_mtu may be called by workers: it changes the MTU of a route
- * that is there.
+ * Mirrors the routes of the workers, with the path MTUs of their peers. Only
+ * weft_bpf_path_update_mtu may be called by workers: it changes the MTU of a route that is there.
  */
 void weft_bpf_path_set_route(struct weft_bpf_path *bpf, const struct weft_route *route);
 void weft_bpf_path_update_mtu(struct weft_bpf_path *bpf, const struct weft_route *route);

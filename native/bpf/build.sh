@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 folder=.build/bpf
+kernel=native/bpf/kernel
+sources="$kernel/overlay.bpf.c $kernel/headers.h $kernel/ipv6.h $kernel/shared.h"
 mkdir -p "$folder"
 clang -O2 -target bpf -Wall -Wextra -Werror -I"/usr/include/$(uname -m)-linux-gnu" -c native/bpf/kernel/overlay.bpf.c -o "$folder/overlay.o"
 
@@ -16,7 +18,7 @@ print_program() {
 }
 
 {
-  echo "/* Made by build.sh from overlay.bpf.c and shared.h. sha256 of both: $(cat native/bpf/kernel/overlay.bpf.c native/bpf/kernel/shared.h | sha256sum | cut -d' ' -f1) */"
+  echo "/* Made by build.sh from its sources. sha256 of all: $(cat $sources | sha256sum | cut -d' ' -f1) */"
   echo '#ifndef WEFT_BPF_PROGRAM_H'
   echo '#define WEFT_BPF_PROGRAM_H'
   echo
@@ -25,6 +27,10 @@ print_program() {
   print_program tx
   echo
   print_program rx
+  echo
+  print_program tx6
+  echo
+  print_program rx6
   echo
   print_program in
   echo

@@ -64,29 +64,37 @@ static void write_name(char *name, unsigned tun_index, char suffix) {
   snprintf(name, IF_NAMESIZE, "weft-rx%u%c", tun_index % 1000000, suffix);
 }
 
-static uint16_t find_free_port(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  socklen_t bytes = sizeof(address);
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+static uint16_t find_free_port(bool is_ipv6) {
+  struct sockaddr_in6 address = {.sin6_family = is_ipv6 ? AF_INET6 : AF_INET};
+  socklen_t bytes = is_ipv6 ? sizeof(address) : sizeof(struct sockaddr_in);
+  const int fd = socket(address.sin6_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return 0;
-  if (bind(fd, (const void *)&address, sizeof(address)) == 0) getsockname(fd, (void *)&address, &bytes);
+  if (bind(fd, (const void *)&address, bytes) == 0) getsockname(fd, (void *)&address, &bytes);
   close(fd);
-  return address.sin_port;
+  return address.sin6_port; /* the same offset in both families */
 }
 
 /* No other host can guess VNI and address, and no packet on the underlay has them. */
-static int choose_identity(struct weft_decap *decap) {
+static int choose_identity(struct weft_decap *decap, bool is_ipv6) {
   uint8_t random[sizeof(decap->mac) + 3];
   if (getrandom(random, sizeof(random), 0) != sizeof(random)) return -EIO;
   memcpy(decap->mac, random, sizeof(decap->mac));
   decap->mac[0] = (uint8_t)((decap->mac[0] & 0xfc) | 2); /* locally administered unicast */
   const uint32_t vni = (uint32_t)random[6] << 16 | (uint32_t)random[7] << 8 | random[8];
   decap->vni = htonl((vni == 0 ? 1 : vni) << 8);
-  decap->port = find_free_port();
+  decap->port = find_free_port(is_ipv6);
   return decap->port == 0 ? -EADDRNOTAVAIL : 0;
 }
 
-static int create(const struct weft_decap *decap) {
+/* A local address gives the device an IPv6 socket; it takes what the program has checked. */
+static void put_ipv6(struct request *request) {
+  const struct in6_addr local = IN6ADDR_LOOPBACK_INIT;
+  const uint8_t yes = 1;
+  put(request, IFLA_VXLAN_LOCAL6, &local, sizeof(local));
+  put(request, IFLA_VXLAN_UDP_ZERO_CSUM6_RX, &yes, sizeof(yes));
+}
+
+static int create(const struct weft_decap *decap, bool is_ipv6) {
   struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
                                        .nlmsg_type = RTM_NEWLINK,
                                        .nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL},
@@ -103,6 +111,7 @@ static int create(const struct weft_decap *decap) {
   put(&request, IFLA_VXLAN_LINK, &lower, sizeof(lower));
   put(&request, IFLA_VXLAN_PORT, &decap->port, sizeof(decap->port));
   put(&request, IFLA_VXLAN_LEARNING, &no, sizeof(no));
+  if (is_ipv6) put_ipv6(&request);
   end(&request, data);
   end(&request, info);
   return transact(&request);
@@ -127,7 +136,7 @@ static void choose_name(struct weft_decap *decap) {
   remove_device(decap->name);
 }
 
-int weft_decap_open(struct weft_decap *decap, unsigned tun_index) {
+int weft_decap_open(struct weft_decap *decap, unsigned tun_index, bool is_ipv6) {
   int error = -EADDRINUSE;
   if (exists(decap, tun_index)) return 0;
   decap->index = 0;
@@ -136,8 +145,8 @@ int weft_decap_open(struct weft_decap *decap, unsigned tun_index) {
   decap->tun_index = tun_index;
   choose_name(decap);
   for (unsigned attempt = 0; attempt < ATTEMPTS && (error == -EADDRINUSE || error == -EEXIST); attempt++) {
-    error = choose_identity(decap);
-    if (error == 0) error = create(decap);
+    error = choose_identity(decap, is_ipv6);
+    if (error == 0) error = create(decap, is_ipv6);
   }
   decap->is_unavailable = error == -EOPNOTSUPP;
   if (error == 0) decap->index = if_nametoindex(decap->name);

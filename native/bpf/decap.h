@@ -24,8 +24,11 @@ struct weft_decap {
   bool is_unavailable;       /* the kernel has no VXLAN */
 };
 
-/* Creates the device unless it exists. Returns 0, or negative errno without a device. */
-int weft_decap_open(struct weft_decap *decap, unsigned tun_index);
+/*
+ * Creates the device unless it exists, for an underlay of this family. Returns 0, or negative errno
+ * without a device.
+ */
+int weft_decap_open(struct weft_decap *decap, unsigned tun_index, bool is_ipv6);
 /* Removes the devices of this TUN device, but for `kept` (NULL: none). */
 void weft_decap_remove_others(const struct weft_decap *kept, unsigned tun_index);
 

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static const char *label_of(const struct ifaddrs *list, uint32_t address) {
+static const char *label_of(const struct ifaddrs *list, const union weft_endpoint *address) {
   for (; list; list = list->ifa_next) {
-    const struct sockaddr_in *own = (const void *)list->ifa_addr;
-    if (own && own->sin_family == AF_INET && own->sin_addr.s_addr == address) return list->ifa_name;
+    const union weft_endpoint *own = (const void *)list->ifa_addr;
+    if (own && weft_endpoint_same_address(own, address)) return list->ifa_name;
   }
   return NULL;
 }
@@ -27,7 +27,7 @@ static unsigned ethernet_index(const struct ifaddrs *list, const char *name) {
   return 0;
 }
 
-unsigned weft_underlay_index(uint32_t address) {
+unsigned weft_underlay_index(const union weft_endpoint *address) {
   struct ifaddrs *list;
   char name[IF_NAMESIZE] = "";
   if (getifaddrs(&list) < 0) return 0;

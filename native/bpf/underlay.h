@@ -2,9 +2,9 @@
 #ifndef WEFT_UNDERLAY_H
 #define WEFT_UNDERLAY_H
 
-#include <stdint.h>
+#include "route/route.h"
 
-/* Index of the Ethernet interface with this IPv4 address, in network order; 0: none. */
-unsigned weft_underlay_index(uint32_t address);
+/* Index of the Ethernet interface with this address; 0: none. */
+unsigned weft_underlay_index(const union weft_endpoint *address);
 
 #endif

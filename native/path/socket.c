@@ -10,6 +10,9 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
+#ifndef UDP_NO_CHECK6_RX
+#define UDP_NO_CHECK6_RX 102
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -30,6 +33,14 @@ static void set_buffers(int fd) {
   if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES) < 0) set_int(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
 }
 
+/*
+ * UDP over IPv6 without a checksum is for tunnels that agreed on it (RFC 6935). Peers send it only
+ * to hosts that publish that they accept it.
+ */
+static int accept_zero_checksums(int fd) {
+  return set_int(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1);
+}
+
 static int set_options(int fd, int family) {
   int error;
   set_buffers(fd);
@@ -40,6 +51,7 @@ static int set_options(int fd, int family) {
   }
   if ((error = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)) < 0) return error;
   if ((error = set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)) < 0) return error;
+  if ((error = accept_zero_checksums(fd)) < 0) return error;
   return set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
 

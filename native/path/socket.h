@@ -19,7 +19,8 @@ enum { WEFT_CONTROL_BYTES = 2 * CMSG_SPACE(sizeof(int)) };
 /*
  * Opens a non-blocking socket bound to `local`, with SO_REUSEPORT if `is_shared`. It sends with DF.
  * The path MTUs that the kernel learns do not bind it (IP_PMTUDISC_PROBE): ICMP errors, which any
- * host can forge, only arrive in the error queue. Returns the descriptor or negative errno.
+ * host can forge, only arrive in the error queue. Over IPv6 it accepts datagrams without a checksum
+ * (UDP_NO_CHECK6_RX). Returns the descriptor or negative errno.
  */
 int weft_udp_open(const union weft_endpoint *local, bool is_shared);
 

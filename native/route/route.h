@@ -47,8 +47,9 @@ static inline uint32_t weft_peer_mtu(const struct weft_peer *peer) {
 struct weft_route {
   uint8_t family; /* of the subnet: 4 or 6 */
   uint8_t prefix_bits;
-  bool needs_segments; /* the peer takes no super-packets of the kernel */
-  uint8_t subnet[16];  /* network order, host bits 0, the first 4 bytes for IPv4 */
+  bool needs_segments;        /* the peer takes no super-packets of the kernel */
+  bool accepts_zero_checksum; /* the peer takes UDP over IPv6 without a checksum (RFC 6935) */
+  uint8_t subnet[16];         /* network order, host bits 0, the first 4 bytes for IPv4 */
   union weft_endpoint remote;
   uint8_t mac[6];                        /* VTEP MAC; zero for encapsulation udp */
   uint8_t header[WEFT_MAX_ENCAP_HEADER]; /* encapsulation header as sent, except for the EtherType */

@@ -193,19 +193,21 @@ static unsigned read_subnet(napi_env env, napi_value value, uint8_t *subnet) {
   return inet_pton(AF_INET6, text, subnet) == 1 ? 6 : 0;
 }
 
-/* pathSetRoute(device, subnet, prefixLength, remote, port, mac, needsSegments) */
+/* pathSetRoute(device, subnet, prefixLength, remote, port, mac, needsSegments, acceptsZeroChecksum) */
 static napi_value path_set_route(napi_env env, napi_callback_info info) {
-  napi_value values[7];
+  napi_value values[8];
   struct weft_route route = {0};
   unsigned bits;
-  if (weft__arguments(env, info, 7, values) < 0) return NULL;
+  if (weft__arguments(env, info, 8, values) < 0) return NULL;
   struct weft_path *path = path_of(env, values[0]);
   if (!path) return NULL;
   route.family = (uint8_t)read_subnet(env, values[1], route.subnet);
   if (route.family == 0 || !read_uint(env, values[2], 128, &bits) ||
       !read_endpoint(env, values[3], values[4], &route.remote) || !read_mac(env, values[5], route.mac) ||
-      napi_get_value_bool(env, values[6], &route.needs_segments) != napi_ok)
-    return weft__throw_type(env, "pathSetRoute takes (device, subnet, prefixLength, remote, port, mac, needsSegments)");
+      napi_get_value_bool(env, values[6], &route.needs_segments) != napi_ok ||
+      napi_get_value_bool(env, values[7], &route.accepts_zero_checksum) != napi_ok)
+    return weft__throw_type(env, "pathSetRoute takes (device, subnet, prefixLength, remote, port, mac, needsSegments, "
+                                 "acceptsZeroChecksum)");
   if (route.remote.any.sa_family != path->settings.local.any.sa_family)
     return weft__throw_errno(env, "pathSetRoute", -EAFNOSUPPORT);
   route.prefix_bits = (uint8_t)bits;

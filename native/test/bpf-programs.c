@@ -1,16 +1,16 @@
 /*
  * Runs single packets through the BPF programs as the path loads them, for
  * test/root/path-differential.spec.ts. Runs as root in a network
- * namespace of its own. Usage: bpf-programs udp|vxlan <LINES
+ * namespace of its own. Usage: bpf-programs udp|vxlan 4|6 <LINES
  *
- *   route SUBNET BITS REMOTE PORT   adds a route
+ *   route SUBNET BITS REMOTE PORT   adds a route; `checksums` behind it: the peer needs them
  *   unroute SUBNET BITS             removes one
  *   tx GSO_SIZE HEX                 sends an IP packet out by the TUN device. Answer: `wire HEX`,
  *                                   a frame on the underlay, or `tun HEX`, a packet for a worker
  *   rx GSO_SIZE HEX                 runs the program of the underlay interface on a frame
  *                                   (BPF_PROG_TEST_RUN). Answer: verdict and resulting frame
  *
- *   weft0 (TUN, not read) ── [tx program] ── eth0, 192.0.2.1 ── wire
+ *   weft0 (TUN, not read) ── [tx program] ── eth0, 192.0.2.1, 2001:db8::1 ── wire
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -61,6 +61,9 @@ static void make_links(void) {
       " ip link set weft0 mtu 9000 up && sysctl -qw net.ipv4.ip_forward=1 &&"
       " ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:22 dev eth0 && ip neighbour add 192.0.2.3 lladdr "
       "02:00:00:00:00:33 dev eth0");
+  run("sysctl -qw net.ipv6.conf.all.forwarding=1 && ip address add 2001:db8::1/64 dev eth0 nodad &&"
+      " ip neighbour add 2001:db8::2 lladdr 02:00:00:00:00:22 dev eth0 && ip neighbour add 2001:db8::3 lladdr "
+      "02:00:00:00:00:33 dev eth0");
 }
 
 static int open_packet_socket(const char *link, bool has_header) {
@@ -72,11 +75,17 @@ static int open_packet_socket(const char *link, bool has_header) {
   return fd;
 }
 
-static struct weft_bpf_path *open_bpf(bool is_vxlan) {
+static union weft_endpoint endpoint_of(const char *address, unsigned port) {
+  union weft_endpoint endpoint = {.v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)}};
+  if (inet_pton(AF_INET, address, &endpoint.v4.sin_addr) == 1) return endpoint;
+  endpoint.v6.sin6_family = AF_INET6;
+  inet_pton(AF_INET6, address, &endpoint.v6.sin6_addr);
+  return endpoint;
+}
+
+static struct weft_bpf_path *open_bpf(bool is_vxlan, bool is_over6) {
   char reason[WEFT_REASON_BYTES] = "";
-  const union weft_endpoint local = {.v4 = {.sin_family = AF_INET,
-                                            .sin_addr.s_addr = inet_addr("192.0.2.1"),
-                                            .sin_port = htons(is_vxlan ? 8472 : 8285)}};
+  const union weft_endpoint local = endpoint_of(is_over6 ? "2001:db8::1" : "192.0.2.1", is_vxlan ? 8472 : 8285);
   struct weft_encap_settings encap = {.vni = VNI};
   memcpy(encap.mac, own_mac, sizeof(own_mac));
   const struct weft_bpf_path_settings settings = {.tun = "weft0",
@@ -91,26 +100,32 @@ static struct weft_bpf_path *open_bpf(bool is_vxlan) {
   return bpf;
 }
 
+/* Family of the subnet. */
+static unsigned read_subnet(const char *text, uint8_t *subnet) {
+  if (inet_pton(AF_INET, text, subnet) == 1) return 4;
+  if (inet_pton(AF_INET6, text, subnet) != 1) fail(text);
+  return 6;
+}
+
 static void add_route(struct weft_bpf_path *bpf, const char *line) {
-  char subnet[32], remote[32];
+  char subnet[64], remote[64], mark[16] = "";
   unsigned bits, port;
-  struct weft_route route = {.family = 4};
-  if (sscanf(line, "%31s %u %31s %u", subnet, &bits, remote, &port) != 4) fail(line);
-  inet_pton(AF_INET, subnet, route.subnet);
+  struct weft_route route = {0};
+  if (sscanf(line, "%63s %u %63s %u %15s", subnet, &bits, remote, &port, mark) < 4) fail(line);
+  route.family = (uint8_t)read_subnet(subnet, route.subnet);
   route.prefix_bits = (uint8_t)bits;
-  route.remote.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  inet_pton(AF_INET, remote, &route.remote.v4.sin_addr);
+  route.remote = endpoint_of(remote, port);
+  route.accepts_zero_checksum = strcmp(mark, "checksums") != 0;
   memcpy(route.mac, peer_mac, sizeof(peer_mac));
   weft_bpf_path_set_route(bpf, &route);
 }
 
 static void remove_route(struct weft_bpf_path *bpf, const char *line) {
-  char text[32];
+  char text[64];
   unsigned bits;
-  uint8_t subnet[4];
-  if (sscanf(line, "%31s %u", text, &bits) != 2) fail(line);
-  inet_pton(AF_INET, text, subnet);
-  weft_bpf_path_remove_route(bpf, 4, subnet, bits);
+  uint8_t subnet[16];
+  if (sscanf(line, "%63s %u", text, &bits) != 2) fail(line);
+  weft_bpf_path_remove_route(bpf, read_subnet(text, subnet), subnet, bits);
 }
 
 /* --- Packets --- */
@@ -130,14 +145,23 @@ static void print_hex(const char *label, const uint8_t *data, size_t length) {
 
 /* As a container's stack would hand over a UDP or TCP super-packet of headers without options. */
 static struct virtio_net_hdr virtio_header(unsigned gso_size) {
-  const bool is_tcp = packet[9] == IPPROTO_TCP;
+  const bool is_ipv6 = packet[0] >> 4 == 6;
+  const bool is_tcp = packet[is_ipv6 ? 6 : 9] == IPPROTO_TCP;
+  const uint8_t tcp = is_ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+  const uint16_t network_bytes = is_ipv6 ? 40 : 20;
   if (gso_size == 0) return (struct virtio_net_hdr){0};
   return (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                                 .gso_type = is_tcp ? VIRTIO_NET_HDR_GSO_TCPV4 : 5 /* VIRTIO_NET_HDR_GSO_UDP_L4 */,
-                                 .hdr_len = is_tcp ? 40 : 28,
+                                 .gso_type = is_tcp ? tcp : 5 /* VIRTIO_NET_HDR_GSO_UDP_L4 */,
+                                 .hdr_len = (uint16_t)(network_bytes + (is_tcp ? 20 : 8)),
                                  .gso_size = (uint16_t)gso_size,
-                                 .csum_start = 20,
+                                 .csum_start = network_bytes,
                                  .csum_offset = is_tcp ? 16 : 6};
+}
+
+/* Of the host itself, which is a router and so joins a group (RFC 3810). */
+static bool is_membership_report(const uint8_t *ip) {
+  static const uint8_t unspecified[16], group[16] = {0xff, 2, [15] = 0x16};
+  return ip[0] >> 4 == 6 && memcmp(ip + 8, unspecified, 16) == 0 && memcmp(ip + 24, group, 16) == 0;
 }
 
 /*
@@ -148,11 +172,15 @@ static void print_outcome(int tun_fd, int wire_fd) {
   struct virtio_net_hdr header;
   const struct iovec iov[2] = {{&header, sizeof(header)}, {answer, sizeof(answer)}};
   struct pollfd ready[2] = {{.fd = tun_fd, .events = POLLIN}, {.fd = wire_fd, .events = POLLIN}};
-  if (must(poll(ready, 2, PATIENCE_MS), "poll") == 0) fail("packet on neither descriptor");
-  const bool is_tun = ready[0].revents & POLLIN;
-  const ssize_t length = readv(is_tun ? tun_fd : wire_fd, iov, 2);
-  if (length < (ssize_t)sizeof(header)) fail("readv");
-  print_hex(is_tun ? "tun" : "wire", answer, (size_t)length - sizeof(header));
+  for (;;) {
+    if (must(poll(ready, 2, PATIENCE_MS), "poll") == 0) fail("packet on neither descriptor");
+    const bool is_tun = ready[0].revents & POLLIN;
+    const ssize_t length = readv(is_tun ? tun_fd : wire_fd, iov, 2);
+    if (length < (ssize_t)sizeof(header)) fail("readv");
+    if (is_membership_report(answer + (is_tun ? 0 : 14))) continue;
+    print_hex(is_tun ? "tun" : "wire", answer, (size_t)length - sizeof(header));
+    return;
+  }
 }
 
 static void send_packet(int out_fd, unsigned gso_size, size_t length) {
@@ -197,7 +225,7 @@ static void run_program(int program_fd, unsigned gso_size, size_t length) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) fail("usage: bpf-programs udp|vxlan <LINES");
+  if (argc != 3) fail("usage: bpf-programs udp|vxlan 4|6 <LINES");
   static char line[2 * MOST + 64];
   const int tun_fd = must(weft_tun_open("weft0", true), "open /dev/net/tun");
   struct weft_tun_offloads offloads;
@@ -206,7 +234,7 @@ int main(int argc, char **argv) {
   const int wire_fd = open_packet_socket("eth0", true), out_fd = must(socket(AF_PACKET, SOCK_RAW, 0), "socket");
   const int on = 1;
   must(setsockopt(out_fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), "PACKET_VNET_HDR");
-  struct weft_bpf_path *bpf = open_bpf(strcmp(argv[1], "vxlan") == 0);
+  struct weft_bpf_path *bpf = open_bpf(strcmp(argv[1], "vxlan") == 0, strcmp(argv[2], "6") == 0);
   const int program_fd = find_program();
   while (fgets(line, sizeof(line), stdin)) {
     unsigned gso_size = 0;

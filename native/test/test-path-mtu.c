@@ -206,6 +206,7 @@ static void report_mtu(unsigned peer, uint32_t mtu) {
     worker->path_mtu.search.due_ns = 0; /* time passes */
   }
   EXPECT(worker->path_mtu.fd, -1);
+  EXPECT(atomic_load(&path.probe_identifier), 0);
 }
 
 static size_t limit_now(void) {
@@ -287,6 +288,164 @@ static void test_path_grows(void) {
   end();
 }
 
+/* The limit holds as soon as the control is answered and a round of large ones is lost. */
+static void test_limit_during_search(void) {
+  struct weft_peer *peer = begin_search(1400 - OVERHEAD);
+  peer->search_after_ns = 0;
+  fake.is_path_mtu_of_icmp = true;
+  fake.path_mtu = 1400;
+  fake.path_mtu_remote = remote_of(1);
+  fake.path_mtu_count = 1;
+  fake.receive_error = EMSGSIZE;
+  weft_rx_drain(worker);
+  const size_t limits[] = {WEFT_MAX_PACKET, 1400 - OVERHEAD, 1400 - OVERHEAD};
+  EXPECT(weft_path_mtu_wait_ms(worker), 0);
+  for (unsigned round = 0; round < 3; round++) {
+    weft_path_mtu_run(worker);
+    EXPECT(limit_now(), limits[round]);
+    EXPECT(worker->path_mtu.search.round, round + 1);
+    const int wait_ms = weft_path_mtu_wait_ms(worker);
+    EXPECT(wait_ms > 0 && wait_ms < 10000, true);
+    worker->path_mtu.search.due_ns = 0;
+    EXPECT(weft_path_mtu_wait_ms(worker), 0);
+  }
+  weft_path_mtu_end(worker);
+  EXPECT(weft_path_mtu_wait_ms(worker), -1);
+  end();
+}
+
+/* Echoes leave the device with its address, if it has one, and carry the identifier of the search. */
+static void test_echo_socket(bool has_ipv4) {
+  begin_search(FULL_INNER);
+  path.config.has_ipv4 = has_ipv4;
+  path.config.has_ipv6 = !has_ipv4;
+  snprintf(path.settings.name, sizeof(path.settings.name), "flannel.7");
+  report_mtu(1, 1300);
+  EXPECT(fake.searches, 1);
+  EXPECT(strcmp(fake.echo_device, "flannel.7"), 0);
+  EXPECT(fake.has_echo_source, has_ipv4);
+  if (has_ipv4) EXPECT(fake.echo_source.ipv4.sin_addr.s_addr, htonl(0x0a010201));
+  EXPECT(fake.echo_identifier, worker->path_mtu.identifier);
+  end();
+}
+
+/* A search that cannot begin leaves nothing, and the next one can. */
+static void test_echo_socket_fails(void) {
+  struct weft_peer *peer = begin_search(1400 - OVERHEAD);
+  fake.echo_open_error = EPERM;
+  report_mtu(1, 1400);
+  EXPECT(fake.echoes, 0);
+  EXPECT(limit_now(), WEFT_MAX_PACKET);
+  fake.echo_open_error = 0;
+  atomic_store(&peer->search_after_ns, 0);
+  worker->path_mtu.lookup_after_ns = 0;
+  report_mtu(1, 1400);
+  EXPECT(fake.searches, 2);
+  EXPECT(limit_now(), 1400 - OVERHEAD);
+  end();
+}
+
+/* One search a device, and one a peer in a while. */
+static void test_one_search(void) {
+  struct weft_peer *peer = begin_search(FULL_INNER);
+  atomic_store(&path.probe_identifier, 7);
+  fake.path_mtu_remote = remote_of(1);
+  fake.is_path_mtu_of_icmp = true;
+  fake.path_mtu = 1400;
+  fake.path_mtu_count = 1;
+  fake.receive_error = EMSGSIZE;
+  weft_rx_drain(worker);
+  EXPECT(fake.searches, 0);
+  EXPECT(atomic_load(&path.probe_identifier), 7);
+  atomic_store(&path.probe_identifier, 0);
+  atomic_store(&peer->search_after_ns, UINT64_MAX);
+  report_mtu(1, 1400);
+  EXPECT(fake.searches, 0);
+  end();
+}
+
+/* The search takes its own echoes for probes, which no limit holds back, and nothing else. */
+static void test_is_probe(void) {
+  enum { IDENTIFIER = 0x1234 };
+  struct variant {
+    unsigned family, protocol, type, identifier, searched;
+    bool is_fragment, is_short, is_probe;
+  };
+  static const struct variant VARIANTS[] = {
+      {4, WEFT_PROTOCOL_ICMP, 8, IDENTIFIER, IDENTIFIER, false, false, true},
+      {6, WEFT_PROTOCOL_ICMPV6, 128, IDENTIFIER, IDENTIFIER, false, false, true},
+      {4, WEFT_PROTOCOL_ICMP, 8, 0, 0, false, false, false},
+      {4, WEFT_PROTOCOL_ICMP, 8, IDENTIFIER, 0, false, false, false},
+      {4, WEFT_PROTOCOL_ICMP, 8, IDENTIFIER + 1, IDENTIFIER, false, false, false},
+      {4, WEFT_PROTOCOL_ICMP, 0, IDENTIFIER, IDENTIFIER, false, false, false},
+      {4, WEFT_PROTOCOL_ICMP, 128, IDENTIFIER, IDENTIFIER, false, false, false},
+      {6, WEFT_PROTOCOL_ICMPV6, 8, IDENTIFIER, IDENTIFIER, false, false, false},
+      {6, WEFT_PROTOCOL_ICMPV6, 129, IDENTIFIER, IDENTIFIER, false, false, false},
+      {4, WEFT_PROTOCOL_ICMPV6, 8, IDENTIFIER, IDENTIFIER, false, false, false},
+      {6, WEFT_PROTOCOL_ICMP, 128, IDENTIFIER, IDENTIFIER, false, false, false},
+      {4, WEFT_PROTOCOL_UDP, 8, IDENTIFIER, IDENTIFIER, false, false, false},
+      {4, WEFT_PROTOCOL_ICMP, 8, IDENTIFIER, IDENTIFIER, true, false, false},
+      {4, WEFT_PROTOCOL_ICMP, 8, IDENTIFIER, IDENTIFIER, false, true, false},
+      {6, WEFT_PROTOCOL_ICMPV6, 128, IDENTIFIER, IDENTIFIER, false, true, false},
+  };
+  begin();
+  for (unsigned index = 0; index < sizeof(VARIANTS) / sizeof(VARIANTS[0]); index++) {
+    const struct variant *variant = &VARIANTS[index];
+    const size_t network_bytes = variant->family == 4 ? 20 : 40;
+    struct weft_packet packet = {.family = (uint8_t)variant->family,
+                                 .protocol = (uint8_t)variant->protocol,
+                                 .is_fragment = variant->is_fragment,
+                                 .network_bytes = (uint16_t)network_bytes,
+                                 .total_bytes = (uint32_t)network_bytes + 8 - variant->is_short};
+    uint8_t data[48] = {0};
+    data[network_bytes] = (uint8_t)variant->type;
+    weft_store16(data + network_bytes + 4, variant->identifier);
+    atomic_store(&path.probe_identifier, variant->searched);
+    EXPECT(weft_path_mtu_is_probe(worker, data, &packet), variant->is_probe);
+  }
+  atomic_store(&path.probe_identifier, 0);
+  end();
+}
+
+/* The path to the peer is known to be narrow for good. */
+static void begin_narrow(void) {
+  struct weft_peer *peer = begin_search(0);
+  atomic_store(&peer->path_mtu, 1300);
+  atomic_store(&peer->path_mtu_until_ns, UINT64_MAX);
+}
+
+/* Many errors of a router in a moment: a burst goes out, the rest is counted. */
+static void test_icmp_limit(void) {
+  enum { ERRORS = 500, BURST = 50, PER_SECOND = 1000 };
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin_narrow();
+  EXPECT(worker->icmp_rate.per_second, PER_SECOND);
+  EXPECT(worker->icmp_rate.burst, BURST);
+  worker->icmp_rate.per_second = 0; /* no time passes */
+  for (unsigned index = 0; index < ERRORS; index++) give_packet(&shape, PAYLOAD);
+  while (fake.tun_in.taken < ERRORS) weft_tx_drain(worker);
+  EXPECT(counted(WEFT_ICMP_SENT), BURST);
+  EXPECT(fake.tun_out.count, BURST);
+  EXPECT(counted(WEFT_ICMP_LIMITED), ERRORS - BURST);
+  end();
+}
+
+/* Without an address of the family there is no error, and no token is taken. */
+static void test_icmp_without_address(void) {
+  const struct shape shape = shape_of(WEFT_PROTOCOL_TCP);
+  begin_narrow();
+  path.config.has_ipv4 = false;
+  path.config.has_ipv6 = true;
+  const uint32_t tokens = worker->icmp_rate.tokens_milli;
+  give_packet(&shape, PAYLOAD);
+  weft_tx_drain(worker);
+  EXPECT(fake.tun_out.count, 0);
+  expect_drops(WEFT_DROP_TX_TOO_BIG, 1);
+  EXPECT(counted(WEFT_ICMP_SENT) + counted(WEFT_ICMP_LIMITED), 0);
+  EXPECT(worker->icmp_rate.tokens_milli, tokens);
+  end();
+}
+
 int main(void) {
   fill_noise(noise, sizeof(noise));
   test_path_mtu();
@@ -298,6 +457,16 @@ int main(void) {
   test_fragments(60000, 140);
   test_path_mtu_shrinks_twice();
   test_forged_often();
+  test_limit_during_search();
+  test_echo_socket(true);
+  test_echo_socket(false);
+  test_echo_socket_fails();
+  test_one_search();
+  test_is_probe();
+  test_icmp_limit();
+  test_icmp_without_address();
+  test_forged(575, 0);
+  test_forged(576, 1);
   test_forged(552, 0);
   test_forged(100, 0);
   test_forged(0, 1);
@@ -311,6 +480,8 @@ int main(void) {
   test_narrow(700, 700, true);
   test_stranger();
   test_silent_peer(1400, 1400 - OVERHEAD);
+  test_silent_peer(1279, WEFT_MAX_PACKET);
+  test_silent_peer(1280, 1280 - OVERHEAD);
   test_silent_peer(1200, WEFT_MAX_PACKET);
   test_path_grows();
 }

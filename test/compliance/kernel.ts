@@ -534,6 +534,14 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         }
       });
 
+      it('a peer that needs checksums in IPv6, and then none', async () => {
+        for (const mark of [{}, { acceptsZeroChecksum: true }, {}]) {
+          const object = { ...TUNNEL6, ...mark };
+          await succeed(set(object));
+          await assertIs(object);
+        }
+      });
+
       it('a tunnel: replaced, removed, removed again, in both families', async () => {
         for (const tunnel of [TUNNEL, TUNNEL6]) {
           const other = { ...tunnel, remote: ip('192.0.2.77'), port: 9 };

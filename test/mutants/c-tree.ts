@@ -60,7 +60,7 @@ export class CTree {
     const name = basename(file, '.c');
     const folder = file.split('/')[1]!;
     const isNear = ({ source }: Test): boolean =>
-      folder === 'path' ? source.includes('fake-worker.h') : source.includes(`"${folder}/${name}.h"`);
+      folder === 'path' ? /fake-worker\.h|"path\//.test(source) : source.includes(`"${folder}/${name}.h"`);
     const rank = (test: Test): number => Number(!test.name.includes(name)) + Number(!isNear(test));
     return this.#tests!.filter(isNear).toSorted((one, other) => rank(one) - rank(other));
   }

@@ -91,7 +91,8 @@ describe('mutants', () => {
       'a/two.spec.js': "import { x } from './two.js';",
       'a/one.spec.js': "import { x } from './one.js';",
       'b/three.spec.js': "const x = await import('../a/one.js');",
-      'b/four.spec.js': "import 'node:fs';",
+      'b/four.spec.js': "import 'node:fs'; import.meta.resolve('../a/main.js');",
+      'a/main.js': '',
     };
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(join(root, dirname(name)), { recursive: true });
@@ -103,6 +104,7 @@ describe('mutants', () => {
     );
     assert.deepEqual(finder.specsOf('a/one.js'), ['a/one.spec.js', 'a/two.spec.js', 'b/three.spec.js']);
     assert.deepEqual(finder.specsOf('a/two.js'), ['a/two.spec.js']);
+    assert.deepEqual(finder.specsOf('a/main.js'), ['b/four.spec.js']);
     rmSync(root, { recursive: true });
   });
 });

@@ -48,7 +48,7 @@ function distancesFrom(
 
 function readImports(root: string, file: string): readonly string[] {
   const text = readFileSync(join(root, file), 'utf8');
-  return Array.from(text.matchAll(/(?:from |import\(|import )'(\.[^']*\.js)'/g), ([, target]) =>
+  return Array.from(text.matchAll(/(?:from |import\(|import |resolve\()'(\.[^']*\.js)'/g), ([, target]) =>
     join(dirname(file), target!),
   );
 }

@@ -2,6 +2,7 @@
 // the mode. Loading a BPF program takes the real root: test/in-namespaces.sh with AS_ROOT=1.
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'mocha';
+import type { CountersV1 } from '../../api/index.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { toolFile } from '../../lab/tools.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -9,9 +10,13 @@ import { restartKept } from '../support/daemon-view.ts';
 import { ask, canPing, useLab, waitUntilReady } from '../support/lab-suite.ts';
 
 const WAIT_MS = 60_000;
+const IPV4 = '"Network":"10.5.0.0/16"';
+const IPV6 = '"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd00:5::/48"';
 const BACKENDS = {
-  udp: '{"Network":"10.5.0.0/16","Backend":{"Type":"udp"}}',
-  'userspace VXLAN': '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","Userspace":true}}',
+  udp: `{${IPV4},"Backend":{"Type":"udp"}}`,
+  'userspace VXLAN': `{${IPV4},"Backend":{"Type":"vxlan","Userspace":true}}`,
+  'udp, IPv6': `{${IPV6},"Backend":{"Type":"udp"}}`,
+  'userspace VXLAN, IPv6': `{${IPV6},"Backend":{"Type":"vxlan","Userspace":true}}`,
 } as const;
 const BYTES = 200_000_000;
 /** Of the packets that the bridge passes to a container; an MTU has 1,500. */
@@ -20,6 +25,17 @@ const LEAST_MEAN_BYTES = 8000;
 interface LinkRow {
   readonly ifname: string;
   readonly stats64: { readonly tx: { readonly bytes: number; readonly packets: number } };
+}
+
+/** Counters of the packet path of a host, of all its devices. */
+async function pathCounters(lab: Lab, host: string): Promise<Readonly<Record<string, number>>> {
+  const { stdout } = await lab.weft(host, ['top', '-n', '1', '--json']);
+  const { paths } = JSON.parse(stdout) as CountersV1;
+  const counters = Object.values(paths);
+  const names = ['rxPackets', 'kernelRxPackets', 'kernelDecapPackets'];
+  return Object.fromEntries(
+    names.map((name) => [name, counters.reduce((sum, each) => sum + (each[name] ?? 0), 0)]),
+  );
 }
 
 interface Delivery {
@@ -80,6 +96,17 @@ for (const [name, config] of Object.entries(BACKENDS))
         const { meanBytes, reordered } = await stream(lab());
         assert.ok(meanBytes > LEAST_MEAN_BYTES, `${meanBytes}`);
         assert.equal(reordered, 0);
+      });
+
+      it('leaves to the workers almost nothing of it', async () => {
+        const earlier = await pathCounters(lab(), 'h2');
+        await stream(lab());
+        const later = await pathCounters(lab(), 'h2');
+        const grown = (counter: string): number => later[counter]! - earlier[counter]!;
+        const report = JSON.stringify({ earlier, later });
+        assert.ok(grown('rxPackets') > 1000, report);
+        assert.ok(grown('kernelRxPackets') > grown('rxPackets') * 0.9, report);
+        assert.ok(grown('kernelDecapPackets') > grown('rxPackets') * 0.9, report);
       });
 
       it('keeps a device of its own for that across restarts, and none without the program', async () => {

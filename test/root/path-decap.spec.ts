@@ -4,7 +4,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { waitFor } from '../../lab/wait.ts';
 import type { PathEnd } from '../support/path/path-host.ts';
-import { assertAnswered, assertIntact, ENCAPSULATIONS, growth, usePair } from '../support/path/path-suite.ts';
+import {
+  assertAnswered,
+  assertIntact,
+  ENCAPSULATIONS,
+  FAMILIES,
+  growth,
+  usePair,
+} from '../support/path/path-suite.ts';
 
 const PATIENCE_MS = 10_000;
 const tuning = { useBpf: true };
@@ -29,27 +36,32 @@ async function receivedBy(end: PathEnd, link: string): Promise<number> {
   return row!.stats64.rx.packets;
 }
 
-for (const encapsulation of ENCAPSULATIONS)
-  describe(`the decapsulating device of ${encapsulation}`, () => {
-    const pairOf = usePair({ encapsulation, underlay: 4, hasOffloads: true, tuning });
+const TUNNELS = ENCAPSULATIONS.flatMap((encapsulation) =>
+  FAMILIES.map((underlay) => ({ encapsulation, underlay })),
+);
 
-    it('receives TCP, and other packets pass it by', async () => {
-      const pair = pairOf();
-      const tcp = await growth(pair.b, () => assertIntact(pair, 4, 4_000_000));
-      assert.ok(tcp['kernelDecapPackets']! > tcp['rxPackets']! * 0.9, JSON.stringify(tcp));
-      const other = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[4]));
-      assert.deepEqual([other['kernelRxPackets'], other['kernelDecapPackets']], [1, 0]);
-    });
+for (const { encapsulation, underlay } of TUNNELS)
+  describe(`the decapsulating device of ${encapsulation} over IPv${underlay}`, () => {
+    const pairOf = usePair({ encapsulation, underlay, hasOffloads: true, tuning });
+
+    for (const family of FAMILIES)
+      it(`receives TCP over IPv${family}, and other packets pass it by`, async () => {
+        const pair = pairOf();
+        const tcp = await growth(pair.b, () => assertIntact(pair, family, 4_000_000));
+        assert.ok(tcp['kernelDecapPackets']! > tcp['rxPackets']! * 0.9, JSON.stringify(tcp));
+        const other = await growth(pair.b, () => assertAnswered(pair.a, pair.b.overlay[family]));
+        assert.deepEqual([other['kernelRxPackets'], other['kernelDecapPackets']], [1, 0]);
+      });
 
     it('is made again after someone removed it, and until then the program delivers TCP itself', async () => {
       const pair = pairOf();
       const [before] = await decapDevices(pair.b);
       await pair.b.ip([`link delete ${before!.ifname}`]);
-      const without = await growth(pair.b, () => assertIntact(pair, 4, 1_000_000));
+      const without = await growth(pair.b, () => assertIntact(pair, underlay, 1_000_000));
       assert.equal(without['kernelDecapPackets'], 0);
       assert.ok(without['kernelRxPackets']! > 0, JSON.stringify(without));
       await pair.b.status({ refresh: true });
-      const after = await growth(pair.b, () => assertIntact(pair, 4, 1_000_000));
+      const after = await growth(pair.b, () => assertIntact(pair, underlay, 1_000_000));
       assert.ok(after['kernelDecapPackets']! > 0, JSON.stringify(after));
       assert.equal((await decapDevices(pair.b)).length, 1);
     });
@@ -59,7 +71,7 @@ for (const encapsulation of ENCAPSULATIONS)
       const [device] = await decapDevices(b);
       const { id, port } = device!.linkinfo.info_data;
       await a.ip([
-        `link add forged type vxlan id ${id} dstport ${port} remote ${b.underlay[4]} local ${a.underlay[4]} nolearning`,
+        `link add forged type vxlan id ${id} dstport ${port} remote ${b.underlay[underlay]} local ${a.underlay[underlay]} nolearning`,
         'link set forged addrgenmode none up',
         'address add 10.99.0.1/24 dev forged',
         `neighbour add 10.99.0.2 lladdr ${device!.address} dev forged`,

@@ -7,19 +7,20 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { packageRoot } from '../../lab/package-root.ts';
-import { internetChecksum, read16 } from '../../native/reference/index.ts';
+import { concat, internetChecksum, read16 } from '../../native/reference/index.ts';
 import { anyFrame, sentOut } from '../support/path/bpf-path-arbitrary.ts';
 import {
   hex,
-  type Encapsulation,
+  type Tunnel,
   type Sent,
   type Outcome,
   ROUTES,
   expectedTx,
   expectedRx,
+  hostAddress,
   REDIRECT,
 } from '../support/path/bpf-path-model.ts';
-import { ENCAPSULATIONS } from '../support/path/path-suite.ts';
+import { ENCAPSULATIONS, FAMILIES } from '../support/path/path-suite.ts';
 
 const PACKETS = 1000;
 /** BPF_PROG_TEST_RUN takes a page at most, and no frame that ends before its IP header does. */
@@ -44,22 +45,28 @@ function build(): string {
 
 const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
+/** `10.1.2.0`, or the long form of IPv6. */
+function addressText(address: Uint8Array): string {
+  return address.length === 4 ? address.join('.') : asText(address).match(/.{4}/g)!.join(':');
+}
+
 /** Sends all in a namespace of their own; the answers, in order. */
 function sendAll(
   program: string,
-  encapsulation: Encapsulation,
+  tunnel: Tunnel,
   direction: 'tx' | 'rx',
   packets: readonly Sent[],
 ): Outcome[] {
-  const routes = ROUTES.map(
-    ({ subnet, bits, remote, port }) => `route ${subnet.join('.')} ${bits} ${remote.join('.')} ${port}`,
-  );
+  const routes = ROUTES.map(({ subnet, bits, host, port }) => {
+    const remote = addressText(hostAddress(tunnel.underlay, host));
+    return `route ${addressText(subnet)} ${bits} ${remote} ${port}`;
+  });
   const lines = packets.map(({ bytes, segmentBytes }) => `${direction} ${segmentBytes} ${asText(bytes)}`);
-  return ask(program, encapsulation, [...routes, ...lines]);
+  return ask(program, tunnel, [...routes, ...lines]);
 }
 
-function ask(program: string, encapsulation: Encapsulation, lines: readonly string[]): Outcome[] {
-  const output = execFileSync('unshare', ['--net', program, encapsulation], {
+function ask(program: string, { encapsulation, underlay }: Tunnel, lines: readonly string[]): Outcome[] {
+  const output = execFileSync('unshare', ['--net', program, encapsulation, String(underlay)], {
     input: `${lines.join('\n')}\n`,
     maxBuffer: 1 << 28,
   }).toString();
@@ -89,45 +96,91 @@ function assertAll(
   assert.ok(share > 0.1 && share < 0.9, `${share} of the packets were taken`);
 }
 
+const UDP: Tunnel = { encapsulation: 'udp', underlay: 4 };
+/** The last three bytes of the first word, behind the Ethernet header; the first one has 4 bits of it. */
+const FLOW_LABEL_OFFSET = 14 + 1;
+
+function isSameTunnel(a: Tunnel, b: Tunnel): boolean {
+  return a.encapsulation === b.encapsulation && a.underlay === b.underlay;
+}
+
+/** The kernel's hash of the flow is none that the specification could know. */
+function withoutFlowLabel({ underlay }: Tunnel, { action, bytes }: Outcome): Outcome {
+  if (underlay === 4 || action !== 'wire') return { action, bytes };
+  const cleared = Uint8Array.of(bytes[FLOW_LABEL_OFFSET]! & 0xf0, 0, 0);
+  return {
+    action,
+    bytes: concat(bytes.slice(0, FLOW_LABEL_OFFSET), cleared, bytes.slice(FLOW_LABEL_OFFSET + 3)),
+  };
+}
+
 describe("the kernel's share against its specification", function () {
   this.timeout(120_000);
   let program = '';
   before(() => (program = build()));
 
-  for (const encapsulation of ENCAPSULATIONS) {
-    it(`${encapsulation}, to the underlay: ${PACKETS} packets`, () => {
+  const tunnels = ENCAPSULATIONS.flatMap((encapsulation) =>
+    FAMILIES.map((underlay) => ({ encapsulation, underlay })),
+  );
+  for (const tunnel of tunnels) {
+    const name = `${tunnel.encapsulation} over IPv${tunnel.underlay}`;
+    it(`${name}, to the underlay: ${PACKETS} packets`, () => {
       const packets = fc.sample(sentOut, PACKETS);
-      const outcomes = sendAll(program, encapsulation, 'tx', packets);
+      const outcomes = sendAll(program, tunnel, 'tx', packets);
       assertAll(
         packets,
-        outcomes,
-        packets.map((sent) => expectedTx(encapsulation, sent)),
+        outcomes.map((outcome) => withoutFlowLabel(tunnel, outcome)),
+        packets.map((sent) => expectedTx(tunnel, sent)),
         'wire',
       );
     });
 
-    it(`${encapsulation}, from the underlay: ${PACKETS} frames`, () => {
+    it(`${name}, from the underlay: ${PACKETS} frames`, () => {
       const frames = fc.sample(
-        anyFrame.filter(([kind, sent]) => kind === encapsulation && isTestable(sent)),
+        anyFrame.filter(([of, sent]) => isSameTunnel(of, tunnel) && isTestable(sent)),
         PACKETS,
       );
       const packets = frames.map(([, sent]) => sent);
-      const outcomes = sendAll(program, encapsulation, 'rx', packets);
+      const outcomes = sendAll(program, tunnel, 'rx', packets);
       assertAll(
         packets,
         outcomes,
-        packets.map((sent) => expectedRx(encapsulation, sent)),
+        packets.map((sent) => expectedRx(tunnel, sent)),
         String(REDIRECT),
       );
     });
   }
 
+  it('over IPv6, to the underlay: a flow has one flow label, and others have others', () => {
+    const flows = [1, 1, 2, 3].map((port) => {
+      const packet = anyUdpTo(Uint8Array.of(10, 1, 2, 9));
+      packet.set([port], 21);
+      return { bytes: packet, segmentBytes: 0 };
+    });
+    const labels = sendAll(program, { encapsulation: 'udp', underlay: 6 }, 'tx', flows).map(({ bytes }) =>
+      asText(bytes.subarray(FLOW_LABEL_OFFSET, FLOW_LABEL_OFFSET + 3)),
+    );
+    assert.equal(labels[0], labels[1]);
+    assert.equal(new Set(labels).size, 3);
+  });
+
+  it('over IPv6, to the underlay: a peer that needs checksums has its packets from the workers', () => {
+    const tunnel: Tunnel = { encapsulation: 'udp', underlay: 6 };
+    const send = `tx 0 ${asText(anyUdpTo(Uint8Array.of(10, 9, 1, 1)))}`;
+    const route = 'route 10.9.1.0 24 2001:db8::2 8285';
+    const answers = ask(program, tunnel, [`${route} checksums`, send, route, send]);
+    assert.deepEqual(
+      answers.map(({ action }) => action),
+      ['tun', 'wire'],
+    );
+  });
+
   it('udp, to the underlay: a header whose checksum becomes 0', () => {
     const sent = { bytes: zeroChecksumTo(Uint8Array.of(10, 1, 2, 9)), segmentBytes: 0 };
-    const [outcome] = sendAll(program, 'udp', 'tx', [sent]);
+    const [outcome] = sendAll(program, UDP, 'tx', [sent]);
     assert.equal(outcome?.action, 'wire');
     assert.equal(asText(outcome.bytes.subarray(INNER_CHECKSUM_OFFSET).subarray(0, 2)), '0000');
-    assert.equal(asText(outcome.bytes), asText(expectedTx('udp', sent).bytes));
+    assert.equal(asText(outcome.bytes), asText(expectedTx(UDP, sent).bytes));
   });
 
   it('has a second table for routes that the first has no room for', () => {
@@ -137,7 +190,7 @@ describe("the kernel's share against its specification", function () {
     );
     const send = `tx 0 ${asText(anyUdpTo(Uint8Array.of(10, 9, 1, 1)))}`;
     const [wide, narrow] = ['10.9.0.0 16', '10.9.1.0 24'];
-    const answers = ask(program, 'udp', [
+    const answers = ask(program, UDP, [
       `route ${wide} 192.0.2.2 8285`,
       ...fill.slice(1),
       `route ${narrow} 192.0.2.3 8285`,

@@ -2,7 +2,6 @@
 // both have one revision. Versions that other programs wrote are read from etcd's history, as far
 // as that is not compacted, and then recorded.
 import type { IRequestOp } from 'etcd3/lib/rpc.js';
-import { nearMissesOf } from '../config-near-misses.ts';
 import { HOSTS_FOLDER } from '../node-status.ts';
 import type {
   ConfigChange,
@@ -22,6 +21,7 @@ import {
 } from '../registry.ts';
 import { EtcdClient, type EtcdCall } from './client.ts';
 import { EtcdKeys, decodeConfig, type EtcdKeyValue } from './keys.ts';
+import { readNearMisses } from './near-misses.ts';
 import { resolveEtcdOptions, type EtcdOptions } from './options.ts';
 
 const HISTORY_FOLDER = 'history/';
@@ -112,19 +112,8 @@ class EtcdConfigStore implements ConfigStore {
     return { written: true, revision: toRevision(answer.header.revision) };
   }
 
-  async nearMisses(): Promise<readonly string[]> {
-    const success = nearMissesOf(this.#keys.configKey.toString()).map((key): IRequestOp => ({
-      request_range: { key: Buffer.from(key), keys_only: true },
-    }));
-    try {
-      const { responses } = await this.#client.unary(this.#call('read', true), undefined, (rpc) =>
-        rpc.kv.txn({ success }),
-      );
-      return responses.flatMap(({ response_range }) => response_range.kvs.map(({ key }) => key.toString()));
-    } catch (error) {
-      if (error instanceof RegistryError && !error.isTransient) return [];
-      throw error;
-    }
+  nearMisses(): Promise<readonly string[]> {
+    return readNearMisses(this.#client, this.#keys);
   }
 
   close(): void {

@@ -20,6 +20,7 @@ import { EtcdClient } from './client.ts';
 import type { EtcdCall } from './client.ts';
 import { keepAliveOnce } from './keep-alive.ts';
 import { EtcdKeys, decodeConfig } from './keys.ts';
+import { readNearMisses } from './near-misses.ts';
 import { resolveEtcdOptions } from './options.ts';
 import type { EtcdOptions, EtcdSettings } from './options.ts';
 import type { EtcdRpc } from './rpc.ts';
@@ -166,6 +167,10 @@ class EtcdRegistry implements Registry {
     const call = { name: 'writeMeta', scope: path, isRepeatable: true };
     const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
     return toRevision(header.revision);
+  }
+
+  configNearMisses(signal?: AbortSignal): Promise<readonly string[]> {
+    return readNearMisses(this.#client, this.#keys, signal);
   }
 
   watch(options: WatchOptions): Promise<WatchEnd> {

@@ -157,6 +157,11 @@ export class MemoryRegistry implements Registry {
     return this.#call('writeMeta', signal, () => this.#store.writeMeta(entry));
   }
 
+  /** This store has one place for the config. */
+  configNearMisses(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   async watch(options: WatchOptions): Promise<WatchEnd> {
     const { signal } = options;
     if (signal.aborted || this.#closed.signal.aborted) return { reason: 'aborted' };

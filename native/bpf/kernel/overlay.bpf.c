@@ -9,103 +9,11 @@
  *        header to the decapsulating device (bpf/decap.h)
  *   in   ingress of the decapsulating device: into the TUN device
  *
- * IPv4 in IPv4 only. Licensed under Apache-2.0 or GPL-2.0-only. build.sh compiles it into
- * program.h.
+ * tx6 and rx6 are the same over an IPv6 underlay. All take IPv4 and IPv6 inside. Licensed under
+ * Apache-2.0 or GPL-2.0-only. build.sh compiles it into program.h.
  */
-#include <linux/bpf.h>
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "shared.h"
-
-#define SECTION(name) __attribute__((section(name), used))
-#define INLINE static inline __attribute__((always_inline))
-
-/* Kernel helpers (bpf-helpers(7)). */
-static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
-static long (*const skb_load)(const void *skb, __u32 offset, void *to, __u32 bytes) = (void *)BPF_FUNC_skb_load_bytes;
-static long (*const skb_pull)(struct __sk_buff *skb, __u32 bytes) = (void *)BPF_FUNC_skb_pull_data;
-static long (*const adjust_room)(struct __sk_buff *skb, __s32 bytes, __u32 mode,
-                                 __u64 flags) = (void *)BPF_FUNC_skb_adjust_room;
-static long (*const change_head)(struct __sk_buff *skb, __u32 bytes, __u64 flags) = (void *)BPF_FUNC_skb_change_head;
-static long (*const fib_lookup)(void *skb, struct bpf_fib_lookup *query, int bytes,
-                                __u32 flags) = (void *)BPF_FUNC_fib_lookup;
-static long (*const skb_store)(struct __sk_buff *skb, __u32 offset, const void *from, __u32 bytes,
-                               __u64 flags) = (void *)BPF_FUNC_skb_store_bytes;
-static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tuple, __u32 bytes, __u64 netns,
-                                            __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
-static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
-static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
-static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
-static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
-                                    __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
-
-/* The loader replaces this constant with the descriptor of the map. */
-#define MAP(number)                                                                                                    \
-  ({                                                                                                                   \
-    void *map_;                                                                                                        \
-    asm volatile("%0 = %1 ll" : "=r"(map_) : "i"(((__u64)WEFT_MAP_MARK << 32) | (number)));                            \
-    map_;                                                                                                              \
-  })
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "program.h is for little-endian machines"
-#endif
-#define htons(value) __builtin_bswap16((__u16)(value))
-#define ntohs(value) __builtin_bswap16(value)
-
-enum {
-  NEXT = -1, /* TCX_NEXT: pass to the workers */
-  DROP = 2,  /* TCX_DROP: out of memory only */
-  FAMILY_IPV4 = 2,
-  PROTOCOL_TCP = 6,
-  PROTOCOL_UDP = 17,
-  TYPE_IPV4 = 0x0800,
-  PACKET_HOST = 0,
-  DONT_FRAGMENT = 0x4000,
-  TTL = 64, /* the default of sockets */
-  ECN_MASK = 3,
-  ECN_ECT1 = 1,
-  ECN_ECT0 = 2,
-  ECN_CE = 3,
-  VXLAN_FLAGS = 0x08, /* in the first byte: the VNI is valid */
-  IPV4_BYTES = 20,
-  UDP_BYTES = 8,
-  ETHERNET_BYTES = 14,
-  VXLAN_BYTES = 8,
-};
-
-struct ethernet {
-  __u8 destination[6], source[6];
-  __be16 type;
-} __attribute__((packed));
-
-struct ipv4 {
-  __u8 version_ihl, tos;
-  __be16 total;
-  __be16 id, fragment;
-  __u8 ttl, protocol;
-  __u16 checksum;
-  __be32 source, destination;
-} __attribute__((packed));
-
-struct udp {
-  __be16 source, destination, length, checksum;
-} __attribute__((packed));
-
-struct vxlan {
-  __u8 flags, reserved[3];
-  __be32 vni;
-  struct ethernet frame;
-} __attribute__((packed));
-
-struct outer {
-  struct ipv4 ip;
-  struct udp udp;
-} __attribute__((packed));
-
-_Static_assert(sizeof(struct outer) == IPV4_BYTES + UDP_BYTES, "overhead of encapsulation udp");
-_Static_assert(sizeof(struct vxlan) == VXLAN_BYTES + ETHERNET_BYTES, "overhead of VXLAN beside that");
+#include "headers.h"
+#include "ipv6.h"
 
 INLINE const struct weft_bpf_config *read_config(void) {
   const __u32 first = 0;
@@ -126,12 +34,36 @@ INLINE struct weft_bpf_route *find_route(const struct weft_bpf_config *config, _
   return NULL;
 }
 
+/* --- Inner packets --- */
+
+/* Fields of an inner packet. */
+struct inner {
+  bool is_ipv6;
+  __u8 protocol, tos, ttl; /* for IPv6 the first next header, traffic class and hop limit */
+  __u32 header, total;     /* bytes of the IP header, and of all */
+};
+
+/* False: neither IPv4 without options nor IPv6, or not all of the header before `end`. */
+INLINE bool parse_inner(const void *data, const void *end, struct inner *inner) {
+  const struct ipv4 *ip = data;
+  const struct ipv6 *ip6 = data;
+  if ((const void *)(ip + 1) > end) return false;
+  if (ip->version_ihl == 0x45) {
+    *inner = (struct inner){false, ip->protocol, ip->tos, ip->ttl, IPV4_BYTES, ntohs(ip->total)};
+    return true;
+  }
+  if (ip->version_ihl >> 4 != 6 || (const void *)(ip6 + 1) > end) return false;
+  *inner = (struct inner){true,           ip6->next,  traffic_class(ip6),
+                          ip6->hop_limit, IPV6_BYTES, IPV6_BYTES + (__u32)ntohs(ip6->payload)};
+  return true;
+}
+
 /* Bytes of the IP and transport headers that each segment of a super-packet has. */
-INLINE __u32 header_bytes(struct __sk_buff *skb, __u32 offset, __u8 protocol) {
+INLINE __u32 header_bytes(struct __sk_buff *skb, __u32 offset, const struct inner *inner) {
   __u8 data_offset = 0;
-  if (protocol == PROTOCOL_UDP) return IPV4_BYTES + UDP_BYTES;
-  if (protocol != PROTOCOL_TCP || skb_load(skb, offset + IPV4_BYTES + 12, &data_offset, 1) < 0) return 0;
-  return IPV4_BYTES + (__u32)(data_offset >> 4) * 4;
+  if (inner->protocol == PROTOCOL_UDP) return inner->header + UDP_BYTES;
+  if (inner->protocol != PROTOCOL_TCP || skb_load(skb, offset + inner->header + 12, &data_offset, 1) < 0) return 0;
+  return inner->header + (__u32)(data_offset >> 4) * 4;
 }
 
 /* The size of a packet or super-packet on the wire. */
@@ -140,10 +72,10 @@ struct amount {
 };
 
 /* Zero packets: a super-packet of an unknown type. */
-INLINE struct amount measure(struct __sk_buff *skb, __u32 offset, __u8 protocol, __u32 total) {
-  const __u32 payload = skb->gso_size;
+INLINE struct amount measure(struct __sk_buff *skb, __u32 offset, const struct inner *inner) {
+  const __u32 payload = skb->gso_size, total = inner->total;
   if (payload == 0) return (struct amount){1, total, total};
-  const __u32 header = header_bytes(skb, offset, protocol);
+  const __u32 header = header_bytes(skb, offset, inner);
   if (header == 0 || total <= header) return (struct amount){0, 0, 0};
   const __u32 packets = (total - header + payload - 1) / payload;
   return (struct amount){packets, total + (packets - 1) * header, header + payload};
@@ -196,31 +128,48 @@ INLINE void write_outer(struct outer *outer, const struct weft_bpf_config *confi
   outer->udp = (struct udp){.source = config->port, .destination = route->port, .length = htons(total - IPV4_BYTES)};
 }
 
-INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_bpf_config *config, const struct weft_bpf_route *route) {
-  *vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->vni, .frame = {.type = htons(TYPE_IPV4)}};
+INLINE __be16 ether_type(const struct inner *inner) {
+  return inner->is_ipv6 ? htons(TYPE_IPV6) : htons(TYPE_IPV4);
+}
+
+INLINE void write_vxlan(struct vxlan *vxlan, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
+                        __be16 type) {
+  *vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->vni, .frame = {.type = type}};
   __builtin_memcpy(vxlan->frame.destination, route->mac, 6);
   __builtin_memcpy(vxlan->frame.source, config->mac, 6);
 }
 
+INLINE __u32 outer_bytes(bool is_over6) {
+  return is_over6 ? sizeof(struct outer6) : sizeof(struct outer);
+}
+
+INLINE __u32 overhead_of(const struct weft_bpf_config *config, bool is_over6) {
+  return outer_bytes(is_over6) + (config->is_vxlan ? sizeof(struct vxlan) : 0);
+}
+
 /* Makes room for the outer headers and writes them. Returns 0, DROP, or NEXT without a change. */
 INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct weft_bpf_route *route,
-                       __u32 total, __u8 tos) {
-  const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+                       const struct inner *inner, __u8 tos, bool is_over6) {
+  const __u64 network = is_over6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+  const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | network | BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
   const bool is_vxlan = config->is_vxlan;
   const __u64 vxlan_flags = flags | BPF_F_ADJ_ROOM_ENCAP_L2(ETHERNET_BYTES) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-  const __u32 overhead = sizeof(struct outer) + (is_vxlan ? sizeof(struct vxlan) : 0);
+  const __u32 overhead = overhead_of(config, is_over6), outer = outer_bytes(is_over6);
+  const __u32 hash = is_over6 ? get_hash(skb) : 0;
   if (adjust_room(skb, (__s32)overhead, BPF_ADJ_ROOM_MAC, is_vxlan ? vxlan_flags : flags) < 0) return NEXT;
   void *data = (void *)(long)skb->data;
   void *end = (void *)(long)skb->data_end;
-  /* decrement_ttl needs the inner IP header that follows. */
-  if (data + sizeof(struct outer) + sizeof(struct ipv4) > end) return DROP;
-  write_outer(data, config, route, total + overhead, tos);
-  if (!is_vxlan) {
-    decrement_ttl(data + sizeof(struct outer)); /* encapsulation udp is a routing hop */
+  /* The hop needs the inner IP header that follows. */
+  if (data + outer + sizeof(struct ipv4) > end) return DROP;
+  if (is_over6) write_outer6(data, config, route, inner->total + overhead, tos, hash);
+  else write_outer(data, config, route, inner->total + overhead, tos);
+  if (!is_vxlan) { /* encapsulation udp is a routing hop */
+    if (inner->is_ipv6) ((struct ipv6 *)(data + outer))->hop_limit--;
+    else decrement_ttl(data + outer);
     return 0;
   }
-  if (data + sizeof(struct outer) + sizeof(struct vxlan) > end) return DROP;
-  write_vxlan(data + sizeof(struct outer), config, route);
+  if (data + outer + sizeof(struct vxlan) > end) return DROP;
+  write_vxlan(data + outer, config, route, ether_type(inner));
   return 0;
 }
 
@@ -230,19 +179,24 @@ INLINE int encapsulate(struct __sk_buff *skb, const struct weft_bpf_config *conf
  * resolution would leave by the route of the TUN device.
  */
 INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *config,
-                          const struct weft_bpf_route *route, __u32 longest, __u8 tos, struct bpf_fib_lookup *hop) {
-  const __u32 overhead = sizeof(struct outer) + (config->is_vxlan ? sizeof(struct vxlan) : 0);
+                          const struct weft_bpf_route *route, __u32 longest, __u8 tos, struct bpf_fib_lookup *hop,
+                          bool is_over6) {
+  const __u32 overhead = overhead_of(config, is_over6);
   if (longest + overhead > route->mtu) return false;
-  hop->family = FAMILY_IPV4;
   hop->l4_protocol = PROTOCOL_UDP;
   hop->sport = config->port;
   hop->dport = route->port;
   hop->ifindex = skb->ifindex;
-  hop->tos = tos;
-  hop->ipv4_src = config->local;
-  hop->ipv4_dst = route->remote;
+  if (is_over6) fill_hop6(hop, config, route, tos);
+  else {
+    hop->family = FAMILY_IPV4;
+    hop->tos = tos;
+    hop->ipv4_src = config->local;
+    hop->ipv4_dst = route->remote;
+  }
   /* The next hop of an IPv4 route can be IPv6 (RFC 8950). */
-  if (fib_lookup(skb, hop, sizeof(*hop), 0) != BPF_FIB_LKUP_RET_SUCCESS || hop->family != FAMILY_IPV4) return false;
+  const __u8 family = is_over6 ? FAMILY_IPV6 : FAMILY_IPV4;
+  if (fib_lookup(skb, hop, sizeof(*hop), 0) != BPF_FIB_LKUP_RET_SUCCESS || hop->family != family) return false;
   /*
    * Without tot_len the result has the MTU of the interface (Linux 5.12), else a path MTU that any
    * host can forge by ICMP.
@@ -250,22 +204,32 @@ INLINE bool find_next_hop(struct __sk_buff *skb, const struct weft_bpf_config *c
   return longest + overhead <= hop->mtu_result;
 }
 
-SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
+INLINE int send_to_hop(const struct bpf_fib_lookup *hop, bool is_over6) {
+  struct bpf_redir_neigh neighbour = {}; /* zeroed to its last byte: otherwise loading needs CAP_PERFMON */
+  neighbour.nh_family = is_over6 ? FAMILY_IPV6 : FAMILY_IPV4;
+  if (is_over6) __builtin_memcpy(neighbour.ipv6_nh, hop->ipv6_dst, sizeof(neighbour.ipv6_nh));
+  else neighbour.ipv4_nh = hop->ipv4_dst;
+  return (int)redirect_neigh(hop->ifindex, &neighbour, sizeof(neighbour), 0);
+}
+
+INLINE int run_tx(struct __sk_buff *skb, bool is_over6) {
   const struct weft_bpf_config *config = read_config();
-  const struct ipv4 *ip = (void *)(long)skb->data;
-  if (!config || (void *)(ip + 1) > (void *)(long)skb->data_end) return NEXT;
-  const __u32 total = ntohs(ip->total);
-  /* Without options, and with room for the outer headers in a 64 KiB datagram. */
-  if (ip->version_ihl != 0x45 || total != skb->len || total > 65535 - sizeof(struct outer) - sizeof(struct vxlan))
-    return NEXT;
-  if (!config->is_vxlan && ip->ttl <= 1) return NEXT;
-  const __u8 tos = config->inherits_dscp ? ip->tos : ip->tos & ECN_MASK;
-  struct weft_bpf_route *route = find_route(config, ip->destination);
-  if (!route || route->needs_segments) return NEXT;
-  const struct amount amount = measure(skb, 0, ip->protocol, total);
+  const void *ip = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+  struct inner inner;
+  if (!config || !parse_inner(ip, end, &inner)) return NEXT;
+  /* With room for the outer headers in a 64 KiB datagram. */
+  if (inner.total != skb->len || inner.total > 65535 - outer_bytes(is_over6) - sizeof(struct vxlan)) return NEXT;
+  if (!config->is_vxlan && inner.ttl <= 1) return NEXT;
+  const __u8 tos = config->inherits_dscp ? inner.tos : inner.tos & ECN_MASK;
+  struct weft_bpf_route *route = NULL;
+  if (!inner.is_ipv6) route = find_route(config, ((const struct ipv4 *)ip)->destination);
+  else if (ip + IPV6_BYTES <= end) /* which the verifier does not know */
+    route = find_route6(config, ((const struct ipv6 *)ip)->destination);
+  if (!route || route->needs_workers) return NEXT;
+  const struct amount amount = measure(skb, 0, &inner);
   struct bpf_fib_lookup hop = {};
-  if (amount.packets == 0 || !find_next_hop(skb, config, route, amount.longest, tos, &hop)) return NEXT;
-  const int action = encapsulate(skb, config, route, total, tos);
+  if (amount.packets == 0 || !find_next_hop(skb, config, route, amount.longest, tos, &hop, is_over6)) return NEXT;
+  const int action = encapsulate(skb, config, route, &inner, tos, is_over6);
   if (action != 0) return action;
   /* redirect_neigh removes an Ethernet header, which packets of a TUN device lack. */
   if (change_head(skb, ETHERNET_BYTES, 0) < 0) return DROP;
@@ -273,10 +237,15 @@ SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
   const __u32 first = 0;
   struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   if (totals) count_tx(totals, &amount);
-  struct bpf_redir_neigh neighbour = {}; /* zeroed to its last byte: otherwise loading needs CAP_PERFMON */
-  neighbour.nh_family = FAMILY_IPV4;
-  neighbour.ipv4_nh = hop.ipv4_dst;
-  return (int)redirect_neigh(hop.ifindex, &neighbour, sizeof(neighbour), 0);
+  return send_to_hop(&hop, is_over6);
+}
+
+SECTION("tx") int weft_bpf_tx(struct __sk_buff *skb) {
+  return run_tx(skb, false);
+}
+
+SECTION("tx6") int weft_bpf_tx6(struct __sk_buff *skb) {
+  return run_tx(skb, true);
 }
 
 /* --- From the underlay --- */
@@ -295,9 +264,9 @@ INLINE bool is_tunnel_packet(const struct weft_bpf_config *config, const struct 
          ntohs(outer->udp.length) == length - IPV4_BYTES && header_checksum(&outer->ip) == 0;
 }
 
-INLINE bool is_own_frame(const struct weft_bpf_config *config, const struct vxlan *vxlan) {
+INLINE bool is_own_frame(const struct weft_bpf_config *config, const struct vxlan *vxlan, __be16 type) {
   if (!(vxlan->flags & VXLAN_FLAGS) || (vxlan->vni ^ config->vni) & __builtin_bswap32(0xffffff00)) return false;
-  if (vxlan->frame.type != htons(TYPE_IPV4)) return false;
+  if (vxlan->frame.type != type) return false;
   return *(const __u32 *)vxlan->frame.destination == *(const __u32 *)config->mac &&
          *(const __u16 *)(vxlan->frame.destination + 4) == *(const __u16 *)(config->mac + 4);
 }
@@ -309,35 +278,68 @@ struct decap_headers {
   struct vxlan vxlan;
 } __attribute__((packed));
 
+struct decap_headers6 {
+  struct outer6 outer;
+  struct vxlan vxlan;
+} __attribute__((packed));
+
+INLINE void write_decap_frame(struct vxlan *vxlan, const struct weft_bpf_config *config, __be16 type) {
+  *vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->decap_vni, .frame = {.type = type}};
+  __builtin_memcpy(vxlan->frame.destination, config->decap_mac, 6);
+  __builtin_memcpy(vxlan->frame.source, config->decap_source, 6);
+}
+
 /* The outer headers for the device. The port stays: the host's firewall sees the packet. */
-INLINE void write_decap(struct decap_headers *headers, const struct weft_bpf_config *config, __u32 total) {
+INLINE void write_decap(struct decap_headers *headers, __u32 total) {
   headers->outer.ip.total = htons(total + sizeof(*headers));
   headers->outer.ip.checksum = 0;
   headers->outer.ip.checksum = header_checksum(&headers->outer.ip);
   headers->outer.udp.length = htons(total + sizeof(*headers) - IPV4_BYTES);
   headers->outer.udp.checksum = 0;
-  headers->vxlan = (struct vxlan){.flags = VXLAN_FLAGS, .vni = config->decap_vni, .frame = {.type = htons(TYPE_IPV4)}};
-  __builtin_memcpy(headers->vxlan.frame.destination, config->decap_mac, 6);
-  __builtin_memcpy(headers->vxlan.frame.source, config->decap_source, 6);
 }
 
-INLINE struct bpf_sock *find_decap_socket(struct __sk_buff *skb, const struct weft_bpf_config *config) {
+INLINE void write_decap6(struct decap_headers6 *headers, __u32 total) {
+  headers->outer.ip.payload = htons(total + sizeof(*headers) - IPV6_BYTES);
+  headers->outer.udp.length = headers->outer.ip.payload;
+  headers->outer.udp.checksum = 0;
+}
+
+INLINE struct bpf_sock *find_decap_socket(struct __sk_buff *skb, const struct weft_bpf_config *config, bool is_over6) {
   struct bpf_sock_tuple tuple = {};
+  if (is_over6) {
+    __builtin_memcpy(tuple.ipv6.daddr, config->local6, sizeof(tuple.ipv6.daddr));
+    tuple.ipv6.dport = config->decap_port;
+    return lookup_udp(skb, &tuple, sizeof(tuple.ipv6), (__u64)BPF_F_CURRENT_NETNS, 0);
+  }
   tuple.ipv4.daddr = config->local;
   tuple.ipv4.dport = config->decap_port;
   return lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u64)BPF_F_CURRENT_NETNS, 0);
 }
 
 /* Makes room for the headers, writes them and assigns the packet. Takes over the socket. */
-INLINE int send_to_decap(struct __sk_buff *skb, const struct decap_headers *headers, __s32 room,
-                         struct bpf_sock *socket) {
+INLINE int send_to_decap(struct __sk_buff *skb, const void *headers, __u32 bytes, __s32 room, struct bpf_sock *socket) {
   int action = DROP;
   if (room != 0 && adjust_room(skb, room, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) action = NEXT;
-  else if (skb_store(skb, ETHERNET_BYTES, headers, sizeof(*headers), BPF_F_RECOMPUTE_CSUM) == 0 &&
-           assign(skb, socket, 0) == 0)
+  else if (skb_store(skb, ETHERNET_BYTES, headers, bytes, BPF_F_RECOMPUTE_CSUM) == 0 && assign(skb, socket, 0) == 0)
     action = 0;
   release(socket);
   return action;
+}
+
+INLINE int decapsulate_by_device(struct __sk_buff *skb, const struct weft_bpf_config *config, const struct outer *outer,
+                                 const struct inner *inner, struct bpf_sock *socket) {
+  struct decap_headers headers = {.outer = *outer};
+  write_decap(&headers, inner->total);
+  write_decap_frame(&headers.vxlan, config, ether_type(inner));
+  return send_to_decap(skb, &headers, sizeof(headers), (__s32)(sizeof(headers) - overhead_of(config, false)), socket);
+}
+
+INLINE int decapsulate_by_device6(struct __sk_buff *skb, const struct weft_bpf_config *config,
+                                  const struct outer6 *outer, const struct inner *inner, struct bpf_sock *socket) {
+  struct decap_headers6 headers = {.outer = *outer};
+  write_decap6(&headers, inner->total);
+  write_decap_frame(&headers.vxlan, config, ether_type(inner));
+  return send_to_decap(skb, &headers, sizeof(headers), (__s32)(sizeof(headers) - overhead_of(config, true)), socket);
 }
 
 SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
@@ -351,52 +353,78 @@ SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }
 
-SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
-  const __u32 length = skb->len - ETHERNET_BYTES;
-  if (skb->protocol != htons(TYPE_IPV4) || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
+INLINE bool is_from_peer(const void *outer, const struct weft_bpf_route *route, bool is_over6) {
+  return is_over6 ? is_same_address6(((const struct outer6 *)outer)->ip.source, route->remote6)
+                  : ((const struct outer *)outer)->ip.source == route->remote;
+}
+
+/* Whether the outer headers are those of a datagram for the port of this host. */
+INLINE bool has_tunnel_headers(const struct weft_bpf_config *config, const void *outer, __u32 length, bool is_over6) {
+  return is_over6 ? is_tunnel_packet6(config, outer, length) : is_tunnel_packet(config, outer, length);
+}
+
+INLINE int run_rx(struct __sk_buff *skb, bool is_over6) {
+  const __u32 length = skb->len - ETHERNET_BYTES, headers = outer_bytes(is_over6);
+  const __be16 type = is_over6 ? htons(TYPE_IPV6) : htons(TYPE_IPV4);
+  if (skb->protocol != type || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
   const struct weft_bpf_config *config = read_config();
-  const struct outer *outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  if (!config || (void *)(outer + 1) > (void *)(long)skb->data_end || !is_tunnel_packet(config, outer, length))
+  const void *outer = (void *)(long)skb->data + ETHERNET_BYTES;
+  if (!config || outer + headers > (void *)(long)skb->data_end || !has_tunnel_headers(config, outer, length, is_over6))
     return NEXT;
   const bool is_vxlan = config->is_vxlan;
-  const __u32 overhead = sizeof(struct outer) + (is_vxlan ? sizeof(struct vxlan) : 0);
-  if (length < overhead + IPV4_BYTES || skb_pull(skb, ETHERNET_BYTES + overhead + IPV4_BYTES) < 0) return NEXT;
+  const __u32 overhead = overhead_of(config, is_over6);
+  const __u32 wanted = overhead + (length < overhead + IPV6_BYTES ? IPV4_BYTES : IPV6_BYTES);
+  if (length < overhead + IPV4_BYTES || skb_pull(skb, ETHERNET_BYTES + wanted) < 0) return NEXT;
   outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  const struct vxlan *vxlan = (const void *)(outer + 1);
-  const struct ipv4 *inner = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
-  if ((void *)(inner + 1) > (void *)(long)skb->data_end) return NEXT;
-  if (is_vxlan && ((void *)(vxlan + 1) > (void *)(long)skb->data_end || !is_own_frame(config, vxlan))) return NEXT;
+  const void *end = (void *)(long)skb->data_end;
+  const struct vxlan *vxlan = outer + headers;
+  const void *ip = is_vxlan ? (const void *)(vxlan + 1) : (const void *)vxlan;
+  struct inner inner;
+  if (outer + headers > end || !parse_inner(ip, end, &inner)) return NEXT;
+  if (is_vxlan && ((const void *)(vxlan + 1) > end || !is_own_frame(config, vxlan, ether_type(&inner)))) return NEXT;
+  const struct udp *udp = outer + headers - UDP_BYTES;
   /*
    * UDP GRO joins datagrams with checksums for the socket of a worker. A single one must not
    * overtake those.
    */
-  if (outer->udp.checksum != 0) return NEXT;
+  if (udp->checksum != 0) return NEXT;
   /* Linux keeps the tunnel mark of a UDP super-packet and drops it on segmentation (as of 6.18). */
-  if (skb->gso_size != 0 && inner->protocol == PROTOCOL_UDP) return NEXT;
-  if (inner->version_ihl != 0x45 || ntohs(inner->total) != length - overhead) return NEXT;
-  if (!keeps_ecn(inner->tos, outer->ip.tos)) return NEXT;
-  struct weft_bpf_route *route = find_route(config, inner->source);
-  if (!route || route->remote != outer->ip.source) return NEXT;
-  const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, inner->protocol, length - overhead);
+  if (skb->gso_size != 0 && inner.protocol == PROTOCOL_UDP) return NEXT;
+  if (inner.total != length - overhead) return NEXT;
+  const __u8 tos = is_over6 ? traffic_class(outer) : ((const struct outer *)outer)->ip.tos;
+  if (!keeps_ecn(inner.tos, tos)) return NEXT;
+  struct weft_bpf_route *route = NULL;
+  if (!inner.is_ipv6) route = find_route(config, ((const struct ipv4 *)ip)->source);
+  else if (ip + IPV6_BYTES <= end) /* as above */ route = find_route6(config, ((const struct ipv6 *)ip)->source);
+  if (!route || !is_from_peer(outer, route, is_over6)) return NEXT;
+  const struct amount amount = measure(skb, ETHERNET_BYTES + overhead, &inner);
   if (amount.packets == 0) return NEXT;
-  const __u32 total = length - overhead, first = 0;
+  const __u32 first = 0;
   struct weft_bpf_counts *totals = map_lookup(MAP(WEFT_MAP_TOTALS), &first);
   struct bpf_sock *socket = NULL;
   /* All packets of a flow take the same queue. */
-  if (config->has_decap && inner->protocol == PROTOCOL_TCP && total <= 65535 - sizeof(struct decap_headers))
-    socket = find_decap_socket(skb, config);
+  if (config->has_decap && inner.protocol == PROTOCOL_TCP && inner.total <= 65535 - headers - sizeof(struct vxlan))
+    socket = find_decap_socket(skb, config, is_over6);
   if (socket) {
-    struct decap_headers headers = {.outer = *outer};
-    write_decap(&headers, config, total);
-    const int action = send_to_decap(skb, &headers, (__s32)(sizeof(headers) - overhead), socket);
+    const int action = is_over6 ? decapsulate_by_device6(skb, config, outer, &inner, socket)
+                                : decapsulate_by_device(skb, config, outer, &inner, socket);
     if (action != 0) return action;
     count_rx(&route->counts, &amount);
     if (totals) count_rx(totals, &amount);
     if (totals) totals->decap_packets += amount.packets;
     return NEXT;
   }
-  if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) < 0) return NEXT;
+  const __u64 left = inner.is_ipv6 == is_over6 ? 0 : is_over6 ? LEAVES_IPV4 : LEAVES_IPV6;
+  if (adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | left) < 0) return NEXT;
   count_rx(&route->counts, &amount);
   if (totals) count_rx(totals, &amount);
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
+}
+
+SECTION("rx") int weft_bpf_rx(struct __sk_buff *skb) {
+  return run_rx(skb, false);
+}
+
+SECTION("rx6") int weft_bpf_rx6(struct __sk_buff *skb) {
+  return run_rx(skb, true);
 }

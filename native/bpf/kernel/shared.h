@@ -16,13 +16,26 @@ enum {
    * in the overflow table.
    */
   WEFT_BPF_MAIN_ROUTES = 16384,
+  /*
+   * Capacity for subnets of the family that the underlay does not have. weft has none on a device,
+   * so their table costs little.
+   */
+  WEFT_BPF_OTHER_ROUTES = 1024,
 };
 
 /*
  * Maps in the order of their creation. A program names one by a constant with WEFT_MAP_MARK in the
  * upper half.
  */
-enum weft_bpf_map { WEFT_MAP_CONFIG, WEFT_MAP_ROUTES, WEFT_MAP_OVERFLOW, WEFT_MAP_TOTALS, WEFT_MAP_COUNT };
+enum weft_bpf_map {
+  WEFT_MAP_CONFIG,
+  WEFT_MAP_ROUTES,
+  WEFT_MAP_OVERFLOW,
+  WEFT_MAP_ROUTES6,
+  WEFT_MAP_OVERFLOW6,
+  WEFT_MAP_TOTALS,
+  WEFT_MAP_COUNT
+};
 #define WEFT_MAP_MARK 0x77656674u
 
 /* The only element of WEFT_MAP_CONFIG, an array. */
@@ -46,12 +59,27 @@ struct weft_bpf_config {
   __be32 decap_vni;                   /* as `vni` */
   __be16 decap_port;
   __u8 has_decap;
+  /* IPv6, as the fields of IPv4 above. `local6` only with an IPv6 underlay. */
+  __u8 has_overflow6, lengths6;
+  __be32 local6[4];
+  struct {
+    __u32 bits;
+    __be32 mask[4];
+  } length6[WEFT_BPF_PREFIX_LENGTHS];
 };
 
-/* Key of WEFT_MAP_ROUTES and WEFT_MAP_OVERFLOW, hash tables. A subnet is in one of them. */
+/*
+ * Keys of WEFT_MAP_ROUTES and WEFT_MAP_OVERFLOW, hash tables, and of those for IPv6. A subnet is in
+ * one of the two of its family.
+ */
 struct weft_bpf_key {
   __u32 bits;
   __be32 subnet;
+};
+
+struct weft_bpf_key6 {
+  __u32 bits;
+  __be32 subnet[4];
 };
 
 /*
@@ -63,12 +91,13 @@ struct weft_bpf_counts {
 };
 
 struct weft_bpf_route {
-  __be32 remote;
+  __be32 remote; /* over IPv4 */
   __be16 port;
   __u8 mac[6];
-  __u32 needs_segments; /* packets to it pass to the workers, which complete checksums, too */
-  __u32 mtu;            /* path MTU by the host's route and by probes; that of the interface applies beside it */
+  __u32 needs_workers; /* packets to it need segments or checksums, which workers make */
+  __u32 mtu;           /* path MTU by the host's route and by probes; that of the interface applies beside it */
   struct weft_bpf_counts counts;
+  __be32 remote6[4]; /* over IPv6; last, so that IPv4 reads no more cache lines */
 };
 
 /* WEFT_MAP_TOTALS is a per-CPU array of one struct weft_bpf_counts. */

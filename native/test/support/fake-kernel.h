@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/virtio_net.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -84,6 +85,12 @@ static struct {
   struct iovec forbidden[FAKE_BUFFERS]; /* ends of the buffers that received last */
   /* What was tried. */
   unsigned messages, super_messages, writes, super_writes, polls, searches, echoes;
+  /* Of the last search. */
+  int echo_open_error; /* what weft_echo_open returns instead of a socket */
+  uint16_t echo_identifier;
+  bool has_echo_source;
+  union weft_echo_address echo_source;
+  char echo_device[IF_NAMESIZE];
 } fake;
 
 /* Poisons this memory and unpoisons the previous one. */
@@ -289,10 +296,13 @@ bool __wrap_weft_udp_take_error(int fd, struct weft_udp_error *error) {
 
 int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source);
 int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, const union weft_echo_address *source) {
-  (void)identifier, (void)device, (void)source;
   EXPECT(family, AF_INET);
   fake.searches++;
-  return dup(STDIN_FILENO);
+  fake.echo_identifier = identifier;
+  fake.has_echo_source = source != NULL;
+  if (source) fake.echo_source = *source;
+  snprintf(fake.echo_device, sizeof(fake.echo_device), "%s", device);
+  return fake.echo_open_error != 0 ? -fake.echo_open_error : dup(STDIN_FILENO);
 }
 
 /* The peer answers at once: echoes to 10.4.5.0 up to `largest_echo` bytes, as whole packets. */
@@ -300,7 +310,9 @@ int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t id
                           size_t payload_bytes, const uint8_t *token, double *time_us);
 int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
                           size_t payload_bytes, const uint8_t *token, double *time_us) {
-  (void)fd, (void)identifier, (void)token, (void)time_us;
+  (void)fd, (void)token, (void)time_us;
+  EXPECT(identifier, fake.echo_identifier);
+  EXPECT(to->ipv4.sin_family, AF_INET);
   EXPECT(to->ipv4.sin_addr.s_addr, htonl(0x0a040500));
   fake.echoes++;
   if (payload_bytes + 28 <= fake.largest_echo) fake.answers[fake.answer_count++] = sequence;

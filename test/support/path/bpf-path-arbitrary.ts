@@ -1,6 +1,8 @@
 // Packets and frames for the BPF programs of the packet path: mostly ones that they take, and the same with one anomaly.
 import * as fc from 'fast-check';
+import type { Family } from '../../../lib/address.ts';
 import {
+  byte,
   concat,
   encapsulateVxlan,
   PROTOCOL,
@@ -13,15 +15,15 @@ import {
   hex,
   own,
   peerMac,
-  local,
-  type Encapsulation,
+  PREFIXES,
   type Sent,
-  isPlainIpv4,
+  type Tunnel,
+  isPlain,
   outerOf,
 } from './bpf-path-model.ts';
 import { anyBytes, damaged } from './damage-arbitrary.ts';
 import { ipPacket } from './packet-arbitrary.ts';
-import { ENCAPSULATIONS } from './path-suite.ts';
+import { ENCAPSULATIONS, FAMILIES } from './path-suite.ts';
 
 const few = <Value>(usual: Value, ...others: Value[]): fc.Arbitrary<Value> =>
   fc.oneof(
@@ -32,19 +34,16 @@ const few = <Value>(usual: Value, ...others: Value[]): fc.Arbitrary<Value> =>
 /** Two known addresses, which is where most packets should get far. */
 const between = fc
   .tuple(ipPacket, fc.nat({ max: 3 }), fc.nat({ max: 3 }), few(64, 0, 1, 2, 255), fc.nat({ max: 3 }))
-  .filter(([bytes]) => isPlainIpv4(bytes))
+  .filter(([bytes]) => isPlain(bytes))
   .map(([bytes, from, to, ttl, tos]) => {
-    const header = concat(
-      bytes.slice(0, 1),
-      Uint8Array.of(tos),
-      bytes.slice(2, 8),
-      Uint8Array.of(ttl),
-      bytes.slice(9, 10),
-      hex('00000a0102'),
-      Uint8Array.of(from),
-      hex('0a0102'),
-      Uint8Array.of(to),
-    );
+    const family = byte(bytes, 0) >>> 4 === 6 ? 6 : 4;
+    const addresses = concat(PREFIXES[family], Uint8Array.of(from), PREFIXES[family], Uint8Array.of(to));
+    if (family === 6) {
+      const start = with16(bytes.slice(0, 8), 0, 0x6000 | (tos << 4));
+      return concat(start.slice(0, 7), Uint8Array.of(ttl), addresses, bytes.slice(40));
+    }
+    const start = concat(bytes.slice(0, 1), Uint8Array.of(tos), bytes.slice(2, 8), Uint8Array.of(ttl));
+    const header = concat(start, bytes.slice(9, 10), hex('0000'), addresses);
     return concat(withHeaderChecksum(header), bytes.slice(20));
   });
 
@@ -65,7 +64,7 @@ export const sentOut: fc.Arbitrary<Sent> = fc.oneof(
         fc.constantFrom(PROTOCOL.tcp, PROTOCOL.udp),
         fc.integer({ min: 1, max: 7000 }),
       )
-      .filter(([bytes]) => isPlainIpv4(bytes))
+      .filter(([bytes]) => isPlain(bytes))
       .map(([bytes, segmentBytes, protocol, more]) =>
         superPacket(bytes, protocol, segmentBytes, segmentBytes + more),
       ),
@@ -76,14 +75,21 @@ function superPacket(like: Uint8Array, protocol: number, segmentBytes: number, p
   const transport =
     protocol === PROTOCOL.tcp ? hex('1451303900000001000000025010020000000000') : hex('1451303900000000');
   const payload = new Uint8Array(Math.min(payloadBytes, segmentBytes * 60, 8900)).map((_, at) => at * 7);
-  const total = 20 + transport.length + payload.length;
-  const withLength = protocol === PROTOCOL.udp ? with16(transport, 4, total - 20) : transport;
+  const segmented = concat(withUdpLength(transport, protocol, payload.length), payload);
+  if (byte(like, 0) >>> 4 === 6) {
+    const start = with16(like.slice(0, 6), 4, segmented.length);
+    return { bytes: concat(start, Uint8Array.of(protocol, 64), like.slice(8, 40), segmented), segmentBytes };
+  }
   const ip = with16(
     concat(like.slice(0, 6), hex('400040'), Uint8Array.of(protocol), like.slice(10, 20)),
     2,
-    total,
+    20 + segmented.length,
   );
-  return { bytes: concat(withHeaderChecksum(ip), withLength, payload), segmentBytes };
+  return { bytes: concat(withHeaderChecksum(ip), segmented), segmentBytes };
+}
+
+function withUdpLength(transport: Uint8Array, protocol: number, payloadBytes: number): Uint8Array {
+  return protocol === PROTOCOL.udp ? with16(transport, 4, transport.length + payloadBytes) : transport;
 }
 
 /** A frame of the tunnel that is mostly right. No super-packets: a BPF test run cannot set their type; suites of hosts send them. */
@@ -92,7 +98,8 @@ const frame = fc
     inner: innerPacket,
     encapsulation: fc.constantFrom(...ENCAPSULATIONS),
     to: few(hex('020000000011'), hex('020000000012'), hex('ffffffffffff'), hex('01005e000001')),
-    type: few(0x0800, 0x86dd, 0x8100, 0x0806),
+    underlay: fc.constantFrom(...FAMILIES),
+    type: few(0, 0x8a, 0x8100, 0x0806),
     remote: fc.constantFrom(2, 2, 2, 2, 3, 77, 99),
     toLocal: few(1, 9),
     port: few(0, 1),
@@ -104,39 +111,52 @@ const frame = fc
     lengths: few([0, 0], [1, 0], [0, 1], [-1, 0], [0, -1], [-8, -8]),
     hasGoodHeader: few(true, false),
   })
-  .map((each): readonly [Encapsulation, Sent] => {
-    const route = {
-      subnet: local,
-      bits: 32,
-      remote: Uint8Array.of(192, 0, 2, each.toLocal),
-      port: PORTS[each.encapsulation] + each.port,
-    };
+  .map((each): readonly [Tunnel, Sent] => {
+    const { encapsulation, underlay } = each;
     const path = { vni: each.vni, sourceMac: peerMac, destinationMac: each.mac };
     const payload =
-      each.encapsulation === 'udp' || each.inner.length === 0
-        ? each.inner
-        : encapsulateVxlan(path, each.inner);
-    let outer = outerOf(route, 40_000, each.tos, payload);
-    const [ipDelta, udpDelta] = each.lengths as [number, number];
-    outer = concat(outer.slice(0, 12), Uint8Array.of(192, 0, 2, each.remote), outer.slice(16));
-    outer = with16(with16(outer, 2, read16(outer, 2) + ipDelta), 6, each.fragment);
-    outer = with16(with16(outer, 24, read16(outer, 24) + udpDelta), 26, each.checksum);
-    outer = concat(withHeaderChecksum(with16(outer.slice(0, 20), 10, 0)), outer.slice(20));
-    if (!each.hasGoodHeader) outer = with16(outer, 10, read16(outer, 10) ^ 1);
-    const bytes = concat(each.to, hex('020000000022'), Uint8Array.of(each.type >>> 8, each.type), outer);
-    return [each.encapsulation, { bytes, segmentBytes: 0 }];
+      encapsulation === 'udp' || each.inner.length === 0 ? each.inner : encapsulateVxlan(path, each.inner);
+    const ends = { source: each.remote, destination: each.toLocal };
+    const ports = [40_000, PORTS[encapsulation] + each.port] as const;
+    const outer = spoil(outerOf({ underlay, ...ends, ports, tos: each.tos }, payload), each);
+    const type = each.type === 0 ? (underlay === 4 ? 0x0800 : 0x86dd) : each.type;
+    const bytes = concat(each.to, hex('020000000022'), Uint8Array.of(type >>> 8, type), outer);
+    return [
+      { encapsulation, underlay },
+      { bytes, segmentBytes: 0 },
+    ];
   });
+
+interface Anomalies {
+  readonly underlay: Family;
+  readonly lengths: readonly number[];
+  readonly checksum: number;
+  /** Flags and fragment offset; of IPv4. */
+  readonly fragment: number;
+  readonly hasGoodHeader: boolean;
+}
+
+/** An outer packet with other lengths, a UDP checksum, and for IPv4 flags and a wrong header checksum. */
+function spoil(whole: Uint8Array, anomalies: Anomalies): Uint8Array {
+  const { underlay, fragment, checksum } = anomalies;
+  const [ipDelta, udpDelta] = anomalies.lengths as [number, number];
+  const udpAt = underlay === 4 ? 20 : 40;
+  const lengthAt = underlay === 4 ? 2 : 4;
+  let outer = with16(whole, lengthAt, read16(whole, lengthAt) + ipDelta);
+  outer = with16(with16(outer, udpAt + 4, read16(outer, udpAt + 4) + udpDelta), udpAt + 6, checksum);
+  if (underlay === 6) return outer;
+  outer = with16(outer, 6, fragment);
+  outer = concat(withHeaderChecksum(with16(outer.slice(0, 20), 10, 0)), outer.slice(20));
+  return anomalies.hasGoodHeader ? outer : with16(outer, 10, read16(outer, 10) ^ 1);
+}
 
 /** Cut short, with wrong bits, or as it is. */
 export const anyFrame = fc.oneof(
   { weight: 3, arbitrary: frame },
   {
     weight: 1,
-    arbitrary: frame.chain(([encapsulation, sent]) =>
-      damaged(fc.constant(sent.bytes)).map((bytes): readonly [Encapsulation, Sent] => [
-        encapsulation,
-        { ...sent, bytes },
-      ]),
+    arbitrary: frame.chain(([tunnel, sent]) =>
+      damaged(fc.constant(sent.bytes)).map((bytes): readonly [Tunnel, Sent] => [tunnel, { ...sent, bytes }]),
     ),
   },
 );

@@ -11,7 +11,9 @@ import type { PathPair } from './path-pair.ts';
 /** Verifies all checksums; ignores TCP's analysis of sequence numbers. */
 const SETTINGS = (
   'ip.check_checksum:TRUE udp.check_checksum:TRUE tcp.check_checksum:TRUE ' +
-  'tcp.analyze_sequence_numbers:FALSE ip.defragment:FALSE ipv6.defragment:FALSE'
+  'tcp.analyze_sequence_numbers:FALSE ip.defragment:FALSE ipv6.defragment:FALSE ' +
+  // RFC 6935; suites check where a checksum has to be.
+  'udp.ignore_ipv6_zero_checksum:TRUE'
 )
   .split(' ')
   .flatMap((setting) => ['-o', setting]);

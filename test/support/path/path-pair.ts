@@ -122,7 +122,7 @@ export class PathPair {
     for (const [end] of this.#ends()) {
       if (!hasOffloads) await turnOffloadsOff(end);
       // As on any host with containers.
-      await end.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+      await end.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
       await end.ip([
         'link set lo up',
         // No link-local addresses: what a host sends of itself would blur the counters.
@@ -177,6 +177,13 @@ export class PathPair {
     ];
   }
 
+  /** As backends/packet-path.ts publishes it: not the kernel's VXLAN, and not workers alone. */
+  #publishesZeroChecksum({ name, isKernel }: PathEnd): boolean {
+    const { underlay, workerEnds = [], tuning } = this.options;
+    const usesBpf = (tuning ?? WORKERS_OR_KERNEL).useBpf === true && !workerEnds.includes(name);
+    return underlay === 6 && !isKernel && usesBpf;
+  }
+
   #configOf(end: PathEnd, peer: PathEnd): PathEndConfig {
     const { encapsulation, underlay, tuning, workerEnds = [] } = this.options;
     const isVxlan = encapsulation === 'vxlan';
@@ -199,6 +206,7 @@ export class PathPair {
         remote: peer.underlay[underlay],
         port: this.port,
         ...(isVxlan && { mac: peer.mac }),
+        ...(this.#publishesZeroChecksum(peer) && { acceptsZeroChecksum: true }),
       })),
     };
   }
