@@ -130,8 +130,7 @@ function tarOf(tree: string, createdSec: number): Buffer {
   ];
   const env = { ...process.env, LC_ALL: 'C', TAR_OPTIONS: '' };
   const { error, status, stderr, stdout } = spawnSync('tar', args, { env, maxBuffer: MAX_TAR_BYTES });
-  if (status !== 0)
-    throw new Error(`Cannot pack ${tree}: ${error?.message ?? stderr.toString()}`);
+  if (status !== 0) throw new Error(`Cannot pack ${tree}: ${error?.message ?? stderr.toString()}`);
   return stdout;
 }
 

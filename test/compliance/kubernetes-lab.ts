@@ -1,7 +1,7 @@
 // What weft does on the hosts of a Kubernetes cluster: the same cases on a real API server and on the
 // fake one, with real daemons, kernel devices and containers.
 import assert from 'node:assert/strict';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { INSIDE } from '../../lab/daemon-command.ts';
@@ -10,7 +10,7 @@ import { startPings } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { askReadyz } from '../support/daemon-view.ts';
 import { canPing, useLab, viewOf, waitUntilReady } from '../support/lab-suite.ts';
-import { LabCluster, type LabApiServer } from '../support/kubernetes/lab-cluster.ts';
+import { CONFLIST, LabCluster, type LabApiServer } from '../support/kubernetes/lab-cluster.ts';
 import { PREFIX } from './assigning-registry.ts';
 
 const CONFIG = '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}';
@@ -38,6 +38,8 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
 
     const subnetOf = async (name: string): Promise<string> =>
       (await lab.readSubnetEnv(name)).match(/SUBNET=(.*)/)?.[1] ?? '';
+    const conflistsOf = (name: string): Promise<string[]> =>
+      readdir(lab.sandbox.outside(cluster.confFolder(name))).catch(() => []);
     const annotationOf = async (name: string, key: string): Promise<string | undefined> =>
       (await cluster.node(name)).metadata.annotations?.[`${PREFIX}${key}`];
 
@@ -47,6 +49,8 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
         /no spec\.podCIDR.*--allocate-node-cidrs/.test((await askReadyz(lab, 'h2')).body),
       );
       assert.equal(await subnetOf('h2'), '');
+      // A node is ready for pods once it has a conflist.
+      assert.deepEqual(await conflistsOf('h2'), []);
     });
 
     it('goes on once the pod CIDR is assigned', async () => {
@@ -54,6 +58,28 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
       await waitUntilReady(lab, 'h2');
       assert.equal(await subnetOf('h1'), '10.244.1.1/24');
       assert.equal(await subnetOf('h2'), '10.244.2.1/24');
+    });
+
+    it('installs the conflist once the node has a subnet', async () => {
+      await waitFor('the conflist', async () => (await conflistsOf('h2')).includes('10-flannel.conflist'));
+      const path = join(lab.sandbox.outside(cluster.confFolder('h2')), '10-flannel.conflist');
+      assert.equal(await readFile(path, 'utf8'), CONFLIST);
+      await rm(path);
+      await waitFor('it to be restored', async () => (await conflistsOf('h2')).length === 1, FOLLOW_MS);
+    });
+
+    it('names a conflist that container runtimes use instead', async () => {
+      const path = join(lab.sandbox.outside(cluster.confFolder('h2')), '05-other.conflist');
+      await writeFile(path, '{"name":"other","plugins":[{"type":"bridge"}]}');
+      const reasons = async (): Promise<string> => (await askReadyz(lab, 'h2')).body;
+      await waitFor('the reason', async () =>
+        /05-other\.conflist comes before 10-flannel/.test(await reasons()),
+      );
+      assert.equal(await lab.isReady('h2'), true);
+      const { stdout } = await lab.weft('h2', ['doctor', '--only', 'conflist-order']);
+      assert.match(stdout, /Container runtimes use the network of another program/);
+      await rm(path);
+      await waitFor('the reason to end', async () => !(await reasons()).includes('05-other'));
     });
 
     it('connects containers of two nodes', async () => {
