@@ -27,6 +27,8 @@ static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tu
                                             __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
 static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
 static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
+static long (*const check_mtu)(void *skb, __u32 index, __u32 *mtu, __s32 difference,
+                               __u64 flags) = (void *)BPF_FUNC_check_mtu;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
 static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
                                     __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
@@ -51,8 +53,9 @@ enum { LEAVES_IPV4 = 1 << 7, LEAVES_IPV6 = 1 << 8 };
 #define ntohs(value) __builtin_bswap16(value)
 
 enum {
-  NEXT = -1, /* TCX_NEXT: pass to the workers */
-  DROP = 2,  /* TCX_DROP: out of memory only */
+  ENODEV = 19,
+  NEXT = -1, /* TCX_NEXT, TC_ACT_UNSPEC: pass to the workers */
+  DROP = 2,  /* TCX_DROP, TC_ACT_SHOT: out of memory only */
   FAMILY_IPV4 = 2,
   FAMILY_IPV6 = 10,
   PROTOCOL_TCP = 6,
@@ -74,10 +77,16 @@ enum {
   VXLAN_BYTES = 8,
 };
 
+/*
+ * Headers are at even addresses (NET_IP_ALIGN, and room is made by even numbers). Unless the
+ * compiler knows, it loads and stores byte by byte.
+ */
+#define HEADER __attribute__((packed, aligned(2)))
+
 struct ethernet {
   __u8 destination[6], source[6];
   __be16 type;
-} __attribute__((packed));
+} HEADER;
 
 struct ipv4 {
   __u8 version_ihl, tos;
@@ -86,34 +95,34 @@ struct ipv4 {
   __u8 ttl, protocol;
   __u16 checksum;
   __be32 source, destination;
-} __attribute__((packed));
+} HEADER;
 
 struct ipv6 {
   __be32 version_class_label;
   __be16 payload;
   __u8 next, hop_limit;
   __be32 source[4], destination[4];
-} __attribute__((packed));
+} HEADER;
 
 struct udp {
   __be16 source, destination, length, checksum;
-} __attribute__((packed));
+} HEADER;
 
 struct vxlan {
   __u8 flags, reserved[3];
   __be32 vni;
   struct ethernet frame;
-} __attribute__((packed));
+} HEADER;
 
 struct outer {
   struct ipv4 ip;
   struct udp udp;
-} __attribute__((packed));
+} HEADER;
 
 struct outer6 {
   struct ipv6 ip;
   struct udp udp;
-} __attribute__((packed));
+} HEADER;
 
 _Static_assert(sizeof(struct outer) == IPV4_BYTES + UDP_BYTES, "overhead of encapsulation udp");
 _Static_assert(sizeof(struct outer6) == IPV6_BYTES + UDP_BYTES, "the same over IPv6");

@@ -63,6 +63,13 @@ export class PathPair {
     this.mtu = encapsulatedMtu(mtu as UnderlayMtu, overhead(underlay));
   }
 
+  /** Whether the BPF programs move what they can, at both ends. */
+  get hasFastPath(): boolean {
+    const { tuning, kernelEnds = [], workerEnds = [] } = this.options;
+    const { useBpf } = { ...WORKERS_OR_KERNEL, ...tuning };
+    return useBpf === true && kernelEnds.length + workerEnds.length === 0;
+  }
+
   /** Families that fit through the tunnel: IPv6 needs an MTU of 1280. */
   get families(): readonly Family[] {
     return ([4, 6] as const).filter((family) => this.mtu >= MINIMUM_MTU_BYTES[family]);
@@ -79,6 +86,12 @@ export class PathPair {
       await pair.close();
       throw error;
     }
+  }
+
+  /** Opens the overlay of a host again whose process ended. */
+  reopen(name: EndName): Promise<void> {
+    const [end, peer] = name === 'a' ? [this.a, this.b] : [this.b, this.a];
+    return this.#makeOverlay(end, peer);
   }
 
   /** Waits until the underlay carries packets: a new link may take a second to find its neighbours. */
