@@ -131,6 +131,8 @@ export interface NativePath {
   ): PathHandle;
   pathStart(handle: PathHandle): boolean;
   pathClose(handle: PathHandle): void;
+  /** Filters (tc-bpf(8)) of the BPF fast path on this host, of any process. @returns how many were there */
+  pathFilters(removes: boolean): number;
   pathRename(handle: PathHandle, name: string): void;
   pathConfigure(handle: PathHandle, mtu: number, ipv4: string, ipv6: string): void;
   pathSetRoute(

@@ -37,6 +37,10 @@ export interface PathTuning {
   readonly inheritsDscp: boolean;
   /** Attach the BPF fast path where the kernel supports it. Default true. */
   readonly useBpf: boolean;
+  /**
+   * Attach it as on kernels without TCX, by filters of the clsact qdisc (tc-bpf(8)). Default false: only there.
+   */
+  readonly avoidsBpfLinks?: boolean;
 }
 
 /** A route of the packet path: from a subnet to a peer. */
@@ -187,7 +191,14 @@ class NativePacketPath implements PacketPath {
   open(device: PathDevice, inherited: readonly PathDescriptor[] = []): void {
     const { name, encapsulation, local, port, vni = 0, mac } = device;
     if (this.#devices.has(name)) throw new Error(`Device ${name} of the packet path is open already`);
-    const { workers, sourcePorts, isSourceChecked, inheritsDscp, useBpf } = this.#tuning;
+    const {
+      workers,
+      sourcePorts,
+      isSourceChecked,
+      inheritsDscp,
+      useBpf,
+      avoidsBpfLinks = false,
+    } = this.#tuning;
     const handle = this.#native.pathOpen(
       name,
       encapsulation === 'vxlan' ? 1 : 0,
@@ -197,7 +208,7 @@ class NativePacketPath implements PacketPath {
       macBytes(mac),
       workers,
       sourcePorts,
-      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, useBpf]),
+      flagBits([isSourceChecked, inheritsDscp, inherited.length > 0, useBpf, avoidsBpfLinks]),
       Int32Array.from(
         inherited.flatMap(({ kind, index, fd }) => [DESCRIPTOR_KINDS.indexOf(kind), index, fd]),
       ),

@@ -68,7 +68,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   lab: ['api', 'allocator', 'lib'],
   cli: ['api', 'lab', 'containers', 'daemon', 'backends', 'allocator', 'native', 'lib'],
   bench: ['api', 'lab', 'containers', 'daemon', 'backends', 'allocator', 'native', 'lib'],
-  deploy: ['lab'],
+  deploy: ['lab', 'api'],
 };
 
 const FOLDERS = [

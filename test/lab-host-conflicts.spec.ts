@@ -36,6 +36,14 @@ async function waitForReason(lab: Lab, name: string, key: string, pattern: RegEx
   await waitFor(`${name} to give ${String(pattern)} for ${key}`, isGiven, FOLLOW_MS);
 }
 
+/** Keys and ranges that clients have read from etcd. */
+async function countReads(lab: Lab): Promise<number> {
+  const script = `fetch('${ETCD_URL}/metrics').then(async (r) => console.log(await r.text()))`;
+  const text = await lab.check('h1', [process.execPath, '-e', script]);
+  const [, count] = /^grpc_server_handled_total\{grpc_code="OK",grpc_method="Range",.*\} (\S+)$/m.exec(text)!;
+  return Number(count);
+}
+
 describe('two hosts with one public IP', () => {
   const lab = useLab({ hosts: 4, bare: ['h4'] });
 
@@ -49,7 +57,10 @@ describe('two hosts with one public IP', () => {
     await lab().etcdctl(['put', key, (await read()).replace(boot, '0123456789abcdef')]);
     await lab().startDaemon('h1');
     await waitFor('h1 to publish its own boot', async () => (await read()).includes(boot), FOLLOW_MS);
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    // One each may be of h2 and h3, which read their own once after their start.
+    const before = await countReads(lab());
+    const isReadTwice = async (): Promise<boolean> => (await countReads(lab())) >= before + 4;
+    await waitFor('h1 to read its status twice more', isReadTwice, FOLLOW_MS);
     assert.doesNotMatch(await logOf(lab(), 'h1'), /publishes the same public IP/);
   });
 

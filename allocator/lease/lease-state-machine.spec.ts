@@ -457,6 +457,32 @@ describe('next', () => {
       assert.equal(show({ ...due, resync: 'running' }, own), 'same');
     });
 
+    it('renews a lease at once after a backup was restored, which may lack it', () => {
+      const { state } = next(STATES.held, INPUTS['backup restored'], NOW);
+      assert.deepEqual(
+        [state.registryLease.renewAtMs, state.registryLease.expiresAtMs, state.own?.modRevision],
+        [0, ALIVE.expiresAtMs, 0],
+      );
+      assert.equal(show(state, own), 'held (renew) → keep-alive');
+    });
+
+    // As often as another host of the same address wrote the key.
+    for (const [count, expected] of [
+      [1, 'held → key-overwritten'],
+      [2, 'held → key-overwritten, public-ip-contested'],
+      [3, 'lost → lease-lost'],
+    ] as const)
+      it(`takes the key of another with its former address after ${count} overwrites to: ${expected}`, () => {
+        const rival = { nodeId: '192.0.2.9' as IpAddress };
+        const state: LeaseState = {
+          ...STATES.held,
+          nodes: { current: rival, former: [STATES.held.nodes.current] },
+          overwrites: { count, dueMs: 0, lastRevision: toRevision(7), lastMs: NOW.ms },
+        };
+        const theirs = { kind: 'step', registry: viewOf([entryOf(valueOf(ME, 'bb'), LEASE_ID, 8)]) } as const;
+        assert.equal(show(state, theirs), expected);
+      });
+
     it('answers an overwrite at once, the next one later', () => {
       const garbage = { kind: 'step', registry: viewOf([entryOf('{', LEASE_ID, 8)]) } as const;
       const first = next(STATES.held, garbage, NOW).state;

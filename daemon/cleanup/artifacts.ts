@@ -4,6 +4,7 @@ import { access, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
+import type { Native } from '../../native/index.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from '../kernel/actual-state.ts';
@@ -15,7 +16,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
 /** Something that weft or flannel made on this host. */
 export interface Artifact {
-  readonly kind: 'device' | 'route' | 'rules' | 'file' | 'node';
+  readonly kind: 'device' | 'filter' | 'route' | 'rules' | 'file' | 'node';
   /** For people, one line. */
   readonly name: string;
   /** Resolves with why the removal failed, or `undefined`. Never rejects. */
@@ -37,12 +38,35 @@ const NO_LENGTH = -1;
  * All artifacts in the order of removal: routes before the devices that they lead to.
  * @throws KernelReadError
  */
-export async function findArtifacts(kernel: CleanupKernel, subnetFile: string): Promise<readonly Artifact[]> {
+export async function findArtifacts(
+  kernel: CleanupKernel,
+  subnetFile: string,
+  native: Pick<Native, 'pathFilters'> | undefined,
+): Promise<readonly Artifact[]> {
   return [
+    ...findFilters(native),
     ...(await findRoutes(kernel, subnetFile)),
     ...(await findDevices(kernel)),
     ...(await findRules()),
     ...(await findFiles(subnetFile)),
+  ];
+}
+
+/** BPF programs that a daemon without TCX links (before Linux 6.6) left behind when it was killed. */
+function findFilters(native: Pick<Native, 'pathFilters'> | undefined): readonly Artifact[] {
+  const count = native?.pathFilters(false) ?? 0;
+  if (count === 0) return [];
+  const remove = (): Promise<string | undefined> => {
+    native?.pathFilters(true);
+    const left = native?.pathFilters(false) ?? 0;
+    return Promise.resolve(left === 0 ? undefined : `${left} are left: remove them with tc filter del`);
+  };
+  return [
+    {
+      kind: 'filter',
+      name: `${count} BPF filter${count === 1 ? '' : 's'} of the packet path (tc filter show)`,
+      remove,
+    },
   ];
 }
 

@@ -45,7 +45,7 @@ export async function cleanUp(options: CleanupOptions): Promise<readonly Cleanup
   const kernel = openNetlinkKernel({ native });
   try {
     const results: CleanupResult[] = [];
-    for (const artifact of [...others, ...(await findArtifacts(kernel, subnetFile))])
+    for (const artifact of [...others, ...(await findArtifacts(kernel, subnetFile, native))])
       results.push(await clean(artifact, isDryRun));
     return results;
   } finally {

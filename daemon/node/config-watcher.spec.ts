@@ -18,6 +18,7 @@ describe('the watcher of the network config', () => {
   let applied: number[];
   let tries: number;
   let rejection: ConfigRejection | undefined;
+  let duringApply: () => Promise<unknown>;
   let changes: number;
   let watcher: ConfigWatcher;
 
@@ -26,6 +27,7 @@ describe('the watcher of the network config', () => {
     store = new MemoryStore({ clock });
     registryCache = new RegistryCache({ registry: new MemoryRegistry(store), clock, random: () => 0.5 });
     [lines, applied, tries, rejection, changes] = [[], [], 0, undefined, 0];
+    duringApply = () => Promise.resolve();
     const log = createLogger({ write: (line) => lines.push(line), nowMs: () => 0 });
     store.putConfig(vxlan(1));
     registryCache.start();
@@ -51,7 +53,7 @@ describe('the watcher of the network config', () => {
 
   async function apply({ backend }: NetworkConfig): Promise<ConfigRejection | undefined> {
     tries++;
-    await Promise.resolve();
+    await duringApply();
     if (rejection === undefined && backend.type === 'vxlan') applied.push(backend.vni);
     return rejection;
   }
@@ -114,6 +116,43 @@ describe('the watcher of the network config', () => {
     rejection = undefined;
     await put(vxlan(3));
     assert.deepEqual(applied, [3]);
+  });
+
+  it('tries after 2, 4, 8, 16 and 30 s, and from the start for another reason or document', async () => {
+    const waits = async (count: number): Promise<readonly number[]> => {
+      const found: number[] = [];
+      for (let seconds = 0, before = tries; found.length < count;) {
+        await clock.advance(1000);
+        seconds++;
+        if (tries === before) continue;
+        found.push(seconds);
+        [seconds, before] = [0, tries];
+      }
+      return found;
+    };
+    rejection = { reason: 'no interface', isRetryable: true };
+    await put(vxlan(2));
+    assert.deepEqual(await waits(6), [2, 4, 8, 16, 30, 30]);
+    rejection = { reason: 'no kernel', isRetryable: true };
+    await waits(1);
+    assert.deepEqual(await waits(2), [2, 4]);
+    await put(vxlan(3));
+    assert.deepEqual(await waits(2), [2, 4]);
+    rejection = { reason: 'no kernel', isRetryable: false };
+    await put(vxlan(4));
+    const before = tries;
+    await clock.advance(600_000);
+    assert.equal(tries, before);
+  });
+
+  it('says nothing of a document that was being applied when it stopped', async () => {
+    store.putConfig(vxlan(2));
+    duringApply = () => Promise.resolve(watcher.stop());
+    await clock.advance(10);
+    assert.equal(tries, 1);
+    const { status } = watcher;
+    await clock.advance(60_000);
+    assert.deepEqual([watcher.status, changes, lines], [status, 0, []]);
   });
 
   it('passes over documents that were replaced while another was being applied', async () => {

@@ -38,6 +38,24 @@ describe('the host watcher', () => {
     assert.equal(reads, 1);
   });
 
+  it('reads though requests never end', async () => {
+    for (let ms = 0; ms < 60; ms++) {
+      watcher.request();
+      await clock.advance(1);
+    }
+    assert.ok(reads >= 10 && reads <= 12, `${reads} reads in 60 ms`);
+  });
+
+  it('reads nothing after its end, whatever the last read becomes', async () => {
+    error = new Error('no answer');
+    watcher.request();
+    await clock.advance(10);
+    watcher.stop();
+    watcher.request();
+    await clock.advance(60_000);
+    assert.deepEqual([reads, errors], [1, 1]);
+  });
+
   it('reads again after a failure, and not earlier for further requests', async () => {
     error = new Error('no answer');
     watcher.request();

@@ -224,7 +224,7 @@ export const DAEMON_FLAGS = {
     type: 'string',
     default: 'auto',
     choices: ['auto', 'off'],
-    help: 'In userspace: let a BPF program forward plain packets without copying them, where the kernel supports it (Linux 6.6).',
+    help: 'In userspace: let a BPF program forward plain packets without copying them, where the kernel supports it (Linux 5.12).',
   },
   'packet-workers': {
     type: 'int',

@@ -8,7 +8,7 @@ arch=$1
 mkdir -p "$2"
 folder=$(realpath "$2")
 # rootfs.sh names a library that is missing.
-packages='base-files busybox-static containernetworking-plugins iproute2 iptables libbpf1 libbsd0 libc6 libcap2
+packages='base-files busybox-static containernetworking-plugins dash iproute2 iptables libbpf1 libbsd0 libc6 libcap2
   libedit2 libelf1 libgcc-s1 libgmp10 libip4tc2 libip6tc2 libjansson4 libmd0 libmnl0 libnetfilter-conntrack3
   libnfnetlink0 libnftables1 libnftnl11 libpcre2-8-0 libselinux1 libstdc++6 libtinfo6 libxtables12 nftables zlib1g'
 state=$(realpath .build)/image-apt-$arch

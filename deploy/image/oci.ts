@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { WeftError } from '../../api/errors.ts';
 
 /** Refers to a blob. */
 export interface Descriptor {
@@ -131,8 +130,7 @@ function tarOf(tree: string, createdSec: number): Buffer {
   ];
   const env = { ...process.env, LC_ALL: 'C', TAR_OPTIONS: '' };
   const { error, status, stderr, stdout } = spawnSync('tar', args, { env, maxBuffer: MAX_TAR_BYTES });
-  if (status !== 0)
-    throw new WeftError('HOST_UNSUITABLE', `Cannot pack ${tree}: ${error?.message ?? stderr.toString()}`);
+  if (status !== 0) throw new Error(`Cannot pack ${tree}: ${error?.message ?? stderr.toString()}`);
   return stdout;
 }
 

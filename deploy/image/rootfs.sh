@@ -53,7 +53,8 @@ done
 for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
   ln -sf xtables-nft-multi "$root/usr/sbin/$name"
 done
-for name in sh cat cp dirname env find grep less ls more mv ps readlink rm sleep tail top vi wget; do
+ln -sf dash "$root/usr/bin/sh"
+for name in cat cp dirname env find grep less ls more mv ps readlink rm sleep tail top vi wget; do
   [ -e "$root/usr/bin/$name" ] || ln -s busybox "$root/usr/bin/$name"
 done
 mkdir -p "$root/run" "$root/tmp" "$root/proc" "$root/sys" "$root/dev" "$root/etc" "$root/root"

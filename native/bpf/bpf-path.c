@@ -39,7 +39,7 @@ struct weft_bpf_path {
   pthread_mutex_t routes_lock; /* workers change MTUs */
   struct weft_decap decap;
   bool use_decap;
-  bool has_removed_old_decap;
+  bool has_removed_old_decap, has_removed_old_filters;
   int old_decap_fd; /* link of the earlier process, until its program no longer forwards; -1: none */
   unsigned cpus;
   int error;          /* negative errno once its routes differ from those of the workers */
@@ -134,7 +134,9 @@ static void write_config(struct weft_bpf_path *bpf) {
   config->lengths = usable_lengths(lengths);
   config->lengths6 = usable_lengths(lengths6);
   config->is_enabled = lengths <= WEFT_BPF_PREFIX_LENGTHS && lengths6 <= WEFT_BPF_PREFIX_LENGTHS && bpf->error == 0 &&
-                       bpf->hooks[WEFT_BPF_TX].link_fd >= 0 && bpf->hooks[WEFT_BPF_RX].link_fd >= 0;
+                       weft_hook_is_attached(&bpf->hooks[WEFT_BPF_TX]) &&
+                       weft_hook_is_attached(&bpf->hooks[WEFT_BPF_RX]);
+  config->outlives_process = bpf->hooks[WEFT_BPF_RX].filter.index != 0;
   const int error = weft_bpf_map_update(bpf->maps[WEFT_MAP_CONFIG], &first, config);
   if (error < 0) bpf->error = error;
 }
@@ -323,9 +325,11 @@ static struct weft_bpf_path *make(const struct weft_bpf_path_settings *settings)
   struct weft_bpf_path *bpf = calloc(1, sizeof(*bpf));
   if (!bpf) return NULL;
   for (unsigned at = 0; at < WEFT_MAP_COUNT; at++) bpf->maps[at] = -1;
-  bpf->hooks[WEFT_BPF_TX] = (struct weft_hook){-1, -1, WEFT_HOOK_EGRESS, false};
-  bpf->hooks[WEFT_BPF_RX] = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
-  bpf->hooks[WEFT_BPF_DECAP] = (struct weft_hook){-1, -1, WEFT_HOOK_INGRESS, false};
+  for (enum weft_bpf_hook which = 0; which < WEFT_BPF_HOOKS; which++)
+    bpf->hooks[which] = (struct weft_hook){.program_fd = -1,
+                                           .link_fd = -1,
+                                           .type = which == WEFT_BPF_TX ? WEFT_HOOK_EGRESS : WEFT_HOOK_INGRESS,
+                                           .avoids_links = settings->avoids_links};
   bpf->old_decap_fd = -1;
   bpf->use_decap = settings->use_decap;
   bpf->local = *settings->local;
@@ -378,7 +382,7 @@ static int attach(struct weft_bpf_path *bpf, enum weft_bpf_hook which, unsigned 
                   char *reason) {
   struct weft_hook *hook = &bpf->hooks[which];
   const bool had_link = hook->link_fd >= 0;
-  const int result = weft_hook_attach(hook, index);
+  const int result = weft_hook_attach(hook, index, bpf->config.tun_index);
   if (result > 0 || (result < 0 && had_link)) bpf->links_changed = true;
   if (result >= 0) return 0;
   set_reason(reason, failure, result);
@@ -408,6 +412,12 @@ static void remove_old_decap(struct weft_bpf_path *bpf) {
   bpf->old_decap_fd = -1;
 }
 
+/* Of processes that died. */
+static void remove_old_filters(struct weft_bpf_path *bpf) {
+  if (bpf->hooks[WEFT_BPF_RX].filter.index != 0 && !bpf->has_removed_old_filters) weft_filter_remove_stale();
+  bpf->has_removed_old_filters = true;
+}
+
 bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
   if (!bpf) return false;
   bpf->config.tun_index = if_nametoindex(bpf->tun);
@@ -416,8 +426,9 @@ bool weft_bpf_path_attach(struct weft_bpf_path *bpf, char *reason) {
   write_config(bpf); /* that program forwards as soon as the one of the underlay interface does */
   int error = attach(bpf, WEFT_BPF_RX, underlay, "no Ethernet interface with the underlay address", reason);
   const int tx_error = attach(bpf, WEFT_BPF_TX, bpf->config.tun_index,
-                              "the kernel does not attach the program to the TUN device (TCX, Linux 6.6)", reason);
+                              "the kernel does not attach the program to the TUN device", reason);
   if (error == 0) remove_old_decap(bpf);
+  if (error == 0) remove_old_filters(bpf);
   if (error == 0) error = tx_error;
   write_config(bpf);
   if (bpf->error < 0) set_reason(reason, "its table of routes failed", bpf->error);

@@ -4,7 +4,9 @@
  * packets without a worker. Programs, maps and links live as long as their descriptors
  * (bpf(2), TCX links of Linux 6.6), so the end of the last process that holds them removes all. A
  * handed-over link keeps its program and that program's routes until the next process attaches its
- * own.
+ * own. Older kernels have filters instead (filter.h): weft_bpf_path_close removes them, and after a
+ * crash they forward on until another process replaces them, or let all pass once the TUN device is
+ * gone.
  *
  * One thread calls all functions. All but weft_bpf_path_open accept NULL, which stands for a path
  * without BPF.
@@ -32,7 +34,8 @@ struct weft_bpf_path_settings {
   const struct weft_encap_settings *encap_settings;
   const union weft_endpoint *local; /* the interface with this address receives the packets of peers */
   bool inherits_dscp;
-  bool use_decap; /* receive TCP through the decapsulating device (decap.h) where the kernel has VXLAN */
+  bool avoids_links; /* attach by filters (filter.h) also where the kernel has TCX */
+  bool use_decap;    /* receive TCP through the decapsulating device (decap.h) where the kernel has VXLAN */
 };
 
 /*

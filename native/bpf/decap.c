@@ -1,15 +1,16 @@
-/* Creates and removes VXLAN devices (rtnetlink(7)). */
+/* Creates and removes VXLAN devices. */
 #include "decap.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "rtnetlink.h"
 
 /* Two names a TUN device: that of this process and that of the process before. */
 static const char suffixes[] = {'a', 'b'};
@@ -18,45 +19,6 @@ enum {
   ATTEMPTS = 4,        /* another socket can take the port first */
   WITHOUT_IPV6 = 1279, /* an MTU for which the kernel configures no IPv6; the device sends nothing */
 };
-
-struct request {
-  struct nlmsghdr header;
-  struct ifinfomsg link;
-  uint8_t attributes[256];
-};
-
-/* --- Messages --- */
-
-static struct rtattr *put(struct request *request, unsigned short type, const void *value, size_t bytes) {
-  struct rtattr *attribute = (void *)((uint8_t *)request + request->header.nlmsg_len);
-  attribute->rta_type = type;
-  attribute->rta_len = (unsigned short)RTA_LENGTH(bytes);
-  if (bytes > 0) memcpy(RTA_DATA(attribute), value, bytes);
-  request->header.nlmsg_len += (uint32_t)RTA_SPACE(bytes);
-  return attribute;
-}
-
-/* Ends an attribute that contains those after it. */
-static void end(struct request *request, struct rtattr *attribute) {
-  attribute->rta_len = (unsigned short)((uint8_t *)request + request->header.nlmsg_len - (uint8_t *)attribute);
-}
-
-/* Returns the kernel's answer. */
-static int transact(struct request *request) {
-  struct {
-    struct nlmsghdr header;
-    struct nlmsgerr error;
-    uint8_t rest[sizeof(struct request)];
-  } answer;
-  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-  if (fd < 0) return -errno;
-  request->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-  ssize_t bytes = send(fd, request, request->header.nlmsg_len, 0);
-  if (bytes >= 0) bytes = recv(fd, &answer, sizeof(answer), 0);
-  const int error = bytes < 0 ? -errno : answer.error.error;
-  close(fd);
-  return error;
-}
 
 /* --- Devices --- */
 
@@ -87,40 +49,40 @@ static int choose_identity(struct weft_decap *decap, bool is_ipv6) {
 }
 
 /* A local address gives the device an IPv6 socket; it takes what the program has checked. */
-static void put_ipv6(struct request *request) {
+static void put_ipv6(struct weft_rtnl_request *request) {
   const struct in6_addr local = IN6ADDR_LOOPBACK_INIT;
   const uint8_t yes = 1;
-  put(request, IFLA_VXLAN_LOCAL6, &local, sizeof(local));
-  put(request, IFLA_VXLAN_UDP_ZERO_CSUM6_RX, &yes, sizeof(yes));
+  weft_rtnl_put(request, IFLA_VXLAN_LOCAL6, &local, sizeof(local));
+  weft_rtnl_put(request, IFLA_VXLAN_UDP_ZERO_CSUM6_RX, &yes, sizeof(yes));
 }
 
 static int create(const struct weft_decap *decap, bool is_ipv6) {
-  struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-                                       .nlmsg_type = RTM_NEWLINK,
-                                       .nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL},
-                            .link = {.ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP}};
+  struct weft_rtnl_request request;
+  const struct ifinfomsg link = {.ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP};
   const uint32_t vni = ntohl(decap->vni) >> 8, lower = decap->tun_index, mtu = WITHOUT_IPV6;
   const uint8_t no = 0;
-  put(&request, IFLA_IFNAME, decap->name, strlen(decap->name) + 1);
-  put(&request, IFLA_ADDRESS, decap->mac, sizeof(decap->mac));
-  put(&request, IFLA_MTU, &mtu, sizeof(mtu));
-  struct rtattr *info = put(&request, IFLA_LINKINFO, NULL, 0);
-  put(&request, IFLA_INFO_KIND, "vxlan", sizeof("vxlan"));
-  struct rtattr *data = put(&request, IFLA_INFO_DATA, NULL, 0);
-  put(&request, IFLA_VXLAN_ID, &vni, sizeof(vni));
-  put(&request, IFLA_VXLAN_LINK, &lower, sizeof(lower));
-  put(&request, IFLA_VXLAN_PORT, &decap->port, sizeof(decap->port));
-  put(&request, IFLA_VXLAN_LEARNING, &no, sizeof(no));
+  weft_rtnl_begin(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link, sizeof(link));
+  weft_rtnl_put(&request, IFLA_IFNAME, decap->name, strlen(decap->name) + 1);
+  weft_rtnl_put(&request, IFLA_ADDRESS, decap->mac, sizeof(decap->mac));
+  weft_rtnl_put(&request, IFLA_MTU, &mtu, sizeof(mtu));
+  struct rtattr *info = weft_rtnl_put(&request, IFLA_LINKINFO, NULL, 0);
+  weft_rtnl_put(&request, IFLA_INFO_KIND, "vxlan", sizeof("vxlan"));
+  struct rtattr *data = weft_rtnl_put(&request, IFLA_INFO_DATA, NULL, 0);
+  weft_rtnl_put(&request, IFLA_VXLAN_ID, &vni, sizeof(vni));
+  weft_rtnl_put(&request, IFLA_VXLAN_LINK, &lower, sizeof(lower));
+  weft_rtnl_put(&request, IFLA_VXLAN_PORT, &decap->port, sizeof(decap->port));
+  weft_rtnl_put(&request, IFLA_VXLAN_LEARNING, &no, sizeof(no));
   if (is_ipv6) put_ipv6(&request);
-  end(&request, data);
-  end(&request, info);
-  return transact(&request);
+  weft_rtnl_end(&request, data);
+  weft_rtnl_end(&request, info);
+  return weft_rtnl_send(&request);
 }
 
 static void remove_device(const char *name) {
-  struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_DELLINK}};
-  request.link.ifi_index = (int)if_nametoindex(name);
-  if (request.link.ifi_index != 0) transact(&request);
+  struct weft_rtnl_request request;
+  const struct ifinfomsg link = {.ifi_index = (int)if_nametoindex(name)};
+  weft_rtnl_begin(&request, RTM_DELLINK, 0, &link, sizeof(link));
+  if (link.ifi_index != 0) weft_rtnl_send(&request);
 }
 
 static bool exists(const struct weft_decap *decap, unsigned tun_index) {

@@ -97,6 +97,13 @@ int weft_bpf_prog_load(const uint64_t *instructions, size_t bytes, const int *ma
   return fd;
 }
 
+uint32_t weft_bpf_prog_id(int program_fd) {
+  struct bpf_prog_info info = {0};
+  union bpf_attr attributes = {
+      .info = {.bpf_fd = (uint32_t)program_fd, .info_len = sizeof(info), .info = pointer(&info)}};
+  return bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes) < 0 ? 0 : info.id;
+}
+
 /* --- Links --- */
 
 int weft_bpf_link_create(int program_fd, unsigned index, unsigned type) {

@@ -19,6 +19,9 @@ unsigned weft_bpf_possible_cpus(void);
 /* Loads a traffic control program. `maps` are the maps that it names (kernel/shared.h). */
 int weft_bpf_prog_load(const uint64_t *instructions, size_t bytes, const int *maps);
 
+/* Number of a loaded program; 0 on failure. */
+uint32_t weft_bpf_prog_id(int program_fd);
+
 /*
  * Attaches a program to an interface for as long as the link is open in any process. `type`: a TCX
  * attach type.

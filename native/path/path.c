@@ -109,6 +109,7 @@ static void load_bpf(struct weft_path *path, struct handover *adopted) {
                                              .encap_settings = &settings->encap_settings,
                                              .local = &settings->local,
                                              .inherits_dscp = settings->inherits_dscp,
+                                             .avoids_links = settings->avoids_bpf_links,
                                              .use_decap = true};
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "it is turned off");
   if (!settings->use_bpf) return;

@@ -31,7 +31,8 @@ struct weft_path_settings {
   unsigned workers;      /* 1..WEFT_MAX_WORKERS */
   unsigned source_ports; /* 0..WEFT_MAX_SOURCE_PORTS further sockets a worker to send from, chosen by flow */
   bool is_source_checked, inherits_dscp;
-  bool use_bpf;      /* attach the BPF fast path (bpf-path.h) */
+  bool use_bpf; /* attach the BPF fast path (bpf-path.h) */
+  bool avoids_bpf_links;
   bool start_paused; /* workers start with weft_path_start; packets stay in the queues until then */
 };
 

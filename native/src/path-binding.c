@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bpf/bpf-path.h"
+#include "bpf/filter.h"
 #include "path/path.h"
 #include "path/worker.h"
 
@@ -119,13 +120,14 @@ static bool read_settings(napi_env env, napi_value *values, struct weft_path_set
       !read_mac(env, values[5], settings->encap_settings.mac) ||
       !read_uint(env, values[6], WEFT_MAX_WORKERS, &settings->workers) || settings->workers == 0 ||
       !read_uint(env, values[7], WEFT_MAX_SOURCE_PORTS, &settings->source_ports) ||
-      !read_uint(env, values[8], 15, &flags))
+      !read_uint(env, values[8], 31, &flags))
     return false;
   settings->encap = is_vxlan ? &weft_encap_vxlan : &weft_encap_udp;
   settings->is_source_checked = flags & 1;
   settings->inherits_dscp = flags & 2;
   settings->start_paused = flags & 4;
   settings->use_bpf = flags & 8;
+  settings->avoids_bpf_links = flags & 16;
   return true;
 }
 
@@ -379,6 +381,15 @@ static napi_value path_descriptors(napi_env env, napi_callback_info info) {
   return array;
 }
 
+/* pathFilters(removes): how many filters of the BPF fast path are on this host, of any process. */
+static napi_value path_filters(napi_env env, napi_callback_info info) {
+  napi_value value, result;
+  bool removes;
+  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
+  if (napi_get_value_bool(env, value, &removes) != napi_ok) return weft__throw_type(env, "pathFilters takes (removes)");
+  return napi_create_uint32(env, weft_filter_find_all(removes), &result) == napi_ok ? result : NULL;
+}
+
 int weft_path_init(napi_env env, napi_value exports) {
   static const struct {
     const char *name;
@@ -398,6 +409,7 @@ int weft_path_init(napi_env env, napi_value exports) {
       {"pathDescriptors", path_descriptors},
       {"pathRefresh", path_refresh},
       {"pathDecapDevice", path_decap_device},
+      {"pathFilters", path_filters},
       {"pathBpfDisabledReason", path_bpf_disabled_reason},
   };
   for (size_t at = 0; at < sizeof(functions) / sizeof(functions[0]); at++)

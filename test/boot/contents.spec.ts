@@ -1,7 +1,7 @@
 // What is in the Debian packages of both architectures, laid out in a folder. What they do: package.spec.ts.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -16,10 +16,14 @@ const ARCHITECTURES = [
   ['arm64', 'arm64', 183],
 ] as const;
 
-for (const [arch, nodeArch, machine] of ARCHITECTURES)
-  describe(`the Debian package for ${arch}`, function contents() {
+const PACKAGES = ARCHITECTURES.flatMap((names) =>
+  [false, true].map((hasNode) => [...names, hasNode ? `${version}+node` : version, hasNode] as const),
+);
+
+for (const [arch, nodeArch, machine, packageVersion, hasNode] of PACKAGES)
+  describe(`the Debian package ${packageVersion} for ${arch}`, function contents() {
     this.timeout(60_000);
-    const file = join(packageRoot(), `dist/weft_${version}_${arch}.deb`);
+    const file = join(packageRoot(), `dist/weft_${packageVersion}_${arch}.deb`);
     let folder = '';
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'weft-deb-'));
@@ -28,18 +32,51 @@ for (const [arch, nodeArch, machine] of ARCHITECTURES)
     after(() => rmSync(folder, { recursive: true, force: true }));
 
     const read = (path: string): Buffer => readFileSync(join(folder, path));
+    const assertElf = (path: string): void => {
+      const elf = read(path);
+      assert.deepEqual([elf.toString('latin1', 1, 4), elf.readUInt16LE(18)], ['ELF', machine], path);
+    };
+    const fieldsOf = (...names: readonly string[]): string =>
+      execFileSync('dpkg-deb', ['-f', file, ...names]).toString();
 
     it('is named so to dpkg', () => {
-      const fields = execFileSync('dpkg-deb', ['-f', file, 'Package', 'Version', 'Architecture']).toString();
-      assert.equal(fields, `Package: weft\nVersion: ${version}\nArchitecture: ${arch}\n`);
+      assert.equal(
+        fieldsOf('Package', 'Version', 'Architecture'),
+        `Package: weft\nVersion: ${packageVersion}\nArchitecture: ${arch}\n`,
+      );
+    });
+
+    if (hasNode)
+      it('brings the Node that its programs use, and needs none of Debian', () => {
+        assert.doesNotMatch(fieldsOf('Depends'), /nodejs/);
+        assertElf('usr/lib/weft/bin/node');
+        assert.equal(lstatSync(join(folder, 'usr/lib/weft/bin/node')).mode & 0o777, 0o755);
+        assert.match(read('usr/lib/cni/weft-cni').toString(), /^#!\/usr\/lib\/weft\/bin\/node\n/);
+        assert.match(read('usr/share/doc/weft/copyright').toString(), /\nNode\n\n[^]*Node\.js/);
+        if (nodeArch !== process.arch) return;
+        const env = { PATH: '/usr/bin:/bin' };
+        const node = execFileSync(join(folder, 'usr/lib/weft/bin/node'), ['--version'], { env }).toString();
+        const started = execFileSync(join(folder, 'usr/bin/weft'), ['version'], { env }).toString();
+        assert.ok(started.includes(node.trim().replace(/^v/, '')), `${started} by ${node}`);
+      });
+    else
+      it("needs Debian's Node and brings none", () => {
+        assert.match(fieldsOf('Depends'), /nodejs \(>= 20\.19\)/);
+        assert.ok(!existsSync(join(folder, 'usr/lib/weft/bin/node')));
+        assert.match(read('usr/lib/cni/weft-cni').toString(), /^#!\/usr\/bin\/env node\n/);
+      });
+
+    it('has a sum of each file', () => {
+      const control = execFileSync('dpkg-deb', ['--ctrl-tarfile', file]);
+      const sums = execFileSync('tar', ['-xO', './md5sums'], { input: control });
+      execFileSync('md5sum', ['--check', '--quiet', '--strict'], { cwd: folder, input: sums });
+      const count = Number(execFileSync('sh', ['-c', 'find . -type f | wc -l'], { cwd: folder }).toString());
+      assert.equal(sums.toString().trim().split('\n').length, count);
     });
 
     it('has addons for that machine and no other', () => {
       assert.deepEqual(readdirSync(join(folder, 'usr/lib/weft/addons')), [`linux-${nodeArch}`]);
-      for (const name of ['weft', 'netlink']) {
-        const elf = read(`usr/lib/weft/addons/linux-${nodeArch}/${name}.node`);
-        assert.deepEqual([elf.toString('latin1', 1, 4), elf.readUInt16LE(18)], ['ELF', machine], name);
-      }
+      for (const name of ['weft', 'netlink']) assertElf(`usr/lib/weft/addons/linux-${nodeArch}/${name}.node`);
     });
 
     it('has programs that start', () => {

@@ -1,7 +1,7 @@
 // What weft does on the hosts of a Kubernetes cluster: the same cases on a real API server and on the
 // fake one, with real daemons, kernel devices and containers.
 import assert from 'node:assert/strict';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { INSIDE } from '../../lab/daemon-command.ts';
@@ -10,7 +10,7 @@ import { startPings } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { askReadyz } from '../support/daemon-view.ts';
 import { canPing, useLab, viewOf, waitUntilReady } from '../support/lab-suite.ts';
-import { LabCluster, type LabApiServer } from '../support/kubernetes/lab-cluster.ts';
+import { CONFLIST, LabCluster, type LabApiServer } from '../support/kubernetes/lab-cluster.ts';
 import { PREFIX } from './assigning-registry.ts';
 
 const CONFIG = '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}';
@@ -38,6 +38,8 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
 
     const subnetOf = async (name: string): Promise<string> =>
       (await lab.readSubnetEnv(name)).match(/SUBNET=(.*)/)?.[1] ?? '';
+    const conflistsOf = (name: string): Promise<string[]> =>
+      readdir(lab.sandbox.outside(cluster.confFolder(name))).catch(() => []);
     const annotationOf = async (name: string, key: string): Promise<string | undefined> =>
       (await cluster.node(name)).metadata.annotations?.[`${PREFIX}${key}`];
 
@@ -47,6 +49,8 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
         /no spec\.podCIDR.*--allocate-node-cidrs/.test((await askReadyz(lab, 'h2')).body),
       );
       assert.equal(await subnetOf('h2'), '');
+      // A node is ready for pods once it has a conflist.
+      assert.deepEqual(await conflistsOf('h2'), []);
     });
 
     it('goes on once the pod CIDR is assigned', async () => {
@@ -54,6 +58,28 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
       await waitUntilReady(lab, 'h2');
       assert.equal(await subnetOf('h1'), '10.244.1.1/24');
       assert.equal(await subnetOf('h2'), '10.244.2.1/24');
+    });
+
+    it('installs the conflist once the node has a subnet', async () => {
+      await waitFor('the conflist', async () => (await conflistsOf('h2')).includes('10-flannel.conflist'));
+      const path = join(lab.sandbox.outside(cluster.confFolder('h2')), '10-flannel.conflist');
+      assert.equal(await readFile(path, 'utf8'), CONFLIST);
+      await rm(path);
+      await waitFor('it to be restored', async () => (await conflistsOf('h2')).length === 1, FOLLOW_MS);
+    });
+
+    it('names a conflist that container runtimes use instead', async () => {
+      const path = join(lab.sandbox.outside(cluster.confFolder('h2')), '05-other.conflist');
+      await writeFile(path, '{"name":"other","plugins":[{"type":"bridge"}]}');
+      const reasons = async (): Promise<string> => (await askReadyz(lab, 'h2')).body;
+      await waitFor('the reason', async () =>
+        /05-other\.conflist comes before 10-flannel/.test(await reasons()),
+      );
+      assert.equal(await lab.isReady('h2'), true);
+      const { stdout } = await lab.weft('h2', ['doctor', '--only', 'conflist-order']);
+      assert.match(stdout, /Container runtimes use the network of another program/);
+      await rm(path);
+      await waitFor('the reason to end', async () => !(await reasons()).includes('05-other'));
     });
 
     it('connects containers of two nodes', async () => {
@@ -160,7 +186,7 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
       await symlink('.weft-1', join(binDir, '.weft'));
       await mkdir(join(binDir, '.weft-1'));
       await writeFile(join(binDir, 'bridge'), 'of another program');
-      await cluster.annotate('h2', { [`${PREFIX}public-ip-overwrite`]: '203.0.113.1' });
+      await cluster.annotate('h2', { [`${PREFIX}node-public-ip`]: '203.0.113.1' });
       const flags = [`--cni-conf-dir=${inside[0]}`, `--cni-bin-dir=${inside[1]}`, ...cluster.accessFlags];
       const args = ['cleanup', '--kube-node=h2', '--subnet-file', lab.subnetFile('h2'), ...flags];
       const clean = () => lab.weft('h2', args);
@@ -175,7 +201,7 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
 
       const { metadata, status } = await cluster.node('h2');
       const own = Object.keys(metadata.annotations ?? {}).filter((name) => name.startsWith(PREFIX));
-      assert.deepEqual(own, [`${PREFIX}public-ip-overwrite`]);
+      assert.deepEqual(own, [`${PREFIX}node-public-ip`]);
       const condition = status.conditions?.find(({ type }) => type === 'NetworkUnavailable');
       assert.deepEqual([condition?.status, condition?.reason], ['True', 'WeftRemoved']);
       assert.deepEqual([await readdir(confDir), await readdir(binDir)], [['20-other.conflist'], ['bridge']]);
@@ -183,7 +209,11 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
         await lab.check('h2', ['sh', '-c', 'ip route; ip link; nft list tables']),
         /flannel|proto 87/,
       );
-      await waitFor('h1 to drop the node', async () => !(await canPing(lab, 'c1', 'h2')), FOLLOW_MS);
+      await waitFor(
+        'h1 to drop the node',
+        async () => (await lab.query('h1', ['ip', 'route', 'show', '10.244.2.0/24'])).stdout === '',
+        FOLLOW_MS,
+      );
       // A second run finds nothing.
       assert.match((await clean()).stdout, /^Nothing of weft/);
     });

@@ -27,10 +27,55 @@ function render(...args: readonly string[]): string {
 }
 
 interface PodSpec {
+  nodeSelector?: Readonly<Record<string, string>>;
+  affinity?: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: { matchExpressions: { key: string; operator: string; values?: string[] }[] }[];
+      };
+    };
+  };
   hostNetwork?: boolean;
   containers: { securityContext: { capabilities: { add?: string[] } } }[];
   initContainers: unknown[];
   volumes: { name: string; hostPath?: unknown; emptyDir?: object }[];
+}
+
+/** What matters of flannel's own manifest. */
+const FLANNEL: Manifest = {
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  metadata: { name: 'kube-flannel-ds', namespace: 'kube-flannel' },
+  spec: {
+    selector: { matchLabels: { app: 'flannel' } },
+    template: {
+      metadata: { labels: { app: 'flannel' } },
+      spec: {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'In', values: ['linux'] }] },
+              ],
+            },
+          },
+        },
+        containers: [{ name: 'kube-flannel', image: 'flannel' }],
+      },
+    },
+  },
+};
+
+/** Whether the DaemonSet controller starts such a pod on a node with these labels. */
+function runsOn({ affinity, nodeSelector = {} }: PodSpec, labels: Readonly<Record<string, string>>): boolean {
+  const required = affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms;
+  const isSelected = Object.entries(nodeSelector).every(([key, value]) => labels[key] === value);
+  const isAllowed = required?.some(({ matchExpressions }) =>
+    matchExpressions.every(({ key, operator, values = [] }) =>
+      operator === 'In' ? values.includes(labels[key] ?? '') : !Object.hasOwn(labels, key),
+    ),
+  );
+  return isSelected && isAllowed !== false;
 }
 
 const podSpecOf = (daemonSet: Manifest): PodSpec =>
@@ -151,6 +196,45 @@ describe('the manifests for Kubernetes', () => {
       method: 'PUT',
       body: { ...cleanup, metadata },
     });
+  });
+
+  it('move nodes from flannel by a label, as the guide says', async () => {
+    const guide = readFileSync(join(packageRoot(), 'docs/how-to/use-kubernetes.md'), 'utf8');
+    const patch: unknown = JSON.parse(
+      /patch daemonset kube-flannel-ds --type merge -p '(.*)'/.exec(guide)![1]!,
+    );
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-flannel' } };
+    assert.equal((await create(server.url, namespace)).status, 201);
+    assert.equal((await create(server.url, FLANNEL)).status, 201);
+    const url = `${server.url}${collectionOf(FLANNEL)}/kube-flannel-ds`;
+    const flannel = await mustCall({
+      url,
+      method: 'PATCH',
+      body: patch,
+      contentType: 'application/merge-patch+json',
+    });
+
+    const sed = /^sed '(.*)' deploy/m.exec(guide)![1]!;
+    const yaml = execFileSync('sed', [sed, join(FOLDER, 'weft.yaml')], { encoding: 'utf8' });
+    const manifests = parseManifests(yaml);
+    for (const manifest of manifests) {
+      const { status, body } = await create(server.url, manifest, '&dryRun=All');
+      assert.ok(status === 201 || status === 409, body);
+    }
+    const weft = daemonSets(manifests)[0]!;
+    const linux = { 'kubernetes.io/os': 'linux' };
+    for (const [labels, expected] of [
+      [linux, ['kube-flannel-ds']],
+      [{ ...linux, weft: 'true' }, ['weft']],
+    ] as const) {
+      const chosen = [flannel as Manifest, weft].filter((daemonSet) => runsOn(podSpecOf(daemonSet), labels));
+      assert.deepEqual(
+        chosen.map(({ metadata }) => metadata.name),
+        expected,
+      );
+    }
+    // The last step takes the label out of the selector again.
+    assert.deepEqual(podSpecOf(daemonSets(parseManifests(read('weft.yaml')))[0]!).nodeSelector, linux);
   });
 
   it('hold a network config and a conflist that are JSON', () => {

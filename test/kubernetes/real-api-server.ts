@@ -61,11 +61,14 @@ export interface Call {
   readonly method?: string;
   readonly body?: unknown;
   readonly token?: string;
+  /** Default: a strategic merge for PATCH, JSON otherwise. */
+  readonly contentType?: string;
 }
 
 /** One request, whatever certificate the server has. */
-export function call({ body, method = 'GET', token = ADMIN_TOKEN, url }: Call): Promise<Answer> {
-  const contentType = method === 'PATCH' ? 'application/strategic-merge-patch+json' : 'application/json';
+export function call({ body, method = 'GET', token = ADMIN_TOKEN, url, ...rest }: Call): Promise<Answer> {
+  const usual = method === 'PATCH' ? 'application/strategic-merge-patch+json' : 'application/json';
+  const { contentType = usual } = rest;
   return new Promise((resolve, reject) => {
     const outgoing = request(url, {
       method,

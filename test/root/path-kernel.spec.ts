@@ -51,11 +51,18 @@ const PAIRS: readonly (PathPairOptions & { readonly name: string })[] = [
   },
   { name: 'MTU 9000', encapsulation: 'vxlan', underlay: 4, mtu: 9000 },
   { name: 'MTU 9000 over IPv6', encapsulation: 'udp', underlay: 6, mtu: 9000 },
+  ...ENCAPSULATIONS.map((encapsulation) => ({
+    name: `${encapsulation} by filters, as before Linux 6.6`,
+    encapsulation,
+    underlay: 4 as const,
+    hasOffloads: true,
+    tuning: { useBpf: true, avoidsBpfLinks: true },
+  })),
 ];
 
 for (const { name, ...options } of PAIRS)
   describe(`the kernel's share: ${name}`, () => {
-    const pairOf = usePair({ ...options, tuning });
+    const pairOf = usePair({ tuning, ...options });
 
     for (const family of FAMILIES) {
       it(`carries TCP over IPv${family} in both directions, and workers see little of it`, async () => {

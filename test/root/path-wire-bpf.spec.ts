@@ -18,9 +18,8 @@ import {
 } from '../support/path/path-suite.ts';
 
 const ETHERNET_BYTES = 14;
-const FRAME_FIELDS = (
-  'frame.len ip.ttl ip.flags.df ipv6.hlim ipv6.flow ' + 'udp.checksum vxlan.vni vxlan.flags eth.type'
-).split(' ');
+const FRAME_FIELDS =
+  'frame.len ip.ttl ip.flags.df ipv6.hlim ipv6.flow udp.checksum vxlan.vni vxlan.flags eth.type'.split(' ');
 
 for (const encapsulation of ENCAPSULATIONS)
   for (const underlay of FAMILIES)
@@ -81,7 +80,8 @@ for (const encapsulation of ENCAPSULATIONS)
             const refusal = await ping(a, b.overlay[family], ...sizeOf(mtu, family));
             assert.match(refusal, new RegExp(`mtu.?=? ?${mtu - 100}`));
           });
-          await a.ip([`route delete ${route}`, `route flush cache`, `-6 route flush cache`]);
+          await a.ip([`route delete ${route}`]);
+          await a.run(['ip', `-${family}`, 'route', 'flush', 'cache']);
           await a.status({ refresh: true });
           assert.deepEqual([grown['dropTxTooBig'], grown['kernelTxPackets']], [1, 0], JSON.stringify(grown));
         });

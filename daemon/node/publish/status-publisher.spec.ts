@@ -183,6 +183,23 @@ describe('status that a node publishes', () => {
     assert.equal(clock.pendingTimers, 0);
   });
 
+  it('of a reservation is renewed three times in its life, and after a lost answer in time', async () => {
+    publisher.publish('198.18.1.1', STATUS, NO_LEASE);
+    const renewals: number[] = [];
+    for (let seconds = 0; seconds < 61; seconds++) {
+      const before = registry.calls.keepAlive;
+      await clock.advance(1000);
+      if (registry.calls.keepAlive > before) renewals.push(seconds + 1);
+    }
+    assert.deepEqual(renewals, [20, 40, 60]);
+    registry.setUnavailable(true);
+    await clock.advance(25_000);
+    registry.setUnavailable(false);
+    await clock.advance(20_000);
+    assert.equal(await read(), JSON.stringify(STATUS));
+    publisher.stop();
+  });
+
   it('of a reservation comes back after the registry forgot it', async () => {
     publisher.publish('198.18.1.1', STATUS, NO_LEASE);
     await clock.jump(120_000);

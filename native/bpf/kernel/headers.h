@@ -27,6 +27,8 @@ static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tu
                                             __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
 static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
 static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
+static long (*const check_mtu)(void *skb, __u32 index, __u32 *mtu, __s32 difference,
+                               __u64 flags) = (void *)BPF_FUNC_check_mtu;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;
 static long (*const redirect_neigh)(__u32 index, struct bpf_redir_neigh *hop, int bytes,
                                     __u64 flags) = (void *)BPF_FUNC_redirect_neigh;
@@ -51,8 +53,9 @@ enum { LEAVES_IPV4 = 1 << 7, LEAVES_IPV6 = 1 << 8 };
 #define ntohs(value) __builtin_bswap16(value)
 
 enum {
-  NEXT = -1, /* TCX_NEXT: pass to the workers */
-  DROP = 2,  /* TCX_DROP: out of memory only */
+  ENODEV = 19,
+  NEXT = -1, /* TCX_NEXT, TC_ACT_UNSPEC: pass to the workers */
+  DROP = 2,  /* TCX_DROP, TC_ACT_SHOT: out of memory only */
   FAMILY_IPV4 = 2,
   FAMILY_IPV6 = 10,
   PROTOCOL_TCP = 6,

@@ -361,6 +361,12 @@ SECTION("in") int weft_bpf_in(struct __sk_buff *skb) {
   return (int)redirect(config->tun_index, BPF_F_INGRESS);
 }
 
+/* A filter stays when its process dies, and would take the packets of whatever receives next. */
+INLINE bool has_tun(struct __sk_buff *skb, const struct weft_bpf_config *config) {
+  __u32 mtu = 0;
+  return !config->outlives_process || check_mtu(skb, config->tun_index, &mtu, 0, 0) != -ENODEV;
+}
+
 INLINE bool is_from_peer(const void *outer, const struct weft_bpf_route *route, bool is_over6) {
   return is_over6 ? is_same_address6(((const struct outer6 *)outer)->ip.source, route->remote6)
                   : ((const struct outer *)outer)->ip.source == route->remote;
@@ -377,7 +383,8 @@ INLINE int run_rx(struct __sk_buff *skb, bool is_over6) {
   if (skb->protocol != type || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
   const struct weft_bpf_config *config = read_config();
   const void *outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  if (!config || outer + headers > (void *)(long)skb->data_end || !has_tunnel_headers(config, outer, length, is_over6))
+  if (!config || outer + headers > (void *)(long)skb->data_end || !has_tunnel_headers(config, outer, length, is_over6) ||
+      !has_tun(skb, config))
     return NEXT;
   const bool is_vxlan = config->is_vxlan;
   const __u32 overhead = overhead_of(config, is_over6);

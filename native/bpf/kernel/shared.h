@@ -59,6 +59,7 @@ struct weft_bpf_config {
   __be32 decap_vni;                   /* as `vni` */
   __be16 decap_port;
   __u8 has_decap;
+  __u8 outlives_process; /* the program may find its TUN device gone */
   /* IPv6, as the fields of IPv4 above. `local6` only with an IPv6 underlay. */
   __u8 has_overflow6, lengths6;
   __be32 local6[4];

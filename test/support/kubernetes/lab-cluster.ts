@@ -10,6 +10,9 @@ const CALL = fileURLToPath(new URL('api-call.js', import.meta.url));
 /** Where the network config of all nodes is, inside the sandbox. */
 const CONFIG_FOLDER = `${INSIDE}/kube-flannel`;
 const CONFIG = `${CONFIG_FOLDER}/net-conf.json`;
+const CNI_CONFIG = `${CONFIG_FOLDER}/cni-conf.json`;
+/** What a ConfigMap of weft.yaml has for container runtimes. */
+export const CONFLIST = '{"name":"cbr0","cniVersion":"1.0.0","plugins":[{"type":"weft-cni"}]}';
 
 /** An API server that runs in namespace `etcd` of a lab. */
 export interface LabApiServer {
@@ -69,10 +72,16 @@ export class LabCluster {
     const folder = `${CONFIG_FOLDER}/..${++this.#versions}`;
     await mkdir(this.#lab.sandbox.outside(folder), { recursive: true });
     await writeFile(this.#lab.sandbox.outside(`${folder}/net-conf.json`), config);
+    await writeFile(this.#lab.sandbox.outside(`${folder}/cni-conf.json`), CONFLIST);
     const script = `cd "$1" && ln -s "$2" ..data_tmp && mv -T ..data_tmp ..data &&
-      ln -sf ..data/net-conf.json . && rm -rf "..$(($3 - 1))"`;
+      ln -sf ..data/net-conf.json ..data/cni-conf.json . && rm -rf "..$(($3 - 1))"`;
     const version = String(this.#versions);
     await this.#lab.sandbox.check(['sh', '-c', script, 'sh', CONFIG_FOLDER, `..${version}`, version]);
+  }
+
+  /** Folder, inside the sandbox, that a node's container runtime reads. */
+  confFolder(name: string): string {
+    return `${INSIDE}/${name}/net.d`;
   }
 
   async startDaemon(name: string, more: readonly string[] = []): Promise<void> {
@@ -81,6 +90,8 @@ export class LabCluster {
       '--kube-subnet-mgr',
       `--kube-api-url=${url}`,
       `--net-config-path=${CONFIG}`,
+      `--cni-config-path=${CNI_CONFIG}`,
+      `--cni-conf-file=${this.confFolder(name)}/10-flannel.conflist`,
       ...daemonFlags,
     ];
     await this.#lab.startDaemon(name, [...flags, ...more], ['env', `NODE_NAME=${name}`]);

@@ -1,6 +1,6 @@
 // One end of weft's packet path as a process of its own, in the network namespace that it is started in: `path-end.js
 // CONFIG` opens the device with its routes and prints `ready`. Addresses and kernel routes are the caller's. Each line of
-// input is answered with the status of the device; at the end of input it closes the device and goes.
+// input is answered with the status of the device; at the end of input and on SIGTERM it closes the device and goes.
 import { createInterface } from 'node:readline';
 import { loadNative } from '../../../native/index.ts';
 import {
@@ -49,6 +49,10 @@ async function main({ device, tuning, settings, routes }: PathEndConfig): Promis
   path.open(device);
   path.configure(device.name, settings);
   for (const route of routes) path.setRoute(device.name, route);
+  process.once('SIGTERM', () => {
+    path.closeAll();
+    process.exit();
+  });
   console.log('ready');
   for await (const line of createInterface({ input: process.stdin })) {
     obey(path, device.name, JSON.parse(line) as PathEndCommand);

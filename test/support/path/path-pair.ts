@@ -88,6 +88,12 @@ export class PathPair {
     }
   }
 
+  /** Opens the overlay of a host again whose process ended. */
+  reopen(name: EndName): Promise<void> {
+    const [end, peer] = name === 'a' ? [this.a, this.b] : [this.b, this.a];
+    return this.#makeOverlay(end, peer);
+  }
+
   /** Waits until the underlay carries packets: a new link may take a second to find its neighbours. */
   async reached(): Promise<void> {
     const address = this.b.underlay[this.options.underlay];

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import type { ObjectKey } from '../../../backends/kernel-state.ts';
+import { WorkQueue } from './work-queue.ts';
+
+const KEYS = ['route 10.5.2.0/24', 'route 10.5.3.0/24'] as ObjectKey[];
+const keys = { kind: 'keys', keys: KEYS };
+const resync = (reason: string) => ({ kind: 'resync', reason });
+
+describe('the work queue', () => {
+  let queue: WorkQueue;
+  beforeEach(() => (queue = new WorkQueue({ resyncIntervalMs: 9000, random: () => 0.5 })));
+
+  it('starts with a full read and the first check after the interval', () => {
+    queue.start(100);
+    assert.deepEqual([queue.resyncAtMs, queue.checkAtMs, queue.isEmpty], [100, 9100, false]);
+    assert.deepEqual([queue.take(100, false), queue.take(100, false)], [resync('start'), undefined]);
+    assert.equal(queue.isEmpty, true);
+  });
+
+  it('merges requests into the earliest', () => {
+    queue.requestResync('request', 50);
+    queue.requestResync('overrun', 70);
+    queue.requestResync('interfaces', 50);
+    assert.deepEqual([queue.resyncAtMs, queue.take(49, true)], [50, undefined]);
+    queue.requestResync('interfaces', 49);
+    assert.deepEqual(queue.take(49, true), resync('interfaces'));
+  });
+
+  for (const [what, prepare, hasState, expected] of [
+    ['no state', () => undefined, false, undefined],
+    ['a state', () => undefined, true, keys],
+    ['a read that is due', () => queue.requestResync('request', 10), true, resync('request')],
+    ['a read later, as devices changed', () => queue.requestResync('interfaces', 11), true, undefined],
+    ['a read later, as one failed', () => queue.requestResync('unknown', 11), true, keys],
+    [
+      'a check of settings that is due',
+      () => (
+        queue.start(-99_999),
+        queue.take(0, true),
+        queue.onPeriodicResync(false),
+        queue.onPeriodicResync(false),
+        queue.queueDue(10)
+      ),
+      true,
+      { kind: 'sysctls' },
+    ],
+  ] as const)
+    it(`takes ${JSON.stringify(expected) ?? 'nothing'} with dirty keys and ${what}`, () => {
+      queue.add(KEYS);
+      prepare();
+      assert.deepEqual(queue.take(10, hasState), expected);
+      assert.equal(queue.isDirty(KEYS[0]!), expected !== keys);
+    });
+
+  it('forgets dirty keys after a full read', () => {
+    queue.add(KEYS);
+    queue.onRead(10);
+    assert.deepEqual([queue.isEmpty, queue.take(10, true)], [true, undefined]);
+  });
+
+  it('waits longer after each failed read, and no more after a good one', () => {
+    const waits = [1, 2, 3].map((count) => {
+      assert.equal(queue.onReadFailure(1000), count);
+      const atMs = queue.resyncAtMs!;
+      queue.take(atMs, false);
+      return Math.round(atMs - 1000);
+    });
+    queue.onRead(2000);
+    assert.equal(queue.onReadFailure(1000), 1);
+    assert.deepEqual([...waits, Math.round(queue.resyncAtMs! - 1000)], [550, 1100, 2200, 550]);
+  });
+
+  it('reads at once after one unanswered batch, later after more in a row', () => {
+    const waits = [1, 2, 3].map((count) => {
+      assert.equal(queue.onUnanswered(1000), count);
+      return Math.round(queue.resyncAtMs! - 1000);
+    });
+    queue.onAnswered();
+    assert.equal(queue.onUnanswered(1000), 1);
+    assert.deepEqual([...waits, queue.resyncAtMs], [0, 550, 1100, 1000]);
+  });
+
+  it('reads later where interfaces keep changing', () => {
+    const waits = Array.from({ length: 16 }, () => {
+      queue.onInterfaces(1000);
+      const atMs = queue.resyncAtMs!;
+      queue.take(atMs, true);
+      return atMs - 1000;
+    });
+    assert.deepEqual(waits, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 40, 80, 160, 200, 200]);
+  });
+});
