@@ -135,7 +135,8 @@ export class PathPair {
     for (const [end] of this.#ends()) {
       if (!hasOffloads) await turnOffloadsOff(end);
       // As on any host with containers.
-      await end.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
+      const ipv6 = this.#usesBpf(end) ? ['net.ipv6.conf.all.forwarding=1'] : [];
+      await end.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1', ...ipv6]);
       await end.ip([
         'link set lo up',
         // No link-local addresses: what a host sends of itself would blur the counters.
@@ -190,11 +191,10 @@ export class PathPair {
     ];
   }
 
-  /** As backends/packet-path.ts publishes it: not the kernel's VXLAN, and not workers alone. */
-  #publishesZeroChecksum({ name, isKernel }: PathEnd): boolean {
-    const { underlay, workerEnds = [], tuning } = this.options;
-    const usesBpf = (tuning ?? WORKERS_OR_KERNEL).useBpf === true && !workerEnds.includes(name);
-    return underlay === 6 && !isKernel && usesBpf;
+  /** Their lookups of routes need IPv6 forwarding. */
+  #usesBpf({ name, isKernel }: PathEnd): boolean {
+    const { tuning, workerEnds = [] } = this.options;
+    return (tuning ?? WORKERS_OR_KERNEL).useBpf === true && !isKernel && !workerEnds.includes(name);
   }
 
   #configOf(end: PathEnd, peer: PathEnd): PathEndConfig {
@@ -219,7 +219,8 @@ export class PathPair {
         remote: peer.underlay[underlay],
         port: this.port,
         ...(isVxlan && { mac: peer.mac }),
-        ...(this.#publishesZeroChecksum(peer) && { acceptsZeroChecksum: true }),
+        // As backends/packet-path.ts publishes it.
+        ...(underlay === 6 && this.#usesBpf(peer) && { acceptsZeroChecksum: true }),
       })),
     };
   }
