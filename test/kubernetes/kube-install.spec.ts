@@ -2,11 +2,12 @@
 // object is accepted as it is, and pods ask for no more than the network of their host needs.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { packageRoot } from '../../lab/package-root.ts';
-import { mustCall } from './real-api-server.ts';
+import { ADMIN_TOKEN, call, mustCall } from './real-api-server.ts';
 import {
   collectionOf,
   create,
@@ -39,6 +40,15 @@ interface PodSpec {
   containers: { securityContext: { capabilities: { add?: string[] } } }[];
   initContainers: unknown[];
   volumes: { name: string; hostPath?: unknown; emptyDir?: object }[];
+}
+
+function kubeconfigOf(server: string): object {
+  return {
+    'current-context': 'x',
+    contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
+    clusters: [{ name: 'x', cluster: { server, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: 'x', user: { token: ADMIN_TOKEN } }],
+  };
 }
 
 /** What matters of flannel's own manifest. */
@@ -109,6 +119,31 @@ describe('the manifests for Kubernetes', () => {
         render(...args),
         `${name}: run make kube-manifests`,
       );
+    }
+  });
+
+  it('are installed, turned into the removal and uninstalled by helm', async function byHelm() {
+    this.timeout(120_000);
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'by-helm' } };
+    assert.equal((await create(server.url, namespace)).status, 201);
+    const folder = mkdtempSync(join(tmpdir(), 'weft-helm-'));
+    const kubeconfig = join(folder, 'kubeconfig');
+    writeFileSync(kubeconfig, JSON.stringify(kubeconfigOf(server.url)));
+    const helm = (...args: readonly string[]): string =>
+      execFileSync(HELM, [...args, '--namespace', 'by-helm', '--kubeconfig', kubeconfig], {
+        encoding: 'utf8',
+        env: { HOME: folder, PATH: process.env['PATH'] },
+      });
+    const url = `${server.url}/apis/apps/v1/namespaces/by-helm/daemonsets/weft`;
+    try {
+      helm('install', 'weft', CHART, '--set', 'podCidr=10.9.0.0/16');
+      assert.match(JSON.stringify(await mustCall({ url })), /"--kube-subnet-mgr"/);
+      helm('upgrade', 'weft', CHART, '--reuse-values', '--set', 'cleanup=true');
+      assert.match(JSON.stringify(await mustCall({ url })), /"--kube-node=\$\(NODE_NAME\)"/);
+      helm('uninstall', 'weft');
+      assert.equal((await call({ url })).status, 404);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 
