@@ -198,6 +198,17 @@ test-kube: test-tools bundle
 	@KUBE_APISERVER=$$(sh test/kubernetes/build.sh) && HELM=$$(sh test/kubernetes/build.sh helm) && export KUBE_APISERVER HELM && \
 	  AS_ROOT=1 TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js dist/test/kubernetes/*.spec.js
 
+# weft.yaml on a cluster of two nodes in namespaces, with kubelet, containerd and pods for real; root only. KEEP_LOGS=1 keeps logs.
+KUBE_PROGRAMS = kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
+.PHONY: test-kube-e2e
+test-kube-e2e: test-tools image
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-kube-e2e needs root: kubelet and containerd run in namespaces'; else \
+	  deploy/install-tools.sh containerd runc iptables nft busybox && \
+	  for program in $(KUBE_PROGRAMS); do KUBE_APISERVER=$$(sh test/kubernetes/build.sh $$program) || exit 1; done && \
+	  HELM=$$(sh test/kubernetes/build.sh helm) && \
+	  HELM=$$HELM KUBE_BIN=$${KUBE_APISERVER%/*} KUBE_APISERVER=$${KUBE_APISERVER%/*}/kube-apiserver WEFT_IMAGE=$$(ls dist/weft_*.oci.tar) AS_ROOT=1 \
+	  sh test/kubernetes/e2e/run.sh sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/kubernetes/e2e/*.spec.js'; fi
+
 # deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
 .PHONY: kube-manifests
 kube-manifests:
