@@ -191,6 +191,8 @@ export interface OwnLeaseV1 {
   readonly expiresAt?: string;
   /** Another host publishes the same public IP now. Absent means none is known. */
   readonly isPublicIpContested?: boolean;
+  /** Keys of other hosts whose subnets share addresses with this one; at most 20. Absent means none. */
+  readonly overlapping?: readonly string[];
   /** The current error. */
   readonly lastError?: string;
 }
@@ -203,6 +205,11 @@ export interface RegistryV1 {
   readonly isConnected: boolean;
   readonly revision: number;
   readonly lastContactAt?: string;
+  /**
+   * When the registry said what is in force, if it said so to an earlier daemon, which kept it in a
+   * file: this one has had no answer yet.
+   */
+  readonly lastKnownAt?: string;
   /** The last failure; kept after the registry is back. */
   readonly lastError?: string;
   /** Full lists since the start, by reason. */

@@ -73,6 +73,12 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     async (rounds) =>
       recordOf(await (await import('./cluster/converge.ts')).benchConverge(undefined, rounds)),
   ),
+  kubernetes: {
+    question:
+      'the Kubernetes API as registry beside etcd: start, memory, bytes at rest; needs kube-apiserver',
+    needs: () => Promise.resolve([...LAB_TOOLS, 'pgrep']),
+    run: async ({ rounds }) => (await import('./cluster/kubernetes.ts')).benchKubernetes(undefined, rounds),
+  },
   control: {
     question: 'what the daemon itself costs without etcd and kernel, and how that grows',
     hasOptions: true,

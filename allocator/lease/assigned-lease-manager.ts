@@ -63,7 +63,7 @@ export class AssignedLeaseManager implements LeaseKeeper {
     this.#loop = new ControlLoop({
       clock,
       step: () => this.#step(),
-      deadlinesMs: () => [this.#state.retry.dueMs],
+      deadlinesMs: () => [this.#state.retry.dueMs, this.#state.overwrites.dueMs],
     });
   }
 
@@ -81,6 +81,10 @@ export class AssignedLeaseManager implements LeaseKeeper {
 
   get duplicates(): ReadonlyMap<string, Lease> {
     return this.#peers.duplicates;
+  }
+
+  get overlapping(): ReadonlySet<string> {
+    return this.#peers.overlapping;
   }
 
   get invalidEntries(): ReadonlyMap<string, InvalidEntry> {

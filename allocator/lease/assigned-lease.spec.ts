@@ -75,6 +75,32 @@ describe('assigned lease', () => {
     assert.deepEqual([state.kind, effects], ['held', [{ kind: 'publish' }]]);
   });
 
+  it('answers a program that overwrites again and again with back-off', () => {
+    let state = heldState();
+    const waits: number[] = [];
+    for (let round = 1, ms = NOW.ms; round <= 6; round++) {
+      const at = { ...NOW, ms };
+      const first = decide(state, viewOf({ revision: 10 * round }), at);
+      assert.deepEqual(decide(first.state, viewOf({ revision: 10 * round }), at).state, first.state);
+      const dueMs = Math.max(ms, first.state.overwrites.dueMs);
+      const later = decide(first.state, viewOf({ revision: 10 * round }), { ...NOW, ms: dueMs });
+      assert.deepEqual(later.effects, [{ kind: 'publish' }]);
+      waits.push(dueMs - ms);
+      const codes = first.effects.map((effect) => (effect.kind === 'emit' ? effect.event.code : effect.kind));
+      assert.deepEqual(codes, round === 1 ? ['publish'] : ['key-overwritten']);
+      ms = dueMs;
+      state = decide(later.state, viewOf({ isPublished: true, revision: 10 * round + 1 }), at).state;
+    }
+    assert.deepEqual(waits, [0, 1000, 2000, 4000, 8000, 16_000]);
+  });
+
+  it('publishes changed attributes at once, whatever was overwritten before', () => {
+    const contested = decide(heldState(), viewOf({ revision: 8 }), NOW).state;
+    const again = decide(contested, viewOf({ revision: 9 }), NOW).state;
+    const changed = { ...viewOf({ revision: 9 }), attributes: { ...ATTRIBUTES } };
+    assert.deepEqual(decide(again, changed, NOW).effects, [{ kind: 'publish' }]);
+  });
+
   it('does nothing while nothing changes', () => {
     const state = heldState();
     assert.deepEqual(decide(state, viewOf({ isPublished: true }), NOW), { state, effects: [] });

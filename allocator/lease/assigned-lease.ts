@@ -19,6 +19,7 @@ import type { Assignment, Revision } from '../registry/registry.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import { isInside } from '../../lib/address.ts';
 import type { LeaseEvent, LeaseManagerState, OwnLease, OwnLeaseChange } from './lease-events.ts';
+import { NO_OVERWRITES, recordOverwrite, type Overwrites } from './overwrites.ts';
 
 export interface AssignedLeaseState {
   readonly kind: Extract<LeaseManagerState, 'waiting' | 'acquiring' | 'held' | 'lost' | 'stopped'>;
@@ -29,6 +30,8 @@ export interface AssignedLeaseState {
   /** Subnets of subnet.env, until the first lease of this run. */
   readonly formerSubnets?: LeaseSubnets;
   readonly retry: Retry;
+  /** Of the published attributes, by another program. */
+  readonly overwrites: Overwrites;
   /** What blocks progress. */
   readonly lastError?: Error;
 }
@@ -57,7 +60,8 @@ export interface AssignedLeaseTransition {
 const RETRY_BACKOFF = { baseMs: 500, capMs: 30_000 };
 
 export function initialAssignedState(formerSubnets: LeaseSubnets | undefined): AssignedLeaseState {
-  return { kind: 'waiting', retry: NO_RETRY, ...(formerSubnets && { formerSubnets }) };
+  const retry = NO_RETRY;
+  return { kind: 'waiting', retry, overwrites: NO_OVERWRITES, ...(formerSubnets && { formerSubnets }) };
 }
 
 /** Compares what is assigned and published with what is wanted; asks for at most one write. */
@@ -70,9 +74,34 @@ export function decide(state: AssignedLeaseState, view: AssignmentView, now: Now
   if (assignment.isPublished(attributes)) return held(state, { ...view, assignment, subnets });
   const isReplaced =
     state.uid !== undefined && (state.uid !== assignment.uid || !isSame(state.own?.subnets, subnets));
-  const kind = state.kind === 'held' && !isReplaced ? 'held' : 'acquiring';
-  const effects = now.ms < state.retry.dueMs ? [] : [{ kind: 'publish' } as const];
-  return { state: kind === state.kind ? state : { ...state, kind }, effects };
+  if (state.kind === 'held' && !isReplaced) return overwritten(state, view, now);
+  return { state: { ...state, kind: 'acquiring' }, effects: publishIf(now.ms >= state.retry.dueMs) };
+}
+
+/**
+ * The attributes changed, or another program overwrote what peers see: answered at once the first
+ * time, then with back-off.
+ */
+function overwritten(
+  state: AssignedLeaseState,
+  { attributes, key, modRevision }: AssignmentView,
+  now: Now,
+): AssignedLeaseTransition {
+  const before = state.overwrites;
+  const isOurs = state.own?.attributes !== attributes;
+  const overwrites = isOurs ? before : recordOverwrite(before, modRevision, now);
+  const effects: AssignedLeaseEffect[] = [];
+  if (overwrites !== before && overwrites.count > 1) {
+    const { count } = overwrites;
+    effects.push({ kind: 'emit', event: { level: 'warn', code: 'key-overwritten', key, count } });
+  }
+  const dueMs = Math.max(state.retry.dueMs, isOurs ? 0 : overwrites.dueMs);
+  effects.push(...publishIf(now.ms >= dueMs));
+  return { state: overwrites === before ? state : { ...state, overwrites }, effects };
+}
+
+function publishIf(isDue: boolean): readonly AssignedLeaseEffect[] {
+  return isDue ? [{ kind: 'publish' }] : [];
 }
 
 /** A write failed; the next one waits. */

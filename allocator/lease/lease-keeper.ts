@@ -14,6 +14,8 @@ export interface LeaseKeeper {
   readonly peers: ReadonlyMap<string, Lease>;
   /** Leases under other keys with this host's public address. No peers. */
   readonly duplicates: ReadonlyMap<string, Lease>;
+  /** Keys of peers whose subnets share addresses with the own ones. */
+  readonly overlapping: ReadonlySet<string>;
   readonly invalidEntries: ReadonlyMap<string, InvalidEntry>;
   readonly nodeId: IpAddress;
   readonly state: LeaseManagerState;

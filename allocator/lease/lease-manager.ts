@@ -111,6 +111,10 @@ export class LeaseManager implements LeaseKeeper {
     return this.#peers.duplicates;
   }
 
+  get overlapping(): ReadonlySet<string> {
+    return this.#peers.overlapping;
+  }
+
   get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
     return this.#options.cache.invalidEntries;
   }

@@ -5,6 +5,7 @@ import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
 import type { RegistryCacheChange } from './cache-listeners.ts';
+import type { LastKnown } from './cache-recall.ts';
 import { NO_LEASE, NO_REVISION, toRevision } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
@@ -60,6 +61,65 @@ describe('RegistryCache', () => {
     assert.equal(cache.revision, store.revision);
     assert.deepEqual([registry.calls.snapshot, registry.calls.watch], [1, 1]);
     store.leaseIds.forEach((id) => store.revoke(id));
+  });
+
+  describe('with what an earlier process knew', () => {
+    const SAVED_AT = '2026-11-30T04:00:00.000Z';
+    const key = subnetKey(1281);
+    const entry = { key, value: value('192.0.2.7'), leaseId: NO_LEASE, modRevision: toRevision(5) };
+    let reads: number;
+
+    const open = (source: MemoryRegistry): void => {
+      reads = 0;
+      const recall = (): Promise<LastKnown> => {
+        reads++;
+        return Promise.resolve({ revision: toRevision(5), savedAt: SAVED_AT, entries: [entry] });
+      };
+      cache = new RegistryCache({ registry: source, clock, random: () => 0.5, recall });
+      cache.subscribe({ onChange: (change) => seen.push(plain(change)) });
+    };
+    beforeEach(() => open(registry));
+
+    it('does not read that where the registry answers', async () => {
+      await start();
+      await clock.advance(10_000);
+      assert.equal(reads, 0);
+      assert.equal(cache.lastKnownAt, undefined);
+    });
+
+    it('is ready with it after the first failure, and not connected', async () => {
+      registry.setUnavailable(true);
+      cache.start();
+      await cache.ready;
+      assert.deepEqual([...cache.leases.keys()], [key]);
+      assert.equal(cache.lastKnownAt, SAVED_AT);
+      assert.equal(cache.isConnected, false);
+      assert.deepEqual(seen[0]?.put, [key]);
+    });
+
+    it('is ready with it if the registry neither answers nor fails', async () => {
+      open(new MemoryRegistry(store, { delayMs: () => 20_000 }));
+      cache.start();
+      await clock.advance(4999);
+      assert.equal(reads, 0);
+      await clock.advance(1);
+      await cache.ready;
+      assert.deepEqual([...cache.leases.keys()], [key]);
+    });
+
+    it('drops it for the first answer, and keeps it for hours without one', async () => {
+      registry.setUnavailable(true);
+      cache.start();
+      await cache.ready;
+      for (let hours = 0; hours < 5; hours++) await clock.advance(3_600_000);
+      assert.deepEqual([...cache.leases.keys()], [key]);
+      assert.equal(reads, 1);
+      registry.setUnavailable(false);
+      await clock.until(() => cache.isConnected);
+      assert.equal(cache.leases.size, 0);
+      assert.equal(cache.lastKnownAt, undefined);
+      assert.deepEqual(seen.at(-1)?.removed, [key]);
+    });
   });
 
   it('is connected as soon as it is ready, and when a requested resync is done', async () => {

@@ -11,6 +11,7 @@ import { delay, type Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { InvalidEntry, Lease } from '../lease.ts';
 import { CacheListeners, type RegistryCacheListener } from './cache-listeners.ts';
+import { CacheRecall, type LastKnown } from './cache-recall.ts';
 import { CacheWatch, resyncPeriodMs, type ResyncReason } from './cache-watch.ts';
 import { decodeEntry } from './lease-entry.ts';
 import {
@@ -32,6 +33,11 @@ export interface RegistryCacheOptions {
   readonly resyncMs?: number;
   /** Default {@link decodeEntry}; simulations of many hosts in one process share the results. */
   readonly decode?: DecodeEntry;
+  /**
+   * What an earlier process knew, for registries in which nothing expires: used while the first list
+   * is not answered. Must not reject.
+   */
+  readonly recall?: () => Promise<LastKnown | undefined>;
 }
 
 const RESYNC_MS = 300_000;
@@ -42,7 +48,10 @@ const BACKOFF = { baseMs: 500, capMs: 5000 };
 const HEALTHY_WATCH_MS = 10_000;
 
 export class RegistryCache {
-  /** Resolves after the first full list; rejects only if the cache is stopped before. */
+  /**
+   * Resolves after the first full list, or once what an earlier process knew takes its place; rejects
+   * only if the cache is stopped before.
+   */
   readonly ready: Promise<void>;
   readonly #options: RegistryCacheOptions;
   readonly #store: RegistrySnapshotStore;
@@ -52,6 +61,9 @@ export class RegistryCache {
   readonly #listeners = new CacheListeners();
   readonly #requests = new ResyncRequests();
   readonly #stopped = new AbortController();
+  readonly #recall: CacheRecall | undefined;
+  #onRecalled: () => void = () => undefined;
+  #lastKnownAt: string | undefined;
   #watch: CacheWatch | undefined;
   #reason: ResyncReason = 'start';
   #seenRevision: Revision = NO_REVISION;
@@ -64,12 +76,16 @@ export class RegistryCache {
   #incrementalLeft = 0;
 
   constructor(options: RegistryCacheOptions) {
-    const { clock, decode, random } = options;
+    const { clock, decode, random, recall: read } = options;
     this.#options = options;
     this.#store = new RegistrySnapshotStore(decode ?? decodeEntry);
     this.#backoff = new Backoff({ ...BACKOFF, random });
     this.#loop = new ControlLoop({ clock, step: () => this.#cycle() });
-    this.ready = this.resync();
+    this.#recall = read && new CacheRecall({ clock, read, apply: (known) => this.#apply(known) });
+    const recalled = new Promise<void>((resolve) => (this.#onRecalled = resolve));
+    this.ready = Promise.race([this.resync(), recalled]);
+    // A caller that does not wait ignores the rejection.
+    this.ready.catch(() => undefined);
   }
 
   /** All keys below subnets/, bad ones too. */
@@ -119,12 +135,21 @@ export class RegistryCache {
     return this.#lastContactMs;
   }
 
+  /**
+   * When the registry said what the cache shows, in ISO 8601, if it said so to an earlier process: this one
+   * has had no answer yet. Unset otherwise.
+   */
+  get lastKnownAt(): string | undefined {
+    return this.#lastKnownAt;
+  }
+
   /** The last failure; kept after the registry answers again. */
   get lastError(): Error | undefined {
     return this.#lastError;
   }
 
   start(): void {
+    this.#recall?.start();
     this.#loop.start();
   }
 
@@ -132,6 +157,7 @@ export class RegistryCache {
   stop(): void {
     const error = new Error('The registry cache was stopped');
     this.#stopped.abort(error);
+    this.#recall?.end();
     this.#watch?.end('requested');
     this.#requests.rejectAll(error);
     void this.#loop.stop();
@@ -174,6 +200,7 @@ export class RegistryCache {
     } catch (error) {
       if (signal.aborted) this.#requests.rejectAll(error as Error);
       else this.#setConnected(false, error as Error);
+      void this.#recall?.recall();
     }
     if (!this.isConnected && !signal.aborted) await this.#pause();
     return !signal.aborted;
@@ -196,6 +223,8 @@ export class RegistryCache {
     const seenRevision = this.#seenRevision;
     const snapshot = await this.#options.registry.snapshot(signal);
     signal.throwIfAborted();
+    this.#recall?.end();
+    this.#lastKnownAt = undefined;
     const isRestored = snapshot.revision < seenRevision;
     this.#resyncs[isRestored ? 'restored' : reason]++;
     const change = this.#store.applySnapshot(snapshot);
@@ -203,6 +232,12 @@ export class RegistryCache {
     this.noteRevision(snapshot.revision);
     this.#lastContactMs = this.#options.clock.nowMs();
     this.#listeners.notifyChange({ ...change, isRestored });
+  }
+
+  #apply(known: LastKnown): void {
+    this.#lastKnownAt = known.savedAt;
+    this.#listeners.notifyChange({ ...this.#store.applySnapshot(known), isRestored: false });
+    this.#onRecalled();
   }
 
   /** Whether the cache still equals the registry. */

@@ -213,6 +213,17 @@ export interface SubnetAssignments {
   publish(entry: RegistryEntry, attributes: LeaseAttributes, signal?: AbortSignal): Promise<void>;
   /** Says to the control plane whether this host's network works, if it wants to hear that. */
   setReady(isReady: boolean, reason: string, signal?: AbortSignal): Promise<void>;
+  /** Shows administrators of the cluster what happened on this host. */
+  report(report: NodeReport, signal?: AbortSignal): Promise<void>;
+}
+
+/** One occurrence, for administrators. */
+export interface NodeReport {
+  readonly isWarning: boolean;
+  /** In the form of Kubernetes, like `SubnetChanged`. */
+  readonly reason: string;
+  /** At most 1,024 characters are kept. */
+  readonly message: string;
 }
 
 export interface Assignment {

@@ -30,6 +30,8 @@ export interface Check {
   readonly isLastResort?: boolean;
   /** Not run where the Kubernetes API is the registry. */
   readonly isAboutEtcd?: boolean;
+  /** Run only there. */
+  readonly isAboutKubernetes?: boolean;
   readonly run: (facts: Facts) => Promise<readonly Found[]>;
 }
 

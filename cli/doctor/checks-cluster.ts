@@ -131,6 +131,29 @@ const contestedPublicIp: Check = {
   },
 };
 
+const subnetOverlap: Check = {
+  id: 'subnet-overlap',
+  about: 'whether the subnet of another host overlaps that of this one',
+  run: async (facts) => {
+    const { ipv4, ipv6, overlapping = [] } = (await facts.status)?.lease ?? {};
+    if (overlapping.length === 0) return [];
+    const isKubernetes = await facts.isKubernetes;
+    return [
+      {
+        severity: 'error',
+        title: 'The subnet of another host overlaps that of this host',
+        evidence: truncate(
+          overlapping.map((key) => `${key} and this host share ${[ipv4, ipv6].filter(Boolean).join(', ')}`),
+        ),
+        impact: 'Peers send packets of both hosts to one of them alone',
+        fix: isKubernetes
+          ? 'kubectl delete node NAME for one of them, and restart its kubelet: it gets another pod CIDR'
+          : 'weft leases release SUBNET for the key that is wrong',
+      },
+    ];
+  },
+};
+
 const networkOverlap: Check = {
   id: 'network-overlap',
   about: 'whether the cluster network overlaps other networks of this host',
@@ -193,5 +216,6 @@ export const CLUSTER_CHECKS: readonly Check[] = [
   badKeys,
   duplicatePublicIp,
   contestedPublicIp,
+  subnetOverlap,
   networkOverlap,
 ];

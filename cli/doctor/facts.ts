@@ -13,7 +13,9 @@ import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '..
 import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { loadNative } from '../../native/index.ts';
+import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
+import { kubernetesOptionsOf } from './kubernetes-options.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
@@ -91,11 +93,20 @@ export class Facts {
     return this.#ask<DiffV1>('diff');
   }
 
-  /** Whether the daemon takes subnets from the Kubernetes API. */
+  /** Whether the daemon takes subnets from the Kubernetes API, or would if it ran. */
   get isKubernetes(): Promise<boolean> {
-    return this.status.then(
-      (status) => status?.registry.kind === 'kubernetes',
-      () => false,
+    return this.once('is-kubernetes', async () => {
+      const status = await this.status.catch(() => undefined);
+      return status === undefined
+        ? (await this.kubernetes) !== undefined
+        : status.registry.kind === 'kubernetes';
+    });
+  }
+
+  /** Options of that registry: of the daemon, of its service, or of the environment. */
+  get kubernetes(): Promise<KubernetesOptions | undefined> {
+    return this.once('kubernetes', async () =>
+      kubernetesOptionsOf(this.options, await this.file('etc/default/weft')),
     );
   }
 

@@ -8,6 +8,7 @@ import { ETCD_CHECKS } from './checks-etcd.ts';
 import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { HOST_CHECKS } from './checks-host.ts';
 import { KERNEL_CHECKS } from './checks-kernel.ts';
+import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import type { Check, Finding } from './check.ts';
@@ -16,6 +17,7 @@ import type { Facts } from './facts.ts';
 export const CHECKS: readonly Check[] = [
   ...DAEMON_CHECKS,
   ...ETCD_CHECKS,
+  ...KUBERNETES_CHECKS,
   ...CLUSTER_CHECKS,
   ...HOST_CHECKS,
   ...ENGINE_CHECKS,
@@ -39,9 +41,12 @@ export async function runChecks(
 ): Promise<readonly Finding[]> {
   const runAll = async (some: readonly Check[]): Promise<Finding[]> =>
     (await Promise.all(some.map((check) => runOne(check, facts, limitMs)))).flat();
-  const skipsEtcd = checks.some(({ isAboutEtcd }) => isAboutEtcd) && (await facts.isKubernetes);
+  const needsKind = checks.some(({ isAboutEtcd, isAboutKubernetes }) => isAboutEtcd ?? isAboutKubernetes);
+  const isKubernetes = needsKind && (await facts.isKubernetes);
   const usual = checks.filter(({ isLastResort }) => isLastResort !== true);
-  const findings = await runAll(usual.filter(({ isAboutEtcd }) => !(isAboutEtcd === true && skipsEtcd)));
+  const isOfRegistry = ({ isAboutEtcd, isAboutKubernetes }: Check): boolean =>
+    (isKubernetes ? isAboutEtcd : isAboutKubernetes) !== true;
+  const findings = await runAll(usual.filter(isOfRegistry));
   const isExplained = findings.some(({ severity }) => severity === 'error');
   if (!isExplained)
     findings.push(...(await runAll(checks.filter(({ isLastResort }) => isLastResort === true))));

@@ -127,6 +127,14 @@ describe('weft status prints', () => {
     );
   });
 
+  it('peers that only an earlier daemon heard of', () => {
+    const registry = { ...STARTING_STATUS.registry, lastKnownAt: STARTING_STATUS.daemon.startedAt };
+    assert.match(
+      formatStatus({ ...STARTING_STATUS, registry }, PLAIN),
+      /revision 0, peers known 12 s ago by an earlier daemon: no endpoint answers\n/,
+    );
+  });
+
   it('colours that change no text', () => {
     const coloured = formatStatus(BROKEN_STATUS, COLOURED);
     assert.ok(coloured.includes('\u001b[31mnot ready\u001b[0m'));

@@ -110,16 +110,20 @@ function underlayRow(status: StatusV1): Row | undefined {
 }
 
 function registryRow({ registry, at }: StatusV1, style: Style): Row {
-  const { isConnected, endpoints, revision, lastContactAt, lastError, badKeyCount } = registry;
+  const { isConnected, endpoints, revision, lastContactAt, lastKnownAt, lastError, badKeyCount } = registry;
   const contact =
     lastContactAt === undefined ? '' : `, contact ${formatDuration(msBetween(lastContactAt, at))} ago`;
+  const known =
+    lastKnownAt === undefined
+      ? ''
+      : `, peers known ${formatDuration(msBetween(lastKnownAt, at))} ago by an earlier daemon`;
   const state = isConnected ? style.good('connected') : style.bad('unreachable');
   const why = isConnected || lastError === undefined ? '' : `: ${lastError}`;
   const bad =
     badKeyCount === 0
       ? ''
       : `, ${badKeyCount === 1 ? '1 key is no lease' : `${badKeyCount} keys are no leases`}`;
-  return ['registry', `${state}, ${endpoints.join(' ')}, revision ${revision}${contact}${bad}${why}`];
+  return ['registry', `${state}, ${endpoints.join(' ')}, revision ${revision}${contact}${known}${bad}${why}`];
 }
 
 function kernelRow({ kernel, at }: StatusV1, style: Style): Row | undefined {

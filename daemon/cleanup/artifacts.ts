@@ -157,7 +157,13 @@ function describeRules({ engine, family, name }: FirewallObject, suffix: string)
 
 async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
   const [folder, name] = [dirname(subnetFile), basename(subnetFile)];
-  const hidden = [`.${name}.weft`, `.${name}.told`, `.${name}.told.weft`].map((each) => join(folder, each));
+  const hidden = [
+    `.${name}.weft`,
+    `.${name}.told`,
+    `.${name}.told.weft`,
+    `.${name}.nodes`,
+    `..${name}.nodes.weft`,
+  ].map((each) => join(folder, each));
   const artifacts: Artifact[] = [];
   for (const path of [subnetFile, ...hidden])
     if (await exists(path)) artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });

@@ -20,7 +20,8 @@ const MESSAGES: Readonly<Record<LeaseEvent['code'], string>> = {
   'public-ip-contested':
     'Another host publishes the same public IP: change one of them with --public-ip or --iface',
   'duplicate-public-ip': 'Another key has the public IP of this host; its subnet is not routed',
-  'subnet-overlap': 'The subnet of another key overlaps the subnet of this host: remove one of the keys',
+  'subnet-overlap':
+    'The subnet of another key overlaps the subnet of this host: remove one of the keys (in Kubernetes, delete one of the Nodes)',
   'pool-exhausted': 'No subnet is free; retrying',
   'bad-entry': 'Ignored an invalid key: correct or remove it',
   'implied-backend-differs':

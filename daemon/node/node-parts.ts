@@ -79,7 +79,7 @@ export function createOffloadController(
 }
 
 export function createOverlay(
-  { clock, formerNetworks, log, onChange, options, router }: OverlayNodeOptions,
+  { clock, formerNetworks, log, onChange, options, registryCache, router }: OverlayNodeOptions,
   state: NodeState,
   parts: Pick<OverlayControllerDeps, 'reconciler' | 'subnetFile' | 'publish'>,
 ): OverlayController {
@@ -90,6 +90,7 @@ export function createOverlay(
     ...(formerNetworks && { formerNetworks }),
     policyFor: (config) => policyFor(router, config),
     isBlackholing: options.ipBlackholeRoute,
+    isComplete: () => registryCache.lastKnownAt === undefined,
     migrationTimeoutMs: options.migrationTimeoutSec * 1000,
     onMigration: onChange,
     clock,

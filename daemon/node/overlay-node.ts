@@ -61,6 +61,7 @@ export class OverlayNode {
   readonly #startGuard = new StartGuard();
   #state: NodeState;
   #isStopped = false;
+  #unsubscribe: () => void = () => undefined;
 
   constructor(options: OverlayNodeOptions) {
     const { clock, config, kernel, snapshot } = options;
@@ -101,6 +102,9 @@ export class OverlayNode {
       (notification) => this.#onNotification(notification),
     );
     this.leaseManager.start();
+    this.#unsubscribe = this.#options.registryCache.subscribe({
+      onConnection: (isConnected) => isConnected && this.#overlay.markComplete(),
+    });
     this.offload.start();
     // Changes since the choice of the interface caused no notification.
     this.#hostWatcher.request();
@@ -149,7 +153,21 @@ export class OverlayNode {
       if (found !== undefined)
         return `the subnet ${subnet} of this host contains ${found.address}, ${found.role}: peers refuse it; ${remedy}`;
     }
-    return undefined;
+    return this.#overlapClash();
+  }
+
+  /** Two hosts with one subnet: peers send its packets to one of them alone. */
+  #overlapClash(): string | undefined {
+    const { own, overlapping } = this.leaseManager;
+    const [first] = [...overlapping].sort();
+    if (own === undefined || first === undefined) return undefined;
+    const more = overlapping.size > 1 ? ` and ${overlapping.size - 1} more` : '';
+    const remedy =
+      this.#options.registry.allocation === 'assigned'
+        ? 'delete one of the Nodes, so that its kubelet registers it with another pod CIDR'
+        : 'remove one of the keys';
+    const subnets = [own.subnets.ipv4, own.subnets.ipv6].filter((one) => one !== undefined).join(' or ');
+    return `the subnet ${subnets} of this host overlaps that of ${JSON.stringify(first)}${more}: peers send its packets to one of the hosts alone; ${remedy}`;
   }
 
   // ---- inputs ----
@@ -183,6 +201,7 @@ export class OverlayNode {
   /** Ends timers and calls; etcd, kernel and subnet.env stay as they are. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#unsubscribe();
     this.leaseManager.stop();
     this.offload.stop();
     this.#overlay.stop();

@@ -8,6 +8,7 @@ import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Components } from './components.ts';
 import type { GcMode } from './gc-mode.ts';
 import { NodeCondition } from './publish/node-condition.ts';
+import { NodeEvents } from './publish/node-events.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import { logLeaseEvent } from '../log/lease-log.ts';
 import { readinessOf, statusLine } from './readiness.ts';
@@ -30,6 +31,7 @@ export class ProgressReporter {
   readonly #deps: ProgressReporterDeps;
   #statusPublisher: StatusPublisher | undefined;
   #condition: NodeCondition | undefined;
+  #nodeEvents: NodeEvents | undefined;
   #boot: string | undefined;
   #hasBeenReady = false;
   #isStopped = false;
@@ -47,6 +49,9 @@ export class ProgressReporter {
     const { log, registryCache } = components;
     if (registry.allocation === 'assigned') {
       this.#condition = new NodeCondition({ registry, clock, log, limit });
+      const isConnected = (): boolean => registryCache?.isConnected === true;
+      const hub = components.events;
+      this.#nodeEvents = new NodeEvents({ registry, hub, isConnected, clock, log, limit });
       return this.update();
     }
     this.#boot = boot;
@@ -133,6 +138,7 @@ export class ProgressReporter {
     this.#deps.notify.stop();
     this.#statusPublisher?.stop();
     this.#condition?.stop();
+    this.#nodeEvents?.stop();
   }
 
   #publishStatus(): void {

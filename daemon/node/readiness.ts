@@ -22,7 +22,7 @@ export interface ReadinessParts {
   readonly leaseManager?: Pick<LeaseKeeper, 'isHeld' | 'own' | 'state' | 'lastError'> &
     Partial<Pick<LeaseKeeper, 'nodeId'>>;
   readonly registryCache?: Pick<RegistryCache, 'isConnected' | 'revision'> &
-    Partial<Pick<RegistryCache, 'lastError'>>;
+    Partial<Pick<RegistryCache, 'lastError' | 'lastKnownAt'>>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
@@ -42,7 +42,9 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (!leaseManager.isHeld) blockers.push(leaseError(leaseManager));
   if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
-  if (!isComplete) blockers.push('the kernel is not programmed yet');
+  // Orphans stay while peers may exist that are not known.
+  if (!isComplete && registryCache?.lastKnownAt === undefined)
+    blockers.push('the kernel is not programmed yet');
   if (host.state !== 'in-sync') blockers.push(`own device: ${host.reason ?? host.state}`);
   if (pending > 0) blockers.push(`${pending} of ${peers} peers are not in the kernel yet`);
   if (readError !== undefined) blockers.push(readError);
@@ -60,8 +62,14 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (parts.conflistProblem !== undefined) notes.push(parts.conflistProblem);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (registryCache?.isConnected === false)
-    notes.push(`the registry is not reachable${cause}; the peers known last are in force`);
+    notes.push(`the registry is not reachable${cause}; the peers known last${sinceOf(parts)} are in force`);
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
+}
+
+/** Peers that an earlier process knew may be old. */
+function sinceOf({ registryCache }: ReadinessParts): string {
+  const { lastKnownAt } = registryCache ?? {};
+  return lastKnownAt === undefined ? '' : `, of ${lastKnownAt} by a file,`;
 }
 
 function leaseError({ state, lastError }: NonNullable<ReadinessParts['leaseManager']>): string {

@@ -7,6 +7,8 @@ import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import type { KubernetesOptions, NodeSource } from '../options/kubernetes-options.ts';
+import { keepNodes, recallNodes } from '../last-known/kept-nodes.ts';
+import { lastKnownPath } from '../last-known/last-known-file.ts';
 import { weftVersion } from './version.ts';
 
 export interface OpenRegistry {
@@ -23,18 +25,22 @@ export interface OpenContext {
 
 /** Connects only where the API server has to name this node. @throws Error if the options do not suffice */
 export async function openRegistry(
-  { etcd: { auth, ...etcd }, kubernetes }: DaemonOptions,
+  { etcd: { auth, ...etcd }, kubernetes, subnetFile }: DaemonOptions,
   context: OpenContext,
 ): Promise<OpenRegistry> {
   const { clock } = context;
-  if (kubernetes !== undefined) return openKubernetes(kubernetes, context);
+  if (kubernetes !== undefined) return openKubernetes(kubernetes, subnetFile, context);
   const credentials = auth && { username: auth.username, password: auth.password.reveal() };
   const registry = createEtcdRegistry({ ...etcd, auth: credentials });
   return { registry, registryCache: new RegistryCache({ registry, clock, random: Math.random }) };
 }
 
 /** Loaded only here: hosts without Kubernetes do not pay for it. */
-async function openKubernetes(options: KubernetesOptions, context: OpenContext): Promise<OpenRegistry> {
+async function openKubernetes(
+  options: KubernetesOptions,
+  subnetFile: string,
+  context: OpenContext,
+): Promise<OpenRegistry> {
   const kubernetes = await import('../../allocator/registry/kubernetes/index.ts');
   const { decodeNodeEntry, findAccess, KubernetesRegistry } = kubernetes;
   const { clock, limit, log, signal } = context;
@@ -53,8 +59,18 @@ async function openKubernetes(options: KubernetesOptions, context: OpenContext):
   };
   const nodeName = 'name' in node ? node.name : await readName(node);
   const registry = new KubernetesRegistry({ ...options, ...shared, nodeName });
-  const cache = { registry, clock, random: Math.random, resyncMs: KUBERNETES_RESYNC_MS };
-  return { registry, registryCache: new RegistryCache({ ...cache, decode: decodeNodeEntry }) };
+  const owner = { nodeName, prefix: options.names.isManaged };
+  const kept = { path: lastKnownPath(subnetFile), owner, registry, codec: kubernetes, clock, log, limit };
+  const registryCache = new RegistryCache({
+    registry,
+    clock,
+    random: Math.random,
+    resyncMs: KUBERNETES_RESYNC_MS,
+    decode: decodeNodeEntry,
+    recall: () => recallNodes(kept),
+  });
+  keepNodes(kept, registryCache, signal);
+  return { registry, registryCache };
 }
 
 /** A watch of the API server misses nothing; the comparison is for restored backups. */

@@ -104,6 +104,11 @@ export const DAEMON_FLAGS = {
     default: '/etc/kube-flannel/net-conf.json',
     help: 'File of the network config with --kube-subnet-mgr; changes take effect.',
   },
+  'kube-startup-taint': {
+    type: 'string',
+    default: '',
+    help: 'Key of a taint to remove from the node once its network works; needs deploy/kubernetes/startup-taint.yaml.',
+  },
   'set-node-network-unavailable': {
     type: 'bool',
     default: true,

@@ -15,6 +15,8 @@ export interface KubernetesOptions {
   readonly configPath: string;
   /** Whether the condition NetworkUnavailable of the own Node is written. */
   readonly setsCondition: boolean;
+  /** Key of a taint of the own Node that is removed when its network works; empty means none. */
+  readonly startupTaint: string;
   /** Name of the own Node, or the pod whose node it is. */
   readonly node: NodeSource;
 }
@@ -29,6 +31,7 @@ export interface KubernetesFlagValues {
   readonly 'kube-annotation-prefix': string;
   readonly 'net-config-path': string;
   readonly 'set-node-network-unavailable': boolean;
+  readonly 'kube-startup-taint': string;
 }
 
 /** `undefined` without --kube-subnet-mgr. */
@@ -54,6 +57,7 @@ export function parseKubernetesOptions(
     names,
     configPath: values['net-config-path'],
     setsCondition: values['set-node-network-unavailable'],
+    startupTaint: values['kube-startup-taint'],
     node,
   };
 }

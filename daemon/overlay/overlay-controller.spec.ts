@@ -103,6 +103,28 @@ describe('overlay controller', () => {
 
   const hasPeer = async (lease: Lease) => (await inKernel()).includes(`${lease.subnets.ipv4} via`);
 
+  it('removes the entries of no unknown peer before the registry has answered', async () => {
+    const three = vxlanPeer(3);
+    peers.set(three.key, three);
+    await joinCluster();
+    assert.ok(await hasPeer(three));
+    net.stop();
+    await reconciler.stop();
+    // The next daemon knows one of the two from a file.
+    let isComplete = false;
+    reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+    net = create({ isComplete: () => isComplete });
+    peers.delete(three.key);
+    await joinCluster();
+    net.markComplete();
+    await clock.advance(60_000);
+    assert.ok((await hasPeer(two)) && (await hasPeer(three)));
+    isComplete = true;
+    net.markComplete();
+    await clock.advance(1000);
+    assert.ok((await hasPeer(two)) && !(await hasPeer(three)));
+  });
+
   it('programs nothing before this host has a lease, then everything known by then', async () => {
     set(two.key, two);
     await clock.settle();

@@ -185,6 +185,11 @@ export class OverlayController {
     this.#loop.wake();
   }
 
+  /** The registry has answered: what it does not name is an orphan. */
+  markComplete(): void {
+    this.#programmer.markComplete();
+  }
+
   /** Removes no more entries of peers, and goes on with no migration. */
   stop(): void {
     void this.#loop.stop();

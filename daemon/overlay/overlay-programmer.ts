@@ -28,12 +28,15 @@ export interface OverlayProgrammerDeps {
   /** Whether packets to unassigned addresses of the own subnet are dropped. */
   readonly isBlackholing: boolean;
   readonly clock: Clock;
+  /** Whether every peer of the cluster is known. Default: yes. */
+  readonly isComplete?: () => boolean;
 }
 
 export class OverlayProgrammer {
   readonly #deps: OverlayProgrammerDeps;
   readonly #departed: DepartedPeers;
   #contexts: TransportContexts = new Map();
+  #isStarted = false;
 
   constructor(deps: OverlayProgrammerDeps) {
     this.#deps = deps;
@@ -52,12 +55,18 @@ export class OverlayProgrammer {
 
   /**
    * Starts the reconciler. All wanted objects are set, so any other of ours in the kernel is an
-   * orphan.
+   * orphan, unless the registry has not answered yet: peers may exist that are not known.
    */
   start(): void {
-    const { reconciler } = this.#deps;
-    reconciler.markComplete();
-    reconciler.start();
+    this.#isStarted = true;
+    this.markComplete();
+    this.#deps.reconciler.start();
+  }
+
+  /** Every peer may be known now. */
+  markComplete(): void {
+    const { isComplete, reconciler } = this.#deps;
+    if (this.#isStarted && isComplete?.() !== false) reconciler.markComplete();
   }
 
   /**

@@ -1,11 +1,9 @@
-// Reads and writes subnet.env atomically: a reader, or a crash at any instruction, sees the old
-// file or the new one. Order: temporary file beside the target, fsync, rename, fsync of the folder.
-// It does not know the content.
-import { constants } from 'node:fs';
-import { lstat, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+// Reads and writes subnet.env atomically. It does not know the content.
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { WeftError } from '../../api/index.ts';
+import { replaceFile } from '../../lib/replace-file.ts';
 import { parseSubnetEnv, type PreviousSubnetEnv } from './subnet-env.ts';
 
 const FILE_MODE = 0o644;
@@ -99,46 +97,6 @@ async function statRegularFile(path: string): Promise<Stats | undefined> {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-async function replaceFile(target: string, text: string, mode: number): Promise<void> {
-  // A fixed name, so that the next run removes the file of a killed one.
-  const temporary = join(dirname(target), `.${basename(target)}.weft`);
-  await removeFile(temporary);
-  try {
-    await writeDurably(temporary, text, mode);
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
-  await syncFolder(dirname(target));
-}
-
-async function removeFile(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isDirectory() === true) throw Object.assign(new Error(path), { code: 'TEMPORARY_IS_DIRECTORY' });
-  await rm(path, { force: true });
-}
-
-async function writeDurably(path: string, text: string, mode: number): Promise<void> {
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  try {
-    // The umask has restricted the mode of open(2).
-    await file.chmod(mode);
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Best effort: the file is in place, and some file systems cannot sync a folder. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY).catch(() => undefined);
-  await folder?.sync().catch(() => undefined);
-  await folder?.close();
 }
 
 function codeOf(error: unknown): string {

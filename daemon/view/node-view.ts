@@ -57,13 +57,15 @@ export type RegistryView = Pick<
   | 'revision'
   | 'lastContactMs'
   | 'lastError'
+  | 'lastKnownAt'
   | 'resyncs'
   | 'entries'
   | 'leases'
   | 'invalidEntries'
 >;
 
-export type LeaseView = Pick<LeaseKeeper, 'own' | 'peers' | 'state' | 'lastError'>;
+export type LeaseView = Pick<LeaseKeeper, 'own' | 'peers' | 'state' | 'lastError'> &
+  Partial<Pick<LeaseKeeper, 'overlapping'>>;
 
 export type ReconcilerView = Pick<
   Reconciler,

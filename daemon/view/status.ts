@@ -86,14 +86,17 @@ function interfaceOf({ snapshot }: NodeView): InterfaceV1 | undefined {
   };
 }
 
+const MAX_OVERLAPPING = 20;
+
 function leaseOf({ leaseManager, readiness }: NodeView): OwnLeaseV1 | undefined {
   if (leaseManager === undefined) return undefined;
-  const { own, state, lastError } = leaseManager;
+  const { own, state, lastError, overlapping = new Set() } = leaseManager;
   return {
     state,
     ...(own && { key: own.key, ...own.subnets, isReservation: own.isReservation }),
     ...(own && Number.isFinite(own.expiresAtMs) && { expiresAt: wallTime(own.expiresAtMs) }),
     ...(readiness.hasPublicIpConflict === true && { isPublicIpContested: true }),
+    ...(overlapping.size > 0 && { overlapping: [...overlapping].sort().slice(0, MAX_OVERLAPPING) }),
     ...(lastError && { lastError: lastError.message }),
   };
 }
@@ -116,6 +119,7 @@ function registryOf({ options, registryCache }: NodeView): RegistryV1 {
     ...(registryCache?.lastContactMs !== undefined && {
       lastContactAt: wallTime(registryCache.lastContactMs),
     }),
+    ...(registryCache?.lastKnownAt !== undefined && { lastKnownAt: registryCache.lastKnownAt }),
     ...(registryCache?.lastError && { lastError: registryCache.lastError.message }),
     resyncs: registryCache?.resyncs ?? {},
     ...badKeysOf(registryCache?.invalidEntries ?? new Map()),

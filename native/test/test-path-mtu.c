@@ -3,6 +3,7 @@
  * DF are fragmented.
  */
 #include "packet/icmp.h"
+#include "path/clock.h"
 #include "support/expect.h"
 #include "support/fake-kernel.h"
 #include "support/fake-worker.h"
@@ -306,6 +307,8 @@ static void test_limit_during_search(void) {
     EXPECT(worker->path_mtu.search.round, round + 1);
     const int wait_ms = weft_path_mtu_wait_ms(worker);
     EXPECT(wait_ms > 0 && wait_ms < 10000, true);
+    worker->path_mtu.search.due_ns = weft_now_ns() + 50 * 1000 * 1000;
+    EXPECT(weft_path_mtu_wait_ms(worker) <= 51, true);
     worker->path_mtu.search.due_ns = 0;
     EXPECT(weft_path_mtu_wait_ms(worker), 0);
   }
@@ -342,6 +345,47 @@ static void test_echo_socket_fails(void) {
   report_mtu(1, 1400);
   EXPECT(fake.searches, 2);
   EXPECT(limit_now(), 1400 - OVERHEAD);
+  end();
+}
+
+/* What was found about a path is not applied to another, though the subnet is the same. */
+static void test_route_changes_meanwhile(unsigned peer, unsigned prefix_bits, bool is_applied) {
+  struct weft_route route = {.family = 4, .prefix_bits = (uint8_t)prefix_bits, .subnet = {10, 4, 5}};
+  begin_search(1400 - OVERHEAD);
+  fake.is_path_mtu_of_icmp = true;
+  fake.path_mtu = 1400;
+  fake.path_mtu_remote = remote_of(1);
+  fake.path_mtu_count = 1;
+  fake.receive_error = EMSGSIZE;
+  weft_rx_drain(worker);
+  EXPECT(worker->path_mtu.fd >= 0, true);
+  EXPECT(weft_routes_remove(path.routes, 4, route.subnet, 24), 0);
+  route.remote = remote_of(peer);
+  weft_encap_vxlan.make_header(route.header, &path.settings.encap_settings, route.mac);
+  EXPECT(weft_routes_set(path.routes, &route), 0);
+  for (unsigned turn = 0; turn < 20 && worker->path_mtu.fd >= 0; turn++) {
+    weft_path_mtu_run(worker);
+    worker->path_mtu.search.due_ns = 0;
+  }
+  EXPECT(worker->path_mtu.fd, -1);
+  EXPECT(limit_now(), is_applied ? 1400 - OVERHEAD : WEFT_MAX_PACKET);
+  end();
+}
+
+/* Only the kernel's own report about this peer is the MTU of the path to it. */
+static void test_drain(bool is_of_icmp, unsigned peer, uint32_t mtu, uint32_t expected) {
+  const union weft_endpoint remote = remote_of(1);
+  begin_search(FULL_INNER);
+  EXPECT(weft_path_mtu_drain(worker, FAKE_SOCKET, &remote), 0);
+  fake.is_path_mtu_of_icmp = is_of_icmp;
+  fake.path_mtu_remote = remote_of(peer);
+  fake.path_mtu = mtu;
+  fake.path_mtu_count = 2;
+  EXPECT(weft_path_mtu_drain(worker, FAKE_SOCKET, &remote), expected);
+  EXPECT(fake.path_mtu_count, 0);
+  fake.path_mtu_count = 1;
+  EXPECT(weft_path_mtu_drain(worker, FAKE_SOCKET, NULL), 0);
+  weft_path_mtu_end(worker);
   end();
 }
 
@@ -461,6 +505,13 @@ int main(void) {
   test_echo_socket(true);
   test_echo_socket(false);
   test_echo_socket_fails();
+  test_route_changes_meanwhile(1, 24, true);
+  test_route_changes_meanwhile(2, 24, false);
+  test_route_changes_meanwhile(1, 25, false);
+  test_drain(false, 1, 1333, 1333);
+  test_drain(false, 2, 1333, 0);
+  test_drain(false, 1, 0, 0);
+  test_drain(true, 1, 1333, 0);
   test_one_search();
   test_is_probe();
   test_icmp_limit();

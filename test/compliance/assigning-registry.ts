@@ -10,6 +10,7 @@ import {
   type AssigningRegistry,
   type RegistryEntry,
 } from '../../allocator/registry/registry.ts';
+import type { FakeReport } from '../support/kubernetes/fake-api-server.ts';
 import { recordWatch } from '../support/watch-recorder.ts';
 
 export const PREFIX = 'flannel.alpha.coreos.com/';
@@ -26,9 +27,19 @@ export interface AssigningFixture {
   heartbeat(name: string): Promise<void>;
   deleteNode(name: string): Promise<void>;
   condition(name: string): Promise<{ readonly status: string; readonly message?: string } | undefined>;
+  /** Sets the keys of a node's taints, which keep pods off it. */
+  taint(name: string, keys: readonly string[]): Promise<void>;
+  taints(name: string): Promise<readonly string[]>;
+  /** Events on a node. */
+  reports(name: string): Promise<readonly FakeReport[]>;
+  /** Makes the server drop the annotation public-ip of each write, as an admission webhook may. */
+  dropWrites(isDropped: boolean): Promise<void>;
   putConfig(text: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Of the nodes of a fixture. */
+export const STARTUP_TAINT = 'network.weft/not-ready';
 
 export const FLANNEL_NODE = {
   [`${PREFIX}kube-subnet-manager`]: 'true',
@@ -101,6 +112,18 @@ export function describeAssigningRegistry(name: string, open: () => Promise<Assi
       await cluster.annotate('a', { [`${PREFIX}public-ip-overwrite`]: '203.0.113.7' });
       await registry.publish(await ownEntry(), ATTRIBUTES);
       assert.equal((await cluster.annotations('a'))[`${PREFIX}public-ip`], '203.0.113.7');
+    });
+
+    it('says so if what it publishes is dropped, and publishes once it is not', async () => {
+      await cluster.dropWrites(true);
+      await assert.rejects(registry.publish(await ownEntry(), ATTRIBUTES), {
+        code: 'REGISTRY_UNAVAILABLE',
+        message:
+          /accepts the annotation flannel\.alpha\.coreos\.com\/public-ip and does not keep it: an admission/,
+      });
+      await cluster.dropWrites(false);
+      await registry.publish(await ownEntry(), ATTRIBUTES);
+      assert.equal((await cluster.annotations('a'))[`${PREFIX}public-ip`], '198.18.1.1');
     });
 
     it('does not publish in a node that was made again', async () => {
@@ -193,6 +216,35 @@ export function describeAssigningRegistry(name: string, open: () => Promise<Assi
       const condition = await cluster.condition('a');
       assert.equal(condition?.status, 'False');
       assert.equal(condition.message, '10.244.1.0/24, 3 peers in sync');
+    });
+
+    it('removes the start-up taint, and no other, when it is ready', async () => {
+      await cluster.taint('a', [STARTUP_TAINT, 'example.com/gpu']);
+      await registry.setReady(true, 'works');
+      assert.deepEqual(await cluster.taints('a'), ['example.com/gpu']);
+      await registry.setReady(true, 'works');
+      assert.deepEqual(await cluster.taints('a'), ['example.com/gpu']);
+    });
+
+    it('reports Events on its own node', async () => {
+      const { uid } = registry.assignmentOf(await ownEntry());
+      const message = 'x'.repeat(2000);
+      await registry.report({ isWarning: true, reason: 'SubnetOverlap', message });
+      await registry.report({ isWarning: false, reason: 'SubnetChanged', message: 'another' });
+      const reports = await cluster.reports('a');
+      const plain = reports.map(({ involvedObject, message: text, reason, type }) => [
+        involvedObject.uid,
+        type,
+        reason,
+        text.length,
+      ]);
+      assert.deepEqual(
+        plain.sort((a, b) => String(a[1]).localeCompare(String(b[1]))),
+        [
+          [uid, 'Normal', 'SubnetChanged', 7],
+          [uid, 'Warning', 'SubnetOverlap', 1024],
+        ],
+      );
     });
   });
 }

@@ -5,12 +5,13 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { INSIDE } from '../../lab/daemon-command.ts';
+import type { LabApiServer } from '../../lab/kubernetes/lab-api-server.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { startPings } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { askReadyz } from '../support/daemon-view.ts';
 import { canPing, useLab, viewOf, waitUntilReady } from '../support/lab-suite.ts';
-import { CONFLIST, LabCluster, type LabApiServer } from '../support/kubernetes/lab-cluster.ts';
+import { CONFLIST, LabCluster } from '../support/kubernetes/lab-cluster.ts';
 import { PREFIX } from './assigning-registry.ts';
 
 const CONFIG = '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}';

@@ -1,55 +1,14 @@
 // A real kube-apiserver for suites: the command line, its files, and requests as an administrator.
 // The caller runs it beside an etcd. KUBE_APISERVER names the program.
-import { generateKeyPairSync } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { ADMIN_TOKEN } from '../../lab/kubernetes/api-server.ts';
+import { waitFor } from '../../lab/wait.ts';
 
-export const ADMIN_TOKEN = 'admin-of-the-suite';
-const MANIFEST = fileURLToPath(new URL('../../../deploy/kubernetes/rbac.yaml', import.meta.url));
-
-export interface ApiServerPlace {
-  /** Folder for keys and certificates, which exists. As the server sees it. */
-  readonly folder: string;
-  readonly address: string;
-  readonly port: number;
-  readonly etcdUrl: string;
-}
-
-/** Writes the files of the server; `folder` is as this process sees it. */
-export async function writeServerFiles(folder: string): Promise<void> {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  });
-  await writeFile(join(folder, 'sa.key'), privateKey);
-  await writeFile(join(folder, 'sa.pub'), publicKey);
-  await writeFile(join(folder, 'tokens.csv'), `${ADMIN_TOKEN},admin,admin,system:masters\n`);
-}
-
-export function apiServerCommand({ address, etcdUrl, folder, port }: ApiServerPlace): string[] {
-  const program = process.env['KUBE_APISERVER'];
-  if (program === undefined) throw new Error('KUBE_APISERVER is not set: run make test-kube');
-  return [
-    program,
-    `--etcd-servers=${etcdUrl}`,
-    `--bind-address=${address}`,
-    `--advertise-address=${address}`,
-    `--secure-port=${port}`,
-    `--cert-dir=${folder}`,
-    `--token-auth-file=${folder}/tokens.csv`,
-    '--authorization-mode=Node,RBAC',
-    '--service-account-issuer=https://kubernetes.default.svc',
-    `--service-account-key-file=${folder}/sa.pub`,
-    `--service-account-signing-key-file=${folder}/sa.key`,
-    '--service-cluster-ip-range=10.96.0.0/16',
-    '--endpoint-reconciler-type=none',
-  ];
-}
+const MANIFESTS = new URL('../../../deploy/kubernetes/', import.meta.url);
 
 export interface Answer {
   readonly status: number;
@@ -91,22 +50,27 @@ export async function mustCall(one: Call): Promise<Record<string, unknown>> {
 }
 
 /** Applies the manifest of weft's rights; unknown fields are errors. */
-export async function applyRights(url: string): Promise<void> {
-  for (const document of parseAllDocuments(await readFile(MANIFEST, 'utf8'))) {
-    const body = document.toJS() as { apiVersion: string; kind: string; metadata: { namespace?: string } };
+export function applyRights(url: string): Promise<void> {
+  return applyManifest(url, 'rbac.yaml');
+}
+
+/** Applies a manifest of deploy/kubernetes. */
+export async function applyManifest(url: string, name: string): Promise<void> {
+  const manifest = await readFile(fileURLToPath(new URL(name, MANIFESTS)), 'utf8');
+  for (const document of parseAllDocuments(manifest)) {
+    const body = document.toJS() as ManifestObject;
     await mustCall({ url: `${url}${pathOf(body)}?fieldValidation=Strict`, method: 'POST', body });
   }
 }
 
-function pathOf({
-  apiVersion,
-  kind,
-  metadata,
-}: {
-  apiVersion: string;
-  kind: string;
-  metadata: { namespace?: string };
-}): string {
+export interface ManifestObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/** Where an object of a manifest is created. */
+export function pathOf({ apiVersion, kind, metadata }: ManifestObject): string {
   const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const namespace = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
   const plural = kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`;
@@ -123,4 +87,76 @@ export async function tokenFor(url: string, name: string): Promise<string> {
     body: { spec: { boundObjectRef: { apiVersion: 'v1', kind: 'Node', name, uid } } },
   });
   return (answer['status'] as { token: string }).token;
+}
+
+const POLICIES = '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies';
+const BINDINGS = '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings';
+const DROPPING = 'drop-an-annotation';
+
+/** Makes the server drop an annotation of each Node that has it, as an admission webhook may. */
+export async function dropAnnotation(url: string, annotation: string): Promise<void> {
+  const expression = `[JSONPatch{op: "remove", path: "/metadata/annotations/${annotation.replaceAll('/', '~1')}"}]`;
+  await mustCall({
+    url: `${url}${POLICIES}`,
+    method: 'POST',
+    body: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingAdmissionPolicy',
+      metadata: { name: DROPPING },
+      spec: {
+        reinvocationPolicy: 'Never',
+        failurePolicy: 'Fail',
+        matchConstraints: {
+          resourceRules: [
+            {
+              apiGroups: [''],
+              apiVersions: ['v1'],
+              operations: ['UPDATE'],
+              resources: ['nodes', 'nodes/status'],
+            },
+          ],
+        },
+        matchConditions: [
+          {
+            name: 'has-it',
+            expression: `has(object.metadata.annotations) && "${annotation}" in object.metadata.annotations`,
+          },
+        ],
+        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }],
+      },
+    },
+  });
+  await mustCall({
+    url: `${url}${BINDINGS}`,
+    method: 'POST',
+    body: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingAdmissionPolicyBinding',
+      metadata: { name: DROPPING },
+      spec: { policyName: DROPPING },
+    },
+  });
+  await waitFor('the annotation to be dropped', async () => !(await keepsAnnotation(url, annotation)));
+}
+
+/** Removes what {@link dropAnnotation} made. */
+export async function keepAnnotations(url: string): Promise<void> {
+  for (const path of [BINDINGS, POLICIES])
+    await mustCall({ url: `${url}${path}/${DROPPING}`, method: 'DELETE' });
+  await waitFor('annotations to be kept', () => keepsAnnotation(url, `${ANY}/public-ip`));
+}
+
+const ANY = 'flannel.alpha.coreos.com';
+
+/** Whether a write of the annotation to any Node would stay; nothing is written. */
+async function keepsAnnotation(url: string, annotation: string): Promise<boolean> {
+  const { items } = (await mustCall({ url: `${url}/api/v1/nodes` })) as {
+    items: { metadata: { name: string } }[];
+  };
+  const node = (await mustCall({
+    url: `${url}/api/v1/nodes/${items[0]!.metadata.name}/status?dryRun=All`,
+    method: 'PATCH',
+    body: { metadata: { annotations: { [annotation]: 'probe' } } },
+  })) as { metadata: { annotations?: Record<string, string> } };
+  return node.metadata.annotations?.[annotation] === 'probe';
 }

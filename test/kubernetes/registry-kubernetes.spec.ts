@@ -11,18 +11,21 @@ import {
   parseAnnotationPrefix,
   type AnnotationNames,
 } from '../../allocator/registry/kubernetes/index.ts';
+import { eventOf } from '../../allocator/registry/kubernetes/node-event.ts';
 import { startEtcd, type EtcdServer } from '../../lab/etcd-server.ts';
+import { apiServerCommand, writeServerFiles } from '../../lab/kubernetes/api-server.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { describeAssigningRegistry, PREFIX } from '../compliance/assigning-registry.ts';
-import type { FakeNode } from '../support/kubernetes/fake-api-server.ts';
+import { describeAssigningRegistry, PREFIX, STARTUP_TAINT } from '../compliance/assigning-registry.ts';
+import type { FakeNode, FakeReport } from '../support/kubernetes/fake-api-server.ts';
 import {
-  apiServerCommand,
+  applyManifest,
   applyRights,
   call,
+  dropAnnotation,
+  keepAnnotations,
   mustCall,
   tokenFor,
-  writeServerFiles,
 } from './real-api-server.ts';
 
 const PORT = 16_443;
@@ -78,6 +81,11 @@ describe('a real API server', () => {
     (await mustCall({ url: nodeUrl(name) })) as unknown as FakeNode;
   const deleteNode = async (name: string): Promise<void> =>
     void (await mustCall({ url: nodeUrl(name), method: 'DELETE' }));
+  const deleteTaintRole = async (): Promise<void> => {
+    const rbac = `${URL_OF_API}/apis/rbac.authorization.k8s.io/v1`;
+    for (const kind of ['clusterrolebindings', 'clusterroles'])
+      await mustCall({ url: `${rbac}/${kind}/weft-startup-taint`, method: 'DELETE' });
+  };
   const deleteAll = async (): Promise<void> => {
     const { items } = (await mustCall({ url: nodeUrl() })) as { items?: FakeNode[] };
     for (const { metadata } of items ?? []) await deleteNode(metadata.name);
@@ -86,6 +94,7 @@ describe('a real API server', () => {
   describeAssigningRegistry('real API server', async () => {
     const configPath = join(folder, `net-conf-${performance.now()}.json`);
     const registries: KubernetesRegistry[] = [];
+    let hasTaintRole = false;
     return {
       registry: (nodeName) => {
         const registry = new KubernetesRegistry({
@@ -100,6 +109,7 @@ describe('a real API server', () => {
           nodeName,
           configPath,
           setsCondition: true,
+          startupTaint: STARTUP_TAINT,
           userAgent: 'suite',
           clock: systemClock,
           random: () => 0,
@@ -136,9 +146,26 @@ describe('a real API server', () => {
       deleteNode,
       condition: async (name) =>
         (await nodeOf(name)).status.conditions?.find(({ type }) => type === 'NetworkUnavailable'),
+      taint: async (name, keys) => {
+        await applyManifest(URL_OF_API, 'startup-taint.yaml');
+        hasTaintRole = true;
+        const taints = keys.map((key) => ({ key, effect: 'NoSchedule' }));
+        await mustCall({ url: nodeUrl(name), method: 'PATCH', body: { spec: { taints } } });
+      },
+      taints: async (name) => (await nodeOf(name)).spec.taints?.map(({ key }) => key) ?? [],
+      reports: async (name) => {
+        const selector = `involvedObject.kind=Node,involvedObject.name=${name}`;
+        const url = `${URL_OF_API}/api/v1/namespaces/default/events?fieldSelector=${encodeURIComponent(selector)}`;
+        return ((await mustCall({ url })) as { items: FakeReport[] }).items;
+      },
+      dropWrites: async (isDropped) => {
+        if (isDropped) await dropAnnotation(URL_OF_API, `${PREFIX}public-ip`);
+        else await keepAnnotations(URL_OF_API);
+      },
       putConfig: (config) => writeFile(configPath, config),
       close: async () => {
         for (const registry of registries) registry.close();
+        if (hasTaintRole) await deleteTaintRole();
         await deleteAll();
       },
     };
@@ -183,9 +210,62 @@ describe('a real API server', () => {
         assert.equal(await patch(name, body), 422);
       });
 
+    it('publishes the pod CIDRs that its Node has, and no others', async () => {
+      const { uid } = (await nodeOf('mine')).metadata;
+      const claim = (text: string): Promise<number> =>
+        patch('mine', { metadata: { annotations: { [`${PREFIX}weft`]: text } } });
+      const honest = JSON.stringify({ uid, podCidrs: ['10.244.1.0/24'], weft: { version: 1 } });
+      assert.equal(await claim(honest), 200);
+      for (const bad of [
+        JSON.stringify({ uid, podCidrs: ['10.244.2.0/24'] }),
+        JSON.stringify({ uid, podCidrs: ['10.244.1.0/24', '10.244.2.0/24'] }),
+        `${honest.slice(0, -1)},"podCidrs":["10.244.2.0/24"]}`,
+        `${honest.slice(0, -1)},"pod\\u0043idrs":["10.244.2.0/24"]}`,
+        JSON.stringify({ uid: 'other', podCidrs: ['10.244.1.0/24'] }),
+      ])
+        assert.equal(await claim(bad), 422, bad);
+      await annotate('mine', { [`${PREFIX}weft`]: null });
+    });
+
+    it('reports Events on its own node alone', async () => {
+      const report = (name: string): Promise<number> =>
+        call({
+          url: `${URL_OF_API}/api/v1/namespaces/default/events`,
+          method: 'POST',
+          token,
+          body: eventOf(
+            { isWarning: true, reason: 'Probe', message: 'a message' },
+            { nodeName: name, uid: undefined, at: new Date() },
+          ),
+        }).then(({ status }) => status);
+      assert.equal(await report('mine'), 201);
+      assert.equal(await report('other'), 422);
+    });
+
     it('does not change the spec of a node, nor read secrets', async () => {
       assert.equal(await patch('mine', { spec: { unschedulable: true } }, ''), 403);
       assert.equal((await call({ url: `${URL_OF_API}/api/v1/secrets`, token })).status, 403);
+    });
+
+    it('removes the start-up taint with a role of its own, and no other taint', async () => {
+      const taints = [STARTUP_TAINT, 'example.com/gpu'].map((key) => ({ key, effect: 'NoSchedule' }));
+      await mustCall({ url: nodeUrl('mine'), method: 'PATCH', body: { spec: { taints } } });
+      const keep = (...kept: readonly number[]): Promise<number> => {
+        const spec = { taints: kept.map((index) => taints[index]) };
+        return call({
+          url: nodeUrl('mine'),
+          method: 'PATCH',
+          body: { spec },
+          token,
+          contentType: 'application/merge-patch+json',
+        }).then(({ status }) => status);
+      };
+      assert.equal(await keep(1), 403);
+      await applyManifest(URL_OF_API, 'startup-taint.yaml');
+      await waitFor('the role to be in force', async () => (await keep(0)) === 422);
+      assert.equal(await keep(1), 200);
+      assert.equal(await patch('mine', { spec: { unschedulable: true } }, ''), 422);
+      assert.equal(await patch('other', { spec: { taints: [] } }, ''), 422);
     });
   });
 });

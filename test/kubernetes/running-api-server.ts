@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { startEtcd } from '../../lab/etcd-server.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { apiServerCommand, call, writeServerFiles, type Answer } from './real-api-server.ts';
+import { apiServerCommand, writeServerFiles } from '../../lab/kubernetes/api-server.ts';
+import { call, type Answer } from './real-api-server.ts';
 
 export interface RunningApiServer {
   readonly url: string;

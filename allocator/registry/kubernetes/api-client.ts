@@ -1,6 +1,6 @@
 // Requests to an API server over HTTP/1.1 with keep-alive: several servers in turn, credentials read
-// again each minute and on 401, Retry-After honoured. Environment proxies are not used. It retries
-// nothing but a request that reached no server or met an old token.
+// again each minute, on 401 and when a certificate is not trusted, Retry-After honoured. Environment
+// proxies are not used. It retries nothing but a request that reached no server or met an old token.
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent, request as requestHttps } from 'node:https';
 import { createGunzip } from 'node:zlib';
@@ -10,7 +10,7 @@ import { RegistryError } from '../registry.ts';
 import type { ClusterAccess, Credentials } from './access.ts';
 import { readChunks } from './body-chunks.ts';
 import { CredentialCache } from './credential-cache.ts';
-import { ApiError, connectionError, type ApiStatus } from './errors.ts';
+import { ApiError, connectionError, isUntrusted, type ApiStatus } from './errors.ts';
 
 export interface ApiRequest {
   readonly method?: 'GET' | 'PATCH' | 'POST' | 'DELETE';
@@ -89,8 +89,9 @@ export class ApiClient {
     try {
       return await this.#sendToAny(request);
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error;
-      // A token that was replaced, or whose pod is gone.
+      const isDenied = error instanceof ApiError && error.status === 401;
+      if (!isDenied && !isUntrusted(error)) throw error;
+      // A token that was replaced, or whose pod is gone; an authority that was replaced.
       if (!(await this.#credentials.renew(request.signal))) throw error;
       return this.#sendToAny(request);
     }

@@ -67,13 +67,21 @@ export function connectionError(call: string, server: string, error: unknown): R
   );
 }
 
+/** The certificate of the server is not of the authority known: that may have been replaced. */
+export function isUntrusted(error: unknown): boolean {
+  const { code = '' } = ((error as Error | undefined)?.cause ?? {}) as { code?: string };
+  return UNTRUSTED.test(code);
+}
+
+const UNTRUSTED = /^(?:UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS)/;
+
 /** Codes of Node: system errors, c-ares and OpenSSL. */
 function connectionRemedy(code: string): string {
   if (code === 'ECONNREFUSED') return '; is kube-apiserver running there?';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return '; the name is not resolved: check DNS, or give an address';
   if (code === 'CERT_HAS_EXPIRED') return '; renew the certificate of the API server, or check the clock';
-  if (/^(?:UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS)/.test(code))
+  if (UNTRUSTED.test(code))
     return '; the certificate is not of the configured authority: check certificate-authority and tls-server-name';
   return '';
 }

@@ -6,3 +6,4 @@ export { publishedAnnotations, unpublish } from './unpublish.ts';
 export { readNodeName } from './node-name.ts';
 export { decodeNodeEntry } from './node-lease.ts';
 export { KubernetesRegistry, type KubernetesRegistryOptions } from './registry.ts';
+export { formatSavedNodes, parseSavedNodes, type SavedNodes, type SavedNodesOwner } from './saved-nodes.ts';

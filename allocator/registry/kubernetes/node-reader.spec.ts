@@ -4,11 +4,12 @@ import { systemClock } from '../../../lib/clock.ts';
 import { FakeApiServer } from '../../../test/support/kubernetes/fake-api-server.ts';
 import { FLANNEL_NODE, PREFIX } from '../../../test/compliance/assigning-registry.ts';
 import { recordWatch } from '../../../test/support/watch-recorder.ts';
-import { revisionAfter } from '../registry.ts';
+import { revisionAfter, type RegistryEntry } from '../registry.ts';
 import { parseAnnotationPrefix, type AnnotationNames } from './annotations.ts';
 import { ApiClient } from './api-client.ts';
 import { ConfigFile } from './config-file.ts';
 import { NodeReader } from './node-reader.ts';
+import { watchNodes } from './node-watch.ts';
 
 describe('NodeReader', () => {
   let server: FakeApiServer;
@@ -26,20 +27,22 @@ describe('NodeReader', () => {
       source: 'a spec',
     };
     client = new ApiClient({ access, clock: systemClock, userAgent: 'spec' });
-    reader = new NodeReader({
-      client,
-      clock: systemClock,
-      random: () => 0,
-      names: parseAnnotationPrefix('flannel.alpha.coreos.com') as AnnotationNames,
-      ownName: 'own',
-      config: new ConfigFile('/nonexistent/net-conf.json'),
-    });
+    reader = readerOf(client);
   });
   afterEach(async () => {
     client.close();
     await server.close();
   });
 
+  const readerOf = (source: ApiClient): NodeReader =>
+    new NodeReader({
+      client: source,
+      clock: systemClock,
+      random: () => 0,
+      names: parseAnnotationPrefix('flannel.alpha.coreos.com') as AnnotationNames,
+      ownName: 'own',
+      config: new ConfigFile('/nonexistent/net-conf.json'),
+    });
   const weftNode = (uid: string, podCidrs: readonly string[]): Record<string, string> => ({
     ...FLANNEL_NODE,
     [`${PREFIX}weft`]: JSON.stringify({ uid, podCidrs }),
@@ -172,6 +175,47 @@ describe('NodeReader', () => {
     const { entries } = await reader.snapshot();
     assert.match(accepts[0]!, /PartialObjectMetadataList/);
     assert.match(entries.find(({ key }) => key === 'f')!.value, /10\.244\.3\.0/);
+  });
+
+  it('ends a watch that is silent', async () => {
+    const { revision } = await reader.snapshot();
+    const watched = watchNodes(client, {
+      random: () => 0,
+      after: revision,
+      onReady: () => undefined,
+      onEvents: () => undefined,
+      signal: new AbortController().signal,
+      silenceMs: 100,
+    });
+    await assert.rejects(watched, /sent nothing for 0\.1 s/);
+    await assert.rejects(
+      watchNodes(client, {
+        random: () => 0,
+        after: revision,
+        onReady: () => server.heartbeat('own'),
+        onEvents: () => undefined,
+        signal: new AbortController().signal,
+        silenceMs: 100,
+      }),
+      /sent nothing/,
+    );
+  });
+
+  it('keeps the revisions of entries that an earlier process knew and that are still so', async () => {
+    server.addNode('w', ['10.244.2.0/24']);
+    server.annotate('w', weftNode(server.nodes.get('w')!.metadata.uid, ['10.244.2.0/24']));
+    const { entries } = await reader.snapshot();
+    const next = readerOf(client);
+    server.annotate('w', { [`${PREFIX}public-ip`]: '198.18.1.77' });
+    next.assume(entries);
+    const after = await next.snapshot();
+    const revisionOf = (name: string, list: readonly RegistryEntry[]): number =>
+      list.find(({ key }) => key === name)!.modRevision;
+    assert.equal(revisionOf('own', after.entries), revisionOf('own', entries));
+    assert.equal(revisionOf('w', after.entries), after.revision);
+    // What the API server said counts more.
+    next.assume([]);
+    assert.deepEqual((await next.snapshot()).entries, after.entries);
   });
 
   it('keeps what it has when a list breaks off', async () => {

@@ -19,7 +19,7 @@ import type { ApiClient } from './api-client.ts';
 import type { ConfigFile } from './config-file.ts';
 import { isExpired, isFutureRevision } from './errors.ts';
 import { listNodes, type Consistency } from './node-list.ts';
-import { isManaged, toEntry } from './node-lease.ts';
+import { isManaged, readOwnEntry, toEntry } from './node-lease.ts';
 import { projectNode, type NodeObject, type NodeRecord } from './node-record.ts';
 import { watchNodes, type NodeEvent } from './node-watch.ts';
 
@@ -55,6 +55,18 @@ export class NodeReader implements RegistryReader {
     const config = await this.#options.config.read();
     const { entries, revision } = await this.#list(this.#consistency(), signal);
     return { revision, ...(config && { config }), entries: [...entries.values()] };
+  }
+
+  /** UID of this host's Node; unset while it is unknown. */
+  get ownUid(): string | undefined {
+    const entry = this.#entries.get(this.#options.ownName);
+    return entry && readOwnEntry(entry).uid;
+  }
+
+  /** Entries of an earlier process: those that are still so keep their revisions. */
+  assume(entries: readonly RegistryEntry[]): void {
+    if (this.#revision !== NO_REVISION) return;
+    this.#entries = new Map(entries.map((entry) => [entry.key, entry]));
   }
 
   /** Asks for the latest state, so that a restored API server is noticed. */

@@ -2,7 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/clock.ts';
-import { describeAssigningRegistry } from '../../../test/compliance/assigning-registry.ts';
+import {
+  describeAssigningRegistry,
+  PREFIX,
+  STARTUP_TAINT,
+} from '../../../test/compliance/assigning-registry.ts';
 import { FakeApiServer } from '../../../test/support/kubernetes/fake-api-server.ts';
 import { findAccess } from './find-access.ts';
 import { parseAnnotationPrefix, type AnnotationNames } from './annotations.ts';
@@ -23,6 +27,7 @@ describeAssigningRegistry('fake API server', async () => {
         nodeName,
         configPath,
         setsCondition: true,
+        startupTaint: STARTUP_TAINT,
         userAgent: 'spec',
         clock: systemClock,
         random: () => 0,
@@ -37,6 +42,12 @@ describeAssigningRegistry('fake API server', async () => {
     heartbeat: (name) => later(() => server.heartbeat(name)),
     deleteNode: (name) => later(() => server.deleteNode(name)),
     condition: (name) => later(() => server.nodes.get(name)!.status.conditions?.[0]),
+    taint: (name, keys) => later(() => server.taint(name, keys)),
+    taints: (name) => later(() => server.nodes.get(name)!.spec.taints?.map(({ key }) => key) ?? []),
+    reports: (name) =>
+      later(() => server.reports.filter(({ involvedObject }) => involvedObject.name === name)),
+    dropWrites: (isDropped) =>
+      later(() => void (isDropped ? server.dropped.add(`${PREFIX}public-ip`) : server.dropped.clear())),
     putConfig: (text) => writeFile(configPath, text),
     close: async () => {
       for (const registry of registries) registry.close();

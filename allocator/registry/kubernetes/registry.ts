@@ -3,9 +3,12 @@
 import type { Random } from '../../../lib/backoff.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { LeaseAttributes } from '../../lease.ts';
+import type { LastKnown } from '../cache-recall.ts';
+import { RegistryError } from '../registry.ts';
 import type {
   AssigningRegistry,
   Assignment,
+  NodeReport,
   RegistryChanges,
   RegistryEntry,
   RegistrySnapshot,
@@ -18,8 +21,10 @@ import type { AnnotationNames } from './annotations.ts';
 import { ApiClient } from './api-client.ts';
 import { ConfigFile } from './config-file.ts';
 import { annotationsOf, parsePodCidrs, readOwnEntry } from './node-lease.ts';
+import { eventOf, EVENTS_PATH } from './node-event.ts';
 import { NodeReader } from './node-reader.ts';
-import type { NodeRecord } from './node-record.ts';
+import type { NodeObject, NodeRecord } from './node-record.ts';
+import type { SavedNodes } from './saved-nodes.ts';
 
 export interface KubernetesRegistryOptions {
   readonly access: ClusterAccess;
@@ -30,6 +35,8 @@ export interface KubernetesRegistryOptions {
   readonly configPath: string;
   /** Whether the condition NetworkUnavailable is written. */
   readonly setsCondition: boolean;
+  /** Key of a taint of the own Node that is removed when its network works; empty: none is. */
+  readonly startupTaint: string;
   readonly userAgent: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -37,6 +44,7 @@ export interface KubernetesRegistryOptions {
 
 /** The fields of the value are merged one by one. */
 const STRATEGIC_MERGE = 'application/strategic-merge-patch+json';
+const MERGE = 'application/merge-patch+json';
 
 export class KubernetesRegistry implements AssigningRegistry {
   readonly allocation = 'assigned';
@@ -69,6 +77,14 @@ export class KubernetesRegistry implements AssigningRegistry {
     return this.#reader.snapshot(signal);
   }
 
+  /** Takes what an earlier process saved for the registry until an API server answers. */
+  async assume({ entries, revision, savedAt }: SavedNodes): Promise<LastKnown> {
+    this.#reader.assume(entries);
+    // A file that cannot be read is reported by the next list.
+    const config = await this.#config.read().catch(() => undefined);
+    return { revision, savedAt, entries, ...(config && { config }) };
+  }
+
   changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges> {
     return this.#reader.changesSince(since, signal);
   }
@@ -90,11 +106,39 @@ export class KubernetesRegistry implements AssigningRegistry {
     const record = readOwnEntry(entry);
     const annotations = Object.fromEntries(this.#missing(record, attributes));
     // The UID makes a Node that was deleted and made again reject what was meant for the old one.
-    await this.#patch({ metadata: { uid: record.uid, annotations } }, signal);
+    const answer = await this.#patch({ metadata: { uid: record.uid, annotations } }, signal);
+    const isShown = ([name, value]: [string, string | null]): boolean =>
+      (answer.metadata?.annotations?.[name] ?? null) === value;
+    const dropped = Object.entries(annotations).find((one) => !isShown(one));
+    if (dropped !== undefined) throw droppedError(dropped[0], this.ownKey);
   }
 
   async setReady(isReady: boolean, reason: string, signal?: AbortSignal): Promise<void> {
-    if (!this.#options.setsCondition) return;
+    if (this.#options.setsCondition) await this.#setCondition(isReady, reason, signal);
+    if (isReady && this.#options.startupTaint !== '') await this.#removeTaint(signal);
+  }
+
+  async report(report: NodeReport, signal?: AbortSignal): Promise<void> {
+    const { nodeName } = this.#options;
+    const uid = this.#reader.ownUid;
+    const body = eventOf(report, { nodeName, uid, at: new Date() });
+    await this.#client.json({ method: 'POST', path: EVENTS_PATH, body, signal });
+  }
+
+  /** Keeps pods off the node until its network works; a conflict with another program is an error. */
+  async #removeTaint(signal: AbortSignal | undefined): Promise<void> {
+    const path = `/api/v1/nodes/${encodeURIComponent(this.ownKey)}`;
+    const { metadata, spec } = await this.#client.json<NodeObject>({ path, signal });
+    const taints = spec?.taints ?? [];
+    const kept = taints.filter(({ key }) => key !== this.#options.startupTaint);
+    if (kept.length === taints.length) return;
+    // A list of a merge patch replaces the whole, so that it is valid for one revision alone.
+    const { resourceVersion, uid } = metadata ?? {};
+    const body = { metadata: { uid, resourceVersion }, spec: { taints: kept } };
+    await this.#client.json({ method: 'PATCH', path, contentType: MERGE, body, signal });
+  }
+
+  async #setCondition(isReady: boolean, reason: string, signal: AbortSignal | undefined): Promise<void> {
     const now = new Date().toISOString();
     const condition = {
       type: 'NetworkUnavailable',
@@ -132,8 +176,17 @@ export class KubernetesRegistry implements AssigningRegistry {
     return Object.entries(wanted).filter(([name, value]) => (present.get(name) ?? null) !== value);
   }
 
-  async #patch(body: object, signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves with the Node as it is then. */
+  async #patch(body: object, signal: AbortSignal | undefined): Promise<NodeObject> {
     const path = `/api/v1/nodes/${encodeURIComponent(this.ownKey)}/status`;
-    await this.#client.json({ method: 'PATCH', path, contentType: STRATEGIC_MERGE, body, signal });
+    return this.#client.json({ method: 'PATCH', path, contentType: STRATEGIC_MERGE, body, signal });
   }
+}
+
+/** Transient: the program that does it may be gone the next time. */
+function droppedError(annotation: string, node: string): RegistryError {
+  return new RegistryError(
+    'REGISTRY_UNAVAILABLE',
+    `PATCH of node ${JSON.stringify(node)}: the API server accepts the annotation ${annotation} and does not keep it: an admission webhook or policy drops or replaces it; exempt the annotations of weft there`,
+  );
 }

@@ -87,6 +87,7 @@ static struct {
   unsigned messages, super_messages, writes, super_writes, polls, searches, echoes;
   /* Of the last search. */
   int echo_open_error; /* what weft_echo_open returns instead of a socket */
+  int echo_fd;
   uint16_t echo_identifier;
   bool has_echo_source;
   union weft_echo_address echo_source;
@@ -302,7 +303,7 @@ int __wrap_weft_echo_open(int family, uint16_t identifier, const char *device, c
   fake.has_echo_source = source != NULL;
   if (source) fake.echo_source = *source;
   snprintf(fake.echo_device, sizeof(fake.echo_device), "%s", device);
-  return fake.echo_open_error != 0 ? -fake.echo_open_error : dup(STDIN_FILENO);
+  return fake.echo_fd = fake.echo_open_error != 0 ? -fake.echo_open_error : dup(STDIN_FILENO);
 }
 
 /* The peer answers at once: echoes to 10.4.5.0 up to `largest_echo` bytes, as whole packets. */
@@ -310,7 +311,8 @@ int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t id
                           size_t payload_bytes, const uint8_t *token, double *time_us);
 int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t identifier, uint16_t sequence,
                           size_t payload_bytes, const uint8_t *token, double *time_us) {
-  (void)fd, (void)token, (void)time_us;
+  (void)token, (void)time_us;
+  EXPECT(fd, fake.echo_fd);
   EXPECT(identifier, fake.echo_identifier);
   EXPECT(to->ipv4.sin_family, AF_INET);
   EXPECT(to->ipv4.sin_addr.s_addr, htonl(0x0a040500));
@@ -321,7 +323,9 @@ int __wrap_weft_echo_send(int fd, const union weft_echo_address *to, uint16_t id
 
 int __wrap_weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer);
 int __wrap_weft_echo_read(int fd, int family, const uint8_t *token, struct weft_echo_answer *answer) {
-  (void)fd, (void)family, (void)token;
+  (void)token;
+  EXPECT(family, AF_INET);
+  EXPECT(fd, fake.echo_fd);
   if (fake.answer_count == 0) return 0;
   *answer = (struct weft_echo_answer){
       .kind = WEFT_ECHO_REPLY, .sequence = fake.answers[--fake.answer_count], .has_token = true};

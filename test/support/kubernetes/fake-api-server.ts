@@ -12,8 +12,21 @@ export interface FakeNode {
     resourceVersion: string;
     annotations?: Record<string, string>;
   };
-  spec: { podCIDR?: string; podCIDRs?: string[] };
+  spec: { podCIDR?: string; podCIDRs?: string[]; taints?: FakeTaint[] };
   status: { conditions?: { type: string; status: string; message?: string; reason?: string }[] };
+}
+
+export interface FakeTaint {
+  key: string;
+  effect: string;
+}
+
+/** Fields of a core Event that suites read. */
+export interface FakeReport {
+  readonly involvedObject: { readonly name: string; readonly uid?: string };
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
 }
 
 interface Event {
@@ -27,9 +40,16 @@ export type Intercept = (request: IncomingMessage, response: ServerResponse) => 
 
 export class FakeApiServer {
   readonly nodes = new Map<string, FakeNode>();
+  readonly reports: FakeReport[] = [];
+  /** Rights that access reviews deny, like `patch nodes/status`. */
+  readonly denied = new Set<string>();
   /** Method and path with query of each request. */
   readonly requests: string[] = [];
   intercept: Intercept | undefined;
+  /** How long an answer about one node takes. */
+  delayMs = 0;
+  /** Annotations that writes do not change, as with an admission webhook. */
+  readonly dropped = new Set<string>();
   /** Required in Authorization unless empty. */
   token = '';
   readonly #server: Server;
@@ -79,6 +99,14 @@ export class FakeApiServer {
     const node = structuredClone(this.nodes.get(name)!);
     node.metadata.annotations = merge(node.metadata.annotations, annotations);
     this.#put(node);
+  }
+
+  taint(name: string, keys: readonly string[]): void {
+    const node = this.nodes.get(name)!;
+    this.#put({
+      ...node,
+      spec: { ...node.spec, taints: keys.map((key) => ({ key, effect: 'NoSchedule' })) },
+    });
   }
 
   /** As kubelet does: another revision and nothing else. */
@@ -161,7 +189,9 @@ export class FakeApiServer {
     const name = /^\/api\/v1\/nodes\/([^/]+)(\/status)?$/.exec(url.pathname)?.[1];
     if (url.pathname === '/readyz') return void response.end('ok');
     if (name !== undefined) return this.#answerNode(request, response, decodeURIComponent(name));
-    if (request.method === 'POST') return this.#create(request, response);
+    if (url.pathname.endsWith('/selfsubjectaccessreviews')) return this.#review(request, response);
+    if (url.pathname === '/api/v1/namespaces/default/events') return this.#report(request, response);
+    if (request.method === 'POST' && url.pathname === '/api/v1/nodes') return this.#create(request, response);
     if (url.pathname !== '/api/v1/nodes') return fail(response, 404, 'NotFound', `no ${url.pathname}`);
     const isMetadata = request.headers.accept?.includes('PartialObjectMetadata') === true;
     const asked = Number(url.searchParams.get('resourceVersion') ?? 0);
@@ -174,25 +204,49 @@ export class FakeApiServer {
   }
 
   async #answerNode(request: IncomingMessage, response: ServerResponse, name: string): Promise<void> {
+    if (this.delayMs > 0) await new Promise((resolve) => void setTimeout(resolve, this.delayMs));
     const node = this.nodes.get(name);
     if (node === undefined) return fail(response, 404, 'NotFound', `nodes "${name}" not found`);
     if (request.method === 'DELETE') this.deleteNode(name);
     if (request.method === 'PATCH') {
       const patch = JSON.parse(await readBody(request)) as {
-        metadata?: { uid?: string; annotations?: Record<string, string | null> };
+        metadata?: { uid?: string; resourceVersion?: string; annotations?: Record<string, string | null> };
         spec?: FakeNode['spec'];
         status?: FakeNode['status'];
       };
       if (patch.metadata?.uid !== undefined && patch.metadata.uid !== node.metadata.uid)
         return fail(response, 422, 'Invalid', 'metadata.uid: Invalid value: field is immutable');
+      const { resourceVersion = node.metadata.resourceVersion } = patch.metadata ?? {};
+      if (resourceVersion !== node.metadata.resourceVersion)
+        return fail(response, 409, 'Conflict', 'the object has been modified');
       const next = structuredClone(node);
-      next.metadata.annotations = merge(next.metadata.annotations, patch.metadata?.annotations ?? {});
+      const kept = Object.entries(patch.metadata?.annotations ?? {}).filter(
+        ([one]) => !this.dropped.has(one),
+      );
+      next.metadata.annotations = merge(next.metadata.annotations, Object.fromEntries(kept));
       next.spec = { ...next.spec, ...patch.spec };
       if (patch.status?.conditions) next.status = { conditions: patch.status.conditions };
       this.#put(next);
     }
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify(this.nodes.get(name) ?? node));
+  }
+
+  async #review(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { spec } = JSON.parse(await readBody(request)) as {
+      spec: { resourceAttributes: { verb: string; resource: string; subresource?: string } };
+    };
+    const { resource, subresource, verb } = spec.resourceAttributes;
+    const right = `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+    response.writeHead(201, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ status: { allowed: !this.denied.has(right) } }));
+  }
+
+  /** Events by POST, or all of them by GET. */
+  async #report(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'POST') this.reports.push(JSON.parse(await readBody(request)) as FakeReport);
+    response.writeHead(request.method === 'POST' ? 201 : 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ items: this.reports }));
   }
 
   async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {

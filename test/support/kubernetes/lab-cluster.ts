@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Lab } from '../../../lab/lab.ts';
 import { INSIDE } from '../../../lab/daemon-command.ts';
+import type { LabApiServer } from '../../../lab/kubernetes/lab-api-server.ts';
 import type { FakeNode } from './fake-api-server.ts';
 
+export const PREFIX = 'flannel.alpha.coreos.com/';
 const CALL = fileURLToPath(new URL('api-call.js', import.meta.url));
 /** Where the network config of all nodes is, inside the sandbox. */
 const CONFIG_FOLDER = `${INSIDE}/kube-flannel`;
@@ -14,18 +16,26 @@ const CNI_CONFIG = `${CONFIG_FOLDER}/cni-conf.json`;
 /** What a ConfigMap of weft.yaml has for container runtimes. */
 export const CONFLIST = '{"name":"cbr0","cniVersion":"1.0.0","plugins":[{"type":"weft-cni"}]}';
 
-/** An API server that runs in namespace `etcd` of a lab. */
-export interface LabApiServer {
-  /** As daemons reach it. */
-  readonly url: string;
-  /** Of an administrator. */
-  readonly token?: string;
-  /** Environment that makes Node accept its certificate. */
-  readonly environment: readonly string[];
-  /** Flags that daemons need besides the URL. */
-  readonly daemonFlags: readonly string[];
-  start(): Promise<void>;
-  stop(): Promise<void>;
+/** Each node has a MAC of its own: a second node with one of another's is refused. */
+function macOf(publicIp: string): string {
+  const bytes = publicIp.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return ['0e', '65', ...bytes].join(':');
+}
+
+/** What flanneld publishes; without a MAC, as with host-gw. */
+export function flannelAnnotations({
+  mac,
+  publicIp,
+}: {
+  readonly publicIp: string;
+  readonly mac?: string;
+}): Record<string, string> {
+  return {
+    [`${PREFIX}kube-subnet-manager`]: 'true',
+    [`${PREFIX}backend-type`]: mac === undefined ? 'host-gw' : 'vxlan',
+    [`${PREFIX}backend-data`]: mac === undefined ? 'null' : JSON.stringify({ VNI: 1, VtepMAC: mac }),
+    [`${PREFIX}public-ip`]: publicIp,
+  };
 }
 
 export class LabCluster {
@@ -45,23 +55,29 @@ export class LabCluster {
 
   async addNode(name: string, podCIDRs: readonly string[] = []): Promise<void> {
     const spec = podCIDRs.length === 0 ? {} : { podCIDR: podCIDRs[0], podCIDRs };
-    await this.#call('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec });
+    await this.call('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec });
   }
 
   assign(name: string, podCIDRs: readonly string[]): Promise<unknown> {
-    return this.#call('PATCH', `/api/v1/nodes/${name}`, { spec: { podCIDR: podCIDRs[0], podCIDRs } });
+    return this.call('PATCH', `/api/v1/nodes/${name}`, { spec: { podCIDR: podCIDRs[0], podCIDRs } });
   }
 
   annotate(name: string, annotations: Readonly<Record<string, string | null>>): Promise<unknown> {
-    return this.#call('PATCH', `/api/v1/nodes/${name}/status`, { metadata: { annotations } });
+    return this.call('PATCH', `/api/v1/nodes/${name}/status`, { metadata: { annotations } });
+  }
+
+  /** A node of flannel that is no host of the lab. */
+  async addFlannelNode(name: string, podCidr: string, publicIp: string): Promise<void> {
+    await this.addNode(name, [podCidr]);
+    await this.annotate(name, flannelAnnotations({ publicIp, mac: macOf(publicIp) }));
   }
 
   deleteNode(name: string): Promise<unknown> {
-    return this.#call('DELETE', `/api/v1/nodes/${name}`);
+    return this.call('DELETE', `/api/v1/nodes/${name}`);
   }
 
   async node(name: string): Promise<FakeNode> {
-    return JSON.parse(await this.#call('GET', `/api/v1/nodes/${name}`)) as FakeNode;
+    return JSON.parse(await this.call('GET', `/api/v1/nodes/${name}`)) as FakeNode;
   }
 
   /**
@@ -97,7 +113,8 @@ export class LabCluster {
     await this.#lab.startDaemon(name, [...flags, ...more], ['env', `NODE_NAME=${name}`]);
   }
 
-  async #call(method: string, path: string, body?: object): Promise<string> {
+  /** One request as the administrator; returns the body. @throws unless the answer is 2xx. */
+  async call(method: string, path: string, body?: object): Promise<string> {
     const { environment, token, url } = this.#server;
     const argv = ['env', ...environment, process.execPath, CALL, method, `${url}${path}`];
     const input = body === undefined ? {} : { input: JSON.stringify(body) };
