@@ -10,7 +10,7 @@ import { packageRoot } from '../../../lab/package-root.ts';
 import type { Output, RunOptions } from '../../../lab/sandbox.ts';
 import { ETCD_ADDRESS, ETCD_URL } from '../../../lab/topology.ts';
 import { waitFor } from '../../../lab/wait.ts';
-import { ADMIN_TOKEN, apiServerCommand, writeServerFiles } from '../real-api-server.ts';
+import { ADMIN_TOKEN, apiServerCommand, writeServerFiles } from '../../../lab/kubernetes/api-server.ts';
 import { writeBoxImage } from './box-image.ts';
 import { makeGroups, removeGroups } from './cgroups.ts';
 import * as files from './node-files.ts';
