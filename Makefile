@@ -203,6 +203,17 @@ test-kube: test-tools bundle
 test-kube-if-possible:
 	@sh test/kubernetes/try-build.sh; case $$? in 0) $(MAKE) --no-print-directory test-kube ;; 75) ;; *) exit 1 ;; esac
 
+# weft.yaml on a cluster of two nodes in namespaces, with kubelet, containerd and pods for real; root only. KEEP_LOGS=1 keeps logs.
+KUBE_PROGRAMS = kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
+.PHONY: test-kube-e2e
+test-kube-e2e: test-tools image
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-kube-e2e needs root: kubelet and containerd run in namespaces'; else \
+	  deploy/install-tools.sh containerd runc iptables nft busybox && \
+	  for program in $(KUBE_PROGRAMS); do KUBE_APISERVER=$$(sh test/kubernetes/build.sh $$program) || exit 1; done && \
+	  HELM=$$(sh test/kubernetes/build.sh helm) && \
+	  HELM=$$HELM KUBE_BIN=$${KUBE_APISERVER%/*} KUBE_APISERVER=$${KUBE_APISERVER%/*}/kube-apiserver WEFT_IMAGE=$$(ls dist/weft_*.oci.tar) AS_ROOT=1 \
+	  sh test/kubernetes/e2e/run.sh sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/kubernetes/e2e/*.spec.js'; fi
+
 # deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
 .PHONY: kube-manifests
 kube-manifests:

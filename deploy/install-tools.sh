@@ -90,6 +90,9 @@ case $missing in
   *docker.io*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now docker.socket docker containerd >/dev/null 2>&1 || true ;;
 esac
 case $missing in
+  *' containerd'*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now containerd >/dev/null 2>&1 || true ;;
+esac
+case $missing in
   *openvswitch*) [ ! -d /run/systemd/system ] || $sudo systemctl disable --now openvswitch-switch >/dev/null 2>&1 || true ;;
 esac
 case $missing in

@@ -7,15 +7,21 @@ import type { Facts } from './facts.ts';
 /** A difference that lasts this long is no change in progress. */
 const STEADY_MS = 600;
 
+/**
+ * Router advertisements on an overlay device. Where /proc/sys is read-only, as in a pod, the daemon
+ * cannot turn them off, and the device works without that: a host that forwards ignores them.
+ */
+const MINOR_SETTING = /^sysctl net\/ipv6\/conf\/flannel[^/]*\/accept_ra$/;
+
 const kernelDrift: Check = {
   id: 'kernel-drift',
   about: 'whether devices, routes, neighbours, FDB entries and rules match the desired state',
   run: async (facts) => {
-    const before = await facts.readDiff();
-    if (before === undefined || before.differences.length === 0) return [];
+    const before = await readFaults(facts);
+    if (before.length === 0) return [];
     await new Promise((resolve) => setTimeout(resolve, STEADY_MS));
-    const objects = new Set(before.differences.map(({ object }) => object));
-    const steady = (await facts.readDiff())?.differences.filter(({ object }) => objects.has(object)) ?? [];
+    const objects = new Set(before.map(({ object }) => object));
+    const steady = (await readFaults(facts)).filter(({ object }) => objects.has(object));
     if (steady.length === 0) return [];
     return [
       {
@@ -28,6 +34,11 @@ const kernelDrift: Check = {
     ];
   },
 };
+
+async function readFaults(facts: Facts): Promise<readonly DifferenceV1[]> {
+  const differences = (await facts.readDiff())?.differences ?? [];
+  return differences.filter(({ object }) => !MINOR_SETTING.test(object));
+}
 
 function describeDifference({ kind, object, what, reason }: DifferenceV1): string {
   return `${kind}: ${object}${what === undefined ? '' : ` (${what})`}${reason === undefined ? '' : `: ${reason}`}`;

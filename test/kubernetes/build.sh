@@ -1,12 +1,13 @@
 #!/bin/sh
-# Builds kube-apiserver or helm from the Go module proxy, once for each version, outside of the
-# tree. Usage: build.sh [kube-apiserver | helm]. Prints its path. A cold build takes some eight
-# minutes of processor time and 4 GB of caches for the first, two minutes for the second.
+# Builds a program of Kubernetes, or helm, from the Go module proxy, once for each version, outside
+# of the tree. Usage: build.sh [kube-apiserver | kubelet | … | helm]. Prints its path. A cold build of
+# kube-apiserver takes some eight minutes of processor time and 4 GB of caches, helm two minutes, all
+# other programs of a cluster four minutes.
 set -eu
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/local/go/bin
 command -v go >/dev/null || {
-  echo "make test-kube needs Go: install it from https://go.dev/dl/ (version $(sed -n 's/^go //p' go.mod) or newer)" >&2
+  echo "Programs of Kubernetes are built with Go: install it from https://go.dev/dl/ (version $(sed -n 's/^go //p' go.mod) or newer)" >&2
   exit 1
 }
 program=${1:-kube-apiserver}
@@ -16,7 +17,7 @@ case $program in
     cd helm
     module=helm.sh/helm/v3 package=helm.sh/helm/v3/cmd/helm
     ;;
-  *) module=k8s.io/kubernetes package=k8s.io/kubernetes/cmd/kube-apiserver ;;
+  *) module=k8s.io/kubernetes package=k8s.io/kubernetes/cmd/$program ;;
 esac
 version=$(awk -v module=$module '$1 == module { print $2; exit } $2 == module { print $3; exit }' go.mod)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/weft-kubernetes/$version
