@@ -6,8 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { ADMIN_TOKEN } from '../../lab/kubernetes/api-server.ts';
 import { packageRoot } from '../../lab/package-root.ts';
-import { ADMIN_TOKEN, call, mustCall } from './real-api-server.ts';
+import { call, mustCall } from './real-api-server.ts';
 import {
   collectionOf,
   create,
