@@ -1,7 +1,16 @@
 // What is in the Debian packages of both architectures, laid out in a folder. What they do: package.spec.ts.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -54,10 +63,12 @@ for (const [arch, nodeArch, machine, packageVersion, hasNode] of PACKAGES)
         assert.match(read('usr/lib/cni/weft-cni').toString(), /^#!\/usr\/lib\/weft\/bin\/node\n/);
         assert.match(read('usr/share/doc/weft/copyright').toString(), /\nNode\n\n[^]*Node\.js/);
         if (nodeArch !== process.arch) return;
-        const env = { PATH: '/usr/bin:/bin' };
-        const node = execFileSync(join(folder, 'usr/lib/weft/bin/node'), ['--version'], { env }).toString();
-        const started = execFileSync(join(folder, 'usr/bin/weft'), ['version'], { env }).toString();
-        assert.ok(started.includes(node.trim().replace(/^v/, '')), `${started} by ${node}`);
+        // All that the launcher needs, and no other Node.
+        const tools = join(folder, 'tools');
+        mkdirSync(tools);
+        symlinkSync('/usr/bin/readlink', join(tools, 'readlink'));
+        const started = execFileSync(join(folder, 'usr/bin/weft'), ['version'], { env: { PATH: tools } });
+        assert.match(started.toString(), /^weft \d/);
       });
     else
       it("needs Debian's Node and brings none", () => {

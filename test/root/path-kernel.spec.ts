@@ -133,9 +133,10 @@ describe("the kernel's share: what a router owes in IPv6", () => {
           await a.ip([`route add fd00:5:77::/64 dev ${a.device}`]);
           assert.match(await ping(a, 'fd00:5:77::1'), /No route/);
         });
+        // Reports of multicast groups (MLD), which the kernel sends when it pleases, have no route either.
         assert.deepEqual(
           [grown['kernelTxPackets'], grown['dropTxTtl'], grown['dropTxNoRoute']],
-          [0, 1, 1],
+          [0, 1, grown['txReads']! - 1],
           JSON.stringify(grown),
         );
       });
