@@ -1,7 +1,8 @@
 /*
- * Programs as filters of the clsact qdisc (tc-bpf(8)), for kernels without TCX (before Linux 6.6). Unlike a TCX link, a
- * filter outlives its process: each is named "weft" and has the index of its TUN device as handle, so that another
- * process replaces it in one step, and one without its TUN device is recognized.
+ * Programs as filters of the clsact qdisc (tc-bpf(8)), for kernels without TCX (before Linux 6.6).
+ * Unlike a TCX link, a filter outlives its process: each is named "weft" and has the index of its
+ * TUN device as handle, so that another process replaces it in one step, and one without its TUN
+ * device is recognized.
  */
 #ifndef WEFT_FILTER_H
 #define WEFT_FILTER_H
@@ -17,8 +18,8 @@ struct weft_filter {
 };
 
 /*
- * Attaches the program, in place of an earlier one of the same TUN device. A clsact qdisc is created if the interface has
- * none, and stays. Returns 0, or negative errno: EEXIST if an ingress qdisc is there instead.
+ * Attaches the program, in place of an earlier one of the same TUN device. A clsact qdisc is
+ * created if the interface has none, and stays. Returns 0, or negative errno.
  */
 int weft_filter_set(const struct weft_filter *filter, int program_fd);
 /* Whether the filter is there with this program (its number, as bpf(2) has it). */

@@ -1,6 +1,7 @@
 /*
- * One BPF program and what attaches it to an interface: a TCX link, or before Linux 6.6 a filter (filter.h). An adopted
- * link keeps the program and the routes of the earlier process until attach replaces them.
+ * One BPF program and what attaches it to an interface: a TCX link, or before Linux 6.6 a filter
+ * (filter.h). An adopted link keeps the program and the routes of the earlier process until attach
+ * replaces them.
  *
  *   none ──attach──► own ──interface gone──► none          attach checks the interface first
  *   adopted ──attach──► own, the same link with another program
@@ -26,8 +27,8 @@ enum { WEFT_HOOK_INGRESS = 46, WEFT_HOOK_EGRESS = 47 };
 /* Takes ownership of the link of an earlier process; -1: none. */
 void weft_hook_adopt(struct weft_hook *hook, int link_fd);
 /*
- * Attaches the program to this interface (0: none) for the TUN device. Returns 1 if the link changed, 0, or negative
- * errno if it is not attached.
+ * Attaches the program to this interface (0: none) for the TUN device. Returns 1 if the link
+ * changed, 0, or negative errno if it is not attached.
  */
 int weft_hook_attach(struct weft_hook *hook, unsigned index, unsigned tun_index);
 bool weft_hook_is_attached(const struct weft_hook *hook);

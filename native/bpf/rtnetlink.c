@@ -38,7 +38,7 @@ static int open_and_send(const struct weft_rtnl_request *request) {
   return error;
 }
 
-/* Visits the messages of one answer. Returns 1 if more answers follow, 0 after the last, or negative errno. */
+/* Visits the messages of one answer. Returns 1 if more follow, 0 after the last, or -errno. */
 static int visit_all(const struct nlmsghdr *message, size_t bytes, weft_rtnl_visit *visit, void *context) {
   for (; NLMSG_OK(message, bytes); message = NLMSG_NEXT(message, bytes)) {
     if (message->nlmsg_type == NLMSG_DONE) return 0;

@@ -195,7 +195,9 @@ static unsigned read_subnet(napi_env env, napi_value value, uint8_t *subnet) {
   return inet_pton(AF_INET6, text, subnet) == 1 ? 6 : 0;
 }
 
-/* pathSetRoute(device, subnet, prefixLength, remote, port, mac, needsSegments, acceptsZeroChecksum) */
+/*
+ * pathSetRoute(device, subnet, prefixLength, remote, port, mac, needsSegments, acceptsZeroChecksum)
+ */
 static napi_value path_set_route(napi_env env, napi_callback_info info) {
   napi_value values[8];
   struct weft_route route = {0};

@@ -317,7 +317,7 @@ static void test_limit_during_search(void) {
   end();
 }
 
-/* Echoes leave the device with its address, if it has one, and carry the identifier of the search. */
+/* Echoes leave the device with its address, if any, and carry the identifier of the search. */
 static void test_echo_socket(bool has_ipv4) {
   begin_search(FULL_INNER);
   path.config.has_ipv4 = has_ipv4;

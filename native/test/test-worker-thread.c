@@ -1,6 +1,6 @@
 /*
- * The thread of a worker, with socket pairs in place of its TUN queue and its UDP socket: what wakes
- * it, what it counts, how it ends, and what it closes.
+ * The thread of a worker, with socket pairs in place of its TUN queue and its UDP socket: what
+ * wakes it, what it counts, how it ends, and what it closes.
  */
 #include <dirent.h>
 #include <errno.h>

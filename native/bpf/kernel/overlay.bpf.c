@@ -383,8 +383,8 @@ INLINE int run_rx(struct __sk_buff *skb, bool is_over6) {
   if (skb->protocol != type || skb->pkt_type != PACKET_HOST || skb->vlan_present) return NEXT;
   const struct weft_bpf_config *config = read_config();
   const void *outer = (void *)(long)skb->data + ETHERNET_BYTES;
-  if (!config || outer + headers > (void *)(long)skb->data_end || !has_tunnel_headers(config, outer, length, is_over6) ||
-      !has_tun(skb, config))
+  if (!config || outer + headers > (void *)(long)skb->data_end ||
+      !has_tunnel_headers(config, outer, length, is_over6) || !has_tun(skb, config))
     return NEXT;
   const bool is_vxlan = config->is_vxlan;
   const __u32 overhead = overhead_of(config, is_over6);

@@ -1,4 +1,4 @@
-/* Made by build.sh from its sources. sha256 of all: e49a4ffc68ad3143011d10d1467daeed5cd84d6cc36283fa26ec4fb48a5d659c */
+/* Made by build.sh from its sources. sha256 of all: aeaab2551c201d7665217944327186c135f8bae45c8e4f696655b95abb1ba880 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
