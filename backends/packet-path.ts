@@ -57,7 +57,7 @@ export function pathPeerFamily(
     port,
     mac,
     needsSegments,
-    ...(acceptsZeroChecksum && { acceptsZeroChecksum }),
+    acceptsZeroChecksum,
   };
   const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, ...end };
   const routed: PeerFamilyState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };

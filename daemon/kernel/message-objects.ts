@@ -148,7 +148,7 @@ export function toPathRouteObject(
     port,
     mac: (mac ?? NO_MAC) as MacAddress,
     needsSegments: needsSegments === true,
-    ...(acceptsZeroChecksum === true && { acceptsZeroChecksum }),
+    acceptsZeroChecksum: acceptsZeroChecksum === true,
   };
 }
 
