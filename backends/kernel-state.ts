@@ -140,10 +140,10 @@ export interface PathRouteObject {
   readonly port: number;
   /** The peer's VTEP MAC; all zero with encapsulation udp. */
   readonly mac: MacAddress;
-  /** The peer takes one packet a datagram: no super-packets. Default false. */
-  readonly needsSegments?: boolean;
-  /** The peer takes UDP over IPv6 without a checksum. Default false. */
-  readonly acceptsZeroChecksum?: boolean;
+  /** The peer takes one packet a datagram: no super-packets. */
+  readonly needsSegments: boolean;
+  /** The peer takes UDP over IPv6 without a checksum. */
+  readonly acceptsZeroChecksum: boolean;
 }
 
 /**

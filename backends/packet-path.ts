@@ -49,16 +49,10 @@ type PathPeer = Pick<PathRouteObject, 'dev' | 'port' | 'mac' | 'needsSegments'>;
 export function pathPeerFamily(
   context: BackendContext,
   { family, subnet, publicIp, lease }: PeerFamily,
-  { dev, port, mac, needsSegments = false }: PathPeer,
+  { dev, port, mac, needsSegments }: PathPeer,
 ): PeerFamilyState {
   const acceptsZeroChecksum = family === 6 && lease.attributes.weft?.acceptsZeroChecksum === true;
-  const end = {
-    remote: publicIp,
-    port,
-    mac,
-    needsSegments,
-    acceptsZeroChecksum,
-  };
+  const end = { remote: publicIp, port, mac, needsSegments, acceptsZeroChecksum };
   const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, ...end };
   const routed: PeerFamilyState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
   const network = routedNetwork(context, family);

@@ -185,7 +185,7 @@ function peerFamily(context: BackendContext, peerInFamily: PeerFamily): PeerFami
     return { mode: 'error', reason: `its VtepMAC ${mac} is this host's own; two hosts share one identity` };
   const dev = deviceName(vxlan, peerInFamily.family);
   return isInUserspace(context)
-    ? pathPeerFamily(context, peerInFamily, { dev, port: portOf(vxlan), mac })
+    ? pathPeerFamily(context, peerInFamily, { dev, port: portOf(vxlan), mac, needsSegments: false })
     : { mode: 'tunnel', objects: kernelObjects(peerInFamily, dev, mac) };
 }
 

@@ -94,6 +94,8 @@ const pathEntry = (peer: number, to = peer, dev = DEV): KernelObject => ({
   remote: ip4(`10.9.0.${to}`),
   port: 8472,
   mac: mac(to),
+  needsSegments: false,
+  acceptsZeroChecksum: false,
 });
 const deviceRoute = (peer: number): KernelObject => ({
   kind: 'route',

@@ -179,6 +179,8 @@ export const TUNNEL: PathRouteObject = {
   remote: ip('192.0.2.2'),
   port: 8285,
   mac: TUN_LINK.mac,
+  needsSegments: false,
+  acceptsZeroChecksum: false,
 };
 const TUNNEL6: PathRouteObject = { ...TUNNEL, destination: cidr('fd00:5:2::/64') };
 
