@@ -26,8 +26,8 @@ export function toPathRoute(
   { encapsulation }: PathDevice,
 ): PathRoute {
   const marks = {
-    ...(needsSegments === true && { needsSegments }),
-    ...(acceptsZeroChecksum === true && { acceptsZeroChecksum }),
+    ...(needsSegments && { needsSegments }),
+    ...(acceptsZeroChecksum && { acceptsZeroChecksum }),
   };
   return { destination, remote, port, ...(encapsulation === 'vxlan' && { mac }), ...marks };
 }
