@@ -32,6 +32,7 @@
 #define WEFT_DROP_COUNTERS(X)                                                                                          \
   X(DROP_TX_MALFORMED, dropTxMalformed)                                                                                \
   X(DROP_TX_NO_ROUTE, dropTxNoRoute)                                                                                   \
+  X(DROP_TX_MULTICAST, dropTxMulticast) /* no peer has such a destination */                                           \
   X(DROP_TX_TTL, dropTxTtl)                                                                                            \
   X(DROP_TX_TOO_BIG, dropTxTooBig)                                                                                     \
   X(DROP_TX_BUFFER_FULL, dropTxBufferFull)                                                                             \
