@@ -115,6 +115,8 @@ export interface PacketPathV1 {
   readonly bpfDisabledReason?: string;
   /** The VXLAN device that decapsulates TCP for the fast path; unset: none. */
   readonly decapDevice?: string;
+  /** The end of a veth pair that joins TCP of peers that send no super-packets; unset: none. */
+  readonly joinDevice?: string;
   /** Since the device was opened; each contains the next. */
   readonly rxPackets: number;
   readonly kernelRxPackets: number;

@@ -154,6 +154,8 @@ export interface NativePath {
   pathRefresh(handle: PathHandle): boolean;
   pathBpfDisabledReason(handle: PathHandle): string;
   pathDecapDevice(handle: PathHandle): string;
+  /** Name of the joining pair's receiving end; empty: none. */
+  pathJoinDevice(handle: PathHandle): string;
 }
 
 /** The addon, or the reason for its absence as a log message. */

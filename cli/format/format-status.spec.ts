@@ -56,6 +56,10 @@ describe('weft status prints', () => {
       rowOf({ decapDevice: 'weft-rx7a' }),
       '  fast path  of flannel0 on: 500 of 600 packets received (400 decapsulated by weft-rx7a), 200 of 300 sent',
     );
+    assert.equal(
+      rowOf({ decapDevice: 'weft-rx7a', joinDevice: 'weft-rj7a' }),
+      '  fast path  of flannel0 on: 500 of 600 packets received (400 joined by weft-rj7a or weft-rx7a), 200 of 300 sent',
+    );
     assert.equal(rowOf({}), '  fast path  of flannel0 on: 500 of 600 packets received, 200 of 300 sent');
     assert.equal(
       rowOf({ bpfDisabledReason: 'it is turned off' }),

@@ -77,9 +77,10 @@ function pathRows({ network }: StatusV1): readonly Row[] {
 function formatFastPath(path: PacketPathV1): string {
   if (path.bpfDisabledReason !== undefined) return `off: ${path.bpfDisabledReason}`;
   const { rxPackets, kernelRxPackets, kernelDecapPackets, txPackets, kernelTxPackets } = path;
-  const decap =
-    path.decapDevice === undefined ? '' : ` (${kernelDecapPackets} decapsulated by ${path.decapDevice})`;
-  return `on: ${kernelRxPackets} of ${rxPackets} packets received${decap}, ${kernelTxPackets} of ${txPackets} sent`;
+  const devices = [path.joinDevice, path.decapDevice].filter((name) => name !== undefined);
+  const verb = path.joinDevice === undefined ? 'decapsulated' : 'joined';
+  const tcp = devices.length === 0 ? '' : ` (${kernelDecapPackets} ${verb} by ${devices.join(' or ')})`;
+  return `on: ${kernelRxPackets} of ${rxPackets} packets received${tcp}, ${kernelTxPackets} of ${txPackets} sent`;
 }
 
 /** Rows only for exceptions: devices usually compute checksums. */
