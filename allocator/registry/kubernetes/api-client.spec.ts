@@ -5,7 +5,7 @@ import { FakeApiServer } from '../../../test/support/kubernetes/fake-api-server.
 import { RegistryError } from '../registry.ts';
 import type { ClusterAccess, Credentials } from './access.ts';
 import { ApiClient } from './api-client.ts';
-import { ApiError } from './errors.ts';
+import { allUnreached, ApiError, connectionError, isUntrusted } from './errors.ts';
 
 describe('ApiClient', () => {
   let server: FakeApiServer;
@@ -57,6 +57,34 @@ describe('ApiClient', () => {
       );
       return true;
     });
+  });
+
+  it('names each server when none of several answers', async () => {
+    const client = clientOf(['http://127.0.0.1:1', 'http://127.0.0.1:2']);
+    await assert.rejects(nodeOf(client), ({ message }: RegistryError) => {
+      for (const url of ['http://127.0.0.1:1:', 'http://127.0.0.1:2:'])
+        assert.ok(message.includes(url), message);
+      return true;
+    });
+  });
+
+  it('takes an authority that may have been replaced for the cause, whichever server fails last', () => {
+    const refused = connectionError(
+      'GET /',
+      'https://b',
+      Object.assign(new Error('no'), { code: 'ECONNREFUSED' }),
+    );
+    const untrusted = connectionError(
+      'GET /',
+      'https://a',
+      Object.assign(new Error('self-signed'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' }),
+    );
+    for (const failures of [
+      [untrusted, refused],
+      [refused, untrusted],
+    ])
+      assert.ok(isUntrusted(allUnreached(failures)));
+    assert.ok(!isUntrusted(allUnreached([refused, refused])));
   });
 
   it('reads the token again on 401, and each minute', async () => {

@@ -10,7 +10,7 @@ import { RegistryError } from '../registry.ts';
 import type { ClusterAccess, Credentials } from './access.ts';
 import { readChunks } from './body-chunks.ts';
 import { CredentialCache } from './credential-cache.ts';
-import { ApiError, connectionError, isUntrusted, type ApiStatus } from './errors.ts';
+import { allUnreached, ApiError, connectionError, isUntrusted, type ApiStatus } from './errors.ts';
 
 export interface ApiRequest {
   readonly method?: 'GET' | 'PATCH' | 'POST' | 'DELETE';
@@ -116,7 +116,8 @@ export class ApiClient {
   /** Servers that cannot be reached are passed over; the one that answers stays in use. */
   async #sendToAny(request: ApiRequest): Promise<ApiAnswer> {
     const { servers } = this.#options.access;
-    for (let tries = 1; ; tries++) {
+    const failures: RegistryError[] = [];
+    for (;;) {
       try {
         return await this.#sendOnce(request);
       } catch (error) {
@@ -126,7 +127,8 @@ export class ApiClient {
         if (!isUnreached || this.#isClosed) throw error;
         this.#server++;
         this.reconnect();
-        if (tries >= servers.length) throw error;
+        failures.push(error);
+        if (failures.length >= servers.length) throw allUnreached(failures);
       }
     }
   }

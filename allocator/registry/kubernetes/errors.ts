@@ -67,6 +67,16 @@ export function connectionError(call: string, server: string, error: unknown): R
   );
 }
 
+/** Each server failed in a manner of its own; one whose certificate is not trusted decides what is done about it. */
+export function allUnreached(failures: readonly RegistryError[]): RegistryError {
+  const [only] = failures;
+  if (failures.length === 1 && only !== undefined) return only;
+  const { cause } = failures.find(isUntrusted) ?? failures.at(-1)!;
+  return new RegistryError('REGISTRY_UNAVAILABLE', failures.map(({ message }) => message).join('; '), {
+    cause,
+  });
+}
+
 /** The certificate of the server is not of the authority known: that may have been replaced. */
 export function isUntrusted(error: unknown): boolean {
   const { code = '' } = ((error as Error | undefined)?.cause ?? {}) as { code?: string };
