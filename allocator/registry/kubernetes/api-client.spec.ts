@@ -48,6 +48,23 @@ describe('ApiClient', () => {
     assert.equal((await nodeOf(client)).metadata.name, 'a');
   });
 
+  it('passes over a server that does not work, but not one that is busy', async () => {
+    const broken = await FakeApiServer.start();
+    try {
+      let headers: Record<string, string> = {};
+      broken.intercept = (_request, response) => {
+        response.writeHead(503, headers).end('{"code":503,"message":"no etcd"}');
+        return true;
+      };
+      assert.equal((await nodeOf(clientOf([broken.url, server.url]))).metadata.name, 'a');
+      await assert.rejects(nodeOf(clientOf([broken.url, broken.url])), /no etcd.*no etcd/);
+      headers = { 'retry-after': '1' };
+      await assert.rejects(nodeOf(clientOf([broken.url, server.url])), /no etcd$/);
+    } finally {
+      await broken.close();
+    }
+  });
+
   it('names the server and the remedy when none answers', async () => {
     await assert.rejects(nodeOf(clientOf(['http://127.0.0.1:1'])), (error: RegistryError) => {
       assert.equal(error.code, 'REGISTRY_UNAVAILABLE');
