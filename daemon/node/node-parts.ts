@@ -3,7 +3,7 @@ import type { checkPrerequisites } from '../host/prerequisites.ts';
 import type { Cidr } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent, OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
-import { AssignedLeaseManager } from '../../allocator/lease/assigned-lease-manager.ts';
+import { AssignedLeaseManager } from '../../allocator/lease/assigned/assigned-lease-manager.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../../allocator/lease.ts';

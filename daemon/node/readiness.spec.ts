@@ -75,6 +75,18 @@ describe('readiness', () => {
     ['the backend cannot work', { error: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
     ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
     ['the registry is away', { isConnected: false }, true, /not reachable/],
+    [
+      'a write fails',
+      { leaseManager: { lastError: new Error('PATCH: forbidden') } },
+      true,
+      /^a write to the registry failed and is tried again: PATCH: forbidden$/,
+    ],
+    [
+      'a write fails as the registry is away',
+      { isConnected: false, leaseManager: { lastError: new Error('PATCH: refused') } },
+      true,
+      /^the registry is not reachable; .*in force$/,
+    ],
   ];
   for (const [name, changes, isReady, reason] of cases)
     it(`is ${isReady ? 'there' : 'not there'} while ${name}`, () => {

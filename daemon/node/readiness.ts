@@ -63,6 +63,8 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (registryCache?.isConnected === false)
     notes.push(`the registry is not reachable${cause}; the peers known last${sinceOf(parts)} are in force`);
+  else if (leaseManager.isHeld && leaseManager.lastError !== undefined)
+    notes.push(`a write to the registry failed and is tried again: ${leaseManager.lastError.message}`);
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
