@@ -74,7 +74,22 @@ export interface FouLink {
   readonly mtu: OverlayMtu;
 }
 
-export type LinkObject = VxlanLink | TunLink | FouLink;
+/**
+ * An IP-in-IP device (`ip -d link show NAME`, ipip): the inner packet behind another IPv4 header. Always
+ * up, without a remote: the gateway of a route is the underlay address of the peer.
+ */
+export interface IpipLink {
+  readonly kind: 'link';
+  readonly type: 'ipip';
+  readonly name: string;
+  /** Underlay address of this end: an address of this host. */
+  readonly local: IpAddress;
+  /** Name of the underlay interface. A device of FOU with the same `local` has none. */
+  readonly parent: string;
+  readonly mtu: OverlayMtu;
+}
+
+export type LinkObject = VxlanLink | TunLink | FouLink | IpipLink;
 
 /** `ip address show dev DEV`: scope global, no label. */
 export interface AddressObject {
@@ -186,6 +201,25 @@ export interface FirewallObject {
   readonly rules: string;
 }
 
+/**
+ * Commands of the operator that stand for this host or for a peer (backend extension). To set it
+ * runs one, to remove it the other; the kernel knows nothing of it.
+ */
+export interface CommandObject {
+  readonly kind: 'command';
+  /** `host`, or the subnet of the peer. */
+  readonly subject: string;
+  /** As in the network config; may be empty. */
+  readonly addCommand: string;
+  readonly removeCommand: string;
+  /** A shell runs the commands, and not a program by its name. */
+  readonly isShell: boolean;
+  /** Variables beside those of the daemon, `NAME=value`, one a line. */
+  readonly environment: string;
+  /** Standard input. */
+  readonly input: string;
+}
+
 export type KernelObject =
   | LinkObject
   | AddressObject
@@ -194,7 +228,8 @@ export type KernelObject =
   | RouteObject
   | PathRouteObject
   | SettingObject
-  | FirewallObject;
+  | FirewallObject
+  | CommandObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
@@ -227,6 +262,8 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `sysctl ${object.path}`;
     case 'feature':
       return `feature ${object.dev} ${object.name}`;
+    case 'command':
+      return `command ${object.subject}`;
     case 'firewall':
       return `firewall ${object.engine} ${object.family === 4 ? 'ip' : 'ip6'} ${object.name}`;
   }

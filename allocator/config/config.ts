@@ -21,7 +21,7 @@ export interface Ipv6Range {
   readonly max: Ipv6;
 }
 
-export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc';
+export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc' | 'extension' | 'ipip';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -84,7 +84,26 @@ export interface AllocConfig {
   readonly type: 'alloc';
 }
 
-export type BackendConfig = VxlanConfig | HostGwConfig | UdpConfig | AllocConfig;
+/** IP in IP by the kernel; IPv4 alone. */
+export interface IpipConfig {
+  readonly type: 'ipip';
+  readonly directRouting: boolean;
+}
+
+/** Commands of the operator; empty where there is none. */
+export interface ExtensionConfig {
+  readonly type: 'extension';
+  readonly preStartupCommand: string;
+  readonly postStartupCommand: string;
+  readonly shutdownCommand: string;
+  readonly subnetAddCommand: string;
+  readonly subnetRemoveCommand: string;
+  /** `/bin/sh` runs the commands, as in flannel before 0.28.2. */
+  readonly isShell: boolean;
+}
+
+export type BackendConfig =
+  VxlanConfig | HostGwConfig | UdpConfig | AllocConfig | ExtensionConfig | IpipConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */
 export interface NetworkConfig {

@@ -3,10 +3,12 @@
 // that is down): `mismatch` describes them.
 import type {
   AddressObject,
+  CommandObject,
   FdbObject,
   FeatureObject,
   FirewallObject,
   FouLink,
+  IpipLink,
   KernelObject,
   NeighbourObject,
   RouteObject,
@@ -41,6 +43,7 @@ export type ActualObject =
   | (VxlanLink & Mismatched)
   | (TunLink & Mismatched)
   | (FouLink & Mismatched)
+  | (IpipLink & Mismatched)
   | (AddressObject & Mismatched)
   | (NeighbourObject & Mismatched)
   | (FdbObject & Mismatched)
@@ -48,7 +51,8 @@ export type ActualObject =
   | (PathRouteObject & Mismatched)
   | (SysctlObject & Mismatched)
   | (FeatureObject & Mismatched)
-  | (FirewallObject & Mismatched);
+  | (FirewallObject & Mismatched)
+  | (CommandObject & Mismatched);
 
 /** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {

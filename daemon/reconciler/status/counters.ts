@@ -51,6 +51,7 @@ const KINDS: readonly KernelObjectKind[] = [
   'fdb',
   'tunnel',
   'route',
+  'command',
 ];
 const REASONS: readonly ResyncReason[] = [
   'start',
