@@ -2,6 +2,7 @@
 // Types only, and the one function that names an object. Each object type is named after the
 // iproute2 object that shows it.
 import type { Cidr, Family, IpAddress, MacAddress } from '../lib/address.ts';
+import type { Secret } from '../lib/secret.ts';
 
 /** MTU of the underlay interface, in bytes. */
 export type UnderlayMtu = number & { readonly __mtu: 'underlay' };
@@ -220,6 +221,20 @@ export interface CommandObject {
   readonly input: string;
 }
 
+/**
+ * A route in the table of the cloud that this host is in (backend tencent-vpc); the kernel knows nothing
+ * of it.
+ */
+export interface CloudRouteObject {
+  readonly kind: 'cloud-route';
+  readonly destination: Cidr;
+  /** Underlay address of the host that has the subnet. */
+  readonly gateway: IpAddress;
+  /** Empty: the daemon's environment has it. */
+  readonly accessKeyId: string;
+  readonly accessKeySecret: Secret | undefined;
+}
+
 export type KernelObject =
   | LinkObject
   | AddressObject
@@ -229,7 +244,8 @@ export type KernelObject =
   | PathRouteObject
   | SettingObject
   | FirewallObject
-  | CommandObject;
+  | CommandObject
+  | CloudRouteObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
@@ -262,6 +278,8 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `sysctl ${object.path}`;
     case 'feature':
       return `feature ${object.dev} ${object.name}`;
+    case 'cloud-route':
+      return `cloud-route ${object.destination}`;
     case 'command':
       return `command ${object.subject}`;
     case 'firewall':

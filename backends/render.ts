@@ -22,6 +22,8 @@ export function renderObject(object: KernelObject): string {
       return `${object.path} = ${object.value}`;
     case 'feature':
       return `${object.dev} ${object.name} ${object.isOn ? 'on' : 'off'}`;
+    case 'cloud-route':
+      return `${object.destination} via ${object.gateway} in the cloud's route table`;
     case 'command':
       return `command ${object.subject}: ${object.addCommand}`;
     case 'firewall':

@@ -15,14 +15,23 @@ import type {
   ConfigIssue,
   IpipConfig,
   NetworkConfig,
+  TencentVpcConfig,
   UdpConfig,
   VxlanConfig,
 } from './config.ts';
 
-const TYPES: readonly BackendType[] = ['vxlan', 'host-gw', 'udp', 'alloc', 'extension', 'ipip'];
-const TYPES_TEXT = 'vxlan, host-gw, udp, alloc, extension or ipip';
+const TYPES: readonly BackendType[] = [
+  'vxlan',
+  'host-gw',
+  'udp',
+  'alloc',
+  'extension',
+  'ipip',
+  'tencent-vpc',
+];
+const TYPES_TEXT = 'vxlan, host-gw, udp, alloc, extension, ipip or tencent-vpc';
 /** Backends of flannel that weft lacks. */
-const FLANNEL_TYPES: readonly string[] = ['wireguard', 'ipsec', 'tencent-vpc'];
+const FLANNEL_TYPES: readonly string[] = ['wireguard', 'ipsec'];
 /** `flannel-v6.` leaves four of the 15 characters of an interface name. */
 const MAX_IPV6_VNI = 9999;
 /** Bytes that go to the headers over IPv6. */
@@ -136,6 +145,7 @@ function parseBackend(
   if (type === 'udp')
     return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
   if (type === 'ipip') return parseIpip(fields, isIpv6Enabled);
+  if (type === 'tencent-vpc') return parseTencentVpc(fields, isIpv6Enabled);
   if (type === 'extension') return parseExtension(fields);
   return { type };
 }
@@ -158,6 +168,7 @@ const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName
   vxlan: VXLAN_FIELDS,
   udp: ['Port', 'MTU', 'Userspace'],
   ipip: ['DirectRouting'],
+  'tencent-vpc': ['AccessKeyID', 'AccessKeySecret'],
   extension: [...EXTENSION_COMMANDS, 'Shell'],
 };
 
@@ -241,6 +252,13 @@ function parseIpip(fields: BackendFields, isIpv6Enabled: boolean): IpipConfig {
   if (isIpv6Enabled)
     fields.error('Type', 'carries IPv4 alone: set EnableIPv6 to false, or use vxlan, host-gw or udp');
   return { type: 'ipip', directRouting: fields.boolean('DirectRouting') };
+}
+
+function parseTencentVpc(fields: BackendFields, isIpv6Enabled: boolean): TencentVpcConfig {
+  if (isIpv6Enabled) fields.error('Type', 'routes IPv4 alone: set EnableIPv6 to false, or use vxlan');
+  const accessKeyId = fields.string('AccessKeyID') ?? '';
+  const secret = fields.secret('AccessKeySecret');
+  return { type: 'tencent-vpc', accessKeyId, accessKeySecret: secret };
 }
 
 function parseMtu(

@@ -17,7 +17,13 @@ const good = {
 };
 /** A backend that has the field. */
 function ownerOf(name: string): { readonly Type: string } {
+  if (name.startsWith('AccessKey')) return { Type: 'tencent-vpc' };
   return { Type: /Command$|^Shell$/.test(name) ? 'extension' : 'vxlan' };
+}
+
+/** Without IPv6 where the backend has none. */
+function withBackend(backend: { readonly Type: string }): object {
+  return { ...(backend.Type === 'tencent-vpc' ? { Network: good.Network } : good), Backend: backend };
 }
 
 const fields: readonly (readonly [string, FieldSchema, (value: unknown) => object])[] = [
@@ -26,11 +32,7 @@ const fields: readonly (readonly [string, FieldSchema, (value: unknown) => objec
   ),
   ...Object.entries(backendFields).map(
     ([name, schema]) =>
-      [
-        name,
-        schema,
-        (value: unknown) => ({ ...good, Backend: { ...ownerOf(name), [name]: value } }),
-      ] as const,
+      [name, schema, (value: unknown) => withBackend({ ...ownerOf(name), [name]: value })] as const,
   ),
   ...(['Port', 'MTU'] as const).map(
     (name) =>

@@ -27,9 +27,9 @@ const backendProperties = {
   Type: {
     title: 'Backend type',
     description:
-      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. In any letter case.',
+      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. tencent-vpc: routes of Tencent Cloud. In any letter case.',
     type: 'string',
-    enum: ['vxlan', 'host-gw', 'udp', 'alloc', 'extension', 'ipip'],
+    enum: ['vxlan', 'host-gw', 'udp', 'alloc', 'extension', 'ipip', 'tencent-vpc'],
     examples: ['vxlan'],
   },
   VNI: {
@@ -141,6 +141,20 @@ const backendProperties = {
       'Runs once for each peer that has left, with the values of its SubnetAddCommand. extension only.',
     type: ['string', 'null'],
     examples: ['ip route del $SUBNET via $PUBLIC_IP'],
+  },
+  AccessKeyID: {
+    title: 'ID of an access key',
+    description:
+      'SecretId of a key of Tencent Cloud that may read and write route tables. Left out: ACCESS_KEY_ID in the environment of the daemon. tencent-vpc only.',
+    type: ['string', 'null'],
+    examples: ['AKIDEXAMPLE'],
+  },
+  AccessKeySecret: {
+    title: 'Secret of that access key',
+    description:
+      'SecretKey of that key. Every reader of etcd can read it here. Left out: ACCESS_KEY_SECRET in the environment of the daemon. tencent-vpc only.',
+    type: ['string', 'null'],
+    examples: ['EXAMPLE'],
   },
   Shell: {
     title: 'Run commands by a shell',
@@ -289,6 +303,10 @@ const properties = {
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
+      {
+        properties: { Type: { const: 'tencent-vpc' }, AccessKeyID: true, AccessKeySecret: true },
+        additionalProperties: false,
+      },
       {
         properties: {
           Type: { const: 'extension' },

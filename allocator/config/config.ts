@@ -1,6 +1,7 @@
 // The network config after validation, and what can be wrong with a document. `config-parse.ts`
 // makes both of the document in etcd.
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
+import type { Secret } from '../../lib/secret.ts';
 
 /**
  * Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to
@@ -21,7 +22,7 @@ export interface Ipv6Range {
   readonly max: Ipv6;
 }
 
-export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc' | 'extension' | 'ipip';
+export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc' | 'extension' | 'ipip' | 'tencent-vpc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -90,6 +91,14 @@ export interface IpipConfig {
   readonly directRouting: boolean;
 }
 
+/** Routes of Tencent Cloud. */
+export interface TencentVpcConfig {
+  readonly type: 'tencent-vpc';
+  /** Empty: the daemon's environment has it. */
+  readonly accessKeyId: string;
+  readonly accessKeySecret: Secret | undefined;
+}
+
 /** Commands of the operator; empty where there is none. */
 export interface ExtensionConfig {
   readonly type: 'extension';
@@ -103,7 +112,7 @@ export interface ExtensionConfig {
 }
 
 export type BackendConfig =
-  VxlanConfig | HostGwConfig | UdpConfig | AllocConfig | ExtensionConfig | IpipConfig;
+  VxlanConfig | HostGwConfig | UdpConfig | AllocConfig | ExtensionConfig | IpipConfig | TencentVpcConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */
 export interface NetworkConfig {

@@ -3,6 +3,7 @@
 // that is down): `mismatch` describes them.
 import type {
   AddressObject,
+  CloudRouteObject,
   CommandObject,
   FdbObject,
   FeatureObject,
@@ -52,7 +53,8 @@ export type ActualObject =
   | (SysctlObject & Mismatched)
   | (FeatureObject & Mismatched)
   | (FirewallObject & Mismatched)
-  | (CommandObject & Mismatched);
+  | (CommandObject & Mismatched)
+  | (CloudRouteObject & Mismatched);
 
 /** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {

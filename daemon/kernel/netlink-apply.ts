@@ -1,6 +1,7 @@
 // Applies steps in order: runs of table entries in large batches; links, path routes, sysctls and
 // the firewall one by one between them. One result a step; a rejected step does not stop the
 // others.
+import type { CloudRoutes } from './cloud/cloud-routes.ts';
 import type { CommandStep, CommandTable } from './commands/command-table.ts';
 import type { FouPorts } from './fou-ports.ts';
 import { ensureFou } from './netlink-fou.ts';
@@ -36,6 +37,8 @@ export interface ApplyTarget {
   readonly fouPorts: FouPorts;
   /** Unset if the firewall is not managed. */
   readonly firewall: FirewallTable | undefined;
+  /** Unset if no route of a cloud is managed. */
+  readonly cloudRoutes?: Pick<CloudRoutes, 'apply'> | undefined;
   /** Unset if no commands are run. */
   readonly commands: Pick<CommandTable, 'apply'> | undefined;
 }
@@ -115,6 +118,8 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   }
   if (object.kind === 'firewall')
     return firewall?.apply({ action, object }) ?? rejection('EOPNOTSUPP', 'the firewall is not managed');
+  if (object.kind === 'cloud-route')
+    return target.cloudRoutes?.apply(action, object) ?? rejection('EOPNOTSUPP', 'no cloud is asked here');
   if (object.kind === 'feature') return applyFeature(features, action, object);
   // A sysctl always exists, and its value before weft is unknown: remove leaves it.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);

@@ -2,6 +2,7 @@
 // offloads, the packet path for its devices and routes, nft and iptables for the firewall,
 // /proc/sys for sysctls. Only wires the components.
 import { systemClock, type Clock } from '../../lib/clock.ts';
+import { CloudRoutes } from './cloud/cloud-routes.ts';
 import { CommandTable, type CommandTableOptions } from './commands/command-table.ts';
 import { FouPorts } from './fou-ports.ts';
 import { Features } from './features.ts';
@@ -57,6 +58,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const firewall =
     options.firewall &&
     new FirewallClient(options.firewall, { clock, ...(hasNotifications && { openSocket }) });
+  const cloudRoutes = new CloudRoutes((url, init) => fetch(url, init));
   const commands = options.commands && new CommandTable(options.commands);
   const readers: { close(): void }[] = [];
   const startReader = (reader: Pick<NotificationReaderOptions, 'ownership' | 'onNotification'>): void => {
@@ -69,7 +71,8 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     );
   };
   return {
-    readState: (ownership) => readState({ tables, path, firewall: firewall?.table, commands }, ownership),
+    readState: (ownership) =>
+      readState({ tables, path, firewall: firewall?.table, cloudRoutes, commands }, ownership),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
     lookupRoute: (address) => lookupRoute(client, address),
@@ -78,7 +81,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     readFeature: (dev, name) => features.read(dev, name),
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
-        applySteps({ client, path, features, fouPorts, firewall: firewall?.table, commands }, steps);
+        applySteps(
+          { client, path, features, fouPorts, firewall: firewall?.table, cloudRoutes, commands },
+          steps,
+        );
       return firewall ? firewall.during(work) : work();
     },
     runStartup: async (command) =>

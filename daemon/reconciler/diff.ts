@@ -37,6 +37,7 @@ const SET_ORDER: readonly Stage[] = [
   'tunnel',
   'route',
   'command',
+  'cloud-route',
 ];
 
 /** Steps that make `actual` equal to `desired`; empty if it is. */

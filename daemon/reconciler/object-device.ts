@@ -5,7 +5,7 @@ const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
 /**
  * Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route,
- * the firewall and commands.
+ * the firewall, commands and routes of a cloud.
  */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
@@ -15,6 +15,7 @@ export function deviceOf(object: KernelObject): string | undefined {
       return DEVICE_SYSCTL.exec(object.path)?.[1];
     case 'firewall':
     case 'command':
+    case 'cloud-route':
       return undefined;
     case 'address':
     case 'feature':

@@ -116,6 +116,15 @@ describe('the table of commands', () => {
     );
   });
 
+  it('adds again after a removal that failed', async () => {
+    const commands = table();
+    const half = peer(2, { removeCommand: 'exit 1' });
+    await commands.apply([set(half)]);
+    await commands.apply([remove(half)]);
+    await commands.apply([set(half)]);
+    assert.equal(log().length, 2);
+  });
+
   it('runs the command before the lease once, until the host leaves', async () => {
     const startup = host({ subject: 'startup', addCommand: `echo ran >> ${folder}/log; echo id-7` });
     const printed = { ok: true, output: 'id-7' };

@@ -133,7 +133,8 @@ export class CommandTable {
     const end = await this.#run(have, setting, have.removeCommand);
     const failedRemovals = have.failedRemovals + 1;
     const isRetried = end.outcome !== 'ok' && failedRemovals < MAX_REMOVALS;
-    if (isRetried) bySubject.set(subject, { ...have, failedRemovals });
+    // It may have run in part: another add must run.
+    if (isRetried) bySubject.set(subject, { ...have, isDone: false, failedRemovals });
     else bySubject.delete(subject);
     if (!isRetried && subject === HOST_SUBJECT) this.#records.startup = undefined;
     const failure = await this.#save();

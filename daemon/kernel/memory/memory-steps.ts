@@ -42,6 +42,7 @@ export interface MemoryState {
 export function performStep(state: MemoryState, step: Step): Outcome {
   const { tables, sysctls, path, hasVxlan } = state;
   const { action, object } = step;
+  if (object.kind === 'cloud-route') return DONE;
   if (object.kind === 'command') return state.commands.apply(action, object);
   if (object.kind === 'firewall') return state.firewall.apply({ action, object });
   if (object.kind === 'sysctl') {

@@ -52,6 +52,7 @@ const KINDS: readonly KernelObjectKind[] = [
   'tunnel',
   'route',
   'command',
+  'cloud-route',
 ];
 const REASONS: readonly ResyncReason[] = [
   'start',
