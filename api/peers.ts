@@ -3,9 +3,9 @@ import type { StatusV1, SyncV1 } from './status.ts';
 import type { CONTROL_VERSION } from './version.ts';
 
 /**
- * The datapath to a peer. `none`: the backend programs nothing. `error`: the peer is unreachable.
+ * The datapath to a peer. `command`: commands of the operator make it. `none`: the backend programs nothing. `error`: the peer is unreachable.
  */
-export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'none' | 'error';
+export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'command' | 'none' | 'error';
 
 /** `GET /v1/peers` */
 export interface PeersV1 {

@@ -3,7 +3,7 @@ import { HEALTH_STATES, LEASE_STATES } from '../../api/index.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { byLabel, stateSet, single, type Metric, type ScrapeContext } from './metric.ts';
 
-const MODES = ['tunnel', 'direct', 'userspace', 'none', 'error'];
+const MODES = ['tunnel', 'direct', 'userspace', 'command', 'none', 'error'];
 
 export const HOST_METRICS: readonly Metric[] = [
   {

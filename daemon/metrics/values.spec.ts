@@ -201,6 +201,7 @@ weft_peers{state="error"} 122
 weft_peers_by_mode{mode="tunnel"} 2
 weft_peers_by_mode{mode="direct"} 1
 weft_peers_by_mode{mode="userspace"} 3
+weft_peers_by_mode{mode="command"} 0
 weft_peers_by_mode{mode="none"} 4
 weft_peers_by_mode{mode="error"} 1
 weft_events_total{code="attempt-failed"} 123

@@ -66,7 +66,7 @@ export class OverlayNode {
   constructor(options: OverlayNodeOptions) {
     const { clock, config, kernel, snapshot } = options;
     this.#options = options;
-    this.#state = initialNodeState(config, snapshot, options.datapaths);
+    this.#state = initialNodeState(config, snapshot, options.datapaths, options.extensionData);
     this.#reports = new NodeReports(options);
     this.reconciler = new Reconciler({
       kernel,

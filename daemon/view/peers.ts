@@ -29,6 +29,7 @@ const MODES: Readonly<Record<PeerState['mode'], ModeV1>> = {
   tunnel: 'kernel',
   direct: 'direct',
   userspace: 'userspace',
+  command: 'command',
   none: 'none',
   error: 'error',
 };
