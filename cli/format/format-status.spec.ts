@@ -14,7 +14,7 @@ describe('weft status prints', () => {
   underlay  eth0 198.18.1.1, MTU 1500  (the default route)
   registry  connected, http://198.18.0.2:2379, revision 1234, contact 2 s ago
   kernel    in sync, last run 5 min ago, 3 changes by others repaired
-  peers     3 in sync
+  peers     3 programmed
 `,
     );
   });
@@ -35,6 +35,15 @@ describe('weft status prints', () => {
   ! 2 of 3 peers are not in the kernel yet
   ! the registry is not reachable; the peers known last are in force
 `,
+    );
+  });
+
+  it('what is programmed and what answers', () => {
+    const liveness = { reachable: 1, silent: 1, 'overlay-broken': 1, unknown: 0 };
+    const peers = { ...STATUS.peers, liveness };
+    assert.match(
+      formatStatus({ ...STATUS, peers }, PLAIN),
+      /peers {5}3 programmed; 1 reachable, 1 silent, 1 on the underlay alone\n/,
     );
   });
 

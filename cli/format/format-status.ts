@@ -138,12 +138,28 @@ function kernelRow({ kernel, at }: StatusV1, style: Style): Row | undefined {
   return ['kernel', `${state}${last}${repaired}`];
 }
 
+/** What is in the kernel, and what answers. */
 function peersRow({ peers, network }: StatusV1, style: Style): Row | undefined {
   if (network === undefined) return undefined;
-  const counts = [
-    peers.inSync > 0 && style.good(`${peers.inSync} in sync`),
-    peers.pending > 0 && style.warn(`${peers.pending} pending`),
-    peers.errors > 0 && style.bad(`${peers.errors} in error`),
+  const { inSync, pending, errors, liveness } = peers;
+  const programmed = [
+    inSync > 0 && style.good(`${inSync} programmed`),
+    pending > 0 && style.warn(`${pending} pending`),
+    errors > 0 && style.bad(`${errors} in error`),
   ].filter(Boolean);
-  return ['peers', counts.length === 0 ? 'none' : counts.join(', ')];
+  const alive = liveness === undefined ? [] : livenessCounts(liveness, style);
+  if (programmed.length === 0) return ['peers', 'none'];
+  return ['peers', [programmed.join(', '), alive.join(', ')].filter(Boolean).join('; ')];
+}
+
+function livenessCounts(
+  { reachable, silent, unknown, 'overlay-broken': broken }: NonNullable<StatusV1['peers']['liveness']>,
+  style: Style,
+): readonly string[] {
+  return [
+    reachable > 0 && style.good(`${reachable} reachable`),
+    silent > 0 && style.bad(`${silent} silent`),
+    broken > 0 && style.bad(`${broken} on the underlay alone`),
+    unknown > 0 && style.warn(`${unknown} not probed`),
+  ].filter((text) => text !== false);
 }
