@@ -25,11 +25,11 @@ export interface DeviceV1 {
   /** Only of an overlay device. */
   readonly tunnel?: {
     /** `fou`: IP in UDP by the kernel. */
-    readonly type: 'vxlan' | 'tun' | 'fou';
-    readonly encapsulation: 'vxlan' | 'udp';
-    /** 24 bits; 0 with `udp`. */
+    readonly type: 'vxlan' | 'tun' | 'fou' | 'ipip';
+    readonly encapsulation: 'vxlan' | 'udp' | 'ipip';
+    /** 24 bits; 0 with `udp` and `ipip`. */
     readonly vni: number;
-    /** UDP port. */
+    /** UDP port; 0 with `ipip`. */
     readonly port: number;
     readonly local: string;
     readonly parent?: string;

@@ -84,7 +84,7 @@ function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
   };
   // The kernel of a virtual machine is known to have it.
   const hasFou = process.env['WEFT_TEST_KERNEL'] === undefined ? undefined : true;
-  return { kernel, actor: externalActor, hasFou, close };
+  return { kernel, actor: externalActor, hasFou, hasIpip: hasFou, close };
 }
 
 /** A port of FOU outlives its device. */

@@ -4,6 +4,7 @@
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
+import { EXTENSION_COMMANDS, parseExtension } from './parse-extension.ts';
 import { parseIpv4Range, parseIpv6Range } from './config-range.ts';
 import { backendFields, networkFields, udpBackendFields } from './config-schema.ts';
 import type { BackendFieldName, NetworkFieldName } from './config-schema.ts';
@@ -12,15 +13,25 @@ import type {
   BackendConfig,
   BackendType,
   ConfigIssue,
+  IpipConfig,
   NetworkConfig,
+  TencentVpcConfig,
   UdpConfig,
   VxlanConfig,
 } from './config.ts';
 
-const TYPES: readonly BackendType[] = ['vxlan', 'host-gw', 'udp', 'alloc'];
-const TYPES_TEXT = 'vxlan, host-gw, udp or alloc';
+const TYPES: readonly BackendType[] = [
+  'vxlan',
+  'host-gw',
+  'udp',
+  'alloc',
+  'extension',
+  'ipip',
+  'tencent-vpc',
+];
+const TYPES_TEXT = 'vxlan, host-gw, udp, alloc, extension, ipip or tencent-vpc';
 /** Backends of flannel that weft lacks. */
-const FLANNEL_TYPES: readonly string[] = ['wireguard', 'ipip', 'ipsec', 'extension', 'tencent-vpc'];
+const FLANNEL_TYPES: readonly string[] = ['wireguard', 'ipsec'];
 /** `flannel-v6.` leaves four of the 15 characters of an interface name. */
 const MAX_IPV6_VNI = 9999;
 /** Bytes that go to the headers over IPv6. */
@@ -129,16 +140,36 @@ function parseBackend(
   // Fields of a backend that is not provided, or not known, are not wrong in themselves.
   if (type === undefined) return undefined;
   for (const field of unknown) warnUnknownInBackend(field, issues);
-  if (type === 'vxlan') return parseVxlan(fields, isIpv6Enabled);
   warnOfOtherFields(known, type, issues);
+  if (type === 'vxlan') return parseVxlan(fields, isIpv6Enabled);
   if (type === 'udp')
     return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
+  if (type === 'ipip') return parseIpip(fields, isIpv6Enabled);
+  if (type === 'tencent-vpc') return parseTencentVpc(fields, isIpv6Enabled);
+  if (type === 'extension') return parseExtension(fields);
   return { type };
 }
 
-/** Fields of backends that take any, but vxlan, whose are all. */
+const VXLAN_FIELDS: readonly BackendFieldName[] = [
+  'VNI',
+  'Port',
+  'MTU',
+  'Learning',
+  'GBP',
+  'DirectRouting',
+  'Userspace',
+  'TxChecksumOffload',
+  'MacPrefix',
+  'Name',
+];
+
+/** Fields of backends that take any. */
 const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {
+  vxlan: VXLAN_FIELDS,
   udp: ['Port', 'MTU', 'Userspace'],
+  ipip: ['DirectRouting'],
+  'tencent-vpc': ['AccessKeyID', 'AccessKeySecret'],
+  extension: [...EXTENSION_COMMANDS, 'Shell'],
 };
 
 function warnOfOtherFields(
@@ -215,6 +246,19 @@ function parseUdp(fields: BackendFields, isIpv6Enabled: boolean): UdpConfig {
   const mtu = parseMtu(fields, isIpv6Enabled, 'UDP');
   const userspace = fields.booleanOr('Userspace', 'auto');
   return { type: 'udp', port, ...(mtu !== undefined && { mtu }), userspace };
+}
+
+function parseIpip(fields: BackendFields, isIpv6Enabled: boolean): IpipConfig {
+  if (isIpv6Enabled)
+    fields.error('Type', 'carries IPv4 alone: set EnableIPv6 to false, or use vxlan, host-gw or udp');
+  return { type: 'ipip', directRouting: fields.boolean('DirectRouting') };
+}
+
+function parseTencentVpc(fields: BackendFields, isIpv6Enabled: boolean): TencentVpcConfig {
+  if (isIpv6Enabled) fields.error('Type', 'routes IPv4 alone: set EnableIPv6 to false, or use vxlan');
+  const accessKeyId = fields.string('AccessKeyID') ?? '';
+  const secret = fields.secret('AccessKeySecret');
+  return { type: 'tencent-vpc', accessKeyId, accessKeySecret: secret };
 }
 
 function parseMtu(

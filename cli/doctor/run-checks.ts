@@ -1,4 +1,5 @@
 // Runs all checks in parallel, each with a time limit. A check that fails is a finding of its own.
+import { BACKEND_CHECKS } from './checks-backend.ts';
 import { CLUSTER_CHECKS } from './checks-cluster.ts';
 import { CNI_CHECKS } from './checks-cni.ts';
 import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
@@ -24,6 +25,7 @@ export const CHECKS: readonly Check[] = [
   ...DOCKER_CHECKS,
   ...CNI_CHECKS,
   ...KERNEL_CHECKS,
+  ...BACKEND_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
   ...USERSPACE_CHECKS,

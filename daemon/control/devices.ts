@@ -59,9 +59,11 @@ async function tunnelOf(
   link: LinkObject,
   kernel: Pick<KernelReader, 'readFeature'>,
 ): Promise<NonNullable<DeviceV1['tunnel']>> {
-  const { name, port, local } = link;
-  if (link.type === 'fou') return { type: 'fou', encapsulation: 'udp', vni: 0, port, local };
-  const { type, vni } = link;
+  const { name, local } = link;
+  if (link.type === 'ipip')
+    return { type: 'ipip', encapsulation: 'ipip', vni: 0, port: 0, local, parent: link.parent };
+  if (link.type === 'fou') return { type: 'fou', encapsulation: 'udp', vni: 0, port: link.port, local };
+  const { type, vni, port } = link;
   if (link.type === 'tun') return { type, encapsulation: link.encapsulation, vni, port, local };
   const hasChecksumOffload = await kernel.readFeature(name, 'tx-checksum-ip-generic').catch(() => undefined);
   return {

@@ -3,7 +3,7 @@
 // the desired state.
 import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
 import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
-import { udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
+import { IPIP_OVERHEAD_BYTES, udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
@@ -132,6 +132,7 @@ function compare(
 
 function overheadOf(link: LinkObject): number {
   const family = familyOf(link.local);
+  if (link.type === 'ipip') return IPIP_OVERHEAD_BYTES;
   return link.type === 'fou' || (link.type === 'tun' && link.encapsulation === 'udp')
     ? udpOverheadBytes(family)
     : vxlanOverheadBytes(family);

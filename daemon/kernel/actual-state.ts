@@ -3,10 +3,13 @@
 // that is down): `mismatch` describes them.
 import type {
   AddressObject,
+  CloudRouteObject,
+  CommandObject,
   FdbObject,
   FeatureObject,
   FirewallObject,
   FouLink,
+  IpipLink,
   KernelObject,
   NeighbourObject,
   RouteObject,
@@ -41,6 +44,7 @@ export type ActualObject =
   | (VxlanLink & Mismatched)
   | (TunLink & Mismatched)
   | (FouLink & Mismatched)
+  | (IpipLink & Mismatched)
   | (AddressObject & Mismatched)
   | (NeighbourObject & Mismatched)
   | (FdbObject & Mismatched)
@@ -48,7 +52,9 @@ export type ActualObject =
   | (PathRouteObject & Mismatched)
   | (SysctlObject & Mismatched)
   | (FeatureObject & Mismatched)
-  | (FirewallObject & Mismatched);
+  | (FirewallObject & Mismatched)
+  | (CommandObject & Mismatched)
+  | (CloudRouteObject & Mismatched);
 
 /** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {

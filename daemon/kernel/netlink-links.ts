@@ -118,7 +118,7 @@ export function removeLink({ client, path, fouPorts }: LinkTarget, link: LinkObj
     if (outcome?.status !== 'done' && !(outcome?.status === 'rejected' && outcome.errno === 'ENODEV'))
       return outcome!;
     const { ipTunnel } = current;
-    return ipTunnel?.local === undefined
+    return ipTunnel?.local === undefined || ipTunnel.port === 0
       ? DONE
       : removePort({ client, fouPorts }, { port: ipTunnel.port, local: ipTunnel.local });
   });

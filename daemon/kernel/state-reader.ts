@@ -25,6 +25,7 @@ import {
   toAddress,
   toFouLink,
   toFdb,
+  toIpipLink,
   toNeighbour,
   toRoute,
   toTunLink,
@@ -41,6 +42,10 @@ export interface StateSources {
   readonly path: PathTable;
   /** Unset if the firewall is left alone. */
   readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
+  /** Unset if no route of a cloud is managed. */
+  readonly cloudRoutes?: { list(): readonly ActualObject[] } | undefined;
+  /** Unset if no commands are run. */
+  readonly commands?: { list(): Promise<readonly ActualObject[]> } | undefined;
 }
 
 /**
@@ -48,7 +53,7 @@ export interface StateSources {
  * @throws KernelReadError
  */
 export async function readState(
-  { tables, path, firewall }: StateSources,
+  { tables, path, firewall, cloudRoutes, commands }: StateSources,
   ownership: Ownership,
 ): Promise<ActualState> {
   const links = await tables.links();
@@ -64,6 +69,9 @@ export async function readState(
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
+  for (const object of cloudRoutes?.list() ?? []) addObject(objects, object);
+  if (ownership.hasCommands === true)
+    for (const object of (await commands?.list()) ?? []) addObject(objects, object);
   const state = { objects, foreignLinks };
   path.configureFrom(state);
   return state;
@@ -84,8 +92,9 @@ async function readLink(
   } else if (link.vxlan !== undefined)
     addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
   const fou = link.ipTunnel && toFouLink(link, await tables.fouPorts(), nameOf);
-  if (fou !== undefined) addObject(objects, fou);
-  return device !== undefined || link.vxlan !== undefined || fou !== undefined;
+  const ipip = toIpipLink(link, nameOf);
+  for (const tunnel of [fou, ipip]) if (tunnel !== undefined) addObject(objects, tunnel);
+  return device !== undefined || link.vxlan !== undefined || fou !== undefined || ipip !== undefined;
 }
 
 async function readDevice(

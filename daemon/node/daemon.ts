@@ -199,7 +199,8 @@ export class Daemon {
     router: Promise<ForwardingSetup>,
     isStale: () => boolean,
   ): Promise<PreparedHost | undefined> {
-    const { addon, handover, log } = this.#deps;
+    const { addon, handover, log, options } = this.#deps;
+    const { subnetFile } = options;
     const { native } = addon;
     const { descriptors: descriptorStore, packetPath } = handover;
     return resolveHost({
@@ -210,7 +211,14 @@ export class Daemon {
       openKernel: ({ firewall }, encapsulation) => {
         // Devices of the kernel take the place of those of the packet path.
         if (encapsulation !== 'userspace') this.#devices.closeUnclaimed();
-        return (this.#parts.kernel ??= openKernel({ native, packetPath, descriptorStore, firewall, log }));
+        return (this.#parts.kernel ??= openKernel({
+          native,
+          packetPath,
+          descriptorStore,
+          firewall,
+          log,
+          subnetFile,
+        }));
       },
       onWaiting: () => this.#progress.setPhase('waiting for an interface'),
       isStale,

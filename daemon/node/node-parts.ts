@@ -22,6 +22,7 @@ import {
   type ChecksumOffloadControllerOptions,
 } from '../overlay/checksum-offload-controller.ts';
 import { OverlayController, type OverlayControllerDeps } from '../overlay/overlay-controller.ts';
+import { PeerLiveness, type PeerLivenessOptions } from '../probe/liveness.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
@@ -48,7 +49,7 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly formerNetworks?: readonly Cidr[];
   readonly log: Logger;
   readonly limit: LogRateLimit;
-  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload' | 'liveness'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** A run of the reconciler ended. */
@@ -76,6 +77,14 @@ export function createOffloadController(
 ): ChecksumOffloadController {
   const intervalMs = options.probeIntervalSec * 1000;
   return new ChecksumOffloadController({ ...parts, clock, kernel, log, native, intervalMs });
+}
+
+export function createLiveness(
+  { clock, log, native, options }: OverlayNodeOptions,
+  parts: Pick<PeerLivenessOptions, 'reconciler' | 'backend' | 'peers' | 'onChange'>,
+): PeerLiveness {
+  const intervalMs = options.livenessIntervalSec * 1000;
+  return new PeerLiveness({ ...parts, clock, log, native, intervalMs });
 }
 
 export function createOverlay(

@@ -131,12 +131,12 @@ describe('status line', () => {
   const cases: readonly [ReadinessParts, string][] = [
     [{ phase: 'waiting for the registry' }, 'waiting for the registry'],
     [parts({ leaseManager: { own: undefined } }), 'acquiring a lease'],
-    [parts(), '10.5.72.0/24, 9 peers in sync'],
+    [parts(), '10.5.72.0/24, 9 peers programmed'],
     [
       parts({ summary: { inSync: 6, pending: 2, errors: 1 } }),
-      '10.5.72.0/24, 6 peers in sync, 2 pending, 1 in error',
+      '10.5.72.0/24, 6 peers programmed, 2 pending, 1 in error',
     ],
-    [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
+    [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers programmed'],
   ];
   for (const [state, text] of cases) it(text, () => assert.equal(statusLine(state), text));
 });

@@ -1,5 +1,5 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
-import type { BackendConfig } from '../../allocator/config/config.ts';
+import type { BackendConfig, ExtensionConfig } from '../../allocator/config/config.ts';
 import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
@@ -24,6 +24,16 @@ import {
 } from './migration-state.ts';
 
 const MAX_KNOWN = 5;
+/** Only a config has the commands. */
+const NO_COMMANDS: ExtensionConfig = {
+  type: 'extension',
+  preStartupCommand: '',
+  postStartupCommand: '',
+  shutdownCommand: '',
+  subnetAddCommand: '',
+  subnetRemoveCommand: '',
+  isShell: false,
+};
 
 // ---------------------------------------------------------------------------------------
 
@@ -166,7 +176,10 @@ export function remember(
 function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
   if (type === 'vxlan')
     return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
-  return type === 'udp' ? { type, port: port!, userspace: 'auto' } : { type };
+  if (type === 'udp') return { type, port: port!, userspace: 'auto' };
+  if (type === 'ipip') return { type, directRouting: 'directRouting' in like && like.directRouting };
+  if (type === 'tencent-vpc') return { type, accessKeyId: '', accessKeySecret: undefined };
+  return type === 'extension' ? NO_COMMANDS : { type };
 }
 
 /**

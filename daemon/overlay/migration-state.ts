@@ -157,13 +157,17 @@ export function weftAttributesOf(state: MigrationState): LeaseAttributes['weft']
 
 function toLegacy(transport: LocalTransport): LegacyTransport {
   const port = publishedPort(transport);
-  const { backendData, backendV6Data } = transport.type === 'vxlan' ? (transport.attributes ?? {}) : {};
+  const { backendData, backendV6Data } = hasBackendData(transport) ? (transport.attributes ?? {}) : {};
   return {
     backendType: transport.type === 'udp' ? '' : transport.type,
     ...(backendData !== undefined && { backendData }),
     ...(backendV6Data !== undefined && { backendV6Data }),
     ...(port !== undefined && { port }),
   };
+}
+
+function hasBackendData({ type }: LocalTransport): boolean {
+  return type === 'vxlan' || type === 'extension';
 }
 
 /**

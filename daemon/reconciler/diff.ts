@@ -1,5 +1,5 @@
 // The steps from the actual to the desired state, as data. Pure. Order: links, IPv6 on them,
-// addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels and routes are set; then unwanted
+// addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels and routes are set, commands run; then unwanted
 // objects are removed in reverse order. So a route is set after all that it needs, and removed
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
@@ -36,6 +36,8 @@ const SET_ORDER: readonly Stage[] = [
   'neighbour',
   'tunnel',
   'route',
+  'command',
+  'cloud-route',
 ];
 
 /** Steps that make `actual` equal to `desired`; empty if it is. */
@@ -109,7 +111,7 @@ function findRenames(
   const wanted: (readonly [ObjectKey, LinkObject])[] = [];
   for (const key of keys) {
     const want = desired.get(key);
-    if (want?.kind === 'link' && want.type !== 'fou') wanted.push([key, want]);
+    if (want?.kind === 'link' && want.type !== 'fou' && want.type !== 'ipip') wanted.push([key, want]);
   }
   for (let size = -1; size < renames.size;) {
     size = renames.size;
@@ -192,6 +194,7 @@ function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOp
 export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'tun')
     return have.type === 'tun' && PATH_FIELDS.every((name) => want[name] === have[name]);
+  if (want.type === 'ipip') return have.type === 'ipip';
   if (want.type === 'fou')
     return have.type === 'fou' && FOU_FIELDS.every((name) => want[name] === have[name]);
   return (

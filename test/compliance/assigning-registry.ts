@@ -212,10 +212,10 @@ export function describeAssigningRegistry(name: string, open: () => Promise<Assi
     });
 
     it('clears the condition NetworkUnavailable', async () => {
-      await registry.setReady(true, '10.244.1.0/24, 3 peers in sync');
+      await registry.setReady(true, '10.244.1.0/24, 3 peers programmed');
       const condition = await cluster.condition('a');
       assert.equal(condition?.status, 'False');
-      assert.equal(condition.message, '10.244.1.0/24, 3 peers in sync');
+      assert.equal(condition.message, '10.244.1.0/24, 3 peers programmed');
     });
 
     it('removes the start-up taint, and no other, when it is ready', async () => {

@@ -51,6 +51,8 @@ const KINDS: readonly KernelObjectKind[] = [
   'fdb',
   'tunnel',
   'route',
+  'command',
+  'cloud-route',
 ];
 const REASONS: readonly ResyncReason[] = [
   'start',
