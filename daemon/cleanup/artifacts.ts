@@ -30,6 +30,8 @@ type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
 const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip', 'ip6tnl']);
+/** One end of the pair that joins TCP for the BPF program (native/bpf/join.h); the kernel removes both. */
+const JOINING_PAIR = /^weft-rj\d+[ab]$/;
 /**
  * A length that no subnet has: inside such networks only routes with weft's protocol number are
  * ours.
@@ -109,7 +111,9 @@ function findFilters(native: Pick<Native, 'pathFilters'> | undefined): readonly 
 async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> {
   const all = await kernel.readInterfaces();
   return all
-    .filter(({ name, type }) => DEVICE_NAME.test(name) && DEVICE_KINDS.has(type))
+    .filter(({ name, type }) =>
+      type === 'veth' ? JOINING_PAIR.test(name) : DEVICE_NAME.test(name) && DEVICE_KINDS.has(type),
+    )
     .map(({ name, type }) => ({
       kind: 'device',
       name: `${name} (${type}), with all addresses, routes, neighbours and forwarding entries on it`,

@@ -93,6 +93,13 @@ export const HOST_METRICS: readonly Metric[] = [
     },
   },
   {
+    name: 'weft_peers_by_liveness',
+    type: 'gauge',
+    help: 'Peers by what continuous probes found; absent without probes',
+    labels: ['liveness'],
+    read: ({ status }) => byLabel('liveness', status.peers.liveness),
+  },
+  {
     name: 'weft_peers_by_mode',
     type: 'gauge',
     help: 'Peers by datapath',

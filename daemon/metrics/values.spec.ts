@@ -37,7 +37,13 @@ const STATUS = {
     resyncs: { timer: 117, overrun: 118 },
     failures: 119,
   },
-  peers: { total: 363, inSync: 120, pending: 121, errors: 122 },
+  peers: {
+    total: 363,
+    inSync: 120,
+    pending: 121,
+    errors: 122,
+    liveness: { reachable: 370, silent: 371, 'overlay-broken': 372, unknown: 373 },
+  },
 } as unknown as StatusV1;
 
 const MODES = [
@@ -198,6 +204,10 @@ weft_overlay_mtu_bytes 1404
 weft_peers{state="in-sync"} 120
 weft_peers{state="pending"} 121
 weft_peers{state="error"} 122
+weft_peers_by_liveness{liveness="reachable"} 370
+weft_peers_by_liveness{liveness="silent"} 371
+weft_peers_by_liveness{liveness="overlay-broken"} 372
+weft_peers_by_liveness{liveness="unknown"} 373
 weft_peers_by_mode{mode="tunnel"} 2
 weft_peers_by_mode{mode="direct"} 1
 weft_peers_by_mode{mode="userspace"} 3

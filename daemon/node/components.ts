@@ -16,6 +16,7 @@ import type { RootLogger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
+import type { LivenessView } from '../probe/liveness.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
@@ -95,8 +96,13 @@ export class Components implements ControlledNode {
     return this.node?.offload;
   }
 
+  get liveness(): LivenessView | undefined {
+    return this.node?.liveness;
+  }
+
   get readiness(): ReadinessParts {
-    const { leaseManager, reconciler, subnetClash, subnetFile, error, missingIpv6 } = this.node ?? {};
+    const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6 } =
+      this.node ?? {};
     return {
       phase: this.phase,
       error,
@@ -104,6 +110,7 @@ export class Components implements ControlledNode {
       subnetClash,
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
+      livenessProblems: liveness?.problems() ?? [],
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

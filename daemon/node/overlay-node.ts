@@ -17,6 +17,8 @@ import type { KernelNotification } from '../kernel/kernel.ts';
 import type { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import type { OverlayController } from '../overlay/overlay-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
+import type { PeerLiveness } from '../probe/liveness.ts';
+import type { Liveness } from '../probe/liveness-state.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
 import { checkPrerequisites } from '../host/prerequisites.ts';
@@ -25,6 +27,7 @@ import type { ConfigRejection } from './config-watcher.ts';
 import { HostWatcher } from './host-watcher.ts';
 import {
   createLeaseManager,
+  createLiveness,
   createOffloadController,
   createOverlay,
   createSubnetFile,
@@ -54,6 +57,7 @@ export class OverlayNode {
   readonly reconciler: Reconciler;
   readonly subnetFile: NodeSubnetFile;
   readonly offload: ChecksumOffloadController;
+  readonly liveness: PeerLiveness;
   readonly #options: OverlayNodeOptions;
   readonly #overlay: OverlayController;
   readonly #hostWatcher: HostWatcher;
@@ -81,6 +85,12 @@ export class OverlayNode {
       backend: () => this.#state.host.config.backend,
       onStatus: (family) => this.#onOffload(family),
     });
+    this.liveness = createLiveness(options, {
+      reconciler: this.reconciler,
+      backend: () => this.#state.host.config.backend.type,
+      peers: () => this.leaseManager.peers,
+      onChange: (key, liveness) => this.#onLiveness(key, liveness),
+    });
     this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
       subnetFile: this.subnetFile,
@@ -106,6 +116,7 @@ export class OverlayNode {
       onConnection: (isConnected) => isConnected && this.#overlay.markComplete(),
     });
     this.offload.start();
+    this.liveness.start();
     // Changes since the choice of the interface caused no notification.
     this.#hostWatcher.request();
   }
@@ -204,6 +215,7 @@ export class OverlayNode {
     this.#unsubscribe();
     this.leaseManager.stop();
     this.offload.stop();
+    this.liveness.stop();
     this.#overlay.stop();
     this.#hostWatcher.stop();
     const stopped = Promise.all([this.subnetFile.stop(), this.reconciler.stop()]);
@@ -230,6 +242,11 @@ export class OverlayNode {
   #onOffload(family: Family): void {
     this.#reports.offload(family, this.offload.statuses.get(family));
     this.#dispatch({ kind: 'offload-probed', badFamilies: this.offload.badFamilies });
+  }
+
+  #onLiveness(key: string, liveness: Liveness): void {
+    this.#reports.liveness(key, liveness);
+    this.#options.onChange();
   }
 
   #onLeaseEvent(event: LeaseEvent): void {

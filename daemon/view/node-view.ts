@@ -16,6 +16,7 @@ import type { DaemonOptions } from '../options/options.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
+import type { LivenessView } from '../probe/liveness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHookView } from '../subnet-file/change-hook.ts';
 
@@ -41,7 +42,9 @@ export interface NodeView {
   readonly kernel: KernelReader | undefined;
   /** Results of the checksum probes. */
   readonly offload: OffloadView | undefined;
-  /** The last probe of each peer. */
+  /** Whether peers answer; unset without probes. */
+  readonly liveness: LivenessView | undefined;
+  /** The last probe of each peer by `weft ping`. */
   readonly probes: Pick<ProbeHistory, 'get' | 'summary'>;
   /** Unset without the addon. */
   readonly packetPath: PacketPathView | undefined;

@@ -8,7 +8,7 @@ import { renderObject } from '../../backends/render.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { NodeView, ReconcilerView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
-import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
+import type { LivenessV1, ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 
 export function peersOf(daemon: NodeView): PeersV1 {
@@ -19,9 +19,7 @@ export function peersOf(daemon: NodeView): PeersV1 {
     version: CONTROL_VERSION,
     at: wallTime(daemon.clock.nowMs()),
     peers:
-      reconciler === undefined
-        ? []
-        : leases.flatMap((lease) => peerOf(lease, reconciler, traffic, probeOf(daemon, lease))),
+      reconciler === undefined ? [] : leases.flatMap((lease) => peerOf(lease, daemon, reconciler, traffic)),
   };
 }
 
@@ -35,16 +33,18 @@ const MODES: Readonly<Record<PeerState['mode'], ModeV1>> = {
 };
 
 function peerOf(
-  { key, subnets, attributes, isReservation }: Lease,
+  lease: Lease,
+  daemon: NodeView,
   reconciler: ReconcilerView,
   traffic: ReadonlyMap<string, TrafficV1>,
-  probe: ProbeV1 | undefined,
 ): PeerV1[] {
+  const { key, subnets, attributes, isReservation } = lease;
   const status = reconciler.peerStatus(key);
   if (status === undefined) return [];
   const { publicIp, publicIpv6 } = attributes;
   const objects = reconciler.objectsOf(key);
   const mac = macOf(objects.values());
+  const [liveness, probe] = [livenessOf(daemon, lease), probeOf(daemon, lease)];
   const counted = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
   return [
     {
@@ -60,9 +60,22 @@ function peerOf(
       since: wallTime(status.sinceMs),
       isReservation,
       ...(counted && { traffic: counted }),
+      ...(liveness && { liveness }),
       ...(probe && { probe }),
     },
   ];
+}
+
+function livenessOf({ liveness }: NodeView, { key }: Lease): LivenessV1 | undefined {
+  const found = liveness?.of(key);
+  if (found === undefined) return undefined;
+  const { state, sinceMs, answeredMs, rttMs } = found;
+  return {
+    state,
+    since: wallTime(sinceMs),
+    ...(answeredMs !== undefined && { answeredAt: wallTime(answeredMs) }),
+    ...(rttMs !== undefined && { rttMs }),
+  };
 }
 
 function probeOf({ probes }: NodeView, { key }: Lease): ProbeV1 | undefined {
