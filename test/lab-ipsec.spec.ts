@@ -46,7 +46,7 @@ describe('backend ipsec', () => {
       (await policies('h1')).map((line) => line.trim()).sort(),
       [`src ${own} dst ${peer}`, `src ${peer} dst ${own}`, `src ${peer} dst ${own}`].sort(),
     );
-    const isInSync = async () => /in-sync/.test((await lab().weft('h1', ['peers'])).stdout);
+    const isInSync = async () => /programmed/.test((await lab().weft('h1', ['peers'])).stdout);
     await waitFor('the peer to be in sync', isInSync, REPAIR_MS);
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=1423$/m);
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
