@@ -13,7 +13,7 @@ import type {
 import { describeDrift } from '../actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
 import type { MemoryCommands } from './memory-commands.ts';
-import type { MemoryIpsec } from './memory-ipsec.ts';
+import { isExternal, type MemoryExternal } from './memory-external.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
 import { reject } from './memory-outcome.ts';
 import type { MemoryTables } from './memory-tables.ts';
@@ -31,7 +31,7 @@ export interface MemoryState {
   readonly tables: MemoryTables;
   readonly firewall: MemoryFirewall;
   readonly commands: MemoryCommands;
-  readonly ipsec: MemoryIpsec;
+  readonly external: MemoryExternal;
   readonly sysctls: Map<string, string>;
   readonly featuresOff: Set<string>;
   readonly path: PathTable;
@@ -44,9 +44,7 @@ export interface MemoryState {
 export function performStep(state: MemoryState, step: Step): Outcome {
   const { tables, sysctls, path, hasVxlan } = state;
   const { action, object } = step;
-  if (object.kind === 'cloud-route') return DONE;
-  if (object.kind === 'policy' || object.kind === 'charon' || object.kind === 'ike')
-    return state.ipsec.apply(action, object);
+  if (isExternal(object)) return state.external.apply(action, object);
   if (object.kind === 'command') return state.commands.apply(action, object);
   if (object.kind === 'firewall') return state.firewall.apply({ action, object });
   if (object.kind === 'sysctl') {
