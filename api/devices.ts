@@ -25,13 +25,16 @@ export interface DeviceV1 {
   /** Only of an overlay device. */
   readonly tunnel?: {
     /** `fou`: IP in UDP by the kernel. */
-    readonly type: 'vxlan' | 'tun' | 'fou';
-    readonly encapsulation: 'vxlan' | 'udp';
-    /** 24 bits; 0 with `udp`. */
+    readonly type: 'vxlan' | 'tun' | 'fou' | 'wireguard';
+    readonly encapsulation: 'vxlan' | 'udp' | 'wireguard';
+    /** 24 bits; 0 with `udp` and `wireguard`. */
     readonly vni: number;
     /** UDP port. */
     readonly port: number;
+    /** Empty with `wireguard`, which sends from any address of the host. */
     readonly local: string;
+    /** Only of `wireguard`: whether a program serves the device instead of the kernel. */
+    readonly isInUserspace?: boolean;
     readonly parent?: string;
     /** Whether the device below computes checksums; unset if the kernel does not say. */
     readonly hasChecksumOffload?: boolean;

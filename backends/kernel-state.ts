@@ -74,7 +74,22 @@ export interface FouLink {
   readonly mtu: OverlayMtu;
 }
 
-export type LinkObject = VxlanLink | TunLink | FouLink;
+/**
+ * A WireGuard device (`wg show NAME`): of the kernel, or of a program in userspace with no
+ * difference. Always up.
+ */
+export interface WireguardLink {
+  readonly kind: 'link';
+  readonly type: 'wireguard';
+  readonly name: string;
+  /** Names the private key, which no object holds. Base64. */
+  readonly publicKey: string;
+  /** UDP port of this end. */
+  readonly listenPort: number;
+  readonly mtu: OverlayMtu;
+}
+
+export type LinkObject = VxlanLink | TunLink | FouLink | WireguardLink;
 
 /** `ip address show dev DEV`: scope global, no label. */
 export interface AddressObject {
@@ -146,6 +161,22 @@ export interface PathRouteObject {
   readonly acceptsZeroChecksum: boolean;
 }
 
+/** `wg show DEV`: a peer, with all that may come from it and goes to it. */
+export interface WireguardPeerObject {
+  readonly kind: 'wireguard-peer';
+  readonly dev: string;
+  /** Base64. */
+  readonly publicKey: string;
+  /** Fingerprint of the preshared key; empty without one. */
+  readonly pskId: string;
+  /** Underlay address and port of the peer, `192.0.2.2:51820`. */
+  readonly endpoint: string;
+  /** In seconds; 0 is off. */
+  readonly keepaliveSec: number;
+  /** Subnets in the order of their text, with spaces between. */
+  readonly allowedIps: string;
+}
+
 /**
  * A file below /proc/sys, for example `net/ipv6/conf/flannel.1/accept_ra`. Best effort: a rejection
  * is a warning.
@@ -193,6 +224,7 @@ export type KernelObject =
   | FdbObject
   | RouteObject
   | PathRouteObject
+  | WireguardPeerObject
   | SettingObject
   | FirewallObject;
 
@@ -223,6 +255,8 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `route ${object.destination}${object.isBlackhole ? ` metric ${BLACKHOLE_METRIC}` : ''}`;
     case 'tunnel':
       return `tunnel ${object.dev} ${object.destination}`;
+    case 'wireguard-peer':
+      return `wireguard-peer ${object.dev} ${object.publicKey}`;
     case 'sysctl':
       return `sysctl ${object.path}`;
     case 'feature':

@@ -14,6 +14,8 @@ import { lookupRoute, openTables } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
+import { WireguardDevices } from './wireguard/wireguard-devices.ts';
+import type { WireguardKeyring } from './wireguard/wireguard-keyring.ts';
 
 export interface NetlinkKernelOptions extends PathTableOptions {
   /**
@@ -35,6 +37,8 @@ export interface NetlinkKernelOptions extends PathTableOptions {
   readonly pollMs?: number;
   /** Default {@link socketOpener} of `native`. */
   readonly openSocket?: OpenSocket;
+  /** Secrets for WireGuard devices; default: none, so that they can be read and not made. */
+  readonly keyring?: WireguardKeyring | undefined;
   /** Unset: the firewall is not managed. */
   readonly firewall?: FirewallClientOptions;
 }
@@ -48,7 +52,8 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const hasNotifications = native !== undefined;
   const client = new NetlinkClient({ ...options, openSocket });
   const fouPorts = new FouPorts({ ...options, openSocket });
-  const tables = openTables(client, fouPorts);
+  const wireguard = new WireguardDevices({ ...options, openSocket, keyring: options.keyring });
+  const tables = openTables(client, fouPorts, wireguard);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
   const firewall =
@@ -65,7 +70,8 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     );
   };
   return {
-    readState: (ownership) => readState({ tables, path, firewall: firewall?.table }, ownership),
+    readState: (ownership) =>
+      readState({ tables, path, endpoints: wireguard.endpoints, firewall: firewall?.table }, ownership),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
     lookupRoute: (address) => lookupRoute(client, address),
@@ -74,7 +80,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     readFeature: (dev, name) => features.read(dev, name),
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
-        applySteps({ client, path, features, fouPorts, firewall: firewall?.table }, steps);
+        applySteps({ client, path, features, fouPorts, wireguard, firewall: firewall?.table }, steps);
       return firewall ? firewall.during(work) : work();
     },
     subscribe: (ownership, onEach) => {
@@ -91,6 +97,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       for (const reader of readers) reader.close();
       features.close();
       fouPorts.close();
+      wireguard.close();
       client.close();
     },
   };

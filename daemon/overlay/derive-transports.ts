@@ -3,7 +3,7 @@
 import type { Lease } from '../../allocator/lease.ts';
 import type { Backend, BackendContext, Ownership, PeerState } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
-import type { KernelObject, OverlayMtu } from '../../backends/kernel-state.ts';
+import type { KernelObject, LinkObject, OverlayMtu } from '../../backends/kernel-state.ts';
 import { assumeTransport, transportOf } from '../../backends/transport.ts';
 
 export function backendOf({ config }: Pick<BackendContext, 'config'>): Backend {
@@ -68,8 +68,13 @@ export function deriveAs(context: BackendContext, peer: Lease): PeerState {
   }
 }
 
+/** A device that carries IPv6 alone; one of WireGuard says it by its name. */
+function isOfIpv6(link: LinkObject): boolean {
+  return link.type === 'wireguard' ? link.name.includes('-v6') : link.local.includes(':');
+}
+
 /** A packet may arrive by another device than its reply leaves by, which strict rp_filter drops. */
 function relaxReversePath(object: KernelObject): readonly KernelObject[] {
-  if (object.kind !== 'link' || object.local.includes(':')) return [];
+  if (object.kind !== 'link' || isOfIpv6(object)) return [];
   return [{ kind: 'sysctl', path: `net/ipv4/conf/${object.name}/rp_filter`, value: '2' }];
 }

@@ -35,7 +35,13 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  return { kernel, actor: externalActor(tables), hasFou: true, close: () => kernel.close() };
+  return {
+    kernel,
+    actor: externalActor(tables),
+    hasFou: true,
+    hasSecrets: false,
+    close: () => kernel.close(),
+  };
 }
 
 function externalActor(tables: MemoryTables): ExternalActor {

@@ -22,6 +22,7 @@ import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
 import { type DescriptorStore, PathTable } from '../path-table.ts';
+import { EndpointMemory } from '../wireguard/wireguard-objects.ts';
 import { readInterfaces, readRoutes, readState } from '../state-reader.ts';
 import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts';
 
@@ -37,6 +38,8 @@ export interface MemoryKernelOptions {
   readonly hasVxlan?: boolean;
   /** False: the kernel rejects every IP-in-UDP device with EOPNOTSUPP. Default true. */
   readonly hasFou?: boolean;
+  /** False: neither kernel nor a program makes WireGuard devices. Default true. */
+  readonly hasWireguard?: boolean;
   readonly descriptorStore?: DescriptorStore;
 }
 
@@ -59,10 +62,12 @@ export class MemoryKernel implements Kernel {
 
   constructor(options: MemoryKernelOptions = {}) {
     const { hasPacketPath = true, hasVxlan = true, hasFou = true, descriptorStore } = options;
+    const { hasWireguard = true } = options;
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
     const { tables, firewall, sysctls, featuresOff } = this;
-    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan, hasFou };
+    const endpoints = new EndpointMemory();
+    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan, hasFou, hasWireguard, endpoints };
     tables.onEvent = (event) => this.#onEvent(event);
     firewall.onNotification = (notification) => this.#emit(notification);
   }
