@@ -5,11 +5,13 @@ import type { Backend } from './backend.ts';
 import { hostGwBackend } from './host-gw.ts';
 import { udpBackend } from './udp.ts';
 import { vxlanBackend } from './vxlan.ts';
+import { wireguardBackend } from './wireguard/wireguard.ts';
 
 const BACKENDS: Readonly<Record<BackendType, Backend>> = {
   vxlan: vxlanBackend,
   'host-gw': hostGwBackend,
   udp: udpBackend,
+  wireguard: wireguardBackend,
   alloc: allocBackend,
 };
 

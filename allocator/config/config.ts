@@ -1,5 +1,6 @@
 // The network config after validation, and what can be wrong with a document. `config-parse.ts`
 // makes both of the document in etcd.
+import type { Secret } from '../../lib/secret.ts';
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
 
 /**
@@ -21,7 +22,7 @@ export interface Ipv6Range {
   readonly max: Ipv6;
 }
 
-export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc';
+export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -76,6 +77,36 @@ export interface UdpConfig {
   readonly usesPortName?: boolean;
 }
 
+/** Which underlay tunnels use: each family its own, or one for both. */
+export type WireguardMode = 'separate' | 'auto' | 'ipv4' | 'ipv6';
+
+/** Encrypted packets in UDP: flannel's wireguard backend. */
+export interface WireguardConfig {
+  readonly type: 'wireguard';
+  /** Preshared key of all hosts; unset: none. */
+  readonly psk?: Secret;
+  /** Fingerprint of `psk`; empty without one. */
+  readonly pskId: string;
+  readonly listenPort: number;
+  readonly listenPortV6: number;
+  /**
+   * MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface.
+   */
+  readonly mtu?: number;
+  readonly mode: WireguardMode;
+  /** In seconds; 0 is off. */
+  readonly keepaliveSec: number;
+  /** Generation of keys; another one is a migration. */
+  readonly keyEpoch: number;
+  /** Seconds until the next generation of keys; 0: never. */
+  readonly rotateAfterSec: number;
+  /**
+   * Not in the document: which of several devices and ports this is, as two generations of keys need
+   * one each. Absent means 0.
+   */
+  readonly slot?: number;
+}
+
 export interface HostGwConfig {
   readonly type: 'host-gw';
 }
@@ -84,7 +115,7 @@ export interface AllocConfig {
   readonly type: 'alloc';
 }
 
-export type BackendConfig = VxlanConfig | HostGwConfig | UdpConfig | AllocConfig;
+export type BackendConfig = VxlanConfig | HostGwConfig | UdpConfig | WireguardConfig | AllocConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */
 export interface NetworkConfig {

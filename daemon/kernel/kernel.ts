@@ -5,6 +5,7 @@ import type { Cidr, Family, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
 import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual-state.ts';
+import type { WireguardDeviceMessage } from './wireguard/wireguard-model.ts';
 import type { Outcome } from './netlink/outcome.ts';
 
 /**
@@ -137,6 +138,11 @@ export interface Kernel {
    * report it.
    */
   readFeature(dev: string, name: FeatureObject['name']): Promise<boolean | undefined>;
+  /**
+   * A WireGuard device with its peers; `undefined` if there is none of that name.
+   * @throws KernelReadError
+   */
+  readWireguard(name: string): Promise<WireguardDeviceMessage | undefined>;
   /**
    * Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the
    * rest. Never rejects.

@@ -10,7 +10,7 @@ import { NetlinkClient } from './netlink/netlink-client.ts';
 import { socketOpener, type NetlinkNative, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
 import { NotificationReader, type NotificationReaderOptions } from './netlink-notifications.ts';
-import { lookupRoute, openTables } from './netlink-reader.ts';
+import { lookupRoute, openTables, readLink } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
@@ -78,6 +78,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     readForwardDrops: async () => (await firewall?.table.readForwardDrops()) ?? [],
     readSysctl,
     readFeature: (dev, name) => features.read(dev, name),
+    readWireguard: async (name) => {
+      const link = await readLink(client, { name });
+      return link && wireguard.read(link);
+    },
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
         applySteps({ client, path, features, fouPorts, wireguard, firewall: firewall?.table }, steps);

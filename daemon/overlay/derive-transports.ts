@@ -56,13 +56,16 @@ export function derivePeerFor(
   return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
 }
 
+const NOTHING: PeerState = { mode: 'none', objects: [] };
+
 /**
  * What leads to `peer` by the transport of `context`, whatever it announces. An error costs that
  * peer alone.
  */
 export function deriveAs(context: BackendContext, peer: Lease): PeerState {
   try {
-    return backendOf(context).derivePeer(context, assumeTransport(peer, transportOf(context.config.backend)));
+    const assumed = assumeTransport(peer, transportOf(context.config.backend));
+    return assumed === undefined ? NOTHING : backendOf(context).derivePeer(context, assumed);
   } catch (error) {
     return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
   }

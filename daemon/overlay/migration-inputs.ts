@@ -1,6 +1,6 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
 import type { BackendConfig } from '../../allocator/config/config.ts';
-import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_BACKEND, DEFAULT_WIREGUARD } from '../../allocator/config/config-parse.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
   decodeTransport,
@@ -9,6 +9,8 @@ import {
   transportOf,
   type Transport,
 } from '../../backends/transport.ts';
+import { parseWireguardData } from '../../backends/wireguard/wireguard-backend-data.ts';
+import { freeSlot, slotOfPort } from '../../backends/wireguard/wireguard-slot.ts';
 import type { CanUse, Transition } from './migration-events.ts';
 import {
   announcedOf,
@@ -67,7 +69,7 @@ function adopt(initial: MigrationState, published: LeaseAttributes): MigrationSt
 }
 
 export function want(state: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
-  const wanted: LocalTransport = { ...localTransport(backend), ...attributesFor(state, backend) };
+  const wanted = wantedTransport(state, backend);
   const announced = announcedOf(state);
   const others = state.known.filter(({ id }) => id !== wanted.id);
   const surplus =
@@ -78,6 +80,16 @@ export function want(state: MigrationState, backend: BackendConfig, nowMs: numbe
   if (wantedOf(state).id === wanted.id) return withKnown(state, known);
   const base = { ...baseOf(state), known, wantedSinceMs: nowMs, abandoned: new Set<string>() };
   return stateFor(base, { announcedId: announced.id, isDrained: false });
+}
+
+/** A generation of keys keeps its device and port; another one has what no other has. */
+function wantedTransport(state: MigrationState, backend: BackendConfig): LocalTransport {
+  const attributes = attributesFor(state, backend);
+  if (backend.type !== 'wireguard') return { ...localTransport(backend), ...attributes };
+  const others = state.known.map((transport) => transport.backend);
+  const same = others.find((other) => other.type === 'wireguard' && other.keyEpoch === backend.keyEpoch);
+  const slot = same?.type === 'wireguard' ? (same.slot ?? 0) : freeSlot(others);
+  return { ...localTransport(slot === 0 ? backend : { ...backend, slot }), ...attributes };
 }
 
 /**
@@ -131,7 +143,7 @@ function admit(
   const attributes = published && { ...published, ...legacy };
   if (state.known.some((other) => other.id === id)) return adoptAttributes(state, id, attributes);
   if (state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
-  const backend = backendFor(transport, wantedOf(state).backend);
+  const backend = backendFor(transport, state.known, attributes);
   if (!canUse(backend)) return state;
   const added: LocalTransport = { ...transport, id, backend, ...(attributes && { attributes }) };
   const base = { ...baseOf(state), known: [...state.known, added] };
@@ -148,7 +160,10 @@ function adoptAttributes(
 ): MigrationState {
   const transport = state.known.find((other) => other.id === id);
   if (attributes === undefined || transport?.attributes !== undefined) return state;
-  return remember(state, new Map([[id, attributes]]));
+  const placed = state.known.map((other) =>
+    other.id === id ? { ...other, backend: inPublishedSlot(other.backend, attributes) } : other,
+  );
+  return remember({ ...state, known: placed }, new Map([[id, attributes]]));
 }
 
 export function remember(
@@ -163,10 +178,29 @@ export function remember(
 }
 
 /** Settings for a transport that only leases name: those of the config as far as they fit. */
-function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
+function backendFor(
+  { type, vni, port, keyEpoch = 0 }: Transport,
+  known: readonly LocalTransport[],
+  published: LeaseAttributes | undefined,
+): BackendConfig {
+  const like = known[0]!.backend;
   if (type === 'vxlan')
     return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
+  if (type === 'wireguard') {
+    const backend = { ...(like.type === 'wireguard' ? like : DEFAULT_WIREGUARD), keyEpoch };
+    if (published !== undefined) return inPublishedSlot(backend, published);
+    return { ...backend, slot: freeSlot(known.map((transport) => transport.backend)) };
+  }
   return type === 'udp' ? { type, port: port!, userspace: 'auto' } : { type };
+}
+
+/** A device that this host has already keeps its name and port, which its lease names. */
+function inPublishedSlot(backend: BackendConfig, published: LeaseAttributes): BackendConfig {
+  if (backend.type !== 'wireguard') return backend;
+  const family = published.backendData === undefined ? 6 : 4;
+  const parsed = parseWireguardData(published.backendData ?? published.backendV6Data);
+  const slot = parsed.ok ? slotOfPort(backend, family, parsed.data.port ?? 0) : 0;
+  return slot === (backend.slot ?? 0) ? backend : { ...backend, slot };
 }
 
 /**

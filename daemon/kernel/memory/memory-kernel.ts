@@ -22,6 +22,7 @@ import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
 import { type DescriptorStore, PathTable } from '../path-table.ts';
+import type { WireguardDeviceMessage } from '../wireguard/wireguard-model.ts';
 import { EndpointMemory } from '../wireguard/wireguard-objects.ts';
 import { readInterfaces, readRoutes, readState } from '../state-reader.ts';
 import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts';
@@ -148,6 +149,10 @@ export class MemoryKernel implements Kernel {
 
   readFeature(dev: string, name: string): Promise<boolean | undefined> {
     return Promise.resolve(this.tables.link(dev) && !this.featuresOff.has(`${dev} ${name}`));
+  }
+
+  readWireguard(name: string): Promise<WireguardDeviceMessage | undefined> {
+    return Promise.resolve(this.tables.wireguards.read(name));
   }
 
   apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
