@@ -1,10 +1,14 @@
 // Competitors: tunnels in userspace from distribution packages. None encrypts unless its comment states it.
+import { join } from 'node:path';
+import { packageRoot } from '../../../lab/package-root.ts';
 import { DEVICE, OVERLAY } from './path-plan.ts';
 import { run, type Program } from '../path-process.ts';
 import { otherOf, setUpDevice, type Candidate, type Tunnel } from './path-tunnel.ts';
 import type { PathHost, HostPair } from './path-underlay.ts';
 
 const PORT = 9000;
+/** What bench/traffic/copyrelay.c puts in front of a packet: its frame and the virtio header. */
+const COPY_RELAY_BYTES = 18;
 
 /** fastd with method null, in tun mode: outer IPv4 and UDP header, and one byte of its own. */
 export const fastd: Candidate = {
@@ -49,6 +53,26 @@ export const socat: Candidate = {
       // Its usual buffer cuts packets of more than 8 KiB.
       return host.start(['socat', '-b', '65536', tun, udp]);
     }),
+};
+
+/**
+ * A control: a process that copies packets between a TUN device and a socket and does nothing else, in as few system
+ * calls as the workers of the packet path. It bounds what such a process reaches.
+ */
+export const copyRelay: Candidate = {
+  name: 'copy-relay',
+  needs: [],
+  peers: 'none',
+  open: (underlay) =>
+    openCompetitor(underlay, 28 + COPY_RELAY_BYTES, (host, other) =>
+      host.start([
+        join(packageRoot(), '.build/traffic/copyrelay'),
+        DEVICE,
+        host.underlay,
+        other.underlay,
+        String(PORT),
+      ]),
+    ),
 };
 
 /** wireguard-go, which cannot but encrypt: IPv4, UDP, 16 bytes of header and 16 of tag, the packet padded to 16. */
