@@ -35,6 +35,8 @@ export interface DeviceV1 {
     readonly local: string;
     /** Only of `wireguard`: whether a program serves the device instead of the kernel. */
     readonly isInUserspace?: boolean;
+    /** Only of `wireguard`: the key of the device, in base64. */
+    readonly publicKey?: string;
     readonly parent?: string;
     /** Whether the device below computes checksums; unset if the kernel does not say. */
     readonly hasChecksumOffload?: boolean;

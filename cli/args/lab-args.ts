@@ -30,7 +30,7 @@ export const LAB_OPTIONS = {
     type: 'string',
     choices: ['vxlan', 'udp', 'host-gw', 'wireguard', 'alloc'],
     value: 'TYPE',
-    help: 'backend in the network config: vxlan (default), udp, host-gw, alloc',
+    help: 'backend in the network config: vxlan (default), udp, host-gw, wireguard, alloc',
   },
   config: {
     type: 'string',

@@ -58,7 +58,8 @@ function deviceOf(
 function wireguardTunnelOf(link: ActualWireguardLink): NonNullable<DeviceV1['tunnel']> {
   const isInUserspace = link.isInUserspace === true;
   const type = 'wireguard';
-  return { type, encapsulation: type, vni: 0, port: link.listenPort, local: '', isInUserspace };
+  const { listenPort: port, publicKey } = link;
+  return { type, encapsulation: type, vni: 0, port, local: '', isInUserspace, publicKey };
 }
 
 async function tunnelOf(

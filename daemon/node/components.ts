@@ -14,6 +14,7 @@ import type { HostSnapshot } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
+import type { WireguardMonitor } from '../overlay/wireguard-monitor.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
@@ -95,8 +96,13 @@ export class Components implements ControlledNode {
     return this.node?.offload;
   }
 
+  get wireguard(): WireguardMonitor | undefined {
+    return this.node?.wireguard;
+  }
+
   get readiness(): ReadinessParts {
-    const { leaseManager, reconciler, subnetClash, subnetFile, error, missingIpv6 } = this.node ?? {};
+    const { leaseManager, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
+      this.node ?? {};
     return {
       phase: this.phase,
       error,
@@ -104,6 +110,7 @@ export class Components implements ControlledNode {
       subnetClash,
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
+      silentPeers: wireguard?.silent ?? 0,
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

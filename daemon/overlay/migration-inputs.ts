@@ -40,11 +40,27 @@ export function start(
   nowMs: number,
 ): MigrationState {
   if (state.isStarted) return state;
-  const adopted = published === undefined ? state : adopt(state, published);
+  const adopted = published === undefined ? state : placeWanted(adopt(state, published), published);
   // Peers advertised transports before it was known which of them this host can use.
   const wanted = wantedOf(adopted);
   const known = adopted.known.filter((transport) => transport === wanted || canUse(transport.backend));
   return withKnown({ ...adopted, isStarted: true, wantedSinceMs: nowMs }, known);
+}
+
+/**
+ * The wanted transport has the device that the lease names, or one that no other transport has: a
+ * lease does not name what is only being set up.
+ */
+function placeWanted(state: MigrationState, published: LeaseAttributes): MigrationState {
+  const [wanted, ...others] = state.known;
+  if (wanted?.backend.type !== 'wireguard') return state;
+  const advertised = [announcementOf(published), ...(published.weft?.leaving ?? [])].find(
+    (each) => matchTransport(each, [wanted]) !== undefined,
+  );
+  const slot = freeSlot(others.map(({ backend }) => backend));
+  const backend =
+    advertised === undefined ? { ...wanted.backend, slot } : inPublishedSlot(wanted.backend, advertised);
+  return withKnown(state, [{ ...wanted, backend }, ...others]);
 }
 
 function adopt(initial: MigrationState, published: LeaseAttributes): MigrationState {
@@ -195,7 +211,10 @@ function backendFor(
 }
 
 /** A device that this host has already keeps its name and port, which its lease names. */
-function inPublishedSlot(backend: BackendConfig, published: LeaseAttributes): BackendConfig {
+function inPublishedSlot(
+  backend: BackendConfig,
+  published: Pick<LeaseAttributes, 'backendData' | 'backendV6Data'>,
+): BackendConfig {
   if (backend.type !== 'wireguard') return backend;
   const family = published.backendData === undefined ? 6 : 4;
   const parsed = parseWireguardData(published.backendData ?? published.backendV6Data);

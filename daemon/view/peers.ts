@@ -10,6 +10,7 @@ import type { NodeView, ReconcilerView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
+import { silenceReason, wireguardOf } from './wireguard-view.ts';
 
 export function peersOf(daemon: NodeView): PeersV1 {
   const { leaseManager, reconciler } = daemon;
@@ -21,7 +22,7 @@ export function peersOf(daemon: NodeView): PeersV1 {
     peers:
       reconciler === undefined
         ? []
-        : leases.flatMap((lease) => peerOf(lease, reconciler, traffic, probeOf(daemon, lease))),
+        : leases.flatMap((lease) => peerOf(lease, { daemon, reconciler, traffic })),
   };
 }
 
@@ -33,17 +34,23 @@ const MODES: Readonly<Record<PeerState['mode'], ModeV1>> = {
   error: 'error',
 };
 
-function peerOf(
-  { key, subnets, attributes, isReservation }: Lease,
-  reconciler: ReconcilerView,
-  traffic: ReadonlyMap<string, TrafficV1>,
-  probe: ProbeV1 | undefined,
-): PeerV1[] {
+interface PeerInputs {
+  readonly daemon: NodeView;
+  readonly reconciler: ReconcilerView;
+  readonly traffic: ReadonlyMap<string, TrafficV1>;
+}
+
+function peerOf(lease: Lease, { daemon, reconciler, traffic }: PeerInputs): PeerV1[] {
+  const { key, subnets, attributes, isReservation } = lease;
+  const probe = probeOf(daemon, lease);
   const status = reconciler.peerStatus(key);
   if (status === undefined) return [];
   const { publicIp, publicIpv6 } = attributes;
   const objects = reconciler.objectsOf(key);
   const mac = macOf(objects.values());
+  const wireguard = wireguardOf(objects.values(), daemon.wireguard, Date.now());
+  const reason = status.reason ?? (wireguard && silenceReason(wireguard));
+  const isSilent = status.state === 'in-sync' && wireguard?.isSilent === true;
   const counted = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
   return [
     {
@@ -53,12 +60,13 @@ function peerOf(
       ...(publicIpv6 && { publicIpv6 }),
       ...(mac && { mac }),
       mode: MODES[status.mode],
-      state: status.state,
-      ...(status.reason !== undefined && { reason: status.reason }),
+      state: isSilent ? 'error' : status.state,
+      ...(reason !== undefined && { reason }),
       missing: missingOf(objects, reconciler.known?.objects ?? new Map()),
       since: wallTime(status.sinceMs),
       isReservation,
       ...(counted && { traffic: counted }),
+      ...(wireguard && { wireguard }),
       ...(probe && { probe }),
     },
   ];
